@@ -34,18 +34,18 @@ class _Stopped(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0 done, 1 not done (the reason is printed), 2 wrong command line."""
     for stream in (sys.stdout, sys.stderr):
-        # A console that cannot show a character must not stop the agent.
+        # A console that cannot print a character must not stop the agent.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    chosen = parse(sys.argv[1:] if arguments is None else arguments)
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        if chosen.command == "simulate":
-            return _simulate(chosen)
-        settings = config.load(chosen.config or config.default_config_path())
+        if options.command == "simulate":
+            return _simulate(options)
+        settings = config.load(options.config or config.default_config_path())
         state.make_state_dir(settings.state_dir)
-        if chosen.command == "enrol":
-            return _enrol(settings, chosen.code, chosen.serial)
-        return _run(settings) if chosen.command == "run" else _once(settings)
+        if options.command == "enrol":
+            return _enrol(settings, options.code, options.serial)
+        return _run(settings) if options.command == "run" else _once(settings)
     except (ConfigError, StateError, SpoolError, EnrolmentRefused, SimulatorError, _Stopped) as error:
         print(f"エラー: {error}", file=sys.stderr)
         return 1
@@ -59,21 +59,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _enrol(settings: Settings, code: str, serial_number: str | None) -> int:
-    # The spool is opened first: it keeps a running agent out, and shows that the token can be stored afterwards.
-    with closing(_open_spool(settings)) as held:
+    # The spool is opened first: its lock excludes a running agent, and shows that the token can be stored afterwards.
+    with closing(_open_spool(settings)) as open_spool:
         if serial_number is None:
             serial_number = _read_serial_number(settings)
         with closing(Service(settings.service_url, settings.http_timeout_seconds)) as service:
             enrolment = service.enrol(code, serial_number, settings.store_name)
-        unsent = held.count()
+        unsent = open_spool.count()
     if _previous_terminal(settings.state_dir) not in (None, enrolment.terminal_id):
         state.forget_firmware_version(settings.state_dir)
         book.forget(settings.state_dir)
         journal.forget(settings.state_dir)
         if unsent:
-            # Before the new token is there: what one terminal measured is never sent as another's.
-            kept = spool.set_aside(held.path)
-            print(f"前の端末の未送信ハートビート {unsent} 件は、この端末のものではないため {kept} に移しました。")
+            # Before the new token is stored: readings of one terminal are never sent as another's.
+            moved_to = spool.set_aside(open_spool.path)
+            print(f"前の端末の未送信ハートビート {unsent} 件は、この端末のものではないため {moved_to} に移しました。")
     state.save_credentials(settings.state_dir, Credentials(enrolment.terminal_id, serial_number, enrolment.token))
     print(
         f"登録しました（シリアル番号 {serial_number}、端末ID {enrolment.terminal_id}）。run で送信を開始してください。"
@@ -93,23 +93,23 @@ def _read_serial_number(settings: Settings) -> str:
 
 def _previous_terminal(state_dir: Path) -> int | None:
     try:
-        found = state.load_credentials(state_dir)
+        credentials = state.load_credentials(state_dir)
     except StateError:
         return None
-    return found.terminal_id if found else None
+    return credentials.terminal_id if credentials else None
 
 
 def _once(settings: Settings) -> int:
     logs.to_stderr()
     credentials = _credentials(settings)
-    held = _open_spool(settings)
+    open_spool = _open_spool(settings)
     service = Service(settings.service_url, settings.http_timeout_seconds)
     try:
-        reason = Loop(Context(settings, credentials, held), service).once()
-        unsent = held.count()
+        reason = Loop(Context(settings, credentials, open_spool), service).once()
+        unsent = open_spool.count()
     finally:
         service.close()
-        held.close()
+        open_spool.close()
     if reason:
         raise _Stopped(f"{reason}。未送信のハートビート {unsent} 件は保存されています。")
     print("送信しました（未送信 0 件）。")
@@ -119,61 +119,61 @@ def _once(settings: Settings) -> int:
 def _run(settings: Settings) -> int:
     logs.to_stderr()
     credentials = _credentials(settings)
-    held = _open_spool(settings)
+    open_spool = _open_spool(settings)
     logs.to_files(settings.state_dir, settings.log_kilobytes)
-    context = Context(settings, credentials, held)
+    context = Context(settings, credentials, open_spool)
     service = Service(settings.service_url, settings.http_timeout_seconds)
     loop = Loop(context, service)
-    told = Event()
-    on_stop(context.stop, told)
+    shutdown_reported = Event()
+    on_stop(context.stop, shutdown_reported)
     log.info(
         "エージェント %s を開始しました（%s → %s）。", __version__, credentials.serial_number, settings.service_url
     )
-    lanes = {"commands": Worker(context, updates=False), "updates": Worker(context, updates=True)}
-    works = {"loop": loop.run, **{name: lane.run for name, lane in lanes.items()}}
-    ended = work_until_stopped(context.stop, context.book.close, works)
+    workers = {"commands": Worker(context, updates=False), "updates": Worker(context, updates=True)}
+    targets = {"loop": loop.run, **{name: worker.run for name, worker in workers.items()}}
+    ended = work_until_stopped(context.stop, context.book.close, targets)
     if ended.errors:
         log.error("予期しない異常のため停止します。サービス管理が再起動します。", exc_info=ended.errors[0])
         return 1
     try:
-        loop.tell_shutdown(send="loop" not in ended.unfinished)
+        loop.report_shutdown(send="loop" not in ended.unfinished)
     except sqlite3.Error as error:
         log.error("終了を記録できません（%s）。", error)
-    told.set()
+    shutdown_reported.set()
     if not ended.unfinished:
         service.close()
-        held.close()
+        open_spool.close()
     log.info("停止しました。")
     return 0
 
 
 def _credentials(settings: Settings) -> Credentials:
-    found = state.load_credentials(settings.state_dir)
-    if found is None:
+    credentials = state.load_credentials(settings.state_dir)
+    if credentials is None:
         raise _Stopped("この店舗PCはまだ登録されていません。先に enrol で登録してください。")
-    return found
+    return credentials
 
 
 def _open_spool(settings: Settings) -> Spool:
-    held = Spool(settings.state_dir / spool.FILE_NAME, settings.spool_limit)
-    if held.set_aside:
-        print(f"警告: スプールが壊れていたため {held.set_aside} に移し、新しく作成しました。", file=sys.stderr)
-    return held
+    opened = Spool(settings.state_dir / spool.FILE_NAME, settings.spool_limit)
+    if opened.set_aside:
+        print(f"警告: スプールが壊れていたため {opened.set_aside} に移し、新しく作成しました。", file=sys.stderr)
+    return opened
 
 
-def _simulate(chosen: argparse.Namespace) -> int:
-    # Imported here: a store PC needs none of it, and Windows has no pseudo terminals.
-    if chosen.scenario == "tc200":
+def _simulate(options: argparse.Namespace) -> int:
+    # Imported here: a store PC does not need the simulator, and Windows has no pseudo terminals.
+    if options.scenario == "tc200":
         if os.name != "posix":
             raise SimulatorError("simulate tc200 はこのOSでは使えません（LinuxまたはmacOSで実行してください）。")
         from agent.simulator import tc200
         from agent.simulator.firmware_slots import Fault
 
-        fault = Fault(chosen.firmware_fault) if chosen.firmware_fault else None
-        return tc200.run(chosen.link, chosen.serial, chosen.firmware, chosen.error, fault, chosen.restart)
+        fault = Fault(options.firmware_fault) if options.firmware_fault else None
+        return tc200.run(options.link, options.serial, options.firmware, options.error, fault, options.restart)
     from agent.simulator import cast
 
-    return cast.play(chosen)
+    return cast.run_from_options(options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line in Japanese: every command, option and complaint is read by shop staff and technicians."""
+"""The command line in Japanese: shop staff and technicians read all commands, options and errors."""
 
 import argparse
 import re
@@ -13,8 +13,8 @@ from agent.simulator import ERRORS, KINDS, MAX_SECONDS, MAX_TERMINALS, SILENT
 from agent.simulator.firmware_slots import RESTART_SECONDS, Fault
 from agent.tc200 import MAX_FIRMWARE_CHARACTERS, MAX_SERIAL_CHARACTERS, MAX_TEXT_CHARACTERS
 
-# argparse has no Japanese; these are its complaints that a person can cause here.
-_COMPLAINTS = (
+# argparse has no Japanese messages; these are its errors that users can cause here.
+_MESSAGES = (
     (r"the following arguments are required: (.*)", r"次の指定が必要です: \1"),
     (r"unrecognized arguments: (.*)", r"不明な指定です: \1"),
     (r"argument (\S+): expected one argument", r"\1 には値が1つ必要です"),
@@ -25,7 +25,7 @@ _COMPLAINTS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, speaking Japanese."""
+    """ArgumentParser with Japanese messages."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, add_help=False, allow_abbrev=False)
@@ -40,7 +40,7 @@ class _Parser(argparse.ArgumentParser):
         return super().format_help().replace("usage:", "使い方:", 1)
 
     def error(self, message: str) -> NoReturn:
-        for english, japanese in _COMPLAINTS:
+        for english, japanese in _MESSAGES:
             if re.fullmatch(english, message, re.DOTALL):
                 message = re.sub(english, japanese, message, flags=re.DOTALL)
                 break
@@ -48,7 +48,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line; ends the process with 2 and a sentence when it cannot be understood."""
+    """Parse the command line; ends the process with code 2 and a message when it is not valid."""
     parser = _Parser(
         prog="python -m agent", description="店舗PCのエージェント。TC-200とPCの状態を集め、サービスに送信します。"
     )
@@ -70,7 +70,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     simulate = _command(commands, "simulate", "模擬のTC-200や端末群を動かします（このPCのサービスだけが相手です）")
     scenarios = simulate.add_subparsers(dest="scenario", required=True, metavar="シナリオ")
     _add_tc200(_command(scenarios, "tc200", "模擬のTC-200を仮想シリアルポートで動かします"))
-    for name, words, add in (
+    for name, description, add in (
         ("steady", "端末群がふだんどおり送信し続けます", _add_steady),
         ("storm", "障害から復旧した端末群が一斉に再接続します", _add_storm),
         ("outage", "1か所の端末が同時に沈黙し、まとめて復旧します", _add_outage),
@@ -79,12 +79,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         ("clock-skew", "一部の端末のPCの時計がずれています", _add_clock_skew),
         ("cloned-token", "一部の端末のトークンを2台が使います", _add_cloned_token),
     ):
-        add(_command(scenarios, name, words))
+        add(_command(scenarios, name, description))
     return parser.parse_args(arguments)
 
 
-def _command(commands: "argparse._SubParsersAction[_Parser]", name: str, words: str) -> _Parser:
-    return commands.add_parser(name, help=words, description=words + "。")
+def _command(commands: "argparse._SubParsersAction[_Parser]", name: str, description: str) -> _Parser:
+    return commands.add_parser(name, help=description, description=description + "。")
 
 
 def _add_config(parser: _Parser) -> None:
@@ -256,14 +256,14 @@ def _add_cloned_token(parser: _Parser) -> None:
     _add_count(parser, "--cloned", 1, "複製された台数（一覧の先頭から）")
 
 
-def _add_count(parser: _Parser, name: str, default: int, words: str) -> None:
+def _add_count(parser: _Parser, name: str, default: int, description: str) -> None:
     count = _whole_number(0, MAX_TERMINALS)
-    parser.add_argument(name, type=count, default=default, metavar="台数", help=f"{words}（既定: {default}）")
+    parser.add_argument(name, type=count, default=default, metavar="台数", help=f"{description}（既定: {default}）")
 
 
-def _add_seconds(parser: _Parser, name: str, default: float, words: str) -> None:
+def _add_seconds(parser: _Parser, name: str, default: float, description: str) -> None:
     seconds = _number(0.1, MAX_SECONDS)
-    parser.add_argument(name, type=seconds, default=default, metavar="秒", help=f"{words}（既定: {default:g}）")
+    parser.add_argument(name, type=seconds, default=default, metavar="秒", help=f"{description}（既定: {default:g}）")
 
 
 def _add_storm(parser: _Parser) -> None:

@@ -1,4 +1,4 @@
-"""How long to wait before the next try: exponential, with full jitter, capped at ten minutes."""
+"""The delay before the next attempt: exponential back-off with full jitter, at most ten minutes."""
 
 import random
 
@@ -7,11 +7,11 @@ CAP_SECONDS = 600.0
 
 
 class Backoff:
-    """Delays that grow with every failure in a row.
+    """Delays that grow with every consecutive failure.
 
-    Full jitter (anything between nothing and the ceiling) is what keeps thousands of store PCs that lost the
-    service at the same moment from coming back at the same moment. The cap is ten minutes, so that an agent is
-    never away for longer than that once the service is back.
+    Full jitter (a random delay between 0 and the ceiling) keeps thousands of store PCs that lost the service at the
+    same time from reconnecting at the same time. The cap is ten minutes, so that an agent reconnects at the latest ten
+    minutes after the service is back.
     """
 
     def __init__(
@@ -29,5 +29,5 @@ class Backoff:
         return delay
 
     def reset(self) -> None:
-        """Forget the failures: the service answered."""
+        """Start again with short delays: the service answered."""
         self._ceiling = self._base

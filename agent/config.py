@@ -1,4 +1,4 @@
-"""The agent's settings: one TOML file, read into one typed object, refused with a sentence that says what to mend."""
+"""The agent's settings: one TOML file, parsed into a dataclass; errors say what to correct."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the settings file says. All times are in seconds."""
+    """The values of the settings file. All times are in seconds."""
 
     service_url: str
     serial_port: str
@@ -48,15 +48,15 @@ KEYS = tuple(Settings.__dataclass_fields__)
 
 
 def default_config_path() -> Path:
-    """`./genba-agent.toml` when it is there, else the platform's place for it."""
-    here = Path(FILE_NAME)
-    if here.exists():
-        return here
+    """`./genba-agent.toml` when it exists, else the platform's standard path."""
+    local = Path(FILE_NAME)
+    if local.exists():
+        return local
     return _program_data() / FILE_NAME if os.name == "nt" else Path("/etc") / FILE_NAME
 
 
 def default_state_dir() -> Path:
-    """The platform's place for the token and the spool."""
+    """The platform's standard folder for the token and the spool."""
     if os.name == "nt":
         return _program_data() / "agent"
     if os.geteuid() == 0:
@@ -71,7 +71,7 @@ def _program_data() -> Path:
 def load(path: Path) -> Settings:
     """Read the settings file. Raises ConfigError."""
     try:
-        # utf-8-sig: the Windows editor puts a byte-order mark in front, which TOML does not allow.
+        # utf-8-sig: the Windows editor adds a byte-order mark, which TOML does not allow.
         table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
@@ -98,8 +98,8 @@ def load(path: Path) -> Settings:
 def _settings(table: Mapping[str, Any], folder: Path) -> Settings:
     for key in table:
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            hint = f"{near[0]} の間違いではありませんか。" if near else f"使える項目: {', '.join(KEYS)}"
+            similar = difflib.get_close_matches(key, KEYS, n=1)
+            hint = f"{similar[0]} の間違いではありませんか。" if similar else f"使える項目: {', '.join(KEYS)}"
             raise ConfigError(f"項目 {key} は使えません。{hint}")
     try:
         service_url = safe_service_url(_text(table, "service_url"))
@@ -109,7 +109,7 @@ def _settings(table: Mapping[str, Any], folder: Path) -> Settings:
     return Settings(
         service_url=default.service_url,
         serial_port=default.serial_port,
-        # A relative folder is meant from the settings file, not from wherever a service manager starts the agent.
+        # A relative folder is relative to the settings file, not to the working directory of the service manager.
         state_dir=folder / Path(_text(table, "state_dir", str(default.state_dir))).expanduser(),
         store_name=_text(table, "store_name", longest=100) if "store_name" in table else None,
         heartbeat_seconds=_number(
@@ -139,7 +139,7 @@ def _text(table: Mapping[str, Any], key: str, default: str | None = None, *, lon
 
 def _number(table: Mapping[str, Any], key: str, default: float, lowest: float, highest: float) -> float:
     value = table.get(key, default)
-    # bool is an int to Python, but `heartbeat_seconds = true` is a slip.
+    # bool is a subclass of int, but `heartbeat_seconds = true` is a mistake.
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise ConfigError(f"項目 {key} は数値にしてください（例: {key} = {default:g}）。")
     if not lowest <= value <= highest:
@@ -155,10 +155,10 @@ def _whole_number(table: Mapping[str, Any], key: str, default: int, lowest: int,
 
 
 def _keys(table: Mapping[str, Any], key: str) -> tuple[bytes, ...]:
-    listed = table.get(key, [])
-    if not isinstance(listed, list) or len(listed) > MAX_KEYS:
+    values = table.get(key, [])
+    if not isinstance(values, list) or len(values) > MAX_KEYS:
         raise ConfigError(f'項目 {key} は {MAX_KEYS} 個以内の文字列の並びにしてください（例: {key} = ["..."]）。')
-    return tuple(_public_key(key, text) for text in listed)
+    return tuple(_public_key(key, text) for text in values)
 
 
 def _public_key(key: str, text: object) -> bytes:

@@ -1,4 +1,4 @@
-"""What the parts of a running agent share."""
+"""State that the threads of a running agent share."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ from agent.spool import Spool
 from agent.state import Credentials
 from agent.tokens import Tokens
 
-READINGS_KEPT = 50
+MAX_RECENT_READINGS = 50
 
 
 @dataclass
 class Recent:
-    """What was seen lately, for diagnosis and bundle. Written by the loop, read by the commands."""
+    """Recent readings and clock skew, for diagnosis and bundle. Written by the loop, read by the commands."""
 
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    readings: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=READINGS_KEPT))
+    readings: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_RECENT_READINGS))
     # Seconds by which this PC's clock is ahead of the service's; None before the first answer.
     clock_skew: float | None = None
 
 
 class Context:
-    """One store PC's agent: settings, identity, spool, serial line, commands taken."""
+    """One store PC's agent: settings, identity, spool, serial line, accepted commands."""
 
     def __init__(self, settings: Settings, credentials: Credentials, spool: Spool, stop: Event | None = None) -> None:
         """`stop` ends every thread at its next step."""

@@ -1,4 +1,4 @@
-"""The agent's log: on stderr for the service manager, and in the state folder for support, in files that never grow."""
+"""The agent's log: on stderr for the service manager, and for support in rotating files in the state folder."""
 
 import logging
 import os
@@ -15,19 +15,19 @@ _LEVELS = {logging.INFO: "情報", logging.WARNING: "警告", logging.ERROR: "�
 log = logging.getLogger("agent")
 
 
-class _Private(RotatingFileHandler):
-    """Readable by its owner only, from the first moment."""
+class _PrivateFileHandler(RotatingFileHandler):
+    """Log files that are created readable by their owner only."""
 
     def _open(self) -> TextIOWrapper:
         def opener(path: str, flags: int) -> int:
             return os.open(path, flags, 0o600)
 
-        opened = partial(open, opener=opener)
-        return opened(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors)
+        open_private = partial(open, opener=opener)
+        return open_private(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors)
 
 
 def to_stderr() -> None:
-    """Everything the agent says goes to stderr, in Japanese."""
+    """Log to stderr, with Japanese level names."""
     for level, name in _LEVELS.items():
         logging.addLevelName(level, name)
     logging.basicConfig(level=logging.WARNING, format=_FORM)
@@ -35,9 +35,9 @@ def to_stderr() -> None:
 
 
 def to_files(state_dir: Path, kilobytes: int) -> None:
-    """... and into four files of this size at most. A folder that cannot be written to costs the log, not the agent."""
+    """Log also to at most four files of this size. When the folder is not writable, the agent runs without them."""
     try:
-        kept = _Private(
+        handler = _PrivateFileHandler(
             state_dir / FILE_NAME,
             maxBytes=kilobytes * 1000,
             backupCount=OLD_FILES,
@@ -47,12 +47,12 @@ def to_files(state_dir: Path, kilobytes: int) -> None:
     except OSError as error:
         log.warning("ログファイルに書き込めません（%s）。", error.strerror)
         return
-    kept.setFormatter(logging.Formatter(_FORM))
-    log.addHandler(kept)
+    handler.setFormatter(logging.Formatter(_FORM))
+    log.addHandler(handler)
 
 
-def tail(state_dir: Path, most: int) -> str:
-    """The newest `most` bytes of the log, over all of its files."""
+def tail(state_dir: Path, limit: int) -> str:
+    """The newest `limit` bytes of the log, over all of its files."""
     names = [FILE_NAME, *(f"{FILE_NAME}.{number}" for number in range(1, OLD_FILES + 1))]
     collected = b""
     for name in names:
@@ -60,6 +60,6 @@ def tail(state_dir: Path, most: int) -> str:
             collected = (state_dir / name).read_bytes() + collected
         except OSError:
             continue
-        if len(collected) >= most:
+        if len(collected) >= limit:
             break
-    return collected[-most:].decode("utf-8", errors="replace")
+    return collected[-limit:].decode("utf-8", errors="replace")

@@ -1,7 +1,7 @@
-"""The agent's three steps: collect a reading, spool it, send what is spooled, oldest first.
+"""The agent's main loop: collect a reading, spool it, send spooled heartbeats, oldest first.
 
-One thread decides by the clock which step is due. A slow or absent service never stops the readings: they wait in
-the spool. What the answers ask for is done by other threads (commands/).
+One thread decides by the clock which step is due. A slow or unreachable service never stops the readings: they wait in
+the spool. Other threads execute the commands of the answers (commands/).
 """
 
 import logging
@@ -17,16 +17,17 @@ from agent.config import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS
 from agent.context import Context
 from agent.plug import Plug
 from agent.send import Accepted, Failed, Outcome, RowRefused, Service, Unauthorised
-from agent.spool import Waiting
+from agent.spool import SpooledHeartbeat
 from agent.state import load_firmware_version, save_firmware_version
 
-# Between two heartbeats of a backlog: thousands of agents drain at once after an outage, each at about two a second.
+# Between two heartbeats of a backlog: after an outage thousands of agents send at the same time, each about two a
+# second.
 DRAIN_PAUSE_SECONDS = (0.25, 0.75)
-# After a refused token nothing changes until a person acts.
+# After a refused token nothing changes until support acts.
 UNAUTHORISED_PAUSE_SECONDS = (600.0, 900.0)
-# A TC-200 that was just plugged in may still be starting; it is asked again soon.
-SECOND_LOOK_SECONDS = 30.0
-# For telling that the PC is switched off; the system gives its programs only a few seconds.
+# A TC-200 that was just plugged in may still be starting; the next reading is soon.
+RECHECK_SECONDS = 30.0
+# For reporting that the PC is switched off; the system gives its programs only a few seconds.
 SHUTDOWN_SECONDS = 2.0
 ENROL_AGAIN = "サポートに登録コードの発行を依頼し、エージェントを停止して enrol で登録し直してください"
 
@@ -49,11 +50,11 @@ class Loop:
         self._newest = 0
         self._next_reading = 0.0
         self._next_send = 0.0
-        self._last: Reading | None = None
+        self._last_reading: Reading | None = None
 
     def run(self) -> None:
         """Work until `stop` is set. Raises sqlite3.DatabaseError when the spool file is damaged."""
-        # A random phase: the PCs of a whole district come back at the same instant after a power cut.
+        # A random phase: after a power cut the PCs of a whole district start at the same time.
         self._next_reading = monotonic() + self._rng.uniform(0, self._settings.start_spread_seconds)
         self._next_send = self._next_reading
         plug = Plug(self._context.line, self._settings.plug_poll_seconds)
@@ -64,22 +65,23 @@ class Loop:
                 self._next_send = monotonic() + self._send(waiting)
             else:
                 due = min(self._next_reading, self._next_send) if waiting else self._next_reading
-                self._stop.wait(max(0.0, min(due, plug.next_look) - monotonic()))
+                self._stop.wait(max(0.0, min(due, plug.next_poll) - monotonic()))
 
     def _read_when_due(self, plug: Plug) -> None:
-        event = plug.look() if monotonic() >= plug.next_look else None
-        if self._last is None:
-            # The first reading tells how the cable is anyway.
+        event = plug.look() if monotonic() >= plug.next_poll else None
+        if self._last_reading is None:
+            # The first reading reports the state of the cable anyway.
             event = None
         if event is None and monotonic() < self._next_reading:
             return
         self._next_reading = monotonic() + self._interval
-        reading = self._read_and_spool(event or (None if self._last else "started"))
+        reading = self._read_and_spool(event or (None if self._last_reading else "started"))
         if event == "plugged" and reading and not reading.terminal_connected:
-            self._next_reading = min(self._next_reading, monotonic() + SECOND_LOOK_SECONDS)
+            self._next_reading = min(self._next_reading, monotonic() + RECHECK_SECONDS)
 
     def once(self) -> str | None:
-        """Take one reading and send everything that is spooled. Returns why something is left, or None."""
+        """Take one reading and send everything that is spooled. Returns the reason when something remains, else
+        None."""
         if not self._read_and_spool():
             return "スプールに保存できません"
         while waiting := self._spool.oldest():
@@ -88,43 +90,43 @@ class Loop:
                 return f"トークンが無効か、取り消されています: {outcome.reason}。{ENROL_AGAIN}"
             if isinstance(outcome, Failed):
                 return outcome.reason
-            self._settle(waiting, outcome)
+            self._handle_outcome(waiting, outcome)
         return None
 
-    def tell_shutdown(self, *, send: bool) -> None:
-        """Spool that the PC is being switched off, and with `send` try for two seconds to say so now.
+    def report_shutdown(self, *, send: bool) -> None:
+        """Spool a heartbeat that the PC is being switched off, and with `send` try for two seconds to send it.
 
-        The TC-200 is not asked again: what it said last goes along. Without any reading before there is nothing to
-        tell. Raises sqlite3.Error.
+        The TC-200 is not read again: the heartbeat has the last reading. Does nothing without an earlier reading.
+        Raises sqlite3.Error.
         """
-        if self._last is None:
+        if self._last_reading is None:
             return
-        self._put(replace(self._last, taken_at=datetime.now(UTC), event="shutdown"))
+        self._spool_reading(replace(self._last_reading, taken_at=datetime.now(UTC), event="shutdown"))
         deadline = monotonic() + SHUTDOWN_SECONDS
-        # Oldest first here too: a newer one that overtakes would make the service take the others for repeats.
-        while send and (waiting := self._spool.oldest()) and (left := deadline - monotonic()) > 0:
-            outcome = self._deliver(waiting, timeout=left)
+        # Oldest first here too: after a newer sequence the service would treat older ones as repeats.
+        while send and (waiting := self._spool.oldest()) and (remaining := deadline - monotonic()) > 0:
+            outcome = self._deliver(waiting, timeout=remaining)
             if not isinstance(outcome, Accepted | RowRefused):
                 return
-            self._settle(waiting, outcome)
+            self._handle_outcome(waiting, outcome)
 
     def _read_and_spool(self, event: str | None = None) -> Reading | None:
-        """The reading, or None when it could not be kept."""
+        """The reading, or None when it could not be stored."""
         reading = collect(self._settings, self._context.serial_number, self._context.line, event)
         if reading.error:
             log.warning("異常を検出しました: %s", reading.error)
         if event:
             log.info("ハートビートの理由: %s", event)
         try:
-            self._put(reading)
+            self._spool_reading(reading)
         except sqlite3.OperationalError as error:
-            # A full disk, most likely. The next reading may fit again; stopping would only add silence.
+            # Probably a full disk. The next reading may fit again; stopping would not help.
             log.error("ハートビートをスプールに保存できません（%s）。ディスクの空き容量を確認してください。", error)
             return None
-        self._last = reading
+        self._last_reading = reading
         return reading
 
-    def _put(self, reading: Reading) -> None:
+    def _spool_reading(self, reading: Reading) -> None:
         body = reading.heartbeat(self._firmware_version(reading))
         self._newest, dropped = self._spool.put(body)
         self._context.recent.readings.append(body)
@@ -137,18 +139,19 @@ class Loop:
             )
 
     def _firmware_version(self, reading: Reading) -> str:
-        """What the terminal said now, else what it said last."""
-        known = load_firmware_version(self._settings.state_dir)
-        if reading.firmware_version is None or reading.firmware_version == known:
-            return known
+        """The version of this reading, else the last known one."""
+        last_known = load_firmware_version(self._settings.state_dir)
+        if reading.firmware_version is None or reading.firmware_version == last_known:
+            return last_known
         try:
             save_firmware_version(self._settings.state_dir, reading.firmware_version)
         except OSError as error:
             log.warning("ファームウェアのバージョンを保存できません（%s）。", error.strerror)
         return reading.firmware_version
 
-    def _deliver(self, waiting: Waiting, timeout: float | None = None) -> Outcome:
-        """Send with the present token, and with the next one when that is refused: a rotation's answer may be lost."""
+    def _deliver(self, waiting: SpooledHeartbeat, timeout: float | None = None) -> Outcome:
+        """Send with the current token, and with the next one when that is refused: the answer to a rotation may have
+        been lost."""
         outcome: Outcome = Failed("トークンがありません")
         for token in self._context.tokens.candidates():
             outcome = self._service.heartbeat(token, waiting.body, timeout)
@@ -158,23 +161,23 @@ class Loop:
                 break
         return outcome
 
-    def _send(self, waiting: Waiting) -> float:
+    def _send(self, waiting: SpooledHeartbeat) -> float:
         """Returns the seconds until the next heartbeat may be sent."""
         outcome = self._deliver(waiting)
         try:
-            return self._settle(waiting, outcome)
+            return self._handle_outcome(waiting, outcome)
         except sqlite3.OperationalError as error:
-            # Stored by the service but still in the spool: sent again later, it is a repeat and does no harm.
+            # Stored by the service but still in the spool: it will be sent again, and a repeat does no harm.
             log.error("スプールを更新できません（%s）。ディスクの空き容量を確認してください。", error)
             return self._backoff.next_delay()
 
-    def _settle(self, waiting: Waiting, outcome: Outcome) -> float:
-        """Do what the answer asks for. Returns the seconds until the next heartbeat may be sent."""
+    def _handle_outcome(self, waiting: SpooledHeartbeat, outcome: Outcome) -> float:
+        """Handle the outcome of a heartbeat. Returns the seconds until the next one may be sent."""
         match outcome:
             case Accepted():
                 self._spool.acknowledged(waiting.sequence)
                 self._backoff.reset()
-                self._obey(waiting, outcome)
+                self._apply_answer(waiting, outcome)
                 log.info(
                     "ハートビート %d を送信しました（未送信 %d 件、間隔 %.0f 秒）。",
                     waiting.sequence,
@@ -201,19 +204,19 @@ class Loop:
                 )
                 return delay
             case Failed(reason, retry_after):
-                # Never all at the instant the service named: the jitter comes on top of it.
+                # The jitter is added to the service's time, so that agents do not all retry at the same time.
                 delay = (retry_after or 0.0) + self._backoff.next_delay()
                 log.warning(
                     "送信できません: %s。%.0f 秒後に再送します（未送信 %d 件）。", reason, delay, self._spool.count()
                 )
                 return delay
 
-    def _obey(self, waiting: Waiting, answer: Accepted) -> None:
-        """Keep what the service said beside its yes: the next heartbeat's time, its clock, its orders."""
+    def _apply_answer(self, waiting: SpooledHeartbeat, answer: Accepted) -> None:
+        """Apply the content of an answer: the time of the next heartbeat, the service's clock, its commands."""
         self._interval = min(max(answer.next_heartbeat_in, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
         if waiting.sequence == self._newest:
-            # The service sets this agent's phase. Answers to a backlog do not, or draining would put off
-            # the next reading again and again.
+            # The service sets this agent's phase. Answers to older heartbeats of a backlog do not, or sending it would
+            # postpone the next reading again and again.
             self._next_reading = monotonic() + self._interval
         if answer.server_time:
             self._context.recent.clock_skew = (datetime.now(UTC) - answer.server_time).total_seconds()

@@ -1,4 +1,4 @@
-"""The threads of a running agent, and what ends them."""
+"""The threads of a running agent, and their graceful shutdown."""
 
 import ctypes
 import os
@@ -10,42 +10,44 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-# Threads that hang in a request are left behind: what they work on is on disk.
+# Threads that hang in a request are not waited for longer: their work is on disk.
 STOP_SECONDS = 0.5
-# Windows kills a program five seconds after it told it of the shutdown.
+# Windows kills a program five seconds after it announced the shutdown.
 WINDOWS_SECONDS = 4.0
 # CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT.
-_WINDOWS_ENDS = (2, 5, 6)
+_WINDOWS_END_EVENTS = (2, 5, 6)
 
 
 @dataclass
 class Ended:
-    """How the threads ended: the names of those that still hang, and what broke."""
+    """How the threads ended: the names of those that still run, and the errors."""
 
     unfinished: set[str] = field(default_factory=set)
     errors: list[Exception] = field(default_factory=list)
 
 
-def work_until_stopped(stop: Event, wake: Callable[[], None], works: Mapping[str, Callable[[], None]]) -> Ended:
-    """Run each in a thread of its own until `stop` is set; one that breaks stops them all.
+def work_until_stopped(stop: Event, wake: Callable[[], None], targets: Mapping[str, Callable[[], None]]) -> Ended:
+    """Run each target in its own thread until `stop` is set; one that fails stops all.
 
-    `wake` is called then, for threads that wait for something else.
+    `wake` is called then, for threads that wait for something other than `stop`.
     """
     ended = Ended()
 
-    def guarded(work: Callable[[], None]) -> None:
+    def run_target(target: Callable[[], None]) -> None:
         try:
-            work()
+            target()
         except Exception as error:
             ended.errors.append(error)
         finally:
             stop.set()
 
-    threads = {name: Thread(target=guarded, args=(work,), name=name, daemon=True) for name, work in works.items()}
+    threads = {
+        name: Thread(target=run_target, args=(target,), name=name, daemon=True) for name, target in targets.items()
+    }
     for thread in threads.values():
         thread.start()
     while not stop.wait(1.0):
-        # Windows delivers Ctrl-C only between waits, so the wait must not be endless.
+        # Windows delivers Ctrl-C only between waits, so each wait must be short.
         pass
     wake()
     deadline = monotonic() + STOP_SECONDS
@@ -57,7 +59,7 @@ def work_until_stopped(stop: Event, wake: Callable[[], None], works: Mapping[str
 
 
 def on_stop(stop: Event, ended: Event) -> None:
-    """Set `stop` when the agent is to end: SIGTERM, Ctrl-C, and the shutdown of Windows, which waits for `ended`."""
+    """Set `stop` on SIGTERM, on Ctrl-C, and on the shutdown of Windows, which waits for `ended`."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -69,15 +71,15 @@ def on_stop(stop: Event, ended: Event) -> None:
         _on_windows_shutdown(stop, ended, ctypes)
 
 
-# Windows calls it at the very end; it must not have been collected by then.
+# References that keep the handlers from being garbage collected before Windows calls them.
 _handlers: list[Any] = []
 
 
 def _on_windows_shutdown(stop: Event, ended: Event, windows: Any) -> None:
-    """`windows`: the module ctypes. Python itself has no signal for a shutdown of Windows."""
+    """`windows`: the module ctypes. Python has no signal for a shutdown of Windows."""
 
     def handler(kind: int) -> bool:
-        if kind not in _WINDOWS_ENDS:
+        if kind not in _WINDOWS_END_EVENTS:
             return False
         stop.set()
         ended.wait(WINDOWS_SECONDS)

@@ -1,7 +1,4 @@
-"""The agent's heartbeats and its enrolment: the requests, and what their answers mean.
-
-An answer becomes one of a few outcomes; what to do about each is decided in loop.py.
-"""
+"""Heartbeats and enrolment: the requests, and the outcomes of their answers. loop.py handles the outcomes."""
 
 import json
 import math
@@ -17,8 +14,8 @@ from agent.commands import Command, read_commands
 from agent.transport import Answer, Transport, describe, enrolments_url, heartbeats_url, request_headers
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
-_ROW_REFUSED = (400, 413, 422)
-_ASKED_TO_WAIT = (429, 503)
+_ROW_REFUSED_STATUSES = (400, 413, 422)
+_RETRY_AFTER_STATUSES = (429, 503)
 
 
 class EnrolmentRefused(Exception):
@@ -27,7 +24,7 @@ class EnrolmentRefused(Exception):
 
 @dataclass(frozen=True)
 class Accepted:
-    """Stored by the service. `next_heartbeat_in`: seconds, as the service said."""
+    """Stored by the service. `next_heartbeat_in`: seconds, from the answer."""
 
     next_heartbeat_in: float
     commands: tuple[Command, ...] = ()
@@ -36,21 +33,21 @@ class Accepted:
 
 @dataclass(frozen=True)
 class RowRefused:
-    """This heartbeat can never succeed; others may."""
+    """The service will never accept this heartbeat; others may succeed."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Unauthorised:
-    """The service does not know the token (any more)."""
+    """The service does not accept the token (any more)."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Not stored for now. `retry_after`: seconds the service asked for, if it did."""
+    """Not stored; try again later. `retry_after`: seconds from the service's Retry-After header, if any."""
 
     reason: str
     retry_after: float | None = None
@@ -72,7 +69,7 @@ class Enrolment:
 
 
 def enrolment_body(code: str, serial_number: str, store_name: str | None) -> dict[str, Any]:
-    """The wire form of an enrolment."""
+    """The request body of an enrolment."""
     return {
         "enrolment_code": code,
         "serial_number": serial_number,
@@ -82,32 +79,33 @@ def enrolment_body(code: str, serial_number: str, store_name: str | None) -> dic
 
 
 def read_heartbeat(answer: Answer) -> Outcome:
-    """What the answer to a heartbeat means."""
+    """The outcome of a heartbeat from its answer."""
     if answer.status == 401:
         return Unauthorised(detail(answer))
-    if answer.status in _ROW_REFUSED:
+    if answer.status in _ROW_REFUSED_STATUSES:
         return RowRefused(detail(answer))
     if not 200 <= answer.status < 300:
         return failed(answer)
     body = answer.json_object()
     interval = body.get("next_heartbeat_in")
     if not _is_seconds(interval) or "server_time" not in body:
-        return not_the_service(answer)
-    return Accepted(float(interval), read_commands(body.get("commands")), _moment(body["server_time"]))
+        return unexpected_answer(answer)
+    return Accepted(float(interval), read_commands(body.get("commands")), _timestamp(body["server_time"]))
 
 
 def failed(answer: Answer) -> Failed:
-    """An answer that asks to try again later, at the earliest when the service said."""
-    return Failed(detail(answer), retry_after(answer) if answer.status in _ASKED_TO_WAIT else None)
+    """The outcome to try again later, at the earliest after the service's Retry-After."""
+    return Failed(detail(answer), retry_after(answer) if answer.status in _RETRY_AFTER_STATUSES else None)
 
 
-def not_the_service(answer: Answer) -> Failed:
-    """A sign-in page of some network in between says 200 too; it has stored nothing."""
+def unexpected_answer(answer: Answer) -> Failed:
+    """The outcome for a 2xx answer that is not the service's, such as a sign-in page of a network: nothing was
+    stored."""
     return Failed(f"サービスではないものが応答しました（HTTP {answer.status}）。service_url を確認してください")
 
 
 def read_enrolment(answer: Answer) -> Enrolment:
-    """The terminal's id and token. Raises EnrolmentRefused with the service's words."""
+    """The terminal's id and token. Raises EnrolmentRefused with the service's message."""
     if not 200 <= answer.status < 300:
         raise EnrolmentRefused(detail(answer))
     body = answer.json_object()
@@ -120,14 +118,14 @@ def read_enrolment(answer: Answer) -> Enrolment:
 
 
 class Service:
-    """The service, as one store PC talks to it. Used by one thread at a time."""
+    """Client for heartbeats and enrolment. Used by one thread at a time."""
 
     def __init__(self, service_url: str, timeout: float) -> None:
         """`timeout`: seconds for one whole request. Raises UnsafeUrl."""
         self._transport = Transport(service_url, timeout)
 
     def enrol(self, code: str, serial_number: str, store_name: str | None) -> Enrolment:
-        """Trade an enrolment code for the terminal's token. Raises EnrolmentRefused."""
+        """Exchange an enrolment code for the terminal's token. Raises EnrolmentRefused."""
         body = enrolment_body(code, serial_number, store_name)
         try:
             answer = self._transport.request("POST", enrolments_url(self._transport.url), request_headers(), json=body)
@@ -136,7 +134,7 @@ class Service:
         return read_enrolment(answer)
 
     def heartbeat(self, token: str, body: Mapping[str, Any], timeout: float | None = None) -> Outcome:
-        """Send one heartbeat, stamped with this PC's clock as it leaves. Never raises for what network or service do.
+        """Send one heartbeat with the current time of this PC's clock. Never raises for errors of network or service.
 
         `timeout`: seconds, when it must be shorter than usual.
         """
@@ -154,17 +152,17 @@ class Service:
 
 
 def detail(answer: Answer) -> str:
-    """The service's own words for people, its field errors included; else the bare status."""
+    """The service's message for users with its field errors; else only the status."""
     problem = answer.json_object()
-    words = [str(problem["detail"])] if problem.get("detail") else []
+    parts = [str(problem["detail"])] if problem.get("detail") else []
     errors = problem.get("errors")
     if isinstance(errors, list):
-        words += [json.dumps(error, ensure_ascii=False) for error in errors[:5]]
-    return (" ".join(words) + f"（HTTP {answer.status}）")[:500]
+        parts += [json.dumps(error, ensure_ascii=False) for error in errors[:5]]
+    return (" ".join(parts) + f"（HTTP {answer.status}）")[:500]
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Seconds that the service asks to wait, an hour at most."""
+    """The seconds of the Retry-After header, an hour at most."""
     try:
         seconds = float(answer.headers.get("Retry-After", ""))
     except ValueError:
@@ -176,9 +174,9 @@ def _is_seconds(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _moment(value: object) -> datetime | None:
+def _timestamp(value: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(value))
+        parsed = datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return parsed if parsed.tzinfo else None

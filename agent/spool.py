@@ -1,10 +1,11 @@
-"""Heartbeats that the service has not acknowledged yet, in one SQLite file that survives a killed PC.
+"""Heartbeats that the service has not acknowledged yet, in one SQLite file that survives a power cut.
 
-Commits are WAL with synchronous=FULL: a shop PC is switched off at the wall, and after a lost commit the spool would
-give the same sequence to another reading, which the service would take for a repeat and not store. One sync per
+Commits are WAL with synchronous=FULL: a shop PC may be switched off at the wall. After a lost commit the spool would
+give the same sequence to another reading, which the service would treat as a repeat and not store. One sync per
 heartbeat costs nothing at one heartbeat in five minutes.
 
-The file is also the lock that keeps a second agent out (locking_mode=EXCLUSIVE; gone with the process, kill -9 too).
+The file is also the lock that excludes a second agent (locking_mode=EXCLUSIVE; released when the process ends, also by
+kill -9).
 """
 
 import json
@@ -35,12 +36,12 @@ class SpoolError(Exception):
 
 
 class SpoolBusy(SpoolError):
-    """Another agent holds the spool."""
+    """Another agent has locked the spool."""
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """One heartbeat as the service wants it, stream and sequence included."""
+class SpooledHeartbeat:
+    """One spooled heartbeat as it is sent, with stream and sequence."""
 
     sequence: int
     body: Mapping[str, Any]
@@ -50,15 +51,15 @@ class Spool:
     """The open spool of one store PC. Safe for several threads."""
 
     def __init__(self, path: Path, limit: int) -> None:
-        """Open or create the file; `limit` is the number of heartbeats kept. Raises SpoolError.
+        """Open or create the file; `limit` is the most heartbeats that are stored. Raises SpoolError.
 
-        A file that SQLite cannot read is set aside under another name and a new spool (a new stream) is begun: an
-        agent that never reports again is worse than the loss of what could not be read anyway.
+        A file that SQLite cannot read is renamed, and a new spool (a new stream) is created: an agent that never
+        reports again is worse than the loss of heartbeats that cannot be read anyway.
         """
         self.path = path
         self.set_aside: Path | None = None
         self._limit = limit
-        self._turn = RLock()
+        self._lock = RLock()
         try:
             if not self._open():
                 self.close()
@@ -71,7 +72,8 @@ class Spool:
             raise SpoolError(f"{path} を開けません（{error}）。空き容量と権限を確認してください。") from error
 
     def _open(self) -> bool:
-        """False when the file is damaged. Raises sqlite3.OperationalError when it is busy, read-only, disk full…"""
+        """Returns False when the file is damaged. Raises sqlite3.OperationalError when it is busy, read-only, the disk
+        is full…"""
         self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -80,14 +82,14 @@ class Spool:
             if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 return False
             with self._transaction():
-                self.stream_id = self._begin_stream()
+                self.stream_id = self._load_stream()
         except sqlite3.OperationalError:
             raise
         except (sqlite3.DatabaseError, ValueError):
             return False
         return True
 
-    def _begin_stream(self) -> str:
+    def _load_stream(self) -> str:
         for statement in _SCHEMA:
             self._db.execute(statement)
         row = self._db.execute("SELECT stream_id FROM stream").fetchone()
@@ -98,7 +100,7 @@ class Spool:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._turn:
+        with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -109,9 +111,9 @@ class Spool:
                 raise
 
     def put(self, body: Mapping[str, Any]) -> tuple[int, int]:
-        """Keep one heartbeat, durably. Returns its sequence and how many of the oldest had to be dropped for it.
+        """Store one heartbeat durably. Returns its sequence, and how many of the oldest were deleted for it.
 
-        Raises sqlite3.Error, and then nothing is kept and no sequence is used up.
+        Raises sqlite3.Error; then nothing is stored and no sequence is used.
         """
         with self._transaction():
             (sequence,) = self._db.execute(
@@ -125,21 +127,22 @@ class Spool:
             ).rowcount
         return sequence, dropped
 
-    def oldest(self) -> Waiting | None:
+    def oldest(self) -> SpooledHeartbeat | None:
         """The heartbeat to send next. Raises sqlite3.Error."""
-        with self._turn:
+        with self._lock:
             row = self._db.execute("SELECT sequence, body FROM heartbeat ORDER BY sequence LIMIT 1").fetchone()
         if row is None:
             return None
-        return Waiting(row[0], {**json.loads(row[1]), "stream_id": self.stream_id, "sequence": row[0]})
+        return SpooledHeartbeat(row[0], {**json.loads(row[1]), "stream_id": self.stream_id, "sequence": row[0]})
 
     def acknowledged(self, sequence: int) -> None:
-        """The service has stored this heartbeat. Raises sqlite3.Error."""
-        with self._turn:
+        """Delete a heartbeat that the service has stored. Raises sqlite3.Error."""
+        with self._lock:
             self._db.execute("DELETE FROM heartbeat WHERE sequence = ?", (sequence,))
 
     def reject(self, sequence: int, reason: str) -> None:
-        """Move aside a heartbeat that the service will never take; the newest 100 are kept. Raises sqlite3.Error."""
+        """Move a heartbeat that the service will never accept to the rejected ones, of which the newest 100 are stored.
+        Raises sqlite3.Error."""
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO rejected SELECT sequence, body, ?, ? FROM heartbeat WHERE sequence = ?",
@@ -153,25 +156,25 @@ class Spool:
             )
 
     def rejected(self) -> list[tuple[int, str]]:
-        """Sequence and reason of the heartbeats moved aside, oldest first. Raises sqlite3.Error."""
-        with self._turn:
+        """Sequence and reason of the rejected heartbeats, oldest first. Raises sqlite3.Error."""
+        with self._lock:
             return self._db.execute("SELECT sequence, reason FROM rejected ORDER BY sequence").fetchall()
 
     def count(self) -> int:
-        """Heartbeats waiting. Raises sqlite3.Error."""
-        with self._turn:
+        """The number of spooled heartbeats. Raises sqlite3.Error."""
+        with self._lock:
             return int(self._db.execute("SELECT count(*) FROM heartbeat").fetchone()[0])
 
     def close(self) -> None:
-        """Close the file and let another agent have it."""
+        """Close the file and release its lock."""
         with suppress(AttributeError, sqlite3.Error):
             self._db.close()
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a spool (and its WAL) so that a new one can begin; the old one is kept. Raises OSError."""
-    kept = path.with_name(f"{path.name}.{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+    """Rename a spool (and its WAL), so that a new one can be created. Returns the new path. Raises OSError."""
+    new_path = path.with_name(f"{path.name}.{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
-    return kept
+            path.with_name(path.name + suffix).rename(new_path.with_name(new_path.name + suffix))
+    return new_path

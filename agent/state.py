@@ -1,4 +1,4 @@
-"""The small files in the state folder: the terminal's token, and the firmware version seen last."""
+"""The small files in the state folder: the terminal's token, and the last known firmware version."""
 
 import json
 import os
@@ -20,12 +20,12 @@ class StateError(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who this store PC is to the service."""
+    """The identity of this store PC at the service."""
 
     terminal_id: int
     serial_number: str
     token: str
-    # During a rotation: made and kept here before the service hears of it.
+    # During a rotation: saved here before it is sent to the service.
     next_token: str | None = None
 
     def __repr__(self) -> str:
@@ -34,7 +34,7 @@ class Credentials:
 
 
 def make_state_dir(path: Path) -> None:
-    """Create the state folder for its owner only; an existing one is left as it is.
+    """Create the state folder for its owner only; an existing one stays unchanged.
 
     Raises StateError.
     """
@@ -47,10 +47,10 @@ def make_state_dir(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, durable and readable by its owner only (0600).
+    """Replace a file atomically, durable and readable by its owner only (0600).
 
-    mkstemp creates with O_CREAT|O_EXCL and 0600, so the text is never readable by others, not even for a moment.
-    Windows has no such bits: there the folder's access list decides (see README).
+    mkstemp creates with O_CREAT|O_EXCL and 0600, so the text is never readable by other users. Windows has no such
+    bits: there the folder's access control list applies (see README).
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -72,7 +72,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def save_credentials(state_dir: Path, credentials: Credentials) -> None:
-    """Keep the terminal's token. Raises StateError."""
+    """Save the terminal's token. Raises StateError."""
     path = state_dir / _CREDENTIALS
     try:
         write_private(path, json.dumps(asdict(credentials), ensure_ascii=False))
@@ -83,16 +83,16 @@ def save_credentials(state_dir: Path, credentials: Credentials) -> None:
 
 
 def load_credentials(state_dir: Path) -> Credentials | None:
-    """The token kept by `enrol`, or None before it. Raises StateError for a file that cannot be used."""
+    """The token saved by `enrol`, or None before it. Raises StateError for a file that cannot be used."""
     path = state_dir / _CREDENTIALS
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        follower = found.get("next_token")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        next_token = data.get("next_token")
         credentials = Credentials(
-            int(found["terminal_id"]),
-            str(found["serial_number"]),
-            str(found["token"]),
-            None if follower is None else str(follower),
+            int(data["terminal_id"]),
+            str(data["serial_number"]),
+            str(data["token"]),
+            None if next_token is None else str(next_token),
         )
         for token in (credentials.token, credentials.next_token):
             if token is not None and not (token and token.isascii() and token.isprintable()):
@@ -118,10 +118,10 @@ def load_firmware_version(state_dir: Path) -> str:
 
 
 def forget_firmware_version(state_dir: Path) -> None:
-    """Another terminal takes this PC over; the version of the one before is not its own. Raises OSError."""
+    """Delete the version of the previous terminal, when this PC is enrolled for another one. Raises OSError."""
     (state_dir / _FIRMWARE).unlink(missing_ok=True)
 
 
 def save_firmware_version(state_dir: Path, version: str) -> None:
-    """Remember the firmware version for the time when the TC-200 cannot be asked. Raises OSError."""
+    """Save the firmware version for times when the TC-200 cannot be read. Raises OSError."""
     write_private(state_dir / _FIRMWARE, version)

@@ -1,7 +1,7 @@
 """The client side of the TC-200 line protocol over USB serial (described in README.md).
 
-One request, one answer, each a line of ASCII with a request number and a checksum. Whatever the line does (noise,
-half a line, a cable pulled in the middle), the caller gets an answer or a named TerminalError within the timeout.
+Each request and each answer is a line of ASCII with a request number and a checksum. Whatever happens on the line
+(noise, half a line, an unplugged cable), the caller gets an answer or a specific TerminalError within the timeout.
 """
 
 import binascii
@@ -19,7 +19,7 @@ import serial
 
 BAUD_RATE = 115_200
 MAX_LINE_BYTES = 512
-# What a FWDATA line has room for as base64url.
+# The most bytes that fit into a FWDATA line as base64url.
 MAX_CHUNK_BYTES = 336
 MAX_REQUEST_NUMBER = 9999
 MAX_SERIAL_CHARACTERS = 50
@@ -33,8 +33,8 @@ _T = TypeVar("_T")
 
 _LINE = re.compile(r"([<>])(\d{4}) ([A-Z]{1,16})(?: (OK|NG))?((?: [a-z0-9_]{1,16}=[!-)+-<>-~]*)*)\*([0-9A-F]{4})\r?\n")
 
-# What pyserial raises (SerialException is an OSError; a nonsensical port name is a ValueError).
-# Flushing a port whose cable was pulled raises termios.error, which is not an OSError; Windows has no termios.
+# The exceptions of pyserial (SerialException is an OSError; an invalid port name is a ValueError).
+# Flushing a port whose cable was unplugged raises termios.error, which is not an OSError; Windows has no termios.
 try:
     from termios import error as _termios_error
 
@@ -49,19 +49,19 @@ class TerminalError(Exception):
 
 
 class PortUnavailable(TerminalError):
-    """The port is absent, or cannot be opened."""
+    """The port does not exist, or cannot be opened."""
 
 
 class NoAnswer(TerminalError):
-    """The port is open but nothing came back in time."""
+    """The port is open but no answer arrived in time."""
 
 
 class Unplugged(TerminalError):
-    """The port went away while it was being used."""
+    """The port disappeared while it was in use."""
 
 
 class PartialLine(TerminalError):
-    """Bytes came, but no line end before the timeout."""
+    """Bytes arrived, but no line end before the timeout."""
 
 
 class LineTooLong(TerminalError):
@@ -69,15 +69,15 @@ class LineTooLong(TerminalError):
 
 
 class Garbled(TerminalError):
-    """A whole line came that is not in the protocol's form."""
+    """A whole line arrived that does not match the protocol."""
 
 
 class WrongChecksum(TerminalError):
-    """A line in the right form whose checksum does not match its text."""
+    """A line that matches the protocol, but its checksum does not match its text."""
 
 
 class WrongAnswer(TerminalError):
-    """Only answers to other requests came (late ones, for example)."""
+    """Only answers to other requests arrived (late ones, for example)."""
 
 
 class WrongProtocol(TerminalError):
@@ -85,7 +85,7 @@ class WrongProtocol(TerminalError):
 
 
 class Refused(TerminalError):
-    """The TC-200 answered NG to the request; `code` is its own word for why."""
+    """The TC-200 answered NG to the request; `code` is its reason."""
 
     def __init__(self, code: str) -> None:
         super().__init__(f"TC-200が要求を拒否しました（{code}）")
@@ -105,20 +105,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Info:
-    """What the TC-200 says about itself."""
+    """The answer of the TC-200 to INFO."""
 
     serial_number: str
     model: str
     firmware_version: str
-    # The firmware runs on trial: without FWCONFIRM the terminal goes back to the one before.
+    # The firmware runs on trial: without FWCONFIRM the terminal reverts to the previous one.
     on_trial: bool = False
-    # The version that the terminal went back from since the last FWBEGIN.
+    # The version from which the terminal has reverted since the last FWBEGIN.
     reverted_version: str | None = None
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What the TC-200 takes of a firmware file: bytes per FWDATA, and where to go on."""
+    """The answer to FWBEGIN: the most bytes per FWDATA, and the offset from which to continue."""
 
     chunk: int
     offset: int
@@ -126,7 +126,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Status:
-    """How the TC-200 says it is; `code` and `text` are None when it is well."""
+    """The state that the TC-200 reports; `code` and `text` are None without an error."""
 
     code: str | None
     text: str | None
@@ -139,10 +139,10 @@ def checksum(text: bytes) -> int:
 
 def encode(line: Line) -> bytes:
     """The line's bytes, checksum and CR LF included. Raises ValueError when it would be too long."""
-    words = [f"{line.direction}{line.number:04d}", line.command]
-    words += [line.result] if line.result else []
-    words += [f"{key}={quote(value, safe='')}" for key, value in line.values.items()]
-    text = " ".join(words).encode("ascii")
+    parts = [f"{line.direction}{line.number:04d}", line.command]
+    parts += [line.result] if line.result else []
+    parts += [f"{key}={quote(value, safe='')}" for key, value in line.values.items()]
+    text = " ".join(parts).encode("ascii")
     encoded = text + b"*%04X\r\n" % checksum(text)
     if len(encoded) > MAX_LINE_BYTES:
         raise ValueError(f"a line may have at most {MAX_LINE_BYTES} bytes")
@@ -154,8 +154,8 @@ def decode(raw: bytes) -> Line:
     match = _LINE.fullmatch(raw.decode("ascii", errors="replace"))
     if not match:
         raise Garbled("TC-200との通信が乱れています（不明な応答）")
-    direction, number, command, result, pairs, given = match.groups()
-    if int(given, 16) != checksum(raw[: raw.rindex(b"*")]):
+    direction, number, command, result, pairs, checksum_text = match.groups()
+    if int(checksum_text, 16) != checksum(raw[: raw.rindex(b"*")]):
         raise WrongChecksum("TC-200との通信が乱れています（チェックサム不一致）")
     values = {}
     for pair in pairs.split():
@@ -170,10 +170,10 @@ class Terminal:
     def __init__(self, port: str, timeout: float) -> None:
         """Open the port; `timeout` is seconds per attempt. Raises PortUnavailable."""
         self._timeout = timeout
-        # Not 1 each time: a late answer to the previous reading must not pass for one to this reading.
+        # Random, because a late answer to the previous reading must not match a request of this one.
         self._number = random.randint(1, MAX_REQUEST_NUMBER)
         try:
-            # exclusive: a second program on the port would eat half of the answers.
+            # exclusive: a second program on the port would take half of the answers.
             self._port = serial.Serial(
                 port, BAUD_RATE, timeout=min(_READ_SLICE_SECONDS, timeout / 2), write_timeout=timeout, exclusive=True
             )
@@ -189,56 +189,56 @@ class Terminal:
         self.close()
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         self._port.close()
 
     def info(self) -> Info:
-        """Ask who the TC-200 is. Raises TerminalError."""
-        return self._ask("INFO", _read_info)
+        """Request the identity and firmware of the TC-200. Raises TerminalError."""
+        return self._request("INFO", _read_info)
 
     def status(self) -> Status:
-        """Ask how the TC-200 is. Raises TerminalError."""
-        return self._ask("STATUS", _read_status)
+        """Request the state of the TC-200. Raises TerminalError."""
+        return self._request("STATUS", _read_status)
 
     def begin_firmware(self, version: str, size: int, sha256: str) -> Offer:
-        """Announce a firmware file; a part that the terminal has of the same file stays. Raises TerminalError."""
+        """Announce a firmware file; the terminal keeps what it already has of the same file. Raises TerminalError."""
         values = {"version": version, "size": str(size), "sha256": sha256}
-        return self._ask("FWBEGIN", lambda answer: _read_offer(answer, size), values)
+        return self._request("FWBEGIN", lambda answer: _read_offer(answer, size), values)
 
     def send_firmware(self, offset: int, data: bytes) -> int:
-        """Send one piece (MAX_CHUNK_BYTES at most). Returns the offset wanted next. Raises TerminalError."""
+        """Send one chunk (MAX_CHUNK_BYTES at most). Returns the next expected offset. Raises TerminalError."""
         text = urlsafe_b64encode(data).decode().rstrip("=")
         values = {"offset": str(offset), "data": text}
-        return self._ask("FWDATA", lambda answer: _whole_number(answer, "offset"), values)
+        return self._request("FWDATA", lambda answer: _whole_number(answer, "offset"), values)
 
     def commit_firmware(self) -> None:
-        """Let the terminal check the file and restart with it, on trial. Raises TerminalError."""
-        self._ask("FWCOMMIT", lambda _: None)
+        """Make the terminal check the file and restart with it on trial. Raises TerminalError."""
+        self._request("FWCOMMIT", lambda _: None)
 
     def confirm_firmware(self) -> None:
-        """End the trial: the firmware stays. Raises TerminalError."""
-        self._ask("FWCONFIRM", lambda _: None)
+        """End the trial and keep the new firmware. Raises TerminalError."""
+        self._request("FWCONFIRM", lambda _: None)
 
     def roll_firmware_back(self) -> None:
-        """End the trial: the terminal restarts with the firmware before. Raises TerminalError."""
-        self._ask("FWROLLBACK", lambda _: None)
+        """End the trial: the terminal restarts with the previous firmware. Raises TerminalError."""
+        self._request("FWROLLBACK", lambda _: None)
 
     def abort_firmware(self) -> None:
-        """Let the terminal forget what it has of a file. Raises TerminalError."""
-        self._ask("FWABORT", lambda _: None)
+        """Make the terminal discard what it has of a file. Raises TerminalError."""
+        self._request("FWABORT", lambda _: None)
 
-    def _ask(
+    def _request(
         self, command: str, read: Callable[[Mapping[str, str]], _T], values: Mapping[str, str] | None = None
     ) -> _T:
-        problem: TerminalError = NoAnswer("TC-200が応答しません")
+        last_error: TerminalError = NoAnswer("TC-200が応答しません")
         for _ in range(ATTEMPTS):
             try:
                 return read(self._exchange(command, values or {}))
             except (Unplugged, Refused, WrongProtocol):
                 raise
             except TerminalError as error:
-                problem = error
-        raise problem
+                last_error = error
+        raise last_error
 
     def _exchange(self, command: str, values: Mapping[str, str]) -> Mapping[str, str]:
         self._number = self._number % MAX_REQUEST_NUMBER + 1
@@ -253,8 +253,8 @@ class Terminal:
             raise Unplugged("TC-200との接続が途中で切れました") from error
 
     def _await_answer(self, command: str, deadline: float) -> Mapping[str, str]:
-        """Skip everything that is not the answer, and at the deadline raise what was seen last."""
-        problem: TerminalError = NoAnswer("TC-200が応答しません")
+        """Skip everything that is not the answer; at the deadline raise the last problem."""
+        last_error: TerminalError = NoAnswer("TC-200が応答しません")
         pending = bytearray()
         too_long = False
         while monotonic() < deadline:
@@ -263,29 +263,29 @@ class Terminal:
                 raw = bytes(pending[:end])
                 del pending[:end]
                 if too_long or len(raw) > MAX_LINE_BYTES:
-                    too_long, problem = False, _line_too_long()
+                    too_long, last_error = False, _line_too_long()
                     continue
                 try:
                     line = decode(raw)
                 except TerminalError as error:
-                    problem = error
+                    last_error = error
                     continue
                 if (line.direction, line.number, line.command) == ("<", self._number, command):
-                    return _accepted(line)
-                problem = WrongAnswer("TC-200から別の要求への応答が届きました")
+                    return _check_result(line)
+                last_error = WrongAnswer("TC-200から別の要求への応答が届きました")
             if len(pending) > MAX_LINE_BYTES:
                 pending.clear()
-                too_long, problem = True, _line_too_long()
-        if pending and isinstance(problem, NoAnswer):
+                too_long, last_error = True, _line_too_long()
+        if pending and isinstance(last_error, NoAnswer):
             raise PartialLine("TC-200の応答が途中で途切れました")
-        raise problem
+        raise last_error
 
 
 def _line_too_long() -> LineTooLong:
     return LineTooLong("TC-200との通信が乱れています（行が長すぎます）")
 
 
-def _accepted(line: Line) -> Mapping[str, str]:
+def _check_result(line: Line) -> Mapping[str, str]:
     if line.result == "OK":
         return line.values
     raise Refused(_clean(line.values.get("code", "理由不明")))
@@ -332,5 +332,5 @@ def _required(values: Mapping[str, str], key: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without control characters: these words end up in logs and on screens."""
+    """The text without control characters, for logs and screens."""
     return "".join(character if character.isprintable() else " " for character in text).strip()

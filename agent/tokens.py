@@ -1,7 +1,7 @@
-"""The terminal's token, and the next one during a rotation: whichever the service takes is the present one.
+"""The terminal's token, and during a rotation the next token: the one that the service accepts is the current token.
 
-The answer to a rotation can be lost. So the next token is on disk before the service hears of it, and a refused token
-is never the end as long as the next one has not been tried.
+The answer to a rotation can be lost. So the next token is on disk before it is sent to the service, and when a token is
+refused, the other one is tried too.
 """
 
 import logging
@@ -28,12 +28,12 @@ class Tokens:
         return "Tokens()"
 
     def candidates(self) -> list[str]:
-        """The tokens in the order to try them: the present one, then the next one if there is one."""
+        """The tokens in the order to try them: the current one, then the next one if there is one."""
         with self._lock:
             return [token for token in (self._credentials.token, self._credentials.next_token) if token]
 
     def prepare(self) -> str:
-        """The next token, durable before anybody hears of it; the same one until it is used. Raises StateError."""
+        """The next token, saved before it is sent anywhere; the same one until it is used. Raises StateError."""
         with self._lock:
             if self._credentials.next_token is None:
                 self._save(replace(self._credentials, next_token=secrets.token_urlsafe(32)))
@@ -41,7 +41,7 @@ class Tokens:
             return self._credentials.next_token
 
     def use(self, token: str) -> None:
-        """The service took this token: it is the present one from now on."""
+        """The service accepted this token: it is the current one from now on."""
         with self._lock:
             if token == self._credentials.next_token:
                 # In memory even if the disk is full: the file still has both, and the next start tries both.

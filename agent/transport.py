@@ -1,4 +1,4 @@
-"""The agent's HTTP: whole requests with one deadline and a capped answer, and where everything is at the service."""
+"""The agent's HTTP client, with a total deadline and a size limit for each request, and the URLs of the service."""
 
 import ipaddress
 import json as json_text
@@ -17,12 +17,12 @@ MAX_ANSWER_BYTES = 256 * 1024
 
 
 class UnsafeUrl(ValueError):
-    """The service's address cannot be used; the message is Japanese."""
+    """The service's URL cannot be used; the message is Japanese."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back over HTTP, whole. `tls` names the version, None on a plain connection."""
+    """A complete HTTP response. `tls` is the TLS version, None for plain HTTP."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,7 +30,7 @@ class Answer:
     tls: str | None = None
 
     def json_object(self) -> dict[str, Any]:
-        """The body, or an empty object when it is none."""
+        """The body, or an empty dict when it is not a JSON object."""
         try:
             body = json_text.loads(self.content)
         except ValueError:
@@ -39,10 +39,9 @@ class Answer:
 
 
 def safe_service_url(text: str) -> str:
-    """The address without a trailing slash. Raises UnsafeUrl for anything but https, or http to this machine itself.
+    """The URL without a trailing slash. Raises UnsafeUrl for anything but https, or http to this machine itself.
 
-    Judged on the URL as the HTTP client reads it, so that no oddly written address means one host here and
-    another one there.
+    Parsed by the HTTP client's own parser, so that an unusual URL cannot mean one host here and another in the client.
     """
     try:
         url = httpx2.URL(text)
@@ -59,7 +58,7 @@ def safe_service_url(text: str) -> str:
 
 
 def is_loopback(text: str) -> bool:
-    """Whether the address is this machine itself. `text` must be a URL that httpx2 can read."""
+    """Whether the URL's host is this machine itself. `text` must be a URL that httpx2 can parse."""
     host = httpx2.URL(text).host
     if host == "localhost":
         return True
@@ -70,37 +69,37 @@ def is_loopback(text: str) -> bool:
 
 
 def enrolments_url(service_url: str) -> str:
-    """Where terminals enrol."""
+    """The URL for enrolments."""
     return f"{service_url}/api/fleet/enrolments"
 
 
 def heartbeats_url(service_url: str) -> str:
-    """Where heartbeats go."""
+    """The URL for heartbeats."""
     return f"{service_url}/api/fleet/heartbeats"
 
 
 def command_url(service_url: str, command_id: int) -> str:
-    """Where the progress of a command goes."""
+    """The URL for reports of a command."""
     return f"{service_url}/api/fleet/agent/commands/{command_id}"
 
 
 def bundle_url(service_url: str, command_id: int) -> str:
-    """Where the bundle that a command asked for goes."""
+    """The URL for the bundle of a command."""
     return f"{command_url(service_url, command_id)}/bundle"
 
 
 def token_url(service_url: str) -> str:
-    """Where the hash of the next token goes."""
+    """The URL for the hash of the next token."""
     return f"{service_url}/api/fleet/agent/token"
 
 
 def firmware_url(service_url: str, task_id: int) -> str:
-    """Where the firmware of an update is."""
+    """The URL of the firmware of an update."""
     return f"{service_url}/api/fleet/agent/firmware/{task_id}"
 
 
 def request_headers(token: str | None = None) -> dict[str, str]:
-    """The headers of every request; a body is never compressed, it is 300 bytes."""
+    """The headers of every request. Bodies are not compressed: they have about 300 bytes."""
     headers = {"User-Agent": f"genba-agent/{__version__}", "Accept-Encoding": "identity"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
@@ -108,20 +107,20 @@ def request_headers(token: str | None = None) -> dict[str, str]:
 
 
 def describe(error: httpx2.HTTPError) -> str:
-    """A network failure in words, with the address that was asked: a wrong one is the first thing to look for."""
-    where = _address(error)
+    """The message for a network failure, with the requested URL: a wrong URL is the most likely cause."""
+    at_address = _address(error)
     if isinstance(error, httpx2.TimeoutException):
-        return f"サービス{where}から時間内に応答がありません（{type(error).__name__}）"
+        return f"サービス{at_address}から時間内に応答がありません（{type(error).__name__}）"
     if "CERTIFICATE" in str(error).upper():
-        return f"サービス{where}の証明書を確認できません（{error}）"
-    what = f"{type(error).__name__}: {error}"
-    return f"サービス{where}に接続できません（{what}）。設定のservice_urlとネットワークを確認してください。"
+        return f"サービス{at_address}の証明書を確認できません（{error}）"
+    detail = f"{type(error).__name__}: {error}"
+    return f"サービス{at_address}に接続できません（{detail}）。設定のservice_urlとネットワークを確認してください。"
 
 
 def _address(error: httpx2.HTTPError) -> str:
     try:
         url = error.request.url
-    except RuntimeError:  # It failed before there was a request.
+    except RuntimeError:  # The error has no request.
         return ""
     return f" {url.scheme}://{url.netloc.decode()} "
 
@@ -133,11 +132,11 @@ class Transport:
         """`timeout`: seconds for one whole request. Raises UnsafeUrl."""
         self.url = safe_service_url(service_url)
         self._timeout = timeout
-        # Shops may sit behind a proxy named in the environment; the way to this machine itself never does, but the
-        # authority that the environment names (SSL_CERT_FILE) holds for it too.
-        here = is_loopback(self.url)
-        verify = ssl.create_default_context() if here else True
-        self._client = httpx2.Client(timeout=timeout, trust_env=not here, verify=verify, follow_redirects=False)
+        # Shops may need the proxy of the environment. Connections to this machine never use it, but they do use the
+        # certificate authority of the environment (SSL_CERT_FILE).
+        is_local = is_loopback(self.url)
+        verify = ssl.create_default_context() if is_local else True
+        self._client = httpx2.Client(timeout=timeout, trust_env=not is_local, verify=verify, follow_redirects=False)
 
     def request(
         self,
@@ -149,9 +148,9 @@ class Transport:
         content: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
-        """One whole request within `timeout` seconds (None: the client's own). Raises httpx2.HTTPError.
+        """One complete request within `timeout` seconds (None: the client's own). Raises httpx2.HTTPError.
 
-        httpx2's timeouts count from byte to byte; an answer that drips or never ends is cut off here.
+        httpx2's timeouts count from byte to byte; a response that arrives slowly or never ends is aborted here.
         """
         seconds = self._timeout if timeout is None else timeout
         deadline = monotonic() + seconds
@@ -167,7 +166,7 @@ class Transport:
 
     @contextmanager
     def download(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
-        """The open answer to a GET; its bytes may take as long as they come. Raises httpx2.HTTPError."""
+        """The open response to a GET; there is no total time limit for its bytes. Raises httpx2.HTTPError."""
         with self._client.stream("GET", url, headers=headers) as response:
             yield response
 

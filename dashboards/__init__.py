@@ -1,1 +1,1 @@
-"""The dashboards people work with: Streamlit pages that speak HTTP to the service and hold no data of their own."""
+"""The dashboards: Streamlit pages that call the service over HTTP and store no data of their own."""

@@ -1,4 +1,5 @@
-"""The ASGI application: sign-in, gate and Streamlit in one process. Run it with `uvicorn dashboards.app:app`."""
+"""The ASGI application: login, authentication and Streamlit in one process. Run it with `uvicorn
+dashboards.app:app`."""
 
 from __future__ import annotations
 
@@ -20,18 +21,18 @@ from starlette.routing import Route
 from dashboards import relay
 from dashboards.addresses import DOWNLOAD, FILES, HEALTH, LOGIN, LOGOUT
 from dashboards.client import Api, ApiProblem, new_reference
-from dashboards.gate import Gate
-from dashboards.headers import HEADERS, SecurityHeaders
-from dashboards.hosts import Hosts
+from dashboards.gate import AuthenticationMiddleware
+from dashboards.headers import HEADERS, SecurityHeadersMiddleware
+from dashboards.hosts import AllowedHostsMiddleware
 from dashboards.login import login, logout
 from dashboards.plain import notice
 from dashboards.settings import settings
-from dashboards.shell import Shell
+from dashboards.shell import IndexPageMiddleware
 from dashboards.ui.feedback import script_failed
 
 log = logging.getLogger(__name__)
 
-# Absolute, because Streamlit would look from the working directory. It also finds .streamlit/config.toml beside it.
+# Absolute, because Streamlit would look in the working directory. It also finds .streamlit/config.toml next to it.
 FRAME = Path(__file__).resolve().parent / "frame.py"
 HEAVY_IMPORTS = ("pandas", "pyarrow", "streamlit.elements.arrow")
 
@@ -61,10 +62,10 @@ async def request_failed(request: Request, error: Exception) -> HTMLResponse:
 
 
 @asynccontextmanager
-async def warmed_up(_: st.App) -> AsyncIterator[None]:
-    """Streamlit imports its heavy libraries on first use; the first visitor should not wait for that. What is imported
-    stays for good, so the garbage collector need not look through it."""
-    settings()  # a wrong setting ends the start, not the first visit
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Imports Streamlit's heavy libraries before the first visitor comes, and freezes them, so that the garbage
+    collector skips them."""
+    settings()  # A wrong setting stops the start, not the first visit.
     for name in HEAVY_IMPORTS:
         await to_thread.run_sync(importlib.import_module, name)
     gc.freeze()
@@ -82,8 +83,13 @@ app = st.App(
         Route(f"{FILES}/{{file_id:path}}", relay.show),
         Route(f"{DOWNLOAD}/{{path:path}}", relay.download),
     ],
-    middleware=[Middleware(SecurityHeaders), Middleware(Hosts), Middleware(Gate), Middleware(Shell)],
-    lifespan=warmed_up,
+    middleware=[
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(AllowedHostsMiddleware),
+        Middleware(AuthenticationMiddleware),
+        Middleware(IndexPageMiddleware),
+    ],
+    lifespan=lifespan,
     on_script_error=script_failed,
     exception_handlers={Exception: request_failed},
 )

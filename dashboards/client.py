@@ -1,4 +1,4 @@
-"""The only HTTP client of the dashboards: whatever goes wrong on the way becomes one exception, ApiProblem."""
+"""The only HTTP client of the dashboards. Every failure becomes one exception, ApiProblem."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ import httpx2
 from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
-# Seconds since the last write of this person was answered: answers that may lag are then no older (`core/replica.py`).
+# Seconds since the user's last write was answered. A replica read is never older (`core/replica.py`).
 SINCE_WRITE_HEADER = "X-Genba-Since-Write"
 ADDRESS_HEADER = "X-Genba-Address"
 STALE = "urn:genba:stale"
-SENT_BEFORE = "urn:genba:sent-before"
-# uvicorn closes a connection 5 s after its last answer, and what is sent in that very moment is lost (the demo's pages
-# ask every 5 s). Well before that, so that a slow machine keeps clear of it too.
-KEPT_SECONDS = 2
-# For what a person looks at while it loads: longer than any good answer takes, shorter than she would wait.
-PATIENCE_SECONDS = 4
+IDEMPOTENCY_KEY_REUSED = "urn:genba:sent-before"
+# uvicorn closes an idle connection after 5 seconds, and loses a request sent at that time (the demo's pages poll every
+# 5 seconds). Two seconds keep clear of it on a slow machine too.
+KEEPALIVE_SECONDS = 2
+# Timeout of what a page loads while the user waits: longer than any good answer takes.
+PAGE_TIMEOUT_SECONDS = 4
 
 
 @dataclass(eq=False)
 class ApiProblem(Exception):
-    """A refusal or a failure, in words for the person. `status` 0 means that no answer came from the service."""
+    """A refusal or a failure, with a text for the user. `status` 0 means that no answer came from the service."""
 
     status: int
     title: str
@@ -41,10 +41,10 @@ class ApiProblem(Exception):
     errors: list[dict[str, Any]] = field(default_factory=list)
     reference: str = ""
     type: str = ""
-    # Of a stale edit: what was sent, and what is there now.
+    # Of a stale edit: the values that were sent, and the present ones.
     yours: dict[str, Any] | None = None
     current: dict[str, Any] | None = None
-    # False: it never left here, so that nothing can have been stored.
+    # False: the request was never sent, so nothing can have been stored.
     was_sent: bool = True
 
     @property
@@ -54,51 +54,51 @@ class ApiProblem(Exception):
 
     @property
     def stale(self) -> bool:
-        """Somebody changed it since it was read."""
+        """A stale edit: another user changed the record since it was read (optimistic locking)."""
         return self.type == STALE
 
     @property
-    def sent_before(self) -> bool:
-        """What was sent before under the same `once`, and differs from this, has been stored."""
-        return self.type == SENT_BEFORE
+    def key_reused(self) -> bool:
+        """The idempotency key was used before with another body, and that first request was stored."""
+        return self.type == IDEMPOTENCY_KEY_REUSED
 
 
 def new_reference() -> str:
-    """A number short enough to read out on the phone; the service logs a request under the one it was sent with."""
+    """A request id short enough to read out on the phone; the service logs the request under it."""
     return uuid.uuid4().hex[:12]
 
 
 @cache
 def make_client() -> httpx2.Client:
-    """One pooled, thread-safe client for all sessions; tests put the service's test client in its place."""
+    """One pooled, thread-safe client for all sessions; tests replace it with the service's test client."""
     config = settings()
     return httpx2.Client(
         base_url=config.service_url,
         timeout=httpx2.Timeout(config.service_timeout_seconds, connect=3),
-        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEPT_SECONDS),
+        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_SECONDS),
         trust_env=False,
     )
 
 
-class Writes:
-    """When each person last wrote through this process, as far as it knows. Somebody new here may just have written
-    through another process, or one that died: their first request counts as a write."""
+class LastWrites:
+    """When each session last wrote through this process. A session that is new here may just have written through
+    another process, or one that died: its first request counts as a write."""
 
-    AT_MOST = 4096
+    MAX_TOKENS = 4096
 
     def __init__(self) -> None:
         self._last: OrderedDict[str, float] = OrderedDict()
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
 
     def note(self, token: str) -> None:
-        with self._guard:
+        with self._lock:
             self._last[token] = time.monotonic()
             self._last.move_to_end(token)
-            while len(self._last) > self.AT_MOST:
+            while len(self._last) > self.MAX_TOKENS:
                 self._last.popitem(last=False)
 
     def seconds_since(self, token: str) -> float:
-        with self._guard:
+        with self._lock:
             last = self._last.get(token)
         if last is None:
             self.note(token)
@@ -106,25 +106,25 @@ class Writes:
         return time.monotonic() - last
 
 
-writes = Writes()
+last_writes = LastWrites()
 
 
 @dataclass(frozen=True)
 class Api:
-    """The service as one signed-in person sees it."""
+    """The service as the signed-in user sees it."""
 
     token: str | None = None
-    patience: float | None = None  # seconds to wait for an answer, when not those of the settings
-    address: str = ""  # the browser's
+    patience: float | None = None  # Seconds to wait for an answer, instead of those of the settings.
+    address: str = ""  # The browser's IP address.
 
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None, reads: bool = False) -> Any:
-        """`once`, a UUID, goes out as Idempotency-Key: a repeat with the same one is answered like the first and stored
-        once. Forms and dialogs have one, a button has that of `ui.once`. None: twice does no harm, because it only
-        reads, or its body has an id of its own; tests/house/test_once.py names these. `reads`: what gets no answer has
-        stored nothing, and that is said."""
+        """`once`, a UUID, is sent as Idempotency-Key: a repeat with the same key gets the first answer and is stored
+        once. Forms and dialogs have a key; a button has that of `ui.once`. None: a repeat does no harm, because the
+        call only reads, or its body has an id of its own; tests/house/test_idempotency.py lists these calls. `reads`:
+        without an answer nothing was stored, and the message says so."""
         return self._call("POST", path, {"Idempotency-Key": once} if once else {}, reads, json=body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -150,56 +150,57 @@ class Api:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
             if method in SAFE_METHODS:
-                headers[SINCE_WRITE_HEADER] = f"{writes.seconds_since(self.token):.3f}"
+                headers[SINCE_WRITE_HEADER] = f"{last_writes.seconds_since(self.token):.3f}"
         if self.address:
-            headers |= vouched(self.address, self.token or "")
+            headers |= signed_address_header(self.address, self.token or "")
         if self.patience:
             # As an extension, because Starlette's test client refuses the argument of that name.
             options["extensions"] = {"timeout": httpx2.Timeout(self.patience).as_dict()}
         try:
             response = make_client().request(method, path, headers=headers, **options)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise _never_sent(method, reference) from error
+            raise _not_connected(method, reference) from error
         except httpx2.HTTPError as error:
             if reads:
-                raise _unread(reference) from error
-            raise _no_answer(method, reference, known="Idempotency-Key" in extra) from error
+                raise _read_failed(reference) from error
+            raise _no_answer(method, reference, has_idempotency_key="Idempotency-Key" in extra) from error
         finally:
-            # Also one that nobody heard the end of: it may have been stored.
+            # Also after a lost answer: the write may have been stored.
             if self.token and method not in SAFE_METHODS:
-                writes.note(self.token)
+                last_writes.note(self.token)
         if response.is_success and not response.content:
             return None
         reference = response.headers.get("X-Request-Id", reference)
         try:
             body = response.json()
         except ValueError:
-            raise _not_ours(response, reference) from None
+            raise _unexpected_response(response, reference) from None
         if response.is_success:
             return body
-        raise _refused(response, body, reference)
+        raise _problem_from(response, body, reference)
 
 
-def vouched(address: str, token: str) -> dict[str, str]:
-    """The browser's address, signed for this session and this minute; the service reads it in `core/addresses.py`."""
+def signed_address_header(address: str, token: str) -> dict[str, str]:
+    """The header with the browser's IP address, signed for this session and minute; the service reads it in
+    `core/addresses.py`."""
     key = settings().secret_key.get_secret_value().encode()
     if not key:
         return {}
-    moment = str(int(time.time()))
-    said = "\n".join(("genba person's address", address, moment, hashlib.sha256(token.encode()).hexdigest()))
-    return {ADDRESS_HEADER: f"{address};{moment};{hmac.new(key, said.encode(), hashlib.sha256).hexdigest()}"}
+    timestamp = str(int(time.time()))
+    message = "\n".join(("genba person's address", address, timestamp, hashlib.sha256(token.encode()).hexdigest()))
+    return {ADDRESS_HEADER: f"{address};{timestamp};{hmac.new(key, message.encode(), hashlib.sha256).hexdigest()}"}
 
 
-def _never_sent(method: str, reference: str) -> ApiProblem:
+def _not_connected(method: str, reference: str) -> ApiProblem:
     stored = "" if method in SAFE_METHODS else "保存はされていません。"
     detail = f"サービスに接続できません。{stored}しばらく待ってから、もう一度お試しください。"
     return ApiProblem(0, "サービスに接続できません", detail, reference=reference, was_sent=False)
 
 
-def _no_answer(method: str, reference: str, *, known: bool) -> ApiProblem:
+def _no_answer(method: str, reference: str, *, has_idempotency_key: bool) -> ApiProblem:
     if method in SAFE_METHODS:
         detail = "サービスから応答がありませんでした。しばらく待ってから、もう一度お試しください。"
-    elif known:
+    elif has_idempotency_key:
         detail = (
             "サービスから応答がなく、保存されたかどうかを確認できません。"
             "この画面のままもう一度お試しください。保存されていた場合も、二重には保存されません。"
@@ -212,8 +213,8 @@ def _no_answer(method: str, reference: str, *, known: bool) -> ApiProblem:
     return ApiProblem(0, "サービスから応答がありません", detail, reference=reference)
 
 
-def _unread(reference: str) -> ApiProblem:
-    """Of a question that has to be posted."""
+def _read_failed(reference: str) -> ApiProblem:
+    """A POST that only reads."""
     detail = (
         "サービスから応答がありませんでした。この操作では何も保存されていません。"
         "入力した内容はこの画面に残っています。しばらく待ってから、もう一度お試しください。"
@@ -221,9 +222,9 @@ def _unread(reference: str) -> ApiProblem:
     return ApiProblem(0, "サービスから応答がありません", detail, reference=reference, was_sent=False)
 
 
-def _refused(response: httpx2.Response, body: Any, reference: str) -> ApiProblem:
+def _problem_from(response: httpx2.Response, body: Any, reference: str) -> ApiProblem:
     if not isinstance(body, dict) or "detail" not in body:
-        return _not_ours(response, reference)
+        return _unexpected_response(response, reference)
     title, detail, errors = str(body.get("title", "")), str(body["detail"]), body.get("errors") or []
     return ApiProblem(
         response.status_code,
@@ -237,9 +238,9 @@ def _refused(response: httpx2.Response, body: Any, reference: str) -> ApiProblem
     )
 
 
-def _not_ours(response: httpx2.Response, reference: str) -> ApiProblem:
-    """Not our service's words: a proxy in between, or a wrong SERVICE_URL. Whatever it says, even 200 or 401, says
-    nothing about the person or the data."""
+def _unexpected_response(response: httpx2.Response, reference: str) -> ApiProblem:
+    """The answer of a proxy in between, or of a wrong SERVICE_URL. Even its 200 or 401 says nothing about the user or
+    the data."""
     status = response.status_code
     detail = f"サービスが正しく応答しませんでした（状態 {status}）。しばらく待ってから、もう一度お試しください。"
     return ApiProblem(max(status, 502), "サービスの応答が正しくありません", detail, reference=reference)

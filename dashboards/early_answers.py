@@ -1,8 +1,8 @@
-"""Connections on which an answer is heard that comes before the body was sent, although sending then fails.
+"""Connections that still read an answer which comes before the whole body was sent.
 
-Who refuses a large file by its head alone may answer and close. Whatever is sent after that is met by a reset; asyncio
-closes its end on the first write that fails, and throws away the answer that had arrived before the reset. The system
-keeps what has arrived for as long as anybody holds the socket, so here is a second handle of it.
+A server that refuses a large file by its headers may answer and close. The next write then gets a reset; asyncio closes
+its end on the first failed write and throws away the answer that had arrived before. The system keeps received data
+while the socket is open, so a second handle of it is held here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import httpx2
 
 
 class Transport(httpx2.AsyncHTTPTransport):
-    """A connection for each request: one that is kept may be closed by the other side at the moment in which it is
-    used again, and a body that streams through cannot be sent twice."""
+    """A new connection for each request: the other side may close a kept one just when it is used again, and a streamed
+    body cannot be sent twice."""
 
     def __init__(self, max_connections: int) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
@@ -30,43 +30,43 @@ class Transport(httpx2.AsyncHTTPTransport):
 
 
 class _Network(httpcore2.AnyIOBackend):
-    async def connect_tcp(self, *where: Any, **how: Any) -> httpcore2.AsyncNetworkStream:
-        return _Connection(await super().connect_tcp(*where, **how))
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
+        return _Connection(await super().connect_tcp(*args, **kwargs))
 
 
 class _Connection(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
-        first = stream.get_extra_info("socket")
-        self._second = socket.fromfd(first.fileno(), first.family, first.type)
-        self._arrived = b""
+        sock = stream.get_extra_info("socket")
+        self._duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type)
+        self._received = b""
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         try:
             await self._stream.write(buffer, timeout)
         except httpcore2.WriteError:
-            # Nothing comes after a reset: what is there now is all.
+            # Nothing arrives after a reset: what is there now is all.
             with suppress(OSError):
-                while part := self._second.recv(65536, socket.MSG_DONTWAIT):
-                    self._arrived += part
-            raise  # httpcore looks for an answer then
+                while chunk := self._duplicate.recv(65536, socket.MSG_DONTWAIT):
+                    self._received += chunk
+            raise  # httpcore looks for an answer then.
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._arrived:
-            part, self._arrived = self._arrived[:max_bytes], self._arrived[max_bytes:]
-            return part
+        if self._received:
+            chunk, self._received = self._received[:max_bytes], self._received[max_bytes:]
+            return chunk
         return await self._stream.read(max_bytes, timeout)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.AsyncNetworkStream:
-        """What arrives is encrypted from here on, and of no use to the second handle."""
-        self._second.close()
+        """From here on the data is encrypted, and of no use to the second handle."""
+        self._duplicate.close()
         return await self._stream.start_tls(ssl_context, server_hostname, timeout)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
     async def aclose(self) -> None:
-        self._second.close()
+        self._duplicate.close()
         await self._stream.aclose()

@@ -1,7 +1,7 @@
-"""`python -m dashboards.fonts`: cuts the installed Noto Sans JP down to the characters of Japanese business.
+"""`python -m dashboards.fonts`: subsets the installed Noto Sans JP to the characters of Japanese business.
 
-16 MB of font become 1.4 MB per weight, served from dashboards/static/fonts. Characters outside the cut are drawn by
-the next font of the page, so a rare name still shows.
+16 MB of font become 1.4 MB per weight, served from dashboards/static/fonts. Other characters, as in a rare name, are
+drawn by the page's next font.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from fontTools.ttLib import woff2
 FOLDER = Path(__file__).parent / "static" / "fonts"
 STAMP = FOLDER / "built-from.txt"
 WEIGHTS = ("Regular", "Bold")
-# Raise it when the cut changes, so that installed copies are made anew.
+# Raise it when the subset changes, so that installed copies are built again.
 RECIPE = 1
 # Kanji of family and place names, and signs, that Windows' Japanese character set does not have.
 EXTRA = "𠮷㐂𠮟塚瀨邉葛祇鄧曻閒彅俱剝塡頰〜−–—•…€™©®✓✔①⑯⑰⑱⑲⑳"
-# Files are 10 % larger than at the default of 11, and made in a thirtieth of the time.
+# Files are 10 % larger than at the default of 11, and built in a thirtieth of the time.
 BROTLI_QUALITY = 9
 
 
 def characters() -> set[int]:
     """Code page 932 (JIS X 0208 with the NEC and IBM extensions: ～①㈱髙﨑), Latin-1, and EXTRA."""
-    wanted = set(range(0x20, 0x7F)) | set(range(0xA0, 0x100)) | {ord(character) for character in EXTRA}
-    return wanted | {code for code in range(0x100, 0x10000) if chr(code).encode("cp932", "ignore")}
+    ascii_and_extra = set(range(0x20, 0x7F)) | set(range(0xA0, 0x100)) | {ord(character) for character in EXTRA}
+    return ascii_and_extra | {code for code in range(0x100, 0x10000) if chr(code).encode("cp932", "ignore")}
 
 
 def package(weight: str) -> str:
@@ -61,17 +61,17 @@ def build(weight: str) -> None:
         hinting=False,
         layout_features=[],
         notdef_outline=True,
-        name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14],  # With copyright and licence, as the OFL asks.
+        name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14],  # With copyright and licence, as the OFL requires.
         drop_tables=[*subset.Options().drop_tables, "GSUB", "GPOS", "BASE", "VORG", "vhea", "vmtx"],
     )
-    unfinished = target(weight).with_suffix(".part")
+    partial_file = target(weight).with_suffix(".part")
     with subset.load_font(str(source(weight)), options) as font:
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=characters())
         subsetter.subset(font)
         font.flavor = "woff2"
-        font.save(unfinished)
-    unfinished.replace(target(weight))
+        font.save(partial_file)
+    partial_file.replace(target(weight))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The frame around every page: who is signed in, the menu cut to what they may see, and the page itself.
+"""The frame around every page: the signed-in user, the menu of allowed pages, and the page itself.
 
 Streamlit runs this file from the top on every rerun.
 """
@@ -26,12 +26,12 @@ SIDEBAR_WIDTH = 224
 
 
 def show(user: session.User) -> None:
-    """The menu of this person, and the page they are on. Pages they may not see say so at their address."""
-    times.begin(user.clock_ahead)
-    over = session.said()
-    mine = allowed(user)
-    waits = waiting.numbers(mine)
-    entries = {entry: entry.page(waits.get(entry.url_path, 0)) for entry in mine}
+    """The user's menu and the current page. A page that the user may not see says so at its own address."""
+    times.begin_page(user.clock_ahead)
+    is_over = session.remember_end()
+    allowed_entries = allowed(user)
+    waiting_numbers = waiting.pending_counts(allowed_entries)
+    entries = {entry: entry.page(waiting_numbers.get(entry.url_path, 0)) for entry in allowed_entries}
     in_menu = {entry: page for entry, page in entries.items() if entry.in_menu}
     unlisted = [page for entry, page in entries.items() if not entry.in_menu]
 
@@ -43,24 +43,25 @@ def show(user: session.User) -> None:
     sections: dict[str, list[st.Page]] = {}
     for entry, page in in_menu.items():
         sections.setdefault(entry.section, []).append(page)
-    refused = [entry.instead(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries]
+    forbidden_pages = [entry.instead(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries]
     home = st.Page(start, title="Genba", url_path="start", default=True, visibility="hidden")
-    page = st.navigation({"": [home, *unlisted, *refused], **sections}, expanded=True)
+    page = st.navigation({"": [home, *unlisted, *forbidden_pages], **sections}, expanded=True)
     st.set_page_config(page_title=f"{page.title}｜Genba")
     with st.sidebar:
         if len(in_menu) == 1:  # Streamlit draws no menu for a single page.
-            [(entry, only)] = in_menu.items()
+            [(entry, single_page)] = in_menu.items()
             st.caption(entry.section)
-            st.page_link(only)
+            st.page_link(single_page)
             st.divider()
         account(user, entries[ACCOUNT])
-        waiting.watch(mine, waits)
-    bound.begin(page.url_path)
-    with dialogs.after(page.url_path):
+        waiting.poll_counts(allowed_entries, waiting_numbers)
+    bound.begin_page(page.url_path)
+    with dialogs.draw_after(page.url_path):
         page.run()
-    # After a dialog: both stand in one place of Streamlit's, and one that has moved there is drawn from nothing.
+    # After a dialog: both use one place in Streamlit's page, and an element that moves there is drawn again from
+    # nothing.
     flash.show()
-    if over:  # Last, so that nothing on the page loses its place, and with it what is typed there.
+    if is_over:  # Last, so that no widget of the page loses its place and what was typed in it.
         feedback.session_over()
 
 
@@ -68,13 +69,13 @@ def account(user: session.User, page: StreamlitPage) -> None:
     with st.container(gap="xxsmall"):
         st.page_link(page, label=plain(user.name), icon=":material/account_circle:", help="アカウント")
         # A link, because nothing else leaves Streamlit's page, and HTML, because Streamlit's own links open a new tab.
-        # It stands below the name, under its first letter: beside it there is no room for names of four letters.
+        # It stands below the name, because a name of four letters leaves no room next to it.
         style = "color: inherit; font-size: 0.875em; margin-left: 2.25em"
         st.html(f'<a href="{LOGOUT}" target="_self" style="{style}">ログアウト</a>')
 
 
 def show_only(screen: Callable[[], None]) -> None:
-    """One message at whatever address this is, without a menu."""
+    """One message at any address, without a menu."""
     home = st.Page(screen, title="Genba", url_path="start", default=True)
     st.navigation([home, *(entry.instead(screen, "Genba") for entry in MENU)], position="hidden").run()
 
@@ -84,7 +85,7 @@ st.set_page_config(
 )
 st.logo(str(STATIC / "logo.svg"), size="large", icon_image=str(STATIC / "mark.svg"))
 try:
-    user = session.current()
+    user = session.current_user()
 except ApiProblem as problem:
     show_only(partial(feedback.failed, problem))
 else:

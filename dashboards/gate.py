@@ -1,4 +1,4 @@
-"""The gate: nothing behind it, page, file or websocket, is served without a valid session."""
+"""The authentication gate: no page, file or websocket behind it is served without a valid session."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from starlette.websockets import WebSocketClose
 from dashboards.addresses import FILES, HEALTH, LOGIN, LOGOUT, RELAYED, login_url
 from dashboards.client import ApiProblem
 from dashboards.plain import notice, refusal
-from dashboards.session import ADDRESS, BROWSER, COOKIE, User, sessions
+from dashboards.session import BROWSER_ADDRESS_HEADER, BROWSER_COOKIE, SESSION_COOKIE, User, sessions
 
 log = logging.getLogger(__name__)
 
 OPEN_PATHS = {LOGIN, LOGOUT, HEALTH, "/_stcore/health"}
 OPEN_FOLDERS = ("/static/", "/app/static/")
 CLOSED_PATHS = {"/_stcore/metrics"}
-# What the browser fetches by itself: a redirect to a login page would only confuse the code that asked.
+# Fetched by scripts, which a redirect to the login page would only confuse.
 FETCHED_FOLDERS = ("/_stcore/", "/media/", "/component/")
-# Proxies in front of other products sign people in with these. Here a browser could forge them, so no code sees them.
+# Some proxies identify users by these headers. Here a browser could forge them, so they are removed.
 IDENTITY_HEADERS = {
     b"remote-user",
     b"x-remote-user",
@@ -35,7 +35,7 @@ IDENTITY_HEADERS = {
     b"x-app-user",
     b"x-app-role",
 }
-OURS_ALONE = IDENTITY_HEADERS | {ADDRESS.encode()}
+STRIPPED_HEADERS = IDENTITY_HEADERS | {BROWSER_ADDRESS_HEADER.encode()}
 
 SESSION_ENDED = (
     "ログアウトしたか、セッションの有効期限が切れました。ページを読み込み直して、もう一度ログインしてください。"
@@ -43,10 +43,10 @@ SESSION_ENDED = (
 
 
 class Connections:
-    """The open pages by the browser that they are in.
+    """The open websockets by browser.
 
-    A page keeps the cookies of the moment in which it was opened; one whose connection is closed opens another by
-    itself, with the cookies that are there now, and goes on as it was.
+    A page keeps the cookies with which its websocket was opened. After the websocket is closed, the page opens another
+    by itself, with the present cookies, and goes on as it was.
     """
 
     def __init__(self) -> None:
@@ -63,14 +63,14 @@ class Connections:
                 del self._open[browser]
 
     async def renew(self, browser: str, login_id: str) -> None:
-        """The pages of this person in the browser: never those of somebody else."""
+        """Closes the user's websockets in this browser, never those of another user."""
         for connection in [*self._open.get(browser, ())]:
             if connection.login_id == login_id:
                 await connection.close()
 
 
 class Connection:
-    """A page's connection, which may be closed from outside."""
+    """A page's websocket, which can be closed from outside."""
 
     def __init__(self, send: Send, login_id: str) -> None:
         self._send = send
@@ -83,7 +83,7 @@ class Connection:
 
     async def close(self) -> None:
         self._is_closed = True
-        with suppress(RuntimeError, OSError):  # It has just been closed from the other side.
+        with suppress(RuntimeError, OSError):  # The other side has just closed it.
             await self._send({"type": "websocket.close", "code": SERVICE_RESTART})
 
 
@@ -91,7 +91,7 @@ SERVICE_RESTART = 1012
 connections = Connections()
 
 
-class Gate:
+class AuthenticationMiddleware:
     """Pure ASGI, because Starlette's BaseHTTPMiddleware never sees websockets."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -101,14 +101,14 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in OURS_ALONE]
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in STRIPPED_HEADERS]
         if client := scope.get("client"):
-            # Whom uvicorn holds for the other side: the browser, also behind a proxy that it trusts. Pages cannot see
-            # the scope, but they see headers.
-            headers.append((ADDRESS.encode(), client[0].encode()))
+            # The client address that uvicorn found: the browser's, also behind a trusted proxy. Pages cannot see the
+            # scope, but they see headers.
+            headers.append((BROWSER_ADDRESS_HEADER.encode(), client[0].encode()))
         if scope["path"].startswith(RELAYED):
-            # Streamlit would compress what passes through: a part of a file (206) no longer fits then, nor does its
-            # length. Compressing is for the proxy in front.
+            # Streamlit would compress the stream, and then the length and the range of a partial answer (206) are
+            # wrong. Compression is for the proxy in front.
             headers = [(name, value) for name, value in headers if name.lower() != b"accept-encoding"]
         scope = {**scope, "headers": headers}
         if scope["type"] == "websocket":
@@ -125,9 +125,9 @@ class Gate:
             try:
                 user = await signed_in(scope)
             except ApiProblem as problem:
-                answer = _nobody_can_tell(scope, problem)
+                answer = _session_unknown(scope, problem)
             else:
-                answer = _refused_from_afar(scope) if user else _sign_in_first(scope)
+                answer = _cross_site_refusal(scope) if user else _login_required(scope)
         await (answer or self.app)(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,27 +144,27 @@ class Gate:
             await WebSocketClose()(scope, receive, send)
             return
         connection = Connection(send, user.login_id)
-        with connections.held(HTTPConnection(scope).cookies.get(BROWSER, ""), connection):
+        with connections.held(HTTPConnection(scope).cookies.get(BROWSER_COOKIE, ""), connection):
             await self.app(scope, receive, connection.send)
 
 
 async def signed_in(scope: Scope) -> User | None:
-    """The user behind a request's cookie. Raises ApiProblem when the service cannot be asked."""
-    token, address = HTTPConnection(scope).cookies.get(COOKIE), address_of(scope)
+    """The user of the request's cookie. Raises ApiProblem when the service cannot be asked."""
+    token, address = HTTPConnection(scope).cookies.get(SESSION_COOKIE), client_address(scope)
     if not token:
         return None
-    if known := sessions.remembered(token, address):
-        return known[0]
+    if cached := sessions.remembered(token, address):
+        return cached[0]
     return await to_thread.run_sync(sessions.find, token, address)
 
 
-def address_of(scope: Scope) -> str:
+def client_address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def same_origin(headers: Headers) -> bool:
-    """Whether a page of ours, the address bar or a program other than a browser sent this, and not a foreign page."""
+    """Whether our page, the address bar or a program other than a browser sent this request, not a foreign page."""
     origin = headers.get("origin")
     from_here = origin is None or origin.partition("://")[2] == headers.get("host")
     return from_here and headers.get("sec-fetch-site", "none") in ("same-origin", "none")
@@ -172,7 +172,7 @@ def same_origin(headers: Headers) -> bool:
 
 def _is_page(scope: Scope) -> bool:
     path: str = scope["path"]
-    # Streamlit looks for its own doors below the page's path too, as in /dashboard/_stcore/health.
+    # Streamlit calls its own routes below the page's path too, as in /dashboard/_stcore/health.
     return scope["method"] in ("GET", "HEAD") and not path.startswith(FETCHED_FOLDERS) and "/_stcore/" not in path
 
 
@@ -181,24 +181,24 @@ def _is_file(scope: Scope) -> bool:
     return path == FILES or path.startswith(f"{FILES}/")
 
 
-def _sign_in_first(scope: Scope) -> Response:
+def _login_required(scope: Scope) -> Response:
     if _is_file(scope):
         headers = Headers(scope=scope)
         return refusal(headers, HTTPStatus.UNAUTHORIZED, title="ログインが必要です", text=SESSION_ENDED)
     if not _is_page(scope):
         return PlainTextResponse(SESSION_ENDED, HTTPStatus.UNAUTHORIZED)
-    reason = "expired" if COOKIE in HTTPConnection(scope).cookies else ""
+    reason = "expired" if SESSION_COOKIE in HTTPConnection(scope).cookies else ""
     return RedirectResponse(login_url(scope["path"], scope["query_string"].decode("latin-1"), reason=reason), 303)
 
 
-def _refused_from_afar(scope: Scope) -> Response | None:
-    """What a foreign page sends with the cookie changes nothing, whatever Streamlit's own doors think of it."""
+def _cross_site_refusal(scope: Scope) -> Response | None:
+    """What a foreign page sends with the cookie changes nothing, even if Streamlit's own routes would accept it."""
     if scope["method"] in ("GET", "HEAD", "OPTIONS") or same_origin(Headers(scope=scope)) or _is_file(scope):
-        return None  # files refuse for themselves, in words
+        return None  # The file routes refuse by themselves, with a message.
     return PlainTextResponse("ほかのサイトから送られたため、受け付けませんでした。", HTTPStatus.FORBIDDEN)
 
 
-def _nobody_can_tell(scope: Scope, problem: ApiProblem) -> Response:
+def _session_unknown(scope: Scope, problem: ApiProblem) -> Response:
     status = HTTPStatus.FORBIDDEN if problem.status == HTTPStatus.FORBIDDEN else HTTPStatus.SERVICE_UNAVAILABLE
     if _is_file(scope):
         headers = Headers(scope=scope)

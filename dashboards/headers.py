@@ -1,4 +1,4 @@
-"""Security headers on every answer, and how long browsers may keep our own static files."""
+"""Security headers on every answer, and how long browsers may cache our static files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
         "script-src 'self'",
-        # Streamlit styles itself at run time (emotion), so inline styles are the one thing that cannot be refused.
+        # Streamlit writes its styles at run time (emotion), so inline styles cannot be refused.
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
@@ -23,7 +23,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-# Also for answers that are made outside this middleware.
+# Also used for answers made outside this middleware.
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Frame-Options": "DENY",
@@ -32,8 +32,9 @@ HEADERS = {
 }
 
 
-def _seal(headers: MutableHeaders) -> None:
-    """Streamlit's own cookie (its scripts read it, so it cannot be HttpOnly) knows nothing of the TLS of a proxy."""
+def _add_secure_flag(headers: MutableHeaders) -> None:
+    """Adds Secure to Streamlit's own cookie, which does not know of the proxy's TLS. Its scripts read the cookie, so it
+    cannot be HttpOnly."""
     if not settings().session_cookie_secure:
         return
     cookies = headers.getlist("set-cookie")
@@ -47,7 +48,7 @@ def _flags(cookie: str) -> set[str]:
     return {part.strip().lower() for part in cookie.split(";")[1:]}
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
@@ -60,16 +61,16 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                # A file of somebody's comes with a policy of its own, which allows less than that of our pages.
+                # An uploaded file has its own policy, stricter than that of our pages.
                 stricter = headers.get("Content-Security-Policy") if path.startswith(RELAYED) else None
                 headers.update(HEADERS)
                 if stricter:
                     headers["Content-Security-Policy"] = stricter
-                _seal(headers)
+                _add_secure_flag(headers)
                 if path.startswith("/app/static/"):
-                    # Fonts are a megabyte each and change with a release; the rest is small and asked for anew.
-                    lasting = path.startswith("/app/static/fonts/") and message["status"] == 200
-                    headers["Cache-Control"] = "public, max-age=604800" if lasting else "no-cache"
+                    # Fonts are a megabyte each and change with a release; the rest is small and revalidated each time.
+                    cacheable = path.startswith("/app/static/fonts/") and message["status"] == 200
+                    headers["Cache-Control"] = "public, max-age=604800" if cacheable else "no-cache"
             await send(message)
 
         await self.app(scope, receive, with_headers)

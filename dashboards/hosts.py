@@ -1,4 +1,4 @@
-"""Under which names the dashboards answer; a name that is not ours gets no page. As in `service/core/hosts.py`."""
+"""The host names under which the dashboards answer; any other name gets no page. As in `service/core/http/hosts.py`."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from dashboards.settings import Settings, settings
 log = logging.getLogger(__name__)
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-# Load balancers and the launcher take the pulse by bare addresses.
+# Load balancers and the launcher call the health checks by IP address.
 OPEN_PATHS = frozenset({HEALTH, "/_stcore/health"})
 
 
 def allowed_hosts(config: Settings) -> frozenset[str]:
     """The name of PUBLIC_BASE_URL, this machine's, and those of ALLOWED_HOSTS; without ports."""
-    listed = {name.strip().lower() for name in config.allowed_hosts.split(",") if name.strip()}
-    return LOOPBACK | listed | {name_of(urlsplit(config.public_base_url).netloc)}
+    configured = {name.strip().lower() for name in config.allowed_hosts.split(",") if name.strip()}
+    return LOOPBACK | configured | {host_name(urlsplit(config.public_base_url).netloc)}
 
 
-def name_of(host: str) -> str:
-    """Without user and port; a final dot is the same name."""
+def host_name(host: str) -> str:
+    """The host name without user and port; a final dot is the same name."""
     host = host.rpartition("@")[2]
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdecimal() else host).rstrip(".").lower()
 
 
 @lru_cache(maxsize=1)
-def _ours() -> frozenset[str]:
+def _allowed() -> frozenset[str]:
     return allowed_hosts(settings())
 
 
-class Hosts:
+class AllowedHostsMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
@@ -49,7 +49,7 @@ class Hosts:
             await self.app(scope, receive, send)
             return
         host = Headers(scope=scope).get("host", "")
-        if name_of(host) in _ours():
+        if host_name(host) in _allowed():
             await self.app(scope, receive, send)
             return
         log.warning("refused: unknown host %r", host[:200])

@@ -1,4 +1,4 @@
-"""All pages, in the order of the menu: the areas', each in the order of the day's work, then the floor's own."""
+"""All pages in the order of the menu: each area's in the order of the day's work, then the core's."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def allowed(user: User) -> list[Entry]:
     return [entry for entry in MENU if entry.permission is None or entry.permission in user.permissions]
 
 
-def page_about(area: str, subject: str | None) -> Entry | None:
-    """Where things of this kind are looked after."""
+def page_for_subject(area: str, subject: str | None) -> Entry | None:
+    """The page that manages subjects of this kind."""
     return next((entry for entry in MENU if entry.area == area and subject in entry.about), None)

@@ -1,4 +1,4 @@
-"""What a page of the menu is. The pages themselves are listed by area, in `dashboards/<area>/menu.py`."""
+"""What a menu entry is. The entries of each area are in `dashboards/<area>/menu.py`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from streamlit.navigation.page import Page as StreamlitPage
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A number in an answer of the service: of `path` the value named `field`."""
+class PendingCount:
+    """A count in an answer of the service: the value `field` of the answer to `path`."""
 
     path: str
     field: str
@@ -21,11 +21,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Entry:
-    """`file` is relative to the area's folder. `permission` None: everybody who is signed in sees the page.
+    """`file` is relative to the area's folder. `permission` None: every signed-in user sees the page.
 
-    `about`: the subjects of the service that are looked after there, to which notifications about them lead. `names`:
-    the parameter of its address that says which one of them, when the page is about a single one.
-    `waiting`: how many things wait for a person there; the menu shows the number beside the title.
+    `about`: the service's subjects that are managed there; notifications about them lead to this page. `names`: the
+    query parameter for the id, when the page shows a single subject.
+    `waiting`: the count of open items that the menu shows next to the title.
     """
 
     area: str
@@ -39,7 +39,7 @@ class Entry:
     in_menu: bool = True
     about: tuple[str, ...] = ()
     names: str = ""
-    waiting: Waiting | None = None
+    waiting: PendingCount | None = None
 
     def page(self, waiting: int = 0) -> StreamlitPage:
         visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
@@ -52,11 +52,11 @@ class Entry:
             visibility=visibility,
         )
 
-    def address(self, one: str | None) -> str:
-        """Where `one` of what it is about is found."""
-        asked = f"?{urlencode({self.names: one})}" if self.names and one else ""
-        return f"/{self.url_path}{asked}"
+    def address(self, subject_id: str | None) -> str:
+        """The page's address, for the subject with this id."""
+        query = f"?{urlencode({self.names: subject_id})}" if self.names and subject_id else ""
+        return f"/{self.url_path}{query}"
 
     def instead(self, screen: Callable[[], None], title: str) -> StreamlitPage:
-        """This page's URL, showing something else. Without it Streamlit would open the start page there."""
+        """Another screen at this page's URL. Without it Streamlit would open the start page there."""
         return st.Page(screen, title=title, url_path=self.url_path, visibility="hidden")

@@ -1,7 +1,7 @@
-"""Files between browser and service, streamed: nothing is kept here, each side goes as fast as the other one can.
+"""Files between browser and service, streamed: nothing is stored here, and each side goes as fast as the other can.
 
 `PUT /files?name=…&purpose=…` sends a file, `GET /files/{id}` shows one, `GET /download/api/…` saves what a GET of the
-service answers. All with the token of the person behind the cookie, which no script can read.
+service answers. All use the token of the user's cookie, which no script can read.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from dashboards.addresses import login_url
-from dashboards.client import SAFE_METHODS, new_reference, vouched, writes
+from dashboards.client import SAFE_METHODS, last_writes, new_reference, signed_address_header
 from dashboards.early_answers import Transport
 from dashboards.gate import SESSION_ENDED, same_origin
 from dashboards.plain import is_navigation, refusal
-from dashboards.session import COOKIE, sessions
+from dashboards.session import SESSION_COOKIE, sessions
 from dashboards.settings import settings
 
 FILES_API = "/api/core/files"
-# A header that a foreign page cannot send without asking first, and we never say yes.
-OWN_SCRIPT = ("x-requested-with", "genba")
-PASSED_UP = ("range", "if-range", "if-none-match", "idempotency-key")
-# Never a cookie, and nothing that names the machine behind us.
-PASSED_DOWN = (
+# A foreign page cannot send this header without a CORS preflight, which we always refuse.
+REQUIRED_HEADER = ("x-requested-with", "genba")
+FORWARDED_REQUEST_HEADERS = ("range", "if-range", "if-none-match", "idempotency-key")
+# Never a cookie, and nothing that names the server behind us.
+FORWARDED_RESPONSE_HEADERS = (
     *("content-type", "content-length", "content-disposition", "content-range", "content-security-policy"),
     *("accept-ranges", "etag", "cache-control", "retry-after", "x-request-id"),
 )
-# Plain segments only: nothing that a proxy or the service could read as another path.
+# Plain segments only, which no proxy or service can read as another path.
 API_PATH = re.compile(r"api(?:/[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)+")
 FILE_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# The service answers an upload once it has looked at every pixel and stored it.
-PATIENCE = httpx2.Timeout(120, connect=3)
-LONGEST_REFUSAL = 64 * 1024
+# The service answers an upload after it has checked every pixel and stored it.
+TIMEOUT = httpx2.Timeout(120, connect=3)
+MAX_ERROR_BYTES = 64 * 1024
 
 _client: httpx2.AsyncClient | None = None
 
@@ -53,14 +53,14 @@ class _TooLarge(Exception):
 
 @asynccontextmanager
 async def open_client() -> AsyncIterator[None]:
-    """The connections to the service, for as long as the dashboards run."""
+    """The connections to the service while the dashboards run."""
     global _client
-    # One client for all people: what one answer sets as a cookie must never go out with the next person's request.
+    # All users share this client: a cookie from one answer must never be sent with another user's request.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx2.AsyncClient(
-        base_url=settings().service_url, timeout=PATIENCE, transport=Transport(200), cookies=no_cookies, trust_env=False
-    ) as opened:
-        _client = opened
+        base_url=settings().service_url, timeout=TIMEOUT, transport=Transport(200), cookies=no_cookies, trust_env=False
+    ) as http:
+        _client = http
         yield
     _client = None
 
@@ -72,8 +72,8 @@ def client() -> httpx2.AsyncClient:
 
 
 async def upload(request: Request) -> Response:
-    if not same_origin(request.headers) or request.headers.get(OWN_SCRIPT[0]) != OWN_SCRIPT[1]:
-        return _refused(
+    if not same_origin(request.headers) or request.headers.get(REQUIRED_HEADER[0]) != REQUIRED_HEADER[1]:
+        return _refusal(
             request,
             HTTPStatus.FORBIDDEN,
             "ファイルを送れません",
@@ -86,11 +86,13 @@ async def upload(request: Request) -> Response:
     headers = {"Content-Type": "application/octet-stream"} | ({"Content-Length": announced} if announced else {})
     params = {name: value for name, value in request.query_params.items() if name in ("name", "purpose")}
     try:
-        answer = await _ask(request, "PUT", FILES_API, params=params, more=headers, content=_limited(request, limit))
+        answer = await _forward(
+            request, "PUT", FILES_API, params=params, extra_headers=headers, content=_limited(request, limit)
+        )
     except _TooLarge:
         return _too_large(request)
     except ClientDisconnect:
-        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # No client reads it.
     return answer
 
 
@@ -108,42 +110,42 @@ async def show(request: Request) -> Response:
     file_id = request.path_params["file_id"]
     if not FILE_ID.fullmatch(file_id):
         text = "ファイルが見つかりません。アドレスが正しいかを確認してください。"
-        return _refused(request, HTTPStatus.NOT_FOUND, "ファイルが見つかりません", text)
+        return _refusal(request, HTTPStatus.NOT_FOUND, "ファイルが見つかりません", text)
     params = {"thumbnail": "1"} if request.query_params.get("thumbnail") == "1" else {}
-    return await _ask(request, "GET", f"{FILES_API}/{file_id}", params=params)
+    return await _forward(request, "GET", f"{FILES_API}/{file_id}", params=params)
 
 
 async def download(request: Request) -> Response:
     path = request.path_params["path"]
     if not same_origin(request.headers):
-        return _refused(
+        return _refusal(
             request,
             HTTPStatus.FORBIDDEN,
             "ダウンロードできません",
             "ほかのサイトのリンクから開かれたため、ダウンロードしませんでした。Genbaの画面から行ってください。",
         )
     if not API_PATH.fullmatch(path):
-        return _refused(
+        return _refusal(
             request,
             HTTPStatus.NOT_FOUND,
             "ページが見つかりません",
             "このアドレスからはダウンロードできません。Genbaの画面から行ってください。",
         )
-    answer = await _ask(request, "GET", f"/{path}", params=request.query_params.multi_items())
-    if isinstance(answer, Relayed):
-        # Whatever it is, it is saved, never opened as a page of ours; under the name that the service gave it.
-        _, *named = answer.headers.get("content-disposition", "").split(";")
-        answer.headers["content-disposition"] = ";".join(["attachment", *named])
+    answer = await _forward(request, "GET", f"/{path}", params=request.query_params.multi_items())
+    if isinstance(answer, RelayedResponse):
+        # The answer is saved under the service's file name, never opened as a page of ours.
+        _, *parameters = answer.headers.get("content-disposition", "").split(";")
+        answer.headers["content-disposition"] = ";".join(["attachment", *parameters])
         answer.headers["content-security-policy"] = "default-src 'none'; sandbox"
     return answer
 
 
-class Relayed(StreamingResponse):
-    """The service's answer as it comes. When the browser goes away, the service stops."""
+class RelayedResponse(StreamingResponse):
+    """The service's answer, streamed. When the browser disconnects, the service stops."""
 
     def __init__(self, upstream: httpx2.Response) -> None:
         self.upstream = upstream
-        passed = {name: upstream.headers[name] for name in PASSED_DOWN if name in upstream.headers}
+        passed = {name: upstream.headers[name] for name in FORWARDED_RESPONSE_HEADERS if name in upstream.headers}
         super().__init__(upstream.aiter_raw(), upstream.status_code, passed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,24 +156,30 @@ class Relayed(StreamingResponse):
                 await self.upstream.aclose()
 
 
-async def _ask(
-    request: Request, method: str, path: str, *, params: Any, more: Mapping[str, str] | None = None, content: Any = None
+async def _forward(
+    request: Request,
+    method: str,
+    path: str,
+    *,
+    params: Any,
+    extra_headers: Mapping[str, str] | None = None,
+    content: Any = None,
 ) -> Response:
-    """The service's answer to this person, streamed, or why there is none, in words."""
-    reference, token = new_reference(), request.cookies.get(COOKIE, "")
+    """The service's answer to this user, streamed, or an error with a message."""
+    reference, token = new_reference(), request.cookies.get(SESSION_COOKIE, "")
     headers = {
         "Authorization": f"Bearer {token}",
         "X-Request-Id": reference,
         "Accept-Encoding": "identity",
-        **{name: request.headers[name] for name in PASSED_UP if name in request.headers},
-        **(vouched(request.client.host, token) if request.client else {}),
-        **(more or {}),
+        **{name: request.headers[name] for name in FORWARDED_REQUEST_HEADERS if name in request.headers},
+        **(signed_address_header(request.client.host, token) if request.client else {}),
+        **(extra_headers or {}),
     }
-    asked = client().build_request(method, path, params=params, headers=headers, content=content)
+    upstream_request = client().build_request(method, path, params=params, headers=headers, content=content)
     try:
-        upstream = await client().send(asked, stream=True)
+        upstream = await client().send(upstream_request, stream=True)
     except httpx2.HTTPError:
-        return _refused(
+        return _refusal(
             request,
             HTTPStatus.SERVICE_UNAVAILABLE,
             "サービスに接続できません",
@@ -180,24 +188,24 @@ async def _ask(
         )
     finally:
         if method not in SAFE_METHODS:
-            writes.note(token)
+            last_writes.note(token)
     if upstream.is_success or upstream.status_code == HTTPStatus.NOT_MODIFIED:
-        return Relayed(upstream)
-    return await _in_words(request, upstream, reference)
+        return RelayedResponse(upstream)
+    return await _error_response(request, upstream, reference)
 
 
-async def _in_words(request: Request, upstream: httpx2.Response, reference: str) -> Response:
+async def _error_response(request: Request, upstream: httpx2.Response, reference: str) -> Response:
     body = b""
     try:
         async for chunk in upstream.aiter_raw():
             body += chunk
-            if len(body) > LONGEST_REFUSAL:
+            if len(body) > MAX_ERROR_BYTES:
                 break
         problem = json.loads(body)
         title, text, status = str(problem["title"]), str(problem["detail"]), upstream.status_code
         fields = problem.get("errors") or []
     except (httpx2.HTTPError, ValueError, KeyError, TypeError):
-        # Not our service's words: a proxy in between, or a wrong SERVICE_URL.
+        # The answer of a proxy in between, or of a wrong SERVICE_URL.
         status, title, fields = HTTPStatus.BAD_GATEWAY, "サービスの応答が正しくありません", []
         text = (
             f"サービスが正しく応答しませんでした（状態 {upstream.status_code}）。"
@@ -206,7 +214,7 @@ async def _in_words(request: Request, upstream: httpx2.Response, reference: str)
     finally:
         await upstream.aclose()
     if status == HTTPStatus.UNAUTHORIZED:
-        sessions.forget(request.cookies.get(COOKIE, ""))
+        sessions.forget(request.cookies.get(SESSION_COOKIE, ""))
         if is_navigation(request.headers):
             return RedirectResponse(login_url(request.url.path, request.url.query, reason="expired"), 303)
         text = SESSION_ENDED
@@ -219,10 +227,10 @@ async def _in_words(request: Request, upstream: httpx2.Response, reference: str)
 
 
 def _too_large(request: Request) -> Response:
-    most = settings().upload_max_megabytes
-    text = f"ファイルが大きすぎます。{most}MB以下にして、もう一度送ってください。"
-    return _refused(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ファイルが大きすぎます", text)
+    max_megabytes = settings().upload_max_megabytes
+    text = f"ファイルが大きすぎます。{max_megabytes}MB以下にして、もう一度送ってください。"
+    return _refusal(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ファイルが大きすぎます", text)
 
 
-def _refused(request: Request, status: int, title: str, text: str, reference: str = "") -> Response:
+def _refusal(request: Request, status: int, title: str, text: str, reference: str = "") -> Response:
     return refusal(request.headers, status, title=title, text=text, reference=reference)

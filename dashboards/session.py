@@ -1,4 +1,4 @@
-"""Who is signed in: the cookie's token, answered by the service and remembered for a few seconds."""
+"""The signed-in user: the service answers for the cookie's token, and the answer is cached for a few seconds."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.client import PATIENCE_SECONDS, Api, ApiProblem, writes
+from dashboards.client import PAGE_TIMEOUT_SECONDS, Api, ApiProblem, last_writes
 
-COOKIE = "genba_session"
-# A random id of the browser, from its first sign-in on: it stays when somebody signs out.
-BROWSER = "genba_browser"
-REMEMBER_SECONDS = 15
-# Requests that waited behind a question that failed share its failure, instead of waiting for a timeout each.
-REMEMBER_FAILURE_SECONDS = 1
-REMEMBER_AT_MOST = 2048
-# The gate writes the browser's address into it, and lets none in from outside.
-ADDRESS = "x-browser-address"
-_LAST_KNOWN, _OVER, _SAID = "session.user", "session.over", "session.said"
+SESSION_COOKIE = "genba_session"
+# A random id of the browser, set at its first login; it stays after logout.
+BROWSER_COOKIE = "genba_browser"
+CACHE_SECONDS = 15
+# Requests that waited for a lookup that failed share its failure, instead of waiting for a timeout each.
+CACHE_FAILURE_SECONDS = 1
+CACHE_MAX_TOKENS = 2048
+# The gate sets it to the browser's IP address, and removes it from what clients send.
+BROWSER_ADDRESS_HEADER = "x-browser-address"
+_LAST_USER, _ENDED, _SHOWN_AS_ENDED = "session.user", "session.over", "session.said"
 
 
 @dataclass(frozen=True)
@@ -34,70 +34,70 @@ class User:
     name: str
     permissions: frozenset[str]
     must_change_password: bool = False
-    # How far the product's clock is ahead of the real time: nothing but in the demo and in tests.
+    # How far the product's clock is ahead of the real time: not zero only in the demo and in tests.
     clock_ahead: timedelta = timedelta()
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> User:
         now = datetime.now(UTC)
-        # A service of the release before, while they are replaced one after the other, does not tell it.
-        told = datetime.fromisoformat(answer["as_of"]) if "as_of" in answer else now
+        # During a rolling update, a service of the release before does not send it.
+        as_of = datetime.fromisoformat(answer["as_of"]) if "as_of" in answer else now
         return cls(
             answer["login_id"],
             answer["name"],
             frozenset(answer["permissions"]),
             answer["must_change_password"],
-            told - now,
+            as_of - now,
         )
 
 
 class Sessions:
-    """Answers of `GET /api/auth/me` by token and the browser's address, the same for the gate and for the pages.
+    """Cached answers of `GET /api/auth/me` by token and the browser's address, shared by the gate and the pages.
 
-    A token that the service refused is remembered as None, so that a stale tab does not ask on every request.
+    A token that the service refused is cached as None, so that an old tab does not ask on every request.
     """
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[float, str, User | ApiProblem | None]] = OrderedDict()
-        self._guard = threading.Lock()
-        # One question per token at a time: a page opens with dozens of requests at once.
-        self._asking = [threading.Lock() for _ in range(16)]
+        self._lock = threading.Lock()
+        # One lookup per token at a time: a page opens with dozens of requests at once.
+        self._lookup_locks = [threading.Lock() for _ in range(16)]
 
     def remembered(self, token: str, address: str = "") -> tuple[User | None] | None:
-        """The remembered answer in a 1-tuple, or None when the service has to be asked. Raises like `find`."""
-        with self._guard:
-            until, known_at, answer = self._known.get(token, (0.0, "", None))
-        if until <= time.monotonic() or known_at != address:
+        """The cached answer in a 1-tuple, or None when the service has to be asked. Raises like `find`."""
+        with self._lock:
+            expires_at, cached_address, answer = self._known.get(token, (0.0, "", None))
+        if expires_at <= time.monotonic() or cached_address != address:
             return None
         if isinstance(answer, ApiProblem):
             raise replace(answer)
         return (answer,)
 
     def find(self, token: str, address: str = "") -> User | None:
-        """The user of a token, or None when it is not valid any more. Raises ApiProblem when nobody can tell."""
-        with self._asking[hash(token) % len(self._asking)]:
-            if known := self.remembered(token, address):
-                return known[0]
+        """The user of a token, or None when it is no longer valid. Raises ApiProblem when the service cannot tell."""
+        with self._lookup_locks[hash(token) % len(self._lookup_locks)]:
+            if cached := self.remembered(token, address):
+                return cached[0]
             user: User | None
             try:
-                user = User.from_answer(Api(token, PATIENCE_SECONDS, address).get("/api/auth/me"))
+                user = User.from_answer(Api(token, PAGE_TIMEOUT_SECONDS, address).get("/api/auth/me"))
             except ApiProblem as problem:
                 if problem.status != 401:
-                    self._remember(token, address, problem, REMEMBER_FAILURE_SECONDS)
+                    self._store(token, address, problem, CACHE_FAILURE_SECONDS)
                     raise
                 user = None
-            self._remember(token, address, user, REMEMBER_SECONDS)
+            self._store(token, address, user, CACHE_SECONDS)
             return user
 
-    def _remember(self, token: str, address: str, answer: User | ApiProblem | None, seconds: float) -> None:
-        with self._guard:
+    def _store(self, token: str, address: str, answer: User | ApiProblem | None, seconds: float) -> None:
+        with self._lock:
             self._known[token] = (time.monotonic() + seconds, address, answer)
             self._known.move_to_end(token)
-            while len(self._known) > REMEMBER_AT_MOST:
+            while len(self._known) > CACHE_MAX_TOKENS:
                 self._known.popitem(last=False)
 
     def forget(self, token: str) -> None:
-        with self._guard:
+        with self._lock:
             self._known.pop(token, None)
 
 
@@ -106,83 +106,84 @@ sessions = Sessions()
 
 def token() -> str | None:
     """The session token of the browser behind the running script."""
-    return st.context.cookies.get(COOKIE)
+    return st.context.cookies.get(SESSION_COOKIE)
 
 
 def address() -> str:
-    """The address of that browser. `st.context.ip_address` knows none for this machine, where a proxy may be."""
-    return str(st.context.headers.get(ADDRESS) or "")
+    """The IP address of that browser. `st.context.ip_address` is None for this machine itself, where a proxy may
+    run."""
+    return str(st.context.headers.get(BROWSER_ADDRESS_HEADER) or "")
 
 
-def current() -> User | None:
-    """The signed-in user, asked again on every rerun; None when nobody has been signed in in this tab.
+def current_user() -> User | None:
+    """The signed-in user, looked up on every rerun; None when no user has been signed in in this tab.
 
-    While the service cannot be reached, and when the session has ended, a tab keeps the user it already knew, so that
-    the page stays as it was, with what is typed in it. This grants nothing: every piece of data is still decided by
-    the service, and the frame covers the page of an ended session.
+    While the service cannot be reached, and when the session has ended, a tab keeps its last user, so that the page and
+    what is typed in it stay. This grants nothing: the service still checks every call, and the frame covers the page of
+    an ended session.
     """
-    mine = token()
-    known: User | None = st.session_state.get(_LAST_KNOWN)
+    own_token = token()
+    last_user: User | None = st.session_state.get(_LAST_USER)
     try:
-        user = sessions.find(mine, address()) if mine else None
+        user = sessions.find(own_token, address()) if own_token else None
     except ApiProblem as problem:
-        if problem.temporary and known:
-            return known
+        if problem.temporary and last_user:
+            return last_user
         raise
-    st.session_state[_OVER] = user is None
+    st.session_state[_ENDED] = user is None
     if user is None:
-        return known
-    if known and known.login_id != user.login_id:
-        st.session_state.clear()  # Somebody else has signed in at this browser: what was typed and read is not theirs.
-        st.session_state[_LAST_KNOWN] = user
+        return last_user
+    if last_user and last_user.login_id != user.login_id:
+        st.session_state.clear()  # Another user has logged in: what the first one typed and read goes.
+        st.session_state[_LAST_USER] = user
         st.rerun()
-    st.session_state[_LAST_KNOWN] = user
+    st.session_state[_LAST_USER] = user
     return user
 
 
 def is_over() -> bool:
-    """Whether the session of the user whose page this is has ended, as far as `current` knows."""
-    return bool(st.session_state.get(_OVER, False))
+    """Whether the session of this page's user has ended, as far as `current_user` knows."""
+    return bool(st.session_state.get(_ENDED, False))
 
 
-def said() -> bool:
-    """Whether the session is over, for the frame, which says it at the end of this run."""
-    st.session_state[_SAID] = is_over()
+def remember_end() -> bool:
+    """Whether the session has ended; remembers that the frame shows it at the end of this run."""
+    st.session_state[_SHOWN_AS_ENDED] = is_over()
     return is_over()
 
 
-def to_be_said() -> bool:
-    """Whether the session has ended, or somebody has signed in again, since the frame was drawn."""
+def end_changed() -> bool:
+    """Whether the session has ended, or a user has logged in again, since the frame was drawn."""
     with suppress(ApiProblem):
-        current()
-    return is_over() is not bool(st.session_state.get(_SAID, False))
+        current_user()
+    return is_over() is not bool(st.session_state.get(_SHOWN_AS_ENDED, False))
 
 
-def may(permission: str) -> bool:
-    user = current()
+def has_permission(permission: str) -> bool:
+    user = current_user()
     return user is not None and permission in user.permissions
 
 
 def api(*, patience: float | None = None) -> Api:
-    """The service as the signed-in person sees it."""
+    """The service as the signed-in user sees it."""
     return Api(token(), patience, address())
 
 
-def changed_elsewhere() -> None:
-    """Something this person waited for has come about without a write of theirs: what is read next shows it."""
-    if mine := token():
-        writes.note(mine)
+def require_fresh_reads() -> None:
+    """Something that the user waited for has changed without a write of theirs: the next read must show it."""
+    if own_token := token():
+        last_writes.note(own_token)
 
 
 def seconds_since_write() -> float:
-    """Since this person last wrote, or waited for something that has come about."""
-    mine = token()
-    return writes.seconds_since(mine) if mine else math.inf
+    """Since the user last wrote, or since `require_fresh_reads`."""
+    own_token = token()
+    return last_writes.seconds_since(own_token) if own_token else math.inf
 
 
-def ended() -> bool:
-    """Whether a 401 from the service means that the session is over, rather than that one call was refused, and a full
-    run is to say it. What is drawn below the frame's words goes on as with any answer that does not come."""
-    if mine := token():
-        sessions.forget(mine)
-    return to_be_said() and is_over()
+def has_ended() -> bool:
+    """For a 401: whether the session has ended, rather than one call refused, and a full run has to show it. What is
+    drawn below the frame's message goes on as after any failed call."""
+    if own_token := token():
+        sessions.forget(own_token)
+    return end_changed() and is_over()

@@ -1,4 +1,4 @@
-"""Every environment variable the dashboards read, typed, in one place."""
+"""Every environment variable that the dashboards read, typed, in one place."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DEMO_REFRESH_SECONDS = 5
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        # As in the service: what the environment does not hold may stand in a file of that folder.
+        # As in the service: what is not in the environment may be in a file of that folder.
         secrets_dir=os.environ.get("SECRETS_FOLDER") or None,
         extra="ignore",
         str_strip_whitespace=True,
         hide_input_in_errors=True,
     )
 
-    # Known to the service too: with it the dashboards vouch for where a person sits.
+    # Shared with the service: with it the dashboards sign the browser's IP address.
     secret_key: SecretStr = SecretStr("")
     service_url: str = "http://127.0.0.1:8000"
     public_base_url: str = "http://127.0.0.1:8501"
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     service_timeout_seconds: float = Field(10, gt=0, le=60)
     mode: Literal["production", "demo"] = Field("production", validation_alias="GENBA_MODE")
     session_cookie_secure: bool = True
-    # No single purpose takes more; the service has a limit for each.
+    # The largest limit of any purpose; the service has a limit for each.
     upload_max_megabytes: int = Field(256, ge=1, le=10_000)
     refresh_seconds: int = Field(30, ge=2, le=3600)
     demo_accounts_file: str = ""
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _demo_defaults(self) -> Self:
-        # The demo is served over plain http on loopback, and its visitors want to see things move.
+        # The demo is served over plain HTTP on loopback, and its visitors want to see changes quickly.
         if self.demo_mode and "session_cookie_secure" not in self.model_fields_set:
             self.session_cookie_secure = False
         if self.demo_mode and "refresh_seconds" not in self.model_fields_set:

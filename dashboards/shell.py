@@ -1,7 +1,7 @@
 """The HTML page that every Streamlit page starts from: Streamlit's own, in Japanese and for our addresses only.
 
-Streamlit answers every unknown address with its page and then opens the start page with an English message. Here an
-address that is no page of the menu is a 404 in Japanese.
+Streamlit answers every unknown address with its page, and then opens the start page with an English message. Here an
+address that is not in the menu is a 404 in Japanese.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from dashboards.menu import PATHS
 from dashboards.plain import TEMPLATES, notice
 
 FONT = Path(__file__).parent / "static" / "fonts" / "NotoSansJP-Regular.woff2"
-# Everything that is not a page: our own routes, and Streamlit's doors and files.
+# Everything that is not a page: our own routes, and Streamlit's routes and files.
 ROUTES = {LOGIN, LOGOUT, HEALTH, FILES}
-DOORS = (*RELAYED, "/_stcore/", "/static/", "/app/static/", "/media/", "/component/")
+PASSED_PREFIXES = (*RELAYED, "/_stcore/", "/static/", "/app/static/", "/media/", "/component/")
 
 
 def render() -> str:
-    """Streamlit's index page with our head. Fails at the start when a new Streamlit no longer looks as expected."""
+    """Streamlit's index page with our head. Raises RuntimeError at the start when a new Streamlit has changed the
+    page."""
     html = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     head = TEMPLATES.get_template("head.html").render(preload_font=FONT.exists())
     for pattern, replacement in (
@@ -36,7 +37,7 @@ def render() -> str:
         (r'<link\s+rel="preload"[^>]*as="font"[^>]*>', ""),
         (r'<link rel="service-desc"[^>]*>', ""),
         (r"<title>.*?</title>", head),
-        # Only prerendering services read this flag, and inline scripts are refused by our policy.
+        # Only prerendering services read this flag, and our policy refuses inline scripts.
         (r"<script>\s*window\.prerenderReady.*?</script>", ""),
         (r'(href|src)="\./', r'\1="/'),
         (
@@ -44,21 +45,21 @@ def render() -> str:
             "<noscript><p>この画面を使うには、ブラウザーのJavaScriptを有効にしてください。</p></noscript>",
         ),
     ):
-        html, found = re.subn(pattern, replacement, html, flags=re.DOTALL)
-        if not found:
+        html, count = re.subn(pattern, replacement, html, flags=re.DOTALL)
+        if not count:
             raise RuntimeError(f"Streamlit's index.html has changed: {pattern} is not in it")
     return html
 
 
-class Shell:
+class IndexPageMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.html = render()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        is_door = path in ROUTES or path.startswith(DOORS) or "/_stcore/" in path
-        if scope["type"] != "http" or is_door:
+        is_passed = path in ROUTES or path.startswith(PASSED_PREFIXES) or "/_stcore/" in path
+        if scope["type"] != "http" or is_passed:
             await self.app(scope, receive, send)
         elif path in PATHS:
             await HTMLResponse(self.html, headers={"Cache-Control": "no-cache"})(scope, receive, send)

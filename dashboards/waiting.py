@@ -1,7 +1,7 @@
-"""The numbers in the menu: how much waits for this person on each page.
+"""The numbers in the menu: how many items wait for the user on each page.
 
-Asked once in a while and remembered in the session, also while the service is away: the menu never waits for it long,
-and an outage does not draw every page anew.
+They are cached in the session, also while the service is away: the menu never waits for it long, and an outage does not
+draw every page anew.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ from dashboards.pages import Entry
 from dashboards.settings import settings
 from dashboards.ui import live
 
-_KNOWN = "waiting.known"
+_CACHE = "waiting.known"
 
 
 @dataclass
-class Known:
+class CachedCounts:
     until: float = 0.0
     numbers: dict[str, int] = field(default_factory=dict)
 
 
-def numbers(entries: Iterable[Entry]) -> dict[str, int]:
-    """By the page's address; pages on which nothing waits are left out."""
-    known: Known = st.session_state.setdefault(_KNOWN, Known())
-    if time.monotonic() >= known.until:
-        known.numbers = ask(entries, known.numbers)
-        known.until = time.monotonic() + settings().refresh_seconds
-    return known.numbers
+def pending_counts(entries: Iterable[Entry]) -> dict[str, int]:
+    """By the page's URL path, without pages that have none."""
+    cached: CachedCounts = st.session_state.setdefault(_CACHE, CachedCounts())
+    if time.monotonic() >= cached.until:
+        cached.numbers = fetch_counts(entries, cached.numbers)
+        cached.until = time.monotonic() + settings().refresh_seconds
+    return cached.numbers
 
 
-def ask(entries: Iterable[Entry], before: dict[str, int]) -> dict[str, int]:
-    found = {}
+def fetch_counts(entries: Iterable[Entry], previous: dict[str, int]) -> dict[str, int]:
+    counts = {}
     for entry in entries:
         if entry.waiting is None:
             continue
         try:
-            number = live.answer(entry.waiting.path)[entry.waiting.field]
+            count = live.fetch_answer(entry.waiting.path)[entry.waiting.field]
         except ApiProblem:
-            number = before.get(entry.url_path, 0)
-        if number:
-            found[entry.url_path] = number
-    return found
+            count = previous.get(entry.url_path, 0)
+        if count:
+            counts[entry.url_path] = count
+    return counts
 
 
 @st.fragment(run_every=settings().refresh_seconds)
-def watch(entries: Iterable[Entry], drawn: dict[str, int]) -> None:
-    """Draws the page anew when the menu is out of date, or the session has ended: a block that refreshes itself cannot
-    change the frame."""
-    if session.to_be_said() or numbers(entries) != drawn:
+def poll_counts(entries: Iterable[Entry], drawn: dict[str, int]) -> None:
+    """Draws the page again when the menu's numbers have changed, or the session has ended: a fragment that refreshes
+    itself cannot change the frame."""
+    if session.end_changed() or pending_counts(entries) != drawn:
         st.rerun()

@@ -1,1 +1,2 @@
-"""Celery: wakes what the service decides and delivers what it published. PostgreSQL decides, Celery only wakes."""
+"""Celery tasks: run the service's scheduled work and deliver its outbox. What is due is decided in PostgreSQL; Celery
+only triggers."""

@@ -1,4 +1,4 @@
-"""The agencies area's jobs: open a transaction, call one action."""
+"""The jobs of the agencies area: open a transaction, call one action."""
 
 from __future__ import annotations
 
@@ -10,89 +10,90 @@ from jobs import recognition
 from jobs.app import app
 from service.agencies.cards import actions as cards
 from service.agencies.corporations import queries as corporations
-from service.agencies.reading import actions as reading
-from service.core.db import SYSTEM, transaction
+from service.agencies.ocr import actions as reading
+from service.core.database.session import SYSTEM, transaction
 from service.core.files.storage import storage
-from service.core.health import record_job
+from service.core.monitoring.health import record_job
 
 log = structlog.get_logger()
 
 
 @app.task(name="agencies.purge_cards")
 def purge_cards() -> None:
-    """Card data that has been kept long enough goes, and what is sealed with an older key is sealed anew."""
+    """Deletes card data after its retention period, and seals cards again that are sealed with an older key."""
     with transaction(SYSTEM) as db:
-        gone = cards.purge(db)
-    if any(gone.values()):
-        log.info("card data deleted", **gone)
-    resealed, closed = _reseal()
+        deleted = cards.purge(db)
+    if any(deleted.values()):
+        log.info("card data deleted", **deleted)
+    resealed, failed = _reseal()
     if resealed:
         log.info("cards sealed with the current key", cards=resealed)
-    if closed:
-        # The tick counts as failed, and システム状態 tells of a job that does not run.
-        raise RuntimeError(f"{len(closed)} cards do not open with any key of the settings")
+    if failed:
+        # The tick counts as failed, and システム状態 shows that the job does not succeed.
+        raise RuntimeError(f"{len(failed)} cards do not open with any key of the settings")
     with transaction(SYSTEM) as db:
         record_job(db, "agencies.purge_cards")
 
 
 def _reseal() -> tuple[int, list[int]]:
-    """How many were sealed anew, and whose do not open; a transaction for each: who types one in waits for no other."""
-    resealed, closed, after = 0, list[int](), 0
+    """Returns how many cards were sealed again, and the corporations whose card cannot be unsealed. One transaction for
+    each card, so that locks are short."""
+    resealed, failed, after = 0, list[int](), 0
     while True:
         with transaction(SYSTEM) as db:
-            portion = cards.to_reseal(db, after)
-        if not portion:
-            return resealed, closed
-        for corporation_id in portion:
+            batch = cards.cards_to_reseal(db, after)
+        if not batch:
+            return resealed, failed
+        for corporation_id in batch:
             with transaction(SYSTEM) as db:
                 if cards.reseal(db, corporation_id):
                     resealed += 1
                 else:
-                    closed.append(corporation_id)
-        after = portion[-1]
+                    failed.append(corporation_id)
+        after = batch[-1]
 
 
 @app.task(name="agencies.prove_cards")
-def prove_cards() -> None:
-    """Nothing of a card may be there longer than it may be kept. If something is, administrators are told."""
+def check_card_retention() -> None:
+    """Checks that no card data is stored longer than its retention period; else notifies administrators."""
     with transaction(SYSTEM) as db:
-        overdue = corporations.cards_kept_too_long(db)
-        if overdue:
-            cards.tell_of_overdue(db, overdue)
+        overdue_count = corporations.count_overdue_cards(db)
+        if overdue_count:
+            cards.notify_overdue(db, overdue_count)
         else:
             record_job(db, "agencies.prove_cards")
-    if overdue:
-        log.error("card data kept too long", cards=overdue)
-        raise RuntimeError(f"{overdue} cards are kept longer than they may be")
+    if overdue_count:
+        log.error("card data kept too long", cards=overdue_count)
+        raise RuntimeError(f"{overdue_count} cards are kept longer than they may be")
     log.info("no card data kept too long", cards=0)
 
 
 @app.task(name="agencies.read")
 def read() -> None:
-    """One image that waits to be read, by a worker of its own. A reader that is killed in the middle loses its loan,
-    and the image is read again."""
+    """Reads one waiting image, in a separate worker. When a reader is killed, its lease expires, and the image is read
+    again."""
     if not recognition.is_installed():
-        _say_what_is_missing()
+        _log_missing_packages()
         return
     with transaction(SYSTEM) as db:
-        loan = reading.claim(db)
+        leased = reading.claim(db)
         record_job(db, "agencies.read")
-    if loan is None:
+    if leased is None:
         return
-    # A storage that is away is no fault of the image: after its lease it is tried again.
-    content = bytes(storage().open(loan.storage_key).read())
+    # When the storage is not reachable, this raises, and the image is read again after its lease.
+    content = bytes(storage().open(leased.storage_key).read())
     try:
-        result = recognition.read(content, loan.today, loan.company)
+        result = recognition.read(content, leased.today, leased.company)
     except Exception:
-        log.exception("an image was not read", reading=loan.reading_id)
+        log.exception("an image was not read", reading=leased.reading_id)
         result = None
     with transaction(SYSTEM) as db:
-        kept = reading.finish(db, loan, result)
+        is_stored = reading.finish(db, leased, result)
     fields = sorted(result["fields"]) if result else []
-    log.info("image read", reading=loan.reading_id, fields=fields, kept=kept)
+    log.info("image read", reading=leased.reading_id, fields=fields, kept=is_stored)
 
 
 @cache
-def _say_what_is_missing() -> None:
-    """Once for each process: the tick comes every few seconds."""
+def _log_missing_packages() -> None:
+    """Logs once per process: the tick runs every few seconds."""
     log.error(recognition.MISSING)

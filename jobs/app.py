@@ -1,7 +1,7 @@
 """The worker's side of the Celery app: the tasks.
 
-Each tick asks the database what is due; a tick that comes late, twice or not at all changes nothing but the moment.
-Ticks therefore expire instead of piling up, and are never retried: the next one does the same work.
+Each tick queries the database for what is due, so a tick that is late, repeated or lost changes only the time of the
+work. Ticks therefore expire instead of piling up, and are never retried: the next tick does the same work.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ app.conf.update(
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
-    # A worker that lost its broker must come back by itself, however long that takes.
+    # A worker that has lost its broker must reconnect by itself, however long that takes.
     broker_connection_max_retries=None,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     task_create_missing_queues=True,

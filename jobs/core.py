@@ -1,14 +1,15 @@
-"""The floor's own jobs: partitions, retention, what is of no use any more, holidays."""
+"""The jobs of the core: partitions, retention, sweeps, holidays."""
 
 from __future__ import annotations
 
 import structlog
 
 from jobs.app import app
-from service.core import holidays, partitions, retention, sweeps
-from service.core.areas import policies
-from service.core.db import SYSTEM, transaction
-from service.core.health import record_job
+from service.core import holidays, sweeps
+from service.core.areas import retention_policies
+from service.core.database import partitions, retention
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import record_job
 
 log = structlog.get_logger()
 
@@ -16,20 +17,20 @@ log = structlog.get_logger()
 @app.task(name="core.make_partitions")
 def make_partitions() -> None:
     with transaction(SYSTEM) as db:
-        tables = partitions.tables(db)
+        tables = partitions.partitioned_tables(db)
     for table in tables:
         with transaction(SYSTEM) as db:
-            made = partitions.make(db, table)
-        if made:
-            log.info("partitions made", table=table, made=made)
+            created = partitions.create_partitions(db, table)
+        if created:
+            log.info("partitions made", table=table, made=created)
     with transaction(SYSTEM) as db:
         record_job(db, "core.make_partitions")
 
 
 @app.task(name="core.retention")
-def keep_to_retention() -> None:
-    """One transaction for each table: what was dropped and its report are there together, or neither is."""
-    for policy in policies():
+def apply_retention() -> None:
+    """One transaction for each table, so that the deletion and its report are committed together."""
+    for policy in retention_policies():
         with transaction(SYSTEM) as db:
             run = retention.run_if_due(db, policy)
         if run is not None:
@@ -40,10 +41,10 @@ def keep_to_retention() -> None:
 
 @app.task(name="core.sweep")
 def sweep() -> None:
-    for one in sweeps.SWEEPS:
-        gone = sweeps.run(one)
-        if gone.rows:
-            log.info("swept", target=one.target, rows=gone.rows, bytes=gone.bytes)
+    for target in sweeps.SWEEPS:
+        deleted = sweeps.run(target)
+        if deleted.rows:
+            log.info("swept", target=target.target, rows=deleted.rows, bytes=deleted.bytes)
     with transaction(SYSTEM) as db:
         record_job(db, "core.sweep")
 

@@ -1,4 +1,4 @@
-"""The fleet's jobs: open a transaction, call one action."""
+"""The jobs of the fleet area: open a transaction, call one action."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from functools import partial
 import structlog
 
 from jobs.app import app
-from service.core.db import SYSTEM, transaction
-from service.core.health import record_job
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import record_job
 from service.fleet.agents import actions as agents
 from service.fleet.firmware import actions as firmware
 from service.fleet.history import actions as history
 from service.fleet.history import queries as past
-from service.fleet.history.rules import MOST_DAYS
+from service.fleet.history.rules import MAX_DAYS_PER_RUN
 from service.fleet.hours import actions as hours
 from service.fleet.maintenance import actions as maintenance
 from service.fleet.monthly import actions as monthly
 from service.fleet.watch import actions
 
-# A tick's share of drafting; what is left is the next one's.
+# The longest drafting of one tick; the next tick does the rest.
 DRAFTING_SECONDS = 60
 
 log = structlog.get_logger()
@@ -28,9 +28,9 @@ log = structlog.get_logger()
 
 @app.task(name="fleet.compact")
 def compact() -> None:
-    """A transaction for each day, so that a long backlog is not begun anew."""
+    """Aggregates past days. One transaction for each day, so that a failure does not undo a long backlog."""
     days = []
-    for _ in range(MOST_DAYS):
+    for _ in range(MAX_DAYS_PER_RUN):
         with transaction(SYSTEM) as db:
             day = history.compact(db)
             if day is None:
@@ -44,7 +44,7 @@ def compact() -> None:
 
 @app.task(name="fleet.hours")
 def learn_hours() -> None:
-    """Opening hours, as soon as the night's days are summed up."""
+    """Learns opening hours, as soon as the past days are aggregated."""
     with transaction(SYSTEM) as db:
         learned = hours.learn(db, past.compacted_until(db))
         record_job(db, "fleet.hours")
@@ -55,41 +55,41 @@ def learn_hours() -> None:
 @app.task(name="fleet.watch")
 def watch() -> None:
     with transaction(SYSTEM) as db:
-        done = maintenance.tick(db)
+        counts = maintenance.begin_and_end_due(db)
     with transaction(SYSTEM) as db:
-        done |= actions.watch(db)
+        counts |= actions.watch(db)
         record_job(db, "fleet.watch")
-    if any(done.values()):
-        log.info("fleet watched", **done)
+    if any(counts.values()):
+        log.info("fleet watched", **counts)
 
 
 @app.task(name="fleet.agents")
 def tend_agents() -> None:
     with transaction(SYSTEM) as db:
-        done = agents.tend(db)
+        counts = agents.run_housekeeping(db)
         record_job(db, "fleet.agents")
-    if any(done.values()):
-        log.info("agents tended", **done)
+    if any(counts.values()):
+        log.info("agents tended", **counts)
 
 
 @app.task(name="fleet.roll_outs")
 def roll_outs() -> None:
     with transaction(SYSTEM) as db:
-        done = firmware.advance(db)
+        counts = firmware.advance(db)
         record_job(db, "fleet.roll_outs")
-    if any(done.values()):
-        log.info("roll-outs led on", **done)
+    if any(counts.values()):
+        log.info("roll-outs led on", **counts)
 
 
 @app.task(name="fleet.monthly")
 def draft_monthly_reports() -> None:
-    """Last month's reports, once all of its days are summed up: those that are missing, each by itself."""
+    """Drafts the missing reports of last month, once all of its days are aggregated; each in its own transaction."""
     with transaction(SYSTEM) as db:
-        month, missing = monthly.due(db)
+        month, missing = monthly.due_reports(db)
         record_job(db, "fleet.monthly")
-    until, drafted = time.monotonic() + DRAFTING_SECONDS, 0
+    deadline, drafted = time.monotonic() + DRAFTING_SECONDS, 0
     for customer_id in missing:
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             break
         drafted += monthly.draft(partial(transaction, SYSTEM), "fleet.monthly", month, customer_id, anew=False)
     if drafted:

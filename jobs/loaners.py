@@ -1,4 +1,4 @@
-"""The loaners area's jobs: open a transaction, call one action."""
+"""The jobs of the loaners area: open a transaction, call one action."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import partial
 import structlog
 
 from jobs.app import app
-from service.core.db import SYSTEM, transaction
-from service.core.health import record_job
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import record_job
 from service.loaners.lending import actions as lending
 from service.loaners.lending import queries as loans
 from service.loaners.notifications import actions as notifications
@@ -19,33 +19,34 @@ log = structlog.get_logger()
 
 @app.task(name="loaners.remind")
 def remind() -> None:
-    """A transaction for each site: a mail that cannot be written keeps none of the others back."""
+    """Reminds sites of due loans. One transaction for each site, so that a failure does not affect the other sites."""
     with transaction(SYSTEM) as db:
         sites = loans.sites_with_due(db)
-    told, failed = 0, []
+    reminded, failed = 0, []
     for site_id in sites:
         try:
             with transaction(SYSTEM) as db:
-                told += lending.remind(db, site_id)
+                reminded += lending.remind(db, site_id)
         except Exception:
             log.exception("a site was not reminded of its loans", site_id=site_id)
             failed.append(site_id)
-    if told:
-        log.info("sites reminded of loans", loans=told)
+    if reminded:
+        log.info("sites reminded of loans", loans=reminded)
     if failed:
-        # The tick counts as failed, and システム状態 tells of a job that does not run.
+        # The tick counts as failed, and システム状態 shows that the job does not succeed.
         raise RuntimeError(f"{len(failed)} of {len(sites)} sites were not reminded")
     with transaction(SYSTEM) as db:
         record_job(db, "loaners.remind")
 
 
 @app.task(name="loaners.upkeep")
-def tend() -> None:
-    """Every four weeks, and once a month; the ticks in between keep what became of mails, before the outbox forgets."""
-    opened = partial(transaction, SYSTEM)
-    done = {"rotation": upkeep.rotate_if_due(opened), "checks": upkeep.check_if_due(opened)}
+def run_upkeep() -> None:
+    """Rotates every four weeks and checks once a month. Every tick also stores the delivery results of mails, before
+    the outbox deletes them."""
+    open_transaction = partial(transaction, SYSTEM)
+    counts = {"rotation": upkeep.rotate_if_due(open_transaction), "checks": upkeep.check_if_due(open_transaction)}
     with transaction(SYSTEM) as db:
-        notifications.keep_results(db)
+        notifications.save_results(db)
         record_job(db, "loaners.upkeep")
-    if any(done.values()):
-        log.info("loaners tended", **done)
+    if any(counts.values()):
+        log.info("loaners tended", **counts)

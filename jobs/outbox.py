@@ -1,6 +1,6 @@
-"""Claims due messages, one at a time per topic, and hands each to its vendor, outside any transaction.
+"""Sends the outbox: claims due messages, one at a time per topic, and gives each to its vendor outside any transaction.
 
-A topic has a task of its own, so that a vendor that is slow or down holds up none of the others.
+Each topic has its own task, so that a slow or failing vendor does not delay the other topics.
 """
 
 from __future__ import annotations
@@ -18,34 +18,35 @@ from jobs.app import app
 from jobs.reactions import CHECKS, REACTIONS
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Vendor, VendorFailure
 from jobs.vendors.registry import REGISTRY
-from service.core import outbox
-from service.core.db import SYSTEM, transaction
-from service.core.health import record_job
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import record_job
+from service.core.outbox import queue, records
 
-# A topic's task ends after this, so that others get its thread; what is left has another one at once.
+# A topic's task ends after this, so that other tasks get its thread; the rest is sent by a new task right away.
 TICK_SECONDS = 30
 
 log = structlog.get_logger()
 # One task per topic at a time in this process: a slow vendor must not take every thread and stop the other jobs.
 _sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-# Asked to end, the worker settles the messages at hand and claims no more: whoever ends it waits for a moment only, and
-# a mail whose sender was killed may arrive twice.
+# Graceful shutdown: the worker settles the message at hand and claims no more. It is killed after a short time, and a
+# mail whose sender was killed may arrive twice.
 _stopping = threading.Event()
 
 
 @worker_shutting_down.connect
-def _stop(**_: object) -> None:
+def _stop_claiming(**_: object) -> None:
     _stopping.set()
 
 
 @app.task(name="outbox.send")
 def send() -> None:
-    """Wakes a sender for each topic that has something due, whoever sends it here: another worker may be idle."""
+    """Starts a task for each topic with due messages, also when this worker is sending the topic already: another
+    worker may be idle."""
     with transaction(SYSTEM) as db:
-        topics = outbox.topics_due(db)
+        topics = queue.topics_due(db)
         record_job(db, "outbox.send")
     for topic in topics:
-        _wake(topic)
+        _start_topic(topic)
 
 
 @app.task(name="outbox.send_topic")
@@ -58,64 +59,64 @@ def send_topic(topic: str) -> None:
     finally:
         lock.release()
     if not is_done:
-        _wake(topic)
+        _start_topic(topic)
 
 
-def _send(topic: str, until: float) -> bool:
-    """One message after the other. False when there was no time for all of them."""
+def _send(topic: str, deadline: float) -> bool:
+    """Sends one message after the other. Returns False when there was no time for all."""
     back_off = _back_off(topic)
     while not _stopping.is_set():
-        if time.monotonic() >= until:
+        if time.monotonic() >= deadline:
             return False
         with transaction(SYSTEM) as db:
-            message = outbox.claim(db, topic, back_off, REACTIONS, CHECKS)
+            message = queue.claim(db, topic, back_off, REACTIONS, CHECKS)
         if message is None:
             break
         try:
-            # What is done for a request is logged under its id, what follows from it is written under it, and its
-            # vendor is told.
-            with structlog.contextvars.bound_contextvars(**_request(message)):
+            # The id of the original request is in the log, in records that follow from it, and in the header to the
+            # vendor.
+            with structlog.contextvars.bound_contextvars(**_request_context(message)):
                 _deliver(message)
         except Exception:
-            # The lease runs out, and whoever is next asks the vendor. The others need not wait for that.
+            # After the lease the next attempt reconciles it with the vendor. Other messages do not wait for that.
             log.exception("message not settled", topic=message.topic, key=str(message.key), attempt=message.attempt)
     return True
 
 
-def _wake(topic: str) -> None:
+def _start_topic(topic: str) -> None:
     send_topic.apply_async((topic,), expires=10)
 
 
-def _request(message: outbox.Claimed) -> dict[str, str]:
-    return {outbox.REQUEST_ID: message.request_id} if message.request_id else {}
+def _request_context(message: records.Claimed) -> dict[str, str]:
+    return {queue.REQUEST_ID: message.request_id} if message.request_id else {}
 
 
 def _back_off(topic: str) -> Sequence[timedelta]:
-    return REGISTRY[topic].back_off if topic in REGISTRY else outbox.BACK_OFF
+    return REGISTRY[topic].back_off if topic in REGISTRY else queue.BACK_OFF
 
 
-def _deliver(message: outbox.Claimed) -> None:
-    """One try from beginning to end. Only what goes wrong while it is settled comes out."""
-    told = log.bind(topic=message.topic, key=str(message.key), attempt=message.attempt)
+def _deliver(message: records.Claimed) -> None:
+    """Makes one attempt and settles it. Raises only what goes wrong while settling."""
+    bound_log = log.bind(topic=message.topic, key=str(message.key), attempt=message.attempt)
     try:
         vendor = REGISTRY.get(message.topic)
         if vendor is None:
             raise PermanentFailure(f"宛先の種類「{message.topic}」に対応していません")
-        arrived = _earlier_try(message, vendor)
-        if arrived is None and message.expires_at is not None and message.expired:
-            raise PermanentFailure(outbox.expiry_in_words(message.expires_at))
-        if arrived is None and message.unwanted:
-            # It did not arrive: whoever claims it next puts it aside.
+        earlier = _reconcile(message, vendor)
+        if earlier is None and message.expires_at is not None and message.expired:
+            raise PermanentFailure(queue.expiry_message(message.expires_at))
+        if earlier is None and message.unwanted:
+            # It did not arrive: the next claim discards it.
             raise VendorFailure(message.unwanted)
-        has = arrived or vendor.send(message)
+        result = earlier or vendor.send(message)
     except RateLimited as limit:
-        told.warning("message postponed", error=str(limit))
+        bound_log.warning("message postponed", error=str(limit))
         with transaction(SYSTEM) as db:
-            outbox.rate_limited(db, message, str(limit), max(limit.retry_after, timedelta(seconds=1)))
+            queue.mark_rate_limited(db, message, str(limit), max(limit.retry_after, timedelta(seconds=1)))
     except VendorFailure as failure:
-        told.warning("message not sent", error=str(failure))
+        bound_log.warning("message not sent", error=str(failure))
         with transaction(SYSTEM) as db:
-            outbox.failed(
+            queue.mark_failed(
                 db,
                 message,
                 str(failure),
@@ -126,10 +127,10 @@ def _deliver(message: outbox.Claimed) -> None:
                 reactions=REACTIONS,
             )
     except Exception as error:
-        # A message that breaks its vendor's client must not hold up the others.
-        told.exception("message not sent")
+        # A message that breaks its vendor's client must not delay the others.
+        bound_log.exception("message not sent")
         with transaction(SYSTEM) as db:
-            outbox.failed(
+            queue.mark_failed(
                 db,
                 message,
                 f"送信処理で問題が起きました（{type(error).__name__}）",
@@ -139,33 +140,33 @@ def _deliver(message: outbox.Claimed) -> None:
             )
     else:
         with transaction(SYSTEM) as db:
-            settled = outbox.sent(
-                db, message, has.external_id, found=arrived is not None, answer=has.answer, reactions=REACTIONS
+            settled = queue.mark_sent(
+                db, message, result.external_id, found=earlier is not None, answer=result.answer, reactions=REACTIONS
             )
-        told.info("message sent", found=arrived is not None, settled=settled)
+        bound_log.info("message sent", found=earlier is not None, settled=settled)
 
 
-def _earlier_try(message: outbox.Claimed, vendor: Vendor) -> Sent | None:
-    """What the vendor has of it already; None means: send it.
+def _reconcile(message: records.Claimed, vendor: Vendor) -> Sent | None:
+    """Reconciles an earlier attempt with the vendor; None: the message must be sent.
 
     Raises:
-        OutcomeUnknown: the vendor could not be asked just now.
-        Undecided: it cannot say, and a repeat would do harm.
+        OutcomeUnknown: the vendor cannot be queried now.
+        Undecided: the vendor does not know, and a second delivery would do harm.
     """
     if not message.in_doubt:
         return None
     try:
-        found = vendor.reconcile(message)
+        outcome = vendor.reconcile(message)
     except RateLimited:
         raise
     except VendorFailure as failure:
         raise OutcomeUnknown(f"前回の送信が届いたかどうかを確認できません: {failure}") from failure
-    if isinstance(found, Sent):
-        return found
-    if isinstance(found, NotSent) or vendor.when_unknown == "send" or message.insisted:
+    if isinstance(outcome, Sent):
+        return outcome
+    if isinstance(outcome, NotSent) or vendor.when_unknown == "send" or message.insisted:
         return None
     raise Undecided("前回の送信が届いたかどうか分かりません。相手先に確認してから、再送または破棄してください。")
 
 
 class Undecided(PermanentFailure, OutcomeUnknown):
-    """Nobody can say whether it arrived, and a repeat would do harm: a person decides."""
+    """It is not known whether the message arrived, and a second delivery would do harm: an operator decides."""

@@ -1,4 +1,4 @@
-"""The worker says that it is there, as the service's replicas do."""
+"""Reports that the worker is running, as the service's replicas do."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 
 from celery.signals import worker_process_init, worker_ready, worker_shutdown
 
-from service.core.db import forget_connections
-from service.core.instances import Presence
+from service.core.database.session import drop_inherited_connections
+from service.core.monitoring.instances import Presence
 
 _open = ExitStack()
 
 
 @worker_ready.connect
-def _say(sender: Any, **_: Any) -> None:
-    """`worker`, unless it was given a name of its own."""
+def _report_presence(sender: Any, **_: Any) -> None:
+    """Reports as `reader` when Celery's node has that name, else as `worker`."""
     name = str(sender.hostname).partition("@")[0]
     _open.enter_context(Presence("reader" if name == "reader" else "worker"))
 
 
 @worker_process_init.connect
-def _begin(**_: Any) -> None:
-    forget_connections()
+def _forget_connections(**_: Any) -> None:
+    drop_inherited_connections()
 
 
 @worker_shutdown.connect
-def _leave(**_: Any) -> None:
+def _end_presence(**_: Any) -> None:
     _open.close()

@@ -1,16 +1,17 @@
-"""What areas make of what became of their messages, and whether they still want one, by the area's name.
+"""Callbacks of areas for their outbox messages, by the area's name.
 
-A reaction is called in the transaction that settles a message (`service.core.outbox.Settled`): sent, given up, or put
-aside by a person. One that raises takes the settling back; after the lease the vendor is asked, and the reaction called
-again. A check is asked in the transaction that claims a message, before each try.
+A reaction is called in the transaction that settles a message (`service.core.outbox.records.Settled`): sent, failed, or
+discarded by an operator. When it raises, the transaction is rolled back; after the lease the message is reconciled with
+the vendor, and the reaction called again. A check is called in the transaction that claims a message, before each
+attempt, and decides whether the message is still wanted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.core.outbox import Check, Reaction
-from service.reservations.settling import actions as reservations
+from service.core.outbox.records import Check, Reaction
+from service.reservations.delivery_results import actions as reservations
 
-REACTIONS: Mapping[str, Reaction] = {"reservations": reservations.settled}
-CHECKS: Mapping[str, Check] = {"reservations": reservations.unwanted}
+REACTIONS: Mapping[str, Reaction] = {"reservations": reservations.handle_delivery_result}
+CHECKS: Mapping[str, Check] = {"reservations": reservations.reason_not_to_send}

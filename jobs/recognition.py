@@ -1,4 +1,4 @@
-"""Text in pictures of statements: the one place that knows the engine, which is an extra (requirements-ocr.txt)."""
+"""OCR of pictures of statements. Only this module uses the engine, which is optional (requirements-ocr.txt)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from service.agencies.reading.rules import FIELDS, Line, Proposals, as_stored, better, propose
+from service.agencies.ocr.rules import FIELDS, Line, Proposals, as_stored, merge_proposals, propose
 
 PACKAGES = ("rapidocr", "onnxruntime")
 MISSING = "AGENCIES_OCR is on, but the packages that read statements are not installed; run: make setup-ocr"
 THREADS = 2
-# The longer side, in pixels: small letters of what was missing are looked for once more in a larger picture.
+# The longer side in pixels: when fields are missing, a larger picture is read too, for small letters.
 SIDES = (1200, 2000)
 
 
@@ -25,29 +25,29 @@ def is_installed() -> bool:
 
 
 def read(content: bytes, today: date, company: str | None = None) -> dict[str, Any]:
-    """What an image's `ocr_result` holds. Raises OSError for what is no picture."""
+    """The value of an image's `ocr_result`. Raises OSError when the content is not a picture."""
     with Image.open(io.BytesIO(content)) as stored:
         picture = ImageOps.exif_transpose(stored).convert("RGB")
-    found = Proposals({})
+    proposals = Proposals({})
     for side in SIDES:
-        smaller = ImageOps.contain(picture, (side, side)) if max(picture.size) > side else picture
-        found = better(found, propose(lines(smaller), smaller.size, today, company))
-        if len(found.fields) == len(FIELDS) or smaller is picture:
+        scaled = ImageOps.contain(picture, (side, side)) if max(picture.size) > side else picture
+        proposals = merge_proposals(proposals, propose(lines(scaled), scaled.size, today, company))
+        if len(proposals.fields) == len(FIELDS) or scaled is picture:
             break
-    return as_stored(found, f"rapidocr {version('rapidocr')}")
+    return as_stored(proposals, f"rapidocr {version('rapidocr')}")
 
 
 def lines(picture: Image.Image) -> list[Line]:
-    """Every stretch of text in it."""
+    """Every piece of text in the picture."""
     import numpy  # comes with the engine
 
-    # Channels as OpenCV has them.
-    seen = _engine()(numpy.asarray(picture)[:, :, ::-1])
-    if seen.boxes is None or seen.txts is None or seen.scores is None:
+    # The engine expects channels in OpenCV's order (BGR).
+    result = _engine()(numpy.asarray(picture)[:, :, ::-1])
+    if result.boxes is None or result.txts is None or result.scores is None:
         return []
     return [
         Line(text, float(score), tuple((float(x), float(y)) for x, y in box))  # type: ignore[arg-type]  # four of them
-        for text, score, box in zip(seen.txts, seen.scores, seen.boxes, strict=True)
+        for text, score, box in zip(result.txts, result.scores, result.boxes, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The reservations area's jobs: open a transaction, call one action."""
+"""The jobs of the reservations area: open a transaction, call one action."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import structlog
 
 from jobs.app import app
 from jobs.vendors import PermanentFailure, VendorFailure, payments, sms, voice
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
 from service.core.files import deposit
-from service.core.health import record_job
+from service.core.monitoring.health import record_job
 from service.reservations.alarms import actions as alarms
 from service.reservations.alarms import queries as measures
 from service.reservations.chores import actions as chores
@@ -24,97 +24,98 @@ from service.reservations.flow import actions as flow
 from service.reservations.guides import actions as guides
 from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
-from service.reservations.looking import actions as looking
-from service.reservations.looking.actions import Kind, Look
 from service.reservations.management import actions as management
 from service.reservations.operations import actions as operations
+from service.reservations.polling import actions as looking
+from service.reservations.polling.actions import Kind, Poll
 from service.reservations.queue import actions as queue
 from service.reservations.surveys import actions as surveys
 
-# A tick ends after this, whatever is left; the next one goes on.
+# A tick ends after this; the next one does the rest.
 TICK_SECONDS = 10
-LOOKS_AT_ONCE = 20
-# Of the ticks of one process, one of a kind at a time: a slow vendor must not take every thread. Others share the work.
-_moving, _reading, _looking, _reporting = (threading.Lock() for _ in range(4))
+POLLS_PER_TICK = 20
+# In one process only one tick of a kind runs at a time: a slow vendor must not take every thread. Other processes share
+# the work.
+_moving, _reading_inbox, _polling, _reporting = (threading.Lock() for _ in range(4))
 
 log = structlog.get_logger()
 
 
 @app.task(name="reservations.flow")
-def move_on() -> None:
-    """Reservations in which the time calls for something, each in a transaction of its own: what is slow or fails in
-    one takes nothing back of the others."""
+def advance_reservations() -> None:
+    """Advances reservations whose time-out or next step is due, each in its own transaction: a slow or failing one does
+    not affect the others."""
     if not _moving.acquire(blocking=False):
         return
     try:
         with transaction(SYSTEM) as db:
             record_job(db, "reservations.flow")
-        until, moved = time.monotonic() + TICK_SECONDS, 1
-        while moved and time.monotonic() < until:
+        deadline, moved = time.monotonic() + TICK_SECONDS, 1
+        while moved and time.monotonic() < deadline:
             with transaction(SYSTEM) as db:
-                moved = flow.step(db)
+                moved = flow.advance_due(db)
     finally:
         _moving.release()
 
 
 @app.task(name="reservations.inbox")
 def read_webhooks() -> None:
-    """What vendors told us, each webhook in a transaction of its own."""
-    if not _reading.acquire(blocking=False):
+    """Processes stored webhooks of vendors, each in its own transaction."""
+    if not _reading_inbox.acquire(blocking=False):
         return
     try:
         with transaction(SYSTEM) as db:
             record_job(db, "reservations.inbox")
-        until, more = time.monotonic() + TICK_SECONDS, True
-        while more and time.monotonic() < until:
+        deadline, more = time.monotonic() + TICK_SECONDS, True
+        while more and time.monotonic() < deadline:
             with transaction(SYSTEM) as db:
-                more = inbox.take(db)
+                more = inbox.process_next_webhook(db)
     finally:
-        _reading.release()
+        _reading_inbox.release()
 
 
 @app.task(name="reservations.look")
 def look() -> None:
-    """Asks vendors how things stand, outside any transaction."""
-    if not _looking.acquire(blocking=False):
+    """Polls vendors for the state of calls, payments, refunds and SMS, outside any transaction."""
+    if not _polling.acquire(blocking=False):
         return
     try:
         with transaction(SYSTEM) as db:
             record_job(db, "reservations.look")
-            due = looking.take(db, LOOKS_AT_ONCE)
-        until = time.monotonic() + TICK_SECONDS
-        silent: set[Kind] = set()
-        for one in due:
-            # A vendor that does not answer now will not answer for the next one either.
-            if one.kind not in silent and time.monotonic() < until and not _looked(one):
-                silent.add(one.kind)
+            due = looking.take_due_polls(db, POLLS_PER_TICK)
+        deadline = time.monotonic() + TICK_SECONDS
+        unreachable: set[Kind] = set()
+        for lookup in due:
+            # A vendor that does not answer now is not polled again in this tick.
+            if lookup.kind not in unreachable and time.monotonic() < deadline and not _poll(lookup):
+                unreachable.add(lookup.kind)
     finally:
-        _looking.release()
+        _polling.release()
 
 
-def _looked(one: Look) -> bool:
-    """False when the vendor did not answer: it is asked again after the pause."""
-    told = log.bind(kind=one.kind, name=one.name)
+def _poll(lookup: Poll) -> bool:
+    """Returns False when the vendor did not answer; it is polled again after the pause."""
+    bound_log = log.bind(kind=lookup.kind, name=lookup.name)
     try:
-        seen: Mapping[str, Any] | None = _ASK[one.kind](one.name)
+        state: Mapping[str, Any] | None = _QUERIES[lookup.kind](lookup.name)
     except PermanentFailure as failure:
         if failure.code not in ("404", "20404", "resource_missing"):
-            told.warning("not looked at", error=str(failure))
+            bound_log.warning("not looked at", error=str(failure))
             return False
-        seen = None
+        state = None
     except VendorFailure as failure:
-        told.warning("not looked at", error=str(failure))
+        bound_log.warning("not looked at", error=str(failure))
         return False
     try:
         with transaction(SYSTEM) as db:
-            told.info("looked at", outcome=looking.seen(db, one, seen))
+            bound_log.info("looked at", outcome=looking.handle_answer(db, lookup, state))
     except Exception:
-        # Of one reservation: the others need not wait for that.
-        told.exception("what a vendor said could not be taken")
+        # This concerns one reservation; the others do not wait for it.
+        bound_log.exception("what a vendor said could not be taken")
     return True
 
 
-_ASK: Mapping[Kind, Callable[[str], Mapping[str, Any]]] = {
+_QUERIES: Mapping[Kind, Callable[[str], Mapping[str, Any]]] = {
     "call": voice.details,
     "payment": payments.session,
     "refund": payments.refund,
@@ -124,48 +125,48 @@ _ASK: Mapping[Kind, Callable[[str], Mapping[str, Any]]] = {
 
 @app.task(name="reservations.clocks")
 def watch() -> None:
-    """手動対応 whose target comes near, or has passed, while nobody has it."""
+    """Notifies of 手動対応 whose target time is near or has passed while no operator has claimed it."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.clocks")
-        queue.watch(db)
+        queue.notify_due_operations(db)
 
 
 @app.task(name="reservations.incidents")
 def watch_incidents() -> None:
-    """Steps of incidents of which it is time that management, or everybody, hears."""
+    """Notifies management, or all recipients, of incidents at the due times."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.incidents")
-        incidents.watch(db)
+        incidents.notify_due_steps(db)
 
 
 @app.task(name="reservations.enquiries")
 def watch_enquiries() -> None:
-    """Enquiries of which a target comes near, or has passed."""
+    """Notifies of enquiries whose target time is near or has passed."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.enquiries")
-        enquiries.watch(db)
+        enquiries.notify_targets(db)
 
 
 @app.task(name="reservations.surveys")
 def tend_surveys() -> None:
-    """Surveys in which it is time to ask once more, or to end."""
+    """Sends reminders of surveys, and ends surveys, when they are due."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.surveys")
-        surveys.tend(db)
+        surveys.process_due(db)
 
 
 @app.task(name="reservations.management")
-def tell_management() -> None:
-    """Counts the months every night, and sends reports that are asked for: one in each transaction of its own."""
+def report_to_management() -> None:
+    """Aggregates the months every night, and sends requested reports, each in its own transaction."""
     if not _reporting.acquire(blocking=False):
         return
     try:
         with transaction(SYSTEM) as db:
-            counted = management.night(db)
+            counted = management.run_nightly_count(db)
         if counted:
             log.info("months counted", months=[str(month) for month in counted])
-        until = time.monotonic() + TICK_SECONDS
-        while time.monotonic() < until and _report():
+        deadline = time.monotonic() + TICK_SECONDS
+        while time.monotonic() < deadline and _report():
             pass
         with transaction(SYSTEM) as db:
             record_job(db, "reservations.management")
@@ -174,33 +175,33 @@ def tell_management() -> None:
 
 
 def _report() -> bool:
-    """False when there is none to send."""
+    """Sends one report. Returns False when there is none to send."""
     with transaction(SYSTEM) as db:
-        waiting = management.to_make(db)
-    if waiting is None:
+        due = management.next_report(db)
+    if due is None:
         return False
-    report_id, facts = waiting
-    made = management.make(facts)
+    report_id, facts = due
+    created = management.render_report(facts)
     with transaction(SYSTEM) as db:
-        kept = management.send(db, report_id, facts, made)
-    if not kept:
-        deposit.discard(made.storage_key)
+        is_sent = management.send_report(db, report_id, facts, created)
+    if not is_sent:
+        deposit.discard(created.storage_key)
     return True
 
 
 @app.task(name="reservations.chores")
-def keep_chores() -> None:
-    """The coming weeks of 定期作業, and a word about what is overdue."""
+def plan_chores() -> None:
+    """Plans the next weeks of 定期作業, and notifies of overdue ones."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.chores")
         chores.plan(db)
     with transaction(SYSTEM) as db:
-        chores.tell(db)
+        chores.notify_overdue(db)
 
 
 @app.task(name="reservations.reports")
 def draft_reports() -> None:
-    """The weekly and the monthly report, on the morning it is time for one."""
+    """Drafts the weekly and the monthly report on the morning when one is due."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.reports")
         drafted = drafts.draft_due(db)
@@ -210,33 +211,33 @@ def draft_reports() -> None:
 
 @app.task(name="reservations.notices")
 def tidy_notices() -> None:
-    """What came in a burst is told in one message, and what is done is said to be in the one that told of it."""
+    """Gathers notices of a burst into one message, and marks ended ones in the message that reported them."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.notices")
-        done = {"gathered": operations.gather(db), "ended": operations.tell_of_ends(db)}
-    if any(done.values()):
-        log.info("notices tidied", **done)
+        counts = {"gathered": operations.notify_burst(db), "ended": operations.notify_resolved(db)}
+    if any(counts.values()):
+        log.info("notices tidied", **counts)
 
 
 @app.task(name="reservations.alarms")
 def watch_system() -> None:
-    """Measures, begins and ends alarms, and proposes incidents."""
-    # Asked before: nobody waits for it inside a transaction.
-    in_queues = measures.in_celery()
+    """Takes measurements, starts and ends alarms, and proposes incidents."""
+    # Queried before, so that no transaction waits for it.
+    queue_lengths = measures.celery_queue_length()
     with transaction(SYSTEM) as db:
-        alarms.measure(db, in_queues)
+        alarms.record_measure(db, queue_lengths)
     with transaction(SYSTEM) as db:
-        done = alarms.watch(db)
+        counts = alarms.update_alarms(db)
     with transaction(SYSTEM) as db:
-        done["proposed"] = alarms.propose(db)
+        counts["proposed"] = alarms.propose_incidents(db)
         record_job(db, "reservations.alarms")
-    if any(done.values()):
-        log.info("system watched", **done)
+    if any(counts.values()):
+        log.info("system watched", **counts)
 
 
 @app.task(name="reservations.manuals")
 def send_manuals() -> None:
-    """The manual to every shop that has not got it yet."""
+    """Sends the manual to every shop that has not received it yet."""
     with transaction(SYSTEM) as db:
         record_job(db, "reservations.manuals")
     if sent := guides.send_due(partial(transaction, SYSTEM)):

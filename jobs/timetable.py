@@ -1,4 +1,4 @@
-"""The Celery app and when each tick happens. Beat runs just this: it only sends names and loads none of the tasks."""
+"""The Celery app and the schedule of the ticks. Beat runs only this module: it sends task names and imports no task."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from celery.beat import Scheduler
 from celery.signals import setup_logging
 
 from service.core.areas import TICK_QUEUE, ticks
-from service.core.logs import configure_logging
+from service.core.monitoring.logs import configure_logging
 from service.core.settings import settings
 
-# A tick that waited for three of its turns is dropped: the next one does its work.
+# A tick that waited for three of its intervals expires: the next one does its work.
 TICKS: dict[str, dict[str, Any]] = {
     name: {
         "task": name,
@@ -24,7 +24,7 @@ TICKS: dict[str, dict[str, Any]] = {
 }
 
 
-# The Redis URL; redis-py's name for a unix socket in Celery's words.
+# The Redis URL, with the scheme that Celery uses for a unix socket.
 BROKER = settings().redis_url.get_secret_value().replace("unix://", "redis+socket://", 1)
 
 app = Celery("genba", broker=BROKER)
@@ -32,13 +32,13 @@ app.conf.update(
     timezone="Asia/Tokyo",
     task_default_queue=TICK_QUEUE,
     beat_schedule=TICKS,
-    # Every tick is harmless, whenever it comes: nothing about the last run needs a file.
+    # A tick may run at any time, so the times of the last runs need no file.
     beat_scheduler="jobs.timetable:AtOnce",
 )
 
 
 class AtOnce(Scheduler):
-    """Begins with every tick: one that comes every six hours would never come where beat is restarted every day."""
+    """Sends every tick at the start: a tick of every 24 hours would never be sent when beat is restarted every day."""
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
@@ -50,6 +50,6 @@ class AtOnce(Scheduler):
 @setup_logging.connect
 def _log_as_json(**_: Any) -> None:
     configure_logging(settings().log_level)
-    # One line per tick would drown what matters.
+    # One line per tick would hide the important ones.
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)

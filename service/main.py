@@ -1,5 +1,5 @@
-"""The front door: one ASGI path table. Heartbeats and assistants go to doors of their own,
-everything else to FastAPI."""
+"""The service's ASGI application: heartbeats and assistants (MCP) have their own ASGI apps, all other paths go to
+FastAPI."""
 
 from __future__ import annotations
 
@@ -20,27 +20,25 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import __version__
 from service.core import api as core_api
-from service.core import (
-    areas,
-    bodies,
-    by_path,
-    crowds,
-    gauges,
-    hosts,
-    leaving,
-    logs,
-    observe,
-    once,
-    problems,
-    reading,
-    replica,
-    seats,
-)
+from service.core import areas
 from service.core.api import account, files, imports, sign_in
-from service.core.db import transaction
-from service.core.installation import refuse_demo_in_production
-from service.core.instances import Presence
+from service.core.database import replica
+from service.core.database.installation import refuse_demo_in_production
+from service.core.database.session import transaction
+from service.core.http import (
+    concurrency,
+    hosts,
+    idempotency,
+    problem_responses,
+    rate_limits,
+    request_log,
+    request_size,
+    shutdown,
+)
+from service.core.monitoring import gauges, logs
+from service.core.monitoring.instances import Presence
 from service.core.pages import assets
+from service.core.routing import path_table, replica_reads
 from service.core.settings import settings
 from service.entries import pages as entries_pages
 from service.entries.cards.rules import PATH as CARD_PATH
@@ -50,12 +48,12 @@ from service.reservations.assistants import mcp as assistants_mcp
 from service.reservations.inbox import webhooks
 
 
-def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> FastAPI:
+def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.McpApp) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(_refuse_demo_in_production)
-        leaving.linger(settings().drain_seconds)
-        with Presence("service", gauges.MEASURED.measure), replica.watching():
+        shutdown.delay_sigterm(settings().drain_seconds)
+        with Presence("service", gauges.STATE_COLLECTOR.measure), replica.watch_in_background():
             async with ingest.run(), assistants.run():
                 yield
 
@@ -67,12 +65,12 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
     )
-    problems.install(api)
-    reading.install(api)
-    doors = [door for kind in ("api", "pages", "webhooks") for door in areas.modules(kind)]
-    routes = [*core_api.routes, *(route for door in doors for route in door.router.routes)]
-    once.install(routes)
-    by_path.install(api, routes)
+    problem_responses.install(api)
+    replica_reads.install(api)
+    modules = [module for kind in ("api", "pages", "webhooks") for module in areas.modules(kind)]
+    routes = [*core_api.routes, *(route for module in modules for route in module.router.routes)]
+    idempotency.install(routes)
+    path_table.install(api, routes)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
@@ -85,19 +83,19 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
                 models[model.__name__] = schema
                 return {"$ref": f"#/components/schemas/{model.__name__}"}
 
-            for path, route, declared in locks(api):
+            for path, route, declared in route_permissions(api):
                 for method in (route.methods or ()) if declared and route.include_in_schema else ():
-                    said = document["paths"][path][method.lower()]
-                    said["x-permission"] = declared[0]
-                    if reading.may_lag(route):
-                        said["x-may-lag"] = True
-                if route.include_in_schema and once.remembers(route):
-                    once.describe(document["paths"][path]["post"])
-            for operation in (one for item in document["paths"].values() for one in item.values()):
+                    operation = document["paths"][path][method.lower()]
+                    operation["x-permission"] = declared[0]
+                    if replica_reads.may_lag(route):
+                        operation["x-may-lag"] = True
+                if route.include_in_schema and idempotency.is_idempotent(route):
+                    idempotency.describe(document["paths"][path]["post"])
+            for operation in (operation for item in document["paths"].values() for operation in item.values()):
                 for status in (408, 413, 429, 503) if "requestBody" in operation else (429,):
-                    operation["responses"].setdefault(str(status), problems.RESPONSES[status])
+                    operation["responses"].setdefault(str(status), problem_responses.RESPONSES[status])
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
-            _say_times_of_day(document)
+            _describe_times_of_day(document)
             api.openapi_schema = document
         return api.openapi_schema
 
@@ -105,92 +103,100 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.Door) -> Fa
     return api
 
 
-# Tokyo's, without a zone: what JSON Schema calls `time` has one.
+# Time of day in Tokyo, without a time zone; the format `time` of JSON Schema has one.
 TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?$"
 
 
-def _say_times_of_day(said: Any) -> None:
-    if isinstance(said, dict):
-        if said.get("type") == "string" and said.get("format") == "time":
-            del said["format"]
-            said["pattern"] = TIME_OF_DAY
-        said = list(said.values())
-    for one in said if isinstance(said, list) else ():
-        _say_times_of_day(one)
+def _describe_times_of_day(node: Any) -> None:
+    if isinstance(node, dict):
+        if node.get("type") == "string" and node.get("format") == "time":
+            del node["format"]
+            node["pattern"] = TIME_OF_DAY
+        node = list(node.values())
+    for child in node if isinstance(node, list) else ():
+        _describe_times_of_day(child)
 
 
-def locks(api: FastAPI) -> Iterator[tuple[str, APIRoute, list[str]]]:
+def route_permissions(api: FastAPI) -> Iterator[tuple[str, APIRoute, list[str]]]:
     """Each route with its path and the permissions it declares."""
     for context in iter_route_contexts(api.routes):
         if isinstance(route := context.original_route, APIRoute):
             calls = [dependency.call for dependency in route.dependant.dependencies]
-            yield str(context.path), route, [lock for call in calls if (lock := getattr(call, "permission", None))]
+            yield (
+                str(context.path),
+                route,
+                [permission for call in calls if (permission := getattr(call, "permission", None))],
+            )
 
 
 def _refuse_demo_in_production() -> None:
-    """A database that is away just now is no reason not to start: the readiness door says so."""
+    """The service starts even when the database is not reachable now: the readiness endpoint reports that."""
     with contextlib.suppress(SQLAlchemyError), transaction() as db:
         refuse_demo_in_production(db)
 
 
-# Doors that read their bodies themselves: files, and what vendors sign.
-STREAMED = re.compile(rf"{files.PATH}|{webhooks.PATH}[a-z]+|/api/fleet/agent/commands/[0-9]+/bundle")
+# Endpoints that read their bodies themselves: files, and webhooks, whose signature covers the raw body.
+STREAMED_PATHS = re.compile(rf"{files.PATH}|{webhooks.PATH}[a-z]+|/api/fleet/agent/commands/[0-9]+/bundle")
 
 
-def _guarded(app: ASGIApp) -> ASGIApp:
-    """What every request passes on its way to a seat: counted and logged, not too many of one source, read to the
-    end."""
-    return observe.Observed(crowds.Crowds(bodies.Bodies(app, STREAMED), webhooks.PATH))
+def _with_middleware(app: ASGIApp) -> ASGIApp:
+    """The middleware before the concurrency limit: request log, rate limit, and request size limit, which reads the
+    body."""
+    return request_log.RequestLog(
+        rate_limits.RateLimits(request_size.RequestSizeLimit(app, STREAMED_PATHS), webhooks.PATH)
+    )
 
 
-class FrontDoor:
-    """`doors` maps a path to the ASGI callable that answers it; `rest` takes all other paths and the lifespan."""
+class Application:
+    """`doors` maps a path to its ASGI app; `default_app` takes all other paths and the lifespan."""
 
     def __init__(self) -> None:
         areas.check_settings()
         ingest = fleet_ingest.Ingest(settings().direct_url, fleet_settings().heartbeat_interval_seconds)
-        assistants = assistants_mcp.Door()
+        assistants = assistants_mcp.McpApp()
         self.fastapi = _fastapi(ingest, assistants)
-        # Taking the pulse must work when everything else waits.
-        free = frozenset({"/", "/api/docs", "/api/health/live", "/metrics", "/api/openapi.json"})
-        brief = (
+        # Health checks and metrics must work when all other requests wait.
+        unlimited = frozenset({"/", "/api/docs", "/api/health/live", "/metrics", "/api/openapi.json"})
+        short_prefixes = (
             files.PATH,
             assets.PATH,
             sign_in.PATH,
             account.PASSWORD_PATH,
-            entries_pages.START,
+            entries_pages.PATH_PREFIX,
             CARD_PATH,
             webhooks.PATH,
         )
-        doors = frozenset({imports.PATH})
-        waiting = seats.Seats(self.fastapi, settings().database_pool_size, free, brief, doors)
-        self.rest = _guarded(waiting)
+        short_paths = frozenset({imports.PATH})
+        limited = concurrency.ConcurrencyLimit(
+            self.fastapi, settings().database_pool_size, unlimited, short_prefixes, short_paths
+        )
+        self.default_app = _with_middleware(limited)
         self.doors: dict[str, ASGIApp] = {
             fleet_ingest.PATH: ingest,
-            **dict.fromkeys(assistants_mcp.PATHS, _guarded(waiting.beside(assistants))),
+            **dict.fromkeys(assistants_mcp.PATHS, _with_middleware(limited.beside(assistants))),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.rest(scope, receive, send)
+            await self.default_app(scope, receive, send)
             return
-        if leaving.is_leaving():
-            send = leaving.last_of_its_connection(send)
+        if shutdown.is_shutting_down():
+            send = shutdown.closing_connection(send)
         path = scope["path"]
-        if not hosts.is_ours(hosts.host_of(scope)) and path not in hosts.OPEN_PATHS:
+        if not hosts.is_allowed_host(hosts.host_header(scope)) and path not in hosts.OPEN_PATHS:
             await hosts.refuse(scope, receive, send)
             return
-        await self.doors.get(path, self.rest)(scope, receive, send)
+        await self.doors.get(path, self.default_app)(scope, receive, send)
 
 
-def app() -> FrontDoor:
+def app() -> Application:
     """For uvicorn's `--factory`: settings are read when the process starts, not when the module is imported."""
     logs.configure_logging(settings().log_level)
-    # What is imported stays for good. To look through it for garbage takes a fifth of the start, and later a tenth of
-    # every answer: a list of 50 makes more objects than the collector waits for by default.
+    # Imported objects are never freed. Garbage collection of them takes a fifth of the start time, and later a tenth of
+    # the time of every response: a list of 50 rows creates more objects than the collector's default threshold.
     gc.disable()
     try:
-        return FrontDoor()
+        return Application()
     finally:
         gc.freeze()
         gc.set_threshold(10_000, 20, 20)

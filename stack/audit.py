@@ -1,7 +1,7 @@
-"""`python -m stack.audit`: asks OSV whether versions that are pinned here have known vulnerabilities.
+"""`python -m stack.audit`: checks the pinned versions for known vulnerabilities at OSV.
 
-The tool that asks (pip-audit) has a venv of its own, so that it is no part of what it judges. Without the network there
-is nothing to ask: that is said, and is no failure. What is found is one.
+The tool (pip-audit) has its own venv, so that it is not part of what it checks. Without a network the check is skipped:
+that is printed, and is no failure. A vulnerability is a failure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PINNED = tuple(ROOT / name for name in ("requirements.txt", "tests/requirements.
 
 @dataclass(frozen=True)
 class Verdict:
-    """`found`: package, version, the vulnerability and the version that mends it; None when nobody could be asked."""
+    """`found`: package, version, vulnerability and the version that fixes it; None when the check could not run."""
 
     asked: int
     found: list[str] | None
@@ -29,13 +29,13 @@ class Verdict:
 
 
 def main() -> int:
-    tool = _installed(ROOT / ".genba" / "audit")
+    tool = _install_tool(ROOT / ".genba" / "audit")
     if isinstance(tool, str):
         print(f"Dependency audit NOT RUN: the tool could not be installed ({tool}).")
         return 0
     failed = False
     for pinned in PINNED:
-        asked = subprocess.run(
+        result = subprocess.run(
             [
                 *(tool, "-m", "pip_audit", "--requirement", pinned, "--require-hashes", "--disable-pip"),
                 *("--vulnerability-service", "osv", "--format", "json", "--progress-spinner", "off", "--timeout", "20"),
@@ -43,7 +43,7 @@ def main() -> int:
             capture_output=True,
             text=True,
         )
-        verdict = judged(asked.stdout, asked.stderr)
+        verdict = parse_result(result.stdout, result.stderr)
         name = pinned.relative_to(ROOT)
         if verdict.found is None:
             print(f"Dependency audit of {name} NOT RUN: {verdict.why}")
@@ -54,35 +54,35 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def judged(said: str, complained: str) -> Verdict:
-    """What pip-audit's JSON means; without any, its last words say why."""
+def parse_result(stdout: str, stderr: str) -> Verdict:
+    """Reads pip-audit's JSON; without any, the last line of `stderr` is the reason."""
     try:
-        packages = json.loads(said)["dependencies"]
+        packages = json.loads(stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return Verdict(0, None, (complained.strip().splitlines() or ["no answer"])[-1][:300])
-    found = [
-        f"{package['name']} {package['version']}: {one['id']}, mended in "
-        f"{', '.join(one['fix_versions']) or 'no version yet'}"
+        return Verdict(0, None, (stderr.strip().splitlines() or ["no answer"])[-1][:300])
+    lines = [
+        f"{package['name']} {package['version']}: {vulnerability['id']}, mended in "
+        f"{', '.join(vulnerability['fix_versions']) or 'no version yet'}"
         for package in packages
-        for one in package.get("vulns", ())
+        for vulnerability in package.get("vulns", ())
     ]
-    return Verdict(len(packages), found)
+    return Verdict(len(packages), lines)
 
 
-def _installed(place: Path) -> Path | str:
-    """The venv's Python, or why there is none."""
-    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def _install_tool(folder: Path) -> Path | str:
+    """The Python of the venv, or why it could not be installed."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     environ = dict(os.environ)
     if "PIP_INDEX_URL" in environ:
         environ.setdefault("UV_DEFAULT_INDEX", environ["PIP_INDEX_URL"])
     uv = [sys.executable, "-m", "uv"]
     for command in (
-        [*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(place)],
+        [*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
         [*uv, "pip", "install", "--quiet", "--require-hashes", "--python", str(python), "-r", str(TOOL)],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, env=environ)
-        if done.returncode:
-            return (done.stderr.strip().splitlines() or ["uv failed"])[-1].strip()[:300]
+        result = subprocess.run(command, capture_output=True, text=True, env=environ)
+        if result.returncode:
+            return (result.stderr.strip().splitlines() or ["uv failed"])[-1].strip()[:300]
     return python
 
 

@@ -1,12 +1,12 @@
 """Backup and restore: one folder with the database, the files and a manifest, checked before and after.
 
     SHA256SUMS     as `sha256sum -c` reads it
-    manifest.json  when, of which version, and what every table held
+    manifest.json  time, version, and the row count and checksum of every table
     database.dump  pg_dump's custom format
     files.tar      the local folder of FILES_URL, where there is one
 
-With BACKUP_KEY all but the sums are sealed (`sealing`) and end in .age; nothing is ever on the disk unsealed. The dump
-and the figures of the manifest come from one snapshot, so a backup taken while Genba works is consistent.
+With BACKUP_KEY everything except the checksums is encrypted (`sealing`) and ends in .age; nothing is ever stored
+unencrypted. The dump and the manifest's figures come from one snapshot, so a backup is consistent while Genba runs.
 """
 
 from __future__ import annotations
@@ -33,106 +33,110 @@ from stack.home import ROOT, Home
 from stack.programs import environment, is_embedded
 
 FORMAT = 1
-SUMS, MANIFEST, DUMP, FILES = "SHA256SUMS", "manifest.json", "database.dump", "files.tar"
-SEALED = ".age"
-# A folder under this name is not whole yet.
-UNFINISHED = ".part"
+CHECKSUMS, MANIFEST, DUMP, FILES = "SHA256SUMS", "manifest.json", "database.dump", "files.tar"
+ENCRYPTED_SUFFIX = ".age"
+# A folder with this suffix is not complete.
+PARTIAL_SUFFIX = ".part"
 
 
 class Refused(Exception):
-    """Why it was not done, in words."""
+    """Why a backup or restore was refused, as a message for the user."""
 
 
-def backup(place: Home, to: Path | None) -> int:
+def backup(home: Home, to: Path | None) -> int:
     """`python -m stack backup`: writes a new folder."""
     folder = (to or ROOT / "backups" / f"genba-{datetime.now(UTC):%Y%m%d-%H%M%S}").absolute()
-    place.prepare()
-    with in_words():
-        manifest = make(place, environment(place), folder)
-        told = f"{rows(manifest['tables'])} rows of {len(manifest['tables'])} tables, and {_files(manifest)}"
-        print(f"Backed up {told}, to {folder}")
+    home.prepare()
+    with print_errors():
+        manifest = write_backup(home, environment(home), folder)
+        summary = (
+            f"{count_rows(manifest['tables'])} rows of {len(manifest['tables'])} tables, and {_files_text(manifest)}"
+        )
+        print(f"Backed up {summary}, to {folder}")
         return 0
     return 1
 
 
-def make(place: Home, environ: dict[str, str], folder: Path) -> dict[str, Any]:
-    """Writes a new folder, which has its name only once it is whole; its manifest. Raises what `in_words` prints."""
-    building = folder.with_name(folder.name + UNFINISHED)
+def write_backup(home: Home, environ: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Writes a new folder, which gets its name only when it is complete; returns the manifest. Raises the errors that
+    `print_errors` prints."""
+    partial_folder = folder.with_name(folder.name + PARTIAL_SUFFIX)
     if folder.exists():
         raise Refused(f"{folder} exists already; give the name of a new folder.")
-    url, known = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup"), keys(environ)
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(mode=0o700, parents=True)
+    url, encryption_keys = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup"), read_encryption_keys(environ)
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    partial_folder.mkdir(mode=0o700, parents=True)
     try:
-        with database(place, environ), _written(building / DUMP, known) as target:
-            manifest = _dump(place, environ, url, target)
+        with running_database(home, environ), _new_file(partial_folder / DUMP, encryption_keys) as target:
+            manifest = _dump(home, environ, url, target)
         manifest["files"] = None
-        if attachments.folder_of(environ) is not None:
-            with _written(building / FILES, known) as target:
+        if attachments.files_folder(environ) is not None:
+            with _new_file(partial_folder / FILES, encryption_keys) as target:
                 manifest["files"] = attachments.pack(environ, target)
-        with _written(building / MANIFEST, known) as target:
+        with _new_file(partial_folder / MANIFEST, encryption_keys) as target:
             target.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-        sums = "".join(f"{_sha256(file)}  {file.name}\n" for file in sorted(building.iterdir()))
-        with _written(building / SUMS, None) as target:
+        sums = "".join(f"{_sha256(file)}  {file.name}\n" for file in sorted(partial_folder.iterdir()))
+        with _new_file(partial_folder / CHECKSUMS, None) as target:
             target.write(sums.encode())
-        building.rename(folder)
+        partial_folder.rename(folder)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(partial_folder, ignore_errors=True)
     return manifest
 
 
-def restore(place: Home, folder: Path) -> int:
-    """`python -m stack restore FOLDER`: into an empty database, all or nothing, then compared with the manifest."""
-    place.prepare()
-    environ = environment(place)
-    with in_words():
-        manifest = checked(folder, environ)
+def restore(home: Home, folder: Path) -> int:
+    """`python -m stack restore FOLDER`: restores into an empty database, all or nothing, and compares the result with
+    the manifest."""
+    home.prepare()
+    environ = environment(home)
+    with print_errors():
+        manifest = verify_backup(folder, environ)
         owner = _url(environ, "DATABASE_OWNER_URL", "the role genba_owner")
         reader = _url(environ, "DATABASE_BACKUP_URL", "the role genba_backup")
         attachments.refuse_unless_empty(environ, manifest["files"])
-        with database(place, environ):
-            found = fill(place, environ, owner, reader, folder, manifest)
+        with running_database(home, environ):
+            tables = restore_dump(home, environ, owner, reader, folder, manifest)
         if manifest["files"]:
-            with opened(folder, FILES, environ) as source:
+            with open_backup_file(folder, FILES, environ) as source:
                 attachments.unpack(environ, manifest["files"], source)
         print(
-            f"Restored {rows(found)} rows of {len(found)} tables, and {_files(manifest)}; all the same as when it was "
-            f"backed up ({manifest['made_at']}, version {manifest['version']})."
+            f"Restored {count_rows(tables)} rows of {len(tables)} tables, and {_files_text(manifest)}; "
+            f"all the same as when it was backed up ({manifest['made_at']}, version {manifest['version']})."
         )
         return 0
     return 1
 
 
-def fill(
-    place: Home, environ: dict[str, str], owner: str, reader: str, folder: Path, manifest: dict[str, Any]
+def restore_dump(
+    home: Home, environ: dict[str, str], owner: str, reader: str, folder: Path, manifest: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Restores the dump into the empty database of these addresses; what its tables hold then.
+    """Restores the dump into the empty database at these URLs; returns its table figures.
 
     Raises:
-        Refused: the database is not empty, or is not what was backed up.
+        Refused: the database is not empty, or differs from the backup.
     """
-    _refuse_target(owner, reader)
-    with opened(folder, DUMP, environ) as source:
-        _run(place, environ, owner, "pg_restore", "--exit-on-error", "--single-transaction", source=source)
+    _check_target(owner, reader)
+    with open_backup_file(folder, DUMP, environ) as source:
+        _run_program(home, environ, owner, "pg_restore", "--exit-on-error", "--single-transaction", source=source)
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute("ANALYZE")
     with psycopg.connect(reader) as connection:
-        found = contents.tables(connection)
-    different = contents.differences(manifest["tables"], found)
+        tables = contents.table_figures(connection)
+    different = contents.differences(manifest["tables"], tables)
     if different:
         raise Refused("The restored database is not what was backed up:\n  " + "\n  ".join(different))
-    return found
+    return tables
 
 
-def rows(tables: dict[str, dict[str, Any]]) -> int:
+def count_rows(tables: dict[str, dict[str, Any]]) -> int:
     return sum(int(table["rows"]) for table in tables.values())
 
 
-def _dump(place: Home, environ: dict[str, str], url: str, target: sealing.Target) -> dict[str, Any]:
+def _dump(home: Home, environ: dict[str, str], url: str, target: sealing.Target) -> dict[str, Any]:
     """The dump, and the manifest of the same snapshot."""
     with psycopg.connect(url) as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-        if not contents.sees_everything(connection):
+        if not contents.bypasses_row_security(connection):
             raise Refused(
                 "DATABASE_BACKUP_URL connects as a role from which row-level security hides rows; the backup would be "
                 "a part. Use the role genba_backup."
@@ -140,7 +144,7 @@ def _dump(place: Home, environ: dict[str, str], url: str, target: sealing.Target
         snapshot, server = connection.execute(
             "SELECT pg_export_snapshot(), current_setting('server_version')"
         ).fetchone() or ("", "")
-        _run(place, environ, url, "pg_dump", "--format=custom", f"--snapshot={snapshot}", target=target)
+        _run_program(home, environ, url, "pg_dump", "--format=custom", f"--snapshot={snapshot}", target=target)
         revision = connection.execute(contents.REVISION).fetchone()
         return {
             "format": FORMAT,
@@ -148,30 +152,31 @@ def _dump(place: Home, environ: dict[str, str], url: str, target: sealing.Target
             "version": __version__,
             "revision": revision[0] if revision else None,
             "postgresql": server,
-            "tables": contents.tables(connection),
+            "tables": contents.table_figures(connection),
         }
 
 
-def checked(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The manifest of a backup that is whole, unchanged, and not from a release newer than this one."""
-    if not (folder / SUMS).is_file():
-        raise Refused(f"{folder} is not a whole backup: {SUMS} is missing.")
+def verify_backup(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest of a backup that is complete, unchanged, and not from a newer release."""
+    if not (folder / CHECKSUMS).is_file():
+        raise Refused(f"{folder} is not a whole backup: {CHECKSUMS} is missing.")
     sums = {
-        name: digest for digest, _, name in (line.partition("  ") for line in (folder / SUMS).read_text().splitlines())
+        name: digest
+        for digest, _, name in (line.partition("  ") for line in (folder / CHECKSUMS).read_text().splitlines())
     }
-    ending = SEALED if MANIFEST + SEALED in sums else ""
-    if not {MANIFEST + ending, DUMP + ending} <= sums.keys() <= {name + ending for name in (MANIFEST, DUMP, FILES)}:
-        raise Refused(f"{folder} is not a whole backup: {SUMS} does not name what it should.")
+    suffix = ENCRYPTED_SUFFIX if MANIFEST + ENCRYPTED_SUFFIX in sums else ""
+    if not {MANIFEST + suffix, DUMP + suffix} <= sums.keys() <= {name + suffix for name in (MANIFEST, DUMP, FILES)}:
+        raise Refused(f"{folder} is not a whole backup: {CHECKSUMS} does not name what it should.")
     for name, digest in sums.items():
         if not (folder / name).is_file():
             raise Refused(f"{folder} is not a whole backup: {name} is missing.")
         if _sha256(folder / name) != digest:
             raise Refused(f"{folder / name} has changed since it was backed up (its checksum differs); not restored.")
-    with opened(folder, MANIFEST, environ) as source:
+    with open_backup_file(folder, MANIFEST, environ) as source:
         manifest: dict[str, Any] = json.loads(source.read())
     if manifest["format"] != FORMAT:
         raise Refused(f"The backup is in format {manifest['format']}; this version reads {FORMAT}.")
-    if manifest["revision"] not in migrations.known():
+    if manifest["revision"] not in migrations.release_revisions():
         raise Refused(
             f"The backup is of version {manifest['version']} with migration {manifest['revision']}, which this version "
             "does not know. Restore it with that version or a newer one."
@@ -179,11 +184,11 @@ def checked(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     return manifest
 
 
-def _refuse_target(owner: str, reader: str) -> None:
-    with psycopg.connect(owner) as connection, psycopg.connect(reader) as other:
-        if contents.identity(connection) != contents.identity(other):
+def _check_target(owner: str, reader: str) -> None:
+    with psycopg.connect(owner) as connection, psycopg.connect(reader) as reader_connection:
+        if contents.database_identity(connection) != contents.database_identity(reader_connection):
             raise Refused("DATABASE_OWNER_URL and DATABASE_BACKUP_URL lead to two different databases.")
-        if not contents.sees_everything(other):
+        if not contents.bypasses_row_security(reader_connection):
             raise Refused("DATABASE_BACKUP_URL must connect as genba_backup, or what was restored cannot be compared.")
         present = {name for (name,) in connection.execute(contents.ROLES, [list(servers.ROLES.values())])}
         missing = sorted(set(servers.ROLES.values()) - present)
@@ -196,8 +201,8 @@ def _refuse_target(owner: str, reader: str) -> None:
             )
 
 
-def _run(
-    place: Home,
+def _run_program(
+    home: Home,
     environ: dict[str, str],
     url: str,
     program: str,
@@ -205,26 +210,26 @@ def _run(
     source: attachments.Source | None = None,
     target: sealing.Target | None = None,
 ) -> None:
-    """pg_dump into `target`, or pg_restore from `source`. The password goes by the environment: command lines can be
-    read by everybody."""
+    """Runs pg_dump into `target`, or pg_restore from `source`. The password is passed in the environment, because every
+    user can read command lines."""
     folder = environ.get("POSTGRESQL_PROGRAMS")
-    known: dict[str, Any] = conninfo_to_dict(url)
-    password = str(known.pop("password", ""))
-    with tempfile.TemporaryFile() as said:
+    parameters: dict[str, Any] = conninfo_to_dict(url)
+    password = str(parameters.pop("password", ""))
+    with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             [
-                str((Path(folder) if folder else servers.bin_dir(place)) / program),
-                *("--no-password", f"--dbname={make_conninfo(**known)}"),
+                str((Path(folder) if folder else servers.bin_dir(home)) / program),
+                *("--no-password", f"--dbname={make_conninfo(**parameters)}"),
                 *arguments,
             ],
             env={"PATH": os.environ.get("PATH", ""), "LANG": "C", "PGPASSWORD": password},
             stdin=subprocess.PIPE if source else subprocess.DEVNULL,
             stdout=subprocess.PIPE if target else subprocess.DEVNULL,
-            stderr=said,
+            stderr=stderr,
         )
         try:
             if source is not None and process.stdin is not None:
-                # A program that ended early says why itself.
+                # A program that ended early prints the reason itself.
                 with contextlib.suppress(BrokenPipeError), process.stdin:
                     _copy(source, process.stdin)
             if target is not None and process.stdout is not None:
@@ -232,71 +237,71 @@ def _run(
                     _copy(process.stdout, target)
             process.wait()
         finally:
-            # Before it could take the end of what it was given for the whole.
+            # Killed, so that it does not take a cut-off input for the whole.
             process.kill()
             process.wait()
-        said.seek(0)
+        stderr.seek(0)
         if process.returncode:
-            raise Refused(f"{program} failed:\n{said.read().decode(errors='replace').strip()}")
+            raise Refused(f"{program} failed:\n{stderr.read().decode(errors='replace').strip()}")
 
 
 def _copy(source: attachments.Source, target: sealing.Target) -> None:
-    while piece := source.read(1024 * 1024):
-        target.write(piece)
+    while chunk := source.read(1024 * 1024):
+        target.write(chunk)
 
 
-def keys(environ: Mapping[str, str]) -> sealing.Keys | None:
+def read_encryption_keys(environ: Mapping[str, str]) -> sealing.Keys | None:
     try:
-        return sealing.keys(environ.get("BACKUP_KEY", ""))
-    except ValueError as wrong:
-        raise Refused(str(wrong)) from None
+        return sealing.parse_keys(environ.get("BACKUP_KEY", ""))
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 @contextlib.contextmanager
-def _written(file: Path, known: sealing.Keys | None) -> Iterator[sealing.Target]:
-    """A new file of the backup, sealed where there is a key."""
-    name = file if known is None else file.with_name(file.name + SEALED)
-    with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-        if known is None:
+def _new_file(file: Path, encryption_keys: sealing.Keys | None) -> Iterator[sealing.Target]:
+    """A new file of the backup, encrypted when there is a key."""
+    path = file if encryption_keys is None else file.with_name(file.name + ENCRYPTED_SUFFIX)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        if encryption_keys is None:
             yield handle
             return
-        sealer = sealing.Sealer(handle, known.public)
+        sealer = sealing.Encryptor(handle, encryption_keys.public)
         yield sealer
         sealer.close()
 
 
 @contextlib.contextmanager
-def opened(folder: Path, name: str, environ: Mapping[str, str]) -> Iterator[attachments.Source]:
-    """What a file of the backup holds, opened where it is sealed."""
-    sealed = folder / (name + SEALED)
-    if not sealed.exists():
+def open_backup_file(folder: Path, name: str, environ: Mapping[str, str]) -> Iterator[attachments.Source]:
+    """Opens a file of the backup, decrypted if needed."""
+    encrypted_file = folder / (name + ENCRYPTED_SUFFIX)
+    if not encrypted_file.exists():
         with (folder / name).open("rb") as handle:
             yield handle
         return
-    known = keys(environ)
+    encryption_keys = read_encryption_keys(environ)
     try:
-        with sealed.open("rb") as handle:
-            yield sealing.Opener(handle, known)
-    except sealing.NoKey:
-        if known is None:
+        with encrypted_file.open("rb") as handle:
+            yield sealing.Decryptor(handle, encryption_keys)
+    except sealing.NoMatchingKey:
+        if encryption_keys is None:
             raise Refused(f"{folder} is sealed. Set BACKUP_KEY to the key that it was sealed with.") from None
-        what = "BACKUP_KEY does not open" if known.secret else "BACKUP_KEY can only seal; it does not open"
-        raise Refused(f"{what} {folder}. Set it to the secret key (AGE-SECRET-KEY-1…) of that backup.") from None
-    except sealing.Broken as why:
-        raise Refused(f"{sealed} has changed since it was backed up: {why}; not restored.") from None
+        problem = "BACKUP_KEY does not open" if encryption_keys.secret else "BACKUP_KEY can only seal; it does not open"
+        raise Refused(f"{problem} {folder}. Set it to the secret key (AGE-SECRET-KEY-1…) of that backup.") from None
+    except sealing.InvalidFile as error:
+        raise Refused(f"{encrypted_file} has changed since it was backed up: {error}; not restored.") from None
 
 
 @contextlib.contextmanager
-def in_words() -> Iterator[None]:
-    """A refusal is printed, and the block ends there."""
+def print_errors() -> Iterator[None]:
+    """Prints the error and ends the block."""
     try:
         yield
-    except (Refused, RuntimeError, OSError, psycopg.Error) as why:
-        print(str(why).strip())
+    except (Refused, RuntimeError, OSError, psycopg.Error) as error:
+        print(str(error).strip())
 
 
-def database(place: Home, environ: dict[str, str]) -> contextlib.AbstractContextManager[None]:
-    return running_postgres(place) if is_embedded(environ, place)[0] else contextlib.nullcontext()
+def running_database(home: Home, environ: dict[str, str]) -> contextlib.AbstractContextManager[None]:
+    return running_postgres(home) if is_embedded(environ, home)[0] else contextlib.nullcontext()
 
 
 def _url(environ: dict[str, str], name: str, role: str) -> str:
@@ -305,7 +310,7 @@ def _url(environ: dict[str, str], name: str, role: str) -> str:
     return environ[name]
 
 
-def _files(manifest: dict[str, Any]) -> str:
+def _files_text(manifest: dict[str, Any]) -> str:
     return f"{manifest['files']['count']} files" if manifest["files"] else "no files"
 
 

@@ -1,54 +1,56 @@
-"""Bech32 (BIP 173): how age writes its keys, with a check for slips of the pen."""
+"""Bech32 (BIP 173): the encoding of age keys, with a checksum against typing errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
-def encode(kind: str, data: bytes) -> str:
-    fives = _regrouped(data, 8, 5, fill=True)
-    check = _checked([*_spread(kind), *fives, *[0] * 6]) ^ 1
-    return f"{kind}1" + "".join(LETTERS[five] for five in [*fives, *(check >> 5 * (5 - n) & 31 for n in range(6))])
+def encode(prefix: str, data: bytes) -> str:
+    groups = _convert_bits(data, 8, 5, fill=True)
+    checksum = _polymod([*_expand_prefix(prefix), *groups, *[0] * 6]) ^ 1
+    return f"{prefix}1" + "".join(
+        ALPHABET[group] for group in [*groups, *(checksum >> 5 * (5 - n) & 31 for n in range(6))]
+    )
 
 
-def decode(word: str) -> tuple[str, bytes]:
-    """Its kind, in small letters, and what it holds. Raises ValueError."""
-    if word not in (word.lower(), word.upper()):
+def decode(text: str) -> tuple[str, bytes]:
+    """The prefix, in small letters, and the data. Raises ValueError."""
+    if text not in (text.lower(), text.upper()):
         raise ValueError("capital and small letters are mixed")
-    kind, _, rest = word.lower().rpartition("1")
-    fives = [LETTERS.index(letter) for letter in rest]
-    if not kind or len(fives) < 6 or _checked([*_spread(kind), *fives]) != 1:
+    prefix, _, encoded = text.lower().rpartition("1")
+    groups = [ALPHABET.index(letter) for letter in encoded]
+    if not prefix or len(groups) < 6 or _polymod([*_expand_prefix(prefix), *groups]) != 1:
         raise ValueError("a letter is wrong")
-    return kind, bytes(_regrouped(fives[:-6], 5, 8, fill=False))
+    return prefix, bytes(_convert_bits(groups[:-6], 5, 8, fill=False))
 
 
-def _spread(kind: str) -> list[int]:
-    return [*(ord(letter) >> 5 for letter in kind), 0, *(ord(letter) & 31 for letter in kind)]
+def _expand_prefix(prefix: str) -> list[int]:
+    return [*(ord(letter) >> 5 for letter in prefix), 0, *(ord(letter) & 31 for letter in prefix)]
 
 
-def _checked(values: Iterable[int]) -> int:
-    check = 1
+def _polymod(values: Iterable[int]) -> int:
+    checksum = 1
     for value in values:
-        top, check = check >> 25, (check & 0x1FFFFFF) << 5 ^ value
-        for place, generator in enumerate(_GENERATOR):
-            check ^= generator if top >> place & 1 else 0
-    return check
+        top, checksum = checksum >> 25, (checksum & 0x1FFFFFF) << 5 ^ value
+        for index, generator in enumerate(_GENERATOR):
+            checksum ^= generator if top >> index & 1 else 0
+    return checksum
 
 
-def _regrouped(values: Iterable[int], width: int, wanted: int, *, fill: bool) -> list[int]:
-    held = bits = 0
-    made = []
+def _convert_bits(values: Iterable[int], from_bits: int, to_bits: int, *, fill: bool) -> list[int]:
+    accumulator = bits = 0
+    groups = []
     for value in values:
-        held, bits = held << width | value, bits + width
-        while bits >= wanted:
-            bits -= wanted
-            made.append(held >> bits & (1 << wanted) - 1)
-    left = held & (1 << bits) - 1
+        accumulator, bits = accumulator << from_bits | value, bits + from_bits
+        while bits >= to_bits:
+            bits -= to_bits
+            groups.append(accumulator >> bits & (1 << to_bits) - 1)
+    remaining = accumulator & (1 << bits) - 1
     if fill and bits:
-        made.append(left << wanted - bits)
-    elif not fill and (bits >= width or left):
+        groups.append(remaining << to_bits - bits)
+    elif not fill and (bits >= from_bits or remaining):
         raise ValueError("there is something left over")
-    return made
+    return groups

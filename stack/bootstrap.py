@@ -1,9 +1,9 @@
 """Builds `.venv` from the hashed requirements. Standard library only: it runs before anything is installed.
 
-`python3 stack/bootstrap.py` installs what the product needs, `--tests` adds what the tests need, `--ocr` what reading
-statements needs, which then stays part of every run. A second run with unchanged requirements returns at once. Byte
-code is compiled here, because a process that may not write byte code (PYTHONDONTWRITEBYTECODE) would otherwise compile
-pandas and Streamlit again at every start.
+`python3 stack/bootstrap.py` installs the packages of the product, `--tests` adds those of the tests, `--ocr` those for
+reading statements, which every later run then includes. A second run with unchanged requirements returns at once. Byte
+code is compiled here: a process that may not write it (PYTHONDONTWRITEBYTECODE) would otherwise compile pandas and
+Streamlit at every start.
 """
 
 from __future__ import annotations
@@ -27,27 +27,29 @@ def main() -> int:
         return 1
     tests, ocr = "--tests" in sys.argv[1:], "--ocr" in sys.argv[1:] or any(VENV.glob("installed-*-ocr.sha256"))
     requirements = _requirements(tests, ocr)
-    enough = {_stamp(more, ocr): _fingerprint(_requirements(more, ocr)) for more in {tests, True}}
-    if any(_holds(stamp, wanted) for stamp, wanted in enough.items()) and _runs():
+    fingerprints = {
+        _stamp(with_tests, ocr): _fingerprint(_requirements(with_tests, ocr)) for with_tests in {tests, True}
+    }
+    if any(_is_current(stamp, fingerprint) for stamp, fingerprint in fingerprints.items()) and _venv_works():
         return 0
-    started = time.monotonic()
-    if not _runs():
-        _say(f"creating .venv with Python {sys.version.split()[0]}")
+    started_at = time.monotonic()
+    if not _venv_works():
+        _print_line(f"creating .venv with Python {sys.version.split()[0]}")
         shutil.rmtree(VENV, ignore_errors=True)
         if not _create_venv():
             return 1
-    _say(f"installing {sum(map(_count, requirements))} packages (hash-checked)")
+    _print_line(f"installing {sum(map(_count, requirements))} packages (hash-checked)")
     if not _install(requirements):
         print("The packages could not be installed; the lines above say why. Check the network, then run it again.")
         return 1
     _stamp(tests, ocr).write_text(_fingerprint(requirements))
-    _say(f"packages ready after {time.monotonic() - started:.0f} s")
+    _print_line(f"packages ready after {time.monotonic() - started_at:.0f} s")
     return 0
 
 
 def _requirements(tests: bool, ocr: bool) -> list[Path]:
-    more = [ROOT / "tests" / "requirements.txt"] * tests + [ROOT / "requirements-ocr.txt"] * ocr
-    return [ROOT / "requirements.txt", *more]
+    extra = [ROOT / "tests" / "requirements.txt"] * tests + [ROOT / "requirements-ocr.txt"] * ocr
+    return [ROOT / "requirements.txt", *extra]
 
 
 def _stamp(tests: bool, ocr: bool) -> Path:
@@ -61,23 +63,23 @@ def _fingerprint(requirements: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _holds(stamp: Path, wanted: str) -> bool:
-    return stamp.is_file() and stamp.read_text() == wanted
+def _is_current(stamp: Path, fingerprint: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == fingerprint
 
 
-def _runs() -> bool:
-    """Whether the venv's interpreter starts and is the version we were called with."""
+def _venv_works() -> bool:
+    """Whether the venv's interpreter starts and has our version."""
     if not PYTHON.exists():
         return False
-    asked = subprocess.run([PYTHON, "-c", "import sys; print(sys.version)"], capture_output=True, text=True)
-    return asked.returncode == 0 and asked.stdout.strip() == sys.version.strip()
+    result = subprocess.run([PYTHON, "-c", "import sys; print(sys.version)"], capture_output=True, text=True)
+    return result.returncode == 0 and result.stdout.strip() == sys.version.strip()
 
 
 def _create_venv() -> bool:
-    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
-    if made.returncode == 0:
+    result = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
+    if result.returncode == 0:
         return True
-    print(made.stdout + made.stderr)
+    print(result.stdout + result.stderr)
     print(
         "The venv could not be made. On Debian and Ubuntu the module is a package of its own: "
         "apt-get install python3-venv, then run it again."
@@ -90,7 +92,7 @@ def _count(path: Path) -> int:
 
 
 def _install(requirements: list[Path]) -> bool:
-    """uv is five times faster than pip; where it has no wheel or cannot reach the index, pip does the same work."""
+    """uv is five times faster than pip; where it has no wheel or cannot reach the index, pip does the work."""
     files = [argument for path in requirements for argument in ("-r", str(path))]
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -102,11 +104,11 @@ def _install(requirements: list[Path]) -> bool:
         uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode"]
         if subprocess.run([*uv, *files], env=environment).returncode == 0:
             return True
-        _say("uv could not finish; pip takes over (slower)")
+        _print_line("uv could not finish; pip takes over (slower)")
     return subprocess.run([*pip, "--compile", *files], env=environment).returncode == 0
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     print(f"  {text}", flush=True)
 
 

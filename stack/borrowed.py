@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL for a command that needs just that, whether or not Genba runs."""
+"""The embedded PostgreSQL for commands that need only the database, whether Genba runs or not."""
 
 from __future__ import annotations
 
@@ -12,31 +12,38 @@ import psycopg
 
 from stack import servers
 from stack.home import Home, server_account
-from stack.lock import only_one
+from stack.lock import single_launcher
 from stack.supervise import end_leftovers
 
 
 @contextlib.contextmanager
 def running_postgres(home: Home) -> Iterator[None]:
-    """The one that runs already, or one for as long as the block lasts, with roles and database where there are none.
+    """Uses the running server, or starts one while the block runs, with roles and database if they are missing.
 
     Raises:
-        RuntimeError: in words, when it can be neither found nor started.
+        RuntimeError: with a message for the user, when no server can be found or started.
     """
-    if _answers(home):
+    if _is_running(home):
         yield
         return
-    with only_one(home) as alone:
-        if not alone:
+    with single_launcher(home) as is_only:
+        if not is_only:
             raise RuntimeError("Genba is just starting or stopping here; try again in a moment.")
         end_leftovers(home)
         servers.initialise(home)
         account = server_account()
-        lent: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-        # A session of its own: Ctrl-C ends the command, which then stops the server in order.
+        account_options: dict[str, Any] = (
+            {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+        )
+        # A session of its own: Ctrl-C ends the command, which then stops the server cleanly.
         with (home.logs / "postgres.log").open("ab") as log:
             process = subprocess.Popen(
-                servers.postgres_command(home), cwd="/", stdout=log, stderr=log, start_new_session=True, **lent
+                servers.postgres_command(home),
+                cwd="/",
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **account_options,
             )
         try:
             servers.await_postgres(home)
@@ -48,7 +55,7 @@ def running_postgres(home: Home) -> Iterator[None]:
             process.wait(60)
 
 
-def _answers(home: Home) -> bool:
+def _is_running(home: Home) -> bool:
     try:
         servers.await_postgres(home, 0)
     except (psycopg.OperationalError, FileNotFoundError):

@@ -1,6 +1,5 @@
-"""The demo's time, moved on: the product's clock and the vendors' in the sandbox go together, or a page to pay on would
-be asked for that ends a day late, and calls would not end. What has its own place in time goes along: terminals are
-heard of all the while."""
+"""Moves the demo's clock: the product's and the sandbox vendors' clocks move together, otherwise a payment page would
+be requested that ends a day late, and calls would not end. Terminals stay online during the move."""
 
 from __future__ import annotations
 
@@ -17,19 +16,19 @@ import psycopg
 
 from stack.home import Home
 from stack.programs import environment
-from stack.supervise import leftovers
+from stack.supervise import leftover_processes
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-# Of the fleet's rows, which the owner sees none of otherwise.
-_SIGHT = "-c genba.areas={fleet}"
-# Every page shows this time, wherever the machine stands.
+# The scope in which the owner role sees the fleet's rows (row-level security).
+_SCOPE_OPTIONS = "-c genba.areas={fleet}"
+# All pages show this time, wherever the machine is.
 _TOKYO = ZoneInfo("Asia/Tokyo")
 
 
-def clock(place: Home, ahead: str) -> int:
-    """`ahead`: 90m, 48h, 3d; nothing: only says what time it is."""
-    environ = environment(place)
-    span = _span(ahead)
+def clock(home: Home, ahead: str) -> int:
+    """`ahead`: 90m, 48h, 3d; empty only prints the time."""
+    environ = environment(home)
+    span = _parse_span(ahead)
     if span is None:
         print("How far ahead? For example: make clock AHEAD=90m (or 48h, 3d)")
         return 2
@@ -37,22 +36,23 @@ def clock(place: Home, ahead: str) -> int:
         print("Only the demo's clock can be moved.")
         return 1
     try:
-        shift = move(environ["DATABASE_OWNER_URL"], _sandbox_port(place, environ), span)
-    except (psycopg.OperationalError, OSError) as why:
-        print(f"Genba does not answer, and its clock is where it was ({type(why).__name__}). Start it with: make up")
+        shift = move_clocks(environ["DATABASE_OWNER_URL"], _sandbox_port(home, environ), span)
+    except (psycopg.OperationalError, OSError) as error:
+        print(f"Genba does not answer, and its clock is where it was ({type(error).__name__}). Start it with: make up")
         return 1
     now = (datetime.now(UTC) + shift).astimezone(_TOKYO)
     print(f"It is {now:%Y-%m-%d %H:%M} in Tokyo for Genba and its vendors: {shift} ahead of the real time.")
     return 0
 
 
-def move(owner_url: str, sandbox_port: int, span: timedelta, silent: str = "") -> timedelta:
-    """All of it or nothing; how far the clocks then are ahead. `silent`: a terminal that is not heard of meanwhile.
+def move_clocks(owner_url: str, sandbox_port: int, span: timedelta, silent: str = "") -> timedelta:
+    """Moves all clocks or none; returns how far they are ahead. `silent`: a terminal that sends no heartbeats
+    meanwhile.
 
     Raises:
         psycopg.Error, OSError: the database, or the sandbox, does not answer.
     """
-    with psycopg.connect(owner_url, options=_SIGHT) as owner:
+    with psycopg.connect(owner_url, options=_SCOPE_OPTIONS) as owner:
         row = owner.execute("UPDATE app_clock SET shift = shift + %s RETURNING shift", [span]).fetchone()
         assert row is not None
         shift: timedelta = row[0]
@@ -63,30 +63,30 @@ def move(owner_url: str, sandbox_port: int, span: timedelta, silent: str = "") -
                 "FROM fleet_terminals t WHERE t.id = s.terminal_id AND t.serial_number <> %s",
                 [span, silent],
             )
-        _tell(sandbox_port, shift)
+        _set_sandbox_clock(sandbox_port, shift)
     return shift
 
 
-def _sandbox_port(place: Home, environ: Mapping[str, str]) -> int:
-    """Of the sandbox that runs: `make up` may have been told another port than this command was."""
-    for name, process in leftovers(place):
+def _sandbox_port(home: Home, environ: Mapping[str, str]) -> int:
+    """The port of the running sandbox: `make up` may have used another port than this command's settings."""
+    for name, process in leftover_processes(home):
         if name == "sandbox":
             with contextlib.suppress(psutil.Error):
                 return int(process.environ()["SANDBOX_PORT"])
     return int(environ["SANDBOX_PORT"])
 
 
-def _tell(port: int, shift: timedelta) -> None:
+def _set_sandbox_clock(port: int, shift: timedelta) -> None:
     body = json.dumps({"shift": shift.total_seconds()}).encode()
-    kind = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
     with urllib.request.urlopen(
-        urllib.request.Request(f"http://127.0.0.1:{port}/_control/clock", body, kind), timeout=10
-    ) as answer:
-        answer.read()
+        urllib.request.Request(f"http://127.0.0.1:{port}/_control/clock", body, headers), timeout=10
+    ) as response:
+        response.read()
 
 
-def _span(ahead: str) -> timedelta | None:
+def _parse_span(ahead: str) -> timedelta | None:
     if not ahead:
         return timedelta(0)
-    found = re.fullmatch(r"(\d{1,4})([mhd])", ahead.strip())
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    match = re.fullmatch(r"(\d{1,4})([mhd])", ahead.strip())
+    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None

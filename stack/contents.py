@@ -1,4 +1,4 @@
-"""What a database holds, as figures that two databases can be compared by."""
+"""The contents of a database as figures, to compare two databases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg import sql
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# How values are written as text: the same wherever and whoever reads them.
+# How values are converted to text: the same on every server and for every role.
 AS_TEXT = {
     "timezone": "UTC",
     "datestyle": "ISO, YMD",
@@ -25,51 +25,51 @@ ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)"
 REVISION = "SELECT version_num FROM public.alembic_version"
 
 
-def tables(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Each table (a partition is one, its parent is none) with the number of its rows and a figure that changes with
-    any value in any of them, but not with their order. The role must bypass row-level security."""
+def table_figures(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Each table (partitions, not their parents) with its row count and a checksum of all values that does not depend
+    on the order of rows. The role must bypass row-level security."""
     for name, value in AS_TEXT.items():
         connection.execute("SELECT set_config(%s, %s, true)", [name, value])
-    found = {}
+    figures = {}
     for schema, table in connection.execute(TABLES).fetchall():
         count = sql.SQL(
             "SELECT count(*), coalesce(sum(('x' || left(md5(t::text), 16))::bit(64)::bigint::numeric), 0)::text "
             "FROM ONLY {} t"
         )
         row = connection.execute(count.format(sql.Identifier(schema, table))).fetchone()
-        assert row is not None  # an aggregate without GROUP BY
-        found[f"{schema}.{table}"] = {"rows": row[0], "content": row[1]}
-    return found
+        assert row is not None  # An aggregate without GROUP BY has one row.
+        figures[f"{schema}.{table}"] = {"rows": row[0], "content": row[1]}
+    return figures
 
 
 def is_empty(connection: Connection) -> bool:
     return not connection.execute(TABLES).fetchall()
 
 
-def sees_everything(connection: Connection) -> bool:
-    """Whether row-level security hides nothing from this role."""
+def bypasses_row_security(connection: Connection) -> bool:
+    """Whether this role bypasses row-level security."""
     row = connection.execute("SELECT rolbypassrls OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     return bool(row and row[0])
 
 
-def identity(connection: Connection) -> tuple[Any, ...] | None:
-    """The same for two connections to the same database, by whatever way and as whatever role."""
+def database_identity(connection: Connection) -> tuple[Any, ...] | None:
+    """Equal for two connections to the same database, over any address and as any role."""
     return connection.execute(
         "SELECT oid, datname, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()"
     ).fetchone()
 
 
-def differences(wanted: dict[str, dict[str, Any]], found: dict[str, dict[str, Any]]) -> list[str]:
-    """In words, table by table; empty when both are the same."""
-    words = []
-    for name in sorted(wanted.keys() | found.keys()):
-        before, after = wanted.get(name), found.get(name)
+def differences(expected: dict[str, dict[str, Any]], actual: dict[str, dict[str, Any]]) -> list[str]:
+    """As text, table by table; empty when both are the same."""
+    lines = []
+    for name in sorted(expected.keys() | actual.keys()):
+        before, after = expected.get(name), actual.get(name)
         if before == after:
             continue
         if before is None or after is None:
-            words.append(f"{name}: {'is missing' if after is None else 'was not in the backup'}")
+            lines.append(f"{name}: {'is missing' if after is None else 'was not in the backup'}")
         elif before["rows"] != after["rows"]:
-            words.append(f"{name}: {after['rows']} rows instead of {before['rows']}")
+            lines.append(f"{name}: {after['rows']} rows instead of {before['rows']}")
         else:
-            words.append(f"{name}: the same number of rows, but other values")
-    return words
+            lines.append(f"{name}: the same number of rows, but other values")
+    return lines

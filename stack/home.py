@@ -1,4 +1,4 @@
-"""Where one clone of Genba keeps its data, sockets, logs and secrets."""
+"""The folders of one clone of Genba: data, sockets, logs and secrets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432" and Celery's broker its own name.
-LONGEST_SOCKET_FOLDER = 80
+# A Unix socket path can have 107 bytes; PostgreSQL appends "/.s.PGSQL.5432", and Celery's broker its own name.
+MAX_SOCKET_FOLDER_LENGTH = 80
 SECRETS = ("superuser", "owner", "app", "backup", "secret_key", "watchdog", "card_key", "code_key")
 
 
@@ -40,14 +40,14 @@ class Home:
 
     @property
     def sockets(self) -> Path:
-        """Inside the home where the path is short enough, else in the temp folder under a name of its own."""
+        """Inside the home if the path is short enough, otherwise in the temp folder with a unique name."""
         inside = self.path / "sockets"
-        if len(str(inside)) <= LONGEST_SOCKET_FOLDER:
+        if len(str(inside)) <= MAX_SOCKET_FOLDER_LENGTH:
             return inside
         return Path("/tmp") / f"genba-{os.getuid()}-{_digest(self.path)}"
 
     def prepare(self) -> None:
-        """Creates the folders. As root they stay readable for PostgreSQL's own account, the secrets file does not."""
+        """Creates the folders. As root they stay readable for PostgreSQL's own account, but not the secrets file."""
         if self.path.exists() and not self.is_ours():
             raise PermissionError(f"{self.path} holds something else. Set GENBA_HOME to an empty or a new folder.")
         self.path.mkdir(parents=True, exist_ok=True)
@@ -63,32 +63,32 @@ class Home:
             folder.mkdir(parents=True, exist_ok=True)
             if folder.is_symlink():
                 raise PermissionError(f"{folder} is a link; remove it or set GENBA_HOME.")
-            # PostgreSQL makes its socket itself, so that one folder is lent to its account.
-            lent = account is not None and folder == self.sockets
+            # PostgreSQL creates its socket itself, so its account owns that folder.
+            for_server = account is not None and folder == self.sockets
             if folder.stat().st_uid != os.getuid() and not (
-                account and lent and folder.stat().st_uid == account.pw_uid
+                account and for_server and folder.stat().st_uid == account.pw_uid
             ):
                 raise PermissionError(f"{folder} belongs to another user; remove it or set GENBA_HOME.")
             folder.chmod(mode)
 
     def is_ours(self) -> bool:
-        """Whether the folder is empty or was made by `prepare`: nothing else is ever changed or deleted."""
+        """Whether the folder is empty or was created by `prepare`: no other folder is ever changed or deleted."""
         return (self.path / "secrets.json").is_file() or not any(self.path.iterdir())
 
     def secrets(self) -> dict[str, str]:
-        """Random per clone, made on first use: nothing that runs here ever has a default password."""
+        """Random per clone, created on first use: no program here has a default password."""
         file = self.path / "secrets.json"
-        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-        made = {name: secrets.token_urlsafe(32) for name in SECRETS if name not in known}
-        if made:
-            known |= made
-            # Whole or not at all: a later release adds names to a file that holds the keys to data.
-            building = file.with_suffix(".part")
-            building.unlink(missing_ok=True)
-            with os.fdopen(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-                json.dump(known, handle)
-            building.rename(file)
-        return known
+        stored: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        created = {name: secrets.token_urlsafe(32) for name in SECRETS if name not in stored}
+        if created:
+            stored |= created
+            # Written to another file and renamed: a later release adds names to a file with the keys to data.
+            partial_file = file.with_suffix(".part")
+            partial_file.unlink(missing_ok=True)
+            with os.fdopen(os.open(partial_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+                json.dump(stored, handle)
+            partial_file.rename(file)
+        return stored
 
 
 def home() -> Home:
@@ -105,7 +105,7 @@ def reachable_by_others(path: Path) -> bool:
 
 
 def server_account() -> pwd.struct_passwd | None:
-    """The account PostgreSQL runs under: it refuses root, so root lends it `nobody`; otherwise our own (None)."""
+    """The account of PostgreSQL, which refuses to run as root: `nobody` as root, otherwise our own (None)."""
     return pwd.getpwnam("nobody") if os.getuid() == 0 else None
 
 

@@ -13,10 +13,10 @@ from stack.home import Home
 
 
 @contextlib.contextmanager
-def only_one(place: Home) -> Iterator[bool]:
-    """Whether this is the only launcher of the home. The lock ends with the process, however it ends; the file holds
+def single_launcher(home: Home) -> Iterator[bool]:
+    """Whether this is the only launcher of the home. The lock ends with the process, however it ends; the file contains
     its pid for `make down`."""
-    with (place.path / "launcher.pid").open("a+") as file:
+    with (home.path / "launcher.pid").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -29,10 +29,10 @@ def only_one(place: Home) -> Iterator[bool]:
         file.truncate(0)
 
 
-def holder(place: Home) -> int | None:
+def launcher_pid(home: Home) -> int | None:
     """The pid of the launcher that runs now."""
     try:
-        pid, created = (place.path / "launcher.pid").read_text().split()
+        pid, created = (home.path / "launcher.pid").read_text().split()
         alive = abs(psutil.Process(int(pid)).create_time() - float(created)) < 1
     except (OSError, ValueError, psutil.Error):
         return None

@@ -1,4 +1,4 @@
-"""The migrations as `make up`, `make restart` and a container run them: also by a release that comes after a newer one.
+"""The migrations for `make up`, `make restart` and containers; a release can also run on the schema of a newer one.
 
 python -m stack.migrations
 """
@@ -18,27 +18,27 @@ from stack.home import ROOT
 from stack.secrets import with_secrets
 
 
-def known() -> list[str]:
-    """Every revision that this release knows, the newest first."""
+def release_revisions() -> list[str]:
+    """Every revision of this release, the newest first."""
     return [script.revision for script in ScriptDirectory(str(ROOT / "service" / "migrations")).walk_revisions()]
 
 
 def migrate(environ: Mapping[str, str]) -> str:
-    """What is to be known about it, in words, or nothing. A schema that a newer release has made suits this one, too
-    (docs/upgrades.md).
+    """Migrates to this release. Returns a message, or "". The schema of a newer release stays as it is, and works with
+    this release (docs/upgrades.md).
 
     Raises:
-        RuntimeError: what the migrations said.
+        RuntimeError: the output of a failed migration.
     """
-    at, ours = _revision(environ.get("DATABASE_OWNER_URL", "")), known()
-    if at is not None and at not in ours:
-        return f"the database is a newer release's ({at}); it is left as it is"
-    if at == ours[0]:
-        return ""  # alembic would need two seconds of a core to say so
+    current, known_revisions = _revision(environ.get("DATABASE_OWNER_URL", "")), release_revisions()
+    if current is not None and current not in known_revisions:
+        return f"the database is a newer release's ({current}); it is left as it is"
+    if current == known_revisions[0]:
+        return ""  # Saves two seconds of CPU time that alembic needs to find that out.
     command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    done = subprocess.run(command, cwd=ROOT, env=dict(environ), capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"The migrations failed:\n{done.stdout}{done.stderr}")
+    result = subprocess.run(command, cwd=ROOT, env=dict(environ), capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"The migrations failed:\n{result.stdout}{result.stderr}")
     return ""
 
 
@@ -54,11 +54,11 @@ def _revision(url: str) -> str | None:
 
 def main() -> int:
     try:
-        told = migrate(with_secrets(os.environ))
+        message = migrate(with_secrets(os.environ))
     except (RuntimeError, ValueError, psycopg.Error) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Genba: {told}" if told else "Genba: the database is up to date")
+    print(f"Genba: {message}" if message else "Genba: the database is up to date")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Tells Slack that the product is down, once, and in the same place that it is back: the watchdog's own line.
+"""Reports to Slack once that the product is down, and in the same message that it is back: the watchdog's own channel.
 
-The product's alarms go through its outbox; when that is what has died, nobody would hear of it. An outage is a row of
-the watchdog's file before anybody is told, so that a watchdog that was restarted goes on with it and tells nothing
-twice. Standard library only, as the watchdog.
+The product sends its alarms through its outbox; when the outbox is down, no operator would see them. An outage is a row
+of the watchdog's file before it is reported, so that a restarted watchdog continues with it and reports nothing twice.
+Standard library only, like the watchdog.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from http.client import HTTPException
 from typing import Any, Protocol
 
 DOWN = "システムがダウンしています"
-# The doors answer, and nobody does what is to be done by itself.
+# The service answers, but the scheduled jobs do not run.
 STALLED = "定期処理が止まっています"
-# What the readiness door says then, and then only.
-ONLY_JOBS = "jobs: "
+# The prefix of the readiness check's text in this case only.
+JOBS_PREFIX = "jobs: "
 NAMES = {"service": "データサービス", "dashboards": "画面"}
-# Somebody has deleted the message in Slack, or closed its channel.
-GONE = ("message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed", "is_archived")
-TELL_AGAIN = timedelta(minutes=30)
+# The message was deleted in Slack, or its channel was closed.
+DELETED_CODES = ("message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed", "is_archived")
+REPEAT_AFTER = timedelta(minutes=30)
 EVENT_TYPE = "genba_message"
 OFF = "off"
 JAPAN = timezone(timedelta(hours=9))
 WEEKDAYS = "月火水木金土日"
-LARGEST_ANSWER = 1024 * 1024
-PAGES = 5
+MAX_ANSWER_BYTES = 1024 * 1024
+MAX_PAGES = 5
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outages (
@@ -59,8 +59,8 @@ CREATE TABLE IF NOT EXISTS outages (
 """
 
 
-class Seen(Protocol):
-    """What one door answered; `down` says in words what is wrong."""
+class ProbeResult(Protocol):
+    """The result of one probe; `down` is the text of the problem."""
 
     @property
     def target(self) -> str: ...
@@ -78,162 +78,174 @@ class Slack:
     timeout_seconds: float = 10.0
 
 
-class NotTold(Exception):
-    """Slack does not have it. `code`: its own word for why not, where it said one."""
+class NotDelivered(Exception):
+    """Slack did not accept the message. `code`: Slack's error code, if there is one."""
 
-    def __init__(self, words: str, code: str = "") -> None:
-        super().__init__(words)
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
         self.code = code
 
 
-class Unclear(Exception):
-    """Slack may have it."""
+class DeliveryUnknown(Exception):
+    """Slack may have received the message."""
 
 
 class Outages:
-    """`after`: how many probes in a row, of one door, make an outage; as many rounds without fault end it."""
+    """`after`: how many failed probes of one target in a row make an outage; as many rounds without a failure end
+    it."""
 
     def __init__(self, db: sqlite3.Connection, slack: Slack | None, after: int, link: str, source: str) -> None:
         self._db, self._slack, self._after, self._link, self._source = db, slack, after, link, source
         db.executescript(SCHEMA)
         self._failures: Counter[str] = Counter()
         self._first_failure: dict[str, str] = {}
-        self._well_since: str | None = None
-        self._well = 0
+        self._healthy_since: str | None = None
+        self._healthy_rounds = 0
 
-    def take(self, seen: Iterable[Seen]) -> bool:
-        """What a round saw. Returns whether the next one should come soon, because it decides."""
-        seen = list(seen)
-        for one in seen:
-            if one.down is None:
-                self._failures.pop(one.target, None)
-                self._first_failure.pop(one.target, None)
+    def take(self, results: Iterable[ProbeResult]) -> bool:
+        """Records the results of one round. Returns whether the next round should come soon, because it decides."""
+        results = list(results)
+        for result in results:
+            if result.down is None:
+                self._failures.pop(result.target, None)
+                self._first_failure.pop(result.target, None)
             else:
-                self._failures[one.target] += 1
-                self._first_failure.setdefault(one.target, one.at)
+                self._failures[result.target] += 1
+                self._first_failure.setdefault(result.target, result.at)
         if self._failures:
-            self._well, self._well_since = 0, None
+            self._healthy_rounds, self._healthy_since = 0, None
         else:
-            self._well += 1
-            self._well_since = self._well_since or min(one.at for one in seen)
-        found = self._open()
-        down = {one.target: one.down for one in seen if one.down and self._failures[one.target] >= self._after}
-        if found is None:
+            self._healthy_rounds += 1
+            self._healthy_since = self._healthy_since or min(result.at for result in results)
+        outage = self._open()
+        down = {
+            result.target: result.down
+            for result in results
+            if result.down and self._failures[result.target] >= self._after
+        }
+        if outage is None:
             if down:
                 self._begin(down)
             return bool(self._failures) and not down
         if down:
-            self._worsen(found, down)
-        if self._well >= self._after:
-            self._db.execute("UPDATE outages SET over_at = ? WHERE id = ?", [self._well_since, found["id"]])
+            self._update(outage, down)
+        if self._healthy_rounds >= self._after:
+            self._db.execute("UPDATE outages SET over_at = ? WHERE id = ?", [self._healthy_since, outage["id"]])
             return False
-        return self._well > 0
+        return self._healthy_rounds > 0
 
     def tell(self) -> str:
-        """Says to Slack what it has not heard yet. Returns why it could not, or nothing."""
+        """Sends the open reports to Slack. Returns why it could not, or ""."""
         if self._slack is None:
             self._db.execute("UPDATE outages SET closed_at = over_at WHERE over_at IS NOT NULL AND closed_at IS NULL")
             return ""
         for row in self._rows("closed_at IS NULL"):
             try:
-                self._tell(self._slack, row)
-            except NotTold as why:
-                if row["ts"] is None or why.code not in GONE:
-                    return str(why)
-                # There is no message any more that could be changed or answered.
+                self._report(self._slack, row)
+            except NotDelivered as error:
+                if row["ts"] is None or error.code not in DELETED_CODES:
+                    return str(error)
+                # The message that could be updated or answered no longer exists.
                 self._set(row, told_at=_now(), is_worse=0, closed_at=row["over_at"])
-            except Unclear as why:
-                return str(why)
+            except DeliveryUnknown as error:
+                return str(error)
         return ""
 
-    def _tell(self, slack: Slack, row: Mapping[str, Any]) -> None:
+    def _report(self, slack: Slack, row: Mapping[str, Any]) -> None:
         if row["ts"] is None:
-            said = self._post(slack, row, "post", over(row) if row["over_at"] else self._begun(row))
-            self._set(row, channel=said[0], ts=said[1], told_at=_now(), trying=None)
+            posted = self._post(slack, row, "post", resolved_text(row) if row["over_at"] else self._opening_text(row))
+            self._set(row, channel=posted[0], ts=posted[1], told_at=_now(), trying=None)
             if row["over_at"]:
                 self._set(row, closed_at=_now())
             return
         if row["over_at"]:
             if not row["is_edited"]:
-                call(slack, "chat.update", {"channel": row["channel"], "ts": row["ts"], "text": over(row)})
+                call_slack(
+                    slack, "chat.update", {"channel": row["channel"], "ts": row["ts"], "text": resolved_text(row)}
+                )
                 self._set(row, is_edited=1)
-            self._post(slack, row, "over", f"解決しました（{lasted(row['begun_at'], row['over_at'])}）")
+            self._post(slack, row, "over", f"解決しました（{duration_text(row['begun_at'], row['over_at'])}）")
             self._set(row, trying=None, closed_at=_now())
-        elif row["is_worse"] or datetime.now(UTC) - datetime.fromisoformat(row["told_at"]) >= TELL_AGAIN:
-            text = f"{row['headline']}（{lasted(row['begun_at'], _now())}経過）\n{escaped(row['words'])}"
+        elif row["is_worse"] or datetime.now(UTC) - datetime.fromisoformat(row["told_at"]) >= REPEAT_AFTER:
+            text = f"{row['headline']}（{duration_text(row['begun_at'], _now())}経過）\n{escaped(row['words'])}"
             self._post(slack, row, f"reply{row['replies']}", text, loud=bool(row["is_worse"]))
             self._set(row, trying=None, told_at=_now(), replies=row["replies"] + 1, is_worse=0)
 
     def _post(
-        self, slack: Slack, row: Mapping[str, Any], what: str, text: str, *, loud: bool = False
+        self, slack: Slack, row: Mapping[str, Any], part: str, text: str, *, loud: bool = False
     ) -> tuple[str, str]:
-        """Channel and ts. What may have arrived already is looked for first. `loud`: a reply that the channel sees."""
-        key = f"{row['key']}:{what}"
-        if row["trying"] == key and (known := _look(slack, row, key)):
-            return known
+        """Returns channel and ts. A message that may have arrived already is searched first. `loud`: a reply that is
+        also shown in the channel."""
+        key = f"{row['key']}:{part}"
+        if row["trying"] == key and (found_message := _find_message(slack, row, key)):
+            return found_message
         self._set(row, trying=key)
         metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
         arguments = {"channel": row["channel"] or slack.channel, "text": text, "metadata": json.dumps(metadata)}
         if row["ts"] is not None:
             arguments |= {"thread_ts": row["ts"]} | ({"reply_broadcast": "true"} if loud else {})
         try:
-            said = call(slack, "chat.postMessage", arguments)
-        except NotTold:
+            answer = call_slack(slack, "chat.postMessage", arguments)
+        except NotDelivered:
             self._set(row, trying=None)
             raise
-        return said["channel"], said["ts"]
+        return answer["channel"], answer["ts"]
 
     def _begin(self, down: Mapping[str, str]) -> None:
         self._db.execute(
             "INSERT INTO outages (key, begun_at, headline, words) VALUES (?, ?, ?, ?)",
-            [str(uuid.uuid4()), min(self._first_failure[name] for name in down), headline(down), words(down)],
+            [str(uuid.uuid4()), min(self._first_failure[name] for name in down), headline(down), details_text(down)],
         )
 
-    def _worsen(self, row: Mapping[str, Any], down: Mapping[str, str]) -> None:
-        """What only stalled may go down: that is news, and told at once."""
+    def _update(self, row: Mapping[str, Any], down: Mapping[str, str]) -> None:
+        """From stalled to down is news, and is reported at once."""
         if row["headline"] == STALLED and headline(down) == DOWN:
             self._set(row, headline=DOWN, is_worse=row["ts"] is not None)
-        if row["words"] != words(down):
-            self._set(row, words=words(down))
+        if row["words"] != details_text(down):
+            self._set(row, words=details_text(down))
 
-    def _begun(self, row: Mapping[str, Any]) -> str:
-        lines = [row["headline"], escaped(row["words"]), f"検知: {moment(row['begun_at'])}（監視元: {self._source}）"]
+    def _opening_text(self, row: Mapping[str, Any]) -> str:
+        lines = [
+            row["headline"],
+            escaped(row["words"]),
+            f"検知: {time_text(row['begun_at'])}（監視元: {self._source}）",
+        ]
         return "\n".join([*lines, f"<{self._link}|監視を開く>"])
 
     def _open(self) -> dict[str, Any] | None:
         return next(iter(self._rows("over_at IS NULL")), None)
 
-    def _rows(self, where: str) -> list[dict[str, Any]]:
-        cursor = self._db.execute(f"SELECT * FROM outages WHERE {where} ORDER BY id")
+    def _rows(self, condition: str) -> list[dict[str, Any]]:
+        cursor = self._db.execute(f"SELECT * FROM outages WHERE {condition} ORDER BY id")
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _set(self, row: Mapping[str, Any], **values: Any) -> None:
-        named = ", ".join(f"{name} = ?" for name in values)
-        self._db.execute(f"UPDATE outages SET {named} WHERE id = ?", [*values.values(), row["id"]])
+        assignments = ", ".join(f"{name} = ?" for name in values)
+        self._db.execute(f"UPDATE outages SET {assignments} WHERE id = ?", [*values.values(), row["id"]])
 
 
 def headline(down: Mapping[str, str]) -> str:
-    only_jobs = down.keys() == {"service"} and down["service"].startswith(ONLY_JOBS)
+    only_jobs = down.keys() == {"service"} and down["service"].startswith(JOBS_PREFIX)
     return STALLED if only_jobs else DOWN
 
 
-def words(down: Mapping[str, str]) -> str:
-    return "\n".join(f"{NAMES.get(name, name)}: {said}" for name, said in sorted(down.items(), reverse=True))
+def details_text(down: Mapping[str, str]) -> str:
+    return "\n".join(f"{NAMES.get(name, name)}: {text}" for name, text in sorted(down.items(), reverse=True))
 
 
-def over(row: Mapping[str, Any]) -> str:
-    when = f"{moment(row['begun_at'])} から {lasted(row['begun_at'], row['over_at'])}"
-    return f"【解決済み】{row['headline']}\n{when}\n{escaped(row['words'])}"
+def resolved_text(row: Mapping[str, Any]) -> str:
+    period = f"{time_text(row['begun_at'])} から {duration_text(row['begun_at'], row['over_at'])}"
+    return f"【解決済み】{row['headline']}\n{period}\n{escaped(row['words'])}"
 
 
-def moment(at: str) -> str:
+def time_text(at: str) -> str:
     """2026/11/22（日）9:05, Tokyo time."""
     local = datetime.fromisoformat(at).astimezone(JAPAN)
     return f"{local.year}/{local.month}/{local.day}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
 
 
-def lasted(begun_at: str, over_at: str) -> str:
+def duration_text(begun_at: str, over_at: str) -> str:
     seconds = max(0, int((datetime.fromisoformat(over_at) - datetime.fromisoformat(begun_at)).total_seconds()))
     if seconds < 60:
         return f"{seconds}秒"
@@ -245,71 +257,71 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def call(slack: Slack, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Slack's answer. Raises NotTold and Unclear."""
+def call_slack(slack: Slack, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Slack's answer. Raises NotDelivered and DeliveryUnknown."""
     request = urllib.request.Request(
         f"{slack.base_url}{method}",
         urllib.parse.urlencode(arguments).encode(),
         {"Authorization": f"Bearer {slack.token}"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=slack.timeout_seconds) as answer:
-            said: dict[str, Any] = json.loads(answer.read(LARGEST_ANSWER))
-    except urllib.error.HTTPError as refused:
-        refused.close()
-        if refused.code == 429:
-            raise NotTold("Slack takes no more just now") from None
-        raise Unclear(f"Slack answered {refused.code}") from None
+        with urllib.request.urlopen(request, timeout=slack.timeout_seconds) as response:
+            payload: dict[str, Any] = json.loads(response.read(MAX_ANSWER_BYTES))
+    except urllib.error.HTTPError as error_response:
+        error_response.close()
+        if error_response.code == 429:
+            raise NotDelivered("Slack takes no more just now") from None
+        raise DeliveryUnknown(f"Slack answered {error_response.code}") from None
     except urllib.error.URLError as error:
         # While connecting; what happens later is an OSError of its own.
         if isinstance(error.reason, TimeoutError):
-            raise Unclear("Slack did not answer in time") from error
-        raise NotTold(f"Slack cannot be reached ({type(error.reason).__name__})") from error
+            raise DeliveryUnknown("Slack did not answer in time") from error
+        raise NotDelivered(f"Slack cannot be reached ({type(error.reason).__name__})") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise Unclear(f"Slack's answer was lost ({type(error).__name__})") from error
-    if not said.get("ok"):
-        raise NotTold(f"Slack refused: {said.get('error')}", str(said.get("error")))
-    return said
+        raise DeliveryUnknown(f"Slack's answer was lost ({type(error).__name__})") from error
+    if not payload.get("ok"):
+        raise NotDelivered(f"Slack refused: {payload.get('error')}", str(payload.get("error")))
+    return payload
 
 
-def _look(slack: Slack, row: Mapping[str, Any], key: str) -> tuple[str, str] | None:
-    """Channel and ts of what arrived; None when it did not, or Slack lets nobody look. Raises NotTold and Unclear while
-    Slack cannot be asked."""
+def _find_message(slack: Slack, row: Mapping[str, Any], key: str) -> tuple[str, str] | None:
+    """Channel and ts of the message, if it arrived; None when it did not, or when Slack does not allow the search.
+    Raises NotDelivered and DeliveryUnknown while Slack cannot be asked."""
     since = datetime.fromisoformat(row["begun_at"]).timestamp() - 60
     try:
         channel = row["channel"] or _channel_id(slack)
         if channel is None:
             return None
-        asked = {"channel": channel, "oldest": f"{since:.6f}", "limit": 200, "include_all_metadata": "true"}
+        arguments = {"channel": channel, "oldest": f"{since:.6f}", "limit": 200, "include_all_metadata": "true"}
         method = "conversations.history"
         if row["ts"] is not None:
-            method, asked["ts"] = "conversations.replies", row["ts"]
-        for page in _pages(slack, method, asked):
+            method, arguments["ts"] = "conversations.replies", row["ts"]
+        for page in _pages(slack, method, arguments):
             for posted in page["messages"]:
                 if (posted.get("metadata") or {}).get("event_payload", {}).get("key") == key:
                     return channel, posted["ts"]
-    except NotTold as why:
-        if not why.code:
+    except NotDelivered as error:
+        if not error.code:
             raise
     return None
 
 
 def _channel_id(slack: Slack) -> str | None:
-    """History is only given by id."""
+    """Slack gives the history only by channel id."""
     if not slack.channel.startswith("#"):
         return slack.channel
-    asked = {"limit": 1000, "exclude_archived": "true", "types": "public_channel,private_channel"}
-    for page in _pages(slack, "conversations.list", asked):
+    arguments = {"limit": 1000, "exclude_archived": "true", "types": "public_channel,private_channel"}
+    for page in _pages(slack, "conversations.list", arguments):
         for channel in page["channels"]:
             if channel["name"] == slack.channel.removeprefix("#"):
                 return str(channel["id"])
     return None
 
 
-def _pages(slack: Slack, method: str, asked: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def _pages(slack: Slack, method: str, arguments: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     cursor = ""
-    for _ in range(PAGES):
-        page = call(slack, method, {**asked, **({"cursor": cursor} if cursor else {})})
+    for _ in range(MAX_PAGES):
+        page = call_slack(slack, method, {**arguments, **({"cursor": cursor} if cursor else {})})
         yield page
         cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
         if not cursor:

@@ -1,4 +1,4 @@
-"""The processes of one machine, in the order they start; they stop in the reverse order."""
+"""The processes of one machine in start order; they stop in reverse order."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ DEFAULTS = {
     "BACKUP_KEEP_MONTHS": "0",
     "AGENCIES_OCR": "false",
 }
-# As BACKUP_AT: whoever runs this takes backups in another way.
+# Value of BACKUP_AT for operators who take backups in another way.
 BACKUPS_OFF = "off"
-# Where the embedded server restores a backup to see that it can be.
+# The database of the embedded server for restore tests.
 REHEARSAL = "genba_rehearsal"
 DEMO_DEFAULTS = {
-    # Short enough to watch a terminal fall silent: two minutes instead of eleven.
+    # Two minutes until a terminal counts as silent instead of eleven, so that a demo can show it.
     "FLEET_HEARTBEAT_INTERVAL_SECONDS": "30",
     "FLEET_ALERT_RECIPIENTS": "support@techcore.example",
     "MAIL_FROM": "Genba <genba@techcore.example>",
     "FLEET_ALERT_SLACK_CHANNEL": "#fleet-alerts",
     "SLACK_BOT_TOKEN": "xoxb-genba-demo",
-    # What the sandbox's vendors take.
+    # Accepted by the sandbox vendors.
     "TWILIO_ACCOUNT_SID": f"AC{'genbademo':0<32}",
     "TWILIO_AUTH_TOKEN": "twilio-genba-demo",
     "TWILIO_FROM": "+815000000000",
@@ -52,8 +52,8 @@ DEMO_DEFAULTS = {
     "STRIPE_WEBHOOK_SECRETS": "whsec_genba_demo",
     "REFRESH_SECONDS": "5",
 }
-MOST_REPLICAS = 16
-# The proxy asks every second who is there (Caddyfile).
+MAX_REPLICAS = 16
+# The proxy checks the health every second (Caddyfile).
 DRAIN_SECONDS = "3"
 PYTHON = sys.executable
 
@@ -72,63 +72,63 @@ class Program:
 
 
 def environment(home: Home) -> dict[str, str]:
-    """What the processes see: the shell's environment over `.env` over files of secrets over the defaults.
-    `DATABASE_URL` or `REDIS_URL` given there means: use those servers, start none of our own."""
-    said = dotenv_values(ROOT / ".env") | os.environ
-    given = with_secrets({name: value for name, value in said.items() if value})
-    merged = DEFAULTS | given
-    demo = merged["GENBA_MODE"] == "demo"
-    if not merged.get("DATABASE_URL"):
-        merged |= {
+    """The environment of the processes: the shell's over `.env` over secret files over the defaults. If `DATABASE_URL`
+    or `REDIS_URL` is set there, that server is used and none is started."""
+    settings = dotenv_values(ROOT / ".env") | os.environ
+    values = with_secrets({name: value for name, value in settings.items() if value})
+    merged_settings = DEFAULTS | values
+    demo = merged_settings["GENBA_MODE"] == "demo"
+    if not merged_settings.get("DATABASE_URL"):
+        merged_settings |= {
             "DATABASE_URL": servers.url(home, "app"),
             "DATABASE_DIRECT_URL": servers.url(home, "app"),
             "DATABASE_OWNER_URL": servers.url(home, "owner"),
             "DATABASE_BACKUP_URL": servers.url(home, "backup"),
             "DATABASE_REHEARSAL_URL": servers.url(home, "owner", REHEARSAL),
         }
-    if not merged.get("REDIS_URL"):
-        merged["REDIS_URL"] = servers.redis_url(home)
-    standard = {
-        "SERVICE_URL": f"http://127.0.0.1:{merged['SERVICE_PORT']}",
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{merged['DASHBOARDS_PORT']}",
+    if not merged_settings.get("REDIS_URL"):
+        merged_settings["REDIS_URL"] = servers.redis_url(home)
+    standard_settings = {
+        "SERVICE_URL": f"http://127.0.0.1:{merged_settings['SERVICE_PORT']}",
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{merged_settings['DASHBOARDS_PORT']}",
         "WATCHDOG_TOKEN": home.secrets()["watchdog"],
         "WATCHDOG_FILE": str(home.path / "probes.sqlite"),
         "FILES_URL": (home.path / "files").as_uri(),
         "PYTHONUNBUFFERED": "1",
     }
-    if merged["SERVICE_REPLICAS"] != "1":
-        standard["DRAIN_SECONDS"] = DRAIN_SECONDS
+    if merged_settings["SERVICE_REPLICAS"] != "1":
+        standard_settings["DRAIN_SECONDS"] = DRAIN_SECONDS
     if demo:
-        sandbox = f"http://127.0.0.1:{merged['SANDBOX_PORT']}"
-        standard |= DEMO_DEFAULTS | {
+        sandbox = f"http://127.0.0.1:{merged_settings['SANDBOX_PORT']}"
+        standard_settings |= DEMO_DEFAULTS | {
             "SECRET_KEY": home.secrets()["secret_key"],
             "FLEET_FIRMWARE_PUBLIC_KEYS": firmware.public_key(demo_key(home)),
             "AGENCIES_CARD_KEYS": _card_key(home.secrets()["card_key"]),
             "AGENCIES_CODE_KEYS": _card_key(home.secrets()["code_key"]),
             "DEMO_ACCOUNTS_FILE": str(home.path / "field" / "accounts.json"),
             "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": merged["SANDBOX_SMTP_PORT"],
+            "SMTP_PORT": merged_settings["SANDBOX_SMTP_PORT"],
             "SLACK_BASE_URL": f"{sandbox}/slack/api/",
             "TWILIO_BASE_URL": sandbox,
             "BLAND_BASE_URL": sandbox,
             "STRIPE_BASE_URL": sandbox,
-            # Where its Stripe tells of payments; the other two are told with each request.
-            "SANDBOX_STRIPE_URL": f"http://127.0.0.1:{merged['SERVICE_PORT']}/api/reservations/webhooks/stripe",
-            # What the sandbox received outlives it.
+            # Where its Stripe sends webhooks; the other two vendors get a URL with each request.
+            "SANDBOX_STRIPE_URL": f"http://127.0.0.1:{merged_settings['SERVICE_PORT']}/api/reservations/webhooks/stripe",
+            # The sandbox stores here what it received, so that it survives a restart.
             "SANDBOX_STORE": str(home.path / "sandbox.sqlite"),
-            # What was paid before there was one.
+            # Payments from before the sandbox existed.
             "SANDBOX_REMEMBERED": str(home.path / "field" / "payments.json"),
         }
-    return standard | merged
+    return standard_settings | merged_settings
 
 
 def _card_key(secret: str) -> str:
-    """32 random bytes of this machine's, as AGENCIES_CARD_KEYS takes them."""
+    """32 random bytes of this machine, in the format of AGENCIES_CARD_KEYS."""
     return "demo:" + base64.b64encode(base64.urlsafe_b64decode(secret + "=")).decode()
 
 
 def demo_key(home: Home) -> Path:
-    """The key that the demo's firmware is signed with, made on first use."""
+    """The signing key of the demo's firmware, created on first use."""
     path = home.path / "firmware.key"
     with contextlib.suppress(FileExistsError):
         firmware.make_key(path)
@@ -136,66 +136,66 @@ def demo_key(home: Home) -> Path:
 
 
 def is_embedded(environ: dict[str, str], home: Home) -> tuple[bool, bool]:
-    """Whether PostgreSQL and Valkey are our own."""
+    """Whether PostgreSQL and Valkey are the embedded servers."""
     return environ["DATABASE_URL"] == servers.url(home, "app"), environ["REDIS_URL"] == servers.redis_url(home)
 
 
 def programs(home: Home, environ: dict[str, str]) -> list[Program]:
-    """Raises ValueError, in words, for ports that cannot be."""
+    """Raises ValueError, with a message for the user, for invalid ports."""
     own_postgres, own_valkey = is_embedded(environ, home)
-    listed = []
+    all_programs = []
     if own_postgres:
-        # INT is PostgreSQL's fast stop: it ends the sessions and writes everything down.
-        listed.append(
+        # INT is PostgreSQL's fast shutdown: it ends the sessions and writes everything to disk.
+        all_programs.append(
             Program(
                 "postgres", servers.postgres_command(home), stop_signal="INT", stop_seconds=30, as_server_account=True
             )
         )
     if own_valkey:
-        listed.append(Program("valkey", servers.valkey_command(home)))
+        all_programs.append(Program("valkey", servers.valkey_command(home)))
     if environ["GENBA_MODE"] == "demo":
         ports = [_port(environ, "SANDBOX_PORT"), _port(environ, "SANDBOX_SMTP_PORT")]
-        listed.append(Program("sandbox", [PYTHON, "-m", "tests.sandbox"], ports))
+        all_programs.append(Program("sandbox", [PYTHON, "-m", "tests.sandbox"], ports))
     celery = [PYTHON, "-m", "celery", "--app"]
-    listed += [
+    all_programs += [
         Program(name, _uvicorn("service.main:app", environ, port, factory=True), [port])
         for name, port in replicas(environ, "service")
     ]
-    listed += [
+    all_programs += [
         Program("worker", [*celery, "jobs.app", *_WORKER], stop_seconds=30),
         Program("beat", [*celery, "jobs.timetable", "beat", "--pidfile", ""]),
     ]
     if reads_statements(environ):
-        listed.append(Program("reader", [*celery, "jobs.app", *READER], stop_seconds=30))
-    listed += [
+        all_programs.append(Program("reader", [*celery, "jobs.app", *READER], stop_seconds=30))
+    all_programs += [
         Program(name, _uvicorn("dashboards.app:app", environ, port), [port])
         for name, port in replicas(environ, "dashboards")
     ]
-    listed.append(Program("watchdog", [PYTHON, "-m", "stack.watchdog"]))
+    all_programs.append(Program("watchdog", [PYTHON, "-m", "stack.watchdog"]))
     if environ["BACKUP_AT"] != BACKUPS_OFF:
-        listed.append(Program("backup", [PYTHON, "-m", "stack.daily"], may_back_up=True))
+        all_programs.append(Program("backup", [PYTHON, "-m", "stack.daily"], may_back_up=True))
     if environ["GENBA_MODE"] == "demo":
-        listed += _demo(home, environ)
-    asked = [port for program in listed for port in program.ports]
-    twice = {port for port in asked if asked.count(port) > 1}
-    if twice:
-        raise ValueError(f"Port {twice.pop()} is set for two programs; give each *_PORT a number of its own.")
-    return listed
+        all_programs += _demo_programs(home, environ)
+    ports_in_use = [port for program in all_programs for port in program.ports]
+    duplicates = {port for port in ports_in_use if ports_in_use.count(port) > 1}
+    if duplicates:
+        raise ValueError(f"Port {duplicates.pop()} is set for two programs; give each *_PORT a number of its own.")
+    return all_programs
 
 
 def reads_statements(environ: dict[str, str]) -> bool:
-    """As pydantic understands the word."""
+    """The values that pydantic reads as true."""
     return environ["AGENCIES_OCR"].lower() in ("true", "1", "yes", "on", "t", "y")
 
 
 def replicas(environ: dict[str, str], name: str) -> list[tuple[str, int]]:
-    """The processes of one program with their ports, one after the other: service 8000, service-2 8001…"""
+    """The processes of one program with their ports: service 8000, service-2 8001…"""
     variable = f"{name.upper()}_REPLICAS"
-    wanted = environ[variable]
-    if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_REPLICAS:
-        raise ValueError(f"{variable} must be a number from 1 to {MOST_REPLICAS}, not {wanted!r}.")
-    first = _port(environ, f"{name.upper()}_PORT")
-    return [(f"{name}-{n + 1}" if n else name, first + n) for n in range(int(wanted))]
+    count = environ[variable]
+    if not count.isdecimal() or not 1 <= int(count) <= MAX_REPLICAS:
+        raise ValueError(f"{variable} must be a number from 1 to {MAX_REPLICAS}, not {count!r}.")
+    first_port = _port(environ, f"{name.upper()}_PORT")
+    return [(f"{name}-{n + 1}" if n else name, first_port + n) for n in range(int(count))]
 
 
 def _port(environ: dict[str, str], name: str) -> int:
@@ -205,13 +205,14 @@ def _port(environ: dict[str, str], name: str) -> int:
     return int(value)
 
 
-# Before a new version starts.
+# Runs before a new version starts.
 MIGRATE = [PYTHON, "-m", "stack.migrations"]
 
-# Threads, because ticks wait for servers rather than compute. One machine has one worker: it listens for no others.
+# Threads, because the jobs wait for servers rather than compute. One machine has one worker, so there are no others to
+# talk to.
 _WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
 
-# One picture at a time, in a process that is replaced after some: what the engine took, it gives back only so.
+# One image at a time, in a process that is replaced after 50: only the end of a process frees the OCR engine's memory.
 READER = [
     *("worker", "--queues", "ocr", "--hostname", "reader@%h", "--pool", "prefork", "--concurrency", "1"),
     *("--max-tasks-per-child", "50", "--without-gossip", "--without-mingle"),
@@ -219,7 +220,7 @@ READER = [
 
 
 def _uvicorn(target: str, environ: dict[str, str], port: int, *, factory: bool = False) -> list[str]:
-    # Whose X-Forwarded-For is believed. Nobody's without one: anybody on this machine could write it.
+    # The proxies whose X-Forwarded-For is trusted; none by default, because any program on this machine could send it.
     proxy = environ.get("FORWARDED_ALLOW_IPS", "")
     return [
         *(PYTHON, "-m", "uvicorn", target, "--host", environ["LISTEN_ADDRESS"], "--port", str(port)),
@@ -229,8 +230,8 @@ def _uvicorn(target: str, environ: dict[str, str], port: int, *, factory: bool =
     ]
 
 
-def _demo(home: Home, environ: dict[str, str]) -> list[Program]:
-    """The field: a TC-200 on a serial line, the agent beside it, and a simulator that plays the other terminals."""
+def _demo_programs(home: Home, environ: dict[str, str]) -> list[Program]:
+    """The demo field: a TC-200 on a serial line, its agent, and a simulator for the other terminals."""
     agent = [PYTHON, "-m", "agent"]
     simulate = [*agent, "simulate"]
     field_home = home.path / "field"
@@ -248,9 +249,9 @@ def _demo(home: Home, environ: dict[str, str]) -> list[Program]:
     ]
 
 
-def supervisor_config(home: Home, listed: list[Program]) -> str:
-    """Everything as foreground children, none started by itself: the launcher starts them in order and waits for each
-    that others need."""
+def supervisor_config(home: Home, all_programs: list[Program]) -> str:
+    """All programs as foreground children without autostart: the launcher starts them in order and waits for each that
+    others need."""
     parts = [
         f"""[unix_http_server]
 file={supervisor_socket(home)}
@@ -267,13 +268,13 @@ directory={ROOT}
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
     ]
-    for place, program in enumerate(listed):
+    for index, program in enumerate(all_programs):
         flags = ["--as-server-account"] * program.as_server_account + ["--may-back-up"] * program.may_back_up
         child = [PYTHON, "-m", "stack.child", "--pid-file", str(home.pids / program.name), *flags]
         parts.append(
             f"""[program:{program.name}]
-command={" ".join(_quoted(word) for word in [*child, "--", *program.command])}
-priority={place + 1}
+command={" ".join(_quoted(argument) for argument in [*child, "--", *program.command])}
+priority={index + 1}
 autostart=false
 autorestart=true
 startsecs=1
@@ -293,5 +294,5 @@ def supervisor_socket(home: Home) -> Path:
     return home.sockets / "supervisor.sock"
 
 
-def _quoted(word: str) -> str:
-    return '"' + word.replace("%", "%%") + '"'
+def _quoted(argument: str) -> str:
+    return '"' + argument.replace("%", "%%") + '"'

@@ -1,6 +1,5 @@
-"""A backup that was never restored is a hope. Once a week, and whenever somebody asks (`make drill`), the newest one is
-restored into a database of its own, every table and file is compared with what was backed up, and the database is
-emptied again."""
+"""The restore test (rehearsal): once a week, and with `make drill`, the newest backup is restored into a separate
+database, every table and file is compared with the backup, and the database is emptied again."""
 
 from __future__ import annotations
 
@@ -16,53 +15,57 @@ from stack import attachments, backup, contents, servers
 from stack.home import Home
 from stack.programs import REHEARSAL, is_embedded
 
-# Of the advisory locks in the database for rehearsals, the only one.
+# The only advisory lock in the rehearsal database.
 LOCK = 1
 
 
 class Busy(backup.Refused):
-    """Another one is under way, which says nothing of the backup."""
+    """Another restore test is running; the backup may be good."""
 
 
-def rehearse(place: Home, environ: dict[str, str], folder: Path) -> int:
-    """How many rows came back as they were. Raises what `backup.in_words` prints."""
+def rehearse(home: Home, environ: dict[str, str], folder: Path) -> int:
+    """Returns how many rows were restored. Raises the errors that `backup.print_errors` prints."""
     owner = environ["DATABASE_REHEARSAL_URL"]
-    manifest = backup.checked(folder, environ)
-    with backup.database(place, environ):
-        if is_embedded(environ, place)[0]:
-            servers.create_database(place, REHEARSAL)
-        _refuse_the_real_one(owner, environ["DATABASE_OWNER_URL"])
-        with _alone(owner):
-            # What one that was killed has left.
-            _empty(owner)
+    manifest = backup.verify_backup(folder, environ)
+    with backup.running_database(home, environ):
+        if is_embedded(environ, home)[0]:
+            servers.create_database(home, REHEARSAL)
+        _refuse_production_database(owner, environ["DATABASE_OWNER_URL"])
+        with _exclusive_lock(owner):
+            # The remains of a test that was killed.
+            _drop_tables(owner)
             try:
-                found = backup.fill(place, environ, owner, _read_by_backup(owner, environ), folder, manifest)
+                tables = backup.restore_dump(home, environ, owner, _backup_role_url(owner, environ), folder, manifest)
             finally:
-                _empty(owner)
+                _drop_tables(owner)
     if manifest["files"]:
-        with backup.opened(folder, backup.FILES, environ) as source:
+        with backup.open_backup_file(folder, backup.FILES, environ) as source:
             attachments.verify(manifest["files"], source)
-    return backup.rows(found)
+    return backup.count_rows(tables)
 
 
-def _read_by_backup(owner: str, environ: dict[str, str]) -> str:
-    """The same database, as the role that bypasses row-level security."""
+def _backup_role_url(owner: str, environ: dict[str, str]) -> str:
+    """The URL of the same database for the role that bypasses row-level security."""
     account = conninfo_to_dict(environ["DATABASE_BACKUP_URL"])
-    known: dict[str, Any] = {**conninfo_to_dict(owner), "user": account["user"], "password": account.get("password")}
-    return make_conninfo(**known)
+    parameters: dict[str, Any] = {
+        **conninfo_to_dict(owner),
+        "user": account["user"],
+        "password": account.get("password"),
+    }
+    return make_conninfo(**parameters)
 
 
-def _refuse_the_real_one(owner: str, real: str) -> None:
-    with psycopg.connect(owner) as connection, psycopg.connect(real) as other:
-        if contents.identity(connection) == contents.identity(other):
+def _refuse_production_database(owner: str, production_owner: str) -> None:
+    with psycopg.connect(owner) as connection, psycopg.connect(production_owner) as production_connection:
+        if contents.database_identity(connection) == contents.database_identity(production_connection):
             raise backup.Refused(
                 "DATABASE_REHEARSAL_URL leads to the database that Genba works with; it needs its own."
             )
 
 
 @contextlib.contextmanager
-def _alone(owner: str) -> Iterator[None]:
-    """A drill by hand and the weekly one would empty the database under one another."""
+def _exclusive_lock(owner: str) -> Iterator[None]:
+    """Two restore tests at the same time would empty each other's database."""
     with psycopg.connect(owner, autocommit=True) as connection:
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
         if row != (True,):
@@ -70,7 +73,7 @@ def _alone(owner: str) -> Iterator[None]:
         yield
 
 
-def _empty(owner: str) -> None:
+def _drop_tables(owner: str) -> None:
     with psycopg.connect(owner) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")

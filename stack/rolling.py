@@ -1,7 +1,8 @@
-"""`make restart`: a new release, or the same one, in place of what runs, one process after the other.
+"""`make restart`: a rolling update: restarts the processes one after the other, with a new release or the same one.
 
-Migrations first (docs/upgrades.md), then each process is asked to end what it has begun and started anew; the next one
-has its turn once this one answers. With two of a kind nobody notices. Servers, the sandbox and the field go on.
+The migrations run first (docs/upgrades.md). Then each process shuts down gracefully and starts again; the next one
+follows when it answers. With two processes of a kind users see no interruption. Servers, the sandbox and the demo field
+keep running.
 """
 
 from __future__ import annotations
@@ -11,43 +12,45 @@ from collections.abc import Callable
 from functools import partial
 
 from stack.home import Home
-from stack.lock import holder
+from stack.lock import launcher_pid
 from stack.migrations import migrate
 from stack.programs import environment, programs
 from stack.smoke import is_ok
-from stack.supervise import restarted
+from stack.supervise import restart_process
 
-KINDS = ("service", "worker", "beat", "reader", "dashboards", "watchdog", "backup")
-PATIENCE_SECONDS = 120
-# The proxy asks once a second who is there (Caddyfile, health_interval), and believes it a second time.
-SEEN_AFTER_SECONDS = 3
+RESTARTED_KINDS = ("service", "worker", "beat", "reader", "dashboards", "watchdog", "backup")
+START_TIMEOUT_SECONDS = 120
+# The proxy checks the health once a second (Caddyfile, health_interval), and needs two good checks.
+HEALTH_CHECK_SECONDS = 3
 
 
-def restart(place: Home) -> int:
-    if holder(place) is None:
+def restart(home: Home) -> int:
+    if launcher_pid(home) is None:
         print("Genba is not running from this folder; start it with: make up")
         return 1
-    environ = environment(place)
-    # When it fails, nothing is restarted: the previous release goes on.
+    environ = environment(home)
+    # If it fails, nothing is restarted: the previous release keeps running.
     print("migrating the database", flush=True)
-    if told := migrate(environ):
-        print(told, flush=True)
-    listed = [program for program in programs(place, environ) if program.name.partition("-")[0] in KINDS]
-    for program in listed:
-        begun = time.monotonic()
-        restarted(place, program.name)
+    if message := migrate(environ):
+        print(message, flush=True)
+    restarted_programs = [
+        program for program in programs(home, environ) if program.name.partition("-")[0] in RESTARTED_KINDS
+    ]
+    for program in restarted_programs:
+        started_at = time.monotonic()
+        restart_process(home, program.name)
         path = "/_stcore/health" if program.name.startswith("dashboards") else "/api/health/live"
         for port in program.ports:
             url = f"http://127.0.0.1:{port}{path}"
-            if not _within(PATIENCE_SECONDS, partial(is_ok, url)):
-                print(f"{program.name} does not answer; the others were left as they are. Its log: {place.logs}")
+            if not _wait_for(START_TIMEOUT_SECONDS, partial(is_ok, url)):
+                print(f"{program.name} does not answer; the others were left as they are. Its log: {home.logs}")
                 return 1
-            time.sleep(SEEN_AFTER_SECONDS)
-        print(f"{program.name}: restarted in {time.monotonic() - begun:.1f} s", flush=True)
+            time.sleep(HEALTH_CHECK_SECONDS)
+        print(f"{program.name}: restarted in {time.monotonic() - started_at:.1f} s", flush=True)
     return 0
 
 
-def _within(seconds: float, ready: Callable[[], bool]) -> bool:
+def _wait_for(seconds: float, ready: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:

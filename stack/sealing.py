@@ -1,7 +1,7 @@
-"""Backups that only the key opens: the format of age (age-encryption.org/v1), which the program `age` opens as well.
+"""Encryption of backups in the format of age (age-encryption.org/v1), which the program `age` can decrypt too.
 
-A file is sealed in pieces of 64 KiB, each authenticated with its place and the last one marked, so that files of any
-size go through constant memory and a changed, moved or missing piece is noticed. Only recipients of the kind X25519.
+A file is encrypted in chunks of 64 KiB. Each is authenticated with its number, and the last one is marked: files of any
+size need constant memory, and a changed, moved or missing chunk is noticed. Only recipients of type X25519.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from stack import bech32
 VERSION = b"age-encryption.org/v1\n"
 SECRET, PUBLIC = "age-secret-key-", "age"
 CHUNK, TAG = 64 * 1024, 16
-LONGEST_HEADER = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 
 
-class Broken(Exception):
-    """What was sealed is not whole, or never was sealed: in words."""
+class InvalidFile(Exception):
+    """The encrypted file is incomplete or not an age file; the message says why."""
 
 
-class NoKey(Exception):
-    """None of the keys opens it."""
+class NoMatchingKey(Exception):
+    """None of the keys decrypts the file."""
 
 
 class Target(Protocol):
@@ -41,216 +41,219 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Keys:
-    """The first one seals. A public one (age1…) cannot open."""
+    """The first key encrypts. A public key (age1…) cannot decrypt."""
 
     public: bytes
     secret: tuple[bytes, ...]
 
 
-def keys(words: str) -> Keys | None:
-    """BACKUP_KEY: one or several, separated by commas. None: nothing is sealed. Raises ValueError, in words."""
-    given = [word.strip() for word in words.split(",") if word.strip()]
-    known = [_key(word) for word in given]
-    if not known:
+def parse_keys(text: str) -> Keys | None:
+    """BACKUP_KEY: one key, or several separated by commas. None: nothing is encrypted. Raises ValueError with a message
+    for the user."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    decoded_keys = [_parse_key(part) for part in parts]
+    if not decoded_keys:
         return None
-    return Keys(known[0][0], tuple(secret for _, secret in known if secret is not None))
+    return Keys(decoded_keys[0][0], tuple(secret for _, secret in decoded_keys if secret is not None))
 
 
-def generate() -> tuple[str, str]:
-    """A new key: the secret one, and the public one that can only seal."""
+def generate_key() -> tuple[str, str]:
+    """A new key: the secret key, and the public one, which can only encrypt."""
     key = X25519PrivateKey.generate()
     public = bech32.encode(PUBLIC, key.public_key().public_bytes_raw())
     return bech32.encode(SECRET, key.private_bytes_raw()).upper(), public
 
 
-def _key(word: str) -> tuple[bytes, bytes | None]:
+def _parse_key(text: str) -> tuple[bytes, bytes | None]:
     try:
-        kind, key = bech32.decode(word)
+        kind, key = bech32.decode(text)
         if (kind, len(key)) == (PUBLIC, 32):
             return key, None
         if (kind, len(key)) == (SECRET, 32):
             return X25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw(), key
     except ValueError:
         pass
-    # Not the word itself: it may be a key with a slip of the pen.
+    # The message does not contain the value, which may be a mistyped key.
     raise ValueError("BACKUP_KEY must be a key of age: AGE-SECRET-KEY-1… or, to seal only, age1….")
 
 
-class Sealer:
-    """A file to write to; what arrives in `target` is sealed. Whole only once `close` was called."""
+class Encryptor:
+    """A file to write to; the encrypted data goes to `target`. Complete only after `close`."""
 
     def __init__(self, target: Target, public: bytes) -> None:
         file_key, nonce = os.urandom(16), os.urandom(16)
         target.write(_header(file_key, public) + nonce)
-        self._target, self._cipher = target, ChaCha20Poly1305(_derived(file_key, nonce, b"payload"))
-        self._waiting, self._place = bytearray(), 0
+        self._target, self._cipher = target, ChaCha20Poly1305(_derive_key(file_key, nonce, b"payload"))
+        self._buffer, self._chunk_number = bytearray(), 0
 
     def write(self, data: bytes) -> int:
-        self._waiting += data
-        # One piece stays: it may be the last.
-        while len(self._waiting) > CHUNK:
-            self._seal(bytes(self._waiting[:CHUNK]), is_last=False)
-            del self._waiting[:CHUNK]
+        self._buffer += data
+        # One chunk stays in the buffer: it may be the last.
+        while len(self._buffer) > CHUNK:
+            self._encrypt_chunk(bytes(self._buffer[:CHUNK]), is_last=False)
+            del self._buffer[:CHUNK]
         return len(data)
 
     def close(self) -> None:
-        self._seal(bytes(self._waiting), is_last=True)
+        self._encrypt_chunk(bytes(self._buffer), is_last=True)
 
-    def _seal(self, piece: bytes, *, is_last: bool) -> None:
-        self._target.write(self._cipher.encrypt(_place(self._place, is_last=is_last), piece, None))
-        self._place += 1
+    def _encrypt_chunk(self, chunk: bytes, *, is_last: bool) -> None:
+        self._target.write(self._cipher.encrypt(_nonce(self._chunk_number, is_last=is_last), chunk, None))
+        self._chunk_number += 1
 
 
-class Opener:
-    """A file to read from; nothing is given out that was not authenticated.
+class Decryptor:
+    """A file to read from; it returns only authenticated data.
 
     Raises:
-        NoKey, Broken: at once or while reading.
+        NoMatchingKey, InvalidFile: at once or while reading.
     """
 
-    def __init__(self, source: IO[bytes], known: Keys | None) -> None:
-        file_key = _open_header(source, known)
+    def __init__(self, source: IO[bytes], available_keys: Keys | None) -> None:
+        file_key = _read_header(source, available_keys)
         nonce = source.read(16)
         if len(nonce) != 16:
-            raise Broken("it ends too soon")
-        self._pieces = _pieces(source, ChaCha20Poly1305(_derived(file_key, nonce, b"payload")))
-        self._waiting = b""
+            raise InvalidFile("it ends too soon")
+        self._chunks = _decrypt_chunks(source, ChaCha20Poly1305(_derive_key(file_key, nonce, b"payload")))
+        self._buffer = b""
 
     def read(self, size: int = -1) -> bytes:
-        found = [self._waiting]
-        length = len(self._waiting)
+        parts = [self._buffer]
+        length = len(self._buffer)
         while size < 0 or length < size:
-            piece = next(self._pieces, b"")
-            if not piece:
+            chunk = next(self._chunks, b"")
+            if not chunk:
                 break
-            found.append(piece)
-            length += len(piece)
-        whole = b"".join(found)
-        self._waiting = whole[size:] if size >= 0 else b""
-        return whole[:size] if size >= 0 else whole
+            parts.append(chunk)
+            length += len(chunk)
+        data = b"".join(parts)
+        self._buffer = data[size:] if size >= 0 else b""
+        return data[:size] if size >= 0 else data
 
 
-def _pieces(source: IO[bytes], cipher: ChaCha20Poly1305) -> Iterator[bytes]:
-    place, sealed = 0, source.read(CHUNK + TAG)
+def _decrypt_chunks(source: IO[bytes], cipher: ChaCha20Poly1305) -> Iterator[bytes]:
+    number, encrypted = 0, source.read(CHUNK + TAG)
     while True:
-        following = source.read(CHUNK + TAG)
+        next_encrypted = source.read(CHUNK + TAG)
         try:
-            piece = cipher.decrypt(_place(place, is_last=not following), sealed, None)
+            chunk = cipher.decrypt(_nonce(number, is_last=not next_encrypted), encrypted, None)
         except InvalidTag:
-            raise Broken("it was changed or cut off") from None
-        if not piece and place:
-            raise Broken("its last piece is empty")
-        yield piece
-        if not following:
+            raise InvalidFile("it was changed or cut off") from None
+        if not chunk and number:
+            raise InvalidFile("its last piece is empty")
+        yield chunk
+        if not next_encrypted:
             return
-        place, sealed = place + 1, following
+        number, encrypted = number + 1, next_encrypted
 
 
-def _place(number: int, *, is_last: bool) -> bytes:
+def _nonce(number: int, *, is_last: bool) -> bytes:
     return number.to_bytes(11) + bytes([is_last])
 
 
-def _derived(secret: bytes, salt: bytes, info: bytes) -> bytes:
+def _derive_key(secret: bytes, salt: bytes, info: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt, info).derive(secret)
 
 
 def _header(file_key: bytes, public: bytes) -> bytes:
-    once = X25519PrivateKey.generate()
-    share = once.public_key().public_bytes_raw()
-    shared = once.exchange(X25519PublicKey.from_public_bytes(public))
-    sealed = ChaCha20Poly1305(_wrapping(shared, share, public)).encrypt(bytes(12), file_key, None)
-    header = VERSION + b"-> X25519 " + _text(share) + b"\n" + _text(sealed) + b"\n---"
-    return header + b" " + _text(_mac(file_key, header).finalize()) + b"\n"
+    ephemeral_key = X25519PrivateKey.generate()
+    ephemeral_public_key = ephemeral_key.public_key().public_bytes_raw()
+    shared_secret = ephemeral_key.exchange(X25519PublicKey.from_public_bytes(public))
+    encrypted_key = ChaCha20Poly1305(_wrapping_key(shared_secret, ephemeral_public_key, public)).encrypt(
+        bytes(12), file_key, None
+    )
+    header = VERSION + b"-> X25519 " + _encode(ephemeral_public_key) + b"\n" + _encode(encrypted_key) + b"\n---"
+    return header + b" " + _encode(_mac(file_key, header).finalize()) + b"\n"
 
 
-def _wrapping(shared: bytes, share: bytes, public: bytes) -> bytes:
-    return _derived(shared, share + public, b"age-encryption.org/v1/X25519")
+def _wrapping_key(shared_secret: bytes, ephemeral_public_key: bytes, public: bytes) -> bytes:
+    return _derive_key(shared_secret, ephemeral_public_key + public, b"age-encryption.org/v1/X25519")
 
 
 def _mac(file_key: bytes, header: bytes) -> HMAC:
-    mac = HMAC(_derived(file_key, b"", b"header"), SHA256())
+    mac = HMAC(_derive_key(file_key, b"", b"header"), SHA256())
     mac.update(header)
     return mac
 
 
-def _open_header(source: IO[bytes], known: Keys | None) -> bytes:
-    """The key of the file."""
-    header, stanzas = _line(source, b""), []
+def _read_header(source: IO[bytes], available_keys: Keys | None) -> bytes:
+    """The file key."""
+    header, stanzas = _read_line(source, b""), []
     if header != VERSION:
-        raise Broken("it is not a file of age")
-    while not (line := _line(source, header)).startswith(b"---"):
+        raise InvalidFile("it is not a file of age")
+    while not (line := _read_line(source, header)).startswith(b"---"):
         header += line
         if not line.startswith(b"-> "):
-            raise Broken("its header cannot be read")
+            raise InvalidFile("its header cannot be read")
         arguments, body = line[3:-1].split(b" "), b""
         if not all(argument and all(33 <= letter <= 126 for letter in argument) for argument in arguments):
-            raise Broken("its header cannot be read")
+            raise InvalidFile("its header cannot be read")
         while True:
-            line = _line(source, header)
+            line = _read_line(source, header)
             header += line
             if len(line) > 65:
-                raise Broken("its header cannot be read")
+                raise InvalidFile("its header cannot be read")
             body += line[:-1]
             if len(line) < 65:
                 break
-        stanzas.append((arguments, _bytes(body)))
+        stanzas.append((arguments, _decode(body)))
     if not stanzas or not line.startswith(b"--- "):
-        raise Broken("its header cannot be read")
-    mac = _bytes(line[4:-1])
-    file_key = _file_key(stanzas, known)
+        raise InvalidFile("its header cannot be read")
+    mac = _decode(line[4:-1])
+    file_key = _file_key(stanzas, available_keys)
     try:
         _mac(file_key, header + b"---").verify(mac)
     except InvalidSignature:
-        raise Broken("its header was changed") from None
+        raise InvalidFile("its header was changed") from None
     return file_key
 
 
-def _file_key(stanzas: list[tuple[list[bytes], bytes]], known: Keys | None) -> bytes:
-    found = None
+def _file_key(stanzas: list[tuple[list[bytes], bytes]], available_keys: Keys | None) -> bytes:
+    file_key = None
     for arguments, body in stanzas:
         if arguments[0] == b"scrypt":
-            raise NoKey
+            raise NoMatchingKey
         if arguments[0] != b"X25519":
             continue
-        if len(arguments) != 2 or len(share := _bytes(arguments[1])) != 32 or len(body) != 32:
-            raise Broken("its header cannot be read")
-        for secret in known.secret if known else ():
-            found = found or _unwrapped(secret, share, body)
-    if found is None:
-        raise NoKey
-    return found
+        if len(arguments) != 2 or len(ephemeral_public_key := _decode(arguments[1])) != 32 or len(body) != 32:
+            raise InvalidFile("its header cannot be read")
+        for secret in available_keys.secret if available_keys else ():
+            file_key = file_key or _unwrap(secret, ephemeral_public_key, body)
+    if file_key is None:
+        raise NoMatchingKey
+    return file_key
 
 
-def _unwrapped(secret: bytes, share: bytes, body: bytes) -> bytes | None:
-    key = X25519PrivateKey.from_private_bytes(secret)
+def _unwrap(secret: bytes, ephemeral_public_key: bytes, body: bytes) -> bytes | None:
+    private_key = X25519PrivateKey.from_private_bytes(secret)
     try:
-        shared = key.exchange(X25519PublicKey.from_public_bytes(share))
+        shared_secret = private_key.exchange(X25519PublicKey.from_public_bytes(ephemeral_public_key))
     except ValueError:
-        raise Broken("its header cannot be read") from None
-    wrapping = _wrapping(shared, share, key.public_key().public_bytes_raw())
+        raise InvalidFile("its header cannot be read") from None
+    wrapping_key = _wrapping_key(shared_secret, ephemeral_public_key, private_key.public_key().public_bytes_raw())
     try:
-        return ChaCha20Poly1305(wrapping).decrypt(bytes(12), body, None)
+        return ChaCha20Poly1305(wrapping_key).decrypt(bytes(12), body, None)
     except InvalidTag:
         return None
 
 
-def _line(source: IO[bytes], before: bytes) -> bytes:
-    line = source.readline(LONGEST_HEADER)
-    if not line.endswith(b"\n") or len(before) + len(line) > LONGEST_HEADER:
-        raise Broken("its header cannot be read")
+def _read_line(source: IO[bytes], header: bytes) -> bytes:
+    line = source.readline(MAX_HEADER_BYTES)
+    if not line.endswith(b"\n") or len(header) + len(line) > MAX_HEADER_BYTES:
+        raise InvalidFile("its header cannot be read")
     return line
 
 
-def _text(data: bytes) -> bytes:
+def _encode(data: bytes) -> bytes:
     return base64.b64encode(data).rstrip(b"=")
 
 
-def _bytes(text: bytes) -> bytes:
-    """Only as it would have been written."""
+def _decode(encoded: bytes) -> bytes:
+    """Accepts only the canonical encoding."""
     try:
-        data = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        data = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
     except ValueError:
-        raise Broken("its header cannot be read") from None
-    if _text(data) != text:
-        raise Broken("its header cannot be read")
+        raise InvalidFile("its header cannot be read") from None
+    if _encode(data) != encoded:
+        raise InvalidFile("its header cannot be read")
     return data

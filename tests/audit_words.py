@@ -17,11 +17,11 @@ WRITERS = ("service.", "jobs.")
 
 def without_words(area: str, subject: str, *values: Mapping[str, Any] | None) -> list[str]:
     """The codes of an entry that people would have to read as they are."""
-    from service.core import trail
+    from service.core.audit import search
 
-    fields = trail.field_words(area)
+    fields = search.field_titles(area)
     names = {name for value in values if value is not None for name in _names(value)}
-    found = [] if subject in trail.subject_words(area) else [f"{area}: subject {subject}"]
+    found = [] if subject in search.subject_titles(area) else [f"{area}: subject {subject}"]
     return found + [f"{area}: field {name}" for name in sorted(names - fields.keys())]
 
 
@@ -61,7 +61,7 @@ def every_audited_word(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(audit, "record_many", many)
     yield
     assert cards == [], "a card number in the trail"
-    assert wordless == [], "audited without Japanese words: see service/core/trail.py and the area's rules"
+    assert wordless == [], "audited without Japanese words: see service/core/audit/search.py and the area's rules"
 
 
 def _by_the_product() -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx2
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, expect, sync_playwright
 
-from dashboards.session import BROWSER, COOKIE
+from dashboards.session import BROWSER_COOKIE, SESSION_COOKIE
 from tests.ensure_browser import browser as browser_path
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -103,11 +103,11 @@ def token(stack: Stack, login_id: str) -> str:
     """Of a person who has signed in, to be carried by tests that are not about signing in."""
     with httpx2.Client(base_url=stack.dashboards, timeout=30, trust_env=False) as browser:
         browser.post("/login", data={"login_id": login_id, "password": "genba-demo"})
-        return browser.cookies[COOKIE]
+        return browser.cookies[SESSION_COOKIE]
 
 
 def carry(context: BrowserContext, stack: Stack, token: str) -> None:
-    cookies = {COOKIE: token, BROWSER: "this-one"}
+    cookies = {SESSION_COOKIE: token, BROWSER_COOKIE: "this-one"}
     context.add_cookies([{"name": name, "value": value, "url": stack.dashboards} for name, value in cookies.items()])
 
 

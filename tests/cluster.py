@@ -160,7 +160,7 @@ def create_database(home: Home, name: str) -> None:
     with psycopg.connect(servers.url(home, "superuser", "postgres"), autocommit=True) as connection:
         names = (name, servers.ROLES["owner"], TEMPLATE)
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-        servers.close_to_others(connection, name)
+        servers.restrict_connections(connection, name)
     made.append(name)
 
 

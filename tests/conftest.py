@@ -39,15 +39,15 @@ from tests.audit_words import every_audited_word  # noqa: F401  # watches every 
 from tests.luhn import left_behind, nothing_of_a_card  # noqa: F401  # watches every test
 from tests.maker import PUBLIC_KEY
 from tests.processes import Forked, await_ok, end, free_port, own_folder, tied
+from tests.rls_bypass import scopes_of, seeing_all
 from tests.shared import Shared, known_of
 from tests.shares import Budget, Times
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.shares import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
-from tests.sight import scopes_of, seeing_all
 from tests.whole import whole
 
 if TYPE_CHECKING:
-    from service.main import FrontDoor
+    from service.main import Application
     from tests.restored import Restored
 
 # Processes that tests start would each compile the product anew where none of them may write byte code.
@@ -134,7 +134,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def what_is_slow_on_purpose_is_quick_here() -> Iterator[None]:
     """Passwords of this process are hashed at bcrypt's lowest cost, and each file of certificate authorities is read
     once: by default every HTTP client reads all of them again."""
-    from service.core import identity
+    from service.core.access import identity
 
     read, of_system = httpcore2.default_ssl_context, cache(httpcore2.default_ssl_context)
 
@@ -144,7 +144,7 @@ def what_is_slow_on_purpose_is_quick_here() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(identity, "BCRYPT_COST", 4)
-        patch.setattr(identity, "_NOBODY", identity._NOBODY.replace("$12$", "$04$"))
+        patch.setattr(identity, "_UNKNOWN_USER_HASH", identity._UNKNOWN_USER_HASH.replace("$12$", "$04$"))
         patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
         patch.setattr(httpcore2, "default_ssl_context", default_ssl_context)
         yield
@@ -171,7 +171,7 @@ def running_servers() -> Iterator[Home]:
 @contextmanager
 def committed_database(home: Home, name: str) -> Iterator[str]:
     """SQLAlchemy's URL of a database of its own, for tests that need several connections."""
-    from service.core.db import sqlalchemy_url
+    from service.core.database.session import sqlalchemy_url
 
     cluster.create_database(home, name)
     yield sqlalchemy_url(servers.url(home, "app", name))
@@ -206,7 +206,7 @@ def database(running_servers: Home) -> str:
 @pytest.fixture(scope="session")
 def empty(database: str) -> Iterator[Engine]:
     """As the migrations leave it."""
-    from service.core.db import sqlalchemy_url
+    from service.core.database.session import sqlalchemy_url
 
     engine = create_engine(sqlalchemy_url(database))
     yield engine
@@ -224,8 +224,8 @@ def _engine(empty: Engine) -> Engine:
 def shared_session(connection: Connection) -> Iterator[Session]:
     """A session on the connection that the service uses too meanwhile. What is committed there is a savepoint of the
     connection's own transaction."""
-    from service.core import db as core_db
-    from service.core import reading
+    from service.core.database import session as core_db
+    from service.core.routing import replica_reads
 
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     raw: Any = connection.connection.driver_connection
@@ -233,7 +233,7 @@ def shared_session(connection: Connection) -> Iterator[Session]:
 
     def sees_nothing_yet(session: Session, transaction: SessionTransaction, _: object) -> None:
         if not transaction.nested and not session.info.get("sees_all"):
-            see(core_db.NOBODY)
+            see(core_db.NO_SCOPES)
 
     def only_reads(session: Session) -> Session:
         session.execute(text("SET TRANSACTION READ ONLY"))
@@ -242,7 +242,7 @@ def shared_session(connection: Connection) -> Iterator[Session]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(core_db, "session_factory", lambda: factory)
         # A door whose answer may lag would fail on a replica if it wrote.
-        patch.setattr(reading, "only_reads", only_reads)
+        patch.setattr(replica_reads, "read_only", only_reads)
         see(core_db.SYSTEM)
         # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
         # must not outlive it. The test itself sees everything.
@@ -296,7 +296,7 @@ def restored(running_servers: Home) -> Iterator[Restored]:
 @pytest.fixture
 def committed(restored: Restored, monkeypatch: pytest.MonkeyPatch) -> Restored:
     """What the product does in this process it does there, and it stays for the whole test."""
-    from service.core import db as core_db
+    from service.core.database import session as core_db
 
     restored.restore()
     monkeypatch.setattr(core_db, "session_factory", lambda: restored.sessions)
@@ -313,11 +313,11 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="session")
-def served() -> FrontDoor:
+def served() -> Application:
     return whole()
 
 
-def at(door: FrontDoor, portal: BlockingPortal) -> TestClient:
+def at(door: Application, portal: BlockingPortal) -> TestClient:
     """Somebody new in front of it."""
     from tests.audited import AuditedClient
 
@@ -342,7 +342,7 @@ class Service:
     @contextmanager
     def committed(self) -> Iterator[Session]:
         """A session whose rows the service sees when the block ends."""
-        from service.core.db import sqlalchemy_url
+        from service.core.database.session import sqlalchemy_url
 
         engine = create_engine(sqlalchemy_url(seeing_all(self.database_url)))
         with Session(engine, expire_on_commit=False) as session, session.begin():

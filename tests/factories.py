@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.files import deposit, records
-from service.core.imports.kinds import New
-from service.core.purposes import Kind
+from service.core.imports.kinds import NewRow
+from service.core.purposes import FileKind
 from service.fleet import actions, schemas
 from service.fleet.agents.actions import issue_enrolment_code
 from service.fleet.agents.schemas import NewEnrolmentCode
@@ -20,7 +20,7 @@ from service.fleet.firmware.models import Firmware
 from service.fleet.models import Alert, Customer, Terminal
 from service.fleet.rules import FIRMWARE, AlertType
 from service.fleet.watch import actions as watch
-from tests import cast, maker
+from tests import maker, people
 
 _numbers = itertools.count(1)
 
@@ -49,10 +49,10 @@ def terminal(
 def terminals(db: Session, of: Customer, store_names: Sequence[str]) -> list[Terminal]:
     """Many at once, as a file brings them."""
     rows = [
-        New({"serial_number": f"TC200-{next(_numbers):06}", "company_name": of.company_name, "store_name": name})
+        NewRow({"serial_number": f"TC200-{next(_numbers):06}", "company_name": of.company_name, "store_name": name})
         for name in store_names
     ]
-    actions.import_terminals(db, cast.actor(db, f"importer{next(_numbers)}", fleet="admin"), rows)
+    actions.import_terminals(db, people.actor(db, f"importer{next(_numbers)}", fleet="admin"), rows)
     listed = [row.values["serial_number"] for row in rows]
     return list(db.scalars(select(Terminal).where(Terminal.serial_number.in_(listed)).order_by(Terminal.id)))
 
@@ -71,6 +71,6 @@ def enrolment_code(db: Session, of: Customer | None, maximum_uses: int = 1) -> s
 
 def firmware(db: Session, version: str = "2.0.0", content: bytes = b"TC-200 firmware") -> Firmware:
     """A registered image, signed by the maker whom the tests' service trusts."""
-    file = records.add(db, "test", deposit.make(io.BytesIO(content), FIRMWARE, f"{version}.bin", Kind.BINARY))
-    records.take(db, file)
+    file = records.add(db, "test", deposit.store(io.BytesIO(content), FIRMWARE, f"{version}.bin", FileKind.BINARY))
+    records.attach_generated(db, file)
     return add_firmware(db, "test", file, version, maker.sign(version, content))

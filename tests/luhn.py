@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from stack import servers
 from stack.home import Home
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 # Where none may be, ever.
 WATCHED = (
@@ -28,16 +28,16 @@ _BYTES = re.compile(r"\\x((?:[0-9a-f]{2})+)")
 def card_numbers(text: str) -> list[str]:
     """Each number once: written out as people write it, or inside of bytes that are not sealed."""
     # Not above: the product's settings are read once, and conftest decides them first.
-    from service.agencies.fields.rules import card_numbers_in
+    from service.agencies.fields.rules import find_card_numbers
 
     stored = (bytes.fromhex(found[1]).decode("latin-1") for found in _BYTES.finditer(text))
-    return list(dict.fromkeys(number for part in (_BYTES.sub("", text), *stored) for number in card_numbers_in(part)))
+    return list(dict.fromkeys(number for part in (_BYTES.sub("", text), *stored) for number in find_card_numbers(part)))
 
 
 @pytest.fixture(autouse=True)
 def nothing_of_a_card() -> Iterator[None]:
     """Watches every test: what it writes into the trail, into messages that leave and into tasks."""
-    from service.core.outbox import OutboxMessage
+    from service.core.outbox.records import OutboxMessage
     from service.core.tasks.records import Task
 
     found: list[str] = []

@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 import psutil
 
-from stack.child import end_with
+from stack.child import end_with_parent
 from stack.home import ROOT
 
 # Below the ports that the system gives to outgoing connections: none of those can take one between asking and starting.
@@ -130,7 +130,7 @@ def _server() -> ForkServerContext:
 
 
 def _become(module: str, args: Sequence[str], environ: Mapping[str, str], log: Path | None) -> None:
-    end_with(os.getppid(), signal.SIGTERM)
+    end_with_parent(os.getppid(), signal.SIGTERM)
     os.environ.clear()
     os.environ.update(environ)
     if log:

@@ -22,7 +22,7 @@ from unittest.mock import patch
 from dashboards.addresses import HEALTH
 from stack import clock, programs, servers
 from stack.home import ROOT, Home
-from stack.supervise import leftovers
+from stack.supervise import leftover_processes
 from tests.processes import free_port, own_folder, tied
 
 # A machine that runs other tests beside takes its time.
@@ -96,7 +96,7 @@ class Stack:
     def stop(self) -> None:
         """Ctrl-C: nothing of it runs any more, and that was no error."""
         assert self.process is not None
-        ran = leftovers(self.home)
+        ran = leftover_processes(self.home)
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(60) == 0
         assert [name for name, process in ran if process.is_running()] == []
@@ -106,7 +106,7 @@ class Stack:
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
         """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
-        clock.move(self.owner_database, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
+        clock.move_clocks(self.owner_database, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
 
     def control(self, path: str, given: Any = None) -> Any:
         """The sandbox: asked, or told."""

@@ -13,11 +13,11 @@ import uvicorn
 from anyio.from_thread import BlockingPortal
 
 if TYPE_CHECKING:
-    from service.main import FrontDoor
+    from service.main import Application
 
 
 @cache
-def whole() -> FrontDoor:
+def whole() -> Application:
     """With the routes and rules of production."""
     from service.main import app
 

@@ -16,12 +16,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.core.db import SYSTEM, transaction
-from service.core.identity import open_session
+from service.core.access.identity import open_session
+from service.core.database.session import SYSTEM, transaction
 from service.core.tasks.runner import run_next
 from service.core.tasks.work import Run
-from service.main import FrontDoor
-from tests import cast
+from service.main import Application
+from tests import people
 from tests.conftest import at
 from tests.processes import Forked
 from tests.restored import Restored
@@ -42,7 +42,7 @@ class Ground:
         """A client with the person's session."""
         client = self.newcomer()
         with transaction(SYSTEM) as db:
-            token, _ = open_session(db, cast.person(db, login_id, **roles), "testclient", timedelta(hours=1))
+            token, _ = open_session(db, people.person(db, login_id, **roles), "testclient", timedelta(hours=1))
         client.headers["Authorization"] = f"Bearer {token}"
         return client
 
@@ -75,5 +75,5 @@ class Ground:
 
 
 @pytest.fixture
-def ground(committed: Restored, served: FrontDoor, portal: BlockingPortal) -> Ground:
+def ground(committed: Restored, served: Application, portal: BlockingPortal) -> Ground:
     return Ground(committed, lambda: at(served, portal))

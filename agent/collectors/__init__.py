@@ -1,4 +1,4 @@
-"""One reading of everything the service wants to know. One file per fact; each may fail alone."""
+"""One reading of the facts for a heartbeat. One module per fact; each may fail independently."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_ERROR_CHARACTERS = 500
 
 @dataclass(frozen=True)
 class Reading:
-    """The facts of one moment. Usages are percent, None when they could not be read."""
+    """The facts at one time. Usages are percent, None when they could not be read."""
 
     taken_at: datetime
     cpu_usage: float | None
@@ -25,14 +25,14 @@ class Reading:
     terminal_connected: bool
     error: str | None
     terminal_serial: str | None = None
-    # Why it was taken outside the rhythm: "started", "shutdown", "plugged", "unplugged".
+    # The reason for a reading outside the interval: "started", "shutdown", "plugged", "unplugged".
     event: str | None = None
 
     def heartbeat(self, known_firmware: str) -> dict[str, Any]:
-        """The reading as the service takes it, without stream and sequence.
+        """The reading as the body of a heartbeat, without stream and sequence.
 
-        `known_firmware` fills in for a terminal that could not be asked. The service takes numbers only, so a usage
-        that could not be read goes as 0; `error` says so.
+        `known_firmware` is used when the terminal could not be read. The service accepts only numbers, so a usage that
+        could not be read is sent as 0; `error` says so.
         """
         return {
             "cpu_usage": self.cpu_usage or 0.0,
@@ -49,9 +49,9 @@ class Reading:
 
 
 def collect(settings: Settings, serial_number: str, line: SharedLine, event: str | None = None) -> Reading:
-    """Ask every collector; a failing one leaves a None and its words in `error`, and stops none of the others.
+    """Call every collector; a failing one leaves None and its message in `error`, and does not stop the others.
 
-    `serial_number`: the terminal this store PC is enrolled for.
+    `serial_number`: of the terminal that this store PC is enrolled for.
     """
     errors: list[str] = []
 
@@ -71,7 +71,7 @@ def collect(settings: Settings, serial_number: str, line: SharedLine, event: str
     except Exception as error:
         facts = terminal.Facts(False, None, f"TC-200を確認できません（{type(error).__name__}）")
     if facts.error:
-        # The terminal's words come first: they are what support acts on, and the end may be cut.
+        # The terminal's error comes first: support needs it, and the end may be cut off.
         errors.insert(0, facts.error)
     return Reading(
         taken_at=taken_at,

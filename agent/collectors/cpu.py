@@ -1,4 +1,4 @@
-"""How busy the store PC's processor is."""
+"""CPU usage of the store PC."""
 
 import psutil
 

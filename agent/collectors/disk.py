@@ -1,8 +1,8 @@
-"""How full the store PC's disk is."""
+"""Disk usage of the store PC."""
 
 import psutil
 
 
 def usage(path: str) -> float:
-    """Percent of the file system that holds `path`. Raises OSError."""
+    """Percent of the file system that contains `path`. Raises OSError."""
     return float(psutil.disk_usage(path).percent)

@@ -1,8 +1,8 @@
-"""How full the store PC's memory is."""
+"""Memory usage of the store PC."""
 
 import psutil
 
 
 def usage() -> float:
-    """Percent of the physical memory that programs cannot get any more."""
+    """Percent of the physical memory that is not available to programs."""
     return float(psutil.virtual_memory().percent)

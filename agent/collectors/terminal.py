@@ -1,4 +1,4 @@
-"""Whether the TC-200 is there, which firmware it runs and what it complains about."""
+"""Whether the TC-200 is connected, which firmware it runs and which error it reports."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from agent.tc200 import NoAnswer, TerminalError, Unplugged
 
 @dataclass(frozen=True)
 class Facts:
-    """What the USB link told; `firmware_version` and `serial_number` are None when the terminal could not say."""
+    """The state read over USB; `firmware_version` and `serial_number` are None when they could not be read."""
 
     connected: bool
     firmware_version: str | None
@@ -17,28 +17,28 @@ class Facts:
 
 
 def read(line: SharedLine, serial_number: str) -> Facts:
-    """Ask the TC-200 on the line. Never raises for what the line does.
+    """Read the TC-200 on the line. Never raises for errors of the line.
 
-    Connected means that the terminal this PC is enrolled for answered. Another TC-200 on the cable counts as not
-    connected: its state must not be shown under the enrolled one's name. While an update restarts the terminal, its
-    silence is no fault.
+    Connected means that the terminal that this PC is enrolled for answered. Another TC-200 on the cable counts as not
+    connected: its state must not be shown as the enrolled one's. While an update restarts the terminal, its silence is
+    not an error.
     """
-    # Before and after: a restart may begin or end while the terminal is being asked.
+    # Checked before and after: a restart may begin or end during the reading.
     expected = line.absence_expected()
-    facts = _ask(line, serial_number)
+    facts = _read(line, serial_number)
     expected = expected or line.absence_expected()
     if facts.error and facts.serial_number in (None, serial_number) and expected:
         return Facts(True, facts.firmware_version, None, serial_number)
     return facts
 
 
-def _ask(line: SharedLine, serial_number: str) -> Facts:
+def _read(line: SharedLine, serial_number: str) -> Facts:
     try:
         with line.open() as terminal:
             info = terminal.info()
             if info.serial_number != serial_number:
-                found = f"接続中: {info.serial_number}、登録: {serial_number}"
-                return Facts(False, None, f"登録と異なるTC-200が接続されています（{found}）", info.serial_number)
+                serials = f"接続中: {info.serial_number}、登録: {serial_number}"
+                return Facts(False, None, f"登録と異なるTC-200が接続されています（{serials}）", info.serial_number)
             try:
                 status = terminal.status()
             except TerminalError as error:

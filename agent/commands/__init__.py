@@ -1,4 +1,5 @@
-"""What the service asks this store PC to do: taken once, done beside the heartbeats, reported until it is known there.
+"""Commands of the service to this store PC: each is executed once, in parallel to the heartbeats, and its result is
+reported until the service has it.
 
 heartbeat's answer -> book.py (durable) -> worker.py -> diagnose | bundle | rotate | firmware -> report.py
 """
@@ -12,7 +13,7 @@ MAX_COMMANDS = 50
 
 @dataclass(frozen=True)
 class Command:
-    """One order of the service; the id is its own and never used twice."""
+    """One command of the service; its id is unique."""
 
     id: int
     name: str
@@ -20,7 +21,7 @@ class Command:
 
 
 class CommandFailed(Exception):
-    """The command cannot be done; the message is Japanese. `code` and `facts` go into the result."""
+    """The command cannot be executed; the message is Japanese. `code` and `facts` go into the result."""
 
     def __init__(self, code: str, message: str, **facts: Any) -> None:
         super().__init__(message)
@@ -29,20 +30,21 @@ class CommandFailed(Exception):
 
 
 class Cancelled(Exception):
-    """The service wants no more of this command."""
+    """The service has cancelled this command."""
 
 
 class Stopped(Exception):
-    """The agent is ending; the command goes on after the next start."""
+    """The agent is shutting down; the command continues after the next start."""
 
 
-def read_commands(listed: object) -> tuple[Command, ...]:
-    """The orders of a heartbeat's answer; what is not in their form is skipped, and comes again if it is one."""
-    found = []
-    for row in listed[:MAX_COMMANDS] if isinstance(listed, list) else ():
+def read_commands(rows: object) -> tuple[Command, ...]:
+    """The commands of a heartbeat's answer. Invalid ones are skipped; the service repeats a command until it is
+    reported."""
+    commands = []
+    for row in rows[:MAX_COMMANDS] if isinstance(rows, list) else ():
         if not isinstance(row, dict):
             continue
-        number, name, arguments = row.get("id"), row.get("name"), row.get("arguments") or {}
-        if type(number) is int and isinstance(name, str) and isinstance(arguments, dict):
-            found.append(Command(number, name, arguments))
-    return tuple(found)
+        command_id, name, arguments = row.get("id"), row.get("name"), row.get("arguments") or {}
+        if type(command_id) is int and isinstance(name, str) and isinstance(arguments, dict):
+            commands.append(Command(command_id, name, arguments))
+    return tuple(commands)

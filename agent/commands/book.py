@@ -1,4 +1,5 @@
-"""Which commands were taken, and what came of them: one small file, so that each is done once whatever is killed."""
+"""The accepted commands and their results: one small file, so that each is executed once, even if the agent is
+killed."""
 
 import json
 import logging
@@ -19,7 +20,7 @@ log = logging.getLogger("agent")
 
 @dataclass(frozen=True)
 class Entry:
-    """A command taken. `report`: what is to be told at the end, None while it is to be done."""
+    """An accepted command. `report`: its final report, None until it is executed."""
 
     id: int
     name: str
@@ -32,7 +33,7 @@ class Book:
     """The commands of one store PC, oldest first. Safe for several threads."""
 
     def __init__(self, state_dir: Path) -> None:
-        """Read what is there; a file that cannot be read counts as none: what is still wanted will be asked again."""
+        """Load the file. A file that cannot be read counts as empty: the service repeats commands without a report."""
         self._path = state_dir / FILE_NAME
         self._changed = Condition()
         self._closed = False
@@ -46,49 +47,49 @@ class Book:
             log.warning("コマンドの記録を読めないため、新しく始めます（%s）。", type(error).__name__)
 
     def take(self, commands: Iterable[Command]) -> None:
-        """Keep those not known yet, durably. One that is known and finished, and asked for again, is reported again."""
+        """Store new commands durably. A command that was reported already, and is received again, is reported again."""
         with self._changed:
             entries = dict(self._entries)
             for command in commands:
-                known = entries.get(command.id)
-                # The same id for something else: the service began its numbers anew.
-                if known is None or (known.name, known.arguments) != (command.name, command.arguments):
+                existing = entries.get(command.id)
+                # The same id for another command: the service has started its ids again.
+                if existing is None or (existing.name, existing.arguments) != (command.name, command.arguments):
                     entries[command.id] = Entry(command.id, command.name, command.arguments)
-                elif known.delivered:
-                    entries[command.id] = replace(known, delivered=False)
+                elif existing.delivered:
+                    entries[command.id] = replace(existing, delivered=False)
             if entries != self._entries:
-                self._keep(entries, "コマンドを受け付けられません")
+                self._try_write(entries, "コマンドを受け付けられません")
 
-    def wait(self, wanted: Callable[[Entry], bool], seconds: float) -> Entry | None:
-        """The oldest entry that is not delivered yet and wanted; waits up to `seconds` for one."""
+    def wait(self, matches: Callable[[Entry], bool], seconds: float) -> Entry | None:
+        """The oldest entry that is not delivered yet and that `matches`; waits up to `seconds` for one."""
 
-        def found() -> Entry | None:
+        def oldest_match() -> Entry | None:
             rows = (entry for _, entry in sorted(self._entries.items()))
-            return next((entry for entry in rows if not entry.delivered and wanted(entry)), None)
+            return next((entry for entry in rows if not entry.delivered and matches(entry)), None)
 
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or found(), seconds)
-            return None if self._closed else found()
+            self._changed.wait_for(lambda: self._closed or oldest_match(), seconds)
+            return None if self._closed else oldest_match()
 
     def close(self) -> None:
-        """The agent ends: nobody waits any more."""
+        """Ends all waits, when the agent shuts down."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def finish(self, command_id: int, report: Mapping[str, Any]) -> None:
-        """The command is done or failed; from now on it is only reported. Raises OSError when that cannot be kept."""
+        """Store the final report of a command; from now on it is only reported. Raises OSError when that fails."""
         with self._changed:
             self._write({**self._entries, command_id: replace(self._entries[command_id], report=report)})
 
     def delivered(self, command_id: int) -> None:
-        """The service knows the end of it."""
+        """The service has the final report."""
         with self._changed:
             entries = {**self._entries, command_id: replace(self._entries[command_id], delivered=True)}
-            over = sorted(number for number, entry in entries.items() if entry.delivered)[:-KEPT]
-            for number in over:
-                del entries[number]
-            self._keep(entries, "コマンドの記録を保存できません")
+            expired = sorted(entry_id for entry_id, entry in entries.items() if entry.delivered)[:-KEPT]
+            for entry_id in expired:
+                del entries[entry_id]
+            self._try_write(entries, "コマンドの記録を保存できません")
 
     def figures(self) -> list[dict[str, Any]]:
         """For the bundle: each command with its state, without arguments."""
@@ -98,12 +99,12 @@ class Book:
                 for entry in self._entries.values()
             ]
 
-    def _keep(self, entries: dict[int, Entry], words: str) -> None:
+    def _try_write(self, entries: dict[int, Entry], text: str) -> None:
         try:
             self._write(entries)
         except OSError as error:
-            # Nothing is lost: the service repeats a command until it has been reported on.
-            log.error("%s（%s）。ディスクの空き容量を確認してください。", words, error.strerror)
+            # Nothing is lost: the service repeats a command until it is reported.
+            log.error("%s（%s）。ディスクの空き容量を確認してください。", text, error.strerror)
 
     def _write(self, entries: dict[int, Entry]) -> None:
         write_private(self._path, json.dumps([asdict(entry) for entry in entries.values()], ensure_ascii=False))
@@ -112,5 +113,5 @@ class Book:
 
 
 def forget(state_dir: Path) -> None:
-    """Another terminal takes this PC over; the commands were for the one before. Raises OSError."""
+    """Delete the commands of the previous terminal, when this PC is enrolled for another one. Raises OSError."""
     (state_dir / FILE_NAME).unlink(missing_ok=True)

@@ -1,4 +1,5 @@
-"""send_bundle: one zip for support: the log's end, settings, spool, readings, versions, serial ports. No secret."""
+"""send_bundle: uploads one zip for support: end of the log, settings, spool, readings, versions, serial ports. It has
+no secrets."""
 
 import io
 import json
@@ -25,7 +26,7 @@ _LIBRARIES = ("cryptography", "httpx2", "psutil", "pyserial")
 
 
 def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str, Any]:
-    """Hand the bundle in. Returns its size. Raises CommandFailed, Cancelled, Stopped."""
+    """Upload the bundle. Returns its size. Raises CommandFailed, Cancelled, Stopped."""
     content = make(context)
     backoff = Backoff()
     while True:
@@ -41,12 +42,12 @@ def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str,
 def make(context: Context) -> bytes:
     """The zip, 5 MB at most."""
     log_bytes = LOG_BYTES
-    while len(content := _zipped(context, log_bytes)) > MAX_BUNDLE_BYTES:
+    while len(content := _build_zip(context, log_bytes)) > MAX_BUNDLE_BYTES:
         log_bytes //= 2
     return content
 
 
-def _zipped(context: Context, log_bytes: int) -> bytes:
+def _build_zip(context: Context, log_bytes: int) -> bytes:
     texts = {
         "log.txt": logs.tail(context.settings.state_dir, log_bytes),
         "settings.json": _json(_settings(context)),
@@ -59,7 +60,7 @@ def _zipped(context: Context, log_bytes: int) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():
-            # No log line carries a token; should one ever, it does not leave this PC.
+            # Log lines contain no token; if one ever did, it would be masked here.
             for token in context.tokens.candidates():
                 text = text.replace(token, "***")
             archive.writestr(name, text)
@@ -67,7 +68,7 @@ def _zipped(context: Context, log_bytes: int) -> bytes:
 
 
 def _settings(context: Context) -> dict[str, Any]:
-    """The settings file holds no secret: the token is elsewhere, and the keys are public."""
+    """The settings contain no secret: the token is in another file, and the keys are public."""
     keys = [key.hex() for key in context.settings.firmware_public_keys]
     return {**asdict(context.settings), "firmware_public_keys": keys}
 

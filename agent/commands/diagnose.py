@@ -1,4 +1,4 @@
-"""diagnose: everything that support would ask for on the phone, looked at in a few seconds."""
+"""diagnose: checks in a few seconds what support would otherwise ask by telephone."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import psutil
 
 from agent import __version__
 from agent.commands import Cancelled, Stopped
-from agent.commands.report import Progress, Told
+from agent.commands.report import Acknowledged, Progress
 from agent.context import Context
 from agent.tc200 import TerminalError
 
@@ -23,7 +23,7 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at; `detail` is Japanese."""
+    """The result of one check; `detail` is Japanese."""
 
     name: str
     ok: bool
@@ -31,8 +31,9 @@ class Check:
 
 
 def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str, Any]:
-    """All checks; one that breaks is a finding, not an end. Raises Cancelled, Stopped."""
-    looks: tuple[tuple[str, Callable[[], Check]], ...] = (
+    """Runs all checks; one that fails with an error is reported and does not stop the others. Raises Cancelled,
+    Stopped."""
+    checks: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("service", lambda: _service(progress)),
         ("clock", lambda: _clock(context)),
         ("disk", lambda: _disk(context)),
@@ -43,12 +44,12 @@ def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str,
         ("spool", lambda: _spool(context)),
         ("agent", lambda: _agent(context)),
     )
-    return {"checks": [asdict(_looked(name, look)) for name, look in looks]}
+    return {"checks": [asdict(_run_check(name, check)) for name, check in checks]}
 
 
-def _looked(name: str, look: Callable[[], Check]) -> Check:
+def _run_check(name: str, check: Callable[[], Check]) -> Check:
     try:
-        return look()
+        return check()
     except (Cancelled, Stopped):
         raise
     except TerminalError as error:
@@ -58,17 +59,17 @@ def _looked(name: str, look: Callable[[], Check]) -> Check:
 
 
 def _service(progress: Progress) -> Check:
-    told: Told = progress.hear("diagnosing")
-    way = told.tls or "暗号化なし（このPC自身のサービス）"
-    return Check("service", True, f"往復 {told.seconds * 1000:.0f} ミリ秒、{way}")
+    answer: Acknowledged = progress.report_and_wait("diagnosing")
+    encryption = answer.tls or "暗号化なし（このPC自身のサービス）"
+    return Check("service", True, f"往復 {answer.seconds * 1000:.0f} ミリ秒、{encryption}")
 
 
 def _clock(context: Context) -> Check:
     skew = context.recent.clock_skew
     if skew is None:
         return Check("clock", False, "サービスの時刻とまだ比べていません")
-    words = f"サービスより {abs(skew):.1f} 秒{'進んで' if skew >= 0 else '遅れて'}います"
-    return Check("clock", abs(skew) <= CLOCK_LIMIT_SECONDS, words)
+    text = f"サービスより {abs(skew):.1f} 秒{'進んで' if skew >= 0 else '遅れて'}います"
+    return Check("clock", abs(skew) <= CLOCK_LIMIT_SECONDS, text)
 
 
 def _disk(context: Context) -> Check:
@@ -80,8 +81,8 @@ def _disk(context: Context) -> Check:
 
 def _memory() -> Check:
     usage = psutil.virtual_memory()
-    words = f"使用率 {usage.percent:.1f}%、空き {usage.available / _MIB:,.0f} MiB"
-    return Check("memory", usage.percent < FULL_PERCENT, words)
+    text = f"使用率 {usage.percent:.1f}%、空き {usage.available / _MIB:,.0f} MiB"
+    return Check("memory", usage.percent < FULL_PERCENT, text)
 
 
 def _serial_port(context: Context) -> Check:
@@ -95,12 +96,12 @@ def _serial_port(context: Context) -> Check:
 def _terminal(context: Context) -> Check:
     with context.line.open() as terminal:
         info = terminal.info()
-    words = f"シリアル番号 {info.serial_number}、機種 {info.model}、ファームウェア {info.firmware_version}"
+    text = f"シリアル番号 {info.serial_number}、機種 {info.model}、ファームウェア {info.firmware_version}"
     if info.on_trial:
-        words += "（試用中）"
+        text += "（試用中）"
     if info.serial_number != context.serial_number:
-        return Check("terminal", False, f"{words}（登録: {context.serial_number}）")
-    return Check("terminal", True, words)
+        return Check("terminal", False, f"{text}（登録: {context.serial_number}）")
+    return Check("terminal", True, text)
 
 
 def _terminal_state(context: Context) -> Check:
@@ -113,12 +114,12 @@ def _terminal_state(context: Context) -> Check:
 
 def _spool(context: Context) -> Check:
     waiting, rejected = context.spool.count(), len(context.spool.rejected())
-    words = f"未送信 {waiting} 件（上限 {context.settings.spool_limit} 件）、除外 {rejected} 件"
-    return Check("spool", waiting <= BACKLOG_LIMIT and not rejected, words)
+    text = f"未送信 {waiting} 件（上限 {context.settings.spool_limit} 件）、除外 {rejected} 件"
+    return Check("spool", waiting <= BACKLOG_LIMIT and not rejected, text)
 
 
 def _agent(context: Context) -> Check:
-    up = datetime.now(UTC) - context.recent.started_at
+    uptime = datetime.now(UTC) - context.recent.started_at
     memory = psutil.Process(os.getpid()).memory_info().rss / _MIB
-    words = f"版 {__version__}、稼働 {up.total_seconds() / 3600:.1f} 時間、メモリ {memory:.0f} MiB"
-    return Check("agent", True, f"{words}、Python {platform.python_version()}、{platform.platform(terse=True)}")
+    text = f"版 {__version__}、稼働 {uptime.total_seconds() / 3600:.1f} 時間、メモリ {memory:.0f} MiB"
+    return Check("agent", True, f"{text}、Python {platform.python_version()}、{platform.platform(terse=True)}")

@@ -1,7 +1,7 @@
-"""How a command tells the service where it stands, and hears whether to go on.
+"""Reports the progress of a command to the service, whose answer says whether to continue.
 
-Progress is told at every new step and every five seconds, and never holds up the work; the end is told until the
-service knows it.
+Progress is reported at every new step and every five seconds, and does not delay the work; the final report is repeated
+until the service has it.
 """
 
 import logging
@@ -16,7 +16,7 @@ import httpx2
 from agent.backoff import Backoff
 from agent.commands import Cancelled, Stopped
 from agent.config import Settings
-from agent.send import Failed, Unauthorised, detail, failed, not_the_service
+from agent.send import Failed, Unauthorised, detail, failed, unexpected_answer
 from agent.tokens import Tokens
 from agent.transport import Answer, Transport, bundle_url, command_url, describe, request_headers, token_url
 
@@ -24,14 +24,14 @@ PROGRESS_SECONDS = 5.0
 # Five megabytes over a shop's uplink of 200 kbit/s.
 BUNDLE_SECONDS = 240.0
 MAX_MESSAGE_CHARACTERS = 500
-_GONE_FOR_GOOD = (400, 404, 409, 410, 413, 422)
+_REFUSED_STATUSES = (400, 404, 409, 410, 413, 422)
 
 log = logging.getLogger("agent")
 
 
 @dataclass(frozen=True)
-class Told:
-    """The service has it. `go_on`: False when it wants no more of this command."""
+class Acknowledged:
+    """The service has the report. `go_on`: False when it has cancelled the command."""
 
     go_on: bool
     seconds: float
@@ -40,80 +40,84 @@ class Told:
 
 @dataclass(frozen=True)
 class Refused:
-    """The service will never take this; asking again changes nothing."""
+    """The service will never accept this; a retry does not help."""
 
     status: int
     reason: str
 
 
-class Desk:
-    """The service's side of the commands, with the present token or the next one. Used by one thread at a time."""
+class CommandClient:
+    """Client for the service's command endpoints, with the current token or the next one. Used by one thread at a
+    time."""
 
     def __init__(self, settings: Settings, tokens: Tokens) -> None:
         self.transport = Transport(settings.service_url, settings.http_timeout_seconds)
         self.tokens = tokens
 
-    def report(self, command_id: int, body: Mapping[str, Any]) -> Told | Refused | Unauthorised | Failed:
-        """Tell where the command stands. Never raises for what network or service do."""
+    def report(self, command_id: int, body: Mapping[str, Any]) -> Acknowledged | Refused | Unauthorised | Failed:
+        """Report the state of a command. Never raises for errors of network or service."""
         started = monotonic()
         url = command_url(self.transport.url, command_id)
-        outcome = self._tried(lambda headers: self.transport.request("POST", url, headers, json=body), use_token=True)
+        outcome = self._send_with_tokens(
+            lambda headers: self.transport.request("POST", url, headers, json=body), use_token=True
+        )
         if not isinstance(outcome, Answer):
             return outcome
         go_on = outcome.json_object().get("go_on")
         if not isinstance(go_on, bool):
-            return not_the_service(outcome)
-        return Told(go_on, monotonic() - started, outcome.tls)
+            return unexpected_answer(outcome)
+        return Acknowledged(go_on, monotonic() - started, outcome.tls)
 
     def put_bundle(self, command_id: int, content: bytes) -> Answer | Refused | Unauthorised | Failed:
-        """Hand in the zip. Never raises for what network or service do."""
+        """Upload the zip. Never raises for errors of network or service."""
         url = bundle_url(self.transport.url, command_id)
-        zipped = {"Content-Type": "application/zip"}
-        return self._tried(
+        content_type = {"Content-Type": "application/zip"}
+        return self._send_with_tokens(
             lambda headers: self.transport.request(
-                "PUT", url, headers | zipped, content=content, timeout=BUNDLE_SECONDS
+                "PUT", url, headers | content_type, content=content, timeout=BUNDLE_SECONDS
             )
         )
 
     def put_token(self, token: str, sha256: str) -> Answer | Refused | Unauthorised | Failed:
-        """Name the next token's hash, with exactly this token. Never raises for what network or service do."""
+        """Send the next token's hash, authenticated with exactly this token. Never raises for errors of network or
+        service."""
         url, body = token_url(self.transport.url), {"token_sha256": sha256}
-        return self._read(lambda: self.transport.request("PUT", url, request_headers(token), json=body))
+        return self._request(lambda: self.transport.request("PUT", url, request_headers(token), json=body))
 
     def close(self) -> None:
         """Close the connection."""
         self.transport.close()
 
-    def _tried(
+    def _send_with_tokens(
         self, send: Callable[[dict[str, str]], Answer], *, use_token: bool = False
     ) -> Answer | Refused | Unauthorised | Failed:
         outcome: Answer | Refused | Unauthorised | Failed = Failed("トークンがありません")
         for token in self.tokens.candidates():
             headers = request_headers(token)
-            outcome = self._read(lambda headers=headers: send(headers))  # type: ignore[misc]
+            outcome = self._request(lambda headers=headers: send(headers))  # type: ignore[misc]
             if use_token and isinstance(outcome, Answer) and "go_on" in outcome.json_object():
                 self.tokens.use(token)
             if not isinstance(outcome, Unauthorised):
                 break
         return outcome
 
-    def _read(self, send: Callable[[], Answer]) -> Answer | Refused | Unauthorised | Failed:
+    def _request(self, send: Callable[[], Answer]) -> Answer | Refused | Unauthorised | Failed:
         try:
             answer = send()
         except httpx2.HTTPError as error:
             return Failed(describe(error))
         if answer.status == 401:
             return Unauthorised(detail(answer))
-        if answer.status in _GONE_FOR_GOOD:
+        if answer.status in _REFUSED_STATUSES:
             return Refused(answer.status, detail(answer))
         return answer if 200 <= answer.status < 300 else failed(answer)
 
 
 class Progress:
-    """One command's reports."""
+    """The progress reports of one command."""
 
-    def __init__(self, desk: Desk, command_id: int, stop: Event) -> None:
-        """`stop`: the agent is ending."""
+    def __init__(self, desk: CommandClient, command_id: int, stop: Event) -> None:
+        """`stop`: set when the agent shuts down."""
         self.desk = desk
         self.command_id = command_id
         self._stop = stop
@@ -123,7 +127,7 @@ class Progress:
         self._not_before = 0.0
 
     def tell(self, step: str, percent: int | None = None, message: str | None = None) -> None:
-        """Report when the step is new or five seconds are over; a report that fails is left out.
+        """Report when the step is new or five seconds have passed; a report that fails is skipped.
 
         Raises Cancelled, Stopped.
         """
@@ -132,14 +136,14 @@ class Progress:
         if monotonic() < self._not_before and (step == self._step or self._failing):
             return
         outcome = self._report(step, percent, message)
-        if isinstance(outcome, Told):
+        if isinstance(outcome, Acknowledged):
             self._step = step
 
-    def hear(self, step: str) -> Told:
-        """Report until the service has said that it may go on. Raises Cancelled, Stopped."""
+    def report_and_wait(self, step: str) -> Acknowledged:
+        """Report until the service has answered that the command may continue. Raises Cancelled, Stopped."""
         while True:
             outcome = self._report(step, None, None)
-            if isinstance(outcome, Told):
+            if isinstance(outcome, Acknowledged):
                 self._step = step
                 return outcome
             if isinstance(outcome, Refused):
@@ -147,17 +151,17 @@ class Progress:
             self.pause(wait_seconds(outcome, self._backoff))
 
     def pause(self, seconds: float) -> None:
-        """Raises Stopped as soon as the agent ends."""
+        """Wait for so many seconds. Raises Stopped as soon as the agent shuts down."""
         if self._stop.wait(seconds):
             raise Stopped
 
     def _report(
         self, step: str | None, percent: int | None, message: str | None
-    ) -> Told | Refused | Unauthorised | Failed:
+    ) -> Acknowledged | Refused | Unauthorised | Failed:
         body = {"state": "running", "step": step, "percent": percent, "message": message, "result": None}
         outcome = self.desk.report(self.command_id, body)
-        self._failing = not isinstance(outcome, Told)
-        if isinstance(outcome, Told):
+        self._failing = not isinstance(outcome, Acknowledged)
+        if isinstance(outcome, Acknowledged):
             self._backoff.reset()
             self._not_before = monotonic() + PROGRESS_SECONDS
             if not outcome.go_on:
@@ -169,18 +173,18 @@ class Progress:
 
 
 def wait_seconds(outcome: Refused | Unauthorised | Failed, backoff: Backoff) -> float:
-    """How long to wait before asking again: what the service asked for, and the back-off on top."""
-    asked = outcome.retry_after if isinstance(outcome, Failed) else None
-    return (asked or 0.0) + backoff.next_delay()
+    """The pause before the next attempt: the service's Retry-After plus the back-off."""
+    retry_after = outcome.retry_after if isinstance(outcome, Failed) else None
+    return (retry_after or 0.0) + backoff.next_delay()
 
 
-def final(state: str, message: str | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The wire form of the last report."""
-    words = message[:MAX_MESSAGE_CHARACTERS] if message else None
+def final_report(state: str, message: str | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The request body of the final report."""
+    text = message[:MAX_MESSAGE_CHARACTERS] if message else None
     return {
         "state": state,
         "step": None,
         "percent": 100 if state == "done" else None,
-        "message": words,
+        "message": text,
         "result": result,
     }

@@ -1,4 +1,4 @@
-"""rotate_token: a new token, made here; the service hears only its hash."""
+"""rotate_token: a new token, generated here; only its hash is sent to the service."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from agent.transport import Answer
 def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an empty result. Raises CommandFailed, Cancelled, Stopped.
 
-    The next token is on disk before it is named. When the answer is lost, the present token is refused (the naming went
-    through: the next one is the present one) or taken (it did not, and is repeated).
+    The next token is on disk before its hash is sent. When the answer is lost, the current token is then either refused
+    (the service has the new one) or accepted (the rotation did not reach the service and is repeated).
     """
     try:
         token = context.tokens.prepare()
@@ -25,13 +25,13 @@ def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str,
         raise CommandFailed("no_space", str(error)) from error
     backoff = Backoff()
     while token in context.tokens.candidates()[1:]:
-        present = context.tokens.candidates()[0]
-        outcome = progress.desk.put_token(present, hashlib.sha256(token.encode()).hexdigest())
+        current = context.tokens.candidates()[0]
+        outcome = progress.desk.put_token(current, hashlib.sha256(token.encode()).hexdigest())
         if isinstance(outcome, Answer):
             context.tokens.use(token)
         elif isinstance(outcome, Unauthorised):
-            # Perhaps an earlier naming went through. This report tries both tokens and keeps the one that is taken.
-            progress.hear("rotating")
+            # Perhaps an earlier rotation succeeded. This report tries both tokens and uses the one that is accepted.
+            progress.report_and_wait("rotating")
         elif isinstance(outcome, Refused):
             raise CommandFailed("refused", f"新しいトークンは受け付けられませんでした: {outcome.reason}")
         else:

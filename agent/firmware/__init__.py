@@ -1,5 +1,5 @@
 """A firmware update, from the signed order to the TC-200 that runs it.
 
-order.py (signature) -> download.py (ranges, SHA-256) -> device.py (pieces, restart, trial) -> update.py leads
-                                 journal.py: where it stands, on disk before each step
+order.py (signature) -> download.py (ranges, SHA-256) -> device.py (chunks) -> trial.py (restart, trial)
+update.py runs these steps; journal.py saves the reached step on disk before each of them.
 """

@@ -1,4 +1,4 @@
-"""The TC-200's side of an update: pieces over the serial line, given back every two seconds so that readings go on."""
+"""Sends an update to the TC-200: chunks over the serial line, which is released every two seconds for readings."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,11 +15,11 @@ from agent.tc200 import Garbled, Info, Offer, Refused, Terminal, TerminalError
 
 SLICE_SECONDS = 2.0
 LOOK_SECONDS = 1.0
-# The terminal may be unplugged, or busy with a payment, for so long before an update is given up.
+# The terminal may be unplugged, or busy with a payment, for this time before an update fails.
 PATIENCE_SECONDS = 900.0
-# A terminal that forgets the file (a restart of its own) is sent it again so often.
-MAX_BEGINNINGS = 5
-_STANDSTILLS = 10
+# How often the file is sent again to a terminal that has lost it (because it restarted).
+MAX_TRANSFERS = 5
+_MAX_STALLS = 10
 
 _T = TypeVar("_T")
 
@@ -29,7 +29,7 @@ class WrongTerminal(TerminalError):
 
 
 class Device:
-    """The one TC-200 this PC is enrolled for."""
+    """The TC-200 that this PC is enrolled for."""
 
     def __init__(self, line: SharedLine, serial_number: str, progress: Progress) -> None:
         self.line = line
@@ -37,15 +37,15 @@ class Device:
         self._progress = progress
 
     def ask(self, work: Callable[[Terminal, Info], _T]) -> _T:
-        """One turn on the line, with the right terminal. Raises TerminalError."""
+        """Run `work` on the open line, if the right terminal is connected. Raises TerminalError."""
         with self.line.open() as terminal:
             info = terminal.info()
             if info.serial_number != self._serial_number:
                 raise WrongTerminal(f"登録と異なるTC-200が接続されています（{info.serial_number}）")
             return work(terminal, info)
 
-    def ask_patiently(self, work: Callable[[Terminal, Info], _T], seconds: float | None = None) -> _T:
-        """Again and again, while the terminal is away or busy.
+    def ask_with_retries(self, work: Callable[[Terminal, Info], _T], seconds: float | None = None) -> _T:
+        """As `ask`, and retry while the terminal is not reachable or busy.
 
         Raises CommandFailed (device_lost, or device_refused when it stayed busy), Refused for any other refusal,
         Stopped.
@@ -65,9 +65,9 @@ class Device:
             self._progress.pause(LOOK_SECONDS)
 
     def send(self, order: Order, path: Path) -> None:
-        """Hand the file over; what the terminal has of it is not sent again.
+        """Send the file; parts that the terminal already has are not sent again.
 
-        Raises CommandFailed, Cancelled (the terminal has forgotten the file then), Refused, Stopped.
+        Raises CommandFailed, Cancelled (the terminal has discarded the file then), Refused, Stopped.
         """
         try:
             self._send(order, path)
@@ -77,7 +77,7 @@ class Device:
 
     def _send(self, order: Order, path: Path) -> None:
         content = path.read_bytes()
-        for _ in range(MAX_BEGINNINGS):
+        for _ in range(MAX_TRANSFERS):
             offer = self.begin(order)
             try:
                 return self._send_from(offer, content)
@@ -88,20 +88,22 @@ class Device:
 
     def begin(self, order: Order) -> Offer:
         """Announce the file. Raises CommandFailed, Refused, Stopped."""
-        return self.ask_patiently(lambda terminal, _: terminal.begin_firmware(order.version, order.size, order.sha256))
+        return self.ask_with_retries(
+            lambda terminal, _: terminal.begin_firmware(order.version, order.size, order.sha256)
+        )
 
     def _send_from(self, offer: Offer, content: bytes) -> None:
-        offset, standstills = offer.offset, 0
+        offset, stalls = offer.offset, 0
         while offset < len(content):
             self._progress.tell(INSTALLING, 100 * offset // len(content))
-            reached = self.ask_patiently(partial(_slice, content, offset, offer.chunk))
-            standstills = standstills + 1 if reached <= offset else 0
-            if standstills > _STANDSTILLS:
+            next_offset = self.ask_with_retries(partial(_slice, content, offset, offer.chunk))
+            stalls = stalls + 1 if next_offset <= offset else 0
+            if stalls > _MAX_STALLS:
                 raise CommandFailed("device_lost", "TC-200がデータの受信を進めません。", rolled_back=False)
-            offset = reached
+            offset = next_offset
 
     def abort(self) -> None:
-        """Let the terminal forget the file; one that cannot be asked forgets it with the next one."""
+        """Make the terminal discard the file; if it is not reachable, it discards the file at the next FWBEGIN."""
         try:
             self.ask(lambda terminal, _: terminal.abort_firmware())
         except (TerminalError, Stopped):
@@ -109,12 +111,12 @@ class Device:
 
 
 def _slice(content: bytes, offset: int, chunk: int, terminal: Terminal, _: Info) -> int:
-    end = monotonic() + SLICE_SECONDS
-    while monotonic() < end and (piece := content[offset : offset + chunk]):
-        wanted = terminal.send_firmware(offset, piece)
-        if wanted > len(content):
+    deadline = monotonic() + SLICE_SECONDS
+    while monotonic() < deadline and (data := content[offset : offset + chunk]):
+        next_offset = terminal.send_firmware(offset, data)
+        if next_offset > len(content):
             raise Garbled("TC-200の応答の値が正しくありません（FWDATA）")
-        if wanted <= offset:
-            return wanted
-        offset = wanted
+        if next_offset <= offset:
+            return next_offset
+        offset = next_offset
     return offset

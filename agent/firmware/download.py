@@ -1,4 +1,4 @@
-"""Fetches the firmware file in as many pieces as the line breaks it into, and believes its SHA-256 only."""
+"""Downloads the firmware file, resuming after each interruption, and checks its SHA-256."""
 
 import errno
 import hashlib
@@ -22,62 +22,62 @@ from agent.transport import Answer, describe, firmware_url, request_headers
 
 SPARE_BYTES = 16 * 1024 * 1024
 SYNC_BYTES = 1024 * 1024
-# So long without a single new byte, and the download is given up.
+# After this time without a new byte the download fails.
 PATIENCE_SECONDS = 24 * 3600.0
-_ASK_AGAIN = (401, 408, 425, 429)
+_RETRY_STATUSES = (401, 408, 425, 429)
 
 log = logging.getLogger("agent")
 
 
 def fetch(order: Order, path: Path, progress: Progress) -> None:
-    """Bring the file to `path`, going on where an earlier try ended.
+    """Download the file to `path`, resuming where an earlier attempt ended.
 
     Raises CommandFailed (no_space, download_failed, bad_checksum), Cancelled, Stopped.
     """
     for last in (False, True):
-        _complete(order, path, progress)
+        _download(order, path, progress)
         progress.tell("verifying")
         if _sha256(path) == order.sha256:
             return
-        # Put together from pieces, perhaps around a power cut: once more from the start, in one piece.
+        # The parts do not match, perhaps after a power cut: download once more from the start.
         path.unlink()
         if last:
             raise CommandFailed("bad_checksum", "ファームウェアのSHA-256が一致しません。", rolled_back=False)
         log.warning("ファームウェアのSHA-256が一致しないため、最初から取得し直します。")
 
 
-def _complete(order: Order, path: Path, progress: Progress) -> None:
+def _download(order: Order, path: Path, progress: Progress) -> None:
     backoff = Backoff()
-    have = _have(path, order)
+    received = _received_bytes(path, order)
     deadline = monotonic() + PATIENCE_SECONDS
-    while have < order.size:
-        _check_space(order, path, have)
-        progress.tell(DOWNLOADING, 100 * have // order.size)
-        outcome = _one_try(order, path, have, progress)
-        grown, have = _have(path, order) != have, _have(path, order)
-        if grown:
+    while received < order.size:
+        _check_space(order, path, received)
+        progress.tell(DOWNLOADING, 100 * received // order.size)
+        outcome = _attempt(order, path, received, progress)
+        has_new_bytes, received = _received_bytes(path, order) != received, _received_bytes(path, order)
+        if has_new_bytes:
             deadline = monotonic() + PATIENCE_SECONDS
             backoff.reset()
-        if have >= order.size:
+        if received >= order.size:
             return
-        log.warning("ファームウェアの取得が中断しました: %s（%d / %d バイト）。", outcome.reason, have, order.size)
+        log.warning("ファームウェアの取得が中断しました: %s（%d / %d バイト）。", outcome.reason, received, order.size)
         if monotonic() > deadline:
-            words = f"ファームウェアを取得できません: {outcome.reason}"
-            raise CommandFailed("download_failed", words, rolled_back=False)
+            text = f"ファームウェアを取得できません: {outcome.reason}"
+            raise CommandFailed("download_failed", text, rolled_back=False)
         progress.pause(wait_seconds(outcome, backoff))
 
 
-def _one_try(order: Order, path: Path, have: int, progress: Progress) -> Failed | Unauthorised:
-    """One request, written down as it comes. Returns why it ended, also when the file is whole."""
+def _attempt(order: Order, path: Path, received: int, progress: Progress) -> Failed | Unauthorised:
+    """One request, whose bytes are written as they arrive. Returns why it ended, also when the file is complete."""
     outcome: Failed | Unauthorised = Failed("接続が切れました")
-    desk = progress.desk
-    url = firmware_url(desk.transport.url, order.task_id)
-    # The file may be withdrawn or replaced in the meantime; then the service sends it whole.
-    part = {"Range": f"bytes={have}-", "If-Range": f'"{order.sha256}"'} if have else {}
-    for token in desk.tokens.candidates():
+    client = progress.desk
+    url = firmware_url(client.transport.url, order.task_id)
+    # If-Range: when the file was replaced meanwhile, the service sends the whole file.
+    range_headers = {"Range": f"bytes={received}-", "If-Range": f'"{order.sha256}"'} if received else {}
+    for token in client.tokens.candidates():
         try:
-            with desk.transport.download(url, request_headers(token) | part) as response:
-                outcome = _take(response, order, path, have, progress)
+            with client.transport.download(url, request_headers(token) | range_headers) as response:
+                outcome = _receive(response, order, path, received, progress)
         except httpx2.HTTPError as error:
             return Failed(describe(error))
         except OSError as error:
@@ -87,24 +87,26 @@ def _one_try(order: Order, path: Path, have: int, progress: Progress) -> Failed 
     return outcome
 
 
-def _take(response: httpx2.Response, order: Order, path: Path, have: int, progress: Progress) -> Failed | Unauthorised:
+def _receive(
+    response: httpx2.Response, order: Order, path: Path, received: int, progress: Progress
+) -> Failed | Unauthorised:
     if response.status_code == 206:
-        if _range_start(response) != have:
-            # Not the piece that was asked for: begin anew, without a range.
+        if _range_start(response) != received:
+            # Not the requested range: start again without a range.
             path.unlink(missing_ok=True)
             return Failed("サービスの応答の範囲が正しくありません")
     elif response.status_code != 200:
-        return _refused(response, path)
+        return _error_outcome(response, path)
     with open(path, "ab" if response.status_code == 206 else "wb") as file:
-        _write_down(response, order, file, progress)
+        _write(response, order, file, progress)
     return Failed("接続が切れました")
 
 
-def _write_down(response: httpx2.Response, order: Order, file: BinaryIO, progress: Progress) -> None:
+def _write(response: httpx2.Response, order: Order, file: BinaryIO, progress: Progress) -> None:
     size = synced = file.tell()
     try:
         for chunk in response.iter_raw():
-            # More than was signed is never the file; its length alone must not fill the disk.
+            # Bytes beyond the signed size are dropped, so that they cannot fill the disk.
             chunk = chunk[: order.size - size]
             file.write(chunk)
             size += len(chunk)
@@ -118,7 +120,7 @@ def _write_down(response: httpx2.Response, order: Order, file: BinaryIO, progres
         _sync(file)
 
 
-def _refused(response: httpx2.Response, path: Path) -> Failed | Unauthorised:
+def _error_outcome(response: httpx2.Response, path: Path) -> Failed | Unauthorised:
     answer = Answer(response.status_code, response.headers, response.read()[:4096])
     if answer.status == 401:
         return Unauthorised(detail(answer))
@@ -127,7 +129,7 @@ def _refused(response: httpx2.Response, path: Path) -> Failed | Unauthorised:
     if answer.status == 416:
         path.unlink(missing_ok=True)
         return Failed(detail(answer))
-    if 400 <= answer.status < 500 and answer.status not in _ASK_AGAIN:
+    if 400 <= answer.status < 500 and answer.status not in _RETRY_STATUSES:
         raise CommandFailed("download_failed", f"ファームウェアを取得できません: {detail(answer)}", rolled_back=False)
     return failed(answer)
 
@@ -137,7 +139,7 @@ def _range_start(response: httpx2.Response) -> int | None:
     return int(match[1]) if match else None
 
 
-def _have(path: Path, order: Order) -> int:
+def _received_bytes(path: Path, order: Order) -> int:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
@@ -145,11 +147,11 @@ def _have(path: Path, order: Order) -> int:
     return size if size <= order.size else 0
 
 
-def _check_space(order: Order, path: Path, have: int) -> None:
+def _check_space(order: Order, path: Path, received: int) -> None:
     free = shutil.disk_usage(path.parent).free
-    if free < order.size - have + SPARE_BYTES:
-        words = f"ディスクの空き容量が足りません（空き {free // 1024**2} MiB）。"
-        raise CommandFailed("no_space", words, rolled_back=False)
+    if free < order.size - received + SPARE_BYTES:
+        text = f"ディスクの空き容量が足りません（空き {free // 1024**2} MiB）。"
+        raise CommandFailed("no_space", text, rolled_back=False)
 
 
 def _no_space(error: OSError) -> CommandFailed:

@@ -1,4 +1,5 @@
-"""Where an update stands, on disk before each step: agent, PC and TC-200 may be switched off at any moment."""
+"""The step that an update has reached, saved on disk before each step: agent, PC and TC-200 may be switched off at any
+time."""
 
 import json
 import shutil
@@ -17,19 +18,19 @@ INSTALLING = "installing"
 RESTARTING = "restarting"
 CONFIRMING = "confirming"
 ROLLING_BACK = "rolling_back"
-# The new firmware runs and stays.
-KEPT = "kept"
+# The new firmware is confirmed.
+CONFIRMED = "kept"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The step an update has reached, and what the later ones must know."""
+class UpdateState:
+    """The step that an update has reached, and the facts that later steps need."""
 
     command_id: int
     step: str = DOWNLOADING
-    # The version before, known from the moment the TC-200 is asked to restart.
+    # The previous version, known when the TC-200 is told to restart.
     previous: str | None = None
-    # The error that the TC-200 had before the update: it is not the new firmware's.
+    # The error that the TC-200 had before the update: it is not caused by the new firmware.
     error_before: str | None = None
     commits: int = 0
     # Why it is being rolled back.
@@ -38,47 +39,47 @@ class Place:
 
 
 class Journal:
-    """The one update under way."""
+    """The journal of the running update."""
 
     def __init__(self, state_dir: Path, command_id: int) -> None:
-        """Take up this command's update where it was left; what another one left is removed.
+        """Load this command's update; files of another update are deleted.
 
         Raises OSError, StateError.
         """
         self.folder = state_dir / FOLDER
-        found = _read(self.folder / _FILE)
-        if found is not None and found.command_id == command_id:
-            self.place = found
+        saved = _read(self.folder / _FILE)
+        if saved is not None and saved.command_id == command_id:
+            self.state = saved
             return
         forget(state_dir)
         make_state_dir(self.folder)
-        self.place = Place(command_id)
+        self.state = UpdateState(command_id)
         self.reach(DOWNLOADING)
 
     def reach(self, step: str, **facts: Any) -> None:
-        """The update is about to begin this step. Raises OSError."""
-        self.place = replace(self.place, step=step, **facts)
-        write_private(self.folder / _FILE, json.dumps(asdict(self.place), ensure_ascii=False))
+        """Save that the update is about to begin this step. Raises OSError."""
+        self.state = replace(self.state, step=step, **facts)
+        write_private(self.folder / _FILE, json.dumps(asdict(self.state), ensure_ascii=False))
 
     def file(self, sha256: str) -> Path:
-        """Where the firmware file is put together."""
+        """The path of the downloaded firmware file."""
         return self.folder / f"{sha256}.part"
 
 
-def is_beyond_return(state_dir: Path, command_id: int) -> bool:
-    """Whether this command's update has asked the TC-200 to restart: it is led to its end, whoever calls it off."""
-    found = _read(state_dir / FOLDER / _FILE)
-    return found is not None and found.command_id == command_id and found.step not in (DOWNLOADING, INSTALLING)
+def is_past_commit(state_dir: Path, command_id: int) -> bool:
+    """Whether this command's update has told the TC-200 to restart: from then on it cannot be cancelled."""
+    saved = _read(state_dir / FOLDER / _FILE)
+    return saved is not None and saved.command_id == command_id and saved.step not in (DOWNLOADING, INSTALLING)
 
 
-def _read(path: Path) -> Place | None:
+def _read(path: Path) -> UpdateState | None:
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Place(**found)
+        values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return UpdateState(**values)
     except (OSError, ValueError, TypeError):
         return None
 
 
 def forget(state_dir: Path) -> None:
-    """Remove what an update left behind, file and journal."""
+    """Delete the files of an update, firmware and journal."""
     shutil.rmtree(state_dir / FOLDER, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What is to be installed, and the proof that the maker of the firmware says so."""
+"""The order of an update, and the check of the firmware maker's signature."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ class Order:
 
 
 def signed_bytes(version: str, size: int, sha256: str) -> bytes:
-    """What the signature is over."""
+    """The bytes that are signed."""
     return f"genba-firmware-1\n{version}\n{size}\n{sha256}\n".encode()
 
 
@@ -37,9 +37,9 @@ def read(arguments: Mapping[str, Any]) -> Order:
     try:
         task_id, version, size = arguments["task_id"], arguments["version"], arguments["size"]
         sha256, signature = arguments["sha256"], base64.b64decode(arguments["signature"], validate=True)
-        right = type(task_id) is int and type(size) is int and 0 < size <= MAX_BYTES
-        right = right and 1 <= len(version) <= MAX_FIRMWARE_CHARACTERS and version.isprintable()
-        if not (right and version == version.strip() and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+        is_valid = type(task_id) is int and type(size) is int and 0 < size <= MAX_BYTES
+        is_valid = is_valid and 1 <= len(version) <= MAX_FIRMWARE_CHARACTERS and version.isprintable()
+        if not (is_valid and version == version.strip() and re.fullmatch(r"[0-9a-f]{64}", sha256)):
             raise ValueError
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error):
         raise CommandFailed("bad_signature", "更新の指示の形式が正しくありません。", rolled_back=False) from None
@@ -50,8 +50,8 @@ def verify(order: Order, public_keys: Iterable[bytes]) -> None:
     """Raises CommandFailed unless one of the keys signed exactly this version, size and content."""
     keys = tuple(public_keys)
     if not keys:
-        words = "設定ファイルに firmware_public_keys がないため、ファームウェアを検証できません。"
-        raise CommandFailed("bad_signature", words, rolled_back=False)
+        text = "設定ファイルに firmware_public_keys がないため、ファームウェアを検証できません。"
+        raise CommandFailed("bad_signature", text, rolled_back=False)
     message = signed_bytes(order.version, order.size, order.sha256)
     for key in keys:
         try:

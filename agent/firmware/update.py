@@ -1,7 +1,7 @@
-"""update_firmware: leads one update through its steps, from wherever the last run of the agent left it.
+"""update_firmware: runs one update through its steps, continuing at the step that the last run of the agent reached.
 
-Until FWCOMMIT nothing of the TC-200's firmware has changed and a cancelled update just ends. From then on it is led to
-one of two ends, whatever happens in between: the new firmware confirmed, or the one before running again.
+Until FWCOMMIT the TC-200's firmware is unchanged, and a cancelled update just ends. After FWCOMMIT the update always
+ends in one of two states: the new firmware is confirmed, or the previous one runs again.
 """
 
 from collections.abc import Mapping
@@ -25,54 +25,55 @@ from agent.state import StateError
 from agent.tc200 import Info, Refused, Terminal, TerminalError
 
 MAX_COMMITS = 3
-_TRANSFERS = 2
+_MAX_TRANSFERS = 2
 
 
 def run(context: Context, progress: Progress, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the version that runs now. Raises CommandFailed, Cancelled, Stopped.
 
-    The journal stays until the worker has written down the end: killed in between, the same end is found again.
+    The journal stays until the worker has saved the final report, so that an agent that is killed before finds the same
+    result again.
     """
-    wanted = order.read(arguments)
-    order.verify(wanted, context.settings.firmware_public_keys)
+    update_order = order.read(arguments)
+    order.verify(update_order, context.settings.firmware_public_keys)
     try:
         journal = Journal(context.settings.state_dir, progress.command_id)
-        Update(context, progress, wanted, journal).run()
+        Update(context, progress, update_order, journal).run()
     except Refused as refusal:
         raise CommandFailed("device_refused", f"{refusal}。", rolled_back=False) from refusal
     except (OSError, StateError) as error:
         raise CommandFailed("no_space", f"更新の状態を保存できません（{error}）。", rolled_back=False) from error
     finally:
         context.line.expect_absence(0)
-    return {"version": wanted.version}
+    return {"version": update_order.version}
 
 
 class Update:
-    """One update under way."""
+    """One running update."""
 
-    def __init__(self, context: Context, progress: Progress, wanted: order.Order, journal: Journal) -> None:
+    def __init__(self, context: Context, progress: Progress, update_order: order.Order, journal: Journal) -> None:
         self._line = context.line
         self._progress = progress
-        self._order = wanted
+        self._order = update_order
         self._journal = journal
         self._device = Device(context.line, context.serial_number, progress)
-        self._trial = Trial(self._device, progress, wanted.version, journal)
+        self._trial = Trial(self._device, progress, update_order.version, journal)
 
     def run(self) -> None:
-        """Go on from the journal's step to the end. Raises CommandFailed, Cancelled, Refused, OSError, Stopped."""
-        if self._journal.place.step in (DOWNLOADING, INSTALLING):
-            if self._runs_already():
+        """Continue from the journal's step to the end. Raises CommandFailed, Cancelled, Refused, OSError, Stopped."""
+        if self._journal.state.step in (DOWNLOADING, INSTALLING):
+            if self._is_installed():
                 return
             self._install()
-        while self._journal.place.step == RESTARTING:
+        while self._journal.state.step == RESTARTING:
             if not self._trial.await_restart():
-                self._once_more()
-        if self._journal.place.step == CONFIRMING:
+                self._reinstall()
+        if self._journal.state.step == CONFIRMING:
             self._trial.confirm()
-        if self._journal.place.step == ROLLING_BACK:
+        if self._journal.state.step == ROLLING_BACK:
             self._trial.roll_back()
 
-    def _runs_already(self) -> bool:
+    def _is_installed(self) -> bool:
         try:
             info = self._device.ask(lambda _, info: info)
         except TerminalError:
@@ -83,10 +84,10 @@ class Update:
         """From the download to FWCOMMIT."""
         path = self._journal.file(self._order.sha256)
         download.fetch(self._order, path, self._progress)
-        # The order may be days old by now: the device is not touched before the service has said that it stands.
-        self._progress.hear(INSTALLING)
+        # The order may be days old: the device is not changed before the service has confirmed the order.
+        self._progress.report_and_wait(INSTALLING)
         self._journal.reach(INSTALLING)
-        for _ in range(_TRANSFERS):
+        for _ in range(_MAX_TRANSFERS):
             try:
                 self._device.send(self._order, path)
                 if self._commit():
@@ -94,32 +95,32 @@ class Update:
             except (Cancelled, Refused):
                 self._device.abort()
                 raise
-            # What the terminal put together is not what was sent: once more from the start.
+            # The terminal's file is not what was sent: transfer it again from the start.
             self._device.abort()
             self._journal.reach(INSTALLING)
         raise CommandFailed("bad_checksum", "TC-200が受信したデータのSHA-256が一致しません。", rolled_back=False)
 
     def _commit(self) -> bool:
-        """Ask for the restart. False when the terminal's own sum of the file is wrong."""
-        previous, error_before = self._device.ask_patiently(_before)
+        """Request the restart. Returns False when the terminal's checksum of the file does not match."""
+        previous, error_before = self._device.ask_with_retries(_read_before)
         self._progress.tell(RESTARTING)
-        commits = self._journal.place.commits + 1
+        commits = self._journal.state.commits + 1
         self._journal.reach(RESTARTING, previous=previous, error_before=error_before, commits=commits)
         self._line.expect_absence(RESTART_SECONDS)
         try:
-            self._device.ask_patiently(_commit)
+            self._device.ask_with_retries(_commit)
         except Refused as refusal:
-            # NOT_BEGUN: an earlier FWCOMMIT went through, only its answer was lost.
+            # NOT_BEGUN: an earlier FWCOMMIT succeeded, only its answer was lost.
             if refusal.code not in ("BAD_SHA256", "NOT_BEGUN"):
                 raise
             return refusal.code == "NOT_BEGUN"
         return True
 
-    def _once_more(self) -> None:
-        """The terminal goes on with the old firmware as if nothing had been asked of it."""
-        if self._journal.place.commits >= MAX_COMMITS:
-            words = "TC-200が新しいファームウェアで起動しません。"
-            raise CommandFailed("wrong_version_after_restart", words, rolled_back=True)
+    def _reinstall(self) -> None:
+        """Install again: the terminal still runs the old firmware and has not started the new one."""
+        if self._journal.state.commits >= MAX_COMMITS:
+            text = "TC-200が新しいファームウェアで起動しません。"
+            raise CommandFailed("wrong_version_after_restart", text, rolled_back=True)
         self._install()
 
 
@@ -129,9 +130,9 @@ def _commit(terminal: Terminal, _: Info) -> None:
     except Refused:
         raise
     except TerminalError:
-        # Asked for, whatever came of the answer; what the terminal made of it shows after the restart.
+        # The request was sent, even if the answer was lost; the result shows after the restart.
         return
 
 
-def _before(terminal: Terminal, info: Info) -> tuple[str, str | None]:
+def _read_before(terminal: Terminal, info: Info) -> tuple[str, str | None]:
     return info.firmware_version, terminal.status().code

@@ -1,42 +1,42 @@
-"""From the command line to a scenario that plays."""
+"""Builds a scenario from the command line and runs it."""
 
 import argparse
 from collections.abc import Callable
 
 from agent.simulator.absences import Flapping, Outage
-from agent.simulator.obey import Manners
+from agent.simulator.obey import UpdateBehaviour
 from agent.simulator.oddities import ClockSkew, ClonedToken
-from agent.simulator.scenario import Cast, Scenario, run
+from agent.simulator.scenario import FleetOptions, Scenario, run
 from agent.simulator.steady import Steady
 from agent.simulator.storm import Storm
 
 _SCENARIOS: dict[str, Callable[[argparse.Namespace], Scenario]] = {
-    "steady": lambda chosen: Steady(chosen.interval, silent=chosen.silent, erroring=chosen.erroring),
-    "storm": lambda chosen: Storm(chosen.within),
-    "outage": lambda chosen: Steady(
-        chosen.interval, absence=Outage(chosen.down, chosen.after, chosen.lasting, chosen.within)
+    "steady": lambda options: Steady(options.interval, silent=options.silent, erroring=options.erroring),
+    "storm": lambda options: Storm(options.within),
+    "outage": lambda options: Steady(
+        options.interval, absence=Outage(options.down, options.after, options.lasting, options.within)
     ),
-    "flapping": lambda chosen: Steady(
-        chosen.interval, absence=Flapping(chosen.down, chosen.up_seconds, chosen.down_seconds)
+    "flapping": lambda options: Steady(
+        options.interval, absence=Flapping(options.down, options.up_seconds, options.down_seconds)
     ),
-    "bad-firmware": lambda chosen: Steady(chosen.interval),
-    "clock-skew": lambda chosen: ClockSkew(chosen.interval, chosen.skewed, chosen.skew_seconds),
-    "cloned-token": lambda chosen: ClonedToken(chosen.interval, chosen.cloned),
+    "bad-firmware": lambda options: Steady(options.interval),
+    "clock-skew": lambda options: ClockSkew(options.interval, options.skewed, options.skew_seconds),
+    "cloned-token": lambda options: ClonedToken(options.interval, options.cloned),
 }
 
 
-def play(chosen: argparse.Namespace) -> int:
-    """Returns the scenario's exit code. Raises SimulatorError."""
-    cast = Cast(
-        chosen.service_url,
-        chosen.code,
-        chosen.state_dir,
-        chosen.terminals,
-        chosen.prefix,
-        chosen.stores_file,
-        Manners(chosen.update_failures, chosen.update_failure_kinds, chosen.update_seconds),
-        chosen.forwarded_for,
-        chosen.site_size,
+def run_from_options(options: argparse.Namespace) -> int:
+    """Run the scenario. Returns its exit code. Raises SimulatorError."""
+    cast = FleetOptions(
+        options.service_url,
+        options.code,
+        options.state_dir,
+        options.terminals,
+        options.prefix,
+        options.stores_file,
+        UpdateBehaviour(options.update_failures, options.update_failure_kinds, options.update_seconds),
+        options.forwarded_for,
+        options.site_size,
     )
-    scenario = _SCENARIOS[chosen.scenario](chosen)
-    return run(cast, scenario, keep_alive=chosen.scenario != "storm", seconds=chosen.seconds)
+    scenario = _SCENARIOS[options.scenario](options)
+    return run(cast, scenario, keep_alive=options.scenario != "storm", seconds=options.seconds)

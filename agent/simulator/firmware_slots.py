@@ -1,4 +1,4 @@
-"""The simulated TC-200's firmware: two slots, a file in pieces, a trial after the restart, and ways to go wrong."""
+"""The simulated TC-200's firmware: two slots, a file in chunks, a trial after the restart, and faults."""
 
 import hashlib
 from base64 import urlsafe_b64decode
@@ -13,17 +13,17 @@ RESTART_SECONDS = 3.0
 
 
 class Fault(StrEnum):
-    """What a bad firmware or a bad terminal may do."""
+    """Faults of a firmware or a terminal."""
 
     REFUSES = "refuses"  # NG to FWBEGIN
-    BUSY_ONCE = "busy-once"  # a payment is going on at the first FWBEGIN
-    DIES_MIDWAY = "dies-midway"  # the port goes away in the middle of the file, for good
-    RESTARTS_MIDWAY = "restarts-midway"  # ... and comes back having forgotten the file, once
-    DAMAGES = "damages"  # its memory spoils the first file: FWCOMMIT says BAD_SHA256, once
-    WRONG_VERSION = "wrong-version"  # after the restart INFO names another version
+    BUSY_ONCE = "busy-once"  # a payment is in progress at the first FWBEGIN
+    DIES_MIDWAY = "dies-midway"  # the port disappears permanently in the middle of the file
+    RESTARTS_MIDWAY = "restarts-midway"  # restarts in the middle of the file and has lost it, once
+    DAMAGES = "damages"  # the first file is damaged in its memory: FWCOMMIT answers BAD_SHA256, once
+    WRONG_VERSION = "wrong-version"  # after the restart INFO reports another version
     NEVER_TAKES = "never-takes"  # it restarts with the old version, as if nothing had been sent
-    NEVER_RETURNS = "never-returns"  # after the restart the port stays away
-    FALLS_BACK = "falls-back"  # its own checks fail, it is back on the old version by itself
+    NEVER_RETURNS = "never-returns"  # after the restart the port does not come back
+    FALLS_BACK = "falls-back"  # its self-test fails, and it reverts to the old version by itself
     UNWELL = "unwell"  # the new firmware reports an error
 
 
@@ -32,7 +32,7 @@ class Refusal(Exception):
 
 
 class Slots:
-    """The firmware side of one terminal. `wants_restart` and `is_dead` are for its line to obey."""
+    """The firmware of one terminal. Its line must act on `wants_restart` and `is_dead`."""
 
     def __init__(self, version: str, fault: Fault | None = None, trial_seconds: float = TRIAL_SECONDS) -> None:
         self.version = version
@@ -42,7 +42,7 @@ class Slots:
         self.is_dead = False
         self.unwell = False
         self._fault = fault
-        self._spent = False
+        self._fault_used = False
         self._trial_seconds = trial_seconds
         self._trial_ends = 0.0
         self._previous = version
@@ -51,23 +51,23 @@ class Slots:
         self._next: str | None = None
 
     def facts(self) -> dict[str, str]:
-        """What INFO says about it."""
+        """The values of INFO about the firmware."""
         self.look_at_the_clock()
         reverted = {"reverted": self.reverted} if self.reverted else {}
         return {"firmware": self.version, "slot": "trial" if self.on_trial else "main", **reverted}
 
     def look_at_the_clock(self) -> None:
-        """A trial that nobody confirmed ends with the old firmware."""
+        """Reverts to the old firmware when a trial was not confirmed in time."""
         if self.on_trial and not self.wants_restart and monotonic() >= self._trial_ends:
-            self._go_back()
+            self._revert()
 
-    def seconds_to_the_end_of_the_trial(self) -> float | None:
-        """None when there is none."""
+    def seconds_until_trial_end(self) -> float | None:
+        """None without a trial."""
         return max(0.0, self._trial_ends - monotonic()) if self.on_trial and not self.wants_restart else None
 
     def answer(self, command: str, values: Mapping[str, str]) -> dict[str, str]:
         """The values of the OK. Raises Refusal."""
-        known = {
+        handlers = {
             "FWBEGIN": self._begin,
             "FWDATA": self._data,
             "FWCOMMIT": self._commit,
@@ -75,15 +75,15 @@ class Slots:
             "FWROLLBACK": self._roll_back,
             "FWABORT": self._abort,
         }
-        if command not in known:
+        if command not in handlers:
             raise Refusal("UNKNOWN_COMMAND")
         try:
-            return known[command](values)
+            return handlers[command](values)
         except (KeyError, ValueError):
             raise Refusal("BAD_VALUE") from None
 
     def restart(self) -> None:
-        """The port was away; what runs now?"""
+        """Decides which firmware runs after a restart."""
         self.wants_restart = False
         self.unwell = False
         if self._next is None:
@@ -104,7 +104,7 @@ class Slots:
     def _begin(self, values: Mapping[str, str]) -> dict[str, str]:
         if self._fault is Fault.REFUSES:
             raise Refusal("NOT_FOR_THIS_MODEL")
-        if self._once(Fault.BUSY_ONCE):
+        if self._fault_once(Fault.BUSY_ONCE):
             raise Refusal("BUSY")
         if self.on_trial:
             raise Refusal("ON_TRIAL")
@@ -127,7 +127,7 @@ class Slots:
             self._content += piece[: self._staged[1] - len(self._content)]
         if len(self._content) * 2 >= self._staged[1]:
             self.is_dead = self._fault is Fault.DIES_MIDWAY
-            if self._once(Fault.RESTARTS_MIDWAY):
+            if self._fault_once(Fault.RESTARTS_MIDWAY):
                 self._staged, self.wants_restart = None, True
         return {"offset": str(len(self._content))}
 
@@ -135,7 +135,7 @@ class Slots:
         if self._staged is None or len(self._content) != self._staged[1]:
             raise Refusal("NOT_BEGUN")
         version, _size, sha256 = self._staged
-        if self._once(Fault.DAMAGES):
+        if self._fault_once(Fault.DAMAGES):
             self._content[0] ^= 1
         if hashlib.sha256(self._content).hexdigest() != sha256:
             raise Refusal("BAD_SHA256")
@@ -155,18 +155,18 @@ class Slots:
     def _roll_back(self, _: Mapping[str, str]) -> dict[str, str]:
         if not self.on_trial:
             raise Refusal("NOT_ON_TRIAL")
-        self._go_back()
+        self._revert()
         return {}
 
     def _abort(self, _: Mapping[str, str]) -> dict[str, str]:
         self._staged, self._content = None, bytearray()
         return {}
 
-    def _go_back(self) -> None:
+    def _revert(self) -> None:
         self.reverted = self.version
         self._next, self.wants_restart = self._previous, True
 
-    def _once(self, fault: Fault) -> bool:
-        happens = self._fault is fault and not self._spent
-        self._spent = self._spent or happens
+    def _fault_once(self, fault: Fault) -> bool:
+        happens = self._fault is fault and not self._fault_used
+        self._fault_used = self._fault_used or happens
         return happens

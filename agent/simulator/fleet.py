@@ -1,4 +1,5 @@
-"""The terminals a scenario plays: who they are, kept in one file so that a restart carries on, and how they enrol."""
+"""The terminals of a simulated fleet: their identities, saved in one file so that a restart continues, and their
+enrolment."""
 
 import asyncio
 import json
@@ -22,34 +23,34 @@ from agent.state import StateError, make_state_dir
 FILE_NAME = "fleet.db"
 FIRMWARE_VERSION = "1.0.0"
 DEFAULT_TERMINALS = 10
-# After a killed run the last sequences are unknown. The service asks only that they rise, so a jump is safe.
+# After a killed run the last sequences are unknown. The service requires only that they increase, so a jump is safe.
 SEQUENCE_JUMP = 1_000_000
-_ENROLLING_AT_ONCE = 16
+_MAX_CONCURRENT_ENROLMENTS = 16
 _BATCH = 256
 _LOCK_WAIT_SECONDS = 1.0
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS terminal (serial_number TEXT PRIMARY KEY, terminal_id INTEGER NOT NULL,"
     " token TEXT NOT NULL, stream_id TEXT NOT NULL, sequence INTEGER NOT NULL)",
-    # What has been taken and not been done: the service does not say it again.
+    # Commands that were accepted and not executed yet: the service does not send them again.
     "CREATE TABLE IF NOT EXISTS command (id INTEGER PRIMARY KEY, serial_number TEXT NOT NULL, name TEXT NOT NULL,"
     " arguments TEXT NOT NULL)",
 )
-# Columns that files of earlier versions lack.
-_LATER = ("firmware_version", "next_token")
+# Columns that files of earlier versions do not have.
+_ADDED_COLUMNS = ("firmware_version", "next_token")
 
 
 @dataclass(frozen=True)
 class Store:
-    """A terminal to play."""
+    """A terminal to simulate."""
 
     serial_number: str
     store_name: str | None
 
 
 @dataclass
-class Played:
-    """One enrolled terminal with readings that wander slowly, as a shop PC's do."""
+class FleetTerminal:
+    """One enrolled terminal; its readings change slowly, as those of a shop PC."""
 
     serial_number: str
     token: str = field(repr=False)
@@ -60,13 +61,13 @@ class Played:
     firmware_version: str = FIRMWARE_VERSION
     # During a rotation, as with a real agent.
     next_token: str | None = field(default=None, repr=False)
-    # Where its shop is on the internet, for X-Forwarded-For.
+    # The IP address of its shop, for X-Forwarded-For.
     address: str | None = None
     # Seconds by which its PC's clock is ahead.
     skew_seconds: float = 0.0
-    # A firmware that never came back: no word any more.
+    # Its firmware did not start again: it sends nothing any more.
     is_dead: bool = False
-    taken: set[int] = field(default_factory=set)
+    command_ids: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._cpu = self.rng.uniform(8, 35)
@@ -74,15 +75,15 @@ class Played:
         self._disk = self.rng.uniform(20, 70)
 
     def clock(self) -> datetime:
-        """The time as its PC has it."""
+        """The time of its PC's clock."""
         return datetime.now(UTC) + timedelta(seconds=self.skew_seconds)
 
     def next_heartbeat(self) -> dict[str, Any]:
         """The next reading, with the next sequence."""
         self.sequence += 1
-        self._cpu = _wander(self._cpu, self.rng.gauss(0, 3), 3, 70)
-        self._memory = _wander(self._memory, self.rng.gauss(0, 1), 25, 78)
-        self._disk = _wander(self._disk, self.rng.gauss(0.01, 0.05), 10, 85)
+        self._cpu = _vary(self._cpu, self.rng.gauss(0, 3), 3, 70)
+        self._memory = _vary(self._memory, self.rng.gauss(0, 1), 25, 78)
+        self._disk = _vary(self._disk, self.rng.gauss(0.01, 0.05), 10, 85)
         reading = Reading(
             taken_at=self.clock(),
             cpu_usage=round(self._cpu, 1),
@@ -97,10 +98,10 @@ class Played:
 
 
 class FleetFile:
-    """Tokens, stream ids and sequences of the played terminals. One simulation at a time may hold it."""
+    """Tokens, stream ids and sequences of the simulated terminals. Only one simulation at a time can open it."""
 
     def __init__(self, state_dir: Path) -> None:
-        """Open or create, for the owner only. Raises SimulatorError."""
+        """Open or create the file, for its owner only. Raises SimulatorError."""
         path = state_dir / FILE_NAME
         try:
             make_state_dir(state_dir)
@@ -111,9 +112,9 @@ class FleetFile:
             self._db.execute("BEGIN EXCLUSIVE")
             for statement in _SCHEMA:
                 self._db.execute(statement)
-            there = {row[1] for row in self._db.execute("PRAGMA table_info(terminal)")}
-            for column in _LATER:
-                if column not in there:
+            columns = {row[1] for row in self._db.execute("PRAGMA table_info(terminal)")}
+            for column in _ADDED_COLUMNS:
+                if column not in columns:
                     self._db.execute(f"ALTER TABLE terminal ADD COLUMN {column} TEXT")
             if self._db.execute("PRAGMA user_version").fetchone() == (1,):
                 self._db.execute("UPDATE terminal SET sequence = sequence + ?", (SEQUENCE_JUMP,))
@@ -126,61 +127,61 @@ class FleetFile:
         except (StateError, sqlite3.DatabaseError, OSError) as error:
             raise SimulatorError(f"{path} を開けません（{error}）。") from error
 
-    def load(self) -> dict[str, Played]:
+    def load(self) -> dict[str, FleetTerminal]:
         """The enrolled terminals by serial number."""
         rows = self._db.execute(
             "SELECT serial_number, token, stream_id, sequence, firmware_version, next_token FROM terminal"
         ).fetchall()
-        played = {}
+        terminals = {}
         for serial, token, stream_id, sequence, firmware, next_token in rows:
-            known = {"firmware_version": firmware or FIRMWARE_VERSION, "next_token": next_token}
-            played[serial] = Played(serial, token, stream_id, sequence, random.Random(serial), **known)
-        return played
+            saved = {"firmware_version": firmware or FIRMWARE_VERSION, "next_token": next_token}
+            terminals[serial] = FleetTerminal(serial, token, stream_id, sequence, random.Random(serial), **saved)
+        return terminals
 
     def add(self, serial_number: str, terminal_id: int, token: str) -> None:
-        """Keep a newly enrolled terminal."""
+        """Save a newly enrolled terminal."""
         self._db.execute(
             "INSERT INTO terminal (serial_number, terminal_id, token, stream_id, sequence) VALUES (?, ?, ?, ?, 0)",
             (serial_number, terminal_id, token, str(uuid.uuid4())),
         )
 
-    def keep(self, terminal: Played) -> None:
-        """Keep what a command changed: tokens and firmware."""
+    def save(self, terminal: FleetTerminal) -> None:
+        """Save what a command changed: tokens and firmware."""
         self._db.execute(
             "UPDATE terminal SET token = ?, next_token = ?, firmware_version = ? WHERE serial_number = ?",
             (terminal.token, terminal.next_token, terminal.firmware_version, terminal.serial_number),
         )
 
-    def take(self, terminal: Played, command: Command) -> None:
-        """Keep a command until it is done."""
+    def add_command(self, terminal: FleetTerminal, command: Command) -> None:
+        """Save a command until it is reported."""
         self._db.execute(
             "INSERT OR IGNORE INTO command (id, serial_number, name, arguments) VALUES (?, ?, ?, ?)",
             (command.id, terminal.serial_number, command.name, json.dumps(dict(command.arguments))),
         )
 
-    def done(self, command: Command) -> None:
-        """It was reported."""
+    def delete_command(self, command: Command) -> None:
+        """Delete a command that was reported."""
         self._db.execute("DELETE FROM command WHERE id = ?", (command.id,))
 
-    def undone(self) -> dict[str, list[Command]]:
-        """What an earlier run took and did not finish, by serial number."""
-        found: dict[str, list[Command]] = {}
-        for serial, number, name, arguments in self._db.execute(
+    def pending_commands(self) -> dict[str, list[Command]]:
+        """The unfinished commands of an earlier run, by serial number."""
+        commands: dict[str, list[Command]] = {}
+        for serial, command_id, name, arguments in self._db.execute(
             "SELECT serial_number, id, name, arguments FROM command ORDER BY id"
         ):
-            found.setdefault(serial, []).append(Command(number, name, json.loads(arguments)))
-        return found
+            commands.setdefault(serial, []).append(Command(command_id, name, json.loads(arguments)))
+        return commands
 
     def begin(self) -> None:
-        """Collect several `add`s into one write."""
+        """Begin a transaction for several `add`s."""
         self._db.execute("BEGIN")
 
     def commit(self) -> None:
-        """Write what was added since `begin`."""
+        """Commit what was added since `begin`."""
         self._db.execute("COMMIT")
 
-    def close(self, terminals: Sequence[Played]) -> None:
-        """Keep the sequences and give the file back: the next run carries on where this one ended."""
+    def close(self, terminals: Sequence[FleetTerminal]) -> None:
+        """Save the sequences and close the file; the next run continues where this one ended."""
         self._db.execute("BEGIN")
         self._db.executemany(
             "UPDATE terminal SET sequence = ? WHERE serial_number = ?",
@@ -192,13 +193,13 @@ class FleetFile:
 
 
 def choose_stores(count: int | None, prefix: str, stores_file: Path | None) -> list[Store]:
-    """Which terminals to play: those of the file first, numbered ones up to `count` after. Raises SimulatorError."""
+    """The terminals to simulate: first those of the file, then numbered ones up to `count`. Raises SimulatorError."""
     stores = _read_stores(stores_file) if stores_file else []
     if count is None:
         count = len(stores) or DEFAULT_TERMINALS
     if count > MAX_TERMINALS:
         raise SimulatorError(f"端末は {MAX_TERMINALS} 台までです。")
-    # The service wants a store name for a terminal it does not know yet.
+    # The service requires a store name for a new terminal.
     numbered = [Store(f"{prefix}-{number:06d}", f"模擬店舗 {number}番") for number in range(1, count - len(stores) + 1)]
     return (stores + numbered)[:count]
 
@@ -219,20 +220,20 @@ def _read_stores(path: Path) -> list[Store]:
 
 
 async def enrol_missing(
-    stores: Sequence[Store], terminals: list[Played], file: FleetFile, client: FleetClient, code: str
+    stores: Sequence[Store], terminals: list[FleetTerminal], file: FleetFile, client: FleetClient, code: str
 ) -> None:
-    """Fill `terminals`, in order; those not enrolled yet enrol through the service's own door.
+    """Fill `terminals` in order; those not enrolled yet enrol through the service's enrolment endpoint.
 
-    Raises EnrolmentRefused; what was enrolled until then is kept.
+    Raises EnrolmentRefused; terminals that were enrolled before stay saved.
     """
-    known = file.load()
-    missing = [store for store in stores if store.serial_number not in known]
+    saved = file.load()
+    missing = [store for store in stores if store.serial_number not in saved]
     if missing:
         print(f"{len(missing)} 台を登録しています…", flush=True)
-    turns = asyncio.Semaphore(_ENROLLING_AT_ONCE)
+    limit = asyncio.Semaphore(_MAX_CONCURRENT_ENROLMENTS)
 
     async def enrol(store: Store) -> None:
-        async with turns:
+        async with limit:
             enrolment = await client.enrol(code, store.serial_number, store.store_name)
         file.add(store.serial_number, enrolment.terminal_id, enrolment.token)
 
@@ -245,9 +246,9 @@ async def enrol_missing(
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-    played = file.load()
-    terminals += [played[store.serial_number] for store in stores]
+    enrolled = file.load()
+    terminals += [enrolled[store.serial_number] for store in stores]
 
 
-def _wander(value: float, step: float, lowest: float, highest: float) -> float:
+def _vary(value: float, step: float, lowest: float, highest: float) -> float:
     return min(highest, max(lowest, value + step))

@@ -1,6 +1,6 @@
-"""The steady scenario: a fleet on an ordinary day, with a few terminals that give support something to see.
+"""The steady scenario: a fleet on an ordinary day, with a few terminals that report errors or become silent.
 
-The other scenarios over time are days like this one on which some terminals are away (`absence`).
+The other scenarios over time are the same, but some terminals are disconnected (`absence`).
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agent.send import Accepted, RowRefused, Unauthorised
 from agent.simulator.client import FleetClient
-from agent.simulator.fleet import Played
+from agent.simulator.fleet import FleetTerminal
 
 ERRORS = ("カードリーダー応答なし", "プリンター用紙切れ", "ICカード読み取りエラー")
 BACKLOG_LIMIT = 2000
@@ -20,25 +20,26 @@ _REPORT_SECONDS = 60.0
 
 
 class Absence(Protocol):
-    """When terminals cannot reach the service; their agents go on reading."""
+    """When terminals cannot reach the service; their agents continue to take readings."""
 
-    def until(self, place: int, elapsed: float) -> float | None:
-        """Seconds from the start to the return of the terminal at this place; None while it is not away."""
+    def until(self, index: int, elapsed: float) -> float | None:
+        """Seconds from the start until the terminal with this index reconnects; None while it is connected."""
 
 
 class Steady:
-    """Phases spread evenly over the interval, so that the load is flat."""
+    """Heartbeats spread evenly over the interval, so that the load is constant."""
 
     def __init__(self, interval: float, *, silent: int = 0, erroring: int = 0, absence: Absence | None = None) -> None:
-        """`interval`: seconds. The first `erroring` terminals report an error, the last `silent` ones fall silent."""
+        """`interval`: seconds. The first `erroring` terminals report an error, the last `silent` ones send only one
+        heartbeat."""
         self._interval = interval
         self._silent = silent
         self._erroring = erroring
         self._absence = absence
 
-    async def play(self, client: FleetClient, terminals: Sequence[Played]) -> None:
+    async def play(self, client: FleetClient, terminals: Sequence[FleetTerminal]) -> None:
         """Send on and on."""
-        # With a tiny fleet the erroring ones come first.
+        # In a small fleet the erroring terminals have priority over the silent ones.
         silent = min(self._silent, max(0, len(terminals) - self._erroring))
         print(
             f"{len(terminals)} 台が {self._interval:g} 秒間隔で送信します"
@@ -47,21 +48,21 @@ class Steady:
         )
         started = monotonic()
         async with asyncio.TaskGroup() as group:
-            for place, terminal in enumerate(terminals):
-                terminal.error = ERRORS[place % len(ERRORS)] if place < self._erroring else None
-                once = place >= len(terminals) - silent
-                group.create_task(self._terminal(client, terminal, place, len(terminals), started, once=once))
+            for index, terminal in enumerate(terminals):
+                terminal.error = ERRORS[index % len(ERRORS)] if index < self._erroring else None
+                once = index >= len(terminals) - silent
+                group.create_task(self._run_terminal(client, terminal, index, len(terminals), started, once=once))
             group.create_task(self._progress(client))
 
-    def report(self, client: FleetClient, terminals: Sequence[Played]) -> int:
-        """Always 0: being stopped is how this scenario ends."""
+    def report(self, client: FleetClient, terminals: Sequence[FleetTerminal]) -> int:
+        """Always returns 0: this scenario ends when it is stopped."""
         print(f"停止しました。{_summary(client)}", flush=True)
         return 0
 
-    async def _terminal(
-        self, client: FleetClient, terminal: Played, place: int, count: int, started: float, *, once: bool
+    async def _run_terminal(
+        self, client: FleetClient, terminal: FleetTerminal, index: int, count: int, started: float, *, once: bool
     ) -> None:
-        phase = started + self._interval * place / count
+        phase = started + self._interval * index / count
         due = phase
         backlog: list[dict[str, object]] = []
         while True:
@@ -69,21 +70,21 @@ class Steady:
             if terminal.is_dead:
                 return
             backlog = [*backlog, terminal.next_heartbeat()][-BACKLOG_LIMIT:]
-            back = self._absence.until(place, monotonic() - started) if self._absence else None
-            if back is not None:
-                due = min(self._next_turn(phase), max(started + back, monotonic()))
+            reconnect_at = self._absence.until(index, monotonic() - started) if self._absence else None
+            if reconnect_at is not None:
+                due = min(self._next_due(phase), max(started + reconnect_at, monotonic()))
                 continue
             if not await self._deliver(client, terminal, backlog) or once:
                 return
-            # Turns missed while the service was away are not made up for.
-            due = self._next_turn(phase)
+            # Heartbeats that were missed while the service was unreachable are not sent later.
+            due = self._next_due(phase)
 
-    def _next_turn(self, phase: float) -> float:
-        """The next moment of this terminal's rhythm; waking up a little too early does not repeat a turn."""
+    def _next_due(self, phase: float) -> float:
+        """The next due time of this terminal; waking up slightly too early does not repeat a heartbeat."""
         return phase + self._interval * (math.floor((monotonic() - phase) / self._interval + 0.01) + 1)
 
-    async def _deliver(self, client: FleetClient, terminal: Played, backlog: list[dict[str, object]]) -> bool:
-        """Oldest first, as an agent does after an outage. False when the token is refused."""
+    async def _deliver(self, client: FleetClient, terminal: FleetTerminal, backlog: list[dict[str, object]]) -> bool:
+        """Send the backlog, oldest first, as an agent does after an outage. Returns False when the token is refused."""
         while backlog:
             outcome = await client.deliver(terminal, backlog[0])
             if isinstance(outcome, Unauthorised):

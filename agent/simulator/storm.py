@@ -1,4 +1,4 @@
-"""The storm scenario: the whole fleet comes back after an outage, each terminal on a new connection."""
+"""The storm scenario: the whole fleet reconnects after an outage, each terminal on a new connection."""
 
 import asyncio
 import random
@@ -7,46 +7,49 @@ from time import monotonic
 
 from agent.send import Accepted
 from agent.simulator.client import FleetClient
-from agent.simulator.fleet import Played
+from agent.simulator.fleet import FleetTerminal
 
 
 class Storm:
-    """One heartbeat per terminal at a random instant of a short window, repeated until it is stored."""
+    """One heartbeat per terminal at a random time in a short window, repeated until it is stored."""
 
     def __init__(self, within: float) -> None:
-        """`within`: seconds in which all terminals come back."""
+        """`within`: seconds in which all terminals reconnect."""
         self._within = within
-        self._back: list[float] = []
-        self._late: list[float] = []
+        self._reconnect_seconds: list[float] = []
+        self._delays: list[float] = []
         self._started = monotonic()
 
-    async def play(self, client: FleetClient, terminals: Sequence[Played]) -> None:
-        """Until every terminal is back."""
+    async def play(self, client: FleetClient, terminals: Sequence[FleetTerminal]) -> None:
+        """Run until every terminal has reconnected."""
         print(f"{len(terminals)} 台が {self._within:g} 秒以内に再接続します。", flush=True)
         self._started = monotonic()
         async with asyncio.TaskGroup() as group:
             for terminal in terminals:
                 due = self._started + random.uniform(0, self._within)
-                group.create_task(self._come_back(client, terminal, due))
+                group.create_task(self._reconnect(client, terminal, due))
 
-    async def _come_back(self, client: FleetClient, terminal: Played, due: float) -> None:
+    async def _reconnect(self, client: FleetClient, terminal: FleetTerminal, due: float) -> None:
         await asyncio.sleep(due - monotonic())
-        self._late.append(monotonic() - due)
+        self._delays.append(monotonic() - due)
         outcome = await client.deliver(terminal, terminal.next_heartbeat())
         if isinstance(outcome, Accepted):
-            self._back.append(monotonic() - due)
+            self._reconnect_seconds.append(monotonic() - due)
 
-    def report(self, client: FleetClient, terminals: Sequence[Played]) -> int:
-        """0 when every terminal is back, else 1."""
+    def report(self, client: FleetClient, terminals: Sequence[FleetTerminal]) -> int:
+        """Returns 0 when every terminal has reconnected, else 1."""
         for status, count in sorted(client.statuses.items()):
             print(f"応答 {status}: {count} 件")
         print(f"再送: {client.retries} 回")
         print(f"応答時間: {_percentiles(client.seconds)}")
-        print(f"復帰まで: {_percentiles(self._back)}")
-        # When this machine cannot start the requests in time, the storm was weaker than asked for.
-        print(f"発信の遅れ: {_percentiles(self._late)}")
-        print(f"復帰: {len(self._back)} / {len(terminals)} 台（{monotonic() - self._started:.1f} 秒）", flush=True)
-        return 0 if len(self._back) == len(terminals) else 1
+        print(f"復帰まで: {_percentiles(self._reconnect_seconds)}")
+        # When this machine cannot start the requests in time, the load was lower than requested.
+        print(f"発信の遅れ: {_percentiles(self._delays)}")
+        print(
+            f"復帰: {len(self._reconnect_seconds)} / {len(terminals)} 台（{monotonic() - self._started:.1f} 秒）",
+            flush=True,
+        )
+        return 0 if len(self._reconnect_seconds) == len(terminals) else 1
 
 
 def _percentiles(seconds: Sequence[float]) -> str:

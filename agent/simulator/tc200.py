@@ -17,8 +17,8 @@ from agent.tc200 import MAX_LINE_BYTES, PROTOCOL_VERSION, Garbled, Line, Termina
 DEFAULT_ERROR = "カードリーダー応答なし"
 ERROR_CODE = "E01"
 MODEL = "TC-200"
-# The answer to FWCOMMIT still goes out before the restart.
-LAST_WORD_SECONDS = 0.1
+# The restart begins after this time, so that the answer to FWCOMMIT is still sent.
+ANSWER_SECONDS = 0.1
 
 
 class SimulatedTerminal:
@@ -35,19 +35,19 @@ class SimulatedTerminal:
         restart_seconds: float = RESTART_SECONDS,
         trial_seconds: float = TRIAL_SECONDS,
     ) -> None:
-        """`link`: where the symbolic link to the serial device is put. `error`: reported from the start.
+        """`link`: path of the symbolic link to the serial device. `error`: reported from the start.
 
-        `fault`: how firmware updates go wrong.
+        `fault`: how firmware updates fail.
         """
         self._link = link
         self._identity = {"serial": serial_number, "model": MODEL, "protocol": PROTOCOL_VERSION}
         self.firmware = Slots(firmware_version, fault, trial_seconds)
         self._restart_seconds = restart_seconds
-        # While it restarts: since when the port is away, and until when.
+        # During a restart: from when and until when the port is away.
         self._away: tuple[float, float] | None = None
         self._error_text = error or DEFAULT_ERROR
         self._error_shown = error is not None
-        self._wanted_plugged = True
+        self._cable_plugged = True
         self._running = True
         self._master: int | None = None
         self._slave: int | None = None
@@ -56,12 +56,12 @@ class SimulatedTerminal:
         self._waker.setblocking(False)
 
     def toggle_error(self) -> None:
-        """Begin or end reporting the error."""
+        """Start or stop reporting the error."""
         self._error_shown = not self._error_shown
 
     def toggle_plug(self) -> None:
-        """Pull the cable, or put it back."""
-        self._wanted_plugged = not self._wanted_plugged
+        """Unplug the cable, or plug it in again."""
+        self._cable_plugged = not self._cable_plugged
         self._notice()
 
     def stop(self) -> None:
@@ -74,41 +74,41 @@ class SimulatedTerminal:
         pending = bytearray()
         try:
             while self._running:
-                self._restart_when_wanted()
-                if (here := self._is_here()) != (self._master is not None):
+                self._restart_if_due()
+                if (connected := self._is_connected()) != (self._master is not None):
                     pending.clear()
-                    self._plug() if here else self._unplug()
-                self._answer_what_comes(pending)
+                    self._plug() if connected else self._unplug()
+                self._serve_once(pending)
         finally:
             self._unplug()
             self._wake.close()
             self._waker.close()
 
-    def _restart_when_wanted(self) -> None:
+    def _restart_if_due(self) -> None:
         self.firmware.look_at_the_clock()
         if self._away is not None and monotonic() >= self._away[1]:
             self._away = None
             self.firmware.restart()
         elif self._away is None and self.firmware.wants_restart:
-            begins = monotonic() + LAST_WORD_SECONDS
-            self._away = (begins, begins + self._restart_seconds)
+            starts_at = monotonic() + ANSWER_SECONDS
+            self._away = (starts_at, starts_at + self._restart_seconds)
 
-    def _is_here(self) -> bool:
+    def _is_connected(self) -> bool:
         away = self._away is not None and monotonic() >= self._away[0]
-        return self._wanted_plugged and not away and not self.firmware.is_dead
+        return self._cable_plugged and not away and not self.firmware.is_dead
 
-    def _patience(self) -> float | None:
-        """Seconds until something happens without anybody asking."""
+    def _wait_seconds(self) -> float | None:
+        """Seconds until the next change without a request."""
         if self._away is None:
-            return self.firmware.seconds_to_the_end_of_the_trial()
+            return self.firmware.seconds_until_trial_end()
         return max(0.0, self._away[self._master is None] - monotonic())
 
-    def _answer_what_comes(self, pending: bytearray) -> None:
+    def _serve_once(self, pending: bytearray) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake, selectors.EVENT_READ)
             if self._master is not None:
                 selector.register(self._master, selectors.EVENT_READ)
-            ready = {key.fileobj for key, _ in selector.select(self._patience())}
+            ready = {key.fileobj for key, _ in selector.select(self._wait_seconds())}
         if self._wake in ready:
             self._wake.recv(64)
             return
@@ -119,7 +119,7 @@ class SimulatedTerminal:
             answer = self._answer(bytes(pending[:end]))
             del pending[:end]
             if answer:
-                # Nobody reads and the line is full: the answer is lost, as on a real line.
+                # When nobody reads and the line is full, the answer is lost, as on a real line.
                 with suppress(BlockingIOError):
                     os.write(self._master, answer)
         if len(pending) > MAX_LINE_BYTES:
@@ -131,7 +131,7 @@ class SimulatedTerminal:
             if request.direction != ">":
                 raise Garbled
         except TerminalError:
-            # A damaged request gets no answer: its number cannot be trusted. The agent asks again.
+            # A damaged request gets no answer, because its number may be wrong. The agent repeats it.
             return None
         result = "OK"
         try:
@@ -153,13 +153,13 @@ class SimulatedTerminal:
         if self._link.exists() and not self._link.is_symlink():
             raise SimulatorError(f"{self._link} は既に存在します。別のパスを指定してください。")
         self._master, self._slave = os.openpty()
-        # The slave stays open here as well, or the line would hang up whenever the agent closes it.
+        # The slave stays open here too; else the line would hang up when the agent closes it.
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        fresh = self._link.with_name(f".{self._link.name}.{os.getpid()}")
+        temporary = self._link.with_name(f".{self._link.name}.{os.getpid()}")
         try:
-            fresh.symlink_to(os.ttyname(self._slave))
-            fresh.replace(self._link)
+            temporary.symlink_to(os.ttyname(self._slave))
+            temporary.replace(self._link)
         except OSError as error:
             self._close_line()
             raise SimulatorError(f"{self._link} を作成できません（{error.strerror}）。") from error
@@ -183,7 +183,7 @@ class SimulatedTerminal:
 def run(
     link: Path, serial_number: str, firmware_version: str, error: str | None, fault: Fault | None, restart: float
 ) -> int:
-    """The command `simulate tc200`: until SIGTERM or SIGINT; SIGUSR1 toggles the error, SIGUSR2 the cable."""
+    """The command `simulate tc200`, until SIGTERM or SIGINT; SIGUSR1 toggles the error, SIGUSR2 the cable."""
     terminal = SimulatedTerminal(link, serial_number, firmware_version, error, fault=fault, restart_seconds=restart)
 
     def on_signal(number: int, _: FrameType | None) -> None:

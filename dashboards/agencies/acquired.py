@@ -1,4 +1,4 @@
-"""獲得案件一覧: what have we won? Corporations that open and close, their sites below them (3.3)."""
+"""獲得案件一覧: the corporations won, with their sites (3.3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from dashboards.agencies import case_words, numbers, words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import filters, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -22,7 +22,7 @@ SORTS = {
     "last_entered_at": "最終投入日の古い順",
     "-sites_count": "地点数の多い順",
 }
-# Each with its share of the width, the same in all groups.
+# Title → width in percent, the same in all groups.
 TITLES = {
     "店舗名": 22,
     "サービス種別": 12,
@@ -32,34 +32,34 @@ TITLES = {
     "投入完了日": 13,
 }
 _CELL = "padding: 0.3rem 0.75rem; text-align: left; border-bottom: 1px solid #e5e7eb; white-space: nowrap"
-SEES_ALL = may("agencies:figure:read")
+SEES_ALL = has_permission("agencies:figure:read")
 
 
-def day(moment: str) -> str:
-    """As the document writes it: 2026-02-10."""
-    return f"{times.parse(moment):%Y-%m-%d}"
+def day(at: str) -> str:
+    """In the specification's format: 2026-02-10."""
+    return f"{times.parse(at):%Y-%m-%d}"
 
 
 @refreshing
 def headline() -> None:
     reading = live.block("agencies.acquired.counts", "獲得案件一覧", f"{PATH}/counts", headline=True)
     if reading is not None:
-        st.markdown(in_words(reading.data))
+        st.markdown(sentence(reading.data))
 
 
-def in_words(counts: Row) -> str:
-    whose = "すべての代理店の" if SEES_ALL else "あなたの依頼の"
+def sentence(counts: Row) -> str:
+    scope = "すべての代理店の" if SEES_ALL else "あなたの依頼の"
     if not counts["sites"]:
-        return f"{whose}獲得案件は、まだありません。"
+        return f"{scope}獲得案件は、まだありません。"
     last = times.parse(counts["last_entered_at"])
     return (
-        f"{whose}獲得案件は**{counts['corporations']:,}法人・{counts['sites']:,}地点**です。"
+        f"{scope}獲得案件は**{counts['corporations']:,}法人・{counts['sites']:,}地点**です。"
         f"最後の投入完了は{times.day(last)}です。"
     )
 
 
 def conditions() -> filters.Filters:
-    whose: filters.Field = (
+    scope_field: filters.Field = (
         filters.Choice("agency_id", "代理店", numbers.agencies(), width=220)
         if SEES_ALL
         else filters.Choice("mine", "範囲", {"false": "代理店全体"}, otherwise="自分の依頼")
@@ -67,12 +67,12 @@ def conditions() -> filters.Filters:
     return filters.bar(
         filters.Text("q", "キーワード", "法人名・店舗名"),
         filters.Dates("days", "投入完了日", asked=("since", "until")),
-        whose,
+        scope_field,
     )
 
 
 @refreshing
-def listed(chosen: filters.Filters, *, is_open: bool) -> None:
+def show_list(chosen: filters.Filters, *, is_open: bool) -> None:
     tables.table(
         "agencies.acquired",
         "",
@@ -97,13 +97,13 @@ def groups(items: Sequence[Row], *, is_open: bool) -> None:
         last = small(f"最終投入日 {day(item['last_entered_at'])}")
         with st.expander(f"{label}　{last}", expanded=is_open, key=f"agencies.acquired.{item['id']}.{is_open}"):
             st.html(sites(item))
-            if more := item["sites_count"] - len(item["sites"]):
-                st.markdown(small(rest(len(item["sites"]), more)))
+            if remaining := item["sites_count"] - len(item["sites"]):
+                st.markdown(small(remaining_text(len(item["sites"]), remaining)))
 
 
-def rest(shown: int, more: int) -> str:
+def remaining_text(shown: int, remaining: int) -> str:
     return (
-        f"新しい順に{shown:,}地点を表示しています。ほかの{more:,}地点は、キーワードや投入完了日で絞り込むか、"
+        f"新しい順に{shown:,}地点を表示しています。ほかの{remaining:,}地点は、キーワードや投入完了日で絞り込むか、"
         "「出力する」で確認できます。"
     )
 
@@ -134,6 +134,6 @@ def _cell(text: str) -> str:
 
 
 headline()
-asked = conditions()
-opened = st.toggle("地点を開いて表示する", value=True, key="opened")
-listed(asked, is_open=opened)
+selected = conditions()
+is_expanded = st.toggle("地点を開いて表示する", value=True, key="opened")
+show_list(selected, is_open=is_expanded)

@@ -10,47 +10,48 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import corporation_form, corporation_words, drafting, sending
 from dashboards.client import ApiProblem
-from dashboards.ui import feedback, heading, kept
-from dashboards.ui.links import asked_id, link
+from dashboards.ui import cache, feedback, heading
+from dashboards.ui.links import link, requested_id
 from dashboards.ui.text import plain, small
 
 FORM = "add_site"
 PARAMETER = "corporation_id"
 CORPORATIONS = "/api/agencies/corporations"
-OFFERED = 20
-# Shown before anything is sought: the corporation of the last request gets its next site most often.
+MAX_RESULTS = 20
+# Shown before a search: the next site most often belongs to the corporation of the last request.
 RECENT = 5
 
 Values = Mapping[str, Any]
 
 
 def page() -> None:
-    corporation_id = asked_id(PARAMETER)
+    corporation_id = requested_id(PARAMETER)
     if corporation_id is None:
         search()
         return
-    under_way = sending.state(f"{FORM}.{corporation_id}")
-    if under_way.done is not None:
-        sending.sent(under_way, "別の法人に地点を追加する", leave)
+    submission = sending.state(f"{FORM}.{corporation_id}")
+    if submission.done is not None:
+        sending.show_sent(submission, "別の法人に地点を追加する", leave)
         return
-    # Each corporation has a draft of its own: no statement of one is sent for another.
-    draft = drafting.opened(FORM, str(corporation_id))
+    # Each corporation has its own draft: no statement is sent for another corporation.
+    draft = drafting.open_draft(FORM, str(corporation_id))
     if draft is None:
         return
     try:
-        corporation = kept.held(f"agencies.add_site.{corporation_id}", f"{CORPORATIONS}/{corporation_id}")
+        path = f"{CORPORATIONS}/{corporation_id}"
+        corporation = cache.load_cached_answer(f"agencies.add_site.{corporation_id}", path)
         masters = corporation_form.masters()
     except ApiProblem as problem:
         _not_loaded(problem)
         return
-    if under_way.is_confirming:
-        sending.confirmation(under_way, draft, draft.values, lambda: read_only(corporation, masters))
+    if submission.is_confirming:
+        sending.confirmation(submission, draft, draft.values, lambda: read_only(corporation, masters))
     else:
-        fill_in(under_way, draft, corporation, masters)
+        fill_in(submission, draft, corporation, masters)
 
 
 def _not_loaded(problem: ApiProblem) -> None:
-    if problem.status == 401 and session.ended():
+    if problem.status == 401 and session.has_ended():
         st.rerun()
     if problem.status == 404:
         st.warning(plain(problem.detail), icon=":material/search_off:")
@@ -68,16 +69,16 @@ def search() -> None:
         icon=":material/search:",
         max_chars=100,
     ).strip()
-    query = {"q": text, "limit": OFFERED} if text else {"sort": "-created_at", "limit": RECENT}
+    query = {"q": text, "limit": MAX_RESULTS} if text else {"sort": "-created_at", "limit": RECENT}
     try:
-        found = session.api().get(CORPORATIONS, **query)
+        result = session.api().get(CORPORATIONS, **query)
     except ApiProblem as problem:
         feedback.failed(problem, key=f"{FORM}.search")
         return
     if not text:
-        if found["items"]:
+        if result["items"]:
             st.markdown(small("最近登録した法人"))
-            _offer(found["items"])
+            _show_results(result["items"])
         else:
             feedback.empty(
                 "まだ法人が登録されていません",
@@ -85,27 +86,36 @@ def search() -> None:
                 action=lambda: link("新規投入依頼を開く", "/new-request", primary=True),
             )
         return
-    if not found["items"]:
+    if not result["items"]:
         st.warning(
             f"「{plain(text)}」に当てはまる法人はありません。新しい法人であれば、新規投入依頼から提出してください。"
         )
         link("新規投入依頼を開く", "/new-request")
         return
-    more = "ほかにもあるため、条件を詳しくしてください。" if found["next_cursor"] else ""
-    st.markdown(f"**{found['total']:,}件**見つかりました。法人を選んでください。{more}")
-    _offer(found["items"])
+    more = "ほかにもあるため、条件を詳しくしてください。" if result["next_cursor"] else ""
+    st.markdown(f"**{result['total']:,}件**見つかりました。法人を選んでください。{more}")
+    _show_results(result["items"])
 
 
-def _offer(items: Sequence[Values]) -> None:
-    for one in items:
-        st.button(in_words(one), key=f"{FORM}.{one['id']}", width="stretch", on_click=choose, args=(one["id"],))
+def _show_results(items: Sequence[Values]) -> None:
+    for corporation in items:
+        st.button(
+            corporation_label(corporation),
+            key=f"{FORM}.{corporation['id']}",
+            width="stretch",
+            on_click=choose,
+            args=(corporation["id"],),
+        )
 
 
-def in_words(one: Values) -> str:
-    number = f"　法人番号 {plain(one['corporation_number'])}" if one["corporation_number"] else ""
-    agency = f"{plain(one['agency_name'])}・" if session.may("agencies:agency:read") else ""
-    where = plain(f"{one['prefecture']}{one['city']}")
-    return f"**{plain(one['name'])}**{number}  \n{agency}{where}・{plain(one['phone1'])}・{one['sites']}地点"
+def corporation_label(corporation: Values) -> str:
+    number = f"　法人番号 {plain(corporation['corporation_number'])}" if corporation["corporation_number"] else ""
+    agency = f"{plain(corporation['agency_name'])}・" if session.has_permission("agencies:agency:read") else ""
+    address = plain(f"{corporation['prefecture']}{corporation['city']}")
+    return (
+        f"**{plain(corporation['name'])}**{number}  \n{agency}{address}・"
+        f"{plain(corporation['phone1'])}・{corporation['sites']}地点"
+    )
 
 
 def choose(corporation_id: int) -> None:
@@ -119,11 +129,11 @@ def leave() -> None:
 
 def read_only(corporation: Values, masters: Values) -> None:
     """法人情報は表示のみ."""
-    for section, known in corporation_words.facts(corporation, masters).items():
-        sending.filled(section, known)
+    for section, facts in corporation_words.facts(corporation, masters).items():
+        sending.show_filled(section, facts)
 
 
-def fill_in(under_way: sending.Sending, draft: drafting.Draft, corporation: Values, masters: Values) -> None:
+def fill_in(submission: sending.Sending, draft: drafting.Draft, corporation: Values, masters: Values) -> None:
     draft.begun_before()
     with st.container(horizontal=True, vertical_alignment="center", key=f"{FORM}.chosen"):
         st.markdown(f"**{plain(corporation['name'])}** に地点を追加します。", width="content")
@@ -132,13 +142,13 @@ def fill_in(under_way: sending.Sending, draft: drafting.Draft, corporation: Valu
         read_only(corporation, masters)
         st.markdown(small("法人情報を直す場合は、法人詳細から編集してください。"))
         link("法人詳細を開く", f"/corporation?id={corporation['id']}")
-    errors = under_way.errors
-    values = sending.on_behalf(draft, errors, corporation["agency_id"])
-    values |= sending.statement(draft, errors)
+    errors = submission.errors
+    values = sending.requester_fields(draft, errors, corporation["agency_id"])
+    values |= sending.statement_fields(draft, errors)
     draft.keep(values, sending.LABELS)
     values.pop("agency_id", None)
-    sent = sending.body(draft, values, corporation_id=corporation["id"])
-    sending.to_confirm(under_way, draft, sent, sending.LABELS)
+    payload = sending.request_body(draft, values, corporation_id=corporation["id"])
+    sending.confirm_button(submission, draft, payload, sending.LABELS)
 
 
 heading.page("既存法人に地点追加")

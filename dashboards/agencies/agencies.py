@@ -1,4 +1,4 @@
-"""代理店管理: which agencies work with us, and what is still missing of them?"""
+"""代理店管理: the agencies, and which of their data is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.agencies import agency_forms
 from dashboards.agencies.agency_forms import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -37,27 +37,27 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block("agencies.summary", "代理店管理", f"{PATH}/summary", headline=True, right=_new)
+    reading = live.block("agencies.summary", "代理店管理", f"{PATH}/summary", headline=True, right=_new_button)
     if reading is None:
         return
-    found = reading.data
-    if not found["active"] + found["inactive"]:
+    counts = reading.data
+    if not counts["active"] + counts["inactive"]:
         st.markdown("まだ代理店が登録されていません。")
         return
-    said = f"有効な代理店は{found['active']:,}件です。"
+    sentence = f"有効な代理店は{counts['active']:,}件です。"
     missing = []
-    if found["without_sales"]:
-        missing.append(f"営業担当者がいない代理店が**{found['without_sales']:,}件**")
-    if found["without_shop"]:
-        missing.append(f"紹介店コードが未登録の代理店が**{found['without_shop']:,}件**")
-    said += f"{'、'.join(missing)}あります。" if missing else "営業担当者と紹介店コードは、すべて登録されています。"
-    if found["inactive"]:
-        said += f"ほかに無効の代理店が{found['inactive']:,}件あります。"
-    st.markdown(said)
+    if counts["without_sales"]:
+        missing.append(f"営業担当者がいない代理店が**{counts['without_sales']:,}件**")
+    if counts["without_shop"]:
+        missing.append(f"紹介店コードが未登録の代理店が**{counts['without_shop']:,}件**")
+    sentence += f"{'、'.join(missing)}あります。" if missing else "営業担当者と紹介店コードは、すべて登録されています。"
+    if counts["inactive"]:
+        sentence += f"ほかに無効の代理店が{counts['inactive']:,}件あります。"
+    st.markdown(sentence)
 
 
-def _new() -> None:
-    if may("agencies:agency:update"):
+def _new_button() -> None:
+    if has_permission("agencies:agency:update"):
         dialogs.button("代理店を登録する", agency_forms.new, key="agencies.agency.add", icon="add", type="primary")
 
 
@@ -71,7 +71,7 @@ def drawer(row: Row) -> None:
                 dialogs.button("無効化", agency_forms.deactivate, row, key="agencies.agency.deactivate", icon="block")
             else:
                 dialogs.button("有効に戻す", agency_forms.activate, row, key="agencies.agency.activate", icon="undo")
-            if may("core:user:read"):
+            if has_permission("core:user:read"):
                 link("ユーザー管理", f"/users?{urlencode({'role': 'sales'})}")
         details.facts(
             {
@@ -87,7 +87,7 @@ def drawer(row: Row) -> None:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "agencies.agencies",
         "",
@@ -102,7 +102,7 @@ def listed(chosen: filters.Filters) -> None:
 
 
 headline()
-listed(
+show_list(
     filters.bar(
         filters.Text("q", "キーワード", "代理店名・コード・紹介店・担当者"),
         filters.Choice("is_active", "ステータス", {"true": ACTIVE["active"], "false": ACTIVE["inactive"]}),

@@ -1,4 +1,4 @@
-"""What is done with an agency: registered, edited, taken out of use and back."""
+"""Forms and dialogs of an agency: register, edit, deactivate, activate."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ _HELP = {
 }
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
-    """必須 are marked, 任意 say so."""
-    typed: dict[str, Any] = {}
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+    """Required fields are marked 必須, the others 任意."""
+    values: dict[str, Any] = {}
     for name, label in LABELS.items():
-        needed = name in REQUIRED
+        is_required = name in REQUIRED
         text = form.field(
             name,
             st.text_input,
-            label if needed else f"{label}（任意）",
-            required=needed,
-            value=known.get(name, ""),
+            label if is_required else f"{label}（任意）",
+            required=is_required,
+            value=initial.get(name, ""),
             max_chars=_LENGTHS.get(name, 100),
             placeholder=_HINTS[name],
             help=_HELP.get(name),
         )
-        typed[name] = text.strip()
-    return typed
+        values[name] = text.strip()
+    return values
 
 
 def new() -> None:
     @dialogs.dialog("代理店を登録する", width="medium", icon=":material/add_business:")
     def ask() -> None:
         with forms.form("agencies.agency.new", submit="登録する") as form:
-            typed = _fields(form, {})
+            values = _fields(form, {})
         if form.submitted:
             form.send(
-                lambda once: session.api().post(PATH, typed, once=once),
-                done=f"代理店「{typed['name']}」を登録しました。営業担当者は「ユーザー管理」で登録してください。",
+                lambda idempotency_key: session.api().post(PATH, values, once=idempotency_key),
+                done=f"代理店「{values['name']}」を登録しました。営業担当者は「ユーザー管理」で登録してください。",
             )
 
     ask()
@@ -83,7 +83,7 @@ RECORD = editing.Record(
 
 
 def edit(agency: Row) -> None:
-    """One out of use is brought back first."""
+    """An inactive agency is activated first."""
     if agency["is_active"]:
         RECORD.edit({name: agency[name] for name in ("id", "version", *LABELS)})
     else:
@@ -95,18 +95,22 @@ def switch(agency: Row) -> None:
 
 
 def deactivate(agency: Row) -> None:
-    name, people = f"代理店「{agency['name']}」", agency["sales_count"]
+    name, sales_count = f"代理店「{agency['name']}」", agency["sales_count"]
 
-    def send(reason: str, once: str) -> None:
-        ended = session.api().post(f"{PATH}/{agency['id']}/deactivate", {"reason": reason}, once=once)["sessions_ended"]
-        out = f"ログイン中だった{ended:,}件を終了しました。" if ended else ""
-        flash.say(f"{name}を無効にしました。{out}")
+    def send(reason: str, idempotency_key: str) -> None:
+        session_count = session.api().post(
+            f"{PATH}/{agency['id']}/deactivate", {"reason": reason}, once=idempotency_key
+        )["sessions_ended"]
+        logout_note = f"ログイン中だった{session_count:,}件を終了しました。" if session_count else ""
+        flash.add(f"{name}を無効にしました。{logout_note}")
 
-    who = f"所属する営業担当者{people:,}人は、すぐにログアウトされ、" if people else "所属する営業担当者は、"
+    subject = (
+        f"所属する営業担当者{sales_count:,}人は、すぐにログアウトされ、" if sales_count else "所属する営業担当者は、"
+    )
     confirm.confirm(
         f"agencies.agency.deactivate.{agency['id']}",
         f"{name}を無効にしますか？",
-        f"{who}ログインできなくなります。この代理店に新しい営業担当者を登録することもできません。"
+        f"{subject}ログインできなくなります。この代理店に新しい営業担当者を登録することもできません。"
         "提出済みの投入依頼と獲得案件はそのまま残り、投入担当者は作業を続けられます。あとで有効に戻せます。",
         action="無効にする",
         do=send,
@@ -116,14 +120,14 @@ def deactivate(agency: Row) -> None:
 
 
 def activate(agency: Row) -> None:
-    name, people = f"代理店「{agency['name']}」", agency["sales_count"]
-    who = f"所属する営業担当者{people:,}人が、" if people else "所属する営業担当者が、"
+    name, sales_count = f"代理店「{agency['name']}」", agency["sales_count"]
+    subject = f"所属する営業担当者{sales_count:,}人が、" if sales_count else "所属する営業担当者が、"
     confirm.confirm(
         f"agencies.agency.activate.{agency['id']}",
         f"{name}は無効です。有効に戻しますか？",
-        f"{who}これまでのパスワードでまたログインできるようになります。",
+        f"{subject}これまでのパスワードでまたログインできるようになります。",
         action="有効に戻す",
-        do=lambda _, once: session.api().post(f"{PATH}/{agency['id']}/activate", once=once),
+        do=lambda _, idempotency_key: session.api().post(f"{PATH}/{agency['id']}/activate", once=idempotency_key),
         done=f"{name}を有効に戻しました。",
         danger=False,
     )

@@ -1,5 +1,5 @@
-"""What is shown of a card and done with it. Its number stands on the page only for as long as the service says, after
-a reason was given that the trail keeps."""
+"""A corporation's card and its dialogs. The full number is on the page only for as long as the service allows, after
+the user has given a reason, which is written to the audit log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboards import session
 from dashboards.agencies import corporation_form
 from dashboards.agencies.corporation_words import BY_CARD, PATH
 from dashboards.client import ApiProblem
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, feedback, forms, times
 from dashboards.ui.text import plain, small
 
@@ -21,22 +21,24 @@ KEY = "agencies.card"
 Row = Mapping[str, Any]
 
 
-def block(one: Row) -> None:
-    """The card of a corporation as everybody may see it."""
-    card = one["card"]
+def card_section(corporation: Row) -> None:
+    """The card of a corporation as every user may see it."""
+    card = corporation["card"]
     st.markdown("**カード情報**")
     if card is None:
         st.markdown(":orange[:material/credit_card_off: カード情報は登録されていません。]")
     else:
         _facts(card)
     with st.container(horizontal=True, key=f"{KEY}.actions"):
-        if may("agencies:card:reveal") and card and card["has_number"]:
-            dialogs.button("カード番号を表示する", ask, one, key=f"{KEY}.reveal", icon="visibility")
-        if may("agencies:corporation:update") and one["payment_type"] == BY_CARD:
-            word = "カードを変更する" if card and card["has_number"] else "カードを登録する"
-            dialogs.button(word, replace, one, key=f"{KEY}.replace", icon="credit_card")
-        if may("agencies:corporation:update") and card:
-            dialogs.button("カード情報を削除する", remove, one, key=f"{KEY}.remove", icon="delete")
+        if has_permission("agencies:card:reveal") and card and card["has_number"]:
+            dialogs.button(
+                "カード番号を表示する", open_reveal_dialog, corporation, key=f"{KEY}.reveal", icon="visibility"
+            )
+        if has_permission("agencies:corporation:update") and corporation["payment_type"] == BY_CARD:
+            label = "カードを変更する" if card and card["has_number"] else "カードを登録する"
+            dialogs.button(label, replace, corporation, key=f"{KEY}.replace", icon="credit_card")
+        if has_permission("agencies:corporation:update") and card:
+            dialogs.button("カード情報を削除する", remove, corporation, key=f"{KEY}.remove", icon="delete")
 
 
 def _facts(card: Row) -> None:
@@ -59,11 +61,13 @@ def _facts(card: Row) -> None:
     )
 
 
-def replace(one: Row) -> None:
-    there = bool(one["card"] and one["card"]["has_number"])
+def replace(corporation: Row) -> None:
+    has_number = bool(corporation["card"] and corporation["card"]["has_number"])
 
-    @dialogs.dialog("カードを変更する" if there else "カードを登録する", width="medium", icon=":material/credit_card:")
-    def ask_for_it() -> None:
+    @dialogs.dialog(
+        "カードを変更する" if has_number else "カードを登録する", width="medium", icon=":material/credit_card:"
+    )
+    def show_form() -> None:
         try:
             intake = corporation_form.intake()
         except ApiProblem as problem:
@@ -72,42 +76,44 @@ def replace(one: Row) -> None:
         if not intake["takes_number"]:
             st.info(plain(intake["why"]), icon=":material/credit_card_off:")
             return
-        replaced = "前のカードの情報は置き換わります。" if there else ""
-        st.markdown(f"**{plain(one['name'])}** のカードです。{replaced}")
-        with forms.form(f"{KEY}.new.{one['id']}", submit="登録する") as form:
-            typed = _fields(form, intake)
+        replaced = "前のカードの情報は置き換わります。" if has_number else ""
+        st.markdown(f"**{plain(corporation['name'])}** のカードです。{replaced}")
+        with forms.form(f"{KEY}.new.{corporation['id']}", submit="登録する") as form:
+            values = _fields(form, intake)
         if form.submitted:
-            card = typed | {"version": one["version"]}
-            form.send(lambda _: session.api().put(f"{PATH}/{one['id']}/card", card), done="カード情報を登録しました。")
+            card = values | {"version": corporation["version"]}
+            form.send(
+                lambda _: session.api().put(f"{PATH}/{corporation['id']}/card", card), done="カード情報を登録しました。"
+            )
 
-    ask_for_it()
+    show_form()
 
 
 def _fields(form: forms.Form, intake: Row) -> dict[str, str]:
-    needed: dict[str, Any] = {"required": True, "autocomplete": "off"}
-    typed = {"number": form.field("card.number", st.text_input, "カード番号", max_chars=30, **needed)}
-    for field, label, most in (
+    widget_options: dict[str, Any] = {"required": True, "autocomplete": "off"}
+    values = {"number": form.field("card.number", st.text_input, "カード番号", max_chars=30, **widget_options)}
+    for field, label, max_length in (
         ("expire_month", "有効期限（月）", 2),
         ("expire_year", "有効期限（年）", 4),
         ("holder", "カード名義", 100),
     ):
-        typed[field] = form.field(f"card.{field}", st.text_input, label, max_chars=most, **needed)
+        values[field] = form.field(f"card.{field}", st.text_input, label, max_chars=max_length, **widget_options)
     if intake["takes_code"]:
         code = form.field(
             "card.security_code", st.text_input, "セキュリティコード", type="password", max_chars=4, autocomplete="off"
         )
-        typed |= {"security_code": code} if code else {}
-    return typed
+        values |= {"security_code": code} if code else {}
+    return values
 
 
-def remove(one: Row) -> None:
+def remove(corporation: Row) -> None:
     confirm.confirm(
-        f"{KEY}.remove.{one['id']}",
-        f"法人「{one['name']}」のカード情報を削除しますか？",
+        f"{KEY}.remove.{corporation['id']}",
+        f"法人「{corporation['name']}」のカード情報を削除しますか？",
         "カード番号・有効期限・名義をすべて削除します。元に戻せません。",
         action="削除する",
-        do=lambda reason, _once: session.api().delete(
-            f"{PATH}/{one['id']}/card", {"reason": reason, "version": one["version"]}
+        do=lambda reason, _idempotency_key: session.api().delete(
+            f"{PATH}/{corporation['id']}/card", {"reason": reason, "version": corporation["version"]}
         ),
         done="カード情報を削除しました。",
         reason="required",
@@ -115,18 +121,18 @@ def remove(one: Row) -> None:
     )
 
 
-def ask(one: Row) -> None:
+def open_reveal_dialog(corporation: Row) -> None:
     @dialogs.dialog("カード番号を表示する", width="medium", icon=":material/visibility:")
-    def why() -> None:
+    def show_form() -> None:
         st.warning("だれが・いつ・どの法人のカード番号を・なぜ表示したかが監査ログに残ります。")
-        with forms.form(f"{KEY}.why.{one['id']}", submit="表示する") as form:
+        with forms.form(f"{KEY}.why.{corporation['id']}", submit="表示する") as form:
             reason = form.field(
                 "reason", st.text_input, "理由", required=True, max_chars=200, placeholder="キャリア管理画面への投入"
             )
         if form.submitted:
-            form.send(lambda _: _reveal(one["id"], reason), done="")
+            form.send(lambda _: _reveal(corporation["id"], reason), done="")
 
-    why()
+    show_form()
 
 
 def _reveal(corporation_id: int, reason: str) -> None:
@@ -135,29 +141,29 @@ def _reveal(corporation_id: int, reason: str) -> None:
 
 
 def _show(card: Row, until: float) -> None:
-    """The number is in the dialog alone, and gone with it."""
+    """The number exists only in the dialog, and disappears with it."""
 
     @dialogs.dialog("カード番号", width="medium", icon=":material/credit_card:")
-    def shown() -> None:
-        _plain(card, until)
+    def show() -> None:
+        _show_number(card, until)
 
-    shown()
+    show()
 
 
 @st.fragment(run_every=1)
-def _plain(card: Row, until: float) -> None:
-    left = until - time.monotonic()
-    if left <= 0:
+def _show_number(card: Row, until: float) -> None:
+    remaining = until - time.monotonic()
+    if remaining <= 0:
         dialogs.close()
         st.rerun()
     with st.container(key=f"{KEY}.plain"):
-        st.markdown(f":red[:material/visibility: あと**{int(left) + 1}秒**で隠れます。]")
-        shown = {"カード番号": details.Code(card["number"])}
+        st.markdown(f":red[:material/visibility: あと**{int(remaining) + 1}秒**で隠れます。]")
+        numbers = {"カード番号": details.Code(card["number"])}
         if card["security_code"]:
-            shown["セキュリティコード"] = details.Code(card["security_code"])
+            numbers["セキュリティコード"] = details.Code(card["security_code"])
         details.facts(
             {
-                **shown,
+                **numbers,
                 "有効期限": f"{card['expire_month']}/{card['expire_year']}",
                 "カード名義": card["holder"],
                 "ブランド": card["brand"],

@@ -1,4 +1,4 @@
-"""案件詳細・明細入力: the statements beside the form, all day."""
+"""案件詳細・明細入力: the statements next to the input form."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dashboards.agencies import (
     words,
 )
 from dashboards.client import ApiProblem
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, forms, heading, live, times
-from dashboards.ui.links import asked_id, link
+from dashboards.ui.links import link, requested_id
 from dashboards.ui.text import plain, small
 
 CASES = "/api/agencies/cases"
@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 
 
 def masters() -> dict[str, Any]:
-    """Nothing when they were never read: what is typed stays on the page while the service is away."""
+    """Empty when they were never read. While the service is away, what is typed stays on the page."""
     try:
         return corporation_form.masters()
     except ApiProblem:
@@ -44,42 +44,42 @@ def show(case_id: int) -> None:
     case = reading.data
     if problem := st.session_state.pop("case.problem", None):
         st.error(problem, icon=":material/error:")
-    parts = belongings(path)
+    parts = load_parts(path)
     if parts is None:
         return
-    sites, images, said = parts
-    may_update = may("agencies:case:update")
+    sites, images, comments = parts
+    may_update = has_permission("agencies:case:update")
     st.markdown(sentence(case))
     case_talk.viewers(path, case["version"])
     if case["deficiency"]:
         st.error(f"依頼全体の不備: {plain(case['deficiency'])}", icon=":material/report:")
-    chosen = now_typed(sites)
+    chosen = select_site(sites)
     if case["status"] == "entered" and words.unregistered(case):
-        st.warning(left_out(case), icon=":material/add_location:")
+        st.warning(remaining_sites_text(case), icon=":material/add_location:")
     if may_update:
         actions(case, path, sites)
     left, right = st.columns([6, 7], gap="medium")
-    # The form first: what is chosen there decides which statement is shown.
+    # The form first: the site selected there decides which statement is shown.
     with right:
-        typed = site_box(case, sites, images, chosen, may_update)
+        site_id = site_box(case, sites, images, chosen, may_update)
     with left:
-        beside(case, path, sites, images, said, typed, may_update)
+        side_panel(case, path, sites, images, comments, site_id, may_update)
 
 
-def belongings(path: str) -> list[Sequence[Row]] | None:
-    """The sites, images and comments. While the service is away those of before, so that the form stays on the page
-    with what is typed in it: the head says how old all is. None when there are none, and that is said."""
+def load_parts(path: str) -> list[Sequence[Row]] | None:
+    """The sites, images and comments. While the service is away the last ones, so that the form and what is typed in
+    it stay on the page; the head shows how old they are. None when there are none: the page shows why."""
     slot = f"case.belongings.{path}"
     last: list[Sequence[Row]] | None = st.session_state.get(slot)
     try:
-        found = [live.ask(f"{path}/{part}")["items"] for part in ("sites", "images", "comments")]
+        loaded = [live.fetch(f"{path}/{part}")["items"] for part in ("sites", "images", "comments")]
     except ApiProblem as failure:
         if last is None or not failure.temporary:
             feedback.failed(failure, key=KEY)
             return None
         return last
-    st.session_state[slot] = found
-    return found
+    st.session_state[slot] = loaded
+    return loaded
 
 
 def back() -> None:
@@ -87,35 +87,36 @@ def back() -> None:
 
 
 def sentence(case: Row) -> str:
-    who = f"{plain(case['agency_name'])}　{plain(case['requested_by_name'])}さん"
-    at = times.full(times.parse(case["created_at"]))
-    badge = words.STATUS[case["status"]] if case["is_open"] or case["status"] != "working" else words.NOTHING_LEFT
-    claimed = f"担当は**{plain(case['claimed_by_name'])}**さんです。" if case["claimed_by_name"] else ""
-    if case["is_open"] and not claimed:
-        claimed = "担当者は未定です。"
+    requester = f"{plain(case['agency_name'])}　{plain(case['requested_by_name'])}さん"
+    created_at = times.full(times.parse(case["created_at"]))
+    badge = words.STATUS[case["status"]] if case["is_open"] or case["status"] != "working" else words.NOTHING_REMAINING
+    claim_text = f"担当は**{plain(case['claimed_by_name'])}**さんです。" if case["claimed_by_name"] else ""
+    if case["is_open"] and not claim_text:
+        claim_text = "担当者は未定です。"
     return (
         f"依頼 **{case['id']}**　**{plain(case['corporation_name'])}** {badge.badge()}　"
-        f"地点 **{words.entered_of(case)}** が投入済です。{claimed}  \n" + small(f"{who}が{plain(at)}に依頼")
+        f"地点 **{words.entered_ratio(case)}** が投入済です。{claim_text}  \n"
+        + small(f"{requester}が{plain(created_at)}に依頼")
     )
 
 
-def left_out(case: Row) -> str:
+def remaining_sites_text(case: Row) -> str:
     return (
         f"申告は{case['site_count']:,}地点ですが、投入済の地点は{case['entered_sites']:,}地点です。残りの地点は"
         "「＋地点を追加」で続けて入力できます。残りがなければ、「地点数を変更する」で実際の数に直してください。"
     )
 
 
-def now_typed(sites: Sequence[Row]) -> int | None:
-    """The site that is chosen, or the first on which something is left to do."""
-    ids = [one["id"] for one in sites]
-    asked = st.session_state.pop("case.go_to", None)
-    if asked in ids:
-        st.session_state[site_shown.KEY] = asked
-    if site_shown.now() not in ids:
-        waiting = [one["id"] for one in sites if one["status"] in ("working", "deficient")]
-        st.session_state[site_shown.KEY] = next(iter(waiting or ids), None)
-    return site_shown.now()
+def select_site(sites: Sequence[Row]) -> int | None:
+    """The selected site, or the first one that still needs work."""
+    ids = [site["id"] for site in sites]
+    requested = st.session_state.pop("case.go_to", None)
+    if requested in ids:
+        st.session_state[site_shown.KEY] = requested
+    if site_shown.selected_site_id() not in ids:
+        open_ids = [site["id"] for site in sites if site["status"] in ("working", "deficient")]
+        st.session_state[site_shown.KEY] = next(iter(open_ids or ids), None)
+    return site_shown.selected_site_id()
 
 
 def actions(case: Row, path: str, sites: Sequence[Row]) -> None:
@@ -125,7 +126,12 @@ def actions(case: Row, path: str, sites: Sequence[Row]) -> None:
             dialogs.button("不備あり", case_talk.report, case, path, sites, key="case.deficient", icon="report")
         if case["status"] == "deficient":
             dialogs.button(
-                "不備を解決済みにする", case_talk.put_right, path, case["version"], key="case.put_right", icon="check"
+                "不備を解決済みにする",
+                case_talk.resolve_deficiency,
+                path,
+                case["version"],
+                key="case.put_right",
+                icon="check",
             )
         if case["is_open"] or (case["status"] == "entered" and words.unregistered(case)):
             dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
@@ -153,81 +159,81 @@ def site_box(
 ) -> int | None:
     with st.container(horizontal=True, vertical_alignment="center", key="case.sites"):
         if sites:
-            names = {one["id"]: tab(one, place) for place, one in enumerate(sites, 1)}
+            names = {site["id"]: tab(site, number) for number, site in enumerate(sites, 1)}
             st.segmented_control(
                 "地点", [*names], format_func=names.__getitem__, key=site_shown.KEY, label_visibility="collapsed"
             )
         if may_update and case["cancelled_at"] is None:
-            # The first one is what there is to do.
+            # Without a site, adding one is the primary action.
             kind: Literal["primary", "secondary"] = "secondary" if sites else "primary"
             dialogs.button("＋地点を追加", site_work.add, case, sites, images, key="case.add", type=kind)
     if not sites:
         feedback.empty("地点はまだありません", "明細画像を確認し、「＋地点を追加」から地点ごとに入力を始めてください。")
         return None
-    # A click on the chosen one takes it away.
-    typed = site_shown.now() or chosen
-    place, row = next((place, one) for place, one in enumerate(sites, 1) if one["id"] == typed)
-    listed = masters()
-    if not listed:
+    # A click on the selected tab deselects it.
+    site_id = site_shown.selected_site_id() or chosen
+    number, site_row = next((number, site) for number, site in enumerate(sites, 1) if site["id"] == site_id)
+    master_data = masters()
+    if not master_data:
         st.error("選択肢を読み込めません。しばらく待ってから、画面を読み込み直してください。", icon=":material/error:")
-        return typed
-    site_work.work(site_work.Site(case, row, place, images), listed, may_update)
-    return typed
+        return site_id
+    site_work.work(site_work.Site(case, site_row, number, images), master_data, may_update)
+    return site_id
 
 
-def tab(site: Row, place: int) -> str:
+def tab(site: Row, number: int) -> str:
     status = words.STATUS[site["status"]]
     name = plain(site["power_branch_name"]) or "店舗名未入力"
-    return f":{status.color}[:material/{status.icon}:] {place} {name}"
+    return f":{status.color}[:material/{status.icon}:] {number} {name}"
 
 
-def beside(
+def side_panel(
     case: Row,
     path: str,
     sites: Sequence[Row],
     images: Sequence[Row],
-    said: Sequence[Row],
-    typed: int | None,
+    comments: Sequence[Row],
+    site_id: int | None,
     may_update: bool,
 ) -> None:
     if case["remarks"]:
         with st.container(border=True, gap="xxsmall", key="case.remarks"):
             st.markdown("**営業担当者の備考**")
             st.markdown("  \n".join(plain(line) for line in case["remarks"].splitlines()))
-    unread = sum(one["is_unread"] for one in said)
-    pictures, facts, talk = st.tabs(
+    unread = sum(comment["is_unread"] for comment in comments)
+    images_tab, corporation_tab, comments_tab = st.tabs(
         [
             f"明細画像（{len(images)}枚）",
             "法人情報",
-            f"コメント（{len(said)}件・未読{unread}件）" if unread else f"コメント（{len(said)}件）",
+            f"コメント（{len(comments)}件・未読{unread}件）" if unread else f"コメント（{len(comments)}件）",
         ]
     )
-    with pictures:
-        case_images.show(path, case, images, sites, typed, may_update)
-    with facts:
+    with images_tab:
+        case_images.show(path, case, images, sites, site_id, may_update)
+    with corporation_tab:
         corporation(case["corporation"])
-    with talk:
-        case_talk.comments(path, said, sites, may_update)
+    with comments_tab:
+        case_talk.comments(path, comments, sites, may_update)
 
 
-def corporation(one: Row) -> None:
-    listed = masters()
+def corporation(data: Row) -> None:
+    master_data = masters()
     for title, fields in corporation_words.SECTIONS.items():
         shown = {
-            corporation_words.LABELS[name]: corporation_words.shown(name, one[name], listed)
+            corporation_words.LABELS[name]: corporation_words.display_value(name, data[name], master_data)
             for name in fields
-            if name in one and (one[name] not in ("", None) or name == "billing_address_same")
+            if name in data and (data[name] not in ("", None) or name == "billing_address_same")
         }
         if title == "契約者名":
-            shown = {"法人名": one["name"], "カナ": one["kana"], **shown}
+            shown = {"法人名": data["name"], "カナ": data["kana"], **shown}
         if shown:
             details.section(title, shown)
-    link("法人詳細を開く（カード情報の確認・法人情報の編集）", f"/corporation?id={one['id']}")
+    link("法人詳細を開く（カード情報の確認・法人情報の編集）", f"/corporation?id={data['id']}")
 
 
-asked = asked_id()
-if asked is not None:
-    show(asked)
+selected_id = requested_id()
+if selected_id is not None:
+    show(selected_id)
 else:
     heading.page(TITLE)
     feedback.empty("案件が選ばれていません", "投入案件一覧から選んでください。")

@@ -1,4 +1,4 @@
-"""投入用シート: what goes into which box of the carrier's screen, in the order of its pages, to be copied singly."""
+"""投入用シート: the value of each field of the carrier's screen, in the order of its pages, to be copied one by one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def show(path: str, name: str) -> None:
         except ApiProblem as problem:
             feedback.failed(problem, key="case.sheet")
             return
-        pages = {page: [*rows] for page, rows in groupby(items, key=lambda one: one["page"])}
+        pages = {page: [*rows] for page, rows in groupby(items, key=lambda row: row["page"])}
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
             chosen = st.segmented_control(
                 "キャリア管理画面のページ", [*pages], default=[*pages][-1] if pages else None, key="case.sheet.page"
@@ -37,12 +37,12 @@ def show(path: str, name: str) -> None:
                 "値の右端のボタンでコピーできます。保存していない入力は含まれません。カード情報は法人詳細で確認します。"
             )
         )
-        for one in pages.get(chosen or "", ()):
+        for row in pages.get(chosen or "", ()):
             left, right = st.columns([5, 6], vertical_alignment="center")
-            means = f"　{plain(one['words'])}" if one["words"] else ""
-            left.markdown(f"{plain(one['title'])}  \n" + small(f"{plain(one['carrier_field'])}{means}"))
-            if one["value"]:
-                right.code(one["value"], language=None, wrap_lines=True)
+            meaning = f"　{plain(row['words'])}" if row["words"] else ""
+            left.markdown(f"{plain(row['title'])}  \n" + small(f"{plain(row['carrier_field'])}{meaning}"))
+            if row["value"]:
+                right.code(row["value"], language=None, wrap_lines=True)
             else:
                 right.markdown(small("（空欄）"))
 

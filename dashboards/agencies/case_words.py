@@ -1,4 +1,4 @@
-"""A site's fields as 3.2 groups them, with their words, and its values as people read them."""
+"""The fields of a site, grouped as in 3.2, with their labels, and their values as they are displayed."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "オプション": ("option_plans",),
     "管理": ("note",),
 }
-# Which list of the masters a field's codes are of.
-CODED = {
+# The list of the masters that a field's codes belong to.
+CODE_LISTS = {
     "pps_business_number": "pps",
     "application_type": "application_type",
     "power_area": "power_area",
@@ -77,93 +77,96 @@ CODED = {
     "saisan_gas_yoto": "saisan_gas_yoto",
     "ecolog_gas_yoto": "ecolog_gas_yoto",
 }
-# What is chosen and not typed.
-CHOSEN = frozenset({*CODED, "power_prefecture", "moving_in_date", "latest_date"})
+# Fields that are selected, not typed.
+SELECT_FIELDS = frozenset({*CODE_LISTS, "power_prefecture", "moving_in_date", "latest_date"})
 
 
 def sections(service_type: str) -> dict[str, Sequence[str]]:
-    """Gas fields stand there for gas alone."""
+    """The ガス section is for gas only."""
     return {title: fields for title, fields in SECTIONS.items() if title != "ガス" or service_type == "gas"}
 
 
 def label(field: str, service_type: str = "electricity") -> str:
-    """What gas is measured in is another thing."""
+    """Gas is measured in another unit."""
     return "最新のガス使用量（m³）" if field == "latest_power_usage" and service_type == "gas" else LABELS[field]
 
 
-def shown(field: str, value: Any, masters: Values) -> str:
-    """A value as people read it; "" for none."""
+def display_value(field: str, value: Any, masters: Values) -> str:
+    """A value as it is displayed; "" for none."""
     if value in (None, "", []):
         return ""
     if field == "service_type":
         return words.SERVICE[value]
     if field == "option_plans":
-        names = {one["code"]: one["name"] for one in masters["options"]}
+        names = {option["code"]: option["name"] for option in masters["options"]}
         return "、".join(names.get(code, code) for code in value)
-    if field in CODED:
-        return words.titles(masters, CODED[field]).get(value, str(value))
+    if field in CODE_LISTS:
+        return words.titles(masters, CODE_LISTS[field]).get(value, str(value))
     if field == "latest_date":
         return month(str(value))
-    if field in GROUPED:
-        return GROUPED[field](value)
+    if field in FORMATTERS:
+        return FORMATTERS[field](value)
     if isinstance(value, (int, float)):
         return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
     return str(value)
 
 
 def grouped(number: str) -> str:
-    """供給地点特定番号 as a statement writes it: two digits, then groups of four; of gas as it is."""
+    """供給地点特定番号 as on a statement: two digits, then groups of four. Numbers of gas stay as they are."""
     if len(number) != 22:
         return number
-    return "-".join((number[:2], *(number[at : at + 4] for at in range(2, 22, 4))))
+    return "-".join((number[:2], *(number[start : start + 4] for start in range(2, 22, 4))))
 
 
 def _zip_code(digits: str) -> str:
     return f"{digits[:3]}-{digits[3:]}" if len(digits) == 7 else digits
 
 
-# Kept as digits, and read with hyphens.
-GROUPED: Mapping[str, Callable[[str], str]] = {"power_customer_location_number": grouped, "power_zip_code": _zip_code}
+# Stored as digits, displayed with hyphens.
+FORMATTERS: Mapping[str, Callable[[str], str]] = {
+    "power_customer_location_number": grouped,
+    "power_zip_code": _zip_code,
+}
 
 
 def months(today: date, count: int) -> list[str]:
     """2026-11 and those before it, the newest first."""
-    found = []
-    for back in range(count):
-        year, place = divmod(today.year * 12 + today.month - 1 - back, 12)
-        found.append(f"{year}-{place + 1:02}")
-    return found
+    names = []
+    for offset in range(count):
+        year, month_index = divmod(today.year * 12 + today.month - 1 - offset, 12)
+        names.append(f"{year}-{month_index + 1:02}")
+    return names
 
 
-def month(written: str) -> str:
-    """2026年11月; whatever else somebody typed stays as it is."""
-    year, dash, number = written.partition("-")
-    return f"{year}年{int(number)}月" if dash and year.isdecimal() and number.isdecimal() else written
+def month(text: str) -> str:
+    """2026年11月; any other text stays as it is."""
+    year, dash, number = text.partition("-")
+    return f"{year}年{int(number)}月" if dash and year.isdecimal() and number.isdecimal() else text
 
 
-def name(site: Values, place: int) -> str:
-    """What people call a site: its place in the case, and its 店舗名."""
-    return f"地点{place}" + (f" {site['power_branch_name']}" if site["power_branch_name"] else "")
+def name(site: Values, number: int) -> str:
+    """The name of a site: its number in the case, and its 店舗名."""
+    return f"地点{number}" + (f" {site['power_branch_name']}" if site["power_branch_name"] else "")
 
 
 def is_empty(value: Any) -> bool:
     return value is None or value in ("", [])
 
 
-def same(one: Any, other: Any) -> bool:
+def is_same(left: Any, right: Any) -> bool:
     """Whether two values of a field are the same: options in any order, 1200 and 1200.0."""
-    if isinstance(one, list) and isinstance(other, list):
-        return sorted(one) == sorted(other)
-    return bool((one if one not in ("", []) else None) == (other if other not in ("", []) else None))
+    if isinstance(left, list) and isinstance(right, list):
+        return sorted(left) == sorted(right)
+    return bool((left if left not in ("", []) else None) == (right if right not in ("", []) else None))
 
 
-def contested(base: Values | None, typed: Values, current: Values) -> list[str]:
-    """Fields that both sides changed, differently. What only one side changed is nobody's quarrel; where nobody knows
-    what was read (`base`), whatever is different is."""
+def conflicting_fields(base: Values | None, changes: Values, current: Values) -> list[str]:
+    """Fields that both sides changed, to different values. A field that only one side changed is no conflict.
+    Without `base` (the values that were read) every difference is one."""
     return [
         field
         for field in LABELS
-        if field in typed
-        and not same(typed[field], current[field])
-        and (base is None or not same(base[field], current[field]))
+        if field in changes
+        and not is_same(changes[field], current[field])
+        and (base is None or not is_same(base[field], current[field]))
     ]

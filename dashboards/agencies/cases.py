@@ -1,4 +1,4 @@
-"""投入案件一覧: which requests wait to be entered, and for whom?"""
+"""投入案件一覧: the requests that wait to be entered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import numbers, words
-from dashboards.ui import columns, filters, kept, live, tables, times
+from dashboards.ui import cache, columns, filters, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -28,24 +28,24 @@ UNREAD = Status("未読あり", "blue", "mark_chat_unread")
 def headline() -> None:
     reading = live.block("agencies.cases.counts", "投入案件一覧", f"{PATH}/counts", headline=True)
     if reading is not None:
-        st.markdown(in_words(reading.data))
+        st.markdown(sentence(reading.data))
 
 
-def in_words(counts: Row) -> str:
+def sentence(counts: Row) -> str:
     if not counts["open"]:
         return ":material/task_alt: 残っている投入案件はありません。"
-    said = [f"投入待ち・対応中の案件が**{counts['working']:,}件**あります。"]
+    sentences = [f"投入待ち・対応中の案件が**{counts['working']:,}件**あります。"]
     if counts["oldest"]:
-        said.append(f"最も古い依頼は{times.ago(times.parse(counts['oldest']))}のものです。")
+        sentences.append(f"最も古い依頼は{times.ago(times.parse(counts['oldest']))}のものです。")
     if counts["waiting"]:
-        said.append(f"このうち**{counts['waiting']:,}件**は担当者が決まっていません。")
+        sentences.append(f"このうち**{counts['waiting']:,}件**は担当者が決まっていません。")
     if counts["deficient"]:
-        said.append(f"不備で営業担当者の返事を待っている案件が{counts['deficient']:,}件あります。")
+        sentences.append(f"不備で営業担当者の返事を待っている案件が{counts['deficient']:,}件あります。")
     if counts["unread"]:
-        said.append(
+        sentences.append(
             f":blue[:material/mark_chat_unread: 未読のコメントがある案件が**{counts['unread']:,}件**あります。]"
         )
-    return "".join(said)
+    return "".join(sentences)
 
 
 def conditions() -> filters.Filters:
@@ -64,26 +64,26 @@ def conditions() -> filters.Filters:
 
 
 def sales_people() -> dict[int, str]:
-    return kept.kept(
+    return cache.load_cached(
         "agencies.cases.sales",
         lambda: {
-            one["id"]: f"{one['name']}（{one['agency_name']}）"
-            for one in session.api().get(f"{PATH}/sales-people")["items"]
+            person["id"]: f"{person['name']}（{person['agency_name']}）"
+            for person in session.api().get(f"{PATH}/sales-people")["items"]
         },
     )
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "agencies.cases",
         "",
         PATH,
         (
-            columns.badge("ステータス", words.status_of, words.SHOWN, width=110),
+            columns.badge("ステータス", words.list_status, words.LIST_STATUS, width=110),
             columns.text("依頼ID", lambda row: str(row["id"]), width=72, alignment="right"),
             columns.text("法人名", "corporation_name", width=180, sort="corporation"),
-            columns.text("地点数", words.entered_of, width=64, alignment="right"),
+            columns.text("地点数", words.entered_ratio, width=64, alignment="right"),
             columns.badges("未読", lambda row: ["unread"] if row["unread"] else [], {"unread": UNREAD}, width=96),
             columns.text("営業担当者", "requested_by_name", width=104),
             columns.text("代理店", "agency_name", width=124),
@@ -92,14 +92,14 @@ def listed(chosen: filters.Filters) -> None:
         ),
         sorts=SORTS,
         filters=chosen,
-        actions={"開く": opened},
+        actions={"開く": open_case},
         empty=tables.Empty("投入を待っている案件はありません", "営業担当者が投入依頼を送信すると、ここに並びます。"),
     )
 
 
-def opened(row: Row) -> None:
+def open_case(row: Row) -> None:
     st.switch_page(CASE, query_params={"id": str(row["id"])})
 
 
 headline()
-listed(conditions())
+show_list(conditions())

@@ -1,7 +1,6 @@
-"""A corporation is edited in the place of its facts. Only what was changed is sent; who comes too late sees both sides
-and chooses field by field. What was typed and not saved is kept as a draft, and the address says that it is edited: F5
-and the end of a session lead back here.
-"""
+"""The form that edits a corporation, in place of its facts. Only changed fields are sent. A stale edit shows both
+sides, field by field, to choose from. Unsaved input is stored as a draft, and the page's address says that it is
+edited, so that F5 and the end of a session lead back here."""
 
 from __future__ import annotations
 
@@ -13,11 +12,11 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import corporation_form, drafting, sending
-from dashboards.agencies.corporation_words import LABELS, PATH, shown
+from dashboards.agencies.corporation_words import LABELS, PATH, display_value
 from dashboards.client import ApiProblem
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import conflict, dialogs, feedback, flash, heading
-from dashboards.ui.forms import CORRECT
+from dashboards.ui.forms import CORRECT_FIELDS
 from dashboards.ui.text import plain
 
 KEY = "agencies.corporation_edit"
@@ -27,36 +26,36 @@ Values = Mapping[str, Any]
 
 
 def is_open(corporation_id: int) -> bool:
-    known = st.session_state.get(KEY)
-    if known is not None and known["id"] != corporation_id:
+    state = st.session_state.get(KEY)
+    if state is not None and state["id"] != corporation_id:
         _forget(st.session_state.pop(KEY))
-    return st.query_params.get(PARAMETER) == "1" and may("agencies:corporation:update")
+    return st.query_params.get(PARAMETER) == "1" and has_permission("agencies:corporation:update")
 
 
-def begin(one: Values) -> None:
-    """A callback. Whoever closes a dialog leaves the block that refreshes itself: the whole page is another one now."""
+def start_editing(corporation: Values) -> None:
+    """A callback. `dialogs.close` leaves the block that refreshes itself, because the whole page changes."""
     dialogs.close()
-    _open(one)
+    _open(corporation)
     st.query_params[PARAMETER] = "1"
 
 
-def _open(one: Values) -> None:
-    corporation_form.forget(_prefix(one["id"]))
-    st.session_state[KEY] = {"id": one["id"], "known": dict(one), "errors": {}, "problem": None}
+def _open(corporation: Values) -> None:
+    corporation_form.forget(_prefix(corporation["id"]))
+    st.session_state[KEY] = {"id": corporation["id"], "known": dict(corporation), "errors": {}, "problem": None}
 
 
 def _prefix(corporation_id: int) -> str:
     return f"{KEY}.{corporation_id}"
 
 
-def _forget(known: Values) -> None:
-    corporation_form.forget(_prefix(known["id"]))
+def _forget(state: Values) -> None:
+    corporation_form.forget(_prefix(state["id"]))
 
 
-def _end() -> None:
+def _stop_editing() -> None:
     st.query_params.pop(PARAMETER, None)
-    if known := st.session_state.pop(KEY, None):
-        _forget(known)
+    if state := st.session_state.pop(KEY, None):
+        _forget(state)
 
 
 def page(corporation_id: int) -> None:
@@ -68,90 +67,97 @@ def page(corporation_id: int) -> None:
     except ApiProblem as problem:
         _not_loaded(problem)
         return
-    draft = drafting.opened(FORM, str(corporation_id))
+    draft = drafting.open_draft(FORM, str(corporation_id))
     if draft is not None:
         with st.container(width=sending.WIDTH):
             _fill_in(draft, masters, intake)
 
 
 def _not_loaded(problem: ApiProblem) -> None:
-    if problem.status == 401 and session.ended():
+    if problem.status == 401 and session.has_ended():
         st.rerun()
     if problem.status == 404:
-        _end()
-        st.rerun()  # The page of facts says it.
+        _stop_editing()
+        st.rerun()  # The page of facts shows it.
     feedback.failed(problem, key=KEY)
 
 
 def _fill_in(draft: drafting.Draft, masters: Values, intake: Values) -> None:
     state = st.session_state[KEY]
-    known = state["known"]
-    st.markdown(f"**{plain(known['name'])}** の情報を変更します。変更した項目だけが保存され、操作の記録に残ります。")
-    based_on = int(draft.values.get("version") or known["version"])
-    kept = {name: value for name, value in draft.values.items() if name in LABELS}
-    if kept:
+    corporation = state["known"]
+    st.markdown(
+        f"**{plain(corporation['name'])}** の情報を変更します。変更した項目だけが保存され、操作の記録に残ります。"
+    )
+    based_on = int(draft.values.get("version") or corporation["version"])
+    draft_values = {name: value for name, value in draft.values.items() if name in LABELS}
+    if draft_values:
         draft.begun_before()
     if state["errors"]:
-        st.error(CORRECT, icon=":material/error:")
+        st.error(CORRECT_FIELDS, icon=":material/error:")
     if state["problem"]:
-        feedback.not_done(state["problem"])
-    values = {**{name: known[name] for name in LABELS}, **kept}
-    typed = corporation_form.draw(
-        f"{_prefix(known['id'])}.{draft.name}", values, masters, intake, card=known["card"], errors=state["errors"]
+        feedback.action_failed(state["problem"])
+    initial = {**{name: corporation[name] for name in LABELS}, **draft_values}
+    values = corporation_form.draw(
+        f"{_prefix(corporation['id'])}.{draft.name}",
+        initial,
+        masters,
+        intake,
+        card=corporation["card"],
+        errors=state["errors"],
     )
-    changed = {name: typed[name] for name in LABELS if typed[name] != known[name]}
+    changed = {name: values[name] for name in LABELS if values[name] != corporation[name]}
     draft.keep({**changed, "version": based_on} if changed else {}, {**LABELS, "version": "版"})
     with st.container(horizontal=True, horizontal_alignment="right"):
         if changed:
-            dialogs.button("やめる", draft.ask_to_discard, _end, key=f"{KEY}.leave")
+            dialogs.button("やめる", draft.ask_to_discard, _stop_editing, key=f"{KEY}.leave")
         else:
-            st.button("やめる", key=f"{KEY}.leave", on_click=_end)
+            st.button("やめる", key=f"{KEY}.leave", on_click=_stop_editing)
         if st.button("保存する", key=f"{KEY}.save", type="primary"):
-            card = {"card": typed["card"]} if "card" in typed else {}
+            card = {"card": values["card"]} if "card" in values else {}
             _save(draft, based_on, changed, card, masters)
 
 
 def _save(draft: drafting.Draft, based_on: int, changed: Values, card: Values, masters: Values) -> None:
     state = st.session_state[KEY]
-    known = state["known"]
+    corporation = state["known"]
     state["errors"], state["problem"] = {}, None
     if not changed and not card:
-        _end()
-        flash.say("変更した項目はありません。")
+        _stop_editing()
+        flash.add("変更した項目はありません。")
         st.rerun()
     try:
-        session.api().patch(f"{PATH}/{known['id']}", {"version": based_on, **changed, **card})
+        session.api().patch(f"{PATH}/{corporation['id']}", {"version": based_on, **changed, **card})
     except ApiProblem as problem:
-        if problem.status == 401 and session.ended():
+        if problem.status == 401 and session.has_ended():
             st.rerun()
         if problem.current:
-            dialogs.open(_compare, draft, known, changed, problem.current, masters)
+            dialogs.open(_compare, draft, corporation, changed, problem.current, masters)
         elif problem.errors:
             state["errors"] = {error["field"]: error["message"] for error in problem.errors}
         else:
             state["problem"] = problem
         st.rerun()
-    draft.done()
-    _end()
-    flash.say(f"法人「{known['name']}」を変更しました。")
+    draft.complete()
+    _stop_editing()
+    flash.add(f"法人「{corporation['name']}」を変更しました。")
     st.rerun()
 
 
-def _compare(draft: drafting.Draft, known: Values, yours: Values, current: Values, masters: Values) -> None:
-    newest = {**known, **current}
+def _compare(draft: drafting.Draft, corporation: Values, changes: Values, current: Values, masters: Values) -> None:
+    newest = {**corporation, **current}
     conflict.field_by_field(
         f"{KEY}.conflict.{newest['version']}",
         LABELS,
-        yours,
+        changes,
         newest,
-        changed=f"法人「{known['name']}」は、開いたあとにほかの人が変更しました。",
-        take=partial(_go_on, draft, newest),
-        in_words=lambda name, value: shown(name, value, masters),
+        changed=f"法人「{corporation['name']}」は、開いたあとにほかの人が変更しました。",
+        take=partial(_continue_editing, draft, newest),
+        in_words=lambda name, value: display_value(name, value, masters),
     )
 
 
-def _go_on(draft: drafting.Draft, newest: Values, chosen: Values) -> None:
-    """With the newest version, and what was chosen of one's own."""
+def _continue_editing(draft: drafting.Draft, newest: Values, chosen: Values) -> None:
+    """With the newest version and the values chosen from the user's own changes."""
     st.session_state[KEY]["known"] = dict(newest)
     draft.values = {**chosen, "version": newest["version"]}
     prefix = f"{_prefix(newest['id'])}.{draft.name}"

@@ -1,4 +1,4 @@
-"""The words of a corporation's fields, and its values as people read them."""
+"""The labels of a corporation's fields, and its values as they are displayed."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ LABELS = {
     "billing_customer_name": "送付先の宛名",
     "sales_channel_id": "営業チャネル",
 }
-# 3.1: the sections of the form, and what stands in each.
+# 3.1: the sections of the form, and their fields.
 SECTIONS: Mapping[str, Sequence[str]] = {
     "契約者区分": ("customer_type",),
     "契約者名": ("corporation_number", "last_name", "first_name", "last_name_kana", "first_name_kana"),
@@ -128,8 +128,8 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     ),
     "営業チャネル": ("sales_channel_id",),
 }
-# Which list of the masters a field's codes are of.
-CODED = {
+# The list of the masters that a field's codes belong to.
+CODE_LISTS = {
     "customer_type": "customer_type",
     "job_type": "job_type",
     "payment_type": "payment_type",
@@ -138,26 +138,26 @@ CODED = {
     "sales_channel_id": "sales_channel",
 }
 SAME, ELSEWHERE = "契約者住所と同じ", "別の住所に送る"
-# A company has one name, and so has a trade; a person has two. "": not asked for.
+# A company and a trade have one name, a person has two. "": the field is not shown.
 NAMES: Mapping[str, Mapping[str, str]] = {
     CORPORATION: {"last_name": "会社名", "last_name_kana": "会社名カナ", "first_name": "", "first_name_kana": ""},
     TRADE_NAME: {"last_name": "屋号", "last_name_kana": "屋号カナ", "first_name": "", "first_name_kana": ""},
 }
 
 
-def link_to(corporation_id: int) -> str:
-    """法人詳細's address."""
+def corporation_url(corporation_id: int) -> str:
+    """The address of 法人詳細."""
     return f"/corporation?id={corporation_id}"
 
 
-def shown(field: str, value: Any, masters: Masters) -> str:
-    """A value as people read it; "" for none."""
+def display_value(field: str, value: Any, masters: Masters) -> str:
+    """A value as it is displayed; "" for none."""
     if field == "billing_address_same":
         return SAME if value else ELSEWHERE
     if value in (None, ""):
         return ""
-    if field in CODED:
-        return titles(masters, CODED[field]).get(str(value), str(value))
+    if field in CODE_LISTS:
+        return titles(masters, CODE_LISTS[field]).get(str(value), str(value))
     if field.endswith("zip_code") and len(str(value)) == 7:
         return f"{value[:3]}-{value[3:]}"
     if field.endswith("birthday"):
@@ -165,8 +165,8 @@ def shown(field: str, value: Any, masters: Masters) -> str:
     return str(value)
 
 
-def drawn(values: Values) -> dict[str, Sequence[str]]:
-    """The sections that a corporation of this kind has, each with its fields."""
+def visible_sections(values: Values) -> dict[str, Sequence[str]]:
+    """The sections for a corporation of this kind, each with its fields."""
     sections = dict(SECTIONS)
     if values.get("customer_type") not in (CORPORATION, TRADE_NAME):
         del sections["代表者名"]
@@ -180,21 +180,25 @@ def drawn(values: Values) -> dict[str, Sequence[str]]:
 
 
 def label(field: str, customer_type: str) -> str:
-    """As a corporation of this kind has it; "" for what it has not."""
+    """The label for a corporation of this kind; "" when it does not have the field."""
     return NAMES.get(customer_type, {}).get(field, LABELS[field])
 
 
 def facts(values: Values, masters: Masters) -> dict[str, dict[str, str]]:
-    """Section → label → value, for a page to show, or to be confirmed before it is sent."""
-    kind = str(values.get("customer_type"))
+    """Section → label → value, for a page, or for the confirmation before sending."""
+    customer_type = str(values.get("customer_type"))
     return {
-        section: {word: shown(field, values.get(field), masters) for field in fields if (word := label(field, kind))}
-        for section, fields in drawn(values).items()
+        section: {
+            title: display_value(field, values.get(field), masters)
+            for field in fields
+            if (title := label(field, customer_type))
+        }
+        for section, fields in visible_sections(values).items()
     }
 
 
-def card_in_words(card: Values | None) -> dict[str, str]:
-    """Of a card that was just typed, for the confirmation: no more than its last four digits."""
+def card_summary(card: Values | None) -> dict[str, str]:
+    """A card that was just typed, for the confirmation: only the last four digits of its number."""
     if not card:
         return {}
     number = "".join(filter(str.isdigit, unicodedata.normalize("NFKC", card["number"])))

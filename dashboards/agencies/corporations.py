@@ -1,17 +1,17 @@
-"""法人検索: is this corporation registered already, and where is it?"""
+"""法人検索: is a corporation registered already, and where?"""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboards.agencies import corporation_form, numbers
-from dashboards.agencies.corporation_words import PATH, link_to
+from dashboards.agencies.corporation_words import PATH, corporation_url
 from dashboards.agencies.words import titles
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, heading, tables, times
+from dashboards.ui.cache import load_cached
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.kept import kept
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
@@ -26,24 +26,24 @@ SORTS = {
 }
 
 
-def kinds() -> dict[str, str]:
-    return kept("agencies.customer_types", lambda: titles(corporation_form.masters(), "customer_type"))
+def customer_types() -> dict[str, str]:
+    return load_cached("agencies.customer_types", lambda: titles(corporation_form.masters(), "customer_type"))
 
 
-def sees_several() -> bool:
-    """Whoever looks at requests of all agencies."""
-    return may("agencies:case:read")
+def sees_all_agencies() -> bool:
+    """True for users who see the requests of all agencies."""
+    return has_permission("agencies:case:read")
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    several = (columns.text("代理店", "agency_name", width=140),) if sees_several() else ()
-    words = kinds()
+    agency_column = (columns.text("代理店", "agency_name", width=140),) if sees_all_agencies() else ()
+    type_names = customer_types()
     return (
         columns.text("法人名", "name", width=190, sort="name"),
         columns.text("カナ", "reading", width=140, sort="kana"),
-        *several,
-        # 屋号（個人事業主等） is 屋号 here.
-        columns.text("契約者区分", lambda row: words.get(row["customer_type"], "").partition("（")[0], width=84),
+        *agency_column,
+        # 屋号（個人事業主等） is shortened to 屋号.
+        columns.text("契約者区分", lambda row: type_names.get(row["customer_type"], "").partition("（")[0], width=84),
         columns.text("法人番号", "corporation_number", width=116),
         columns.text("連絡先", "phone1", width=112),
         columns.text("住所", lambda row: f"{row['prefecture']}{row['city']}", width=130),
@@ -53,7 +53,7 @@ def shown_columns() -> tuple[columns.Column, ...]:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         KEY,
         "",
@@ -64,13 +64,15 @@ def listed(chosen: filters.Filters) -> None:
         actions={"詳細": drawer},
         export=Export.of(PATH),
         empty=tables.Empty(
-            "まだ法人が登録されていません", "新規投入依頼で法人情報を入力すると、ここに表示されます。", first
+            "まだ法人が登録されていません",
+            "新規投入依頼で法人情報を入力すると、ここに表示されます。",
+            first_request_link,
         ),
     )
 
 
-def first() -> None:
-    if may("agencies:request:create"):
+def first_request_link() -> None:
+    if has_permission("agencies:request:create"):
         link("新規投入依頼を開く", "/new-request", primary=True)
 
 
@@ -78,15 +80,15 @@ def drawer(row: Row) -> None:
     @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/domain:")
     def show() -> None:
         with st.container(horizontal=True):
-            link("法人詳細を開く", link_to(row["id"]), primary=True)
-            if may("agencies:request:create"):
+            link("法人詳細を開く", corporation_url(row["id"]), primary=True)
+            if has_permission("agencies:request:create"):
                 link("地点を追加する", f"/add-site?corporation_id={row['id']}")
         details.facts(
             {
                 "法人ID": str(row["id"]),
                 "カナ": row["kana"],
-                **({"代理店": row["agency_name"]} if sees_several() else {}),
-                "契約者区分": kinds().get(row["customer_type"], row["customer_type"]),
+                **({"代理店": row["agency_name"]} if sees_all_agencies() else {}),
+                "契約者区分": customer_types().get(row["customer_type"], row["customer_type"]),
                 "法人番号": row["corporation_number"],
                 "連絡先番号1": row["phone1"],
                 "住所": f"{row['prefecture']}{row['city']}",
@@ -103,9 +105,9 @@ def page() -> None:
     heading.page("法人検索")
     st.markdown("法人名・カナ・法人番号・電話番号の一部で検索できます。")
     fields: list[filters.Field] = [filters.Text("q", "キーワード", "法人名・カナ・法人番号・電話番号", 300)]
-    if sees_several():
+    if sees_all_agencies():
         fields.append(filters.Choice("agency_id", "代理店", numbers.agencies(), width=220))
-    listed(filters.bar(*fields))
+    show_list(filters.bar(*fields))
 
 
 page()

@@ -1,4 +1,4 @@
-"""ダッシュボード: what waits, how does this month go, and how is each agency doing?"""
+"""ダッシュボード: what waits, this month's numbers, and the figures of each agency."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ def overview() -> None:
     reading = live.block("agencies.dashboard", "ダッシュボード", PATH, headline=True)
     if reading is None:
         return
-    found = reading.data
+    data = reading.data
     if reading.problem is None:
-        sentence(found)
-    key_figures(found, faded=reading.problem is not None)
-    waiting(found)
+        sentence(data)
+    key_figures(data, faded=reading.problem is not None)
+    waiting(data)
 
 
-def sentence(found: Row) -> None:
-    if not found["deficient"] and not found["working"]:
+def sentence(data: Row) -> None:
+    if not data["deficient"] and not data["working"]:
         st.success("現在、投入を待っている依頼はありません。", icon=":material/check_circle:")
         return
-    oldest = times.parse(found["oldest"][0]["created_at"])
-    said = (
-        f"現在、投入を待っている依頼が**{found['working']:,}件**、不備で営業担当者の修正を待っている依頼が"
-        f"**{found['deficient']:,}件**あります。最も古いものは{times.ago(oldest)}の依頼です。"
+    oldest = times.parse(data["oldest"][0]["created_at"])
+    text = (
+        f"現在、投入を待っている依頼が**{data['working']:,}件**、不備で営業担当者の修正を待っている依頼が"
+        f"**{data['deficient']:,}件**あります。最も古いものは{times.ago(oldest)}の依頼です。"
     )
-    if found["unclaimed"]:
-        said += f"投入待ちのうち{found['unclaimed']:,}件は、担当者が決まっていません。"
-    st.warning(said, icon=":material/pending_actions:")
+    if data["unclaimed"]:
+        text += f"投入待ちのうち{data['unclaimed']:,}件は、担当者が決まっていません。"
+    st.warning(text, icon=":material/pending_actions:")
 
 
-def key_figures(found: Row, *, faded: bool) -> None:
-    month, before, today = found["month"], found["before"], found["today"]
+def key_figures(data: Row, *, faded: bool) -> None:
+    month, last_month, today = data["month"], data["before"], data["today"]
     figures.row(
         [
-            Figure("投入待ち（対応中）", f"{found['working']:,}件", f"担当者なし {found['unclaimed']:,}件"),
-            Figure("修正待ち（不備）", f"{found['deficient']:,}件", "営業担当者の再提出を待っています"),
+            Figure("投入待ち（対応中）", f"{data['working']:,}件", f"担当者なし {data['unclaimed']:,}件"),
+            Figure("修正待ち（不備）", f"{data['deficient']:,}件", "営業担当者の再提出を待っています"),
             Figure(
                 "今月の投入依頼",
                 f"{month['requests']:,}件",
                 f"本日 {today['requests']:,}件",
-                change=month["requests"] - before["requests"],
+                change=month["requests"] - last_month["requests"],
                 change_unit="件",
                 against="前月の同じ時点との差",
             ),
@@ -60,7 +60,7 @@ def key_figures(found: Row, *, faded: bool) -> None:
                 "今月の獲得地点",
                 f"{month['acquired_sites']:,}地点",
                 f"本日 {today['acquired_sites']:,}地点",
-                change=month["acquired_sites"] - before["acquired_sites"],
+                change=month["acquired_sites"] - last_month["acquired_sites"],
                 change_unit="地点",
                 against="前月の同じ時点との差",
             ),
@@ -69,35 +69,35 @@ def key_figures(found: Row, *, faded: bool) -> None:
     )
 
 
-def waiting(found: Row) -> None:
+def waiting(data: Row) -> None:
     st.subheader("待ち時間の長い依頼", anchor=False)
-    if not found["oldest"]:
+    if not data["oldest"]:
         feedback.empty("待っている依頼はありません", "新しい投入依頼が届くと、ここに古い順で表示されます。")
         return
     with st.container(border=True):
-        for one in found["oldest"]:
-            st.markdown(line(one))
+        for item in data["oldest"]:
+            st.markdown(line(item))
     link("投入案件一覧を開く", "/cases")
 
 
-def line(one: Row) -> str:
-    """不備 株式会社ABC (3日前), and below it whose it is and who has it."""
-    status = words.STATUS.get(one["status"], UNKNOWN)
-    since = times.parse(one["created_at"])
-    who = f"担当 {one['claimed_by_name']}" if one["claimed_by_name"] else "担当者なし"
-    more = plain(f"依頼ID {one['id']}・{one['agency_name']}・{who}・投入依頼日 {times.full(since)}")
-    title = f"**[{plain(one['corporation_name'])}](/case?id={one['id']})**"
-    return f"{status.badge()} {title}（{times.ago(since)}）  \n{small(more)}"
+def line(item: Row) -> str:
+    """不備 株式会社ABC (3日前), and below it the agency and the operator."""
+    status = words.STATUS.get(item["status"], UNKNOWN)
+    since = times.parse(item["created_at"])
+    operator = f"担当 {item['claimed_by_name']}" if item["claimed_by_name"] else "担当者なし"
+    details = plain(f"依頼ID {item['id']}・{item['agency_name']}・{operator}・投入依頼日 {times.full(since)}")
+    title = f"**[{plain(item['corporation_name'])}](/case?id={item['id']})**"
+    return f"{status.badge()} {title}（{times.ago(since)}）  \n{small(details)}"
 
 
 @refreshing
 def agencies() -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
-        reading = live.block("agencies.dashboard.figures", "代理店別数値", numbers.everything)
+        reading = live.block("agencies.dashboard.figures", "代理店別数値", numbers.load_figures)
         if reading is not None and reading.data["items"]:
             st.html(numbers.table(reading.data["items"], reading.data["whole"]))
-            st.markdown(small(numbers.DONE_TOO))
+            st.markdown(small(numbers.DONE_NOTE))
             link("期間を選んで見る", "/agency-figures")
         elif reading is not None:
             feedback.empty("代理店がまだ登録されていません", "「代理店管理」で代理店を登録すると、ここに並びます。")

@@ -1,13 +1,13 @@
-"""What is being typed is kept by the service, field by field: F5, another phone, a lost connection or the end of a
-session lose nothing. Nothing of a card leaves the page this way.
+"""Drafts: the service stores what is typed, field by field, so that F5, another phone, a lost connection or the end
+of a session lose nothing. Card data is never sent this way.
 
-    draft = drafting.opened("new_request")
+    draft = drafting.open_draft("new_request")
     if draft is None:
-        return  # it cannot be read just now, and that is said
+        return  # it cannot be read now, and the page shows why
     values = draw(f"{KEY}.{draft.name}", draft.values)
     draft.keep(values, LABELS)
 
-`draft.name` is part of the widgets' keys: it is another one after other values were loaded.
+`draft.name` is a part of the widgets' keys: it changes when other values are loaded.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.ui import confirm, conflict, details, dialogs, feedback, times
 from dashboards.ui.text import plain, small
 
-ONCE = "client_id"
-# As the service refuses it.
-_OF_A_CARD = re.compile(r"^card$|card.*(number|code|cv[cv])|security_?code|^cv[cv]2?$", re.IGNORECASE)
+CLIENT_ID = "client_id"
+# The same names as the service refuses.
+_CARD_FIELD = re.compile(r"^card$|card.*(number|code|cv[cv])|security_?code|^cv[cv]2?$", re.IGNORECASE)
 
 Values = Mapping[str, Any]
 
 
 @dataclass
 class Draft:
-    """`values` is what was typed last, a card's data included as long as the page is open."""
+    """`values` is what was typed last, including card data while the page is open."""
 
     form: str
     subject: str
@@ -44,21 +44,21 @@ class Draft:
     number: int
     saved_at: datetime | None
     name: str = field(default_factory=lambda: uuid.uuid4().hex)
-    # Under which what is typed is sent, from whatever tab: it is stored once.
-    once: str = field(default_factory=lambda: str(uuid.uuid4()))
-    # As the service has it; None until the form was drawn for the first time, which is no change.
+    # The idempotency key of the request: the same in every tab, so that it is stored once.
+    client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    # The values that the service has; None until the form is drawn for the first time, which is no change.
     saved: dict[str, Any] | None = None
-    # When it was left, if it goes on with what was typed before.
-    left_at: datetime | None = None
-    # Fields that the service refused to keep, with its words, and what stood in them.
+    # When it was saved last, if it continues an earlier draft.
+    continued_from: datetime | None = None
+    # Fields that the service refused to store: its messages, and the refused values.
     refused: dict[str, str] = field(default_factory=dict)
     refused_values: dict[str, Any] = field(default_factory=dict)
     problem: ApiProblem | None = None
     stale: ApiProblem | None = None
-    # What was sent since the last answer: the service may have stored any of it all the same.
+    # Sent since the last answer: the service may have stored any of these.
     unanswered: list[dict[str, Any]] = field(default_factory=list)
-    # Streamlit begins the next run of a page while the last one still waits for its answer.
-    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    # Streamlit starts the next run of a page while the last one still waits for its answer.
+    save_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def path(self) -> str:
@@ -69,34 +69,35 @@ class Draft:
         return _slot(self.form, self.subject)
 
     def keep(self, values: Values, labels: Mapping[str, str]) -> None:
-        """To be called once the form was drawn, with what stands in it now: saves it when it has changed, and says
-        how it stands with the draft. `labels` are the fields with their words."""
+        """Call it once the form is drawn, with the current values: saves them when they have changed, and shows the
+        state of the draft. `labels`: the fields with their labels."""
         self.values = {**values}
-        with self.one_at_a_time:
+        with self.save_lock:
             if self.stale is None:
                 self._save()
         if self.stale is not None:
-            self._say_stale(labels)
+            self._show_conflict(labels)
         elif self.problem is not None:
-            self._say_failed()
+            self._show_failure()
         else:
-            self._say_saved(labels)
+            self._show_saved(labels)
 
     def begun_before(self) -> None:
-        """Says, above the form, that it goes on with what was typed before."""
-        if self.left_at:
+        """Shows, above the form, that it continues an earlier draft."""
+        if self.continued_from:
             with st.container(horizontal=True, vertical_alignment="center", key=f"{self.key}.continued"):
                 st.markdown(
-                    f":material/history: 前回の入力の続きです（{times.full(self.left_at)}に保存）。", width="content"
+                    f":material/history: 前回の入力の続きです（{times.full(self.continued_from)}に保存）。",
+                    width="content",
                 )
                 dialogs.button(
                     "破棄して最初から入力する", self.ask_to_discard, key=f"{self.key}.begin", type="tertiary"
                 )
 
     def ask_to_discard(self, then: Callable[[], None] = lambda: None) -> None:
-        """`then` follows once it is gone."""
+        """`then` is called after the draft is deleted."""
 
-        def discard(_: str, _once: str) -> None:
+        def discard(_: str, _idempotency_key: str) -> None:
             self.discard()
             then()
 
@@ -114,24 +115,25 @@ class Draft:
         session.api().delete(self.path)
         self.forget()
 
-    def done(self) -> None:
-        """What stood in it is stored elsewhere: a draft that cannot be removed now goes with the next one."""
+    def complete(self) -> None:
+        """Its values are stored elsewhere. When the draft cannot be deleted now, it is forgotten: the next one
+        replaces it."""
         try:
             self.discard()
         except ApiProblem:
             self.forget()
 
     def forget(self) -> None:
-        """It was sent, and with it the draft is gone."""
+        """For a draft that was deleted when its values were sent."""
         st.session_state.pop(self.key, None)
 
     def _save(self) -> None:
-        storable = _storable(self.values) | {ONCE: self.once}
-        sent = {name: value for name, value in storable.items() if name not in self.refused}
+        storable = _storable(self.values) | {CLIENT_ID: self.client_id}
+        to_save = {name: value for name, value in storable.items() if name not in self.refused}
         if self.saved is None:
-            self.saved = sent
-        # A field that was refused is tried again once something else stands in it.
-        if sent == self.saved and not self._is_corrected():
+            self.saved = to_save
+        # A refused field is sent again after its value has changed.
+        if to_save == self.saved and not self._is_corrected():
             return
         self.refused = {}
         self._send(storable)
@@ -143,10 +145,12 @@ class Draft:
         return {name: self.values.get(name) for name in names}
 
     def _send(self, values: dict[str, Any]) -> None:
-        # Before, not after: the next click may end this run of the page between the service's answer and its note here.
+        # Before the request, not after it: the next click may end this run between the service's answer and this note.
         self.unanswered.append(values)
         try:
-            answer = session.api(patience=PATIENCE_SECONDS).put(self.path, {"values": values, "number": self.number})
+            answer = session.api(patience=PAGE_TIMEOUT_SECONDS).put(
+                self.path, {"values": values, "number": self.number}
+            )
         except ApiProblem as problem:
             self._failed(problem, values)
             return
@@ -155,13 +159,13 @@ class Draft:
         self.saved_at = times.parse(answer["updated_at"])
 
     def _failed(self, problem: ApiProblem, values: dict[str, Any]) -> None:
-        if problem.status == 401 and session.ended():
-            st.rerun()  # The frame says it. All but the last field is kept.
+        if problem.status == 401 and session.has_ended():
+            st.rerun()  # The frame shows it. All but the last field is stored.
         refused = {error["field"].split(".")[-1]: error["message"] for error in problem.errors}
         refused = {name: message for name, message in refused.items() if name in values}
         current = (problem.current or {}) if problem.stale else {}
         if current.get("values") in self.unanswered:
-            # This page's own, whose answer was lost or not heard any more.
+            # Sent by this page; the answer was lost or came too late.
             self.number = current["number"]
             self.unanswered.clear()
             self._send(values)
@@ -174,7 +178,7 @@ class Draft:
         else:
             self.problem = problem
 
-    def _say_saved(self, labels: Mapping[str, str]) -> None:
+    def _show_saved(self, labels: Mapping[str, str]) -> None:
         for name, message in self.refused.items():
             st.warning(
                 f"「{labels.get(name, name)}」は下書きに保存していません。{plain(message)}", icon=":material/info:"
@@ -182,61 +186,63 @@ class Draft:
         if self.saved_at and self.number:
             st.markdown(small(f":material/cloud_done: 下書きを保存しました（{times.clock(self.saved_at)}）"))
 
-    def _say_failed(self) -> None:
+    def _show_failure(self) -> None:
         assert self.problem is not None
         st.warning(
             "下書きを保存できていません。入力した内容はこの画面に残っています。画面を閉じたり読み込み直したりせず、"
-            f"しばらく待ってから「もう一度保存する」を押してください。  \n{feedback.in_words(self.problem)}",
+            f"しばらく待ってから「もう一度保存する」を押してください。  \n{feedback.problem_text(self.problem)}",
             icon=":material/cloud_off:",
         )
         st.button("もう一度保存する", key=f"{self.key}.again", icon=":material/refresh:")
 
-    def _say_stale(self, labels: Mapping[str, str]) -> None:
+    def _show_conflict(self, labels: Mapping[str, str]) -> None:
         assert self.stale is not None
         current: dict[str, Any] = (self.stale.current or {}).get("values") or {}
         st.warning(plain(self.stale.detail) + "この画面の入力はまだ保存されていません。", icon=":material/difference:")
-        mine = _storable(self.values)
-        different = [name for name in labels if _shown(mine.get(name)) != _shown(current.get(name))]
+        own = _storable(self.values)
+        different = [name for name in labels if _display_text(own.get(name)) != _display_text(current.get(name))]
         if current and different:
-            lines = ((labels[name], _shown(mine.get(name)), _shown(current.get(name))) for name in different)
+            lines = (
+                (labels[name], _display_text(own.get(name)), _display_text(current.get(name))) for name in different
+            )
             details.sides(("項目", "この画面の入力", "保存されている内容"), lines, key=f"{self.key}.sides")
         with st.container(horizontal=True):
-            st.button(conflict.KEEP, key=f"{self.key}.keep", type="primary", on_click=self._keep_mine)
-            word = conflict.LOAD if current else "破棄して最初から入力する"
-            st.button(word, key=f"{self.key}.load", on_click=self._load_theirs)
+            st.button(conflict.KEEP, key=f"{self.key}.keep", type="primary", on_click=self._keep_own)
+            label = conflict.LOAD if current else "破棄して最初から入力する"
+            st.button(label, key=f"{self.key}.load", on_click=self._load_stored)
 
-    def _keep_mine(self) -> None:
+    def _keep_own(self) -> None:
         assert self.stale is not None
         self.number = (self.stale.current or {}).get("number", 0)
         self.saved, self.stale = {}, None
         if not self.number:
-            # What goes on here is another one than what was sent there.
-            self.once = str(uuid.uuid4())
+            # The draft that continues here is another one than the one sent there.
+            self.client_id = str(uuid.uuid4())
 
-    def _load_theirs(self) -> None:
-        """The page asks for it anew, under another name."""
+    def _load_stored(self) -> None:
+        """The page loads it again, under another name."""
         self.forget()
 
 
-def opened(form: str, subject: str = "-") -> Draft | None:
-    """The draft as it is being typed in this tab, or as it was left. None when it cannot be read: that is said."""
+def open_draft(form: str, subject: str = "-") -> Draft | None:
+    """The draft as it is in this tab, or as it was saved. None when it cannot be read: the page shows why."""
     slot = _slot(form, subject)
-    known: Draft | None = st.session_state.get(slot)
-    if known is not None:
-        return known
+    cached: Draft | None = st.session_state.get(slot)
+    if cached is not None:
+        return cached
     try:
-        kept = session.api().get(_path(form, subject))
+        answer = session.api().get(_path(form, subject))
     except ApiProblem as problem:
-        if problem.status == 401 and session.ended():
+        if problem.status == 401 and session.has_ended():
             st.rerun()
         feedback.failed(problem, key=slot)
         return None
-    at = times.parse(kept["updated_at"]) if kept["updated_at"] else None
-    values = kept["values"]
-    made = Draft(form, subject, values, kept["number"], at, left_at=at)
-    made.once = values.pop(ONCE, made.once)
-    st.session_state[slot] = made
-    return made
+    saved_at = times.parse(answer["updated_at"]) if answer["updated_at"] else None
+    values = answer["values"]
+    draft = Draft(form, subject, values, answer["number"], saved_at, continued_from=saved_at)
+    draft.client_id = values.pop(CLIENT_ID, draft.client_id)
+    st.session_state[slot] = draft
+    return draft
 
 
 def _path(form: str, subject: str) -> str:
@@ -248,23 +254,23 @@ def _slot(form: str, subject: str) -> str:
 
 
 def _storable(values: Values) -> dict[str, Any]:
-    """As JSON, without a card's data."""
-    return {name: _plain(value) for name, value in values.items() if not _OF_A_CARD.search(name)}
+    """As JSON, without card data."""
+    return {name: _to_json(value) for name, value in values.items() if not _CARD_FIELD.search(name)}
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(vars(value))
+        return _to_json(vars(value))
     if isinstance(value, Mapping):
-        return _storable({str(name): inner for name, inner in value.items()})
+        return _storable({str(name): item for name, item in value.items()})
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [_to_json(item) for item in value]
     return value
 
 
-def _shown(value: Any) -> str:
+def _display_text(value: Any) -> str:
     if value is None or value == "":
         return f":gray[{conflict.NOTHING}]"
     if isinstance(value, list):

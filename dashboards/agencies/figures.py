@@ -1,4 +1,4 @@
-"""代理店別数値: how is each agency doing (3.6), of which period?"""
+"""代理店別数値: the figures of each agency (3.6) in a period."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MONTHS_BACK = 24
 
 
 def months(today: date) -> dict[str, str]:
-    """This month and those before it: 2026-11 → 2026年11月."""
+    """This month and the ones before it: 2026-11 → 2026年11月."""
     return {month: case_words.month(month) for month in case_words.months(today, MONTHS_BACK)}
 
 
@@ -40,17 +40,18 @@ def conditions() -> filters.Filters:
     )
 
 
-def shown(chosen: filters.Filters, reading: live.Reading) -> None:
-    items, whole = reading.data["items"], reading.data["whole"]
+def show_figures(chosen: filters.Filters, reading: live.Snapshot) -> None:
+    items, total = reading.data["items"], reading.data["whole"]
     chosen.tell(reading.data["total"], "店")
     if not items:
         feedback.empty("代理店がまだ登録されていません", "「代理店管理」で代理店を登録すると、ここに並びます。")
         return
-    st.html(numbers.table(items, whole, days(chosen.query)))
+    st.html(numbers.table(items, total, days(chosen.query)))
     st.markdown(
         small(
             "依頼件数とステータスは投入依頼日で、獲得地点は投入完了日で数えます。"
-            f"{numbers.DONE_TOO}不備率は、不備の件数 ÷ 依頼件数です。代理店名や件数を押すと、その案件の一覧を開きます。"
+            f"{numbers.DONE_NOTE}不備率は、不備の件数 ÷ 依頼件数です。"
+            "代理店名や件数を押すと、その案件の一覧を開きます。"
         )
     )
     left, right = st.columns(2, gap="large")
@@ -60,45 +61,45 @@ def shown(chosen: filters.Filters, reading: live.Reading) -> None:
         trends.by_agency(items, "agencies.figures.by_agency")
 
 
-def files(chosen: filters.Filters) -> None:
+def export_links(chosen: filters.Filters) -> None:
     query = f"?{urlencode(chosen.query)}" if chosen.query else ""
-    for kind, ending in (("CSV", "csv"), ("Excel", "xlsx")):
-        link(f"{kind}で出力", f"{DOWNLOAD}{PATH}.{ending}{query}", download=True)
+    for kind, extension in (("CSV", "csv"), ("Excel", "xlsx")):
+        link(f"{kind}で出力", f"{DOWNLOAD}{PATH}.{extension}{query}", download=True)
 
 
 def days(query: dict[str, Any]) -> Sequence[str]:
-    """The period as the boxes of other lists take it: from a day to a day."""
+    """The period in the form that the filters of other lists take: from, to."""
     first, last = trends.month_days(query["month"]) if "month" in query else ("", "")
     first, last = max(first, query.get("since", "")), min(last or "9999", query.get("until", "") or "9999")
     return (first, last) if first and last != "9999" and first <= last else ()
 
 
-def sentence(items: Sequence[Row], whole: Row, *, is_cut: bool) -> str:
-    """`is_cut`: to conditions, so that there may be others."""
-    if not whole["requests"] and not whole["acquired_sites"]:
-        return f"{'この条件の' if is_cut else ''}投入依頼と獲得地点は{'' if is_cut else 'まだ'}ありません。"
-    said = f"投入依頼は**{whole['requests']:,}件**、獲得地点は**{whole['acquired_sites']:,}地点**です。"
+def sentence(items: Sequence[Row], total: Row, *, is_filtered: bool) -> str:
+    """`is_filtered`: other requests may exist outside of the filters."""
+    if not total["requests"] and not total["acquired_sites"]:
+        return f"{'この条件の' if is_filtered else ''}投入依頼と獲得地点は{'' if is_filtered else 'まだ'}ありません。"
+    text = f"投入依頼は**{total['requests']:,}件**、獲得地点は**{total['acquired_sites']:,}地点**です。"
     worst = max((row for row in items if row["deficient"]), key=lambda row: row["rate"], default=None)
     if worst is None:
-        return f"{said}不備はありません。"
+        return f"{text}不備はありません。"
     return (
-        f"{said}不備は{whole['deficient']:,}件（{numbers.percent(whole['rate'])}）で、"
+        f"{text}不備は{total['deficient']:,}件（{numbers.percent(total['rate'])}）で、"
         f"不備率が最も高いのは{plain(worst['name'])}の{numbers.percent(worst['rate'])}です。"
     )
 
 
 head = st.container()
-asked = conditions()
+selected = conditions()
 with head:
     answer = live.block(
         "agencies.figures",
         "代理店別数値",
-        numbers.everything,
+        numbers.load_figures,
         headline=True,
-        right=lambda: files(asked),
-        **asked.query,
+        right=lambda: export_links(selected),
+        **selected.query,
     )
     if answer is not None:
-        st.markdown(sentence(answer.data["items"], answer.data["whole"], is_cut=bool(asked.active)))
+        st.markdown(sentence(answer.data["items"], answer.data["whole"], is_filtered=bool(selected.active)))
 if answer is not None:
-    shown(asked, answer)
+    show_figures(selected, answer)

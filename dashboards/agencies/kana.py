@@ -1,4 +1,4 @@
-"""The button that proposes how a name is read. It writes only when it is pressed, and only into empty fields."""
+"""The button that proposes the kana of a name. It fills only empty fields, and only when it is pressed."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ UNKNOWN = "読みを判断できない文字（漢字など）が含まれてい
 
 
 def button(key: str, targets: Mapping[str, str]) -> None:
-    """`targets`: the session's key of each name's field → that of its kana."""
+    """`targets`: the session key of each name's field → the key of its kana's field."""
     st.button(
-        LABEL, key=f"{key}.button", type="tertiary", icon=":material/translate:", on_click=_ask, args=(key, targets)
+        LABEL, key=f"{key}.button", type="tertiary", icon=":material/translate:", on_click=_propose, args=(key, targets)
     )
-    said = st.session_state.get(f"{key}.said")
-    # Once the reading is typed, nothing is left to be said.
-    if said and (said == FULL or not all(st.session_state.get(kana) for kana in targets.values())):
-        st.markdown(small(plain(said)))
+    message = st.session_state.get(f"{key}.said")
+    # Once the kana is typed, the message is not shown any more.
+    if message and (message == FULL or not all(st.session_state.get(kana) for kana in targets.values())):
+        st.markdown(small(plain(message)))
 
 
-def _ask(key: str, targets: Mapping[str, str]) -> None:
+def _propose(key: str, targets: Mapping[str, str]) -> None:
     names = {kana: str(st.session_state.get(name) or "").strip() for name, kana in targets.items()}
     empty = {kana: name for kana, name in names.items() if name and not st.session_state.get(kana)}
     st.session_state[f"{key}.said"] = "" if empty else FULL if any(names.values()) else NOTHING
     for kana, name in empty.items():
         try:
-            found = session.api().get(PATH, name=name)["kana"]
+            proposal = session.api().get(PATH, name=name)["kana"]
         except ApiProblem as problem:
             st.session_state[f"{key}.said"] = problem.detail
             return
-        if found:
-            st.session_state[kana] = found
+        if proposal:
+            st.session_state[kana] = proposal
         else:
             st.session_state[f"{key}.said"] = UNKNOWN

@@ -1,4 +1,4 @@
-"""マスタ管理: what can be chosen in forms, and where does it go in the carrier's screen?"""
+"""マスタ管理: the choices of the forms, and the fields of the carrier's screen that they belong to."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import master_forms
-from dashboards.agencies.master_forms import list_name, words
+from dashboards.agencies.master_forms import list_name, service_labels
 from dashboards.client import ApiProblem
-from dashboards.session import may
-from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, kept, tables, times
+from dashboards.session import has_permission
+from dashboards.ui import bound, cache, columns, dialogs, feedback, filters, heading, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.masters import ARCHIVED, Master, drawer
@@ -43,46 +43,48 @@ OPTION_COLUMNS = (
 FIELD_COLUMNS = (
     columns.text("ページ", "page", width=80),
     columns.text("元フィールド", "carrier_field", width=260, sort="carrier_field"),
-    columns.text("対象", lambda row: words("records").get(row["record"], row["record"]), width=100),
+    columns.text("対象", lambda row: service_labels("records").get(row["record"], row["record"]), width=100),
     columns.text("項目", "title", width=250),
-    columns.text("部分", lambda row: words("parts").get(row["part"], row["part"]), width=110),
+    columns.text("部分", lambda row: service_labels("parts").get(row["part"], row["part"]), width=110),
     columns.number("表示順", "position", width=80),
 )
 
 
-def part_now() -> str:
+def selected_part() -> str:
     part: str = st.session_state.get("part") or st.query_params.get("part") or PARTS_OF_PAGE[0]
     return part
 
 
-def list_now() -> str | None:
-    found = st.session_state.get("list") or st.query_params.get("list")
-    return found if found in words("lists") else None
+def selected_list() -> str | None:
+    name = st.session_state.get("list") or st.query_params.get("list")
+    return name if name in service_labels("lists") else None
 
 
 def headline() -> None:
-    heading.page("マスタ管理", right=_new)
+    heading.page("マスタ管理", right=_new_button)
     try:
         masters = session.api().get("/api/agencies/masters")
-        kept.hold("agencies.masters", masters)
+        cache.cache_answer("agencies.masters", masters)
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
-    used = {name: [one for one in listed if one["in_use"]] for name, listed in masters["choices"].items()}
-    examples = [masters["lists"][name] for name, listed in used.items() if any(one["is_example"] for one in listed)]
-    options = sum(one["in_use"] for one in masters["options"])
-    said = f"選択肢は{len(used):,}種類・{sum(map(len, used.values())):,}件、オプションサービスは{options:,}件です。"
+    in_use = {name: [row for row in rows if row["in_use"]] for name, rows in masters["choices"].items()}
+    examples = [masters["lists"][name] for name, rows in in_use.items() if any(row["is_example"] for row in rows)]
+    options = sum(row["in_use"] for row in masters["options"])
+    sentence = (
+        f"選択肢は{len(in_use):,}種類・{sum(map(len, in_use.values())):,}件、オプションサービスは{options:,}件です。"
+    )
     if examples:
         more = f"など{len(examples):,}種類" if len(examples) > 3 else ""
-        said += f"**{'・'.join(examples[:3])}{more}には「例」の値があります**。実際に使う値を確認してください。"
-    st.markdown(said)
+        sentence += f"**{'・'.join(examples[:3])}{more}には「例」の値があります**。実際に使う値を確認してください。"
+    st.markdown(sentence)
 
 
-def _new() -> None:
-    """The part that is open has the one that stands out."""
-    if not may("agencies:master:update"):
+def _new_button() -> None:
+    """The open part decides the primary button."""
+    if not has_permission("agencies:master:update"):
         return
-    part, name = part_now(), list_now()
+    part, name = selected_part(), selected_list()
     if part == "オプションサービス":
         label, draw = "オプションを追加する", master_forms.new_option
     elif part == "元フィールド":
@@ -90,57 +92,59 @@ def _new() -> None:
     elif name:
         label, draw = "選択肢を追加する", partial(master_forms.new_choice, name)
     else:
-        label, draw = "選択肢を追加する", which_list
+        label, draw = "選択肢を追加する", choose_list
     dialogs.button(label, draw, key=f"{KEY}.new", icon="add", type="primary")
 
 
-def which_list() -> None:
+def choose_list() -> None:
     @dialogs.dialog("どの一覧に追加しますか？", width="small", icon=":material/list:")
     def ask() -> None:
-        lists = words("lists")
+        lists = service_labels("lists")
         name = st.selectbox(
             "選択肢の種類", [*lists], index=None, format_func=lists.__getitem__, key=f"{KEY}.which",
             placeholder="選んでください",
         )  # fmt: skip
-        # In no callback: that would take what was drawn last, and a choice made just now is later.
+        # Not in a callback: it would get the arguments of the previous run, which miss a choice made just now.
         if name and st.button("次へ", key=f"{KEY}.which.next", type="primary"):
             dialogs.open(master_forms.new_choice, name)
-            dialogs.leave()
+            dialogs.rerun_if_changed()
 
     ask()
 
 
 def new_carrier_field() -> None:
     try:
-        found = session.api().get("/api/agencies/masters")["columns"]
+        record_columns = session.api().get("/api/agencies/masters")["columns"]
     except ApiProblem as problem:
         feedback.failed(problem, key=f"{KEY}.fields")
         return
-    master_forms.new_carrier_field(found)
+    master_forms.new_carrier_field(record_columns)
 
 
 def choices(chosen: filters.Filters) -> None:
-    _listed("choices", CHOICES, CHOICE_COLUMNS, {"list": "一覧の順", "code": "コード順", "name": "名称順"},
+    _show_table("choices", CHOICES, CHOICE_COLUMNS, {"list": "一覧の順", "code": "コード順", "name": "名称順"},
             chosen, choice_drawer)  # fmt: skip
 
 
 def options(chosen: filters.Filters) -> None:
-    _listed("options", OPTIONS, OPTION_COLUMNS, {"position": "表示順", "code": "コード順", "name": "名前順"},
+    _show_table("options", OPTIONS, OPTION_COLUMNS, {"position": "表示順", "code": "コード順", "name": "名前順"},
             chosen, option_drawer)  # fmt: skip
 
 
 def carrier_fields(chosen: filters.Filters) -> None:
     st.markdown(small("法人・地点などの項目を、キャリア管理画面のどの入力欄へ入れるかの対応表です。"))
-    _listed("fields", FIELDS, FIELD_COLUMNS, {"position": "画面の順", "carrier_field": "元フィールド順"},
+    _show_table("fields", FIELDS, FIELD_COLUMNS, {"position": "画面の順", "carrier_field": "元フィールド順"},
             chosen, field_drawer)  # fmt: skip
 
 
-def _listed(key: str, path: str, shown: Any, sorts: dict[str, str], chosen: filters.Filters, drawer: Any) -> None:
+def _show_table(
+    key: str, path: str, table_columns: Any, sorts: dict[str, str], chosen: filters.Filters, drawer: Any
+) -> None:
     tables.table(
         f"{KEY}.{key}",
         "",
         path,
-        shown,
+        table_columns,
         sorts=sorts,
         filters=chosen,
         actions={"詳細": drawer},
@@ -149,9 +153,9 @@ def _listed(key: str, path: str, shown: Any, sorts: dict[str, str], chosen: filt
     )
 
 
-def _drawn(title: str, row: Row, master: Master, facts: dict[str, object], *, fixed: str = "") -> None:
+def _open_drawer(title: str, row: Row, master: Master, facts: dict[str, object], *, fixed: str = "") -> None:
     updated = {"更新日時": times.full(times.parse(row["updated_at"]))}
-    may_change = may("agencies:master:update")
+    may_change = has_permission("agencies:master:update")
     drawer(title, row, master, facts | updated, key=KEY, icon="category", may_change=may_change, fixed=fixed)
 
 
@@ -163,7 +167,7 @@ def choice_drawer(row: Row) -> None:
         "例": "例（要件定義書に値の記載がありません）" if row["is_example"] else "",
         "表示順": row["position"],
     }
-    _drawn(row["name"], row, master_forms.CHOICE, facts, fixed=FIXED if row["is_fixed"] else "")
+    _open_drawer(row["name"], row, master_forms.CHOICE, facts, fixed=FIXED if row["is_fixed"] else "")
 
 
 def option_drawer(row: Row) -> None:
@@ -173,32 +177,36 @@ def option_drawer(row: Row) -> None:
         "サポートパック": "対象" if row["is_support_pack"] else "対象外",
         "表示順": row["position"],
     }
-    _drawn(row["name"], row, master_forms.OPTION, facts)
+    _open_drawer(row["name"], row, master_forms.OPTION, facts)
 
 
 def field_drawer(row: Row) -> None:
     facts: dict[str, object] = {
         "ページ": row["page"],
         "元フィールド": row["carrier_field"],
-        "対象": words("records").get(row["record"], row["record"]),
+        "対象": service_labels("records").get(row["record"], row["record"]),
         "カラム名": row["field"],
-        "部分": words("parts").get(row["part"], row["part"]),
+        "部分": service_labels("parts").get(row["part"], row["part"]),
         "表示順": row["position"],
     }
-    _drawn(row["title"], row, master_forms.CARRIER_FIELD, facts)
+    _open_drawer(row["title"], row, master_forms.CARRIER_FIELD, facts)
 
 
 def page() -> None:
     headline()
-    part = bound.part(PARTS_OF_PAGE, "マスタ")
+    part = bound.choose_part(PARTS_OF_PAGE, "マスタ")
     if part == "オプションサービス":
         options(filters.bar(filters.Text("q", "キーワード", "コード・オプション名"), ARCHIVED))
     elif part == "元フィールド":
-        record = filters.Choice("record", "対象", words("records"))
-        page_of = filters.Choice("page", "ページ", {one: one for one in master_forms.PAGES}, width=140)
-        carrier_fields(filters.bar(filters.Text("q", "キーワード", "元フィールド・項目"), record, page_of, ARCHIVED))
+        record = filters.Choice("record", "対象", service_labels("records"))
+        page_filter = filters.Choice(
+            "page", "ページ", {page_name: page_name for page_name in master_forms.PAGES}, width=140
+        )
+        carrier_fields(
+            filters.bar(filters.Text("q", "キーワード", "元フィールド・項目"), record, page_filter, ARCHIVED)
+        )
     else:
-        name = filters.Choice("list", "選択肢の種類", words("lists"), width=260)
+        name = filters.Choice("list", "選択肢の種類", service_labels("lists"), width=260)
         choices(filters.bar(name, filters.Text("q", "キーワード", "コード・名称", width=200), ARCHIVED))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dashboards.pages import Entry, Waiting
+from dashboards.pages import Entry, PendingCount
 
 _page = partial(Entry, area="agencies", section="申込投入")
 
@@ -23,7 +23,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="my-requests",
         permission="agencies:request:read",
         about=("request", "comment", "image"),
-        waiting=Waiting("/api/agencies/requests/counts", "waiting"),
+        waiting=PendingCount("/api/agencies/requests/counts", "waiting"),
     ),
     _page(
         file="new_request.py",
@@ -54,7 +54,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="cases",
         permission="agencies:case:read",
         about=("case", "site"),
-        waiting=Waiting("/api/agencies/cases/counts", "working"),
+        waiting=PendingCount("/api/agencies/cases/counts", "working"),
     ),
     _page(
         file="case.py",

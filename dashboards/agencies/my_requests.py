@@ -1,4 +1,4 @@
-"""マイ依頼一覧 (3.4): how far is what I sent, and what comes back to me?"""
+"""マイ依頼一覧 (3.4): the state of the user's requests, and which ones were sent back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dashboards.ui.status import Status
 from dashboards.ui.text import small
 
 KEY = "agencies.my_requests"
-MOST_SENT_BACK = 5
+MAX_SENT_BACK = 5
 PATH = sending.PATH
 NEW = Status("未読", "red", "notifications_active")
-WHOSE = {"false": "代理店のすべて"}
-READ = {"true": "未読の不備通知あり"}
+OWNER_OPTIONS = {"false": "代理店のすべて"}
+UNREAD_OPTIONS = {"true": "未読の不備通知あり"}
 
 Row = Mapping[str, Any]
 
@@ -30,50 +30,50 @@ Row = Mapping[str, Any]
 def headline() -> None:
     reading = live.block(f"{KEY}.counts", "マイ依頼一覧", f"{PATH}/counts", headline=True, right=new_request)
     if reading is not None:
-        st.markdown(in_words(reading.data))
+        st.markdown(sentence(reading.data))
         if reading.data["deficient"]:
             sent_back()
 
 
 def sent_back() -> None:
-    """What came back, to be opened at a touch: on a phone the table's buttons lie outside the screen."""
+    """The requests that were sent back, as links: on a phone the table's buttons are outside of the screen."""
     try:
-        found = live.ask(PATH, status="deficient", sort="-updated_at", limit=MOST_SENT_BACK)
+        result = live.fetch(PATH, status="deficient", sort="-updated_at", limit=MAX_SENT_BACK)
     except ApiProblem:
-        return  # the list below says what is wrong
+        return  # the list below shows the problem
     with st.container(border=True, gap="small", key=f"{KEY}.sent_back"):
-        for one in found["items"]:
+        for request in result["items"]:
             with st.container(horizontal=True, vertical_alignment="center"):
-                new = f" {NEW.badge()}" if one["unread"] else ""
-                st.markdown(f"{words.STATUS['deficient'].badge()}{new}", width="content")
-                link(one["corporation_name"], sending.address(one["id"]))
-                at = times.ago(times.parse(one["updated_at"]))
-                st.markdown(small(f"依頼ID {one['id']}・{at}に更新"), width="content")
-        if found["total"] > len(found["items"]):
-            st.markdown(small(f"ほかに{found['total'] - len(found['items']):,}件あります。一覧で確認してください。"))
+                unread_badge = f" {NEW.badge()}" if request["unread"] else ""
+                st.markdown(f"{words.STATUS['deficient'].badge()}{unread_badge}", width="content")
+                link(request["corporation_name"], sending.request_url(request["id"]))
+                updated = times.ago(times.parse(request["updated_at"]))
+                st.markdown(small(f"依頼ID {request['id']}・{updated}に更新"), width="content")
+        if result["total"] > len(result["items"]):
+            st.markdown(small(f"ほかに{result['total'] - len(result['items']):,}件あります。一覧で確認してください。"))
 
 
 def new_request() -> None:
-    if session.may("agencies:request:create"):
+    if session.has_permission("agencies:request:create"):
         link("既存法人に地点追加", "/add-site")
         link("新規投入依頼", "/new-request", primary=True)
 
 
 def first_request() -> None:
-    if session.may("agencies:request:create"):
+    if session.has_permission("agencies:request:create"):
         link("新規投入依頼を開く", "/new-request", primary=True)
 
 
-def in_words(counts: Row) -> str:
+def sentence(counts: Row) -> str:
     if not counts["deficient"]:
         if not counts["working"]:
             return "対応中の依頼はありません。「新規投入依頼」から提出できます。"
         return f"不備はありません。**{counts['working']:,}件**を投入担当者が対応しています。"
     since = times.ago(times.parse(counts["oldest_deficient"]))
-    new = f"未読の通知は{counts['unread']:,}件です。" if counts["unread"] else ""
+    unread_text = f"未読の通知は{counts['unread']:,}件です。" if counts["unread"] else ""
     return (
         f":red[不備で差し戻された依頼が**{counts['deficient']:,}件**あります。]"
-        f"最も古いものは{since}に差し戻されました。{new}内容を確認して、修正のうえ再提出してください。"
+        f"最も古いものは{since}に差し戻されました。{unread_text}内容を確認して、修正のうえ再提出してください。"
     )
 
 
@@ -81,29 +81,29 @@ def conditions() -> filters.Filters:
     return filters.bar(
         filters.Choice("status", "ステータス", words.STATUS, width=150),
         filters.Text("q", "法人名", "法人名・カナの一部", width=220),
-        filters.Choice("unread", "不備通知", READ, width=190),
-        more=(*whose(), filters.Dates("created", "投入依頼日", asked=("since", "until"))),
+        filters.Choice("unread", "不備通知", UNREAD_OPTIONS, width=190),
+        more=(*owner_filter(), filters.Dates("created", "投入依頼日", asked=("since", "until"))),
     )
 
 
-def whose() -> tuple[filters.Field, ...]:
-    """One's own at first. Who sees all agencies has none of their own."""
-    if session.may("agencies:agency:read"):
+def owner_filter() -> tuple[filters.Field, ...]:
+    """The user's own requests are the default. Users who see all agencies have no own requests."""
+    if session.has_permission("agencies:agency:read"):
         return ()
-    return (filters.Choice("mine", "依頼者", WHOSE, otherwise="自分の依頼"),)
+    return (filters.Choice("mine", "依頼者", OWNER_OPTIONS, otherwise="自分の依頼"),)
 
 
 @live.refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
         PATH,
         (
-            columns.badge("ステータス", words.status_of, words.SHOWN, width=110, sort=""),
+            columns.badge("ステータス", words.list_status, words.LIST_STATUS, width=110, sort=""),
             columns.badges("不備通知", lambda row: ["new"] if row["unread"] else [], {"new": NEW}, width=90),
             columns.text("法人名", "corporation_name", width=240, sort="corporation"),
-            columns.text("地点数", words.entered_of, width=76, alignment="right"),
+            columns.text("地点数", words.entered_ratio, width=76, alignment="right"),
             columns.text("営業担当者", "requested_by_name", width=130),
             columns.ago("投入依頼日", "created_at", sort="created_at"),
             columns.text("依頼ID", lambda row: str(row["id"]), width=76, alignment="right", sort="id"),
@@ -128,14 +128,14 @@ def listed(chosen: filters.Filters) -> None:
 def drawer(row: Row) -> None:
     @dialogs.dialog(f"依頼 {row['id']}", position="right", width="small", icon=":material/assignment:")
     def show() -> None:
-        status = words.SHOWN[words.status_of(row)]
+        status = words.LIST_STATUS[words.list_status(row)]
         st.markdown(f"{status.badge()} {NEW.badge() if row['unread'] else ''}")
         label = "不備を確認して修正する" if row["status"] == "deficient" else "依頼を開く"
-        link(label, sending.address(row["id"]), primary=True)
+        link(label, sending.request_url(row["id"]), primary=True)
         details.facts(
             {
                 "法人名": row["corporation_name"],
-                "地点数": f"投入済 {words.entered_of(row)}",
+                "地点数": f"投入済 {words.entered_ratio(row)}",
                 "不備通知": f"未読{row['unread']:,}件" if row["unread"] else "",
                 "営業担当者": row["requested_by_name"],
                 "代理店": row["agency_name"],
@@ -151,11 +151,11 @@ def drawer(row: Row) -> None:
 
 def may_cancel(row: Row) -> bool:
     return bool(
-        session.may("agencies:request:cancel")
+        session.has_permission("agencies:request:cancel")
         and row["is_open"]
-        and (row["is_mine"] or session.may("agencies:agency:read"))
+        and (row["is_mine"] or session.has_permission("agencies:agency:read"))
     )
 
 
 headline()
-listed(conditions())
+show_list(conditions())

@@ -1,4 +1,4 @@
-"""What 代理店別数値 and the dashboard share: the agencies' figures as a table whose numbers lead to their rows."""
+"""What 代理店別数値 and the dashboard share: the table of the agencies' figures, whose numbers link to their rows."""
 
 from __future__ import annotations
 
@@ -11,63 +11,65 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import words
-from dashboards.client import PATIENCE_SECONDS
+from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.ui.cache import load_cached
 from dashboards.ui.columns import Row
-from dashboards.ui.kept import kept
 
 PATH = "/api/agencies/figures"
-# More agencies than anybody reads in one table.
-MOST = 1000
+# More agencies than one table needs.
+MAX_AGENCIES = 1000
 ALL = "全件"
-# 4.2 calls what has nothing left 対応中, and 投入案件一覧 leaves it out unless asked.
+# By 4.2 a request without remaining work is 対応中. 投入案件一覧 leaves it out by default.
 WITH_DONE = "含める"
-DONE_TOO = "対応中には、投入済とキャンセルだけで、残りのない依頼も含みます。"
+DONE_NOTE = "対応中には、投入済とキャンセルだけで、残りのない依頼も含みます。"
 _CELL = "padding: 0.4rem 0.75rem; text-align: right; border-bottom: 1px solid #e5e7eb; white-space: nowrap"
-# The document's columns in its order; キャンセル, which it has no column for, stands with the other statuses.
+# The columns of the specification in its order. キャンセル, which it does not have, follows the other statuses.
 HEADER = ("依頼件数", "不備", "対応中", "投入済", "キャンセル", "獲得地点", "不備率")
 
 
-def everything(**query: Any) -> dict[str, Any]:
-    """The figures of all agencies, and the sum of them."""
-    answer: dict[str, Any] = session.api(patience=PATIENCE_SECONDS).get(PATH, limit=MOST, **query)
+def load_figures(**query: Any) -> dict[str, Any]:
+    """The figures of all agencies, and their total."""
+    answer: dict[str, Any] = session.api(patience=PAGE_TIMEOUT_SECONDS).get(PATH, limit=MAX_AGENCIES, **query)
     return answer
 
 
 def agencies() -> dict[int, str]:
-    """Id → name of those who asked for something, for conditions; empty while the service is away."""
-    names = "/api/agencies/cases/agencies"
-    return kept("agencies.figures.names", lambda: {one["id"]: one["name"] for one in session.api().get(names)["items"]})
+    """Agencies with requests, for filters: id → name; empty while the service is away."""
+    path = "/api/agencies/cases/agencies"
+    return load_cached(
+        "agencies.figures.names", lambda: {agency["id"]: agency["name"] for agency in session.api().get(path)["items"]}
+    )
 
 
-def table(items: Sequence[Row], whole: Row, days: Sequence[str] = ()) -> str:
-    """A row an agency, the sum last. `days`: from, to, for the lists that the numbers lead to."""
+def table(items: Sequence[Row], total: Row, days: Sequence[str] = ()) -> str:
+    """A row for each agency, the total last. `days`: from, to, for the lists that the numbers link to."""
     head = "".join(f'<th scope="col" style="{_CELL}">{title}</th>' for title in HEADER)
     body = "".join(_line(row, days) for row in items)
     first = f'<th scope="col" style="{_CELL}; text-align: left">代理店名</th>'
     return (
         '<div style="overflow-x: auto"><table style="width: 100%; border-collapse: collapse; font-size: 0.9rem">'
-        f"<caption hidden>代理店別数値</caption><tr>{first}{head}</tr>{body}{_sum(whole)}</table></div>"
+        f"<caption hidden>代理店別数値</caption><tr>{first}{head}</tr>{body}{_sum(total)}</table></div>"
     )
 
 
 def _line(row: Row, days: Sequence[str]) -> str:
     name = _link(row["name"], cases_url(row["name"], ALL, days))
-    closed = "" if row["is_active"] else "（無効）"
+    inactive_mark = "" if row["is_active"] else "（無効）"
     cells = [_number(row["requests"], cases_url(row["name"], ALL, days))]
     cells += [_number(row[code], cases_url(row["name"], status.word, days)) for code, status in words.STATUS.items()]
     cells += [_number(row["acquired_sites"], acquired_url(row["name"], days)), percent(row["rate"])]
-    return _row(f"{name}{closed}", cells)
+    return _row(f"{name}{inactive_mark}", cells)
 
 
-def _sum(whole: Row) -> str:
+def _sum(total: Row) -> str:
     names = ("requests", *words.STATUS, "acquired_sites")
-    return _row("合計", [*(f"{whole[name]:,}" for name in names), percent(whole["rate"])], strong=True)
+    return _row("合計", [*(f"{total[name]:,}" for name in names), percent(total["rate"])], strong=True)
 
 
 def _row(title: str, cells: Sequence[str], *, strong: bool = False) -> str:
     weight = f"; font-weight: {700 if strong else 400}"
-    drawn = "".join(f'<td style="{_CELL}{weight}">{cell}</td>' for cell in cells)
-    return f'<tr><th scope="row" style="{_CELL}; text-align: left{weight}">{title}</th>{drawn}</tr>'
+    cells_html = "".join(f'<td style="{_CELL}{weight}">{cell}</td>' for cell in cells)
+    return f'<tr><th scope="row" style="{_CELL}; text-align: left{weight}">{title}</th>{cells_html}</tr>'
 
 
 def percent(rate: int | None) -> str:
@@ -75,17 +77,17 @@ def percent(rate: int | None) -> str:
 
 
 def cases_url(agency: str, status: str, days: Sequence[str]) -> str:
-    """投入案件一覧, in the words that its boxes have in the address."""
-    whole = {"open": WITH_DONE} if status == words.STATUS["working"].word else {}
-    return _address("/cases", {"agency_id": agency, "status": status, **whole}, days)
+    """The address of 投入案件一覧, with the values of its filters."""
+    open_filter = {"open": WITH_DONE} if status == words.STATUS["working"].word else {}
+    return _address("/cases", {"agency_id": agency, "status": status, **open_filter}, days)
 
 
 def acquired_url(agency: str, days: Sequence[str]) -> str:
     return _address("/acquired", {"agency_id": agency}, days)
 
 
-def _address(path: str, asked: Mapping[str, str], days: Sequence[str]) -> str:
-    return f"{path}?{urlencode([*asked.items(), *(('days', day) for day in days)])}"
+def _address(path: str, query: Mapping[str, str], days: Sequence[str]) -> str:
+    return f"{path}?{urlencode([*query.items(), *(('days', day) for day in days)])}"
 
 
 def _number(count: int, href: str) -> str:

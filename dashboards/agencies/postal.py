@@ -1,5 +1,5 @@
-"""The button that looks an address up by its postal code. It writes only when it is pressed: what somebody typed is
-never overwritten by itself."""
+"""The button that looks up an address by its postal code. It writes only when it is pressed: typed text is never
+overwritten automatically."""
 
 from __future__ import annotations
 
@@ -15,62 +15,62 @@ from dashboards.ui.text import plain
 
 PATH = "/api/agencies/postal-codes"
 LABEL = "郵便番号から住所を入力"
-SEVEN = "郵便番号を7桁の数字で入力してから押してください。"
+SEVEN_DIGITS = "郵便番号を7桁の数字で入力してから押してください。"
 
 Candidate = Mapping[str, str]
 
 
 def button(key: str, zip_key: str, targets: Mapping[str, str], *, disabled: bool = False) -> None:
-    """`zip_key` is the session's key of the postal code's field, `targets` of those for prefecture, city and town."""
+    """`zip_key`: the session key of the postal code's field; `targets`: those for prefecture, city and town."""
     st.button(
         LABEL, key=f"{key}.button", icon=":material/pin_drop:", on_click=_look_up, args=(key, zip_key, targets),
         disabled=disabled,
     )  # fmt: skip
-    found: list[Candidate] = st.session_state.get(f"{key}.found", [])
-    if len(found) > 1:
-        # Its state goes with the widget: an earlier choice belongs to an earlier code.
+    candidates: list[Candidate] = st.session_state.get(f"{key}.found", [])
+    if len(candidates) > 1:
+        # The key contains the code, so that an earlier choice is not used for another code.
         st.selectbox(
-            f"住所の候補（{len(found)}件）",
-            range(len(found)),
+            f"住所の候補（{len(candidates)}件）",
+            range(len(candidates)),
             index=None,
-            format_func=lambda place: in_words(found[place]),
+            format_func=lambda index: address_text(candidates[index]),
             placeholder="住所を選んでください",
-            key=f"{key}.place.{found[0].get('zip_code', '')}",
+            key=f"{key}.place.{candidates[0].get('zip_code', '')}",
             on_change=_choose,
-            args=(key, found, targets),
+            args=(key, candidates, targets),
         )
-    if said := st.session_state.get(f"{key}.said"):
-        st.markdown(f":red[:material/error: {plain(said)}]")
+    if message := st.session_state.get(f"{key}.said"):
+        st.markdown(f":red[:material/error: {plain(message)}]")
 
 
-def in_words(place: Candidate) -> str:
-    return "".join(place[part] for part in ("prefecture", "city", "town"))
+def address_text(candidate: Candidate) -> str:
+    return "".join(candidate[part] for part in ("prefecture", "city", "town"))
 
 
 def _look_up(key: str, zip_key: str, targets: Mapping[str, str]) -> None:
-    typed = unicodedata.normalize("NFKC", str(st.session_state.get(zip_key) or ""))
-    code = re.sub(r"[^0-9]", "", typed)
+    text = unicodedata.normalize("NFKC", str(st.session_state.get(zip_key) or ""))
+    code = re.sub(r"[^0-9]", "", text)
     st.session_state[f"{key}.found"], st.session_state[f"{key}.said"] = [], ""
     if len(code) != 7:
-        st.session_state[f"{key}.said"] = SEVEN
+        st.session_state[f"{key}.said"] = SEVEN_DIGITS
         return
     try:
-        found = session.api().get(f"{PATH}/{code}")["candidates"]
+        candidates = session.api().get(f"{PATH}/{code}")["candidates"]
     except ApiProblem as problem:
         st.session_state[f"{key}.said"] = problem.detail
         return
-    if len(found) == 1:
-        _fill(found[0], targets)
+    if len(candidates) == 1:
+        _fill(candidates[0], targets)
     else:
-        st.session_state[f"{key}.found"] = [{**place, "zip_code": code} for place in found]
+        st.session_state[f"{key}.found"] = [{**candidate, "zip_code": code} for candidate in candidates]
 
 
-def _choose(key: str, found: list[Candidate], targets: Mapping[str, str]) -> None:
-    chosen = st.session_state.get(f"{key}.place.{found[0].get('zip_code', '')}")
+def _choose(key: str, candidates: list[Candidate], targets: Mapping[str, str]) -> None:
+    chosen = st.session_state.get(f"{key}.place.{candidates[0].get('zip_code', '')}")
     if chosen is not None:
-        _fill(found[chosen], targets)
+        _fill(candidates[chosen], targets)
 
 
-def _fill(place: Candidate, targets: Mapping[str, str]) -> None:
+def _fill(candidate: Candidate, targets: Mapping[str, str]) -> None:
     for part, target in targets.items():
-        st.session_state[target] = place[part]
+        st.session_state[target] = candidate[part]

@@ -1,6 +1,6 @@
-"""What 新規投入依頼 and 既存法人に地点追加 have in common: images and remarks, 確認・送信, and what follows.
+"""What 新規投入依頼 and 既存法人に地点追加 share: images and remarks, 確認・送信, and the page after sending.
 
-Made for a phone in a car park: one column, one clear next step, and nothing is lost whatever the connection does.
+Made for a phone in a car park: one column, one clear next step, and nothing is lost when the connection fails.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies.drafting import Draft
 from dashboards.client import ApiProblem
-from dashboards.ui import confirm, details, feedback, files, kept
+from dashboards.ui import cache, confirm, details, feedback, files
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
 PATH = "/api/agencies/requests"
 PURPOSE = "agencies.statement"
 WIDTH = 640
-MOST_IMAGES = 20
+MAX_IMAGES = 20
 LABELS = {
     "images": "明細画像",
     "remarks": "備考",
@@ -35,33 +35,33 @@ UNSURE = (
     "応答を受け取れなかったため、送信されたかどうかわかりません。もう一度「投入依頼を送信」を押してください。"
     "すでに送信されていれば、二重に登録されることはありません。"
 )
-KEPT = "入力した内容は下書きに残っています。"
+DRAFT_KEPT = "入力した内容は下書きに残っています。"
 
 Values = Mapping[str, Any]
 
 
 @dataclass
 class Sending:
-    """Where somebody is on the way from the form to what was sent."""
+    """The state of a submission, from the form to the stored request."""
 
     form: str
     is_confirming: bool = False
     done: int | None = None
     problem: ApiProblem | None = None
-    # An answer got lost: it may be stored.
+    # An answer was lost: it may be stored.
     is_unsure: bool = False
     body: dict[str, Any] = field(default_factory=dict)
 
     @property
     def errors(self) -> dict[str, str]:
-        found = self.problem.errors if self.problem else []
-        return {error["field"]: error["message"] for error in found}
+        errors = self.problem.errors if self.problem else []
+        return {error["field"]: error["message"] for error in errors}
 
 
 def state(form: str) -> Sending:
     slot = f"sending.{form}"
-    found: Sending = st.session_state.setdefault(slot, Sending(form))
-    return found
+    submission: Sending = st.session_state.setdefault(slot, Sending(form))
+    return submission
 
 
 def forget(form: str) -> None:
@@ -72,67 +72,67 @@ def section(title: str) -> None:
     st.markdown(f"**{title}**")
 
 
-def filled(title: str, known: Values) -> None:
-    """What was filled in of a section: on a phone every line counts."""
-    shown = {label: value for label, value in known.items() if value}
+def show_filled(title: str, facts: Values) -> None:
+    """The filled fields of a section. Empty ones are left out, because space on a phone is short."""
+    shown = {label: value for label, value in facts.items() if value}
     if shown:
         details.section(title, shown)
 
 
-def on_behalf(draft: Draft, errors: Mapping[str, str], agency_id: int | None = None) -> dict[str, Any]:
-    """Whose request it is: one's own, or for who sees all agencies the sales person that was chosen."""
-    if not session.may("agencies:agency:read"):
+def requester_fields(draft: Draft, errors: Mapping[str, str], agency_id: int | None = None) -> dict[str, Any]:
+    """Whose request it is: the user's own, or, for users who see all agencies, the selected sales person's."""
+    if not session.has_permission("agencies:agency:read"):
         return {}
-    people = kept.kept("agencies.sales_people", _sales_people)
-    offered = [key for key, one in people.items() if agency_id in (None, one["agency_id"])]
-    known = draft.values.get("requested_by")
+    sales_people = cache.load_cached("agencies.sales_people", _sales_people)
+    options = [key for key, person in sales_people.items() if agency_id in (None, person["agency_id"])]
+    current = draft.values.get("requested_by")
     section("依頼者")
     chosen = st.selectbox(
         "営業担当者 :red-badge[必須]",
-        offered,
-        index=offered.index(known) if known in offered else None,
-        format_func=lambda key: f"{people[key]['name']}（{people[key]['agency_name']}）",
+        options,
+        index=options.index(current) if current in options else None,
+        format_func=lambda key: f"{sales_people[key]['name']}（{sales_people[key]['agency_name']}）",
         placeholder="代わりに提出する営業担当者を選んでください",
         filter_mode="contains",
         key=f"sending.{draft.name}.requested_by",
     )
-    complain(errors, "requested_by", "agency_id")
-    return {"requested_by": chosen, "agency_id": people[chosen]["agency_id"] if chosen else None}
+    show_errors(errors, "requested_by", "agency_id")
+    return {"requested_by": chosen, "agency_id": sales_people[chosen]["agency_id"] if chosen else None}
 
 
 def _sales_people() -> dict[int, dict[str, Any]]:
-    return {one["id"]: one for one in kept.every("/api/agencies/sales-people")}
+    return {person["id"]: person for person in cache.fetch_all("/api/agencies/sales-people")}
 
 
 def images_key(draft: Draft) -> str:
     return f"sending.{draft.name}.images"
 
 
-def statement(draft: Draft, errors: Mapping[str, str]) -> dict[str, Any]:
+def statement_fields(draft: Draft, errors: Mapping[str, str]) -> dict[str, Any]:
     """明細画像・備考."""
     section("明細画像")
-    sent = files.upload(
+    images = files.upload(
         images_key(draft),
         "電気・ガスの検針票や請求書を、地点の数だけ撮影してください。",
         purpose=PURPOSE,
-        max_files=MOST_IMAGES,
+        max_files=MAX_IMAGES,
         help="供給地点特定番号とお客様番号が読めるように撮ってください。画像がない場合は、備考に明細の内容を入力します。",
-        sent=[files.File(**one) for one in draft.values.get("images") or []],
+        sent=[files.File(**image) for image in draft.values.get("images") or []],
     )
-    complain(errors, "images")
-    known = draft.values.get("site_count")
+    show_errors(errors, "images")
+    initial_count = draft.values.get("site_count")
     count = st.number_input(
         "地点数（任意）",
         min_value=1,
         max_value=999,
-        value=known,
+        value=initial_count,
         step=1,
-        placeholder=f"未入力のときは画像の枚数（{len(sent)}）になります"
-        if sent
+        placeholder=f"未入力のときは画像の枚数（{len(images)}）になります"
+        if images
         else "未入力のときは画像の枚数になります",
         key=f"sending.{draft.name}.site_count",
     )
-    complain(errors, "site_count")
+    show_errors(errors, "site_count")
     section("備考")
     remarks = st.text_area(
         "備考",
@@ -144,75 +144,75 @@ def statement(draft: Draft, errors: Mapping[str, str]) -> dict[str, Any]:
         label_visibility="collapsed",
         key=f"sending.{draft.name}.remarks",
     )
-    complain(errors, "remarks")
-    return {"images": [vars(file) for file in sent], "remarks": remarks, "site_count": count}
+    show_errors(errors, "remarks")
+    return {"images": [vars(file) for file in images], "remarks": remarks, "site_count": count}
 
 
-def complain(errors: Mapping[str, str], *names: str) -> None:
+def show_errors(errors: Mapping[str, str], *names: str) -> None:
     for name in names:
         if message := errors.get(name):
             st.markdown(f":red[:material/error: {plain(message)}]")
 
 
-def body(draft: Draft, values: Values, **about: Any) -> dict[str, Any]:
-    """As the service takes it."""
-    found = {
-        "client_id": draft.once,
+def request_body(draft: Draft, values: Values, **extra: Any) -> dict[str, Any]:
+    """The request as the service expects it."""
+    fields = {
+        "client_id": draft.client_id,
         "images": [image["id"] for image in values["images"]],
         "remarks": values["remarks"],
         "site_count": values["site_count"],
         "agency_id": values.get("agency_id"),
         "requested_by": values.get("requested_by"),
-        **about,
+        **extra,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def to_confirm(sending: Sending, draft: Draft, sent: dict[str, Any], known: Mapping[str, str]) -> None:
-    """The form's one next step. `known` are the fields below which complaints stand, with their words: named here, on a
-    phone they are far above. What is wrong with others is said here."""
+def confirm_button(sending: Sending, draft: Draft, payload: dict[str, Any], labels: Mapping[str, str]) -> None:
+    """The form's next step. `labels`: the fields whose messages stand at the field, with their labels: they are
+    named here too, because on a phone they are far above. Messages of other fields are shown here."""
     if sending.problem is not None:
-        _say_refused(sending, known)
-    if files.is_waiting(images_key(draft)):
+        _show_refusal(sending, labels)
+    if files.is_uploading(images_key(draft)):
         st.info("明細画像を送信しています。終わるまでお待ちください。", icon=":material/cloud_upload:")
-    # No callback: it would be given the values of before the field that was left by this very press.
+    # Not in a callback: it would get the values of the previous run, without the field that this click leaves.
     if st.button(
         "内容を確認する",
         key=f"sending.{sending.form}.check",
         type="primary",
         icon=":material/fact_check:",
         width="stretch",
-        disabled=files.is_waiting(images_key(draft)),
+        disabled=files.is_uploading(images_key(draft)),
     ):
-        _check(sending, sent)
+        _check(sending, payload)
         st.rerun()
 
 
-def _say_refused(sending: Sending, known: Mapping[str, str]) -> None:
+def _show_refusal(sending: Sending, labels: Mapping[str, str]) -> None:
     assert sending.problem is not None
     if not sending.errors:
-        feedback.not_done(sending.problem)
-        st.markdown(small(KEPT))
+        feedback.action_failed(sending.problem)
+        st.markdown(small(DRAFT_KEPT))
         return
-    others = [message for name, message in sending.errors.items() if name not in known]
-    named = "、".join(dict.fromkeys(word for name, word in known.items() if name in sending.errors))
-    where = [f"直す項目: **{named}**"] if named else []
-    st.error("\n\n".join([CORRECT, *where, *map(plain, others)]), icon=":material/error:")
+    others = [message for name, message in sending.errors.items() if name not in labels]
+    field_names = "、".join(dict.fromkeys(label for name, label in labels.items() if name in sending.errors))
+    hints = [f"直す項目: **{field_names}**"] if field_names else []
+    st.error("\n\n".join([CORRECT, *hints, *map(plain, others)]), icon=":material/error:")
 
 
-def _check(sending: Sending, sent: dict[str, Any]) -> None:
+def _check(sending: Sending, payload: dict[str, Any]) -> None:
     sending.problem = None
     try:
-        session.api().post(f"{PATH}/check", sent, once=None, reads=True)
+        session.api().post(f"{PATH}/check", payload, once=None, reads=True)
     except ApiProblem as problem:
-        _failed(sending, problem)
+        _record_failure(sending, problem)
         return
-    sending.is_confirming, sending.body = True, sent
+    sending.is_confirming, sending.body = True, payload
 
 
-def _failed(sending: Sending, problem: ApiProblem) -> None:
-    if problem.status == 401 and session.ended():
-        return  # The frame says it in the next run; the draft is kept.
+def _record_failure(sending: Sending, problem: ApiProblem) -> None:
+    if problem.status == 401 and session.has_ended():
+        return  # The frame shows it in the next run; the draft is stored.
     sending.problem = problem
 
 
@@ -221,14 +221,15 @@ def confirmation(
     draft: Draft,
     values: Values,
     facts: Callable[[], None],
-    done: Callable[[], None] = lambda: None,
+    on_sent: Callable[[], None] = lambda: None,
 ) -> None:
-    """確認・送信: everything once more, and the button that sends it. `done`: what is to be forgotten then."""
+    """確認・送信: shows all values again, and the button that sends them. `on_sent` is called after the request is
+    stored, to forget what is not needed any more."""
     st.markdown("**内容を確認して、「投入依頼を送信」を押してください**。まだ送信されていません。")
     with st.container(border=True, key=f"sending.{sending.form}.facts"):
         facts()
         section("明細画像・備考")
-        images = [files.File(**one) for one in values["images"]]
+        images = [files.File(**image) for image in values["images"]]
         declared = values["site_count"] or max(len(images), 1)
         details.facts({"明細画像": f"{len(images)}枚", "地点数": declared})
         if values["remarks"].strip():
@@ -236,8 +237,8 @@ def confirmation(
         if images:
             files.previews(f"sending.{draft.name}.previews", images)
     if sending.problem is not None:
-        st.error(UNSURE if sending.is_unsure else feedback.in_words(sending.problem), icon=":material/error:")
-        st.markdown(small(KEPT))
+        st.error(UNSURE if sending.is_unsure else feedback.problem_text(sending.problem), icon=":material/error:")
+        st.markdown(small(DRAFT_KEPT))
     st.button(
         "投入依頼を送信",
         key=f"sending.{sending.form}.send",
@@ -245,7 +246,7 @@ def confirmation(
         icon=":material/send:",
         width="stretch",
         on_click=_send,
-        args=(sending, draft, done),
+        args=(sending, draft, on_sent),
     )
     st.button("戻って直す", key=f"sending.{sending.form}.back", width="stretch", on_click=_back, args=(sending,))
 
@@ -254,28 +255,28 @@ def _back(sending: Sending) -> None:
     sending.is_confirming, sending.problem = False, None
 
 
-def _send(sending: Sending, draft: Draft, done: Callable[[], None]) -> None:
-    """In a callback, so that a second press finds it done."""
+def _send(sending: Sending, draft: Draft, on_sent: Callable[[], None]) -> None:
+    """In a callback, so that a second click finds it done."""
     if sending.done is not None:
         return
     sending.problem = None
     try:
         answer = session.api().post(PATH, sending.body, once=None)
     except ApiProblem as problem:
-        _failed(sending, problem)
+        _record_failure(sending, problem)
         sending.is_unsure = (sending.is_unsure or problem.was_sent) and problem.temporary
-        # A complaint about a field is corrected in the form.
+        # A field error is corrected in the form.
         sending.is_confirming = not sending.errors
         return
     sending.done, sending.body = answer["id"], {}
     draft.forget()
-    done()
+    on_sent()
 
 
-def sent(sending: Sending, again: str, then: Callable[[], None] = lambda: None) -> None:
-    """What follows once it is stored; `again` begins another one, after `then`."""
+def show_sent(sending: Sending, again: str, then: Callable[[], None] = lambda: None) -> None:
+    """The page after the request is stored. The button `again` starts another one, after `then`."""
 
-    def begin() -> None:
+    def start_another() -> None:
         forget(sending.form)
         then()
 
@@ -283,22 +284,24 @@ def sent(sending: Sending, again: str, then: Callable[[], None] = lambda: None) 
     st.markdown("投入担当者が明細画像を確認します。不備があれば、マイ依頼一覧とメールでお知らせします。")
     with st.container(horizontal=True):
         link("マイ依頼一覧へ", "/my-requests", primary=True)
-        link("依頼を開く", address(sending.done or 0))
-        st.button(again, key=f"sending.{sending.form}.again", on_click=begin)
+        link("依頼を開く", request_url(sending.done or 0))
+        st.button(again, key=f"sending.{sending.form}.again", on_click=start_another)
 
 
-def address(request_id: int) -> str:
+def request_url(request_id: int) -> str:
     return f"/request?{urlencode({'id': request_id})}"
 
 
 def cancel(row: Values) -> None:
-    kept = f"投入済の{row['entered_sites']:,}地点はそのまま残ります。" if row["entered_sites"] else ""
+    entered_note = f"投入済の{row['entered_sites']:,}地点はそのまま残ります。" if row["entered_sites"] else ""
     confirm.confirm(
         f"agencies.cancel.{row['id']}",
         f"依頼 {row['id']}（{row['corporation_name']}）をキャンセルしますか？",
-        f"まだ投入されていない地点はすべてキャンセルになり、元に戻せません。{kept}",
+        f"まだ投入されていない地点はすべてキャンセルになり、元に戻せません。{entered_note}",
         action="キャンセルする",
-        do=lambda reason, once: session.api().post(f"{PATH}/{row['id']}/cancel", {"reason": reason}, once=once),
+        do=lambda reason, idempotency_key: session.api().post(
+            f"{PATH}/{row['id']}/cancel", {"reason": reason}, once=idempotency_key
+        ),
         done=f"依頼 {row['id']} をキャンセルしました。",
         reason="required",
     )

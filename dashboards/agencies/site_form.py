@@ -1,5 +1,5 @@
-"""The fields of a site, outside of `st.form`: what is asked follows from what was chosen, and what was typed stays as a
-draft field by field."""
+"""The fields of a site, outside of `st.form`: the values decide which fields are shown, and each change is stored in
+the draft."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.agencies import case_words, kana, postal, words
-from dashboards.agencies.case_words import CODED
+from dashboards.agencies.case_words import CODE_LISTS
 from dashboards.agencies.corporation_words import PREFECTURES
 from dashboards.ui import times
 from dashboards.ui.text import plain
@@ -37,14 +37,14 @@ HINTS = {
     "power_customer_name_kana": "ひらがな・半角カナも入力できます",
 }
 REQUIRED = " :red-badge[必須]"
-# 年月選択: as far back as statements usually are; any other month is typed.
+# 年月選択: the usual range of statements; any other month can be typed.
 MONTHS_OFFERED = 24
 EARLIEST, LATEST = date(1900, 1, 1), date(2100, 12, 31)
 
 
 class Form:
-    """The fields of one site. `errors`: field → complaint; `required`: what 投入済 takes; `missing`: what it was
-    refused for, complained of as long as nothing stands there."""
+    """The fields of one site. `errors`: field → message; `required`: the fields that 投入済 needs; `missing`: the
+    fields for which 投入済 was refused: each is marked until it is filled."""
 
     def __init__(
         self, prefix: str, values: Values, masters: Values, errors: Values, required: list[str], missing: list[str]
@@ -56,47 +56,47 @@ class Form:
         return f"{self.prefix}.{field}"
 
     def draw(self) -> dict[str, Any]:
-        """What stands in the fields, as the service takes it."""
-        typed = {field: self.values[field] for field in case_words.LABELS}
+        """The values of the fields, as the service expects them."""
+        result = {field: self.values[field] for field in case_words.LABELS}
         service = st.session_state.get(self.key("service_type")) or self.values["service_type"]
         for title, fields in case_words.sections(service).items():
             st.markdown(f"**{title}**")
             if title == "使用場所":
-                self._address(typed, fields)
+                self._address(result, fields)
                 continue
             columns = st.columns(2) if len(fields) > 1 else [st.container()]
-            for place, field in enumerate(fields):
-                with columns[place % len(columns)]:
-                    typed[field] = self._field(field, service)
-        return typed
+            for index, field in enumerate(fields):
+                with columns[index % len(columns)]:
+                    result[field] = self._field(field, service)
+        return result
 
-    def _address(self, typed: dict[str, Any], fields: Any) -> None:
+    def _address(self, result: dict[str, Any], fields: Any) -> None:
         left, right = st.columns(2, vertical_alignment="bottom")
         with left:
-            typed["power_zip_code"] = self._field("power_zip_code", "")
+            result["power_zip_code"] = self._field("power_zip_code", "")
         with right:
             targets = {part: self.key(f"power_{part}") for part in ("prefecture", "city", "town")}
             for part in targets:
-                self._begin(f"power_{part}")
+                self._widget_key(f"power_{part}")
             postal.button(self.key("postal"), self.key("power_zip_code"), targets)
         columns = st.columns(2)
-        for place, field in enumerate(fields[1:]):
-            with columns[place % 2]:
-                typed[field] = self._field(field, "")
+        for index, field in enumerate(fields[1:]):
+            with columns[index % 2]:
+                result[field] = self._field(field, "")
         name = self.key("power_customer_name")
         kana.button(self.key("kana"), {name: f"{name}_kana"})
 
-    def _begin(self, field: str) -> str:
-        """The widget's key, with what it begins with in the session."""
+    def _widget_key(self, field: str) -> str:
+        """Puts the initial value into the session and returns the widget's key."""
         key = self.key(field)
         if key not in st.session_state:
             value = self.values[field]
             if field == "moving_in_date":
                 value = date.fromisoformat(value) if value else None
-            if field in CODED or field in ("power_prefecture", "latest_date"):
+            if field in CODE_LISTS or field in ("power_prefecture", "latest_date"):
                 value = value or None
-            if field in case_words.GROUPED:
-                value = case_words.GROUPED[field](value)
+            if field in case_words.FORMATTERS:
+                value = case_words.FORMATTERS[field](value)
             if field == "latest_power_usage":
                 value = float(value) if value is not None else None
             st.session_state[key] = value
@@ -107,69 +107,69 @@ class Form:
             value = self._widget(field, case_words.label(field, service) + (REQUIRED if field in self.required else ""))
             message = self.errors.get(field)
             if not message and field in self.missing and case_words.is_empty(value):
-                message = "選んでください。" if field in case_words.CHOSEN else "入力してください。"
+                message = "選んでください。" if field in case_words.SELECT_FIELDS else "入力してください。"
             if message:
                 st.markdown(f":red[:material/error: {plain(message)}]")
         return value
 
     def _widget(self, field: str, label: str) -> Any:
         if field == "option_plans":
-            return self._options()
+            return self._option_plans()
         if field == "note":
-            return st.text_area(label, key=self._begin(field), max_chars=2000, height=96)
+            return st.text_area(label, key=self._widget_key(field), max_chars=2000, height=96)
         if field == "service_type":
-            key = self._begin(field)
+            key = self._widget_key(field)
             return (
                 st.segmented_control(label, [*words.SERVICE], format_func=words.SERVICE.__getitem__, key=key)
                 or self.values[field]
             )
-        if field in CODED or field == "power_prefecture":
+        if field in CODE_LISTS or field == "power_prefecture":
             return self._choice(field, label)
         if field == "latest_date":
             return self._month(field, label)
         if field == "moving_in_date":
             chosen = st.date_input(
-                label, key=self._begin(field), min_value=EARLIEST, max_value=LATEST, format="YYYY/MM/DD"
+                label, key=self._widget_key(field), min_value=EARLIEST, max_value=LATEST, format="YYYY/MM/DD"
             )
             return chosen.isoformat() if isinstance(chosen, date) else None
         if field == "latest_charges":
-            return st.number_input(label, key=self._begin(field), min_value=0, max_value=999_999_999, step=1)
+            return st.number_input(label, key=self._widget_key(field), min_value=0, max_value=999_999_999, step=1)
         if field == "latest_power_usage":
             return st.number_input(
-                label, key=self._begin(field), min_value=0.0, max_value=9_999_999_999.0, step=1.0, format="%.2f"
+                label, key=self._widget_key(field), min_value=0.0, max_value=9_999_999_999.0, step=1.0, format="%.2f"
             )
-        typed = st.text_input(label, key=self._begin(field), max_chars=TEXTS[field], placeholder=HINTS.get(field))
-        typed = (typed or "").strip()
+        text = st.text_input(label, key=self._widget_key(field), max_chars=TEXTS[field], placeholder=HINTS.get(field))
+        text = (text or "").strip()
         stored = str(self.values[field] or "")
-        # Only shown otherwise: nobody has changed it.
-        return stored if field in case_words.GROUPED and typed == case_words.GROUPED[field](stored) else typed
+        # Only displayed differently: not changed.
+        return stored if field in case_words.FORMATTERS and text == case_words.FORMATTERS[field](stored) else text
 
     def _choice(self, field: str, label: str) -> str:
-        names = words.titles(self.masters, CODED[field]) if field in CODED else dict.fromkeys(PREFECTURES, "")
-        key = self._begin(field)
-        now = st.session_state[key]
-        offered = self._offered(field, now) if field in CODED else [*names]
-        if now is not None and now not in offered:
-            offered.append(now)
-        change: Callable[..., None] | None = self._follow if field == "pps_business_number" else None
+        names = words.titles(self.masters, CODE_LISTS[field]) if field in CODE_LISTS else dict.fromkeys(PREFECTURES, "")
+        key = self._widget_key(field)
+        current = st.session_state[key]
+        codes = self._active_codes(field, current) if field in CODE_LISTS else [*names]
+        if current is not None and current not in codes:
+            codes.append(current)
+        on_change: Callable[..., None] | None = self._apply_service_type if field == "pps_business_number" else None
         chosen = st.selectbox(
             label,
-            offered,
+            codes,
             index=None,
             format_func=lambda code: names.get(code) or code,
             placeholder="選んでください",
             key=key,
-            on_change=change,
+            on_change=on_change,
         )
         return chosen or ""
 
     def _month(self, field: str, label: str) -> str:
-        key = self._begin(field)
-        listed = case_words.months(times.now().date(), MONTHS_OFFERED)
-        now = st.session_state[key]
+        key = self._widget_key(field)
+        month_names = case_words.months(times.now().date(), MONTHS_OFFERED)
+        current = st.session_state[key]
         chosen = st.selectbox(
             label,
-            [*listed, *([now] if now and now not in listed else [])],
+            [*month_names, *([current] if current and current not in month_names else [])],
             index=None,
             format_func=case_words.month,
             accept_new_options=True,
@@ -178,27 +178,29 @@ class Form:
         )
         return (chosen or "").strip()
 
-    def _offered(self, field: str, now: str | None) -> list[str]:
-        listed = self.masters["choices"].get(CODED[field], [])
-        return [one["code"] for one in listed if one["in_use"] or one["code"] in (now, self.values[field])]
+    def _active_codes(self, field: str, current: str | None) -> list[str]:
+        choices = self.masters["choices"].get(CODE_LISTS[field], [])
+        return [
+            choice["code"] for choice in choices if choice["in_use"] or choice["code"] in (current, self.values[field])
+        ]
 
-    def _follow(self) -> None:
-        """2.5: サービス種別 follows from the PPS that is chosen; it can be changed after that."""
+    def _apply_service_type(self) -> None:
+        """2.5: the selected PPS sets サービス種別, which can be changed afterwards."""
         chosen = st.session_state.get(self.key("pps_business_number"))
-        if name := words.titles(self.masters, CODED["pps_business_number"]).get(chosen or ""):
+        if name := words.titles(self.masters, CODE_LISTS["pps_business_number"]).get(chosen or ""):
             st.session_state[self.key("service_type")] = "gas" if "ガス" in name else "electricity"
 
-    def _options(self) -> list[str]:
-        held = self.values["option_plans"]
+    def _option_plans(self) -> list[str]:
+        selected = self.values["option_plans"]
         chosen = []
         columns = st.columns(2)
-        listed = [one for one in self.masters["options"] if one["in_use"] or one["code"] in held]
-        for place, one in enumerate(listed):
-            pack = "【サポートパック】" if one["is_support_pack"] else ""
-            key = self.key(f"option_plans.{one['code']}")
+        options = [option for option in self.masters["options"] if option["in_use"] or option["code"] in selected]
+        for index, option in enumerate(options):
+            pack_mark = "【サポートパック】" if option["is_support_pack"] else ""
+            key = self.key(f"option_plans.{option['code']}")
             if key not in st.session_state:
-                st.session_state[key] = one["code"] in held
-            with columns[place % 2]:
-                if st.checkbox(f"{plain(one['name'])}{pack}  \n{plain(one['price'])}", key=key):
-                    chosen.append(one["code"])
+                st.session_state[key] = option["code"] in selected
+            with columns[index % 2]:
+                if st.checkbox(f"{plain(option['name'])}{pack_mark}  \n{plain(option['price'])}", key=key):
+                    chosen.append(option["code"])
         return chosen

@@ -1,4 +1,4 @@
-"""Which site of a request 案件詳細・明細入力 shows: the one whose tab was pressed."""
+"""The site of a request that 案件詳細・明細入力 shows: the one whose tab is selected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import streamlit as st
 KEY = "case.site"
 
 
-def now() -> int | None:
-    """Its id. Dialogs ask when they open: its tab may have been pressed after their button was drawn."""
-    found: int | None = st.session_state.get(KEY)
-    return found
+def selected_site_id() -> int | None:
+    """Dialogs call it when they open: another tab may have been selected after their button was drawn."""
+    site_id: int | None = st.session_state.get(KEY)
+    return site_id

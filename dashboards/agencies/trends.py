@@ -1,4 +1,4 @@
-"""The charts of 代理店別数値 and of the dashboard; each title says what one sees."""
+"""The charts of 代理店別数値 and of the dashboard. Each title says what the chart shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboards.ui.columns import Row
 from dashboards.ui.text import small
 
 SERIES = "/api/agencies/figures/series"
-MOST_DAYS = 92
+MAX_DAYS = 92
 AGENCIES_SHOWN = 10
 
 
@@ -29,32 +29,32 @@ def month_days(month: str) -> tuple[str, str]:
     return first.isoformat(), (following - timedelta(days=1)).isoformat()
 
 
-def asked(query: dict[str, Any]) -> dict[str, Any]:
-    """What the chart is asked for with the page's conditions: the days of a month or of a short period, else months."""
+def series_query(query: dict[str, Any]) -> dict[str, Any]:
+    """The query of the chart, from the page's filters: days for a month or a short period, else months."""
     period: dict[str, str] = {name: query[name] for name in ("since", "until") if name in query}
     if "month" in query and not period:
         period["since"], period["until"] = month_days(query["month"])
     by = "month"
     if len(period) == 2:
-        gone = date.fromisoformat(period["until"]) - date.fromisoformat(period["since"])
-        by = "day" if gone.days < MOST_DAYS else "month"
+        span = date.fromisoformat(period["until"]) - date.fromisoformat(period["since"])
+        by = "day" if span.days < MAX_DAYS else "month"
     agency = {"agency_id": query["agency_id"]} if "agency_id" in query else {}
     return {"by": by, **period, **agency}
 
 
 def trend(key: str, query: dict[str, Any]) -> None:
-    question = asked(query)
-    reading = live.block(key, "推移", SERIES, **question)
+    parameters = series_query(query)
+    reading = live.block(key, "推移", SERIES, **parameters)
     if reading is None:
         return
     points = reading.data["points"]
     if not any(point["requests"] or point["acquired_sites"] for point in points):
         st.markdown(small("この期間の投入依頼と獲得地点はありません。"))
         return
-    by_day = question["by"] == "day"
+    by_day = parameters["by"] == "day"
     firsts = [date.fromisoformat(point["first"]) for point in points]
     charts.bar(
-        finding(points, by_day=by_day),
+        chart_title(points, by_day=by_day),
         firsts if by_day else [f"{first.year}/{first.month}" for first in firsts],
         {
             "投入依頼（件）": [point["requests"] for point in points],
@@ -65,17 +65,17 @@ def trend(key: str, query: dict[str, Any]) -> None:
     )
 
 
-def finding(points: Sequence[Row], *, by_day: bool) -> str:
+def chart_title(points: Sequence[Row], *, by_day: bool) -> str:
     best = max(points, key=lambda point: point["acquired_sites"], default=None)
     if best is None or not best["acquired_sites"]:
         return "この期間に獲得した地点はありません"
     first = date.fromisoformat(best["first"])
-    when = charts.day(first) if by_day else f"{first.year}年{first.month}月"
-    return f"獲得が最も多いのは{when}の{best['acquired_sites']:,}地点"
+    period = charts.day(first) if by_day else f"{first.year}年{first.month}月"
+    return f"獲得が最も多いのは{period}の{best['acquired_sites']:,}地点"
 
 
 def by_agency(items: Sequence[Row], key: str) -> None:
-    """Those that acquired most."""
+    """The agencies with the most acquired sites."""
     heading.row("代理店別")
     shown = sorted(items, key=lambda row: -row["acquired_sites"])[:AGENCIES_SHOWN]
     total = sum(row["acquired_sites"] for row in items)

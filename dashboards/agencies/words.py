@@ -1,4 +1,4 @@
-"""The words of 申込投入 with their colours and icons, the same on each of its pages (4.1)."""
+"""The labels of 申込投入 with their colours and icons, the same on each of its pages (4.1)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ STATUS = {
     "cancelled": Status("キャンセル", "gray", "block"),
 }
 SERVICE = {"electricity": "電気", "gas": "ガス"}
-# A mixture of 投入済 and キャンセル is 対応中 by 4.2, and nothing is left to be done.
-NOTHING_LEFT = Status("残りなし", "gray", "done_all")
-# Of a request in a list, by `status_of`.
-SHOWN = {**STATUS, "done": NOTHING_LEFT}
+# By 4.2 a mixture of 投入済 and キャンセル is 対応中, although no work remains.
+NOTHING_REMAINING = Status("残りなし", "gray", "done_all")
+# The status of a request in a list, by `list_status`.
+LIST_STATUS = {**STATUS, "done": NOTHING_REMAINING}
 
 
-def status_of(request: Mapping[str, Any]) -> str:
-    """Its status, or that nothing is left of it."""
+def list_status(request: Mapping[str, Any]) -> str:
+    """The status, or `done` when no work remains."""
     return "done" if request["status"] == "working" and not request["is_open"] else str(request["status"])
 
 
-def entered_of(case: Mapping[str, Any]) -> str:
-    """地点数: how many are 投入済 of those that there are to be: 2/3."""
+def entered_ratio(case: Mapping[str, Any]) -> str:
+    """地点数: the sites that are 投入済 / all expected sites: 2/3."""
     return f"{case['entered_sites']:,}/{max(case['sites'], case['site_count']):,}"
 
 
 def unregistered(case: Mapping[str, Any]) -> int:
-    """Of the sites that were declared, those that nobody has added yet."""
+    """How many declared sites have not been added yet."""
     return max(int(case["site_count"]) - int(case["sites"]), 0)
 
 
 def titles(masters: Mapping[str, Any], name: str) -> dict[str, str]:
-    """Of a list of the masters: code → name in their order, those out of use included."""
-    return {one["code"]: one["name"] for one in masters["choices"].get(name, ())}
+    """A list of the masters: code → name, in their order, inactive ones included."""
+    return {choice["code"]: choice["name"] for choice in masters["choices"].get(name, ())}

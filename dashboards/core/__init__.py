@@ -1,1 +1,1 @@
-"""The floor's pages: what every area uses."""
+"""The core's pages, which all areas use."""

@@ -1,4 +1,4 @@
-"""アカウント: who am I here, what is my password, and where am I signed in?"""
+"""アカウント: the user's own name, password and sessions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def end_others() -> None:
 
 def end(row: Row) -> None:
     if row["current"]:
-        flash.say("いまお使いのログインです。終了するときは「ログアウト」を押してください。")
+        flash.add("いまお使いのログインです。終了するときは「ログアウト」を押してください。")
         st.rerun()
     confirm.confirm(
         f"account.end.{row['id']}",
@@ -53,7 +53,7 @@ def end(row: Row) -> None:
     )
 
 
-user = session.current()
+user = session.current_user()
 if user:
     headline(user)
     sessions()

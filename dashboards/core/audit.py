@@ -1,4 +1,4 @@
-"""監査ログ: who changed what, when, and from what to what, in the areas one administers."""
+"""監査ログ: who changed what, when, and from which value to which, in the areas that the user administers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
-from dashboards.client import PATIENCE_SECONDS
-from dashboards.session import may
+from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
+from dashboards.ui.cache import load_cached
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.kept import kept
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
@@ -20,52 +20,52 @@ EXPORT = Export(f"{DOWNLOAD}{PATH}/export.csv", f"{DOWNLOAD}{PATH}/export.xlsx")
 NOTHING = ":gray[–]"
 
 
-def moment(entry: Row) -> str:
+def time_text(entry: Row) -> str:
     at = times.parse(entry["at"])
     return f"{times.full(at)}:{at:%S}"
 
 
-def what(entry: Row) -> str:
+def subject_text(entry: Row) -> str:
     return f"{entry['subject_title']} {entry['subject_id']}" if entry["subject_id"] != "-" else entry["subject_title"]
 
 
-def difference(entry: Row) -> str | None:
-    """The first field that changed, and how many more did."""
+def changes_text(entry: Row) -> str | None:
+    """The first changed field, and the number of the others."""
     if not entry["changes"]:
         return None
-    first, *others = entry["changes"]
-    more = f" ほか{len(others)}項目" if others else ""
+    first, *other_changes = entry["changes"]
+    others_text = f" ほか{len(other_changes)}項目" if other_changes else ""
     value = f"{first['before']} → {first['after'] or '–'}" if first["before"] else first["after"] or "–"
-    return f"{first['title']}: {value}{more}"
+    return f"{first['title']}: {value}{others_text}"
 
 
 COLUMNS = (
-    columns.text("日時", moment, width=168),
+    columns.text("日時", time_text, width=168),
     columns.text("操作者", "actor_title", width=176),
     columns.text("操作種別", "action_title", width=84),
-    columns.text("対象", what, width=128),
-    columns.text("変更内容", difference, width=236),
+    columns.text("対象", subject_text, width=128),
+    columns.text("変更内容", changes_text, width=236),
     columns.text("業務", "area_title", width=78),
     columns.text("接続元", "address", width=100),
 )
 
 
 def choices() -> dict[str, dict[str, str]]:
-    """What one can look for; nothing when the service refuses, which the table says."""
-    return kept("core.audit_choices", lambda: session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/choices"))
+    """The options of the filters; {} when the service refuses, which the table reports."""
+    return load_cached("core.audit_choices", lambda: session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/choices"))
 
 
-def conditions() -> filters.Filters:
-    first: list[filters.Field] = [
+def filter_bar() -> filters.Filters:
+    main: list[filters.Field] = [
         filters.Dates("day", "期間"),
         filters.Text("actor", "操作者", "ログインID・氏名", 200),
     ]
     more: list[filters.Field] = [filters.Text("q", "対象のID", "番号の一部")]
-    if offered := choices():
-        first.append(filters.Choice("action", "操作種別", offered["actions"], width=150))
-        first.append(filters.Choice("subject", "対象", offered["subjects"], width=150))
-        more.insert(0, filters.Choice("area", "業務", offered["areas"]))
-    return filters.bar(*first, more=more)
+    if options := choices():
+        main.append(filters.Choice("action", "操作種別", options["actions"], width=150))
+        main.append(filters.Choice("subject", "対象", options["subjects"], width=150))
+        more.insert(0, filters.Choice("area", "業務", options["areas"]))
+    return filters.bar(*main, more=more)
 
 
 @refreshing
@@ -78,15 +78,15 @@ def headline() -> None:
         st.markdown("今日の操作の記録はまだありません。")
         return
     newest = reading.data["items"][0]
-    said = f"{times.ago(times.parse(newest['at']))}に{plain(newest['actor_title'])}が行った"
+    last_action = f"{times.ago(times.parse(newest['at']))}に{plain(newest['actor_title'])}が行った"
     st.markdown(
         f"今日は{reading.data['total']:,}件の操作が記録されています。"
-        f"最も新しいものは、{said}「{plain(what(newest))}」の{newest['action_title']}です。"
+        f"最も新しいものは、{last_action}「{plain(subject_text(newest))}」の{newest['action_title']}です。"
     )
 
 
 @st.fragment
-def listed(chosen: filters.Filters) -> None:
+def draw_list(chosen: filters.Filters) -> None:
     tables.table(
         "core.audit",
         "",
@@ -94,18 +94,18 @@ def listed(chosen: filters.Filters) -> None:
         COLUMNS,
         filters=chosen,
         actions={"詳細": drawer},
-        export=EXPORT if may("core:audit:export") else None,
+        export=EXPORT if has_permission("core:audit:export") else None,
         empty=tables.Empty("まだ操作の記録がありません", "登録や変更を行うと、ここに新しい順に並びます。"),
     )
 
 
 def drawer(entry: Row) -> None:
-    """Before and after, side by side."""
+    """Each changed field before and after, side by side."""
 
-    @dialogs.dialog(f"{entry['action_title']}: {what(entry)}", width="large", icon=":material/history:")
+    @dialogs.dialog(f"{entry['action_title']}: {subject_text(entry)}", width="large", icon=":material/history:")
     def show() -> None:
         facts = {
-            "日時": moment(entry),
+            "日時": time_text(entry),
             "操作者": entry["actor_title"],
             "接続元": entry["address"],
             "業務": entry["area_title"],
@@ -114,15 +114,15 @@ def drawer(entry: Row) -> None:
         if not entry["changes"]:
             st.markdown("項目の変更はありません。")
             return
-        details.sides(("項目", "変更前", "変更後"), map(changed, entry["changes"]), key="core.audit.changes")
+        details.sides(("項目", "変更前", "変更後"), map(change_line, entry["changes"]), key="core.audit.changes")
 
     show()
 
 
-def changed(change: Row) -> list[str]:
-    before, after = (plain(change[side]) if change[side] else NOTHING for side in ("before", "after"))
+def change_line(change: Row) -> list[str]:
+    before, after = (plain(change[key]) if change[key] else NOTHING for key in ("before", "after"))
     return [f"**{plain(change['title'])}**", before, after]
 
 
 headline()
-listed(conditions())
+draw_list(filter_bar())

@@ -1,4 +1,4 @@
-"""部品一覧 (demo only): every shared widget in every state, with sample data. Their documentation and their test."""
+"""部品一覧 (demo only): every shared widget in every state, with sample data; used as documentation and in tests."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from dashboards.ui import bound, heading
 
 heading.page("部品一覧")
 st.markdown("画面の共通部品を、すべての状態で確認できます。ここでの操作はデータに影響しません。")
-PARTS[bound.part([*PARTS], "部品")]()
+PARTS[bound.choose_part([*PARTS], "部品")]()

@@ -1,4 +1,4 @@
-"""休日カレンダー: which days count as no working day, so that deadlines in working hours leave them out?"""
+"""休日カレンダー: the holidays, which deadlines in working hours leave out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import bound, columns, confirm, dialogs, forms, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
@@ -16,12 +16,12 @@ from dashboards.ui.text import plain
 
 PATH = "/api/core/holidays"
 YEARS_BACK, YEARS_AHEAD = 1, 4
-# More than a year has days: one page.
-ALL = 400
+# More than a year's days: one page.
+MAX_ROWS = 400
 SOURCES = {"shipped": Status("国民の祝日", "gray", "flag"), "edited": Status("追加・変更", "green", "edit_calendar")}
 
 
-def day_words(holiday: Row) -> str:
+def day_text(holiday: Row) -> str:
     return times.day(date.fromisoformat(holiday["day"]))
 
 
@@ -30,7 +30,7 @@ def note(holiday: Row) -> str:
 
 
 COLUMNS = (
-    columns.text("日付", day_words, width=150),
+    columns.text("日付", day_text, width=150),
     columns.text("名称", "name", width=240),
     columns.badge("種類", "source", SOURCES, width=124),
     columns.text("備考", note, width=220),
@@ -38,10 +38,16 @@ COLUMNS = (
 
 
 def chosen_year() -> int:
-    now = times.now().year
-    years = list(range(now - YEARS_BACK, now + YEARS_AHEAD + 1))
+    this_year = times.now().year
+    years = list(range(this_year - YEARS_BACK, this_year + YEARS_AHEAD + 1))
     year = st.selectbox(
-        "年", years, index=YEARS_BACK, format_func="{}年".format, key=bound.key("year"), bind="query-params", width=140
+        "年",
+        years,
+        index=YEARS_BACK,
+        format_func="{}年".format,
+        key=bound.page_key("year"),
+        bind="query-params",
+        width=140,
     )
     return int(year)
 
@@ -52,22 +58,22 @@ def headline() -> None:
     if reading is None:
         return
     today = times.now().date().isoformat()
-    coming = [holiday for holiday in reading.data["items"] if holiday["day"] >= today]
-    what = (
-        f"次の休日は{plain(day_words(coming[0]))}の「{plain(coming[0]['name'])}」です。"
-        if coming
+    upcoming = [holiday for holiday in reading.data["items"] if holiday["day"] >= today]
+    next_holiday = (
+        f"次の休日は{plain(day_text(upcoming[0]))}の「{plain(upcoming[0]['name'])}」です。"
+        if upcoming
         else "今年の休日はもうありません。"
     )
-    st.markdown(f"{what}営業時間（平日 9:00〜18:00）で数える対応期限は、休日を除いて計算します。")
+    st.markdown(f"{next_holiday}営業時間（平日 9:00〜18:00）で数える対応期限は、休日を除いて計算します。")
 
 
 def add_button() -> None:
-    if may("core:calendar:update") and st.button("休日を追加する", type="primary", key="holidays.add"):
+    if has_permission("core:calendar:update") and st.button("休日を追加する", type="primary", key="holidays.add"):
         add()
 
 
 @st.fragment
-def listed(year: int) -> None:
+def draw_list(year: int) -> None:
     tables.table(
         "core.holidays",
         "",
@@ -75,53 +81,53 @@ def listed(year: int) -> None:
         COLUMNS,
         counter="日",
         query={"year": year},
-        rows=ALL,
-        actions={"名称を変更": rename, "削除": remove} if may("core:calendar:update") else None,
+        rows=MAX_ROWS,
+        actions={"名称を変更": rename, "削除": remove} if has_permission("core:calendar:update") else None,
         empty=tables.Empty("この年の休日は登録されていません", "祝日は数年先まで自動で登録されます。"),
     )
 
 
 def add() -> None:
     @dialogs.dialog("休日を追加する", icon=":material/event:")
-    def ask() -> None:
+    def show_form() -> None:
         with forms.form("holiday", submit="追加する") as form:
             day = form.field("day", st.date_input, "日付", required=True, value=None, format="YYYY/MM/DD")
             name = form.field("name", st.text_input, "名称", required=True, max_chars=50, placeholder="年末年始休業")
         if form.submitted:
-            form.send(lambda _: put(day, name, None), done=f"{name} を休日に追加しました。")
+            form.send(lambda _: save_holiday(day, name, None), done=f"{name} を休日に追加しました。")
 
-    ask()
+    show_form()
 
 
 def rename(holiday: Row) -> None:
-    @dialogs.dialog(f"{day_words(holiday)}の名称を変更する", icon=":material/edit_calendar:")
-    def ask() -> None:
+    @dialogs.dialog(f"{day_text(holiday)}の名称を変更する", icon=":material/edit_calendar:")
+    def show_form() -> None:
         with forms.form(f"holiday.{holiday['day']}", submit="変更する") as form:
             name = form.field("name", st.text_input, "名称", required=True, max_chars=50, value=holiday["name"])
         if form.submitted:
             form.send(
-                lambda _: put(date.fromisoformat(holiday["day"]), name, holiday["version"]),
-                done=f"{day_words(holiday)}の名称を「{name}」に変更しました。",
+                lambda _: save_holiday(date.fromisoformat(holiday["day"]), name, holiday["version"]),
+                done=f"{day_text(holiday)}の名称を「{name}」に変更しました。",
             )
 
-    ask()
+    show_form()
 
 
 def remove(holiday: Row) -> None:
     confirm.confirm(
         "holiday",
-        f"{day_words(holiday)}「{holiday['name']}」を休日から削除しますか？",
+        f"{day_text(holiday)}「{holiday['name']}」を休日から削除しますか？",
         "この日は平日として扱われ、これから始まる対応期限の計算に入ります。すでに決まっている期限は変わりません。"
         "あとから追加し直すことができます。",
         action="削除する",
         do=lambda _, _once: session.api().delete(f"{PATH}/{holiday['day']}?version={holiday['version']}"),
-        done=f"{day_words(holiday)}「{holiday['name']}」を休日から削除しました。",
+        done=f"{day_text(holiday)}「{holiday['name']}」を休日から削除しました。",
     )
 
 
-def put(day: date, name: str, version: int | None) -> Any:
+def save_holiday(day: date, name: str, version: int | None) -> Any:
     return session.api().put(f"{PATH}/{day.isoformat()}", {"name": name, "version": version})
 
 
 headline()
-listed(chosen_year())
+draw_list(chosen_year())

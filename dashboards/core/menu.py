@@ -1,14 +1,14 @@
-"""共通: the pages of the floor."""
+"""共通: the core's pages."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from dashboards.pages import Entry, Waiting
+from dashboards.pages import Entry, PendingCount
 
 _page = partial(Entry, area="core", section="共通")
 
-# Reached by one's own name below the menu.
+# Opened by the user's own name below the menu.
 ACCOUNT = _page(
     file="account.py",
     title="アカウント",
@@ -39,7 +39,7 @@ PAGES: tuple[Entry, ...] = (
         icon=":material/outgoing_mail:",
         url_path="messages",
         permission="core:message:read",
-        waiting=Waiting("/api/core/messages/summary", "dead"),
+        waiting=PendingCount("/api/core/messages/summary", "dead"),
     ),
     _page(
         file="users.py",

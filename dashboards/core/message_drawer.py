@@ -1,4 +1,4 @@
-"""One notification: what it says, each try to send it, and what a person can do about it."""
+"""One notification: its text, each attempt to send it, and its actions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.menu import page_about
+from dashboards.menu import page_for_subject
 from dashboards.ui import confirm, details, dialogs, feedback, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN, Status
 from dashboards.ui.text import plain, small
-from dashboards.ui.timeline import Happening, timeline
+from dashboards.ui.timeline import TimelineEvent, timeline
 
 PATH = "/api/core/messages"
 STATES = {
@@ -40,7 +40,7 @@ OUTCOMES = {
 
 
 def drawer(row: Row) -> None:
-    """Beside the list."""
+    """Opens next to the list."""
 
     @dialogs.dialog(plain(row["title"]), position="right", width="medium", icon=":material/outgoing_mail:")
     def show() -> None:
@@ -50,25 +50,25 @@ def drawer(row: Row) -> None:
             feedback.failed(problem, key="messages.drawer")
             return
         _facts(message)
-        if message["state"] == "dead" and session.may("core:message:resend"):
+        if message["state"] == "dead" and session.has_permission("core:message:resend"):
             with st.container(horizontal=True):
-                dialogs.button("再送する", _ask_to_resend, message, key="messages.resend", icon="send", type="primary")
+                dialogs.button("再送する", _confirm_resend, message, key="messages.resend", icon="send", type="primary")
                 dialogs.button(
-                    "破棄する", _ask_to_discard, message, key="messages.discard", icon="delete", type="secondary"
+                    "破棄する", _confirm_discard, message, key="messages.discard", icon="delete", type="secondary"
                 )
         if message["text"]:
             st.markdown(small("本文"))
             with st.container(border=True):
                 st.text(message["text"])
-        if page := page_about(message["area"], message["subject"]):
+        if page := page_for_subject(message["area"], message["subject"]):
             link(f"「{page.title}」で確認する", page.address(message["subject_id"]))
         st.markdown(small("経過"))
-        timeline(_happened(message), key="messages.history")
+        timeline(_history(message), key="messages.history")
 
     show()
 
 
-def _ask_to_resend(message: dict[str, Any]) -> None:
+def _confirm_resend(message: dict[str, Any]) -> None:
     consequence = f"{plain(message['recipient'])} へ、もう一度送信します。"
     if message["in_doubt"]:
         consequence += (
@@ -88,7 +88,7 @@ def _ask_to_resend(message: dict[str, Any]) -> None:
     )
 
 
-def _ask_to_discard(message: dict[str, Any]) -> None:
+def _confirm_discard(message: dict[str, Any]) -> None:
     confirm.confirm(
         f"messages.discard.{message['id']}",
         f"「{plain(message['title'])}」を破棄しますか？",
@@ -108,31 +108,33 @@ def _facts(message: dict[str, Any]) -> None:
         "宛先": message["recipient"],
         "種類": TOPICS.get(message["topic"], message["topic"]),
         "作成": times.full(times.parse(message["created_at"])),
-        "次の送信": _stamp(message["next_attempt_at"]),
-        "有効期限": _stamp(message["expires_at"]),
+        "次の送信": _time_text(message["next_attempt_at"]),
+        "有効期限": _time_text(message["expires_at"]),
         "送信先での番号": message["external_id"] and details.Code(message["external_id"]),
         "通知番号": details.Code(message["key"]),
     }
     details.facts({label: value for label, value in facts.items() if value})
 
 
-def _stamp(moment: str | None) -> str:
-    return times.full(times.parse(moment)) if moment else ""
+def _time_text(timestamp: str | None) -> str:
+    return times.full(times.parse(timestamp)) if timestamp else ""
 
 
-def _happened(message: dict[str, Any]) -> list[Happening]:
-    listed = [Happening(times.parse(message["created_at"]), "通知を作成しました", "create")]
+def _history(message: dict[str, Any]) -> list[TimelineEvent]:
+    events = [TimelineEvent(times.parse(message["created_at"]), "通知を作成しました", "create")]
     for attempt in message["history"]:
-        what, kind = OUTCOMES.get(attempt["outcome"], ("結果不明の送信", "update"))
+        label, kind = OUTCOMES.get(attempt["outcome"], ("結果不明の送信", "update"))
         at = times.parse(attempt["ended_at"] or attempt["started_at"])
-        listed.append(Happening(at, f"{attempt['number']}回目: {what}", kind, reason=attempt["error"] or ""))
+        events.append(TimelineEvent(at, f"{attempt['number']}回目: {label}", kind, reason=attempt["error"] or ""))
     if message["dead_at"] and (not message["history"] or message["history"][0]["outcome"] in ("failed", "lost")):
-        given_up = times.parse(message["dead_at"]) + timedelta(milliseconds=1)
-        listed.append(Happening(given_up, "送信を打ち切りました", "cancel", reason=message["last_error"] or ""))
-    who = message["decided_by"] or ""
+        dead_at = times.parse(message["dead_at"]) + timedelta(milliseconds=1)
+        events.append(TimelineEvent(dead_at, "送信を打ち切りました", "cancel", reason=message["last_error"] or ""))
+    decided_by = message["decided_by"] or ""
     if message["resent_at"]:
-        listed.append(Happening(times.parse(message["resent_at"]), "再送を指示しました", "status_change", who))
+        events.append(
+            TimelineEvent(times.parse(message["resent_at"]), "再送を指示しました", "status_change", decided_by)
+        )
     if message["discarded_at"]:
         reason = message["discard_reason"] or ""
-        listed.append(Happening(times.parse(message["discarded_at"]), "破棄しました", "delete", who, reason))
-    return listed
+        events.append(TimelineEvent(times.parse(message["discarded_at"]), "破棄しました", "delete", decided_by, reason))
+    return events

@@ -1,4 +1,4 @@
-"""通知: has everything that was to leave left? What did not, and what is to be done about it?"""
+"""通知: open, failed and sent notifications, and what to do about the failed ones."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ def headline() -> None:
     reading = live.block(HEADLINE, "通知", f"{PATH}/summary", headline=True)
     if reading is None:
         return
-    told = reading.data
-    st.markdown(in_words(told))
-    oldest = f"最も古いもの {times.ago(times.parse(told['oldest_open_at']))}" if told["oldest_open_at"] else ""
+    summary = reading.data
+    st.markdown(summary_sentence(summary))
+    oldest = f"最も古いもの {times.ago(times.parse(summary['oldest_open_at']))}" if summary["oldest_open_at"] else ""
     figures.row(
         [
-            Figure("未送信", f"{told['open']:,}件", oldest or "待っている通知はありません"),
-            Figure("再試行中", f"{told['tried']:,}件", "未送信のうち、一度は失敗したもの"),
-            Figure("送信失敗", f"{told['dead']:,}件", "再送または破棄が必要です" if told["dead"] else "対応は不要です"),
+            Figure("未送信", f"{summary['open']:,}件", oldest or "待っている通知はありません"),
+            Figure("再試行中", f"{summary['tried']:,}件", "未送信のうち、一度は失敗したもの"),
+            Figure(
+                "送信失敗",
+                f"{summary['dead']:,}件",
+                "再送または破棄が必要です" if summary["dead"] else "対応は不要です",
+            ),
             Figure(
                 "本日の送信",
-                f"{told['sent_today']:,}件",
-                change=told["sent_today"] - told["sent_yesterday_by_now"],
+                f"{summary['sent_today']:,}件",
+                change=summary["sent_today"] - summary["sent_yesterday_by_now"],
                 change_unit="件",
                 against="前日同時刻比",
                 good="neither",
@@ -40,26 +44,26 @@ def headline() -> None:
     )
 
 
-def in_words(told: dict[str, Any]) -> str:
-    """The page's question answered in a line."""
-    waiting, dead = told["open"], told["dead"]
+def summary_sentence(summary: dict[str, Any]) -> str:
+    """The state of all notifications in a sentence."""
+    waiting, dead = summary["open"], summary["dead"]
     if not waiting and not dead:
         return "未送信の通知はありません。すべて送信できています。"
     parts = [
-        words
-        for count, words in ((waiting, f"未送信の通知が{waiting:,}件"), (dead, f"送信できなかった通知が{dead:,}件"))
+        text
+        for count, text in ((waiting, f"未送信の通知が{waiting:,}件"), (dead, f"送信できなかった通知が{dead:,}件"))
         if count
     ]
-    what_now = (
+    next_step = (
         "送信できなかった通知は、内容を確認して再送または破棄してください。"
         if dead
         else "自動で送信します。操作は必要ありません。"
     )
-    return f"{'、'.join(parts)}あります。{what_now}"
+    return f"{'、'.join(parts)}あります。{next_step}"
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def draw_list(chosen: filters.Filters) -> None:
     tables.table(
         "core.messages",
         "",
@@ -72,34 +76,38 @@ def listed(chosen: filters.Filters) -> None:
 
 
 def areas() -> dict[str, str]:
-    """Code → title of the areas whose messages are listed, as the headline was told."""
-    told: dict[str, Any] = live.shown(HEADLINE) or {}
-    return dict(told.get("areas", {}))
+    """Code → title of the areas whose messages are listed, from the headline's answer."""
+    summary: dict[str, Any] = live.last_answer(HEADLINE) or {}
+    return dict(summary.get("areas", {}))
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    """What is not needed leaves its room to the title: whose a message is, with one area; tries and errors, while none
-    has failed."""
-    known = areas()
-    told: dict[str, Any] = live.shown(HEADLINE) or {}
-    whose = (columns.text("業務", lambda row: known.get(row["area"], row["area"]), width=84),) if len(known) > 1 else ()
-    failures = (
+    """Columns that are not needed leave their width to the title: the area, when there is only one; attempts and
+    errors, when nothing has failed."""
+    area_titles = areas()
+    summary: dict[str, Any] = live.last_answer(HEADLINE) or {}
+    area_column = (
+        (columns.text("業務", lambda row: area_titles.get(row["area"], row["area"]), width=84),)
+        if len(area_titles) > 1
+        else ()
+    )
+    error_columns = (
         (columns.number("回数", "attempts", width=56), columns.text("最後のエラー", "last_error", width=164))
-        if told.get("tried") or told.get("dead")
+        if summary.get("tried") or summary.get("dead")
         else ()
     )
     return (
-        columns.text("件名", "title", width=504 - (84 if whose else 0) - (220 if failures else 0)),
+        columns.text("件名", "title", width=504 - (84 if area_column else 0) - (220 if error_columns else 0)),
         columns.badge("状態", "state", STATES, width=104),
         columns.text("宛先", "recipient", width=176),
         columns.text("種類", lambda row: TOPICS.get(row["topic"], row["topic"]), width=64),
-        *whose,
+        *area_column,
         columns.ago("作成", "created_at"),
-        *failures,
+        *error_columns,
     )
 
 
-def conditions() -> filters.Filters:
+def filter_bar() -> filters.Filters:
     fields: list[filters.Field] = [
         filters.Text("q", "キーワード", "件名・宛先"),
         filters.Choice("state", "状態", STATES),
@@ -111,4 +119,4 @@ def conditions() -> filters.Filters:
 
 
 headline()
-listed(conditions())
+draw_list(filter_bar())

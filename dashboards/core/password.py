@@ -1,4 +1,5 @@
-"""A new password of one's own: on the account page, and as the one thing there is as long as it is a one-time one."""
+"""The form to change one's own password: on the account page, and as the only page after login with a one-time
+password."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ DIFFERENT = "新しいパスワードと同じものを、もう一度入力し�
 
 
 def change(key: str, *, done: str, old_label: str = "現在のパスワード") -> None:
-    """The form. The other sessions of the person end with it."""
+    """The form. A new password ends the user's other sessions."""
     with forms.form(key, submit="パスワードを変更する", icon=":material/key:", width=WIDTH) as form:
         old = field(form, "current_password", old_label, "current-password")
         new = field(form, "new_password", "新しいパスワード", "new-password")
-        again = field(form, "again", "新しいパスワード（確認）", "new-password")
+        repeated = field(form, "again", "新しいパスワード（確認）", "new-password")
     if form.submitted:
-        form.send(lambda _once: _send(old, new, again), done=done)
+        form.send(lambda _once: _send(old, new, repeated), done=done)
 
 
 def field(form: forms.Form, name: str, label: str, autocomplete: str) -> str:
@@ -30,16 +31,16 @@ def field(form: forms.Form, name: str, label: str, autocomplete: str) -> str:
     return typed
 
 
-def _send(old: str, new: str, again: str) -> None:
-    if new != again:
+def _send(old: str, new: str, repeated: str) -> None:
+    if new != repeated:
         raise ApiProblem(422, "", DIFFERENT, [{"field": "again", "message": DIFFERENT}])
     session.api().post("/api/auth/password", {"current_password": old, "new_password": new}, once=None)
-    if mine := session.token():
-        session.sessions.forget(mine)  # What was known about the person has just changed.
+    if own_token := session.token():
+        session.sessions.forget(own_token)  # The cached user has just changed.
 
 
 def first(user: session.User) -> None:
-    """Instead of every page, until it is done."""
+    """Shown instead of every page until the password is changed."""
     heading.page("新しいパスワードを設定してください")
     st.markdown(
         f"{plain(user.name)}さん、ようこそ。管理者から受け取った仮のパスワードは、発行から72時間だけ使えます。"

@@ -1,4 +1,4 @@
-"""Sessions as rows: one's own, and those of somebody whom one administers."""
+"""Columns of sessions: one's own, and those of a user whom an administrator manages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""システム状態: does everything run, and did it run this month? Servers, processes, jobs, requests, outbox."""
+"""システム状態: servers, processes, jobs, requests and outbox now, and the availability of this month."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUNNING = {
     "new": Status("初回待ち", "gray", "hourglass_empty"),
 }
 ANSWERS = (Status("成功", "blue", "check_circle"), Status("失敗", "red", "error"))
-# Why the copy of the database is not read from.
+# Why the read replica is not used.
 REPLICA = {
     "off": "状態を確認しています",
     "late": "遅れています",
@@ -44,7 +44,7 @@ PROGRAMS = (
     columns.badge("状態", "presence", PRESENCE, width=96),
     columns.text("サーバー", "host", width=150),
     columns.percent("CPU", lambda row: round(row["cpu_percent"]), width=64),
-    columns.text("メモリ", lambda row: megabytes(row["memory_bytes"]), width=88),
+    columns.text("メモリ", lambda row: size_text(row["memory_bytes"]), width=88),
     columns.ago("起動", "started_at"),
     columns.ago("最終報告", "seen_at"),
 )
@@ -57,46 +57,50 @@ JOBS = (
 
 
 @refreshing
-def overview() -> None:
+def draw_overview() -> None:
     reading = live.block(STATE, "システム状態", PATH, headline=True)
     if reading is None:
         return
     state = reading.data
     if not reading.problem:
-        wrong = troubles(state)
-        if wrong:
-            st.error(f"対応が必要な点が{len(wrong)}件あります。{' '.join(wrong)}", icon=":material/report:")
+        problems = problem_texts(state)
+        if problems:
+            st.error(f"対応が必要な点が{len(problems)}件あります。{' '.join(problems)}", icon=":material/report:")
         else:
             st.success("サーバー、プログラム、定期処理は、すべて正常に動いています。", icon=":material/check_circle:")
     traffic, outbox = state["traffic"], state["outbox"]
-    machine = machine_of(state)
+    machine = service_instance(state)
     figures.row(
         [
             Figure(
                 "応答の失敗",
-                rate(traffic["error_rate"]),
+                rate_text(traffic["error_rate"]),
                 f"直近5分の応答 {traffic['requests']:,}件",
                 help="直近5分の応答のうち、失敗した割合です。件数が少ないときは計算しません。",
             ),
             Figure(
                 "応答時間",
-                answer_time(traffic),
+                response_time_text(traffic),
                 "直近5分、95%の応答",
                 help="直近5分の応答のうち95%が、この時間内に返りました。",
             ),
             Figure("送信待ちの通知", f"{outbox['waiting']:,}件", f"送信できなかった通知 {outbox['dead']:,}件"),
-            Figure("最終バックアップ", *last_backup(state["backup"]), help=rehearsed(state["backup"]["rehearsal"])),
-            Figure("サーバーのCPU", share(machine, "host_cpu_percent"), "データサービスのあるサーバー"),
-            Figure("サーバーのメモリ", share(machine, "host_memory_percent"), disk(machine)),
+            Figure(
+                "最終バックアップ",
+                *last_backup_text(state["backup"]),
+                help=restore_test_text(state["backup"]["rehearsal"]),
+            ),
+            Figure("サーバーのCPU", percent_text(machine, "host_cpu_percent"), "データサービスのあるサーバー"),
+            Figure("サーバーのメモリ", percent_text(machine, "host_memory_percent"), disk_text(machine)),
         ],
         faded=reading.problem is not None,
     )
 
 
 @refreshing
-def parts() -> None:
-    """What the overview was told, in detail: no call of its own."""
-    state = live.shown(STATE)
+def draw_parts() -> None:
+    """The overview's answer in detail, without a call of its own."""
+    state = live.last_answer(STATE)
     if state is None:
         return
     st.subheader("プログラム", anchor=False)
@@ -105,95 +109,95 @@ def parts() -> None:
     left, right = st.columns([1.1, 1], gap="medium")
     with left:
         st.subheader("定期処理", anchor=False)
-        tables.grid("core.jobs", "定期処理", [row | {"running": running(row)} for row in state["jobs"]], JOBS)
+        tables.grid("core.jobs", "定期処理", [row | {"running": job_state(row)} for row in state["jobs"]], JOBS)
     with right:
         st.subheader("データの保管", anchor=False)
-        servers(state)
-        requests(state["traffic"])
+        draw_servers(state)
+        draw_requests(state["traffic"])
 
 
-def troubles(state: dict[str, Any]) -> list[str]:
-    """What a person has to look at, a sentence each."""
+def problem_texts(state: dict[str, Any]) -> list[str]:
+    """What needs attention, a sentence each."""
     traffic = state["traffic"]
-    gone = [instance for instance in state["instances"] if not instance["is_there"]]
+    missing_instances = [instance for instance in state["instances"] if not instance["is_there"]]
     late = [job["title"] for job in state["jobs"] if job["is_late"] and not job["remedy"]]
-    told = []
+    problems = []
     if state["redis"] is None:
-        told.append("処理の待ち行列（Valkey）に接続できません。")
+        problems.append("処理の待ち行列（Valkey）に接続できません。")
     if not any(instance["name"] == "worker" and instance["is_there"] for instance in state["instances"]):
-        told.append("定期処理のプログラムが動いていません。")
-    if gone:
-        names = "、".join(sorted({NAMES.get(instance["name"], instance["name"]) for instance in gone}))
-        told.append(f"応答のないプログラムがあります（{names}）。")
+        problems.append("定期処理のプログラムが動いていません。")
+    if missing_instances:
+        names = "、".join(sorted({NAMES.get(instance["name"], instance["name"]) for instance in missing_instances}))
+        problems.append(f"応答のないプログラムがあります（{names}）。")
     if late:
-        told.append(f"定期処理「{'」「'.join(late)}」が予定どおりに動いていません。")
-    told += [plain(job["remedy"]) for job in state["jobs"] if job["is_late"] and job["remedy"]]
+        problems.append(f"定期処理「{'」「'.join(late)}」が予定どおりに動いていません。")
+    problems += [plain(job["remedy"]) for job in state["jobs"] if job["is_late"] and job["remedy"]]
     if state["outbox"]["dead"]:
-        told.append(f"送信できなかった通知が{state['outbox']['dead']:,}件あります。「通知」で確認してください。")
-    told += replica_troubles(state["replica"])
-    told += backup_troubles(state["backup"])
+        problems.append(f"送信できなかった通知が{state['outbox']['dead']:,}件あります。「通知」で確認してください。")
+    problems += replica_problem_texts(state["replica"])
+    problems += backup_problem_texts(state["backup"])
     if traffic["error_rate"] is not None and traffic["error_rate"] >= HIGH_ERROR_RATE:
-        told.append(f"直近5分の応答の{rate(traffic['error_rate'])}が失敗しています。")
+        problems.append(f"直近5分の応答の{rate_text(traffic['error_rate'])}が失敗しています。")
     if traffic["p95_ms"] is not None and traffic["p95_ms"] > SLOW_MS:
-        told.append("応答に時間がかかっています。")
-    return told
+        problems.append("応答に時間がかかっています。")
+    return problems
 
 
-def replica_troubles(state: dict[str, Any] | None) -> list[str]:
-    """Nothing is wrong for those who read: the database itself answers them."""
+def replica_problem_texts(state: dict[str, Any] | None) -> list[str]:
+    """The replica's problem. Users still get fresh data: the primary database answers them."""
     if state is None or state["state"] in ("ok", "off"):
         return []
-    told = REPLICA_TROUBLES[state["state"]]
+    problem = REPLICA_TROUBLES[state["state"]]
     if state["state"] == "late" and state["behind_seconds"] is not None:
-        told = f"読み取り用データベースが{times.duration(timedelta(seconds=state['behind_seconds']))}遅れています。"
-    return [f"{told}その間は元のデータベースから表示するため、表示は古くなりません。"]
+        problem = f"読み取り用データベースが{times.duration(timedelta(seconds=state['behind_seconds']))}遅れています。"
+    return [f"{problem}その間は元のデータベースから表示するため、表示は古くなりません。"]
 
 
-def last_backup(backup: dict[str, Any]) -> tuple[str, str]:
-    """When, and what became of it."""
+def last_backup_text(backup: dict[str, Any]) -> tuple[str, str]:
+    """The time of the last backup, and its result."""
     last = backup["last"]
     if last is None:
         return "–", "まだありません" if backup["expected"] else "毎日のバックアップは別の方法で行う設定です"
-    size = f"{megabytes(last['bytes'])}、{last['kept']:,}回分を保管"
-    return times.brief(times.parse(last["at"])), f"失敗　前回の成功 {size}" if backup["failed"] else f"成功　{size}"
+    size = f"{size_text(last['bytes'])}、{last['kept']:,}回分を保管"
+    return times.short(times.parse(last["at"])), f"失敗　前回の成功 {size}" if backup["failed"] else f"成功　{size}"
 
 
-def rehearsed(rehearsal: dict[str, Any] | None) -> str:
-    """Whether a backup is known to come back."""
+def restore_test_text(rehearsal: dict[str, Any] | None) -> str:
+    """Whether a restore of a backup was tested."""
     if rehearsal is None:
         return "バックアップから復元できるかどうかの確認は、まだ行われていません。"
-    when = times.full(times.parse(rehearsal["at"]))
+    at_text = times.full(times.parse(rehearsal["at"]))
     if not rehearsal["ok"]:
         return ""
-    took = times.duration(timedelta(seconds=max(1, rehearsal["seconds"])))
+    duration = times.duration(timedelta(seconds=max(1, rehearsal["seconds"])))
     return (
-        f"{when}にバックアップを別の場所へ復元し、すべての表が一致することを確認しました。"
-        f"かかった時間は{took}です（目標は24時間以内）。"
+        f"{at_text}にバックアップを別の場所へ復元し、すべての表が一致することを確認しました。"
+        f"かかった時間は{duration}です（目標は24時間以内）。"
     )
 
 
-def backup_troubles(backup: dict[str, Any]) -> list[str]:
-    return _taking_troubles(backup) + _restoring_troubles(backup["rehearsal"])
+def backup_problem_texts(backup: dict[str, Any]) -> list[str]:
+    return _backup_run_problem_texts(backup) + _restore_problem_texts(backup["rehearsal"])
 
 
-def _restoring_troubles(rehearsal: dict[str, Any] | None) -> list[str]:
+def _restore_problem_texts(rehearsal: dict[str, Any] | None) -> list[str]:
     if rehearsal is None:
         return []
-    when = times.full(times.parse(rehearsal["at"]))
+    at_text = times.full(times.parse(rehearsal["at"]))
     if not rehearsal["ok"]:
         return [
-            f"{when}に行ったバックアップの復元の確認に失敗しました。サーバーのログ（backup.log）で原因を確認してください。"
+            f"{at_text}に行ったバックアップの復元の確認に失敗しました。サーバーのログ（backup.log）で原因を確認してください。"
         ]
-    took = times.duration(timedelta(seconds=rehearsal["seconds"]))
-    slow = f"バックアップの復元に{took}かかりました（目標は24時間以内）。"
-    late = f"バックアップの復元の確認が{when}から行われていません。"
+    duration = times.duration(timedelta(seconds=rehearsal["seconds"]))
+    slow = f"バックアップの復元に{duration}かかりました（目標は24時間以内）。"
+    late = f"バックアップの復元の確認が{at_text}から行われていません。"
     return [slow] * rehearsal["is_slow"] + [late] * rehearsal["is_late"]
 
 
-def _taking_troubles(backup: dict[str, Any]) -> list[str]:
+def _backup_run_problem_texts(backup: dict[str, Any]) -> list[str]:
     if backup["failed"]:
-        when = times.full(times.parse(backup["tried_at"]))
-        return [f"{when}のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。"]
+        at_text = times.full(times.parse(backup["tried_at"]))
+        return [f"{at_text}のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。"]
     if not backup["is_late"]:
         return []
     if backup["last"] is None:
@@ -203,132 +207,150 @@ def _taking_troubles(backup: dict[str, Any]) -> list[str]:
     ]
 
 
-def machine_of(state: dict[str, Any]) -> dict[str, Any] | None:
-    return next((one for one in state["instances"] if one["name"] == "service" and one["is_there"]), None)
+def service_instance(state: dict[str, Any]) -> dict[str, Any] | None:
+    return next(
+        (instance for instance in state["instances"] if instance["name"] == "service" and instance["is_there"]), None
+    )
 
 
-def rate(error_rate: float | None) -> str:
+def rate_text(error_rate: float | None) -> str:
     return "–" if error_rate is None else f"{error_rate:.1%}"
 
 
-def answer_time(traffic: dict[str, Any]) -> str:
+def response_time_text(traffic: dict[str, Any]) -> str:
     if traffic["p95_ms"] is None:
         return "–"
     return f"{traffic['p95_ms'] / 1000:g}秒以内"
 
 
-def share(machine: dict[str, Any] | None, name: str) -> str:
+def percent_text(machine: dict[str, Any] | None, name: str) -> str:
     return "–" if machine is None else f"{machine[name]:.0f}%"
 
 
-def disk(machine: dict[str, Any] | None) -> str:
+def disk_text(machine: dict[str, Any] | None) -> str:
     return "" if machine is None else f"ディスク使用率 {machine['host_disk_percent']:.0f}%"
 
 
-def megabytes(size: int) -> str:
+def size_text(size: int) -> str:
     return f"{size / 1e9:,.1f}GB" if size >= 1e9 else f"{size / 1e6:,.0f}MB"
 
 
-def running(job: dict[str, Any]) -> str:
+def job_state(job: dict[str, Any]) -> str:
     if job["is_late"]:
         return "late"
     return "fine" if job["last_at"] else "new"
 
 
-def servers(state: dict[str, Any]) -> None:
+def draw_servers(state: dict[str, Any]) -> None:
     database, redis = state["database"], state["redis"]
     with st.container(border=True):
         st.markdown(f"**データベース**（PostgreSQL {plain(database['version'].split(' ')[0])}）")
-        used = f"接続 {database['connections']:,}本（上限 {database['connections_allowed']:,}本）"
-        st.markdown(small(f"データ量 {megabytes(database['size_bytes'])}　{used}　{since(database)}から稼働"))
-        if restored := rehearsed(state["backup"]["rehearsal"]):
-            st.markdown(small(restored))
+        connections = f"接続 {database['connections']:,}本（上限 {database['connections_allowed']:,}本）"
+        st.markdown(
+            small(f"データ量 {size_text(database['size_bytes'])}　{connections}　{started_at_text(database)}から稼働")
+        )
+        if restore_test := restore_test_text(state["backup"]["rehearsal"]):
+            st.markdown(small(restore_test))
         if state["replica"] is not None:
-            st.markdown(replica(state["replica"]))
+            st.markdown(replica_text(state["replica"]))
         if redis is None:
             st.markdown("**処理の待ち行列**（Valkey）　:red[接続できません]")
             return
         st.markdown(f"**処理の待ち行列**（{plain(redis['name'])} {plain(redis['version'])}）")
         waiting = f"待っている処理 {redis['waiting']:,}件"
-        st.markdown(small(f"メモリ {megabytes(redis['memory_bytes'])}　{waiting}　{since(redis)}から稼働"))
+        st.markdown(small(f"メモリ {size_text(redis['memory_bytes'])}　{waiting}　{started_at_text(redis)}から稼働"))
 
 
-def replica(state: dict[str, Any]) -> str:
-    """The copy of the database that lists and figures are read from."""
-    said = "**読み取り用データベース**　"
+def replica_text(state: dict[str, Any]) -> str:
+    """The read replica, which lists and figures are read from."""
+    title = "**読み取り用データベース**　"
     if state["state"] == "ok":
         behind = state["behind_seconds"] or 0
-        return said + small("遅れはありません" if behind < 1 else f"遅れ {behind:.0f}秒")
-    return f"{said}:orange[{REPLICA[state['state']]}]"
+        return title + small("遅れはありません" if behind < 1 else f"遅れ {behind:.0f}秒")
+    return f"{title}:orange[{REPLICA[state['state']]}]"
 
 
-def since(server: dict[str, Any]) -> str:
+def started_at_text(server: dict[str, Any]) -> str:
     return times.full(times.parse(server["started_at"]))
 
 
-def requests(traffic: dict[str, Any]) -> None:
-    """The last hour by the minute, of the real clock; minutes without a request are in it too."""
+def draw_requests(traffic: dict[str, Any]) -> None:
+    """The last hour by the minute, in real time, with minutes without a request."""
     by_minute = {times.parse(minute["minute"]): minute for minute in traffic["minutes"]}
-    this = datetime.now(times.TOKYO).replace(second=0, microsecond=0)
-    minutes = [this - timedelta(minutes=ago) for ago in reversed(range(60))]
+    this_minute = datetime.now(times.TOKYO).replace(second=0, microsecond=0)
+    minutes = [this_minute - timedelta(minutes=ago) for ago in reversed(range(60))]
     errors = [by_minute[minute]["errors"] if minute in by_minute else 0 for minute in minutes]
     total = [by_minute[minute]["requests"] if minute in by_minute else 0 for minute in minutes]
     charts.stacked(
         f"直近1時間の応答は{sum(total):,}件、うち失敗は{sum(errors):,}件です",
         [times.clock(minute)[:5] for minute in minutes],
-        {ANSWERS[0].word: [both - bad for both, bad in zip(total, errors, strict=True)], ANSWERS[1].word: errors},
+        {
+            ANSWERS[0].word: [count - error_count for count, error_count in zip(total, errors, strict=True)],
+            ANSWERS[1].word: errors,
+        },
         unit="件",
         key="core.system.traffic",
-        kinds=ANSWERS,
+        statuses=ANSWERS,
     )
 
 
 @refreshing
-def month() -> None:
+def draw_month() -> None:
     reading = live.block("core.availability", "今月の稼働状況", "/api/core/probes/availability")
     if reading is None:
         return
-    told = reading.data
-    down, target = told["down_minutes"], told["target_minutes"]
-    if told["percent"] is None:
+    availability = reading.data
+    down, target = availability["down_minutes"], availability["target_minutes"]
+    if availability["percent"] is None:
         st.markdown(
             "今月の監視の記録はまだありません。監視プログラムが動き始めると、停止した時間がここに表示されます。"
         )
         return
-    st.markdown(f"{month_in_words(told)}{within(told)}")
+    st.markdown(f"{month_text(availability)}{target_text(availability)}")
     figures.row(
         [
-            Figure("稼働率", f"{told['percent']:.2f}%", "停止時間を、監視できた時間で割って計算します"),
-            Figure("停止時間", words(down), f"目標は月に{words(target)}以内です", share=min(1.0, down / target)),
-            Figure("監視できなかった時間", words(told["unknown_minutes"]), "監視プログラムが動いていなかった時間です"),
+            Figure("稼働率", f"{availability['percent']:.2f}%", "停止時間を、監視できた時間で割って計算します"),
+            Figure(
+                "停止時間",
+                minutes_text(down),
+                f"目標は月に{minutes_text(target)}以内です",
+                share=min(1.0, down / target),
+            ),
+            Figure(
+                "監視できなかった時間",
+                minutes_text(availability["unknown_minutes"]),
+                "監視プログラムが動いていなかった時間です",
+            ),
         ],
         faded=reading.problem is not None,
     )
-    for outage in told["outages"][-5:]:
+    for outage in availability["outages"][-5:]:
         start = times.parse(outage["start"])
-        what = "、".join(f"{TARGETS.get(name, name)}: {plain(said)}" for name, said in outage["down"].items())
-        st.markdown(small(f"{times.full(start)}から{words(outage['minutes'])}　{what}"))
+        details = "、".join(f"{TARGETS.get(name, name)}: {plain(text)}" for name, text in outage["down"].items())
+        st.markdown(small(f"{times.full(start)}から{minutes_text(outage['minutes'])}　{details}"))
 
 
-def month_in_words(told: dict[str, Any]) -> str:
-    seen = f"今月、監視できた{words(told['up_minutes'] + told['down_minutes'])}のうち、"
-    if not told["outages"]:
-        return f"{seen}停止はありません。"
-    return f"{seen}停止は{len(told['outages']):,}回、合わせて{words(told['down_minutes'])}です。"
+def month_text(availability: dict[str, Any]) -> str:
+    prefix = f"今月、監視できた{minutes_text(availability['up_minutes'] + availability['down_minutes'])}のうち、"
+    if not availability["outages"]:
+        return f"{prefix}停止はありません。"
+    return (
+        f"{prefix}停止は{len(availability['outages']):,}回、合わせて{minutes_text(availability['down_minutes'])}です。"
+    )
 
 
-def within(told: dict[str, Any]) -> str:
-    down, target = told["down_minutes"], told["target_minutes"]
-    goal = f"目標（月に{words(target)}以内の停止）"
-    if not told["within_target"]:
-        return f"{goal}を{words(down - target)}超えています。"
-    return f"{goal}を守れています。" + (f"残りは{words(target - down)}です。" if down else "")
+def target_text(availability: dict[str, Any]) -> str:
+    down, target = availability["down_minutes"], availability["target_minutes"]
+    goal = f"目標（月に{minutes_text(target)}以内の停止）"
+    if not availability["within_target"]:
+        return f"{goal}を{minutes_text(down - target)}超えています。"
+    return f"{goal}を守れています。" + (f"残りは{minutes_text(target - down)}です。" if down else "")
 
 
-def words(minutes: float) -> str:
+def minutes_text(minutes: float) -> str:
     return times.duration(timedelta(minutes=minutes)) if minutes else "0分"
 
 
-overview()
-month()
-parts()
+draw_overview()
+draw_month()
+draw_parts()

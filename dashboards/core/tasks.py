@@ -1,4 +1,4 @@
-"""処理状況: what becomes of the imports and exports that were started, one's own and, for an administrator, all."""
+"""処理状況: the imports and exports that were started: one's own and, for an administrator, all."""
 
 from __future__ import annotations
 
@@ -9,68 +9,76 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
-from dashboards.session import may
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, feedback, live, tables, tasks, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 
-MINE, EVERYBODY = "自分の処理", "担当業務のすべての処理"
+OWN_TASKS, ALL_TASKS = "自分の処理", "担当業務のすべての処理"
 CARDS_SHOWN = 5
-KEPT = timedelta(minutes=10)
+SHOWN_AFTER_END = timedelta(minutes=10)
 KEY = "core.tasks"
 
 
-def path() -> str:
-    return f"{tasks.PATH}/everybody" if st.session_state.get("whose") == EVERYBODY else tasks.PATH
+def list_path() -> str:
+    return f"{tasks.PATH}/everybody" if st.session_state.get("whose") == ALL_TASKS else tasks.PATH
 
 
-def whose() -> None:
-    if may("core:task:read"):
+def owner_choice() -> None:
+    if has_permission("core:task:read"):
         st.segmented_control(
-            "表示する処理", [MINE, EVERYBODY], default=MINE, key="whose", required=True, label_visibility="collapsed"
+            "表示する処理",
+            [OWN_TASKS, ALL_TASKS],
+            default=OWN_TASKS,
+            key="whose",
+            required=True,
+            label_visibility="collapsed",
         )
 
 
 def headline() -> None:
-    reading = live.block(f"{KEY}.open", "処理状況", path(), headline=True, right=whose, state="open", limit=CARDS_SHOWN)
+    reading = live.block(
+        f"{KEY}.open", "処理状況", list_path(), headline=True, right=owner_choice, state="open", limit=CARDS_SHOWN
+    )
     if reading is None:
         return
-    still_open, total = reading.data["items"], reading.data["total"]
+    open_tasks, total = reading.data["items"], reading.data["total"]
     if not total:
         st.markdown("実行中・待機中の処理はありません。")
         return
-    running = sum(task["state"] == "running" for task in still_open)
+    running = sum(task["state"] == "running" for task in open_tasks)
     st.markdown(
         f"終わっていない処理が{total:,}件あります。" + (f"うち{running:,}件を実行しています。" if running else "")
     )
 
 
-def cards() -> None:
-    """Each follows itself until it ends, and stays for a while, so that its result is at hand."""
-    shown = live.shown(f"{KEY}.open")
-    still_open = [task["id"] for task in shown["items"]] if shown else []
-    followed = still_open + [number for number in st.session_state.get(f"{KEY}.followed", []) if just_ended(number)]
+def draw_cards() -> None:
+    """Each card polls its task until it ends, and stays for a while with the result."""
+    open_tasks = live.last_answer(f"{KEY}.open")
+    still_open = [task["id"] for task in open_tasks["items"]] if open_tasks else []
+    followed = still_open + [task_id for task_id in st.session_state.get(f"{KEY}.followed", []) if is_recent(task_id)]
     st.session_state[f"{KEY}.followed"] = list(dict.fromkeys(followed))[:CARDS_SHOWN]
-    for number in st.session_state[f"{KEY}.followed"]:
-        tasks.progress(number, key=f"{KEY}.{number}")
+    for task_id in st.session_state[f"{KEY}.followed"]:
+        tasks.progress(task_id, key=f"{KEY}.{task_id}")
 
 
-def just_ended(number: int) -> bool:
-    """Of a task that was followed here. What is not known to have ended is about to be seen to."""
-    last = st.session_state.get(f"{KEY}.{number}.task")
+def is_recent(task_id: int) -> bool:
+    """Whether a task that was followed here still runs or has just ended; a task whose end is unknown counts as
+    running."""
+    last = st.session_state.get(f"{KEY}.{task_id}.task")
     if last is None or last["finished_at"] is None:
         return True
-    return times.now() - times.parse(last["finished_at"]) < KEPT
+    return times.now() - times.parse(last["finished_at"]) < SHOWN_AFTER_END
 
 
-def drawer(chosen: Row) -> None:
-    """All of it, beside the list, with what can be done about it."""
+def drawer(row: Row) -> None:
+    """The whole task next to the list, with its actions."""
 
-    @dialogs.dialog(str(chosen["title"])[:60], position="right", width="small", icon=":material/task:")
+    @dialogs.dialog(str(row["title"])[:60], position="right", width="small", icon=":material/task:")
     def show() -> None:
         try:
-            task = session.api(patience=PATIENCE_SECONDS).get(f"{tasks.PATH}/{chosen['id']}")
+            task = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{tasks.PATH}/{row['id']}")
         except ApiProblem as problem:
             feedback.failed(problem, key=f"{KEY}.drawer")
             return
@@ -81,21 +89,21 @@ def drawer(chosen: Row) -> None:
 
 
 def facts(task: dict[str, Any]) -> dict[str, str]:
-    def when(field: str) -> str:
+    def time_text(field: str) -> str:
         return times.full(times.parse(task[field])) if task[field] else ""
 
-    counted = {word: f"{number:,}" for word, number in task["figures"].items()}
+    counts = {label: f"{number:,}" for label, number in task["figures"].items()}
     return {
         "処理番号": str(task["id"]),
         "始めた人": task["started_by"],
-        "受付": when("created_at"),
-        "開始": when("started_at"),
-        "終了": when("finished_at"),
-        **counted,
+        "受付": time_text("created_at"),
+        "開始": time_text("started_at"),
+        "終了": time_text("finished_at"),
+        **counts,
     }
 
 
-def percent(task: Row) -> str:
+def percent_text(task: Row) -> str:
     if task["state"] == "running":
         return f"{task['percent']}%" if task["percent"] is not None else "実行中"
     return "100%" if task["state"] == "done" else "–"
@@ -104,20 +112,20 @@ def percent(task: Row) -> str:
 COLUMNS = (
     columns.text("処理", "title", width=250),
     columns.badge("状態", "state", tasks.STATES, width=86),
-    columns.text("進み具合", percent, width=76),
+    columns.text("進み具合", percent_text, width=76),
     columns.text("内容", lambda task: task["error"] or task["message"], width=250),
     columns.text("始めた人", "started_by", width=96),
     columns.stamp("受付", "created_at"),
 )
-NOTHING = tables.Empty("まだ処理はありません", "一覧の出力や取り込みを始めると、ここで進み具合と結果を確認できます。")
+EMPTY = tables.Empty("まだ処理はありません", "一覧の出力や取り込みを始めると、ここで進み具合と結果を確認できます。")
 
 
 @refreshing
-def listed() -> None:
+def draw_list() -> None:
     actions: dict[str, Callable[[Row], None]] = {"詳細": drawer}
-    tables.table(f"{KEY}.list", "履歴", path(), COLUMNS, actions=actions, empty=NOTHING)
+    tables.table(f"{KEY}.list", "履歴", list_path(), COLUMNS, actions=actions, empty=EMPTY)
 
 
 headline()
-cards()
-listed()
+draw_cards()
+draw_list()

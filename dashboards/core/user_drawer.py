@@ -1,4 +1,4 @@
-"""What an administrator does with one person: register, change, new password, deactivate, end sessions."""
+"""An administrator's actions on a user: register, edit, new password, deactivate, end sessions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.core.roles import SUSPENDED, choices, detail_titles, details, in_words, tenant_name
-from dashboards.session import may
+from dashboards.core.roles import SUSPENDED, choices, detail_titles, details, roles_text, tenant_name
+from dashboards.session import has_permission
 from dashboards.ui import confirm, conflict, dialogs, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import UNKNOWN, Status
@@ -29,19 +29,19 @@ Areas = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What was chosen for an area, and noted there."""
+class Assignment:
+    """The role, tenant and details that were chosen for an area."""
 
     role: str | None
     tenant_id: int | None
     details: Mapping[str, str]
 
 
-def new() -> None:
+def register() -> None:
     areas = choices()
 
     @dialogs.dialog("ユーザーを登録する", width="medium", icon=":material/person_add:")
-    def ask() -> None:
+    def show_form() -> None:
         with forms.form("users.create", submit="登録して仮パスワードを発行する") as form:
             form.field(
                 "login_id",
@@ -59,100 +59,113 @@ def new() -> None:
             body = typed | {"mail": typed["mail"] or None, "memberships": _memberships(chosen)}
 
             def create(once: str) -> None:
-                made = session.api().post("/api/core/users", body, once=once)
-                dialogs.open(_one_time_password, typed["name"], typed["login_id"], made["password"])
+                created = session.api().post("/api/core/users", body, once=once)
+                dialogs.open(_one_time_password, typed["name"], typed["login_id"], created["password"])
 
-            form.send(lambda once: _sent(lambda: create(once), chosen), done=f"{typed['name']}さんを登録しました。")
+            form.send(
+                lambda once: _send_with_field_errors(lambda: create(once), chosen),
+                done=f"{typed['name']}さんを登録しました。",
+            )
 
-    ask()
+    show_form()
 
 
-def _role_fields(form: forms.Form, areas: Areas, held: Mapping[str, Any]) -> dict[str, Chosen]:
-    """A choice of role for each area; for roles of an agency or a nursery, which one; and the area's details."""
-    chosen: dict[str, Chosen] = {}
+def _role_fields(form: forms.Form, areas: Areas, memberships: Mapping[str, Any]) -> dict[str, Assignment]:
+    """For each area a choice of role; for roles of an agency or a nursery, the tenant; and the area's details."""
+    chosen: dict[str, Assignment] = {}
     titles_of_details = detail_titles(areas)
     for area in areas:
         titles = {role["role"]: role["title"] for role in area["roles"]}
-        now = held.get(area["area"])
-        options = [NONE, *titles] if now is None or now["role"] in titles else [NONE, now["role"], *titles]
+        membership = memberships.get(area["area"])
+        options = (
+            [NONE, *titles]
+            if membership is None or membership["role"] in titles
+            else [NONE, membership["role"], *titles]
+        )
         role = form.field(
             f"role.{area['area']}",
             st.selectbox,
             f"{area['title']}での役割",
             options=options,
-            index=options.index(now["role"]) if now else 1 if len(areas) == 1 and not held and len(options) == 2 else 0,
+            index=options.index(membership["role"])
+            if membership
+            else 1
+            if len(areas) == 1 and not memberships and len(options) == 2
+            else 0,
             format_func=lambda role, titles=titles: titles.get(role, role),
         )
-        tenant = now["tenant_id"] if now else None
-        if any(choice["scope"] for choice in area["roles"]):
-            tenant = _tenant_field(form, area, tenant, bool(now and now.get("is_suspended")))
-        noted = now.get("details", {}) if now else {}
+        tenant = membership["tenant_id"] if membership else None
+        if any(role_choice["scope"] for role_choice in area["roles"]):
+            tenant = _tenant_field(form, area, tenant, bool(membership and membership.get("is_suspended")))
+        stored_details = membership.get("details", {}) if membership else {}
         typed = {
             detail["name"]: form.field(
                 f"details.{area['area']}.{detail['name']}",
                 st.text_input,
                 titles_of_details[area["area"], detail["name"]],
-                value=noted.get(detail["name"], ""),
+                value=stored_details.get(detail["name"], ""),
                 max_chars=DETAIL_LENGTH,
             ).strip()
             for detail in area["details"]
         }
-        written = {name: value for name, value in typed.items() if value}
-        chosen[area["area"]] = Chosen(None if role == NONE else role, tenant, written)
+        filled = {name: value for name, value in typed.items() if value}
+        chosen[area["area"]] = Assignment(None if role == NONE else role, tenant, filled)
     return chosen
 
 
-def _tenant_field(form: forms.Form, area: Mapping[str, Any], held: int | None, suspended: bool) -> int | None:
-    """Those in use, and the one that is held, even `suspended`."""
+def _tenant_field(form: forms.Form, area: Mapping[str, Any], current: int | None, suspended: bool) -> int | None:
+    """The tenants in use, and the user's own, even if `suspended`."""
     kinds = "・".join(dict.fromkeys(TENANTS[role["scope"]] for role in area["roles"] if role["scope"]))
-    offered = [tenant["id"] for tenant in area["tenants"] if tenant["in_use"] or tenant["id"] == held]
-    if held is not None and held not in offered:
-        offered.append(held)
+    tenant_ids = [tenant["id"] for tenant in area["tenants"] if tenant["in_use"] or tenant["id"] == current]
+    if current is not None and current not in tenant_ids:
+        tenant_ids.append(current)
     chosen: int | None = form.field(
         f"tenant_id.{area['area']}",
         st.selectbox,
         f"{area['title']}での所属先（{kinds}）",
-        options=offered,
-        index=offered.index(held) if held is not None else None,
-        format_func=lambda tenant: tenant_name(area, tenant) + (SUSPENDED if suspended and tenant == held else ""),
+        options=tenant_ids,
+        index=tenant_ids.index(current) if current is not None else None,
+        format_func=lambda tenant_id: (
+            tenant_name(area, tenant_id) + (SUSPENDED if suspended and tenant_id == current else "")
+        ),
         placeholder="所属先を選んでください",
         help="所属先ごとの役割を選んだときだけ指定します。",
     )
     return chosen
 
 
-def _sent(call: Callable[[], None], chosen: Mapping[str, Chosen], what_else: str = "") -> None:
-    """Makes the call; what the service says of the memberships it got stands below the fields they were chosen in."""
-    listed = [area for area, one in chosen.items() if one.role]
-    if not listed:
-        message = f"役割を1つ以上選んでください。{what_else}"
-        # With several areas no single one of them is what is wrong.
+def _send_with_field_errors(call: Callable[[], None], chosen: Mapping[str, Assignment], hint: str = "") -> None:
+    """Makes the call, and moves the service's errors about memberships to the form's fields."""
+    area_names = [area for area, choice in chosen.items() if choice.role]
+    if not area_names:
+        message = f"役割を1つ以上選んでください。{hint}"
+        # With several areas the error belongs to none of them.
         fields = [*chosen] if len(chosen) == 1 else []
         raise ApiProblem(422, "", message, [{"field": f"role.{area}", "message": message} for area in fields])
     try:
         call()
     except ApiProblem as problem:
         for error in problem.errors:
-            _, _, place = error["field"].partition("memberships.")
-            number, _, name = place.partition(".")
+            _, _, membership_field = error["field"].partition("memberships.")
+            number, _, name = membership_field.partition(".")
             if number.isdecimal():
-                error["field"] = _field(listed[int(number)], name)
+                error["field"] = _field(area_names[int(number)], name)
         raise
 
 
 def _field(area: str, name: str) -> str:
     """The form's name of a membership's field."""
-    what, _, detail = name.partition(".")
-    if what == "details" and detail:
+    field, _, detail = name.partition(".")
+    if field == "details" and detail:
         return f"details.{area}.{detail}"
-    return f"{what if what == 'tenant_id' else 'role'}.{area}"
+    return f"{field if field == 'tenant_id' else 'role'}.{area}"
 
 
-def _memberships(chosen: Mapping[str, Chosen]) -> list[dict[str, Any]]:
+def _memberships(chosen: Mapping[str, Assignment]) -> list[dict[str, Any]]:
     return [
-        {"area": area, "role": one.role, "tenant_id": one.tenant_id, "details": one.details}
-        for area, one in chosen.items()
-        if one.role
+        {"area": area, "role": choice.role, "tenant_id": choice.tenant_id, "details": choice.details}
+        for area, choice in chosen.items()
+        if choice.role
     ]
 
 
@@ -162,19 +175,19 @@ def drawer(user: Row) -> None:
     @dialogs.dialog(str(user["login_id"]), position="right", width="small", icon=":material/person:")
     def show() -> None:
         signed_in = user["last_signed_in_at"]
-        last = (
+        last_login = (
             f"最後のログインは {times.full(times.parse(signed_in))} です。"
             if signed_in
             else "まだログインしていません。"
         )
-        st.markdown(f"{USER.get(user['state'], UNKNOWN).badge()}　**{plain(user['name'])}**　{last}")
+        st.markdown(f"{USER.get(user['state'], UNKNOWN).badge()}　**{plain(user['name'])}**　{last_login}")
         if user["elsewhere"]:
             st.info(
                 "ほかの業務でも使われているアカウントです。ここで変更できるのは、あなたが管理者である業務の役割だけです。",
                 icon=":material/info:",
             )
-        if not may("core:user:update"):
-            st.markdown(plain(in_words(user, areas)))
+        if not has_permission("core:user:update"):
+            st.markdown(plain(roles_text(user, areas)))
             for key, value in details(user, areas).items():
                 if value:
                     st.markdown(f"{plain(detail_titles(areas)[key])}　{plain(value)}")
@@ -188,44 +201,46 @@ def drawer(user: Row) -> None:
 
 
 def _edit(user: Row, areas: Areas) -> None:
-    # After a conflict the fields begin with what was typed; the version is the one that was seen.
+    # After a conflict the fields start with what was typed; the version is the one that the user saw.
     draft = user.get("draft", {})
-    before = {**user, **draft}
-    held = {membership["area"]: membership for membership in before["memberships"]}
+    values = {**user, **draft}
+    by_area = {membership["area"]: membership for membership in values["memberships"]}
     with forms.form(f"users.edit.{user['id']}.{user['version']}.{bool(draft)}", submit="保存する") as form:
         name = form.field(
-            "name", st.text_input, "氏名", required=True, value=before["name"], disabled=user["elsewhere"]
+            "name", st.text_input, "氏名", required=True, value=values["name"], disabled=user["elsewhere"]
         )
         mail = form.field(
-            "mail", st.text_input, "メールアドレス", value=before["mail"] or "", disabled=user["elsewhere"]
+            "mail", st.text_input, "メールアドレス", value=values["mail"] or "", disabled=user["elsewhere"]
         )
-        chosen = _role_fields(form, areas, held)
+        chosen = _role_fields(form, areas, by_area)
     if not form.submitted:
         return
     typed = {"name": name.strip(), "mail": mail.strip() or None, "memberships": _memberships(chosen)}
-    # Only what was changed: the rest may meanwhile be somebody else's change.
-    shown = {**user, "memberships": [_as_sent(held) for held in user["memberships"]]}
-    body = {"version": user["version"]} | {field: value for field, value in typed.items() if value != shown[field]}
+    # Only the changed fields: another user may have changed the others meanwhile.
+    stored = {**user, "memberships": [_without_suspension(membership) for membership in user["memberships"]]}
+    body = {"version": user["version"]} | {field: value for field, value in typed.items() if value != stored[field]}
 
     def change() -> None:
         session.api().patch(f"/api/core/users/{user['id']}", body)
 
-    instead = "利用を止めるときは「無効にする」をお使いください。"
-    problem = form.send(lambda _once: _sent(change, chosen, instead), done=f"{user['name']}さんを変更しました。")
+    hint = "利用を止めるときは「無効にする」をお使いください。"
+    problem = form.send(
+        lambda _once: _send_with_field_errors(change, chosen, hint), done=f"{user['name']}さんを変更しました。"
+    )
     if problem and problem.current:
         dialogs.open(_conflict, problem.yours, problem.current)
         st.rerun()
 
 
-def _as_sent(held: Mapping[str, Any]) -> dict[str, Any]:
-    """A membership without what the service says of it beyond what it takes."""
-    return {name: value for name, value in held.items() if name != "is_suspended"}
+def _without_suspension(membership: Mapping[str, Any]) -> dict[str, Any]:
+    """A membership in the form in which it is sent."""
+    return {name: value for name, value in membership.items() if name != "is_suspended"}
 
 
 def _buttons(user: Row) -> None:
     with st.container(horizontal=True):
-        me = session.current()
-        if me is None or me.login_id != user["login_id"]:  # one's own is changed on the account page
+        admin = session.current_user()
+        if admin is None or admin.login_id != user["login_id"]:  # The own password: on the account page.
             dialogs.button("仮パスワードを発行する", _reset, user, key="users.reset", icon="key")
         if user["is_active"]:
             dialogs.button("無効にする", _deactivate, user, key="users.deactivate", icon="block")
@@ -236,16 +251,16 @@ def _buttons(user: Row) -> None:
 def _sessions(user: Row) -> None:
     st.markdown("**ログイン中のブラウザー**")
     try:
-        found = session.api().get(f"/api/core/users/{user['id']}/sessions")["items"]
+        sessions = session.api().get(f"/api/core/users/{user['id']}/sessions")["items"]
     except ApiProblem as problem:
-        feedback.not_done(problem)
+        feedback.action_failed(problem)
         return
-    if not found:
+    if not sessions:
         st.markdown(small("いまログインしているブラウザーはありません。"))
         return
-    for one in found:
-        seen = times.ago(times.parse(one["last_seen_at"]))
-        st.markdown(f"{plain(one['address'])}　{small(f'最後の操作 {seen}')}")
+    for row in sessions:
+        last_action = times.ago(times.parse(row["last_seen_at"]))
+        st.markdown(f"{plain(row['address'])}　{small(f'最後の操作 {last_action}')}")
     if not user["elsewhere"]:
         dialogs.button("すべて終了する", _end_sessions, user, key="users.end_sessions", icon="logout")
 
@@ -267,39 +282,46 @@ def _one_time_password(name: str, login_id: str, password: str) -> None:
 def _conflict(yours: dict[str, Any], current: dict[str, Any]) -> None:
     areas = choices()
     labels = {f"{area}.{name}": title for (area, name), title in detail_titles(areas).items()}
-    # What was typed does not say which tenants are out of use.
-    out = {(held["area"], held["tenant_id"]) for held in current["memberships"] if held["is_suspended"]}
+    # The input does not say which tenants are out of use.
+    suspended = {
+        (membership["area"], membership["tenant_id"])
+        for membership in current["memberships"]
+        if membership["is_suspended"]
+    }
     if "memberships" in yours:
-        typed = [held | {"is_suspended": (held["area"], held["tenant_id"]) in out} for held in yours["memberships"]]
+        typed = [
+            membership | {"is_suspended": (membership["area"], membership["tenant_id"]) in suspended}
+            for membership in yours["memberships"]
+        ]
         yours = yours | {"memberships": typed}
 
-    def sides(side: Mapping[str, Any]) -> dict[str, Any]:
-        shown = {"memberships": current["memberships"], "elsewhere": current["elsewhere"], **side}
+    def display_values(side: Mapping[str, Any]) -> dict[str, Any]:
+        user = {"memberships": current["memberships"], "elsewhere": current["elsewhere"], **side}
         return {
-            "name": shown.get("name", current["name"]),
-            "mail": shown.get("mail", current["mail"]),
-            "roles": in_words(shown, areas),
-            **{f"{area}.{name}": value for (area, name), value in details(shown, areas).items()},
+            "name": user.get("name", current["name"]),
+            "mail": user.get("mail", current["mail"]),
+            "roles": roles_text(user, areas),
+            **{f"{area}.{name}": value for (area, name), value in details(user, areas).items()},
         }
 
-    def again(draft: dict[str, Any]) -> Callable[[], None]:
+    def reopen(draft: dict[str, Any]) -> Callable[[], None]:
         return lambda: dialogs.open(drawer, {**current, "draft": draft})
 
     conflict.conflict(
         "users.conflict",
         {"name": "氏名", "mail": "メールアドレス", "roles": "業務と役割", **labels},
-        sides(yours),
-        sides(current),
+        display_values(yours),
+        display_values(current),
         changed=f"{current['login_id']} は、開いたあとにほかの人が変更しました。",
-        keep=again(yours),
-        load=again({}),
+        keep=reopen(yours),
+        load=reopen({}),
     )
 
 
 def _reset(user: Row) -> None:
     def reset(_reason: str, once: str) -> None:
-        made = session.api().post(f"/api/core/users/{user['id']}/password", once=once)
-        dialogs.open(_one_time_password, user["name"], user["login_id"], made["password"])
+        created = session.api().post(f"/api/core/users/{user['id']}/password", once=once)
+        dialogs.open(_one_time_password, user["name"], user["login_id"], created["password"])
 
     confirm.confirm(
         "users.reset_now",
@@ -311,20 +333,20 @@ def _reset(user: Row) -> None:
     )
 
 
-def _ask(user: Row, verb: str, question: str, consequence: str, action: str, done: str) -> None:
+def _confirm(user: Row, action_path: str, question: str, consequence: str, action: str, done: str) -> None:
     confirm.confirm(
-        f"users.{verb.replace('/', '_')}_now",
+        f"users.{action_path.replace('/', '_')}_now",
         f"{user['name']}さん{question}",
         consequence,
         action=action,
-        do=lambda _reason, once: session.api().post(f"/api/core/users/{user['id']}/{verb}", {}, once=once),
+        do=lambda _reason, once: session.api().post(f"/api/core/users/{user['id']}/{action_path}", {}, once=once),
         done=f"{user['name']}さん{done}",
-        danger=verb != "activate",
+        danger=action_path != "activate",
     )
 
 
 def _deactivate(user: Row) -> None:
-    _ask(
+    _confirm(
         user,
         "deactivate",
         "を無効にしますか？",
@@ -335,7 +357,7 @@ def _deactivate(user: Row) -> None:
 
 
 def _activate(user: Row) -> None:
-    _ask(
+    _confirm(
         user,
         "activate",
         "を有効にしますか？",
@@ -346,7 +368,7 @@ def _activate(user: Row) -> None:
 
 
 def _end_sessions(user: Row) -> None:
-    _ask(
+    _confirm(
         user,
         "sessions/revoke",
         "のログインをすべて終了しますか？",

@@ -1,4 +1,4 @@
-"""ユーザー管理: who can sign in, with which roles, and how do I change that?"""
+"""ユーザー管理: who can log in, and with which roles."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 import streamlit as st
 
 from dashboards.core import user_drawer
-from dashboards.core.roles import choices, in_words
+from dashboards.core.roles import choices, roles_text
 from dashboards.core.user_drawer import USER
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.live import refreshing
 
 
 @refreshing
 def headline() -> None:
-    reading = live.block("core.users_headline", "ユーザー管理", "/api/core/users/summary", headline=True, right=_new)
+    reading = live.block(
+        "core.users_headline", "ユーザー管理", "/api/core/users/summary", headline=True, right=register_button
+    )
     if reading is None:
         return
     counts = reading.data
@@ -28,12 +30,12 @@ def headline() -> None:
     st.markdown(sentence)
 
 
-def _new() -> None:
-    if may("core:user:update"):
-        dialogs.button("ユーザーを登録する", user_drawer.new, key="users.new", icon="person_add", type="primary")
+def register_button() -> None:
+    if has_permission("core:user:update"):
+        dialogs.button("ユーザーを登録する", user_drawer.register, key="users.new", icon="person_add", type="primary")
 
 
-def conditions(areas: list[dict[str, Any]]) -> filters.Filters:
+def filter_bar(areas: list[dict[str, Any]]) -> filters.Filters:
     roles = {role["role"]: role["title"] for area in areas for role in area["roles"]}
     fields: list[filters.Field] = [filters.Text("q", "キーワード", "ログインID・氏名・メール")]
     if len(areas) > 1:
@@ -44,7 +46,7 @@ def conditions(areas: list[dict[str, Any]]) -> filters.Filters:
 
 
 @refreshing
-def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
+def draw_list(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
     tables.table(
         "core.users",
         "",
@@ -53,7 +55,7 @@ def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
             columns.text("ログインID", "login_id", width=148),
             columns.text("氏名", "name", width=96),
             columns.badge("状態", "state", USER, width=104),
-            columns.text("業務と役割", lambda user: in_words(user, areas), width=332),
+            columns.text("業務と役割", lambda user: roles_text(user, areas), width=332),
             columns.text("メールアドレス", "mail", width=164),
             columns.ago("最後のログイン", "last_signed_in_at", missing="まだありません"),
         ),
@@ -65,5 +67,5 @@ def listed(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
 
 
 headline()
-found = choices()
-listed(conditions(found), found)
+all_areas = choices()
+draw_list(filter_bar(all_areas), all_areas)

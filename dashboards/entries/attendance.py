@@ -1,4 +1,4 @@
-"""出欠表管理: who is here today, since when, and what is to be known of them (6.4)."""
+"""出欠表管理: who is here today, since when, and the notes about the children (6.4)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from dashboards.entries import attendance_drawer, choices
-from dashboards.entries.attendance_drawer import SHOWN_AT_ONCE, history
-from dashboards.entries.words import IN, NOT_SAID, OUT, PRESENCE
-from dashboards.session import may
+from dashboards.entries.attendance_drawer import TOOLTIP_SCANS, history
+from dashboards.entries.words import IN, NOT_ENTERED, OUT, PRESENCE
+from dashboards.session import has_permission
 from dashboards.ui import dialogs, feedback, figures, filters, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
@@ -20,14 +20,14 @@ from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/attendance"
 KEY = "entries.attendance"
-# 出席（推定） and a name stand whole on a tablet held upright.
+# 出席（推定） and a name fit on a tablet in portrait orientation.
 WIDTHS = (2.2, 2.5, 2.0, 2.3, 1.3)
 ROWS = 25
 TODAY = f"{KEY}.today"
 
 
-def day_asked() -> date | None:
-    """Before the filter is drawn for the first time, from the page's address; None: today."""
+def selected_day() -> date | None:
+    """Before the filter is first drawn, from the page's address. None: today."""
     chosen = st.session_state.get("day") or st.query_params.get("day")
     if isinstance(chosen, date):
         return None if chosen == st.session_state.get("day.nothing") else chosen
@@ -56,27 +56,27 @@ def headline(day: date | None, nursery_id: int | None) -> None:
     if not sheet["rows"]:
         return
     counts = sheet["counts"]
-    there = counts["present"] + counts["late"] + counts["left_early"]
+    attended = counts["present"] + counts["late"] + counts["left_early"]
     unknown = (
         f"まだわからない園児が{counts['unknown']:,}人います。" if counts["unknown"] else "全員の出欠がわかっています。"
     )
     st.markdown(
-        f"{times.day(date.fromisoformat(sheet['day']))}、{plain(sheet['nursery_name'])}の出席は**{there:,}人**、"
+        f"{times.day(date.fromisoformat(sheet['day']))}、{plain(sheet['nursery_name'])}の出席は**{attended:,}人**、"
         f"欠席は**{counts['absent']:,}人**です。{unknown}"
     )
     figures.row(
         [
-            *(Figure(kind.word, f"{counts[code]:,}人") for code, kind in PRESENCE.items()),
-            Figure(NOT_SAID, f"{counts['unknown']:,}人"),
+            *(Figure(status.word, f"{counts[code]:,}人") for code, status in PRESENCE.items()),
+            Figure(NOT_ENTERED, f"{counts['unknown']:,}人"),
         ],
         faded=reading.problem is not None,
     )
 
 
 def today() -> date:
-    """By the service's clock, once it was asked."""
-    told = st.session_state.get(TODAY)
-    return date.fromisoformat(told) if told else times.now().date()
+    """The date of the service's clock, once the service has answered."""
+    day = st.session_state.get(TODAY)
+    return date.fromisoformat(day) if day else times.now().date()
 
 
 def head() -> None:
@@ -84,17 +84,17 @@ def head() -> None:
 
 
 def conditions() -> filters.Filters:
-    told = live.shown(f"{KEY}_headline")
-    classes = dict.fromkeys(row["class_name"] for row in told["rows"] if row["class_name"]) if told else {}
+    shown = live.last_answer(f"{KEY}_headline")
+    classes = dict.fromkeys(row["class_name"] for row in shown["rows"] if row["class_name"]) if shown else {}
     return filters.bar(
         filters.Day("day", "日付", today()),
-        *choices.nursery_fields(told["nursery_name"] if told else "保育園"),
+        *choices.nursery_fields(shown["nursery_name"] if shown else "保育園"),
         filters.Choice("class_name", "組", {name: name for name in classes}),
     )
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     reading = live.block(KEY, "", PATH, left=_hint, **chosen.query)
     if reading is None:
         return
@@ -124,13 +124,13 @@ def _hint() -> None:
 
 
 def _row(row: Row, day: str) -> None:
-    name, presence, moments, note, action = st.columns(WIDTHS, vertical_alignment="center")
+    name, presence, scan_times, note, action = st.columns(WIDTHS, vertical_alignment="center")
     name.markdown(f"**{plain(row['child_name'])}**  \n{small(plain(row['class_name']))}")
     presence.markdown(_presence(row))
-    with moments:
-        _moments(row, day)
+    with scan_times:
+        _scan_times(row, day)
     note.markdown(plain(row["note"]))
-    if may("entries:attendance:update"):
+    if has_permission("entries:attendance:update"):
         with action:
             dialogs.button(
                 "編集",
@@ -145,16 +145,16 @@ def _row(row: Row, day: str) -> None:
 
 def _presence(row: Row) -> str:
     if row["presence"] is None:
-        return small(NOT_SAID)
-    kind = PRESENCE[row["presence"]]
-    return f":gray-badge[:material/barcode_scanner: {kind.word}（推定）]" if row["suggested"] else kind.badge()
+        return small(NOT_ENTERED)
+    status = PRESENCE[row["presence"]]
+    return f":gray-badge[:material/barcode_scanner: {status.word}（推定）]" if row["suggested"] else status.badge()
 
 
-def _moments(row: Row, day: str) -> None:
-    """The newest of each way; the day's history when it is pointed at, all of it when it is clicked."""
+def _scan_times(row: Row, day: str) -> None:
+    """The newest scan of each direction. The tooltip shows the day's history, a click shows all of it."""
     latest = [
-        f":{kind.color}[:material/{kind.icon}: **{times.parse(row[field]):%H:%M}**]"
-        for field, kind in (("latest_entry", IN), ("latest_exit", OUT))
+        f":{status.color}[:material/{status.icon}: **{times.parse(row[field]):%H:%M}**]"
+        for field, status in (("latest_entry", IN), ("latest_exit", OUT))
         if row[field]
     ]
     if latest:
@@ -162,19 +162,19 @@ def _moments(row: Row, day: str) -> None:
             "　".join(latest),
             key=f"{KEY}.scans.{row['child_id']}",
             type="tertiary",
-            help=history(row["scans"], SHOWN_AT_ONCE),
+            help=history(row["scans"], TOOLTIP_SCANS),
             on_click=dialogs.open,
             args=(attendance_drawer.drawer, row, day),
         )
 
 
 def _page(total: int, query: dict[str, Any]) -> int:
-    """Another filter begins at the first page."""
-    kept = st.session_state.setdefault(f"{KEY}.page", {"query": query, "page": 0})
-    if kept["query"] != query:
-        kept |= {"query": query, "page": 0}
-    kept["page"] = min(int(kept["page"]), (total - 1) // ROWS)
-    return int(kept["page"])
+    """A new filter starts at the first page."""
+    stored = st.session_state.setdefault(f"{KEY}.page", {"query": query, "page": 0})
+    if stored["query"] != query:
+        stored |= {"query": query, "page": 0}
+    stored["page"] = min(int(stored["page"]), (total - 1) // ROWS)
+    return int(stored["page"])
 
 
 def _turn(by: int) -> None:
@@ -191,6 +191,6 @@ def _pager(total: int, page: int) -> None:
         st.button("次へ", key=f"{KEY}.next", on_click=_turn, args=(1,), disabled=page == last)
 
 
-if choices.some_nursery("出欠表管理"):
-    headline(day_asked(), choices.nursery_asked())
-    listed(conditions())
+if choices.require_nursery("出欠表管理"):
+    headline(selected_day(), choices.selected_nursery_id())
+    show_list(conditions())

@@ -1,4 +1,4 @@
-"""One child's day beside 出欠表管理: everything that was scanned, what staff wrote down, and the form for it."""
+"""The drawer of a child's day in 出欠表管理: all scans, what the staff entered, and the form."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.entries import choices
-from dashboards.entries.words import ENTRY_WORDS, NOT_SAID, PRESENCE, WAYS, arrow
-from dashboards.session import may
+from dashboards.entries.words import DIRECTION_LABELS, ENTRY_LABELS, NOT_ENTERED, PRESENCE, arrow
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, editing, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
-# What a tooltip holds (UI-AD-003).
-SHOWN_AT_ONCE = 5
-LONGEST_NOTE = 500
+# As many scans as a tooltip shows (UI-AD-003).
+TOOLTIP_SCANS = 5
+MAX_NOTE_LENGTH = 500
 LABELS = {"presence": "出席状態", "note": "備考"}
 
 
-def history(scans: Sequence[Row], most: int | None = None) -> str:
-    """6.4.2 as Markdown: for each parent the newest scans, in the order they happened."""
-    shown = list(scans)[-most:] if most else list(scans)
+def history(scans: Sequence[Row], limit: int | None = None) -> str:
+    """6.4.2 as Markdown: the newest scans in order of time, grouped by parent."""
+    shown = list(scans)[-limit:] if limit else list(scans)
     lines = ["**送り迎え履歴**"]
     parent = ""
     for scan in shown:
         if scan["parent_name"] != parent:
             parent = scan["parent_name"]
             lines.append(f"保護者: {plain(parent)}")
-        lines.append(f"{times.parse(scan['timestamp']):%H:%M:%S} {ENTRY_WORDS[scan['entry_type']]}")
+        lines.append(f"{times.parse(scan['timestamp']):%H:%M:%S} {ENTRY_LABELS[scan['entry_type']]}")
     if len(scans) > len(shown):
         lines.append(f"ほか{len(scans) - len(shown)}件（クリックするとすべて表示します）")
     return "  \n".join(lines)
@@ -45,17 +45,17 @@ def drawer(row: Row, day: str) -> None:
     @dialogs.dialog(title, position="right", width="medium", icon=":material/child_care:")
     def show() -> None:
         with st.container(horizontal=True):
-            if may("entries:attendance:update"):
+            if has_permission("entries:attendance:update"):
                 dialogs.button(
                     "出欠を編集する", edit, row, day, key="attendance.drawer.edit", icon="edit", type="primary"
                 )
-            child = choices.child_words(row["child_name"], row["class_name"])
+            child = choices.child_label(row["child_name"], row["class_name"])
             query = urlencode({"child_id": child, "month": f"{int(day[:4])}年{int(day[5:7])}月"})
             link("詳細レポート", f"/attendance-report?{query}")
         details.facts(
             {
                 "組": row["class_name"],
-                "出席状態": presence_words(row["presence"], row["suggested"]),
+                "出席状態": presence_text(row["presence"], row["suggested"]),
                 "備考": row["note"],
                 "入力した人": row["updated_by"],
             }
@@ -66,41 +66,41 @@ def drawer(row: Row, day: str) -> None:
             return
         with st.container(border=True, gap="small", key="attendance.scans"):
             for scan in reversed(row["scans"]):
-                when = f"{times.parse(scan['timestamp']):%H:%M:%S}"
-                said = small(f"{WAYS[scan['entry_type']]}　保護者: {plain(scan['parent_name'])}")
-                st.markdown(f"{arrow(scan['entry_type'])} **{when}**　{said}")
+                time = f"{times.parse(scan['timestamp']):%H:%M:%S}"
+                description = small(f"{DIRECTION_LABELS[scan['entry_type']]}　保護者: {plain(scan['parent_name'])}")
+                st.markdown(f"{arrow(scan['entry_type'])} **{time}**　{description}")
 
     show()
 
 
-def presence_words(presence: str | None, suggested: bool) -> str:
+def presence_text(presence: str | None, suggested: bool) -> str:
     if presence is None:
-        return NOT_SAID
+        return NOT_ENTERED
     return PRESENCE[presence].word + ("（スキャンからの推定。まだ入力されていません）" if suggested else "")
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     options = [*PRESENCE, None]
     presence = form.field(
         "presence",
         st.radio,
         LABELS["presence"],
         options=options,
-        index=options.index(known["presence"]),
-        format_func=_word,
+        index=options.index(initial["presence"]),
+        format_func=_presence_label,
         horizontal=True,
     )
-    note = form.field("note", st.text_area, LABELS["note"], value=known["note"], max_chars=LONGEST_NOTE, height=96)
+    note = form.field("note", st.text_area, LABELS["note"], value=initial["note"], max_chars=MAX_NOTE_LENGTH, height=96)
     return {"presence": presence, "note": note.strip()}
 
 
-def _word(presence: str | None) -> str:
-    return PRESENCE[presence].word if presence else NOT_SAID
+def _presence_label(presence: str | None) -> str:
+    return PRESENCE[presence].word if presence else NOT_ENTERED
 
 
-def _save(known: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
-    path = f"/api/entries/children/{known['id']}/attendance/{known['day']}"
-    session.api().put(path, {"version": known["version"], **typed})
+def _save(record: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    path = f"/api/entries/children/{record['id']}/attendance/{record['day']}"
+    session.api().put(path, {"version": record["version"], **values})
 
 
 RECORD = editing.Record(
@@ -109,13 +109,13 @@ RECORD = editing.Record(
     labels=LABELS,
     name=lambda day: f"{day['child_name']}さんの{times.day(date.fromisoformat(day['day']))}の出欠",
     fields=_fields,
-    in_words=lambda day: {"presence": _word(day["presence"])},
+    in_words=lambda day: {"presence": _presence_label(day["presence"])},
     save=_save,
 )
 
 
 def edit(row: Row, day: str) -> None:
-    """What the scans suggest is not written down yet: whoever saves says so."""
+    """What the scans suggest is not stored yet. Saving the form stores it."""
     RECORD.edit(
         {
             "id": row["child_id"],

@@ -1,4 +1,4 @@
-"""詳細レポート: how was a child's month?"""
+"""詳細レポート: a child's attendance in one month."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.entries import choices
-from dashboards.entries.words import NOT_SAID, PRESENCE
+from dashboards.entries.words import NOT_ENTERED, PRESENCE
 from dashboards.ui import columns, feedback, figures, filters, heading, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
@@ -20,7 +20,7 @@ MONTHS_OFFERED = 13
 NOTHING_CHOSEN = "園児を選ぶと、その月の出欠と送り迎えの時刻を1日ずつ表示します。"
 
 
-def clock(field: str) -> columns.Column:
+def time_column(field: str) -> columns.Column:
     title = {"first_entry": "登園", "last_exit": "降園"}[field]
     return columns.text(title, lambda day: f"{times.parse(day[field]):%H:%M:%S}" if day[field] else "–", width=90)
 
@@ -28,8 +28,8 @@ def clock(field: str) -> columns.Column:
 COLUMNS = (
     columns.text("日付", lambda day: times.day(date.fromisoformat(day["day"])), width=140),
     columns.text("出席状態", lambda day: presence(day), width=140),
-    clock("first_entry"),
-    clock("last_exit"),
+    time_column("first_entry"),
+    time_column("last_exit"),
     columns.number("送り迎え（件）", lambda day: len(day["scans"]) or None, width=110),
     columns.text(
         "保護者", lambda day: "、".join(dict.fromkeys(scan["parent_name"] for scan in day["scans"])), width=180
@@ -47,8 +47,8 @@ def presence(day: Row) -> str:
 def months() -> dict[str, str]:
     now = times.now()
     count = now.year * 12 + now.month - 1
-    found = [((count - back) // 12, (count - back) % 12 + 1) for back in range(MONTHS_OFFERED)]
-    return {f"{year:04}-{month:02}": f"{year}年{month}月" for year, month in found}
+    year_months = [((count - back) // 12, (count - back) % 12 + 1) for back in range(MONTHS_OFFERED)]
+    return {f"{year:04}-{month:02}": f"{year}年{month}月" for year, month in year_months}
 
 
 def show(chosen: filters.Filters) -> None:
@@ -62,15 +62,15 @@ def show(chosen: filters.Filters) -> None:
         return
     report = reading.data
     counts = report["counts"]
-    there = counts["present"] + counts["late"] + counts["left_early"]
+    attended = counts["present"] + counts["late"] + counts["left_early"]
     st.markdown(
         f"{plain(report['child_name'])}さん（{plain(report['class_name'] or '組なし')}）は、"
-        f"{months().get(month, month)}に**{there:,}日**出席し、**{counts['absent']:,}日**欠席しました。"
+        f"{months().get(month, month)}に**{attended:,}日**出席し、**{counts['absent']:,}日**欠席しました。"
     )
     figures.row(
         [
-            *(Figure(kind.word, f"{counts[code]:,}日") for code, kind in PRESENCE.items()),
-            Figure(NOT_SAID, f"{counts['unknown']:,}日", "休園日を含みます"),
+            *(Figure(status.word, f"{counts[code]:,}日") for code, status in PRESENCE.items()),
+            Figure(NOT_ENTERED, f"{counts['unknown']:,}日", "休園日を含みます"),
         ]
     )
     if not report["days"]:
@@ -84,14 +84,14 @@ def downloads(address: str) -> None:
     link("CSVで出力", f"{DOWNLOAD}{address}/report.csv", download=True)
 
 
-if choices.some_nursery("詳細レポート"):
+if choices.require_nursery("詳細レポート"):
     heading.page("詳細レポート", right=lambda: link("出欠表管理へ戻る", "/attendance"))
-    nursery_id = choices.nursery_asked()
-    offered = choices.children(nursery_id)
+    nursery_id = choices.selected_nursery_id()
+    children = choices.children(nursery_id)
     show(
         filters.bar(
             *choices.nursery_fields(),
-            filters.Choice("child_id", "園児", offered, width=240, otherwise="選んでください"),
+            filters.Choice("child_id", "園児", children, width=240, otherwise="選んでください"),
             filters.Choice("month", "対象月", months(), otherwise="今月", width=150),
         )
     )

@@ -1,4 +1,4 @@
-"""Parents' cards: the link of one, and those of a class or of a whole nursery, by mail or on paper."""
+"""Parents' cards: the link of one parent, and those of a class or a whole nursery, by mail or on paper."""
 
 from __future__ import annotations
 
@@ -12,66 +12,70 @@ from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
 from dashboards.entries import choices
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, flash, times
 from dashboards.ui.columns import Row
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/cards"
 READY = "entries.cards.ready"
-WHOLE = "園のすべての保護者"
+WHOLE_NURSERY = "園のすべての保護者"
 ALL, CLASS, SOME = "園のすべて", "組を選ぶ", "保護者を選ぶ"
 
 
-def of_parent(parent: Row, drawer: Callable[[Row], None]) -> None:
-    """The part of a parent's drawer that is about the card."""
+def card_section(parent: Row, drawer: Callable[[Row], None]) -> None:
+    """The card section of a parent's drawer."""
     st.markdown(small("保護者カード"))
     if not parent["card_issued_at"]:
         st.markdown("まだ発行されていません。")
-        if may("entries:card:issue"):
+        if has_permission("entries:card:issue"):
             dialogs.button("カードを発行する", issue, parent, drawer, key="card.issue", icon="badge", type="primary")
         return
-    issued = times.full(times.parse(parent["card_issued_at"]))
-    if not may("entries:card:issue"):
-        st.markdown(f"{issued}に発行されました。")
+    issued_at = times.full(times.parse(parent["card_issued_at"]))
+    if not has_permission("entries:card:issue"):
+        st.markdown(f"{issued_at}に発行されました。")
         return
     try:
         card = session.api().get(f"/api/entries/parents/{parent['id']}/card")
     except ApiProblem as problem:
-        feedback.not_done(problem)
+        feedback.action_failed(problem)
         return
-    opened = card["last_opened_at"]
+    opened_at = card["last_opened_at"]
     st.markdown(
-        f"{issued}に発行されました。"
-        + (f"最後に開かれたのは{times.full(times.parse(opened))}です。" if opened else "まだ一度も開かれていません。")
+        f"{issued_at}に発行されました。"
+        + (
+            f"最後に開かれたのは{times.full(times.parse(opened_at))}です。"
+            if opened_at
+            else "まだ一度も開かれていません。"
+        )
     )
     st.markdown(small("本人専用のリンク（マウスを重ねると、右上にコピーのボタンが出ます）"))
     st.code(card["url"], language=None, wrap_lines=True)
     with st.container(horizontal=True):
-        link("印刷する", sheet({"parent_ids": [parent["id"]]}), download=True)
-        dialogs.button("メールで送る", send_to, parent, key="card.mail", icon="mail")
+        link("印刷する", sheet_url({"parent_ids": [parent["id"]]}), download=True)
+        dialogs.button("メールで送る", mail_card, parent, key="card.mail", icon="mail")
         dialogs.button("無効にする", revoke, parent, key="card.revoke", icon="block")
 
 
-def sheet(wanted: Mapping[str, Any]) -> str:
-    return f"{DOWNLOAD}{PATH}/sheet.pdf?{urlencode(wanted, doseq=True)}"
+def sheet_url(query: Mapping[str, Any]) -> str:
+    return f"{DOWNLOAD}{PATH}/sheet.pdf?{urlencode(query, doseq=True)}"
 
 
 def issue(parent: Row, drawer: Callable[[Row], None]) -> None:
-    """At once: it only makes the link, which the drawer then shows."""
+    """Without a confirmation: it only creates the link, which the drawer then shows."""
     try:
-        with pressed(f"{PATH}/issue {parent['id']}") as once:
-            session.api().post(f"{PATH}/issue", {"parent_ids": [parent["id"]]}, once=once)
-            flash.say(f"{parent['name']}さんのカードを発行しました。")
+        with button_idempotency_key(f"{PATH}/issue {parent['id']}") as idempotency_key:
+            session.api().post(f"{PATH}/issue", {"parent_ids": [parent["id"]]}, once=idempotency_key)
+            flash.add(f"{parent['name']}さんのカードを発行しました。")
     except ApiProblem as problem:
-        flash.say(problem.detail)
+        flash.add(problem.detail)
     dialogs.open(drawer, parent)
     st.rerun()
 
 
-def send_to(parent: Row) -> None:
+def mail_card(parent: Row) -> None:
     confirm.confirm(
         f"card.mail.{parent['id']}",
         f"{parent['name']}さんにカードのリンクをメールで送りますか？",
@@ -79,7 +83,9 @@ def send_to(parent: Row) -> None:
         if parent["mail"]
         else "メールアドレスが登録されていないため、先に登録が必要です。",
         action="送信する",
-        do=lambda _, once: session.api().post(f"{PATH}/mail", {"parent_ids": [parent["id"]]}, once=once),
+        do=lambda _, idempotency_key: session.api().post(
+            f"{PATH}/mail", {"parent_ids": [parent["id"]]}, once=idempotency_key
+        ),
         done=f"{parent['name']}さんにメールを送信します。状況は「通知」で確認できます。",
         danger=False,
     )
@@ -92,83 +98,89 @@ def revoke(parent: Row) -> None:
         "これまでのリンクとQRコードではカードを開けなくなります。印刷したバーコードそのものと保護者IDは変わりません。"
         "必要なときは、新しいリンクを発行できます。",
         action="無効にする",
-        do=lambda _, once: session.api().post(f"/api/entries/parents/{parent['id']}/card/revoke", once=once),
+        do=lambda _, idempotency_key: session.api().post(
+            f"/api/entries/parents/{parent['id']}/card/revoke", once=idempotency_key
+        ),
         done=f"{parent['name']}さんのカードのリンクを無効にしました。",
     )
 
 
-def many() -> None:
-    """For a nursery, a class, or some."""
+def open_bulk_dialog() -> None:
+    """For a whole nursery, a class, or single parents."""
 
     @dialogs.dialog("カードをまとめて用意する", width="medium", icon=":material/badge:")
     def ask() -> None:
-        nursery_id = choices.nursery_to_write_in()
-        how = st.radio("対象", (ALL, CLASS, SOME), horizontal=True, key="cards.how")
-        wanted: dict[str, Any] = {"nursery_id": nursery_id}
-        words = WHOLE
-        if how == CLASS:
-            offered = choices.classes(nursery_id)
-            chosen = st.selectbox("組", [*offered], format_func=lambda name: offered[name], key="cards.class")
-            wanted["class_name"], words = chosen, f"{chosen}の園児の保護者"
-        elif how == SOME:
+        nursery_id = choices.select_target_nursery()
+        target = st.radio("対象", (ALL, CLASS, SOME), horizontal=True, key="cards.how")
+        selection: dict[str, Any] = {"nursery_id": nursery_id}
+        label = WHOLE_NURSERY
+        if target == CLASS:
+            options = choices.classes(nursery_id)
+            chosen = st.selectbox("組", [*options], format_func=lambda name: options[name], key="cards.class")
+            selection["class_name"], label = chosen, f"{chosen}の園児の保護者"
+        elif target == SOME:
             names = choices.parents(nursery_id)
-            some = st.multiselect(
+            parent_ids = st.multiselect(
                 "保護者",
                 [*names],
                 format_func=lambda key: f"{names[key]}（{key}）",
                 key="cards.some",
                 placeholder="選んでください",
             )
-            wanted, words = {"parent_ids": some}, f"選んだ{len(some):,}人"
-        incomplete = not any(wanted.values()) or (how == CLASS and not wanted["class_name"])
+            selection, label = {"parent_ids": parent_ids}, f"選んだ{len(parent_ids):,}人"
+        incomplete = not any(selection.values()) or (target == CLASS and not selection["class_name"])
         with st.container(horizontal=True):
-            # In no callbacks: those would take what was drawn last, and a choice made just now is later.
+            # Not in callbacks: a callback gets the arguments of the previous run, which miss a choice made just now.
             if st.button(
                 "印刷を準備する", key="cards.print", icon=":material/print:", type="primary", disabled=incomplete
             ):
-                _prepare(wanted, words)
+                _prepare(selection, label)
             if st.button("メールで送る", key="cards.mail", icon=":material/mail:", disabled=incomplete):
-                dialogs.open(_send, wanted, words)
-                dialogs.leave()
-        _ready(wanted)
+                dialogs.open(_confirm_mail, selection, label)
+                dialogs.rerun_if_changed()
+        _show_result(selection)
 
     ask()
 
 
-def _prepare(wanted: dict[str, Any], words: str) -> None:
-    """The links have to be there before they are printed as QR codes."""
+def _prepare(selection: dict[str, Any], label: str) -> None:
+    """The links must exist before they are printed as QR codes."""
     try:
-        with pressed(f"{PATH}/issue {wanted}") as once:
-            made = session.api().post(f"{PATH}/issue", wanted, once=once)
-            number = made["issued"] + made["there"]
-            said = f"{words}のカード{number:,}枚を用意しました。" + (
-                f"うち{made['issued']:,}人には、新しくリンクを発行しました。" if made["issued"] else ""
+        with button_idempotency_key(f"{PATH}/issue {selection}") as idempotency_key:
+            result = session.api().post(f"{PATH}/issue", selection, once=idempotency_key)
+            total = result["issued"] + result["there"]
+            message = f"{label}のカード{total:,}枚を用意しました。" + (
+                f"うち{result['issued']:,}人には、新しくリンクを発行しました。" if result["issued"] else ""
             )
-            st.session_state[READY] = (dialogs.noted(), wanted, said)
+            st.session_state[READY] = (dialogs.pending(), selection, message)
     except ApiProblem as problem:
-        st.session_state[READY] = (dialogs.noted(), wanted, problem)
+        st.session_state[READY] = (dialogs.pending(), selection, problem)
 
 
-def _ready(wanted: dict[str, Any]) -> None:
-    opened, prepared, outcome = st.session_state.get(READY, (None, None, None))
-    if opened is not dialogs.noted() or prepared != wanted:
+def _show_result(selection: dict[str, Any]) -> None:
+    dialog, prepared, outcome = st.session_state.get(READY, (None, None, None))
+    if dialog is not dialogs.pending() or prepared != selection:
         st.markdown(small("A4用紙1枚に6人分を印刷します。倍率は100%で印刷し、点線に沿って切ってください。"))
     elif isinstance(outcome, ApiProblem):
-        feedback.not_done(outcome)
+        feedback.action_failed(outcome)
     else:
         st.success(plain(str(outcome)), icon=":material/check_circle:")
-        link("PDFを保存する", sheet(wanted), primary=True, download=True)
+        link("PDFを保存する", sheet_url(selection), primary=True, download=True)
 
 
-def _send(wanted: dict[str, Any], words: str) -> None:
-    def send(_: str, once: str) -> None:
-        sent = session.api().post(f"{PATH}/mail", wanted, once=once)
-        left = f"メールアドレスが未登録の{sent['without_mail']:,}人には送っていません。" if sent["without_mail"] else ""
-        flash.say(f"{sent['mailed']:,}人にメールを送信します。{left}")
+def _confirm_mail(selection: dict[str, Any], label: str) -> None:
+    def send(_: str, idempotency_key: str) -> None:
+        result = session.api().post(f"{PATH}/mail", selection, once=idempotency_key)
+        note = (
+            f"メールアドレスが未登録の{result['without_mail']:,}人には送っていません。"
+            if result["without_mail"]
+            else ""
+        )
+        flash.add(f"{result['mailed']:,}人にメールを送信します。{note}")
 
     confirm.confirm(
         "cards.mail_now",
-        f"{words}に、カードのリンクをメールで送りますか？",
+        f"{label}に、カードのリンクをメールで送りますか？",
         "メールアドレスが登録されている保護者の全員に送ります。送信したあとは取り消せません。",
         action="送信する",
         do=send,

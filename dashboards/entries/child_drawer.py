@@ -1,4 +1,4 @@
-"""One child beside the list: who may fetch it, and what is done with the record."""
+"""The drawer of a child next to the list: who may pick it up, and the actions on the record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.entries import choices
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, editing, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -19,14 +19,17 @@ from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/children"
 LABELS = {"name": "園児名", "kana": "ふりがな", "class_name": "組"}
-MOST = {"name": 100, "kana": 100, "class_name": 50}
+MAX_LENGTHS = {"name": 100, "kana": 100, "class_name": 50}
 HINTS = {"name": "山田太郎", "kana": "やまだたろう", "class_name": "きりん組"}
 
 
-def relatives(child: Row) -> str:
+def parents_label(child: Row) -> str:
     """山田花子（母）、…"""
-    named = [f"{one['name']}（{one['relation']}）" if one["relation"] else one["name"] for one in child["parents"]]
-    return "、".join(named)
+    names = [
+        f"{parent['name']}（{parent['relation']}）" if parent["relation"] else parent["name"]
+        for parent in child["parents"]
+    ]
+    return "、".join(names)
 
 
 def drawer(row: Row) -> None:
@@ -63,9 +66,9 @@ def _state(child: Row) -> str:
 
 def _buttons(child: Row) -> None:
     with st.container(horizontal=True):
-        query = f"?{urlencode({choices.NURSERY: child['nursery_name']})}" if choices.sees_several() else ""
+        query = f"?{urlencode({choices.NURSERY: child['nursery_name']})}" if choices.has_several_nurseries() else ""
         link("出欠表管理を開く", f"/attendance{query}", primary=True)
-        if not may("entries:child:update"):
+        if not has_permission("entries:child:update"):
             return
         if child["archived_at"]:
             dialogs.button("元に戻す", restore, child, key="child.restore", icon="unarchive")
@@ -74,34 +77,35 @@ def _buttons(child: Row) -> None:
             dialogs.button("アーカイブする", archive, child, key="child.archive", icon="archive")
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: form.field(
             name,
             st.text_input,
             LABELS[name],
             required=name == "name",
-            value=known.get(name, ""),
-            max_chars=most,
+            value=initial.get(name, ""),
+            max_chars=max_length,
             placeholder=HINTS[name],
         ).strip()
-        for name, most in MOST.items()
+        for name, max_length in MAX_LENGTHS.items()
     }
 
 
 def new() -> None:
     @dialogs.dialog("園児を登録する", width="medium", icon=":material/child_care:")
     def ask() -> None:
-        nursery_id = choices.nursery_to_write_in()
+        nursery_id = choices.select_target_nursery()
         if nursery_id is None:
             st.info("先に保育園を登録してください。", icon=":material/info:")
             return
         with forms.form(f"child.new.{nursery_id}", submit="登録する") as form:
-            typed = _fields(form, {})
+            values = _fields(form, {})
         if form.submitted:
-            body = {"nursery_id": nursery_id, **typed}
+            body = {"nursery_id": nursery_id, **values}
             form.send(
-                lambda once: session.api().post(PATH, body, once=once), done=f"{typed['name']}さんを登録しました。"
+                lambda idempotency_key: session.api().post(PATH, body, once=idempotency_key),
+                done=f"{values['name']}さんを登録しました。",
             )
 
     ask()

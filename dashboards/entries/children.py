@@ -1,4 +1,4 @@
-"""園児: which children are enrolled, in which class, and who may fetch them?"""
+"""園児: which children are enrolled, in which class, and who may pick them up?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.entries import child_drawer, choices
 from dashboards.entries.child_drawer import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
@@ -23,47 +23,47 @@ SORTS = {
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    several = (columns.text("保育園名", "nursery_name", width=150),) if choices.sees_several() else ()
+    nursery_column = (columns.text("保育園名", "nursery_name", width=150),) if choices.has_several_nurseries() else ()
     return (
         columns.text("園児名", "name", width=150, sort="name"),
         columns.text("ふりがな", "kana", width=160, sort="kana"),
         columns.text("組", "class_name", width=130, sort="class_name"),
-        columns.text("保護者", child_drawer.relatives, width=320),
-        *several,
+        columns.text("保護者", child_drawer.parents_label, width=320),
+        *nursery_column,
     )
 
 
 @refreshing
 def headline() -> None:
-    asked = choices.nursery_asked()
+    nursery_id = choices.selected_nursery_id()
     reading = live.block(
-        "entries.children_headline", "園児", "/api/entries/people", headline=True, right=_right, nursery_id=asked
+        "entries.children_headline", "園児", "/api/entries/people", headline=True, right=_actions, nursery_id=nursery_id
     )
     if reading is None:
         return
-    people = reading.data
-    if not people["children"]:
+    counts = reading.data
+    if not counts["children"]:
         st.markdown("まだ園児が登録されていません。")
         return
-    said = f"登録されている園児は{people['children']:,}人"
-    if people["classes"]:
-        classes = "、".join(f"{plain(one['name'])} {one['children']:,}人" for one in people["classes"][:8])
-        said += f"（{classes}{' ほか' if len(people['classes']) > 8 else ''}）"
-    said += "です。"
-    if people["without_parent"]:
-        said += f"**{people['without_parent']:,}人**には、保護者が登録されていません。"
-    st.markdown(said)
+    sentence = f"登録されている園児は{counts['children']:,}人"
+    if counts["classes"]:
+        classes = "、".join(f"{plain(group['name'])} {group['children']:,}人" for group in counts["classes"][:8])
+        sentence += f"（{classes}{' ほか' if len(counts['classes']) > 8 else ''}）"
+    sentence += "です。"
+    if counts["without_parent"]:
+        sentence += f"**{counts['without_parent']:,}人**には、保護者が登録されていません。"
+    st.markdown(sentence)
 
 
-def _right() -> None:
-    if may("core:import:create") and may("entries:parent:update"):
+def _actions() -> None:
+    if has_permission("core:import:create") and has_permission("entries:parent:update"):
         link("取り込む", "/imports")
-    if may("entries:child:update"):
+    if has_permission("entries:child:update"):
         dialogs.button("園児を登録する", child_drawer.new, key="children.new", icon="add", type="primary")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "entries.children_list",
         "",
@@ -81,13 +81,13 @@ def listed(chosen: filters.Filters) -> None:
     )
 
 
-if choices.some_nursery("園児"):
+if choices.require_nursery("園児"):
     headline()
-    listed(
+    show_list(
         filters.bar(
             filters.Text("q", "キーワード", "園児名・ふりがな"),
             *choices.nursery_fields(),
-            filters.Choice("class_name", "組", choices.classes(choices.nursery_asked())),
+            filters.Choice("class_name", "組", choices.classes(choices.selected_nursery_id())),
             filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
         )
     )

@@ -1,4 +1,4 @@
-"""What can be chosen in the filters of 入退管理, and which nursery a page is about."""
+"""The options of the filters of 入退管理, and the nursery that a page shows."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
-from dashboards.session import may
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.session import has_permission
 from dashboards.ui import feedback, filters, heading
-from dashboards.ui.kept import every, kept
+from dashboards.ui.cache import fetch_all, load_cached
 from dashboards.ui.links import link
 
 NURSERY = "nursery_id"
 
 
 def nurseries() -> dict[int, str]:
-    """Id → name, of those that the person sees."""
-    if not may("entries:nursery:read"):
+    """The nurseries that the user may see: id → name."""
+    if not has_permission("entries:nursery:read"):
         return {}
-    return kept("entries.nurseries", lambda: {row["id"]: row["name"] for row in every("/api/entries/nurseries")})
+    return load_cached(
+        "entries.nurseries", lambda: {row["id"]: row["name"] for row in fetch_all("/api/entries/nurseries")}
+    )
 
 
-def some_nursery(title: str) -> bool:
-    """Before there is one, a page has nothing to be about: it says so under its title, and where one is registered."""
-    if nurseries() or not may("entries:nursery:create"):
+def require_nursery(title: str) -> bool:
+    """False while no nursery is registered: the page then shows its title and where to register one."""
+    if nurseries() or not has_permission("entries:nursery:create"):
         return True
     try:
-        if session.api(patience=PATIENCE_SECONDS).get("/api/entries/nurseries", limit=1)["items"]:
+        if session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/entries/nurseries", limit=1)["items"]:
             return True
     except ApiProblem:
-        return True  # The page's own block says what is wrong.
+        return True  # The page's own block shows the problem.
     heading.page(title)
     feedback.empty(
         "まだ保育園が登録されていません",
@@ -41,95 +43,96 @@ def some_nursery(title: str) -> bool:
     return False
 
 
-def sees_several() -> bool:
+def has_several_nurseries() -> bool:
     return len(nurseries()) > 1
 
 
-def child_words(name: str, class_name: str) -> str:
+def child_label(name: str, class_name: str) -> str:
     return f"{name}（{class_name}）" if class_name else name
 
 
 def children(nursery_id: int | None = None) -> dict[int, str]:
     """Id → name and class, in the order of the nursery's lists."""
-    if not may("entries:child:read"):
+    if not has_permission("entries:child:read"):
         return {}
 
-    def ask() -> dict[int, str]:
-        rows = every("/api/entries/children", nursery_id=nursery_id)
-        return {row["id"]: child_words(row["name"], row["class_name"]) for row in rows}
+    def load() -> dict[int, str]:
+        rows = fetch_all("/api/entries/children", nursery_id=nursery_id)
+        return {row["id"]: child_label(row["name"], row["class_name"]) for row in rows}
 
-    return kept(f"entries.children.{nursery_id}", ask)
+    return load_cached(f"entries.children.{nursery_id}", load)
 
 
 def parents(nursery_id: int | None = None) -> dict[int, str]:
-    """Number → name, in the order of the nursery's lists."""
-    if not may("entries:parent:read"):
+    """Id → name, in the order of the nursery's lists."""
+    if not has_permission("entries:parent:read"):
         return {}
-    return kept(
+    return load_cached(
         f"entries.parents.{nursery_id}",
-        lambda: {row["id"]: row["name"] for row in every("/api/entries/parents", nursery_id=nursery_id)},
+        lambda: {row["id"]: row["name"] for row in fetch_all("/api/entries/parents", nursery_id=nursery_id)},
     )
 
 
 def classes(nursery_id: int | None = None) -> dict[str, str]:
-    """Class → the class and how many children are in it."""
-    if not may("entries:parent:read"):
+    """Class name → label with the number of children."""
+    if not has_permission("entries:parent:read"):
         return {}
 
-    def ask() -> dict[str, str]:
-        people = session.api(patience=PATIENCE_SECONDS).get("/api/entries/people", nursery_id=nursery_id)
-        return {one["name"]: f"{one['name']}（{one['children']:,}人）" for one in people["classes"]}
+    def load() -> dict[str, str]:
+        summary = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/entries/people", nursery_id=nursery_id)
+        return {group["name"]: f"{group['name']}（{group['children']:,}人）" for group in summary["classes"]}
 
-    return kept(f"entries.classes.{nursery_id}", ask)
+    return load_cached(f"entries.classes.{nursery_id}", load)
 
 
-def nursery_to_write_in() -> int | None:
-    """For a dialog: whose the new one will be. Drawn only where there is something to choose."""
-    offered = nurseries()
-    if len(offered) < 2:
-        return next(iter(offered), None)
+def select_target_nursery() -> int | None:
+    """For a dialog: the nursery of the new record. The select box is drawn only when there are several."""
+    options = nurseries()
+    if len(options) < 2:
+        return next(iter(options), None)
     chosen: int = st.selectbox(
         "保育園",
-        [*offered],
-        index=[*offered].index(nursery_asked() or next(iter(offered))),
-        format_func=lambda key: offered[key],
+        [*options],
+        index=[*options].index(selected_nursery_id() or next(iter(options))),
+        format_func=lambda key: options[key],
         key="entries.write_in",
     )
     return chosen
 
 
 def nursery_fields(otherwise: str = "すべて", width: int = 180) -> tuple[filters.Choice, ...]:
-    """For a filter bar: nothing where there is nothing to choose. Whoever chose a nursery goes on looking at it."""
-    offered = nurseries()
-    return (filters.Choice(NURSERY, "保育園", offered, width, otherwise, stays=True),) if len(offered) > 1 else ()
+    """The nursery filter for a filter bar; empty when there is only one nursery. The selection stays on other pages."""
+    options = nurseries()
+    return (filters.Choice(NURSERY, "保育園", options, width, otherwise, stays=True),) if len(options) > 1 else ()
 
 
-def asked(name: str, offered: dict[Any, str]) -> Any:
-    """What is chosen in the filter of that name, before it is drawn for the first time from the page's address."""
+def selected_option(name: str, options: dict[Any, str]) -> Any:
+    """The option selected in the filter of that name. Before the filter is first drawn, it comes from the page's
+    address."""
     chosen = st.session_state.get(name)
     if chosen is None:
-        words = st.query_params.get(name)
-        chosen = next((key for key, word in offered.items() if word == words), None)
-    return chosen if chosen in offered else None
+        label = st.query_params.get(name)
+        chosen = next((key for key, option_label in options.items() if option_label == label), None)
+    return chosen if chosen in options else None
 
 
-def nursery_asked() -> int | None:
-    """None: the service shows the first one."""
-    found: int | None = asked(NURSERY, nurseries())
-    return found
+def selected_nursery_id() -> int | None:
+    """None: the service uses the first nursery."""
+    nursery_id: int | None = selected_option(NURSERY, nurseries())
+    return nursery_id
 
 
-def nursery_box() -> None:
-    """At the head of a page about one nursery: the service's first one unless another is chosen."""
-    if sees_several():
-        offered = nurseries()
+def nursery_selector() -> None:
+    """The select box at the head of a page about one nursery. Default: the service's first nursery."""
+    if has_several_nurseries():
+        options = nurseries()
         st.selectbox(
             "保育園",
-            [*offered],
+            [*options],
             index=None,
-            format_func=lambda key: offered[key],
+            format_func=lambda key: options[key],
             key=NURSERY,
-            placeholder=offered[min(offered)],
+            placeholder=options[min(options)],
             bind="query-params",
             label_visibility="collapsed",
             icon=":material/apartment:",
@@ -138,6 +141,6 @@ def nursery_box() -> None:
 
 
 def import_link() -> None:
-    """Where an empty nursery begins."""
-    if may("core:import:create"):
+    """For an empty nursery: the link to the import."""
+    if has_permission("core:import:create"):
         link("保護者を取り込む", "/imports", primary=True)

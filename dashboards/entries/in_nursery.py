@@ -1,4 +1,4 @@
-"""在園状況: who is in the building now, and who should have been fetched?"""
+"""在園状況: who is in the building now, and who has not been picked up?"""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from dashboards.ui.text import plain, small
 KEY = "entries.now"
 CLASS_WIDTH = 330
 NO_CLASS = "組なし"
-NAMED = 8
+MAX_NAMES = 8
 
 
 @refreshing
 def page() -> None:
-    asked = choices.nursery_asked()
-    reading = live.block(KEY, "在園状況", "/api/entries/now", headline=True, right=head, nursery_id=asked)
+    nursery_id = choices.selected_nursery_id()
+    reading = live.block(KEY, "在園状況", "/api/entries/now", headline=True, right=head, nursery_id=nursery_id)
     if reading is None:
         return
     now = reading.data
@@ -45,31 +45,31 @@ def page() -> None:
 
 
 def head() -> None:
-    choices.nursery_box()
-    asked = choices.nursery_asked()
-    query = f"?{urlencode({choices.NURSERY: asked})}" if asked else ""
+    choices.nursery_selector()
+    nursery_id = choices.selected_nursery_id()
+    query = f"?{urlencode({choices.NURSERY: nursery_id})}" if nursery_id else ""
     link("紙の入退台帳（PDF）", f"{DOWNLOAD}/api/entries/paper-list.pdf{query}", download=True)
 
 
 def state_sentence(now: Row) -> None:
     counts, closes_at = now["counts"], now["closes_at"]
-    where = f"現在、{plain(now['nursery_name'])}の園内にいる園児は"
+    prefix = f"現在、{plain(now['nursery_name'])}の園内にいる園児は"
     if counts["overdue"]:
         st.error(
-            f"{where}{counts['in']:,}人です。閉園時刻{closes_at}を過ぎてまだお迎えのない園児が{counts['overdue']:,}人います。",
+            f"{prefix}{counts['in']:,}人です。閉園時刻{closes_at}を過ぎてまだお迎えのない園児が{counts['overdue']:,}人います。",
             icon=":material/warning:",
         )
     elif counts["in"]:
-        st.success(f"{where}{counts['in']:,}人です。閉園時刻は{closes_at}です。", icon=":material/child_care:")
+        st.success(f"{prefix}{counts['in']:,}人です。閉園時刻は{closes_at}です。", icon=":material/child_care:")
     elif counts["out"]:
         st.success(
-            f"{where}いません。今日登園した{counts['out']:,}人は全員お迎え済みです。", icon=":material/check_circle:"
+            f"{prefix}いません。今日登園した{counts['out']:,}人は全員お迎え済みです。", icon=":material/check_circle:"
         )
     else:
-        st.info(f"{where}いません。今日はまだ登園の記録がありません。", icon=":material/info:")
+        st.info(f"{prefix}いません。今日はまだ登園の記録がありません。", icon=":material/info:")
 
 
-def key_figures(reading: live.Reading) -> None:
+def key_figures(reading: live.Snapshot) -> None:
     counts, total = reading.data["counts"], len(reading.data["children"])
     absent = sum(child["absent"] for child in reading.data["children"] if child["state"] == "not_come")
     overdue = figures.Figure(
@@ -89,7 +89,7 @@ def key_figures(reading: live.Reading) -> None:
 
 
 def classes(now: Row) -> None:
-    """A card for each class, the children who are there first: that is who has to be counted in an emergency."""
+    """A card for each class. The children in the building come first: they must be counted in an emergency."""
     by_class = sorted(now["children"], key=lambda child: (not child["class_name"], child["class_name"]))
     closed_at = _closed_at(now)
     cards = st.grid(3, min_column_width=CLASS_WIDTH, border=True)
@@ -99,20 +99,20 @@ def classes(now: Row) -> None:
 
 
 def _card(name: str, children: Sequence[Row], closed_at: datetime) -> None:
-    there = [child for child in children if child["state"] == "in"]
-    st.markdown(f"**{plain(name)}**　在園 **{len(there):,}** / {len(children):,}人")
-    if there:
-        there.sort(key=lambda child: (not child["overdue"], child["since"]))
-        st.markdown("  \n".join(_line(child, closed_at) for child in there))
+    present = [child for child in children if child["state"] == "in"]
+    st.markdown(f"**{plain(name)}**　在園 **{len(present):,}** / {len(children):,}人")
+    if present:
+        present.sort(key=lambda child: (not child["overdue"], child["since"]))
+        st.markdown("  \n".join(_line(child, closed_at) for child in present))
     else:
         st.markdown(small("園内にいる園児はいません。"))
-    gone = [child for child in children if child["state"] == "out"]
+    picked_up = [child for child in children if child["state"] == "out"]
     absent = [child for child in children if child["state"] == "not_come" and child["absent"]]
-    awaited = [child for child in children if child["state"] == "not_come" and not child["absent"]]
+    expected = [child for child in children if child["state"] == "not_come" and not child["absent"]]
     others = [
-        f"{word} {len(some):,}人：{_names(some)}"
-        for word, some in (("お迎え済み", gone), ("未登園", awaited), ("欠席", absent))
-        if some
+        f"{label} {len(group):,}人：{_names(group)}"
+        for label, group in (("お迎え済み", picked_up), ("未登園", expected), ("欠席", absent))
+        if group
     ]
     if others:
         st.markdown(small("  \n".join(others)))
@@ -120,23 +120,24 @@ def _card(name: str, children: Sequence[Row], closed_at: datetime) -> None:
 
 def _line(child: Row, closed_at: datetime) -> str:
     since = times.parse(child["since"])
-    brought = small(f"{since:%H:%M}から　送り：{plain(child['by'])}")
-    late = ""
+    drop_off = small(f"{since:%H:%M}から　送り：{plain(child['by'])}")
+    overdue = ""
     if child["overdue"]:
-        late = f":red-badge[:material/warning: お迎え待ち {times.duration(times.now() - closed_at)}]  \n"
-    return f":green[:material/arrow_downward:] **{plain(child['child_name'])}**　{late}{brought}"
+        overdue = f":red-badge[:material/warning: お迎え待ち {times.duration(times.now() - closed_at)}]  \n"
+    return f":green[:material/arrow_downward:] **{plain(child['child_name'])}**　{overdue}{drop_off}"
 
 
 def _names(children: Sequence[Row]) -> str:
-    """Whoever is not in the building, the latest first; of many only some, who is there is to be seen at a glance."""
+    """The children who are not in the building, the latest first. A long list is cut, so that the children in the
+    building are seen at a glance."""
     latest = sorted(children, key=lambda child: child["since"] or "", reverse=True)
-    more = f" ほか{len(latest) - NAMED:,}人" if len(latest) > NAMED else ""
-    return "、".join(_gone(child) for child in latest[:NAMED]) + more
+    more = f" ほか{len(latest) - MAX_NAMES:,}人" if len(latest) > MAX_NAMES else ""
+    return "、".join(_name_and_time(child) for child in latest[:MAX_NAMES]) + more
 
 
-def _gone(child: Row) -> str:
-    when = f" {times.parse(child['since']):%H:%M}" if child["since"] else ""
-    return plain(child["child_name"]) + when
+def _name_and_time(child: Row) -> str:
+    time = f" {times.parse(child['since']):%H:%M}" if child["since"] else ""
+    return plain(child["child_name"]) + time
 
 
 def _closed_at(now: Row) -> datetime:
@@ -144,5 +145,5 @@ def _closed_at(now: Row) -> datetime:
     return times.parse(now["as_of"]).replace(hour=hour, minute=minute, second=0, microsecond=0)
 
 
-if choices.some_nursery("在園状況"):
+if choices.require_nursery("在園状況"):
     page()

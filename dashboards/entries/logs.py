@@ -1,4 +1,4 @@
-"""入退管理ログ: who came and went when (6.3)."""
+"""入退管理ログ: who came and left, and when (6.3)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.entries import choices
-from dashboards.entries.words import ENTRY, MARKS, MOST_SKEW_SECONDS, arrow
-from dashboards.session import may
+from dashboards.entries.words import ENTRY, MARKS, MAX_SKEW_SECONDS, arrow
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, filters, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -20,37 +20,39 @@ PATH = "/api/entries/logs"
 KEY = "entries.logs"
 SORTS = {"-timestamp": "日時の新しい順", "timestamp": "日時の古い順"}
 WRONG_SCAN = "誤スキャン"
-LONGEST_REASON = 200
+MAX_REASON_LENGTH = 200
 STAMP_WIDTH = 150
-FORM = "%Y-%m-%d %H:%M:%S"
+TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-def moment(row: Row, field: str = "timestamp") -> str:
-    """The document's YYYY-MM-DD HH:mm:ss."""
-    return times.parse(row[field]).strftime(FORM) if row[field] else ""
+def format_timestamp(row: Row, field: str = "timestamp") -> str:
+    """The specification's YYYY-MM-DD HH:mm:ss."""
+    return times.parse(row[field]).strftime(TIMESTAMP_FORMAT) if row[field] else ""
 
 
 def marks(row: Row) -> list[str]:
-    skewed = abs(row["skew_seconds"] or 0) > MOST_SKEW_SECONDS
-    return [name for name, is_so in (("offline", row["was_offline"]), ("skew", skewed)) if is_so]
+    skewed = abs(row["skew_seconds"] or 0) > MAX_SKEW_SECONDS
+    return [name for name, is_set in (("offline", row["was_offline"]), ("skew", skewed)) if is_set]
 
 
 def shown_columns(deleted: bool) -> tuple[columns.Column, ...]:
-    """DI-AL-001, in its order; then what is to be known of some."""
-    narrow = 1 if not deleted else 0.72
-    several = (columns.text("保育園名", "nursery_name", width=round(150 * narrow)),) if choices.sees_several() else ()
-    first = (
-        columns.text("日時", moment, width=STAMP_WIDTH, sort="timestamp"),
-        columns.text("保護者名", "parent_name", width=round(150 * narrow)),
+    """DI-AL-001, in its order, then the marks of the record or its deletion."""
+    scale = 1 if not deleted else 0.72
+    nursery_column = (
+        (columns.text("保育園名", "nursery_name", width=round(150 * scale)),) if choices.has_several_nurseries() else ()
+    )
+    base = (
+        columns.text("日時", format_timestamp, width=STAMP_WIDTH, sort="timestamp"),
+        columns.text("保護者名", "parent_name", width=round(150 * scale)),
         columns.badge("入/出", "entry_type", ENTRY, width=72),
-        columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=round(210 * narrow)),
-        *several,
+        columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=round(210 * scale)),
+        *nursery_column,
     )
     if not deleted:
-        return (*first, columns.badges("記録の状態", marks, MARKS, width=190))
+        return (*base, columns.badges("記録の状態", marks, MARKS, width=190))
     return (
-        *first,
-        columns.text("削除日時", lambda row: moment(row, "deleted_at"), width=STAMP_WIDTH),
+        *base,
+        columns.text("削除日時", lambda row: format_timestamp(row, "deleted_at"), width=STAMP_WIDTH),
         columns.text("削除した人", "deleted_by", width=92),
         columns.text("理由", "delete_reason", width=120),
     )
@@ -82,17 +84,17 @@ def conditions() -> filters.Filters:
             filters.Choice("entry_type", "入/出", ENTRY, width=108),
             filters.Text("child_name", "園児名", "名前の一部", width=140),
             *choices.nursery_fields(width=150),
-            more=(deleted,) if may("entries:log:purge") else (),
+            more=(deleted,) if has_permission("entries:log:purge") else (),
         )
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     deleted = bool(chosen.query.get("deleted"))
     actions: dict[str, Any] = {}
-    if deleted and may("entries:log:purge"):
+    if deleted and has_permission("entries:log:purge"):
         actions = {"完全に削除": purge}
-    elif not deleted and may("entries:log:delete"):
+    elif not deleted and has_permission("entries:log:delete"):
         actions = {"削除": delete}
     tables.table(
         KEY,
@@ -111,8 +113,8 @@ def listed(chosen: filters.Filters) -> None:
     )
 
 
-def _named(row: Row) -> str:
-    return f"{moment(row)} {row['parent_name']}さんの「{ENTRY[row['entry_type']].word}」"
+def _describe(row: Row) -> str:
+    return f"{format_timestamp(row)} {row['parent_name']}さんの「{ENTRY[row['entry_type']].word}」"
 
 
 def delete(row: Row) -> None:
@@ -120,16 +122,16 @@ def delete(row: Row) -> None:
     confirm.confirm(
         f"logs.delete.{row['id']}",
         "この入退ログを削除しますか？",
-        f"**{plain(_named(row))}**（{plain(children)}）を一覧・出欠・統計から除きます。"
+        f"**{plain(_describe(row))}**（{plain(children)}）を一覧・出欠・統計から除きます。"
         "削除した人と理由は監査ログに残ります。",
         action="削除する",
-        do=lambda reason, _once: session.api().delete(
+        do=lambda reason, _idempotency_key: session.api().delete(
             f"/api/entry-exit-logs/{row['id']}", {"reason": " ".join(reason.split())}
         ),
-        done=f"{_named(row)}を削除しました。",
+        done=f"{_describe(row)}を削除しました。",
         reason="required",
         preset=WRONG_SCAN,
-        most=LONGEST_REASON,
+        most=MAX_REASON_LENGTH,
     )
 
 
@@ -137,18 +139,18 @@ def purge(row: Row) -> None:
     confirm.confirm(
         f"logs.purge.{row['id']}",
         "この入退ログを完全に削除しますか？",
-        f"**{plain(_named(row))}** をデータベースから消します。元に戻すことはできません。"
+        f"**{plain(_describe(row))}** をデータベースから消します。元に戻すことはできません。"
         "監査ログには、消した内容と理由が残ります。",
         action="完全に削除する",
-        do=lambda reason, once: session.api().post(
-            f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}, once=once
+        do=lambda reason, idempotency_key: session.api().post(
+            f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}, once=idempotency_key
         ),
-        done=f"{_named(row)}を完全に削除しました。",
+        done=f"{_describe(row)}を完全に削除しました。",
         reason="required",
-        most=LONGEST_REASON,
+        most=MAX_REASON_LENGTH,
     )
 
 
-if choices.some_nursery("入退管理ログ"):
+if choices.require_nursery("入退管理ログ"):
     headline()
-    listed(conditions())
+    show_list(conditions())

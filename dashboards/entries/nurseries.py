@@ -1,4 +1,4 @@
-"""保育園一覧: which nurseries use 入退管理, and are their stations at work?"""
+"""保育園一覧: which nurseries use 入退管理, and do their stations work?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards.entries import nursery_forms
 from dashboards.entries.nursery_forms import PATH
 from dashboards.entries.words import NURSERIES
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, live, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -39,7 +39,7 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block("entries.nurseries_headline", "保育園一覧", PATH, headline=True, right=_new, limit=100)
+    reading = live.block("entries.nurseries_headline", "保育園一覧", PATH, headline=True, right=_new_button, limit=100)
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
@@ -47,17 +47,17 @@ def headline() -> None:
         st.markdown("まだ保育園が登録されていません。")
         return
     silent = sum(row["silent_stations"] for row in items)
-    off = [row["name"] for row in items if not row["has_station_password"]]
-    said = f"入退管理を利用している保育園は{total:,}園です。"
-    said += f"**{silent:,}台**の入退登録端末から応答がありません。" if silent else "応答のない端末はありません。"
-    if off:
-        more = f"ほか{len(off) - 3:,}園" if len(off) > 3 else ""
-        said += f"{'、'.join(map(plain, off[:3]))}{more}は、入退登録のパスワードが未設定です。"
-    st.markdown(said)
+    without_password = [row["name"] for row in items if not row["has_station_password"]]
+    sentence = f"入退管理を利用している保育園は{total:,}園です。"
+    sentence += f"**{silent:,}台**の入退登録端末から応答がありません。" if silent else "応答のない端末はありません。"
+    if without_password:
+        more = f"ほか{len(without_password) - 3:,}園" if len(without_password) > 3 else ""
+        sentence += f"{'、'.join(map(plain, without_password[:3]))}{more}は、入退登録のパスワードが未設定です。"
+    st.markdown(sentence)
 
 
-def _new() -> None:
-    if may("entries:nursery:create"):
+def _new_button() -> None:
+    if has_permission("entries:nursery:create"):
         dialogs.button("保育園を登録する", nursery_forms.new, key="nurseries.new", icon="add", type="primary")
 
 
@@ -86,7 +86,7 @@ def drawer(row: Row) -> None:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "entries.nurseries_list",
         "",
@@ -101,7 +101,7 @@ def listed(chosen: filters.Filters) -> None:
 
 
 headline()
-listed(
+show_list(
     filters.bar(
         filters.Text("q", "キーワード", "保育園名・保育園コード"),
         filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),

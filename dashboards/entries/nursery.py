@@ -1,4 +1,4 @@
-"""園情報: can our stations be logged in to, are they at work, and what are our nursery's data?"""
+"""園情報: can the nursery's stations log in, do they work, and what data does the nursery have?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import streamlit as st
 
 from dashboards.addresses import FILES
 from dashboards.entries import choices, nursery_forms, stations
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, live, tables
 from dashboards.ui.columns import Row
-from dashboards.ui.links import link, public
+from dashboards.ui.links import link, public_url
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
@@ -24,8 +24,8 @@ def page() -> None:
         "園情報",
         "/api/entries/nursery",
         headline=True,
-        right=choices.nursery_box,
-        nursery_id=choices.nursery_asked(),
+        right=choices.nursery_selector,
+        nursery_id=choices.selected_nursery_id(),
     )
     if reading is None:
         return
@@ -35,7 +35,7 @@ def page() -> None:
     with left:
         _facts(nursery)
     with right:
-        _station_log_in(nursery)
+        _station_login(nursery)
 
 
 def state_sentence(nursery: Row) -> None:
@@ -74,22 +74,22 @@ def _facts(nursery: Row) -> None:
             "園児": f"{nursery['children']:,}人",
         }
     )
-    if may("entries:nursery:update") and not nursery["archived_at"]:
+    if has_permission("entries:nursery:update") and not nursery["archived_at"]:
         dialogs.button("編集する", nursery_forms.edit, nursery, key="nursery.edit", icon="edit")
 
 
-def _station_log_in(nursery: Row) -> None:
+def _station_login(nursery: Row) -> None:
     with st.container(border=True, gap="small", key="nursery.station"):
         st.markdown("**入退登録画面**")
-        address = public("/entry-exit-login")
+        address = public_url("/entry-exit-login")
         st.markdown(small("タブレットのブラウザーで、次のアドレスを開きます。"))
         st.code(address, language=None, wrap_lines=True)
         st.markdown(f"パスワード: {'設定済み' if nursery['has_station_password'] else ':orange[未設定]'}")
         with st.container(horizontal=True):
             link("入退登録画面を開く", address)
-            if may("entries:nursery:update") and not nursery["archived_at"]:
-                word = "パスワードを変更する" if nursery["has_station_password"] else "パスワードを設定する"
-                dialogs.button(word, nursery_forms.set_password, nursery, key="nursery.password", icon="key")
+            if has_permission("entries:nursery:update") and not nursery["archived_at"]:
+                label = "パスワードを変更する" if nursery["has_station_password"] else "パスワードを設定する"
+                dialogs.button(label, nursery_forms.set_password, nursery, key="nursery.password", icon="key")
                 if nursery["has_station_password"]:
                     dialogs.button(
                         "入退登録を無効にする", nursery_forms.clear_password, nursery, key="nursery.off", icon="key_off"
@@ -104,8 +104,8 @@ def devices() -> None:
         stations.PATH,
         stations.COLUMNS,
         counter="台",
-        query=_of_nursery(),
-        actions=stations.ACTIONS if may("entries:station:update") else None,
+        query=_nursery_query(),
+        actions=stations.ACTIONS if has_permission("entries:station:update") else None,
         empty=tables.Empty(
             "ログイン中の端末はありません",
             "タブレットで入退登録画面を開き、保育園コードとパスワードでログインしてください。",
@@ -113,9 +113,9 @@ def devices() -> None:
     )
 
 
-def _of_nursery() -> dict[str, int]:
-    shown = live.shown(KEY)
-    return {"nursery_id": shown["id"]} if shown else {}
+def _nursery_query() -> dict[str, int]:
+    nursery = live.last_answer(KEY)
+    return {"nursery_id": nursery["id"]} if nursery else {}
 
 
 @refreshing
@@ -129,7 +129,7 @@ def archives() -> None:
             columns.number("件数", "logs", width=100),
             columns.stamp("保管した日時", "made_at"),
         ),
-        query=_of_nursery(),
+        query=_nursery_query(),
         actions={"CSVを開く": _open_archive},
         empty=tables.Empty(
             "保管ファイルはまだありません", "1年を過ぎた入退ログは、月ごとのCSVになってここに並びます。"
@@ -148,8 +148,8 @@ def _open_archive(row: Row) -> None:
     show()
 
 
-if choices.some_nursery("園情報"):
+if choices.require_nursery("園情報"):
     page()
     devices()
-    if may("entries:nursery:update"):
+    if has_permission("entries:nursery:update"):
         archives()

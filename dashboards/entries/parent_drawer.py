@@ -1,4 +1,4 @@
-"""One parent beside the list: children, the card, and what is done with the record."""
+"""The drawer of a parent next to the list: children, the card, and the actions on the record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.entries import card_dialogs, choices
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, editing, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -25,7 +25,7 @@ LABELS = {
     "mail": "メールアドレス",
     "children": "園児",
 }
-MOST = {"name": 100, "kana": 100, "phone_number": 20, "mail": 254}
+MAX_LENGTHS = {"name": 100, "kana": 100, "phone_number": 20, "mail": 254}
 HINTS = {"name": "山田花子", "kana": "やまだはなこ", "phone_number": "090-1234-5678", "mail": "hanako@example.com"}
 
 
@@ -41,7 +41,7 @@ def drawer(row: Row) -> None:
         _buttons(parent)
         _facts(parent)
         if not parent["archived_at"]:
-            card_dialogs.of_parent(parent, drawer)
+            card_dialogs.card_section(parent, drawer)
         _children(parent)
 
     show()
@@ -60,7 +60,7 @@ def _buttons(parent: Row) -> None:
     with st.container(horizontal=True):
         query = urlencode({"parent_name": parent["name"]})
         link("入退管理ログを開く", f"/entry-exit-logs?{query}", primary=True)
-        if not may("entries:parent:update"):
+        if not has_permission("entries:parent:update"):
             return
         if parent["archived_at"]:
             dialogs.button("元に戻す", restore, parent, key="parent.restore", icon="unarchive")
@@ -92,32 +92,32 @@ def _children(parent: Row) -> None:
             st.markdown(f"**{plain(child['name'])}**{relation}")
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
-    typed: dict[str, Any] = {
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {
         name: form.field(
             name,
             st.text_input,
             LABELS[name],
             required=name == "name",
-            value=known.get(name, ""),
-            max_chars=most,
+            value=initial.get(name, ""),
+            max_chars=max_length,
             placeholder=HINTS[name],
         ).strip()
-        for name, most in MOST.items()
+        for name, max_length in MAX_LENGTHS.items()
     }
-    offered = choices.children(known["nursery_id"])
-    ties = {tie["id"]: tie["relation"] for tie in known.get("children", [])}
+    options = choices.children(initial["nursery_id"])
+    relations = {child["id"]: child["relation"] for child in initial.get("children", [])}
     chosen = form.field(
         "children",
         st.multiselect,
         LABELS["children"],
-        options=[*offered, *(child for child in ties if child not in offered)],
-        default=[*ties],
-        format_func=lambda child: offered.get(child, f"園児 {child}"),
+        options=[*options, *(child for child in relations if child not in options)],
+        default=[*relations],
+        format_func=lambda child: options.get(child, f"園児 {child}"),
         placeholder="園児を選んでください",
         max_selections=20,
     )
-    first = next(iter(ties.values()), "")
+    first = next(iter(relations.values()), "")
     relation = form.field(
         "relation",
         st.text_input,
@@ -127,39 +127,41 @@ def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
         placeholder="母",
         help="選んだ園児から見た続柄です。園児によって違う場合は、変えなければそのまま残ります。",
     ).strip()
-    typed["children"] = [
-        {"id": child, "relation": ties[child] if child in ties and relation == first else relation} for child in chosen
+    values["children"] = [
+        {"id": child, "relation": relations[child] if child in relations and relation == first else relation}
+        for child in chosen
     ]
-    return typed
+    return values
 
 
 def new() -> None:
     @dialogs.dialog("保護者を登録する", width="medium", icon=":material/person_add:")
     def ask() -> None:
-        nursery_id = choices.nursery_to_write_in()
+        nursery_id = choices.select_target_nursery()
         if nursery_id is None:
             st.info("先に保育園を登録してください。", icon=":material/info:")
             return
         st.markdown(small("保護者IDは自動で割り当てられます。番号を指定するときは、ファイルで取り込んでください。"))
         with forms.form(f"parent.new.{nursery_id}", submit="登録する") as form:
-            typed = _fields(form, {"nursery_id": nursery_id})
+            values = _fields(form, {"nursery_id": nursery_id})
         if form.submitted:
-            body = {"nursery_id": nursery_id, **typed}
+            body = {"nursery_id": nursery_id, **values}
             form.send(
-                lambda once: session.api().post(PATH, body, once=once), done=f"{typed['name']}さんを登録しました。"
+                lambda idempotency_key: session.api().post(PATH, body, once=idempotency_key),
+                done=f"{values['name']}さんを登録しました。",
             )
 
     ask()
 
 
-def _in_words(parent: Mapping[str, Any]) -> dict[str, Any]:
-    return {"children": in_words(parent["children"], choices.children(parent["nursery_id"]))}
+def _display_values(parent: Mapping[str, Any]) -> dict[str, Any]:
+    return {"children": children_label(parent["children"], choices.children(parent["nursery_id"]))}
 
 
-def in_words(ties: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> str:
+def children_label(children: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> str:
     """山田太郎（きりん組）・母、…"""
-    named = ((names.get(tie["id"], f"園児 {tie['id']}"), tie["relation"]) for tie in ties)
-    return "、".join(f"{name}・{relation}" if relation else name for name, relation in named)
+    pairs = ((names.get(child["id"], f"園児 {child['id']}"), child["relation"]) for child in children)
+    return "、".join(f"{name}・{relation}" if relation else name for name, relation in pairs)
 
 
 RECORD = editing.Record(
@@ -168,14 +170,14 @@ RECORD = editing.Record(
     labels=LABELS,
     name=lambda parent: f"保護者「{parent['name']}」",
     fields=_fields,
-    in_words=_in_words,
+    in_words=_display_values,
 )
 
 
 def edit(parent: Row) -> None:
-    known = {name: parent[name] for name in ("id", "version", "nursery_id", *MOST)}
-    ties = [{"id": child["id"], "relation": child["relation"]} for child in parent["children"]]
-    RECORD.edit(known | {"children": ties})
+    values = {name: parent[name] for name in ("id", "version", "nursery_id", *MAX_LENGTHS)}
+    relations = [{"id": child["id"], "relation": child["relation"]} for child in parent["children"]]
+    RECORD.edit(values | {"children": relations})
 
 
 def archive(parent: Row) -> None:

@@ -1,4 +1,4 @@
-"""保護者: who may bring and fetch children, and who has no card yet?"""
+"""保護者: who may bring and pick up children, and who has no card yet?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards.entries import card_dialogs, choices, parent_drawer
 from dashboards.entries.parent_drawer import PATH
 from dashboards.entries.words import CARD
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -24,13 +24,13 @@ SORTS = {
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    several = (columns.text("保育園名", "nursery_name", width=120),) if choices.sees_several() else ()
+    nursery_column = (columns.text("保育園名", "nursery_name", width=120),) if choices.has_several_nurseries() else ()
     return (
         columns.text("保護者名", "name", width=124, sort="name"),
         columns.text("ふりがな", "kana", width=112, sort="kana"),
         columns.text("保護者ID", lambda row: str(row["id"]), width=100, alignment="right", sort="id"),
         columns.text("園児", lambda row: "、".join(child["name"] for child in row["children"]), width=156),
-        *several,
+        *nursery_column,
         columns.badge("カード", card_state, CARD, width=104),
         columns.text("電話番号", "phone_number", width=124),
         columns.ago("最後の入退", "last_scanned_at", missing="まだありません"),
@@ -43,39 +43,44 @@ def card_state(row: Row) -> str:
 
 @refreshing
 def headline() -> None:
-    asked = choices.nursery_asked()
+    nursery_id = choices.selected_nursery_id()
     reading = live.block(
-        "entries.parents_headline", "保護者", "/api/entries/people", headline=True, right=_right, nursery_id=asked
+        "entries.parents_headline",
+        "保護者",
+        "/api/entries/people",
+        headline=True,
+        right=_actions,
+        nursery_id=nursery_id,
     )
     if reading is None:
         return
-    people = reading.data
-    if not people["parents"]:
+    counts = reading.data
+    if not counts["parents"]:
         st.markdown("まだ保護者が登録されていません。")
         return
-    said = f"登録されている保護者は{people['parents']:,}人です。"
-    if people["without_card"] == people["parents"]:
-        said += "まだ誰にも保護者カードを発行していません。"
-    elif people["without_card"]:
-        said += f"うち**{people['without_card']:,}人**には、まだ保護者カードを発行していません。"
+    sentence = f"登録されている保護者は{counts['parents']:,}人です。"
+    if counts["without_card"] == counts["parents"]:
+        sentence += "まだ誰にも保護者カードを発行していません。"
+    elif counts["without_card"]:
+        sentence += f"うち**{counts['without_card']:,}人**には、まだ保護者カードを発行していません。"
     else:
-        said += "全員に保護者カードを発行しています。"
-    if people["without_mail"]:
-        said += f"メールアドレスが未登録の保護者は{people['without_mail']:,}人です。"
-    st.markdown(said)
+        sentence += "全員に保護者カードを発行しています。"
+    if counts["without_mail"]:
+        sentence += f"メールアドレスが未登録の保護者は{counts['without_mail']:,}人です。"
+    st.markdown(sentence)
 
 
-def _right() -> None:
-    if may("core:import:create") and may("entries:parent:update"):
+def _actions() -> None:
+    if has_permission("core:import:create") and has_permission("entries:parent:update"):
         link("取り込む", "/imports")
-    if may("entries:card:issue"):
-        dialogs.button("カードをまとめて用意する", card_dialogs.many, key="parents.cards", icon="badge")
-    if may("entries:parent:update"):
+    if has_permission("entries:card:issue"):
+        dialogs.button("カードをまとめて用意する", card_dialogs.open_bulk_dialog, key="parents.cards", icon="badge")
+    if has_permission("entries:parent:update"):
         dialogs.button("保護者を登録する", parent_drawer.new, key="parents.new", icon="person_add", type="primary")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "entries.parents_list",
         "",
@@ -94,13 +99,13 @@ def listed(chosen: filters.Filters) -> None:
     )
 
 
-if choices.some_nursery("保護者"):
+if choices.require_nursery("保護者"):
     headline()
-    listed(
+    show_list(
         filters.bar(
             filters.Text("q", "キーワード", "氏名・ふりがな・保護者ID", 250),
             *choices.nursery_fields(),
-            filters.Choice("class_name", "園児の組", choices.classes(choices.nursery_asked()), width=150),
+            filters.Choice("class_name", "園児の組", choices.classes(choices.selected_nursery_id()), width=150),
             filters.Choice("card", "カード", CARD, width=130),
             filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中", width=150),
         )

@@ -1,11 +1,11 @@
-"""入退登録端末: the columns of the list, a name for one, and its end."""
+"""入退登録端末: the columns of the list, and how a station is renamed and revoked."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboards import session
-from dashboards.entries.words import MOST_SKEW_SECONDS, STATIONS
+from dashboards.entries.words import MAX_SKEW_SECONDS, STATIONS
 from dashboards.ui import columns, confirm, dialogs, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
@@ -26,11 +26,11 @@ def state(row: Row) -> str:
 
 
 def skew(row: Row) -> str:
-    """Its clock against ours; up to two minutes nobody minds."""
+    """The difference between the station's clock and ours. Up to two minutes is normal."""
     seconds = row["skew_seconds"]
     if seconds is None:
         return "–"
-    if abs(seconds) <= MOST_SKEW_SECONDS:
+    if abs(seconds) <= MAX_SKEW_SECONDS:
         return "正常"
     return f"{abs(seconds) // 60:,}分{'進み' if seconds > 0 else '遅れ'}"
 
@@ -65,15 +65,15 @@ def rename(row: Row) -> None:
 
 
 def revoke(row: Row) -> None:
-    waiting = row["queue_depth"] + row["needs_attention"]
-    kept = f"端末に残っている{waiting:,}件の記録は消えず、ログインし直すと送信されます。" if waiting else ""
+    unsent = row["queue_depth"] + row["needs_attention"]
+    unsent_note = f"端末に残っている{unsent:,}件の記録は消えず、ログインし直すと送信されます。" if unsent else ""
     confirm.confirm(
         f"station.revoke.{row['id']}",
         f"{name(row)}を無効化しますか？",
         f"この端末（最後の応答 {times.full(times.parse(row['last_seen_at']))}）はログアウトされ、"
-        f"もう一度ログインするまで記録を送れなくなります。{kept}",
+        f"もう一度ログインするまで記録を送れなくなります。{unsent_note}",
         action="無効化する",
-        do=lambda _, once: session.api().post(f"{PATH}/{row['id']}/revoke", once=once),
+        do=lambda _, idempotency_key: session.api().post(f"{PATH}/{row['id']}/revoke", once=idempotency_key),
         done=f"{name(row)}を無効化しました。",
     )
 

@@ -1,18 +1,18 @@
-"""The words of 入退管理 with their colours and icons, the same on each of its pages."""
+"""The labels of 入退管理 with their colours and icons, the same on each of its pages."""
 
 from __future__ import annotations
 
 from dashboards.ui.status import Status
 
-# The document's arrows (DI-AL-001, FR-AD-003).
+# The arrows of the specification (DI-AL-001, FR-AD-003).
 IN, OUT = Status("↓ 入", "green", "arrow_downward"), Status("↑ 出", "orange", "arrow_upward")
 ENTRY = {"Entry": IN, "Exit": OUT}
-WAYS = {"Entry": "登園", "Exit": "降園"}
-ENTRY_WORDS = {"Entry": "入（登園）", "Exit": "出（降園）"}
+DIRECTION_LABELS = {"Entry": "登園", "Exit": "降園"}
+ENTRY_LABELS = {"Entry": "入（登園）", "Exit": "出（降園）"}
 
 
 def arrow(entry_type: str) -> str:
-    """As Markdown: the arrow with its word on its colour."""
+    """As Markdown: the arrow with its label on its colour."""
     return f":{ENTRY[entry_type].color}-badge[**{ENTRY[entry_type].word}**]"
 
 
@@ -22,16 +22,16 @@ PRESENCE = {
     "late": Status("遅刻", "orange", "schedule"),
     "left_early": Status("早退", "blue", "logout"),
 }
-NOT_SAID = "未入力"
+NOT_ENTERED = "未入力"
 
 MARKS = {
     "offline": Status("オフライン", "gray", "cloud_off"),
     "skew": Status("時計のずれ", "orange", "schedule"),
 }
-# A station's clock that is further off is pointed out, in seconds.
-MOST_SKEW_SECONDS = 120
+# A larger difference of a station's clock, in seconds, is marked.
+MAX_SKEW_SECONDS = 120
 
-ODDITIES = {
+ANOMALIES = {
     "early": Status("いつもより早い", "blue", "schedule"),
     "late": Status("いつもより遅い", "orange", "schedule"),
     "other_person": Status("いつもと違う人", "red", "person_alert"),

@@ -1,4 +1,4 @@
-"""PC or terminal? What a diagnosis means, what is to be done next, and what is said to the merchant on the phone."""
+"""What a diagnosis means: whether the PC or the terminal is the cause, the next step, and what to tell the merchant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dashboards.ui.columns import Row
 
 @dataclass(frozen=True)
 class Advice:
-    """`side` is where the cause is; `ask` is what the merchant is asked to look at, in this order."""
+    """`side` is where the cause is; `ask` is what the merchant is asked to check, in this order."""
 
     tone: Literal["success", "info", "error"]
     side: str
@@ -110,7 +110,7 @@ ADVICE = {
         ),
     ),
 }
-# Where all is heard of and nothing is broken, an open alert says what is the matter.
+# When the terminal is online and works, an open alert names the problem.
 ALERTED = {
     "high_cpu": Advice(
         "error",
@@ -143,18 +143,18 @@ def advice(terminal: Row) -> Advice | None:
     diagnosis = terminal["diagnosis"]
     if not diagnosis:
         return None
-    alert = _alert(terminal)
+    alert = _only_alert(terminal)
     return ALERTED[alert["alert_type"]] if alert else ADVICE.get(diagnosis["finding"], UNKNOWN)
 
 
-def _alert(terminal: Row) -> dict[str, Any] | None:
-    """The oldest alert of a terminal that has no other trouble."""
+def _only_alert(terminal: Row) -> dict[str, Any] | None:
+    """The oldest alert of a terminal without any other problem."""
     if not terminal["diagnosis"] or terminal["diagnosis"]["finding"] != "well":
         return None
     return next((alert for alert in terminal["alerts"] if alert["alert_type"] in ALERTED), None)
 
 
-def place(terminal: Row) -> str:
+def place_text(terminal: Row) -> str:
     return f"{terminal['customer']['company_name']} - {terminal['store_name']}"
 
 
@@ -162,66 +162,69 @@ def is_silent(terminal: Row) -> bool:
     return bool(terminal["diagnosis"]) and terminal["diagnosis"]["finding"] in SILENT
 
 
-def since(terminal: Row) -> str:
-    """Since when it is so: of silence, since the last heartbeat."""
+def since_text(terminal: Row) -> str:
+    """When it began; for silence, the last heartbeat."""
     state = terminal["state"]
     if state["last_heartbeat_at"] is None:
         return ""
     if is_silent(terminal):
-        heard = times.parse(state["last_heartbeat_at"])
-        return f"最終通信は{times.full(heard)}（{times.ago(heard)}）です。"
-    alert = _alert(terminal)
-    began = times.parse(alert["created_at"] if alert else state["since"])
-    return f"{times.full(began)}（{times.ago(began)}）から続いています。"
+        last_heartbeat = times.parse(state["last_heartbeat_at"])
+        return f"最終通信は{times.full(last_heartbeat)}（{times.ago(last_heartbeat)}）です。"
+    alert = _only_alert(terminal)
+    started_at = times.parse(alert["created_at"] if alert else state["since"])
+    return f"{times.full(started_at)}（{times.ago(started_at)}）から続いています。"
 
 
-def neighbours(diagnosis: dict[str, Any]) -> str:
-    """What of the neighbourhood still speaks: it tells the PC from the store and the store from the line."""
-    words = []
-    for where, known in (("同じ店舗", diagnosis["store"]), ("同じ回線のほかの店舗", diagnosis["network"])):
-        others, silent = known["others"], known["silent"]
+def neighbours_text(diagnosis: dict[str, Any]) -> str:
+    """Whether other terminals of the store and the network are online: it separates a PC problem from one of the store
+    or the network."""
+    texts = []
+    for label, counts in (("同じ店舗", diagnosis["store"]), ("同じ回線のほかの店舗", diagnosis["network"])):
+        others, silent = counts["others"], counts["silent"]
         if not others:
             continue
         if not silent:
-            words.append(f"{where}の{others:,}台は通信しています。")
+            texts.append(f"{label}の{others:,}台は通信しています。")
         else:
-            words.append(f"{where}の{others:,}台のうち{silent:,}台が途絶えています。")
-    return "".join(words)
+            texts.append(f"{label}の{others:,}台のうち{silent:,}台が途絶えています。")
+    return "".join(texts)
 
 
-def sentence(terminal: Row) -> str:
-    """The page's answer: what is the matter and where, since when, what to do next."""
-    known = advice(terminal)
-    if known is None:
-        put_away = times.full(times.parse(terminal["archived_at"]))
-        return f"この端末は{put_away}にアーカイブされました。履歴だけを表示しています。"
-    side = "" if known.side in ("異常なし", "設置前", "営業時間外", "不明") else f"原因は{known.side}と考えられます。"
-    near = neighbours(terminal["diagnosis"]) if is_silent(terminal) else ""
-    return f"{known.what}{side}{since(terminal)}{near}{next_step(known)}"
+def status_text(terminal: Row) -> str:
+    """The headline's text: what is wrong and where, since when, and the next step."""
+    advised = advice(terminal)
+    if advised is None:
+        archived_at = times.full(times.parse(terminal["archived_at"]))
+        return f"この端末は{archived_at}にアーカイブされました。履歴だけを表示しています。"
+    side = (
+        "" if advised.side in ("異常なし", "設置前", "営業時間外", "不明") else f"原因は{advised.side}と考えられます。"
+    )
+    others_text = neighbours_text(terminal["diagnosis"]) if is_silent(terminal) else ""
+    return f"{advised.what}{side}{since_text(terminal)}{others_text}{next_step_text(advised)}"
 
 
-def next_step(known: Advice) -> str:
-    return f"次の対応: {known.next_step}" if known.next_step else "対応は必要ありません。"
+def next_step_text(advised: Advice) -> str:
+    return f"次の対応: {advised.next_step}" if advised.next_step else "対応は必要ありません。"
 
 
-def for_the_merchant(terminal: Row) -> str:
-    """To be read out or pasted into a mail."""
-    known = advice(terminal)
-    if known is None:
+def merchant_text(terminal: Row) -> str:
+    """A text to read out or to paste into a mail."""
+    advised = advice(terminal)
+    if advised is None:
         return ""
     state = terminal["state"]
-    heard = state["last_heartbeat_at"]
+    last_heartbeat_at = state["last_heartbeat_at"]
     lines = [
         f"{terminal['customer']['company_name']} {terminal['customer']['contact_person']} 様",
         "",
         f"{terminal['store_name']}のTC-200（シリアル番号 {terminal['serial_number']}）について、ご連絡いたします。",
-        f"状況: {known.what}",
+        f"状況: {advised.what}",
     ]
     if state["error"]:
         lines.append(f"エラー内容: {state['error']}")
-    if heard:
-        lines.append(f"最後に通信できた日時: {times.full(times.parse(heard))}")
-    if known.ask:
+    if last_heartbeat_at:
+        lines.append(f"最後に通信できた日時: {times.full(times.parse(last_heartbeat_at))}")
+    if advised.ask:
         lines += ["", "お手数ですが、次の点をお願いいたします。"]
-        lines += [f"{number}. {one}" for number, one in enumerate(known.ask, 1)]
+        lines += [f"{number}. {request}" for number, request in enumerate(advised.ask, 1)]
     return "\n".join(lines)

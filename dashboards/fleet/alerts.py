@@ -1,4 +1,4 @@
-"""アラート一覧: what has to be done next, and how many minutes are left for it?"""
+"""アラート一覧: the open incidents, the next step of each, and the time left for it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.choices import customers, responders
-from dashboards.fleet.incident_drawer import PATH, drawer, open_asked
+from dashboards.fleet.incident_drawer import PATH, drawer, open_requested
 from dashboards.fleet.incident_words import (
     IMPACT_HELP,
     IMPACTS,
     INCIDENT_STATES,
-    impact_of,
-    in_all,
-    next_step,
-    standstill,
-    state_of,
-    where,
+    alert_count_text,
+    impact_key,
+    next_step_text,
+    place_text,
+    state_key,
+    stopped_text,
 )
 from dashboards.fleet.words import ALERT
 from dashboards.ui import columns, figures, filters, live, tables, times
@@ -35,24 +35,24 @@ SORTS = {
 }
 
 
-def left(incident: Row) -> str:
-    """The minutes left for the next step, or by how many it is late."""
+def remaining_text(incident: Row) -> str:
+    """The time left for the next step, or by how much it is late."""
     if incident["resolved_at"]:
         return "–"
     if incident["due_at"] is None:
         return "手順は完了"
-    span = times.parse(incident["due_at"]) - times.now()
-    return f"あと{times.duration(span)}" if span > timedelta() else f"{times.duration(-span)}超過"
+    remaining = times.parse(incident["due_at"]) - times.now()
+    return f"あと{times.duration(remaining)}" if remaining > timedelta() else f"{times.duration(-remaining)}超過"
 
 
 COLUMNS = (
-    columns.text("対象", where, width=196),
+    columns.text("対象", place_text, width=196),
     columns.badge("種別", "alert_type", ALERT, width=120),
-    columns.badge("状況", state_of, INCIDENT_STATES, width=100),
-    columns.text("次の手順", next_step, width=96),
-    columns.text("残り時間", left, width=92, sort="due_at"),
-    columns.badge("影響", impact_of, IMPACTS, width=64, help=IMPACT_HELP, sort="impact"),
-    columns.text("停止", standstill, width=76),
+    columns.badge("状況", state_key, INCIDENT_STATES, width=100),
+    columns.text("次の手順", next_step_text, width=96),
+    columns.text("残り時間", remaining_text, width=92, sort="due_at"),
+    columns.badge("影響", impact_key, IMPACTS, width=64, help=IMPACT_HELP, sort="impact"),
+    columns.text("停止", stopped_text, width=76),
     columns.text("担当", lambda row: row["assignee"]["name"] if row["assignee"] else "未割り当て", width=96),
     columns.ago("発生", "opened_at", sort="opened_at"),
 )
@@ -91,14 +91,14 @@ def state_sentence(counts: dict[str, Any]) -> None:
         st.success("現在、対応が必要なアラートはありません。", icon=":material/check_circle:")
         return
     parts = [
-        words
-        for count, words in (
+        text
+        for count, text in (
             (counts["overdue"], f"期限を過ぎたものが{counts['overdue']:,}件"),
             (counts["unacknowledged"], f"まだ誰も確認していないものが{counts['unacknowledged']:,}件"),
         )
         if count
     ]
-    sentence = f"未解決のアラートが{in_all(counts['alerts'], counts['open'])}あります。"
+    sentence = f"未解決のアラートが{alert_count_text(counts['alerts'], counts['open'])}あります。"
     if parts:
         st.error(f"{sentence}{'、'.join(parts)}です。", icon=":material/notifications_active:")
     else:
@@ -106,7 +106,7 @@ def state_sentence(counts: dict[str, Any]) -> None:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def draw_list(chosen: filters.Filters) -> None:
     tables.table(
         "fleet.incidents_list",
         "",
@@ -122,7 +122,7 @@ def listed(chosen: filters.Filters) -> None:
 
 
 headline()
-listed(
+draw_list(
     filters.bar(
         filters.Text("q", "キーワード", "シリアル番号・設置店舗名"),
         filters.Choice("alert_type", "種別", ALERT),
@@ -133,4 +133,4 @@ listed(
         ],
     )
 )
-open_asked()
+open_requested()

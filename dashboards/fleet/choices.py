@@ -1,51 +1,51 @@
-"""What can be chosen in the fleet's filters and forms, kept in the session for a minute."""
+"""Options of the fleet's filters and forms, cached in the session for a minute."""
 
 from __future__ import annotations
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS
-from dashboards.session import may
-from dashboards.ui.kept import kept
+from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.session import has_permission
+from dashboards.ui.cache import load_cached
 
 
 def customers() -> dict[int, str]:
     """Id → company name."""
-    if not may("fleet:customer:read"):
+    if not has_permission("fleet:customer:read"):
         return {}
 
-    def ask() -> dict[int, str]:
-        offered = session.api(patience=PATIENCE_SECONDS).get("/api/fleet/customers/choices")
-        return {customer["id"]: customer["company_name"] for customer in offered}
+    def fetch() -> dict[int, str]:
+        rows = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/fleet/customers/choices")
+        return {customer["id"]: customer["company_name"] for customer in rows}
 
-    return kept("fleet.customers", ask)
+    return load_cached("fleet.customers", fetch)
 
 
 def responders() -> dict[str, str]:
-    """User id as text → name: who an incident can be given to."""
+    """User id as text → name: the users to whom an incident can be assigned."""
 
-    def ask() -> dict[str, str]:
-        people = session.api(patience=PATIENCE_SECONDS).get("/api/fleet/incidents/responders")
-        return {str(person["id"]): person["name"] for person in people}
+    def fetch() -> dict[str, str]:
+        users = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/fleet/incidents/responders")
+        return {str(user["id"]): user["name"] for user in users}
 
-    return kept("fleet.responders", ask)
+    return load_cached("fleet.responders", fetch)
 
 
-def _of_terminals() -> dict[str, dict[str, str]]:
-    """`tags` and `firmware_versions`: value → the value and how many terminals have it."""
+def _terminal_choices() -> dict[str, dict[str, str]]:
+    """`tags` and `firmware_versions`: value → the value with its number of terminals."""
 
-    def ask() -> dict[str, dict[str, str]]:
-        found = session.api(patience=PATIENCE_SECONDS).get("/api/fleet/terminals/choices")
+    def fetch() -> dict[str, dict[str, str]]:
+        choices = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/fleet/terminals/choices")
         return {
-            name: {one["value"]: f"{one['value']}（{one['terminals']:,}台）" for one in offered}
-            for name, offered in found.items()
+            name: {choice["value"]: f"{choice['value']}（{choice['terminals']:,}台）" for choice in options}
+            for name, options in choices.items()
         }
 
-    return kept("fleet.terminals", ask)
+    return load_cached("fleet.terminals", fetch)
 
 
 def tags() -> dict[str, str]:
-    return _of_terminals().get("tags", {})
+    return _terminal_choices().get("tags", {})
 
 
 def firmware_versions() -> dict[str, str]:
-    return _of_terminals().get("firmware_versions", {})
+    return _terminal_choices().get("firmware_versions", {})

@@ -1,4 +1,4 @@
-"""One customer beside the list: facts, stores, open alerts; and what an administrator does with the record."""
+"""A customer next to the list: facts, stores, open alerts; and the actions on the record."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.fleet import customer_hours
-from dashboards.fleet.report_words import month_words
+from dashboards.fleet.report_words import month_text
 from dashboards.fleet.words import ALERT, CONTRACT, TERMINAL
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, editing, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -29,7 +29,7 @@ LABELS = {
     "contact_phone": "電話番号",
     "contract_type": "契約種別",
 }
-MOST = {"company_name": 100, "contact_person": 50, "contact_email": 254, "contact_phone": 20}
+MAX_LENGTHS = {"company_name": 100, "contact_person": 50, "contact_email": 254, "contact_phone": 20}
 HINTS = {
     "company_name": "ABC商事",
     "contact_person": "山田 太郎",
@@ -46,7 +46,7 @@ def drawer(row: Row) -> None:
         except ApiProblem as problem:
             feedback.failed(problem, key="customer.drawer")
             return
-        st.markdown(f"**{plain(_state(customer))}**")
+        st.markdown(f"**{plain(_status_text(customer))}**")
         _buttons(customer)
         _facts(customer)
         customer_hours.show(customer)
@@ -56,23 +56,23 @@ def drawer(row: Row) -> None:
     show()
 
 
-def _state(customer: Row) -> str:
+def _status_text(customer: Row) -> str:
     counts = customer["terminals"]
     if customer["archived_at"]:
         return f"{times.full(times.parse(customer['archived_at']))}にアーカイブされました。"
     if not counts["total"]:
         return "使用中の端末はありません。"
-    wrong = [f"{TERMINAL[code].word} {counts[code]:,}台" for code in ("offline", "error") if counts[code]]
-    if not wrong:
+    problems = [f"{TERMINAL[code].word} {counts[code]:,}台" for code in ("offline", "error") if counts[code]]
+    if not problems:
         return f"使用中の端末{counts['total']:,}台に異常はありません。"
-    return f"使用中の端末{counts['total']:,}台のうち、{'、'.join(wrong)}です。"
+    return f"使用中の端末{counts['total']:,}台のうち、{'、'.join(problems)}です。"
 
 
 def _buttons(customer: Row) -> None:
     with st.container(horizontal=True):
         query = urlencode({"customer_id": customer["company_name"]})
         link("端末一覧を開く", f"/terminals?{query}", primary=True)
-        if not may("fleet:customer:update"):
+        if not has_permission("fleet:customer:update"):
             return
         if customer["archived_at"]:
             dialogs.button("元に戻す", restore, customer, key="customer.restore", icon="unarchive")
@@ -92,7 +92,7 @@ def _facts(customer: Row) -> None:
             "店舗数": f"{customer['store_count']:,}店舗",
             "アーカイブ済みの端末": f"{customer['archived_terminals']:,}台",
             "最新の月次報告書": report
-            and f"{month_words(report['month'][:7])}（{'送信済み' if report['sent_at'] else '未送信'}）",
+            and f"{month_text(report['month'][:7])}（{'送信済み' if report['sent_at'] else '未送信'}）",
             "登録日": times.full(times.parse(customer["created_at"])),
         }
     )
@@ -105,9 +105,9 @@ def _alerts(customer: Row) -> None:
         return
     with st.container(border=True, gap="small", key="customer.alerts"):
         for incident in customer["open_incidents"]:
-            kind, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
-            words = small(plain(f"{times.full(since)}（{times.ago(since)}）"))
-            st.markdown(f"{kind.badge()} {incident['members_open']:,}台が復旧待ち　{words}")
+            status, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
+            since_text = small(plain(f"{times.full(since)}（{times.ago(since)}）"))
+            st.markdown(f"{status.badge()} {incident['members_open']:,}台が復旧待ち　{since_text}")
         query = urlencode({"customer_id": customer["company_name"]})
         link("アラート一覧で対応する", f"/alerts?{query}")
 
@@ -120,26 +120,26 @@ def _stores(customer: Row) -> None:
     with st.container(border=True, gap="small", key="customer.stores"):
         for store in customer["stores"][:STORES_SHOWN]:
             counts = store["terminals"]
-            wrong = counts["offline"] + counts["error"]
-            mark = ":red[:material/error:]" if wrong else ":green[:material/check_circle:]"
-            said = f"{counts['online']:,} / {counts['total']:,}台がオンライン"
-            st.markdown(f"{mark} **{plain(store['store'])}**　{small(said)}")
+            problem_count = counts["offline"] + counts["error"]
+            icon = ":red[:material/error:]" if problem_count else ":green[:material/check_circle:]"
+            online_text = f"{counts['online']:,} / {counts['total']:,}台がオンライン"
+            st.markdown(f"{icon} **{plain(store['store'])}**　{small(online_text)}")
         if customer["store_count"] > STORES_SHOWN:
             st.markdown(small(f"ほか{customer['store_count'] - STORES_SHOWN:,}店舗"))
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(form: forms.Form, values: Mapping[str, Any]) -> dict[str, Any]:
     typed = {
         name: form.field(
             name,
             st.text_input,
             LABELS[name],
             required=True,
-            value=known.get(name, ""),
-            max_chars=MOST[name],
+            value=values.get(name, ""),
+            max_chars=MAX_LENGTHS[name],
             placeholder=HINTS[name],
         ).strip()
-        for name in MOST
+        for name in MAX_LENGTHS
     }
     kinds = [*CONTRACT]
     typed["contract_type"] = form.field(
@@ -147,15 +147,15 @@ def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
         st.selectbox,
         LABELS["contract_type"],
         options=kinds,
-        index=kinds.index(known.get("contract_type", kinds[0])),
+        index=kinds.index(values.get("contract_type", kinds[0])),
         format_func=lambda kind: CONTRACT[kind],
     )
     return typed
 
 
-def new() -> None:
+def register() -> None:
     @dialogs.dialog("顧客を登録する", width="medium", icon=":material/add_business:")
-    def ask() -> None:
+    def show_form() -> None:
         with forms.form("customer.new", submit="登録する") as form:
             typed = _fields(form, {})
         if form.submitted:
@@ -164,7 +164,7 @@ def new() -> None:
                 done=f"{typed['company_name']}を登録しました。",
             )
 
-    ask()
+    show_form()
 
 
 RECORD = editing.Record(

@@ -1,4 +1,4 @@
-"""Whether opening hours are learned from a customer's terminals: one line beside its facts, and the switch."""
+"""Whether opening hours are learned from a customer's terminals: one line below its facts, and the switch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, feedback
 from dashboards.ui.columns import Row
 
@@ -15,17 +15,17 @@ PATH = "/api/fleet/customers"
 
 def show(customer: Row) -> None:
     try:
-        known = session.api().get(f"{PATH}/{customer['id']}/hours")
+        setting = session.api().get(f"{PATH}/{customer['id']}/hours")
     except ApiProblem as problem:
         feedback.failed(problem, key="customer.hours")
         return
-    is_on = known["learned_hours"]
-    if not known["setting"]:
-        said = "このシステムでは使われていません"
+    is_on = setting["learned_hours"]
+    if not setting["setting"]:
+        text = "このシステムでは使われていません"
     else:
-        said = "営業時間外は、次の開店までアラートを通知しません" if is_on else "時刻を問わずアラートを通知します"
-    details.facts({"営業時間の学習": said})
-    if known["setting"] and customer["archived_at"] is None and may("fleet:customer:update"):
+        text = "営業時間外は、次の開店までアラートを通知しません" if is_on else "時刻を問わずアラートを通知します"
+    details.facts({"営業時間の学習": text})
+    if setting["setting"] and customer["archived_at"] is None and has_permission("fleet:customer:update"):
         st.button(
             "営業時間を学習しない" if is_on else "営業時間を学習する",
             key="customer.hours.switch",

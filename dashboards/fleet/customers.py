@@ -1,4 +1,4 @@
-"""顧客一覧: who are our customers, and whose terminals need help?"""
+"""顧客一覧: all customers, those with terminal problems first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards.fleet import customer_drawer
 from dashboards.fleet.customer_drawer import PATH
 from dashboards.fleet.words import CONTRACT
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -42,7 +42,7 @@ COLUMNS = (
 @refreshing
 def headline() -> None:
     reading = live.block(
-        "fleet.customers_headline", "顧客一覧", PATH, headline=True, right=_right, sort="-trouble", limit=1
+        "fleet.customers_headline", "顧客一覧", PATH, headline=True, right=_title_buttons, sort="-trouble", limit=1
     )
     if reading is None:
         return
@@ -50,10 +50,10 @@ def headline() -> None:
     if not total:
         st.markdown("まだ顧客が登録されていません。")
         return
-    st.markdown(f"登録されている顧客は{total:,}社です。{_worst(items[0])}")
+    st.markdown(f"登録されている顧客は{total:,}社です。{_worst_text(items[0])}")
 
 
-def _worst(customer: Row) -> str:
+def _worst_text(customer: Row) -> str:
     counts = customer["terminals"]
     if not counts["offline"] + counts["error"]:
         return "端末に異常のある顧客はありません。"
@@ -63,15 +63,15 @@ def _worst(customer: Row) -> str:
     )
 
 
-def _right() -> None:
-    if may("core:import:create"):
+def _title_buttons() -> None:
+    if has_permission("core:import:create"):
         link("取り込む", "/imports")
-    if may("fleet:customer:create"):
-        dialogs.button("顧客を登録する", customer_drawer.new, key="customers.new", icon="add", type="primary")
+    if has_permission("fleet:customer:create"):
+        dialogs.button("顧客を登録する", customer_drawer.register, key="customers.new", icon="add", type="primary")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def draw_list(chosen: filters.Filters) -> None:
     tables.table(
         "fleet.customers_list",
         "",
@@ -89,7 +89,7 @@ def listed(chosen: filters.Filters) -> None:
 
 
 headline()
-listed(
+draw_list(
     filters.bar(
         filters.Text("q", "キーワード", "会社名・担当者"),
         filters.Choice("contract_type", "契約種別", CONTRACT),

@@ -1,4 +1,4 @@
-"""ダッシュボード: is anything wrong in the fleet right now, and where? Every block refreshes itself, one call each."""
+"""ダッシュボード: what is wrong in the fleet now, and where. Every block refreshes itself with one call."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.customer_drawer import PATH, drawer
-from dashboards.fleet.incident_drawer import address
-from dashboards.fleet.incident_words import in_all, where
+from dashboards.fleet.incident_drawer import incident_url
+from dashboards.fleet.incident_words import alert_count_text, place_text
 from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
 from dashboards.fleet.words import ALERT, TERMINAL
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, feedback, figures, live, tables, targets, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
@@ -39,7 +39,7 @@ CUSTOMERS = (
 
 
 @refreshing
-def overview() -> None:
+def draw_overview() -> None:
     reading = live.block("fleet.summary", "ダッシュボード", "/api/fleet/summary", headline=True)
     if reading is None:
         return
@@ -49,43 +49,43 @@ def overview() -> None:
 
 
 def state_sentence(summary: dict[str, Any]) -> None:
-    terminals, alerts = summary["terminals"], summary["open_alerts"]
-    if alerts:
+    counts, alert_count = summary["terminals"], summary["open_alerts"]
+    if alert_count:
         oldest = summary["oldest_open_alert_at"]
         since = f"最も古いものは{times.ago(times.parse(oldest))}です。" if oldest else ""
-        counted = in_all(alerts, summary["open_incidents"])
-        sentence = f"現在、対応が必要なアラートが{counted}あります。{since}"
+        alerts_text = alert_count_text(alert_count, summary["open_incidents"])
+        sentence = f"現在、対応が必要なアラートが{alerts_text}あります。{since}"
         st.error(sentence, icon=":material/notifications_active:")
-    elif not terminals["total"]:
+    elif not counts["total"]:
         st.info(f"{NO_TERMINALS}。{ENROL_FIRST}", icon=":material/info:")
     else:
-        online = terminals["online"] == terminals["total"]
-        which = f"全{terminals['total']:,}台がオンラインです" if online else breakdown(terminals)
-        st.success(f"現在、対応が必要なアラートはありません。{which}。", icon=":material/check_circle:")
+        online = counts["online"] == counts["total"]
+        online_text = f"全{counts['total']:,}台がオンラインです" if online else breakdown(counts)
+        st.success(f"現在、対応が必要なアラートはありません。{online_text}。", icon=":material/check_circle:")
 
 
-def breakdown(terminals: dict[str, int]) -> str:
-    return "、".join(f"{kind.word} {terminals[code]:,}台" for code, kind in TERMINAL.items() if terminals[code])
+def breakdown(counts: dict[str, int]) -> str:
+    return "、".join(f"{status.word} {counts[code]:,}台" for code, status in TERMINAL.items() if counts[code])
 
 
-def key_figures(reading: live.Reading) -> None:
+def key_figures(reading: live.Snapshot) -> None:
     names = ("terminals", "open_alerts", "open_incidents", "oldest_open_alert_at")
-    terminals, alerts, incidents, oldest = (reading.data[name] for name in names)
+    counts, alert_count, incident_count, oldest = (reading.data[name] for name in names)
     faded = reading.problem is not None
-    total, online = terminals["total"], terminals["online"]
+    total, online = counts["total"], counts["online"]
     rate = online / total if total else None
     figures.row(
         [
-            Figure("総端末数", f"{total:,}台", f"うちメンテナンス中 {terminals['maintenance']:,}台"),
+            Figure("総端末数", f"{total:,}台", f"うちメンテナンス中 {counts['maintenance']:,}台"),
             Figure(
                 "オンライン",
                 f"{online:,}台",
-                f"オフライン {terminals['offline']:,}台・エラー {terminals['error']:,}台",
+                f"オフライン {counts['offline']:,}台・エラー {counts['error']:,}台",
             ),
             Figure(
                 "アラート",
-                f"{alerts:,}件",
-                f"障害 {incidents:,}件・最も古いもの {times.ago(times.parse(oldest))}"
+                f"{alert_count:,}件",
+                f"障害 {incident_count:,}件・最も古いもの {times.ago(times.parse(oldest))}"
                 if oldest
                 else "対応待ちはありません",
                 help="未解決のアラートの件数です。同じ店舗・顧客・回線で同時に起きたアラートは1件の障害にまとめ、"
@@ -107,7 +107,7 @@ def key_figures(reading: live.Reading) -> None:
 
 
 @refreshing
-def alerts() -> None:
+def draw_alerts() -> None:
     reading = live.block("fleet.incidents", "重要アラート", "/api/fleet/incidents", limit=ALERTS_SHOWN)
     if reading is None:
         return
@@ -124,16 +124,20 @@ def alerts() -> None:
 
 
 def incident_lines(incident: dict[str, Any]) -> str:
-    """ABC商事 - 新宿店: オフライン (10分前), and below it which terminal, since when and what it said."""
-    kind, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
-    more = plain(f"{times.full(since)}　{incident['serial_number']}　{incident['message']}")
+    """ABC商事 - 新宿店: オフライン (10分前), and below it the terminal, the time and the message."""
+    status, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
+    facts = plain(f"{times.full(since)}　{incident['serial_number']}　{incident['message']}")
     due = targets.countdown(times.parse(incident["due_at"]), incident["response"]) if incident["due_at"] else ""
-    target = f"/terminal?id={incident['terminal_id']}" if incident["scope"] == "terminal" else address(incident["id"])
-    return f"**[{plain(where(incident))}]({target})**: {kind.badge()} ({times.ago(since)}) {due}  \n{small(more)}"
+    target = (
+        f"/terminal?id={incident['terminal_id']}" if incident["scope"] == "terminal" else incident_url(incident["id"])
+    )
+    return (
+        f"**[{plain(place_text(incident))}]({target})**: {status.badge()} ({times.ago(since)}) {due}  \n{small(facts)}"
+    )
 
 
 @refreshing
-def customers() -> None:
+def draw_customers() -> None:
     tables.table(
         "fleet.customers",
         "顧客別状況",
@@ -147,16 +151,16 @@ def customers() -> None:
 
 
 @refreshing
-def terminals() -> None:
+def draw_terminals() -> None:
     terminals_table("fleet.terminals", "端末の状態")
 
 
-overview()
+draw_overview()
 left, right = st.columns([1, 1.15], gap="medium")
 with left:
-    if may("fleet:incident:read"):
-        alerts()
+    if has_permission("fleet:incident:read"):
+        draw_alerts()
 with right:
-    if may("fleet:customer:read"):
-        customers()
-terminals()
+    if has_permission("fleet:customer:read"):
+        draw_customers()
+draw_terminals()

@@ -1,4 +1,4 @@
-"""An enrolment code, shown once: the code itself and what is typed with it at the store PC."""
+"""An enrolment code, shown once, with the command to run on the store PC."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ WINDOWS = 'powershell -ExecutionPolicy Bypass -File "C:\\Program Files\\Genba\\a
 LINUX = "cd /opt/genba && runuser -u genba-agent -- .venv/bin/python -m agent enrol --config /etc/genba-agent.toml"
 
 
-def shown_once(title: str, explained: str, code: str) -> None:
-    """A dialog; `explained` says which store PCs the code is for, and until when."""
+def show_code_once(title: str, explained: str, code: str) -> None:
+    """A dialog; `explained` says for which store PCs the code is valid, and until when."""
 
     @dialogs.dialog(title, width="large", icon=":material/key:")
     def show() -> None:

@@ -1,4 +1,4 @@
-"""登録コード: which codes still enrol an agent, and how do I issue or revoke one?"""
+"""登録コード: the codes that still enrol an agent; issuing and revoking codes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dashboards import session
 from dashboards.fleet import enrolment
 from dashboards.fleet.choices import customers
 from dashboards.fleet.words import CODES
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, forms, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 
 PATH = "/api/fleet/enrolment-codes"
-NEWEST = 100
+MAX_ROWS = 100
 HOURS = {24: "24時間", 72: "3日間", 168: "7日間", 720: "30日間", 2160: "90日間"}
 COLUMNS = (
     columns.text("対象", lambda code: code["customer_name"] or "登録済みのすべての端末", width=220),
@@ -30,44 +30,44 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block("fleet.codes_headline", "登録コード", PATH, headline=True, right=_issue_button, limit=NEWEST)
+    reading = live.block("fleet.codes_headline", "登録コード", PATH, headline=True, right=_issue_button, limit=MAX_ROWS)
     if reading is None:
         return
     valid = [code for code in reading.data["items"] if code["state"] == "valid"]
     if not valid:
         st.markdown("使える登録コードはありません。店舗PCを新しく登録するときに発行してください。")
         return
-    left = sum(code["maximum_uses"] - code["uses"] for code in valid)
-    soonest = min(times.parse(code["expires_at"]) for code in valid)
+    remaining = sum(code["maximum_uses"] - code["uses"] for code in valid)
+    first_expiry = min(times.parse(code["expires_at"]) for code in valid)
     st.markdown(
-        f"使える登録コードは{len(valid):,}件で、あと{left:,}台を登録できます。"
-        f"最も早い有効期限は{times.full(soonest)}です。"
+        f"使える登録コードは{len(valid):,}件で、あと{remaining:,}台を登録できます。"
+        f"最も早い有効期限は{times.full(first_expiry)}です。"
     )
 
 
 def _issue_button() -> None:
-    if may("fleet:enrolment:create"):
+    if has_permission("fleet:enrolment:create"):
         dialogs.button("登録コードを発行する", issue, key="enrolments.issue", icon="key", type="primary")
 
 
 @refreshing
-def listed() -> None:
+def draw_list() -> None:
     tables.table(
         "fleet.codes",
         "",
         PATH,
         COLUMNS,
-        actions={"失効させる": revoke} if may("fleet:enrolment:revoke") else None,
+        actions={"失効させる": revoke} if has_permission("fleet:enrolment:revoke") else None,
         empty=tables.Empty("まだ登録コードはありません", "「登録コードを発行する」から発行してください。"),
     )
 
 
 def issue() -> None:
-    """The code is in the answer alone, and shown once."""
-    offered = customers()
+    """The code is only in this answer, and shown once."""
+    customer_names = customers()
 
     @dialogs.dialog("登録コードを発行する", width="medium", icon=":material/key:")
-    def ask() -> None:
+    def show_form() -> None:
         st.markdown(
             "顧客を選ぶと、その顧客の端末を新規も含めて登録できます。選ばない場合は、登録済みの端末だけを登録できます。"
         )
@@ -76,9 +76,9 @@ def issue() -> None:
                 "customer_id",
                 st.selectbox,
                 "顧客",
-                options=[*offered],
+                options=[*customer_names],
                 index=None,
-                format_func=lambda number: offered[number],
+                format_func=lambda option: customer_names[option],
                 placeholder="登録済みのすべての端末",
             )
             uses = form.field(
@@ -94,30 +94,33 @@ def issue() -> None:
             )
         if form.submitted:
             body = {"customer_id": customer_id, "maximum_uses": uses, "valid_hours": hours}
-            form.send(lambda once: _issued(body, offered.get(customer_id), once), done="登録コードを発行しました。")
+            form.send(
+                lambda once: _issue_and_show(body, customer_names.get(customer_id), once),
+                done="登録コードを発行しました。",
+            )
 
-    ask()
+    show_form()
 
 
-def _issued(body: dict[str, Any], customer: str | None, once: str) -> None:
-    made = session.api().post(PATH, body, once=once)
-    until = times.full(times.parse(made["expires_at"]))
-    whom = f"{customer}の端末" if customer else "登録済みの端末"
+def _issue_and_show(body: dict[str, Any], customer: str | None, once: str) -> None:
+    created = session.api().post(PATH, body, once=once)
+    until = times.full(times.parse(created["expires_at"]))
+    target = f"{customer}の端末" if customer else "登録済みの端末"
     dialogs.open(
-        enrolment.shown_once,
+        enrolment.show_code_once,
         "発行した登録コード",
-        f"{whom}を{made['maximum_uses']:,}台まで、{until}まで登録できます。"
+        f"{target}を{created['maximum_uses']:,}台まで、{until}まで登録できます。"
         "店舗PCにエージェントを導入し、次のどちらかのコマンドを実行してください。",
-        made["code"],
+        created["code"],
     )
 
 
 def revoke(code: Row) -> None:
-    whom = code["customer_name"] or "登録済みのすべての端末"
-    issued = times.full(times.parse(code["created_at"]))
+    target = code["customer_name"] or "登録済みのすべての端末"
+    issued_at = times.full(times.parse(code["created_at"]))
     confirm.confirm(
         f"enrolments.revoke.{code['id']}",
-        f"{issued}に発行した登録コード（{whom}）を失効させますか？",
+        f"{issued_at}に発行した登録コード（{target}）を失効させますか？",
         "このコードではすぐに登録できなくなります。登録済みの店舗PCはそのまま使えます。元には戻せません。",
         action="失効させる",
         do=lambda _, _once: session.api().delete(f"{PATH}/{code['id']}"),
@@ -126,4 +129,4 @@ def revoke(code: Row) -> None:
 
 
 headline()
-listed()
+draw_list()

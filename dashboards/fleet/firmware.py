@@ -1,4 +1,4 @@
-"""ファームウェア管理: which firmware is on its way to the terminals, how far is it, and does anything stand still?"""
+"""ファームウェア管理: the roll-outs, their progress, and those that are paused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboards import session
 from dashboards.fleet.firmware_forms import new_firmware, new_rollout
 from dashboards.fleet.rollout_drawer import drawer
 from dashboards.fleet.words import ROLLOUT
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, figures, live, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
@@ -21,7 +21,7 @@ ROLLOUTS, FIRMWARES = "/api/fleet/rollouts", "/api/fleet/firmwares"
 IN_USE = {"open": Status("配信できます", "green", "check_circle"), "withdrawn": Status("取り下げ", "gray", "block")}
 
 
-def progress(rollout: Row) -> str:
+def progress_text(rollout: Row) -> str:
     """第2段階 / 3（25%）"""
     if rollout["state"] == "draft":
         return "開始前"
@@ -29,7 +29,7 @@ def progress(rollout: Row) -> str:
     return f"第{wave + 1}段階 / {len(waves)}（{waves[wave]}%）"
 
 
-def _share(rollout: Row) -> float:
+def _success_percent(rollout: Row) -> float:
     counts = rollout["counts"]
     return 100 * counts["succeeded"] // counts["total"] if counts["total"] else 0
 
@@ -38,8 +38,8 @@ COLUMNS = (
     columns.text("名前", "name", width=184),
     columns.badge("状態", "state", ROLLOUT, width=116),
     columns.text("バージョン", "firmware_version", width=88),
-    columns.text("進み具合", progress, width=150),
-    columns.percent("成功率", _share, width=64),
+    columns.text("進み具合", progress_text, width=150),
+    columns.percent("成功率", _success_percent, width=64),
     columns.number("対象（台）", lambda row: row["counts"]["total"], width=80),
     columns.number("成功", lambda row: row["counts"]["succeeded"], width=56),
     columns.number("失敗", lambda row: row["counts"]["failed"], width=56),
@@ -60,7 +60,7 @@ IMAGE_COLUMNS = (
 @refreshing
 def headline() -> None:
     reading = live.block(
-        "fleet.rollout_overview", "ファームウェア管理", f"{ROLLOUTS}/overview", headline=True, right=_create
+        "fleet.rollout_overview", "ファームウェア管理", f"{ROLLOUTS}/overview", headline=True, right=_create_button
     )
     if reading is None:
         return
@@ -78,8 +78,8 @@ def headline() -> None:
     )
 
 
-def _create() -> None:
-    if may("fleet:rollout:create"):
+def _create_button() -> None:
+    if has_permission("fleet:rollout:create"):
         dialogs.button("配信を作成する", new_rollout, key="firmware.new_rollout", icon="add", type="primary")
 
 
@@ -103,7 +103,7 @@ def _state_sentence(counts: dict[str, Any]) -> None:
 
 
 @refreshing
-def rollouts() -> None:
+def draw_rollouts() -> None:
     tables.table(
         "fleet.rollouts",
         "",
@@ -117,22 +117,22 @@ def rollouts() -> None:
 
 
 @refreshing
-def images() -> None:
+def draw_images() -> None:
     tables.table(
         "fleet.firmwares",
         "ファームウェア",
         FIRMWARES,
         IMAGE_COLUMNS,
-        actions={"取り下げる": withdraw} if may("fleet:firmware:withdraw") else None,
-        right=_register,
+        actions={"取り下げる": withdraw} if has_permission("fleet:firmware:withdraw") else None,
+        right=_register_button,
         empty=tables.Empty(
             "まだ登録されていません", "「ファームウェアを登録する」から、署名とともに登録してください。"
         ),
     )
 
 
-def _register() -> None:
-    if may("fleet:firmware:create"):
+def _register_button() -> None:
+    if has_permission("fleet:firmware:create"):
         dialogs.button("ファームウェアを登録する", new_firmware, key="firmware.new", icon="upload")
 
 
@@ -149,5 +149,5 @@ def withdraw(row: Row) -> None:
 
 
 headline()
-rollouts()
-images()
+draw_rollouts()
+draw_images()

@@ -1,4 +1,4 @@
-"""What is typed in for firmware: a new image with its signature, and a new roll-out with its targets and limits."""
+"""Forms for a new firmware image with its signature, and for a new roll-out with its targets and limits."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.fleet.choices import customers
-from dashboards.fleet.rollout_drawer import PATH, in_words
+from dashboards.fleet.rollout_drawer import PATH, preview_text
 from dashboards.ui import dialogs, feedback, files, forms
 from dashboards.ui.text import small
 
 IMAGES = {".bin": "ファームウェア", ".img": "ファームウェア", ".fw": "ファームウェア"}
 MAX_BYTES = 64 * 1024 * 1024
 WAVES = "5, 25, 100"
-# Chosen from a list: the time field of Streamlit asks for 月 where it means minutes.
+# A select box, because Streamlit's time field shows 月 for minutes.
 HALF_HOURS = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 30)]
 
 
 def new_firmware() -> None:
     @dialogs.dialog("ファームウェアを登録する", width="medium", icon=":material/upload:")
     def show() -> None:
-        round_ = st.session_state.get("form.firmware.form", {}).get("round", 0)
-        sent = files.upload(
-            f"firmware.file.{round_}",
+        form_round = st.session_state.get("form.firmware.form", {}).get("round", 0)
+        uploaded = files.upload(
+            f"firmware.file.{form_round}",
             "ファイル",
             purpose="fleet.firmware",
             kinds=IMAGES,
@@ -43,10 +43,10 @@ def new_firmware() -> None:
             )
             notes = form.field("notes", st.text_area, "説明", max_chars=2000, height=96)
         if form.submitted:
-            if not sent:
+            if not uploaded:
                 st.error("ファイルを選び、送信が終わってから登録してください。", icon=":material/error:")
                 return
-            body = {"file_id": sent[0].id, "version": version, "signature": signature, "notes": notes or ""}
+            body = {"file_id": uploaded[0].id, "version": version, "signature": signature, "notes": notes or ""}
             form.send(
                 lambda once: session.api().post("/api/fleet/firmwares", body, once=once),
                 done=f"ファームウェア {version} を登録しました。署名を確認しました。",
@@ -65,36 +65,42 @@ def new_rollout() -> None:
     @dialogs.dialog("配信を作成する", width="large", icon=":material/rocket_launch:")
     def show() -> None:
         try:
-            offered = session.api().get("/api/fleet/firmwares", limit=100)["items"]
+            firmwares = session.api().get("/api/fleet/firmwares", limit=100)["items"]
             choices = session.api().get(f"{PATH}/choices")
         except ApiProblem as problem:
             feedback.failed(problem, key="rollout.form")
             return
-        known = {item["id"]: item["version"] for item in offered if not item["withdrawn_at"]}
-        if not known:
+        versions = {firmware["id"]: firmware["version"] for firmware in firmwares if not firmware["withdrawn_at"]}
+        if not versions:
             feedback.empty(
                 "配信できるファームウェアがありません", "先に「ファームウェアを登録する」から登録してください。"
             )
             return
-        wanted = _targets(known, choices)
-        _preview(wanted)
-        _limits(wanted, known[wanted["firmware_id"]])
+        request = _targets(versions, choices)
+        _preview(request)
+        _limits(request, versions[request["firmware_id"]])
 
     show()
 
 
-def _targets(known: dict[int, str], choices: dict[str, list[str]]) -> dict[str, Any]:
+def _targets(versions_by_id: dict[int, str], choices: dict[str, list[str]]) -> dict[str, Any]:
     """Drawn outside of the form: each change is counted at once."""
     st.markdown("**1. ファームウェアと対象**  \n" + small("条件を選ばなければ、すべての端末が対象です。"))
-    names = customers()
-    firmware = st.selectbox("ファームウェア", [*known], format_func=lambda key: known[key], key="rollout.firmware")
-    chosen = st.multiselect(
-        "顧客", [*names], format_func=lambda key: names[key], key="rollout.customers", placeholder="すべて"
+    customer_names = customers()
+    firmware = st.selectbox(
+        "ファームウェア", [*versions_by_id], format_func=lambda option: versions_by_id[option], key="rollout.firmware"
+    )
+    customer_ids = st.multiselect(
+        "顧客",
+        [*customer_names],
+        format_func=lambda option: customer_names[option],
+        key="rollout.customers",
+        placeholder="すべて",
     )
     tags = st.multiselect("タグ", choices["tags"], key="rollout.tags", placeholder="すべて")
     versions = st.multiselect("現在のバージョン", choices["versions"], key="rollout.versions", placeholder="すべて")
     st.markdown("**2. 段階**")
-    typed = st.text_input(
+    waves_text = st.text_input(
         "段階（対象に対する累計%）",
         WAVES,
         key="rollout.waves",
@@ -102,48 +108,52 @@ def _targets(known: dict[int, str], choices: dict[str, list[str]]) -> dict[str, 
     )
     return {
         "firmware_id": firmware,
-        "targets": {"customer_ids": chosen, "tags": tags, "versions": versions},
-        "waves": [int(number) for number in re.findall(r"\d+", typed or "")],
+        "targets": {"customer_ids": customer_ids, "tags": tags, "versions": versions},
+        "waves": [int(number) for number in re.findall(r"\d+", waves_text or "")],
     }
 
 
-def _preview(wanted: dict[str, Any]) -> None:
+def _preview(request: dict[str, Any]) -> None:
     try:
-        st.info(in_words(session.api().post(f"{PATH}/preview", wanted, once=None)), icon=":material/point_of_sale:")
+        st.info(
+            preview_text(session.api().post(f"{PATH}/preview", request, once=None)), icon=":material/point_of_sale:"
+        )
     except ApiProblem as problem:
-        said = [error["message"] for error in problem.errors]
-        st.error("\n\n".join(said) if said else feedback.in_words(problem), icon=":material/error:")
+        messages = [error["message"] for error in problem.errors]
+        st.error("\n\n".join(messages) if messages else feedback.problem_text(problem), icon=":material/error:")
 
 
-def _limits(wanted: dict[str, Any], version: str) -> None:
+def _limits(request: dict[str, Any], version: str) -> None:
     with forms.form("rollout.form", submit="下書きを作成する") as form:
         st.markdown("**3. 進む条件と止まる条件**")
         name = form.field("name", st.text_input, "配信の名前", required=True, max_chars=100, value=f"{version} の配信")
         left, middle, right = st.columns(3)
         with left:
-            success = form.field("success_percent", _number, "次へ進む成功率（%）", value=90, max_value=100)
-            heartbeats = form.field("healthy_heartbeats", _number, "成功に必要な正常通信（回）", value=3, max_value=100)
+            success_percent = form.field("success_percent", _number, "次へ進む成功率（%）", value=90, max_value=100)
+            healthy_heartbeats = form.field(
+                "healthy_heartbeats", _number, "成功に必要な正常通信（回）", value=3, max_value=100
+            )
         with middle:
-            share = form.field("error_percent", _number, "停止する失敗率（%）", value=10, max_value=100)
-            minutes = form.field("step_minutes", _number, "手順ごとの制限時間（分）", value=30, max_value=1440)
+            error_percent = form.field("error_percent", _number, "停止する失敗率（%）", value=10, max_value=100)
+            step_minutes = form.field("step_minutes", _number, "手順ごとの制限時間（分）", value=30, max_value=1440)
         with right:
-            count = form.field("error_count", _number, "停止する失敗台数（台）", value=5, max_value=100_000)
+            error_count = form.field("error_count", _number, "停止する失敗台数（台）", value=5, max_value=100_000)
         st.markdown("**4. 配信する時間帯（日本時間）**  \n" + small("両方を空にすると、終日配信します。"))
         left, right = st.columns(2)
         with left:
-            since = form.field("offer_from", _clock, "開始")
+            offer_from = form.field("offer_from", _clock, "開始")
         with right:
-            until = form.field("offer_until", _clock, "終了")
+            offer_until = form.field("offer_until", _clock, "終了")
     if form.submitted:
-        body = wanted | {
+        body = request | {
             "name": name,
-            "success_percent": success,
-            "error_percent": share,
-            "error_count": count,
-            "healthy_heartbeats": heartbeats,
-            "step_minutes": minutes,
-            "offer_from": since,
-            "offer_until": until,
+            "success_percent": success_percent,
+            "error_percent": error_percent,
+            "error_count": error_count,
+            "healthy_heartbeats": healthy_heartbeats,
+            "step_minutes": step_minutes,
+            "offer_from": offer_from,
+            "offer_until": offer_until,
         }
         form.send(
             lambda once: session.api().post(PATH, body, once=once),
@@ -160,7 +170,7 @@ def _clock(label: str, *, key: str) -> str | None:
         label,
         HALF_HOURS,
         index=None,
-        format_func=lambda chosen: chosen.removeprefix("0"),
+        format_func=lambda time_text: time_text.removeprefix("0"),
         placeholder="指定しない",
         key=key,
     )

@@ -1,4 +1,4 @@
-"""One incident beside the list: what it is, what has been done, and the buttons for what comes next."""
+"""An incident next to the list: its facts, its history, and the buttons for the next steps."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.fleet.choices import responders
-from dashboards.fleet.incident_words import INCIDENT_STATES, happened, state_of, where, why
+from dashboards.fleet.incident_words import INCIDENT_STATES, impact_text, place_text, state_key, timeline_event
 from dashboards.fleet.words import ALERT
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, flash, forms, targets, times
 from dashboards.ui.columns import Row
-from dashboards.ui.links import asked_id, link
-from dashboards.ui.once import pressed
+from dashboards.ui.idempotency import button_idempotency_key
+from dashboards.ui.links import link, requested_id
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
@@ -27,142 +27,142 @@ SNOOZES = {30: "30分", 60: "1時間", 4 * 60: "4時間", 24 * 60: "24時間"}
 _PROBLEM = "fleet.incident_problem"
 
 
-def address(incident_id: int) -> str:
-    """アラート一覧 with this one open."""
+def incident_url(incident_id: int) -> str:
+    """アラート一覧 with this incident open."""
     return f"/alerts?id={incident_id}"
 
 
-def open_asked() -> None:
-    """Once, whatever the page's address asks for: closed, it stays closed."""
-    asked = asked_id()
+def open_requested() -> None:
+    """Opens the incident in the page's URL, once: after closing it stays closed."""
+    incident_id = requested_id()
     st.query_params.pop("id", None)
-    if asked is None:
+    if incident_id is None:
         return
     try:
-        drawer(session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{asked}"))
+        drawer(session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/{incident_id}"))
     except ApiProblem as problem:
-        feedback.not_done(problem)
+        feedback.action_failed(problem)
 
 
 def drawer(row: Row) -> None:
-    @dialogs.dialog(plain(where(row)), position="right", width="medium", icon=":material/notifications_active:")
+    @dialogs.dialog(plain(place_text(row)), position="right", width="medium", icon=":material/notifications_active:")
     def show() -> None:
         try:
             incident = session.api().get(f"{PATH}/{row['id']}")
         except ApiProblem as problem:
             feedback.failed(problem, key="incident.drawer")
             return
-        _state(incident)
-        if refused := st.session_state.pop(_PROBLEM, None):
-            feedback.not_done(refused)
+        _draw_state(incident)
+        if action_problem := st.session_state.pop(_PROBLEM, None):
+            feedback.action_failed(action_problem)
         if not incident["resolved_at"]:
             _first_actions(incident)
-        _steps(incident)
-        _members(incident)
-        if may("fleet:incident:note"):
-            _note(incident)
+        _draw_steps(incident)
+        _draw_members(incident)
+        if has_permission("fleet:incident:note"):
+            _note_form(incident)
         st.markdown(small("経過"))
-        timeline(map(happened, incident["events"]), key="incident.history")
+        timeline(map(timeline_event, incident["events"]), key="incident.history")
 
     show()
 
 
-def _state(incident: Row) -> None:
+def _draw_state(incident: Row) -> None:
     due = ""
     if incident["due_at"] and not incident["resolved_at"]:
         due = targets.countdown(times.parse(incident["due_at"]), incident["response"])
     kind = ALERT.get(incident["alert_type"], UNKNOWN)
-    st.markdown(f"{INCIDENT_STATES[state_of(incident)].badge()} {kind.badge()} {due}")
+    st.markdown(f"{INCIDENT_STATES[state_key(incident)].badge()} {kind.badge()} {due}")
     facts = {
         "発生": times.full(times.parse(incident["opened_at"])),
         "内容": incident["message"],
-        "影響": why(incident),
+        "影響": impact_text(incident),
         "復旧待ち": f"{incident['members_open']:,}台（対象 {incident['members']:,}台、"
         f"店舗の端末 {incident['store_terminals']:,}台）",
         "回線": incident["network"],
         "担当": incident["assignee"]["name"] if incident["assignee"] else "未割り当て",
-        "スヌーズ": _stamp(incident["snoozed_until"]) and f"{_stamp(incident['snoozed_until'])}まで",
-        "解決": incident["resolved_at"] and f"{_stamp(incident['resolved_at'])}　{incident['resolved_by']}",
+        "スヌーズ": _time_text(incident["snoozed_until"]) and f"{_time_text(incident['snoozed_until'])}まで",
+        "解決": incident["resolved_at"] and f"{_time_text(incident['resolved_at'])}　{incident['resolved_by']}",
         "解決の内容": incident["resolution"],
     }
     details.facts({label: value for label, value in facts.items() if value})
 
 
-def _stamp(moment: str | None) -> str:
-    return times.full(times.parse(moment)) if moment else ""
+def _time_text(timestamp: str | None) -> str:
+    return times.full(times.parse(timestamp)) if timestamp else ""
 
 
 def _first_actions(incident: Row) -> None:
     with st.container(horizontal=True):
-        if may("fleet:incident:operate") and not incident["acknowledged_at"]:
+        if has_permission("fleet:incident:operate") and not incident["acknowledged_at"]:
             _button(
                 "確認する", "acknowledge", "visibility", incident, "acknowledge", "確認しました。担当になりました。"
             )
-        if may("fleet:incident:assign"):
+        if has_permission("fleet:incident:assign"):
             with st.popover("担当を決める", icon=":material/person:"):
-                _assign(incident)
-        if may("fleet:incident:snooze"):
+                _assign_form(incident)
+        if has_permission("fleet:incident:snooze"):
             with st.popover("スヌーズする", icon=":material/snooze:"):
-                _snooze(incident)
-        if may("fleet:incident:resolve"):
+                _snooze_buttons(incident)
+        if has_permission("fleet:incident:resolve"):
             with st.popover("解決する", icon=":material/check_circle:"):
-                _resolve(incident)
+                _resolve_form(incident)
 
 
-def _button(word: str, key: str, icon: str, incident: Row, path: str, done: str) -> None:
+def _button(label: str, key: str, icon: str, incident: Row, path: str, done: str) -> None:
     st.button(
-        word,
+        label,
         key=f"incident.{key}",
         type="primary",
         icon=f":material/{icon}:",
-        on_click=_do,
+        on_click=_send_action,
         args=(incident, path, None, done),
     )
 
 
-def _do(incident: Row, path: str, body: dict[str, Any] | None, done: str) -> None:
-    """For callbacks: does it and says so; what was refused is said in the drawer, which stays open."""
-    asked = f"{PATH}/{incident['id']}/{path}"
+def _send_action(incident: Row, path: str, body: dict[str, Any] | None, done: str) -> None:
+    """For callbacks: sends the action and shows the message; a refusal is shown in the drawer, which stays open."""
+    url = f"{PATH}/{incident['id']}/{path}"
     try:
-        with pressed(asked) as once:
-            session.api().post(asked, body, once=once)
-            flash.say(done)
+        with button_idempotency_key(url) as once:
+            session.api().post(url, body, once=once)
+            flash.add(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
 
 
-def _assign(incident: Row) -> None:
-    people = responders()
-    now = str(incident["assignee"]["id"]) if incident["assignee"] else None
+def _assign_form(incident: Row) -> None:
+    users = responders()
+    assignee_id = str(incident["assignee"]["id"]) if incident["assignee"] else None
     key = f"incident.assignee.{incident['id']}.{incident['version']}"
     st.selectbox(
         "担当者",
-        [*people],
-        index=[*people].index(now) if now in people else None,
-        format_func=lambda person: people[person],
+        [*users],
+        index=[*users].index(assignee_id) if assignee_id in users else None,
+        format_func=lambda user_id: users[user_id],
         placeholder="未割り当て",
         key=key,
     )
-    st.button("担当を決める", key="incident.assign", on_click=_assigned, args=(incident, key, people))
+    st.button("担当を決める", key="incident.assign", on_click=_save_assignment, args=(incident, key, users))
 
 
-def _assigned(incident: Row, key: str, people: dict[str, str]) -> None:
-    """For callbacks, as `_finished`: who was chosen just now may be later than what was drawn last."""
-    chosen = st.session_state.get(key)
-    body = {"version": incident["version"], "user_id": int(chosen) if chosen else None}
-    _do(incident, "assignment", body, f"担当を{people.get(chosen or '', '未割り当て')}にしました。")
+def _save_assignment(incident: Row, key: str, users: dict[str, str]) -> None:
+    """For callbacks, like `_finish_step`: the choice may be newer than what was drawn last."""
+    assignee_id = st.session_state.get(key)
+    body = {"version": incident["version"], "user_id": int(assignee_id) if assignee_id else None}
+    _send_action(incident, "assignment", body, f"担当を{users.get(assignee_id or '', '未割り当て')}にしました。")
 
 
-def _snooze(incident: Row) -> None:
+def _snooze_buttons(incident: Row) -> None:
     st.markdown(small("終了するまで通知を止め、一覧の下に並べます。アラートは閉じません。"))
-    for minutes, word in SNOOZES.items():
+    for minutes, label in SNOOZES.items():
         until = (times.now() + timedelta(minutes=minutes)).isoformat()
         st.button(
-            word,
+            label,
             key=f"incident.snooze.{minutes}",
             width="stretch",
-            on_click=_do,
-            args=(incident, "snooze", {"version": incident["version"], "until": until}, f"{word}スヌーズします。"),
+            on_click=_send_action,
+            args=(incident, "snooze", {"version": incident["version"], "until": until}, f"{label}スヌーズします。"),
         )
     morning = datetime.combine(times.now().date() + timedelta(days=1), time(9), times.now().tzinfo)
     body = {"version": incident["version"], "until": morning.isoformat()}
@@ -170,7 +170,7 @@ def _snooze(incident: Row) -> None:
         "明日の9:00まで",
         key="incident.snooze.morning",
         width="stretch",
-        on_click=_do,
+        on_click=_send_action,
         args=(incident, "snooze", body, "明日の9:00までスヌーズします。"),
     )
     if incident["snoozed_until"]:
@@ -178,25 +178,26 @@ def _snooze(incident: Row) -> None:
             "スヌーズを終了する",
             key="incident.wake",
             width="stretch",
-            on_click=_do,
+            on_click=_send_action,
             args=(incident, "snooze", {"version": incident["version"], "until": None}, "スヌーズを終了しました。"),
         )
 
 
-def _resolve(incident: Row) -> None:
+def _resolve_form(incident: Row) -> None:
     st.markdown(small("復旧した端末のアラートは自動で閉じます。ここでは、復旧の確認ができたものを閉じます。"))
     with forms.form(f"incident.resolution.{incident['id']}", submit="解決済みにする") as form:
-        words = form.field("resolution", st.text_area, "解決の内容", required=True, max_chars=500, height=96)
+        resolution = form.field("resolution", st.text_area, "解決の内容", required=True, max_chars=500, height=96)
     if form.submitted:
-        body = {"version": incident["version"], "resolution": words}
+        body = {"version": incident["version"], "resolution": resolution}
         form.send(
             lambda once: session.api().post(f"{PATH}/{incident['id']}/resolution", body, once=once),
             done="解決済みにしました。",
         )
 
 
-def _steps(incident: Row) -> None:
-    """The six steps of the document's table: what is done stands with time and person, what is due with its clock."""
+def _draw_steps(incident: Row) -> None:
+    """The six steps of the requirement document: finished ones with time and user, open ones with the remaining
+    time."""
     st.markdown(small("対応手順"))
     with st.container(border=True, gap="small", key="incident.steps"):
         for step in incident["steps"]:
@@ -204,64 +205,64 @@ def _steps(incident: Row) -> None:
             left.markdown(_step_lines(step, incident))
             if step["may"] and not step["done_at"] and not step["waits_for"]:
                 with right.popover("完了にする", icon=":material/done:", width="stretch"):
-                    _finish(incident, step)
+                    _finish_form(incident, step)
 
 
 def _step_lines(step: dict[str, Any], incident: Row) -> str:
     title = f"**{step['step']}. {plain(step['title'])}**　{small(step['team'])}"
     if step["done_at"]:
         late = step["response"] == "missed"
-        mark = ":orange[:material/check_circle:]" if late else ":green[:material/check_circle:]"
-        said = f"{_stamp(step['done_at'])}　{step['done_by']}" + ("　目標時間を過ぎて完了" if late else "")
+        icon = ":orange[:material/check_circle:]" if late else ":green[:material/check_circle:]"
+        done_text = f"{_time_text(step['done_at'])}　{step['done_by']}" + ("　目標時間を過ぎて完了" if late else "")
         note = f"  \n{plain(step['note'])}" if step["note"] else ""
-        return f"{mark} {title}  \n{small(plain(said))}{note}"
+        return f"{icon} {title}  \n{small(plain(done_text))}{note}"
     if step["waits_for"]:
-        waits = f"「{step['waits_for']}」の完了後10分以内。先に「{step['waits_for']}」を完了にします"
-        return f":gray[:material/radio_button_unchecked:] {title}  \n{small(plain(waits))}"
+        waiting_text = f"「{step['waits_for']}」の完了後10分以内。先に「{step['waits_for']}」を完了にします"
+        return f":gray[:material/radio_button_unchecked:] {title}  \n{small(plain(waiting_text))}"
     if incident["resolved_at"]:
         return f":gray[:material/radio_button_unchecked:] {title}  \n{small('記録なし')}"
     due = targets.countdown(times.parse(step["due_at"]), step["response"])
     return f":gray[:material/radio_button_unchecked:] {title}  \n{due}"
 
 
-def _finish(incident: Row, step: dict[str, Any]) -> None:
+def _finish_form(incident: Row, step: dict[str, Any]) -> None:
     key = f"incident.step.{incident['id']}.{step['step']}"
     st.text_area("メモ（任意）", key=key, max_chars=500, height=96)
     st.button(
         f"「{step['title']}」を完了にする",
         key=f"{key}.done",
         type="primary",
-        on_click=_finished,
+        on_click=_finish_step,
         args=(incident, step, key),
     )
 
 
-def _finished(incident: Row, step: dict[str, Any], key: str) -> None:
-    """For callbacks: the note as it stands now. Who goes from the note straight to the button presses one that was
-    drawn before there was a note."""
-    door = "contacts" if step["step"] in (4, 6) else "steps"
+def _finish_step(incident: Row, step: dict[str, Any], key: str) -> None:
+    """For callbacks: uses the note as it is now. A user who clicks from the note directly onto the button presses one
+    that was drawn before the note."""
+    subpath = "contacts" if step["step"] in (4, 6) else "steps"
     note = st.session_state.get(key) or ""
-    _do(incident, f"{door}/{step['step']}", {"note": note}, f"「{step['title']}」を完了にしました。")
+    _send_action(incident, f"{subpath}/{step['step']}", {"note": note}, f"「{step['title']}」を完了にしました。")
 
 
-def _members(incident: Row) -> None:
+def _draw_members(incident: Row) -> None:
     if incident["members"] == 1:
         link("端末詳細を開く", f"/terminal?id={incident['terminal_id']}")
         return
     st.markdown(small(f"対象の端末（{incident['members']:,}台のうち{incident['members_open']:,}台が復旧待ち）"))
     with st.container(border=True, gap="small", key="incident.members"):
         for member in incident["listed"][:MEMBERS_SHOWN]:
-            mark = ":green[:material/check_circle:]" if member["is_resolved"] else ":red[:material/error:]"
-            place = plain(f"{member['customer_name']} - {member['store_name']}")
-            st.markdown(f"{mark} [{place}](/terminal?id={member['terminal_id']})　{small(member['serial_number'])}")
+            icon = ":green[:material/check_circle:]" if member["is_resolved"] else ":red[:material/error:]"
+            location = plain(f"{member['customer_name']} - {member['store_name']}")
+            st.markdown(f"{icon} [{location}](/terminal?id={member['terminal_id']})　{small(member['serial_number'])}")
         if incident["members"] > MEMBERS_SHOWN:
             st.markdown(small(f"ほか{incident['members'] - MEMBERS_SHOWN:,}台"))
 
 
-def _note(incident: Row) -> None:
+def _note_form(incident: Row) -> None:
     def post(once: str) -> None:
         session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=once)
-        dialogs.open(drawer, incident)  # A note ends nothing: the drawer is there again, with it.
+        dialogs.open(drawer, incident)  # A note does not close the drawer: it opens again, with the note.
 
     with forms.form(f"incident.note.{incident['id']}", submit="メモを残す") as form:
         text = form.field("text", st.text_area, "メモ", required=True, max_chars=2000, height=80)

@@ -1,4 +1,4 @@
-"""Incidents in words."""
+"""Texts about incidents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dashboards.fleet.words import CONTRACT
 from dashboards.ui import times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
-from dashboards.ui.timeline import Happening
+from dashboards.ui.timeline import TimelineEvent
 
 INCIDENT_STATES = {
     "new": Status("未確認", "red", "notification_important"),
@@ -31,8 +31,9 @@ IMPACT_HELP = (
 STEPS = {2: "初動確認", 3: "リモート診断", 4: "顧客連絡", 5: "対応実施", 6: "完了報告"}
 
 
-def where(incident: Row) -> str:
-    """What its members share: ABC商事 - 新宿店 レジ1番 for one terminal, 回線 203.0.113.0/24 for a network."""
+def place_text(incident: Row) -> str:
+    """What the affected terminals share: ABC商事 - 新宿店 レジ1番 for one terminal, 回線 203.0.113.0/24 for a
+    network."""
     match incident["scope"]:
         case "terminal":
             return f"{incident['customer_name']} - {incident['store_name']}"
@@ -45,7 +46,7 @@ def where(incident: Row) -> str:
     return f"複数の顧客・回線（{incident['members']:,}台）"
 
 
-def state_of(incident: Row) -> str:
+def state_key(incident: Row) -> str:
     """A key of INCIDENT_STATES."""
     if incident["resolved_at"]:
         return "resolved"
@@ -56,77 +57,77 @@ def state_of(incident: Row) -> str:
     return "working" if incident["acknowledged_at"] else "new"
 
 
-def impact_of(incident: Row) -> str:
+def impact_key(incident: Row) -> str:
     """A key of IMPACTS."""
     return incident["impact"]["level"] if incident["impact"] else "over"
 
 
-def standstill(incident: Row) -> str:
-    """1台中1台: of the worst affected store's terminals, those that stand still."""
-    known = incident["impact"]
-    if not known:
+def stopped_text(incident: Row) -> str:
+    """1台中1台: how many terminals of the worst affected store are stopped."""
+    impact = incident["impact"]
+    if not impact:
         return "–"
-    return f"{known['terminals']:,}台中{known['stopped']:,}台" if known["stopped"] else "停止なし"
+    return f"{impact['terminals']:,}台中{impact['stopped']:,}台" if impact["stopped"] else "停止なし"
 
 
-def why(incident: Row) -> str:
+def impact_text(incident: Row) -> str:
     """大（90点）: 店舗の端末1台中1台が停止、スタンダード保守、営業時間の目安の内"""
-    known = incident["impact"]
-    if not known:
+    impact = incident["impact"]
+    if not impact:
         return ""
-    stopped = f"店舗の端末{standstill(incident)}が停止" if known["stopped"] else "停止している端末なし"
-    hours = "営業時間の目安の内" if known["is_trading"] else "営業時間の目安の外"
-    word = IMPACTS[known["level"]].word
-    return f"{word}（{known['score']}点）: {stopped}、{CONTRACT[known['contract_type']]}、{hours}"
+    stopped = f"店舗の端末{stopped_text(incident)}が停止" if impact["stopped"] else "停止している端末なし"
+    hours = "営業時間の目安の内" if impact["is_trading"] else "営業時間の目安の外"
+    level = IMPACTS[impact["level"]].word
+    return f"{level}（{impact['score']}点）: {stopped}、{CONTRACT[impact['contract_type']]}、{hours}"
 
 
-def in_all(alerts: int, incidents: int) -> str:
-    """15件（障害 9件）: alerts that began together are one incident, which アラート一覧 shows as one row."""
+def alert_count_text(alerts: int, incidents: int) -> str:
+    """15件（障害 9件）: alerts that began together are one incident, which is one row in アラート一覧."""
     return f"{alerts:,}件" if alerts == incidents else f"{alerts:,}件（障害 {incidents:,}件）"
 
 
-def next_step(incident: Row) -> str:
+def next_step_text(incident: Row) -> str:
     return STEPS.get(incident["step"], "–")
 
 
-def happened(event: dict[str, Any]) -> Happening:
+def timeline_event(event: dict[str, Any]) -> TimelineEvent:
     """One line of an incident's timeline."""
-    detail, who, text = event["detail"] or {}, event["by"], event["text"] or ""
-    count, reason = f"{detail.get('terminals', 1):,}台", ""
+    details, user_name, text = event["detail"] or {}, event["by"], event["text"] or ""
+    count, reason = f"{details.get('terminals', 1):,}台", ""
     match event["kind"]:
         case "opened":
-            what, kind = f"{count}の異常を検知しました", "alert"
+            title, kind = f"{count}の異常を検知しました", "alert"
         case "joined":
-            what, kind = f"{count}が加わりました", "alert"
+            title, kind = f"{count}が加わりました", "alert"
         case "reopened":
-            what, kind = f"{count}に同じ異常が再び起きました", "alert"
+            title, kind = f"{count}に同じ異常が再び起きました", "alert"
         case "recovered":
-            what, kind = f"{count}が復旧しました", "resolve"
+            title, kind = f"{count}が復旧しました", "resolve"
         case "archived":
-            what, kind = f"{count}がアーカイブされ、対象から外れました", "resolve"
+            title, kind = f"{count}がアーカイブされ、対象から外れました", "resolve"
         case "maintenance":
-            what, kind, reason = f"{count}がメンテナンスに入りました", "status_change", text
+            title, kind, reason = f"{count}がメンテナンスに入りました", "status_change", text
         case "acknowledged":
-            what, kind = "確認しました", "status_change"
+            title, kind = "確認しました", "status_change"
         case "assigned":
-            what, kind = f"担当を{text or '未割り当て'}にしました", "update"
+            title, kind = f"担当を{text or '未割り当て'}にしました", "update"
         case "note":
-            what, kind = text, "comment"
+            title, kind = text, "comment"
         case "step":
-            what, kind = f"「{STEPS.get(detail.get('step', 0), '手順')}」を完了しました", "resolve"
+            title, kind = f"「{STEPS.get(details.get('step', 0), '手順')}」を完了しました", "resolve"
             reason = text
         case "snoozed":
-            what, kind = f"{text}までスヌーズしました", "update"
+            title, kind = f"{text}までスヌーズしました", "update"
         case "woken":
-            what, kind = "スヌーズを終了しました", "update"
+            title, kind = "スヌーズを終了しました", "update"
         case "reminded":
-            what, kind = (
-                f"「{STEPS.get(detail.get('step', 0), '手順')}」の目標時間を過ぎたため、メールで知らせました",
+            title, kind = (
+                f"「{STEPS.get(details.get('step', 0), '手順')}」の目標時間を過ぎたため、メールで知らせました",
                 "mail",
             )
         case "resolved":
-            what, kind, reason = "解決済みにしました", "resolve", text
+            title, kind, reason = "解決済みにしました", "resolve", text
         case _:
-            what, kind = text or "更新しました", "update"
-    machine = who.startswith("システム")
-    return Happening(times.parse(event["at"]), what, kind, "" if machine else who, reason)
+            title, kind = text or "更新しました", "update"
+    machine = user_name.startswith("システム")
+    return TimelineEvent(times.parse(event["at"]), title, kind, "" if machine else user_name, reason)

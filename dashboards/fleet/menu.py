@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dashboards.pages import Entry, Waiting
+from dashboards.pages import Entry, PendingCount
 
 _page = partial(Entry, area="fleet", section="端末管理")
 
@@ -24,7 +24,7 @@ PAGES = (
         permission="fleet:incident:read",
         about=("incident",),
         names="id",
-        waiting=Waiting("/api/fleet/incidents/counts", "open"),
+        waiting=PendingCount("/api/fleet/incidents/counts", "open"),
     ),
     _page(
         file="customers.py",
@@ -63,7 +63,7 @@ PAGES = (
         url_path="firmware",
         permission="fleet:firmware:read",
         about=("rollout",),
-        waiting=Waiting("/api/fleet/rollouts/overview", "paused"),
+        waiting=PendingCount("/api/fleet/rollouts/overview", "paused"),
     ),
     _page(
         file="reports.py",

@@ -1,4 +1,4 @@
-"""One monthly report beside the list: its figures, its files, and sending it."""
+"""A monthly report next to the list: its figures, its files, and sending it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import FILES
 from dashboards.client import ApiProblem
-from dashboards.fleet.report_words import change, month_words, percent
+from dashboards.fleet.report_words import month_text, percent_text, percentage_point_change
 from dashboards.fleet.words import ALERT
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import charts, confirm, details, dialogs, feedback, tasks, times
 from dashboards.ui.columns import Row
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.once import pressed
 from dashboards.ui.status import UNKNOWN, Status
 from dashboards.ui.text import plain, small
 
@@ -32,17 +32,17 @@ LISTED_STATES = {**REPORT_STATES, "internal": Status("社内用", "gray", "lock"
 NOT_MEASURED = "測定できた障害はありません"
 
 
-def state_of(row: Row) -> str:
+def report_state(row: Row) -> str:
     return "sent" if row["sent_at"] else "draft" if row["customer_id"] else "internal"
 
 
-def name_of(row: Row) -> str:
+def report_name(row: Row) -> str:
     return str(row["customer_name"] or "全体")
 
 
 def drawer(row: Row) -> None:
     @dialogs.dialog(
-        plain(f"{month_words(row['month'])} {name_of(row)}"),
+        plain(f"{month_text(row['month'])} {report_name(row)}"),
         position="right",
         width="medium",
         icon=":material/summarize:",
@@ -53,29 +53,29 @@ def drawer(row: Row) -> None:
         except ApiProblem as problem:
             feedback.failed(problem, key="report.drawer")
             return
-        _head(report)
-        _figures(report)
-        _by_day(report["figures"]["by_day"])
-        _worst(report["figures"]["worst"])
+        _draw_head(report)
+        _draw_figures(report)
+        _draw_by_day(report["figures"]["by_day"])
+        _draw_worst(report["figures"]["worst"])
 
     show()
 
 
-def _head(report: Row) -> None:
-    st.markdown(LISTED_STATES[state_of(report)].badge())
+def _draw_head(report: Row) -> None:
+    st.markdown(LISTED_STATES[report_state(report)].badge())
     with st.container(horizontal=True):
         link("PDFをダウンロード", f"{FILES}/{report['pdf_id']}", primary=True, download=True)
         link("CSVをダウンロード", f"{FILES}/{report['csv_id']}", download=True)
-        if report["customer_id"] and may("fleet:report:send"):
-            word = "もう一度送信する" if report["sent_at"] else "送信する"
-            dialogs.button(word, send, report, key="report.send", icon="send")
-        if not report["sent_at"] and may("fleet:report:create"):
+        if report["customer_id"] and has_permission("fleet:report:send"):
+            label = "もう一度送信する" if report["sent_at"] else "送信する"
+            dialogs.button(label, send, report, key="report.send", icon="send")
+        if not report["sent_at"] and has_permission("fleet:report:create"):
             params = {"month": report["month"], "customer_id": report["customer_id"]}
             st.button(
                 "作り直す",
                 key="report.redraft",
                 icon=":material/refresh:",
-                on_click=start,
+                on_click=start_drafting,
                 args=({name: value for name, value in params.items() if value},),
             )
     details.facts(
@@ -87,27 +87,29 @@ def _head(report: Row) -> None:
     )
 
 
-def _figures(report: Row) -> None:
-    found, before = report["figures"], report["before"]
-    counts = found["counts"]
-    moved = change(found["uptime"], before["uptime"] if before else None)
+def _draw_figures(report: Row) -> None:
+    month_figures, previous = report["figures"], report["before"]
+    counts = month_figures["counts"]
+    uptime_change = percentage_point_change(month_figures["uptime"], previous["uptime"] if previous else None)
     kinds = "、".join(f"{ALERT.get(kind, UNKNOWN).word} {count:,}件" for kind, count in counts["by_type"].items())
     details.facts(
         {
-            "時間稼働率": percent(found["uptime"]) + ("" if moved is None else f"（前月比 {moved:+.2f}pt）"),
-            "端末": f"{found['terminals']:,}台",
+            "時間稼働率": percent_text(month_figures["uptime"])
+            + ("" if uptime_change is None else f"（前月比 {uptime_change:+.2f}pt）"),
+            "端末": f"{month_figures['terminals']:,}台",
             "障害": f"{counts['incidents']:,}件" + (f"（{kinds}）" if kinds else ""),
-            "検知まで": _span(counts["detect"]),
-            "初動確認まで": _span(counts["respond"]),
-            "復旧まで": _span(counts["repair"]),
+            "検知まで": _span_text(counts["detect"]),
+            "初動確認まで": _span_text(counts["respond"]),
+            "復旧まで": _span_text(counts["repair"]),
             "ファームウェア": "、".join(
-                f"{one['version'] or '通信なし'}（{one['terminals']:,}台）" for one in found["firmware"]
+                f"{version['version'] or '通信なし'}（{version['terminals']:,}台）"
+                for version in month_figures["firmware"]
             ),
         }
     )
 
 
-def _span(span: Row) -> str:
+def _span_text(span: Row) -> str:
     """中央値 4分、最長 15分（目標5分以内 9 / 12件）"""
     if not span["count"]:
         return NOT_MEASURED
@@ -117,45 +119,45 @@ def _span(span: Row) -> str:
     return f"中央値 {median}、最長 {worst}（目標{target}以内 {span['within']:,} / {span['count']:,}件）"
 
 
-def _by_day(days: list[dict[str, Any]]) -> None:
-    known = [one for one in days if one["uptime"] is not None]
-    if not known:
+def _draw_by_day(days: list[dict[str, Any]]) -> None:
+    measured = [day_row for day_row in days if day_row["uptime"] is not None]
+    if not measured:
         return
-    lowest = min(known, key=lambda one: one["uptime"])
+    lowest = min(measured, key=lambda day_row: day_row["uptime"])
     day = date.fromisoformat(lowest["day"])
-    finding = (
+    title = (
         "時間稼働率はすべての日で100%でした"
         if lowest["uptime"] == 1
-        else f"時間稼働率が最も低かったのは{day.month}/{day.day}の{percent(lowest['uptime'])}です"
+        else f"時間稼働率が最も低かったのは{day.month}/{day.day}の{percent_text(lowest['uptime'])}です"
     )
-    values = [None if one["uptime"] is None else round(one["uptime"] * 100, 2) for one in days]
+    values = [None if day_row["uptime"] is None else round(day_row["uptime"] * 100, 2) for day_row in days]
     charts.line(
-        finding,
-        [date.fromisoformat(one["day"]) for one in days],
+        title,
+        [date.fromisoformat(day_row["day"]) for day_row in days],
         {"時間稼働率": values},
         unit="%",
         key="report.by_day",
     )
 
 
-def _worst(terminals: list[dict[str, Any]]) -> None:
+def _draw_worst(terminals: list[dict[str, Any]]) -> None:
     if not terminals:
         return
     st.markdown(small("時間稼働率の低い端末"))
-    for one in terminals[:WORST_SHOWN]:
+    for terminal in terminals[:WORST_SHOWN]:
         st.markdown(
-            f"**{percent(one['uptime'])}**　{plain(one['store_name'])}　"
-            f"{small(plain(one['serial_number']))}　障害 {one['incidents']:,}件"
+            f"**{percent_text(terminal['uptime'])}**　{plain(terminal['store_name'])}　"
+            f"{small(plain(terminal['serial_number']))}　障害 {terminal['incidents']:,}件"
         )
 
 
 def send(report: Row) -> None:
-    """Asks before it leaves the house; and once more in other words when it did before."""
-    month, name = month_words(report["month"]), name_of(report)
+    """Confirms first, because the report goes to the customer; the text differs when it was sent before."""
+    month, name = month_text(report["month"]), report_name(report)
     consequence = f"{report['contact_email']} へ、PDFを添付したメールを送ります。送信後は取り消せません。"
     if report["sent_at"]:
-        earlier = f"{times.full(times.parse(report['sent_at']))}に{report['sent_to']} へ送信済みです。"
-        consequence = f"{earlier}同じ報告書をもう一度、{consequence}"
+        sent_before_text = f"{times.full(times.parse(report['sent_at']))}に{report['sent_to']} へ送信済みです。"
+        consequence = f"{sent_before_text}同じ報告書をもう一度、{consequence}"
     body = {"version": report["version"], "again": bool(report["sent_at"])}
     confirm.confirm(
         f"report.send.{report['id']}",
@@ -168,20 +170,20 @@ def send(report: Row) -> None:
     )
 
 
-def start(asked: dict[str, Any]) -> None:
-    """For callbacks: starts drafting, and follows it in a dialog."""
+def start_drafting(request: dict[str, Any]) -> None:
+    """For callbacks: starts the task that drafts the reports, and shows its progress in a dialog."""
     try:
-        with pressed(f"{PATH}/drafts {asked}") as once:
-            task = session.api().post(f"{PATH}/drafts", asked, once=once)
-            dialogs.open(_dialog, partial(_follow, task["id"]))
+        with button_idempotency_key(f"{PATH}/drafts {request}") as once:
+            task = session.api().post(f"{PATH}/drafts", request, once=once)
+            dialogs.open(_dialog, partial(_show_progress, task["id"]))
     except ApiProblem as problem:
-        dialogs.open(_dialog, partial(feedback.not_done, problem))
+        dialogs.open(_dialog, partial(feedback.action_failed, problem))
 
 
 def _dialog(body: Callable[[], None]) -> None:
     dialogs.dialog("月次報告書を作成する", icon=":material/summarize:")(body)()
 
 
-def _follow(task_id: int) -> None:
+def _show_progress(task_id: int) -> None:
     tasks.progress(task_id, key="reports.task")
     st.markdown(small("この画面を閉じても作成は続きます。進み具合は「処理状況」でも確認できます。"))

@@ -1,4 +1,4 @@
-"""端末詳細: what is the matter with this terminal, PC or TC-200, since when, and what is to be done next?"""
+"""端末詳細: what is wrong with this terminal, the PC or the TC-200, since when, and the next step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dashboards.fleet import (
     terminal_metrics,
     terminal_overview,
 )
-from dashboards.fleet.terminal_reading import KEY, first_look, read
+from dashboards.fleet.terminal_reading import KEY, read, read_first
 from dashboards.fleet.words import TERMINAL
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import bound, dialogs, feedback, figures, heading, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
-from dashboards.ui.links import asked_id, link
+from dashboards.ui.links import link, requested_id
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain
@@ -38,8 +38,8 @@ VIEWS = {
 
 @refreshing
 def headline(terminal: Row) -> None:
-    title, button = f"{terminal['serial_number']}　{advice.place(terminal)}", partial(diagnose_button, terminal)
-    reading = live.block(KEY, title, read, headline=True, right=button, number=terminal["id"])
+    title, button = f"{terminal['serial_number']}　{advice.place_text(terminal)}", partial(diagnose_button, terminal)
+    reading = live.block(KEY, title, read, headline=True, right=button, terminal_id=terminal["id"])
     if reading is None:
         return
     if not reading.problem:
@@ -48,42 +48,44 @@ def headline(terminal: Row) -> None:
 
 
 def diagnose_button(terminal: Row) -> None:
-    if may("fleet:terminal:diagnose") and terminal["archived_at"] is None and terminal["enrolled_at"]:
+    if has_permission("fleet:terminal:diagnose") and terminal["archived_at"] is None and terminal["enrolled_at"]:
         st.button(
             "リモート診断を開始する",
             key="terminal.diagnose_now",
             type="primary",
             icon=":material/troubleshoot:",
-            on_click=_diagnose,
+            on_click=_start_diagnosis,
             args=(terminal["id"],),
         )
 
 
-def _diagnose(number: int) -> None:
-    terminal_commands.order(number, "diagnose")
-    bound.put("view", {"view": "diagnosis"})
-    dialogs.close()  # The whole page is drawn anew.
+def _start_diagnosis(terminal_id: int) -> None:
+    terminal_commands.send_command(terminal_id, "diagnose")
+    bound.set_values("view", {"view": "diagnosis"})
+    dialogs.close()  # Reruns the whole page.
 
 
 def state_sentence(terminal: Row) -> None:
-    known, said = advice.advice(terminal), plain(advice.sentence(terminal))
-    under_way = next((one for one in terminal["maintenances"] if one["phase"] == "now"), None)
-    if under_way:
-        until = times.full(times.parse(under_way["ends_at"]))
-        st.info(f"{plain(f'{until}までメンテナンス中です。アラートは通知されません。')}{said}", icon=":material/build:")
-    elif known is None:
-        st.info(said, icon=":material/archive:")
-    elif known.tone == "success":
-        st.success(said, icon=":material/check_circle:")
-    elif known.tone == "error":
-        st.error(said, icon=":material/error:")
+    advised, text = advice.advice(terminal), plain(advice.status_text(terminal))
+    current_maintenance = next(
+        (maintenance for maintenance in terminal["maintenances"] if maintenance["phase"] == "now"), None
+    )
+    if current_maintenance:
+        until = times.full(times.parse(current_maintenance["ends_at"]))
+        st.info(f"{plain(f'{until}までメンテナンス中です。アラートは通知されません。')}{text}", icon=":material/build:")
+    elif advised is None:
+        st.info(text, icon=":material/archive:")
+    elif advised.tone == "success":
+        st.success(text, icon=":material/check_circle:")
+    elif advised.tone == "error":
+        st.error(text, icon=":material/error:")
     else:
-        st.info(said, icon=":material/info:")
+        st.info(text, icon=":material/info:")
 
 
 def key_figures(terminal: Row, *, faded: bool) -> None:
     state, store = terminal["state"], terminal["store"]
-    heard = state["last_heartbeat_at"]
+    last_heartbeat_at = state["last_heartbeat_at"]
     figures.row(
         [
             Figure(
@@ -93,17 +95,17 @@ def key_figures(terminal: Row, *, faded: bool) -> None:
             ),
             Figure(
                 "最終通信",
-                times.ago(times.parse(heard)) if heard else "–",
-                times.full(times.parse(heard)) if heard else "まだ通信がありません",
+                times.ago(times.parse(last_heartbeat_at)) if last_heartbeat_at else "–",
+                times.full(times.parse(last_heartbeat_at)) if last_heartbeat_at else "まだ通信がありません",
             ),
             *(
                 Figure(
-                    word,
-                    f"{state[name]}%" if heard else "–",
-                    "最終通信時の値" if heard and state["status"] == "offline" else "",
-                    share=state[name] / 100 if heard else 0.0,
+                    label,
+                    f"{state[name]}%" if last_heartbeat_at else "–",
+                    "最終通信時の値" if last_heartbeat_at and state["status"] == "offline" else "",
+                    share=state[name] / 100 if last_heartbeat_at else 0.0,
                 )
-                for word, name in (("CPU", "cpu_usage"), ("メモリ", "memory_usage"), ("ディスク", "disk_usage"))
+                for label, name in (("CPU", "cpu_usage"), ("メモリ", "memory_usage"), ("ディスク", "disk_usage"))
             ),
             Figure(
                 "店舗のオンライン",
@@ -115,28 +117,28 @@ def key_figures(terminal: Row, *, faded: bool) -> None:
     )
 
 
-def show(number: int) -> None:
-    terminal = first_look(number)
+def show(terminal_id: int) -> None:
+    terminal = read_first(terminal_id)
     if terminal is None:
         return
     headline(terminal)
     terminal_forms.buttons(terminal)
-    bound.settle("view")
+    bound.apply_values("view")
     view = st.segmented_control(
         "表示",
         [*VIEWS],
         default="overview",
         required=True,
         format_func=lambda view: VIEWS[view],
-        key=bound.key("view"),
+        key=bound.page_key("view"),
         label_visibility="collapsed",
         bind="query-params",
     )
     match view:
         case "metrics":
-            terminal_metrics.show(number)
+            terminal_metrics.show(terminal_id)
         case "timeline":
-            terminal_overview.history(number)
+            terminal_overview.history(terminal_id)
         case "diagnosis":
             terminal_commands.show(terminal)
         case "maintenance":
@@ -147,9 +149,9 @@ def show(number: int) -> None:
             terminal_overview.show(terminal)
 
 
-asked = asked_id()
-if asked is not None:
-    show(asked)
+requested = requested_id()
+if requested is not None:
+    show(requested)
 else:
     heading.page("端末詳細")
     feedback.empty("端末が指定されていません", "端末一覧から、表示する端末を選んでください。")

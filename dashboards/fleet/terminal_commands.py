@@ -1,4 +1,4 @@
-"""端末詳細, 診断: what the agent is asked to look at, how far it is, and what it found, in words."""
+"""端末詳細, 診断: remote commands of the agent, their progress, and their results as text."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
 from dashboards.fleet.terminals_table import PATH
 from dashboards.fleet.words import COMMAND_STATES, COMMANDS, OPEN_COMMANDS
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.settings import settings
 from dashboards.ui import feedback, live, times
 from dashboards.ui.columns import Row
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.once import pressed
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 
 KEY = "fleet.commands"
-LISTED = 20
+MAX_COMMANDS = 20
 POLL_SECONDS = 2
 CHECKS = {
     "service": "サービスとの通信",
@@ -39,25 +39,25 @@ _PROBLEM, _BUSY = "fleet.command_problem", "fleet.commands.busy"
 
 
 def show(terminal: Row) -> None:
-    """Looks every two seconds while something is under way, and then no more often than the rest of the page."""
-    busy = st.session_state.get(_BUSY, False)
-    follow = st.fragment(_follow, run_every=POLL_SECONDS if busy else settings().refresh_seconds)
-    follow(terminal, busy)
+    """Polls every two seconds while a command is open, otherwise as often as the rest of the page."""
+    is_busy = st.session_state.get(_BUSY, False)
+    poll = st.fragment(_poll, run_every=POLL_SECONDS if is_busy else settings().refresh_seconds)
+    poll(terminal, is_busy)
 
 
-def _follow(terminal: Row, was_busy: bool) -> None:
+def _poll(terminal: Row, was_busy: bool) -> None:
     reading = live.block(
-        KEY, "診断", f"{PATH}/{terminal['id']}/commands", right=partial(_buttons, terminal), limit=LISTED
+        KEY, "診断", f"{PATH}/{terminal['id']}/commands", right=partial(_buttons, terminal), limit=MAX_COMMANDS
     )
     if reading is None:
         return
     commands = reading.data["items"]
-    busy = any(command["state"] in OPEN_COMMANDS for command in commands)
-    if busy != was_busy:
-        st.session_state[_BUSY] = busy
+    is_busy = any(command["state"] in OPEN_COMMANDS for command in commands)
+    if is_busy != was_busy:
+        st.session_state[_BUSY] = is_busy
         st.rerun()
-    if refused := st.session_state.pop(_PROBLEM, None):
-        feedback.not_done(refused)
+    if action_problem := st.session_state.pop(_PROBLEM, None):
+        feedback.action_failed(action_problem)
     if not commands:
         feedback.empty(
             "まだ診断を行っていません",
@@ -69,29 +69,29 @@ def _follow(terminal: Row, was_busy: bool) -> None:
 
 
 def _buttons(terminal: Row) -> None:
-    if not may("fleet:terminal:diagnose") or terminal["archived_at"] or not terminal["enrolled_at"]:
+    if not has_permission("fleet:terminal:diagnose") or terminal["archived_at"] or not terminal["enrolled_at"]:
         return
     st.button(
         "診断ファイルを取得する",
         key="terminal.bundle",
         icon=":material/folder_zip:",
-        on_click=order,
+        on_click=send_command,
         args=(terminal["id"], "send_bundle"),
     )
 
 
-def order(number: int, name: str) -> None:
-    _ask(f"{PATH}/{number}/commands", {"name": name})
+def send_command(terminal_id: int, command_name: str) -> None:
+    _send_action(f"{PATH}/{terminal_id}/commands", {"name": command_name})
 
 
-def _cancel(number: int, command: int) -> None:
-    _ask(f"{PATH}/{number}/commands/{command}/cancel", None)
+def _cancel(terminal_id: int, command_id: int) -> None:
+    _send_action(f"{PATH}/{terminal_id}/commands/{command_id}/cancel", None)
 
 
-def _ask(path: str, body: dict[str, Any] | None) -> None:
+def _send_action(path: str, body: dict[str, Any] | None) -> None:
     st.session_state.pop(_PROBLEM, None)
     try:
-        with pressed(f"{path} {body}") as once:
+        with button_idempotency_key(f"{path} {body}") as once:
             session.api().post(path, body, once=once)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
@@ -102,15 +102,15 @@ def _card(terminal: Row, command: Row) -> None:
     with st.container(border=True, key=f"command.{command['id']}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{COMMANDS.get(command['name'], '指示')}**　{state.badge()}", width="content")
-            asked = times.parse(command["created_at"])
-            st.markdown(small(plain(f"{times.full(asked)}　{command['created_by']}")), width="content")
+            created_at = times.parse(command["created_at"])
+            st.markdown(small(plain(f"{times.full(created_at)}　{command['created_by']}")), width="content")
         if command["state"] in OPEN_COMMANDS:
-            _progress(terminal, command)
+            _draw_progress(terminal, command)
         else:
-            _outcome(command)
+            _draw_outcome(command)
 
 
-def _progress(terminal: Row, command: Row) -> None:
+def _draw_progress(terminal: Row, command: Row) -> None:
     if command["state"] == "waiting":
         until = times.full(times.parse(command["expires_at"]))
         st.markdown(plain(f"店舗PCの次の通信で伝えます。{until}までに応答がなければ打ち切ります。"))
@@ -120,7 +120,7 @@ def _progress(terminal: Row, command: Row) -> None:
         st.skeleton(8)
     if command["message"]:
         st.markdown(plain(command["message"]))
-    if may("fleet:terminal:diagnose") and command["name"] in ("diagnose", "send_bundle"):
+    if has_permission("fleet:terminal:diagnose") and command["name"] in ("diagnose", "send_bundle"):
         st.button(
             "取り消す",
             key=f"command.{command['id']}.cancel",
@@ -130,10 +130,10 @@ def _progress(terminal: Row, command: Row) -> None:
         )
 
 
-def _outcome(command: Row) -> None:
+def _draw_outcome(command: Row) -> None:
     checks = (command["result"] or {}).get("checks")
     if isinstance(checks, list) and command["state"] == "done":
-        _checks([check for check in checks if isinstance(check, dict)])
+        _draw_checks([check for check in checks if isinstance(check, dict)])
     elif command["state"] == "expired":
         st.markdown("店舗PCから応答がありませんでした。電源とネットワークを確認してから、もう一度お試しください。")
     elif command["message"]:
@@ -144,19 +144,19 @@ def _outcome(command: Row) -> None:
         st.markdown(small("診断ファイルの保存期間が過ぎました。必要な場合は、もう一度取得してください。"))
 
 
-def _checks(checks: list[dict[str, Any]]) -> None:
-    wrong = [check for check in checks if not check.get("ok")]
-    if not wrong:
+def _draw_checks(checks: list[dict[str, Any]]) -> None:
+    failed = [check for check in checks if not check.get("ok")]
+    if not failed:
         st.markdown(f":green[:material/check_circle:] {len(checks)}項目すべて正常です。")
     else:
-        names = "、".join(_name(check) for check in wrong)
-        words = plain(f"{len(checks)}項目のうち{len(wrong)}項目に異常があります: {names}")
-        st.markdown(f":red[:material/error:] **{words}**")
+        names = "、".join(_check_label(check) for check in failed)
+        failed_text = plain(f"{len(checks)}項目のうち{len(failed)}項目に異常があります: {names}")
+        st.markdown(f":red[:material/error:] **{failed_text}**")
     for check in checks:
-        mark = ":green[:material/check_circle:]" if check.get("ok") else ":red[:material/error:]"
-        st.markdown(f"{mark} **{plain(_name(check))}**　{plain(str(check.get('detail') or ''))}")
+        icon = ":green[:material/check_circle:]" if check.get("ok") else ":red[:material/error:]"
+        st.markdown(f"{icon} **{plain(_check_label(check))}**　{plain(str(check.get('detail') or ''))}")
 
 
-def _name(check: dict[str, Any]) -> str:
+def _check_label(check: dict[str, Any]) -> str:
     name = str(check.get("name") or "")
     return CHECKS.get(name, name)

@@ -1,4 +1,4 @@
-"""端末詳細, 本体・トークン: the machines that stood here, the agent's token, and photos of the place."""
+"""端末詳細, 本体・トークン: the devices used at this place, the agent's token, and photos of the installation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.fleet.terminals_table import PATH
 from dashboards.fleet.words import FATES
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, details, dialogs, feedback, files, flash, live, tables, times
 from dashboards.ui.columns import Row
-from dashboards.ui.files import DOOR, File
+from dashboards.ui.files import FILES_PATH, File
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
@@ -19,43 +19,43 @@ DEVICES = (
     columns.text("シリアル番号", "serial_number", width=130),
     columns.stamp("設置", "placed_at"),
     columns.stamp("撤去", "removed_at", missing="使用中"),
-    columns.text("撤去後", lambda one: FATES.get(one["fate"] or "", "–"), width=96),
+    columns.text("撤去後", lambda device: FATES.get(device["fate"] or "", "–"), width=96),
     columns.text("理由", "reason", width=200),
-    columns.text("担当", lambda one: one["removed_by"] or "–", width=96),
+    columns.text("担当", lambda device: device["removed_by"] or "–", width=96),
 )
 
 
 def show(terminal: Row) -> None:
-    _token(terminal)
-    _devices(terminal)
-    _photos(terminal)
+    _draw_token(terminal)
+    _draw_devices(terminal)
+    _draw_photos(terminal)
 
 
 @refreshing
-def _token(terminal: Row) -> None:
+def _draw_token(terminal: Row) -> None:
     reading = live.block("fleet.token", "トークン", f"{PATH}/{terminal['id']}/token")
     if reading is None:
         return
     token = reading.data
-    issued, renew, cloned = (
+    issued_at, renew_at, cloned_at = (
         token[name] and times.parse(token[name]) for name in ("issued_at", "renew_at", "cloned_at")
     )
-    if not issued:
+    if not issued_at:
         st.markdown("有効なトークンはありません。店舗PCのエージェントを登録コードで登録すると発行されます。")
         return
-    if cloned:
+    if cloned_at:
         st.error(
-            f"{plain(times.full(cloned))}から、2台の店舗PCが同じトークンで通信しています。"
+            f"{plain(times.full(cloned_at))}から、2台の店舗PCが同じトークンで通信しています。"
             "失効させてから、正しい1台を登録し直してください。",
             icon=":material/content_copy:",
         )
     else:
         st.markdown("トークンは有効です。店舗PCだけが保持し、この画面には表示されません。")
-    details.facts({"発行": times.full(issued), "次の自動更新": renew and times.full(renew)})
+    details.facts({"発行": times.full(issued_at), "次の自動更新": renew_at and times.full(renew_at)})
     with st.container(horizontal=True):
-        if may("fleet:token:rotate"):
+        if has_permission("fleet:token:rotate"):
             dialogs.button("トークンを更新する", rotate, terminal, key="terminal.token.rotate", icon="autorenew")
-        if may("fleet:token:revoke"):
+        if has_permission("fleet:token:revoke"):
             dialogs.button("トークンを失効させる", revoke, terminal, key="terminal.token.revoke", icon="block")
 
 
@@ -83,66 +83,66 @@ def revoke(terminal: Row) -> None:
 
 
 @refreshing
-def _devices(terminal: Row) -> None:
+def _draw_devices(terminal: Row) -> None:
     reading = live.block("fleet.devices", "本体の履歴", f"{PATH}/{terminal['id']}/devices")
     if reading is not None:
         tables.grid("terminal.devices", "本体の履歴", reading.data["items"], DEVICES)
 
 
-def _photos(terminal: Row) -> None:
+def _draw_photos(terminal: Row) -> None:
     reading = live.block("fleet.photos", "設置写真", f"{PATH}/{terminal['id']}/photos")
     if reading is None:
         return
-    found = [
-        File(one["id"], one["name"], one["size"], one["content_type"], f"{DOOR}/{one['id']}")
-        for one in reading.data["items"]
+    photos = [
+        File(photo["id"], photo["name"], photo["size"], photo["content_type"], f"{FILES_PATH}/{photo['id']}")
+        for photo in reading.data["items"]
     ]
-    if found:
-        files.previews("terminal.photos", found)
+    if photos:
+        files.previews("terminal.photos", photos)
     else:
         st.markdown(small("設置写真はまだありません。次に訪問する人のために、設置場所と配線を残せます。"))
-    if not may("fleet:photo:update"):
+    if not has_permission("fleet:photo:update"):
         return
-    if found:
+    if photos:
         with st.popover("写真を外す", icon=":material/delete:", key="terminal.photos.remove"):
-            for one in found:
-                dialogs.button(one.name, _remove, terminal["id"], one, key=f"terminal.photo.{one.id}")
-    _add(terminal["id"])
+            for photo in photos:
+                dialogs.button(photo.name, _confirm_removal, terminal["id"], photo, key=f"terminal.photo.{photo.id}")
+    _upload_form(terminal["id"])
 
 
-def _add(number: int) -> None:
-    round_ = st.session_state.get("terminal.photos.round", 0)
-    key = f"terminal.photos.{number}.{round_}"
-    sent = files.upload(key, "写真を追加", purpose="fleet.terminal_photo")
-    if sent:
+def _upload_form(terminal_id: int) -> None:
+    form_round = st.session_state.get("terminal.photos.round", 0)
+    key = f"terminal.photos.{terminal_id}.{form_round}"
+    uploaded = files.upload(key, "写真を追加", purpose="fleet.terminal_photo")
+    if uploaded:
         st.button(
-            f"{len(sent)}枚を設置写真に登録する",
+            f"{len(uploaded)}枚を設置写真に登録する",
             key="terminal.photos.add",
             type="primary",
-            on_click=_attach,
-            args=(number, key),
+            on_click=_save_photos,
+            args=(terminal_id, key),
         )
-    if refused := st.session_state.pop("terminal.photos.problem", None):
-        feedback.not_done(refused)
+    if problem := st.session_state.pop("terminal.photos.problem", None):
+        feedback.action_failed(problem)
 
 
-def _attach(number: int, key: str) -> None:
+def _save_photos(terminal_id: int, key: str) -> None:
     try:
-        for one in files.stored(key):
-            session.api().post(f"{PATH}/{number}/photos", {"file_id": one.id}, once=one.id)
+        for file in files.stored(key):
+            session.api().post(f"{PATH}/{terminal_id}/photos", {"file_id": file.id}, once=file.id)
     except ApiProblem as problem:
         st.session_state["terminal.photos.problem"] = problem
         return
     st.session_state["terminal.photos.round"] = st.session_state.get("terminal.photos.round", 0) + 1
-    flash.say("設置写真を登録しました。")
+    flash.add("設置写真を登録しました。")
 
 
-def _remove(number: int, photo: File) -> None:
+def _confirm_removal(terminal_id: int, photo: File) -> None:
     confirm.confirm(
         f"terminal.photo.remove.{photo.id}",
         f"設置写真「{photo.name}」を外しますか？",
         "この端末の設置写真から外します。元には戻せません。",
         action="外す",
-        do=lambda _, _once: session.api().delete(f"{PATH}/{number}/photos/{photo.id}"),
+        do=lambda _, _once: session.api().delete(f"{PATH}/{terminal_id}/photos/{photo.id}"),
         done="設置写真を外しました。",
     )

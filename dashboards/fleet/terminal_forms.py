@@ -1,4 +1,4 @@
-"""What is done to a terminal's record: registered, edited, archived, brought back, given another machine."""
+"""Forms for a terminal's record: register, edit, archive, restore, swap the device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboards.fleet import enrolment
 from dashboards.fleet.choices import customers, tags
 from dashboards.fleet.terminals_table import PATH
 from dashboards.fleet.words import FATES
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, editing, forms, times
 from dashboards.ui.columns import Row
 
@@ -29,45 +29,45 @@ MOST_TAGS = 10
 
 
 def buttons(terminal: Row) -> None:
-    """What this person may do to the record of this terminal."""
+    """The actions that the user may do on this terminal's record."""
     with st.container(horizontal=True, key="terminal.actions"):
         if terminal["archived_at"]:
-            if may("fleet:terminal:update"):
+            if has_permission("fleet:terminal:update"):
                 dialogs.button("元に戻す", restore, terminal, key="terminal.restore", icon="unarchive")
             return
-        if may("fleet:terminal:swap"):
+        if has_permission("fleet:terminal:swap"):
             dialogs.button("端末を交換する", swap, terminal, key="terminal.swap", icon="swap_horiz")
-        if may("fleet:terminal:update"):
+        if has_permission("fleet:terminal:update"):
             dialogs.button("編集する", edit, terminal, key="terminal.edit", icon="edit")
             dialogs.button("アーカイブする", archive, terminal, key="terminal.archive", icon="archive")
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any], *, new: bool) -> dict[str, Any]:
-    """The fields of a terminal, and what is typed in them as the service takes it."""
-    offered = customers()
-    if not new and known.get("customer_id") not in offered:
-        offered[known["customer_id"]] = known.get("customer_name", "")
+def _fields(form: forms.Form, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+    """The form fields of a terminal; returns their values as the service takes them."""
+    customer_names = customers()
+    if not is_new and values.get("customer_id") not in customer_names:
+        customer_names[values["customer_id"]] = values.get("customer_name", "")
     serial = form.field(
         "serial_number",
         st.text_input,
         LABELS["serial_number"],
         required=True,
-        value=known.get("serial_number", ""),
+        value=values.get("serial_number", ""),
         max_chars=50,
         placeholder="TC200-000123",
         help=None
-        if new
+        if is_new
         else "通信したことのある端末では変更できません。本体を替えた場合は「端末を交換する」を使います。",
     )
-    ids = [*offered]
+    ids = [*customer_names]
     customer_id = form.field(
         "customer_id",
         st.selectbox,
         LABELS["customer_id"],
         required=True,
         options=ids,
-        index=ids.index(known["customer_id"]) if known.get("customer_id") in ids else None,
-        format_func=lambda number: offered[number],
+        index=ids.index(values["customer_id"]) if values.get("customer_id") in ids else None,
+        format_func=lambda option: customer_names[option],
         placeholder="選んでください",
     )
     store = form.field(
@@ -75,11 +75,11 @@ def _fields(form: forms.Form, known: Mapping[str, Any], *, new: bool) -> dict[st
         st.text_input,
         LABELS["store_name"],
         required=True,
-        value=known.get("store_name", ""),
+        value=values.get("store_name", ""),
         max_chars=100,
         placeholder="新宿店 レジ1番",
     )
-    installed = known.get("installed_date")
+    installed = values.get("installed_date")
     day = form.field(
         "installed_date",
         st.date_input,
@@ -88,13 +88,13 @@ def _fields(form: forms.Form, known: Mapping[str, Any], *, new: bool) -> dict[st
         format="YYYY/MM/DD",
         min_value=date(2000, 1, 1),
     )
-    had = known.get("tags", [])
+    current_tags = values.get("tags", [])
     chosen = form.field(
         "tags",
         st.multiselect,
         LABELS["tags"],
-        options=[*dict.fromkeys([*had, *tags()])],
-        default=had,
+        options=[*dict.fromkeys([*current_tags, *tags()])],
+        default=current_tags,
         accept_new_options=True,
         max_selections=MOST_TAGS,
         placeholder="選ぶか、新しいタグを入力",
@@ -108,22 +108,22 @@ def _fields(form: forms.Form, known: Mapping[str, Any], *, new: bool) -> dict[st
     }
 
 
-def new() -> None:
+def register() -> None:
     @dialogs.dialog("端末を登録する", width="medium", icon=":material/add_circle:")
-    def ask() -> None:
+    def show_form() -> None:
         with forms.form("terminal.new", submit="登録する") as form:
-            typed = _fields(form, {}, new=True)
+            typed = _fields(form, {}, is_new=True)
         if form.submitted:
             form.send(
                 lambda once: session.api().post(PATH, typed, once=once),
                 done=f"端末 {typed['serial_number']} を登録しました。",
             )
 
-    ask()
+    show_form()
 
 
-def as_typed(terminal: Row) -> dict[str, Any]:
-    """What can be changed of a terminal, from the answer of its page."""
+def editable_values(terminal: Row) -> dict[str, Any]:
+    """The editable values of a terminal, from the answer of its page."""
     return {
         **{name: terminal[name] for name in ("id", "version", "serial_number", "store_name", "installed_date", "tags")},
         "customer_id": terminal["customer"]["id"],
@@ -131,7 +131,7 @@ def as_typed(terminal: Row) -> dict[str, Any]:
     }
 
 
-def _in_words(terminal: Mapping[str, Any]) -> dict[str, Any]:
+def _display_values(terminal: Mapping[str, Any]) -> dict[str, Any]:
     return {"customer_id": customers().get(terminal["customer_id"], ""), "tags": "、".join(terminal["tags"])}
 
 
@@ -140,13 +140,13 @@ RECORD = editing.Record(
     path=PATH,
     labels=LABELS,
     name=lambda terminal: f"端末 {terminal['serial_number']}（{terminal['store_name']}）",
-    fields=partial(_fields, new=False),
-    in_words=_in_words,
+    fields=partial(_fields, is_new=False),
+    in_words=_display_values,
 )
 
 
 def edit(terminal: Row) -> None:
-    RECORD.edit(as_typed(terminal))
+    RECORD.edit(editable_values(terminal))
 
 
 def archive(terminal: Row) -> None:
@@ -165,10 +165,10 @@ def restore(terminal: Row) -> None:
 
 
 def swap(terminal: Row) -> None:
-    """Step 1 of 2: which machine comes, what becomes of the old one, and why."""
+    """Step 1 of 2: the new device, what happens to the old one, and why."""
 
     @dialogs.dialog(f"端末 {terminal['serial_number']} を交換する（1/2）", width="medium", icon=":material/swap_horiz:")
-    def ask() -> None:
+    def show_form() -> None:
         st.markdown("設置場所の履歴はそのまま残り、本体だけを入れ替えます。")
         with forms.form(f"terminal.swap.{terminal['id']}", submit="次へ") as form:
             serial = form.field(
@@ -194,59 +194,59 @@ def swap(terminal: Row) -> None:
             }
             form.send(lambda _: dialogs.open(_confirm_swap, terminal, body), done="")
 
-    ask()
+    show_form()
 
 
 def _confirm_swap(terminal: Row, body: dict[str, Any]) -> None:
     """Step 2 of 2."""
-    old, comes = terminal["serial_number"], body["serial_number"]
+    old_serial, new_serial = terminal["serial_number"], body["serial_number"]
 
     def do(_reason: str, once: str) -> None:
-        made = session.api().post(f"{PATH}/{terminal['id']}/swap", body, once=once)
-        dialogs.open(_code, terminal, made)
+        created = session.api().post(f"{PATH}/{terminal['id']}/swap", body, once=once)
+        dialogs.open(_show_code, terminal, created)
 
     confirm.confirm(
         f"terminal.swap_now.{terminal['id']}",
-        f"端末 {old} を {comes} に交換しますか？（2/2）",
-        f"{terminal['store_name']}の本体は{comes}になり、{old}は「{FATES[body['fate']]}」として記録されます。"
+        f"端末 {old_serial} を {new_serial} に交換しますか？（2/2）",
+        f"{terminal['store_name']}の本体は{new_serial}になり、{old_serial}は「{FATES[body['fate']]}」として記録されます。"
         "旧本体の店舗PCのトークンはすぐに失効し、実行中の診断は取り消されます。"
         "続けて、新しい本体を登録するためのコードを一度だけ表示します。この操作は元に戻せません。",
         action="交換する",
         do=do,
-        done=f"端末を {comes} に交換しました。",
+        done=f"端末を {new_serial} に交換しました。",
     )
 
 
-def _code(terminal: Row, made: dict[str, Any]) -> None:
-    until = times.full(times.parse(made["expires_at"]))
-    enrolment.shown_once(
+def _show_code(terminal: Row, created: dict[str, Any]) -> None:
+    expiry = times.full(times.parse(created["expires_at"]))
+    enrolment.show_code_once(
         "新しい本体の登録コード",
-        f"{terminal['store_name']}の店舗PCに新しい本体 {made['serial_number']} をつなぎ、"
-        f"動いているエージェントを止めてから、次のどちらかのコマンドを実行してください。コードは1回だけ、{until}まで使えます。",
-        made["code"],
+        f"{terminal['store_name']}の店舗PCに新しい本体 {created['serial_number']} をつなぎ、"
+        f"動いているエージェントを止めてから、次のどちらかのコマンドを実行してください。コードは1回だけ、{expiry}まで使えます。",
+        created["code"],
     )
 
 
 def retag(filters: Mapping[str, Any], total: int) -> None:
-    """Tags for all that the list's conditions find, at once."""
+    """Changes the tags of all terminals that match the list's filters."""
 
     @dialogs.dialog("タグをまとめて変更する", width="medium", icon=":material/sell:")
-    def ask() -> None:
+    def show_form() -> None:
         st.markdown(f"いまの条件に合う**{total:,}台**すべてのタグを変更します。")
-        known = [*tags()]
+        tag_options = [*tags()]
         with forms.form("terminals.retag", submit=f"{total:,}台のタグを変更する") as form:
             add = form.field(
                 "add",
                 st.multiselect,
                 "付けるタグ",
-                options=known,
+                options=tag_options,
                 accept_new_options=True,
                 max_selections=MOST_TAGS,
                 placeholder="選ぶか、新しいタグを入力",
             )
-            remove = form.field("remove", st.multiselect, "外すタグ", options=known, placeholder="選んでください")
+            remove = form.field("remove", st.multiselect, "外すタグ", options=tag_options, placeholder="選んでください")
         if form.submitted:
             body = {"filters": filters, "add": add, "remove": remove}
             form.send(lambda once: session.api().post(f"{PATH}/tags", body, once=once), done="タグを変更しました。")
 
-    ask()
+    show_form()

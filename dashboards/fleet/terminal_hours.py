@@ -1,4 +1,4 @@
-"""端末詳細, 学習した営業時間: when the terminal is expected to be on, in words, and the switch."""
+"""端末詳細, 学習した営業時間: when the terminal is expected to be online, as text, and the switch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.fleet.terminals_table import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
@@ -23,67 +23,69 @@ def show(terminal: Row) -> None:
     reading = live.block("fleet.hours", TITLE, f"{PATH}/{terminal['id']}/hours")
     if reading is None:
         return
-    known = reading.data
+    hours = reading.data
     with st.container(border=True, key="terminal.hours"):
-        st.markdown(plain(sentence(known)))
-        if known["week"] and _is_on(known):
-            details.facts(in_words(known["week"]))
-        if may("fleet:terminal:update") and known["setting"] and known["customer"]:
-            on = not known["learned_hours"]
+        st.markdown(plain(status_text(hours)))
+        if hours["week"] and _is_on(hours):
+            details.facts(week_text(hours["week"]))
+        if has_permission("fleet:terminal:update") and hours["setting"] and hours["customer"]:
+            turn_on = not hours["learned_hours"]
             st.button(
-                "営業時間を学習する" if on else "営業時間を学習しない",
+                "営業時間を学習する" if turn_on else "営業時間を学習しない",
                 key="terminal.hours.switch",
-                icon=":material/schedule:" if on else ":material/alarm_off:",
+                icon=":material/schedule:" if turn_on else ":material/alarm_off:",
                 on_click=dialogs.open,
-                args=(switch, terminal, on),
+                args=(switch, terminal, turn_on),
             )
 
 
-def _is_on(known: dict[str, Any]) -> bool:
-    return bool(known["setting"] and known["customer"] and known["learned_hours"])
+def _is_on(hours: dict[str, Any]) -> bool:
+    return bool(hours["setting"] and hours["customer"] and hours["learned_hours"])
 
 
-def sentence(known: dict[str, Any]) -> str:
+def status_text(opening_hours: dict[str, Any]) -> str:
     """What these hours mean for this terminal now."""
-    if not known["setting"]:
+    if not opening_hours["setting"]:
         return (
             "営業時間の学習は、このシステムでは使われていません。時刻を問わず、通信が途絶えるとアラートを通知します。"
         )
-    if not _is_on(known):
-        whose = "この端末" if known["customer"] else "この顧客"
-        return f"営業時間の学習は、{whose}では使われていません。時刻を問わず、通信が途絶えるとアラートを通知します。"
-    if known["week"] is None:
-        missing = known["days_needed"] - known["days"]
-        if missing > 0:
-            return f"学習中です（あと{missing}日）。それまでは、時刻を問わずアラートを通知します。"
+    if not _is_on(opening_hours):
+        scope_label = "この端末" if opening_hours["customer"] else "この顧客"
+        return (
+            f"営業時間の学習は、{scope_label}では使われていません。時刻を問わず、通信が途絶えるとアラートを通知します。"
+        )
+    if opening_hours["week"] is None:
+        missing_days = opening_hours["days_needed"] - opening_hours["days"]
+        if missing_days > 0:
+            return f"学習中です（あと{missing_days}日）。それまでは、時刻を問わずアラートを通知します。"
         return "通信のある時間帯が決まっていません。時刻を問わず、通信が途絶えるとアラートを通知します。"
-    if all(spans == [{"opens": 0, "closes": 24}] for spans in known["week"]):
+    if all(spans == [{"opens": 0, "closes": 24}] for spans in opening_hours["week"]):
         return "直近4週間の通信から学習しました。終日通信しているため、時刻を問わずアラートを通知します。"
-    waits = known["alert_after"] and times.parse(known["alert_after"])
-    if waits and waits > times.parse(known["as_of"]):
-        return f"いまは営業時間外です。{times.full(waits)}までに通信がなければ、アラートを通知します。"
+    alert_after = opening_hours["alert_after"] and times.parse(opening_hours["alert_after"])
+    if alert_after and alert_after > times.parse(opening_hours["as_of"]):
+        return f"いまは営業時間外です。{times.full(alert_after)}までに通信がなければ、アラートを通知します。"
     return "直近4週間の通信から学習しました。営業時間外に通信が途絶えても、次の開店まではアラートを通知しません。"
 
 
-def in_words(week: list[list[dict[str, int]]]) -> dict[str, str]:
-    """Weekdays that follow each other with the same hours share a line: 月～金 → 9:00～21:00."""
+def week_text(week: list[list[dict[str, int]]]) -> dict[str, str]:
+    """Consecutive weekdays with the same hours share a line: 月～金 → 9:00～21:00."""
     lines: list[tuple[str, str]] = []
     for weekday, spans in zip(WEEKDAYS, week, strict=True):
-        hours = "、".join(map(_span, spans)) or "休み"
+        hours = "、".join(map(_span_text, spans)) or "休み"
         if lines and lines[-1][1] == hours:
             lines[-1] = (lines[-1][0] + weekday, hours)
         else:
             lines.append((weekday, hours))
-    return {_days(days): hours for days, hours in lines}
+    return {_weekdays_text(days): hours for days, hours in lines}
 
 
-def _days(days: str) -> str:
-    if len(days) == len(WEEKDAYS):
+def _weekdays_text(weekdays: str) -> str:
+    if len(weekdays) == len(WEEKDAYS):
         return "毎日"
-    return f"{days[0]}～{days[-1]}" if len(days) > 2 else "・".join(days)
+    return f"{weekdays[0]}～{weekdays[-1]}" if len(weekdays) > 2 else "・".join(weekdays)
 
 
-def _span(span: dict[str, int]) -> str:
+def _span_text(span: dict[str, int]) -> str:
     opens, closes = span["opens"], span["closes"]
     if (opens, closes) == (0, 24):
         return "24時間"

@@ -1,4 +1,4 @@
-"""端末詳細, メンテナンス: what is under way and planned, planning it, ending it early."""
+"""端末詳細, メンテナンス: current and planned maintenance; planning it and ending it early."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.fleet.words import PHASES
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, forms, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
@@ -30,7 +30,7 @@ COLUMNS = (
 
 @refreshing
 def show(terminal: Row) -> None:
-    can = may("fleet:terminal:maintain") and terminal["archived_at"] is None
+    may_maintain = has_permission("fleet:terminal:maintain") and terminal["archived_at"] is None
     tables.table(
         "fleet.terminal_maintenances",
         "メンテナンス",
@@ -38,8 +38,8 @@ def show(terminal: Row) -> None:
         COLUMNS,
         sorts=SORTS,
         query={"terminal_id": terminal["id"]},
-        right=partial(_plan_button, terminal) if can else None,
-        actions={"終了する": end} if can else None,
+        right=partial(_plan_button, terminal) if may_maintain else None,
+        actions={"終了する": end} if may_maintain else None,
         empty=tables.Empty("メンテナンスの記録はありません", "予定すると、その間はアラートを通知しません。"),
     )
 
@@ -49,20 +49,22 @@ def _plan_button(terminal: Row) -> None:
 
 
 def plan(terminal: Row) -> None:
-    """Now or later, with an end and a reason; for this terminal or all of its store."""
+    """Now or later, with an end and a reason; for this terminal or all terminals of its store."""
     store = terminal["store"]
-    whom = {
+    scope_labels = {
         "terminal": f"この端末（{terminal['serial_number']}）",
         "store": f"{store['store']}のすべての端末（{store['terminals']['total']:,}台）",
     }
 
     @dialogs.dialog("メンテナンスを登録する", width="medium", icon=":material/build:")
-    def ask() -> None:
+    def show_form() -> None:
         st.markdown("終了日時まで、アラートを通知しません。状態の監視は続きます。")
-        # A full hour, so that the suggestion does not move while the form is being filled in.
+        # A full hour, so that the suggested end does not change while the user fills in the form.
         hour = times.now().replace(tzinfo=None, minute=0, second=0, microsecond=0)
         with forms.form(f"terminal.plan.{terminal['id']}", submit="登録する") as form:
-            scope = form.field("scope", st.radio, "対象", options=[*whom], format_func=lambda one: whom[one])
+            scope = form.field(
+                "scope", st.radio, "対象", options=[*scope_labels], format_func=lambda key: scope_labels[key]
+            )
             starts = form.field(
                 "starts_at",
                 st.datetime_input,
@@ -84,24 +86,26 @@ def plan(terminal: Row) -> None:
                 "reason", st.text_input, "理由", required=True, max_chars=200, placeholder="店舗の改装のため"
             )
         if form.submitted:
-            body = _window(terminal, scope, starts, ends, reason)
+            body = _request_body(terminal, scope, starts, ends, reason)
             form.send(lambda once: session.api().post(PATH, body, once=once), done="メンテナンスを登録しました。")
 
-    ask()
+    show_form()
 
 
-def _window(terminal: Row, scope: str, starts: datetime | None, ends: datetime | None, reason: str) -> dict[str, Any]:
-    of = (
+def _request_body(
+    terminal: Row, scope: str, starts_at: datetime | None, ends_at: datetime | None, reason: str
+) -> dict[str, Any]:
+    affected = (
         {"customer_id": terminal["customer"]["id"], "store": terminal["store"]["store"]}
         if scope == "store"
         else {"terminal_ids": [terminal["id"]]}
     )
-    moments = {
+    timestamps = {
         name: value.replace(tzinfo=times.TOKYO).isoformat()
-        for name, value in (("starts_at", starts), ("ends_at", ends))
+        for name, value in (("starts_at", starts_at), ("ends_at", ends_at))
         if value
     }
-    return {**of, **moments, "reason": reason.strip()}
+    return {**affected, **timestamps, "reason": reason.strip()}
 
 
 def end(window: Row) -> None:
@@ -109,18 +113,18 @@ def end(window: Row) -> None:
     if window["phase"] == "past":
 
         @dialogs.dialog("このメンテナンスは終了しています", width="small", icon=":material/info:")
-        def over() -> None:
+        def show_period() -> None:
             st.markdown(span)
 
-        over()
+        show_period()
         return
-    under_way = window["phase"] == "now"
+    is_current = window["phase"] == "now"
     confirm.confirm(
         f"terminal.maintenance.end.{window['id']}",
-        f"{window['serial_number']} のメンテナンスを{'終了しますか' if under_way else '取り消しますか'}？",
-        f"対象の期間: {span}。{'すぐに監視とアラート通知に戻ります。' if under_way else 'この予定は実施されません。'}",
-        action="終了する" if under_way else "取り消す",
+        f"{window['serial_number']} のメンテナンスを{'終了しますか' if is_current else '取り消しますか'}？",
+        f"対象の期間: {span}。{'すぐに監視とアラート通知に戻ります。' if is_current else 'この予定は実施されません。'}",
+        action="終了する" if is_current else "取り消す",
         do=lambda _, once: session.api().post(f"{PATH}/{window['id']}/end", once=once),
-        done="メンテナンスを終了しました。" if under_way else "メンテナンスの予定を取り消しました。",
+        done="メンテナンスを終了しました。" if is_current else "メンテナンスの予定を取り消しました。",
         danger=False,
     )

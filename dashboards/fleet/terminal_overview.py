@@ -1,15 +1,15 @@
-"""端末詳細, 概要 and 履歴: the facts, the card for the phone call, and everything that happened."""
+"""端末詳細, 概要 and 履歴: the facts, the card for the phone call, and the whole history."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.fleet import advice, terminal_hours
-from dashboards.fleet.incident_drawer import address
-from dashboards.fleet.terminal_words import happened
-from dashboards.fleet.terminals_table import PATH, installed
+from dashboards.fleet.incident_drawer import incident_url
+from dashboards.fleet.terminal_words import timeline_event
+from dashboards.fleet.terminals_table import PATH, installed_text
 from dashboards.fleet.words import ALERT, CONTRACT
 from dashboards.ui import details, feedback, live, times
 from dashboards.ui.columns import Row
@@ -20,36 +20,36 @@ from dashboards.ui.tables import Pages
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
-LAST_EVENTS = 5
-PAGE_EVENTS = 50
+LATEST_EVENTS = 5
+EVENTS_PER_PAGE = 50
 
 
 def show(terminal: Row) -> None:
     left, right = st.columns([1, 1.05], gap="medium")
     with left:
-        _alerts(terminal)
-        _facts(terminal)
+        _draw_alerts(terminal)
+        _draw_facts(terminal)
         if terminal["archived_at"] is None:
             terminal_hours.show(terminal)
     with right:
         if terminal["archived_at"] is None:
-            _repair_card(terminal)
+            _draw_repair_card(terminal)
 
 
-def _alerts(terminal: Row) -> None:
+def _draw_alerts(terminal: Row) -> None:
     if not terminal["alerts"]:
         return
     st.subheader("未解決のアラート", anchor=False)
     with st.container(border=True, key="terminal.alerts"):
         for alert in terminal["alerts"]:
             since = times.parse(alert["created_at"])
-            kind = ALERT.get(alert["alert_type"], UNKNOWN)
-            when = small(plain(f"{times.full(since)}（{times.ago(since)}）"))
-            st.markdown(f"{kind.badge()} {plain(alert['message'])}  \n{when}")
-        link("アラート一覧で対応する", address(terminal["alerts"][0]["incident_id"]))
+            status = ALERT.get(alert["alert_type"], UNKNOWN)
+            time_text = small(plain(f"{times.full(since)}（{times.ago(since)}）"))
+            st.markdown(f"{status.badge()} {plain(alert['message'])}  \n{time_text}")
+        link("アラート一覧で対応する", incident_url(terminal["alerts"][0]["incident_id"]))
 
 
-def _facts(terminal: Row) -> None:
+def _draw_facts(terminal: Row) -> None:
     state, customer = terminal["state"], terminal["customer"]
     st.subheader("端末の情報", anchor=False)
     connected = {True: "接続中", False: "未接続", None: "不明"}[state["terminal_connected"]]
@@ -65,86 +65,88 @@ def _facts(terminal: Row) -> None:
                 "契約種別": CONTRACT.get(customer["contract_type"], ""),
                 "設置店舗名": terminal["store_name"],
                 "タグ": "、".join(terminal["tags"]),
-                "設置日": installed(terminal),
+                "設置日": installed_text(terminal),
                 "TC-200": connected,
                 "エラー内容": state["error"],
                 "ファームウェア": state["firmware_version"],
                 "エージェント": state["agent_version"],
                 "通信元": state["address"],
-                "時計のずれ": _skew(state["clock_skew_seconds"]),
+                "時計のずれ": _skew_text(state["clock_skew_seconds"]),
                 "登録日": times.full(times.parse(terminal["created_at"])),
             }
         )
 
 
-def _skew(seconds: int | None) -> str | None:
+def _skew_text(seconds: int | None) -> str | None:
     if seconds is None:
         return None
     return f"{abs(seconds):,}秒{'進み' if seconds > 0 else '遅れ'}" if seconds else "なし"
 
 
-def _repair_card(terminal: Row) -> None:
-    """For the phone call: who to call, what happened, what to do, and the words for it."""
-    known, customer = advice.advice(terminal), terminal["customer"]
+def _draw_repair_card(terminal: Row) -> None:
+    """For the phone call: whom to call, what happened, what to do, and what to say."""
+    advised, customer = advice.advice(terminal), terminal["customer"]
     st.subheader("電話対応カード", anchor=False)
     with st.container(border=True, key="terminal.repair"):
-        if known:
-            st.markdown(f"**{plain(advice.next_step(known))}**")
+        if advised:
+            st.markdown(f"**{plain(advice.next_step_text(advised))}**")
         details.facts(
             {
                 "連絡先": f"{customer['company_name']} {customer['contact_person']}様",
                 "電話番号": customer["contact_phone"],
                 "連絡先メール": customer["contact_email"],
-                "原因の見立て": known.side if known else "",
+                "原因の見立て": advised.side if advised else "",
             }
         )
         st.markdown(small("直近の出来事"))
         try:
-            page = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{terminal['id']}/timeline", limit=LAST_EVENTS)
+            page = session.api(patience=PAGE_TIMEOUT_SECONDS).get(
+                f"{PATH}/{terminal['id']}/timeline", limit=LATEST_EVENTS
+            )
         except ApiProblem as problem:
-            feedback.not_done(problem)
+            feedback.action_failed(problem)
         else:
             for item in page["items"]:
-                one = happened(item)
-                when = small(plain(f"{times.full(one.at)}（{times.ago(one.at)}）"))
-                st.markdown(f"{plain(one.what)}  \n{when}")
+                event = timeline_event(item)
+                time_text = small(plain(f"{times.full(event.at)}（{times.ago(event.at)}）"))
+                st.markdown(f"{plain(event.what)}  \n{time_text}")
         st.markdown(small("加盟店への案内文（マウスを重ねると、右上にコピーのボタンが出ます）"))
-        st.code(advice.for_the_merchant(terminal), language=None, wrap_lines=True)
+        st.code(advice.merchant_text(terminal), language=None, wrap_lines=True)
 
 
 @refreshing
-def history(number: int) -> None:
-    kept: Pages | None = st.session_state.get("terminal.history.pages")
-    if kept is None or kept.query != {"id": number}:
-        kept = st.session_state["terminal.history.pages"] = Pages({"id": number})
+def history(terminal_id: int) -> None:
+    pages: Pages | None = st.session_state.get("terminal.history.pages")
+    if pages is None or pages.query != {"id": terminal_id}:
+        pages = st.session_state["terminal.history.pages"] = Pages({"id": terminal_id})
     reading = live.block(
         "fleet.terminal_timeline",
         "履歴",
-        f"{PATH}/{number}/timeline",
-        limit=PAGE_EVENTS,
-        cursor=kept.cursors[-1] if kept.cursors else None,
+        f"{PATH}/{terminal_id}/timeline",
+        limit=EVENTS_PER_PAGE,
+        cursor=pages.cursors[-1] if pages.cursors else None,
     )
     if reading is None:
-        kept.cursors.clear()
+        pages.cursors.clear()
         return
-    kept.next_cursor = reading.data["next_cursor"]
-    timeline(map(happened, reading.data["items"]), key="terminal.history")
-    if kept.number == 1 and kept.next_cursor is None:
+    pages.next_cursor = reading.data["next_cursor"]
+    timeline(map(timeline_event, reading.data["items"]), key="terminal.history")
+    if pages.number == 1 and pages.next_cursor is None:
         return
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
         st.button(
             "新しい記録へ",
             key="terminal.history.newer",
             icon=":material/chevron_left:",
-            on_click=kept.back,
-            disabled=not kept.cursors,
+            on_click=pages.back,
+            disabled=not pages.cursors,
         )
-        st.markdown(f"{kept.number:,}ページ目", width="content")
+        st.markdown(f"{pages.number:,}ページ目", width="content")
         st.button(
             "古い記録へ",
             key="terminal.history.older",
             icon=":material/chevron_right:",
             icon_position="right",
-            on_click=kept.forward,
-            disabled=kept.next_cursor is None,
+            on_click=pages.forward,
+            disabled=pages.next_cursor is None,
         )

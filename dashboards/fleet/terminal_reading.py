@@ -1,4 +1,4 @@
-"""One terminal as its page reads it: once for the title and all below it, then again with each refresh."""
+"""One terminal as its page reads it: once for the title and everything below it, then again with each refresh."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.fleet.terminals_table import PATH
 from dashboards.ui import feedback, heading, live
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 
 KEY = "fleet.terminal"
-_HANDED = "fleet.terminal.handed"
+_FIRST_ANSWER = "fleet.terminal.handed"
 
 
-def read(number: int) -> Any:
-    """The terminal; what the page has just read for its title is not asked for again."""
-    handed = st.session_state.pop(_HANDED, None)
-    if handed and handed["id"] == number:
-        return handed
-    return session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{number}")
+def read(terminal_id: int) -> Any:
+    """The terminal. The answer that the page has just read for its title is not requested again."""
+    first_answer = st.session_state.pop(_FIRST_ANSWER, None)
+    if first_answer and first_answer["id"] == terminal_id:
+        return first_answer
+    return session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/{terminal_id}")
 
 
-def first_look(number: int) -> Row | None:
-    """What the title and the parts below the headline stand on. While the service is away, what was shown last; None
-    when there is nothing, and the reason is on the screen."""
+def read_first(terminal_id: int) -> Row | None:
+    """The terminal for the title and the parts below it. While the service is away, the terminal that was shown last;
+    None when there is none, and the reason is on the screen."""
     try:
-        found: Row = live.ask(read, number=number)
+        terminal: Row = live.fetch(read, terminal_id=terminal_id)
     except ApiProblem as problem:
-        if problem.status == 401 and session.ended():
+        if problem.status == 401 and session.has_ended():
             st.rerun()
-        shown: Row | None = live.shown(KEY)
-        if shown and shown["id"] == number and problem.temporary:
-            return shown
+        last_shown: Row | None = live.last_answer(KEY)
+        if last_shown and last_shown["id"] == terminal_id and problem.temporary:
+            return last_shown
         heading.page("端末詳細")
-        feedback.failed(problem, key=KEY, again=live.forget_failure)
+        feedback.failed(problem, key=KEY, again=live.clear_failure)
         if problem.status == 404:
             link("端末一覧を開く", "/terminals")
         return None
-    st.session_state[_HANDED] = found
-    return found
+    st.session_state[_FIRST_ANSWER] = terminal
+    return terminal

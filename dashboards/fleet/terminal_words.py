@@ -1,4 +1,4 @@
-"""A terminal's history in words."""
+"""Texts of a terminal's history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dashboards.fleet import incident_words
 from dashboards.fleet.words import ALERT, COMMAND_STATES, COMMANDS, FATES, TERMINAL
 from dashboards.ui import times
 from dashboards.ui.status import UNKNOWN
-from dashboards.ui.timeline import Happening
+from dashboards.ui.timeline import TimelineEvent
 
 FIELDS = {
     "serial_number": "シリアル番号",
@@ -20,28 +20,30 @@ FIELDS = {
 }
 
 
-def happened(item: dict[str, Any]) -> Happening:
-    """One line of a terminal's timeline; each of its three sources has words of its own."""
+def timeline_event(item: dict[str, Any]) -> TimelineEvent:
+    """One line of a terminal's timeline, which has three kinds of sources."""
     if item["source"] == "incident":
-        return incident_words.happened({**item, "by": item["by"] or "システム"})
+        return incident_words.timeline_event({**item, "by": item["by"] or "システム"})
     if item["source"] == "alert":
-        what, kind = _of_alert(item)
+        title, kind = _alert_text(item)
     else:
-        what, kind = _logged(item["kind"], item["detail"] or {}, item["status"])
+        title, kind = _log_text(item["kind"], item["detail"] or {}, item["status"])
     by = item["by"] or ""
-    who = "" if by.startswith("システム") else by
+    user_name = "" if by.startswith("システム") else by
     detail = item["detail"] or {}
-    return Happening(times.parse(item["at"]), what, kind, who, detail.get("reason") or detail.get("error") or "")
+    return TimelineEvent(
+        times.parse(item["at"]), title, kind, user_name, detail.get("reason") or detail.get("error") or ""
+    )
 
 
-def _of_alert(item: dict[str, Any]) -> tuple[str, str]:
-    word = ALERT.get(item["alert_type"], UNKNOWN).word
+def _alert_text(item: dict[str, Any]) -> tuple[str, str]:
+    label = ALERT.get(item["alert_type"], UNKNOWN).word
     if item["kind"] == "alert_resolved":
-        return f"アラート「{word}」が解決しました", "resolve"
-    return f"アラート「{word}」が発生しました: {item['text'] or ''}".removesuffix(": "), "alert"
+        return f"アラート「{label}」が解決しました", "resolve"
+    return f"アラート「{label}」が発生しました: {item['text'] or ''}".removesuffix(": "), "alert"
 
 
-def _logged(kind: str, detail: dict[str, Any], status: str | None) -> tuple[str, str]:
+def _log_text(kind: str, detail: dict[str, Any], status: str | None) -> tuple[str, str]:
     match kind:
         case "status":
             before, now = (TERMINAL.get(code or "", UNKNOWN).word for code in (detail.get("from"), status))
@@ -55,27 +57,27 @@ def _logged(kind: str, detail: dict[str, Any], status: str | None) -> tuple[str,
         case "connected":
             return f"TC-200（{detail.get('serial') or 'シリアル番号不明'}）がつながりました", "resolve"
         case "update_offered" | "update_succeeded" | "update_failed":
-            what, icon = _UPDATES[kind]
-            return f"ファームウェア {detail.get('version') or '（版不明）'} への更新{what}", icon
+            text, icon = _UPDATES[kind]
+            return f"ファームウェア {detail.get('version') or '（版不明）'} への更新{text}", icon
         case "swapped":
             fate = FATES.get(detail.get("fate") or "", "")
             return f"本体を{detail.get('from')}から{detail.get('to')}に交換しました（旧本体: {fate}）", "update"
         case "command":
-            word = COMMANDS.get(detail.get("name") or "", "指示")
-            return f"{word}: {COMMAND_STATES.get(detail.get('state') or '', UNKNOWN).word}", "update"
+            label = COMMANDS.get(detail.get("name") or "", "指示")
+            return f"{label}: {COMMAND_STATES.get(detail.get('state') or '', UNKNOWN).word}", "update"
         case "edited":
             if detail.get("source") == "import":
                 return "取り込みで登録内容を変更しました", "update"
             fields = "・".join(FIELDS.get(name, name) for name in detail.get("fields", []))
             return f"登録内容を変更しました（{fields}）", "update"
         case "tagged":
-            return f"タグを変更しました（{_tags(detail)}）", "update"
+            return f"タグを変更しました（{_tags_text(detail)}）", "update"
         case "maintenance_planned":
             span = "～".join(
                 times.full(times.parse(detail[name])) for name in ("starts_at", "ends_at") if detail.get(name)
             )
             return f"メンテナンスを予定しました（{span}）", "create"
-    return _PLAIN.get(kind, ("記録されました", "update"))
+    return _FIXED_TEXTS.get(kind, ("記録されました", "update"))
 
 
 _UPDATES = {
@@ -85,15 +87,15 @@ _UPDATES = {
 }
 
 
-def _tags(detail: dict[str, Any]) -> str:
+def _tags_text(detail: dict[str, Any]) -> str:
     parts = []
-    for name, word in (("added", "追加"), ("removed", "削除")):
+    for name, label in (("added", "追加"), ("removed", "削除")):
         if detail.get(name):
-            parts.append(f"{word}: {'、'.join(detail[name])}")
+            parts.append(f"{label}: {'、'.join(detail[name])}")
     return "／".join(parts)
 
 
-_PLAIN = {
+_FIXED_TEXTS = {
     "registered": ("端末を登録しました", "create"),
     "enrolled": ("店舗PCのエージェントを登録しました", "create"),
     "shutdown": ("店舗PCが正常に終了しました", "logout"),

@@ -1,4 +1,4 @@
-"""The table of terminals, as it stands on the dashboard and on its own page."""
+"""The table of terminals, for the dashboard and for its own page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.fleet.words import TERMINAL
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -34,12 +34,12 @@ SORTS = {
 }
 
 
-def _heard(name: str) -> Callable[[Row], Any]:
-    """What the agent said; nothing while it has said nothing."""
+def _reported(name: str) -> Callable[[Row], Any]:
+    """The agent's value; None before its first heartbeat."""
     return lambda terminal: terminal[name] if terminal["last_heartbeat_at"] else None
 
 
-def installed(terminal: Row) -> str:
+def installed_text(terminal: Row) -> str:
     return times.day(date.fromisoformat(terminal["installed_date"])) if terminal["installed_date"] else ""
 
 
@@ -50,9 +50,9 @@ COLUMNS = (
     columns.text("顧客名", "customer_name", width=94, sort="customer_name"),
     columns.text("設置店舗名", "store_name", width=120, sort="store_name"),
     columns.ago("最終通信", "last_heartbeat_at", missing="通信なし", sort="last_heartbeat_at"),
-    columns.percent("CPU", _heard("cpu_usage"), width=54),
-    columns.percent("メモリ", _heard("memory_usage"), width=60),
-    columns.percent("ディスク", _heard("disk_usage"), width=68),
+    columns.percent("CPU", _reported("cpu_usage"), width=54),
+    columns.percent("メモリ", _reported("memory_usage"), width=60),
+    columns.percent("ディスク", _reported("disk_usage"), width=68),
     columns.text("ファームウェア", "firmware_version", width=96),
 )
 
@@ -74,14 +74,14 @@ def terminals_table(key: str, title: str, *, filters: Filters | None = None) -> 
 
 def _first_steps() -> None:
     with st.container(horizontal=True, width="content"):
-        if may("fleet:customer:create"):
+        if has_permission("fleet:customer:create"):
             link("顧客一覧を開く", "/customers")
-        if may("fleet:enrolment:create"):
+        if has_permission("fleet:enrolment:create"):
             link("登録コードを開く", "/enrolments")
 
 
 def drawer(terminal: Row) -> None:
-    """What is known about a terminal, beside the list."""
+    """The facts of a terminal, next to the list."""
 
     @dialogs.dialog(terminal["serial_number"], position="right", width="small", icon=":material/point_of_sale:")
     def show() -> None:
@@ -89,15 +89,15 @@ def drawer(terminal: Row) -> None:
         st.markdown(f"{status.badge()}　**{plain(terminal['customer_name'])} - {plain(terminal['store_name'])}**")
         if terminal["error"]:
             st.warning(plain(terminal["error"]), icon=":material/error:")
-        heard = terminal["last_heartbeat_at"]
+        last_heartbeat_at = terminal["last_heartbeat_at"]
         facts = {
-            "最終通信": times.full(times.parse(heard)) if heard else "通信なし",
-            "CPU使用率": heard and f"{terminal['cpu_usage']}%",
-            "メモリ使用率": heard and f"{terminal['memory_usage']}%",
-            "ディスク使用率": heard and f"{terminal['disk_usage']}%",
+            "最終通信": times.full(times.parse(last_heartbeat_at)) if last_heartbeat_at else "通信なし",
+            "CPU使用率": last_heartbeat_at and f"{terminal['cpu_usage']}%",
+            "メモリ使用率": last_heartbeat_at and f"{terminal['memory_usage']}%",
+            "ディスク使用率": last_heartbeat_at and f"{terminal['disk_usage']}%",
             "ファームウェア": terminal["firmware_version"],
             "エージェント": terminal["agent_version"],
-            "設置日": installed(terminal),
+            "設置日": installed_text(terminal),
         }
         details.facts(facts)
         link("端末詳細を開く", f"/terminal?id={terminal['id']}", primary=True)

@@ -1,4 +1,4 @@
-"""The words of 端末管理 with their colours and icons, the same on each of its pages."""
+"""The labels of 端末管理 with their colours and icons, the same on each page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TERMINAL = {
     "error": Status("エラー", "orange", "error"),
     "maintenance": Status("メンテナンス中", "gray", "build"),
 }
-# How a terminal's day was spent.
+# How the hours of a terminal's day are divided.
 DAY = TERMINAL | {"closed": Status("閉店中", "blue", "storefront")}
 
 ALERT = {

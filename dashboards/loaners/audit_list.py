@@ -1,4 +1,4 @@
-"""監査: what an auditor checks of terminals and printers, by 管轄."""
+"""監査: what an auditor checks on terminals and printers, by 管轄."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def headline() -> None:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     lists.show(
         KEY,
         VIEW,
@@ -37,12 +37,12 @@ def listed(chosen: filters.Filters) -> None:
 
 headline()
 with st.container(border=True):
-    asked = filters.bar(
+    selected = filters.bar(
         lists.jurisdiction_field(),
         lists.site_field(110),
-        filters.Choice("status", "ステータス", {code: one.word for code, one in words.STATUS.items()}, 160),
+        filters.Choice("status", "ステータス", {code: status.word for code, status in words.STATUS.items()}, 160),
         filters.Text("q", "キーワード", "番号・資産番号・貸出先", width=180),
         lists.day_field(),
         more=(filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="有効な機器"),),
     )
-listed(asked)
+show_list(selected)

@@ -1,6 +1,6 @@
-"""What was typed into ステータス登録 and not sent yet, by person and device: phones load pages anew as they like.
+"""Drafts of ステータス登録, by user and device: what was typed and not sent yet. Phones reload pages at any time.
 
-Kept in this process's memory and nowhere else: it is gone with the process, and after half a day.
+They exist only in the memory of this process, for half a day at most.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from dashboards import session
 from dashboards.ui import times
 
-KEPT = timedelta(hours=12)
-AT_MOST = 2000
+MAX_AGE = timedelta(hours=12)
+MAX_DRAFTS = 2000
 
 
 @dataclass(frozen=True)
-class Begun:
-    """`form` and `based_on` say what the answers were typed into: they are of no use for anything that came since."""
+class Draft:
+    """`form` and `based_on` say which form the answers belong to: a draft is not used for a newer form."""
 
     form: int
     based_on: int | None
@@ -29,40 +29,40 @@ class Begun:
     at: datetime
 
 
-_all: OrderedDict[tuple[str, str], Begun] = OrderedDict()
+_all: OrderedDict[tuple[str, str], Draft] = OrderedDict()
 _guard = threading.Lock()
 
 
-def _mine(number: str) -> tuple[str, str] | None:
-    user = session.current()
+def _own_key(number: str) -> tuple[str, str] | None:
+    user = session.current_user()
     return (user.login_id, number) if user else None
 
 
-def of(form: dict[str, Any]) -> Begun | None:
-    """What the person typed into just this form of the device."""
-    key = _mine(form["number"])
+def find_draft(form: dict[str, Any]) -> Draft | None:
+    """The user's draft for this form of the device, if it is not outdated."""
+    key = _own_key(form["number"])
     with _guard:
-        found = _all.get(key) if key else None
-    if found is None or (found.form, found.based_on) != (form["form"], form["based_on"]):
+        draft = _all.get(key) if key else None
+    if draft is None or (draft.form, draft.based_on) != (form["form"], form["based_on"]):
         return None
-    return found if times.now() - found.at < KEPT else None
+    return draft if times.now() - draft.at < MAX_AGE else None
 
 
-def keep(form: dict[str, Any], answers: dict[str, str], effective_at: str | None) -> None:
-    if key := _mine(form["number"]):
+def save_draft(form: dict[str, Any], answers: dict[str, str], effective_at: str | None) -> None:
+    if key := _own_key(form["number"]):
         with _guard:
-            _all[key] = Begun(form["form"], form["based_on"], answers, effective_at, times.now())
+            _all[key] = Draft(form["form"], form["based_on"], answers, effective_at, times.now())
             _all.move_to_end(key)
-            while len(_all) > AT_MOST:
+            while len(_all) > MAX_DRAFTS:
                 _all.popitem(last=False)
 
 
-def forget(number: str) -> None:
-    if key := _mine(number):
+def delete_draft(number: str) -> None:
+    if key := _own_key(number):
         with _guard:
             _all.pop(key, None)
 
 
-def forget_all() -> None:
+def delete_all_drafts() -> None:
     with _guard:
         _all.clear()

@@ -1,52 +1,54 @@
-"""What can be chosen in 代替機管理: sites, models and further columns."""
+"""The options of 代替機管理: sites, models and extra columns."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dashboards import session
-from dashboards.session import may
-from dashboards.ui.kept import every, kept
+from dashboards.session import has_permission
+from dashboards.ui.cache import fetch_all, load_cached
 
 CATEGORIES = "/api/loaners/categories"
 
 
 def sites() -> dict[int, str]:
-    """Id → name of those in use."""
-    if not may("loaners:master:read"):
+    """The sites in use: id → name."""
+    if not has_permission("loaners:master:read"):
         return {}
-    return kept("loaners.sites", lambda: {row["id"]: row["name"] for row in every("/api/loaners/sites")})
+    return load_cached("loaners.sites", lambda: {row["id"]: row["name"] for row in fetch_all("/api/loaners/sites")})
 
 
 def jurisdictions() -> dict[str, str]:
-    """管轄, each once."""
-    if not may("loaners:master:read"):
+    """Each 管轄 once."""
+    if not has_permission("loaners:master:read"):
         return {}
-    return kept(
+    return load_cached(
         "loaners.jurisdictions",
-        lambda: {name: name for name in sorted({row["jurisdiction"] for row in every("/api/loaners/sites")})},
+        lambda: {name: name for name in sorted({row["jurisdiction"] for row in fetch_all("/api/loaners/sites")})},
     )
 
 
 def models() -> dict[int, dict[str, Any]]:
-    """By id, those in use."""
-    if not may("loaners:master:read"):
+    """The models in use, by id."""
+    if not has_permission("loaners:master:read"):
         return {}
-    return kept("loaners.models", lambda: {row["id"]: row for row in every("/api/loaners/models")})
+    return load_cached("loaners.models", lambda: {row["id"]: row for row in fetch_all("/api/loaners/models")})
 
 
 def categories() -> dict[str, str]:
     """Desktop → デスクトップ PC."""
-    if not may("loaners:master:read"):
+    if not has_permission("loaners:master:read"):
         return {}
-    found = kept("loaners.categories", lambda: {row["key"]: row for row in session.api().get(CATEGORIES)["items"]})
-    return {key: row["title"] for key, row in found.items()}
+    by_key = load_cached(
+        "loaners.categories", lambda: {row["key"]: row for row in session.api().get(CATEGORIES)["items"]}
+    )
+    return {key: row["title"] for key, row in by_key.items()}
 
 
 def category(key: str) -> str:
     return categories().get(key, key)
 
 
-def further(kind: str) -> list[dict[str, Any]]:
-    """The further columns of a master, in their order."""
-    return every("/api/loaners/columns", kind=kind)
+def extra_columns(kind: str) -> list[dict[str, Any]]:
+    """The extra columns of a master, in their order."""
+    return fetch_all("/api/loaners/columns", kind=kind)

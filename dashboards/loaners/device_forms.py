@@ -1,4 +1,4 @@
-"""What is done with a device: registered, edited, known by other numbers, moved, archived."""
+"""Dialogs of a device: register, edit, aliases, transfer, archive."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LABELS = {"asset_number": "資産管理番号", "software": "ソフトウェア"
 NEW = "loaners.device.new"
 
 
-def known(number: str) -> Row | None:
+def find_device(number: str) -> Row | None:
     """The device of this number as the masters have it; None when there is none."""
     for archived in (False, True):
-        found = session.api().get(PATH, q=number, archived=archived, limit=100)["items"]
-        if same := [row for row in found if row["number"] == number]:
-            return dict(same[0])
+        rows = session.api().get(PATH, q=number, archived=archived, limit=100)["items"]
+        if matches := [row for row in rows if row["number"] == number]:
+            return dict(matches[0])
     return None
 
 
@@ -39,12 +39,12 @@ def new() -> None:
         if not sites or not models:
             st.markdown("先に「マスタ管理」で、拠点と機種を登録してください。")
             return
-        wanted = _what(sites, models)
-        kind = _preview(wanted)
+        identity = _identity_fields(sites, models)
+        kind = _preview(identity)
         with forms.form(NEW, submit="登録する") as form:
-            typed = _fields(form, {"kind": kind})
-        if form.submitted and wanted:
-            _register(form, wanted | typed)
+            values = _fields(form, {"kind": kind})
+        if form.submitted and identity:
+            _register(form, identity | values)
         elif form.submitted:
             st.error("まだ登録されていません。拠点・機種・製造番号を入力してください。", icon=":material/error:")
 
@@ -52,15 +52,16 @@ def new() -> None:
 
 
 def _round() -> int:
-    """Another one after each device that was registered: the fields are empty again."""
-    round: int = st.session_state.get(f"form.{NEW}", {}).get("round", 0)
-    return round
+    """Changes after each registered device, so that the fields are empty again."""
+    number: int = st.session_state.get(f"form.{NEW}", {}).get("round", 0)
+    return number
 
 
-def _what(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What the number is made of; None while something is missing. Outside of the form: the number follows at once."""
+def _identity_fields(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the number consists of; None while something is missing. Outside of the form, so that the number is shown
+    at once."""
     left, right = st.columns(2)
-    # None is offered first: the number begins with the site, and never changes.
+    # No site is preselected: the number begins with the site and never changes.
     site = left.selectbox(
         "拠点 :red-badge[必須]",
         [*sites],
@@ -78,11 +79,11 @@ def _what(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> 
         key=f"{NEW}.model",
     )
     categories = choices.categories()
-    usual = models[model]["category"] if model else None
+    default = models[model]["category"] if model else None
     category = left.selectbox(
         "カテゴリ",
         [*categories],
-        index=[*categories].index(usual) if usual in categories else None,
+        index=[*categories].index(default) if default in categories else None,
         placeholder="機種を選ぶと決まります",
         format_func=lambda key: f"{categories[key]}（{key}）",
         key=f"{NEW}.category.{model}",
@@ -100,71 +101,71 @@ def _what(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> 
     return {"site_id": site, "model_id": model, "category": category, "serial": serial}
 
 
-def _preview(wanted: Mapping[str, Any] | None) -> str:
-    """Shows the number it will get; the kind of device, as far as it is known."""
-    if wanted is None:
+def _preview(identity: Mapping[str, Any] | None) -> str:
+    """Shows the number that the device will get. Returns the kind of device, as far as it is known."""
+    if identity is None:
         st.markdown(small("拠点・機種・製造番号を入力すると、拠点管理番号が決まります。"))
         return "terminal"
     try:
-        shown = session.api().get(f"{PATH}/number", **wanted)
+        preview = session.api().get(f"{PATH}/number", **identity)
     except ApiProblem as problem:
-        feedback.not_done(problem)
+        feedback.action_failed(problem)
         return "terminal"
-    st.markdown(f"拠点管理番号: **{plain(shown['number'])}**（{KIND[shown['kind']]}マスタ）")
-    if shown["others"]:
+    st.markdown(f"拠点管理番号: **{plain(preview['number'])}**（{KIND[preview['kind']]}マスタ）")
+    if preview["others"]:
         st.warning(
-            f"同じ機種・製造番号の機器がすでに{len(shown['others']):,}台あります（{plain(shown['others'][-1])}）。"
+            f"同じ機種・製造番号の機器がすでに{len(preview['others']):,}台あります（{plain(preview['others'][-1])}）。"
             "同じ機器を二重に登録しようとしていないか、確認してください。"
         )
-    kind: str = shown["kind"]
+    kind: str = preview["kind"]
     return kind
 
 
 def _register(form: forms.Form, body: Mapping[str, Any]) -> None:
     form.send(
-        lambda once: session.api().post(PATH, dict(body), once=once),
+        lambda idempotency_key: session.api().post(PATH, dict(body), once=idempotency_key),
         done="機器を登録しました。「ラベル印刷」でQRコードのラベルを印刷できます。",
     )
 
 
-def _fields(form: forms.Form, shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a device of the kind in `shown`, with what it has of them."""
-    is_terminal = shown["kind"] == "terminal"
-    typed: dict[str, Any] = {}
-    if is_terminal or shown.get("asset_number"):
-        typed["asset_number"] = form.field(
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a device of the kind in `initial`, with its values."""
+    is_terminal = initial["kind"] == "terminal"
+    values: dict[str, Any] = {}
+    if is_terminal or initial.get("asset_number"):
+        values["asset_number"] = form.field(
             "asset_number", st.text_input, LABELS["asset_number"], required=is_terminal, max_chars=50,
-            value=shown.get("asset_number", ""), placeholder="ASSET_001",
+            value=initial.get("asset_number", ""), placeholder="ASSET_001",
         ).strip()  # fmt: skip
     if is_terminal:
         for name, example in (("software", "Office 2021"), ("os", "Windows 11")):
-            typed[name] = form.field(
-                name, st.text_input, LABELS[name], value=shown.get(name, ""), max_chars=100, placeholder=example
+            values[name] = form.field(
+                name, st.text_input, LABELS[name], value=initial.get(name, ""), max_chars=100, placeholder=example
             ).strip()
-    extra: dict[str, str] = dict(shown.get("extra") or {})
-    for column in choices.further(shown["kind"]):
-        extra[str(column["id"])] = _further(form, column, extra.get(str(column["id"]), ""))
-    typed["extra"] = {key: value for key, value in extra.items() if value}
-    return typed
+    extra: dict[str, str] = dict(initial.get("extra") or {})
+    for column in choices.extra_columns(initial["kind"]):
+        extra[str(column["id"])] = _extra_field(form, column, extra.get(str(column["id"]), ""))
+    values["extra"] = {key: value for key, value in extra.items() if value}
+    return values
 
 
-def _further(form: forms.Form, column: Mapping[str, Any], value: str) -> str:
+def _extra_field(form: forms.Form, column: Mapping[str, Any], value: str) -> str:
     name, title, required = f"extra.{column['id']}", column["title"], column["required"]
     if column["value_type"] == "choice":
-        at = column["choices"].index(value) if value in column["choices"] else None
-        return form.field(name, st.selectbox, title, required=required, options=column["choices"], index=at) or ""
+        index = column["choices"].index(value) if value in column["choices"] else None
+        return form.field(name, st.selectbox, title, required=required, options=column["choices"], index=index) or ""
     if column["value_type"] == "date":
         chosen = form.field(
             name, st.date_input, title, required=required, value=date.fromisoformat(value) if value else None,
             format="YYYY/MM/DD",
         )  # fmt: skip
         return chosen.isoformat() if chosen else ""
-    typed: str = form.field(name, st.text_input, title, required=required, value=value, max_chars=200)
-    return typed.strip()
+    text: str = form.field(name, st.text_input, title, required=required, value=value, max_chars=200)
+    return text.strip()
 
 
-def _in_words(device: Mapping[str, Any]) -> dict[str, Any]:
-    titles = {str(column["id"]): column["title"] for column in choices.further(device["kind"])}
+def _display_values(device: Mapping[str, Any]) -> dict[str, Any]:
+    titles = {str(column["id"]): column["title"] for column in choices.extra_columns(device["kind"])}
     return {"extra": "、".join(f"{titles.get(key, key)}: {value}" for key, value in device["extra"].items())}
 
 
@@ -174,25 +175,27 @@ RECORD = editing.Record(
     labels=LABELS,
     name=lambda device: f"機器「{device['number']}」",
     fields=_fields,
-    in_words=_in_words,
+    in_words=_display_values,
 )
 
 
 def edit(device: Row) -> None:
-    """A row of GET /api/loaners/devices, as every function here."""
+    """`device`: a row of GET /api/loaners/devices, as in every function here."""
     RECORD.edit({name: device[name] for name in ("id", "version", "number", "kind", *LABELS)})
 
 
-def _why(device: Row, key: str, title: str, words: str, submit: str, done: str) -> None:
+def _reason_dialog(device: Row, key: str, title: str, consequence: str, submit: str, done: str) -> None:
     @dialogs.dialog(title, icon=":material/help:")
     def ask() -> None:
         st.markdown(f"**{plain(device['number'])}**")
-        st.markdown(words)
+        st.markdown(consequence)
         with forms.form(f"loaners.device.{key}.{device['id']}", submit=submit) as form:
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=200)
         if form.submitted:
             form.send(
-                lambda once: session.api().post(f"{PATH}/{device['id']}/{key}", {"reason": reason.strip()}, once=once),
+                lambda idempotency_key: session.api().post(
+                    f"{PATH}/{device['id']}/{key}", {"reason": reason.strip()}, once=idempotency_key
+                ),
                 done=done,
             )
 
@@ -200,7 +203,7 @@ def _why(device: Row, key: str, title: str, words: str, submit: str, done: str) 
 
 
 def archive(device: Row) -> None:
-    _why(
+    _reason_dialog(
         device,
         "archive",
         "機器を無効にしますか？",
@@ -211,7 +214,7 @@ def archive(device: Row) -> None:
 
 
 def restore(device: Row) -> None:
-    _why(
+    _reason_dialog(
         device,
         "restore",
         "機器を元に戻しますか？",
@@ -237,8 +240,8 @@ def transfer(device: Row) -> None:
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=200)
         if form.submitted:
             form.send(
-                lambda once: session.api().post(
-                    f"{PATH}/{device['id']}/transfer", {"site_id": site, "reason": reason.strip()}, once=once
+                lambda idempotency_key: session.api().post(
+                    f"{PATH}/{device['id']}/transfer", {"site_id": site, "reason": reason.strip()}, once=idempotency_key
                 ),
                 done=f"{device['number']}を{sites.get(site, '')}へ移管しました。",
             )
@@ -258,10 +261,12 @@ def aliases(device: Row) -> None:
                 st.markdown(plain(alias))
                 dialogs.button("削除する", _remove_alias, device, alias, key=f"loaners.alias.{alias}", icon="delete")
         with forms.form(f"loaners.device.alias.{device['id']}", submit="追加する") as form:
-            typed = form.field("alias", st.text_input, "追加する番号", required=True, max_chars=100)
+            alias_text = form.field("alias", st.text_input, "追加する番号", required=True, max_chars=100)
         if form.submitted:
             form.send(
-                lambda once: session.api().post(f"{PATH}/{device['id']}/aliases", {"alias": typed.strip()}, once=once),
+                lambda idempotency_key: session.api().post(
+                    f"{PATH}/{device['id']}/aliases", {"alias": alias_text.strip()}, once=idempotency_key
+                ),
                 done="別名を追加しました。",
             )
 
@@ -274,6 +279,8 @@ def _remove_alias(device: Row, alias: str) -> None:
         f"別名「{alias}」を削除しますか？",
         f"この番号では、{device['number']}を探せなくなります。",
         action="削除する",
-        do=lambda _, _once: session.api().delete(f"{PATH}/{device['id']}/aliases?{urlencode({'alias': alias})}"),
+        do=lambda _, _idempotency_key: session.api().delete(
+            f"{PATH}/{device['id']}/aliases?{urlencode({'alias': alias})}"
+        ),
         done="別名を削除しました。",
     )

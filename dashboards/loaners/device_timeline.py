@@ -1,4 +1,4 @@
-"""Everything that happened to a device, newest first: what changed, when, who, why, and what was put aside."""
+"""The timeline of a device, newest first: what changed, when, by whom, why, and which events were removed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.loaners import words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, live, times
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
 KEY = "loaners.timeline"
-AT_FIRST = 20
-MOST_REASON = 200
+INITIAL_LIMIT = 20
+MAX_REASON_LENGTH = 200
 ICONS = {
     "registered": "add_circle",
     "form": "edit_note",
@@ -28,14 +28,14 @@ ICONS = {
 }
 MARKED = ":gray-badge[:material/block: 除去済み]"
 LATE = ":orange-badge[:material/history: 後日登録]"
-PUT_AWAY = ":gray-badge[:material/inventory_2: 保管済み]"
+ARCHIVED = ":gray-badge[:material/inventory_2: 保管済み]"
 
 Row = Mapping[str, Any]
 
 
 @refreshing
 def timeline(path: str) -> None:
-    limit = st.session_state.setdefault(f"{KEY}.{path}", AT_FIRST)
+    limit = st.session_state.setdefault(f"{KEY}.{path}", INITIAL_LIMIT)
     reading = live.block(f"{KEY}.block", "履歴", f"{path}/timeline", limit=limit)
     if reading is None:
         return
@@ -54,34 +54,38 @@ def _more(slot: str) -> None:
 def _event(event: Row) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top"):
         st.markdown("  \n".join(_lines(event)), width="stretch")
-        if may("loaners:history:mark"):
+        if has_permission("loaners:history:mark"):
             _button(event)
     if event["answers"]:
         with st.expander(f"回答（フォーム第{event['form_number']}版）", key=f"{KEY}.answers.{event['id']}"):
             st.markdown(
                 "  \n".join(
-                    f"{small(plain(one['header']))}　{plain(words.written(one['value']))}" for one in event["answers"]
+                    f"{small(plain(answer['header']))}　{plain(words.display_value(answer['value']))}"
+                    for answer in event["answers"]
                 )
             )
 
 
 def _lines(event: Row) -> list[str]:
-    marks = [MARKED] * bool(event["mark"]) + [LATE] * event["is_late"] + [PUT_AWAY] * event["put_away"]
-    what = plain(event["kind_word"]) + (f"「{plain(event['status_word'])}」" if event["status_word"] else "")
-    struck = f"~~{what}~~" if event["mark"] else f"**{what}**"
-    told = f"（登録 {words.stamp(event['recorded_at'])}）" if event["is_late"] else ""
+    marks = [MARKED] * bool(event["mark"]) + [LATE] * event["is_late"] + [ARCHIVED] * event["put_away"]
+    label = plain(event["kind_word"]) + (f"「{plain(event['status_word'])}」" if event["status_word"] else "")
+    title = f"~~{label}~~" if event["mark"] else f"**{label}**"
+    recorded_note = f"（登録 {words.timestamp(event['recorded_at'])}）" if event["is_late"] else ""
     who = plain(event["who"]) or "自動処理"
-    moment = times.parse(event["effective_at"])
+    effective_at = times.parse(event["effective_at"])
     lines = [
-        " ".join([f":gray[:material/{ICONS[event['kind']]}:]", struck, *marks]),
-        small(f"{words.stamp(moment)}（{times.ago(moment)}）{told}　{who}　{plain(event['source_word'])}"),
+        " ".join([f":gray[:material/{ICONS[event['kind']]}:]", title, *marks]),
+        small(
+            f"{words.timestamp(effective_at)}（{times.ago(effective_at)}）{recorded_note}　"
+            f"{who}　{plain(event['source_word'])}"
+        ),
     ]
     lines += words.changes(event["changes"])
     if event["reason"]:
         lines.append(f"理由: {plain(event['reason'])}")
     if mark := event["mark"]:
-        when = words.stamp(mark["marked_at"])
-        lines.append(f":gray[除去: {plain(mark['reason'])}（{plain(mark['marked_by'])}・{when}）]")
+        marked_at = words.timestamp(mark["marked_at"])
+        lines.append(f":gray[除去: {plain(mark['reason'])}（{plain(mark['marked_by'])}・{marked_at}）]")
     return lines
 
 
@@ -96,16 +100,16 @@ def mark(event: Row) -> None:
     confirm.confirm(
         f"{KEY}.mark.{event['id']}",
         "この履歴を除去しますか？",
-        f"{words.stamp(event['effective_at'])}の**{plain(event['kind_word'])}**を、現在の状態・一覧・集計から除きます。"
+        f"{words.timestamp(event['effective_at'])}の**{plain(event['kind_word'])}**を、現在の状態・一覧・集計から除きます。"
         "履歴には「除去済み」として残り、あとで元に戻せます。",
         action="除去する",
-        do=lambda reason, once: session.api().post(
-            f"/api/loaners/events/{event['id']}/mark", {"reason": " ".join(reason.split())}, once=once
+        do=lambda reason, idempotency_key: session.api().post(
+            f"/api/loaners/events/{event['id']}/mark", {"reason": " ".join(reason.split())}, once=idempotency_key
         ),
         done="履歴を除去しました。",
         reason="required",
         preset="二重に登録したため",
-        most=MOST_REASON,
+        most=MAX_REASON_LENGTH,
     )
 
 
@@ -113,9 +117,11 @@ def unmark(event: Row) -> None:
     confirm.confirm(
         f"{KEY}.unmark.{event['id']}",
         "除去した履歴を元に戻しますか？",
-        f"{words.stamp(event['effective_at'])}の**{plain(event['kind_word'])}**が、もう一度、現在の状態・一覧・集計に入ります。",
+        f"{words.timestamp(event['effective_at'])}の**{plain(event['kind_word'])}**が、もう一度、現在の状態・一覧・集計に入ります。",
         action="元に戻す",
-        do=lambda _, once: session.api().post(f"/api/loaners/events/{event['id']}/unmark", once=once),
+        do=lambda _, idempotency_key: session.api().post(
+            f"/api/loaners/events/{event['id']}/unmark", once=idempotency_key
+        ),
         done="履歴を元に戻しました。",
         danger=False,
     )
@@ -133,9 +139,9 @@ MAIL_STATES = {
 
 @refreshing
 def mails(path: str) -> None:
-    """The mails about this device's changes."""
+    """The mails about changes of this device."""
     slot = f"{KEY}.mails.{path}"
-    limit = st.session_state.setdefault(slot, AT_FIRST)
+    limit = st.session_state.setdefault(slot, INITIAL_LIMIT)
     reading = live.block(f"{KEY}.mails", "通知の履歴", f"{path}/mails", limit=limit)
     if reading is None:
         return
@@ -148,12 +154,12 @@ def mails(path: str) -> None:
         )
         return
     with st.container(border=True, gap="small", key=f"{KEY}.mails.list"):
-        for one in items:
-            state = MAIL_STATES[one["state"]]
-            when = words.stamp(one["sent_at"] or one["told_at"])
+        for mail in items:
+            state = MAIL_STATES[mail["state"]]
+            time = words.timestamp(mail["sent_at"] or mail["told_at"])
             st.markdown(
-                f":gray[:material/mail:] {plain(one['title'])}  \n"
-                + small(f"{when}　{state}　{plain(one['recipient'])}")
+                f":gray[:material/mail:] {plain(mail['title'])}  \n"
+                + small(f"{time}　{state}　{plain(mail['recipient'])}")
             )
     if len(items) < total:
         st.button(f"さらに表示（全{total:,}件）", key=f"{slot}.more", on_click=_more, args=(slot,))

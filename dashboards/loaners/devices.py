@@ -1,4 +1,4 @@
-"""機器一覧: which devices are there, where are they, and who has them, now or on another day?"""
+"""機器一覧: which devices exist, where they are, and who has them, now or on another day."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.loaners import device_forms, differences, lists, words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import bound, dialogs, filters, live, tables
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -17,7 +17,7 @@ LIST, DIFFERENCES = "一覧", "2つの日の差分"
 
 @refreshing
 def headline() -> None:
-    reading = live.block("loaners.headline", "機器一覧", "/api/loaners/loans/counts", headline=True, right=right)
+    reading = live.block("loaners.headline", "機器一覧", "/api/loaners/loans/counts", headline=True, right=head_actions)
     if reading is None:
         return
     counts = reading.data
@@ -32,34 +32,34 @@ def headline() -> None:
         st.markdown(f"現在、貸出中の機器は{counts['total']:,}台です。返却予定日を過ぎたものはありません。")
 
 
-def right() -> None:
-    if may("loaners:device:update"):
+def head_actions() -> None:
+    if has_permission("loaners:device:update"):
         dialogs.button("機器を登録する", device_forms.new, key="loaners.new", icon="add")
-    if may("loaners:device:work"):
+    if has_permission("loaners:device:work"):
         link("ステータスを登録する", "/status-form", primary=True)
 
 
 def conditions() -> tuple[str, filters.Filters]:
-    """The view, and what it is narrowed to."""
-    known = lists.options()
+    """The selected view and the filters."""
+    options = lists.options()
     deposits = {str(code): status.word for code, status in words.DEPOSIT.items()} | {"unset": "未設定"}
-    nested = {choice: choice for choice in known.get("nested", ())}
+    nested = {choice: choice for choice in options.get("nested", ())}
     views = {key: name for key, name in lists.views().items() if key != lists.INTEGRATED}
     with st.container(border=True):
         status = st.pills(
             "ステータス",
             [*words.STATUS],
             format_func=lambda code: words.STATUS[code].word,
-            key=bound.key("status"),
+            key=bound.page_key("status"),
             bind="query-params",
             label_visibility="collapsed",
         )
-        third = (filters.Choice("nested", "社内ステータス", nested, 150),) if status == words.STORED else ()
+        nested_field = (filters.Choice("nested", "社内ステータス", nested, 150),) if status == words.STORED else ()
         chosen = filters.bar(
             filters.Choice("view", "データタイプ", views, 140, otherwise="統合表示"),
             lists.site_field(110),
             lists.jurisdiction_field(),
-            *third,
+            *nested_field,
             filters.Text("q", "キーワード", "番号・機種・貸出先", width=165),
             lists.day_field(),
             more=(
@@ -79,7 +79,7 @@ def conditions() -> tuple[str, filters.Filters]:
 
 
 @refreshing
-def listed(view: str, chosen: filters.Filters) -> None:
+def show_list(view: str, chosen: filters.Filters) -> None:
     if view == lists.SUMMARY:
         link("サマリーの集計を開く", "/loaners-summary")
     day = chosen.query.get("as_of")
@@ -99,10 +99,10 @@ def listed(view: str, chosen: filters.Filters) -> None:
 
 headline()
 shown = st.segmented_control(
-    "表示", [LIST, DIFFERENCES], default=LIST, required=True, key=bound.key("shown"), bind="query-params",
+    "表示", [LIST, DIFFERENCES], default=LIST, required=True, key=bound.page_key("shown"), bind="query-params",
     label_visibility="collapsed",
 )  # fmt: skip
 if shown == DIFFERENCES:
     differences.section()
 else:
-    listed(*conditions())
+    show_list(*conditions())

@@ -1,4 +1,4 @@
-"""What became different between two days: a part of 機器一覧."""
+"""What changed between two days: a part of 機器一覧."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ SORTS = {"number": "拠点管理番号順", "-number": "拠点管理番号の逆
 
 
 def status(code: int | None, archived: bool | None) -> str:
-    return "無効" if archived else words.STATUS.get(code or 0, words.NOT_YET).word
+    return "無効" if archived else words.STATUS.get(code or 0, words.NOT_REGISTERED).word
 
 
 def deposit(row: Row, prefix: str = "") -> str:
-    """As it stands in no list while no user's machine is held."""
+    """While no user's machine is held, lists do not show it."""
     code = row[f"{prefix}deposit"]
-    held = row[f"{prefix}held"] and row[f"{prefix}status"] == words.LENT
-    return words.DEPOSIT_CLASSES[code] if code else words.UNSET.word if held else "なし"
+    is_held = row[f"{prefix}held"] and row[f"{prefix}status"] == words.LENT
+    return words.DEPOSIT_CLASSES[code] if code else words.UNSET.word if is_held else "なし"
 
 
-def change(before: str | None, after: str, of: str = "") -> str:
-    return "" if before == after else f"{of}{before} → {after}"
+def change(before: str | None, after: str, prefix: str = "") -> str:
+    return "" if before == after else f"{prefix}{before} → {after}"
 
 
-def happened(row: Row) -> str:
-    """All of it, for one who reads a row at a time."""
+def describe_changes(row: Row) -> str:
+    """All changes of a row as one text."""
     if not row["was_known"]:
         return f"新しく登録（{row['site']}、{status(row['status'], row['archived'])}）"
     parts = (
@@ -51,7 +51,7 @@ COLUMNS = (
     columns.text("機器種別", lambda row: words.KIND[row["kind"]], width=68),
     columns.text("機種名", "model_name", width=146),
     columns.text("拠点", "site", width=55, sort="site"),
-    columns.text("変わったこと", happened, width=410),
+    columns.text("変わったこと", describe_changes, width=410),
 )
 
 
@@ -68,11 +68,11 @@ def section() -> None:
         )
     days = {name: chosen.query.pop(name, default.isoformat()) for name, default in
             (("since", today - MONTH), ("until", today))}  # fmt: skip
-    listed(filters.Filters(chosen.query | days, chosen.active, chosen.hits))
+    show_list(filters.Filters(chosen.query | days, chosen.active, chosen.hits))
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "loaners.differences",
         "",
@@ -91,7 +91,7 @@ def listed(chosen: filters.Filters) -> None:
 def drawer(row: Row) -> None:
     @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/difference:")
     def show() -> None:
-        st.markdown(plain(happened(row)))
-        lists.leads(row["number"])
+        st.markdown(plain(describe_changes(row)))
+        lists.device_links(row["number"])
 
     show()

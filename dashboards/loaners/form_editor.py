@@ -1,4 +1,4 @@
-"""One version of a form: its questions, what keeps it from being published, and how it will look."""
+"""One version of a form: its questions, what prevents its publication, and a preview."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.loaners import question_dialog, questions, words
-from dashboards.loaners.question_dialog import TYPE, stored
-from dashboards.session import may
+from dashboards.loaners.question_dialog import TYPE, to_payload
+from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, flash
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
@@ -44,10 +44,10 @@ def editor(form_id: int) -> None:
         feedback.failed(problem, key=KEY)
         return
     is_draft = form["state"] == "draft"
-    may_edit = is_draft and may("loaners:form:update")
+    may_edit = is_draft and has_permission("loaners:form:update")
     st.markdown(f"**{plain(form['kind_word'])}のフォーム 第{form['number']}版** {STATE[form['state']].badge()}")
-    if refused := st.session_state.pop(f"{KEY}.problem", None):
-        feedback.not_done(refused)
+    if failure := st.session_state.pop(f"{KEY}.problem", None):
+        feedback.action_failed(failure)
     if is_draft:
         readiness(form)
     if may_edit:
@@ -64,126 +64,134 @@ def editor(form_id: int) -> None:
             dialogs.button("下書きを破棄する", discard, form, key=f"{KEY}.discard", icon="delete")
     left, right = st.columns([3, 2], gap="large")
     with left:
-        listed(form, may_edit)
+        question_list(form, may_edit)
     with right:
         preview(form)
 
 
 def readiness(form: Row) -> None:
-    """Why it cannot be published yet, and what would be different."""
+    """What prevents the publication, and what would change."""
     if form["problems"]:
-        lines = "\n".join(f"- {plain(one)}" for one in form["problems"])
-        st.warning(f"公開する前に、次の点を直してください。\n{lines}", icon=":material/warning:")
+        bullets = "\n".join(f"- {plain(problem)}" for problem in form["problems"])
+        st.warning(f"公開する前に、次の点を直してください。\n{bullets}", icon=":material/warning:")
     elif form["differences"]:
-        lines = "\n".join(f"- {plain(one)}" for one in form["differences"])
-        st.info(f"公開中のフォームから、次の点が変わります。\n{lines}", icon=":material/difference:")
+        bullets = "\n".join(f"- {plain(difference)}" for difference in form["differences"])
+        st.info(f"公開中のフォームから、次の点が変わります。\n{bullets}", icon=":material/difference:")
     else:
         st.info("公開中のフォームと同じ内容です。質問を編集してから公開してください。", icon=":material/info:")
 
 
-def listed(form: Row, may_edit: bool) -> None:
+def question_list(form: Row, may_edit: bool) -> None:
     st.subheader("質問", anchor=False)
-    asked: Sequence[Row] = form["questions"]
+    form_questions: Sequence[Row] = form["questions"]
     with st.container(border=True, gap="small", key=f"{KEY}.questions"):
-        for place, question in enumerate(asked):
+        for position, question in enumerate(form_questions):
             left, right = st.columns([9, 2])
-            left.markdown("  \n".join(lines(asked, question)))
+            left.markdown("  \n".join(lines(form_questions, question)))
             if may_edit:
                 with right:
-                    _buttons(form, place)
+                    _buttons(form, position)
     if may_edit:
         dialogs.button("質問を追加する", add, form, key=f"{KEY}.add", icon="add")
 
 
-def lines(asked: Sequence[Row], question: Row) -> list[str]:
+def lines(form_questions: Sequence[Row], question: Row) -> list[str]:
     mark = " :red-badge[必須]" if question["required"] else ""
-    found = [f"**{plain(question['header'])}**{mark}　{small(TYPE[question['type']])}"]
+    parts = [f"**{plain(question['header'])}**{mark}　{small(TYPE[question['type']])}"]
     if question["choices"]:
-        found.append(small("選択肢: " + plain(" ／ ".join(question["choices"]))))
+        parts.append(small("選択肢: " + plain(" ／ ".join(question["choices"]))))
     if question["shown_when"]:
-        headers = {one["key"]: one["header"] for one in asked}
-        when = "、".join(
-            f"{headers.get(one['key'], one['key'])}が「{'」か「'.join(one['one_of'])}」"
-            for one in question["shown_when"]
+        headers = {other["key"]: other["header"] for other in form_questions}
+        condition_text = "、".join(
+            f"{headers.get(condition['key'], condition['key'])}が「{'」か「'.join(condition['one_of'])}」"
+            for condition in question["shown_when"]
         )
-        found.append(small(f"表示条件: {plain(when)}のとき"))
-    return found
+        parts.append(small(f"表示条件: {plain(condition_text)}のとき"))
+    return parts
 
 
-def _buttons(form: Row, place: int) -> None:
-    key = f"{KEY}.{{}}.{form['questions'][place]['key']}"
+def _buttons(form: Row, position: int) -> None:
+    key = f"{KEY}.{{}}.{form['questions'][position]['key']}"
     last = len(form["questions"]) - 1
     with st.container(horizontal=True, width="content", gap="xxsmall"):
-        for word, name, other in (("上へ", "arrow_upward", place - 1), ("下へ", "arrow_downward", place + 1)):
+        for label, icon, target in (("上へ", "arrow_upward", position - 1), ("下へ", "arrow_downward", position + 1)):
             st.button(
                 "",
-                key=key.format(name),
-                icon=f":material/{name}:",
+                key=key.format(icon),
+                icon=f":material/{icon}:",
                 type="tertiary",
-                help=word,
-                disabled=not 0 <= other <= last,
+                help=label,
+                disabled=not 0 <= target <= last,
                 on_click=swap,
-                args=(form, place, other),
+                args=(form, position, target),
             )
-        dialogs.button("編集", edit, form, place, key=key.format("edit"), type="tertiary")
-        dialogs.button("削除", remove, form, place, key=key.format("remove"), type="tertiary")
+        dialogs.button("編集", edit, form, position, key=key.format("edit"), type="tertiary")
+        dialogs.button("削除", remove, form, position, key=key.format("remove"), type="tertiary")
 
 
-def save(form: Row, changed: Sequence[Row]) -> None:
-    body = {"version": form["version"], "questions": [stored(one) for one in changed]}
+def save(form: Row, form_questions: Sequence[Row]) -> None:
+    body = {"version": form["version"], "questions": [to_payload(question) for question in form_questions]}
     session.api().patch(f"{PATH}/{form['id']}", body)
 
 
-def swap(form: Row, place: int, other: int) -> None:
-    changed = list(form["questions"])
-    changed[place], changed[other] = changed[other], changed[place]
+def swap(form: Row, position: int, target: int) -> None:
+    form_questions = list(form["questions"])
+    form_questions[position], form_questions[target] = form_questions[target], form_questions[position]
     try:
-        save(form, changed)
+        save(form, form_questions)
     except ApiProblem as problem:
         st.session_state[f"{KEY}.problem"] = problem
 
 
 def add(form: Row) -> None:
-    asked = form["questions"]
+    form_questions = form["questions"]
 
-    def put(new: Row) -> None:
-        place = place_of(asked, new["key"])
-        save(form, [*asked[:place], new, *asked[place:]])
+    def put(question: Row) -> None:
+        position = insert_position(form_questions, question["key"])
+        save(form, [*form_questions[:position], question, *form_questions[position:]])
 
-    question_dialog.ask(form, None, put)
+    question_dialog.open_dialog(form, None, put)
 
 
-def place_of(asked: Sequence[Row], key: str) -> int:
-    """Behind the last question of the same group (1-10 behind those of 1), at the end where there is none."""
+def insert_position(form_questions: Sequence[Row], key: str) -> int:
+    """After the last question of the same group (1-10 after those of 1), at the end where there is none."""
     group = key.rpartition("-")[0]
-    same = [place for place, one in enumerate(asked) if group and one["key"].startswith(f"{group}-")]
-    return same[-1] + 1 if same else len(asked)
+    positions = [
+        position
+        for position, question in enumerate(form_questions)
+        if group and question["key"].startswith(f"{group}-")
+    ]
+    return positions[-1] + 1 if positions else len(form_questions)
 
 
-def edit(form: Row, place: int) -> None:
-    asked = form["questions"]
-    question_dialog.ask(form, place, lambda new: save(form, [*asked[:place], new, *asked[place + 1 :]]))
+def edit(form: Row, position: int) -> None:
+    form_questions = form["questions"]
+    question_dialog.open_dialog(
+        form,
+        position,
+        lambda question: save(form, [*form_questions[:position], question, *form_questions[position + 1 :]]),
+    )
 
 
-def remove(form: Row, place: int) -> None:
-    asked = form["questions"]
+def remove(form: Row, position: int) -> None:
+    form_questions = form["questions"]
     confirm.confirm(
-        f"{KEY}.remove.{asked[place]['key']}",
+        f"{KEY}.remove.{form_questions[position]['key']}",
         "この質問を削除しますか？",
-        f"下書きから**{plain(asked[place]['header'])}**を取り除きます。登録済みの回答は、以前の版のまま残ります。",
+        f"下書きから**{plain(form_questions[position]['header'])}**を取り除きます。登録済みの回答は、以前の版のまま残ります。",
         action="削除する",
-        do=lambda _, _once: save(form, [*asked[:place], *asked[place + 1 :]]),
-        done=f"「{asked[place]['header']}」を削除しました。",
+        do=lambda _, _idempotency_key: save(form, [*form_questions[:position], *form_questions[position + 1 :]]),
+        done=f"「{form_questions[position]['header']}」を削除しました。",
     )
 
 
 def publish(form: Row) -> None:
     name = f"{form['kind_word']}のフォーム 第{form['number']}版"
-    changes = "".join(f"\n- {plain(one)}" for one in form["differences"])
+    differences = "".join(f"\n- {plain(difference)}" for difference in form["differences"])
     confirm.confirm(
         f"{KEY}.publish.{form['id']}",
         f"{name}を公開しますか？",
-        f"公開すると、すぐにこの版で登録するようになり、この版は変更できなくなります。{changes}",
+        f"公開すると、すぐにこの版で登録するようになり、この版は変更できなくなります。{differences}",
         action="公開する",
         do=partial(_publish, form),
         done=f"{name}を公開しました。",
@@ -191,15 +199,15 @@ def publish(form: Row) -> None:
     )
 
 
-def _publish(form: Row, _: str, once: str) -> None:
-    session.api().post(f"{PATH}/{form['id']}/publish", {"version": form["version"]}, once=once)
+def _publish(form: Row, _: str, idempotency_key: str) -> None:
+    session.api().post(f"{PATH}/{form['id']}/publish", {"version": form["version"]}, once=idempotency_key)
 
 
 def discard(form: Row) -> None:
-    def do(_: str, _once: str) -> None:
+    def do(_: str, _idempotency_key: str) -> None:
         session.api().delete(f"{PATH}/{form['id']}")
         close()
-        flash.say("下書きを破棄しました。")
+        flash.add("下書きを破棄しました。")
 
     confirm.confirm(
         f"{KEY}.discard.{form['id']}",

@@ -1,4 +1,4 @@
-"""フォーム管理: what is asked when a device's status changes, in which version, and what will be asked next?"""
+"""フォーム管理: the questions of a device's status changes, the versions of the forms, and their drafts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.loaners import form_editor, words
 from dashboards.loaners.form_editor import PATH, STATE
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import feedback, flash, heading, live
-from dashboards.ui.once import pressed
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.text import plain, small
 
 KEY = "loaners.forms"
@@ -27,13 +27,13 @@ def versions() -> None:
         return
     items = reading.data["items"]
     st.markdown(sentence(items))
-    for kind, word in words.KIND.items():
-        mine = [one for one in items if one["kind"] == kind]
-        st.subheader(word, anchor=False)
+    for kind, label in words.KIND.items():
+        kind_forms = [form for form in items if form["kind"] == kind]
+        st.subheader(label, anchor=False)
         with st.container(border=True, key=f"{KEY}.{kind}"):
-            for one in mine:
-                version(one)
-            if may("loaners:form:update") and not any(one["state"] == "draft" for one in mine):
+            for form in kind_forms:
+                version(form)
+            if has_permission("loaners:form:update") and not any(form["state"] == "draft" for form in kind_forms):
                 st.button(
                     "次の版の下書きを作成する",
                     key=f"{KEY}.draft.{kind}",
@@ -44,42 +44,42 @@ def versions() -> None:
 
 
 def sentence(items: list[Row]) -> str:
-    now = "、".join(f"{one['kind_word']}は第{one['number']}版" for one in items if one["state"] == "current")
-    drafts = [f"{one['kind_word']}（第{one['number']}版）" for one in items if one["state"] == "draft"]
+    current = "、".join(f"{form['kind_word']}は第{form['number']}版" for form in items if form["state"] == "current")
+    drafts = [f"{form['kind_word']}（第{form['number']}版）" for form in items if form["state"] == "draft"]
     more = f"公開前の下書きがあります: **{'、'.join(drafts)}**。" if drafts else "公開前の下書きはありません。"
-    return f"現在のフォームは、{now}です。{more}"
+    return f"現在のフォームは、{current}です。{more}"
 
 
-def version(one: Row) -> None:
+def version(form: Row) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        if one["published_at"]:
-            made = f"{words.stamp(one['published_at'])}に公開（{plain(one['published_by'] or '')}）"
+        if form["published_at"]:
+            changed = f"{words.timestamp(form['published_at'])}に公開（{plain(form['published_by'] or '')}）"
         else:
-            made = f"{words.stamp(one['updated_at'])}に更新"
-        note = f"　{plain(one['note'])}" if one["note"] else ""
+            changed = f"{words.timestamp(form['updated_at'])}に更新"
+        note = f"　{plain(form['note'])}" if form["note"] else ""
         st.markdown(
-            f"**第{one['number']}版** {STATE[one['state']].badge()}{note}  \n"
-            + small(f"質問{one['question_count']}件　{made}"),
+            f"**第{form['number']}版** {STATE[form['state']].badge()}{note}  \n"
+            + small(f"質問{form['question_count']}件　{changed}"),
             width="stretch",
         )
-        is_editable = one["state"] == "draft" and may("loaners:form:update")
+        is_editable = form["state"] == "draft" and has_permission("loaners:form:update")
         st.button(
             "編集する" if is_editable else "内容を見る",
-            key=f"{KEY}.open.{one['id']}",
+            key=f"{KEY}.open.{form['id']}",
             icon=":material/edit:" if is_editable else ":material/visibility:",
             on_click=form_editor.open_form,
-            args=(one["id"],),
+            args=(form["id"],),
         )
 
 
 def draft(kind: str) -> None:
     try:
-        with pressed(f"{PATH} {kind}") as once:
-            made = session.api().post(PATH, {"kind": kind}, once=once)
-            flash.say(
+        with button_idempotency_key(f"{PATH} {kind}") as idempotency_key:
+            form = session.api().post(PATH, {"kind": kind}, once=idempotency_key)
+            flash.add(
                 f"{words.KIND[kind]}のフォームの下書きを作成しました。公開するまで、いまのフォームは変わりません。"
             )
-            form_editor.open_form(made["id"])
+            form_editor.open_form(form["id"])
     except ApiProblem as problem:
         st.session_state[f"{KEY}.problem"] = problem
 
@@ -87,7 +87,7 @@ def draft(kind: str) -> None:
 def page() -> None:
     form_id = st.query_params.get("form", "")
     if problem := st.session_state.pop(f"{KEY}.problem", None):
-        feedback.not_done(problem)
+        feedback.action_failed(problem)
     if form_id.isdigit():
         heading.page(
             "フォーム管理", right=lambda: st.button("一覧に戻る", key=f"{KEY}.back", on_click=form_editor.close)

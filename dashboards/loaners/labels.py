@@ -1,4 +1,4 @@
-"""ラベル印刷: which devices get a label, and where on the sheet does it begin?"""
+"""ラベル印刷: select the devices that get a label, and the label on the sheet to start with."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import streamlit as st
 from dashboards.addresses import DOWNLOAD
 from dashboards.loaners import choices
 from dashboards.loaners.words import KIND
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, filters, heading, live, tables
-from dashboards.ui.links import link, public
+from dashboards.ui.links import link, public_url
 from dashboards.ui.text import small
 
 PATH = "/api/loaners/devices"
 KEY = "loaners.labels"
-MOST = 1_000
+MAX_LABELS = 1_000
 STOCKS = {"24": ("24面（66×33.9mm）", 24), "44": ("44面（48.3×25.4mm）", 44), "65": ("65面（38.1×21.2mm）", 65)}
 SORTS = {"number": "拠点管理番号順", "-created_at": "登録の新しい順", "model_name": "機種名順"}
 COLUMNS = (
@@ -29,42 +29,44 @@ COLUMNS = (
 )
 
 
-def sheet(query: dict[str, Any], total: int) -> None:
-    """What is printed: the devices marked, or all that the conditions leave."""
-    marked: list[str] = st.session_state.get(f"{KEY}.chosen", [])
+def print_box(query: dict[str, Any], total: int) -> None:
+    """What is printed: the selected devices, or all devices that match the filters."""
+    selected: list[str] = st.session_state.get(f"{KEY}.chosen", [])
     with st.container(border=True):
         left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
         stock = left.selectbox("用紙（A4）", [*STOCKS], format_func=lambda key: STOCKS[key][0], key=f"{KEY}.stock")
-        places = STOCKS[stock][1]
+        labels_per_sheet = STOCKS[stock][1]
         start = middle.number_input(
-            "開始位置", min_value=1, max_value=places, value=1, key=f"{KEY}.start.{stock}",
+            "開始位置", min_value=1, max_value=labels_per_sheet, value=1, key=f"{KEY}.start.{stock}",
             help="使いかけの用紙は、左上から数えて最初に空いているラベルの番号を指定します。",
         )  # fmt: skip
-        count = len(marked) or total
-        sheets = -(-(count + int(start) - 1) // places)
-        asked = {"number": marked} if marked else query
-        href = f"{DOWNLOAD}{PATH}/labels.pdf?{urlencode(asked | {'layout': stock, 'start': int(start)}, doseq=True)}"
+        count = len(selected) or total
+        sheets = -(-(count + int(start) - 1) // labels_per_sheet)
+        selection = {"number": selected} if selected else query
+        href = (
+            f"{DOWNLOAD}{PATH}/labels.pdf?{urlencode(selection | {'layout': stock, 'start': int(start)}, doseq=True)}"
+        )
         with right:
-            if 0 < count <= MOST:
+            if 0 < count <= MAX_LABELS:
                 link(f"{count:,}枚のラベルを作成する（PDF）", href, primary=True, download=True)
-        if count > MOST:
-            st.warning(f"一度に印刷できるのは{MOST:,}枚までです。条件で絞り込んでください。")
+        if count > MAX_LABELS:
+            st.warning(f"一度に印刷できるのは{MAX_LABELS:,}枚までです。条件で絞り込んでください。")
         else:
             st.markdown(
                 small(
-                    f"A4用紙{sheets:,}枚に印刷します。QRコードは`{public('/d/')}…`を開きます。"
+                    f"A4用紙{sheets:,}枚に印刷します。QRコードは`{public_url('/d/')}…`を開きます。"
                     "印刷のときは倍率を100%にしてください。"
                 )
             )
 
 
-def chooser() -> None:
+def device_selector() -> None:
     numbers = st.session_state.get(f"{KEY}.chosen", [])
-    there = [row["number"] for row in live.shown(f"{KEY}.list")["items"]]
-    offered = list(dict.fromkeys([*numbers, *there]))
-    if offered:
+    listed = [row["number"] for row in live.last_answer(f"{KEY}.list")["items"]]
+    options = list(dict.fromkeys([*numbers, *listed]))
+    if options:
         st.multiselect(
-            "印刷する機器", offered, key=f"{KEY}.chosen", placeholder="選ばないときは、下の一覧のすべてを印刷します"
+            "印刷する機器", options, key=f"{KEY}.chosen", placeholder="選ばないときは、下の一覧のすべてを印刷します"
         )
 
 
@@ -73,7 +75,7 @@ def page() -> None:
     st.markdown(
         "機器に貼るQRコードのラベルを作成します。スマートフォンで読み取ると、その機器のステータス登録が開きます。"
     )
-    if not may("loaners:device:read"):
+    if not has_permission("loaners:device:read"):
         return
     chosen = filters.bar(
         filters.Text("q", "キーワード", "拠点管理番号・製造番号・機種名"),
@@ -93,8 +95,8 @@ def page() -> None:
     )
     if reading is not None and reading.data["items"]:
         with above:
-            chooser()
-            sheet(dict(chosen.query), reading.data["total"])
+            device_selector()
+            print_box(dict(chosen.query), reading.data["total"])
 
 
 page()

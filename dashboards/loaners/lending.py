@@ -1,4 +1,4 @@
-"""貸出状況: who has what, since when, what is overdue, and what seems to be forgotten?"""
+"""貸出状況: who has what, since when, what is overdue, and which loans look forgotten."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def headline() -> None:
 def sentence(counts: Row) -> str:
     if not counts["total"]:
         return "現在、貸出中の機器はありません。"
-    forgotten = counts["stale"]["inactive_site"]
-    site = f"無効な拠点の貸出が**{forgotten:,}台**あります。" if forgotten else ""
+    inactive_count = counts["stale"]["inactive_site"]
+    site = f"無効な拠点の貸出が**{inactive_count:,}台**あります。" if inactive_count else ""
     if counts["overdue"]:
         return (
             f"貸出中の{counts['total']:,}台のうち、**{counts['overdue']:,}台**が返却予定日を過ぎています。"
@@ -75,9 +75,9 @@ def sentence(counts: Row) -> str:
 def due(row: Row) -> str:
     if not row["due_on"]:
         return "未登録"
-    left = -row["overdue"]
-    words_left = f"{-left:,}日超過" if left < 0 else "本日" if left == 0 else f"あと{left:,}日"
-    return f"{date.fromisoformat(row['due_on']):%Y/%m/%d}（{words_left}）"
+    days_left = -row["overdue"]
+    remaining = f"{-days_left:,}日超過" if days_left < 0 else "本日" if days_left == 0 else f"あと{days_left:,}日"
+    return f"{date.fromisoformat(row['due_on']):%Y/%m/%d}（{remaining}）"
 
 
 def deposit(row: Row) -> str:
@@ -107,18 +107,18 @@ def drawer(row: Row) -> None:
         st.markdown(f"**{plain(row['borrower'] or '貸出先未登録')}** へ貸出中（{row['days']:,}日）")
         for kind in row["stale"]:
             st.markdown(STALE[kind].badge())
-        lists.leads(row["number"])
-        known = {
+        lists.device_links(row["number"])
+        facts = {
             "機種名": row["model_name"],
             "貸出番号": row["loan_number"],
-            "貸出開始": words.stamp(row["since"]),
+            "貸出開始": words.timestamp(row["since"]),
             "返却予定日": due(row),
             "預り機のステータス": deposit(row),
             "拠点": f"{row['site_name']}（{row['jurisdiction']}）",
-            "最終更新": words.stamp(row["last_at"]),
-            "最後の案内メール": words.stamp(row["reminded_at"]) if row["reminded_at"] else "まだ送っていません",
+            "最終更新": words.timestamp(row["last_at"]),
+            "最後の案内メール": words.timestamp(row["reminded_at"]) if row["reminded_at"] else "まだ送っていません",
         }
-        for title, value in known.items():
+        for title, value in facts.items():
             left, right = st.columns([2, 3])
             left.markdown(f":gray[{title}]")
             right.markdown(plain(value) if value else ":gray[–]")
@@ -127,7 +127,7 @@ def drawer(row: Row) -> None:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         KEY,
         "",
@@ -146,7 +146,7 @@ def listed(chosen: filters.Filters) -> None:
 
 headline()
 with st.container(border=True):
-    asked = filters.bar(
+    selected = filters.bar(
         filters.Choice("state", "返却予定日", STATES, 140),
         filters.Choice("stale", "注意", STALE, 150),
         lists.site_field(110),
@@ -154,4 +154,4 @@ with st.container(border=True):
         lists.kind_field(100),
         filters.Text("q", "キーワード", "番号・貸出先・貸出番号", width=170),
     )
-listed(asked)
+show_list(selected)

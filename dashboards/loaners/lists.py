@@ -1,4 +1,4 @@
-"""What the lists of 代替機管理 share: what they can be narrowed to, their columns, and where a row leads."""
+"""What the lists of 代替機管理 share: their filters, their columns, and the links of a row."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
-from dashboards.client import PATIENCE_SECONDS
+from dashboards.client import PAGE_TIMEOUT_SECONDS
 from dashboards.loaners import words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables, times
+from dashboards.ui.cache import load_cached
 from dashboards.ui.columns import Column, Row
 from dashboards.ui.exports import Export
-from dashboards.ui.kept import kept
 from dashboards.ui.links import link
 from dashboards.ui.text import plain
 
@@ -32,7 +32,7 @@ SORTS = {
     "model": "機種名順",
     "status": "ステータス順",
 }
-SORTED = {
+SORT_KEYS = {
     "拠点管理番号": "number",
     "機種名": "model",
     "更新日時": "updated_at",
@@ -43,17 +43,19 @@ SORTED = {
 }
 WIDTHS = {"拠点管理番号": 345, "機器種別": 68, "機種名": 146, "製造番号": 92, "更新日時": 142, "タイムスタンプ": 142}
 STATUSES = {status.word: status for status in words.STATUS.values()} | {
-    "未登録": words.NOT_YET,
+    "未登録": words.NOT_REGISTERED,
     "無効": words.ARCHIVED,
-    "": words.NOT_YET,
+    "": words.NOT_REGISTERED,
 }
 STATUS_TITLES = ("利用状況", "0-4.ステータス", "ステータス")
-OTHERS = 130
+DEFAULT_WIDTH = 130
 
 
 def options() -> dict[str, Any]:
-    """What lists can be narrowed to; empty while the service is away."""
-    return kept("loaners.options", lambda: session.api(patience=PATIENCE_SECONDS).get("/api/loaners/options"))
+    """The options of the lists' filters; empty while the service is away."""
+    return load_cached(
+        "loaners.options", lambda: session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/loaners/options")
+    )
 
 
 def views() -> dict[str, str]:
@@ -62,7 +64,7 @@ def views() -> dict[str, str]:
 
 
 def groups() -> dict[str, str]:
-    """デバイスタイプ, as the views in use name them."""
+    """The デバイスタイプ, as the views in use name them."""
     return {name: name for view in options().get("views", ()) for name in view["groups"]}
 
 
@@ -90,15 +92,15 @@ def day_field() -> filters.Day:
     return filters.Day("as_of", "時点", times.now().date(), 140)
 
 
-class Told(Sequence[Column]):
-    """The columns that the list's own answer names: known only when it has come."""
+class ResponseColumns(Sequence[Column]):
+    """The columns that the list's own answer names, known only after the answer."""
 
     def __init__(self, key: str) -> None:
         self.key = key
 
     def _columns(self) -> list[Column]:
-        shown = live.shown(self.key)
-        return [*(_column(title, place) for place, title in enumerate(shown["columns"])), WHERE] if shown else []
+        shown = live.last_answer(self.key)
+        return [*(_column(title, index) for index, title in enumerate(shown["columns"])), SITE_COLUMN] if shown else []
 
     def __len__(self) -> int:
         return len(self._columns())
@@ -107,47 +109,47 @@ class Told(Sequence[Column]):
         return iter(self._columns())
 
     @overload
-    def __getitem__(self, place: int) -> Column: ...
+    def __getitem__(self, index: int) -> Column: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[Column]: ...
-    def __getitem__(self, place: int | slice) -> Column | Sequence[Column]:
-        return self._columns()[place]
+    def __getitem__(self, index: slice) -> Sequence[Column]: ...
+    def __getitem__(self, index: int | slice) -> Column | Sequence[Column]:
+        return self._columns()[index]
 
 
-def _column(title: str, place: int) -> Column:
+def _column(title: str, index: int) -> Column:
     def cell(row: Row) -> str:
-        found: str = row["cells"][place]
-        return found
+        text: str = row["cells"][index]
+        return text
 
     if title in STATUS_TITLES:
-        return columns.badge(title, cell, STATUSES, width=132, sort=SORTED[title])
-    return columns.text(title, cell, width=WIDTHS.get(title, OTHERS), sort=SORTED.get(title, ""))
+        return columns.badge(title, cell, STATUSES, width=132, sort=SORT_KEYS[title])
+    return columns.text(title, cell, width=WIDTHS.get(title, DEFAULT_WIDTH), sort=SORT_KEYS.get(title, ""))
 
 
-def where(row: Row) -> str:
-    """The present site; one that was moved is marked: where it comes from stands in its number."""
+def site_label(row: Row) -> str:
+    """The present site. A device that was transferred is marked; its number shows where it comes from."""
     return f"{row['site_name']}（移管）" if row["home"] else str(row["site_name"])
 
 
-def where_from(row: Row) -> str:
+def site_label_with_origin(row: Row) -> str:
     return f"{row['site_name']}（移管：{row['home']}から）" if row["home"] else str(row["site_name"])
 
 
-WHERE = columns.text("現在の拠点", where, width=94, sort="site")
+SITE_COLUMN = columns.text("現在の拠点", site_label, width=94, sort="site")
 
 
-def show(key: str, view: str, chosen: filters.Filters, *, empty: tables.Empty) -> live.Reading | None:
+def show(key: str, view: str, chosen: filters.Filters, *, empty: tables.Empty) -> live.Snapshot | None:
     """The view's list, with its own columns."""
     path = f"{PATH}/{view}"
     return tables.table(
         key,
         "",
         path,
-        Told(key),
+        ResponseColumns(key),
         counter="台",
         sorts=SORTS,
         filters=chosen,
-        actions={"詳細": partial(drawer, live.shown(key))},
+        actions={"詳細": partial(drawer, live.last_answer(key))},
         export=Export(f"{DOWNLOAD}{path}.csv", f"{DOWNLOAD}{path}.xlsx"),
         empty=empty,
     )
@@ -157,32 +159,32 @@ def detail_url(number: str) -> str:
     return f"/loaners-device?{urlencode({'number': number})}"
 
 
-def leads(number: str, *, primary: bool = True) -> None:
-    """To a device's page, and to its form."""
+def device_links(number: str, *, primary: bool = True) -> None:
+    """Links to a device's page and its form."""
     with st.container(horizontal=True):
         link("機器詳細を開く", detail_url(number), primary=primary)
-        if may("loaners:device:work"):
+        if has_permission("loaners:device:work"):
             link("ステータスを登録する", f"/status-form?{urlencode({'number': number})}")
 
 
 def drawer(shown: Row | None, row: Row) -> None:
-    """A row in full: whatever its list, as it was `shown` when the row was clicked, shows of it."""
+    """A whole row: every column of its list, as the list was `shown` when the row was clicked."""
     titles: list[str] = shown["columns"] if shown else []
 
     @dialogs.dialog(plain(row["number"]), position="right", width="medium", icon=":material/devices:")
-    def show_it() -> None:
+    def draw() -> None:
         st.markdown(_badges(row))
-        leads(row["number"])
+        device_links(row["number"])
         for title, cell in zip(titles, row["cells"], strict=True):
             left, right = st.columns([2, 3])
             left.markdown(f":gray[{plain(title)}]")
             right.markdown(plain(cell) if cell else ":gray[–]")
 
-    show_it()
+    draw()
 
 
 def _badges(row: Row) -> str:
-    status = words.STATUS.get(row["status"], words.NOT_YET).badge()
+    status = words.STATUS.get(row["status"], words.NOT_REGISTERED).badge()
     deposit = words.DEPOSIT[row["deposit"]].badge() if row["deposit"] else ""
     archived = words.ARCHIVED.badge() if row["is_archived"] else ""
-    return f"{status} {deposit} {archived} {plain(where_from(row))}"
+    return f"{status} {deposit} {archived} {plain(site_label_with_origin(row))}"

@@ -1,4 +1,4 @@
-"""What is done with sites, models and further columns: registered, edited, made inactive."""
+"""Forms of sites, models and extra columns: register, edit, deactivate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboards.loaners.words import KIND
 from dashboards.ui import editing, forms, masters
 from dashboards.ui.masters import Master
 
-Known = Mapping[str, Any]
+Values = Mapping[str, Any]
 TYPES = {"text": "文字", "number": "数字", "date": "日付", "choice": "選択"}
 SITE_LABELS = {
     "code": "拠点コード",
@@ -25,62 +25,62 @@ MODEL_LABELS = {"name": "機種名", "maker": "メーカー", "category": "カ�
 COLUMN_LABELS = {"title": "項目名", "choices": "選択肢", "required": "必須", "position": "表示順序"}
 
 
-def _text(form: forms.Form, name: str, label: str, known: Known, most: int, **options: Any) -> str:
-    return masters.text(form, name, label, known, most, required=True, **options)
+def _text(form: forms.Form, name: str, label: str, initial: Values, max_length: int, **options: Any) -> str:
+    return masters.text(form, name, label, initial, max_length, required=True, **options)
 
 
-def _site_fields(form: forms.Form, known: Known) -> dict[str, Any]:
+def _site_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
     return {
-        "name": _text(form, "name", SITE_LABELS["name"], known, 100, placeholder="大阪"),
+        "name": _text(form, "name", SITE_LABELS["name"], initial, 100, placeholder="大阪"),
         "code": _text(
-            form, "code", SITE_LABELS["code"], known, 20, placeholder="OSAKA",
+            form, "code", SITE_LABELS["code"], initial, 20, placeholder="OSAKA",
             help="拠点管理番号の先頭になります。大文字の英語だけ、20文字以内。登録済みの機器の番号は変わりません。",
         ),
-        "jurisdiction": _text(form, "jurisdiction", SITE_LABELS["jurisdiction"], known, 50, placeholder="関西"),
+        "jurisdiction": _text(form, "jurisdiction", SITE_LABELS["jurisdiction"], initial, 50, placeholder="関西"),
         "group_mail": _text(
-            form, "group_mail", SITE_LABELS["group_mail"], known, 254, placeholder="test-group@example.com",
+            form, "group_mail", SITE_LABELS["group_mail"], initial, 254, placeholder="test-group@example.com",
             help="ステータスが変更されたときと、返却予定日の前後に、ここへメールを送信します。",
         ),
         "notifies": form.field(
-            "notifies", st.toggle, "ステータスが変更されたとき、メールで通知する", value=known.get("notifies", False)
+            "notifies", st.toggle, "ステータスが変更されたとき、メールで通知する", value=initial.get("notifies", False)
         ),
     }  # fmt: skip
 
 
-def _model_fields(form: forms.Form, known: Known) -> dict[str, Any]:
-    offered = choices.categories()
+def _model_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
+    options = choices.categories()
     return {
         "name": _text(
-            form, "name", MODEL_LABELS["name"], known, 60, placeholder="ThinkPad-X1-Carbon",
+            form, "name", MODEL_LABELS["name"], initial, 60, placeholder="ThinkPad-X1-Carbon",
             help="スペースとアンダースコアは使えません。ハイフン（-）を使ってください。",
         ),
-        "maker": _text(form, "maker", MODEL_LABELS["maker"], known, 100, placeholder="Lenovo"),
+        "maker": _text(form, "maker", MODEL_LABELS["maker"], initial, 100, placeholder="Lenovo"),
         "category": form.field(
-            "category", st.selectbox, MODEL_LABELS["category"], required=True, options=[*offered],
-            index=[*offered].index(known["category"]) if known.get("category") in offered else None,
-            format_func=lambda key: f"{offered[key]}（{key}）",
+            "category", st.selectbox, MODEL_LABELS["category"], required=True, options=[*options],
+            index=[*options].index(initial["category"]) if initial.get("category") in options else None,
+            format_func=lambda key: f"{options[key]}（{key}）",
         ),
         "note": form.field(
-            "note", st.text_area, MODEL_LABELS["note"], value=known.get("note", ""), max_chars=500, height=80
+            "note", st.text_area, MODEL_LABELS["note"], value=initial.get("note", ""), max_chars=500, height=80
         ).strip(),
     }  # fmt: skip
 
 
-def _column_fields(form: forms.Form, known: Known) -> dict[str, Any]:
-    typed: dict[str, Any] = {
-        "title": _text(form, "title", COLUMN_LABELS["title"], known, 50, placeholder="充電器の型番")
+def _column_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "title": _text(form, "title", COLUMN_LABELS["title"], initial, 50, placeholder="充電器の型番")
     }
     lines = form.field(
-        "choices", st.text_area, COLUMN_LABELS["choices"], value="\n".join(known.get("choices", [])), height=100,
+        "choices", st.text_area, COLUMN_LABELS["choices"], value="\n".join(initial.get("choices", [])), height=100,
         help="形式が「選択」のときだけ、1行に1つずつ入力してください。",
     )  # fmt: skip
-    typed["choices"] = [line.strip() for line in lines.splitlines() if line.strip()]
-    typed["position"] = form.field(
-        "position", st.number_input, COLUMN_LABELS["position"], value=known.get("position", 1), min_value=1,
+    values["choices"] = [line.strip() for line in lines.splitlines() if line.strip()]
+    values["position"] = form.field(
+        "position", st.number_input, COLUMN_LABELS["position"], value=initial.get("position", 1), min_value=1,
         max_value=1000,
     )  # fmt: skip
-    typed["required"] = form.field("required", st.toggle, "入力を必須にする", value=known.get("required", False))
-    return typed
+    values["required"] = form.field("required", st.toggle, "入力を必須にする", value=initial.get("required", False))
+    return values
 
 
 SITE = Master(
@@ -91,7 +91,7 @@ SITE = Master(
         name=lambda site: f"拠点「{site['name']}」",
         fields=_site_fields,
         in_words=lambda site: {"notifies": "ON" if site["notifies"] else "OFF"},
-        putting_away=masters.PUTTING_AWAY,
+        putting_away=masters.ARCHIVE_VERB,
     ),
     "この拠点には新しい機器を登録・移管できなくなります。今ある機器はそのまま残ります。あとで元に戻せます。",
     "この拠点に、もう一度機器を登録・移管できるようになります。",
@@ -104,7 +104,7 @@ MODEL = Master(
         name=lambda model: f"機種「{model['name']}」",
         fields=_model_fields,
         in_words=lambda model: {"category": choices.category(model["category"])},
-        putting_away=masters.PUTTING_AWAY,
+        putting_away=masters.ARCHIVE_VERB,
     ),
     "この機種の機器を新しく登録できなくなります。登録済みの機器はそのまま残ります。あとで元に戻せます。",
     "この機種の機器を、もう一度登録できるようになります。",
@@ -120,7 +120,7 @@ COLUMN = Master(
             "choices": "、".join(column["choices"]),
             "required": "必須" if column["required"] else "任意",
         },
-        putting_away=masters.PUTTING_AWAY,
+        putting_away=masters.ARCHIVE_VERB,
     ),
     "登録・編集の画面と出力に表示されなくなります。入力済みの値は残り、あとで元に戻せます。",
     "登録・編集の画面と出力に、もう一度表示されます。",
@@ -133,7 +133,7 @@ def _new(master: Master, title: str, fields: Callable[[forms.Form], dict[str, An
         master,
         title,
         fields,
-        lambda typed: f"{noun}「{typed.get('name') or typed['title']}」を登録しました。",
+        lambda values: f"{noun}「{values.get('name') or values['title']}」を登録しました。",
         submit="登録する",
     )
 

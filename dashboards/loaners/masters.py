@@ -1,4 +1,4 @@
-"""マスタ管理: which sites, models and further columns there are, and what of them needs attention?"""
+"""マスタ管理: the sites, models and extra columns, and what needs attention."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.loaners import choices, master_forms, view_editor, words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -31,7 +31,7 @@ SITES, MODELS, COLUMNS = "/api/loaners/sites", "/api/loaners/models", "/api/loan
 
 
 def may_change() -> bool:
-    return may("loaners:master:update")
+    return has_permission("loaners:master:update")
 
 
 SITE_COLUMNS = (
@@ -42,7 +42,7 @@ SITE_COLUMNS = (
     columns.number("機器", "devices", width=70),
     columns.badge("変更通知", lambda row: "on" if row["notifies"] else "off", NOTIFIES, width=100),
     columns.text("グループメールアドレス", "group_mail", width=210),
-    columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
+    columns.text("更新日", lambda row: words.timestamp(row["updated_at"]), width=170),
 )
 MODEL_COLUMNS = (
     columns.text("機種名", "name", width=220, sort="name"),
@@ -51,9 +51,9 @@ MODEL_COLUMNS = (
     columns.text("カテゴリ", lambda row: choices.category(row["category"]), width=130, sort="category"),
     columns.number("機器", "devices", width=80),
     columns.text("備考", "note", width=150),
-    columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=170),
+    columns.text("更新日", lambda row: words.timestamp(row["updated_at"]), width=170),
 )
-FURTHER_COLUMNS = (
+EXTRA_COLUMNS = (
     columns.text("項目名", "title", width=200, sort="title"),
     columns.text("マスタ", lambda row: GROUPS[row["kind"]], width=110),
     columns.text("形式", lambda row: TYPES[row["value_type"]], width=90),
@@ -68,24 +68,24 @@ def headline() -> None:
     try:
         client = session.api()
         sites = client.get(SITES, limit=100)
-        models, idle = client.get(MODELS, limit=1)["total"], client.get(SITES, limit=100, archived=True)["items"]
+        models, inactive = client.get(MODELS, limit=1)["total"], client.get(SITES, limit=100, archived=True)["items"]
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
-    left = [row["name"] for row in idle if row["devices"]]
-    silent = [row["name"] for row in sites["items"] if not row["notifies"]]
-    said = f"有効な拠点は{sites['total']:,}か所、機種は{models:,}種類です。"
-    if left:
-        said += f"**無効の拠点に機器が残っています（{'、'.join(map(plain, left))}）。移管してください。**"
-    elif silent:
-        said += f"{'、'.join(map(plain, silent[:5]))}は、ステータス変更通知がOFFです。"
+    with_devices = [row["name"] for row in inactive if row["devices"]]
+    without_notification = [row["name"] for row in sites["items"] if not row["notifies"]]
+    sentence = f"有効な拠点は{sites['total']:,}か所、機種は{models:,}種類です。"
+    if with_devices:
+        sentence += f"**無効の拠点に機器が残っています（{'、'.join(map(plain, with_devices))}）。移管してください。**"
+    elif without_notification:
+        sentence += f"{'、'.join(map(plain, without_notification[:5]))}は、ステータス変更通知がOFFです。"
     else:
-        said += "すべての拠点で、ステータス変更通知がONです。"
-    st.markdown(said)
+        sentence += "すべての拠点で、ステータス変更通知がONです。"
+    st.markdown(sentence)
 
 
 def _actions() -> None:
-    """The part that is open has the one that stands out."""
+    """The open part decides the primary button."""
     link("取込・出力", "/loaners-transfer")
     part = st.session_state.get("part") or st.query_params.get("part") or PARTS[0]
     label, draw, key = NEW.get(part, ("", None, ""))
@@ -123,12 +123,12 @@ def models(chosen: filters.Filters) -> None:
     )
 
 
-def further(chosen: filters.Filters) -> None:
+def extra_columns(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.columns",
         "",
         COLUMNS,
-        FURTHER_COLUMNS,
+        EXTRA_COLUMNS,
         counter="列",
         sorts={"position": "表示順", "title": "項目名順"},
         filters=chosen,
@@ -159,7 +159,7 @@ def categories() -> None:
     )
 
 
-def _drawn(title: str, icon: str, facts: dict[str, object], row: Row, master: Master) -> None:
+def _open_drawer(title: str, icon: str, facts: dict[str, object], row: Row, master: Master) -> None:
     drawer(title, row, master, facts, key=KEY, icon=icon, may_change=may_change())
 
 
@@ -171,10 +171,10 @@ def site_drawer(row: Row) -> None:
         "グループメールアドレス": row["group_mail"],
         "ステータス変更通知": "ON" if row["notifies"] else "OFF",
         "機器": f"{row['devices']:,}台",
-        "作成日": words.stamp(row["created_at"]),
-        "更新日": words.stamp(row["updated_at"]),
+        "作成日": words.timestamp(row["created_at"]),
+        "更新日": words.timestamp(row["updated_at"]),
     }
-    _drawn(row["name"], "apartment", facts, row, master_forms.SITE)
+    _open_drawer(row["name"], "apartment", facts, row, master_forms.SITE)
 
 
 def model_drawer(row: Row) -> None:
@@ -184,10 +184,10 @@ def model_drawer(row: Row) -> None:
         "カテゴリ": choices.category(row["category"]),
         "機器": f"{row['devices']:,}台",
         "備考": row["note"] or "–",
-        "作成日": words.stamp(row["created_at"]),
-        "更新日": words.stamp(row["updated_at"]),
+        "作成日": words.timestamp(row["created_at"]),
+        "更新日": words.timestamp(row["updated_at"]),
     }
-    _drawn(row["name"], "devices_other", facts, row, master_forms.MODEL)
+    _open_drawer(row["name"], "devices_other", facts, row, master_forms.MODEL)
 
 
 def column_drawer(row: Row) -> None:
@@ -198,12 +198,12 @@ def column_drawer(row: Row) -> None:
         "必須": "必須" if row["required"] else "任意",
         "表示順序": row["position"],
     }
-    _drawn(row["title"], "view_column", facts, row, master_forms.COLUMN)
+    _open_drawer(row["title"], "view_column", facts, row, master_forms.COLUMN)
 
 
 def page() -> None:
     headline()
-    part = bound.part(PARTS, "マスタ")
+    part = bound.choose_part(PARTS, "マスタ")
     if part == "拠点":
         sites(filters.bar(filters.Text("q", "キーワード", "拠点名・ID・コード"), _jurisdiction(), ARCHIVED))
     elif part == "機種":
@@ -214,7 +214,7 @@ def page() -> None:
     elif part == "データタイプ":
         view_editor.section()
     else:
-        further(filters.bar(filters.Choice("kind", "マスタ", GROUPS), ARCHIVED))
+        extra_columns(filters.bar(filters.Choice("kind", "マスタ", GROUPS), ARCHIVED))
 
 
 def _jurisdiction() -> filters.Choice:

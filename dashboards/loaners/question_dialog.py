@@ -1,4 +1,4 @@
-"""One question of a form, as it is written."""
+"""The dialog for one question of a form."""
 
 from __future__ import annotations
 
@@ -47,56 +47,60 @@ NEW = {
 Row = Mapping[str, Any]
 
 
-def stored(question: Row) -> dict[str, Any]:
-    """As the service takes it back."""
+def to_payload(question: Row) -> dict[str, Any]:
+    """As the service expects it."""
     return {name: question[name] for name in FIELDS}
 
 
-def ask(form: Row, place: int | None, save: Callable[[Row], object]) -> None:
-    """Opens the dialog for the question at that place, or for a new one."""
-    known: Row = NEW if place is None else form["questions"][place]
-    title = "質問を追加する" if place is None else "質問を編集する"
+def open_dialog(form: Row, index: int | None, save: Callable[[Row], object]) -> None:
+    """Opens the dialog for the question at that index, or for a new one."""
+    question: Row = NEW if index is None else form["questions"][index]
+    title = "質問を追加する" if index is None else "質問を編集する"
 
     @dialogs.dialog(title, width="medium", icon=":material/edit_note:")
     def draw() -> None:
-        with forms.form(f"{KEY}.{form['id']}.{form['version']}.{place}", submit="保存する") as drawn:
-            typed = _fields(drawn, form, known)
-        if drawn.submitted:
-            drawn.send(lambda _: save(typed), done=f"質問「{typed['title']}」を下書きに保存しました。")
+        with forms.form(f"{KEY}.{form['id']}.{form['version']}.{index}", submit="保存する") as dialog_form:
+            values = _fields(dialog_form, form, question)
+        if dialog_form.submitted:
+            dialog_form.send(lambda _: save(values), done=f"質問「{values['title']}」を下書きに保存しました。")
 
     draw()
 
 
-def _fields(form: forms.Form, whole: Row, known: Row) -> dict[str, Any]:
-    conditions = _conditions(whole, known)
+def _fields(form: forms.Form, form_data: Row, question: Row) -> dict[str, Any]:
+    conditions = _conditions(form_data, question)
     key = form.field(
         "key",
         st.text_input,
         "質問番号",
         required=True,
-        value=known["key"],
+        value=question["key"],
         max_chars=20,
         help="「1-3」は0-4.ステータスが1のとき、「3-2-1」は0-4が3で3-0が2のときに表示されます。「0-」で始まる質問はいつも表示されます。",
     )
-    title = form.field("title", st.text_input, "質問", required=True, value=known["title"], max_chars=50)
-    kind = form.field(
-        "type", st.selectbox, "回答の形式", options=[*TYPE], index=[*TYPE].index(known["type"]), format_func=TYPE.get
+    title = form.field("title", st.text_input, "質問", required=True, value=question["title"], max_chars=50)
+    answer_type = form.field(
+        "type", st.selectbox, "回答の形式", options=[*TYPE], index=[*TYPE].index(question["type"]), format_func=TYPE.get
     )
     choices = form.field(
         "choices",
         st.text_area,
         "選択肢（1行に1つ）",
-        value="\n".join(known["choices"]),
+        value="\n".join(question["choices"]),
         help="形式が「選択肢から1つ」のときに使います。",
     )
-    required = form.field("required", st.checkbox, "必須にする", value=known["required"])
-    help_ = form.field("help", st.text_input, "説明文", value=known["help"], max_chars=200)
-    when = form.field(
+    required = form.field("required", st.checkbox, "必須にする", value=question["required"])
+    help_ = form.field("help", st.text_input, "説明文", value=question["help"], max_chars=200)
+    selected = form.field(
         "when",
         st.multiselect,
         "ほかの表示条件",
         options=[*conditions],
-        default=[one for one, (at, value) in conditions.items() if _holds(known, at, value)],
+        default=[
+            condition
+            for condition, (question_key, choice) in conditions.items()
+            if _has_condition(question, question_key, choice)
+        ],
         placeholder="なし",
         help="同じ質問の回答を2つ以上選ぶと、そのどれかのときに表示されます。",
     )
@@ -105,7 +109,7 @@ def _fields(form: forms.Form, whole: Row, known: Row) -> dict[str, Any]:
         st.selectbox,
         "意味",
         options=[*MEANING],
-        index=[*MEANING].index(known["meaning"]) if known["meaning"] else None,
+        index=[*MEANING].index(question["meaning"]) if question["meaning"] else None,
         format_func=MEANING.get,
         placeholder="なし",
         help="一覧・貸出状況・集計が、この回答を何として読むかです。",
@@ -113,31 +117,31 @@ def _fields(form: forms.Form, whole: Row, known: Row) -> dict[str, Any]:
     return {
         "key": key.strip(),
         "title": title.strip(),
-        "type": kind,
-        "choices": [line.strip() for line in choices.splitlines() if line.strip()] if kind == "choice" else [],
+        "type": answer_type,
+        "choices": [line.strip() for line in choices.splitlines() if line.strip()] if answer_type == "choice" else [],
         "required": required,
         "help": help_.strip(),
         "meaning": meaning,
-        "when": _grouped(conditions[one] for one in when),
+        "when": _group_conditions(conditions[condition] for condition in selected),
     }
 
 
-def _conditions(whole: Row, known: Row) -> dict[str, tuple[str, str]]:
-    """What may be asked for: each choice of the other questions, in words → the question and its answer."""
+def _conditions(form_data: Row, question: Row) -> dict[str, tuple[str, str]]:
+    """The possible conditions: each choice of the other questions, as a label → the question and its answer."""
     return {
-        f"{one['header']} = {choice}": (one["key"], choice)
-        for one in whole["questions"]
-        if one["key"] != known["key"]
-        for choice in one["choices"]
+        f"{other['header']} = {choice}": (other["key"], choice)
+        for other in form_data["questions"]
+        if other["key"] != question["key"]
+        for choice in other["choices"]
     }
 
 
-def _holds(known: Row, key: str, choice: str) -> bool:
-    return any(one["key"] == key and choice in one["one_of"] for one in known["when"])
+def _has_condition(question: Row, key: str, choice: str) -> bool:
+    return any(condition["key"] == key and choice in condition["one_of"] for condition in question["when"])
 
 
-def _grouped(chosen: Any) -> list[dict[str, Any]]:
-    found: dict[str, list[str]] = {}
+def _group_conditions(chosen: Any) -> list[dict[str, Any]]:
+    by_key: dict[str, list[str]] = {}
     for key, choice in chosen:
-        found.setdefault(key, []).append(choice)
-    return [{"key": key, "one_of": choices} for key, choices in found.items()]
+        by_key.setdefault(key, []).append(choice)
+    return [{"key": key, "one_of": choices} for key, choices in by_key.items()]

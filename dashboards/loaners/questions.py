@@ -1,4 +1,4 @@
-"""A form's questions as they are filled in: each appears once the answers before it ask for it."""
+"""The input fields of a form's questions: each question appears when the answers before it require it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import streamlit as st
 from dashboards.ui.text import plain, small
 
 DEPOSIT = "deposit"
-MOST = {"text": 1000, "long": 1000, "number": 22, "mail": 254}
+MAX_LENGTHS = {"text": 1000, "long": 1000, "number": 22, "mail": 254}
 HINTS = {"number": "例: 120", "mail": "例: name@example.com"}
 
-# As `text.plain`, but for what a widget's label can be mistaken for: a reader of screens says every backslash.
+# Like `text.plain`, but only for what is Markdown in a widget's label: screen readers read every backslash aloud.
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>#$~:])")
 
 Question = Mapping[str, Any]
@@ -26,20 +26,20 @@ def label(question: Question) -> str:
 
 
 def fill_in(
-    key: str, questions: Sequence[Question], begin: Mapping[str, str], errors: Mapping[str, str]
+    key: str, questions: Sequence[Question], initial: Mapping[str, str], errors: Mapping[str, str]
 ) -> dict[str, str]:
-    """Draws those that are asked and returns their answers. `begin` is what they begin with, `errors` what is wrong, by
-    question. The 預り機のステータス stays, greyed out, where there can be none."""
+    """Draws the questions whose conditions hold and returns their answers. `initial`: the first values, `errors`:
+    the messages, both by question. The 預り機のステータス stays visible, disabled, when its conditions do not hold."""
     answers: dict[str, str] = {}
     for question in questions:
-        is_asked = all(answers.get(one["key"]) in one["one_of"] for one in question["shown_when"])
-        if not is_asked and question["key"] != DEPOSIT:
+        is_shown = all(answers.get(condition["key"]) in condition["one_of"] for condition in question["shown_when"])
+        if not is_shown and question["key"] != DEPOSIT:
             continue
         with st.container(gap="xxsmall"):
-            if not is_asked:
-                _greyed(key, question)
+            if not is_shown:
+                _disabled(key, question)
                 continue
-            value = _widget(f"{key}.{question['key']}", question, begin.get(question["key"], ""))
+            value = _widget(f"{key}.{question['key']}", question, initial.get(question["key"], ""))
             if message := errors.get(question["key"]):
                 st.markdown(f":red[:material/error: {plain(message)}]")
         if value:
@@ -47,29 +47,31 @@ def fill_in(
     return answers
 
 
-def _greyed(key: str, question: Question) -> None:
+def _disabled(key: str, question: Question) -> None:
     st.selectbox(label(question), [], index=None, key=f"{key}.greyed", disabled=True, placeholder="選べません")
     st.markdown(small(plain(question["help"] or "条件を満たすときだけ選べます。")))
 
 
-def _widget(key: str, question: Question, begin: str) -> str:
+def _widget(key: str, question: Question, initial: str) -> str:
     title = label(question) + (" :red-badge[必須]" if question["required"] else "")
     help_ = plain(question["help"]) or None
     kind = question["type"]
     if kind == "choice":
-        return _choice(key, title, question, begin, help_)
+        return _choice(key, title, question, initial, help_)
     if kind == "date":
-        known = date.fromisoformat(begin) if begin else None
-        chosen = st.date_input(title, known, key=key, format="YYYY/MM/DD", help=help_)
+        initial_date = date.fromisoformat(initial) if initial else None
+        chosen = st.date_input(title, initial_date, key=key, format="YYYY/MM/DD", help=help_)
         return chosen.isoformat() if isinstance(chosen, date) else ""
     draw = st.text_area if kind == "long" else st.text_input
-    return str(draw(title, begin, key=key, max_chars=MOST[kind], placeholder=HINTS.get(kind), help=help_) or "").strip()
+    return str(
+        draw(title, initial, key=key, max_chars=MAX_LENGTHS[kind], placeholder=HINTS.get(kind), help=help_) or ""
+    ).strip()
 
 
-def _choice(key: str, title: str, question: Question, begin: str, help_: str | None) -> str:
+def _choice(key: str, title: str, question: Question, initial: str, help_: str | None) -> str:
     choices = list(question["choices"])
-    index = choices.index(begin) if begin in choices else None
+    index = choices.index(initial) if initial in choices else None
     if question["required"]:
-        # All that can be chosen stands there: one touch on a phone.
+        # All choices are visible: one touch on a phone.
         return str(st.radio(title, choices, index, key=key, help=help_) or "")
     return str(st.selectbox(title, choices, index, key=key, placeholder="選んでください", help=help_) or "")

@@ -32,12 +32,12 @@ def path(number: str) -> str:
     return f"/api/loaners/devices/{quote(number, safe='')}"
 
 
-def detail(number: str) -> str:
+def detail_url(number: str) -> str:
     return f"/loaners-device?{urlencode({'number': number})}"
 
 
 def search() -> None:
-    """By a label's address, a number, or a part of one."""
+    """By a label's address, a number, or a part of a number."""
     st.markdown("機器のラベルのQRコードを読み取るか、拠点管理番号・製造番号・資産管理番号の一部を入力してください。")
     text = st.text_input(
         "機器を探す",
@@ -49,23 +49,26 @@ def search() -> None:
     if len(text) < 2:
         return
     try:
-        found = session.api().get("/api/loaners/scanned", q=text)
+        matches = session.api().get("/api/loaners/scanned", q=text)
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
-    if found["exact"]:
-        choose(found["items"][0]["number"])
+    if matches["exact"]:
+        choose(matches["items"][0]["number"])
         st.rerun()
-    if not found["items"]:
+    if not matches["items"]:
         st.warning(f"「{plain(text)}」に当てはまる機器はありません。ラベルの番号を確認してください。")
         return
     st.markdown(
         "登録する機器を選んでください。"
-        + ("ほかにもあるため、番号をもう少し入力してください。" if found["more"] else "")
+        + ("ほかにもあるため、番号をもう少し入力してください。" if matches["more"] else "")
     )
-    for one in found["items"]:
-        words_ = f"**{plain(one['number'])}**  \n{plain(one['model_name'])}・{one['site_name']}・{one['status_word']}"
-        st.button(words_, key=f"{KEY}.{one['number']}", width="stretch", on_click=choose, args=(one["number"],))
+    for device in matches["items"]:
+        label = (
+            f"**{plain(device['number'])}**  \n"
+            f"{plain(device['model_name'])}・{device['site_name']}・{device['status_word']}"
+        )
+        st.button(label, key=f"{KEY}.{device['number']}", width="stretch", on_click=choose, args=(device["number"],))
 
 
 def choose(number: str) -> None:
@@ -79,14 +82,14 @@ def leave() -> None:
     st.session_state.pop(f"{KEY}.q", None)
 
 
-def again() -> None:
+def reload() -> None:
     st.session_state.pop(KEY, None)
 
 
-def opened(number: str) -> dict[str, Any] | None:
-    """The form as it was when it was opened: what it says now would take what somebody else has told meanwhile for
-    what this person has seen. `client_id` is the same for the device until its success is seen, however often the form
-    is loaded anew: an answer may have got lost. `draft` names the fields as they are drawn."""
+def load_state(number: str) -> dict[str, Any] | None:
+    """The form as it was when it was opened: a newer one would contain what another user has registered meanwhile
+    and this user has not seen. `client_id` stays the same for the device until the user sees the success, even when
+    the form is loaded again, because an answer may have been lost. `draft` is a part of the fields' widget keys."""
     state: dict[str, Any] | None = st.session_state.get(KEY)
     if state and state["number"] == number:
         return state
@@ -99,25 +102,25 @@ def opened(number: str) -> dict[str, Any] | None:
         else:
             feedback.failed(problem, key=KEY)
         return None
-    times.follow(times.parse(form["as_of"]))
-    name = unseen().setdefault(form["number"], uuid.uuid4().hex)
-    made = {"number": number, "form": form, "client_id": name, "draft": uuid.uuid4().hex}
-    made |= {"problem": None, "done": None, "unsure": False, "opened": times.now()}
-    made |= {"begun": begun.of(form), "first": None, "kept": False}
-    st.session_state[KEY] = made
-    return made
+    times.use_service_clock(times.parse(form["as_of"]))
+    client_id = unconfirmed_ids().setdefault(form["number"], uuid.uuid4().hex)
+    new_state = {"number": number, "form": form, "client_id": client_id, "draft": uuid.uuid4().hex}
+    new_state |= {"problem": None, "done": None, "unsure": False, "opened": times.now()}
+    new_state |= {"begun": begun.find_draft(form), "first": None, "kept": False}
+    st.session_state[KEY] = new_state
+    return new_state
 
 
-def unseen() -> dict[str, str]:
-    """By device, the name of what was sent, or will be, and is not known to be stored."""
-    names: dict[str, str] = st.session_state.setdefault(f"{KEY}.unseen", {})
-    return names
+def unconfirmed_ids() -> dict[str, str]:
+    """By device, the client id of what was sent, or will be, and is not known to be stored."""
+    ids: dict[str, str] = st.session_state.setdefault(f"{KEY}.unseen", {})
+    return ids
 
 
 def state_sentence(form: Row) -> None:
     st.markdown(f"**{plain(form['number'])}**  \n{plain(form['model_name'])}・{plain(form['site_name'])}")
-    badge = words.STATUS.get(form["status"], words.NOT_YET).badge()
-    since = f"（{words.stamp(form['changed_at'])}から）" if form["changed_at"] else ""
+    badge = words.STATUS.get(form["status"], words.NOT_REGISTERED).badge()
+    since = f"（{words.timestamp(form['changed_at'])}から）" if form["changed_at"] else ""
     st.markdown(f"現在のステータスは {badge} です{since}。")
 
 
@@ -126,73 +129,76 @@ def fill_in(state: dict[str, Any]) -> None:
     state_sentence(form)
     if form["refusal"]:
         st.warning(plain(form["refusal"]), icon=":material/archive:")
-        link("機器詳細を開く", detail(form["number"]))
+        link("機器詳細を開く", detail_url(form["number"]))
         return
     errors = {error["field"]: error["message"] for error in state["problem"].errors} if state["problem"] else {}
-    by_question = {field.removeprefix("answers."): message for field, message in errors.items()}
-    before: begun.Begun | None = state["begun"]
-    if before:
-        continued(before)
-    start = before.answers if before else form["answers"]
-    answers = questions.fill_in(f"{KEY}.{state['draft']}", form["questions"], start, by_question)
-    moment = happened(state, errors.get("effective_at"))
-    keep(state, answers, moment)
-    sent = {"form": form["form"], "based_on": form["based_on"], "answers": answers, "effective_at": moment}
+    question_errors = {field.removeprefix("answers."): message for field, message in errors.items()}
+    draft: begun.Draft | None = state["begun"]
+    if draft:
+        draft_notice(draft)
+    initial = draft.answers if draft else form["answers"]
+    answers = questions.fill_in(f"{KEY}.{state['draft']}", form["questions"], initial, question_errors)
+    effective_at = effective_at_field(state, errors.get("effective_at"))
+    save_draft(state, answers, effective_at)
+    payload = {"form": form["form"], "based_on": form["based_on"], "answers": answers, "effective_at": effective_at}
     if state["problem"]:
-        complain(state)
+        show_problem(state)
     with st.container(horizontal=True):
-        # No callback: it would be given the answers of before the field that was left by this very press.
+        # Not in a callback: it would get the answers of the previous run, without the field that this click leaves.
         pressed = st.button("内容を確認する", key=f"{KEY}.check", type="primary", icon=":material/fact_check:")
         st.button("別の機器を選ぶ", key=f"{KEY}.leave", type="tertiary", on_click=leave)
     if pressed:
-        check(state, sent)
+        check(state, payload)
         st.rerun()
 
 
-def continued(before: begun.Begun) -> None:
+def draft_notice(draft: begun.Draft) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"{KEY}.continued"):
-        saved = words.stamp(before.at)
-        st.markdown(f":material/history: 前回の入力の続きです（{saved}）。まだ登録されていません。", width="content")
+        saved_at = words.timestamp(draft.at)
+        st.markdown(f":material/history: 前回の入力の続きです（{saved_at}）。まだ登録されていません。", width="content")
         st.button("破棄して最初から入力する", key=f"{KEY}.begin", type="tertiary", on_click=discard)
 
 
 def discard() -> None:
-    begun.forget(st.session_state[KEY]["form"]["number"])
-    again()
+    begun.delete_draft(st.session_state[KEY]["form"]["number"])
+    reload()
 
 
-def keep(state: dict[str, Any], answers: dict[str, str], moment: str | None) -> None:
-    """What differs from how the form was offered is kept until it is stored: a phone may load the page anew."""
-    told = (answers, moment)
+def save_draft(state: dict[str, Any], answers: dict[str, str], effective_at: str | None) -> None:
+    """What differs from the form as it was opened is kept as a draft until it is stored: a phone may reload the
+    page."""
+    current = (answers, effective_at)
     if state["first"] is None and state["begun"] is None:
-        state["first"] = told
-    if told != state["first"]:
-        begun.keep(state["form"], answers, moment)
+        state["first"] = current
+    if current != state["first"]:
+        begun.save_draft(state["form"], answers, effective_at)
         state["kept"] = True
-    elif state["kept"]:  # Another tab may have begun, too.
-        begun.forget(state["form"]["number"])
+    elif state["kept"]:  # Another tab may have saved a draft, too.
+        begun.delete_draft(state["form"]["number"])
 
 
-def happened(state: Row, error: str | None) -> str | None:
+def effective_at_field(state: Row, error: str | None) -> str | None:
     """When it happened, if not now."""
     key = f"{KEY}.{state['draft']}.late"
-    before: begun.Begun | None = state["begun"]
-    told = times.parse(before.effective_at) if before and before.effective_at else None
-    if not st.toggle("あとから登録する（発生日時を指定する）", told is not None, key=key):
+    draft: begun.Draft | None = state["begun"]
+    draft_at = times.parse(draft.effective_at) if draft and draft.effective_at else None
+    if not st.toggle("あとから登録する（発生日時を指定する）", draft_at is not None, key=key):
         return None
-    now = state["opened"]
-    began = told or now.replace(minute=0)
+    opened_at = state["opened"]
+    initial = draft_at or opened_at.replace(minute=0)
     with st.container(horizontal=True):
         day = st.date_input(
-            "発生日", began.date(), key=f"{key}.day", format="YYYY/MM/DD", max_value=now.date(), width=150
+            "発生日", initial.date(), key=f"{key}.day", format="YYYY/MM/DD", max_value=opened_at.date(), width=150
         )
-        clock = st.time_input("発生時刻", time(began.hour, began.minute), key=f"{key}.time", step=300, width=150)
+        clock_time = st.time_input(
+            "発生時刻", time(initial.hour, initial.minute), key=f"{key}.time", step=300, width=150
+        )
     if error:
         st.markdown(f":red[:material/error: {plain(error)}]")
-    return datetime.combine(day, clock, times.TOKYO).isoformat()
+    return datetime.combine(day, clock_time, times.TOKYO).isoformat()
 
 
-def complain(state: Row) -> None:
+def show_problem(state: Row) -> None:
     problem = state["problem"]
     if state["unsure"]:
         st.error(UNSURE, icon=":material/error:")
@@ -201,67 +207,67 @@ def complain(state: Row) -> None:
     if problem.errors:
         st.error(CORRECT, icon=":material/error:")
         return
-    feedback.not_done(problem)
+    feedback.action_failed(problem)
     if problem.status == 409:
-        st.button("最新の内容を読み込む", key=f"{KEY}.again", icon=":material/refresh:", on_click=again)
+        st.button("最新の内容を読み込む", key=f"{KEY}.again", icon=":material/refresh:", on_click=reload)
 
 
-def check(state: dict[str, Any], sent: Row) -> None:
-    """What it would change, before it is stored."""
+def check(state: dict[str, Any], payload: Row) -> None:
+    """Shows what would change, before it is stored."""
     try:
-        expected = session.api().post(
+        preview = session.api().post(
             f"{path(state['number'])}/status/check",
-            {**sent, "client_id": state["client_id"]},
+            {**payload, "client_id": state["client_id"]},
             once=None,
             reads=True,
         )
     except ApiProblem as problem:
         state["problem"] = problem
-        # A refusal has looked whether it is stored.
+        # A refusal means that the service has checked whether it is stored.
         state["unsure"] = state["unsure"] and problem.temporary
         return
     state["problem"], state["unsure"] = None, False
-    if expected["stored"]:
-        succeed(state, expected["stored"])
+    if preview["stored"]:
+        succeed(state, preview["stored"])
         return
-    dialogs.open(confirm, state, sent, expected)
+    dialogs.open(confirm, state, payload, preview)
 
 
-def confirm(state: dict[str, Any], sent: Row, expected: Row) -> None:
+def confirm(state: dict[str, Any], payload: Row, preview: Row) -> None:
     @dialogs.dialog("この内容で登録しますか？", width="medium", icon=":material/fact_check:")
     def ask() -> None:
-        when = words.stamp(expected["effective_at"]) if expected["effective_at"] else "今"
-        st.markdown(f"**{plain(state['form']['number'])}**（発生日時: {when}）")
+        effective_at = words.timestamp(preview["effective_at"]) if preview["effective_at"] else "今"
+        st.markdown(f"**{plain(state['form']['number'])}**（発生日時: {effective_at}）")
         with st.container(border=True, gap="small", key=f"{KEY}.changes"):
-            for line in words.changes(expected["changes"]):
+            for line in words.changes(preview["changes"]):
                 st.markdown(line)
-            for warning in expected["warnings"]:
+            for warning in preview["warnings"]:
                 st.markdown(f":orange[:material/info: {plain(warning)}]")
-        for sentence in consequences(expected):
+        for sentence in consequences(preview):
             st.markdown(small(sentence))
         with st.container(horizontal=True, horizontal_alignment="right"):
             st.button("戻って直す", key=f"{KEY}.back", on_click=dialogs.close)
-            st.button("登録する", key=f"{KEY}.send", type="primary", on_click=send, args=(state, sent))
+            st.button("登録する", key=f"{KEY}.send", type="primary", on_click=send, args=(state, payload))
 
     ask()
 
 
-def consequences(expected: Row) -> list[str]:
-    found = []
-    if expected["cleared"]:
-        found.append(f"{plain(expected['cleared'])}、「預り機のステータス」はクリアされます。")
-    if expected["mail_to"]:
-        found.append(f"ステータスが変わるため、{plain(expected['mail_to'])} にメールで通知します。")
-    return found
+def consequences(preview: Row) -> list[str]:
+    sentences = []
+    if preview["cleared"]:
+        sentences.append(f"{plain(preview['cleared'])}、「預り機のステータス」はクリアされます。")
+    if preview["mail_to"]:
+        sentences.append(f"ステータスが変わるため、{plain(preview['mail_to'])} にメールで通知します。")
+    return sentences
 
 
-def send(state: dict[str, Any], sent: Row) -> None:
+def send(state: dict[str, Any], payload: Row) -> None:
     dialogs.close()
     if state["done"]:
         return
     try:
         done = session.api().post(
-            f"{path(state['number'])}/status", {**sent, "client_id": state["client_id"]}, once=None
+            f"{path(state['number'])}/status", {**payload, "client_id": state["client_id"]}, once=None
         )
     except ApiProblem as problem:
         state["problem"] = problem
@@ -272,14 +278,14 @@ def send(state: dict[str, Any], sent: Row) -> None:
 
 def succeed(state: dict[str, Any], done: Row) -> None:
     state["done"] = done
-    unseen().pop(done["number"], None)
-    begun.forget(done["number"])
+    unconfirmed_ids().pop(done["number"], None)
+    begun.delete_draft(done["number"])
 
 
-def stored(state: dict[str, Any]) -> None:
+def show_stored(state: dict[str, Any]) -> None:
     done = state["done"]
-    st.success(f"登録しました（{words.stamp(done['recorded_at'])}）。", icon=":material/check_circle:")
-    badge = words.STATUS.get(done["status"], words.NOT_YET).badge()
+    st.success(f"登録しました（{words.timestamp(done['recorded_at'])}）。", icon=":material/check_circle:")
+    badge = words.STATUS.get(done["status"], words.NOT_REGISTERED).badge()
     st.markdown(f"**{plain(done['number'])}** の現在のステータスは {badge} です。")
     with st.container(border=True, gap="small", key=f"{KEY}.done"):
         for line in words.changes(done["changes"]):
@@ -291,9 +297,9 @@ def stored(state: dict[str, Any]) -> None:
     if done["mail_to"]:
         st.markdown(small(f"{plain(done['mail_to'])} にメールで通知します。"))
     with st.container(horizontal=True):
-        link("機器詳細を開く", detail(done["number"]), primary=True)
+        link("機器詳細を開く", detail_url(done["number"]), primary=True)
         st.button("別の機器を登録する", key=f"{KEY}.next", icon=":material/qr_code_scanner:", on_click=leave)
-        st.button("この機器をもう一度登録する", key=f"{KEY}.same", type="tertiary", on_click=again)
+        st.button("この機器をもう一度登録する", key=f"{KEY}.same", type="tertiary", on_click=reload)
 
 
 def page() -> None:
@@ -301,10 +307,10 @@ def page() -> None:
     if not number:
         search()
         return
-    state = opened(number)
+    state = load_state(number)
     if state is None:
         return
-    stored(state) if state["done"] else fill_in(state)
+    show_stored(state) if state["done"] else fill_in(state)
 
 
 heading.page("ステータス登録")

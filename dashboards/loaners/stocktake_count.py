@@ -1,5 +1,5 @@
-"""One count: a field for the scanner, which keeps the focus, what came of the last scan, and what is left. Made for a
-tablet in the storeroom, and for a phone."""
+"""One stocktake: the field for the scanner, which keeps the focus, the results of the last scans, and the rows. Made
+for a tablet in the storeroom, and for a phone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
 from dashboards.loaners import lists, words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, feedback, figures, filters, forms, live, scanning, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -29,8 +29,8 @@ RESULT = {
     "unknown": Status("未登録の番号", "red", "help"),
 }
 SORTS = {"number": "拠点管理番号順", "-scanned_at": "確認の新しい順", "scanned_at": "確認の古い順"}
-LONGEST_NOTE = 200
-LONGEST_CODE = 300
+MAX_NOTE_LENGTH = 200
+MAX_CODE_LENGTH = 300
 
 
 def path(stocktake: str) -> str:
@@ -51,62 +51,64 @@ def _back() -> None:
 
 @refreshing
 def head(stocktake: str) -> bool:
-    """Whether there is one."""
-    ends: list[DeltaGenerator] = []
-    reading = live.block(f"{KEY}_head", "棚卸", path(stocktake), headline=True, right=lambda: ends.append(_right()))
+    """Returns False when the stocktake does not exist."""
+    slots: list[DeltaGenerator] = []
+    reading = live.block(
+        f"{KEY}_head", "棚卸", path(stocktake), headline=True, right=lambda: slots.append(_head_links())
+    )
     if reading is None:
         return False
-    one = reading.data
-    st.markdown(sentence(one))
-    if one["closed_at"] is None and may("loaners:stocktake:update"):
-        # What it was when it was read last says nothing of now: it may be over, or not known before.
-        with ends[0]:
-            dialogs.button("棚卸を終了する", close, one, key=f"{KEY}.close", icon="task_alt")
+    data = reading.data
+    st.markdown(sentence(data))
+    if data["closed_at"] is None and has_permission("loaners:stocktake:update"):
+        # Drawn only with the current answer: the stocktake may have ended meanwhile, or may be new.
+        with slots[0]:
+            dialogs.button("棚卸を終了する", close, data, key=f"{KEY}.close", icon="task_alt")
         scan_box(stocktake)
     figures.row(
         [
-            Figure("確認済み", f"{one['found']:,}台", f"対象 {one['expected']:,}台", share=_share(one)),
-            Figure("未確認", f"{one['missing']:,}台", elsewhere(one)),
-            Figure("対象外の機器", f"{one['misplaced']:,}台"),
-            Figure("未登録の番号", f"{one['unknown']:,}件"),
+            Figure("確認済み", f"{data['found']:,}台", f"対象 {data['expected']:,}台", share=_share(data)),
+            Figure("未確認", f"{data['missing']:,}台", elsewhere(data)),
+            Figure("対象外の機器", f"{data['misplaced']:,}台"),
+            Figure("未登録の番号", f"{data['unknown']:,}件"),
         ],
         faded=reading.problem is not None,
     )
     return True
 
 
-def elsewhere(one: Row) -> str:
-    """Of a site that is counted room by room."""
-    return f"ほかに別の棚卸で確認済み {one['elsewhere']:,}台" if one["elsewhere"] else ""
+def elsewhere(stocktake: Row) -> str:
+    """For a site that is counted room by room."""
+    return f"ほかに別の棚卸で確認済み {stocktake['elsewhere']:,}台" if stocktake["elsewhere"] else ""
 
 
-def _share(one: Row) -> float:
-    return one["found"] / one["expected"] if one["expected"] else 0.0
+def _share(stocktake: Row) -> float:
+    return stocktake["found"] / stocktake["expected"] if stocktake["expected"] else 0.0
 
 
-def _right() -> DeltaGenerator:
-    """The place for what ends it."""
+def _head_links() -> DeltaGenerator:
+    """Returns the slot for the button that ends the stocktake."""
     _back()
     return st.container(width="content")
 
 
-def sentence(one: Row) -> str:
-    where = plain(f"{one['site_name']} {one['room']}".strip())
-    if one["closed_at"]:
+def sentence(stocktake: Row) -> str:
+    location = plain(f"{stocktake['site_name']} {stocktake['room']}".strip())
+    if stocktake["closed_at"]:
         return (
-            f"**{where}**の棚卸は{words.stamp(one['closed_at'])}に{plain(one['closed_by'])}さんが終了しました。"
-            f"対象{one['expected']:,}台のうち{one['found']:,}台を確認し、{one['missing']:,}台は未確認でした。"
+            f"**{location}**の棚卸は{words.timestamp(stocktake['closed_at'])}に{plain(stocktake['closed_by'])}さんが終了しました。"
+            f"対象{stocktake['expected']:,}台のうち{stocktake['found']:,}台を確認し、{stocktake['missing']:,}台は未確認でした。"
         )
-    if one["missing"]:
-        left = f"まだ確認していない機器が**{one['missing']:,}台**あります"
-        return f"**{where}**で、{left}。ラベルのQRコードをスキャンしてください。"
-    counted = "（別の棚卸で確認した機器を含みます）" if one["elsewhere"] else ""
-    done = f"**{where}**の対象{one['expected']:,}台をすべて確認しました{counted}。"
-    return f"{done}「棚卸を終了する」で記録を確定してください。"
+    if stocktake["missing"]:
+        remaining = f"まだ確認していない機器が**{stocktake['missing']:,}台**あります"
+        return f"**{location}**で、{remaining}。ラベルのQRコードをスキャンしてください。"
+    counted = "（別の棚卸で確認した機器を含みます）" if stocktake["elsewhere"] else ""
+    summary = f"**{location}**の対象{stocktake['expected']:,}台をすべて確認しました{counted}。"
+    return f"{summary}「棚卸を終了する」で記録を確定してください。"
 
 
 def scan_box(stocktake: str) -> None:
-    """Enter, which scanners send, stores it; below stands what came of the last ones."""
+    """Enter, which scanners send, stores the code. The results of the last scans stand below."""
     slot = f"{KEY}.last.{stocktake}"
     scanning.field(
         "スキャンした番号",
@@ -116,60 +118,60 @@ def scan_box(stocktake: str) -> None:
         done=lambda scans: st.session_state.update({slot: scans}),
         placeholder="QRコードをスキャン、または拠点管理番号を入力",
         icon=":material/qr_code_scanner:",
-        max_chars=LONGEST_CODE,
+        max_chars=MAX_CODE_LENGTH,
     )
     scans: list[scanning.Scan] = st.session_state.get(slot, [])
     for scan in scans:
         if scan is scans[-1] or isinstance(scan.answer, ApiProblem) or scan.answer["result"] != "found":
-            came_of(scan)
+            show_scan_result(scan)
 
 
-def came_of(scan: scanning.Scan) -> None:
+def show_scan_result(scan: scanning.Scan) -> None:
     answer = scan.answer
     if scan.waits:
-        kept = "読み取った番号はこの画面に残っています。つながり次第、自動で登録します。"
-        st.warning(f"{plain(answer.title)}。{kept}", icon=":material/cloud_off:")
+        note = "読み取った番号はこの画面に残っています。つながり次第、自動で登録します。"
+        st.warning(f"{plain(answer.title)}。{note}", icon=":material/cloud_off:")
     elif isinstance(answer, ApiProblem):
         st.error(plain(f"{scan.code}: {answer.detail}"), icon=":material/error:")
     else:
-        tone = {"found": st.success, "misplaced": st.error, "unknown": st.error}[answer["result"]]
-        tone(said(answer), icon=f":material/{RESULT[answer['result']].icon}:")
+        show = {"found": st.success, "misplaced": st.error, "unknown": st.error}[answer["result"]]
+        show(scan_message(answer), icon=f":material/{RESULT[answer['result']].icon}:")
 
 
-def said(last: Row) -> str:
-    number = f"**{plain(last['number'])}**"
-    if last["result"] == "unknown":
+def scan_message(answer: Row) -> str:
+    number = f"**{plain(answer['number'])}**"
+    if answer["result"] == "unknown":
         return f"{number} は登録されていない番号です。ラベルを確認してください。記録には残しました。"
-    name = f"{number}（{plain(last['model_name'])}）"
-    if last["result"] == "misplaced":
-        state = words.STATUS.get(last["status"], words.NOT_YET).word
-        return f"{name} はこの棚卸の対象ではありません。登録上は「{plain(last['site_name'])}」の「{state}」です。"
-    return f"{name} は確認済みです。" if last["again"] else f"{name} を確認しました。"
+    name = f"{number}（{plain(answer['model_name'])}）"
+    if answer["result"] == "misplaced":
+        state = words.STATUS.get(answer["status"], words.NOT_REGISTERED).word
+        return f"{name} はこの棚卸の対象ではありません。登録上は「{plain(answer['site_name'])}」の「{state}」です。"
+    return f"{name} は確認済みです。" if answer["again"] else f"{name} を確認しました。"
 
 
-def close(one: Row) -> None:
-    left = f"未確認の{one['missing']:,}台は「未確認」のまま記録されます。" if one["missing"] else ""
+def close(stocktake: Row) -> None:
+    note = f"未確認の{stocktake['missing']:,}台は「未確認」のまま記録されます。" if stocktake["missing"] else ""
     confirm.confirm(
-        f"{KEY}.close.{one['id']}",
-        f"{one['site_name']}の棚卸を終了しますか？",
-        f"{left}終了すると、スキャンと備考の入力はできなくなります。元に戻すことはできません。",
+        f"{KEY}.close.{stocktake['id']}",
+        f"{stocktake['site_name']}の棚卸を終了しますか？",
+        f"{note}終了すると、スキャンと備考の入力はできなくなります。元に戻すことはできません。",
         action="終了する",
-        do=lambda _, once: session.api().post(f"{path(one['id'])}/close", once=once),
+        do=lambda _, idempotency_key: session.api().post(f"{path(stocktake['id'])}/close", once=idempotency_key),
         done="棚卸を終了しました。",
     )
 
 
-def now(row: Row) -> str:
+def registered_state(row: Row) -> str:
     if row["device_id"] is None:
         return ""
-    return f"{row['site_name']}・{words.STATUS.get(row['status'], words.NOT_YET).word}"
+    return f"{row['site_name']}・{words.STATUS.get(row['status'], words.NOT_REGISTERED).word}"
 
 
 COLUMNS = (
     columns.badge("結果", "result", RESULT, width=116),
     columns.text("拠点管理番号", "number", width=345, sort="number"),
-    columns.text("登録上の拠点・ステータス", now, width=168),
-    columns.text("確認日時", lambda row: words.stamp(row["scanned_at"]) if row["scanned_at"] else "", width=142,
+    columns.text("登録上の拠点・ステータス", registered_state, width=168),
+    columns.text("確認日時", lambda row: words.timestamp(row["scanned_at"]) if row["scanned_at"] else "", width=142,
                  sort="scanned_at"),
     columns.text("確認した人", "scanned_by", width=84),
     columns.text("備考", "note", width=160),
@@ -177,7 +179,7 @@ COLUMNS = (
 
 
 @refreshing
-def listed(stocktake: str, chosen: filters.Filters) -> None:
+def show_list(stocktake: str, chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.rows",
         "",
@@ -196,24 +198,24 @@ def rows(stocktake: str) -> None:
         filters.Choice("result", "結果", RESULT, 160),
         filters.Text("q", "キーワード", "番号・機種・備考", width=200),
     )
-    listed(stocktake, chosen)
+    show_list(stocktake, chosen)
 
 
 def drawer(stocktake: str, row: Row) -> None:
-    shown = live.shown(f"{KEY}_head")
-    is_open = bool(shown) and shown["closed_at"] is None and may("loaners:stocktake:update")
+    shown = live.last_answer(f"{KEY}_head")
+    is_open = bool(shown) and shown["closed_at"] is None and has_permission("loaners:stocktake:update")
 
     @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/fact_check:")
     def show() -> None:
         st.markdown(RESULT[row["result"]].badge())
         if row["device_id"] is not None:
-            lists.leads(row["number"], primary=False)
+            lists.device_links(row["number"], primary=False)
         if not is_open:
             st.markdown(plain(row["note"]) or ":gray[備考はありません。]")
             return
         with forms.form(f"{KEY}.note.{row['id']}", submit="備考を保存する") as form:
             note = form.field(
-                "note", st.text_input, "備考", value=row["note"], max_chars=LONGEST_NOTE,
+                "note", st.text_input, "備考", value=row["note"], max_chars=MAX_NOTE_LENGTH,
                 placeholder="修理に出している、別の部屋にある など",
             )  # fmt: skip
         if form.submitted:
@@ -222,17 +224,17 @@ def drawer(stocktake: str, row: Row) -> None:
                 done="備考を保存しました。",
             )
         if row["scanned_at"]:
-            dialogs.button("スキャンを取り消す", take_back, stocktake, row, key=f"{KEY}.back.{row['id']}", icon="undo")
+            dialogs.button("スキャンを取り消す", undo_scan, stocktake, row, key=f"{KEY}.back.{row['id']}", icon="undo")
 
     show()
 
 
-def take_back(stocktake: str, row: Row) -> None:
+def undo_scan(stocktake: str, row: Row) -> None:
     confirm.confirm(
         f"{KEY}.back.{row['id']}",
         f"{row['number']} のスキャンを取り消しますか？",
         "確認していない状態に戻します。対象外の機器と未登録の番号は、一覧から消えます。",
         action="取り消す",
-        do=lambda _, _once: session.api().delete(f"{path(stocktake)}/rows/{row['id']}/scan"),
+        do=lambda _, _idempotency_key: session.api().delete(f"{path(stocktake)}/rows/{row['id']}/scan"),
         done="スキャンを取り消しました。",
     )

@@ -1,4 +1,4 @@
-"""サマリー: how many users' machines are held, and why they cannot go back (3.1), by 管轄."""
+"""サマリー: how many users' machines are held, and why they cannot be returned (3.1), by 管轄."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from dashboards.ui.text import plain, small
 PATH = "/api/loaners/summary"
 KEY = "loaners.summary"
 CARD_WIDTH = 420
-# The colours that the document names, as this product has them.
-TONES = {"success": "green", "warning": "orange", "danger": "red", "info": "blue"}
+# The colours of the specification, as this product has them.
+COLORS = {"success": "green", "warning": "orange", "danger": "red", "info": "blue"}
 UNSET = "unset"
 DEPOSITS = {**{str(code): status for code, status in words.DEPOSIT.items()}, UNSET: words.UNSET}
 _CELL = "padding: 0.25rem 0.5rem; text-align: right; border-bottom: 1px solid #e5e7eb"
 
 
-def asked() -> dict[str, Any]:
-    """What is chosen in the boxes at the head, which are drawn with the answer; from the address at first."""
+def selected_query() -> dict[str, Any]:
+    """The values of the boxes at the head, which are drawn with the answer. At first they come from the page's
+    address."""
     query = {}
     for name in ("jurisdiction", "as_of"):
         value = st.session_state.get(name, st.query_params.get(name))
@@ -39,12 +40,12 @@ def asked() -> dict[str, Any]:
     return query
 
 
-def boxes() -> None:
+def filter_boxes() -> None:
     st.selectbox(
         "管轄",
         [*lists.jurisdictions()],
         index=None,
-        key=bound.key("jurisdiction"),
+        key=bound.page_key("jurisdiction"),
         placeholder="全管轄",
         bind="query-params",
         label_visibility="collapsed",
@@ -53,74 +54,74 @@ def boxes() -> None:
     st.date_input(
         "時点",
         None,
-        key=bound.key("as_of"),
+        key=bound.page_key("as_of"),
         format="YYYY/MM/DD",
         bind="query-params",
         label_visibility="collapsed",
         help="日付を選ぶと、その日の終わりの台数を表示します。",
         width=140,
     )
-    query = f"?{urlencode(asked())}" if asked() else ""
-    for kind, ending in (("CSV", "csv"), ("Excel", "xlsx")):
-        link(f"{kind}で出力", f"{DOWNLOAD}{PATH}.{ending}{query}", download=True)
+    query = f"?{urlencode(selected_query())}" if selected_query() else ""
+    for kind, extension in (("CSV", "csv"), ("Excel", "xlsx")):
+        link(f"{kind}で出力", f"{DOWNLOAD}{PATH}.{extension}{query}", download=True)
 
 
 @refreshing
 def summary() -> None:
-    reading = live.block(KEY, "サマリー", PATH, headline=True, right=boxes, **asked())
+    reading = live.block(KEY, "サマリー", PATH, headline=True, right=filter_boxes, **selected_query())
     if reading is None:
         return
-    found = reading.data
-    st.markdown(sentence(found))
-    cards = [*found["cards"], found["unset"]]
-    figures.row([Figure(one["title"], f"{one['total']:,}台") for one in cards], faded=reading.problem is not None)
-    places = st.grid(2, min_column_width=CARD_WIDTH, border=True)
-    for one in cards:
-        with places.cell():
-            card(one, found)
+    data = reading.data
+    st.markdown(sentence(data))
+    cards = [*data["cards"], data["unset"]]
+    figures.row([Figure(item["title"], f"{item['total']:,}台") for item in cards], faded=reading.problem is not None)
+    grid = st.grid(2, min_column_width=CARD_WIDTH, border=True)
+    for item in cards:
+        with grid.cell():
+            card(item, data)
 
 
-def sentence(found: Row) -> str:
-    where = plain(found["jurisdiction"] or "全管轄")
-    when = f"{date.fromisoformat(found['shown']):%Y/%m/%d}の終わりに" if found["shown"] else "現在、"
-    total = sum(card["total"] for card in found["cards"]) + found["unset"]["total"]
+def sentence(data: Row) -> str:
+    area = plain(data["jurisdiction"] or "全管轄")
+    time_text = f"{date.fromisoformat(data['shown']):%Y/%m/%d}の終わりに" if data["shown"] else "現在、"
+    total = sum(card["total"] for card in data["cards"]) + data["unset"]["total"]
     if not total:
-        return f"{when}{where}でユーザー機を預かっている貸出はありません。"
-    returnable, unset = found["cards"][0], found["unset"]["total"]
-    said = (
-        f"{when}{where}でユーザー機を預かっている貸出は{total:,}台です。うち**{returnable['total']:,}台**は、"
+        return f"{time_text}{area}でユーザー機を預かっている貸出はありません。"
+    returnable, unset = data["cards"][0], data["unset"]["total"]
+    text = (
+        f"{time_text}{area}でユーザー機を預かっている貸出は{total:,}台です。うち**{returnable['total']:,}台**は、"
         f"{plain(returnable['title'])}です。"
     )
-    return said + (f"**{unset:,}台**は、預り機のステータスがまだ登録されていません。" if unset else "")
+    return text + (f"**{unset:,}台**は、預り機のステータスがまだ登録されていません。" if unset else "")
 
 
-def card(one: Row, found: Row) -> None:
-    tone: Any = TONES.get(one["color"], "gray")
-    known = DEPOSITS[one["deposit"]]
-    st.markdown(f"{Status(one['title'], tone, known.icon).badge()} **{one['total']:,}台**")
-    st.markdown(small(plain(one["description"])))
-    if not one["rows"]:
+def card(item: Row, data: Row) -> None:
+    color: Any = COLORS.get(item["color"], "gray")
+    status = DEPOSITS[item["deposit"]]
+    st.markdown(f"{Status(item['title'], color, status.icon).badge()} **{item['total']:,}台**")
+    st.markdown(small(plain(item["description"])))
+    if not item["rows"]:
         st.markdown("この管轄に拠点がありません。")
         return
-    st.html(table(one, found))
+    st.html(table(item, data))
 
 
-def table(one: Row, found: Row) -> str:
-    """Sites by デバイスタイプ, the 管轄's totals last; each number leads to its rows."""
-    groups = found["groups"]
+def table(item: Row, data: Row) -> str:
+    """Sites by デバイスタイプ, the 管轄's totals last. Each number links to its rows."""
+    groups = data["groups"]
     head = "".join(f'<th scope="col" style="{_CELL}">{escape(title)}</th>' for title in (*groups, "合計"))
     body = []
-    for row in one["rows"]:
-        cells = [_number(count, one, found, row["site_id"], group)
+    for row in item["rows"]:
+        cells = [_number(count, item, data, row["site_id"], group)
                  for group, count in zip(groups, row["counts"], strict=True)]  # fmt: skip
-        cells.append(_number(row["total"], one, found, row["site_id"], None))
+        cells.append(_number(row["total"], item, data, row["site_id"], None))
         body.append(_line(row["site_name"], cells))
-    cells = [_number(count, one, found, None, group) for group, count in zip(groups, one["totals"], strict=True)]
-    body.append(_line("合計", [*cells, _number(one["total"], one, found, None, None)], strong=True))
+    cells = [_number(count, item, data, None, group) for group, count in zip(groups, item["totals"], strict=True)]
+    body.append(_line("合計", [*cells, _number(item["total"], item, data, None, None)], strong=True))
     first = f'<th scope="col" style="{_CELL}; text-align: left">拠点</th>'
     return (
         '<table style="width: 100%; table-layout: fixed; border-collapse: collapse; font-size: 0.875rem">'
-        f"<caption hidden>{escape(one['title'])}</caption><tr>{first}{head}</tr>{''.join(body)}</table>"
+        f"<caption hidden>{escape(item['title'])}</caption><tr>{first}{head}</tr>{''.join(body)}</table>"
     )
 
 
@@ -130,47 +131,47 @@ def _line(title: str, cells: list[str], *, strong: bool = False) -> str:
     return f'<tr><th scope="row" style="{_CELL}; text-align: left{weight}">{escape(title)}</th>{row}</tr>'
 
 
-def _number(count: int, one: Row, found: Row, site_id: int | None, group: str | None) -> str:
+def _number(count: int, item: Row, data: Row, site_id: int | None, group: str | None) -> str:
     if not count:
         return "0"
     color = st.get_option("theme.primaryColor")
-    href = escape(rows_url(one, found, site_id, group))
+    href = escape(rows_url(item, data, site_id, group))
     return f'<a href="{href}" target="_self" style="color: {color}">{count:,}</a>'
 
 
-def rows_url(one: Row, found: Row, site_id: int | None, group: str | None) -> str:
-    """機器一覧 with the conditions of one number, in the words that its boxes have in the address."""
-    asked: dict[str, str] = {"view": lists.views().get(lists.SUMMARY, ""), "deposit": DEPOSITS[one["deposit"]].word}
+def rows_url(item: Row, data: Row, site_id: int | None, group: str | None) -> str:
+    """The address of 機器一覧 with the filters of one number, as its boxes have them in the address."""
+    query: dict[str, str] = {"view": lists.views().get(lists.SUMMARY, ""), "deposit": DEPOSITS[item["deposit"]].word}
     if site_id is not None:
-        asked["site_id"] = lists.sites().get(site_id, "")
-    elif found["jurisdiction"]:
-        asked["jurisdiction"] = found["jurisdiction"]
+        query["site_id"] = lists.sites().get(site_id, "")
+    elif data["jurisdiction"]:
+        query["jurisdiction"] = data["jurisdiction"]
     if group is not None:
-        asked["group"] = group
-    if found["shown"]:
-        asked["as_of"] = found["shown"]
-    return f"/loaners?{urlencode(asked)}"
+        query["group"] = group
+    if data["shown"]:
+        query["as_of"] = data["shown"]
+    return f"/loaners?{urlencode(query)}"
 
 
 @refreshing
 def trend() -> None:
-    reading = live.block(f"{KEY}_trend", "推移", f"{PATH}/trend", jurisdiction=asked().get("jurisdiction"))
+    reading = live.block(f"{KEY}_trend", "推移", f"{PATH}/trend", jurisdiction=selected_query().get("jurisdiction"))
     if reading is None:
         return
     points = reading.data["points"]
     days = [date.fromisoformat(point["day"]) for point in points]
-    kinds = [Status(status.word, status.color, status.icon) for status in DEPOSITS.values()]
+    statuses = [Status(status.word, status.color, status.icon) for status in DEPOSITS.values()]
     series = {status.word: [point["counts"][key] for point in points] for key, status in DEPOSITS.items()}
-    charts.stacked(finding(points), days, series, unit="台", key=f"{KEY}.trend", kinds=kinds)
+    charts.stacked(trend_title(points), days, series, unit="台", key=f"{KEY}.trend", statuses=statuses)
 
 
-def finding(points: list[Row]) -> str:
+def trend_title(points: list[Row]) -> str:
     first, last = sum(points[0]["counts"].values()), sum(points[-1]["counts"].values())
     weeks = len(points) - 1
     if first == last:
         return f"預かっているユーザー機は{last:,}台で、{weeks}週間前と同じです"
-    way = "増えました" if last > first else "減りました"
-    return f"預かっているユーザー機は{last:,}台で、{weeks}週間前より{abs(last - first):,}台{way}"
+    change = "増えました" if last > first else "減りました"
+    return f"預かっているユーザー機は{last:,}台で、{weeks}週間前より{abs(last - first):,}台{change}"
 
 
 summary()

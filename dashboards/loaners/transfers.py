@@ -1,4 +1,4 @@
-"""取込・出力: how do today's sheets come in, and how do the lists go out?"""
+"""取込・出力: import today's sheets and export the lists."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import feedback, heading
 from dashboards.ui.links import link
 from dashboards.ui.text import small
 
-# In the order in which they depend on one another.
+# In the order of their dependencies.
 IMPORTS = {
     "loaners.sites": ("拠点マスタ", "拠点ID・拠点コード・管轄・通知先。"),
     "loaners.models": ("機種マスタ", "機種名・メーカー・カテゴリ。機種名のスペースはハイフンにして取り込みます。"),
@@ -28,7 +28,7 @@ IMPORTS = {
         "フォームの回答履歴です。同じ行は何度取り込んでも1回だけ登録されます。通知メールは送信されません。",
     ),
 }
-# List, and how many of it there are.
+# Title → path, permission, and the kind of device to count.
 EXPORTS: Mapping[str, tuple[str, str, str]] = {
     "端末マスタ": ("/api/loaners/devices/terminals", "loaners:device:read", "terminal"),
     "プリンタマスタ": ("/api/loaners/devices/printers", "loaners:device:read", "printer"),
@@ -38,7 +38,7 @@ EXPORTS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def said() -> None:
+def state_sentence() -> None:
     counts = {kind: session.api().get("/api/loaners/devices", limit=1, kind=kind)["total"] for kind in _kinds()}
     if not sum(counts.values()):
         st.markdown(
@@ -58,9 +58,9 @@ def _kinds() -> list[str]:
 def imports() -> None:
     st.subheader("取り込む", anchor=False)
     st.markdown("CSVまたはExcelを選ぶと、取り込む前に1行ずつ結果を確認できます。上から順に取り込んでください。")
-    for step, (kind, (title, words)) in enumerate(IMPORTS.items(), 1):
+    for step, (kind, (title, description)) in enumerate(IMPORTS.items(), 1):
         with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**{step}. {title}**  \n{small(words)}")
+            st.markdown(f"**{step}. {title}**  \n{small(description)}")
             with st.container(horizontal=True, width="content"):
                 link("ひな形", f"{DOWNLOAD}/api/core/imports/{kind}/template.csv", download=True)
                 link("取り込む", f"/imports?kind={kind}", primary=True)
@@ -70,7 +70,7 @@ def exports() -> None:
     st.subheader("出力する", anchor=False)
     st.markdown(small("条件で絞り込んだ一覧は、それぞれの画面の「出力する」から取り出せます。"))
     for title, (path, permission, _) in EXPORTS.items():
-        if not may(permission):
+        if not has_permission(permission):
             continue
         with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**{title}**")
@@ -82,13 +82,13 @@ def exports() -> None:
 def page() -> None:
     heading.page("取込・出力")
     try:
-        said()
+        state_sentence()
     except ApiProblem as problem:
-        if problem.status == 401 and session.ended():
+        if problem.status == 401 and session.has_ended():
             st.rerun()
         feedback.failed(problem, key="loaners.transfers")
         return
-    if may("core:import:create") and may("loaners:master:update"):
+    if has_permission("core:import:create") and has_permission("loaners:master:update"):
         imports()
     exports()
 

@@ -1,4 +1,4 @@
-"""点検: what does not fit together in the records, and what the rotation puts away (8.2, 8.3)."""
+"""点検: which records contradict each other, and what the rotation archives (8.2, 8.3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.loaners import lists, words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, feedback, figures, live, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
@@ -18,42 +18,42 @@ from dashboards.ui.text import plain, small
 
 PATH = "/api/loaners/upkeep"
 KEY = "loaners.upkeep"
-LONGEST_REASON = 200
-NAMED = 5
+MAX_REASON_LENGTH = 200
+MAX_NUMBERS = 5
 JOBS = {"rotation": "ローテーション", "checks": "月次の点検"}
-OPEN, ASIDE = "対応が必要な指摘", "「問題なし」にした指摘"
+OPEN, DISMISSED = "対応が必要な指摘", "「問題なし」にした指摘"
 
 
-# Not by itself again and again: all of the history is read for it.
+# Without automatic refresh: it reads the whole history.
 @st.fragment
-def findings(aside: bool) -> None:
-    reading = live.block(KEY, "点検", f"{PATH}/findings", headline=True, dismissed=aside)
+def findings(dismissed: bool) -> None:
+    reading = live.block(KEY, "点検", f"{PATH}/findings", headline=True, dismissed=dismissed)
     if reading is None:
         return
-    found = reading.data
-    st.markdown(sentence(found, aside))
-    if found["different"]:
-        _different(found["different"])
-    if not found["items"]:
+    data = reading.data
+    st.markdown(sentence(data, dismissed))
+    if data["different"]:
+        _mismatches(data["different"])
+    if not data["items"]:
         feedback.empty(
-            "指摘はありません" if not aside else "「問題なし」にした指摘はありません",
+            "指摘はありません" if not dismissed else "「問題なし」にした指摘はありません",
             "重複や矛盾が見つかると、ここに並びます。",
             icon=":material/task_alt:",
         )
-    for check, group in groupby(found["items"], key=lambda item: item["check"]):
-        _check([*group], found["counts"][check], aside)
+    for check, group in groupby(data["items"], key=lambda item: item["check"]):
+        _check_group([*group], data["counts"][check], dismissed)
 
 
-def _different(numbers: list[str]) -> None:
-    rebuilds = may("loaners:history:rotate")
+def _mismatches(numbers: list[str]) -> None:
+    may_rebuild = has_permission("loaners:history:rotate")
     advice = (
         "「履歴から作り直す」を押すと、履歴のとおりに直ります。"
-        if rebuilds
+        if may_rebuild
         else "履歴から作り直す権限のある管理者にご連絡ください。"
     )
-    named = "、".join(numbers[:NAMED]) + ("ほか" if len(numbers) > NAMED else "")
-    st.error(f"表の内容が履歴と一致しない機器が{len(numbers):,}台あります: {plain(named)}。{advice}")
-    if rebuilds:
+    number_list = "、".join(numbers[:MAX_NUMBERS]) + ("ほか" if len(numbers) > MAX_NUMBERS else "")
+    st.error(f"表の内容が履歴と一致しない機器が{len(numbers):,}台あります: {plain(number_list)}。{advice}")
+    if may_rebuild:
         dialogs.button("履歴から作り直す", _rebuild, len(numbers), key=f"{KEY}.rebuild")
 
 
@@ -63,47 +63,47 @@ def _rebuild(count: int) -> None:
         f"履歴と一致しない{count:,}台を履歴から作り直しますか？",
         "すべての機器を調べ、一覧・貸出の内容が履歴と異なる機器を履歴のとおりに直します。履歴そのものは変わりません。",
         action="作り直す",
-        do=lambda _, _once: _rebuild_all(),
+        do=lambda _, _idempotency_key: _rebuild_all(),
         done="履歴から作り直しました。",
         danger=False,
     )
 
 
 def _rebuild_all() -> None:
-    """A portion after the other: each is stored before the next begins."""
+    """In batches: each is stored before the next one starts."""
     after: int | None = 0
     while after is not None:
         after = session.api().post(f"{PATH}/rebuild", {"after": after}, once=None)["next"]
 
 
-def sentence(found: Row, aside: bool) -> str:
-    checked = f"前回の月次点検は{words.stamp(found['checked_at'])}です。" if found["checked_at"] else ""
-    if aside:
-        return f"「問題なし」にした指摘は{found['total']:,}件です。"
-    if found["total"]:
-        return f"重複や矛盾の可能性がある記録が**{found['total']:,}件**あります。内容を確認してください。{checked}"
-    return f"重複や矛盾のある記録はありません。{checked}"
+def sentence(data: Row, dismissed: bool) -> str:
+    checked_note = f"前回の月次点検は{words.timestamp(data['checked_at'])}です。" if data["checked_at"] else ""
+    if dismissed:
+        return f"「問題なし」にした指摘は{data['total']:,}件です。"
+    if data["total"]:
+        return f"重複や矛盾の可能性がある記録が**{data['total']:,}件**あります。内容を確認してください。{checked_note}"
+    return f"重複や矛盾のある記録はありません。{checked_note}"
 
 
-def _check(items: list[Row], total: int, aside: bool) -> None:
+def _check_group(items: list[Row], total: int, dismissed: bool) -> None:
     with st.container(border=True):
         st.markdown(f"**{plain(items[0]['title'])}**　{total:,}件")
         st.markdown(small(plain(items[0]["advice"])))
         for item in items:
-            _finding(item, aside)
+            _finding(item, dismissed)
         if total > len(items):
             st.markdown(small(f"新しい{len(items):,}件を表示しています。"))
 
 
-def _finding(item: Row, aside: bool) -> None:
+def _finding(item: Row, dismissed: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        when = f"{words.stamp(item['at'])}　" if item["at"] else ""
-        why = f"  \n{small('理由: ' + plain(item['reason']))}" if item["reason"] else ""
-        st.markdown(f"**{plain(item['number'])}**  \n{small(when + plain(item['detail']))}{why}", width="stretch")
+        time = f"{words.timestamp(item['at'])}　" if item["at"] else ""
+        reason = f"  \n{small('理由: ' + plain(item['reason']))}" if item["reason"] else ""
+        st.markdown(f"**{plain(item['number'])}**  \n{small(time + plain(item['detail']))}{reason}", width="stretch")
         with st.container(horizontal=True, width="content"):
             if "、" not in item["number"]:
                 link("機器詳細", lists.detail_url(item["number"]))
-            if aside:
+            if dismissed:
                 dialogs.button("指摘に戻す", _reconsider, item, key=f"{KEY}.back.{item['finding']}")
                 return
             if item["removable"]:
@@ -111,9 +111,11 @@ def _finding(item: Row, aside: bool) -> None:
             dialogs.button("問題なし", _dismiss, item, key=f"{KEY}.dismiss.{item['finding']}")
 
 
-def _decide(verb: str, item: Row, reason: str, once: str) -> Any:
+def _decide(verb: str, item: Row, reason: str, idempotency_key: str) -> Any:
     return session.api().post(
-        f"{PATH}/findings/{verb}", {"finding": item["finding"], "reason": " ".join(reason.split())}, once=once
+        f"{PATH}/findings/{verb}",
+        {"finding": item["finding"], "reason": " ".join(reason.split())},
+        once=idempotency_key,
     )
 
 
@@ -123,11 +125,11 @@ def _remove(item: Row) -> None:
         f"{item['number']} のこの履歴を除去しますか？",
         f"{plain(item['detail'])}。除去した履歴は、一覧・集計・貸出に反映されなくなります。記録は残り、機器詳細から元に戻せます。",
         action="除去する",
-        do=lambda reason, once: _decide("remove", item, reason, once),
+        do=lambda reason, idempotency_key: _decide("remove", item, reason, idempotency_key),
         done=f"{item['number']} の履歴を除去しました。",
         reason="required",
         preset="重複した登録",
-        most=LONGEST_REASON,
+        most=MAX_REASON_LENGTH,
     )
 
 
@@ -137,10 +139,10 @@ def _dismiss(item: Row) -> None:
         f"{item['number']} の指摘を「問題なし」にしますか？",
         f"{plain(item['title'])}。この指摘は一覧に出なくなります。あとで戻せます。",
         action="問題なしにする",
-        do=lambda reason, once: _decide("dismiss", item, reason, once),
+        do=lambda reason, idempotency_key: _decide("dismiss", item, reason, idempotency_key),
         done="指摘を「問題なし」にしました。",
         reason="required",
-        most=LONGEST_REASON,
+        most=MAX_REASON_LENGTH,
         danger=False,
     )
 
@@ -151,7 +153,9 @@ def _reconsider(item: Row) -> None:
         f"{item['number']} の「問題なし」を取り消しますか？",
         "対応が必要な指摘として、もう一度一覧に並びます。",
         action="指摘に戻す",
-        do=lambda _, once: session.api().post(f"{PATH}/findings/reconsider", {"finding": item["finding"]}, once=once),
+        do=lambda _, idempotency_key: session.api().post(
+            f"{PATH}/findings/reconsider", {"finding": item["finding"]}, once=idempotency_key
+        ),
         done="指摘に戻しました。",
         danger=False,
     )
@@ -162,17 +166,17 @@ def rotation() -> None:
     if reading is None:
         return
     plan = reading.data
-    kinds = "、".join(f"{word} {count:,}件" for word, count in plan["by_kind"].items())
+    kinds = "、".join(f"{label} {count:,}件" for label, count in plan["by_kind"].items())
     if plan["events"]:
         st.markdown(
             f"3年を過ぎた履歴のうち**{plan['events']:,}件**（{plan['devices']:,}台、{kinds}）を、次回"
-            f"{words.stamp(plan['next_at'])}にアーカイブへ移します。"
+            f"{words.timestamp(plan['next_at'])}にアーカイブへ移します。"
         )
     else:
-        st.markdown(f"アーカイブへ移す履歴はありません。次回は{words.stamp(plan['next_at'])}です。")
+        st.markdown(f"アーカイブへ移す履歴はありません。次回は{words.timestamp(plan['next_at'])}です。")
     figures.row(
         [
-            Figure("移す履歴", f"{plan['events']:,}件", f"{words.stamp(plan['before'])}より前"),
+            Figure("移す履歴", f"{plan['events']:,}件", f"{words.timestamp(plan['before'])}より前"),
             Figure("残す古い履歴", f"{plan['kept']:,}件", "最新の1件、貸出の始まりなど"),
             Figure("対象の機器", f"{plan['devices']:,}台"),
         ],
@@ -182,7 +186,7 @@ def rotation() -> None:
 
 
 RUNS = (
-    columns.text("日時", lambda row: words.stamp(row["at"]), width=150),
+    columns.text("日時", lambda row: words.timestamp(row["at"]), width=150),
     columns.text("処理", lambda row: JOBS[row["job"]], width=120),
     columns.text("結果", lambda row: result(row), width=800),
 )
@@ -192,15 +196,15 @@ def result(row: Row) -> str:
     report = row["report"]
     if row["job"] == "rotation":
         return f"{report['devices']:,}台の履歴{report['events']:,}件をアーカイブへ移しました。"
-    found = sum(report["findings"].values())
-    same = (
+    total = sum(report["findings"].values())
+    consistency = (
         "履歴と表はすべて一致しています。" if not report["different"] else f"{len(report['different']):,}台で不一致。"
     )
-    return f"指摘は{found:,}件です。{same}{stored(report['storage'])}"
+    return f"指摘は{total:,}件です。{consistency}{storage_text(report['storage'])}"
 
 
-def stored(storage: Row) -> str:
-    """What became of the tables and their indexes."""
+def storage_text(storage: Row) -> str:
+    """The size of the tables and their indexes, and the rows that wait for cleaning."""
     size, index = (f"{storage[name] / 1e6:,.1f}MB" for name in ("bytes", "index_bytes"))
     return f"データは{size}、索引は{index}、整理を待つ行は{storage['dead_percent']:.1f}%です。"
 
@@ -216,10 +220,10 @@ def reports() -> None:
 
 
 chosen = st.session_state.get(f"{KEY}.which", OPEN)
-findings(chosen == ASIDE)
+findings(chosen == DISMISSED)
 st.segmented_control(
-    "表示", [OPEN, ASIDE], default=OPEN, required=True, key=f"{KEY}.which", label_visibility="collapsed"
+    "表示", [OPEN, DISMISSED], default=OPEN, required=True, key=f"{KEY}.which", label_visibility="collapsed"
 )
-if may("loaners:history:rotate"):
+if has_permission("loaners:history:rotate"):
     rotation()
     reports()

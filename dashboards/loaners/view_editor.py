@@ -1,4 +1,4 @@
-"""データタイプ: what the lists show, edited as the document writes it. A part of マスタ管理."""
+"""データタイプ: the definitions of the lists, edited in the format of the specification. A part of マスタ管理."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.loaners import words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, editing, filters, forms, masters, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
@@ -39,29 +39,29 @@ COLUMNS = (
     columns.text("説明", "description", width=360),
     columns.badge("ステータス", lambda row: "archived" if row["archived_at"] else "used",
                   {"used": USED, "archived": words.ARCHIVED}),
-    columns.text("更新日", lambda row: words.stamp(row["updated_at"]), width=160),
+    columns.text("更新日", lambda row: words.timestamp(row["updated_at"]), width=160),
 )  # fmt: skip
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
-    typed: dict[str, Any] = {
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {
         "name": form.field(
-            "name", st.text_input, LABELS["name"], required=True, value=known.get("name", ""), max_chars=50
+            "name", st.text_input, LABELS["name"], required=True, value=initial.get("name", ""), max_chars=50
         ).strip(),
         "description": form.field(
-            "description", st.text_input, LABELS["description"], value=known.get("description", ""), max_chars=200
+            "description", st.text_input, LABELS["description"], value=initial.get("description", ""), max_chars=200
         ).strip(),
         "position": form.field(
-            "position", st.number_input, LABELS["position"], value=known.get("position", 1), min_value=1, step=1
+            "position", st.number_input, LABELS["position"], value=initial.get("position", 1), min_value=1, step=1
         ),
     }
     for name, height in (("filter", 68), ("source", 260), ("columns", 260)):
         text = form.field(
-            name, st.text_area, LABELS[name], required=name != "filter", value=known.get(name) or "", height=height,
+            name, st.text_area, LABELS[name], required=name != "filter", value=initial.get(name) or "", height=height,
             help=HELP[name],
         )  # fmt: skip
-        typed[name] = text.strip() or None
-    return typed
+        values[name] = text.strip() or None
+    return values
 
 
 RECORD = editing.Record(
@@ -71,7 +71,7 @@ RECORD = editing.Record(
     name=lambda view: f"データタイプ「{view['name']}」",
     fields=_fields,
     in_words=lambda _: {},
-    putting_away=masters.PUTTING_AWAY,
+    putting_away=masters.ARCHIVE_VERB,
 )
 
 
@@ -80,7 +80,7 @@ def edit(view: Row) -> None:
 
 
 def copy(view: Row) -> None:
-    """A new one begins as a copy: nobody writes such a definition from nothing."""
+    """A new view starts as a copy, because such a definition is not written from scratch."""
 
     @dialogs.dialog(f"「{view['name']}」をもとに登録する", width="large", icon=":material/library_add:")
     def ask() -> None:
@@ -89,11 +89,11 @@ def copy(view: Row) -> None:
                 "key", st.text_input, "データタイプID", required=True, max_chars=30, placeholder="PRINTERS",
                 help="英語の大文字とアンダースコア（_）で入力してください。登録したあとは変えられません。",
             ).strip()  # fmt: skip
-            typed = _fields(form, {name: view[name] for name in ("description", "filter", "source", "columns")})
+            values = _fields(form, {name: view[name] for name in ("description", "filter", "source", "columns")})
         if form.submitted:
             form.send(
-                lambda once: session.api().post(PATH, {"key": key} | typed, once=once),
-                done=f"データタイプ「{typed['name']}」を登録しました。",
+                lambda idempotency_key: session.api().post(PATH, {"key": key} | values, once=idempotency_key),
+                done=f"データタイプ「{values['name']}」を登録しました。",
             )
 
     ask()
@@ -108,11 +108,11 @@ def restore(view: Row) -> None:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     actions: dict[str, Any] = {}
-    if may("loaners:view:update"):
-        away = bool(chosen.query.get("archived"))
-        actions = {"元に戻す": restore} if away else {"編集": edit, "複製": copy, "無効にする": archive}
+    if has_permission("loaners:view:update"):
+        archived = bool(chosen.query.get("archived"))
+        actions = {"元に戻す": restore} if archived else {"編集": edit, "複製": copy, "無効にする": archive}
     tables.table(
         KEY,
         "",
@@ -128,7 +128,7 @@ def listed(chosen: filters.Filters) -> None:
 
 def section() -> None:
     """For the tab of マスタ管理."""
-    listed(
+    show_list(
         filters.bar(
             filters.Choice("archived", "表示", {"true": "無効のもの"}, 140, otherwise="有効のもの"),
             prefix="view_",

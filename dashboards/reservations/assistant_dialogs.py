@@ -1,4 +1,4 @@
-"""What is done with assistants' tokens: issued, shown once with how to connect, revoked."""
+"""Dialogs of assistants' tokens: issue, show once with the setup, revoke."""
 
 from __future__ import annotations
 
@@ -24,23 +24,26 @@ def issue() -> None:
                 "name", st.text_input, "名前", required=True, max_chars=100, placeholder="佐藤様のClaude",
                 help="誰の、どのアシスタントかがわかる名前を付けます。",
             )  # fmt: skip
-            shared: bool = form.field(
+            is_shared: bool = form.field(
                 "is_shared", st.checkbox, "複数のお客様で共用する",
                 help="予約の状況を確認するときとキャンセルするときに、予約時の電話番号も必要になります。",
             )  # fmt: skip
         if form.submitted:
-            new = {"name": name.strip(), "is_shared": shared}
-            form.send(lambda once: _issued(new, once), done=f"「{new['name']}」のトークンを発行しました。")
+            body = {"name": name.strip(), "is_shared": is_shared}
+            form.send(
+                lambda idempotency_key: _issue(body, idempotency_key),
+                done=f"「{body['name']}」のトークンを発行しました。",
+            )
 
     ask()
 
 
-def _issued(new: dict[str, Any], once: str) -> None:
-    made = session.api().post(PATH, new, once=once)
-    dialogs.open(shown_once, str(new["name"]), str(made["token"]), str(made["url"]))
+def _issue(body: dict[str, Any], idempotency_key: str) -> None:
+    created = session.api().post(PATH, body, once=idempotency_key)
+    dialogs.open(show_token, str(body["name"]), str(created["token"]), str(created["url"]))
 
 
-def shown_once(name: str, token: str, url: str) -> None:
+def show_token(name: str, token: str, url: str) -> None:
     @dialogs.dialog("アシスタントを接続する", width="large", icon=":material/key:")
     def show() -> None:
         st.markdown(f"「{plain(name)}」のトークンです。アシスタントの設定に登録してください。")
@@ -79,23 +82,23 @@ def claude_code(token: str, url: str) -> str:
 
 
 def claude_desktop(token: str, url: str) -> str:
-    """Its own connectors ask for OAuth; the bridge takes a token. The variable keeps the blank out of the arguments,
-    which Windows would cut there."""
-    plainly = ["--allow-http"] if url.startswith("http:") else []
+    """Claude Desktop's own connectors require OAuth; the bridge accepts a token. The variable keeps the space out of
+    the arguments, which Windows would split there."""
+    http_options = ["--allow-http"] if url.startswith("http:") else []
     bridge = {
         "command": "npx",
-        "args": ["-y", "mcp-remote", url, "--header", "Authorization:${AUTH_HEADER}", *plainly],
+        "args": ["-y", "mcp-remote", url, "--header", "Authorization:${AUTH_HEADER}", *http_options],
         "env": {"AUTH_HEADER": f"Bearer {token}"},
     }
-    return _file(bridge)
+    return _config_file(bridge)
 
 
 def any_client(token: str, url: str) -> str:
-    return _file({"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}})
+    return _config_file({"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}})
 
 
-def _file(server: dict[str, Any]) -> str:
-    """One line for each of its settings: there is little room above the button."""
+def _config_file(server: dict[str, Any]) -> str:
+    """One line for each setting, because there is little room above the button."""
     lines = ",\n".join(f"      {json.dumps(name)}: {json.dumps(value)}" for name, value in server.items())
     return f'{{\n  "mcpServers": {{\n    "{NAME}": {{\n{lines}\n    }}\n  }}\n}}'
 
@@ -108,6 +111,6 @@ def revoke(assistant: Row) -> None:
         "このトークンを使うアシスタントは、すぐに接続できなくなります。受け付け済みの予約はそのまま進みます。"
         "この操作は元に戻せません。",
         action="失効させる",
-        do=lambda _, once: session.api().post(f"{PATH}/{assistant['id']}/revoke", once=once),
+        do=lambda _, idempotency_key: session.api().post(f"{PATH}/{assistant['id']}/revoke", once=idempotency_key),
         done=f"「{name}」のトークンを失効させました。",
     )

@@ -1,4 +1,4 @@
-"""アシスタント連携: whose assistants may make reservations, and are they used?"""
+"""アシスタント連携: the assistants that may make reservations, and whether they are used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.reservations import assistant_dialogs
 from dashboards.reservations.assistant_dialogs import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -31,28 +31,28 @@ REVOKED = (*COLUMNS, columns.stamp("失効日時", "revoked_at"))
 
 @refreshing
 def headline() -> None:
-    reading = live.block(f"{KEY}.summary", "アシスタント連携", PATH, headline=True, right=_right, limit=100)
+    reading = live.block(f"{KEY}.summary", "アシスタント連携", PATH, headline=True, right=_actions, limit=100)
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
     if not total:
         st.markdown("有効なトークンがありません。**AIアシスタントからの予約は受け付けられません**。")
         return
-    said = f"有効なトークンは{total:,}個です。"
-    if unused := sum(1 for one in items if one["last_used_at"] is None):
-        said += f"そのうち{unused:,}個は、まだ使われていません。"
-    st.markdown(said)
+    sentence = f"有効なトークンは{total:,}個です。"
+    if unused := sum(1 for row in items if row["last_used_at"] is None):
+        sentence += f"そのうち{unused:,}個は、まだ使われていません。"
+    st.markdown(sentence)
 
 
-def _right() -> None:
-    if may("reservations:assistant:create"):
+def _actions() -> None:
+    if has_permission("reservations:assistant:create"):
         dialogs.button("トークンを発行する", assistant_dialogs.issue, key=f"{KEY}.new", icon="add", type="primary")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     is_revoked = chosen.query.get("revoked") == "true"
-    may_revoke = may("reservations:assistant:revoke") and not is_revoked
+    may_revoke = has_permission("reservations:assistant:revoke") and not is_revoked
     tables.table(
         f"{KEY}.list",
         "",
@@ -70,7 +70,7 @@ def listed(chosen: filters.Filters) -> None:
 
 
 headline()
-listed(
+show_list(
     filters.bar(
         filters.Text("q", "キーワード", "名前"),
         filters.Choice("revoked", "表示", {"true": "失効済み"}, otherwise="有効"),

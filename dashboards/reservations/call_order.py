@@ -1,4 +1,4 @@
-"""電話をかける順番: the shops of a service from the first to the last, moved about and stored as a whole."""
+"""電話をかける順番: the shops of a service in their calling order, rearranged and stored as a whole."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import choices, words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import conflict, dialogs, feedback, flash, live
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
 KEY = "reservations.order"
-NAMED = 5
+MAX_NAMES = 5
 
 
 @dataclass
 class Draft:
-    """What a person has made of the order: ids, and the version it was made of."""
+    """The order as the user has changed it: shop ids, and the version that it is based on."""
 
     service_id: int
     version: int
@@ -35,80 +35,81 @@ class Draft:
 
 
 def section() -> None:
-    offered = choices.services()
-    if not offered:
+    services = choices.services()
+    if not services:
         feedback.empty(
             "まだサービスが登録されていません", "「サービス・料金」でサービスを登録すると、順番を決められます。"
         )
         return
-    chosen = choices.service(offered)
-    path = f"{choices.SERVICES}/{chosen}/shops"
+    service_id = choices.service(services)
+    path = f"{choices.SERVICES}/{service_id}/shops"
     try:
-        found = live.ask(path)
+        order = live.fetch(path)
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
-    draft = _draft(found)
-    shops = {shop["id"]: shop for shop in found["items"]}
+    draft = _draft(order)
+    shops = {shop["id"]: shop for shop in order["items"]}
     if not shops:
         feedback.empty(
-            f"{plain(found['service_name'])}を取り扱う提携店がありません",
+            f"{plain(order['service_name'])}を取り扱う提携店がありません",
             "提携店の「編集する」でこのサービスを選ぶと、ここに並びます。",
         )
         return
-    st.markdown(_sentence(found["service_name"], [shops[key] for key in draft.shops if key in shops]))
+    st.markdown(_sentence(order["service_name"], [shops[key] for key in draft.shops if key in shops]))
     with st.container(border=True, gap="small", key=f"{KEY}.list"):
-        for place, key in enumerate(draft.shops):
-            _line(draft, place, shops.get(key, {"id": key, "name": "（外れた店舗）"}))
+        for index, key in enumerate(draft.shops):
+            _line(draft, index, shops.get(key, {"id": key, "name": "（外れた店舗）"}))
     _save_bar(draft, path, {key: shop["name"] for key, shop in shops.items()})
 
 
-def _draft(found: Row) -> Draft:
-    """The one that is being worked on, as long as it is about this service and differs from what is stored."""
-    stored = [shop["id"] for shop in found["items"]]
-    kept: Draft | None = st.session_state.get(KEY)
-    if kept is None or kept.service_id != found["service_id"] or not kept.changed:
-        kept = st.session_state[KEY] = Draft(found["service_id"], found["version"], [*stored], stored)
-    return kept
+def _draft(order: Row) -> Draft:
+    """The current draft, as long as it is for this service and differs from the stored order."""
+    stored = [shop["id"] for shop in order["items"]]
+    draft: Draft | None = st.session_state.get(KEY)
+    if draft is None or draft.service_id != order["service_id"] or not draft.changed:
+        draft = st.session_state[KEY] = Draft(order["service_id"], order["version"], [*stored], stored)
+    return draft
 
 
 def _sentence(service: str, shops: list[Row]) -> str:
-    called = [shop for shop in shops if not shop["blacklisted_at"]]
-    if not called:
-        nobody = f"**{plain(service)}には、電話をかけられる提携店がありません**。"
-        return f"{nobody}利用停止を解除するか、店舗を加えてください。"
-    names = " → ".join(plain(shop["name"]) for shop in called[:NAMED])
-    more = f" → ほか{len(called) - NAMED:,}店" if len(called) > NAMED else ""
+    active = [shop for shop in shops if not shop["blacklisted_at"]]
+    if not active:
+        warning = f"**{plain(service)}には、電話をかけられる提携店がありません**。"
+        return f"{warning}利用停止を解除するか、店舗を加えてください。"
+    names = " → ".join(plain(shop["name"]) for shop in active[:MAX_NAMES])
+    more = f" → ほか{len(active) - MAX_NAMES:,}店" if len(active) > MAX_NAMES else ""
     return f"{plain(service)}の予約では、{names}{more} の順に電話をかけます（2周まで）。"
 
 
-def _line(draft: Draft, place: int, shop: Row) -> None:
+def _line(draft: Draft, index: int, shop: Row) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{KEY}.{shop['id']}"
     ):
-        said = f"**{place + 1:,}　{plain(shop['name'])}**"
+        text = f"**{index + 1:,}　{plain(shop['name'])}**"
         if "opens_at" in shop:
-            when = f"電話受付 {words.hours(shop)}、定休日 {words.days(shop['closed_weekdays'])}"
-            said += f"　{small(plain(when))}"
+            hours_text = f"電話受付 {words.hours(shop)}、定休日 {words.days(shop['closed_weekdays'])}"
+            text += f"　{small(plain(hours_text))}"
             if shop["blacklisted_at"]:
-                said += f"　{words.SHOP['blacklisted'].badge()}"
-        st.markdown(said, width="content")
-        if not may("reservations:shop:update"):
+                text += f"　{words.SHOP['blacklisted'].badge()}"
+        st.markdown(text, width="content")
+        if not has_permission("reservations:shop:update"):
             return
         with st.container(horizontal=True, width="content", gap="small"):
-            for word, to, icon in (
+            for label, target, icon in (
                 ("先頭へ", 0, "vertical_align_top"),
-                ("上へ", place - 1, "arrow_upward"),
-                ("下へ", place + 1, "arrow_downward"),
+                ("上へ", index - 1, "arrow_upward"),
+                ("下へ", index + 1, "arrow_downward"),
             ):
                 st.button(
-                    word, key=f"{KEY}.{shop['id']}.{icon}", type="tertiary", icon=f":material/{icon}:",
-                    disabled=not 0 <= to < len(draft.shops) or to == place, on_click=_move, args=(draft, place, to),
+                    label, key=f"{KEY}.{shop['id']}.{icon}", type="tertiary", icon=f":material/{icon}:",
+                    disabled=not 0 <= target < len(draft.shops) or target == index, on_click=_move,
+                    args=(draft, index, target),
                 )  # fmt: skip
 
 
-def _move(draft: Draft, place: int, to: int) -> None:
-    draft.shops.insert(to, draft.shops.pop(place))
+def _move(draft: Draft, index: int, target: int) -> None:
+    draft.shops.insert(target, draft.shops.pop(index))
     draft.problem = None
 
 
@@ -118,7 +119,7 @@ def _save_bar(draft: Draft, path: str, names: dict[int, str]) -> None:
     with st.container(border=True, key=f"{KEY}.save"):
         st.markdown(":orange[:material/edit:] **順番を変更しました。まだ保存されていません。**")
         if draft.problem:
-            feedback.not_done(draft.problem)
+            feedback.action_failed(draft.problem)
         with st.container(horizontal=True):
             st.button(
                 "この順番で保存する", key=f"{KEY}.store", type="primary", on_click=_store, args=(draft, path, names)
@@ -140,28 +141,28 @@ def _store(draft: Draft, path: str, names: dict[int, str]) -> None:
             draft.problem = problem
         return
     _forget()
-    flash.say("電話をかける順番を保存しました。これから始まる予約に使われます。")
+    flash.add("電話をかける順番を保存しました。これから始まる予約に使われます。")
 
 
 def _compare(draft: Draft, newest: dict[str, Any], names: dict[int, str]) -> None:
-    sides = [_places(shops, names) for shops in (draft.shops, newest["shops"])]
+    sides = [_positions(shops, names) for shops in (draft.shops, newest["shops"])]
     longest = max(map(len, sides))
     conflict.conflict(
         f"{KEY}.conflict",
-        {str(place): f"{place}番目" for place in range(1, longest + 1)},
+        {str(position): f"{position}番目" for position in range(1, longest + 1)},
         *sides,
         changed="この順番は、開いたあとにほかの人が変更しました。",
-        keep=lambda: _keep(draft, newest),
+        keep=lambda: _keep_own(draft, newest),
         load=_forget,
     )
 
 
-def _places(shops: list[int], names: dict[int, str]) -> dict[str, str]:
-    return {str(place): names.get(key, "（ほかの店舗）") for place, key in enumerate(shops, 1)}
+def _positions(shops: list[int], names: dict[int, str]) -> dict[str, str]:
+    return {str(position): names.get(key, "（ほかの店舗）") for position, key in enumerate(shops, 1)}
 
 
-def _keep(draft: Draft, newest: dict[str, Any]) -> None:
-    """The own order of those who are still there; who came meanwhile is called last."""
+def _keep_own(draft: Draft, newest: dict[str, Any]) -> None:
+    """The user's own order of the shops that still exist; shops added meanwhile are called last."""
     own = [key for key in draft.shops if key in newest["shops"]]
     draft.version, draft.stored = newest["version"], newest["shops"]
     draft.shops = [*own, *(key for key in newest["shops"] if key not in own)]

@@ -1,4 +1,4 @@
-"""What can be chosen in 予約運用: services, sizes, shops, people."""
+"""The options of 予約運用: services, sizes, shops, users."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS
-from dashboards.session import may
+from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.session import has_permission
 from dashboards.ui import bound
-from dashboards.ui.kept import every, kept
+from dashboards.ui.cache import fetch_all, load_cached
 
 SERVICES = "/api/reservations/services"
 
 
 def services() -> dict[int, str]:
-    """Id → name of those in use, in their order."""
-    if not may("reservations:service:read"):
+    """The services in use: id → name, in their order."""
+    if not has_permission("reservations:service:read"):
         return {}
-    return kept("reservations.services", lambda: {row["id"]: row["name"] for row in every(SERVICES)})
+    return load_cached("reservations.services", lambda: {row["id"]: row["name"] for row in fetch_all(SERVICES)})
 
 
-def service(offered: Mapping[int, str]) -> int:
-    """Which of them the page is about; it stands in its address."""
+def service(options: Mapping[int, str]) -> int:
+    """The service that the page shows; it is in the page's address."""
     chosen: int = st.selectbox(
         "サービス",
-        [*offered],
-        format_func=lambda key: offered[key],
-        key=bound.key("service"),
+        [*options],
+        format_func=lambda key: options[key],
+        key=bound.page_key("service"),
         bind="query-params",
         width=280,
     )
@@ -37,40 +37,44 @@ def service(offered: Mapping[int, str]) -> int:
 
 
 def offers() -> dict[str, dict[str, Any]]:
-    """Code → service with its sizes, of those that can be asked for."""
-    return kept("reservations.offers", lambda: {row["code"]: row for row in every(SERVICES) if row["plans"]})
+    """The services that can be reserved, with their sizes, by code."""
+    return load_cached("reservations.offers", lambda: {row["code"]: row for row in fetch_all(SERVICES) if row["plans"]})
 
 
 def shops() -> dict[int, str]:
-    """Id → name of those in use, in the order of their codes."""
-    return kept("reservations.shops", lambda: {row["id"]: row["name"] for row in every("/api/reservations/shops")})
+    """The shops in use: id → name, in the order of their codes."""
+    return load_cached(
+        "reservations.shops", lambda: {row["id"]: row["name"] for row in fetch_all("/api/reservations/shops")}
+    )
 
 
 def plans(service_id: int) -> dict[str, str]:
-    """Code → name and price of what is offered of a service."""
+    """The sizes that a service offers: code → name and price."""
 
-    def ask() -> dict[str, str]:
-        offered: list[dict[str, Any]] = next((row["plans"] for row in every(SERVICES) if row["id"] == service_id), [])
-        return {plan["code"]: f"{plan['name']} ¥{plan['price']:,}" for plan in offered}
+    def load() -> dict[str, str]:
+        service_plans: list[dict[str, Any]] = next(
+            (row["plans"] for row in fetch_all(SERVICES) if row["id"] == service_id), []
+        )
+        return {plan["code"]: f"{plan['name']} ¥{plan['price']:,}" for plan in service_plans}
 
-    return kept(f"reservations.plans.{service_id}", ask)
-
-
-def people() -> dict[str, str]:
-    """User id as text → name: who can have a task and be on call."""
-
-    def ask() -> dict[str, str]:
-        listed = session.api(patience=PATIENCE_SECONDS).get("/api/reservations/roster/people")
-        return {str(person["id"]): person["name"] for person in listed}
-
-    return kept("reservations.people", ask)
+    return load_cached(f"reservations.plans.{service_id}", load)
 
 
-def answerers() -> dict[str, str]:
-    """User id as text → name: who can have an enquiry."""
+def assignees() -> dict[str, str]:
+    """Users who can have a task and be on call: user id as text → name."""
 
-    def ask() -> dict[str, str]:
-        listed = session.api(patience=PATIENCE_SECONDS).get("/api/reservations/enquiries/people")
-        return {str(person["id"]): person["name"] for person in listed}
+    def load() -> dict[str, str]:
+        users = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/reservations/roster/people")
+        return {str(user["id"]): user["name"] for user in users}
 
-    return kept("reservations.answerers", ask)
+    return load_cached("reservations.people", load)
+
+
+def enquiry_assignees() -> dict[str, str]:
+    """Users who can have an enquiry: user id as text → name."""
+
+    def load() -> dict[str, str]:
+        users = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/reservations/enquiries/people")
+        return {str(user["id"]): user["name"] for user in users}
+
+    return load_cached("reservations.answerers", load)

@@ -1,4 +1,4 @@
-"""定期作業 on a calendar: a week with everything, or a month with the daily ones counted."""
+"""定期作業 on a calendar: a week with everything, or a month in which daily chores are only counted."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def section() -> None:
             VIEWS,
             default=VIEWS[0],
             required=True,
-            key=bound.key("view"),
+            key=bound.page_key("view"),
             bind="query-params",
             label_visibility="collapsed",
         )
         anchor = st.session_state.get(ANCHOR) or times.now().date()
-        _step("前へ", "chevron_left", _moved(anchor, view, -1))
+        _step("前へ", "chevron_left", _shifted(anchor, view, -1))
         _step("今日", "today", None)
-        _step("次へ", "chevron_right", _moved(anchor, view, 1))
+        _step("次へ", "chevron_right", _shifted(anchor, view, 1))
         first, last = _span(anchor, view)
         st.markdown(f"**{_title(anchor, first, last, view)}**", width="content")
-    _shown(view, anchor, first, last)
+    _show(view, anchor, first, last)
 
 
 def _step(label: str, icon: str, day: date | None) -> None:
@@ -51,11 +51,11 @@ def _go(day: date | None) -> None:
     st.session_state[ANCHOR] = day
 
 
-def _moved(anchor: date, view: str, by: int) -> date:
+def _shifted(anchor: date, view: str, step: int) -> date:
     if view == "週":
-        return anchor + by * WEEK
+        return anchor + step * WEEK
     first = anchor.replace(day=1)
-    return (first + 32 * DAY if by > 0 else first - DAY).replace(day=1)
+    return (first + 32 * DAY if step > 0 else first - DAY).replace(day=1)
 
 
 def _span(anchor: date, view: str) -> tuple[date, date]:
@@ -63,9 +63,9 @@ def _span(anchor: date, view: str) -> tuple[date, date]:
     if view == "週":
         first = anchor - anchor.weekday() * DAY
         return first, first + 6 * DAY
-    begins = anchor.replace(day=1)
-    ends = (begins + 32 * DAY).replace(day=1) - DAY
-    return begins - begins.weekday() * DAY, ends + (6 - ends.weekday()) * DAY
+    first_of_month = anchor.replace(day=1)
+    last_of_month = (first_of_month + 32 * DAY).replace(day=1) - DAY
+    return first_of_month - first_of_month.weekday() * DAY, last_of_month + (6 - last_of_month.weekday()) * DAY
 
 
 def _title(anchor: date, first: date, last: date, view: str) -> str:
@@ -73,58 +73,62 @@ def _title(anchor: date, first: date, last: date, view: str) -> str:
 
 
 @refreshing
-def _shown(view: str, anchor: date, first: date, last: date) -> None:
+def _show(view: str, anchor: date, first: date, last: date) -> None:
     reading = live.block(KEY, "", f"{PATH}/calendar", since=first.isoformat(), until=last.isoformat())
     if reading is None:
         return
     days = reading.data["days"]
-    # Nobody works at the weekend: without anything on it, the other days have its room.
-    is_whole_week = any(day["items"] for place, day in enumerate(days) if place % 7 >= WEEKEND)
-    shown = 7 if is_whole_week else WEEKEND
-    for begin in range(0, len(days), 7):
-        for column, day in zip(st.columns(shown, gap="xsmall"), days[begin : begin + shown], strict=True):
+    # Weekends without items are left out, so that the other days have more room.
+    show_weekend = any(day["items"] for index, day in enumerate(days) if index % 7 >= WEEKEND)
+    column_count = 7 if show_weekend else WEEKEND
+    for start in range(0, len(days), 7):
+        for column, day in zip(st.columns(column_count, gap="xsmall"), days[start : start + column_count], strict=True):
             with column, st.container(border=True, gap="xxsmall", key=f"{KEY}.{day['day']}"):
-                _day(day, whole=view == "週", dim=view == "月" and date.fromisoformat(day["day"]).month != anchor.month)
+                _day(
+                    day,
+                    show_daily=view == "週",
+                    dim=view == "月" and date.fromisoformat(day["day"]).month != anchor.month,
+                )
 
 
-def _day(day: Row, *, whole: bool, dim: bool) -> None:
-    moment = date.fromisoformat(day["day"])
-    name = f"{moment.month}/{moment.day}（{times.WEEKDAYS[moment.weekday()]}）"
-    color = "gray" if dim or not day["is_business_day"] else "blue" if moment == times.now().date() else ""
-    today = " **今日**" if moment == times.now().date() else ""
+def _day(day: Row, *, show_daily: bool, dim: bool) -> None:
+    calendar_day = date.fromisoformat(day["day"])
+    name = f"{calendar_day.month}/{calendar_day.day}（{times.WEEKDAYS[calendar_day.weekday()]}）"
+    color = "gray" if dim or not day["is_business_day"] else "blue" if calendar_day == times.now().date() else ""
+    today = " **今日**" if calendar_day == times.now().date() else ""
     st.markdown(f":{color}[**{name}**]{today}" if color else f"**{name}**")
     if day["holiday"]:
         st.markdown(small(plain(day["holiday"])))
     items = day["items"]
-    if not whole:
-        daily = [one for one in items if one["rhythm"] == "daily"]
-        _counted(daily)
-        items = [one for one in items if one["rhythm"] != "daily"]
-    for one in items:
-        _item(one)
+    if not show_daily:
+        daily = [turn for turn in items if turn["rhythm"] == "daily"]
+        _daily_summary(daily)
+        items = [turn for turn in items if turn["rhythm"] != "daily"]
+    for turn in items:
+        _item(turn)
 
 
-def _counted(daily: Sequence[dict[str, Any]]) -> None:
+def _daily_summary(daily: Sequence[dict[str, Any]]) -> None:
     if not daily:
         return
-    over = sum(one["state"] in ("done", "skipped") for one in daily)
+    finished = sum(turn["state"] in ("done", "skipped") for turn in daily)
     worst = next((code for code in ("overdue", "missed", "now", "planned", "done") if _any(daily, code)), "done")
     status = STATE[worst]
-    st.markdown(f":{status.color}[:material/{status.icon}:] {small(f'日次 {over:,}/{len(daily):,}件')}")
+    st.markdown(f":{status.color}[:material/{status.icon}:] {small(f'日次 {finished:,}/{len(daily):,}件')}")
 
 
 def _any(items: Sequence[dict[str, Any]], state: str) -> bool:
-    return any(one["state"] == state for one in items)
+    return any(turn["state"] == state for turn in items)
 
 
-def _item(one: Row) -> None:
-    status = STATE[one["state"]]
+def _item(turn: Row) -> None:
+    status = STATE[turn["state"]]
     st.button(
-        f":{status.color}[:material/{status.icon}:] {plain(one['title'])}",
-        key=f"{KEY}.turn.{one['id']}",
+        f":{status.color}[:material/{status.icon}:] {plain(turn['title'])}",
+        key=f"{KEY}.turn.{turn['id']}",
         type="tertiary",
-        help=f"{plain(one['title'])}（{status.word}）",
+        help=f"{plain(turn['title'])}（{status.word}）",
         on_click=dialogs.open,
-        args=(drawer, one),
+        args=(drawer, turn),
         wrap=False,
     )

@@ -1,4 +1,4 @@
-"""What people say about a turn of 定期作業, and how a chore is defined."""
+"""Forms of a turn of 定期作業, and of a chore's definition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import chore_words
-from dashboards.reservations.chore_words import RHYTHM, STATE, due
+from dashboards.reservations.chore_words import RHYTHM, STATE, due_text
 from dashboards.ui import confirm, dialogs, editing, feedback, forms, masters, times
 from dashboards.ui.columns import Row
 from dashboards.ui.masters import Master
@@ -21,7 +21,7 @@ PATH, KEY = "/api/reservations/chores", "reservations.chore"
 TURNS = f"{PATH}/turns"
 Back = Callable[[], None]
 WEEKDAYS = {1: "月曜日", 2: "火曜日", 3: "水曜日", 4: "木曜日", 5: "金曜日"}
-# The service's 月中 is no number.
+# The option 月中, which the service stores as None.
 MIDDLE = 0
 LABELS = {
     "title": "作業内容",
@@ -40,39 +40,40 @@ def finish(turn: Row, back: Back) -> None:
     @dialogs.dialog(plain(f"「{turn['title']}」を完了にする"), width="medium", icon=":material/check_circle:")
     def ask() -> None:
         with forms.form(f"{KEY}.finish.{turn['id']}.{turn['version']}", submit="完了にする") as form:
-            body = _said(form, turn["estimate"])
+            body = _result_fields(form, turn["estimate"])
         if form.submitted:
             form.send(
-                lambda once: _post(turn, "finish", body, back, once), done=f"「{turn['title']}」を完了にしました。"
+                lambda idempotency_key: _post(turn, "finish", body, back, idempotency_key),
+                done=f"「{turn['title']}」を完了にしました。",
             )
 
     ask()
 
 
-def _said(form: forms.Form, estimate: int | None) -> dict[str, Any]:
-    known = f"目安は{chore_words.minutes(estimate)}です。" if estimate else ""
-    taken = form.field(
+def _result_fields(form: forms.Form, estimate: int | None) -> dict[str, Any]:
+    estimate_note = f"目安は{chore_words.minutes(estimate)}です。" if estimate else ""
+    minutes = form.field(
         "minutes", st.number_input, "かかった時間（分）", value=None, min_value=0, max_value=100_000, step=5,
-        help=f"{known}空欄のままでもかまいません。",
+        help=f"{estimate_note}空欄のままでもかまいません。",
     )  # fmt: skip
     note = form.field("note", st.text_area, "メモ", max_chars=1000, height=80, placeholder="気づいたことや結果")
     left, right = st.columns(2)
     with left:
         day = form.field("done_at", st.date_input, "実施日", value=None, format="YYYY/MM/DD")
     with right:
-        clock = form.field("done_at_time", st.time_input, "実施時刻", value=None, step=300)
+        clock_time = form.field("done_at_time", st.time_input, "実施時刻", value=None, step=300)
     st.markdown(small("実施時刻が空欄のときは、今の日時で記録します。"))
-    moment = datetime.combine(day or times.now().date(), clock, times.TOKYO).isoformat() if clock else None
-    return {"minutes": taken, "note": note.strip(), "done_at": moment}
+    done_at = datetime.combine(day or times.now().date(), clock_time, times.TOKYO).isoformat() if clock_time else None
+    return {"minutes": minutes, "note": note.strip(), "done_at": done_at}
 
 
 def skip(turn: Row, back: Back) -> None:
     confirm.confirm(
         f"{KEY}.skip.{turn['id']}",
         f"今回の「{turn['title']}」を見送りますか？",
-        f"期限が{due(turn)}の作業を、実施しないことにします。次回の予定は変わりません。レポートに理由が載ります。",
+        f"期限が{due_text(turn)}の作業を、実施しないことにします。次回の予定は変わりません。レポートに理由が載ります。",
         action="見送る",
-        do=lambda reason, once: _post(turn, "skip", {"reason": reason}, back, once),
+        do=lambda reason, idempotency_key: _post(turn, "skip", {"reason": reason}, back, idempotency_key),
         done=f"「{turn['title']}」を見送りにしました。",
         reason="required",
         danger=False,
@@ -85,7 +86,7 @@ def reopen(turn: Row, back: Back) -> None:
         f"「{turn['title']}」を元に戻しますか？",
         f"「{STATE[turn['state']].word}」の記録を取り消し、まだ実施していない作業に戻します。経過には残ります。",
         action="元に戻す",
-        do=lambda reason, once: _post(turn, "reopen", {"reason": reason}, back, once),
+        do=lambda reason, idempotency_key: _post(turn, "reopen", {"reason": reason}, back, idempotency_key),
         done=f"「{turn['title']}」を元に戻しました。",
         reason="required",
         danger=False,
@@ -93,24 +94,24 @@ def reopen(turn: Row, back: Back) -> None:
 
 
 def finish_many() -> None:
-    """What can be done now, to be checked off in one go."""
+    """Completes several turns that can be done now."""
 
     @dialogs.dialog("まとめて完了にする", width="medium", icon=":material/done_all:")
     def ask() -> None:
         try:
-            found = session.api().get(TURNS, limit=100)["items"]
+            turns = session.api().get(TURNS, limit=100)["items"]
         except ApiProblem as problem:
             feedback.failed(problem, key=f"{KEY}.many")
             return
-        if not found:
+        if not turns:
             st.info("今できる作業は、すべて終わっています。", icon=":material/check_circle:")
             return
         with forms.form(f"{KEY}.many", submit="チェックした作業を完了にする") as form:
             chosen = []
-            for turn in found:
-                late = "　:red[期限超過]" if turn["state"] == "overdue" else ""
-                about = plain(f"{turn['owner']}・期限 {due(turn)}")
-                label = f"{plain(turn['title'])}　{small(about)}{late}"
+            for turn in turns:
+                late_mark = "　:red[期限超過]" if turn["state"] == "overdue" else ""
+                description = plain(f"{turn['owner']}・期限 {due_text(turn)}")
+                label = f"{plain(turn['title'])}　{small(description)}{late_mark}"
                 key = f"turn.{turn['id']}.{turn['version']}"
                 if form.field(key, st.checkbox, label, value=turn["rhythm"] == "daily"):
                     chosen.append({"id": turn["id"], "version": turn["version"]})
@@ -119,7 +120,9 @@ def finish_many() -> None:
             st.error("完了にする作業をチェックしてください。", icon=":material/error:")
         elif form.submitted:
             form.send(
-                lambda once: session.api().post(f"{TURNS}/finish", {"turns": chosen, "note": note.strip()}, once=once),
+                lambda idempotency_key: session.api().post(
+                    f"{TURNS}/finish", {"turns": chosen, "note": note.strip()}, once=idempotency_key
+                ),
                 done=f"{len(chosen):,}件の作業を完了にしました。",
             )
 
@@ -127,81 +130,83 @@ def finish_many() -> None:
 
 
 def note_done(chore: Row) -> None:
-    """A 随時 chore."""
+    """For a 随時 chore."""
 
     @dialogs.dialog(plain(f"「{chore['title']}」の実施を記録する"), width="medium", icon=":material/edit_note:")
     def ask() -> None:
         if chore["what"]:
             st.markdown(plain(chore["what"]))
         with forms.form(f"{KEY}.record.{chore['id']}", submit="記録する") as form:
-            body = _said(form, chore["minutes"])
+            body = _result_fields(form, chore["minutes"])
         if form.submitted:
             form.send(
-                lambda once: session.api().post(f"{PATH}/{chore['id']}/records", body, once=once),
+                lambda idempotency_key: session.api().post(f"{PATH}/{chore['id']}/records", body, once=idempotency_key),
                 done=f"「{chore['title']}」の実施を記録しました。",
             )
 
     ask()
 
 
-def _post(turn: Row, what: str, body: Mapping[str, Any], back: Back, once: str) -> None:
-    session.api().post(f"{TURNS}/{turn['id']}/{what}", {"version": turn["version"], **body}, once=once)
+def _post(turn: Row, action: str, body: Mapping[str, Any], back: Back, idempotency_key: str) -> None:
+    session.api().post(f"{TURNS}/{turn['id']}/{action}", {"version": turn["version"], **body}, once=idempotency_key)
     back()
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Which of the two below a rhythm needs is said there: in a form nothing comes and goes while it is filled in."""
-    starts = time.fromisoformat(known.get("starts", "09:00:00"))
-    offered = chore_words.pages()
-    page = known.get("page", "")
-    if page and page not in offered:
-        offered = {page: page} | offered
-    typed: dict[str, Any] = {
-        "title": masters.text(form, "title", LABELS["title"], known, 100, required=True),
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+    """The help texts say which of the fields a rhythm needs: in a form, fields cannot appear while it is filled in."""
+    starts = time.fromisoformat(initial.get("starts", "09:00:00"))
+    pages = chore_words.pages()
+    page = initial.get("page", "")
+    if page and page not in pages:
+        pages = {page: page} | pages
+    values: dict[str, Any] = {
+        "title": masters.text(form, "title", LABELS["title"], initial, 100, required=True),
         "rhythm": form.field(
             "rhythm", st.selectbox, LABELS["rhythm"], required=True, options=[*RHYTHM],
-            index=[*RHYTHM].index(known["rhythm"]) if known.get("rhythm") else None,
+            index=[*RHYTHM].index(initial["rhythm"]) if initial.get("rhythm") else None,
             format_func=lambda code: RHYTHM[code], placeholder="選ぶ",
             help="日次は営業日（平日・祝日を除く）ごと、四半期は4・7・10・1月の予定になります。",
         ),
     }  # fmt: skip
     left, right = st.columns(2)
     with left:
-        typed["weekday"] = form.field(
+        values["weekday"] = form.field(
             "weekday", st.selectbox, LABELS["weekday"], options=[*WEEKDAYS],
-            index=[*WEEKDAYS].index(known["weekday"]) if known.get("weekday") else None,
+            index=[*WEEKDAYS].index(initial["weekday"]) if initial.get("weekday") else None,
             format_func=lambda day: WEEKDAYS[day], placeholder="週次のときに選ぶ",
             help="祝日に当たるときは、次の営業日の予定になります。",
         )  # fmt: skip
-        clock = form.field(
+        clock_time = form.field(
             "starts", st.time_input, LABELS["starts"], value=starts, step=900,
             help="この時刻から実施できます。期限は、その日（月次・四半期は最後の日）の18:00です。",
         )  # fmt: skip
     with right:
         day = form.field(
             "business_day", st.selectbox, LABELS["business_day"], options=[MIDDLE, *range(1, 16)],
-            index=known["business_day"] or 0 if "business_day" in known else 5,
+            index=initial["business_day"] or 0 if "business_day" in initial else 5,
             format_func=lambda number: f"第{number}営業日まで" if number else "月中（11〜20日）",
             help="月次のときだけ使います。",
         )  # fmt: skip
-        typed["minutes"] = form.field(
-            "minutes", st.number_input, LABELS["minutes"], value=known.get("minutes"), min_value=1, max_value=100_000,
+        values["minutes"] = form.field(
+            "minutes", st.number_input, LABELS["minutes"], value=initial.get("minutes"), min_value=1, max_value=100_000,
             step=5, help="決まっていないとき（変動）は空欄にします。",
         )  # fmt: skip
-    typed["starts"] = (clock or starts).strftime("%H:%M:%S")
-    typed["business_day"] = day or None
-    typed["owner"] = masters.text(form, "owner", LABELS["owner"], known, 100, required=True, placeholder="運営担当者")
-    typed["what"] = form.field(
-        "what", st.text_area, LABELS["what"], value=known.get("what", ""), max_chars=2000, height=120
+    values["starts"] = (clock_time or starts).strftime("%H:%M:%S")
+    values["business_day"] = day or None
+    values["owner"] = masters.text(
+        form, "owner", LABELS["owner"], initial, 100, required=True, placeholder="運営担当者"
+    )
+    values["what"] = form.field(
+        "what", st.text_area, LABELS["what"], value=initial.get("what", ""), max_chars=2000, height=120
     ).strip()
-    typed["page"] = form.field(
-        "page", st.selectbox, LABELS["page"], options=["", *offered], index=["", *offered].index(page),
-        format_func=lambda address: offered.get(address, "なし"),
+    values["page"] = form.field(
+        "page", st.selectbox, LABELS["page"], options=["", *pages], index=["", *pages].index(page),
+        format_func=lambda address: pages.get(address, "なし"),
     )  # fmt: skip
-    return typed
+    return values
 
 
-def _in_words(values: Mapping[str, Any]) -> dict[str, Any]:
+def _display_values(values: Mapping[str, Any]) -> dict[str, Any]:
     number = values["business_day"]
     return {
         "rhythm": RHYTHM[values["rhythm"]],
@@ -220,8 +225,8 @@ CHORE = Master(
         labels=LABELS,
         name=lambda chore: f"定期作業「{chore['title']}」",
         fields=_fields,
-        in_words=_in_words,
-        putting_away=masters.PUTTING_AWAY,
+        in_words=_display_values,
+        putting_away=masters.ARCHIVE_VERB,
     ),
     "これからの予定がなくなります。今できる作業は見送りになります。これまでの記録は残り、あとで元に戻せます。",
     "これからの予定が、もう一度作成されます。",
@@ -233,6 +238,6 @@ def new() -> None:
         CHORE,
         "定期作業を追加する",
         lambda form: _fields(form, {}),
-        lambda typed: f"定期作業「{typed['title']}」を追加しました。",
+        lambda values: f"定期作業「{values['title']}」を追加しました。",
         submit="追加する",
     )

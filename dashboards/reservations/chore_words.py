@@ -1,14 +1,14 @@
-"""The words of 定期作業, with their colours and icons."""
+"""The labels of 定期作業, with their colours and icons."""
 
 from __future__ import annotations
 
 from dashboards.menu import MENU
 from dashboards.pages import Entry
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
-from dashboards.ui.timeline import Happening
+from dashboards.ui.timeline import TimelineEvent
 
 STATE = {
     "planned": Status("予定", "gray", "schedule"),
@@ -33,42 +33,42 @@ def minutes(count: int | None) -> str:
         return "変動"
     if count and count % WEEK_OF_MINUTES == 0:
         return f"{count // WEEK_OF_MINUTES}週間"
-    hours, rest = divmod(count, 60)
-    return f"{hours}時間{rest}分" if hours and rest else f"{hours}時間" if hours else f"{rest}分"
+    hours, remaining = divmod(count, 60)
+    return f"{hours}時間{remaining}分" if hours and remaining else f"{hours}時間" if hours else f"{remaining}分"
 
 
-def due(turn: Row) -> str:
-    """11/24（火）18:00; nothing of what is done anytime."""
-    return brief(turn["due_at"]) if turn["due_at"] else "–"
+def due_text(turn: Row) -> str:
+    """11/24（火）18:00; – for what is done anytime."""
+    return short_time(turn["due_at"]) if turn["due_at"] else "–"
 
 
-def brief(moment: str) -> str:
-    """11/24（火）18:00, with the year when it is another one."""
-    local = times.parse(moment)
+def short_time(text: str) -> str:
+    """11/24（火）18:00, with the year when it is not this one."""
+    local = times.parse(text)
     year = "" if local.year == times.now().year else f"{local.year}/"
     return f"{year}{local.month}/{local.day}（{times.WEEKDAYS[local.weekday()]}）{local.hour}:{local.minute:02}"
 
 
-def done(turn: Row) -> str:
+def done_text(turn: Row) -> str:
     """11/24（火）10:12 運営 太郎"""
     if not turn["done_at"]:
         return "–"
     late = "（期限後）" if turn["was_late"] else ""
-    return f"{brief(turn['done_at'])}{late}　{turn['done_by']}"
+    return f"{short_time(turn['done_at'])}{late}　{turn['done_by']}"
 
 
-def happened(event: Row) -> Happening:
-    said, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
-    return Happening(times.parse(event["at"]), said, kind, event["by"], more=event["text"] or "")
+def timeline_event(event: Row) -> TimelineEvent:
+    title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
+    return TimelineEvent(times.parse(event["at"]), title, kind, event["by"], more=event["text"] or "")
 
 
 def pages() -> dict[str, str]:
-    """Address → title of the pages that a chore can lead to."""
+    """The pages that a chore can link to: address → title."""
     return {entry.url_path: entry.title for entry in MENU if entry.in_menu and entry.area in ("reservations", "core")}
 
 
 def page_of(address: str) -> Entry | None:
-    """The page at that address, if the person may open it."""
+    """The page at that address, if the user may open it."""
     path = address.partition("?")[0]
-    found = next((entry for entry in MENU if path and entry.url_path == path), None)
-    return found if found and (found.permission is None or may(found.permission)) else None
+    page = next((entry for entry in MENU if path and entry.url_path == path), None)
+    return page if page and (page.permission is None or has_permission(page.permission)) else None

@@ -1,4 +1,4 @@
-"""定期作業: what has to be done today, what was forgotten, and what comes next?"""
+"""定期作業: what to do today, what is overdue, and what comes next."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS
+from dashboards.client import PAGE_TIMEOUT_SECONDS
 from dashboards.reservations import chore_calendar, chore_forms, chore_words
 from dashboards.reservations.chore_drawer import chore_drawer, drawer
 from dashboards.reservations.chore_forms import PATH, TURNS
-from dashboards.reservations.chore_words import RHYTHM, STATE, brief, done, due
-from dashboards.session import may
+from dashboards.reservations.chore_words import RHYTHM, STATE, done_text, due_text, short_time
+from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, figures, filters, live, tables
+from dashboards.ui.cache import load_cached
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
-from dashboards.ui.kept import kept
 from dashboards.ui.live import refreshing
 from dashboards.ui.masters import ARCHIVED
 
@@ -34,35 +34,35 @@ COLUMNS = (
     columns.badge("状態", "state", STATE, width=110),
     columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=64),
     columns.text("担当者", "owner", width=130),
-    columns.text("期限", due, width=132, sort="due_at"),
+    columns.text("期限", due_text, width=132, sort="due_at"),
     columns.text("所要時間", lambda row: chore_words.minutes(row["estimate"]), width=76),
-    columns.text("実施", done, width=210),
+    columns.text("実施", done_text, width=210),
 )
-ANYTIME = (
+ANYTIME_COLUMNS = (
     columns.text("作業内容", "title", width=220),
     columns.text("担当者", "owner", width=140),
-    columns.text("前回の実施", lambda row: brief(row["last_at"]) if row["last_at"] else "–", width=150),
+    columns.text("前回の実施", lambda row: short_time(row["last_at"]) if row["last_at"] else "–", width=150),
     columns.text("実施した人", lambda row: row["last_by"] or "–", width=130),
     columns.number("30日間の実施（件）", "done_lately", width=140),
 )
-DEFINED = (
+DEFINITION_COLUMNS = (
     columns.text("作業内容", "title", width=306, sort="title"),
     columns.text("周期", lambda row: RHYTHM[row["rhythm"]], width=64),
     columns.text("実施", "when", width=130),
     columns.text("所要時間", lambda row: chore_words.minutes(row["minutes"]), width=76),
     columns.text("担当者", "owner", width=150, sort="owner"),
-    columns.text("前回の実施", lambda row: brief(row["last_at"]) if row["last_at"] else "–", width=130),
-    columns.text("次回の開始", lambda row: brief(row["next_at"]) if row["next_at"] else "–", width=130),
+    columns.text("前回の実施", lambda row: short_time(row["last_at"]) if row["last_at"] else "–", width=130),
+    columns.text("次回の開始", lambda row: short_time(row["next_at"]) if row["next_at"] else "–", width=130),
 )
 
 
 def _actions() -> None:
-    """The part that is open has the one that stands out."""
+    """The open part decides the primary button."""
     part = st.session_state.get("part") or st.query_params.get("part") or PARTS[0]
     if part == PARTS[3]:
-        if may("reservations:chore:update"):
+        if has_permission("reservations:chore:update"):
             dialogs.button("定期作業を追加する", chore_forms.new, key=f"{KEY}.new", icon="add", type="primary")
-    elif part != PARTS[2] and may("reservations:chore:perform"):
+    elif part != PARTS[2] and has_permission("reservations:chore:perform"):
         dialogs.button(
             "まとめて完了にする", chore_forms.finish_many, key=f"{KEY}.many", icon="done_all", type="primary"
         )
@@ -89,8 +89,8 @@ def headline() -> None:
 
 def state_sentence(counts: dict[str, Any]) -> None:
     if counts["overdue"]:
-        rest = counts["todo"] - counts["overdue"]
-        more = f"ほかに、今できる作業が{rest:,}件あります。" if rest else ""
+        remaining = counts["todo"] - counts["overdue"]
+        more = f"ほかに、今できる作業が{remaining:,}件あります。" if remaining else ""
         st.error(f"期限を過ぎた作業が{counts['overdue']:,}件あります。{more}", icon=":material/alarm:")
     elif counts["today"] and counts["todo"]:
         st.warning(
@@ -106,19 +106,21 @@ def state_sentence(counts: dict[str, Any]) -> None:
             icon=":material/event_available:",
         )
     else:
-        then = f"次は「{counts['next_title']}」（{brief(counts['next_at'])}から）です。" if counts["next_at"] else ""
-        st.success(f"今できる作業は、すべて終わっています。{then}", icon=":material/check_circle:")
+        next_note = (
+            f"次は「{counts['next_title']}」（{short_time(counts['next_at'])}から）です。" if counts["next_at"] else ""
+        )
+        st.success(f"今できる作業は、すべて終わっています。{next_note}", icon=":material/check_circle:")
 
 
 def owners() -> dict[str, str]:
-    def ask() -> dict[str, str]:
-        return {name: name for name in session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/owners")}
+    def load() -> dict[str, str]:
+        return {name: name for name in session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/owners")}
 
-    return kept(f"{KEY}.owners", ask)
+    return load_cached(f"{KEY}.owners", load)
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -135,16 +137,20 @@ def listed(chosen: filters.Filters) -> None:
 
 
 @refreshing
-def anytime() -> None:
+def show_anytime() -> None:
     st.markdown(
         "決まった日のない作業です。実施したら記録してください。これまでの記録は「作業一覧」の状態「完了」にあります。"
     )
-    actions = {"実施を記録する": chore_forms.note_done} if may("reservations:chore:perform") else {"詳細": chore_drawer}
+    actions = (
+        {"実施を記録する": chore_forms.note_done}
+        if has_permission("reservations:chore:perform")
+        else {"詳細": chore_drawer}
+    )
     tables.table(
         f"{KEY}.anytime",
         "",
         PATH,
-        ANYTIME,
+        ANYTIME_COLUMNS,
         query={"rhythm": "anytime"},
         actions=actions,
         empty=tables.Empty("随時の作業はありません", "「作業の設定」で、周期が「随時」の作業を追加できます。"),
@@ -152,12 +158,12 @@ def anytime() -> None:
 
 
 @refreshing
-def defined(chosen: filters.Filters) -> None:
+def show_definitions(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.defined",
         "",
         PATH,
-        DEFINED,
+        DEFINITION_COLUMNS,
         sorts={"position": "表示順", "title": "作業内容順", "owner": "担当者順"},
         sort_name="order",
         filters=chosen,
@@ -168,13 +174,13 @@ def defined(chosen: filters.Filters) -> None:
 
 def page() -> None:
     headline()
-    part = bound.part(PARTS)
+    part = bound.choose_part(PARTS)
     if part == PARTS[1]:
         chore_calendar.section()
     elif part == PARTS[2]:
-        anytime()
+        show_anytime()
     elif part == PARTS[3]:
-        defined(
+        show_definitions(
             filters.bar(
                 filters.Text("q", "キーワード", "作業内容・手順"),
                 filters.Choice("rhythm", "周期", RHYTHM),
@@ -182,7 +188,7 @@ def page() -> None:
             )
         )
     else:
-        listed(
+        show_list(
             filters.bar(
                 filters.Text("q", "キーワード", "作業内容・メモ・実施した人"),
                 filters.Choice("state", "状態", STATES, otherwise="今できる作業", width=170),

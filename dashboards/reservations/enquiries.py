@@ -1,4 +1,4 @@
-"""問い合わせ: who waits for an answer and until when; how good support is, and what customers say of it."""
+"""問い合わせ: who waits for an answer and until when, the quality of support, and the customers' satisfaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboards.reservations.enquiry_forms import PATH
 from dashboards.reservations.enquiry_words import CATEGORY, CHANNEL, FAQ, PARTY, STATUS, next_target, owner
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, figures, filters, live, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
@@ -26,7 +26,7 @@ SORTS = {
     "received_at": "受付が古い順",
     "-resolved_at": "解決が新しい順",
 }
-STATES = {code: one.word for code, one in STATUS.items()} | {"all": "すべて（解決済みを含む）"}
+STATES = {code: status.word for code, status in STATUS.items()} | {"all": "すべて（解決済みを含む）"}
 COLUMNS = (
     columns.text("件名", "topic", width=164),
     columns.badge("ステータス", "status", STATUS, width=88),
@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 def register() -> None:
-    if may("reservations:enquiry:update"):
+    if has_permission("reservations:enquiry:update"):
         dialogs.button("問い合わせを登録する", enquiry_forms.new, key=f"{KEY}.new", icon="add_comment", type="primary")
 
 
@@ -67,30 +67,30 @@ def headline() -> None:
 
 def state_sentence(counts: dict[str, Any]) -> None:
     if not counts["open"]:
-        done = f"今日は{counts['resolved_today']:,}件を解決しました。" if counts["resolved_today"] else ""
-        st.success(f"現在、未解決の問い合わせはありません。{done}", icon=":material/check_circle:")
+        done_note = f"今日は{counts['resolved_today']:,}件を解決しました。" if counts["resolved_today"] else ""
+        st.success(f"現在、未解決の問い合わせはありません。{done_note}", icon=":material/check_circle:")
         return
-    parts = [
-        words
-        for count, words in (
+    reasons = [
+        reason
+        for count, reason in (
             (counts["overdue"], f"目標時間を過ぎたものが{counts['overdue']:,}件"),
             (counts["near"], f"まもなく目標時間のものが{counts['near']:,}件"),
             (counts["unclaimed"], f"担当者のいないものが{counts['unclaimed']:,}件"),
         )
         if count
     ]
-    told = f"未解決の問い合わせが{counts['open']:,}件あります。"
-    told += f"{'、'.join(parts)}です。" if parts else "すべて担当者がいて、目標時間内です。"
+    text = f"未解決の問い合わせが{counts['open']:,}件あります。"
+    text += f"{'、'.join(reasons)}です。" if reasons else "すべて担当者がいて、目標時間内です。"
     if counts["overdue"]:
-        st.error(told, icon=":material/alarm:")
+        st.error(text, icon=":material/alarm:")
     elif counts["near"] or counts["unclaimed"]:
-        st.warning(told, icon=":material/notifications_active:")
+        st.warning(text, icon=":material/notifications_active:")
     else:
-        st.info(told, icon=":material/info:")
+        st.info(text, icon=":material/info:")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -110,8 +110,8 @@ def listed(chosen: filters.Filters) -> None:
 def _conditions() -> filters.Filters:
     return filters.bar(
         filters.Text("q", "キーワード", "番号・件名・内容・氏名・連絡先・予約ID"),
-        filters.Choice("party", "問い合わせ元", {code: one.word for code, one in PARTY.items()}, width=140),
-        filters.Choice("owner", "担当", {"me": "自分", "none": "担当者なし"} | choices.answerers(), width=160),
+        filters.Choice("party", "問い合わせ元", {code: status.word for code, status in PARTY.items()}, width=140),
+        filters.Choice("owner", "担当", {"me": "自分", "none": "担当者なし"} | choices.enquiry_assignees(), width=160),
         filters.Choice("state", "ステータス", STATES, otherwise="未解決", width=200),
         more=[
             filters.Choice("channel", "チャネル", CHANNEL),
@@ -119,7 +119,7 @@ def _conditions() -> filters.Filters:
             filters.Choice("level", "レベル", LEVEL),
             filters.Choice("unanswered", "初回応答", {"true": "初回応答待ち"}),
             filters.Choice("late", "目標時間", {"true": "目標時間を過ぎたもの"}, width=240),
-            filters.Choice("faq", "FAQへの追加", {code: one.word for code, one in FAQ.items() if code != "none"}),
+            filters.Choice("faq", "FAQへの追加", {code: status.word for code, status in FAQ.items() if code != "none"}),
             filters.Dates("received", "受付日", asked=("since", "until")),
         ],
     )
@@ -127,14 +127,14 @@ def _conditions() -> filters.Filters:
 
 def page() -> None:
     headline()
-    parts = [LIST, QUALITY, SURVEY] if may("reservations:enquiry:read") else [QUALITY, SURVEY]
-    part = bound.part(parts)
+    parts = [LIST, QUALITY, SURVEY] if has_permission("reservations:enquiry:read") else [QUALITY, SURVEY]
+    part = bound.choose_part(parts)
     if part == QUALITY:
         enquiry_quality.section()
     elif part == SURVEY:
         surveys.section()
     else:
-        listed(_conditions())
+        show_list(_conditions())
 
 
 page()

@@ -1,5 +1,5 @@
-"""One enquiry beside the list: what was asked and by whom, until when, what was done, and the buttons for what comes
-next."""
+"""The drawer of an enquiry: the question and its sender, the targets, what was done, and the buttons for the next
+step."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from dashboards.reservations import choices, enquiry_forms
 from dashboards.reservations.enquiry_forms import KEY, PATH
 from dashboards.reservations.enquiry_words import (
     CATEGORY,
+    CONVERSATION,
     FAQ,
     PARTY,
     SENDING,
     STATUS,
-    TALKS,
     channel,
-    happened,
+    methods,
     next_target,
     owner,
-    standing,
-    ways,
+    target_text,
+    timeline_event,
 )
 from dashboards.reservations.hand_over import hand_over
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, flash, forms, times
 from dashboards.ui.columns import Row
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
@@ -48,26 +48,26 @@ def drawer(row: Row) -> None:
         except ApiProblem as problem:
             feedback.failed(problem, key=f"{KEY}.drawer")
             return
-        back = _Back(row)
+        back = _ReopenDrawer(row)
         _state(enquiry)
-        if refused := st.session_state.pop(_PROBLEM, None):
-            feedback.not_done(refused)
+        if failure := st.session_state.pop(_PROBLEM, None):
+            feedback.action_failed(failure)
         _buttons(enquiry, back)
-        _asked(enquiry)
-        _standing(enquiry)
+        _question(enquiry)
+        _targets(enquiry)
         _operation(enquiry)
-        _settled(enquiry)
-        _talks(enquiry)
-        if may("reservations:enquiry:answer"):
+        _resolution(enquiry)
+        _conversation(enquiry)
+        if has_permission("reservations:enquiry:answer"):
             _note(enquiry, back)
         st.markdown(small("経過"))
-        timeline(map(happened, enquiry["events"]), key=f"{KEY}.history")
+        timeline(map(timeline_event, enquiry["events"]), key=f"{KEY}.history")
 
     show()
 
 
-class _Back:
-    """To the drawer, which then shows what has become of it. Equal for equal rows: dialogs are told apart by it."""
+class _ReopenDrawer:
+    """Opens the drawer again, which then shows the current state."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -78,38 +78,43 @@ class _Back:
 
 def _state(enquiry: Row) -> None:
     badges = [STATUS[enquiry["status"]].badge(), LEVEL[enquiry["level"]].badge()]
-    told = f"担当 {owner(enquiry)}"
+    owner_text = f"担当 {owner(enquiry)}"
     if enquiry["due_at"]:
         badges.append(RESPONSE[enquiry["response"]].badge())
-        due = times.full(times.parse(enquiry["due_at"]))
-        st.markdown(f"{' '.join(badges)}　**{plain(next_target(enquiry))}**　{small(plain(f'目標 {due}・{told}'))}")
+        due_at = times.full(times.parse(enquiry["due_at"]))
+        st.markdown(
+            f"{' '.join(badges)}　**{plain(next_target(enquiry))}**　{small(plain(f'目標 {due_at}・{owner_text}'))}"
+        )
     else:
-        st.markdown(f"{' '.join(badges)}　{small(plain(told))}")
+        st.markdown(f"{' '.join(badges)}　{small(plain(owner_text))}")
 
 
-def _buttons(enquiry: Row, back: _Back) -> None:
-    support, answers = may("reservations:enquiry:update"), may("reservations:enquiry:answer")
+def _buttons(enquiry: Row, back: _ReopenDrawer) -> None:
+    may_update, may_answer = (
+        has_permission("reservations:enquiry:update"),
+        has_permission("reservations:enquiry:answer"),
+    )
     with st.container(horizontal=True, key=f"{KEY}.buttons"):
         if enquiry["resolved_at"]:
-            if support:
+            if may_update:
                 dialogs.button(
                     "対応を再開する", enquiry_forms.reopen, enquiry, back, key=f"{KEY}.reopen", icon="restart_alt"
                 )
-        elif answers:
-            _answering(enquiry, back)
-            if support:
+        elif may_answer:
+            _answer_buttons(enquiry, back)
+            if may_update:
                 dialogs.button(
                     "解決にする", enquiry_forms.resolve, enquiry, back, key=f"{KEY}.resolve", icon="check_circle"
                 )
-        if support:
+        if may_update:
             dialogs.button("編集する", enquiry_forms.edit, enquiry, key=f"{KEY}.edit", icon="edit")
 
 
-def _answering(enquiry: Row, back: _Back) -> None:
+def _answer_buttons(enquiry: Row, back: _ReopenDrawer) -> None:
     if enquiry["owner"] is None:
         _button("自分が対応する", "claim", "front_hand", enquiry, {}, done="担当になりました。")
     with st.popover("引き継ぐ" if enquiry["owner"] else "担当を決める", icon=":material/person:"):
-        hand_over(KEY, enquiry, choices.answerers(), _do)
+        hand_over(KEY, enquiry, choices.enquiry_assignees(), _do)
     if enquiry["mail"]:
         dialogs.button(
             "メールで回答する",
@@ -140,40 +145,40 @@ def _answering(enquiry: Row, back: _Back) -> None:
         )
 
 
-def _button(word: str, what: str, icon: str, enquiry: Row, body: dict[str, Any], *, done: str) -> None:
+def _button(label: str, action: str, icon: str, enquiry: Row, body: dict[str, Any], *, done: str) -> None:
     st.button(
-        word,
-        key=f"{KEY}.{what}",
+        label,
+        key=f"{KEY}.{action}",
         icon=f":material/{icon}:",
         on_click=_do,
-        args=(enquiry, what, {"version": enquiry["version"]} | body, done),
+        args=(enquiry, action, {"version": enquiry["version"]} | body, done),
     )
 
 
-def _do(enquiry: Row, what: str, body: dict[str, Any], done: str) -> None:
-    """For callbacks: what was refused is said in the drawer, which stays open."""
-    asked = f"{PATH}/{enquiry['id']}/{what}"
+def _do(enquiry: Row, action: str, body: dict[str, Any], done: str) -> None:
+    """For callbacks: an error is shown in the drawer, which stays open."""
+    endpoint = f"{PATH}/{enquiry['id']}/{action}"
     try:
-        with pressed(asked) as once:
-            session.api().post(asked, body, once=once)
-            flash.say(done)
+        with button_idempotency_key(endpoint) as idempotency_key:
+            session.api().post(endpoint, body, once=idempotency_key)
+            flash.add(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
 
 
-def _asked(enquiry: Row) -> None:
-    received = times.full(times.parse(enquiry["received_at"]))
-    by = "自動受付" if enquiry["is_from_form"] else f"{enquiry['received_by']}が受付"
+def _question(enquiry: Row) -> None:
+    received_at = times.full(times.parse(enquiry["received_at"]))
+    received_by = "自動受付" if enquiry["is_from_form"] else f"{enquiry['received_by']}が受付"
     st.markdown(
         f"{PARTY[enquiry['party']].badge()} **{plain(enquiry['sender_name'])}**　"
-        + small(plain(f"{channel(enquiry)}・{received}・{by}"))
+        + small(plain(f"{channel(enquiry)}・{received_at}・{received_by}"))
     )
     with st.container(border=True, key=f"{KEY}.body"):
         st.text(enquiry["content"])
     if enquiry["is_known_contact"] is False:
-        known = "提携店" if enquiry["party"] == "shop" else "予約"
+        source = "提携店" if enquiry["party"] == "shop" else "予約"
         st.warning(
-            f"連絡先が、{known}に登録されたものと一致しません。本人であることを確認してから、内容を伝えてください。",
+            f"連絡先が、{source}に登録されたものと一致しません。本人であることを確認してから、内容を伝えてください。",
             icon=":material/person_alert:",
         )
     details.facts(
@@ -181,8 +186,8 @@ def _asked(enquiry: Row) -> None:
             "電話番号": enquiry["phone_shown"],
             "メールアドレス": enquiry["mail"],
             "種別": CATEGORY[enquiry["category"]],
-            "予約ID": _found(enquiry["reservation_given"], enquiry["reservation_code"]),
-            "提携店": _found(enquiry["shop_given"], enquiry["shop_name"]),
+            "予約ID": _with_given(enquiry["reservation_given"], enquiry["reservation_code"]),
+            "提携店": _with_given(enquiry["shop_given"], enquiry["shop_name"]),
         }
     )
     with st.container(horizontal=True):
@@ -192,14 +197,14 @@ def _asked(enquiry: Row) -> None:
             link("提携店を開く", f"/shops?{urlencode({'q': enquiry['shop_given']})}")
 
 
-def _found(given: str, found: str | None) -> str:
-    """What is known by what was told."""
-    if found and given and found.lower() != given.lower():
-        return f"{found}（{given}）"
-    return found or (f"{given}（登録されていません）" if given else "")
+def _with_given(given: str, match: str | None) -> str:
+    """The record that was found, with the sender's input when it differs."""
+    if match and given and match.lower() != given.lower():
+        return f"{match}（{given}）"
+    return match or (f"{given}（登録されていません）" if given else "")
 
 
-def _standing(enquiry: Row) -> None:
+def _targets(enquiry: Row) -> None:
     st.markdown(small("目標時間"))
     with st.container(border=True, gap="small", key=f"{KEY}.targets"):
         for title, target in (("初回応答", enquiry["first"]), ("解決", enquiry["resolution"])):
@@ -208,7 +213,7 @@ def _standing(enquiry: Row) -> None:
             elif target["done_at"] is None and enquiry["resolved_at"]:
                 st.markdown(f"**{title}**　{small('回答なしで解決')}")
             else:
-                st.markdown(f"{RESPONSE[target['response']].badge()} **{title}**　{small(plain(standing(target)))}")
+                st.markdown(f"{RESPONSE[target['response']].badge()} **{title}**　{small(plain(target_text(target)))}")
 
 
 def _operation(enquiry: Row) -> None:
@@ -218,49 +223,49 @@ def _operation(enquiry: Row) -> None:
     st.markdown(small("手動対応"))
     with st.container(border=True, gap="small", key=f"{KEY}.operation_state"):
         if operation["resolved_at"]:
-            done = times.full(times.parse(operation["resolved_at"]))
+            resolved_at = times.full(times.parse(operation["resolved_at"]))
             st.markdown(
                 f":green[:material/check_circle:] **{plain(operation['title'])}** は完了しています　"
-                + small(plain(f"{done}　{operation['resolved_by']}"))
+                + small(plain(f"{resolved_at}　{operation['resolved_by']}"))
             )
             if operation["outcome"]:
                 st.markdown(plain(operation["outcome"]))
         else:
             st.markdown(f":orange[:material/pending_actions:] **{plain(operation['title'])}** の対応中です")
-            if may("reservations:operation:read"):
+            if has_permission("reservations:operation:read"):
                 link("手動対応で開く", f"/operations?{urlencode({'q': enquiry['reservation_code'] or ''})}")
 
 
-def _settled(enquiry: Row) -> None:
-    known = {
-        "対応方法": ways(enquiry)[enquiry["way"]] if enquiry["way"] else "",
+def _resolution(enquiry: Row) -> None:
+    facts = {
+        "対応方法": methods(enquiry)[enquiry["way"]] if enquiry["way"] else "",
         "対応内容": enquiry["outcome"],
         "FAQへの追加": FAQ[enquiry["faq"]].word if enquiry["faq"] != "none" else "",
     }
-    told = {label: value for label, value in known.items() if value}
-    if told:
+    filled = {label: value for label, value in facts.items() if value}
+    if filled:
         st.markdown(small("対応の記録"))
-        details.facts(told)
+        details.facts(filled)
 
 
-def _talks(enquiry: Row) -> None:
-    """What was written and said, as it was written: the newest open."""
-    talks = [event for event in enquiry["events"] if event["kind"] in TALKS and event["text"]]
-    if not talks:
+def _conversation(enquiry: Row) -> None:
+    """The messages and calls, as they were written; the newest is open."""
+    messages = [event for event in enquiry["events"] if event["kind"] in CONVERSATION and event["text"]]
+    if not messages:
         return
     st.markdown(small("やり取り"))
-    for place, event in enumerate(talks):
-        when = f"{times.full(times.parse(event['at']))}・{event['by']}"
-        sending = SENDING[event["sending"]].badge() if event["sending"] else ""
-        with st.expander(f"**{TALKS[event['kind']]}**　{small(plain(when))} {sending}", expanded=not place):
+    for index, event in enumerate(messages):
+        description = f"{times.full(times.parse(event['at']))}・{event['by']}"
+        badge = SENDING[event["sending"]].badge() if event["sending"] else ""
+        with st.expander(f"**{CONVERSATION[event['kind']]}**　{small(plain(description))} {badge}", expanded=not index):
             st.text(event["text"])
 
 
-def _note(enquiry: Row, back: _Back) -> None:
+def _note(enquiry: Row, back: _ReopenDrawer) -> None:
     kinds = {False: "メモ", True: "相手からの返信"}
 
-    def post(once: str) -> None:
-        session.api().post(f"{PATH}/{enquiry['id']}/notes", {"text": text, "is_reply": is_reply}, once=once)
+    def post(idempotency_key: str) -> None:
+        session.api().post(f"{PATH}/{enquiry['id']}/notes", {"text": text, "is_reply": is_reply}, once=idempotency_key)
         back()
 
     with st.expander("メモ・返信を残す"), forms.form(f"{KEY}.note.{enquiry['id']}", submit="残す") as form:

@@ -1,4 +1,4 @@
-"""What people write about an enquiry: that there is one, an answer, a call, how it was settled."""
+"""Forms of an enquiry: register, answer, record a call, resolve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.reservations.enquiry_words import CATEGORY, FAQ, PARTY, WAY, ways
+from dashboards.reservations.enquiry_words import CATEGORY, FAQ, METHOD, PARTY, methods
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.ui import dialogs, editing, forms, times
 from dashboards.ui.columns import Row
@@ -34,7 +34,7 @@ LEVELS = {
     "high": "High: 一部の機能が使えない（インシデントとして対応）",
     "critical": "Critical: 全体が使えない（インシデントとして対応）",
 }
-HOW = {
+CHANNELS = {
     "mail": "Email",
     "phone": "電話（出られた）",
     "missed": "電話（出られなかった・折り返しが必要）",
@@ -46,14 +46,17 @@ def new() -> None:
     @dialogs.dialog("問い合わせを登録する", width="large", icon=":material/add_comment:")
     def ask() -> None:
         with forms.form(f"{KEY}.create", submit="登録する") as form:
-            body = _taken_down(form)
+            body = _new_fields(form)
         if form.submitted:
-            form.send(lambda once: session.api().post(PATH, body, once=once), done="問い合わせを登録しました。")
+            form.send(
+                lambda idempotency_key: session.api().post(PATH, body, once=idempotency_key),
+                done="問い合わせを登録しました。",
+            )
 
     ask()
 
 
-def _taken_down(form: forms.Form) -> dict[str, Any]:
+def _new_fields(form: forms.Form) -> dict[str, Any]:
     left, right = st.columns(2)
     with left:
         party = form.field(
@@ -61,11 +64,11 @@ def _taken_down(form: forms.Form) -> dict[str, Any]:
             format_func=lambda code: PARTY[code].word,
         )  # fmt: skip
     with right:
-        how = form.field(
-            "channel", st.selectbox, "チャネル", required=True, options=[*HOW], index=None,
-            format_func=lambda code: HOW[code], placeholder="選ぶ",
+        channel = form.field(
+            "channel", st.selectbox, "チャネル", required=True, options=[*CHANNELS], index=None,
+            format_func=lambda code: CHANNELS[code], placeholder="選ぶ",
         )  # fmt: skip
-    known = _contact(form, {})
+    contact = _contact(form, {})
     left, right = st.columns(2)
     with left:
         reservation = form.field(
@@ -85,19 +88,19 @@ def _taken_down(form: forms.Form) -> dict[str, Any]:
         level = form.field(
             "level", st.selectbox, LABELS["level"], options=[*LEVELS], format_func=lambda code: LEVELS[code]
         )
-    received_at = _moment(form)
+    received_at = _received_at_field(form)
     with st.container(border=True):
         st.markdown(":gray[:small[その場で解決したときだけ入力します。登録と同時に「解決」になります。]]")
-        way = form.field(
-            "way", st.selectbox, "対応方法", options=[*WAY], index=None, format_func=lambda code: WAY[code],
+        method = form.field(
+            "way", st.selectbox, "対応方法", options=[*METHOD], index=None, format_func=lambda code: METHOD[code],
             placeholder="まだ解決していない",
         )  # fmt: skip
         outcome = form.field("outcome", st.text_area, "対応内容", max_chars=2000, height=80)
-        wanted = form.field("faq", st.checkbox, "FAQに追加すべき内容として、週次レビューに出す")
-    return known | {
+        for_faq = form.field("faq", st.checkbox, "FAQに追加すべき内容として、週次レビューに出す")
+    return contact | {
         "party": party,
-        "channel": "phone" if how in ("phone", "missed") else how,
-        "was_answered": how != "missed",
+        "channel": "phone" if channel in ("phone", "missed") else channel,
+        "was_answered": channel != "missed",
         "reservation": reservation,
         "shop": shop,
         "topic": topic,
@@ -105,72 +108,72 @@ def _taken_down(form: forms.Form) -> dict[str, Any]:
         "category": category,
         "level": level,
         "received_at": received_at,
-        "way": way,
+        "way": method,
         "outcome": outcome,
-        "faq": "wanted" if wanted else "none",
+        "faq": "wanted" if for_faq else "none",
     }
 
 
-def _contact(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
+def _contact(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     name = form.field(
         "sender_name", st.text_input, LABELS["sender_name"], required=True, max_chars=100,
-        value=known.get("sender_name", ""),
+        value=initial.get("sender_name", ""),
     )  # fmt: skip
     left, right = st.columns(2)
     with left:
         phone = form.field(
-            "phone", st.text_input, LABELS["phone"], max_chars=30, value=known.get("phone_shown", ""),
+            "phone", st.text_input, LABELS["phone"], max_chars=30, value=initial.get("phone_shown", ""),
             placeholder="090-1234-5678",
         )  # fmt: skip
     with right:
-        mail = form.field("mail", st.text_input, LABELS["mail"], max_chars=254, value=known.get("mail", "")).strip()
+        mail = form.field("mail", st.text_input, LABELS["mail"], max_chars=254, value=initial.get("mail", "")).strip()
     return {"sender_name": name, "phone": phone, "mail": mail}
 
 
-def _moment(form: forms.Form) -> str | None:
+def _received_at_field(form: forms.Form) -> str | None:
     """None: now."""
     left, right = st.columns(2)
     with left:
         day = form.field("received_at", st.date_input, "受付日", value=None, format="YYYY/MM/DD")
     with right:
-        clock = form.field("received_time", st.time_input, "受付時刻", value=None, step=60)
+        clock_time = form.field("received_time", st.time_input, "受付時刻", value=None, step=60)
     st.markdown(":gray[:small[メールが届いた時刻など、今でないときだけ入力します。]]")
-    if clock is None:
+    if clock_time is None:
         return None
-    return datetime.combine(day or times.now().date(), clock, times.TOKYO).isoformat()
+    return datetime.combine(day or times.now().date(), clock_time, times.TOKYO).isoformat()
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
-    typed = _contact(form, known)
-    if typed["phone"] == known["phone_shown"]:
-        typed["phone"] = known["phone"]  # As it is kept: it was not changed.
-    typed["topic"] = form.field(
-        "topic", st.text_input, LABELS["topic"], required=True, max_chars=200, value=known["topic"]
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+    values = _contact(form, initial)
+    if values["phone"] == initial["phone_shown"]:
+        values["phone"] = initial["phone"]  # The stored form of the number: it was not changed.
+    values["topic"] = form.field(
+        "topic", st.text_input, LABELS["topic"], required=True, max_chars=200, value=initial["topic"]
     )
     for name, options in (
         ("category", CATEGORY),
         ("level", LEVELS),
-        ("faq", {code: one.word for code, one in FAQ.items()}),
+        ("faq", {code: status.word for code, status in FAQ.items()}),
     ):
-        typed[name] = _chosen(form, name, options, known[name])
+        values[name] = _select(form, name, options, initial[name])
     left, right = st.columns(2)
     with left:
-        typed["reservation"] = form.field(
-            "reservation", st.text_input, LABELS["reservation"], max_chars=30, value=known["reservation"]
+        values["reservation"] = form.field(
+            "reservation", st.text_input, LABELS["reservation"], max_chars=30, value=initial["reservation"]
         )
     with right:
-        typed["shop"] = form.field("shop", st.text_input, LABELS["shop"], max_chars=30, value=known["shop"])
-    return typed
+        values["shop"] = form.field("shop", st.text_input, LABELS["shop"], max_chars=30, value=initial["shop"])
+    return values
 
 
-def _chosen(form: forms.Form, name: str, options: Mapping[str, str], now: str) -> Any:
+def _select(form: forms.Form, name: str, options: Mapping[str, str], current: str) -> Any:
     return form.field(
-        name, st.selectbox, LABELS[name], options=[*options], index=[*options].index(now),
+        name, st.selectbox, LABELS[name], options=[*options], index=[*options].index(current),
         format_func=lambda code: options[code],
     )  # fmt: skip
 
 
-def _in_words(values: Mapping[str, Any]) -> dict[str, Any]:
+def _display_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "category": CATEGORY.get(values["category"], ""),
         "level": LEVEL[values["level"]].word,
@@ -182,12 +185,12 @@ def _name(values: Mapping[str, Any]) -> str:
     return f"問い合わせ「{values['topic']}」"
 
 
-RECORD = editing.Record(KEY, PATH, LABELS, _name, _fields, _in_words)
+RECORD = editing.Record(KEY, PATH, LABELS, _name, _fields, _display_values)
 
 
 def edit(enquiry: Row) -> None:
-    given = {"reservation": enquiry["reservation_given"], "shop": enquiry["shop_given"]}
-    RECORD.edit(dict(enquiry) | given)
+    references = {"reservation": enquiry["reservation_given"], "shop": enquiry["shop_given"]}
+    RECORD.edit(dict(enquiry) | references)
 
 
 def answer(enquiry: Row, back: Back) -> None:
@@ -207,15 +210,18 @@ def answer(enquiry: Row, back: Back) -> None:
             text = form.field(
                 "text", st.text_area, "本文", required=True, max_chars=6000, height=280, value=enquiry["answer_body"]
             )
-            waits = _afterwards(form)
+            waits = _waits_field(form)
         if form.submitted:
             body = {"version": enquiry["version"], "subject": subject, "text": text, "waits": waits}
-            form.send(lambda once: _post(enquiry, "answers", body, back, once), done="メールで回答しました。")
+            form.send(
+                lambda idempotency_key: _post(enquiry, "answers", body, back, idempotency_key),
+                done="メールで回答しました。",
+            )
 
     ask()
 
 
-def _afterwards(form: forms.Form) -> bool:
+def _waits_field(form: forms.Form) -> bool:
     waits: bool = form.field(
         "waits", st.radio, "このあと", options=[*_AFTER], horizontal=True, format_func=lambda code: _AFTER[code]
     )
@@ -233,10 +239,13 @@ def call(enquiry: Row, back: Back) -> None:
                 format_func=lambda code: "話せた" if code else "つながらなかった",
             )  # fmt: skip
             text = form.field("text", st.text_area, "内容", required=True, max_chars=2000, height=112)
-            waits = _afterwards(form)
+            waits = _waits_field(form)
         if form.submitted:
             body = {"version": enquiry["version"], "text": text, "reached": reached, "waits": waits and reached}
-            form.send(lambda once: _post(enquiry, "calls", body, back, once), done="電話を記録しました。")
+            form.send(
+                lambda idempotency_key: _post(enquiry, "calls", body, back, idempotency_key),
+                done="電話を記録しました。",
+            )
 
     ask()
 
@@ -248,15 +257,18 @@ def to_operations(enquiry: Row, back: Back) -> None:
             f"予約 {plain(enquiry['reservation_code'])} の手動対応として、運営担当者に引き継ぎます。"
             "新しく作ると、Slackに通知します。"
         )
-        open_ones = {one["id"]: f"すでにある「{one['title']}」に加える" for one in enquiry["operations"]}
-        options: dict[int | None, str] = {None: "新しい手動対応を作る（優先度 低）", **open_ones}
+        open_tasks = {task["id"]: f"すでにある「{task['title']}」に加える" for task in enquiry["operations"]}
+        options: dict[int | None, str] = {None: "新しい手動対応を作る（優先度 低）", **open_tasks}
         with forms.form(f"{KEY}.operation.{enquiry['id']}.{enquiry['version']}", submit="手動対応にする") as form:
             chosen = form.field(
                 "operation_id", st.radio, "手動対応", options=[*options], format_func=lambda code: options[code]
             )
         if form.submitted:
             body = {"version": enquiry["version"], "operation_id": chosen}
-            form.send(lambda once: _post(enquiry, "operation", body, back, once), done="手動対応にしました。")
+            form.send(
+                lambda idempotency_key: _post(enquiry, "operation", body, back, idempotency_key),
+                done="手動対応にしました。",
+            )
 
     ask()
 
@@ -266,24 +278,32 @@ def resolve(enquiry: Row, back: Back) -> None:
     def ask() -> None:
         if enquiry["first_response_at"] is None:
             st.warning("まだ一度も回答していません。回答が不要な場合（重複など）だけ、このまま解決にしてください。")
-        listed = ways(enquiry)
+        method_names = methods(enquiry)
         with forms.form(f"{KEY}.resolution.{enquiry['id']}.{enquiry['version']}", submit="解決にする") as form:
-            way = form.field(
-                "way", st.radio, "対応方法", required=True, options=[*listed],
-                index=[*listed].index("manual") if enquiry["operation"] else None,
-                format_func=lambda code: listed[code],
+            method = form.field(
+                "way", st.radio, "対応方法", required=True, options=[*method_names],
+                index=[*method_names].index("manual") if enquiry["operation"] else None,
+                format_func=lambda code: method_names[code],
             )  # fmt: skip
             outcome = form.field(
                 "outcome", st.text_area, "対応内容", required=True, max_chars=2000, height=112,
                 value=enquiry["outcome"],
             )  # fmt: skip
-            wanted = form.field(
+            for_faq = form.field(
                 "faq", st.checkbox, "FAQに追加すべき内容として、週次レビューに出す", value=enquiry["faq"] == "wanted"
             )
         if form.submitted:
-            kept = enquiry["faq"] if enquiry["faq"] != "wanted" else "none"
-            body = {"version": enquiry["version"], "way": way, "outcome": outcome, "faq": "wanted" if wanted else kept}
-            form.send(lambda once: _post(enquiry, "resolution", body, back, once), done="解決にしました。")
+            other_faq = enquiry["faq"] if enquiry["faq"] != "wanted" else "none"
+            body = {
+                "version": enquiry["version"],
+                "way": method,
+                "outcome": outcome,
+                "faq": "wanted" if for_faq else other_faq,
+            }
+            form.send(
+                lambda idempotency_key: _post(enquiry, "resolution", body, back, idempotency_key),
+                done="解決にしました。",
+            )
 
     ask()
 
@@ -296,11 +316,14 @@ def reopen(enquiry: Row, back: Back) -> None:
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=500)
         if form.submitted:
             body = {"version": enquiry["version"], "reason": reason}
-            form.send(lambda once: _post(enquiry, "reopening", body, back, once), done="対応を再開しました。")
+            form.send(
+                lambda idempotency_key: _post(enquiry, "reopening", body, back, idempotency_key),
+                done="対応を再開しました。",
+            )
 
     ask()
 
 
-def _post(enquiry: Row, what: str, body: Mapping[str, Any], back: Back, once: str) -> None:
-    session.api().post(f"{PATH}/{enquiry['id']}/{what}", dict(body), once=once)
+def _post(enquiry: Row, action: str, body: Mapping[str, Any], back: Back, idempotency_key: str) -> None:
+    session.api().post(f"{PATH}/{enquiry['id']}/{action}", dict(body), once=idempotency_key)
     back()

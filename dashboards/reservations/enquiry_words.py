@@ -1,12 +1,12 @@
-"""The words of 問い合わせ, with their colours and icons."""
+"""The labels of 問い合わせ, with their colours and icons."""
 
 from __future__ import annotations
 
-from dashboards.reservations.incident_words import counted
+from dashboards.reservations.incident_words import countdown
 from dashboards.ui import times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
-from dashboards.ui.timeline import Happening
+from dashboards.ui.timeline import TimelineEvent
 
 PARTY = {"customer": Status("依頼者", "blue", "person"), "shop": Status("提携店", "orange", "storefront")}
 CHANNEL = {"mail": "Email", "phone": "電話"}
@@ -32,13 +32,13 @@ FAQ = {
     "added": Status("追加済み", "green", "check_circle"),
     "declined": Status("見送り", "gray", "block"),
 }
-# The document's own words: for customers (7.1.2), and for shops (7.2.2).
-WAY = {
+# The specification's terms: for customers (7.1.2), and for shops (7.2.2).
+METHOD = {
     "faq": "FAQ記載内容（その場で回答）",
     "system": "システム確認（確認して回答）",
     "manual": "マニュアルオペレーション",
 }
-SHOP_WAY = {
+SHOP_METHOD = {
     "faq": "FAQ記載内容（その場で回答）",
     "system": "予約内容確認（システムで確認して回答）",
     "manual": "予約変更依頼（依頼者に連絡して確認）",
@@ -48,8 +48,8 @@ SENDING = {
     "sent": Status("送信済み", "green", "send"),
     "failed": Status("送信失敗", "red", "error"),
 }
-# What was written and said: shown as it is, and in the history by its name alone.
-TALKS = {"mailed": "メールで回答", "called": "電話で話した内容", "replied": "相手からの返信"}
+# The conversation: its text is shown as it is, and the history names only the event.
+CONVERSATION = {"mailed": "メールで回答", "called": "電話で話した内容", "replied": "相手からの返信"}
 _EVENTS = {
     "received": ("問い合わせを受け付けました", "create"),
     "acknowledged": ("受付の確認メールを送りました", "mail"),
@@ -69,8 +69,8 @@ _EVENTS = {
 }
 
 
-def ways(enquiry: Row) -> dict[str, str]:
-    return SHOP_WAY if enquiry["party"] == "shop" else WAY
+def methods(enquiry: Row) -> dict[str, str]:
+    return SHOP_METHOD if enquiry["party"] == "shop" else METHOD
 
 
 def channel(enquiry: Row) -> str:
@@ -85,39 +85,39 @@ def next_target(enquiry: Row) -> str:
     """初回応答 あと1時間12分（営業時間）"""
     if enquiry["due_at"] is None:
         return "–"
-    return counted("low", enquiry["due_title"], enquiry["response"], enquiry["left_seconds"], enquiry["due_at"])
+    return countdown("low", enquiry["due_title"], enquiry["response"], enquiry["left_seconds"], enquiry["due_at"])
 
 
-def minutes(taken: int | None) -> str:
-    """Working minutes: 1日 would be read as 24 hours."""
-    if taken is None:
+def minutes(count: int | None) -> str:
+    """Working minutes: 1日 could be read as 24 hours."""
+    if count is None:
         return "–"
-    hours, rest = divmod(taken, 60)
-    return f"{hours}時間{f'{rest}分' if rest else ''}" if hours else f"{rest}分"
+    hours, remaining = divmod(count, 60)
+    return f"{hours}時間{f'{remaining}分' if remaining else ''}" if hours else f"{remaining}分"
 
 
-def standing(target: Row) -> str:
-    """A target that is met, missed or still to come, in a line."""
-    due = times.full(times.parse(target["due_at"]))
+def target_text(target: Row) -> str:
+    """One line about a target that is met, missed or still open."""
+    due_at = times.full(times.parse(target["due_at"]))
     if target["done_at"] is None:
-        return f"目標 {due}"
-    done = times.full(times.parse(target["done_at"]))
-    return f"{done}・{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due}）"
+        return f"目標 {due_at}"
+    done_at = times.full(times.parse(target["done_at"]))
+    return f"{done_at}・{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due_at}）"
 
 
-def happened(event: Row) -> Happening:
-    said, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
+def timeline_event(event: Row) -> TimelineEvent:
+    title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     text = event["text"] or ""
     if event["kind"] == "handed_over":
-        said, text = f"{text}に{said}", ""
+        title, text = f"{text}に{title}", ""
     elif event["kind"] == "claimed":
         text = ""
     elif event["kind"] in ("warned", "breached"):
-        said, text = f"{text}の{said}", ""
-    elif event["kind"] in TALKS:
+        title, text = f"{text}の{title}", ""
+    elif event["kind"] in CONVERSATION:
         text = ""
     if event["sending"]:
-        said = f"{said}（{SENDING[event['sending']].word}）"
-    who = "" if event["by"] == "システム" else event["by"]
+        title = f"{title}（{SENDING[event['sending']].word}）"
+    actor = "" if event["by"] == "システム" else event["by"]
     failed = event["sending"] == "failed"
-    return Happening(times.parse(event["at"]), said, "alert" if failed else kind, who, more=text)
+    return TimelineEvent(times.parse(event["at"]), title, "alert" if failed else kind, actor, more=text)

@@ -1,4 +1,4 @@
-"""Rates and money as they stand on the dashboards. A rate is what the service calls a share: part, whole, share."""
+"""Rates and money on the dashboards. A rate is the service's object with part, whole and share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def percent(rate: Row) -> str:
     return in_percent(rate["share"])
 
 
-def in_percent(of_one: float | None) -> str:
-    """92%, 91.7%; – of nothing. Never 100 for what was not whole."""
-    found = _rounded(of_one)
-    return NONE if found is None else f"{found:g}%"
+def in_percent(share: float | None) -> str:
+    """92%, 91.7%; – without a value. Never 100% for less than the whole."""
+    rounded = _rounded(share)
+    return NONE if rounded is None else f"{rounded:g}%"
 
 
 def value(rate: Row) -> float | None:
@@ -22,21 +22,21 @@ def value(rate: Row) -> float | None:
     return _rounded(rate["share"])
 
 
-def _rounded(of_one: float | None) -> float | None:
-    if of_one is None:
+def _rounded(share: float | None) -> float | None:
+    if share is None:
         return None
-    return min(round(of_one * 100, 1), 99.9) if of_one < 1 else 100.0
+    return min(round(share * 100, 1), 99.9) if share < 1 else 100.0
 
 
-def counted(rate: Row) -> str:
+def ratio_text(rate: Row) -> str:
     """11 / 12件"""
     return f"{rate['part']:,} / {rate['whole']:,}件"
 
 
-def points(now: Row, before: Row) -> float | None:
-    """By how many points of a percent it moved; None where there is nothing to compare."""
-    this, earlier = value(now), value(before)
-    return None if this is None or earlier is None else round(this - earlier, 1)
+def points(current: Row, previous: Row) -> float | None:
+    """The change in percentage points; None when there is nothing to compare."""
+    current_value, previous_value = value(current), value(previous)
+    return None if current_value is None or previous_value is None else round(current_value - previous_value, 1)
 
 
 def yen(amount: int) -> str:

@@ -1,4 +1,4 @@
-"""A guide's text as Streamlit shows it: the same blocks as on paper and on the public pages."""
+"""Shows a guide's text in Streamlit: the same blocks as on paper and on the public pages."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def _block(block: Row) -> None:
             for line in block["lines"]:
                 icon = ":material/smart_toy:" if line["is_machine"] else ":material/person:"
                 with st.chat_message("assistant" if line["is_machine"] else "user", avatar=icon):
-                    st.markdown(f"**{plain(line['who'])}**　{words(line['words'])}")
+                    st.markdown(f"**{plain(line['who'])}**　{inline_markdown(line['words'])}")
         case "question":
-            with st.expander(words(block["words"])):
-                for one in block["blocks"]:
-                    _block(one)
+            with st.expander(inline_markdown(block["words"])):
+                for inner in block["blocks"]:
+                    _block(inner)
         case "box":
             BOXES[block["tone"]](markdown([block]), icon=ICONS[block["tone"]])
         case "verbatim":
@@ -47,16 +47,16 @@ def _block(block: Row) -> None:
 
 
 def markdown(blocks: Iterable[Row], indent: str = "") -> str:
-    """Of what can stand inside another block."""
+    """The Markdown of blocks that can be inside another block."""
     return "\n\n".join(filter(None, (_markdown(block, indent) for block in blocks)))
 
 
 def _markdown(block: Row, indent: str) -> str:
     match block["kind"]:
         case "paragraph":
-            return indent + words(block["words"])
+            return indent + inline_markdown(block["words"])
         case "heading":
-            return f"{indent}**{words(block['words'], bold=True)}**"
+            return f"{indent}**{inline_markdown(block['words'], bold=True)}**"
         case "items":
             lines = []
             for number, entry in enumerate(block["entries"], 1):
@@ -79,11 +79,11 @@ def _rows(grid: Row, indent: str) -> Iterable[str]:
 
 
 def _row(cells: Iterable[Sequence[Row]], indent: str) -> str:
-    return indent + "| " + " | ".join(words(cell) for cell in cells) + " |"
+    return indent + "| " + " | ".join(inline_markdown(cell) for cell in cells) + " |"
 
 
-def words(runs: Iterable[Row], *, bold: bool = False) -> str:
-    """`bold`: they stand in bold already."""
+def inline_markdown(runs: Iterable[Row], *, bold: bool = False) -> str:
+    """`bold`: the text is inside of bold text already."""
     return "".join(_run(run, bold) for run in runs)
 
 
@@ -99,7 +99,7 @@ def _run(run: Row, bold: bool) -> str:
 
 
 def _spaced(line: str) -> str:
-    """`plain` takes away the blanks at both ends, which stand between two styles here."""
+    """`plain` removes the spaces at both ends, which separate two styles here."""
     return (
         " " * (len(line) - len(line.lstrip()))
         + plain(line)

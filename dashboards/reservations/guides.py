@@ -1,4 +1,4 @@
-"""手引き: how is the work done, and what are customers and shops told? Read in place, or as PDF."""
+"""手引き: the guides for operators, customers and shops, to read on the page or as PDF."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
 PATH, KEY = "/api/reservations/guides", "reservations.guides"
-# Who reads them most comes first.
-LEADS = {
+# The most frequent readers come first.
+AUDIENCE_NOTES = {
     "operator": "はじめての方は、運用マニュアルからお読みください。",
     "customer": "公開している手引きです。お問い合わせのときに、そのままご案内できます。",
     "shop": "提携店を登録すると、自動でメールします。公開ページでも読めます。",
@@ -30,26 +30,26 @@ def listing() -> None:
     st.markdown(
         f"手引きは{len(items):,}冊です。書かれている時間・文面・料金は、今の設定から作られるため、いつも最新です。"
     )
-    for audience, lead in LEADS.items():
-        mine = [one for one in items if one["audience"] == audience]
-        if mine:
-            st.subheader(mine[0]["audience_title"], anchor=False)
-            st.markdown(small(lead))
+    for audience, note in AUDIENCE_NOTES.items():
+        guides = [guide for guide in items if guide["audience"] == audience]
+        if guides:
+            st.subheader(guides[0]["audience_title"], anchor=False)
+            st.markdown(small(note))
             with st.container(border=True, gap="small", key=f"{KEY}.{audience}"):
-                for one in mine:
-                    _entry(one)
+                for guide in guides:
+                    _entry(guide)
 
 
-def _entry(one: Row) -> None:
+def _entry(guide: Row) -> None:
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.markdown(f"**{plain(one['title'])}**　{small(plain(one['reading']))}  \n{plain(one['summary'])}")
+    left.markdown(f"**{plain(guide['title'])}**　{small(plain(guide['reading']))}  \n{plain(guide['summary'])}")
     with right, st.container(horizontal=True, horizontal_alignment="right"):
-        st.button("読む", key=f"{KEY}.read.{one['name']}", icon=":material/menu_book:", on_click=_open, args=(one,))
-        link("PDF", f"{DOWNLOAD}{PATH}/{one['name']}.pdf", download=True)
+        st.button("読む", key=f"{KEY}.read.{guide['name']}", icon=":material/menu_book:", on_click=_open, args=(guide,))
+        link("PDF", f"{DOWNLOAD}{PATH}/{guide['name']}.pdf", download=True)
 
 
-def _open(one: Row) -> None:
-    st.query_params["name"] = one["name"]
+def _open(guide: Row) -> None:
+    st.query_params["name"] = guide["name"]
 
 
 def _back() -> None:
@@ -58,27 +58,27 @@ def _back() -> None:
 
 def reading(name: str) -> None:
     try:
-        found = session.api().get(f"{PATH}/{name}")
+        guide = session.api().get(f"{PATH}/{name}")
     except ApiProblem as problem:
         heading.page("手引き")
         feedback.failed(problem, key=f"{KEY}.guide")
         st.button("一覧に戻る", key=f"{KEY}.back", on_click=_back)
         return
-    heading.row(found["title"], of_page=True, right=lambda: _around(found))
-    st.markdown(small(plain(f"{found['audience_title']}　{found['reading']}")))
-    if found["url"]:
+    heading.row(guide["title"], of_page=True, right=lambda: _head_links(guide))
+    st.markdown(small(plain(f"{guide['audience_title']}　{guide['reading']}")))
+    if guide["url"]:
         st.markdown(small("公開ページ（お客様や提携店にご案内できます）"))
-        st.code(found["url"], language=None)
-    guide_text.show(found["sections"])
+        st.code(guide["url"], language=None)
+    guide_text.show(guide["sections"])
 
 
-def _around(found: Row) -> None:
+def _head_links(guide: Row) -> None:
     st.button("一覧に戻る", key=f"{KEY}.back", icon=":material/arrow_back:", on_click=_back)
-    link("PDFで保存", f"{DOWNLOAD}{PATH}/{found['name']}.pdf", primary=True, download=True)
+    link("PDFで保存", f"{DOWNLOAD}{PATH}/{guide['name']}.pdf", primary=True, download=True)
 
 
-asked = st.query_params.get("name", "")
-if asked:
-    reading(asked)
+guide_name = st.query_params.get("name", "")
+if guide_name:
+    reading(guide_name)
 else:
     listing()

@@ -1,4 +1,4 @@
-"""One incident beside the list: its steps with their clocks, its record, and the buttons for what comes next."""
+"""The drawer of an incident: its steps with their targets, its record, and the buttons for the next step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import incident_forms
 from dashboards.reservations.incident_forms import KEY, LABELS, PATH, RECORD, REPORT
-from dashboards.reservations.incident_words import LEVEL, STATUS, counted, happened
+from dashboards.reservations.incident_words import LEVEL, STATUS, countdown, timeline_event
 from dashboards.reservations.operation_words import RESPONSE
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, forms, times
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
@@ -27,23 +27,23 @@ def drawer(row: Row) -> None:
         except ApiProblem as problem:
             feedback.failed(problem, key=f"{KEY}.drawer")
             return
-        back = _Back(row)
+        back = _ReopenDrawer(row)
         _state(incident)
-        if may("reservations:incident:update"):
+        if has_permission("reservations:incident:update"):
             _buttons(incident, back)
         _steps(incident, back)
         _record(incident)
         _report(incident)
-        if may("reservations:incident:update"):
+        if has_permission("reservations:incident:update"):
             _note(incident, back)
         st.markdown(small("経過"))
-        timeline(map(happened, incident["events"]), key=f"{KEY}.history")
+        timeline(map(timeline_event, incident["events"]), key=f"{KEY}.history")
 
     show()
 
 
-class _Back:
-    """To the drawer, which then shows what has become of it. Equal for equal rows: dialogs are told apart by it."""
+class _ReopenDrawer:
+    """Opens the drawer again, which then shows the current state."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -55,18 +55,18 @@ class _Back:
 def _state(incident: Row) -> None:
     badges = f"{LEVEL[incident['level']].badge()} {STATUS[incident['status']].badge()}"
     since = f"発生 {times.full(times.parse(incident['detected_at']))}"
-    over = f"　復旧 {times.full(times.parse(incident['recovered_at']))}" if incident["recovered_at"] else ""
-    st.markdown(f"{badges}　{small(plain(since + over))}")
+    recovered = f"　復旧 {times.full(times.parse(incident['recovered_at']))}" if incident["recovered_at"] else ""
+    st.markdown(f"{badges}　{small(plain(since + recovered))}")
 
 
-def _buttons(incident: Row, back: _Back) -> None:
+def _buttons(incident: Row, back: _ReopenDrawer) -> None:
     with st.container(horizontal=True):
         if not incident["resolved_at"]:
             dialogs.button(
                 "解決済みにする", incident_forms.resolve, incident, back, key=f"{KEY}.resolve", icon="check_circle"
             )
         dialogs.button(
-            "状況説明SMSを送る", incident_forms.tell_customers, incident, back, key=f"{KEY}.customers", icon="sms"
+            "状況説明SMSを送る", incident_forms.notify_customers, incident, back, key=f"{KEY}.customers", icon="sms"
         )
         dialogs.button("記録を編集する", RECORD.edit, incident, key=f"{KEY}.edit", icon="edit")
         dialogs.button(
@@ -74,65 +74,68 @@ def _buttons(incident: Row, back: _Back) -> None:
         )
 
 
-def _steps(incident: Row, back: _Back) -> None:
-    """The flow of its level (5.2)."""
+def _steps(incident: Row, back: _ReopenDrawer) -> None:
+    """The steps of its level (5.2)."""
     st.markdown(small("対応手順"))
     with st.container(border=True, gap="small", key=f"{KEY}.steps"):
-        for mark in incident["marks"]:
-            _step(incident, mark, back)
+        for step in incident["marks"]:
+            _step(incident, step, back)
 
 
-def _step(incident: Row, mark: Row, back: _Back) -> None:
-    due = times.full(times.parse(mark["due_at"]))
-    if mark["done_at"]:
-        done = f"{times.full(times.parse(mark['done_at']))}　{mark['done_by']}"
-        lines = [f"{RESPONSE[mark['response']].badge()} **{plain(mark['title'])}**", small(plain(done))]
-        if mark["note"]:
-            lines.append(plain(mark["note"]))
+def _step(incident: Row, step: Row, back: _ReopenDrawer) -> None:
+    due_at = times.full(times.parse(step["due_at"]))
+    if step["done_at"]:
+        done = f"{times.full(times.parse(step['done_at']))}　{step['done_by']}"
+        lines = [f"{RESPONSE[step['response']].badge()} **{plain(step['title'])}**", small(plain(done))]
+        if step["note"]:
+            lines.append(plain(step["note"]))
         st.markdown("  \n".join(lines))
         return
-    left = counted(incident["level"], mark["title"], mark["response"], mark["left_seconds"], mark["due_at"])
-    by_itself = "　時間になると自動で報告します" if mark["tells"] else ""
-    lines = [f"{RESPONSE[mark['response']].badge()} **{plain(left)}**", small(plain(f"目標 {due}{by_itself}"))]
-    st.markdown("  \n".join([*lines, *(f"・{plain(hint)}" for hint in mark["hints"])]))
-    if may("reservations:incident:update"):
-        word = "今すぐ報告する" if mark["tells"] else f"{mark['title']}を完了にする"
+    countdown_text = countdown(incident["level"], step["title"], step["response"], step["left_seconds"], step["due_at"])
+    automatic_note = "　時間になると自動で報告します" if step["tells"] else ""
+    lines = [
+        f"{RESPONSE[step['response']].badge()} **{plain(countdown_text)}**",
+        small(plain(f"目標 {due_at}{automatic_note}")),
+    ]
+    st.markdown("  \n".join([*lines, *(f"・{plain(hint)}" for hint in step["hints"])]))
+    if has_permission("reservations:incident:update"):
+        label = "今すぐ報告する" if step["tells"] else f"{step['title']}を完了にする"
         dialogs.button(
-            word, incident_forms.finish, incident, mark, back, key=f"{KEY}.finish.{mark['mark']}", icon="check"
+            label, incident_forms.finish, incident, step, back, key=f"{KEY}.finish.{step['mark']}", icon="check"
         )
 
 
 def _record(incident: Row) -> None:
     """インシデント記録 (5.3.1)."""
     st.markdown(small("インシデント記録"))
-    words = dict(incident) | {
+    values = dict(incident) | {
         name: times.full(times.parse(incident[name])) if incident[name] else ""
         for name in ("detected_at", "recovered_at")
     }
-    told = f"{incident['told_customers']:,}人" if incident["told_customers"] else ""
+    notified = f"{incident['told_customers']:,}人" if incident["told_customers"] else ""
     details.facts(
-        {LABELS["detected_at"]: words["detected_at"], "レベル": LEVEL[incident["level"]].word}
-        | {LABELS[name]: words[name] for name in ("impact", "cause", "response", "recovered_at", "prevention")}
-        | {"登録した人": incident["opened_by"], "状況説明SMS": told}
+        {LABELS["detected_at"]: values["detected_at"], "レベル": LEVEL[incident["level"]].word}
+        | {LABELS[name]: values[name] for name in ("impact", "cause", "response", "recovered_at", "prevention")}
+        | {"登録した人": incident["opened_by"], "状況説明SMS": notified}
     )
 
 
 def _report(incident: Row) -> None:
-    due = f"（期限 {times.full(times.parse(incident['report_due_at']))}）" if incident["report_due_at"] else ""
-    st.markdown(small(plain(f"報告書{due}")))
+    due_note = f"（期限 {times.full(times.parse(incident['report_due_at']))}）" if incident["report_due_at"] else ""
+    st.markdown(small(plain(f"報告書{due_note}")))
     if incident["report"]:
         with st.expander("報告書を読む"):
             st.text(incident["report"])
-    if may("reservations:incident:update"):
-        word = "報告書を編集する" if incident["report"] else "ひな形から報告書を書く"
-        dialogs.button(word, REPORT.edit, incident, key=f"{KEY}.report", icon="description")
+    if has_permission("reservations:incident:update"):
+        label = "報告書を編集する" if incident["report"] else "ひな形から報告書を書く"
+        dialogs.button(label, REPORT.edit, incident, key=f"{KEY}.report", icon="description")
     elif not incident["report"]:
         st.markdown("まだ書かれていません。")
 
 
-def _note(incident: Row, back: _Back) -> None:
-    def post(once: str) -> None:
-        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=once)
+def _note(incident: Row, back: _ReopenDrawer) -> None:
+    def post(idempotency_key: str) -> None:
+        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=idempotency_key)
         back()
 
     with st.expander("メモを残す"), forms.form(f"{KEY}.note.{incident['id']}", submit="残す") as form:

@@ -1,14 +1,14 @@
-"""The words of インシデント, with their colours and icons."""
+"""The labels of インシデント, with their colours and icons."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from dashboards.reservations.operation_words import worked
+from dashboards.reservations.operation_words import working_time
 from dashboards.ui import times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
-from dashboards.ui.timeline import Happening
+from dashboards.ui.timeline import TimelineEvent
 
 LEVEL = {
     "critical": Status("Critical", "red", "e911_emergency"),
@@ -16,7 +16,7 @@ LEVEL = {
     "medium": Status("Medium", "blue", "keyboard_arrow_up"),
     "low": Status("Low", "gray", "keyboard_arrow_down"),
 }
-# The document's definitions (5.1), for whoever has to choose.
+# The definitions of the specification (5.1), shown in the selection of a level.
 DEFINITIONS = {
     "critical": "Critical: システム全体停止、決済システム障害",
     "high": "High: 一部機能停止、外部API障害",
@@ -41,19 +41,19 @@ _EVENTS = {
 }
 
 
-def counted(level: str, title: str, response: str, left_seconds: int, due_at: str) -> str:
-    """初動対応 あと3分; by the clock where every hour counts, by business hours elsewhere."""
+def countdown(level: str, title: str, response: str, left_seconds: int, due_at: str) -> str:
+    """初動対応 あと3分; in hours of the clock for Critical, in business hours for the other levels."""
     if response == "overdue":
         return f"{title} {times.duration(times.now() - times.parse(due_at))}超過"
     if level == "critical":
         return f"{title} あと{times.duration(timedelta(seconds=left_seconds))}"
-    return f"{title} あと{worked(timedelta(seconds=left_seconds))}（営業時間）"
+    return f"{title} あと{working_time(timedelta(seconds=left_seconds))}（営業時間）"
 
 
-def left(incident: Row) -> str:
+def time_left(incident: Row) -> str:
     if incident["next_title"] is None:
         return "–"
-    return counted(
+    return countdown(
         incident["level"],
         incident["next_title"],
         incident["next_response"],
@@ -62,7 +62,7 @@ def left(incident: Row) -> str:
     )
 
 
-def happened(event: Row) -> Happening:
-    said, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
-    who = "" if event["by"] == "システム" else event["by"]
-    return Happening(times.parse(event["at"]), said, kind, who, more=event["text"] or "")
+def timeline_event(event: Row) -> TimelineEvent:
+    title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
+    actor = "" if event["by"] == "システム" else event["by"]
+    return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=event["text"] or "")

@@ -1,4 +1,4 @@
-"""インシデント: what is broken now, which step is due next, and what is still to be written about what is over?"""
+"""インシデント: the open incidents, the next steps, and the reports that are still to be written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dashboards.client import ApiProblem
 from dashboards.reservations import incident_forms
 from dashboards.reservations.incident_drawer import drawer
 from dashboards.reservations.incident_forms import PATH, PROPOSAL, PROPOSALS
-from dashboards.reservations.incident_words import LEVEL, STATUS, left
+from dashboards.reservations.incident_words import LEVEL, STATUS, time_left
 from dashboards.reservations.operation_words import RESPONSE
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
@@ -21,8 +21,8 @@ from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
 KEY = "reservations.incidents"
-STATES = {code: one.word for code, one in STATUS.items()} | {"all": "すべて"}
-OFFERED = Status("提案", "blue", "lightbulb")
+STATES = {code: status.word for code, status in STATUS.items()} | {"all": "すべて"}
+PROPOSED = Status("提案", "blue", "lightbulb")
 SORTS = {
     "-detected_at": "発生が新しい順",
     "detected_at": "発生が古い順",
@@ -34,14 +34,14 @@ COLUMNS = (
     columns.badge("レベル", "level", LEVEL, width=92),
     columns.text("件名", "title", width=220),
     columns.badge("状況", "status", STATUS, width=108),
-    columns.text("次の対応", left, width=190, sort="next_due_at"),
+    columns.text("次の対応", time_left, width=190, sort="next_due_at"),
     columns.badge("目標", lambda row: row["next_response"] or "met", RESPONSE, width=110),
     columns.ago("発生日時", "detected_at", sort="detected_at"),
 )
 
 
 def register() -> None:
-    if may("reservations:incident:update"):
+    if has_permission("reservations:incident:update"):
         dialogs.button("インシデントを登録する", incident_forms.new, key=f"{KEY}.new", icon="add_alert", type="primary")
 
 
@@ -67,42 +67,43 @@ def state_sentence(counts: dict[str, Any]) -> None:
     late = f"目標時間を過ぎた対応が{counts['overdue']:,}件あります。" if counts["overdue"] else ""
     if counts["open"]:
         critical = f"（うちCritical {counts['critical']:,}件）" if counts["critical"] else ""
-        told = f"対応中のインシデントが{counts['open']:,}件あります{critical}。{late}"
-        (st.error if late or critical else st.warning)(told, icon=":material/emergency_home:")
+        text = f"対応中のインシデントが{counts['open']:,}件あります{critical}。{late}"
+        (st.error if late or critical else st.warning)(text, icon=":material/emergency_home:")
     elif counts["follow_up"]:
-        told = f"対応中のインシデントはありません。事後対応が残っているものが{counts['follow_up']:,}件あります。{late}"
-        (st.warning if late else st.info)(told, icon=":material/pending_actions:")
+        text = f"対応中のインシデントはありません。事後対応が残っているものが{counts['follow_up']:,}件あります。{late}"
+        (st.warning if late else st.info)(text, icon=":material/pending_actions:")
     else:
         st.success("現在、対応が必要なインシデントはありません。", icon=":material/check_circle:")
 
 
 @refreshing
-def proposed() -> None:
-    """What the figures speak for, until somebody decides. While the service is away the headline says so."""
-    dialogs.leave()
+def show_proposals() -> None:
+    """Incidents that the figures suggest, until an operator decides. While the service is away, the headline shows
+    it."""
+    dialogs.rerun_if_changed()
     try:
-        told = live.ask(PROPOSALS)
+        proposals = live.fetch(PROPOSALS)
     except ApiProblem:
         return
-    if not told["items"]:
+    if not proposals["items"]:
         return
-    decide = "登録するか、見送るかを決めてください。" if may("reservations:incident:update") else ""
-    st.info(f"登録の提案が{len(told['items']):,}件あります。{decide}", icon=":material/lightbulb:")
-    for proposal in told["items"]:
+    decide_note = "登録するか、見送るかを決めてください。" if has_permission("reservations:incident:update") else ""
+    st.info(f"登録の提案が{len(proposals['items']):,}件あります。{decide_note}", icon=":material/lightbulb:")
+    for proposal in proposals["items"]:
         with st.container(border=True, key=f"{PROPOSAL}.{proposal['id']}"):
             _proposal(proposal)
 
 
 def _proposal(proposal: dict[str, Any]) -> None:
-    calm = f"　{times.full(times.parse(proposal['calm_at']))}以降は収まっています" if proposal["calm_at"] else ""
-    found = f"検知 {times.full(times.parse(proposal['found_at']))}{calm}"
+    calm_note = f"　{times.full(times.parse(proposal['calm_at']))}以降は収まっています" if proposal["calm_at"] else ""
+    found_note = f"検知 {times.full(times.parse(proposal['found_at']))}{calm_note}"
     lines = [
-        f"{OFFERED.badge()} **{plain(proposal['title'])}**",
+        f"{PROPOSED.badge()} **{plain(proposal['title'])}**",
         plain(proposal["impact"]),
-        small(plain(found)),
+        small(plain(found_note)),
     ]
     st.markdown("  \n".join(lines))
-    if may("reservations:incident:update"):
+    if has_permission("reservations:incident:update"):
         with st.container(horizontal=True):
             key = f"{PROPOSAL}.{proposal['id']}"
             dialogs.button("インシデントを登録する", incident_forms.new, proposal, key=f"{key}.open", icon="add_alert")
@@ -110,7 +111,7 @@ def _proposal(proposal: dict[str, Any]) -> None:
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -129,8 +130,8 @@ def listed(chosen: filters.Filters) -> None:
 
 def page() -> None:
     headline()
-    proposed()
-    listed(
+    show_proposals()
+    show_list(
         filters.bar(
             filters.Text("q", "キーワード", "番号・件名・記録の内容"),
             filters.Choice("level", "レベル", LEVEL),

@@ -1,4 +1,4 @@
-"""経営ダッシュボード (4.2.2): how do reservations and sales develop, and what do services and shops contribute?"""
+"""経営ダッシュボード (4.2.2): the development of reservations and sales, and the share of each service and shop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.reservations import management_parts, management_reports
-from dashboards.reservations.figure_words import NONE, counted, month, percent, points, short_month, yen
+from dashboards.reservations.figure_words import NONE, month, percent, points, ratio_text, short_month, yen
 from dashboards.reservations.management_parts import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, flash, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -30,11 +30,11 @@ DEFINITION = (
 def _rate(name: str) -> columns.Column:
     titles = {"success": "予約成功率", "payment": "決済成功率", "cancellation": "キャンセル率"}
 
-    def shown(row: Row) -> str:
-        found = row[f"{name}_percent"]
-        return NONE if found is None else f"{found:g}%"
+    def cell(row: Row) -> str:
+        rate = row[f"{name}_percent"]
+        return NONE if rate is None else f"{rate:g}%"
 
-    return columns.text(titles[name], shown, width=96, alignment="right")
+    return columns.text(titles[name], cell, width=96, alignment="right")
 
 
 COLUMNS = (
@@ -51,14 +51,14 @@ COLUMNS = (
 
 
 def buttons() -> None:
-    if may("reservations:management:recount"):
-        dialogs.button("集計し直す", ask_to_recount, key=f"{KEY}.recount", icon="calculate")
+    if has_permission("reservations:management:recount"):
+        dialogs.button("集計し直す", confirm_recount, key=f"{KEY}.recount", icon="calculate")
 
 
-def ask_to_recount() -> None:
-    def recount(_: str, _once: str) -> None:
-        done = session.api().post(f"{PATH}/recount", once=None)
-        flash.say(f"{done['months']:,}か月分を集計し直しました。")
+def confirm_recount() -> None:
+    def recount(_: str, _idempotency_key: str) -> None:
+        result = session.api().post(f"{PATH}/recount", once=None)
+        flash.add(f"{result['months']:,}か月分を集計し直しました。")
 
     confirm.confirm(
         f"{KEY}.recount",
@@ -76,8 +76,8 @@ def overview() -> None:
     reading = live.block(f"{KEY}.overview", "経営ダッシュボード", PATH, headline=True, right=buttons)
     if reading is None:
         return
-    found, faded = reading.data, reading.problem is not None
-    if not found["months"]:
+    data, faded = reading.data, reading.problem is not None
+    if not data["months"]:
         feedback.empty(
             "まだ集計された月はありません",
             "毎日2:30に、前日までの予約と売上を集計します。最初の集計が終わると、ここに表示されます。",
@@ -85,10 +85,10 @@ def overview() -> None:
         )
         return
     if not faded:
-        state_sentence(found)
-    key_figures(found, faded=faded)
-    if any(one["requested"] or one["confirmed"] or one["paid"] or one["refunded"] for one in found["months"]):
-        movements(found)
+        state_sentence(data)
+    key_figures(data, faded=faded)
+    if any(row["requested"] or row["confirmed"] or row["paid"] or row["refunded"] for row in data["months"]):
+        trends(data)
     else:
         feedback.empty(
             "集計した月には、予約も売上もありません",
@@ -98,17 +98,17 @@ def overview() -> None:
     st.markdown(small(DEFINITION))
 
 
-def movements(found: Row) -> None:
+def trends(data: Row) -> None:
     left, right = st.columns(2, gap="large")
-    labels = [short_month(one["month"]) for one in found["months"]]
+    labels = [short_month(row["month"]) for row in data["months"]]
     with left:
         st.subheader("月間予約件数推移", anchor=False)
         charts.bar(
-            finding(found, "予約", [f"{one['requested']:,}件" for one in found["months"]], "requested"),
+            chart_title(data, "予約", [f"{row['requested']:,}件" for row in data["months"]], "requested"),
             labels,
             {
-                "予約件数": [one["requested"] for one in found["months"]],
-                "確定": [one["confirmed"] for one in found["months"]],
+                "予約件数": [row["requested"] for row in data["months"]],
+                "確定": [row["confirmed"] for row in data["months"]],
             },
             unit="件",
             key=f"{KEY}.requested",
@@ -116,71 +116,71 @@ def movements(found: Row) -> None:
     with right:
         st.subheader("月間売上推移", anchor=False)
         charts.bar(
-            finding(found, "売上", [yen(one["sales"]) for one in found["months"]], "sales"),
+            chart_title(data, "売上", [yen(row["sales"]) for row in data["months"]], "sales"),
             labels,
-            {"売上": [one["sales"] for one in found["months"]]},
+            {"売上": [row["sales"] for row in data["months"]]},
             unit="¥",
             key=f"{KEY}.sales",
-            notes=[f"支払 {yen(one['paid'])}・返金 {yen(one['refunded'])}" for one in found["months"]],
+            notes=[f"支払 {yen(row['paid'])}・返金 {yen(row['refunded'])}" for row in data["months"]],
         )
 
 
-def state_sentence(found: Row) -> None:
-    """As of when, and how the newest month goes."""
-    counted_at, last = times.parse(found["counted_at"]), found["months"][-1]
-    said = (
+def state_sentence(data: Row) -> None:
+    """The time of the count, and the newest month."""
+    counted_at, newest = times.parse(data["counted_at"]), data["months"][-1]
+    text = (
         f"{counted_at.month}月{counted_at.day}日 {counted_at.hour}:{counted_at.minute:02} 時点: "
-        f"{month(last['month'])}の予約は{last['requested']:,}件、売上は{yen(last['sales'])}です{until(found)}。"
+        f"{month(newest['month'])}の予約は{newest['requested']:,}件、売上は{yen(newest['sales'])}です{until(data)}。"
     )
-    if found["is_late"]:
-        st.warning(f"{said}直近の深夜の集計がまだ終わっていません。", icon=":material/schedule:")
+    if data["is_late"]:
+        st.warning(f"{text}直近の深夜の集計がまだ終わっていません。", icon=":material/schedule:")
     else:
-        st.info(said, icon=":material/monitoring:")
+        st.info(text, icon=":material/monitoring:")
 
 
-def until(found: Row) -> str:
-    """（11/21まで）, of a month that is not over."""
-    if found["is_over"]:
+def until(data: Row) -> str:
+    """（11/21まで）, for a month that is not over."""
+    if data["is_over"]:
         return ""
-    day = last_day(found)
+    day = last_day(data)
     return f"（{day.month}/{day.day}まで）"
 
 
-def last_day(found: Row) -> date:
+def last_day(data: Row) -> date:
     """The last whole day that was counted."""
-    return (times.parse(found["counted_at"]) - timedelta(days=1)).date()
+    return (times.parse(data["counted_at"]) - timedelta(days=1)).date()
 
 
-def finding(found: Row, what: str, shown: Sequence[str], name: str) -> str:
-    """2026年10月の予約は60件（前月比 +25%）; a month that is not over is compared with nothing."""
-    months = found["months"]
-    said = f"{month(months[-1]['month'])}の{what}は{shown[-1]}"
-    if not found["is_over"]:
-        return said + until(found)
+def chart_title(data: Row, subject: str, values: Sequence[str], name: str) -> str:
+    """2026年10月の予約は60件（前月比 +25%）; a month that is not over is not compared."""
+    months = data["months"]
+    text = f"{month(months[-1]['month'])}の{subject}は{values[-1]}"
+    if not data["is_over"]:
+        return text + until(data)
     before = months[-2][name] if len(months) > 1 else 0
     if before <= 0:
-        return said
+        return text
     change = round((months[-1][name] - before) / before, 2)
-    return f"{said}（前月比 {change:+.0%}）" if change else f"{said}（前月と同じ水準）"
+    return f"{text}（前月比 {change:+.0%}）" if change else f"{text}（前月と同じ水準）"
 
 
-def key_figures(found: Row, *, faded: bool) -> None:
-    now = found["months"][-1]
-    before = found["months"][-2] if len(found["months"]) > 1 else None
-    whole = found["is_over"]
+def key_figures(data: Row, *, faded: bool) -> None:
+    current = data["months"][-1]
+    before = data["months"][-2] if len(data["months"]) > 1 else None
+    is_over = data["is_over"]
 
     def amount(label: str, name: str, text: str, earlier: str, unit: str, good: Good = "up") -> Figure:
-        # Three weeks are not compared with a month.
-        change = now[name] - before[name] if before and whole else None
+        # A month that is not over is not compared with a whole month.
+        change = current[name] - before[name] if before and is_over else None
         note = f"前月 {earlier}" if before else "前月の集計はありません"
         return Figure(label, text, note, change=change, change_unit=unit, against="前月比", good=good)
 
     def rate(label: str, name: str, good: Good = "up") -> Figure:
-        change = points(now[name], before[name]) if before else None
-        note = counted(now[name]) if now[name]["whole"] else ""
+        change = points(current[name], before[name]) if before else None
+        note = ratio_text(current[name]) if current[name]["whole"] else ""
         return Figure(
             label,
-            percent(now[name]),
+            percent(current[name]),
             note,
             change=change,
             change_unit="pt",
@@ -188,17 +188,21 @@ def key_figures(found: Row, *, faded: bool) -> None:
             good=good,
         )
 
-    # Six in a row leave no room for millions.
+    # Six figures in a row leave no room for millions.
     figures.row(
         [
             amount(
-                "予約件数", "requested", f"{now['requested']:,}件", f"{before['requested']:,}件" if before else "", "件"
+                "予約件数",
+                "requested",
+                f"{current['requested']:,}件",
+                f"{before['requested']:,}件" if before else "",
+                "件",
             ),
-            amount("売上", "sales", yen(now["sales"]), yen(before["sales"]) if before else "", "¥"),
+            amount("売上", "sales", yen(current["sales"]), yen(before["sales"]) if before else "", "¥"),
             amount(
                 "手動対応",
                 "operations",
-                f"{now['operations']:,}件",
+                f"{current['operations']:,}件",
                 f"{before['operations']:,}件" if before else "",
                 "件",
                 "down",
@@ -224,7 +228,7 @@ def parts(chosen: filters.Filters) -> None:
 
 
 @refreshing_figures
-def listed() -> None:
+def show_months() -> None:
     tables.table(
         f"{KEY}.months",
         "月ごとの数字",
@@ -240,18 +244,18 @@ def listed() -> None:
 
 def page() -> None:
     overview()
-    shown = live.shown(f"{KEY}.overview")
+    shown = live.last_answer(f"{KEY}.overview")
     if shown is None or not shown["months"]:
         return
     st.subheader("サービスと提携店の内訳", anchor=False)
     parts(
         filters.bar(
             filters.Choice(
-                "month", "月", {one: month(one) for one in shown["all_months"]}, otherwise="直近12か月", width=180
+                "month", "月", {code: month(code) for code in shown["all_months"]}, otherwise="直近12か月", width=180
             )
         )
     )
-    listed()
+    show_months()
     management_reports.section()
 
 

@@ -1,4 +1,4 @@
-"""What a month, or a year, is made of: services, shops and days."""
+"""The parts of a month or a year: services, shops and days."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SERVICE_COLUMNS = (
 
 
 def draw(parts: Row, key: str, query: Mapping[str, Any]) -> None:
-    """Services and shops side by side, and of a month its days."""
+    """Services and shops next to each other, and for a month its days."""
     left, right = st.columns(2, gap="large")
     with left:
         _title("サービスタイプ別予約割合", f"{PATH}/services", query)
@@ -51,60 +51,60 @@ def _title(title: str, path: str, query: Mapping[str, Any]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"**{title}**", width="content")
         with st.container(horizontal=True, width="content"):
-            asked = f"?{urlencode(query)}" if query else ""
-            for kind, ending in (("CSV", "csv"), ("Excel", "xlsx")):
-                link(f"{kind}で出力", f"{DOWNLOAD}{path}.{ending}{asked}", download=True)
+            query_string = f"?{urlencode(query)}" if query else ""
+            for kind, extension in (("CSV", "csv"), ("Excel", "xlsx")):
+                link(f"{kind}で出力", f"{DOWNLOAD}{path}.{extension}{query_string}", download=True)
 
 
 def services(parts: Row, key: str) -> None:
-    found = [one for one in parts["services"] if one["requested"]]
-    total = sum(one["requested"] for one in found)
+    rows = [row for row in parts["services"] if row["requested"]]
+    total = sum(row["requested"] for row in rows)
     if not total:
         feedback.empty(
             "この期間に受け付けた予約はありません", "期間を変えると表示されます。", icon=":material/bar_chart:"
         )
         return
-    shares = [round(one["requested"] / total * 100, 1) for one in found]
+    shares = [round(row["requested"] / total * 100, 1) for row in rows]
     charts.bar(
-        f"最も多いのは{escape(found[0]['name'])}（{shares[0]:g}%）",
-        [one["name"] for one in found],
+        f"最も多いのは{escape(rows[0]['name'])}（{shares[0]:g}%）",
+        [row["name"] for row in rows],
         {"割合": shares},
         unit="%",
         key=f"{key}.services",
         top=100,
-        notes=[f"{one['requested']:,}件" for one in found],
+        notes=[f"{row['requested']:,}件" for row in rows],
     )
-    rows = [one | {"part": f"{share:g}%"} for one, share in zip(found, shares, strict=True)]
-    tables.grid(f"{key}.services.grid", "サービスタイプ別の予約件数", rows, SERVICE_COLUMNS)
+    grid_rows = [row | {"part": f"{share:g}%"} for row, share in zip(rows, shares, strict=True)]
+    tables.grid(f"{key}.services.grid", "サービスタイプ別の予約件数", grid_rows, SERVICE_COLUMNS)
 
 
 def shops(parts: Row, key: str) -> None:
-    found = parts["shops"]
-    if not found:
+    rows = parts["shops"]
+    if not rows:
         feedback.empty(
             "この期間に確定した予約はありません", "期間を変えると表示されます。", icon=":material/storefront:"
         )
         return
-    total = sum(one["confirmed"] for one in found)
-    share = f"（全体の{found[0]['confirmed'] / total:.0%}）" if total else ""
-    st.markdown(f"**最も多いのは{plain(found[0]['name'])}{share}**")
-    # All of them, however many there are: the first ten without scrolling.
-    tables.grid(f"{key}.shops.grid", "提携店別の予約件数", found, SHOP_COLUMNS, height="auto")
+    total = sum(row["confirmed"] for row in rows)
+    share = f"（全体の{rows[0]['confirmed'] / total:.0%}）" if total else ""
+    st.markdown(f"**最も多いのは{plain(rows[0]['name'])}{share}**")
+    # All shops; the first ten are visible without scrolling.
+    tables.grid(f"{key}.shops.grid", "提携店別の予約件数", rows, SHOP_COLUMNS, height="auto")
 
 
 def days(parts: Row, key: str) -> None:
-    known = {date.fromisoformat(one["day"]): one for one in parts["days"]}
-    asked = {day: one["requested"] for day, one in known.items() if one["requested"]}
-    if not asked:
+    by_day = {date.fromisoformat(row["day"]): row for row in parts["days"]}
+    requested = {day: row["requested"] for day, row in by_day.items() if row["requested"]}
+    if not requested:
         return
-    best = max(asked, key=lambda day: asked[day])
+    best = max(requested, key=lambda day: requested[day])
     first = best.replace(day=1)
-    shown = [first + timedelta(days=number) for number in range((max(known) - first).days + 1)]
+    all_days = [first + timedelta(days=number) for number in range((max(by_day) - first).days + 1)]
     charts.bar(
-        f"予約が最も多かったのは{charts.day(best)}の{asked[best]:,}件",
-        shown,
-        {"予約件数": [asked.get(day, 0) for day in shown]},
+        f"予約が最も多かったのは{charts.day(best)}の{requested[best]:,}件",
+        all_days,
+        {"予約件数": [requested.get(day, 0) for day in all_days]},
         unit="件",
         key=f"{key}.days",
-        notes=[f"売上 {yen(known[day]['sales'] if day in known else 0)}" for day in shown],
+        notes=[f"売上 {yen(by_day[day]['sales'] if day in by_day else 0)}" for day in all_days],
     )

@@ -1,4 +1,4 @@
-"""A month beside the list, its report on paper, and what was sent by mail to whom."""
+"""The drawer of a month with its report as PDF, and the reports sent by mail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboards.client import ApiProblem
 from dashboards.reservations import management_parts
 from dashboards.reservations.figure_words import month, yen
 from dashboards.reservations.management_parts import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, feedback, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -23,7 +23,7 @@ from dashboards.ui.text import plain, small
 KEY = "reservations.management.reports"
 WAITING = Status("送信待ち", "blue", "schedule_send")
 SENT = Status("送信済み", "green", "mark_email_read")
-NOBODY = Status("宛先なし", "orange", "unsubscribe")
+NO_RECIPIENT = Status("宛先なし", "orange", "unsubscribe")
 NO_ADDRESS = (
     "メールアドレスのある「経営」の利用者がいません。"
     "ユーザー管理でメールアドレスを登録すると、送信できるようになります。"
@@ -35,37 +35,37 @@ def section() -> None:
     reading = live.block(KEY, "レポートの送信", f"{PATH}/reports")
     if reading is None:
         return
-    found = reading.data
-    if found["recipients"]:
+    data = reading.data
+    if data["recipients"]:
         st.markdown(
-            f"毎月1日の集計のあと、前月のレポート（PDF）を「経営」の利用者{len(found['recipients']):,}人"
-            f"（{plain('、'.join(found['recipients']))}）に自動で送ります。"
+            f"毎月1日の集計のあと、前月のレポート（PDF）を「経営」の利用者{len(data['recipients']):,}人"
+            f"（{plain('、'.join(data['recipients']))}）に自動で送ります。"
             "今すぐ送るときは、上の一覧の「内訳」から送信してください。"
         )
     else:
         st.warning(NO_ADDRESS, icon=":material/unsubscribe:")
-    if not found["items"]:
+    if not data["items"]:
         feedback.empty("まだ送信したレポートはありません", "送信すると、ここに新しい順に並びます。")
         return
     with st.container(border=True):
-        for one in found["items"]:
-            st.markdown(line(one))
+        for report in data["items"]:
+            st.markdown(line(report))
 
 
-def line(one: Row) -> str:
-    """送信済み 2026年10月 (自動), and below it when and to whom."""
-    state = WAITING if one["sent_at"] is None else SENT if one["recipients"] else NOBODY
-    title = f"**{month(one['month'])}**"
-    if one["pdf_id"]:
-        title = f"[{title}]({FILES}/{one['pdf_id']})"
-    who = "自動送信" if one["is_automatic"] else f"{one['asked_by']}が送信"
-    at = times.full(times.parse(one["sent_at"] or one["asked_at"]))
-    whom = f"・{'、'.join(one['recipients'])}" if one["recipients"] else ""
-    return f"{state.badge()} {title}　{small(plain(f'{who}・{at}{whom}'))}"
+def line(report: Row) -> str:
+    """送信済み 2026年10月 (自動), and below it the time and the recipients."""
+    state = WAITING if report["sent_at"] is None else SENT if report["recipients"] else NO_RECIPIENT
+    title = f"**{month(report['month'])}**"
+    if report["pdf_id"]:
+        title = f"[{title}]({FILES}/{report['pdf_id']})"
+    sender = "自動送信" if report["is_automatic"] else f"{report['asked_by']}が送信"
+    time = times.full(times.parse(report["sent_at"] or report["asked_at"]))
+    recipients = f"・{'、'.join(report['recipients'])}" if report["recipients"] else ""
+    return f"{state.badge()} {title}　{small(plain(f'{sender}・{time}{recipients}'))}"
 
 
 def drawer(row: Row) -> None:
-    """A month beside the list: its figures, what they are made of, and the report."""
+    """The drawer of a month: its figures, their parts, and the report."""
 
     @dialogs.dialog(f"{month(row['month'])}の内訳", position="right", width="large", icon=":material/monitoring:")
     def show() -> None:
@@ -76,8 +76,8 @@ def drawer(row: Row) -> None:
             return
         with st.container(horizontal=True):
             link("PDFをダウンロード", pdf(row["month"]), primary=True, download=True)
-            if may("reservations:management:send"):
-                dialogs.button("メールで送信する", ask_to_send, row["month"], key="management.send", icon="send")
+            if has_permission("reservations:management:send"):
+                dialogs.button("メールで送信する", confirm_send, row["month"], key="management.send", icon="send")
         details.facts(
             {
                 "予約件数": f"{row['requested']:,}件",
@@ -95,36 +95,36 @@ def pdf(month_text: str) -> str:
     return f"{DOWNLOAD}{PATH}/report.pdf?{urlencode({'month': month_text})}"
 
 
-def ask_to_send(chosen: str) -> None:
-    """Names the people before anything leaves."""
+def confirm_send(month_code: str) -> None:
+    """Names the recipients before anything is sent."""
     try:
         recipients = session.api().get(f"{PATH}/reports")["recipients"]
     except ApiProblem as problem:
-        _said(chosen, problem)
+        _show_problem(month_code, problem)
         return
     if not recipients:
-        _said(chosen, None)
+        _show_problem(month_code, None)
         return
-    body = {"month": chosen, "recipients": len(recipients)}
+    body = {"month": month_code, "recipients": len(recipients)}
     confirm.confirm(
-        f"{KEY}.send.{chosen}",
-        f"{month(chosen)}の経営レポートを送信しますか？",
+        f"{KEY}.send.{month_code}",
+        f"{month(month_code)}の経営レポートを送信しますか？",
         plain(
             f"次の{len(recipients):,}人に、PDFを添付したメールを送ります: {'、'.join(recipients)}。"
             "送信後は取り消せません。"
         ),
         action="送信する",
-        do=lambda _, once: session.api().post(f"{PATH}/reports", body, once=once),
-        done=f"{month(chosen)}の経営レポートの送信を受け付けました。",
+        do=lambda _, idempotency_key: session.api().post(f"{PATH}/reports", body, once=idempotency_key),
+        done=f"{month(month_code)}の経営レポートの送信を受け付けました。",
         danger=False,
     )
 
 
-def _said(chosen: str, problem: ApiProblem | None) -> None:
-    @dialogs.dialog(f"{month(chosen)}の経営レポート", icon=":material/send:")
+def _show_problem(month_code: str, problem: ApiProblem | None) -> None:
+    @dialogs.dialog(f"{month(month_code)}の経営レポート", icon=":material/send:")
     def show() -> None:
         if problem is not None:
-            feedback.not_done(problem)
+            feedback.action_failed(problem)
         else:
             st.warning(NO_ADDRESS, icon=":material/unsubscribe:")
 

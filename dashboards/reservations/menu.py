@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dashboards.pages import Entry, Waiting
+from dashboards.pages import Entry, PendingCount
 
 _page = partial(Entry, area="reservations", section="予約運用")
 
@@ -16,7 +16,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="reservations-dashboard",
         permission="reservations:dashboard:read",
     ),
-    # Before everything else that the management may see: it is where they begin.
+    # The first entry for the management role: its start page.
     _page(
         file="management.py",
         title="経営ダッシュボード",
@@ -32,7 +32,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="operations",
         permission="reservations:operation:read",
         about=("operation", "shift"),
-        waiting=Waiting("/api/reservations/operations/counts", "open"),
+        waiting=PendingCount("/api/reservations/operations/counts", "open"),
     ),
     _page(
         file="reservations.py",
@@ -56,10 +56,10 @@ PAGES: tuple[Entry, ...] = (
         title="問い合わせ",
         icon=":material/forum:",
         url_path="enquiries",
-        # Management reads its figures; the list is for those who answer.
+        # The management role sees only the figures; the list is for users who answer enquiries.
         permission="reservations:quality:read",
         about=("enquiry", "survey"),
-        waiting=Waiting("/api/reservations/enquiries/counts", "open"),
+        waiting=PendingCount("/api/reservations/enquiries/counts", "open"),
     ),
     _page(
         file="incidents.py",
@@ -68,7 +68,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="incidents",
         permission="reservations:incident:read",
         about=("incident", "proposal"),
-        waiting=Waiting("/api/reservations/incidents/counts", "open"),
+        waiting=PendingCount("/api/reservations/incidents/counts", "open"),
     ),
     _page(
         file="chores.py",
@@ -77,7 +77,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="chores",
         permission="reservations:chore:read",
         about=("chore", "chore_turn"),
-        waiting=Waiting("/api/reservations/chores/turns/counts", "todo"),
+        waiting=PendingCount("/api/reservations/chores/turns/counts", "todo"),
     ),
     _page(
         file="reports.py",
@@ -86,7 +86,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="reservations-reports",
         permission="reservations:report:read",
         about=("report",),
-        waiting=Waiting("/api/reservations/reports/counts", "drafts"),
+        waiting=PendingCount("/api/reservations/reports/counts", "drafts"),
     ),
     _page(
         file="monitoring.py",
@@ -95,7 +95,7 @@ PAGES: tuple[Entry, ...] = (
         url_path="monitoring",
         permission="reservations:alarm:read",
         about=("alarm",),
-        waiting=Waiting("/api/reservations/alarms/counts", "open"),
+        waiting=PendingCount("/api/reservations/alarms/counts", "open"),
     ),
     _page(
         file="shops.py",
@@ -124,7 +124,7 @@ PAGES: tuple[Entry, ...] = (
         file="guides.py",
         title="手引き",
         icon=":material/menu_book:",
-        # Not /guides: that is where everybody reads those for customers and shops.
+        # Not /guides: that is the public address of the guides for customers and shops.
         url_path="manuals",
         permission="reservations:guide:read",
         names="name",

@@ -1,4 +1,4 @@
-"""監視: is the system well now, how was the day, and which alarms were there?"""
+"""監視: the state of the system now, the last day, and the alarms."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ SORTS = {"-begun_at": "発生が新しい順", "begun_at": "発生が古い順"}
 
 
 def lasting(row: columns.Row) -> str:
-    # Alarms are on real time, whatever the product's clock says.
-    until = times.parse(row["over_at"]) if row["over_at"] else times.really()
+    # Alarms use the real time, not the product's clock.
+    until = times.parse(row["over_at"]) if row["over_at"] else times.real_now()
     return times.duration(until - times.parse(row["begun_at"]))
 
 
@@ -65,14 +65,14 @@ def headline() -> None:
 
 
 def state_sentence(state: dict[str, Any]) -> None:
-    wrong = [check for check in state["checks"] if check["state"] == "alarm"]
-    if wrong:
-        told = "、".join(f"{check['title']}（{_since(check)}）" for check in wrong)
-        st.error(f"アラートが{len(wrong)}件発生しています。{plain(told)}。", icon=":material/error:")
+    alarms = [check for check in state["checks"] if check["state"] == "alarm"]
+    if alarms:
+        text = "、".join(f"{check['title']}（{_since(check)}）" for check in alarms)
+        st.error(f"アラートが{len(alarms)}件発生しています。{plain(text)}。", icon=":material/error:")
     if state["silent_jobs"]:
-        named = "」「".join(state["silent_jobs"])
+        names = "」「".join(state["silent_jobs"])
         st.error(
-            f"定期処理「{plain(named)}」が動いていません。プログラムの状態を確認してください。",
+            f"定期処理「{plain(names)}」が動いていません。プログラムの状態を確認してください。",
             icon=":material/sync_problem:",
         )
     elif not state["is_measured"]:
@@ -80,7 +80,7 @@ def state_sentence(state: dict[str, Any]) -> None:
             "直近の測定値がありません。定期処理が動き始めると、1分以内に表示されます。",
             icon=":material/hourglass_empty:",
         )
-    elif not wrong:
+    elif not alarms:
         _quiet(state["checks"])
 
 
@@ -88,19 +88,19 @@ def _quiet(checks: list[dict[str, Any]]) -> None:
     high, unknown = (
         "、".join(check["title"] for check in checks if check["state"] == state) for state in ("high", "unknown")
     )
-    rest = f"データが足りず判定していない項目があります（{unknown}）。" if unknown else ""
+    note = f"データが足りず判定していない項目があります（{unknown}）。" if unknown else ""
     if high:
-        told = f"基準を超えている項目があります（{high}）。基準の時間続くと、アラートとして通知します。{rest}"
-        st.warning(told, icon=":material/trending_up:")
+        text = f"基準を超えている項目があります（{high}）。基準の時間続くと、アラートとして通知します。{note}"
+        st.warning(text, icon=":material/trending_up:")
     else:
-        st.success(f"現在、アラートはありません。{rest}", icon=":material/check_circle:")
+        st.success(f"現在、アラートはありません。{note}", icon=":material/check_circle:")
 
 
 def _since(check: dict[str, Any]) -> str:
     value = check["shown"] or "–"
     if not check["since"]:
         return value
-    return f"{value}、{times.duration(times.really() - times.parse(check['since']))}前から"
+    return f"{value}、{times.duration(times.real_now() - times.parse(check['since']))}前から"
 
 
 def _figure(check: dict[str, Any]) -> Figure:
@@ -121,7 +121,7 @@ def day() -> None:
     with left:
         machine = {"CPU使用率": _rounded(points, "cpu"), "メモリ使用率": _rounded(points, "memory")}
         charts.line(
-            most("サーバーの使用率（10分ごとの平均）", "CPUは最大", machine["CPU使用率"], "%"),
+            chart_title("サーバーの使用率（10分ごとの平均）", "CPUは最大", machine["CPU使用率"], "%"),
             x,
             machine,
             unit="%",
@@ -133,7 +133,7 @@ def day() -> None:
     with right:
         queue = {"待っている処理": _rounded(points, "queue")}
         charts.line(
-            most("待っている処理", "最大", queue["待っている処理"], "件"),
+            chart_title("待っている処理", "最大", queue["待っている処理"], "件"),
             x,
             queue,
             unit="件",
@@ -144,7 +144,7 @@ def day() -> None:
         )
     errors = {"エラー率": _rounded(points, "errors", 2)}
     charts.line(
-        most("エラー率（応答が50件以上あった時間帯）", "最大", errors["エラー率"], "%"),
+        chart_title("エラー率（応答が50件以上あった時間帯）", "最大", errors["エラー率"], "%"),
         x,
         errors,
         unit="%",
@@ -159,14 +159,14 @@ def _rounded(points: list[dict[str, Any]], name: str, digits: int = 1) -> list[f
     return [None if point[name] is None else round(point[name], digits) for point in points]
 
 
-def most(what: str, word: str, values: list[float | None], unit: str) -> str:
+def chart_title(subject: str, label: str, values: list[float | None], unit: str) -> str:
     """What the chart shows, as a sentence."""
-    known = [value for value in values if value is not None]
-    return f"{what}: {word} {max(known):,g}{unit}" if known else what
+    present = [value for value in values if value is not None]
+    return f"{subject}: {label} {max(present):,g}{unit}" if present else subject
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -184,16 +184,16 @@ def outages() -> None:
     reading = live.block(f"{KEY}.outages", "今月の停止", f"{PATH}/outages")
     if reading is None:
         return
-    told = reading.data
-    if not told["items"]:
+    report = reading.data
+    if not report["items"]:
         feedback.empty(
             "今月、停止の記録はありません",
             "監視プログラムが、データサービスと画面の応答を確認しています。",
             icon=":material/check_circle:",
         )
         return
-    st.markdown(f"今月の停止は{told['total']:,}回、合わせて{minutes(told['down_minutes'])}です。")
-    for outage in told["items"]:
+    st.markdown(f"今月の停止は{report['total']:,}回、合わせて{minutes(report['down_minutes'])}です。")
+    for outage in report["items"]:
         start, end = times.parse(outage["start"]), times.parse(outage["end"])
         st.markdown(
             small(f"{times.full(start)}から{minutes((end - start).total_seconds() / 60)}　{plain(outage['words'])}")
@@ -207,7 +207,7 @@ def minutes(count: float) -> str:
 headline()
 day()
 st.subheader("アラートの記録", anchor=False)
-listed(
+show_list(
     filters.bar(
         filters.Choice("state", "状態", ALARM),
         filters.Choice("kind", "監視項目", KINDS),

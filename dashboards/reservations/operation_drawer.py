@@ -1,5 +1,5 @@
-"""One task of 手動対応 beside the list: until when, what the document says to do, what is known, and the buttons for
-exactly what is possible now."""
+"""The drawer of a task of 手動対応: its deadline, the steps of the specification, the data, and the buttons for what
+is possible now."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dashboards.reservations.hand_over import hand_over
 from dashboards.reservations.operation_words import (
     PRIORITY,
     RESPONSE,
-    happened,
-    happened_to_reservation,
-    left,
     owner,
+    reservation_timeline_event,
+    time_left,
+    timeline_event,
 )
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import dialogs, feedback, flash, forms, times
 from dashboards.ui.columns import Row
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.once import pressed
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
@@ -41,12 +41,12 @@ def drawer(row: Row) -> None:
             feedback.failed(problem, key=f"{KEY}.drawer")
             return
         _state(task)
-        if refused := st.session_state.pop(_PROBLEM, None):
-            feedback.not_done(refused)
-        if not task["resolved_at"] and may("reservations:operation:update"):
-            _whose(task)
+        if failure := st.session_state.pop(_PROBLEM, None):
+            feedback.action_failed(failure)
+        if not task["resolved_at"] and has_permission("reservations:operation:update"):
+            _ownership(task)
         _steps(task)
-        back = _Back(task)
+        back = _ReopenDrawer(task)
         if task["reservation"]:
             if not task["resolved_at"]:
                 operation_actions.buttons(task["reservation"], back)
@@ -60,16 +60,16 @@ def drawer(row: Row) -> None:
             link("予約詳細を開く", f"/reservation?{urlencode({'code': task['reservation']['code']})}")
         _notes(task, back)
         st.markdown(small("経過"))
-        told = [happened(event) for event in task["events"]]
+        timeline_events = [timeline_event(event) for event in task["events"]]
         if task["reservation"]:
-            told += [happened_to_reservation(event) for event in task["reservation"]["timeline"]]
-        timeline(told, key=f"{KEY}.history")
+            timeline_events += [reservation_timeline_event(event) for event in task["reservation"]["timeline"]]
+        timeline(timeline_events, key=f"{KEY}.history")
 
     show()
 
 
-class _Back:
-    """To the drawer, which then shows what has become of it. Equal for equal tasks: dialogs are told apart by it."""
+class _ReopenDrawer:
+    """Opens the drawer again, which then shows the current state."""
 
     def __init__(self, task: Row) -> None:
         self.task = task
@@ -80,24 +80,24 @@ class _Back:
 
 def _state(task: Row) -> None:
     response = RESPONSE[task["response"]]
-    due = times.full(times.parse(task["due_at"]))
+    due_at = times.full(times.parse(task["due_at"]))
     badges = f"{PRIORITY[task['priority']].badge()} {response.badge()}"
     if task["resolved_at"]:
         st.markdown(f"{badges}　{plain(times.full(times.parse(task['resolved_at'])))}　{plain(task['resolved_by'])}")
         if task["outcome"]:
             st.info(plain(task["outcome"]), icon=":material/check_circle:")
         return
-    st.markdown(f"{badges}　**{plain(left(task))}**　{small(plain(f'期限 {due}・担当 {owner(task)}'))}")
+    st.markdown(f"{badges}　**{plain(time_left(task))}**　{small(plain(f'期限 {due_at}・担当 {owner(task)}'))}")
     if task["detail"]:
         st.info(plain(task["detail"]), icon=":material/chat:")
 
 
-def _whose(task: Row) -> None:
+def _ownership(task: Row) -> None:
     with st.container(horizontal=True):
         if task["owner"] is None:
             _button("自分が対応する", "claim", "front_hand", task, done="担当になりました。", primary=True)
         with st.popover("引き継ぐ" if task["owner"] else "担当を決める", icon=":material/person:"):
-            hand_over(KEY, task, choices.people(), _do)
+            hand_over(KEY, task, choices.assignees(), _do)
         if task["owner"] is not None:
             _button("担当を外す", "release", "person_off", task, done="担当を外しました。")
         if task["may_resolve"]:
@@ -105,24 +105,24 @@ def _whose(task: Row) -> None:
                 _resolve(task)
 
 
-def _button(word: str, what: str, icon: str, task: Row, *, done: str, primary: bool = False) -> None:
+def _button(label: str, action: str, icon: str, task: Row, *, done: str, primary: bool = False) -> None:
     st.button(
-        word,
-        key=f"{KEY}.{what}",
+        label,
+        key=f"{KEY}.{action}",
         type="primary" if primary else "secondary",
         icon=f":material/{icon}:",
         on_click=_do,
-        args=(task, what, {"version": task["version"]}, done),
+        args=(task, action, {"version": task["version"]}, done),
     )
 
 
-def _do(task: Row, what: str, body: dict[str, Any], done: str) -> None:
-    """For callbacks: what was refused is said in the drawer, which stays open."""
-    asked = f"{PATH}/{task['id']}/{what}"
+def _do(task: Row, action: str, body: dict[str, Any], done: str) -> None:
+    """For callbacks: an error is shown in the drawer, which stays open."""
+    endpoint = f"{PATH}/{task['id']}/{action}"
     try:
-        with pressed(asked) as once:
-            session.api().post(asked, body, once=once)
-            flash.say(done)
+        with button_idempotency_key(endpoint) as idempotency_key:
+            session.api().post(endpoint, body, once=idempotency_key)
+            flash.add(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
 
@@ -133,20 +133,20 @@ def _resolve(task: Row) -> None:
     if form.submitted:
         body = {"version": task["version"], "outcome": outcome}
         form.send(
-            lambda once: session.api().post(f"{PATH}/{task['id']}/resolution", body, once=once),
+            lambda idempotency_key: session.api().post(f"{PATH}/{task['id']}/resolution", body, once=idempotency_key),
             done="対応を完了しました。",
         )
 
 
 def _steps(task: Row) -> None:
-    """The document's procedure."""
+    """The procedure of the specification."""
     estimate = f"（目安 {task['minutes']}）" if task["minutes"] else ""
     st.markdown(small(f"対応手順{estimate}"))
     with st.container(border=True, gap="small", key=f"{KEY}.steps"):
-        st.markdown("\n".join(f"{place}. {plain(step)}" for place, step in enumerate(task["steps"], 1)))
+        st.markdown("\n".join(f"{number}. {plain(step)}" for number, step in enumerate(task["steps"], 1)))
 
 
 def _notes(task: Row, back: operation_actions.Back) -> None:
-    if task["reservation"] and may("reservations:reservation:contact"):
+    if task["reservation"] and has_permission("reservations:reservation:contact"):
         with st.expander("依頼者・店舗との連絡を記録する"):
             operation_actions.contact(task["reservation"], back)

@@ -1,4 +1,4 @@
-"""The words of 手動対応, with their colours and icons."""
+"""The labels of 手動対応, with their colours and icons."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from dashboards.ui import times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
-from dashboards.ui.timeline import Happening
+from dashboards.ui.timeline import TimelineEvent
 
 PRIORITY = {
     "urgent": Status("緊急", "red", "e911_emergency"),
@@ -56,21 +56,21 @@ _EVENTS = {
 }
 
 
-def left(task: Row) -> str:
-    """The time left in which somebody works on it, or by how much it is late. Of 緊急 every hour counts."""
+def time_left(task: Row) -> str:
+    """The working time that is left, or by how much the task is late. For 緊急 every hour counts."""
     if task["resolved_at"]:
         return RESPONSE[task["response"]].word
     span = timedelta(seconds=task["left_seconds"])
     if task["response"] == "overdue":
         return f"{_late(task)}超過"
-    return f"あと{times.duration(span)}" if task["priority"] == "urgent" else f"あと{worked(span)}（営業時間）"
+    return f"あと{times.duration(span)}" if task["priority"] == "urgent" else f"あと{working_time(span)}（営業時間）"
 
 
-def worked(span: timedelta) -> str:
+def working_time(span: timedelta) -> str:
     """In hours: a working day has nine of them."""
     minutes = max(0, int(span.total_seconds())) // 60
-    hours, rest = divmod(minutes, 60)
-    return f"{hours}時間{f'{rest}分' if rest else ''}" if hours else f"{rest}分"
+    hours, remaining = divmod(minutes, 60)
+    return f"{hours}時間{f'{remaining}分' if remaining else ''}" if hours else f"{remaining}分"
 
 
 def _late(task: Row) -> str:
@@ -81,18 +81,18 @@ def owner(task: Row) -> str:
     return task["owner"]["name"] if task["owner"] else "なし"
 
 
-def what(task: Row) -> str:
+def task_title(task: Row) -> str:
     return f"{task['title']}（{task['code']}）" if task["code"] else str(task["title"])
 
 
-def happened(event: Row) -> Happening:
-    """What was done about the task itself."""
-    said, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
-    handed = event["kind"] == "handed_over"
-    what_ = f"{event['text']}に{said}" if handed else said
-    more = "" if handed or event["kind"] == "claimed" else event["text"] or ""
-    who = "" if event["by"] == "システム" else event["by"]
-    return Happening(times.parse(event["at"]), what_, kind, who, more=more)
+def timeline_event(event: Row) -> TimelineEvent:
+    """An event of the task itself."""
+    title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
+    is_handed_over = event["kind"] == "handed_over"
+    text = f"{event['text']}に{title}" if is_handed_over else title
+    details = "" if is_handed_over or event["kind"] == "claimed" else event["text"] or ""
+    actor = "" if event["by"] == "システム" else event["by"]
+    return TimelineEvent(times.parse(event["at"]), text, kind, actor, more=details)
 
 
 _KINDS_OF_EVENTS = {
@@ -111,12 +111,12 @@ _KINDS_OF_EVENTS = {
 }
 
 
-def happened_to_reservation(event: Row) -> Happening:
-    said = event["title"] + (f"：{event['state_title']}" if event["state"] != event["state_before"] else "")
+def reservation_timeline_event(event: Row) -> TimelineEvent:
+    title = event["title"] + (f"：{event['state_title']}" if event["state"] != event["state_before"] else "")
     kind = _KINDS_OF_EVENTS.get(event["kind"], "status_change")
     parts = [event["note"], "、".join(event["led_to"])]
     if event["ignored"] and event["kind"] != "contact_noted":
         parts.append(f"変化なし: {event['ignored']}")
-    who = event["by"] or ("" if event["source"] == "system" else event["source_title"])
-    more = "　".join(part for part in parts if part)
-    return Happening(times.parse(event["at"]), said, kind, who, more=more)
+    actor = event["by"] or ("" if event["source"] == "system" else event["source_title"])
+    details = "　".join(part for part in parts if part)
+    return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=details)

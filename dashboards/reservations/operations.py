@@ -1,4 +1,4 @@
-"""手動対応: what do people have to do next, how much time is left for it, and who has it?"""
+"""手動対応: the tasks for operators, the time left for each, and their owners."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.reservations import choices, roster
 from dashboards.reservations.operation_drawer import PATH, drawer
-from dashboards.reservations.operation_words import KINDS, PRIORITY, RESPONSE, left, owner
+from dashboards.reservations.operation_words import KINDS, PRIORITY, RESPONSE, owner, time_left
 from dashboards.ui import bound, columns, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
@@ -26,7 +26,7 @@ COLUMNS = (
     columns.text("内容", "title", width=176),
     columns.badge("優先度", "priority", PRIORITY, width=84),
     columns.badge("期限", "response", RESPONSE, width=110),
-    columns.text("残り時間", left, width=164, sort="due_at"),
+    columns.text("残り時間", time_left, width=164, sort="due_at"),
     columns.text("担当", owner, width=96),
     columns.text("予約ID", "code", width=108),
     columns.text("依頼者", "customer_name", width=96),
@@ -51,7 +51,7 @@ def headline() -> None:
             Figure(
                 "今の当番",
                 on_call["name"] if on_call else "なし",
-                f"{on_call['phone_shown']}・{times.brief(times.parse(on_call['ends_at']))}まで"
+                f"{on_call['phone_shown']}・{times.short(times.parse(on_call['ends_at']))}まで"
                 if on_call
                 else "営業時間外は、当番にSMSで知らせます",
             ),
@@ -62,30 +62,30 @@ def headline() -> None:
 
 def state_sentence(counts: dict[str, Any]) -> None:
     if not counts["open"]:
-        done = f"今日は{counts['resolved_today']:,}件を完了しました。" if counts["resolved_today"] else ""
-        st.success(f"現在、手動対応が必要な予約はありません。{done}", icon=":material/check_circle:")
+        done_note = f"今日は{counts['resolved_today']:,}件を完了しました。" if counts["resolved_today"] else ""
+        st.success(f"現在、手動対応が必要な予約はありません。{done_note}", icon=":material/check_circle:")
         return
-    said = f"手動対応が{counts['open']:,}件あります。"
-    late = [
-        words
-        for count, words in (
+    text = f"手動対応が{counts['open']:,}件あります。"
+    reasons = [
+        reason
+        for count, reason in (
             (counts["overdue"], f"期限を過ぎたものが{counts['overdue']:,}件"),
             (counts["near"], f"まもなく期限のものが{counts['near']:,}件"),
             (counts["unclaimed"], f"担当者のいないものが{counts['unclaimed']:,}件"),
         )
         if count
     ]
-    told = f"{said}{'、'.join(late)}です。" if late else f"{said}すべて担当者がいて、期限内です。"
+    message = f"{text}{'、'.join(reasons)}です。" if reasons else f"{text}すべて担当者がいて、期限内です。"
     if counts["overdue"]:
-        st.error(told, icon=":material/alarm:")
-    elif late:
-        st.warning(told, icon=":material/notifications_active:")
+        st.error(message, icon=":material/alarm:")
+    elif reasons:
+        st.warning(message, icon=":material/notifications_active:")
     else:
-        st.info(told, icon=":material/info:")
+        st.info(message, icon=":material/info:")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -103,15 +103,15 @@ def listed(chosen: filters.Filters) -> None:
 
 def page() -> None:
     headline()
-    part = bound.part(PARTS)
+    part = bound.choose_part(PARTS)
     if part == PARTS[1]:
         roster.section()
         return
-    listed(
+    show_list(
         filters.bar(
             filters.Text("q", "キーワード", "予約ID・依頼者・電話番号"),
             filters.Choice("priority", "優先度", PRIORITY),
-            filters.Choice("owner", "担当", {"me": "自分", "none": "担当者なし"} | choices.people()),
+            filters.Choice("owner", "担当", {"me": "自分", "none": "担当者なし"} | choices.assignees()),
             more=[
                 filters.Choice("kind", "内容", KINDS, width=240),
                 filters.Choice("late", "期限", {"true": "期限を過ぎたもの"}, width=220),

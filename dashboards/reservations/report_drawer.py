@@ -1,4 +1,4 @@
-"""One report beside the list: its figures against those before, what people wrote, and what comes next."""
+"""The drawer of a report: its figures compared with the period before, the texts, and the buttons for the next step."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
 from dashboards.reservations import report_forms
-from dashboards.reservations.chore_words import brief, minutes
+from dashboards.reservations.chore_words import minutes, short_time
 from dashboards.reservations.figure_words import in_percent, yen
 from dashboards.reservations.incident_words import LEVEL
-from dashboards.reservations.report_forms import KEY, PATH, WRITTEN
+from dashboards.reservations.report_forms import KEY, PATH, TEXT_RECORD
 from dashboards.reservations.report_words import (
     BEFORE,
     STATE,
     TEXTS,
-    happened,
     in_time,
     name,
     sales,
     share,
     state,
+    timeline_event,
 )
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, feedback, figures, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure, Good
@@ -33,7 +33,7 @@ from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
-# The document's goal (7.3.1).
+# The goal of the specification (7.3.1).
 GOAL = 4.0
 OPERATIONS = (
     columns.text("内容", "title", width=190),
@@ -52,10 +52,10 @@ INCIDENTS = (
     columns.text("番号", "code", width=92),
     columns.badge("レベル", "level", LEVEL, width=92),
     columns.text("件名", "title", width=260),
-    columns.text("発生日時", lambda row: brief(row["detected_at"]), width=140),
+    columns.text("発生日時", lambda row: short_time(row["detected_at"]), width=140),
     columns.text(
         "復旧日時",
-        lambda row: brief(row["recovered_at"]) if row["recovered_at"] else "対応中" if row["is_open"] else "–",
+        lambda row: short_time(row["recovered_at"]) if row["recovered_at"] else "対応中" if row["is_open"] else "–",
         width=140,
     ),
 )
@@ -77,22 +77,22 @@ def drawer(row: Row) -> None:
             feedback.failed(problem, key=f"{KEY}.drawer")
             return
         _head(report)
-        _buttons(report, _Back(row))
+        _buttons(report, _ReopenDrawer(row))
         _figures(report)
         _written(report)
-        _booked(report["contents"])
+        _reservations(report["contents"])
         _operations(report)
         _incidents(report)
         _support(report)
         _chores(report["contents"]["chores"])
         st.markdown("**経過**")
-        timeline(map(happened, report["events"]), key=f"{KEY}.history")
+        timeline(map(timeline_event, report["events"]), key=f"{KEY}.history")
 
     show()
 
 
-class _Back:
-    """To the drawer, which then shows what has become of it. Equal for equal rows: dialogs are told apart by it."""
+class _ReopenDrawer:
+    """Opens the drawer again, which then shows the current state."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -102,68 +102,75 @@ class _Back:
 
 
 def _head(report: Row) -> None:
-    said = f"数字は{times.full(times.parse(report['drafted_at']))}時点"
+    text = f"数字は{times.full(times.parse(report['drafted_at']))}時点"
     if report["finished_at"]:
-        said += f"　完成 {times.full(times.parse(report['finished_at']))} {report['finished_by']}"
+        text += f"　完成 {times.full(times.parse(report['finished_at']))} {report['finished_by']}"
     if report["sent_at"]:
-        said += f"　送信 {times.full(times.parse(report['sent_at']))} {report['sent_by']}"
-    st.markdown(f"{STATE[state(report)].badge()}　{small(plain(said))}")
+        text += f"　送信 {times.full(times.parse(report['sent_at']))} {report['sent_by']}"
+    st.markdown(f"{STATE[state(report)].badge()}　{small(plain(text))}")
 
 
-def _buttons(report: Row, back: _Back) -> None:
-    writes, finished = may("reservations:report:update"), report["finished_at"]
+def _buttons(report: Row, back: _ReopenDrawer) -> None:
+    may_update, finished = has_permission("reservations:report:update"), report["finished_at"]
     with st.container(horizontal=True):
-        if writes and not finished:
-            dialogs.button("本文を書く", WRITTEN.edit, report, key=f"{KEY}.write", icon="edit", type="primary")
+        if may_update and not finished:
+            dialogs.button("本文を書く", TEXT_RECORD.edit, report, key=f"{KEY}.write", icon="edit", type="primary")
             dialogs.button("完成させる", report_forms.finish, report, back, key=f"{KEY}.finish", icon="check_circle")
             dialogs.button("数字を取り直す", report_forms.refresh, report, back, key=f"{KEY}.refresh", icon="refresh")
-        if finished and may("reservations:report:send"):
+        if finished and has_permission("reservations:report:send"):
             dialogs.button(
                 "メールで送信する", report_forms.send, report, back, key=f"{KEY}.send", icon="send", type="primary"
             )
         link("PDFをダウンロード", f"{DOWNLOAD}{PATH}/{report['id']}.pdf", download=True)
-        if writes and finished:
+        if may_update and finished:
             dialogs.button("下書きに戻す", report_forms.reopen, report, back, key=f"{KEY}.reopen", icon="undo")
 
 
 def _figures(report: Row) -> None:
-    now, before, word = report["contents"]["now"], report["contents"]["before"], BEFORE[report["kind"]]
+    current, before, period = report["contents"]["now"], report["contents"]["before"], BEFORE[report["kind"]]
 
-    def moved(label: str, field: str, unit: str, good: Good, note: str = "") -> Figure:
+    def change(label: str, field: str, unit: str, good: Good, note: str = "") -> Figure:
         return Figure(
-            label, f"{now[field]:,}{unit}", note, change=now[field] - before[field], change_unit=unit,
-            against=f"{word}比", good=good,
+            label, f"{current[field]:,}{unit}", note, change=current[field] - before[field], change_unit=unit,
+            against=f"{period}比", good=good,
         )  # fmt: skip
 
     def rate(label: str, field: str, good: Good) -> Figure:
-        share_now, share_before = share(now[field]), share(before[field])
-        known = share_now is not None and share_before is not None
+        share_now, share_before = share(current[field]), share(before[field])
+        is_comparable = share_now is not None and share_before is not None
         return Figure(
-            label, in_percent(share_now), f"{now[field]['part']:,} / {now[field]['whole']:,}件",
-            change=round(100 * ((share_now or 0) - (share_before or 0)), 1) if known else None, change_unit="pt",
-            against=f"{word}比", good=good,
+            label, in_percent(share_now), f"{current[field]['part']:,} / {current[field]['whole']:,}件",
+            change=round(100 * ((share_now or 0) - (share_before or 0)), 1) if is_comparable else None,
+            change_unit="pt", against=f"{period}比", good=good,
         )  # fmt: skip
 
     figures.row(
         [
-            moved("予約件数", "requested", "件", "up"),
+            change("予約件数", "requested", "件", "up"),
             rate("予約成功率", "success", "up"),
             rate("決済成功率", "payment", "up"),
             rate("キャンセル率", "cancelled", "down"),
         ]
     )
-    satisfied = now["satisfaction"]
+    satisfaction = current["satisfaction"]
     figures.row(
         [
             Figure(
-                "売上", yen(sales(now)), "", change=sales(now) - sales(before), change_unit="¥", against=f"{word}比"
+                "売上",
+                yen(sales(current)),
+                "",
+                change=sales(current) - sales(before),
+                change_unit="¥",
+                against=f"{period}比",
             ),
-            moved("手動対応", "operations", "件", "down"),
-            moved("問い合わせ", "enquiries", "件", "down"),
+            change("手動対応", "operations", "件", "down"),
+            change("問い合わせ", "enquiries", "件", "down"),
             Figure(
                 "顧客満足度",
-                "–" if satisfied is None else f"{satisfied:.1f}",
-                f"回答 {now['answers']:,}件（目標{GOAL}以上）" if now["answers"] else "期間中の回答はありません",
+                "–" if satisfaction is None else f"{satisfaction:.1f}",
+                f"回答 {current['answers']:,}件（目標{GOAL}以上）"
+                if current["answers"]
+                else "期間中の回答はありません",
             ),
         ]
     )
@@ -178,25 +185,25 @@ def _written(report: Row) -> None:
             st.markdown(small("まだ書かれていません。"))
 
 
-def _booked(contents: Row) -> None:
+def _reservations(contents: Row) -> None:
     st.markdown("**予約**")
     details.facts(
         {
-            "サービス別": _counted(contents["by_service"]),
-            "予約が確定した店舗": _counted(contents["by_shop"]),
+            "サービス別": _counts_text(contents["by_service"]),
+            "予約が確定した店舗": _counts_text(contents["by_shop"]),
         }
     )
 
 
-def _counted(counted: Mapping[str, int]) -> str:
-    ranked = sorted(counted.items(), key=lambda one: -one[1])
+def _counts_text(counts: Mapping[str, int]) -> str:
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
     return "、".join(f"{title} {count:,}件" for title, count in ranked)
 
 
 def _operations(report: Row) -> None:
     st.markdown("**手動対応**")
-    words = report["operations"]
-    rows = [one | words[one["kind"]] for one in report["contents"]["operations"]]
+    kind_data = report["operations"]
+    rows = [row | kind_data[row["kind"]] for row in report["contents"]["operations"]]
     if rows:
         tables.grid(f"{KEY}.operations", "手動対応の種類ごとの件数と時間", rows, OPERATIONS)
     else:
@@ -214,28 +221,28 @@ def _incidents(report: Row) -> None:
 
 
 def _support(report: Row) -> None:
-    found = report["contents"]["support"]
+    support = report["contents"]["support"]
     st.markdown("**問い合わせ**")
-    by_channel = "、".join(f"{channel} {count:,}件" for channel, count in found["by_channel"].items())
+    by_channel = "、".join(f"{channel} {count:,}件" for channel, count in support["by_channel"].items())
     details.facts(
         {
             "受付": f"{report['contents']['now']['enquiries']:,}件" + (f"（{by_channel}）" if by_channel else ""),
-            "未解決": f"{found['unresolved']:,}件",
-            "初回応答（Email）が目標内": in_time(found["first_mail"]),
-            "初回応答（電話）が目標内": in_time(found["first_phone"]),
-            "解決（24時間）が目標内": in_time(found["resolution"]),
-            "多い内容": "、".join(f"{category} {count:,}件" for category, count in found["categories"][:5]),
-            "FAQに追加すべきもの": "、".join(f"{code} {subject}" for code, subject in found["for_faq"]),
+            "未解決": f"{support['unresolved']:,}件",
+            "初回応答（Email）が目標内": in_time(support["first_mail"]),
+            "初回応答（電話）が目標内": in_time(support["first_phone"]),
+            "解決（24時間）が目標内": in_time(support["resolution"]),
+            "多い内容": "、".join(f"{category} {count:,}件" for category, count in support["categories"][:5]),
+            "FAQに追加すべきもの": "、".join(f"{code} {subject}" for code, subject in support["for_faq"]),
         }
     )
 
 
-def _chores(found: Row) -> None:
+def _chores(chores: Row) -> None:
     st.markdown("**定期作業**")
-    if not found["due"]:
+    if not chores["due"]:
         st.markdown("期間中に期限を迎えた定期作業はありません。")
         return
-    late = f"（うち期限後 {found['late']:,}件）" if found["late"] else ""
-    st.markdown(f"期限を迎えた{found['due']:,}件のうち、{found['done']:,}件を実施しました{late}。")
-    if found["not_done"]:
-        tables.grid(f"{KEY}.chores", "実施しなかった作業", found["not_done"], NOT_DONE)
+    late_note = f"（うち期限後 {chores['late']:,}件）" if chores["late"] else ""
+    st.markdown(f"期限を迎えた{chores['due']:,}件のうち、{chores['done']:,}件を実施しました{late_note}。")
+    if chores["not_done"]:
+        tables.grid(f"{KEY}.chores", "実施しなかった作業", chores["not_done"], NOT_DONE)

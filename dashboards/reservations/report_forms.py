@@ -1,4 +1,4 @@
-"""What people do with a report: write it, take the figures anew, finish it, send it, make it a draft again."""
+"""Dialogs of a report: write its texts, refresh the figures, finish, send, and make it a draft again."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _HINTS = {
 }
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     return {
         field: form.field(
-            field, st.text_area, label, value=known[field], max_chars=4000, height=150, placeholder=_HINTS[field]
+            field, st.text_area, label, value=initial[field], max_chars=4000, height=150, placeholder=_HINTS[field]
         )
         for field, label in TEXTS.items()
     }
 
 
-WRITTEN = editing.Record(
+TEXT_RECORD = editing.Record(
     key=KEY,
     path=PATH,
     labels=TEXTS,
@@ -56,7 +56,7 @@ def new() -> None:
             )
         if form.submitted:
             form.send(
-                lambda once: session.api().post(PATH, {"kind": kind}, once=once),
+                lambda idempotency_key: session.api().post(PATH, {"kind": kind}, once=idempotency_key),
                 done=f"{KIND[kind]}の下書きを作成しました。",
             )
 
@@ -69,7 +69,7 @@ def refresh(report: Row, back: Back) -> None:
         f"{name(report)}の数字を取り直しますか？",
         "期間の数字を、今わかっている内容に置き換えます。所見・課題・次の対応は変わりません。",
         action="取り直す",
-        do=lambda _, once: _post(report, "refresh", {}, back, once),
+        do=lambda _, idempotency_key: _post(report, "refresh", {}, back, idempotency_key),
         done="数字を取り直しました。",
         danger=False,
     )
@@ -78,10 +78,10 @@ def refresh(report: Row, back: Back) -> None:
 def finish(report: Row, back: Back) -> None:
     @dialogs.dialog(plain(f"{name(report)}を完成させる"), width="medium", icon=":material/check_circle:")
     def ask() -> None:
-        unwritten = [label for field, label in TEXTS.items() if not report[field].strip()]
-        if unwritten:
+        missing = [label for field, label in TEXTS.items() if not report[field].strip()]
+        if missing:
             st.warning(
-                f"{'・'.join(unwritten)}が書かれていません。このまま完成させることもできます。",
+                f"{'・'.join(missing)}が書かれていません。このまま完成させることもできます。",
                 icon=":material/edit_note:",
             )
         st.markdown("完成させると、経営とカスタマーサポートの利用者も読めるようになり、内容は変更できなくなります。")
@@ -95,7 +95,10 @@ def finish(report: Row, back: Back) -> None:
             )
         if form.submitted:
             body = {"check_off": check_off, "share": share}
-            form.send(lambda once: _post(report, "finish", body, back, once), done=f"{name(report)}を完成させました。")
+            form.send(
+                lambda idempotency_key: _post(report, "finish", body, back, idempotency_key),
+                done=f"{name(report)}を完成させました。",
+            )
 
     ask()
 
@@ -106,14 +109,14 @@ def reopen(report: Row, back: Back) -> None:
         f"{name(report)}を下書きに戻しますか？",
         "もう一度完成させるまで、経営とカスタマーサポートの利用者には表示されません。すでに送信したメールは取り消せません。",
         action="下書きに戻す",
-        do=lambda reason, once: _post(report, "reopen", {"reason": reason}, back, once),
+        do=lambda reason, idempotency_key: _post(report, "reopen", {"reason": reason}, back, idempotency_key),
         done="下書きに戻しました。",
         reason="required",
     )
 
 
 def send(report: Row, back: Back) -> None:
-    """First to whom, then whether really."""
+    """First asks for the recipients, then for a confirmation."""
 
     @dialogs.dialog(plain(f"{name(report)}をメールで送信する"), width="medium", icon=":material/send:")
     def ask() -> None:
@@ -122,43 +125,45 @@ def send(report: Row, back: Back) -> None:
         except ApiProblem as problem:
             feedback.failed(problem, key=f"{KEY}.send")
             return
-        offered = {one["mail"]: f"{one['name']}（{one['mail']}）" for one in managers}
+        options = {manager["mail"]: f"{manager['name']}（{manager['mail']}）" for manager in managers}
         with forms.form(f"{KEY}.send.{report['id']}.{report['version']}", submit="送信先を確認する") as form:
             chosen = []
-            if offered:
+            if options:
                 chosen = form.field(
-                    "managers", st.multiselect, "経営の利用者", options=[*offered], default=[*offered],
-                    format_func=lambda mail: offered[mail], placeholder="選ぶ",
+                    "managers", st.multiselect, "経営の利用者", options=[*options], default=[*options],
+                    format_func=lambda mail: options[mail], placeholder="選ぶ",
                 )  # fmt: skip
             else:
                 st.markdown(small("メールアドレスのある経営の利用者はいません。"))
-            typed = form.field(
+            text = form.field(
                 "to", st.text_area, "そのほかの送信先", height=80, placeholder="taro@example.com",
                 help="メールアドレスを、1行に1つずつ入力してください。",
             )  # fmt: skip
         if form.submitted:
-            to = list(dict.fromkeys([*chosen, *(one for one in re.split(r"[\s,、;]+", typed) if one)]))
-            if not to:
+            recipients = list(
+                dict.fromkeys([*chosen, *(address for address in re.split(r"[\s,、;]+", text) if address)])
+            )
+            if not recipients:
                 st.error("送信先を選ぶか、入力してください。", icon=":material/error:")
             else:
-                dialogs.open(_really, report, to, back)
+                dialogs.open(_confirm_send, report, recipients, back)
                 st.rerun()
 
     ask()
 
 
-def _really(report: Row, to: list[str], back: Back) -> None:
+def _confirm_send(report: Row, recipients: list[str], back: Back) -> None:
     confirm.confirm(
         f"{KEY}.really.{report['id']}.{report['version']}",
-        f"{name(report)}を{len(to):,}件の宛先に送信しますか？",
-        plain(f"PDFを添付したメールを、{'、'.join(to)} に1通ずつ送ります。送信後は取り消せません。"),
-        action=f"{len(to):,}件に送信する",
-        do=lambda _, once: _post(report, "send", {"to": to}, back, once),
-        done=f"{len(to):,}件への送信を受け付けました。",
+        f"{name(report)}を{len(recipients):,}件の宛先に送信しますか？",
+        plain(f"PDFを添付したメールを、{'、'.join(recipients)} に1通ずつ送ります。送信後は取り消せません。"),
+        action=f"{len(recipients):,}件に送信する",
+        do=lambda _, idempotency_key: _post(report, "send", {"to": recipients}, back, idempotency_key),
+        done=f"{len(recipients):,}件への送信を受け付けました。",
         danger=False,
     )
 
 
-def _post(report: Row, what: str, body: Mapping[str, Any], back: Back, once: str) -> None:
-    session.api().post(f"{PATH}/{report['id']}/{what}", {"version": report["version"], **body}, once=once)
+def _post(report: Row, action: str, body: Mapping[str, Any], back: Back, idempotency_key: str) -> None:
+    session.api().post(f"{PATH}/{report['id']}/{action}", {"version": report["version"], **body}, once=idempotency_key)
     back()

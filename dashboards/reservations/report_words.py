@@ -1,4 +1,4 @@
-"""The words of 週次レポート and 月次レポート."""
+"""The labels of 週次レポート and 月次レポート."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dashboards.reservations.chore_words import minutes
 from dashboards.ui import times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
-from dashboards.ui.timeline import Happening
+from dashboards.ui.timeline import TimelineEvent
 
 KIND = {"weekly": "週次レポート", "monthly": "月次レポート"}
 BEFORE = {"weekly": "前週", "monthly": "前月"}
@@ -37,23 +37,23 @@ def name(report: Row) -> str:
     return f"{KIND[report['kind']]} {report['period']}"
 
 
-def share(one: Mapping[str, int]) -> float | None:
-    return one["part"] / one["whole"] if one["whole"] else None
+def share(ratio: Mapping[str, int]) -> float | None:
+    return ratio["part"] / ratio["whole"] if ratio["whole"] else None
 
 
 def sales(numbers: Row) -> int:
     return int(numbers["paid"] - numbers["refunded"])
 
 
-def in_time(one: Mapping[str, Any]) -> str:
+def in_time(measure: Mapping[str, Any]) -> str:
     """9 / 12件（中央値 35分）"""
-    if not one["due"]:
+    if not measure["due"]:
         return "対象なし"
-    middle = f"（中央値 {minutes(one['median_minutes'])}）" if one["median_minutes"] is not None else ""
-    return f"{one['met']:,} / {one['due']:,}件{middle}"
+    median_note = f"（中央値 {minutes(measure['median_minutes'])}）" if measure["median_minutes"] is not None else ""
+    return f"{measure['met']:,} / {measure['due']:,}件{median_note}"
 
 
-def happened(event: Row) -> Happening:
-    said, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
-    who = "" if event["by"] == "システム" else event["by"]
-    return Happening(times.parse(event["at"]), said, kind, who, more=event["text"] or "")
+def timeline_event(event: Row) -> TimelineEvent:
+    title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
+    actor = "" if event["by"] == "システム" else event["by"]
+    return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=event["text"] or "")

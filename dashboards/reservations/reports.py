@@ -1,4 +1,4 @@
-"""週次・月次レポート: which one is still to be finished, and how did the last weeks and months go?"""
+"""週次・月次レポート: the reports to finish, and the ones of the last weeks and months."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import streamlit as st
 
 from dashboards.reservations import report_forms
-from dashboards.reservations.chore_words import brief
+from dashboards.reservations.chore_words import short_time
 from dashboards.reservations.figure_words import in_percent, yen
 from dashboards.reservations.report_drawer import drawer
 from dashboards.reservations.report_forms import PATH
 from dashboards.reservations.report_words import KIND, STATE, state
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.live import refreshing
 
@@ -25,23 +25,23 @@ COLUMNS = (
     columns.number("予約件数", "requested", width=76),
     columns.text("予約成功率", lambda row: in_percent(row["success"]), width=86, alignment="right"),
     columns.text("売上", lambda row: yen(row["sales"]), width=90, alignment="right"),
-    columns.text("完成", lambda row: _who(row["finished_at"], row["finished_by"]), width=178),
-    columns.text("送信", lambda row: _who(row["sent_at"], row["sent_by"]), width=178),
+    columns.text("完成", lambda row: _time_and_name(row["finished_at"], row["finished_by"]), width=178),
+    columns.text("送信", lambda row: _time_and_name(row["sent_at"], row["sent_by"]), width=178),
 )
 
 
-def _who(moment: str | None, person: str | None) -> str:
-    return f"{brief(moment)}　{person}" if moment else "–"
+def _time_and_name(at: str | None, name: str | None) -> str:
+    return f"{short_time(at)}　{name}" if at else "–"
 
 
-def _draft() -> None:
-    if may("reservations:report:update"):
+def _draft_button() -> None:
+    if has_permission("reservations:report:update"):
         dialogs.button("下書きを作成する", report_forms.new, key=f"{KEY}.new", icon="note_add")
 
 
 @refreshing
 def headline() -> None:
-    reading = live.block(f"{KEY}.counts", "週次・月次レポート", f"{PATH}/counts", headline=True, right=_draft)
+    reading = live.block(f"{KEY}.counts", "週次・月次レポート", f"{PATH}/counts", headline=True, right=_draft_button)
     if reading is not None and not reading.problem:
         state_sentence(reading.data)
 
@@ -58,16 +58,16 @@ def state_sentence(counts: dict[str, Any]) -> None:
             icon=":material/edit_note:",
         )
         return
-    upcoming = [f"{KIND[kind]}は{brief(counts[f'next_{kind}_at'])}" for kind in KIND if counts[f"next_{kind}_at"]]
-    then = f"次の下書きは、{'、'.join(upcoming)}に作成されます。" if upcoming else ""
+    upcoming = [f"{KIND[kind]}は{short_time(counts[f'next_{kind}_at'])}" for kind in KIND if counts[f"next_{kind}_at"]]
+    next_note = f"次の下書きは、{'、'.join(upcoming)}に作成されます。" if upcoming else ""
     if last:
-        st.success(f"{last}{then}", icon=":material/check_circle:")
+        st.success(f"{last}{next_note}", icon=":material/check_circle:")
     else:
-        st.info(f"完成したレポートは、まだありません。{then}", icon=":material/info:")
+        st.info(f"完成したレポートは、まだありません。{next_note}", icon=":material/info:")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -79,7 +79,7 @@ def listed(chosen: filters.Filters) -> None:
         empty=tables.Empty(
             "レポートはまだありません",
             "下書きは、毎週金曜日と毎月第5営業日の8:00に自動で作成されます。"
-            if may("reservations:report:update")
+            if has_permission("reservations:report:update")
             else "運営担当者がレポートを完成させると、ここで読めるようになります。",
         ),
     )
@@ -88,9 +88,9 @@ def listed(chosen: filters.Filters) -> None:
 def page() -> None:
     headline()
     choices = [filters.Choice("kind", "種類", KIND)]
-    if may("reservations:report:update"):
+    if has_permission("reservations:report:update"):
         choices.append(filters.Choice("state", "状態", STATE))
-    listed(filters.bar(*choices))
+    show_list(filters.bar(*choices))
 
 
 page()

@@ -1,4 +1,4 @@
-"""予約詳細: how does this reservation stand, why does it wait, and what can be done now?"""
+"""予約詳細: the state of a reservation, why it waits, and what can be done now."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import streamlit as st
 
 from dashboards.reservations import customer_correction, operation_actions, reservation_parts, words
 from dashboards.reservations.operation_actions import PATH
-from dashboards.reservations.operation_words import PRIORITY, happened_to_reservation
+from dashboards.reservations.operation_words import PRIORITY, reservation_timeline_event
 from dashboards.reservations.reservation_replay import replay
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import dialogs, feedback, heading, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -22,29 +22,29 @@ from dashboards.ui.timeline import timeline
 
 KEY, TITLE = "reservations.reservation", "予約詳細"
 Tone = Literal["good", "waits", "needs_people", "over"]
-_OVER = ("payment_timeout", "completed", "cancelled", "refunded")
+_CLOSED_STATES = ("payment_timeout", "completed", "cancelled", "refunded")
 
 
 @refreshing
-def shown(code: str) -> bool:
-    """Whether there is one."""
+def show_reservation(code: str) -> bool:
+    """Returns False when the reservation does not exist."""
     reading = live.block(KEY, TITLE, f"{PATH}/{quote(code, safe='')}", headline=True, right=_back)
     if reading is None:
         return False
-    one = reading.data
-    st.markdown(sentence(one))
-    _progress(one)
-    _actions(one)
-    _tasks(one)
+    reservation = reading.data
+    st.markdown(sentence(reservation))
+    _progress(reservation)
+    _actions(reservation)
+    _tasks(reservation)
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.subheader("予約の内容", anchor=False)
-        _asked_by(one)
-        reservation_parts.facts(one)
-        _money(one)
+        _received_by(reservation)
+        reservation_parts.facts(reservation)
+        _money(reservation)
     with right:
-        _calls(one)
-        _messages(one)
+        _calls(reservation)
+        _messages(reservation)
     return True
 
 
@@ -52,126 +52,126 @@ def _back() -> None:
     link("一覧に戻る", "/reservations")
 
 
-def sentence(one: Row) -> str:
-    at = times.full(times.parse(one["starts_at"]))
-    what = f"{one['service_name']} {one['plan_name']}（{at}）"
-    since = times.parse(one["state_since"])
+def sentence(reservation: Row) -> str:
+    starts_at = times.full(times.parse(reservation["starts_at"]))
+    service = f"{reservation['service_name']} {reservation['plan_name']}（{starts_at}）"
+    since = times.parse(reservation["state_since"])
     return (
-        f"**{plain(one['code'])}**　**{plain(one['customer_name'])}**様の{plain(what)}は "
-        f"{words.SHOWN[words.state(one)].badge()} です。  \n"
+        f"**{plain(reservation['code'])}**　**{plain(reservation['customer_name'])}**様の{plain(service)}は "
+        f"{words.DISPLAY_STATE[words.display_state(reservation)].badge()} です。  \n"
         + small(plain(f"{times.full(since)}（{times.ago(since)}）からこのステータスです。"))
     )
 
 
-def tone(one: Row) -> Tone:
-    if any(task["resolved_at"] is None for task in one["operations"]):
+def tone(reservation: Row) -> Tone:
+    if any(task["resolved_at"] is None for task in reservation["operations"]):
         return "needs_people"
-    if one["state"] in _OVER:
+    if reservation["state"] in _CLOSED_STATES:
         return "over"
-    return "good" if one["state"] == "confirmed" else "waits"
+    return "good" if reservation["state"] == "confirmed" else "waits"
 
 
-def _progress(one: Row) -> None:
-    """Why it waits. The customer is told the same, so that both speak of one thing on the telephone."""
+def _progress(reservation: Row) -> None:
+    """Why it waits. The customer reads the same text, so that both have the same information on the telephone."""
     draw, icon = {
         "needs_people": (st.warning, "support_agent"),
         "waits": (st.info, "hourglass_top"),
         "good": (st.success, "check_circle"),
         "over": (st.info, "task_alt"),
-    }[tone(one)]
-    moves = ""
-    if one["next_action_at"]:
-        moves = f"システムは{times.full(times.parse(one['next_action_at']))}に次の処理を行います。"
+    }[tone(reservation)]
+    next_note = ""
+    if reservation["next_action_at"]:
+        next_note = f"システムは{times.full(times.parse(reservation['next_action_at']))}に次の処理を行います。"
     draw(
-        f"{plain(one['progress'])}  \n" + small(plain(f"依頼者への案内と同じ文です。{moves}")),
+        f"{plain(reservation['progress'])}  \n" + small(plain(f"依頼者への案内と同じ文です。{next_note}")),
         icon=f":material/{icon}:",
     )
 
 
 def stay() -> None:
-    """After an action: the page is drawn anew where it is."""
+    """After an action: the page is drawn again where it is."""
 
 
-def _actions(one: Row) -> None:
+def _actions(reservation: Row) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{KEY}.actions"):
-        operation_actions.buttons(one, stay)
-        customer_correction.button(one, stay)
-        if may("reservations:reservation:contact"):
-            dialogs.button("連絡を記録する", contact, one, key=f"{KEY}.contact", icon="chat")
+        operation_actions.buttons(reservation, stay)
+        customer_correction.button(reservation, stay)
+        if has_permission("reservations:reservation:contact"):
+            dialogs.button("連絡を記録する", contact, reservation, key=f"{KEY}.contact", icon="chat")
 
 
-def contact(one: Row) -> None:
-    @dialogs.dialog(plain(f"{one['code']}の連絡を記録する"), width="medium", icon=":material/chat:")
+def contact(reservation: Row) -> None:
+    @dialogs.dialog(plain(f"{reservation['code']}の連絡を記録する"), width="medium", icon=":material/chat:")
     def ask() -> None:
-        operation_actions.contact(one, stay)
+        operation_actions.contact(reservation, stay)
 
     ask()
 
 
-def _asked_by(one: Row) -> None:
-    who = one["assistant_name"] or one["created_by"]
-    how = f"AIアシスタント（{who}）" if one["assistant_name"] else f"{who or '運営担当者'}"
-    st.markdown(small(plain(f"{times.full(times.parse(one['created_at']))}に{how}が受付")))
+def _received_by(reservation: Row) -> None:
+    name = reservation["assistant_name"] or reservation["created_by"]
+    source = f"AIアシスタント（{name}）" if reservation["assistant_name"] else f"{name or '運営担当者'}"
+    st.markdown(small(plain(f"{times.full(times.parse(reservation['created_at']))}に{source}が受付")))
 
 
-def _tasks(one: Row) -> None:
-    waiting = [task for task in one["operations"] if task["resolved_at"] is None]
-    if not waiting:
+def _tasks(reservation: Row) -> None:
+    open_tasks = [task for task in reservation["operations"] if task["resolved_at"] is None]
+    if not open_tasks:
         return
     st.subheader("対応待ち", anchor=False)
     with st.container(border=True, key=f"{KEY}.tasks"):
-        for task in waiting:
-            due = times.parse(task["due_at"])
-            late = ":red[期限を過ぎています]　" if due < times.now() else ""
+        for task in open_tasks:
+            due_at = times.parse(task["due_at"])
+            late_mark = ":red[期限を過ぎています]　" if due_at < times.now() else ""
             st.markdown(
-                f"{PRIORITY[task['priority']].badge()} **{plain(task['title'])}**　{late}"
-                + small(plain(f"期限 {times.full(due)}"))
+                f"{PRIORITY[task['priority']].badge()} **{plain(task['title'])}**　{late_mark}"
+                + small(plain(f"期限 {times.full(due_at)}"))
             )
             if task["detail"]:
                 st.markdown(plain(task["detail"]))
-        if may("reservations:operation:read"):
-            link("手動対応で開く", f"/operations?{urlencode({'q': one['code']})}")
+        if has_permission("reservations:operation:read"):
+            link("手動対応で開く", f"/operations?{urlencode({'q': reservation['code']})}")
 
 
-def _calls(one: Row) -> None:
+def _calls(reservation: Row) -> None:
     st.subheader("店舗への電話", anchor=False)
-    if not one["calls"]:
+    if not reservation["calls"]:
         feedback.empty(
             "まだ電話をかけていません", "電話が終わると、会話と判定がここに並びます。", icon=":material/call:"
         )
         return
-    reservation_parts.calls(one, stay, key=KEY)
+    reservation_parts.calls(reservation, stay, key=KEY)
 
 
-def _messages(one: Row) -> None:
+def _messages(reservation: Row) -> None:
     st.subheader("メッセージ", anchor=False)
-    if not one["messages"]:
+    if not reservation["messages"]:
         feedback.empty("まだメッセージはありません", "SMSとメールを送ると、ここに並びます。", icon=":material/mail:")
         return
-    for letter in one["messages"]:
-        status = words.LETTER[letter["status"]]
-        how = f"{words.RECIPIENT[letter['recipient']]}へ{words.CHANNEL[letter['channel']]}"
-        moment = small(times.brief(times.parse(letter["sent_at"] or letter["created_at"])))
-        with st.expander(f"{status.badge()} **{plain(letter['purpose_title'])}**　{how}　{moment}"):
-            _letter(letter)
+    for message in reservation["messages"]:
+        status = words.MESSAGE[message["status"]]
+        channel = f"{words.RECIPIENT[message['recipient']]}へ{words.CHANNEL[message['channel']]}"
+        time = small(times.short(times.parse(message["sent_at"] or message["created_at"])))
+        with st.expander(f"{status.badge()} **{plain(message['purpose_title'])}**　{channel}　{time}"):
+            _message(message)
 
 
-def _letter(letter: Row) -> None:
-    moments = [("作成", "created_at"), ("送信", "sent_at"), ("配達", "delivered_at")]
-    told = [f"{word} {times.full(times.parse(letter[name]))}" for word, name in moments if letter[name]]
-    tries = [f"{letter['tries']:,}回試行"] if letter["tries"] > 1 else []
-    st.markdown(small("　".join(plain(part) for part in (letter["address"], *told, *tries))))
-    if letter["error"]:
-        st.error(plain(letter["error"]), icon=":material/error:")
-    if letter["title"]:
-        st.markdown(f"**{plain(letter['title'])}**")
-    st.text(letter["body"])
+def _message(message: Row) -> None:
+    timestamps = [("作成", "created_at"), ("送信", "sent_at"), ("配達", "delivered_at")]
+    times_text = [f"{label} {times.full(times.parse(message[name]))}" for label, name in timestamps if message[name]]
+    tries_note = [f"{message['tries']:,}回試行"] if message["tries"] > 1 else []
+    st.markdown(small("　".join(plain(part) for part in (message["address"], *times_text, *tries_note))))
+    if message["error"]:
+        st.error(plain(message["error"]), icon=":material/error:")
+    if message["title"]:
+        st.markdown(f"**{plain(message['title'])}**")
+    st.text(message["body"])
 
 
-def _money(one: Row) -> None:
+def _money(reservation: Row) -> None:
     st.subheader("決済・返金", anchor=False)
-    if not one["money"]:
-        if one["state"] == "cancelled":
+    if not reservation["money"]:
+        if reservation["state"] == "cancelled":
             feedback.empty("決済はありません", "決済の前にキャンセルになりました。", icon=":material/payments:")
         else:
             feedback.empty(
@@ -179,13 +179,13 @@ def _money(one: Row) -> None:
             )
         return
     with st.container(border=True, gap="small", key=f"{KEY}.money"):
-        for entry in one["money"]:
+        for entry in reservation["money"]:
             is_refund = entry["kind"] == "refund"
-            kinds: dict[str, Status] = words.REFUND if is_refund else words.PAYMENT
-            what = f"返金 {entry['number']:,}回目" if is_refund else f"決済 {entry['number']:,}回目"
-            at = times.full(times.parse(entry["settled_at"] or entry["at"]))
+            statuses: dict[str, Status] = words.REFUND if is_refund else words.PAYMENT
+            label = f"返金 {entry['number']:,}回目" if is_refund else f"決済 {entry['number']:,}回目"
+            time = times.full(times.parse(entry["settled_at"] or entry["at"]))
             st.markdown(
-                f"{kinds[entry['status']].badge()} **{words.yen(entry['amount'])}**　{what}  \n{small(plain(at))}"
+                f"{statuses[entry['status']].badge()} **{words.yen(entry['amount'])}**　{label}  \n{small(plain(time))}"
             )
             if entry["error"]:
                 st.markdown(f":red[:material/error: {plain(entry['error'])}]")
@@ -193,12 +193,12 @@ def _money(one: Row) -> None:
 
 @refreshing
 def history(code: str) -> None:
-    """From the answer that the page has just been given: it costs no other one."""
-    one = live.shown(KEY)
-    if one is None or one["code"] != code:
+    """From the page's last answer: it needs no other request."""
+    reservation = live.last_answer(KEY)
+    if reservation is None or reservation["code"] != code:
         return
     st.subheader("経過", anchor=False)
-    timeline([happened_to_reservation(event) for event in one["timeline"]], key=f"{KEY}.history")
+    timeline([reservation_timeline_event(event) for event in reservation["timeline"]], key=f"{KEY}.history")
 
 
 def page() -> None:
@@ -207,7 +207,7 @@ def page() -> None:
         heading.page(TITLE)
         feedback.empty("予約が選ばれていません", "予約一覧から選んでください。", action=_back)
         return
-    if shown(code):
+    if show_reservation(code):
         replay(code)
         history(code)
 

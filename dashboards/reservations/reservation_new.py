@@ -1,4 +1,4 @@
-"""予約を受け付ける: what a customer asks for on the telephone."""
+"""予約を受け付ける: the form for a reservation by telephone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dashboards.ui import dialogs, flash, forms, times
 from dashboards.ui.text import plain
 
 KEY = "reservations.reservation.new"
-# The time about which the service has asked.
-ASKED = f"{KEY}.asked"
-ODD_TIME = "urn:genba:outside-hours"
+# The session key of the time that the service asked to confirm.
+ASKED_TIME = f"{KEY}.asked"
+OUTSIDE_HOURS = "urn:genba:outside-hours"
 
 
 def new() -> None:
@@ -26,7 +26,7 @@ def new() -> None:
             st.warning("受け付けられるサービスがありません。「サービス・料金」でサービスとサイズを登録してください。")
             return
         st.info("受け付けると、依頼者に受付のSMSを送り、提携店に順番に電話をかけます。")
-        # Outside of the form: the sizes are those of the service.
+        # Outside of the form: the sizes depend on the service.
         service = st.selectbox(
             "サービス :red-badge[必須]", [*offers], format_func=lambda code: offers[code]["name"], key=f"{KEY}.service"
         )
@@ -42,7 +42,7 @@ def _form(service: str, plans: dict[str, str]) -> None:
             "plan", st.selectbox, "サイズ・料金", required=True, options=[*plans],
             format_func=lambda code: plans.get(code, code),
         )  # fmt: skip
-        starts_at = operation_actions.moment(
+        starts_at = operation_actions.time_fields(
             form, (times.now() + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
         )
         name = form.field(
@@ -60,21 +60,24 @@ def _form(service: str, plans: dict[str, str]) -> None:
             "wishes", st.text_area, "要望", max_chars=500, height=80, placeholder="白いバラを入れてください。"
         )
     if form.submitted:
-        wish = {
+        request = {
             "service": service, "plan": plan, "starts_at": starts_at, "customer_name": name.strip(),
             "phone": phone.strip(), "mail": mail.strip(), "wishes": wishes.strip(),
         }  # fmt: skip
-        form.send(lambda once: _post(wish, once), done="")
+        form.send(lambda idempotency_key: _post(request, idempotency_key), done="")
 
 
-def _post(wish: dict[str, str], once: str) -> None:
-    """Pressing again after the question about an odd time is the answer to it: for that time, and for no other."""
-    body = wish | {"client_request_id": once, "hours_confirmed": st.session_state.get(ASKED) == wish["starts_at"]}
+def _post(request: dict[str, str], idempotency_key: str) -> None:
+    """When the service has asked to confirm an unusual time, sending the same time again confirms it."""
+    body = request | {
+        "client_request_id": idempotency_key,
+        "hours_confirmed": st.session_state.get(ASKED_TIME) == request["starts_at"],
+    }
     try:
-        made = session.api().post(operation_actions.PATH, body, once=None)
+        reservation = session.api().post(operation_actions.PATH, body, once=None)
     except ApiProblem as problem:
-        if problem.type == ODD_TIME:
-            st.session_state[ASKED] = wish["starts_at"]
+        if problem.type == OUTSIDE_HOURS:
+            st.session_state[ASKED_TIME] = request["starts_at"]
         raise
-    st.session_state.pop(ASKED, None)
-    flash.say(f"{plain(made['customer_name'])}様の予約 {made['code']} を受け付けました。")
+    st.session_state.pop(ASKED_TIME, None)
+    flash.add(f"{plain(reservation['customer_name'])}様の予約 {reservation['code']} を受け付けました。")

@@ -1,4 +1,4 @@
-"""What is known of one reservation, wherever it is shown: beside a task of 手動対応 and on its own page."""
+"""The data of a reservation, shown next to a task of 手動対応 and on its own page."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import streamlit as st
 
 from dashboards.reservations import operation_actions
 from dashboards.reservations.operation_words import ANSWERS
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, times
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
-# A longer conversation scrolls in a box: every line of it is there, the deciding one above all.
+# A longer conversation scrolls in a box: every line of it can be read, above all the one that decided.
 LINES_SHOWN, BOX_HEIGHT = 40, 480
 
 
 def facts(reservation: Row) -> None:
-    asked = {"回答待ちの店舗": reservation["asked_name"]} if reservation["asked_name"] else {}
-    paid = f"（決済 ¥{reservation['paid']:,}）" if reservation["paid"] else "（未決済）"
+    asked_shop = {"回答待ちの店舗": reservation["asked_name"]} if reservation["asked_name"] else {}
+    payment_note = f"（決済 ¥{reservation['paid']:,}）" if reservation["paid"] else "（未決済）"
     details.facts(
         {
             "予約ID": details.Code(reservation["code"]),
@@ -27,9 +27,9 @@ def facts(reservation: Row) -> None:
             "メールアドレス": reservation["mail"],
             "内容": f"{reservation['service_name']} {reservation['plan_name']}",
             "予約日時": times.full(times.parse(reservation["starts_at"])),
-            "料金": f"¥{reservation['price']:,}{paid}",
+            "料金": f"¥{reservation['price']:,}{payment_note}",
             "要望": reservation["wishes"],
-            **asked,
+            **asked_shop,
             "店舗": reservation["shop_name"],
             "キャンセル期限": times.full(times.parse(reservation["cancel_until"])),
         }
@@ -37,13 +37,13 @@ def facts(reservation: Row) -> None:
 
 
 def calls(reservation: Row, back: operation_actions.Back, *, key: str) -> None:
-    """What was said on the telephone, newest first; the sentence that the answer was read from stands out."""
-    for place, call in enumerate(reservation["calls"]):
+    """The conversations with shops, newest first. The sentence that the answer was read from is marked."""
+    for index, call in enumerate(reservation["calls"]):
         answer = call["answer_title"] or "通話中・結果待ち"
         title = f"{call['number']:,}回目　{plain(call['shop_name'])}　**{plain(answer)}**"
-        with st.expander(title, expanded=place == 0):
+        with st.expander(title, expanded=index == 0):
             _call(call)
-            if call["may_overrule"] and may("reservations:reservation:operate"):
+            if call["may_overrule"] and has_permission("reservations:reservation:operate"):
                 dialogs.button(
                     "判定を訂正する",
                     operation_actions.correct,
@@ -56,12 +56,12 @@ def calls(reservation: Row, back: operation_actions.Back, *, key: str) -> None:
 
 
 def _call(call: Row) -> None:
-    when = times.full(times.parse(call["placed_at"] or call["planned_at"]))
-    lasted = [f"{call['seconds']:,}秒"] if call["seconds"] else []
-    st.markdown(small("　".join(plain(part) for part in (when, call["phone_shown"], *lasted))))
+    time = times.full(times.parse(call["placed_at"] or call["planned_at"]))
+    duration = [f"{call['seconds']:,}秒"] if call["seconds"] else []
+    st.markdown(small("　".join(plain(part) for part in (time, call["phone_shown"], *duration))))
     if call["overruled_at"]:
-        read = ANSWERS.get(call["read_answer"] or "", "なし")
-        st.markdown(small(plain(f"{call['overruled_by']}が訂正しました（自動の判定: {read}）")))
+        read_answer = ANSWERS.get(call["read_answer"] or "", "なし")
+        st.markdown(small(plain(f"{call['overruled_by']}が訂正しました（自動の判定: {read_answer}）")))
     elif call["why"]:
         st.markdown(f"判定の理由: {plain(call['why'])}")
     if call["change"]:
@@ -71,7 +71,7 @@ def _call(call: Row) -> None:
     is_long = len(call["transcript"]) > LINES_SHOWN
     with st.container(height=BOX_HEIGHT if is_long else "content", border=is_long):
         for line in call["transcript"]:
-            who = "店舗" if line["is_shop"] else "AI"
-            said = plain(line["text"])
-            marked = bool(call["quote"]) and line["is_shop"] and call["quote"] in line["text"]
-            st.markdown(f"{small(who)}　" + (f":orange-background[**{said}**]" if marked else said))
+            speaker = "店舗" if line["is_shop"] else "AI"
+            text = plain(line["text"])
+            is_quote = bool(call["quote"]) and line["is_shop"] and call["quote"] in line["text"]
+            st.markdown(f"{small(speaker)}　" + (f":orange-background[**{text}**]" if is_quote else text))

@@ -1,4 +1,4 @@
-"""予約一覧: how do all reservations stand, and where is the one I look for?"""
+"""予約一覧: the state of all reservations, and the search for one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.reservations import choices, reservation_new, words
 from dashboards.reservations.operation_actions import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -14,7 +14,7 @@ from dashboards.ui.live import refreshing
 
 KEY = "reservations.reservations"
 DETAIL = "reservations/reservation.py"
-UNDER_WAY = {"seeking": "店舗を探している予約", "paying": "決済を待つ予約", "refunding": "返金中の予約"}
+OPEN_LABELS = {"seeking": "店舗を探している予約", "paying": "決済を待つ予約", "refunding": "返金中の予約"}
 SORTS = {
     "-created_at": "受付の新しい順",
     "created_at": "受付の古い順",
@@ -25,11 +25,11 @@ SORTS = {
 }
 COLUMNS = (
     columns.text("予約ID", "code", width=100),
-    columns.badge("ステータス", words.state, words.SHOWN, width=152),
+    columns.badge("ステータス", words.display_state, words.DISPLAY_STATE, width=152),
     columns.text("依頼者", "customer_name", width=96),
     columns.text("サービス", "service_name", width=100),
     columns.stamp("予約日時", "starts_at", sort="starts_at"),
-    # A shop that is in no list is written down with its number.
+    # A shop outside of the list is stored as text, with its number.
     columns.text("店舗", lambda row: row["shop_name"] or "", width=176),
     columns.text("手動対応", lambda row: f"{row['open_operations']:,}件" if row["open_operations"] else "", width=72),
     columns.ago("受付", "created_at", sort="created_at"),
@@ -38,7 +38,7 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block(f"{KEY}.counts", "予約一覧", f"{PATH}/counts", headline=True, right=_right)
+    reading = live.block(f"{KEY}.counts", "予約一覧", f"{PATH}/counts", headline=True, right=_actions)
     if reading is None or reading.problem:
         return
     st.markdown(sentence(reading.data))
@@ -47,21 +47,21 @@ def headline() -> None:
 def sentence(counts: Row) -> str:
     if not counts["total"]:
         return "まだ予約はありません。"
-    under_way = [f"{what}が**{counts[name]:,}件**" for name, what in UNDER_WAY.items() if counts[name]]
-    said = f"{'、'.join(under_way)}あります。" if under_way else "手配中の予約はありません。"
-    said += f"確定している予約は{counts['confirmed']:,}件で、うち今日が{counts['today']:,}件です。"
+    open_parts = [f"{label}が**{counts[name]:,}件**" for name, label in OPEN_LABELS.items() if counts[name]]
+    text = f"{'、'.join(open_parts)}あります。" if open_parts else "手配中の予約はありません。"
+    text += f"確定している予約は{counts['confirmed']:,}件で、うち今日が{counts['today']:,}件です。"
     if counts["needs_people"]:
-        return f"{said}:orange[**手動対応が必要な予約が{counts['needs_people']:,}件**]あります。"
-    return f"{said}手動対応が必要な予約はありません。"
+        return f"{text}:orange[**手動対応が必要な予約が{counts['needs_people']:,}件**]あります。"
+    return f"{text}手動対応が必要な予約はありません。"
 
 
-def _right() -> None:
-    if may("reservations:reservation:create"):
+def _actions() -> None:
+    if has_permission("reservations:reservation:create"):
         dialogs.button("予約を受け付ける", reservation_new.new, key=f"{KEY}.new", icon="add", type="primary")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -69,7 +69,7 @@ def listed(chosen: filters.Filters) -> None:
         COLUMNS,
         sorts=SORTS,
         filters=chosen,
-        actions={"詳細": opened},
+        actions={"詳細": open_detail},
         export=Export.of(PATH),
         empty=tables.Empty(
             "まだ予約はありません", "AIアシスタントからの依頼と、「予約を受け付ける」で登録した予約が並びます。"
@@ -77,12 +77,12 @@ def listed(chosen: filters.Filters) -> None:
     )
 
 
-def opened(row: Row) -> None:
+def open_detail(row: Row) -> None:
     st.switch_page(DETAIL, query_params={"code": row["code"]})
 
 
 headline()
-listed(
+show_list(
     filters.bar(
         filters.Text("q", "キーワード", "予約ID・依頼者・電話番号", width=240),
         filters.Choice("state", "ステータス", words.STATE, width=190),

@@ -1,4 +1,4 @@
-"""オンコール当番: who is called at night, at weekends and on holidays?"""
+"""オンコール当番: who is on call at night, at weekends and on holidays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.reservations import choices
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, filters, forms, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
@@ -18,10 +18,10 @@ from dashboards.ui.status import Status
 from dashboards.ui.text import plain
 
 PATH, KEY = "/api/reservations/roster", "reservations.roster"
-NOW = {"now": Status("当番中", "green", "call"), "later": Status("予定", "gray", "schedule")}
+STATE = {"now": Status("当番中", "green", "call"), "later": Status("予定", "gray", "schedule")}
 COLUMNS = (
     columns.text("当番", "name", width=140),
-    columns.badge("状態", lambda row: "now" if row["is_now"] else "later", NOW, width=100),
+    columns.badge("状態", lambda row: "now" if row["is_now"] else "later", STATE, width=100),
     columns.stamp("開始", "starts_at", sort="starts_at"),
     columns.stamp("終了", "ends_at"),
     columns.text("電話番号", "phone_shown", width=140),
@@ -34,14 +34,14 @@ def section() -> None:
         "土日祝と夜間に緊急の手動対応が発生すると、当番の電話番号にSMSを送ります。"
         "平日9:00〜18:00は、運営担当者が対応します。"
     )
-    if may("reservations:roster:update"):
+    if has_permission("reservations:roster:update"):
         dialogs.button("当番を登録する", new, key=f"{KEY}.new", icon="add", type="primary")
-    _listed(filters.bar(filters.Choice("state", "表示", {"all": "終わった当番を含む"}, otherwise="これから")))
+    _show_list(filters.bar(filters.Choice("state", "表示", {"all": "終わった当番を含む"}, otherwise="これから")))
 
 
 @refreshing
-def _listed(chosen: filters.Filters) -> None:
-    actions = {"変更する": edit, "外す": remove} if may("reservations:roster:update") else {}
+def _show_list(chosen: filters.Filters) -> None:
+    actions = {"変更する": edit, "外す": remove} if has_permission("reservations:roster:update") else {}
     tables.table(
         f"{KEY}.list",
         "",
@@ -55,44 +55,47 @@ def _listed(chosen: filters.Filters) -> None:
     )
 
 
-def _fields(form: forms.Form, known: Mapping[str, Any]) -> dict[str, Any]:
-    people = choices.people()
-    now = str(known["user_id"]) if known else None
+def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+    users = choices.assignees()
+    current = str(initial["user_id"]) if initial else None
     chosen = form.field(
-        "user_id", st.selectbox, "当番", required=True, options=[*people],
-        index=[*people].index(now) if now in people else None,
-        format_func=lambda person: people[person], placeholder="選ぶ",
+        "user_id", st.selectbox, "当番", required=True, options=[*users],
+        index=[*users].index(current) if current in users else None,
+        format_func=lambda user_id: users[user_id], placeholder="選ぶ",
     )  # fmt: skip
     phone = form.field(
-        "phone", st.text_input, "電話番号", required=True, value=known.get("phone_shown", ""), max_chars=30,
+        "phone", st.text_input, "電話番号", required=True, value=initial.get("phone_shown", ""), max_chars=30,
         placeholder="090-1234-5678", help="緊急のSMSを受け取れる携帯電話の番号です。",
     )  # fmt: skip
     today = datetime.combine(times.now().date(), time(18), times.now().tzinfo)
-    starts = times.parse(known["starts_at"]).astimezone(today.tzinfo) if known else today
-    ends = times.parse(known["ends_at"]).astimezone(today.tzinfo) if known else today + timedelta(hours=15)
-    typed = {"user_id": int(chosen) if chosen else None, "phone": phone}
-    return typed | {
-        "starts_at": _moment(form, "starts_at", "開始", starts),
-        "ends_at": _moment(form, "ends_at", "終了", ends),
+    starts = times.parse(initial["starts_at"]).astimezone(today.tzinfo) if initial else today
+    ends = times.parse(initial["ends_at"]).astimezone(today.tzinfo) if initial else today + timedelta(hours=15)
+    values = {"user_id": int(chosen) if chosen else None, "phone": phone}
+    return values | {
+        "starts_at": _time_fields(form, "starts_at", "開始", starts),
+        "ends_at": _time_fields(form, "ends_at", "終了", ends),
     }
 
 
-def _moment(form: forms.Form, name: str, label: str, given: datetime) -> str:
+def _time_fields(form: forms.Form, name: str, label: str, initial: datetime) -> str:
     left, right = st.columns(2)
     with left:
-        day = form.field(name, st.date_input, f"{label}日", value=given.date(), format="YYYY/MM/DD")
+        day = form.field(name, st.date_input, f"{label}日", value=initial.date(), format="YYYY/MM/DD")
     with right:
-        clock = form.field(f"{name}_time", st.time_input, f"{label}時刻", value=given.time(), step=900)
-    return datetime.combine(day or given.date(), clock or given.time(), given.tzinfo).isoformat()
+        clock_time = form.field(f"{name}_time", st.time_input, f"{label}時刻", value=initial.time(), step=900)
+    return datetime.combine(day or initial.date(), clock_time or initial.time(), initial.tzinfo).isoformat()
 
 
 def new() -> None:
     @dialogs.dialog("当番を登録する", width="medium", icon=":material/add_call:")
     def ask() -> None:
         with forms.form(f"{KEY}.create", submit="登録する") as form:
-            typed = _fields(form, {})
+            values = _fields(form, {})
         if form.submitted:
-            form.send(lambda once: session.api().post(PATH, typed, once=once), done="当番を登録しました。")
+            form.send(
+                lambda idempotency_key: session.api().post(PATH, values, once=idempotency_key),
+                done="当番を登録しました。",
+            )
 
     ask()
 
@@ -101,9 +104,9 @@ def edit(shift: Row) -> None:
     @dialogs.dialog(f"{plain(shift['name'])}の当番を変更する", width="medium", icon=":material/edit:")
     def ask() -> None:
         with forms.form(f"{KEY}.edit.{shift['id']}.{shift['version']}", submit="保存する") as form:
-            typed = _fields(form, shift)
+            values = _fields(form, shift)
         if form.submitted:
-            body = typed | {"version": shift["version"]}
+            body = values | {"version": shift["version"]}
             form.send(lambda _: session.api().patch(f"{PATH}/{shift['id']}", body), done="当番を変更しました。")
 
     ask()
@@ -116,6 +119,6 @@ def remove(shift: Row) -> None:
         f"{shift['name']}の当番を外しますか？",
         f"{span}の当番を外します。この時間に緊急の手動対応が発生しても、誰にもSMSを送りません。",
         action="外す",
-        do=lambda _, _once: session.api().delete(f"{PATH}/{shift['id']}?version={shift['version']}"),
+        do=lambda _, _idempotency_key: session.api().delete(f"{PATH}/{shift['id']}?version={shift['version']}"),
         done="当番を外しました。",
     )

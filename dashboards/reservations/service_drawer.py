@@ -1,4 +1,4 @@
-"""One service beside the list: can it be reserved, at which prices, and what was changed?"""
+"""The drawer of a service: whether it can be reserved, its prices, and its history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import history, service_forms, words
 from dashboards.reservations.service_forms import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -58,7 +58,7 @@ def _buttons(service: Row) -> None:
         if not service["archived_at"]:
             query = urlencode({"part": "電話をかける順番", "service": service["name"]})
             link("電話をかける順番を開く", f"/shops?{query}")
-        if not may("reservations:service:update"):
+        if not has_permission("reservations:service:update"):
             return
         if service["archived_at"]:
             dialogs.button("元に戻す", service_forms.restore, service, key=f"{KEY}.restore", icon="unarchive")
@@ -69,24 +69,24 @@ def _buttons(service: Row) -> None:
 
 def _plans(service: Row) -> None:
     st.markdown(small("サイズ・料金"))
-    keeper = may("reservations:service:update") and not service["archived_at"]
+    may_edit = has_permission("reservations:service:update") and not service["archived_at"]
     if not service["plans"]:
         st.markdown("まだサイズ・料金がありません。")
     else:
         with st.container(border=True, gap="small", key=f"{KEY}.plans"):
             for plan in service["plans"]:
-                _plan(plan, keeper)
-    if keeper:
+                _plan(plan, may_edit)
+    if may_edit:
         dialogs.button("サイズ・料金を追加する", service_forms.new_plan, service, key=f"{KEY}.plan.new", icon="add")
 
 
-def _plan(plan: Row, keeper: bool) -> None:
+def _plan(plan: Row, may_edit: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         code = small(plain(f"コード {plan['code']}"))
-        said = f"**{plain(plan['name'])}　{words.yen(plan['price'])}**　{code}"
-        said += f"　{words.SHOP['archived'].badge()}" if plan["archived_at"] else ""
-        st.markdown(said, width="content")
-        if not keeper:
+        text = f"**{plain(plan['name'])}　{words.yen(plan['price'])}**　{code}"
+        text += f"　{words.SHOP['archived'].badge()}" if plan["archived_at"] else ""
+        st.markdown(text, width="content")
+        if not may_edit:
             return
         with st.container(horizontal=True, width="content", gap="small"):
             key = f"{KEY}.plan.{plan['id']}"

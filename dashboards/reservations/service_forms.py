@@ -1,4 +1,4 @@
-"""What is done with services and their sizes: registered, edited, archived."""
+"""Forms of services and their sizes: register, edit, archive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboards.ui import dialogs, editing, forms
 from dashboards.ui.columns import Row
 
 PATH, PLANS = "/api/reservations/services", "/api/reservations/plans"
-Known = Mapping[str, Any]
+Values = Mapping[str, Any]
 LABELS = {"name": "サービス名", "description": "説明", "position": "表示順"}
 PLAN_LABELS = {"name": "サイズ", "price": "料金（円、税込）", "position": "表示順"}
 CODE_HELP = (
@@ -21,43 +21,45 @@ CODE_HELP = (
 )
 
 
-def _text(form: forms.Form, name: str, label: str, known: Known, most: int, example: str, **options: Any) -> str:
-    typed: str = form.field(
-        name, st.text_input, label, required=True, value=known.get(name, ""), max_chars=most, placeholder=example,
-        **options,
+def _text(
+    form: forms.Form, name: str, label: str, initial: Values, max_length: int, placeholder: str, **options: Any
+) -> str:
+    text: str = form.field(
+        name, st.text_input, label, required=True, value=initial.get(name, ""), max_chars=max_length,
+        placeholder=placeholder, **options,
     )  # fmt: skip
-    return typed.strip()
+    return text.strip()
 
 
-def _position(form: forms.Form, known: Known) -> dict[str, Any]:
-    """Only of what is there: what is new comes last."""
-    if "position" not in known:
+def _position(form: forms.Form, initial: Values) -> dict[str, Any]:
+    """Only for existing rows: a new row comes last."""
+    if "position" not in initial:
         return {}
     return {
         "position": form.field(
-            "position", st.number_input, LABELS["position"], value=known["position"], min_value=0, max_value=10_000,
+            "position", st.number_input, LABELS["position"], value=initial["position"], min_value=0, max_value=10_000,
             help="小さい番号から順に並びます。",
         )
     }  # fmt: skip
 
 
-def _fields(form: forms.Form, known: Known) -> dict[str, Any]:
-    name = _text(form, "name", LABELS["name"], known, 100, "花束")
+def _fields(form: forms.Form, initial: Values) -> dict[str, Any]:
+    name = _text(form, "name", LABELS["name"], initial, 100, "花束")
     description = form.field(
-        "description", st.text_area, LABELS["description"], value=known.get("description", ""), max_chars=500,
+        "description", st.text_area, LABELS["description"], value=initial.get("description", ""), max_chars=500,
         height=100, help="AIアシスタントが依頼者に伝える説明です。",
     )  # fmt: skip
-    return {"name": name, "description": description.strip()} | _position(form, known)
+    return {"name": name, "description": description.strip()} | _position(form, initial)
 
 
-def _plan_fields(form: forms.Form, known: Known) -> dict[str, Any]:
-    name = _text(form, "name", PLAN_LABELS["name"], known, 100, "M（約20本）")
+def _plan_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
+    name = _text(form, "name", PLAN_LABELS["name"], initial, 100, "M（約20本）")
     price = form.field(
-        "price", st.number_input, PLAN_LABELS["price"], required=True, value=known.get("price"), min_value=50,
+        "price", st.number_input, PLAN_LABELS["price"], required=True, value=initial.get("price"), min_value=50,
         max_value=9_999_999, step=100, placeholder="5500",
         help="これから受け付ける予約の料金です。受け付け済みの予約の料金は変わりません。",
     )  # fmt: skip
-    return {"name": name, "price": price} | _position(form, known)
+    return {"name": name, "price": price} | _position(form, initial)
 
 
 SERVICE = editing.Record(
@@ -79,15 +81,15 @@ PLAN = editing.Record(
 
 
 def _new(
-    key: str, title: str, path: str, fields: Callable[[forms.Form], dict[str, Any]], done: Callable[[Known], str]
+    key: str, title: str, path: str, fields: Callable[[forms.Form], dict[str, Any]], done: Callable[[Values], str]
 ) -> None:
     @dialogs.dialog(title, width="medium", icon=":material/add:")
     def ask() -> None:
         with forms.form(f"reservations.{key}.new", submit="登録する") as form:
             code = _text(form, "code", "コード", {}, 30, "bouquet" if key == "service" else "m", help=CODE_HELP)
-            typed = {"code": code} | fields(form)
+            values = {"code": code} | fields(form)
         if form.submitted:
-            form.send(lambda once: session.api().post(path, typed, once=once), done=done(typed))
+            form.send(lambda idempotency_key: session.api().post(path, values, once=idempotency_key), done=done(values))
 
     ask()
 
@@ -98,7 +100,7 @@ def new() -> None:
         "サービスを登録する",
         PATH,
         lambda form: _fields(form, {}),
-        lambda typed: f"{typed['name']}を登録しました。「詳細」からサイズと料金を追加してください。",
+        lambda values: f"{values['name']}を登録しました。「詳細」からサイズと料金を追加してください。",
     )
 
 
@@ -108,7 +110,7 @@ def new_plan(service: Row) -> None:
         f"{service['name']}のサイズ・料金を追加する",
         f"{PATH}/{service['id']}/plans",
         lambda form: _plan_fields(form, {}),
-        lambda typed: f"{service['name']}に「{typed['name']}」を追加しました。",
+        lambda values: f"{service['name']}に「{values['name']}」を追加しました。",
     )
 
 

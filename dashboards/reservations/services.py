@@ -1,4 +1,4 @@
-"""サービス・料金: what can be reserved, at which price, and is anything missing for it?"""
+"""サービス・料金: what can be reserved, at which price, and what is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards.reservations import service_drawer, service_forms, words
 from dashboards.reservations.service_forms import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
@@ -26,7 +26,7 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block(f"{KEY}.summary", "サービス・料金", PATH, headline=True, right=_right, limit=100)
+    reading = live.block(f"{KEY}.summary", "サービス・料金", PATH, headline=True, right=_actions, limit=100)
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
@@ -34,26 +34,26 @@ def headline() -> None:
         st.markdown("まだサービスが登録されていません。")
         return
     ready = sum(1 for service in items if service["plans"] and service["shops"])
-    part = "すべて" if ready == total else f"そのうち{ready:,}種類の"
-    said = f"サービスは{total:,}種類で、{part}予約を手配できます。"
-    said += _missing("サイズ・料金がありません", [service for service in items if not service["plans"]])
-    said += _missing("電話をかけられる提携店がありません", [service for service in items if not service["shops"]])
-    st.markdown(said)
+    share = "すべて" if ready == total else f"そのうち{ready:,}種類の"
+    sentence = f"サービスは{total:,}種類で、{share}予約を手配できます。"
+    sentence += _missing("サイズ・料金がありません", [service for service in items if not service["plans"]])
+    sentence += _missing("電話をかけられる提携店がありません", [service for service in items if not service["shops"]])
+    st.markdown(sentence)
 
 
-def _missing(what: str, services: Sequence[Row]) -> str:
+def _missing(problem: str, services: Sequence[Row]) -> str:
     if not services:
         return ""
-    return f"**{'、'.join(plain(service['name']) for service in services)}には、{what}**。"
+    return f"**{'、'.join(plain(service['name']) for service in services)}には、{problem}**。"
 
 
-def _right() -> None:
-    if may("reservations:service:update"):
+def _actions() -> None:
+    if has_permission("reservations:service:update"):
         dialogs.button("サービスを登録する", service_forms.new, key=f"{KEY}.new", icon="add", type="primary")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -66,14 +66,14 @@ def listed(chosen: filters.Filters) -> None:
         empty=tables.Empty(
             "まだサービスが登録されていません",
             "「サービスを登録する」から登録すると、サイズと料金を追加できます。"
-            if may("reservations:service:update")
+            if has_permission("reservations:service:update")
             else "管理者がサービスを登録すると、ここに並びます。",
         ),
     )
 
 
 headline()
-listed(
+show_list(
     filters.bar(
         filters.Text("q", "キーワード", "サービス名・コード"),
         filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),

@@ -1,4 +1,4 @@
-"""One partner shop beside the list: may it be called now, what is known of it, and what was done to it."""
+"""The drawer of a partner shop: whether it can be called now, its data, and its history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import history, shop_forms, shop_manual, words
 from dashboards.reservations.shop_forms import LABELS, PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, times
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain
@@ -42,18 +42,18 @@ def state_sentence(shop: Row) -> str:
     if not shop["services"]:
         return "取り扱うサービスがないため、電話をかけません。"
     now = times.now()
-    clock = now.time().isoformat()
+    current_time = now.time().isoformat()
     if now.isoweekday() in shop["closed_weekdays"]:
         return "今日は定休日のため、電話をかけません。"
-    if clock < shop["opens_at"]:
+    if current_time < shop["opens_at"]:
         return f"今日は{words.clock(shop['opens_at'])}から電話をかけられます。"
-    if clock >= shop["closes_at"]:
+    if current_time >= shop["closes_at"]:
         return "今日の電話受付は終了しました。"
     return f"今は電話をかけられる時間帯です（{words.clock(shop['closes_at'])}まで）。"
 
 
 def _buttons(shop: Row) -> None:
-    if not may("reservations:shop:update"):
+    if not has_permission("reservations:shop:update"):
         return
     with st.container(horizontal=True):
         if shop["state"] == "archived":
@@ -68,16 +68,16 @@ def _buttons(shop: Row) -> None:
 
 
 def _facts(shop: Row) -> None:
-    stopped = {"利用停止の理由": shop["blacklist_reason"]} if shop["blacklist_reason"] else {}
+    blacklist_facts = {"利用停止の理由": shop["blacklist_reason"]} if shop["blacklist_reason"] else {}
     details.facts(
-        stopped
+        blacklist_facts
         | {
             LABELS["phone"]: shop["phone_shown"],
             "電話受付": words.hours(shop),
             LABELS["closed_weekdays"]: words.days(shop["closed_weekdays"]),
             LABELS["contact_name"]: shop["contact_name"],
             LABELS["mail"]: shop["mail"],
-            "サービスと順番": words.places(shop),
+            "サービスと順番": words.service_positions(shop),
             LABELS["code"]: shop["code"],
             LABELS["note"]: shop["note"],
             "登録日時": times.full(times.parse(shop["created_at"])),

@@ -1,4 +1,4 @@
-"""What is done with a partner shop: registered, edited, stopped, archived."""
+"""Forms and dialogs of a partner shop: register, edit, blacklist, archive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboards.ui import confirm, dialogs, editing, forms
 from dashboards.ui.columns import Row
 
 PATH = "/api/reservations/shops"
-Known = Mapping[str, Any]
+Values = Mapping[str, Any]
 LABELS = {
     "code": "店舗コード",
     "name": "店舗名",
@@ -39,56 +39,60 @@ HELP = {
     "phone": "自動音声の電話をかける番号です。市外局番から入力してください。",
     "mail": "予約の確定や取り消しをお知らせします。登録すると、提携店向けマニュアルを自動でメールします。",
 }
-USUAL = {"opens_at": "09:00:00", "closes_at": "20:00:00"}
+DEFAULT_HOURS = {"opens_at": "09:00:00", "closes_at": "20:00:00"}
 
 
-def _fields(form: forms.Form, known: Known) -> dict[str, Any]:
-    typed: dict[str, Any] = {}
-    for name, (most, example, required) in TEXTS.items():
-        typed[name] = form.field(
-            name, st.text_input, LABELS[name], required=required, value=known.get(name, ""), max_chars=most,
-            placeholder=example, help=HELP.get(name),
+def _fields(form: forms.Form, initial: Values) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, (max_length, placeholder, required) in TEXTS.items():
+        values[name] = form.field(
+            name, st.text_input, LABELS[name], required=required, value=initial.get(name, ""), max_chars=max_length,
+            placeholder=placeholder, help=HELP.get(name),
         ).strip()  # fmt: skip
     left, right = st.columns(2)
     for column, name in ((left, "opens_at"), (right, "closes_at")):
         with column:
             chosen = form.field(
-                name, st.time_input, LABELS[name], value=time.fromisoformat(known.get(name, USUAL[name])), step=900
+                name,
+                st.time_input,
+                LABELS[name],
+                value=time.fromisoformat(initial.get(name, DEFAULT_HOURS[name])),
+                step=900,
             )
-        typed[name] = chosen.isoformat()
-    typed["closed_weekdays"] = sorted(
+        values[name] = chosen.isoformat()
+    values["closed_weekdays"] = sorted(
         form.field(
             "closed_weekdays", st.multiselect, LABELS["closed_weekdays"], options=[*words.WEEKDAYS],
-            default=known.get("closed_weekdays", []), format_func=lambda day: words.WEEKDAYS[day],
+            default=initial.get("closed_weekdays", []), format_func=lambda day: words.WEEKDAYS[day],
             placeholder=words.NONE, help="この曜日には電話をかけません。",
         )
     )  # fmt: skip
-    offered = _offered(known)
+    options = _service_options(initial)
     chosen = form.field(
-        "services", st.multiselect, LABELS["services"], options=[*offered], default=known.get("services", []),
-        format_func=lambda key: offered[key], placeholder="取り扱うサービスを選ぶ",
+        "services", st.multiselect, LABELS["services"], options=[*options], default=initial.get("services", []),
+        format_func=lambda key: options[key], placeholder="取り扱うサービスを選ぶ",
         help="新しく加えたサービスでは、最後に電話をかけます。順番は「電話をかける順番」で変更できます。",
     )  # fmt: skip
-    typed["services"] = [key for key in offered if key in chosen]
-    typed["note"] = form.field(
-        "note", st.text_area, LABELS["note"], value=known.get("note", ""), max_chars=1000, height=80
+    values["services"] = [key for key in options if key in chosen]
+    values["note"] = form.field(
+        "note", st.text_area, LABELS["note"], value=initial.get("note", ""), max_chars=1000, height=80
     ).strip()
-    return typed
+    return values
 
 
-def _offered(known: Known) -> dict[int, str]:
-    """What can be chosen, and what is: a service that came a moment ago may not be among the former yet."""
-    listed: dict[int, str] = choices.services() | known.get("names", {})
-    return listed | {key: f"（サービス{key}）" for key in known.get("services", []) if key not in listed}
+def _service_options(initial: Values) -> dict[int, str]:
+    """The options, and the selected services: a service that was added just now may still be missing in the options."""
+    options: dict[int, str] = choices.services() | initial.get("names", {})
+    return options | {key: f"（サービス{key}）" for key in initial.get("services", []) if key not in options}
 
 
-def _in_words(shop: editing.Values) -> dict[str, Any]:
-    offered = _offered(shop)
+def _display_values(shop: editing.Values) -> dict[str, Any]:
+    options = _service_options(shop)
     return {
         "opens_at": words.clock(shop["opens_at"]),
         "closes_at": words.clock(shop["closes_at"]),
         "closed_weekdays": words.days(shop["closed_weekdays"]),
-        "services": "、".join(offered[key] for key in offered if key in shop["services"]),
+        "services": "、".join(options[key] for key in options if key in shop["services"]),
     }
 
 
@@ -96,9 +100,12 @@ def new() -> None:
     @dialogs.dialog("提携店を登録する", width="medium", icon=":material/add_business:")
     def ask() -> None:
         with forms.form("reservations.shop.new", submit="登録する") as form:
-            typed = _fields(form, {})
+            values = _fields(form, {})
         if form.submitted:
-            form.send(lambda once: session.api().post(PATH, typed, once=once), done=f"{typed['name']}を登録しました。")
+            form.send(
+                lambda idempotency_key: session.api().post(PATH, values, once=idempotency_key),
+                done=f"{values['name']}を登録しました。",
+            )
 
     ask()
 
@@ -109,14 +116,14 @@ RECORD = editing.Record(
     labels=LABELS,
     name=lambda shop: f"提携店「{shop['name']}」",
     fields=_fields,
-    in_words=_in_words,
+    in_words=_display_values,
 )
 
 
 def edit(shop: Row) -> None:
-    known = {name: shop[name] for name in ("id", "version", *LABELS)}
-    known |= {"phone": shop["phone_shown"], "services": [one["id"] for one in shop["services"]]}
-    RECORD.edit(known | {"names": {one["id"]: one["name"] for one in shop["services"]}})
+    values = {name: shop[name] for name in ("id", "version", *LABELS)}
+    values |= {"phone": shop["phone_shown"], "services": [service["id"] for service in shop["services"]]}
+    RECORD.edit(values | {"names": {service["id"]: service["name"] for service in shop["services"]}})
 
 
 def archive(shop: Row) -> None:
@@ -138,7 +145,9 @@ def blacklist(shop: Row) -> None:
         "この店舗には、これから電話をかけなくなります。手配中の予約は、次の店舗へ進みます。"
         "順番はそのまま残り、あとで解除できます。",
         action="利用停止にする",
-        do=lambda why, once: session.api().post(f"{PATH}/{shop['id']}/blacklist", {"reason": why}, once=once),
+        do=lambda reason, idempotency_key: session.api().post(
+            f"{PATH}/{shop['id']}/blacklist", {"reason": reason}, once=idempotency_key
+        ),
         done=f"{shop['name']}を利用停止にしました。",
         reason="required",
     )
@@ -150,7 +159,9 @@ def lift(shop: Row) -> None:
         f"提携店「{shop['name']}」の利用停止を解除しますか？",
         "新しい予約から、元の順番でまた電話をかけます。",
         action="解除する",
-        do=lambda why, once: session.api().post(f"{PATH}/{shop['id']}/lift", {"reason": why}, once=once),
+        do=lambda reason, idempotency_key: session.api().post(
+            f"{PATH}/{shop['id']}/lift", {"reason": reason}, once=idempotency_key
+        ),
         done=f"{shop['name']}の利用停止を解除しました。",
         reason="required",
         danger=False,

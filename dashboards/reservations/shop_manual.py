@@ -1,4 +1,4 @@
-"""マニュアルの送付: whether a shop has got its guides, and the way to send them once more."""
+"""マニュアルの送付: whether a shop has received its guides, and the button that sends them again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations.shop_forms import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, times
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
@@ -33,7 +33,7 @@ def show(shop: Row) -> None:
     st.markdown(f"{STATE[manual['state']].badge()}　{plain(sentence(shop, manual))}")
     if manual["error"]:
         st.error(plain(manual["error"]), icon=":material/error:")
-    if manual["sent_at"] and shop["mail"] and shop["state"] == "active" and may("reservations:shop:update"):
+    if manual["sent_at"] and shop["mail"] and shop["state"] == "active" and has_permission("reservations:shop:update"):
         dialogs.button("マニュアルを再送する", send_again, shop, manual, key=f"{KEY}.again", icon="forward_to_inbox")
 
 
@@ -44,9 +44,9 @@ def sentence(shop: Row, manual: Row) -> str:
         return "電話をかけない店舗のため、送っていません。"
     if manual["state"] == "due":
         return f"1分ほどで{shop['mail']}に送ります。"
-    when = times.full(times.parse(manual["sent_at"])) if manual["sent_at"] else ""
-    to = f" {manual['sent_to']} 宛" if manual["sent_to"] else ""
-    return f"{when}{to}"
+    sent_at = times.full(times.parse(manual["sent_at"])) if manual["sent_at"] else ""
+    recipient = f" {manual['sent_to']} 宛" if manual["sent_to"] else ""
+    return f"{sent_at}{recipient}"
 
 
 def send_again(shop: Row, manual: Row) -> None:
@@ -55,7 +55,9 @@ def send_again(shop: Row, manual: Row) -> None:
         f"提携店「{shop['name']}」にマニュアルを再送しますか？",
         f"{shop['mail']} 宛に、{'、'.join(manual['titles'])}（PDF）を最新の内容でメールします。",
         action="再送する",
-        do=lambda _, once: session.api().post(f"{PATH}/{shop['id']}/manual", {"version": shop["version"]}, once=once),
+        do=lambda _, idempotency_key: session.api().post(
+            f"{PATH}/{shop['id']}/manual", {"version": shop["version"]}, once=idempotency_key
+        ),
         done=f"{shop['name']}にマニュアルを再送します。1分ほどで送信します。",
         danger=False,
     )

@@ -1,4 +1,4 @@
-"""提携店: whom do we call, when, and in which order?"""
+"""提携店: the shops that are called, when, and in which order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.reservations import call_order, choices, shop_drawer, shop_forms, words
 from dashboards.reservations.shop_forms import PATH
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, filters, live, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
@@ -24,7 +24,7 @@ SORTS = {
 COLUMNS = (
     columns.text("店舗名", "name", width=160, sort="name"),
     columns.badge("状態", "state", words.SHOP, width=110),
-    columns.text("サービスと順番", words.places, width=216),
+    columns.text("サービスと順番", words.service_positions, width=216),
     columns.text("電話番号", "phone_shown", width=124),
     columns.text("電話受付", words.hours, width=110),
     columns.text("定休日", lambda row: words.days(row["closed_weekdays"]), width=80),
@@ -35,34 +35,34 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block(f"{KEY}.summary", "提携店", f"{PATH}/summary", headline=True, right=_right)
+    reading = live.block(f"{KEY}.summary", "提携店", f"{PATH}/summary", headline=True, right=_actions)
     if reading is None:
         return
-    found = reading.data
-    if not found["shops"]:
+    counts = reading.data
+    if not counts["shops"]:
         st.markdown("まだ提携店が登録されていません。")
         return
-    called = found["shops"] - found["blacklisted"] - found["unplaced"]
-    whom = "すべてに電話をかけます" if called == found["shops"] else f"電話をかけるのは{called:,}店です"
-    said = f"提携店は{found['shops']:,}店で、{whom}。"
-    if found["blacklisted"]:
-        said += f"**利用停止は{found['blacklisted']:,}店**です。"
-    if found["unplaced"]:
-        said += f"**取り扱うサービスが決まっていない店舗が{found['unplaced']:,}店**あります。"
-    if found["without_mail"]:
-        said += f"メールアドレスのない店舗が{found['without_mail']:,}店あり、予約の確定や取り消しが届きません。"
-    st.markdown(said)
+    active = counts["shops"] - counts["blacklisted"] - counts["unplaced"]
+    call_note = "すべてに電話をかけます" if active == counts["shops"] else f"電話をかけるのは{active:,}店です"
+    sentence = f"提携店は{counts['shops']:,}店で、{call_note}。"
+    if counts["blacklisted"]:
+        sentence += f"**利用停止は{counts['blacklisted']:,}店**です。"
+    if counts["unplaced"]:
+        sentence += f"**取り扱うサービスが決まっていない店舗が{counts['unplaced']:,}店**あります。"
+    if counts["without_mail"]:
+        sentence += f"メールアドレスのない店舗が{counts['without_mail']:,}店あり、予約の確定や取り消しが届きません。"
+    st.markdown(sentence)
 
 
-def _right() -> None:
-    if may("core:import:create") and may("reservations:shop:create"):
+def _actions() -> None:
+    if has_permission("core:import:create") and has_permission("reservations:shop:create"):
         link("取り込む", "/imports?kind=reservations.shops")
-    if may("reservations:shop:create"):
+    if has_permission("reservations:shop:create"):
         dialogs.button("提携店を登録する", shop_forms.new, key=f"{KEY}.new", icon="add", type="primary")
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
@@ -81,11 +81,11 @@ def listed(chosen: filters.Filters) -> None:
 
 def page() -> None:
     headline()
-    part = bound.part(PARTS)
+    part = bound.choose_part(PARTS)
     if part == PARTS[1]:
         call_order.section()
         return
-    listed(
+    show_list(
         filters.bar(
             filters.Text("q", "キーワード", "店舗名・コード・電話番号"),
             filters.Choice("service_id", "サービス", choices.services()),

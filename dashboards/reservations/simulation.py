@@ -1,4 +1,4 @@
-"""店舗順序シミュレーション: would we find a shop sooner if we called them in another order?"""
+"""店舗順序シミュレーション: would a shop be found sooner if the calls were made in another order?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.reservations import choices, words
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, figures, heading, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure, Good
@@ -24,13 +24,13 @@ TRUST = {
     "fair": ":orange-badge[:material/info: 参考値です]",
     "poor": ":red-badge[:material/warning: データが少なく、判断には使えません]",
 }
-# In share of success and in minutes: what is less is no difference.
-SAME, SAME_MINUTES = 0.005, 0.1
+# Smaller differences of the success rate and of the minutes are not reported.
+NEGLIGIBLE_SHARE, NEGLIGIBLE_MINUTES = 0.005, 0.1
 
 
 @dataclass
-class Tried:
-    """The order that is tried for a service, as ids."""
+class Trial:
+    """The order that is tried for a service, as shop ids."""
 
     service_id: int
     present: list[int]
@@ -39,60 +39,60 @@ class Tried:
 
 def page() -> None:
     heading.page("順序シミュレーション")
-    offered = choices.services()
-    if not offered:
+    services = choices.services()
+    if not services:
         feedback.empty("まだサービスが登録されていません", "「サービス・料金」でサービスを登録すると、順番を試せます。")
         return
     with st.container(horizontal=True):
-        service = choices.service(offered)
+        service_id = choices.service(services)
         months = st.selectbox("対象の期間", [*MONTHS], 2, format_func=lambda key: MONTHS[key], key="months", width=200)
-    kept: Tried | None = st.session_state.get(KEY)
-    known = kept if kept is not None and kept.service_id == service else None
+    stored: Trial | None = st.session_state.get(KEY)
+    trial = stored if stored is not None and stored.service_id == service_id else None
     query: dict[str, Any] = {"months": months}
-    if known is not None and known.shops != known.present:
-        query["order"] = ",".join(map(str, known.shops))
+    if trial is not None and trial.shops != trial.present:
+        query["order"] = ",".join(map(str, trial.shops))
     try:
-        found = live.ask(f"{PATH}/{service}", **query)
+        result = live.fetch(f"{PATH}/{service_id}", **query)
     except ApiProblem as problem:
         if problem.status == 422:
-            # The service has other shops by now: the order that was tried is none of its any more.
+            # The shops of the service have changed: the tried order is not valid any more.
             st.session_state.pop(KEY, None)
         feedback.failed(problem, key=KEY)
         return
-    present = [shop["id"] for shop in found["shops"]]
-    if known is None or known.present != present:
-        known = st.session_state[KEY] = Tried(service, present, [*found["order"]])
-    _draw(found, known)
+    present = [shop["id"] for shop in result["shops"]]
+    if trial is None or trial.present != present:
+        trial = st.session_state[KEY] = Trial(service_id, present, [*result["order"]])
+    _draw(result, trial)
 
 
-def _draw(found: Row, tried: Tried) -> None:
-    shops = {shop["id"]: shop for shop in found["shops"]}
-    st.markdown(_sentence(found, tried, shops))
-    if not found["reservations"]:
+def _draw(result: Row, trial: Trial) -> None:
+    shops = {shop["id"]: shop for shop in result["shops"]}
+    st.markdown(_sentence(result, trial, shops))
+    if not result["reservations"]:
         feedback.empty(
             "この期間に、電話をかけた予約がありません", "期間を長くするか、予約がたまってからお試しください。"
         )
     else:
-        _compare(found, tried)
+        _compare(result, trial)
     left, right = st.columns((3, 2), gap="large")
     with left:
-        _order(found, tried, shops)
+        _order_list(result, trial, shops)
     with right:
-        _reading(found)
+        _explanation(result)
 
 
-def _sentence(found: Row, tried: Tried, shops: dict[int, Row]) -> str:
-    service = plain(found["service_name"])
-    if not found["reservations"]:
+def _sentence(result: Row, trial: Trial, shops: dict[int, Row]) -> str:
+    service = plain(result["service_name"])
+    if not result["reservations"]:
         return f"{service}には、この期間に店舗へ電話をかけた予約がありません。"
-    if tried.shops != tried.present:
-        return f"{_names(tried.shops, shops)} の順に電話をかけていたら、{verdict(found['tried'], found)}"
-    if found["suggested"] == tried.present:
-        return f"{service}の{found['reservations']:,}件の予約では、**現在の順序よりよい順序は見つかりませんでした**。"
-    better = _gain(found["suggested_score"], found["present"])
+    if trial.shops != trial.present:
+        return f"{_names(trial.shops, shops)} の順に電話をかけていたら、{verdict(result['tried'], result)}"
+    if result["suggested"] == trial.present:
+        return f"{service}の{result['reservations']:,}件の予約では、**現在の順序よりよい順序は見つかりませんでした**。"
+    gain = _describe_gain(result["suggested_score"], result["present"])
     return (
-        f"{service}の{found['reservations']:,}件の予約では、**{_names(found['suggested'], shops)}** の順にすると"
-        f"{better}見込みです。"
+        f"{service}の{result['reservations']:,}件の予約では、**{_names(result['suggested'], shops)}** の順にすると"
+        f"{gain}見込みです。"
     )
 
 
@@ -100,38 +100,38 @@ def _names(order: Sequence[int], shops: dict[int, Row]) -> str:
     return " → ".join(plain(shops[key]["name"]) for key in order)
 
 
-def verdict(score: Row, found: Row) -> str:
-    """How an order would have done, against the present one."""
-    present = found["present"]
-    gained = score["success"] - present["success"]
-    sooner = _sooner(score, present)
-    if abs(gained) < SAME and abs(sooner) < SAME_MINUTES:
+def verdict(score: Row, result: Row) -> str:
+    """The result of an order, compared with the present one."""
+    present = result["present"]
+    gain = score["success"] - present["success"]
+    saved = _minutes_saved(score, present)
+    if abs(gain) < NEGLIGIBLE_SHARE and abs(saved) < NEGLIGIBLE_MINUTES:
         return "**結果は現在の順序とほぼ同じ**でした。"
-    said = f"{_gain(score, present)}見込みでした。"
-    if abs(gained) >= SAME and not found["is_certain"]:
-        said += "ただし、成功率の差は推定の誤差の範囲です。"
-    return said
+    text = f"{_describe_gain(score, present)}見込みでした。"
+    if abs(gain) >= NEGLIGIBLE_SHARE and not result["is_certain"]:
+        text += "ただし、成功率の差は推定の誤差の範囲です。"
+    return text
 
 
-def _sooner(score: Row, present: Row) -> float:
+def _minutes_saved(score: Row, present: Row) -> float:
     return float(present["median_minutes"] or 0) - float(score["median_minutes"] or 0)
 
 
-def _gain(score: Row, present: Row) -> str:
-    gained, sooner = score["success"] - present["success"], _sooner(score, present)
+def _describe_gain(score: Row, present: Row) -> str:
+    gain, saved = score["success"] - present["success"], _minutes_saved(score, present)
     parts = []
-    if abs(gained) >= SAME:
-        parts.append(f"予約成功率が{abs(gained) * 100:.1f}ポイント{'上がる' if gained > 0 else '下がる'}")
-    if abs(sooner) >= SAME_MINUTES:
-        parts.append(f"OKまでの中央値が{_minutes(abs(sooner))}{'短くなる' if sooner > 0 else '長くなる'}")
-    fewer = present["calls"] - score["calls"]
-    if not parts or abs(fewer) >= 0.05:
-        parts.append(f"電話が1件あたり{abs(fewer):.2f}回{'減る' if fewer >= 0 else '増える'}")
+    if abs(gain) >= NEGLIGIBLE_SHARE:
+        parts.append(f"予約成功率が{abs(gain) * 100:.1f}ポイント{'上がる' if gain > 0 else '下がる'}")
+    if abs(saved) >= NEGLIGIBLE_MINUTES:
+        parts.append(f"OKまでの中央値が{_minutes(abs(saved))}{'短くなる' if saved > 0 else '長くなる'}")
+    fewer_calls = present["calls"] - score["calls"]
+    if not parts or abs(fewer_calls) >= 0.05:
+        parts.append(f"電話が1件あたり{abs(fewer_calls):.2f}回{'減る' if fewer_calls >= 0 else '増える'}")
     return f"**{'、'.join(parts)}**"
 
 
 def _minutes(minutes: float | None) -> str:
-    """As long as a search takes: seconds of a short one, hours of one that waited for the night to end."""
+    """Minutes with a decimal, or hours for searches that waited for the night to end."""
     if minutes is None:
         return "-"
     if minutes >= 60:
@@ -139,96 +139,100 @@ def _minutes(minutes: float | None) -> str:
     return f"{minutes:.1f}分"
 
 
-def _compare(found: Row, tried: Tried) -> None:
-    score, present = found["tried"], found["present"]
-    is_other = tried.shops != tried.present
+def _compare(result: Row, trial: Trial) -> None:
+    score, present = result["tried"], result["present"]
+    is_changed = trial.shops != trial.present
 
     def card(label: str, value: str, name: str, change: float | None, unit: str, good: Good) -> Figure:
-        note = f"現在の順序 {_shown(name, present)}　実績 {_shown(name, found['actual'])}"
-        return Figure(label, value, note, change if is_other else None, unit, "現在の順序との差", good)
+        note = f"現在の順序 {_display(name, present)}　実績 {_display(name, result['actual'])}"
+        return Figure(label, value, note, change if is_changed else None, unit, "現在の順序との差", good)
 
-    median = -_sooner(score, present)
-    longer = (score["mean_minutes"] or 0) - (present["mean_minutes"] or 0)
-    gained = round((score["success"] - present["success"]) * 100, 1)
+    median_change = -_minutes_saved(score, present)
+    mean_change = (score["mean_minutes"] or 0) - (present["mean_minutes"] or 0)
+    gain = round((score["success"] - present["success"]) * 100, 1)
     calls = round(score["calls"] - present["calls"], 2)
     figures.row(
         [
-            card("予約成功率", _shown("success", score), "success", gained, "ポイント", "up"),
+            card("予約成功率", _display("success", score), "success", gain, "ポイント", "up"),
             card(
-                "OKまでの平均", _shown("mean_minutes", score), "mean_minutes", round(longer, 1), "分", "down"
+                "OKまでの平均", _display("mean_minutes", score), "mean_minutes", round(mean_change, 1), "分", "down"
             ),
             card(
-                "OKまでの中央値", _shown("median_minutes", score), "median_minutes", round(median, 1), "分", "down"
+                "OKまでの中央値", _display("median_minutes", score), "median_minutes", round(median_change, 1), "分",
+                "down",
             ),
-            card("1件あたりの電話", _shown("calls", score), "calls", calls, "回", "down"),
+            card("1件あたりの電話", _display("calls", score), "calls", calls, "回", "down"),
         ]
     )  # fmt: skip
 
 
-def _shown(name: str, score: Row) -> str:
+def _display(name: str, score: Row) -> str:
     if name == "success":
         return f"{score[name] * 100:.1f}%"
     return f"{score[name]:.2f}回" if name == "calls" else _minutes(score[name])
 
 
-def _order(found: Row, tried: Tried, shops: dict[int, Row]) -> None:
+def _order_list(result: Row, trial: Trial, shops: dict[int, Row]) -> None:
     st.subheader("試す順序", anchor=False)
     with st.container(border=True, gap="small", key=f"{KEY}.list"):
-        for place, key in enumerate(tried.shops):
-            _line(tried, place, shops[key])
-    by_share = sorted(tried.present, key=lambda key: -shops[key]["likely"])
+        for index, key in enumerate(trial.shops):
+            _line(trial, index, shops[key])
+    by_share = sorted(trial.present, key=lambda key: -shops[key]["likely"])
     with st.container(horizontal=True):
-        for word, order, name in (
-            ("提案の順序にする", found["suggested"], "suggested"),
+        for label, order, name in (
+            ("提案の順序にする", result["suggested"], "suggested"),
             ("OK率の高い順に並べる", by_share, "share"),
-            ("現在の順序に戻す", tried.present, "present"),
+            ("現在の順序に戻す", trial.present, "present"),
         ):
-            st.button(word, key=f"{KEY}.{name}", on_click=_take, args=(tried, order), disabled=[*order] == tried.shops)
-    if tried.shops != tried.present and may("reservations:shop:update"):
+            st.button(
+                label, key=f"{KEY}.{name}", on_click=_set_order, args=(trial, order), disabled=[*order] == trial.shops
+            )
+    if trial.shops != trial.present and has_permission("reservations:shop:update"):
         dialogs.button(
-            "この順序を提携店に反映する", _apply, found, tried, shops, key=f"{KEY}.apply", icon="check", type="primary"
+            "この順序を提携店に反映する", _apply, result, trial, shops, key=f"{KEY}.apply", icon="check", type="primary"
         )
 
 
-def _line(tried: Tried, place: int, shop: Row) -> None:
-    now = tried.present.index(shop["id"]) + 1
+def _line(trial: Trial, index: int, shop: Row) -> None:
+    current = trial.present.index(shop["id"]) + 1
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{KEY}.{shop['id']}"
     ):
-        moved = "" if now == place + 1 else f"（現在は{now}番目）"
-        said = f"**{place + 1:,}　{plain(shop['name'])}**{moved}"
+        moved_note = "" if current == index + 1 else f"（現在は{current}番目）"
+        text = f"**{index + 1:,}　{plain(shop['name'])}**{moved_note}"
         facts = f"OK率 {shop['likely'] * 100:.0f}%（{shop['known_ok']:,}/{shop['known_calls']:,}回）、"
         facts += f"電話受付 {words.hours(shop)}、定休日 {words.days(shop['closed_weekdays'])}"
         badge = f"　{words.SHOP['blacklisted'].badge()}" if shop["blacklisted_at"] else ""
-        st.markdown(f"{said}{badge}  \n{small(plain(facts))}", width="content")
+        st.markdown(f"{text}{badge}  \n{small(plain(facts))}", width="content")
         with st.container(horizontal=True, width="content", gap="small"):
-            for word, to, icon in (
+            for label, target, icon in (
                 ("先頭へ", 0, "vertical_align_top"),
-                ("上へ", place - 1, "arrow_upward"),
-                ("下へ", place + 1, "arrow_downward"),
+                ("上へ", index - 1, "arrow_upward"),
+                ("下へ", index + 1, "arrow_downward"),
             ):
                 st.button(
-                    word, key=f"{KEY}.{shop['id']}.{icon}", type="tertiary", icon=f":material/{icon}:",
-                    disabled=not 0 <= to < len(tried.shops) or to == place, on_click=_move, args=(tried, place, to),
+                    label, key=f"{KEY}.{shop['id']}.{icon}", type="tertiary", icon=f":material/{icon}:",
+                    disabled=not 0 <= target < len(trial.shops) or target == index, on_click=_move,
+                    args=(trial, index, target),
                 )  # fmt: skip
 
 
-def _move(tried: Tried, place: int, to: int) -> None:
-    tried.shops.insert(to, tried.shops.pop(place))
+def _move(trial: Trial, index: int, target: int) -> None:
+    trial.shops.insert(target, trial.shops.pop(index))
 
 
-def _take(tried: Tried, order: Sequence[int]) -> None:
-    tried.shops = [*order]
+def _set_order(trial: Trial, order: Sequence[int]) -> None:
+    trial.shops = [*order]
 
 
-def _reading(found: Row) -> None:
-    """What is measured and what is estimated."""
+def _explanation(result: Row) -> None:
+    """Explains what is measured and what is estimated."""
     st.subheader("結果の読み方", anchor=False)
-    if found["reservations"]:
-        score = found["tried"]
+    if result["reservations"]:
+        score = result["tried"]
         st.markdown(
-            f"{TRUST[found['trust']]}  \n"
-            f"対象は{times.day(times.parse(found['since']).date())}以降の予約{found['reservations']:,}件です。"
+            f"{TRUST[result['trust']]}  \n"
+            f"対象は{times.day(times.parse(result['since']).date())}以降の予約{result['reservations']:,}件です。"
             f"試した順序でかける電話のうち、**{score['measured'] * 100:.0f}%は実際の回答（実測）**、"
             f"**残りは推定**です。推定による成功率の誤差は±{score['doubt'] * 196:.1f}ポイント程度です。"
         )
@@ -241,17 +245,17 @@ def _reading(found: Row) -> None:
     )
 
 
-def _apply(found: Row, tried: Tried, shops: dict[int, Row]) -> None:
-    before, after = (_names(order, shops) for order in (tried.present, tried.shops))
+def _apply(result: Row, trial: Trial, shops: dict[int, Row]) -> None:
+    before, after = (_names(order, shops) for order in (trial.present, trial.shops))
 
-    def do(_: str, _once: str) -> None:
-        path = f"{choices.SERVICES}/{found['service_id']}/shops"
-        session.api().put(path, {"version": found["version"], "shops": tried.shops})
+    def do(_: str, _idempotency_key: str) -> None:
+        path = f"{choices.SERVICES}/{result['service_id']}/shops"
+        session.api().put(path, {"version": result["version"], "shops": trial.shops})
         st.session_state.pop(KEY, None)
 
     confirm.confirm(
         f"{KEY}.apply",
-        f"{found['service_name']}の電話をかける順番を変更しますか？",
+        f"{result['service_name']}の電話をかける順番を変更しますか？",
         f"{before} から、{after} に変更します。これから始まる予約に使われます。手配中の予約の順番は変わりません。",
         action="反映する",
         do=do,

@@ -1,4 +1,4 @@
-"""満足度調査: is it time to ask, how many have answered, and what do they say?"""
+"""満足度調査: prepare and send a survey, and see its answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.session import may
+from dashboards.session import has_permission
 from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, forms, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
@@ -32,7 +32,7 @@ def mean(survey: Row) -> str:
     return "–" if survey["mean"] is None else f"{survey['mean']:.2f}"
 
 
-def answered(survey: Row) -> str:
+def answer_rate(survey: Row) -> str:
     """23人（回答率 46%）"""
     if not survey["invited"]:
         return "–"
@@ -51,7 +51,7 @@ COLUMNS = (
     columns.badge("状況", "status", STATUS, width=96),
     columns.text("実施期間", _period, width=130),
     columns.number("送信先（人）", "invited", width=96),
-    columns.text("回答", answered, width=160),
+    columns.text("回答", answer_rate, width=160),
     columns.text("満足度（平均）", mean, width=110, alignment="right"),
 )
 ANSWERS = (
@@ -67,21 +67,21 @@ SORTS = {"-answered_at": "新しい順", "stars": "評価が低い順", "-stars"
 
 def section() -> None:
     _overview()
-    _listed()
+    _show_list()
     _answers()
 
 
 @refreshing
 def _overview() -> None:
-    reading = live.block(f"{KEY}.overview", "満足度調査", f"{PATH}/overview", right=_begin)
+    reading = live.block(f"{KEY}.overview", "満足度調査", f"{PATH}/overview", right=_prepare_button)
     if reading is None:
         return
-    known = reading.data
-    _sentence(known)
-    survey = known["open"] or known["last"]
+    overview = reading.data
+    _sentence(overview)
+    survey = overview["open"] or overview["last"]
     if survey is None:
         return
-    goal = known["goal"]
+    goal = overview["goal"]
     figures.row(
         [
             Figure("対象", survey["title"], STATUS[survey["status"]].word),
@@ -98,9 +98,9 @@ def _overview() -> None:
         faded=reading.problem is not None,
     )
     if survey["answered"]:
-        good = sum(survey["distribution"][3:]) / survey["answered"]
+        satisfied_share = sum(survey["distribution"][3:]) / survey["answered"]
         charts.bar(
-            f"{survey['title']}は、{good:.0%}の方が4点以上（満足）と回答",
+            f"{survey['title']}は、{satisfied_share:.0%}の方が4点以上（満足）と回答",
             [f"{stars}点" for stars in range(1, 6)],
             {"回答": survey["distribution"]},
             unit="人",
@@ -108,42 +108,42 @@ def _overview() -> None:
         )
 
 
-def _sentence(known: dict[str, Any]) -> None:
-    if survey := known["open"]:
-        until = times.full(times.parse(survey["closes_at"]))
+def _sentence(overview: dict[str, Any]) -> None:
+    if survey := overview["open"]:
+        closes_at = times.full(times.parse(survey["closes_at"]))
         st.info(
-            f"{survey['title']}の調査を実施しています。{until}に終了します。{survey['answered']:,}人が回答しました。",
+            f"{survey['title']}の調査を実施しています。{closes_at}に終了します。{survey['answered']:,}人が回答しました。",
             icon=":material/how_to_vote:",
         )
-    elif known["next_quarter"]:
+    elif overview["next_quarter"]:
         st.warning(
-            f"{known['next_title']}の満足度調査がまだです。4・7・10・1月に、1週間かけて実施します。",
+            f"{overview['next_title']}の満足度調査がまだです。4・7・10・1月に、1週間かけて実施します。",
             icon=":material/event_upcoming:",
         )
-    elif survey := known["last"]:
-        met = survey["mean"] is not None and survey["mean"] >= known["goal"]
-        told = f"最新の調査（{survey['title']}）の満足度は{mean(survey)}で、目標{known['goal']:.1f}"
-        (st.success if met else st.warning)(
-            f"{told}を{'達成しています' if met else '下回っています'}。", icon=":material/grade:"
+    elif survey := overview["last"]:
+        is_met = survey["mean"] is not None and survey["mean"] >= overview["goal"]
+        text = f"最新の調査（{survey['title']}）の満足度は{mean(survey)}で、目標{overview['goal']:.1f}"
+        (st.success if is_met else st.warning)(
+            f"{text}を{'達成しています' if is_met else '下回っています'}。", icon=":material/grade:"
         )
     else:
         st.info("準備中の調査があります。下の一覧から送信してください。", icon=":material/edit_note:")
 
 
-def _begin() -> None:
-    if may("reservations:survey:update"):
+def _prepare_button() -> None:
+    if has_permission("reservations:survey:update"):
         dialogs.button("調査を準備する", new, key=f"{KEY}.new", icon="add")
 
 
 def _quarters() -> dict[str, str]:
-    """The quarters of which customers may be asked: the last four."""
+    """The quarters that a survey can be about: the last four."""
     now = times.now()
-    place = now.year * 4 + (now.month - 1) // 3
-    found = {}
-    for back in range(1, 5):
-        year, quarter = divmod(place - back, 4)
-        found[f"{year:04}-Q{quarter + 1}"] = f"{year}年{3 * quarter + 1}〜{3 * quarter + 3}月"
-    return found
+    index = now.year * 4 + (now.month - 1) // 3
+    quarters = {}
+    for offset in range(1, 5):
+        year, quarter = divmod(index - offset, 4)
+        quarters[f"{year:04}-Q{quarter + 1}"] = f"{year}年{3 * quarter + 1}〜{3 * quarter + 3}月"
+    return quarters
 
 
 def new() -> None:
@@ -161,7 +161,7 @@ def new() -> None:
             )  # fmt: skip
         if form.submitted:
             form.send(
-                lambda once: session.api().post(PATH, {"quarter": quarter}, once=once),
+                lambda idempotency_key: session.api().post(PATH, {"quarter": quarter}, once=idempotency_key),
                 done="調査を準備しました。一覧から送信してください。",
             )
 
@@ -169,7 +169,7 @@ def new() -> None:
 
 
 @refreshing
-def _listed() -> None:
+def _show_list() -> None:
     tables.table(
         f"{KEY}.list",
         "調査の一覧",
@@ -195,7 +195,7 @@ def drawer(row: Row) -> None:
             return
         st.markdown(f"{STATUS[survey['status']].badge()}　{small(plain(_times(survey)))}")
         if survey["status"] == "preparing":
-            _to_be_sent(survey)
+            _recipients(survey)
         else:
             _results(survey)
 
@@ -208,54 +208,54 @@ def _times(survey: Row) -> str:
     sent = f"送信 {times.full(times.parse(survey['sent_at']))}・{survey['sent_by']}"
     if survey["closed_at"]:
         return f"{sent}、終了 {times.full(times.parse(survey['closed_at']))}"
-    again = f"、再送 {times.full(times.parse(survey['reminder_at']))}ごろ" if survey["reminder_at"] else ""
-    return f"{sent}、終了予定 {times.full(times.parse(survey['closes_at']))}{again}"
+    reminder = f"、再送 {times.full(times.parse(survey['reminder_at']))}ごろ" if survey["reminder_at"] else ""
+    return f"{sent}、終了予定 {times.full(times.parse(survey['closes_at']))}{reminder}"
 
 
-def _to_be_sent(survey: Row) -> None:
-    to = survey["recipients"]
-    total = to["mail"] + to["sms"]
+def _recipients(survey: Row) -> None:
+    recipients = survey["recipients"]
+    total = recipients["mail"] + recipients["sms"]
     if not total:
         st.info("この四半期の送信先はありません。", icon=":material/info:")
         return
-    st.markdown(f"送信先は **{total:,}人** です（メール {to['mail']:,}人、SMS {to['sms']:,}人）。")
+    st.markdown(f"送信先は **{total:,}人** です（メール {recipients['mail']:,}人、SMS {recipients['sms']:,}人）。")
     st.markdown(
         small(
             "メールアドレスがあればメール、携帯電話の番号だけならSMSで、1人に1通ずつ送ります。"
-            + (f"どちらもない{to['without']:,}人には送りません。" if to["without"] else "")
+            + (f"どちらもない{recipients['without']:,}人には送りません。" if recipients["without"] else "")
         )
     )
-    if may("reservations:survey:update"):
+    if has_permission("reservations:survey:update"):
         dialogs.button("送信する", _send, survey, total, key=f"{KEY}.send", icon="send", type="primary")
 
 
 def _send(survey: Row, total: int) -> None:
-    to = survey["recipients"]
-    closes = times.full(times.now() + _WEEK)
+    recipients = survey["recipients"]
+    closes_at = times.full(times.now() + _WEEK)
     confirm.confirm(
         f"{KEY}.send.{survey['id']}.{survey['version']}",
         f"満足度調査（{survey['title']}）を{total:,}人に送信しますか？",
-        f"メール{to['mail']:,}通とSMS{to['sms']:,}通を送ります。送信は取り消せません。"
-        f"回答は{closes}まで受け付け、4日後に未回答の方へ一度だけ再送します。",
+        f"メール{recipients['mail']:,}通とSMS{recipients['sms']:,}通を送ります。送信は取り消せません。"
+        f"回答は{closes_at}まで受け付け、4日後に未回答の方へ一度だけ再送します。",
         action=f"{total:,}人に送信する",
-        do=lambda _, once: session.api().post(
-            f"{PATH}/{survey['id']}/send", {"version": survey["version"], "recipients": total}, once=once
+        do=lambda _, idempotency_key: session.api().post(
+            f"{PATH}/{survey['id']}/send", {"version": survey["version"], "recipients": total}, once=idempotency_key
         ),
         done=f"満足度調査を{total:,}人に送信します。",
     )
 
 
 def _results(survey: Row) -> None:
-    st.markdown(f"平均 **{mean(survey)}**　回答 **{plain(answered(survey))}**　送信先 {survey['invited']:,}人")
-    most = max(survey["distribution"]) or 1
+    st.markdown(f"平均 **{mean(survey)}**　回答 **{plain(answer_rate(survey))}**　送信先 {survey['invited']:,}人")
+    highest = max(survey["distribution"]) or 1
     with st.container(border=True, gap="small", key=f"{KEY}.stars"):
-        for stars, word in STARS.items():
+        for stars, label in STARS.items():
             count = survey["distribution"][stars - 1]
             left, middle, right = st.columns([3, 4, 1], vertical_alignment="center")
-            left.markdown(f"{'★' * stars} {word}")
-            middle.progress(count / most)
+            left.markdown(f"{'★' * stars} {label}")
+            middle.progress(count / highest)
             right.markdown(f"{count:,}人")
-    if survey["status"] == "open" and may("reservations:survey:update"):
+    if survey["status"] == "open" and has_permission("reservations:survey:update"):
         dialogs.button("今すぐ終了する", _close, survey, key=f"{KEY}.close", icon="stop_circle")
 
 
@@ -265,8 +265,8 @@ def _close(survey: Row) -> None:
         f"満足度調査（{survey['title']}）を終了しますか？",
         "以後は回答も変更もできません。回答とお客様の連絡先の結び付きは消え、元に戻せません。",
         action="終了する",
-        do=lambda _, once: session.api().post(
-            f"{PATH}/{survey['id']}/close", {"version": survey["version"]}, once=once
+        do=lambda _, idempotency_key: session.api().post(
+            f"{PATH}/{survey['id']}/close", {"version": survey["version"]}, once=idempotency_key
         ),
         done="満足度調査を終了しました。",
     )
@@ -276,15 +276,15 @@ def _answers() -> None:
     st.subheader("回答", anchor=False)
     chosen = filters.bar(
         filters.Choice("quarter", "対象の四半期", _quarters(), width=200),
-        filters.Choice("stars", "評価", {str(stars): f"{stars} {word}" for stars, word in STARS.items()}, width=220),
+        filters.Choice("stars", "評価", {str(stars): f"{stars} {label}" for stars, label in STARS.items()}, width=220),
         filters.Choice("commented", "コメント", {"true": "コメントのあるものだけ"}, width=220),
         prefix="answers.",
     )
-    _answered(chosen)
+    _show_answers(chosen)
 
 
 @refreshing
-def _answered(chosen: filters.Filters) -> None:
+def _show_answers(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.answers",
         "",

@@ -1,4 +1,4 @@
-"""The words of 予約運用 with their colours and icons, the same on each of its pages."""
+"""The labels of 予約運用 with their colours and icons, the same on each of its pages."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ STATE = {
     "refunded": Status("返金済み", "gray", "undo"),
 }
 WAITING = "waiting"
-# As lists and details show it: while no shop can be called, none is.
-SHOWN = STATE | {WAITING: Status("店舗への電話待ち", "gray", "schedule")}
-LETTER = {
+# The state in lists and details: 店舗への電話待ち while no shop can be called.
+DISPLAY_STATE = STATE | {WAITING: Status("店舗への電話待ち", "gray", "schedule")}
+MESSAGE = {
     "waiting": Status("送信待ち", "blue", "schedule_send"),
     "sent": Status("送信済み", "blue", "send"),
     "delivered": Status("配達済み", "green", "mark_email_read"),
@@ -59,8 +59,8 @@ WEEKDAYS = dict(enumerate(times.WEEKDAYS, 1))
 NONE = "なし"
 
 
-def state(reservation: Row) -> str:
-    """Which of SHOWN it is."""
+def display_state(reservation: Row) -> str:
+    """The key of DISPLAY_STATE."""
     return WAITING if reservation["waits_until"] else str(reservation["state"])
 
 
@@ -78,15 +78,15 @@ def days(closed: Sequence[int]) -> str:
     return "・".join(WEEKDAYS[day] for day in closed) or NONE
 
 
-def places(shop: Row) -> str:
+def service_positions(shop: Row) -> str:
     """花束 1番、ケーキ 2番"""
-    return "、".join(f"{one['name']} {one['place']:,}番" for one in shop["services"])
+    return "、".join(f"{service['name']} {service['place']:,}番" for service in shop["services"])
 
 
 def yen(price: int) -> str:
     return f"¥{price:,}"
 
 
-def plans(found: Sequence[Row]) -> str:
+def plans(rows: Sequence[Row]) -> str:
     """S ¥3,300、M ¥5,500"""
-    return "、".join(f"{plan['name']} {yen(plan['price'])}" for plan in found)
+    return "、".join(f"{plan['name']} {yen(plan['price'])}" for plan in rows)

@@ -1,1 +1,1 @@
-"""The floor of shared widgets that every page stands on."""
+"""Widgets shared by all pages."""

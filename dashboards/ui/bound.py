@@ -1,8 +1,8 @@
-"""Widgets that stand in the page's address, and what becomes of them on another page.
+"""Widgets whose values are in the page's URL, and what happens to their values on another page.
 
-Streamlit keeps their values under their keys for the whole session. Pages have keys in common (`sort`, `q`, `state`)
-and mean something else by them: what was chosen on one would cut the next one, or stand in its address as a code that
-nobody understands. So each page has values of its own, and finds them again when somebody comes back.
+Streamlit stores widget values by key for the whole session. Pages share keys (`sort`, `q`, `state`) with different
+meanings: a value chosen on one page would filter the next page, or stand in its URL as an unknown code. So the values
+are stored per page, and restored when the user comes back.
 """
 
 from __future__ import annotations
@@ -12,78 +12,79 @@ from typing import Any
 
 import streamlit as st
 
-_PAGE, _KEYS, _LEFT = "bound.page", "bound.keys", "bound.left"
-# The numbers of `settle`.
+_PAGE, _KEYS, _STORED = "bound.page", "bound.keys", "bound.left"
+# Hides the number fields of `apply_values`.
 _UNSEEN = '[class*="st-key-"][class*="-drawn"] { display: none; }'
 
 
-def key(name: str) -> str:
-    """Of a widget with `bind="query-params"` whose value is its page's. Without it the value goes along to pages that
-    ask the same, as the nursery does."""
+def page_key(name: str) -> str:
+    """Registers the key of a widget with `bind="query-params"` whose value belongs to its page. Without it the value
+    goes along to pages with the same key, like the chosen nursery."""
     st.session_state.setdefault(_KEYS, set()).add(name)
     return name
 
 
-def put(mark: str, values: Mapping[str, Any]) -> None:
-    """In a callback: gives widgets other values than those that the browser shows.
+def set_values(group: str, values: Mapping[str, Any]) -> None:
+    """Sets widgets to other values than the browser shows. Only in callbacks.
 
-    A refresh that left the browser before it has drawn them brings the earlier values along once more. So what is put
-    has a number, which the browser knows only from what it has drawn, and sends back with all else: see `settle`.
+    A refresh that left the browser before it has drawn the new values sends the old ones once more. So each change has
+    a number, which the browser learns only when it draws it, and sends back with everything else: see `apply_values`.
     """
-    st.session_state[f"{mark}.put"] = number(mark) + 1, values
-    st.session_state[f"{mark}.drawn"] = str(number(mark))
+    st.session_state[f"{group}.put"] = change_number(group) + 1, values
+    st.session_state[f"{group}.drawn"] = str(change_number(group))
     for name, value in values.items():
         st.session_state[name] = value
 
 
-def number(mark: str) -> int:
-    """How often something was put there."""
-    put: tuple[int, Mapping[str, Any]] = st.session_state.get(f"{mark}.put", (0, {}))
-    return put[0]
+def change_number(group: str) -> int:
+    """How often `set_values` was called for this group."""
+    stored: tuple[int, Mapping[str, Any]] = st.session_state.get(f"{group}.put", (0, {}))
+    return stored[0]
 
 
-def is_drawn(mark: str) -> bool:
-    """Whether what the browser sent was sent by somebody who sees what was put last."""
-    expected = str(number(mark))
-    return bool(st.session_state.get(f"{mark}.drawn", expected) == expected)
+def is_up_to_date(group: str) -> bool:
+    """Whether the browser has drawn the last `set_values` before it sent these values."""
+    expected = str(change_number(group))
+    return bool(st.session_state.get(f"{group}.drawn", expected) == expected)
 
 
-def settle(mark: str) -> None:
-    """Just before the widgets of `put` are drawn, in the same fragment: what was put holds until the browser has it."""
-    if not is_drawn(mark):
-        for name, value in st.session_state[f"{mark}.put"][1].items():
+def apply_values(group: str) -> None:
+    """Call it just before the widgets of `set_values` are drawn, in the same fragment: these values hold until the
+    browser has drawn them."""
+    if not is_up_to_date(group):
+        for name, value in st.session_state[f"{group}.put"][1].items():
             st.session_state[name] = value
-    st.session_state[f"{mark}.drawn"] = str(number(mark))
-    st.text_input("表示の番号", key=f"{mark}.drawn", label_visibility="collapsed")
+    st.session_state[f"{group}.drawn"] = str(change_number(group))
+    st.text_input("表示の番号", key=f"{group}.drawn", label_visibility="collapsed")
 
 
-def part(parts: Sequence[str], label: str = "表示") -> str:
-    """Which of its parts a page shows; the first one, unless its address says another."""
+def choose_part(parts: Sequence[str], label: str = "表示") -> str:
+    """The part of the page to show: the first, unless the URL names another."""
     chosen: str = st.pills(
         label,
         parts,
         default=parts[0],
         required=True,
-        key=key("part"),
+        key=page_key("part"),
         bind="query-params",
         label_visibility="collapsed",
     )
     return chosen
 
 
-def begin(page: str) -> None:
-    """Before the page at this address is drawn, for the frame."""
+def begin_page(page: str) -> None:
+    """For the frame, before it draws the page at this address."""
     st.html(f"<style>{_UNSEEN}</style>")
-    before = st.session_state.get(_PAGE)
-    if before == page:
+    previous = st.session_state.get(_PAGE)
+    if previous == page:
         return
     st.session_state[_PAGE] = page
-    left: dict[str, dict[str, Any]] = st.session_state.setdefault(_LEFT, {})
-    left[before or ""] = {
+    stored_by_page: dict[str, dict[str, Any]] = st.session_state.setdefault(_STORED, {})
+    stored_by_page[previous or ""] = {
         name: st.session_state.pop(name) for name in st.session_state.pop(_KEYS, ()) if name in st.session_state
     }
-    found = left.pop(page, {})
-    if found and not any(name in st.query_params for name in found):
-        for name, value in found.items():
+    restored = stored_by_page.pop(page, {})
+    if restored and not any(name in st.query_params for name in restored):
+        for name, value in restored.items():
             st.session_state[name] = value
-        st.rerun()  # In a run that the browser's own buttons began, what is set here would be overlooked.
+        st.rerun()  # In a run started by the browser's back or forward button, values set here would be ignored.

@@ -1,6 +1,6 @@
-"""Charts that look alike: our colours and font, Japanese dates, units, and a title that says what one sees.
+"""Charts in one style: our colours and font, Japanese dates, units, and a title that says what the chart shows.
 
-Browsers fetch Plotly, almost five megabytes, with the first chart: a page that can do without one should.
+Browsers load Plotly, almost five megabytes, with the first chart: a page that can do without one should.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 HEIGHT = 300
-# Things that are counted one by one at the axis.
-FEW = 5
-# Streamlit's own buttons over a chart say nothing that the page needs.
+# Counts up to this get an axis tick for each.
+MAX_UNIT_TICKS = 5
+# Streamlit's buttons above a chart are of no use here.
 CONFIG = {"displayModeBar": False, "locale": "ja", "scrollZoom": False}
-# In pixels: the axis of a chart that has half of a desk's page, letters at the axis, and the least between two words.
-AXIS_WIDTH, FULL, HALF, GAP = 420, 13, 8, 16
+# In pixels: the axis of a chart in half of a desktop page, a full-width and a half-width letter, and the least gap
+# between two labels.
+AXIS_WIDTH, FULL_WIDTH, HALF_WIDTH, LABEL_GAP = 420, 13, 8, 16
 
 
-def day(moment: date) -> str:
+def day(value: date) -> str:
     """11/21(土)"""
-    return f"{moment.month}/{moment.day}({times.WEEKDAYS[moment.weekday()]})"
+    return f"{value.month}/{value.day}({times.WEEKDAYS[value.weekday()]})"
 
 
 @cache
@@ -92,14 +93,14 @@ def _draw(
     goal: float | None = None,
     goal_word: str = "目標",
     top: float | None = None,
-    kinds: Iterable[Status] = (),
+    statuses: Iterable[Status] = (),
     notes: Sequence[str] = (),
 ) -> None:
-    """`finding` is the sentence that the chart shows; `goal` is drawn as 目標, or as `goal_word`; `top` is where the
-    axis ends, from zero, so that a quiet hour does not look like a busy one. `notes` stand below the value at each
-    of `x`.
+    """`finding` is the title: the sentence that the chart shows. `goal` is drawn as 目標, or as `goal_word`. `top` is
+    the end of the axis, which starts at zero, so that a quiet hour does not look like a busy one. `notes` are shown
+    below the value at each of `x`.
 
-    A series that is named like one of `kinds` has the colour of its badge.
+    A series with the label of one of `kinds` has the colour of that badge.
     """
     if not any(value is not None for values in series.values() for value in values):
         feedback.empty("この期間のデータはありません", "期間を変えると表示されます。", icon=":material/bar_chart:")
@@ -107,21 +108,21 @@ def _draw(
     import plotly.graph_objects as go
 
     labels = [_label(value) for value in x]
-    colors = _colors(series, kinds)
-    before, after = figures.around(unit)
+    colors = _colors(series, statuses)
+    prefix, suffix = figures.affixes(unit)
     figure = go.Figure()
     for name, values in series.items():
         note = "<br>%{customdata}" if notes else ""
-        hover = f"%{{x}}<br>{name} <b>{before}%{{y:,~r}}{after}</b>{note}<extra></extra>"
-        drawn: dict[str, Any] = {"x": labels, "y": [*values], "name": name, "hovertemplate": hover}
-        drawn["customdata"] = [*notes] or None
+        hover = f"%{{x}}<br>{name} <b>{prefix}%{{y:,~r}}{suffix}</b>{note}<extra></extra>"
+        trace: dict[str, Any] = {"x": labels, "y": [*values], "name": name, "hovertemplate": hover}
+        trace["customdata"] = [*notes] or None
         if kind == "line":
-            figure.add_scatter(**drawn, mode="lines+markers", line_color=colors[name])
+            figure.add_scatter(**trace, mode="lines+markers", line_color=colors[name])
         else:
-            figure.add_bar(**drawn, marker_color=colors[name])
+            figure.add_bar(**trace, marker_color=colors[name])
     if goal is not None:
         figure.add_hline(
-            y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {before}{goal:,}{after}"
+            y=goal, line={"dash": "dot", "width": 1.5}, annotation_text=f"{goal_word} {prefix}{goal:,}{suffix}"
         )
     figure.update_layout(
         template=template(),
@@ -131,41 +132,42 @@ def _draw(
         barmode="stack" if kind == "stacked" else "group",
     )
     figure.update_xaxes(type="category", tickvals=ticks(labels), tickangle=0)
-    figure.update_yaxes(tickprefix=before, ticksuffix=after, rangemode="normal" if kind == "line" else "tozero")
+    figure.update_yaxes(tickprefix=prefix, ticksuffix=suffix, rangemode="normal" if kind == "line" else "tozero")
     if top is not None:
         figure.update_yaxes(range=[0, top])
-    elif kind != "line" and _is_a_few(series.values()):
-        # There is no half of a thing that is counted.
+    elif kind != "line" and _has_small_counts(series.values()):
+        # Counts have no halves.
         figure.update_yaxes(dtick=1)
     # theme=None: Streamlit's own template would win over ours.
     st.plotly_chart(figure, theme=None, config=CONFIG, key=key)
 
 
-# How something went over time; amounts side by side, from zero; parts of a whole, from zero.
+# Lines: a course over time. Bars: amounts side by side, from zero. Stacked: parts of a whole, from zero.
 line, bar, stacked = partial(_draw, "line"), partial(_draw, "bar"), partial(_draw, "stacked")
 
 
 def ticks(labels: Sequence[str]) -> list[str]:
-    """Those of the labels that are written at the axis, evenly, and no more than stand beside each other. The last one,
-    which is the newest, is always among them."""
+    """The labels to write at the axis: evenly spaced, as many as fit, and always the last one, which is the newest."""
     if not labels:
         return []
-    widest = max(sum(FULL if east_asian_width(letter) in "FWA" else HALF for letter in label) for label in labels)
-    step = ceil(len(labels) / max(2, AXIS_WIDTH // (widest + GAP)))
+    widest = max(
+        sum(FULL_WIDTH if east_asian_width(letter) in "FWA" else HALF_WIDTH for letter in label) for label in labels
+    )
+    step = ceil(len(labels) / max(2, AXIS_WIDTH // (widest + LABEL_GAP)))
     return [*labels[(len(labels) - 1) % step :: step]]
 
 
-def _is_a_few(series: Iterable[Sequence[float | None]]) -> bool:
-    """Whether whole numbers are so small that the axis would count in parts of one."""
+def _has_small_counts(series: Iterable[Sequence[float | None]]) -> bool:
+    """Whether all values are integers so small that Plotly would put fractions at the axis."""
     totals = [sum(value or 0 for value in values) for values in zip(*series, strict=False)]
-    return all(float(total).is_integer() for total in totals) and max(totals, default=0) <= FEW
+    return all(float(total).is_integer() for total in totals) and max(totals, default=0) <= MAX_UNIT_TICKS
 
 
-def _colors(series: Series, kinds: Iterable[Status]) -> dict[str, str]:
-    """A status has its colour here too; everything else takes the palette's in turn."""
-    known = {kind.word: st.get_option(f"theme.{kind.color}Color") for kind in kinds}
+def _colors(series: Series, statuses: Iterable[Status]) -> dict[str, str]:
+    """A status has the colour of its badge; all other series take the palette's colours in turn."""
+    by_label = {status.word: st.get_option(f"theme.{status.color}Color") for status in statuses}
     palette = cycle(st.get_option("theme.chartCategoricalColors"))
-    return {name: known.get(name) or next(palette) for name in series}
+    return {name: by_label.get(name) or next(palette) for name in series}
 
 
 def _label(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Kinds of columns that tables are made of, without pandas Styler, which takes seconds where these take none."""
+"""Column types for tables, without pandas Styler, which takes seconds where these take none."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ AGO_WIDTH, STAMP_WIDTH = 158, 164
 
 @dataclass(frozen=True)
 class Column:
-    """A title, what stands in the cell of a row, and how Streamlit draws it: `draw(label, cells)`.
+    """A title, the cell's value for a row, and how Streamlit draws it: `draw(label, cells)`.
 
-    `sort` is the key by which the service sorts when a person clicks on the title.
+    `sort` is the service's sort key, used when the user clicks the title.
     """
 
     title: str
@@ -37,7 +37,7 @@ def text(
     alignment: Literal["left", "right"] = "left",
     sort: str = "",
 ) -> Column:
-    """`alignment` is for numbers that are written in a way of their own."""
+    """`alignment` is for numbers in a format of their own."""
 
     def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
         return st.column_config.TextColumn(label, width=width, alignment=alignment)
@@ -54,7 +54,7 @@ def badge(
     help: str | None = None,
     sort: str = "",
 ) -> Column:
-    """A status: its word on its colour."""
+    """A status: its label on its colour."""
     statuses, code = [*kinds.values(), UNKNOWN], _value(field)
 
     def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
@@ -89,7 +89,7 @@ def badges(
 def number(
     title: str, field: str | Callable[[Row], Any], *, width: int = 84, help: str | None = None, sort: str = ""
 ) -> Column:
-    """Right-aligned, with separators. The unit stands in the title."""
+    """Right-aligned, with thousands separators. The unit is in the title."""
     return _number(title, field, "localized", width, help, sort)
 
 
@@ -102,13 +102,13 @@ def money(title: str, field: str | Callable[[Row], Any], *, width: int = 104, so
 
 
 def ago(title: str, field: str, *, missing: str = "–", sort: str = "") -> Column:
-    """12分前（9:15）, from an ISO time of the service; as long as any, so that none is cut off."""
+    """12分前（9:15）, from an ISO time of the service. The column is wide enough for every value."""
 
     def cell(row: Row) -> str:
         if not row[field]:
             return missing
-        moment = times.parse(row[field])
-        return f"{times.roughly(moment)}（{times.brief(moment)}）"
+        at = times.parse(row[field])
+        return f"{times.ago_rounded(at)}（{times.short(at)}）"
 
     return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=AGO_WIDTH), sort)
 
@@ -130,7 +130,7 @@ def trend(
     unit: str = "%",
     width: int = 100,
 ) -> Column:
-    """A change against before as an arrow and a number; green when it goes the good way, red when not."""
+    """A change as an arrow and a number; green when the change is good, red when not."""
     colors = {"↑": "green" if good == "up" else "red", "↓": "red" if good == "up" else "green", "→": "gray"}
     value = _value(field)
 
@@ -141,9 +141,9 @@ def trend(
         return [f"{'↑' if change > 0 else '↓' if change < 0 else '→'} {figures.amount(change)}{unit}"]
 
     def draw(label: str, cells: Sequence[Any]) -> ColumnConfig:
-        words = sorted({word for words in cells for word in words})
+        arrow_texts = sorted({arrow_text for arrow_texts in cells for arrow_text in arrow_texts})
         return st.column_config.MultiselectColumn(
-            label, width=width, options=words, color=[colors[word[0]] for word in words]
+            label, width=width, options=arrow_texts, color=[colors[arrow_text[0]] for arrow_text in arrow_texts]
         )
 
     return Column(title, cell, draw)

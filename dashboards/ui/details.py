@@ -1,4 +1,4 @@
-"""The parts of a detail: what is known about one thing, and two versions of it side by side."""
+"""The parts of a detail view: the facts about a record, and two versions of it side by side."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Code:
-    """A number to be copied as it is: nothing in it is a link or an address."""
+    """A text to copy exactly: nothing in it becomes a link."""
 
     text: str
 
 
-def section(title: str, known: Mapping[str, object]) -> None:
-    """Facts below a title; a single one that is called as its section stands beside the title."""
-    if [*known] == [title]:
-        facts(known, strong=True)
+def section(title: str, values: Mapping[str, object]) -> None:
+    """Facts below a title; a single fact with the section's title stands on the title's line."""
+    if [*values] == [title]:
+        facts(values, strong=True)
     else:
         st.markdown(f"**{title}**")
-        facts(known)
+        facts(values)
 
 
-def facts(known: Mapping[str, object], *, strong: bool = False) -> None:
-    """A line each: the label, and what stands there. What is None or empty is shown as –."""
-    for label, value in known.items():
+def facts(values: Mapping[str, object], *, strong: bool = False) -> None:
+    """One line per label and value. None and empty values are shown as –."""
+    for label, value in values.items():
         # On a phone the value stands below its label, and close to it.
         left, right = st.columns([1, 2], gap="xxsmall")
         left.markdown(f"**{label}**" if strong else small(label))
@@ -41,7 +41,7 @@ def facts(known: Mapping[str, object], *, strong: bool = False) -> None:
 
 
 def sides(titles: Sequence[str], lines: Iterable[Sequence[str]], *, key: str) -> None:
-    """Two versions, field by field. `lines` are Markdown: the field, and how it stands on either side."""
+    """Two versions, field by field. `lines` are Markdown: the field, and its value in each version."""
     with st.container(border=True, gap="small", key=key):
         for cells in ([f"**{title}**" for title in titles], *lines):
             for column, cell in zip(st.columns([1, 2, 2]), cells, strict=True):

@@ -1,8 +1,8 @@
-"""One dialog at a time, from wherever it is asked for: it is noted, and the frame draws it once the page is drawn.
+"""One dialog at a time, from anywhere: it is stored as pending, and the frame draws it after the page.
 
-Streamlit lets no dialog open another one. One that is opened inside a block which refreshes itself loses its place in
-the browser and takes the page with it, and one that its page draws only once is gone with the next full run. A noted
-one is drawn outside of all blocks, in every run, until it is closed or another one takes its place.
+Streamlit does not let a dialog open another. A dialog opened inside a fragment that refreshes itself loses its place in
+the browser and breaks the page, and a dialog that the page draws only once disappears with the next full run. A pending
+dialog is drawn outside of all fragments, in every run, until it is closed or replaced.
 """
 
 from __future__ import annotations
@@ -17,91 +17,92 @@ import streamlit as st
 from dashboards import session
 from dashboards.ui import feedback
 
-_PAGE, _NOTED, _OPENED = "dialogs.page", "dialogs.noted", "dialogs.opened"
-_LEAVING, _DRAWING = "dialogs.leaving", "dialogs.drawing"
+_PAGE, _PENDING, _OPENED = "dialogs.page", "dialogs.noted", "dialogs.opened"
+_RERUN, _DRAWING = "dialogs.leaving", "dialogs.drawing"
 
 Draw = Callable[..., None]
 
 
 def dialog(title: str, **options: Any) -> Callable[[Draw], Draw]:
-    """Decorates what draws a dialog's inside; options are those of `st.dialog`. A call of the function opens it."""
+    """Decorates a function that draws the inside of a dialog; the options are those of `st.dialog`. Calling the
+    function opens the dialog."""
 
     def decorated(body: Draw) -> Draw:
-        def inside() -> None:
-            leave()
+        def draw_inside() -> None:
+            rerun_if_changed()
             st.session_state.pop(_DRAWING, None)
             body()
-            if session.is_over():  # Nothing outside of an open dialog can be pressed.
+            if session.is_over():  # No button outside of an open dialog can be pressed.
                 feedback.session_over("dialog")
 
-        def opened() -> None:
+        def open_dialog() -> None:
             drawing = st.session_state.get(_DRAWING)
             if drawing is None:
-                open(opened)
+                open(open_dialog)
                 st.rerun()
-            st.session_state[_NOTED] = st.session_state[_OPENED] = drawing
-            st.dialog(title, on_dismiss=close, **options)(inside)()
+            st.session_state[_PENDING] = st.session_state[_OPENED] = drawing
+            st.dialog(title, on_dismiss=close, **options)(draw_inside)()
 
-        return opened
+        return open_dialog
 
     return decorated
 
 
-def open(draw: Draw, *about: Any) -> None:
-    """Notes that `draw(*about)` is to open a dialog, or to do something once. For callbacks: it draws nothing yet."""
-    st.session_state[_NOTED] = partial(draw, *about)
-    st.session_state[_LEAVING] = True
+def open(draw: Draw, *args: Any) -> None:
+    """Stores that `draw(*about)` is to open a dialog, or to do something once. For callbacks: it draws nothing yet."""
+    st.session_state[_PENDING] = partial(draw, *args)
+    st.session_state[_RERUN] = True
 
 
 def button(
     label: str,
     draw: Draw,
-    *about: Any,
+    *args: Any,
     key: str,
     icon: str | None = None,
     type: Literal["primary", "secondary", "tertiary"] = "secondary",
 ) -> None:
-    """Opens `draw(*about)`; `icon` is the name of a Material symbol."""
+    """A button that opens `draw(*about)`; `icon` is the name of a Material symbol."""
     symbol = f":material/{icon}:" if icon else None
-    st.button(label, key=key, type=type, icon=symbol, on_click=open, args=(draw, *about))
+    st.button(label, key=key, type=type, icon=symbol, on_click=open, args=(draw, *args))
 
 
 def close() -> None:
-    st.session_state.pop(_NOTED, None)
-    st.session_state[_LEAVING] = True
+    st.session_state.pop(_PENDING, None)
+    st.session_state[_RERUN] = True
 
 
-def noted() -> Callable[[], None] | None:
-    """What is open or about to be. To see whether an action has put something else into its place."""
-    found: Callable[[], None] | None = st.session_state.get(_NOTED)
-    return found
+def pending() -> Callable[[], None] | None:
+    """The dialog that is open or will be opened: shows whether an action has replaced it."""
+    stored: Callable[[], None] | None = st.session_state.get(_PENDING)
+    return stored
 
 
-def leave() -> None:
-    """Draws the whole page anew when a click in this block or dialog has opened or closed one."""
-    if st.session_state.pop(_LEAVING, False):
+def rerun_if_changed() -> None:
+    """Reruns the whole page when a click in this fragment or dialog has opened or closed a dialog."""
+    if st.session_state.pop(_RERUN, False):
         st.rerun()
 
 
 @contextmanager
-def after(page: str) -> Iterator[None]:
-    """Around the drawing of the page at this address, for the frame."""
-    st.session_state.pop(_LEAVING, None)
+def draw_after(page: str) -> Iterator[None]:
+    """For the frame: wraps the drawing of the page at this address."""
+    st.session_state.pop(_RERUN, None)
     if st.session_state.get(_PAGE) != page:
-        st.session_state.pop(_NOTED, None)  # Somebody went on with the browser's own buttons.
+        st.session_state.pop(_PENDING, None)  # The user left with the browser's back or forward button.
     st.session_state[_PAGE] = page
     yield
-    draw = noted()
+    draw = pending()
     if draw is None:
         return
-    # One that is open stays noted meanwhile: a click in it may cut this run short anywhere.
+    # An open dialog stays pending meanwhile: a click in it may cut this run short anywhere.
     is_open = st.session_state.get(_OPENED) is draw
     if not is_open:
-        st.session_state.pop(_NOTED)
+        st.session_state.pop(_PENDING)
     st.session_state[_DRAWING] = draw
     try:
         draw()
     finally:
         undrawn = st.session_state.pop(_DRAWING, None)
-    if undrawn and noted() is draw:  # This time it has opened nothing.
-        st.session_state.pop(_NOTED)
+    if undrawn and pending() is draw:  # This time it has opened no dialog.
+        st.session_state.pop(_PENDING)

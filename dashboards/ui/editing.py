@@ -1,6 +1,6 @@
-"""What is done to a record: edited, archived, brought back.
+"""Editing, archiving and restoring a record.
 
-Of an edit only what was changed is sent, and who comes too late sees both versions and decides.
+An edit sends only the changed fields, and a user who saves a stale edit sees both versions and decides.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Record:
-    """A kind of thing that people edit in a form of its own, and archive instead of deleting it.
+    """A kind of record that users edit in a form of its own, and archive instead of deleting it.
 
     Args:
-        path: the service's list of them; `<path>/<id>` takes the changes with the version they were made on, and
+        path: the service's list; PATCH `<path>/<id>` takes the changes and their version, and POST
             `<path>/<id>/archive` and `/restore` do what they say.
-        labels: the service's fields with their words, in the order of the form.
-        name: one of them by name, as it stands before を and は: 顧客「ABC商事」.
-        fields: draws the form's fields with these values, and returns what stands in them.
-        in_words: the same values as people read them, for the comparison of two versions.
+        labels: the form's fields in order, with their labels.
+        name: the record's name in sentences, before を and は: 顧客「ABC商事」.
+        fields: draws the form's fields with these values, and returns their values.
+        in_words: formats the values for display, to compare two versions.
         putting_away: the verb of `archive`, before する.
-        save: sends all that was typed for this one, when it is not the changes alone to `<path>/<id>`.
+        save: saves all typed values, when PATCH `<path>/<id>` with the changes is not enough.
     """
 
     key: str
@@ -41,68 +41,68 @@ class Record:
     putting_away: str = "アーカイブ"
     save: Callable[[Values, Values], Any] | None = None
 
-    def edit(self, known: Values, draft: Values | None = None) -> None:
-        """Opens the form. `known`: `id`, `version` and what the service had of each field; `draft`: what was typed
-        before a conflict."""
+    def edit(self, stored: Values, draft: Values | None = None) -> None:
+        """Opens the form. `stored`: `id`, `version` and the stored value of each field; `draft`: what was typed before
+        a conflict."""
 
-        @dialogs.dialog(f"{self.name(known)}を編集する", width="medium", icon=":material/edit:")
+        @dialogs.dialog(f"{self.name(stored)}を編集する", width="medium", icon=":material/edit:")
         def ask() -> None:
-            key = f"{self.key}.edit.{known['id']}.{known['version']}.{bool(draft)}"
+            key = f"{self.key}.edit.{stored['id']}.{stored['version']}.{bool(draft)}"
             with forms.form(key, submit="保存する") as form:
-                typed = self.fields(form, {**known, **(draft or {})})
+                typed = self.fields(form, {**stored, **(draft or {})})
             if form.submitted:
-                self._send(form, known, typed)
+                self._send(form, stored, typed)
 
         ask()
 
-    def archive(self, one: Values, consequence: str) -> None:
+    def archive(self, record: Values, consequence: str) -> None:
         confirm.confirm(
-            f"{self.key}.archive.{one['id']}",
-            f"{self.name(one)}を{self.putting_away}しますか？",
+            f"{self.key}.archive.{record['id']}",
+            f"{self.name(record)}を{self.putting_away}しますか？",
             consequence,
             action=f"{self.putting_away}する",
-            do=lambda _, once: session.api().post(f"{self.path}/{one['id']}/archive", once=once),
-            done=f"{self.name(one)}を{self.putting_away}しました。",
+            do=lambda _, once: session.api().post(f"{self.path}/{record['id']}/archive", once=once),
+            done=f"{self.name(record)}を{self.putting_away}しました。",
         )
 
-    def restore(self, one: Values, consequence: str) -> None:
+    def restore(self, record: Values, consequence: str) -> None:
         confirm.confirm(
-            f"{self.key}.restore.{one['id']}",
-            f"{self.name(one)}を元に戻しますか？",
+            f"{self.key}.restore.{record['id']}",
+            f"{self.name(record)}を元に戻しますか？",
             consequence,
             action="元に戻す",
-            do=lambda _, once: session.api().post(f"{self.path}/{one['id']}/restore", once=once),
-            done=f"{self.name(one)}を元に戻しました。",
+            do=lambda _, once: session.api().post(f"{self.path}/{record['id']}/restore", once=once),
+            done=f"{self.name(record)}を元に戻しました。",
             danger=False,
         )
 
-    def _send(self, form: forms.Form, known: Values, typed: Values) -> None:
+    def _send(self, form: forms.Form, stored: Values, typed: Values) -> None:
         save = self.save or self._save_changes
         problem = form.send(
-            lambda _: save(known, typed),
-            done=f"{self.name({**known, **typed})}を変更しました。",
+            lambda _: save(stored, typed),
+            done=f"{self.name({**stored, **typed})}を変更しました。",
         )
         if problem and problem.current:
-            dialogs.open(self._compare, known, problem.yours or {}, problem.current)
+            dialogs.open(self._compare, stored, problem.yours or {}, problem.current)
             st.rerun()
 
-    def _save_changes(self, known: Values, typed: Values) -> Any:
-        # Only what was changed: the rest may meanwhile be somebody else's change.
-        body = {"version": known["version"]} | {name: value for name, value in typed.items() if value != known[name]}
-        return session.api().patch(f"{self.path}/{known['id']}", body)
+    def _save_changes(self, stored: Values, typed: Values) -> Any:
+        # Only the changed fields: another user may have changed the others meanwhile.
+        body = {"version": stored["version"]} | {name: value for name, value in typed.items() if value != stored[name]}
+        return session.api().patch(f"{self.path}/{stored['id']}", body)
 
-    def _compare(self, known: Values, yours: Values, current: Values) -> None:
-        newest = {**known, **current}
+    def _compare(self, stored: Values, yours: Values, current: Values) -> None:
+        newest = {**stored, **current}
         conflict.conflict(
             f"{self.key}.conflict",
             self.labels,
             self._side({**newest, **yours}),
             self._side(newest),
-            changed=f"{self.name(known)}は、開いたあとにほかの人が変更しました。",
+            changed=f"{self.name(stored)}は、開いたあとにほかの人が変更しました。",
             keep=lambda: dialogs.open(self.edit, newest, yours),
             load=lambda: dialogs.open(self.edit, newest),
         )
 
     def _side(self, values: Values) -> dict[str, Any]:
-        words = self.in_words(values)
-        return {name: words.get(name, values[name]) for name in self.labels}
+        formatted = self.in_words(values)
+        return {name: formatted.get(name, values[name]) for name in self.labels}

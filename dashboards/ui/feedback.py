@@ -19,24 +19,24 @@ log = logging.getLogger(__name__)
 
 
 def failed(problem: ApiProblem, *, key: str = "page", again: Callable[[], None] | None = None) -> None:
-    """Something could not be loaded, and there is nothing older to show. `again` runs before it is tried again."""
-    st.error(in_words(problem), icon=":material/error:")
-    # A click reruns the block (or the page) around it, which is all that trying again takes.
+    """Loading failed, and there is no older answer to show. `again` runs before the retry."""
+    st.error(problem_text(problem), icon=":material/error:")
+    # The click itself reruns the fragment (or the page), which is the retry.
     st.button("もう一度読み込む", key=f"retry.{key}", icon=":material/refresh:", on_click=again)
 
 
-def not_done(problem: ApiProblem) -> None:
-    """A person's action was refused or failed."""
-    st.error(in_words(problem), icon=":material/error:")
+def action_failed(problem: ApiProblem) -> None:
+    """A user's action was refused or failed."""
+    st.error(problem_text(problem), icon=":material/error:")
 
 
 def loading(height: int = 160) -> None:
-    """Something of about this height is on its way."""
+    """A placeholder of about this height while data loads."""
     st.skeleton(height)
 
 
 def stale(at: datetime, problem: ApiProblem) -> None:
-    """The service does not answer; what is shown below is from before."""
+    """The service does not answer; what is shown below is older."""
     st.warning(
         f"最新の状態を取得できません。{times.clock(at)}時点の内容を表示しています。"
         f"自動で再接続します。{_reference(problem.reference)}",
@@ -47,7 +47,7 @@ def stale(at: datetime, problem: ApiProblem) -> None:
 def empty(
     why: str, next_step: str, *, action: Callable[[], object] | None = None, icon: str = ":material/inbox:"
 ) -> None:
-    """Nothing here: why, and what to do; `action` draws the button that does it."""
+    """No rows: why, and what to do; `action` draws the button for it."""
     with st.container(border=True, horizontal_alignment="center"):
         st.markdown(f":gray[{icon}] **{why}**", width="content")
         st.markdown(small(next_step), width="content")
@@ -58,12 +58,12 @@ def empty(
 def session_expired() -> None:
     st.title("ログインし直してください", anchor=False)
     st.markdown("ログアウトしたか、セッションの有効期限が切れました。もう一度ログインすると、この画面に戻ります。")
-    link("ログイン画面を開く", _way_back(), primary=True)
+    link("ログイン画面を開く", _login_url_back(), primary=True)
 
 
 def session_over(key: str = "page") -> None:
-    """Covers the page of a session that has ended while somebody was on it: nobody who comes along reads on, and what
-    is typed below is still there when the same person has signed in again in another tab (`gate.Connections`)."""
+    """Covers the page after its session has ended, so that no other person can read on. What was typed below is still
+    there when the same user has logged in again in another tab (`gate.Connections`)."""
     st.html(f"<style>{_COVER}</style>")
     with st.container(key=f"session-over-{key}"):
         st.title("ログインし直してください", anchor=False)
@@ -71,7 +71,7 @@ def session_over(key: str = "page") -> None:
             "ログアウトしたか、セッションの有効期限が切れました。この画面に入力していた内容は、まだ残っています。\n\n"
             "新しいタブで同じIDでログインしてから、このタブに戻ると、続きから操作できます。"
         )
-        st.link_button("ログイン画面を開く", _way_back(), type="primary", icon=":material/open_in_new:")
+        st.link_button("ログイン画面を開く", _login_url_back(), type="primary", icon=":material/open_in_new:")
         st.markdown(small("続けられないときは、ページを読み込み直してください。入力していた内容は消えます。"))
 
 
@@ -84,8 +84,8 @@ _COVER = """
 """
 
 
-def _way_back() -> str:
-    # Streamlit gives the address without its query, where the filters are.
+def _login_url_back() -> str:
+    # Streamlit gives the URL without its query, where the filters are.
     path = urlsplit(st.context.url or "/").path
     query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
     return login_url(path, query, reason="expired")
@@ -102,9 +102,9 @@ def nothing_allowed() -> None:
 
 
 def script_failed(error: Exception) -> bool:
-    """Streamlit's last resort for errors that no page caught. Returning True keeps the traceback off the screen."""
+    """Streamlit's last resort for errors that no page caught. True keeps the traceback off the screen."""
     if isinstance(error, ApiProblem):
-        st.error(in_words(error), icon=":material/error:")
+        st.error(problem_text(error), icon=":material/error:")
         return True
     reference = new_reference()
     # Streamlit has just logged the traceback itself.
@@ -117,9 +117,9 @@ def script_failed(error: Exception) -> bool:
     return True
 
 
-def in_words(problem: ApiProblem) -> str:
-    """The problem as Markdown, with the number to ask about."""
-    # The service names the number itself when it has no better words.
+def problem_text(problem: ApiProblem) -> str:
+    """The problem's text as Markdown, with the reference number."""
+    # The service already names the reference when it has no better text.
     return plain(problem.detail) + ("" if problem.reference in problem.detail else _reference(problem.reference))
 
 

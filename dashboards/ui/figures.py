@@ -1,4 +1,4 @@
-"""The row of key figures: three to six equal cards, each with its unit and, where asked, how it moved."""
+"""The row of key figures: three to six equal cards, each with its unit and, if asked for, its change."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dashboards.ui.text import small
 
 CARD_WIDTH = 150  # Two in a row on a phone.
 LOADING_HEIGHT = 104
-# Which way is welcome.
+# The direction that is good news.
 Good = Literal["up", "down", "neither"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`value` with its unit, as it is read (5台, 98.2%, ¥5,500); `-` for what cannot be said.
+    """`value` with its unit, as shown (5台, 98.2%, ¥5,500); `-` when there is none.
 
-    `change` is against `against` (前日比, 前週比) in `change_unit`; `good` is the direction that is welcome.
-    `history` draws a sparkline, oldest first. `share` (0 to 1) draws a bar.
+    `change` is compared with `against` (前日比, 前週比), in `change_unit`; `good` is the good direction. `history`
+    draws a sparkline, oldest first. `share` (0 to 1) draws a bar.
     """
 
     label: str
@@ -37,7 +37,7 @@ class Figure:
 
 
 def row(figures: Sequence[Figure], *, faded: bool = False) -> None:
-    """`faded`: the figures are from before, because there are no newer ones."""
+    """`faded`: the figures are old, because there are no newer ones."""
     cards = st.grid(len(figures), min_column_width=CARD_WIDTH, border=True)
     for figure in figures:
         with cards.cell():
@@ -86,16 +86,16 @@ def _signed(change: float | None, unit: str) -> str | None:
     """Streamlit reads the direction from the sign."""
     if change is None:
         return None
-    before, after = around(unit)
+    prefix, suffix = affixes(unit)
     sign = "±" if change == 0 else "+" if change > 0 else "-"
-    return f"{sign}{before}{amount(change)}{after}"
+    return f"{sign}{prefix}{amount(change)}{suffix}"
 
 
-def around(unit: str) -> tuple[str, str]:
-    """What stands before and after an amount: money is written ¥12,345 everywhere, all else with its unit behind."""
+def affixes(unit: str) -> tuple[str, str]:
+    """The prefix and suffix of an amount: money is written ¥12,345, all other units stand behind."""
     return (unit, "") if unit == "¥" else ("", unit)
 
 
 def amount(change: float) -> str:
-    """Without its sign, four digits of what is no whole number: 12,345 and 1.235, never 1.235e+04."""
+    """Without its sign, four digits of a fraction: 12,345 and 1.235, never 1.235e+04."""
     return f"{abs(change):,.0f}" if abs(change) >= 1000 else f"{abs(change):.4g}"

@@ -1,9 +1,9 @@
-"""Choosing, sending, seeing and enlarging files. The browser sends them to the door at `/files` by itself; pages only
-learn their ids.
+"""Choosing, uploading, showing and enlarging files. The browser itself sends them to `/files`; pages only learn their
+ids.
 
-The scripts are files that Streamlit serves from our own origin: written inline they would run from a blob, which our
-policy refuses. Streamlit finds such files by a manifest of an installed package. We are none, so the manifest is
-handed in here.
+Streamlit serves the scripts as files from our own origin: an inline script would run from a blob, which our policy
+refuses. Streamlit finds such files by the manifest of an installed package. We are not a package, so the manifest is
+registered here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import streamlit as st
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
-DOOR = "/files"
+FILES_PATH = "/files"
 FOLDER = "components"
 IMAGES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WebP"}
 DOCUMENTS = {".pdf": "PDF"}
@@ -49,42 +49,42 @@ def upload(
     help: str = "",
     sent: Sequence[File] = (),
 ) -> list[File]:
-    """Lets a person choose files, sends them, and returns those that are stored.
+    """Lets the user choose files, uploads them, and returns those that are stored.
 
     Args:
-        key: another one after the form was stored, so that the next form begins without files.
-        purpose: what the files are for, a word of the service.
-        kinds: allowed endings with the words for them.
-        sent: those that were sent before, where the form goes on with a draft.
+        key: a new one after the form was stored, so that the next form begins without files.
+        purpose: the service's name for what the files are used for.
+        kinds: allowed file extensions with their labels.
+        sent: files that were uploaded before, when the form continues a draft.
     """
     st.markdown(label + (f"  \n:gray[:small[{help}]]" if help else ""))
-    begin = [vars(file) for file in sent]
-    known = (st.session_state.get(key) or {}).get("files")
-    stored = begin if known is None else known
+    initial = [vars(file) for file in sent]
+    uploaded = (st.session_state.get(key) or {}).get("files")
+    stored = initial if uploaded is None else uploaded
     result = component("upload", '<div class="files"></div>')(
         key=key,
         data={
-            "url": f"{DOOR}?{urlencode({'purpose': purpose})}",
+            "url": f"{FILES_PATH}?{urlencode({'purpose': purpose})}",
             "accept": [*kinds],
             "types": "・".join(dict.fromkeys(kinds.values())),
             "max_bytes": max_bytes,
             "max_files": max_files,
             "files": stored,
         },
-        default={"files": begin, "waiting": False},
-        on_files_change=_nothing,
-        on_waiting_change=_nothing,
+        default={"files": initial, "waiting": False},
+        on_files_change=_ignore,
+        on_waiting_change=_ignore,
     )
     return [File(**file) for file in result["files"] or []]
 
 
 def stored(key: str) -> list[File]:
-    """For callbacks: what has arrived by now may be more than what was drawn last."""
+    """For callbacks: more files may have arrived than were drawn last."""
     return [File(**file) for file in (st.session_state.get(key) or {}).get("files") or []]
 
 
-def is_waiting(key: str) -> bool:
-    """Whether some of those that were chosen are on their way yet."""
+def is_uploading(key: str) -> bool:
+    """Whether some of the chosen files are still being uploaded."""
     return bool((st.session_state.get(key) or {}).get("waiting"))
 
 
@@ -96,29 +96,29 @@ def previews(
     labels: Mapping[str, str] = MappingProxyType({}),
     asked: tuple[str, str] | None = None,
 ) -> None:
-    """Small pictures; a click enlarges one, to be turned and leafed through.
+    """Thumbnails; a click enlarges one, to be rotated and browsed.
 
     Args:
-        stage: one of them stands large above the others, for whoever types what it says, and stays when the page is
-            drawn anew.
-        labels: file id → what is said of it, in place of its size.
-        asked: a file to be shown on the stage, and a word that is another one each time it is asked for.
+        stage: one file is shown large above the others, for a user who types what it says, and stays when the page is
+            drawn again.
+        labels: file id → the label in place of its size.
+        asked: a file to show on the stage, and a text that changes with each request.
     """
-    listed = [{**vars(file), "label": labels.get(file.id, "")} for file in files]
-    data = {"files": listed, "stage": stage, "asked": {"id": asked[0], "turn": asked[1]} if asked else None}
+    items = [{**vars(file), "label": labels.get(file.id, "")} for file in files]
+    data = {"files": items, "stage": stage, "asked": {"id": asked[0], "turn": asked[1]} if asked else None}
     component("previews", '<div class="files"></div>')(key=key, data=data)
 
 
-def _nothing() -> None:
-    """Streamlit wants a callback for each value that has a default."""
+def _ignore() -> None:
+    """Streamlit requires a callback for each value that has a default."""
 
 
 def component(name: str, html: str) -> Callable[..., Any]:
-    """One of ours, by the name of its script in `components`."""
-    # Each Streamlit process has a manager of its own, and so has each AppTest.
+    """Our component with this name: its script in `components`."""
+    # Each Streamlit process and each AppTest has its own manager.
     manager = get_bidi_component_manager()
     if manager.get_component_asset_root(f"genba.{name}") is None:
-        components = [ComponentConfig(script.stem, FOLDER) for script in _folder().glob("*.js")]
+        components = [ComponentConfig(script_path.stem, FOLDER) for script_path in _folder().glob("*.js")]
         manager.register_from_manifest(ComponentManifest("genba", "0", components), _folder().parent)
     return _renderer(name, html)
 

@@ -1,4 +1,4 @@
-"""The filter bar: one row, the rest behind 詳細条件, every condition in the page's address."""
+"""The filter bar: one row, the rest behind 詳細条件, every filter in the page's URL."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dashboards.ui.status import Status
 Options = Mapping[Any, str] | Mapping[Any, Status]
 
 
-def _word(option: str | Status) -> str:
+def _label(option: str | Status) -> str:
     return option if isinstance(option, str) else option.word
 
 
 @dataclass(frozen=True)
 class Text:
-    """A part of a text. `name` is that of the service's parameter and of the one in the address, as below."""
+    """A part of a text. `name` is that of the service's parameter and of the one in the URL, as below."""
 
     name: str
     label: str
@@ -41,8 +41,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several, or none: すべて, or what `otherwise` says. Options: what the service is asked for → the word for
-    it, or the status. `stays`: it goes along to the next page that asks the same."""
+    """One of several options, or none, shown as `otherwise`. `options`: the value for the service → its label or
+    status. `stays`: the value goes along to the next page with the same filter."""
 
     name: str
     label: str
@@ -57,7 +57,7 @@ class Choice:
             self.label,
             [*self.options],
             index=None,
-            format_func=lambda option: _word(self.options[option]),
+            format_func=lambda option: _label(self.options[option]),
             key=key,
             placeholder=self.otherwise,
             filter_mode="contains",
@@ -71,7 +71,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """Any of several, or すべて."""
+    """Any of several options, or すべて."""
 
     name: str
     label: str
@@ -82,7 +82,7 @@ class Choices:
         st.multiselect(
             self.label,
             [*self.options],
-            format_func=lambda option: _word(self.options[option]),
+            format_func=lambda option: _label(self.options[option]),
             key=key,
             placeholder="すべて",
             filter_mode="contains",
@@ -96,8 +96,8 @@ class Choices:
 
 @dataclass(frozen=True)
 class Dates:
-    """From a day to a day, both included; the service gets them as `<name>_from` and `<name>_to`, or by the names that
-    `asked` says."""
+    """From a day to a day, both included; the service gets them as `<name>_from` and `<name>_to`, or under the two
+    names in `asked`."""
 
     name: str
     label: str
@@ -115,8 +115,8 @@ class Dates:
 
 @dataclass(frozen=True)
 class Day:
-    """One day; `nothing` is the one that is shown until another one is chosen, today say. When a new day begins, the
-    box goes on with it."""
+    """One day; `nothing` is the default, for example today. When a new day begins, an unchanged filter moves on to
+    it."""
 
     name: str
     label: str
@@ -140,53 +140,55 @@ Field = Text | Choice | Choices | Dates | Day
 
 @dataclass(frozen=True)
 class Filters:
-    """What was asked for. `query` goes to the service as it is; `active` counts the conditions."""
+    """The chosen filters. `query` goes to the service as it is; `active` counts the filters that are set."""
 
     query: dict[str, Any]
     active: int
     hits: DeltaGenerator
 
     def tell(self, total: int, counter: str = "件") -> None:
-        """Says how many there are, beside the conditions."""
+        """Shows the number of rows next to the filters."""
         self.hits.markdown(
             f"該当 **{total:,}{counter}**" if self.active else f"全**{total:,}{counter}**", width="content"
         )
 
 
-def bar(*first: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
-    """Draws the conditions and returns what was asked for. `prefix` keeps the names of two bars on a page apart."""
-    fields = [*first, *more]
+def bar(*main: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
+    """Draws the filters and returns their values. `prefix` separates the names of two bars on a page."""
+    fields = [*main, *more]
     keys = {field.name: f"{prefix}{field.name}" for field in fields}
     for field in fields:
         if not (isinstance(field, Choice) and field.stays):
-            bound.key(keys[field.name])
-    bound.settle(f"{prefix}filters")
+            bound.page_key(keys[field.name])
+    bound.apply_values(f"{prefix}filters")
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{prefix or 'page'}.filters"):
-        for field in first:
+        for field in main:
             field.draw(keys[field.name])
         if more:
-            asked = sum(_is_asked(field, keys[field.name]) for field in more)
-            label = f"詳細条件（{asked}）" if asked else "詳細条件"
+            active_more = sum(_is_set(field, keys[field.name]) for field in more)
+            label = f"詳細条件（{active_more}）" if active_more else "詳細条件"
             with st.popover(label, icon=":material/tune:", key=f"{prefix}more"):
                 for field in more:
                     field.draw(keys[field.name])
-        active = sum(_is_asked(field, keys[field.name]) for field in fields)
+        active = sum(_is_set(field, keys[field.name]) for field in fields)
         if active:
             st.button(
                 "条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(prefix, fields, keys)
             )
         with st.container(height=36, width="content", vertical_alignment="center", border=False):
             hits = st.empty()
-        hits.markdown("", width="content")  # A block that refreshes itself may only write where the page wrote first.
+        hits.markdown(
+            "", width="content"
+        )  # A fragment that refreshes itself may only write where the page wrote first.
     query: dict[str, Any] = {}
     for field in fields:
         query |= field.query(st.session_state[keys[field.name]])
     return Filters({name: value for name, value in query.items() if value is not None}, active, hits)
 
 
-def _is_asked(field: Field, key: str) -> bool:
+def _is_set(field: Field, key: str) -> bool:
     if key not in st.session_state and key in st.query_params:
-        return True  # not drawn yet, and asked for by the address
+        return True  # Not drawn yet, and set in the URL.
     value = st.session_state.get(key)
     if isinstance(field, Day):
         return value not in (None, field.nothing)
@@ -194,7 +196,7 @@ def _is_asked(field: Field, key: str) -> bool:
 
 
 def _clear(prefix: str, fields: Sequence[Field], keys: Mapping[str, str]) -> None:
-    nothing: dict[str, Any] = {
-        keys[one.name]: [] if isinstance(one, (Choices, Dates)) else one.nothing for one in fields
+    cleared: dict[str, Any] = {
+        keys[field.name]: [] if isinstance(field, (Choices, Dates)) else field.nothing for field in fields
     }
-    bound.put(f"{prefix}filters", nothing)
+    bound.set_values(f"{prefix}filters", cleared)

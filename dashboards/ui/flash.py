@@ -1,4 +1,4 @@
-"""What was done, said once after the page was drawn anew."""
+"""Messages about finished actions, shown once after the page was drawn again."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import streamlit as st
 _WAITING = "flash"
 
 
-def say(done: str) -> None:
+def add(message: str) -> None:
     """A sentence for the next run, such as 「端末を登録しました。」."""
-    st.session_state.setdefault(_WAITING, []).append(done)
+    st.session_state.setdefault(_WAITING, []).append(message)
 
 
 def show() -> None:
-    for done in st.session_state.pop(_WAITING, []):
-        st.toast(done, icon=":material/check_circle:")
+    for message in st.session_state.pop(_WAITING, []):
+        st.toast(message, icon=":material/check_circle:")

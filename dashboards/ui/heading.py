@@ -1,4 +1,4 @@
-"""The row that a page or a block begins with: its title, when it was read, and at the end what can be done."""
+"""The top row of a page or a block: its title, the time it was read, and its actions at the end."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 Draw = Callable[[], object]
-# In the session: whether the page's title has 最終更新 beside it.
+# In the session: whether 最終更新 stands next to the page's title.
 TIMED = "heading.timed"
 
 
 def page(title: str, *, right: Draw | None = None) -> None:
-    """Of a page whose first block is none that refreshes itself."""
+    """For a page whose first block does not refresh itself."""
     st.session_state[TIMED] = False
     row(title, of_page=True, right=right)
 
 
 def row(title: str, *, of_page: bool = False, left: Draw | None = None, right: Draw | None = None) -> DeltaGenerator:
-    """Returns the place for 最終更新. `left` draws what stands there in place of a title, `right` the page's action."""
+    """Returns the place for 最終更新. `left` draws what stands in place of a title, `right` the page's action."""
     with st.container(
         horizontal=True,
         horizontal_alignment="distribute" if title or left else "right",

@@ -1,5 +1,7 @@
-"""Links that look like buttons: Streamlit's own open a new tab, and none of them downloads from our own origin. And
-what the page's own address asks for."""
+"""Links that look like buttons, and the id in the page's URL.
+
+Streamlit's own links open a new tab, and its download button cannot download from our own origin.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +12,21 @@ import streamlit as st
 from dashboards.settings import settings
 
 
-def public(path: str) -> str:
-    """The address of one of the service's own pages. In production one proxy stands before everything; the demo has
+def public_url(path: str) -> str:
+    """The URL of one of the service's own pages. In production one proxy stands before everything; the demo has
     none."""
     config = settings()
     return (config.service_url if config.demo_mode else config.public_base_url).rstrip("/") + path
 
 
-def asked_id(name: str = "id") -> int | None:
-    """The id that the page's address asks for; None for none, and for what can be none."""
+def requested_id(name: str = "id") -> int | None:
+    """The id in the page's URL; None when there is none or it is invalid."""
     text = st.query_params.get(name, "").strip()
     return int(text) if text.isascii() and text.isdecimal() and 0 < int(text[:20]) < 2**63 else None
 
 
 def link(label: str, href: str, *, primary: bool = False, download: bool = False) -> None:
-    """In the same tab, or as a download."""
+    """A link in the same tab, or a download."""
     color = st.get_option("theme.primaryColor")
     filled = f"background: {color}; border: 1px solid {color}; color: #fff"
     outlined = f"border: 1px solid {st.get_option('theme.borderColor')}; color: {st.get_option('theme.textColor')}"
@@ -33,5 +35,5 @@ def link(label: str, href: str, *, primary: bool = False, download: bool = False
         "white-space: nowrap; "
         f"text-decoration: none; {filled if primary else outlined}"
     )
-    how = "download" if download else 'target="_self"'
-    st.html(f'<a href="{escape(href)}" {how} style="{style}">{escape(label)}</a>', width="content")
+    attributes = "download" if download else 'target="_self"'
+    st.html(f'<a href="{escape(href)}" {attributes} style="{style}">{escape(label)}</a>', width="content")

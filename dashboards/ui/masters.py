@@ -1,4 +1,4 @@
-"""Masters: rows of a list that are added, edited in a form of their own, put out of use and brought back."""
+"""Master data: rows of a list that users add, edit in a form of their own, deactivate and restore."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from dashboards.ui.text import plain
 
 ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Status("無効", "gray", "archive")}
 ARCHIVED = filters.Choice("archived", "表示", {"true": "無効のもの"}, otherwise="有効のもの")
-# The verb of `editing.Record.archive` for what is 無効 afterwards.
-PUTTING_AWAY = "無効に"
+# The verb of `editing.Record.archive` for rows that become 無効.
+ARCHIVE_VERB = "無効に"
 
 
 @dataclass(frozen=True)
 class Master:
-    """What can be done with a row.
+    """The actions on a row.
 
     Args:
-        further: names of the row that its form needs beside those that it edits.
-        archiving, restoring: the consequence, as the question before it says.
+        further: fields of the row that its form needs besides those that it edits.
+        archiving, restoring: the consequence, shown in the confirmation.
     """
 
     record: editing.Record
@@ -45,9 +45,9 @@ class Master:
         self.record.restore(row, self.restoring)
 
 
-def text(form: forms.Form, name: str, label: str, known: Mapping[str, Any], most: int, **options: Any) -> str:
-    """A line of a form, without blanks around it; `most` characters."""
-    typed: str = form.field(name, st.text_input, label, value=known.get(name, ""), max_chars=most, **options)
+def text(form: forms.Form, name: str, label: str, values: Mapping[str, Any], most: int, **options: Any) -> str:
+    """A text field of a form, stripped; at most `most` characters."""
+    typed: str = form.field(name, st.text_input, label, value=values.get(name, ""), max_chars=most, **options)
     return typed.strip()
 
 
@@ -59,10 +59,10 @@ def new(
     *,
     submit: str,
 ) -> None:
-    """Opens the form for another row. `done`: what is said of what was typed."""
+    """Opens the form for a new row. `done` makes the success message from the typed values."""
 
     @dialogs.dialog(title, width="medium", icon=":material/add:")
-    def ask() -> None:
+    def show_form() -> None:
         with forms.form(f"{master.record.key}.new", submit=submit) as form:
             typed = fields(form)
         if form.submitted:
@@ -71,7 +71,7 @@ def new(
                 done=done(typed),
             )
 
-    ask()
+    show_form()
 
 
 def drawer(
@@ -85,8 +85,8 @@ def drawer(
     may_change: bool,
     fixed: str = "",
 ) -> None:
-    """A row beside its list, with what can be done. `key` begins the buttons' keys; `fixed` says why it cannot be put
-    out of use, if so."""
+    """Details of a row, with its actions. `key` begins the buttons' keys; `fixed` says why the row cannot be
+    deactivated, if so."""
 
     @dialogs.dialog(plain(title), position="right", width="small", icon=f":material/{icon}:")
     def show() -> None:

@@ -1,6 +1,7 @@
-"""A status is a word, a tone and an icon, so that colour never stands alone. The words are the areas' own.
+"""A status is a label, a colour and an icon, so that colour never stands alone. Each area has its own labels.
 
-green: all is well; red: does not work; orange: works, but needs a person; blue: under way; gray: set aside on purpose.
+green: all is well; red: does not work; orange: works, but needs attention; blue: in progress; gray: set aside on
+purpose.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class Status:
     icon: str
 
     def badge(self) -> str:
-        """As Markdown, for any text of Streamlit."""
+        """As Markdown, for any text in Streamlit."""
         return f":{self.color}-badge[:material/{self.icon}: {self.word}]"
 
 

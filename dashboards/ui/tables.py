@@ -1,8 +1,8 @@
-"""The one table for lists of the service: its pages, its order, its row actions, and what stands there without rows.
+"""The table for lists of the service: paging, sorting, row actions, and the message for an empty list.
 
-The service sorts and cuts the pages; the browser gets one page. A click on a column's title would have Streamlit sort
-the rows of that page only, so it is taken as a choice of a column, which turns Streamlit's sorting off, and asks the
-service for that order.
+The service sorts and pages; the browser gets one page. A click on a column title would make Streamlit sort the rows of
+that page only, so it is taken as a column selection, which turns Streamlit's sorting off, and the service is asked for
+that order.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from dashboards.ui.text import small
 PAGE_ROWS = 50
 MENU_COLUMN = "操作"
 ALT = "一覧"
-NOTHING_CHOSEN: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
+NO_SELECTION: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
 @dataclass(frozen=True)
 class Empty:
-    """Why a list has no rows at all, and what to do; `action` draws the button that does it."""
+    """Why a list has no rows at all, and what to do; `action` draws the button for it."""
 
     why: str
     next_step: str
@@ -38,7 +38,7 @@ class Empty:
 
 @dataclass
 class Pages:
-    """Where in a list a person is: the cursors of the pages up to this one, for one query."""
+    """The user's place in a list: the cursors of the pages up to this one, for one query."""
 
     query: dict[str, Any]
     cursors: list[str] = field(default_factory=list)
@@ -77,42 +77,42 @@ def table(
     right: Callable[[], object] | None = None,
     height: int | None = None,
     draw: Callable[[Sequence[Row]], None] | None = None,
-) -> live.Reading | None:
+) -> live.Snapshot | None:
     """A list of the service at `path` (`items`, `total`, `next_cursor`), one page at a time.
 
     Args:
-        key: unique in all pages; also the name that tests find the parts by (`<key>.previous`, `.next`).
-        counter: the word after a number of rows: 件, 台, 人.
-        sorts: the service's sort keys with the words for them, the first one being the service's default.
-        sort_name: the name of the order in the page's address; a second table on a page needs another one.
-        filters: from `filters.bar`; their values go to the service with `query`, and it is told the number of hits.
-        actions: word → what to do with the row: one is a button, several are a menu. Dialogs may be opened there.
-        export: how to take the list along; it is given the query and the order.
-        empty: what to say when there are no rows and no filters.
-        title: of the table; the list that its page is about has none.
+        key: unique in all pages; tests find the parts by it (`<key>.previous`, `.next`).
+        counter: the counter word after a number of rows: 件, 台, 人.
+        sorts: the service's sort keys with their labels; the first is the service's default.
+        sort_name: the name of the order in the page's URL; a second table on a page needs another one.
+        filters: from `filters.bar`; their values go to the service with `query`, and they show the number of rows.
+        actions: label → what to do with the row: one is a button, several are a menu. They may open dialogs.
+        export: how to export the list; it gets the query and the order.
+        empty: the message when there are no rows and no filters.
+        title: of the table; the main list of a page has none.
         right: draws the page's primary action, at the end of the title's row.
         height: of the grid in pixels, when not that of its rows.
-        draw: the page's rows in a way of their own, in place of the grid and its columns.
+        draw: draws the page's rows in place of the grid and its columns.
 
     Returns what is shown, or None when there is nothing and the reason is on the screen.
     """
-    asked = dict(query or {}) | (filters.query if filters else {})
-    _hand_over(key, actions or {})
+    conditions = dict(query or {}) | (filters.query if filters else {})
+    _run_action(key, actions or {})
     if sorts:
-        bound.settle(sort_name)
-    pages = _pages(key, asked | _order(sorts, sort_name))
+        bound.apply_values(sort_name)
+    pages = _pages(key, conditions | _order(sorts, sort_name))
     cursor = pages.cursors[-1] if pages.cursors else None
 
-    told: dict[str, DeltaGenerator] = {}
+    places: dict[str, DeltaGenerator] = {}
 
     def tools() -> None:
-        """What is known only with the rows is filled in then. Without a title the tools stand to the left, because
+        """Reserves places that are filled when the rows are known. Without a title the tools stand on the left, because
         Streamlit's own buttons hang above the right end of the grid."""
         if sorts:
             _order_box(sorts, sort_name)
-        told["export"] = st.container(width="content")
+        places["export"] = st.container(width="content")
         if not title:
-            told["count"] = st.container(width="content")
+            places["count"] = st.container(width="content")
         if right:
             right()
 
@@ -128,24 +128,24 @@ def table(
         **pages.query,
     )
     if reading is None:
-        # A cursor that does not hold any more must not lock a person in.
+        # A cursor that is no longer valid must not block the user.
         pages.cursors.clear()
         return None
     items, total = reading.data["items"], reading.data["total"]
     pages.next_cursor = reading.data["next_cursor"]
     if not items and pages.cursors:
         pages.cursors.clear()
-        st.rerun()  # The rows of this page are gone.
+        st.rerun()  # The rows of this page no longer exist.
     if filters:
         filters.tell(total, counter)
     if not items:
         _no_rows(filters, empty)
         return reading
-    told.get("count", st).markdown(
-        small(_shown(pages.number, total, rows, counter, is_told=filters is not None)), width="content"
+    places.get("count", st).markdown(
+        small(_range_text(pages.number, total, rows, counter, total_is_shown=filters is not None)), width="content"
     )
     if export:
-        with told["export"]:
+        with places["export"]:
             exports.menu(key, export, pages.query, total, counter, narrowed=bool(filters and filters.active))
     if draw:
         draw(items)
@@ -155,34 +155,34 @@ def table(
     return reading
 
 
-def _shown(page: int, total: int, rows: int, counter: str, *, is_told: bool) -> str:
-    """Which rows these are. `is_told`: how many there are stands beside the conditions already."""
+def _range_text(page: int, total: int, rows: int, counter: str, *, total_is_shown: bool) -> str:
+    """Which rows are shown. `total_is_shown`: the total already stands next to the filters."""
     if total <= rows:
-        return "" if is_told else f"全{total:,}{counter}を表示しています"
+        return "" if total_is_shown else f"全{total:,}{counter}を表示しています"
     first = (page - 1) * rows + 1
     shown = f"{first:,}–{min(first + rows - 1, total):,}{counter}目を表示しています"
-    return shown if is_told else f"{total:,}{counter}のうち{shown}"
+    return shown if total_is_shown else f"{total:,}{counter}のうち{shown}"
 
 
 def _order(sorts: Mapping[str, str] | None, name: str) -> dict[str, str]:
-    """The order that was chosen. Before its box is drawn for the first time, it may stand in the address only."""
+    """The chosen order. Before its box is drawn for the first time, it may be in the URL only."""
     if not sorts:
         return {}
     default = next(iter(sorts))
     chosen = st.session_state.get(name)
     if chosen is None:
-        by_words = {words: sort for sort, words in sorts.items()}
-        chosen = by_words.get(st.query_params.get(name, ""))
+        by_label = {label: sort for sort, label in sorts.items()}
+        chosen = by_label.get(st.query_params.get(name, ""))
     return {"sort": str(chosen) if chosen in sorts else default}
 
 
 def _pages(key: str, query: dict[str, Any]) -> Pages:
-    """Another filter or order begins at the first page."""
+    """Another filter or order starts at the first page."""
     slot = f"{key}.pages"
-    kept: Pages | None = st.session_state.get(slot)
-    if kept is None or kept.query != query:
-        kept = st.session_state[slot] = Pages(query)
-    return kept
+    pages: Pages | None = st.session_state.get(slot)
+    if pages is None or pages.query != query:
+        pages = st.session_state[slot] = Pages(query)
+    return pages
 
 
 def _order_box(sorts: Mapping[str, str], sort_name: str) -> None:
@@ -190,7 +190,7 @@ def _order_box(sorts: Mapping[str, str], sort_name: str) -> None:
         "並べ替え",
         [*sorts],
         format_func=lambda sort: sorts[sort],
-        key=bound.key(sort_name),
+        key=bound.page_key(sort_name),
         bind="query-params",
         filter_mode=None,
         label_visibility="collapsed",
@@ -212,16 +212,21 @@ def _grid(
     cells = {column.title: [column.cell(item) for item in items] for column in columns}
     chosen = _order(sorts, sort_name).get("sort", "")
     config: dict[str, Any] = {
-        column.title: column.draw(column.title + _mark(column, chosen), cells[column.title]) for column in columns
+        column.title: column.draw(column.title + _sort_mark(column, chosen), cells[column.title]) for column in columns
     }
     if actions:
-        words = [*actions]
-        cells[MENU_COLUMN] = [words[0] if len(words) == 1 else words] * len(items)
+        labels = [*actions]
+        cells[MENU_COLUMN] = [labels[0] if len(labels) == 1 else labels] * len(items)
         config[MENU_COLUMN] = st.column_config.ButtonColumn(
-            MENU_COLUMN, width=_menu_width(words), type="tertiary", key=f"{key}.action", on_click=_clicked, args=(key,)
+            MENU_COLUMN,
+            width=_menu_width(labels),
+            type="tertiary",
+            key=f"{key}.action",
+            on_click=_action_clicked,
+            args=(key,),
         )
-    # A click on a title is answered by a grid of its own, in which no title is chosen yet.
-    number = bound.number(sort_name)
+    # After a click on a title the grid gets a new key, so that no title is selected in it.
+    number = bound.change_number(sort_name)
     st.dataframe(
         cells,
         key=f"{key}.grid.{number}",
@@ -235,9 +240,9 @@ def _grid(
     )
 
 
-def _menu_width(words: Sequence[str]) -> int:
-    """In pixels: a single action stands there as its word, several behind one sign."""
-    return max(56, 20 + 13 * len(words[0])) if len(words) == 1 else 56
+def _menu_width(labels: Sequence[str]) -> int:
+    """In pixels: a single action is shown as its label, several behind one icon."""
+    return max(56, 20 + 13 * len(labels[0])) if len(labels) == 1 else 56
 
 
 def grid(
@@ -248,8 +253,8 @@ def grid(
     *,
     height: Literal["content", "auto"] = "content",
 ) -> None:
-    """Rows that are all here, in the manner of `table`; a click on a title sorts them in the browser. `height`: of all
-    rows, or of ten at most, in which one scrolls (auto)."""
+    """Rows without paging, in the style of `table`; a click on a title sorts them in the browser. `height`: of all
+    rows, or of at most ten with scrolling (auto)."""
     cells = {column.title: [column.cell(item) for item in items] for column in columns}
     st.dataframe(
         cells,
@@ -262,7 +267,7 @@ def grid(
     )
 
 
-def _mark(column: Column, chosen: str) -> str:
+def _sort_mark(column: Column, chosen: str) -> str:
     if not column.sort or chosen.removeprefix("-") != column.sort:
         return ""
     return " ▼" if chosen.startswith("-") else " ▲"
@@ -272,29 +277,31 @@ def _title_clicked(
     key: str, number: int, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str
 ) -> None:
     chosen = st.session_state[f"{key}.grid.{number}"]["selection"]["columns"]
-    st.session_state[f"{key}.grid.{number}"] = NOTHING_CHOSEN
-    if number != bound.number(sort_name):
-        return  # The click that was answered already, once more.
+    st.session_state[f"{key}.grid.{number}"] = NO_SELECTION
+    if number != bound.change_number(sort_name):
+        return  # A repeat of a click that was handled already.
     for column in columns:
         if column.title in chosen and column.sort and sorts:
-            ways = [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts]
-            now = _order(sorts, sort_name)["sort"]
-            if ways:
-                then = ways[(ways.index(now) + 1) % len(ways)] if now in ways else ways[0]
-                bound.put(sort_name, {sort_name: then})
+            orders = [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts]
+            current_order = _order(sorts, sort_name)["sort"]
+            if orders:
+                next_order = (
+                    orders[(orders.index(current_order) + 1) % len(orders)] if current_order in orders else orders[0]
+                )
+                bound.set_values(sort_name, {sort_name: next_order})
 
 
-def _clicked(key: str) -> None:
-    """Remembers what is to be done, with the row as it was shown."""
+def _action_clicked(key: str) -> None:
+    """Stores the chosen action, with the row as it was shown."""
     click = st.session_state[f"{key}.action"]
-    st.session_state[f"{key}.clicked"] = (click["label"], live.shown(key)["items"][click["row"]])
+    st.session_state[f"{key}.clicked"] = (click["label"], live.last_answer(key)["items"][click["row"]])
 
 
-def _hand_over(key: str, actions: Mapping[str, Callable[[Row], None]]) -> None:
-    word, row = st.session_state.pop(f"{key}.clicked", (None, None))
-    if word in actions:
-        dialogs.open(actions[word], row)
-        dialogs.leave()
+def _run_action(key: str, actions: Mapping[str, Callable[[Row], None]]) -> None:
+    label, row = st.session_state.pop(f"{key}.clicked", (None, None))
+    if label in actions:
+        dialogs.open(actions[label], row)
+        dialogs.rerun_if_changed()
 
 
 def _pager(key: str, pages: Pages, last: int) -> None:
@@ -327,5 +334,5 @@ def _no_rows(filters: Filters | None, empty: Empty | None) -> None:
             icon=":material/search_off:",
         )
     else:
-        said = empty or Empty("まだ何も登録されていません", "登録されると、ここに並びます。")
-        feedback.empty(said.why, said.next_step, action=said.action)
+        message = empty or Empty("まだ何も登録されていません", "登録されると、ここに並びます。")
+        feedback.empty(message.why, message.next_step, action=message.action)

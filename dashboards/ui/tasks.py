@@ -1,8 +1,8 @@
-"""Long work that goes on without the page: how far it is, and what one can do about it.
+"""Long-running tasks, which go on without the page: their progress, and their actions.
 
 A task of the service: `id`, `kind`, `title`, `state` (waiting, running, done, failed, cancelled), `percent` (0 to 100,
-or None when nobody knows how much there is), `message`, `error` (why it failed), `result_url`, `created_at`,
-`started_at`, `finished_at`, `can_cancel`, `can_resume` (by whoever looks at it).
+or None when the total is unknown), `message`, `error` (why it failed), `result_url`, `created_at`, `started_at`,
+`finished_at`, `can_cancel`, `can_resume` (by the present user).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS, ApiProblem
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.ui import feedback, times
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.once import pressed
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -40,51 +40,51 @@ SENTENCES = {
 
 
 def progress(task_id: int | str, *, key: str) -> None:
-    """Follows a task until it ends. `key` is unique in the page."""
+    """Polls a task until it ends. `key` is unique in the page."""
     last: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
     ended = last is not None and str(last["id"]) == str(task_id) and last["state"] not in RUNNING
 
     @st.fragment(run_every=None if ended else POLL_SECONDS)
     def follow() -> None:
         if st.session_state.pop(f"{key}.asked", False):
-            st.rerun()  # The page counts what is going on.
-        known: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
+            st.rerun()  # The page may show the number of running tasks.
+        previous: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
         try:
-            task = session.api(patience=PATIENCE_SECONDS).get(f"{PATH}/{task_id}")
+            task = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/{task_id}")
         except ApiProblem as problem:
-            if problem.status == 401 and session.ended():
+            if problem.status == 401 and session.has_ended():
                 st.rerun()
-            if known is None or not problem.temporary:
+            if previous is None or not problem.temporary:
                 feedback.failed(problem, key=key)
             else:
-                card(known, key=key, problem=problem)
+                card(previous, key=key, problem=problem)
             return
         st.session_state[f"{key}.task"] = task
         card(task, key=key)
-        if known and known["state"] in RUNNING and task["state"] not in RUNNING:
-            session.changed_elsewhere()
-            st.rerun()  # Nothing left to follow, and the page may show what came of it.
+        if previous and previous["state"] in RUNNING and task["state"] not in RUNNING:
+            session.require_fresh_reads()
+            st.rerun()  # The task has ended, and the page may show its result.
 
     follow()
 
 
 def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None) -> None:
-    """A task as it stands; `problem`: why this is not the newest."""
+    """The state of a task; `problem`: why this is not the newest state."""
     state, percent = task["state"], task["percent"]
-    kind = STATES[state]
+    status = STATES[state]
     with st.container(border=True, key=f"{key}.card"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"**{plain(task['title'])}**　{kind.badge()}", width="content")
-            st.markdown(small(_when(task)), width="content")
+            st.markdown(f"**{plain(task['title'])}**　{status.badge()}", width="content")
+            st.markdown(small(_time_text(task)), width="content")
         if state in RUNNING and percent is not None:
             st.progress(percent / 100, f"{percent:.0f}%")
         elif state == "running":
-            st.skeleton(8)  # It moves, and does not say how far.
-        said = task["error"] if state == "failed" and task["error"] else task["message"]
-        words = [plain(said)] if said else [SENTENCES[state]]
+            st.skeleton(8)  # It moves without a percentage.
+        message = task["error"] if state == "failed" and task["error"] else task["message"]
+        texts = [plain(message)] if message else [SENTENCES[state]]
         if task["message"] and state in RUNNING:
-            words.append(small(SENTENCES[state]))
-        st.markdown("　".join(words))
+            texts.append(small(SENTENCES[state]))
+        st.markdown("　".join(texts))
         if problem:
             st.markdown(
                 ":orange[:material/sync_problem: 最新の状態を取得できません。処理は続いている可能性があります。]"
@@ -92,7 +92,7 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
         _buttons(task, key)
 
 
-def _when(task: Mapping[str, Any]) -> str:
+def _time_text(task: Mapping[str, Any]) -> str:
     if task["finished_at"]:
         return f"{times.full(times.parse(task['finished_at']))} 終了"
     if task["started_at"]:
@@ -101,9 +101,9 @@ def _when(task: Mapping[str, Any]) -> str:
 
 
 def _buttons(task: Mapping[str, Any], key: str) -> None:
-    refused: ApiProblem | None = st.session_state.get(f"{key}.refused")
-    if refused:
-        feedback.not_done(refused)
+    action_problem: ApiProblem | None = st.session_state.get(f"{key}.refused")
+    if action_problem:
+        feedback.action_failed(action_problem)
     with st.container(horizontal=True):
         if task["can_cancel"]:
             _button("中止する", "cancel", "stop_circle", task, key)
@@ -113,17 +113,17 @@ def _buttons(task: Mapping[str, Any], key: str) -> None:
             link("結果をダウンロード", task["result_url"], primary=True, download=True)
 
 
-def _button(word: str, verb: str, icon: str, task: Mapping[str, Any], key: str) -> None:
-    st.button(word, key=f"{key}.{verb}", icon=f":material/{icon}:", on_click=_ask, args=(task, verb, key))
+def _button(label: str, action: str, icon: str, task: Mapping[str, Any], key: str) -> None:
+    st.button(label, key=f"{key}.{action}", icon=f":material/{icon}:", on_click=_send_action, args=(task, action, key))
 
 
-def _ask(task: Mapping[str, Any], verb: str, key: str) -> None:
+def _send_action(task: Mapping[str, Any], action: str, key: str) -> None:
     st.session_state.pop(f"{key}.refused", None)
-    asked = f"{PATH}/{task['id']}/{verb}"
+    path = f"{PATH}/{task['id']}/{action}"
     try:
-        with pressed(asked) as once:
-            session.api().post(asked, once=once)
-            st.session_state.pop(f"{key}.task", None)  # So that it is followed again.
+        with button_idempotency_key(path) as once:
+            session.api().post(path, once=once)
+            st.session_state.pop(f"{key}.task", None)  # So that it is polled again.
             st.session_state[f"{key}.asked"] = True
     except ApiProblem as problem:
         st.session_state[f"{key}.refused"] = problem

@@ -1,4 +1,4 @@
-"""Text from people and machines, made safe to stand inside Streamlit's Markdown."""
+"""Text from users and machines, escaped for Streamlit's Markdown."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 def plain(text: str) -> str:
-    """The text as it is: no links, pictures, colours or formulas hidden in a shop's name."""
+    """The text as it is: no links, images, colours or formulas hidden in a shop's name."""
     return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
 
 
 def small(text: str) -> str:
-    """Secondary text as Markdown; st.caption is paler than the 4.5:1 that reading takes."""
+    """Secondary text as Markdown; st.caption has less contrast than the 4.5:1 needed for reading."""
     return f":gray[:small[{text}]]"

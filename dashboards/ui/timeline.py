@@ -1,4 +1,4 @@
-"""Everything that happened to one thing, newest first: what, when, who, and why."""
+"""The history of a record, newest first: what, when, who, and why."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ ICONS = {
     "logout": "logout",
     "login_failed": "gpp_bad",
 }
-OTHERS = "radio_button_checked"
+OTHER_ICON = "radio_button_checked"
 
 
 @dataclass(frozen=True)
-class Happening:
-    """`what` is a sentence, `more` what it led to; `kind` is a key of ICONS; `who` is empty when the machine did it."""
+class TimelineEvent:
+    """`what` is a sentence, `more` its result; `kind` is a key of ICONS; `who` is empty for automatic changes."""
 
     at: datetime
     what: str
@@ -46,26 +46,26 @@ class Happening:
     more: str = ""
 
 
-def timeline(happenings: Iterable[Happening], *, key: str) -> None:
-    """`key` is the name that tests and screenshots find it by."""
-    newest_first = sorted(happenings, key=lambda happening: happening.at, reverse=True)
+def timeline(events: Iterable[TimelineEvent], *, key: str) -> None:
+    """`key` is the name by which tests and screenshots find it."""
+    newest_first = sorted(events, key=lambda event: event.at, reverse=True)
     if not newest_first:
         feedback.empty(
             "まだ記録がありません", "登録や変更をすると、ここに新しい順に並びます。", icon=":material/history:"
         )
         return
     with st.container(border=True, key=key):
-        for happening in newest_first:
-            st.markdown(_lines(happening))
+        for event in newest_first:
+            st.markdown(_lines(event))
 
 
-def _lines(happening: Happening) -> str:
-    who = plain(happening.who) or "自動処理"
-    when = plain(f"{times.full(happening.at)}（{times.ago(happening.at)}）")
-    icon = ICONS.get(happening.kind, OTHERS)
-    lines = [f":gray[:material/{icon}:] **{plain(happening.what)}**", small(f"{when}　{who}")]
-    if happening.reason:
-        lines.append(f"理由: {plain(happening.reason)}")
-    if happening.more:
-        lines.append(plain(happening.more))
+def _lines(event: TimelineEvent) -> str:
+    user_name = plain(event.who) or "自動処理"
+    time_text = plain(f"{times.full(event.at)}（{times.ago(event.at)}）")
+    icon = ICONS.get(event.kind, OTHER_ICON)
+    lines = [f":gray[:material/{icon}:] **{plain(event.what)}**", small(f"{time_text}　{user_name}")]
+    if event.reason:
+        lines.append(f"理由: {plain(event.reason)}")
+    if event.more:
+        lines.append(plain(event.more))
     return "  \n".join(lines)

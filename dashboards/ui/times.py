@@ -1,4 +1,4 @@
-"""Times as people read them: Asia/Tokyo, in words. The service's clock decides what "now" is."""
+"""Times for display: Asia/Tokyo, in Japanese. The service's clock decides what "now" is."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _AHEAD = "times.service_clock_ahead"
 
 
 def parse(text: str) -> datetime:
-    """An ISO time of the service as Tokyo time."""
+    """An ISO time of the service in Tokyo time."""
     return datetime.fromisoformat(text).astimezone(TOKYO)
 
 
-def follow(as_of: datetime) -> None:
-    """Takes over the service's clock, which the demo and the tests can move."""
+def use_service_clock(as_of: datetime) -> None:
+    """Uses the service's clock from now on, which the demo and the tests can move."""
     st.session_state[_AHEAD] = as_of - datetime.now(UTC)
 
 
-def begin(ahead: timedelta) -> None:
-    """For the frame: each page begins with the product's clock, whatever the page before has followed."""
+def begin_page(ahead: timedelta) -> None:
+    """For the frame: each page starts with the product's clock, whatever the page before used."""
     st.session_state[_AHEAD] = ahead
 
 
@@ -32,25 +32,25 @@ def now() -> datetime:
     return (datetime.now(UTC) + ahead).astimezone(TOKYO)
 
 
-def really() -> datetime:
-    """The real time, for what is about machines."""
+def real_now() -> datetime:
+    """The real time, for data about machines."""
     return datetime.now(TOKYO)
 
 
-def full(moment: datetime) -> str:
+def full(at: datetime) -> str:
     """2026/11/21（土）9:05"""
-    local = moment.astimezone(TOKYO)
+    local = at.astimezone(TOKYO)
     return f"{day(local)}{local.hour}:{local.minute:02}"
 
 
-def day(moment: date) -> str:
+def day(value: date) -> str:
     """2026/11/21（土）"""
-    return f"{moment.year}/{moment.month}/{moment.day}（{WEEKDAYS[moment.weekday()]}）"
+    return f"{value.year}/{value.month}/{value.day}（{WEEKDAYS[value.weekday()]}）"
 
 
-def brief(moment: datetime) -> str:
-    """9:05, 11/20 9:05 when it was not today, 2025/11/20 in another year: for tables, beside the time in words."""
-    local, today = moment.astimezone(TOKYO), now()
+def short(at: datetime) -> str:
+    """9:05, 11/20 9:05 on another day, 2025/11/20 in another year: for tables, next to the relative time."""
+    local, today = at.astimezone(TOKYO), now()
     time = f"{local.hour}:{local.minute:02}"
     if local.date() == today.date():
         return time
@@ -58,9 +58,9 @@ def brief(moment: datetime) -> str:
     return f"{day} {time}" if local.year == today.year else f"{local.year}/{day}"
 
 
-def clock(moment: datetime) -> str:
+def clock(at: datetime) -> str:
     """09:05:07"""
-    return moment.astimezone(TOKYO).strftime("%H:%M:%S")
+    return at.astimezone(TOKYO).strftime("%H:%M:%S")
 
 
 def duration(span: timedelta) -> str:
@@ -74,15 +74,15 @@ def duration(span: timedelta) -> str:
     return f"{minutes}分" if minutes else f"{seconds}秒"
 
 
-def ago(moment: datetime) -> str:
-    """12分前; clocks that differ by a moment never lead to "0秒前" or to the future."""
-    span = now() - moment
+def ago(at: datetime) -> str:
+    """12分前; small clock differences never give "0秒前" or a time in the future."""
+    span = now() - at
     return f"{duration(span)}前" if span >= timedelta(seconds=5) else "たった今"
 
 
-def roughly(moment: datetime) -> str:
-    """14時間前, where the time itself stands beside it."""
-    span = now() - moment
+def ago_rounded(at: datetime) -> str:
+    """14時間前, where the exact time stands next to it."""
+    span = now() - at
     if span < timedelta(hours=1):
-        return ago(moment)
+        return ago(at)
     return f"{span.days}日前" if span.days else f"{span.seconds // 3600}時間前"

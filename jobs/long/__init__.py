@@ -1,1 +1,1 @@
-"""Work that computes or takes minutes, in a process of its own that is started when there is some."""
+"""Background tasks that compute or take minutes, in a separate process that is started on demand."""

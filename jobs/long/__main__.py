@@ -1,6 +1,7 @@
-"""`python -m jobs.long`: does tasks, one at a time, as long as there are any; ends after a while without.
+"""`python -m jobs.long`: runs background tasks, one at a time, and ends when it has been idle for a while.
 
-The worker's tick starts it (`jobs.tasks`). It ends with the process that started it, and gives back what it had begun.
+The worker's tick starts it (`jobs.tasks`). It ends with the process that started it, and releases the task that it was
+running.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from types import FrameType
 import structlog
 
 from jobs.long.kinds import kinds
-from service.core.instances import LONG_WORK, Presence
-from service.core.logs import configure_logging
+from service.core.monitoring.instances import TASK_PROCESS, Presence
+from service.core.monitoring.logs import configure_logging
 from service.core.settings import settings
 from service.core.tasks.runner import run_next
 from service.core.tasks.work import Run
 
-# People who import something look, correct and go on: the next task should not wait for a start.
-LINGER_SECONDS = 60
-LOOK_EVERY_SECONDS = 0.25
-# After a failure of the database itself.
+# Users who import a file correct it and start another task soon: that task should not wait for a new process.
+IDLE_SECONDS = 60
+POLL_SECONDS = 0.25
+# The pause after an error of the database.
 PAUSE_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -40,25 +41,25 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=_stop_with_parent, args=(os.getppid(), stopping), daemon=True).start()
-    with Presence(LONG_WORK):
+    with Presence(TASK_PROCESS):
         _work(kinds(), stopping)
 
 
-def _work(known: Mapping[str, Run], stopping: threading.Event) -> None:
+def _work(task_kinds: Mapping[str, Run], stopping: threading.Event) -> None:
     idle_since = time.monotonic()
-    while not stopping.is_set() and time.monotonic() < idle_since + LINGER_SECONDS:
+    while not stopping.is_set() and time.monotonic() < idle_since + IDLE_SECONDS:
         try:
-            if run_next(known, stopping):
+            if run_next(task_kinds, stopping):
                 idle_since = time.monotonic()
             else:
-                stopping.wait(LOOK_EVERY_SECONDS)
+                stopping.wait(POLL_SECONDS)
         except Exception:
             log.exception("no task could be taken up")
             stopping.wait(PAUSE_SECONDS)
 
 
 def _stop_with_parent(parent: int, stopping: threading.Event) -> None:
-    """A parent that was killed cannot say so."""
+    """Polls the parent process: a parent that was killed sends no signal."""
     while os.getppid() == parent:
         time.sleep(0.5)
     stopping.set()

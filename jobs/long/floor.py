@@ -1,4 +1,4 @@
-"""The floor's kinds of tasks."""
+"""The background tasks of the core."""
 
 from __future__ import annotations
 

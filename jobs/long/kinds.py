@@ -1,4 +1,5 @@
-"""Every kind of task with the function that does it: the floor's, then each area's from `jobs/long/<area>.py`."""
+"""The function of every kind of background task: those of the core, then those of each area from
+`jobs/long/<area>.py`."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from service.core.tasks.work import Run
 
 
 def kinds() -> dict[str, Run]:
-    found = dict(floor.KINDS)
+    functions = dict(floor.KINDS)
     for area in AREAS:
         if importlib.util.find_spec(f"jobs.long.{area}"):
-            found |= importlib.import_module(f"jobs.long.{area}").KINDS
-    return found
+            functions |= importlib.import_module(f"jobs.long.{area}").KINDS
+    return functions

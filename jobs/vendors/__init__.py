@@ -1,7 +1,7 @@
-"""One thin client per vendor. A client sends once and tells how it went; pauses and repeats are the outbox's.
+"""One thin client per vendor. A client makes one attempt and returns its outcome; the outbox does pauses and retries.
 
-A vendor joins by a module with a `VENDOR` and a line in `REGISTRY` (registry.py). What differs between vendors is said
-here once: how a try can end, and what may be done when nobody knows how it ended.
+A new vendor needs a module with a `VENDOR` and a line in `REGISTRY` (registry.py). This module defines the outcomes of
+an attempt, and what to do when the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from service.core.outbox import BACK_OFF, Claimed
+from service.core.outbox.queue import BACK_OFF
+from service.core.outbox.records import Claimed
 
-# A try asks once and sends once; each of them ends after so long, however slowly the vendor answers, so that the
-# outbox's lease outlasts both.
+# An attempt reconciles once and sends once. Each of the two ends after this time, however slowly the vendor answers, so
+# that the outbox's lease is longer than both.
 MOST_SECONDS = 45
 
 
 class VendorFailure(Exception):
-    """Not sent; worth another try. `code`: the vendor's own name for it."""
+    """Not sent; it will be retried. `code`: the vendor's error code."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -27,15 +28,15 @@ class VendorFailure(Exception):
 
 
 class PermanentFailure(VendorFailure):
-    """Not sent; another try would fail the same way."""
+    """Not sent; a retry would fail in the same way."""
 
 
 class OutcomeUnknown(VendorFailure):
-    """The vendor may have done it: the request was out and no answer came back."""
+    """The vendor may have done it: the request was sent but no response arrived."""
 
 
 class RateLimited(VendorFailure):
-    """Not sent; the vendor takes no more until `retry_after` has passed."""
+    """Not sent; the vendor's rate limit accepts no more until `retry_after` has passed."""
 
     def __init__(self, message: str, retry_after: timedelta) -> None:
         super().__init__(message)
@@ -44,7 +45,8 @@ class RateLimited(VendorFailure):
 
 @dataclass(frozen=True)
 class Sent:
-    """The vendor has the message; its own id, where it gave one, and what else it said that an area may need."""
+    """The vendor has the message. `external_id`: the vendor's id, if there is one; `answer`: other values of the
+    response that an area may need."""
 
     external_id: str | None
     answer: Mapping[str, Any] = field(default_factory=dict)
@@ -55,18 +57,19 @@ class NotSent:
 
 
 class Unknown:
-    """The vendor cannot say."""
+    """The vendor does not know."""
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """`send` hands the message over, with `message.key` wherever the vendor lets it carry an id. `reconcile` looks
-    whether an earlier try arrived. Both raise `VendorFailure`s and nothing else.
+    """`send` sends the message, with `message.key` as its idempotency key where the vendor supports one. `reconcile`
+    finds out whether an earlier attempt arrived. Both raise only `VendorFailure`s.
 
-    `when_unknown`: what to do when the vendor cannot say. "send" for vendors whose receivers recognise a repeat by the
-    key (a mail's Message-ID, an idempotency key); "stop" where a repeat does harm (a call): a person decides.
+    `when_unknown`: what to do when the vendor does not know. "send" for vendors whose receivers recognise a repeat by
+    the key (a mail's Message-ID, an idempotency key); "stop" where a repeat does harm (a call): an operator decides.
 
-    `back_off`: the pauses before the second try, the third and so on; after the last one's try it is given up.
+    `back_off`: the pauses before the second attempt, the third and so on; after the last attempt the message has
+    failed.
     """
 
     send: Callable[[Claimed], Sent]

@@ -1,4 +1,4 @@
-"""Mail over SMTP. A mail server cannot be asked what it has: a repeat carries the same Message-ID instead."""
+"""Mail over SMTP. A mail server cannot be queried for earlier mails; instead, a repeat has the same Message-ID."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from typing import Any
 import structlog
 
 from jobs.vendors import MOST_SECONDS, OutcomeUnknown, PermanentFailure, Sent, Unknown, Vendor, VendorFailure
-from jobs.vendors.wire import cut_off, request_header
-from service.core.clock import real_now
-from service.core.db import SYSTEM, transaction
+from jobs.vendors.wire import abort_after, request_header
+from service.core.database.clock import real_now
+from service.core.database.session import SYSTEM, transaction
 from service.core.files import records
 from service.core.files.storage import storage
-from service.core.outbox import Claimed
+from service.core.outbox.records import Claimed
 from service.core.problems import NotFound, Unavailable
 from service.core.settings import settings
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 
-# For each step of the conversation. A mail to many has many steps: all of them together end after `MOST_SECONDS`.
+# For each step of the SMTP dialog. A mail to many recipients has many steps; all together end after `MOST_SECONDS`.
 TIMEOUT_SECONDS = 10
-# Whoever writes a message looks at this first; a file beyond it would take the worker's memory three times over.
+# Checked also before a message is created. A larger file would need three times its size of the worker's memory.
 MOST_ATTACHED = 15 * 1024 * 1024
 
 log = structlog.get_logger()
 
 
 def send(message: Claimed) -> Sent:
-    """Sends the payload's `to`, `subject`, `body` and, where there are any, `attachments` (ids of files in use, read
-    now); the Message-ID, made of the outbox key.
+    """Sends the payload's `to`, `subject`, `body` and optional `attachments` (ids of attached files, read now). Returns
+    the Message-ID, which contains the outbox key.
 
     Raises:
-        PermanentFailure: an attachment is gone or too large, or the server refuses the mail or every address for good
-            (5xx).
-        OutcomeUnknown: the mail was handed over and the server's word on it did not come.
-        VendorFailure: anything else that went wrong.
+        PermanentFailure: an attachment is deleted or too large, or the server permanently refuses the mail or every
+            address (5xx).
+        OutcomeUnknown: the mail was transmitted but the server's response did not arrive.
+        VendorFailure: any other failure.
     """
-    config, mail = settings(), _written(message)
+    config, mail = settings(), _build_mail(message)
     step, late = "connecting", threading.Event()
     try:
         with (
             smtplib.SMTP(config.smtp_host, config.smtp_port, timeout=TIMEOUT_SECONDS) as server,
-            cut_off(lambda: server.sock, MOST_SECONDS, late),
+            abort_after(lambda: server.sock, MOST_SECONDS, late),
         ):
             if config.smtp_starttls:
                 server.starttls(context=ssl.create_default_context())
@@ -60,7 +60,7 @@ def send(message: Claimed) -> Sent:
             if refused:
                 log.warning("some recipients refused", key=str(message.key), count=len(refused))
     except (OSError, smtplib.SMTPException) as error:
-        # A bad goodbye takes nothing back.
+        # An error after the mail was accepted does not matter.
         if step != "done":
             if late.is_set():
                 raise OutcomeUnknown(
@@ -93,12 +93,12 @@ class _Folding(EmailPolicy):
         return f"{name}: {folded}{self.linesep}".encode("ascii")
 
 
-_SPACES_KEPT = _Folding()
+_KEEP_SPACES = _Folding()
 
 
-def _written(message: Claimed) -> EmailMessage:
+def _build_mail(message: Claimed) -> EmailMessage:
     sender, payload = settings().mail_from, message.payload
-    mail = EmailMessage(policy=_SPACES_KEPT)
+    mail = EmailMessage(policy=_KEEP_SPACES)
     mail["From"] = sender
     mail["To"] = ", ".join(payload["to"])
     mail["Subject"] = " ".join(payload["subject"].split())
@@ -124,14 +124,14 @@ def _attach(mail: EmailMessage, file_id: uuid.UUID) -> None:
         content = bytes(storage().open(key).read())
     except NotFound:
         raise PermanentFailure("添付ファイルがすでにないため、送信しませんでした。") from None
-    except Unavailable as away:
-        raise VendorFailure(away.detail) from None
+    except Unavailable as unavailable:
+        raise VendorFailure(unavailable.detail) from None
     main, _, sub = kind.partition("/")
     mail.add_attachment(content, maintype=main, subtype=sub, filename=name)
 
 
-def _cannot_be_asked(_: Claimed) -> Unknown:
+def _reconcile(_: Claimed) -> Unknown:
     return Unknown()
 
 
-VENDOR = Vendor(send, _cannot_be_asked, when_unknown="send")
+VENDOR = Vendor(send, _reconcile, when_unknown="send")

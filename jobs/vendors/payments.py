@@ -1,8 +1,8 @@
-"""Payments by Stripe: pages to pay on (Checkout Sessions), closing them, refunds.
+"""Payments by Stripe: payment pages (Checkout Sessions), expiring them, refunds.
 
-Stripe does a thing once for each Idempotency-Key and tells its first answer again: each try of a message has the same
-key. What it tells again may be a failure of its own; then it is looked whether the thing is there all the same, and
-asked for under the next key.
+Each attempt of a message has the same Idempotency-Key, and Stripe replays its first response. When the replayed
+response is a failure on Stripe's side, this module checks whether the object exists nevertheless, and else tries again
+with the next key.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from stripe.checkout import Session
 from stripe.params.checkout import SessionCreateParams
 
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Unknown, Vendor, VendorFailure
-from jobs.vendors.wire import Line, not_configured, rate_limited
-from service.core import outbox
-from service.core.clock import clock_shift, real_now
-from service.core.db import SYSTEM, transaction
-from service.core.outbox import Claimed
+from jobs.vendors.wire import VendorHttp, not_configured, rate_limited
+from service.core.database.clock import clock_shift, real_now
+from service.core.database.session import SYSTEM, transaction
+from service.core.outbox import queue
+from service.core.outbox.records import Claimed
 from service.core.settings import settings
 
-Found = Sent | NotSent | Unknown
+Outcome = Sent | NotSent | Unknown
 
-MOST_KEYS = 5
-# Of what was made since the message was written; more cannot be looked through.
-MOST_LISTED = 1000
-# For clocks that differ.
-SLACK = timedelta(minutes=1)
-# Stripe takes half an hour at least.
-SHORTEST = timedelta(minutes=31)
+MAX_KEYS = 5
+# The most objects since the message was created that are searched; with more, the outcome is unknown.
+MAX_LISTED = 1000
+# Tolerance for clocks that differ.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+# Stripe accepts 30 minutes at least.
+MIN_EXPIRY = timedelta(minutes=31)
 _KEY = "Stripe に接続する権限がありません。STRIPE_API_KEYを確認してください。"
 _SUPPORT = "Stripe の管理画面で支払いの状態を確認し、必要なら管理画面から返金してください。"
-WORDS = {
+ERROR_TEXTS = {
     "amount_too_large": "金額が大きすぎます。予約の金額を確認してください。",
     "amount_too_small": "金額が小さすぎます。予約の金額を確認してください。",
     "balance_insufficient": f"Stripe の残高が足りないため、返金できません。{_SUPPORT}",
@@ -50,49 +50,49 @@ WORDS = {
     "url_invalid": "決済後に戻るURLが正しくありません。PUBLIC_BASE_URLを確認してください。",
 }
 
-# It logs the address of every request and Stripe's own words about a refusal.
+# The SDK logs the URL of every request and Stripe's own texts of errors.
 logging.getLogger("stripe").setLevel(logging.CRITICAL)
 
 
 def send(message: Claimed) -> Sent:
-    """By the payload's `do`: `checkout` opens a page to pay on, `expire` closes it, `refund` gives money back. Stripe's
-    id, and where the thing stands (`_session`, `_refund`).
+    """By the payload's `do`: `checkout` creates a payment page, `expire` closes it, `refund` refunds a payment. Returns
+    Stripe's id and the state of the object (`_session_state`, `_refund_state`).
 
-    A page that is not open any more is what `expire` leaves as it is.
+    `expire` succeeds and changes nothing when the page is no longer open.
 
     Raises:
-        PermanentFailure, RateLimited, OutcomeUnknown, VendorFailure: as Stripe or the line to it has it.
+        PermanentFailure, RateLimited, OutcomeUnknown, VendorFailure: as Stripe answers, or the connection fails.
     """
-    return _DO[message.payload["do"]](_client(), message)
+    return _SENDERS[message.payload["do"]](_client(), message)
 
 
-def reconcile(message: Claimed) -> Found:
-    """Looks for what carries the message's key."""
-    return _FIND[message.payload["do"]](_client(), message)
+def reconcile(message: Claimed) -> Outcome:
+    """Looks for the object with the message's key."""
+    return _FINDERS[message.payload["do"]](_client(), message)
 
 
 def session(session_id: str) -> dict[str, Any]:
-    """A page to pay on as it is now, as `send` answers it.
+    """The current state of a payment page, as in the answer of `send`.
 
     Raises:
-        PermanentFailure: there is none (code resource_missing), or Stripe does not let us in.
-        RateLimited, VendorFailure: it cannot be asked just now.
+        PermanentFailure: it does not exist (code resource_missing), or Stripe refuses the credentials.
+        RateLimited, VendorFailure: Stripe cannot be queried now.
     """
     with _reading():
-        return _session(_client().v1.checkout.sessions.retrieve(session_id))
+        return _session_state(_client().v1.checkout.sessions.retrieve(session_id))
 
 
 def refund(refund_id: str) -> dict[str, Any]:
-    """A refund as it is now. Raises as `session`."""
+    """The current state of a refund. Raises as `session`."""
     with _reading():
-        return _refund(_client().v1.refunds.retrieve(refund_id))
+        return _refund_state(_client().v1.refunds.retrieve(refund_id))
 
 
 def _checkout(client: stripe.StripeClient, message: Claimed) -> Sent:
     payload, metadata = message.payload, _metadata(message)
-    page: SessionCreateParams = {
+    parameters: SessionCreateParams = {
         "mode": "payment",
-        # Others may bring the money days later.
+        # With other payment methods the money may arrive days later.
         "allowed_payment_method_types": ["card"],
         "line_items": [
             {
@@ -106,7 +106,7 @@ def _checkout(client: stripe.StripeClient, message: Claimed) -> Sent:
         ],
         "client_reference_id": payload["reference"],
         "metadata": metadata,
-        # Refunds and disputes know the payment, not the page.
+        # Refunds and disputes refer to the payment, not to the page.
         "payment_intent_data": {"metadata": metadata},
         "success_url": payload["success_url"],
         "cancel_url": payload["cancel_url"],
@@ -115,7 +115,7 @@ def _checkout(client: stripe.StripeClient, message: Claimed) -> Sent:
     }
 
     def make(key: str) -> Sent:
-        return _sent_session(client.v1.checkout.sessions.create(page, {"idempotency_key": key}))
+        return _sent_session(client.v1.checkout.sessions.create(parameters, {"idempotency_key": key}))
 
     return _once(message, make, lambda: _find_checkout(client, message))
 
@@ -126,24 +126,24 @@ def _expire(client: stripe.StripeClient, message: Claimed) -> Sent:
     def make(key: str) -> Sent:
         try:
             return _sent_session(client.v1.checkout.sessions.expire(session_id, None, {"idempotency_key": key}))
-        except stripe.InvalidRequestError as refused:
-            if refused.http_status != 400:
+        except stripe.InvalidRequestError as error:
+            if error.http_status != 400:
                 raise
-            found = _find_expired(client, message)
-            if isinstance(found, Sent):
-                return found
-            # Somebody is paying just now.
-            raise VendorFailure("Stripe がまだ決済ページを閉じられません。", code=_code(refused)) from None
+            outcome = _find_expired(client, message)
+            if isinstance(outcome, Sent):
+                return outcome
+            # The customer is paying now.
+            raise VendorFailure("Stripe がまだ決済ページを閉じられません。", code=_code(error)) from None
 
     return _once(message, make, lambda: _find_expired(client, message))
 
 
-def _give_back(client: stripe.StripeClient, message: Claimed) -> Sent:
+def _make_refund(client: stripe.StripeClient, message: Claimed) -> Sent:
     payload = message.payload
 
     def make(key: str) -> Sent:
         try:
-            made = client.v1.refunds.create(
+            stripe_refund = client.v1.refunds.create(
                 {
                     "payment_intent": payload["payment_intent"],
                     "amount": payload["amount"],
@@ -152,118 +152,134 @@ def _give_back(client: stripe.StripeClient, message: Claimed) -> Sent:
                 },
                 {"idempotency_key": key},
             )
-        except stripe.InvalidRequestError as refused:
-            if _code(refused) != "charge_already_refunded":
+        except stripe.InvalidRequestError as error:
+            if _code(error) != "charge_already_refunded":
                 raise
-            # By this very message, perhaps: Stripe forgets its keys after a day.
+            # Perhaps by this message: Stripe forgets idempotency keys after a day.
             for find in (_find_refund, _find_forgotten_refund):
-                if isinstance(found := find(client, message), Sent):
-                    return found
+                if isinstance(outcome := find(client, message), Sent):
+                    return outcome
             raise
-        return _sent_refund(made)
+        return _sent_refund(stripe_refund)
 
     return _once(message, make, lambda: _find_refund(client, message))
 
 
-def _once(message: Claimed, make: Callable[[str], Sent], find: Callable[[], Found]) -> Sent:
-    """`make` under the message's key, or under the next one as long as Stripe only tells an old failure again."""
-    for number in range(1, MOST_KEYS + 1):
+def _once(message: Claimed, make: Callable[[str], Sent], find: Callable[[], Outcome]) -> Sent:
+    """Calls `make` with the message's key, or with the next key while Stripe replays an old failure."""
+    for number in range(1, MAX_KEYS + 1):
         try:
             return make(str(message.key) if number == 1 else f"{message.key}:{number}")
         except stripe.StripeError as error:
             if not _is_old(error):
                 raise _failure(error) from None
-            found = _look(find)
-            if isinstance(found, Sent):
-                return found
+            outcome = _find_or_raise(find)
+            if isinstance(outcome, Sent):
+                return outcome
     raise VendorFailure("Stripe が以前のエラーを返し続けています。時間をおいて再送してください。")
 
 
-def _look(find: Callable[[], Found]) -> Sent | NotSent:
-    """Raises OutcomeUnknown: it cannot be seen just now."""
+def _find_or_raise(find: Callable[[], Outcome]) -> Sent | NotSent:
+    """Raises OutcomeUnknown when Stripe cannot be queried now."""
     try:
-        found = find()
+        outcome = find()
     except RateLimited:
         raise
     except VendorFailure as failure:
         raise OutcomeUnknown(f"Stripe で前回の処理を確認できません: {failure}") from failure
-    if isinstance(found, Unknown):
+    if isinstance(outcome, Unknown):
         raise OutcomeUnknown("Stripe で前回の処理を確認できません。管理画面で確認してください。")
-    return found
+    return outcome
 
 
 def _is_old(error: stripe.StripeError) -> bool:
-    """A failure from before, or a key that was used with what was different then."""
+    """Whether this is a replayed failure, or the key was used before with other parameters."""
     replayed = str((error.headers or {}).get("Idempotent-Replayed", "")).lower() == "true"
     return isinstance(error, stripe.IdempotencyError) or (replayed and (error.http_status or 0) >= 500)
 
 
-def _find_checkout(client: stripe.StripeClient, message: Claimed) -> Found:
-    since = int((message.created_at - SLACK).timestamp())
+def _find_checkout(client: stripe.StripeClient, message: Claimed) -> Outcome:
+    since = int((message.created_at - CLOCK_TOLERANCE).timestamp())
     with _reading():
         pages = client.v1.checkout.sessions.list({"created": {"gte": since}, "limit": 100})
-        return _among(pages.auto_paging_iter(), message, _sent_session)
+        return _find_by_key(pages.auto_paging_iter(), message, _sent_session)
 
 
-def _find_expired(client: stripe.StripeClient, message: Claimed) -> Found:
+def _find_expired(client: stripe.StripeClient, message: Claimed) -> Outcome:
     with _reading():
-        found = client.v1.checkout.sessions.retrieve(message.payload["session_id"])
-    return NotSent() if found.status == "open" else _sent_session(found)
+        checkout_session = client.v1.checkout.sessions.retrieve(message.payload["session_id"])
+    return NotSent() if checkout_session.status == "open" else _sent_session(checkout_session)
 
 
-def _find_refund(client: stripe.StripeClient, message: Claimed) -> Found:
+def _find_refund(client: stripe.StripeClient, message: Claimed) -> Outcome:
     with _reading():
-        return _among(_refunds(client, message), message, _sent_refund)
+        return _find_by_key(_refunds(client, message), message, _sent_refund)
 
 
 def _find_forgotten_refund(client: stripe.StripeClient, message: Claimed) -> Sent | None:
-    """The same money given back for the same thing, by a message that was lost with the database: a backup of before
-    does not know it, and its reservation is cancelled once more."""
+    """The same refund made by a message that is lost: after a restore the backup does not contain the message, and the
+    reservation was cancelled again."""
     with _reading():
-        listed = [one for one in islice(_refunds(client, message), MOST_LISTED) if _gives_back_the_same(one, message)]
-    return next((_sent_refund(one) for one in listed if _is_forgotten(_said(one, "effect"))), None)
+        matches = [
+            stripe_refund
+            for stripe_refund in islice(_refunds(client, message), MAX_LISTED)
+            if _is_same_refund(stripe_refund, message)
+        ]
+    return next(
+        (
+            _sent_refund(stripe_refund)
+            for stripe_refund in matches
+            if _is_forgotten(_metadata_value(stripe_refund, "effect"))
+        ),
+        None,
+    )
 
 
-def _gives_back_the_same(one: stripe.Refund, message: Claimed) -> bool:
-    is_for_it = _said(one, "reference") == message.payload["reference"]
-    return is_for_it and one.amount == message.payload["amount"] and one.status in ("pending", "succeeded")
+def _is_same_refund(stripe_refund: stripe.Refund, message: Claimed) -> bool:
+    same_reference = _metadata_value(stripe_refund, "reference") == message.payload["reference"]
+    return (
+        same_reference
+        and stripe_refund.amount == message.payload["amount"]
+        and stripe_refund.status in ("pending", "succeeded")
+    )
 
 
 def _is_forgotten(effect: str) -> bool:
-    """Asked for by a message that is not there any more. What people give back by hand carries no key."""
+    """Whether the refund was made by a message that no longer exists. Refunds that operators made by hand have no
+    key."""
     try:
         key = uuid.UUID(effect)
     except ValueError:
         return False
     with transaction(SYSTEM) as db:
-        return not outbox.is_known(db, key)
+        return not queue.message_exists(db, key)
 
 
 def _refunds(client: stripe.StripeClient, message: Claimed) -> Iterator[stripe.Refund]:
-    asked = client.v1.refunds.list({"payment_intent": message.payload["payment_intent"], "limit": 100})
-    return asked.auto_paging_iter()
+    page = client.v1.refunds.list({"payment_intent": message.payload["payment_intent"], "limit": 100})
+    return page.auto_paging_iter()
 
 
-def _among(listed: Iterator[Any], message: Claimed, as_sent: Callable[[Any], Sent]) -> Found:
-    looked_at = 0
-    for one in islice(listed, MOST_LISTED):
-        looked_at += 1
-        if _said(one, "effect") == str(message.key):
-            return as_sent(one)
-    return NotSent() if looked_at < MOST_LISTED else Unknown()
+def _find_by_key(objects: Iterator[Any], message: Claimed, as_sent: Callable[[Any], Sent]) -> Outcome:
+    searched = 0
+    for item in islice(objects, MAX_LISTED):
+        searched += 1
+        if _metadata_value(item, "effect") == str(message.key):
+            return as_sent(item)
+    return NotSent() if searched < MAX_LISTED else Unknown()
 
 
-def _said(one: Any, name: str) -> str:
-    """Of its metadata, which is no mapping and may be absent."""
-    return str(one.metadata[name]) if name in (one.metadata or {}) else ""
+def _metadata_value(item: Any, name: str) -> str:
+    """A value of the object's metadata, which is not a mapping and may be absent; "" without it."""
+    return str(item.metadata[name]) if name in (item.metadata or {}) else ""
 
 
-_DO: Mapping[str, Callable[[stripe.StripeClient, Claimed], Sent]] = {
+_SENDERS: Mapping[str, Callable[[stripe.StripeClient, Claimed], Sent]] = {
     "checkout": _checkout,
     "expire": _expire,
-    "refund": _give_back,
+    "refund": _make_refund,
 }
-_FIND: Mapping[str, Callable[[stripe.StripeClient, Claimed], Found]] = {
+_FINDERS: Mapping[str, Callable[[stripe.StripeClient, Claimed], Outcome]] = {
     "checkout": _find_checkout,
     "expire": _find_expired,
     "refund": _find_refund,
@@ -271,72 +287,72 @@ _FIND: Mapping[str, Callable[[stripe.StripeClient, Claimed], Found]] = {
 
 
 def _metadata(message: Claimed) -> dict[str, str]:
-    given: Mapping[str, Any] = message.payload.get("metadata") or {}
-    own = {"reference": message.payload["reference"], "effect": str(message.key)}
-    return {name: str(value) for name, value in given.items()} | own
+    values: Mapping[str, Any] = message.payload.get("metadata") or {}
+    own_values = {"reference": message.payload["reference"], "effect": str(message.key)}
+    return {name: str(value) for name, value in values.items()} | own_values
 
 
 def _expires_at(message: Claimed) -> int:
-    """Counted from when the message was written, so that each try says the same. On the product's clock, which the
-    sandbox's follows."""
+    """Counted from the creation of the message, so that each attempt sends the same value. In the product's time, which
+    the sandbox follows."""
     with transaction(SYSTEM) as db:
         shift = clock_shift(db)
-    wanted = message.created_at + timedelta(seconds=message.payload["expires_in_seconds"])
-    return int((max(wanted, real_now() + SHORTEST) + shift).timestamp())
+    requested = message.created_at + timedelta(seconds=message.payload["expires_in_seconds"])
+    return int((max(requested, real_now() + MIN_EXPIRY) + shift).timestamp())
 
 
-def _sent_session(made: Session) -> Sent:
-    return Sent(made.id, _session(made))
+def _sent_session(checkout_session: Session) -> Sent:
+    return Sent(checkout_session.id, _session_state(checkout_session))
 
 
-def _session(made: Session) -> dict[str, Any]:
+def _session_state(checkout_session: Session) -> dict[str, Any]:
     return {
-        "session_id": made.id,
-        "url": made.url,
-        "status": made.status,
-        "payment_status": made.payment_status,
-        "payment_intent": _id_of(made.payment_intent),
-        "amount_total": made.amount_total,
-        "expires_at": made.expires_at,
+        "session_id": checkout_session.id,
+        "url": checkout_session.url,
+        "status": checkout_session.status,
+        "payment_status": checkout_session.payment_status,
+        "payment_intent": _id_of(checkout_session.payment_intent),
+        "amount_total": checkout_session.amount_total,
+        "expires_at": checkout_session.expires_at,
     }
 
 
-def _sent_refund(made: stripe.Refund) -> Sent:
-    return Sent(made.id, _refund(made))
+def _sent_refund(stripe_refund: stripe.Refund) -> Sent:
+    return Sent(stripe_refund.id, _refund_state(stripe_refund))
 
 
-def _refund(made: stripe.Refund) -> dict[str, Any]:
+def _refund_state(stripe_refund: stripe.Refund) -> dict[str, Any]:
     return {
-        "refund_id": made.id,
-        "status": made.status,
-        "amount": made.amount,
-        "payment_intent": _id_of(made.payment_intent),
-        "failure_reason": getattr(made, "failure_reason", None),
+        "refund_id": stripe_refund.id,
+        "status": stripe_refund.status,
+        "amount": stripe_refund.amount,
+        "payment_intent": _id_of(stripe_refund.payment_intent),
+        "failure_reason": getattr(stripe_refund, "failure_reason", None),
     }
 
 
-def _id_of(thing: Any) -> str | None:
-    return thing if thing is None or isinstance(thing, str) else str(thing.id)
+def _id_of(reference: Any) -> str | None:
+    return reference if reference is None or isinstance(reference, str) else str(reference.id)
 
 
 class _Http(stripe.HTTPClient):
-    """The SDK over a line of ours. Its own clients let an answer that comes in drops take as long as it likes, and do
-    not tell a lost answer from a request that never left."""
+    """Runs the SDK over our HTTP client. The SDK's own clients have no limit for a response that arrives slowly, and do
+    not distinguish a lost response from a request that was never sent."""
 
     name = "genba"
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, http: VendorHttp) -> None:
         super().__init__()
-        self._line = line
+        self._http = http
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
     ) -> tuple[Any, int, Mapping[str, str]]:
-        answer = self._line.request(method.upper(), url, headers=headers, content=post_data)
+        answer = self._http.request(method.upper(), url, headers=headers, content=post_data)
         return answer.content, answer.status_code, answer.headers
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Does nothing: no connection stays open."""
 
 
 def _client() -> stripe.StripeClient:
@@ -347,15 +363,15 @@ def _client() -> stripe.StripeClient:
     return stripe.StripeClient(
         key,
         base_addresses={"api": config.stripe_base_url},
-        # Repeats are the outbox's.
+        # Retries are made by the outbox.
         max_network_retries=0,
-        http_client=_Http(Line("Stripe")),
+        http_client=_Http(VendorHttp("Stripe")),
     )
 
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """What changes nothing leaves nothing in doubt."""
+    """Converts errors of read requests: their outcome is never unknown, because they change nothing."""
     try:
         yield
     except stripe.StripeError as error:
@@ -364,7 +380,7 @@ def _reading() -> Iterator[None]:
 
 
 def _failure(error: stripe.StripeError) -> VendorFailure:
-    """In words of our own: Stripe's are English, and name what they please."""
+    """The error with our own text: Stripe's texts are English and may contain any data."""
     status, code = error.http_status or 0, _code(error)
     if status == 429 and code != "lock_timeout":
         return rate_limited("Stripe", error.headers or {})
@@ -373,16 +389,16 @@ def _failure(error: stripe.StripeError) -> VendorFailure:
     if status in (401, 403):
         return PermanentFailure(f"{_KEY}（{code or status}）", code=code or str(status))
     if 400 <= status < 500:
-        what = WORDS.get(code or "", f"Stripe に拒否されました。{_SUPPORT}")
-        return PermanentFailure(f"{what}（{code or status}）", code=code)
+        text = ERROR_TEXTS.get(code or "", f"Stripe に拒否されました。{_SUPPORT}")
+        return PermanentFailure(f"{text}（{code or status}）", code=code)
     return OutcomeUnknown(f"Stripe 側で問題が起きています（{status}）。")
 
 
 def _code(error: stripe.StripeError) -> str | None:
-    """Not every kind of error carries it itself."""
+    """Stripe's error code, from the body: not every error class has it as an attribute."""
     body: Any = error.json_body
-    told = body.get("error") if isinstance(body, dict) else None
-    code = told.get("code") if isinstance(told, dict) else None
+    details = body.get("error") if isinstance(body, dict) else None
+    code = details.get("code") if isinstance(details, dict) else None
     return str(code)[:80] if code else None
 
 

@@ -1,4 +1,4 @@
-"""Which vendor takes which topic."""
+"""The vendor of each topic."""
 
 from __future__ import annotations
 

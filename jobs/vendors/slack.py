@@ -1,8 +1,8 @@
-"""Slack by its Web API. Each message carries the outbox key in its metadata, so that the channel's history tells
-whether an earlier try arrived. One that follows another (`Claimed.earlier`) is a reply in its thread, or its new words.
+"""Slack by its Web API. Each message has the outbox key in its metadata, so that the channel's history shows whether an
+earlier attempt arrived. A message that follows another (`Claimed.earlier`) is a reply in its thread, or an edit of it.
 
-The bot needs the scopes chat:write, channels:read and channels:history; without the last two Slack cannot be asked,
-and a message in doubt is sent again.
+The bot needs the scopes chat:write, channels:read and channels:history; without the last two the history cannot be
+read, and a message in doubt is sent again.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from jobs.vendors import (
     VendorFailure,
 )
 from jobs.vendors.wire import request_header, retry_after
-from service.core.outbox import Claimed
+from service.core.outbox.records import Claimed
 from service.core.settings import settings
 
 TIMEOUT_SECONDS = 10
 EVENT_TYPE = "genba_message"
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
-# Slack's own troubles; on any of them it may have done its work all the same.
-TROUBLES = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
-WORDS = {
+# Errors on Slack's side; after any of them the message may have arrived nevertheless.
+SERVER_ERRORS = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+ERROR_TEXTS = {
     "channel_not_found": "チャンネルが見つかりません。チャンネル名を確認してください。",
     "not_in_channel": "ボットがチャンネルに参加していません。チャンネルに招待してください。",
     "is_archived": "チャンネルがアーカイブされています。",
@@ -53,31 +53,32 @@ WORDS = {
     "cant_update_message": "元のメッセージを書き換えられません。",
     "edit_window_closed": "Slackの設定により、元のメッセージを書き換えられる時間を過ぎています。",
 }
-# Pages of history looked through for one message; a channel that got more since then cannot say.
+# Pages of history that are searched for one message; with more, the outcome is unknown.
 HISTORY_PAGES = 10
 
-# For the SDK, which would log each failed request; the outbox says it once, in words.
+# The SDK would log each failed request; the outbox logs it once.
 _quiet = logging.getLogger(__name__)
 _quiet.setLevel(logging.CRITICAL)
 
 
 def send(message: Claimed) -> Sent:
-    """Posts the payload's `text` to its `channel` (a name with # or an id); `channel:ts`, Slack's name of the message.
+    """Posts the payload's `text` to its `channel` (a name with # or an id). Returns `channel:ts`, which identifies the
+    message in Slack.
 
-    What follows an earlier message is a reply in its thread, shown in the channel as well with `broadcast`, or with
-    `do` = "edit" its words from now on. A reply to what never went out is a message of its own.
+    A message that follows an earlier one is a reply in its thread, with `broadcast` also shown in the channel; with
+    `do` = "edit" it replaces the earlier text. A reply to a message that was never sent is posted as a new message.
 
     Raises:
-        PermanentFailure, RateLimited, OutcomeUnknown, VendorFailure: as Slack or the line to it has it.
+        PermanentFailure, RateLimited, OutcomeUnknown, VendorFailure: as Slack answers, or the connection fails.
     """
     payload = message.payload
     if payload.get("do") == "edit":
         return _edit(message)
     thread: dict[str, Any] = {}
     if message.earlier is not None:
-        _, ts = _named(message.earlier)
+        _, ts = _split_id(message.earlier)
         thread = {"thread_ts": ts} | ({"reply_broadcast": True} if payload.get("broadcast") else {})
-    said = _call(
+    response = _call(
         "chat.postMessage",
         {
             "channel": payload["channel"],
@@ -88,28 +89,28 @@ def send(message: Claimed) -> Sent:
         }
         | thread,
     )
-    return Sent(f"{said['channel']}:{said['ts']}")
+    return Sent(f"{response['channel']}:{response['ts']}")
 
 
 def _edit(message: Claimed) -> Sent:
-    """The message keeps its metadata: it is still found by its own key."""
+    """Replaces the text; the message keeps its metadata and is still found by its own key."""
     if message.earlier is None:
         raise PermanentFailure("元のメッセージが送信されていないため、書き換えるものがありません。")
-    channel, ts = _named(message.earlier)
+    channel, ts = _split_id(message.earlier)
     _call("chat.update", {"channel": channel, "ts": ts, "text": message.payload["text"]})
     return Sent(message.earlier)
 
 
-def _named(external_id: str) -> tuple[str, str]:
+def _split_id(external_id: str) -> tuple[str, str]:
     """Channel and ts."""
     channel, _, ts = external_id.partition(":")
     return channel, ts
 
 
 def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
-    """Looks for the key in the channel's history, or the thread's, since the message was written."""
+    """Looks for the key in the history of the channel or thread since the message was created."""
     if message.payload.get("do") == "edit":
-        # The same words once more do no harm.
+        # The same edit again does no harm.
         return NotSent()
     try:
         # A minute of slack for clocks that differ.
@@ -118,7 +119,7 @@ def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
         if message.earlier is None:
             channel = _channel_id(message.payload["channel"])
         else:
-            channel, query["ts"] = _named(message.earlier)
+            channel, query["ts"] = _split_id(message.earlier)
             method = "conversations.replies"
         if channel is None:
             return Unknown()
@@ -134,22 +135,22 @@ def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
     return Unknown()
 
 
-def _channel_id(named: str) -> str | None:
-    """History is only given by id."""
-    if CHANNEL_ID.fullmatch(named):
-        return named
+def _channel_id(channel_name: str) -> str | None:
+    """The id of the channel, which the history needs; None when there is no such channel."""
+    if CHANNEL_ID.fullmatch(channel_name):
+        return channel_name
     query = {"limit": 1000, "exclude_archived": True, "types": "public_channel,private_channel"}
     for page in _pages("conversations.list", query):
         for channel in page["channels"]:
-            if channel["name"] == named.removeprefix("#"):
+            if channel["name"] == channel_name.removeprefix("#"):
                 return str(channel["id"])
     return None
 
 
 def _pages(method: str, query: Mapping[str, Any]) -> Any:
-    cursor, until = "", time.monotonic() + MOST_SECONDS / 2
+    cursor, deadline = "", time.monotonic() + MOST_SECONDS / 2
     for _ in range(HISTORY_PAGES):
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise VendorFailure("Slack の応答に時間がかかりすぎています")
         page = _call(method, dict(query) | ({"cursor": cursor} if cursor else {}), as_form=True)
         yield page
@@ -164,34 +165,34 @@ def _call(method: str, arguments: dict[str, Any], *, as_form: bool = False) -> d
         config.slack_bot_token.get_secret_value(),
         base_url=config.slack_base_url,
         timeout=TIMEOUT_SECONDS,
-        # The SDK would repeat a request whose answer was lost, and post twice.
+        # The SDK would retry a request whose response was lost, and post twice.
         retry_handlers=[],
         headers=request_header(),
         logger=_quiet,
     )
     try:
         answer = client.api_call(method, params=arguments) if as_form else client.api_call(method, json=arguments)
-    except SlackApiError as refusal:
-        raise _failure(refusal.response) from None
+    except SlackApiError as error:
+        raise _failure(error.response) from None
     except URLError as error:
-        # Raised before the whole request was out.
+        # Raised before the whole request was sent.
         raise VendorFailure(f"Slack に接続できません（{type(error.reason).__name__}）") from error
     except (OSError, HTTPException) as error:
         raise OutcomeUnknown("Slack の応答が途中で途切れました。届いたかどうかは分かりません。") from error
-    found: dict[str, Any] = answer.data  # type: ignore[assignment]  # bytes only for file downloads
-    return found
+    data: dict[str, Any] = answer.data  # type: ignore[assignment]  # bytes only for file downloads
+    return data
 
 
 def _failure(response: Any) -> VendorFailure:
-    """What a refusal means. Slack says `ok: false` with a code and mostly status 200."""
+    """The failure for an error response. Slack answers `ok: false` with a code, mostly with status 200."""
     code = str(response.data.get("error", "")) if isinstance(response.data, dict) else ""
     if response.status_code == 429 or code in ("ratelimited", "rate_limited"):
         wait = retry_after(response.headers)
         return RateLimited(f"Slack の送信数の上限に達しました（{int(wait.total_seconds())}秒後に再開）", wait)
-    # A code that is none is the SDK's text about an answer it could not read.
-    if response.status_code >= 500 or code in TROUBLES or not re.fullmatch(r"[a-z_]+", code):
+    # A text that is not a code is the SDK's error about a response that it could not read.
+    if response.status_code >= 500 or code in SERVER_ERRORS or not re.fullmatch(r"[a-z_]+", code):
         return OutcomeUnknown(f"Slack 側で問題が起きています（{response.status_code}）")
-    return PermanentFailure(f"{WORDS.get(code, 'Slack に拒否されました。')}（{code[:80]}）", code=code[:80])
+    return PermanentFailure(f"{ERROR_TEXTS.get(code, 'Slack に拒否されました。')}（{code[:80]}）", code=code[:80])
 
 
 VENDOR = Vendor(send, reconcile, when_unknown="send")

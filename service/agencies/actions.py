@@ -1,4 +1,4 @@
-"""Every write of agencies."""
+"""Writes of agencies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from service.agencies import queries, schemas
 from service.agencies.models import Agency
 from service.agencies.rules import AREA
-from service.core import memberships
-from service.core.auth import Actor
+from service.core.access import memberships
+from service.core.access.auth import Actor
 from service.core.edits import Edits
 
 AGENCIES = Edits(
@@ -22,7 +22,7 @@ AGENCIES = Edits(
 
 
 def create_agency(db: Session, by: Actor, new: schemas.NewAgency) -> Agency:
-    """Raises Conflict when the code is another's."""
+    """Raises Conflict when another agency has the code."""
     agency = Agency(**new.model_dump())
     AGENCIES.create(db, by, agency, new.model_dump())
     return agency
@@ -33,18 +33,18 @@ def change_agency(db: Session, by: Actor, agency_id: int, new: schemas.AgencyCha
 
 
 def deactivate(db: Session, by: Actor, agency_id: int, reason: str) -> int:
-    """Its people can no longer sign in; how many sessions ended. What they asked for stays, and goes on."""
+    """The agency's users can no longer sign in. Returns how many sessions ended. Their requests stay and go on."""
     agency = queries.get_agency(db, agency_id, lock=True)
-    ended = memberships.suspend(db, AREA.name, agency.id, True)
-    said: dict[str, int | str] = {"sessions_ended": ended}
+    sessions_ended = memberships.set_suspended(db, AREA.name, agency.id, True)
+    details: dict[str, int | str] = {"sessions_ended": sessions_ended}
     if reason:
-        said["reason"] = reason
-    AGENCIES.set_archived(db, by, agency, True, said)
-    return ended
+        details["reason"] = reason
+    AGENCIES.set_archived(db, by, agency, True, details)
+    return sessions_ended
 
 
 def activate(db: Session, by: Actor, agency_id: int) -> None:
-    """Its people can sign in again."""
+    """The agency's users can sign in again."""
     agency = queries.get_agency(db, agency_id, lock=True)
-    memberships.suspend(db, AREA.name, agency.id, False)
+    memberships.set_suspended(db, AREA.name, agency.id, False)
     AGENCIES.set_archived(db, by, agency, False)

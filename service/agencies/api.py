@@ -7,35 +7,35 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from service.agencies import actions, exports, queries, schemas
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ, UPDATE = "agencies:agency:read", "agencies:agency:update"
 Reader = Annotated[Actor, allow(READ)]
-Keeper = Annotated[Actor, allow(UPDATE)]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_REFUSALS)
+Editor = Annotated[Actor, allow(UPDATE)]
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
 
-doors.add(router, "/agencies", exports.AGENCIES)
+routes.add_export_routes(router, "/agencies", exports.AGENCIES)
 
 
 @router.get("/agencies", response_model=Page[schemas.AgencyItem])
 async def agencies(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
     filters: Annotated[schemas.AgencyFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """代理店一覧 (3.5)."""
-    return await asking.page(lambda db, _: queries.agencies(db, limit, cursor, filters))
+    return await page_request.page(lambda db, _: queries.agencies(db, limit, cursor, filters))
 
 
 @router.get("/agencies/summary")
@@ -44,32 +44,32 @@ def summary(actor: Reader, db: ReadDb) -> schemas.AgencySummary:
 
 
 @router.post("/agencies", status_code=201, responses=_CONFLICT)
-def create_agency(actor: Keeper, db: Db, new: schemas.NewAgency) -> schemas.Created:
+def create_agency(actor: Editor, db: Db, new: schemas.NewAgency) -> schemas.Created:
     return schemas.Created(id=actions.create_agency(db, actor, new).id)
 
 
-@router.patch("/agencies/{agency_id}", status_code=204, responses=_ABSENT | _CONFLICT)
-def change_agency(actor: Keeper, db: Db, agency_id: Id, new: schemas.AgencyChange) -> None:
+@router.patch("/agencies/{agency_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)
+def change_agency(actor: Editor, db: Db, agency_id: Id, new: schemas.AgencyChange) -> None:
     actions.change_agency(db, actor, agency_id, new)
 
 
-@router.post("/agencies/{agency_id}/deactivate", responses=_ABSENT)
-def deactivate(actor: Keeper, db: Db, agency_id: Id, body: schemas.Deactivation) -> schemas.Deactivated:
-    """無効化: its people are signed out and kept out."""
+@router.post("/agencies/{agency_id}/deactivate", responses=_NOT_FOUND)
+def deactivate(actor: Editor, db: Db, agency_id: Id, body: schemas.Deactivation) -> schemas.Deactivated:
+    """無効化: its users are signed out and cannot sign in."""
     return schemas.Deactivated(sessions_ended=actions.deactivate(db, actor, agency_id, body.reason))
 
 
-@router.post("/agencies/{agency_id}/activate", status_code=204, responses=_ABSENT)
-def activate(actor: Keeper, db: Db, agency_id: Id) -> None:
+@router.post("/agencies/{agency_id}/activate", status_code=204, responses=_NOT_FOUND)
+def activate(actor: Editor, db: Db, agency_id: Id) -> None:
     actions.activate(db, actor, agency_id)
 
 
 @router.get("/sales-people", response_model=Page[schemas.SalesPerson])
 async def sales_people(
-    asking: Annotated[Asking, lists("agencies:request:create")],
+    page_request: Annotated[ListRequest, list_request("agencies:request:create")],
     filters: Annotated[schemas.SalesPeopleFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """On whose behalf a request can be made."""
-    return await asking.page(lambda db, actor: queries.sales_people(db, actor, limit, cursor, filters))
+    """Sales staff on whose behalf a request can be made."""
+    return await page_request.page(lambda db, actor: queries.sales_people(db, actor, limit, cursor, filters))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from service.agencies import queries, schemas
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 
 STATE = {"true": "有効", "false": "無効"}
-AGENCIES = List(
+AGENCIES = ExportList(
     key="agencies.agencies",
     title="代理店",
     permission="agencies:agency:read",
@@ -25,6 +25,6 @@ AGENCIES = List(
         Column("updated_at", "更新日時", "moment"),
     ),
     filters=schemas.AgencyFilters,
-    statement=queries.agencies_to_take_along,
+    statement=queries.agencies_export,
 )
 EXPORTS = (AGENCIES,)

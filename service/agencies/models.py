@@ -1,5 +1,5 @@
-"""Agencies. Whatever belongs to one carries it, and so do the keys that lead from one record to another: nothing can be
-tied to what is another agency's."""
+"""Agencies. Every record of an agency has its id, also in the foreign keys between records: a record cannot refer to
+another agency's record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity, String, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Agency(Base):
@@ -30,5 +30,5 @@ class Agency(Base):
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # The document's is_active: null is 有効.
+    # is_active in the specification: null is 有効.
     archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

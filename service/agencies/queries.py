@@ -1,4 +1,4 @@
-"""Every read of agencies and of who sells for them."""
+"""Queries of agencies and their sales staff."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from service.agencies import schemas
 from service.agencies.models import Agency
 from service.agencies.rules import AREA
-from service.core.auth import Actor
-from service.core.identity import Membership, User
-from service.core.lookups import by_id
-from service.core.memberships import count_members
-from service.core.paging import Key, Listing, contains, equals
-from service.core.tenants import Tenant
+from service.core.access.auth import Actor
+from service.core.access.identity import Membership, User
+from service.core.access.memberships import count_members
+from service.core.access.tenants import Tenant
+from service.core.database.lookups import get_or_404
+from service.core.database.paging import Key, Listing, contains, equals
 
 SALES_COUNT = count_members(AREA.name, "sales", Agency.id)
 _ACTIVE = Agency.archived_at.is_(None)
@@ -56,11 +56,11 @@ SALES_PEOPLE = Listing(
 )
 
 
-def seen_by(by: Actor, agency_id: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """Rows that the person may see: of their own agency, or all. `agency_id` is the rows' column."""
-    own = by.tenant_in(AREA.name)
-    if own is not None:
-        return agency_id == own
+def visible_to(by: Actor, agency_id: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """The condition for rows that the user may see: of the own agency, or all. `agency_id` is the rows' column."""
+    own_agency = by.tenant_in(AREA.name)
+    if own_agency is not None:
+        return agency_id == own_agency
     return true() if AREA.name in by.scopes.whole else false()
 
 
@@ -71,22 +71,22 @@ def tenants(db: Session) -> list[Tenant]:
 
 def get_agency(db: Session, agency_id: int, *, lock: bool = False) -> Agency:
     """Raises NotFound."""
-    return by_id(db, Agency, agency_id, "代理店", lock=lock)
+    return get_or_404(db, Agency, agency_id, "代理店", lock=lock)
 
 
-def _cut(filters: Any) -> dict[str, Any]:
-    cut: dict[str, Any] = filters.model_dump(exclude={"sort"}, exclude_none=True)
-    return cut
+def _filter_values(filters: Any) -> dict[str, Any]:
+    values: dict[str, Any] = filters.model_dump(exclude={"sort"}, exclude_none=True)
+    return values
 
 
 def agencies(db: Session, limit: int, cursor: str | None, filters: schemas.AgencyFilters) -> dict[str, Any]:
-    return AGENCIES.page(db, limit, cursor, filters.sort, **_cut(filters))
+    return AGENCIES.page(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
-def agencies_to_take_along(_: Actor, filters: schemas.AgencyFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    found = AGENCIES.all(filters.sort, **_cut(filters))
-    return found.add_columns(_ACTIVE.cast(String).label("state"))
+def agencies_export(_: Actor, filters: schemas.AgencyFilters) -> Select[*tuple[Any, ...]]:
+    """All agencies in the order of the list. Raises Invalid for an unknown sort order."""
+    statement = AGENCIES.all(filters.sort, **_filter_values(filters))
+    return statement.add_columns(_ACTIVE.cast(String).label("state"))
 
 
 def summary(db: Session) -> dict[str, int]:
@@ -110,5 +110,5 @@ def summary(db: Session) -> dict[str, int]:
 def sales_people(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.SalesPeopleFilters
 ) -> dict[str, Any]:
-    """On whose behalf the person may ask: of their own agency, or of all."""
-    return SALES_PEOPLE.page(db, limit, cursor, filters.sort, **_cut(filters), own=by.tenant_in(AREA.name))
+    """Sales staff on whose behalf the user may make requests: of the own agency, or of all."""
+    return SALES_PEOPLE.page(db, limit, cursor, filters.sort, **_filter_values(filters), own=by.tenant_in(AREA.name))

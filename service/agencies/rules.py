@@ -1,4 +1,4 @@
-"""What the agencies area decides: pure functions of facts and a clock."""
+"""Rules of the agencies area as pure functions, its constants, and its `Area`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import timedelta
 from enum import StrEnum
 
 from service.agencies.settings import settings
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
-from service.core.purposes import Kind, Purpose
+from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, RetentionPolicy, Role, Tick
+from service.core.purposes import FileKind, Purpose
 
 
 class Status(StrEnum):
-    """Of a site (4.1), and of a request as what its sites add up to (4.2)."""
+    """Of a site (4.1), and of a request, whose status is derived from its sites (4.2)."""
 
     DEFICIENT = "deficient"
     WORKING = "working"
@@ -32,15 +32,15 @@ class CommentType(StrEnum):
     COMMENT = "comment"
 
 
-STATUS_WORDS = {
+STATUS_LABELS = {
     Status.DEFICIENT: "不備",
     Status.WORKING: "対応中",
     Status.ENTERED: "投入済",
     Status.CANCELLED: "キャンセル",
 }
-SERVICE_WORDS = {Service.ELECTRICITY: "電気", Service.GAS: "ガス"}
+SERVICE_LABELS = {Service.ELECTRICITY: "電気", Service.GAS: "ガス"}
 OPEN = frozenset({Status.DEFICIENT, Status.WORKING})
-# 4.1: what a site may become from what it is. 投入済 and キャンセル are final.
+# 4.1: the status transitions of a site. 投入済 and キャンセル are final.
 MOVES: dict[Status, frozenset[Status]] = {
     Status.WORKING: frozenset({Status.DEFICIENT, Status.ENTERED, Status.CANCELLED}),
     Status.DEFICIENT: frozenset({Status.WORKING, Status.CANCELLED}),
@@ -50,48 +50,49 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 
 def aggregate(sites: Collection[Status], *, deficient: bool = False, cancelled: bool = False) -> Status:
-    """4.2: the status of a request. `deficient`: a deficiency of the request itself is open; `cancelled`: it was
-    taken back. Without sites it is 対応中 until then."""
+    """4.2: the status of a request. `deficient`: a deficiency of the request itself is open. `cancelled`: the request
+    was cancelled. Without sites it is 対応中 until it is cancelled."""
     if deficient or Status.DEFICIENT in sites:
         return Status.DEFICIENT
     if not sites:
         return Status.CANCELLED if cancelled else Status.WORKING
-    kinds = set(sites)
-    return kinds.pop() if len(kinds) == 1 else Status.WORKING
+    statuses = set(sites)
+    return statuses.pop() if len(statuses) == 1 else Status.WORKING
 
 
-def has_rest(sites: Collection[Status], *, deficient: bool = False, cancelled: bool = False) -> bool:
-    """Whether something is left to do; a request of which all is 投入済 or キャンセル has nothing (残りなし)."""
+def has_open_work(sites: Collection[Status], *, deficient: bool = False, cancelled: bool = False) -> bool:
+    """Whether work remains; a request whose sites are all 投入済 or キャンセル has none (残りなし)."""
     return deficient or bool(OPEN & set(sites)) or (not sites and not cancelled)
 
 
-def refusal(now: Status, wanted: Status) -> str | None:
-    """Why a site may not move so, in words; None when it may."""
-    if wanted in MOVES[now]:
+def transition_error(current: Status, requested: Status) -> str | None:
+    """The message when a site may not change its status so; None when it may."""
+    if requested in MOVES[current]:
         return None
-    if now in (Status.ENTERED, Status.CANCELLED):
-        return f"この地点は{STATUS_WORDS[now]}のため、{STATUS_WORDS[wanted]}に変更できません。"
-    if now is wanted:
-        return f"この地点はすでに{STATUS_WORDS[now]}です。画面を読み込み直して確認してください。"
-    return f"{STATUS_WORDS[now]}の地点は、{STATUS_WORDS[wanted]}に直接変更できません。先に対応中へ戻してください。"
+    if current in (Status.ENTERED, Status.CANCELLED):
+        return f"この地点は{STATUS_LABELS[current]}のため、{STATUS_LABELS[requested]}に変更できません。"
+    if current is requested:
+        return f"この地点はすでに{STATUS_LABELS[current]}です。画面を読み込み直して確認してください。"
+    labels = STATUS_LABELS
+    return f"{labels[current]}の地点は、{labels[requested]}に直接変更できません。先に対応中へ戻してください。"
 
 
 STATEMENT = Purpose(
     key="agencies.statement",
-    kinds=frozenset({Kind.JPEG, Kind.PNG, Kind.WEBP}),
+    kinds=frozenset({FileKind.JPEG, FileKind.PNG, FileKind.WEBP}),
     permission="agencies:request:create",
     read="agencies:corporation:read",
     max_bytes=10 * 1024 * 1024,
 )
-# Images of one request.
-MOST_IMAGES = 20
-# A draft that nobody went on with for so long goes.
-DRAFT_KEPT = timedelta(days=30)
+# The most images of one request.
+MAX_IMAGES = 20
+# A draft that was not changed for so long is deleted.
+DRAFT_RETENTION = timedelta(days=30)
 
-# Of the worker that reads statements, where there is one.
+# The queue of the worker that reads statements, where there is one.
 OCR_QUEUE = "ocr"
 
-# What all three roles do.
+# Permissions of all three roles.
 SHARED = frozenset(
     {
         "agencies:acquired:read",
@@ -104,7 +105,7 @@ SHARED = frozenset(
 # Sales: the tables of 3.0 and 5.
 SELL = frozenset({"agencies:request:cancel", "agencies:request:create", "agencies:request:read"})
 ENTER = frozenset({"agencies:case:read", "agencies:case:update", "agencies:figure:read"})
-# Those who enter applications read a card, and nobody else.
+# Only operators may reveal a card.
 REVEAL = frozenset({"agencies:card:reveal"})
 MANAGE = frozenset(
     {"agencies:agency:read", "agencies:agency:update", "agencies:dashboard:read", "agencies:master:update"}
@@ -178,7 +179,7 @@ SITE_FIELDS = {
     "saisan_gas_yoto": "サイサンガス専用業種",
     "ecolog_gas_yoto": "エコログガス用途分類",
 }
-# Where a card goes in the carrier's screen; what it is stands with the corporation's card alone.
+# Where a card goes in the carrier's screen; the values are only in the corporation's card.
 CARD_FIELDS = {
     "credit_card_number": "クレジットカード番号",
     "credit_card_expire_month": "カード有効期限（月）",
@@ -205,7 +206,7 @@ LISTS = {
     "saisan_gas_yoto": "サイサンガス専用業種",
     "ecolog_gas_yoto": "エコログガス用途分類",
 }
-# 元フィールド: whose column goes to the carrier's screen, and which part of it.
+# 元フィールド: the record whose column goes to the carrier's screen, and which part of the value.
 RECORDS = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
 PARTS = {
     "whole": "全体",
@@ -221,9 +222,9 @@ AREA = Area(
     name="agencies",
     title="申込投入",
     roles={
-        "admin": Role("申込投入管理者", SHARED | EVERYDAY | SELL | ENTER | MANAGE | ADMINISTRATION),
-        "operator": Role("投入担当者", SHARED | EVERYDAY | ENTER | REVEAL),
-        "sales": Role("営業担当者", SHARED | EVERYDAY | SELL, scope="agency"),
+        "admin": Role("申込投入管理者", SHARED | STAFF_PERMISSIONS | SELL | ENTER | MANAGE | ADMINISTRATOR_PERMISSIONS),
+        "operator": Role("投入担当者", SHARED | STAFF_PERMISSIONS | ENTER | REVEAL),
+        "sales": Role("営業担当者", SHARED | STAFF_PERMISSIONS | SELL, scope="agency"),
     },
     ticks={
         "agencies.purge_cards": Tick("カード情報の削除", timedelta(minutes=10)),
@@ -310,8 +311,8 @@ AREA = Area(
         "sort": "並べ替え",
     },
     values={
-        "status": {status.value: word for status, word in STATUS_WORDS.items()},
-        "service_type": {service.value: word for service, word in SERVICE_WORDS.items()},
+        "status": {status.value: label for status, label in STATUS_LABELS.items()},
+        "service_type": {service.value: label for service, label in SERVICE_LABELS.items()},
         "list": LISTS,
         "decision": {"accepted": "そのまま使用", "corrected": "訂正して使用"},
         "record": RECORDS,
@@ -320,6 +321,6 @@ AREA = Area(
         "type": {CommentType.DEFICIENCY.value: "不備通知", CommentType.COMMENT.value: "コメント"},
     },
     details={"sales_staff_code": "営業担当者コード", "l_code": "Lコード"},
-    retention=(Policy("agencies_drafts", "入力途中の下書き", lambda: DRAFT_KEPT),),
+    retention=(RetentionPolicy("agencies_drafts", "入力途中の下書き", lambda: DRAFT_RETENTION),),
     purposes=(STATEMENT,),
 )

@@ -1,4 +1,4 @@
-"""What goes in and out of the agencies' own doors over HTTP."""
+"""Request and response bodies of the agencies' routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.fields.schemas import Search, WithoutCard
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Name
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, RecordId, RecordVersion
 
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -50,11 +50,11 @@ class NewAgency(BaseModel):
 
 
 class AgencyChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Fields that are missing or null stay unchanged. `version` is the one that was read."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     code: Code | None = None
     referral_shop_code: ShortLine | None = None
@@ -71,13 +71,13 @@ class Deactivation(BaseModel):
 
 
 class Deactivated(BaseModel):
-    """How many of the agency's people were signed in, and are no longer."""
+    """How many sessions of the agency's users were ended."""
 
     sessions_ended: int
 
 
 class AgencyItem(BaseModel):
-    """`sales_count`: 所属営業担当数, those who may sign in or could if the agency were in use."""
+    """`sales_count`: 所属営業担当数, users who may sign in, or could if the agency were active."""
 
     id: int
     version: int
@@ -95,7 +95,7 @@ class AgencyItem(BaseModel):
 
 
 class AgencyFilters(BaseModel):
-    """`q` is part of a name, a code, a referral shop or a contact."""
+    """`q` is part of a name, a code, a referral shop code or a contact name."""
 
     q: Search | None = None
     is_active: bool | None = None
@@ -103,7 +103,7 @@ class AgencyFilters(BaseModel):
 
 
 class AgencySummary(BaseModel):
-    """`without_sales`, `without_shop`: of those in use, how many have nobody who sells, or no 紹介店コード."""
+    """`without_sales`, `without_shop`: how many active agencies have no sales staff, or no 紹介店コード."""
 
     active: int
     inactive: int
@@ -112,7 +112,7 @@ class AgencySummary(BaseModel):
 
 
 class SalesPerson(BaseModel):
-    """Somebody on whose behalf a request can be made."""
+    """A sales user on whose behalf a request can be made."""
 
     id: int
     name: str
@@ -122,5 +122,5 @@ class SalesPerson(BaseModel):
 
 class SalesPeopleFilters(BaseModel):
     q: Search | None = None
-    agency_id: Key | None = None
+    agency_id: RecordId | None = None
     sort: Sort = "name"

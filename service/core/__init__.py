@@ -1,1 +1,1 @@
-"""The floor all areas stand on. It knows no area."""
+"""The core: what all areas share. It depends on no area."""

@@ -1,8 +1,8 @@
-"""The areas by name, and what an area says about itself: roles, permissions, ticks, retention.
+"""The areas, and what each declares about itself: roles, permissions, periodic jobs (ticks), retention.
 
 `AREAS` is the one list. Everything else is found by an area's name: its tables in `service/<area>/models`, its routes
-in `service/<area>/api`, its jobs in `jobs/<area>`, its demo in `service/demo/<area>`. This module is pure, so that
-beat can read it without loading the product.
+in `service/<area>/api`, its jobs in `jobs/<area>`, its demo in `service/demo/<area>`. This module imports no models or
+routes, so that Celery beat can read it without loading the product.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Literal
 from service.core.purposes import Purpose
 
 AREAS = ("fleet", "entries", "loaners", "agencies", "reservations")
-# The floor's own name where rows, permissions and jobs carry an area's.
+# The name of the core where rows, permissions and jobs name an area.
 CORE = "core"
-# Where beat puts its ticks and the worker takes them.
+# The Celery queue for ticks.
 TICK_QUEUE = "ticks"
 
-# What the administrator of an area may do with the floor's pages, within that area.
-ADMINISTRATION = frozenset(
+# Permissions of an area's administrator on the core's pages, within that area.
+ADMINISTRATOR_PERMISSIONS = frozenset(
     {
         "core:audit:export",
         "core:audit:read",
@@ -41,13 +41,13 @@ ADMINISTRATION = frozenset(
         "core:user:update",
     }
 )
-# What everybody may do who works with an area's lists: take them along, and see what becomes of it.
-EVERYDAY = frozenset({"core:task:create"})
+# Permissions of all staff who work with an area's lists: to export them, and to follow that task.
+STAFF_PERMISSIONS = frozenset({"core:task:create"})
 
 
 @dataclass(frozen=True)
 class Role:
-    """`scope`: a person in this role sees one agency or nursery only, the one of the membership."""
+    """`scope`: a user in this role sees only one agency or nursery, that of the membership."""
 
     title: str
     permissions: frozenset[str]
@@ -56,9 +56,9 @@ class Role:
 
 @dataclass(frozen=True)
 class Tick:
-    """What a job does in words, how often it is woken, and the silence after which it counts as broken (None: nobody
-    waits for it). `queue`: of a worker of its own; `is_on`: for what an installation may do without; `remedy`: what is
-    wrong then and what an administrator does, where it is no fault of the product's health."""
+    """A periodic job: its title, its interval, and the silence after which it counts as broken (None: never). `queue`:
+    for a job with a worker of its own. `is_on`: for a job that an installation can do without. `remedy`: what is wrong
+    when the job is silent, and what an administrator does, for a job that does not make the product unhealthy."""
 
     title: str
     every: timedelta
@@ -69,9 +69,9 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Policy:
-    """How long the rows of a table stay; `title` is what they are, for people. The table itself, what makes its rows
-    old and the least they stay are declared by the migration (`kept_tables`), which no setting can undercut."""
+class RetentionPolicy:
+    """How long the rows of a table stay; `title` names them for users. The migration declares the table, the column
+    with the rows' age and the minimum time (`kept_tables`); no setting can go below it."""
 
     table: str
     title: str
@@ -79,14 +79,14 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Sign:
-    """What is written over an area's public pages when they are not headed Genba: the name that its customers know it
-    by. `paths`: where they begin; a notice (not found, say) on a path below one is headed so, too."""
+class Brand:
+    """The brand in the header of an area's public pages in place of Genba: the name that its customers know. `paths`:
+    the prefixes of these pages; a notice (for example not found) on a path below one has this header, too."""
 
     name: str
     paths: tuple[str, ...]
 
-    def is_over(self, path: str) -> bool:
+    def covers(self, path: str) -> bool:
         return any(path == start or path.startswith(f"{start}/") for start in self.paths)
 
 
@@ -96,16 +96,16 @@ class Area:
     title: str
     roles: Mapping[str, Role]
     ticks: Mapping[str, Tick] = field(default_factory=dict)
-    retention: tuple[Policy, ...] = ()
-    # Words for the codes in the area's audit entries: what an entry is about, and its fields.
+    retention: tuple[RetentionPolicy, ...] = ()
+    # Titles for codes in the area's audit entries: subjects and fields.
     subjects: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
-    # And for values that are codes: field, or subject.field, → code → word.
+    # And for values that are codes: field, or subject.field, → code → title.
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     purposes: tuple[Purpose, ...] = ()
-    # What is noted about its people beside the role: name → title.
+    # Further fields of the area's memberships, in addition to the role: name → title.
     details: Mapping[str, str] = field(default_factory=dict)
-    sign: Sign | None = None
+    sign: Brand | None = None
 
 
 CORE_TICKS: Mapping[str, Tick] = {
@@ -118,46 +118,46 @@ CORE_TICKS: Mapping[str, Tick] = {
 }
 CORE_RETENTION = (
     # Three years, leap day included.
-    Policy("audit_entries", "監査ログ", lambda: timedelta(days=3 * 365 + 1)),
-    Policy("backups", "バックアップの記録", lambda: timedelta(days=400)),
-    # A dead letter that nobody decided about in three months, too.
-    Policy("outbox_messages", "送信済み・破棄・送信失敗の通知", lambda: timedelta(days=90)),
-    # A year's months can be looked up.
-    Policy("probes", "稼働監視の記録", lambda: timedelta(days=400)),
-    Policy("sessions", "期限切れのセッション", lambda: timedelta(days=30)),
-    Policy("tasks", "終わった処理", lambda: timedelta(days=90)),
+    RetentionPolicy("audit_entries", "監査ログ", lambda: timedelta(days=3 * 365 + 1)),
+    RetentionPolicy("backups", "バックアップの記録", lambda: timedelta(days=400)),
+    # Also dead letters that no user decided about in three months.
+    RetentionPolicy("outbox_messages", "送信済み・破棄・送信失敗の通知", lambda: timedelta(days=90)),
+    # Pages show the months of one year.
+    RetentionPolicy("probes", "稼働監視の記録", lambda: timedelta(days=400)),
+    RetentionPolicy("sessions", "期限切れのセッション", lambda: timedelta(days=30)),
+    RetentionPolicy("tasks", "終わった処理", lambda: timedelta(days=90)),
 )
 
 
 @lru_cache(maxsize=1)
 def areas() -> Mapping[str, Area]:
-    """Each area's own `AREA`, from its rules."""
-    found: dict[str, Area] = {name: importlib.import_module(f"service.{name}.rules").AREA for name in AREAS}
-    wrong = [name for name, area in found.items() if area.name != name]
-    if wrong:
-        raise RuntimeError(f"service/{wrong[0]}/rules.py declares an area of another name")
-    return found
+    """Each area's `AREA`, from its rules."""
+    by_name: dict[str, Area] = {name: importlib.import_module(f"service.{name}.rules").AREA for name in AREAS}
+    misnamed = [name for name, area in by_name.items() if area.name != name]
+    if misnamed:
+        raise RuntimeError(f"service/{misnamed[0]}/rules.py declares an area of another name")
+    return by_name
 
 
-def sign_over(path: str) -> Sign | None:
-    return next((area.sign for area in areas().values() if area.sign and area.sign.is_over(path)), None)
+def brand_for_path(path: str) -> Brand | None:
+    return next((area.sign for area in areas().values() if area.sign and area.sign.covers(path)), None)
 
 
 def ticks() -> dict[str, Tick]:
-    """Every job's tick that is switched on, the floor's first."""
-    listed = dict(CORE_TICKS)
+    """The ticks of all jobs that are switched on, the core's first."""
+    all_ticks = dict(CORE_TICKS)
     for area in areas().values():
-        listed |= area.ticks
-    return {name: tick for name, tick in listed.items() if tick.is_on()}
+        all_ticks |= area.ticks
+    return {name: tick for name, tick in all_ticks.items() if tick.is_on()}
 
 
-def policies() -> tuple[Policy, ...]:
-    """What is kept how long, the floor's first."""
+def retention_policies() -> tuple[RetentionPolicy, ...]:
+    """The retention policies of all tables, the core's first."""
     return (*CORE_RETENTION, *(policy for area in areas().values() for policy in area.retention))
 
 
 def check_settings() -> None:
-    """Reads every area's settings. Raises ValidationError: a process that would fail later does not start."""
+    """Reads every area's settings. Raises ValidationError, so that a process with wrong settings does not start."""
     for module in modules("settings"):
         module.settings()
 
@@ -173,4 +173,4 @@ def modules(kind: str) -> Iterator[ModuleType]:
 
 
 def _packages(package: ModuleType) -> list[str]:
-    return [found.name for found in pkgutil.iter_modules(package.__path__) if found.ispkg]
+    return [module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg]

@@ -1,5 +1,5 @@
-"""What areas declare in modules of their own, found by the module's name: `service/<area>/exports.EXPORTS`,
-`service/<area>/imports.IMPORTS`. Whatever is pure stands in the area's `AREA` instead."""
+"""Entries that areas declare in modules of a fixed name: `service/<area>/exports.EXPORTS`,
+`service/<area>/imports.IMPORTS`. Declarations without database code are in the area's `AREA` instead."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from service.core import areas
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.problems import Forbidden, NotFound
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """`key` names the area first: fleet.terminals. `title` is for people, `permission` what one needs for it there."""
+    """`key` begins with the area: fleet.terminals. `title` is shown to users, `permission` is needed in that area."""
 
     key: str
     title: str
@@ -28,19 +28,19 @@ class Entry:
 Found = TypeVar("Found", bound=Entry)
 
 
-def declared(name: str, of: type[Found]) -> dict[str, Found]:
-    """Every area's entries of that name, by key. Raises RuntimeError for one that is not what it should be."""
-    found = [entry for module in areas.modules(name) for entry in getattr(module, name.upper())]
-    if wrong := [entry for entry in found if not isinstance(entry, of)]:
-        raise RuntimeError(f"{wrong[0]!r} is no {of.__name__}")
-    return {entry.key: entry for entry in found}
+def entries_by_key(name: str, of: type[Found]) -> dict[str, Found]:
+    """Every area's entries of that module name, by key. Raises RuntimeError for one of another class."""
+    entries = [entry for module in areas.modules(name) for entry in getattr(module, name.upper())]
+    if invalid := [entry for entry in entries if not isinstance(entry, of)]:
+        raise RuntimeError(f"{invalid[0]!r} is no {of.__name__}")
+    return {entry.key: entry for entry in entries}
 
 
-def chosen(by: Actor, listed: Mapping[str, Found], key: str, what: str, verb: str) -> Found:
-    """Raises NotFound for a key that does not exist, Forbidden for one the person has no right to."""
-    found = listed.get(key)
-    if found is None:
-        raise NotFound(f"{what}が見つかりません。画面を開き直して選んでください。")
-    if found.area not in by.areas_where(found.permission):
-        raise Forbidden(f"{found.title}を{verb}権限がありません。必要な場合は管理者に依頼してください。")
-    return found
+def permitted_entry(by: Actor, entries: Mapping[str, Found], key: str, noun: str, verb: str) -> Found:
+    """The entry of the key. Raises NotFound when there is none, Forbidden when the user lacks its permission."""
+    entry = entries.get(key)
+    if entry is None:
+        raise NotFound(f"{noun}が見つかりません。画面を開き直して選んでください。")
+    if entry.area not in by.areas_where(entry.permission):
+        raise Forbidden(f"{entry.title}を{verb}権限がありません。必要な場合は管理者に依頼してください。")
+    return entry

@@ -1,4 +1,4 @@
-"""Changes of records that several people work on: the version that was read decides, and every change is audited."""
+"""Edits of records with optimistic locking (a version number): stale edits are refused, every change is audited."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.db import violates
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
+from service.core.database.session import violates
 from service.core.problems import Conflict, Stale
+from service.core.values.texts import RecordVersion
 
 
 class Record(Protocol):
@@ -27,11 +28,19 @@ class Record(Protocol):
     archived_at: Any
 
 
+class Edit(BaseModel):
+    """`version` is the version that was read; a stale edit is a conflict (optimistic locking)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: RecordVersion
+
+
 @dataclass(frozen=True)
 class Edits:
-    """How records of a kind are changed. `noun` is what people call one; `unique` maps a constraint to the field it is
-    about, which `titles` may have a word for; null empties those that `may_be_emptied`. `archived` is said of one that
-    is."""
+    """How records of one kind are edited. `noun` is the record's name in messages. `unique` maps a unique constraint to
+    its field, whose title is in `titles` if it has one. Null empties the fields in `may_be_emptied`. `archived` is the
+    end of the message about an archived record."""
 
     area: str
     subject: str
@@ -44,7 +53,7 @@ class Edits:
     def create(
         self, db: Session, by: Actor | str, row: Record, values: Mapping[str, Any], *, address: str = "-"
     ) -> None:
-        """Adds the row; `values` are what the trail says of it. Raises Conflict when it is there already."""
+        """Adds the row; `values` go into the audit log. Raises Conflict when a unique value exists already."""
         self._write(db, values, lambda: db.add(row))
         after = to_jsonable_python(values)
         audit.record(db, by, "create", self.area, self.subject, row.id, after=after, address=address)
@@ -57,31 +66,34 @@ class Edits:
         new: BaseModel,
         check: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> dict[str, Any]:
-        """Takes over what `new`, which has a `version`, gives and the locked row has not: the values before. What is
-        left out, or null, stays. `check` is shown what would become different, and raises when it may not.
+        """Sets the fields of `new` that differ from the locked row; returns their values from before. Fields that are
+        missing, or null, stay. `new` has the `version` that the user has read. `check` gets the fields that would
+        change, and raises when the change is not allowed.
 
         Raises:
-            Stale: somebody changed it since that version was read.
-            Conflict: it is archived, or the new value is another's.
+            Stale: another user has changed the record since that version was read.
+            Conflict: the record is archived, or another record has the unique value.
         """
-        sent = new.model_dump(exclude={"version"}, exclude_unset=True)
-        given = {name: value for name, value in sent.items() if value is not None or name in self.may_be_emptied}
+        sent_values = new.model_dump(exclude={"version"}, exclude_unset=True)
+        values = {
+            name: value for name, value in sent_values.items() if value is not None or name in self.may_be_emptied
+        }
         if new.version != row.version:  # type: ignore[attr-defined]  # each such model has one
             raise Stale(
                 f"ほかの人が先にこの{self.noun}を変更しました。まだ保存されていません。"
                 "最新の内容を確認してから、もう一度変更してください。",
-                yours=to_jsonable_python(given),
+                yours=to_jsonable_python(values),
                 current=type(new).model_validate(row, from_attributes=True).model_dump(mode="json"),
             )
         if row.archived_at is not None:
             raise Conflict(f"この{self.noun}は{self.archived}。元に戻してから変更してください。")
-        before = {name: getattr(row, name) for name in given if getattr(row, name) != given[name]}
-        after = {name: given[name] for name in before}
+        before = {name: getattr(row, name) for name in values if getattr(row, name) != values[name]}
+        after = {name: values[name] for name in before}
         if before:
             check(after)
             self._write(db, after, lambda: self._set(db, row, after))
-            plain = to_jsonable_python(before), to_jsonable_python(after)
-            audit.record(db, by, "update", self.area, self.subject, row.id, before=plain[0], after=plain[1])
+            json_values = to_jsonable_python(before), to_jsonable_python(after)
+            audit.record(db, by, "update", self.area, self.subject, row.id, before=json_values[0], after=json_values[1])
         return before
 
     def set_archived(
@@ -92,8 +104,8 @@ class Edits:
         archived: bool,
         ended: Mapping[str, int | str] = MappingProxyType({}),
     ) -> bool:
-        """Whether it was not so before. An archived record leaves the lists and keeps its history; `ended`: how much of
-        what was open ended with it, and why."""
+        """Archives or restores; returns whether that changed anything. An archived record leaves the lists and keeps
+        its history. `ended`: what was open and ended with it, how much and why, for the audit log."""
         if (row.archived_at is not None) == archived:
             return False
         self._set(db, row, {"archived_at": app_now(db) if archived else None})
@@ -102,7 +114,7 @@ class Edits:
         return True
 
     def touch(self, db: Session, row: Record) -> None:
-        """Somebody changed what belongs to the record: who read it before has an old one."""
+        """Increments the version after a change of the record's parts, so that edits of the old version are stale."""
         self._set(db, row, {})
 
     def _set(self, db: Session, row: Record, values: Mapping[str, Any]) -> None:
@@ -117,7 +129,9 @@ class Edits:
             with db.begin_nested():
                 write()
         except IntegrityError as error:
-            name = next((named for constraint, named in self.unique.items() if violates(error, constraint)), None)
+            name = next(
+                (field_name for constraint, field_name in self.unique.items() if violates(error, constraint)), None
+            )
             if name is None:
                 raise
             message = f"{self.titles.get(name, '')}「{values[name]}」はすでに登録されています。"

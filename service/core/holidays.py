@@ -1,4 +1,4 @@
-"""The days on which nobody works: those the product ships with (jpholiday), and what people changed about them."""
+"""The holiday calendar: the holidays that the product ships with (jpholiday), and what users have changed."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.core import audit, calendar
+from service.core import audit
+from service.core.access.auth import Actor
 from service.core.areas import CORE
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.db import Base
+from service.core.database.clock import app_now
+from service.core.database.session import Base
 from service.core.problems import Conflict, NotFound
-from service.core.times import local_date
+from service.core.values import working_time
+from service.core.values.times import local_date
 
-# A law that moves a day is known a year or two before; deadlines hardly reach further.
+# A law that moves a holiday is known a year or two before; due times are seldom further away.
 YEARS_AHEAD = 3
 
 
 class Holiday(Base):
-    """`edited` days belong to the people who edited them; a removed one is kept so that it stays removed."""
+    """Days with the source `edited` are not changed by `top_up`; a removed day is stored, so that it stays removed."""
 
     __tablename__ = "holidays"
     __table_args__ = (CheckConstraint("source IN ('shipped', 'edited')", name="source"),)
@@ -46,7 +47,7 @@ class Holiday(Base):
     version: Mapped[int] = mapped_column(server_default="1", default=1)
 
 
-# One row that changes with every change of a day, by trigger.
+# One row; a trigger changes its version with every change of a holiday.
 calendar_version = Table(
     "calendar_version",
     Base.metadata,
@@ -55,116 +56,124 @@ calendar_version = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
-_known: tuple[uuid.UUID, frozenset[date]] | None = None
+_cached: tuple[uuid.UUID, frozenset[date]] | None = None
 
 
 def days(db: Session) -> frozenset[date]:
-    """All holidays; read again only when they changed."""
-    global _known
+    """All holidays; cached until they change."""
+    global _cached
     version: uuid.UUID = db.execute(select(calendar_version.c.version)).scalar_one()
-    known = _known
-    if known is None or known[0] != version:
-        known = version, frozenset(db.scalars(select(Holiday.day).where(~Holiday.is_removed)))
-        _known = known
-    return known[1]
+    cached = _cached
+    if cached is None or cached[0] != version:
+        cached = version, frozenset(db.scalars(select(Holiday.day).where(~Holiday.is_removed)))
+        _cached = cached
+    return cached[1]
 
 
-def calendar_named(db: Session, name: calendar.Name) -> calendar.Calendar:
-    return calendar.calendar(name, frozenset() if name == "always" else days(db))
+def calendar_named(db: Session, name: working_time.CalendarName) -> working_time.Calendar:
+    return working_time.calendar(name, frozenset() if name == "always" else days(db))
 
 
 def of_year(db: Session, year: int | None) -> list[Holiday]:
-    """The year's holidays in order; without a year, this one's."""
-    wanted = year or local_date(app_now(db)).year
-    found = select(Holiday).where(extract("year", Holiday.day) == wanted, ~Holiday.is_removed).order_by(Holiday.day)
-    return list(db.scalars(found))
+    """The year's holidays in order; without a year, those of the current year."""
+    selected_year = year or local_date(app_now(db)).year
+    statement = (
+        select(Holiday).where(extract("year", Holiday.day) == selected_year, ~Holiday.is_removed).order_by(Holiday.day)
+    )
+    return list(db.scalars(statement))
 
 
 def put(db: Session, by: Actor, day: date, name: str, version: int | None) -> Holiday:
-    """Adds the day, or renames it when `version` is the one that was read.
+    """Adds the day, or renames it when `version` is the current one.
 
     Raises:
-        Conflict: the day is there already, or was changed or removed since it was read.
+        Conflict: the day exists already, or was changed or removed since it was read.
     """
-    known = _for_update(db, day)
-    if known is None:
-        _refuse_stale(version is None, day, known)
-        added = insert(Holiday).values(day=day, name=name, source="edited").on_conflict_do_nothing().returning(Holiday)
-        holiday = db.scalars(added).one_or_none()
+    existing = _lock_day(db, day)
+    if existing is None:
+        _refuse_stale(version is None, day, existing)
+        statement = (
+            insert(Holiday).values(day=day, name=name, source="edited").on_conflict_do_nothing().returning(Holiday)
+        )
+        holiday = db.scalars(statement).one_or_none()
         if holiday is None:
-            _refuse_stale(False, day, _for_update(db, day))
+            _refuse_stale(False, day, _lock_day(db, day))
             raise AssertionError  # the line above has raised
         audit.record(db, by, "create", CORE, "holiday", day, after={"day": str(day), "name": name})
         return holiday
-    _refuse_stale(version is None if known.is_removed else version == known.version, day, known)
-    if known.is_removed:
+    _refuse_stale(version is None if existing.is_removed else version == existing.version, day, existing)
+    if existing.is_removed:
         audit.record(db, by, "create", CORE, "holiday", day, after={"day": str(day), "name": name})
-    elif known.name != name:
-        audit.record(db, by, "update", CORE, "holiday", day, before={"name": known.name}, after={"name": name})
+    elif existing.name != name:
+        audit.record(db, by, "update", CORE, "holiday", day, before={"name": existing.name}, after={"name": name})
     else:
-        return known
-    known.name, known.is_removed, known.source = name, False, "edited"
-    known.version += 1
+        return existing
+    existing.name, existing.is_removed, existing.source = name, False, "edited"
+    existing.version += 1
     db.flush()
-    return known
+    return existing
 
 
 def remove(db: Session, by: Actor, day: date, version: int) -> None:
     """
     Raises:
-        NotFound: the day is no holiday.
+        NotFound: the day is not a holiday.
         Conflict: it was changed since it was read.
     """
-    known = _for_update(db, day)
-    if known is None or known.is_removed:
+    existing = _lock_day(db, day)
+    if existing is None or existing.is_removed:
         raise NotFound(f"{day:%Y/%m/%d} は休日として登録されていません。一覧を開き直してください。")
-    _refuse_stale(version == known.version, day, known)
-    known.is_removed, known.source = True, "edited"
-    known.version += 1
-    audit.record(db, by, "delete", CORE, "holiday", day, before={"day": str(day), "name": known.name})
+    _refuse_stale(version == existing.version, day, existing)
+    existing.is_removed, existing.source = True, "edited"
+    existing.version += 1
+    audit.record(db, by, "delete", CORE, "holiday", day, before={"day": str(day), "name": existing.name})
 
 
 def top_up(db: Session) -> int:
-    """Brings this year and the next ones to what the package knows: new years, and laws that changed. What people
-    edited stays theirs. Returns how many days changed."""
+    """Updates this year and the next ones from the package: new years, and changed laws. Days that users have edited
+    are not changed. Returns how many days changed."""
     this_year = local_date(app_now(db)).year
     years = range(this_year, this_year + YEARS_AHEAD + 1)
     shipped = {day: name for year in years for day, name in jpholiday.year_holidays(year)}
-    return _bring_in(db, shipped, date(this_year, 1, 1), date(years[-1], 12, 31))
+    return _update_shipped(db, shipped, date(this_year, 1, 1), date(years[-1], 12, 31))
 
 
-def _bring_in(db: Session, shipped: dict[date, str], first: date, last: date) -> int:
+def _update_shipped(db: Session, shipped: dict[date, str], first: date, last: date) -> int:
     rows = select(Holiday).where(Holiday.day.between(first, last)).order_by(Holiday.day).with_for_update()
     stored = {holiday.day: holiday for holiday in db.scalars(rows)}
     changed = 0
     for day, holiday in stored.items():
-        wanted = shipped.get(day)
+        shipped_name = shipped.get(day)
         if holiday.source == "shipped" and (holiday.is_removed, holiday.name) != (
-            wanted is None,
-            wanted or holiday.name,
+            shipped_name is None,
+            shipped_name or holiday.name,
         ):
-            holiday.name, holiday.is_removed = wanted or holiday.name, wanted is None
+            holiday.name, holiday.is_removed = shipped_name or holiday.name, shipped_name is None
             holiday.version += 1
             changed += 1
     new: list[dict[str, Any]] = [
         {"day": day, "name": name, "source": "shipped"} for day, name in shipped.items() if day not in stored
     ]
     if new:
-        # Two ticks at once bring in each day once.
-        added = insert(Holiday).values(new).on_conflict_do_nothing().returning(Holiday.day)
-        changed += len(db.scalars(added).all())
+        # Two concurrent ticks insert each day once.
+        statement = insert(Holiday).values(new).on_conflict_do_nothing().returning(Holiday.day)
+        changed += len(db.scalars(statement).all())
     db.flush()
     return changed
 
 
-def _for_update(db: Session, day: date) -> Holiday | None:
-    row = select(Holiday).where(Holiday.day == day).with_for_update().execution_options(populate_existing=True)
-    return db.scalars(row).one_or_none()
+def _lock_day(db: Session, day: date) -> Holiday | None:
+    statement = select(Holiday).where(Holiday.day == day).with_for_update().execution_options(populate_existing=True)
+    return db.scalars(statement).one_or_none()
 
 
-def _refuse_stale(fresh: bool, day: date, now: Holiday | None) -> None:
-    if not fresh:
-        state = f"「{now.name}」として登録されています" if now and not now.is_removed else "休日ではありません"
+def _refuse_stale(is_current: bool, day: date, existing: Holiday | None) -> None:
+    if not is_current:
+        state = (
+            f"「{existing.name}」として登録されています"
+            if existing and not existing.is_removed
+            else "休日ではありません"
+        )
         raise Conflict(
             f"{day:%Y/%m/%d} は、ほかの人が変更しました（現在は{state}）。一覧を開き直して、もう一度操作してください。"
         )

@@ -1,4 +1,4 @@
-"""What files are for. Pure: an area's rules declare their purposes with it, and the floor keeps to them."""
+"""Purposes of files. Pure: an area's rules declare them, and the core enforces them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
-    """What a file may be, told from its content. The value is the content type it is served with."""
+class FileKind(StrEnum):
+    """The kind of a file, detected from its content. The value is its content type."""
 
     JPEG = "image/jpeg"
     PNG = "image/png"
@@ -16,7 +16,7 @@ class Kind(StrEnum):
     CSV = "text/csv"
     XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     ZIP = "application/zip"
-    # Any bytes at all, for what carries a signature of its own.
+    # Any bytes, for files with a signature of their own.
     BINARY = "application/octet-stream"
 
     @property
@@ -24,47 +24,47 @@ class Kind(StrEnum):
         return self in IMAGES
 
     @property
-    def endings(self) -> tuple[str, ...]:
-        """How a name of this kind ends; the first is added where none fits."""
-        return _ENDINGS[self]
+    def extensions(self) -> tuple[str, ...]:
+        """File name extensions of this kind; the first is added to a name without one."""
+        return _EXTENSIONS[self]
 
     @property
-    def in_words(self) -> str:
-        return _WORDS[self]
+    def label(self) -> str:
+        return _LABELS[self]
 
 
-IMAGES = frozenset({Kind.JPEG, Kind.PNG, Kind.WEBP})
-_ENDINGS = {
-    Kind.JPEG: (".jpg", ".jpeg"),
-    Kind.PNG: (".png",),
-    Kind.WEBP: (".webp",),
-    Kind.PDF: (".pdf",),
-    Kind.CSV: (".csv", ".txt"),
-    Kind.XLSX: (".xlsx",),
-    Kind.ZIP: (".zip",),
-    Kind.BINARY: (".bin", ".img", ".fw"),
+IMAGES = frozenset({FileKind.JPEG, FileKind.PNG, FileKind.WEBP})
+_EXTENSIONS = {
+    FileKind.JPEG: (".jpg", ".jpeg"),
+    FileKind.PNG: (".png",),
+    FileKind.WEBP: (".webp",),
+    FileKind.PDF: (".pdf",),
+    FileKind.CSV: (".csv", ".txt"),
+    FileKind.XLSX: (".xlsx",),
+    FileKind.ZIP: (".zip",),
+    FileKind.BINARY: (".bin", ".img", ".fw"),
 }
-_WORDS = {
-    Kind.JPEG: "JPEG画像",
-    Kind.PNG: "PNG画像",
-    Kind.WEBP: "WebP画像",
-    Kind.PDF: "PDF",
-    Kind.CSV: "CSV",
-    Kind.XLSX: "Excel（.xlsx）",
-    Kind.ZIP: "ZIP",
-    Kind.BINARY: "任意のファイル",
+_LABELS = {
+    FileKind.JPEG: "JPEG画像",
+    FileKind.PNG: "PNG画像",
+    FileKind.WEBP: "WebP画像",
+    FileKind.PDF: "PDF",
+    FileKind.CSV: "CSV",
+    FileKind.XLSX: "Excel（.xlsx）",
+    FileKind.ZIP: "ZIP",
+    FileKind.BINARY: "任意のファイル",
 }
 
 
 @dataclass(frozen=True)
 class Purpose:
-    """One use of files. `key` is `<area>.<name>`; `permission` lets a person send one, `read` see one that is in use.
+    """One use of files. `key` is `<area>.<name>`; `permission` is needed to upload, `read` to see a file in use.
 
-    `max_pixels` is width times height: 50 million is a phone's largest photo, and 200 MB once decoded.
+    `max_pixels` is width times height: 50 million is a phone's largest photo, and 200 MB when decoded.
     """
 
     key: str
-    kinds: frozenset[Kind]
+    kinds: frozenset[FileKind]
     permission: str
     read: str
     max_bytes: int = 20 * 1024 * 1024
@@ -75,5 +75,5 @@ class Purpose:
         return self.key.partition(".")[0]
 
     @property
-    def kinds_in_words(self) -> str:
-        return "、".join(kind.in_words for kind in Kind if kind in self.kinds)
+    def kind_labels(self) -> str:
+        return "、".join(kind.label for kind in FileKind if kind in self.kinds)

@@ -1,7 +1,7 @@
-"""Every environment variable of the floor that the service and the jobs read, typed, in one place. An area declares its
-own in `service/<area>/settings.py`, with its name in front.
+"""Settings: every environment variable of the core that the service and the jobs read, typed, in one place. An area
+declares its own in `service/<area>/settings.py`, with its name as the prefix.
 
-Production is the default and starts with no default secret: the demo has to be asked for (GENBA_MODE=demo).
+Production is the default, without default secrets; the demo has to be selected (GENBA_MODE=demo).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service.core.areas import AREAS
 
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
-# A vendor's address; the paths are the client's.
+# A vendor's base URL; the client adds the paths.
 ORIGIN = r"^https?://[^/]+$"
-# What the environment does not hold may stand in a file of this folder: database_url for DATABASE_URL. A file is its
-# owner's alone; a container's environment is shown by every tool that lists containers.
+# Variables that are not in the environment are read from files in this folder: database_url for DATABASE_URL. Only its
+# owner can read a file; every tool that lists containers shows their environment.
 SECRETS_FOLDER = os.environ.get("SECRETS_FOLDER") or None
 
 
 def for_area(area: str | None = None) -> SettingsConfigDict:
-    """How settings are read; those of an area have its name in front: FLEET_ALERT_RECIPIENTS."""
+    """How settings are read; those of an area have its name as the prefix: FLEET_ALERT_RECIPIENTS."""
     prefix = f"{area.upper()}_" if area else ""
     return SettingsConfigDict(
         env_prefix=prefix,
@@ -40,7 +40,7 @@ def for_area(area: str | None = None) -> SettingsConfigDict:
 
 
 def from_environment(name: str) -> str:
-    """As `Settings` are read, for what is none of them; empty when it is nowhere."""
+    """Reads a variable that is not in `Settings` in the same way; empty when there is none."""
     file = Path(SECRETS_FOLDER or "", name.lower())
     return os.environ.get(name) or (file.read_text().strip() if SECRETS_FOLDER and file.is_file() else "")
 
@@ -55,31 +55,31 @@ class Settings(BaseSettings):
     service_url: str = "http://127.0.0.1:8000"
     allowed_hosts: str = ""
 
-    # Connections as the role genba_app. DATABASE_URL may be a PgBouncer in transaction mode; LISTEN and the heartbeat
-    # batcher need a session of their own, so they take DATABASE_DIRECT_URL. Empty means: the same as DATABASE_URL.
+    # Connections with the role genba_app. DATABASE_URL may be a PgBouncer in transaction mode; LISTEN and the heartbeat
+    # batcher need a session of their own, so they use DATABASE_DIRECT_URL. Empty means: the same as DATABASE_URL.
     database_url: SecretStr = SecretStr("")
     database_direct_url: SecretStr = SecretStr("")
-    # Whether the server keeps the plans of statements; "auto": unless DATABASE_URL is a PgBouncer (another address than
-    # the direct one), which can carry them from 1.22 on, with max_prepared_statements.
+    # Whether statements are prepared; "auto": unless DATABASE_URL is a PgBouncer (another address than the direct one),
+    # which supports prepared statements from 1.22 on, with max_prepared_statements.
     database_prepared_statements: Literal["auto", "on", "off"] = "auto"
     database_pool_size: int = Field(10, ge=1, le=100)
-    # A streaming replica, as genba_app, for doors whose answers may lag; empty: all is read from DATABASE_URL. How many
-    # seconds it may be behind before it is not asked any more.
+    # A streaming replica, with the role genba_app, for routes whose answers may lag; empty: all is read from
+    # DATABASE_URL. The second value is the lag in seconds above which the replica is not used.
     database_read_url: SecretStr = SecretStr("")
     database_read_lag_seconds: float = Field(5, ge=1, le=300)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
     files_url: str = "file:///var/lib/genba/files"
-    # For a bucket; empty means that the machine itself is allowed in (instance roles and the like).
+    # For a bucket; empty means that the machine itself has access (instance roles and similar).
     files_access_key: str = ""
     files_secret_key: SecretStr = SecretStr("")
 
-    # What watchdogs show at the door that takes their probes; empty: that door is closed.
+    # The token of watchdogs and of the daily backup; empty: their routes refuse every request.
     watchdog_token: SecretStr = SecretStr("")
-    # When the daily backup is taken, in Tokyo; off: by somebody else.
+    # Tokyo time of the daily backup; off: another system makes the backups.
     backup_at: str = Field("03:00", pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$")
 
-    # How long a service that was asked to end goes on answering, so that the proxy asks the others first.
+    # Graceful shutdown: how long the service goes on answering after SIGTERM, so that the proxy can switch.
     drain_seconds: float = Field(0, ge=0, le=30)
 
     session_hours: float = Field(12, gt=0, le=24 * 30)
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     slack_base_url: str = Field("https://slack.com/api/", pattern=r"^https?://.+/$")
     slack_bot_token: SecretStr = SecretStr("")
 
-    # How long one request to a vendor of the three below may take, all in all.
+    # The total time-out of one request to the three vendors below.
     vendor_timeout_seconds: float = Field(10, ge=1, le=20)
     twilio_base_url: str = Field("https://api.twilio.com", pattern=ORIGIN)
     twilio_account_sid: str = ""
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     bland_from: str = ""
     stripe_base_url: str = Field("https://api.stripe.com", pattern=ORIGIN)
     stripe_api_key: SecretStr = SecretStr("")
-    # Several while one replaces another.
+    # Several secrets, while one replaces another.
     stripe_webhook_secrets: SecretStr = SecretStr("")
 
     @model_validator(mode="after")
@@ -131,13 +131,13 @@ class Settings(BaseSettings):
 
     @field_validator("address_lists")
     @classmethod
-    def _are_networks(cls, listed: str) -> str:
-        _networks(listed)
-        return listed
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
 
     @property
     def networks(self) -> Mapping[str, tuple[IPv4Network | IPv6Network, ...]]:
-        """Where people of an area may come from; an area that is not there may be reached from anywhere."""
+        """The networks from which an area can be used; an area that is missing can be used from anywhere."""
         return {} if self.mode == "demo" else _networks(self.address_lists)
 
     @property
@@ -151,18 +151,18 @@ class Settings(BaseSettings):
         return self.database_prepared_statements == "on"
 
 
-def _networks(listed: str) -> dict[str, tuple[IPv4Network | IPv6Network, ...]]:
-    """`fleet=203.0.113.0/24,2001:db8::/32;reservations=…`. Raises ValueError: a list that is not understood must not be
-    an open door."""
-    found = {}
-    for part in filter(None, map(str.strip, listed.split(";"))):
+def _networks(text: str) -> dict[str, tuple[IPv4Network | IPv6Network, ...]]:
+    """Parses `fleet=203.0.113.0/24,2001:db8::/32;reservations=…`. Raises ValueError for a list that it does not
+    understand, because ignoring that would open the area to all."""
+    by_area = {}
+    for part in filter(None, map(str.strip, text.split(";"))):
         area, equals, networks = part.partition("=")
         if not equals or area.strip() not in AREAS:
             raise ValueError(f"ADDRESS_LISTS: 「{area}」 is no area; write fleet=203.0.113.0/24,… and ; between areas")
         if not networks.strip():
             raise ValueError(f"ADDRESS_LISTS: the list of {area} is empty; leave the area out to open it to all")
-        found[area.strip()] = tuple(ip_network(network.strip()) for network in networks.split(","))
-    return found
+        by_area[area.strip()] = tuple(ip_network(network.strip()) for network in networks.split(","))
+    return by_area
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from importlib import import_module
 from sqlalchemy.orm import Session
 
 from service.core.areas import AREAS
-from service.core.installation import mark_as_demo
+from service.core.database.installation import mark_as_demo
 from service.demo import people
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
 from service.core.settings import settings
 from service.demo import fill, firmware, fleet, people, reservations_payments
 

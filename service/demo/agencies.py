@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.agencies.models import Agency
-from service.core.identity import Membership, User
+from service.core.access.identity import Membership, User
 from service.demo import agencies_past
 
 ACCOUNTS = {

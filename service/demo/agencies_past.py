@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from service.agencies.corporations.models import Corporation
 from service.agencies.requests.models import Comment, Image, Read, Request, Site
-from service.agencies.rules import CommentType, Service, Status, aggregate, has_rest
-from service.core.clock import app_now
-from service.core.times import DAY, at, local_date, month_of
+from service.agencies.rules import CommentType, Service, Status, aggregate, has_open_work
+from service.core.database.clock import app_now
+from service.core.values.times import DAY, at, local_date, month_of
 from service.demo.agencies_corporations import AREA_CODES, KNOWN, Company, companies
 from service.demo.agencies_statements import Statement, store
 
@@ -275,7 +275,7 @@ def _request_row(
         "corporation_id": one.corporation_id,
         "requested_by": sales[one.code][one.plan.by % len(sales[one.code])],
         "status": aggregate(statuses, deficient=deficient).value,
-        "is_open": has_rest(statuses, deficient=deficient),
+        "is_open": has_open_work(statuses, deficient=deficient),
         "remarks": one.plan.remarks,
         "site_count": one.plan.declared,
         "claimed_by": operator if one.plan.claimed else None,

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter, ImageFont
 from sqlalchemy.orm import Session
 
-from service.agencies.fields.rules import shown_supply_point
+from service.agencies.fields.rules import format_supply_point
 from service.agencies.rules import STATEMENT
 from service.core.files import deposit, records
 from service.core.files.records import File
@@ -42,9 +42,9 @@ def store(db: Session, statement: Statement, name: str, agency_id: int) -> File:
     with tempfile.TemporaryFile() as spool:
         draw(statement).save(spool, "JPEG", quality=60)
         spool.seek(0)
-        file = records.add(db, BY, deposit.make(spool, STATEMENT, name))
+        file = records.add(db, BY, deposit.store(spool, STATEMENT, name))
     file.tenant_id = agency_id
-    records.take(db, file)
+    records.attach_generated(db, file)
     return file
 
 
@@ -60,7 +60,7 @@ def draw(statement: Statement) -> Picture.Image:
     rows = (
         ("ご使用年月", f"{year}年{int(month)}月分"),
         ("お客様番号", statement.customer_number),
-        ("供給地点特定番号", shown_supply_point(statement.location)),
+        ("供給地点特定番号", format_supply_point(statement.location)),
         ("ご使用量", f"{statement.usage:,} {unit}"),
         ("ご請求金額（税込）", f"{statement.charges:,} 円"),
     )

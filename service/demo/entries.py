@@ -10,9 +10,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from service.core import holidays
-from service.core.clock import app_now
-from service.core.identity import Membership, User, hash_password
-from service.core.times import at, local_date
+from service.core.access.identity import Membership, User, hash_password
+from service.core.database.clock import app_now
+from service.core.values.times import at, local_date
 from service.entries.attendance.models import Attendance
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Child, Guardianship, Nursery, Parent

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.files import deposit, records
-from service.core.purposes import Kind
+from service.core.purposes import FileKind
 from service.fleet.firmware.actions import add_firmware
 from service.fleet.firmware.models import Firmware
 from service.fleet.firmware.rules import signed_bytes
@@ -39,8 +39,8 @@ def fill(db: Session, key: bytes) -> None:
             continue
         content = random.Random(version).randbytes(BYTES)
         digest = hashlib.sha256(content).hexdigest()
-        made = deposit.make(io.BytesIO(content), FIRMWARE, f"tc200-{version}.bin", Kind.BINARY)
+        made = deposit.store(io.BytesIO(content), FIRMWARE, f"tc200-{version}.bin", FileKind.BINARY)
         file = records.add(db, BY, made)
-        records.take(db, file)
+        records.attach_generated(db, file)
         signature = base64.b64encode(maker.sign(signed_bytes(version, len(content), digest))).decode()
         add_firmware(db, BY, file, version, signature, notes)

@@ -8,10 +8,10 @@ from datetime import date, time, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.auth import actor_of
-from service.core.clock import app_now
-from service.core.identity import User, find_person, hash_token
-from service.core.times import at, local_date
+from service.core.access.auth import actor_of
+from service.core.access.identity import User, find_user, hash_token
+from service.core.database.clock import app_now
+from service.core.values.times import at, local_date
 from service.demo import fleet_past
 from service.fleet import actions, schemas
 from service.fleet.agents.actions import issue_enrolment_code
@@ -75,7 +75,7 @@ def simulated() -> list[dict[str, str]]:
 def _plan_maintenance(db: Session, made: Mapping[str, Terminal]) -> None:
     """Tomorrow night at one store, by the operator of the demo."""
     operator = db.scalars(select(User).where(User.login_id == "fleet-operator")).one_or_none()
-    person = find_person(db, operator.id) if operator else None
+    person = find_user(db, operator.id) if operator else None
     store = [terminal.id for terminal in made.values() if terminal.store_name.startswith("横浜店")]
     if person is None or not store:
         return

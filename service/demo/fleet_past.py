@@ -13,10 +13,10 @@ from random import Random
 from sqlalchemy import insert, text, update
 from sqlalchemy.orm import Session
 
-from service.core import partitions
-from service.core.clock import app_now
-from service.core.times import day_bounds, local_date
-from service.fleet.history.actions import mark, sum_up
+from service.core.database import partitions
+from service.core.database.clock import app_now
+from service.core.values.times import day_bounds, local_date
+from service.fleet.history.actions import mark_compacted, sum_up
 from service.fleet.history.rules import DAY
 from service.fleet.hours.actions import learn
 from service.fleet.maintenance.models import Maintenance
@@ -65,7 +65,7 @@ def fill(db: Session, terminals: Mapping[str, Terminal]) -> None:
     for ago in range(DAYS, 0, -1):
         sum_up(db, today - ago * DAY, today - (ago - 1) * DAY)
     db.execute(READINGS, {"since": since, "nightly": NIGHTLY_STORE, "opens": OPENS, "closes": CLOSES})
-    mark(db, today)
+    mark_compacted(db, today)
     learn(db, today)
     starts_at = since + WORK_DAY * DAY + timedelta(hours=WORK_HOUR)
     work = {"starts_at": starts_at, "ends_at": starts_at + WORK_LASTS, "reason": "レジ入れ替え", "ended_by": "システム"}
@@ -73,7 +73,7 @@ def fill(db: Session, terminals: Mapping[str, Terminal]) -> None:
     renewed = [one.id for one in terminals.values() if one.store_name.startswith(WORK_STORE)]
     db.execute(insert(Maintenance), [{"terminal_id": key} | work for key in renewed])
     for table in (terminal_logs.name, Day.__tablename__):
-        partitions.make(db, table)
+        partitions.create_partitions(db, table)
 
 
 def _changes(serial: str, terminal: Terminal, since: datetime, now: datetime) -> Iterator[dict[str, object]]:

@@ -11,17 +11,17 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor, actor_of
-from service.core.clock import app_now
-from service.core.identity import User, find_person
-from service.core.times import local_date
-from service.loaners.collection.actions import Past, add_many
+from service.core.access.auth import Actor, actor_of
+from service.core.access.identity import User, find_user
+from service.core.database.clock import app_now
+from service.core.values.times import local_date
+from service.loaners.collection.actions import PastEvent, add_events
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
-from service.loaners.history.actions import Told
-from service.loaners.history.rules import EventKind, Source, understood
+from service.loaners.history.actions import NewEvent
+from service.loaners.history.rules import EventKind, Source, event_columns
 from service.loaners.models import Column, Device, Model, Site
-from service.loaners.rules import CATEGORIES, HELD_WORDS, STATUS_WORDS, Status, management_number
+from service.loaners.rules import CATEGORIES, HELD_LABELS, STATUS_LABELS, Status, management_number
 
 ACCOUNTS = {
     "loaners-admin": ("代替 管子", "admin"),
@@ -89,12 +89,12 @@ def fill(db: Session) -> None:
     sites = {site.key: site for site in db.scalars(select(Site))}
     past = [one for life in lives for one in _past(life, now)]
     past += _moved(lives, sites["himeji"], now)
-    add_many(db, _person(db, "loaners-staff"), past)
+    add_events(db, _person(db, "loaners-staff"), past)
 
 
 def _person(db: Session, login_id: str) -> Actor:
     user_id = db.scalars(select(User.id).where(User.login_id == login_id)).one()
-    person = find_person(db, user_id)
+    person = find_user(db, user_id)
     if person is None:
         raise AssertionError("people come before their area's data")
     return actor_of(person, "-")
@@ -113,7 +113,7 @@ def _lives(db: Session, now: datetime) -> list[Life]:
             for _ in range(count):
                 device = _device(site, models[name], len(lives) + 1, now - timedelta(days=DAYS_BACK - len(lives) % 40))
                 form = newest[device.kind]
-                lives.append(Life(device, site, len(lives), form, forms.read(form.questions), chance))
+                lives.append(Life(device, site, len(lives), form, forms.load_questions(form.questions), chance))
     db.add_all(life.device for life in lives)
     db.flush()
     return lives
@@ -136,10 +136,10 @@ def _device(site: Site, model: Model, number: int, since: datetime) -> Device:
     )
 
 
-def _past(life: Life, now: datetime) -> Iterator[Past]:
+def _past(life: Life, now: datetime) -> Iterator[PastEvent]:
     """Registered, put on a shelf, lent and fetched again, until today; two in five are out now."""
     chance, at = life.chance, life.device.created_at
-    yield _told(life, at, Told(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=life.site.id))
+    yield _told(life, at, NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=life.site.id))
     yield _stored(life, at + timedelta(hours=1))
     at += timedelta(days=chance.randint(5, 60), hours=chance.randint(1, 6), minutes=chance.randint(0, 59))
     is_out = life.place % 5 in (0, 2)
@@ -159,55 +159,55 @@ def _past(life: Life, now: datetime) -> Iterator[Past]:
         yield _mending(life, last)
 
 
-def _told(life: Life, at: datetime, told: Told, person: str = "") -> Past:
+def _told(life: Life, at: datetime, told: NewEvent, person: str = "") -> PastEvent:
     # Told when it happened; of some devices a day later.
     recorded = at + timedelta(days=1 if life.place % LATE == 0 else 0)
-    return Past(device_id=life.device.id, told=told, effective_at=at, actor_name=person, recorded_at=recorded)
+    return PastEvent(device_id=life.device.id, told=told, effective_at=at, actor_name=person, recorded_at=recorded)
 
 
-def _form(life: Life, at: datetime, given: dict[str, str]) -> Past:
-    answers, wrong = forms.checked(life.questions, given)
+def _form(life: Life, at: datetime, given: dict[str, str]) -> PastEvent:
+    answers, wrong = forms.check_answers(life.questions, given)
     if wrong:
         raise AssertionError(wrong)
-    values: dict[str, Any] = understood(forms.meant(life.questions, answers))
-    told = Told(kind=EventKind.FORM, source=Source.FORM, form_id=life.form.id, answers=answers, **values)
+    values: dict[str, Any] = event_columns(forms.answers_by_meaning(life.questions, answers))
+    told = NewEvent(kind=EventKind.FORM, source=Source.FORM, form_id=life.form.id, answers=answers, **values)
     return _told(life, at, told, life.chance.choice(PEOPLE))
 
 
-def _lent(life: Life, at: datetime, *, held: bool, days: int, deposit: int | None) -> Iterator[Past]:
+def _lent(life: Life, at: datetime, *, held: bool, days: int, deposit: int | None) -> Iterator[PastEvent]:
     chance, day = life.chance, local_date(at)
     answers = {
-        "0-4": STATUS_WORDS[Status.LENT],
+        "0-4": STATUS_LABELS[Status.LENT],
         "1-1": chance.choice(PEOPLE),
         "1-2": f"LOAN-{day.year}-{100 + chance.randint(0, 899)}",
         "1-6": chance.choice(BORROWERS),
         "1-3": chance.choice(USERS),
         "1-7": day.isoformat(),
         "1-8": (day + timedelta(days=days)).isoformat(),
-        "1-4": HELD_WORDS[held],
+        "1-4": HELD_LABELS[held],
     }
     if held:
         answers["1-9"] = f"AZ-{chance.randint(10_000, 99_999)}"
     yield _form(life, at, answers)
     if deposit is not None:
-        told = Told(kind=EventKind.DEPOSIT, source=Source.VIEWER, deposit=deposit)
+        told = NewEvent(kind=EventKind.DEPOSIT, source=Source.VIEWER, deposit=deposit)
         yield _told(life, at + timedelta(days=2), told, chance.choice(PEOPLE))
 
 
-def _collected(life: Life, at: datetime) -> Past:
-    given = {"0-4": STATUS_WORDS[Status.COLLECTED], "2-1": local_date(at).isoformat(), "2-2": "1.正常"}
+def _collected(life: Life, at: datetime) -> PastEvent:
+    given = {"0-4": STATUS_LABELS[Status.COLLECTED], "2-1": local_date(at).isoformat(), "2-2": "1.正常"}
     return _form(life, at, given)
 
 
-def _stored(life: Life, at: datetime) -> Past:
-    given = {"0-4": STATUS_WORDS[Status.STORED], "3-0": "3.貸出可能", "3-3-1": life.chance.choice(SHELVES)}
+def _stored(life: Life, at: datetime) -> PastEvent:
+    given = {"0-4": STATUS_LABELS[Status.STORED], "3-0": "3.貸出可能", "3-3-1": life.chance.choice(SHELVES)}
     return _form(life, at, given)
 
 
-def _mending(life: Life, at: datetime) -> Past:
+def _mending(life: Life, at: datetime) -> PastEvent:
     done = local_date(at) + timedelta(days=14)
     given = {
-        "0-4": STATUS_WORDS[Status.STORED],
+        "0-4": STATUS_LABELS[Status.STORED],
         "3-0": "1.修理待ち",
         "3-1-1": "電源が入らないことがある",
         "3-1-2": "メーカー修理窓口",
@@ -216,8 +216,8 @@ def _mending(life: Life, at: datetime) -> Past:
     return _form(life, at, given)
 
 
-def _moved(lives: Sequence[Life], to: Site, now: datetime) -> list[Past]:
+def _moved(lives: Sequence[Life], to: Site, now: datetime) -> list[PastEvent]:
     """One that is elsewhere than its number says."""
     life = next(one for one in lives if one.site.key == "kobe")
-    told = Told(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=to.id, reason="姫路の在庫が不足したため")
+    told = NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=to.id, reason="姫路の在庫が不足したため")
     return [_told(life, now - timedelta(days=30), told, PEOPLE[0])]

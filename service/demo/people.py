@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import Membership, User, hash_password
 from service.core.areas import AREAS, areas
-from service.core.identity import Membership, User, hash_password
-from service.core.users.reach import administers
+from service.core.users.scope import administers
 
 PASSWORD = "genba-demo"
 

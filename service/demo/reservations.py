@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.identity import User, hash_token
+from service.core.access.identity import User, hash_token
+from service.core.database.clock import app_now
 from service.demo import (
     reservations_chores,
     reservations_enquiries,

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from service.core.calendar import Calendar
+from service.core.values.working_time import Calendar
 from service.reservations.cases.rules import Case
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Event, Task
-from service.reservations.seeking.rules import Line
+from service.reservations.shop_search.rules import PhoneLine
 
 MINUTE = timedelta(minutes=1)
 
@@ -23,7 +23,7 @@ class ShopFacts:
     name: str
     phone: str
     mail: str
-    line: Line
+    line: PhoneLine
     staff: Sequence[str]
     # The hour in Tokyo → how likely it answers in which way.
     ways: Callable[[int], Mapping[str, float]]

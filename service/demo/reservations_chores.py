@@ -7,10 +7,10 @@ from datetime import date, datetime, time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.core.holidays import days
-from service.core.times import DAY, local_date
-from service.core.times import at as clock_at
+from service.core.values.times import DAY, local_date
+from service.core.values.times import at as clock_at
 from service.reservations.chores import actions, queries, rules
 from service.reservations.chores.models import Chore, ChoreEvent, ChoreTurn
 from service.reservations.chores.rules import Rhythm
@@ -57,10 +57,10 @@ def fill(db: Session) -> None:
 def _turns(db: Session, now: datetime) -> None:
     """Everything that was to be done was, but for what was forgotten or skipped once."""
     off = days(db)
-    for chore in queries.in_use(db):
+    for chore in queries.scheduled_chores(db):
         known = select(ChoreTurn.rhythm, ChoreTurn.slot).where(ChoreTurn.chore_id == chore.id)
         there = {(row.rhythm, row.slot) for row in db.execute(known)}
-        past = rules.turns(chore.plan, now - WEEKS * rules.WEEK, now, off)
+        past = rules.plan_turns(chore.plan, now - WEEKS * rules.WEEK, now, off)
         over = [turn for turn in past if turn.due_at < now]
         for place, turn in enumerate(reversed(over)):
             if (chore.rhythm, turn.slot) in there:
@@ -89,7 +89,7 @@ def _settle(db: Session, chore: Chore, row: ChoreTurn, at: datetime, note: str, 
     by = PEOPLE.get(chore.owner, OPERATOR)
     row.outcome, row.done_at, row.done_by, row.note = "skipped" if is_skipped else "done", at, by, note
     row.version = 2
-    if not is_skipped and chore.minutes and chore.minutes < rules.A_WEEK_OF_MINUTES:
+    if not is_skipped and chore.minutes and chore.minutes < rules.MINUTES_PER_WEEK:
         row.minutes = round(chore.minutes * (0.8 + 0.1 * (row.id % 5))) or 1
     db.add(ChoreEvent(turn_id=row.id, at=at, kind=row.outcome, by=by, text=note or None))
 
@@ -97,7 +97,7 @@ def _settle(db: Session, chore: Chore, row: ChoreTurn, at: datetime, note: str, 
 def _anytime(db: Session, now: datetime) -> None:
     off = days(db)
     for code, back, minutes, note in ANYTIME:
-        chore = queries.known_as(db, code)
+        chore = queries.active_chore(db, code)
         if chore is None:
             continue
         # Somewhere in the afternoon, when there was time for it.
@@ -112,17 +112,20 @@ def _anytime(db: Session, now: datetime) -> None:
 def _reports(db: Session, now: datetime) -> None:
     """The newest week's is a draft; those before, and the last month's, are finished."""
     off = days(db)
-    week = reports.week_to_report(now, drafts.FRIDAY, off)
+    week = reports.week_to_report(now, drafts.DEFAULT_WEEKDAY, off)
     earlier = [Days(week.first - n * rules.WEEK, week.last - n * rules.WEEK) for n in (3, 2, 1)]
     listed = [(Kind.WEEKLY, one, True) for one in earlier]
-    listed += [(Kind.MONTHLY, reports.month_to_report(now, drafts.FIFTH, off), True), (Kind.WEEKLY, week, False)]
+    listed += [
+        (Kind.MONTHLY, reports.month_to_report(now, drafts.DEFAULT_BUSINESS_DAY, off), True),
+        (Kind.WEEKLY, week, False),
+    ]
     for kind, period, is_finished in listed:
-        made_at = min(now, clock_at(_drafted_on(kind, period, off), reports.MORNING))
+        made_at = min(now, clock_at(_drafted_on(kind, period, off), reports.DRAFTING_TIME))
         report = ActivityReport(
             kind=kind.value,
             first_day=period.first,
             last_day=period.last,
-            figures=drafts.as_stored(drafts.contents(db, kind, period)),
+            figures=drafts.as_stored(drafts.collect_contents(db, kind, period)),
             drafted_at=made_at,
             **(TEXTS if is_finished else {"findings": TEXTS["findings"]}),
         )
@@ -141,4 +144,4 @@ def _reports(db: Session, now: datetime) -> None:
 def _drafted_on(kind: Kind, period: Days, off: frozenset[date]) -> date:
     if kind is Kind.WEEKLY:
         return rules.next_business_day(period.last + DAY, off)
-    return rules.nth_business_day(reports.month_after(period.last), drafts.FIFTH, off)
+    return rules.nth_business_day(reports.month_after(period.last), drafts.DEFAULT_BUSINESS_DAY, off)

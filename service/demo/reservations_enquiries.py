@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.core.calendar import Calendar, add_working_time, working_time_between
-from service.core.clock import app_now
+from service.core.access.identity import User
+from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
-from service.core.identity import User
-from service.core.times import DAY, at, is_business_day, local_date
+from service.core.values.times import DAY, at, is_business_day, local_date
+from service.core.values.working_time import Calendar, add_working_time, working_time_between
 from service.demo.reservations_stage import AS_ONE
 from service.reservations.enquiries import rules
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
@@ -158,7 +158,7 @@ def _settled(world: _World, dice: random.Random, received_at: datetime) -> tuple
         "first_minutes": took,
         "resolved_at": settled_at,
         "resolved_by": name,
-        "resolution_minutes": rules.minutes(received_at, settled_at, world.calendar),
+        "resolution_minutes": rules.working_minutes(received_at, settled_at, world.calendar),
         "way": way,
         "outcome": outcome,
         "faq": dice.choice(("none", "none", "none", "added", "declined")),
@@ -167,7 +167,7 @@ def _settled(world: _World, dice: random.Random, received_at: datetime) -> tuple
     events = [
         {"at": received_at, "kind": "received", "by": row["received_by"], "user_id": None, "text": None},
         {"at": answered_at, "kind": "called" if channel is Channel.PHONE else "mailed", "text": outcome} | who,
-        {"at": settled_at, "kind": "resolved", "text": f"{rules.WAY_WORDS[rules.Way(way)]}\n{outcome}"} | who,
+        {"at": settled_at, "kind": "resolved", "text": f"{rules.WAY_LABELS[rules.Way(way)]}\n{outcome}"} | who,
     ]
     return row, events
 
@@ -277,7 +277,7 @@ def _surveys(world: _World) -> None:
     for back, given in GIVEN.items():
         quarter = this.plus(-back)
         sent_at = at(local_date(quarter.bounds()[1]) + 4 * DAY, time(10))
-        closes_at = sent_at + survey_rules.OPEN_FOR
+        closes_at = sent_at + survey_rules.OPEN_DURATION
         if closes_at > world.now:
             continue
         survey = Survey(

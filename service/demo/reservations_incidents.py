@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from sqlalchemy.orm import Session
 
 from service.core.holidays import calendar_named
-from service.core.times import DAY, at, local_date
+from service.core.values.times import DAY, at, local_date
 from service.demo.reservations_cast import MINUTE, Person
 from service.reservations.incidents import rules
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark
@@ -111,14 +111,14 @@ def _incident(db: Session, told: Told, detected_at: datetime, by: Person, now: d
     )
     db.add(incident)
     db.flush()
-    opened = rules.LEVEL_WORDS[told.level]
+    opened = rules.LEVEL_LABELS[told.level]
     events: list[tuple[datetime, str, Person, str | None]] = [(detected_at, "opened", by, opened)]
     done = {Mark.DETECTED: (timedelta(), "")} | {mark: (span, note) for mark, span, note in told.steps}
     calendar = calendar_named(db, rules.calendar_of(told.level))
-    for due in rules.dues(told.level, detected_at, detected_at, calendar):
+    for due in rules.step_deadlines(told.level, detected_at, detected_at, calendar):
         mark = IncidentMark(incident_id=incident.id, mark=due.mark.value, due_at=due.due_at, notify_at=due.notify_at)
         db.add(mark)
-        title = rules.TITLES[due.mark]
+        title = rules.STEP_TITLES[due.mark]
         step = rules.FLOWS[told.level][due.mark]
         if due.mark in done:
             span, note = done[due.mark]

@@ -15,21 +15,27 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.core.calendar import add_working_time
 from service.core.pages import shell
-from service.core.targets import NEAR
-from service.core.times import TOKYO
+from service.core.values.targets import NEAR
+from service.core.values.times import TOKYO
+from service.core.values.working_time import add_working_time
 from service.demo.reservations_cast import MINUTE, Life, Operator, Person, ShopFacts, done
 from service.demo.reservations_talk import Wish, told
 from service.reservations.cases.rules import FINISH_AFTER, LONGEST_NOTICE, PAY_MINUTES
 from service.reservations.events import rules as e
-from service.reservations.events.rules import OVER, Effect, Event, Purpose, State, Task
-from service.reservations.letters import rules as letters
-from service.reservations.listening.rules import read
+from service.reservations.events.rules import FINAL_STATES, Effect, Event, Purpose, State, Task
 from service.reservations.machine import rules as machine
-from service.reservations.news.rules import not_arrived, refund_cause
-from service.reservations.operations.rules import MOVED_ON, PRIORITIES, TARGETS, TASK_WORDS, WENT_ON
-from service.reservations.seeking.rules import free
+from service.reservations.message_texts import rules as letters
+from service.reservations.operations.rules import (
+    PRIORITIES,
+    RESOLVED_AUTOMATICALLY,
+    RESOLVED_BY_OPERATOR,
+    TARGETS,
+    TASK_LABELS,
+)
+from service.reservations.shop_search.rules import earliest_call
+from service.reservations.transcripts.rules import read_call
+from service.reservations.vendor_events.rules import refund_cause, undelivered_text
 
 SECOND = timedelta(seconds=1)
 LANDLINE = "30006"
@@ -62,7 +68,7 @@ class World:
     def _begin(self, life: Life, now: datetime) -> None:
         asked = e.Requested(starts_at=life.starts_at, price=life.price, order=life.order)
         source = "operator" if life.user else "assistant"
-        self._keep(life, asked, machine.begin(asked, now), now, source, life.user, "")
+        self._keep(life, asked, machine.start(asked, now), now, source, life.user, "")
         if life.fate.leaves is not None:
             left = e.CancelAsked(by="customer")
             self.later(now + life.fate.leaves, lambda at: self.happen(life, left, at, "customer"))
@@ -94,7 +100,7 @@ class World:
                 values.setdefault("paid_at", now)
             if outcome.case.state is State.CONFIRMED:
                 values.setdefault("confirmed_at", now)
-            values["closed_at"] = (values.get("closed_at") or now) if outcome.case.state in OVER else None
+            values["closed_at"] = (values.get("closed_at") or now) if outcome.case.state in FINAL_STATES else None
             if isinstance(event, e.ShopOk) and event.shop is None:
                 values["shop_note"] = event.note
         said = [one for effect in outcome.effects if (one := self._carry_out(life, effect, now, note, by))]
@@ -106,7 +112,7 @@ class World:
                 "kind": event.kind,
                 "state_before": before.state.value if before else None,
                 "state": outcome.case.state.value,
-                "effects": [e.told(effect) for effect in outcome.effects],
+                "effects": [e.effect_as_json(effect) for effect in outcome.effects],
                 "ignored": outcome.ignored,
                 "source": source,
                 "user_id": by.id if by else None,
@@ -126,13 +132,13 @@ class World:
             self.later(moment + SECOND * life.chance.random(), lambda now: self._due(life, now))
 
     def _due(self, life: Life, now: datetime) -> None:
-        event = machine.due(life.now, now, lambda shop: self._free(shop, now))
+        event = machine.due_event(life.now, now, lambda shop: self._free(shop, now))
         if event is not None:
             self.happen(life, event, now, "system")
 
     def _free(self, shop: int, now: datetime) -> datetime | None:
         line = self._shops[shop].line
-        return free(line.model_copy(update={"is_busy": True}) if shop in self._busy else line, now)
+        return earliest_call(line.model_copy(update={"is_busy": True}) if shop in self._busy else line, now)
 
     # What has to be done
 
@@ -192,7 +198,7 @@ class World:
         elif purpose in (Purpose.REQUEST_RECEIVED, Purpose.CONFIRMED):
             until = max(case.starts_at + FINISH_AFTER, now + LONGEST_NOTICE) + timedelta(days=7)
             facts = replace(facts, cancel_url=self._link(life, "cancel", until, None, now))
-        words = letters.to_customer(purpose, facts)
+        words = letters.customer_message(purpose, facts)
         if not effect.by_mail and not (case.sms_fails and life.mail):
             sms = self._letter(life, "sms", "customer", purpose, life.phone, "", words.sms, now)
             self._send_sms(life, sms, purpose, now)
@@ -236,7 +242,7 @@ class World:
         if life.fate.takes_sms:
             sms |= {"status": "delivered", "delivered_at": sent + SECOND * (2 + 2 * life.chance.random())}
             return
-        why = not_arrived(LANDLINE)
+        why = undelivered_text(LANDLINE)
         sms |= {"status": "undelivered", "error_code": LANDLINE, "error": why}
         failed = e.SmsFailed(purpose=purpose.value)
         self.later(sent + 4 * SECOND, lambda at: self._happened(life, failed, at, "twilio", why))
@@ -247,7 +253,7 @@ class World:
     def _to_shop(self, life: Life, effect: e.ToShop, now: datetime) -> str | None:
         shop = self._shops.get(effect.shop or 0)
         facts = self._facts(life, shop)
-        mail = letters.to_shop(
+        mail = letters.shop_mail(
             effect.purpose, replace(facts, is_booked=facts.is_booked and effect.shop == life.now.shop)
         )
         if shop is None or not shop.mail:
@@ -277,7 +283,7 @@ class World:
         }
         life.calls.append(call)
         self._busy.add(shop.id)
-        reading = read(details, case.starts_at)
+        reading = read_call(details, case.starts_at)
         if reading is None:
             raise RuntimeError("a call of the past is over")
 
@@ -314,7 +320,7 @@ class World:
     def _cancel(self, life: Life, call: dict[str, Any], now: datetime) -> None:
         """The vendor says in its own time that it was ended."""
         self._stop(life, call, now)
-        reading = read({"status": "canceled"}, life.now.starts_at)
+        reading = read_call({"status": "canceled"}, life.now.starts_at)
         if reading is not None:
             call.update(answer=reading.answer.value, read_answer=reading.answer.value)
             call["reading"] = reading.model_dump(mode="json", exclude={"transcript"})
@@ -409,7 +415,7 @@ class World:
         return {
             "kind": task.value,
             "priority": PRIORITIES[task].value,
-            "title": TASK_WORDS[task],
+            "title": TASK_LABELS[task],
             "detail": detail,
             "opened_at": now,
             "due_at": target.due_at(now, calendar),
@@ -453,7 +459,7 @@ class World:
         if operation is None:
             return
         if task is Task.SMS_FAILED and life.now.state is not State.CALLING_SUCCESS:
-            if life.now.state not in OVER:
+            if life.now.state not in FINAL_STATES:
                 self.later(now + 5 * MINUTE, lambda at: self._work(life, task, does, person, at))
             return
         event, note = done(life.now, does, now)
@@ -469,5 +475,5 @@ class World:
             if one["kind"] in [task.value for task in tasks] and one["resolved_at"] is None:
                 self.hurry(one, now)
                 one.update(resolved_at=now, resolved_by=by.name if by else "システム", version=one["version"] + 1)
-                one["outcome"] = MOVED_ON if by else WENT_ON
+                one["outcome"] = RESOLVED_BY_OPERATOR if by else RESOLVED_AUTOMATICALLY
                 self.note(one, "closed", by, now, None)

@@ -12,11 +12,11 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from service.core.clock import real_now
-from service.core.times import DAY, TOKYO
-from service.core.traffic import BUCKETS_MS, TrafficMinute
+from service.core.database.clock import real_now
+from service.core.http.traffic import BUCKETS_MS, TrafficMinute
+from service.core.values.times import DAY, TOKYO
 from service.reservations.alarms.models import Alarm, Measure
-from service.reservations.alarms.rules import CHECKS, MINUTE, Kind, whole
+from service.reservations.alarms.rules import CHECKS, MINUTE, Kind, to_minute
 
 # Real looks judge how things are now: nothing is made up of what they look at (`alarms.queries.past`).
 UNTOUCHED = timedelta(minutes=20)
@@ -30,8 +30,8 @@ def fill(db: Session, now: datetime | None = None) -> None:
     if db.scalars(select(Measure.minute).limit(1)).first() is not None:
         return
     now = now or real_now()
-    end, chance = whole(now - UNTOUCHED), Random(1)
-    busy = whole(now - BUSY_BEFORE)
+    end, chance = to_minute(now - UNTOUCHED), Random(1)
+    busy = to_minute(now - BUSY_BEFORE)
     minutes = [end - n * MINUTE for n in range(int(DAY / MINUTE))]
     db.execute(insert(Measure), [_measure(minute, busy <= minute < busy + BUSY_FOR, chance) for minute in minutes])
     traffic = [_traffic(minute, chance) for minute in minutes]
@@ -43,8 +43,8 @@ def fill(db: Session, now: datetime | None = None) -> None:
             _alarm(Kind.CPU, busy + begins, busy + BUSY_FOR + begins, BUSY_CPU, ""),
             _alarm(
                 Kind.QUEUE,
-                whole(now - QUEUED_BEFORE),
-                whole(now - QUEUED_BEFORE) + QUEUED_FOR,
+                to_minute(now - QUEUED_BEFORE),
+                to_minute(now - QUEUED_BEFORE) + QUEUED_FOR,
                 143,
                 "内訳: 通知の送信 131件、予約の進行 12件",
             ),

@@ -13,12 +13,12 @@ from random import Random
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.times import DAY, at, local_date
+from service.core.database.clock import app_now
+from service.core.values.times import DAY, at, local_date
 from service.demo import reservations_today as today
 from service.demo.reservations_cast import MINUTE, Fate, Life
 from service.demo.reservations_stage import DAYS, Stage, store
-from service.reservations.events.rules import OVER, State, Task
+from service.reservations.events.rules import FINAL_STATES, State, Task
 from service.reservations.flow.models import Reservation
 
 # A day's requests at the beginning and at the end, fifty a month on average.
@@ -164,4 +164,4 @@ def _is_settled(life: Life) -> bool:
     """Nothing of it is under way: what the demo's vendors know nothing of cannot go on."""
     if life.case is None or any(one["resolved_at"] is None for one in life.operations):
         return False
-    return life.case.state in OVER or (life.case.state is State.CONFIRMED and life.case.call is None)
+    return life.case.state in FINAL_STATES or (life.case.state is State.CONFIRMED and life.case.call is None)

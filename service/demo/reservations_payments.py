@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from service.core.pages import shell
 from service.demo.reservations_life import SESSION
 from service.demo.reservations_stage import pay_token
-from service.reservations.effects.actions import CHECKOUT_SECONDS
-from service.reservations.events.rules import OVER
+from service.reservations.events.rules import FINAL_STATES
 from service.reservations.flow.models import Payment, Reservation
+from service.reservations.outgoing.actions import CHECKOUT_LIFETIME_SECONDS
 from service.reservations.services.models import Plan, Service
 
 
@@ -24,7 +24,9 @@ def known(db: Session) -> list[dict[str, Any]]:
         .join(Reservation, Reservation.id == Payment.reservation_id)
         .join(Service, Service.id == Reservation.service_id)
         .join(Plan, Plan.id == Reservation.plan_id)
-        .where(Payment.session_id.startswith(f"{SESSION}_"), Reservation.state.not_in([one.value for one in OVER]))
+        .where(
+            Payment.session_id.startswith(f"{SESSION}_"), Reservation.state.not_in([one.value for one in FINAL_STATES])
+        )
         .where(or_(Payment.status == "open", Payment.status == "paid"))
         .order_by(Payment.id)
     )
@@ -39,7 +41,7 @@ def _told(payment: Payment, code: str, name: str) -> dict[str, Any]:
         "amount": payment.amount,
         "name": name,
         "created": int(payment.created_at.timestamp()),
-        "expires_at": int((payment.created_at + timedelta(seconds=CHECKOUT_SECONDS)).timestamp()),
+        "expires_at": int((payment.created_at + timedelta(seconds=CHECKOUT_LIFETIME_SECONDS)).timestamp()),
         "success_url": f"{back}/done",
         "cancel_url": back,
         "client_reference_id": code,

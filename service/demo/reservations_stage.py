@@ -12,24 +12,25 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.core import outbox
-from service.core.calendar import HOURS
-from service.core.clock import app_now, clock_shift
+from service.core.access.identity import User, hash_token
+from service.core.database.clock import app_now, clock_shift
 from service.core.holidays import calendar_named
-from service.core.identity import User, hash_token
+from service.core.outbox import records
 from service.core.settings import settings
-from service.core.times import DAY
+from service.core.values.times import DAY
+from service.core.values.working_time import HOURS
 from service.demo.reservations_cast import Fate, Life, Operator, Person, ShopFacts
 from service.demo.reservations_life import World
 from service.reservations.assistants.models import Assistant
 from service.reservations.events.rules import Task
-from service.reservations.flow.models import Letter, Link, Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.flow.models import Link, Payment, PhoneCall, Refund, Reservation, TimelineEvent
 from service.reservations.operations.models import Operation, OperationEvent
-from service.reservations.operations.rules import notice
+from service.reservations.operations.rules import operation_notice
+from service.reservations.outgoing.models import Message
 from service.reservations.rules import AREA
-from service.reservations.seeking.rules import Line
 from service.reservations.services.models import Plan, Service
 from service.reservations.settings import settings as own
+from service.reservations.shop_search.rules import PhoneLine
 from service.reservations.shops.models import Shop, ShopService
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -169,7 +170,7 @@ class Stage:
 def _facts(shop: Shop) -> ShopFacts:
     ways, staff = WAYS[shop.code]
     closed = frozenset(shop.closed_weekdays or ())
-    line = Line(opens_at=shop.opens_at, closes_at=shop.closes_at, closed_weekdays=closed)
+    line = PhoneLine(opens_at=shop.opens_at, closes_at=shop.closes_at, closed_weekdays=closed)
     return ShopFacts(shop.id, shop.name, shop.phone, shop.mail, line, staff, ways)
 
 
@@ -196,7 +197,7 @@ def store(db: Session, lives: Sequence[Life]) -> dict[str, int]:
     keep(PhoneCall, lambda life: life.calls)
     keep(Payment, lambda life: life.payments)
     keep(Refund, lambda life: life.refunds)
-    keep(Letter, lambda life: life.letters)
+    keep(Message, lambda life: life.letters)
     keep(Link, lambda life: [_hashed(link) for link in life.links])
     _operations(db, [(ids[life.code], one) for life in lives for one in life.operations])
     _told_in_slack(db, lives)
@@ -272,7 +273,7 @@ def _told_in_slack(db: Session, lives: Sequence[Life]) -> None:
         for one in life.operations:
             if one["opened_at"] < now - SLACK_DAYS * DAY:
                 continue
-            text, real = notice(Task(one["kind"]), life.code), one["opened_at"] - shift
+            text, real = operation_notice(Task(one["kind"]), life.code), one["opened_at"] - shift
             rows.append(
                 {
                     "topic": "slack",
@@ -290,4 +291,4 @@ def _told_in_slack(db: Session, lives: Sequence[Life]) -> None:
                 }
             )
     if rows:
-        db.execute(insert(outbox.OutboxMessage), sorted(rows, key=lambda row: row["created_at"]))
+        db.execute(insert(records.OutboxMessage), sorted(rows, key=lambda row: row["created_at"]))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from service.core.times import TOKYO, WEEKDAYS
+from service.core.values.times import TOKYO, WEEKDAYS
 
 ASSISTANT, SHOP = "assistant", "user"
 FIRST = "お忙しいところ恐れ入ります。お客様のご予約を代行しております、QRVの自動音声でございます。"

@@ -16,19 +16,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.calendar import Calendar, working_time_between
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.core.settings import settings
-from service.core.times import DAY, TOKYO, at, is_business_day, local_date
+from service.core.values.times import DAY, TOKYO, at, is_business_day, local_date
+from service.core.values.working_time import Calendar, working_time_between
 from service.demo import reservations_incidents as incidents
 from service.demo.reservations_cast import MINUTE, Fate, Life, Person
 from service.demo.reservations_stage import Stage, customer
-from service.reservations.effects.actions import carry_out
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State, Task
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, Reservation
+from service.reservations.outgoing.actions import carry_out
 from service.reservations.roster.models import Shift
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)

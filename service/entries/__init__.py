@@ -1,1 +1,1 @@
-"""保護者入退管理: who brings and fetches children, when, and who is in the building."""
+"""保護者入退管理: who brings and picks up children, when, and who is in the building."""

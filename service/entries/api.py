@@ -1,4 +1,4 @@
-"""The masters' routes: permission, one call, answer."""
+"""Routes of nurseries, parents and children."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from service.core import hashing
-from service.core.auth import Actor, allow
-from service.core.brief import allow_briefly, brief
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.texts import Key
+from service.core.access import password_hashing
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.short_transactions import allow_without_transaction, short_transaction
+from service.core.values.texts import RecordId
 from service.entries import actions, exports, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -24,8 +24,8 @@ _ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(prefix="/api/entries", tags=["entries"], responses=_REFUSALS)
 
-doors.add(router, "/parents", exports.PARENTS, _ABSENT)
-doors.add(router, "/children", exports.CHILDREN, _ABSENT)
+routes.add_export_routes(router, "/parents", exports.PARENTS, _ABSENT)
+routes.add_export_routes(router, "/children", exports.CHILDREN, _ABSENT)
 
 
 class LoggedOut(BaseModel):
@@ -36,12 +36,12 @@ class LoggedOut(BaseModel):
 
 @router.get("/nurseries", response_model=Page[schemas.NurseryItem])
 async def nurseries(
-    asking: Annotated[Asking, lists("entries:nursery:read")],
+    page_request: Annotated[ListRequest, list_request("entries:nursery:read")],
     filters: Annotated[schemas.NurseryFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.nurseries(db, actor, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.nurseries(db, actor, limit, cursor, filters))
 
 
 @router.post("/nurseries", status_code=201, responses={409: RESPONSES[409]})
@@ -60,14 +60,16 @@ def change_nursery(
 
 @router.put("/nurseries/{nursery_id}/station-password", responses=_ABSENT)
 async def set_station_password(
-    actor: Annotated[Actor, allow_briefly("entries:nursery:update")],
+    actor: Annotated[Actor, allow_without_transaction("entries:nursery:update")],
     request: Request,
     nursery_id: Id,
     new: schemas.NewStationPassword,
 ) -> LoggedOut:
     """AR-EL-002."""
-    hashed = await hashing.hash_password(new.password.get_secret_value()) if new.password else None
-    ended = await brief(request, actor.scopes, lambda db: actions.set_station_password(db, actor, nursery_id, hashed))
+    hashed = await password_hashing.hash_password(new.password.get_secret_value()) if new.password else None
+    ended = await short_transaction(
+        request, actor.scopes, lambda db: actions.set_station_password(db, actor, nursery_id, hashed)
+    )
     return LoggedOut(stations=ended)
 
 
@@ -83,28 +85,32 @@ def restore_nursery(actor: Annotated[Actor, allow("entries:nursery:create")], db
 
 @router.get("/nursery", responses=_ABSENT)
 def nursery(
-    actor: Annotated[Actor, allow("entries:nursery:read")], db: Db, nursery_id: Annotated[Key | None, Query()] = None
+    actor: Annotated[Actor, allow("entries:nursery:read")],
+    db: Db,
+    nursery_id: Annotated[RecordId | None, Query()] = None,
 ) -> schemas.NurseryItem:
-    """The one asked for, or the first of those that the person sees."""
-    return schemas.NurseryItem.model_validate(queries.nursery_in_full(db, actor, nursery_id))
+    """The requested nursery, or the first one that the user may see."""
+    return schemas.NurseryItem.model_validate(queries.nursery_detail(db, actor, nursery_id))
 
 
 @router.get("/people", responses=_ABSENT)
 def people(
-    actor: Annotated[Actor, allow("entries:parent:read")], db: Db, nursery_id: Annotated[Key | None, Query()] = None
+    actor: Annotated[Actor, allow("entries:parent:read")],
+    db: Db,
+    nursery_id: Annotated[RecordId | None, Query()] = None,
 ) -> schemas.People:
-    """How many parents and children there are, and of whom something is missing."""
-    return schemas.People.model_validate(queries.people(db, actor, nursery_id))
+    """Counts parents and children, and those that lack a card, a mail address or a parent."""
+    return schemas.People.model_validate(queries.count_people(db, actor, nursery_id))
 
 
 @router.get("/parents", response_model=Page[schemas.ParentItem], responses=_ABSENT)
 async def parents(
-    asking: Annotated[Asking, lists("entries:parent:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("entries:parent:read", may_lag=True)],
     filters: Annotated[schemas.ParentFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.parents(db, actor, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.parents(db, actor, limit, cursor, filters))
 
 
 @router.post("/parents", status_code=201, responses=_ABSENT_OR_CONFLICT)
@@ -116,7 +122,7 @@ def create_parent(
 
 @router.get("/parents/{parent_id}", responses=_ABSENT)
 def parent(actor: Annotated[Actor, allow("entries:parent:read")], db: Db, parent_id: Id) -> schemas.ParentItem:
-    return schemas.ParentItem.model_validate(queries.parent_in_full(db, actor, parent_id))
+    return schemas.ParentItem.model_validate(queries.parent_detail(db, actor, parent_id))
 
 
 @router.patch("/parents/{parent_id}", status_code=204, responses=_ABSENT_OR_CONFLICT)
@@ -138,12 +144,12 @@ def restore_parent(actor: Annotated[Actor, allow("entries:parent:update")], db: 
 
 @router.get("/children", response_model=Page[schemas.ChildItem], responses=_ABSENT)
 async def children(
-    asking: Annotated[Asking, lists("entries:child:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("entries:child:read", may_lag=True)],
     filters: Annotated[schemas.ChildFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.children(db, actor, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.children(db, actor, limit, cursor, filters))
 
 
 @router.post("/children", status_code=201, responses=_ABSENT_OR_CONFLICT)
@@ -155,7 +161,7 @@ def create_child(
 
 @router.get("/children/{child_id}", responses=_ABSENT)
 def child(actor: Annotated[Actor, allow("entries:child:read")], db: Db, child_id: Id) -> schemas.ChildItem:
-    return schemas.ChildItem.model_validate(queries.child_in_full(db, actor, child_id))
+    return schemas.ChildItem.model_validate(queries.child_detail(db, actor, child_id))
 
 
 @router.patch("/children/{child_id}", status_code=204, responses=_ABSENT_OR_CONFLICT)

@@ -1,4 +1,4 @@
-"""Lists of the entries area as files."""
+"""Exports of the entries area."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import IO
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.exports import answers, csv_file
-from service.core.exports.declared import Column, List
-from service.core.purposes import Kind
+from service.core.exports.declared import Column, ExportList
+from service.core.purposes import FileKind
 from service.entries import queries, schemas
 from service.entries.rules import AREA
 
-PARENTS = List(
+PARENTS = ExportList(
     key="entries.parents",
     title="保護者一覧",
     permission="entries:parent:read",
@@ -32,9 +32,9 @@ PARENTS = List(
         Column("archived_at", "アーカイブ日時", "moment"),
     ),
     filters=schemas.ParentFilters,
-    statement=queries.parents_to_take_along,
+    statement=queries.export_parents,
 )
-CHILDREN = List(
+CHILDREN = ExportList(
     key="entries.children",
     title="園児一覧",
     permission="entries:child:read",
@@ -47,25 +47,25 @@ CHILDREN = List(
         Column("archived_at", "アーカイブ日時", "moment"),
     ),
     filters=schemas.ChildFilters,
-    statement=queries.children_to_take_along,
+    statement=queries.export_children,
 )
 EXPORTS = (PARENTS, CHILDREN)
 
 
-def file_of(
+def csv_export(
     db: Session,
     by: Actor,
     subject: str,
     title: str,
     header: Sequence[str],
     rows: Iterable[Sequence[str]],
-    asked: BaseModel | None = None,
-) -> answers.Spooled:
-    """Rows that no statement alone can find, as CSV, with a line in the trail."""
+    query: BaseModel | None = None,
+) -> answers.SpooledResponse:
+    """Rows that one SELECT cannot produce, as CSV. The export is recorded in the audit log."""
 
     def write(spool: IO[bytes]) -> None:
         count = csv_file.write_rows(header, rows, spool)
-        filters = asked.model_dump(mode="json", exclude_none=True) if asked else {}
-        answers.record_export(db, by, AREA.name, subject, filters, Kind.CSV, count)
+        filters = query.model_dump(mode="json", exclude_none=True) if query else {}
+        answers.record_export(db, by, AREA.name, subject, filters, FileKind.CSV, count)
 
-    return answers.spooled(answers.file_name(db, title, Kind.CSV), Kind.CSV, write)
+    return answers.spooled(answers.file_name(db, title, FileKind.CSV), FileKind.CSV, write)

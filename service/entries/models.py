@@ -1,5 +1,5 @@
-"""Nurseries, parents and children. Whoever belongs to a nursery is tied to it by the database itself: keys that lead
-from one to another carry the nursery with them."""
+"""Nurseries, parents and children. The database itself ties parents and children to their nursery: foreign keys between
+them include the nursery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Nursery(Base):
@@ -35,10 +35,10 @@ class Nursery(Base):
     code: Mapped[str] = mapped_column(String(50), unique=True)
     # The document's EntryExitPassword (5.2): bcrypt, cost 12; None: the station is switched off.
     station_password_hash: Mapped[str | None] = mapped_column(String(100))
-    # A clock time in Tokyo: who is fetched later is late (統計).
+    # Clock times in Tokyo. A child that is picked up after closing is late (統計).
     opens_at: Mapped[time] = mapped_column(server_default="07:00")
     closes_at: Mapped[time] = mapped_column(server_default="18:00")
-    # How many scans a station keeps while it reaches nobody (SEC-010).
+    # How many scans a station stores while it is offline (SEC-010).
     offline_cap: Mapped[int] = mapped_column(SmallInteger, server_default="100")
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
@@ -88,7 +88,7 @@ class Child(Base):
 
 
 class Guardianship(Base):
-    """Who brings and fetches a child. Both are of the same nursery."""
+    """A parent who brings and picks up a child. Both belong to the same nursery."""
 
     __tablename__ = "entries_guardianships"
     __table_args__ = (

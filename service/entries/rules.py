@@ -1,12 +1,12 @@
-"""What the entries area decides: pure functions of facts and a clock."""
+"""Rules and declarations of the entries area: pure functions and constants."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
-from service.core.purposes import Kind, Purpose
+from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, RetentionPolicy, Role, Tick
+from service.core.purposes import FileKind, Purpose
 
 
 class EntryType(StrEnum):
@@ -25,17 +25,17 @@ class Presence(StrEnum):
     LEFT_EARLY = "left_early"
 
 
-TYPE_WORDS = {EntryType.ENTRY: "入", EntryType.EXIT: "出"}
-PRESENCE_WORDS = {
+TYPE_LABELS = {EntryType.ENTRY: "入", EntryType.EXIT: "出"}
+PRESENCE_LABELS = {
     Presence.PRESENT: "出席",
     Presence.ABSENT: "欠席",
     Presence.LATE: "遅刻",
     Presence.LEFT_EARLY: "早退",
 }
 
-# A parent who is scanned the same way again so soon was not scanned twice on purpose.
+# A second scan of the same parent and type within this time is a duplicate.
 DOUBLE_SCAN = timedelta(seconds=10)
-# SEC-008: one to ten digits, none leading zero.
+# SEC-008: one to ten digits, no leading zero.
 LARGEST_PARENT_ID = 9_999_999_999
 
 READ = frozenset(
@@ -57,20 +57,20 @@ MANAGE = frozenset(
         "entries:station:update",
     }
 )
-# Only who sees all nurseries founds one, and takes a deleted log away for good (SEC-006).
-FOUND = frozenset({"entries:log:purge", "entries:nursery:create"})
+# Only for users who see all nurseries: create a nursery, delete a log permanently (SEC-006).
+ALL_NURSERIES = frozenset({"entries:log:purge", "entries:nursery:create"})
 
 IMPORT_FILE = Purpose(
     key="entries.import",
-    kinds=frozenset({Kind.CSV, Kind.XLSX}),
+    kinds=frozenset({FileKind.CSV, FileKind.XLSX}),
     permission="entries:parent:update",
     read="entries:parent:update",
     max_bytes=10 * 1024 * 1024,
 )
-# Logs older than a year, a file for each nursery and month (NFR-S-003).
+# Logs older than a year: one file for each nursery and month (NFR-S-003).
 ARCHIVE = Purpose(
     key="entries.archive",
-    kinds=frozenset({Kind.CSV}),
+    kinds=frozenset({FileKind.CSV}),
     permission="entries:nursery:update",
     read="entries:nursery:update",
 )
@@ -79,9 +79,13 @@ AREA = Area(
     name="entries",
     title="入退管理",
     roles={
-        "admin": Role("入退管理者（全園）", READ | EVERYDAY | WORK | MANAGE | FOUND | ADMINISTRATION),
-        "nursery_admin": Role("園管理者", READ | EVERYDAY | WORK | MANAGE | {"core:import:create"}, scope="nursery"),
-        "staff": Role("園職員", READ | EVERYDAY | WORK, scope="nursery"),
+        "admin": Role(
+            "入退管理者（全園）", READ | STAFF_PERMISSIONS | WORK | MANAGE | ALL_NURSERIES | ADMINISTRATOR_PERMISSIONS
+        ),
+        "nursery_admin": Role(
+            "園管理者", READ | STAFF_PERMISSIONS | WORK | MANAGE | {"core:import:create"}, scope="nursery"
+        ),
+        "staff": Role("園職員", READ | STAFF_PERMISSIONS | WORK, scope="nursery"),
     },
     ticks={"entries.archive": Tick("古い入退ログの保管", timedelta(hours=1))},
     subjects={
@@ -136,8 +140,8 @@ AREA = Area(
         "sent_to": "送信先",
     },
     retention=(
-        # A year, leap day included (NFR-S-003); each month is archived (entries_archives) before its logs go.
-        Policy("entries_logs", "入退ログ", lambda: timedelta(days=366)),
+        # A year, leap day included (NFR-S-003); each month is archived (entries_archives) before its logs are deleted.
+        RetentionPolicy("entries_logs", "入退ログ", lambda: timedelta(days=366)),
     ),
     purposes=(IMPORT_FILE, ARCHIVE),
 )

@@ -1,4 +1,4 @@
-"""What goes in and out of the masters' doors over HTTP."""
+"""Request and response models of nurseries, parents and children."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, MaybeMail, MaybePhone, Name, NotBlank
+from service.core.values.texts import (
+    NO_NUL,
+    ONE_LINE,
+    MailOrEmpty,
+    Name,
+    NotBlank,
+    PhoneOrEmpty,
+    RecordId,
+    RecordVersion,
+)
 
 Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Kana = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
@@ -15,12 +24,12 @@ ClassName = Annotated[str, Field(max_length=50, pattern=ONE_LINE)]
 Relation = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
 
 
-# Nobody wants to type a long one at the door; the lock-out makes up for it (AR-EL-003).
+# Short, because it is typed at the entrance; the lock-out compensates for that (AR-EL-003).
 StationPassword = Annotated[SecretStr, Field(min_length=8, max_length=100)]
 Cap = Annotated[int, Field(ge=1, le=5000)]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
-LONGEST_FAMILY = 20
+MAX_RELATIVES = 20
 
 
 class Created(BaseModel):
@@ -47,11 +56,11 @@ class NewNursery(Hours):
 
 
 class NurseryChange(Hours):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Fields that are omitted or null do not change. `version` is the one that was read (optimistic locking)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     code: Code | None = None
     opens_at: time | None = None
@@ -60,7 +69,7 @@ class NurseryChange(Hours):
 
 
 class NewStationPassword(BaseModel):
-    """Null switches the station off. Every station is logged out."""
+    """Null switches the log-in of stations off. All stations are logged out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -94,9 +103,9 @@ class NurseryFilters(BaseModel):
 
 
 class PersonFilters(BaseModel):
-    """`q` is part of a name or of its kana; `archived`: only those that are, else only those that are not."""
+    """`q` is part of a name or of its kana. `archived`: only archived rows, else only active ones."""
 
-    nursery_id: Key | None = None
+    nursery_id: RecordId | None = None
     q: Search | None = None
     archived: bool = False
     sort: Sort = "kana"
@@ -105,7 +114,7 @@ class PersonFilters(BaseModel):
 class ParentFilters(PersonFilters):
     """`id` is the number on the card; `class_name`: with a child in that class."""
 
-    id: Key | None = None
+    id: RecordId | None = None
     class_name: ClassName | None = None
     card: Literal["issued", "none"] | None = None
 
@@ -115,42 +124,42 @@ class ChildFilters(PersonFilters):
 
 
 class Tie(BaseModel):
-    """A child and who brings it: `id` is the other one's."""
+    """A relation between parent and child; `id` is the id of the other person."""
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Key
+    id: RecordId
     relation: Relation = ""
 
 
 class NewParent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    nursery_id: Key
+    nursery_id: RecordId
     name: Name
     kana: Kana = ""
-    phone_number: MaybePhone = ""
-    mail: MaybeMail = ""
-    children: Annotated[list[Tie], Field(max_length=LONGEST_FAMILY)] = []
+    phone_number: PhoneOrEmpty = ""
+    mail: MailOrEmpty = ""
+    children: Annotated[list[Tie], Field(max_length=MAX_RELATIVES)] = []
 
 
 class ParentChange(BaseModel):
-    """As with nurseries; `children`, when given, are all of them from now on."""
+    """As with nurseries. `children`, when given, replace all children of the parent."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     kana: Kana | None = None
-    phone_number: MaybePhone | None = None
-    mail: MaybeMail | None = None
-    children: Annotated[list[Tie], Field(max_length=LONGEST_FAMILY)] | None = None
+    phone_number: PhoneOrEmpty | None = None
+    mail: MailOrEmpty | None = None
+    children: Annotated[list[Tie], Field(max_length=MAX_RELATIVES)] | None = None
 
 
 class NewChild(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    nursery_id: Key
+    nursery_id: RecordId
     name: Name
     kana: Kana = ""
     class_name: ClassName = ""
@@ -159,7 +168,7 @@ class NewChild(BaseModel):
 class ChildChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     kana: Kana | None = None
     class_name: ClassName | None = None
@@ -204,7 +213,7 @@ class ClassSize(BaseModel):
 
 
 class People(BaseModel):
-    """Of a nursery, or of all; those in use."""
+    """Counts of active parents and children, of one nursery or of all."""
 
     parents: int
     without_card: int
@@ -215,12 +224,12 @@ class People(BaseModel):
 
 
 class ParentRow(BaseModel):
-    """A parent as a row of a file has it: the number on the card, the nursery by its code, children by their names."""
+    """A parent in a row of a file: the number on the card, the nursery by its code, children by their names."""
 
     id: Annotated[int, Field(ge=1, le=9_999_999_999)]
     nursery_code: Code
     name: Annotated[Name, NotBlank]
     kana: Kana = ""
-    phone_number: MaybePhone = ""
-    mail: MaybeMail = ""
-    children: Annotated[list[Name], Field(max_length=LONGEST_FAMILY)] = []
+    phone_number: PhoneOrEmpty = ""
+    mail: MailOrEmpty = ""
+    children: Annotated[list[Name], Field(max_length=MAX_RELATIVES)] = []

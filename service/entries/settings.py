@@ -1,4 +1,4 @@
-"""What of the environment is the entries area's own: ENTRIES_…"""
+"""Settings of the entries area, from environment variables ENTRIES_…."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from service.core.settings import for_area
 class Settings(BaseSettings):
     model_config = for_area("entries")
 
-    # The document's 8 hours (SEC-002), and how long an expired token of a live station may still be renewed.
+    # The document's 8 hours (SEC-002), and how long an expired token of a live session may still be renewed.
     token_hours: float = Field(8, gt=0, le=24)
     renewal_hours: float = Field(72, ge=8, le=24 * 14)
-    # Attempts that are judged before a code's door closes for a while (AR-EL-003).
+    # Log-in attempts before a code is locked for a while (AR-EL-003).
     sign_in_attempts: int = Field(5, ge=1, le=100)
     sign_in_attempts_per_code: int = Field(50, ge=5, le=10_000)
     sign_in_lock_minutes: int = Field(10, ge=1, le=24 * 60)

@@ -1,1 +1,1 @@
-"""端末管理: payment terminals, the agents beside them, what they report and what goes wrong."""
+"""端末管理: payment terminals, the agents on their store PCs, heartbeats, alerts and incidents."""

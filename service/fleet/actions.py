@@ -1,4 +1,4 @@
-"""Every write of the fleet: change, audit, outbox, one verb each."""
+"""Every write of the fleet area, each with its audit log entry."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sqlalchemy import CursorResult, func, insert, update
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.edits import Edits
 from service.core.files import records as files
 from service.core.files.records import File
-from service.core.imports.kinds import Change, New
+from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict
 from service.fleet import queries, rules, schemas
 from service.fleet.models import (
@@ -41,17 +41,17 @@ TERMINALS = Edits(
 
 
 def create_customer(db: Session, by: Actor | str, new: schemas.NewCustomer) -> Customer:
-    """Raises Conflict when there is one of that name."""
+    """Raises Conflict when the company name is taken."""
     customer = Customer(**new.model_dump())
     CUSTOMERS.create(db, by, customer, new.model_dump())
     return customer
 
 
-def customer_in_use(db: Session, customer_id: int) -> Customer:
-    """The customer, locked: its archiving waits until a terminal that is being put there stands there.
+def lock_active_customer(db: Session, customer_id: int) -> Customer:
+    """Locks and returns the customer. It cannot be archived until the terminal that is being added to it is committed.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such customer.
         Conflict: it is archived.
     """
     customer = queries.get_customer(db, customer_id, lock=True)
@@ -62,7 +62,7 @@ def customer_in_use(db: Session, customer_id: int) -> Customer:
 
 
 def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, address: str = "-") -> Terminal:
-    customer_in_use(db, new.customer_id)
+    lock_active_customer(db, new.customer_id)
     terminal = Terminal(**new.model_dump())
     TERMINALS.create(db, by, terminal, new.model_dump(), address=address)
     db.add(TerminalState(terminal_id=terminal.id))
@@ -70,45 +70,45 @@ def create_terminal(db: Session, by: Actor | str, new: schemas.NewTerminal, addr
     return terminal
 
 
-def import_customers(db: Session, by: Actor, new: Sequence[New]) -> None:
-    made = db.scalars(
+def import_customers(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
+    customer_ids = db.scalars(
         insert(Customer).returning(Customer.id, sort_by_parameter_order=True), [row.values for row in new]
     ).all()
-    entries = ((key, None, _plain(row.values)) for key, row in zip(made, new, strict=True))
+    entries = ((key, None, _json_values(row.values)) for key, row in zip(customer_ids, new, strict=True))
     audit.record_many(db, by, "create", AREA.name, "customer", entries)
 
 
-def change_customers(db: Session, by: Actor, changes: Sequence[Change]) -> None:
+def change_customers(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> None:
     now, versions = app_now(db), queries.versions(db, Customer, [row.id for row in changes])
-    db.execute(update(Customer), [_edition(row.id, versions, now) | row.after for row in changes])
-    entries = ((row.id, _plain(row.before), _plain(row.after)) for row in changes)
+    db.execute(update(Customer), [_next_version(row.id, versions, now) | row.after for row in changes])
+    entries = ((row.id, _json_values(row.before), _json_values(row.after)) for row in changes)
     audit.record_many(db, by, "update", AREA.name, "customer", entries)
 
 
-def import_terminals(db: Session, by: Actor, new: Sequence[New]) -> None:
+def import_terminals(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
     values = _terminal_values(db, [row.values for row in new])
-    made = db.scalars(insert(Terminal).returning(Terminal.id, sort_by_parameter_order=True), values).all()
-    db.execute(insert(TerminalState), [{"terminal_id": key} for key in made])
-    entries = ((key, None, _plain(row.values)) for key, row in zip(made, new, strict=True))
+    terminal_ids = db.scalars(insert(Terminal).returning(Terminal.id, sort_by_parameter_order=True), values).all()
+    db.execute(insert(TerminalState), [{"terminal_id": key} for key in terminal_ids])
+    entries = ((key, None, _json_values(row.values)) for key, row in zip(terminal_ids, new, strict=True))
     audit.record_many(db, by, "create", AREA.name, "terminal", entries)
 
 
-def change_terminals(db: Session, by: Actor, changes: Sequence[Change]) -> None:
+def change_terminals(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> None:
     values = _terminal_values(db, [row.after for row in changes])
     now, versions = app_now(db), queries.versions(db, Terminal, [row.id for row in changes])
-    changed = [_edition(row.id, versions, now) | after for row, after in zip(changes, values, strict=True)]
+    changed = [_next_version(row.id, versions, now) | after for row, after in zip(changes, values, strict=True)]
     db.execute(update(Terminal), changed)
-    entries = ((row.id, _plain(row.before), _plain(row.after)) for row in changes)
+    entries = ((row.id, _json_values(row.before), _json_values(row.after)) for row in changes)
     audit.record_many(db, by, "update", AREA.name, "terminal", entries)
-    note_down_many(db, [row.id for row in changes], "edited", by, source="import")
+    record_terminal_events(db, [row.id for row in changes], "edited", by, source="import")
 
 
-def _edition(key: int, versions: Mapping[int, int], now: datetime) -> dict[str, Any]:
-    return {"id": key, "version": versions[key] + 1, "updated_at": now}
+def _next_version(row_id: int, versions: Mapping[int, int], now: datetime) -> dict[str, Any]:
+    return {"id": row_id, "version": versions[row_id] + 1, "updated_at": now}
 
 
 def _terminal_values(db: Session, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A file's rows with the id of the customer instead of its name."""
+    """The file's rows with `customer_id` instead of the company name."""
     customers = queries.customers_by_name(db, sorted({row["company_name"] for row in rows}))
     return [
         {name: value for name, value in row.items() if name != "company_name"}
@@ -117,64 +117,67 @@ def _terminal_values(db: Session, rows: Sequence[Mapping[str, Any]]) -> list[dic
     ]
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def _json_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
 
 
 def revoke_tokens(db: Session, terminal_id: int) -> int:
-    """Ends the terminal's tokens; how many. The database's trigger tells every ingest at commit."""
-    done = db.execute(
+    """Revokes the terminal's valid tokens and returns how many. At commit a database trigger notifies every ingest
+    process."""
+    result = db.execute(
         update(TerminalToken)
         .where(TerminalToken.terminal_id == terminal_id, TerminalToken.revoked_at.is_(None))
         .values(revoked_at=func.app_now())
     )
-    # Whoever is let in from now on begins anew: what two agents did with the old token is over.
+    # The clone detection starts again with the next token.
     db.execute(
         update(TerminalState)
         .where(TerminalState.terminal_id == terminal_id)
         .values(cloned_at=None, previous_stream_id=None, previous_sequence=None)
     )
-    return cast("CursorResult[Any]", done).rowcount
+    return cast("CursorResult[Any]", result).rowcount
 
 
-def note_down(db: Session, terminal_id: int, kind: str, by: Actor | str | None = None, **detail: Any) -> None:
-    """A line in the terminal's log. `by` is who did it; what happened by itself was nobody."""
-    note_down_many(db, [terminal_id], kind, by, **detail)
+def record_terminal_event(
+    db: Session, terminal_id: int, kind: str, by: Actor | str | None = None, **detail: Any
+) -> None:
+    """Writes an entry to the terminal's log. `by` is who did it; None when it happened by itself."""
+    record_terminal_events(db, [terminal_id], kind, by, **detail)
 
 
-def note_down_many(
+def record_terminal_events(
     db: Session, terminal_ids: Sequence[int], kind: str, by: Actor | str | None = None, **detail: Any
 ) -> None:
-    """The same line in the log of each."""
+    """Writes the same entry to the log of each terminal."""
     name = by.name if isinstance(by, Actor) else by
-    same = {"kind": kind, "detail": detail or None, "by": name and name[:100]}
+    entry = {"kind": kind, "detail": detail or None, "by": name and name[:100]}
     if terminal_ids:
-        db.execute(insert(terminal_logs), [{"terminal_id": key} | same for key in terminal_ids])
+        db.execute(insert(terminal_logs), [{"terminal_id": terminal_id} | entry for terminal_id in terminal_ids])
 
 
 def add_photo(db: Session, by: Actor, terminal_id: int, new: schemas.NewPhoto) -> None:
-    """Takes an uploaded picture into use as one of the terminal's.
+    """Attaches an uploaded picture to the terminal.
 
     Raises:
-        NotFound: no such terminal, or no such upload of this person.
-        Conflict: the picture is in use already, or the terminal has as many as it may.
+        NotFound: no such terminal, or no such upload of this user.
+        Conflict: the picture is in use already, or the terminal has the maximum number of photos.
     """
-    # Locked, so that two at once cannot both be the last one allowed.
+    # The lock keeps two concurrent uploads from exceeding the maximum.
     queries.get_terminal(db, terminal_id, lock=True)
-    if queries.count_photos(db, terminal_id) >= rules.MOST_PHOTOS:
-        raise Conflict(f"設置写真は1台につき{rules.MOST_PHOTOS}枚までです。不要な写真を外してから追加してください。")
+    if queries.count_photos(db, terminal_id) >= rules.MAX_PHOTOS:
+        raise Conflict(f"設置写真は1台につき{rules.MAX_PHOTOS}枚までです。不要な写真を外してから追加してください。")
     file = files.attach(db, by, new.file_id, rules.TERMINAL_PHOTO)
     db.add(TerminalPhoto(file_id=file.id, terminal_id=terminal_id))
-    audit.record(db, by, "update", AREA.name, "terminal", terminal_id, after={"photo_added": _named(file)})
+    audit.record(db, by, "update", AREA.name, "terminal", terminal_id, after={"photo_added": _file_entry(file)})
 
 
 def remove_photo(db: Session, by: Actor, terminal_id: int, file_id: uuid.UUID) -> None:
-    """Takes the picture off the terminal; its file goes a day later. Raises NotFound."""
+    """Detaches the picture from the terminal; its file is deleted a day later. Raises NotFound."""
     photo, file = queries.get_photo(db, terminal_id, file_id)
     db.delete(photo)
-    files.release(db, file)
-    audit.record(db, by, "update", AREA.name, "terminal", terminal_id, before={"photo_removed": _named(file)})
+    files.detach(db, file)
+    audit.record(db, by, "update", AREA.name, "terminal", terminal_id, before={"photo_removed": _file_entry(file)})
 
 
-def _named(file: File) -> dict[str, str]:
+def _file_entry(file: File) -> dict[str, str]:
     return {"file_id": str(file.id), "name": file.name}

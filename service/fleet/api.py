@@ -1,4 +1,4 @@
-"""The fleet's routes: permission, one call, answer. Heartbeats have a door of their own (`ingest`)."""
+"""HTTP routes of the fleet. Heartbeats do not come through here: `ingest` is an endpoint of its own."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.fleet import actions, exports, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_ERROR_RESPONSES)
 
 
 @router.get("/summary")
@@ -27,18 +27,18 @@ def summary(actor: Annotated[Actor, allow("fleet:terminal:read")], db: ReadDb) -
     return schemas.Summary.model_validate(queries.summary(db))
 
 
-doors.add(router, "/customers", exports.CUSTOMERS)
-doors.add(router, "/terminals", exports.TERMINALS)
+routes.add_export_routes(router, "/customers", exports.CUSTOMERS)
+routes.add_export_routes(router, "/terminals", exports.TERMINALS)
 
 
 @router.get("/customers", response_model=Page[schemas.CustomerItem])
 async def customers(
-    asking: Annotated[Asking, lists("fleet:customer:read", may_lag=True)],
+    request: Annotated[ListRequest, list_request("fleet:customer:read", may_lag=True)],
     filters: Annotated[schemas.CustomerFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.customers(db, limit, cursor, filters))
+    return await request.page(lambda db, _: queries.customers(db, limit, cursor, filters))
 
 
 @router.post("/customers", status_code=201, responses={409: RESPONSES[409]})
@@ -50,13 +50,13 @@ def create_customer(
 
 @router.get("/terminals", response_model=Page[schemas.TerminalItem])
 async def terminals(
-    asking: Annotated[Asking, lists("fleet:terminal:read", may_lag=True)],
+    request: Annotated[ListRequest, list_request("fleet:terminal:read", may_lag=True)],
     filters: Annotated[schemas.TerminalFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Those in trouble first, unless sorted otherwise."""
-    return await asking.page(lambda db, _: queries.terminals(db, limit, cursor, filters))
+    """Terminals with a problem come first, unless sorted otherwise."""
+    return await request.page(lambda db, _: queries.terminals(db, limit, cursor, filters))
 
 
 @router.post("/terminals", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
@@ -89,9 +89,9 @@ def remove_photo(
 
 @router.get("/alerts", response_model=Page[schemas.AlertItem])
 async def alerts(
-    asking: Annotated[Asking, lists("fleet:incident:read", may_lag=True)],
+    request: Annotated[ListRequest, list_request("fleet:incident:read", may_lag=True)],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "open",
 ) -> Response:
-    return await asking.page(lambda db, _: queries.alerts(db, limit, cursor, state == "open"))
+    return await request.page(lambda db, _: queries.alerts(db, limit, cursor, state == "open"))

@@ -1,12 +1,12 @@
-"""The fleet's lists as files."""
+"""The fleet's lists that can be exported as files."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.fleet import queries, schemas
-from service.fleet.rules import CONTRACT_WORDS, STATUS_WORDS
+from service.fleet.rules import CONTRACT_LABELS, STATUS_LABELS
 
-TERMINALS = List(
+TERMINALS = ExportList(
     key="fleet.terminals",
     title="端末一覧",
     permission="fleet:terminal:read",
@@ -14,7 +14,7 @@ TERMINALS = List(
         Column("serial_number", "シリアル番号"),
         Column("customer_name", "顧客企業"),
         Column("store_name", "設置店舗名"),
-        Column("status", "状態", "choice", {status.value: word for status, word in STATUS_WORDS.items()}),
+        Column("status", "状態", "choice", {status.value: label for status, label in STATUS_LABELS.items()}),
         Column("error", "エラー内容"),
         Column("last_heartbeat_at", "最終通信", "moment"),
         Column("firmware_version", "ファームウェア"),
@@ -27,9 +27,9 @@ TERMINALS = List(
         Column("archived_at", "アーカイブ日時", "moment"),
     ),
     filters=schemas.TerminalFilters,
-    statement=queries.terminals_to_take_along,
+    statement=queries.export_terminals,
 )
-CUSTOMERS = List(
+CUSTOMERS = ExportList(
     key="fleet.customers",
     title="顧客企業一覧",
     permission="fleet:customer:read",
@@ -38,12 +38,12 @@ CUSTOMERS = List(
         Column("contact_person", "担当者"),
         Column("contact_email", "連絡先メール"),
         Column("contact_phone", "電話番号"),
-        Column("contract_type", "契約種別", "choice", {kind.value: word for kind, word in CONTRACT_WORDS.items()}),
+        Column("contract_type", "契約種別", "choice", {kind.value: label for kind, label in CONTRACT_LABELS.items()}),
         Column("terminal_count", "端末数", "number"),
         Column("created_at", "登録日時", "moment"),
         Column("archived_at", "アーカイブ日時", "moment"),
     ),
     filters=schemas.CustomerFilters,
-    statement=queries.customers_to_take_along,
+    statement=queries.export_customers,
 )
 EXPORTS = (TERMINALS, CUSTOMERS)

@@ -1,4 +1,4 @@
-"""The fleet's tables. What changes with every heartbeat lives in a narrow table of its own."""
+"""The fleet's tables. Columns that change with every heartbeat are in a narrow table of their own."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.fleet.rules import AlertType, ContractType, Status
 
-# The database's own expression, in a raw string as PostgreSQL reads it.
+# An SQL expression, as a raw string because PostgreSQL reads the escapes.
 STORE = r"regexp_replace(store_name, '[ \u3000]+[^ \u3000]*(レジ|端末|[0-9０-９]).*$', '')"
 
 
 class Customer(Base):
-    """A company that TC-200 terminals were sold to (document 2.1)."""
+    """A company that bought TC-200 terminals (requirements document 2.1)."""
 
     __tablename__ = "fleet_customers"
-    __table_args__ = (one_of("contract_type", ContractType),)
+    __table_args__ = (enum_check("contract_type", ContractType),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     company_name: Mapped[str] = mapped_column(String(100), unique=True)
@@ -65,11 +65,11 @@ class Terminal(Base):
     serial_number: Mapped[str] = mapped_column(String(50), unique=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"))
     store_name: Mapped[str] = mapped_column(String(100))
-    # The store without its till: 新宿店 レジ1番 stands in 新宿店.
+    # The store without the till: 新宿店 レジ1番 is in 新宿店.
     store: Mapped[str] = mapped_column(String(100), Computed(STORE, persisted=True))
     installed_date: Mapped[date | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(30)), server_default="{}")
-    # Whether opening hours are learned from its heartbeats; not where its customer wants none.
+    # Whether opening hours are learned from its heartbeats. No effect when the customer's switch is off.
     learned_hours: Mapped[bool] = mapped_column(server_default="true")
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
@@ -78,7 +78,7 @@ class Terminal(Base):
 
 
 class TerminalPhoto(Base):
-    """A picture of where the terminal stands. The file belongs to this terminal alone."""
+    """A picture of the terminal's place. The file belongs to this terminal only."""
 
     __tablename__ = "fleet_terminal_photos"
 
@@ -88,18 +88,18 @@ class TerminalPhoto(Base):
 
 
 class TerminalState(Base):
-    """The newest facts of a terminal. No column here may be indexed: an index on a column that every heartbeat
-    changes makes each heartbeat four to five times as dear (no heap-only update), and a scan of the narrow table
-    answers the sweep in milliseconds."""
+    """The latest state of a terminal. No column here may be indexed: an index on a column that every heartbeat
+    changes makes each heartbeat four to five times as expensive (no heap-only update), and the watch scans the narrow
+    table in milliseconds."""
 
     __tablename__ = "fleet_terminal_states"
-    __table_args__ = (one_of("status", Status),)
+    __table_args__ = (enum_check("status", Status),)
 
     terminal_id: Mapped[int] = mapped_column(ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), primary_key=True)
     status: Mapped[str] = mapped_column(String(20), server_default="offline")
     status_since: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     last_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # The moment from which silence means offline; null until the first heartbeat.
+    # From this time on, silence means offline; null until the first heartbeat.
     offline_after: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     cpu_usage: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     memory_usage: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -109,31 +109,33 @@ class TerminalState(Base):
     terminal_connected: Mapped[bool | None]
     error: Mapped[str | None] = mapped_column(String(500))
     sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # Which spool the newest heartbeat came from and its place in it: what is not newer is a repeat.
+    # The spool of the newest heartbeat and its position in it: anything not newer is a replay.
     stream_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
     sequence: Mapped[int | None] = mapped_column(BigInteger)
-    # The stream before that one and how far it had come: who goes on there is a second agent with the same token.
+    # The previous stream and its last position: a heartbeat that continues it comes from a second agent with the same
+    # token (a clone).
     previous_stream_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
     previous_sequence: Mapped[int | None] = mapped_column(BigInteger)
     cloned_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # Where the heartbeats come from, and how far the PC's clock is ahead of ours.
+    # The sender's address, and by how much the PC's clock is ahead of the server's.
     address: Mapped[str | None] = mapped_column(INET)
     clock_skew_seconds: Mapped[int | None]
-    # Heartbeats running at 90 percent or more, 2 at most; 2 stays until the usage falls below 80.
+    # Consecutive heartbeats at 90 percent or more, capped at 2; stays 2 until the usage falls below 80.
     cpu_run: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     memory_run: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    # Before this moment no alert is opened: the end of a maintenance does not fire what it hid.
+    # Before this time no alert is opened: the end of a maintenance does not raise the alerts that it suppressed.
     alerts_from: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # When the agent said that it ends in order; null once it is heard of again.
+    # When the agent reported an orderly shutdown; null after its next heartbeat.
     shutdown_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # Of silence that began outside of its learned hours: when it becomes an alert. Written when it goes offline.
+    # When silence that began outside the learned hours becomes an alert. Written when the terminal goes offline.
     alert_after: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # What the TC-200 on the cable says it is.
+    # The serial number that the connected TC-200 reports.
     terminal_serial: Mapped[str | None] = mapped_column(String(50))
 
 
 class TerminalToken(Base):
-    """What an agent signs in with; only its SHA-256 is kept. A terminal has one that is valid."""
+    """The token that an agent authenticates with; only its SHA-256 is stored. A terminal has at most one valid
+    token."""
 
     __tablename__ = "fleet_terminal_tokens"
     __table_args__ = (
@@ -149,8 +151,8 @@ class TerminalToken(Base):
 
 
 class EnrolmentCode(Base):
-    """Lets a technician enrol agents until it expires, as often as it allows: those of one customer, new ones included,
-    or, without a customer, those of any terminal that is registered already."""
+    """Lets a technician enrol agents until it expires, up to `maximum_uses` times: for terminals of one customer, new
+    ones included, or, without a customer, for any terminal that is registered already."""
 
     __tablename__ = "fleet_enrolment_codes"
     __table_args__ = (CheckConstraint("uses <= maximum_uses", name="uses"),)
@@ -167,11 +169,11 @@ class EnrolmentCode(Base):
 
 
 class Alert(Base):
-    """Something is wrong with a terminal; at most one open alert of each type."""
+    """A problem of a terminal; at most one open alert of each type per terminal."""
 
     __tablename__ = "fleet_alerts"
     __table_args__ = (
-        one_of("alert_type", AlertType),
+        enum_check("alert_type", AlertType),
         Index(
             "uq_fleet_alerts_open", "terminal_id", "alert_type", unique=True, postgresql_where=text("NOT is_resolved")
         ),
@@ -190,8 +192,8 @@ class Alert(Base):
     resolved_by: Mapped[str] = mapped_column(String(50), server_default="")
 
 
-# Every heartbeat as it came, in daily partitions by the time received. A table without a primary key: rows are only
-# appended by the ingest and read by terminal and time; a repeat is known by its sequence, before it gets here.
+# Every heartbeat as received, in daily partitions by the time received. A table without a primary key: rows are only
+# appended by the ingest and read by terminal and time; a replay is recognised by its sequence before it gets here.
 heartbeats = Table(
     "fleet_heartbeats",
     Base.metadata,
@@ -210,11 +212,11 @@ heartbeats = Table(
 )
 
 
-# What happened to a terminal, in monthly partitions. A trigger writes the changes of status: the reports count them.
+# The events of a terminal, in monthly partitions. A trigger writes the changes of status; the reports count them.
 terminal_logs = Table(
     "fleet_terminal_logs",
     Base.metadata,
-    # Settles the order of what happened at the same moment.
+    # Orders events with the same timestamp.
     Column("id", BigInteger, Identity(), nullable=False),
     Column("terminal_id", BigInteger, nullable=False),
     Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.app_now()),
@@ -229,8 +231,8 @@ terminal_logs = Table(
 
 
 class Day(Base):
-    """A terminal's Tokyo day, `begins_at` its midnight: what stays of its heartbeats. The seconds of the four statuses
-    and of closed hours add up to the part of the day that the terminal was registered for."""
+    """The daily aggregate of a terminal's heartbeats; `begins_at` is midnight in Tokyo. The seconds of the four
+    statuses and of closed hours add up to the part of the day for which the terminal was registered."""
 
     __tablename__ = "fleet_days"
     __table_args__ = ({"postgresql_partition_by": "RANGE (begins_at)"},)
@@ -242,7 +244,7 @@ class Day(Base):
     offline_seconds: Mapped[int]
     error_seconds: Mapped[int]
     maintenance_seconds: Mapped[int]
-    # Of those that were offline: outside of the learned opening hours.
+    # Offline outside the learned opening hours.
     closed_seconds: Mapped[int] = mapped_column(server_default="0")
     cpu_average: Mapped[int | None] = mapped_column(SmallInteger)
     cpu_highest: Mapped[int | None] = mapped_column(SmallInteger)
@@ -252,12 +254,13 @@ class Day(Base):
     first_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     last_heartbeat_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     firmware_version: Mapped[str | None] = mapped_column(String(20))
-    # Bit n: heard of all through the hour from n o'clock, Tokyo time. Null: summed up before hours were looked at.
+    # Bit n: online during the whole hour from n o'clock, Tokyo time. Null: summed up before hours were recorded.
     heard_hours: Mapped[int | None]
 
 
 class Liveness(Base):
-    """One row: when the ingest last could have stored a heartbeat. Nobody is offline for our own absence."""
+    """One row: when the ingest last could have stored a heartbeat. An outage of the service makes no terminal
+    offline."""
 
     __tablename__ = "fleet_liveness"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

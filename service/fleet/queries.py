@@ -9,12 +9,22 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.access.identity import User
+from service.core.database.clock import app_now
+from service.core.database.lookups import get_or_404
+from service.core.database.paging import (
+    Filter,
+    Key,
+    Listing,
+    archived_filter,
+    contains,
+    equals,
+    filter_values,
+    single_page,
+    when_true,
+)
 from service.core.files.records import File
-from service.core.identity import User
-from service.core.lookups import by_id
-from service.core.paging import Filter, Key, Listing, contains, cut, equals, put_away, when, whole
 from service.core.problems import NotFound
 from service.fleet import schemas
 from service.fleet.models import Alert, Customer, Terminal, TerminalPhoto, TerminalState
@@ -24,9 +34,9 @@ COUNTS = [func.count(TerminalState.terminal_id).label("total")] + [
     func.count().filter(TerminalState.status == status).label(status.value) for status in Status
 ]
 
-# Where a person looks first.
-_TROUBLE = case(
-    {status: place for place, status in enumerate(("offline", "error", "maintenance"))},
+# Terminals with a problem come first.
+_STATUS_RANK = case(
+    {status: rank for rank, status in enumerate(("offline", "error", "maintenance"))},
     value=TerminalState.status,
     else_=3,
 )
@@ -53,12 +63,12 @@ TERMINALS = Listing(
         TerminalState.error,
     )
     .select_from(Terminal)
-    # Each has both. An outer join is one that the server leaves out where nothing of it is asked, as in counting.
+    # Every terminal has both rows. PostgreSQL drops an outer join of which no column is used, as in a count.
     .outerjoin(TerminalState, TerminalState.terminal_id == Terminal.id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id),
     unique=Terminal.id,
     keys={
-        "status": Key(_TROUBLE),
+        "status": Key(_STATUS_RANK),
         "serial_number": Key(Terminal.serial_number),
         "store_name": Key(Terminal.store_name),
         "customer_name": Key(Customer.company_name),
@@ -76,13 +86,13 @@ TERMINALS = Listing(
         ),
         "firmware_version": equals(TerminalState.firmware_version),
         "q": contains(Terminal.serial_number, Terminal.store_name, Customer.company_name),
-        **put_away(Terminal.archived_at),
+        **archived_filter(Terminal.archived_at),
     },
-    # Sorted by status, which each heartbeat may change and no index has.
+    # The sort key is the status, which every heartbeat may change and which no index contains.
     late=True,
 )
-# Each customer's terminals in use, by status.
-_COUNTED = (
+# Each customer's terminals in use, counted by status.
+_STATUS_COUNTS = (
     select(Terminal.customer_id, *COUNTS)
     .join(TerminalState, TerminalState.terminal_id == Terminal.id)
     .where(Terminal.archived_at.is_(None))
@@ -99,20 +109,20 @@ CUSTOMERS = Listing(
         Customer.contract_type,
         Customer.created_at,
         Customer.archived_at,
-        *(func.coalesce(_COUNTED.c[name], 0).label(name) for name in ("total", *Status)),
-    ).outerjoin(_COUNTED, _COUNTED.c.customer_id == Customer.id),
+        *(func.coalesce(_STATUS_COUNTS.c[name], 0).label(name) for name in ("total", *Status)),
+    ).outerjoin(_STATUS_COUNTS, _STATUS_COUNTS.c.customer_id == Customer.id),
     unique=Customer.id,
     keys={
         "company_name": Key(Customer.company_name),
-        "terminals": Key(func.coalesce(_COUNTED.c.total, 0)),
-        "trouble": Key(func.coalesce(_COUNTED.c.offline + _COUNTED.c.error, 0)),
+        "terminals": Key(func.coalesce(_STATUS_COUNTS.c.total, 0)),
+        "trouble": Key(func.coalesce(_STATUS_COUNTS.c.offline + _STATUS_COUNTS.c.error, 0)),
         "created_at": Key(Customer.created_at),
     },
     default="company_name",
     filters={
         "contract_type": equals(Customer.contract_type),
         "q": contains(Customer.company_name, Customer.contact_person),
-        **put_away(Customer.archived_at),
+        **archived_filter(Customer.archived_at),
     },
 )
 _ALERTS = Listing(
@@ -136,15 +146,15 @@ _ALERTS = Listing(
     unique=Alert.id,
     keys={"created_at": Key(Alert.created_at)},
     default="created_at",
-    filters={"is_open": when(~Alert.is_resolved)},
+    filters={"is_open": when_true(~Alert.is_resolved)},
 )
 
 
 def summary(db: Session) -> dict[str, Any]:
     in_use = select(*COUNTS).join(Terminal, Terminal.id == TerminalState.terminal_id)
     counts = db.execute(in_use.where(Terminal.archived_at.is_(None))).mappings().one()
-    told_of = func.count(), func.count(Alert.incident_id.distinct()), func.min(Alert.created_at)
-    alerts, incidents, oldest = db.execute(select(*told_of).where(~Alert.is_resolved)).one()
+    columns = func.count(), func.count(Alert.incident_id.distinct()), func.min(Alert.created_at)
+    alerts, incidents, oldest = db.execute(select(*columns).where(~Alert.is_resolved)).one()
     return {
         "as_of": app_now(db),
         "terminals": dict(counts),
@@ -160,49 +170,52 @@ def customers(
 ) -> dict[str, Any]:
     """Customers by name unless sorted otherwise, each with its terminals in use counted by status."""
     filters = filters or schemas.CustomerFilters()
-    found = CUSTOMERS.page(db, limit, cursor, filters.sort, **cut(filters))
-    for customer in found["items"]:
+    page = CUSTOMERS.page(db, limit, cursor, filters.sort, **filter_values(filters))
+    for customer in page["items"]:
         customer["terminals"] = {name: customer[name] for name in ("total", *Status)}
-    return found
+    return page
 
 
-def customers_to_take_along(_: Actor, filters: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    terminals = func.coalesce(_COUNTED.c.total, 0).label("terminal_count")
-    return CUSTOMERS.all(filters.sort, **cut(filters)).add_columns(terminals)
+def export_customers(_: Actor, filters: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
+    """All customers in the order of the list. Raises Invalid for an unknown sort order."""
+    terminal_count = func.coalesce(_STATUS_COUNTS.c.total, 0).label("terminal_count")
+    return CUSTOMERS.all(filters.sort, **filter_values(filters)).add_columns(terminal_count)
 
 
 def terminals(
     db: Session, limit: int, cursor: str | None, filters: schemas.TerminalFilters | None = None
 ) -> dict[str, Any]:
-    """Terminals, those in trouble first unless sorted otherwise."""
+    """Terminals; those with a problem come first unless sorted otherwise."""
     filters = filters or schemas.TerminalFilters()
-    return TERMINALS.page(db, limit, cursor, filters.sort, **cut(filters))
+    return TERMINALS.page(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def terminals_to_take_along(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    words = func.array_to_string(Terminal.tags, "、").label("tag_words")
-    return TERMINALS.all(filters.sort, **cut(filters)).add_columns(words)
+def export_terminals(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
+    """All terminals in the order of the list. Raises Invalid for an unknown sort order."""
+    tags = func.array_to_string(Terminal.tags, "、").label("tag_words")
+    return TERMINALS.all(filters.sort, **filter_values(filters)).add_columns(tags)
 
 
-def terminals_found(filters: schemas.TerminalFilters) -> Select[int]:
-    """The ids of all that the list would show."""
-    return TERMINALS.all(**cut(filters)).with_only_columns(Terminal.id).order_by(None)
+def matching_terminal_ids(filters: schemas.TerminalFilters) -> Select[int]:
+    """The ids of all terminals that match the filters."""
+    return TERMINALS.all(**filter_values(filters)).with_only_columns(Terminal.id).order_by(None)
 
 
 def customers_by_name(db: Session, names: Sequence[str]) -> dict[str, Customer]:
-    return {found.company_name: found for found in db.scalars(select(Customer).where(Customer.company_name.in_(names)))}
+    return {
+        customer.company_name: customer
+        for customer in db.scalars(select(Customer).where(Customer.company_name.in_(names)))
+    }
 
 
 def versions(db: Session, kind: type[Customer | Terminal], keys: Sequence[int]) -> dict[int, int]:
-    """Each row's version, the rows locked."""
+    """Each row's version. Locks the rows."""
     rows = select(kind.id, kind.version).where(kind.id.in_(keys)).order_by(kind.id).with_for_update()
     return dict(db.execute(rows).all())
 
 
 def terminals_by_serial(db: Session, serials: Sequence[str]) -> dict[str, tuple[Terminal, str]]:
-    """Each with its customer's name."""
+    """Terminals by serial number, each with its customer's name."""
     rows = db.execute(
         select(Terminal, Customer.company_name)
         .join(Customer, Customer.id == Terminal.customer_id)
@@ -217,17 +230,17 @@ def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict
 
 
 def get_customer(db: Session, customer_id: int, *, lock: bool = False) -> Customer:
-    return by_id(db, Customer, customer_id, "顧客企業", lock=lock)
+    return get_or_404(db, Customer, customer_id, "顧客企業", lock=lock)
 
 
 def get_terminal(db: Session, terminal_id: int, *, lock: bool = False) -> Terminal:
-    return by_id(db, Terminal, terminal_id, "端末", lock=lock)
+    return get_or_404(db, Terminal, terminal_id, "端末", lock=lock)
 
 
 def photos(db: Session, terminal_id: int) -> dict[str, Any]:
     """The terminal's photos, newest first; there are never many."""
     get_terminal(db, terminal_id)
-    found = (
+    statement = (
         select(
             File.id,
             File.name,
@@ -243,24 +256,24 @@ def photos(db: Session, terminal_id: int) -> dict[str, Any]:
         .where(TerminalPhoto.terminal_id == terminal_id)
         .order_by(TerminalPhoto.added_at.desc(), File.id)
     )
-    items = [dict(row) for row in db.execute(found).mappings()]
-    return whole(items)
+    items = [dict(row) for row in db.execute(statement).mappings()]
+    return single_page(items)
 
 
 def get_photo(db: Session, terminal_id: int, file_id: uuid.UUID) -> tuple[TerminalPhoto, File]:
-    """The photo and its file, locked: of two who take it off at once, one finds it gone."""
-    found = (
+    """The photo and its file, locked. Of two concurrent removals the second one raises NotFound."""
+    statement = (
         select(TerminalPhoto, File)
         .join(File, File.id == TerminalPhoto.file_id)
         .where(TerminalPhoto.file_id == file_id, TerminalPhoto.terminal_id == terminal_id)
         .with_for_update(of=File)
     )
-    row = db.execute(found).one_or_none()
+    row = db.execute(statement).one_or_none()
     if row is None:
         raise NotFound("指定された写真は見つかりません。すでに外された可能性があります。画面を開き直してください。")
     return row[0], row[1]
 
 
 def count_photos(db: Session, terminal_id: int) -> int:
-    counted = select(func.count()).select_from(TerminalPhoto).where(TerminalPhoto.terminal_id == terminal_id)
-    return db.scalar(counted) or 0
+    statement = select(func.count()).select_from(TerminalPhoto).where(TerminalPhoto.terminal_id == terminal_id)
+    return db.scalar(statement) or 0

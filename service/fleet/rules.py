@@ -1,4 +1,4 @@
-"""What the fleet area decides: pure functions of facts and a clock."""
+"""The fleet area's declaration (roles, jobs, labels, retention, file purposes) and its pure rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Tick
-from service.core.purposes import IMAGES, Kind, Purpose
+from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, RetentionPolicy, Role, Tick
+from service.core.purposes import IMAGES, FileKind, Purpose
 from service.fleet.settings import settings
 
 
@@ -33,7 +33,7 @@ class ContractType(StrEnum):
     PREMIUM = "premium"
 
 
-ALERT_WORDS = {
+ALERT_LABELS = {
     AlertType.OFFLINE: "オフライン",
     AlertType.ERROR: "エラー",
     AlertType.HIGH_CPU: "CPU使用率高",
@@ -41,13 +41,13 @@ ALERT_WORDS = {
     AlertType.UPDATE_FAILED: "更新失敗",
 }
 
-STATUS_WORDS = {
+STATUS_LABELS = {
     Status.ONLINE: "オンライン",
     Status.OFFLINE: "オフライン",
     Status.ERROR: "エラー",
     Status.MAINTENANCE: "メンテナンス中",
 }
-CONTRACT_WORDS = {
+CONTRACT_LABELS = {
     ContractType.BASIC: "ベーシック保守",
     ContractType.STANDARD: "スタンダード保守",
     ContractType.PREMIUM: "プレミアム保守",
@@ -55,7 +55,7 @@ CONTRACT_WORDS = {
 
 READ = frozenset({"fleet:customer:read", "fleet:incident:note", "fleet:incident:read", "fleet:terminal:read"})
 REPORTS = frozenset({"fleet:report:read"})
-# Whose response step a step is, stands in `incidents.rules`.
+# `incidents.rules` says which of the two permissions a response step needs.
 CONTACT = frozenset({"fleet:incident:contact"})
 RESPOND = frozenset(
     {"fleet:incident:assign", "fleet:incident:operate", "fleet:incident:resolve", "fleet:incident:snooze"}
@@ -82,41 +82,41 @@ MANAGE = frozenset(
     }
 )
 
-# 設置写真: where a terminal stands and how it is wired, for whoever goes there next.
+# 設置写真: where a terminal stands and how it is wired, for the next technician.
 TERMINAL_PHOTO = Purpose(
     key="fleet.terminal_photo", kinds=IMAGES, permission="fleet:photo:update", read="fleet:terminal:read"
 )
-MOST_PHOTOS = 30
-MOST_TAGS = 10
-LONGEST_TAG = 30
-# Between tags in a cell of a file; therefore in no tag.
-TAG_MARKS = ",、"
-# What an agent packs up of itself when it is asked to; who reads terminals may read it.
+MAX_PHOTOS = 30
+MAX_TAGS = 10
+MAX_TAG_LENGTH = 30
+# Separate tags in a cell of a file; therefore not allowed in a tag.
+TAG_SEPARATORS = ",、"
+# The diagnostic file that an agent uploads on command. Users who may read terminals may read it.
 BUNDLE = Purpose(
     key="fleet.bundle",
-    kinds=frozenset({Kind.ZIP}),
+    kinds=frozenset({FileKind.ZIP}),
     permission="fleet:terminal:diagnose",
     read="fleet:terminal:read",
     max_bytes=5 * 1024 * 1024,
 )
-# An image for the TC-200. What it is, its signature says.
+# An image for the TC-200. Its signature is checked, not its content.
 FIRMWARE = Purpose(
     key="fleet.firmware",
-    kinds=frozenset({Kind.BINARY}),
+    kinds=frozenset({FileKind.BINARY}),
     permission="fleet:firmware:create",
     read="fleet:firmware:read",
     max_bytes=64 * 1024 * 1024,
 )
-# 月次報告書: PDF and CSV, made by us and kept with the report.
+# 月次報告書: PDF and CSV, created by the service and stored with the report.
 MONTHLY_REPORT = Purpose(
     key="fleet.monthly_report",
-    kinds=frozenset({Kind.PDF, Kind.CSV}),
+    kinds=frozenset({FileKind.PDF, FileKind.CSV}),
     permission="fleet:report:create",
     read="fleet:report:read",
 )
 IMPORT_FILE = Purpose(
     key="fleet.import",
-    kinds=frozenset({Kind.CSV, Kind.XLSX}),
+    kinds=frozenset({FileKind.CSV, FileKind.XLSX}),
     permission="fleet:terminal:create",
     read="fleet:terminal:create",
     max_bytes=10 * 1024 * 1024,
@@ -125,13 +125,14 @@ IMPORT_FILE = Purpose(
 AREA = Area(
     name="fleet",
     title="端末管理",
-    # The document's four roles (5.1). A viewer reads reports only, which are not these lists.
+    # The four roles of the requirements document (5.1). A viewer reads only reports, none of the lists.
     roles={
         "admin": Role(
-            "システム管理者", READ | REPORTS | EVERYDAY | RESPOND | CONTACT | CHANGE | MANAGE | ADMINISTRATION
+            "システム管理者",
+            READ | REPORTS | STAFF_PERMISSIONS | RESPOND | CONTACT | CHANGE | MANAGE | ADMINISTRATOR_PERMISSIONS,
         ),
-        "operator": Role("運用オペレーター", READ | REPORTS | EVERYDAY | RESPOND | CHANGE),
-        "support": Role("サポート担当", READ | REPORTS | EVERYDAY | CONTACT),
+        "operator": Role("運用オペレーター", READ | REPORTS | STAFF_PERMISSIONS | RESPOND | CHANGE),
+        "support": Role("サポート担当", READ | REPORTS | STAFF_PERMISSIONS | CONTACT),
         "viewer": Role("閲覧のみ", REPORTS),
     },
     ticks={
@@ -224,8 +225,8 @@ AREA = Area(
         "sent_to": "送信先",
     },
     values={
-        "contract_type": {kind.value: word for kind, word in CONTRACT_WORDS.items()},
-        "status": {status.value: word for status, word in STATUS_WORDS.items()},
+        "contract_type": {kind.value: label for kind, label in CONTRACT_LABELS.items()},
+        "status": {status.value: label for status, label in STATUS_LABELS.items()},
         "kind": {"fleet.monthly_reports": "月次報告書の作成"},
         "purpose": {
             TERMINAL_PHOTO.key: "設置写真",
@@ -236,12 +237,12 @@ AREA = Area(
         },
     },
     retention=(
-        # Each day is summed up (fleet_days) before its heartbeats go.
-        Policy("fleet_heartbeats", "ハートビート", lambda: timedelta(days=settings().heartbeat_keep_days)),
-        # A year, leap day included (document 6.1).
-        Policy("fleet_days", "端末の日次集計", lambda: timedelta(days=366)),
-        Policy("fleet_incident_events", "障害対応の記録", lambda: timedelta(days=366)),
-        Policy("fleet_terminal_logs", "端末ログ", lambda: timedelta(days=366)),
+        # Each day is summed up (fleet_days) before its heartbeats are deleted.
+        RetentionPolicy("fleet_heartbeats", "ハートビート", lambda: timedelta(days=settings().heartbeat_keep_days)),
+        # A year, leap day included (requirements document 6.1).
+        RetentionPolicy("fleet_days", "端末の日次集計", lambda: timedelta(days=366)),
+        RetentionPolicy("fleet_incident_events", "障害対応の記録", lambda: timedelta(days=366)),
+        RetentionPolicy("fleet_terminal_logs", "端末ログ", lambda: timedelta(days=366)),
     ),
     purposes=(TERMINAL_PHOTO, IMPORT_FILE, BUNDLE, FIRMWARE, MONTHLY_REPORT),
 )
@@ -253,7 +254,7 @@ def distinct(tags: Sequence[str]) -> list[str]:
 
 
 def retagged(tags: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
-    """The tags without some and with others. What is both removed and added, is there."""
+    """The tags without those in `remove` and with those in `add`. A tag in both is in the result."""
     return distinct([*(tag for tag in tags if tag not in remove), *add])
 
 
@@ -263,29 +264,29 @@ def silence_allowed(interval_seconds: int) -> timedelta:
 
 
 def opening_grace(interval_seconds: int) -> timedelta:
-    """How long after a shop's learned opening a silent terminal is missed: a quarter of an hour, or what silence is
-    allowed if that is more."""
+    """How long after a store's learned opening time a silent terminal raises an alert: 15 minutes, or the allowed
+    silence if that is longer."""
     return max(timedelta(minutes=15), silence_allowed(interval_seconds))
 
 
-# A usage counts as high from here on, percent, and until it has fallen below there.
+# Percent. A usage becomes high at HIGH_FROM and stays high until it falls below HIGH_UNTIL (hysteresis).
 HIGH_FROM, HIGH_UNTIL = 90, 80
-# A PC's clock that is further off than this is written down: its readings' times cannot be believed.
-MOST_SKEW = timedelta(seconds=120)
-# Steps are whole seconds, so up to one behind its own moment an agent is on time; no computed time is exact.
-_ON_TIME, _INEXACT = 1.0, 0.01
-_WHOLE = 2**32
-# Knuth's multiplier: neighbouring ids come to lie far apart, and all of them evenly.
-_SPREAD = 2654435761
+# A larger clock skew of the PC is logged: the times of its readings cannot be trusted.
+MAX_CLOCK_SKEW = timedelta(seconds=120)
+# Steps are whole seconds, so an agent up to one second after its slot is on time; float arithmetic is not exact.
+_TOLERANCE, _EPSILON = 1.0, 0.01
+_MODULUS = 2**32
+# Knuth's multiplicative hash: spreads neighbouring ids evenly over the interval.
+_MULTIPLIER = 2654435761
 
 
 def next_heartbeat_in(terminal_id: int, now: float, interval_seconds: int) -> int:
-    """Seconds until the terminal's next heartbeat, `now` in Unix seconds. Each terminal has a moment of its own in the
-    interval: one step of half to one and a half intervals leads to it, and from there it is the interval. So a fleet
-    that comes back all at once is spread out again with its next heartbeat."""
-    own = terminal_id * _SPREAD % _WHOLE / _WHOLE * interval_seconds
-    late = (now - own) % interval_seconds
-    if late <= _ON_TIME + _INEXACT or late >= interval_seconds - _INEXACT:
+    """Seconds until the terminal's next heartbeat, `now` in Unix seconds. Each terminal has its own offset in the
+    interval (jitter): one step of half to one and a half intervals leads to it, from then on each step is one
+    interval. So a fleet that reconnects all at once is spread out again with its next heartbeat."""
+    offset = terminal_id * _MULTIPLIER % _MODULUS / _MODULUS * interval_seconds
+    elapsed = (now - offset) % interval_seconds
+    if elapsed <= _TOLERANCE + _EPSILON or elapsed >= interval_seconds - _EPSILON:
         return interval_seconds
-    step = math.ceil(interval_seconds - late)
+    step = math.ceil(interval_seconds - elapsed)
     return step if step >= interval_seconds / 2 else step + interval_seconds

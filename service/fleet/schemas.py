@@ -1,4 +1,4 @@
-"""What goes in and out of the fleet's doors over HTTP."""
+"""Request and response models of the fleet's routes."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from service.core.texts import NO_NUL, Instant, Key, Mail, Name, NotBlank, Phone
-from service.fleet.rules import LONGEST_TAG, MOST_TAGS, AlertType, ContractType, Status, distinct
+from service.core.values.texts import NO_NUL, Instant, Mail, Name, NotBlank, Phone, RecordId
+from service.fleet.rules import MAX_TAG_LENGTH, MAX_TAGS, AlertType, ContractType, Status, distinct
 
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
 Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Person = Annotated[Name, Field(max_length=50)]
 Installed = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
-# One line; commas stand between tags in files.
+# A single line without commas: they separate tags in files.
 Tag = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
         min_length=1,
-        max_length=LONGEST_TAG,
+        max_length=MAX_TAG_LENGTH,
         pattern=r"^[^\x00-\x1f\x7f\u2028\u2029,、]*$",
     ),
     NotBlank,
 ]
-Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(distinct)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(distinct)]
 
 
 class Heartbeat(BaseModel):
     """What an agent reports about its PC and its TC-200; usages in percent. `sequence` rises within a `stream_id`
-    (one per spool); a repeat is answered like the first one and stored once.
+    (one per spool); a replay gets the same answer as the first one and is stored once.
 
-    What stands below `sequence` is left out by older agents, and what we do not know of newer ones is passed over:
-    `agent_time` is the PC's clock as the request leaves, `terminal_serial` what the TC-200 on the cable says it is,
-    `event` why it comes outside the rhythm (started, shutdown, plugged, unplugged)."""
+    Older agents omit the fields after `sequence`, and unknown fields of newer agents are ignored. `agent_time`: the
+    PC's clock when the request is sent. `terminal_serial`: the serial number that the connected TC-200 reports.
+    `event`: why the heartbeat comes outside the interval (started, shutdown, plugged, unplugged)."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -56,7 +56,7 @@ class Heartbeat(BaseModel):
 
 
 class Command(BaseModel):
-    """Something the agent is asked to do; repeated until it has reported on it."""
+    """What the agent has to do; sent with every heartbeat until the agent has reported on it."""
 
     id: int
     name: str
@@ -64,7 +64,7 @@ class Command(BaseModel):
 
 
 class HeartbeatAnswer(BaseModel):
-    """`next_heartbeat_in`, in seconds, leads each agent to a moment of its own within the interval."""
+    """`next_heartbeat_in`, in seconds, leads each agent to its own offset in the interval."""
 
     server_time: datetime
     next_heartbeat_in: int
@@ -85,14 +85,14 @@ class NewTerminal(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     serial_number: Serial
-    customer_id: Key
+    customer_id: RecordId
     store_name: Name
     installed_date: Installed | None = None
     tags: Tags = []
 
 
 class TerminalRow(BaseModel):
-    """A terminal as a row of a file has it: its customer by name."""
+    """A terminal as a row of an imported file: its customer by name."""
 
     serial_number: Serial
     company_name: Name
@@ -102,13 +102,13 @@ class TerminalRow(BaseModel):
 
 
 class TerminalFilters(BaseModel):
-    """What the list of terminals can be cut by. `q` is part of a serial number, a store or a customer's name; `store`
-    a whole store's name without the till; `archived`: only those that are archived, else only those that are not."""
+    """The filters of the terminal list. `q`: part of a serial number, a store name or a customer's name. `store`: the
+    full name of a store, without the till. `archived`: only archived terminals, else only terminals in use."""
 
     status: Status | None = None
-    customer_id: Key | None = None
+    customer_id: RecordId | None = None
     store: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
-    tag: Annotated[str, Field(max_length=LONGEST_TAG, pattern=NO_NUL)] | None = None
+    tag: Annotated[str, Field(max_length=MAX_TAG_LENGTH, pattern=NO_NUL)] | None = None
     firmware_version: Annotated[str, Field(max_length=20, pattern=NO_NUL)] | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     archived: bool = False
@@ -116,7 +116,7 @@ class TerminalFilters(BaseModel):
 
 
 class CustomerFilters(BaseModel):
-    """What the list of customers can be cut by. `q` is part of a company's or a contact's name; `archived` as with
+    """The filters of the customer list. `q`: part of a company's or a contact's name. `archived`: as with
     terminals."""
 
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
@@ -130,7 +130,7 @@ class Created(BaseModel):
 
 
 class NewPhoto(BaseModel):
-    """`file_id` is the answer to an upload for the purpose `fleet.terminal_photo`."""
+    """`file_id` comes from an upload for the purpose `fleet.terminal_photo`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -138,7 +138,8 @@ class NewPhoto(BaseModel):
 
 
 class Photo(BaseModel):
-    """`id` is the file's: `GET /api/core/files/{id}`, with `?thumbnail=1` small. Width and height as it is shown."""
+    """`id` is the file's id: `GET /api/core/files/{id}`, with `?thumbnail=1` for the thumbnail. Width and height as
+    displayed."""
 
     id: uuid.UUID
     name: str
@@ -164,8 +165,8 @@ class StatusCounts(BaseModel):
 
 
 class Summary(BaseModel):
-    """`online_percent` is the dashboard's 稼働率: online of all, now; null when there are none. `open_alerts` belong to
-    `open_incidents`: アラート一覧 has a row for each incident."""
+    """`online_percent` is the dashboard's 稼働率: the share of terminals that are online now; null without terminals.
+    `open_alerts` belong to `open_incidents`: アラート一覧 has one row per incident."""
 
     as_of: datetime
     terminals: StatusCounts
@@ -210,8 +211,8 @@ class TerminalItem(BaseModel):
 
 
 class AlertItem(BaseModel):
-    """One terminal's trouble; how people respond to it stands in its incident. `resolved_by`: a person, or what
-    ended it by itself; empty as long as it is open."""
+    """A problem of one terminal; the response to it is recorded in its incident. `resolved_by`: the user, or the
+    system's name when it resolved by itself; empty while the alert is open."""
 
     id: int
     incident_id: int

@@ -1,4 +1,4 @@
-"""What of the environment is the fleet's own: FLEET_…"""
+"""The fleet's settings, from environment variables FLEET_…"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     alert_recipients: str = ""
     alert_slack_channel: str = ""
     shutdown_grace_hours: int = Field(12, ge=0, le=24 * 7)
-    # Whether silence outside of the learned opening hours waits for the next opening.
+    # Whether an alert for silence outside the learned opening hours waits for the next opening.
     learned_hours: bool = True
     token_days: int = Field(90, ge=1, le=3650)
     firmware_public_keys: str = ""
@@ -34,20 +34,20 @@ class Settings(BaseSettings):
 
     @field_validator("alert_recipients")
     @classmethod
-    def _are_addresses(cls, listed: str) -> str:
-        for address in filter(None, map(str.strip, listed.split(","))):
+    def _check_addresses(cls, value: str) -> str:
+        for address in filter(None, map(str.strip, value.split(","))):
             if not ADDRESS.fullmatch(address):
                 raise ValueError(f"FLEET_ALERT_RECIPIENTS: 「{address}」 is not a mail address")
-        return listed
+        return value
 
     @field_validator("firmware_public_keys")
     @classmethod
-    def _are_keys(cls, listed: str) -> str:
-        _keys(listed)
-        return listed
+    def _check_keys(cls, value: str) -> str:
+        _parse_keys(value)
+        return value
 
     @model_validator(mode="after")
-    def _slack_needs_its_token(self) -> Self:
+    def _require_slack_token(self) -> Self:
         if self.alert_slack_channel and not core_settings().slack_bot_token.get_secret_value():
             raise ValueError("SLACK_BOT_TOKEN is missing; FLEET_ALERT_SLACK_CHANNEL needs it.")
         return self
@@ -58,21 +58,21 @@ class Settings(BaseSettings):
 
     @property
     def public_keys(self) -> list[bytes]:
-        """Raw Ed25519 keys; firmware that one of them has signed may be registered."""
-        return _keys(self.firmware_public_keys)
+        """Raw Ed25519 public keys; firmware may be registered when it is signed with one of their private keys."""
+        return _parse_keys(self.firmware_public_keys)
 
 
-def _keys(listed: str) -> list[bytes]:
-    found = []
-    for text in filter(None, map(str.strip, listed.split(","))):
+def _parse_keys(value: str) -> list[bytes]:
+    keys = []
+    for text in filter(None, map(str.strip, value.split(","))):
         try:
             raw = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raw = b""
         if len(raw) != _KEY_BYTES:
             raise ValueError(f"FLEET_FIRMWARE_PUBLIC_KEYS: 「{text}」 is not a raw Ed25519 public key in base64")
-        found.append(raw)
-    return found
+        keys.append(raw)
+    return keys
 
 
 @lru_cache(maxsize=1)

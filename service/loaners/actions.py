@@ -1,4 +1,4 @@
-"""Every write of sites, models and further columns."""
+"""Every write of sites, models and custom columns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.edits import Edits
-from service.core.imports.kinds import Change, New
+from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Invalid
 from service.loaners import queries, schemas
 from service.loaners.models import Column, Model, Site
@@ -34,7 +34,7 @@ COLUMNS = Edits(
 
 
 def create_site(db: Session, by: Actor, new: schemas.NewSite) -> Site:
-    """Raises Conflict when the id or the code is another's."""
+    """Raises Conflict when the id or the code is already in use."""
     site = Site(**new.model_dump())
     SITES.create(db, by, site, new.model_dump())
     return site
@@ -45,12 +45,12 @@ def change_site(db: Session, by: Actor, site_id: int, new: schemas.SiteChange) -
 
 
 def archive_site(db: Session, by: Actor, site_id: int, archived: bool) -> None:
-    """Inactive: nothing new comes here, and what is here stays until it is transferred."""
+    """An inactive site gets no new devices; its devices stay until they are transferred."""
     SITES.set_archived(db, by, queries.get(db, Site, site_id, lock=True), archived)
 
 
 def create_model(db: Session, by: Actor, new: schemas.NewModel) -> Model:
-    """Raises Conflict when the name is another's."""
+    """Raises Conflict when the name is already in use."""
     model = Model(**new.model_dump())
     MODELS.create(db, by, model, new.model_dump())
     return model
@@ -61,42 +61,42 @@ def change_model(db: Session, by: Actor, model_id: int, new: schemas.ModelChange
 
 
 def archive_model(db: Session, by: Actor, model_id: int, archived: bool) -> None:
-    """Nothing new is registered of it."""
+    """No new device of this model can be registered."""
     MODELS.set_archived(db, by, queries.get(db, Model, model_id, lock=True), archived)
 
 
 def create_column(db: Session, by: Actor, new: schemas.NewColumn) -> Column:
-    """Raises Conflict for a title that the master has already."""
-    _own_title(new.title)
+    """Raises Conflict when the title is already in use."""
+    _refuse_fixed_title(new.title)
     column = Column(**new.model_dump())
     COLUMNS.create(db, by, column, new.model_dump())
     return column
 
 
 def change_column(db: Session, by: Actor, column_id: int, new: schemas.ColumnChange) -> None:
-    """What kind of values it has, stays. Raises Invalid when it were left without choices."""
+    """The value type cannot change. Raises Invalid when a choice column would have no choices."""
     column = queries.get(db, Column, column_id, lock=True)
     if new.title is not None and new.title != column.title:
-        _own_title(new.title)
+        _refuse_fixed_title(new.title)
     if new.choices is not None and (column.value_type == "choice") != bool(new.choices):
-        chooses = column.value_type == "choice"
-        message = "選択肢を1つ以上入力してください。" if chooses else "この列に選択肢は設定できません。"
+        is_choice = column.value_type == "choice"
+        message = "選択肢を1つ以上入力してください。" if is_choice else "この列に選択肢は設定できません。"
         raise Invalid(message, [("choices", message)])
     COLUMNS.change(db, by, column, new)
 
 
 def archive_column(db: Session, by: Actor, column_id: int, archived: bool) -> None:
-    """It leaves lists and forms; what devices have in it is kept."""
+    """Removes the column from lists and forms; the values of devices are kept."""
     COLUMNS.set_archived(db, by, queries.get(db, Column, column_id, lock=True), archived)
 
 
-def _own_title(title: str) -> None:
+def _refuse_fixed_title(title: str) -> None:
     if is_fixed_column(title):
         message = f"「{title}」はもともとある列です。別の項目名にしてください。"
         raise Conflict(message, [("title", message)])
 
 
-def import_sites(db: Session, by: Actor, new: Sequence[New]) -> None:
+def import_sites(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
     for row in new:
         values = dict(row.values)
         archived = values.pop("archived")
@@ -105,23 +105,23 @@ def import_sites(db: Session, by: Actor, new: Sequence[New]) -> None:
             SITES.set_archived(db, by, site, True)
 
 
-def reimport_sites(db: Session, by: Actor, changes: Sequence[Change]) -> None:
-    """A site that is inactive is changed as well: the file says how it is."""
+def reimport_sites(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> None:
+    """Changes inactive sites too: the file gives the state."""
     for row in changes:
         site = queries.get(db, Site, row.id, lock=True)
         SITES.set_archived(db, by, site, False)
-        given = {name: row.after[name] for name in schemas.SiteChange.model_fields if name != "version"}
-        SITES.change(db, by, site, schemas.SiteChange(version=site.version, **given))
+        values = {name: row.after[name] for name in schemas.SiteChange.model_fields if name != "version"}
+        SITES.change(db, by, site, schemas.SiteChange(version=site.version, **values))
         SITES.set_archived(db, by, site, row.after["archived"])
 
 
-def import_models(db: Session, by: Actor, new: Sequence[New]) -> None:
+def import_models(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
     for row in new:
         create_model(db, by, schemas.NewModel(**row.values))
 
 
-def reimport_models(db: Session, by: Actor, changes: Sequence[Change]) -> None:
+def reimport_models(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> None:
     for row in changes:
         model = queries.get(db, Model, row.id, lock=True)
-        given = {name: row.after[name] for name in schemas.ModelChange.model_fields if name != "version"}
-        MODELS.change(db, by, model, schemas.ModelChange(version=model.version, **given))
+        values = {name: row.after[name] for name in schemas.ModelChange.model_fields if name != "version"}
+        MODELS.change(db, by, model, schemas.ModelChange(version=model.version, **values))

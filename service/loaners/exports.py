@@ -1,15 +1,15 @@
-"""Sites and models as files, with the document's columns and its form of dates."""
+"""Exports of sites and models, with the document's columns and date format."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.loaners import queries, schemas
 
-# 7.1.
-MOMENT = "YYYY/MM/DD HH24:MI:SS"
-ACTIVE = {"true": "active", "false": "inactive"}
+# Section 7.1.
+TIMESTAMP_FORMAT = "YYYY/MM/DD HH24:MI:SS"
+ACTIVE_LABELS = {"true": "active", "false": "inactive"}
 
-SITES = List(
+SITES = ExportList(
     key="loaners.sites",
     title="拠点マスタ",
     permission="loaners:master:read",
@@ -21,13 +21,13 @@ SITES = List(
         Column("group_mail", "グループメールアドレス"),
         Column("notified", "ステータス変更通知"),
         Column("state", "ステータス"),
-        Column("created_at", "作成日", "moment", form=MOMENT),
-        Column("updated_at", "更新日", "moment", form=MOMENT),
+        Column("created_at", "作成日", "moment", form=TIMESTAMP_FORMAT),
+        Column("updated_at", "更新日", "moment", form=TIMESTAMP_FORMAT),
     ),
     filters=schemas.SiteFilters,
-    statement=queries.sites_to_take_along,
+    statement=queries.export_sites,
 )
-MODELS = List(
+MODELS = ExportList(
     key="loaners.models",
     title="機種マスタ",
     permission="loaners:master:read",
@@ -36,11 +36,11 @@ MODELS = List(
         Column("name", "機種名"),
         Column("maker", "メーカー"),
         Column("category", "カテゴリ"),
-        Column("created_at", "作成日", "moment", form=MOMENT),
-        Column("updated_at", "更新日", "moment", form=MOMENT),
+        Column("created_at", "作成日", "moment", form=TIMESTAMP_FORMAT),
+        Column("updated_at", "更新日", "moment", form=TIMESTAMP_FORMAT),
         Column("note", "備考"),
     ),
     filters=schemas.ModelFilters,
-    statement=queries.models_to_take_along,
+    statement=queries.export_models,
 )
 EXPORTS = (SITES, MODELS)

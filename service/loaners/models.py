@@ -1,4 +1,4 @@
-"""The masters: sites, models, further columns, devices and their other names."""
+"""The masters: sites, models, custom columns, devices and their aliases."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identi
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.loaners.rules import Kind
 
 
 class Site(Base):
-    """拠点. `archived_at` is the document's inactive: nothing new comes here, what is here stays."""
+    """拠点. `archived_at` is the document's inactive: the site gets no new devices; its devices stay."""
 
     __tablename__ = "loaners_sites"
     __table_args__ = (
@@ -66,12 +66,12 @@ class Model(Base):
 
 
 class Column(Base):
-    """A further column of a master, added by an administrator (2.4 to 2.6). Values stand in the devices' `extra`, by
-    the column's id."""
+    """A custom column of a master, added by an administrator (2.4 to 2.6). The values are in `Device.extra`, by the
+    column's id."""
 
     __tablename__ = "loaners_columns"
     __table_args__ = (
-        one_of("kind", Kind),
+        enum_check("kind", Kind),
         CheckConstraint("value_type IN ('text', 'number', 'date', 'choice')", name="value_type"),
         Index("uq_loaners_columns_kind_title", "kind", "title", unique=True),
     )
@@ -90,7 +90,7 @@ class Column(Base):
 
 
 class Device(Base):
-    """A row of the 端末, プリンタ or その他 master. Where it is and who has it stands in its history."""
+    """A row of the 端末, プリンタ or その他 master. Its history says where it is and who has it."""
 
     __tablename__ = "loaners_devices"
     __table_args__ = (
@@ -119,13 +119,13 @@ class Device(Base):
     extra: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # 更新日: of the record or of its status, whichever is later.
+    # 更新日: the last change of the record or of its status, whichever is later.
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Alias(Base):
-    """Another number a device is known by: the dotted form of an older label, a number of before an import."""
+    """Another number of a device: the dotted form on an older label, or a number from before an import."""
 
     __tablename__ = "loaners_aliases"
 

@@ -1,4 +1,4 @@
-"""Every read of sites, models and further columns, and how a device is found by what is on its label."""
+"""Every read of sites, models and custom columns, and the search for devices by the number on their label."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, String, case, func, select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.lookups import by_id
-from service.core.paging import Key, Listing, contains, cut, equals, put_away
+from service.core.access.auth import Actor
+from service.core.database.lookups import get_or_404
+from service.core.database.paging import Key, Listing, archived_filter, contains, equals, filter_values
 from service.loaners import schemas
 from service.loaners.history.models import DeviceState
 from service.loaners.models import Alias, Column, Device, Model, Site
-from service.loaners.rules import normal_number
+from service.loaners.rules import normalize_number
 
 Master = TypeVar("Master", Site, Model, Column, Device)
 NOUNS: Mapping[type[Any], str] = {Site: "拠点", Model: "機種", Column: "追加の列", Device: "機器"}
@@ -45,7 +45,7 @@ SITES = Listing(
     filters={
         "q": contains(Site.key, Site.code, Site.name),
         "jurisdiction": equals(Site.jurisdiction),
-        **put_away(Site.archived_at),
+        **archived_filter(Site.archived_at),
     },
 )
 MODELS = Listing(
@@ -72,7 +72,7 @@ MODELS = Listing(
     filters={
         "q": contains(Model.name, Model.maker),
         "category": equals(Model.category),
-        **put_away(Model.archived_at),
+        **archived_filter(Model.archived_at),
     },
 )
 COLUMNS = Listing(
@@ -94,69 +94,69 @@ COLUMNS = Listing(
     default="position",
     filters={
         "kind": equals(Column.kind),
-        **put_away(Column.archived_at),
+        **archived_filter(Column.archived_at),
     },
 )
 
 
 def sites(db: Session, limit: int, cursor: str | None, filters: schemas.SiteFilters) -> dict[str, Any]:
-    return SITES.page(db, limit, cursor, filters.sort, **cut(filters))
+    return SITES.page(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def sites_to_take_along(_: Actor, filters: schemas.SiteFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    return SITES.all(filters.sort, **cut(filters)).add_columns(Site.notifies.cast(String).label("notified"))
+def export_sites(_: Actor, filters: schemas.SiteFilters) -> Select[*tuple[Any, ...]]:
+    """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
+    return SITES.all(filters.sort, **filter_values(filters)).add_columns(Site.notifies.cast(String).label("notified"))
 
 
 def models(db: Session, limit: int, cursor: str | None, filters: schemas.ModelFilters) -> dict[str, Any]:
-    return MODELS.page(db, limit, cursor, filters.sort, **cut(filters))
+    return MODELS.page(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def models_to_take_along(_: Actor, filters: schemas.ModelFilters) -> Select[*tuple[Any, ...]]:
-    return MODELS.all(filters.sort, **cut(filters))
+def export_models(_: Actor, filters: schemas.ModelFilters) -> Select[*tuple[Any, ...]]:
+    return MODELS.all(filters.sort, **filter_values(filters))
 
 
 def columns(db: Session, limit: int, cursor: str | None, filters: schemas.ColumnFilters) -> dict[str, Any]:
-    return COLUMNS.page(db, limit, cursor, filters.sort, **cut(filters))
+    return COLUMNS.page(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def columns_of(db: Session, kind: str) -> list[Column]:
-    """The further columns of a master that are in use, in their order."""
-    found = select(Column).where(Column.kind == kind, Column.archived_at.is_(None))
-    return list(db.scalars(found.order_by(Column.position, Column.id)))
+def active_columns(db: Session, kind: str) -> list[Column]:
+    """The active custom columns of a master, in their order."""
+    statement = select(Column).where(Column.kind == kind, Column.archived_at.is_(None))
+    return list(db.scalars(statement.order_by(Column.position, Column.id)))
 
 
-def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Master:
-    """Raises NotFound, in words."""
-    return by_id(db, one, key, NOUNS[one], lock=lock)
+def get(db: Session, model: type[Master], row_id: int, *, lock: bool = False) -> Master:
+    """Raises NotFound with a message for the user."""
+    return get_or_404(db, model, row_id, NOUNS[model], lock=lock)
 
 
-def numbered(db: Session, written: Collection[str]) -> dict[str, int]:
-    """The ids of the devices that these mean: their number, another number of them, in any case of letters; or else
-    their number with the symbols of the model (iPad-Pro-12.9). Those that mean none, or several, are not in it."""
-    found = named(db, written)
-    normal = {text: normal_number(text) for text in written if text not in found}
-    others = named(db, [one for text, one in normal.items() if one != text])
-    return found | {text: others[one] for text, one in normal.items() if one in others}
+def device_ids_by_number(db: Session, texts: Collection[str]) -> dict[str, int]:
+    """The device ids for these texts: a number or an alias, ignoring case; else a number that contains symbols of the
+    model name (iPad-Pro-12.9). Texts that match no device, or several, are left out."""
+    exact = device_ids_by_exact_number(db, texts)
+    normalized = {text: normalize_number(text) for text in texts if text not in exact}
+    others = device_ids_by_exact_number(db, [number for text, number in normalized.items() if number != text])
+    return exact | {text: others[number] for text, number in normalized.items() if number in others}
 
 
-def named(db: Session, written: Collection[str]) -> dict[str, int]:
-    """As `numbered`, of those that somebody gave them."""
-    plain = {text: text.strip().lower() for text in written}
-    wanted = sorted(set(plain.values()))
+def device_ids_by_exact_number(db: Session, texts: Collection[str]) -> dict[str, int]:
+    """As `device_ids_by_number`, but only exact numbers and aliases, ignoring case."""
+    lowered = {text: text.strip().lower() for text in texts}
+    lowered_texts = sorted(set(lowered.values()))
     exact: dict[str, int] = {}
-    loose: dict[str, set[int]] = {}
-    names = select(Device.number, Device.id).where(func.lower(Device.number).in_(wanted))
-    others = select(Alias.alias, Alias.device_id).where(func.lower(Alias.alias).in_(wanted))
+    by_lowered: dict[str, set[int]] = {}
+    names = select(Device.number, Device.id).where(func.lower(Device.number).in_(lowered_texts))
+    others = select(Alias.alias, Alias.device_id).where(func.lower(Alias.alias).in_(lowered_texts))
     for number, device_id in db.execute(names.union_all(others)):
         exact[number] = device_id
-        loose.setdefault(number.lower(), set()).add(device_id)
-    found: dict[str, int] = {}
-    for text, lowered in plain.items():
-        meant = {exact[text.strip()]} if text.strip() in exact else loose.get(lowered, set())
-        if len(meant) == 1:
-            found[text] = next(iter(meant))
-    return found
+        by_lowered.setdefault(number.lower(), set()).add(device_id)
+    result: dict[str, int] = {}
+    for text, lowered_text in lowered.items():
+        matches = {exact[text.strip()]} if text.strip() in exact else by_lowered.get(lowered_text, set())
+        if len(matches) == 1:
+            result[text] = next(iter(matches))
+    return result
 
 
 def sites_by_key(db: Session, keys: Collection[str]) -> dict[str, Site]:

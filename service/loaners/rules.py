@@ -1,4 +1,4 @@
-"""What the loaners area decides: pure functions of facts and a clock."""
+"""Rules and declarations of the loaners area: pure functions and constants."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Role, Tick
-from service.core.purposes import Kind as FileKind
-from service.core.purposes import Purpose
-from service.core.texts import normalised
-from service.core.times import TOKYO
+from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, Role, Tick
+from service.core.purposes import FileKind, Purpose
+from service.core.values.texts import normalised_header
+from service.core.values.times import TOKYO
 
 
 class Kind(StrEnum):
-    """機器種別: which master a device stands in, and which form is filled in for it."""
+    """機器種別: the master that a device belongs to, and the form that is used for it."""
 
     TERMINAL = "terminal"
     PRINTER = "printer"
@@ -43,7 +42,7 @@ class Category:
     group: Group
 
 
-# Predefined by the document: nobody adds one.
+# Predefined by the document; users cannot add any.
 CATEGORIES = {
     "Desktop": Category("デスクトップ PC", "デスクトップコンピュータ", "Desktop", Kind.TERMINAL, Group.CL),
     "Laptop": Category("ノート PC", "ノートパソコン", "Laptop", Kind.TERMINAL, Group.CL),
@@ -74,7 +73,7 @@ class Deposit(IntEnum):
 
 
 @dataclass(frozen=True)
-class DepositWords:
+class DepositLabels:
     """A row of the document's table: ステータス値, 説明, カテゴリ, 集計分類, and the card of the summary (3.1.3)."""
 
     title: str
@@ -84,32 +83,32 @@ class DepositWords:
     card: str
 
 
-KIND_WORDS = {Kind.TERMINAL: "端末", Kind.PRINTER: "プリンタ", Kind.OTHER: "その他"}
-STATUS_WORDS = {Status.LENT: "1.貸出中", Status.COLLECTED: "2.回収後社内保管", Status.STORED: "3.社内にて保管中"}
-HELD_WORDS = {True: "有り", False: "無し"}
-DEPOSIT_WORDS = {
-    Deposit.RETURNABLE: DepositWords(
+KIND_LABELS = {Kind.TERMINAL: "端末", Kind.PRINTER: "プリンタ", Kind.OTHER: "その他"}
+STATUS_LABELS = {Status.LENT: "1.貸出中", Status.COLLECTED: "2.回収後社内保管", Status.STORED: "3.社内にて保管中"}
+HELD_LABELS = {True: "有り", False: "無し"}
+DEPOSIT_LABELS = {
+    Deposit.RETURNABLE: DepositLabels(
         "1.返却可能",
         "代替機を貸し出しているが修理が完了していつでも返却できる台数",
         "返却可能",
         "返却可能",
         "返却可能",
     ),
-    Deposit.NEGOTIATING: DepositWords(
+    Deposit.NEGOTIATING: DepositLabels(
         "2.商談や金額の問題で返却不可",
         "商談や金額の問題で返却出来ない台数",
         "返却不可",
         "商談中",
         "商談や金額の問題で返却不可",
     ),
-    Deposit.REFUSED: DepositWords(
+    Deposit.REFUSED: DepositLabels(
         "3.お客様による返却拒否",
         "代替機を貸し出し中だが、お客様より代替機を使うので返却を拒否されている台数",
         "返却不可",
         "返却拒否",
         "お客様による返却拒否",
     ),
-    Deposit.MAINTAINED: DepositWords(
+    Deposit.MAINTAINED: DepositLabels(
         "4.HW延長保守中(OS入れ替えやサービス終了を含む)",
         "HW 延長保守にて貸し出している台数 ※OS 入れ替えやサービス終了を含む",
         "貸し出し中",
@@ -117,34 +116,34 @@ DEPOSIT_WORDS = {
         "HW延長保守中",
     ),
 }
-UNSET = "未設定"
+UNSET_LABEL = "未設定"
 
-LONGEST_NUMBER, LONGEST_SERIAL, LONGEST_CODE = 100, 20, 20
-NUMBER = re.compile(
+MAX_NUMBER_LENGTH, MAX_SERIAL_LENGTH, MAX_CODE_LENGTH = 100, 20, 20
+MANAGEMENT_NUMBER = re.compile(
     r"(?P<site>[A-Z]{1,20})_(?P<category>[A-Za-z]+)_(?P<model>[A-Za-z0-9-]+)_(?P<serial>[A-Za-z0-9-]{1,20})"
     r"_(?P<running>[0-9]{3})"
 )
 _ABBREVIATIONS = frozenset(category.abbreviation for category in CATEGORIES.values())
-_NOT_IN_A_MODEL = re.compile(r"[^A-Za-z0-9-]")
+_INVALID_IN_MODEL = re.compile(r"[^A-Za-z0-9-]")
 
 
-def written(moment: datetime) -> str:
-    """As the document writes moments (7.1): yyyy/MM/dd HH:mm:ss in Tokyo."""
-    return moment.astimezone(TOKYO).strftime("%Y/%m/%d %H:%M:%S")
+def format_timestamp(at: datetime) -> str:
+    """The document's format of timestamps (7.1): yyyy/MM/dd HH:mm:ss in Tokyo."""
+    return at.astimezone(TOKYO).strftime("%Y/%m/%d %H:%M:%S")
 
 
 def model_section(model_name: str) -> str:
-    """A model's name as a management number has it (3.2.3): letters, digits and hyphens; "" when none is left."""
-    return _NOT_IN_A_MODEL.sub("", model_name)
+    """The model name in a management number (3.2.3): only letters, digits and hyphens; "" when none is left."""
+    return _INVALID_IN_MODEL.sub("", model_name)
 
 
 def proposed_model_name(name: str) -> str:
-    """A model's name without what it may not have (2.2.2): hyphens for blanks and underscores."""
+    """A valid model name (2.2.2): hyphens instead of blanks and underscores."""
     return re.sub(r"[\s_]+", "-", unicodedata.normalize("NFKC", name).strip(" \t\r\n_"))
 
 
 def model_name_refusal(name: str) -> str | None:
-    """Why no model can be called so, in words; None when one can."""
+    """The error message for an invalid model name; None for a valid one."""
     if re.search(r"[\s_]", name):
         proposed = proposed_model_name(name)
         return (
@@ -157,7 +156,7 @@ def model_name_refusal(name: str) -> str | None:
 
 
 def management_number(site_code: str, category: str, model_name: str, serial: str, running: int) -> str:
-    """Raises ValueError, in words, for what would be no management number (3.4)."""
+    """Raises ValueError with a message for the user when the result is not a management number (3.4)."""
     model = model_section(model_name)
     if not model:
         raise ValueError(f"機種名「{model_name}」には管理番号に使える英数字がありません。")
@@ -170,10 +169,10 @@ def management_number(site_code: str, category: str, model_name: str, serial: st
 
 
 def number_refusal(number: str) -> str | None:
-    """Why it is no management number (3.4), in words; None when it is one."""
-    if len(number) > LONGEST_NUMBER:
-        return f"拠点管理番号は{LONGEST_NUMBER}文字以内にしてください（現在{len(number)}文字）。"
-    parts = NUMBER.fullmatch(number)
+    """The error message for an invalid management number (3.4); None for a valid one."""
+    if len(number) > MAX_NUMBER_LENGTH:
+        return f"拠点管理番号は{MAX_NUMBER_LENGTH}文字以内にしてください（現在{len(number)}文字）。"
+    parts = MANAGEMENT_NUMBER.fullmatch(number)
     if parts is None or parts["category"] not in _ABBREVIATIONS:
         return (
             "拠点管理番号は「拠点コード_カテゴリ_モデル_製造番号_連番」の形"
@@ -182,9 +181,9 @@ def number_refusal(number: str) -> str | None:
     return None
 
 
-def normal_number(text: str) -> str:
-    """A number as somebody wrote it, brought to the grammar as far as its parts tell: full-width letters become plain
-    ones, and the model's section loses its symbols (3.2.3), so that iPad-Pro-12.9 is iPad-Pro-129."""
+def normalize_number(text: str) -> str:
+    """Normalizes a written number where its parts are clear: full-width letters become half-width ones, and the model
+    part loses its symbols (3.2.3): iPad-Pro-12.9 becomes iPad-Pro-129."""
     plain = unicodedata.normalize("NFKC", text).strip()
     parts = plain.split("_")
     if len(parts) < 5:
@@ -194,8 +193,8 @@ def normal_number(text: str) -> str:
 
 
 STATUS_COLUMN = "0-4.ステータス"
-# The audit's sheet as the document lays it out, A to M; the rest of what a list can show comes after it.
-AUDIT_SHEET = (
+# The columns of the audit's sheet in the document, A to M. A list can also show the columns after it.
+AUDIT_COLUMNS = (
     "担当者",
     "資産管理番号",
     "拠点管理番号",
@@ -210,7 +209,7 @@ AUDIT_SHEET = (
     "お預かり証No.",
     "備考",
 )
-OTHERS = (
+OTHER_COLUMNS = (
     "メーカー",
     "カテゴリ",
     "機器種別",
@@ -231,7 +230,7 @@ OTHERS = (
     "0-1.担当者",
     STATUS_COLUMN,
 )
-# A master's file has its columns under these titles; the first is the document's, the others are in use as well.
+# Headers of a master's file. The first is the document's; the others are also accepted.
 DEVICE_HEADERS = {
     "number": ("拠点管理番号", "管理番号", "識別番号"),
     "model_name": ("機種名", "モデル名", "製品名", "機種"),
@@ -244,27 +243,27 @@ DEVICE_HEADERS = {
     "site_key": ("拠点ID", "拠点"),
     "created_at": ("作成日", "登録日", "作成日時"),
 }
-# What the masters' files have beside these.
-_OF_FILES = ("別名", "追加の項目")
-# Of a question: 1-1.貸出先.
+# More columns of the masters' exports.
+_EXPORT_COLUMNS = ("別名", "追加の項目")
+# Header of a question: 1-1.貸出先.
 _QUESTION = re.compile(r"[0-9]+(-[0-9]+){1,2}[.．].+")
 
 
-_TITLES = (
-    *AUDIT_SHEET,
-    *OTHERS,
-    *_OF_FILES,
+_TITLES_IN_USE = (
+    *AUDIT_COLUMNS,
+    *OTHER_COLUMNS,
+    *_EXPORT_COLUMNS,
     *DEVICE_HEADERS,
-    *(title for one in DEVICE_HEADERS.values() for title in one),
+    *(title for titles in DEVICE_HEADERS.values() for title in titles),
 )
-_FIXED = frozenset(map(normalised, _TITLES))
+_FIXED_TITLES = frozenset(map(normalised_header, _TITLES_IN_USE))
 
 
 def is_fixed_column(title: str) -> bool:
-    """A column that some list or file has anyway, under this title or another, or that a form's question brings along:
-    none may be added that is called so, in whichever width of letters."""
-    plain = unicodedata.normalize("NFKC", title).replace(" ", "")
-    return normalised(title) in _FIXED or _QUESTION.fullmatch(plain) is not None
+    """Whether a list or a file already has a column with this title, or a form's question has this header, in any width
+    of letters. No custom column may have such a title."""
+    normalized_width = unicodedata.normalize("NFKC", title).replace(" ", "")
+    return normalised_header(title) in _FIXED_TITLES or _QUESTION.fullmatch(normalized_width) is not None
 
 
 READ = frozenset(
@@ -298,15 +297,15 @@ IMPORT_FILE = Purpose(
     max_bytes=20 * 1024 * 1024,
 )
 
-# The document's word for what is archived (3.1).
+# The document's word for archived rows (3.1).
 INACTIVE = "無効です"
 AREA = Area(
     name="loaners",
     title="代替機管理",
     roles={
-        "admin": Role("代替機管理者", READ | EVERYDAY | WORK | COUNT | MANAGE | ADMINISTRATION),
-        "staff": Role("拠点担当者", READ | EVERYDAY | WORK | COUNT),
-        "auditor": Role("監査担当者", READ | EVERYDAY | COUNT),
+        "admin": Role("代替機管理者", READ | STAFF_PERMISSIONS | WORK | COUNT | MANAGE | ADMINISTRATOR_PERMISSIONS),
+        "staff": Role("拠点担当者", READ | STAFF_PERMISSIONS | WORK | COUNT),
+        "auditor": Role("監査担当者", READ | STAFF_PERMISSIONS | COUNT),
     },
     ticks={
         "loaners.remind": Tick("返却予定日の案内", timedelta(minutes=30)),
@@ -399,9 +398,9 @@ AREA = Area(
         "different": "履歴と異なる機器",
     },
     values={
-        "kind": {kind.value: word for kind, word in KIND_WORDS.items()},
-        "status": {str(status.value): word for status, word in STATUS_WORDS.items()},
-        "deposit": {str(deposit.value): words.title for deposit, words in DEPOSIT_WORDS.items()},
+        "kind": {kind.value: label for kind, label in KIND_LABELS.items()},
+        "status": {str(status.value): label for status, label in STATUS_LABELS.items()},
+        "deposit": {str(deposit.value): labels.title for deposit, labels in DEPOSIT_LABELS.items()},
     },
     purposes=(IMPORT_FILE,),
 )

@@ -1,4 +1,4 @@
-"""What goes in and out of the masters' doors over HTTP."""
+"""Request and response models of sites, models and custom columns."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Mail, Name, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name, NotBlank, RecordVersion
 from service.loaners.rules import CATEGORIES, Kind, model_name_refusal
 
 
-def _usable(name: str) -> str:
+def _valid_model_name(name: str) -> str:
     name = name.strip()
     if refusal := model_name_refusal(name):
         raise ValueError(refusal)
@@ -22,8 +22,8 @@ CategoryKey = Literal["Desktop", "Laptop", "Server", "Tablet", "Printer", "Route
 SiteKey = Annotated[str, Field(max_length=20, pattern=r"^[a-z0-9]+$")]
 SiteCode = Annotated[str, Field(max_length=20, pattern=r"^[A-Z]+$")]
 Jurisdiction = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
-# What a model is called has to leave room in a management number.
-ModelName = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE), AfterValidator(_usable)]
+# Short enough for a management number.
+ModelName = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE), AfterValidator(_valid_model_name)]
 Note = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Title = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
 Choices = Annotated[
@@ -53,11 +53,11 @@ class NewSite(BaseModel):
 
 
 class SiteChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Fields that are omitted or null do not change. `version` is the one that was read (optimistic locking)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     code: SiteCode | None = None
     name: Name | None = None
     jurisdiction: Jurisdiction | None = None
@@ -66,7 +66,7 @@ class SiteChange(BaseModel):
 
 
 class SiteItem(BaseModel):
-    """`devices` are those that are there now, `state` is the document's ステータス."""
+    """`devices`: how many are at the site now; `state` is the document's ステータス."""
 
     id: int
     version: int
@@ -84,7 +84,7 @@ class SiteItem(BaseModel):
 
 
 class SiteFilters(BaseModel):
-    """`q` is part of an id, a code or a name; `archived`: only those that are, else only those that are not."""
+    """`q` is part of an id, a code or a name. `archived`: only archived rows, else only active ones."""
 
     q: Search | None = None
     jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
@@ -102,11 +102,11 @@ class NewModel(BaseModel):
 
 
 class ModelChange(BaseModel):
-    """As with sites. Devices keep their numbers, and their own category."""
+    """As with sites. Devices keep their numbers and their category."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: ModelName | None = None
     maker: Name | None = None
     category: CategoryKey | None = None
@@ -150,7 +150,7 @@ class ColumnShape(BaseModel):
 
 
 class NewColumn(ColumnShape):
-    """A further column of a master (2.4 to 2.6), without a migration."""
+    """A custom column of a master (2.4 to 2.6), without a migration."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -165,7 +165,7 @@ class NewColumn(ColumnShape):
 class ColumnChange(ColumnShape):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     title: Title | None = None
     choices: Choices | None = None
     required: bool | None = None
@@ -208,14 +208,14 @@ class Categories(BaseModel):
 
 
 def categories() -> Categories:
-    return Categories(items=[CategoryItem(key=key, **vars(one)) for key, one in CATEGORIES.items()])
+    return Categories(items=[CategoryItem(key=key, **vars(category)) for key, category in CATEGORIES.items()])
 
 
 class SiteRow(NewSite):
-    """A site as a row of a file has it; `archived` is the document's inactive."""
+    """A site in a row of a file; `archived` is the document's inactive."""
 
     archived: bool = False
 
 
 class ModelRow(NewModel):
-    """A model as a row of a file has it."""
+    """A model in a row of a file."""

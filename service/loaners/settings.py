@@ -1,4 +1,4 @@
-"""What of the environment is the loaners area's own: LOANERS_…"""
+"""Settings of the loaners area, from environment variables LOANERS_…."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from service.core.settings import for_area
 class Settings(BaseSettings):
     model_config = for_area("loaners")
 
-    # Days before 返却予定日 that a site is reminded.
+    # A site is reminded this many days before 返却予定日.
     remind_days: int = Field(3, ge=0, le=30)
-    # A device that could be fetched, and a loan that nobody said anything about, for longer than this is forgotten.
+    # A device that has been returnable, and a loan that has had no update, for more days than this counts as forgotten.
     returnable_days: int = Field(14, ge=1, le=365)
     silent_days: int = Field(90, ge=1, le=3650)
 

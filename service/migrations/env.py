@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 
 from alembic import context
 from sqlalchemy import create_engine
 
-import service.core.audit
-import service.core.backups
-import service.core.files.records
-import service.core.health
-import service.core.holidays
-import service.core.imports.records
-import service.core.installation
-import service.core.instances
-import service.core.once
-import service.core.outbox
-import service.core.probes
-import service.core.retention
-import service.core.tasks.records
-import service.core.throttle  # noqa: F401  # every module with tables, so that `alembic check` sees them
 from service.core import areas
-from service.core.db import Base, sqlalchemy_url
+from service.core.database.session import Base, sqlalchemy_url
 from service.core.settings import from_environment
 
+# Every module with tables is imported, so that `alembic check` sees them.
+FLOOR = (
+    "access.throttle",
+    "audit",
+    "database.installation",
+    "database.retention",
+    "files.records",
+    "holidays",
+    "http.idempotency",
+    "imports.records",
+    "monitoring.backups",
+    "monitoring.health",
+    "monitoring.instances",
+    "monitoring.probes",
+    "outbox.records",
+    "tasks.records",
+)
+for module in FLOOR:
+    import_module(f"service.core.{module}")
 for _ in areas.modules("models"):
-    pass  # imported, which is all it takes
+    pass
 
 # Partitions come and go by the day and the month; their parent is what the models describe.
 PARTITION = re.compile(r"_(p\d{6}(\d{2})?|default)$")

@@ -1,25 +1,25 @@
-"""What the reservations area says about itself: who may do what, and the words of its codes."""
+"""The definition of the reservations area: roles and permissions, jobs, retention, and labels."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from service.core.areas import ADMINISTRATION, EVERYDAY, Area, Policy, Role, Sign, Tick
-from service.core.purposes import Kind, Purpose
-from service.core.times import WEEKDAYS
+from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, Brand, RetentionPolicy, Role, Tick
+from service.core.purposes import FileKind, Purpose
+from service.core.values.times import WEEKDAYS
 
-# What customers and shops know it by: in SMS and mails, on the telephone and over the public pages.
+# The service's name for customers and shops: in SMS and mails, on the telephone and on the public pages.
 SERVICE_NAME = "予約代行サービス QRV"
 
-# The public form for questions; pages and mails lead there.
+# The public enquiry form, linked from pages and mails.
 CONTACT_PAGE = "/contact"
 
-# Where everybody reads the guides, below the address of the public pages.
+# The path of the public guides, below the URL of the public pages.
 GUIDES_PATH = "/guides"
 
 SURVEY_PATH = "/survey"
 
-READ = frozenset(
+READ_PERMISSIONS = frozenset(
     {
         "reservations:alarm:read",
         "reservations:chore:read",
@@ -36,23 +36,23 @@ READ = frozenset(
     }
 )
 # 経営ダッシュボード is for management alone (4.2.2).
-FIGURES = frozenset({"reservations:management:read", "reservations:management:send"})
+FIGURES_PERMISSIONS = frozenset({"reservations:management:read", "reservations:management:send"})
 # インシデント記録 is for operators and management (5.3.2); reports, KPI of support and surveys (7.3) too.
-MANAGEMENT = FIGURES | {
+MANAGEMENT_PERMISSIONS = FIGURES_PERMISSIONS | {
     "reservations:guide:read",
     "reservations:incident:read",
     "reservations:quality:read",
     "reservations:report:read",
 }
-# What customers and shops are told, and what they said, may be noted by whoever talks with them.
-CONTACT = frozenset({"reservations:enquiry:answer", "reservations:reservation:contact"})
-# Customer support keeps enquiries and asks how content customers are.
-SUPPORT = frozenset({"reservations:enquiry:update", "reservations:survey:update"})
-# 定期作業 are done by whoever the document names, so whoever works with reservations checks them off.
-CHORES = frozenset({"reservations:chore:perform"})
-# Everybody at the desk.
-DESK = READ | EVERYDAY | CONTACT | CHORES
-OPERATE = frozenset(
+# Staff who talk with customers and shops may record what was said.
+CONTACT_PERMISSIONS = frozenset({"reservations:enquiry:answer", "reservations:reservation:contact"})
+# Customer support handles enquiries and satisfaction surveys.
+SUPPORT_PERMISSIONS = frozenset({"reservations:enquiry:update", "reservations:survey:update"})
+# 定期作業 are done by the staff that the document names: all who work with reservations may check them off.
+CHORE_PERMISSIONS = frozenset({"reservations:chore:perform"})
+# All staff at the desk.
+DESK_PERMISSIONS = READ_PERMISSIONS | STAFF_PERMISSIONS | CONTACT_PERMISSIONS | CHORE_PERMISSIONS
+OPERATOR_PERMISSIONS = frozenset(
     {
         # The list of shops comes as a file (6.2).
         "core:import:create",
@@ -71,7 +71,7 @@ OPERATE = frozenset(
         "reservations:simulation:read",
     }
 )
-MANAGE = frozenset(
+ADMIN_PERMISSIONS = frozenset(
     {
         "reservations:assistant:create",
         "reservations:assistant:read",
@@ -84,30 +84,30 @@ MANAGE = frozenset(
 
 MANAGEMENT_REPORT = Purpose(
     key="reservations.management_report",
-    kinds=frozenset({Kind.PDF}),
-    # Made by a job; nobody uploads one but who may have one sent.
+    kinds=frozenset({FileKind.PDF}),
+    # Created by a job; an upload needs the permission to have it sent.
     permission="reservations:management:send",
     read="reservations:management:read",
 )
 IMPORT_FILE = Purpose(
     key="reservations.import",
-    kinds=frozenset({Kind.CSV, Kind.XLSX}),
+    kinds=frozenset({FileKind.CSV, FileKind.XLSX}),
     permission="reservations:shop:create",
     read="reservations:shop:create",
     max_bytes=10 * 1024 * 1024,
 )
-# 週次レポート and 月次レポート as they were sent: made by us.
+# 週次レポート and 月次レポート as they were sent, created by a job.
 REPORT_FILE = Purpose(
     key="reservations.report",
-    kinds=frozenset({Kind.PDF}),
+    kinds=frozenset({FileKind.PDF}),
     permission="reservations:report:send",
     read="reservations:report:read",
 )
 
-# What is mailed to shops, made by us.
+# Mailed to shops, created by a job.
 GUIDE_FILE = Purpose(
     key="reservations.guide",
-    kinds=frozenset({Kind.PDF}),
+    kinds=frozenset({FileKind.PDF}),
     permission="reservations:shop:update",
     read="reservations:guide:read",
 )
@@ -115,12 +115,20 @@ GUIDE_FILE = Purpose(
 AREA = Area(
     name="reservations",
     title="予約運用",
-    # The document's people (2.3.1) and the management (4.2.2).
+    # The roles of the document (2.3.1) and the management (4.2.2).
     roles={
-        "admin": Role("予約運用管理者", DESK | SUPPORT | OPERATE | FIGURES | MANAGE | ADMINISTRATION),
-        "operator": Role("運営担当者", DESK | OPERATE),
-        "support": Role("カスタマーサポート", DESK | SUPPORT),
-        "manager": Role("経営", EVERYDAY | MANAGEMENT),
+        "admin": Role(
+            "予約運用管理者",
+            DESK_PERMISSIONS
+            | SUPPORT_PERMISSIONS
+            | OPERATOR_PERMISSIONS
+            | FIGURES_PERMISSIONS
+            | ADMIN_PERMISSIONS
+            | ADMINISTRATOR_PERMISSIONS,
+        ),
+        "operator": Role("運営担当者", DESK_PERMISSIONS | OPERATOR_PERMISSIONS),
+        "support": Role("カスタマーサポート", DESK_PERMISSIONS | SUPPORT_PERMISSIONS),
+        "manager": Role("経営", STAFF_PERMISSIONS | MANAGEMENT_PERMISSIONS),
     },
     ticks={
         "reservations.flow": Tick("予約の進行", timedelta(seconds=1), silence=timedelta(seconds=60)),
@@ -146,11 +154,11 @@ AREA = Area(
         ),
     },
     retention=(
-        Policy("reservations_alarms", "監視のアラートの記録", lambda: timedelta(days=3 * 365 + 1)),
-        # As long as the audit trail, which tells of them.
-        Policy("reservations_enquiries", "解決した問い合わせ", lambda: timedelta(days=3 * 365 + 1)),
-        Policy("reservations_measures", "監視の測定値", lambda: timedelta(days=35)),
-        Policy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
+        RetentionPolicy("reservations_alarms", "監視のアラートの記録", lambda: timedelta(days=3 * 365 + 1)),
+        # As long as the audit log, which refers to them.
+        RetentionPolicy("reservations_enquiries", "解決した問い合わせ", lambda: timedelta(days=3 * 365 + 1)),
+        RetentionPolicy("reservations_measures", "監視の測定値", lambda: timedelta(days=35)),
+        RetentionPolicy("reservations_webhooks", "外部サービスからの連絡の記録", lambda: timedelta(days=180)),
     ),
     subjects={
         "service": "サービス",
@@ -298,7 +306,7 @@ AREA = Area(
             "quarterly": "四半期",
             "anytime": "随時",
         },
-        "weekday": {str(day): f"{word}曜日" for day, word in enumerate(WEEKDAYS, 1)},
+        "weekday": {str(day): f"{name}曜日" for day, name in enumerate(WEEKDAYS, 1)},
         "chore_turn.outcome": {"done": "完了", "skipped": "見送り"},
         "report.kind": {"weekly": "週次レポート", "monthly": "月次レポート"},
         "purpose": {
@@ -309,5 +317,5 @@ AREA = Area(
         },
     },
     purposes=(GUIDE_FILE, IMPORT_FILE, MANAGEMENT_REPORT, REPORT_FILE),
-    sign=Sign(SERVICE_NAME, ("/pay", "/cancel", CONTACT_PAGE, GUIDES_PATH, SURVEY_PATH)),
+    sign=Brand(SERVICE_NAME, ("/pay", "/cancel", CONTACT_PAGE, GUIDES_PATH, SURVEY_PATH)),
 )

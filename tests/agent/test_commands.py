@@ -283,7 +283,7 @@ def test_a_rotation_killed_after_the_service_took_it_ends_after_the_restart(
 
 def test_progress_is_told_at_new_steps_and_else_all_five_seconds(bench: Bench, desk: CommandService) -> None:
     desk.order(1, "x")
-    progress = report.Progress(report.Desk(bench.settings, bench.context.tokens), 1, threading.Event())
+    progress = report.Progress(report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event())
     for percent in range(50):
         progress.tell("downloading", percent)
     progress.tell("verifying")
@@ -294,7 +294,7 @@ def test_progress_is_told_at_new_steps_and_else_all_five_seconds(bench: Bench, d
 def test_progress_that_cannot_be_told_does_not_hold_up_the_work(bench: Bench, desk: CommandService) -> None:
     desk.order(1, "x")
     desk.report_replies.append(problem(503, "混雑", {"Retry-After": "60"}))
-    progress = report.Progress(report.Desk(bench.settings, bench.context.tokens), 1, threading.Event())
+    progress = report.Progress(report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event())
     for step in ("downloading", "verifying", "installing"):
         progress.tell(step)
     progress.desk.close()

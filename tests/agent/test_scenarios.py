@@ -31,7 +31,7 @@ def play(desk: CommandService, tmp_path: Path) -> Play:
         chosen = parse(["simulate", scenario, *common, "--seconds", str(seconds), *map(str, more)])
         # Nobody may ask for so short a day; a test may.
         chosen.interval = INTERVAL
-        assert cast.play(chosen) == 0
+        assert cast.run_from_options(chosen) == 0
         streams = defaultdict(list)
         for body in desk.heartbeats:
             streams[body["stream_id"]].append(body)

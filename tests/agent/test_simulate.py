@@ -15,7 +15,7 @@ from agent.__main__ import main
 from agent.backoff import Backoff
 from agent.simulator import SimulatorError
 from agent.simulator.fleet import SEQUENCE_JUMP, FleetFile, choose_stores
-from agent.simulator.scenario import Cast, run
+from agent.simulator.scenario import FleetOptions, run
 from agent.simulator.storm import Storm
 from agent.tc200 import Terminal, TerminalError
 from tests.agent.doubles import CODE, SmallService, problem
@@ -95,7 +95,7 @@ def test_storm_gives_up_at_its_time_limit_with_1(
 ) -> None:
     service.stuck = True
     service.replies = [problem(503, "混雑", {"Retry-After": "600"})]
-    cast = Cast(service.url, CODE, tmp_path, 2, "SIM", None)
+    cast = FleetOptions(service.url, CODE, tmp_path, 2, "SIM", None)
     assert run(cast, Storm(0.05), keep_alive=False, seconds=0.3) == 1
     assert "復帰: 0 / 2 台" in capsys.readouterr().out
 

@@ -12,12 +12,12 @@ import schemathesis
 from schemathesis.core.result import Ok
 
 from service.agencies.models import Agency
+from service.core.access.identity import hash_token, new_token, open_session
 from service.core.areas import AREAS, areas
-from service.core.identity import hash_token, new_token, open_session
 from service.core.settings import settings
 from service.entries.models import Nursery
 from service.fleet.models import TerminalToken
-from tests import cast, factories
+from tests import factories, people
 from tests.conftest import Service
 
 ADMIN = "admin"
@@ -71,7 +71,7 @@ class Everybody:
         self._service = service
         _out_of_chances_way(service)
         with service.committed() as db:
-            self._nursery = Nursery(name="さくら保育園", code=CODE, station_password_hash=cast.cheaply_hashed())
+            self._nursery = Nursery(name="さくら保育園", code=CODE, station_password_hash=people.cheaply_hashed())
             agency = Agency(name="株式会社AAA代理店", code=CODE)
             db.add_all([self._nursery, agency])
             db.flush()
@@ -81,7 +81,7 @@ class Everybody:
                 for role_name, role in areas()[area_name].roles.items():
                     name = f"{area_name}-{role_name}"
                     tenant = tenants[role.scope] if role.scope else None
-                    person = cast.person(db, f"fuzz-{name}", tenant, **{area_name: role_name})
+                    person = people.person(db, f"fuzz-{name}", tenant, **{area_name: role_name})
                     token, _ = open_session(db, person, "testclient", timedelta(hours=1))
                     found.append(Caller(name, token, area_name, role.permissions))
         self.administrators = {one.area: one for one in found if one.name.endswith(f"-{ADMIN}")}
@@ -108,7 +108,7 @@ class Everybody:
     def _station(self) -> Caller:
         """As `_terminal`: it may log itself out."""
         with self._service.http() as http:
-            answer = http.post("/api/auth/entry-exit-login", json={"nurseryCode": CODE, "password": cast.PASSWORD})
+            answer = http.post("/api/auth/entry-exit-login", json={"nurseryCode": CODE, "password": people.PASSWORD})
         return Caller("station", answer.json()["token"])
 
 

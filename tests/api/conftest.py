@@ -11,15 +11,15 @@ from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from tests import cast
+from tests import people
 from tests.conftest import at
 
 if TYPE_CHECKING:
-    from service.main import FrontDoor
+    from service.main import Application
 
 
 @pytest.fixture
-def client(db: Session, served: FrontDoor, portal: BlockingPortal) -> TestClient:
+def client(db: Session, served: Application, portal: BlockingPortal) -> TestClient:
     """The whole front door in-process, nobody signed in."""
     return at(served, portal)
 
@@ -29,7 +29,7 @@ def sign_in(db: Session, client: TestClient) -> Callable[..., TestClient]:
     """sign_in("alice", fleet="admin") → the client with her session."""
 
     def as_person(login_id: str, **roles: str) -> TestClient:
-        return cast.signed_in(db, client, cast.person(db, login_id, **roles))
+        return people.signed_in(db, client, people.person(db, login_id, **roles))
 
     return as_person
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.entries.models import Nursery, Parent
 from service.entries.station import actions, rules
 from service.entries.station.models import Station
@@ -76,7 +76,7 @@ def found(service: Service, url: str, hashed: str, parents: int = 5, **settings:
         db.add_all([station, *listed])
         db.flush()
         session = {
-            "token": rules.token(actions.key(), rules.Claims(station.id, nursery.id, until), now),
+            "token": rules.encode_token(actions.signing_key(), rules.Claims(station.id, nursery.id, until), now),
             "nurseryId": nursery.id,
             "nurseryName": nursery.name,
             "expiresAt": until.isoformat(),

@@ -8,11 +8,11 @@ from datetime import timedelta
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from service.agencies.requests.models import Site
-from service.core.identity import open_session
-from tests import cast
+from service.core.access.identity import open_session
 from tests import chromium as real
+from tests import people
 from tests.api.agencies import scene
 from tests.conftest import Service
 from tests.dashboards.dashboards import Dashboards
@@ -22,10 +22,12 @@ def test_a_month_that_is_not_in_the_list_is_typed(chromium: Browser, service: Se
     with service.committed() as db:
         agency = scene.agency(db, "株式会社年月代理店", "MONTHS")
         request = scene.request(db, scene.corporation(db, agency), scene.sales(db, "months", agency), "working")
-        token, _ = open_session(db, cast.person(db, "months-desk", agencies="operator"), "b", timedelta(hours=1))
+        token, _ = open_session(db, people.person(db, "months-desk", agencies="operator"), "b", timedelta(hours=1))
         case = request.id
     context = real.at_a_desk(chromium)
-    context.add_cookies([{"name": COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}])
+    context.add_cookies(
+        [{"name": SESSION_COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}]
+    )
     page: Page = context.new_page()
     page.goto(f"{dashboards.url}/case?id={case}")
     month = page.get_by_role("combobox", name=re.compile("最新の明細年月"))

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 from sqlalchemy import select
 
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from service.agencies.corporations.models import Corporation
 from service.agencies.requests.models import Image, Request
-from service.core.identity import open_session
+from service.core.access.identity import open_session
 from tests.api.agencies import scene
 from tests.chromium import PHONE, in_a_hand
 from tests.conftest import Service
@@ -29,7 +29,9 @@ def phone(chromium: Browser, service: Service, dashboards: Dashboards) -> Iterat
         agency = scene.agency(db, "株式会社駐車場代理店", "PARKING")
         token, _ = open_session(db, scene.sales(db, "car-park", agency), "browser", timedelta(hours=1))
     context = in_a_hand(chromium)
-    context.add_cookies([{"name": COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}])
+    context.add_cookies(
+        [{"name": SESSION_COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}]
+    )
     made = context.new_page()
     made.goto(dashboards.url)
     yield made

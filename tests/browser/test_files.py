@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from dashboards.session import COOKIE
-from service.core.identity import open_session
-from tests import cast
+from dashboards.session import SESSION_COOKIE
+from service.core.access.identity import open_session
+from tests import people
 from tests.conftest import Service
 from tests.dashboards.dashboards import Dashboards
 from tests.pictures import picture
@@ -40,9 +40,11 @@ SHOW = """async (address) => {
 def olivia(context: BrowserContext, service: Service, dashboards: Dashboards) -> Page:
     """A page of ours, signed in."""
     with service.committed() as db:
-        user = cast.person(db, f"browser-{id(context)}", fleet="operator")
+        user = people.person(db, f"browser-{id(context)}", fleet="operator")
         token, _ = open_session(db, user, "browser", timedelta(hours=1))
-    context.add_cookies([{"name": COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}])
+    context.add_cookies(
+        [{"name": SESSION_COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}]
+    )
     made = context.new_page()
     made.goto(f"{dashboards.url}/app/static/mark.svg")
     return made

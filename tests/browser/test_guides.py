@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service.reservations.guides.rules import GUIDES, PUBLIC
+from service.reservations.guides.rules import GUIDES, PUBLIC_AUDIENCES
 from tests.api.reservations import scene
 from tests.conftest import Service
 
@@ -23,7 +23,7 @@ def test_every_guide_fits_a_phone_and_nothing_of_it_is_refused(service: Service,
     said: list[str] = []
     phone.on("console", lambda message: said.append(message.text))
 
-    for guide in (one for one in GUIDES.values() if one.audience in PUBLIC):
+    for guide in (one for one in GUIDES.values() if one.audience in PUBLIC_AUDIENCES):
         phone.goto(f"{service.url}/guides/{guide.name}")
         expect(phone.get_by_role("heading", level=1, name=guide.title, exact=True)).to_be_visible()
         assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), guide.name

@@ -11,7 +11,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from service.core.identity import hash_token
+from service.core.access.identity import hash_token
 from service.entries.cards.models import Card
 from service.entries.models import Nursery, Parent
 from tests.chromium import PHONE, in_a_hand

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.reservations.events import rules as e
 from service.reservations.flow import actions
 from tests.api.reservations import scene
@@ -40,7 +40,7 @@ def stage(clocked: Service) -> Stage:
         late = scene.confirmed(db, starts_at=app_now(db) + timedelta(hours=30))
         paths["キャンセル期限を過ぎています"] = scene.link(db, late, "cancel")
         gone = scene.ask(db)
-        actions.happen(db, gone.id, e.CancelAsked(by="customer"), source="customer")
+        actions.record_event(db, gone.id, e.CancelAsked(by="customer"), source="customer")
         paths["キャンセルしました"] = scene.link(db, gone, "cancel")
     return Stage(clocked, paths)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from service.core.identity import hash_password
+from service.core.access.identity import hash_password
 from service.entries.logs.rules import NOT_A_NUMBER
 from service.entries.models import Parent
 from service.entries.pages import PATH

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from service.core.exports.cells import FORMULA, neutral
+from service.core.exports.cells import FORMULA, neutralised
 from service.entries.logs import rules as logs
-from service.entries.pages import ROOM
+from service.entries.pages import STATION_FOLDER
 from service.entries.station import rules as station
 from tests.conftest import Service
 
@@ -79,7 +79,10 @@ def test_nothing_is_no_scan(room: Page, scanned: str) -> None:
 
 
 def test_a_session_that_has_ended_is_told_as_the_service_tells_it(room: Page) -> None:
-    assert room.evaluate("() => import('/entry-exit-station/words.js').then((words) => words.ENDED)") == station.ENDED
+    assert (
+        room.evaluate("() => import('/entry-exit-station/words.js').then((words) => words.ENDED)")
+        == station.SESSION_ENDED
+    )
 
 
 def test_times_are_japans_wherever_the_tablet_thinks_it_is(room: Page) -> None:
@@ -106,7 +109,7 @@ def test_a_list_for_excel_has_a_bom_and_runs_nothing(room: Page) -> None:
     lines = call(room, "csv", "csv(given)", [["保護者名"], *([text] for text in texts)])
 
     quoted = [
-        f'"{neutral(text).replace(chr(34), chr(34) * 2)}"' if re.search('[",\r\n]', text) else neutral(text)
+        f'"{neutralised(text).replace(chr(34), chr(34) * 2)}"' if re.search('[",\r\n]', text) else neutralised(text)
         for text in texts
     ]
     assert lines == "\ufeff" + "".join(f"{line}\r\n" for line in ["保護者名", *quoted])
@@ -120,8 +123,8 @@ LATER = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in ROOM.glob("*.js")))
+@pytest.mark.parametrize("name", sorted(path.name for path in STATION_FOLDER.glob("*.js")))
 def test_the_stations_code_is_es2018(name: str) -> None:
-    code = re.sub(r"//.*", "", (ROOM / name).read_text())
+    code = re.sub(r"//.*", "", (STATION_FOLDER / name).read_text())
 
     assert LATER.findall(code) == []

@@ -23,14 +23,14 @@ from streamlit.util import calc_hash
 
 import dashboards.app as dashboards_app
 from dashboards import client, session
-from dashboards.session import BROWSER, COOKIE
-from service.core.identity import User, open_session
-from tests import cast
+from dashboards.session import BROWSER_COOKIE, SESSION_COOKIE
+from service.core.access.identity import User, open_session
+from tests import people
 from tests.conftest import at
 from tests.processes import free_port
 
 if TYPE_CHECKING:
-    from service.main import FrontDoor
+    from service.main import Application
 
 
 @dataclass
@@ -110,7 +110,7 @@ def a_run_costs_what_the_page_costs() -> Iterator[None]:
 
 
 @pytest.fixture
-def front_door(served: FrontDoor, portal: BlockingPortal) -> TestClient:
+def front_door(served: Application, portal: BlockingPortal) -> TestClient:
     return at(served, portal)
 
 
@@ -153,7 +153,7 @@ def token_for(db: Session) -> Callable[[User], str]:
 @pytest.fixture
 def token_of(db: Session, token_for: Callable[[User], str]) -> Callable[..., str]:
     """token_of("alice", fleet="admin") → the token of a session of hers."""
-    return lambda login_id, **roles: token_for(cast.person(db, login_id, **roles))
+    return lambda login_id, **roles: token_for(people.person(db, login_id, **roles))
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def opened(line: Line, token_for: Callable[[User], str], monkeypatch: pytest.Mon
 @pytest.fixture
 def screen(db: Session, opened: Callable[[User], AppTest]) -> Callable[..., AppTest]:
     """screen("alice", fleet="operator") → the same for a person made for it."""
-    return lambda login_id, **roles: opened(cast.person(db, login_id, **roles))
+    return lambda login_id, **roles: opened(people.person(db, login_id, **roles))
 
 
 @pytest.fixture
@@ -200,6 +200,6 @@ def web(running: TestClient, line: Line) -> TestClient:
 @pytest.fixture
 def signed_in(web: TestClient, token_of: Callable[..., str]) -> TestClient:
     """The same browser with the cookie of an operator."""
-    web.cookies.set(COOKIE, token_of("olivia", fleet="operator"))
-    web.cookies.set(BROWSER, "this-one")
+    web.cookies.set(SESSION_COOKIE, token_of("olivia", fleet="operator"))
+    web.cookies.set(BROWSER_COOKIE, "this-one")
     return web

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx2
 import psutil
 
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from stack.home import ROOT
 from tests.processes import await_ok, free_port, tied
 
@@ -22,7 +22,9 @@ class Dashboards:
     process: subprocess.Popen[bytes]
 
     def browser(self, **headers: str) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, headers=headers, cookies={COOKIE: "token-of-olivia"}, timeout=60)
+        return httpx2.Client(
+            base_url=self.url, headers=headers, cookies={SESSION_COOKIE: "token-of-olivia"}, timeout=60
+        )
 
     def connect(self) -> socket.socket:
         """A browser that reads and writes byte by byte."""

@@ -8,7 +8,7 @@ from typing import Any
 from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.testing.v1 import AppTest
 
-from service.core.identity import User
+from service.core.access.identity import User
 from tests.dashboards.conftest import Line
 
 Screen = Callable[..., AppTest]

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from dashboards import shell
 from dashboards.client import Api
 from dashboards.headers import HEADERS
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from tests.dashboards.conftest import Line
 
 
@@ -51,7 +51,7 @@ def test_refusals_and_failures_carry_security_headers_too(
     web: TestClient, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert_guarded(web, "/logout", 403, origin="https://evil.example")
-    web.cookies.set(COOKIE, "some-token")
+    web.cookies.set(SESSION_COOKIE, "some-token")
     line.cut()
     assert_guarded(web, "/dashboard", 503)
     monkeypatch.setattr(Api, "get", lambda *_: 1 / 0)

@@ -209,7 +209,7 @@ def test_all_sessions_share_one_client() -> None:
 def test_the_service_is_told_how_long_ago_this_person_wrote(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of somebody who is new here nobody knows: they count as having just written."""
     now = 1000.0
-    monkeypatch.setattr(client, "writes", client.Writes())
+    monkeypatch.setattr(client, "last_writes", client.LastWrites())
     monkeypatch.setattr(time, "monotonic", lambda: now)
     asked = answering(line, 200, json={})
 
@@ -236,11 +236,11 @@ def test_the_service_is_told_how_long_ago_this_person_wrote(line: Line, monkeypa
 
 
 def test_a_write_that_nobody_heard_the_end_of_counts(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "writes", client.Writes())
-    client.writes._last["hanako"] = 0.0
+    monkeypatch.setattr(client, "last_writes", client.LastWrites())
+    client.last_writes._last["hanako"] = 0.0
     with peer(silence) as http:
         line.use(http)
         with pytest.raises(ApiProblem):
             Api("hanako").put("/a", {})
 
-    assert client.writes.seconds_since("hanako") < 60
+    assert client.last_writes.seconds_since("hanako") < 60

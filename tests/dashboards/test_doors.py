@@ -14,7 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 import dashboards.app as dashboards_app
 from dashboards.gate import CLOSED_PATHS
 from dashboards.headers import HEADERS
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from dashboards.settings import settings
 from tests.dashboards.conftest import Line
 
@@ -109,7 +109,7 @@ def test_every_cookie_is_secure_and_stays_with_its_site(
             assert "secure" in given, cookie
             assert {"samesite=lax", "samesite=strict"} & given, cookie
             assert "httponly" in given or name == "_streamlit_xsrf", cookie
-    assert {COOKIE, "_streamlit_xsrf"} <= seen.keys()  # signing out clears the first
+    assert {SESSION_COOKIE, "_streamlit_xsrf"} <= seen.keys()  # signing out clears the first
 
 
 def test_no_more_of_the_sign_in_form_is_read_than_it_can_hold(web: TestClient, line: Line) -> None:

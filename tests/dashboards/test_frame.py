@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import menu, session
 from dashboards.core.menu import ACCOUNT
-from service.core.clock import real_now
-from service.core.identity import Membership, UserSession
+from service.core.access.identity import Membership, UserSession
+from service.core.database.clock import real_now
 from tests.dashboards.conftest import Line, forget_sessions, opened_at
 from tests.dashboards.pages import Screen
 

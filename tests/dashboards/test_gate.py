@@ -20,13 +20,20 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import Runtime
 
 import dashboards.app as dashboards_app
-from dashboards.gate import IDENTITY_HEADERS, OURS_ALONE, SERVICE_RESTART, Connection, Connections, Gate
+from dashboards.gate import (
+    IDENTITY_HEADERS,
+    SERVICE_RESTART,
+    STRIPPED_HEADERS,
+    AuthenticationMiddleware,
+    Connection,
+    Connections,
+)
 from dashboards.menu import MENU
-from dashboards.session import ADDRESS, COOKIE
-from service.core.clock import real_now
-from service.core.identity import UserSession
-from tests.cast import PASSWORD
+from dashboards.session import BROWSER_ADDRESS_HEADER, SESSION_COOKIE
+from service.core.access.identity import UserSession
+from service.core.database.clock import real_now
 from tests.dashboards.conftest import Line, forget_sessions
+from tests.people import PASSWORD
 
 STREAM = "/_stcore/stream"
 
@@ -59,7 +66,7 @@ def test_without_a_cookie_a_page_leads_to_the_login_page_and_back(web: TestClien
 
 
 def test_with_a_cookie_that_is_not_valid_any_more_the_login_page_says_why(web: TestClient) -> None:
-    web.cookies.set(COOKIE, "not-a-token")
+    web.cookies.set(SESSION_COOKIE, "not-a-token")
 
     answer = web.get("/dashboard")
 
@@ -115,7 +122,7 @@ def test_the_service_is_asked_once_for_the_many_requests_of_a_page(signed_in: Te
 
 
 def test_a_refused_token_is_not_asked_about_again_and_again(web: TestClient, line: Line) -> None:
-    web.cookies.set(COOKIE, "not-a-token")
+    web.cookies.set(SESSION_COOKIE, "not-a-token")
     for _ in range(3):
         web.get("/_stcore/host-config")
 
@@ -171,7 +178,7 @@ def test_a_websocket_without_a_session_is_refused(web: TestClient) -> None:
 
 
 def test_a_websocket_with_a_wrong_session_is_refused(web: TestClient) -> None:
-    web.cookies.set(COOKIE, "not-a-token")
+    web.cookies.set(SESSION_COOKIE, "not-a-token")
 
     assert_refused(web)
 
@@ -281,12 +288,12 @@ def test_the_cookie_alone_decides_the_menu_and_the_page_behind_the_websocket(
 ) -> None:
     # AppTest leaves the process without a runtime.
     monkeypatch.setattr(Runtime, "_instance", dashboards_app.app._runtime)
-    web.cookies.set(COOKIE, token_of("olivia", fleet=role))
+    web.cookies.set(SESSION_COOKIE, token_of("olivia", fleet=role))
 
     assert visible_menu(web) == (menu, title)
 
 
-def echo() -> Gate:
+def echo() -> AuthenticationMiddleware:
     """The gate in front of an application that tells which headers reached it."""
 
     def http(request: Request) -> JSONResponse:
@@ -297,13 +304,13 @@ def echo() -> Gate:
         await socket.send_json(dict(socket.headers))
         await socket.close()
 
-    return Gate(Starlette(routes=[Route("/dashboard", http), WebSocketRoute(STREAM, websocket)]))
+    return AuthenticationMiddleware(Starlette(routes=[Route("/dashboard", http), WebSocketRoute(STREAM, websocket)]))
 
 
 def test_headers_that_name_a_person_never_reach_the_application(line: Line, token_of: Callable[..., str]) -> None:
     browser = TestClient(echo())
-    browser.cookies.set(COOKIE, token_of("olivia", fleet="operator"))
-    forged = {name.decode().title(): "admin" for name in OURS_ALONE} | {"X-Harmless": "yes"}
+    browser.cookies.set(SESSION_COOKIE, token_of("olivia", fleet="operator"))
+    forged = {name.decode().title(): "admin" for name in STRIPPED_HEADERS} | {"X-Harmless": "yes"}
 
     over_http = browser.get("/dashboard", headers=forged).json()
     with browser.websocket_connect(STREAM, headers=forged) as socket:
@@ -312,7 +319,7 @@ def test_headers_that_name_a_person_never_reach_the_application(line: Line, toke
     for seen in (over_http, over_websocket):
         assert "x-harmless" in seen
         assert not seen.keys() & {name.decode() for name in IDENTITY_HEADERS}
-        assert seen[ADDRESS] == "testclient"
+        assert seen[BROWSER_ADDRESS_HEADER] == "testclient"
 
 
 def test_a_forged_identity_alone_opens_nothing(web: TestClient) -> None:

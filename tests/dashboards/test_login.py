@@ -15,14 +15,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboards import login
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from dashboards.settings import Settings, settings
+from service.core.access.identity import UserSession, find_session
 from service.core.audit import AuditEntry
-from service.core.identity import UserSession, find_session
 from service.core.settings import settings as service_settings
 from service.demo import people
-from tests.cast import PASSWORD, person
 from tests.dashboards.conftest import Line
+from tests.people import PASSWORD, person
 
 HERE = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
 FOREIGN = [
@@ -191,14 +191,14 @@ def test_while_the_service_is_away_the_form_says_that_signing_in_is_not_possible
     if mend == "cut":
         line.cut()
     else:
-        from service.core import identity
+        from service.core.access import identity
 
         monkeypatch.setattr(identity, "find_by_login_id", lambda *_: 1 / 0)
 
     answer = send(web, alice, PASSWORD)
 
     assert answer.status_code >= 500
-    assert login.NOT_NOW in answer.text
+    assert login.SERVICE_DOWN in answer.text
     assert 'value="alice"' in answer.text
 
 
@@ -206,7 +206,7 @@ def test_signing_out_ends_the_session_at_the_service_and_clears_the_cookie(
     web: TestClient, alice: str, db: Session
 ) -> None:
     send(web, alice, PASSWORD)
-    token = web.cookies[COOKIE]
+    token = web.cookies[SESSION_COOKIE]
     assert find_session(db, token)
 
     answer = web.get("/logout", headers={"sec-fetch-site": "same-origin"})
@@ -214,7 +214,7 @@ def test_signing_out_ends_the_session_at_the_service_and_clears_the_cookie(
     assert answer.headers["location"] == "/login?reason=signed_out"
     assert "Max-Age=0" in answer.headers["set-cookie"]
     assert "HttpOnly" in answer.headers["set-cookie"]
-    assert COOKIE not in web.cookies
+    assert SESSION_COOKIE not in web.cookies
     assert find_session(db, token) is None
     assert db.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all() == ["login", "logout"]
     assert "ログアウトしました。" in web.get(answer.headers["location"]).text
@@ -222,11 +222,11 @@ def test_signing_out_ends_the_session_at_the_service_and_clears_the_cookie(
 
 def test_a_copied_cookie_is_worth_nothing_after_signing_out(web: TestClient, alice: str) -> None:
     send(web, alice, PASSWORD)
-    token = web.cookies[COOKIE]
+    token = web.cookies[SESSION_COOKIE]
     web.get("/dashboard")
     web.get("/logout")
 
-    web.cookies.set(COOKIE, token)
+    web.cookies.set(SESSION_COOKIE, token)
 
     assert web.get("/dashboard").status_code == 303
 
@@ -310,9 +310,9 @@ def test_in_production_no_demo_account_is_named(web: TestClient, monkeypatch: py
 
 def test_each_sign_in_is_a_session_of_its_own(web: TestClient, alice: str, token_of: Callable[..., str]) -> None:
     send(web, alice, PASSWORD)
-    first = web.cookies[COOKIE]
+    first = web.cookies[SESSION_COOKIE]
     web.cookies.clear()
 
     send(web, alice, PASSWORD)
 
-    assert web.cookies[COOKIE] != first
+    assert web.cookies[SESSION_COOKIE] != first

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.session import sessions
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import Screen, texts

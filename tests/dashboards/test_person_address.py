@@ -14,14 +14,14 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import dashboards.app as dashboards_app
 from dashboards import client, session
-from dashboards.session import ADDRESS, COOKIE
+from dashboards.session import BROWSER_ADDRESS_HEADER, SESSION_COOKIE
 from dashboards.settings import settings
-from service.core import addresses
+from service.core.access.identity import UserSession
 from service.core.audit import AuditEntry
-from service.core.identity import UserSession
+from service.core.http import addresses
 from service.core.settings import settings as service_settings
-from tests.cast import PASSWORD, person
 from tests.dashboards.conftest import forget_sessions
+from tests.people import PASSWORD, person
 
 BROWSER, PROXY = "203.0.113.9", "10.1.2.3"
 HERE = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
@@ -78,7 +78,7 @@ def test_behind_a_trusted_proxy_it_is_the_address_that_the_proxy_saw(running: Te
 def test_no_browser_can_claim_another_address(running: TestClient, db: Session) -> None:
     browser = browser_at(running, "192.0.2.66")
 
-    sign_in(browser, **{ADDRESS: BROWSER, "x-genba-address": BROWSER, "x-forwarded-for": BROWSER})
+    sign_in(browser, **{BROWSER_ADDRESS_HEADER: BROWSER, "x-genba-address": BROWSER, "x-forwarded-for": BROWSER})
 
     assert db.scalars(select(UserSession.address)).all() == ["192.0.2.66"]
 
@@ -88,7 +88,9 @@ def test_a_write_from_a_page_leaves_the_browsers_address(
 ) -> None:
     """What a page's script calls goes out through `session.api`, with the header that the gate wrote."""
     screen("alice", fleet="admin")
-    monkeypatch.setattr(st, "context", type("Context", (), {"headers": {ADDRESS: BROWSER}, "cookies": {}}))
+    monkeypatch.setattr(
+        st, "context", type("Context", (), {"headers": {BROWSER_ADDRESS_HEADER: BROWSER}, "cookies": {}})
+    )
 
     customer = {
         "company_name": "佐々木商店",
@@ -118,7 +120,7 @@ def test_who_sits_elsewhere_reads_why_the_door_is_closed(running: TestClient) ->
 def test_a_cookie_that_was_carried_elsewhere_opens_nothing_there(running: TestClient) -> None:
     office, at_home = browser_at(running, BROWSER), browser_at(running, "192.0.2.66")
     sign_in(office)
-    at_home.cookies.set(COOKIE, office.cookies[COOKIE])
+    at_home.cookies.set(SESSION_COOKIE, office.cookies[SESSION_COOKIE])
 
     assert office.get("/dashboard").status_code == 200
     carried = at_home.get("/dashboard")  # while the answer for the office is still remembered
@@ -130,7 +132,7 @@ def test_a_cookie_that_was_carried_elsewhere_opens_nothing_there(running: TestCl
 
 
 def test_without_the_secret_nothing_is_vouched_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client.vouched(BROWSER, "token")
+    assert client.signed_address_header(BROWSER, "token")
     monkeypatch.setattr(settings(), "secret_key", settings().secret_key.__class__(""))
 
-    assert client.vouched(BROWSER, "token") == {}
+    assert client.signed_address_header(BROWSER, "token") == {}

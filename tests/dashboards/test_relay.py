@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from tests.dashboards.dashboards import Dashboards, start
 from tests.processes import await_ok, end, free_port
 from tests.waiting import wait_for
@@ -165,7 +165,7 @@ def test_an_upload_reaches_the_service_with_the_persons_token_and_nothing_else_o
             content=b"12345",
             headers={
                 "Idempotency-Key": "3f",
-                "Cookie": f"{COOKIE}=token-of-olivia; other=1",
+                "Cookie": f"{SESSION_COOKIE}=token-of-olivia; other=1",
                 "Authorization": "Bearer x",
             },
         )
@@ -243,7 +243,7 @@ def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(das
     with dashboards.connect() as slow, Growth(dashboards) as growth:
         request = (
             "GET /download/api/fleet/terminals.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Cookie: {COOKIE}=token-of-olivia\r\n\r\n"
+            f"Cookie: {SESSION_COOKIE}=token-of-olivia\r\n\r\n"
         )
         far.given = 0
         slow.sendall(request.encode())
@@ -263,7 +263,9 @@ def test_a_browser_that_does_not_read_holds_up_the_service_and_fills_nothing(das
 
 def test_a_browser_that_goes_away_while_sending_ends_it_at_the_service_too(dashboards: Dashboards, far: Far) -> None:
     with dashboards.connect() as leaving:
-        head = f"PUT /files?name=a&purpose=b HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}=token-of-olivia\r\n"
+        head = (
+            f"PUT /files?name=a&purpose=b HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {SESSION_COOKIE}=token-of-olivia\r\n"
+        )
         leaving.sendall(f"{head}X-Requested-With: genba\r\nContent-Length: 1000000\r\n\r\n".encode() + b"x" * 1000)
         wait_for(lambda: far.received == 1000)
 
@@ -368,7 +370,7 @@ def test_only_plain_paths_of_the_api_can_be_downloaded(dashboards: Dashboards, f
     with dashboards.connect() as raw:
         raw.sendall(
             f"GET /download/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-            f"Cookie: {COOKIE}=token-of-olivia\r\n"
+            f"Cookie: {SESSION_COOKIE}=token-of-olivia\r\n"
             "Accept: text/html\r\n\r\n".encode()
         )
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
@@ -423,7 +425,7 @@ def test_many_slow_uploads_do_not_hold_up_the_others(dashboards: Dashboards) -> 
             yield b"x" * 1000
             await go_on.wait()
 
-        cookies = {COOKIE: "token-of-olivia"}
+        cookies = {SESSION_COOKIE: "token-of-olivia"}
         async with httpx2.AsyncClient(base_url=dashboards.url, headers=OWN, cookies=cookies, timeout=30) as http:
             slow = [asyncio.create_task(http.put("/files?name=a&purpose=b", content=trickle())) for _ in range(40)]
             quick = await http.put("/files?name=a&purpose=b", content=b"x")

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.session import REMEMBER_AT_MOST, REMEMBER_FAILURE_SECONDS, REMEMBER_SECONDS, Sessions
-from service.core.clock import real_now
-from service.core.identity import UserSession
+from dashboards.session import CACHE_FAILURE_SECONDS, CACHE_MAX_TOKENS, CACHE_SECONDS, Sessions
+from service.core.access.identity import UserSession
+from service.core.database.clock import real_now
 from tests.dashboards.conftest import Line
 
 
@@ -50,7 +50,7 @@ def test_an_answer_is_remembered_for_some_seconds_and_no_longer(
     assert first is not None
     assert first.login_id == "olivia"
     assert "fleet:terminal:read" in first.permissions
-    passing(REMEMBER_SECONDS - 0.1)
+    passing(CACHE_SECONDS - 0.1)
     assert sessions.find(token) is first
     assert line.calls == ["GET /api/auth/me"]
     passing(0.1)
@@ -93,7 +93,7 @@ def test_requests_that_waited_behind_a_failure_share_it_instead_of_waiting_for_t
 
     assert second.value.reference == first.value.reference
     assert line.calls == []
-    passing(REMEMBER_FAILURE_SECONDS)
+    passing(CACHE_FAILURE_SECONDS)
     assert sessions.find(token)
 
 
@@ -107,11 +107,11 @@ def test_another_person_never_gets_the_answer_of_the_first(line: Line, token_of:
 
 
 def test_the_memory_does_not_grow_without_end(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "REMEMBER_AT_MOST", 3)
+    monkeypatch.setattr(session, "CACHE_MAX_TOKENS", 3)
     sessions = Sessions()
 
     for number in range(5):
         sessions.find(f"not-a-token-{number}")
 
-    assert REMEMBER_AT_MOST >= 1000
+    assert CACHE_MAX_TOKENS >= 1000
     assert [sessions.remembered(f"not-a-token-{number}") for number in range(5)] == [None, None] + [(None,)] * 3

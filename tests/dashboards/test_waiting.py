@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import menu
 from dashboards.core.menu import ACCOUNT
-from dashboards.waiting import Known
-from service.core.clock import app_now
+from dashboards.waiting import CachedCounts
+from service.core.database.clock import app_now
 from service.fleet.incidents.models import Incident
 from tests.dashboards.conftest import Line
 from tests.dashboards.fleet.scene import a_morning
@@ -35,7 +35,7 @@ def label(page: AppTest) -> str:
 
 
 def a_while_later(page: AppTest) -> AppTest:
-    known: Known = page.session_state["waiting.known"]
+    known: CachedCounts = page.session_state["waiting.known"]
     known.until = 0.0
     return page.run()
 

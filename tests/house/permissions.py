@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.core.areas import areas
-from service.main import locks
+from service.main import route_permissions
 from tests.whole import whole
 
 TABLE = Path(__file__).with_name("permissions.tsv")
@@ -17,7 +17,7 @@ def table() -> str:
     roles = {f"{area}:{name}": role for area, known in areas().items() for name, role in known.roles.items()}
     lines = {
         "\t".join((method, path, permission, *(name for name, role in roles.items() if permission in role.permissions)))
-        for path, route, declared in locks(whole().fastapi)
+        for path, route, declared in route_permissions(whole().fastapi)
         for method in route.methods or ()
         for permission in declared
     }

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import ast
 
-from service.core import trail
 from service.core.areas import AREAS, CORE
-from service.core.audit import Action
+from service.core.audit import Action, search
 from stack.home import ROOT
 from tests.audit_words import without_words
 
@@ -46,7 +45,7 @@ def test_every_subject_and_field_that_the_code_names_has_a_word() -> None:
 
 
 def test_every_action_has_a_word() -> None:
-    assert set(Action.__args__) == set(trail.ACTION_WORDS)  # type: ignore[attr-defined]
+    assert set(Action.__args__) == set(search.ACTION_TITLES)  # type: ignore[attr-defined]
 
 
 def test_what_has_no_word_is_noticed() -> None:

@@ -7,7 +7,7 @@ import re
 from dashboards import gate
 from dashboards.addresses import DOWNLOAD, FILES, HEALTH, LOGIN, LOGOUT
 from service.core.areas import AREAS
-from service.main import locks
+from service.main import route_permissions
 from stack.home import ROOT
 from tests.whole import whole
 
@@ -36,8 +36,8 @@ def test_every_threat_has_a_test() -> None:
 
 def test_every_door_that_opens_without_a_permission_stands_there() -> None:
     front = whole()
-    doors = {path for path, _, declared in locks(front.fastapi) if not declared} | set(front.doors)
-    groups = {"/".join(path.split("/")[:3]) for path, _, declared in locks(front.fastapi) if declared}
+    doors = {path for path, _, declared in route_permissions(front.fastapi) if not declared} | set(front.doors)
+    groups = {"/".join(path.split("/")[:3]) for path, _, declared in route_permissions(front.fastapi) if declared}
 
     assert doors - QUOTED == set()
     # What asks for a permission is named by its group.
@@ -55,7 +55,7 @@ def test_every_door_of_the_dashboards_stands_there() -> None:
 
 def test_no_door_is_named_that_is_not_there() -> None:
     front = whole()
-    there = {path for path, _, _ in locks(front.fastapi)} | set(front.doors) | {"/api/openapi.json"}
+    there = {path for path, _, _ in route_permissions(front.fastapi)} | set(front.doors) | {"/api/openapi.json"}
     paths = {path for path in QUOTED if path.startswith("/") and "{" in path}
 
     assert paths - there == set()

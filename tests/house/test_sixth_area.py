@@ -37,8 +37,8 @@ LOOK = """
 import json
 from alembic.script import ScriptDirectory
 from dashboards.menu import MENU
-from service.main import FrontDoor, locks
-routes = {path: declared for path, _, declared in locks(FrontDoor().fastapi) if "scratch" in path}
+from service.main import Application, route_permissions
+routes = {path: declared for path, _, declared in route_permissions(Application().fastapi) if "scratch" in path}
 pages = [entry.url_path for entry in MENU if entry.area == "scratch"]
 print(json.dumps([routes, pages, ScriptDirectory("service/migrations").get_heads()]))
 """

@@ -14,7 +14,7 @@ from alembic.config import Config
 import agent
 import service
 from service.core.areas import areas
-from service.main import locks
+from service.main import route_permissions
 from stack import servers
 from stack.home import ROOT, Home
 from tests.house.permissions import TABLE, table
@@ -101,7 +101,7 @@ def doors() -> list[tuple[frozenset[str], list[str]]]:
     """Each route by its path, alone and with each method, and the permissions it declares."""
     return [
         (frozenset({path, *(f"{method} {path}" for method in route.methods or ())}), declared)
-        for path, route, declared in locks(whole().fastapi)
+        for path, route, declared in route_permissions(whole().fastapi)
     ]
 
 

@@ -14,7 +14,7 @@ from service.agencies.cards.actions import OVERDUE
 from service.core import areas
 from service.core.settings import Settings as ServiceSettings
 from service.demo import people
-from service.fleet.rules import ALERT_WORDS
+from service.fleet.rules import ALERT_LABELS
 from service.reservations.notices import rules as notices
 from stack import outages
 from stack.home import ROOT
@@ -132,7 +132,7 @@ def test_every_alert_and_every_notice_has_its_row_in_the_operations_manual() -> 
         *(word for doors in (notices.enquiry_notices, notices.incident_notices) for word in doors()),
         *notices.other_notices(),
     )
-    for title in (*(notice.title for notice in listed), outages.DOWN, outages.STALLED, *ALERT_WORDS.values()):
+    for title in (*(notice.title for notice in listed), outages.DOWN, outages.STALLED, *ALERT_LABELS.values()):
         assert f"\n| {title} |" in OPERATIONS, title
     assert OVERDUE in OPERATIONS
 

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import mail, payments, slack, sms, voice, wire
-from service.core import db as core_db
-from service.core.clock import clock_shift
-from service.core.db import SYSTEM, transaction
-from service.core.outbox import Settled
+from service.core.database import session as core_db
+from service.core.database.clock import clock_shift
+from service.core.database.session import SYSTEM, transaction
+from service.core.outbox.records import Settled
 from service.core.settings import settings
 from service.reservations.inbox import webhooks
 from stack.home import Home

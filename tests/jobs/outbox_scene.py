@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core import outbox
-from service.core.clock import real_now
-from service.core.outbox import OutboxAttempt, OutboxMessage
+from service.core.database.clock import real_now
+from service.core.outbox import queue
+from service.core.outbox.records import OutboxAttempt, OutboxMessage
 
 MAIL = {"to": ["support@techcore.example"], "subject": "件名", "body": "本文です。\n"}
 POST = {"channel": "#fleet-alerts", "text": "アラートです。"}
@@ -48,7 +48,7 @@ def publish(
     tries: int = 0,
     payload: dict[str, Any] | None = None,
 ) -> OutboxMessage:
-    message = outbox.publish(
+    message = queue.publish(
         db,
         topic,
         PAYLOADS.get(topic, {}) if payload is None else payload,

@@ -18,15 +18,16 @@ from sqlalchemy.exc import OperationalError
 
 from jobs import outbox as outbox_jobs
 from jobs import reservations as jobs
-from service.core import outbox
-from service.core.clock import app_now
-from service.core.db import SYSTEM, transaction
+from service.core.database.clock import app_now
+from service.core.database.session import SYSTEM, transaction
+from service.core.outbox import queue
 from service.core.pages import shell
 from service.reservations.events.rules import Event, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries as flow_queries
-from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent, Webhook
+from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent, Webhook
 from service.reservations.operations.models import Operation
+from service.reservations.outgoing.models import Message
 from tests.api.reservations import scene, vendors
 from tests.api.reservations.vendors import Sent
 from tests.sandbox.process import STRIPE_SECRET, TWILIO_TOKEN, Sandbox
@@ -67,13 +68,13 @@ class World:
 
     def happen(self, event: Event, **more: Any) -> str | None:
         with transaction(SYSTEM) as db:
-            return flow.happen(db, self.id, event, **({"source": "customer"} | more)).ignored
+            return flow.record_event(db, self.id, event, **({"source": "customer"} | more)).ignored
 
     # Jobs
 
     def send(self, *topics: str) -> None:
         with transaction(SYSTEM) as db:
-            due = outbox.topics_due(db)
+            due = queue.topics_due(db)
         for topic in topics or due:
             outbox_jobs.send_topic(topic)
 
@@ -89,7 +90,7 @@ class World:
     def turn(self) -> None:
         """Every job once: what follows from what was told is sent in the same turn."""
         jobs.read_webhooks()
-        jobs.move_on()
+        jobs.advance_reservations()
         jobs.look()
         self.send()
 
@@ -174,8 +175,8 @@ class World:
     def refunds(self) -> list[Refund]:
         return self.rows(Refund)
 
-    def letters(self, channel: str = "sms") -> list[Letter]:
-        return [letter for letter in self.rows(Letter) if letter.channel == channel]
+    def letters(self, channel: str = "sms") -> list[Message]:
+        return [letter for letter in self.rows(Message) if letter.channel == channel]
 
     def tasks(self, *, is_open: bool = True) -> list[str]:
         return [one.kind for one in self.rows(Operation) if not is_open or one.resolved_at is None]
@@ -189,7 +190,7 @@ class World:
     def is_waiting(self, topic: str) -> bool:
         """Whether a message of that kind is due."""
         with transaction(SYSTEM) as db:
-            return topic in outbox.topics_due(db)
+            return topic in queue.topics_due(db)
 
     # The world
 
@@ -202,7 +203,7 @@ class World:
         event = vendors.stripe_event(kind, f"evt_{next(_events)}", **about)
         self.post(vendors.of_stripe(event, STRIPE_SECRET))
 
-    def twilio_says(self, letter: Letter, status: str, sid: str | None = None, **more: str) -> None:
+    def twilio_says(self, letter: Message, status: str, sid: str | None = None, **more: str) -> None:
         fields = vendors.sms_fields(status, sid or str(letter.external_id), **more)
         self.post(vendors.of_twilio(fields, shell.address(), str(letter.message_key), TWILIO_TOKEN))
 

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.agents.models import Command
 from service.fleet.firmware import actions, schemas
 from service.fleet.firmware.models import Rollout, UpdateTask
 from service.fleet.models import Terminal, TerminalToken, heartbeats, terminal_logs
-from tests import cast, factories
+from tests import factories, people
 from tests.jobs.test_fleet_watch import heard, later
 
 
@@ -22,7 +22,7 @@ class Field:
     """A fleet on 1.0.0 that is to get 2.0.0, and the admin who wants that."""
 
     def __init__(self, db: Session, size: int) -> None:
-        self.db, self.by = db, cast.actor(db, "ada", fleet="admin")
+        self.db, self.by = db, people.actor(db, "ada", fleet="admin")
         customer = factories.customer(db)
         self.terminals = factories.terminals(db, customer, ["新宿店 レジ1番"] * size)
         tokens = [{"token_hash": uuid.uuid4().bytes * 2, "terminal_id": terminal.id} for terminal in self.terminals]

@@ -17,11 +17,11 @@ from service.agencies.cards.rules import generate
 from service.agencies.cards.schemas import CardIn
 from service.agencies.corporations.models import Corporation
 from service.agencies.settings import settings as agencies_settings
+from service.core.access.auth import Actor
 from service.core.audit import AuditEntry
-from service.core.auth import Actor
-from service.core.health import JobHeartbeat
-from service.core.outbox import OutboxMessage
-from tests import cast
+from service.core.monitoring.health import JobHeartbeat
+from service.core.outbox.records import OutboxMessage
+from tests import people
 from tests.api.agencies import scene
 from tests.luhn import card_numbers
 
@@ -41,7 +41,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def olga(db: Session) -> Actor:
-    return cast.actor(db, "olga", agencies="operator")
+    return people.actor(db, "olga", agencies="operator")
 
 
 def paying(db: Session, by: Actor, *, has_open: bool, code: str | None = None) -> Corporation:
@@ -63,7 +63,7 @@ def later(db: Session, by: str) -> None:
 
 def card(db: Session, of: Corporation) -> Card:
     db.expire_all()
-    return queries.present(db, of.id)
+    return queries.get_card(db, of.id)
 
 
 def ran(db: Session) -> set[str]:
@@ -113,7 +113,7 @@ def test_nothing_past_due_is_proved(db: Session, olga: Actor, settings: Callable
     later(db, "8 days")
     agencies.purge_cards()
 
-    agencies.prove_cards()
+    agencies.check_card_retention()
 
     assert "agencies.prove_cards" in ran(db)
     assert db.scalars(select(OutboxMessage)).all() == []
@@ -123,13 +123,13 @@ def test_nothing_past_due_is_proved(db: Session, olga: Actor, settings: Callable
 def test_what_was_not_deleted_in_time_fails_loudly_and_administrators_are_told(
     db: Session, olga: Actor, settings: Callable[..., None], has_open: bool
 ) -> None:
-    adam = cast.person(db, "adam", agencies="admin")
+    adam = people.person(db, "adam", agencies="admin")
     adam.mail = "adam@example.com"
     paying(db, olga, has_open=has_open, code="987")
     later(db, "8 days")
 
     with pytest.raises(RuntimeError, match="1 cards are kept longer"):
-        agencies.prove_cards()
+        agencies.check_card_retention()
 
     [message] = db.scalars(select(OutboxMessage))
     assert (message.recipient, "1件残っています" in message.payload["body"]) == ("adam@example.com", True)
@@ -143,7 +143,7 @@ def test_a_number_without_an_end_is_found_too(db: Session, olga: Actor, settings
     db.commit()
 
     with pytest.raises(RuntimeError, match="1 cards"):
-        agencies.prove_cards()
+        agencies.check_card_retention()
 
 
 def test_cards_follow_a_new_key_in_portions_and_one_that_does_not_open_keeps_no_other_back(
@@ -161,5 +161,5 @@ def test_cards_follow_a_new_key_in_portions_and_one_that_does_not_open_keeps_no_
 
     keys = [card(db, one).number_key for one in made]
     assert [key == new.partition(":")[0] for key in keys] == [True, False, True, True, True]
-    assert queries.opened(db, made[4].id) == (NUMBER, "987")
+    assert queries.unseal_card(db, made[4].id) == (NUMBER, "987")
     assert "agencies.purge_cards" not in ran(db)

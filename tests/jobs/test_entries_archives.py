@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from service.core import retention
-from service.core.areas import policies
+from service.core.areas import retention_policies
 from service.core.audit import AuditEntry
+from service.core.database import retention
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.times import month_of
+from service.core.values.times import month_of
 from service.entries.archives import actions, queries
 from service.entries.archives.models import Archive
 from service.entries.logs.models import EntryExitLog
@@ -55,7 +55,7 @@ def logs(db: Session) -> int:
 
 
 def retain(db: Session) -> int:
-    [policy] = [policy for policy in policies() if policy.table == "entries_logs"]
+    [policy] = [policy for policy in retention_policies() if policy.table == "entries_logs"]
     run = retention.run_if_due(db, policy)
     assert run is not None
     return run.rows
@@ -64,8 +64,8 @@ def retain(db: Session) -> int:
 def test_a_month_is_put_away_as_a_file_and_leaves_the_list_after_that(db: Session, nursery: Nursery) -> None:
     store(db, nursery, LONG_AGO, LONG_AGO + timedelta(days=3), datetime.now(UTC) - timedelta(days=30))
 
-    done = actions.put_away(lambda: opened(db))
-    again = actions.put_away(lambda: opened(db))
+    done = actions.archive_oldest_month(lambda: opened(db))
+    again = actions.archive_oldest_month(lambda: opened(db))
     [kept] = db.execute(select(Archive, File).join(File, File.id == Archive.file_id)).all()
     text = bytes(storage().open(kept[1].storage_key).read()).decode("utf-8-sig")
     gone = retain(db)
@@ -87,7 +87,7 @@ def test_who_has_logs_of_another_month_only_gets_no_file_of_this_one(db: Session
     store(db, nursery, LONG_AGO)
     store(db, later, LONG_AGO + timedelta(days=31), parent_id=654321)
 
-    assert queries.nurseries_of(db, month_of(LONG_AGO)) == [(nursery.id, nursery.name)]
+    assert queries.unarchived_nurseries(db, month_of(LONG_AGO)) == [(nursery.id, nursery.name)]
 
 
 def test_what_is_in_no_file_stays_however_old_it_is(db: Session, nursery: Nursery) -> None:
@@ -96,4 +96,4 @@ def test_what_is_in_no_file_stays_however_old_it_is(db: Session, nursery: Nurser
     gone = retain(db)
 
     assert (gone, logs(db)) == (0, 1)
-    assert queries.put_away_until(db) < LONG_AGO
+    assert queries.archived_until(db) < LONG_AGO

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from jobs.core import sweep
 from jobs.timetable import TICKS
+from service.core.database.retention import RetentionRun
 from service.core.files import deposit, records
 from service.core.files.storage import make_storage
-from service.core.health import JobHeartbeat
-from service.core.retention import RetentionRun
+from service.core.monitoring.health import JobHeartbeat
 
 
 def test_the_job_removes_orphans_and_says_that_it_ran(

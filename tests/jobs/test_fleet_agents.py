@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
 from jobs.timetable import TICKS
-from service.core.clock import app_clock, app_now
+from service.core.access.identity import hash_token, new_token
+from service.core.database.clock import app_clock, app_now
 from service.core.files import deposit, records
 from service.core.files.records import File
-from service.core.health import JobHeartbeat
-from service.core.identity import hash_token, new_token
+from service.core.monitoring.health import JobHeartbeat
 from service.fleet.agents import actions, rules
 from service.fleet.agents.models import Command
 from service.fleet.models import Terminal, TerminalState, TerminalToken, terminal_logs
@@ -35,7 +35,7 @@ def terminal(db: Session) -> Terminal:
 
 
 def command(db: Session, terminal: Terminal, name: str = "diagnose", **facts: Any) -> Command:
-    made = Command(**{"terminal_id": terminal.id, "name": name, "expires_at": app_now(db) + rules.WAITS} | facts)
+    made = Command(**{"terminal_id": terminal.id, "name": name, "expires_at": app_now(db) + rules.COMMAND_TTL} | facts)
     db.add(made)
     db.flush()
     return made
@@ -51,11 +51,11 @@ def later(db: Session, **by: float) -> None:
 def test_a_command_that_no_agent_takes_ends_after_a_day(db: Session, terminal: Terminal) -> None:
     waiting = command(db, terminal)
     later(db, hours=23.9)
-    assert actions.tend(db)["expired"] == 0
+    assert actions.run_housekeeping(db)["expired"] == 0
 
     later(db, hours=0.2)
-    assert actions.tend(db)["expired"] == 1
-    assert actions.tend(db)["expired"] == 0
+    assert actions.run_housekeeping(db)["expired"] == 1
+    assert actions.run_housekeeping(db)["expired"] == 0
 
     db.refresh(waiting)
     assert (waiting.state, waiting.finished_at) == ("expired", app_now(db))
@@ -65,10 +65,10 @@ def test_a_command_that_no_agent_takes_ends_after_a_day(db: Session, terminal: T
 
 @pytest.mark.parametrize("state", ["accepted", "running"])
 def test_an_agent_at_work_that_says_nothing_is_waited_for_an_hour(db: Session, terminal: Terminal, state: str) -> None:
-    at_work = command(db, terminal, state=state, expires_at=app_now(db) + rules.AT_WORK)
+    at_work = command(db, terminal, state=state, expires_at=app_now(db) + rules.REPORT_TIMEOUT)
     later(db, minutes=61)
 
-    assert actions.tend(db)["expired"] == 1
+    assert actions.run_housekeeping(db)["expired"] == 1
 
     db.refresh(at_work)
     assert at_work.state == "expired"
@@ -79,7 +79,7 @@ def test_what_is_finished_does_not_end_again(db: Session, terminal: Terminal, st
     finished = command(db, terminal, state=state, finished_at=app_now(db))
     later(db, days=3)
 
-    assert actions.tend(db)["expired"] == 0
+    assert actions.run_housekeeping(db)["expired"] == 0
 
     db.refresh(finished)
     assert finished.state == state
@@ -87,16 +87,16 @@ def test_what_is_finished_does_not_end_again(db: Session, terminal: Terminal, st
 
 def test_an_old_token_is_asked_to_be_renewed_once_a_week(db: Session, terminal: Terminal) -> None:
     later(db, days=settings().token_days - 0.1)
-    assert actions.tend(db)["renewals"] == 0
+    assert actions.run_housekeeping(db)["renewals"] == 0
 
     later(db, days=0.2)
-    assert actions.tend(db)["renewals"] == 1
-    assert actions.tend(db)["renewals"] == 0
+    assert actions.run_housekeeping(db)["renewals"] == 1
+    assert actions.run_housekeeping(db)["renewals"] == 0
     # The agent does not know how; the command ended, and is not sent again with every look.
     later(db, days=2)
-    assert actions.tend(db) == {"expired": 1, "renewals": 0, "bundles": 0}
+    assert actions.run_housekeeping(db) == {"expired": 1, "renewals": 0, "bundles": 0}
     later(db, days=6)
-    assert actions.tend(db)["renewals"] == 1
+    assert actions.run_housekeeping(db)["renewals"] == 1
 
     asked = db.scalars(select(Command).where(Command.terminal_id == terminal.id).order_by(Command.id)).all()
     assert [(one.name, one.state) for one in asked] == [("rotate_token", "expired"), ("rotate_token", "waiting")]
@@ -105,42 +105,42 @@ def test_an_old_token_is_asked_to_be_renewed_once_a_week(db: Session, terminal: 
 def test_a_terminal_that_is_away_is_asked_when_it_is_back(db: Session, terminal: Terminal) -> None:
     later(db, days=100)
     db.execute(update(TerminalState).values(last_heartbeat_at=app_now(db) - timedelta(hours=2)))
-    assert actions.tend(db)["renewals"] == 0
+    assert actions.run_housekeeping(db)["renewals"] == 0
 
     db.execute(update(TerminalState).values(last_heartbeat_at=app_now(db)))
-    assert actions.tend(db)["renewals"] == 1
+    assert actions.run_housekeeping(db)["renewals"] == 1
 
 
 def test_a_revoked_token_is_not_renewed(db: Session, terminal: Terminal) -> None:
     db.execute(update(TerminalToken).values(revoked_at=app_now(db)))
     later(db, days=100)
 
-    assert actions.tend(db)["renewals"] == 0
+    assert actions.run_housekeeping(db)["renewals"] == 0
 
 
 def test_a_fleet_enrolled_in_one_day_renews_its_tokens_in_more(
     db: Session, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.fleet.agents.queries.MOST_RENEWALS", 2)
+    monkeypatch.setattr("service.fleet.agents.queries.MAX_RENEWALS", 2)
     for _ in range(2):
         db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=factories.terminal(db).id))
     later(db, days=91)
 
-    assert [actions.tend(db)["renewals"] for _ in range(3)] == [2, 1, 0]
+    assert [actions.run_housekeeping(db)["renewals"] for _ in range(3)] == [2, 1, 0]
 
 
 def test_a_bundle_goes_after_a_month(db: Session, terminal: Terminal) -> None:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as made:
         made.writestr("log.txt", "x")
-    file = records.add(db, "agent", deposit.make(written, BUNDLE, "診断.zip"))
-    records.take(db, file)
+    file = records.add(db, "agent", deposit.store(written, BUNDLE, "診断.zip"))
+    records.attach_generated(db, file)
     sent = command(db, terminal, "send_bundle", state="done", finished_at=app_now(db), file_id=file.id)
     later(db, days=29)
-    assert actions.tend(db)["bundles"] == 0
+    assert actions.run_housekeeping(db)["bundles"] == 0
 
     later(db, days=2)
-    assert actions.tend(db)["bundles"] == 1
+    assert actions.run_housekeeping(db)["bundles"] == 1
 
     db.refresh(sent)
     gone = db.get_one(File, file.id, populate_existing=True)

@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
-from service.core import partitions, retention
-from service.core.areas import policies
-from service.core.clock import app_clock, app_now
-from service.core.partitions import KeptTable
-from service.core.times import TOKYO, day_bounds, local_date
+from service.core.areas import retention_policies
+from service.core.database import partitions, retention
+from service.core.database.clock import app_clock, app_now
+from service.core.database.partitions import RetentionTable
+from service.core.values.times import TOKYO, day_bounds, local_date
 from service.fleet.history import actions, queries
 from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Day, Terminal, TerminalState, heartbeats, terminal_logs
@@ -297,13 +297,13 @@ def test_without_terminals_there_is_nothing_to_do(db: Session) -> None:
 
 
 def test_heartbeats_stay_until_their_day_is_summed_up(db: Session) -> None:
-    [policy] = [one for one in policies() if one.table == heartbeats.name]
+    [policy] = [one for one in retention_policies() if one.table == heartbeats.name]
     terminal = factories.terminal(db)
     old = app_now(db) - timedelta(days=40)
     terminal.created_at = old
     for at in (old, app_now(db)):
         store(db, terminal, at)
-    partitions.make(db, heartbeats.name)
+    partitions.create_partitions(db, heartbeats.name)
     part = f"fleet_heartbeats_p{old.astimezone(TOKYO):%Y%m%d}"
     drop = text("SELECT drop_partition('fleet_heartbeats', :part)")
 
@@ -319,6 +319,6 @@ def test_heartbeats_stay_until_their_day_is_summed_up(db: Session) -> None:
 
 
 def test_nobody_else_may_move_what_is_kept(db: Session) -> None:
-    for forbidden in (update(KeptTable).values(at_least=DAY), delete(terminal_logs), delete(Day)):
+    for forbidden in (update(RetentionTable).values(at_least=DAY), delete(terminal_logs), delete(Day)):
         with pytest.raises(DBAPIError, match="permission denied"), db.begin_nested():
             db.execute(forbidden)

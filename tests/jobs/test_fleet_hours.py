@@ -14,16 +14,16 @@ from sqlalchemy import insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
-from service.core.clock import app_clock, app_now
-from service.core.health import JobHeartbeat
+from service.core.database.clock import app_clock, app_now
 from service.core.holidays import Holiday
-from service.core.times import day_bounds, local_date
-from service.fleet.history.actions import mark
+from service.core.monitoring.health import JobHeartbeat
+from service.core.values.times import day_bounds, local_date
+from service.fleet.history.actions import mark_compacted
 from service.fleet.hours import actions, rules
 from service.fleet.hours import queries as hours
 from service.fleet.hours.models import LearnedHours
-from service.fleet.hours.queries import waits_until
-from service.fleet.ingest.tokens import ABSENT_AFTER, ALIVE
+from service.fleet.hours.queries import silence_alert_at
+from service.fleet.ingest.tokens import OUTAGE_AFTER, RECORD_ALIVE
 from service.fleet.maintenance import actions as maintenance
 from service.fleet.maintenance.models import Maintenance
 from service.fleet.models import Alert, Customer, Day, Liveness, Terminal, TerminalState
@@ -71,7 +71,7 @@ def taught(db: Session, today: datetime, mask: Callable[[date], int], of: Custom
             for ago in range(1, 30)
         ],
     )
-    mark(db, today)
+    mark_compacted(db, today)
     db.commit()
     return terminal
 
@@ -112,7 +112,7 @@ def test_the_job_learns_once_a_day_what_four_weeks_have_taught(db: Session, toda
     assert (learned.learned_until, learned.days) == (today, 27)  # from the first day it was on
     open_day, closed_day = "0" * 9 + "1" * 12 + "0" * 3, "0" * 24
     assert learned.week == open_day * 2 + closed_day + open_day * 4
-    assert learned.ahead == rules.ahead(learned.week, local_date(today), ())  # from Thursday on
+    assert learned.ahead == rules.next_openings(learned.week, local_date(today), ())  # from Thursday on
     assert (hours_of(db, new).days, hours_of(db, new).week, hours_of(db, new).ahead) == (0, None, None)
     assert (hours_of(db, unwanted).week, hours_of(db, unwanted).ahead) == ("1" * 168, None)
     assert db.get(JobHeartbeat, "fleet.hours") is not None
@@ -142,7 +142,7 @@ def test_silence_waits_for_what_lies_ahead_of_its_hour(
         db.execute(insert(LearnedHours), [row])
         moment = begins + now * HOUR
         goes_silent(db, terminal, moment, shutdown_at=moment if shut_down else None)
-        asked = select(waits_until(literal(moment))).join_from(
+        asked = select(silence_alert_at(literal(moment))).join_from(
             TerminalState, LearnedHours, LearnedHours.terminal_id == TerminalState.terminal_id
         )
         found = db.scalar(asked.where(TerminalState.terminal_id == terminal.id))
@@ -236,7 +236,7 @@ def test_an_opening_that_we_were_not_there_for_is_missed_by_nobody(db: Session, 
     assert db.scalars(select(Alert)).all() == []
 
     silence = silence_allowed(settings().heartbeat_interval_seconds)
-    db.connection().exec_driver_sql(ALIVE, (ABSENT_AFTER, silence, silence))
+    db.connection().exec_driver_sql(RECORD_ALIVE, (OUTAGE_AFTER, silence, silence))
 
     state = db.get_one(TerminalState, shop.id, populate_existing=True)
     assert state.alert_after == today + DAY + 10 * HOUR + silence
@@ -280,7 +280,7 @@ def test_a_maintenance_that_ends_at_night_fires_nothing_before_the_opening(db: S
     db.execute(insert(Maintenance), [{"terminal_id": shop.id} | work])
     set_clock(db, ends_at + MINUTE)
 
-    maintenance.tick(db)
+    maintenance.begin_and_end_due(db)
 
     assert status(db, shop) == "offline"
     assert watched(db, ends_at + HOUR) == []

@@ -7,13 +7,13 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.incidents import actions as incidents
 from service.fleet.incidents import queries, schemas
 from service.fleet.incidents.models import Incident, IncidentEvent
 from service.fleet.models import Alert, Terminal, terminal_logs
 from service.fleet.watch import actions
-from tests import cast, factories
+from tests import factories, people
 from tests.jobs.test_fleet_watch import heard, later, mails
 
 
@@ -99,7 +99,7 @@ def test_what_flaps_goes_on_in_its_incident_without_another_mail(db: Session) ->
         heard(db, terminal)
         actions.watch(db)
     assert found(db) == [("terminal", 3)]
-    watched = queries.incident(db, cast.actor(db, "olivia", fleet="operator"), db.scalars(select(Incident.id)).one())
+    watched = queries.incident(db, people.actor(db, "olivia", fleet="operator"), db.scalars(select(Incident.id)).one())
     assert (watched["members"], watched["members_open"], len(watched["listed"])) == (1, 0, 1)
     assert watched["store_name"] == terminal.store_name
     assert len([mail for mail in mails(db) if "オフライン" in mail["subject"] and "目標" not in mail["subject"]]) == 1
@@ -179,7 +179,7 @@ def test_nobody_is_reminded_of_what_sleeps(db: Session) -> None:
     actions.watch(db)
     incident = db.scalars(select(Incident)).one()
     snooze = schemas.Snooze(version=incident.version, until=app_now(db) + timedelta(hours=2))
-    incidents.snooze(db, cast.actor(db, "alice", fleet="operator"), incident.id, snooze)
+    incidents.snooze(db, people.actor(db, "alice", fleet="operator"), incident.id, snooze)
     later(db, 70)
     assert actions.watch(db)["reminded"] == 0
     later(db, 60)

@@ -10,14 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
-from service.core import outbox
-from service.core.clock import app_now
+from service.core.database.clock import app_now
+from service.core.outbox import queue
 from service.core.settings import settings
 from service.fleet.incidents import actions as incidents
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident
 from service.fleet.watch import actions
-from tests import cast, factories
+from tests import factories, people
 from tests.jobs.test_fleet_watch import heard, later
 from tests.sandbox.process import Sandbox
 
@@ -89,11 +89,11 @@ def test_what_is_done_in_time_is_not_reminded_of(db: Session, sandbox: Sandbox) 
     terminal = factories.terminal(db, factories.customer(db, "ABC商事"), "TC200-000001")
     heard(db, terminal, status="error", error="カードリーダー応答なし", offline_after=app_now(db) + timedelta(days=1))
     minutes_pass(db, 1)
-    operator = cast.actor(db, "olivia", fleet="operator")
+    operator = people.actor(db, "olivia", fleet="operator")
     [incident] = db.scalars(select(Incident.id))
     incidents.acknowledge(db, operator, incident)
     incidents.finish_step(db, operator, incident, 3, schemas.StepDone(note="回線は正常"))
-    support = cast.actor(db, "sam", fleet="support")
+    support = people.actor(db, "sam", fleet="support")
     incidents.finish_step(db, support, incident, 4, schemas.StepDone())
     db.commit()
 
@@ -112,7 +112,7 @@ def test_what_is_done_in_time_is_not_reminded_of(db: Session, sandbox: Sandbox) 
 def test_a_long_subject_arrives_with_all_of_its_spaces(db: Session, sandbox: Sandbox, length: int) -> None:
     """Wherever its line is broken on the way."""
     subject = f"【Genba】{'障害' * length}: 初動確認 ABC商事 - 新宿店 レジ1番 ほか3件"
-    outbox.publish(
+    queue.publish(
         db,
         "mail",
         {"to": ["support@techcore.example"], "subject": subject, "body": "本文です。\n"},

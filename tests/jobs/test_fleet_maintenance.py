@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.incidents.models import IncidentEvent
 from service.fleet.maintenance import actions, schemas
 from service.fleet.maintenance.models import Maintenance
 from service.fleet.models import Alert, Terminal, TerminalState, terminal_logs
 from service.fleet.watch import actions as watch
-from tests import cast, factories
+from tests import factories, people
 from tests.jobs.test_fleet_watch import heard, later, mails, open_alerts
 
 SILENCE = timedelta(minutes=11)
@@ -22,7 +22,7 @@ SILENCE = timedelta(minutes=11)
 
 def planned(db: Session, *terminals: Terminal, starts_in: int = 0, minutes: int = 60) -> list[int]:
     now = app_now(db)
-    operator = cast.actor(db, f"oscar-{terminals[0].id}-{starts_in}", fleet="operator")
+    operator = people.actor(db, f"oscar-{terminals[0].id}-{starts_in}", fleet="operator")
     return actions.plan(
         db,
         operator,
@@ -41,7 +41,7 @@ def state(db: Session, terminal: Terminal) -> TerminalState:
 
 
 def look(db: Session) -> None:
-    actions.tick(db)
+    actions.begin_and_end_due(db)
     watch.watch(db)
 
 
@@ -56,7 +56,7 @@ def test_the_watch_begins_and_ends_a_planned_window(db: Session) -> None:
     db.commit()
     fleet_jobs.watch()
     assert state(db, terminal).status == "maintenance"
-    assert actions.tick(db) == {"maintenance_begun": 0, "maintenance_ended": 0}
+    assert actions.begin_and_end_due(db) == {"maintenance_begun": 0, "maintenance_ended": 0}
 
     later(db, 60)
     heard(db, terminal, status="maintenance", cpu_run=2)
@@ -104,7 +104,7 @@ def test_who_reports_an_error_at_the_end_is_in_error(db: Session) -> None:
     heard(db, broken, status="maintenance", error="紙詰まり", terminal_connected=True)
     heard(db, unplugged, status="maintenance", terminal_connected=False)
 
-    actions.tick(db)
+    actions.begin_and_end_due(db)
 
     assert state(db, broken).status == state(db, unplugged).status == "error"
 
@@ -116,7 +116,7 @@ def test_our_own_absence_makes_nobody_offline_at_the_end(db: Session) -> None:
     later(db, 0)
 
     later(db, 61, service_alive=False)
-    actions.tick(db)
+    actions.begin_and_end_due(db)
 
     assert state(db, terminal).status == "online"
 
@@ -168,7 +168,7 @@ def test_a_window_that_nobody_was_there_to_begin_is_over_without_having_been(db:
 
     later(db, 30)
     heard(db, terminal)
-    actions.tick(db)
+    actions.begin_and_end_due(db)
 
     window = db.get_one(Maintenance, key, populate_existing=True)
     assert (window.begun_at, window.ended_by) == (None, "システム")
@@ -182,6 +182,6 @@ def test_one_window_follows_another(db: Session) -> None:
     planned(db, terminal, starts_in=60, minutes=60)
 
     later(db, 61)
-    assert actions.tick(db) == {"maintenance_begun": 1, "maintenance_ended": 1}
+    assert actions.begin_and_end_due(db) == {"maintenance_begun": 1, "maintenance_ended": 1}
 
     assert state(db, terminal).status == "maintenance"

@@ -18,21 +18,21 @@ from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
 from jobs import outbox as outbox_jobs
-from service.core.clock import app_clock, app_now
-from service.core.db import SYSTEM, transaction
+from service.core.database.clock import app_clock, app_now
+from service.core.database.partitions import RetentionTable
+from service.core.database.session import SYSTEM, transaction
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.outbox import OutboxMessage
-from service.core.partitions import KeptTable
+from service.core.outbox.records import OutboxMessage
 from service.core.problems import Conflict, Stale
-from service.core.times import DAY, TOKYO, Month, month_of
+from service.core.values.times import DAY, TOKYO, Month, month_of
 from service.fleet.history.actions import compact
 from service.fleet.incidents.models import Incident, IncidentStep
 from service.fleet.models import Alert, Day, Terminal, TerminalState, heartbeats, terminal_logs
 from service.fleet.monthly import actions, queries, rules
 from service.fleet.monthly.models import MonthlyReport
 from service.fleet.monthly.schemas import Sending
-from tests import cast, factories, paper
+from tests import factories, paper, people
 from tests.sandbox.process import Sandbox
 from tests.workers import Ground, ground
 
@@ -230,12 +230,12 @@ def test_the_figures_are_what_a_slow_reading_says(db: Session, history: History)
     with db.begin_nested() as scene:
         terminals = lived(db, history)
 
-        assert told(queries.facts(db, MONTH, None).figures) == slowly(history, None)
+        assert told(queries.report_facts(db, MONTH, None).figures) == slowly(history, None)
         for owner in set(history.customers):
             customer_id = terminals[history.customers.index(owner)].customer_id
-            facts = queries.facts(db, MONTH, customer_id)
+            facts = queries.report_facts(db, MONTH, customer_id)
             assert told(facts.figures) == slowly(history, owner)
-            assert queries.from_stored(queries.as_stored(facts.figures)) == facts.figures
+            assert queries.load_figures(queries.dump_figures(facts.figures)) == facts.figures
         scene.rollback()
 
 
@@ -243,7 +243,7 @@ def test_firmware_is_the_newest_of_the_month_and_the_worst_come_first(db: Sessio
     good, bad = {0: (86400, 0, 0, 0), 1: (86400, 0, 0, 0)}, {0: (43200, 43200, 0, 0)}
     terminals = lived(db, History([0, 0, 1], [good, bad, {15: (0, 0, 0, 86400)}]))
 
-    figures = queries.facts(db, MONTH, None).figures
+    figures = queries.report_facts(db, MONTH, None).figures
 
     assert [(one.version, one.terminals) for one in figures.firmware] == [(None, 1), ("1.0.0", 1), ("1.1.0", 1)]
     assert [(one.serial_number, one.uptime) for one in figures.worst] == [(terminals[1].serial_number, 0.5)]
@@ -260,7 +260,7 @@ def october(db: Session) -> list[Terminal]:
         terminal.created_at = datetime(2026, 9, 30, 12, 0, tzinfo=TOKYO)
         state = db.get_one(TerminalState, terminal.id)
         state.status, state.status_since = "online", terminal.created_at
-    db.execute(update(KeptTable).values(compacted_until=MONTH.plus(-1).bounds()[1]))
+    db.execute(update(RetentionTable).values(compacted_until=MONTH.plus(-1).bounds()[1]))
     db.flush()
     return terminals
 
@@ -341,7 +341,7 @@ def content(db: Session, file_id: uuid.UUID) -> bytes:
 
 def test_a_month_without_any_terminal_has_no_reports(db: Session) -> None:
     set_clock(db, datetime(2026, 11, 2, 3, 0, tzinfo=TOKYO))
-    db.execute(update(KeptTable).values(compacted_until=MONTH.bounds()[1]))
+    db.execute(update(RetentionTable).values(compacted_until=MONTH.bounds()[1]))
     db.commit()
 
     fleet_jobs.draft_monthly_reports()
@@ -355,7 +355,7 @@ def test_a_report_is_mailed_with_its_pdf_and_twice_only_on_purpose(
     summed_up(db)
     fleet_jobs.draft_monthly_reports()
     report = drafts(db)[october[0].customer_id]
-    by = cast.actor(db, "alice", fleet="admin")
+    by = people.actor(db, "alice", fleet="admin")
 
     actions.send(db, by, report.id, Sending(version=1))
     db.commit()
@@ -386,7 +386,7 @@ def test_what_was_sent_is_never_drafted_anew(db: Session, october: list[Terminal
     summed_up(db)
     fleet_jobs.draft_monthly_reports()
     sent, draft = (drafts(db)[one.customer_id] for one in october)
-    actions.send(db, cast.actor(db, "alice", fleet="admin"), sent.id, Sending(version=1))
+    actions.send(db, people.actor(db, "alice", fleet="admin"), sent.id, Sending(version=1))
     db.commit()
     kept, replaced = sent.pdf_id, draft.pdf_id
     opened = partial(transaction, SYSTEM)
@@ -405,7 +405,7 @@ def test_an_administrator_drafts_a_month_by_a_task_that_tells_how_far_it_is(grou
     alice, oscar = ground.person("alice", fleet="admin"), ground.person("oscar", fleet="operator")
     with transaction(SYSTEM) as db:
         lived(db, History([0, 1], [{0: (86400, 0, 0, 0)}, {0: (43200, 43200, 0, 0)}]))
-        db.execute(update(KeptTable).values(compacted_until=MONTH.bounds()[1]))
+        db.execute(update(RetentionTable).values(compacted_until=MONTH.bounds()[1]))
     door = "/api/fleet/reports/monthly"
     assert oscar.post(f"{door}/drafts", json={"month": "2026-10"}).status_code == 403
     refused = alice.post(f"{door}/drafts", json={"month": "2026-11"})

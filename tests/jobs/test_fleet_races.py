@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.firmware import actions as firmware
 from service.fleet.firmware.models import UpdateTask
 from service.fleet.incidents import actions as incidents
@@ -19,8 +19,8 @@ from service.fleet.models import Alert, TerminalState
 from service.fleet.queries import get_terminal
 from service.fleet.terminals.actions import archive
 from service.fleet.watch import actions
-from tests import cast, factories
-from tests.beside import beside
+from tests import factories, people
+from tests.concurrent_transactions import beside
 from tests.jobs.rolling import Field
 from tests.jobs.test_fleet_watch import heard, later
 from tests.restored import Restored
@@ -55,7 +55,7 @@ def test_an_incident_is_closed_when_its_last_two_terminals_are_archived_at_once(
     with Session(several) as db, db.begin():
         one, other = silent_store(db, 2)
         actions.watch(db)
-        alice = cast.actor(db, "alice", fleet="admin")
+        alice = people.actor(db, "alice", fleet="admin")
     assert stands(several) == [(True, 2)]
 
     with Session(several) as first:
@@ -69,7 +69,7 @@ def test_whoever_closes_an_incident_is_not_in_the_way_of_the_watch_that_sees_it_
     with Session(several) as db, db.begin():
         [one] = silent_store(db, 1)
         actions.watch(db)
-        alice = cast.actor(db, "alice", fleet="admin")
+        alice = people.actor(db, "alice", fleet="admin")
         back = {"status": "online", "last_heartbeat_at": app_now(db), "offline_after": app_now(db) + timedelta(days=1)}
         db.execute(update(TerminalState).where(TerminalState.terminal_id == one).values(back))
         incident = db.scalars(select(Incident.id)).one()
@@ -89,7 +89,7 @@ def test_nobody_joins_an_incident_that_is_just_being_closed(several: Engine) -> 
         a_while = {"offline_after": app_now(db) + timedelta(minutes=1)}
         db.execute(update(TerminalState).where(TerminalState.terminal_id == other).values(a_while))
         actions.watch(db)
-        alice = cast.actor(db, "alice", fleet="admin")
+        alice = people.actor(db, "alice", fleet="admin")
         later(db, 2)
     assert stands(several) == [(True, 1)]
 
@@ -105,7 +105,7 @@ def test_a_terminal_that_is_just_being_archived_gets_no_alert(several: Engine) -
         one, other = silent_store(db, 2)
         # Known to be silent, and not told of yet.
         actions.mark_offline(db)
-        alice = cast.actor(db, "alice", fleet="admin")
+        alice = people.actor(db, "alice", fleet="admin")
 
     with Session(several) as first:
         archive(first, alice, one)

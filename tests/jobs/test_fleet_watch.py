@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
 from jobs.timetable import TICKS
-from service.core.clock import app_clock, app_now, in_words
-from service.core.health import JobHeartbeat
-from service.core.outbox import OutboxMessage
-from service.fleet.ingest.tokens import ALIVE_EVERY_SECONDS
+from service.core.database.clock import app_clock, app_now
+from service.core.monitoring.health import JobHeartbeat
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import format_local_datetime
+from service.fleet.ingest.tokens import RECORD_ALIVE_SECONDS
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState
 from service.fleet.monthly import rules
 from service.fleet.settings import settings
@@ -63,11 +64,14 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
     assert terminal.serial_number in mail["body"]
     last_heartbeat_at = db.get_one(TerminalState, terminal.id).last_heartbeat_at
     assert last_heartbeat_at is not None
-    assert f"店舗PCからの通信が途絶えています。最終通信は {in_words(last_heartbeat_at)} です。" in mail["body"]
+    assert (
+        f"店舗PCからの通信が途絶えています。最終通信は {format_local_datetime(last_heartbeat_at)} です。"
+        in mail["body"]
+    )
 
 
 def test_a_silent_terminal_is_found_at_most_thirty_seconds_after_its_deadline(db: Session) -> None:
-    sign, look = ALIVE_EVERY_SECONDS, TICKS["fleet.watch"]["schedule"].total_seconds()
+    sign, look = RECORD_ALIVE_SECONDS, TICKS["fleet.watch"]["schedule"].total_seconds()
     heard(db, factories.terminal(db))
     # At worst our sign of life was written a moment before the deadline, and a look comes a moment before the next one:
     # it cannot tell silence from our own absence yet.
@@ -78,7 +82,7 @@ def test_a_silent_terminal_is_found_at_most_thirty_seconds_after_its_deadline(db
     # The look after that finds it, also when one is lost between them, or its worker was just restarted.
     later(db, look / 60)
     assert actions.watch(db)["offline"] == 1
-    assert sign + 2 * look <= rules.SWEEP.total_seconds() == 30
+    assert sign + 2 * look <= rules.MAX_DETECTION_DELAY.total_seconds() == 30
 
 
 def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(

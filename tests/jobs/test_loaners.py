@@ -9,17 +9,17 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from jobs import loaners
-from service.core import outbox
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO, local_date
+from service.core.database.clock import app_now
+from service.core.outbox import queue
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO, local_date
 from service.loaners.history.models import ArchivedEvent
 from service.loaners.lending import actions as lending
 from service.loaners.models import Site
 from service.loaners.notifications.models import Notification
 from service.loaners.upkeep.models import UpkeepRun
-from tests import cast
+from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 
@@ -29,7 +29,7 @@ def morning(db: Session) -> Session:
     now = app_now(db).astimezone(TOKYO)
     shift = now.replace(hour=10, minute=0, second=0, microsecond=0) - now
     db.execute(text("UPDATE app_clock SET shift = shift + :by"), {"by": shift})
-    staff = cast.actor(db, "carol", loaners="staff")
+    staff = people.actor(db, "carol", loaners="staff")
     for serial, at in (("AAA1", "osaka"), ("BBB2", "kobe"), ("CCC3", "kobe")):
         device = stock.device(db, staff, serial, at=at, days_ago=2000)
         stock.form(db, staff, device, 1900, STORED)
@@ -52,11 +52,11 @@ def test_each_site_gets_one_mail_about_all_of_its_loans(morning: Session) -> Non
 
 def test_a_reminder_stands_in_the_history_of_each_device_with_what_became_of_it(morning: Session) -> None:
     loaners.remind()
-    while message := outbox.claim(morning, "mail"):
-        outbox.sent(morning, message)
+    while message := queue.claim(morning, "mail"):
+        queue.mark_sent(morning, message)
     morning.commit()
 
-    loaners.tend()
+    loaners.run_upkeep()
 
     found = morning.execute(select(Notification.kind, Notification.state, Notification.message_id)).all()
     assert [(kind, state) for kind, state, _ in found] == [("reminder", "sent")] * 3
@@ -77,8 +77,8 @@ def test_a_site_that_cannot_be_told_keeps_no_other_back_and_is_seen(
 
 
 def test_the_archive_is_fed_and_the_month_checked_once(morning: Session) -> None:
-    loaners.tend()
-    loaners.tend()
+    loaners.run_upkeep()
+    loaners.run_upkeep()
 
     # Each device's registration; the form of before the loan still held three years ago.
     assert morning.scalar(select(func.count()).select_from(ArchivedEvent)) == 3

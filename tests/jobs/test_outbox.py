@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import Sent, Unknown, Vendor, VendorFailure, mail
-from service.core import outbox
-from service.core.clock import app_clock, app_now, real_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_clock, app_now, real_now
+from service.core.outbox import queue, records
+from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from tests.jobs.outbox_scene import MAIL, history, make_due, only_message, publish
 from tests.restored import Restored
@@ -62,7 +62,7 @@ def test_after_the_last_try_a_message_is_a_dead_letter(db: Session, monkeypatch:
     monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": 1}))
     publish(db, "mail")
 
-    for _ in range(len(outbox.BACK_OFF) + 1):
+    for _ in range(len(queue.BACK_OFF) + 1):
         assert only_message(db).dead_at is None
         make_due(db)
         outbox_jobs.send_topic("mail")
@@ -71,7 +71,7 @@ def test_after_the_last_try_a_message_is_a_dead_letter(db: Session, monkeypatch:
 
 
 def test_a_vendor_with_pauses_of_its_own_is_tried_after_those(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: outbox.Claimed) -> Sent:
+    def away(_: records.Claimed) -> Sent:
         raise VendorFailure("応答がありません")
 
     pauses = [timedelta(minutes=minutes) for minutes in (1, 5)]
@@ -93,7 +93,7 @@ def test_a_vendor_with_pauses_of_its_own_is_tried_after_those(db: Session, monke
 def test_a_message_for_later_waits_by_the_products_clock(db: Session, sandbox: Sandbox) -> None:
     db.execute(update(app_clock).values(shift=timedelta(days=30)))
     later = app_now(db) + timedelta(minutes=10)
-    outbox.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", not_before=later)
+    queue.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", not_before=later)
     db.commit()
 
     outbox_jobs.send_topic("mail")
@@ -108,8 +108,8 @@ def test_a_message_for_later_waits_by_the_products_clock(db: Session, sandbox: S
 
 def test_tries_that_an_earlier_message_used_up_are_not_had_again(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": 1}))
-    used = len(outbox.BACK_OFF)
-    outbox.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", tries=used)
+    used = len(queue.BACK_OFF)
+    queue.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", tries=used)
     db.commit()
 
     outbox_jobs.send_topic("mail")
@@ -121,22 +121,22 @@ def test_tries_that_an_earlier_message_used_up_are_not_had_again(db: Session, mo
 def test_a_claimed_message_is_not_claimed_again_while_its_lease_holds(db: Session) -> None:
     publish(db, "mail")
 
-    assert outbox.claim(db, "mail") is not None
-    assert outbox.claim(db, "mail") is None
+    assert queue.claim(db, "mail") is not None
+    assert queue.claim(db, "mail") is None
 
 
 def test_a_sender_that_lost_its_lease_cannot_settle_the_message(db: Session) -> None:
     publish(db, "mail")
-    slow = outbox.claim(db, "mail")
+    slow = queue.claim(db, "mail")
     make_due(db)
-    fast = outbox.claim(db, "mail")
+    fast = queue.claim(db, "mail")
     assert slow is not None
     assert fast is not None
 
-    assert not outbox.failed(db, slow, "too slow", permanent=True)
-    assert not outbox.rate_limited(db, slow, "too slow", timedelta(hours=1))
+    assert not queue.mark_failed(db, slow, "too slow", permanent=True)
+    assert not queue.mark_rate_limited(db, slow, "too slow", timedelta(hours=1))
     assert only_message(db).dead_at is None
-    assert outbox.sent(db, fast)
+    assert queue.mark_sent(db, fast)
 
     assert only_message(db).sent_at is not None
     assert history(db) == ["lost", "sent"]
@@ -159,11 +159,11 @@ def test_a_message_that_breaks_its_vendor_is_tried_again_and_the_next_one_goes_o
 
 def test_a_message_whose_senders_keep_dying_becomes_a_dead_letter(db: Session) -> None:
     publish(db, "mail")
-    for _ in range(len(outbox.BACK_OFF) + 1):
-        assert outbox.claim(db, "mail") is not None
+    for _ in range(len(queue.BACK_OFF) + 1):
+        assert queue.claim(db, "mail") is not None
         make_due(db)
 
-    assert outbox.claim(db, "mail") is None
+    assert queue.claim(db, "mail") is None
     message = only_message(db)
     assert message.dead_at is not None
     assert message.in_doubt
@@ -189,14 +189,14 @@ def test_when_nobody_can_say_whether_a_harmful_message_arrived_a_person_decides(
     """As for phone calls: a second one does harm."""
     calls: list[int] = []
 
-    def call(message: outbox.Claimed) -> Sent:
+    def call(message: records.Claimed) -> Sent:
         calls.append(message.attempt)
         return Sent("call-1")
 
     voice = Vendor(call, lambda _: Unknown(), when_unknown="stop")
     monkeypatch.setattr(outbox_jobs, "REGISTRY", {"voice": voice})
     message = publish(db, "voice")
-    assert outbox.claim(db, "voice") is not None  # its sender dies here
+    assert queue.claim(db, "voice") is not None  # its sender dies here
     make_due(db)
 
     outbox_jobs.send_topic("voice")
@@ -244,7 +244,7 @@ def test_two_senders_at_once_never_get_the_same_message(committed: Restored) -> 
         publish(first, "mail")
         publish(first, "mail")
 
-        one, other = outbox.claim(first, "mail"), outbox.claim(second, "mail")
+        one, other = queue.claim(first, "mail"), queue.claim(second, "mail")
 
         assert one is not None
         assert other is not None

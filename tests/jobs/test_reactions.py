@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, Sent, Unknown, Vendor, VendorFailure
-from service.core import messages, outbox
-from service.core.clock import app_clock, app_now, real_now
-from service.core.outbox import OutboxMessage, Settled
-from tests.cast import actor
+from service.core.database.clock import app_clock, app_now, real_now
+from service.core.outbox import messages, queue, records
+from service.core.outbox.records import OutboxMessage, Settled
 from tests.jobs.outbox_scene import history, make_due, only_message, publish
+from tests.people import actor
 from tests.sandbox.process import Sandbox
 
 Use = Callable[[Vendor], None]
@@ -28,7 +28,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
 
 
 def failing(failure: VendorFailure, *, back_off: tuple[timedelta, ...] = ()) -> Vendor:
-    def send(_: outbox.Claimed) -> Sent:
+    def send(_: records.Claimed) -> Sent:
         raise failure
 
     return Vendor(send, lambda _: Unknown(), when_unknown="stop", back_off=back_off)
@@ -54,7 +54,7 @@ def test_an_area_hears_that_its_message_was_sent_with_the_vendors_answer(
 def test_what_is_found_at_the_vendor_is_told_as_sent(db: Session, heard: list[Settled], use: Use) -> None:
     use(Vendor(lambda _: Sent("twice"), lambda _: Sent("cs_1", {"status": "open"}), when_unknown="stop"))
     publish(db, "mail")
-    assert outbox.claim(db, "mail") is not None  # its sender dies here
+    assert queue.claim(db, "mail") is not None  # its sender dies here
     make_due(db)
 
     outbox_jobs.send_topic("mail")
@@ -103,7 +103,7 @@ def test_a_message_past_its_date_is_told(db: Session, heard: list[Settled], sand
 def test_a_message_whose_senders_keep_dying_is_told_in_doubt(db: Session, heard: list[Settled], use: Use) -> None:
     use(failing(VendorFailure("応答がありません"), back_off=(timedelta(minutes=1),)))
     publish(db, "mail", tries=1)
-    assert outbox.claim(db, "mail") is not None
+    assert queue.claim(db, "mail") is not None
     make_due(db)
 
     outbox_jobs.send_topic("mail")
@@ -114,17 +114,17 @@ def test_a_message_whose_senders_keep_dying_is_told_in_doubt(db: Session, heard:
 
 def test_a_sender_that_lost_its_lease_tells_nothing(db: Session, heard: list[Settled]) -> None:
     publish(db, "mail")
-    slow = outbox.claim(db, "mail")
+    slow = queue.claim(db, "mail")
     make_due(db)
-    fast = outbox.claim(db, "mail")
+    fast = queue.claim(db, "mail")
     assert slow is not None
     assert fast is not None
 
     reactions = {"fleet": lambda _, settled: heard.append(settled)}
-    outbox.failed(db, slow, "too slow", permanent=True, reactions=reactions)
-    outbox.sent(db, slow, reactions=reactions)
+    queue.mark_failed(db, slow, "too slow", permanent=True, reactions=reactions)
+    queue.mark_sent(db, slow, reactions=reactions)
     assert heard == []
-    outbox.sent(db, fast, reactions=reactions)
+    queue.mark_sent(db, fast, reactions=reactions)
 
     assert len(heard) == 1
 
@@ -144,7 +144,7 @@ def test_a_reaction_that_fails_takes_the_settling_back_and_the_vendor_is_asked_a
     sent: list[int] = []
     told: list[str | None] = []
 
-    def send(message: outbox.Claimed) -> Sent:
+    def send(message: records.Claimed) -> Sent:
         sent.append(message.id)
         return Sent(f"m-{message.id}")
 

@@ -18,14 +18,14 @@ from structlog.testing import capture_logs
 
 from jobs import agencies, recognition
 from jobs.timetable import TICKS, app
-from service.agencies.reading.models import Reading
+from service.agencies.ocr.models import Reading
 from service.agencies.rules import OCR_QUEUE
 from service.core.areas import areas
-from service.core.db import SYSTEM, transaction
-from service.core.health import JobHeartbeat
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import JobHeartbeat
 from stack.home import ROOT
 from stack.programs import READER
-from tests import cast, statements
+from tests import people, statements
 from tests.api.agencies import scene
 from tests.processes import tied
 from tests.waiting import wait_for
@@ -45,7 +45,7 @@ def asked(db: Session) -> Reading:
     alice = scene.sales(db, "alice", agency)
     request = scene.request(db, scene.corporation(db, agency), alice, "working")
     image = scene.image(db, request, alice)
-    olga = cast.person(db, "olga", agencies="operator")
+    olga = people.person(db, "olga", agencies="operator")
     reading = Reading(agency_id=agency.id, request_id=request.id, image_id=image.id, asked_by=olga.id)
     db.add(reading)
     db.flush()
@@ -101,7 +101,7 @@ def test_without_the_packages_the_log_says_once_what_to_do(
     db: Session, waiting: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recognition, "is_installed", lambda: False)
-    agencies._say_what_is_missing.cache_clear()
+    agencies._log_missing_packages.cache_clear()
 
     with capture_logs() as said:
         agencies.read()

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from jobs import outbox as outbox_jobs
 from jobs import reservations
 from service.core.areas import ticks
-from service.core.clock import real_now
-from service.core.health import JobHeartbeat
-from service.core.instances import Presence
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import real_now
+from service.core.monitoring.health import JobHeartbeat
+from service.core.monitoring.instances import Presence
+from service.core.outbox.records import OutboxMessage
 from service.reservations.alarms import rules
 from service.reservations.alarms.models import Alarm, Measure
 from service.reservations.events.rules import Task
@@ -37,7 +37,7 @@ def test_a_tick_measures_what_is_there(db: Session) -> None:
 
 
 def test_a_full_queue_is_told_in_slack_once_and_ends_there(db: Session, sandbox: Sandbox) -> None:
-    now = rules.whole(real_now())
+    now = rules.to_minute(real_now())
     for n in range(1, 4):
         db.add(
             Measure(
@@ -79,7 +79,7 @@ def test_a_burst_is_one_message_in_slack_and_none_of_it_is_lost(db: Session, san
     for _ in range(9):
         reservation = scene.ask(db)
         codes.append(reservation.code)
-        operations.open(db, reservation.id, reservation.code, Task.ALL_SHOPS_REFUSED)
+        operations.open_operation(db, reservation.id, reservation.code, Task.ALL_SHOPS_REFUSED)
     db.commit()
 
     for _ in range(3):

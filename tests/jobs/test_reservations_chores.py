@@ -9,14 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from jobs import outbox, reservations
-from service.core.db import SYSTEM, transaction
-from service.core.health import JobHeartbeat
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import JobHeartbeat
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.chores.models import ChoreTurn
 from service.reservations.drafts import actions, schemas
 from service.reservations.drafts.models import ActivityReport
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 from tests.sandbox.process import Sandbox
 
@@ -29,14 +29,14 @@ def slack(db: Session) -> list[str]:
 def test_two_ticks_plan_and_tell_once(db: Session) -> None:
     scene.fill(db)
     db.commit()
-    reservations.keep_chores()
+    reservations.plan_chores()
     planned = db.scalar(select(func.count()).select_from(ChoreTurn))
     assert planned
     scene.set_clock(db, datetime(2031, 1, 9, 9, 0, tzinfo=TOKYO))
     db.commit()
 
-    reservations.keep_chores()
-    reservations.keep_chores()
+    reservations.plan_chores()
+    reservations.plan_chores()
 
     assert sum("期限を過ぎています" in title for title in slack(db)) == 1
     heartbeat = select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.chores")
@@ -58,7 +58,7 @@ def test_the_mail_arrives_with_the_pdf(db: Session, sandbox: Sandbox) -> None:
     scene.fill(db)
     db.commit()
     reservations.draft_reports()
-    by = cast.actor(db, "olivia", reservations="operator")
+    by = people.actor(db, "olivia", reservations="operator")
     report = db.scalars(select(ActivityReport).where(ActivityReport.kind == "weekly")).one()
     actions.finish(db, by, report.id, schemas.Finish(version=report.version))
     db.commit()

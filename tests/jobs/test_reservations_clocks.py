@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs import reservations
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
 from service.reservations.events.rules import Task
 from service.reservations.operations import actions as operations
 from tests.api.reservations import scene
@@ -24,7 +24,7 @@ def test_two_ticks_tell_people_once(db: Session) -> None:
     scene.fill(db)
     for kind in (Task.VAGUE_ANSWER, Task.LATE_CANCEL):
         reservation = scene.ask(db)
-        operations.open(db, reservation.id, reservation.code, kind)
+        operations.open_operation(db, reservation.id, reservation.code, kind)
     scene.set_clock(db, app_now(db) + timedelta(minutes=50))
     db.commit()
 

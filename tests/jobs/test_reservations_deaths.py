@@ -13,9 +13,10 @@ import pytest
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors.registry import REGISTRY
-from jobs.vendors.wire import Line
-from service.core import outbox
-from service.core.outbox import LEASE, Claimed
+from jobs.vendors.wire import VendorHttp
+from service.core.outbox import queue
+from service.core.outbox.queue import LEASE
+from service.core.outbox.records import Claimed
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from tests.jobs.reservations_world import FIRST, World
@@ -61,7 +62,7 @@ def dead(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Dea
     """`before`: when it has the message and has asked nobody. `during`: the request is with the vendor, which does its
     part, and the answer is never read. `after`: the answer is read, and not yet written down."""
     dead = Dead()
-    deliver, sent, ask = outbox_jobs._deliver, outbox.sent, Line.request
+    deliver, sent, ask = outbox_jobs._deliver, queue.mark_sent, VendorHttp.request
 
     def delivers(message: Claimed) -> None:
         dead.at_hand = message
@@ -72,7 +73,7 @@ def dead(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Dea
         except Killed:
             raise RuntimeError("killed") from None
 
-    def asks(line: Line, method: str, url: str, **given: Any) -> httpx2.Response:
+    def asks(line: VendorHttp, method: str, url: str, **given: Any) -> httpx2.Response:
         answer = ask(line, method, url, **given)
         if request.param == "during" and method == "POST" and dead.at_hand is not None:
             dead.dies(dead.at_hand)
@@ -85,8 +86,8 @@ def dead(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Dea
         return sent(db, message, *more, **named)
 
     monkeypatch.setattr(outbox_jobs, "_deliver", delivers)
-    monkeypatch.setattr(Line, "request", asks)
-    monkeypatch.setattr(outbox, "sent", settles)
+    monkeypatch.setattr(VendorHttp, "request", asks)
+    monkeypatch.setattr(queue, "mark_sent", settles)
     return dead
 
 

@@ -9,17 +9,17 @@ from sqlalchemy.orm import Session
 
 from jobs import core as core_jobs
 from jobs import reservations
-from service.core.clock import app_now
-from service.core.health import JobHeartbeat
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.monitoring.health import JobHeartbeat
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.enquiries import actions, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.surveys import actions as surveys
 from service.reservations.surveys import queries
 from service.reservations.surveys.models import Invitation, Survey
 from service.reservations.surveys.schemas import NewSurvey, Sending
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 
@@ -30,7 +30,7 @@ def titles(db: Session, topic: str) -> list[str]:
 
 def test_two_ticks_tell_of_a_late_enquiry_once(db: Session) -> None:
     scene.fill(db)
-    by = cast.actor(db, "sally", reservations="support")
+    by = people.actor(db, "sally", reservations="support")
     asked = {"party": "shop", "channel": "mail", "sender_name": "佐藤 花", "mail": "ginza@flower.example"}
     new = schemas.NewEnquiry.model_validate(asked | {"topic": "電話の件", "content": "?", "category": "calls"})
     actions.register(db, by, new)
@@ -48,7 +48,7 @@ def test_two_ticks_tell_of_a_late_enquiry_once(db: Session) -> None:
 
 def test_a_survey_reminds_once_and_ends_by_itself(db: Session) -> None:
     scene.fill(db)
-    by = cast.actor(db, "sally", reservations="support")
+    by = people.actor(db, "sally", reservations="support")
     reservation = scene.ask(db, phone="090-1111-0001")
     reservation.state, reservation.closed_at = "completed", app_now(db) - timedelta(days=30)
     survey = surveys.create(db, by, NewSurvey(quarter="2030-Q4"))
@@ -72,7 +72,7 @@ def test_a_survey_reminds_once_and_ends_by_itself(db: Session) -> None:
 
 def test_what_was_resolved_long_ago_goes_with_all_that_was_done_about_it(db: Session) -> None:
     scene.fill(db)
-    by = cast.actor(db, "sally", reservations="support")
+    by = people.actor(db, "sally", reservations="support")
     asked = {"party": "customer", "channel": "mail", "sender_name": "青木", "mail": "aoki@example.jp", "topic": "質問"}
     new = schemas.NewEnquiry.model_validate(asked | {"content": "?", "category": "other"})
     old, recent, waiting = (actions.register(db, by, new) for _ in range(3))
@@ -82,7 +82,7 @@ def test_what_was_resolved_long_ago_goes_with_all_that_was_done_about_it(db: Ses
     kept = {recent.id, waiting.id}
     db.commit()
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     db.expire_all()
     assert set(db.scalars(select(Enquiry.id))) == kept

@@ -6,8 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs import outbox, reservations
-from service.core.health import JobHeartbeat
-from service.reservations.guides.rules import FOR_SHOPS
+from service.core.monitoring.health import JobHeartbeat
+from service.reservations.guides.rules import SHOP_GUIDES
 from service.reservations.shops.models import Shop
 from tests.api.reservations import scene
 from tests.sandbox.process import Sandbox
@@ -28,7 +28,7 @@ def test_a_new_shop_finds_its_four_guides_in_its_inbox_and_never_twice(db: Sessi
     assert mail["subject"] == "【QRV】提携店向けマニュアルをお送りします"
     assert "フラワー銀座 御中" in mail["body"]
     assert [(one["name"], one["type"]) for one in mail["attachments"]] == [
-        (f"{guide.title}.pdf", "application/pdf") for guide in FOR_SHOPS
+        (f"{guide.title}.pdf", "application/pdf") for guide in SHOP_GUIDES
     ]
     assert all(one["size"] > 20_000 for one in mail["attachments"])
     assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.manuals")).all()

@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs import reservations
-from service.core.clock import app_now
-from service.core.health import JobHeartbeat
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now
+from service.core.monitoring.health import JobHeartbeat
+from service.core.outbox.records import OutboxMessage
 from service.reservations.incidents import actions, schemas
 from service.reservations.incidents.rules import Level
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 
@@ -24,8 +24,8 @@ def titles(db: Session) -> list[str]:
 
 def test_two_ticks_tell_people_once(db: Session) -> None:
     scene.fill(db)
-    by = cast.actor(db, "olivia", reservations="operator")
-    actions.open(db, by, schemas.NewIncident(title="電話が発信されない", level=Level.HIGH))
+    by = people.actor(db, "olivia", reservations="operator")
+    actions.open_incident(db, by, schemas.NewIncident(title="電話が発信されない", level=Level.HIGH))
     scene.set_clock(db, app_now(db) + timedelta(minutes=118))
     db.commit()
     before = len(titles(db))

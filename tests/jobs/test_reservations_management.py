@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs import reservations
+from service.core.access.identity import User
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.health import JobHeartbeat
-from service.core.identity import User
+from service.core.monitoring.health import JobHeartbeat
 from service.reservations.management import actions, schemas
 from service.reservations.management.models import ManagementReport, MonthCounts
-from tests import cast, paper
+from tests import paper, people
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.sandbox.process import Sandbox
@@ -30,7 +30,7 @@ def december(db: Session) -> Session:
     scene.fill(db)
     outcomes.confirmed(db, tokyo(2030, 12, 10, 10, 0))
     for number in (1, 2):
-        cast.person(db, f"manager{number}", reservations="manager").mail = f"manager{number}@example.com"
+        people.person(db, f"manager{number}", reservations="manager").mail = f"manager{number}@example.com"
     db.commit()
     return db
 
@@ -47,14 +47,14 @@ def at(db: Session, *parts: int) -> None:
 
 def test_on_the_first_the_report_leaves_with_its_pdf_and_only_once(december: Session, sandbox: Sandbox) -> None:
     at(december, 2030, 12, 31, 2, 30)
-    reservations.tell_management()
+    reservations.report_to_management()
     at(december, 2031, 1, 1, 2, 29)
-    reservations.tell_management()
+    reservations.report_to_management()
     assert december.scalars(select(ManagementReport)).all() == []
 
     at(december, 2031, 1, 1, 2, 30)
-    reservations.tell_management()
-    reservations.tell_management()
+    reservations.report_to_management()
+    reservations.report_to_management()
     outbox_jobs.send_topic("mail")
 
     [mail] = reports(sandbox)
@@ -76,13 +76,13 @@ def test_on_the_first_the_report_leaves_with_its_pdf_and_only_once(december: Ses
 
 def test_what_a_person_asks_for_leaves_at_once(december: Session, sandbox: Sandbox) -> None:
     at(december, 2031, 1, 20, 10, 0)
-    reservations.tell_management()
+    reservations.report_to_management()
     assert reports(sandbox) == []
-    by = cast.actor(december, "mia", reservations="manager")
-    actions.ask(december, by, schemas.NewReport(month="2030-12", recipients=2))
+    by = people.actor(december, "mia", reservations="manager")
+    actions.request_report(december, by, schemas.NewReport(month="2030-12", recipients=2))
     december.commit()
 
-    reservations.tell_management()
+    reservations.report_to_management()
     outbox_jobs.send_topic("mail")
     assert len(reports(sandbox)) == 1
 
@@ -94,7 +94,7 @@ def test_without_anybody_to_send_it_to_the_report_is_kept_and_nobody_written_to(
         user = december.scalars(select(User).where(User.login_id == f"manager{number}")).one()
         user.mail = None
     at(december, 2031, 1, 1, 2, 30)
-    reservations.tell_management()
+    reservations.report_to_management()
     outbox_jobs.send_topic("mail")
 
     [report] = december.scalars(select(ManagementReport))
@@ -105,19 +105,19 @@ def test_without_anybody_to_send_it_to_the_report_is_kept_and_nobody_written_to(
 
 def test_of_two_workers_that_made_the_same_report_one_sends_it(december: Session) -> None:
     at(december, 2031, 1, 1, 2, 30)
-    actions.night(december)
-    waiting = actions.to_make(december)
+    actions.run_nightly_count(december)
+    waiting = actions.next_report(december)
     assert waiting is not None
-    made = [actions.make(waiting[1]) for _ in range(2)]
+    made = [actions.render_report(waiting[1]) for _ in range(2)]
 
-    assert [actions.send(december, *waiting, one) for one in made] == [True, False]
+    assert [actions.send_report(december, *waiting, one) for one in made] == [True, False]
 
 
 def test_a_machine_that_was_off_counts_as_soon_as_it_is_back(december: Session) -> None:
     at(december, 2031, 1, 8, 2, 30)
-    reservations.tell_management()
+    reservations.report_to_management()
     at(december, 2031, 1, 10, 11, 17)
-    reservations.tell_management()
+    reservations.report_to_management()
 
     counted = december.scalars(select(MonthCounts.counted_at).order_by(MonthCounts.month.desc())).first()
     assert counted is not None

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from jobs import reservations as jobs
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
-from service.reservations.inbox.actions import take
+from service.reservations.inbox.actions import process_next_webhook
 from tests.jobs.reservations_world import World
 from tests.waiting import wait_for
 
@@ -63,7 +63,7 @@ def refunded(world: World, state: State = State.REFUNDED) -> None:
 def at_the_deadline(world: World) -> None:
     """The time is over and nobody has asked Stripe yet to close the page."""
     world.ask().await_link().pass_time(TEN)
-    jobs.move_on()
+    jobs.advance_reservations()
     assert world.state is State.EXPIRING
 
 
@@ -317,7 +317,7 @@ def test_many_who_read_webhooks_at_once_take_each_of_them_once(world: World) -> 
         more = True
         while more:
             with transaction(SYSTEM) as db:
-                more = take(db)
+                more = process_next_webhook(db)
 
     readers = [threading.Thread(target=read) for _ in range(4)]
     for reader in readers:

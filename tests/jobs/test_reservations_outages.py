@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from jobs import outbox as outbox_jobs
 from jobs import reservations as jobs
-from service.core.clock import app_now
-from service.core.db import SYSTEM, transaction
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now
+from service.core.database.session import SYSTEM, transaction
+from service.core.outbox.records import OutboxMessage
 from service.reservations.cases.rules import REMIND_BEFORE
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
@@ -36,7 +36,7 @@ def test_no_shop_is_rung_for_who_cancelled_while_bland_was_away(world: World) ->
     """Bland says that something went wrong, which leaves open whether it calls."""
     away = world.sandbox.fault("bland", "error", door="calls.create", status=503)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
     world.send("voice")
     assert [message.in_doubt for message in messages("voice")] == [True]
 
@@ -54,7 +54,7 @@ def test_no_shop_is_rung_for_who_cancelled_while_a_sender_was_at_it(world: World
     world.sandbox.fault("bland", "delay", door="calls.create", seconds=2, count=1)
     world.sandbox.fault("bland", "error", door="calls.create", status=503, count=1)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
 
     with world.sending("voice"):
         wait_for(lambda: messages("voice")[0].lease)
@@ -69,7 +69,7 @@ def test_a_call_that_was_placed_though_nobody_heard_is_ended_for_who_cancelled(w
     world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
     world.sandbox.fault("bland", "drop", door="calls.create", count=1)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
     world.send("voice")
 
     world.happen(e.CancelAsked(by="customer"))
@@ -105,7 +105,7 @@ def test_what_a_slow_sender_reports_after_another_took_over_changes_nothing(worl
     world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
     world.sandbox.fault("bland", "late", door="calls.create", seconds=4, count=1)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
 
     with world.sending("voice"):
         wait_for(world.sandbox.calls)

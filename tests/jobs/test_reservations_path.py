@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from jobs import reservations as jobs
-from service.core.clock import real_now
-from service.core.db import SYSTEM, transaction
+from service.core.database.clock import real_now
+from service.core.database.session import SYSTEM, transaction
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from service.reservations.flow.models import PhoneCall
@@ -178,7 +178,7 @@ def test_a_yes_that_comes_after_the_customer_cancelled_is_taken_back_at_the_shop
 
 def test_a_call_that_was_not_placed_yet_is_never_placed_for_who_has_cancelled(world: World) -> None:
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
 
     world.happen(e.CancelAsked(by="customer"))
     world.settle()
@@ -191,7 +191,7 @@ def test_a_call_that_is_being_placed_while_the_customer_cancels_is_ended_when_it
     world.sandbox.script("shop", {"kind": "ok", "seconds": 200}, phone=FIRST)
     world.sandbox.fault("bland", "late", door="calls.create", seconds=2, count=1)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
 
     with world.sending("voice"):
         wait_for(world.sandbox.calls)
@@ -207,7 +207,7 @@ def given_up_on_the_first(world: World) -> None:
     """The first shop's yes is with the vendor; nobody has told us, and nobody asks for now."""
     world.sandbox.fault("bland", "drop", door="webhook", count=1)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
     world.send("voice")
     wait_for(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
     look_at_first(world, None)
@@ -261,7 +261,7 @@ def test_a_call_that_is_over_before_its_number_is_known_is_told_by_our_own_key(w
     """The webhook is here before the answer to the request that placed the call."""
     world.sandbox.fault("bland", "late", door="calls.create", seconds=3, count=1)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
 
     with world.sending("voice"):
         wait_for(lambda: world.webhooks("bland"))
@@ -312,7 +312,7 @@ def test_a_call_that_could_not_be_placed_in_time_is_never_placed(world: World) -
     """The vendor was away until the next shop's turn had come."""
     away = world.sandbox.fault("bland", "error", door="calls.create", status=503)
     world.ask()
-    jobs.move_on()
+    jobs.advance_reservations()
     world.send("voice")
     world.pass_time(timedelta(minutes=16)).turn()
     assert [call.answer for call in world.calls()] == ["no_result", None]

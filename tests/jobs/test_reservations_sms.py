@@ -10,29 +10,29 @@ from sqlalchemy import select, update
 
 from jobs import reservations as jobs
 from jobs.vendors import sms as client
-from service.core.clock import app_now, real_now
-from service.core.db import SYSTEM, transaction
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now, real_now
+from service.core.database.session import SYSTEM, transaction
+from service.core.outbox.records import OutboxMessage
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
-from service.reservations.flow.models import Letter
-from service.reservations.news.rules import PASSING_CODES, SMS_PAUSES
+from service.reservations.outgoing.models import Message
+from service.reservations.vendor_events.rules import SMS_RETRY_DELAYS, TEMPORARY_CODES
 from tests.jobs.reservations_world import World
 from tests.waiting import wait_for
 
 PASSING = {"kind": "undelivered", "code": 30003}
 
 
-def the_link(world: World) -> Letter:
+def the_link(world: World) -> Message:
     [letter] = [one for one in world.letters() if one.purpose == "payment_link"]
     return letter
 
 
-def first(world: World) -> Letter:
+def first(world: World) -> Message:
     return world.letters()[0]
 
 
-def pause_of(letter: Letter, world: World) -> timedelta:
+def pause_of(letter: Message, world: World) -> timedelta:
     """How long its next try waits, from when it was written."""
     with transaction(SYSTEM) as db:
         message = db.scalars(select(OutboxMessage).where(OutboxMessage.key == letter.message_key)).one()
@@ -44,9 +44,9 @@ def read(world: World) -> None:
 
 
 def test_tries_and_codes_are_those_of_the_client() -> None:
-    assert list(SMS_PAUSES) == client.BACK_OFF
+    assert list(SMS_RETRY_DELAYS) == client.BACK_OFF
     # The client's are of what Twilio accepts: a request that comes too soon is none of a delivery's.
-    assert PASSING_CODES - {""} == set(client.PASSING) - {"14107"}
+    assert TEMPORARY_CODES - {""} == set(client.TEMPORARY_ERRORS) - {"14107"}
 
 
 def test_a_link_that_did_not_arrive_is_sent_again_and_its_ten_minutes_begin_anew(world: World) -> None:
@@ -135,7 +135,7 @@ def test_what_twilio_says_of_an_earlier_try_is_not_about_the_next(world: World) 
     [earlier] = world.told("ご予約を受け付けました")
     key = str(earlier["effect"])
 
-    old = Letter(message_key=key, external_id=earlier["sid"])
+    old = Message(message_key=key, external_id=earlier["sid"])
     before = len(world.webhooks("twilio"))
     for status, code in (("failed", "30005"), ("delivered", "")):
         world.twilio_says(old, status, ErrorCode=code)
@@ -210,7 +210,7 @@ def test_an_sms_of_which_nobody_says_that_it_arrived_is_not_asked_about_for_ever
     world.ask().until(lambda: first(world).status == "sent" and first(world).look_at)
 
     with transaction(SYSTEM) as db:
-        db.execute(update(Letter).values(sent_at=app_now(db) - timedelta(hours=11), look_at=real_now()))
+        db.execute(update(Message).values(sent_at=app_now(db) - timedelta(hours=11), look_at=real_now()))
     world.until(lambda: first(world).look_at is None)
 
     assert first(world).status == "sent"

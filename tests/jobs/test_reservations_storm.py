@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from jobs import reservations as jobs
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
 from service.reservations.events import rules as e
-from service.reservations.events.rules import OVER, State
+from service.reservations.events.rules import FINAL_STATES, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, Reservation
@@ -53,14 +53,20 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
     stop = threading.Event()
     threads = [
         threading.Thread(target=run_on, args=(job, stop, pause))
-        for job in (jobs.move_on, jobs.read_webhooks, jobs.look, world.send, lambda: play(world.sandbox.pay, ids))
+        for job in (
+            jobs.advance_reservations,
+            jobs.read_webhooks,
+            jobs.look,
+            world.send,
+            lambda: play(world.sandbox.pay, ids),
+        )
     ]
     for thread in threads:
         thread.start()
     try:
         for _ in range(200):
             stop.wait(0.3)
-            if {state(one) for one in ids} <= {*OVER, State.CONFIRMED}:
+            if {state(one) for one in ids} <= {*FINAL_STATES, State.CONFIRMED}:
                 break
             world.pass_time(timedelta(seconds=45))
     finally:
@@ -72,7 +78,7 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
     for _ in range(3):
         world.pass_time(timedelta(minutes=16)).settle()
 
-    assert {state(one) for one in ids} <= {*OVER, State.CONFIRMED}
+    assert {state(one) for one in ids} <= {*FINAL_STATES, State.CONFIRMED}
     if (many, pause) == EVERY_DAY:
         # Not that nothing happened at all.
         assert {State.CONFIRMED, State.REFUNDED} <= {state(one) for one in ids}
@@ -110,8 +116,8 @@ def play(pay: Callable[[str], object], ids: list[int]) -> None:
             reservation = db.get_one(Reservation, one)
             case = queries.case_of(reservation)
             if case.state is State.PENDING_SHOP_RESPONSE:
-                flow.happen(db, one, e.ShopOk(shop=case.asked), source="operator")
+                flow.record_event(db, one, e.ShopOk(shop=case.asked), source="operator")
             elif case.state is State.CONFIRMED and number % 3 == 0:
-                flow.happen(db, one, e.CancelAsked(by="customer"), source="customer")
+                flow.record_event(db, one, e.CancelAsked(by="customer"), source="customer")
         if case.state is State.AWAITING_PAYMENT and number % 2 == 0:
             pay(str(case.session))

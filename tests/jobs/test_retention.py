@@ -13,21 +13,22 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from jobs import core as core_jobs
-from service.core import partitions, retention, sweeps
-from service.core.areas import Policy, policies
+from service.core import sweeps
+from service.core.access.identity import UserSession, hash_token, new_token
+from service.core.areas import RetentionPolicy, retention_policies
 from service.core.audit import AuditEntry
-from service.core.clock import app_clock, app_now, real_now
-from service.core.health import JobHeartbeat
-from service.core.identity import UserSession, hash_token, new_token
-from service.core.outbox import OutboxMessage
-from service.core.partitions import KeptTable
-from service.core.probes import Probe
-from service.core.retention import RetentionRun
+from service.core.database import partitions, retention
+from service.core.database.clock import app_clock, app_now, real_now
+from service.core.database.partitions import RetentionTable
+from service.core.database.retention import RetentionRun
+from service.core.http.traffic import TrafficMinute
+from service.core.monitoring.health import JobHeartbeat
+from service.core.monitoring.probes import Probe
+from service.core.outbox.records import OutboxMessage
 from service.core.tasks.records import Task
-from service.core.times import TOKYO, at, day_bounds, local_date, month_of
-from service.core.traffic import TrafficMinute
+from service.core.values.times import TOKYO, at, day_bounds, local_date, month_of
 from service.fleet.models import heartbeats
-from tests.cast import person
+from tests.people import person
 from tests.restored import Restored
 
 
@@ -43,8 +44,8 @@ def back_then(db: Session, by: timedelta) -> Iterator[None]:
     shifted(db, by)
 
 
-def policy(table: str) -> Policy:
-    [found] = [policy for policy in policies() if policy.table == table]
+def policy(table: str) -> RetentionPolicy:
+    [found] = [policy for policy in retention_policies() if policy.table == table]
     return found
 
 
@@ -77,10 +78,12 @@ def entry(db: Session, moment: datetime) -> None:
 
 def old_heartbeats(db: Session, days: int, count: int) -> datetime:
     """A day of heartbeats that long ago, in its own partition and summed up."""
-    summed_up = update(KeptTable).where(KeptTable.name == "fleet_heartbeats").values(compacted_until=app_now(db))
+    summed_up = (
+        update(RetentionTable).where(RetentionTable.name == "fleet_heartbeats").values(compacted_until=app_now(db))
+    )
     db.execute(summed_up)
     with back_then(db, timedelta(days=days)):
-        partitions.make(db, "fleet_heartbeats")
+        partitions.create_partitions(db, "fleet_heartbeats")
         moment = app_now(db)
         for _ in range(count):
             beat(db, moment)
@@ -90,8 +93,8 @@ def old_heartbeats(db: Session, days: int, count: int) -> datetime:
 def test_every_partitioned_table_is_made_partitions_for_and_every_kept_table_has_its_policy(db: Session) -> None:
     partitioned = db.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname")).all()
 
-    assert partitions.tables(db) == partitioned
-    assert sorted(policy.table for policy in policies()) == sorted(db.scalars(select(KeptTable.name)))
+    assert partitions.partitioned_tables(db) == partitioned
+    assert sorted(policy.table for policy in retention_policies()) == sorted(db.scalars(select(RetentionTable.name)))
 
 
 def test_the_job_makes_days_and_months_ahead_once(db: Session) -> None:
@@ -144,7 +147,7 @@ def test_heartbeats_older_than_35_days_go_by_the_day_with_a_report(db: Session) 
     kept = old_heartbeats(db, 33, 2)
     planned = retention.plan(db, policy("fleet_heartbeats"))
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     [run] = db.scalars(select(RetentionRun).where(RetentionRun.target == "fleet_heartbeats"))
     gone = f"fleet_heartbeats_p{old.astimezone(TOKYO):%Y%m%d}"
@@ -174,7 +177,7 @@ def test_the_plan_takes_nothing_away(db: Session) -> None:
 def test_the_last_heartbeats_stay_however_old_they_are(db: Session) -> None:
     last = old_heartbeats(db, 90, 2)
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     assert db.scalars(select(heartbeats.c.received_at)).all() == [last, last]
 
@@ -182,13 +185,13 @@ def test_the_last_heartbeats_stay_however_old_they_are(db: Session) -> None:
 def test_the_trail_is_kept_for_three_years_to_the_month(db: Session) -> None:
     now = app_now(db)
     with back_then(db, timedelta(days=5 * 365)):
-        partitions.make(db, "audit_entries")
+        partitions.create_partitions(db, "audit_entries")
         entry(db, app_now(db))
     for days in (3 * 365 - 1, 0):
         entry(db, now - timedelta(days=days))
-    partitions.make(db, "audit_entries")
+    partitions.create_partitions(db, "audit_entries")
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     assert sorted(db.scalars(select(AuditEntry.at))) == [now - timedelta(days=3 * 365 - 1), now]
     [run] = db.scalars(select(RetentionRun).where(RetentionRun.target == "audit_entries"))
@@ -206,7 +209,7 @@ def test_expired_sessions_go_but_everybodys_last_sign_in_stays(db: Session) -> N
     for user, days in ((alice, 90), (alice, 31), (alice, 29), (bob, 400), (bob, 300)):
         session_of(db, user, days)
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     left = db.execute(select(UserSession.user_id, UserSession.expires_at)).all()
     assert sorted((user, (real_now() - expires).days) for user, expires in left) == [(alice, 29), (bob, 300)]
@@ -228,7 +231,7 @@ def test_messages_that_are_over_go_and_open_ones_stay(db: Session) -> None:
         db.add(OutboxMessage(**told, dead_at=now - timedelta(days=dead), discarded_at=put_aside))
     db.flush()
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     left = db.execute(select(OutboxMessage.sent_at, OutboxMessage.dead_at, OutboxMessage.discarded_at)).all()
     ages = {tuple((now - moment).days if moment else None for moment in row) for row in left}
@@ -249,7 +252,7 @@ def test_finished_tasks_and_old_probes_go_and_what_is_under_way_stays(db: Sessio
         db.add(Probe(at=now - timedelta(days=days), **probe))
     db.flush()
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     assert sorted(db.scalars(select(Task.state))) == ["done", "waiting"]
     assert [(now - at).days for at in db.scalars(select(Probe.at))] == [399]
@@ -277,7 +280,7 @@ def test_a_night_happens_once_and_the_next_one_after_three(db: Session) -> None:
     runs = []
     for minutes in (-61, -1, 0, 1, 23 * 60):
         shifted(db, three + timedelta(minutes=minutes) - app_now(db))
-        core_jobs.keep_to_retention()
+        core_jobs.apply_retention()
         runs.append(len(db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).all()))
 
     assert runs == [1, 1, 2, 2, 2]
@@ -289,7 +292,7 @@ def test_a_clock_moved_ahead_takes_nothing_away(db: Session) -> None:
     session_of(db, alice, 1)
     shifted(db, timedelta(days=1000))
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     assert len(db.scalars(select(UserSession)).all()) == 2
 
@@ -349,9 +352,9 @@ def test_a_night_that_fails_leaves_no_report_and_is_done_by_the_next_tick(
     with monkeypatch.context() as broken:
         broken.setattr(retention, "_rows", out_of_order)
         with pytest.raises(OSError, match="disk"):
-            core_jobs.keep_to_retention()
+            core_jobs.apply_retention()
     assert db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).all() == []
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
 
     assert db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).one().rows == 0

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
-from service.core.clock import app_now
-from service.core.health import JobHeartbeat
+from service.core.database.clock import app_now
+from service.core.monitoring.health import JobHeartbeat
 from service.fleet.agents.models import Command
 from service.fleet.firmware import actions
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState, TerminalToken, terminal_logs
@@ -236,14 +236,14 @@ def test_a_look_that_dies_halfway_leaves_nothing_and_the_next_one_goes_on(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    tell = actions._tell_paused
-    monkeypatch.setattr(actions, "_tell_paused", killed)
+    tell = actions._notify_paused
+    monkeypatch.setattr(actions, "_notify_paused", killed)
     with pytest.raises(KeyboardInterrupt):
         fleet_jobs.roll_outs()
     field.db.expire_all()
     assert (rollout.state, first.state, alerts(field.db)) == ("running", "offered", [])
 
-    monkeypatch.setattr(actions, "_tell_paused", tell)
+    monkeypatch.setattr(actions, "_notify_paused", tell)
     fleet_jobs.roll_outs()
     field.db.expire_all()
     assert (rollout.state, first.state, alerts(field.db)) == ("paused", "failed", [(first.terminal_id, False)])

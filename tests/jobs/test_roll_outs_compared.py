@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.firmware import actions, queries, schemas
 from service.fleet.models import Terminal
 from tests.jobs.rolling import Wide
@@ -18,7 +18,7 @@ def wide(db: Session) -> Wide:
 
 
 def sides(wide: Wide) -> list[tuple[int, int, int]]:
-    both = (queries.watched(wide.db, wide.rollout, updated=side) for side in (True, False))
+    both = (queries.observe_cohort(wide.db, wide.rollout, updated=side) for side in (True, False))
     return [(side.terminals, side.troubled, side.hours) for side in both]
 
 

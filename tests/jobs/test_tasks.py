@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import text, update
 
 from jobs import tasks as tasks_jobs
-from service.core.auth import Actor
-from service.core.clock import real_now
-from service.core.db import SYSTEM, transaction
-from service.core.identity import User
+from service.core.access.auth import Actor
+from service.core.access.identity import User
+from service.core.database.clock import real_now
+from service.core.database.session import SYSTEM, transaction
 from service.core.settings import settings
 from service.core.tasks import lease, records
 from service.core.tasks.records import Order, Task
 from service.core.tasks.work import Failed, Lost, Result, Work
-from tests import cast, factories
+from tests import factories, people
 from tests.waiting import wait_for
 from tests.workers import Ground, ground
 
@@ -29,7 +29,7 @@ STOP = threading.Event
 
 def alice(login_id: str = "alice", role: str = "operator") -> Actor:
     with transaction(SYSTEM) as db:
-        return cast.actor(db, login_id, fleet=role)
+        return people.actor(db, login_id, fleet=role)
 
 
 def start(by: Actor, order: Order = ORDER) -> int:
@@ -215,7 +215,7 @@ def test_a_task_whose_worker_died_is_taken_up_again_from_the_start(ground: Groun
     assert (task(task_id).state, task(task_id).attempts, customers(ground)) == ("done", 2, 1)
 
 
-@pytest.mark.parametrize(("resumable", "deaths"), [(False, 1), (True, lease.MOST_ATTEMPTS)])
+@pytest.mark.parametrize(("resumable", "deaths"), [(False, 1), (True, lease.MAX_ATTEMPTS)])
 def test_a_task_that_cannot_run_again_fails_in_words_when_its_worker_dies(
     ground: Ground, resumable: bool, deaths: int
 ) -> None:
@@ -274,7 +274,7 @@ def test_two_workers_at_once_never_get_the_same_task(ground: Ground) -> None:
 
 def test_nobody_fills_the_queue_for_everybody(ground: Ground) -> None:
     client = ground.person("alice", fleet="operator")
-    for _ in range(records.MOST_OPEN):
+    for _ in range(records.MAX_OPEN):
         assert client.post("/api/core/exports", json={"list": "fleet.terminals"}).status_code == 202
 
     refused = client.post("/api/core/exports", json={"list": "fleet.terminals"})

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import MOST_SECONDS, mail, slack
-from service.core import outbox
-from service.core.clock import app_clock, app_now, real_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_clock, app_now, real_now
+from service.core.outbox import queue
+from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from tests.jobs.outbox_scene import history, make_due, only_message, publish
 from tests.processes import free_port
@@ -250,4 +250,4 @@ def test_asking_and_sending_together_end_before_the_lease_does() -> None:
     # Slack looks up the channel and then its history; a request under way when the time is up may take its own.
     asking = MOST_SECONDS + 2 * slack.TIMEOUT_SECONDS
 
-    assert timedelta(seconds=asking + MOST_SECONDS) < outbox.LEASE
+    assert timedelta(seconds=asking + MOST_SECONDS) < queue.LEASE

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import PermanentFailure, VendorFailure, payments
-from service.core.clock import app_clock
-from service.core.outbox import OutboxMessage, Settled
+from service.core.database.clock import app_clock
+from service.core.outbox.records import OutboxMessage, Settled
 from tests.jobs.conftest import point
 from tests.jobs.outbox_scene import CHECKOUT, history, make_due, only_message, publish
 from tests.sandbox.process import STRIPE_KEY, Sandbox

@@ -10,16 +10,16 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
-from service.core import outbox
-from service.core.clock import real_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import real_now
+from service.core.outbox import queue
+from service.core.outbox.records import OutboxMessage
 from tests.jobs.outbox_scene import history, make_due
 from tests.sandbox.process import Sandbox
 
 
 def publish(db: Session, text: str, follows: OutboxMessage | None = None, **more: Any) -> OutboxMessage:
     payload = {"channel": "#fleet-alerts", "text": text} | more
-    message = outbox.publish(
+    message = queue.publish(
         db,
         "slack",
         payload,
@@ -62,10 +62,10 @@ def test_what_follows_waits_for_its_message_and_is_no_reason_to_wake_a_sender(db
 
     outbox_jobs.send_topic("slack")
     assert sandbox.truth("slack", "chat.update") == []
-    assert outbox.topics_due(db) == []
+    assert queue.topics_due(db) == []
 
     make_due(db)
-    assert outbox.topics_due(db) == ["slack"]
+    assert queue.topics_due(db) == ["slack"]
     outbox_jobs.send_topic("slack")
     assert seen(sandbox) == [("【解決済み】発生", None)]
 
@@ -153,7 +153,7 @@ def test_what_people_deleted_in_slack_is_said_in_words(db: Session, sandbox: San
 
 
 def test_what_belongs_to_a_message_that_is_no_longer_kept_stands_by_itself(db: Session, sandbox: Sandbox) -> None:
-    outbox.publish(
+    queue.publish(
         db,
         "slack",
         {"channel": "#fleet-alerts", "text": "解決しました"},

@@ -13,8 +13,8 @@ from twilio.rest import Client
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import sms
-from service.core.clock import real_now
-from service.core.outbox import Settled
+from service.core.database.clock import real_now
+from service.core.outbox.records import Settled
 from tests.jobs.conftest import point
 from tests.jobs.outbox_scene import PHONE, SMS, history, make_due, only_message, publish
 from tests.sandbox.process import TWILIO_SID, TWILIO_TOKEN, Sandbox

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import PermanentFailure, VendorFailure, voice
-from service.core import messages
-from service.core.outbox import Settled
-from tests.cast import actor
+from service.core.outbox import messages
+from service.core.outbox.records import Settled
 from tests.jobs.conftest import point
 from tests.jobs.outbox_scene import CALL, SHOP, history, make_due, only_message, publish
+from tests.people import actor
 from tests.sandbox.process import BLAND_KEY, Sandbox
 from tests.waiting import wait_for
 

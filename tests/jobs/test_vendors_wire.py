@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
 from jobs.vendors import MOST_SECONDS, OutcomeUnknown, VendorFailure, payments, wire
-from service.core import outbox
+from service.core.outbox import queue
 from stack.home import ROOT
 from tests.jobs.conftest import point
 from tests.jobs.outbox_scene import history, make_due, only_message, publish
@@ -73,7 +73,7 @@ def test_an_answer_in_drops_ends_in_time_and_leaves_it_in_doubt(monkeypatch: pyt
         begun = time.monotonic()
 
         with pytest.raises(OutcomeUnknown, match="1秒以内に終わりませんでした"):
-            wire.Line("Twilio").request("POST", url)
+            wire.VendorHttp("Twilio").request("POST", url)
 
         assert 0.9 < time.monotonic() - begun < 20
 
@@ -84,9 +84,9 @@ def test_a_silent_vendor_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPa
         begun = time.monotonic()
 
         with pytest.raises(OutcomeUnknown):
-            wire.Line("Twilio").request("POST", url)
+            wire.VendorHttp("Twilio").request("POST", url)
         with pytest.raises(VendorFailure) as reading:
-            wire.Line("Twilio").request("GET", url)
+            wire.VendorHttp("Twilio").request("GET", url)
 
         assert time.monotonic() - begun < 9
         assert type(reading.value) is VendorFailure
@@ -95,14 +95,14 @@ def test_a_silent_vendor_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("text", [b"", b"nonsense\r\n\r\n", HEAD + b"{"], ids=["nothing", "nonsense", "half"])
 def test_a_line_that_breaks_off_leaves_it_in_doubt(text: bytes) -> None:
     with listening(lambda line: line.sendall(text)) as url, pytest.raises(OutcomeUnknown, match="途中で途切れました"):
-        wire.Line("Twilio").request("POST", url)
+        wire.VendorHttp("Twilio").request("POST", url)
 
 
 def test_what_never_left_is_not_in_doubt() -> None:
     with pytest.raises(VendorFailure, match="接続できません") as nobody:
-        wire.Line("Twilio").request("POST", f"http://127.0.0.1:{free_port()}/")
+        wire.VendorHttp("Twilio").request("POST", f"http://127.0.0.1:{free_port()}/")
     with pytest.raises(VendorFailure, match="接続できません") as nowhere:
-        wire.Line("Twilio").request("POST", "http://twilio.invalid/")
+        wire.VendorHttp("Twilio").request("POST", "http://twilio.invalid/")
 
     assert [type(one.value) for one in (nobody, nowhere)] == [VendorFailure, VendorFailure]
 
@@ -114,7 +114,7 @@ def test_a_proxy_that_cannot_reach_the_vendor_leaves_nothing_in_doubt(monkeypatc
         wire._client.cache_clear()
         try:
             with pytest.raises(VendorFailure, match="接続できません") as refused:
-                wire.Line("Twilio").request("POST", "https://twilio.invalid/")
+                wire.VendorHttp("Twilio").request("POST", "https://twilio.invalid/")
         finally:
             wire._client.cache_clear()
 
@@ -128,7 +128,7 @@ def test_all_requests_of_a_try_together_end_in_time(monkeypatch: pytest.MonkeyPa
         time.sleep(0.8)
         line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
 
-    def ask_ten_times(line: wire.Line, url: str) -> None:
+    def ask_ten_times(line: wire.VendorHttp, url: str) -> None:
         for _ in range(10):
             line.request("GET", url)
 
@@ -136,13 +136,13 @@ def test_all_requests_of_a_try_together_end_in_time(monkeypatch: pytest.MonkeyPa
         begun = time.monotonic()
 
         with pytest.raises(VendorFailure, match="Bland の応答"):
-            ask_ten_times(wire.Line("Bland"), url)
+            ask_ten_times(wire.VendorHttp("Bland"), url)
 
         assert 0.9 < time.monotonic() - begun < 20
 
 
 def test_asking_and_sending_together_end_before_the_lease_does() -> None:
-    assert timedelta(seconds=2 * MOST_SECONDS) < outbox.LEASE
+    assert timedelta(seconds=2 * MOST_SECONDS) < queue.LEASE
 
 
 def test_no_connection_is_kept_that_the_vendor_may_have_closed_meanwhile() -> None:
@@ -155,7 +155,7 @@ def test_no_connection_is_kept_that_the_vendor_may_have_closed_meanwhile() -> No
 
     with listening(answer) as url:
         for _ in range(2):
-            assert wire.Line("Bland").request("POST", url).text == "{}"
+            assert wire.VendorHttp("Bland").request("POST", url).text == "{}"
 
     assert len(lines) == 2
 
@@ -173,8 +173,10 @@ def test_stripes_sdk_stands_on_the_same_lines(monkeypatch: pytest.MonkeyPatch) -
 
 
 # A sender that dies before the vendor hears of it, or as soon as the vendor has answered.
-BEFORE = "from slack_sdk import WebClient; from jobs.vendors.wire import Line; Line.request = WebClient.api_call = die"
-AFTER = "from service.core import outbox; outbox.sent = die"
+BEFORE = """from slack_sdk import WebClient
+from jobs.vendors.wire import VendorHttp
+VendorHttp.request = WebClient.api_call = die"""
+AFTER = "from service.core.outbox import queue; queue.mark_sent = die"
 DYING = """
 import os, signal, sys
 die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
@@ -232,7 +234,7 @@ def test_a_sender_killed_before_or_after_the_vendor_did_it_leaves_exactly_one(
 
         assert died.returncode == -signal.SIGKILL
         assert len(there(sandbox, what)) == (0 if moment == BEFORE else 1)
-        assert outbox.claim(db, topic) is None
+        assert queue.claim(db, topic) is None
         db.commit()
         make_due(db)  # as after the lease
         outbox_jobs.send_topic(topic)

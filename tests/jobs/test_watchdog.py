@@ -17,9 +17,9 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from service.core.areas import ticks
-from service.core.db import SYSTEM, transaction
-from service.core.health import record_job
-from service.core.times import in_words
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import record_job
+from service.core.values.times import format_local_datetime
 from stack import outages
 from stack.home import ROOT
 from stack.outages import DOWN, STALLED, Outages, Slack
@@ -31,7 +31,7 @@ from tests.waiting import wait_for
 from tests.whole import answering
 
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
-BEGUN = in_words(BEGIN)
+BEGUN = format_local_datetime(BEGIN)
 REFUSED = "接続できません（プログラムが動いていません）"
 
 
@@ -162,7 +162,7 @@ def test_the_thread_hears_every_half_hour_that_it_goes_on(
 ) -> None:
     dog.sees(REFUSED, REFUSED, REFUSED)
     assert len(posts(sandbox)) == 1
-    monkeypatch.setattr(outages, "TELL_AGAIN", timedelta())
+    monkeypatch.setattr(outages, "REPEAT_AFTER", timedelta())
     dog.sees(REFUSED, REFUSED)
 
     first, *replies = posts(sandbox)
@@ -175,7 +175,7 @@ def test_the_thread_hears_every_half_hour_that_it_goes_on(
 )
 def test_how_long_it_lasted_is_said_in_seconds_minutes_or_hours(seconds: float, words: str) -> None:
     begun = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-    assert outages.lasted(begun.isoformat(), (begun + timedelta(seconds=seconds)).isoformat()) == words
+    assert outages.duration_text(begun.isoformat(), (begun + timedelta(seconds=seconds)).isoformat()) == words
 
 
 def test_a_message_that_was_deleted_in_slack_holds_up_nothing(dog: Dog, sandbox: Sandbox) -> None:

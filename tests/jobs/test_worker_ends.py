@@ -11,8 +11,8 @@ import pytest
 from redis import Redis
 
 from jobs.timetable import app
-from service.core import outbox
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
+from service.core.outbox import queue
 from service.core.settings import settings
 from stack.home import ROOT, Home
 from stack.programs import DEFAULTS, programs
@@ -67,8 +67,8 @@ def test_a_worker_ends_after_the_message_at_hand_and_the_next_one_does_the_rest(
     """A mail cannot be asked for afterwards: were its sender killed, it would come twice."""
     with transaction(SYSTEM) as db:
         for number in range(MESSAGES):
-            outbox.publish(db, "mail", MAIL | {"subject": f"件名 {number}"}, area="fleet", recipient="a", title="t")
-            outbox.publish(db, "slack", POST | {"text": f"本文 {number}"}, area="fleet", recipient="b", title="t")
+            queue.publish(db, "mail", MAIL | {"subject": f"件名 {number}"}, area="fleet", recipient="a", title="t")
+            queue.publish(db, "slack", POST | {"text": f"本文 {number}"}, area="fleet", recipient="b", title="t")
     late = [sandbox.fault(vendor, "late", seconds=IN_THE_MIDDLE_SECONDS) for vendor in ("mail", "slack")]
 
     def sent() -> int:

@@ -9,7 +9,7 @@ import httpx2
 from playwright.sync_api import Browser, BrowserContext
 
 from dashboards.agencies.menu import PAGES
-from tests import sight
+from tests import rls_bypass
 from tests.chromium import at_a_desk, carry, chromium
 from tests.load import agency_work, screens
 from tests.load.ground import open_session
@@ -30,7 +30,7 @@ def claims(stack: Stack) -> Part:
 
 
 def _waits(stack: Stack) -> list[Wait]:
-    with sight.connected(stack.owner_database) as owner:
+    with rls_bypass.connected(stack.owner_database) as owner:
         agency_work.fill(owner)
         [[agency, corporation]] = owner.execute(
             "SELECT a.id, min(c.id) FROM agencies_agencies a JOIN agencies_corporations c ON c.agency_id = a.id "

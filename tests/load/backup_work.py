@@ -32,11 +32,11 @@ def claims(made: Ground) -> Part:
         "taken in | restored and compared in |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for words, key in (("open", ""), ("sealed", sealing.generate()[0])):
+    for words, key in (("open", ""), ("sealed", sealing.generate_key()[0])):
         environ["BACKUP_KEY"] = key
         folder = made.home.path / f"backup-{words}"
         begun = time.monotonic()
-        backup.make(made.home, environ, folder)
+        backup.write_backup(made.home, environ, folder)
         taken, begun = time.monotonic() - begun, time.monotonic()
         rows = rehearsal.rehearse(made.home, environ, folder)
         restored = time.monotonic() - begun

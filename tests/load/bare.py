@@ -17,12 +17,12 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.core.db import NOBODY, transaction
+from service.core.database.session import NO_SCOPES, transaction
 from stack import servers
 from tests.load.ground import Ground
 from tests.load.rows import Meter, Run
 from tests.processes import free_port, running
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 # As long as the answer to a heartbeat.
 _ANSWER = json.dumps({"server_time": "2026-11-21T09:05:00.123456+09:00", "next_heartbeat_in": 300, "commands": []})
@@ -54,7 +54,7 @@ def route() -> FastAPI:
 
     @api.get(EMPTY)
     def one() -> dict[str, int]:
-        with transaction(NOBODY) as db:
+        with transaction(NO_SCOPES) as db:
             return {"one": db.execute(text("SELECT 1")).scalar_one()}
 
     return api

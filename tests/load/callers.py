@@ -15,9 +15,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from service.core import outbox
-from service.core.identity import hash_password, hash_token
-from service.core.outbox import OutboxMessage
+from service.core.access.identity import hash_password, hash_token
+from service.core.outbox import queue
+from service.core.outbox.records import OutboxMessage
 from service.entries.models import Nursery, Parent
 from tests import factories, pictures
 from tests.load.crowd import Away, Caller, Client, Scene, checked
@@ -252,7 +252,7 @@ class Decisions(Client):
         try:
             with self._scene.db() as db:
                 if db.scalars(select(OutboxMessage.id).where(OutboxMessage.title == write)).first() is None:
-                    outbox.publish(db, "mail", mail, recipient="support@techcore.example", **same)
-                    outbox.publish(db, "slack", post, recipient="#fleet-alerts", **same)
+                    queue.publish(db, "mail", mail, recipient="support@techcore.example", **same)
+                    queue.publish(db, "slack", post, recipient="#fleet-alerts", **same)
         except DBAPIError as error:
             raise Away(type(error).__name__) from error

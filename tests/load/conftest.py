@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import cast, factories
+from tests import factories, people
 from tests.production import Production, running_production
 
 
@@ -15,7 +15,7 @@ def production() -> Iterator[Production]:
     """With one administrator, yamada, and three terminals."""
     with running_production() as running:
         with running.scene.db() as db:
-            cast.person(db, "yamada", fleet="admin")
+            people.person(db, "yamada", fleet="admin")
             for number in range(3):
                 factories.terminal(db, factories.customer(db), f"TC200-REAL{number}")
         yield running

@@ -24,10 +24,10 @@ import httpx2
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from service.core.db import sqlalchemy_url
-from tests import cast, sight
+from service.core.database.session import sqlalchemy_url
+from tests import people, rls_bypass
 from tests.load.falling import PATIENCE_SECONDS
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -45,7 +45,7 @@ class Away(Exception):
     """No answer, or one that says to come again."""
 
 
-def token_of(http: httpx2.Client, login_id: str, password: str = cast.PASSWORD) -> str:
+def token_of(http: httpx2.Client, login_id: str, password: str = people.PASSWORD) -> str:
     """Of a session of that person."""
     answer = http.post("/api/auth/login", json={"login_id": login_id, "password": password})
     assert answer.status_code == 200, answer.text
@@ -79,7 +79,7 @@ class Scene:
             yield session
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return sight.rows(self.stack.database, statement, *parameters)
+        return rls_bypass.rows(self.stack.database, statement, *parameters)
 
     def http(self, token: str = "") -> httpx2.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

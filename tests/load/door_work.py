@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from service.core.identity import hash_password
+from service.core.access.identity import hash_password
 from tests.chromium import at_a_station, chromium, open_station
 from tests.load.ground import Ground, Served
 from tests.load.rows import Goal, Part, Run, percentile

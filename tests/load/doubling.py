@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from tests.ensure_servers import PATH, program
 from tests.load import driver, marked, sizing
 from tests.load.ground import Ground, Served
@@ -170,7 +170,7 @@ def pages(made: Ground) -> Doubled:
             pids.append(running.enter_context(made.started(command, more, ready)).pid)
         tokens = [made.sign_in() for _ in range(TABS)]
         for origin in origins:
-            with tab(origin, {COOKIE: tokens[0]}) as socket:
+            with tab(origin, {SESSION_COOKIE: tokens[0]}) as socket:
                 open_page(socket, PAGE)
         runs: dict[int, list[Run]] = {1: [], 2: []}
         for _ in range(ROUNDS):
@@ -189,7 +189,7 @@ def _opened(origins: list[str], tokens: list[str]) -> list[float]:
         times: list[float] = []
         while True:
             begun = time.perf_counter()
-            with tab(origins[number % len(origins)], {COOKIE: tokens[number]}) as socket:
+            with tab(origins[number % len(origins)], {SESSION_COOKIE: tokens[number]}) as socket:
                 open_page(socket, PAGE)
             ended = time.perf_counter()
             if ended > until:

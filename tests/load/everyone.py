@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stack import firmware
 from stack.programs import demo_key
-from tests import cast, factories
+from tests import factories, people
 from tests.api.agencies import scene as agencies
 from tests.api.loaners import stock
 from tests.load import counting, reservation_end
@@ -128,10 +128,10 @@ def gathered(world: World, store: Path) -> Iterator[Everyone]:
             named = factories.terminal(db, customer, "EDITED").id
             code = factories.enrolment_code(db, customer, SHOPS)
             parents = nursery(db, "全員の保育園", CODE, PASSWORD, PARENTS)
-            cast.person(db, "faults-fleet", fleet="admin")
-            cast.person(db, "faults-entries", entries="admin")
-            cast.person(db, "faults-loaners", loaners="staff")
-            by = cast.actor(db, "faults-stock", loaners="admin")
+            people.person(db, "faults-fleet", fleet="admin")
+            people.person(db, "faults-entries", entries="admin")
+            people.person(db, "faults-loaners", loaners="staff")
+            by = people.actor(db, "faults-stock", loaners="admin")
             stock.site(db, "osaka").notifies = True
             devices = [stock.device(db, by, f"FAULT{number:05}").number for number in range(DEVICES)]
             agency = agencies.agency(db, "全員の代理店", "FAULTS")

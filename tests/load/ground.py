@@ -16,10 +16,10 @@ from typing import Any
 
 import psycopg
 
-from service.core.identity import hash_token
+from service.core.access.identity import hash_token
 from stack import servers
 from stack.home import ROOT, Home
-from tests import sight
+from tests import rls_bypass
 from tests.load import driver, past
 from tests.load.rows import Meter, Run
 from tests.processes import free_port, own_folder, running
@@ -36,11 +36,11 @@ class Ground:
     postgres: int
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return sight.rows(self.environ["DATABASE_URL"], statement, *parameters)
+        return rls_bypass.rows(self.environ["DATABASE_URL"], statement, *parameters)
 
     def owner(self) -> AbstractContextManager[psycopg.Connection]:
         """A connection that fills tables."""
-        return sight.connected(self.environ["DATABASE_OWNER_URL"])
+        return rls_bypass.connected(self.environ["DATABASE_OWNER_URL"])
 
     def sign_in(self, role: str = "operator", area: str = "fleet", tenant_id: int | None = None) -> str:
         """The token of a session of somebody new."""

@@ -83,15 +83,15 @@ def _peak(pid: int) -> int:
 # The same list as one would write it first: rows in a list, a list in the csv module, its text in an answer.
 NAIVE = """
 import csv, io, resource, time
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
 from service.fleet import queries, schemas
-from tests.cast import actor
+from tests.people import actor
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 with transaction(SYSTEM) as db:
     by = actor(db, "naive", fleet="admin")
     before, begun = peak(), time.perf_counter()
-    rows = db.execute(queries.customers_to_take_along(by, schemas.CustomerFilters())).all()
+    rows = db.execute(queries.export_customers(by, schemas.CustomerFilters())).all()
     out = io.StringIO()
     csv.writer(out).writerows(rows)
     body = out.getvalue().encode("utf-8-sig")
@@ -100,12 +100,12 @@ with transaction(SYSTEM) as db:
 IMPORT = """
 import os, threading, time
 from jobs.long.kinds import kinds
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
 from service.core.imports import records
 from service.core.imports.kinds import kind_for
 from service.core.tasks.records import Task
 from service.core.tasks.runner import run_next
-from tests.cast import actor
+from tests.people import actor
 kind = os.environ["IMPORT_KIND"]
 with open(os.environ["IMPORT_FILE"], "rb") as file:
     content = file.read()
@@ -115,7 +115,7 @@ begun = time.perf_counter()
 with transaction(by.scopes) as db:
     draft = records.add(db, by, kind_for(by, kind), records.read(content), os.environ["IMPORT_NAME"])
 with transaction(by.scopes) as db:
-    task_id = records.run(db, by, draft.id).id
+    task_id = records.start_import(db, by, draft.id).id
 run_next(kinds(), threading.Event())
 seconds = time.perf_counter() - begun
 with transaction(SYSTEM) as db:

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.orm import Session
 
-from service.core.db import sqlalchemy_url
+from service.core.database.session import sqlalchemy_url
 from stack import servers
 from tests.load import counting, reservation_end
 from tests.load.crowd import Scene
 from tests.load.everyone import Everyone
 from tests.load.reservation_world import World
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 _EVERYONES = "terminal_id IN (SELECT id FROM fleet_terminals WHERE serial_number LIKE 'EVERYONE-%')"
 _AN_AGENTS = "terminal_id IN (SELECT id FROM fleet_terminals WHERE serial_number LIKE 'ALL-%') AND sequence = 1"

@@ -10,9 +10,9 @@ from pydantic import ConfigDict
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.db import SYSTEM, transaction
-from service.core.identity import hash_token
+from service.core.access.identity import hash_token
+from service.core.database.clock import app_now
+from service.core.database.session import SYSTEM, transaction
 from service.fleet.models import TerminalState, TerminalToken, heartbeats
 from service.fleet.schemas import Heartbeat, HeartbeatAnswer
 

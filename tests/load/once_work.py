@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import httpx2
 
-from service.core.once import HEADER, REPEATED
+from service.core.http.idempotency import HEADER, REPLAYED_HEADER
 from tests.load.ground import Ground, Served
 from tests.load.rows import Goal, Part, Run, median_of
 
@@ -58,6 +58,6 @@ def _turn(served: Served, http: httpx2.Client, posts: Iterable[tuple[str, str]],
             },
             headers={HEADER: key} if key else {},
         )
-        if answer.status_code != 201 or (REPEATED in answer.headers) != repeated:
+        if answer.status_code != 201 or (REPLAYED_HEADER in answer.headers) != repeated:
             raise SystemExit(f"answered {answer.status_code} {answer.text}; nothing was measured")
     return meter.stopped(IN_A_TURN)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from service.core import labels
+from service.core.printing import labels
 from service.core.reports import Badge, Column, Report, Section, Table
 from service.core.reports.render import render
 from tests.load.rows import Goal, Part

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from service.core.times import month_of
+from service.core.values.times import month_of
 from service.fleet.monthly import queries as monthly
-from service.fleet.monthly.rules import Counts, DayFigure, Seconds, Span, TerminalFigure, assembled
+from service.fleet.monthly.rules import Counts, DayFigure, Seconds, Span, TerminalFigure, build_figures
 
 CUSTOMERS = 500
 TILLS = 4
@@ -288,4 +288,4 @@ def _figures(customers: int) -> dict[str, object]:
     days = [DayFigure((datetime.now(UTC) - timedelta(days=n)).date(), len(terminals), 0.998) for n in range(30)]
     counts = Counts(200, 3, {"offline": 150, "error": 50}, {"terminal": 180, "store": 20}, span, span, span)
     whose = dict.fromkeys(range(customers), 3) if customers > 1 else None
-    return monthly.as_stored(assembled(month_of(datetime.now(UTC)).plus(-1), terminals, days, counts, whose))
+    return monthly.dump_figures(build_figures(month_of(datetime.now(UTC)).plus(-1), terminals, days, counts, whose))

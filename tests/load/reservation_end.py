@@ -10,17 +10,18 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.reservations.events import rules as e
-from service.reservations.events.rules import OVER, State
+from service.reservations.events.rules import FINAL_STATES, State
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund
+from service.reservations.flow.models import Payment, PhoneCall, Refund
 from service.reservations.operations.models import Operation
+from service.reservations.outgoing.models import Message
 from tests.load.reservation_world import World
 
 # What is in a dead sender's hands waits for the lease, and what is in doubt for its pauses; both pass with the clock.
 PASS = timedelta(minutes=3)
-IN_THE_END = frozenset({*OVER, State.CONFIRMED})
+IN_THE_END = frozenset({*FINAL_STATES, State.CONFIRMED})
 _WAITING = (
     "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - :span WHERE sent_at IS NULL AND dead_at IS NULL",
     "UPDATE reservations_calls SET look_at = look_at - :span",
@@ -41,7 +42,7 @@ def play(world: World, stop: threading.Event) -> None:
                     world.pay(str(one.case_now["session"]))
                 elif one.state == State.CONFIRMED and part == 0:
                     with world.scene.db() as db:
-                        flow.happen(db, one.id, e.CancelAsked(by="customer"), source="customer")
+                        flow.record_event(db, one.id, e.CancelAsked(by="customer"), source="customer")
         except Exception:  # whatever is away just now
             time.sleep(0.5)  # before they try again
 
@@ -64,7 +65,7 @@ def still_open(world: World) -> dict[str, str]:
         )
         left |= {f"{one.subject_id} {one.title}": one.last_error or "" for one in db.scalars(waiting)}
         # Twilio tells of it once; what it told while nobody listened is asked for.
-        on_its_way = select(Letter).where(Letter.channel == "sms", Letter.status == "sent")
+        on_its_way = select(Message).where(Message.channel == "sms", Message.status == "sent")
         return left | {f"SMS {one.external_id}": one.status for one in db.scalars(on_its_way)}
 
 
@@ -84,7 +85,7 @@ def agree(world: World) -> None:
         def rows(table: type[Any]) -> list[Any]:
             return list(db.scalars(select(table).where(table.reservation_id.in_(ids))))
 
-        letters, calls, payments, refunds = (rows(one) for one in (Letter, PhoneCall, Payment, Refund))
+        letters, calls, payments, refunds = (rows(one) for one in (Message, PhoneCall, Payment, Refund))
         tasks = list(db.scalars(select(Operation).where(Operation.reservation_id.in_(ids))))
         dead = select(OutboxMessage).where(
             OutboxMessage.subject_id.in_(world.codes), OutboxMessage.dead_at.is_not(None)

@@ -16,8 +16,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from jobs import reservations as jobs
-from service.core.clock import app_now
-from service.core.db import SYSTEM, transaction
+from service.core.database.clock import app_now
+from service.core.database.session import SYSTEM, transaction
 from service.reservations.flow.models import Reservation, TimelineEvent
 from tests.api.reservations import scene
 
@@ -63,7 +63,7 @@ def _fill() -> None:
         _fall_due(db, app_now(db) + timedelta(minutes=10), AWAITING)
     # All were asked for within a minute; from here on they look when it is their time.
     while _due():
-        jobs.move_on()
+        jobs.advance_reservations()
 
 
 def _due() -> int:
@@ -80,7 +80,7 @@ def _fall_due(db: Session, moment: datetime, most: int) -> None:
 def _tick() -> float:
     """Milliseconds; the next one begins a second after this one did, as beat has it."""
     begun = time.perf_counter()
-    jobs.move_on()
+    jobs.advance_reservations()
     took = time.perf_counter() - begun
     time.sleep(max(0.0, 1 - took))
     return took * 1000

@@ -14,9 +14,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 from sqlalchemy import select
 
-from service.core.clock import app_now
-from service.core.identity import hash_token
-from service.core.times import TOKYO
+from service.core.access.identity import hash_token
+from service.core.database.clock import app_now
+from service.core.values.times import TOKYO
 from service.reservations.assistants.models import Assistant
 from service.reservations.flow.models import Reservation
 from service.reservations.services.models import Plan, Service

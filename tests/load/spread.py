@@ -82,8 +82,9 @@ def lines(metadata: MetaData, placed: Mapping[str, Place]) -> list[str]:
 def whole() -> MetaData:
     """All tables of the product."""
     import service.main  # noqa: F401  # the floor's
-    from service.core import areas, backups, holidays, imports, installation, retention, throttle  # noqa: F401
-    from service.core.db import Base
+    from service.core import areas
+    from service.core.access import throttle  # noqa: F401
+    from service.core.database.session import Base
 
     list(areas.modules("models"))
     return Base.metadata

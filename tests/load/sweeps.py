@@ -14,7 +14,7 @@ MILLION = 1_000_000
 
 SWEEP = """
 import time
-from service.core.db import SYSTEM, transaction
+from service.core.database.session import SYSTEM, transaction
 from service.fleet.watch import actions
 with transaction(SYSTEM) as db:
     db.connection()

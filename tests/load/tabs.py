@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 from playwright.sync_api import Browser, Error, Page
 
-from tests import cast
+from tests import people
 from tests.chromium import at_a_desk, at_a_station, chromium, fill_in, open_station
 from tests.load.callers import station_session
 from tests.load.crowd import Away, Client, Scene
@@ -102,7 +102,7 @@ class Tab(Screen):
         heading, login = page.locator("h1").first, page.get_by_label("ログインID")
         heading.or_(login).first.wait_for()
         if login.is_visible():
-            fill_in(page, self._login_id, cast.PASSWORD)
+            fill_in(page, self._login_id, people.PASSWORD)
             page.get_by_role("link", name="ログアウト").wait_for()
             page.goto(f"{self.scene.dashboards}/{where}")
         page.get_by_role("link", name="ログアウト").wait_for()

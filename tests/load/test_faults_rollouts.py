@@ -15,7 +15,7 @@ import pytest
 
 from stack import firmware
 from stack.programs import demo_key
-from tests import sight
+from tests import rls_bypass
 from tests.load.falling import fall
 from tests.load.shops import OLD, Desk, Played, Shop, opened, played
 from tests.stack import Stack, running_stack
@@ -131,7 +131,7 @@ def standing(ground: Ground, rollout_id: int) -> str:
 
 def told_once(ground: Ground, customer: int) -> set[tuple[str, int]]:
     """What is written of the update in the terminals' histories, with how often for one terminal."""
-    rows = sight.rows(
+    rows = rls_bypass.rows(
         ground.stack.database,
         "SELECT l.kind, count(*) FROM fleet_terminal_logs l JOIN fleet_terminals t ON t.id = l.terminal_id "
         "WHERE t.customer_id = %s AND l.kind LIKE 'update%%' GROUP BY l.terminal_id, l.kind",

@@ -21,10 +21,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import sessionmaker
 
-from service.core import db as core_db
-from service.core.db import Scopes, sqlalchemy_url, transaction
-from stack.daily import FIRST_AFTER, whole
-from tests import cast, factories
+from service.core.database import session as core_db
+from service.core.database.session import Scopes, sqlalchemy_url, transaction
+from stack.daily import FIRST_BACKUP_DELAY, complete_backups
+from tests import factories, people
 from tests.load import counting
 from tests.load.callers import give_token, heartbeat, terminals
 from tests.load.crowd import Crowd, Reader
@@ -52,10 +52,10 @@ def test_the_first_daily_backup_is_taken_and_told(production: Production) -> Non
         def state() -> Any:
             return http.get("/api/core/system").json()["backup"]
 
-        wait_for(lambda: state()["tried_at"], "a backup", FIRST_AFTER.total_seconds() + 120)
+        wait_for(lambda: state()["tried_at"], "a backup", FIRST_BACKUP_DELAY.total_seconds() + 120)
         found = state()
     assert (found["failed"], found["is_late"], found["last"]["kept"]) == (False, False, 1)
-    [folder] = whole(Path(production.stack.environ["BACKUP_FOLDER"]))
+    [folder] = complete_backups(Path(production.stack.environ["BACKUP_FOLDER"]))
     assert sum(file.stat().st_size for file in folder.iterdir()) == found["last"]["bytes"]
 
 
@@ -113,7 +113,7 @@ def test_answers_are_compressed_and_hashed_files_kept_for_a_year(production: Pro
                 assert answer.headers["content-encoding"] == encoding
         page = http.post(
             "/login",
-            data={"login_id": "yamada", "password": cast.PASSWORD},
+            data={"login_id": "yamada", "password": people.PASSWORD},
             headers={"Origin": production.origin},
             follow_redirects=True,
         )

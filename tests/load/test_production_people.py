@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import cast
+from tests import people
 from tests.chromium import at_a_desk, chromium, fill_in
 from tests.load.websocket import ask, tab, told
 from tests.production import Production, killed
@@ -33,7 +33,7 @@ def page(production: Production) -> Iterator[Page]:
 def sign_in(page: Page, production: Production) -> None:
     page.goto(production.origin)
     if page.get_by_label("ログインID").is_visible():
-        fill_in(page, "yamada", cast.PASSWORD)
+        fill_in(page, "yamada", people.PASSWORD)
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
 
@@ -87,7 +87,7 @@ def open_tab(production: Production) -> Iterator[Tab]:
     with production.http() as http:
         answer = http.post(
             "/login",
-            data={"login_id": "yamada", "password": cast.PASSWORD},
+            data={"login_id": "yamada", "password": people.PASSWORD},
             headers={"Origin": production.origin},
         )
         assert answer.status_code == 303

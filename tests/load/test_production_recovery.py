@@ -48,7 +48,7 @@ def lend(folder: Path) -> Path:
 
 def figures(home: Home) -> dict[str, dict[str, object]]:
     with psycopg.connect(servers.url(home, "backup")) as reader:
-        return contents.tables(reader)
+        return contents.table_figures(reader)
 
 
 def test_the_database_goes_back_to_the_moment_before_a_loss() -> None:

@@ -83,7 +83,7 @@ class Releases:
 
     def figures(self) -> dict[str, dict[str, Any]]:
         with psycopg.connect(servers.url(self.home, "backup")) as reader:
-            return contents.tables(reader)
+            return contents.table_figures(reader)
 
 
 @pytest.fixture

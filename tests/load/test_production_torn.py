@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests import cast
+from tests import people
 from tests.load.callers import Station, nursery
 from tests.load.crowd import Crowd
 from tests.production import running_production
@@ -19,8 +19,8 @@ def test_a_server_that_dies_in_the_middle_of_an_answer_is_away_and_no_unexpected
     with running_production() as production:
         scene = production.scene
         with scene.db() as db:
-            ids = nursery(db, "切断の保育園", "TORN", cast.PASSWORD, 20 * STATIONS)
-        stations = [Station(scene, "TORN", cast.PASSWORD, ids[first::STATIONS]) for first in range(STATIONS)]
+            ids = nursery(db, "切断の保育園", "TORN", people.PASSWORD, 20 * STATIONS)
+        stations = [Station(scene, "TORN", people.PASSWORD, ids[first::STATIONS]) for first in range(STATIONS)]
         for station in stations:
             station.pause = 0.01
         # Says what any of them was answered that is not worth another try.

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from stack.home import ROOT
-from tests import cast
+from tests import people
 from tests.load import counting
 from tests.load.callers import terminals
 from tests.load.crowd import Crowd, Reader
@@ -33,7 +33,7 @@ def stack(production: Production, *arguments: str, **more: str) -> subprocess.Co
 
 
 def test_smoke_finds_everything_well_and_says_what_is_not(production: Production) -> None:
-    done = stack(production, "smoke", SMOKE_LOGIN_ID="yamada", SMOKE_PASSWORD=cast.PASSWORD)
+    done = stack(production, "smoke", SMOKE_LOGIN_ID="yamada", SMOKE_PASSWORD=people.PASSWORD)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
     assert "yamada signs in, reads and signs out" in done.stdout

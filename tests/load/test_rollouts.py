@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from service.fleet.firmware import actions
 from stack import firmware
 from stack.home import Home
-from tests import cast, maker
+from tests import maker, people
 from tests.conftest import start_service
 from tests.load.cut import Line, line
 from tests.load.shops import OLD, Desk, Shop, played
@@ -64,8 +64,8 @@ def scene(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) -> It
         service = start_service(running_servers, "genba_rollouts")
         held.callback(end, service.process)
         with service.committed() as db:
-            cast.person(db, "ada", fleet="admin")
-        desk = Desk(service.url, "ada", cast.PASSWORD)
+            people.person(db, "ada", fleet="admin")
+        desk = Desk(service.url, "ada", people.PASSWORD)
         held.callback(desk.close)
         port = urlsplit(service.url).port
         assert port is not None

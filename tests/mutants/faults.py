@@ -17,7 +17,7 @@ LEFT_OUT = ("service/migrations/", "service/demo/", "dashboards/core/gallery", "
 OFF_BY_ONE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
 # Functions whose call is a line of the audit log or a message to others.
 WRITTEN_DOWN = {"audit": {"record", "record_many"}, "outbox": {"publish"}}
-OPEN = 'vars(__import__("service.core.auth", fromlist=["SignedIn"]))["SignedIn"].__metadata__[0]'
+OPEN = 'vars(__import__("service.core.access.auth", fromlist=["SignedIn"]))["SignedIn"].__metadata__[0]'
 SQL_CONDITION = re.compile(r"\b(WHERE|AND) (?!true\b)[\w.]+ (?:=|<|>|<=|>=|<>) (?::[\w.]+|[\w.]+\b(?!\())")
 
 

@@ -1,4 +1,4 @@
-"""What the gallery shows: one function per widget, each state in a container whose key tests and screenshots name."""
+"""The gallery's content: one function per widget, each state in a container with a key for tests and screenshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""グラフ in our template."""
+"""グラフ in our style."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def charts() -> None:
             {"オンライン": [120, 98, 64, 88], "エラー": [2, 1, 6, 0], "オフライン": [1, 0, 31, 2]},
             unit="台",
             key="gallery_stacked",
-            kinds=KINDS.values(),
+            statuses=KINDS.values(),
         )
     with state("chart.empty", "データがないとき"):
         shared.line("", DAYS, {"予約": [None] * 7}, unit="%", key="gallery_chart_empty")

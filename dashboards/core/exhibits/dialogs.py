@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.core.exhibits.samples import AWAY, state
+from dashboards.core.exhibits.samples import SERVICE_DOWN, state
 from dashboards.ui import confirm, conflict, flash
 
 LABELS = {"store_name": "設置店舗名", "contact": "担当者", "phone": "電話番号", "fee": "月額料金（円）", "note": "備考"}
@@ -61,10 +61,10 @@ def dialogs() -> None:
                 YOURS,
                 NEWEST,
                 changed="山田 花子さんが 2026/11/21（土）9:05 に変更しました。",
-                keep=lambda: flash.say("入力した内容を残しました。保存すると最新の内容を上書きします。"),
-                load=lambda: flash.say("最新の内容を読み込みました。"),
+                keep=lambda: flash.add("入力した内容を残しました。保存すると最新の内容を上書きします。"),
+                load=lambda: flash.add("最新の内容を読み込みました。"),
             )
 
 
 def _fail(_reason: str, _once: str) -> None:
-    raise AWAY
+    raise SERVICE_DOWN

@@ -1,4 +1,4 @@
-"""ファイル: choosing, sending, seeing, enlarging."""
+"""ファイル: choosing, uploading, showing and enlarging."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ SAMPLES = [
 
 def files() -> None:
     with state("upload", "選択と送信"):
-        sent = shared.upload(
+        uploaded = shared.upload(
             "gallery_upload",
             "検針票の写真",
             purpose="gallery",
             max_files=5,
             help="スマートフォンで撮った写真も選べます。",
         )
-        if sent:
-            st.markdown(small(f"送信済み: {'、'.join(file.name for file in sent)}"))
+        if uploaded:
+            st.markdown(small(f"送信済み: {'、'.join(file.name for file in uploaded)}"))
     with state("upload.one", "1つだけ選ぶとき"):
         kinds = IMAGES | DOCUMENTS
         shared.upload(

@@ -1,4 +1,4 @@
-"""フォーム, in front of a stand-in that refuses as the service does."""
+"""フォーム, with a fake service that rejects input like the real one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import streamlit as st
 
 from dashboards.client import ApiProblem
-from dashboards.core.exhibits.samples import AWAY, state
+from dashboards.core.exhibits.samples import SERVICE_DOWN, state
 from dashboards.ui import forms
 
 TAKEN = "TC200-000001"
@@ -33,10 +33,10 @@ def register() -> None:
             )
             form.field("note", st.text_area, "備考", max_chars=200, height=80)
         if form.submitted:
-            form.send(lambda _once: stand_in(serial, store), done=f"端末 {serial} を登録しました。")
+            form.send(lambda _once: fake_service(serial, store), done=f"端末 {serial} を登録しました。")
 
 
-def stand_in(serial: str, store: str) -> None:
+def fake_service(serial: str, store: str) -> None:
     errors = []
     if not re.fullmatch(r"[A-Za-z0-9-]{1,20}", serial):
         errors.append(
@@ -47,7 +47,7 @@ def stand_in(serial: str, store: str) -> None:
     if errors:
         raise ApiProblem(422, "入力内容を確認してください", "次の項目を直してください。", errors)
     if serial == "STOP":
-        raise AWAY
+        raise SERVICE_DOWN
     if serial == TAKEN:
         message = "このシリアル番号は登録済みです。番号を確認してください。"
         raise ApiProblem(409, "", message, [{"field": "serial_number", "message": message}])

@@ -1,4 +1,4 @@
-"""Sample rows, and an answerer that sorts, filters and cuts pages as the service does."""
+"""Sample rows, and a fake service that sorts, filters and pages them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = {
     "error": Status("エラー", "orange", "error"),
     "maintenance": Status("メンテナンス中", "gray", "build"),
 }
-AWAY = ApiProblem(
+SERVICE_DOWN = ApiProblem(
     0,
     "サービスに接続できません",
     "サービスに接続できません。しばらく待ってから、もう一度お試しください。",
@@ -46,19 +46,19 @@ def state(key: str, title: str, note: str = "") -> Iterator[None]:
 def _rows() -> list[dict[str, Any]]:
     rows = []
     for number in range(COUNT):
-        # A pattern without a visible period, the same at every start.
-        mixed = number * 7919 % 1009
+        # Without a visible pattern, and the same at every start.
+        pseudo_random = number * 7919 % 1009
         rows.append(
             {
                 "id": number + 1,
                 "serial_number": f"TC200-{number + 1:06}",
-                "status": "offline" if mixed % 41 == 0 else "error" if mixed % 37 == 0 else "online",
-                "company": COMPANIES[mixed % len(COMPANIES)],
-                "store_name": f"{STORES[mixed % len(STORES)]} レジ{mixed % 4 + 1}番",
-                "amount": mixed * 1310,
-                "count": mixed * 3,
-                "change": (mixed % 61 - 30) / 2 if mixed % 17 else None,
-                "silent_minutes": mixed % 900 if mixed % 97 else None,
+                "status": "offline" if pseudo_random % 41 == 0 else "error" if pseudo_random % 37 == 0 else "online",
+                "company": COMPANIES[pseudo_random % len(COMPANIES)],
+                "store_name": f"{STORES[pseudo_random % len(STORES)]} レジ{pseudo_random % 4 + 1}番",
+                "amount": pseudo_random * 1310,
+                "count": pseudo_random * 3,
+                "change": (pseudo_random % 61 - 30) / 2 if pseudo_random % 17 else None,
+                "silent_minutes": pseudo_random % 900 if pseudo_random % 97 else None,
             }
         )
     return rows
@@ -67,8 +67,8 @@ def _rows() -> list[dict[str, Any]]:
 def answer(
     *, limit: int, cursor: str | None = None, sort: str = "serial_number", q: str = "", **conditions: Any
 ) -> dict[str, Any]:
-    """As a list of the service; the cursor is the number of rows before the page."""
-    found = [
+    """Like a list of the service; the cursor is the number of rows before the page."""
+    matches = [
         row
         for row in _rows()
         if q.lower() in f"{row['serial_number']} {row['store_name']}".lower()
@@ -79,27 +79,27 @@ def answer(
         )
     ]
     name = sort.removeprefix("-")
-    known = [row for row in found if row[name] is not None]
-    known.sort(key=lambda row: (row[name], row["id"]), reverse=sort.startswith("-"))
-    found = known + [row for row in found if row[name] is None]
+    sorted_rows = [row for row in matches if row[name] is not None]
+    sorted_rows.sort(key=lambda row: (row[name], row["id"]), reverse=sort.startswith("-"))
+    matches = sorted_rows + [row for row in matches if row[name] is None]
     first = int(cursor or 0)
-    page = [row | {"heard_at": _ago(row["silent_minutes"])} for row in found[first : first + limit]]
-    more = first + limit < len(found)
-    return {"items": page, "total": len(found), "next_cursor": str(first + limit) if more else None}
+    page = [row | {"heard_at": _ago(row["silent_minutes"])} for row in matches[first : first + limit]]
+    has_more = first + limit < len(matches)
+    return {"items": page, "total": len(matches), "next_cursor": str(first + limit) if has_more else None}
 
 
-def nothing(**_: Any) -> dict[str, Any]:
+def answer_without_rows(**_: Any) -> dict[str, Any]:
     return {"items": [], "total": 0, "next_cursor": None}
 
 
-def failing(**_: Any) -> dict[str, Any]:
-    raise AWAY
+def fail(**_: Any) -> dict[str, Any]:
+    raise SERVICE_DOWN
 
 
-def once(**query: Any) -> dict[str, Any]:
-    """Answers the first time only, as a service that goes away while one looks at its rows."""
+def answer_once(**query: Any) -> dict[str, Any]:
+    """Answers the first time only, like a service that goes away while a user reads its rows."""
     if st.session_state.setdefault("gallery.answered", 0) > 0:
-        raise AWAY
+        raise SERVICE_DOWN
     st.session_state["gallery.answered"] += 1
     return answer(**query)
 

@@ -1,4 +1,4 @@
-"""状態の表示: failed, stale, empty, loading, refused, expired, and every status word."""
+"""状態の表示: failed, stale, empty, loading, refused, expired, and every status label."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from datetime import timedelta
 
 import streamlit as st
 
-from dashboards.core.exhibits.samples import AWAY, KINDS, state
+from dashboards.core.exhibits.samples import KINDS, SERVICE_DOWN, state
 from dashboards.ui import feedback, times
 from dashboards.ui.tasks import STATES
 
 
 def screens() -> None:
     with state("status", "ステータスの言葉と色"):
-        for kinds in (KINDS, STATES):
-            st.markdown("　".join(kind.badge() for kind in kinds.values()))
+        for statuses in (KINDS, STATES):
+            st.markdown("　".join(status.badge() for status in statuses.values()))
     with state("failed", "読み込めなかったとき"):
-        feedback.failed(AWAY, key="gallery_failed_screen")
+        feedback.failed(SERVICE_DOWN, key="gallery_failed_screen")
     with state("stale", "更新できていないとき"):
-        feedback.stale(times.now() - timedelta(minutes=3), AWAY)
+        feedback.stale(times.now() - timedelta(minutes=3), SERVICE_DOWN)
     with state("empty", "何もないとき"):
         feedback.empty(
             "まだ顧客が登録されていません",

@@ -31,7 +31,7 @@ COLUMNS = (
     columns.money("売上", "amount", sort="amount"),
     columns.trend("前週比", "change"),
 )
-FEW = COLUMNS[:5]
+FEW_COLUMNS = COLUMNS[:5]
 
 
 def filled() -> None:
@@ -45,11 +45,11 @@ def filled() -> None:
                 filters.Day("since", "基準日", times.now().date()),
             ],
         )
-        listed(chosen)
+        draw_list(chosen)
 
 
 @refreshing
-def listed(chosen: filters.Filters) -> None:
+def draw_list(chosen: filters.Filters) -> None:
     tables.table(
         "gallery_table",
         "端末",
@@ -75,7 +75,7 @@ def drawer(row: Row) -> None:
 
 
 def restart(row: Row) -> None:
-    flash.say(f"{row['serial_number']} の再起動を予約しました。")
+    flash.add(f"{row['serial_number']} の再起動を予約しました。")
     st.rerun()
 
 
@@ -84,8 +84,8 @@ def states() -> None:
         tables.table(
             "gallery_empty",
             "",
-            samples.nothing,
-            FEW,
+            samples.answer_without_rows,
+            FEW_COLUMNS,
             empty=tables.Empty(
                 "まだ端末が登録されていません",
                 "CSVから取り込むか、1台ずつ登録してください。",
@@ -98,15 +98,15 @@ def states() -> None:
             filters.Text("x_q", "キーワード"),
             filters.Choice("x_status", "状態", samples.KINDS),
         )
-        tables.table("gallery_no_hits", "", samples.nothing, FEW, filters=chosen)
+        tables.table("gallery_no_hits", "", samples.answer_without_rows, FEW_COLUMNS, filters=chosen)
     with state("table.loading", "読み込み中"):
         st.skeleton(LOADING_HEIGHT)
     with state("table.stale", "更新できていないとき", "最後に取得できた内容を表示し続けます。"):
         stale()
     with state("table.failed", "読み込めなかったとき"):
-        tables.table("gallery_failed", "端末", samples.failing, FEW)
+        tables.table("gallery_failed", "端末", samples.fail, FEW_COLUMNS)
 
 
 @st.fragment(run_every=2)
 def stale() -> None:
-    tables.table("gallery_stale", "端末", samples.once, FEW, rows=5, headline=True)
+    tables.table("gallery_stale", "端末", samples.answer_once, FEW_COLUMNS, rows=5, headline=True)

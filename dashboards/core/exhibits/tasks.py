@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from dashboards.core.exhibits.samples import AWAY, state
+from dashboards.core.exhibits.samples import SERVICE_DOWN, state
 from dashboards.ui import tasks, times
 
 
 def cards() -> None:
-    begun = times.now() - timedelta(minutes=3)
-    shown: dict[str, tuple[str, dict[str, Any]]] = {
+    started_at = times.now() - timedelta(minutes=3)
+    examples: dict[str, tuple[str, dict[str, Any]]] = {
         "waiting": ("順番待ち", {"state": "waiting", "percent": None, "message": ""}),
         "running": (
             "実行中",
@@ -41,18 +41,18 @@ def cards() -> None:
         ),
         "cancelled": ("中止", {"state": "cancelled", "percent": 42, "message": "取り込んだ行は元に戻しました。"}),
     }
-    for number, (name, (title, facts)) in enumerate(shown.items()):
+    for number, (name, (title, task_fields)) in enumerate(examples.items()):
         task = {
             "id": number,
             "kind": "import",
             "title": "端末の取り込み（terminals.csv）",
             "error": None,
             "result_url": None,
-            "can_cancel": facts["state"] in tasks.RUNNING,
-            "can_resume": facts["state"] in ("failed", "cancelled"),
-            "created_at": begun.isoformat(),
-            "started_at": None if facts["state"] == "waiting" else begun.isoformat(),
-            "finished_at": None if facts["state"] in tasks.RUNNING else times.now().isoformat(),
-        } | facts
+            "can_cancel": task_fields["state"] in tasks.RUNNING,
+            "can_resume": task_fields["state"] in ("failed", "cancelled"),
+            "created_at": started_at.isoformat(),
+            "started_at": None if task_fields["state"] == "waiting" else started_at.isoformat(),
+            "finished_at": None if task_fields["state"] in tasks.RUNNING else times.now().isoformat(),
+        } | task_fields
         with state(f"task.{name}", title):
-            tasks.card(task, key=f"gallery_task_{name}", problem=AWAY if name == "waiting" else None)
+            tasks.card(task, key=f"gallery_task_{name}", problem=SERVICE_DOWN if name == "waiting" else None)

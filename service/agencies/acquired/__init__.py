@@ -1,1 +1,1 @@
-"""獲得案件: sites that were entered, below their corporations (3.3)."""
+"""獲得案件: sites that were entered, grouped by corporation (3.3)."""

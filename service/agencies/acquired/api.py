@@ -7,30 +7,30 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from service.agencies.acquired import exports, queries, schemas
-from service.core.auth import Actor, allow
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 
 router = APIRouter(
     prefix="/api/agencies",
     tags=["agencies"],
     responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
 )
-doors.add(router, "/acquired", exports.ACQUIRED)
+routes.add_export_routes(router, "/acquired", exports.ACQUIRED)
 
 
 @router.get("/acquired", response_model=Page[schemas.AcquiredItem])
 async def acquired(
-    asking: Annotated[Asking, lists("agencies:acquired:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("agencies:acquired:read", may_lag=True)],
     filters: Annotated[schemas.AcquiredFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """3.3: by corporation, what was entered last first."""
-    return await asking.page(lambda db, actor: queries.acquired(db, actor, limit, cursor, filters))
+    """3.3: by corporation, the last entered first."""
+    return await page_request.page(lambda db, actor: queries.acquired(db, actor, limit, cursor, filters))
 
 
 @router.get("/acquired/counts")

@@ -1,20 +1,20 @@
-"""獲得案件 as a file: a row for each site, below the titles of the page."""
+"""獲得案件 as a file: a row for each site, with the columns of the page."""
 
 from __future__ import annotations
 
 from service.agencies.acquired import queries, schemas
-from service.agencies.rules import SERVICE_WORDS, STATUS_WORDS
-from service.core.exports.declared import Column, List
+from service.agencies.rules import SERVICE_LABELS, STATUS_LABELS
+from service.core.exports.declared import Column, ExportList
 
-ACQUIRED = List(
+ACQUIRED = ExportList(
     key="agencies.acquired",
     title="獲得案件一覧",
     permission="agencies:acquired:read",
     columns=(
         Column("corporation_name", "法人名"),
         Column("branch_name", "店舗名"),
-        Column("service_type", "サービス種別", "choice", {one.value: word for one, word in SERVICE_WORDS.items()}),
-        Column("status", "ステータス", "choice", {one.value: word for one, word in STATUS_WORDS.items()}),
+        Column("service_type", "サービス種別", "choice", {item.value: label for item, label in SERVICE_LABELS.items()}),
+        Column("status", "ステータス", "choice", {item.value: label for item, label in STATUS_LABELS.items()}),
         Column("power_plan_name", "契約プラン"),
         Column("location_number", "供給地点特定番号"),
         Column("entered_at", "投入完了日", "moment", form="YYYY-MM-DD"),
@@ -22,6 +22,6 @@ ACQUIRED = List(
         Column("agency_name", "代理店名"),
     ),
     filters=schemas.AcquiredFilters,
-    statement=queries.all_sites,
+    statement=queries.acquired_export,
 )
-EXPORTS: tuple[List, ...] = (ACQUIRED,)
+EXPORTS: tuple[ExportList, ...] = (ACQUIRED,)

@@ -1,4 +1,4 @@
-"""Reads of what was entered. Whatever is asked for cuts the sites; a corporation stands there while one is left."""
+"""Queries of entered sites. Filters apply to sites; a corporation is listed when any of its sites matches."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from service.agencies.corporations.models import Corporation
 from service.agencies.models import Agency
 from service.agencies.requests.models import Request, Site
 from service.agencies.rules import AREA
-from service.core.auth import Actor
-from service.core.paging import Filter, Key, Listing, at_least, before, contains, equals
-from service.core.times import day_bounds
+from service.core.access.auth import Actor
+from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals
+from service.core.values.times import day_bounds
 
-# Of somebody who belongs to no agency and does not see all of them.
-NOBODYS = 0
-# Of each corporation on a page; the export has all of them.
+# The agency id of a user who belongs to no agency and does not see all; it matches no row.
+NO_AGENCY = 0
+# The most sites of each corporation on a page; the export has all.
 SITES = 50
 
 
-def _named(name: str) -> ColumnElement[bool]:
-    """法人名 or 店舗名. The corporations are found first: theirs is another table."""
+def _name_matches(name: str) -> ColumnElement[bool]:
+    """The condition for 法人名 or 店舗名. Corporations are found by a subquery, because they are in another table."""
     corporations = select(Corporation.id).where(contains(Corporation.name).condition(name))
     return or_(Site.corporation_id.in_(corporations), contains(Site.power_branch_name).condition(name))
 
@@ -33,7 +33,7 @@ def _named(name: str) -> ColumnElement[bool]:
 CONDITIONS: Mapping[str, Filter] = {
     "own": equals(Site.agency_id),
     "agency_id": equals(Site.agency_id),
-    "q": Filter(_named, contains().value),
+    "q": Filter(_name_matches, contains().value),
     "since": at_least(Site.entered_at, lambda day: day_bounds(day)[0]),
     "until": before(Site.entered_at, lambda day: day_bounds(day)[1]),
     "requested_by": Filter(
@@ -42,25 +42,25 @@ CONDITIONS: Mapping[str, Filter] = {
 }
 
 
-def asked(by: Actor, filters: schemas.AcquiredFilters) -> dict[str, Any]:
-    """Parameters of the conditions that hold, by their names. Sales see their own agency's and no other's."""
-    own = by.tenant_in(AREA.name)
-    if own is None and AREA.name not in by.scopes.whole:
-        own = NOBODYS
-    mine = own is not None if filters.mine is None else filters.mine
-    given = {
-        "own": own,
+def parameters(by: Actor, filters: schemas.AcquiredFilters) -> dict[str, Any]:
+    """The parameters of the conditions that apply, by name. Sales see only their own agency's sites."""
+    own_agency = by.tenant_in(AREA.name)
+    if own_agency is None and AREA.name not in by.scopes.whole:
+        own_agency = NO_AGENCY
+    only_own = own_agency is not None if filters.mine is None else filters.mine
+    filter_values = {
+        "own": own_agency,
         "agency_id": filters.agency_id,
         "q": filters.q,
         "since": filters.since,
         "until": filters.until,
-        "requested_by": by.user_id if mine else None,
+        "requested_by": by.user_id if only_own else None,
     }
-    values = {name: CONDITIONS[name].value(value) for name, value in given.items() if value is not None}
+    values = {name: CONDITIONS[name].value(value) for name, value in filter_values.items() if value is not None}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _wanted(names: frozenset[str]) -> list[ColumnElement[bool]]:
+def _conditions(names: frozenset[str]) -> list[ColumnElement[bool]]:
     return [Site.entered_at.is_not(None), *(CONDITIONS[name].condition(name) for name in sorted(names))]
 
 
@@ -71,7 +71,7 @@ def _grouped(names: frozenset[str]) -> CTE:
             func.count().label("sites_count"),
             func.max(Site.entered_at).label("last_entered_at"),
         )
-        .where(*_wanted(names))
+        .where(*_conditions(names))
         .group_by(Site.corporation_id)
         .cte("grouped")
     )
@@ -79,7 +79,8 @@ def _grouped(names: frozenset[str]) -> CTE:
 
 @lru_cache(maxsize=128)
 def _listing(names: frozenset[str]) -> Listing:
-    """One for each set of conditions: they stand inside the groups, where a filter of the list would be outside."""
+    """A list for each set of conditions: the conditions apply inside the groups, while filters of a list would apply
+    to the groups."""
     grouped = _grouped(names)
     corporation: Any = grouped.c.corporation_id
     return Listing(
@@ -97,22 +98,24 @@ def _listing(names: frozenset[str]) -> Listing:
 def acquired(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.AcquiredFilters
 ) -> dict[str, Any]:
-    """A page of corporations, what was entered last first, each with the newest of its sites in that order."""
-    values = asked(by, filters)
+    """A page of corporations, the last entered first, each with its newest sites in the same order."""
+    values = parameters(by, filters)
     names = frozenset(values)
     page = _listing(names).page(db, limit, cursor, filters.sort, asked=values)
     ids = [item["id"] for item in page["items"]]
     sites: dict[int, list[dict[str, Any]]] = {key: [] for key in ids}
     newest = (Site.entered_at.desc(), Site.id.desc())
-    place = func.row_number().over(partition_by=Site.corporation_id, order_by=newest).label("place")
-    found = _sites().add_columns(place).where(*_wanted(names), Site.corporation_id.in_(ids)).subquery()
-    for row in db.execute(select(found).where(found.c.place <= SITES).order_by(found.c.place), values).mappings():
+    rank = func.row_number().over(partition_by=Site.corporation_id, order_by=newest).label("place")
+    ranked = _sites().add_columns(rank).where(*_conditions(names), Site.corporation_id.in_(ids)).subquery()
+    for row in db.execute(select(ranked).where(ranked.c.place <= SITES).order_by(ranked.c.place), values).mappings():
         sites[row["corporation_id"]].append(dict(row))
-    named = _named_corporations(db, ids)
-    return page | {"items": [item | named[item["id"]] | {"sites": sites[item["id"]]} for item in page["items"]]}
+    corporation_values = _corporation_values(db, ids)
+    return page | {
+        "items": [item | corporation_values[item["id"]] | {"sites": sites[item["id"]]} for item in page["items"]]
+    }
 
 
-def _named_corporations(db: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+def _corporation_values(db: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     rows = db.execute(
         select(
             Corporation.id,
@@ -141,7 +144,7 @@ def _sites() -> Select[*tuple[Any, ...]]:
 
 
 def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> dict[str, Any]:
-    values = asked(by, filters)
+    values = parameters(by, filters)
     grouped = _grouped(frozenset(values))
     row = db.execute(
         select(
@@ -154,9 +157,9 @@ def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> dict[str
     return dict(row.mappings().one())
 
 
-def all_sites(by: Actor, filters: schemas.AcquiredFilters) -> Select[*tuple[Any, ...]]:
-    """Every site of the groups, in the order of the page. Raises Invalid for an order that is none of ours."""
-    values = asked(by, filters)
+def acquired_export(by: Actor, filters: schemas.AcquiredFilters) -> Select[*tuple[Any, ...]]:
+    """Every matching site, in the order of the page. Raises Invalid for an unknown sort order."""
+    values = parameters(by, filters)
     names = frozenset(values)
     _listing(names).all(filters.sort)
     orders: dict[str, Any] = {
@@ -164,14 +167,14 @@ def all_sites(by: Actor, filters: schemas.AcquiredFilters) -> Select[*tuple[Any,
         "sites_count": func.count().over(partition_by=Site.corporation_id),
     }
     order = orders[filters.sort.removeprefix("-")]
-    turned = filters.sort.startswith("-")
-    corporation = Site.corporation_id.desc() if turned else Site.corporation_id.asc()
+    descending = filters.sort.startswith("-")
+    corporation = Site.corporation_id.desc() if descending else Site.corporation_id.asc()
     return (
         _sites()
         .add_columns(Corporation.name.label("corporation_name"), Agency.name.label("agency_name"))
         .join(Corporation, Corporation.id == Site.corporation_id)
         .join(Agency, Agency.id == Site.agency_id)
-        .where(*_wanted(names))
-        .order_by(order.desc() if turned else order.asc(), corporation, Site.entered_at.desc(), Site.id.desc())
+        .where(*_conditions(names))
+        .order_by(order.desc() if descending else order.asc(), corporation, Site.entered_at.desc(), Site.id.desc())
         .params(**values)
     )

@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Filters and responses of the routes of 獲得案件."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pydantic import BaseModel, Field
 
 from service.agencies.fields.schemas import Search
 from service.agencies.rules import Service, Status
-from service.core.texts import Day, Key
+from service.core.values.texts import Day, RecordId
 
 
 class AcquiredFilters(BaseModel):
-    """Days of Tokyo, both included, of 投入完了日. `mine`: of one's own requests; not said, it is so for sales."""
+    """`since` and `until`: days of Tokyo, both included, of 投入完了日. `mine`: only of the user's own requests; true
+    by default for sales."""
 
     q: Search | None = None
     since: Day | None = None
     until: Day | None = None
     mine: bool | None = None
-    agency_id: Key | None = None
+    agency_id: RecordId | None = None
     sort: Annotated[str, Field(max_length=50)] = "-last_entered_at"
 
 
@@ -35,7 +36,7 @@ class AcquiredSite(BaseModel):
 
 
 class AcquiredItem(BaseModel):
-    """A corporation, how many of its sites were asked for, and the newest of these (`queries.SITES` at most)."""
+    """A corporation, how many of its sites match, and the newest of them (`queries.SITES` at most)."""
 
     id: int
     corporation_name: str
@@ -47,7 +48,7 @@ class AcquiredItem(BaseModel):
 
 
 class AcquiredCounts(BaseModel):
-    """What the same filters find altogether."""
+    """Totals of what the same filters match."""
 
     corporations: int
     sites: int

@@ -1,1 +1,1 @@
-"""Card data: kept sealed, shown masked, gone in time."""
+"""Card data: stored encrypted (sealed), shown masked, deleted after the retention period."""

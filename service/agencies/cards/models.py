@@ -1,4 +1,5 @@
-"""A corporation's card. Sealed values can be written and emptied; only `agencies_sealed_card` reads them."""
+"""A corporation's card. The application can write and clear sealed values; only the database function
+`agencies_sealed_card` reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Card(Base):
@@ -40,7 +41,7 @@ class Card(Base):
 
     corporation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     agency_id: Mapped[int] = mapped_column(BigInteger)
-    # Deferred and never loaded: the application has no right to select them.
+    # Deferred and never loaded: the application's database role may not select them.
     number: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True, deferred_raiseload=True)
     number_key: Mapped[str] = mapped_column(String(32), server_default="")
     code: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True, deferred_raiseload=True)
@@ -54,5 +55,5 @@ class Card(Base):
     holder: Mapped[str] = mapped_column(String(100), server_default="")
     stored_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     code_stored_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # When the number has to be gone; None while a request of the corporation is open.
+    # When the number has to be deleted; None while a request of the corporation is open.
     purge_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

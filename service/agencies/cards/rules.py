@@ -1,5 +1,5 @@
-"""How card data is sealed, masked, and how long it stays. A sealed value opens only with the key that it names, for the
-corporation and the field that it was sealed for."""
+"""How card data is sealed (AES-GCM) and how long it is stored. A sealed value can be unsealed only with the key that it
+names, for the corporation and the field that it was sealed for."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 # After the corporation's last open request ended, only the last four digits of its card are left.
 PURGE_AFTER = timedelta(days=7)
-# A security code that nobody used goes.
-CODE_KEPT = timedelta(hours=72)
+# After this a security code is deleted, used or not.
+CODE_RETENTION = timedelta(hours=72)
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 _KEY_ID = re.compile("[A-Za-z0-9_-]{1,32}")
 
 
 class CannotUnseal(Exception):
-    """The sealed value stays closed; the message names neither it nor a key's content."""
+    """The value cannot be unsealed; the message contains neither the value nor a key."""
 
 
 class UnknownKey(CannotUnseal):
@@ -32,27 +32,28 @@ class UnknownKey(CannotUnseal):
 
 
 class WrongSeal(CannotUnseal):
-    """It was changed, or belongs to another corporation, field or key."""
+    """The sealed value was changed, or belongs to another corporation, field or key."""
 
 
 @dataclass(frozen=True, eq=False)
 class KeyRing:
-    """The keys by their ids; `current` is the one that new values are sealed with. Never shown: repr tells the ids."""
+    """The keys by their ids; `current` is the id of the key that seals new values. The repr shows only the ids."""
 
     current: str
     _keys: Mapping[str, bytes] = field(repr=False)
 
     @classmethod
     def parse(cls, setting: str) -> KeyRing:
-        """`kid1:base64,kid2:base64`; the first is the current one. Raises ValueError, which repeats no key."""
+        """Parses `kid1:base64,kid2:base64`; the first is the current one. Raises ValueError, without a key in the
+        message."""
         keys: dict[str, bytes] = {}
-        for place, part in enumerate(setting.split(","), 1):
+        for position, part in enumerate(setting.split(","), 1):
             kid, colon, encoded = part.strip().partition(":")
             if not colon or not _KEY_ID.fullmatch(kid):
-                raise ValueError(f"key {place} is not written as id:base64 (an id has letters, digits, - and _)")
+                raise ValueError(f"key {position} is not written as id:base64 (an id has letters, digits, - and _)")
             if kid in keys:
                 raise ValueError(f"two keys are called {kid}")
-            keys[kid] = _decoded(kid, encoded)
+            keys[kid] = _decode_key(kid, encoded)
         return cls(next(iter(keys)), keys)
 
     def __repr__(self) -> str:
@@ -65,7 +66,7 @@ class KeyRing:
             raise UnknownKey(f"no key is called {kid}") from None
 
 
-def _decoded(kid: str, encoded: str) -> bytes:
+def _decode_key(kid: str, encoded: str) -> bytes:
     try:
         key = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
@@ -76,15 +77,15 @@ def _decoded(kid: str, encoded: str) -> bytes:
 
 
 def generate() -> str:
-    """A new key as the setting takes it; put in front of the others, it is the one for new values."""
+    """A new key in the format of the setting; put before the others, it becomes the current one."""
     return f"k{os.urandom(4).hex()}:{base64.b64encode(AESGCM.generate_key(8 * _KEY_BYTES)).decode()}"
 
 
 def seal(ring: KeyRing, corporation_id: int, field: str, plaintext: str) -> tuple[str, bytes]:
-    """The id of the key, and what may be stored."""
+    """The id of the key, and the sealed value: nonce and ciphertext."""
     nonce = os.urandom(_NONCE_BYTES)
-    bound_to = _bound_to(corporation_id, field, ring.current)
-    return ring.current, nonce + ring.cipher(ring.current).encrypt(nonce, plaintext.encode(), bound_to)
+    aad = _associated_data(corporation_id, field, ring.current)
+    return ring.current, nonce + ring.cipher(ring.current).encrypt(nonce, plaintext.encode(), aad)
 
 
 def unseal(ring: KeyRing, kid: str, corporation_id: int, field: str, data: bytes) -> str:
@@ -92,10 +93,10 @@ def unseal(ring: KeyRing, kid: str, corporation_id: int, field: str, data: bytes
     cipher = ring.cipher(kid)
     nonce, sealed = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
     try:
-        return cipher.decrypt(nonce, sealed, _bound_to(corporation_id, field, kid)).decode()
+        return cipher.decrypt(nonce, sealed, _associated_data(corporation_id, field, kid)).decode()
     except (InvalidTag, ValueError):  # ValueError: too short to have a nonce
         raise WrongSeal(f"the {field} of corporation {corporation_id} does not open with {kid}") from None
 
 
-def _bound_to(corporation_id: int, field: str, kid: str) -> bytes:
+def _associated_data(corporation_id: int, field: str, kid: str) -> bytes:
     return f"card|{corporation_id}|{field}|{kid}".encode()

@@ -1,4 +1,4 @@
-"""What goes in and out of the doors of card data. What comes in is never shown again."""
+"""Request and response bodies of card data. No error message repeats a value of a request."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from service.agencies.fields.schemas import WithoutCard
-from service.core.texts import ONE_LINE, Edition, NotBlank
+from service.core.values.texts import ONE_LINE, NotBlank, RecordVersion
 
 Holder = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank, WithoutCard]
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank, WithoutCard]
-# Judged by what they hold, in words that do not repeat them.
+# Validated in `actions`, with messages that do not repeat the value.
 _Typed = Annotated[SecretStr, Field(max_length=60)]
 _Part = Annotated[str, Field(max_length=10, pattern=ONE_LINE)]
 
 
 class CardIn(BaseModel):
-    """A card as somebody typed it; each value as in the document, or as printed."""
+    """A card as the user typed it; each value as in the specification, or as printed on the card."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -30,9 +30,9 @@ class CardIn(BaseModel):
 
 
 class NewCard(CardIn):
-    """`version` is the corporation's that was read: its card is part of it."""
+    """`version` is the corporation's version that was read: the card is part of the corporation."""
 
-    version: Edition
+    version: RecordVersion
 
 
 class Why(BaseModel):
@@ -44,12 +44,12 @@ class Why(BaseModel):
 class Removal(Why):
     """`version` as of `NewCard`."""
 
-    version: Edition
+    version: RecordVersion
 
 
 class CardSummary(BaseModel):
-    """All that anybody reads of a card without asking for it. After it was deleted `has_number` is false and only the
-    last four digits are left; `purge_at`: when it will be, null while a request is open."""
+    """What every user who may see the corporation sees of its card. After the number was deleted `has_number` is false
+    and only the last four digits remain; `purge_at`: when it will be deleted, null while a request is open."""
 
     last4: str
     brand: str
@@ -63,7 +63,7 @@ class CardSummary(BaseModel):
 
 
 class Revealed(BaseModel):
-    """The plain card, to be typed into the carrier's form now; a page hides it after `seconds`."""
+    """The unmasked card, to be typed into the carrier's form; the page hides it after `seconds`."""
 
     number: str
     security_code: str | None
@@ -75,7 +75,7 @@ class Revealed(BaseModel):
 
 
 class Intake(BaseModel):
-    """Whether cards can be stored here at all, and security codes besides; `why` not."""
+    """Whether cards can be stored here, and security codes too; `why`: the reason when they cannot."""
 
     takes_number: bool
     takes_code: bool

@@ -1,1 +1,1 @@
-"""Requests as those who enter applications see and work on them."""
+"""Cases: requests as operators see and process them."""

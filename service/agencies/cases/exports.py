@@ -9,33 +9,34 @@ from sqlalchemy.orm import Session
 
 from service.agencies.requests.models import Request, Site
 from service.agencies.rules import AREA
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.exports import answers, csv_file
-from service.core.exports.declared import List
-from service.core.purposes import Kind
+from service.core.exports.declared import ExportList
+from service.core.purposes import FileKind
 
-# None that a statement alone could write.
-EXPORTS: tuple[List, ...] = ()
+# None: the sheet cannot be selected by one statement.
+EXPORTS: tuple[ExportList, ...] = ()
 HEADER = ("ページ", "元フィールド", "項目", "値", "選択肢の名前")
 
 
 def entry_as_csv(
-    db: Session, by: Actor, request: Request, site: Site, found: Iterable[Mapping[str, Any]]
-) -> answers.Spooled:
+    db: Session, by: Actor, request: Request, site: Site, rows: Iterable[Mapping[str, Any]]
+) -> answers.SpooledResponse:
     """In the order of the carrier's pages."""
 
     def write(spool: IO[bytes]) -> None:
-        _leave_trail(db, by, request, site, Kind.CSV, csv_file.write_rows(HEADER, _cells(found), spool))
+        _record_export(db, by, request, site, FileKind.CSV, csv_file.write_rows(HEADER, _rows(rows), spool))
 
-    return answers.spooled(answers.file_name(db, _title(request, site), Kind.CSV), Kind.CSV, write)
+    return answers.spooled(answers.file_name(db, _title(request, site), FileKind.CSV), FileKind.CSV, write)
 
 
 def entry_as_excel(
-    db: Session, by: Actor, request: Request, site: Site, found: Iterable[Mapping[str, Any]]
-) -> answers.Spooled:
-    """The same with numbers as they are: opened as CSV, Excel takes zeros and digits from them."""
-    answer, count = answers.rows_as_excel(db, _title(request, site), HEADER, _cells(found))
-    _leave_trail(db, by, request, site, Kind.XLSX, count)
+    db: Session, by: Actor, request: Request, site: Site, rows: Iterable[Mapping[str, Any]]
+) -> answers.SpooledResponse:
+    """The same as a workbook, in which numbers stay as they are: when Excel opens a CSV file, it drops leading zeros
+    and last digits."""
+    answer, count = answers.rows_as_excel(db, _title(request, site), HEADER, _rows(rows))
+    _record_export(db, by, request, site, FileKind.XLSX, count)
     return answer
 
 
@@ -43,11 +44,11 @@ def _title(request: Request, site: Site) -> str:
     return f"投入用シート_依頼{request.id}_地点{site.id}"
 
 
-def _cells(found: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
-    for row in found:
+def _rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for row in rows:
         yield [str(row[name]) for name in ("page", "carrier_field", "title", "value", "words")]
 
 
-def _leave_trail(db: Session, by: Actor, request: Request, site: Site, kind: Kind, rows: int) -> None:
-    about = {"request_id": request.id, "site_id": site.id}
-    answers.record_export(db, by, AREA.name, "case", about, kind, rows)
+def _record_export(db: Session, by: Actor, request: Request, site: Site, kind: FileKind, row_count: int) -> None:
+    details = {"request_id": request.id, "site_id": site.id}
+    answers.record_export(db, by, AREA.name, "case", details, kind, row_count)

@@ -1,4 +1,4 @@
-"""Every read of cases: requests with their corporation, sales person, sites and what is unread."""
+"""Queries of cases: requests with their corporation, sales user, sites and unread comments."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from service.agencies.requests.models import Request, Site
 from service.agencies.requests.queries import READER
 from service.agencies.rules import AREA, CORPORATION_FIELDS, OPEN, SITE_FIELDS, Status
 from service.agencies.sites import rules as site_rules
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.identity import Membership, User
-from service.core.paging import Filter, Listing, equals, when
+from service.core.access.auth import Actor
+from service.core.access.identity import Membership, User
+from service.core.database.clock import app_now
+from service.core.database.paging import Filter, Listing, equals, when_true
 from service.core.problems import NotFound
 
 ABSENT_PERSON = "指定された担当者は見つかりません。投入担当者または管理者を選び直してください。"
-# Whoever may enter applications; a case is given to none else.
-ENTERING = tuple(role for role, held in AREA.roles.items() if "agencies:case:update" in held.permissions)
+# The roles that may enter applications; only their users can claim a case.
+OPERATOR_ROLES = tuple(name for name, role in AREA.roles.items() if "agencies:case:update" in role.permissions)
 _Claimer = aliased(User)
 _unread = requests.unread(READER)
 
@@ -41,12 +41,12 @@ _rows = requests.ROWS.add_columns(
 _filters = {
     **requests.FILTERS,
     "sales_id": equals(Request.requested_by),
-    "unread": when(_unread > 0),
-    "me": Filter(lambda _: Request.claimed_by == READER, lambda given: given or None),
+    "unread": when_true(_unread > 0),
+    "me": Filter(lambda _: Request.claimed_by == READER, lambda value: value or None),
     "others": Filter(
-        lambda _: and_(Request.claimed_by.is_not(None), Request.claimed_by != READER), lambda given: given or None
+        lambda _: and_(Request.claimed_by.is_not(None), Request.claimed_by != READER), lambda value: value or None
     ),
-    "nobody": when(Request.claimed_by.is_(None)),
+    "nobody": when_true(Request.claimed_by.is_(None)),
 }
 CASES = Listing(
     _rows,
@@ -59,26 +59,26 @@ CASES = Listing(
 
 
 def cases(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.CaseFilters) -> dict[str, Any]:
-    """What waits longest comes first."""
-    return CASES.page(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_cut(by, filters))
+    """A page of cases; by default the longest waiting first."""
+    return CASES.page(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
 
 
-def _cut(by: Actor, filters: schemas.CaseFilters) -> dict[str, Any]:
-    given = filters.model_dump(exclude={"sort", "status", "open", "claimed"}, exclude_none=True)
-    given |= {"tenant": by.tenant_in(AREA.name)}
+def _filter_values(by: Actor, filters: schemas.CaseFilters) -> dict[str, Any]:
+    values = filters.model_dump(exclude={"sort", "status", "open", "claimed"}, exclude_none=True)
+    values |= {"tenant": by.tenant_in(AREA.name)}
     if filters.claimed:
-        given[filters.claimed] = True
+        values[filters.claimed] = True
     if filters.status not in (None, "all"):
-        given["status"] = filters.status
-    has_rest = filters.open
-    if has_rest is None:
-        has_rest = filters.status is None or filters.status in OPEN
-    return given | {"open": has_rest}
+        values["status"] = filters.status
+    only_open = filters.open
+    if only_open is None:
+        only_open = filters.status is None or filters.status in OPEN
+    return values | {"open": only_open}
 
 
 def counts(db: Session, by: Actor) -> dict[str, Any]:
-    """Of what has something left to do."""
-    of_open: dict[str, ColumnElement[Any]] = {
+    """Counts of open requests."""
+    columns: dict[str, ColumnElement[Any]] = {
         "open": func.count(),
         "deficient": func.count().filter(Request.status == Status.DEFICIENT.value),
         "working": func.count().filter(Request.status == Status.WORKING.value),
@@ -86,11 +86,11 @@ def counts(db: Session, by: Actor) -> dict[str, Any]:
         "mine": func.count().filter(Request.claimed_by == by.user_id),
         "oldest": func.min(Request.created_at).filter(Request.status == Status.WORKING.value),
     }
-    found = select(*(column.label(name) for name, column in of_open.items())).where(
-        Request.is_open, requests.seen_by(by)
+    statement = select(*(column.label(name) for name, column in columns.items())).where(
+        Request.is_open, requests.visible_to(by)
     )
-    row = db.execute(found).one()
-    unread = requests.counted_unread(by, func.count(Request.id)).where(Request.is_open)
+    row = db.execute(statement).one()
+    unread = requests.unread_request_counts(by, func.count(Request.id)).where(Request.is_open)
     return {"as_of": app_now(db), "unread": db.scalar(unread) or 0, **row._mapping}
 
 
@@ -98,11 +98,11 @@ def case(db: Session, by: Actor, request_id: int) -> dict[str, Any]:
     """Raises NotFound."""
     request = requests.get_request(db, by, request_id)
     row = db.execute(_rows.where(Request.id == request.id), {"reader": by.user_id}).mappings().one()
-    deficiencies = [one for one in requests.open_deficiencies(db, request) if one.site_id is None]
+    deficiencies = [deficiency for deficiency in requests.open_deficiencies(db, request) if deficiency.site_id is None]
     return {
         **row,
         "remarks": request.remarks,
-        "corporation": requests.get_corporation_of(db, request),
+        "corporation": requests.get_corporation(db, request),
         "cancelled_at": request.cancelled_at,
         "claimed_at": request.claimed_at,
         "deficiency": deficiencies[-1].message if deficiencies else "",
@@ -111,9 +111,9 @@ def case(db: Session, by: Actor, request_id: int) -> dict[str, Any]:
 
 
 def sales_people(db: Session, by: Actor) -> list[dict[str, Any]]:
-    """Whoever asked for something: for the list's condition."""
-    # For each person one look at an index; the requests of all are many.
-    asked = exists().where(Request.requested_by == User.id, requests.seen_by(by))
+    """Users who have made requests, for the list's filter."""
+    # One index lookup for each user; scanning all requests would be slower.
+    has_requests = exists().where(Request.requested_by == User.id, requests.visible_to(by))
     agency = (
         select(Membership.tenant_id)
         .where(Membership.user_id == User.id, Membership.area == AREA.name)
@@ -122,63 +122,64 @@ def sales_people(db: Session, by: Actor) -> list[dict[str, Any]]:
     rows = db.execute(
         select(User.id, User.name, func.coalesce(Agency.name, "").label("agency_name"))
         .join(Agency, Agency.id == agency, isouter=True)
-        .where(asked)
+        .where(has_requests)
         .order_by(User.name, User.id)
     )
     return [dict(row) for row in rows.mappings()]
 
 
 def agencies(db: Session, by: Actor) -> list[dict[str, Any]]:
-    """Those of whom there are requests: for the list's condition."""
-    asked = exists().where(Request.agency_id == Agency.id, requests.seen_by(by))
-    rows = db.execute(select(Agency.id, Agency.name).where(asked).order_by(Agency.name, Agency.id))
+    """Agencies that have requests, for the list's filter."""
+    has_requests = exists().where(Request.agency_id == Agency.id, requests.visible_to(by))
+    rows = db.execute(select(Agency.id, Agency.name).where(has_requests).order_by(Agency.name, Agency.id))
     return [dict(row) for row in rows.mappings()]
 
 
-_entering = (
+_operators = (
     select(User.id, User.name)
     .join(Membership, Membership.user_id == User.id)
-    .where(Membership.area == AREA.name, Membership.role.in_(ENTERING), ~Membership.is_suspended, User.is_active)
+    .where(Membership.area == AREA.name, Membership.role.in_(OPERATOR_ROLES), ~Membership.is_suspended, User.is_active)
 )
 
 
 def operators(db: Session) -> list[dict[str, Any]]:
-    """To whom a case can be handed over."""
-    return [dict(row) for row in db.execute(_entering.order_by(User.name, User.id)).mappings()]
+    """Users to whom a case can be handed over."""
+    return [dict(row) for row in db.execute(_operators.order_by(User.name, User.id)).mappings()]
 
 
 def get_operator(db: Session, user_id: int) -> str:
-    """Their name. Raises NotFound for who may not enter applications."""
-    found: str | None = db.scalar(_entering.where(User.id == user_id).with_only_columns(User.name))
-    if found is None:
+    """The operator's name. Raises NotFound when the user may not enter applications."""
+    name: str | None = db.scalar(_operators.where(User.id == user_id).with_only_columns(User.name))
+    if name is None:
         raise NotFound(ABSENT_PERSON)
-    return found
+    return name
 
 
 def entry(db: Session, request: Request, site: Site) -> Iterator[dict[str, Any]]:
-    """投入用シート: every 元フィールド in the order of the carrier's pages, with what goes into it."""
+    """投入用シート: every 元フィールド in the order of the carrier's pages, with its value."""
     records = _records(db, request, site)
     names = masters.titles(db)
     lists = {name: names.get(key, {}) for name, key in (CODED | site_rules.LISTS).items()}
     lists["option_plans"] = masters.option_titles(db)
-    fields = db.scalars(
+    carrier_fields = db.scalars(
         select(CarrierField).where(CarrierField.archived_at.is_(None)).order_by(CarrierField.position, CarrierField.id)
     )
-    for one in fields:
-        value = records[one.record].get(one.field)
+    for carrier_field in carrier_fields:
+        value = records[carrier_field.record].get(carrier_field.field)
         yield {
-            "id": one.id,
-            "page": one.page,
-            "carrier_field": one.carrier_field,
-            "title": COLUMNS[one.record].get(one.field, one.field) + rules.PART_WORDS[one.part],
-            "value": rules.part_of(one.field, one.part, value),
-            "words": rules.in_words(value, lists.get(one.field, {})),
+            "id": carrier_field.id,
+            "page": carrier_field.page,
+            "carrier_field": carrier_field.carrier_field,
+            "title": COLUMNS[carrier_field.record].get(carrier_field.field, carrier_field.field)
+            + rules.PART_LABELS[carrier_field.part],
+            "value": rules.part_value(carrier_field.field, carrier_field.part, value),
+            "words": rules.code_names(value, lists.get(carrier_field.field, {})),
         }
 
 
 def _records(db: Session, request: Request, site: Site) -> dict[str, dict[str, Any]]:
     agency = db.get_one(Agency, request.agency_id)
-    corporation = requests.get_corporation_of(db, request)
+    corporation = requests.get_corporation(db, request)
     details = db.scalar(
         select(Membership.details).where(
             Membership.user_id == request.requested_by,

@@ -1,4 +1,4 @@
-"""What an operator copies into the carrier's screen: pure functions of columns and their parts."""
+"""Values for the fields of the carrier's screen: pure functions of columns and their parts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from service.agencies.fields import rules as fields
 
-_PLACES = {"first": 0, "second": 1, "third": 2}
+_PART_INDEXES = {"first": 0, "second": 1, "third": 2}
 _UNITS = ("year", "month", "day")
-PART_WORDS = {
+PART_LABELS = {
     "whole": "",
     "first": "（1つ目）",
     "second": "（2つ目）",
@@ -22,16 +22,16 @@ PART_WORDS = {
 }
 
 
-def part_of(field: str, part: str, value: Any) -> str:
-    """What stands in one box of the carrier's screen. A telephone number whose parts are not known stands whole in the
-    first of them."""
+def part_value(field: str, part: str, value: Any) -> str:
+    """The value for one field of the carrier's screen. A telephone number whose parts are not known is put whole into
+    the first field."""
     if value is None or value == "" or value == []:
         return ""
     if part in _UNITS:
-        return _units(value)[_UNITS.index(part)]
-    if part in _PLACES:
-        parts = _pieces(field, str(value))
-        return parts[_PLACES[part]] if _PLACES[part] < len(parts) else ""
+        return _date_parts(value)[_UNITS.index(part)]
+    if part in _PART_INDEXES:
+        parts = _split(field, str(value))
+        return parts[_PART_INDEXES[part]] if _PART_INDEXES[part] < len(parts) else ""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, list):
@@ -41,13 +41,13 @@ def part_of(field: str, part: str, value: Any) -> str:
     return str(value)
 
 
-def in_words(value: Any, names: Mapping[str, str]) -> str:
-    """A code's name, or the names of several; nothing for what is no code."""
+def code_names(value: Any, names: Mapping[str, str]) -> str:
+    """The name of a code, or the names of several codes; "" when the value is not a code."""
     codes = value if isinstance(value, list) else [value]
     return "、".join(names[code] for code in codes if code in names)
 
 
-def _pieces(field: str, value: str) -> Sequence[str]:
+def _split(field: str, value: str) -> Sequence[str]:
     if "zip_code" in field:
         return value[:3], value[3:]
     if "phone" in field:
@@ -58,8 +58,8 @@ def _pieces(field: str, value: str) -> Sequence[str]:
     return (value,)
 
 
-def _units(value: Any) -> tuple[str, str, str]:
-    """A day, or a month written 2026-01; as people type it: without zeros in front."""
+def _date_parts(value: Any) -> tuple[str, str, str]:
+    """Year, month and day of a date, or year and month of a month as 2026-01; without leading zeros."""
     if isinstance(value, date):
         return str(value.year), str(value.month), str(value.day)
     year, _, month = str(value).partition("-")

@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response bodies of the cases' routes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from service.agencies.corporations.schemas import Facts
 from service.agencies.fields.schemas import Search
 from service.agencies.requests.schemas import Said
 from service.agencies.rules import Status
-from service.core.texts import Day, Edition, Key
+from service.core.values.texts import Day, RecordId, RecordVersion
 
 
 class CaseFilters(BaseModel):
-    """Without `status` and `open` only those with something left to do; `status` all or `open` false: all."""
+    """Without `status` and `open`: only open requests; `status` all or `open` false: all."""
 
     status: Literal["deficient", "working", "entered", "cancelled", "all"] | None = None
     open: bool | None = None
     q: Search | None = None
-    sales_id: Key | None = None
-    agency_id: Key | None = None
+    sales_id: RecordId | None = None
+    agency_id: RecordId | None = None
     since: Day | None = None
     until: Day | None = None
     unread: bool | None = None
@@ -30,8 +30,8 @@ class CaseFilters(BaseModel):
 
 
 class CaseItem(BaseModel):
-    """`site_count` was declared by sales or put right since, `sites` are there but for キャンセル, `entered_sites` of
-    them are 投入済. `unread`: comments of others that the reader has not read."""
+    """`site_count`: as declared by sales or corrected by operators; `sites`: all sites except キャンセル;
+    `entered_sites`: 投入済. `unread`: comments of others that the reader has not read."""
 
     id: int
     version: int
@@ -55,7 +55,7 @@ class CaseItem(BaseModel):
 
 
 class CaseCounts(BaseModel):
-    """Requests with something left to do, by what they are; `waiting`: 対応中 that nobody has claimed."""
+    """Open requests by their status; `waiting`: 対応中 and not claimed."""
 
     as_of: datetime
     open: int
@@ -79,7 +79,7 @@ class PersonItem(BaseModel):
 
 
 class CaseDetail(CaseItem):
-    """`deficiency`: the latest open reason that is about the whole request. `viewers`: who else has it open."""
+    """`deficiency`: the latest open reason that concerns the whole request. `viewers`: who else has it open."""
 
     remarks: str
     corporation: Facts
@@ -90,36 +90,36 @@ class CaseDetail(CaseItem):
 
 
 class CaseChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Fields that are missing or null stay unchanged. `version` is the one that was read."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    version: Edition
+    version: RecordVersion
     site_count: Annotated[int, Field(ge=0, le=999)] | None = None
 
 
 class OfCase(Said):
-    """Said of a request as it was read: `version`."""
+    """A message about a request. `version` is the one that was read."""
 
-    version: Edition
+    version: RecordVersion
 
 
 class Deficiency(OfCase):
-    """Without sites it is about the whole request."""
+    """Without sites it concerns the whole request."""
 
-    site_ids: Annotated[list[Key], Field(max_length=999, default_factory=list)]
+    site_ids: Annotated[list[RecordId], Field(max_length=999, default_factory=list)]
 
 
 class PutRight(OfCase):
-    """How it was put right."""
+    """How the deficiencies were resolved."""
 
 
 class NewComment(Said):
-    site_id: Key | None = None
+    site_id: RecordId | None = None
 
 
 class Claim(BaseModel):
-    """`take_over`: also from a colleague who has it."""
+    """`take_over`: also when a colleague has claimed it."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -129,18 +129,18 @@ class Claim(BaseModel):
 class HandOver(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    user_id: Key
+    user_id: RecordId
 
 
 class Viewers(BaseModel):
-    """Who else has it open, and how the request stands: a page that read another version is out of date."""
+    """Who else has it open, and the request's current version: a page that read another version is out of date."""
 
     names: list[str]
     version: int
 
 
 class EntryItem(BaseModel):
-    """One box of the carrier's screen: `value` goes into it, `words` say what a code means."""
+    """One field of the carrier's screen: `value` goes into it, `words` is the name of a code."""
 
     id: int
     page: str

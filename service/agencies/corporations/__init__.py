@@ -1,1 +1,1 @@
-"""Corporations: who applies."""
+"""Corporations: the applicants."""

@@ -1,11 +1,11 @@
-"""The corporations as a file. No column has anything of a card."""
+"""The corporations as a file. No column contains card data."""
 
 from __future__ import annotations
 
 from service.agencies.corporations import queries, schemas
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 
-CORPORATIONS = List(
+CORPORATIONS = ExportList(
     key="agencies.corporations",
     title="法人一覧",
     permission="agencies:corporation:read",
@@ -24,6 +24,6 @@ CORPORATIONS = List(
         Column("created_at", "作成日時", "moment"),
     ),
     filters=schemas.CorporationFilters,
-    statement=queries.to_take_along,
+    statement=queries.corporations_export,
 )
 EXPORTS = (CORPORATIONS,)

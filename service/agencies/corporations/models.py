@@ -1,4 +1,4 @@
-"""法人 (2.4). What the card needs is in `cards`."""
+"""法人 (2.4). Its card is in `cards`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 _KANA = "btrim(last_name_kana || ' ' || first_name_kana)"
 READING = (
@@ -59,12 +59,12 @@ class Corporation(Base):
     first_name: Mapped[str] = mapped_column(String(100), server_default="")
     last_name_kana: Mapped[str] = mapped_column(String(100), server_default="")
     first_name_kana: Mapped[str] = mapped_column(String(100), server_default="")
-    # 法人名, as lists say it.
+    # 法人名, as lists show it.
     name: Mapped[str] = mapped_column(String(201), Computed("btrim(last_name || ' ' || first_name)", persisted=True))
     kana: Mapped[str] = mapped_column(String(201), Computed(_KANA, persisted=True))
     # The kana without カブシキガイシャ and the like at either end, by which lists are sorted.
     reading: Mapped[str] = mapped_column(String(201), Computed(READING, persisted=True))
-    # What a search looks through, without what people write or leave out: width, blanks, hyphens, capitals.
+    # The text that searches match, normalized: without differences of width and case, blanks and hyphens.
     sought: Mapped[str] = mapped_column(
         Text,
         Computed(
@@ -105,5 +105,5 @@ class Corporation(Base):
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # It stays as long as its requests.
+    # Never archived: it stays as long as its requests.
     archived_at = None

@@ -1,4 +1,4 @@
-"""Every read of corporations. Each is cut to the asker's agency first, and row-level security says it a second time."""
+"""Queries of corporations. Each is filtered by the user's agency, and row-level security enforces the same again."""
 
 from __future__ import annotations
 
@@ -19,46 +19,48 @@ from service.agencies.masters.models import Choice
 from service.agencies.models import Agency
 from service.agencies.requests.models import Request, Site
 from service.agencies.rules import AREA, Status
-from service.core.auth import Actor
-from service.core.identity import User
-from service.core.paging import Filter, Key, Listing, contains, equals
+from service.core.access.auth import Actor
+from service.core.access.identity import User
+from service.core.database.paging import Filter, Key, Listing, contains, equals
 from service.core.problems import NotFound
-from service.core.texts import plain
+from service.core.values.texts import half_width
 
 ABSENT = "指定された法人は見つかりません。法人検索を開き直してください。"
-MOST_DUPLICATES = 20
+MAX_DUPLICATES = 20
 
 
-def seen_by(by: Actor) -> ColumnElement[bool]:
-    """Corporations that the person may see: of their own agency, or all."""
-    return agencies.seen_by(by, Corporation.agency_id)
+def visible_to(by: Actor) -> ColumnElement[bool]:
+    """The condition for corporations that the user may see: of the own agency, or all."""
+    return agencies.visible_to(by, Corporation.agency_id)
 
 
 def get(db: Session, by: Actor, corporation_id: int, *, lock: bool = False) -> Corporation:
-    """Raises NotFound for one that is absent or another agency's."""
-    found = select(Corporation).where(Corporation.id == corporation_id, seen_by(by))
+    """Raises NotFound when it does not exist or belongs to another agency."""
+    statement = select(Corporation).where(Corporation.id == corporation_id, visible_to(by))
     if lock:
-        found = found.with_for_update().execution_options(populate_existing=True)
-    corporation = db.scalars(found).one_or_none()
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    corporation = db.scalars(statement).one_or_none()
     if corporation is None:
         raise NotFound(ABSENT)
     return corporation
 
 
-def card_to_reveal(db: Session, by: Actor, corporation_id: int) -> None:
-    """Raises NotFound, and Conflict when the number is gone: nothing is counted or noted then."""
-    cards.to_reveal(db, get(db, by, corporation_id).id)
+def check_card_revealable(db: Session, by: Actor, corporation_id: int) -> None:
+    """Checked before an attempt is counted or recorded. Raises NotFound, and Conflict when the number was deleted."""
+    cards.get_revealable_card(db, get(db, by, corporation_id).id)
 
 
 def has_open_request(db: Session, corporation_id: int) -> bool:
     return bool(db.scalar(select(exists().where(Request.corporation_id == corporation_id, Request.is_open))))
 
 
-def cards_kept_too_long(db: Session) -> int:
-    """Past their time, or without one although nothing is open that needs them."""
+def count_overdue_cards(db: Session) -> int:
+    """How many cards are past their purge date, or have none although the corporation has no open request."""
     open_request = exists().where(Request.corporation_id == Card.corporation_id, Request.is_open)
-    endless = select(func.count()).select_from(Card).where(Card.has_number, Card.purge_at.is_(None), ~open_request)
-    return cards.overdue(db) + (db.scalar(endless) or 0)
+    without_purge_date = (
+        select(func.count()).select_from(Card).where(Card.has_number, Card.purge_at.is_(None), ~open_request)
+    )
+    return cards.count_overdue(db) + (db.scalar(without_purge_date) or 0)
 
 
 _requests = select(func.count(Request.id)).where(Request.corporation_id == Corporation.id).correlate(Corporation)
@@ -69,8 +71,8 @@ _sites = (
 )
 
 
-def _sought(text: str | None) -> str:
-    """As `Corporation.sought` has it."""
+def _normalized(text: str | None) -> str:
+    """The text, normalized as `Corporation.sought`."""
     return unicodedata.normalize("NFKC", text or "").replace(" ", "").replace("-", "").lower()
 
 
@@ -101,37 +103,37 @@ CORPORATIONS = Listing(
     filters={
         "q": Filter(
             lambda name: Corporation.sought.like(bindparam(name, type_=String), escape="/"),
-            lambda text: contains(Corporation.sought).value(_sought(text)),
+            lambda text: contains(Corporation.sought).value(_normalized(text)),
         ),
         "agency_id": equals(Corporation.agency_id),
         "own": equals(Corporation.agency_id),
     },
-    # Each has an agency: to count all of them nothing has to be joined.
+    # Each has an agency: the count of all needs no join.
     total=lambda names: None if names else select(func.count(Corporation.id)),
 )
 
 
-def _asked(by: Actor, filters: schemas.CorporationFilters) -> dict[str, Any]:
+def _filter_values(by: Actor, filters: schemas.CorporationFilters) -> dict[str, Any]:
     return {"q": filters.q, "agency_id": filters.agency_id, "own": by.tenant_in(AREA.name)}
 
 
 def corporations(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.CorporationFilters
 ) -> dict[str, Any]:
-    return CORPORATIONS.page(db, limit, cursor, filters.sort, **_asked(by, filters))
+    return CORPORATIONS.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
-def to_take_along(by: Actor, filters: schemas.CorporationFilters) -> Select[*tuple[Any, ...]]:
-    """For the export: with the words for 契約者区分."""
-    word = select(Choice.name).where(Choice.list == "customer_type", Choice.code == Corporation.customer_type)
-    found = CORPORATIONS.all(filters.sort, **_asked(by, filters))
-    return found.add_columns(word.correlate(Corporation).scalar_subquery().label("customer_type_name"))
+def corporations_export(by: Actor, filters: schemas.CorporationFilters) -> Select[*tuple[Any, ...]]:
+    """The export: the list with the name of 契約者区分."""
+    type_name = select(Choice.name).where(Choice.list == "customer_type", Choice.code == Corporation.customer_type)
+    statement = CORPORATIONS.all(filters.sort, **_filter_values(by, filters))
+    return statement.add_columns(type_name.correlate(Corporation).scalar_subquery().label("customer_type_name"))
 
 
 def detail(db: Session, by: Actor, corporation_id: int) -> dict[str, Any]:
     """Raises NotFound."""
-    one = get(db, by, corporation_id)
-    card = cards.summary(db, one.id)
+    corporation = get(db, by, corporation_id)
+    card = cards.summary(db, corporation.id)
     counts = db.execute(
         select(
             _requests.scalar_subquery().label("requests"),
@@ -141,14 +143,18 @@ def detail(db: Session, by: Actor, corporation_id: int) -> dict[str, Any]:
         )
         .select_from(Corporation)
         .join(Agency, Agency.id == Corporation.agency_id)
-        .where(Corporation.id == one.id)
+        .where(Corporation.id == corporation.id)
     ).one()
-    own = {name: getattr(one, name) for name in schemas.CorporationDetail.model_fields if hasattr(one, name)}
-    needs_card = one.payment_type == BY_CARD and (card is None or not card.has_number)
-    return {**own, **counts._mapping, "card": card, "needs_card": needs_card}
+    values = {
+        name: getattr(corporation, name)
+        for name in schemas.CorporationDetail.model_fields
+        if hasattr(corporation, name)
+    }
+    needs_card = corporation.payment_type == BY_CARD and (card is None or not card.has_number)
+    return {**values, **counts._mapping, "card": card, "needs_card": needs_card}
 
 
-_of_request = select(func.count(Site.id)).where(Site.request_id == Request.id).correlate(Request)
+_sites_of_request = select(func.count(Site.id)).where(Site.request_id == Request.id).correlate(Request)
 _site_names = select(Site.power_branch_name).where(Site.request_id == Request.id, Site.power_branch_name != "")
 REQUESTS = Listing(
     select(
@@ -156,8 +162,8 @@ REQUESTS = Listing(
         Request.status,
         Request.is_open,
         User.name.label("requested_by_name"),
-        _of_request.where(Site.status == Status.ENTERED.value).scalar_subquery().label("entered_sites"),
-        _of_request.where(Site.status != Status.CANCELLED.value).scalar_subquery().label("sites"),
+        _sites_of_request.where(Site.status == Status.ENTERED.value).scalar_subquery().label("entered_sites"),
+        _sites_of_request.where(Site.status != Status.CANCELLED.value).scalar_subquery().label("sites"),
         Request.site_count,
         func.array(_site_names.order_by(Site.id).correlate(Request).scalar_subquery()).label("site_names"),
         Request.created_at,
@@ -171,30 +177,30 @@ REQUESTS = Listing(
 
 def requests_of(db: Session, by: Actor, corporation_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
     """Raises NotFound."""
-    one = get(db, by, corporation_id)
-    return REQUESTS.page(db, limit, cursor, corporation_id=one.id)
+    corporation = get(db, by, corporation_id)
+    return REQUESTS.page(db, limit, cursor, corporation_id=corporation.id)
 
 
 def duplicates(db: Session, by: Actor, sought: schemas.Sought) -> list[schemas.Duplicate]:
-    """Corporations that may be the same, of one's own agency or of all; the newest first."""
+    """Possible duplicates in the own agency, or in all agencies; the newest first."""
     same: dict[str, ColumnElement[bool]] = {}
     if number := _digits(sought.corporation_number):
         same["corporation_number"] = Corporation.corporation_number == number
-    if name := _sought(sought.name):
+    if name := _normalized(sought.name):
         same["name"] = Corporation.sought.startswith(f"{name}|", autoescape=True)
-    if kana := _sought(fields.proposed_kana(sought.kana or "") or sought.kana):
+    if kana := _normalized(fields.proposed_kana(sought.kana or "") or sought.kana):
         same["kana"] = Corporation.sought.contains(f"|{kana}|", autoescape=True)
-    if numbers := _phones(sought.phone):
-        same["phone"] = or_(Corporation.phone1.in_(numbers), Corporation.phone2.in_(numbers))
+    if phones := _phone_forms(sought.phone):
+        same["phone"] = or_(Corporation.phone1.in_(phones), Corporation.phone2.in_(phones))
     if not same:
         return []
-    asked = and_(seen_by(by), or_(*same.values()), Corporation.id != (sought.except_id or 0))
-    found = select(Corporation, Agency.name, *(condition.label(name) for name, condition in same.items()))
+    criteria = and_(visible_to(by), or_(*same.values()), Corporation.id != (sought.except_id or 0))
+    statement = select(Corporation, Agency.name, *(condition.label(name) for name, condition in same.items()))
     rows = db.execute(
-        found.join(Agency, Agency.id == Corporation.agency_id)
-        .where(asked)
+        statement.join(Agency, Agency.id == Corporation.agency_id)
+        .where(criteria)
         .order_by(Corporation.id.desc())
-        .limit(MOST_DUPLICATES)
+        .limit(MAX_DUPLICATES)
     ).all()
     return [
         schemas.Duplicate(
@@ -207,11 +213,11 @@ def duplicates(db: Session, by: Actor, sought: schemas.Sought) -> list[schemas.D
 
 
 def _digits(text: str | None) -> str:
-    return "".join(character for character in plain(text or "") if character in "0123456789")
+    return "".join(character for character in half_width(text or "") if character in "0123456789")
 
 
-def _phones(text: str | None) -> list[str]:
-    """As a number may be kept: with the hyphens that are certain, as it was typed, and without any."""
+def _phone_forms(text: str | None) -> list[str]:
+    """The forms in which a number may be stored: with the hyphens that are certain, as typed, and without hyphens."""
     if not text:
         return []
     try:

@@ -1,4 +1,5 @@
-"""What has to be known of a corporation, by its 契約者区分 and how it pays. Codes are the masters' (section 9)."""
+"""Which fields a corporation must have, by its 契約者区分 and payment type. Codes are those of the masters (section
+9)."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ BILLING = (
     "billing_customer_name",
 )
 KANA = ("last_name_kana", "first_name_kana", "representative_last_name_kana", "representative_first_name_kana")
-# Which list of the masters each code is of.
+# The list of the masters that each coded field uses.
 CODED = {
     "customer_type": "customer_type",
     "job_type": "job_type",
@@ -48,56 +49,56 @@ _ALWAYS = (
     "payment_type",
     "sales_channel_id",
 )
-_OF_TYPE = {
+_BY_TYPE = {
     INDIVIDUAL: ("first_name", "first_name_kana", "birthday"),
     CORPORATION: ("corporation_number", *REPRESENTATIVE, "job_type"),
     TRADE_NAME: (*REPRESENTATIVE, "job_type"),
 }
-_BILLED_ELSEWHERE = tuple(name for name in BILLING if name not in ("billing_town", "billing_building"))
+_REQUIRED_BILLING = tuple(name for name in BILLING if name not in ("billing_town", "billing_building"))
 MISSING = "入力してください。"
 MISSING_CHOICE = "選んでください。"
 
 
-def written(checks: fields.Checks, given: Mapping[str, Any], today: date) -> dict[str, Any]:
-    """The values in the form in which they are kept; what cannot be is complained of, and left as it was given."""
-    kept = dict(given)
-    for name, value in given.items():
+def normalized_values(checks: fields.Checks, values: Mapping[str, Any], today: date) -> dict[str, Any]:
+    """The values, normalized for storage. A value that is not valid adds an error to `checks` and stays as given."""
+    normalized = dict(values)
+    for name, value in values.items():
         if value in ("", None):
             continue
         if name == "corporation_number":
-            checked: Any = checks.of(name, fields.corporation_number, value)
+            checked: Any = checks.run(name, fields.corporation_number, value)
         elif name in KANA:
-            checked = checks.of(name, fields.kana, value)
+            checked = checks.run(name, fields.kana, value)
         elif name in ("zip_code", "billing_zip_code"):
-            checked = checks.of(name, fields.zip_code, value)
+            checked = checks.run(name, fields.zip_code, value)
         elif name in ("phone1", "phone2"):
-            checked = checks.of(name, fields.phone, value)
+            checked = checks.run(name, fields.phone, value)
         elif name == "mail_address":
-            checked = checks.of(name, fields.mail, value)
+            checked = checks.run(name, fields.mail, value)
         elif name in ("birthday", "representative_birthday"):
-            checked = checks.of(name, fields.birthday, value, today)
+            checked = checks.run(name, fields.birthday, value, today)
         else:
             continue
-        kept[name] = value if checked is None else checked
-    return kept
+        normalized[name] = value if checked is None else checked
+    return normalized
 
 
-def emptied(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What has no place for a corporation of this kind, with the value of nothing."""
-    gone: dict[str, Any] = {}
+def cleared_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a corporation of this 契約者区分 and billing address does not have, with their empty values."""
+    cleared: dict[str, Any] = {}
     if values["customer_type"] == INDIVIDUAL:
-        gone |= dict.fromkeys(REPRESENTATIVE, "") | {"representative_birthday": None}
+        cleared |= dict.fromkeys(REPRESENTATIVE, "") | {"representative_birthday": None}
     if values["customer_type"] != CORPORATION:
-        gone["corporation_number"] = ""
+        cleared["corporation_number"] = ""
     if values["billing_address_same"]:
-        gone |= dict.fromkeys(BILLING, "")
-    return gone
+        cleared |= dict.fromkeys(BILLING, "")
+    return cleared
 
 
-def missing(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each field that is empty and must not be, with the words for it."""
-    elsewhere = () if values["billing_address_same"] else _BILLED_ELSEWHERE
-    for name in (*_ALWAYS, *_OF_TYPE.get(values["customer_type"], ()), *elsewhere):
+def missing_fields(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each required field that is empty, with its message."""
+    billing = () if values["billing_address_same"] else _REQUIRED_BILLING
+    for name in (*_ALWAYS, *_BY_TYPE.get(values["customer_type"], ()), *billing):
         if values[name] in ("", None):
-            chosen = name in CODED or name.endswith("prefecture")
-            yield name, MISSING_CHOICE if chosen else MISSING
+            is_choice = name in CODED or name.endswith("prefecture")
+            yield name, MISSING_CHOICE if is_choice else MISSING

@@ -1,4 +1,4 @@
-"""What goes in and out of the corporations' doors (2.4)."""
+"""Request and response bodies of the corporations' routes (2.4)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.cards.schemas import CardIn, CardSummary
 from service.agencies.fields.schemas import Search, WithoutCard
-from service.core.texts import ONE_LINE, Edition, Key
+from service.core.values.texts import ONE_LINE, RecordId, RecordVersion
 
 Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
 _Trimmed = AfterValidator(str.strip)
-# What the fields' own checks bring into form.
+# Validated and normalized in `fields.rules`.
 Typed = Annotated[str, Field(max_length=40, pattern=ONE_LINE), _Trimmed, WithoutCard]
 Prefecture = Annotated[str, Field(max_length=10, pattern=ONE_LINE), _Trimmed]
 Text100 = Annotated[str, Field(max_length=100, pattern=ONE_LINE), _Trimmed, WithoutCard]
 Text200 = Annotated[str, Field(max_length=200, pattern=ONE_LINE), _Trimmed, WithoutCard]
 Mail = Annotated[str, Field(max_length=254, pattern=ONE_LINE), _Trimmed, WithoutCard]
-# A date of the calendar that people use.
+# A plausible date.
 Day = Annotated[date, Field(ge=date(1800, 1, 1), le=date(2999, 12, 31))]
 Sort = Literal["kana", "-kana", "name", "-name", "created_at", "-created_at"]
 
 
 class NewCorporation(BaseModel):
-    """All of 2.4. What has no place for the 契約者区分 or the way of paying is emptied; `card` only with クレカ."""
+    """All fields of 2.4. Fields that the 契約者区分 or the billing address does not use are cleared. `card` only with
+    クレカ."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -67,11 +68,12 @@ class NewCorporation(BaseModel):
 
 
 class Fields(BaseModel):
-    """What of a corporation may be changed. What is left out, or null, stays; null empties a birthday."""
+    """The fields of a corporation that may be changed. Missing or null fields stay unchanged, but null clears a
+    birthday."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    version: Edition
+    version: RecordVersion
     customer_type: Code | None = None
     corporation_number: Typed | None = None
     last_name: Text100 | None = None
@@ -109,13 +111,13 @@ class Fields(BaseModel):
 
 
 class CorporationChange(Fields):
-    """`card` replaces the card that is there; it is in no answer, a conflict's included."""
+    """`card` replaces the stored card. No response contains it, not even that of a conflict."""
 
     card: CardIn | None = None
 
 
 class CorporationItem(BaseModel):
-    """`reading`: the kana without the form of a company, by which 「カナ順」 is."""
+    """`reading`: the kana without the legal form; 「カナ順」 sorts by it."""
 
     id: int
     agency_id: int
@@ -134,16 +136,16 @@ class CorporationItem(BaseModel):
 
 
 class CorporationFilters(BaseModel):
-    """`q` is part of a name, its kana, a 法人番号 or a telephone number, however it is written. `agency_id` cuts what
-    is seen of all agencies."""
+    """`q` is part of a name, its kana, a 法人番号 or a telephone number; width, case, blanks and hyphens do not matter.
+    `agency_id` filters the list of users who see all agencies."""
 
     q: Search | None = None
-    agency_id: Key | None = None
+    agency_id: RecordId | None = None
     sort: Sort = "kana"
 
 
 class Facts(BaseModel):
-    """All that is known of the 法人; the card has doors of its own."""
+    """All fields of the 法人; the card has its own routes."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -183,7 +185,7 @@ class Facts(BaseModel):
 
 
 class CorporationDetail(Facts):
-    """`needs_card`: it pays by card, and there is none, or only its last four digits are left."""
+    """`needs_card`: it pays by card, but no card is stored, or only its last four digits remain."""
 
     version: int
     agency_id: int
@@ -202,7 +204,7 @@ class CorporationDetail(Facts):
 
 
 class Sought(BaseModel):
-    """What a corporation may be known by already. `except_id`: the one that is being edited."""
+    """What duplicates are searched by. `except_id`: the corporation that is being edited."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -210,11 +212,11 @@ class Sought(BaseModel):
     name: Text200 | None = None
     kana: Text200 | None = None
     phone: Typed | None = None
-    except_id: Key | None = None
+    except_id: RecordId | None = None
 
 
 class Duplicate(BaseModel):
-    """`same`: the fields in which it is the same."""
+    """`same`: the fields that match."""
 
     id: int
     agency_id: int
@@ -234,7 +236,7 @@ class Duplicates(BaseModel):
 
 
 class RequestOf(BaseModel):
-    """A request of a corporation, with its sites by name; the numbers of sites as in lists of requests."""
+    """A request of a corporation, with the names of its sites; the counts of sites as in lists of requests."""
 
     id: int
     status: str

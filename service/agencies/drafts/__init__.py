@@ -1,1 +1,1 @@
-"""What somebody has typed and not sent yet."""
+"""Drafts: forms that a user has filled in but not sent yet."""

@@ -8,30 +8,30 @@ from fastapi import APIRouter, Path, Query, Response
 
 from service.agencies.drafts import actions, queries, schemas
 from service.agencies.drafts.rules import Form
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 UPDATE = "agencies:draft:update"
 Writer = Annotated[Actor, allow(UPDATE)]
-# An id, or nothing.
+# An id, or "-" for none.
 Subject = Annotated[str, Path(pattern="^(-|[1-9][0-9]{0,17})$")]
-router = APIRouter(prefix="/api/agencies/drafts", tags=["agencies"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/agencies/drafts", tags=["agencies"], responses=_ERRORS)
 
 
 @router.get("", response_model=Page[schemas.DraftItem])
 async def drafts(
-    asking: Annotated[Asking, lists(UPDATE)],
+    page_request: Annotated[ListRequest, list_request(UPDATE)],
     filters: Annotated[schemas.DraftFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """One's own."""
-    return await asking.page(lambda db, actor: queries.drafts(db, actor, limit, cursor, filters))
+    """The user's own drafts."""
+    return await page_request.page(lambda db, actor: queries.drafts(db, actor, limit, cursor, filters))
 
 
 @router.get("/{form}/{subject}")

@@ -1,4 +1,4 @@
-"""Drafts: one's own, one for each form and what it is about."""
+"""Drafts: one for each user, form and subject."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Draft(Base):
-    """`number` counts its saves: of two tabs the older one is told, and overwrites nothing."""
+    """`number` counts the saves (optimistic locking): a tab with an older number gets a conflict and overwrites
+    nothing."""
 
     __tablename__ = "agencies_drafts"
     __table_args__ = (
-        # Who changes the agency begins anew.
+        # A user who changes to another agency starts with new drafts.
         UniqueConstraint("user_id", "agency_id", "form", "subject", postgresql_nulls_not_distinct=True),
         CheckConstraint("jsonb_typeof(\"values\") = 'object'", name="values"),
         Index("ix_agencies_drafts_updated_at", "updated_at"),

@@ -1,4 +1,4 @@
-"""Every read of drafts: one's own, and nobody else's."""
+"""Queries of drafts: only of the user's own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from service.agencies.drafts.models import Draft
 from service.agencies.drafts.rules import Form
 from service.agencies.drafts.schemas import DraftFilters
 from service.agencies.rules import AREA
-from service.core.auth import Actor
-from service.core.paging import Key, Listing, equals
+from service.core.access.auth import Actor
+from service.core.database.paging import Key, Listing, equals
 
 DRAFTS = Listing(
     select(Draft.id, Draft.form, Draft.subject, Draft.number, Draft.updated_at).where(
@@ -27,12 +27,12 @@ DRAFTS = Listing(
 
 
 def drafts(db: Session, by: Actor, limit: int, cursor: str | None, filters: DraftFilters) -> dict[str, Any]:
-    asked = {"user_id": by.user_id, "agency_id": by.tenant_in(AREA.name)}
-    return DRAFTS.page(db, limit, cursor, filters.sort, asked=asked, form=filters.form)
+    parameters = {"user_id": by.user_id, "agency_id": by.tenant_in(AREA.name)}
+    return DRAFTS.page(db, limit, cursor, filters.sort, asked=parameters, form=filters.form)
 
 
 def own(by: Actor, form: Form, subject: str) -> ColumnElement[bool]:
-    """Typed for the agency that the person works for now."""
+    """The condition for the user's own draft in their current agency."""
     return and_(
         Draft.user_id == by.user_id,
         Draft.agency_id.is_not_distinct_from(by.tenant_in(AREA.name)),
@@ -42,6 +42,6 @@ def own(by: Actor, form: Form, subject: str) -> ColumnElement[bool]:
 
 
 def content(db: Session, by: Actor, form: Form, subject: str) -> dict[str, Any]:
-    found = select(Draft.values, Draft.number, Draft.updated_at).where(own(by, form, subject))
-    row = db.execute(found).mappings().one_or_none()
+    statement = select(Draft.values, Draft.number, Draft.updated_at).where(own(by, form, subject))
+    row = db.execute(statement).mappings().one_or_none()
     return dict(row) if row else {"values": {}, "number": 0, "updated_at": None}

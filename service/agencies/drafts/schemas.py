@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response bodies of the drafts' routes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.agencies.drafts.rules import MOST_BYTES, Form, is_too_large
+from service.agencies.drafts.rules import MAX_BYTES, Form, is_too_large
 
-# Of a field of the form.
+# The name of a field of the form.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
 
 
-def _not_too_large(values: dict[str, Any]) -> dict[str, Any]:
+def _check_size(values: dict[str, Any]) -> dict[str, Any]:
     if is_too_large(values):
-        raise ValueError(f"下書きに保存できるのは{MOST_BYTES // 1024}KBまでです。長い文章を短くしてください。")
+        raise ValueError(f"下書きに保存できるのは{MAX_BYTES // 1024}KBまでです。長い文章を短くしてください。")
     return values
 
 
 class Content(BaseModel):
-    """`number` counts the saves; 0: there is none yet. `updated_at` is null then."""
+    """`number` counts the saves; 0: there is no draft, and `updated_at` is null."""
 
     values: dict[str, Any]
     number: int
@@ -28,11 +28,11 @@ class Content(BaseModel):
 
 
 class Save(BaseModel):
-    """`number` is the one that was read, or 0."""
+    """`number` is the one that was read, or 0 for a new draft."""
 
     model_config = ConfigDict(extra="forbid")
 
-    values: Annotated[dict[Name, Any], Field(max_length=200), AfterValidator(_not_too_large)]
+    values: Annotated[dict[Name, Any], Field(max_length=200), AfterValidator(_check_size)]
     number: Annotated[int, Field(ge=0, lt=2**31)]
 
 

@@ -1,1 +1,1 @@
-"""What people type into applications: one form for each value, checked and brought to it."""
+"""The fields of applications: validates what users type and normalizes it."""

@@ -1,4 +1,4 @@
-"""What forms ask while somebody types."""
+"""Routes that forms call while the user types."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from service.agencies.fields import rules, schemas
-from service.core.auth import Actor, allow
-from service.core.problems import RESPONSES
-from service.core.texts import ONE_LINE
+from service.core.access.auth import Actor, allow
+from service.core.http.problem_responses import RESPONSES
+from service.core.values.texts import ONE_LINE
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 Name = Annotated[str, Query(min_length=1, max_length=200, pattern=ONE_LINE)]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
 
 
 @router.get("/kana")
 def kana(actor: Annotated[Actor, allow("agencies:corporation:read")], name: Name) -> schemas.Reading:
-    """How a name is read, to be proposed."""
+    """Proposes the kana reading of a name."""
     return schemas.Reading(kana=rules.proposed_kana(name))

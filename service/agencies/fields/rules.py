@@ -1,5 +1,5 @@
-"""What may stand in the fields of an application. Each check takes what somebody typed and returns the one form in
-which it is kept, or raises ValueError with a sentence for the field. None of them repeats a card's digits."""
+"""Checks of the fields of an application. Each check takes what the user typed and returns the normalized value that is
+stored, or raises ValueError with a message for the field. No message repeats a card's digits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, Literal, TypeVar
 
-from service.core.texts import plain
-from service.core.times import Month, parse_month
+from service.core.values.texts import half_width
+from service.core.values.times import Month, parse_month
 
 Service = Literal["electricity", "gas"]
 Checked = TypeVar("Checked")
@@ -41,7 +41,7 @@ _USAGE_MONTH = re.compile(r"([0-9]{4})(?:[-/.年]([0-9]{1,2})月?分?|([0-9]{2})
 
 
 def _without_separators(text: str) -> str:
-    return re.sub(r"[\s-]", "", plain(text))
+    return re.sub(r"[\s-]", "", half_width(text))
 
 
 def _is_digits(text: str) -> bool:
@@ -49,7 +49,7 @@ def _is_digits(text: str) -> bool:
 
 
 def corporation_number(text: str) -> str:
-    """法人番号. Its check digit does not tell 0 from 9 at the same place."""
+    """法人番号. Its check digit does not detect 0 typed for 9 at the same place, nor 9 for 0."""
     digits = _without_separators(text)
     if not _is_digits(digits):
         raise ValueError("法人番号に使えるのは数字だけです。13桁の数字で入力してください。")
@@ -67,23 +67,23 @@ def corporation_number(text: str) -> str:
 
 def check_digit(base: str) -> str:
     """The first digit of the 法人番号 whose other twelve are `base`."""
-    total = sum(int(digit) * (1 if place % 2 else 2) for place, digit in enumerate(reversed(base), 1))
+    total = sum(int(digit) * (1 if position % 2 else 2) for position, digit in enumerate(reversed(base), 1))
     return str(9 - total % 9)
 
 
 def kana(text: str) -> str:
-    """Full-width katakana, out of hiragana and half-width kana too; one full-width space between words."""
-    # In half-width kana a hyphen is how the long vowel is often typed.
-    full = unicodedata.normalize("NFKC", re.sub(r"(?<=[ｦ-ﾟ])-", "ｰ", text)).translate(_HIRAGANA)
-    reading = " ".join(full.split())
+    """Full-width katakana, also from hiragana and half-width kana; one full-width space between words."""
+    # In half-width kana the long vowel is often typed as a hyphen.
+    full_width = unicodedata.normalize("NFKC", re.sub(r"(?<=[ｦ-ﾟ])-", "ｰ", text)).translate(_HIRAGANA)
+    reading = " ".join(full_width.split())
     if not _KANA.fullmatch(reading):
-        others = "".join(dict.fromkeys(re.sub(r"[ァ-ヴー・ ]", "", reading)))
-        named = f"「{others[:10]}」は使えません。" if others else ""
-        raise ValueError(f"全角カタカナで入力してください。{named}漢字や英数字は、読みをカタカナにしてください。")
+        invalid = "".join(dict.fromkeys(re.sub(r"[ァ-ヴー・ ]", "", reading)))
+        hint = f"「{invalid[:10]}」は使えません。" if invalid else ""
+        raise ValueError(f"全角カタカナで入力してください。{hint}漢字や英数字は、読みをカタカナにしてください。")
     return reading.replace(" ", "　")
 
 
-# How the forms of companies, and letters in their names, are read.
+# Readings of legal forms, and of letters in company names.
 _LEGAL_FORMS = {
     "株式会社": "カブシキガイシャ",
     "(株)": "カブシキガイシャ",
@@ -97,17 +97,17 @@ _LEGAL_FORMS = {
     "医療法人": "イリョウホウジン",
     "社会福祉法人": "シャカイフクシホウジン",
 }
-_OF_LETTERS = (
+_LETTER_READINGS = (
     "エー ビー シー ディー イー エフ ジー エイチ アイ ジェー ケー エル エム "
     "エヌ オー ピー キュー アール エス ティー ユー ブイ ダブリュー エックス ワイ ゼット"
 )
-_LETTERS = dict(zip(string.ascii_uppercase, _OF_LETTERS.split(" "), strict=True))
+_LETTERS = dict(zip(string.ascii_uppercase, _LETTER_READINGS.split(" "), strict=True))
 
 
 def proposed_kana(name_text: str) -> str | None:
-    """The reading of a name of kana, capital letters and the form of a company; None for any other, because kanji can
-    be read in many ways and small letters make words."""
-    name = plain(name_text)
+    """The reading of a name that has only kana, capital letters and a legal form. None for any other name: kanji have
+    several readings, and lower-case letters form words."""
+    name = half_width(name_text)
     for form, reading in _LEGAL_FORMS.items():
         name = name.replace(form, reading)
     try:
@@ -117,20 +117,21 @@ def proposed_kana(name_text: str) -> str | None:
 
 
 def zip_code(text: str) -> str:
-    found = re.fullmatch(r"〒?\s*([0-9]{3})\s*-?\s*([0-9]{4})", plain(text))
-    if not found:
+    match = re.fullmatch(r"〒?\s*([0-9]{3})\s*-?\s*([0-9]{4})", half_width(text))
+    if not match:
         raise ValueError("郵便番号は7桁の数字です。123-4567 の形で入力してください。")
-    return found[1] + found[2]
+    return match[1] + match[2]
 
 
-def shown_zip(digits: str) -> str:
+def format_zip(digits: str) -> str:
     return f"{digits[:3]}-{digits[3:]}"
 
 
 def phone(text: str) -> str:
-    """A telephone number with the hyphens that are certain: of a landline these follow from the area code, which is
-    known when somebody typed one after it, and for Tokyo (03) and Osaka (06). Any other is kept without hyphens."""
-    typed = plain(text)
+    """A telephone number with the hyphens that are certain. For a landline they follow from the area code, which is
+    known when the user typed a hyphen after it, and for Tokyo (03) and Osaka (06). Any other landline number is stored
+    without hyphens."""
+    typed = half_width(text)
     if typed.startswith("+81"):
         national = typed.removeprefix("+81").lstrip(" -").removeprefix("(0)").lstrip(" -")
         typed = "0" + national.removeprefix("0")
@@ -140,23 +141,23 @@ def phone(text: str) -> str:
         raise ValueError("電話番号に使えるのは数字とハイフンだけです。03-1234-5678 の形で入力してください。")
     if not re.match("0[1-9]", digits):
         raise ValueError("電話番号は0から始まる番号を、市外局番から入力してください（例: 03-1234-5678）。")
-    wanted, cut = _phone_kind(digits)
-    if len(digits) != wanted:
+    expected, lengths = _phone_format(digits)
+    if len(digits) != expected:
         raise ValueError(
-            f"電話番号の桁数が合いません。{digits[:3]}で始まる番号は{wanted}桁です（入力は{len(digits)}桁）。"
+            f"電話番号の桁数が合いません。{digits[:3]}で始まる番号は{expected}桁です（入力は{len(digits)}桁）。"
             "番号を確認して、入力し直してください。"
         )
-    if cut is None:
-        area = len(typed.partition("-")[0])
-        if not 2 <= area <= 5:
+    if lengths is None:
+        area_length = len(typed.partition("-")[0])
+        if not 2 <= area_length <= 5:
             return digits
-        cut = (area, 6 - area)
-    first, second = cut
+        lengths = (area_length, 6 - area_length)
+    first, second = lengths
     return "-".join((digits[:first], digits[first : first + second], digits[first + second :]))
 
 
-def _phone_kind(digits: str) -> tuple[int, tuple[int, int] | None]:
-    """How many digits there must be, and the lengths of the first two parts where these are certain."""
+def _phone_format(digits: str) -> tuple[int, tuple[int, int] | None]:
+    """The number of digits, and the lengths of the first two parts where these are certain."""
     if digits.startswith("0800"):
         return 11, (4, 3)
     if digits.startswith(("0120", "0570")):
@@ -179,7 +180,7 @@ def phone_parts(text: str) -> tuple[str, str, str]:
 
 
 def mail(text: str) -> str:
-    address = plain(text)
+    address = half_width(text)
     if len(address) > 254 or not _MAIL.fullmatch(address):
         raise ValueError("メールアドレスの形が正しくありません。name@example.com の形で入力してください。")
     user, _, domain = address.rpartition("@")
@@ -187,16 +188,18 @@ def mail(text: str) -> str:
 
 
 def supply_point(text: str, service: Service, company: str | None) -> str:
-    """供給地点特定番号. `company` is the code of 現在の電力会社; 99 (その他) and none agree with every area."""
+    """供給地点特定番号. `company` is the code of 現在の電力会社; 99 (その他) and None match every area."""
     digits = _without_separators(text)
-    wanted = SUPPLY_POINT_DIGITS[service]
-    word = "電気" if service == "electricity" else "ガス"
+    expected = SUPPLY_POINT_DIGITS[service]
+    label = "電気" if service == "electricity" else "ガス"
     if not _is_digits(digits):
-        raise ValueError(f"供給地点特定番号に使えるのは数字とハイフンだけです。{wanted}桁で入力してください。")
-    if len(digits) != wanted:
-        other = next((known for known, length in SUPPLY_POINT_DIGITS.items() if length == len(digits)), None)
-        hint = "サービス種別が正しいか" if other else "明細の番号を"
-        raise ValueError(f"{word}の供給地点特定番号は{wanted}桁です（入力は{len(digits)}桁）。{hint}確認してください。")
+        raise ValueError(f"供給地点特定番号に使えるのは数字とハイフンだけです。{expected}桁で入力してください。")
+    if len(digits) != expected:
+        other_service = next((kind for kind, length in SUPPLY_POINT_DIGITS.items() if length == len(digits)), None)
+        hint = "サービス種別が正しいか" if other_service else "明細の番号を"
+        raise ValueError(
+            f"{label}の供給地点特定番号は{expected}桁です（入力は{len(digits)}桁）。{hint}確認してください。"
+        )
     if service == "gas":
         return digits
     area = digits[:2]
@@ -210,8 +213,8 @@ def supply_point(text: str, service: Service, company: str | None) -> str:
     return digits
 
 
-def shown_supply_point(digits: str) -> str:
-    """Of electricity in the groups of a statement; of gas as it is, because its companies group it differently."""
+def format_supply_point(digits: str) -> str:
+    """Electricity: in the groups of a statement. Gas: unchanged, because each gas company groups it differently."""
     if len(digits) != SUPPLY_POINT_DIGITS["electricity"]:
         return digits
     return "-".join((digits[:2], *(digits[at : at + 4] for at in range(2, len(digits), 4))))
@@ -231,14 +234,14 @@ def birthday(value: date, today: date) -> date:
 
 
 def usage_month(text: str, today: date) -> str:
-    """最新の明細年月, written 2026-01."""
-    found = _USAGE_MONTH.fullmatch(re.sub(r"\s", "", plain(text)))
-    if not found:
+    """最新の明細年月, in the form 2026-01."""
+    match = _USAGE_MONTH.fullmatch(re.sub(r"\s", "", half_width(text)))
+    if not match:
         raise ValueError("明細の年月は 2026/1 または 2026年1月 の形（西暦）で入力してください。")
-    month, this = parse_month(f"{found[1]}-{int(found[2] or found[3]):02}"), Month(today.year, today.month)
-    if _months_between(this, month) > USAGE_MONTHS_AHEAD:
+    month, this_month = parse_month(f"{match[1]}-{int(match[2] or match[3]):02}"), Month(today.year, today.month)
+    if _months_between(this_month, month) > USAGE_MONTHS_AHEAD:
         raise ValueError(f"明細の年月（{month}）が来月より先です。明細を見て、入力し直してください。")
-    if _months_between(month, this) > OLDEST_USAGE_MONTHS:
+    if _months_between(month, this_month) > OLDEST_USAGE_MONTHS:
         raise ValueError(f"明細の年月（{month}）が10年より前です。最新の明細を見て、入力し直してください。")
     return str(month)
 
@@ -247,7 +250,7 @@ def _months_between(earlier: Month, later: Month) -> int:
     return (later.year - earlier.year) * 12 + later.month - earlier.month
 
 
-# Which numbers a brand gives out. What no brand gives out is no card's, however its check digit comes out.
+# The numbers that each brand issues. Any other number is not a card number, even if its check digit is right.
 _BRANDS = {
     "VISA": re.compile(r"4[0-9]{15}"),
     "Mastercard": re.compile(r"(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"),
@@ -258,17 +261,17 @@ _BRANDS = {
 _OTHER_BRANDS = re.compile(r"6[0-9]{15}")  # UnionPay, Discover
 CARD_LENGTHS = range(14, 17)
 
-# What may look like a card's number and is none: UUIDs, digests and keys in hexadecimal, electricity supply points.
-_NO_CARDS = re.compile(
+# What looks like a card number but is not: UUIDs, digests and keys in hexadecimal, electricity supply points.
+_NOT_CARD_NUMBERS = re.compile(
     r"""(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f])
       | (?<![0-9a-f])(?=[0-9]*[a-f])[0-9a-f]{24,}
       | (?<![0-9])(?:0[1-9]|10)(?P<between>[ -]?)[0-9]{4}(?:(?P=between)[0-9]{4}){4}(?!(?P=between)[0-9])(?![0-9])""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Groups of digits as one number may be written; not the decimals of a fraction.
+# Groups of digits that may form one number; not the decimals of a fraction.
 _GROUPS = re.compile(r"(?<![0-9])(?<![0-9]\.)[0-9]+(?:[ -]{1,3}[0-9]+)*")
-# As cards print their number; found beside other numbers too (an expiry date, a telephone number).
-_PRINTED = ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4))
+# Groups as printed on cards; detected also next to other numbers (an expiry date, a telephone number).
+_PRINTED_GROUPS = ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4))
 
 
 def card_number(text: str) -> str:
@@ -283,63 +286,64 @@ def card_number(text: str) -> str:
 
 
 def card_brand(digits: str) -> str:
-    """ "" for a brand that the carrier's form does not name."""
+    """The brand; "" for a brand that the carrier's form does not have."""
     return next((brand for brand, numbers in _BRANDS.items() if numbers.fullmatch(digits)), "")
 
 
 def card_expiry(month: int | str, year: int | str, today: date) -> tuple[int, int]:
-    """Month and year of four digits, also from a card's two; valid until the month ends."""
-    typed = plain(str(month)), plain(str(year))
+    """The month and the year with four digits, also from a year with two digits as on cards. The card is valid until
+    the month ends."""
+    typed = half_width(str(month)), half_width(str(year))
     if not re.fullmatch("0?[1-9]|1[0-2]", typed[0]):
         raise ValueError("有効期限の月は1～12で入力してください。")
     if not re.fullmatch("(?:20)?[0-9]{2}", typed[1]):
         raise ValueError("有効期限の年は西暦の4桁か下2桁で入力してください（例: 2028、28）。")
-    ends = Month(2000 + int(typed[1][-2:]), int(typed[0]))
-    ahead = _months_between(Month(today.year, today.month), ends)
-    if ahead < 0:
+    expiry = Month(2000 + int(typed[1][-2:]), int(typed[0]))
+    months_ahead = _months_between(Month(today.year, today.month), expiry)
+    if months_ahead < 0:
         raise ValueError("カードの有効期限が切れています。別のカードか、ほかの支払方法をお客様に確認してください。")
-    if ahead > LONGEST_CARD_LIFE * 12:
+    if months_ahead > LONGEST_CARD_LIFE * 12:
         raise ValueError(f"有効期限が{LONGEST_CARD_LIFE}年より先です。カードと見比べて、入力し直してください。")
-    return ends.month, ends.year
+    return expiry.month, expiry.year
 
 
 def security_code(text: str, brand: str) -> str:
     """Four digits on American Express, three on the others; an unknown brand may have either."""
-    code = plain(text)
-    wanted = {"AMEX": "4", "": "3～4"}.get(brand, "3")
-    if not re.fullmatch({"4": "[0-9]{4}", "3": "[0-9]{3}"}.get(wanted, "[0-9]{3,4}"), code):
-        raise ValueError(f"このカードのセキュリティコードは{wanted}桁の数字です。カードを見て、入力し直してください。")
+    code = half_width(text)
+    digits = {"AMEX": "4", "": "3～4"}.get(brand, "3")
+    if not re.fullmatch({"4": "[0-9]{4}", "3": "[0-9]{3}"}.get(digits, "[0-9]{3,4}"), code):
+        raise ValueError(f"このカードのセキュリティコードは{digits}桁の数字です。カードを見て、入力し直してください。")
     return code
 
 
-def holds_card_number(text: str) -> bool:
-    """Whether a free text holds what can only be meant as a card's number."""
-    return any(_cards(text))
+def contains_card_number(text: str) -> bool:
+    """Whether a free text contains a number that can only be a card number."""
+    return any(_find_card_numbers(text))
 
 
-def card_numbers_in(text: str) -> list[str]:
-    """Each number once, in the order in which they stand there."""
-    return list(dict.fromkeys(_cards(text)))
+def find_card_numbers(text: str) -> list[str]:
+    """Each card number once, in the order of the text."""
+    return list(dict.fromkeys(_find_card_numbers(text)))
 
 
-def _cards(text: str) -> Iterator[str]:
-    for found in _GROUPS.finditer(_NO_CARDS.sub("x", plain(text))):
-        groups = re.split("[ -]+", found[0])
-        for digits in _numbers_of(groups):
+def _find_card_numbers(text: str) -> Iterator[str]:
+    for match in _GROUPS.finditer(_NOT_CARD_NUMBERS.sub("x", half_width(text))):
+        groups = re.split("[ -]+", match[0])
+        for digits in _candidates(groups):
             if _is_card(digits):
                 yield digits
 
 
-def _numbers_of(groups: list[str]) -> Iterator[str]:
-    """What of neighbouring groups of digits may be one number of a card's length."""
+def _candidates(groups: list[str]) -> Iterator[str]:
+    """Candidates for a card number: neighbouring groups of digits joined to a card number's length."""
     lengths = tuple(map(len, groups))
-    for at, length in enumerate(lengths):
+    for start, length in enumerate(lengths):
         if length in CARD_LENGTHS:
-            yield groups[at]
-        for printed in _PRINTED:
-            if lengths[at : at + len(printed)] == printed:
-                yield "".join(groups[at : at + len(printed)])
-    # Grouped in a way of one's own: dates, amounts and the like have shorter groups.
+            yield groups[start]
+        for printed in _PRINTED_GROUPS:
+            if lengths[start : start + len(printed)] == printed:
+                yield "".join(groups[start : start + len(printed)])
+    # Grouped in another way: dates, amounts and the like have shorter groups.
     if len(groups) > 1 and sum(lengths) in CARD_LENGTHS and min(lengths[:-1]) >= 3 and lengths[-1] >= 2:
         yield "".join(groups)
 
@@ -349,24 +353,24 @@ def _is_card(digits: str) -> bool:
 
 
 def _passes_luhn(digits: str) -> bool:
-    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    doubled = [int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(digits))]
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
 class Checks:
-    """Several fields checked, each complaint beside its field. `place` stands before the fields' names."""
+    """Checks several fields and collects the errors by field. `prefix` is put before the names of the fields."""
 
-    def __init__(self, place: str = "") -> None:
-        self.place = place
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
         self.errors: list[tuple[str, str]] = []
 
-    def of(self, field: str, check: Callable[..., Checked], *given: Any) -> Checked | None:
-        """What the check makes of the values; None when it complains."""
+    def run(self, field: str, check: Callable[..., Checked], *arguments: Any) -> Checked | None:
+        """The value that the check returns; None when it raises ValueError, which is collected."""
         try:
-            return check(*given)
-        except ValueError as complaint:
-            self.complain(field, str(complaint))
+            return check(*arguments)
+        except ValueError as error:
+            self.add_error(field, str(error))
             return None
 
-    def complain(self, field: str, message: str) -> None:
-        self.errors.append((self.place + field, message))
+    def add_error(self, field: str, message: str) -> None:
+        self.errors.append((self.prefix + field, message))

@@ -1,4 +1,4 @@
-"""What goes out of the fields' doors, and what no free text of the area may hold."""
+"""Responses of the fields' routes, and the check that keeps card numbers out of free texts."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from service.agencies.fields.rules import holds_card_number
-from service.core.texts import NO_NUL
+from service.agencies.fields.rules import contains_card_number
+from service.core.values.texts import NO_NUL
 
-IN_A_TEXT = (
+CARD_IN_TEXT = (
     "カード番号と思われる数字が含まれています。カード番号はカード情報の欄だけに入力し、ここからは削除してください。"
 )
 
 
-def _without_card(text: str) -> str:
-    if holds_card_number(text):
-        raise ValueError(IN_A_TEXT)
+def _refuse_card_number(text: str) -> str:
+    if contains_card_number(text):
+        raise ValueError(CARD_IN_TEXT)
     return text
 
 
-# A card's number has one place; what was sought stands in the trail of an export.
-WithoutCard = AfterValidator(_without_card)
+# Card numbers belong only in the card's fields. Search texts are checked too: the audit log of an export has them.
+WithoutCard = AfterValidator(_refuse_card_number)
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL), WithoutCard]
 
 
 class Reading(BaseModel):
-    """`kana` is null where nobody can tell how the name is read."""
+    """`kana` is null where the reading of the name is not certain."""
 
     kana: str | None

@@ -1,1 +1,1 @@
-"""代理店別数値 (3.6), how they went over time, and the first page of who looks after it all."""
+"""代理店別数値 (3.6), their development over time, and the administrators' dashboard."""

@@ -7,32 +7,32 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from service.agencies.figures import exports, queries, schemas
-from service.core.auth import Actor, allow
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 
-# Each page counts everything anew: whoever wants all agencies asks once.
+# Each page counts everything again, so that one page may have all agencies.
 Agencies = Annotated[int, Query(ge=1, le=1000)]
 router = APIRouter(
     prefix="/api/agencies",
     tags=["agencies"],
     responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
 )
-doors.add(router, "/figures", exports.FIGURES)
+routes.add_export_routes(router, "/figures", exports.FIGURES)
 
 
 @router.get("/figures", response_model=schemas.FiguresPage)
 async def figures(
-    asking: Annotated[Asking, lists("agencies:figure:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("agencies:figure:read", may_lag=True)],
     filters: Annotated[schemas.FigureFilters, Query()],
     limit: Agencies = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """3.6: a row for each agency, and the sum of them all."""
-    return await asking.page(lambda db, actor: queries.figures(db, limit, cursor, filters))
+    """3.6: a row for each agency, and the sum of all."""
+    return await page_request.page(lambda db, actor: queries.figures(db, limit, cursor, filters))
 
 
 @router.get("/figures/series")
@@ -47,5 +47,5 @@ def series(
 
 @router.get("/dashboard")
 def dashboard(actor: Annotated[Actor, allow("agencies:dashboard:read")], db: ReadDb) -> schemas.Dashboard:
-    """What waits, and how this month goes."""
+    """What waits, and the numbers of this month."""
     return schemas.Dashboard.model_validate(queries.dashboard(db))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from service.agencies.figures import queries, schemas
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 
-FIGURES = List(
+FIGURES = ExportList(
     key="agencies.figures",
     title="代理店別数値",
     permission="agencies:figure:read",
@@ -20,6 +20,6 @@ FIGURES = List(
         Column("shown_rate", "不備率"),
     ),
     filters=schemas.FigureFilters,
-    statement=lambda _, filters: queries.all_figures(filters),
+    statement=lambda _, filters: queries.figures_export(filters),
 )
-EXPORTS: tuple[List, ...] = (FIGURES,)
+EXPORTS: tuple[ExportList, ...] = (FIGURES,)

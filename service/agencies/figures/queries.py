@@ -1,4 +1,4 @@
-"""Reads of the figures. Only who sees all agencies asks for them; row-level security stands behind that."""
+"""Queries of the figures. Only users who see all agencies may read them; row-level security enforces the same."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from service.agencies.figures.rules import Cancelled
 from service.agencies.models import Agency
 from service.agencies.requests.models import Request, Site
 from service.agencies.rules import Status
-from service.core.clock import app_now
-from service.core.identity import User
-from service.core.paging import Key, Listing, equals
+from service.core.access.identity import User
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing, equals
 from service.core.problems import Invalid
-from service.core.times import day_bounds, local_date, month_of
+from service.core.values.times import day_bounds, local_date, month_of
 
 OLDEST_SHOWN = 5
 NUMBERS = ("requests", "deficient", "working", "entered", "cancelled", "acquired_sites")
 
 
-def _moment(name: str) -> ColumnElement[datetime]:
+def _timestamp(name: str) -> ColumnElement[datetime]:
     return bindparam(name, type_=TIMESTAMP(timezone=True))
 
 
-def _of_status(status: Status) -> ColumnElement[int]:
+def _count_of_status(status: Status) -> ColumnElement[int]:
     return func.count().filter(Request.status == status.value)
 
 
@@ -52,11 +52,11 @@ def _requested() -> CTE:
         select(
             Request.agency_id,
             func.count().label("requests"),
-            *(_of_status(status).label(status.value) for status in Status),
+            *(_count_of_status(status).label(status.value) for status in Status),
         )
         .where(
-            Request.created_at >= _moment("first"),
-            Request.created_at < _moment("last"),
+            Request.created_at >= _timestamp("first"),
+            Request.created_at < _timestamp("last"),
             or_(
                 bindparam("cancelled", type_=String) == Cancelled.INCLUDED.value,
                 Request.status != Status.CANCELLED.value,
@@ -70,13 +70,13 @@ def _requested() -> CTE:
 def _acquired() -> CTE:
     return (
         select(Site.agency_id, func.count().label("acquired_sites"))
-        .where(Site.entered_at >= _moment("first"), Site.entered_at < _moment("last"))
+        .where(Site.entered_at >= _timestamp("first"), Site.entered_at < _timestamp("last"))
         .group_by(Site.agency_id)
         .cte("got")
     )
 
 
-def _number(column: ColumnElement[int], name: str) -> ColumnElement[int]:
+def _or_zero(column: ColumnElement[int], name: str) -> ColumnElement[int]:
     return func.coalesce(column, 0).label(name)
 
 
@@ -94,13 +94,13 @@ FIGURES = Listing(
         Agency.code,
         Agency.archived_at.is_(None).label("is_active"),
         _REQUESTS.label("requests"),
-        *(_number(REQUESTED.c[status.value], status.value) for status in Status),
+        *(_or_zero(REQUESTED.c[status.value], status.value) for status in Status),
         _SITES.label("acquired_sites"),
         _RATE.label("rate"),
     )
     .outerjoin(REQUESTED, REQUESTED.c.agency_id == Agency.id)
     .outerjoin(ACQUIRED, ACQUIRED.c.agency_id == Agency.id)
-    # One that is 無効 stands there for what it did.
+    # An agency that is 無効 is shown when it has numbers.
     .where(or_(Agency.archived_at.is_(None), _REQUESTS > 0, _SITES > 0)),
     unique=Agency.id,
     keys={
@@ -114,14 +114,14 @@ FIGURES = Listing(
 )
 
 
-def _asked(filters: schemas.PeriodFilters) -> dict[str, Any]:
+def _parameters(filters: schemas.PeriodFilters) -> dict[str, Any]:
     first, last = rules.period(filters.month, filters.since, filters.until)
     return {"first": first, "last": last, "cancelled": filters.cancelled.value}
 
 
 def figures(db: Session, limit: int, cursor: str | None, filters: schemas.FigureFilters) -> dict[str, Any]:
-    """3.6, and its last row."""
-    page = FIGURES.page(db, limit, cursor, filters.sort, asked=_asked(filters), agency_id=filters.agency_id)
+    """3.6: a page of agencies, and the sum of all agencies."""
+    page = FIGURES.page(db, limit, cursor, filters.sort, asked=_parameters(filters), agency_id=filters.agency_id)
     if page["total"] <= len(page["items"]):
         whole = {name: sum(item[name] for item in page["items"]) for name in NUMBERS}
     else:
@@ -131,43 +131,44 @@ def figures(db: Session, limit: int, cursor: str | None, filters: schemas.Figure
 
 
 def _whole(db: Session, filters: schemas.FigureFilters) -> dict[str, int]:
-    """Where one page does not have them all."""
-    found = FIGURES.all(filters.sort, asked=_asked(filters), agency_id=filters.agency_id).order_by(None).subquery()
-    sums = select(*(cast(func.coalesce(func.sum(found.c[name]), 0), Integer).label(name) for name in NUMBERS))
+    """The sum of all agencies, when one page does not have all of them."""
+    rows = FIGURES.all(filters.sort, asked=_parameters(filters), agency_id=filters.agency_id).order_by(None).subquery()
+    sums = select(*(cast(func.coalesce(func.sum(rows.c[name]), 0), Integer).label(name) for name in NUMBERS))
     return dict(db.execute(sums).mappings().one())
 
 
-def all_figures(filters: schemas.FigureFilters) -> Select[*tuple[Any, ...]]:
-    found = FIGURES.all(filters.sort, asked=_asked(filters), agency_id=filters.agency_id)
-    shown = case((_RATE.is_(None), ""), else_=func.concat(_RATE, "%"))
-    return found.add_columns(shown.label("shown_rate"))
+def figures_export(filters: schemas.FigureFilters) -> Select[*tuple[Any, ...]]:
+    statement = FIGURES.all(filters.sort, asked=_parameters(filters), agency_id=filters.agency_id)
+    shown_rate = case((_RATE.is_(None), ""), else_=func.concat(_RATE, "%"))
+    return statement.add_columns(shown_rate.label("shown_rate"))
 
 
 def series(db: Session, filters: schemas.SeriesFilters) -> dict[str, Any]:
-    """Raises Invalid for more points than a chart shows."""
+    """Raises Invalid when the period has more points than a chart shows."""
     until = filters.until or max(local_date(app_now(db)), filters.since or local_date(app_now(db)))
-    since = filters.since or rules.usual_since(filters.by, until)
-    most = rules.MOST_POINTS[filters.by.value]
-    if rules.count_of_points(filters.by, since, until) > most:
-        what = "か月" if filters.by is rules.By.MONTH else "日間"
-        raise Invalid("期間が長すぎます。", [("since", f"{most}{what}までの期間を指定してください。")])
+    since = filters.since or rules.default_since(filters.by, until)
+    limit = rules.MAX_POINTS[filters.by.value]
+    if rules.count_points(filters.by, since, until) > limit:
+        unit = "か月" if filters.by is rules.By.MONTH else "日間"
+        raise Invalid("期間が長すぎます。", [("since", f"{limit}{unit}までの期間を指定してください。")])
     points = rules.points(filters.by, since, until)
-    return {"points": _counted(db, points, filters.agency_id) if points else []}
+    return {"points": _count_points(db, points, filters.agency_id) if points else []}
 
 
-def _counted(
+def _count_points(
     db: Session, points: list[tuple[Any, datetime, datetime]], agency_id: int | None = None
 ) -> list[dict[str, Any]]:
-    """Requests and acquired sites of each point: a range of an index each, with no calendar in the database."""
+    """Requests and acquired sites of each point. Each count is a range of an index; the bounds are parameters, so that
+    the database needs no calendar."""
     days, firsts, lasts = (list(column) for column in zip(*points, strict=True))
-    kind = ARRAY(TIMESTAMP(timezone=True))
-    at = (
-        func.unnest(cast(days, ARRAY(Date)), cast(firsts, kind), cast(lasts, kind))
+    timestamps = ARRAY(TIMESTAMP(timezone=True))
+    periods = (
+        func.unnest(cast(days, ARRAY(Date)), cast(firsts, timestamps), cast(lasts, timestamps))
         .table_valued("day", "first", "last")
         .render_derived("points")
     )
-    requested = select(func.count()).where(Request.created_at >= at.c.first, Request.created_at < at.c.last)
-    acquired = select(func.count()).where(Site.entered_at >= at.c.first, Site.entered_at < at.c.last)
+    requested = select(func.count()).where(Request.created_at >= periods.c.first, Request.created_at < periods.c.last)
+    acquired = select(func.count()).where(Site.entered_at >= periods.c.first, Site.entered_at < periods.c.last)
     if agency_id is not None:
         requested, acquired = (
             requested.where(Request.agency_id == agency_id),
@@ -175,10 +176,10 @@ def _counted(
         )
     rows = db.execute(
         select(
-            at.c.day.label("first"),
-            requested.select_from(Request).correlate(at).scalar_subquery().label("requests"),
-            acquired.select_from(Site).correlate(at).scalar_subquery().label("acquired_sites"),
-        ).order_by(at.c.first)
+            periods.c.day.label("first"),
+            requested.select_from(Request).correlate(periods).scalar_subquery().label("requests"),
+            acquired.select_from(Site).correlate(periods).scalar_subquery().label("acquired_sites"),
+        ).order_by(periods.c.first)
     )
     return [dict(row) for row in rows.mappings()]
 
@@ -189,21 +190,21 @@ def dashboard(db: Session) -> dict[str, Any]:
     periods = {
         "today": day_bounds(today),
         "month": month_of(now).bounds(),
-        "before": rules.same_days_before(now),
+        "before": rules.previous_month_so_far(now),
     }
-    counted = {name: _counted(db, [(today, *bounds)])[0] for name, bounds in periods.items()}
+    counts = {name: _count_points(db, [(today, *bounds)])[0] for name, bounds in periods.items()}
     working = Request.status == Status.WORKING.value
-    waiting = db.execute(
+    open_counts = db.execute(
         select(
             func.count().filter(Request.status == Status.DEFICIENT.value).label("deficient"),
             func.count().filter(working).label("working"),
             func.count().filter(working, Request.claimed_by.is_(None)).label("unclaimed"),
         ).where(Request.is_open)
     )
-    return {"as_of": now, **waiting.mappings().one(), "oldest": _oldest(db), **counted}
+    return {"as_of": now, **open_counts.mappings().one(), "oldest": _oldest_open(db), **counts}
 
 
-def _oldest(db: Session) -> list[dict[str, Any]]:
+def _oldest_open(db: Session) -> list[dict[str, Any]]:
     rows = db.execute(
         select(
             Request.id,

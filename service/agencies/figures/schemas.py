@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Filters and responses of the figures' routes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field
 
 from service.agencies.figures.rules import By, Cancelled
 from service.agencies.rules import Status
-from service.core.paging import Page
-from service.core.texts import Day, Key, MonthText
+from service.core.database.paging import Page
+from service.core.values.texts import Day, MonthText, RecordId
 
 
 class PeriodFilters(BaseModel):
     """Days of Tokyo, both included, or a month: requests by 投入依頼日, acquired sites by 投入完了日."""
 
-    agency_id: Key | None = None
+    agency_id: RecordId | None = None
     month: MonthText | None = None
     since: Day | None = None
     until: Day | None = None
@@ -28,8 +28,7 @@ class FigureFilters(PeriodFilters):
 
 
 class Numbers(BaseModel):
-    """Requests by their status, and sites that were entered. `rate`: 不備率 in percent, null where nothing was asked
-    for."""
+    """Requests by their status, and sites that were entered. `rate`: 不備率 in percent, null without requests."""
 
     requests: int
     deficient: int
@@ -41,7 +40,7 @@ class Numbers(BaseModel):
 
 
 class Figure(Numbers):
-    """Of an agency, whose id it has."""
+    """The numbers of an agency; `id` is the agency's."""
 
     id: int
     name: str
@@ -50,7 +49,7 @@ class Figure(Numbers):
 
 
 class FiguresPage(Page[Figure]):
-    """`whole`: of all agencies that were asked for, on whatever page they stand."""
+    """`whole`: the sum of all agencies that match the filters, not only of this page."""
 
     whole: Numbers
     as_of: datetime
@@ -60,13 +59,13 @@ class SeriesFilters(BaseModel):
     """Without days: the last 12 months, or 31 days."""
 
     by: By = By.MONTH
-    agency_id: Key | None = None
+    agency_id: RecordId | None = None
     since: Day | None = None
     until: Day | None = None
 
 
 class Point(BaseModel):
-    """`first` is the day, or the month's first one."""
+    """`first` is the day, or the first day of the month."""
 
     first: date
     requests: int
@@ -78,7 +77,7 @@ class Series(BaseModel):
 
 
 class Waiting(BaseModel):
-    """An open request that has waited for long."""
+    """One of the open requests that have waited longest."""
 
     id: int
     corporation_name: str
@@ -94,8 +93,8 @@ class Period(BaseModel):
 
 
 class Dashboard(BaseModel):
-    """`working`: open requests that are 対応中, of which nobody has taken `unclaimed`; `before`: the month before as
-    far as this one has gone. `oldest`: those that have waited longest, that one first."""
+    """`working`: open requests that are 対応中; `unclaimed`: those of them that no operator has claimed; `before`: the
+    same part of the previous month. `oldest`: the open requests that have waited longest, the oldest first."""
 
     as_of: datetime
     deficient: int

@@ -1,4 +1,4 @@
-"""Every write of statements' images."""
+"""Writes of images of statements."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from sqlalchemy.orm import Session
 
 from service.agencies.requests import queries
 from service.agencies.requests.models import Image, Request
-from service.agencies.rules import AREA, MOST_IMAGES, STATEMENT
+from service.agencies.rules import AREA, MAX_IMAGES, STATEMENT
 from service.core import audit
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.files import records
 from service.core.problems import Conflict, Invalid, NotFound
 
-GONE = (
+FILE_MISSING = (
     "送信した画像の一部が見つかりません。時間がたって削除されたか、すでに別の依頼で使われています。"
     "「取り除く」を押してから、もう一度選んでください。"
 )
 
 
 def add(db: Session, by: Actor, request: Request, files: Sequence[uuid.UUID]) -> list[Image]:
-    """Ties files that the person has sent to the request, in their order. Raises Invalid for too many, and for one that
-    is not theirs to use."""
+    """Attaches files that the user has uploaded to the request, in their order. Raises Invalid for too many, and for a
+    file that the user may not use."""
     if not files:
         return []
-    known = len(queries.images(db, request))
-    if known + len(files) > MOST_IMAGES:
-        message = f"明細画像は1件の依頼に{MOST_IMAGES}枚までです（登録済み{known}枚、追加{len(files)}枚）。"
+    existing = len(queries.images(db, request))
+    if existing + len(files) > MAX_IMAGES:
+        message = f"明細画像は1件の依頼に{MAX_IMAGES}枚までです（登録済み{existing}枚、追加{len(files)}枚）。"
         raise Invalid(message, [("images", message)])
-    added = [_add(db, by, request, file_id) for file_id in files]
+    images = [_add(db, by, request, file_id) for file_id in files]
     db.flush()
-    for image in added:
+    for image in images:
         after = {"request_id": request.id, "file_name": image.file_name}
         audit.record(db, by, "create", AREA.name, "image", image.id, after=after)
-    return added
+    return images
 
 
 def _add(db: Session, by: Actor, request: Request, file_id: uuid.UUID) -> Image:
     try:
         file = records.attach(db, by, file_id, STATEMENT, request.agency_id)
     except (NotFound, Conflict):
-        raise Invalid(GONE, [("images", GONE)]) from None
+        raise Invalid(FILE_MISSING, [("images", FILE_MISSING)]) from None
     image = Image(agency_id=request.agency_id, request_id=request.id, file_id=file.id, file_name=file.name)
     db.add(image)
     return image

@@ -1,4 +1,4 @@
-"""Every write of the masters. A code is never changed nor given again: records hold it."""
+"""Writes of the masters. A code is never changed or reused, because records refer to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.agencies.masters import queries, schemas
 from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.masters.rules import FIXED, FIXED_REFUSAL
 from service.agencies.rules import AREA
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.edits import Edits
 from service.core.problems import Conflict
 
@@ -32,9 +32,9 @@ CARRIER_FIELDS = Edits(
 
 
 def create_choice(db: Session, by: Actor, new: schemas.NewChoice) -> Choice:
-    """Raises Conflict when the code was given already, or the list is fixed."""
-    _not_fixed(new.list)
-    position = new.position or _last(db, select(func.max(Choice.position)).where(Choice.list == new.list))
+    """Raises Conflict when the code exists already, or the list is fixed."""
+    _refuse_fixed(new.list)
+    position = new.position or _next_position(db, select(func.max(Choice.position)).where(Choice.list == new.list))
     values = new.model_dump() | {"position": position}
     choice = Choice(**values)
     CHOICES.create(db, by, choice, values)
@@ -46,15 +46,15 @@ def change_choice(db: Session, by: Actor, choice_id: int, new: schemas.ChoiceCha
 
 
 def archive_choice(db: Session, by: Actor, choice_id: int, archived: bool) -> None:
-    """It is offered no more, and stays where it was chosen. Raises Conflict for one of a fixed list."""
+    """An archived choice is no longer offered; records that have it keep it. Raises Conflict for a fixed list."""
     choice = queries.get(db, Choice, choice_id, lock=True)
-    _not_fixed(choice.list)
+    _refuse_fixed(choice.list)
     CHOICES.set_archived(db, by, choice, archived)
 
 
 def create_option(db: Session, by: Actor, new: schemas.NewOption) -> Option:
-    """Raises Conflict when the code was given already."""
-    values = new.model_dump() | {"position": new.position or _last(db, select(func.max(Option.position)))}
+    """Raises Conflict when the code exists already."""
+    values = new.model_dump() | {"position": new.position or _next_position(db, select(func.max(Option.position)))}
     option = Option(**values)
     OPTIONS.create(db, by, option, values)
     return option
@@ -69,8 +69,10 @@ def archive_option(db: Session, by: Actor, option_id: int, archived: bool) -> No
 
 
 def create_carrier_field(db: Session, by: Actor, new: schemas.NewCarrierField) -> CarrierField:
-    """Raises Conflict when that part of the column has one already."""
-    values = new.model_dump() | {"position": new.position or _last(db, select(func.max(CarrierField.position)))}
+    """Raises Conflict when that part of the column has a carrier field already."""
+    values = new.model_dump() | {
+        "position": new.position or _next_position(db, select(func.max(CarrierField.position)))
+    }
     field = CarrierField(**values)
     CARRIER_FIELDS.create(db, by, field, values)
     return field
@@ -81,14 +83,14 @@ def change_carrier_field(db: Session, by: Actor, field_id: int, new: schemas.Car
 
 
 def archive_carrier_field(db: Session, by: Actor, field_id: int, archived: bool) -> None:
-    """It is shown no more to who enters an application."""
+    """An archived carrier field is no longer shown to operators."""
     CARRIER_FIELDS.set_archived(db, by, queries.get(db, CarrierField, field_id, lock=True), archived)
 
 
-def _not_fixed(name: str) -> None:
-    if name in FIXED:
+def _refuse_fixed(list_name: str) -> None:
+    if list_name in FIXED:
         raise Conflict(FIXED_REFUSAL)
 
 
-def _last(db: Session, highest: Any) -> int:
+def _next_position(db: Session, highest: Any) -> int:
     return min((db.scalar(highest) or 0) + 1, 1000)

@@ -1,13 +1,13 @@
-"""The masters as files, with the document's columns."""
+"""The masters as files, with the columns of the specification."""
 
 from __future__ import annotations
 
 from service.agencies.masters import queries, schemas
 from service.agencies.rules import LISTS, PARTS, RECORDS
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 
 READ = "agencies:master:read"
-CHOICES = List(
+CHOICES = ExportList(
     key="agencies.choices",
     title="選択肢マスタ",
     permission=READ,
@@ -19,9 +19,9 @@ CHOICES = List(
         Column("position", "表示順", "number"),
     ),
     filters=schemas.ChoiceFilters,
-    statement=queries.choices_to_take_along,
+    statement=queries.choices_export,
 )
-OPTIONS = List(
+OPTIONS = ExportList(
     key="agencies.options",
     title="オプションサービスマスタ",
     permission=READ,
@@ -33,9 +33,9 @@ OPTIONS = List(
         Column("position", "表示順", "number"),
     ),
     filters=schemas.OptionFilters,
-    statement=queries.options_to_take_along,
+    statement=queries.options_export,
 )
-CARRIER_FIELDS = List(
+CARRIER_FIELDS = ExportList(
     key="agencies.carrier-fields",
     title="元フィールド対応表",
     permission=READ,
@@ -49,6 +49,6 @@ CARRIER_FIELDS = List(
         Column("position", "表示順", "number"),
     ),
     filters=schemas.CarrierFieldFilters,
-    statement=queries.carrier_fields_to_take_along,
+    statement=queries.carrier_fields_export,
 )
 EXPORTS = (CHOICES, OPTIONS, CARRIER_FIELDS)

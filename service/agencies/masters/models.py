@@ -8,11 +8,11 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity, String, UniqueCons
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Choice(Base):
-    """One value of a list (`rules.LISTS`). Its code is never changed: records hold it."""
+    """One value of a list (`rules.LISTS`). Its code is never changed, because records refer to it."""
 
     __tablename__ = "agencies_choices"
     __table_args__ = (
@@ -25,7 +25,7 @@ class Choice(Base):
     list: Mapped[str] = mapped_column(String(40))
     code: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(100))
-    # The document names the list and no values of it.
+    # The specification names the list but none of its values.
     is_example: Mapped[bool] = mapped_column(server_default="false")
     position: Mapped[int]
     version: Mapped[int] = mapped_column(server_default="1")

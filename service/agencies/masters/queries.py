@@ -1,4 +1,4 @@
-"""Every read of the masters."""
+"""Queries of the masters."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from service.agencies.masters import schemas
 from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.masters.rules import COLUMNS, FIXED
 from service.agencies.rules import LISTS, PARTS, RECORDS
-from service.core.auth import Actor
-from service.core.lookups import by_id
-from service.core.paging import Key, Listing, contains, cut, equals, put_away
+from service.core.access.auth import Actor
+from service.core.database.lookups import get_or_404
+from service.core.database.paging import Key, Listing, archived_filter, contains, equals, filter_values
 from service.core.problems import Invalid
 
 Master = TypeVar("Master", Choice, Option, CarrierField)
 NOUNS: Mapping[type[Any], str] = {Choice: "選択肢", Option: "オプションサービス", CarrierField: "元フィールド"}
-# Lists in the order of the document, each in its own.
-_PLACE = case({name: place for place, name in enumerate(LISTS)}, value=Choice.list, else_=len(LISTS))
+# Lists in the order of the specification.
+_LIST_ORDER = case({name: place for place, name in enumerate(LISTS)}, value=Choice.list, else_=len(LISTS))
 _TITLE = func.coalesce(
     case(
         {f"{record}.{field}": title for record, columns in COLUMNS.items() for field, title in columns.items()},
@@ -45,12 +45,12 @@ CHOICES = Listing(
         Choice.archived_at,
     ),
     unique=Choice.id,
-    keys={"list": Key(_PLACE * 10_000 + Choice.position), "code": Key(Choice.code), "name": Key(Choice.name)},
+    keys={"list": Key(_LIST_ORDER * 10_000 + Choice.position), "code": Key(Choice.code), "name": Key(Choice.name)},
     default="list",
     filters={
         "list": equals(Choice.list),
         "q": contains(Choice.code, Choice.name),
-        **put_away(Choice.archived_at),
+        **archived_filter(Choice.archived_at),
     },
 )
 OPTIONS = Listing(
@@ -71,7 +71,7 @@ OPTIONS = Listing(
     default="position",
     filters={
         "q": contains(Option.code, Option.name),
-        **put_away(Option.archived_at),
+        **archived_filter(Option.archived_at),
     },
 )
 CARRIER_FIELDS = Listing(
@@ -96,56 +96,60 @@ CARRIER_FIELDS = Listing(
         "record": equals(CarrierField.record),
         "page": equals(CarrierField.page),
         "q": contains(CarrierField.carrier_field, CarrierField.field, _TITLE),
-        **put_away(CarrierField.archived_at),
+        **archived_filter(CarrierField.archived_at),
     },
 )
 
 
 def choices(db: Session, limit: int, cursor: str | None, filters: schemas.ChoiceFilters) -> dict[str, Any]:
-    return CHOICES.page(db, limit, cursor, filters.sort, **cut(filters))
+    return CHOICES.page(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def options(db: Session, limit: int, cursor: str | None, filters: schemas.OptionFilters) -> dict[str, Any]:
-    return OPTIONS.page(db, limit, cursor, filters.sort, **cut(filters))
+    return OPTIONS.page(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def carrier_fields(db: Session, limit: int, cursor: str | None, filters: schemas.CarrierFieldFilters) -> dict[str, Any]:
-    return CARRIER_FIELDS.page(db, limit, cursor, filters.sort, **cut(filters))
+    return CARRIER_FIELDS.page(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def choices_to_take_along(_: Actor, filters: schemas.ChoiceFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    return CHOICES.all(filters.sort, **cut(filters)).add_columns(cast(Choice.is_example, String).label("example"))
+def choices_export(_: Actor, filters: schemas.ChoiceFilters) -> Select[*tuple[Any, ...]]:
+    """All choices in the order of the list. Raises Invalid for an unknown sort order."""
+    return CHOICES.all(filters.sort, **filter_values(filters)).add_columns(
+        cast(Choice.is_example, String).label("example")
+    )
 
 
-def options_to_take_along(_: Actor, filters: schemas.OptionFilters) -> Select[*tuple[Any, ...]]:
-    return OPTIONS.all(filters.sort, **cut(filters)).add_columns(cast(Option.is_support_pack, String).label("pack"))
+def options_export(_: Actor, filters: schemas.OptionFilters) -> Select[*tuple[Any, ...]]:
+    return OPTIONS.all(filters.sort, **filter_values(filters)).add_columns(
+        cast(Option.is_support_pack, String).label("pack")
+    )
 
 
-def carrier_fields_to_take_along(_: Actor, filters: schemas.CarrierFieldFilters) -> Select[*tuple[Any, ...]]:
-    return CARRIER_FIELDS.all(filters.sort, **cut(filters))
+def carrier_fields_export(_: Actor, filters: schemas.CarrierFieldFilters) -> Select[*tuple[Any, ...]]:
+    return CARRIER_FIELDS.all(filters.sort, **filter_values(filters))
 
 
-def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Master:
-    """Raises NotFound, in words."""
-    return by_id(db, one, key, NOUNS[one], lock=lock)
+def get(db: Session, model: type[Master], key: int, *, lock: bool = False) -> Master:
+    """Raises NotFound."""
+    return get_or_404(db, model, key, NOUNS[model], lock=lock)
 
 
 def masters(db: Session) -> dict[str, Any]:
-    """All choices and options in their order, for forms and for the words of codes."""
-    listed: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
-    found = select(
+    """All choices and options in their order, for forms and for the labels of codes."""
+    choices_by_list: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
+    choice_rows = select(
         Choice.list, Choice.code, Choice.name, Choice.is_example, Choice.archived_at.is_(None).label("in_use")
     )
-    for row in db.execute(found.order_by(Choice.list, Choice.position, Choice.id)).mappings():
-        listed.setdefault(row["list"], []).append({name: row[name] for name in row if name != "list"})
+    for row in db.execute(choice_rows.order_by(Choice.list, Choice.position, Choice.id)).mappings():
+        choices_by_list.setdefault(row["list"], []).append({name: row[name] for name in row if name != "list"})
     options = select(
         Option.code, Option.name, Option.price, Option.is_support_pack, Option.archived_at.is_(None).label("in_use")
     )
     rows = db.execute(options.order_by(Option.position, Option.id)).mappings()
     return {
         "lists": LISTS,
-        "choices": listed,
+        "choices": choices_by_list,
         "options": [dict(row) for row in rows],
         "records": RECORDS,
         "columns": COLUMNS,
@@ -154,39 +158,39 @@ def masters(db: Session) -> dict[str, Any]:
 
 
 def titles(db: Session) -> dict[str, dict[str, str]]:
-    """By list and code, what is out of use included."""
-    found: dict[str, dict[str, str]] = {name: {} for name in LISTS}
-    for name, code, title in db.execute(select(Choice.list, Choice.code, Choice.name).order_by(Choice.position)):
-        found.setdefault(name, {})[code] = title
-    return found
+    """Titles of choices by list and code, archived ones included."""
+    titles_by_list: dict[str, dict[str, str]] = {list_name: {} for list_name in LISTS}
+    for list_name, code, title in db.execute(select(Choice.list, Choice.code, Choice.name).order_by(Choice.position)):
+        titles_by_list.setdefault(list_name, {})[code] = title
+    return titles_by_list
 
 
 def option_titles(db: Session) -> dict[str, str]:
     return dict(db.execute(select(Option.code, Option.name).order_by(Option.position)).all())
 
 
-def check(db: Session, given: Mapping[str, tuple[str, str]], before: Mapping[str, Any] | None = None) -> None:
-    """Each field's code must stand in its list and be in use; an empty one is for others to judge, and one that the
-    record has already (`before`, by field) may stay. Raises Invalid by field."""
-    held = before or {}
-    asked = {field: pair for field, pair in given.items() if pair[1] and held.get(field) != pair[1]}
-    if not asked:
+def check(db: Session, codes: Mapping[str, tuple[str, str]], before: Mapping[str, Any] | None = None) -> None:
+    """Checks that each field's code is in its list and not archived. `codes`: list and code by field. Empty codes are
+    not checked; a code that the record has already (`before`, by field) may stay. Raises Invalid by field."""
+    previous = before or {}
+    changed = {field: pair for field, pair in codes.items() if pair[1] and previous.get(field) != pair[1]}
+    if not changed:
         return
-    wanted = set(asked.values())
-    found = or_(*((Choice.list == name) & (Choice.code == code) for name, code in wanted))
-    rows = db.execute(select(Choice.list, Choice.code).where(found, Choice.archived_at.is_(None)))
+    pairs = set(changed.values())
+    matches = or_(*((Choice.list == name) & (Choice.code == code) for name, code in pairs))
+    rows = db.execute(select(Choice.list, Choice.code).where(matches, Choice.archived_at.is_(None)))
     in_use = {(row.list, row.code) for row in rows}
-    wrong = {field: name for field, (name, code) in asked.items() if (name, code) not in in_use}
+    wrong = {field: name for field, (name, code) in changed.items() if (name, code) not in in_use}
     _refuse([(field, f"{LISTS[name]}を選び直してください。") for field, name in wrong.items()])
 
 
 def check_options(db: Session, field: str, codes: Collection[str], before: Collection[str] = ()) -> None:
-    """As `check`, of オプションサービス."""
+    """As `check`, for オプションサービス."""
     new = set(codes) - set(before)
     if not new:
         return
-    known = set(db.scalars(select(Option.code).where(Option.code.in_(new), Option.archived_at.is_(None))))
-    wrong = "、".join(sorted(new - known))
+    active = set(db.scalars(select(Option.code).where(Option.code.in_(new), Option.archived_at.is_(None))))
+    wrong = "、".join(sorted(new - active))
     _refuse([(field, f"このオプションサービスは選べません（{wrong}）。選び直してください。")] if wrong else [])
 
 

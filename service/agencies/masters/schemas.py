@@ -1,4 +1,4 @@
-"""What goes in and out of the masters' doors over HTTP."""
+"""Request and response bodies of the masters' routes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from service.agencies.fields.schemas import Search
 from service.agencies.masters.rules import COLUMNS
 from service.agencies.schemas import Line, Sort, usable_code
-from service.core.texts import ONE_LINE, Edition, Name, NotBlank
+from service.core.values.texts import ONE_LINE, Name, NotBlank, RecordVersion
 
 ListName = Literal[
     "sales_channel",
@@ -51,7 +51,7 @@ Position = Annotated[int, Field(ge=1, le=1000)]
 
 
 class NewChoice(BaseModel):
-    """A code is given once: records hold it. Without a position it comes last."""
+    """A code can be used only once, because records refer to it. Without a position the choice comes last."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,19 +63,19 @@ class NewChoice(BaseModel):
 
 
 class ChoiceChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Fields that are missing or null stay unchanged. `version` is the one that was read."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     is_example: bool | None = None
     position: Position | None = None
 
 
 class ChoiceItem(BaseModel):
-    """`is_example`: the document names the list and no values of it. `is_fixed`: none is added to its list or taken
-    away."""
+    """`is_example`: the specification names the list but none of its values. `is_fixed`: choices of its list cannot be
+    added or archived."""
 
     id: int
     version: int
@@ -112,7 +112,7 @@ class NewOption(BaseModel):
 class OptionChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     price: Price | None = None
     is_support_pack: bool | None = None
@@ -151,7 +151,7 @@ class NewCarrierField(BaseModel):
     position: Position | None = None
 
     @model_validator(mode="after")
-    def _is_a_column(self) -> NewCarrierField:
+    def _check_column(self) -> NewCarrierField:
         if self.field not in COLUMNS[self.record]:
             raise ValueError("この対象にその項目はありません。一覧から選んでください。")
         return self
@@ -160,14 +160,14 @@ class NewCarrierField(BaseModel):
 class CarrierFieldChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     page: ScreenPage | None = None
     carrier_field: CarrierName | None = None
     position: Position | None = None
 
 
 class CarrierFieldItem(BaseModel):
-    """`title` is the column in words."""
+    """`title` is the name of the column for users."""
 
     id: int
     version: int
@@ -207,8 +207,9 @@ class MasterOption(BaseModel):
 
 
 class Masters(BaseModel):
-    """All that forms offer and lists put into words, in its order. What is out of use still has a word. `lists`: the
-    kinds of `choices`; `records`: what can have a 元フィールド, with `columns` of each and `parts` of a column."""
+    """All choices and options in their order, for forms and for labels in lists, archived ones included. `lists`: the
+    names of the lists of `choices`; `records`: what can have a 元フィールド, with `columns` of each and `parts` of a
+    column."""
 
     lists: dict[str, str]
     choices: dict[str, list[MasterChoice]]

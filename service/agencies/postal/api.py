@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from service.agencies.postal import queries, schemas
-from service.core.auth import Actor, allow
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.http.problem_responses import RESPONSES
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 ZipCode = Annotated[str, Path(pattern="^[0-9]{7}$")]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
 
 
 @router.get("/postal-codes/{zip_code}")

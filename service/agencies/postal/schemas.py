@@ -1,4 +1,4 @@
-"""What is answered about postal codes."""
+"""Responses of the postal codes' route."""
 
 from __future__ import annotations
 

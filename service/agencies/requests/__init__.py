@@ -1,1 +1,1 @@
-"""Requests: what is asked for, its sites, images and comments, and how they move."""
+"""Requests (投入依頼) with their sites, images and comments, and their status transitions."""

@@ -24,10 +24,10 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.agencies.rules import CommentType, Service, Status
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 
 
-def _of_request(table: str) -> ForeignKeyConstraint:
+def _request_key(table: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         ["request_id", "agency_id"],
         ["agencies_requests.id", "agencies_requests.agency_id"],
@@ -36,7 +36,7 @@ def _of_request(table: str) -> ForeignKeyConstraint:
     )
 
 
-def _of_site(table: str) -> ForeignKeyConstraint:
+def _site_key(table: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         ["site_id", "request_id"],
         ["agencies_sites.id", "agencies_sites.request_id"],
@@ -46,7 +46,7 @@ def _of_site(table: str) -> ForeignKeyConstraint:
 
 
 class Request(Base):
-    """`status` and `is_open` follow from its sites and deficiencies (`actions.settle`)."""
+    """`status` and `is_open` are derived from its sites and deficiencies (`actions.update_status`)."""
 
     __tablename__ = "agencies_requests"
     __table_args__ = (
@@ -59,7 +59,7 @@ class Request(Base):
         UniqueConstraint("id", "corporation_id", "agency_id"),
         UniqueConstraint("id", "agency_id"),
         UniqueConstraint("requested_by", "client_id"),
-        one_of("status", Status),
+        enum_check("status", Status),
         CheckConstraint("site_count BETWEEN 0 AND 999", name="site_count"),
         CheckConstraint("(claimed_by IS NULL) = (claimed_at IS NULL)", name="claimed"),
         Index("ix_agencies_requests_created_at", "created_at", "id"),
@@ -74,20 +74,21 @@ class Request(Base):
     corporation_id: Mapped[int] = mapped_column(BigInteger)
     requested_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     status: Mapped[str] = mapped_column(String(10), server_default=Status.WORKING.value)
-    # Something is left to be entered or answered; false for a mixture of 投入済 and キャンセル (残りなし).
+    # Whether work remains: sites to enter or deficiencies to answer. False for a mixture of 投入済 and キャンセル
+    # (残りなし).
     is_open: Mapped[bool] = mapped_column(server_default="true")
     remarks: Mapped[str] = mapped_column(Text, server_default="")
-    # As declared by sales; how many there are is counted from the sites.
+    # As declared by sales; the actual number is counted from the sites.
     site_count: Mapped[int] = mapped_column(server_default="0")
     claimed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     claimed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     cancelled_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # The id that the sender gave it: sent again, it is answered with the first one.
+    # The idempotency key: a request that is sent again gets the first one as its answer.
     client_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # A request ends by its status.
+    # Never archived: a request ends by its status.
     archived_at = None
 
 
@@ -103,8 +104,8 @@ class Site(Base):
             name="fk_agencies_sites_request_id_corporation_id_agency_id",
         ),
         UniqueConstraint("id", "request_id"),
-        one_of("status", Status),
-        one_of("service_type", Service),
+        enum_check("status", Status),
+        enum_check("service_type", Service),
         CheckConstraint("latest_charges >= 0", name="latest_charges"),
         CheckConstraint("latest_power_usage >= 0", name="latest_power_usage"),
         CheckConstraint("latest_date ~ '^([0-9]{4}-(0[1-9]|1[0-2]))?$'", name="latest_date"),
@@ -153,7 +154,7 @@ class Site(Base):
     # Yen, and kWh or m³.
     latest_charges: Mapped[int | None]
     latest_power_usage: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
-    # A month, written 2026-11.
+    # A month, as 2026-11.
     latest_date: Mapped[str] = mapped_column(String(7), server_default="")
     power_plan_name: Mapped[str] = mapped_column(String(100), server_default="")
     contract_capacity: Mapped[str] = mapped_column(String(20), server_default="")
@@ -174,12 +175,12 @@ class Site(Base):
 
 
 class Image(Base):
-    """明細画像: sent by sales, tied to a site by an operator."""
+    """明細画像: uploaded by sales, linked to a site by an operator."""
 
     __tablename__ = "agencies_images"
     __table_args__ = (
-        _of_request("agencies_images"),
-        _of_site("agencies_images"),
+        _request_key("agencies_images"),
+        _site_key("agencies_images"),
         UniqueConstraint("id", "request_id"),
         Index("ix_agencies_images_request_id", "request_id", "id"),
         Index("ix_agencies_images_site_id", "site_id", postgresql_where="site_id IS NOT NULL"),
@@ -200,9 +201,9 @@ class Comment(Base):
 
     __tablename__ = "agencies_comments"
     __table_args__ = (
-        _of_request("agencies_comments"),
-        _of_site("agencies_comments"),
-        one_of("type", CommentType),
+        _request_key("agencies_comments"),
+        _site_key("agencies_comments"),
+        enum_check("type", CommentType),
         CheckConstraint(r"message ~ '\S'", name="message"),
         CheckConstraint("resolved_at IS NULL OR type = 'deficiency'", name="resolved_at"),
         Index("ix_agencies_comments_request_id", "request_id", "id"),
@@ -222,7 +223,7 @@ class Comment(Base):
     type: Mapped[str] = mapped_column(String(12))
     message: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # Of a deficiency: when it was put right, or fell away with what it was about.
+    # Of a deficiency: when it was resolved, or ended with its site or request.
     resolved_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
@@ -230,7 +231,7 @@ class Read(Base):
     """Up to which comment of a request a reader has read."""
 
     __tablename__ = "agencies_reads"
-    __table_args__ = (_of_request("agencies_reads"),)
+    __table_args__ = (_request_key("agencies_reads"),)
 
     request_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     user_id: Mapped[int] = mapped_column(
@@ -241,10 +242,10 @@ class Read(Base):
 
 
 class Viewer(Base):
-    """Who has a request open just now, in real time."""
+    """Who has a request open now; `seen_at` is real time, not the product's clock."""
 
     __tablename__ = "agencies_viewers"
-    __table_args__ = (_of_request("agencies_viewers"),)
+    __table_args__ = (_request_key("agencies_viewers"),)
 
     request_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     user_id: Mapped[int] = mapped_column(

@@ -1,4 +1,4 @@
-"""What is said of requests on either side of the desk."""
+"""Request and response bodies of comments, shared by sales and operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.agencies.fields.schemas import WithoutCard
 from service.agencies.rules import CommentType
-from service.core.texts import NO_NUL, Key, NotBlank
+from service.core.values.texts import NO_NUL, NotBlank, RecordId
 
 
 class Said(BaseModel):
@@ -21,11 +21,11 @@ class Said(BaseModel):
 class ReadUpTo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    comment_id: Key
+    comment_id: RecordId
 
 
 class CommentItem(BaseModel):
-    """`is_open`: a 不備通知 that nobody has put right; `is_unread`: of others, after what the reader has read."""
+    """`is_open`: an unresolved 不備通知; `is_unread`: by another user, after the reader's read mark."""
 
     id: int
     site_id: int | None

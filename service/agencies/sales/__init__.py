@@ -1,1 +1,1 @@
-"""Requests, for those who sell: send them, follow them, put right what is deficient, take them back."""
+"""Requests, for sales: submit, follow, correct and cancel them."""

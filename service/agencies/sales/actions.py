@@ -1,4 +1,4 @@
-"""What those who sell do with a request."""
+"""What sales do with a request: submit, correct and cancel it."""
 
 from __future__ import annotations
 
@@ -22,47 +22,50 @@ from service.agencies.requests.models import Image, Request
 from service.agencies.rules import AREA
 from service.agencies.sales import queries, schemas
 from service.core import audit
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.edits import Edits
 from service.core.problems import Conflict, Forbidden, Invalid
 
 REQUESTS = Edits(AREA.name, "request", "依頼")
-OF_CORPORATION = "corporation."
-PUT_RIGHT = "修正して再提出しました。"
+CORPORATION_PREFIX = "corporation."
+RESUBMITTED = "修正して再提出しました。"
 NOTHING_TO_READ = "明細画像を追加してください。画像がない場合は、備考に明細の内容を入力してください。"
 ONE_CORPORATION = "新しい法人を入力するか、登録済みの法人を選んでください。"
-NO_PERSON = "この代理店の営業担当者を選んでください。"
+NO_REQUESTER = "この代理店の営業担当者を選んでください。"
 NO_AGENCY = "代理店を選んでください。"
 OTHER_AGENCY = "この法人は別の代理店のものです。代理店か法人を選び直してください。"
-NOT_MINE = (
+NOT_OWN_REQUEST = (
     "キャンセルできるのは、自分が提出した依頼だけです。提出した営業担当者か、管理者にキャンセルを依頼してください。"
 )
-OVER = "この依頼は完了しているため、明細画像を追加できません。追加の地点は、新しい依頼として提出してください。"
+REQUEST_CLOSED = (
+    "この依頼は完了しているため、明細画像を追加できません。追加の地点は、新しい依頼として提出してください。"
+)
 
 
 def submit(db: Session, by: Actor, new: schemas.NewRequest) -> int:
-    """投入依頼 with all that belongs to it, once however often it is sent; its draft goes.
+    """Creates 投入依頼 with its corporation, card and images, and deletes its draft. Idempotent: `client_id` is the
+    idempotency key, and a replay returns the first request.
 
     Raises:
-        Invalid: by field, those of the corporation as `corporation.…`; all of them at once.
-        NotFound: a corporation that is absent or another agency's.
+        Invalid: by field, with the errors of all fields; those of the corporation are `corporation.…`.
+        NotFound: the corporation does not exist or belongs to another agency.
     """
-    # Of two at once the second one waits, and finds what the first one made.
+    # Of two concurrent submissions the second waits, and finds the request that the first has created.
     db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(new.client_id), 0))))
-    if (before := queries.sent_before(db, by, new.client_id)) is not None:
-        return before
+    if (existing_id := queries.find_by_client_id(db, by, new.client_id)) is not None:
+        return existing_id
     if (new.corporation is None) == (new.corporation_id is None):
         raise Invalid(ONE_CORPORATION, [("corporation", ONE_CORPORATION)])
-    own = by.tenant_in(AREA.name)
-    if own is not None and new.agency_id not in (None, own):
+    own_agency = by.tenant_in(AREA.name)
+    if own_agency is not None and new.agency_id not in (None, own_agency):
         raise Invalid(OTHER_AGENCY, [("agency_id", OTHER_AGENCY)])
-    known = _known(db, by, new, own) if new.corporation_id is not None else None
-    agency_id = known.agency_id if known else own or new.agency_id
-    person, corporation = _both(db, by, new, agency_id, known)
+    existing = _existing_corporation(db, by, new, own_agency) if new.corporation_id is not None else None
+    agency_id = existing.agency_id if existing else own_agency or new.agency_id
+    requested_by, corporation = _requester_and_corporation(db, by, new, agency_id, existing)
     request = Request(
         agency_id=corporation.agency_id,
         corporation_id=corporation.id,
-        requested_by=person,
+        requested_by=requested_by,
         remarks=new.remarks,
         site_count=max(len(new.images), 1) if new.site_count is None else new.site_count,
         client_id=new.client_id,
@@ -72,14 +75,14 @@ def submit(db: Session, by: Actor, new: schemas.NewRequest) -> int:
     after = {
         "agency_id": request.agency_id,
         "corporation_id": request.corporation_id,
-        "requested_by": person,
+        "requested_by": requested_by,
         "site_count": request.site_count,
         "images": len(new.images),
         "remarks": request.remarks,
     }
     audit.record(db, by, "create", AREA.name, "request", request.id, after=after)
     images.add(db, by, request, new.images)
-    cards.follow_requests(db, corporation.id, has_open=True, one_ended=False)
+    cards.update_purge_dates(db, corporation.id, has_open=True, one_ended=False)
     if new.corporation is not None:
         drafts.remove(db, by, Form.NEW_REQUEST, NO_SUBJECT)
     else:
@@ -88,85 +91,86 @@ def submit(db: Session, by: Actor, new: schemas.NewRequest) -> int:
 
 
 def check(db: Session, by: Actor, new: schemas.NewRequest) -> None:
-    """Raises what `submit` would, and stores nothing."""
+    """Raises as `submit`, and stores nothing."""
     with db.begin_nested() as attempt:
         submit(db, by, new)
         attempt.rollback()
 
 
-def _known(db: Session, by: Actor, new: schemas.NewRequest, own: int | None) -> Corporation:
-    """Locked, as whoever ends its last request locks it: a card that is to stay does not go meanwhile."""
-    known = corporation_queries.get(db, by, new.corporation_id or 0, lock=True)
-    if own is None and new.agency_id not in (None, known.agency_id):
+def _existing_corporation(db: Session, by: Actor, new: schemas.NewRequest, own_agency: int | None) -> Corporation:
+    """The existing corporation, locked. The end of its last request takes the same lock, so the card is not scheduled
+    for purging meanwhile."""
+    corporation = corporation_queries.get(db, by, new.corporation_id or 0, lock=True)
+    if own_agency is None and new.agency_id not in (None, corporation.agency_id):
         raise Invalid(OTHER_AGENCY, [("agency_id", OTHER_AGENCY)])
-    return known
+    return corporation
 
 
-def _both(
-    db: Session, by: Actor, new: schemas.NewRequest, agency_id: int | None, known: Corporation | None
+def _requester_and_corporation(
+    db: Session, by: Actor, new: schemas.NewRequest, agency_id: int | None, existing: Corporation | None
 ) -> tuple[int, Corporation]:
-    """Who asks, and for whom. What is wrong with either, and with the statements, is said together: one press of a
-    button tells a person on a phone all that is left to do."""
-    wrong: list[tuple[str, str]] = []
-    person = 0
+    """The requesting user and the corporation. Raises Invalid with the errors of both and of the images together, so
+    that the form shows all of them at once."""
+    errors: list[tuple[str, str]] = []
+    requested_by = 0
     if not new.images and not new.remarks:
-        wrong.append(("images", NOTHING_TO_READ))
-    with _noted(wrong):
-        person = _person(db, by, new, agency_id)
-    if wrong and new.corporation is not None:
-        with _noted(wrong):
-            corporations.checked(db, new.corporation, place=OF_CORPORATION)
-    if wrong:
-        raise Invalid(wrong[0][1] if len(wrong) == 1 else corporations.UNKNOWN, wrong)
-    return person, known or _create(db, by, agency_id, new)
+        errors.append(("images", NOTHING_TO_READ))
+    with _collecting(errors):
+        requested_by = _requester(db, by, new, agency_id)
+    if errors and new.corporation is not None:
+        with _collecting(errors):
+            corporations.validated_values(db, new.corporation, prefix=CORPORATION_PREFIX)
+    if errors:
+        raise Invalid(errors[0][1] if len(errors) == 1 else corporations.INVALID_INPUT, errors)
+    return requested_by, existing or _create(db, by, agency_id, new)
 
 
 @contextmanager
-def _noted(wrong: list[tuple[str, str]]) -> Iterator[None]:
+def _collecting(errors: list[tuple[str, str]]) -> Iterator[None]:
     try:
         yield
-    except Invalid as refusal:
-        wrong += [(error.field, error.message) for error in refusal.errors]
+    except Invalid as invalid:
+        errors += [(error.field, error.message) for error in invalid.errors]
 
 
 def _create(db: Session, by: Actor, agency_id: int | None, new: schemas.NewRequest) -> Corporation:
     assert new.corporation is not None
     assert agency_id is not None
-    return corporations.create(db, by, agency_id, new.corporation, place=OF_CORPORATION, has_open=True)
+    return corporations.create(db, by, agency_id, new.corporation, prefix=CORPORATION_PREFIX, has_open=True)
 
 
-def _person(db: Session, by: Actor, new: schemas.NewRequest, agency_id: int | None) -> int:
-    """Who asks. Raises Invalid when it is nobody of the agency."""
+def _requester(db: Session, by: Actor, new: schemas.NewRequest, agency_id: int | None) -> int:
+    """The requesting user. Raises Invalid when it is not a sales user of the agency."""
     if by.tenant_in(AREA.name) is not None:
         if new.requested_by not in (None, by.user_id):
-            raise Invalid(NO_PERSON, [("requested_by", "自分以外の営業担当者は選べません。")])
+            raise Invalid(NO_REQUESTER, [("requested_by", "自分以外の営業担当者は選べません。")])
         return by.user_id
     if agency_id is None:
         raise Invalid(NO_AGENCY, [("agency_id", NO_AGENCY)])
     if new.requested_by is None or not request_queries.is_sales_of(db, new.requested_by, agency_id):
-        raise Invalid(NO_PERSON, [("requested_by", NO_PERSON)])
+        raise Invalid(NO_REQUESTER, [("requested_by", NO_REQUESTER)])
     return new.requested_by
 
 
 def add_images(db: Session, by: Actor, request: Request, files: Sequence[uuid.UUID]) -> list[Image]:
-    """Raises Conflict when all is done already, Invalid as `images.add`."""
+    """Raises Conflict when the request is closed, Invalid as `images.add`."""
     if not request.is_open:
-        raise Conflict(OVER)
-    added = images.add(db, by, request, files)
+        raise Conflict(REQUEST_CLOSED)
+    new_images = images.add(db, by, request, files)
     requests.touch(db, request)
-    return added
+    return new_images
 
 
 def resubmit(db: Session, by: Actor, request: Request, new: schemas.Correction) -> None:
-    """修正・再提出. Raises Stale for a request that moved on since it was read, Conflict when nothing is deficient."""
+    """修正・再提出. Raises Stale when the request changed since it was read, Conflict when nothing is deficient."""
     REQUESTS.change(db, by, request, schemas.RemarksChange(version=new.version, remarks=new.remarks))
     images.add(db, by, request, new.images)
-    requests.put_right(db, by, request, new.message or PUT_RIGHT)
+    requests.resolve_deficiencies(db, by, request, new.message or RESUBMITTED)
     drafts.remove(db, by, Form.CORRECTION, str(request.id))
 
 
 def cancel(db: Session, by: Actor, request: Request, reason: str) -> None:
-    """Raises Forbidden for another person's, Conflict when nothing can be taken back."""
+    """Raises Forbidden for another user's request, Conflict when nothing can be cancelled."""
     if not queries.may_cancel(by, request):
-        raise Forbidden(NOT_MINE)
+        raise Forbidden(NOT_OWN_REQUEST)
     requests.cancel(db, by, request, reason)

@@ -1,4 +1,4 @@
-"""Requests' routes for those who sell."""
+"""Routes of requests, for sales."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from sqlalchemy.orm import Session
 
 from service.agencies.requests import actions as request_actions
 from service.agencies.requests import queries as requests
-from service.agencies.requests import schemas as said
+from service.agencies.requests import schemas as request_schemas
 from service.agencies.sales import actions, exports, queries, schemas
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page, whole
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page, single_page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 _CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "agencies:request:read"
 Reader = Annotated[Actor, allow(READ)]
 Sender = Annotated[Actor, allow("agencies:request:create")]
-Listed = Annotated[Asking, lists(READ)]
-router = APIRouter(prefix="/api/agencies/requests", tags=["agencies"], responses=_REFUSALS)
+Listed = Annotated[ListRequest, list_request(READ)]
+router = APIRouter(prefix="/api/agencies/requests", tags=["agencies"], responses=_ERRORS)
 
-doors.add(router, "", exports.REQUESTS)
+routes.add_export_routes(router, "", exports.REQUESTS)
 
 
 @router.get("", response_model=Page[schemas.RequestItem])
 async def listed(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
     filters: Annotated[schemas.RequestFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """マイ依頼一覧."""
-    return await asking.page(lambda db, actor: queries.listed(db, actor, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.listed(db, actor, limit, cursor, filters))
 
 
 @router.post("", status_code=201, responses=_CONFLICT)
@@ -50,7 +50,7 @@ def submit(actor: Sender, db: Db, new: schemas.NewRequest) -> schemas.Created:
 
 @router.post("/check", status_code=204, responses=_CONFLICT)
 def check(actor: Sender, db: Db, new: schemas.NewRequest) -> None:
-    """Whether it could be sent as it is; nothing is stored."""
+    """Validates a request without storing it."""
     actions.check(db, actor, new)
 
 
@@ -59,14 +59,16 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db, actor))
 
 
-@router.get("/{request_id}", responses=_ABSENT)
+@router.get("/{request_id}", responses=_NOT_FOUND)
 def detail(actor: Reader, db: Db, request_id: Id) -> schemas.RequestDetail:
     return schemas.RequestDetail.model_validate(queries.detail(db, actor, request_id))
 
 
-@router.get("/{request_id}/images", response_model=Page[schemas.ImageItem], responses=_ABSENT)
-async def images(asking: Listed, request_id: Id) -> Response:
-    return await asking.page(lambda db, actor: whole(queries.images(db, requests.get_request(db, actor, request_id))))
+@router.get("/{request_id}/images", response_model=Page[schemas.ImageItem], responses=_NOT_FOUND)
+async def images(page_request: Listed, request_id: Id) -> Response:
+    return await page_request.page(
+        lambda db, actor: single_page(queries.images(db, requests.get_request(db, actor, request_id)))
+    )
 
 
 @router.post("/{request_id}/images", status_code=204, responses=_CONFLICT)
@@ -74,27 +76,29 @@ def add_images(actor: Sender, db: Db, request_id: Id, new: schemas.MoreImages) -
     actions.add_images(db, actor, requests.get_request(db, actor, request_id, lock=True), new.images)
 
 
-@router.get("/{request_id}/comments", response_model=Page[said.CommentItem], responses=_ABSENT)
-async def comments(asking: Listed, request_id: Id) -> Response:
-    def found(db: Session, actor: Actor) -> dict[str, Any]:
-        return whole(requests.comments(db, actor, requests.get_request(db, actor, request_id)))
+@router.get("/{request_id}/comments", response_model=Page[request_schemas.CommentItem], responses=_NOT_FOUND)
+async def comments(page_request: Listed, request_id: Id) -> Response:
+    def load(db: Session, actor: Actor) -> dict[str, Any]:
+        return single_page(requests.comments(db, actor, requests.get_request(db, actor, request_id)))
 
-    return await asking.page(found)
-
-
-@router.post("/{request_id}/comments", status_code=204, responses=_ABSENT)
-def comment(actor: Sender, db: Db, request_id: Id, new: said.Said) -> None:
-    request_actions.say(db, actor, requests.get_request(db, actor, request_id, lock=True), new.message)
+    return await page_request.page(load)
 
 
-@router.get("/{request_id}/sites", response_model=Page[schemas.SiteItem], responses=_ABSENT)
-async def sites(asking: Listed, request_id: Id) -> Response:
-    return await asking.page(lambda db, actor: whole(queries.sites(db, requests.get_request(db, actor, request_id))))
+@router.post("/{request_id}/comments", status_code=204, responses=_NOT_FOUND)
+def comment(actor: Sender, db: Db, request_id: Id, new: request_schemas.Said) -> None:
+    request_actions.add_comment(db, actor, requests.get_request(db, actor, request_id, lock=True), new.message)
 
 
-@router.post("/{request_id}/read", status_code=204, responses=_ABSENT)
-def read(actor: Reader, db: Db, request_id: Id, new: said.ReadUpTo) -> None:
-    request_actions.read_up_to(db, actor, requests.get_request(db, actor, request_id), new.comment_id)
+@router.get("/{request_id}/sites", response_model=Page[schemas.SiteItem], responses=_NOT_FOUND)
+async def sites(page_request: Listed, request_id: Id) -> Response:
+    return await page_request.page(
+        lambda db, actor: single_page(queries.sites(db, requests.get_request(db, actor, request_id)))
+    )
+
+
+@router.post("/{request_id}/read", status_code=204, responses=_NOT_FOUND)
+def read(actor: Reader, db: Db, request_id: Id, new: request_schemas.ReadUpTo) -> None:
+    request_actions.mark_read_up_to(db, actor, requests.get_request(db, actor, request_id), new.comment_id)
 
 
 @router.post("/{request_id}/resubmit", status_code=204, responses=_CONFLICT)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from service.agencies.rules import STATUS_WORDS
+from service.agencies.rules import STATUS_LABELS
 from service.agencies.sales import queries, schemas
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 
-REQUESTS = List(
+REQUESTS = ExportList(
     key="agencies.requests",
     title="投入依頼",
     permission="agencies:request:read",
     columns=(
         Column("id", "依頼ID", "number"),
         Column("corporation_name", "法人名"),
-        Column("status", "ステータス", "choice", words={status.value: word for status, word in STATUS_WORDS.items()}),
+        Column(
+            "status", "ステータス", "choice", words={status.value: label for status, label in STATUS_LABELS.items()}
+        ),
         Column("site_count", "地点数（申告）", "number"),
         Column("sites", "地点数", "number"),
         Column("entered_sites", "投入済の地点数", "number"),
@@ -23,6 +25,6 @@ REQUESTS = List(
         Column("created_at", "投入依頼日", "moment"),
     ),
     filters=schemas.RequestFilters,
-    statement=queries.to_take_along,
+    statement=queries.requests_export,
 )
 EXPORTS = (REQUESTS,)

@@ -1,4 +1,4 @@
-"""Every read of requests for those who sell."""
+"""Queries of requests, for sales."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from service.agencies.requests.models import Image, Request
 from service.agencies.requests.queries import READER
 from service.agencies.rules import AREA, Status
 from service.agencies.sales import schemas
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
+from service.core.database.paging import Filter, Listing, when_true
 from service.core.files.records import File
-from service.core.paging import Filter, Listing, when
 
 _unread = requests.unread(READER, deficiencies=True)
 
@@ -28,8 +28,8 @@ _rows = requests.ROWS.add_columns(
 )
 _filters = {
     **requests.FILTERS,
-    "mine": Filter(lambda _: Request.requested_by == READER, lambda given: given or None),
-    "unread": when(_unread > 0),
+    "mine": Filter(lambda _: Request.requested_by == READER, lambda value: value or None),
+    "unread": when_true(_unread > 0),
 }
 REQUESTS = Listing(
     _rows,
@@ -42,41 +42,41 @@ REQUESTS = Listing(
 
 
 def listed(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.RequestFilters) -> dict[str, Any]:
-    return REQUESTS.page(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_cut(by, filters))
+    return REQUESTS.page(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
 
 
-def to_take_along(by: Actor, filters: schemas.RequestFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    return REQUESTS.all(filters.sort, asked={"reader": by.user_id}, **_cut(by, filters))
+def requests_export(by: Actor, filters: schemas.RequestFilters) -> Select[*tuple[Any, ...]]:
+    """All requests in the order of the list. Raises Invalid for an unknown sort order."""
+    return REQUESTS.all(filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
 
 
-def _cut(by: Actor, filters: schemas.RequestFilters) -> dict[str, Any]:
-    given = filters.model_dump(exclude={"sort"}, exclude_none=True)
+def _filter_values(by: Actor, filters: schemas.RequestFilters) -> dict[str, Any]:
+    values = filters.model_dump(exclude={"sort"}, exclude_none=True)
     agency = by.tenant_in(AREA.name)
-    return {"mine": agency is not None, **given, "tenant": agency}
+    return {"mine": agency is not None, **values, "tenant": agency}
 
 
-def _ours(by: Actor) -> ColumnElement[bool]:
-    return requests.seen_by(by) if by.tenant_in(AREA.name) is None else Request.requested_by == by.user_id
+def _own_requests(by: Actor) -> ColumnElement[bool]:
+    return requests.visible_to(by) if by.tenant_in(AREA.name) is None else Request.requested_by == by.user_id
 
 
 def counts(db: Session, by: Actor) -> dict[str, Any]:
-    wanted: dict[str, ColumnElement[Any]] = {
+    columns: dict[str, ColumnElement[Any]] = {
         status.value: func.count().filter(Request.status == status.value) for status in Status
     }
-    # 残りなし is 対応中 by 4.2, and nobody works on it.
-    wanted[Status.WORKING.value] = func.count().filter(Request.status == Status.WORKING.value, Request.is_open)
-    wanted["oldest_deficient"] = func.min(Request.updated_at).filter(Request.status == Status.DEFICIENT.value)
-    found = select(*(column.label(name) for name, column in wanted.items()))
-    row = db.execute(found.where(requests.seen_by(by), _ours(by))).one()
-    unread = requests.counted_unread(
+    # 残りなし is 対応中 by 4.2, but is not counted: no work remains.
+    columns[Status.WORKING.value] = func.count().filter(Request.status == Status.WORKING.value, Request.is_open)
+    columns["oldest_deficient"] = func.min(Request.updated_at).filter(Request.status == Status.DEFICIENT.value)
+    statement = select(*(column.label(name) for name, column in columns.items()))
+    totals = db.execute(statement.where(requests.visible_to(by), _own_requests(by))).one()
+    unread = requests.unread_request_counts(
         by,
         func.count(Request.id).label("unread"),
         func.count(Request.id).filter(Request.requested_by == by.user_id).label("waiting"),
         deficiencies=True,
     )
-    told = db.execute(unread.where(_ours(by))).one()
-    return {"as_of": app_now(db), **row._mapping, **told._mapping}
+    unread_counts = db.execute(unread.where(_own_requests(by))).one()
+    return {"as_of": app_now(db), **totals._mapping, **unread_counts._mapping}
 
 
 def detail(db: Session, by: Actor, request_id: int) -> dict[str, Any]:
@@ -95,12 +95,12 @@ def detail(db: Session, by: Actor, request_id: int) -> dict[str, Any]:
 
 
 def may_cancel(by: Actor, request: Request) -> bool:
-    """5: sales their own ones only."""
+    """Section 5: sales may cancel only their own requests."""
     return by.tenant_in(AREA.name) is None or request.requested_by == by.user_id
 
 
 def images(db: Session, request: Request) -> list[dict[str, Any]]:
-    """In the order in which they were sent."""
+    """In the order in which they were uploaded."""
     rows = db.execute(
         select(
             Image.id,
@@ -119,23 +119,23 @@ def images(db: Session, request: Request) -> list[dict[str, Any]]:
 
 
 def sites(db: Session, request: Request) -> list[dict[str, Any]]:
-    wrong = {one.site_id: one.message for one in requests.open_deficiencies(db, request)}
+    reasons = {comment.site_id: comment.message for comment in requests.open_deficiencies(db, request)}
     return [
         {
             "id": site.id,
             "branch_name": site.power_branch_name,
             "service_type": site.service_type,
             "status": site.status,
-            "deficiency": wrong.get(site.id, ""),
+            "deficiency": reasons.get(site.id, ""),
             "entered_at": site.entered_at,
         }
         for site in requests.sites(db, request)
     ]
 
 
-def sent_before(db: Session, by: Actor, client_id: uuid.UUID) -> int | None:
-    """The request that was sent under this id."""
-    found = select(Request.id).where(Request.client_id == client_id, requests.seen_by(by))
+def find_by_client_id(db: Session, by: Actor, client_id: uuid.UUID) -> int | None:
+    """The id of the user's request with this idempotency key."""
+    statement = select(Request.id).where(Request.client_id == client_id, requests.visible_to(by))
     if by.tenant_in(AREA.name) is not None:
-        found = found.where(Request.requested_by == by.user_id)
-    return db.scalars(found.limit(1)).one_or_none()
+        statement = statement.where(Request.requested_by == by.user_id)
+    return db.scalars(statement.limit(1)).one_or_none()

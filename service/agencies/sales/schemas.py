@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response bodies of the requests' routes, for sales."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.corporations.schemas import NewCorporation
 from service.agencies.fields.schemas import Search, WithoutCard
-from service.agencies.rules import MOST_IMAGES, Service, Status
-from service.core.texts import NO_NUL, Day, Edition, Key, NotBlank
+from service.agencies.rules import MAX_IMAGES, Service, Status
+from service.core.values.texts import NO_NUL, Day, NotBlank, RecordId, RecordVersion
 
 Remarks = Annotated[str, Field(max_length=4000, pattern=NO_NUL), AfterValidator(str.strip), WithoutCard]
 SiteCount = Annotated[int, Field(ge=0, le=999)]
 
 
-def _once_each(files: list[uuid.UUID]) -> list[uuid.UUID]:
+def _unique(files: list[uuid.UUID]) -> list[uuid.UUID]:
     return list(dict.fromkeys(files))
 
 
-Images = Annotated[list[uuid.UUID], Field(max_length=MOST_IMAGES), AfterValidator(_once_each)]
+Images = Annotated[list[uuid.UUID], Field(max_length=MAX_IMAGES), AfterValidator(_unique)]
 
 
 class NewRequest(BaseModel):
-    """Either a new `corporation` or one that is known. `client_id` is the same until the answer is seen: sent again, it
-    is answered with the first request. `agency_id` and `requested_by` are for who sends for an agency. Without
-    `site_count` there are as many as images, and one at least."""
+    """Either a new `corporation`, or the `corporation_id` of an existing one. `client_id` is the idempotency key: a
+    replay gets the first request as its answer. `agency_id` and `requested_by` are for users who submit for an agency.
+    `site_count` defaults to the number of images, but at least one."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     client_id: uuid.UUID
-    agency_id: Key | None = None
-    requested_by: Key | None = None
+    agency_id: RecordId | None = None
+    requested_by: RecordId | None = None
     corporation: NewCorporation | None = None
-    corporation_id: Key | None = None
+    corporation_id: RecordId | None = None
     images: Images = []
     remarks: Remarks = ""
     site_count: SiteCount | None = None
@@ -46,22 +46,22 @@ class Created(BaseModel):
 
 
 class RequestFilters(BaseModel):
-    """`mine` is the default for who sees one agency. `open`: only those with something left to do."""
+    """`mine` defaults to true for users who see one agency. `open`: only open requests."""
 
     mine: bool | None = None
     status: Status | None = None
     open: bool | None = None
     unread: bool | None = None
     q: Search | None = None
-    agency_id: Key | None = None
+    agency_id: RecordId | None = None
     since: Day | None = None
     until: Day | None = None
     sort: Annotated[str, Field(max_length=50)] = "-created_at"
 
 
 class RequestItem(BaseModel):
-    """地点数: `site_count` was declared, `sites` are there but for キャンセル, `entered_sites` of them are 投入済.
-    `unread`: 不備通知 that the reader has not read; `unread_comments`: of anything."""
+    """地点数: `site_count` as declared, `sites`: all except キャンセル, `entered_sites`: 投入済. `unread`: 不備通知
+    that the reader has not read; `unread_comments`: comments of both types."""
 
     id: int
     version: int
@@ -84,7 +84,7 @@ class RequestItem(BaseModel):
 
 
 class RequestDetail(RequestItem):
-    """What the reader may do now stands in `may_…`."""
+    """`may_…`: what the user may do now."""
 
     remarks: str
     images: int
@@ -94,8 +94,8 @@ class RequestDetail(RequestItem):
 
 
 class Counts(BaseModel):
-    """Of one's own, or for who sees the area whole of all; `working` without 残りなし. `waiting`: requests with unread
-    不備通知 for the person who sent them, which the menu shows."""
+    """Counts of the user's own requests, or of all for users who see the whole area; `working` without 残りなし.
+    `waiting`: the user's own requests with unread 不備通知, which the menu shows."""
 
     as_of: datetime
     deficient: int
@@ -118,7 +118,7 @@ class ImageItem(BaseModel):
 
 
 class SiteItem(BaseModel):
-    """All that sales see of a site. `deficiency`: what is wrong with it."""
+    """The fields of a site that sales see. `deficiency`: the latest open reason."""
 
     id: int
     branch_name: str
@@ -141,11 +141,11 @@ class MoreImages(BaseModel):
 
 
 class Correction(BaseModel):
-    """再提出. `version` is the one that was read; without `remarks` these stay."""
+    """再提出. `version` is the one that was read; without `remarks` they stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    version: Edition
+    version: RecordVersion
     message: Annotated[str, Field(max_length=1000, pattern=NO_NUL), AfterValidator(str.strip), WithoutCard] = ""
     remarks: Remarks | None = None
     images: Images = []

@@ -1,1 +1,1 @@
-"""地点: what operators type from the statement images."""
+"""地点: operators type them from the statement images."""

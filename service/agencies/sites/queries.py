@@ -1,4 +1,4 @@
-"""Every read of sites and of the images they are typed from."""
+"""Queries of sites and of the images from which they are typed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ ABSENT_IMAGE = "指定された明細画像は見つかりません。案件を�
 
 
 def values(site: Site) -> dict[str, Any]:
-    """What is typed into it."""
+    """The values that operators type, by field."""
     return {name: getattr(site, name) for name in SITE_FIELDS}
 
 
-def described(db: Session, request: Request, sites: Sequence[Site]) -> list[dict[str, Any]]:
-    """Sites of the request with what is to be said about each."""
-    reasons: dict[int | None, Comment] = {one.site_id: one for one in requests.open_deficiencies(db, request)}
-    twins = _twins(db, sites)
+def site_items(db: Session, request: Request, sites: Sequence[Site]) -> list[dict[str, Any]]:
+    """Sites of the request, each with its required and missing fields, its deficiency and its twins."""
+    deficiencies: dict[int | None, Comment] = {
+        comment.site_id: comment for comment in requests.open_deficiencies(db, request)
+    }
+    same_number = _count_by_location(db, sites)
     return [
         {
             **values(site),
@@ -37,19 +39,19 @@ def described(db: Session, request: Request, sites: Sequence[Site]) -> list[dict
             "updated_at": site.updated_at,
             "required": rules.required(values(site)),
             "missing": rules.missing(values(site)),
-            "deficiency": reasons[site.id].message if site.id in reasons else "",
-            # Without the site itself.
-            "twins": max(0, twins.get(site.power_customer_location_number, 0) - (site.status != CANCELLED)),
+            "deficiency": deficiencies[site.id].message if site.id in deficiencies else "",
+            # The site itself is not counted.
+            "twins": max(0, same_number.get(site.power_customer_location_number, 0) - (site.status != CANCELLED)),
         }
         for site in sites
     ]
 
 
-def _twins(db: Session, sites: Sequence[Site]) -> Mapping[str, int]:
+def _count_by_location(db: Session, sites: Sequence[Site]) -> Mapping[str, int]:
     numbers = {site.power_customer_location_number for site in sites} - {""}
     if not numbers:
         return {}
-    found = (
+    statement = (
         select(Site.power_customer_location_number, func.count())
         .where(
             Site.power_customer_location_number.in_(numbers),
@@ -58,11 +60,11 @@ def _twins(db: Session, sites: Sequence[Site]) -> Mapping[str, int]:
         )
         .group_by(Site.power_customer_location_number)
     )
-    return {row[0]: row[1] for row in db.execute(found)}
+    return {row[0]: row[1] for row in db.execute(statement)}
 
 
 def images(db: Session, request: Request) -> list[dict[str, Any]]:
-    """In the order in which they were sent."""
+    """In the order in which they were uploaded."""
     rows = db.execute(
         select(
             Image.id,
@@ -83,9 +85,9 @@ def images(db: Session, request: Request) -> list[dict[str, Any]]:
 
 
 def get_image(db: Session, request: Request, image_id: int) -> Image:
-    """Raises NotFound for one that is another request's."""
-    found = select(Image).where(Image.id == image_id, Image.request_id == request.id)
-    image = db.scalars(found.execution_options(populate_existing=True)).one_or_none()
+    """Raises NotFound, also for an image of another request."""
+    statement = select(Image).where(Image.id == image_id, Image.request_id == request.id)
+    image = db.scalars(statement.execution_options(populate_existing=True)).one_or_none()
     if image is None:
         raise NotFound(ABSENT_IMAGE)
     return image

@@ -1,4 +1,4 @@
-"""How a site is filled in: pure functions of what was typed and what stood there."""
+"""Rules for the values of a site: pure functions of what was typed and of the stored values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from service.agencies.fields import rules as fields
 from service.agencies.rules import SITE_FIELDS, Service
-from service.core.texts import plain
+from service.core.values.texts import half_width
 
-# Columns that hold a code, and the list (9) that it is of.
+# Columns that contain a code, and the list (9) of each.
 LISTS = {
     "pps_business_number": "pps",
     "application_type": "application_type",
@@ -22,7 +22,7 @@ LISTS = {
     "saisan_gas_yoto": "saisan_gas_yoto",
     "ecolog_gas_yoto": "ecolog_gas_yoto",
 }
-# The document names these for gas alone.
+# In the specification, only gas has these.
 GAS_ONLY = ("contract_corporation_type", "saisan_gas_yoto", "ecolog_gas_yoto")
 ADDRESS = (
     "power_zip_code",
@@ -33,8 +33,8 @@ ADDRESS = (
     "power_building",
     "power_room_number",
 )
-# What one site has and the next one has not: never copied.
-OWN = (
+# Values of one site that are never copied to the next.
+NEVER_COPIED = (
     "power_customer_number",
     "power_customer_location_number",
     "power_branch_name",
@@ -43,7 +43,7 @@ OWN = (
     "latest_date",
     "note",
 )
-# Without these the carrier's form cannot be sent.
+# The carrier's form cannot be sent without these.
 REQUIRED = (
     "pps_business_number",
     "application_type",
@@ -57,67 +57,67 @@ REQUIRED = (
     "power_customer_name_kana",
     "power_plan_name",
 )
-# 切替: the customer has a supplier, who gave out a number; the others move in or open, on a day.
+# 切替: the customer has a supplier and a customer number. The others have a day of moving in or opening.
 SWITCHING = ("1", "5")
 MOVING_IN = ("2", "4", "5")
 _LOCATION = ("power_customer_location_number", "service_type", "power_supplier_type")
 
 
-def service_of(pps_name: str) -> Service:
-    """電気 or ガス, as the name of the PPS says it (2.5: PPS選択から判定)."""
+def service_from_pps(pps_name: str) -> Service:
+    """電気 or ガス, derived from the name of the PPS (2.5: PPS選択から判定)."""
     return Service.GAS if "ガス" in pps_name else Service.ELECTRICITY
 
 
 def required(site: Mapping[str, Any]) -> list[str]:
-    """The columns that must not be empty for 投入済, in the order of the document."""
-    wanted = set(REQUIRED)
+    """The columns that must not be empty for 投入済, in the order of the specification."""
+    names = set(REQUIRED)
     if site["service_type"] == Service.ELECTRICITY:
-        wanted.add("power_area")
+        names.add("power_area")
     if site["application_type"] in SWITCHING:
-        wanted.add("power_customer_number")
+        names.add("power_customer_number")
     if site["application_type"] in MOVING_IN:
-        wanted.add("moving_in_date")
-    return [name for name in SITE_FIELDS if name in wanted]
+        names.add("moving_in_date")
+    return [name for name in SITE_FIELDS if name in names]
 
 
 def missing(site: Mapping[str, Any]) -> list[str]:
     return [name for name in required(site) if site[name] in ("", None)]
 
 
-def is_missing(name: str) -> str:
+def missing_message(name: str) -> str:
     return f"{SITE_FIELDS[name]}を入力してから、投入済にしてください。"
 
 
-def cleaned(
-    given: Mapping[str, Any], known: Mapping[str, Any], today: date
+def normalized_values(
+    new_values: Mapping[str, Any], current: Mapping[str, Any], today: date
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """What was typed in the form in which it is kept, with what follows from it; and what is wrong, by field. `known`
-    is the site as it stands."""
-    new: dict[str, Any] = {}
-    wrong: list[tuple[str, str]] = []
-    for name, value in given.items():
+    """The typed values, normalized for storage, together with derived values; and the errors by field. `current`: the
+    stored values of the site."""
+    normalized: dict[str, Any] = {}
+    errors: list[tuple[str, str]] = []
+    for name, value in new_values.items():
         check = _CHECKS.get(name, _trimmed)
         try:
-            new[name] = check(value, today) if isinstance(value, str) and value.strip() else _emptied(value)
+            normalized[name] = check(value, today) if isinstance(value, str) and value.strip() else _blank(value)
         except ValueError as error:
-            wrong.append((name, str(error)))
-    site = {**known, **new}
-    if any(new.get(name, known[name]) != known[name] for name in _LOCATION) and not wrong:
+            errors.append((name, str(error)))
+    site = {**current, **normalized}
+    if any(normalized.get(name, current[name]) != current[name] for name in _LOCATION) and not errors:
         try:
-            new |= _location(site)
+            normalized |= _location(site)
         except ValueError as error:
-            wrong.append(("power_customer_location_number", str(error)))
+            errors.append(("power_customer_location_number", str(error)))
     if site["service_type"] != Service.GAS:
-        new |= {name: "" for name in GAS_ONLY if site[name]}
-    if "option_plans" in new:
-        new["option_plans"] = [*dict.fromkeys(new["option_plans"])]
-    return new, wrong
+        normalized |= {name: "" for name in GAS_ONLY if site[name]}
+    if "option_plans" in normalized:
+        normalized["option_plans"] = [*dict.fromkeys(normalized["option_plans"])]
+    return normalized, errors
 
 
-def copied(site: Mapping[str, Any], *, with_address: bool) -> dict[str, Any]:
-    """What the next site takes over from one."""
-    left_out = {*OWN, *(() if with_address else ADDRESS)}
-    return {name: site[name] for name in SITE_FIELDS if name not in left_out}
+def copied_values(site: Mapping[str, Any], *, with_address: bool) -> dict[str, Any]:
+    """The values that a new site copies from another one."""
+    excluded = {*NEVER_COPIED, *(() if with_address else ADDRESS)}
+    return {name: site[name] for name in SITE_FIELDS if name not in excluded}
 
 
 def _location(site: Mapping[str, Any]) -> dict[str, str]:
@@ -125,8 +125,8 @@ def _location(site: Mapping[str, Any]) -> dict[str, str]:
     if not number:
         return {}
     company = site["power_supplier_type"] or None
-    kind: fields.Service = "gas" if site["service_type"] == Service.GAS else "electricity"
-    return {"power_customer_location_number": fields.supply_point(number, kind, company)}
+    service: fields.Service = "gas" if site["service_type"] == Service.GAS else "electricity"
+    return {"power_customer_location_number": fields.supply_point(number, service, company)}
 
 
 def _trimmed(value: str, today: date) -> str:
@@ -134,10 +134,10 @@ def _trimmed(value: str, today: date) -> str:
 
 
 def _plain(value: str, today: date) -> str:
-    return plain(value)
+    return half_width(value)
 
 
-def _emptied(value: Any) -> Any:
+def _blank(value: Any) -> Any:
     return "" if isinstance(value, str) else value
 
 

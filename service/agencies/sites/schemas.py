@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response bodies of the sites' routes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from service.agencies.fields.schemas import WithoutCard
 from service.agencies.rules import Service, Status
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key
+from service.core.values.texts import NO_NUL, ONE_LINE, RecordId, RecordVersion
 
 Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
 Line20 = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
@@ -27,12 +27,12 @@ Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2100, 12, 31))]
 
 
 class SiteChange(BaseModel):
-    """What is left out stays as it is, and so does null, but for 料金, 使用量 and 入居日, which it empties. `version`
-    is the one that was read."""
+    """Fields that are missing or null stay unchanged, but null clears 料金, 使用量 and 入居日. `version` is the one
+    that was read."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    version: Edition
+    version: RecordVersion
     pps_business_number: Code | None = None
     service_type: Service | None = None
     application_type: Code | None = None
@@ -66,23 +66,23 @@ class SiteChange(BaseModel):
 
 
 class NewSite(BaseModel):
-    """`copy_from`: a site of the same request whose values it begins with, but for what is that site's own;
-    `with_address`: 使用場所 too. `image_ids`: images of the request to be tied to it."""
+    """`copy_from`: a site of the same request whose values are copied, except those of `rules.NEVER_COPIED`;
+    `with_address`: also 使用場所. `image_ids`: images of the request to be linked to the new site."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    copy_from: Key | None = None
+    copy_from: RecordId | None = None
     with_address: bool = False
-    image_ids: Annotated[list[Key], Field(max_length=50)] = []
+    image_ids: Annotated[list[RecordId], Field(max_length=50)] = []
 
 
 class NewStatus(BaseModel):
-    """不備 is reported with a reason, and only sales cancel: neither is set here."""
+    """Does not set 不備, which is reported with a reason, nor キャンセル, which only sales set."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     to: Literal[Status.WORKING, Status.ENTERED]
-    version: Edition
+    version: RecordVersion
 
 
 class Read(BaseModel):
@@ -90,21 +90,21 @@ class Read(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    version: Edition
+    version: RecordVersion
 
 
 class Link(BaseModel):
-    """Null unties the image from its site. `before` is the site that it was tied to when it was read."""
+    """Null unlinks the image from its site. `before` is the site that it was linked to when it was read."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    site_id: Key | None
-    before: Key | None
+    site_id: RecordId | None
+    before: RecordId | None
 
 
 class SiteItem(BaseModel):
-    """`required`: what 投入済 takes, `missing` of it is not there. `deficiency`: the latest open reason. `twins`: other
-    sites, of whatever request, with the same 供給地点特定番号 that are not キャンセル."""
+    """`required`: the fields that 投入済 needs; `missing`: those of them that are empty. `deficiency`: the latest open
+    reason. `twins`: how many other sites of any request have the same 供給地点特定番号 and are not キャンセル."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -151,7 +151,7 @@ class SiteItem(BaseModel):
 
 
 class ImageItem(BaseModel):
-    """`file_id` is asked for at /api/core/files."""
+    """`file_id` is the file's id in /api/core/files."""
 
     id: int
     site_id: int | None

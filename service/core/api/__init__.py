@@ -1,4 +1,4 @@
-"""The floor's routes, one module per subject."""
+"""The core's routes, one module per subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One's own account: the password, and the sessions that are open."""
+"""The user's own account: the password and the open sessions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 
-from service.core import hashing, identity, passwords, throttle
+from service.core.access import identity, password_hashing, passwords, throttle
+from service.core.access.auth import BearerToken, SignedIn, authenticate
 from service.core.api.users import session_list
-from service.core.auth import BearerToken, SignedIn, recognised
-from service.core.brief import brief
-from service.core.db import NOBODY, Db
-from service.core.paging import Page
-from service.core.problems import RESPONSES, Invalid, Unavailable
+from service.core.database.paging import Page
+from service.core.database.session import NO_SCOPES, Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.problems import Invalid, Unavailable
+from service.core.routing.short_transactions import short_transaction
 from service.core.settings import settings
 from service.core.users import actions, schemas
 
@@ -24,39 +25,39 @@ router = APIRouter(prefix="/api/auth", tags=["auth"], responses=_REFUSALS)
 
 
 def _limit() -> throttle.Limit:
-    """Whoever finds an open browser must not be able to try out what the password is."""
+    """Limits attempts to guess the password in a browser that a user left open."""
     window = timedelta(minutes=settings().sign_in_window_minutes)
     return throttle.Limit("own password", settings().sign_in_attempts, window)
 
 
 @router.post("/password", responses={status: RESPONSES[status] for status in (409, 429)})
 async def change_password(request: Request, token: BearerToken, change: schemas.PasswordChange) -> schemas.Ended:
-    """Ends the person's other sessions. Open also to whoever has to change a one-time password first."""
+    """Ends the user's other sessions. Also allowed for a user who has to change a one-time password first."""
 
     def attempt(db: Session) -> tuple[identity.User, float]:
-        actor = recognised(request, db, token)
-        return db.get_one(identity.User, actor.user_id), throttle.hit(db, _limit(), str(actor.user_id))
+        actor = authenticate(request, db, token)
+        return db.get_one(identity.User, actor.user_id), throttle.attempt(db, _limit(), str(actor.user_id))
 
     def conclude(db: Session) -> int:
-        return actions.change_own_password(db, recognised(request, db, token), hashed, user.password_hash)
+        return actions.change_own_password(db, authenticate(request, db, token), hashed, user.password_hash)
 
-    # Brief: neither a transaction nor a seat is held while passwords are checked and hashed.
-    user, wait = await brief(request, NOBODY, attempt)
+    # Short transactions: neither a transaction nor a slot is held while passwords are checked and hashed.
+    user, wait = await short_transaction(request, NO_SCOPES, attempt)
     if wait:
         raise throttle.too_many("現在のパスワードの誤り", wait)
     try:
-        right = await hashing.is_right(change.current_password, user.password_hash)
+        is_correct = await password_hashing.check_password(change.current_password, user.password_hash)
     except Unavailable:
-        await brief(request, NOBODY, lambda db: throttle.give_back(db, _limit(), str(user.id)))
+        await short_transaction(request, NO_SCOPES, lambda db: throttle.undo_attempt(db, _limit(), str(user.id)))
         raise
-    if not right:
+    if not is_correct:
         raise _wrong("current_password", "現在のパスワードが違います。入力を確認して、もう一度お試しください。")
-    await brief(request, NOBODY, lambda db: throttle.forget(db, _limit(), str(user.id)))
-    same = change.new_password == change.current_password
-    if found := passwords.problem_with(change.new_password, user.login_id, is_old=same):
-        raise _wrong("new_password", found)
-    hashed = await hashing.hash_password(change.new_password)
-    return schemas.Ended(ended=await brief(request, NOBODY, conclude))
+    await short_transaction(request, NO_SCOPES, lambda db: throttle.reset(db, _limit(), str(user.id)))
+    is_old = change.new_password == change.current_password
+    if problem := passwords.problem_with(change.new_password, user.login_id, is_old=is_old):
+        raise _wrong("new_password", problem)
+    hashed = await password_hashing.hash_password(change.new_password)
+    return schemas.Ended(ended=await short_transaction(request, NO_SCOPES, conclude))
 
 
 def _wrong(field: str, message: str) -> Invalid:
@@ -69,6 +70,6 @@ def own_sessions(actor: SignedIn, db: Db) -> Page[schemas.SessionItem]:
 
 
 @router.post("/sessions/revoke")
-def revoke_own_sessions(actor: SignedIn, db: Db, which: schemas.SessionsToEnd) -> schemas.Ended:
-    """Without an id: all but the one that asks."""
-    return schemas.Ended(ended=actions.end_own_sessions(db, actor, which.session_id))
+def revoke_own_sessions(actor: SignedIn, db: Db, selection: schemas.SessionsToEnd) -> schemas.Ended:
+    """Without an id: all except the session of this request."""
+    return schemas.Ended(ended=actions.end_own_sessions(db, actor, selection.session_id))

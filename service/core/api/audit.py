@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, from what, to what, in the areas one administers."""
+"""The audit log: who changed what, from what, to what, in the areas that the user administers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from service.core import trail, trail_csv
+from service.core.access.auth import Actor, allow
 from service.core.areas import CORE, areas
-from service.core.audit import Action
-from service.core.auth import Actor, allow
-from service.core.db import Db
+from service.core.audit import Action, search, table
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
 from service.core.exports import answers, csv_file
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES, Invalid
-from service.core.purposes import Kind
-from service.core.texts import NO_NUL
+from service.core.http.problem_responses import RESPONSES
+from service.core.problems import Invalid
+from service.core.purposes import FileKind
+from service.core.routing.lists import ListRequest, list_request
+from service.core.values.texts import NO_NUL
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/audit", tags=["core"], responses=_REFUSALS)
@@ -28,7 +28,7 @@ Text = Annotated[str | None, Query(max_length=100, pattern=NO_NUL)]
 
 
 class Change(BaseModel):
-    """A field that differs: `title` in words, values as text, null where there is none. Secrets are masked."""
+    """A field that differs: its `title`, and values as text, null where there is none. Secrets are masked."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -39,8 +39,8 @@ class Change(BaseModel):
 
 
 class AuditItem(BaseModel):
-    """`actor` is a login id or a machine's name, `actor_name` the person's, `actor_title` either in words; the other
-    …`_title` are the codes in words."""
+    """`actor` is a login id or a machine's name, `actor_name` the user's name, `actor_title` a title for either; the
+    other …`_title` are titles of the codes."""
 
     id: int
     at: datetime
@@ -60,14 +60,14 @@ class AuditItem(BaseModel):
 
 
 class Choices(BaseModel):
-    """What one can look for: code → word."""
+    """The choices of the filters: code → title."""
 
     areas: dict[str, str]
     actions: dict[str, str]
     subjects: dict[str, str]
 
 
-def wanted(
+def read_filters(
     day_from: Day = None,
     day_to: Day = None,
     area: Text = None,
@@ -76,60 +76,60 @@ def wanted(
     action: Annotated[Action | None, Query()] = None,
     subject: Text = None,
     q: Text = None,
-) -> trail.Wanted:
-    """Days are Tokyo's, both included; `actor` is part of a login id or name, `q` part of the thing's id."""
+) -> search.Filters:
+    """Days are Tokyo's, both included; `actor` is part of a login id or name, `q` part of the subject's id."""
     if day_from and day_to and day_to < day_from:
         message = "期間の終わりは、始まりと同じ日か、それより後の日を指定してください。"
         raise Invalid(message, [("day_to", message)])
-    return trail.Wanted(day_from, day_to, area, actor, user_id, action, subject, q)
+    return search.Filters(day_from, day_to, area, actor, user_id, action, subject, q)
 
 
-Asked = Annotated[trail.Wanted, Depends(wanted)]
+AuditFilters = Annotated[search.Filters, Depends(read_filters)]
 
 
 @router.get("", response_model=Page[AuditItem])
 async def entries(
-    asking: Annotated[Asking, lists("core:audit:read", may_lag=True)],
-    asked: Asked,
+    requested: Annotated[ListRequest, list_request("core:audit:read", may_lag=True)],
+    filters: AuditFilters,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """Newest first."""
-    return await asking.page(
-        lambda db, actor: trail.page(db, actor.areas_where("core:audit:read"), asked, limit, cursor)
+    return await requested.page(
+        lambda db, actor: search.page(db, actor.areas_where("core:audit:read"), filters, limit, cursor)
     )
 
 
-@router.get("/export.csv", response_class=Response, responses=answers.described(Kind.CSV))
-def export(actor: Annotated[Actor, allow("core:audit:export")], db: Db, asked: Asked) -> Response:
-    """The same entries as CSV, of any length. Who took the trail along, and how much of it, is in the trail."""
-    seen = actor.areas_where("core:audit:export")
+@router.get("/export.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV))
+def export(actor: Annotated[Actor, allow("core:audit:export")], db: Db, filters: AuditFilters) -> Response:
+    """The same entries as CSV, of any length. The export itself is recorded in the audit log, with its row count."""
+    visible_areas = actor.areas_where("core:audit:export")
 
     def write(spool: IO[bytes]) -> None:
-        rows = csv_file.write_rows(trail_csv.HEADER, trail_csv.rows(db, seen, asked), spool)
-        answers.record_export(db, actor, CORE, "audit", trail.as_asked(asked), Kind.CSV, rows)
+        rows = csv_file.write_rows(table.HEADER, table.rows(db, visible_areas, filters), spool)
+        answers.record_export(db, actor, CORE, "audit", search.filters_as_dict(filters), FileKind.CSV, rows)
 
-    return answers.spooled(answers.file_name(db, trail_csv.TITLE, Kind.CSV), Kind.CSV, write)
+    return answers.spooled(answers.file_name(db, table.TITLE, FileKind.CSV), FileKind.CSV, write)
 
 
-@router.get("/export.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
-def export_excel(actor: Annotated[Actor, allow("core:audit:export")], db: Db, asked: Asked) -> Response:
+@router.get("/export.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX))
+def export_excel(actor: Annotated[Actor, allow("core:audit:export")], db: Db, filters: AuditFilters) -> Response:
     """The same as an Excel workbook, of at most 10,000 entries."""
-    seen = actor.areas_where("core:audit:export")
-    answers.refuse_long(trail.count(db, seen, asked), "条件で絞り込むか、CSVを使ってください。")
-    told = trail_csv.rows(db, seen, asked)
-    answer, rows = answers.rows_as_excel(db, trail_csv.TITLE, trail_csv.HEADER, told)
-    answers.record_export(db, actor, CORE, "audit", trail.as_asked(asked), Kind.XLSX, rows)
+    visible_areas = actor.areas_where("core:audit:export")
+    answers.refuse_too_many_rows(search.count(db, visible_areas, filters), "条件で絞り込むか、CSVを使ってください。")
+    rows_of_entries = table.rows(db, visible_areas, filters)
+    answer, rows = answers.rows_as_excel(db, table.TITLE, table.HEADER, rows_of_entries)
+    answers.record_export(db, actor, CORE, "audit", search.filters_as_dict(filters), FileKind.XLSX, rows)
     return answer
 
 
 @router.get("/choices")
 def choices(actor: Annotated[Actor, allow("core:audit:read")]) -> Choices:
-    """For the filters: the areas one sees, and what entries are about there."""
-    seen = [areas()[name] for name in areas() if name in actor.areas_where("core:audit:read")]
-    subjects = {code: word for area in seen for code, word in trail.subject_words(area.name).items()}
+    """For the filters: the areas that the user sees, and the subjects of their entries."""
+    visible_areas = [areas()[name] for name in areas() if name in actor.areas_where("core:audit:read")]
+    subjects = {code: title for area in visible_areas for code, title in search.subject_titles(area.name).items()}
     return Choices(
-        areas={area.name: area.title for area in seen} | {CORE: trail.CORE_TITLE},
-        actions={str(code): word for code, word in trail.ACTION_WORDS.items()},
-        subjects=subjects | trail.CORE_SUBJECTS,
+        areas={area.name: area.title for area in visible_areas} | {CORE: search.CORE_TITLE},
+        actions={str(code): title for code, title in search.ACTION_TITLES.items()},
+        subjects=subjects | search.CORE_SUBJECTS,
     )

@@ -1,4 +1,4 @@
-"""The door of the daily backup: it tells how it went."""
+"""The route by which the daily backup reports its result."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.core import backups
-from service.core.db import Db
-from service.core.machines import known_machine
-from service.core.problems import RESPONSES
-from service.core.texts import Instant
+from service.core.access.machines import authenticate_machine
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.monitoring import backups
+from service.core.values.texts import Instant
 
 router = APIRouter(prefix="/api/core/backups", tags=["system"])
 
 
 class Told(BaseModel):
-    """(source, at) is stored once, however often it comes. `bytes`: of the whole backup; null when it failed. `kind`:
-    it was taken, or restored to see that it can be."""
+    """(source, at) is stored once, however often it is sent. `bytes`: of the whole backup; null when it failed. `kind`:
+    a backup, or a rehearsal (a test restore)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,9 +40,9 @@ class Told(BaseModel):
 @router.post(
     "",
     status_code=204,
-    dependencies=[Depends(known_machine)],
+    dependencies=[Depends(authenticate_machine)],
     responses={status: RESPONSES[status] for status in (400, 401, 422, 503)},
 )
-def tell(db: Db, told: Told) -> None:
-    """For the program that takes them: WATCHDOG_TOKEN is the key."""
-    backups.store(db, told.model_dump())
+def tell(db: Db, report: Told) -> None:
+    """For the backup program, which authenticates with WATCHDOG_TOKEN."""
+    backups.store(db, report.model_dump())

@@ -1,4 +1,4 @@
-"""Lists of any length as a file that a worker writes. Short ones are downloads of their own area's routes."""
+"""Exports of lists of any length as background tasks. Short lists are downloads of their area's own routes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.api.tasks import TaskAnswer, described
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports.declared import list_for, read_filters
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.api.tasks import TaskAnswer, task_answer
+from service.core.database.session import Db
+from service.core.exports.declared import export_list_for, read_filters
+from service.core.http.problem_responses import RESPONSES
 from service.core.tasks import records
 from service.core.tasks.records import Order
 
@@ -32,16 +32,16 @@ class NewExport(BaseModel):
 
 
 @router.post("", status_code=202)
-def start_export(actor: Annotated[Actor, allow("core:task:create")], db: Db, new: NewExport) -> TaskAnswer:
-    """Starts the task; its result is the file. The list's own permission decides."""
-    listed = list_for(actor, new.list)
-    filters = read_filters(listed, new.filters).model_dump(mode="json", exclude_defaults=True)
+def start_export(actor: Annotated[Actor, allow("core:task:create")], db: Db, new_export: NewExport) -> TaskAnswer:
+    """Starts the task; its result is the file. The list's own permission is needed, too."""
+    export_list = export_list_for(actor, new_export.list)
+    filters = read_filters(export_list, new_export.filters).model_dump(mode="json", exclude_defaults=True)
     order = Order(
         kind="core.export",
-        area=listed.area,
-        title=f"{listed.title}の出力（{'Excel' if new.format == 'xlsx' else 'CSV'}）",
-        permission=listed.permission,
-        params={"list": listed.key, "format": new.format, "filters": filters},
+        area=export_list.area,
+        title=f"{export_list.title}の出力（{'Excel' if new_export.format == 'xlsx' else 'CSV'}）",
+        permission=export_list.permission,
+        params={"list": export_list.key, "format": new_export.format, "filters": filters},
     )
     task = records.start(db, actor, order)
-    return described(records.get(db, actor, task.id), actor)
+    return task_answer(records.get(db, actor, task.id), actor)

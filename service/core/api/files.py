@@ -1,4 +1,4 @@
-"""Files in and out. While bytes trickle, neither a connection nor a seat nor a thread is held."""
+"""Upload and download of files. During a transfer neither a connection nor a slot nor a thread is held."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from service.core.auth import Actor
-from service.core.brief import SignedInBriefly, brief
+from service.core.access.auth import Actor
 from service.core.files import answers, deposit, incoming, names, records
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.problems import RESPONSES, Forbidden, Invalid, NotFound
-from service.core.purposes import Kind, Purpose
+from service.core.http.problem_responses import RESPONSES
+from service.core.problems import Forbidden, Invalid, NotFound
+from service.core.purposes import FileKind, Purpose
+from service.core.routing.short_transactions import SignedInWithoutTransaction, short_transaction
 
 PATH = "/api/core/files"
 
-# Threads of their own for what is quick: large files hold up nobody's short request.
-_quick = CapacityLimiter(8)
+# Separate threads for quick calls, so that large files do not block short requests.
+_quick_threads = CapacityLimiter(8)
 
 router = APIRouter(prefix=PATH, tags=["files"])
 
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
+_DOWNLOAD_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": _BYTES}},
     206: {"description": "The part asked for", "content": {"*/*": _BYTES}},
     304: {"description": "Not changed"},
@@ -35,7 +36,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 class FileAnswer(BaseModel):
-    """`width` and `height` are of images as they are shown; `content_type` was told from the content."""
+    """`width` and `height` are of images as shown; `content_type` was detected from the content."""
 
     id: uuid.UUID
     name: str
@@ -45,7 +46,7 @@ class FileAnswer(BaseModel):
     height: int | None
 
 
-def described(file: File) -> FileAnswer:
+def file_answer(file: File) -> FileAnswer:
     return FileAnswer.model_validate(file, from_attributes=True)
 
 
@@ -62,22 +63,22 @@ def described(file: File) -> FileAnswer:
 )
 async def upload(
     request: Request,
-    actor: SignedInBriefly,
+    actor: SignedInWithoutTransaction,
     name: Annotated[str, Query(min_length=1, max_length=1000)],
     purpose: Annotated[str, Query(max_length=64)],
     idempotency_key: Annotated[uuid.UUID | None, Header()] = None,
 ) -> FileAnswer:
-    """The raw bytes of one file. It waits a day for being used by what it is meant for. An `Idempotency-Key` (a UUID)
-    that was sent before is answered with the first file."""
-    wanted = _purpose(actor, purpose)
+    """The raw bytes of one file. The file expires after a day unless it is attached to a record. A request with an
+    `Idempotency-Key` (a UUID) that was used before gets the first file."""
+    file_purpose = _purpose(actor, purpose)
     if idempotency_key:
-        find = partial(records.find_repeat, by=actor, client_id=idempotency_key, purpose=wanted)
-        if known := await brief(request, actor.scopes, find):
-            return described(known)
-    made = await incoming.deposited(request, wanted, name)
-    add = partial(records.add, by=actor, deposit=made, client_id=idempotency_key)
-    file = await incoming.kept(request, actor.scopes, made, add)
-    return described(file)
+        find = partial(records.find_repeat, by=actor, client_id=idempotency_key, purpose=file_purpose)
+        if existing := await short_transaction(request, actor.scopes, find):
+            return file_answer(existing)
+    deposited_file = await incoming.receive_and_store(request, file_purpose, name)
+    add = partial(records.add, by=actor, deposit=deposited_file, client_id=idempotency_key)
+    file = await incoming.save_file_row(request, actor.scopes, deposited_file, add)
+    return file_answer(file)
 
 
 def _purpose(actor: Actor, key: str) -> Purpose:
@@ -95,13 +96,13 @@ def _purpose(actor: Actor, key: str) -> Purpose:
 @router.get(
     "/{file_id}",
     response_class=Response,
-    responses=_ANSWERS,
+    responses=_DOWNLOAD_RESPONSES,
 )
 async def download(
-    request: Request, actor: SignedInBriefly, file_id: uuid.UUID, thumbnail: Annotated[bool, Query()] = False
+    request: Request, actor: SignedInWithoutTransaction, file_id: uuid.UUID, thumbnail: Annotated[bool, Query()] = False
 ) -> Response:
-    """The file as it was stored, or, of an image, a small WebP of it. Understands Range and If-None-Match."""
-    file = await brief(request, actor.scopes, partial(records.get_visible, by=actor, file_id=file_id))
+    """The stored file, or the thumbnail (WebP) of an image. Supports Range and If-None-Match."""
+    file = await short_transaction(request, actor.scopes, partial(records.get_visible, by=actor, file_id=file_id))
     if thumbnail:
         return await _thumbnail(request, file)
     return await answers.answer(
@@ -111,8 +112,8 @@ async def download(
         etag=file.sha256.hex(),
         content_type=file.content_type,
         name=file.name,
-        # A PDF can run programs of its own, and a table is not for looking at in a browser.
-        inline=Kind(file.content_type).is_image,
+        # A PDF can run scripts, and browsers do not show tables.
+        inline=FileKind(file.content_type).is_image,
     )
 
 
@@ -120,7 +121,7 @@ async def _thumbnail(request: Request, file: File) -> Response:
     if not file.has_thumbnail:
         raise NotFound("このファイルには縮小画像がありません。ファイルそのものを開いてください。")
     key = deposit.thumbnail_key(file.storage_key)
-    size = await to_thread.run_sync(storage().size, key, limiter=_quick)
+    size = await to_thread.run_sync(storage().size, key, limiter=_quick_threads)
     return await answers.answer(
         request.headers,
         key=key,

@@ -1,4 +1,4 @@
-"""The holiday calendar: what the product counts as no working day."""
+"""The holiday calendar: days that the product does not count as working days."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core import holidays
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.paging import Page
-from service.core.problems import RESPONSES
-from service.core.texts import ONE_LINE, NotBlank
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.values.texts import ONE_LINE, NotBlank
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/holidays", tags=["core"], responses=_REFUSALS)
@@ -24,7 +24,7 @@ Version = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class Named(BaseModel):
-    """`version` is the one read with the day; null adds the day."""
+    """`version` is the version that was read with the day; null adds the day."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,14 +47,14 @@ def of_year(
     db: Db,
     year: Annotated[int | None, Query(ge=2000, le=2100)] = None,
 ) -> Page[HolidayItem]:
-    """All of one year; without `year`, of this one in Tokyo."""
+    """All holidays of a year; without `year`, of the current year in Tokyo."""
     items = [HolidayItem.model_validate(holiday) for holiday in holidays.of_year(db, year)]
     return Page(items=items, total=len(items))
 
 
 @router.put("/{day}", responses={409: RESPONSES[409]})
-def put(actor: Annotated[Actor, allow("core:calendar:update")], db: Db, day: Day, named: Named) -> HolidayItem:
-    return HolidayItem.model_validate(holidays.put(db, actor, day, named.name, named.version))
+def put(actor: Annotated[Actor, allow("core:calendar:update")], db: Db, day: Day, new_holiday: Named) -> HolidayItem:
+    return HolidayItem.model_validate(holidays.put(db, actor, day, new_holiday.name, new_holiday.version))
 
 
 @router.delete("/{day}", status_code=204, responses={404: RESPONSES[404], 409: RESPONSES[409]})

@@ -1,4 +1,4 @@
-"""Imports step by step: a file that was sent, its columns, what its rows would do, and then that."""
+"""Imports step by step: the uploaded file, the mapping of its columns, the preview of its rows, and the import."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from service.core import once
-from service.core.api.tasks import TaskAnswer, described
-from service.core.auth import Actor, allow
-from service.core.brief import allow_briefly, brief, brief_once
-from service.core.db import Db
+from service.core.access.auth import Actor, allow
+from service.core.api.tasks import TaskAnswer, task_answer
+from service.core.database.session import Db
 from service.core.exports import answers, csv_file
+from service.core.http import idempotency
+from service.core.http.problem_responses import RESPONSES
 from service.core.imports import intake, records
-from service.core.imports.kinds import Kind, kind_for, kinds
+from service.core.imports.kinds import ImportKind, kind_for, kinds
 from service.core.imports.records import Import
-from service.core.problems import RESPONSES, Invalid, Unavailable
-from service.core.purposes import Kind as FileKind
+from service.core.problems import Invalid, Unavailable
+from service.core.purposes import FileKind
+from service.core.routing.short_transactions import allow_without_transaction, idempotent_transaction, short_transaction
 from service.core.tasks import records as tasks
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-_CSV = answers.described(FileKind.CSV)
+_CSV = answers.download_responses(FileKind.CSV)
 PATH = "/api/core/imports"
 router = APIRouter(prefix=PATH, tags=["imports"], responses=_REFUSALS)
-# And what the kind itself asks for (`kind_for`).
+# The kind's own permission is checked in addition (`kind_for`).
 Importer = Annotated[Actor, allow("core:import:create")]
 ImportId = Annotated[int, Path(ge=1, lt=2**63)]
 KindKey = Annotated[str, Path(max_length=64, pattern=r"^[a-z_.]+$")]
-# Reading a workbook computes: one at a time leaves room for those who only ask.
+# Reading a workbook is CPU work: one at a time, so that other requests are not slowed down.
 _reading = CapacityLimiter(1)
 _WAIT_SECONDS = 10
 
@@ -48,7 +49,7 @@ class FieldAnswer(BaseModel):
 
 
 class KindAnswer(BaseModel):
-    """`purpose` is what the file is sent for (PUT /api/core/files)."""
+    """`purpose` is the purpose for the upload of the file (PUT /api/core/files)."""
 
     kind: str
     area: str
@@ -68,7 +69,7 @@ class NewImport(BaseModel):
 
 
 class NewMapping(BaseModel):
-    """Field → place of its column, from 0; null: the file has none."""
+    """Field → index of its column, from 0; null: the file has none."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -83,8 +84,8 @@ class Counts(BaseModel):
 
 
 class ImportAnswer(BaseModel):
-    """`counts` is null until the columns are mapped; `sheets` are those of the workbook, when it was just read.
-    `fields` are the kind's, and those that only this file has."""
+    """`counts` is null until the columns are mapped; `sheets` are the workbook's sheets, only in the answer to the
+    upload. `fields` are the kind's, and those that only this file has."""
 
     id: int
     kind: str
@@ -101,7 +102,7 @@ class ImportAnswer(BaseModel):
 
 
 class PreviewRow(BaseModel):
-    """`values` as given, `before` what a change replaces; both by label."""
+    """`values` as in the file, `before` the values that a change replaces; both by label."""
 
     row: int
     outcome: Literal["new", "update", "same", "error"]
@@ -117,7 +118,7 @@ class ErrorAnswer(BaseModel):
 
 
 class Preview(BaseModel):
-    """The first rows, and a page of the errors; of very many only the first thousand are listed."""
+    """The first rows, and a page of the errors; at most the first thousand errors are listed."""
 
     counts: Counts
     rows: list[PreviewRow]
@@ -125,7 +126,7 @@ class Preview(BaseModel):
     error_count: int
 
 
-def answered(db: Session, draft: Import, kind: Kind, sheets: list[str] | None = None) -> ImportAnswer:
+def import_answer(db: Session, draft: Import, kind: ImportKind, sheets: list[str] | None = None) -> ImportAnswer:
     return ImportAnswer(
         id=draft.id,
         kind=draft.kind,
@@ -144,11 +145,11 @@ def answered(db: Session, draft: Import, kind: Kind, sheets: list[str] | None = 
 
 @router.get("/kinds")
 def importable(actor: Importer, db: Db) -> list[KindAnswer]:
-    """What the person may import."""
+    """The kinds that the user may import."""
     return [_kind(kind.of(db, ())) for kind in kinds().values() if kind.area in actor.areas_where(kind.permission)]
 
 
-def _fields(kind: Kind) -> list[FieldAnswer]:
+def _fields(kind: ImportKind) -> list[FieldAnswer]:
     required = {name for name, field in kind.model.model_fields.items() if field.is_required()}
     return [
         FieldAnswer(
@@ -162,7 +163,7 @@ def _fields(kind: Kind) -> list[FieldAnswer]:
     ]
 
 
-def _kind(kind: Kind) -> KindAnswer:
+def _kind(kind: ImportKind) -> KindAnswer:
     return KindAnswer(
         kind=kind.key, area=kind.area, title=kind.title, purpose=f"{kind.area}.import", fields=_fields(kind)
     )
@@ -170,14 +171,14 @@ def _kind(kind: Kind) -> KindAnswer:
 
 @router.get("/{kind}/template.csv", response_class=Response, responses=_CSV)
 def template(actor: Importer, db: Db, kind: KindKey) -> Response:
-    """The headers and a row of examples, to fill in."""
-    wanted = kind_for(actor, kind).of(db, ())
-    header, example = [field.label for field in wanted.fields], [field.example for field in wanted.fields]
-    return _csv(header, [example], f"{wanted.title}_取り込みひな形.csv")
+    """The headers and a row of examples."""
+    import_kind = kind_for(actor, kind).of(db, ())
+    header, example = [field.label for field in import_kind.fields], [field.example for field in import_kind.fields]
+    return _csv(header, [example], f"{import_kind.title}_取り込みひな形.csv")
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Response:
-    """Without a trail: it is what the person sent, or no secret."""
+    """Not recorded in the audit log: the rows are the user's own file, or no secret."""
 
     def write(spool: IO[bytes]) -> None:
         csv_file.write_rows(header, rows, spool)
@@ -186,25 +187,27 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Res
 
 
 @router.post("", status_code=201, responses={413: RESPONSES[413]})
-@once.by_itself
+@idempotency.claims_by_itself
 async def begin(
-    request: Request, actor: Annotated[Actor, allow_briefly("core:import:create")], new: NewImport
+    request: Request, actor: Annotated[Actor, allow_without_transaction("core:import:create")], new_import: NewImport
 ) -> ImportAnswer:
-    """Reads a file that was sent for the area's imports. Its columns are mapped as well as can be guessed."""
-    kind = kind_for(actor, new.kind)
-    file = await brief(request, actor.scopes, lambda db: intake.sent(db, actor, kind, new.file_id))
-    async with _turn():
-        sheet = await to_thread.run_sync(intake.read, file, new.sheet)
-        return await brief_once(
+    """Reads an uploaded file of the area's imports. The mapping of its columns is guessed."""
+    kind = kind_for(actor, new_import.kind)
+    file = await short_transaction(
+        request, actor.scopes, lambda db: intake.find_upload(db, actor, kind, new_import.file_id)
+    )
+    async with _reading_turn():
+        sheet = await to_thread.run_sync(intake.read, file, new_import.sheet)
+        return await idempotent_transaction(
             request,
             actor,
             201,
-            lambda db: answered(db, records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
+            lambda db: import_answer(db, records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
         )
 
 
 @asynccontextmanager
-async def _turn() -> AsyncIterator[None]:
+async def _reading_turn() -> AsyncIterator[None]:
     try:
         with fail_after(_WAIT_SECONDS):
             await _reading.acquire()
@@ -220,15 +223,15 @@ async def _turn() -> AsyncIterator[None]:
 
 @router.get("/{import_id}")
 def draft(actor: Importer, db: Db, import_id: ImportId) -> ImportAnswer:
-    found = records.get(db, actor, import_id)
-    return answered(db, found, kind_for(actor, found.kind))
+    import_draft = records.get(db, actor, import_id)
+    return import_answer(db, import_draft, kind_for(actor, import_draft.kind))
 
 
 @router.put("/{import_id}/mapping", responses=_CONFLICT)
-def remap(actor: Importer, db: Db, import_id: ImportId, new: NewMapping) -> ImportAnswer:
-    """Which column is which field; remembered for the next file of this kind."""
-    found = records.remap(db, actor, import_id, new.columns)
-    return answered(db, found, kind_for(actor, found.kind))
+def remap(actor: Importer, db: Db, import_id: ImportId, new_mapping: NewMapping) -> ImportAnswer:
+    """Maps fields to columns; the mapping is remembered for the next file of this kind."""
+    import_draft = records.remap(db, actor, import_id, new_mapping.columns)
+    return import_answer(db, import_draft, kind_for(actor, import_draft.kind))
 
 
 @router.get("/{import_id}/preview")
@@ -236,36 +239,36 @@ def preview(
     actor: Importer,
     db: Db,
     import_id: ImportId,
-    offset: Annotated[int, Query(ge=0, le=records.ERRORS_KEPT)] = 0,
+    offset: Annotated[int, Query(ge=0, le=records.MAX_ERRORS_STORED)] = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Preview:
-    """What the rows would do, as found when the columns were mapped."""
-    found = records.get(db, actor, import_id)
-    kind_for(actor, found.kind)
-    if found.outcome is None:
+    """The plan of the rows, as of the last mapping."""
+    import_draft = records.get(db, actor, import_id)
+    kind_for(actor, import_draft.kind)
+    if import_draft.outcome is None:
         raise Invalid("列の割り当てがまだ決まっていません。割り当てを確認してください。")
-    errors = found.outcome["errors"][offset : offset + limit]
-    return Preview.model_validate(found.outcome | {"errors": errors})
+    errors = import_draft.outcome["errors"][offset : offset + limit]
+    return Preview.model_validate(import_draft.outcome | {"errors": errors})
 
 
 @router.get("/{import_id}/errors.csv", response_class=Response, responses=_CSV)
 def errors_as_csv(actor: Importer, db: Db, import_id: ImportId) -> Response:
-    """The rows in error as they were sent, with what is wrong with each."""
-    found = records.get(db, actor, import_id)
-    wrong = records.rows_in_error(db, actor, found, kind_for(actor, found.kind))
+    """The rows with errors as in the file, and their errors."""
+    import_draft = records.get(db, actor, import_id)
+    rows_with_errors = records.rows_with_errors(db, actor, import_draft, kind_for(actor, import_draft.kind))
     rows = (
         [str(row.number), " / ".join(f"{error.field}: {error.message}" for error in errors), *row.cells]
-        for row, errors in wrong
+        for row, errors in rows_with_errors
     )
     return _csv(
-        ["行", "エラー内容", *found.headers],
+        ["行", "エラー内容", *import_draft.headers],
         rows,
-        f"{found.file_name.rpartition('.')[0] or found.file_name}_エラー.csv",
+        f"{import_draft.file_name.rpartition('.')[0] or import_draft.file_name}_エラー.csv",
     )
 
 
 @router.post("/{import_id}/run", status_code=202, responses=_CONFLICT)
 def run(actor: Importer, db: Db, import_id: ImportId) -> TaskAnswer:
-    """Starts the task that does it: every row, or none."""
-    task = records.run(db, actor, import_id)
-    return described(tasks.get(db, actor, task.id), actor)
+    """Starts the task that imports all rows, or none."""
+    task = records.start_import(db, actor, import_id)
+    return task_answer(tasks.get(db, actor, task.id), actor)

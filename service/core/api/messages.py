@@ -1,4 +1,4 @@
-"""The outbox as people see it: each area's administrators, that area's messages."""
+"""The outbox for administrators: each sees the messages of the own areas."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core import messages
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.messages import READ, RESEND, State
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
-from service.core.texts import NO_NUL
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.outbox import messages
+from service.core.outbox.messages import READ, RESEND, State
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
+from service.core.values.texts import NO_NUL
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/messages", tags=["messages"], responses=_REFUSALS)
@@ -26,8 +26,8 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 class MessageSummary(BaseModel):
-    """`open`: still to be sent; `tried`: those of them that failed at least once; `dead`: given up. `areas`: whose
-    messages the person sees, code → title."""
+    """`open`: still to be sent; `tried`: open ones that failed at least once; `dead`: given up. `areas`: the areas
+    whose messages the user sees, code → title."""
 
     as_of: datetime
     areas: dict[str, str]
@@ -40,8 +40,8 @@ class MessageSummary(BaseModel):
 
 
 class MessageItem(BaseModel):
-    """`key` goes out with the message; `external_id` is the vendor's. `in_doubt`: an earlier try may have arrived.
-    `decided_by`: who last sent it again or put it aside."""
+    """`key` is sent with the message; `external_id` is the vendor's. `in_doubt`: an earlier try may have arrived.
+    `decided_by`: the user who last sent it again or discarded it."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -99,7 +99,7 @@ def summary(actor: Annotated[Actor, allow(READ)], db: ReadDb) -> MessageSummary:
 
 @router.get("", response_model=Page[MessageItem])
 async def listed(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    requested: Annotated[ListRequest, list_request(READ, may_lag=True)],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: State | None = None,
@@ -108,7 +108,7 @@ async def listed(
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
 ) -> Response:
     """Newest first."""
-    return await asking.page(
+    return await requested.page(
         lambda db, actor: messages.page(db, actor, limit, cursor, state=state, topic=topic, area=area, q=q)
     )
 
@@ -120,15 +120,15 @@ def detail(actor: Annotated[Actor, allow(READ)], db: Db, message_id: Id) -> Mess
 
 @router.post("/{message_id}/resend", responses={404: RESPONSES[404], 409: RESPONSES[409]})
 def resend(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id) -> MessageDetail:
-    """A dead letter back into the queue: new tries, the same key."""
+    """Puts a dead letter back into the queue, with new tries and the same key."""
     messages.resend(db, actor, message_id)
     db.flush()
     return MessageDetail.model_validate(messages.detail(db, actor, message_id))
 
 
 @router.post("/{message_id}/discard", responses={404: RESPONSES[404], 409: RESPONSES[409]})
-def discard(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id, given: Discard) -> MessageDetail:
-    """A dead letter put aside, with the reason."""
-    messages.discard(db, actor, message_id, given.reason)
+def discard(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id, decision: Discard) -> MessageDetail:
+    """Discards a dead letter, with the reason."""
+    messages.discard(db, actor, message_id, decision.reason)
     db.flush()
     return MessageDetail.model_validate(messages.detail(db, actor, message_id))

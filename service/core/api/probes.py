@@ -1,4 +1,4 @@
-"""The watchdogs' door, and the month's availability from what they saw."""
+"""The route for watchdogs' probes, and a month's availability from these."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.core import probes
-from service.core.auth import Actor, allow
-from service.core.clock import real_now
-from service.core.db import Db
-from service.core.machines import known_machine
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
-from service.core.texts import NO_NUL, Instant
-from service.core.times import month_of, parse_month
+from service.core.access.auth import Actor, allow
+from service.core.access.machines import authenticate_machine
+from service.core.database.clock import real_now
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.monitoring import probes
+from service.core.routing.replica_reads import ReadDb
+from service.core.values.texts import NO_NUL, Instant
+from service.core.values.times import month_of, parse_month
 
 router = APIRouter(prefix="/api/core/probes", tags=["system"])
 MONTH = r"^20\d{2}-(0[1-9]|1[0-2])$"
@@ -40,7 +40,7 @@ class Probe(BaseModel):
 
 
 class Delivery(BaseModel):
-    """What one watchdog saw; (source, at, target) is stored once, however often it comes."""
+    """The probes of one watchdog; (source, at, target) is stored once, however often it is sent."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,13 +59,13 @@ class Gap(BaseModel):
 
 
 class Outage(Gap):
-    """`down`: what was down, with the words of whoever saw it first."""
+    """`down`: target → the first reason that a watchdog reported."""
 
     down: dict[str, str]
 
 
 class Availability(BaseModel):
-    """`percent` is of the time that is known; null when nothing is. Months are those of Tokyo, times UTC."""
+    """`percent` is of the time with known state; null when none is known. Months are Tokyo's, times are UTC."""
 
     month: str
     start: datetime
@@ -81,10 +81,12 @@ class Availability(BaseModel):
 
 
 @router.post(
-    "", dependencies=[Depends(known_machine)], responses={status: RESPONSES[status] for status in (400, 401, 422, 503)}
+    "",
+    dependencies=[Depends(authenticate_machine)],
+    responses={status: RESPONSES[status] for status in (400, 401, 422, 503)},
 )
 def deliver(db: Db, delivery: Delivery) -> Delivered:
-    """For watchdogs: the token is the key."""
+    """For watchdogs, which authenticate with WATCHDOG_TOKEN."""
     return Delivered(stored=probes.store(db, delivery.source, [probe.model_dump() for probe in delivery.probes]))
 
 
@@ -94,6 +96,6 @@ def availability(
     db: ReadDb,
     month: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM; without it, this month")] = None,
 ) -> Availability:
-    """A Tokyo month against the target."""
-    asked = parse_month(month) if month else month_of(real_now())
-    return Availability.model_validate(probes.month_availability(db, asked))
+    """Availability in a Tokyo month, compared with the target."""
+    selected_month = parse_month(month) if month else month_of(real_now())
+    return Availability.model_validate(probes.month_availability(db, selected_month))

@@ -1,4 +1,4 @@
-"""The service's own pages for people: where am I, and how does one talk to it by program."""
+"""The service's own pages: the start page, the API documentation, and their static files."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def docs() -> HTMLResponse:
 
 @router.get(f"{assets.PATH}/{{name}}")
 def static(name: str) -> Response:
-    found = assets.find(name)
-    if found is None:
+    asset = assets.find(name)
+    if asset is None:
         raise NotFound("指定されたファイルは見つかりません。画面を読み込み直してください。")
-    kept = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-    return Response(found.content, headers=kept, media_type=found.content_type)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(asset.content, headers=headers, media_type=asset.content_type)

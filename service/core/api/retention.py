@@ -1,4 +1,4 @@
-"""What is kept how long: what would go tonight, and what went in past nights."""
+"""Retention for administrators: what the next run would delete, and what past runs deleted."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from service.core import retention, sweeps
-from service.core.areas import policies
-from service.core.auth import Actor, allow
-from service.core.db import SYSTEM, transaction
-from service.core.problems import RESPONSES
+from service.core import sweeps
+from service.core.access.auth import Actor, allow
+from service.core.areas import retention_policies
+from service.core.database import retention
+from service.core.database.session import SYSTEM, transaction
+from service.core.http.problem_responses import RESPONSES
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
 router = APIRouter(prefix="/api/core/retention", tags=["core"], responses=_REFUSALS)
 
 
 class Going(BaseModel):
-    """Rows with times before `before`, from `oldest` to `newest`; for partitions, from where the first begins to where
-    the last ends, and `rows` as last estimated."""
+    """Rows older than `before`, from `oldest` to `newest`; for partitions, from the first one's start to the last one's
+    end, and `rows` as last estimated."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -33,8 +34,8 @@ class Going(BaseModel):
 
 
 class PolicyItem(BaseModel):
-    """`plan` is a dry run: what would go if it were done now. By night go records, by the hour what is of no use any
-    more."""
+    """`plan` is a dry run: what would be deleted now. Old records are deleted nightly, data without further use
+    hourly."""
 
     target: str
     when: Literal["nightly", "hourly"]
@@ -56,19 +57,20 @@ class Retention(BaseModel):
 
 @router.get("")
 def plan_and_past_runs(actor: Annotated[Actor, allow("core:system:read")]) -> Retention:
-    """The plan and the newest runs, newest first. Figures about whole tables, nobody's data: seen by the system."""
+    """The plan and the last runs, newest first. Figures about whole tables, no personal data: read with system
+    scope."""
     with transaction(SYSTEM) as db:
-        by_night = [
+        nightly = [
             _item(policy.table, policy.title, "nightly", policy.keep(), retention.plan(db, policy))
-            for policy in policies()
+            for policy in retention_policies()
         ]
         runs = [RunItem.model_validate(run) for run in retention.newest_runs(db)]
-    # In transactions of their own: looking through a storage of files may take longer than one may stand open.
-    by_hour = [_item(one.target, one.title, "hourly", one.keep, sweeps.plan(one)) for one in sweeps.SWEEPS]
-    return Retention(policies=by_night + by_hour, runs=runs)
+    # In transactions of their own: listing the file storage may take longer than a transaction may be open.
+    hourly = [_item(sweep.target, sweep.title, "hourly", sweep.keep, sweeps.plan(sweep)) for sweep in sweeps.SWEEPS]
+    return Retention(policies=nightly + hourly, runs=runs)
 
 
 def _item(
-    target: str, title: str, when: Literal["nightly", "hourly"], keep: timedelta, going: retention.Going
+    target: str, title: str, when: Literal["nightly", "hourly"], keep: timedelta, removal: retention.Removal
 ) -> PolicyItem:
-    return PolicyItem(target=target, title=title, when=when, keep_days=keep.days, plan=Going.model_validate(going))
+    return PolicyItem(target=target, title=title, when=when, keep_days=keep.days, plan=Going.model_validate(removal))

@@ -1,4 +1,4 @@
-"""システム状態: for administrators."""
+"""The page システム状態 for administrators."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
 
-from service.core import system
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.monitoring import system
 
 router = APIRouter(
     prefix="/api/core", tags=["core"], responses={status: RESPONSES[status] for status in (400, 401, 403, 503)}
@@ -27,9 +27,9 @@ class Database(BaseModel):
 
 
 class Replica(BaseModel):
-    """What answers that may lag are read from, as the process sees it that answers this. `state`: "ok", "late" (further
-    behind than `limit_seconds`), "away", "other" (it replays nothing: promoted, or the primary itself) or "off" (not
-    looked at yet); in all but the first the primary answers. `behind_seconds` is null when nobody knows."""
+    """The replica for reads that may lag, as the answering process sees it. `state`: "ok", "late" (its lag is above
+    `limit_seconds`), "away" (unreachable), "other" (it replays nothing: promoted, or the primary itself) or "off" (not
+    checked yet); in all but the first the primary answers. `behind_seconds` is null when the lag is unknown."""
 
     state: Literal["ok", "late", "away", "other", "off"]
     behind_seconds: float | None
@@ -37,7 +37,7 @@ class Replica(BaseModel):
 
 
 class Broker(BaseModel):
-    """`waiting`: ticks that no worker has taken yet."""
+    """`waiting`: queued ticks that no worker has taken yet."""
 
     name: str
     version: str
@@ -47,7 +47,7 @@ class Broker(BaseModel):
 
 
 class InstanceItem(BaseModel):
-    """A process of the service or the jobs. Percentages of one core, and of its machine."""
+    """A process of the service or the jobs. `cpu_percent` is of one core; `host_…` percentages are of its machine."""
 
     name: str
     host: str
@@ -105,8 +105,8 @@ class LastBackup(BaseModel):
 
 
 class Rehearsal(BaseModel):
-    """The newest try to restore a backup and to compare what came back, and how long it took. `is_slow`: longer than a
-    restore may take; `is_late`: there should have been another."""
+    """The last rehearsal: a test restore of a backup and a comparison of the result, and how long it took. `is_slow`:
+    longer than a restore may take; `is_late`: the next rehearsal is overdue."""
 
     at: AwareDatetime
     ok: bool
@@ -116,8 +116,8 @@ class Rehearsal(BaseModel):
 
 
 class Backups(BaseModel):
-    """The daily backup. `expected`: unless somebody else takes them; `last` is the newest that succeeded, `failed` says
-    that the newest try did not."""
+    """The daily backup. `expected`: false when another system makes the backups; `last` is the newest successful one,
+    `failed`: the newest try failed."""
 
     expected: bool
     last: LastBackup | None

@@ -1,4 +1,4 @@
-"""Long work as the person sees it who started it, or who administers its area."""
+"""Background tasks, for the user who started them and the area's administrators."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor, SignedIn
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, SignedIn
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
 from service.core.tasks import records
 from service.core.tasks.records import OPEN, Task
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ONE: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CHANGE: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_CHANGE_REFUSALS: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
 router = APIRouter(prefix="/api/core/tasks", tags=["tasks"], responses=_REFUSALS)
 TaskId = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 class TaskFile(BaseModel):
-    """A result file, for who started the task; got like any file (GET /api/core/files/{id})."""
+    """A result file, only for the user who started the task; downloaded by GET /api/core/files/{id}."""
 
     id: uuid.UUID
     name: str
@@ -35,8 +35,8 @@ class TaskFile(BaseModel):
 
 
 class TaskAnswer(BaseModel):
-    """`percent` is null while nobody knows how much there is to do. `figures` are in the words of the kind.
-    `result_url` is where the dashboards' origin has the file."""
+    """`percent` is null while the total is unknown. `figures` maps titles (by kind of task) to numbers. `result_url` is
+    the file's path on the dashboards' origin."""
 
     id: int
     area: str
@@ -60,12 +60,12 @@ class TaskAnswer(BaseModel):
     can_resume: bool
 
 
-def described(task: Task, by: Actor) -> TaskAnswer:
+def task_answer(task: Task, by: Actor) -> TaskAnswer:
     return _answer(task, task.user.name, by)
 
 
 def _answer(task: Any, started_by: str, by: Actor) -> TaskAnswer:
-    """Of a task, or of a row with its columns."""
+    """`task` is a Task, or a row with the same columns."""
     result = task.result or {}
     file = result.get("file") if task.user_id == by.user_id else None
     is_open = task.state in OPEN
@@ -99,44 +99,46 @@ def _percent(task: Any) -> int | None:
     return min(99, 100 * task.done_count // task.total_count) if task.total_count else None
 
 
-def _listed(db: Session, by: Actor, limit: int, cursor: str | None, state: str, *, everybody: bool) -> dict[str, Any]:
-    found = records.tasks(db, by, limit, cursor, everybody=everybody, only_open=state == "open")
-    return found | {"items": [_answer(SimpleNamespace(**row), row["started_by"], by) for row in found["items"]]}
+def _task_page(
+    db: Session, by: Actor, limit: int, cursor: str | None, state: str, *, everybody: bool
+) -> dict[str, Any]:
+    page = records.tasks(db, by, limit, cursor, everybody=everybody, only_open=state == "open")
+    return page | {"items": [_answer(SimpleNamespace(**row), row["started_by"], by) for row in page["items"]]}
 
 
 @router.get("", response_model=Page[TaskAnswer])
 async def own_tasks(
-    asking: Annotated[Asking, lists(None)],
+    requested: Annotated[ListRequest, list_request(None)],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "all",
 ) -> Response:
-    """One's own, the newest first."""
-    return await asking.page(lambda db, actor: _listed(db, actor, limit, cursor, state, everybody=False))
+    """The user's own tasks, newest first."""
+    return await requested.page(lambda db, actor: _task_page(db, actor, limit, cursor, state, everybody=False))
 
 
 @router.get("/everybody", response_model=Page[TaskAnswer])
 async def everybodys_tasks(
-    asking: Annotated[Asking, lists("core:task:read")],
+    requested: Annotated[ListRequest, list_request("core:task:read")],
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "all",
 ) -> Response:
-    """Everybody's in the areas one administers, and one's own."""
-    return await asking.page(lambda db, actor: _listed(db, actor, limit, cursor, state, everybody=True))
+    """All tasks of the areas that the user administers, and the user's own."""
+    return await requested.page(lambda db, actor: _task_page(db, actor, limit, cursor, state, everybody=True))
 
 
-@router.get("/{task_id}", responses=_ONE)
+@router.get("/{task_id}", responses=_NOT_FOUND)
 def task(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
-    return described(records.get(db, actor, task_id), actor)
+    return task_answer(records.get(db, actor, task_id), actor)
 
 
-@router.post("/{task_id}/cancel", responses=_CHANGE)
+@router.post("/{task_id}/cancel", responses=_CHANGE_REFUSALS)
 def cancel(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
-    """A running one ends within seconds; nothing of it is kept."""
-    return described(records.cancel(db, actor, task_id), actor)
+    """A running task ends within seconds; nothing of it is stored."""
+    return task_answer(records.cancel(db, actor, task_id), actor)
 
 
-@router.post("/{task_id}/resume", responses=_CHANGE)
+@router.post("/{task_id}/resume", responses=_CHANGE_REFUSALS)
 def resume(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
-    return described(records.resume(db, actor, task_id), actor)
+    return task_answer(records.resume(db, actor, task_id), actor)

@@ -1,4 +1,4 @@
-"""ユーザー管理: the people of the areas one administers."""
+"""The page ユーザー管理: the users of the areas that the caller administers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from service.core import hashing, identity, once, passwords
-from service.core.auth import Actor, allow
-from service.core.brief import allow_briefly, brief_once
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.texts import NO_NUL
+from service.core.access import identity, password_hashing, passwords
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http import idempotency
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.short_transactions import allow_without_transaction, idempotent_transaction
 from service.core.users import actions, queries, schemas
-from service.core.users.reach import READ, UPDATE, Reach
+from service.core.users.scope import READ, UPDATE, AdminScope
+from service.core.values.texts import NO_NUL
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
@@ -25,10 +26,10 @@ router = APIRouter(prefix="/api/core", tags=["users"], responses=_REFUSALS)
 
 Reader = Annotated[Actor, allow(READ)]
 Administrator = Annotated[Actor, allow(UPDATE)]
-# For what hashes a password: no transaction is open meanwhile.
-AdministratorBriefly = Annotated[Actor, allow_briefly(UPDATE)]
+# For routes that hash a password: no transaction is open meanwhile.
+AdministratorWithoutTransaction = Annotated[Actor, allow_without_transaction(UPDATE)]
 UserId = Annotated[int, Path(ge=1, lt=2**63)]
-Word = Annotated[str | None, Query(max_length=32, pattern=NO_NUL)]
+Code = Annotated[str | None, Query(max_length=32, pattern=NO_NUL)]
 
 
 class RoleChoice(BaseModel):
@@ -38,7 +39,7 @@ class RoleChoice(BaseModel):
 
 
 class TenantChoice(BaseModel):
-    """An agency or a nursery; one that is not in use is nobody's new one."""
+    """An agency or a nursery; no further user can be bound to one that is not in use."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -53,8 +54,8 @@ class DetailChoice(BaseModel):
 
 
 class AreaChoice(BaseModel):
-    """An area with the roles that can be given there, whom those with a `scope` can be bound to, and what can be noted
-    about its people."""
+    """An area with its roles, the tenants that roles with a `scope` can be bound to, and the further fields of its
+    memberships."""
 
     area: str
     title: str
@@ -65,15 +66,15 @@ class AreaChoice(BaseModel):
 
 @router.get("/users", response_model=Page[schemas.UserItem])
 async def users(
-    asking: Annotated[Asking, lists(READ)],
+    requested: Annotated[ListRequest, list_request(READ)],
     limit: Limit = 50,
     cursor: Cursor = None,
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
-    area: Word = None,
-    role: Word = None,
+    area: Code = None,
+    role: Code = None,
     active: bool | None = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.users(db, actor, limit, cursor, q, area, role, active))
+    return await requested.page(lambda db, actor: queries.users(db, actor, limit, cursor, q, area, role, active))
 
 
 @router.get("/users/summary")
@@ -83,59 +84,60 @@ def summary(actor: Reader, db: Db) -> schemas.Summary:
 
 @router.get("/roles")
 def roles(actor: Reader, db: Db) -> list[AreaChoice]:
-    """What one can choose from when putting somebody into an area."""
+    """The choices for a user's membership of an area."""
     return [AreaChoice.model_validate(choice) for choice in queries.roles(db, actor)]
 
 
 @router.post("/users", status_code=201, responses=_CONFLICT)
-@once.by_itself
+@idempotency.claims_by_itself
 async def create_user(
-    request: Request, actor: AdministratorBriefly, new: schemas.NewUser, response: Response
+    request: Request, actor: AdministratorWithoutTransaction, new_user: schemas.NewUser, response: Response
 ) -> schemas.OneTimePassword:
     password = passwords.one_time_password()
-    hashed = await hashing.hash_password(password)
+    hashed = await password_hashing.hash_password(password)
 
     def create(db: Session) -> schemas.OneTimePassword:
-        return schemas.OneTimePassword(id=actions.create_user(db, actor, new, hashed).id, password=password)
+        return schemas.OneTimePassword(id=actions.create_user(db, actor, new_user, hashed).id, password=password)
 
     response.headers["Cache-Control"] = "no-store"
-    return await brief_once(request, actor, 201, create)
+    return await idempotent_transaction(request, actor, 201, create)
 
 
 @router.get("/users/{user_id}")
 def user(actor: Reader, db: Db, user_id: UserId) -> schemas.UserItem:
-    return _seen(queries.get_user(db, actor, user_id), actor)
+    return _user_item(queries.get_user(db, actor, user_id), actor)
 
 
 @router.patch("/users/{user_id}", responses=_CONFLICT)
 def change_user(actor: Administrator, db: Db, user_id: UserId, change: schemas.UserChange) -> schemas.UserItem:
-    return _seen(actions.change_user(db, actor, user_id, change), actor)
+    return _user_item(actions.change_user(db, actor, user_id, change), actor)
 
 
 @router.post("/users/{user_id}/password", responses=_CONFLICT)
-@once.by_itself
+@idempotency.claims_by_itself
 async def reset_password(
-    request: Request, actor: AdministratorBriefly, user_id: UserId, response: Response
+    request: Request, actor: AdministratorWithoutTransaction, user_id: UserId, response: Response
 ) -> schemas.OneTimePassword:
-    """A new one-time password; all sessions of the person end. One's own is changed at /api/auth/password."""
+    """Sets a new one-time password and ends all sessions of the user. The caller's own password is changed at
+    /api/auth/password."""
     password = passwords.one_time_password()
-    hashed = await hashing.hash_password(password)
+    hashed = await password_hashing.hash_password(password)
 
     def reset(db: Session) -> schemas.OneTimePassword:
         return schemas.OneTimePassword(id=actions.reset_password(db, actor, user_id, hashed).id, password=password)
 
     response.headers["Cache-Control"] = "no-store"
-    return await brief_once(request, actor, 200, reset)
+    return await idempotent_transaction(request, actor, 200, reset)
 
 
 @router.post("/users/{user_id}/deactivate", responses=_CONFLICT)
 def deactivate(actor: Administrator, db: Db, user_id: UserId) -> schemas.UserItem:
-    return _seen(actions.set_active(db, actor, user_id, False), actor)
+    return _user_item(actions.set_active(db, actor, user_id, False), actor)
 
 
 @router.post("/users/{user_id}/activate")
 def activate(actor: Administrator, db: Db, user_id: UserId) -> schemas.UserItem:
-    return _seen(actions.set_active(db, actor, user_id, True), actor)
+    return _user_item(actions.set_active(db, actor, user_id, True), actor)
 
 
 @router.get("/users/{user_id}/sessions")
@@ -144,11 +146,11 @@ def sessions(actor: Reader, db: Db, user_id: UserId) -> Page[schemas.SessionItem
 
 
 @router.post("/users/{user_id}/sessions/revoke")
-def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, which: schemas.SessionsToEnd) -> schemas.Ended:
-    return schemas.Ended(ended=actions.end_sessions(db, actor, user_id, which.session_id))
+def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, selection: schemas.SessionsToEnd) -> schemas.Ended:
+    return schemas.Ended(ended=actions.end_sessions(db, actor, user_id, selection.session_id))
 
 
-def session_list(found: list[identity.UserSession], actor: Actor) -> Page[schemas.SessionItem]:
+def session_list(open_sessions: list[identity.UserSession], actor: Actor) -> Page[schemas.SessionItem]:
     items = [
         schemas.SessionItem(
             id=session.id,
@@ -158,10 +160,10 @@ def session_list(found: list[identity.UserSession], actor: Actor) -> Page[schema
             expires_at=session.expires_at,
             current=session.id == actor.session_id,
         )
-        for session in found
+        for session in open_sessions
     ]
     return Page(items=items, total=len(items))
 
 
-def _seen(user: identity.User, actor: Actor) -> schemas.UserItem:
-    return schemas.UserItem.model_validate(queries.as_seen(user, Reach.of(actor, READ)))
+def _user_item(user: identity.User, actor: Actor) -> schemas.UserItem:
+    return schemas.UserItem.model_validate(queries.user_item(user, AdminScope.of(actor, READ)))

@@ -1,6 +1,6 @@
-"""A list as a download. It is written to a file of the machine first, as fast as PostgreSQL gives it: a slow line
-then holds neither a connection nor a seat, a failure is a refusal in words and not half a file, and the trail knows
-how many rows left the house."""
+"""Lists as downloads. A list is first written to a temporary file, as fast as PostgreSQL gives it. Then a slow client
+holds neither a connection nor a slot, a failure is a problem response and not half a file, and the audit log has the
+number of exported rows."""
 
 from __future__ import annotations
 
@@ -18,81 +18,94 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import TOKYO, app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.exports import csv_file
-from service.core.exports.declared import List
+from service.core.exports.declared import ExportList
 from service.core.files.names import disposition
-from service.core.problems import RESPONSES, TooLarge, Unavailable
-from service.core.purposes import Kind
-from service.core.seats import leave_seat
+from service.core.http.concurrency import release_slot
+from service.core.http.problem_responses import RESPONSES
+from service.core.problems import TooLarge, Unavailable
+from service.core.purposes import FileKind
+from service.core.values.times import TOKYO
 
-# Excel is written by us and not by PostgreSQL: more than this is a task.
-MOST_EXCEL_ROWS = 10_000
+# Excel is written by this process and not by PostgreSQL: longer lists are a background task.
+MAX_EXCEL_ROWS = 10_000
 _CHUNK = 256 * 1024
 # Each takes a connection and most of a core.
 _writing = threading.BoundedSemaphore(2)
 _WAIT_SECONDS = 5
 
 
-def described(kind: Kind) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`."""
+def download_responses(kind: FileKind) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a download route."""
     return {
         200: {"content": {kind.value: {"schema": {"type": "string", "format": "binary"}}}, "description": "The file"},
         413: RESPONSES[413],
     }
 
 
-def as_csv(db: Session, by: Actor, listed: List, filters: BaseModel) -> Spooled:
-    """Raises Unavailable when others are at it."""
+def as_csv(db: Session, by: Actor, export_list: ExportList, filters: BaseModel) -> SpooledResponse:
+    """Raises Unavailable when too many exports are running."""
 
     def write(spool: IO[bytes]) -> None:
-        leave_trail(db, by, listed, filters, Kind.CSV, csv_file.write(db, by, listed, filters, spool))
+        record_list_export(
+            db, by, export_list, filters, FileKind.CSV, csv_file.write(db, by, export_list, filters, spool)
+        )
 
-    return spooled(file_name(db, listed.title, Kind.CSV), Kind.CSV, write)
+    return spooled(file_name(db, export_list.title, FileKind.CSV), FileKind.CSV, write)
 
 
-def as_excel(db: Session, by: Actor, listed: List, filters: BaseModel) -> Spooled:
-    """Raises TooLarge beyond `MOST_EXCEL_ROWS`, and Unavailable when others are at it."""
+def as_excel(db: Session, by: Actor, export_list: ExportList, filters: BaseModel) -> SpooledResponse:
+    """Raises TooLarge beyond `MAX_EXCEL_ROWS`, and Unavailable when too many exports are running."""
     from service.core.exports import excel_file  # not at the top: see `imports.records`
 
-    refuse_long(count(db, by, listed, filters), "条件で絞り込むか、「処理状況」で進む出力、またはCSVを使ってください。")
-    with _turn():
-        book = excel_file.fill(db, by, listed, filters)
-    leave_trail(db, by, listed, filters, Kind.XLSX, book.rows)
-    return Spooled(tempfile.TemporaryFile(), file_name(db, listed.title, Kind.XLSX), Kind.XLSX, book.save)
+    refuse_too_many_rows(
+        count(db, by, export_list, filters), "条件で絞り込むか、「処理状況」で進む出力、またはCSVを使ってください。"
+    )
+    with _limited():
+        book = excel_file.fill(db, by, export_list, filters)
+    record_list_export(db, by, export_list, filters, FileKind.XLSX, book.rows)
+    return SpooledResponse(
+        tempfile.TemporaryFile(), file_name(db, export_list.title, FileKind.XLSX), FileKind.XLSX, book.save
+    )
 
 
-def rows_as_excel(db: Session, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> tuple[Spooled, int]:
-    """Rows that we make ourselves, and how many they are: no more than `refuse_long` lets through. Raises Unavailable
-    when others are at it."""
+def rows_as_excel(
+    db: Session, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
+) -> tuple[SpooledResponse, int]:
+    """Rows that do not come from a list's statement, and their number: at most as many as `refuse_too_many_rows`
+    accepts. Raises Unavailable when too many exports are running."""
     from service.core.exports import excel_file  # not at the top: see `imports.records`
 
-    with _turn():
+    with _limited():
         book = excel_file.fill_rows(title, header, rows)
-    return Spooled(tempfile.TemporaryFile(), file_name(db, title, Kind.XLSX), Kind.XLSX, book.save), book.rows
+    return SpooledResponse(
+        tempfile.TemporaryFile(), file_name(db, title, FileKind.XLSX), FileKind.XLSX, book.save
+    ), book.rows
 
 
-def refuse_long(total: int, instead: str) -> None:
-    """Raises TooLarge, with what to do instead, for more than Excel is made of at once."""
-    if total > MOST_EXCEL_ROWS:
-        raise TooLarge(f"{total:,}件あります。すぐにExcelで出力できるのは{MOST_EXCEL_ROWS:,}件までです。{instead}")
+def refuse_too_many_rows(total: int, instead: str) -> None:
+    """Raises TooLarge, with what to do instead, for more rows than an Excel file may have at once."""
+    if total > MAX_EXCEL_ROWS:
+        raise TooLarge(f"{total:,}件あります。すぐにExcelで出力できるのは{MAX_EXCEL_ROWS:,}件までです。{instead}")
 
 
-def spooled(name: str, kind: Kind, write: Callable[[IO[bytes]], None]) -> Spooled:
-    """What `write` puts into the file, and its trail, are done before the answer begins. Raises Unavailable."""
-    with _turn():
+def spooled(name: str, kind: FileKind, write: Callable[[IO[bytes]], None]) -> SpooledResponse:
+    """A file by `write`, which also records the export; both are done before the response starts. Raises Unavailable
+    when too many exports are running."""
+    with _limited():
         spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has been sent
         try:
             write(spool)
-            return Spooled(spool, name, kind)
+            return SpooledResponse(spool, name, kind)
         except BaseException:
             spool.close()
             raise
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _limited() -> Iterator[None]:
     if not _writing.acquire(timeout=_WAIT_SECONDS):
         raise Unavailable("ただいまほかの出力で混み合っています。しばらく待ってから、もう一度お試しください。")
     try:
@@ -101,43 +114,47 @@ def _turn() -> Iterator[None]:
         _writing.release()
 
 
-def _in_turn(fill: Callable[[IO[bytes]], None], spool: IO[bytes]) -> None:
-    with _turn():
+def _fill_limited(fill: Callable[[IO[bytes]], None], spool: IO[bytes]) -> None:
+    with _limited():
         fill(spool)
 
 
-def count(db: Session, by: Actor, listed: List, filters: BaseModel) -> int:
-    found = listed.statement(by, filters).order_by(None).subquery()
-    return db.scalar(select(func.count()).select_from(found)) or 0
+def count(db: Session, by: Actor, export_list: ExportList, filters: BaseModel) -> int:
+    rows = export_list.statement(by, filters).order_by(None).subquery()
+    return db.scalar(select(func.count()).select_from(rows)) or 0
 
 
-def leave_trail(db: Session, by: Actor, listed: List, filters: BaseModel, kind: Kind, rows: int) -> None:
-    record_export(db, by, listed.area, listed.key, filters.model_dump(mode="json", exclude_defaults=True), kind, rows)
+def record_list_export(
+    db: Session, by: Actor, export_list: ExportList, filters: BaseModel, kind: FileKind, rows: int
+) -> None:
+    record_export(
+        db, by, export_list.area, export_list.key, filters.model_dump(mode="json", exclude_defaults=True), kind, rows
+    )
 
 
 def record_export(
-    db: Session, by: Actor, area: str, subject: str, filters: Mapping[str, Any], kind: Kind, rows: int
+    db: Session, by: Actor, area: str, subject: str, filters: Mapping[str, Any], kind: FileKind, rows: int
 ) -> None:
-    """What left the house, and how much of it."""
+    """Records in the audit log what was exported, and how many rows."""
     after = {"rows": rows, "format": kind.name.lower(), "filters": dict(filters)}
     audit.record(db, by, "export", area, subject, "-", after=after)
 
 
-def file_name(db: Session, title: str, kind: Kind) -> str:
+def file_name(db: Session, title: str, kind: FileKind) -> str:
     """端末一覧_20261121.csv"""
-    return f"{title}_{app_now(db).astimezone(TOKYO):%Y%m%d}{kind.endings[0]}"
+    return f"{title}_{app_now(db).astimezone(TOKYO):%Y%m%d}{kind.extensions[0]}"
 
 
-class Spooled(Response):
-    """Sent from the spool, which is then gone. `finish` fills it in a thread when the transaction is over; a problem it
-    raises is answered like any other."""
+class SpooledResponse(Response):
+    """A response from a temporary file, which is deleted afterwards. `finish` fills the file in a thread after the
+    transaction; a problem that it raises is answered as usual."""
 
     def __init__(
-        self, spool: IO[bytes], name: str, kind: Kind, finish: Callable[[IO[bytes]], None] | None = None
+        self, spool: IO[bytes], name: str, kind: FileKind, finish: Callable[[IO[bytes]], None] | None = None
     ) -> None:
         super().__init__()
         self._spool, self._kind, self._finish = spool, kind, finish
-        self._fixed = {
+        self._file_headers = {
             "Content-Disposition": disposition(name, inline=False),
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
@@ -151,9 +168,9 @@ class Spooled(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if self._finish is not None:
-                await to_thread.run_sync(_in_turn, self._finish, self._spool)
-            leave_seat(scope)
-            headers = self._fixed | {"Content-Length": str(self._spool.seek(0, 2))}
+                await to_thread.run_sync(_fill_limited, self._finish, self._spool)
+            release_slot(scope)
+            headers = self._file_headers | {"Content-Length": str(self._spool.seek(0, 2))}
             await StreamingResponse(self._chunks(), headers=headers, media_type=self._kind.value)(scope, receive, send)
         finally:
             self._spool.close()

@@ -1,4 +1,4 @@
-"""What an area says about a list that can be taken along: its columns, and the statement for given filters."""
+"""How an area declares a list for exports: its columns, and the statement for given filters."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import ColumnElement, Select
 
-from service.core.auth import Actor
-from service.core.catalogue import Entry, chosen, declared
-from service.core.problems import invalid
+from service.core.access.auth import Actor
+from service.core.catalogue import Entry, entries_by_key, permitted_entry
+from service.core.http.problem_responses import invalid
 
-# text is made harmless, number and date stay what they are; choice is text of ours, from `words`.
+# text is neutralised, number and date keep their types; choice is a fixed text from `words`.
 Type = Literal["text", "number", "date", "moment", "choice"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """`name` is the column's in the statement, `label` the header. `words` translates the codes of a choice; `form` is
-    a pattern of PostgreSQL's to_char for dates and moments, in Tokyo time."""
+    """`name` is the column's name in the statement, `label` the header. `words` maps the codes of a choice to texts;
+    `form` is a pattern of PostgreSQL's to_char for dates and timestamps, in Tokyo time."""
 
     name: str
     label: str
@@ -31,34 +31,36 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class List(Entry):
-    """`filters` is the model of what the list can be cut by, `statement`
-    makes a sorted SELECT of them for a person, in which every column is labelled by its name: where roles are bound to
-    a tenant, of that tenant's rows only, whatever row-level security does besides."""
+class ExportList(Entry):
+    """`filters` is the model of the list's filters. `statement` builds a sorted SELECT for a user and filters, in which
+    every column is labelled by its name. Where roles are bound to a tenant it selects only that tenant's rows, in
+    addition to row-level security."""
 
     columns: tuple[Column, ...]
     filters: type[BaseModel]
     statement: Callable[[Actor, Any], Select[*tuple[Any, ...]]]
 
 
-def ordered_columns(listed: List, found: Select[*tuple[Any, ...]]) -> list[tuple[Column, ColumnElement[Any]]]:
-    by_name = {column.key: column for column in found.selected_columns}
-    return [(column, by_name[column.name]) for column in listed.columns]
+def ordered_columns(
+    export_list: ExportList, statement: Select[*tuple[Any, ...]]
+) -> list[tuple[Column, ColumnElement[Any]]]:
+    by_name = {column.key: column for column in statement.selected_columns}
+    return [(column, by_name[column.name]) for column in export_list.columns]
 
 
 @lru_cache(maxsize=1)
-def lists() -> dict[str, List]:
-    return declared("exports", List)
+def export_lists() -> dict[str, ExportList]:
+    return entries_by_key("exports", ExportList)
 
 
-def list_for(by: Actor, key: str) -> List:
-    """Raises NotFound for a list that does not exist, Forbidden for one the person may not read."""
-    return chosen(by, lists(), key, "出力する一覧", "出力する")
+def export_list_for(by: Actor, key: str) -> ExportList:
+    """Raises NotFound for a list that does not exist, Forbidden for one that the user may not read."""
+    return permitted_entry(by, export_lists(), key, "出力する一覧", "出力する")
 
 
-def read_filters(listed: List, given: Mapping[str, Any]) -> BaseModel:
-    """Raises Invalid, by field."""
+def read_filters(export_list: ExportList, values: Mapping[str, Any]) -> BaseModel:
+    """Raises Invalid with the errors by field."""
     try:
-        return listed.filters.model_validate(given)
+        return export_list.filters.model_validate(values)
     except ValidationError as error:
         raise invalid(error.errors()) from None

@@ -1,5 +1,6 @@
-"""Files: received and checked by content, kept in a folder or a bucket, known by a row of their own.
+"""Files: received and checked by content, stored in a folder or a bucket, with a row each in the table `files`.
 
-`names` cleans what people call them, `content` decides what they are, `pictures` and `metadata` look into images,
-`storage` keeps the bytes, `deposit` brings those together, `records` is the table, `answers` sends them out again.
+`names` cleans file names, `content` detects the kind, `pictures` and `metadata` inspect images, `storage` stores the
+bytes, `incoming` and `deposit` do all of that for an upload, `records` is the table, `answers` sends files, `retention`
+deletes them.
 """

@@ -1,4 +1,4 @@
-"""A stored file as an HTTP answer: streamed, in parts if asked for, kept by nobody but the browser it was made for."""
+"""A stored file as an HTTP response: streamed, with range requests, cached only by the user's own browser."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from service.core.files import names
 from service.core.files.storage import storage
 from service.core.problems import RangeNotSatisfiable
 
-# Shown inside a page: nothing in it may run, load or send, whatever it turns out to be.
+# For a file that is shown inside a page: whatever it is, nothing in it may run, load or send.
 SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 async def answer(
-    asked: Headers,
+    request_headers: Headers,
     *,
     key: str,
     size: int,
@@ -29,16 +29,16 @@ async def answer(
     inline: bool,
     changed_at: datetime | None = None,
 ) -> Response:
-    """The whole of it, the part asked for (206), or the word that it has not changed (304).
+    """The whole file, the requested range (206), or Not Modified (304).
 
     Raises:
-        RangeNotSatisfiable: the part lies behind the end.
-        Unavailable: the storage is away.
+        RangeNotSatisfiable: the range begins after the end.
+        Unavailable: the storage cannot be reached.
     """
     tag = f'"{etag}"'
     headers = {
         "ETag": tag,
-        # The same address always has the same content, but who may see it can change: asked again each time.
+        # The content of a URL never changes, but permissions can: the browser has to revalidate each time.
         "Cache-Control": "private, no-cache",
         "Accept-Ranges": "bytes",
         "Content-Disposition": names.disposition(name, inline=inline),
@@ -46,11 +46,11 @@ async def answer(
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
-    if tag in (asked.get("if-none-match") or "").replace("W/", "").split(", "):
+    if tag in (request_headers.get("if-none-match") or "").replace("W/", "").split(", "):
         return Response(status_code=304, headers=headers)
     start, end, status = 0, size, 200
-    if (wanted := asked.get("range")) and asked.get("if-range", tag) == tag:
-        part = _part(wanted, size)
+    if (requested_range := request_headers.get("range")) and request_headers.get("if-range", tag) == tag:
+        part = _part(requested_range, size)
         if part is not None:
             start, end, status = *part, 206
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
@@ -64,12 +64,12 @@ async def _bytes(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(chunk)
 
 
-def _part(wanted: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None for what we do not understand, which means the whole."""
-    found = _RANGE.fullmatch(wanted.replace(" ", ""))
-    if found is None or found.groups() == ("", ""):
+def _part(range_header: str, size: int) -> tuple[int, int] | None:
+    """The first byte and the one after the last; None for a range that we do not support: then the whole file."""
+    match = _RANGE.fullmatch(range_header.replace(" ", ""))
+    if match is None or match.groups() == ("", ""):
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         start, end = max(0, size - int(last)), size
     else:

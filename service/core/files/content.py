@@ -1,4 +1,4 @@
-"""What a file is, told from its bytes and never from its name, and whether it is whole and harmless."""
+"""Detects a file's kind from its bytes, never from its name, and checks that it is complete and harmless."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from typing import IO
 
 from service.core.problems import Invalid, UnsupportedMedia
-from service.core.purposes import Kind, Purpose
+from service.core.purposes import FileKind, Purpose
 
-_LOOK = 4096
+_HEAD_SIZE = 4096
 _CHUNK = 1024 * 1024
 # An .xlsx is a zip. A sheet of a million rows unpacks to some 100 MB.
-MOST_UNPACKED = 300 * 1024 * 1024
-_MOST_PARTS = 2_000
-_ZIP_UNPACKED = 100 * 1024 * 1024
-_ZIP_PARTS = 200
-# What reading an archive raises when it is torn, false or of a kind that nobody uses.
-_TORN = (
+MAX_UNPACKED = 300 * 1024 * 1024
+_MAX_PARTS = 2_000
+_MAX_ZIP_UNPACKED = 100 * 1024 * 1024
+_MAX_ZIP_PARTS = 200
+# The errors of reading an archive that is cut off, wrong or in an unsupported format.
+_ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
     NotImplementedError,
@@ -31,52 +31,52 @@ _TORN = (
     zlib.error,
 )
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif"}
-# Control characters that no table holds, and what Python makes of bytes that code page 932 does not have. Tabs, line
-# ends, form feeds and DOS's end of file are allowed.
+# Control characters that do not occur in tables, and the characters that Python decodes undefined bytes of code page
+# 932 to. Tabs, line ends, form feeds and DOS's end of file are allowed.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f\x7f-\x9f\uf8f0-\uf8f3]")
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml|svg|script|head|body)", re.IGNORECASE)
 
 
-def recognise(spool: IO[bytes], purpose: Purpose) -> Kind:
-    """The kind, one of those the purpose takes, checked from the first byte to the last (images apart, see `pictures`).
+def recognise(spool: IO[bytes], purpose: Purpose) -> FileKind:
+    """The kind, one of the purpose's kinds. The whole file is checked, except images (see `pictures`).
 
     Raises:
-        UnsupportedMedia: it is something else.
-        Invalid: it is empty, torn, or more than it seems.
+        UnsupportedMedia: the file is of another kind.
+        Invalid: it is empty, cut off, or larger when unpacked than it declares.
     """
     spool.seek(0)
-    head = spool.read(_LOOK)
+    head = spool.read(_HEAD_SIZE)
     if not head:
         raise Invalid("ファイルの中身が空です。内容を確認して、もう一度送ってください。")
-    if Kind.BINARY in purpose.kinds:
-        return Kind.BINARY
+    if FileKind.BINARY in purpose.kinds:
+        return FileKind.BINARY
     kind = _by_signature(head)
-    if kind is None and Kind.CSV in purpose.kinds and _is_text(spool):
-        kind = Kind.CSV
-    if kind is Kind.XLSX and Kind.XLSX not in purpose.kinds and Kind.ZIP in purpose.kinds:
-        kind = Kind.ZIP
+    if kind is None and FileKind.CSV in purpose.kinds and _is_text(spool):
+        kind = FileKind.CSV
+    if kind is FileKind.XLSX and FileKind.XLSX not in purpose.kinds and FileKind.ZIP in purpose.kinds:
+        kind = FileKind.ZIP
     if kind is None or kind not in purpose.kinds:
         raise UnsupportedMedia(_refusal(head, purpose))
-    if kind is Kind.PDF:
+    if kind is FileKind.PDF:
         _check_pdf(spool)
-    elif kind is Kind.XLSX:
+    elif kind is FileKind.XLSX:
         _check_xlsx(spool)
-    elif kind is Kind.ZIP:
+    elif kind is FileKind.ZIP:
         _check_zip(spool)
     return kind
 
 
-def _by_signature(head: bytes) -> Kind | None:
+def _by_signature(head: bytes) -> FileKind | None:
     if head.startswith(b"\xff\xd8\xff"):
-        return Kind.JPEG
+        return FileKind.JPEG
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Kind.PNG
+        return FileKind.PNG
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return Kind.WEBP
+        return FileKind.WEBP
     if head.startswith(b"%PDF-"):
-        return Kind.PDF
+        return FileKind.PDF
     if head.startswith(b"PK\x03\x04"):
-        return Kind.XLSX
+        return FileKind.XLSX
     return None
 
 
@@ -87,13 +87,13 @@ def _refusal(head: bytes, purpose: Purpose) -> str:
             "するか、写真をJPEGに変換して、もう一度送ってください。"
         )
     return (
-        f"このファイルの形式は使えません。使える形式は {purpose.kinds_in_words} です。"
+        f"このファイルの形式は使えません。使える形式は {purpose.kind_labels} です。"
         "ファイル名ではなく中身で判定しているため、名前の変更では送れません。"
     )
 
 
 def _is_text(spool: IO[bytes]) -> bool:
-    """UTF-8, UTF-16 or the code page of Japanese Windows, to the end, and no markup that a browser could run."""
+    """Whether all of it is UTF-8, UTF-16 or code page 932, without markup that a browser could run."""
     spool.seek(0)
     if spool.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # Excel's "Unicode text"
         return _decodes(spool, "utf-16")
@@ -103,13 +103,13 @@ def _is_text(spool: IO[bytes]) -> bool:
 def _decodes(spool: IO[bytes], encoding: str) -> bool:
     spool.seek(0)
     decoder = codecs.getincrementaldecoder(encoding)()
-    beginning = True
+    is_first = True
     try:
         while chunk := spool.read(_CHUNK):
             text = decoder.decode(chunk)
-            if _CONTROLS.search(text) or (beginning and _MARKUP.match(text)):
+            if _CONTROLS.search(text) or (is_first and _MARKUP.match(text)):
                 return False
-            beginning = False
+            is_first = False
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
@@ -123,9 +123,9 @@ def _check_pdf(spool: IO[bytes]) -> None:
         raise Invalid("PDFが途中で切れています。元のファイルが開けるかを確認して、もう一度送ってください。")
 
 
-def refuse_bombs(parts: Sequence[zipfile.ZipInfo], most_unpacked: int) -> None:
-    """By what the parts of a workbook say of themselves. Raises Invalid."""
-    if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > most_unpacked:
+def refuse_bombs(parts: Sequence[zipfile.ZipInfo], max_unpacked: int) -> None:
+    """Checks the number and the declared sizes of a workbook's parts. Raises Invalid."""
+    if len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > max_unpacked:
         raise Invalid(
             "Excelファイルの中身が大きすぎます。不要なシートや画像、書式を削除するか、行を分けて、もう一度送ってください。"
         )
@@ -141,7 +141,7 @@ def _check_xlsx(spool: IO[bytes]) -> None:
         with zipfile.ZipFile(spool) as book:
             parts = book.infolist()
             names = {part.filename for part in parts}
-            refuse_bombs(parts, MOST_UNPACKED)
+            refuse_bombs(parts, MAX_UNPACKED)
             if not {"[Content_Types].xml", "xl/workbook.xml"} <= names:
                 raise UnsupportedMedia(broken)
             if "xl/vbaProject.bin" in names:
@@ -149,7 +149,7 @@ def _check_xlsx(spool: IO[bytes]) -> None:
                     "マクロを含むExcelファイルは使えません。「Excelブック（.xlsx）」で保存し直してから送ってください。"
                 )
             _unpack(book)
-    except _TORN:
+    except _ARCHIVE_ERRORS:
         raise Invalid(broken) from None
 
 
@@ -157,21 +157,21 @@ def _check_zip(spool: IO[bytes]) -> None:
     try:
         with zipfile.ZipFile(spool) as archive:
             parts = archive.infolist()
-            if len(parts) > _ZIP_PARTS or sum(part.file_size for part in parts) > _ZIP_UNPACKED:
+            if len(parts) > _MAX_ZIP_PARTS or sum(part.file_size for part in parts) > _MAX_ZIP_UNPACKED:
                 raise Invalid("ZIPを展開した大きさかファイルの数が上限を超えています。")
             if any(part.flag_bits & 1 for part in parts):
                 raise Invalid("暗号化されたZIPは使えません。")
             _unpack(archive)
-    except _TORN:
+    except _ARCHIVE_ERRORS:
         raise Invalid("ZIPとして読み取れません。途中で切れていないかを確認して、もう一度送ってください。") from None
 
 
 def _unpack(archive: zipfile.ZipFile) -> None:
-    """Sizes are what an archive says of itself; reading shows whether it tells the truth."""
+    """Reads everything, to check that no part is larger than the archive declares."""
     for part in archive.infolist():
         with archive.open(part) as unpacking:
-            left = part.file_size
+            remaining = part.file_size
             while chunk := unpacking.read(_CHUNK):
-                left -= len(chunk)
-                if left < 0:
+                remaining -= len(chunk)
+                if remaining < 0:
                     raise zipfile.BadZipFile

@@ -1,5 +1,5 @@
-"""From a spooled upload to bytes that are safe in the storage. The row comes after (`records.add`): an object without a
-row is invisible and swept later, a row without an object would be a promise that nobody can keep."""
+"""Checks a spooled upload and stores its bytes. The row is written afterwards (`records.add`): an object without a row
+is invisible and is deleted later, but a row without an object would be a broken file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from service.core.files import names, pictures
 from service.core.files.content import recognise
 from service.core.files.storage import storage
 from service.core.problems import Unavailable
-from service.core.purposes import Kind, Purpose
+from service.core.purposes import FileKind, Purpose
 
 _CHUNK = 1024 * 1024
-THUMBNAIL_TYPE = Kind.WEBP
+THUMBNAIL_TYPE = FileKind.WEBP
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Deposit:
     id: uuid.UUID
     purpose: Purpose
     name: str
-    kind: Kind
+    kind: FileKind
     size: int
     sha256: bytes
     width: int | None
@@ -37,17 +37,17 @@ class Deposit:
     has_thumbnail: bool
 
 
-def make(spool: IO[bytes], purpose: Purpose, name: str, made_as: Kind | None = None) -> Deposit:
+def store(spool: IO[bytes], purpose: Purpose, name: str, made_as: FileKind | None = None) -> Deposit:
     """Checks the content and stores it. Slow (decoding, hashing, the network): outside any transaction. `made_as` is
-    the kind of what we wrote ourselves: it needs no check, and may be larger than what is taken from people.
+    the kind of a file that we generated: it is not checked, and may be larger than an upload.
 
     Raises:
         UnsupportedMedia, Invalid: see `content` and `pictures`.
-        Unavailable: the storage is away; nothing was kept.
+        Unavailable: the storage cannot be reached; nothing was stored.
     """
     kind = made_as or recognise(spool, purpose)
     with tempfile.TemporaryFile() as stripped:
-        picture = pictures.look(kind, spool, purpose, stripped) if kind.is_image else None
+        picture = pictures.inspect_picture(kind, spool, purpose, stripped) if kind.is_image else None
         content = stripped if picture else spool
         size, digest = _measure(content)
         file_id = uuid.uuid4()
@@ -74,14 +74,14 @@ def make(spool: IO[bytes], purpose: Purpose, name: str, made_as: Kind | None = N
 
 
 def discard(storage_key: str) -> None:
-    """Removes bytes that have no row, or none any more. What cannot be removed now is swept as an orphan later."""
+    """Deletes bytes without a row. What cannot be deleted now is deleted later as an orphan (`retention`)."""
     with contextlib.suppress(Unavailable):
         storage().delete(thumbnail_key(storage_key))
         storage().delete(storage_key)
 
 
 def key_of(file_id: uuid.UUID, purpose: Purpose) -> str:
-    """Spread over 256 folders; a folder of a million entries is slow to read."""
+    """The storage key, spread over 256 folders, because a folder with a million entries is slow."""
     return f"{purpose.area}/{file_id.hex[:2]}/{file_id.hex}"
 
 

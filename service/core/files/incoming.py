@@ -1,5 +1,4 @@
-"""Bytes on their way in: from a request's body to a deposit, whoever sends them. All that is held meanwhile is a file
-in the temp folder."""
+"""Uploads: from a request's body to a deposit. Meanwhile an upload holds only a temporary file."""
 
 from __future__ import annotations
 
@@ -13,73 +12,76 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect
 
-from service.core.brief import brief
-from service.core.db import Scopes
+from service.core.database.session import Scopes
 from service.core.files import deposit
 from service.core.files.deposit import Deposit
 from service.core.files.records import File
 from service.core.problems import Malformed, Problem, TooLarge, TooSlow, Unavailable
 from service.core.purposes import Purpose
+from service.core.routing.short_transactions import short_transaction
 
-# So long a sender may say nothing before we stop waiting.
+# The longest pause between two chunks.
 SILENCE_SECONDS = 30.0
-LONGEST_SECONDS = 3600.0
-# Bodies on their way at once in one process: each has a file in the temp folder.
-MOST_UPLOADS = 64
+MAX_SECONDS = 3600.0
+# Concurrent uploads in one process: each has a temporary file.
+MAX_UPLOADS = 64
 _BUFFER = 1024 * 1024
 
-# Threads of their own, for checking and storing, and for what is quick: large files hold up nobody's short request.
+# Separate threads, for checking and storing and for quick writes, so that large files do not block short requests.
 _working = CapacityLimiter(4)
 _writing = CapacityLimiter(8)
-_uploads = asyncio.Semaphore(MOST_UPLOADS)
+_uploads = asyncio.Semaphore(MAX_UPLOADS)
 
 
-async def deposited(request: Request, purpose: Purpose, name: str) -> Deposit:
-    """The body, checked and stored; its row is the caller's to write.
+async def receive_and_store(request: Request, purpose: Purpose, name: str) -> Deposit:
+    """Receives, checks and stores the body; the caller writes the row.
 
     Raises:
         TooLarge, TooSlow, Malformed: see `_receive`.
-        UnsupportedMedia, Invalid: it is not what the purpose takes.
-        Unavailable: too many are on their way, or the storage is away.
+        UnsupportedMedia, Invalid: the purpose does not accept the file.
+        Unavailable: too many uploads are running, or the storage cannot be reached.
     """
     if _uploads.locked():
         raise Unavailable("ただいまファイルの受け取りが混み合っています。しばらく待ってから、もう一度お試しください。")
     async with _uploads:
         with tempfile.TemporaryFile() as spool:
             await _receive(request, spool, purpose)
-            return await to_thread.run_sync(deposit.make, spool, purpose, name, limiter=_working)
+            return await to_thread.run_sync(deposit.store, spool, purpose, name, limiter=_working)
 
 
-async def kept(request: Request, scopes: Scopes, made: Deposit, add: Callable[[Session], File]) -> File:
-    """The deposit's row, written by `add`. Bytes that get none, because it was refused or sent before, go at once;
-    after any other failure the row may have been committed: then they stay, and are swept if it was not."""
+async def save_file_row(
+    request: Request, scopes: Scopes, deposited_file: Deposit, add: Callable[[Session], File]
+) -> File:
+    """Writes the deposit's row with `add`. When it is refused, or the file was sent before, the bytes are deleted at
+    once. After any other failure the row may have been committed: the bytes stay, and are deleted later if it was
+    not."""
     try:
-        file = await brief(request, scopes, add)
+        file = await short_transaction(request, scopes, add)
     except Problem:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=_working)
+        await to_thread.run_sync(deposit.discard, deposited_file.storage_key, limiter=_working)
         raise
-    if file.id != made.id:
-        await to_thread.run_sync(deposit.discard, made.storage_key, limiter=_working)
+    if file.id != deposited_file.id:
+        await to_thread.run_sync(deposit.discard, deposited_file.storage_key, limiter=_working)
     return file
 
 
 async def _receive(request: Request, spool: IO[bytes], purpose: Purpose) -> None:
-    """The body into the spool, as it comes.
+    """Writes the body into the spool as it comes.
 
     Raises:
-        TooLarge: as soon as that is known.
-        TooSlow: nothing came for a while.
-        Malformed: it broke off.
+        TooLarge: by its Content-Length, or as soon as the limit is exceeded.
+        TooSlow: nothing came for SILENCE_SECONDS, or the upload took too long.
+        Malformed: the connection broke off.
     """
     too_large = TooLarge(
         f"ファイルが大きすぎます。{purpose.max_bytes // (1024 * 1024)}MB以下にして、もう一度送ってください。"
     )
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > purpose.max_bytes:
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and int(content_length[:20]) > purpose.max_bytes:
         raise too_large
     body, buffer, received = aiter(request.stream()), bytearray(), 0
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             while True:
                 async with asyncio.timeout(SILENCE_SECONDS):
                     chunk = await anext(body, None)

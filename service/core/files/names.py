@@ -1,4 +1,4 @@
-"""Names of files as people gave them, made harmless; and how a name travels in an HTTP header."""
+"""Cleans file names of uploads, and writes file names into HTTP headers."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-from service.core.purposes import Kind
+from service.core.purposes import FileKind
 
-LONGEST = 200
-# Control characters, and those that turn the direction of writing: with them `exe.gpj` reads as `jpg.exe`.
+MAX_LENGTH = 200
+# Control characters, and those that change the direction of writing: with them `exe.gpj` reads as `jpg.exe`.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _NOT_IN_NAMES = re.compile(r'[<>:"|?*]')
 
 
-def clean(given: str, kind: Kind) -> str:
-    """The last part of the path, visible characters only, at most 200 of them, with an ending that fits the content."""
-    name = unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])
+def clean(raw_name: str, kind: FileKind) -> str:
+    """The last part of the path, only visible characters, at most 200, with an extension that fits the content."""
+    name = unicodedata.normalize("NFC", re.split(r"[/\\]", raw_name)[-1])
     name = "".join(character for character in name if unicodedata.category(character) not in _INVISIBLE)
     name = _NOT_IN_NAMES.sub("_", name).strip().rstrip(" .")
-    ending = next((ending for ending in kind.endings if name.lower().endswith(ending)), None)
-    stem = (name[: -len(ending)] if ending else name).strip(" .")
-    ending = name[-len(ending) :] if ending else kind.endings[0]
-    return (stem or "ファイル")[: LONGEST - len(ending)].rstrip() + ending
+    extension = next((extension for extension in kind.extensions if name.lower().endswith(extension)), None)
+    stem = (name[: -len(extension)] if extension else name).strip(" .")
+    extension = name[-len(extension) :] if extension else kind.extensions[0]
+    return (stem or "ファイル")[: MAX_LENGTH - len(extension)].rstrip() + extension
 
 
 def disposition(name: str, *, inline: bool) -> str:
-    """Content-Disposition (RFC 6266): the name in full for today's browsers, an ASCII one for the others."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode())
-    if not re.search(r"[A-Za-z0-9]", plain.rpartition(".")[0]):
-        plain = "file" + plain[plain.rfind(".") :] if "." in plain else "file"
-    how = "inline" if inline else "attachment"
-    return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    """Content-Disposition (RFC 6266): the full name for today's browsers, an ASCII one for others."""
+    ascii_name = re.sub(
+        r"[^A-Za-z0-9._-]+", "_", unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    )
+    if not re.search(r"[A-Za-z0-9]", ascii_name.rpartition(".")[0]):
+        ascii_name = "file" + ascii_name[ascii_name.rfind(".") :] if "." in ascii_name else "file"
+    disposition_type = "inline" if inline else "attachment"
+    return f"{disposition_type}; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,4 +1,4 @@
-"""The table of files: who sent what for which purpose, whether it is in use, and when it may go."""
+"""The table of files: who sent what for which purpose, whether it is in use, and when it expires."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.core import audit
+from service.core.access.auth import Actor
 from service.core.areas import areas
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.db import Base, violates
+from service.core.database.clock import app_now
+from service.core.database.session import Base, violates
 from service.core.files.deposit import Deposit
 from service.core.problems import Conflict, NotFound
 from service.core.purposes import Purpose
 
-# How long a file waits to be used, and how long one that is no longer used can still be asked for.
-UNUSED = timedelta(days=1)
+# How long a file waits to be attached, and how long one that is no longer used can still be downloaded.
+UNUSED_LIFETIME = timedelta(days=1)
 
 
 class File(Base):
-    """A file as it lies in the storage. Its content never changes; another content is another file."""
+    """A file in the storage. Its content never changes; other content is another file."""
 
     __tablename__ = "files"
     __table_args__ = (
@@ -61,7 +61,7 @@ class File(Base):
     storage_key: Mapped[str] = mapped_column(String(200), unique=True)
     has_thumbnail: Mapped[bool]
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    # The id a program gave its upload: sent again, it is answered with the first file.
+    # The idempotency key of the upload: a request with the same key gets the first file.
     client_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     attached_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
@@ -71,20 +71,20 @@ class File(Base):
 @lru_cache(maxsize=1)
 def purposes() -> dict[str, Purpose]:
     """Every purpose that an area declares, by key."""
-    found = {purpose.key: purpose for area in areas().values() for purpose in area.purposes}
-    if wrong := [key for key, purpose in found.items() if purpose.area not in areas()]:
-        raise RuntimeError(f"the purpose {wrong[0]} names no area")
-    return found
+    by_key = {purpose.key: purpose for area in areas().values() for purpose in area.purposes}
+    if without_area := [key for key, purpose in by_key.items() if purpose.area not in areas()]:
+        raise RuntimeError(f"the purpose {without_area[0]} names no area")
+    return by_key
 
 
 def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | None = None) -> File:
-    """The row of a deposit, which expires unless it is attached. A person who sees one tenant of the area sends for
-    that tenant."""
-    person = by if isinstance(by, Actor) else None
+    """Adds the row of a deposit, which expires unless it is attached. A user who sees one tenant of the area uploads
+    for that tenant."""
+    user = by if isinstance(by, Actor) else None
     file = File(
         id=deposit.id,
         area=deposit.purpose.area,
-        tenant_id=person.tenant_in(deposit.purpose.area) if person else None,
+        tenant_id=user.tenant_in(deposit.purpose.area) if user else None,
         purpose=deposit.purpose.key,
         name=deposit.name,
         content_type=deposit.kind.value,
@@ -94,19 +94,19 @@ def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | N
         height=deposit.height,
         storage_key=deposit.storage_key,
         has_thumbnail=deposit.has_thumbnail,
-        user_id=person.user_id if person else None,
+        user_id=user.user_id if user else None,
         client_id=client_id,
-        expires_at=app_now(db) + UNUSED,
+        expires_at=app_now(db) + UNUSED_LIFETIME,
     )
     try:
         with db.begin_nested():
             db.add(file)
     except IntegrityError as error:
-        # Two of the same upload at once: the other one was first.
-        if not violates(error, "uq_files_user_id_client_id") or person is None or client_id is None:
+        # Two concurrent requests with the same key: the other one was first.
+        if not violates(error, "uq_files_user_id_client_id") or user is None or client_id is None:
             raise
-        if known := find_repeat(db, person, client_id, deposit.purpose):
-            return known
+        if existing := find_repeat(db, user, client_id, deposit.purpose):
+            return existing
         raise
     after = {"purpose": file.purpose, "name": file.name, "size": file.size, "sha256": file.sha256.hex()}
     audit.record(db, by, "create", file.area, "file", file.id, after=after)
@@ -114,15 +114,15 @@ def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | N
 
 
 def find_repeat(db: Session, by: Actor, client_id: uuid.UUID, purpose: Purpose) -> File | None:
-    """The file that this person sent under this id before. Raises Conflict when it was for another purpose."""
-    known = db.scalars(sql_select(File).where(File.user_id == by.user_id, File.client_id == client_id)).one_or_none()
-    if known is not None and known.purpose != purpose.key:
+    """The file that this user has sent with this idempotency key. Raises Conflict when it was for another purpose."""
+    existing = db.scalars(sql_select(File).where(File.user_id == by.user_id, File.client_id == client_id)).one_or_none()
+    if existing is not None and existing.purpose != purpose.key:
         raise Conflict("この送信番号（Idempotency-Key）は、別の用途のファイルで使われています。番号を変えてください。")
-    return known
+    return existing
 
 
 def get_visible(db: Session, by: Actor, file_id: uuid.UUID) -> File:
-    """A file that the person may see: their own, or one in use whose purpose they may read. Raises NotFound."""
+    """A file that the user may see: an own one, or one in use whose purpose the user may read. Raises NotFound."""
     file = db.get(File, file_id)
     if file is not None and (file.user_id == by.user_id or (file.attached_at is not None and _may_read(by, file))):
         return file
@@ -135,7 +135,7 @@ def _may_read(by: Actor, file: File) -> bool:
 
 
 def get_attached(db: Session, file_id: uuid.UUID) -> File:
-    """A file in use, for code that acts for nobody. Raises NotFound."""
+    """A file in use, for code that does not act for a user. Raises NotFound."""
     file = db.get(File, file_id)
     if file is None or file.attached_at is None:
         raise _not_found()
@@ -143,15 +143,15 @@ def get_attached(db: Session, file_id: uuid.UUID) -> File:
 
 
 def attach(db: Session, by: Actor, file_id: uuid.UUID, purpose: Purpose, tenant_id: int | None = None) -> File:
-    """Takes a file of one's own into use; the area links it in the same transaction. `tenant_id` is the tenant of what
-    it is linked to.
+    """Marks a file of the user as in use; the area links it in the same transaction. `tenant_id` is the tenant of the
+    record that it is linked to.
 
     Raises:
-        NotFound: no such file of this person for this purpose.
-        Conflict: it is in use already.
+        NotFound: the user has no such file for this purpose.
+        Conflict: the file is in use already.
     """
-    found = sql_select(File).where(File.id == file_id, File.user_id == by.user_id, File.purpose == purpose.key)
-    file = db.scalars(found.with_for_update()).one_or_none()
+    statement = sql_select(File).where(File.id == file_id, File.user_id == by.user_id, File.purpose == purpose.key)
+    file = db.scalars(statement.with_for_update()).one_or_none()
     if file is None:
         raise _not_found()
     if file.attached_at is not None:
@@ -160,22 +160,24 @@ def attach(db: Session, by: Actor, file_id: uuid.UUID, purpose: Purpose, tenant_
     return file
 
 
-def hold(db: Session, by: Actor, file_ids: Collection[uuid.UUID], purpose: Purpose, how_long: timedelta) -> None:
-    """Files of one's own that wait for being used wait longer: what they are for is not finished yet."""
+def extend_expiry(
+    db: Session, by: Actor, file_ids: Collection[uuid.UUID], purpose: Purpose, lifetime: timedelta
+) -> None:
+    """Extends the expiry of the user's files that are not attached yet: the work that they are for is not finished."""
     if file_ids:
-        mine = (File.id.in_(file_ids), File.user_id == by.user_id, File.purpose == purpose.key)
-        waiting = update(File).where(*mine, File.attached_at.is_(None))
-        db.execute(waiting.values(expires_at=app_now(db) + how_long).execution_options(synchronize_session=False))
+        of_user = (File.id.in_(file_ids), File.user_id == by.user_id, File.purpose == purpose.key)
+        statement = update(File).where(*of_user, File.attached_at.is_(None))
+        db.execute(statement.values(expires_at=app_now(db) + lifetime).execution_options(synchronize_session=False))
 
 
-def take(db: Session, file: File) -> None:
-    """Takes into use what no person sent, in the transaction that stored and links it."""
+def attach_generated(db: Session, file: File) -> None:
+    """Marks a file that no user sent as in use, in the transaction that adds and links it."""
     file.attached_at, file.expires_at = app_now(db), None
 
 
-def release(db: Session, file: File) -> None:
-    """No longer in use: from now on only its sender sees it, and after a day it goes."""
-    file.attached_at, file.expires_at = None, app_now(db) + UNUSED
+def detach(db: Session, file: File) -> None:
+    """Ends the use of a file: from now on only its sender sees it, and it expires after a day."""
+    file.attached_at, file.expires_at = None, app_now(db) + UNUSED_LIFETIME
 
 
 def _not_found() -> NotFound:

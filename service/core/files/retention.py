@@ -1,4 +1,4 @@
-"""What goes away by itself: files that nobody took into use, and bytes that no row speaks of."""
+"""Deletes expired files, and orphans: bytes in the storage without a row."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from service.core import audit
-from service.core.clock import real_now
-from service.core.db import SYSTEM, transaction
+from service.core.database.clock import real_now
+from service.core.database.session import SYSTEM, transaction
 from service.core.files import deposit
 from service.core.files.records import File
 from service.core.files.storage import Stored, storage
 
 BATCH = 500
-# Younger bytes may belong to an upload whose row is about to be written.
+# Younger bytes may belong to an upload whose row is not written yet.
 ORPHAN_AGE = timedelta(days=1)
-# More orphans than files look like the wrong database or a restored one, not like crashes.
+# More orphans than files are a sign of a wrong or restored database, not of crashes; so many are always accepted.
 FEW = 100
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was removed, or with `dry_run` would be. `refused` says why orphans were left alone."""
+    """What was deleted, or with `dry_run` would be. `refused` says why orphans were not deleted."""
 
     expired: int
     expired_bytes: int
@@ -34,14 +34,16 @@ class Report:
 
 
 def clean(*, dry_run: bool = False) -> Report:
-    """Removes expired files and orphaned bytes, in transactions of its own. Run twice at once it does nothing twice."""
+    """Deletes expired files and orphans, in transactions of its own. Concurrent runs do not interfere."""
     expired, expired_bytes = _expired(dry_run)
     orphans = _orphans()
     with transaction(SYSTEM) as db:
-        known = db.scalar(select(func.count()).select_from(File)) or 0
+        file_count = db.scalar(select(func.count()).select_from(File)) or 0
     refused = ""
-    if len(orphans) > max(FEW, known):
-        refused = f"{len(orphans)} objects have no row, but only {known} files are known: is this the right database?"
+    if len(orphans) > max(FEW, file_count):
+        refused = (
+            f"{len(orphans)} objects have no row, but only {file_count} files are known: is this the right database?"
+        )
     elif not dry_run:
         for orphan in orphans:
             storage().delete(orphan.key)
@@ -61,7 +63,7 @@ def _expired(dry_run: bool) -> tuple[int, int]:
             for file in batch:
                 audit.record(db, "core.sweep", "delete", file.area, "file", file.id, before={"name": file.name})
                 db.delete(file)
-        # The row first: whatever happens now, nobody is shown a file that is half gone.
+        # The row is deleted first, so that no user ever sees a file without bytes.
         for file in batch:
             deposit.discard(file.storage_key)
         count, size = count + len(batch), size + sum(file.size for file in batch)
@@ -70,16 +72,16 @@ def _expired(dry_run: bool) -> tuple[int, int]:
 
 
 def _orphans() -> list[Stored]:
-    found: list[Stored] = []
+    orphans: list[Stored] = []
     before = real_now() - ORPHAN_AGE
-    for listed in storage().all():
-        old = {stored: _id_of(stored.key) for stored in listed if stored.modified_at < before}
+    for batch in storage().all():
+        old = {stored: _id_of(stored.key) for stored in batch if stored.modified_at < before}
         with transaction(SYSTEM) as db:
             ids = [file_id for file_id in old.values() if file_id]
-            known = set(db.scalars(select(File.id).where(File.id.in_(ids))))
-        # What is not named as ours is not ours to delete.
-        found += [stored for stored, file_id in old.items() if file_id and file_id not in known]
-    return found
+            existing_ids = set(db.scalars(select(File.id).where(File.id.in_(ids))))
+        # Objects whose names are not of our form are not deleted.
+        orphans += [stored for stored, file_id in old.items() if file_id and file_id not in existing_ids]
+    return orphans
 
 
 def _id_of(key: str) -> uuid.UUID | None:

@@ -1,6 +1,6 @@
-"""Where the bytes are: a folder (file:///…) or an S3-compatible bucket (s3://bucket/prefix?endpoint=…&region=…).
+"""File storage: a folder (file:///…) or an S3-compatible bucket (s3://bucket/prefix?endpoint=…&region=…).
 
-An object is there as a whole or not at all, and is never changed once it is.
+Writes are atomic, and an object never changes afterwards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from service.core.settings import settings
 
 PART = 8 * 1024 * 1024
 CHUNK = 256 * 1024
-# obstore names a missing object with Python's own exception, and everything else with its own.
+# obstore raises Python's own exception for a missing object, and its own for everything else.
 FAILURES = (BaseError, OSError)
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Storage:
     root: Path | None
 
     def put(self, key: str, content: IO[bytes]) -> None:
-        """Stores the content from its first byte, durably; large ones in parts. Raises Unavailable."""
+        """Stores the content from its first byte, durably; large content in parts. Raises Unavailable."""
         content.seek(0)
         try:
             obstore.put(self.store, key, content, chunk_size=PART, max_concurrency=2)
@@ -54,13 +54,13 @@ class Storage:
             raise _not_written(error) from None
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` to before `end`, read as fast as they are taken. Raises Unavailable at once, not
-        in the middle."""
+        """The bytes from `start` to before `end`, read as fast as the caller takes them. Raises Unavailable here, not
+        in the middle of the stream."""
         try:
-            found = await obstore.get_async(self.store, key, options={"range": (start, end)})
+            result = await obstore.get_async(self.store, key, options={"range": (start, end)})
         except FAILURES as error:
             raise _not_read(error) from None
-        return found.stream(CHUNK)
+        return result.stream(CHUNK)
 
     def size(self, key: str) -> int:
         """In bytes. Raises Unavailable."""
@@ -77,7 +77,7 @@ class Storage:
             raise _not_read(error) from None
 
     def delete(self, key: str) -> None:
-        """What is gone already is no failure. Raises Unavailable."""
+        """Does nothing when there is no such object. Raises Unavailable."""
         try:
             obstore.delete(self.store, key)
         except FileNotFoundError:
@@ -86,13 +86,13 @@ class Storage:
             raise _not_written(error) from None
 
     def all(self) -> Iterator[list[Stored]]:
-        """Everything there is, some hundreds at a time."""
-        for found in obstore.list(self.store):
-            yield [Stored(meta["path"], meta["size"], meta["last_modified"]) for meta in found]
+        """All objects, some hundreds at a time."""
+        for batch in obstore.list(self.store):
+            yield [Stored(meta["path"], meta["size"], meta["last_modified"]) for meta in batch]
 
 
 def _not_written(error: Exception) -> Unavailable:
-    # The class alone: the text of such an error can hold addresses and keys.
+    # Only the class: the text of such an error can contain addresses and keys.
     log.error("file not stored", error=type(error).__name__)
     return Unavailable(
         "ファイルの保管場所に書き込めません。保存はされていません。しばらく待ってから、もう一度お試しください。"
@@ -108,10 +108,10 @@ def _not_read(error: Exception) -> Unavailable:
 
 
 def _sync(root: Path, path: Path) -> None:
-    """To the disk: the file, and the folders that name it. The store itself leaves that to the next minute."""
+    """Syncs the file and its folders to the disk. The store itself does not."""
     folders = [folder for folder in path.parents if folder == root or root in folder.parents]
-    for place in (path, *folders):
-        descriptor = os.open(place, os.O_RDONLY)
+    for entry in (path, *folders):
+        descriptor = os.open(entry, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
@@ -119,23 +119,23 @@ def _sync(root: Path, path: Path) -> None:
 
 
 def make_storage(url: str, access_key: str = "", secret_key: str = "") -> Storage:
-    """Raises ValueError, in words, for a URL that names no storage."""
+    """Raises ValueError for a URL that is not one of a storage."""
     parts = urlsplit(url)
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         root = Path(unquote(parts.path))
         return Storage(LocalStore(root, mkdir=True), root)
     if parts.scheme == "s3" and parts.netloc:
-        given = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-        if unknown := given.keys() - {"endpoint", "region"}:
+        parameters = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+        if unknown := parameters.keys() - {"endpoint", "region"}:
             raise ValueError(f"FILES_URL has an unknown part: {unknown.pop()}")
-        options: dict[str, Any] = {"region": given.get("region", "us-east-1")}
-        if endpoint := given.get("endpoint"):
+        options: dict[str, Any] = {"region": parameters.get("region", "us-east-1")}
+        if endpoint := parameters.get("endpoint"):
             options["endpoint"] = endpoint
         if access_key:
             options |= {"access_key_id": access_key, "secret_access_key": secret_key}
-        # The time-out is that of a whole transfer: a slow reader takes his time.
+        # The time-out is for a whole transfer, and readers can be slow.
         client: dict[str, Any] = {
-            "allow_http": given.get("endpoint", "").startswith("http://"),
+            "allow_http": parameters.get("endpoint", "").startswith("http://"),
             "timeout": timedelta(hours=1),
             "connect_timeout": timedelta(seconds=5),
         }

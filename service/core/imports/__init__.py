@@ -1,6 +1,6 @@
-"""Imports: a file becomes rows, rows become what each of them would do, and all of that happens, or nothing.
+"""Imports: a file is read into rows, each row is planned (new, update, unchanged, error), and all are applied or none.
 
-`intake` finds the file that was sent, `sheets` reads it into plain rows (`text_files`, `workbooks`), `kinds` is what an
-area declares, `mapping` finds the column of each field, `plan` says what each row would do, `records` keeps a file
-between the steps, `run` does it.
+`intake` finds the uploaded file, `sheets` reads it into plain rows (`text_files`, `workbooks`), `kinds` is an area's
+declaration, `mapping` finds the column of each field, `plan` plans each row, `records` stores the import between the
+steps, `run` applies it.
 """

@@ -1,4 +1,4 @@
-"""From a file that was sent to the rows in it: looking it up takes a transaction, reading it takes time and none."""
+"""Finds an uploaded file (in a transaction) and reads its rows (slow, outside any transaction)."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import uuid
 
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.files import records as files
 from service.core.files.records import File
 from service.core.files.storage import storage
 from service.core.imports import records
-from service.core.imports.kinds import Kind
-from service.core.imports.sheets import MOST_BYTES, Sheet
+from service.core.imports.kinds import ImportKind
+from service.core.imports.sheets import MAX_BYTES, Sheet
 from service.core.problems import NotFound, TooLarge
 
 
-def sent(db: Session, by: Actor, kind: Kind, file_id: uuid.UUID) -> File:
-    """Raises NotFound, also for a file that was sent for something else, and TooLarge."""
+def find_upload(db: Session, by: Actor, kind: ImportKind, file_id: uuid.UUID) -> File:
+    """Raises NotFound, also for a file that was uploaded for another purpose, and TooLarge."""
     file = files.get_visible(db, by, file_id)
     if file.purpose != f"{kind.area}.import":
         raise NotFound("取り込むファイルが見つかりません。ファイルを選び直してください。")
-    if file.size > MOST_BYTES:
+    if file.size > MAX_BYTES:
         raise TooLarge("ファイルが大きすぎます。行を分けて取り込んでください。")
     return file
 

@@ -1,4 +1,4 @@
-"""What can be imported: an area says which fields there are and how rows are found, made and changed."""
+"""Kinds of imports: an area declares the fields, and how rows are found, created and changed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.catalogue import Entry, chosen, declared
+from service.core.access.auth import Actor
+from service.core.catalogue import Entry, entries_by_key, permitted_entry
 
 Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column. `read` makes a value for the model of a cell's text, or raises ValueError with words; `show` is the
-    way back, for the preview and for templates. `blank` is what an empty cell says of it; None: nothing."""
+    """A column. `read` converts a cell's text into a value for the model, or raises ValueError with a message for the
+    user; `show` converts it back, for the preview and for templates. `blank` is the value of an empty cell; None: an
+    empty cell is ignored."""
 
     name: str
     label: str
@@ -31,15 +32,15 @@ class Field:
 
 
 @dataclass(frozen=True)
-class New:
-    """A row that is not there yet."""
+class NewRow:
+    """A row that does not exist yet."""
 
     values: Values
 
 
 @dataclass(frozen=True)
-class Change:
-    """A row that is there (`id`) and differs: the whole of its values before and after."""
+class ChangedRow:
+    """An existing row (`id`) that differs: all of its values before and after."""
 
     id: int
     before: Values
@@ -47,26 +48,26 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind(Entry):
-    """`model` says what values may be; its field names are those of
-    `fields`, the first of which is the natural key: it decides whether a row is new.
+class ImportKind(Entry):
+    """`model` validates a row's values; its field names are those of `fields`. The first field is the natural key: it
+    decides whether a row is new.
 
-    `existing` maps natural keys to (id, values) for those that are there, `missing` says in words what a row names
-    that is not there (field, message), both for many rows at once and among what the person may
-    see: where roles are bound to a tenant, that tenant's. `create` and `change` write and audit many rows.
+    `existing` maps natural keys to (id, values) of existing rows. `missing` gives (field, message) for rows that refer
+    to something that does not exist. Both work on many rows at once and only see what the user may see: where roles are
+    bound to a tenant, that tenant's rows. `create` and `change` write and audit many rows.
 
-    `further` are the fields that a file with these headers has beside the usual ones; their names may be any, and the
-    model takes them as they are read. Without headers: those that every file may have, whose cells are read by what is
-    there. `identity` is what tells one row from another where the natural key alone does
-    not: `existing` is asked for these then, and as such rows are only ever added, one that is there is left as it is.
+    `further` gives additional fields for a file with these headers; their names are free, and the model accepts them as
+    they are read. With no headers it gives those that every file may have, read with what is in the database.
+    `identity` identifies a row where the natural key alone does not: then `existing` is called with identities, rows
+    are only added, and existing ones are not changed.
     """
 
     counter: str
     fields: tuple[Field, ...]
     model: type[BaseModel]
     existing: Callable[[Session, Actor, Sequence[str]], Mapping[str, tuple[int, Values]]]
-    create: Callable[[Session, Actor, Sequence[New]], None]
-    change: Callable[[Session, Actor, Sequence[Change]], None]
+    create: Callable[[Session, Actor, Sequence[NewRow]], None]
+    change: Callable[[Session, Actor, Sequence[ChangedRow]], None]
     missing: Callable[[Session, Actor, Sequence[Values]], Mapping[int, tuple[str, str]]] = field(default=lambda *_: {})
     further: Callable[[Session, Sequence[str]], tuple[Field, ...]] = field(default=lambda *_: ())
     identity: Callable[[Values], str] | None = None
@@ -75,8 +76,8 @@ class Kind(Entry):
     def natural_key(self) -> str:
         return self.fields[0].name
 
-    def of(self, db: Session, headers: Sequence[str]) -> Kind:
-        """As it is for a file with these headers."""
+    def of(self, db: Session, headers: Sequence[str]) -> ImportKind:
+        """This kind for a file with these headers."""
         return replace(self, fields=(*self.fields, *self.further(db, headers)))
 
     def identify(self, values: Values) -> str:
@@ -87,10 +88,10 @@ class Kind(Entry):
 
 
 @lru_cache(maxsize=1)
-def kinds() -> dict[str, Kind]:
-    return declared("imports", Kind)
+def kinds() -> dict[str, ImportKind]:
+    return entries_by_key("imports", ImportKind)
 
 
-def kind_for(by: Actor, key: str) -> Kind:
-    """Raises NotFound for a kind that does not exist, Forbidden for one the person may not import."""
-    return chosen(by, kinds(), key, "取り込みの種類", "取り込む")
+def kind_for(by: Actor, key: str) -> ImportKind:
+    """Raises NotFound for a kind that does not exist, Forbidden for one that the user may not import."""
+    return permitted_entry(by, kinds(), key, "取り込みの種類", "取り込む")

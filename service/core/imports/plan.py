@@ -1,4 +1,4 @@
-"""What each row would do: 新規, 更新, 変更なし, or what is wrong with it. Changes nothing."""
+"""Plans each row of an import: 新規, 更新, 変更なし, or its errors. Changes nothing."""
 
 from __future__ import annotations
 
@@ -9,153 +9,159 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.exports.cells import original
-from service.core.imports.kinds import Change, Kind, New, Values
+from service.core.http.problem_responses import field_errors
+from service.core.imports.kinds import ChangedRow, ImportKind, NewRow, Values
 from service.core.imports.mapping import Columns
 from service.core.imports.sheets import Row
-from service.core.problems import field_errors
 
 Outcome = Literal["new", "update", "same", "error"]
-WORDS: Mapping[Outcome, str] = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
+OUTCOME_TITLES: Mapping[Outcome, str] = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
 CHUNK = 1_000
 _SPACE = " \t\r\n　\u00a0"
 
 
 @dataclass(frozen=True)
 class RowError:
-    """`field` is the field's label, empty when the whole row is meant."""
+    """`field` is the field's label; empty for an error of the whole row."""
 
     row: int
     field: str
     message: str
 
-    def in_words(self) -> str:
+    def message_text(self) -> str:
         return f"{self.row}行目 {self.field}: {self.message}" if self.field else f"{self.row}行目: {self.message}"
 
 
 @dataclass
-class Planned:
-    """One row. `values` are what was given, as a person reads it; `action` is None when there is nothing to do.
-    `refused` are the names of the fields of `errors`."""
+class PlannedRow:
+    """One row. `values` are the cells' texts, `parsed` the values read from them; `action` is None when there is
+    nothing to do. `refused` are the names of the fields in `errors`."""
 
     row: Row
     values: dict[str, str]
     outcome: Outcome = "same"
     changed: list[str] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
-    action: New | Change | None = None
-    given: Values = field(default_factory=dict)
-    is_repeat: bool = False
+    action: NewRow | ChangedRow | None = None
+    parsed: Values = field(default_factory=dict)
+    is_duplicate: bool = False
     refused: set[str] = field(default_factory=set)
 
 
 def plan(
     db: Session,
     by: Actor,
-    kind: Kind,
+    kind: ImportKind,
     rows: Sequence[Row],
     mapping: Columns,
-    seen: Callable[[int], None] = lambda _: None,
-) -> Iterator[Planned]:
-    """Row by row in the order of the file. `seen` hears how many rows have been looked at.
+    report_rows: Callable[[int], None] = lambda _: None,
+) -> Iterator[PlannedRow]:
+    """Plans the rows in the order of the file. `report_rows` is called with the number of rows planned so far.
 
-    A blank cell says nothing unless its field has a word for it: a new row takes the field's default, one that is there
-    keeps its value.
+    A blank cell is ignored unless its field has a `blank`: a new row gets the field's default, an existing one keeps
+    its value.
     """
-    first_with: dict[str, Planned] = {}
+    first_by_identity: dict[str, PlannedRow] = {}
     for start in range(0, len(rows), CHUNK):
-        planned = [_read(kind, row, mapping) for row in rows[start : start + CHUNK]]
-        _find_repeats(kind, planned, first_with)
-        _decide(db, by, kind, planned)
-        seen(start + len(planned))
-        yield from planned
+        chunk = [_parse(kind, row, mapping) for row in rows[start : start + CHUNK]]
+        _find_duplicates(kind, chunk, first_by_identity)
+        _decide(db, by, kind, chunk)
+        report_rows(start + len(chunk))
+        yield from chunk
 
 
-def _read(kind: Kind, row: Row, mapping: Columns) -> Planned:
-    """The row's cells as values of the fields."""
-    made = Planned(row, {})
-    for name, place in mapping.items():
-        text = original(row.cells[place].strip(_SPACE)) if place is not None else ""
-        if place is not None:
-            made.values[name] = text
+def _parse(kind: ImportKind, row: Row, mapping: Columns) -> PlannedRow:
+    """The row with its cells read into values of the fields."""
+    planned_row = PlannedRow(row, {})
+    for name, index in mapping.items():
+        text = original(row.cells[index].strip(_SPACE)) if index is not None else ""
+        if index is not None:
+            planned_row.values[name] = text
         if not text:
-            if place is not None and kind.field(name).blank is not None:
-                made.given[name] = kind.field(name).blank
+            if index is not None and kind.field(name).blank is not None:
+                planned_row.parsed[name] = kind.field(name).blank
             continue
         try:
-            made.given[name] = kind.field(name).read(text)
+            planned_row.parsed[name] = kind.field(name).read(text)
         except ValueError as error:
-            _refuse(kind, made, name, str(error))
-    return made
+            _refuse(kind, planned_row, name, str(error))
+    return planned_row
 
 
-def _find_repeats(kind: Kind, planned: list[Planned], first_with: dict[str, Planned]) -> None:
-    """The same row once more adds nothing; of two that differ nobody knows which one holds."""
+def _find_duplicates(kind: ImportKind, chunk: list[PlannedRow], first_by_identity: dict[str, PlannedRow]) -> None:
+    """Marks equal duplicates, which add nothing, and refuses rows with the same identity that differ."""
     key = kind.field(kind.natural_key)
-    for made in planned:
-        value = made.given.get(key.name)
+    for planned_row in chunk:
+        value = planned_row.parsed.get(key.name)
         if value is None:
-            if not made.errors:
-                _refuse(kind, made, key.name, "必須の項目です。")
+            if not planned_row.errors:
+                _refuse(kind, planned_row, key.name, "必須の項目です。")
             continue
-        before = first_with.setdefault(kind.identify(made.given), made)
-        if before is made:
+        first = first_by_identity.setdefault(kind.identify(planned_row.parsed), planned_row)
+        if first is planned_row:
             continue
-        made.is_repeat = kind.identity is not None or before.given == made.given
-        if not made.is_repeat:
-            same = f"{before.row.number}行目と同じ「{made.values[key.name]}」ですが、内容が違います。"
-            _refuse(kind, made, key.name, f"{same}どちらかを削除してください。")
+        planned_row.is_duplicate = kind.identity is not None or first.parsed == planned_row.parsed
+        if not planned_row.is_duplicate:
+            message = f"{first.row.number}行目と同じ「{planned_row.values[key.name]}」ですが、内容が違います。"
+            _refuse(kind, planned_row, key.name, f"{message}どちらかを削除してください。")
 
 
-def _decide(db: Session, by: Actor, kind: Kind, planned: list[Planned]) -> None:
-    """Compares with what is there; two questions to the database for the whole chunk."""
-    known = {id(made): kind.identify(made.given) for made in planned if kind.natural_key in made.given}
-    there = kind.existing(db, by, [known[id(made)] for made in planned if id(made) in known])
-    checked: list[tuple[Planned, Values]] = []
-    for made in planned:
-        # Also one that is refused already: whoever mends the file hears of everything in it at once, of a field once.
-        earlier = set(made.refused)
-        _, before = there.get(known.get(id(made), ""), (0, {}))
+def _decide(db: Session, by: Actor, kind: ImportKind, chunk: list[PlannedRow]) -> None:
+    """Compares with existing rows, with two queries for the whole chunk."""
+    identities = {
+        id(planned_row): kind.identify(planned_row.parsed)
+        for planned_row in chunk
+        if kind.natural_key in planned_row.parsed
+    }
+    existing = kind.existing(
+        db, by, [identities[id(planned_row)] for planned_row in chunk if id(planned_row) in identities]
+    )
+    checked: list[tuple[PlannedRow, Values]] = []
+    for planned_row in chunk:
+        # Also rows that are refused already, so that the user gets all errors at once, but only one for each field.
+        refused_before = set(planned_row.refused)
+        _, before = existing.get(identities.get(id(planned_row), ""), (0, {}))
         try:
-            after = kind.model.model_validate(before | made.given).model_dump()
+            after = kind.model.model_validate(before | planned_row.parsed).model_dump()
         except ValidationError as error:
             for name, message in field_errors(error.errors()):
-                if name.partition(".")[0] not in earlier:
-                    _refuse(kind, made, name.partition(".")[0], message)
+                if name.partition(".")[0] not in refused_before:
+                    _refuse(kind, planned_row, name.partition(".")[0], message)
         else:
-            checked.append((made, after))
-    for place, (name, message) in kind.missing(db, by, [after for _, after in checked]).items():
-        if name not in checked[place][0].refused:
-            _refuse(kind, checked[place][0], name, message)
-    for made, after in checked:
-        if not made.errors:
-            _compare(kind, made, after, there.get(known[id(made)]))
+            checked.append((planned_row, after))
+    for index, (name, message) in kind.missing(db, by, [after for _, after in checked]).items():
+        if name not in checked[index][0].refused:
+            _refuse(kind, checked[index][0], name, message)
+    for planned_row, after in checked:
+        if not planned_row.errors:
+            _compare(kind, planned_row, after, existing.get(identities[id(planned_row)]))
 
 
-def _compare(kind: Kind, made: Planned, after: Values, there: tuple[int, Values] | None) -> None:
-    if made.is_repeat:
+def _compare(kind: ImportKind, planned_row: PlannedRow, after: Values, existing: tuple[int, Values] | None) -> None:
+    if planned_row.is_duplicate:
         return
-    if there is None:
-        made.outcome, made.action = "new", New(after)
+    if existing is None:
+        planned_row.outcome, planned_row.action = "new", NewRow(after)
         return
-    row_id, before = there
+    row_id, before = existing
     if kind.identity:
         return
-    made.changed = [field.name for field in kind.fields if before.get(field.name) != after.get(field.name)]
-    if made.changed:
-        made.outcome, made.action = "update", Change(row_id, before, after)
+    planned_row.changed = [field.name for field in kind.fields if before.get(field.name) != after.get(field.name)]
+    if planned_row.changed:
+        planned_row.outcome, planned_row.action = "update", ChangedRow(row_id, before, after)
 
 
-def _refuse(kind: Kind, made: Planned, name: str, message: str) -> None:
+def _refuse(kind: ImportKind, planned_row: PlannedRow, name: str, message: str) -> None:
     label = next((field.label for field in kind.fields if field.name == name), "")
-    made.refused.add(name)
-    made.outcome = "error"
-    made.errors.append(RowError(made.row.number, label, message))
+    planned_row.refused.add(name)
+    planned_row.outcome = "error"
+    planned_row.errors.append(RowError(planned_row.row.number, label, message))
 
 
-def shown(kind: Kind, values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as the file would have them."""
+def shown(kind: ImportKind, values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as texts for the file."""
     return {
         field.name: "" if values.get(field.name) is None else field.show(values[field.name]) for field in kind.fields
     }

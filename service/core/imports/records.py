@@ -1,4 +1,4 @@
-"""A file between the steps of its import: read once, mapped, looked through, run."""
+"""An import between its steps: the file is read once, mapped, previewed, and run."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.core.auth import Actor
-from service.core.db import Base
+from service.core.access.auth import Actor
+from service.core.database.session import Base
 from service.core.imports import kinds, mapping, text_files
-from service.core.imports.kinds import Change, Kind
+from service.core.imports.kinds import ChangedRow, ImportKind
 from service.core.imports.mapping import Columns
-from service.core.imports.plan import WORDS, Planned, RowError, plan, shown
-from service.core.imports.sheets import MOST_BYTES, Row, Sheet, pack, unpack
+from service.core.imports.plan import OUTCOME_TITLES, PlannedRow, RowError, plan, shown
+from service.core.imports.sheets import MAX_BYTES, Row, Sheet, pack, unpack
 from service.core.problems import Conflict, Invalid, NotFound, TooLarge
 from service.core.tasks import records as task_records
 from service.core.tasks.records import OPEN, Order, Task
 
-# Other people's data, kept only as long as somebody may still be at it.
-KEPT = timedelta(days=7)
+# The rows may be personal data, so they are stored only while the user may still be working on the import.
+DRAFT_LIFETIME = timedelta(days=7)
 WORKBOOK = b"PK\x03\x04"
 OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
-ROWS_SHOWN = 20
-ERRORS_KEPT = 1_000
+MAX_ROWS_SHOWN = 20
+MAX_ERRORS_STORED = 1_000
 
 
 class Import(Base):
-    """`content` are the rows, packed; `format` says in words what the file was. `outcome` is what was found when the
-    rows were looked through last, with the mapping as it is now; null when they have not been."""
+    """`content` are the packed rows; `format` describes the file's format for users. `outcome` is the last preview of
+    the rows, with the current mapping; null when there is none."""
 
     __tablename__ = "imports"
 
@@ -60,8 +60,8 @@ class Import(Base):
 
 
 class ImportMapping(Base):
-    """What a person chose last for a kind, where they work now: normalised header → field, or null for a column left
-    out. Of another tenant they may not even see that there is one."""
+    """A user's last mapping for a kind and tenant: normalised header → field, or null for a column left out. A user who
+    has changed the tenant cannot see the mappings of the old one."""
 
     __tablename__ = "import_mappings"
     __table_args__ = (UniqueConstraint("user_id", "area", "tenant_id", "kind", postgresql_nulls_not_distinct=True),)
@@ -75,15 +75,15 @@ class ImportMapping(Base):
 
 
 def read(content: bytes, sheet: str | None = None) -> Sheet:
-    """By content, whatever the file is called. Slow: outside any transaction.
+    """Reads the file by its content, whatever its name. Slow: outside any transaction.
 
     Raises:
-        Invalid, TooLarge: in words.
+        Invalid, TooLarge: with a message for the user.
     """
-    if len(content) > MOST_BYTES:
-        raise TooLarge(f"ファイルは{MOST_BYTES // 1024 // 1024}MBまでです。行を分けて取り込んでください。")
+    if len(content) > MAX_BYTES:
+        raise TooLarge(f"ファイルは{MAX_BYTES // 1024 // 1024}MBまでです。行を分けて取り込んでください。")
     if content.startswith(WORKBOOK):
-        # Not at the top: openpyxl takes 13 MB, and most processes never see a workbook.
+        # Not at the top: openpyxl takes 13 MB, and most processes never read a workbook.
         from service.core.imports import workbooks
 
         return workbooks.read(content, sheet)
@@ -92,8 +92,8 @@ def read(content: bytes, sheet: str | None = None) -> Sheet:
     return text_files.read(content)
 
 
-def add(db: Session, by: Actor, kind: Kind, sheet: Sheet, file_name: str) -> Import:
-    """The file with its columns mapped as well as can be guessed, and looked through when that is enough."""
+def add(db: Session, by: Actor, kind: ImportKind, sheet: Sheet, file_name: str) -> Import:
+    """Stores the file with a guessed mapping of its columns, and a preview when the mapping has the natural key."""
     tenant_id, kind = by.tenant_in(kind.area), kind.of(db, sheet.headers)
     columns = mapping.guess(kind, sheet.headers, _remembered(db, by, kind, tenant_id))
     draft = Import(
@@ -109,49 +109,49 @@ def add(db: Session, by: Actor, kind: Kind, sheet: Sheet, file_name: str) -> Imp
         mapping=columns,
     )
     if columns[kind.natural_key] is not None:
-        draft.outcome = _look_through(db, by, kind, sheet.rows, columns)
+        draft.outcome = _preview(db, by, kind, sheet.rows, columns)
     db.add(draft)
     db.flush()  # for the id
     return draft
 
 
-def _remembered(db: Session, by: Actor, kind: Kind, tenant_id: int | None) -> dict[str, str | None]:
-    found = select(ImportMapping.fields).where(
+def _remembered(db: Session, by: Actor, kind: ImportKind, tenant_id: int | None) -> dict[str, str | None]:
+    statement = select(ImportMapping.fields).where(
         ImportMapping.user_id == by.user_id,
         ImportMapping.area == kind.area,
         ImportMapping.tenant_id.is_not_distinct_from(tenant_id),
         ImportMapping.kind == kind.key,
     )
-    return db.scalar(found) or {}
+    return db.scalar(statement) or {}
 
 
 def get(db: Session, by: Actor, import_id: int, *, lock: bool = False) -> Import:
-    """One's own. Raises NotFound."""
-    found = select(Import).where(Import.id == import_id, Import.user_id == by.user_id)
-    draft = db.scalars(found.with_for_update() if lock else found).one_or_none()
+    """The user's own import. Raises NotFound."""
+    statement = select(Import).where(Import.id == import_id, Import.user_id == by.user_id)
+    draft = db.scalars(statement.with_for_update() if lock else statement).one_or_none()
     if draft is None:
         raise NotFound(
-            f"取り込みの途中のデータが見つかりません（{KEPT.days}日たつと消えます）。ファイルを選び直してください。"
+            f"取り込みの途中のデータが見つかりません（{DRAFT_LIFETIME.days}日たつと消えます）。ファイルを選び直してください。"
         )
     return draft
 
 
 def remap(db: Session, by: Actor, import_id: int, columns: Columns) -> Import:
-    """Another choice of columns, remembered for the next file of this kind; the rows are looked through again.
+    """Changes the mapping, remembers it for the next file of this kind, and makes a new preview.
 
     Raises:
         Invalid: see `mapping.check`.
-        Conflict: it is being run.
+        Conflict: the import is running.
     """
     draft = get(db, by, import_id, lock=True)
     kind = kinds.kind_for(by, draft.kind).of(db, draft.headers)
     _refuse_while_running(db, draft)
     draft.mapping = mapping.check(kind, draft.headers, columns)
-    draft.outcome = _look_through(db, by, kind, unpack(draft.content), draft.mapping)
-    whose = {"user_id": by.user_id, "area": draft.area, "tenant_id": draft.tenant_id, "kind": kind.key}
-    fields = mapping.to_remember(draft.headers, columns)
-    chosen = insert(ImportMapping).values(**whose, fields=fields)
-    db.execute(chosen.on_conflict_do_update(index_elements=[*whose], set_={"fields": fields}))
+    draft.outcome = _preview(db, by, kind, unpack(draft.content), draft.mapping)
+    owner = {"user_id": by.user_id, "area": draft.area, "tenant_id": draft.tenant_id, "kind": kind.key}
+    fields = mapping.columns_to_remember(draft.headers, columns)
+    statement = insert(ImportMapping).values(**owner, fields=fields)
+    db.execute(statement.on_conflict_do_update(index_elements=[*owner], set_={"fields": fields}))
     return draft
 
 
@@ -161,43 +161,43 @@ def _refuse_while_running(db: Session, draft: Import) -> None:
         raise Conflict("この取り込みは実行中です。終わるまでお待ちください。")
 
 
-def _look_through(db: Session, by: Actor, kind: Kind, rows: list[Row], columns: Columns) -> dict[str, Any]:
-    counts = dict.fromkeys(WORDS, 0)
-    first: list[dict[str, Any]] = []
+def _preview(db: Session, by: Actor, kind: ImportKind, rows: list[Row], columns: Columns) -> dict[str, Any]:
+    counts = dict.fromkeys(OUTCOME_TITLES, 0)
+    first_rows: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     error_count = 0
-    for made in plan(db, by, kind, rows, columns):
-        counts[made.outcome] += 1
-        if len(first) < ROWS_SHOWN:
-            first.append(_described(kind, made))
-        error_count += len(made.errors)
-        errors += [vars(error) for error in made.errors[: ERRORS_KEPT - len(errors)]]
-    return {"counts": counts, "rows": first, "errors": errors, "error_count": error_count}
+    for planned_row in plan(db, by, kind, rows, columns):
+        counts[planned_row.outcome] += 1
+        if len(first_rows) < MAX_ROWS_SHOWN:
+            first_rows.append(_row_preview(kind, planned_row))
+        error_count += len(planned_row.errors)
+        errors += [vars(error) for error in planned_row.errors[: MAX_ERRORS_STORED - len(errors)]]
+    return {"counts": counts, "rows": first_rows, "errors": errors, "error_count": error_count}
 
 
-def _described(kind: Kind, made: Planned) -> dict[str, Any]:
+def _row_preview(kind: ImportKind, planned_row: PlannedRow) -> dict[str, Any]:
     labels = {field.name: field.label for field in kind.fields}
-    before = shown(kind, made.action.before) if isinstance(made.action, Change) else {}
+    before = shown(kind, planned_row.action.before) if isinstance(planned_row.action, ChangedRow) else {}
     return {
-        "row": made.row.number,
-        "outcome": made.outcome,
-        "values": {labels[name]: value for name, value in made.values.items()},
-        "before": {labels[name]: before[name] for name in made.changed},
-        "errors": [error.in_words() for error in made.errors],
+        "row": planned_row.row.number,
+        "outcome": planned_row.outcome,
+        "values": {labels[name]: value for name, value in planned_row.values.items()},
+        "before": {labels[name]: before[name] for name in planned_row.changed},
+        "errors": [error.message_text() for error in planned_row.errors],
     }
 
 
-def rows_in_error(db: Session, by: Actor, draft: Import, kind: Kind) -> list[tuple[Row, list[RowError]]]:
-    """As of now, all of them."""
+def rows_with_errors(db: Session, by: Actor, draft: Import, kind: ImportKind) -> list[tuple[Row, list[RowError]]]:
+    """All rows with errors, planned anew."""
     planned = plan(db, by, kind.of(db, draft.headers), unpack(draft.content), draft.mapping)
-    return [(made.row, made.errors) for made in planned if made.errors]
+    return [(planned_row.row, planned_row.errors) for planned_row in planned if planned_row.errors]
 
 
-def run(db: Session, by: Actor, import_id: int) -> Task:
-    """Starts the task that does what was looked through.
+def start_import(db: Session, by: Actor, import_id: int) -> Task:
+    """Starts the task that applies the previewed import.
 
     Raises:
-        Invalid: not mapped yet, or rows are in error.
+        Invalid: the import has no mapping yet, or rows with errors.
         Conflict: it is running already.
     """
     draft = get(db, by, import_id, lock=True)
@@ -206,9 +206,9 @@ def run(db: Session, by: Actor, import_id: int) -> Task:
     if draft.outcome is None:
         raise Invalid("列の割り当てがまだ決まっていません。割り当てを確認してから取り込んでください。")
     if draft.outcome["error_count"]:
-        wrong = draft.outcome["counts"]["error"]
+        error_rows = draft.outcome["counts"]["error"]
         raise Invalid(
-            f"エラーの行が{wrong:,}行あります。1行でもエラーがあると取り込めません。ファイルを直してください。"
+            f"エラーの行が{error_rows:,}行あります。1行でもエラーがあると取り込めません。ファイルを直してください。"
         )
     order = Order(
         kind="core.import",
@@ -216,7 +216,7 @@ def run(db: Session, by: Actor, import_id: int) -> Task:
         title=f"{kind.title}の取り込み（{draft.file_name}）",
         permission=kind.permission,
         params={"import_id": draft.id},
-        total=2 * draft.row_count,  # each is looked at, then written
+        total=2 * draft.row_count,  # each is planned, then written
         message=f"{draft.row_count:,}行を取り込みます。",
     )
     task = task_records.start(db, by, order)

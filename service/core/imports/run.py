@@ -1,4 +1,4 @@
-"""Does an import: looks through all rows again as things are now, writes them in one transaction, or nothing."""
+"""Runs an import as a background task: plans all rows anew, then writes all of them in one transaction, or none."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core.imports import records
-from service.core.imports.kinds import Change, Kind, New, kind_for
-from service.core.imports.plan import CHUNK, Planned, plan
+from service.core.imports.kinds import ChangedRow, ImportKind, NewRow, kind_for
+from service.core.imports.plan import CHUNK, PlannedRow, plan
 from service.core.imports.sheets import unpack
 from service.core.tasks.work import Failed, Result, Work
 
@@ -21,7 +21,7 @@ def run(work: Work) -> Result:
             kind = kind_for(work.actor, draft.kind).of(db, draft.headers)
             planned = _plan(db, work, draft, kind)
             result = _apply(db, work, kind, planned)
-            draft.outcome = None  # what was looked through is not what is there now
+            draft.outcome = None  # the preview is out of date
             work.settle(db, result)
     except IntegrityError:
         raise Failed(
@@ -31,27 +31,32 @@ def run(work: Work) -> Result:
     return result
 
 
-def _plan(db: Session, work: Work, draft: records.Import, kind: Kind) -> list[Planned]:
-    """Half of the work: the other half is writing."""
+def _plan(db: Session, work: Work, draft: records.Import, kind: ImportKind) -> list[PlannedRow]:
+    """The first half of the work; the second half is writing."""
     rows = unpack(draft.content)
 
-    def told(seen: int) -> None:
-        work.progress(seen, 2 * len(rows), f"内容を確認しています（{len(rows):,}行のうち{seen:,}行）")
+    def report_rows(row_count: int) -> None:
+        work.progress(row_count, 2 * len(rows), f"内容を確認しています（{len(rows):,}行のうち{row_count:,}行）")
 
-    told(0)
-    planned = list(plan(db, work.actor, kind, rows, draft.mapping, told))
-    wrong = [error for made in planned for error in made.errors]
-    if wrong:
-        more = f" ほか{len(wrong) - 3:,}件" if len(wrong) > 3 else ""
-        listed = "、".join(error.in_words() for error in wrong[:3])
-        raise Failed(f"確認したときから内容が変わり、取り込めない行があります。{NOTHING_STORED}{listed}{more}")
+    report_rows(0)
+    planned = list(plan(db, work.actor, kind, rows, draft.mapping, report_rows))
+    errors = [error for planned_row in planned for error in planned_row.errors]
+    if errors:
+        remaining_text = f" ほか{len(errors) - 3:,}件" if len(errors) > 3 else ""
+        error_texts = "、".join(error.message_text() for error in errors[:3])
+        raise Failed(
+            f"確認したときから内容が変わり、取り込めない行があります。{NOTHING_STORED}{error_texts}{remaining_text}"
+        )
     return planned
 
 
-def _apply(db: Session, work: Work, kind: Kind, planned: list[Planned]) -> Result:
-    new = [made.action for made in planned if isinstance(made.action, New)]
-    # In one order for everybody, so that two imports at once wait for one another instead of locking each other out.
-    changes = sorted((made.action for made in planned if isinstance(made.action, Change)), key=lambda one: one.id)
+def _apply(db: Session, work: Work, kind: ImportKind, planned: list[PlannedRow]) -> Result:
+    new = [planned_row.action for planned_row in planned if isinstance(planned_row.action, NewRow)]
+    # In one order, so that two concurrent imports wait for one another instead of a deadlock.
+    changes = sorted(
+        (planned_row.action for planned_row in planned if isinstance(planned_row.action, ChangedRow)),
+        key=lambda change: change.id,
+    )
     same = len(planned) - len(new) - len(changes)
     total = 2 * len(planned)
     done = len(planned) + same
@@ -62,9 +67,9 @@ def _apply(db: Session, work: Work, kind: Kind, planned: list[Planned]) -> Resul
         done += len(chunk)
     for start in range(0, len(new), CHUNK):
         work.progress(done, total, f"新しく登録しています（{len(new):,}行のうち{start:,}行）")
-        made = new[start : start + CHUNK]
-        kind.create(db, work.actor, made)
-        done += len(made)
+        new_chunk = new[start : start + CHUNK]
+        kind.create(db, work.actor, new_chunk)
+        done += len(new_chunk)
     work.progress(total, total)
     count = kind.counter
     summary = (

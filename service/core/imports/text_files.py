@@ -1,4 +1,4 @@
-"""CSV and its relatives, as Excel, Access and other programs write them here."""
+"""CSV and similar text files, as Excel, Access and other programs write them in Japan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from service.core.imports.sheets import LONGEST_CELL, MOST_ROWS, SPLIT, Sheet, build
+from service.core.imports.sheets import MAX_CELL_LENGTH, MAX_ROWS, SPLIT_ADVICE, Sheet, build
 from service.core.problems import Invalid, TooLarge
 
 DELIMITERS = {",": "CSV", "\t": "タブ区切り", ";": "セミコロン区切り"}
@@ -18,22 +18,23 @@ UNREADABLE = (
 
 
 def read(content: bytes) -> Sheet:
-    """Raises Invalid or TooLarge, in words."""
+    """Raises Invalid or TooLarge, with a message for the user."""
     text, encoding = decode(content)
-    # A line feed and a carriage return inside a cell mean the same; the csv module would end rows at a bare one.
+    # Line feeds and carriage returns inside cells mean the same (`one_newline`); the csv module would end rows at a
+    # bare one.
     delimiter = _delimiter(text)
     return build(f"{DELIMITERS[delimiter]}（{encoding}）", _rows(text, delimiter))
 
 
 def decode(content: bytes) -> tuple[str, str]:
-    """The text and the name of its encoding: by its mark (BOM), else UTF-8, else Shift_JIS."""
-    for mark, codec, name in (
+    """The text and the name of its encoding: by its BOM, else UTF-8, else Shift_JIS."""
+    for bom, codec, name in (
         (codecs.BOM_UTF8, "utf-8", "UTF-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
         (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
     ):
-        if content.startswith(mark):
-            return _decoded(content[len(mark) :], codec), name
+        if content.startswith(bom):
+            return _decoded(content[len(bom) :], codec), name
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
@@ -54,13 +55,13 @@ def _decoded(content: bytes, codec: str) -> str:
 
 
 def _delimiter(text: str) -> str:
-    """The one that the header has most of, outside quotes."""
+    """The delimiter that is most frequent in the header, outside quotes."""
     counts = dict.fromkeys(DELIMITERS, 0)
-    quoted = False
+    is_quoted = False
     for character in text.lstrip("\r\n")[:100_000]:
         if character == '"':
-            quoted = not quoted
-        elif quoted:
+            is_quoted = not is_quoted
+        elif is_quoted:
             continue
         elif character in "\r\n":
             break
@@ -80,15 +81,15 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             if "field larger" in str(error):
                 raise TooLarge(
-                    f"{number + 1}行目に{LONGEST_CELL:,}文字を超えるセルがあります。"
+                    f"{number + 1}行目に{MAX_CELL_LENGTH:,}文字を超えるセルがあります。"
                     '引用符（"）の閉じ忘れがないか、ファイルを確認してください。'
                 ) from None
             raise Invalid(
                 f'{number + 1}行目の引用符（"）の使い方が正しくありません。値の中の " は "" と2つ続けて書いてください。'
             ) from None
         number += 1
-        if number > 5 * MOST_ROWS:  # empty lines without end
-            raise TooLarge(f"一度に取り込めるのは{MOST_ROWS:,}行までです。{SPLIT}")
+        if number > 5 * MAX_ROWS:  # empty lines without end
+            raise TooLarge(f"一度に取り込めるのは{MAX_ROWS:,}行までです。{SPLIT_ADVICE}")
         yield number, [one_newline(cell) for cell in row]
 
 

@@ -1,3 +1,3 @@
-"""The HTML that the service shows itself, to people without an account or before they have one: start page, API
-reference, later payment, cancelling, cards. `shell` renders, `assets` serves what a page is made of, `forms` guards
-what is sent back. No inline script, no inline style, nothing from elsewhere."""
+"""Public HTML pages, for users without an account: start page, API reference, later payment, cancellation, cards.
+`shell` renders them, `assets` serves their static files, `forms` protects their forms (CSRF). No inline scripts, no
+inline styles, nothing from other hosts."""

@@ -1,5 +1,5 @@
-"""Style sheets, scripts and pictures of the public pages, each under a name that changes with its content: browsers
-keep them for a year and never show an old one."""
+"""Static files of the public pages, each with a hash of its content in its name, so that browsers can cache them for a
+year and never show an old one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PATH = "/public/static"
-OWN = Path(__file__).parent / "static"
-# Swagger UI, from a wheel that ships its current release: a closed network cannot reach the usual place on the web.
+STATIC_FOLDER = Path(__file__).parent / "static"
+# Swagger UI from a wheel, because a closed network cannot reach the usual CDN.
 SWAGGER = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 
@@ -28,28 +28,30 @@ def _files() -> dict[str, Path]:
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("fastapi-swagger is not installed; see requirements.txt")
     swagger = Path(spec.submodule_search_locations[0]) / "resources"
-    return {path.name: path for path in (*OWN.iterdir(), *(swagger / name for name in SWAGGER)) if path.is_file()}
+    return {
+        path.name: path for path in (*STATIC_FOLDER.iterdir(), *(swagger / name for name in SWAGGER)) if path.is_file()
+    }
 
 
 @lru_cache(maxsize=1)
 def _by_public_name() -> dict[str, Asset]:
-    found = {}
+    assets = {}
     for name, path in _files().items():
         content = path.read_bytes()
         content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        # Newer tables of types say text/javascript, older ones application/javascript; browsers take both.
-        found[_public_name(name, content)] = Asset(content, content_type)
-    return found
+        # Newer systems guess text/javascript, older ones application/javascript; browsers accept both.
+        assets[_public_name(name, content)] = Asset(content, content_type)
+    return assets
 
 
 def _public_name(name: str, content: bytes) -> str:
-    stem, _, ending = name.rpartition(".")
-    return f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{ending}"
+    stem, _, extension = name.rpartition(".")
+    return f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{extension}"
 
 
 @lru_cache(maxsize=64)
 def url(name: str) -> str:
-    """For templates: the address of a file by its plain name. Raises KeyError for one that is not there."""
+    """For templates: the URL of a file by its plain name. Raises KeyError when there is no such file."""
     return f"{PATH}/{_public_name(name, _files()[name].read_bytes())}"
 
 

@@ -1,7 +1,8 @@
-"""Forms of public pages take only what was filled in on them: a token in the form fits a cookie that foreign pages
-can neither read nor set.
+"""CSRF protection for the forms of public pages: the token in the form must match a cookie that other sites can neither
+read nor set.
 
-Signed by HMAC with SECRET_KEY, so that nothing has to be kept: a page may be served by one process and sent to another.
+The token is signed by HMAC with SECRET_KEY, so nothing is stored: one process can serve the form, another one receive
+it.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.core.problems import Forbidden
 from service.core.settings import settings
 
 COOKIE = "genba_form"
 FIELD = "form_token"
-# A form may lie open over lunch.
+# A form may stay open over a lunch break.
 VALID_SECONDS = 4 * 3600
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def browser_secret(request: Request) -> str:
-    """What this browser's forms are bound to: the one it has, or a new one (`remember` sends it along)."""
-    known = request.cookies.get(COOKIE, "")
-    return known if _SECRET.fullmatch(known) else secrets.token_urlsafe(32)
+    """The secret that this browser's forms are bound to: from its cookie, or a new one (`remember` sets it)."""
+    cookie = request.cookies.get(COOKIE, "")
+    return cookie if _SECRET.fullmatch(cookie) else secrets.token_urlsafe(32)
 
 
 def remember(response: Response, secret: str) -> None:
@@ -40,24 +41,29 @@ def remember(response: Response, secret: str) -> None:
 
 
 def token(secret: str, path: str) -> str:
-    """For a hidden field of the form that is sent to `path`."""
-    until = str(int(real_now().timestamp()) + VALID_SECONDS)
-    return f"{until}.{_sign(secret, path, until)}"
+    """The token for a hidden field of the form that is sent to `path`."""
+    expires_at = str(int(real_now().timestamp()) + VALID_SECONDS)
+    return f"{expires_at}.{_sign(secret, path, expires_at)}"
 
 
-def check(request: Request, given: str) -> None:
-    """Raises Forbidden, in words, unless the token was made for this browser and this path and is still valid."""
-    until, _, signature = given.partition(".")
+def check(request: Request, form_token: str) -> None:
+    """Raises Forbidden unless the token was created for this browser and this path and is still valid."""
+    expires_at, _, signature = form_token.partition(".")
     secret = request.cookies.get(COOKIE, "")
-    fits = hmac.compare_digest(signature.encode(), _sign(secret, request.url.path, until).encode())
-    if not _SECRET.fullmatch(secret) or not fits or not until.isdecimal() or int(until[:15]) < real_now().timestamp():
+    signature_matches = hmac.compare_digest(signature.encode(), _sign(secret, request.url.path, expires_at).encode())
+    if (
+        not _SECRET.fullmatch(secret)
+        or not signature_matches
+        or not expires_at.isdecimal()
+        or int(expires_at[:15]) < real_now().timestamp()
+    ):
         raise Forbidden(
             "画面を開いてから時間がたったか、別の画面から送られたため、受け付けませんでした。"
             "前の画面に戻って読み込み直し、もう一度送信してください。"
         )
 
 
-def _sign(secret: str, path: str, until: str) -> str:
+def _sign(secret: str, path: str, expires_at: str) -> str:
     key = settings().secret_key.get_secret_value().encode()
-    signed = hmac.new(key, "\n".join(("form", secret, path, until)).encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(signed).decode().rstrip("=")
+    digest = hmac.new(key, "\n".join(("form", secret, path, expires_at)).encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

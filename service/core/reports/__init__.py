@@ -1,4 +1,4 @@
-"""Reports on paper: dataclasses that areas' rules fill, and `render`, which makes an A4 PDF of them."""
+"""Printed reports: dataclasses that areas' rules fill, and `render`, which writes them as an A4 PDF."""
 
 from service.core.reports.model import (
     Badge,

@@ -1,4 +1,4 @@
-"""The colours of the dashboards on paper: the same as dashboards/.streamlit/config.toml, which a test compares."""
+"""The dashboards' colours for paper: the same as in dashboards/.streamlit/config.toml, which a test checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Tone = Literal["good", "warning", "bad", "info", "quiet"]
 
 # Colours of lines and bars, in the order of the series.
 CATEGORIES = ("#0F5FA8", "#D97706", "#2E8B57", "#B23A48", "#6B5B95", "#5F7A8A")
-# tone -> strong colour for marks, ground and text for badges
+# tone -> strong colour for marks, background and text of badges
 TONES: dict[Tone, dict[str, str]] = {
     "good": {"mark": "#137A4B", "ground": "#E7F6EE", "text": "#0F6A40"},
     "warning": {"mark": "#B45309", "ground": "#FEF3E2", "text": "#92400E"},

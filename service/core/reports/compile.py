@@ -1,7 +1,7 @@
-"""The process that sets type: JSON on its standard input, PDF on its standard output.
+"""The typesetting process: JSON on its standard input, PDF on its standard output.
 
-Started by `typeset` as a plain script in Python's isolated mode: it knows nothing of the product, has none of its
-environment, and gives all memory back when it ends.
+`typeset` starts it as a plain script in Python's isolated mode: it imports nothing of the product, has none of its
+environment, and frees all memory when it ends.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import typst
 
 TEMPLATES = Path(__file__).parent / "typst"
 FONTS = ("noto_cjk_sans_jp_regular", "noto_cjk_sans_jp_bold")
-# No report needs more; one that does must not take the machine along.
+# No report needs more; one that does must not use up the machine's memory.
 MEMORY = 2 * 1024**3
 QR_QUIET = 4
-# Exit status: a code has no room on its label.
+# Exit status: a code does not fit on its label.
 UNFIT = 3
 
 
@@ -41,7 +41,7 @@ def limit_memory() -> None:
 
 
 def svg(rows: list[str]) -> str:
-    """Rows of modules (1 dark, 0 light) as one path: separate shapes would show hairlines between them."""
+    """Rows of modules (1 dark, 0 light) as one path; separate shapes would have hairlines between them."""
     path = []
     for y, row in enumerate(rows):
         x = 0
@@ -56,21 +56,21 @@ def svg(rows: list[str]) -> str:
     )
 
 
-def qr(code: str, most: int) -> list[str]:
-    """The modules with the quiet zone; ends the process when there are more than `most` across."""
-    import segno  # reports need none
+def qr(code: str, max_modules: int) -> list[str]:
+    """The modules with the quiet zone; ends the process with UNFIT when there are more than `max_modules` in a row."""
+    import segno  # not at the top: reports do not need it
 
     border = [0] * QR_QUIET
     rows = [border + [module & 1 for module in row] + border for row in segno.make_qr(code, error="m").matrix]
     light = [[0] * len(rows[0])] * QR_QUIET
-    if len(rows[0]) > most:
+    if len(rows[0]) > max_modules:
         sys.stderr.write(code)
         raise SystemExit(UNFIT)
     return ["".join(map(str, row)) for row in [*light, *rows, *light]]
 
 
 def draw_codes(data: dict[str, Any]) -> None:
-    """Gives every label its picture, and every card its pictures."""
+    """Adds the SVG of each code to labels and cards."""
     for page in data.get("pages", ()):
         for label in page:
             for code in label.get("codes", (label,)):
@@ -81,7 +81,7 @@ def main() -> None:
     limit_memory()
     job = json.load(sys.stdin.buffer)
     draw_codes(job["data"])
-    # As files in memory: a template can read these and nothing else.
+    # Files in memory: a template can read these and nothing else.
     files: dict[str, bytes] = {path.name: path.read_bytes() for path in TEMPLATES.glob("*.typ")}
     files["main.typ"] = files.pop(job["template"])
     pdf, warnings = typst.compile_with_warnings(  # type: ignore[call-overload]  # its stubs forget the files as a dict

@@ -1,8 +1,8 @@
-"""Markdown as the sections of a report, so that one text becomes paper, a page and a screen. Pure.
+"""Markdown as the sections of a report, so that one text is shown on paper, public pages and dashboards. Pure.
 
-`##` begins a section, `###` a heading in it, or a question where the text is all questions. A quotation that begins
-with [!注意] is a box under that word; a fence named 対話 holds who says what (`お客様：…`), any other fence what is
-shown as it is. Raw HTML is text.
+`##` begins a section, `###` a heading in it, or a question where the text is a list of questions. A quotation that
+begins with [!注意] is a box with that title; a fence named 対話 is a dialogue (`お客様：…`), any other fence is shown
+verbatim. Raw HTML is text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from service.core.reports.prose import (
     Run,
     Verbatim,
     Words,
-    told,
+    plain_text,
 )
 
 DIALOGUE = "対話"
@@ -44,32 +44,32 @@ def _parser() -> MarkdownIt:
 
 
 def escaped(text: str) -> str:
-    """The text as it is, wherever in Markdown it comes to stand, on one line."""
+    """The text on one line, escaped for any place in Markdown."""
     return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
 
 
 def sections(text: str, *, questions: bool = False) -> list[Section]:
-    """Raises ValueError for what no block of ours shows (a picture, a line across, a box of an unknown name)."""
-    found: list[tuple[str, list[Prose]]] = [("", [])]
-    asked: tuple[Words, list[Prose]] | None = None
+    """Raises ValueError for elements without a block (an image, a horizontal rule, a box with an unknown title)."""
+    section_list: list[tuple[str, list[Prose]]] = [("", [])]
+    question: tuple[Words, list[Prose]] | None = None
 
-    def answered() -> None:
-        nonlocal asked
-        if asked is not None:
-            found[-1][1].append(Question(*asked))
-        asked = None
+    def close_question() -> None:
+        nonlocal question
+        if question is not None:
+            section_list[-1][1].append(Question(*question))
+        question = None
 
     for node in SyntaxTreeNode(_parser().parse(text)).children:
         if node.type == "heading" and node.tag == "h2":
-            answered()
-            found.append((told(_words(node)), []))
+            close_question()
+            section_list.append((plain_text(_words(node)), []))
         elif node.type == "heading" and questions:
-            answered()
-            asked = (_words(node), [])
+            close_question()
+            question = (_words(node), [])
         else:
-            (found[-1][1] if asked is None else asked[1]).append(_block(node))
-    answered()
-    return [Section(title, blocks) for title, blocks in found if title or blocks]
+            (section_list[-1][1] if question is None else question[1]).append(_block(node))
+    close_question()
+    return [Section(title, blocks) for title, blocks in section_list if title or blocks]
 
 
 def _block(node: SyntaxTreeNode) -> Prose:
@@ -79,7 +79,7 @@ def _block(node: SyntaxTreeNode) -> Prose:
         case "heading":
             return Heading(_words(node))
         case "bullet_list" | "ordered_list":
-            entries = [[_block(one) for one in item.children] for item in node.children]
+            entries = [[_block(child) for child in item.children] for item in node.children]
             return Items(entries, node.type == "ordered_list")
         case "blockquote":
             return _box(node)
@@ -94,36 +94,36 @@ def _block(node: SyntaxTreeNode) -> Prose:
 
 
 def _box(node: SyntaxTreeNode) -> Box:
-    blocks = [_block(one) for one in node.children]
+    blocks = [_block(child) for child in node.children]
     first = blocks[0] if blocks else None
     label = _LABEL.match(first.words[0].text) if isinstance(first, Paragraph) else None
     if not isinstance(first, Paragraph) or label is None or label[1] not in BOXES:
         raise ValueError(f"a box begins with one of {', '.join(BOXES)}")
-    rest = first.words[0].text[label.end() :]
-    words = (*((Run(rest),) if rest else ()), *first.words[1:])
-    kept: Sequence[Prose] = [Paragraph(words), *blocks[1:]] if words else blocks[1:]
-    return Box(label[1], BOXES[label[1]], kept)
+    remaining_text = first.words[0].text[label.end() :]
+    words = (*((Run(remaining_text),) if remaining_text else ()), *first.words[1:])
+    content: Sequence[Prose] = [Paragraph(words), *blocks[1:]] if words else blocks[1:]
+    return Box(label[1], BOXES[label[1]], content)
 
 
 def _line(line: str) -> tuple[str, Words]:
-    who, _, said = line.partition("：")
-    [inline] = SyntaxTreeNode(_parser().parseInline(said.strip())).children
-    return who.strip(), _runs(inline.children)
+    speaker, _, text = line.partition("：")
+    [inline] = SyntaxTreeNode(_parser().parseInline(text.strip())).children
+    return speaker.strip(), _runs(inline.children)
 
 
 def _words(node: SyntaxTreeNode) -> Words:
-    return tuple(run for one in node.children if one.type == "inline" for run in _runs(one.children))
+    return tuple(run for child in node.children if child.type == "inline" for run in _runs(child.children))
 
 
 def _runs(nodes: Sequence[SyntaxTreeNode], bold: bool = False, href: str = "") -> Words:
-    """Neighbours of one style are one run."""
-    found: list[Run] = []
+    """The text as runs; adjacent texts of the same style are one run."""
+    runs: list[Run] = []
     for node in nodes:
         match node.type:
             case "text" | "code_inline":
                 new: Words = (Run(node.content, bold, node.type == "code_inline", href),)
             case "softbreak":
-                # Japanese has no space where a line of the source ended.
+                # A line end in the source is not a space in Japanese text.
                 continue
             case "hardbreak":
                 new = (Run("\n", bold, False, href),)
@@ -134,18 +134,19 @@ def _runs(nodes: Sequence[SyntaxTreeNode], bold: bool = False, href: str = "") -
             case _:
                 raise ValueError(f"no text shows {node.type}")
         for run in new:
-            _append(found, run)
-    return tuple(found)
+            _append(runs, run)
+    return tuple(runs)
 
 
-def _append(found: list[Run], run: Run) -> None:
-    """Between two Japanese words there is no space; Markdown needs one to see where bold ends after 」 or 。."""
-    last = found[-1] if found else None
+def _append(runs: list[Run], run: Run) -> None:
+    """Appends the run, without a space between two Japanese characters: Markdown needs that space to end bold text
+    after 」 or 。."""
+    last = runs[-1] if runs else None
     before, after = last.text.rstrip(" ")[-1:] if last else "", run.text.lstrip(" ")[:1]
     if last and before and after and not (before.isascii() or after.isascii()):
-        last = found[-1] = replace(last, text=last.text.rstrip(" "))
+        last = runs[-1] = replace(last, text=last.text.rstrip(" "))
         run = replace(run, text=run.text.lstrip(" "))
     if last and (last.bold, last.code, last.href) == (run.bold, run.code, run.href):
-        found[-1] = replace(last, text=last.text + run.text)
+        runs[-1] = replace(last, text=last.text + run.text)
     elif run.text:
-        found.append(run)
+        runs.append(run)

@@ -1,4 +1,4 @@
-"""What a report is made of. Pure: areas' rules build it, `render` prints it."""
+"""The parts of a report. Pure: areas' rules build it, `render` prints it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.core.reports.prose import Prose
 
 @dataclass(frozen=True)
 class Figure:
-    """A card: what it is, the number, its unit, and what to compare it with."""
+    """A card: its label, the number, its unit, and a note for comparison."""
 
     label: str
     value: float | str
@@ -29,7 +29,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Badge:
-    """A word in its colour, in a table's cell."""
+    """A short coloured text in a table's cell."""
 
     text: str
     tone: Tone
@@ -40,8 +40,8 @@ Cell = str | int | float | Badge | None
 
 @dataclass(frozen=True)
 class Column:
-    """`width` is its share of what the page has left; 0 means as wide as what it holds, for numbers and badges only:
-    such a column never breaks a line. Numbers stand at the right with `digits` after the point."""
+    """`width` is the column's share of the remaining page width; 0 means as wide as its content, only for numbers and
+    badges, because such a column never breaks a line. `right` aligns right; numbers have `digits` decimals."""
 
     title: str
     width: float = 1
@@ -51,8 +51,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Its head stands on every page. `total` is a last row in bold; `empty` is said when there are no rows.
-    `by_hand`: people write into it, so that rows are high and every cell has its edges."""
+    """The header is repeated on every page. `total` is a last row in bold; `empty` is the text when there are no rows.
+    `by_hand`: to be filled in with a pen, so rows are high and every cell has borders."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
@@ -68,7 +68,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Written:
-    """What people have written, with its line breaks; `empty` is said, paler, when that is nothing."""
+    """A text that a user has written, with its line breaks; `empty` is shown paler when there is none."""
 
     text: str
     empty: str
@@ -85,7 +85,7 @@ class Series:
 
 @dataclass(frozen=True)
 class LineChart:
-    """Values over days or hours. `title` is the finding, not the subject."""
+    """Values over days or hours. `title` states the finding, not the subject."""
 
     title: str
     unit: str
@@ -97,7 +97,8 @@ class LineChart:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Bars from zero, several series stacked. The last bar is pale when its time is not over."""
+    """Bars from zero, several series stacked. `last_unfinished`: the last bar is pale, because its period is not
+    over."""
 
     title: str
     unit: str
@@ -117,7 +118,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ShareBar:
-    """One bar: how a whole divides."""
+    """One bar that shows the parts of a whole."""
 
     title: str
     unit: str
@@ -137,8 +138,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """`made_at` (aware) is the moment the facts were read: it is printed, and it is the file's date. `contents`: its
-    sections are listed at its head."""
+    """`made_at` (timezone-aware) is when the data was read: it is printed, and it is the file's date. `contents`: a
+    table of contents at the beginning."""
 
     title: str
     period: str

@@ -1,4 +1,4 @@
-"""Running text: what manuals are made of beside figures and tables. Pure; `markdown` reads it, paper, public pages and
+"""Running text of manuals, in addition to figures and tables. Pure; `markdown` reads it, and paper, public pages and
 dashboards show it."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from service.core.reports.colours import Tone
 
 @dataclass(frozen=True)
 class Run:
-    """A piece of a sentence in one style. `href` is a whole address: the same text is read on paper."""
+    """A part of a sentence in one style. `href` is a full URL, because the same text is printed."""
 
     text: str
     bold: bool = False
@@ -20,7 +20,7 @@ class Run:
 
 
 Words = tuple[Run, ...]
-MACHINES = ("AI", "自動音声")
+MACHINE_SPEAKERS = ("AI", "自動音声")
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Heading:
-    """Below the title of a section."""
+    """A heading inside a section."""
 
     words: Words
 
 
 @dataclass(frozen=True)
 class Items:
-    """A list; `numbered`: steps that are done in this order."""
+    """A list; `numbered`: steps in this order."""
 
     entries: Sequence[Sequence[Prose]]
     numbered: bool = False
@@ -45,7 +45,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Box:
-    """What must not be passed over, under a word for what it is."""
+    """A highlighted box with a title."""
 
     title: str
     tone: Tone
@@ -54,14 +54,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """Who says what, in this order. What machines say stands on a ground of its own."""
+    """Lines as (speaker, words). The lines of machines have another background."""
 
     lines: Sequence[tuple[str, Words]]
 
 
 @dataclass(frozen=True)
 class Question:
-    """With its answer."""
+    """A question with its answer (`blocks`)."""
 
     words: Words
     blocks: Sequence[Prose]
@@ -69,14 +69,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Verbatim:
-    """Word for word, line for line: a message, a command, a file."""
+    """Text that is shown exactly as it is: a message, a command, a file."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of sentences, which break; `model.Table` is for figures."""
+    """A table of sentences, with line breaks; `model.Table` is for figures."""
 
     head: Sequence[Words]
     rows: Sequence[Sequence[Words]]
@@ -85,6 +85,6 @@ class Grid:
 Prose = Paragraph | Heading | Items | Box | Dialogue | Question | Verbatim | Grid
 
 
-def told(words: Words) -> str:
-    """Without its styles."""
+def plain_text(words: Words) -> str:
+    """The text without styles."""
     return "".join(run.text for run in words)

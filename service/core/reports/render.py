@@ -1,4 +1,4 @@
-"""A report as a PDF."""
+"""Renders a report as a PDF."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from service.core.clock import in_words
 from service.core.reports import charts
 from service.core.reports.colours import PAPER, TONES
 from service.core.reports.model import (
@@ -27,7 +26,7 @@ from service.core.reports.model import (
     Written,
 )
 from service.core.reports.prose import (
-    MACHINES,
+    MACHINE_SPEAKERS,
     Box,
     Dialogue,
     Grid,
@@ -38,16 +37,17 @@ from service.core.reports.prose import (
     Question,
     Verbatim,
     Words,
-    told,
+    plain_text,
 )
 from service.core.reports.scales import number
 from service.core.reports.typeset import typeset
+from service.core.values.times import format_local_datetime
 
 NOTHING = "–"
-# A column of sentences is as wide as what it holds, within these shares.
-NARROWEST, WIDEST = 7, 30
-# Manuals of this process, a few hundred kilobytes each.
-MOST_KEPT = 32
+# A column of sentences is as wide as its longest text, within these limits.
+MIN_WIDTH, MAX_WIDTH = 7, 30
+# PDFs in this process's cache, a few hundred kilobytes each.
+MAX_CACHED = 32
 
 
 def render(report: Report, while_waiting: Callable[[], None] | None = None) -> bytes:
@@ -56,33 +56,33 @@ def render(report: Report, while_waiting: Callable[[], None] | None = None) -> b
 
 
 def digest(report: Report) -> str:
-    """What it says, but for when: two reports of one digest differ in nothing else."""
-    said = json.dumps(content(report) | {"made": ""}, ensure_ascii=False, sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    """A digest of the content without `made_at`: two reports with the same digest differ in nothing else."""
+    text = json.dumps(content(report) | {"made": ""}, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-_kept: OrderedDict[str, bytes] = OrderedDict()
-_keeping = threading.Lock()
+_cache: OrderedDict[str, bytes] = OrderedDict()
+_cache_lock = threading.Lock()
 
 
-def kept(report: Report) -> bytes | None:
-    """The PDF of a report that says the same, if `render_kept` has made one not long ago."""
-    with _keeping:
-        found = _kept.get(key := digest(report))
-        if found is not None:
-            _kept.move_to_end(key)
-        return found
+def cached_pdf(report: Report) -> bytes | None:
+    """The cached PDF of a report with the same content, if `render_cached` has rendered one recently."""
+    with _cache_lock:
+        pdf = _cache.get(key := digest(report))
+        if pdf is not None:
+            _cache.move_to_end(key)
+        return pdf
 
 
-def render_kept(report: Report) -> bytes:
-    """The PDF, for what many people ask for and what seldom changes. It bears the moment at which it was made."""
-    if (found := kept(report)) is not None:
-        return found
+def render_cached(report: Report) -> bytes:
+    """The PDF of a report that is requested often and changes seldom. It shows the time when it was rendered."""
+    if (cached := cached_pdf(report)) is not None:
+        return cached
     pdf = render(report)
-    with _keeping:
-        _kept[digest(report)] = pdf
-        while len(_kept) > MOST_KEPT:
-            _kept.popitem(last=False)
+    with _cache_lock:
+        _cache[digest(report)] = pdf
+        while len(_cache) > MAX_CACHED:
+            _cache.popitem(last=False)
     return pdf
 
 
@@ -91,7 +91,7 @@ def content(report: Report) -> dict[str, Any]:
     return {
         "title": report.title,
         "period": report.period,
-        "made": in_words(report.made_at),
+        "made": format_local_datetime(report.made_at),
         "maker": report.maker,
         "contents": report.contents,
         "colours": PAPER | {"tones": TONES},
@@ -129,15 +129,15 @@ def _prose(block: Prose) -> dict[str, Any]:
         case Heading():
             return {"kind": "heading", "words": _words(block.words)}
         case Items():
-            entries = [[_prose(one) for one in entry] for entry in block.entries]
+            entries = [[_prose(child) for child in entry] for entry in block.entries]
             return {"kind": "items", "numbered": block.numbered, "entries": entries}
         case Box():
-            inside = [_prose(one) for one in block.blocks]
+            inside = [_prose(child) for child in block.blocks]
             return {"kind": "box", "title": block.title, "tone": block.tone, "blocks": inside}
         case Dialogue():
-            return {"kind": "dialogue", "lines": [_said(*line) for line in block.lines]}
+            return {"kind": "dialogue", "lines": [_dialogue_line(*line) for line in block.lines]}
         case Question():
-            answer = [_prose(one) for one in block.blocks]
+            answer = [_prose(child) for child in block.blocks]
             return {"kind": "question", "words": _words(block.words), "blocks": answer}
         case Verbatim():
             return {"kind": "verbatim", "text": block.text}
@@ -145,8 +145,8 @@ def _prose(block: Prose) -> dict[str, Any]:
             return _grid(block)
 
 
-def _said(who: str, words: Words) -> dict[str, Any]:
-    return {"who": who, "is_machine": who in MACHINES, "words": _words(words)}
+def _dialogue_line(speaker: str, words: Words) -> dict[str, Any]:
+    return {"who": speaker, "is_machine": speaker in MACHINE_SPEAKERS, "words": _words(words)}
 
 
 def _words(words: Words) -> list[dict[str, Any]]:
@@ -155,7 +155,7 @@ def _words(words: Words) -> list[dict[str, Any]]:
 
 def _grid(grid: Grid) -> dict[str, Any]:
     columns = zip(grid.head, *grid.rows, strict=True)
-    widths = [min(max(NARROWEST, *(len(told(cell)) for cell in column)), WIDEST) for column in columns]
+    widths = [min(max(MIN_WIDTH, *(len(plain_text(cell)) for cell in column)), MAX_WIDTH) for column in columns]
     rows = [[_words(cell) for cell in row] for row in grid.rows]
     return {"kind": "grid", "widths": widths, "head": [_words(cell) for cell in grid.head], "rows": rows}
 
@@ -178,7 +178,7 @@ def _table(table: Table) -> dict[str, Any]:
     rows = [*table.rows, table.total] if table.total and table.rows else table.rows
     return {
         "kind": "table",
-        "columns": [{"title": one.title, "width": one.width, "right": one.right} for one in table.columns],
+        "columns": [{"title": column.title, "width": column.width, "right": column.right} for column in table.columns],
         "rows": [_row(table.columns, row) for row in rows],
         "total": bool(table.total and table.rows),
         "empty": table.empty,

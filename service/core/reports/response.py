@@ -1,4 +1,4 @@
-"""A PDF as the answer of a route: made after the route's transaction has ended, one at a time, and few may wait."""
+"""PDF responses: rendered after the route's transaction has ended, one at a time, with a short queue."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from service.core.problems import Unavailable
 from service.core.reports import render
 from service.core.reports.model import Report
 
-# Whoever waits holds a seat of the front door: the others must keep most of them.
-LONGEST_QUEUE = 3
+# A waiting request holds a slot of the concurrency limit, and other requests need most of these.
+MAX_WAITING = 3
 PDF_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
 }
 
 
 class _Queue:
-    """One at work, few waiting; outside the threads, which the other routes need."""
+    """One rendering, few waiting; waiting requests hold no threads, which other routes need."""
 
     def __init__(self) -> None:
-        self.turn = CapacityLimiter(1)
-        self.inside = 0
+        self.limiter = CapacityLimiter(1)
+        self.requests = 0
 
 
 # One for each event loop; a process has one.
 _queue: RunVar[_Queue] = RunVar("reports.queue")
 
 
-def kept_pdf(report: Report, filename: str) -> Response:
-    """A report that is made once and given to many."""
-    made = render.kept(report)
-    if made is None:
-        return Pdf(partial(render.render_kept, report), filename)
-    return Response(made, 200, _headers(filename), Pdf.media_type)
+def cached_pdf_response(report: Report, filename: str) -> Response:
+    """A report that is rendered once and cached for all users."""
+    pdf = render.cached_pdf(report)
+    if pdf is None:
+        return Pdf(partial(render.render_cached, report), filename)
+    return Response(pdf, 200, _headers(filename), Pdf.media_type)
 
 
 def _headers(filename: str) -> dict[str, str]:
@@ -48,8 +48,8 @@ def _headers(filename: str) -> dict[str, str]:
 
 
 class Pdf(Response):
-    """`make` is called in a thread when the answer is sent: by then the database's connection is free again. A
-    problem it raises is answered like any other."""
+    """`make` is called in a thread when the response is sent, after the database connection has been given back. A
+    problem that it raises is answered as usual."""
 
     media_type = "application/pdf"
 
@@ -63,11 +63,11 @@ class Pdf(Response):
         if queue is None:
             queue = _Queue()
             _queue.set(queue)
-        if queue.inside > LONGEST_QUEUE:
+        if queue.requests > MAX_WAITING:
             raise Unavailable("PDFの作成が混み合っています。10秒ほど待ってから、もう一度お試しください。")
-        queue.inside += 1
+        queue.requests += 1
         try:
-            body = await to_thread.run_sync(self.make, limiter=queue.turn)
+            body = await to_thread.run_sync(self.make, limiter=queue.limiter)
         finally:
-            queue.inside -= 1
+            queue.requests -= 1
         await Response(body, 200, _headers(self.filename), self.media_type)(scope, receive, send)

@@ -1,7 +1,7 @@
-"""Data and a template in, PDF out, by typst in a process of its own.
+"""Writes a PDF from data and a template, with typst in a process of its own.
 
-Typst keeps what it has laid out in memory (half a gigabyte after one long table), and a thread cannot be ended. A
-process costs a tenth of a second, gives everything back, and can be killed. The same data give the same bytes.
+Typst keeps its layout in memory (half a gigabyte after one long table), and a thread cannot be stopped. A process costs
+a tenth of a second, frees all memory, and can be killed. The same data give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from typing import Any
 import structlog
 
 COMPILE = Path(__file__).parent / "compile.py"
-# What is printed for a character that has no shape: the mark of Japanese typesetters for a missing sort.
+# Printed for a character without a glyph: the Japanese typesetters' mark for a missing character.
 MISSING = "〓"
-LONGEST = 120.0
+TIMEOUT_SECONDS = 120.0
 LOOK_UP = 0.5
-# The child's way to say Unfit; the same number stands there.
+# The child's exit status for a code that does not fit; the same number is in `compile`.
 UNFIT = 3
 
 log = structlog.get_logger()
-# One at a time in each process of ours: two at once take as long as one after the other, and twice the memory.
+# One at a time in each process of the service: two at once take as long as one after the other, and twice the memory.
 _turn = threading.Lock()
 
 
-class Unfit(ValueError):
-    """What was to be coded has no room."""
+class CodeDoesNotFit(ValueError):
+    """The code does not fit in its space."""
 
 
 class TypesetFailed(Exception):
-    """No PDF came of it: a fault of ours (a template, a limit), not of whoever asked."""
+    """No PDF was written: an error of ours (a template, a limit), not of the caller."""
 
 
 def printable(text: str) -> str:
-    """Text as it can be printed: control characters and broken surrogates as 〓, invisible format characters (which
-    could turn the direction of what follows) left out."""
+    """Printable text: control characters and lone surrogates become 〓; invisible format characters (which could change
+    the direction of the text) are removed."""
     if text.isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\t", " ")
-    shaped = []
+    printed = []
     for character in text:
-        kind = unicodedata.category(character)
-        if kind in ("Cc", "Cs") and character != "\n":
-            shaped.append(MISSING)
-        elif kind != "Cf":
-            shaped.append(character)
-    return "".join(shaped)
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cs") and character != "\n":
+            printed.append(MISSING)
+        elif category != "Cf":
+            printed.append(character)
+    return "".join(printed)
 
 
 def cleaned(data: Any) -> Any:
@@ -74,23 +74,23 @@ def typeset(
     made_at: datetime,
     tagged: bool = True,
     while_waiting: Callable[[], None] | None = None,
-    longest: float = LONGEST,
+    longest: float = TIMEOUT_SECONDS,
 ) -> bytes:
-    """The PDF. `while_waiting` is called twice a second, to prolong a lease or to look whether the work is still
-    wanted: when it raises, the process is killed and the exception passed on.
-    Raises TypesetFailed, and Unfit for a code without room."""
+    """The PDF. `while_waiting` is called twice a second, to renew a lease or to check for a cancellation: when it
+    raises, the process is killed and the exception is raised here. Raises TypesetFailed, and CodeDoesNotFit for a code
+    that does not fit."""
     job = {"template": template, "data": cleaned(data), "timestamp": int(made_at.timestamp()), "tagged": tagged}
     payload = json.dumps(job, ensure_ascii=False).encode()
     deadline = time.monotonic() + longest
     while not _turn.acquire(timeout=LOOK_UP):
-        _look_up(while_waiting, deadline)
+        _check_while_waiting(while_waiting, deadline)
     try:
         return _run(payload, while_waiting, deadline)
     finally:
         _turn.release()
 
 
-def _look_up(while_waiting: Callable[[], None] | None, deadline: float) -> None:
+def _check_while_waiting(while_waiting: Callable[[], None] | None, deadline: float) -> None:
     if while_waiting:
         while_waiting()
     if time.monotonic() > deadline:
@@ -98,7 +98,7 @@ def _look_up(while_waiting: Callable[[], None] | None, deadline: float) -> None:
 
 
 def _run(payload: bytes, while_waiting: Callable[[], None] | None, deadline: float) -> bytes:
-    # Windows starts no Python without SYSTEMROOT; nothing else of our environment is the child's business.
+    # Python on Windows needs SYSTEMROOT; the child gets nothing else of our environment.
     environ = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-I", str(COMPILE)],
@@ -111,20 +111,20 @@ def _run(payload: bytes, while_waiting: Callable[[], None] | None, deadline: flo
         send: bytes | None = payload
         while True:
             try:
-                pdf, said = process.communicate(send, timeout=LOOK_UP)
+                pdf, error_output = process.communicate(send, timeout=LOOK_UP)
                 break
             except subprocess.TimeoutExpired:
                 send = None
-                _look_up(while_waiting, deadline)
+                _check_while_waiting(while_waiting, deadline)
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
-    told = said.decode(errors="replace").strip()
+    error_text = error_output.decode(errors="replace").strip()
     if process.returncode == UNFIT:
-        raise Unfit(told)
+        raise CodeDoesNotFit(error_text)
     if process.returncode != 0:
-        raise TypesetFailed(f"typst ended with {process.returncode}: {told[-2000:]}")
-    if told:
-        log.warning("typeset with warnings", told=told[:500])
+        raise TypesetFailed(f"typst ended with {process.returncode}: {error_text[-2000:]}")
+    if error_text:
+        log.warning("typeset with warnings", told=error_text[:500])
     return pdf

@@ -1,5 +1,5 @@
-"""Long work: what a person starts, leaves and comes back to.
+"""Background tasks: long work that a user starts and need not wait for.
 
-`records` is the table and what people do with it, `lease` lends a task to one worker at a time, `work` is the task as
-the function that does it sees it. The functions themselves are in `jobs/long`.
+`records` is the table and what users do with it, `lease` leases a task to one worker at a time, `work` is the interface
+for the function of a task, `runner` runs one. The functions themselves are in `jobs/long`.
 """

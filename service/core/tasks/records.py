@@ -1,4 +1,4 @@
-"""Tasks as people see them: started, watched, cancelled, taken up again."""
+"""The table of background tasks, and what users do with them: start, list, cancel, resume."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.db import Base
-from service.core.identity import User
-from service.core.paging import Key, Listing, equals, when
+from service.core.access.auth import Actor
+from service.core.access.identity import User
+from service.core.access.tenant_scope import in_bound_scope, in_scope, scope_parameters
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.session import Base
 from service.core.problems import Conflict, NotFound
-from service.core.within import reach, within, within_reach
 
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 OPEN = ("waiting", "running")
-# So many may wait or run for one person at once: nobody fills the queue for everybody.
-MOST_OPEN = 10
+# How many tasks of one user may wait or run, so that no user fills the queue for all others.
+MAX_OPEN = 10
 
 
 class Task(Base):
-    """`done_count` of `total_count` (null: nobody knows how many); `message` and `error` are for people.
-    `permission` is what its starter needs, also when it runs. `result` holds `figures` and, perhaps, `file`."""
+    """`done_count` of `total_count` (null: unknown); `message` and `error` are shown to users. `permission` is what the
+    user who started it needs, also while it runs. `result` has `figures` and, if there is one, `file`."""
 
     __tablename__ = "tasks"
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="state"),
         CheckConstraint("(state = 'running') = (lease IS NOT NULL)", name="lease"),
-        # The queue is the few that are open; the many that are over stay out of its index.
+        # The queue is the few open tasks; the many finished ones are not in its index.
         Index("ix_tasks_open", "created_at", "id", postgresql_where=text("state IN ('waiting', 'running')")),
         Index("ix_tasks_user_id", "user_id", "id"),
     )
@@ -84,8 +84,8 @@ class Task(Base):
 
 @dataclass(frozen=True)
 class Order:
-    """What to do. `resumable`: run from the start again, it does nothing twice. `total` is how much there is to do, as
-    `Work.progress` counts it, where that is known before it begins; `message` says it to people."""
+    """What a task is to do. `resumable`: it can run again from the start without doing anything twice. `total` is the
+    amount of work in the units of `Work.progress`, if it is known before the start; `message` tells users the same."""
 
     kind: str
     area: str
@@ -98,15 +98,15 @@ class Order:
 
 
 def start(db: Session, by: Actor, order: Order) -> Task:
-    """The task's row; a worker takes it up within a second or two.
+    """Adds the task; a worker starts it within a second or two.
 
     Raises:
-        Conflict: the person has too many open already.
+        Conflict: the user has too many open tasks.
     """
-    still_open = select(func.count()).where(Task.user_id == by.user_id, Task.state.in_(OPEN))
-    if (db.scalar(still_open) or 0) >= MOST_OPEN:
+    open_tasks = select(func.count()).where(Task.user_id == by.user_id, Task.state.in_(OPEN))
+    if (db.scalar(open_tasks) or 0) >= MAX_OPEN:
         raise Conflict(
-            f"実行待ち・実行中の処理が{MOST_OPEN}件あります。処理が終わるのを待つか、不要な処理を中止してください。"
+            f"実行待ち・実行中の処理が{MAX_OPEN}件あります。処理が終わるのを待つか、不要な処理を中止してください。"
         )
     task = Task(
         area=order.area,
@@ -132,11 +132,11 @@ _ME = bindparam("me", type_=BigInteger)
 _TASKS = Listing(
     select(Task, User.name.label("started_by"))
     .join(User, User.id == Task.user_id)
-    .where(or_(Task.user_id == _ME, within_reach(Task.area, Task.tenant_id))),
+    .where(or_(Task.user_id == _ME, in_bound_scope(Task.area, Task.tenant_id))),
     unique=Task.id,
     keys={"id": Key(Task.id)},
     default="-id",
-    filters={"user_id": equals(Task.user_id), "is_open": when(Task.state.in_(OPEN))},
+    filters={"user_id": equals(Task.user_id), "is_open": when_true(Task.state.in_(OPEN))},
 )
 
 
@@ -149,38 +149,38 @@ def tasks(
     everybody: bool,
     only_open: bool,
 ) -> dict[str, Any]:
-    """The newest first: one's own, or with `everybody` all of the areas whose tasks the person may read. Items are
-    a task's columns and `started_by`."""
+    """The user's own tasks, newest first; with `everybody` also all tasks of the areas where the user may read them.
+    Items are a task's columns and `started_by`."""
     return _TASKS.page(
         db,
         limit,
         cursor,
-        asked={"me": by.user_id, **reach(by, "core:task:read")},
+        asked={"me": by.user_id, **scope_parameters(by, "core:task:read")},
         user_id=None if everybody else by.user_id,
         is_open=only_open,
     )
 
 
 def get(db: Session, by: Actor, task_id: int, *, lock: bool = False) -> Task:
-    """Raises NotFound, also for somebody else's that the person may not read."""
-    found = select(Task).where(Task.id == task_id, _visible(by)).options(joinedload(Task.user, innerjoin=True))
+    """Raises NotFound, also for another user's task that this user may not read."""
+    statement = select(Task).where(Task.id == task_id, _visible(by)).options(joinedload(Task.user, innerjoin=True))
     if lock:
-        found = found.with_for_update(of=Task)
-    task = db.scalars(found).one_or_none()
+        statement = statement.with_for_update(of=Task)
+    task = db.scalars(statement).one_or_none()
     if task is None:
         raise NotFound("指定された処理は見つかりません。「処理状況」を開き直してください。")
     return task
 
 
 def _visible(by: Actor) -> ColumnElement[bool]:
-    return or_(Task.user_id == by.user_id, within(by, "core:task:read", Task.area, Task.tenant_id))
+    return or_(Task.user_id == by.user_id, in_scope(by, "core:task:read", Task.area, Task.tenant_id))
 
 
 def cancel(db: Session, by: Actor, task_id: int) -> Task:
-    """One that waits is cancelled now, one that runs as soon as its worker notices: nothing of it is kept.
+    """Cancels a waiting task at once, a running one as soon as its worker notices; nothing of it is stored.
 
     Raises:
-        Conflict: it is over already.
+        Conflict: it has ended already.
     """
     task = get(db, by, task_id, lock=True)
     if task.state not in OPEN:
@@ -196,11 +196,11 @@ def cancel(db: Session, by: Actor, task_id: int) -> Task:
 
 
 def resume(db: Session, by: Actor, task_id: int) -> Task:
-    """A failed or cancelled one waits again, to begin from the start. Only who started it may: it runs with
-    that person's rights.
+    """Puts a failed or cancelled task back into the queue; it runs again from the start. Only the user who started it
+    may resume it, because it runs with that user's permissions.
 
     Raises:
-        Conflict: it is not over, went well, or is of a kind that cannot be taken up again.
+        Conflict: it has not ended, has succeeded, is not resumable, or another user started it.
     """
     task = get(db, by, task_id, lock=True)
     if task.user_id != by.user_id:

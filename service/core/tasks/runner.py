@@ -1,4 +1,4 @@
-"""Runs one task from claim to end: finds whose it is, does it with that person's rights, writes down how it went."""
+"""Runs one background task: claims it, runs it with the permissions of the user who started it, stores the result."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Mapping
 
 import structlog
 
-from service.core import audit, identity
-from service.core.auth import Actor, actor_of
-from service.core.db import SYSTEM, transaction
+from service.core import audit
+from service.core.access import identity
+from service.core.access.auth import Actor, actor_of
+from service.core.database.session import SYSTEM, transaction
 from service.core.problems import Problem
 from service.core.tasks import lease, work
 from service.core.tasks.lease import Claimed
 from service.core.tasks.work import Cancelled, Failed, Lost, Run, Stopping, Work
 
-NO_RIGHT = (
+NO_PERMISSION = (
     "この処理を始めた方のアカウントが無効になったか、必要な権限がなくなりました。必要な場合は管理者に依頼してください。"
 )
 log = structlog.get_logger()
@@ -47,37 +48,43 @@ def _prepare(task: Claimed, kinds: Mapping[str, Run], stopping: threading.Event)
         raise Failed(f"処理の種類「{task.kind}」に対応していません。管理者に連絡してください。")
     actor = _starter(task)
     if actor is None or task.area not in actor.areas_where(task.permission):
-        raise Failed(NO_RIGHT)
+        raise Failed(NO_PERMISSION)
     return Work(task, actor, stopping)
 
 
 def _starter(task: Claimed) -> Actor | None:
-    """The person as they are now, with the address they started it from."""
+    """The user who started the task, as of now, with the address of that request."""
     with transaction() as db:
-        found = identity.find_person(db, task.user_id)
-        return actor_of(found, task.address) if found else None
+        active_session = identity.find_user(db, task.user_id)
+        return actor_of(active_session, task.address) if active_session else None
 
 
 def _end(task: Claimed, error: Exception) -> None:
-    """What became of it, in words. Who lost the lease has nothing to say any more."""
+    """Stores how the task ended. A worker that has lost the lease stores nothing."""
     if isinstance(error, Lost):
         log.warning("task lost to another worker", task=task.id, kind=task.kind)
         return
     with transaction(SYSTEM) as db:
         if isinstance(error, Stopping):
-            lease.give_back(db, task)
+            lease.requeue(db, task)
         elif isinstance(error, Cancelled):
             lease.settle(db, task, "cancelled", message=lease.CANCELLED)
         else:
-            words = _in_words(task, error)
-            if lease.settle(db, task, "failed", error=words):
+            message = _error_message(task, error)
+            if lease.settle(db, task, "failed", error=message):
                 audit.record(
-                    db, "tasks", "status_change", task.area, "task", task.id, after={"state": "failed", "error": words}
+                    db,
+                    "tasks",
+                    "status_change",
+                    task.area,
+                    "task",
+                    task.id,
+                    after={"state": "failed", "error": message},
                 )
     log.info("task ended", task=task.id, kind=task.kind, why=type(error).__name__)
 
 
-def _in_words(task: Claimed, error: Exception) -> str:
+def _error_message(task: Claimed, error: Exception) -> str:
     if isinstance(error, Failed):
         return str(error)
     if isinstance(error, Problem):

@@ -1,4 +1,4 @@
-"""A task as the function that does it sees it: progress, transactions that are fenced, files to keep."""
+"""The interface for the function of a task: progress, transactions that check the lease, result files."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.db import SYSTEM, transaction
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
+from service.core.database.session import SYSTEM, transaction
 from service.core.files import deposit, records
 from service.core.files.deposit import Deposit
-from service.core.purposes import Kind, Purpose
+from service.core.purposes import FileKind, Purpose
 from service.core.tasks import lease
 from service.core.tasks.lease import LEASE, Claimed, Progress
 
-# How often progress is written, the lease renewed and a wish to cancel heard.
+# How often progress is written, the lease is renewed and a cancellation is noticed.
 PULSE_SECONDS = 1.0
-# After being told to stop, a function that never looks up is cut off; its lease runs out and it is taken up again.
+# A function that does not react to the stop signal for so long is killed; its lease expires and the task is taken over.
 STOP_SECONDS = 8.0
-FILE_KEPT = timedelta(days=7)
+RESULT_FILE_LIFETIME = timedelta(days=7)
 log = structlog.get_logger()
 
 
 class Cancelled(Exception):
-    """The person does not want it any more."""
+    """The user has cancelled the task."""
 
 
 class Lost(Exception):
-    """Another worker has it; whatever is not committed yet must not be."""
+    """Another worker has the task; what is not committed yet must be rolled back."""
 
 
 class Stopping(Exception):
@@ -45,12 +45,12 @@ class Stopping(Exception):
 
 
 class Failed(Exception):
-    """It cannot be done; the text says to the person why, and what now."""
+    """The task has failed; the text tells the user why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """`summary` is a sentence, `figures` maps Japanese words to numbers, `file` is what `Work.keep` gave."""
+    """`summary` is a sentence, `figures` maps Japanese titles to numbers, `file` is from `Work.store_file`."""
 
     summary: str
     figures: Mapping[str, int] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Result:
 
 
 class Work:
-    """One attempt at a task. `params` are as its starter left them."""
+    """One attempt at a task. `params` are those of its start."""
 
     def __init__(self, task: Claimed, actor: Actor, stopping: threading.Event) -> None:
         self.task = task
@@ -70,7 +70,8 @@ class Work:
         self._cancelled = self._lost = False
 
     def progress(self, done: int, total: int | None = None, message: str = "") -> None:
-        """Cheap enough for every row: only remembered here, written by the pulse. Raises what ends the work."""
+        """Sets the progress; cheap enough for every row, because only the pulse writes it. Raises Lost, Cancelled or
+        Stopping when the work has to end."""
         self._progress = Progress(done, total, message)
         if self._lost:
             raise Lost
@@ -81,79 +82,83 @@ class Work:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """With the rights of the person who started the task. It is committed only while the task is still ours and
-        wanted; otherwise Lost or Cancelled is raised and nothing is kept."""
+        """A transaction with the scopes of the user who started the task. It is committed only while this worker has
+        the lease and the task is not cancelled; otherwise it raises Lost or Cancelled and is rolled back."""
         with transaction(self.actor.scopes) as db:
             yield db
             if not self.settled:
-                self._hold(db)
+                self._lock_lease(db)
 
-    def _hold(self, db: Session) -> None:
-        cancelled = lease.hold(db, self.task)
+    def _lock_lease(self, db: Session) -> None:
+        cancelled = lease.lock_lease(db, self.task)
         if cancelled is None:
             raise Lost
         if cancelled:
             raise Cancelled
 
     def settle(self, db: Session, result: Result) -> None:
-        """Done, in the transaction of the work itself: either both or neither. The last thing in that transaction."""
-        self._hold(db)
-        told: dict[str, Any] = {"figures": dict(result.figures), "file": None}
+        """Marks the task as done in the transaction of its work, so that both are committed or neither. Call it last in
+        that transaction."""
+        self._lock_lease(db)
+        stored_result: dict[str, Any] = {"figures": dict(result.figures), "file": None}
         if result.file:
             file = records.add(db, self.actor, result.file)
-            file.expires_at = app_now(db) + FILE_KEPT
-            told["file"] = {"id": str(file.id), "name": file.name, "size": file.size}
-        lease.settle(db, self.task, "done", **self._counts(), message=result.summary[:500], result=told)
+            file.expires_at = app_now(db) + RESULT_FILE_LIFETIME
+            stored_result["file"] = {"id": str(file.id), "name": file.name, "size": file.size}
+        lease.settle(db, self.task, "done", **self._counts(), message=result.summary[:500], result=stored_result)
         self.settled = True
 
-    def keep(self, spool: IO[bytes], kind: Kind, name: str) -> Deposit:
-        """Stores a result file. It belongs to the person who started the task, and stays for `FILE_KEPT`; without a
-        result that names it, it is swept. Slow: outside any transaction that others wait for."""
-        needed = self.task.permission
-        purpose = Purpose(f"{self.task.area}.task_result", frozenset({kind}), permission=needed, read=needed)
-        return deposit.make(spool, purpose, name, made_as=kind)
+    def store_file(self, spool: IO[bytes], kind: FileKind, name: str) -> Deposit:
+        """Stores a result file for the user who started the task, for `RESULT_FILE_LIFETIME`; a file that no result
+        names is deleted later. Slow: outside any transaction with locks."""
+        permission = self.task.permission
+        purpose = Purpose(f"{self.task.area}.task_result", frozenset({kind}), permission=permission, read=permission)
+        return deposit.store(spool, purpose, name, made_as=kind)
 
     def finish(self, result: Result) -> None:
-        """For work without a last transaction of its own."""
+        """`settle` for work without a last transaction of its own."""
         with transaction(SYSTEM) as db:
             self.settle(db, result)
 
     def _counts(self) -> dict[str, Any]:
-        seen = self._progress or Progress()
-        return {"done_count": seen.done if seen.total is None else seen.total, "total_count": seen.total}
+        progress = self._progress or Progress()
+        return {
+            "done_count": progress.done if progress.total is None else progress.total,
+            "total_count": progress.total,
+        }
 
     @contextmanager
     def pulse(self, seconds: float = PULSE_SECONDS) -> Iterator[None]:
-        """Beside the work, on a thread and a connection of its own: the lease is renewed also while one statement
-        takes minutes, and progress is seen before the work's transaction is committed."""
-        over = threading.Event()
-        beating = threading.Thread(target=self._beat, args=(over, seconds), name=f"pulse-{self.task.id}", daemon=True)
-        beating.start()
+        """Runs during the work, on a thread and a connection of its own: the lease is renewed also while a statement
+        takes minutes, and progress is visible before the work's transaction is committed."""
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(stopped, seconds), name=f"pulse-{self.task.id}", daemon=True)
+        thread.start()
         try:
             yield
         finally:
-            over.set()
-            beating.join(10)
+            stopped.set()
+            thread.join(10)
 
-    def _beat(self, over: threading.Event, seconds: float) -> None:
-        renewed, told_to_stop, written = time.monotonic(), None, None
-        while not over.wait(seconds):
+    def _beat(self, stopped: threading.Event, seconds: float) -> None:
+        renewed_at, stop_noticed_at, written_progress = time.monotonic(), None, None
+        while not stopped.wait(seconds):
             if self._stopping.is_set():
-                told_to_stop = told_to_stop or time.monotonic()
-                if time.monotonic() > told_to_stop + STOP_SECONDS:
+                stop_noticed_at = stop_noticed_at or time.monotonic()
+                if time.monotonic() > stop_noticed_at + STOP_SECONDS:
                     log.warning("task cut off", task=self.task.id, kind=self.task.kind)
                     os._exit(1)
-            seen = self._progress
+            progress = self._progress
             try:
                 with transaction(SYSTEM) as db:
-                    answer = lease.renew(db, self.task, seen if seen is not written else None)
+                    is_cancelled = lease.renew(db, self.task, progress if progress is not written_progress else None)
             except SQLAlchemyError as error:
                 log.warning("lease not renewed", task=self.task.id, error=type(error).__name__)
-                # The lease may have passed on by now; nothing more may be committed under it.
-                self._lost = self._lost or time.monotonic() > renewed + LEASE.total_seconds()
+                # Another worker may have the lease by now; nothing more may be committed.
+                self._lost = self._lost or time.monotonic() > renewed_at + LEASE.total_seconds()
                 continue
-            renewed, written = time.monotonic(), seen
-            self._lost, self._cancelled = answer is None, bool(answer)
+            renewed_at, written_progress = time.monotonic(), progress
+            self._lost, self._cancelled = is_cancelled is None, bool(is_cancelled)
 
 
 Run = Callable[[Work], Result | None]

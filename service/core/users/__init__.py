@@ -1,1 +1,1 @@
-"""Administering people: what an area's administrator sees and changes of those who work there, and nobody else's."""
+"""User administration: what an area's administrator sees and changes of the area's users, and of no other users."""

@@ -1,4 +1,4 @@
-"""Every read of people by those who administer them. Absent and not-yours are the same."""
+"""Every read of users by administrators. A user outside of the administrator's scope counts as not found."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 from sqlalchemy import String, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.core import within
+from service.core.access import tenant_scope
+from service.core.access.auth import Actor
+from service.core.access.identity import Membership, User
+from service.core.access.tenants import tenants
 from service.core.areas import areas
-from service.core.auth import Actor
-from service.core.identity import Membership, User
-from service.core.paging import Key, Listing, contains, equals
+from service.core.database.paging import Key, Listing, contains, equals
 from service.core.problems import NotFound
-from service.core.tenants import tenants
-from service.core.users.reach import READ, Reach
+from service.core.users.scope import READ, AdminScope
 
-ABSENT = "指定されたユーザーは見つかりません。一覧を開き直してください。"
+USER_NOT_FOUND = "指定されたユーザーは見つかりません。一覧を開き直してください。"
 
 
 _MEMBER = select(Membership.id).where(
     Membership.user_id == User.id,
-    within.within_reach(Membership.area, Membership.tenant_id),
-    # In one and the same membership.
+    tenant_scope.in_bound_scope(Membership.area, Membership.tenant_id),
+    # Area and role of the same membership.
     *(
-        or_(wanted.is_(None), column == wanted)
+        or_(parameter.is_(None), column == parameter)
         for column in (Membership.area, Membership.role)
-        for wanted in (bindparam(f"member_{column.key}", type_=String),)
+        for parameter in (bindparam(f"member_{column.key}", type_=String),)
     ),
 )
 _USERS = Listing(
@@ -48,17 +48,17 @@ def users(
     role: str | None = None,
     active: bool | None = None,
 ) -> dict[str, Any]:
-    """People with a membership within the actor's reach, by login id; found by part of login id, name or mail. Area
-    and role are looked for in one and the same membership."""
-    asked = {**within.reach(actor, READ), "member_area": area, "member_role": role}
-    found = _USERS.page(db, limit, cursor, item=lambda row: row["id"], asked=asked, active=active, q=q)
-    people = {user.id: user for user in db.scalars(select(User).where(User.id.in_(found["items"])))}
-    reach = Reach.of(actor, READ)
-    return found | {"items": [as_seen(people[user_id], reach) for user_id in found["items"]]}
+    """Users with a membership in the actor's scope, by login id; filtered by part of login id, name or mail. Area and
+    role have to be those of the same membership."""
+    parameters = {**tenant_scope.scope_parameters(actor, READ), "member_area": area, "member_role": role}
+    page = _USERS.page(db, limit, cursor, item=lambda row: row["id"], asked=parameters, active=active, q=q)
+    by_id = {user.id: user for user in db.scalars(select(User).where(User.id.in_(page["items"])))}
+    scope = AdminScope.of(actor, READ)
+    return page | {"items": [user_item(by_id[user_id], scope) for user_id in page["items"]]}
 
 
 def summary(db: Session, actor: Actor) -> dict[str, int]:
-    member = select(Membership.id).where(Membership.user_id == User.id, Reach.of(actor, READ).sql())
+    member = select(Membership.id).where(Membership.user_id == User.id, AdminScope.of(actor, READ).sql())
     counts = db.execute(
         select(
             func.count().filter(User.is_active),
@@ -69,8 +69,8 @@ def summary(db: Session, actor: Actor) -> dict[str, int]:
     return dict(zip(("active", "one_time_password", "inactive"), counts, strict=True))
 
 
-def as_seen(user: User, reach: Reach) -> dict[str, Any]:
-    seen = [held for held in user.memberships if reach.covers(held.area, held.tenant_id)]
+def user_item(user: User, scope: AdminScope) -> dict[str, Any]:
+    visible = [membership for membership in user.memberships if scope.covers(membership.area, membership.tenant_id)]
     return {
         "id": user.id,
         "login_id": user.login_id,
@@ -84,40 +84,40 @@ def as_seen(user: User, reach: Reach) -> dict[str, Any]:
         "version": user.version,
         "memberships": [
             {
-                "area": held.area,
-                "role": held.role,
-                "tenant_id": held.tenant_id,
-                "details": held.details,
-                "is_suspended": held.is_suspended,
+                "area": membership.area,
+                "role": membership.role,
+                "tenant_id": membership.tenant_id,
+                "details": membership.details,
+                "is_suspended": membership.is_suspended,
             }
-            for held in seen
+            for membership in visible
         ],
-        "elsewhere": len(seen) < len(user.memberships),
+        "elsewhere": len(visible) < len(user.memberships),
     }
 
 
 def get_user(db: Session, actor: Actor, user_id: int, permission: str = READ, *, lock: bool = False) -> User:
-    """The person, with all memberships, when one of them is within the actor's reach.
+    """The user with all memberships, when one of them is in the actor's scope.
 
     Raises:
-        NotFound: absent, or somebody else's.
+        NotFound: there is no such user in the actor's scope.
     """
-    reach = Reach.of(actor, permission)
-    found = select(User).where(
-        User.id == user_id, exists(select(Membership.id).where(and_(Membership.user_id == User.id, reach.sql())))
+    scope = AdminScope.of(actor, permission)
+    statement = select(User).where(
+        User.id == user_id, exists(select(Membership.id).where(and_(Membership.user_id == User.id, scope.sql())))
     )
     if lock:
-        found = found.with_for_update().execution_options(populate_existing=True)
-    user = db.scalars(found).one_or_none()
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    user = db.scalars(statement).one_or_none()
     if user is None:
-        raise NotFound(ABSENT)
+        raise NotFound(USER_NOT_FOUND)
     return user
 
 
 def roles(db: Session, actor: Actor) -> list[dict[str, Any]]:
-    """What the actor can put somebody into: the areas within reach with their roles and tenants, in words."""
-    reach = Reach.of(actor, READ)
-    bound = {area for area, _ in reach.tenants}
+    """The choices for memberships: the areas in the actor's scope, with titles of their roles and tenants."""
+    scope = AdminScope.of(actor, READ)
+    areas_of_tenants = {area for area, _ in scope.tenants}
     return [
         {
             "area": name,
@@ -125,11 +125,11 @@ def roles(db: Session, actor: Actor) -> list[dict[str, Any]]:
             "roles": [
                 {"role": key, "title": role.title, "scope": role.scope}
                 for key, role in area.roles.items()
-                if name in reach.whole or role.scope is not None
+                if name in scope.whole or role.scope is not None
             ],
             "details": [{"name": key, "title": title} for key, title in area.details.items()],
-            "tenants": [tenant for tenant in tenants(db, name) if reach.covers(name, tenant.id)],
+            "tenants": [tenant for tenant in tenants(db, name) if scope.covers(name, tenant.id)],
         }
         for name, area in areas().items()
-        if name in reach.whole or name in bound
+        if name in scope.whole or name in areas_of_tenants
     ]

@@ -1,4 +1,4 @@
-"""What goes in and out of the doors of ユーザー管理 and of one's own account."""
+"""Requests and responses of ユーザー管理 and of the user's own account."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from service.core.texts import NO_NUL, ONE_LINE, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 
-# Small letters only: nobody is to tell Admin from admin.
+# Lower-case letters only, because Admin and admin are easily confused.
 LoginId = Annotated[str, Field(min_length=3, max_length=64, pattern=r"^[a-z0-9][a-z0-9._@-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
 Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s,<>\x00-\x1f\x7f]+@[^@\s,<>\x00-\x1f\x7f]+$")]
 Id = Annotated[int, Field(ge=1, lt=2**63)]
-# No rule here: those of a new password are said in words by `passwords`.
+# No rules here: `access.passwords` checks a new password, with messages for the user.
 Password = Annotated[str, Field(min_length=1, max_length=1024)]
 DetailName = Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
 DetailValue = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50, pattern=ONE_LINE)]
 Details = Annotated[
     dict[DetailName, DetailValue],
     Field(max_length=10),
-    AfterValidator(lambda given: {name: value for name, value in given.items() if value}),
+    AfterValidator(lambda details: {name: value for name, value in details.items() if value}),
 ]
 
 
@@ -31,7 +31,7 @@ class MembershipIn(BaseModel):
     area: Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
     role: Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
     tenant_id: Id | None = None
-    # Those that are missing or empty there are none of.
+    # Missing or empty details are deleted.
     details: Details = {}
 
 
@@ -48,8 +48,8 @@ class NewUser(BaseModel):
 
 
 class UserChange(BaseModel):
-    """Only what is given is changed. `memberships` are all of the person's in the areas that the caller administers:
-    one that is missing ends; those in other areas are not touched."""
+    """Only fields that are sent are changed. `memberships` are all of the user's in the areas that the caller
+    administers: a missing one ends; those in other areas are not changed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,8 +70,8 @@ class MembershipOut(BaseModel):
 
 
 class UserItem(BaseModel):
-    """A person as an administrator sees them: memberships in the administrator's areas only; `elsewhere` tells that
-    there are others."""
+    """A user as an administrator sees it: only memberships in the administrator's scope; `elsewhere`: there are
+    others."""
 
     id: int
     login_id: str
@@ -104,7 +104,7 @@ class SessionItem(BaseModel):
 
 
 class Summary(BaseModel):
-    """How many people there are within reach; those with a one-time password are among the active ones."""
+    """The number of users in the caller's scope; `active` includes those with a one-time password."""
 
     active: int
     one_time_password: int
@@ -112,13 +112,13 @@ class Summary(BaseModel):
 
 
 class Ended(BaseModel):
-    """How many sessions were ended."""
+    """The number of sessions that were ended."""
 
     ended: int
 
 
 class SessionsToEnd(BaseModel):
-    """Without an id all of them."""
+    """Without an id: all sessions."""
 
     model_config = ConfigDict(extra="forbid")
 

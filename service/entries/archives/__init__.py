@@ -1,1 +1,1 @@
-"""Logs older than a year, as files (NFR-S-003)."""
+"""Logs older than a year, archived as files (NFR-S-003)."""

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.texts import Key
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.values.texts import RecordId
 from service.entries.archives import queries, schemas
 
 router = APIRouter(
@@ -21,10 +21,10 @@ router = APIRouter(
 
 @router.get("/archives", response_model=Page[schemas.ArchiveItem])
 async def archives(
-    asking: Annotated[Asking, lists("entries:nursery:update", may_lag=True)],
-    nursery_id: Annotated[Key | None, Query()] = None,
+    page_request: Annotated[ListRequest, list_request("entries:nursery:update", may_lag=True)],
+    nursery_id: Annotated[RecordId | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Logs older than a year, a file for each nursery and month."""
-    return await asking.page(lambda db, actor: queries.archives(db, actor, limit, cursor, nursery_id))
+    """Logs older than a year: one file for each nursery and month."""
+    return await page_request.page(lambda db, actor: queries.archives(db, actor, limit, cursor, nursery_id))

@@ -1,4 +1,4 @@
-"""Where old logs went."""
+"""Archived logs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from sqlalchemy import BigInteger, Date, ForeignKey, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Archive(Base):
-    """Logs of a nursery's month that are kept as a file."""
+    """A month of a nursery's logs, stored as a file."""
 
     __tablename__ = "entries_archives"
 
     nursery_id: Mapped[int] = mapped_column(ForeignKey("entries_nurseries.id", ondelete="RESTRICT"), primary_key=True)
-    # The first of the month.
+    # The first day of the month.
     month: Mapped[date] = mapped_column(Date, primary_key=True)
     file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="RESTRICT"))
     logs: Mapped[int] = mapped_column(BigInteger)

@@ -1,4 +1,4 @@
-"""When a month is old enough, and what its file holds."""
+"""When a month is old enough, and what its file contains."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.core.times import TOKYO, Month, month_of
-from service.entries.rules import TYPE_WORDS, EntryType
+from service.core.values.times import TOKYO, Month, month_of
+from service.entries.rules import TYPE_LABELS, EntryType
 
-# A year, leap day included: what is younger is looked up in the list.
-KEPT = timedelta(days=366)
+# A year, leap day included. Younger logs stay in the list.
+ARCHIVE_AFTER = timedelta(days=366)
 HEADER = (
     "ログID",
     "日時",
@@ -28,31 +28,31 @@ HEADER = (
 
 
 def newest_month(now: datetime) -> Month:
-    """The last month whose logs may be put away: every one of them is older than a year."""
-    return month_of(now - KEPT).plus(-1)
+    """The newest month that may be archived: all of its logs are older than a year."""
+    return month_of(now - ARCHIVE_AFTER).plus(-1)
 
 
-def title(nursery: str, month: Month) -> str:
+def file_title(nursery: str, month: Month) -> str:
     return f"入退ログ_{nursery}_{month}.csv"
 
 
-def rows(logs: Iterable[Any]) -> Iterator[tuple[str, ...]]:
+def csv_rows(logs: Iterable[Any]) -> Iterator[tuple[str, ...]]:
     for log in logs:
         yield (
             str(log.id),
-            _moment(log.timestamp),
+            _timestamp(log.timestamp),
             str(log.parent_id),
             log.parent_name,
-            TYPE_WORDS[EntryType(log.entry_type)],
+            TYPE_LABELS[EntryType(log.entry_type)],
             "、".join(log.child_names),
             log.nursery_name,
-            _moment(log.created_at),
+            _timestamp(log.created_at),
             "はい" if log.was_offline else "",
-            _moment(log.deleted_at),
+            _timestamp(log.deleted_at),
             log.deleted_by or "",
             log.delete_reason or "",
         )
 
 
-def _moment(moment: datetime | None) -> str:
-    return f"{moment.astimezone(TOKYO):%Y-%m-%d %H:%M:%S}" if moment else ""
+def _timestamp(at: datetime | None) -> str:
+    return f"{at.astimezone(TOKYO):%Y-%m-%d %H:%M:%S}" if at else ""

@@ -1,4 +1,4 @@
-"""What goes out of the archives' door."""
+"""Response models of the archives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 
 class ArchiveItem(BaseModel):
-    """`month` is its first day; the file is at `GET /api/core/files/{file_id}`, its size in bytes."""
+    """`month` is its first day. The file is at `GET /api/core/files/{file_id}`; `size` is in bytes."""
 
     nursery_id: int
     nursery_name: str

@@ -1,1 +1,1 @@
-"""出欠: what staff say of a child's day, beside what was scanned."""
+"""出欠: what staff enter about a child's day, next to the scans."""

@@ -1,4 +1,4 @@
-"""What staff wrote down of a child's day."""
+"""What staff entered about a child's day."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from sqlalchemy import BigInteger, Date, ForeignKeyConstraint, Index, String, fu
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.entries.rules import Presence
 
 
 class Attendance(Base):
     __tablename__ = "entries_attendances"
     __table_args__ = (
-        one_of("presence", Presence),
+        enum_check("presence", Presence),
         ForeignKeyConstraint(
             ["child_id", "nursery_id"], ["entries_children.id", "entries_children.nursery_id"], ondelete="RESTRICT"
         ),
@@ -25,7 +25,7 @@ class Attendance(Base):
     child_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     nursery_id: Mapped[int] = mapped_column(BigInteger)
-    # None: only a note.
+    # None: staff entered only a note.
     presence: Mapped[str | None] = mapped_column(String(20))
     note: Mapped[str] = mapped_column(String(500), server_default="")
     version: Mapped[int] = mapped_column(server_default="1")

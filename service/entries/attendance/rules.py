@@ -1,4 +1,4 @@
-"""出席状態: what staff said, or what the scans suggest until they do."""
+"""出席状態: what staff entered, or what the scans suggest until then."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import datetime
 
 from service.entries.rules import Presence
 
-# What a tooltip holds (UI-AD-003).
-SHOWN_AT_ONCE = 5
+# Scans in a tooltip (UI-AD-003).
+TOOLTIP_SCANS = 5
 
 
-def suggested(first_entry: datetime | None) -> Presence | None:
-    """A child that was brought is there; of one that was not, nothing is known."""
+def suggested_presence(first_entry: datetime | None) -> Presence | None:
+    """PRESENT when the child was brought; None: nothing is known."""
     return Presence.PRESENT if first_entry is not None else None

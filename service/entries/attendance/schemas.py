@@ -1,4 +1,4 @@
-"""Attendance, in the document's words (TR-AD-002) and for the pages."""
+"""Attendance in the format of the document (TR-AD-002) and for the dashboards."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, Key
+from service.core.values.texts import NO_NUL, RecordId
 from service.entries.rules import EntryType, Presence
-from service.entries.wire import Moment, Wire
+from service.entries.wire import CamelModel, UtcTimestamp
 
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
 
 
-class DayLog(Wire):
+class DayLog(CamelModel):
     log_id: int
     entry_type: EntryType
-    timestamp: Moment
+    timestamp: UtcTimestamp
     parent_name: str
 
 
-class DayAttendance(Wire):
-    """What staff wrote down; the presence is null where they wrote a note alone."""
+class DayAttendance(CamelModel):
+    """What staff entered; `status` is null when they entered only a note."""
 
     date: date
     status: Presence | None
     note: str
 
 
-class ChildDay(Wire):
-    """The document's element: a child, what was written down, what was scanned, the oldest first."""
+class ChildDay(CamelModel):
+    """The document's element: a child, what staff entered, and the scans, oldest first."""
 
     child_id: int
     child_name: str
@@ -40,7 +40,7 @@ class ChildDay(Wire):
 
 class Filters(BaseModel):
     day: Day | None = None
-    nursery_id: Key | None = None
+    nursery_id: RecordId | None = None
     class_name: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
 
 
@@ -52,8 +52,8 @@ class Scanned(BaseModel):
 
 
 class Row(BaseModel):
-    """A line of 出欠表管理. `suggested`: nobody has said so yet, the scans do. `version` 0: nothing is written down.
-    `latest_entry` and `latest_exit` are what the column shows; `scans` all of the day, the oldest first."""
+    """A row of 出欠表管理. `suggested`: `presence` comes from the scans, staff entered none. `version` 0: nothing is
+    stored. `latest_entry` and `latest_exit` are what the column shows; `scans` are all of the day, oldest first."""
 
     child_id: int
     child_name: str
@@ -70,7 +70,7 @@ class Row(BaseModel):
 
 
 class DaySheet(BaseModel):
-    """`counts`: children by presence, and those of whom nothing is known as `unknown`."""
+    """`counts`: children by presence; `unknown` are those without one."""
 
     as_of: datetime
     day: date

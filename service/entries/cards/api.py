@@ -1,4 +1,4 @@
-"""Cards' routes: those of the staff, and the one that opens a card, where the link is the key."""
+"""Card routes: for staff, and the one that opens a card, where the link is the credential."""
 
 from __future__ import annotations
 
@@ -7,62 +7,63 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.core import bar_cards
-from service.core.auth import Actor, allow, client_address
-from service.core.brief import brief
-from service.core.clock import app_now
-from service.core.db import Db, Scopes
-from service.core.problems import RESPONSES, Problem
+from service.core.access.auth import Actor, allow, client_address
+from service.core.database.clock import app_now
+from service.core.database.session import Db, Scopes
+from service.core.http.problem_responses import RESPONSES
+from service.core.printing import bar_cards
+from service.core.problems import Problem
 from service.core.reports.response import PDF_ANSWER, Pdf
+from service.core.routing.short_transactions import short_transaction
 from service.entries.cards import actions, queries, schemas
 from service.entries.rules import AREA
 
-# A link is looked up before anybody is known.
+# A link is looked up before the caller is known.
 WHOLE_AREA = Scopes(frozenset({AREA.name}))
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 _OPEN: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 404, 422, 429, 503)}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-Issuing = Annotated[Actor, allow("entries:card:issue")]
+Issuer = Annotated[Actor, allow("entries:card:issue")]
 router = APIRouter(prefix="/api/entries", tags=["entries"])
 
 
 @router.get("/parents/{parent_id}/card", responses=_REFUSALS)
-def card(actor: Issuing, db: Db, parent_id: Id) -> schemas.CardLink:
-    """The link that is in force."""
-    return schemas.CardLink.model_validate(queries.of_parent(db, actor, parent_id))
+def card(actor: Issuer, db: Db, parent_id: Id) -> schemas.CardLink:
+    """The active link."""
+    return schemas.CardLink.model_validate(queries.parent_card_link(db, actor, parent_id))
 
 
 @router.post("/parents/{parent_id}/card/revoke", status_code=204, responses=_REFUSALS)
-def revoke(actor: Issuing, db: Db, parent_id: Id) -> None:
-    """The link opens nothing any more; a phone that has the card shows it until it is online again."""
+def revoke(actor: Issuer, db: Db, parent_id: Id) -> None:
+    """The link stops working. A phone that has stored the card shows it until it is online again."""
     actions.revoke(db, actor, parent_id)
 
 
 @router.post("/cards/issue", responses=_REFUSALS)
-def issue(actor: Issuing, db: Db, wanted: schemas.Selection) -> schemas.Issued:
-    """Links for those who have none."""
-    return actions.issue(db, actor, wanted)
+def issue(actor: Issuer, db: Db, selection: schemas.Selection) -> schemas.Issued:
+    """Issues links for parents who have none."""
+    return actions.issue(db, actor, selection)
 
 
 @router.post("/cards/mail", responses={**_REFUSALS, 409: RESPONSES[409]})
-def mail(actor: Issuing, db: Db, wanted: schemas.Selection) -> schemas.Mailed:
-    """Their links to those whose address is known."""
-    return actions.mail(db, actor, wanted)
+def mail(actor: Issuer, db: Db, selection: schemas.Selection) -> schemas.Mailed:
+    """Mails links to the parents whose mail address is known."""
+    return actions.mail(db, actor, selection)
 
 
 @router.get("/cards/sheet.pdf", response_class=Response, responses={**PDF_ANSWER, **_REFUSALS})
-def sheet(actor: Issuing, db: Db, wanted: Annotated[schemas.Selection, Query()]) -> Pdf:
+def sheet(actor: Issuer, db: Db, selection: Annotated[schemas.Selection, Query()]) -> Pdf:
     """Cards to cut out, six on a page."""
-    cards = queries.to_print(db, actor, wanted)
-    actions.printed(db, actor, wanted, len(cards))
+    cards = queries.printable_cards(db, actor, selection)
+    actions.record_print(db, actor, selection, len(cards))
     return Pdf(partial(bar_cards.sheets, cards, app_now(db)), "保護者カード.pdf")
 
 
 @router.post("/cards/open", responses=_OPEN)
-async def open_card(asked: schemas.Opening, request: Request) -> schemas.Opened:
+async def open_card(opening: schemas.Opening, request: Request) -> schemas.Opened:
     """What the page /parent-card shows."""
     address = client_address(request)
-    outcome = await brief(request, WHOLE_AREA, lambda db: actions.open_card(db, asked.token, address))
+    outcome = await short_transaction(request, WHOLE_AREA, lambda db: actions.open_card(db, opening.token, address))
     if isinstance(outcome, Problem):
         raise outcome
     return outcome

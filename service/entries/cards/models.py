@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Identity, Index, LargeB
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Card(Base):
-    """A link opens one parent's card until it is revoked; a new one ends the one before. Its token is not kept, only
-    the SHA-256 of it; whoever knows the SECRET_KEY can make it again from `parent_id` and `issued_at`."""
+    """A link opens one parent's card until it is revoked; a new link replaces the old one. Only the SHA-256 of the
+    token is stored. The token can be derived again from the SECRET_KEY, `parent_id` and `issued_at`."""
 
     __tablename__ = "entries_cards"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""What a card says, and which link opens it."""
+"""The texts of a card, and its link."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import hmac
 from datetime import UTC, datetime
 
 PATH = "/parent-card"
-GONE = (
+INVALID_LINK = (
     "このリンクでは保護者カードを開けません。無効になったか、アドレスの一部が欠けています。"
     "お通いの保育園に、新しいリンクの発行をお願いしてください。"
 )
 # 6.1 of the document.
 HOW_TO = "保育園の入退登録端末のスキャナーにこのバーコードをかざしてください。"
-BY_PHONE = "スマートフォンで表示するときは、QRコードを読み取ってください。"
+PHONE_HINT = "スマートフォンで表示するときは、QRコードを読み取ってください。"
 
 
-def token(key: bytes, parent_id: int, issued_at: datetime) -> str:
-    """What the link carries: with the key it can be made again at any time, without it not at all."""
-    said = f"{parent_id} {issued_at.astimezone(UTC).isoformat()}".encode()
-    return base64.urlsafe_b64encode(hmac.new(key, said, hashlib.sha256).digest()).decode().rstrip("=")
+def card_token(key: bytes, parent_id: int, issued_at: datetime) -> str:
+    """The secret part of the link. The key derives it again at any time; without the key it cannot be guessed."""
+    message = f"{parent_id} {issued_at.astimezone(UTC).isoformat()}".encode()
+    return base64.urlsafe_b64encode(hmac.new(key, message, hashlib.sha256).digest()).decode().rstrip("=")
 
 
-def link(base: str, token: str) -> str:
-    """Behind a #, which browsers keep to themselves: no log and no other site gets it."""
+def card_url(base: str, token: str) -> str:
+    """The token follows a #, which browsers do not send: it reaches no log and no other site."""
     return f"{base}{PATH}#{token}"
 
 
-def mail(parent_name: str, nursery_name: str, url: str) -> tuple[str, str]:
+def card_mail(parent_name: str, nursery_name: str, url: str) -> tuple[str, str]:
     """Subject and body."""
     return f"【{nursery_name}】入退管理バーコードのご案内", (
         f"{parent_name} 様\n\n"

@@ -1,4 +1,4 @@
-"""What goes in and out of the cards' doors."""
+"""Request and response models of cards."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.core.texts import NO_NUL, Key
+from service.core.values.texts import NO_NUL, RecordId
 from service.entries.schemas import ClassName
-from service.entries.wire import Wire
+from service.entries.wire import CamelModel
 
 # NFR-S-001: a nursery has up to 500 parents.
-MOST = 1000
+MAX_PARENTS = 1000
 
 
 class Selection(BaseModel):
-    """Parents by their numbers; else those of a nursery (of one's own, unless one sees all), or of one class of it."""
+    """Parents by their numbers; or those of a nursery or one of its classes. Without `nursery_id`: the user's own."""
 
     model_config = ConfigDict(extra="forbid")
 
-    parent_ids: Annotated[list[Key], Field(max_length=MOST)] = []
-    nursery_id: Key | None = None
+    parent_ids: Annotated[list[RecordId], Field(max_length=MAX_PARENTS)] = []
+    nursery_id: RecordId | None = None
     class_name: ClassName | None = None
 
     @model_validator(mode="after")
@@ -32,7 +32,7 @@ class Selection(BaseModel):
 
 
 class CardLink(BaseModel):
-    """A parent's link that is in force."""
+    """A parent's active link."""
 
     url: str
     issued_at: datetime
@@ -40,14 +40,14 @@ class CardLink(BaseModel):
 
 
 class Issued(BaseModel):
-    """How many links are new, and how many there were already."""
+    """`issued`: how many links are new; `there`: how many existed already."""
 
     issued: int
     there: int
 
 
 class Mailed(BaseModel):
-    """`without_mail`: parents whose address is not known."""
+    """`without_mail`: parents without a mail address."""
 
     mailed: int
     without_mail: int
@@ -57,8 +57,8 @@ class Opening(BaseModel):
     token: Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 
 
-class Opened(Wire):
-    """`modules`: the Code 128 symbol of the number, 1 dark and 0 light, without quiet zones."""
+class Opened(CamelModel):
+    """`modules`: the Code 128 symbol of the number, 1 is dark and 0 is light, without quiet zones."""
 
     parent_id: int
     parent_name: str

@@ -1,1 +1,1 @@
-"""在園状況 and 統計: what the scans tell, now and over weeks."""
+"""在園状況 and 統計: what the scans show, now and over weeks."""

@@ -1,4 +1,4 @@
-"""Every read of 在園状況 and 統計. Days and clock times are Tokyo's."""
+"""Every read of 在園状況 and 統計. Days and clock times are those of Tokyo."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.problems import Invalid
-from service.core.times import TOKYO, at, day_bounds, local_date
-from service.entries.attendance.queries import sheet
+from service.core.values.times import TOKYO, at, day_bounds, local_date
+from service.entries.attendance.queries import day_sheet
 from service.entries.attendance.schemas import Filters
 from service.entries.insights import rules, schemas
-from service.entries.queries import get_nursery, get_shown_nursery
+from service.entries.queries import get_default_nursery, get_nursery
 from service.entries.rules import EntryType, Presence
 
-# A longer list of names is read by nobody on a screen.
-LISTED = 200
+# No user reads a longer list of names on a screen.
+MAX_LISTED = 200
 
 
-def now(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
-    """Where the children are by the last scan of today. Raises NotFound."""
-    moment = app_now(db)
-    today = sheet(db, by, Filters(nursery_id=nursery_id))
+def children_now(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
+    """Where the children are, by their last scan of today. Raises NotFound."""
+    current_time = app_now(db)
+    today = day_sheet(db, by, Filters(nursery_id=nursery_id))
     nursery = get_nursery(db, by, today["nursery_id"])
-    is_closed = moment >= at(local_date(moment), nursery.closes_at)
+    is_closed = current_time >= at(local_date(current_time), nursery.closes_at)
     children = [_child_now(row, is_closed) for row in today["rows"]]
     counts = dict.fromkeys(("in", "out", "not_come", "absent", "overdue"), 0)
     for child in children:
@@ -38,7 +38,7 @@ def now(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
         counts["absent"] += child["absent"]
         counts["overdue"] += child["overdue"]
     return {
-        "as_of": moment,
+        "as_of": current_time,
         "nursery_id": nursery.id,
         "nursery_name": nursery.name,
         "closes_at": f"{nursery.closes_at:%H:%M}",
@@ -74,7 +74,7 @@ class Scan:
     child_names: list[str]
 
 
-# The first entry and the last exit of each parent's day, and nothing else of a day with many scans.
+# Only the first entry and the last exit of each parent's day.
 DAYS = text("""
 WITH scans AS (
     SELECT l.parent_id, l.entry_type, l."timestamp" AS at, (l."timestamp" AT TIME ZONE 'Asia/Tokyo') AS local
@@ -96,8 +96,8 @@ SELECT k.local::date AS day, extract(hour FROM k.local) * 60 + extract(minute FR
 FROM kept k JOIN entries_parents p ON p.id = k.parent_id LEFT JOIN names n ON n.parent_id = k.parent_id
 ORDER BY k.at DESC, k.parent_id
 """)
-# Who fetched children of whom several people are known.
-FETCHED = text("""
+# Who picked up the children that have several guardians.
+PICKUPS = text("""
 SELECT DISTINCT ON (g.child_id, day) g.child_id, c.name, (l."timestamp" AT TIME ZONE 'Asia/Tokyo')::date AS day,
     l.parent_id, p.name, l."timestamp"
 FROM entries_logs l
@@ -133,92 +133,94 @@ WHERE nursery_id = :nursery_id AND deleted_at IS NULL AND station_id IS NOT NULL
 """)
 
 
-def statistics(db: Session, by: Actor, period: schemas.Period, most: int | None = LISTED) -> dict[str, Any]:
-    """`most`: how many rows its lists have at most; None: all.
+def statistics(db: Session, by: Actor, period: schemas.Period, limit: int | None = MAX_LISTED) -> dict[str, Any]:
+    """`limit`: the maximum number of rows in each list; None: all rows.
 
     Raises:
         NotFound: no such nursery.
         Invalid: the days are in the wrong order or more than a year.
     """
-    moment = app_now(db)
-    last = period.last_day or local_date(moment) - timedelta(days=1)
+    now = app_now(db)
+    last = period.last_day or local_date(now) - timedelta(days=1)
     first = period.first_day or last - timedelta(days=27)
-    if not 0 <= (last - first).days < rules.LONGEST_PERIOD:
-        message = f"期間は、始めの日から終わりの日まで{rules.LONGEST_PERIOD}日以内で指定してください。"
+    if not 0 <= (last - first).days < rules.MAX_PERIOD_DAYS:
+        message = f"期間は、始めの日から終わりの日まで{rules.MAX_PERIOD_DAYS}日以内で指定してください。"
         raise Invalid(message, [("last_day", message)])
-    nursery = get_shown_nursery(db, by, period.nursery_id)
-    within = {"nursery_id": nursery.id, "begins": day_bounds(first)[0], "ends": day_bounds(last)[1]}
-    scans = [Scan(row[0], int(row[1]), *row[2:]) for row in db.execute(DAYS, within)]
+    nursery = get_default_nursery(db, by, period.nursery_id)
+    parameters = {"nursery_id": nursery.id, "begins": day_bounds(first)[0], "ends": day_bounds(last)[1]}
+    scans = [Scan(row[0], int(row[1]), *row[2:]) for row in db.execute(DAYS, parameters)]
     days = len({scan.day for scan in scans})
-    quarters = [(rules.quarter(begins), came, went) for begins, came, went in db.execute(QUARTERS, within)]
-    late = _late(scans, rules.minutes_of(nursery.closes_at))
+    quarters = [
+        (rules.quarter_of_hour(begins), entries, exits) for begins, entries, exits in db.execute(QUARTERS, parameters)
+    ]
+    late = _late(scans, rules.minute_of_day(nursery.closes_at))
     unusual = sorted(
-        [*_unusual(scans, local_date(moment)), *_fetched_by_others(db, within)],
-        key=lambda odd: (odd["at"], odd["kind"]),
+        [*_unusual(scans, local_date(now)), *_picked_up_by_others(db, parameters)],
+        key=lambda item: (item["at"], item["kind"]),
         reverse=True,
     )
     return {
         "nursery_id": nursery.id,
         "nursery_name": nursery.name,
-        "as_of": moment,
+        "as_of": now,
         "first_day": first,
         "last_day": last,
         "closes_at": f"{nursery.closes_at:%H:%M}",
         "days": days,
         "quarters": [
-            {"begins": begins, "entries": round(came / days, 2), "exits": round(went / days, 2)}
-            for begins, came, went in quarters
+            {"begins": begins, "entries": round(entries / days, 2), "exits": round(exits / days, 2)}
+            for begins, entries, exits in quarters
         ],
         "busiest_entry": max(quarters, key=lambda quarter: quarter[1])[0] if any(q[1] for q in quarters) else None,
         "busiest_exit": max(quarters, key=lambda quarter: quarter[2])[0] if any(q[2] for q in quarters) else None,
-        "late": late[:most],
+        "late": late[:limit],
         "late_total": len(late),
-        "unusual": unusual[:most],
+        "unusual": unusual[:limit],
         "unusual_total": len(unusual),
-        "indicators": _indicators(db, within, moment, scans),
+        "indicators": _indicators(db, parameters, now, scans),
     }
 
 
 def _late(scans: Sequence[Scan], closes_at: int) -> list[dict[str, Any]]:
     return [
-        _shown(scan) | {"minutes": scan.minutes - closes_at}
+        _scan_fields(scan) | {"minutes": scan.minutes - closes_at}
         for scan in scans
         if scan.entry_type == EntryType.EXIT and scan.minutes > closes_at
     ]
 
 
 def _unusual(scans: Sequence[Scan], today: date) -> list[dict[str, Any]]:
-    """Each against the same parent's other days; a day that ended without an exit is one, too."""
+    """Scans that differ from the same parent's other days, and days that ended without an exit."""
     by_parent: dict[tuple[int, str], list[Scan]] = defaultdict(list)
     for scan in scans:
         by_parent[scan.parent_id, scan.entry_type].append(scan)
-    found = []
+    rows = []
     for (parent_id, kind), own_scans in by_parent.items():
-        gone = {scan.day for scan in by_parent.get((parent_id, EntryType.EXIT), [])}
-        for scan, odd in zip(own_scans, rules.unusual_times([scan.minutes for scan in own_scans]), strict=True):
-            if odd:
-                found.append(_shown(scan) | {"kind": odd.kind, "minutes": odd.by})
-            if kind == EntryType.ENTRY and scan.day < today and scan.day not in gone:
-                found.append(_shown(scan) | {"kind": "forgotten", "minutes": 0})
-    return found
+        days_with_exit = {scan.day for scan in by_parent.get((parent_id, EntryType.EXIT), [])}
+        for scan, unusual in zip(own_scans, rules.unusual_times([scan.minutes for scan in own_scans]), strict=True):
+            if unusual:
+                rows.append(_scan_fields(scan) | {"kind": unusual.kind, "minutes": unusual.by})
+            if kind == EntryType.ENTRY and scan.day < today and scan.day not in days_with_exit:
+                rows.append(_scan_fields(scan) | {"kind": "forgotten", "minutes": 0})
+    return rows
 
 
-def _fetched_by_others(db: Session, within: dict[str, Any]) -> list[dict[str, Any]]:
+def _picked_up_by_others(db: Session, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     by_child: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for child_id, child, day, parent_id, parent, moment in db.execute(FETCHED, within):
-        shown = {"day": day, "parent_name": parent, "child_names": [child], "at": moment}
-        shown["entry_type"] = EntryType.EXIT
-        by_child[child_id].append({"parent_id": parent_id, "shown": shown})
-    found = []
-    for fetched in by_child.values():
-        odd_ones = rules.unusual_people([one["parent_id"] for one in fetched])
-        for one, odd in zip(fetched, odd_ones, strict=True):
-            if odd:
-                found.append(one["shown"] | {"kind": odd.kind, "minutes": 0})
-    return found
+    for child_id, child, day, parent_id, parent, exited_at in db.execute(PICKUPS, parameters):
+        row = {"day": day, "parent_name": parent, "child_names": [child], "at": exited_at}
+        row["entry_type"] = EntryType.EXIT
+        by_child[child_id].append({"parent_id": parent_id, "shown": row})
+    rows = []
+    for pickups in by_child.values():
+        judgements = rules.unusual_pickups([pickup["parent_id"] for pickup in pickups])
+        for pickup, unusual in zip(pickups, judgements, strict=True):
+            if unusual:
+                rows.append(pickup["shown"] | {"kind": unusual.kind, "minutes": 0})
+    return rows
 
 
-def _shown(scan: Scan) -> dict[str, Any]:
+def _scan_fields(scan: Scan) -> dict[str, Any]:
     return {
         "day": scan.day,
         "parent_name": scan.parent_name,
@@ -228,28 +230,28 @@ def _shown(scan: Scan) -> dict[str, Any]:
     }
 
 
-def _indicators(db: Session, within: dict[str, Any], moment: datetime, scans: Sequence[Scan]) -> list[dict[str, Any]]:
-    found = db.execute(KPI, within | {"now": moment, "month_ago": moment - timedelta(days=30)}).mappings().one()
-    today = moment.astimezone(TOKYO).date()
-    came = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.ENTRY and scan.day < today}
-    went = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.EXIT}
-    forgotten = len(came - went)
-    slowest = None if found["p99"] is None else round(float(found["p99"]), 2)
+def _indicators(db: Session, parameters: dict[str, Any], now: datetime, scans: Sequence[Scan]) -> list[dict[str, Any]]:
+    kpi = db.execute(KPI, parameters | {"now": now, "month_ago": now - timedelta(days=30)}).mappings().one()
+    today = now.astimezone(TOKYO).date()
+    entered = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.ENTRY and scan.day < today}
+    exited = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.EXIT}
+    forgotten = len(entered - exited)
+    slowest = None if kpi["p99"] is None else round(float(kpi["p99"]), 2)
     return [
-        _share("KPI-001", found["used"], found["parents"], 90, lambda value: value >= 90),
-        _share("KPI-002", forgotten, len(came), 5, lambda value: value <= 5),
+        _percentage("KPI-001", kpi["used"], kpi["parents"], 90, lambda value: value >= 90),
+        _percentage("KPI-002", forgotten, len(entered), 5, lambda value: value <= 5),
         {
             "key": "KPI-003",
             "value": slowest,
             "target": 2,
             "met": None if slowest is None else slowest <= 2,
-            "part": found["prompt"],
-            "whole": found["prompt"],
+            "part": kpi["prompt"],
+            "whole": kpi["prompt"],
         },
     ]
 
 
-def _share(key: str, part: int, whole: int, target: float, met: Any) -> dict[str, Any]:
+def _percentage(key: str, part: int, whole: int, target: float, met: Any) -> dict[str, Any]:
     value = round(100 * part / whole, 1) if whole else None
     return {
         "key": key,

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any, Literal
 
-from service.core.times import TOKYO
-from service.entries.rules import TYPE_WORDS, EntryType
+from service.core.values.times import TOKYO
+from service.entries.rules import TYPE_LABELS, EntryType
 
 QUARTER = 15
-# A day is unusual when it lies further than this from the child's own middle, which takes some days to know.
-FAR_OFF = timedelta(minutes=90)
-DAYS_KNOWN = 8
-# Of so many fetchings by the same few, one by somebody else is pointed out.
-FETCHINGS_KNOWN = 8
-LONGEST_PERIOD = 366
+# A day is unusual when its time differs by this much from the median of the other days. The median needs some days.
+UNUSUAL_OFFSET = timedelta(minutes=90)
+MIN_DAYS = 8
+# Up to this many pick-ups say nothing about who usually comes.
+MIN_PICKUPS = 8
+MAX_PERIOD_DAYS = 366
 
-Oddity = Literal["early", "late", "other_person", "forgotten"]
-ODDITY_WORDS: dict[Oddity, str] = {
+UnusualKind = Literal["early", "late", "other_person", "forgotten"]
+UNUSUAL_LABELS: dict[UnusualKind, str] = {
     "early": "いつもより早い",
     "late": "いつもより遅い",
     "other_person": "いつもと違う人のお迎え",
@@ -32,66 +32,66 @@ LATE_HEADER = (*_HEADER, "閉園からの分数")
 UNUSUAL_HEADER = (*_HEADER, "入/出", "理由", "いつもとの差（分）")
 
 
-def quarter(minutes: int) -> str:
-    """The quarter of an hour that the minute of the day lies in: 08:15."""
+def quarter_of_hour(minutes: int) -> str:
+    """The quarter of an hour that contains the minute of the day: 08:15."""
     begins = minutes // QUARTER * QUARTER
     return f"{begins // 60:02}:{begins % 60:02}"
 
 
-def minutes_of(clock: time) -> int:
+def minute_of_day(clock: time) -> int:
     return clock.hour * 60 + clock.minute
 
 
 @dataclass(frozen=True)
 class Unusual:
-    """`by`: how far off the middle of the child's other days, in minutes."""
+    """`by`: minutes between this time and the median of the other days."""
 
-    kind: Oddity
+    kind: UnusualKind
     by: int = 0
 
 
 def unusual_times(minutes: Sequence[int]) -> list[Unusual | None]:
-    """Of each day's minute whether it is far from the middle of the other days; None too while those are few."""
-    if len(minutes) <= DAYS_KNOWN:
+    """For each day's minute: Unusual when it is far from the median of the other days. None also for too few days."""
+    if len(minutes) <= MIN_DAYS:
         return [None] * len(minutes)
-    places = sorted(range(len(minutes)), key=minutes.__getitem__)
-    found: list[Unusual | None] = [None] * len(minutes)
-    for rank, place in enumerate(places):
-        off = round(minutes[place] - _middle_without(minutes, places, rank))
-        if abs(off) * 60 >= FAR_OFF.total_seconds():
-            found[place] = Unusual("late" if off > 0 else "early", abs(off))
-    return found
+    order = sorted(range(len(minutes)), key=minutes.__getitem__)
+    result: list[Unusual | None] = [None] * len(minutes)
+    for rank, index in enumerate(order):
+        offset = round(minutes[index] - _median_without(minutes, order, rank))
+        if abs(offset) * 60 >= UNUSUAL_OFFSET.total_seconds():
+            result[index] = Unusual("late" if offset > 0 else "early", abs(offset))
+    return result
 
 
-def _middle_without(values: Sequence[int], places: Sequence[int], rank: int) -> float:
-    """The median of all but the one of that rank. A year has many days: sorted once, not once for each."""
-    others = len(places) - 1
+def _median_without(values: Sequence[int], order: Sequence[int], rank: int) -> float:
+    """The median of all values but the one of that rank. `order` is sorted once, not once for each day."""
+    count = len(order) - 1
 
     def nth(number: int) -> int:
-        return values[places[number if number < rank else number + 1]]
+        return values[order[number if number < rank else number + 1]]
 
-    return (nth((others - 1) // 2) + nth(others // 2)) / 2
-
-
-def unusual_people(people: Sequence[int]) -> list[Unusual | None]:
-    """Of each fetching whether nobody but others fetched the child besides."""
-    if len(people) <= FETCHINGS_KNOWN:
-        return [None] * len(people)
-    times = Counter(people)
-    return [Unusual("other_person") if times[person] == 1 else None for person in people]
+    return (nth((count - 1) // 2) + nth(count // 2)) / 2
 
 
-def late_rows(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
-    for late in found:
-        yield (*_who_and_when(late), str(late["minutes"]))
+def unusual_pickups(parent_ids: Sequence[int]) -> list[Unusual | None]:
+    """For each pick-up: Unusual when this parent came only this once."""
+    if len(parent_ids) <= MIN_PICKUPS:
+        return [None] * len(parent_ids)
+    counts = Counter(parent_ids)
+    return [Unusual("other_person") if counts[parent_id] == 1 else None for parent_id in parent_ids]
 
 
-def unusual_rows(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
-    for odd in found:
-        off = str(odd["minutes"]) if odd["minutes"] else ""
-        yield (*_who_and_when(odd), TYPE_WORDS[EntryType(odd["entry_type"])], ODDITY_WORDS[odd["kind"]], off)
+def late_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        yield (*_common_cells(row), str(row["minutes"]))
 
 
-def _who_and_when(row: Mapping[str, Any]) -> tuple[str, ...]:
+def unusual_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        offset = str(row["minutes"]) if row["minutes"] else ""
+        yield (*_common_cells(row), TYPE_LABELS[EntryType(row["entry_type"])], UNUSUAL_LABELS[row["kind"]], offset)
+
+
+def _common_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     at = row["at"].astimezone(TOKYO)
     return f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}", row["parent_name"], "、".join(row["child_names"])

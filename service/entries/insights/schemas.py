@@ -1,4 +1,4 @@
-"""What goes out of the doors of 在園状況 and 統計."""
+"""Response models of 在園状況 and 統計."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from service.core.texts import Key
+from service.core.values.texts import RecordId
 from service.entries.attendance.schemas import Day
-from service.entries.insights.rules import Oddity
+from service.entries.insights.rules import UnusualKind
 from service.entries.rules import EntryType
 
 State = Literal["in", "out", "not_come"]
 
 
 class NowFilters(BaseModel):
-    nursery_id: Key | None = None
+    nursery_id: RecordId | None = None
 
 
 class ChildNow(BaseModel):
-    """`since`: the scan that put the child there; `by`: whose it was. `overdue`: the nursery has closed."""
+    """`since`: time of the last scan; `by`: the parent of that scan. `overdue`: in, and the nursery has closed."""
 
     child_id: int
     child_name: str
@@ -33,7 +33,7 @@ class ChildNow(BaseModel):
 
 
 class Now(BaseModel):
-    """`counts`: children by state; `absent` are those of whom staff said so."""
+    """`counts`: children by state; `absent` are those that staff marked absent."""
 
     as_of: datetime
     nursery_id: int
@@ -47,13 +47,13 @@ class Now(BaseModel):
 class Period(BaseModel):
     """Tokyo days, both included; four weeks up to yesterday unless given."""
 
-    nursery_id: Key | None = None
+    nursery_id: RecordId | None = None
     first_day: Day | None = None
     last_day: Day | None = None
 
 
 class Quarter(BaseModel):
-    """Scans that fell into a quarter of an hour, on average of the days that had any scans."""
+    """Scans in a quarter of an hour: the average of the days that had any scans."""
 
     begins: str
     entries: float
@@ -61,7 +61,7 @@ class Quarter(BaseModel):
 
 
 class Late(BaseModel):
-    """Fetched after the nursery had closed."""
+    """Picked up after the nursery had closed."""
 
     day: date
     parent_name: str
@@ -76,7 +76,7 @@ class Odd(BaseModel):
     child_names: list[str]
     at: datetime
     entry_type: EntryType
-    kind: Oddity
+    kind: UnusualKind
     minutes: Annotated[int, Field(description="how far off, in minutes; 0 where that says nothing")]
 
 
@@ -92,7 +92,7 @@ class Indicator(BaseModel):
 
 
 class Statistics(BaseModel):
-    """Of long lists the newest rows, and how many there are."""
+    """Long lists have only the newest rows; the totals count all."""
 
     as_of: datetime
     nursery_id: int

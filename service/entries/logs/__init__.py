@@ -1,1 +1,1 @@
-"""入退ログ: each scan once, with its own time."""
+"""入退ログ: each scan is stored once, with its own time."""

@@ -1,4 +1,4 @@
-"""Scans are stored once each; a wrong log is deleted, never changed."""
+"""Scans are stored once each. A wrong log is deleted, never changed."""
 
 from __future__ import annotations
 
@@ -11,86 +11,91 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import app_now, real_now
-from service.core.db import violates
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now, real_now
+from service.core.database.session import violates
 from service.core.problems import Conflict, Invalid, NotFound, Problem
-from service.core.times import clock_skew
+from service.core.values.times import clock_skew
 from service.entries.logs import queries, rules, schemas
 from service.entries.logs.models import EntryExitLog
-from service.entries.logs.queries import Known
+from service.entries.logs.queries import ParentData
 from service.entries.rules import AREA, EntryType
-from service.entries.station.queries import Calling
+from service.entries.station.queries import AuthenticatedStation
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`fresh`: it was stored now, and not known before."""
+    """`is_new`: stored now, not known before."""
 
     recorded: schemas.Recorded
-    fresh: bool
+    is_new: bool
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Decision:
     log: EntryExitLog
-    fresh: bool = False
-    repeated: bool = False
+    is_new: bool = False
+    is_repeat: bool = False
 
 
-def store(db: Session, station: Calling, scans: Sequence[schemas.Scan]) -> list[Outcome | Problem]:
-    """Each scan's log, in their order, or why there is none. One that was sent before is answered as then; one that
-    repeats another within ten seconds is answered with that one, and nothing is stored."""
+def store(db: Session, station: AuthenticatedStation, scans: Sequence[schemas.Scan]) -> list[Outcome | Problem]:
+    """Each scan's log, in the order of the scans, or the Problem. A scan that was sent before (same
+    `client_event_id`) gets the stored log; a scan that repeats another within ten seconds gets the earlier log, and
+    nothing is stored."""
     try:
         with db.begin_nested():
             return _store(db, station, scans)
     except IntegrityError as error:
         if not violates(error, "uq_entries_logs_client_event_id"):
             raise
-        # The same scan came by another connection at the same moment: by now it has been sent before.
+        # The same scan came by another connection at the same time; now it is found as stored.
         return _store(db, station, scans)
 
 
-def _store(db: Session, station: Calling, scans: Sequence[schemas.Scan]) -> list[Outcome | Problem]:
-    judge = _Judge(db, station, scans)
-    judged = [judge(scan) for scan in scans]
-    db.add_all(found.log for found in judged if isinstance(found, _Judged) and found.fresh)
+def _store(db: Session, station: AuthenticatedStation, scans: Sequence[schemas.Scan]) -> list[Outcome | Problem]:
+    processor = _ScanProcessor(db, station, scans)
+    decisions = [processor(scan) for scan in scans]
+    db.add_all(decision.log for decision in decisions if isinstance(decision, _Decision) and decision.is_new)
     db.flush()
-    return [found if isinstance(found, Problem) else judge.outcome(found) for found in judged]
+    return [decision if isinstance(decision, Problem) else processor.outcome(decision) for decision in decisions]
 
 
-class _Judge:
-    """What is known before the first of these scans, and with each of them what is known to the next."""
+class _ScanProcessor:
+    """Loads what these scans are compared with, and decides on one scan after the other."""
 
-    def __init__(self, db: Session, station: Calling, scans: Sequence[schemas.Scan]) -> None:
-        self.station, self.now, self.real = station, app_now(db), real_now()
-        asked = {number for scan in scans if (number := rules.parent_id(scan.parent_id))}
-        self.parents = queries.lock_parents(db, station.nursery_id, sorted(asked))
-        # Looked up once the parents are locked: whoever held them has committed by now.
-        events = [scan.client_event_id for scan in scans if scan.client_event_id]
-        self.sent_before = queries.by_event(db, station.nursery_id, events) if events else {}
-        gone = {log.parent_id for log in self.sent_before.values()} - self.parents.keys()
-        self.archived = queries.parents_of(db, station.nursery_id, gone) if gone else {}
-        moments = [(number, self._moment(scan)) for scan in scans if (number := rules.parent_id(scan.parent_id))]
-        self.logs = queries.around(db, station.nursery_id, moments) if moments else []
+    def __init__(self, db: Session, station: AuthenticatedStation, scans: Sequence[schemas.Scan]) -> None:
+        self.station, self.now, self.real_now = station, app_now(db), real_now()
+        numbers = {number for scan in scans if (number := rules.parse_parent_id(scan.parent_id))}
+        self.parents = queries.lock_parents(db, station.nursery_id, sorted(numbers))
+        # Read after the parents are locked: a transaction that held the lock has committed by now.
+        event_ids = [scan.client_event_id for scan in scans if scan.client_event_id]
+        self.sent_before = queries.logs_by_event_id(db, station.nursery_id, event_ids) if event_ids else {}
+        missing = {log.parent_id for log in self.sent_before.values()} - self.parents.keys()
+        self.archived = queries.parents_by_id(db, station.nursery_id, missing) if missing else {}
+        scanned = [
+            (number, self._scanned_at(scan)) for scan in scans if (number := rules.parse_parent_id(scan.parent_id))
+        ]
+        self.logs = queries.possible_repeats(db, station.nursery_id, scanned) if scanned else []
 
-    def __call__(self, scan: schemas.Scan) -> _Judged | Problem:
+    def __call__(self, scan: schemas.Scan) -> _Decision | Problem:
         if scan.nursery_id not in (None, self.station.nursery_id):
             return Invalid(rules.OTHER_NURSERY, [("nurseryId", rules.OTHER_NURSERY)])
         if scan.client_event_id in self.sent_before:
-            return _Judged(self.sent_before[scan.client_event_id])
-        number = rules.parent_id(scan.parent_id)
+            return _Decision(self.sent_before[scan.client_event_id])
+        number = rules.parse_parent_id(scan.parent_id)
         if number is None and not str(scan.parent_id).startswith("0"):
             return Invalid(rules.NOT_A_NUMBER, [("parentId", rules.NOT_A_NUMBER)])
         if number not in self.parents:
-            # Unknown, archived and another nursery's alike.
+            # The same answer for an unknown parent, an archived one, and one of another nursery.
             return NotFound(rules.UNKNOWN_PARENT)
-        same = {log.timestamp: log for log in self.logs if (log.parent_id, log.entry_type) == (number, scan.entry_type)}
-        earlier = rules.double(self._moment(scan), same)
-        return self._new(scan, number) if earlier is None else _Judged(same[earlier], repeated=True)
+        candidates = {
+            log.timestamp: log for log in self.logs if (log.parent_id, log.entry_type) == (number, scan.entry_type)
+        }
+        earlier = rules.repeated_scan(self._scanned_at(scan), candidates)
+        return self._new(scan, number) if earlier is None else _Decision(candidates[earlier], is_repeat=True)
 
-    def outcome(self, judged: _Judged) -> Outcome:
-        log = judged.log
+    def outcome(self, decision: _Decision) -> Outcome:
+        log = decision.log
         parent = self._parent(log.parent_id)
         recorded = schemas.Recorded(
             id=log.id,
@@ -100,64 +105,65 @@ class _Judge:
             entry_type=EntryType(log.entry_type),
             timestamp=log.timestamp,
             child_names=parent.child_names,
-            already_recorded=judged.repeated,
+            already_recorded=decision.is_repeat,
         )
-        return Outcome(recorded, judged.fresh)
+        return Outcome(recorded, decision.is_new)
 
-    def _moment(self, scan: schemas.Scan) -> datetime:
+    def _scanned_at(self, scan: schemas.Scan) -> datetime:
         return scan.scanned_at or self.now
 
-    def _parent(self, number: int) -> Known:
+    def _parent(self, number: int) -> ParentData:
         return self.parents.get(number) or self.archived[number]
 
-    def _new(self, scan: schemas.Scan, number: int) -> _Judged:
+    def _new(self, scan: schemas.Scan, number: int) -> _Decision:
         log = EntryExitLog(
             parent_id=number,
             nursery_id=self.station.nursery_id,
             entry_type=scan.entry_type,
-            timestamp=self._moment(scan),
+            timestamp=self._scanned_at(scan),
             client_event_id=scan.client_event_id,
             station_id=self.station.station_id,
-            was_offline=bool(scan.sent_at and scan.scanned_at and scan.sent_at - scan.scanned_at > rules.WAITED),
-            skew_seconds=clock_skew(scan.sent_at, self.real) if scan.sent_at else None,
+            was_offline=bool(scan.sent_at and scan.scanned_at and scan.sent_at - scan.scanned_at > rules.OFFLINE_AFTER),
+            skew_seconds=clock_skew(scan.sent_at, self.real_now) if scan.sent_at else None,
         )
         self.logs.append(log)
         if scan.client_event_id:
             self.sent_before[scan.client_event_id] = log
-        return _Judged(log, fresh=True)
+        return _Decision(log, is_new=True)
 
 
 def delete(db: Session, by: Actor, log_id: int, reason: str) -> None:
-    """It counts no more, and stays to be read (SEC-006). To one that is deleted already nothing happens.
+    """Marks the log as deleted; it does not count any more, but can still be read (SEC-006). Does nothing when it is
+    already deleted.
 
     Raises:
-        NotFound: absent, or another nursery's.
+        NotFound: no such log, or a log of another nursery.
     """
     log = queries.get_log(db, by, log_id)
     if log.deleted_at is not None:
         return
     log.deleted_at, log.deleted_by, log.delete_reason = app_now(db), by.name, reason
     db.flush()
-    audit.record(db, by, "delete", AREA.name, "log", log.id, before=_facts(log), after={"reason": reason})
+    audit.record(db, by, "delete", AREA.name, "log", log.id, before=_audit_values(log), after={"reason": reason})
 
 
 def purge(db: Session, by: Actor, log_id: int, reason: str) -> None:
-    """For good; the trail keeps what it was.
+    """Deletes the log permanently; the audit log keeps its values.
 
     Raises:
-        NotFound: absent, or another nursery's.
-        Conflict: it has not been deleted before.
+        NotFound: no such log, or a log of another nursery.
+        Conflict: it has not been marked as deleted before.
     """
     log = queries.get_log(db, by, log_id)
     if log.deleted_at is None:
         raise Conflict("完全に削除できるのは、すでに削除された入退ログだけです。先に一覧から削除してください。")
-    before = _facts(log)
+    before = _audit_values(log)
     db.delete(log)
     db.flush()
     audit.record(db, by, "delete", AREA.name, "log", log_id, before=before, after={"purged": True, "reason": reason})
 
 
-def _facts(log: EntryExitLog) -> dict[str, Any]:
+def _audit_values(log: EntryExitLog) -> dict[str, Any]:
     return {
         "parent_id": log.parent_id,
         "nursery_id": log.nursery_id,

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES, Problem
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.problems import Problem
+from service.core.routing.lists import ListRequest, list_request
 from service.entries.logs import actions, exports, queries, schemas
 from service.entries.station.api import CallingStation
 
@@ -20,7 +21,7 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(tags=["entries"], responses=_REFUSALS)
 
-doors.add(router, "/api/entries/logs", exports.LOGS)
+routes.add_export_routes(router, "/api/entries/logs", exports.LOGS)
 
 
 @router.post("/api/entry-exit-logs", status_code=201, responses={200: {"description": "It was known before."}})
@@ -28,27 +29,27 @@ def record(station: CallingStation, db: Db, scan: schemas.Scan, response: Respon
     [outcome] = actions.store(db, station, [scan])
     if isinstance(outcome, Problem):
         raise outcome
-    response.status_code = 201 if outcome.fresh else 200
+    response.status_code = 201 if outcome.is_new else 200
     return outcome.recorded
 
 
 @router.post("/api/entries/station/logs")
-def replay(station: CallingStation, db: Db, asked: schemas.Replay) -> schemas.Replays:
-    """A queue in one transaction: what is refused of it keeps none of the others back."""
-    return schemas.Replays(results=[_replayed(outcome) for outcome in actions.store(db, station, asked.scans)])
+def replay(station: CallingStation, db: Db, batch: schemas.Replay) -> schemas.Replays:
+    """A station's queue in one transaction. A refused scan does not stop the others."""
+    return schemas.Replays(results=[_replayed(outcome) for outcome in actions.store(db, station, batch.scans)])
 
 
 def _replayed(outcome: actions.Outcome | Problem) -> schemas.Replayed:
     if isinstance(outcome, Problem):
         return schemas.Replayed(status=outcome.status, detail=outcome.detail)
-    return schemas.Replayed(status=201 if outcome.fresh else 200, log=outcome.recorded)
+    return schemas.Replayed(status=201 if outcome.is_new else 200, log=outcome.recorded)
 
 
 @router.get("/api/entry-exit-logs")
 def numbered_logs(
-    actor: Annotated[Actor, allow("entries:log:read")], db: Db, asked: Annotated[schemas.Asked, Query()]
+    actor: Annotated[Actor, allow("entries:log:read")], db: Db, query: Annotated[schemas.Asked, Query()]
 ) -> schemas.LogPage:
-    return schemas.LogPage.model_validate(queries.numbered_page(db, actor, asked))
+    return schemas.LogPage.model_validate(queries.numbered_page(db, actor, query))
 
 
 @router.delete("/api/entry-exit-logs/{log_id}", status_code=204)
@@ -58,21 +59,21 @@ def delete(
     log_id: Id,
     told: Annotated[schemas.Deletion | None, Body()] = None,
 ) -> None:
-    """Logical. Without a reason it is the document's: a wrong scan (FR-AL-006)."""
+    """Marks the log as deleted. The default reason is the document's: a wrong scan (FR-AL-006)."""
     actions.delete(db, actor, log_id, told.reason if told else "誤スキャン")
 
 
 @router.post("/api/entries/logs/{log_id}/purge", status_code=204, responses=_CONFLICT)
-def purge(actor: Annotated[Actor, allow("entries:log:purge")], db: Db, log_id: Id, told: schemas.Deletion) -> None:
-    """For good, and only what was deleted before."""
-    actions.purge(db, actor, log_id, told.reason)
+def purge(actor: Annotated[Actor, allow("entries:log:purge")], db: Db, log_id: Id, deletion: schemas.Deletion) -> None:
+    """Deletes permanently; only for a log that is already marked as deleted."""
+    actions.purge(db, actor, log_id, deletion.reason)
 
 
 @router.get("/api/entries/logs", response_model=Page[schemas.LogRow])
 async def logs(
-    asking: Annotated[Asking, lists("entries:log:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("entries:log:read", may_lag=True)],
     filters: Annotated[schemas.LogFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.logs(db, actor, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.logs(db, actor, limit, cursor, filters))

@@ -1,4 +1,4 @@
-"""The document's EntryExitLog (5.4.1), and its counts by day."""
+"""The document's EntryExitLog (5.4.1), and counts of logs by day."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.entries.rules import EntryType
 from service.entries.station.models import Station
 
 
 class EntryExitLog(Base):
-    """One scan. Nothing of it is ever edited; a wrong one is deleted, with a reason, and scanned again (SEC-007)."""
+    """One scan. It is never edited; a wrong one is deleted with a reason, and scanned again (SEC-007)."""
 
     __tablename__ = "entries_logs"
     __table_args__ = (
-        one_of("entry_type", EntryType),
+        enum_check("entry_type", EntryType),
         ForeignKeyConstraint(
             ["parent_id", "nursery_id"], ["entries_parents.id", "entries_parents.nursery_id"], ondelete="RESTRICT"
         ),
@@ -36,7 +36,7 @@ class EntryExitLog(Base):
         Index("ix_entries_logs_nursery_id_timestamp", "nursery_id", "timestamp", "id"),
         Index("ix_entries_logs_timestamp", "timestamp", "id"),
         Index("ix_entries_logs_created_at", "created_at"),
-        # A repeat of a scan is told by the id that the station gave it.
+        # Idempotency key: the id that the station gave the scan.
         Index(
             "uq_entries_logs_client_event_id",
             "nursery_id",
@@ -56,9 +56,9 @@ class EntryExitLog(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     client_event_id: Mapped[uuid.UUID | None] = mapped_column(UUID(as_uuid=True))
     station_id: Mapped[int | None] = mapped_column(ForeignKey(Station.id, ondelete="RESTRICT"))
-    # It waited in the station's queue.
+    # It waited in the station's offline queue.
     was_offline: Mapped[bool] = mapped_column(server_default="false")
-    # Seconds that the station's clock was ahead of ours when it was sent.
+    # Seconds that the station's clock was ahead of the server's when the scan was sent.
     skew_seconds: Mapped[int | None]
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     deleted_by: Mapped[str | None] = mapped_column(String(100))
@@ -66,7 +66,7 @@ class EntryExitLog(Base):
 
 
 class LogDay(Base):
-    """How many logs a nursery's Tokyo day has, kept by a trigger: a list of a million says its total at once."""
+    """Number of logs of a nursery on a day in Tokyo. A trigger updates it, so that the total of a long list is fast."""
 
     __tablename__ = "entries_log_days"
 

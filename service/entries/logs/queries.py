@@ -24,8 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from service.core.auth import Actor
-from service.core.paging import Filter, Key, Listing, at_least, before, contains, equals, when
+from service.core.access.auth import Actor
+from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals, when_true
 from service.core.problems import NotFound
 from service.entries import queries
 from service.entries.logs import schemas
@@ -34,7 +34,7 @@ from service.entries.models import Child, Guardianship, Nursery, Parent
 from service.entries.rules import AREA, DOUBLE_SCAN
 
 
-def children_of(parent_id: InstrumentedAttribute[int]) -> ColumnElement[list[str]]:
+def child_names_of(parent_id: InstrumentedAttribute[int]) -> ColumnElement[list[str]]:
     """The names of a parent's children, in the order of the nursery's lists."""
     names = (
         select(Child.name)
@@ -46,56 +46,58 @@ def children_of(parent_id: InstrumentedAttribute[int]) -> ColumnElement[list[str
 
 
 @dataclass(frozen=True)
-class Known:
-    """A parent as a scan needs to know it."""
+class ParentData:
+    """The data of a parent that a scan needs."""
 
     id: int
     name: str
     child_names: list[str]
 
 
-def lock_parents(db: Session, nursery_id: int, ids: Sequence[int]) -> dict[int, Known]:
-    """The nursery's own among them, each locked: of two scans of one parent at once, the second sees the first."""
-    found = db.execute(
-        select(Parent.id, Parent.name, children_of(Parent.id))
+def lock_parents(db: Session, nursery_id: int, ids: Sequence[int]) -> dict[int, ParentData]:
+    """Those of the nursery, locked: of two concurrent scans of a parent, the second one sees the first."""
+    rows = db.execute(
+        select(Parent.id, Parent.name, child_names_of(Parent.id))
         .where(Parent.nursery_id == nursery_id, Parent.id.in_(ids), Parent.archived_at.is_(None))
         .order_by(Parent.id)
         .with_for_update(key_share=True, of=Parent)
     )
-    return {parent_id: Known(parent_id, name, list(children)) for parent_id, name, children in found}
+    return {parent_id: ParentData(parent_id, name, list(children)) for parent_id, name, children in rows}
 
 
-def by_event(db: Session, nursery_id: int, events: Sequence[uuid.UUID]) -> dict[uuid.UUID, EntryExitLog]:
-    found = db.scalars(
-        select(EntryExitLog).where(EntryExitLog.nursery_id == nursery_id, EntryExitLog.client_event_id.in_(events))
+def logs_by_event_id(db: Session, nursery_id: int, event_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, EntryExitLog]:
+    logs = db.scalars(
+        select(EntryExitLog).where(EntryExitLog.nursery_id == nursery_id, EntryExitLog.client_event_id.in_(event_ids))
     )
-    return {log.client_event_id: log for log in found if log.client_event_id is not None}
+    return {log.client_event_id: log for log in logs if log.client_event_id is not None}
 
 
-def parents_of(db: Session, nursery_id: int, ids: Collection[int]) -> dict[int, Known]:
-    """Archived ones too: what is recorded of them stays."""
-    found = db.execute(
-        select(Parent.id, Parent.name, children_of(Parent.id)).where(
+def parents_by_id(db: Session, nursery_id: int, ids: Collection[int]) -> dict[int, ParentData]:
+    """Archived parents too: their logs stay."""
+    rows = db.execute(
+        select(Parent.id, Parent.name, child_names_of(Parent.id)).where(
             Parent.nursery_id == nursery_id, Parent.id.in_(ids)
         )
     )
-    return {parent_id: Known(parent_id, name, list(children)) for parent_id, name, children in found}
+    return {parent_id: ParentData(parent_id, name, list(children)) for parent_id, name, children in rows}
 
 
-def around(db: Session, nursery_id: int, scans: Sequence[tuple[int, datetime]]) -> list[EntryExitLog]:
-    """The logs that one of these scans (parent, moment) could repeat."""
-    numbers, moments = zip(*scans, strict=True)
-    pairs = func.unnest(cast(list(numbers), ARRAY(BigInteger)), cast(list(moments), ARRAY(TIMESTAMP(timezone=True))))
-    asked = pairs.table_valued("number", "moment").render_derived("asked")
+def possible_repeats(db: Session, nursery_id: int, scans: Sequence[tuple[int, datetime]]) -> list[EntryExitLog]:
+    """The logs that one of these scans (parent id, time) could repeat."""
+    numbers, timestamps = zip(*scans, strict=True)
+    arrays = func.unnest(
+        cast(list(numbers), ARRAY(BigInteger)), cast(list(timestamps), ARRAY(TIMESTAMP(timezone=True)))
+    )
+    pairs = arrays.table_valued("number", "moment").render_derived("asked")
     return list(
         db.scalars(
             select(EntryExitLog)
             .distinct()
-            .join(asked, EntryExitLog.parent_id == asked.c.number)
+            .join(pairs, EntryExitLog.parent_id == pairs.c.number)
             .where(
                 EntryExitLog.nursery_id == nursery_id,
-                EntryExitLog.timestamp > asked.c.moment - DOUBLE_SCAN,
-                EntryExitLog.timestamp < asked.c.moment + DOUBLE_SCAN,
+                EntryExitLog.timestamp > pairs.c.moment - DOUBLE_SCAN,
+                EntryExitLog.timestamp < pairs.c.moment + DOUBLE_SCAN,
                 EntryExitLog.deleted_at.is_(None),
             )
         )
@@ -103,27 +105,30 @@ def around(db: Session, nursery_id: int, scans: Sequence[tuple[int, datetime]]) 
 
 
 def _midnight(name: str, days: int) -> ColumnElement[datetime]:
-    """The Tokyo midnight that begins the day of that parameter, or so many days later."""
+    """The midnight in Tokyo at which the day of that parameter begins, plus `days`."""
     day = bindparam(name, type_=Date) + literal(days)
     return func.timezone("Asia/Tokyo", func.cast(day, TIMESTAMP(timezone=False)), type_=TIMESTAMP(timezone=True))
 
 
-def _named(kind: type[Parent | Child]) -> Filter:
-    """Logs of the parents of that name, or of that child."""
-    named = contains(kind.name, kind.kana)
-    if kind is Parent:
+def _by_name(model: type[Parent | Child]) -> Filter:
+    """Logs of the parents with that name, or of the parents of the child with that name."""
+    name_filter = contains(model.name, model.kana)
+    if model is Parent:
         return Filter(
-            lambda name: EntryExitLog.parent_id.in_(select(Parent.id).where(named.condition(name))), named.value
+            lambda name: EntryExitLog.parent_id.in_(select(Parent.id).where(name_filter.condition(name))),
+            name_filter.value,
         )
     return Filter(
         lambda name: EntryExitLog.parent_id.in_(
-            select(Guardianship.parent_id).join(Child, Child.id == Guardianship.child_id).where(named.condition(name))
+            select(Guardianship.parent_id)
+            .join(Child, Child.id == Guardianship.child_id)
+            .where(name_filter.condition(name))
         ),
-        named.value,
+        name_filter.value,
     )
 
 
-# What the totals by day know. Whole days alone: a moment cuts through one.
+# Filters that the counts by day support: whole days only, no timestamps.
 _BY_DAY: Mapping[str, Callable[[], ColumnElement[bool]]] = {
     "nursery_id": lambda: LogDay.nursery_id == bindparam("nursery_id"),
     "first_day": lambda: LogDay.day >= bindparam("first_day"),
@@ -143,7 +148,7 @@ def _total(names: frozenset[str]) -> Select[int] | None:
 
 _parent_name = select(Parent.name).where(Parent.id == EntryExitLog.parent_id).correlate(EntryExitLog)
 _nursery_name = select(Nursery.name).where(Nursery.id == EntryExitLog.nursery_id).correlate(EntryExitLog)
-# From one table alone: what a page shows besides is looked up for the rows of the page.
+# Selects from one table only: the names are looked up for the rows of the page.
 LOGS = Listing(
     select(
         EntryExitLog.id,
@@ -151,7 +156,7 @@ LOGS = Listing(
         _parent_name.scalar_subquery().label("parent_name"),
         EntryExitLog.entry_type,
         EntryExitLog.timestamp,
-        children_of(EntryExitLog.parent_id).label("child_names"),
+        child_names_of(EntryExitLog.parent_id).label("child_names"),
         EntryExitLog.nursery_id,
         _nursery_name.scalar_subquery().label("nursery_name"),
         EntryExitLog.created_at,
@@ -168,67 +173,67 @@ LOGS = Listing(
         "nursery_id": equals(EntryExitLog.nursery_id),
         "first_day": Filter(lambda name: EntryExitLog.timestamp >= _midnight(name, 0)),
         "last_day": Filter(lambda name: EntryExitLog.timestamp < _midnight(name, 1)),
-        "since": at_least(EntryExitLog.timestamp, lambda moment: moment),
-        "until": before(EntryExitLog.timestamp, lambda moment: moment),
+        "since": at_least(EntryExitLog.timestamp, lambda at: at),
+        "until": before(EntryExitLog.timestamp, lambda at: at),
         "entry_type": equals(EntryExitLog.entry_type),
-        "parent_name": _named(Parent),
-        "child_name": _named(Child),
-        "is_live": when(EntryExitLog.deleted_at.is_(None)),
-        "is_deleted": when(EntryExitLog.deleted_at.is_not(None)),
+        "parent_name": _by_name(Parent),
+        "child_name": _by_name(Child),
+        "is_live": when_true(EntryExitLog.deleted_at.is_(None)),
+        "is_deleted": when_true(EntryExitLog.deleted_at.is_not(None)),
     },
     total=_total,
 )
 
 
 def logs(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.LogFilters) -> dict[str, Any]:
-    """The newest first unless sorted otherwise."""
-    return LOGS.page(db, limit, cursor, filters.sort, **_asked(by, filters))
+    """Newest first by default."""
+    return LOGS.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
-def logs_to_take_along(by: Actor, filters: schemas.LogFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list. Raises Invalid for an order that is none of ours."""
-    names = func.array_to_string(children_of(EntryExitLog.parent_id), "、").label("child_words")
-    return LOGS.all(filters.sort, **_asked(by, filters)).add_columns(names)
+def export_logs(by: Actor, filters: schemas.LogFilters) -> Select[*tuple[Any, ...]]:
+    """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
+    names = func.array_to_string(child_names_of(EntryExitLog.parent_id), "、").label("child_words")
+    return LOGS.all(filters.sort, **_filter_values(by, filters)).add_columns(names)
 
 
-def _asked(by: Actor, filters: schemas.LogFilters) -> dict[str, Any]:
-    given = filters.model_dump(exclude={"deleted", "sort"}, exclude_none=True)
-    shown = queries.own(by, given.get("nursery_id"))
-    return given | {"nursery_id": shown, "is_live": not filters.deleted, "is_deleted": filters.deleted}
+def _filter_values(by: Actor, filters: schemas.LogFilters) -> dict[str, Any]:
+    values = filters.model_dump(exclude={"deleted", "sort"}, exclude_none=True)
+    nursery_id = queries.nursery_scope(by, values.get("nursery_id"))
+    return values | {"nursery_id": nursery_id, "is_live": not filters.deleted, "is_deleted": filters.deleted}
 
 
-def numbered_page(db: Session, by: Actor, asked: schemas.Asked) -> dict[str, Any]:
-    """The document's page (A.2): by number, the newest first."""
-    cut = {
-        "nursery_id": queries.own(by),
-        "parent_name": asked.parent_name,
-        "child_name": asked.child_name,
-        "entry_type": asked.entry_type,
+def numbered_page(db: Session, by: Actor, query: schemas.Asked) -> dict[str, Any]:
+    """The document's page (A.2): by page number, newest first."""
+    values = {
+        "nursery_id": queries.nursery_scope(by),
+        "parent_name": query.parent_name,
+        "child_name": query.child_name,
+        "entry_type": query.entry_type,
         "is_live": True,
-        **_bounds(asked),
+        **_bounds(query),
     }
-    total = LOGS.count(db, **cut)
-    skipped = (asked.page - 1) * asked.page_size
-    day, later = _day_of(db, cut, skipped)
+    total = LOGS.count(db, **values)
+    skipped = (query.page - 1) * query.page_size
+    day, later = _day_of(db, values, skipped)
     ids = (
-        LOGS.all(**(cut | ({"last_day": day} if day else {})))
+        LOGS.all(**(values | ({"last_day": day} if day else {})))
         .with_only_columns(EntryExitLog.id)
         .offset(skipped - later)
-        .limit(asked.page_size)
+        .limit(query.page_size)
     )
-    found = LOGS.all(is_live=True).where(EntryExitLog.id.in_(ids)) if skipped < total else None
+    statement = LOGS.all(is_live=True).where(EntryExitLog.id.in_(ids)) if skipped < total else None
     return {
-        "logs": [dict(row) for row in db.execute(found).mappings()] if found is not None else [],
+        "logs": [dict(row) for row in db.execute(statement).mappings()] if statement is not None else [],
         "total_count": total,
-        "page": asked.page,
-        "page_size": asked.page_size,
+        "page": query.page,
+        "page_size": query.page_size,
     }
 
 
-def _day_of(db: Session, cut: Mapping[str, Any], skipped: int) -> tuple[date | None, int]:
-    """The day in which the row after so many stands, and how many stand in later days: a page far back is found by
-    adding up days, not by walking through a million rows. None when only the rows themselves can tell."""
-    names = frozenset(name for name, value in cut.items() if value is not None)
+def _day_of(db: Session, values: Mapping[str, Any], skipped: int) -> tuple[date | None, int]:
+    """The day of the first row after `skipped` rows, and the number of rows in later days. Counts by day make a far
+    page fast. The day is None when the counts by day do not support the filters."""
+    names = frozenset(name for name, value in values.items() if value is not None)
     if not skipped or _total(names) is None:
         return None, 0
     by_day = (
@@ -239,19 +244,19 @@ def _day_of(db: Session, cut: Mapping[str, Any], skipped: int) -> tuple[date | N
     )
     up_to = select(by_day.c.day, by_day.c.logs, func.sum(by_day.c.logs).over(order_by=by_day.c.day.desc()).label("sum"))
     sums = up_to.subquery()
-    found = db.execute(
+    row = db.execute(
         select(sums.c.day, sums.c.sum - sums.c.logs).where(sums.c.sum > skipped).order_by(sums.c.day.desc()).limit(1),
-        {name: cut[name] for name in names if name not in ("is_live",)},
+        {name: values[name] for name in names if name not in ("is_live",)},
     ).one_or_none()
-    return (found[0], int(found[1])) if found else (None, 0)
+    return (row[0], int(row[1])) if row else (None, 0)
 
 
-def _bounds(asked: schemas.Asked) -> dict[str, Any]:
-    """A date is the whole Tokyo day, from its beginning or to its end; a moment is itself."""
+def _bounds(query: schemas.Asked) -> dict[str, Any]:
+    """A date means the whole day in Tokyo, from its beginning or to its end; a timestamp is used as it is."""
     bounds: dict[str, Any] = {}
-    for given, day, moment in ((asked.since, "first_day", "since"), (asked.until, "last_day", "until")):
-        if given is not None:
-            bounds[moment if isinstance(given, datetime) else day] = given
+    for value, day, timestamp in ((query.since, "first_day", "since"), (query.until, "last_day", "until")):
+        if value is not None:
+            bounds[timestamp if isinstance(value, datetime) else day] = value
     return bounds
 
 

@@ -1,4 +1,4 @@
-"""Scans and logs, in the document's words (appendix A)."""
+"""Scans and logs in the format of the document (appendix A)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Instant, Key, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, Instant, NotBlank, RecordId
 from service.entries.rules import EntryType
-from service.entries.wire import Moment, Wire
+from service.entries.wire import CamelModel, UtcTimestamp
 
 
-class Scan(Wire):
-    """`nursery_id` is the station's own, whatever is said here. `client_event_id` is the scan's name: sent again, it is
-    answered as the first time. `scanned_at` and `sent_at` are by the station's clock."""
+class Scan(CamelModel):
+    """`nursery_id`, if given, must be the station's. `client_event_id` is the idempotency key: a scan that is sent
+    again gets the first answer. `scanned_at` and `sent_at` are by the station's clock."""
 
     parent_id: int | Annotated[str, Field(max_length=100, pattern=NO_NUL)]
     nursery_id: int | None = None
@@ -25,68 +25,68 @@ class Scan(Wire):
     sent_at: Instant | None = None
 
 
-class Recorded(Wire):
+class Recorded(CamelModel):
     id: int
     parent_id: int
     parent_name: str
     nursery_id: int
     entry_type: EntryType
-    timestamp: Moment
+    timestamp: UtcTimestamp
     child_names: list[str]
-    # The same parent was scanned the same way within ten seconds: this is that scan, and nothing was stored.
+    # The same parent was scanned with the same type within ten seconds: this is that log, and nothing was stored.
     already_recorded: bool = False
 
 
-class Replay(Wire):
-    """Scans that waited in a station's queue, in the order they were made."""
+class Replay(CamelModel):
+    """Scans of a station's offline queue, in the order in which they were scanned."""
 
     scans: Annotated[list[Scan], Field(min_length=1, max_length=100)]
 
 
-class Replayed(Wire):
-    """What the document's door would have answered: 201 stored now, 200 known before, or why not, in words."""
+class Replayed(CamelModel):
+    """The answer of the document's route: 201 stored now, 200 known before, or the error and its message."""
 
     status: int
     log: Recorded | None = None
     detail: str | None = None
 
 
-class Replays(Wire):
+class Replays(CamelModel):
     results: list[Replayed]
 
 
-class LogItem(Wire):
+class LogItem(CamelModel):
     id: int
     parent_name: str
     entry_type: EntryType
-    timestamp: Moment
+    timestamp: UtcTimestamp
     child_names: list[str]
     nursery_name: str
 
 
-class LogPage(Wire):
+class LogPage(CamelModel):
     logs: list[LogItem]
     total_count: int
     page: int
     page_size: int
 
 
-def _day_or_moment(given: object) -> object:
+def _day_or_timestamp(value: object) -> object:
     """`2026-01-14`, or `2026-01-14T09:15:32Z`."""
-    if not isinstance(given, str):
-        return given
-    return date.fromisoformat(given) if len(given) == len("2026-01-14") else datetime.fromisoformat(given)
+    if not isinstance(value, str):
+        return value
+    return date.fromisoformat(value) if len(value) == len("2026-01-14") else datetime.fromisoformat(value)
 
 
-DayOrMoment = Annotated[date | Instant, BeforeValidator(_day_or_moment)]
+DayOrTimestamp = Annotated[date | Instant, BeforeValidator(_day_or_timestamp)]
 Part = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 
 
-class Asked(Wire):
-    """The document's query (A.2). `from` and `to` are Tokyo days, both included, or moments."""
+class Asked(CamelModel):
+    """The document's query (A.2). `from` and `to` are days in Tokyo, both included, or timestamps."""
 
-    since: Annotated[DayOrMoment | None, Field(alias="from")] = None
-    until: Annotated[DayOrMoment | None, Field(alias="to")] = None
+    since: Annotated[DayOrTimestamp | None, Field(alias="from")] = None
+    until: Annotated[DayOrTimestamp | None, Field(alias="to")] = None
     parent_name: Part | None = None
     child_name: Part | None = None
     entry_type: EntryType | None = None
@@ -95,9 +95,9 @@ class Asked(Wire):
 
 
 class LogFilters(BaseModel):
-    """What the dashboards' list can be cut by; days are Tokyo's, both included."""
+    """Filters of the dashboards' list. Days are days in Tokyo, both included."""
 
-    nursery_id: Key | None = None
+    nursery_id: RecordId | None = None
     first_day: date | None = None
     last_day: date | None = None
     parent_name: Part | None = None

@@ -1,1 +1,1 @@
-"""What of the entries area is printed."""
+"""Printed documents of the entries area."""

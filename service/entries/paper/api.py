@@ -1,4 +1,4 @@
-"""The routes that answer with paper: permission, one call, a PDF; and the month's report as CSV."""
+"""Routes for printed documents (PDF), and the month's report as CSV."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.clock import TOKYO, app_now
-from service.core.db import Db
+from service.core.access.auth import Actor, allow
+from service.core.database.clock import app_now
+from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.problems import RESPONSES
-from service.core.purposes import Kind
+from service.core.http.problem_responses import RESPONSES
+from service.core.purposes import FileKind
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
-from service.core.texts import MonthText
-from service.core.times import parse_month
-from service.entries.attendance.queries import month
-from service.entries.exports import file_of
+from service.core.values.texts import MonthText
+from service.core.values.times import TOKYO, parse_month
+from service.entries.attendance.queries import child_month
+from service.entries.exports import csv_export
 from service.entries.insights.schemas import NowFilters
 from service.entries.paper import queries, rules
 
@@ -31,8 +31,8 @@ router = APIRouter(prefix="/api/entries", tags=["entries"], responses=_REFUSALS)
 def paper_list(
     actor: Annotated[Actor, allow("entries:attendance:read")], db: Db, filters: Annotated[NowFilters, Query()]
 ) -> Pdf:
-    """Today's children by class, to be filled in by hand while the station does not work (NFR-A-003)."""
-    nursery, children = queries.listed(db, actor, filters.nursery_id)
+    """Today's children by class, to fill in by hand while the station does not work (NFR-A-003)."""
+    nursery, children = queries.children_by_class(db, actor, filters.nursery_id)
     now = app_now(db)
     report = rules.paper_list(nursery, now, children)
     return Pdf(partial(render, report), f"{report.title}_{nursery}_{now.astimezone(TOKYO):%Y%m%d}.pdf")
@@ -41,15 +41,19 @@ def paper_list(
 @router.get("/children/{child_id}/months/{of}/report.pdf", response_class=Response, responses=PDF_ANSWER)
 def month_report(actor: Annotated[Actor, allow("entries:attendance:read")], db: Db, child_id: Id, of: MonthText) -> Pdf:
     """詳細レポート on paper."""
-    found = month(db, actor, child_id, parse_month(of))
-    return Pdf(partial(render, rules.month_report(found, app_now(db))), f"{rules.month_title(found)}.pdf")
+    month_data = child_month(db, actor, child_id, parse_month(of))
+    return Pdf(partial(render, rules.month_report(month_data, app_now(db))), f"{rules.month_title(month_data)}.pdf")
 
 
 @router.get(
-    "/children/{child_id}/months/{of}/report.csv", response_class=Response, responses=answers.described(Kind.CSV)
+    "/children/{child_id}/months/{of}/report.csv",
+    response_class=Response,
+    responses=answers.download_responses(FileKind.CSV),
 )
 def month_file(
     actor: Annotated[Actor, allow("entries:attendance:read")], db: Db, child_id: Id, of: MonthText
 ) -> Response:
-    found = month(db, actor, child_id, parse_month(of))
-    return file_of(db, actor, "month_report", rules.month_title(found), rules.MONTH_HEADER, rules.month_rows(found))
+    month_data = child_month(db, actor, child_id, parse_month(of))
+    return csv_export(
+        db, actor, "month_report", rules.month_title(month_data), rules.MONTH_HEADER, rules.month_rows(month_data)
+    )

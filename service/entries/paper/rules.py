@@ -1,4 +1,4 @@
-"""紙の入退台帳 and 詳細レポート on paper: pure functions of facts."""
+"""紙の入退台帳 and 詳細レポート on paper: pure functions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from service.core.reports import Column, Figure, Figures, Note, Report, Section, Table
-from service.core.times import TOKYO, WEEKDAYS
-from service.entries.rules import PRESENCE_WORDS, Presence
+from service.core.values.times import TOKYO, WEEKDAYS
+from service.entries.rules import PRESENCE_LABELS, Presence
 
 LIST_TITLE, MONTH_TITLE = "紙の入退台帳", "出欠の詳細レポート"
 NO_CLASS = "組なし"
@@ -29,12 +29,12 @@ LIST_COLUMNS = (
 MONTH_HEADER = ("日付", "出席状態", "登園", "降園", "送り迎えの回数", "備考")
 
 
-def day_in_words(day: date) -> str:
+def format_day(day: date) -> str:
     return f"{day.year}/{day.month}/{day.day}（{WEEKDAYS[day.weekday()]}）"
 
 
 def paper_list(nursery: str, now: datetime, children: Sequence[Mapping[str, Any]]) -> Report:
-    """`children`: name, class_name and relatives in words, sorted by class. Each class has rows for guests."""
+    """`children`: name, class_name and relatives as text, sorted by class. Each class has spare rows for guests."""
     blank = ("",) * (len(LIST_COLUMNS) - 2)
     sections = [Section("", [Note(HOW_TO)])]
     for group, members in groupby(children, key=lambda child: child["class_name"]):
@@ -50,23 +50,23 @@ def paper_list(nursery: str, now: datetime, children: Sequence[Mapping[str, Any]
         sections.append(Section("", [Table(LIST_COLUMNS, (), empty="園児が登録されていません。")]))
     return Report(
         title=LIST_TITLE,
-        period=f"{nursery}　{day_in_words(now.astimezone(TOKYO).date())}　園児 {len(children)}人",
+        period=f"{nursery}　{format_day(now.astimezone(TOKYO).date())}　園児 {len(children)}人",
         made_at=now,
         sections=sections,
     )
 
 
-def presence_in_words(presence: str | None, suggested: bool) -> str:
+def presence_label(presence: str | None, suggested: bool) -> str:
     if presence is None:
         return ""
-    return PRESENCE_WORDS[Presence(presence)] + ("（スキャンから）" if suggested else "")
+    return PRESENCE_LABELS[Presence(presence)] + ("（スキャンから）" if suggested else "")
 
 
 def month_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for day in report["days"]:
         yield (
-            day_in_words(day["day"]),
-            presence_in_words(day["presence"], day["suggested"]),
+            format_day(day["day"]),
+            presence_label(day["presence"], day["suggested"]),
             _clock(day["first_entry"]),
             _clock(day["last_exit"]),
             str(len(day["scans"])) if day["scans"] else "",
@@ -80,13 +80,13 @@ def month_title(report: Mapping[str, Any]) -> str:
 
 def month_report(report: Mapping[str, Any], now: datetime) -> Report:
     counts = report["counts"]
-    figures = [Figure(word, counts[presence], "日") for presence, word in PRESENCE_WORDS.items()]
+    figures = [Figure(label, counts[presence], "日") for presence, label in PRESENCE_LABELS.items()]
     widths = (1.5, 1.5, 0.8, 0.8, 1, 2.4)
     columns = [Column(title, width) for title, width in zip(MONTH_HEADER, widths, strict=True)]
-    where = "　".join(filter(None, (report["nursery_name"], report["class_name"])))
+    place = "　".join(filter(None, (report["nursery_name"], report["class_name"])))
     return Report(
         title=f"{MONTH_TITLE}　{report['child_name']}",
-        period=f"{where}　{report['month'].year}年{report['month'].month}月",
+        period=f"{place}　{report['month'].year}年{report['month'].month}月",
         made_at=now,
         sections=[
             Section("", [Figures(figures)]),
@@ -102,10 +102,10 @@ def _rows(report: Mapping[str, Any]) -> Sequence[tuple[str | None, ...]]:
     return [tuple(cell or None for cell in row) for row in month_rows(report)]
 
 
-def _clock(moment: datetime | None) -> str:
-    return f"{moment.astimezone(TOKYO):%H:%M:%S}" if moment else ""
+def _clock(at: datetime | None) -> str:
+    return f"{at.astimezone(TOKYO):%H:%M:%S}" if at else ""
 
 
-def by_class(children: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def sorted_by_class(children: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those without a class come last."""
     return sorted(children, key=lambda child: (not child["class_name"], child["class_name"], child["kana"]))

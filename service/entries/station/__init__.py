@@ -1,1 +1,1 @@
-"""The scan station at the door: its log-in, its session, and what it is told."""
+"""The scan station at the entrance: its log-in, its session, and the data it receives."""

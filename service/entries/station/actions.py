@@ -1,4 +1,4 @@
-"""Stations log in, stay, and leave."""
+"""Log-in, heartbeat and log-out of scan stations."""
 
 from __future__ import annotations
 
@@ -10,77 +10,83 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.core import audit, throttle
-from service.core.addresses import source_of
-from service.core.auth import Actor
-from service.core.clock import real_now
+from service.core import audit
+from service.core.access import throttle
+from service.core.access.auth import Actor
+from service.core.access.throttle import Limit
+from service.core.database.clock import real_now
+from service.core.http.addresses import source_of
 from service.core.problems import Forbidden, Problem, Unauthorized
 from service.core.settings import settings as core_settings
-from service.core.throttle import Limit
-from service.core.times import clock_skew
+from service.core.values.times import clock_skew
 from service.entries.models import Nursery
 from service.entries.rules import AREA
 from service.entries.settings import settings
 from service.entries.station import queries, rules, schemas
 from service.entries.station.models import Station
-from service.entries.station.queries import Calling
+from service.entries.station.queries import AuthenticatedStation
 
 
-def key() -> bytes:
-    """Signs stations' tokens and nothing else."""
+def signing_key() -> bytes:
+    """The key that signs the tokens of stations, and nothing else."""
     return hmac.new(core_settings().secret_key.get_secret_value().encode(), b"entries station", hashlib.sha256).digest()
 
 
 class LogIn:
-    """One attempt, counted before the password is looked at; a code that nobody has makes no difference.
+    """One log-in attempt. It is counted before the password is checked, for unknown codes too.
 
-    From one source a code locks after five attempts (AR-EL-003). A wide limit for each code stops those who come from
-    many. Stations that have logged in are asked for no password, so nothing of this reaches them.
+    A code is locked for one source address after five attempts (AR-EL-003). A wider rate limit for each code stops
+    attacks from many addresses. Stations that are logged in send no password, so the limits do not affect them.
     """
 
-    def __init__(self, asked: schemas.LogIn, address: str, user_agent: str) -> None:
+    def __init__(self, credentials: schemas.LogIn, address: str, user_agent: str) -> None:
         config = settings()
         window = timedelta(minutes=config.sign_in_lock_minutes)
-        self.asked, self.address, self.user_agent = asked, address, user_agent
-        self.of_source = (
+        self.credentials, self.address, self.user_agent = credentials, address, user_agent
+        self.source_limit = (
             Limit("station", config.sign_in_attempts, window, locks=True),
-            asked.nursery_code,
+            credentials.nursery_code,
             source_of(address),
         )
-        self.of_code = Limit("station of anybody", config.sign_in_attempts_per_code, window), asked.nursery_code
+        self.code_limit = (
+            Limit("station of anybody", config.sign_in_attempts_per_code, window),
+            credentials.nursery_code,
+        )
 
     def begin(self, db: Session) -> tuple[Nursery | None, float]:
-        """The nursery it would be, and the seconds to wait when it may not be tried now."""
-        wait = throttle.hit(db, *self.of_source)
-        return queries.nursery_by_code(db, self.asked.nursery_code), wait or throttle.hit(db, *self.of_code)
+        """The nursery with this code, and the seconds to wait; 0: the attempt is allowed."""
+        wait = throttle.attempt(db, *self.source_limit)
+        return queries.nursery_by_code(db, self.credentials.nursery_code), wait or throttle.attempt(
+            db, *self.code_limit
+        )
 
     def withdraw(self, db: Session) -> None:
-        """The password was never looked at."""
-        for limit in (self.of_source, self.of_code):
-            throttle.give_back(db, *limit)
+        """Takes the attempt back: the password was not checked."""
+        for limit in (self.source_limit, self.code_limit):
+            throttle.undo_attempt(db, *limit)
 
-    def conclude(self, db: Session, nursery: Nursery | None, right: bool) -> schemas.LoggedIn | Problem:
-        now = db.get(Nursery, nursery.id, with_for_update=True) if nursery is not None else None
-        if nursery is None or now is None:
-            # What was typed for a code that nobody has may be a password.
+    def conclude(self, db: Session, nursery: Nursery | None, is_correct: bool) -> schemas.LoggedIn | Problem:
+        current = db.get(Nursery, nursery.id, with_for_update=True) if nursery is not None else None
+        if nursery is None or current is None:
+            # An unknown code is not recorded: the user may have typed the password there.
             audit.record(db, "-", "login_failed", AREA.name, "station", "-", address=self.address)
-            return Unauthorized(rules.WRONG)
-        if now.station_password_hash is None:
+            return Unauthorized(rules.WRONG_CREDENTIALS)
+        if current.station_password_hash is None:
             self.withdraw(db)
             return Forbidden(rules.SWITCHED_OFF)
-        if not right or now.station_password_hash != nursery.station_password_hash:
-            after = {"code": now.code, "nursery_id": now.id}
+        if not is_correct or current.station_password_hash != nursery.station_password_hash:
+            after = {"code": current.code, "nursery_id": current.id}
             audit.record(db, "-", "login_failed", AREA.name, "station", "-", after=after, address=self.address)
-            return Unauthorized(rules.WRONG)
-        throttle.forget(db, *self.of_source)
-        throttle.give_back(db, *self.of_code)
-        return self._let_in(db, now)
+            return Unauthorized(rules.WRONG_CREDENTIALS)
+        throttle.reset(db, *self.source_limit)
+        throttle.undo_attempt(db, *self.code_limit)
+        return self._create_session(db, current)
 
-    def _let_in(self, db: Session, nursery: Nursery) -> schemas.LoggedIn:
-        """A device has one session; its queue is its own and stays."""
-        device = self.asked.device_id or uuid.uuid4()
+    def _create_session(self, db: Session, nursery: Nursery) -> schemas.LoggedIn:
+        """Ends the previous session of the device. The offline queue stays on the device."""
+        device = self.credentials.device_id or uuid.uuid4()
         now = real_now()
-        before = db.execute(
+        previous_label = db.execute(
             update(Station)
             .where(Station.nursery_id == nursery.id, Station.device_id == device, Station.revoked_at.is_(None))
             .values(revoked_at=now, revoked_by="-")
@@ -89,11 +95,11 @@ class LogIn:
         station = Station(
             nursery_id=nursery.id,
             device_id=device,
-            label=before or "",
+            label=previous_label or "",
             user_agent=self.user_agent[:300],
             address=self.address,
             token_expires_at=now + _lifetime(),
-            app_version=self.asked.app_version,
+            app_version=self.credentials.app_version,
         )
         db.add(station)
         db.flush()
@@ -114,11 +120,11 @@ def _lifetime() -> timedelta:
 
 
 def _token(station_id: int, nursery_id: int, expires_at: datetime, now: datetime) -> str:
-    return rules.token(key(), rules.Claims(station_id, nursery_id, expires_at), now)
+    return rules.encode_token(signing_key(), rules.Claims(station_id, nursery_id, expires_at), now)
 
 
-def renew(db: Session, station: Calling, said: schemas.Pulse) -> schemas.Renewed:
-    """A heartbeat: a token for eight hours more."""
+def renew(db: Session, station: AuthenticatedStation, pulse: schemas.Pulse) -> schemas.Renewed:
+    """Handles a heartbeat and issues a token for eight more hours."""
     now = real_now()
     expires_at = now + _lifetime()
     db.execute(
@@ -128,11 +134,11 @@ def renew(db: Session, station: Calling, said: schemas.Pulse) -> schemas.Renewed
             last_seen_at=now,
             token_expires_at=expires_at,
             address=station.address,
-            queue_depth=said.queue_depth,
-            needs_attention=said.needs_attention,
-            oldest_queued_at=said.oldest_queued_at,
-            skew_seconds=clock_skew(said.sent_at, now) if said.sent_at else None,
-            app_version=said.app_version,
+            queue_depth=pulse.queue_depth,
+            needs_attention=pulse.needs_attention,
+            oldest_queued_at=pulse.oldest_queued_at,
+            skew_seconds=clock_skew(pulse.sent_at, now) if pulse.sent_at else None,
+            app_version=pulse.app_version,
         )
     )
     return schemas.Renewed(
@@ -145,7 +151,7 @@ def renew(db: Session, station: Calling, said: schemas.Pulse) -> schemas.Renewed
     )
 
 
-def leave(db: Session, station: Calling) -> None:
+def log_out_station(db: Session, station: AuthenticatedStation) -> None:
     db.execute(
         update(Station).where(Station.id == station.station_id).values(revoked_at=real_now(), revoked_by=station.name)
     )
@@ -155,7 +161,7 @@ def leave(db: Session, station: Calling) -> None:
     )  # fmt: skip
 
 
-def name(db: Session, by: Actor, station_id: int, label: str) -> None:
+def rename_station(db: Session, by: Actor, station_id: int, label: str) -> None:
     """Raises NotFound."""
     station = queries.get_station(db, by, station_id)
     if station.label != label:
@@ -165,7 +171,7 @@ def name(db: Session, by: Actor, station_id: int, label: str) -> None:
 
 
 def revoke(db: Session, by: Actor, station_id: int) -> None:
-    """It has to log in again; what waits in its queue stays there. Raises NotFound."""
+    """The station has to log in again; its offline queue stays on the device. Raises NotFound."""
     station = queries.get_station(db, by, station_id)
     if station.revoked_at is None:
         station.revoked_at, station.revoked_by = real_now(), by.name

@@ -1,4 +1,5 @@
-"""A station's doors, by the document's paths (appendix A). Its token is the key; nobody's session opens them."""
+"""Routes of scan stations, with the document's paths (appendix A). The credential is the station's token, not a user
+session."""
 
 from __future__ import annotations
 
@@ -7,21 +8,22 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
-from service.core import hashing, throttle
-from service.core.auth import Actor, BearerToken, allow, client_address
-from service.core.brief import brief
-from service.core.clock import real_now
-from service.core.db import Db, Scopes, set_scopes
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES, Problem, Unauthorized, Unavailable
-from service.core.texts import Key
+from service.core.access import password_hashing, throttle
+from service.core.access.auth import Actor, BearerToken, allow, client_address
+from service.core.database.clock import real_now
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db, Scopes, set_scopes
+from service.core.http.problem_responses import RESPONSES
+from service.core.problems import Problem, Unauthorized, Unavailable
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.short_transactions import short_transaction
+from service.core.values.texts import RecordId
 from service.entries.rules import AREA
 from service.entries.settings import settings
 from service.entries.station import actions, queries, rules, schemas
-from service.entries.station.queries import Calling
+from service.entries.station.queries import AuthenticatedStation
 
-# Codes are looked up before anybody is known.
+# Codes are looked up before the caller is known.
 WHOLE_AREA = Scopes(frozenset({AREA.name}))
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 422, 503)}
 _STAFF: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (403, 404)}
@@ -29,45 +31,47 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(tags=["entries"], responses=_REFUSALS)
 
 
-def known_station(request: Request, db: Db, token: str, grace: timedelta) -> Calling:
-    """The station whose token this is; the transaction sees its nursery from here on. Raises Unauthorized."""
-    claims = rules.claims(actions.key(), token)
+def authenticate_station(request: Request, db: Db, token: str, grace: timedelta) -> AuthenticatedStation:
+    """The station of this token. Limits the transaction to its nursery (row-level security). Raises Unauthorized."""
+    claims = rules.decode_token(actions.signing_key(), token)
     if claims is None or claims.expires_at + grace <= real_now():
-        raise Unauthorized(rules.ENDED)
+        raise Unauthorized(rules.SESSION_ENDED)
     set_scopes(db, Scopes(tenants=frozenset({(AREA.name, claims.nursery_id)})))
-    station = queries.live(db, claims.station_id, client_address(request))
+    station = queries.live_station(db, claims.station_id, client_address(request))
     if station is None:
-        raise Unauthorized(rules.ENDED)
+        raise Unauthorized(rules.SESSION_ENDED)
     return station
 
 
-def _calling(request: Request, db: Db, token: BearerToken) -> Calling:
-    return known_station(request, db, token, timedelta(0))
+def _authenticated(request: Request, db: Db, token: BearerToken) -> AuthenticatedStation:
+    return authenticate_station(request, db, token, timedelta(0))
 
 
-def _renewing(request: Request, db: Db, token: BearerToken) -> Calling:
-    """An expired token of a live session is renewed for three days: a tablet that was offline over the weekend goes on
-    by itself."""
-    return known_station(request, db, token, timedelta(hours=settings().renewal_hours))
+def _within_grace(request: Request, db: Db, token: BearerToken) -> AuthenticatedStation:
+    """Accepts an expired token of a live session for three days: a tablet that was offline over a weekend continues
+    without a log-in."""
+    return authenticate_station(request, db, token, timedelta(hours=settings().renewal_hours))
 
 
-CallingStation = Annotated[Calling, Depends(_calling)]
-RenewingStation = Annotated[Calling, Depends(_renewing)]
+CallingStation = Annotated[AuthenticatedStation, Depends(_authenticated)]
+RenewingStation = Annotated[AuthenticatedStation, Depends(_within_grace)]
 
 
 @router.post("/api/auth/entry-exit-login", responses={status: RESPONSES[status] for status in (403, 429)})
-async def log_in(asked: schemas.LogIn, request: Request) -> schemas.LoggedIn:
-    """Neither a transaction nor a seat is held while the password is checked."""
-    attempt = actions.LogIn(asked, client_address(request), request.headers.get("user-agent", ""))
-    nursery, wait = await brief(request, WHOLE_AREA, attempt.begin)
+async def log_in(credentials: schemas.LogIn, request: Request) -> schemas.LoggedIn:
+    """No transaction and no slot (concurrency limit) is held while the password is checked."""
+    attempt = actions.LogIn(credentials, client_address(request), request.headers.get("user-agent", ""))
+    nursery, wait = await short_transaction(request, WHOLE_AREA, attempt.begin)
     if wait:
         raise throttle.too_many("ログインの失敗", wait)
     try:
-        right = await hashing.is_right(asked.password, nursery.station_password_hash if nursery else None)
+        is_correct = await password_hashing.check_password(
+            credentials.password, nursery.station_password_hash if nursery else None
+        )
     except Unavailable:
-        await brief(request, WHOLE_AREA, attempt.withdraw)
+        await short_transaction(request, WHOLE_AREA, attempt.withdraw)
         raise
-    outcome = await brief(request, WHOLE_AREA, lambda db: attempt.conclude(db, nursery, right))
+    outcome = await short_transaction(request, WHOLE_AREA, lambda db: attempt.conclude(db, nursery, is_correct))
     if isinstance(outcome, Problem):
         raise outcome
     return outcome
@@ -82,34 +86,34 @@ def heartbeat(
 
 @router.post("/api/entries/station/logout", status_code=204)
 def log_out(station: RenewingStation, db: Db) -> None:
-    actions.leave(db, station)
+    actions.log_out_station(db, station)
 
 
 @router.get("/api/entries/station/roster")
 def roster(station: CallingStation, db: Db) -> schemas.Roster:
-    """Whom the station greets while it is offline."""
+    """The parents that the station knows while it is offline."""
     return schemas.Roster.model_validate(queries.roster(db, station.nursery_id))
 
 
 @router.get("/api/entries/stations", response_model=Page[schemas.StationItem], responses=_STAFF)
 async def stations(
-    asking: Annotated[Asking, lists("entries:nursery:read")],
-    nursery_id: Annotated[Key | None, Query()] = None,
+    page_request: Annotated[ListRequest, list_request("entries:nursery:read")],
+    nursery_id: Annotated[RecordId | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Devices that are logged in."""
-    return await asking.page(lambda db, actor: queries.stations(db, actor, limit, cursor, nursery_id))
+    """Stations that are logged in."""
+    return await page_request.page(lambda db, actor: queries.stations(db, actor, limit, cursor, nursery_id))
 
 
 @router.patch("/api/entries/stations/{station_id}", status_code=204, responses=_STAFF)
 def name(
     actor: Annotated[Actor, allow("entries:station:update")], db: Db, station_id: Id, new: schemas.StationChange
 ) -> None:
-    actions.name(db, actor, station_id, new.label)
+    actions.rename_station(db, actor, station_id, new.label)
 
 
 @router.post("/api/entries/stations/{station_id}/revoke", status_code=204, responses=_STAFF)
 def revoke(actor: Annotated[Actor, allow("entries:station:update")], db: Db, station_id: Id) -> None:
-    """It has to log in again."""
+    """The station has to log in again."""
     actions.revoke(db, actor, station_id)

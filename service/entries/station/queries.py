@@ -1,4 +1,4 @@
-"""Who a station is, and whom it knows."""
+"""Every read of stations and of their roster of parents."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.paging import Key, Listing, equals, when
+from service.core.access.auth import Actor
+from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.problems import NotFound
 from service.entries import queries
 from service.entries.models import Nursery, Parent
@@ -39,13 +39,13 @@ STATIONS = Listing(
     unique=Station.id,
     keys={"last_seen_at": Key(Station.last_seen_at)},
     default="-last_seen_at",
-    filters={"nursery_id": equals(Station.nursery_id), "is_live": when(Station.revoked_at.is_(None))},
+    filters={"nursery_id": equals(Station.nursery_id), "is_live": when_true(Station.revoked_at.is_(None))},
 )
 
 
 @dataclass(frozen=True)
-class Calling:
-    """A station that has shown a token of a live session."""
+class AuthenticatedStation:
+    """A station that sent a token of a live session."""
 
     station_id: int
     nursery_id: int
@@ -55,7 +55,7 @@ class Calling:
 
     @property
     def name(self) -> str:
-        """In the audit trail."""
+        """Actor in the audit log."""
         return f"station {self.station_id}"
 
 
@@ -63,17 +63,17 @@ def nursery_by_code(db: Session, code: str) -> Nursery | None:
     return db.scalars(select(Nursery).where(Nursery.code == code, Nursery.archived_at.is_(None))).one_or_none()
 
 
-def live(db: Session, station_id: int, address: str) -> Calling | None:
-    found = db.execute(
+def live_station(db: Session, station_id: int, address: str) -> AuthenticatedStation | None:
+    row = db.execute(
         select(Station.id, Station.nursery_id, Nursery.name, Nursery.offline_cap)
         .join(Nursery, Nursery.id == Station.nursery_id)
         .where(Station.id == station_id, Station.revoked_at.is_(None), Nursery.archived_at.is_(None))
     ).one_or_none()
-    return Calling(*found, address) if found else None
+    return AuthenticatedStation(*row, address) if row else None
 
 
 def roster_version(db: Session, nursery_id: int) -> str:
-    """Changes with every change of a parent of the nursery."""
+    """Changes whenever a parent of the nursery changes."""
     newest, count = db.execute(
         select(func.max(Parent.updated_at), func.count()).where(Parent.nursery_id == nursery_id)
     ).one()
@@ -81,7 +81,7 @@ def roster_version(db: Session, nursery_id: int) -> str:
 
 
 def roster(db: Session, nursery_id: int) -> dict[str, Any]:
-    """Names alone: enough to greet whoever scans while nobody can be asked."""
+    """Ids and names only: enough to greet a parent while the station is offline."""
     parents = db.execute(
         select(Parent.id, Parent.name)
         .where(Parent.nursery_id == nursery_id, Parent.archived_at.is_(None))
@@ -94,8 +94,8 @@ def roster(db: Session, nursery_id: int) -> dict[str, Any]:
 
 
 def stations(db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None) -> dict[str, Any]:
-    """Those that are logged in, whoever was heard last first."""
-    return STATIONS.page(db, limit, cursor, nursery_id=queries.own(by, nursery_id), is_live=True)
+    """Stations that are logged in; the one with the newest heartbeat first."""
+    return STATIONS.page(db, limit, cursor, nursery_id=queries.nursery_scope(by, nursery_id), is_live=True)
 
 
 def get_station(db: Session, by: Actor, station_id: int) -> Station:

@@ -1,4 +1,4 @@
-"""A station's token, and what is refused at its log-in."""
+"""A station's token, and the error messages of its log-in."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import jwt
 
 ALGORITHM = "HS256"
-WRONG = "保育園コードまたはパスワードが違います。入力を確認して、もう一度お試しください。"
+WRONG_CREDENTIALS = "保育園コードまたはパスワードが違います。入力を確認して、もう一度お試しください。"
 SWITCHED_OFF = (
     "この保育園では入退登録画面が使えません。入退登録画面のパスワードが設定されていないためです。"
     "管理画面の「園情報」でパスワードを設定してから、もう一度ログインしてください。"
 )
-ENDED = "この端末のログインは終了しています。もう一度ログインしてください。未送信の記録は端末に残っています。"
+SESSION_ENDED = "この端末のログインは終了しています。もう一度ログインしてください。未送信の記録は端末に残っています。"
 
-# Two heartbeats and some: after that a station is switched off, or reaches us no more.
+# More than two heartbeats: after that a station counts as switched off or offline.
 SILENT_AFTER = timedelta(seconds=90)
 
 
@@ -26,7 +26,7 @@ class Claims:
     expires_at: datetime
 
 
-def token(key: bytes, claims: Claims, now: datetime) -> str:
+def encode_token(key: bytes, claims: Claims, now: datetime) -> str:
     """A JWT (AR-EL-004)."""
     return jwt.encode(
         {
@@ -40,15 +40,15 @@ def token(key: bytes, claims: Claims, now: datetime) -> str:
     )
 
 
-def claims(key: bytes, given: str) -> Claims | None:
-    """What a token of ours says, expired or not; None for any other."""
+def decode_token(key: bytes, token: str) -> Claims | None:
+    """The claims of a valid token, expired or not; None for any other token."""
     try:
-        said = jwt.decode(
-            given,
+        payload = jwt.decode(
+            token,
             key,
             [ALGORITHM],
             options={"require": ["sub", "nid", "exp"], "verify_exp": False, "verify_iat": False},
         )
-        return Claims(int(said["sub"]), int(said["nid"]), datetime.fromtimestamp(int(said["exp"]), UTC))
+        return Claims(int(payload["sub"]), int(payload["nid"]), datetime.fromtimestamp(int(payload["exp"]), UTC))
     except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError):
         return None

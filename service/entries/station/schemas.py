@@ -1,4 +1,4 @@
-"""What goes between a station and its doors."""
+"""Request and response models of stations."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Instant
-from service.entries.wire import Moment, Wire
+from service.core.values.texts import NO_NUL, ONE_LINE, Instant
+from service.entries.wire import CamelModel, UtcTimestamp
 
 Version = Annotated[str, Field(max_length=20, pattern=NO_NUL)]
 Count = Annotated[int, Field(ge=0, le=100_000)]
 
 
-class LogIn(Wire):
-    """The document's A.3; `device_id` is what the browser calls itself."""
+class LogIn(CamelModel):
+    """The document's A.3; `device_id` is the id that the browser created."""
 
     nursery_code: Annotated[str, Field(min_length=1, max_length=50, pattern=NO_NUL)]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
@@ -24,15 +24,15 @@ class LogIn(Wire):
     app_version: Version = ""
 
 
-class LoggedIn(Wire):
+class LoggedIn(CamelModel):
     token: str
     nursery_id: int
     nursery_name: str
-    expires_at: Moment
+    expires_at: UtcTimestamp
 
 
-class Pulse(Wire):
-    """What a station says of itself; a heartbeat without a body (A.4) says nothing."""
+class Pulse(CamelModel):
+    """State reported by a station; a heartbeat may have no body (A.4)."""
 
     sent_at: Instant | None = None
     queue_depth: Count = 0
@@ -41,30 +41,30 @@ class Pulse(Wire):
     app_version: Version = ""
 
 
-class Renewed(Wire):
-    """The document's A.4, and what a station needs to know besides."""
+class Renewed(CamelModel):
+    """The document's A.4, and more data that a station needs."""
 
     token: str
-    expires_at: Moment
-    server_time: Moment
+    expires_at: UtcTimestamp
+    server_time: UtcTimestamp
     nursery_name: str
     offline_cap: int
     roster_version: str
 
 
-class RosterParent(Wire):
+class RosterParent(CamelModel):
     id: int
     name: str
 
 
-class Roster(Wire):
+class Roster(CamelModel):
     version: str
     parents: list[RosterParent]
 
 
 class StationItem(BaseModel):
-    """A device as staff see it. `queue_depth`: scans that wait in it, `needs_attention`: those that were refused;
-    both as of `last_seen_at`. `skew_seconds`: its clock is so much ahead of ours."""
+    """A device for staff. `queue_depth`: scans in its offline queue; `needs_attention`: scans that were refused; both
+    as of `last_seen_at`. `skew_seconds`: how far its clock is ahead of the server's."""
 
     id: int
     nursery_id: int

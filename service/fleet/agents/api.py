@@ -1,4 +1,4 @@
-"""Agents' routes: those of people who look after them, and their own, where the terminal's token is the key."""
+"""HTTP routes of agents: for the users who manage them, and for the agents, which authenticate with their token."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor, BearerToken, allow, client_address
-from service.core.brief import brief
-from service.core.db import NOBODY, Db, Scopes, set_scopes
+from service.core.access.auth import Actor, BearerToken, allow, client_address
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import NO_SCOPES, Db, Scopes, set_scopes
 from service.core.files import incoming
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.short_transactions import short_transaction
 from service.fleet.agents import actions, queries, schemas
 from service.fleet.agents.queries import Agent
 from service.fleet.rules import AREA, BUNDLE
 from service.fleet.schemas import Created
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-_UPLOAD: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (404, 408, 409, 413, 415)}
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
+_UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (404, 408, 409, 413, 415)}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 SCOPES = Scopes(frozenset({AREA.name}))
-router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_ERROR_RESPONSES)
 
 
-def known_agent(request: Request, db: Session, token: str) -> Agent:
-    """The agent whose token this is; the transaction sees the fleet from here on. Raises Unauthorized."""
+def authenticate_agent(request: Request, db: Session, token: str) -> Agent:
+    """Authenticates the agent by its token and opens the fleet's scope for the transaction (row-level security).
+    Raises Unauthorized."""
     set_scopes(db, SCOPES)
-    return queries.agent(db, token, client_address(request))
+    return queries.agent_by_token(db, token, client_address(request))
 
 
-def _calling(request: Request, db: Db, token: BearerToken) -> Agent:
-    return known_agent(request, db, token)
+def _calling_agent(request: Request, db: Db, token: BearerToken) -> Agent:
+    return authenticate_agent(request, db, token)
 
 
-CallingAgent = Annotated[Agent, Depends(_calling)]
+CallingAgent = Annotated[Agent, Depends(_calling_agent)]
 
 
 @router.get("/enrolment-codes", response_model=Page[schemas.EnrolmentCodeItem])
 async def enrolment_codes(
-    asking: Annotated[Asking, lists("fleet:enrolment:read")], limit: Limit = 50, cursor: Cursor = None
+    request: Annotated[ListRequest, list_request("fleet:enrolment:read")], limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
-    """The newest first. The codes themselves are not kept."""
-    return await asking.page(lambda db, _: queries.codes(db, limit, cursor))
+    """The newest first. The codes themselves are not stored."""
+    return await request.page(lambda db, _: queries.codes(db, limit, cursor))
 
 
-@router.post("/enrolment-codes", status_code=201, responses=_ABSENT)
+@router.post("/enrolment-codes", status_code=201, responses=_NOT_FOUND)
 def issue_enrolment_code(
     actor: Annotated[Actor, allow("fleet:enrolment:create")], db: Db, new: schemas.NewEnrolmentCode
 ) -> schemas.EnrolmentCodeAnswer:
@@ -58,64 +59,64 @@ def issue_enrolment_code(
     return schemas.EnrolmentCodeAnswer(id=row.id, code=code, expires_at=row.expires_at, maximum_uses=row.maximum_uses)
 
 
-@router.delete("/enrolment-codes/{code_id}", status_code=204, responses=_ABSENT)
+@router.delete("/enrolment-codes/{code_id}", status_code=204, responses=_NOT_FOUND)
 def revoke_enrolment_code(actor: Annotated[Actor, allow("fleet:enrolment:revoke")], db: Db, code_id: Id) -> None:
-    """It opens nothing from now on; agents that used it stay enrolled."""
+    """The code no longer enrols an agent; agents that used it stay enrolled."""
     actions.revoke_enrolment_code(db, actor, code_id)
 
 
-@router.get("/terminals/{terminal_id}/token", responses=_ABSENT)
+@router.get("/terminals/{terminal_id}/token", responses=_NOT_FOUND)
 def token(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.TokenAnswer:
     return schemas.TokenAnswer.model_validate(queries.token(db, terminal_id))
 
 
-@router.delete("/terminals/{terminal_id}/token", status_code=204, responses=_ABSENT)
+@router.delete("/terminals/{terminal_id}/token", status_code=204, responses=_NOT_FOUND)
 def revoke_token(actor: Annotated[Actor, allow("fleet:token:revoke")], db: Db, terminal_id: Id) -> None:
-    """The terminal's agent is not let in any more, until it is enrolled again."""
+    """The terminal's agent cannot authenticate until it is enrolled again."""
     actions.revoke_token(db, actor, terminal_id)
 
 
-@router.post("/terminals/{terminal_id}/token/rotation", status_code=201, responses=_ABSENT_OR_CONFLICT)
+@router.post("/terminals/{terminal_id}/token/rotation", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
 def rotate_token(actor: Annotated[Actor, allow("fleet:token:rotate")], db: Db, terminal_id: Id) -> Created:
-    """Asks the agent to make itself a new token; the answer is the command's id."""
+    """Asks the agent to renew its token; returns the command's id."""
     return Created(id=actions.rotate_token(db, actor, terminal_id).id)
 
 
-@router.get("/terminals/{terminal_id}/commands", responses=_ABSENT, response_model=Page[schemas.CommandItem])
+@router.get("/terminals/{terminal_id}/commands", responses=_NOT_FOUND, response_model=Page[schemas.CommandItem])
 async def commands(
-    asking: Annotated[Asking, lists("fleet:terminal:read")],
+    request: Annotated[ListRequest, list_request("fleet:terminal:read")],
     terminal_id: Id,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """What the terminal's agent was asked to do and how that stands, the newest first."""
-    return await asking.page(lambda db, _: queries.commands(db, terminal_id, limit, cursor))
+    """The commands for the terminal's agent and their states, the newest first."""
+    return await request.page(lambda db, _: queries.commands(db, terminal_id, limit, cursor))
 
 
-@router.post("/terminals/{terminal_id}/commands", status_code=201, responses=_ABSENT_OR_CONFLICT)
+@router.post("/terminals/{terminal_id}/commands", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
 def order(
     actor: Annotated[Actor, allow("fleet:terminal:diagnose")], db: Db, terminal_id: Id, new: schemas.NewCommand
 ) -> Created:
-    """The agent is told with its next heartbeat."""
-    return Created(id=actions.order(db, actor, terminal_id, new.name).id)
+    """The agent gets the command with the answer to its next heartbeat."""
+    return Created(id=actions.send_command(db, actor, terminal_id, new.name).id)
 
 
-@router.post("/terminals/{terminal_id}/commands/{command_id}/cancel", status_code=204, responses=_ABSENT_OR_CONFLICT)
+@router.post("/terminals/{terminal_id}/commands/{command_id}/cancel", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
 def cancel(actor: Annotated[Actor, allow("fleet:terminal:diagnose")], db: Db, terminal_id: Id, command_id: Id) -> None:
     actions.cancel(db, actor, terminal_id, command_id)
 
 
-@router.get("/terminals/{terminal_id}/devices", responses=_ABSENT)
+@router.get("/terminals/{terminal_id}/devices", responses=_NOT_FOUND)
 def devices(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.Devices:
-    """The machines that stood at the terminal's place, the present one first."""
+    """The terminal's machines, the present one first."""
     return schemas.Devices.model_validate(queries.devices(db, terminal_id))
 
 
-@router.post("/terminals/{terminal_id}/swap", responses=_ABSENT_OR_CONFLICT)
+@router.post("/terminals/{terminal_id}/swap", responses=_NOT_FOUND_OR_CONFLICT)
 def swap(
     actor: Annotated[Actor, allow("fleet:terminal:swap")], db: Db, terminal_id: Id, new: schemas.Swap
 ) -> schemas.Swapped:
-    """Another machine at the terminal's place: history kept, token revoked, a code for the new machine, all in one."""
+    """Replaces the terminal's machine: keeps the history, revokes the token and issues a code for the new machine."""
     row, code = actions.swap(db, actor, terminal_id, new)
     return schemas.Swapped(
         terminal_id=terminal_id,
@@ -128,7 +129,7 @@ def swap(
 
 @router.post("/enrolments", status_code=201, responses={409: RESPONSES[409]})
 def enrol(request: Request, db: Db, new: schemas.NewEnrolment) -> schemas.Enrolment:
-    """For agents: the enrolment code is the key."""
+    """For agents: authenticated by the enrolment code."""
     set_scopes(db, SCOPES)
     terminal_id, token = actions.enrol(db, new, client_address(request))
     return schemas.Enrolment(terminal_id=terminal_id, token=token)
@@ -136,20 +137,20 @@ def enrol(request: Request, db: Db, new: schemas.NewEnrolment) -> schemas.Enrolm
 
 @router.put("/agent/token", status_code=204, responses={409: RESPONSES[409]})
 def renew_token(agent: CallingAgent, db: Db, new: schemas.NewToken) -> None:
-    """For agents: the new token, of which only the hash is sent, takes the place of the one that was shown."""
+    """For agents: replaces the token of this request by a new one, of which only the hash is sent."""
     actions.renew_token(db, agent, new)
 
 
-@router.post("/agent/commands/{command_id}", responses=_ABSENT)
-def report(agent: CallingAgent, db: Db, command_id: Id, said: schemas.Report) -> schemas.ReportAnswer:
-    """For agents: how far a command has come. Repeats are harmless."""
-    return schemas.ReportAnswer(go_on=actions.report(db, agent, command_id, said))
+@router.post("/agent/commands/{command_id}", responses=_NOT_FOUND)
+def report(agent: CallingAgent, db: Db, command_id: Id, progress: schemas.Report) -> schemas.ReportAnswer:
+    """For agents: the progress of a command. Idempotent."""
+    return schemas.ReportAnswer(go_on=actions.record_report(db, agent, command_id, progress))
 
 
 @router.put(
     "/agent/commands/{command_id}/bundle",
     status_code=201,
-    responses=_UPLOAD,
+    responses=_UPLOAD_ERRORS,
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -158,15 +159,15 @@ def report(agent: CallingAgent, db: Db, command_id: Id, said: schemas.Report) ->
     },
 )
 async def send_bundle(request: Request, token: BearerToken, command_id: Id) -> schemas.BundleAnswer:
-    """For agents: the diagnostic bundle that a command asked for, as a zip."""
+    """For agents: uploads the diagnostic bundle that a command asked for, as a zip file."""
 
-    def asked(db: Session) -> Agent:
-        agent = known_agent(request, db, token)
-        actions.refuse_bundle(db, agent, command_id)
+    def authenticate(db: Session) -> Agent:
+        agent = authenticate_agent(request, db, token)
+        actions.require_bundle_command(db, agent, command_id)
         return agent
 
-    agent = await brief(request, NOBODY, asked)
-    made = await incoming.deposited(request, BUNDLE, f"診断_{agent.serial_number}.zip")
-    add = partial(actions.add_bundle, by=agent, command_id=command_id, deposit=made)
-    file = await incoming.kept(request, SCOPES, made, add)
+    agent = await short_transaction(request, NO_SCOPES, authenticate)
+    deposit = await incoming.receive_and_store(request, BUNDLE, f"診断_{agent.serial_number}.zip")
+    add = partial(actions.add_bundle, by=agent, command_id=command_id, deposit=deposit)
+    file = await incoming.save_file_row(request, SCOPES, deposit, add)
     return schemas.BundleAnswer(file_id=file.id)

@@ -1,4 +1,4 @@
-"""What agents are asked to do, and the machines that stood at a terminal's place."""
+"""Commands for agents, and the machines of a terminal."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.fleet.agents.rules import CommandName, CommandState, Fate
 
 
 class Command(Base):
-    """Something an agent is asked to do. It is told in the answer to the terminal's heartbeat until the agent has
-    reported on it; of each kind, a terminal has one under way."""
+    """A command for an agent. It is sent in the answers to the terminal's heartbeats until the agent has reported on
+    it. A terminal has at most one open command of each kind."""
 
     __tablename__ = "fleet_commands"
     __table_args__ = (
-        one_of("name", CommandName),
-        one_of("state", CommandState),
+        enum_check("name", CommandName),
+        enum_check("state", CommandState),
         CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
         CheckConstraint("(finished_at IS NULL) = (state IN ('waiting', 'accepted', 'running'))", name="finished_at"),
         Index("ix_fleet_commands_terminal_id_id", "terminal_id", "id"),
@@ -52,12 +52,12 @@ class Command(Base):
 
 
 class Device(Base):
-    """A machine that stands or stood at a terminal's place. The terminal keeps its id and its history; the machine
-    changes."""
+    """A present or former machine of a terminal. The terminal keeps its id and its history when the machine is
+    replaced."""
 
     __tablename__ = "fleet_devices"
     __table_args__ = (
-        one_of("fate", Fate),
+        enum_check("fate", Fate),
         CheckConstraint("(removed_at IS NULL) = (fate IS NULL)", name="removed_at"),
         Index("uq_fleet_devices_placed", "terminal_id", unique=True, postgresql_where=text("removed_at IS NULL")),
     )

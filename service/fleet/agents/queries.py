@@ -1,4 +1,4 @@
-"""Every read about agents: who calls, what they were asked to do, what let them in."""
+"""Every read about agents: authentication, commands, enrolment codes, tokens, devices."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 from sqlalchemy import Row, case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
-from service.core.clock import now_sql
+from service.core.access.identity import User, hash_token
+from service.core.database.clock import now_sql
+from service.core.database.paging import Key, Listing, equals, single_page
 from service.core.files.records import File
-from service.core.identity import User, hash_token
-from service.core.paging import Key, Listing, equals, whole
 from service.core.problems import NotFound
 from service.fleet import queries
 from service.fleet.agents.models import Command, Device
-from service.fleet.agents.rules import ASKED_AGAIN, BUNDLE_KEPT, MOST_RENEWALS, CodeState, CommandName
-from service.fleet.ingest.tokens import LOOK_UP, stranger
+from service.fleet.agents.rules import BUNDLE_RETENTION, MAX_RENEWALS, RENEWAL_RETRY_AFTER, CodeState, CommandName
+from service.fleet.ingest.tokens import SELECT_TOKENS, unknown_token
 from service.fleet.models import Customer, EnrolmentCode, Terminal, TerminalState, TerminalToken
 from service.fleet.rules import BUNDLE
 from service.fleet.settings import settings
 
-_BY_TOKEN = text(LOOK_UP + " AND token_hash = :hashed")
-_HEARD_LATELY = timedelta(hours=1)
+_BY_TOKEN = text(SELECT_TOKENS + " AND token_hash = :hashed")
+_ONLINE_WITHIN = timedelta(hours=1)
 _requester = aliased(User)
-_SOMEBODY = func.coalesce(_requester.name, "システム").label("created_by")
+_CREATED_BY = func.coalesce(_requester.name, "システム").label("created_by")
 _CODE_STATE = case(
     (EnrolmentCode.revoked_at.is_not(None), CodeState.REVOKED),
     (EnrolmentCode.uses >= EnrolmentCode.maximum_uses, CodeState.USED_UP),
@@ -42,7 +42,7 @@ _CODES = Listing(
         EnrolmentCode.uses,
         EnrolmentCode.maximum_uses,
         EnrolmentCode.created_at,
-        _SOMEBODY,
+        _CREATED_BY,
         EnrolmentCode.expires_at,
         EnrolmentCode.revoked_at,
     )
@@ -62,7 +62,7 @@ _COMMANDS = Listing(
         Command.message,
         Command.result,
         Command.file_id,
-        _SOMEBODY,
+        _CREATED_BY,
         Command.created_at,
         Command.told_at,
         Command.reported_at,
@@ -78,7 +78,7 @@ _COMMANDS = Listing(
 
 @dataclass(frozen=True)
 class Agent:
-    """Who calls at a door of agents: a terminal, by the token that was shown."""
+    """The caller of a route for agents: a terminal, authenticated by its token."""
 
     terminal_id: int
     serial_number: str
@@ -90,22 +90,22 @@ class Agent:
         return f"agent {self.serial_number}"
 
 
-def agent(db: Session, token: str, address: str) -> Agent:
+def agent_by_token(db: Session, token: str, address: str) -> Agent:
     """Raises Unauthorized: the token is unknown or revoked."""
-    hashed = hash_token(token)
-    row = db.execute(_BY_TOKEN, {"hashed": hashed}).one_or_none()
+    token_hash = hash_token(token)
+    row = db.execute(_BY_TOKEN, {"hashed": token_hash}).one_or_none()
     if row is None:
-        raise stranger()
-    return Agent(row.terminal_id, db.get_one(Terminal, row.terminal_id).serial_number, hashed, address)
+        raise unknown_token()
+    return Agent(row.terminal_id, db.get_one(Terminal, row.terminal_id).serial_number, token_hash, address)
 
 
-def terminal_for_enrolment(db: Session, serial_number: str) -> Terminal | None:
-    """The terminal, locked: of two enrolments at once, the later one ends the earlier one's token."""
+def lock_terminal_by_serial(db: Session, serial_number: str) -> Terminal | None:
+    """The terminal, locked: of two concurrent enrolments the second one revokes the token of the first."""
     return db.scalars(select(Terminal).where(Terminal.serial_number == serial_number).with_for_update()).one_or_none()
 
 
-def code_for_use(db: Session, code_hash: bytes) -> EnrolmentCode | None:
-    """The code's row, locked: two agents must not both take its last use."""
+def lock_code_by_hash(db: Session, code_hash: bytes) -> EnrolmentCode | None:
+    """The code's row, locked, so that two agents cannot both take the last use."""
     return db.scalars(select(EnrolmentCode).where(EnrolmentCode.code_hash == code_hash).with_for_update()).one_or_none()
 
 
@@ -116,10 +116,10 @@ def get_code(db: Session, code_id: int) -> EnrolmentCode:
     return code
 
 
-def valid_codes_of(db: Session, customer_id: int) -> Sequence[EnrolmentCode]:
-    """The customer's codes that still let somebody in, locked."""
-    found = select(EnrolmentCode).where(EnrolmentCode.customer_id == customer_id, _CODE_STATE == CodeState.VALID)
-    return db.scalars(found.order_by(EnrolmentCode.id).with_for_update()).all()
+def lock_valid_codes(db: Session, customer_id: int) -> Sequence[EnrolmentCode]:
+    """The customer's valid codes, locked."""
+    statement = select(EnrolmentCode).where(EnrolmentCode.customer_id == customer_id, _CODE_STATE == CodeState.VALID)
+    return db.scalars(statement.order_by(EnrolmentCode.id).with_for_update()).all()
 
 
 def codes(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -128,38 +128,40 @@ def codes(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
 
 
 def valid_token(db: Session, terminal_id: int) -> TerminalToken | None:
-    valid = select(TerminalToken).where(TerminalToken.terminal_id == terminal_id, TerminalToken.revoked_at.is_(None))
-    return db.scalars(valid).one_or_none()
+    statement = select(TerminalToken).where(
+        TerminalToken.terminal_id == terminal_id, TerminalToken.revoked_at.is_(None)
+    )
+    return db.scalars(statement).one_or_none()
 
 
 def token(db: Session, terminal_id: int) -> dict[str, datetime | None]:
     queries.get_terminal(db, terminal_id)
-    valid = valid_token(db, terminal_id)
+    current = valid_token(db, terminal_id)
     return {
-        "issued_at": valid.created_at if valid else None,
-        "renew_at": valid.created_at + timedelta(days=settings().token_days) if valid else None,
+        "issued_at": current.created_at if current else None,
+        "renew_at": current.created_at + timedelta(days=settings().token_days) if current else None,
         "cloned_at": db.scalar(select(TerminalState.cloned_at).where(TerminalState.terminal_id == terminal_id)),
     }
 
 
 def commands(db: Session, terminal_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
-    """What the terminal's agent was asked to do, the newest first."""
+    """The commands for the terminal's agent, the newest first."""
     queries.get_terminal(db, terminal_id)
     return _COMMANDS.page(db, limit, cursor, terminal_id=terminal_id)
 
 
 def get_command(db: Session, terminal_id: int, command_id: int) -> Command:
-    """A command of this terminal, locked. Another terminal's is not found."""
-    found = select(Command).where(Command.id == command_id, Command.terminal_id == terminal_id).with_for_update()
-    command = db.scalars(found).one_or_none()
+    """A command of this terminal, locked. Raises NotFound, also for a command of another terminal."""
+    statement = select(Command).where(Command.id == command_id, Command.terminal_id == terminal_id).with_for_update()
+    command = db.scalars(statement).one_or_none()
     if command is None:
         raise NotFound("指定された指示は見つかりません。画面を開き直してください。")
     return command
 
 
 def devices(db: Session, terminal_id: int) -> dict[str, Any]:
-    """The machines at the terminal's place, the present one first. As long as nothing was swapped, it is the only one
-    and has no row of its own."""
+    """The terminal's machines, the present one first. Before the first swap there is no row: the present machine is
+    derived from the terminal."""
     terminal = queries.get_terminal(db, terminal_id)
     rows = db.execute(
         select(
@@ -184,42 +186,42 @@ def devices(db: Session, terminal_id: int) -> dict[str, Any]:
             "removed_by": None,
         }
     ]
-    return whole(items)
+    return single_page(items)
 
 
-def placed_device(db: Session, terminal_id: int) -> Device | None:
-    placed = select(Device).where(Device.terminal_id == terminal_id, Device.removed_at.is_(None))
-    return db.scalars(placed).one_or_none()
+def current_device(db: Session, terminal_id: int) -> Device | None:
+    statement = select(Device).where(Device.terminal_id == terminal_id, Device.removed_at.is_(None))
+    return db.scalars(statement).one_or_none()
 
 
 def terminals_to_renew(db: Session) -> Sequence[int]:
-    """Terminals that are there, whose token is old and whose agent was not asked for a new one lately."""
-    asked = select(Command.id).where(
+    """Terminals that are online, whose token is old and whose agent was not asked to renew it lately."""
+    recent_request = select(Command.id).where(
         Command.terminal_id == TerminalToken.terminal_id,
         Command.name == CommandName.ROTATE_TOKEN,
-        Command.created_at > now_sql() - ASKED_AGAIN,
+        Command.created_at > now_sql() - RENEWAL_RETRY_AFTER,
     )
-    due = (
+    statement = (
         select(TerminalToken.terminal_id)
         .join(TerminalState, TerminalState.terminal_id == TerminalToken.terminal_id)
         .where(
             TerminalToken.revoked_at.is_(None),
             TerminalToken.created_at <= now_sql() - timedelta(days=settings().token_days),
-            TerminalState.last_heartbeat_at > now_sql() - _HEARD_LATELY,
-            ~asked.exists(),
+            TerminalState.last_heartbeat_at > now_sql() - _ONLINE_WITHIN,
+            ~recent_request.exists(),
         )
         .order_by(TerminalToken.created_at, TerminalToken.terminal_id)
-        .limit(MOST_RENEWALS)
+        .limit(MAX_RENEWALS)
     )
-    return db.scalars(due).all()
+    return db.scalars(statement).all()
 
 
 def old_bundles(db: Session) -> Sequence[Row[Command, File]]:
-    kept = (
+    statement = (
         select(Command, File)
         .join(File, File.id == Command.file_id)
-        .where(File.purpose == BUNDLE.key, File.attached_at <= now_sql() - BUNDLE_KEPT)
+        .where(File.purpose == BUNDLE.key, File.attached_at <= now_sql() - BUNDLE_RETENTION)
         .limit(100)
         .with_for_update(of=Command, skip_locked=True)
     )
-    return db.execute(kept).all()
+    return db.execute(statement).all()

@@ -1,18 +1,18 @@
-"""What an agent can be asked to do, and how that stands."""
+"""Rules of agents: commands and their states, enrolment codes, token renewal, removed machines."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
 
-# How long a command waits for its agent, and how long an agent at work may say nothing.
-WAITS, AT_WORK = timedelta(hours=24), timedelta(hours=1)
-BUNDLE_KEPT = timedelta(days=30)
-# An agent that did not renew its token is asked again, but not with every look: it may be too old to know how.
-ASKED_AGAIN = timedelta(days=7)
-# So many at once: a fleet that was enrolled in one day renews its tokens in more than one.
-MOST_RENEWALS = 500
-# Of a swap: the technician has it in hand already, or gets it on the way.
+# How long a command waits for its agent, and how long a working agent may send no report.
+COMMAND_TTL, REPORT_TIMEOUT = timedelta(hours=24), timedelta(hours=1)
+BUNDLE_RETENTION = timedelta(days=30)
+# An agent that did not renew its token is asked again only after this time: it may be too old to support it.
+RENEWAL_RETRY_AFTER = timedelta(days=7)
+# Per run of the job, so that a fleet that was enrolled on one day does not renew all its tokens at once.
+MAX_RENEWALS = 500
+# Validity of the code of a swap: the technician has the new machine already, or gets it on the way.
 SWAP_CODE_HOURS = 72
 
 
@@ -33,8 +33,8 @@ class CommandState(StrEnum):
     EXPIRED = "expired"
 
 
-OPEN = (CommandState.WAITING, CommandState.ACCEPTED, CommandState.RUNNING)
-COMMAND_WORDS = {
+OPEN_STATES = (CommandState.WAITING, CommandState.ACCEPTED, CommandState.RUNNING)
+COMMAND_LABELS = {
     CommandName.DIAGNOSE: "リモート診断",
     CommandName.SEND_BUNDLE: "診断ファイルの取得",
     CommandName.ROTATE_TOKEN: "トークンの更新",
@@ -43,12 +43,12 @@ COMMAND_WORDS = {
 
 
 def is_step_back(present: CommandState, reported: CommandState) -> bool:
-    """Whether a report arrived behind a later one: an agent never goes back from running to accepted."""
-    return reported in OPEN and OPEN.index(reported) < OPEN.index(present)
+    """Whether a report arrived after a later one: an agent never goes back from running to accepted."""
+    return reported in OPEN_STATES and OPEN_STATES.index(reported) < OPEN_STATES.index(present)
 
 
 class CodeState(StrEnum):
-    """Whether an enrolment code still opens the door, and if not, why."""
+    """Whether an enrolment code can be used, and if not, why."""
 
     VALID = "valid"
     USED_UP = "used_up"
@@ -57,11 +57,11 @@ class CodeState(StrEnum):
 
 
 class Fate(StrEnum):
-    """What becomes of a machine that was taken away."""
+    """What happens to a machine that was removed."""
 
     REPAIR = "repair"
     STOCK = "stock"
     SCRAPPED = "scrapped"
 
 
-FATE_WORDS = {Fate.REPAIR: "修理", Fate.STOCK: "在庫", Fate.SCRAPPED: "廃棄"}
+FATE_LABELS = {Fate.REPAIR: "修理", Fate.STOCK: "在庫", Fate.SCRAPPED: "廃棄"}

@@ -1,4 +1,4 @@
-"""What goes in and out of the agents' doors over HTTP, and of people's doors to the agents."""
+"""Request and response models of the agents' routes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Name, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank
 from service.fleet.agents.rules import CodeState, CommandName, CommandState, Fate
 from service.fleet.schemas import Serial, Version
 
-_LARGEST_RESULT = 16 * 1024
+_MAX_RESULT_BYTES = 16 * 1024
 
 
 class NewEnrolment(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     enrolment_code: Annotated[
-        str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(lambda typed: typed.strip().upper())
+        str, Field(min_length=1, max_length=100, pattern=ONE_LINE), AfterValidator(lambda value: value.strip().upper())
     ]
     serial_number: Serial
     store_name: Name | None = None
@@ -28,14 +28,14 @@ class NewEnrolment(BaseModel):
 
 
 class Enrolment(BaseModel):
-    """The token is shown once; the service keeps only its hash."""
+    """The token is returned only here; the service stores only its hash."""
 
     terminal_id: int
     token: str
 
 
 class NewEnrolmentCode(BaseModel):
-    """With a customer, the code enrols its terminals, new ones included; without, any that is registered already."""
+    """With a customer, the code enrols its terminals, new ones included; without, any registered terminal."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,7 +49,7 @@ class NewEnrolmentCode(BaseModel):
 
 
 class EnrolmentCodeAnswer(BaseModel):
-    """The code is shown once; the service keeps only its hash."""
+    """The code is returned only here; the service stores only its hash."""
 
     id: int
     code: str
@@ -58,7 +58,7 @@ class EnrolmentCodeAnswer(BaseModel):
 
 
 class EnrolmentCodeItem(BaseModel):
-    """`customer_id` is null for a code of all terminals that are registered already."""
+    """`customer_id` is null for a code that is valid for all registered terminals."""
 
     id: int
     customer_id: int | None
@@ -73,8 +73,8 @@ class EnrolmentCodeItem(BaseModel):
 
 
 class TokenAnswer(BaseModel):
-    """`issued_at` is null when no agent can sign in; `renew_at` is when the agent will be asked for a new one;
-    `cloned_at` since when two agents have used it."""
+    """`issued_at`: null when the terminal has no valid token; `renew_at`: when the agent will be asked to renew it;
+    `cloned_at`: since when two agents use it."""
 
     issued_at: datetime | None
     renew_at: datetime | None
@@ -88,8 +88,8 @@ class NewCommand(BaseModel):
 
 
 class CommandItem(BaseModel):
-    """`result` is what the agent said at the end; `file_id` the bundle it sent (`GET /api/core/files/{id}`).
-    `told_at`: handed to the agent; `expires_at`: until when it is waited for."""
+    """`result`: the agent's final report; `file_id`: the bundle it sent (`GET /api/core/files/{id}`). `told_at`: when
+    the command was sent to the agent; `expires_at`: when the command expires without a report."""
 
     id: int
     name: CommandName
@@ -108,7 +108,7 @@ class CommandItem(BaseModel):
 
 
 class DeviceItem(BaseModel):
-    """A machine that stands or stood at the terminal's place; `fate` is null for the one that stands there."""
+    """A present or former machine of the terminal; `fate` is null for the present one."""
 
     serial_number: str
     placed_at: datetime
@@ -124,7 +124,8 @@ class Devices(BaseModel):
 
 
 class Swap(BaseModel):
-    """`serial_number` is the new machine's, `fate` what becomes of the old one; `version` as it was read."""
+    """`serial_number`: of the new machine; `fate`: what happens to the old one; `version`: as it was read (optimistic
+    locking)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -135,7 +136,7 @@ class Swap(BaseModel):
 
 
 class Swapped(BaseModel):
-    """The code enrols the new machine's agent, once; it is shown once."""
+    """The code enrols the new machine's agent once; it is returned only here."""
 
     terminal_id: int
     version: int
@@ -144,22 +145,22 @@ class Swapped(BaseModel):
     expires_at: datetime
 
 
-def _storable(result: dict[str, Any]) -> dict[str, Any]:
+def _check_storable(result: dict[str, Any]) -> dict[str, Any]:
     """PostgreSQL's JSON holds no NUL, no lone surrogates and no NaN."""
     try:
-        written = json.dumps(result, allow_nan=False, ensure_ascii=False)
-        size = len(written.encode())
+        encoded = json.dumps(result, allow_nan=False, ensure_ascii=False)
+        size = len(encoded.encode())
     except ValueError:
         raise ValueError("保存できない値を含んでいます。") from None
-    if "\\u0000" in written:
+    if "\\u0000" in encoded:
         raise ValueError("保存できない値を含んでいます。")
-    if size > _LARGEST_RESULT:
-        raise ValueError(f"{_LARGEST_RESULT // 1024}KB以内にしてください。")
+    if size > _MAX_RESULT_BYTES:
+        raise ValueError(f"{_MAX_RESULT_BYTES // 1024}KB以内にしてください。")
     return result
 
 
 class Report(BaseModel):
-    """How far a command has come."""
+    """The progress of a command."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -167,17 +168,17 @@ class Report(BaseModel):
     step: Annotated[str, Field(max_length=30, pattern=NO_NUL)] | None = None
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
     message: Annotated[str, Field(max_length=500, pattern=NO_NUL)] | None = None
-    result: Annotated[dict[str, Any], AfterValidator(_storable)] | None = None
+    result: Annotated[dict[str, Any], AfterValidator(_check_storable)] | None = None
 
 
 class ReportAnswer(BaseModel):
-    """`go_on` false: it was cancelled, has expired or is finished already; stop at the next safe point."""
+    """`go_on` false: the command is cancelled, expired or finished; the agent stops at its next safe point."""
 
     go_on: bool
 
 
 class NewToken(BaseModel):
-    """The SHA-256 of the token that the agent has made for itself; the token never travels."""
+    """The SHA-256 of the token that the agent has generated; the token itself is never sent."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,1 +1,1 @@
-"""A customer as a whole: its page, its changes, its end."""
+"""A single customer: its page, changes, archiving."""

@@ -1,4 +1,4 @@
-"""A customer's routes: permission, one call, answer."""
+"""HTTP routes of a customer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.replica_reads import ReadDb
 from service.fleet.customers import actions, queries, schemas
 
 router = APIRouter(
@@ -23,7 +23,7 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 
 @router.get("/choices")
 def choices(actor: Annotated[Actor, allow("fleet:customer:read")], db: ReadDb) -> list[schemas.CustomerChoice]:
-    """The customers in use by name, to choose from: at most 1,000."""
+    """The customers in use by name, for a select box: at most 1,000."""
     return [schemas.CustomerChoice.model_validate(row) for row in queries.choices(db)]
 
 
@@ -37,22 +37,22 @@ def change(
     actor: Annotated[Actor, allow("fleet:customer:update")], db: Db, customer_id: Id, new: schemas.CustomerChange
 ) -> schemas.CustomerDetail:
     actions.change(db, actor, customer_id, new)
-    return _now(db, customer_id)
+    return _detail(db, customer_id)
 
 
 @router.post("/{customer_id}/archive", responses=_CONFLICT)
 def archive(actor: Annotated[Actor, allow("fleet:customer:update")], db: Db, customer_id: Id) -> schemas.CustomerDetail:
-    """It leaves the lists and keeps its history. All its terminals must be archived before."""
+    """An archived customer is left out of the lists and keeps its history. All its terminals must be archived first."""
     actions.archive(db, actor, customer_id)
-    return _now(db, customer_id)
+    return _detail(db, customer_id)
 
 
 @router.post("/{customer_id}/restore")
 def restore(actor: Annotated[Actor, allow("fleet:customer:update")], db: Db, customer_id: Id) -> schemas.CustomerDetail:
     actions.restore(db, actor, customer_id)
-    return _now(db, customer_id)
+    return _detail(db, customer_id)
 
 
-def _now(db: Db, customer_id: int) -> schemas.CustomerDetail:
+def _detail(db: Db, customer_id: int) -> schemas.CustomerDetail:
     db.flush()
     return schemas.CustomerDetail.model_validate(queries.customer(db, customer_id))

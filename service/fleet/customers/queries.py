@@ -1,4 +1,4 @@
-"""What a customer's page shows."""
+"""Reads for a customer's page."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from service.fleet.models import Alert, Customer, Terminal, TerminalState
 from service.fleet.monthly.models import MonthlyReport
 from service.fleet.rules import Status
 
-STORES_LISTED = 200
-CUSTOMERS_OFFERED = 1000
-OF_CUSTOMER = (
+MAX_STORES_LISTED = 200
+MAX_CHOICES = 1000
+CUSTOMER_FIELDS = (
     "id",
     "version",
     "company_name",
@@ -30,21 +30,21 @@ OF_CUSTOMER = (
 
 
 def choices(db: Session) -> list[dict[str, Any]]:
-    named = select(Customer.id, Customer.company_name).where(Customer.archived_at.is_(None))
-    found = named.order_by(Customer.company_name, Customer.id).limit(CUSTOMERS_OFFERED)
-    return [dict(row) for row in db.execute(found).mappings()]
+    customers = select(Customer.id, Customer.company_name).where(Customer.archived_at.is_(None))
+    statement = customers.order_by(Customer.company_name, Customer.id).limit(MAX_CHOICES)
+    return [dict(row) for row in db.execute(statement).mappings()]
 
 
 def customer(db: Session, customer_id: int) -> dict[str, Any]:
     """Raises NotFound."""
-    found = queries.get_customer(db, customer_id)
+    customer_row = queries.get_customer(db, customer_id)
     stores = _stores(db, customer_id)
     counts = [store["terminals"] for store in stores]
     archived = select(func.count()).where(Terminal.customer_id == customer_id, Terminal.archived_at.is_not(None))
-    return {name: getattr(found, name) for name in OF_CUSTOMER} | {
-        "terminals": {name: sum(one[name] for one in counts) for name in ("total", *Status)},
+    return {name: getattr(customer_row, name) for name in CUSTOMER_FIELDS} | {
+        "terminals": {name: sum(store_counts[name] for store_counts in counts) for name in ("total", *Status)},
         "archived_terminals": db.scalar(archived),
-        "stores": stores[:STORES_LISTED],
+        "stores": stores[:MAX_STORES_LISTED],
         "store_count": len(stores),
         "open_incidents": _open_incidents(db, customer_id),
         "last_report": _last_report(db, customer_id),
@@ -52,20 +52,20 @@ def customer(db: Session, customer_id: int) -> dict[str, Any]:
 
 
 def _stores(db: Session, customer_id: int) -> list[dict[str, Any]]:
-    """All of them, those in trouble first, then by name."""
-    counted = (
+    """All stores of the customer, those with a problem first, then by name."""
+    statement = (
         select(Terminal.store, *queries.COUNTS)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
         .where(Terminal.customer_id == customer_id, Terminal.archived_at.is_(None))
         .group_by(Terminal.store)
         .order_by(func.count().filter(TerminalState.status.in_([Status.OFFLINE, Status.ERROR])).desc(), Terminal.store)
     )
-    rows = db.execute(counted).mappings().all()
+    rows = db.execute(statement).mappings().all()
     return [{"store": row["store"], "terminals": {name: row[name] for name in ("total", *Status)}} for row in rows]
 
 
 def _open_incidents(db: Session, customer_id: int) -> list[dict[str, Any]]:
-    found = (
+    statement = (
         select(Incident.id, Incident.alert_type, Incident.scope, Incident.opened_at, func.count().label("members_open"))
         .join(Alert, Alert.incident_id == Incident.id)
         .join(Terminal, Terminal.id == Alert.terminal_id)
@@ -73,20 +73,20 @@ def _open_incidents(db: Session, customer_id: int) -> list[dict[str, Any]]:
         .group_by(Incident.id)
         .order_by(Incident.opened_at, Incident.id)
     )
-    return [dict(row) for row in db.execute(found).mappings()]
+    return [dict(row) for row in db.execute(statement).mappings()]
 
 
 def _last_report(db: Session, customer_id: int) -> dict[str, Any] | None:
-    newest = (
+    statement = (
         select(MonthlyReport.id, MonthlyReport.month, MonthlyReport.drafted_at, MonthlyReport.sent_at)
         .where(MonthlyReport.customer_id == customer_id)
         .order_by(MonthlyReport.month.desc())
         .limit(1)
     )
-    row = db.execute(newest).mappings().one_or_none()
+    row = db.execute(statement).mappings().one_or_none()
     return dict(row) if row else None
 
 
 def terminals_in_use(db: Session, customer_id: int) -> int:
-    counted = select(func.count()).where(Terminal.customer_id == customer_id, Terminal.archived_at.is_(None))
-    return db.scalar(counted) or 0
+    statement = select(func.count()).where(Terminal.customer_id == customer_id, Terminal.archived_at.is_(None))
+    return db.scalar(statement) or 0

@@ -1,4 +1,4 @@
-"""What goes in and out of a customer's doors over HTTP."""
+"""Request and response models of a customer's routes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from service.core.texts import Edition, Mail, Name, Phone
+from service.core.values.texts import Mail, Name, Phone, RecordVersion
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType, ContractType
 from service.fleet.schemas import Person, StatusCounts
 
 
 class CustomerChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """A field that is missing or null stays unchanged. `version`: as it was read (optimistic locking)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     company_name: Name | None = None
     contact_person: Person | None = None
     contact_email: Mail | None = None
@@ -31,14 +31,14 @@ class CustomerChoice(BaseModel):
 
 
 class Store(BaseModel):
-    """The terminals in use of one store."""
+    """A store with its terminals in use."""
 
     store: str
     terminals: StatusCounts
 
 
 class OpenIncident(BaseModel):
-    """`members_open`: how many of the customer's own terminals are still in trouble."""
+    """`members_open`: how many of the customer's own terminals have not recovered."""
 
     id: int
     alert_type: AlertType
@@ -48,7 +48,7 @@ class OpenIncident(BaseModel):
 
 
 class LastReport(BaseModel):
-    """`month` is its first day."""
+    """`month` is the first day of the month."""
 
     id: int
     month: date
@@ -57,7 +57,7 @@ class LastReport(BaseModel):
 
 
 class CustomerDetail(BaseModel):
-    """`stores` are the first 200, those in trouble first; `store_count` is how many there are."""
+    """`stores`: the first 200, those with a problem first; `store_count`: the number of all stores."""
 
     id: int
     version: int

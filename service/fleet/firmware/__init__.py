@@ -1,1 +1,1 @@
-"""Firmware images, and how they are rolled out to the terminals in waves."""
+"""Firmware images and their staged roll-out to the terminals, in waves."""

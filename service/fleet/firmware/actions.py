@@ -1,7 +1,5 @@
-"""Every write about firmware: images, what people decide about a roll-out, and the look that leads it on.
-
-All of a roll-out's state is in its rows. A look that dies halfway leaves nothing behind, and the next one goes on.
-"""
+"""Every write about firmware: images, the operators' decisions about a roll-out, and the job that advances it. All
+state is in the database: an interrupted run of the job changes nothing, and the next one goes on."""
 
 from __future__ import annotations
 
@@ -15,20 +13,22 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import audit, outbox
-from service.core.auth import Actor
-from service.core.clock import app_now, in_words, now_sql
-from service.core.db import violates
+from service.core import audit
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now, now_sql
+from service.core.database.session import violates
 from service.core.files import records as files
 from service.core.files.records import File
+from service.core.outbox import queue
 from service.core.problems import Conflict, Invalid
 from service.core.settings import settings as core_settings
+from service.core.values.times import format_local_datetime
 from service.fleet.agents.models import Command
-from service.fleet.agents.rules import OPEN, WAITS, CommandName, CommandState
+from service.fleet.agents.rules import COMMAND_TTL, OPEN_STATES, CommandName, CommandState
 from service.fleet.firmware import queries, rules, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.firmware.rules import (
-    ROLLOUT_WORDS,
+    ROLLOUT_LABELS,
     UNDER_WAY,
     Facts,
     Limits,
@@ -45,15 +45,15 @@ from service.fleet.watch import actions as watch
 
 UPDATED = "システム（更新成功）"
 _LOCK = "fleet.roll_outs"
-_LIVE = (RolloutState.RUNNING, RolloutState.PAUSED)
+_ACTIVE = (RolloutState.RUNNING, RolloutState.PAUSED)
 
 
 def register(db: Session, by: Actor, new: schemas.NewFirmware) -> Firmware:
-    """Takes an uploaded image into use, if its maker signed exactly this version and content.
+    """Registers an uploaded image if the manufacturer signed exactly this version and content.
 
     Raises:
-        NotFound: no such upload of this person.
-        Invalid: the signature is none, or not of one of our keys.
+        NotFound: no such upload of this user.
+        Invalid: the signature is malformed, or not made with one of the configured keys.
         Conflict: the version is registered already, or the upload is in use.
     """
     file = files.attach(db, by, new.file_id, FIRMWARE)
@@ -61,14 +61,14 @@ def register(db: Session, by: Actor, new: schemas.NewFirmware) -> Firmware:
 
 
 def add_firmware(db: Session, by: Actor | str, file: File, version: str, signature: str, notes: str = "") -> Firmware:
-    """As `register`, of a file that is in use."""
-    signed = _checked(version, file, signature)
+    """As `register`, for a file that is attached already."""
+    raw_signature = _verified_signature(version, file, signature)
     firmware = Firmware(
         version=version,
         file_id=file.id,
         size=file.size,
         sha256=file.sha256,
-        signature=signed,
+        signature=raw_signature,
         notes=notes,
         user_id=by.user_id if isinstance(by, Actor) else None,
     )
@@ -85,7 +85,7 @@ def add_firmware(db: Session, by: Actor | str, file: File, version: str, signatu
     return firmware
 
 
-def _checked(version: str, file: File, signature: str) -> bytes:
+def _verified_signature(version: str, file: File, signature: str) -> bytes:
     try:
         raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -106,7 +106,7 @@ def _checked(version: str, file: File, signature: str) -> bytes:
 
 
 def withdraw(db: Session, by: Actor, firmware_id: int) -> None:
-    """It is not offered and not sent any more; roll-outs of it end. A repeat changes nothing."""
+    """The firmware is not offered or sent any more; its roll-outs are aborted. Idempotent."""
     firmware = queries.get_firmware(db, firmware_id, lock=True)
     if firmware.withdrawn_at is not None:
         return
@@ -117,8 +117,8 @@ def withdraw(db: Session, by: Actor, firmware_id: int) -> None:
 
 
 def create(db: Session, by: Actor, new: schemas.NewRollout) -> Rollout:
-    """A draft; nobody is offered anything. Raises NotFound; Conflict when the firmware was withdrawn."""
-    firmware = _installable(db, new.firmware_id)
+    """Creates a draft; nothing is offered yet. Raises NotFound; Conflict when the firmware was withdrawn."""
+    firmware = _get_installable(db, new.firmware_id)
     for customer_id in new.targets.customer_ids:
         get_customer(db, customer_id)
     values = new.model_dump(exclude={"targets"}) | {"targets": new.targets.model_dump()}
@@ -130,7 +130,7 @@ def create(db: Session, by: Actor, new: schemas.NewRollout) -> Rollout:
     return rollout
 
 
-def _installable(db: Session, firmware_id: int) -> Firmware:
+def _get_installable(db: Session, firmware_id: int) -> Firmware:
     firmware = queries.get_firmware(db, firmware_id)
     if firmware.withdrawn_at is not None:
         raise Conflict(f"ファームウェア {firmware.version} は取り下げられているため、配信できません。")
@@ -138,32 +138,29 @@ def _installable(db: Session, firmware_id: int) -> Firmware:
 
 
 def start(db: Session, by: Actor, rollout_id: int) -> Rollout:
-    """From here on the terminals are those that the targets meet now, shuffled over the waves.
-
-    Raises:
-        Conflict: it has begun already, its firmware was withdrawn, or no terminal would get it.
-    """
-    rollout = _locked(db, rollout_id, RolloutState.DRAFT)
-    firmware = _installable(db, rollout.firmware_id)
-    found = queries.targeted(firmware.version, schemas.Targets.model_validate(rollout.targets))
-    # The same for whoever asks, and of no customer's all at once.
-    rows = sorted(db.execute(found).all(), key=lambda row: _shuffled(rollout.id, row[0]))
+    """Starts a draft. The terminals are fixed: those that match the targets now, shuffled over the waves. Raises
+    Conflict: it was started before, its firmware was withdrawn, or no terminal matches."""
+    rollout = _lock_rollout(db, rollout_id, RolloutState.DRAFT)
+    firmware = _get_installable(db, rollout.firmware_id)
+    statement = queries.targeted(firmware.version, schemas.Targets.model_validate(rollout.targets))
+    # A deterministic shuffle, so that no customer's terminals are updated all at once.
+    rows = sorted(db.execute(statement).all(), key=lambda row: _shuffle_key(rollout.id, row[0]))
     if not rows:
         raise Conflict("対象の端末がありません。対象の条件を確認してください。")
-    _begin(db, by, rollout, [(terminal_id, version) for terminal_id, version, _ in rows])
+    _create_tasks(db, by, rollout, [(terminal_id, version) for terminal_id, version, _ in rows])
     return rollout
 
 
-def _shuffled(rollout_id: int, terminal_id: int) -> int:
+def _shuffle_key(rollout_id: int, terminal_id: int) -> int:
     return hash((rollout_id, terminal_id))
 
 
-def _begin(db: Session, by: Actor, rollout: Rollout, terminals: Sequence[tuple[int, str]]) -> None:
+def _create_tasks(db: Session, by: Actor, rollout: Rollout, terminals: Sequence[tuple[int, str]]) -> None:
     ends = rules.wave_ends(rollout.waves, len(terminals))
     rollout.waves, rollout.wave = [percent for percent, _ in ends], 0
     wave, rows = 0, []
-    for place, (terminal_id, version) in enumerate(terminals):
-        wave += place >= ends[wave][1]
+    for index, (terminal_id, version) in enumerate(terminals):
+        wave += index >= ends[wave][1]
         rows.append({"rollout_id": rollout.id, "terminal_id": terminal_id, "wave": wave, "from_version": version})
     db.execute(insert(UpdateTask), rows)
     rollout.started_at = app_now(db)
@@ -171,64 +168,59 @@ def _begin(db: Session, by: Actor, rollout: Rollout, terminals: Sequence[tuple[i
 
 
 def pause(db: Session, by: Actor, rollout_id: int, reason: str) -> None:
-    """Nobody new is offered it; who has begun goes on. Raises Conflict unless it runs."""
-    rollout = _locked(db, rollout_id, RolloutState.RUNNING)
+    """No further terminal is offered it; updates under way go on. Raises Conflict unless it is running."""
+    rollout = _lock_rollout(db, rollout_id, RolloutState.RUNNING)
     rollout.reason = reason or "担当者が一時停止しました。"
     _set_state(db, by, rollout, RolloutState.PAUSED, reason=rollout.reason)
 
 
 def resume(db: Session, by: Actor, rollout_id: int) -> None:
-    """Goes on; failures so far are known to whoever resumes it and stop it no more. Raises Conflict unless paused."""
-    rollout = _locked(db, rollout_id, RolloutState.PAUSED)
-    _installable(db, rollout.firmware_id)
+    """Resumes it; failures so far are accepted and do not pause it again. Raises Conflict unless it is paused."""
+    rollout = _lock_rollout(db, rollout_id, RolloutState.PAUSED)
+    _get_installable(db, rollout.firmware_id)
     rollout.reason, rollout.resumed_at = None, app_now(db)
     _set_state(db, by, rollout, RolloutState.RUNNING)
 
 
 def abort(db: Session, by: Actor, rollout_id: int, reason: str) -> None:
-    """For good. Who has not begun stays as it is, who has begun stops where it safely can. Raises Conflict when it is
-    over already."""
-    rollout = _locked(db, rollout_id, RolloutState.DRAFT, *_LIVE)
+    """Ends it for good; updates under way stop at their next safe point. Raises Conflict when it is over already."""
+    rollout = _lock_rollout(db, rollout_id, RolloutState.DRAFT, *_ACTIVE)
     _abort(db, by, rollout, reason or "担当者が中止しました。")
 
 
 def _abort(db: Session, by: Actor, rollout: Rollout, reason: str) -> None:
-    # Those that run the new version already go on proving it: an alert must not be lost.
-    told = [TaskState.OFFERED, TaskState.UPDATING]
-    open_ones = update(UpdateTask).where(
-        UpdateTask.rollout_id == rollout.id, UpdateTask.state.in_([TaskState.WAITING, *told])
+    # Terminals on the new version are still checked, so that no alert is lost.
+    stoppable = [TaskState.OFFERED, TaskState.UPDATING]
+    statement = update(UpdateTask).where(
+        UpdateTask.rollout_id == rollout.id, UpdateTask.state.in_([TaskState.WAITING, *stoppable])
     )
-    ended = db.execute(
-        open_ones.values(state=TaskState.CANCELLED, finished_at=now_sql(), deadline_at=None)
+    cancelled = db.execute(
+        statement.values(state=TaskState.CANCELLED, finished_at=now_sql(), deadline_at=None)
         .returning(UpdateTask.command_id)
         .execution_options(synchronize_session=False)
     )
-    _call_off(db, [command_id for (command_id,) in ended if command_id is not None])
+    _cancel_commands(db, [command_id for (command_id,) in cancelled if command_id is not None])
     rollout.reason, rollout.finished_at = reason, app_now(db)
     _set_state(db, by, rollout, RolloutState.ABORTED, reason=reason)
 
 
-def drop_terminal(db: Session, terminal_id: int) -> int:
-    """A terminal that is put out of use is updated no more; of how many roll-outs. Its agent is the caller's to call
-    off."""
-    open_ones = update(UpdateTask).where(
+def cancel_terminal_updates(db: Session, terminal_id: int) -> int:
+    """Cancels the updates of a terminal that is archived. Returns how many. The caller cancels its commands."""
+    open_tasks = update(UpdateTask).where(
         UpdateTask.terminal_id == terminal_id, UpdateTask.state.in_([TaskState.WAITING, *UNDER_WAY])
     )
-    ended = open_ones.values(state=TaskState.CANCELLED, finished_at=now_sql(), deadline_at=None)
-    return len(db.execute(ended.returning(UpdateTask.id).execution_options(synchronize_session=False)).all())
+    statement = open_tasks.values(state=TaskState.CANCELLED, finished_at=now_sql(), deadline_at=None)
+    return len(db.execute(statement.returning(UpdateTask.id).execution_options(synchronize_session=False)).all())
 
 
 def retry(db: Session, by: Actor, rollout_id: int) -> int:
-    """The failed terminals wait for another try; a finished roll-out runs again. How many.
-
-    Raises:
-        Conflict: nothing has failed, or the roll-out is aborted or a draft.
-    """
-    rollout = _locked(db, rollout_id, *_LIVE, RolloutState.FINISHED)
-    _installable(db, rollout.firmware_id)
+    """Queues the failed terminals again; a finished roll-out becomes running. Returns how many terminals. Raises
+    Conflict: nothing has failed, or the roll-out is aborted or a draft."""
+    rollout = _lock_rollout(db, rollout_id, *_ACTIVE, RolloutState.FINISHED)
+    _get_installable(db, rollout.firmware_id)
     failed = update(UpdateTask).where(UpdateTask.rollout_id == rollout.id, UpdateTask.state == TaskState.FAILED)
-    again = failed.values(_AGAIN).returning(UpdateTask.id).execution_options(synchronize_session=False)
-    count = len(db.execute(again).all())
+    statement = failed.values(_RETRY_VALUES).returning(UpdateTask.id).execution_options(synchronize_session=False)
+    count = len(db.execute(statement).all())
     if not count:
         raise Conflict("失敗した端末はありません。")
     audit.record(db, by, "update", AREA.name, "rollout", rollout.id, after={"retried": count})
@@ -238,34 +230,34 @@ def retry(db: Session, by: Actor, rollout_id: int) -> int:
     return count
 
 
-_AGAIN: dict[str, Any] = {"state": TaskState.WAITING, "healthy": 0} | dict.fromkeys(
+_RETRY_VALUES: dict[str, Any] = {"state": TaskState.WAITING, "healthy": 0} | dict.fromkeys(
     ("command_id", "step", "percent", "error", "offered_at", "deadline_at", "proving_since", "finished_at")
 )
 
 
 def roll_back(db: Session, by: Actor, rollout_id: int) -> dict[str, Any]:
-    """Ends it if it still runs, and brings every terminal that runs its version back to the version before: at once,
-    in a roll-out for each of those versions. Versions that are not registered are named, their terminals stay.
+    """Aborts it if it is active, and returns every terminal on its version to the version before: at once, in one
+    roll-out for each of those versions. Unregistered versions are returned as `missing`; their terminals stay.
 
     Raises:
-        Conflict: no terminal runs it, or of no version before there is an image.
+        Conflict: no terminal runs its version, or none of the versions before is registered.
     """
-    undone = _locked(db, rollout_id, *_LIVE, RolloutState.ABORTED, RolloutState.FINISHED)
+    undone = _lock_rollout(db, rollout_id, *_ACTIVE, RolloutState.ABORTED, RolloutState.FINISHED)
     by_version: dict[str, list[tuple[int, str]]] = {}
     version = queries.get_firmware(db, undone.firmware_id).version
-    for terminal_id, before in db.execute(queries.took(undone.id)):
+    for terminal_id, before in db.execute(queries.terminals_on_version(undone.id)):
         by_version.setdefault(before, []).append((terminal_id, version))
     if not by_version:
         raise Conflict(f"バージョン {version} で動いている対象の端末がないため、元に戻すものはありません。")
-    known = queries.firmware_by_version(db, [*by_version])
-    missing = sorted(by_version.keys() - known.keys())
-    if not known:
+    firmwares = queries.firmware_by_version(db, [*by_version])
+    missing = sorted(by_version.keys() - firmwares.keys())
+    if not firmwares:
         raise Conflict(f"元のバージョン（{'、'.join(missing)}）が登録されていないため、元に戻せません。")
-    if undone.state in _LIVE:
+    if undone.state in _ACTIVE:
         _abort(db, by, undone, "元のバージョンに戻すため中止しました。")
-    made = [_undo(db, by, undone, known[before], by_version[before]) for before in sorted(known)]
-    terminals = sum(len(by_version[before]) for before in known)
-    return {"ids": [rollout.id for rollout in made], "terminals": terminals, "missing": missing}
+    rollouts = [_undo(db, by, undone, firmwares[before], by_version[before]) for before in sorted(firmwares)]
+    terminals = sum(len(by_version[before]) for before in firmwares)
+    return {"ids": [rollout.id for rollout in rollouts], "terminals": terminals, "missing": missing}
 
 
 def _undo(db: Session, by: Actor, undone: Rollout, firmware: Firmware, terminals: Sequence[tuple[int, str]]) -> Rollout:
@@ -276,76 +268,73 @@ def _undo(db: Session, by: Actor, undone: Rollout, firmware: Firmware, terminals
         targets=schemas.Targets(versions=[terminals[0][1]]).model_dump(),
         waves=[100],
         user_id=by.user_id,
-        **{name: getattr(undone, name) for name in _LIMITS},
+        **{name: getattr(undone, name) for name in _COPIED_FIELDS},
     )
     db.add(rollout)
     db.flush()  # for the id
     after = {"name": rollout.name, "firmware_id": firmware.id, "undoes_id": undone.id}
     audit.record(db, by, "create", AREA.name, "rollout", rollout.id, after=after)
-    _begin(db, by, rollout, terminals)
+    _create_tasks(db, by, rollout, terminals)
     return rollout
 
 
-_LIMITS = ("success_percent", "error_percent", "error_count", "healthy_heartbeats", "step_minutes")
+_COPIED_FIELDS = ("success_percent", "error_percent", "error_count", "healthy_heartbeats", "step_minutes")
 
 
-def _locked(db: Session, rollout_id: int, *states: RolloutState) -> Rollout:
+def _lock_rollout(db: Session, rollout_id: int, *states: RolloutState) -> Rollout:
     rollout = queries.get_rollout(db, rollout_id, lock=True)
     if rollout.state not in states:
-        word = ROLLOUT_WORDS[RolloutState(rollout.state)]
-        raise Conflict(f"この配信は「{word}」のため、この操作はできません。画面を更新してください。")
+        label = ROLLOUT_LABELS[RolloutState(rollout.state)]
+        raise Conflict(f"この配信は「{label}」のため、この操作はできません。画面を更新してください。")
     return rollout
 
 
 def _set_state(db: Session, by: Actor | str, rollout: Rollout, state: RolloutState, **after: Any) -> None:
-    before, rollout.state = {"state": ROLLOUT_WORDS[RolloutState(rollout.state)]}, state
-    told = {"state": ROLLOUT_WORDS[state]} | after
-    audit.record(db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after=told)
+    before, rollout.state = {"state": ROLLOUT_LABELS[RolloutState(rollout.state)]}, state
+    values = {"state": ROLLOUT_LABELS[state]} | after
+    audit.record(db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after=values)
 
 
-def _call_off(db: Session, command_ids: Sequence[int]) -> None:
-    """The agents are not told any more, or stop at their next safe point."""
+def _cancel_commands(db: Session, command_ids: Sequence[int]) -> None:
+    """The agents do not get these commands any more, or stop at their next safe point."""
     if command_ids:
-        called = update(Command).where(Command.id.in_(command_ids), Command.state.in_(OPEN))
+        statement = update(Command).where(Command.id.in_(command_ids), Command.state.in_(OPEN_STATES))
         values = {"state": CommandState.CANCELLED, "finished_at": now_sql()}
-        db.execute(called.values(**values).execution_options(synchronize_session=False))
+        db.execute(statement.values(**values).execution_options(synchronize_session=False))
 
 
 def advance(db: Session) -> dict[str, int]:
-    """One look at all roll-outs: what the agents and terminals say of their updates, what is next for each roll-out
-    that runs, and who is told of its update now. Two at once do nothing twice.
-
-    Returns:
-        How many tasks moved, how many terminals were told, how many roll-outs moved.
-    """
+    """One run of the job: evaluates the updates under way, advances each running roll-out, and offers the firmware to
+    the next terminals. Returns the number of changed tasks, of terminals offered the firmware, and of changed
+    roll-outs. Idempotent, also when two runs are concurrent."""
     if not db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext(_LOCK)))):
         return {"tasks": 0, "offered": 0, "rollouts": 0}
-    tasks, now = _follow(db), app_now(db)
-    running = queries.running(db)
-    gone = queries.without_terminal([rollout.id for rollout in running])
+    tasks, now = _evaluate_tasks(db), app_now(db)
+    running = queries.lock_running(db)
+    is_archived = queries.terminal_is_archived([rollout.id for rollout in running])
     db.execute(
         update(UpdateTask)
-        .where(gone)
+        .where(is_archived)
         .values(state=TaskState.CANCELLED, finished_at=now)
         .execution_options(synchronize_session=False)
     )
     moved = offered = 0
     for rollout in running:
-        moved += _lead(db, rollout, now)
+        moved += _make_moves(db, rollout, now)
         if rollout.state == RolloutState.RUNNING and rules.is_open(now, rollout.offer_from, rollout.offer_until):
-            offered += _offer(db, rollout, now, rules.MOST_OFFERS - offered)
+            offered += _offer(db, rollout, now, rules.MAX_OFFERS - offered)
     return {"tasks": tasks, "offered": offered, "rollouts": moved}
 
 
-def _lead(db: Session, rollout: Rollout, now: datetime) -> int:
-    """As many moves as there are until somebody has to be waited for."""
+def _make_moves(db: Session, rollout: Rollout, now: datetime) -> int:
+    """Makes moves until the roll-out has to wait for terminals. Returns how many."""
     limits = Limits(rollout.success_percent, rollout.error_percent, rollout.error_count)
     waves, moves = queries.waves(db, rollout), 0
-    risen = _risen(db, rollout, sum(wave.waiting for wave in waves))
+    trouble = _trouble_reason(db, rollout, sum(wave.waiting for wave in waves))
     while True:
         move, reason = rules.decide(limits, waves, rollout.wave)
-        if risen and move in (Move.OFFER, Move.NEXT_WAVE):
-            move, reason = Move.PAUSE, risen
+        if trouble and move in (Move.OFFER, Move.NEXT_WAVE):
+            move, reason = Move.PAUSE, trouble
         if move is Move.OFFER:
             return moves
         moves += 1
@@ -358,28 +347,28 @@ def _lead(db: Session, rollout: Rollout, now: datetime) -> int:
             return moves
         rollout.reason = reason
         _set_state(db, "fleet.roll_outs", rollout, RolloutState.PAUSED, reason=reason)
-        _tell_paused(db, rollout, reason, now)
+        _notify_paused(db, rollout, reason, now)
         return moves
 
 
-def _risen(db: Session, rollout: Rollout, waiting: int) -> str:
-    """Why the trouble of the updated terminals stops it; nobody is looked at in vain."""
-    if waiting < rules.FEWEST_COMPARED:
+def _trouble_reason(db: Session, rollout: Rollout, waiting: int) -> str:
+    """Why trouble of the updated terminals pauses it; empty when it does not. Skips queries that cannot matter."""
+    if waiting < rules.MIN_COMPARED:
         return ""
-    updated = queries.watched(db, rollout, updated=True)
+    updated = queries.observe_cohort(db, rollout, updated=True)
     if not rules.worth_comparing(updated):
         return ""
-    return rules.risen(updated, queries.watched(db, rollout, updated=False))
+    return rules.increase_reason(updated, queries.observe_cohort(db, rollout, updated=False))
 
 
-def _tell_paused(db: Session, rollout: Rollout, reason: str, now: datetime) -> None:
+def _notify_paused(db: Session, rollout: Rollout, reason: str, now: datetime) -> None:
     recipients = settings().recipients
     if not recipients:
         return
-    page = f"{core_settings().public_base_url.rstrip('/')}/firmware"
+    url = f"{core_settings().public_base_url.rstrip('/')}/firmware"
     version = queries.get_firmware(db, rollout.firmware_id).version
-    subject, body = rules.paused_mail(rollout.name, version, reason, in_words(now), page)
-    outbox.publish(
+    subject, body = rules.paused_mail(rollout.name, version, reason, format_local_datetime(now), url)
+    queue.publish(
         db,
         "mail",
         {"to": recipients, "subject": subject, "body": body},
@@ -387,14 +376,14 @@ def _tell_paused(db: Session, rollout: Rollout, reason: str, now: datetime) -> N
         recipient="、".join(recipients),
         title=subject,
         about=("rollout", rollout.id),
-        expires_at=now + rules.NEWS_LASTS,
+        expires_at=now + rules.NOTICE_TTL,
     )
 
 
 def _offer(db: Session, rollout: Rollout, now: datetime, limit: int) -> int:
-    """Tells so many terminals of the present waves; the agents hear it with their next heartbeat."""
-    found = queries.to_offer(db, rollout, limit)
-    if not found:
+    """Offers it to at most `limit` terminals of the waves so far; the agents get the command with their heartbeat."""
+    tasks = queries.lock_offerable_tasks(db, rollout, limit)
+    if not tasks:
         return 0
     firmware = queries.get_firmware(db, rollout.firmware_id)
     common = {
@@ -408,40 +397,46 @@ def _offer(db: Session, rollout: Rollout, now: datetime, limit: int) -> int:
             "terminal_id": terminal_id,
             "name": CommandName.UPDATE_FIRMWARE,
             "arguments": {"task_id": task_id, **common},
-            "expires_at": now + WAITS,
+            "expires_at": now + COMMAND_TTL,
         }
-        for task_id, terminal_id, _ in found
+        for task_id, terminal_id, _ in tasks
     ]
-    ids = db.scalars(insert(Command).returning(Command.id, sort_by_parameter_order=True), rows).all()
+    command_ids = db.scalars(insert(Command).returning(Command.id, sort_by_parameter_order=True), rows).all()
     deadline = now + timedelta(minutes=rollout.step_minutes)
-    told = {"state": TaskState.OFFERED, "offered_at": now, "deadline_at": deadline}
+    values = {"state": TaskState.OFFERED, "offered_at": now, "deadline_at": deadline}
     db.execute(
         update(UpdateTask),
         [
-            told | {"id": task_id, "command_id": command_id, "from_version": version}
-            for (task_id, _, version), command_id in zip(found, ids, strict=True)
+            values | {"id": task_id, "command_id": command_id, "from_version": version}
+            for (task_id, _, version), command_id in zip(tasks, command_ids, strict=True)
         ],
     )
-    _note(db, "update_offered", [(terminal_id, {"version": firmware.version}) for _, terminal_id, _ in found])
-    return len(found)
+    _note(db, "update_offered", [(terminal_id, {"version": firmware.version}) for _, terminal_id, _ in tasks])
+    return len(tasks)
 
 
-def _follow(db: Session) -> int:
-    """Takes down where the updates under way stand; how many have moved."""
-    known_until, now = queries.known_until(db), app_now(db)
-    judged = [(row, verdict) for row in queries.under_way(db) if (verdict := rules.judge(_facts(row, known_until)))]
+def _evaluate_tasks(db: Session) -> int:
+    """Evaluates and stores the state of the updates under way. Returns how many changed."""
+    known_until, now = queries.silence_known_until(db), app_now(db)
+    judged = [
+        (row, verdict) for row in queries.lock_open_tasks(db) if (verdict := rules.judge(_facts(row, known_until)))
+    ]
     if not judged:
         return 0
-    db.execute(update(UpdateTask), [_moved(row, verdict, now) for row, verdict in judged])
-    _call_off(db, [row.command_id for row, verdict in judged if verdict.stop and row.command_id])
+    db.execute(update(UpdateTask), [_task_values(row, verdict, now) for row, verdict in judged])
+    _cancel_commands(db, [row.command_id for row, verdict in judged if verdict.stop and row.command_id])
     failed = {row.terminal_id: row for row, verdict in judged if verdict.state is TaskState.FAILED}
     errors = {row.terminal_id: verdict.error or "" for row, verdict in judged if verdict.state is TaskState.FAILED}
-    well = [row for row, verdict in judged if verdict.state is TaskState.SUCCEEDED]
-    _note(db, "update_failed", [(key, {"version": failed[key].version, "error": errors[key]}) for key in failed])
-    _note(db, "update_succeeded", [(row.terminal_id, {"version": row.version}) for row in well])
+    succeeded = [row for row, verdict in judged if verdict.state is TaskState.SUCCEEDED]
+    _note(
+        db,
+        "update_failed",
+        [(key, {"version": failed[key].version, "error": errors[key]}) for key in failed],
+    )
+    _note(db, "update_succeeded", [(row.terminal_id, {"version": row.version}) for row in succeeded])
     messages = {key: f"ファームウェア {failed[key].version} への更新に失敗: {errors[key]}" for key in failed}
     watch.raise_alerts(db, AlertType.UPDATE_FAILED, messages)
-    for row in well:
+    for row in succeeded:
         watch.clear_alerts(db, row.terminal_id, AlertType.UPDATE_FAILED, UPDATED)
     return len(judged)
 
@@ -468,16 +463,16 @@ def _facts(row: Row[*tuple[Any, ...]], known_until: datetime) -> Facts:
     )
 
 
-def _moved(row: Row[*tuple[Any, ...]], verdict: Verdict, now: datetime) -> dict[str, Any]:
-    """The task's new columns."""
+def _task_values(row: Row[*tuple[Any, ...]], verdict: Verdict, now: datetime) -> dict[str, Any]:
+    """The new column values of the task."""
     if verdict.state is TaskState.WAITING:
-        return _AGAIN | {"id": row.id}
+        return _RETRY_VALUES | {"id": row.id}
     step = timedelta(minutes=row.step_minutes)
     deadline = now + step if verdict.renew else row.deadline_at
     proving = verdict.state is TaskState.PROVING
     if proving and verdict.renew:
         deadline = now + rules.proving_time(step, row.healthy_heartbeats, settings().heartbeat_interval_seconds)
-    moved = {
+    values = {
         "id": row.id,
         "state": verdict.state,
         "step": verdict.step,
@@ -487,11 +482,11 @@ def _moved(row: Row[*tuple[Any, ...]], verdict: Verdict, now: datetime) -> dict[
         "deadline_at": deadline if verdict.state in UNDER_WAY else None,
         "finished_at": None if verdict.state in UNDER_WAY else now,
     }
-    # One statement for all: each row names the same columns.
-    return moved | {"proving_since": now if proving and verdict.renew else row.proving_since}
+    # One statement for all rows: each has the same columns.
+    return values | {"proving_since": now if proving and verdict.renew else row.proving_since}
 
 
-def _note(db: Session, kind: str, happened: Sequence[tuple[int, dict[str, Any]]]) -> None:
-    if happened:
-        lines = [{"terminal_id": key, "kind": kind, "detail": detail} for key, detail in happened]
-        db.execute(insert(terminal_logs), lines)
+def _note(db: Session, kind: str, entries: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    if entries:
+        rows = [{"terminal_id": terminal_id, "kind": kind, "detail": detail} for terminal_id, detail in entries]
+        db.execute(insert(terminal_logs), rows)

@@ -1,4 +1,4 @@
-"""Firmware images, roll-outs, and each terminal's share of a roll-out (the document's UpdateTask)."""
+"""Firmware images, roll-outs, and the update of each terminal (UpdateTask in the requirements document)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.fleet.firmware.rules import UNDER_WAY, RolloutState, TaskState
 
 _UNDER_WAY = "state IN ({})".format(", ".join(f"'{state}'" for state in UNDER_WAY))
 
 
 class Firmware(Base):
-    """A firmware image with the maker's Ed25519 signature over its version, size and SHA-256."""
+    """A firmware image with the manufacturer's Ed25519 signature over its version, size and SHA-256."""
 
     __tablename__ = "fleet_firmwares"
     __table_args__ = (
@@ -52,11 +52,11 @@ class Firmware(Base):
 
 class Rollout(Base):
     """Which terminals get a firmware (`targets`: customer_ids, tags, versions), in which waves (percent of all targets
-    that have been offered it when the wave is full), and what makes it stop."""
+    that have been offered it at the end of the wave), and the thresholds that pause it."""
 
     __tablename__ = "fleet_rollouts"
     __table_args__ = (
-        one_of("state", RolloutState),
+        enum_check("state", RolloutState),
         CheckConstraint(
             "success_percent BETWEEN 1 AND 100 AND error_percent BETWEEN 1 AND 100 AND error_count > 0",
             name="percents",
@@ -67,7 +67,7 @@ class Rollout(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
     firmware_id: Mapped[int] = mapped_column(ForeignKey("fleet_firmwares.id", ondelete="RESTRICT"), index=True)
-    # The roll-out that this one takes back.
+    # The roll-out that this one rolls back.
     undoes_id: Mapped[int | None] = mapped_column(ForeignKey("fleet_rollouts.id", ondelete="RESTRICT"))
     state: Mapped[str] = mapped_column(String(20), server_default=RolloutState.DRAFT)
     targets: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -78,7 +78,7 @@ class Rollout(Base):
     error_count: Mapped[int]
     healthy_heartbeats: Mapped[int] = mapped_column(SmallInteger)
     step_minutes: Mapped[int] = mapped_column(SmallInteger)
-    # Tokyo time; offered only between them (over midnight when from > until); null: at any time.
+    # Tokyo time; offered only between these (over midnight when from > until); null: at any time.
     offer_from: Mapped[time | None]
     offer_until: Mapped[time | None]
     # Why it is paused or was aborted.
@@ -86,17 +86,17 @@ class Rollout(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     started_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # Failures before this moment were known to whoever resumed it, and stop it no more.
+    # Failures before this time were accepted by the operator who resumed it, and do not pause it again.
     resumed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class UpdateTask(Base):
-    """One terminal's share of a roll-out. After `deadline_at` its present step counts as failed."""
+    """The update of one terminal in a roll-out. After `deadline_at` its present step counts as failed."""
 
     __tablename__ = "fleet_update_tasks"
     __table_args__ = (
-        one_of("state", TaskState),
+        enum_check("state", TaskState),
         UniqueConstraint("rollout_id", "terminal_id"),
         Index("ix_fleet_update_tasks_rollout_id_state", "rollout_id", "wave", "state"),
         Index("ix_fleet_update_tasks_rollout_id_wave", "rollout_id", "wave", "id"),

@@ -10,26 +10,26 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, case, cast, false, func, select, text
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now, now_sql
+from service.core.access.identity import User
+from service.core.database.clock import app_now, now_sql
+from service.core.database.paging import Key, Listing, equals
 from service.core.files.records import File
-from service.core.identity import User
-from service.core.paging import Key, Listing, equals
 from service.core.problems import NotFound
 from service.fleet.agents.models import Command
-from service.fleet.agents.rules import OPEN, CommandName
+from service.fleet.agents.rules import OPEN_STATES, CommandName
 from service.fleet.firmware import rules, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
-from service.fleet.firmware.rules import UNDER_WAY, RolloutState, TaskState, Watched, Wave
+from service.fleet.firmware.rules import UNDER_WAY, Cohort, RolloutState, TaskState, Wave
 from service.fleet.models import Customer, Liveness, Terminal, TerminalState, TerminalToken, heartbeats
 from service.fleet.rules import Status
 
-FAILED_SHOWN = 20
-_COUNTED = ("waiting", "under_way", "succeeded", "failed", "cancelled")
-_SOMEBODY = func.coalesce(User.name, "システム").label("created_by")
-_STANDING: dict[str, ColumnElement[bool]] = {
-    name: UpdateTask.state.in_(UNDER_WAY) if name == "under_way" else UpdateTask.state == name for name in _COUNTED
+MAX_FAILED_LISTED = 20
+_COUNT_NAMES = ("waiting", "under_way", "succeeded", "failed", "cancelled")
+_CREATED_BY = func.coalesce(User.name, "システム").label("created_by")
+_COUNT_CONDITIONS: dict[str, ColumnElement[bool]] = {
+    name: UpdateTask.state.in_(UNDER_WAY) if name == "under_way" else UpdateTask.state == name for name in _COUNT_NAMES
 }
-_COUNTS = [func.count().filter(condition).label(name) for name, condition in _STANDING.items()]
+_COUNTS = [func.count().filter(condition).label(name) for name, condition in _COUNT_CONDITIONS.items()]
 _IN_USE = select(func.count()).where(TerminalState.firmware_version == Firmware.version).scalar_subquery()
 _FIRMWARES = Listing(
     select(
@@ -40,14 +40,14 @@ _FIRMWARES = Listing(
         Firmware.notes,
         _IN_USE.label("terminals"),
         Firmware.created_at,
-        _SOMEBODY,
+        _CREATED_BY,
         Firmware.withdrawn_at,
     ).outerjoin(User, User.id == Firmware.user_id),
     unique=Firmware.id,
     keys={"created_at": Key(Firmware.created_at)},
     default="-created_at",
 )
-_ITEM = (
+_ITEM_COLUMNS = (
     Rollout.id,
     Rollout.name,
     Rollout.firmware_id,
@@ -58,12 +58,14 @@ _ITEM = (
     Rollout.reason,
     Rollout.undoes_id,
     Rollout.created_at,
-    _SOMEBODY,
+    _CREATED_BY,
     Rollout.started_at,
     Rollout.finished_at,
 )
 ROLLOUTS = Listing(
-    select(*_ITEM).outerjoin(Firmware, Firmware.id == Rollout.firmware_id).outerjoin(User, User.id == Rollout.user_id),
+    select(*_ITEM_COLUMNS)
+    .outerjoin(Firmware, Firmware.id == Rollout.firmware_id)
+    .outerjoin(User, User.id == Rollout.user_id),
     unique=Rollout.id,
     keys={"created_at": Key(Rollout.created_at)},
     default="-created_at",
@@ -111,16 +113,16 @@ def get_firmware(db: Session, firmware_id: int, *, lock: bool = False) -> Firmwa
 
 
 def firmware_by_version(db: Session, versions: Sequence[str]) -> dict[str, Firmware]:
-    """Those that may be installed."""
-    found = select(Firmware).where(Firmware.version.in_(versions), Firmware.withdrawn_at.is_(None))
-    return {firmware.version: firmware for firmware in db.scalars(found)}
+    """The firmware that may be installed, by version."""
+    statement = select(Firmware).where(Firmware.version.in_(versions), Firmware.withdrawn_at.is_(None))
+    return {firmware.version: firmware for firmware in db.scalars(statement)}
 
 
 def open_rollouts(db: Session, firmware_id: int) -> Sequence[Rollout]:
-    """Drafts, running and paused ones of a firmware, locked."""
+    """The drafts, running and paused roll-outs of a firmware, locked."""
     states = [RolloutState.DRAFT, RolloutState.RUNNING, RolloutState.PAUSED]
-    found = select(Rollout).where(Rollout.firmware_id == firmware_id, Rollout.state.in_(states))
-    return db.scalars(found.order_by(Rollout.id).with_for_update()).all()
+    statement = select(Rollout).where(Rollout.firmware_id == firmware_id, Rollout.state.in_(states))
+    return db.scalars(statement.order_by(Rollout.id).with_for_update()).all()
 
 
 def get_rollout(db: Session, rollout_id: int, *, lock: bool = False) -> Rollout:
@@ -131,8 +133,8 @@ def get_rollout(db: Session, rollout_id: int, *, lock: bool = False) -> Rollout:
 
 
 def overview(db: Session) -> dict[str, Any]:
-    counted = select(Rollout.state, func.count()).group_by(Rollout.state)
-    states = dict(db.execute(counted).all())
+    statement = select(Rollout.state, func.count()).group_by(Rollout.state)
+    states = dict(db.execute(statement).all())
     return {
         "as_of": app_now(db),
         "running": states.get(RolloutState.RUNNING, 0),
@@ -156,8 +158,8 @@ def choices(db: Session) -> dict[str, list[str]]:
 
 
 def targeted(version: str, targets: schemas.Targets) -> Select[int, str, str]:
-    """Terminal id, present version and status of all that a roll-out of this version is for."""
-    found = (
+    """Terminal id, present version and status of all terminals that a roll-out of this version targets."""
+    statement = (
         select(Terminal.id, TerminalState.firmware_version, TerminalState.status)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
         .where(
@@ -167,95 +169,104 @@ def targeted(version: str, targets: schemas.Targets) -> Select[int, str, str]:
         )
     )
     if targets.customer_ids:
-        found = found.where(Terminal.customer_id.in_(targets.customer_ids))
+        statement = statement.where(Terminal.customer_id.in_(targets.customer_ids))
     if targets.tags:
-        found = found.where(Terminal.tags.bool_op("&&")(cast(targets.tags, Terminal.tags.type)))
+        statement = statement.where(Terminal.tags.bool_op("&&")(cast(targets.tags, Terminal.tags.type)))
     if targets.versions:
-        found = found.where(TerminalState.firmware_version.in_(targets.versions))
-    return found
+        statement = statement.where(TerminalState.firmware_version.in_(targets.versions))
+    return statement
 
 
-def preview(db: Session, asked: schemas.Preview) -> dict[str, Any]:
-    """How many terminals each wave would reach, now."""
-    found = targeted(get_firmware(db, asked.firmware_id).version, asked.targets).subquery()
-    online = func.count().filter(found.c.status == Status.ONLINE)
-    total, online_now = db.execute(select(func.count(), online).select_from(found)).one()
-    listed, before = [], 0
-    for percent, end in rules.wave_ends(asked.waves, total):
-        listed.append({"percent": percent, "terminals": end - before})
-        before = end
-    return {"terminals": total, "online": online_now, "waves": listed}
+def preview(db: Session, request: schemas.Preview) -> dict[str, Any]:
+    """How many terminals each wave would reach now."""
+    terminals = targeted(get_firmware(db, request.firmware_id).version, request.targets).subquery()
+    online = func.count().filter(terminals.c.status == Status.ONLINE)
+    total, online_now = db.execute(select(func.count(), online).select_from(terminals)).one()
+    waves, previous_end = [], 0
+    for percent, end in rules.wave_ends(request.waves, total):
+        waves.append({"percent": percent, "terminals": end - previous_end})
+        previous_end = end
+    return {"terminals": total, "online": online_now, "waves": waves}
 
 
 def rollouts(db: Session, limit: int, cursor: str | None, state: RolloutState | None) -> dict[str, Any]:
-    """The newest first, each with its tasks counted."""
+    """The newest first, each with the counts of its tasks."""
     page = ROLLOUTS.page(db, limit, cursor, state=state)
-    counted = counts(db, [item["id"] for item in page["items"]])
+    wave_counts = counts(db, [item["id"] for item in page["items"]])
     for item in page["items"]:
-        item["counts"] = _summed(counted[item["id"]].values())
+        item["counts"] = _sum_counts(wave_counts[item["id"]].values())
     return page
 
 
 def counts(db: Session, rollout_ids: Sequence[int]) -> dict[int, dict[int, dict[str, int]]]:
-    """By roll-out and wave, how many tasks stand where."""
-    kinds = (UpdateTask.rollout_id, UpdateTask.wave, UpdateTask.state)
-    found = select(*kinds, func.count()).where(UpdateTask.rollout_id.in_(rollout_ids)).group_by(*kinds).order_by(*kinds)
+    """The number of tasks by state, for each roll-out and wave."""
+    columns = (UpdateTask.rollout_id, UpdateTask.wave, UpdateTask.state)
+    statement = (
+        select(*columns, func.count())
+        .where(UpdateTask.rollout_id.in_(rollout_ids))
+        .group_by(*columns)
+        .order_by(*columns)
+    )
     by_rollout: dict[int, dict[int, dict[str, int]]] = defaultdict(dict)
-    for rollout_id, number, state, tasks in db.execute(found):
-        standing = by_rollout[rollout_id].setdefault(number, dict.fromkeys(("total", *_COUNTED), 0))
-        standing["total"] += tasks
-        standing["under_way" if state in UNDER_WAY else state] += tasks
+    for rollout_id, number, state, tasks in db.execute(statement):
+        wave_counts = by_rollout[rollout_id].setdefault(number, dict.fromkeys(("total", *_COUNT_NAMES), 0))
+        wave_counts["total"] += tasks
+        wave_counts["under_way" if state in UNDER_WAY else state] += tasks
     return by_rollout
 
 
-def _summed(waves: Any) -> dict[str, int]:
-    return {name: sum(wave[name] for wave in waves) for name in ("total", *_COUNTED)}
+def _sum_counts(waves: Any) -> dict[str, int]:
+    return {name: sum(wave[name] for wave in waves) for name in ("total", *_COUNT_NAMES)}
 
 
 def waves(db: Session, rollout: Rollout) -> list[Wave]:
-    """The roll-out's waves as they stand, with the failures that were known when it was last resumed."""
-    known = UpdateTask.finished_at <= rollout.resumed_at if rollout.resumed_at else false()
-    accepted = func.count().filter(UpdateTask.state == TaskState.FAILED, known).label("accepted")
-    found = select(UpdateTask.wave, *_COUNTS, accepted).where(UpdateTask.rollout_id == rollout.id)
-    rows = db.execute(found.group_by(UpdateTask.wave)).mappings()
-    standing = {row["wave"]: Wave(**{name: row[name] for name in (*_COUNTED, "accepted")}) for row in rows}
-    return [standing.get(number, Wave()) for number in range(len(rollout.waves))]
+    """The roll-out's waves with their counts, and the failures that were accepted when it was last resumed."""
+    is_accepted = UpdateTask.finished_at <= rollout.resumed_at if rollout.resumed_at else false()
+    accepted = func.count().filter(UpdateTask.state == TaskState.FAILED, is_accepted).label("accepted")
+    statement = select(UpdateTask.wave, *_COUNTS, accepted).where(UpdateTask.rollout_id == rollout.id)
+    rows = db.execute(statement.group_by(UpdateTask.wave)).mappings()
+    by_number = {row["wave"]: Wave(**{name: row[name] for name in (*_COUNT_NAMES, "accepted")}) for row in rows}
+    return [by_number.get(number, Wave()) for number in range(len(rollout.waves))]
 
 
 def rollout(db: Session, rollout_id: int) -> dict[str, Any]:
-    """One roll-out with its waves, its settings, and the first of its failures."""
-    kept = get_rollout(db, rollout_id)
-    one = select(*_ITEM).join(Firmware, Firmware.id == Rollout.firmware_id).outerjoin(User, User.id == Rollout.user_id)
-    item = dict(db.execute(one.where(Rollout.id == rollout_id)).mappings().one())
-    counted, now = counts(db, [rollout_id])[rollout_id], app_now(db)
+    """The roll-out with its waves, settings and first failures."""
+    record = get_rollout(db, rollout_id)
+    statement = (
+        select(*_ITEM_COLUMNS)
+        .join(Firmware, Firmware.id == Rollout.firmware_id)
+        .outerjoin(User, User.id == Rollout.user_id)
+    )
+    item = dict(db.execute(statement.where(Rollout.id == rollout_id)).mappings().one())
+    by_wave, now = counts(db, [rollout_id])[rollout_id], app_now(db)
     return item | {
         "as_of": now,
-        "counts": _summed(counted.values()),
-        "targets": _named(db, schemas.Targets.model_validate(kept.targets)),
-        "success_percent": kept.success_percent,
-        "error_percent": kept.error_percent,
-        "error_count": kept.error_count,
-        "healthy_heartbeats": kept.healthy_heartbeats,
-        "step_minutes": kept.step_minutes,
-        "offer_from": kept.offer_from,
-        "offer_until": kept.offer_until,
-        "is_open": rules.is_open(now, kept.offer_from, kept.offer_until),
+        "counts": _sum_counts(by_wave.values()),
+        "targets": _target_names(db, schemas.Targets.model_validate(record.targets)),
+        "success_percent": record.success_percent,
+        "error_percent": record.error_percent,
+        "error_count": record.error_count,
+        "healthy_heartbeats": record.healthy_heartbeats,
+        "step_minutes": record.step_minutes,
+        "offer_from": record.offer_from,
+        "offer_until": record.offer_until,
+        "is_open": rules.is_open(now, record.offer_from, record.offer_until),
         "progress": [
-            standing | {"wave": number, "percent": kept.waves[number]} for number, standing in counted.items()
+            wave_counts | {"wave": number, "percent": record.waves[number]} for number, wave_counts in by_wave.items()
         ],
-        "failed": tasks(db, rollout_id, FAILED_SHOWN, None, TaskState.FAILED)["items"],
-        "comparison": _compared(db, kept),
-        "preview": _previewed(db, kept) if kept.state == RolloutState.DRAFT else None,
-        "took": db.scalar(select(func.count()).select_from(took(rollout_id).subquery())),
+        "failed": tasks(db, rollout_id, MAX_FAILED_LISTED, None, TaskState.FAILED)["items"],
+        "comparison": _comparison(db, record),
+        "preview": _draft_preview(db, record) if record.state == RolloutState.DRAFT else None,
+        "took": db.scalar(select(func.count()).select_from(terminals_on_version(rollout_id).subquery())),
     }
 
 
-def _previewed(db: Session, draft: Rollout) -> dict[str, Any]:
+def _draft_preview(db: Session, draft: Rollout) -> dict[str, Any]:
     targets = schemas.Targets.model_validate(draft.targets)
     return preview(db, schemas.Preview(firmware_id=draft.firmware_id, targets=targets, waves=draft.waves))
 
 
-def _named(db: Session, targets: schemas.Targets) -> dict[str, list[str]]:
+def _target_names(db: Session, targets: schemas.Targets) -> dict[str, list[str]]:
     customers = select(Customer.company_name).where(Customer.id.in_(targets.customer_ids))
     return {
         "customers": [*db.scalars(customers.order_by(Customer.company_name))],
@@ -269,8 +280,8 @@ def tasks(db: Session, rollout_id: int, limit: int, cursor: str | None, state: T
     return _TASKS.page(db, limit, cursor, rollout_id=rollout_id, state=state)
 
 
-def took(rollout_id: int) -> Select[int, str]:
-    """Terminals that run the roll-out's version now, and the version that each of them had before."""
+def terminals_on_version(rollout_id: int) -> Select[int, str]:
+    """The terminals that run the roll-out's version now, each with its version before."""
     return (
         select(UpdateTask.terminal_id, UpdateTask.from_version)
         .join(Rollout, Rollout.id == UpdateTask.rollout_id)
@@ -286,9 +297,9 @@ def took(rollout_id: int) -> Select[int, str]:
 
 
 def download(db: Session, terminal_id: int, task_id: int) -> File:
-    """The image of a task that this terminal is at. Raises NotFound when it is another terminal's, over, or the image
-    was withdrawn."""
-    found = (
+    """The image of a task of this terminal. Raises NotFound when the task belongs to another terminal or is over, or
+    the image was withdrawn."""
+    statement = (
         select(File)
         .join(Firmware, Firmware.file_id == File.id)
         .join(Rollout, Rollout.firmware_id == Firmware.id)
@@ -300,7 +311,7 @@ def download(db: Session, terminal_id: int, task_id: int) -> File:
             Firmware.withdrawn_at.is_(None),
         )
     )
-    file = db.scalars(found).one_or_none()
+    file = db.scalars(statement).one_or_none()
     if file is None:
         raise NotFound("このファームウェアは配信されていません。更新は取り消されたか、すでに終わっています。")
     return file
@@ -310,7 +321,7 @@ _GOOD = and_(heartbeats.c.terminal_connected, heartbeats.c.error.is_(None))
 _SINCE_PROVING = and_(
     heartbeats.c.terminal_id == UpdateTask.terminal_id, heartbeats.c.received_at > UpdateTask.proving_since
 )
-# Heartbeats since the version was seen, of which those behind the last bad one count.
+# Good heartbeats since the new version was reported, after the last bad one.
 _last_bad = select(func.max(heartbeats.c.received_at)).where(_SINCE_PROVING, ~_GOOD).correlate(UpdateTask)
 _HEALTHY = (
     select(func.count())
@@ -324,10 +335,10 @@ _HEALTHY = (
 )
 
 
-def under_way(db: Session) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Every task under way with all that is known of it, locked with its terminal, as archiving locks them; one that
-    somebody has in hand just now is left for the next look."""
-    found = (
+def lock_open_tasks(db: Session) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Every task under way with all its facts, locked together with its terminal in the same order as archiving. A task
+    that another transaction has locked is left to the next run."""
+    statement = (
         select(
             UpdateTask.id,
             UpdateTask.rollout_id,
@@ -361,13 +372,13 @@ def under_way(db: Session) -> Sequence[Row[*tuple[Any, ...]]]:
         .order_by(UpdateTask.id)
         .with_for_update(of=(UpdateTask, Terminal), key_share=True, skip_locked=True)
     )
-    return db.execute(found).all()
+    return db.execute(statement).all()
 
 
-# Each terminal is watched from its update on, one that waits from the first update of the roll-out on, and nobody from
-# before a person resumed it: until its first trouble, or until it was last heard of. A start after an orderly end is
-# none.
-_WATCHED = text("""
+# The observation of an updated terminal starts with its update, that of a waiting one with the first update of the
+# roll-out, neither before the last resumption. It ends with the first trouble, or with the last heartbeat. A start
+# after an orderly shutdown is no trouble.
+_COHORT = text("""
 WITH updates AS (
     SELECT task.terminal_id, task.proving_since IS NOT NULL AS is_updated, state.last_heartbeat_at AS heard,
         greatest(coalesce(task.proving_since, min(task.proving_since) OVER ()), CAST(:from AS timestamptz)) AS since
@@ -396,43 +407,45 @@ FROM watched LEFT JOIN troubled USING (terminal_id)
 """)
 
 
-def watched(db: Session, rollout: Rollout, *, updated: bool) -> Watched:
-    """How the terminals of a roll-out that has begun fare that run its firmware, or that wait for it."""
-    asked = {"rollout_id": rollout.id, "from": rollout.resumed_at or rollout.started_at, "updated": updated}
-    return Watched(**db.execute(_WATCHED, asked).mappings().one())
+def observe_cohort(db: Session, rollout: Rollout, *, updated: bool) -> Cohort:
+    """The cohort of a roll-out's terminals that are updated, or of those that wait."""
+    parameters = {"rollout_id": rollout.id, "from": rollout.resumed_at or rollout.started_at, "updated": updated}
+    return Cohort(**db.execute(_COHORT, parameters).mappings().one())
 
 
-def _compared(db: Session, rollout: Rollout) -> dict[str, Any] | None:
-    """Both sides, while there is something to compare."""
+def _comparison(db: Session, rollout: Rollout) -> dict[str, Any] | None:
+    """Both cohorts of an active roll-out; None when no terminal is updated."""
     if rollout.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
         return None
-    updated = watched(db, rollout, updated=True)
+    updated = observe_cohort(db, rollout, updated=True)
     return (
-        {"updated": vars(updated), "control": vars(watched(db, rollout, updated=False))} if updated.terminals else None
+        {"updated": vars(updated), "control": vars(observe_cohort(db, rollout, updated=False))}
+        if updated.terminals
+        else None
     )
 
 
-def running(db: Session) -> Sequence[Rollout]:
-    """Roll-outs that run, locked; one that a person has in hand just now is left for the next look."""
-    found = select(Rollout).where(Rollout.state == RolloutState.RUNNING).order_by(Rollout.id)
-    return db.scalars(found.with_for_update(skip_locked=True).execution_options(populate_existing=True)).all()
+def lock_running(db: Session) -> Sequence[Rollout]:
+    """Running roll-outs, locked; one that another transaction has locked is left to the next run."""
+    statement = select(Rollout).where(Rollout.state == RolloutState.RUNNING).order_by(Rollout.id)
+    return db.scalars(statement.with_for_update(skip_locked=True).execution_options(populate_existing=True)).all()
 
 
-def to_offer(db: Session, rollout: Rollout, limit: int) -> Sequence[Row[int, int, str]]:
-    """Tasks (id, terminal, its version) that are to be told now, locked: of the waves that have begun, whose terminal
-    is online, has an agent, and is updated by nobody else."""
-    elsewhere = select(UpdateTask.id).where(
+def lock_offerable_tasks(db: Session, rollout: Rollout, limit: int) -> Sequence[Row[int, int, str]]:
+    """Tasks (id, terminal id, present version) to offer now, locked: of the waves that have begun, with a terminal that
+    is online, has an enrolled agent, and has no other update under way."""
+    other_update = select(UpdateTask.id).where(
         UpdateTask.terminal_id == TerminalState.terminal_id, UpdateTask.state.in_(UNDER_WAY)
     )
-    asked = select(Command.id).where(
+    open_command = select(Command.id).where(
         Command.terminal_id == TerminalState.terminal_id,
         Command.name == CommandName.UPDATE_FIRMWARE,
-        Command.state.in_(OPEN),
+        Command.state.in_(OPEN_STATES),
     )
-    agents = select(TerminalToken.terminal_id).where(
+    valid_token = select(TerminalToken.terminal_id).where(
         TerminalToken.terminal_id == TerminalState.terminal_id, TerminalToken.revoked_at.is_(None)
     )
-    found = (
+    statement = (
         select(UpdateTask.id, UpdateTask.terminal_id, TerminalState.firmware_version)
         .join(TerminalState, TerminalState.terminal_id == UpdateTask.terminal_id)
         .where(
@@ -440,19 +453,19 @@ def to_offer(db: Session, rollout: Rollout, limit: int) -> Sequence[Row[int, int
             UpdateTask.wave <= rollout.wave,
             UpdateTask.state == TaskState.WAITING,
             TerminalState.status == Status.ONLINE,
-            agents.exists(),
-            ~elsewhere.correlate(TerminalState).exists(),
-            ~asked.exists(),
+            valid_token.exists(),
+            ~other_update.correlate(TerminalState).exists(),
+            ~open_command.exists(),
         )
         .order_by(UpdateTask.wave, UpdateTask.id)
         .limit(limit)
         .with_for_update(of=UpdateTask, skip_locked=True)
     )
-    return db.execute(found).all()
+    return db.execute(statement).all()
 
 
-def without_terminal(rollout_ids: Sequence[int]) -> ColumnElement[bool]:
-    """Tasks whose terminal was put away while it waited."""
+def terminal_is_archived(rollout_ids: Sequence[int]) -> ColumnElement[bool]:
+    """The condition for waiting tasks whose terminal was archived."""
     archived = select(Terminal.id).where(Terminal.archived_at.is_not(None))
     return and_(
         UpdateTask.rollout_id.in_(rollout_ids),
@@ -461,8 +474,8 @@ def without_terminal(rollout_ids: Sequence[int]) -> ColumnElement[bool]:
     )
 
 
-def known_until(db: Session) -> datetime:
-    """Until when the service would have heard of anything: our own absence is nobody's failure."""
+def silence_known_until(db: Session) -> datetime:
+    """Until when the service was alive to receive heartbeats: its own outage makes no update fail."""
     alive = select(Liveness.alive_at).where(Liveness.id == 1).scalar_subquery()
-    moment: datetime = db.execute(select(func.least(now_sql(), alive))).scalar_one()
-    return moment
+    until: datetime = db.execute(select(func.least(now_sql(), alive))).scalar_one()
+    return until

@@ -1,4 +1,4 @@
-"""How a roll-out goes forward, and what stops it: pure functions of counts, facts and a clock."""
+"""Rules of roll-outs: what advances one, what pauses it, and how a terminal's update is judged. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from math import exp, lgamma
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.fleet.agents.rules import CommandState
 from service.fleet.rules import Status
 
-# So many terminals are told of their update with one look at the fleet.
-MOST_OFFERS = 500
-# So long news of a roll-out that stopped are worth a mail.
-NEWS_LASTS = timedelta(days=1)
-# The updated terminals are compared with those that wait: from so many on either side and so many in trouble on, and a
-# rise counts when chance alone would make it less often than this. It is looked at again and again, so this is strict:
-# of a hundred roll-outs of a harmless firmware about one stops.
-FEWEST_COMPARED = 20
-FEWEST_TROUBLED = 3
-CHANCE = 0.002
-# A terminal proves itself by heartbeats: they are waited for a little longer than they take.
+# Terminals that are offered an update in one run of the job.
+MAX_OFFERS = 500
+# A mail about a paused roll-out that could not be sent for this long is dropped.
+NOTICE_TTL = timedelta(days=1)
+# Updated terminals are compared with waiting ones: from this many terminals on either side and this many troubled ones,
+# with this significance level. The test is repeated in every run, so the level is strict: about one in a hundred
+# roll-outs of a harmless firmware is paused.
+MIN_COMPARED = 20
+MIN_TROUBLED = 3
+SIGNIFICANCE_LEVEL = 0.002
+# Extra heartbeats to wait for before a terminal on the new version counts as failed.
 _SPARE_HEARTBEATS = 2
 
 
@@ -38,7 +38,8 @@ class RolloutState(StrEnum):
 
 
 class TaskState(StrEnum):
-    """`offered`: the agent is told; `updating`: it has begun; `proving`: the new version was seen, now it must hold."""
+    """`offered`: the command was created; `updating`: the agent has begun; `proving`: the terminal has reported the new
+    version and has to send healthy heartbeats."""
 
     WAITING = "waiting"
     OFFERED = "offered"
@@ -50,15 +51,15 @@ class TaskState(StrEnum):
 
 
 UNDER_WAY = (TaskState.OFFERED, TaskState.UPDATING, TaskState.PROVING)
-ROLLOUT_WORDS = {
+ROLLOUT_LABELS = {
     RolloutState.DRAFT: "下書き",
     RolloutState.RUNNING: "配信中",
     RolloutState.PAUSED: "一時停止中",
     RolloutState.ABORTED: "中止",
     RolloutState.FINISHED: "完了",
 }
-# What an agent may say of a failure, for people.
-FAILURE_WORDS = {
+# Labels for the failure codes of agents.
+FAILURE_LABELS = {
     "bad_signature": "署名を確認できません",
     "bad_checksum": "ファイルの内容が一致しません",
     "download_failed": "ファイルを取得できません",
@@ -71,7 +72,7 @@ FAILURE_WORDS = {
     "internal_error": "エージェントの内部エラーです",
     "refused": "サービスに受け付けられませんでした",
 }
-_STEP_WORDS = {
+_STEP_LABELS = {
     "downloading": "ファイルの取得",
     "verifying": "ファイルの検証",
     "installing": "書き込み",
@@ -82,7 +83,7 @@ _STEP_WORDS = {
 
 
 def signed_bytes(version: str, size: int, sha256: str) -> bytes:
-    """What the maker's signature is over; `sha256` as 64 hexadecimal digits. Agents check the same."""
+    """The bytes that the manufacturer signs; `sha256` as 64 hexadecimal digits. Agents verify the same bytes."""
     return f"genba-firmware-1\n{version}\n{size}\n{sha256}\n".encode()
 
 
@@ -98,26 +99,26 @@ def is_signed(signature: bytes, message: bytes, public_keys: Iterable[bytes]) ->
 
 
 def wave_ends(waves: Sequence[int], total: int) -> list[tuple[int, int]]:
-    """Each wave's percent with how many of all targets have been offered the firmware when it is full. Waves that add
-    nobody are left out. `waves` in percent, rising, the last one 100."""
+    """Each wave's percent, and how many of all targets have been offered the firmware at its end. Waves that add no
+    terminal are left out. `waves` in percent, rising, the last one 100."""
     ends = {-(-total * percent // 100): percent for percent in waves} if total else {}
     return [(percent, end) for end, percent in ends.items()]
 
 
 def is_open(now: datetime, offer_from: time | None, offer_until: time | None) -> bool:
-    """Whether the firmware may be offered at this moment: between two times of day in Tokyo, over midnight when the
-    first is the later one; at any time without them."""
+    """Whether the firmware may be offered now: between two times of day in Tokyo, over midnight when the first is the
+    later one; at any time without them."""
     if offer_from is None or offer_until is None:
         return True
-    clock = now.astimezone(TOKYO).time()
+    local_time = now.astimezone(TOKYO).time()
     if offer_from <= offer_until:
-        return offer_from <= clock < offer_until
-    return clock >= offer_from or clock < offer_until
+        return offer_from <= local_time < offer_until
+    return local_time >= offer_from or local_time < offer_until
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a wave has done well enough, and when it has gone too wrong (percent of the wave, or terminals)."""
+    """The thresholds for a wave's success and for pausing (percent of the wave, or number of terminals)."""
 
     success_percent: int
     error_percent: int
@@ -126,8 +127,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Wave:
-    """A wave's terminals by state. `accepted`: failures that a person knew of when the roll-out was resumed; they are
-    among `failed`."""
+    """A wave's terminals by state. `accepted`: failures before an operator resumed the roll-out; they are included in
+    `failed`."""
 
     waiting: int = 0
     under_way: int = 0
@@ -138,7 +139,7 @@ class Wave:
 
     @property
     def counting(self) -> int:
-        """Terminals that the wave is judged by."""
+        """The terminals that the thresholds refer to."""
         return self.waiting + self.under_way + self.succeeded + self.new_failures
 
     @property
@@ -147,7 +148,7 @@ class Wave:
 
 
 class Move(StrEnum):
-    """What is next for a roll-out that runs."""
+    """The next move of a running roll-out."""
 
     OFFER = "offer"
     NEXT_WAVE = "next_wave"
@@ -156,61 +157,66 @@ class Move(StrEnum):
 
 
 def decide(limits: Limits, waves: Sequence[Wave], present: int) -> tuple[Move, str]:
-    """The next move and, of a pause, its reason. `waves` are all of the roll-out's, `present` the last one that is
-    offered. Nothing is offered once a threshold is reached; a wave that has nothing left to wait for never stays."""
+    """The next move and, for a pause, its reason. `waves`: all waves of the roll-out; `present`: the last one that is
+    offered. Once a threshold is reached nothing is offered; a wave without open tasks always moves on or pauses."""
     begun = waves[: present + 1]
     wave = waves[present]
-    failures = sum(one.new_failures for one in begun)
+    failures = sum(begun_wave.new_failures for begun_wave in begun)
     if failures >= limits.error_count:
         return Move.PAUSE, f"更新に失敗した端末が{failures:,}台になりました（上限{limits.error_count:,}台）。"
     if wave.new_failures and wave.new_failures * 100 >= limits.error_percent * wave.counting:
         share = wave.new_failures * 100 // wave.counting
         return Move.PAUSE, f"第{present + 1}段階の失敗が{share}%になりました（上限{limits.error_percent}%）。"
     is_last = present == len(waves) - 1
-    open_ones = sum(one.waiting + one.under_way for one in begun)
+    open_tasks = sum(begun_wave.waiting + begun_wave.under_way for begun_wave in begun)
     if is_last:
-        return (Move.OFFER if open_ones else Move.FINISH), ""
+        return (Move.OFFER if open_tasks else Move.FINISH), ""
     if wave.succeeded * 100 >= limits.success_percent * wave.counting:
         return Move.NEXT_WAVE, ""
     if not (wave.waiting or wave.under_way):
         share = wave.succeeded * 100 // wave.counting
-        words = f"第{present + 1}段階の成功が{share}%で、次へ進む基準（{limits.success_percent}%）に届きません。"
-        return Move.PAUSE, words
+        reason = f"第{present + 1}段階の成功が{share}%で、次へ進む基準（{limits.success_percent}%）に届きません。"
+        return Move.PAUSE, reason
     return Move.OFFER, ""
 
 
 @dataclass(frozen=True)
-class Watched:
-    """Terminals of one side, how many of them had trouble (an error, a cut cable, a restart that nobody ordered), and
-    the hours that they were heard of until then, added up."""
+class Cohort:
+    """A cohort: its terminals, how many of them had trouble (an error, an unplugged cable, an unexpected restart), and
+    the sum of their hours under observation until then."""
 
     terminals: int
     troubled: int
     hours: int
 
 
-def chance(updated: Watched, control: Watched) -> float:
-    """How likely the updated ones would have at least this much of the trouble if the firmware made no difference:
-    Fisher's exact test, one-sided, of hours with a first trouble in them among all hours. With a of n and b of m hours,
-    k = a + b: the sum over i from a to min(k, n) of C(n, i) C(m, k - i) / C(n + m, k)."""
+def p_value(updated: Cohort, control: Cohort) -> float:
+    """The p-value: how likely the updated terminals have at least this much trouble if the firmware makes no
+    difference. Fisher's exact test, one-sided, of the hours with a first trouble among all hours. With a of n and b of
+    m hours, k = a + b: the sum over i from a to min(k, n) of C(n, i) C(m, k - i) / C(n + m, k)."""
     n, m = (max(side.hours, side.troubled) for side in (updated, control))
     k = updated.troubled + control.troubled
-    every = _log_choose(n + m, k)
+    log_total = _log_choose(n + m, k)
     counts = range(max(updated.troubled, k - m), min(k, n) + 1)
-    return min(1.0, sum(exp(_log_choose(n, i) + _log_choose(m, k - i) - every) for i in counts))
+    return min(1.0, sum(exp(_log_choose(n, i) + _log_choose(m, k - i) - log_total) for i in counts))
 
 
 def _log_choose(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
 
-def worth_comparing(updated: Watched) -> bool:
-    return updated.terminals >= FEWEST_COMPARED and updated.troubled >= FEWEST_TROUBLED
+def worth_comparing(updated: Cohort) -> bool:
+    return updated.terminals >= MIN_COMPARED and updated.troubled >= MIN_TROUBLED
 
 
-def risen(updated: Watched, control: Watched) -> str:
-    """Why the roll-out stops: the updated terminals have clearly more trouble than those that wait. Empty when not."""
-    if not worth_comparing(updated) or control.terminals < FEWEST_COMPARED or chance(updated, control) >= CHANCE:
+def increase_reason(updated: Cohort, control: Cohort) -> str:
+    """The reason for a pause when the updated terminals have significantly more trouble than the waiting ones, else
+    empty."""
+    if (
+        not worth_comparing(updated)
+        or control.terminals < MIN_COMPARED
+        or p_value(updated, control) >= SIGNIFICANCE_LEVEL
+    ):
         return ""
     return (
         "更新済みの端末で、異常が未更新の端末より明らかに増えています"
@@ -221,9 +227,9 @@ def risen(updated: Watched, control: Watched) -> str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a task under way. `seen_version` and `status` are the terminal's newest; `healthy` counts the
-    good heartbeats since the version was seen, after the last bad one; `known_until` is the moment until which we
-    would have heard anything."""
+    """The facts of a task under way. `seen_version`, `status`: the terminal's latest; `healthy`: the good heartbeats
+    since the new version was reported, after the last bad one; `known_until`: until when the service was alive to
+    receive heartbeats."""
 
     state: TaskState
     step: str | None
@@ -237,7 +243,7 @@ class Facts:
     healthy_needed: int
     stored_healthy: int
     known_until: datetime
-    # Of the command; none when the terminal had the version already.
+    # The command's; None when the terminal had the version already.
     command: CommandState | None = None
     command_step: str | None = None
     command_percent: int | None = None
@@ -247,7 +253,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where a task stands now. `renew`: its next step has its own time. `stop`: the agent is not to go on."""
+    """The new state of a task. `renew`: a new deadline starts for its next step. `stop`: the command is cancelled."""
 
     state: TaskState
     step: str | None = None
@@ -259,19 +265,19 @@ class Verdict:
 
 
 def judge(task: Facts) -> Verdict | None:
-    """Where the task stands now; None: where it stood. Whatever the agent says or leaves out, the deadline ends it."""
+    """The new state of the task; None: unchanged. Whatever the agent reports or not, the deadline ends the task."""
     if task.state is TaskState.PROVING:
-        return _proving(task)
+        return _judge_proving(task)
     if task.command is CommandState.DONE and task.seen_version == task.version and task.heard_since_offer:
         return Verdict(TaskState.PROVING, "proving", renew=True)
     if task.command is CommandState.FAILED:
-        return Verdict(TaskState.FAILED, task.step, task.percent, error=_said(task))
+        return Verdict(TaskState.FAILED, task.step, task.percent, error=_failure_error(task))
     if task.command in (CommandState.CANCELLED, CommandState.EXPIRED):
         return _fail(
-            task, "更新の指示が取り消されました。" if task.command is CommandState.CANCELLED else _silent(task)
+            task, "更新の指示が取り消されました。" if task.command is CommandState.CANCELLED else _silence_error(task)
         )
     if task.deadline_at < task.known_until:
-        return _late(task)
+        return _judge_late(task)
     begun = task.command in (CommandState.ACCEPTED, CommandState.RUNNING, CommandState.DONE)
     step = "confirming" if task.command is CommandState.DONE else task.command_step
     if begun and (task.state is TaskState.OFFERED or (step, task.command_percent) != (task.step, task.percent)):
@@ -280,58 +286,58 @@ def judge(task: Facts) -> Verdict | None:
     return None
 
 
-def _proving(task: Facts) -> Verdict | None:
+def _judge_proving(task: Facts) -> Verdict | None:
     if task.healthy >= task.healthy_needed and task.seen_version == task.version:
         return Verdict(TaskState.SUCCEEDED, healthy=task.healthy)
     if task.deadline_at < task.known_until:
         if task.seen_version != task.version:
-            words = f"更新後にバージョン {task.seen_version} へ戻りました。"
+            error = f"更新後にバージョン {task.seen_version} へ戻りました。"
         elif task.status is Status.OFFLINE:
-            words = "更新後に通信が途絶えました。"
+            error = "更新後に通信が途絶えました。"
         else:
-            words = f"更新後の正常な通信が{task.healthy_needed}回続きませんでした（{task.healthy}回）。"
-        return Verdict(TaskState.FAILED, task.step, healthy=task.healthy, error=words)
+            error = f"更新後の正常な通信が{task.healthy_needed}回続きませんでした（{task.healthy}回）。"
+        return Verdict(TaskState.FAILED, task.step, healthy=task.healthy, error=error)
     if task.healthy != task.stored_healthy:
         return Verdict(TaskState.PROVING, task.step, healthy=task.healthy)
     return None
 
 
-def _late(task: Facts) -> Verdict:
+def _judge_late(task: Facts) -> Verdict:
     if task.state is TaskState.OFFERED and task.status in (Status.OFFLINE, Status.MAINTENANCE):
-        # A shop that closed before it heard of the update has not failed: it is told again when it is back.
+        # A store that closed before its agent got the command has not failed: it is offered again when it is back.
         return Verdict(TaskState.WAITING, stop=True)
-    return _fail(task, _silent(task))
+    return _fail(task, _silence_error(task))
 
 
-def _silent(task: Facts) -> str:
+def _silence_error(task: Facts) -> str:
     if task.state is TaskState.OFFERED:
         return "時間内にエージェントが更新を始めませんでした。"
     if task.command is CommandState.DONE:
         return f"更新は完了と報告されましたが、新しいバージョンの通信がありません（現在 {task.seen_version}）。"
-    return f"{_STEP_WORDS.get(task.step or '', '更新')}が時間内に終わりませんでした。"
+    return f"{_STEP_LABELS.get(task.step or '', '更新')}が時間内に終わりませんでした。"
 
 
-def _said(task: Facts) -> str:
-    words = FAILURE_WORDS.get(task.command_code or "", "更新に失敗しました")
-    return f"{words}: {task.command_message}" if task.command_message else f"{words}。"
+def _failure_error(task: Facts) -> str:
+    label = FAILURE_LABELS.get(task.command_code or "", "更新に失敗しました")
+    return f"{label}: {task.command_message}" if task.command_message else f"{label}。"
 
 
-def _fail(task: Facts, words: str) -> Verdict:
-    return Verdict(TaskState.FAILED, task.step, task.percent, error=words, stop=True)
+def _fail(task: Facts, error: str) -> Verdict:
+    return Verdict(TaskState.FAILED, task.step, task.percent, error=error, stop=True)
 
 
 def proving_time(step: timedelta, healthy_needed: int, interval_seconds: int) -> timedelta:
-    """How long a terminal may take to prove itself: a step's time, or what the heartbeats take if that is more."""
+    """The time limit for the heartbeats on the new version: a step's time, or the time they take if that is longer."""
     return max(step, timedelta(seconds=interval_seconds) * (healthy_needed + _SPARE_HEARTBEATS) * 1.5)
 
 
-def paused_mail(name: str, version: str, reason: str, now: str, page: str) -> tuple[str, str]:
-    """Subject and body, when a roll-out stopped by itself."""
+def paused_mail(name: str, version: str, reason: str, now: str, url: str) -> tuple[str, str]:
+    """Subject and body of the mail about a roll-out that was paused automatically."""
     subject = f"【Genba】ファームウェア配信を一時停止しました: {name}"
     body = (
         f"ファームウェア {version} の配信「{name}」を、自動で一時停止しました。\n\n"
         f"理由: {reason}\n日時: {now}\n\n"
         "新しい端末への配信は止まっています。すでに更新を始めた端末は、そのまま最後まで進みます。\n"
-        f"失敗した端末と理由を確認し、再開するか中止するかを決めてください。\n{page}\n"
+        f"失敗した端末と理由を確認し、再開するか中止するかを決めてください。\n{url}\n"
     )
     return subject, body

@@ -1,4 +1,4 @@
-"""What goes in and out of the firmware's doors over HTTP."""
+"""Request and response models of the firmware routes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.texts import NO_NUL, ONE_LINE, Name, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank
 from service.fleet.firmware.rules import RolloutState, TaskState
 
 FirmwareVersion = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
@@ -18,7 +18,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
 
 
 class NewFirmware(BaseModel):
-    """`file_id` is the answer to an upload for the purpose `fleet.firmware`; `signature` the maker's, in base64."""
+    """`file_id` comes from an upload for the purpose `fleet.firmware`; `signature`: the manufacturer's, in base64."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class NewFirmware(BaseModel):
 
 
 class FirmwareItem(BaseModel):
-    """`terminals` have reported this version."""
+    """`terminals`: how many terminals have reported this version."""
 
     id: int
     version: str
@@ -43,8 +43,8 @@ class FirmwareItem(BaseModel):
 
 
 class Targets(BaseModel):
-    """Terminals of these customers, with one of these tags, on one of these versions now; an empty list asks for
-    nothing. Terminals that have the firmware already, or were never heard of, are left out."""
+    """Terminals of these customers, with one of these tags, on one of these versions now; an empty list is no
+    condition. Terminals that have the firmware already, or never sent a heartbeat, are left out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,13 +53,13 @@ class Targets(BaseModel):
     versions: Annotated[list[Annotated[str, Field(max_length=20, pattern=NO_NUL)]], Field(max_length=100)] = []
 
 
-def _rising_to_all(waves: list[int]) -> list[int]:
+def _check_waves(waves: list[int]) -> list[int]:
     if waves != sorted(set(waves)) or waves[-1] != 100:
         raise ValueError("段階は小さい順に並べ、最後を100にしてください（例: 5, 25, 100）。")
     return waves
 
 
-Waves = Annotated[list[Whole], Field(min_length=1, max_length=10), AfterValidator(_rising_to_all)]
+Waves = Annotated[list[Whole], Field(min_length=1, max_length=10), AfterValidator(_check_waves)]
 
 
 class Preview(BaseModel):
@@ -76,7 +76,7 @@ class WavePreview(BaseModel):
 
 
 class PreviewAnswer(BaseModel):
-    """`waves` that would add nobody are left out."""
+    """`waves` that would add no terminal are left out."""
 
     terminals: int
     online: int
@@ -84,9 +84,10 @@ class PreviewAnswer(BaseModel):
 
 
 class NewRollout(Preview):
-    """A draft. `success_percent` of a wave start the next one; `error_percent` of a wave or `error_count` terminals
-    pause it all. A terminal has succeeded after `healthy_heartbeats` good heartbeats on the new version; each of its
-    steps may take `step_minutes`. Between `offer_from` and `offer_until` (Tokyo) the firmware is offered."""
+    """A draft. The next wave starts when `success_percent` of a wave succeeded; `error_percent` of a wave or
+    `error_count` terminals pause the roll-out. A terminal succeeds after `healthy_heartbeats` good heartbeats on the
+    new version; each of its steps may take `step_minutes`. The firmware is offered only between `offer_from` and
+    `offer_until` (Tokyo time)."""
 
     name: Name
     success_percent: Whole = 90
@@ -103,8 +104,8 @@ class NewRollout(Preview):
             raise ValueError("配信する時間帯は、開始と終了の両方を指定するか、どちらも空にしてください。")
         if self.offer_from is not None and self.offer_from == self.offer_until:
             raise ValueError("配信する時間帯の開始と終了は、別の時刻にしてください。")
-        for clock in (self.offer_from, self.offer_until):
-            if clock is not None and clock.tzinfo is not None:
+        for offer_time in (self.offer_from, self.offer_until):
+            if offer_time is not None and offer_time.tzinfo is not None:
                 raise ValueError("配信する時間帯は、日本時間の時刻だけで指定してください（例: 22:00）。")
         return self
 
@@ -132,7 +133,7 @@ class WaveCounts(Counts):
 
 
 class RolloutItem(BaseModel):
-    """`wave` is the present one, from 0; `reason` why it is paused or was aborted."""
+    """`wave`: the present one, from 0; `reason`: why it is paused or was aborted."""
 
     id: int
     name: str
@@ -151,7 +152,7 @@ class RolloutItem(BaseModel):
 
 
 class Target(BaseModel):
-    """What is chosen, in words: names of customers, tags, versions."""
+    """The targets as text: names of customers, tags, versions."""
 
     customers: list[str]
     tags: list[str]
@@ -159,7 +160,7 @@ class Target(BaseModel):
 
 
 class TaskItem(BaseModel):
-    """One terminal's update. `error` says why it failed; `deadline_at` until when its present step may take."""
+    """The update of one terminal. `error`: why it failed; `deadline_at`: the deadline of its present step."""
 
     id: int
     terminal_id: int
@@ -180,7 +181,7 @@ class TaskItem(BaseModel):
 
 
 class Side(BaseModel):
-    """Terminals, how many of them had trouble, and the hours that they were heard of until then, added up."""
+    """A cohort: its terminals, how many of them had trouble, and the sum of their observed hours until then."""
 
     terminals: int
     troubled: int
@@ -188,15 +189,15 @@ class Side(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Updated terminals, and those of the same roll-out that wait, since the first update or the last resumption."""
+    """Updated and waiting terminals of the roll-out, since the first update or the last resumption."""
 
     updated: Side
     control: Side
 
 
 class RolloutDetail(RolloutItem):
-    """`failed` are the first ones; `took` terminals run the new version now and could be taken back; `comparison` is
-    null before the first update and after the end; `preview` is a draft's."""
+    """`failed`: the first failed tasks; `took`: how many terminals run the new version now and can be rolled back;
+    `comparison`: null before the first update and after the end; `preview`: only for a draft."""
 
     as_of: datetime
     targets: Target
@@ -216,7 +217,7 @@ class RolloutDetail(RolloutItem):
 
 
 class Overview(BaseModel):
-    """Roll-outs by state, and how many terminals are being updated now."""
+    """Roll-outs by state, and how many updates are under way."""
 
     as_of: datetime
     running: int
@@ -234,8 +235,7 @@ class Choices(BaseModel):
 
 
 class Undone(BaseModel):
-    """The roll-outs that bring back what was there before; versions whose image is not registered (any more) are
-    `missing`."""
+    """`ids`: the roll-outs that restore the versions before; `missing`: versions whose image is not registered."""
 
     ids: list[int]
     terminals: int

@@ -1,1 +1,1 @@
-"""What was: a terminal's timeline, its readings over time, and the days that stay of its heartbeats."""
+"""The history of a terminal: its timeline, its metrics over time, and the daily aggregates of its heartbeats."""

@@ -1,4 +1,4 @@
-"""Sums up days: what stays of the heartbeats, and how long each terminal was in which status."""
+"""Daily aggregates (compaction): a day's heartbeats, and how long each terminal was in which status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from service.core.partitions import KeptTable
+from service.core.database.partitions import RetentionTable
 from service.fleet.history import queries
 from service.fleet.history.rules import DAY
 from service.fleet.hours.rules import hour_of_week
@@ -17,8 +17,8 @@ from service.fleet.settings import settings
 
 _LOCK = "fleet.compact"
 
-# The status at a moment is what the first change after it came from; without one, the present status. So nothing has
-# to be known from before the day, however long ago its last change was. Borders fall on whole seconds, so that the
+# The status at a given time is the old status of the first change after it; without one, the present status. So no
+# change before the day has to be read, however long ago the last one was. Times are cut to whole seconds, so that the
 # seconds of a day add up.
 SUM_UP = text("""
 WITH lived AS (
@@ -99,8 +99,8 @@ ON CONFLICT (terminal_id, begins_at) DO UPDATE SET
 
 
 def compact(db: Session) -> str | None:
-    """Sums up the oldest day that is over and was not summed up, and lets its heartbeats go when their time comes. The
-    day, as 2026-11-21; None when there is none, or somebody else is at it."""
+    """Sums up the oldest day that is over and was not summed up, and allows its heartbeats to be deleted when their
+    retention ends. Returns the day, as 2026-11-21; None when there is none, or another process holds the lock."""
     if not db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext(_LOCK)))):
         return None
     due = queries.next_day(db)
@@ -108,22 +108,22 @@ def compact(db: Session) -> str | None:
         return None
     begins, is_over = due
     if is_over:
-        # Nobody waits for an answer: a day of 20,000 terminals is six million heartbeats.
+        # No request waits for this: a day of 20,000 terminals has six million heartbeats.
         db.execute(text("SET LOCAL statement_timeout = '15min'"))
         sum_up(db, begins, begins + DAY)
-    mark(db, begins + DAY if is_over else begins)
-    return queries.day_named(begins) if is_over else None
+    mark_compacted(db, begins + DAY if is_over else begins)
+    return queries.iso_date(begins) if is_over else None
 
 
-def mark(db: Session, until: datetime) -> None:
-    """Everything before is summed up: its heartbeats may go."""
-    done = update(KeptTable).where(KeptTable.name == heartbeats.name).values(compacted_until=until)
-    db.execute(done.execution_options(synchronize_session=False))
+def mark_compacted(db: Session, until: datetime) -> None:
+    """Records that all days before `until` are summed up: their heartbeats may be deleted."""
+    statement = update(RetentionTable).where(RetentionTable.name == heartbeats.name).values(compacted_until=until)
+    db.execute(statement.execution_options(synchronize_session=False))
 
 
 def sum_up(db: Session, begins: datetime, ends: datetime) -> None:
-    """A row for each terminal that was registered in that time. The same day again gives the same rows."""
+    """Writes a row for each terminal that was registered in that time. Idempotent for the same day."""
     interval = settings().heartbeat_interval_seconds
-    rhythm = {"late": opening_grace(interval), "silence": silence_allowed(interval)}
-    # Where the day begins in a learned week, which begins on Monday.
-    db.execute(SUM_UP, {"begins": begins, "ends": ends, "first_hour": hour_of_week(begins)} | rhythm)
+    tolerances = {"late": opening_grace(interval), "silence": silence_allowed(interval)}
+    # `first_hour`: the position of the day's first hour in a learned week, which begins on Monday.
+    db.execute(SUM_UP, {"begins": begins, "ends": ends, "first_hour": hour_of_week(begins)} | tolerances)

@@ -1,4 +1,4 @@
-"""The history's routes: permission, one call, answer."""
+"""HTTP routes for a terminal's metrics and timeline."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from service.core.auth import Actor, allow
-from service.core.paging import Cursor, Limit
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.replica_reads import ReadDb
 from service.fleet.history import queries, schemas
 from service.fleet.history.rules import Hours
 
@@ -25,7 +25,7 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 def metrics(
     actor: Annotated[Actor, allow("fleet:terminal:read")], db: ReadDb, terminal_id: Id, hours: Hours = Hours.DAY
 ) -> schemas.Metrics:
-    """The readings of the last day, week, month or year, in steps that a chart can show."""
+    """The readings of the last day, week, month or year, one point per chart step."""
     return schemas.Metrics.model_validate(queries.metrics(db, terminal_id, hours))
 
 
@@ -37,5 +37,5 @@ def timeline(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> schemas.Timeline:
-    """What happened to the terminal and what was done about it, newest first."""
+    """The events of the terminal and of its incidents, newest first."""
     return schemas.Timeline.model_validate(queries.timeline(db, terminal_id, limit, cursor))

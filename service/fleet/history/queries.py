@@ -1,4 +1,4 @@
-"""Reads of the past: readings by time from raw heartbeats, or by day from what stayed of them."""
+"""Reads of a terminal's history: metrics from raw heartbeats or from daily aggregates, and the timeline."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.paging import STALE_CURSOR, read_cursor, write_cursor
-from service.core.partitions import KeptTable
+from service.core.database.clock import app_now
+from service.core.database.paging import STALE_CURSOR, read_cursor, write_cursor
+from service.core.database.partitions import RetentionTable
 from service.core.problems import Invalid
-from service.core.times import TOKYO, day_bounds, local_date
+from service.core.values.times import TOKYO, day_bounds, local_date
 from service.fleet.history import rules
 from service.fleet.history.rules import Hours
 from service.fleet.incidents.models import IncidentEvent
@@ -22,9 +22,9 @@ from service.fleet.models import Alert, Terminal, heartbeats, terminal_logs
 from service.fleet.queries import get_terminal
 from service.fleet.settings import settings
 
-# Spooled heartbeats stand where they were measured, as far as the PC's clock can be believed. Steps without one are
-# there, empty.
-_FINE = text("""
+# Spooled heartbeats count at the time when they were measured, corrected by the PC's clock skew. Steps without a
+# heartbeat are included, empty.
+_METRICS_BY_STEP = text("""
 WITH measured AS (
     SELECT least(h.received_at, h.sent_at - make_interval(secs => coalesce(s.clock_skew_seconds, 0))) AS at, h.*
     FROM fleet_heartbeats h JOIN fleet_terminal_states s USING (terminal_id)
@@ -41,8 +41,8 @@ FROM generate_series(CAST(:since AS timestamptz), :until, :step) AS at LEFT JOIN
 ORDER BY at
 """)
 
-# Days that are over from the days' table, the present one (and one that is not summed up yet) from raw heartbeats.
-_DAYS = text("""
+# Past days from the daily aggregates, today (and a day that is not summed up yet) from raw heartbeats.
+_METRICS_BY_DAY = text("""
 WITH known AS (
     SELECT begins_at AS at, heartbeats, cpu_average, cpu_highest, memory_average, memory_highest, disk_highest,
         online_seconds AS online, offline_seconds AS offline, error_seconds AS error,
@@ -69,29 +69,35 @@ def metrics(db: Session, terminal_id: int, hours: Hours) -> dict[str, Any]:
     """Raises NotFound."""
     get_terminal(db, terminal_id)
     now = app_now(db)
-    step = rules.step(hours, settings().heartbeat_interval_seconds)
-    points = _days(db, terminal_id, now, hours) if step == rules.DAY else _fine(db, terminal_id, now, hours, step)
+    step = rules.chart_step(hours, settings().heartbeat_interval_seconds)
+    points = (
+        _metrics_by_day(db, terminal_id, now, hours)
+        if step == rules.DAY
+        else _metrics_by_step(db, terminal_id, now, hours, step)
+    )
     return {"hours": hours, "step_seconds": int(step.total_seconds()), "points": points}
 
 
-def _fine(db: Session, terminal_id: int, now: datetime, hours: Hours, step: timedelta) -> list[dict[str, Any]]:
-    """Steps that begin where a day's steps do, the last one not over yet."""
+def _metrics_by_step(
+    db: Session, terminal_id: int, now: datetime, hours: Hours, step: timedelta
+) -> list[dict[str, Any]]:
+    """Steps are aligned to midnight in Tokyo; the last one is not over yet."""
     midnight, _ = day_bounds(local_date(now))
     until = midnight + (now - midnight) // step * step
     since = until - timedelta(hours=hours) + step
-    asked = {"terminal_id": terminal_id, "since": since, "until": until, "step": step}
-    return [{**row, "seconds": None} for row in db.execute(_FINE, asked).mappings()]
+    parameters = {"terminal_id": terminal_id, "since": since, "until": until, "step": step}
+    return [{**row, "seconds": None} for row in db.execute(_METRICS_BY_STEP, parameters).mappings()]
 
 
-def _days(db: Session, terminal_id: int, now: datetime, hours: Hours) -> list[dict[str, Any]]:
+def _metrics_by_day(db: Session, terminal_id: int, now: datetime, hours: Hours) -> list[dict[str, Any]]:
     today, _ = day_bounds(local_date(now))
-    asked = {
+    parameters = {
         "terminal_id": terminal_id,
         "since": today - timedelta(hours=hours) + rules.DAY,
         "until": today,
         "compacted_until": min(compacted_until(db), today),
     }
-    rows = db.execute(_DAYS, asked).mappings()
+    rows = db.execute(_METRICS_BY_DAY, parameters).mappings()
     return [{**row, "seconds": _seconds(dict(row))} for row in rows]
 
 
@@ -100,52 +106,53 @@ def _seconds(row: dict[str, Any]) -> dict[str, int] | None:
 
 
 def compacted_until(db: Session, *, lock: bool = False) -> datetime:
-    """Where the first day begins that is not summed up yet."""
-    asked = select(KeptTable.compacted_until).where(KeptTable.name == heartbeats.name)
-    found = db.execute(asked.with_for_update() if lock else asked).scalar_one()
-    assert found is not None  # the migration says from when
-    return found
+    """The beginning of the first day that is not summed up yet."""
+    statement = select(RetentionTable.compacted_until).where(RetentionTable.name == heartbeats.name)
+    until = db.execute(statement.with_for_update() if lock else statement).scalar_one()
+    assert until is not None  # set by the migration
+    return until
 
 
 def next_day(db: Session) -> tuple[datetime, bool] | None:
-    """Where the oldest day begins that is not summed up, and whether it is over; None without any terminals."""
+    """The beginning of the oldest day that is not summed up, and whether it is over; None without any terminal."""
     now = app_now(db)
     first = db.scalar(select(func.min(Terminal.created_at)))
     if first is None:
         return None
     today, _ = day_bounds(local_date(now))
-    earliest, _ = day_bounds(local_date(max(first, now - rules.LONGEST_BACKLOG)))
-    # Where the clock was moved ahead and back, days are summed up again when they are truly over.
+    earliest, _ = day_bounds(local_date(max(first, now - rules.MAX_BACKLOG)))
+    # After the clock was moved forward and back, days are summed up again once they are really over.
     begins = max(min(compacted_until(db, lock=True), today), earliest)
-    return begins, begins + rules.DAY + rules.SETTLED <= now
+    return begins, begins + rules.DAY + rules.COMMIT_GRACE <= now
 
 
-def day_named(begins: datetime) -> str:
+def iso_date(begins: datetime) -> str:
     return begins.astimezone(TOKYO).date().isoformat()
 
 
-# What an incident's events tell of alerts, the alerts tell themselves.
-_TOLD_BY_ALERTS = ("opened", "joined", "reopened", "recovered")
+# Incident events left out of the timeline, because the alerts appear there themselves.
+_SHOWN_AS_ALERTS = ("opened", "joined", "reopened", "recovered")
 
 
 def timeline(db: Session, terminal_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
-    """Each source is read by its index, no further than the page. Raises NotFound; Invalid for a cursor not ours."""
+    """A page merged from all sources; each is read by its index, no further than the page. Raises NotFound; Invalid for
+    a malformed cursor."""
     get_terminal(db, terminal_id)
     position = _position(cursor) if cursor else None
     sources = [
-        _page(source, found, limit, position)
-        for source, found in enumerate(
+        _page(rank, source, limit, position)
+        for rank, source in enumerate(
             (
-                _registered(terminal_id),
-                _logged(terminal_id),
-                _opened(terminal_id),
-                _resolved(terminal_id),
-                _done(terminal_id),
+                _registration(terminal_id),
+                _log_entries(terminal_id),
+                _opened_alerts(terminal_id),
+                _resolved_alerts(terminal_id),
+                _incident_events(terminal_id),
             )
         )
     ]
-    every = union_all(*sources).subquery()
-    newest = select(every).order_by(every.c.at.desc(), every.c.place.desc(), every.c.key.desc()).limit(limit + 1)
+    merged = union_all(*sources).subquery()
+    newest = select(merged).order_by(merged.c.at.desc(), merged.c.place.desc(), merged.c.key.desc()).limit(limit + 1)
     rows = db.execute(newest).mappings().all()
     last = rows[limit - 1] if len(rows) > limit else None
     return {
@@ -155,31 +162,31 @@ def timeline(db: Session, terminal_id: int, limit: int, cursor: str | None) -> d
 
 
 def _position(cursor: str) -> tuple[datetime, int, int]:
-    at, place, key = read_cursor(cursor, str, int, int)
+    encoded_at, place, key = read_cursor(cursor, str, int, int)
     try:
-        moment = datetime.fromisoformat(at)
+        at = datetime.fromisoformat(encoded_at)
     except ValueError:
         raise Invalid(STALE_CURSOR) from None
-    if moment.tzinfo is None:
+    if at.tzinfo is None:
         raise Invalid(STALE_CURSOR)
-    return moment, place, key
+    return at, place, key
 
 
 def _page(
-    place: int, found: Select[*tuple[Any, ...]], limit: int, position: tuple[datetime, int, int] | None
+    rank: int, statement: Select[*tuple[Any, ...]], limit: int, position: tuple[datetime, int, int] | None
 ) -> Select[*tuple[Any, ...]]:
-    source = found.subquery()
-    page = select(source, literal(place).label("place"))
+    source = statement.subquery()
+    page = select(source, literal(rank).label("place"))
     if position is not None:
-        here = tuple_(source.c.at, literal(place), source.c.key)
-        # The first condition says nothing new; it is what the index understands.
-        page = page.where(source.c.at <= position[0], here < tuple_(*map(literal, position)))
-    cut = page.order_by(source.c.at.desc(), source.c.key.desc()).limit(limit + 1).subquery()
-    return select(cut)
+        row_position = tuple_(source.c.at, literal(rank), source.c.key)
+        # The first condition is redundant, but only it can use the index.
+        page = page.where(source.c.at <= position[0], row_position < tuple_(*map(literal, position)))
+    limited = page.order_by(source.c.at.desc(), source.c.key.desc()).limit(limit + 1).subquery()
+    return select(limited)
 
 
 def _columns(at: Any, key: Any, source: str, kind: Any, **facts: Any) -> list[Any]:
-    kinds: dict[str, Any] = {
+    types: dict[str, Any] = {
         "status": String,
         "alert_type": String,
         "incident_id": BigInteger,
@@ -187,36 +194,36 @@ def _columns(at: Any, key: Any, source: str, kind: Any, **facts: Any) -> list[An
         "by": String,
         "detail": JSONB,
     }
-    named = [facts.get(name, sql_cast(null(), kind_of)).label(name) for name, kind_of in kinds.items()]
-    return [at.label("at"), key.label("key"), literal(source).label("source"), kind.label("kind"), *named]
+    columns = [facts.get(name, sql_cast(null(), type_)).label(name) for name, type_ in types.items()]
+    return [at.label("at"), key.label("key"), literal(source).label("source"), kind.label("kind"), *columns]
 
 
-def _registered(terminal_id: int) -> Select[*tuple[Any, ...]]:
+def _registration(terminal_id: int) -> Select[*tuple[Any, ...]]:
     columns = _columns(Terminal.created_at, Terminal.id, "log", literal("registered"))
     return select(*columns).where(Terminal.id == terminal_id)
 
 
-def _logged(terminal_id: int) -> Select[*tuple[Any, ...]]:
+def _log_entries(terminal_id: int) -> Select[*tuple[Any, ...]]:
     log = terminal_logs.c
     facts = {"status": log.status, "by": log.by, "detail": log.detail}
     return select(*_columns(log.at, log.id, "log", log.kind, **facts)).where(log.terminal_id == terminal_id)
 
 
-def _opened(terminal_id: int) -> Select[*tuple[Any, ...]]:
+def _opened_alerts(terminal_id: int) -> Select[*tuple[Any, ...]]:
     facts = {"alert_type": Alert.alert_type, "incident_id": Alert.incident_id, "text": Alert.message}
     columns = _columns(Alert.created_at, Alert.id, "alert", literal("alert_opened"), **facts)
     return select(*columns).where(Alert.terminal_id == terminal_id)
 
 
-def _resolved(terminal_id: int) -> Select[*tuple[Any, ...]]:
+def _resolved_alerts(terminal_id: int) -> Select[*tuple[Any, ...]]:
     facts = {"alert_type": Alert.alert_type, "incident_id": Alert.incident_id, "by": Alert.resolved_by}
     columns = _columns(Alert.resolved_at, Alert.id, "alert", literal("alert_resolved"), **facts)
     return select(*columns).where(Alert.terminal_id == terminal_id, Alert.is_resolved)
 
 
-def _done(terminal_id: int) -> Select[*tuple[Any, ...]]:
-    """What was done about an incident from when the terminal belonged to it."""
-    own = (
+def _incident_events(terminal_id: int) -> Select[*tuple[Any, ...]]:
+    """The events of the terminal's incidents, from the time when the terminal joined them."""
+    own_incidents = (
         select(Alert.incident_id, func.min(Alert.created_at).label("since"))
         .where(Alert.terminal_id == terminal_id)
         .group_by(Alert.incident_id)
@@ -231,6 +238,6 @@ def _done(terminal_id: int) -> Select[*tuple[Any, ...]]:
     columns = _columns(IncidentEvent.at, IncidentEvent.id, "incident", IncidentEvent.kind, **facts)
     return (
         select(*columns)
-        .join(own, own.c.incident_id == IncidentEvent.incident_id)
-        .where(IncidentEvent.at >= own.c.since, IncidentEvent.kind.not_in(_TOLD_BY_ALERTS))
+        .join(own_incidents, own_incidents.c.incident_id == IncidentEvent.incident_id)
+        .where(IncidentEvent.at >= own_incidents.c.since, IncidentEvent.kind.not_in(_SHOWN_AS_ALERTS))
     )

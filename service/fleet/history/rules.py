@@ -1,4 +1,4 @@
-"""How finely the past is shown, and when a day is summed up."""
+"""Chart steps of the metrics, and when a day is summed up."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from datetime import timedelta
 from enum import IntEnum
 
 DAY = timedelta(days=1)
-# A heartbeat that came in before midnight may be committed after it.
-SETTLED = timedelta(minutes=10)
-# Days summed up at one tick; a longer backlog takes several.
-MOST_DAYS = 31
-# Where there are no terminals yet, there is nothing to sum up; a backlog longer than what is kept is none.
-LONGEST_BACKLOG = timedelta(days=366)
+# A heartbeat received before midnight may be committed after it.
+COMMIT_GRACE = timedelta(minutes=10)
+# Days summed up in one run of the job; a longer backlog takes several runs.
+MAX_DAYS_PER_RUN = 31
+# Days older than the retention period are not summed up.
+MAX_BACKLOG = timedelta(days=366)
 
 
 class Hours(IntEnum):
-    """How far back readings are asked for."""
+    """The period of a metrics request, in hours."""
 
     DAY = 24
     WEEK = 168
@@ -23,9 +23,9 @@ class Hours(IntEnum):
     YEAR = 8760
 
 
-def step(hours: Hours, interval_seconds: int) -> timedelta:
-    """How much time one point of a chart stands for. Never less than two heartbeats are apart, or a gap would be
-    shown where there is none; from a month on, a day."""
+def chart_step(hours: Hours, interval_seconds: int) -> timedelta:
+    """The time between two points of a chart. Never less than two heartbeat intervals, or the chart would show a gap
+    where there is none; a day for a month or more."""
     if hours >= Hours.MONTH:
         return DAY
     finest = timedelta(minutes=10 if hours == Hours.DAY else 60)

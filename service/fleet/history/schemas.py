@@ -1,4 +1,4 @@
-"""What goes out of the history's doors over HTTP."""
+"""Response models of a terminal's metrics and timeline."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from service.fleet.rules import AlertType, Status
 
 
 class Happening(BaseModel):
-    """Something that happened to a terminal. `source` says what `kind` is a kind of: the terminal's own log (`status`,
-    `archived`, `maintenance_started`…), an alert (`alert_opened`, `alert_resolved`), or what was done about an incident
-    (`acknowledged`, `note`, `step`…). `by` is who did it, null for what was only observed."""
+    """An event in the history of a terminal. `source` tells where `kind` comes from: the terminal's own log (`status`,
+    `archived`, `maintenance_started`…), an alert (`alert_opened`, `alert_resolved`), or an incident's events
+    (`acknowledged`, `note`, `step`…). `by`: who did it; null when it was only observed."""
 
     at: datetime
     source: Literal["log", "alert", "incident"]
@@ -35,8 +35,8 @@ class Timeline(BaseModel):
 
 
 class Seconds(BaseModel):
-    """Time spent in each status; together the part of the day for which the terminal was registered. `closed`: offline
-    outside of the learned opening hours."""
+    """Seconds in each status; their sum is the part of the day for which the terminal was registered. `closed`: offline
+    outside the learned opening hours."""
 
     online: int
     offline: int
@@ -46,8 +46,8 @@ class Seconds(BaseModel):
 
 
 class Reading(BaseModel):
-    """What was reported between `at` and a step later; usages in percent, null where nothing was. `seconds` only for
-    days that are over."""
+    """The heartbeats between `at` and one step later; usages in percent, null without a heartbeat. `seconds` only for
+    past days."""
 
     at: datetime
     heartbeats: int
@@ -60,7 +60,7 @@ class Reading(BaseModel):
 
 
 class Metrics(BaseModel):
-    """One point for each step, those without a heartbeat included: a gap stays a gap."""
+    """One point for each step, steps without a heartbeat included, so that the chart shows the gap."""
 
     hours: Hours
     step_seconds: int

@@ -1,1 +1,1 @@
-"""Opening hours that a terminal's heartbeats have taught: whose silence is nothing before the shop opens again."""
+"""Opening hours learned from a terminal's heartbeats: silence while the store is closed raises no alert."""

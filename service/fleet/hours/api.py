@@ -1,4 +1,4 @@
-"""The learned hours' routes: permission, one call, answer."""
+"""HTTP routes for learned opening hours."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
 from service.fleet.hours import actions, queries, schemas
 
 router = APIRouter(
@@ -23,7 +23,7 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 def of_terminal(
     actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id
 ) -> schemas.TerminalHours:
-    """When the terminal is expected to be on, as the last weeks have taught."""
+    """The terminal's opening hours, learned from the last weeks."""
     return schemas.TerminalHours.model_validate(queries.of_terminal(db, terminal_id))
 
 
@@ -46,6 +46,6 @@ def of_customer(
 def switch_customer(
     actor: Annotated[Actor, allow("fleet:customer:update")], db: Db, customer_id: Id, new: schemas.Switch
 ) -> schemas.CustomerHours:
-    """For all of the customer's terminals at once; each has a switch of its own beside it."""
+    """For all terminals of the customer; each terminal also has its own switch."""
     actions.switch_customer(db, actor, customer_id, new.learned_hours)
     return schemas.CustomerHours.model_validate(queries.of_customer(db, customer_id))

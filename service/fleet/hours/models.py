@@ -1,4 +1,4 @@
-"""What heartbeats have taught of each terminal's opening hours."""
+"""The opening hours learned from each terminal's heartbeats."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, SmallInte
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class LearnedHours(Base):
-    """`week`: 0 and 1, one for each hour from Monday 0:00 Tokyo time; null when too little is known. `ahead`: of each
-    hour from `learned_until` (a midnight) on, how many hours after it the shop opens next, negative while it is open;
-    null when nobody is to wait for it."""
+    """`week`: a 0 or 1 for each hour from Monday 0:00 Tokyo time; null when too few days are known. `ahead`: for each
+    hour from `learned_until` (a midnight) on, how many hours after it the store opens next, negative while it is open;
+    null when alerts do not wait for it."""
 
     __tablename__ = "fleet_hours"
     __table_args__ = (
@@ -25,9 +25,9 @@ class LearnedHours(Base):
     terminal_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("fleet_terminals.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
     )
-    # The days before this moment have taught it.
+    # Learned from the days before this time.
     learned_until: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    # Days known of since the terminal was first heard of.
+    # Known days since the terminal's first heartbeat.
     days: Mapped[int] = mapped_column(SmallInteger)
     week: Mapped[str | None] = mapped_column(String(168))
     ahead: Mapped[list[int] | None] = mapped_column(ARRAY(SmallInteger))

@@ -1,4 +1,4 @@
-"""Every read of learned hours, and the expression by which silence waits for an opening."""
+"""Reads of learned hours, and the SQL expression for when silence becomes an alert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Date, Integer, Interval, Row, Select, case, cast, func, literal, null, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.hours import rules
 from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Customer, Day, Terminal, TerminalState
@@ -17,58 +17,59 @@ from service.fleet.queries import get_customer, get_terminal
 from service.fleet.rules import Status, opening_grace
 from service.fleet.settings import settings
 
-# Terminals whose days are read at a time.
-_AT_ONCE = 2000
+# Terminals read at a time.
+_BATCH_SIZE = 2000
 
 
-def waits_until(now: ColumnElement[datetime]) -> ColumnElement[datetime | None]:
-    """When the silence of a terminal that goes offline now becomes an alert, of joined rows of TerminalState and
-    LearnedHours: a little after its shop's next opening. Null, that is as without learned hours, while it is open,
-    where nothing is learned or wanted, or what is learned is too old. A PC that was shut down in order while the shop
-    was open waits for the next opening too."""
+def silence_alert_at(now: ColumnElement[datetime]) -> ColumnElement[datetime | None]:
+    """When the silence of a terminal that goes offline now becomes an alert: a grace time after its store's next
+    opening. For joined rows of TerminalState and LearnedHours. Null (as without learned hours) while the store is open,
+    when nothing is learned, when the switch is off, or when the learned hours are too old. After an orderly shutdown
+    of the PC during opening hours the alert waits for the next opening too."""
     if not settings().learned_hours:
         return cast(null(), TerminalState.alert_after.type)
     hour = func.floor(func.date_part("epoch", now - LearnedHours.learned_until) / 3600).cast(Integer)
-    # Beyond its ends an array is null.
+    # Outside its bounds an array gives null.
     opens = LearnedHours.ahead[hour + 1]
     grace = opening_grace(settings().heartbeat_interval_seconds)
-    moment = LearnedHours.learned_until + func.abs(opens) * cast(literal("1 hour"), Interval) + grace
-    return case(((opens > 0) | ((opens < 0) & TerminalState.shutdown_at.is_not(None)), moment))
+    alert_at = LearnedHours.learned_until + func.abs(opens) * cast(literal("1 hour"), Interval) + grace
+    return case(((opens > 0) | ((opens < 0) & TerminalState.shutdown_at.is_not(None)), alert_at))
 
 
-def next_alert(now: ColumnElement[datetime]) -> Select[Any]:
-    """`waits_until` of one terminal, for a statement about TerminalState."""
-    found = select(waits_until(now)).where(LearnedHours.terminal_id == TerminalState.terminal_id)
-    return found.correlate(TerminalState)
+def next_alert_at(now: ColumnElement[datetime]) -> Select[Any]:
+    """`silence_alert_at` of one terminal, as a correlated subquery for a statement on TerminalState."""
+    statement = select(silence_alert_at(now)).where(LearnedHours.terminal_id == TerminalState.terminal_id)
+    return statement.correlate(TerminalState)
 
 
 def is_due(db: Session, until: datetime) -> bool:
     """Whether a day was summed up since hours were last learned."""
     newest = db.scalar(select(func.max(LearnedHours.learned_until)))
-    # A clock that was moved ahead and back has learned from days that were not over.
+    # Unequal, not earlier: a clock that was moved forward and back has learned from days that were not over.
     return newest != until
 
 
-def heard(db: Session, until: datetime) -> Iterator[list[tuple[int, bool, dict[date, int]]]]:
-    """All terminals in use, some at a time: id, whether hours are wanted of it, and the days that are known."""
-    some = _after(db, 0)
-    while some:
-        first, last = some[0][0], some[-1][0]
-        days: dict[int, dict[date, int]] = {terminal_id: {} for terminal_id, _ in some}
+def iter_observed_days(db: Session, until: datetime) -> Iterator[list[tuple[int, bool, dict[date, int]]]]:
+    """All terminals in use, in batches: id, whether learned hours are switched on, and the online hours of its known
+    days (a bit mask per day)."""
+    batch = _next_batch(db, 0)
+    while batch:
+        first, last = batch[0][0], batch[-1][0]
+        days: dict[int, dict[date, int]] = {terminal_id: {} for terminal_id, _ in batch}
         for terminal_id, begins, hours in db.execute(_days(until, first, last)).all():
             if terminal_id in days:
                 days[terminal_id] = dict(zip(begins, hours, strict=True))
-        yield [(terminal_id, wanted, days[terminal_id]) for terminal_id, wanted in some]
-        some = _after(db, last)
+        yield [(terminal_id, is_enabled, days[terminal_id]) for terminal_id, is_enabled in batch]
+        batch = _next_batch(db, last)
 
 
-def _after(db: Session, terminal_id: int) -> Sequence[Row[int, bool]]:
-    found = (
+def _next_batch(db: Session, terminal_id: int) -> Sequence[Row[int, bool]]:
+    statement = (
         select(Terminal.id, Terminal.learned_hours & Customer.learned_hours)
         .join(Customer, Customer.id == Terminal.customer_id)
         .where(Terminal.archived_at.is_(None), Terminal.id > terminal_id)
     )
-    return db.execute(found.order_by(Terminal.id).limit(_AT_ONCE)).all()
+    return db.execute(statement.order_by(Terminal.id).limit(_BATCH_SIZE)).all()
 
 
 def _days(until: datetime, first: int, last: int) -> Select[*tuple[Any, ...]]:
@@ -97,7 +98,7 @@ def of_terminal(db: Session, terminal_id: int) -> dict[str, Any]:
     learned = db.get(LearnedHours, terminal_id, populate_existing=True)
     state = db.get_one(TerminalState, terminal_id, populate_existing=True)
     week = learned.week if learned else None
-    waits = settings().learned_hours and state.status == Status.OFFLINE
+    is_waiting = settings().learned_hours and state.status == Status.OFFLINE
     return {
         "as_of": app_now(db),
         "setting": settings().learned_hours,
@@ -105,7 +106,7 @@ def of_terminal(db: Session, terminal_id: int) -> dict[str, Any]:
         "learned_hours": terminal.learned_hours,
         "learned_until": learned and learned.learned_until,
         "days": learned.days if learned else 0,
-        "days_needed": rules.FEWEST_DAYS,
+        "days_needed": rules.MIN_DAYS,
         "week": week and [[vars(span) for span in spans] for spans in rules.opening_hours(week)],
-        "alert_after": state.alert_after if waits else None,
+        "alert_after": state.alert_after if is_waiting else None,
     }

@@ -1,7 +1,7 @@
-"""When a terminal is expected to be on, as the last weeks have taught: pure functions of days heard of.
+"""Learned opening hours: when a terminal is expected to be online, derived from the heartbeats of the last weeks.
 
-Hours are bits: n of a day is the hour from n o'clock, Tokyo time. A week is 168 of them from Monday 0:00, written as
-0 and 1.
+Hours are bits: bit n of a day is the hour from n o'clock, Tokyo time. A week is a string of 168 characters 0 and 1,
+from Monday 0:00.
 """
 
 from __future__ import annotations
@@ -13,66 +13,66 @@ from functools import reduce
 from itertools import combinations
 from operator import and_
 
-from service.core.times import DAY, TOKYO
+from service.core.values.times import DAY, TOKYO
 
 HOURS = 24
 WEEKDAYS = 7
 SUNDAY = 6
-# Of each weekday the last four that were no holidays; holidays make them reach back further than four weeks.
+# The last four days of each weekday that were not holidays; because of holidays this may be more than four weeks.
 SAMPLES = 4
 LOOK_BACK = 56 * DAY
-# Fewer days since it was first heard of teach nothing.
-FEWEST_DAYS = 14
-# So far ahead it is known when a shop opens; it is learned anew each night.
+# With fewer known days since the first heartbeat nothing is learned.
+MIN_DAYS = 14
+# Openings are derived for this many days; they are learned again each night.
 AHEAD_DAYS = 8
-# A morning's end of what was still the night before.
+# A span that starts at midnight and ends by noon belongs to the evening before.
 _NOON = 12
 
 
 @dataclass(frozen=True)
 class Span:
-    """Open from one full hour to another of the same day; `until` beyond 24 is the day after."""
+    """Open from one full hour to another; `closes` beyond 24 is on the day after."""
 
     opens: int
     closes: int
 
 
-def hour_of_week(moment: datetime) -> int:
-    """Which of a week's 168 hours it is in Tokyo."""
-    local = moment.astimezone(TOKYO)
+def hour_of_week(at: datetime) -> int:
+    """The hour of the week in Tokyo, 0 to 167."""
+    local = at.astimezone(TOKYO)
     return local.weekday() * HOURS + local.hour
 
 
-def expected(samples: Collection[int]) -> int | None:
-    """The hours heard of on at least three of four days (of three or two: on all of them); None when one day or none
-    is known."""
+def expected_hours(samples: Collection[int]) -> int | None:
+    """The hours online on at least three of four days (of three or two days: on all of them); None with fewer than two
+    days."""
     if len(samples) < 2:
         return None
     needed = min(len(samples), SAMPLES - 1)
-    found = 0
-    for some in combinations(samples, needed):
-        found |= reduce(and_, some)
-    return found
+    mask = 0
+    for subset in combinations(samples, needed):
+        mask |= reduce(and_, subset)
+    return mask
 
 
-def learn(heard: Mapping[date, int], holidays: Collection[date]) -> tuple[int, str | None]:
-    """How many days are known since the terminal was first heard of, and the week they teach; None when that is too
-    little, or it was never on at the same time. The first day does not count: it began when it was installed."""
-    first = min((day for day, hours in heard.items() if hours), default=None)
-    known = sorted((day for day in heard if first and day > first), reverse=True)
-    if len(known) < FEWEST_DAYS:
-        return len(known), None
+def learn(observed: Mapping[date, int], holidays: Collection[date]) -> tuple[int, str | None]:
+    """The number of known days since the first heartbeat, and the week learned from them; None when these are too few,
+    or the days have no hour in common. The first day does not count: it began with the installation."""
+    first = min((day for day, hours in observed.items() if hours), default=None)
+    known_days = sorted((day for day in observed if first and day > first), reverse=True)
+    if len(known_days) < MIN_DAYS:
+        return len(known_days), None
     masks = []
     for weekday in range(WEEKDAYS):
-        same = [heard[day] for day in known if day.weekday() == weekday and day not in holidays]
-        mask = expected(same[:SAMPLES])
+        samples = [observed[day] for day in known_days if day.weekday() == weekday and day not in holidays]
+        mask = expected_hours(samples[:SAMPLES])
         if mask is None:
-            return len(known), None
+            return len(known_days), None
         masks.append(mask)
-    return len(known), "".join(map(_written, masks)) if any(masks) else None
+    return len(known_days), "".join(map(_bit_string, masks)) if any(masks) else None
 
 
-def _written(mask: int) -> str:
+def _bit_string(mask: int) -> str:
     return f"{mask:0{HOURS}b}"[::-1]
 
 
@@ -80,10 +80,10 @@ def days_of(week: str) -> list[str]:
     return [week[start : start + HOURS] for start in range(0, len(week), HOURS)]
 
 
-def ahead(week: str, first: date, holidays: Collection[date]) -> list[int]:
-    """Of each hour from the midnight of `first` on: how many hours after that midnight the shop opens next, negative
-    while it is open; 0 when no opening is in sight."""
-    bits = "".join(_bits(week, first + number * DAY, holidays) for number in range(AHEAD_DAYS))
+def next_openings(week: str, first: date, holidays: Collection[date]) -> list[int]:
+    """For each hour from the midnight of `first` on: how many hours after that midnight the store opens next, negative
+    while it is open; 0 when there is no opening in these days."""
+    bits = "".join(_expected_bits(week, first + number * DAY, holidays) for number in range(AHEAD_DAYS))
     openings, opens, after_close = [0] * len(bits), 0, 0
     for hour in reversed(range(len(bits))):
         if bits[hour] == "0":
@@ -93,29 +93,29 @@ def ahead(week: str, first: date, holidays: Collection[date]) -> list[int]:
     return openings
 
 
-def _bits(week: str, day: date, holidays: Collection[date]) -> str:
-    """On a holiday it is expected only when it is on that weekday and on Sundays too: who closes on Sundays may well
-    close on a holiday."""
+def _expected_bits(week: str, day: date, holidays: Collection[date]) -> str:
+    """The expected hours of a day. On a holiday only the hours that are expected both on that weekday and on Sundays: a
+    store that closes on Sundays may close on holidays too."""
     days = days_of(week)
     usual = days[day.weekday()]
     return "".join(map(min, usual, days[SUNDAY])) if day in holidays else usual
 
 
 def opening_hours(week: str) -> list[list[Span]]:
-    """Of each weekday from Monday when it opens and closes; a night that ends before noon belongs to the evening."""
-    days = [_runs(bits) for bits in days_of(week)]
-    carried = [_carries(days[number], days[(number + 1) % WEEKDAYS]) for number in range(WEEKDAYS)]
-    told = []
-    for number, runs in enumerate(days):
-        own = runs[1:] if carried[number - 1] else list(runs)
+    """The opening spans of each weekday from Monday; a span over midnight that ends by noon belongs to the evening."""
+    days = [_spans(bits) for bits in days_of(week)]
+    carried = [_continues(days[number], days[(number + 1) % WEEKDAYS]) for number in range(WEEKDAYS)]
+    week_spans = []
+    for number, spans in enumerate(days):
+        day_spans = spans[1:] if carried[number - 1] else list(spans)
         if carried[number]:
             night = days[(number + 1) % WEEKDAYS][0]
-            own[-1] = Span(own[-1].opens, HOURS + night.closes)
-        told.append(own)
-    return told
+            day_spans[-1] = Span(day_spans[-1].opens, HOURS + night.closes)
+        week_spans.append(day_spans)
+    return week_spans
 
 
-def _carries(evening: list[Span], morning: list[Span]) -> bool:
+def _continues(evening: list[Span], morning: list[Span]) -> bool:
     return bool(
         evening
         and morning
@@ -126,6 +126,6 @@ def _carries(evening: list[Span], morning: list[Span]) -> bool:
     )
 
 
-def _runs(bits: str) -> list[Span]:
+def _spans(bits: str) -> list[Span]:
     edges = [hour for hour in range(HOURS + 1) if (f"0{bits}0"[hour] != f"0{bits}0"[hour + 1])]
     return [Span(opens, closes) for opens, closes in zip(edges[::2], edges[1::2], strict=True)]

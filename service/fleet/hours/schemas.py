@@ -1,4 +1,4 @@
-"""What goes in and out of the hours' doors over HTTP."""
+"""Request and response models of the routes for learned hours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Switch(BaseModel):
-    """Whether hours are learned, and waited for."""
+    """Whether alerts wait for the learned opening hours."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -16,24 +16,24 @@ class Switch(BaseModel):
 
 
 class SpanItem(BaseModel):
-    """From one full hour to another, Tokyo time; `closes` beyond 24 is the day after."""
+    """From one full hour to another, Tokyo time; `closes` beyond 24 is on the day after."""
 
     opens: int
     closes: int
 
 
 class CustomerHours(BaseModel):
-    """`setting`: whether this Genba uses learned hours at all."""
+    """`setting`: whether this installation uses learned hours at all."""
 
     setting: bool
     learned_hours: bool
 
 
 class TerminalHours(BaseModel):
-    """`learned_hours` is the terminal's own switch, `customer` its customer's, `setting` that of this Genba: silence
-    waits for the opening where all three are on. `week` is null while fewer days than `days_needed` are known, or they
-    have nothing in common; else of each weekday from Monday when it opens and closes. `alert_after` is when the present
-    silence becomes an alert, null when it does not wait for an opening."""
+    """`learned_hours` is the terminal's switch, `customer` its customer's, `setting` that of the installation: an alert
+    waits for the opening when all three are on. `week`: the opening spans of each weekday from Monday; null while fewer
+    days than `days_needed` are known, or they have no hour in common. `alert_after`: when the present silence becomes
+    an alert; null when it does not wait for an opening."""
 
     as_of: datetime
     setting: bool

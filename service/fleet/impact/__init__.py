@@ -1,1 +1,1 @@
-"""How much an incident hurts the customer's business: what of a store stands still, under which contract, and when."""
+"""The impact of an incident on the customer's business: stopped terminals of a store, contract type, opening hours."""

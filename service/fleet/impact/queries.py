@@ -1,4 +1,4 @@
-"""The points of an incident, in SQL; `impact.rules` says what they mean."""
+"""The impact score of an incident as SQL expressions; `impact.rules` explains the points."""
 
 from __future__ import annotations
 
@@ -24,46 +24,56 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from service.fleet.hours.models import LearnedHours
 from service.fleet.hours.rules import hour_of_week
 from service.fleet.impact import rules
-from service.fleet.impact.rules import CONTRACT, STANDSTILL, STOPPED, TRADING, Impact
+from service.fleet.impact.rules import CONTRACT_POINTS, STANDSTILL_POINTS, STOPPED_STATUSES, TRADING_POINTS, Impact
 from service.fleet.models import Alert, Customer, Terminal, TerminalState
 from service.fleet.rules import ContractType
 from service.fleet.settings import settings
 
 IncidentId = InstrumentedAttribute[int]
-# The columns that `told` reads; every statement with them asks for `asked`.
-SCORE, WORST, POINTS, OPEN = "impact_score", "impact_worst", "impact_contract", "impact_open"
+# The columns that `pop_impact` reads; a statement with them needs the parameters of `impact_parameters`.
+SCORE_COLUMN, WORST_COLUMN, CONTRACT_COLUMN, TRADING_COLUMN = (
+    "impact_score",
+    "impact_worst",
+    "impact_contract",
+    "impact_open",
+)
 
 
-def asked(now: datetime) -> dict[str, Any]:
+def impact_parameters(now: datetime) -> dict[str, Any]:
     return {
         "is_trading": rules.is_trading(now, settings().trading_from, settings().trading_until),
         "hour_of_week": hour_of_week(now),
     }
 
 
-def score(incident: IncidentId, alert_type: InstrumentedAttribute[str]) -> ColumnElement[int]:
+def impact_score(incident: IncidentId, alert_type: InstrumentedAttribute[str]) -> ColumnElement[int]:
     """0 to 100."""
-    share = case((alert_type.in_(rules.AT_WORK), 0.0), else_=func.coalesce(_share(incident), 0.0))
-    trading = case((_is_trading(incident), TRADING), else_=0)
-    return cast(func.round(share * STANDSTILL), Integer) + _contract_points(incident) + trading
+    share = case((alert_type.in_(rules.NOT_STOPPING_ALERTS), 0.0), else_=func.coalesce(_share(incident), 0.0))
+    trading = case((_is_trading(incident), TRADING_POINTS), else_=0)
+    return cast(func.round(share * STANDSTILL_POINTS), Integer) + _contract_points(incident) + trading
 
 
-def columns(
+def impact_columns(
     incident: IncidentId, alert_type: InstrumentedAttribute[str], is_open: ColumnElement[bool]
 ) -> list[ColumnElement[Any]]:
-    """For a list of incidents: null for those that are over."""
-    worst = case((is_open & alert_type.not_in(rules.AT_WORK), _worst(incident)))
+    """For a list of incidents: null for resolved ones."""
+    worst = case((is_open & alert_type.not_in(rules.NOT_STOPPING_ALERTS), _worst(incident)))
     return [
-        case((is_open, score(incident, alert_type))).label(SCORE),
-        worst.label(WORST),
-        case((is_open, _contract_points(incident))).label(POINTS),
-        case((is_open, _is_trading(incident))).label(OPEN),
+        case((is_open, impact_score(incident, alert_type))).label(SCORE_COLUMN),
+        worst.label(WORST_COLUMN),
+        case((is_open, _contract_points(incident))).label(CONTRACT_COLUMN),
+        case((is_open, _is_trading(incident))).label(TRADING_COLUMN),
     ]
 
 
-def told(row: dict[str, Any]) -> Impact | None:
-    """Takes the columns out of the row and says what they mean."""
-    points, worst, contract, trading = row.pop(SCORE), row.pop(WORST), row.pop(POINTS), row.pop(OPEN)
+def pop_impact(row: dict[str, Any]) -> Impact | None:
+    """Removes these columns from the row and returns them as an `Impact`; None for a resolved incident."""
+    points, worst, contract, trading = (
+        row.pop(SCORE_COLUMN),
+        row.pop(WORST_COLUMN),
+        row.pop(CONTRACT_COLUMN),
+        row.pop(TRADING_COLUMN),
+    )
     if points is None:
         return None
     stopped, terminals = worst or (0, 0)
@@ -72,27 +82,27 @@ def told(row: dict[str, Any]) -> Impact | None:
         level=rules.level(points),
         stopped=stopped,
         terminals=terminals if stopped else 0,
-        contract_type=next(kind for kind, value in CONTRACT.items() if value == contract),
+        contract_type=next(kind for kind, value in CONTRACT_POINTS.items() if value == contract),
         is_trading=trading,
     )
 
 
 def _is_trading(incident: IncidentId) -> ColumnElement[bool]:
-    """By the opening hours learned of the terminals affected, one that is open being enough; by the setting where none
-    are known."""
+    """By the learned opening hours of the affected terminals (one that is open is enough); by the settings when no
+    hours are learned."""
     is_open = func.substr(LearnedHours.week, bindparam("hour_of_week", type_=Integer) + 1, 1) == "1"
-    known = (
+    learned = (
         select(func.bool_or(is_open))
         .select_from(Alert)
         .join(LearnedHours, LearnedHours.terminal_id == Alert.terminal_id)
         .where(Alert.incident_id == incident, ~Alert.is_resolved, LearnedHours.week.is_not(None))
         .correlate_except(Alert, LearnedHours)
     )
-    return func.coalesce(known.scalar_subquery(), bindparam("is_trading", type_=Boolean))
+    return func.coalesce(learned.scalar_subquery(), bindparam("is_trading", type_=Boolean))
 
 
 def _stores(incident: IncidentId) -> Subquery:
-    """The stores of the alerts that are still open, each with its terminals in use and those that stand still."""
+    """The stores with open alerts of the incident, each with the number of its terminals in use and of stopped ones."""
     affected = (
         select(Terminal.customer_id, Terminal.store)
         .join(Alert, Alert.terminal_id == Terminal.id)
@@ -104,7 +114,7 @@ def _stores(incident: IncidentId) -> Subquery:
     neighbour, state = aliased(Terminal), aliased(TerminalState)
     return (
         select(
-            func.count().filter(state.status.in_(STOPPED)).label("stopped"),
+            func.count().filter(state.status.in_(STOPPED_STATUSES)).label("stopped"),
             func.count().label("terminals"),
         )
         .select_from(affected)
@@ -117,7 +127,7 @@ def _stores(incident: IncidentId) -> Subquery:
 
 
 def _share(incident: IncidentId) -> ScalarSelect[float]:
-    """Of the worst affected store."""
+    """The share of stopped terminals in the worst affected store."""
     stores = _stores(incident)
     return select(func.max(cast(stores.c.stopped, Float) / stores.c.terminals)).scalar_subquery()
 
@@ -125,13 +135,13 @@ def _share(incident: IncidentId) -> ScalarSelect[float]:
 def _worst(incident: IncidentId) -> ScalarSelect[Any]:
     stores = _stores(incident)
     share = cast(stores.c.stopped, Float) / stores.c.terminals
-    found = select(func.jsonb_build_array(stores.c.stopped, stores.c.terminals))
-    return found.order_by(share.desc(), stores.c.terminals.desc()).limit(1).scalar_subquery()
+    statement = select(func.jsonb_build_array(stores.c.stopped, stores.c.terminals))
+    return statement.order_by(share.desc(), stores.c.terminals.desc()).limit(1).scalar_subquery()
 
 
 def _contract_points(incident: IncidentId) -> ColumnElement[int]:
-    """Of the best contract among the customers affected."""
-    points = case(CONTRACT, value=Customer.contract_type, else_=CONTRACT[ContractType.BASIC])
+    """The points of the best contract among the affected customers."""
+    points = case(CONTRACT_POINTS, value=Customer.contract_type, else_=CONTRACT_POINTS[ContractType.BASIC])
     best = (
         select(func.max(points))
         .select_from(Alert)

@@ -1,8 +1,8 @@
-"""What makes an incident weigh more than another: points from 0 to 100, and a word for them.
+"""The impact score of an incident: 0 to 100 points, and a level.
 
-The greatest part is how much of the worst affected store stands still: a shop's only till before one of eight. Then the
-contract, and whether the shop is likely to be open. `impact.queries` counts the points in SQL, so that lists sort by
-them; nothing else knows them.
+Most points come from the share of stopped terminals in the worst affected store: the only till of a store before one of
+eight. Then the contract, and whether the store is likely to be open. Only `impact.queries` counts the points, in SQL,
+so that lists can be sorted by them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.fleet.rules import AlertType, ContractType, Status
 
-# All of a store's terminals stand still; a part of them counts for that part.
-STANDSTILL = 60
-CONTRACT = {ContractType.BASIC: 0, ContractType.STANDARD: 10, ContractType.PREMIUM: 20}
-TRADING = 20
-# Nobody can pay at a terminal in one of these.
-STOPPED = (Status.OFFLINE, Status.ERROR)
-# These alerts leave the terminal at work: the store takes money as ever.
-AT_WORK = (AlertType.HIGH_CPU, AlertType.HIGH_MEMORY, AlertType.UPDATE_FAILED)
+# Points when all terminals of a store are stopped; a share of them gets that share of the points.
+STANDSTILL_POINTS = 60
+CONTRACT_POINTS = {ContractType.BASIC: 0, ContractType.STANDARD: 10, ContractType.PREMIUM: 20}
+TRADING_POINTS = 20
+# No customer can pay at a terminal with one of these statuses.
+STOPPED_STATUSES = (Status.OFFLINE, Status.ERROR)
+# Terminals with these alerts still work: the store can take payments.
+NOT_STOPPING_ALERTS = (AlertType.HIGH_CPU, AlertType.HIGH_MEMORY, AlertType.UPDATE_FAILED)
 HIGH_FROM, MIDDLE_FROM = 70, 45
 
 
@@ -33,7 +33,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Impact:
-    """`stopped` of `terminals` of the worst affected store stand still; both 0 when all of them work."""
+    """`stopped` of `terminals` in the worst affected store are stopped; both 0 when all of them work."""
 
     score: int
     level: Level
@@ -50,9 +50,9 @@ def level(score: int) -> Level:
 
 
 def is_trading(now: datetime, opens: time, closes: time) -> bool:
-    """Whether a shop is likely to be open, `opens` to `closes` in Tokyo; over midnight when it closes before it opens,
-    around the clock when both are the same."""
-    clock = now.astimezone(TOKYO).time()
+    """Whether a store is likely to be open: `opens` to `closes` in Tokyo time, over midnight when it closes before it
+    opens, around the clock when both are the same."""
+    local_time = now.astimezone(TOKYO).time()
     if opens < closes:
-        return opens <= clock < closes
-    return clock >= opens or clock < closes
+        return opens <= local_time < closes
+    return local_time >= opens or local_time < closes

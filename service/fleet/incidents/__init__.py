@@ -1,1 +1,1 @@
-"""What goes wrong in the fleet: alerts, the incidents they belong to, and how people respond."""
+"""Incidents of the fleet: alerts, the incidents they are grouped into, and the response to them."""

@@ -1,4 +1,4 @@
-"""Incidents, their response steps and what was done about them."""
+"""Incidents, their response steps and their events."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import CIDR, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType
 
 
 class Incident(Base):
-    """Alerts that belong together: the unit of work. Its customer, store and network are what its members share."""
+    """Alerts that belong together: the unit of work. Customer, store and network: what its members have in common."""
 
     __tablename__ = "fleet_incidents"
     __table_args__ = (
-        one_of("alert_type", AlertType),
-        one_of("scope", Scope),
+        enum_check("alert_type", AlertType),
+        enum_check("scope", Scope),
         Index("ix_fleet_incidents_open", "opened_at", "id", postgresql_where=text("resolved_at IS NULL")),
         Index("ix_fleet_incidents_opened_at", "opened_at", "id"),
     )
@@ -32,13 +32,13 @@ class Incident(Base):
     store_name: Mapped[str | None] = mapped_column(String(100))
     network: Mapped[str | None] = mapped_column(CIDR)
     opened_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # When its newest alert joined: until ten minutes after that, others may.
+    # When the newest alert joined; for ten minutes after that, others may join.
     joined_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     acknowledged_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     acknowledged_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     snoozed_until: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # When the mail about it was written.
+    # When the notification about it was queued.
     told_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     resolved_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     resolved_by: Mapped[str | None] = mapped_column(String(50))
@@ -47,7 +47,8 @@ class Incident(Base):
 
 
 class IncidentStep(Base):
-    """One of the six steps of the document's 4.2. The sixth is due when the fifth is done."""
+    """One of the six response steps (requirements document 4.2). The time of the sixth starts when the fifth is
+    done."""
 
     __tablename__ = "fleet_incident_steps"
     __table_args__ = (
@@ -70,7 +71,7 @@ class IncidentStep(Base):
 
 
 class IncidentEvent(Base):
-    """What somebody did about an incident. Rows are only added."""
+    """An event in the history of an incident. Append-only."""
 
     __tablename__ = "fleet_incident_events"
     __table_args__ = (Index("ix_fleet_incident_events_incident_id", "incident_id", "id"),)

@@ -22,38 +22,38 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.core import holidays
-from service.core.auth import Actor
-from service.core.clock import app_now, now_sql
-from service.core.identity import Membership, User
-from service.core.paging import Filter, Key, Listing, contains, equals, when
+from service.core.access.auth import Actor
+from service.core.access.identity import Membership, User
+from service.core.database.clock import app_now, now_sql
+from service.core.database.paging import Filter, Key, Listing, contains, equals, when_true
 from service.core.problems import NotFound
-from service.core.targets import State, read
+from service.core.values.targets import State, read
 from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
-from service.fleet.incidents.rules import STEPS, Trouble, network_of, waits_for
+from service.fleet.incidents.rules import STEPS, Trouble, blocking_step, network_of
 from service.fleet.models import Alert, Customer, Terminal, TerminalState
 from service.fleet.rules import AlertType, Status
 
 T = TypeVar("T")
 
-MEMBERS_LISTED = 200
+MAX_MEMBERS_LISTED = 200
 
-_to_do = (IncidentStep.incident_id == Incident.id, IncidentStep.done_at.is_(None), IncidentStep.due_at.is_not(None))
-# Asked for each incident that is shown: those that are over, and their steps, only grow in number.
-_next_due = select(func.min(IncidentStep.due_at)).where(*_to_do).correlate(Incident).scalar_subquery()
+_pending = (IncidentStep.incident_id == Incident.id, IncidentStep.done_at.is_(None), IncidentStep.due_at.is_not(None))
+# Correlated subqueries, run only for the incidents on the page: resolved incidents and their steps only grow in number.
+_next_due = select(func.min(IncidentStep.due_at)).where(*_pending).correlate(Incident).scalar_subquery()
 _next_step = (
     select(IncidentStep.step)
-    .where(*_to_do)
+    .where(*_pending)
     .order_by(IncidentStep.due_at, IncidentStep.step)
     .limit(1)
     .correlate(Incident)
     .scalar_subquery()
 )
 _is_open = Incident.resolved_at.is_(None)
-_score = impact.score(Incident.id, Incident.alert_type)
-# What is asleep waits below everything else. Of what is due in the same minute, the greater impact comes first.
-_awake_due_at = case(
+_score = impact.impact_score(Incident.id, Incident.alert_type)
+# Snoozed incidents sort last. Incidents due in the same minute are sorted by impact, the greatest first.
+_due_sort_key = case(
     (
         _is_open & func.coalesce(Incident.snoozed_until <= now_sql(), True),
         func.date_trunc("minute", _next_due) + func.make_interval(0, 0, 0, 0, 0, 0, 0.5 * (100 - _score)),
@@ -68,18 +68,18 @@ def _is_high(run: InstrumentedAttribute[int]) -> ColumnElement[bool]:
 _assignee = aliased(User)
 
 
-def _of_first(column: InstrumentedAttribute[T]) -> ScalarSelect[T]:
-    """Of the incident's first alert. Not by a join, which would be made for all incidents before a page is cut."""
-    own = select(column).where(Alert.incident_id == Incident.id).order_by(Alert.id).limit(1)
-    return own.correlate(Incident).scalar_subquery()
+def _first_alert(column: InstrumentedAttribute[T]) -> ScalarSelect[T]:
+    """A column of the incident's first alert. Not a join, which would run for all incidents before the page is cut."""
+    first = select(column).where(Alert.incident_id == Incident.id).order_by(Alert.id).limit(1)
+    return first.correlate(Incident).scalar_subquery()
 
 
-def _of_first_terminal(column: InstrumentedAttribute[T]) -> ScalarSelect[T]:
-    return select(column).where(Terminal.id == _of_first(Alert.terminal_id)).correlate(Incident).scalar_subquery()
+def _first_terminal(column: InstrumentedAttribute[T]) -> ScalarSelect[T]:
+    return select(column).where(Terminal.id == _first_alert(Alert.terminal_id)).correlate(Incident).scalar_subquery()
 
 
-def _listed() -> Select[*tuple[Any, ...]]:
-    # A terminal whose trouble came back has several alerts, and is one terminal.
+def _select_incidents() -> Select[*tuple[Any, ...]]:
+    # A terminal whose trouble came back has several alerts but counts as one terminal.
     terminals = func.count(Alert.terminal_id.distinct())
     members = select(terminals).where(Alert.incident_id == Incident.id).correlate(Incident)
     affected = (
@@ -116,16 +116,16 @@ def _listed() -> Select[*tuple[Any, ...]]:
             Incident.resolution,
             Incident.assignee_id,
             _assignee.name.label("assignee_name"),
-            _of_first(Alert.terminal_id).label("terminal_id"),
-            _of_first_terminal(Terminal.serial_number).label("serial_number"),
-            _of_first_terminal(Terminal.store_name).label("terminal_store_name"),
-            _of_first(Alert.message).label("message"),
+            _first_alert(Alert.terminal_id).label("terminal_id"),
+            _first_terminal(Terminal.serial_number).label("serial_number"),
+            _first_terminal(Terminal.store_name).label("terminal_store_name"),
+            _first_alert(Alert.message).label("message"),
             members.scalar_subquery().label("members"),
             members.where(~Alert.is_resolved).scalar_subquery().label("members_open"),
             store_terminals.label("store_terminals"),
             case((_is_open, _next_due)).label("due_at"),
             case((_is_open, _next_step)).label("step"),
-            *impact.columns(Incident.id, Incident.alert_type, _is_open),
+            *impact.impact_columns(Incident.id, Incident.alert_type, _is_open),
         )
         .select_from(Incident)
         .outerjoin(Customer, Customer.id == Incident.customer_id)
@@ -133,32 +133,32 @@ def _listed() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _with_a_member(condition: Callable[[str], ColumnElement[bool]]) -> Filter:
-    """Incidents one of whose terminals the condition holds for."""
+def _any_member(condition: Callable[[str], ColumnElement[bool]]) -> Filter:
+    """Incidents with at least one terminal that meets the condition."""
     member = select(Alert.id).join(Terminal, Terminal.id == Alert.terminal_id).where(Alert.incident_id == Incident.id)
     return Filter(lambda name: member.where(condition(name)).correlate(Incident).exists())
 
 
-_q = contains(Terminal.serial_number, Terminal.store_name)
+_text_search = contains(Terminal.serial_number, Terminal.store_name)
 INCIDENTS = Listing(
-    _listed(),
+    _select_incidents(),
     unique=Incident.id,
     keys={
-        "due_at": Key(type_coerce(_awake_due_at, TIMESTAMP(timezone=True)), nullable=True),
+        "due_at": Key(type_coerce(_due_sort_key, TIMESTAMP(timezone=True)), nullable=True),
         "impact": Key(case((_is_open, _score)), nullable=True),
         "opened_at": Key(Incident.opened_at),
         "resolved_at": Key(Incident.resolved_at, nullable=True),
     },
     default="due_at",
     filters={
-        "is_open": when(_is_open),
-        "is_resolved": when(~_is_open),
+        "is_open": when_true(_is_open),
+        "is_resolved": when_true(~_is_open),
         "alert_type": equals(Incident.alert_type),
         "assignee_id": equals(Incident.assignee_id),
-        "is_unassigned": when(Incident.assignee_id.is_(None)),
-        "customer_id": _with_a_member(equals(Terminal.customer_id).condition),
-        "terminal_id": _with_a_member(equals(Terminal.id).condition),
-        "q": replace(_with_a_member(_q.condition), value=_q.value),
+        "is_unassigned": when_true(Incident.assignee_id.is_(None)),
+        "customer_id": _any_member(equals(Terminal.customer_id).condition),
+        "terminal_id": _any_member(equals(Terminal.id).condition),
+        "q": replace(_any_member(_text_search.condition), value=_text_search.value),
     },
 )
 
@@ -166,20 +166,22 @@ INCIDENTS = Listing(
 def incidents(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.IncidentFilters
 ) -> dict[str, Any]:
-    """Incidents, what is due next first."""
+    """Incidents, the next due first."""
     now = app_now(db)
-    found = INCIDENTS.page(db, limit, cursor, filters.sort, asked=impact.asked(now), **_conditions(by, filters))
-    found["items"] = [_as_seen(db, row, now) for row in found["items"]]
-    return found
+    page = INCIDENTS.page(
+        db, limit, cursor, filters.sort, asked=impact.impact_parameters(now), **_filter_values(by, filters)
+    )
+    page["items"] = [_incident_item(db, row, now) for row in page["items"]]
+    return page
 
 
-def _conditions(by: Actor, filters: schemas.IncidentFilters) -> dict[str, Any]:
-    whose: dict[str, Any] = {}
+def _filter_values(by: Actor, filters: schemas.IncidentFilters) -> dict[str, Any]:
+    assignee: dict[str, Any] = {}
     if filters.assignee == "none":
-        whose["is_unassigned"] = True
+        assignee["is_unassigned"] = True
     elif filters.assignee is not None:
-        whose["assignee_id"] = by.user_id if filters.assignee == "me" else int(filters.assignee)
-    return whose | {
+        assignee["assignee_id"] = by.user_id if filters.assignee == "me" else int(filters.assignee)
+    return assignee | {
         "is_open": filters.state == "open",
         "is_resolved": filters.state == "resolved",
         "alert_type": filters.alert_type,
@@ -189,18 +191,18 @@ def _conditions(by: Actor, filters: schemas.IncidentFilters) -> dict[str, Any]:
     }
 
 
-def _as_seen(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    seen = dict(row)
-    step, due_at = seen["step"], seen["due_at"]
-    seen["response"] = _response(db, step, due_at, now, None) if step is not None else None
-    assignee_id, name = seen.pop("assignee_id"), seen.pop("assignee_name")
-    seen["assignee"] = {"id": assignee_id, "name": name} if assignee_id is not None else None
-    terminal_store = seen.pop("terminal_store_name")
-    if seen["members"] == 1:
-        seen["store_name"] = terminal_store
-    seen["impact"] = impact.told(seen)
-    seen["network"] = str(seen["network"]) if seen["network"] else None
-    return seen
+def _incident_item(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    item = dict(row)
+    step, due_at = item["step"], item["due_at"]
+    item["response"] = _response(db, step, due_at, now, None) if step is not None else None
+    assignee_id, name = item.pop("assignee_id"), item.pop("assignee_name")
+    item["assignee"] = {"id": assignee_id, "name": name} if assignee_id is not None else None
+    terminal_store = item.pop("terminal_store_name")
+    if item["members"] == 1:
+        item["store_name"] = terminal_store
+    item["impact"] = impact.pop_impact(item)
+    item["network"] = str(item["network"]) if item["network"] else None
+    return item
 
 
 def _response(db: Session, step: int, due_at: datetime, now: datetime, done_at: datetime | None) -> State:
@@ -209,30 +211,37 @@ def _response(db: Session, step: int, due_at: datetime, now: datetime, done_at: 
 
 
 def get_incident(db: Session, incident_id: int, *, lock: bool = False) -> Incident:
-    wanted = select(Incident).where(Incident.id == incident_id)
-    incident = db.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
+    statement = select(Incident).where(Incident.id == incident_id)
+    incident = db.scalars(statement.with_for_update() if lock else statement).one_or_none()
     if incident is None:
         raise NotFound("指定された障害は見つかりません。アラート一覧を開き直してください。")
     return incident
 
 
-def hold(db: Session, *which: ColumnElement[bool]) -> Sequence[int]:
-    """The ids of these incidents, locked in their order. Before any alert of theirs is touched: so an incident's alerts
-    open and end one after the other, and whoever closes it knows all of them."""
-    found = select(Incident.id).where(*which).order_by(Incident.id)
-    return db.scalars(found.with_for_update(key_share=True)).all()
+def lock_incidents(db: Session, *conditions: ColumnElement[bool]) -> Sequence[int]:
+    """Locks these incidents in the order of their ids and returns the ids. Called before any of their alerts is
+    touched: so the alerts of an incident open and end one after the other, and a transaction that closes the incident
+    sees all of them."""
+    statement = select(Incident.id).where(*conditions).order_by(Incident.id)
+    return db.scalars(statement.with_for_update(key_share=True)).all()
 
 
 def recorded_steps(db: Session, incident_id: int) -> set[int]:
-    done = select(IncidentStep.step).where(IncidentStep.incident_id == incident_id, IncidentStep.done_at.is_not(None))
-    return set(db.scalars(done))
+    statement = select(IncidentStep.step).where(
+        IncidentStep.incident_id == incident_id, IncidentStep.done_at.is_not(None)
+    )
+    return set(db.scalars(statement))
 
 
 def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
-    """One incident with its steps, members and everything that was done."""
+    """The incident with its steps, members and events."""
     is_resolved = get_incident(db, incident_id).resolved_at is not None
     now = app_now(db)
-    row = db.execute(_listed().where(Incident.id == incident_id), impact.asked(now)).mappings().one()
+    row = (
+        db.execute(_select_incidents().where(Incident.id == incident_id), impact.impact_parameters(now))
+        .mappings()
+        .one()
+    )
     steps = db.scalars(
         select(IncidentStep).where(IncidentStep.incident_id == incident_id).order_by(IncidentStep.step)
     ).all()
@@ -259,13 +268,17 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
         .join(Terminal, Terminal.id == alert.terminal_id)
         .join(Customer, Customer.id == Terminal.customer_id)
         .order_by(alert.is_resolved, alert.id.desc())
-        .limit(MEMBERS_LISTED)
+        .limit(MAX_MEMBERS_LISTED)
     )
     events = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id.desc())
-    return _as_seen(db, dict(row), now) | {
+    return _incident_item(db, dict(row), now) | {
         "steps": [
-            _step(db, by, step, now)
-            | {"waits_for": first.title if (first := waits_for(step.step, done, is_resolved=is_resolved)) else None}
+            _step_item(db, by, step, now)
+            | {
+                "waits_for": blocking.title
+                if (blocking := blocking_step(step.step, done, is_resolved=is_resolved))
+                else None
+            }
             for step in steps
         ],
         "listed": [dict(member) for member in db.execute(members).mappings()],
@@ -276,30 +289,30 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
     }
 
 
-def _step(db: Session, by: Actor, step: IncidentStep, now: datetime) -> dict[str, Any]:
-    known = STEPS[step.step]
+def _step_item(db: Session, by: Actor, step: IncidentStep, now: datetime) -> dict[str, Any]:
+    definition = STEPS[step.step]
     return {
         "step": step.step,
-        "title": known.title,
-        "team": known.team,
+        "title": definition.title,
+        "team": definition.team,
         "due_at": step.due_at,
         "done_at": step.done_at,
         "done_by": step.done_by,
         "note": step.note,
         "response": _response(db, step.step, step.due_at, now, step.done_at) if step.due_at else None,
-        "may": known.permission is not None and known.permission in by.permissions,
+        "may": definition.permission is not None and definition.permission in by.permissions,
     }
 
 
 def counts(db: Session) -> dict[str, Any]:
-    """How many incidents are open, of how many alerts, and how urgent."""
-    asleep = func.coalesce(Incident.snoozed_until > now_sql(), False)
+    """How many incidents and alerts are open, and how urgent the incidents are."""
+    is_snoozed = func.coalesce(Incident.snoozed_until > now_sql(), False)
     row = db.execute(
         select(
             func.count().label("open"),
             func.count().filter(Incident.acknowledged_at.is_(None)).label("unacknowledged"),
-            func.count().filter(~asleep & (_next_due < now_sql())).label("overdue"),
-            func.count().filter(asleep).label("snoozed"),
+            func.count().filter(~is_snoozed & (_next_due < now_sql())).label("overdue"),
+            func.count().filter(is_snoozed).label("snoozed"),
             func.min(Incident.opened_at).label("oldest_opened_at"),
         )
         .select_from(Incident)
@@ -310,18 +323,19 @@ def counts(db: Session) -> dict[str, Any]:
 
 
 def responders(db: Session) -> list[dict[str, Any]]:
-    """Who an incident can be given to: the area's people who respond, by name."""
-    found_people = (
+    """The users that an incident can be assigned to: the area's responders, by name."""
+    statement = (
         select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)
         .where(User.is_active, Membership.area == "fleet", Membership.role.in_(["admin", "operator", "support"]))
         .order_by(User.name, User.id)
     )
-    return [dict(row) for row in db.execute(found_people).mappings()]
+    return [dict(row) for row in db.execute(statement).mappings()]
 
 
-# Under which facts an alert of each kind is open. A failed update is told by the roll-out, not read from the state.
-WRONG: dict[AlertType, ColumnElement[bool]] = {
+# The condition under which a terminal has each kind of trouble. A failed update is reported by the roll-out, not
+# derived from the state.
+TROUBLE_CONDITIONS: dict[AlertType, ColumnElement[bool]] = {
     AlertType.OFFLINE: TerminalState.status == Status.OFFLINE,
     AlertType.ERROR: or_(
         TerminalState.status == Status.ERROR,
@@ -332,40 +346,46 @@ WRONG: dict[AlertType, ColumnElement[bool]] = {
 }
 
 
-# Where a terminal stands, as a Trouble has it.
-PLACE = (Terminal.customer_id, Customer.company_name, Terminal.store, Terminal.store_name, Terminal.serial_number)
+# The columns that tell where a terminal is, in the order of `Trouble`'s fields.
+PLACE_COLUMNS = (
+    Terminal.customer_id,
+    Customer.company_name,
+    Terminal.store,
+    Terminal.store_name,
+    Terminal.serial_number,
+)
 
 
-def over(kind: AlertType) -> ColumnElement[bool]:
-    """The condition under which an open alert of this kind ends by itself. Going into maintenance ends none, going
-    offline neither an error nor a high usage: nobody has seen that it is over."""
-    heard = TerminalState.status.in_([Status.ONLINE, Status.ERROR])
-    return heard & ~WRONG[kind]
+def recovered_condition(kind: AlertType) -> ColumnElement[bool]:
+    """The condition under which an open alert of this kind resolves by itself. The start of a maintenance resolves no
+    alert; going offline resolves neither an error nor a high usage: nothing shows that it is over."""
+    is_reporting = TerminalState.status.in_([Status.ONLINE, Status.ERROR])
+    return is_reporting & ~TROUBLE_CONDITIONS[kind]
 
 
-def still_troubled(db: Session, incident_id: int) -> int:
-    """How many of the incident's open alerts would be found again at the next look."""
-    cases = or_(*(and_(Alert.alert_type == kind, ~over(kind)) for kind in WRONG))
-    troubled = (
+def count_unrecovered(db: Session, incident_id: int) -> int:
+    """How many of the incident's open alerts the next run of the watch would open again."""
+    condition = or_(*(and_(Alert.alert_type == kind, ~recovered_condition(kind)) for kind in TROUBLE_CONDITIONS))
+    statement = (
         select(func.count())
         .select_from(Alert)
         .join(TerminalState, TerminalState.terminal_id == Alert.terminal_id)
         .join(Terminal, Terminal.id == Alert.terminal_id)
-        .where(Alert.incident_id == incident_id, ~Alert.is_resolved, Terminal.archived_at.is_(None), cases)
+        .where(Alert.incident_id == incident_id, ~Alert.is_resolved, Terminal.archived_at.is_(None), condition)
         .where(TerminalState.status != Status.MAINTENANCE)
     )
-    return db.scalar(troubled) or 0
+    return db.scalar(statement) or 0
 
 
 def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Trouble]]:
-    """Each incident's members, those that are over included, as they were found."""
-    every = (
+    """The members of each incident, recovered ones included, as they were detected."""
+    statement = (
         select(
             Alert.incident_id,
             Alert.terminal_id,
             Alert.alert_type,
             Alert.message,
-            *PLACE,
+            *PLACE_COLUMNS,
             func.host(TerminalState.address),
         )
         .join(Terminal, Terminal.id == Alert.terminal_id)
@@ -374,9 +394,9 @@ def members_of(db: Session, incident_ids: Sequence[int]) -> dict[int, list[Troub
         .where(Alert.incident_id.in_(incident_ids))
         .order_by(Alert.id)
     )
-    found: dict[int, dict[int, Trouble]] = {}
-    for row in db.execute(every):
-        found.setdefault(row[0], {})[row[1]] = Trouble(
+    by_incident: dict[int, dict[int, Trouble]] = {}
+    for row in db.execute(statement):
+        by_incident.setdefault(row[0], {})[row[1]] = Trouble(
             row[1], AlertType(row[2]), row[3], row[4], row[5], row[6], row[7], row[8], network_of(row[9])
         )
-    return {incident_id: list(members.values()) for incident_id, members in found.items()}
+    return {incident_id: list(members.values()) for incident_id, members in by_incident.items()}

@@ -1,4 +1,4 @@
-"""What belongs to one incident, its six steps, until when each is due, and in which words people are told."""
+"""Rules of incidents: how alerts are grouped, the six response steps with their targets, and the message texts."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
 
-from service.core.targets import Target
-from service.core.texts import for_slack
-from service.fleet.rules import ALERT_WORDS, AlertType
+from service.core.values.targets import Target
+from service.core.values.texts import escape_for_slack
+from service.fleet.rules import ALERT_LABELS, AlertType
 
 SYSTEM = "システム"
 RECOVERED = "システム（自動復旧）"
-# Alerts this near to one another may have one cause.
-TOGETHER = timedelta(minutes=10)
-# What comes back and fails again within this time is the same trouble: its incident goes on, nobody is told anew.
-FLAPPING = timedelta(minutes=30)
-# So much of the fleet silent in one look is rather our own blindness.
-DOUBTFUL_SHARE = 0.3
-DOUBTFUL_LEAST = 20
-# Beyond so many incidents at one look, one mail tells of them all.
-MAILS_AT_ONCE = 5
-# A mail about a district without power must still be read on a phone, and a post is read at a glance.
-MAIL_LISTS = 50
-POST_LISTS = 10
-# An alert that could not be told for a day is news to nobody.
-NEWS_LASTS = timedelta(days=1)
-LONGEST_SNOOZE = timedelta(days=7)
+# Alerts that begin within this time of one another may have the same cause.
+GROUPING_WINDOW = timedelta(minutes=10)
+# Trouble that returns within this time after recovery is flapping: its incident is reopened without a notification.
+FLAPPING_WINDOW = timedelta(minutes=30)
+# When this many terminals fall silent in one run of the watch, an outage of the service itself is more likely.
+MASS_OUTAGE_SHARE = 0.3
+MASS_OUTAGE_MIN = 20
+# More new incidents than this in one run of the watch are sent in one mail.
+MAX_SEPARATE_MAILS = 5
+# Lines listed in a mail (readable on a phone even after a regional power cut) and in a Slack post.
+MAX_MAIL_LINES = 50
+MAX_POST_LINES = 10
+# A notification that could not be sent for a day is dropped.
+NOTICE_TTL = timedelta(days=1)
+MAX_SNOOZE = timedelta(days=7)
 
 
 class Scope(StrEnum):
-    """What the members of an incident share."""
+    """What the terminals of an incident have in common."""
 
     TERMINAL = "terminal"
     STORE = "store"
@@ -43,8 +43,8 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the document's 4.2. `permission` is whose it is; the system's has none. `after` is the step from whose
-    end its time counts; without, from detection."""
+    """A response step (requirements document 4.2). `permission`: needed to record it; None for the system's step.
+    `after`: the step after whose completion its time starts; None: it starts at detection."""
 
     number: int
     title: str
@@ -73,21 +73,22 @@ STEPS = {
         _step(6, "完了報告", "サポート", 10, CONTACT, after=5),
     )
 }
-DETECTION, FIRST_LOOK = 1, 2
+DETECTION, INITIAL_CHECK = 1, 2
 
 
-def waits_for(number: int, done: Container[int], *, is_resolved: bool) -> Step | None:
-    """The step that has to be recorded before this one. Nothing waits once the incident is over: what recovered by
-    itself needed no repair."""
-    first = STEPS[number].after
-    if first is None or is_resolved or first in done or number in done:
+def blocking_step(number: int, done: Container[int], *, is_resolved: bool) -> Step | None:
+    """The step that has to be recorded before this one. None once the incident is resolved: what recovered by itself
+    needed no repair."""
+    previous = STEPS[number].after
+    if previous is None or is_resolved or previous in done or number in done:
         return None
-    return STEPS[first]
+    return STEPS[previous]
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something found wrong with a terminal. `network` is where its heartbeats come from, None when it says nothing."""
+    """A problem detected on a terminal. `network`: where its heartbeats come from; None when that is unknown or not a
+    global address."""
 
     terminal_id: int
     alert_type: AlertType
@@ -101,8 +102,8 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Joinable:
-    """An open incident of offline alerts, the newest of them young enough, and where its members are."""
+class JoinableIncident:
+    """An open incident of offline alerts that new alerts may still join, with its members' customers and networks."""
 
     incident_id: int
     customer_ids: frozenset[int]
@@ -110,16 +111,16 @@ class Joinable:
 
 
 @dataclass
-class Group:
-    """What belongs together: new troubles, and the open incident they join, if there is one."""
+class TroubleGroup:
+    """New troubles that belong together, and the open incident that they join, if there is one."""
 
     members: list[Trouble] = field(default_factory=list)
     incident_id: int | None = None
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What all members have in common."""
+class SharedScope:
+    """What all members of an incident have in common."""
 
     scope: Scope
     customer_id: int | None = None
@@ -129,170 +130,179 @@ class Shared:
 
 
 def network_of(address: str | None) -> str | None:
-    """The network that an address belongs to: /24, or /48 of IPv6. None for an address that is used everywhere."""
+    """The network that an address belongs to: /24, or /48 for IPv6. None for an address that is not global."""
     if address is None:
         return None
-    read = ip_address(address.partition("/")[0])
-    if not read.is_global:
+    ip = ip_address(address.partition("/")[0])
+    if not ip.is_global:
         return None
-    return str(ip_network(f"{read}/{24 if read.version == 4 else 48}", strict=False))
+    return str(ip_network(f"{ip}/{24 if ip.version == 4 else 48}", strict=False))
 
 
-def group(found: Sequence[Trouble], joinable: Sequence[Joinable]) -> list[Group]:
-    """Who belongs together: offline terminals of one customer or network, together or with an open incident's members
-    (the earliest of those that fit); everything else stands alone. `joinable` comes oldest first."""
-    alone = [Group([trouble]) for trouble in found if trouble.alert_type is not AlertType.OFFLINE]
-    return [*_components([trouble for trouble in found if trouble.alert_type is AlertType.OFFLINE], joinable), *alone]
+def group_troubles(troubles: Sequence[Trouble], joinable: Sequence[JoinableIncident]) -> list[TroubleGroup]:
+    """Groups offline terminals that share a customer or a network, also with the members of an open incident (the
+    earliest that fits). Every other trouble is a group of its own. `joinable`: oldest first."""
+    alone = [TroubleGroup([trouble]) for trouble in troubles if trouble.alert_type is not AlertType.OFFLINE]
+    return [
+        *_components([trouble for trouble in troubles if trouble.alert_type is AlertType.OFFLINE], joinable),
+        *alone,
+    ]
 
 
-def _components(found: Sequence[Trouble], joinable: Sequence[Joinable]) -> list[Group]:
-    """Connected parts of the graph whose edges are a shared customer or a shared network."""
+def _components(troubles: Sequence[Trouble], joinable: Sequence[JoinableIncident]) -> list[TroubleGroup]:
+    """The connected components of the graph whose edges are a shared customer or a shared network (union-find)."""
     parent: dict[object, object] = {}
 
-    def root(node: object) -> object:
+    def find(node: object) -> object:
         parent.setdefault(node, node)
         while parent[node] != node:
             parent[node] = parent[parent[node]]
             node = parent[node]
         return node
 
-    def join(one: object, other: object) -> None:
-        parent[root(one)] = root(other)
+    def union(first: object, second: object) -> None:
+        parent[find(first)] = find(second)
 
-    for trouble in found:
+    for trouble in troubles:
         if trouble.network:
-            join(("customer", trouble.customer_id), ("network", trouble.network))
-    for open_one in joinable:
-        for key in _keys(open_one):
-            join(key, ("incident", open_one.incident_id))
-    groups: dict[object, Group] = {}
-    for trouble in found:
-        groups.setdefault(root(("customer", trouble.customer_id)), Group()).members.append(trouble)
-    for open_one in reversed(joinable):
-        joined = groups.get(root(("incident", open_one.incident_id)))
-        if joined:
-            joined.incident_id = open_one.incident_id
+            union(("customer", trouble.customer_id), ("network", trouble.network))
+    for incident in joinable:
+        for key in _nodes(incident):
+            union(key, ("incident", incident.incident_id))
+    groups: dict[object, TroubleGroup] = {}
+    for trouble in troubles:
+        groups.setdefault(find(("customer", trouble.customer_id)), TroubleGroup()).members.append(trouble)
+    for incident in reversed(joinable):
+        joined_group = groups.get(find(("incident", incident.incident_id)))
+        if joined_group:
+            joined_group.incident_id = incident.incident_id
     return list(groups.values())
 
 
-def _keys(open_one: Joinable) -> list[tuple[str, object]]:
-    return [("customer", one) for one in open_one.customer_ids] + [("network", one) for one in open_one.networks]
+def _nodes(incident: JoinableIncident) -> list[tuple[str, object]]:
+    return [("customer", customer_id) for customer_id in incident.customer_ids] + [
+        ("network", network) for network in incident.networks
+    ]
 
 
-def shared(members: Sequence[Trouble]) -> Shared:
-    """What the members have in common, the narrowest first."""
+def shared_scope(members: Sequence[Trouble]) -> SharedScope:
+    """What the members have in common: the narrowest scope that holds for all of them."""
     first = members[0]
     customers = {member.customer_id for member in members}
     stores = {(member.customer_id, member.store) for member in members}
     networks = {member.network for member in members}
     network = first.network if len(networks) == 1 else None
     if len(members) == 1:
-        return Shared(Scope.TERMINAL, first.customer_id, first.customer_name, first.store, network)
+        return SharedScope(Scope.TERMINAL, first.customer_id, first.customer_name, first.store, network)
     if len(stores) == 1:
-        return Shared(Scope.STORE, first.customer_id, first.customer_name, first.store, network)
+        return SharedScope(Scope.STORE, first.customer_id, first.customer_name, first.store, network)
     if len(customers) == 1:
-        return Shared(Scope.CUSTOMER, first.customer_id, first.customer_name, None, network)
+        return SharedScope(Scope.CUSTOMER, first.customer_id, first.customer_name, None, network)
     if network:
-        return Shared(Scope.NETWORK, network=network)
-    return Shared(Scope.FLEET)
+        return SharedScope(Scope.NETWORK, network=network)
+    return SharedScope(Scope.FLEET)
 
 
-def doubtful(newly_silent: int, total: int) -> bool:
-    """Whether so many fell silent at once that we should rather doubt ourselves."""
-    return newly_silent >= DOUBTFUL_LEAST and newly_silent > DOUBTFUL_SHARE * total
+def suspects_mass_outage(newly_silent: int, total: int) -> bool:
+    """Whether so many terminals fell silent at once that an outage of the service itself is more likely."""
+    return newly_silent >= MASS_OUTAGE_MIN and newly_silent > MASS_OUTAGE_SHARE * total
 
 
 @dataclass(frozen=True)
-class News:
-    """A new incident as the messages about it need it."""
+class IncidentNotice:
+    """A new incident, as the notification about it needs it."""
 
     incident_id: int
-    shared: Shared
+    common: SharedScope
     members: Sequence[Trouble]
-    doubtful: bool = False
+    is_mass_outage: bool = False
 
     @property
     def headline(self) -> str:
-        return f"{where(self.shared, self.members[0])}: {self._what()}"
+        return f"{scope_label(self.common, self.members[0])}: {self._summary()}"
 
-    def _what(self) -> str:
-        word = ALERT_WORDS[self.members[0].alert_type]
+    def _summary(self) -> str:
+        label = ALERT_LABELS[self.members[0].alert_type]
         count = len(self.members)
-        if self.doubtful:
-            return f"{word} {count:,}台（監視側の障害の可能性があります）"
-        return word if count == 1 else f"{word} {count:,}台"
+        if self.is_mass_outage:
+            return f"{label} {count:,}台（監視側の障害の可能性があります）"
+        return label if count == 1 else f"{label} {count:,}台"
 
 
-def where(shared: Shared, first: Trouble) -> str:
-    match shared.scope:
+def scope_label(common: SharedScope, first: Trouble) -> str:
+    match common.scope:
         case Scope.TERMINAL:
             return f"{first.customer_name} - {first.store_name}"
         case Scope.STORE:
-            return f"{shared.customer_name} - {shared.store}"
+            return f"{common.customer_name} - {common.store}"
         case Scope.CUSTOMER:
-            return str(shared.customer_name)
+            return str(common.customer_name)
         case Scope.NETWORK:
-            return f"回線 {shared.network}"
+            return f"回線 {common.network}"
         case Scope.FLEET:
             return "複数の顧客・回線"
 
 
-def news_mail(news: Sequence[News], found_at: str, url: str) -> tuple[str, str]:
-    """Subject and text of the mail that tells of new incidents found at the same moment."""
-    subject = f"【Genba】{news[0].headline}"
-    if len(news) > 1:
-        subject += f" ほか{len(news) - 1}件"
-    lines = [line for one in news for line in (f"■ {one.headline}", *_member_lines(one))]
-    shown = lines[:MAIL_LISTS]
+def notice_mail(notices: Sequence[IncidentNotice], found_at: str, url: str) -> tuple[str, str]:
+    """Subject and text of the mail about new incidents detected at the same time."""
+    subject = f"【Genba】{notices[0].headline}"
+    if len(notices) > 1:
+        subject += f" ほか{len(notices) - 1}件"
+    lines = [line for notice in notices for line in (f"■ {notice.headline}", *_member_lines(notice))]
+    shown = lines[:MAX_MAIL_LINES]
     if len(lines) > len(shown):
         shown.append("（以下は省略しました。画面で確認してください）")
-    counted = f"次の{len(news)}件の障害" if len(news) > 1 else "次の障害"
+    incident_count = f"次の{len(notices)}件の障害" if len(notices) > 1 else "次の障害"
     text = (
-        f"{found_at} に、{counted}を検知しました。\n"
+        f"{found_at} に、{incident_count}を検知しました。\n"
         "5分以内に初動確認をお願いします。\n\n" + "\n".join(shown) + f"\n\nアラート一覧: {url}\n"
     )
     return subject, text
 
 
-def _member_lines(one: News) -> Iterable[str]:
-    for member in one.members:
+def _member_lines(notice: IncidentNotice) -> Iterable[str]:
+    for member in notice.members:
         yield f"・{member.customer_name} - {member.store_name}（{member.serial_number}）"
-        yield f"  {ALERT_WORDS[member.alert_type]}: {member.message}"
+        yield f"  {ALERT_LABELS[member.alert_type]}: {member.message}"
 
 
-def news_post(news: Sequence[News], found_at: str, url: str) -> str:
-    """The same for Slack, shorter. Its three special characters are written as Slack wants them."""
-    shown = news[:POST_LISTS]
-    lines = [f"• {for_slack(one.headline)}{for_slack(_serial(one))}" for one in shown]
-    if len(news) > len(shown):
-        lines.append(f"• ほか{len(news) - len(shown)}件")
+def notice_post(notices: Sequence[IncidentNotice], found_at: str, url: str) -> str:
+    """The same as a shorter Slack post. Slack's three special characters are escaped."""
+    shown = notices[:MAX_POST_LINES]
+    lines = [f"• {escape_for_slack(notice.headline)}{escape_for_slack(_serial(notice))}" for notice in shown]
+    if len(notices) > len(shown):
+        lines.append(f"• ほか{len(notices) - len(shown)}件")
     return (
-        f"【Genba】障害を{len(news)}件検知しました（{found_at}）\n" + "\n".join(lines) + f"\n<{url}|アラート一覧を開く>"
+        f"【Genba】障害を{len(notices)}件検知しました（{found_at}）\n"
+        + "\n".join(lines)
+        + f"\n<{url}|アラート一覧を開く>"
     )
 
 
-def _serial(one: News) -> str:
-    return f"（{one.members[0].serial_number}）" if len(one.members) == 1 else ""
+def _serial(notice: IncidentNotice) -> str:
+    return f"（{notice.members[0].serial_number}）" if len(notice.members) == 1 else ""
 
 
 @dataclass(frozen=True)
-class Missed:
-    """A step whose time has run out."""
+class OverdueStep:
+    """A response step whose target time has passed."""
 
     incident_id: int
     headline: str
     step: int
 
 
-def reminder_mail(missed: Sequence[Missed], now: str, url: str) -> tuple[str, str]:
-    """Subject and text of the one mail about the steps found overdue at the same moment."""
-    first = missed[0]
+def reminder_mail(overdue: Sequence[OverdueStep], now: str, url: str) -> tuple[str, str]:
+    """Subject and text of the one mail about all steps found overdue at the same time."""
+    first = overdue[0]
     subject = f"【Genba】目標時間を過ぎました: {STEPS[first.step].title} {first.headline}"
-    if len(missed) > 1:
-        subject += f" ほか{len(missed) - 1}件"
-    lines = [f"・{STEPS[one.step].title}（{STEPS[one.step].team}）: {one.headline}" for one in missed[:MAIL_LISTS]]
-    if len(missed) > MAIL_LISTS:
-        lines.append(f"・ほか{len(missed) - MAIL_LISTS}件")
+    if len(overdue) > 1:
+        subject += f" ほか{len(overdue) - 1}件"
+    lines = [
+        f"・{STEPS[step.step].title}（{STEPS[step.step].team}）: {step.headline}" for step in overdue[:MAX_MAIL_LINES]
+    ]
+    if len(overdue) > MAX_MAIL_LINES:
+        lines.append(f"・ほか{len(overdue) - MAX_MAIL_LINES}件")
     return subject, (
         f"{now} の時点で、次の対応が目標時間を過ぎています。\n"
         "対応したら、アラート一覧で完了を記録してください。\n\n" + "\n".join(lines) + f"\n\nアラート一覧: {url}\n"

@@ -1,4 +1,4 @@
-"""What goes in and out of the incidents' doors over HTTP."""
+"""Request and response models of the incidents' routes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.targets import State
-from service.core.texts import NO_NUL, Instant, NotBlank
+from service.core.edits import Edit
+from service.core.values.targets import State
+from service.core.values.texts import NO_NUL, Instant, NotBlank
 from service.fleet.impact.rules import Impact
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType
 
 Version = Annotated[int, Field(ge=1, lt=2**31)]
-Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
-Short = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
+LongText = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
+ShortText = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 
 
 class IncidentFilters(BaseModel):
-    """What the list of incidents can be cut by. `assignee`: a user's id, `me`, or `none`."""
+    """The filters of the incident list. `assignee`: a user's id, `me`, or `none`."""
 
     state: Annotated[str, Field(pattern="^(open|resolved|all)$")] = "open"
     alert_type: AlertType | None = None
@@ -36,9 +37,10 @@ class Person(BaseModel):
 
 
 class IncidentItem(BaseModel):
-    """`step` is the next one to be done, `due_at` until when, `response` how that stands (all null when every step is
-    done or the incident is resolved). `members_open` of `members` terminals are still in trouble; `store_terminals` is
-    how many the affected stores have in all. `impact` is how much it hurts the business, null when it is resolved."""
+    """`step`: the next step to do; `due_at`: its deadline; `response`: the state of that target (all null when every
+    step is done or the incident is resolved). `members_open` of `members` terminals have not recovered;
+    `store_terminals`: how many terminals the affected stores have in total. `impact`: the impact on the business, null
+    when resolved."""
 
     id: int
     version: int
@@ -67,8 +69,8 @@ class IncidentItem(BaseModel):
 
 
 class StepItem(BaseModel):
-    """`title`, `team` as in the document's 4.2; `response`: how the target stands or was met. `may` says whether the
-    person who asks may record it, `waits_for` which step has to be done before anybody can."""
+    """`title`, `team` as in the requirements document 4.2. `response`: whether the target is or was met. `may`: whether
+    the caller may record the step. `waits_for`: the step that has to be recorded first."""
 
     step: int
     title: str
@@ -104,7 +106,7 @@ class EventItem(BaseModel):
 
 
 class IncidentDetail(IncidentItem):
-    """`listed` members come newest first, at most 200 of them."""
+    """`listed`: the members, newest first, at most 200."""
 
     resolution: str | None
     steps: list[StepItem]
@@ -113,8 +115,7 @@ class IncidentDetail(IncidentItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page: open, of how many alerts, of these not acknowledged, overdue, and
-    the oldest."""
+    """Counts for the menu and the first line of the page."""
 
     as_of: datetime
     open: int
@@ -125,37 +126,29 @@ class Counts(BaseModel):
     oldest_opened_at: datetime | None
 
 
-class Edit(BaseModel):
-    """`version` is the one that was read; another one by now is a conflict."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Version
-
-
 class Assignment(Edit):
-    """To nobody when `user_id` is null."""
+    """A null `user_id` unassigns the incident."""
 
     user_id: Annotated[int, Field(ge=1, lt=2**63)] | None
 
 
 class Snooze(Edit):
-    """Null ends it."""
+    """A null `until` ends the snooze."""
 
     until: Instant | None
 
 
 class Resolution(Edit):
-    resolution: Annotated[Words, Field(max_length=500)]
+    resolution: Annotated[LongText, Field(max_length=500)]
 
 
 class NewNote(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    text: Words
+    text: LongText
 
 
 class StepDone(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    note: Short = ""
+    note: ShortText = ""

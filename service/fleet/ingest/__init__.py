@@ -1,12 +1,12 @@
-"""The heartbeats' own door.
+"""The heartbeat endpoint.
 
-`door` is a plain ASGI callable in front of the app, `tokens` knows in memory which token is whose, `batches` stores
-what arrives together in one commit. A heartbeat is answered only after that commit.
+`door` is a plain ASGI app in front of FastAPI, `tokens` caches the valid tokens in memory, `batches` stores heartbeats
+that arrive at the same time in one commit. A heartbeat is answered only after that commit.
 
-What it costs is measured by `make bench`. That rests on: one statement a batch, rows locked in the order of their
-ids, the newest heartbeat of a terminal deciding its state, and no index on a column that heartbeats change.
+`make bench` measures the cost. It depends on: one statement per batch, rows locked in the order of their ids, the
+terminal's newest heartbeat alone setting its state, and no index on a column that heartbeats change.
 """
 
-from service.fleet.ingest.door import PATH, Ingest, openapi
+from service.fleet.ingest.endpoint import PATH, Ingest, openapi
 
 __all__ = ["PATH", "Ingest", "openapi"]

@@ -1,6 +1,6 @@
-"""Stores heartbeats: those that arrive together share one commit, and each waits for it.
+"""Stores heartbeats in batches: those that arrive at the same time share one commit, and each waits for it.
 
-The next batch leaves as soon as the previous one is done, or after a short linger while there are only a few.
+The next batch starts as soon as the previous one is done, or after a short linger while only a few heartbeats wait.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from service.core import problems
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.core.problems import Problem
-from service.core.times import clock_skew
+from service.core.values.times import clock_skew
 from service.fleet import rules, schemas
 from service.fleet.ingest.connections import RECONNECT_SECONDS, Connection, connect
 
-LARGEST_BATCH = 1000
-# While fewer than FEW wait, a batch lingers for more to share its commit.
-FEW = 24
+MAX_BATCH = 1000
+# While fewer than this wait, a batch lingers so that more can share its commit.
+SMALL_BATCH = 24
 LINGER_SECONDS = 0.05
-LONGEST_QUEUE = 10_000
-# How long a commit may take before those who wait are told to try again.
-STORE_SECONDS = 10
-MOST_GIVEN_UP = 3
+MAX_QUEUE = 10_000
+# How long a commit may take before the waiting agents are asked to retry.
+STORE_TIMEOUT_SECONDS = 10
+MAX_ABANDONED = 3
 
 ANSWERED = Counter("genba_heartbeats_total", "Heartbeats answered", ["outcome"])
 WAITING = Gauge("genba_heartbeats_waiting", "Heartbeats waiting for their commit")
@@ -40,11 +40,11 @@ WAITING = Gauge("genba_heartbeats_waiting", "Heartbeats waiting for their commit
 log = structlog.get_logger()
 
 Stored = tuple[datetime, int, Mapping[str, Any] | None]
-MOST_SKEW = int(rules.MOST_SKEW.total_seconds())
+MOST_SKEW = int(rules.MAX_CLOCK_SKEW.total_seconds())
 
 
-def _run(usage: str) -> str:
-    """Heartbeats running in which a usage was high, 2 at most; two stay two until it has clearly fallen."""
+def _high_usage_run(usage: str) -> str:
+    """SQL: consecutive heartbeats with a high usage, capped at 2; stays 2 until the usage falls below HIGH_UNTIL."""
     reported, run = f"judged.{usage}_usage", f"state.{usage}_run"
     return (
         f"CASE WHEN {reported} >= {rules.HIGH_FROM} THEN least({run} + 1, 2) "
@@ -52,11 +52,11 @@ def _run(usage: str) -> str:
     )
 
 
-# `held` locks in the order of ids. `judged` puts each heartbeat beside what was known of its terminal:
-# is_fresh: it is no repeat, of the present stream or the one before it.
-# is_twin: the stream before the present one goes on, or a place of the present one that is taken comes again with a
-# later reading. One agent does neither; two agents with one token do. (A PC that lost its last write with the power
-# uses one place again too, just after its start.)
+# `held` locks the terminals in the order of their ids. `judged` compares each heartbeat with the terminal's state:
+# is_fresh: it is not a replay, neither of the present stream nor of the previous one.
+# is_twin (clone detection): the previous stream continues, or a sequence of the present stream is used again with a
+# later reading. One agent does neither; two agents with one token do. (A PC that lost its last write in a power cut
+# also uses one sequence again, just after its start.)
 STORE = f"""
 WITH sample AS (
     SELECT *, CASE WHEN error IS NULL AND terminal_connected THEN 'online' ELSE 'error' END AS reported
@@ -109,8 +109,8 @@ WITH sample AS (
         cloned_at = CASE WHEN is_twin THEN coalesce(state.cloned_at, now) ELSE state.cloned_at END,
         address = judged.address::inet,
         clock_skew_seconds = skew,
-        cpu_run = {_run("cpu")},
-        memory_run = {_run("memory")},
+        cpu_run = {_high_usage_run("cpu")},
+        memory_run = {_high_usage_run("memory")},
         shutdown_at = CASE WHEN event = 'shutdown' THEN now END,
         terminal_serial = judged.terminal_serial
     FROM judged
@@ -154,9 +154,9 @@ SELECT now, (SELECT count(*) FROM held), (
 """
 
 
-class Waiting:
-    """One heartbeat between its arrival and its commit. `address` is where it came from, `skew` how many seconds the
-    PC's clock is ahead of ours."""
+class PendingHeartbeat:
+    """A heartbeat between its arrival and its commit. `address`: the sender's; `skew`: by how many seconds the PC's
+    clock is ahead of the server's."""
 
     __slots__ = ("address", "answer", "heartbeat", "skew", "terminal_id")
 
@@ -181,103 +181,103 @@ class Batches:
         self._conninfo = conninfo
         self._interval_seconds = interval_seconds
         self._silence_allowed = rules.silence_allowed(interval_seconds)
-        self._queue: list[Waiting] = []
+        self._queue: list[PendingHeartbeat] = []
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
         self._committing = False
-        self._writing: Connection | None = None
-        self._given_up: set[asyncio.Task[Stored]] = set()
+        self._connection: Connection | None = None
+        self._abandoned: set[asyncio.Task[Stored]] = set()
 
     async def put(self, terminal_id: int, heartbeat: schemas.Heartbeat, address: str | None = None) -> bytes:
-        if len(self._queue) >= LONGEST_QUEUE:
+        if len(self._queue) >= MAX_QUEUE:
             raise problems.Unavailable("ただいま混み合っています。Retry-After の秒数を待ってから再送してください。")
-        waiting = Waiting(terminal_id, heartbeat, asyncio.get_running_loop().create_future(), address)
+        waiting = PendingHeartbeat(terminal_id, heartbeat, asyncio.get_running_loop().create_future(), address)
         self._queue.append(waiting)
         self._arrived.set()
-        if len(self._queue) >= FEW:
+        if len(self._queue) >= SMALL_BATCH:
             self._enough.set()
         return await waiting.answer
 
     async def drain(self) -> None:
-        """Returns when nothing waits for its commit any more."""
+        """Returns when no heartbeat waits for its commit any more."""
         while self._queue or self._committing:
             await asyncio.sleep(LINGER_SECONDS)
 
     async def close(self) -> None:
-        for statement in self._given_up:
+        for statement in self._abandoned:
             statement.cancel()
-        await asyncio.gather(*self._given_up, return_exceptions=True)
-        await self._forget_connection()
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
+        await self._close_connection()
 
     async def work(self) -> None:
         while True:
             await self._arrived.wait()
-            if len(self._queue) < FEW:
+            if len(self._queue) < SMALL_BATCH:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._enough.wait(), LINGER_SECONDS)
-            batch, self._queue = self._queue[:LARGEST_BATCH], self._queue[LARGEST_BATCH:]
+            batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
             if not self._queue:
                 self._arrived.clear()
-            if len(self._queue) < FEW:
+            if len(self._queue) < SMALL_BATCH:
                 self._enough.clear()
             WAITING.set(len(batch) + len(self._queue))
             self._committing = True
             try:
                 await self._commit(batch)
             except Exception:
-                # Whatever it was, those who wait get an answer and the next batch a new connection.
+                # After any error the waiting agents get an answer and the next batch a new connection.
                 log.exception("heartbeats not stored", count=len(batch))
                 _refuse(batch, _not_stored())
-                await self._forget_connection()
+                await self._close_connection()
             self._committing = False
             WAITING.set(len(self._queue))
 
-    async def _commit(self, batch: list[Waiting]) -> None:
-        """Answers every one of the batch. A row that the database refuses fails alone: the batch is halved until the
-        row is found. Any other fault is ours, not the row's: the agents keep their heartbeats and send them again."""
-        batch, later = _one_stream_each(batch)
+    async def _commit(self, batch: list[PendingHeartbeat]) -> None:
+        """Answers every heartbeat of the batch. A row that the database rejects fails alone: the batch is halved until
+        the row is found. Any other error is the service's: the agents keep their heartbeats and send them again."""
+        batch, later = _split_streams(batch)
         await self._commit_together(batch)
         if later:
             await self._commit(later)
 
-    async def _commit_together(self, batch: list[Waiting]) -> None:
+    async def _commit_together(self, batch: list[PendingHeartbeat]) -> None:
         try:
-            now, held, commands = await self._execute(batch)
+            now, terminal_count, commands = await self._execute(batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             log.error("heartbeat refused by the database", error=type(error).__name__, count=len(batch))
-            await self._commit_apart(batch, problems.Invalid("このハートビートは保存できない値を含んでいます。"))
+            await self._commit_halves(batch, problems.Invalid("このハートビートは保存できない値を含んでいます。"))
             return
         except (psycopg.Error, TimeoutError) as error:
             log.error("heartbeats not stored", error=str(error).partition("\n")[0], count=len(batch))
             _refuse(batch, _not_stored())
-            await self._forget_connection()
+            await self._close_connection()
             return
-        if held < len({waiting.terminal_id for waiting in batch}):
-            await self._commit_apart(
+        if terminal_count < len({waiting.terminal_id for waiting in batch}):
+            await self._commit_halves(
                 batch, problems.Unauthorized("この端末は登録されていません。登録し直してください。")
             )
             return
         self._answer(batch, now, commands or {})
         ANSWERED.labels("200").inc(len(batch))
 
-    def _answer(self, batch: list[Waiting], now: datetime, commands: Mapping[str, Any]) -> None:
-        """Most agents are on time and have nothing to do: they share one answer."""
+    def _answer(self, batch: list[PendingHeartbeat], now: datetime, commands: Mapping[str, Any]) -> None:
+        """Most agents are on time and have no commands: they share one encoded answer."""
         head = b'{"server_time":"%s","next_heartbeat_in":' % (
             now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
         )
-        plain: dict[int, bytes] = {}
-        interval, moment = self._interval_seconds, time.time()
+        shared_answers: dict[int, bytes] = {}
+        interval, unix_now = self._interval_seconds, time.time()
         for waiting in batch:
-            wait = rules.next_heartbeat_in(waiting.terminal_id, moment, interval)
-            answer = plain.get(wait)
+            wait = rules.next_heartbeat_in(waiting.terminal_id, unix_now, interval)
+            answer = shared_answers.get(wait)
             if answer is None:
-                answer = plain[wait] = b'%s%d,"commands":[]}' % (head, wait)
-            if commands and (mine := commands.get(str(waiting.terminal_id))):
-                answer = b'%s%d,"commands":%s}' % (head, wait, json.dumps(mine).encode())
+                answer = shared_answers[wait] = b'%s%d,"commands":[]}' % (head, wait)
+            if commands and (own_commands := commands.get(str(waiting.terminal_id))):
+                answer = b'%s%d,"commands":%s}' % (head, wait, json.dumps(own_commands).encode())
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
 
-    async def _commit_apart(self, batch: list[Waiting], problem: Problem) -> None:
+    async def _commit_halves(self, batch: list[PendingHeartbeat], problem: Problem) -> None:
         if len(batch) == 1:
             _refuse(batch, problem)
             return
@@ -285,32 +285,32 @@ class Batches:
         await self._commit(batch[:middle])
         await self._commit(batch[middle:])
 
-    async def _execute(self, batch: list[Waiting]) -> Stored:
-        """The database's time, how many of the terminals it holds, and the commands that wait for them, by id.
+    async def _execute(self, batch: list[PendingHeartbeat]) -> Stored:
+        """The database's time, how many of the terminals exist, and the waiting commands by terminal id.
 
         Raises:
-            TimeoutError: the database did not answer. Its connection is left to end by itself: a statement under way
-                cannot be cancelled on a server that does not listen.
+            TimeoutError: the database did not answer. The connection is abandoned: a running statement cannot be
+                cancelled on a server that does not respond.
         """
-        if self._writing is None:
-            if len(self._given_up) >= MOST_GIVEN_UP:
+        if self._connection is None:
+            if len(self._abandoned) >= MAX_ABANDONED:
                 raise TimeoutError("the database is still silent")
             try:
-                self._writing = await connect(self._conninfo)
+                self._connection = await connect(self._conninfo)
             except psycopg.OperationalError:
                 await asyncio.sleep(RECONNECT_SECONDS)
                 raise
-        statement = asyncio.create_task(self._statement(self._writing, batch))
-        done, _ = await asyncio.wait({statement}, timeout=STORE_SECONDS)
+        statement = asyncio.create_task(self._statement(self._connection, batch))
+        done, _ = await asyncio.wait({statement}, timeout=STORE_TIMEOUT_SECONDS)
         if not done:
-            self._writing = None
-            self._given_up.add(statement)
-            statement.add_done_callback(self._let_go)
-            raise TimeoutError(f"the database did not answer within {STORE_SECONDS} s")
+            self._connection = None
+            self._abandoned.add(statement)
+            statement.add_done_callback(self._discard)
+            raise TimeoutError(f"the database did not answer within {STORE_TIMEOUT_SECONDS} s")
         return statement.result()
 
-    async def _statement(self, connection: Connection, batch: list[Waiting]) -> Stored:
-        rows, newest = _distinct(batch)
+    async def _statement(self, connection: Connection, batch: list[PendingHeartbeat]) -> Stored:
+        rows, newest = _unique_rows(batch)
         columns = [list(column) for column in zip(*rows, strict=True)]
         terminals = columns[0]
         try:
@@ -319,19 +319,19 @@ class Batches:
             )
             row = await cursor.fetchone()
         finally:
-            if connection is not self._writing:  # given up meanwhile
+            if connection is not self._connection:  # abandoned in the meantime
                 await connection.close()
         assert row is not None  # the statement selects from one row
         return row[0], row[1], row[2]
 
-    def _let_go(self, statement: asyncio.Task[Stored]) -> None:
-        self._given_up.discard(statement)
+    def _discard(self, statement: asyncio.Task[Stored]) -> None:
+        self._abandoned.discard(statement)
         if not statement.cancelled():
-            statement.exception()  # taken notice of; its heartbeats were answered long ago
+            statement.exception()  # marks it as retrieved; its heartbeats were answered long ago
 
-    async def _forget_connection(self) -> None:
-        if self._writing is not None:
-            connection, self._writing = self._writing, None
+    async def _close_connection(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
             with contextlib.suppress(psycopg.Error):
                 await connection.close()
 
@@ -340,50 +340,50 @@ def _not_stored() -> Problem:
     return problems.Unavailable("ただいま保存できません。Retry-After の秒数を待ってから再送してください。")
 
 
-def _refuse(batch: list[Waiting], problem: Problem) -> None:
+def _refuse(batch: list[PendingHeartbeat], problem: Problem) -> None:
     for waiting in batch:
         if not waiting.answer.done():
             waiting.answer.set_exception(problem)
 
 
-def _one_stream_each(batch: list[Waiting]) -> tuple[list[Waiting], list[Waiting]]:
-    """The batch, and apart from it what has to wait for the next one: a terminal's second stream is judged by what the
-    first one left behind."""
+def _split_streams(batch: list[PendingHeartbeat]) -> tuple[list[PendingHeartbeat], list[PendingHeartbeat]]:
+    """Splits off the heartbeats that have to wait for the next batch: a terminal's second stream is compared with the
+    state that the first one sets."""
     streams: dict[int, uuid.UUID] = {}
-    together: list[Waiting] = []
-    later: list[Waiting] = []
+    together: list[PendingHeartbeat] = []
+    later: list[PendingHeartbeat] = []
     for waiting in batch:
         stream = waiting.heartbeat.stream_id
         first = streams.setdefault(waiting.terminal_id, stream)
-        # Mostly the very same object, which costs nothing to see.
+        # Usually the identical object, which is the cheap comparison.
         (together if first is stream or first == stream else later).append(waiting)
     return together, later
 
 
-def _distinct(batch: list[Waiting]) -> tuple[list[tuple[Any, ...]], list[bool]]:
-    """The batch's rows without repeats, and for each whether it is its terminal's newest, the one of the highest
-    sequence."""
+def _unique_rows(batch: list[PendingHeartbeat]) -> tuple[list[tuple[Any, ...]], list[bool]]:
+    """The batch's rows without duplicates, and for each whether it is its terminal's newest (with the highest
+    sequence)."""
     rows: dict[tuple[int, int], tuple[Any, ...]] = {}
     newest: dict[int, int] = {}
     for waiting in batch:
-        beat, terminal_id = waiting.heartbeat, waiting.terminal_id
-        rows[terminal_id, beat.sequence] = (
+        heartbeat, terminal_id = waiting.heartbeat, waiting.terminal_id
+        rows[terminal_id, heartbeat.sequence] = (
             terminal_id,
-            beat.stream_id,
-            beat.sequence,
-            beat.sent_at,
-            round(beat.cpu_usage),
-            round(beat.memory_usage),
-            round(beat.disk_usage),
-            beat.firmware_version,
-            beat.agent_version,
-            beat.terminal_connected,
-            beat.error,
+            heartbeat.stream_id,
+            heartbeat.sequence,
+            heartbeat.sent_at,
+            round(heartbeat.cpu_usage),
+            round(heartbeat.memory_usage),
+            round(heartbeat.disk_usage),
+            heartbeat.firmware_version,
+            heartbeat.agent_version,
+            heartbeat.terminal_connected,
+            heartbeat.error,
             waiting.skew,
-            beat.terminal_serial,
-            beat.event,
+            heartbeat.terminal_serial,
+            heartbeat.event,
             waiting.address,
         )
-        if newest.get(terminal_id, 0) < beat.sequence:
-            newest[terminal_id] = beat.sequence
+        if newest.get(terminal_id, 0) < heartbeat.sequence:
+            newest[terminal_id] = heartbeat.sequence
     return list(rows.values()), [newest[terminal_id] == sequence for terminal_id, sequence in rows]

@@ -1,21 +1,21 @@
-"""Connections of the ingest: straight to PostgreSQL, outside the pool."""
+"""Connections of the ingest: directly to PostgreSQL, outside the pool."""
 
 from __future__ import annotations
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from service.core.db import Scopes
+from service.core.database.session import Scopes
 from service.fleet.rules import AREA
 
 Connection = psycopg.AsyncConnection[TupleRow]
 RECONNECT_SECONDS = 0.5
-# The ingest is a machine's door: it sees the fleet whole, for as long as a connection lasts.
+# The ingest serves agents: for the life of a connection it sees the whole fleet (row-level security).
 SCOPES = Scopes(frozenset({AREA.name})).as_settings()
 
 
 async def connect(conninfo: str) -> Connection:
-    # A host that vanished without a word is noticed within half a minute, not by the kernel's two hours.
+    # Detects a dead host within half a minute instead of the kernel's two hours.
     return await psycopg.AsyncConnection.connect(
         conninfo,
         autocommit=True,

@@ -1,4 +1,4 @@
-"""Which token is whose, kept in memory and kept true by the database's notifications; and our own sign of life."""
+"""The cache of valid tokens, updated by PostgreSQL notifications; and the record that the ingest is alive."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import psycopg
 import structlog
 
 from service.core import problems
-from service.core.identity import hash_token
+from service.core.access.identity import hash_token
 from service.fleet import rules
 from service.fleet.ingest.connections import RECONNECT_SECONDS, Connection, connect
 
-LONGEST_LOOKUP_QUEUE = 200
-STRANGER_SECONDS = 5
-MOST_STRANGERS = 10_000
-ALIVE_EVERY_SECONDS = 10
-DEAF_AFTER_SECONDS = 35
-# A longer gap was our absence, not jitter: everybody's deadline moves by it.
-ABSENT_AFTER = timedelta(seconds=60)
+MAX_LOOKUP_QUEUE = 200
+UNKNOWN_TOKEN_SECONDS = 5
+MAX_UNKNOWN_TOKENS = 10_000
+RECORD_ALIVE_SECONDS = 10
+NOTIFICATION_TIMEOUT_SECONDS = 35
+# A longer gap is an outage of the service, not jitter: all terminals' deadlines move by it.
+OUTAGE_AFTER = timedelta(seconds=60)
 HASH = re.compile(r"^[0-9a-f]{64}$")
 
 log = structlog.get_logger()
 
-ALIVE = """
+RECORD_ALIVE = """
 WITH gap AS (
     SELECT app_now() - alive_at AS absent FROM fleet_liveness WHERE id = 1 FOR UPDATE
 ), waiting AS MATERIALIZED (
@@ -45,20 +45,20 @@ WITH gap AS (
 UPDATE fleet_liveness SET alive_at = greatest(alive_at, app_now()) FROM gap WHERE id = 1 RETURNING absent
 """
 
-# Which terminal a token lets in; the doors of agents beside this one ask the same.
-LOOK_UP = "SELECT token_hash, terminal_id FROM fleet_terminal_tokens WHERE revoked_at IS NULL"
+# The valid tokens and their terminals; the HTTP routes for agents use the same statement.
+SELECT_TOKENS = "SELECT token_hash, terminal_id FROM fleet_terminal_tokens WHERE revoked_at IS NULL"
 
 
 class Tokens:
-    """The tokens known to one process."""
+    """The token cache of one process."""
 
     def __init__(self, conninfo: str, interval_seconds: int) -> None:
         self._conninfo = conninfo
         self._silence_allowed = rules.silence_allowed(interval_seconds)
         self._terminals: dict[bytes, int] = {}
-        # Hashes that nobody has, for a short while: a stranger's retries must not keep the look-up busy.
-        self._strangers: dict[bytes, float] = {}
-        self._changes = 0
+        # Negative cache: hashes of unknown tokens, for a short time, so that retries do not block the look-up.
+        self._unknown: dict[bytes, float] = {}
+        self._change_count = 0
         self._looking: Connection | None = None
         self._lookup = asyncio.Lock()
         self._lookups_waiting = 0
@@ -68,101 +68,106 @@ class Tokens:
 
         Raises:
             Unauthorized: the token is unknown or revoked.
-            Unavailable: that cannot be said just now.
+            Unavailable: the token cannot be checked at the moment.
         """
-        known = None
+        terminal_id = None
         if token and token.isascii():
-            hashed = hash_token(token.decode())
-            known = self._terminals.get(hashed)
-            if known is None:
-                known = await self._look_up(hashed)
-        if known is None:
-            raise stranger()
-        return known
+            token_hash = hash_token(token.decode())
+            terminal_id = self._terminals.get(token_hash)
+            if terminal_id is None:
+                terminal_id = await self._look_up(token_hash)
+        if terminal_id is None:
+            raise unknown_token()
+        return terminal_id
 
-    async def _look_up(self, hashed: bytes) -> int | None:
-        """A token enrolled a moment ago may be used before the database's word of it arrives."""
-        if self._strangers.get(hashed, 0) > time.monotonic():
+    async def _look_up(self, token_hash: bytes) -> int | None:
+        """Looks the token up in the database: a new token may be used before the notification about it arrives."""
+        if self._unknown.get(token_hash, 0) > time.monotonic():
             return None
-        if self._looking is None or self._lookups_waiting >= LONGEST_LOOKUP_QUEUE:
+        if self._looking is None or self._lookups_waiting >= MAX_LOOKUP_QUEUE:
             raise problems.Unavailable("ただいま端末を確認できません。しばらく待ってから再送してください。")
         self._lookups_waiting += 1
-        changes = self._changes
+        changes = self._change_count
         try:
             async with self._lookup:
-                cursor = await self._looking.execute(LOOK_UP + " AND token_hash = %b", [hashed])
+                cursor = await self._looking.execute(SELECT_TOKENS + " AND token_hash = %b", [token_hash])
                 row = await cursor.fetchone()
         except psycopg.Error:
             raise problems.Unavailable("ただいま端末を確認できません。しばらく待ってから再送してください。") from None
         finally:
             self._lookups_waiting -= 1
         if row is None:
-            if len(self._strangers) >= MOST_STRANGERS:
-                self._strangers.clear()
-            self._strangers[hashed] = time.monotonic() + STRANGER_SECONDS
+            if len(self._unknown) >= MAX_UNKNOWN_TOKENS:
+                self._unknown.clear()
+            self._unknown[token_hash] = time.monotonic() + UNKNOWN_TOKEN_SECONDS
             return None
-        # A revocation told of meanwhile may have been this token's: then the answer is not kept.
-        if changes == self._changes:
-            self._terminals[hashed] = row[1]
+        # A revocation that was notified in the meantime may be this token's: then the answer is not cached.
+        if changes == self._change_count:
+            self._terminals[token_hash] = row[1]
         return int(row[1])
 
     async def work(self) -> None:
-        """Follows the tokens and writes down that we are alive; when either fails, both start again."""
+        """Follows the tokens and records that the ingest is alive; when either fails, both are restarted."""
         while True:
             try:
-                async with await connect(self._conninfo) as looking, await connect(self._conninfo) as listening:
-                    self._looking = looking
-                    async with asyncio.TaskGroup() as both:
-                        both.create_task(self._follow_tokens(listening))
-                        both.create_task(self._stay_alive(looking))
+                async with await connect(self._conninfo) as connection, await connect(self._conninfo) as listener:
+                    self._looking = connection
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._follow_tokens(listener))
+                        group.create_task(self._record_alive(connection))
             except* Exception as failures:
                 for failure in failures.exceptions:
                     log.warning("starting again beside the batcher", error=str(failure).partition("\n")[0])
             finally:
                 self._looking = None
-                # A revocation could be missed from here on, so nothing in memory is believed until it is read again.
+                # From here on a revocation could be missed, so the cache is cleared until it is read again.
                 self._terminals.clear()
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _follow_tokens(self, listening: Connection) -> None:
-        """Keeps the tokens in memory the same as in the database.
+    async def _follow_tokens(self, listener: Connection) -> None:
+        """Keeps the cache in sync with the database.
 
         Raises:
-            RuntimeError: nothing is heard, not even our own notes. Either the connection is dead, or
-                DATABASE_DIRECT_URL leads through a PgBouncer, through which no notification comes.
+            RuntimeError: no notification arrives, not even the process's own. Either the connection is dead, or
+                DATABASE_DIRECT_URL leads through a PgBouncer, which passes on no notifications.
         """
-        await listening.execute("LISTEN fleet_tokens")
-        cursor = await listening.execute(LOOK_UP)
-        self._terminals = {bytes(hashed): terminal_id async for hashed, terminal_id in cursor}
+        await listener.execute("LISTEN fleet_tokens")
+        cursor = await listener.execute(SELECT_TOKENS)
+        self._terminals = {bytes(token_hash): terminal_id async for token_hash, terminal_id in cursor}
         while True:
-            notes = [note.payload async for note in listening.notifies(timeout=DEAF_AFTER_SECONDS, stop_after=1)]
-            if not notes:
+            payloads = [
+                notification.payload
+                async for notification in listener.notifies(timeout=NOTIFICATION_TIMEOUT_SECONDS, stop_after=1)
+            ]
+            if not payloads:
                 raise RuntimeError("no notification arrives; DATABASE_DIRECT_URL must lead straight to PostgreSQL")
-            told = [bytes.fromhex(note) for note in notes if HASH.match(note)]
-            if not told:
+            changed = [bytes.fromhex(payload) for payload in payloads if HASH.match(payload)]
+            if not changed:
                 continue
-            self._changes += 1
-            cursor = await listening.execute(LOOK_UP + " AND token_hash = ANY (%b)", [told])
+            self._change_count += 1
+            cursor = await listener.execute(SELECT_TOKENS + " AND token_hash = ANY (%b)", [changed])
             valid = {bytes(row[0]): int(row[1]) for row in await cursor.fetchall()}
-            for hashed in told:
-                self._strangers.pop(hashed, None)
-                if hashed not in valid:
-                    self._terminals.pop(hashed, None)
+            for token_hash in changed:
+                self._unknown.pop(token_hash, None)
+                if token_hash not in valid:
+                    self._terminals.pop(token_hash, None)
             self._terminals.update(valid)
 
-    async def _stay_alive(self, looking: Connection) -> None:
-        """Writes down that heartbeats could be stored until now. After an absence of our own, every deadline moves by
-        it first: a terminal is never offline because we did not listen."""
+    async def _record_alive(self, connection: Connection) -> None:
+        """Records that heartbeats could be stored until now. After an outage of the service all deadlines are moved by
+        its length first: no terminal becomes offline because of it."""
         while True:
             async with self._lookup:
-                cursor = await looking.execute(ALIVE, [ABSENT_AFTER, self._silence_allowed, self._silence_allowed])
+                cursor = await connection.execute(
+                    RECORD_ALIVE, [OUTAGE_AFTER, self._silence_allowed, self._silence_allowed]
+                )
                 row = await cursor.fetchone()
-                # Heard by our own listener, which would otherwise not know that it is deaf.
-                await looking.execute("NOTIFY fleet_tokens")
-            if row and row[0] > ABSENT_AFTER:
+                # Received by the process's own listener, which otherwise could not detect a dead connection.
+                await connection.execute("NOTIFY fleet_tokens")
+            if row and row[0] > OUTAGE_AFTER:
                 log.warning("back after an absence; deadlines moved", seconds=int(row[0].total_seconds()))
-            await asyncio.sleep(ALIVE_EVERY_SECONDS)
+            await asyncio.sleep(RECORD_ALIVE_SECONDS)
 
 
-def stranger() -> problems.Unauthorized:
+def unknown_token() -> problems.Unauthorized:
     return problems.Unauthorized("端末のトークンが無効です。管理者に登録コードの発行を依頼し、登録し直してください。")

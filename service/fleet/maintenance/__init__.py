@@ -1,1 +1,1 @@
-"""Announced work at terminals: for its time, no alert is opened."""
+"""Maintenance windows of terminals: no alert is opened during one."""

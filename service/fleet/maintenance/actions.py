@@ -1,4 +1,4 @@
-"""Every write of maintenance. It mutes alerts, not the monitoring: heartbeats are stored and shown as ever."""
+"""Every write of maintenance windows. A window mutes alerts, not the monitoring: heartbeats are stored and shown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import app_now, now_sql
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now, now_sql
 from service.core.problems import Conflict, Invalid
-from service.fleet.actions import note_down_many
-from service.fleet.hours.queries import next_alert
-from service.fleet.incidents.actions import event
+from service.fleet.actions import record_terminal_events
+from service.fleet.hours.queries import next_alert_at
+from service.fleet.incidents.actions import record_event
 from service.fleet.incidents.models import Incident
 from service.fleet.incidents.rules import SYSTEM
 from service.fleet.maintenance import queries, rules, schemas
@@ -27,12 +27,12 @@ _LOCK = "fleet.maintenance"
 
 
 def plan(db: Session, by: Actor, new: schemas.NewMaintenance) -> list[int]:
-    """A window for each of the terminals; those that begin now, begin at once.
+    """Plans a window for each of the terminals. A window that starts now begins at once.
 
     Raises:
-        Invalid: neither terminals nor a customer are given, or both; or the times make no sense.
-        NotFound: a terminal is not there or is archived.
-        Conflict: a terminal has a window in that time already; then nothing is planned.
+        Invalid: neither terminals nor a customer are set, or both; or the times are out of bounds.
+        NotFound: a terminal does not exist or is archived.
+        Conflict: a terminal already has a window in that time; then nothing is planned.
     """
     if (new.terminal_ids is None) == (new.customer_id is None) or (new.store and new.customer_id is None):
         raise Invalid(
@@ -40,103 +40,103 @@ def plan(db: Session, by: Actor, new: schemas.NewMaintenance) -> list[int]:
         )
     now = app_now(db)
     starts_at = new.starts_at or now
-    if wrong := rules.refused(starts_at, new.ends_at, now):
-        raise Invalid(wrong[1], [wrong])
-    terminals = queries.chosen_terminals(db, new)
-    if taken := queries.overlapping(db, list(terminals), starts_at, new.ends_at):
-        more = f" ほか{len(taken) - 1}台" if len(taken) > 1 else ""
+    if error := rules.window_error(starts_at, new.ends_at, now):
+        raise Invalid(error[1], [error])
+    terminals = queries.lock_selected_terminals(db, new)
+    if overlapping := queries.overlapping_serials(db, list(terminals), starts_at, new.ends_at):
+        more = f" ほか{len(overlapping) - 1}台" if len(overlapping) > 1 else ""
         raise Conflict(
-            f"この時間には、すでにメンテナンスの予定があります（{taken[0]}{more}）。予定を確認してください。"
+            f"この時間には、すでにメンテナンスの予定があります（{overlapping[0]}{more}）。予定を確認してください。"
         )
-    same = {"starts_at": starts_at, "ends_at": new.ends_at, "reason": new.reason, "user_id": by.user_id}
-    rows = [{"terminal_id": key} | same for key in terminals]
+    common = {"starts_at": starts_at, "ends_at": new.ends_at, "reason": new.reason, "user_id": by.user_id}
+    rows = [{"terminal_id": terminal_id} | common for terminal_id in terminals]
     windows = list(db.scalars(insert(Maintenance).returning(Maintenance, sort_by_parameter_order=True), rows))
     times = {"starts_at": starts_at.isoformat(), "ends_at": new.ends_at.isoformat(), "reason": new.reason}
-    entries = ((one.id, None, {"serial_number": terminals[one.terminal_id]} | times) for one in windows)
+    entries = ((window.id, None, {"serial_number": terminals[window.terminal_id]} | times) for window in windows)
     audit.record_many(db, by, "create", AREA.name, "maintenance", entries)
     if starts_at <= now:
-        _begin(db, windows)
+        _begin_windows(db, windows)
     else:
-        note_down_many(db, list(terminals), "maintenance_planned", by, **times)
-    return [one.id for one in windows]
+        record_terminal_events(db, list(terminals), "maintenance_planned", by, **times)
+    return [window.id for window in windows]
 
 
 def end(db: Session, by: Actor, ids: Sequence[int]) -> int:
-    """Ends windows under way and calls off those that have not begun; how many. What is over already stays as it is.
-    Raises NotFound."""
-    return _end_by_hand(db, by, [one for one in queries.to_end(db, ids) if one.ended_at is None])
+    """Ends current windows and cancels those that have not begun. Past windows stay unchanged. Returns how many were
+    ended. Raises NotFound."""
+    return _end_and_audit(db, by, [window for window in queries.lock_windows(db, ids) if window.ended_at is None])
 
 
-def end_all_of(db: Session, by: Actor, terminal_id: int) -> int:
-    """For a terminal that is put out of use; how many."""
-    return _end_by_hand(db, by, queries.open_of(db, terminal_id))
+def end_terminal_windows(db: Session, by: Actor, terminal_id: int) -> int:
+    """Ends the open windows of a terminal that is archived. Returns how many."""
+    return _end_and_audit(db, by, queries.lock_open_windows(db, terminal_id))
 
 
-def _end_by_hand(db: Session, by: Actor, windows: Sequence[Maintenance]) -> int:
-    _end(db, windows, by)
-    entries = [(one.id, {"ended_at": None}, {"ended_at": app_now(db).isoformat()}) for one in windows]
+def _end_and_audit(db: Session, by: Actor, windows: Sequence[Maintenance]) -> int:
+    _end_windows(db, windows, by)
+    entries = [(window.id, {"ended_at": None}, {"ended_at": app_now(db).isoformat()}) for window in windows]
     if entries:
         audit.record_many(db, by, "update", AREA.name, "maintenance", entries)
     return len(windows)
 
 
-def tick(db: Session) -> dict[str, int]:
-    """Begins and ends what is due; how many. Running it twice, or two at once, does nothing twice."""
+def begin_and_end_due(db: Session) -> dict[str, int]:
+    """Begins and ends the windows that are due. Returns how many. Idempotent, also when two runs are concurrent."""
     if not db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext(_LOCK)))):
         return {"maintenance_begun": 0, "maintenance_ended": 0}
-    over = queries.due_to_end(db)
-    _end(db, over, SYSTEM)
-    due = queries.due_to_begin(db)
-    _begin(db, due)
-    return {"maintenance_begun": len(due), "maintenance_ended": len(over)}
+    ending = queries.due_to_end(db)
+    _end_windows(db, ending, SYSTEM)
+    beginning = queries.due_to_begin(db)
+    _begin_windows(db, beginning)
+    return {"maintenance_begun": len(beginning), "maintenance_ended": len(ending)}
 
 
-def _begin(db: Session, windows: Sequence[Maintenance]) -> None:
+def _begin_windows(db: Session, windows: Sequence[Maintenance]) -> None:
     if not windows:
         return
-    now, planners = app_now(db), queries.planners(db, windows)
+    now, planners = app_now(db), queries.planner_names(db, windows)
     _set_states(db, windows, status=Status.MAINTENANCE, status_since=now)
-    for one in windows:
-        one.begun_at = now
+    for window in windows:
+        window.begun_at = now
     by_plan: dict[tuple[str, str, str], list[int]] = {}
-    for one in windows:
-        planner = planners.get(one.user_id or 0, SYSTEM)
-        by_plan.setdefault((planner, one.reason, one.ends_at.isoformat()), []).append(one.terminal_id)
+    for window in windows:
+        planner = planners.get(window.user_id or 0, SYSTEM)
+        by_plan.setdefault((planner, window.reason, window.ends_at.isoformat()), []).append(window.terminal_id)
     for (planner, reason, ends_at), terminal_ids in by_plan.items():
-        note_down_many(db, terminal_ids, "maintenance_started", planner, reason=reason, ends_at=ends_at)
-        _tell_incidents(db, terminal_ids, planner, reason)
+        record_terminal_events(db, terminal_ids, "maintenance_started", planner, reason=reason, ends_at=ends_at)
+        _record_in_incidents(db, terminal_ids, planner, reason)
     db.flush()
 
 
-def _tell_incidents(db: Session, terminal_ids: Sequence[int], by: str, reason: str) -> None:
-    """Their open alerts stay open; whoever looks at the incident reads why nothing is heard of it."""
-    concerned = (
+def _record_in_incidents(db: Session, terminal_ids: Sequence[int], by: str, reason: str) -> None:
+    """Records the maintenance in the incidents with open alerts of these terminals. The alerts stay open."""
+    statement = (
         select(Incident.id, func.count())
         .join(Alert, Alert.incident_id == Incident.id)
         .where(Alert.terminal_id.in_(terminal_ids), ~Alert.is_resolved, Incident.resolved_at.is_(None))
         .group_by(Incident.id)
         .order_by(Incident.id)
     )
-    for incident_id, terminals in db.execute(concerned).all():
-        event(db, incident_id, "maintenance", by, reason, terminals=terminals)
+    for incident_id, terminals in db.execute(statement).all():
+        record_event(db, incident_id, "maintenance", by, reason, terminals=terminals)
 
 
-def _end(db: Session, windows: Sequence[Maintenance], by: Actor | str) -> None:
-    """Windows under way end, and the state is judged by the newest facts: silent ones are offline, and everybody has
-    as long as ever before an alert is opened. Windows that never began are called off."""
+def _end_windows(db: Session, windows: Sequence[Maintenance], by: Actor | str) -> None:
+    """Ends current windows and sets the status by the latest facts: silent terminals are offline. The usual silence is
+    allowed again before an alert is opened. Windows that have not begun are cancelled."""
     now, name = app_now(db), by.name if isinstance(by, Actor) else by
-    under_way = [one for one in windows if one.begun_at is not None]
-    for one in windows:
-        one.ended_at, one.ended_by = now, name[:100]
+    current = [window for window in windows if window.begun_at is not None]
+    for window in windows:
+        window.ended_at, window.ended_by = now, name[:100]
     db.flush()
-    if under_way:
-        patience = now + silence_allowed(settings().heartbeat_interval_seconds)
-        silent = TerminalState.offline_after < func.least(now_sql(), _alive_at())
+    if current:
+        alerts_from = now + silence_allowed(settings().heartbeat_interval_seconds)
+        is_silent = TerminalState.offline_after < func.least(now_sql(), _alive_at())
         _set_states(
             db,
-            under_way,
+            current,
             status=case(
-                (func.coalesce(silent, True), Status.OFFLINE.value),
+                (func.coalesce(is_silent, True), Status.OFFLINE.value),
                 (
                     TerminalState.error.is_not(None) | ~func.coalesce(TerminalState.terminal_connected, True),
                     Status.ERROR.value,
@@ -144,14 +144,16 @@ def _end(db: Session, windows: Sequence[Maintenance], by: Actor | str) -> None:
                 else_=Status.ONLINE.value,
             ),
             status_since=now,
-            offline_after=case((TerminalState.last_heartbeat_at.is_not(None), patience)),
+            offline_after=case((TerminalState.last_heartbeat_at.is_not(None), alerts_from)),
             cpu_run=0,
             memory_run=0,
-            alerts_from=patience,
-            alert_after=next_alert(now_sql()).scalar_subquery(),
+            alerts_from=alerts_from,
+            alert_after=next_alert_at(now_sql()).scalar_subquery(),
         )
-    note_down_many(db, [one.terminal_id for one in under_way], "maintenance_ended", by)
-    note_down_many(db, [one.terminal_id for one in windows if one.begun_at is None], "maintenance_cancelled", by)
+    record_terminal_events(db, [window.terminal_id for window in current], "maintenance_ended", by)
+    record_terminal_events(
+        db, [window.terminal_id for window in windows if window.begun_at is None], "maintenance_cancelled", by
+    )
 
 
 def _alive_at() -> Any:
@@ -159,10 +161,10 @@ def _alive_at() -> Any:
 
 
 def _set_states(db: Session, windows: Sequence[Maintenance], **values: Any) -> None:
-    """Locked in the order in which the ingest locks them."""
-    ids = sorted(one.terminal_id for one in windows)
-    wanted = select(TerminalState.terminal_id).where(TerminalState.terminal_id.in_(ids))
-    db.execute(wanted.order_by(TerminalState.terminal_id).with_for_update(key_share=True))
+    """Updates the terminals' states. Locks the rows in the same order as the ingest."""
+    ids = sorted(window.terminal_id for window in windows)
+    statement = select(TerminalState.terminal_id).where(TerminalState.terminal_id.in_(ids))
+    db.execute(statement.order_by(TerminalState.terminal_id).with_for_update(key_share=True))
     db.execute(
         update(TerminalState)
         .where(TerminalState.terminal_id.in_(ids))

@@ -1,4 +1,4 @@
-"""Maintenance's routes: permission, one call, answer."""
+"""HTTP routes of maintenance windows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
 from service.fleet.maintenance import actions, queries, schemas
 
 router = APIRouter(
@@ -23,13 +23,13 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 @router.get("", response_model=Page[schemas.MaintenanceItem])
 async def maintenances(
-    asking: Annotated[Asking, lists("fleet:terminal:read")],
+    request: Annotated[ListRequest, list_request("fleet:terminal:read")],
     filters: Annotated[schemas.MaintenanceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Under way, to come, or over; of all, of a customer or of a terminal."""
-    return await asking.page(lambda db, _: queries.windows(db, limit, cursor, filters))
+    """Current, future or past windows; of all, of a customer or of a terminal."""
+    return await request.page(lambda db, _: queries.windows(db, limit, cursor, filters))
 
 
 @router.post("", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
@@ -41,10 +41,10 @@ def plan(
 
 @router.post("/end", responses={404: RESPONSES[404]})
 def end_several(
-    actor: Annotated[Actor, allow("fleet:terminal:maintain")], db: Db, which: schemas.ToEnd
+    actor: Annotated[Actor, allow("fleet:terminal:maintain")], db: Db, body: schemas.ToEnd
 ) -> schemas.Ended:
-    """Ends those under way and calls off those to come."""
-    return schemas.Ended(ended=actions.end(db, actor, which.ids))
+    """Ends current windows and cancels future ones."""
+    return schemas.Ended(ended=actions.end(db, actor, body.ids))
 
 
 @router.get("/{maintenance_id}", responses={404: RESPONSES[404]})
@@ -58,7 +58,7 @@ def maintenance(
 def end(
     actor: Annotated[Actor, allow("fleet:terminal:maintain")], db: Db, maintenance_id: Id
 ) -> schemas.MaintenanceItem:
-    """Ends it early, or calls it off when it has not begun. To one that is over nothing happens."""
+    """Ends a window early, or cancels it when it has not begun. A past window stays unchanged."""
     actions.end(db, actor, [maintenance_id])
     db.flush()
     return schemas.MaintenanceItem.model_validate(queries.window(db, maintenance_id))

@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Maintenance(Base):
-    """Work at a terminal from `starts_at` to `ends_at`; `begun_at` and `ended_at` are when the watch (or a person)
-    truly began and ended it."""
+    """Work at a terminal, planned from `starts_at` to `ends_at`. `begun_at`, `ended_at`: when the watch (or a user)
+    actually began and ended it."""
 
     __tablename__ = "fleet_maintenances"
     __table_args__ = (

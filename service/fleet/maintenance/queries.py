@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import now_sql
-from service.core.identity import User
-from service.core.paging import Key, Listing, equals, when
+from service.core.access.identity import User
+from service.core.database.clock import now_sql
+from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.problems import NotFound
 from service.fleet.maintenance import schemas
 from service.fleet.maintenance.models import Maintenance
@@ -26,7 +26,7 @@ _PHASES: dict[Phase, ColumnElement[bool]] = {
 }
 
 
-def _listed() -> Select[*tuple[Any, ...]]:
+def _select_windows() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Maintenance.id,
@@ -52,86 +52,86 @@ def _listed() -> Select[*tuple[Any, ...]]:
 
 
 WINDOWS = Listing(
-    _listed(),
+    _select_windows(),
     unique=Maintenance.id,
     keys={"starts_at": Key(Maintenance.starts_at), "ends_at": Key(Maintenance.ends_at)},
     default="starts_at",
     filters={
         "terminal_id": equals(Maintenance.terminal_id),
         "customer_id": equals(Terminal.customer_id),
-        **{phase.value: when(condition) for phase, condition in _PHASES.items()},
+        **{phase.value: when_true(condition) for phase, condition in _PHASES.items()},
     },
 )
 
 
 def windows(db: Session, limit: int, cursor: str | None, filters: schemas.MaintenanceFilters) -> dict[str, Any]:
-    asked: dict[str, Any] = filters.model_dump(exclude={"phase", "sort"})
+    filter_values: dict[str, Any] = filters.model_dump(exclude={"phase", "sort"})
     if filters.phase is not None:
-        asked[filters.phase.value] = True
-    return WINDOWS.page(db, limit, cursor, filters.sort, **asked)
+        filter_values[filters.phase.value] = True
+    return WINDOWS.page(db, limit, cursor, filters.sort, **filter_values)
 
 
 def window(db: Session, maintenance_id: int) -> dict[str, Any]:
-    row = db.execute(_listed().where(Maintenance.id == maintenance_id)).mappings().one_or_none()
+    row = db.execute(_select_windows().where(Maintenance.id == maintenance_id)).mappings().one_or_none()
     if row is None:
         raise NotFound("指定されたメンテナンスは見つかりません。画面を開き直してください。")
     return dict(row)
 
 
 def open_windows(db: Session, terminal_id: int) -> list[dict[str, Any]]:
-    """The one under way and those to come, by time."""
-    found = _listed().where(IS_OPEN, Maintenance.terminal_id == terminal_id)
-    return [dict(row) for row in db.execute(found.order_by(Maintenance.starts_at, Maintenance.id)).mappings()]
+    """The terminal's current window and future ones, by time."""
+    statement = _select_windows().where(IS_OPEN, Maintenance.terminal_id == terminal_id)
+    return [dict(row) for row in db.execute(statement.order_by(Maintenance.starts_at, Maintenance.id)).mappings()]
 
 
-def chosen_terminals(db: Session, new: schemas.NewMaintenance) -> dict[int, str]:
-    """Serial numbers by id of the terminals in use that are meant, locked: of two plans at once, the later one sees
-    the earlier one's windows.
+def lock_selected_terminals(db: Session, new: schemas.NewMaintenance) -> dict[int, str]:
+    """Serial numbers by id of the selected terminals in use, locked: of two concurrent plans the second one sees the
+    windows of the first.
 
     Raises:
-        NotFound: one of them is not there or is archived, or the customer or store has none.
+        NotFound: one of them does not exist or is archived, or the customer or store has no terminal in use.
     """
-    found = select(Terminal.id, Terminal.serial_number).where(Terminal.archived_at.is_(None))
+    statement = select(Terminal.id, Terminal.serial_number).where(Terminal.archived_at.is_(None))
     if new.terminal_ids is not None:
-        found = found.where(Terminal.id.in_(new.terminal_ids))
+        statement = statement.where(Terminal.id.in_(new.terminal_ids))
     else:
-        found = found.where(Terminal.customer_id == new.customer_id)
+        statement = statement.where(Terminal.customer_id == new.customer_id)
         if new.store is not None:
-            found = found.where(Terminal.store == new.store)
-    rows = dict(db.execute(found.order_by(Terminal.id).with_for_update()).all())
+            statement = statement.where(Terminal.store == new.store)
+    rows = dict(db.execute(statement.order_by(Terminal.id).with_for_update()).all())
     if not rows or (new.terminal_ids is not None and len(rows) < len(set(new.terminal_ids))):
         raise NotFound("指定された端末が見つからないか、アーカイブされています。一覧を開き直してください。")
     return rows
 
 
-def overlapping(db: Session, terminal_ids: Sequence[int], starts_at: datetime, ends_at: datetime) -> list[str]:
+def overlapping_serials(db: Session, terminal_ids: Sequence[int], starts_at: datetime, ends_at: datetime) -> list[str]:
     """Serial numbers of the terminals that have an open window in that time."""
-    found = (
+    statement = (
         select(Terminal.serial_number)
         .join(Maintenance, Maintenance.terminal_id == Terminal.id)
         .where(Terminal.id.in_(terminal_ids), IS_OPEN, Maintenance.starts_at < ends_at, Maintenance.ends_at > starts_at)
         .order_by(Terminal.serial_number)
         .distinct()
     )
-    return list(db.scalars(found))
+    return list(db.scalars(statement))
 
 
-def to_end(db: Session, ids: Sequence[int]) -> list[Maintenance]:
-    """The windows, locked. Raises NotFound when one is not there."""
-    found = select(Maintenance).where(Maintenance.id.in_(ids)).order_by(Maintenance.id).with_for_update()
-    rows = list(db.scalars(found))
+def lock_windows(db: Session, ids: Sequence[int]) -> list[Maintenance]:
+    """The windows, locked. Raises NotFound when one does not exist."""
+    statement = select(Maintenance).where(Maintenance.id.in_(ids)).order_by(Maintenance.id).with_for_update()
+    rows = list(db.scalars(statement))
     if len(rows) < len(set(ids)):
         raise NotFound("指定されたメンテナンスは見つかりません。画面を開き直してください。")
     return rows
 
 
-def open_of(db: Session, terminal_id: int) -> list[Maintenance]:
-    found = select(Maintenance).where(Maintenance.terminal_id == terminal_id, IS_OPEN)
-    return list(db.scalars(found.order_by(Maintenance.id).with_for_update()))
+def lock_open_windows(db: Session, terminal_id: int) -> list[Maintenance]:
+    statement = select(Maintenance).where(Maintenance.terminal_id == terminal_id, IS_OPEN)
+    return list(db.scalars(statement.order_by(Maintenance.id).with_for_update()))
 
 
 def due_to_end(db: Session) -> list[Maintenance]:
-    """Open windows whose time is over, those included that never began because nobody was there."""
+    """Open windows whose time is over, including those that never began because the service was down."""
     return _due(db, Maintenance.ends_at <= now_sql())
 
 
@@ -140,11 +140,11 @@ def due_to_begin(db: Session) -> list[Maintenance]:
 
 
 def _due(db: Session, *conditions: ColumnElement[bool]) -> list[Maintenance]:
-    found = select(Maintenance).where(IS_OPEN, *conditions).order_by(Maintenance.id)
-    return list(db.scalars(found.with_for_update(skip_locked=True)))
+    statement = select(Maintenance).where(IS_OPEN, *conditions).order_by(Maintenance.id)
+    return list(db.scalars(statement.with_for_update(skip_locked=True)))
 
 
-def planners(db: Session, windows: Sequence[Maintenance]) -> dict[int, str]:
-    """Names of those who planned them, by user id."""
+def planner_names(db: Session, windows: Sequence[Maintenance]) -> dict[int, str]:
+    """The names of the users who planned the windows, by user id."""
     ids = {window.user_id for window in windows if window.user_id is not None}
     return dict(db.execute(select(User.id, User.name).where(User.id.in_(ids))).all()) if ids else {}

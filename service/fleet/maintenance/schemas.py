@@ -1,4 +1,4 @@
-"""What goes in and out of maintenance's doors over HTTP."""
+"""Request and response models of the maintenance routes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import ONE_LINE, Instant, Key, Name, NotBlank
+from service.core.values.texts import ONE_LINE, Instant, Name, NotBlank, RecordId
 from service.fleet.maintenance.rules import Phase
 
-MOST_AT_ONCE = 20_000
+MAX_WINDOWS = 20_000
 
 
 class NewMaintenance(BaseModel):
-    """For some terminals, or all of a customer, or of one of its stores (the name without the till). Without a start
-    it begins now."""
+    """For these terminals, or all of a customer, or all of one of its stores (the name without the till). Without
+    `starts_at` it begins now."""
 
     model_config = ConfigDict(extra="forbid")
 
-    terminal_ids: Annotated[list[Key], Field(min_length=1, max_length=MOST_AT_ONCE)] | None = None
-    customer_id: Key | None = None
+    terminal_ids: Annotated[list[RecordId], Field(min_length=1, max_length=MAX_WINDOWS)] | None = None
+    customer_id: RecordId | None = None
     store: Name | None = None
     starts_at: Instant | None = None
     ends_at: Instant
@@ -28,7 +28,7 @@ class NewMaintenance(BaseModel):
 
 
 class Planned(BaseModel):
-    """The windows made, one for each terminal."""
+    """The created windows, one for each terminal."""
 
     ids: list[int]
 
@@ -36,26 +36,26 @@ class Planned(BaseModel):
 class ToEnd(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[Key], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    ids: Annotated[list[RecordId], Field(min_length=1, max_length=MAX_WINDOWS)]
 
 
 class Ended(BaseModel):
-    """How many windows were open and are not any more."""
+    """How many windows were ended or cancelled."""
 
     ended: int
 
 
 class MaintenanceFilters(BaseModel):
-    """What the list of windows can be cut by."""
+    """The filters of the list of windows."""
 
     phase: Phase | None = None
-    terminal_id: Key | None = None
-    customer_id: Key | None = None
+    terminal_id: RecordId | None = None
+    customer_id: RecordId | None = None
     sort: Annotated[str, Field(max_length=50)] = "starts_at"
 
 
 class MaintenanceItem(BaseModel):
-    """`begun_at` and `ended_at` are when it truly began and ended; one that was called off never began."""
+    """`begun_at`, `ended_at`: when it actually began and ended; a cancelled one never began."""
 
     id: int
     phase: Phase

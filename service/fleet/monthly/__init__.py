@@ -1,1 +1,1 @@
-"""月次報告書: how a month went, for each customer and for all, drafted by itself and sent by a person."""
+"""月次報告書: the figures of a month for each customer and for all, drafted automatically and sent by an operator."""

@@ -1,4 +1,4 @@
-"""The monthly reports' routes: permission, one call, answer."""
+"""HTTP routes of monthly reports."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.api.tasks import TaskAnswer, described
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.api.tasks import TaskAnswer, task_answer
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.core.tasks import records
-from service.core.texts import MonthText
-from service.core.times import parse_month
+from service.core.values.texts import MonthText
+from service.core.values.times import parse_month
 from service.fleet.monthly import actions, queries, schemas
 
 router = APIRouter(
@@ -28,28 +28,28 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 @router.get("", response_model=Page[schemas.ReportItem])
 async def reports(
-    asking: Annotated[Asking, lists("fleet:report:read", may_lag=True)],
+    request: Annotated[ListRequest, list_request("fleet:report:read", may_lag=True)],
     filters: Annotated[schemas.ReportFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """The report about all stands before the customers'."""
-    return await asking.page(lambda db, _: queries.reports(db, limit, cursor, filters))
+    """The report about all customers comes first."""
+    return await request.page(lambda db, _: queries.reports(db, limit, cursor, filters))
 
 
 @router.get("/overview")
 def overview(
     actor: Annotated[Actor, allow("fleet:report:read")], db: ReadDb, month: MonthText | None = None
 ) -> schemas.Overview:
-    """How far the reports of a month (of last month, without one) are, and how it went."""
+    """The progress of a month's reports (without a month: last month's), and the month's figures."""
     return schemas.Overview.model_validate(queries.overview(db, parse_month(month) if month else None))
 
 
 @router.post("/drafts", status_code=202, responses={409: RESPONSES[409]})
 def draft(actor: Annotated[Actor, allow("fleet:report:create")], db: Db, new: schemas.NewDrafts) -> TaskAnswer:
-    """Starts the task that drafts them; drafts are replaced, what was sent is not."""
-    task = actions.ordered(db, actor, new)
-    return described(records.get(db, actor, task.id), actor)
+    """Starts the task that drafts the reports; drafts are replaced, sent reports are not."""
+    task = actions.start_drafting(db, actor, new)
+    return task_answer(records.get(db, actor, task.id), actor)
 
 
 @router.get("/{report_id}", responses={404: RESPONSES[404]})
@@ -59,9 +59,9 @@ def report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db, report_i
 
 @router.post("/{report_id}/send", responses={404: RESPONSES[404], 409: RESPONSES[409]})
 def send(
-    actor: Annotated[Actor, allow("fleet:report:send")], db: Db, report_id: Id, asked: schemas.Sending
+    actor: Annotated[Actor, allow("fleet:report:send")], db: Db, report_id: Id, body: schemas.Sending
 ) -> schemas.ReportDetail:
-    """To the customer's 連絡先メール, with the PDF."""
-    actions.send(db, actor, report_id, asked)
+    """Sends the report with its PDF to the customer's 連絡先メール."""
+    actions.send(db, actor, report_id, body)
     db.flush()
     return schemas.ReportDetail.model_validate(queries.report(db, report_id))

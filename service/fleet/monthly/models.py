@@ -21,12 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class MonthlyReport(Base):
-    """A month's report of one customer or, without one, of all. `month` is its first day; `figures` are as they were
-    when it was drafted."""
+    """A month's report about one customer or, without one, about all. `month`: the first day of the month; `figures`:
+    as of the draft."""
 
     __tablename__ = "fleet_monthly_reports"
     __table_args__ = (
@@ -38,7 +38,7 @@ class MonthlyReport(Base):
     month: Mapped[date]
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("fleet_customers.id", ondelete="RESTRICT"), index=True)
     figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    # Of the figures, what lists show.
+    # The figures that lists show.
     terminals: Mapped[int] = mapped_column(Computed("(figures ->> 'terminals')::integer", persisted=True))
     incidents: Mapped[int] = mapped_column(Computed("(figures #>> '{counts,incidents}')::integer", persisted=True))
     uptime: Mapped[Decimal | None] = mapped_column(Numeric, Computed("(figures ->> 'uptime')::numeric", persisted=True))

@@ -1,4 +1,4 @@
-"""A month's figures, counted in SQL from summed-up days and incidents; and the reports that were made of them."""
+"""A month's figures, computed in SQL from daily aggregates and incidents; and reads of the stored reports."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sqlalchemy import Date, Integer, and_, func, or_, select, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session, aliased
 
-from service.core.clock import app_now
+from service.core.access.identity import User
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing, contains, equals, when_true
 from service.core.files.records import File
-from service.core.identity import User
-from service.core.paging import Key, Listing, contains, equals, when
 from service.core.problems import NotFound
-from service.core.times import Month, local_date, month_of, parse_month
+from service.core.values.times import Month, local_date, month_of, parse_month
 from service.fleet.history.queries import compacted_until
 from service.fleet.models import Customer
 from service.fleet.monthly import rules, schemas
@@ -23,8 +23,8 @@ from service.fleet.monthly.models import MonthlyReport
 from service.fleet.monthly.rules import Counts, DayFigure, Facts, MonthFigures, Seconds, Span, TerminalFigure
 from service.fleet.settings import settings
 
-_OWN = "(CAST(:customer_id AS bigint) IS NULL OR t.customer_id = :customer_id)"
-# One row for each terminal with a day in the month, the least up first.
+_CUSTOMER_FILTER = "(CAST(:customer_id AS bigint) IS NULL OR t.customer_id = :customer_id)"
+# One row for each terminal with a day in the month, the lowest uptime first.
 _TERMINALS = text(f"""
 WITH spent AS (
     SELECT terminal_id, sum(online_seconds) AS online, sum(offline_seconds) AS offline, sum(error_seconds) AS error,
@@ -40,14 +40,14 @@ SELECT t.serial_number, t.customer_id, c.company_name AS customer_name, t.store_
     s.online, s.offline, s.error, s.maintenance, s.closed, coalesce(x.incidents, 0) AS incidents
 FROM spent s JOIN fleet_terminals t ON t.id = s.terminal_id JOIN fleet_customers c ON c.id = t.customer_id
     LEFT JOIN troubled x ON x.terminal_id = t.id
-WHERE {_OWN}
+WHERE {_CUSTOMER_FILTER}
 ORDER BY s.online::numeric / nullif(s.online + s.offline + s.error, 0) NULLS LAST, s.offline DESC, t.serial_number
 """)
 _BY_DAY = text(f"""
 SELECT d.begins_at, count(*) AS terminals, sum(d.online_seconds) AS online, sum(d.offline_seconds) AS offline,
     sum(d.error_seconds) AS error
 FROM fleet_days d JOIN fleet_terminals t ON t.id = d.terminal_id
-WHERE d.begins_at >= :begins AND d.begins_at < :ends AND {_OWN}
+WHERE d.begins_at >= :begins AND d.begins_at < :ends AND {_CUSTOMER_FILTER}
 GROUP BY d.begins_at ORDER BY d.begins_at
 """)
 _INCIDENTS = text(f"""
@@ -57,7 +57,7 @@ WITH mine AS MATERIALIZED (
     FROM fleet_incidents i LEFT JOIN fleet_incident_steps s ON s.incident_id = i.id AND s.step = 2
     WHERE i.opened_at >= :begins AND i.opened_at < :ends AND EXISTS (
         SELECT FROM fleet_alerts a JOIN fleet_terminals t ON t.id = a.terminal_id
-        WHERE a.incident_id = i.id AND {_OWN})
+        WHERE a.incident_id = i.id AND {_CUSTOMER_FILTER})
 ), found AS (
     SELECT DISTINCT ON (a.incident_id) a.terminal_id, a.created_at
     FROM mine m JOIN fleet_alerts a ON a.incident_id = m.id WHERE m.alert_type = 'offline'
@@ -91,8 +91,8 @@ SELECT t.customer_id, count(DISTINCT i.id)
 FROM fleet_incidents i JOIN fleet_alerts a ON a.incident_id = i.id JOIN fleet_terminals t ON t.id = a.terminal_id
 WHERE i.opened_at >= :begins AND i.opened_at < :ends GROUP BY 1
 """)
-# Whose report a month has: of every customer with a terminal in it, and of all.
-_DUE = text("""
+# The customers with a terminal in the month: each has a report, in addition to the one about all.
+_CUSTOMERS_IN_MONTH = text("""
 SELECT c.id FROM fleet_customers c WHERE EXISTS (
     SELECT FROM fleet_terminals t JOIN fleet_days d ON d.terminal_id = t.id
     WHERE t.customer_id = c.id AND d.begins_at >= :begins AND d.begins_at < :ends)
@@ -101,28 +101,28 @@ ORDER BY c.id
 
 
 @lru_cache(maxsize=1)
-def _stored() -> TypeAdapter[MonthFigures]:
+def _figures_adapter() -> TypeAdapter[MonthFigures]:
     return TypeAdapter(MonthFigures)
 
 
-def as_stored(figures: MonthFigures) -> dict[str, Any]:
-    """As the column holds them; `from_stored` is the way back."""
-    told: dict[str, Any] = _stored().dump_python(figures, mode="json")
-    return told
+def dump_figures(figures: MonthFigures) -> dict[str, Any]:
+    """The figures as JSON for the database column; `load_figures` is the inverse."""
+    dumped: dict[str, Any] = _figures_adapter().dump_python(figures, mode="json")
+    return dumped
 
 
-def from_stored(kept: dict[str, Any]) -> MonthFigures:
-    return _stored().validate_python(kept)
+def load_figures(stored: dict[str, Any]) -> MonthFigures:
+    return _figures_adapter().validate_python(stored)
 
 
-def facts(db: Session, month: Month, customer_id: int | None) -> Facts:
-    """All that a report says. Raises NotFound for no such customer."""
+def report_facts(db: Session, month: Month, customer_id: int | None) -> Facts:
+    """All facts of a report. Raises NotFound for an unknown customer."""
     customer = None if customer_id is None else db.get(Customer, customer_id)
     if customer_id is not None and customer is None:
         raise NotFound("この顧客企業は見つかりません。")
     terminals = _terminals(db, month, customer_id)
     by_customer = None if customer_id is not None else _incidents_by_customer(db, month)
-    figures = rules.assembled(
+    figures = rules.build_figures(
         month, terminals, _by_day(db, month, customer_id), _counts(db, month, customer_id), by_customer
     )
     before = find(db, month.plus(-1), customer_id)
@@ -131,31 +131,31 @@ def facts(db: Session, month: Month, customer_id: int | None) -> Facts:
         customer_name=customer.company_name if customer else None,
         made_at=app_now(db),
         figures=figures,
-        before=from_stored(before.figures) if before else None,
+        before=load_figures(before.figures) if before else None,
         terminals=terminals,
     )
 
 
-def _within(month: Month) -> dict[str, Any]:
+def _month_bounds(month: Month) -> dict[str, Any]:
     begins, ends = month.bounds()
     return {"begins": begins, "ends": ends}
 
 
 def _terminals(db: Session, month: Month, customer_id: int | None) -> list[TerminalFigure]:
-    rows = db.execute(_TERMINALS, {**_within(month), "customer_id": customer_id}).mappings()
-    found = []
+    rows = db.execute(_TERMINALS, {**_month_bounds(month), "customer_id": customer_id}).mappings()
+    figures = []
     for row in rows:
-        spent = Seconds(row["online"], row["offline"], row["error"], row["maintenance"], row["closed"])
-        own = {
+        seconds = Seconds(row["online"], row["offline"], row["error"], row["maintenance"], row["closed"])
+        values = {
             name: row[name]
             for name in ("serial_number", "customer_id", "customer_name", "store_name", "firmware_version", "incidents")
         }
-        found.append(TerminalFigure(**own, seconds=spent, uptime=rules.uptime(spent)))
-    return found
+        figures.append(TerminalFigure(**values, seconds=seconds, uptime=rules.uptime(seconds)))
+    return figures
 
 
 def _by_day(db: Session, month: Month, customer_id: int | None) -> list[DayFigure]:
-    rows = db.execute(_BY_DAY, {**_within(month), "customer_id": customer_id}).mappings()
+    rows = db.execute(_BY_DAY, {**_month_bounds(month), "customer_id": customer_id}).mappings()
     return [
         DayFigure(
             local_date(row["begins_at"]),
@@ -172,7 +172,7 @@ def _counts(db: Session, month: Month, customer_id: int | None) -> Counts:
         "respond": rules.RESPOND.total_seconds(),
         "repair": rules.REPAIR.total_seconds(),
     }
-    row = db.execute(_INCIDENTS, {**_within(month), "customer_id": customer_id, **targets}).mappings().one()
+    row = db.execute(_INCIDENTS, {**_month_bounds(month), "customer_id": customer_id, **targets}).mappings().one()
 
     def span(name: str) -> Span:
         median, worst = row[f"{name}_median"], row[f"{name}_worst"]
@@ -196,7 +196,7 @@ def _counts(db: Session, month: Month, customer_id: int | None) -> Counts:
 
 
 def _incidents_by_customer(db: Session, month: Month) -> dict[int, int]:
-    return {row[0]: row[1] for row in db.execute(_BY_CUSTOMER, _within(month))}
+    return {row[0]: row[1] for row in db.execute(_BY_CUSTOMER, _month_bounds(month))}
 
 
 def last_month(db: Session) -> Month:
@@ -204,46 +204,46 @@ def last_month(db: Session) -> Month:
 
 
 def is_summed_up(db: Session, month: Month) -> bool:
-    """Whether every day of it is."""
+    """Whether every day of the month is summed up."""
     return compacted_until(db) >= month.bounds()[1]
 
 
-def reported(db: Session, month: Month) -> list[int | None]:
-    """Whose reports the month has: customers' by id, at the end that about all (None). Empty without any days."""
-    customers: list[int | None] = list(db.scalars(_DUE, _within(month)))
+def expected_reports(db: Session, month: Month) -> list[int | None]:
+    """The reports that the month has: customer ids, then None for the report about all. Empty without any days."""
+    customers: list[int | None] = list(db.scalars(_CUSTOMERS_IN_MONTH, _month_bounds(month)))
     return [*customers, None] if customers else []
 
 
-def missing(db: Session, month: Month) -> list[int | None]:
-    """Those of `reported` that were not drafted yet."""
-    made = set(db.scalars(select(MonthlyReport.customer_id).where(MonthlyReport.month == month.first)))
-    return [one for one in reported(db, month) if one not in made]
+def missing_reports(db: Session, month: Month) -> list[int | None]:
+    """The expected reports that were not drafted yet."""
+    drafted = set(db.scalars(select(MonthlyReport.customer_id).where(MonthlyReport.month == month.first)))
+    return [customer_id for customer_id in expected_reports(db, month) if customer_id not in drafted]
 
 
 def find(db: Session, month: Month, customer_id: int | None, *, lock: bool = False) -> MonthlyReport | None:
-    found = select(MonthlyReport).where(
+    statement = select(MonthlyReport).where(
         MonthlyReport.month == month.first, MonthlyReport.customer_id.is_not_distinct_from(customer_id)
     )
-    return db.scalars(found.with_for_update() if lock else found).one_or_none()
+    return db.scalars(statement.with_for_update() if lock else statement).one_or_none()
 
 
 def get(db: Session, report_id: int, *, lock: bool = False) -> MonthlyReport:
     """Raises NotFound."""
-    found = db.get(MonthlyReport, report_id, with_for_update=lock or None, populate_existing=lock)
-    if found is None:
+    report_row = db.get(MonthlyReport, report_id, with_for_update=lock or None, populate_existing=lock)
+    if report_row is None:
         raise NotFound("この月次報告書は見つかりません。画面を開き直してください。")
-    return found
+    return report_row
 
 
-_before = aliased(MonthlyReport)
+_previous = aliased(MonthlyReport)
 _same_customer = or_(
-    _before.customer_id == MonthlyReport.customer_id,
-    and_(_before.customer_id.is_(None), MonthlyReport.customer_id.is_(None)),
+    _previous.customer_id == MonthlyReport.customer_id,
+    and_(_previous.customer_id.is_(None), MonthlyReport.customer_id.is_(None)),
 )
-# Asked for each report that is shown, not joined to all of them.
-_uptime_before = (
-    select(_before.uptime)
-    .where(_before.month == sql_cast(MonthlyReport.month - func.make_interval(0, 1), Date), _same_customer)
+# A correlated subquery: run only for the reports on the page, not joined to all of them.
+_previous_uptime = (
+    select(_previous.uptime)
+    .where(_previous.month == sql_cast(MonthlyReport.month - func.make_interval(0, 1), Date), _same_customer)
     .correlate(MonthlyReport)
     .scalar_subquery()
 )
@@ -259,7 +259,7 @@ _REPORTS = Listing(
         MonthlyReport.terminals,
         MonthlyReport.incidents,
         MonthlyReport.uptime,
-        _uptime_before.label("uptime_before"),
+        _previous_uptime.label("uptime_before"),
         MonthlyReport.pdf_id,
         MonthlyReport.csv_id,
         MonthlyReport.drafted_at,
@@ -271,7 +271,7 @@ _REPORTS = Listing(
     .outerjoin(User, User.id == MonthlyReport.user_id),
     unique=MonthlyReport.id,
     keys={
-        # The report about all stands first.
+        # The report about all comes first.
         "customer_name": Key(func.coalesce(Customer.company_name, "")),
         "uptime": Key(sql_cast(MonthlyReport.uptime * 1_000_000, Integer), nullable=True),
         "month": Key(MonthlyReport.month),
@@ -281,8 +281,8 @@ _REPORTS = Listing(
         "month": equals(MonthlyReport.month),
         "customer_id": equals(MonthlyReport.customer_id),
         "q": contains(Customer.company_name),
-        "draft": when(and_(MonthlyReport.sent_at.is_(None), MonthlyReport.customer_id.is_not(None))),
-        "sent": when(MonthlyReport.sent_at.is_not(None)),
+        "draft": when_true(and_(MonthlyReport.sent_at.is_(None), MonthlyReport.customer_id.is_not(None))),
+        "sent": when_true(MonthlyReport.sent_at.is_not(None)),
     },
 )
 SORTS = _REPORTS.names
@@ -304,32 +304,34 @@ def reports(db: Session, limit: int, cursor: str | None, filters: schemas.Report
 
 def report(db: Session, report_id: int) -> dict[str, Any]:
     """Raises NotFound."""
-    found = get(db, report_id)
+    report_row = get(db, report_id)
     row = db.execute(_REPORTS.rows.where(MonthlyReport.id == report_id)).mappings().one()
-    before = find(db, Month(found.month.year, found.month.month).plus(-1), found.customer_id)
+    before = find(db, Month(report_row.month.year, report_row.month.month).plus(-1), report_row.customer_id)
     return dict(row) | {
-        "figures": from_stored(found.figures),
-        "before": from_stored(before.figures) if before else None,
+        "figures": load_figures(report_row.figures),
+        "before": load_figures(before.figures) if before else None,
     }
 
 
 def overview(db: Session, month: Month | None) -> dict[str, Any]:
-    """How far a month's reports are; without a month, last month's. `months` are those with reports and the last one,
+    """The progress of a month's reports; without a month, last month's. `months`: those with reports and last month,
     the newest first."""
     last = last_month(db)
     chosen = month or last
-    months = {str(Month(one.year, one.month)) for one in db.scalars(select(MonthlyReport.month).distinct())}
+    months = {
+        str(Month(first_day.year, first_day.month)) for first_day in db.scalars(select(MonthlyReport.month).distinct())
+    }
     customers = MonthlyReport.customer_id.is_not(None)
-    counted = select(
+    statement = select(
         func.count(),
         func.count().filter(and_(customers, MonthlyReport.sent_at.is_not(None))),
         func.count().filter(and_(customers, MonthlyReport.sent_at.is_(None))),
         func.min(MonthlyReport.drafted_at),
         func.max(MonthlyReport.drafted_at),
     ).where(MonthlyReport.month == chosen.first)
-    drafted, sent, unsent, first_at, drafted_at = db.execute(counted).one()
-    summed_up, expected = is_summed_up(db, chosen), len(reported(db, chosen))
-    whole, before = find(db, chosen, None), find(db, chosen.plus(-1), None)
+    drafted, sent, unsent, first_at, drafted_at = db.execute(statement).one()
+    summed_up, expected = is_summed_up(db, chosen), len(expected_reports(db, chosen))
+    overall, before = find(db, chosen, None), find(db, chosen.plus(-1), None)
     return {
         "as_of": app_now(db),
         "month": str(chosen),
@@ -342,10 +344,10 @@ def overview(db: Session, month: Month | None) -> dict[str, Any]:
         "sent": sent,
         "unsent": unsent,
         "drafted_at": drafted_at,
-        "figures": from_stored(whole.figures) if whole else None,
-        "before": from_stored(before.figures) if before else None,
+        "figures": load_figures(overall.figures) if overall else None,
+        "before": load_figures(before.figures) if before else None,
     }
 
 
-def file_of(db: Session, file_id: Any) -> File:
+def get_file(db: Session, file_id: Any) -> File:
     return db.get_one(File, file_id)

@@ -1,4 +1,4 @@
-"""A month in figures, and what stands about it on paper, in the file and in the mail: pure functions of facts."""
+"""A month's figures, and the texts of its report, CSV file and mail: pure functions of facts."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from service.core.reports import (
     Series,
     Table,
 )
-from service.core.times import Month
+from service.core.values.times import Month
 from service.fleet.incidents.rules import STEPS, Scope
-from service.fleet.rules import ALERT_WORDS, AlertType, silence_allowed
+from service.fleet.rules import ALERT_LABELS, AlertType, silence_allowed
 
-# The terminals that were up least stand in the figures; a customer's whole list on paper ends somewhere too.
-WORST = 10
-LISTED = 500
-# Beyond this no mail server is sure to take it.
-MOST_ATTACHED = 10 * 1024 * 1024
-# A terminal that fell silent is found so long after its deadline at the latest.
-SWEEP = timedelta(seconds=30)
+# How many terminals with the lowest uptime are in the figures, and how many a customer's printed list has at most.
+MAX_WORST = 10
+MAX_LISTED = 500
+# Bytes. Larger mails may be rejected by mail servers.
+MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
+# A silent terminal is detected at the latest this long after its deadline.
+MAX_DETECTION_DELAY = timedelta(seconds=30)
 RESPOND, REPAIR = STEPS[2].target.span, STEPS[5].target.span
-SCOPE_WORDS = {
+SCOPE_LABELS = {
     Scope.TERMINAL: "端末1台",
     Scope.STORE: "店舗",
     Scope.CUSTOMER: "顧客企業",
@@ -44,7 +44,7 @@ DEFINITION = (
     "閉店中とは、いつもの開店時間（過去4週間の通信から判断）の外でオフラインだった時間です。"
     "ダッシュボードの「現在の稼働率」は、その時点のオンラインの台数 ÷ 総端末数で、別の数字です。"
 )
-HEADER = (
+CSV_HEADER = (
     "会社名",
     "設置店舗名",
     "シリアル番号",
@@ -77,15 +77,15 @@ class Seconds:
         )
 
 
-def uptime(spent: Seconds) -> float | None:
-    """時間稼働率, 0 to 1; None when there was no other time than maintenance and closed hours."""
-    counted = spent.online + spent.offline + spent.error
-    return spent.online / counted if counted else None
+def uptime(seconds: Seconds) -> float | None:
+    """時間稼働率, 0 to 1; None when there was only maintenance and closed hours."""
+    counted = seconds.online + seconds.offline + seconds.error
+    return seconds.online / counted if counted else None
 
 
 @dataclass(frozen=True)
 class Span:
-    """How long something took, in seconds: how often it could be measured, and how many were within the target."""
+    """Durations in seconds: how many were measured, their median and maximum, and how many were within the target."""
 
     count: int = 0
     median: float | None = None
@@ -103,7 +103,7 @@ class DayFigure:
 
 @dataclass(frozen=True)
 class TerminalFigure:
-    """`incidents` are those of the month that it was part of."""
+    """`incidents`: the month's incidents that the terminal was part of."""
 
     serial_number: str
     customer_id: int
@@ -131,8 +131,8 @@ class VersionFigure:
 
 @dataclass(frozen=True)
 class Counts:
-    """A month's incidents. Detection is from the last heartbeat to the alert, of offline incidents whose heartbeats are
-    still kept and whose PC was not shut down in order; response to step 2 and repair both from the alert."""
+    """A month's incidents. `detect`: from the last heartbeat to the alert, for offline incidents whose heartbeats are
+    still stored and whose PC had no orderly shutdown; `respond` (step 2) and `repair`: from the alert."""
 
     incidents: int = 0
     unresolved: int = 0
@@ -145,7 +145,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class MonthFigures:
-    """What is kept of a month. `customers` are in the report about all only."""
+    """The stored figures of a month. `customers`: only in the report about all."""
 
     month: str
     terminals: int
@@ -160,7 +160,7 @@ class MonthFigures:
 
 @dataclass(frozen=True)
 class Facts:
-    """`customer_name` is None in the report about all; `terminals` is everyone, the least up first."""
+    """`customer_name`: None in the report about all; `terminals`: all terminals, the lowest uptime first."""
 
     month: Month
     customer_name: str | None
@@ -171,22 +171,22 @@ class Facts:
 
 
 def detection_target(interval_seconds: int) -> timedelta:
-    return silence_allowed(interval_seconds) + SWEEP
+    return silence_allowed(interval_seconds) + MAX_DETECTION_DELAY
 
 
-def assembled(
+def build_figures(
     month: Month,
     terminals: Sequence[TerminalFigure],
     by_day: Sequence[DayFigure],
     counts: Counts,
     incidents_by_customer: dict[int, int] | None,
 ) -> MonthFigures:
-    """The month's figures from one row per terminal, the least up first. `incidents_by_customer` is None for the report
-    about one customer."""
+    """The month's figures from one row per terminal, the lowest uptime first. `incidents_by_customer` is None for the
+    report about one customer."""
     total = Seconds()
-    for one in terminals:
-        total += one.seconds
-    versions = Counter(one.firmware_version for one in terminals)
+    for terminal in terminals:
+        total += terminal.seconds
+    versions = Counter(terminal.firmware_version for terminal in terminals)
     return MonthFigures(
         month=str(month),
         terminals=len(terminals),
@@ -194,24 +194,26 @@ def assembled(
         uptime=uptime(total),
         by_day=list(by_day),
         counts=counts,
-        firmware=[VersionFigure(*found) for found in sorted(versions.items(), key=lambda one: (-one[1], one[0] or ""))],
-        worst=[one for one in terminals if one.uptime is not None and one.uptime < 1][:WORST],
+        firmware=[
+            VersionFigure(*item) for item in sorted(versions.items(), key=lambda item: (-item[1], item[0] or ""))
+        ],
+        worst=[terminal for terminal in terminals if terminal.uptime is not None and terminal.uptime < 1][:MAX_WORST],
         customers=[] if incidents_by_customer is None else _customers(terminals, incidents_by_customer),
     )
 
 
 def _customers(terminals: Sequence[TerminalFigure], incidents: dict[int, int]) -> list[CustomerFigure]:
-    """By name."""
+    """The figures by customer, sorted by name."""
     grouped: dict[tuple[str, int], list[TerminalFigure]] = defaultdict(list)
-    for one in terminals:
-        grouped[one.customer_name, one.customer_id].append(one)
-    found = []
-    for (name, key), own in sorted(grouped.items()):
+    for terminal in terminals:
+        grouped[terminal.customer_name, terminal.customer_id].append(terminal)
+    figures = []
+    for (name, customer_id), own_terminals in sorted(grouped.items()):
         total = Seconds()
-        for one in own:
-            total += one.seconds
-        found.append(CustomerFigure(name, len(own), uptime(total), incidents.get(key, 0)))
-    return found
+        for terminal in own_terminals:
+            total += terminal.seconds
+        figures.append(CustomerFigure(name, len(own_terminals), uptime(total), incidents.get(customer_id, 0)))
+    return figures
 
 
 def month_in_words(month: Month) -> str:
@@ -219,18 +221,18 @@ def month_in_words(month: Month) -> str:
 
 
 def percent(share: float | None) -> str:
-    """99.87%; never 100 for what was not whole."""
+    """For example 99.87%; 100% only when the share is exactly 1."""
     if share is None:
         return "–"
     return "100%" if share == 1 else f"{min(share, 0.9999):.2%}"
 
 
 def lasted(seconds: float | None) -> str:
-    """45秒, 12分30秒, 3時間5分, 2日4時間."""
+    """A duration as text: 45秒, 12分30秒, 3時間5分, 2日4時間."""
     if seconds is None:
         return "–"
-    whole = round(seconds)
-    days, hours, minutes, rest = whole // 86400, whole // 3600 % 24, whole // 60 % 60, whole % 60
+    total = round(seconds)
+    days, hours, minutes, rest = total // 86400, total // 3600 % 24, total // 60 % 60, total % 60
     for first, first_unit, second, second_unit in (
         (days, "日", hours, "時間"),
         (hours, "時間", minutes, "分"),
@@ -241,14 +243,14 @@ def lasted(seconds: float | None) -> str:
     return f"{rest}秒"
 
 
-def title(month: Month, customer_name: str | None) -> str:
+def report_title(month: Month, customer_name: str | None) -> str:
     return f"端末月次報告書 {month_in_words(month)} {customer_name or '全体'}"
 
 
-def report(facts: Facts) -> Report:
-    whole, last = facts.month, facts.month.plus(1).first - timedelta(days=1)
+def build_report(facts: Facts) -> Report:
+    month, last = facts.month, facts.month.plus(1).first - timedelta(days=1)
     sections = [
-        Section("", [_cards(facts), Note(DEFINITION)]),
+        Section("", [_figure_cards(facts), Note(DEFINITION)]),
         Section("日別の時間稼働率", [_by_day(facts.figures)]),
         Section("障害", [*_incidents(facts.figures.counts)]),
         Section("対応にかかった時間", [_times(facts.figures.counts), Note(_how_measured())]),
@@ -260,23 +262,23 @@ def report(facts: Facts) -> Report:
             Section("時間稼働率の低い端末", [_terminals(facts.figures.worst, with_customer=True)]),
         ]
     else:
-        sections.append(Section("端末一覧", _listed(facts.terminals)))
+        sections.append(Section("端末一覧", _terminal_list(facts.terminals)))
     name = f"{facts.customer_name} 様" if facts.customer_name else "全体"
     return Report(
         f"端末月次報告書　{name}",
-        f"{month_in_words(whole)}（{whole.first.month}/1 〜 {last.month}/{last.day}）",
+        f"{month_in_words(month)}（{month.first.month}/1 〜 {last.month}/{last.day}）",
         facts.made_at,
         sections,
     )
 
 
-def _cards(facts: Facts) -> Figures:
+def _figure_cards(facts: Facts) -> Figures:
     now, before = facts.figures, facts.before
-    against = f"前月 {percent(before.uptime)}" if before else "前月の報告書はありません"
+    comparison = f"前月 {percent(before.uptime)}" if before else "前月の報告書はありません"
     unresolved = f"うち未解決 {now.counts.unresolved:,}件" if now.counts.unresolved else "すべて解決済みです"
     return Figures(
         [
-            Figure("時間稼働率", percent(now.uptime).rstrip("%"), "%" if now.uptime is not None else "", against),
+            Figure("時間稼働率", percent(now.uptime).rstrip("%"), "%" if now.uptime is not None else "", comparison),
             Figure("端末", now.terminals, "台", f"前月 {before.terminals:,}台" if before else ""),
             Figure("障害", now.counts.incidents, "件", unresolved if now.counts.incidents else "ありませんでした"),
             Figure("復旧までの時間", lasted(now.counts.repair.median), "", "中央値"),
@@ -284,23 +286,23 @@ def _cards(facts: Facts) -> Figures:
     )
 
 
-def day_finding(days: Sequence[DayFigure]) -> str:
-    """The chart in a sentence: which day was the worst, if one was."""
-    known = [(one.uptime, one.day) for one in days if one.uptime is not None]
-    if not known:
+def day_summary(days: Sequence[DayFigure]) -> str:
+    """The chart's headline: the day with the lowest uptime, if it was below 100%."""
+    uptimes = [(figure.uptime, figure.day) for figure in days if figure.uptime is not None]
+    if not uptimes:
         return "時間稼働率を計算できる日がありません"
-    share, day = min(known)
-    if share == 1:
+    lowest, day = min(uptimes)
+    if lowest == 1:
         return "すべての日で100%でした"
-    return f"最も低かったのは{day.month}/{day.day}の{percent(share)}です"
+    return f"最も低かったのは{day.month}/{day.day}の{percent(lowest)}です"
 
 
 def _by_day(figures: MonthFigures) -> LineChart:
-    values = [None if one.uptime is None else round(one.uptime * 100, 2) for one in figures.by_day]
+    values = [None if figure.uptime is None else round(figure.uptime * 100, 2) for figure in figures.by_day]
     return LineChart(
-        day_finding(figures.by_day),
+        day_summary(figures.by_day),
         "%",
-        [f"{one.day.month}/{one.day.day}" for one in figures.by_day],
+        [f"{figure.day.month}/{figure.day.day}" for figure in figures.by_day],
         [Series("時間稼働率", values)] if any(value is not None for value in values) else [],
         "この月の記録はありません。",
     )
@@ -308,8 +310,8 @@ def _by_day(figures: MonthFigures) -> LineChart:
 
 def _incidents(counts: Counts) -> Iterable[Block]:
     empty = "この月に検知した障害はありません。"
-    kinds: list[list[Cell]] = [[ALERT_WORDS[AlertType(kind)], count] for kind, count in sorted(counts.by_type.items())]
-    scopes: list[list[Cell]] = [[SCOPE_WORDS[Scope(scope)], count] for scope, count in sorted(counts.by_scope.items())]
+    kinds: list[list[Cell]] = [[ALERT_LABELS[AlertType(kind)], count] for kind, count in sorted(counts.by_type.items())]
+    scopes: list[list[Cell]] = [[SCOPE_LABELS[Scope(scope)], count] for scope, count in sorted(counts.by_scope.items())]
     yield Table([Column("種別", 3), Column("件数", 1, right=True)], kinds, empty)
     if scopes:
         yield Table([Column("影響の範囲", 3), Column("件数", 1, right=True)], scopes, empty)
@@ -326,14 +328,14 @@ def _times(counts: Counts) -> Table:
     ]
     rows: list[list[Cell]] = [
         [
-            words,
+            label,
             lasted(span.target),
             f"{span.count:,}件",
             lasted(span.median),
             lasted(span.worst),
             percent(span.within / span.count) if span.count else None,
         ]
-        for words, span in (
+        for label, span in (
             ("検知（最終通信から）", counts.detect),
             ("初動確認（検知から）", counts.respond),
             ("復旧（検知から）", counts.repair),
@@ -351,8 +353,8 @@ def _how_measured() -> str:
 
 def _firmware(figures: MonthFigures) -> Table:
     rows: list[list[Cell]] = [
-        [one.version or "通信なし", one.terminals, percent(one.terminals / figures.terminals)]
-        for one in figures.firmware
+        [figure.version or "通信なし", figure.terminals, percent(figure.terminals / figures.terminals)]
+        for figure in figures.firmware
     ]
     columns = [Column("バージョン", 2), Column("台数", 1, right=True), Column("割合", 1, right=True)]
     return Table(columns, rows, "この月に登録されていた端末はありません。")
@@ -366,16 +368,16 @@ def _by_customer(figures: MonthFigures) -> Table:
         Column("時間稼働率", 0, right=True),
     ]
     rows: list[list[Cell]] = [
-        [one.name, one.terminals, one.incidents, percent(one.uptime)] for one in figures.customers
+        [figure.name, figure.terminals, figure.incidents, percent(figure.uptime)] for figure in figures.customers
     ]
     return Table(columns, rows, "この月に端末のあった顧客企業はありません。")
 
 
-def _listed(terminals: Sequence[TerminalFigure]) -> list[Block]:
-    rest = len(terminals) - LISTED
-    more = [Note(f"ほか{rest:,}台は省きました。全件はCSVで確認できます。")] if rest > 0 else []
+def _terminal_list(terminals: Sequence[TerminalFigure]) -> list[Block]:
+    omitted = len(terminals) - MAX_LISTED
+    more = [Note(f"ほか{omitted:,}台は省きました。全件はCSVで確認できます。")] if omitted > 0 else []
     order = [Note("時間稼働率の低い端末から順に並べています。")] if terminals else []
-    return [*order, _terminals(terminals[:LISTED], with_customer=False), *more]
+    return [*order, _terminals(terminals[:MAX_LISTED], with_customer=False), *more]
 
 
 def _terminals(terminals: Sequence[TerminalFigure], *, with_customer: bool) -> Table:
@@ -390,42 +392,42 @@ def _terminals(terminals: Sequence[TerminalFigure], *, with_customer: bool) -> T
     ]
     rows: list[list[Cell]] = [
         [
-            *([one.customer_name] if with_customer else []),
-            one.store_name,
-            one.serial_number,
-            one.firmware_version,
-            one.incidents,
-            lasted(one.seconds.offline),
-            percent(one.uptime),
+            *([terminal.customer_name] if with_customer else []),
+            terminal.store_name,
+            terminal.serial_number,
+            terminal.firmware_version,
+            terminal.incidents,
+            lasted(terminal.seconds.offline),
+            percent(terminal.uptime),
         ]
-        for one in terminals
+        for terminal in terminals
     ]
     empty = "100%に届かなかった端末はありません。" if with_customer else "この月に登録されていた端末はありません。"
     return Table(columns, rows, empty)
 
 
 def csv_rows(terminals: Iterable[TerminalFigure]) -> Iterable[Sequence[str]]:
-    """A row for each terminal, under `HEADER`."""
-    for one in terminals:
-        seconds = one.seconds
-        spent = (seconds.online, seconds.offline, seconds.error, seconds.maintenance, seconds.closed)
+    """A row for each terminal, with the columns of `CSV_HEADER`."""
+    for terminal in terminals:
+        seconds = terminal.seconds
+        durations = (seconds.online, seconds.offline, seconds.error, seconds.maintenance, seconds.closed)
         yield (
-            one.customer_name,
-            one.store_name,
-            one.serial_number,
-            one.firmware_version or "",
-            "" if one.uptime is None else f"{one.uptime * 100:.3f}",
-            *(f"{one_of_them / 60:.1f}" for one_of_them in spent),
-            str(one.incidents),
+            terminal.customer_name,
+            terminal.store_name,
+            terminal.serial_number,
+            terminal.firmware_version or "",
+            "" if terminal.uptime is None else f"{terminal.uptime * 100:.3f}",
+            *(f"{duration / 60:.1f}" for duration in durations),
+            str(terminal.incidents),
         )
 
 
-def mail(month: Month, customer_name: str, contact_person: str, figures: MonthFigures) -> tuple[str, str]:
-    """Subject and text of the mail that a customer's report travels with."""
-    words = month_in_words(month)
-    return f"端末月次報告書（{words}）", (
+def report_mail(month: Month, customer_name: str, contact_person: str, figures: MonthFigures) -> tuple[str, str]:
+    """Subject and text of the mail with a customer's report."""
+    month_text = month_in_words(month)
+    return f"端末月次報告書（{month_text}）", (
         f"{customer_name}\n{contact_person} 様\n\n"
-        f"いつもお世話になっております。\n{words}の端末月次報告書を添付でお送りします。\n\n"
+        f"いつもお世話になっております。\n{month_text}の端末月次報告書を添付でお送りします。\n\n"
         f"・対象の端末: {figures.terminals:,}台\n"
         f"・時間稼働率: {percent(figures.uptime)}\n"
         f"・障害: {figures.counts.incidents:,}件\n\n"

@@ -1,4 +1,4 @@
-"""What goes in and out of the monthly reports' doors over HTTP."""
+"""Request and response models of the routes for monthly reports."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import Key, MonthText
+from service.core.values.texts import MonthText, RecordId
 from service.fleet.monthly.rules import MonthFigures
 
 
 class ReportFilters(BaseModel):
-    """What the list of reports can be cut by. `draft` are the customers' that were not sent."""
+    """The filters of the report list. `draft`: the customers' reports that were not sent."""
 
     month: MonthText | None = None
-    customer_id: Key | None = None
+    customer_id: RecordId | None = None
     q: Annotated[str, Field(max_length=100)] | None = None
     state: Literal["draft", "sent"] | None = None
     sort: Annotated[str, Field(max_length=50)] = "customer_name"
 
 
 class ReportItem(BaseModel):
-    """A month's report of a customer or, without one, of all. The files are got like any (GET /api/core/files/{id})."""
+    """A month's report about a customer or, without one, about all. Files: `GET /api/core/files/{id}`."""
 
     id: int
     version: int
@@ -44,16 +44,16 @@ class ReportItem(BaseModel):
 
 
 class ReportDetail(ReportItem):
-    """`before` are the same figures of the month before, if it has a report."""
+    """`before`: the figures of the month before, if it has a report."""
 
     figures: MonthFigures
     before: MonthFigures | None
 
 
 class Overview(BaseModel):
-    """How far a month's reports are: `expected` as many as there are customers with terminals in it, and one about
-    all; `sent` and `unsent` are customers'. `is_drafting`: the job is at it, and goes on until all are there. The
-    figures are those of all."""
+    """The progress of a month's reports. `expected`: one for each customer with terminals in the month, and one about
+    all; `sent`, `unsent`: customers' reports. `is_drafting`: the job is drafting until all exist. The figures are about
+    all customers."""
 
     as_of: datetime
     month: str
@@ -71,16 +71,16 @@ class Overview(BaseModel):
 
 
 class NewDrafts(BaseModel):
-    """Draft a month's reports, or one customer's, anew. Those that were sent stay as they are."""
+    """Drafts a month's reports, or one customer's, again. Sent reports stay unchanged."""
 
     model_config = ConfigDict(extra="forbid")
 
     month: MonthText
-    customer_id: Key | None = None
+    customer_id: RecordId | None = None
 
 
 class Sending(BaseModel):
-    """`again`: yes, although it was sent already."""
+    """`again`: send it although it was sent already."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,1 +1,1 @@
-"""What the fleet prints: the status report and sheets of labels."""
+"""Printed documents of the fleet: the status report and sheets of labels."""

@@ -1,4 +1,4 @@
-"""The routes that answer with paper: permission, one call, a PDF."""
+"""HTTP routes that return a PDF."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from service.core import labels
-from service.core.auth import Actor, allow
-from service.core.clock import TOKYO, app_now
-from service.core.db import Db
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.clock import app_now
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.printing import labels
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
+from service.core.values.times import TOKYO
 from service.fleet.reports import queries, rules
 
 router = APIRouter(
@@ -25,7 +26,7 @@ router = APIRouter(
 
 @router.get("/reports/status.pdf", response_class=Response)
 def status_report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db) -> Pdf:
-    """The state of the fleet, for paper and mail."""
+    """The state of the fleet as a PDF, for printing or mailing."""
     report = rules.status_report(queries.status_facts(db))
     return Pdf(partial(render, report), f"{report.title}_{report.made_at.astimezone(TOKYO):%Y%m%d-%H%M}.pdf")
 
@@ -38,8 +39,8 @@ def terminal_labels(
     layout: Literal["24", "44", "65"] = "65",
     start: Annotated[int, Query(ge=1, le=65)] = 1,
 ) -> Pdf:
-    """Labels for the terminals, each with its serial number as a QR code; `start` is the first free place of the
+    """Labels for the terminals, each with its serial number as a QR code; `start`: the first free position of the
     sheet."""
     stock = labels.stock_for(layout, start)
-    printed = queries.terminal_labels(db, customer_id)
-    return Pdf(partial(labels.sheets, printed, stock, app_now(db), start=start), "端末ラベル.pdf")
+    terminals = queries.terminal_labels(db, customer_id)
+    return Pdf(partial(labels.sheets, terminals, stock, app_now(db), start=start), "端末ラベル.pdf")

@@ -1,4 +1,4 @@
-"""The facts that the fleet's reports and labels need; counted in SQL."""
+"""The facts for the fleet's reports and labels, computed in SQL."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import TOKYO, in_words
-from service.core.labels import Label
+from service.core.printing.labels import Label
 from service.core.problems import Invalid, NotFound
+from service.core.values.times import TOKYO, format_local_datetime
 from service.fleet import queries
 from service.fleet.models import Customer, Terminal, heartbeats
-from service.fleet.reports.rules import LISTED, MOST_LABELS, Listed, StatusFacts
+from service.fleet.reports.rules import MAX_LABELS, MAX_LISTED, ListExcerpt, StatusFacts
 
 HOURS = 24
 
@@ -27,51 +27,53 @@ def status_facts(db: Session) -> StatusFacts:
     oldest = summary["oldest_open_alert_at"]
     return StatusFacts(
         made_at=now,
-        now=in_words(now),
-        period=f"{in_words(since)} 〜 {in_words(now)}",
+        now=format_local_datetime(now),
+        period=f"{format_local_datetime(since)} 〜 {format_local_datetime(now)}",
         counts=summary["terminals"],
-        oldest_alert=in_words(oldest) if oldest else None,
+        oldest_alert=format_local_datetime(oldest) if oldest else None,
         hours=_heartbeats_per_hour(db, since),
-        customers=_listed(queries.customers(db, LISTED, None)),
-        alerts=_listed(queries.alerts(db, LISTED, None, only_open=True), "created_at"),
-        terminals=_listed(queries.terminals(db, LISTED, None), "last_heartbeat_at"),
+        customers=_excerpt(queries.customers(db, MAX_LISTED, None)),
+        alerts=_excerpt(queries.alerts(db, MAX_LISTED, None, only_open=True), "created_at"),
+        terminals=_excerpt(queries.terminals(db, MAX_LISTED, None), "last_heartbeat_at"),
     )
 
 
-def _listed(page: dict[str, Any], moment: str | None = None) -> Listed:
+def _excerpt(page: dict[str, Any], time_column: str | None = None) -> ListExcerpt:
     rows = page["items"]
-    if moment:
-        rows = [row | {moment: in_words(row[moment]) if row[moment] else None} for row in rows]
-    return Listed(rows, page["total"])
+    if time_column:
+        rows = [
+            row | {time_column: format_local_datetime(row[time_column]) if row[time_column] else None} for row in rows
+        ]
+    return ListExcerpt(rows, page["total"])
 
 
 def _heartbeats_per_hour(db: Session, since: datetime) -> list[tuple[str, int]]:
     """Label and number of each hour from `since` on, hours without a heartbeat included."""
     hour = func.date_trunc("hour", heartbeats.c.received_at, TOKYO.key)
-    counted = select(hour, func.count()).where(heartbeats.c.received_at >= since).group_by(hour)
-    found: dict[datetime, int] = {row[0]: row[1] for row in db.execute(counted)}
-    moments = [since + timedelta(hours=place) for place in range(HOURS)]
-    return [(f"{moment.hour}時", found.get(moment, 0)) for moment in moments]
+    statement = select(hour, func.count()).where(heartbeats.c.received_at >= since).group_by(hour)
+    counts: dict[datetime, int] = {row[0]: row[1] for row in db.execute(statement)}
+    hours = [since + timedelta(hours=offset) for offset in range(HOURS)]
+    return [(f"{start.hour}時", counts.get(start, 0)) for start in hours]
 
 
 def terminal_labels(db: Session, customer_id: int | None) -> Sequence[Label]:
     """One label for each terminal, by serial number; of one customer, or of all."""
-    found = (
+    statement = (
         select(Terminal.serial_number, Terminal.store_name, Customer.company_name)
         .join(Customer, Customer.id == Terminal.customer_id)
         .where(Terminal.archived_at.is_(None))
         .order_by(Terminal.serial_number)
-        .limit(MOST_LABELS + 1)
+        .limit(MAX_LABELS + 1)
     )
     if customer_id is not None:
         queries.get_customer(db, customer_id)
-        found = found.where(Terminal.customer_id == customer_id)
-    rows = db.execute(found).all()
+        statement = statement.where(Terminal.customer_id == customer_id)
+    rows = db.execute(statement).all()
     if not rows:
         raise NotFound("印刷する端末がありません。先に端末を登録してください。")
-    if len(rows) > MOST_LABELS:
+    if len(rows) > MAX_LABELS:
         raise Invalid(
-            f"一度に印刷できるラベルは{MOST_LABELS:,}枚までです。顧客企業を選んで印刷してください。",
+            f"一度に印刷できるラベルは{MAX_LABELS:,}枚までです。顧客企業を選んで印刷してください。",
             [("customer_id", "顧客企業を選んでください。")],
         )
     return [Label(serial, (serial, store, company)) for serial, store, company in rows]

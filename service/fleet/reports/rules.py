@@ -1,4 +1,4 @@
-"""What stands in the fleet's reports, and in which words: pure functions of facts."""
+"""Contents and texts of the fleet's status report: pure functions of facts."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from service.core.reports import (
     Table,
 )
 from service.core.reports.colours import Tone
-from service.fleet.rules import ALERT_WORDS, AlertType, ContractType, Status
+from service.fleet.rules import ALERT_LABELS, AlertType, ContractType, Status
 
 TITLE = "端末状況レポート"
-# A report is read, not searched: what is wrong comes first, and the rest stands in the lists on the screen.
-LISTED = 500
-# Sheets for one round of labelling; typst takes a second for about 400.
-MOST_LABELS = 2000
+# Rows per list: problems come first, the rest is in the lists on the screen.
+MAX_LISTED = 500
+# Labels per request; typst needs a second for about 400.
+MAX_LABELS = 2000
 
-STATUS_WORDS: dict[str, tuple[str, Tone]] = {
+STATUS_LABELS: dict[str, tuple[str, Tone]] = {
     Status.ONLINE: ("オンライン", "good"),
     Status.OFFLINE: ("オフライン", "bad"),
     Status.ERROR: ("エラー", "warning"),
     Status.MAINTENANCE: ("メンテナンス", "quiet"),
 }
-CONTRACT_WORDS = {
+CONTRACT_LABELS = {
     ContractType.BASIC: "ベーシック",
     ContractType.STANDARD: "スタンダード",
     ContractType.PREMIUM: "プレミアム",
@@ -45,8 +45,8 @@ CONTRACT_WORDS = {
 
 
 @dataclass(frozen=True)
-class Listed:
-    """The first rows of a list, and how many it has in all. Moments are in words already."""
+class ListExcerpt:
+    """The first rows of a list, and its total. Timestamps are formatted as text already."""
 
     rows: Sequence[Mapping[str, object]]
     total: int
@@ -54,7 +54,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """`hours` are the heartbeats received in each hour, the last one not over yet."""
+    """`hours`: the heartbeats received in each hour; the last one is not over yet."""
 
     made_at: datetime
     now: str
@@ -62,9 +62,9 @@ class StatusFacts:
     counts: Mapping[str, int]
     oldest_alert: str | None
     hours: Sequence[tuple[str, int]]
-    customers: Listed
-    alerts: Listed
-    terminals: Listed
+    customers: ListExcerpt
+    alerts: ListExcerpt
+    terminals: ListExcerpt
 
 
 def status_report(facts: StatusFacts) -> Report:
@@ -80,7 +80,7 @@ def status_report(facts: StatusFacts) -> Report:
 
 
 def rate(counts: Mapping[str, int]) -> str:
-    """稼働率 as the dashboard shows it: online of all, now; a dash when there is nothing to divide by."""
+    """稼働率 as on the dashboard: the share of terminals that are online now; a dash without terminals."""
     return f"{100 * counts['online'] / counts['total']:.1f}" if counts["total"] else "–"
 
 
@@ -107,31 +107,31 @@ def _share(counts: Mapping[str, int]) -> ShareBar:
     title = f"対応が必要な端末は{trouble:,}台です" if trouble else "対応が必要な端末はありません"
     if not counts["total"]:
         title = "登録された端末がありません"
-    parts = [Part(word, counts[status], tone) for status, (word, tone) in STATUS_WORDS.items()]
+    parts = [Part(label, counts[status], tone) for status, (label, tone) in STATUS_LABELS.items()]
     return ShareBar(title, "台", parts, "端末はまだ登録されていません。端末を登録すると、ここに内訳が出ます。")
 
 
-def heartbeat_finding(hours: Sequence[tuple[str, int]]) -> str:
-    """The chart in a sentence: a silent hour if there was one after the first heartbeat, else the weakest whole
-    hour."""
+def heartbeat_summary(hours: Sequence[tuple[str, int]]) -> str:
+    """The chart's headline: an hour without heartbeats, if there was one after the first heartbeat, else the full hour
+    with the fewest."""
     total = sum(count for _, count in hours)
-    first = next((place for place, (_, count) in enumerate(hours) if count), len(hours))
-    # The first hour may have begun in its middle, and the last one is not over.
-    whole = hours[first + 1 : -1]
-    said = f"受信は24時間で{total:,}件"
-    if not whole:
-        return f"{said}です"
-    silent = [label for label, count in whole if not count]
+    first = next((index for index, (_, count) in enumerate(hours) if count), len(hours))
+    # The first hour may be incomplete, and the last one is not over.
+    full_hours = hours[first + 1 : -1]
+    text = f"受信は24時間で{total:,}件"
+    if not full_hours:
+        return f"{text}です"
+    silent = [label for label, count in full_hours if not count]
     if silent:
         more = f"など{len(silent)}時間" if len(silent) > 1 else ""
-        return f"{said}、{silent[0]}台{more}は受信がありませんでした"
-    label, count = min(whole, key=lambda hour: hour[1])
-    return f"{said}、最も少なかったのは{label}台の{count:,}件です"
+        return f"{text}、{silent[0]}台{more}は受信がありませんでした"
+    label, count = min(full_hours, key=lambda hour: hour[1])
+    return f"{text}、最も少なかったのは{label}台の{count:,}件です"
 
 
 def _heartbeats(facts: StatusFacts) -> BarChart:
     return BarChart(
-        heartbeat_finding(facts.hours),
+        heartbeat_summary(facts.hours),
         "件/時",
         [label for label, _ in facts.hours],
         [Series("受信", [count for _, count in facts.hours])],
@@ -141,45 +141,48 @@ def _heartbeats(facts: StatusFacts) -> BarChart:
     )
 
 
-def _with_rest(table: Table, listed: Listed, unit: str, where: str) -> list[Block]:
-    rest = listed.total - len(listed.rows)
-    if rest <= 0:
+def _with_omitted_note(table: Table, excerpt: ListExcerpt, unit: str, screen: str) -> list[Block]:
+    omitted = excerpt.total - len(excerpt.rows)
+    if omitted <= 0:
         return [table]
-    return [table, Note(f"ほか{rest:,}{unit}は省きました。全件は{where}で確認できます。")]
+    return [table, Note(f"ほか{omitted:,}{unit}は省きました。全件は{screen}で確認できます。")]
 
 
-def _customers(listed: Listed) -> list[Block]:
+def _customers(excerpt: ListExcerpt) -> list[Block]:
     columns = [
         Column("会社名", 3),
         Column("契約", 1.3),
         Column("端末", 0, right=True),
-        *(Column(word, 0, right=True) for word, _ in STATUS_WORDS.values()),
+        *(Column(label, 0, right=True) for label, _ in STATUS_LABELS.values()),
         Column("稼働率", 0, right=True),
     ]
     rows = []
-    for row in listed.rows:
+    for row in excerpt.rows:
         counts = row["terminals"]
         assert isinstance(counts, dict)
         share = f"{rate(counts)}%" if counts["total"] else None
-        contract = CONTRACT_WORDS[ContractType(str(row["contract_type"]))]
+        contract = CONTRACT_LABELS[ContractType(str(row["contract_type"]))]
         rows.append(
-            [str(row["company_name"]), contract, counts["total"], *(counts[one] for one in STATUS_WORDS), share]
+            [str(row["company_name"]), contract, counts["total"], *(counts[status] for status in STATUS_LABELS), share]
         )
-    table = Table(columns, rows, "顧客企業はまだ登録されていません。", total=_sum_of(listed))
-    return _with_rest(table, listed, "社", "顧客企業の画面")
+    table = Table(columns, rows, "顧客企業はまだ登録されていません。", total=_total_row(excerpt))
+    return _with_omitted_note(table, excerpt, "社", "顧客企業の画面")
 
 
-def _sum_of(listed: Listed) -> list[Cell] | None:
-    """The last row of the customers' table; none when some are left out, since it would not be the sum of all."""
-    if len(listed.rows) < max(2, listed.total):
+def _total_row(excerpt: ListExcerpt) -> list[Cell] | None:
+    """The total row of the customers' table; None when rows are left out, since it would not be the total of all."""
+    if len(excerpt.rows) < max(2, excerpt.total):
         return None
-    each = [row["terminals"] for row in listed.rows]
-    counts = {name: sum(one[name] for one in each if isinstance(one, dict)) for name in ("total", *STATUS_WORDS)}
-    by_status = [counts[status] for status in STATUS_WORDS]
+    customer_counts = [row["terminals"] for row in excerpt.rows]
+    counts = {
+        name: sum(counts_row[name] for counts_row in customer_counts if isinstance(counts_row, dict))
+        for name in ("total", *STATUS_LABELS)
+    }
+    by_status = [counts[status] for status in STATUS_LABELS]
     return ["合計", "", counts["total"], *by_status, f"{rate(counts)}%" if counts["total"] else None]
 
 
-def _alerts(listed: Listed) -> list[Block]:
+def _alerts(excerpt: ListExcerpt) -> list[Block]:
     columns = [
         Column("検知", 0),
         Column("種類", 0),
@@ -190,17 +193,17 @@ def _alerts(listed: Listed) -> list[Block]:
     rows = [
         [
             str(row["created_at"]),
-            ALERT_WORDS[AlertType(str(row["alert_type"]))],
+            ALERT_LABELS[AlertType(str(row["alert_type"]))],
             str(row["customer_name"]),
             f"{row['store_name']}（{row['serial_number']}）",
             str(row["message"]),
         ]
-        for row in listed.rows
+        for row in excerpt.rows
     ]
-    return _with_rest(Table(columns, rows, "未解決のアラートはありません。"), listed, "件", "アラートの画面")
+    return _with_omitted_note(Table(columns, rows, "未解決のアラートはありません。"), excerpt, "件", "アラートの画面")
 
 
-def _terminals(listed: Listed) -> list[Block]:
+def _terminals(excerpt: ListExcerpt) -> list[Block]:
     columns = [
         Column("シリアル番号", 1.3),
         Column("顧客企業", 1.6),
@@ -211,12 +214,12 @@ def _terminals(listed: Listed) -> list[Block]:
         Column("メモリ", 0, right=True),
     ]
     rows = []
-    for row in listed.rows:
-        heard = row["last_heartbeat_at"]
-        usages = [f"{row['cpu_usage']}%", f"{row['memory_usage']}%"] if heard else [None, None]
-        words, tone = STATUS_WORDS[str(row["status"])]
-        place = [str(row["serial_number"]), str(row["customer_name"]), str(row["store_name"])]
-        rows.append([*place, Badge(words, tone), str(heard) if heard else "通信なし", *usages])
+    for row in excerpt.rows:
+        last_heartbeat = row["last_heartbeat_at"]
+        usages = [f"{row['cpu_usage']}%", f"{row['memory_usage']}%"] if last_heartbeat else [None, None]
+        label, tone = STATUS_LABELS[str(row["status"])]
+        location = [str(row["serial_number"]), str(row["customer_name"]), str(row["store_name"])]
+        rows.append([*location, Badge(label, tone), str(last_heartbeat) if last_heartbeat else "通信なし", *usages])
     table = Table(columns, rows, "端末はまだ登録されていません。")
     order = [Note("対応が必要な端末から順に並べています。")] if rows else []
-    return [*order, *_with_rest(table, listed, "台", "端末の画面")]
+    return [*order, *_with_omitted_note(table, excerpt, "台", "端末の画面")]

@@ -1,1 +1,1 @@
-"""A terminal as a whole: its page, its changes, its tags, its end."""
+"""A single terminal: its page, diagnosis, changes, tags, archiving."""

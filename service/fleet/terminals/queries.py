@@ -1,4 +1,4 @@
-"""What a terminal's page shows, and what terminals have in common."""
+"""Reads for a terminal's page, and the choices for the terminal list's filters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, cast, func, select
 from sqlalchemy.dialects.postgresql import CIDR
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.core.problems import NotFound
 from service.fleet import queries
 from service.fleet.incidents.rules import network_of
@@ -21,7 +21,7 @@ from service.fleet.settings import settings
 from service.fleet.terminals import rules, schemas
 from service.fleet.terminals.rules import Neighbours
 
-_OF_TERMINAL = (
+_TERMINAL_FIELDS = (
     "id",
     "version",
     "serial_number",
@@ -36,107 +36,111 @@ _OF_TERMINAL = (
 
 def terminal(db: Session, terminal_id: int) -> dict[str, Any]:
     """Raises NotFound."""
-    joined = (
+    statement = (
         select(Terminal, Customer, TerminalState)
         .join(Customer, Customer.id == Terminal.customer_id)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
         .where(Terminal.id == terminal_id)
         .execution_options(populate_existing=True)
     )
-    row = db.execute(joined).one_or_none()
+    row = db.execute(statement).one_or_none()
     if row is None:
         raise NotFound("指定された端末は見つかりません。一覧を開き直してください。")
-    found, customer, state = row
-    return {name: getattr(found, name) for name in _OF_TERMINAL} | {
+    terminal_row, customer, state = row
+    return {name: getattr(terminal_row, name) for name in _TERMINAL_FIELDS} | {
         "as_of": app_now(db),
         "enrolled_at": _enrolled_at(db, terminal_id),
         "customer": {name: getattr(customer, name) for name in schemas.CustomerOfTerminal.model_fields},
         "state": _state(state),
-        "diagnosis": _diagnosis(db, found, state) if found.archived_at is None else None,
+        "diagnosis": _diagnosis(db, terminal_row, state) if terminal_row.archived_at is None else None,
         "alerts": _open_alerts(db, terminal_id),
         "maintenances": open_windows(db, terminal_id),
-        "store": _store(db, found),
+        "store": _store(db, terminal_row),
     }
 
 
 def _enrolled_at(db: Session, terminal_id: int) -> object:
-    valid = TerminalToken.revoked_at.is_(None)
-    return db.scalar(select(TerminalToken.created_at).where(TerminalToken.terminal_id == terminal_id, valid))
+    is_valid = TerminalToken.revoked_at.is_(None)
+    return db.scalar(select(TerminalToken.created_at).where(TerminalToken.terminal_id == terminal_id, is_valid))
 
 
 def _state(state: TerminalState) -> dict[str, Any]:
     address = str(state.address).partition("/")[0] if state.address else None
-    named = {name: getattr(state, name, None) for name in schemas.State.model_fields}
-    return named | {"since": state.status_since, "address": address, "network": network_of(address)}
+    columns = {name: getattr(state, name, None) for name in schemas.State.model_fields}
+    return columns | {"since": state.status_since, "address": address, "network": network_of(address)}
 
 
-def _diagnosis(db: Session, found: Terminal, state: TerminalState) -> dict[str, Any]:
-    same_store = and_(Terminal.customer_id == found.customer_id, Terminal.store == found.store)
-    store = _neighbours(db, found.id, same_store)
+def _diagnosis(db: Session, terminal: Terminal, state: TerminalState) -> dict[str, Any]:
+    same_store = and_(Terminal.customer_id == terminal.customer_id, Terminal.store == terminal.store)
+    store_neighbours = _neighbours(db, terminal.id, same_store)
     network = network_of(str(state.address) if state.address else None)
-    line = Neighbours(0, 0)
+    network_neighbours = Neighbours(0, 0)
     if network is not None:
-        behind = TerminalState.address.op("<<=", is_comparison=True)(cast(network, CIDR))
-        line = _neighbours(db, found.id, behind & ~same_store)
+        same_network = TerminalState.address.op("<<=", is_comparison=True)(cast(network, CIDR))
+        network_neighbours = _neighbours(db, terminal.id, same_network & ~same_store)
     deadline, now = state.offline_after, app_now(db)
-    opens = state.alert_after if settings().learned_hours and state.status == Status.OFFLINE else None
+    opens_at = state.alert_after if settings().learned_hours and state.status == Status.OFFLINE else None
     facts = rules.Facts(
         heard=state.last_heartbeat_at is not None,
         silent=state.status == Status.OFFLINE or (deadline is not None and deadline < now),
         shut_down=state.shutdown_at is not None,
-        closed=opens is not None and opens > now,
+        closed=opens_at is not None and opens_at > now,
         cloned=state.cloned_at is not None,
         connected=state.terminal_connected,
-        other_serial=state.terminal_serial not in (None, found.serial_number),
+        other_serial=state.terminal_serial not in (None, terminal.serial_number),
         error=state.error is not None,
-        store=store,
-        network=line,
+        store=store_neighbours,
+        network=network_neighbours,
     )
-    return {"finding": rules.finding(facts), "store": vars(store), "network": vars(line)}
+    return {"finding": rules.diagnose(facts), "store": vars(store_neighbours), "network": vars(network_neighbours)}
 
 
-def _neighbours(db: Session, terminal_id: int, where: ColumnElement[bool]) -> Neighbours:
-    silent = and_(TerminalState.status == Status.OFFLINE, TerminalState.shutdown_at.is_(None))
-    counted = (
-        select(func.count(), func.count().filter(silent))
+def _neighbours(db: Session, terminal_id: int, condition: ColumnElement[bool]) -> Neighbours:
+    is_silent = and_(TerminalState.status == Status.OFFLINE, TerminalState.shutdown_at.is_(None))
+    statement = (
+        select(func.count(), func.count().filter(is_silent))
         .select_from(Terminal)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
         .where(
-            where,
+            condition,
             Terminal.id != terminal_id,
             Terminal.archived_at.is_(None),
             TerminalState.last_heartbeat_at.is_not(None),
         )
     )
-    others, quiet = db.execute(counted).one()
-    return Neighbours(others, quiet)
+    others, silent = db.execute(statement).one()
+    return Neighbours(others, silent)
 
 
 def _open_alerts(db: Session, terminal_id: int) -> list[dict[str, Any]]:
     columns = [getattr(Alert, name) for name in schemas.OpenAlert.model_fields]
-    found = select(*columns).where(Alert.terminal_id == terminal_id, ~Alert.is_resolved).order_by(Alert.id)
-    return [dict(row) for row in db.execute(found).mappings()]
+    statement = select(*columns).where(Alert.terminal_id == terminal_id, ~Alert.is_resolved).order_by(Alert.id)
+    return [dict(row) for row in db.execute(statement).mappings()]
 
 
-def _store(db: Session, found: Terminal) -> dict[str, Any]:
-    counted = (
+def _store(db: Session, terminal: Terminal) -> dict[str, Any]:
+    statement = (
         select(*queries.COUNTS)
         .join(Terminal, Terminal.id == TerminalState.terminal_id)
-        .where(Terminal.customer_id == found.customer_id, Terminal.store == found.store, Terminal.archived_at.is_(None))
+        .where(
+            Terminal.customer_id == terminal.customer_id,
+            Terminal.store == terminal.store,
+            Terminal.archived_at.is_(None),
+        )
     )
-    return {"store": found.store, "terminals": dict(db.execute(counted).mappings().one())}
+    return {"store": terminal.store, "terminals": dict(db.execute(statement).mappings().one())}
 
 
 def choices(db: Session) -> dict[str, Any]:
     tag = func.unnest(Terminal.tags).label("value")
     tags = select(tag, func.count().label("terminals")).where(Terminal.archived_at.is_(None)).group_by(tag)
-    counted = func.count().label("terminals")
+    terminal_count = func.count().label("terminals")
     versions = (
-        select(TerminalState.firmware_version.label("value"), counted)
+        select(TerminalState.firmware_version.label("value"), terminal_count)
         .join(Terminal, Terminal.id == TerminalState.terminal_id)
         .where(Terminal.archived_at.is_(None))
         .group_by(TerminalState.firmware_version)
-        .order_by(counted.desc(), TerminalState.firmware_version)
+        .order_by(terminal_count.desc(), TerminalState.firmware_version)
     )
     return {
         "tags": [dict(row) for row in db.execute(tags.order_by(tag)).mappings()],
@@ -144,15 +148,15 @@ def choices(db: Session) -> dict[str, Any]:
     }
 
 
-def to_tag(db: Session, ids: Sequence[int] | None, filters: TerminalFilters | None) -> list[Terminal]:
-    """The terminals meant, locked.
+def lock_selected_terminals(db: Session, ids: Sequence[int] | None, filters: TerminalFilters | None) -> list[Terminal]:
+    """The selected terminals, locked.
 
     Raises:
-        NotFound: one of those named by id is not there or is archived.
+        NotFound: a terminal selected by id does not exist or is archived.
     """
-    meant = Terminal.id.in_(queries.terminals_found(filters or TerminalFilters()) if ids is None else ids)
-    found = select(Terminal).where(meant, Terminal.archived_at.is_(None))
-    rows = list(db.scalars(found.order_by(Terminal.id).with_for_update()))
+    is_selected = Terminal.id.in_(queries.matching_terminal_ids(filters or TerminalFilters()) if ids is None else ids)
+    statement = select(Terminal).where(is_selected, Terminal.archived_at.is_(None))
+    rows = list(db.scalars(statement.order_by(Terminal.id).with_for_update()))
     if ids is not None and len(rows) < len(set(ids)):
         raise NotFound("指定された端末が見つからないか、アーカイブされています。一覧を開き直してください。")
     return rows

@@ -1,17 +1,17 @@
-"""PC or terminal? What the newest facts say about the cause, before anybody has looked."""
+"""Automatic diagnosis: PC, terminal or network? Derived from the latest facts of the terminal and its neighbours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-# So much of a network silent is the network.
+# When at least this share of a network's terminals is silent, the cause is the network.
 NETWORK_SHARE = 0.5
 
 
 class Finding(StrEnum):
-    """`closed`: nothing is heard, outside of the learned opening hours. `*_silent`: nothing is heard, of the PC alone,
-    of its whole store, of others behind the same line too."""
+    """`closed`: silent outside the learned opening hours. `*_silent`: only the PC is silent, its whole store, or also
+    other terminals on the same network."""
 
     WELL = "well"
     NEVER_HEARD = "never_heard"
@@ -28,7 +28,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Other terminals that were heard of at some time, and how many of them are silent without having said good-bye."""
+    """Other terminals with at least one heartbeat, and how many of them are silent without an orderly shutdown."""
 
     others: int
     silent: int
@@ -36,7 +36,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Facts:
-    """`store` are the neighbours in the same store, `network` those behind the same line in other stores."""
+    """`store`: the neighbours in the same store; `network`: those on the same network in other stores."""
 
     heard: bool
     silent: bool
@@ -50,15 +50,15 @@ class Facts:
     network: Neighbours
 
 
-def finding(facts: Facts) -> Finding:
+def diagnose(facts: Facts) -> Finding:
     if not facts.heard:
         return Finding.NEVER_HEARD
     if facts.shut_down:
-        return Finding.SHUT_DOWN  # It has said so itself, and nothing was heard since: no silence has to be waited for.
-    return _of_silence(facts) if facts.silent else _of_what_is_heard(facts)
+        return Finding.SHUT_DOWN  # The agent reported the shutdown itself: no need to wait for the silence.
+    return _diagnose_silent(facts) if facts.silent else _diagnose_reporting(facts)
 
 
-def _of_silence(facts: Facts) -> Finding:
+def _diagnose_silent(facts: Facts) -> Finding:
     if facts.closed:
         return Finding.CLOSED
     if facts.network.silent and facts.network.silent >= NETWORK_SHARE * facts.network.others:
@@ -68,7 +68,7 @@ def _of_silence(facts: Facts) -> Finding:
     return Finding.PC_SILENT
 
 
-def _of_what_is_heard(facts: Facts) -> Finding:
+def _diagnose_reporting(facts: Facts) -> Finding:
     if facts.cloned:
         return Finding.CLONED
     if facts.connected is False:

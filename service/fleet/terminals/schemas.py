@@ -1,4 +1,4 @@
-"""What goes in and out of a terminal's doors over HTTP."""
+"""Request and response models of a terminal's routes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import Edition, Key, Name
+from service.core.values.texts import Name, RecordId, RecordVersion
 from service.fleet.maintenance.schemas import MaintenanceItem
-from service.fleet.rules import MOST_TAGS, AlertType, ContractType, Status
+from service.fleet.rules import MAX_TAGS, AlertType, ContractType, Status
 from service.fleet.schemas import (
     Installed,
     Serial,
@@ -20,49 +20,49 @@ from service.fleet.schemas import (
 )
 from service.fleet.terminals.rules import Finding
 
-MOST_AT_ONCE = 20_000
+MAX_TERMINALS = 20_000
 
 
 class TerminalChange(BaseModel):
-    """What is left out stays as it is, as does what is null, except `installed_date`, which null empties. `version` is
-    the one that was read."""
+    """A field that is missing or null stays unchanged, except `installed_date`, which null clears. `version`: as it was
+    read (optimistic locking)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     serial_number: Serial | None = None
-    customer_id: Key | None = None
+    customer_id: RecordId | None = None
     store_name: Name | None = None
     installed_date: Installed | None = None
     tags: Tags | None = None
 
 
 class TagChange(BaseModel):
-    """For some terminals, or for all that a list's filters find (its `sort` says nothing here)."""
+    """For the terminals with these ids, or for all that match the list's filters (`sort` has no effect here)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[Key], Field(min_length=1, max_length=MOST_AT_ONCE)] | None = None
+    ids: Annotated[list[RecordId], Field(min_length=1, max_length=MAX_TERMINALS)] | None = None
     filters: TerminalFilters | None = None
-    add: Annotated[list[Tag], Field(max_length=MOST_TAGS)] = []
+    add: Annotated[list[Tag], Field(max_length=MAX_TAGS)] = []
     remove: Annotated[list[Tag], Field(max_length=100)] = []
 
 
 class Changed(BaseModel):
-    """How many terminals are different now."""
+    """How many terminals were changed."""
 
     changed: int
 
 
 class Choice(BaseModel):
-    """A value that terminals in use have, and how many do."""
+    """A value, and how many terminals in use have it."""
 
     value: str
     terminals: int
 
 
 class Choices(BaseModel):
-    """What the list of terminals can be cut by. Tags are sorted by name, versions by number of terminals."""
+    """Choices for the filters of the terminal list. Tags are sorted by name, versions by number of terminals."""
 
     tags: list[Choice]
     firmware_versions: list[Choice]
@@ -78,8 +78,8 @@ class CustomerOfTerminal(BaseModel):
 
 
 class State(BaseModel):
-    """What the newest heartbeat said, and since when the status is what it is; usages in percent. `offline_after` is
-    the moment from which silence means offline; `clock_skew_seconds` how far the PC's clock is ahead of ours."""
+    """The latest heartbeat, and since when the terminal has its status; usages in percent. `offline_after`: from when
+    silence means offline; `clock_skew_seconds`: by how much the PC's clock is ahead of the server's."""
 
     status: Status
     since: datetime
@@ -101,14 +101,14 @@ class State(BaseModel):
 
 
 class Neighbourhood(BaseModel):
-    """Other terminals that were heard of at some time, and how many of them are silent without having said good-bye."""
+    """Other terminals with at least one heartbeat, and how many of them are silent without an orderly shutdown."""
 
     others: int
     silent: int
 
 
 class Diagnosis(BaseModel):
-    """`network` are the terminals behind the same line in other stores."""
+    """`network`: the terminals on the same network in other stores."""
 
     finding: Finding
     store: Neighbourhood
@@ -124,15 +124,15 @@ class OpenAlert(BaseModel):
 
 
 class StoreOfTerminal(BaseModel):
-    """All terminals in use of the store, this one included: how many still take payments."""
+    """All terminals in use of the store, this one included, counted by status."""
 
     store: str
     terminals: StatusCounts
 
 
 class TerminalDetail(BaseModel):
-    """`enrolled_at` is when the present token was issued, null without one. `maintenances` are the window under way and
-    those to come; past ones are in their list. `diagnosis` is null for an archived terminal."""
+    """`enrolled_at`: when the present token was issued; null without one. `maintenances`: the current window and future
+    ones; past ones are in the list of maintenances. `diagnosis`: null for an archived terminal."""
 
     as_of: datetime
     id: int

@@ -1,1 +1,1 @@
-"""The look at the whole fleet, every ten seconds: who fell silent, what belongs together, who has to be told."""
+"""The watch over the fleet, every ten seconds: offline terminals, alerts, incidents, notifications, reminders."""

@@ -1,4 +1,4 @@
-"""What the watch asks: who is in trouble, what it belongs to, which targets were missed."""
+"""Reads of the watch: terminals in trouble, incidents they may join, overdue steps."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sqlalchemy import ColumnElement, ScalarSelect, SQLColumnExpression, case, f
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
-from service.core.clock import in_words_sql, now_sql
+from service.core.database.clock import format_local_datetime_sql, now_sql
 from service.fleet.incidents.models import Incident, IncidentStep
-from service.fleet.incidents.queries import PLACE, WRONG, hold, members_of
+from service.fleet.incidents.queries import PLACE_COLUMNS, TROUBLE_CONDITIONS, lock_incidents, members_of
 from service.fleet.incidents.rules import (
-    FLAPPING,
+    FLAPPING_WINDOW,
+    GROUPING_WINDOW,
     RECOVERED,
-    TOGETHER,
-    Joinable,
-    Missed,
+    JoinableIncident,
+    OverdueStep,
     Trouble,
     network_of,
-    shared,
-    where,
+    scope_label,
+    shared_scope,
 )
 from service.fleet.models import Alert, Customer, Liveness, Terminal, TerminalState
 from service.fleet.rules import AlertType, Status, opening_grace
@@ -30,25 +30,25 @@ from service.fleet.settings import settings
 
 
 def total_terminals(db: Session) -> int:
-    """Terminals in use: registered, not archived, heard of at least once."""
-    counted = (
+    """Terminals in use: registered, not archived, with at least one heartbeat."""
+    statement = (
         select(func.count())
         .select_from(TerminalState)
         .join(Terminal, Terminal.id == TerminalState.terminal_id)
         .where(Terminal.archived_at.is_(None), TerminalState.last_heartbeat_at.is_not(None))
     )
-    return db.scalar(counted) or 0
+    return db.scalar(statement) or 0
 
 
-def overdue_steps(db: Session) -> list[Missed]:
-    """Steps of open incidents whose time ran out and of which nobody was reminded; not while the incident sleeps, or
-    while all of its terminals that are still in trouble are in maintenance."""
-    waiting = (
+def overdue_steps(db: Session) -> list[OverdueStep]:
+    """Overdue steps of open incidents for which no reminder was sent. Not while the incident is snoozed, or while all
+    its terminals with an open alert are in maintenance."""
+    needs_response = (
         select(Alert.id)
         .join(TerminalState, TerminalState.terminal_id == Alert.terminal_id)
         .where(Alert.incident_id == Incident.id, ~Alert.is_resolved, TerminalState.status != Status.MAINTENANCE)
     )
-    late = (
+    statement = (
         select(IncidentStep.incident_id, IncidentStep.step)
         .join(Incident, Incident.id == IncidentStep.incident_id)
         .where(
@@ -57,78 +57,79 @@ def overdue_steps(db: Session) -> list[Missed]:
             IncidentStep.due_at < now_sql(),
             Incident.resolved_at.is_(None),
             func.coalesce(Incident.snoozed_until <= now_sql(), True),
-            waiting.exists(),
+            needs_response.exists(),
         )
         .order_by(IncidentStep.due_at, IncidentStep.incident_id)
     )
-    rows = db.execute(late).all()
+    rows = db.execute(statement).all()
     members = members_of(db, sorted({incident_id for incident_id, _ in rows}))
     return [
-        Missed(incident_id, where(shared(members[incident_id]), members[incident_id][0]), step)
+        OverdueStep(incident_id, scope_label(shared_scope(members[incident_id]), members[incident_id][0]), step)
         for incident_id, step in rows
     ]
 
 
 def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> list[Trouble]:
-    """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal that never
-    reported is not missing: it is not installed yet. One that fell silent outside of its learned hours is missed when
-    the shop should have opened, and one whose PC was shut down in order after that grace. They stay in use until this
-    transaction ends; one that somebody changes just now, and may put out of use, is the next look's."""
+    """Terminals in this trouble without an open alert of its kind, in the order of their ids. A terminal without any
+    heartbeat is left out: it is not installed yet. For silence that began outside the learned hours the alert waits
+    until the store should have opened; after an orderly shutdown of the PC it waits for `shutdown_grace`. The
+    terminals cannot be archived until this transaction ends; a terminal that another transaction is changing is left
+    to the next run."""
     now = now_sql()
-    known = select(Alert.id).where(
+    open_alert = select(Alert.id).where(
         Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
     )
-    troubled = (
+    statement = (
         select(
             TerminalState.terminal_id,
             _message(kind),
-            *PLACE,
+            *PLACE_COLUMNS,
             func.host(TerminalState.address),
         )
         .join(Terminal, Terminal.id == TerminalState.terminal_id)
         .join(Customer, Customer.id == Terminal.customer_id)
         .where(
-            WRONG[kind],
+            TROUBLE_CONDITIONS[kind],
             Terminal.archived_at.is_(None),
             TerminalState.last_heartbeat_at.is_not(None),
             func.coalesce(TerminalState.alerts_from <= now, True),
-            ~known.exists(),
+            ~open_alert.exists(),
         )
         .order_by(TerminalState.terminal_id)
         .with_for_update(read=True, of=Terminal, skip_locked=True)
     )
     if kind is AlertType.OFFLINE:
-        forgiven = func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True)
-        troubled = troubled.where(func.coalesce(_opening_missed() <= known_until(), forgiven))
+        grace_is_over = func.coalesce(TerminalState.shutdown_at <= now - shutdown_grace, True)
+        statement = statement.where(func.coalesce(_alert_after() <= silence_known_until(), grace_is_over))
     return [
         Trouble(terminal_id, kind, message, customer_id, company, store, store_name, serial, network_of(address))
-        for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(troubled)
+        for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(statement)
     ]
 
 
-def known_until() -> ScalarSelect[Any]:
-    """Until when silence counts: no longer than the service itself was alive."""
+def silence_known_until() -> ScalarSelect[Any]:
+    """Until when silence counts: the time when the service itself was last alive, at most now."""
     return select(func.least(func.app_now(), Liveness.alive_at)).where(Liveness.id == 1).scalar_subquery()
 
 
-def _opening_missed() -> SQLColumnExpression[datetime | None]:
-    missed = TerminalState.alert_after
-    return missed if settings().learned_hours else sql_cast(null(), missed.type)
+def _alert_after() -> SQLColumnExpression[datetime | None]:
+    alert_after = TerminalState.alert_after
+    return alert_after if settings().learned_hours else sql_cast(null(), alert_after.type)
 
 
 def _message(kind: AlertType) -> ColumnElement[str]:
     match kind:
         case AlertType.OFFLINE:
-            heard = in_words_sql(TerminalState.last_heartbeat_at)
+            last_heartbeat = format_local_datetime_sql(TerminalState.last_heartbeat_at)
             minutes = int(opening_grace(settings().heartbeat_interval_seconds).total_seconds()) // 60
-            late = f"開店時刻を{minutes}分過ぎても通信がありません。最終通信は "
+            missed_opening = f"開店時刻を{minutes}分過ぎても通信がありません。最終通信は "
             return case(
-                (_opening_missed().is_not(None), func.concat(late, heard, " です。")),
+                (_alert_after().is_not(None), func.concat(missed_opening, last_heartbeat, " です。")),
                 (
                     TerminalState.shutdown_at.is_not(None),
-                    func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", heard, " です。"),
+                    func.concat("店舗PCが正常に終了したまま、起動していません。最終通信は ", last_heartbeat, " です。"),
                 ),
-                else_=func.concat("店舗PCからの通信が途絶えています。最終通信は ", heard, " です。"),
+                else_=func.concat("店舗PCからの通信が途絶えています。最終通信は ", last_heartbeat, " です。"),
             )
         case AlertType.ERROR:
             return case(
@@ -148,57 +149,60 @@ def _message(kind: AlertType) -> ColumnElement[str]:
             raise ValueError("the roll-out says why an update failed")
 
 
-def joinable(db: Session) -> list[Joinable]:
-    """The open incidents of offline alerts that others may still join, oldest first. They are locked: nobody closes one
-    before those have joined."""
-    held = hold(
+def joinable_incidents(db: Session) -> list[JoinableIncident]:
+    """The open incidents of offline alerts that new alerts may still join, oldest first. They are locked, so that none
+    is closed before the new alerts have joined."""
+    incident_ids = lock_incidents(
         db,
         Incident.resolved_at.is_(None),
         Incident.alert_type == AlertType.OFFLINE,
-        Incident.joined_at > now_sql() - TOGETHER,
+        Incident.joined_at > now_sql() - GROUPING_WINDOW,
     )
-    young = (
+    statement = (
         select(Incident.id, Terminal.customer_id, func.host(TerminalState.address), Incident.opened_at)
         .join(Alert, Alert.incident_id == Incident.id)
         .join(Terminal, Terminal.id == Alert.terminal_id)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
-        .where(Incident.id.in_(held))
+        .where(Incident.id.in_(incident_ids))
         .order_by(Incident.opened_at, Incident.id)
         .distinct()
     )
     places: dict[int, tuple[set[int], set[str]]] = {}
-    for incident_id, customer_id, address, _ in db.execute(young):
+    for incident_id, customer_id, address, _ in db.execute(statement):
         customers, networks = places.setdefault(incident_id, (set(), set()))
         customers.add(customer_id)
         if network := network_of(address):
             networks.add(network)
-    return [Joinable(key, frozenset(customers), frozenset(networks)) for key, (customers, networks) in places.items()]
+    return [
+        JoinableIncident(incident_id, frozenset(customers), frozenset(networks))
+        for incident_id, (customers, networks) in places.items()
+    ]
 
 
-def flapping(db: Session, found: Sequence[Trouble]) -> dict[tuple[int, AlertType], int]:
-    """For terminals whose same trouble was over a short while ago, by itself: that incident's id."""
-    recent = (
+def flapping_incidents(db: Session, troubles: Sequence[Trouble]) -> dict[tuple[int, AlertType], int]:
+    """Flapping: for terminals that recovered from the same trouble a short while ago, the id of that incident."""
+    statement = (
         select(Alert.terminal_id, Alert.alert_type, func.max(Incident.id))
         .join(Incident, Incident.id == Alert.incident_id)
         .where(
-            Alert.terminal_id.in_([trouble.terminal_id for trouble in found]),
+            Alert.terminal_id.in_([trouble.terminal_id for trouble in troubles]),
             Incident.resolved_by == RECOVERED,
-            Incident.resolved_at > now_sql() - FLAPPING,
+            Incident.resolved_at > now_sql() - FLAPPING_WINDOW,
         )
         .group_by(Alert.terminal_id, Alert.alert_type)
     )
-    return {(terminal, AlertType(kind)): incident for terminal, kind, incident in db.execute(recent)}
+    return {(terminal, AlertType(kind)): incident for terminal, kind, incident in db.execute(statement)}
 
 
 def has_open_alert(db: Session, terminal_id: int, kind: AlertType) -> bool:
-    known = select(Alert.id).where(Alert.terminal_id == terminal_id, Alert.alert_type == kind, ~Alert.is_resolved)
-    return db.scalar(select(known.exists())) or False
+    open_alert = select(Alert.id).where(Alert.terminal_id == terminal_id, Alert.alert_type == kind, ~Alert.is_resolved)
+    return db.scalar(select(open_alert.exists())) or False
 
 
-def heeded(db: Session, terminal_ids: Sequence[int]) -> set[int]:
-    """Those of the terminals about which somebody wants an alert: not in maintenance, and in use, which they stay until
-    this transaction ends."""
-    found = (
+def alertable_terminals(db: Session, terminal_ids: Sequence[int]) -> set[int]:
+    """The terminals for which an alert may be opened: not in maintenance and not archived. They cannot be archived
+    until this transaction ends."""
+    statement = (
         select(Terminal.id)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
         .where(
@@ -206,11 +210,13 @@ def heeded(db: Session, terminal_ids: Sequence[int]) -> set[int]:
         )
         .order_by(Terminal.id)
     )
-    return set(db.scalars(found.with_for_update(read=True, of=Terminal)))
+    return set(db.scalars(statement.with_for_update(read=True, of=Terminal)))
 
 
-def trouble(db: Session, terminal_id: int, kind: AlertType, message: str) -> Trouble:
-    """A trouble that somebody else found, with everything that is known of the terminal."""
-    facts = select(*PLACE).join(Customer, Customer.id == Terminal.customer_id).where(Terminal.id == terminal_id)
-    customer_id, customer_name, store, store_name, serial_number = db.execute(facts).one()
+def build_trouble(db: Session, terminal_id: int, kind: AlertType, message: str) -> Trouble:
+    """A trouble that was detected outside the watch, with the facts of its terminal."""
+    statement = (
+        select(*PLACE_COLUMNS).join(Customer, Customer.id == Terminal.customer_id).where(Terminal.id == terminal_id)
+    )
+    customer_id, customer_name, store, store_name, serial_number = db.execute(statement).one()
     return Trouble(terminal_id, kind, message, customer_id, customer_name, store, store_name, serial_number)

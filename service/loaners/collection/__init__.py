@@ -1,1 +1,1 @@
-"""The collection sheets (2): what Google Forms gathered until now becomes events, as it was told then."""
+"""The collection sheets (2): answers that Google Forms collected until now become events."""

@@ -1,4 +1,4 @@
-"""A row of a collection sheet: whose, when, by whom; the answers stand beside, under their headers."""
+"""A row of a collection sheet: device, time, and who answered. The answers are extra fields, by header."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import ONE_LINE
+from service.core.values.texts import ONE_LINE
 
 
 class Row(BaseModel):

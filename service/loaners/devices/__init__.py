@@ -1,1 +1,1 @@
-"""Devices: how they are registered, numbered, described and moved."""
+"""Devices: how they are registered, numbered, edited and transferred."""

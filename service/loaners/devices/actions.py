@@ -1,4 +1,4 @@
-"""Every write of devices: registered, edited, archived, known by other numbers, moved."""
+"""Every write of devices: register, edit, archive, add and remove aliases, transfer."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.edits import Edits
-from service.core.imports.kinds import Change, New
+from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Invalid, NotFound, Stale
 from service.loaners import queries as masters
-from service.loaners.collection.actions import Past, tell_many
+from service.loaners.collection.actions import PastEvent, record_events
 from service.loaners.devices import queries, schemas
-from service.loaners.devices.rules import checked, further
+from service.loaners.devices.rules import check_values, custom_values
 from service.loaners.history import actions as history
-from service.loaners.history.actions import Told
+from service.loaners.history.actions import NewEvent
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Alias, Device, Model, Site
 from service.loaners.rules import AREA, CATEGORIES, INACTIVE, Kind, Status, management_number
@@ -39,76 +39,78 @@ STILL_LENT = (
 )
 
 
-def preview(db: Session, wanted: schemas.Wanted) -> schemas.Preview:
-    """The number it would get. Raises as `register`."""
-    site, model = masters.get(db, Site, wanted.site_id), masters.get(db, Model, wanted.model_id)
-    number, others = _numbered(db, site, model, wanted)
-    return schemas.Preview(number=number, kind=CATEGORIES[wanted.category or model.category].kind, others=others)
+def preview(db: Session, request: schemas.Wanted) -> schemas.Preview:
+    """The number that the device would get. Raises as `register`."""
+    site, model = masters.get(db, Site, request.site_id), masters.get(db, Model, request.model_id)
+    number, existing = _next_number(db, site, model, request)
+    return schemas.Preview(number=number, kind=CATEGORIES[request.category or model.category].kind, others=existing)
 
 
 def register(db: Session, by: Actor, new: schemas.NewDevice) -> Device:
     """
     Raises:
         NotFound: no such site or model.
-        Conflict: it is inactive, or the number is another's.
-        Invalid: no number can be made of these, or a value is missing.
+        Conflict: the site or model is inactive, or the number is in use.
+        Invalid: the values give no valid number, or a value is missing.
     """
     site = masters.get(db, Site, new.site_id)
-    # Two who register at once of the same model wait for one another: the 連番 follows from what is there.
+    # The lock serializes concurrent registrations of a model: the 連番 follows from the existing devices.
     model = masters.get(db, Model, new.model_id, lock=True)
-    _in_use(site, f"拠点「{site.name}」は無効です。有効な拠点を選んでください。", "site_id")
-    _in_use(model, f"機種「{model.name}」は無効です。別の機種を選んでください。", "model_id")
-    number, _ = _numbered(db, site, model, new)
+    _require_active(site, f"拠点「{site.name}」は無効です。有効な拠点を選んでください。", "site_id")
+    _require_active(model, f"機種「{model.name}」は無効です。別の機種を選んでください。", "model_id")
+    number, _ = _next_number(db, site, model, new)
     category = new.category or model.category
     kind = CATEGORIES[category].kind
     if kind is Kind.TERMINAL and not new.asset_number:
         message = "端末には資産管理番号が必要です。"
         raise Invalid(message, [("asset_number", message)])
-    extra = _extra(db, kind, new.extra)
+    extra = _validate_extra(db, kind, new.extra)
     values = new.model_dump(exclude={"site_id"}) | {"number": number, "kind": kind.value}
     values |= {"category": category, "extra": extra}
     device = Device(**values)
-    DEVICES.create(db, by, device, values | {"site_id": site.id, "extra": queries.extra_in_words(db, kind, extra)})
-    history.lock(db, device.id)
-    history.tell(db, by, device.id, Told(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=site.id))
+    DEVICES.create(db, by, device, values | {"site_id": site.id, "extra": queries.extra_labels(db, kind, extra)})
+    history.lock_device(db, device.id)
+    history.record_event(db, by, device.id, NewEvent(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=site.id))
     return device
 
 
-def _numbered(
-    db: Session, site: Site, model: Model, wanted: schemas.Wanted | schemas.NewDevice
+def _next_number(
+    db: Session, site: Site, model: Model, request: schemas.Wanted | schemas.NewDevice
 ) -> tuple[str, list[str]]:
-    others = list(queries.others(db, model.id, wanted.serial))
-    category = wanted.category or model.category
+    existing = list(queries.existing_numbers(db, model.id, request.serial))
+    category = request.category or model.category
     try:
-        number = management_number(site.code, category, model.name, wanted.serial, queries.running(others))
-    except ValueError as refusal:
-        raise Invalid(str(refusal), [("serial", str(refusal))]) from None
+        number = management_number(
+            site.code, category, model.name, request.serial, queries.next_running_number(existing)
+        )
+    except ValueError as error:
+        raise Invalid(str(error), [("serial", str(error))]) from None
     if queries.is_taken(db, number):
         message = f"拠点管理番号「{number}」はすでに使われています。製造番号と機種を確認してください。"
         raise Conflict(message, [("serial", message)])
-    return number, others
+    return number, existing
 
 
-def _in_use(row: Site | Model, message: str, field: str) -> None:
+def _require_active(row: Site | Model, message: str, field: str) -> None:
     if row.archived_at is not None:
         raise Conflict(message, [(field, message)])
 
 
-def _extra(db: Session, kind: Kind | str, given: dict[str, str]) -> dict[str, str]:
-    columns = masters.columns_of(db, kind)
-    kept, wrong = checked(columns, given)
-    if wrong:
-        raise Invalid(next(iter(wrong.values())), [(f"extra.{key}", message) for key, message in wrong.items()])
-    return kept
+def _validate_extra(db: Session, kind: Kind | str, extra: dict[str, str]) -> dict[str, str]:
+    columns = masters.active_columns(db, kind)
+    values, errors = check_values(columns, extra)
+    if errors:
+        raise Invalid(next(iter(errors.values())), [(f"extra.{key}", message) for key, message in errors.items()])
+    return values
 
 
 def change(db: Session, by: Actor, device_id: int, new: schemas.DeviceChange) -> None:
-    """Raises NotFound, Stale, Conflict for an archived one, Invalid."""
+    """Raises NotFound, Stale, Invalid, and Conflict for an archived device."""
     device = masters.get(db, Device, device_id, lock=True)
     if device.kind == Kind.TERMINAL and new.asset_number == "":
         message = "端末には資産管理番号が必要です。"
         raise Invalid(message, [("asset_number", message)])
-    extra = None if new.extra is None else _extra(db, device.kind, new.extra)
+    extra = None if new.extra is None else _validate_extra(db, device.kind, new.extra)
     try:
         DEVICES.change(db, by, device, new.model_copy(update={"extra": None}))
     except Stale as stale:
@@ -120,25 +122,25 @@ def change(db: Session, by: Actor, device_id: int, new: schemas.DeviceChange) ->
         return
     before, device.extra = device.extra, extra
     DEVICES.touch(db, device)
-    shown = [{"extra": queries.extra_in_words(db, device.kind, one)} for one in (before, extra)]
-    audit.record(db, by, "update", AREA.name, "device", device.id, before=shown[0], after=shown[1])
+    audit_values = [{"extra": queries.extra_labels(db, device.kind, value)} for value in (before, extra)]
+    audit.record(db, by, "update", AREA.name, "device", device.id, before=audit_values[0], after=audit_values[1])
 
 
 def archive(db: Session, by: Actor, device_id: int, archived: bool, reason: str) -> None:
-    """It leaves the lists and keeps its history. Raises Conflict while it is lent."""
+    """Archives or restores; an archived device keeps its history. Raises Conflict while it is lent."""
     device = masters.get(db, Device, device_id, lock=True)
     if (device.archived_at is not None) == archived:
         return
-    if archived and queries.state_now(db, device.id).status == Status.LENT:
+    if archived and queries.current_state(db, device.id).status == Status.LENT:
         raise Conflict(STILL_LENT)
     DEVICES.set_archived(db, by, device, archived)
     kind = EventKind.ARCHIVED if archived else EventKind.RESTORED
     db.flush()
-    history.tell(db, by, device.id, Told(kind=kind, source=Source.VIEWER, reason=reason))
+    history.record_event(db, by, device.id, NewEvent(kind=kind, source=Source.VIEWER, reason=reason))
 
 
 def add_alias(db: Session, by: Actor, device_id: int, alias: str) -> None:
-    """Raises Conflict when the number is a device's already."""
+    """Raises Conflict when a device already has this number."""
     device = masters.get(db, Device, device_id, lock=True)
     if queries.is_taken(db, alias):
         message = f"「{alias}」はすでに機器の番号として使われています。"
@@ -149,36 +151,36 @@ def add_alias(db: Session, by: Actor, device_id: int, alias: str) -> None:
 
 
 def remove_alias(db: Session, by: Actor, device_id: int, alias: str) -> None:
-    """Labels with it lead nowhere any more. Raises NotFound."""
+    """Labels with this number stop working. Raises NotFound."""
     device = masters.get(db, Device, device_id, lock=True)
-    gone = delete(Alias).where(Alias.device_id == device.id, Alias.alias == alias).returning(Alias.alias)
-    if db.scalars(gone).all() == []:
+    statement = delete(Alias).where(Alias.device_id == device.id, Alias.alias == alias).returning(Alias.alias)
+    if db.scalars(statement).all() == []:
         raise NotFound("指定された別名は見つかりません。画面を開き直してください。")
     DEVICES.touch(db, device)
     audit.record(db, by, "update", AREA.name, "device", device.id, before={"alias": alias}, after={"alias": None})
 
 
 def transfer(db: Session, by: Actor, device_id: int, new: schemas.Transfer) -> None:
-    """移管: the device is at another site from then on; its number stays.
+    """移管: moves the device to another site; its number does not change.
 
     Raises:
         NotFound: no such device or site.
-        Conflict: the site is inactive, or the device is there already, or archived, or lent twice.
-        Invalid: it would have happened in the future, or before the device was registered.
+        Conflict: the site is inactive; the device is already there, is archived, or would be lent twice.
+        Invalid: the time is in the future, or before the device was registered.
     """
     device = masters.get(db, Device, device_id, lock=True)
     site = masters.get(db, Site, new.site_id)
-    _in_use(site, f"拠点「{site.name}」は無効です。有効な拠点へ移管してください。", "site_id")
+    _require_active(site, f"拠点「{site.name}」は無効です。有効な拠点へ移管してください。", "site_id")
     if device.archived_at is not None:
         raise Conflict("無効な機器は移管できません。元に戻してから移管してください。")
-    if queries.state_now(db, device.id).site_id == site.id:
+    if queries.current_state(db, device.id).site_id == site.id:
         message = f"この機器はすでに「{site.name}」にあります。別の拠点を選んでください。"
         raise Conflict(message, [("site_id", message)])
-    history.tell(
+    history.record_event(
         db,
         by,
         device.id,
-        Told(
+        NewEvent(
             kind=EventKind.TRANSFER,
             source=Source.VIEWER,
             effective_at=new.effective_at,
@@ -189,74 +191,83 @@ def transfer(db: Session, by: Actor, device_id: int, new: schemas.Transfer) -> N
     DEVICES.touch(db, device)
 
 
-def import_devices(db: Session, by: Actor, new: Sequence[New]) -> None:
-    """Rows of a file; a number that was written otherwise leads to the device as well."""
+def import_devices(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
+    """Adds rows of a file. A number that was written in another form becomes an alias."""
     rows = [row.values for row in new]
-    named, columns, now = queries.Named(db, rows), queries.further_columns(db), app_now(db)
+    references, columns, now = queries.References(db, rows), queries.custom_columns(db), app_now(db)
     values: list[dict[str, Any]] = []
     sites: list[int] = []
     for row in rows:
-        site, model = named.site(row), named.model(row)
+        site, model = references.site(row), references.model(row)
         if site is None or model is None:
             raise Conflict(f"「{row['number']}」の拠点または機種が、取り込みの間になくなりました。")
         kind = CATEGORIES[row["category"]].kind
-        since = row["created_at"] or now
-        own = {name: row[name] for name in ("category", "serial", "asset_number", "software", "os")}
-        extra = further(row, [column for column in columns if column.kind == kind])
+        created_at = row["created_at"] or now
+        own_values = {name: row[name] for name in ("category", "serial", "asset_number", "software", "os")}
+        extra = custom_values(row, [column for column in columns if column.kind == kind])
         values.append(
             {"number": str(row["number"]), "kind": kind.value, "model_id": model.id, "extra": extra}
-            | own
-            | {"created_at": since, "updated_at": since}
+            | own_values
+            | {"created_at": created_at, "updated_at": created_at}
         )
         sites.append(site.id)
-    made = db.scalars(insert(Device).returning(Device.id, sort_by_parameter_order=True), values).all()
-    _keep_as_written(db, dict(zip(made, (row["number"] for row in rows), strict=True)))
-    shown = ("number", "kind", "category", "model_id", "serial", "asset_number", "software", "os")
-    trail = ((key, None, {name: one[name] for name in shown}) for key, one in zip(made, values, strict=True))
-    audit.record_many(db, by, "create", AREA.name, "device", trail)
-    tell_many(
+    device_ids = db.scalars(insert(Device).returning(Device.id, sort_by_parameter_order=True), values).all()
+    _add_original_numbers(db, dict(zip(device_ids, (row["number"] for row in rows), strict=True)))
+    audited = ("number", "kind", "category", "model_id", "serial", "asset_number", "software", "os")
+    entries = (
+        (device_id, None, {name: device_values[name] for name in audited})
+        for device_id, device_values in zip(device_ids, values, strict=True)
+    )
+    audit.record_many(db, by, "create", AREA.name, "device", entries)
+    record_events(
         db,
         by,
         [
-            Past(
-                device_id=key,
-                told=Told(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=site_id),
-                effective_at=one["created_at"],
+            PastEvent(
+                device_id=device_id,
+                told=NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=site_id),
+                effective_at=device_values["created_at"],
             )
-            for key, one, site_id in zip(made, values, sites, strict=True)
+            for device_id, device_values, site_id in zip(device_ids, values, sites, strict=True)
         ]
-        + _deposits(now, zip(made, rows, strict=True)),
+        + _deposits(now, zip(device_ids, rows, strict=True)),
     )
 
 
-def _deposits(now: datetime, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> list[Past]:
-    """The 預かり機のステータス that a master has now. It holds once the history that comes after it says so (2.6.2)."""
+def _deposits(now: datetime, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> list[PastEvent]:
+    """Events for the 預かり機のステータス of a master's file. It takes effect once the history allows it (2.6.2)."""
     return [
-        Past(
-            device_id=key,
-            told=Told(kind=EventKind.DEPOSIT, source=Source.IMPORT, deposit=int(row["deposit"])),
+        PastEvent(
+            device_id=device_id,
+            told=NewEvent(kind=EventKind.DEPOSIT, source=Source.IMPORT, deposit=int(row["deposit"])),
             effective_at=now,
         )
-        for key, row in rows
+        for device_id, row in rows
         if row["deposit"] is not None
     ]
 
 
-def _keep_as_written(db: Session, numbers: dict[int, schemas.Written]) -> None:
-    others = {one.as_written: key for key, one in numbers.items() if one.as_written != one}
-    taken = masters.named(db, list(others))
-    rows = [{"alias": alias[:100], "device_id": key} for alias, key in others.items() if alias not in taken]
+def _add_original_numbers(db: Session, numbers: dict[int, schemas.ImportedNumber]) -> None:
+    originals = {number.as_written: device_id for device_id, number in numbers.items() if number.as_written != number}
+    existing = masters.device_ids_by_exact_number(db, list(originals))
+    rows = [
+        {"alias": alias[:100], "device_id": device_id}
+        for alias, device_id in originals.items()
+        if alias not in existing
+    ]
     if rows:
         db.execute(insert(Alias), rows)
 
 
-def reimport_devices(db: Session, by: Actor, changes: Sequence[Change]) -> None:
-    columns = queries.further_columns(db)
+def reimport_devices(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> None:
+    columns = queries.custom_columns(db)
     for row in changes:
         device = masters.get(db, Device, row.id, lock=True)
-        given = further(row.after, [column for column in columns if column.kind == device.kind])
-        own = {name: row.after[name] for name in ("asset_number", "software", "os")}
-        change(db, by, device.id, schemas.DeviceChange(version=device.version, extra=device.extra | given, **own))
-    told = [(row.id, row.after) for row in changes if row.after["deposit"] != row.before["deposit"]]
-    if told:
-        tell_many(db, by, _deposits(app_now(db), told))
+        custom = custom_values(row.after, [column for column in columns if column.kind == device.kind])
+        own_values = {name: row.after[name] for name in ("asset_number", "software", "os")}
+        change(
+            db, by, device.id, schemas.DeviceChange(version=device.version, extra=device.extra | custom, **own_values)
+        )
+    changed_deposits = [(row.id, row.after) for row in changes if row.after["deposit"] != row.before["deposit"]]
+    if changed_deposits:
+        record_events(db, by, _deposits(app_now(db), changed_deposits))

@@ -1,4 +1,4 @@
-"""The devices' routes: permission, one call, answer."""
+"""Routes of devices."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core import labels
-from service.core.auth import Actor, allow
-from service.core.clock import app_now
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.clock import app_now
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.printing import labels
 from service.core.reports.response import PDF_ANSWER, Pdf
-from service.core.texts import NO_NUL
+from service.core.routing.lists import ListRequest, list_request
+from service.core.values.texts import NO_NUL
 from service.loaners.devices import actions, exports, queries, schemas
-from service.loaners.rules import LONGEST_NUMBER, Kind
+from service.loaners.rules import MAX_NUMBER_LENGTH, Kind
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 _ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-AliasAsked = Annotated[str, Query(min_length=1, max_length=LONGEST_NUMBER, pattern=NO_NUL)]
+AliasParameter = Annotated[str, Query(min_length=1, max_length=MAX_NUMBER_LENGTH, pattern=NO_NUL)]
 READ = "loaners:device:read"
 Reader = Annotated[Actor, allow(READ)]
-Keeper = Annotated[Actor, allow("loaners:device:update")]
+Editor = Annotated[Actor, allow("loaners:device:update")]
 Worker = Annotated[Actor, allow("loaners:device:work")]
 router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 
-doors.add(router, "/devices/terminals", exports.MASTERS[Kind.TERMINAL])
-doors.add(router, "/devices/printers", exports.MASTERS[Kind.PRINTER])
-doors.add(router, "/devices/others", exports.MASTERS[Kind.OTHER])
+routes.add_export_routes(router, "/devices/terminals", exports.MASTERS[Kind.TERMINAL])
+routes.add_export_routes(router, "/devices/printers", exports.MASTERS[Kind.PRINTER])
+routes.add_export_routes(router, "/devices/others", exports.MASTERS[Kind.OTHER])
 
 
 @router.get("/devices", response_model=Page[schemas.DeviceItem])
 async def devices(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
     filters: Annotated[schemas.DeviceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """The three masters together."""
-    return await asking.page(lambda db, _: queries.devices(db, limit, cursor, filters))
+    return await page_request.page(lambda db, _: queries.devices(db, limit, cursor, filters))
 
 
 @router.get("/devices/number", responses=_ABSENT | _CONFLICT)
-def preview(actor: Keeper, db: Db, wanted: Annotated[schemas.Wanted, Query()]) -> schemas.Preview:
-    """Which 拠点管理番号 a device would get."""
-    return actions.preview(db, wanted)
+def preview(actor: Editor, db: Db, request: Annotated[schemas.Wanted, Query()]) -> schemas.Preview:
+    """The 拠点管理番号 that a device would get."""
+    return actions.preview(db, request)
 
 
 @router.get("/devices/labels.pdf", response_class=Response, responses={**PDF_ANSWER, **_ABSENT})
@@ -61,40 +61,40 @@ def device_labels(
     layout: Literal["24", "44", "65"] = "24",
     start: Annotated[int, Query(ge=1, le=65)] = 1,
 ) -> Pdf:
-    """Labels with a QR code that leads to the device's form; `start` is the first free place of the sheet."""
+    """Labels with a QR code of the device's form; `start` is the first free label of the sheet."""
     stock = labels.stock_for(layout, start)
-    printed = queries.to_print(db, filters, exports.link())
-    return Pdf(partial(labels.sheets, printed, stock, app_now(db), start=start), "機器ラベル.pdf")
+    to_print = queries.labels_to_print(db, filters, exports.label_url())
+    return Pdf(partial(labels.sheets, to_print, stock, app_now(db), start=start), "機器ラベル.pdf")
 
 
 @router.post("/devices", status_code=201, responses=_ABSENT | _CONFLICT)
-def register(actor: Keeper, db: Db, new: schemas.NewDevice) -> schemas.Registered:
-    made = actions.register(db, actor, new)
-    return schemas.Registered(id=made.id, number=made.number)
+def register(actor: Editor, db: Db, new: schemas.NewDevice) -> schemas.Registered:
+    device = actions.register(db, actor, new)
+    return schemas.Registered(id=device.id, number=device.number)
 
 
 @router.patch("/devices/{device_id}", status_code=204, responses=_ABSENT | _CONFLICT)
-def change(actor: Keeper, db: Db, device_id: Id, new: schemas.DeviceChange) -> None:
+def change(actor: Editor, db: Db, device_id: Id, new: schemas.DeviceChange) -> None:
     actions.change(db, actor, device_id, new)
 
 
 @router.post("/devices/{device_id}/archive", status_code=204, responses=_ABSENT | _CONFLICT)
-def archive(actor: Keeper, db: Db, device_id: Id, why: schemas.Why) -> None:
-    actions.archive(db, actor, device_id, True, why.reason)
+def archive(actor: Editor, db: Db, device_id: Id, body: schemas.Why) -> None:
+    actions.archive(db, actor, device_id, True, body.reason)
 
 
 @router.post("/devices/{device_id}/restore", status_code=204, responses=_ABSENT)
-def restore(actor: Keeper, db: Db, device_id: Id, why: schemas.Why) -> None:
-    actions.archive(db, actor, device_id, False, why.reason)
+def restore(actor: Editor, db: Db, device_id: Id, body: schemas.Why) -> None:
+    actions.archive(db, actor, device_id, False, body.reason)
 
 
 @router.post("/devices/{device_id}/aliases", status_code=204, responses=_ABSENT | _CONFLICT)
-def add_alias(actor: Keeper, db: Db, device_id: Id, new: schemas.NewAlias) -> None:
+def add_alias(actor: Editor, db: Db, device_id: Id, new: schemas.NewAlias) -> None:
     actions.add_alias(db, actor, device_id, new.alias)
 
 
 @router.delete("/devices/{device_id}/aliases", status_code=204, responses=_ABSENT)
-def remove_alias(actor: Keeper, db: Db, device_id: Id, alias: AliasAsked) -> None:
+def remove_alias(actor: Editor, db: Db, device_id: Id, alias: AliasParameter) -> None:
     actions.remove_alias(db, actor, device_id, alias)
 
 

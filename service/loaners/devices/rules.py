@@ -1,4 +1,4 @@
-"""What the further columns of a device may hold."""
+"""Values of custom columns."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Protocol
 
-LONGEST_VALUE = 200
+MAX_VALUE_LENGTH = 200
 
 
-class Asked(Protocol):
+class CustomColumn(Protocol):
     id: int
     title: str
     value_type: str
@@ -18,27 +18,27 @@ class Asked(Protocol):
     required: bool
 
 
-def checked(columns: Iterable[Asked], given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The values by column id, without empty ones, and what is wrong with others by column id: in words. What is of no
-    column in use any more stays as it is."""
-    wanted = {str(column.id): column for column in columns}
-    kept = {key: value for key, value in given.items() if key not in wanted}
-    wrong: dict[str, str] = {}
-    for key, column in wanted.items():
-        value = given.get(key, "").strip()
-        refusal = _refusal(column, value)
-        if refusal:
-            wrong[key] = refusal
+def check_values(columns: Iterable[CustomColumn], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Valid values by column id, without empty ones, and error messages by column id. Values of archived columns are
+    kept as they are."""
+    by_id = {str(column.id): column for column in columns}
+    valid = {key: value for key, value in values.items() if key not in by_id}
+    errors: dict[str, str] = {}
+    for key, column in by_id.items():
+        value = values.get(key, "").strip()
+        error = _refusal(column, value)
+        if error:
+            errors[key] = error
         elif value:
-            kept[key] = value
-    return kept, wrong
+            valid[key] = value
+    return valid, errors
 
 
-def _refusal(column: Asked, value: str) -> str | None:
+def _refusal(column: CustomColumn, value: str) -> str | None:
     if not value:
         return f"「{column.title}」を入力してください。" if column.required else None
-    if len(value) > LONGEST_VALUE:
-        return f"「{column.title}」は{LONGEST_VALUE}文字以内で入力してください。"
+    if len(value) > MAX_VALUE_LENGTH:
+        return f"「{column.title}」は{MAX_VALUE_LENGTH}文字以内で入力してください。"
     if column.value_type == "choice" and value not in column.choices:
         return f"「{column.title}」は {'、'.join(column.choices)} から選んでください。"
     if column.value_type == "number" and not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", value):
@@ -55,10 +55,14 @@ def _is_date(value: str) -> bool:
         return False
 
 
-# Before a further column's title, where a row of a file has it.
-FURTHER = "extra."
+# Prefix of a custom column's title in a row of a file.
+CUSTOM_PREFIX = "extra."
 
 
-def further(row: Mapping[str, object], columns: Iterable[Asked]) -> dict[str, str]:
-    """A row's values for these columns, by their ids."""
-    return {str(column.id): str(row[FURTHER + column.title]) for column in columns if row.get(FURTHER + column.title)}
+def custom_values(row: Mapping[str, object], columns: Iterable[CustomColumn]) -> dict[str, str]:
+    """A row's values for these columns, by column id."""
+    return {
+        str(column.id): str(row[CUSTOM_PREFIX + column.title])
+        for column in columns
+        if row.get(CUSTOM_PREFIX + column.title)
+    }

@@ -1,4 +1,4 @@
-"""What goes in and out of the devices' doors over HTTP."""
+"""Request and response models of devices."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Instant, Key, NotBlank
-from service.loaners.rules import LONGEST_NUMBER, Deposit, Kind, normal_number, number_refusal
+from service.core.values.texts import NO_NUL, ONE_LINE, Instant, NotBlank, RecordId, RecordVersion
+from service.loaners.rules import MAX_NUMBER_LENGTH, Deposit, Kind, normalize_number, number_refusal
 from service.loaners.schemas import CategoryKey, Search, Sort
 
 Serial = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+$")]
 AssetNumber = Annotated[str, Field(max_length=50, pattern=ONE_LINE), AfterValidator(str.strip)]
 Software = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 Os = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
-# By the further column's id.
+# By the custom column's id.
 Extra = Annotated[
     dict[Annotated[str, Field(pattern=r"^[0-9]{1,18}$")], Annotated[str, Field(max_length=200, pattern=NO_NUL)]],
     Field(max_length=100),
 ]
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
-AliasText = Annotated[str, Field(min_length=1, max_length=LONGEST_NUMBER, pattern=ONE_LINE), NotBlank]
+AliasText = Annotated[str, Field(min_length=1, max_length=MAX_NUMBER_LENGTH, pattern=ONE_LINE), NotBlank]
 
 
 class NewDevice(BaseModel):
-    """`category` null: the model's own. The 拠点管理番号 is made of these, and its 連番 is the next one of the same
-    model and 製造番号."""
+    """`category` null: that of the model. The 拠点管理番号 is built from these values; its 連番 is the next one of the
+    same model and 製造番号."""
 
     model_config = ConfigDict(extra="forbid")
 
-    site_id: Key
-    model_id: Key
+    site_id: RecordId
+    model_id: RecordId
     category: CategoryKey | None = None
     serial: Serial
     asset_number: AssetNumber = ""
@@ -41,16 +41,16 @@ class NewDevice(BaseModel):
 
 
 class Wanted(BaseModel):
-    """What a number is made of, for looking at it before anything is registered."""
+    """The values of a number, for a preview before the registration."""
 
-    site_id: Key
-    model_id: Key
+    site_id: RecordId
+    model_id: RecordId
     category: CategoryKey | None = None
     serial: Serial
 
 
 class Preview(BaseModel):
-    """`others` are the devices of the same model and 製造番号 that there are already."""
+    """`others`: existing devices with the same model and 製造番号."""
 
     number: str
     kind: Kind
@@ -63,12 +63,12 @@ class Registered(BaseModel):
 
 
 class DeviceChange(BaseModel):
-    """What is left out, or null, stays as it is; `extra`, when given, is all of it. Site, model and 製造番号 stand in
-    the number, which never changes."""
+    """Fields that are omitted or null do not change; `extra`, when given, replaces all values. Site, model and 製造番号
+    are part of the number, which never changes."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     asset_number: AssetNumber | None = None
     software: Software | None = None
     os: Os | None = None
@@ -82,7 +82,7 @@ class Why(BaseModel):
 
 
 class NewAlias(BaseModel):
-    """Another number that the device is known by."""
+    """Another number of the device."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -92,12 +92,12 @@ class NewAlias(BaseModel):
 class Transfer(Why):
     """移管 to another site; `effective_at` null: now."""
 
-    site_id: Key
+    site_id: RecordId
     effective_at: Instant | None = None
 
 
 class DeviceItem(BaseModel):
-    """A row of the 端末, プリンタ or その他 master. `is_moved`: it is elsewhere than its number says (移管)."""
+    """A row of the 端末, プリンタ or その他 master. `is_moved`: at another site than its number says (移管)."""
 
     id: int
     version: int
@@ -126,59 +126,59 @@ class DeviceItem(BaseModel):
 
 
 class DeviceFilters(BaseModel):
-    """`q` is part of a number, another number, a 製造番号, a 資産管理番号 or a model; `site_id` is where they are."""
+    """`q` is part of a number, an alias, a 製造番号, a 資産管理番号 or a model name; `site_id` is the current site."""
 
     q: Search | None = None
-    site_id: Key | None = None
+    site_id: RecordId | None = None
     jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
     kind: Kind | None = None
     category: CategoryKey | None = None
-    model_id: Key | None = None
+    model_id: RecordId | None = None
     archived: bool = False
     sort: Sort = "number"
 
 
 class LabelFilters(DeviceFilters):
-    """`number`: only these, by their 拠点管理番号."""
+    """`number`: only devices with these 拠点管理番号."""
 
     number: Annotated[
-        list[Annotated[str, Field(max_length=LONGEST_NUMBER, pattern=NO_NUL)]], Field(max_length=200)
+        list[Annotated[str, Field(max_length=MAX_NUMBER_LENGTH, pattern=NO_NUL)]], Field(max_length=200)
     ] = []
 
 
 class MasterFilters(BaseModel):
-    """Of one master: what kind it is, it knows."""
+    """Filters of one master, without the kind of device."""
 
     q: Search | None = None
-    site_id: Key | None = None
+    site_id: RecordId | None = None
     jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
     archived: bool = False
     sort: Sort = "number"
 
 
-class Written(str):
-    """A number as the grammar has it, that remembers how it was written."""
+class ImportedNumber(str):
+    """A normalized number that also keeps the text as it was written."""
 
     as_written: str
 
     @classmethod
-    def of(cls, text: str) -> Written:
-        """Raises ValueError, in words."""
-        number = normal_number(text)
+    def of(cls, text: str) -> ImportedNumber:
+        """Raises ValueError with a message for the user."""
+        number = normalize_number(text)
         if refusal := number_refusal(number):
             raise ValueError(refusal)
-        made = cls(number)
-        made.as_written = text.strip()
-        return made
+        created = cls(number)
+        created.as_written = text.strip()
+        return created
 
 
 class DeviceRow(BaseModel):
-    """A device as a row of a file has it: its number, from which the site follows unless it is named, the model by its
-    name, further columns under their titles."""
+    """A device in a row of a file: its number, which gives the site unless `site_key` is set, the model by its name,
+    custom columns by their titles."""
 
     model_config = ConfigDict(extra="allow")
 
-    # Checked when it was read, and kept as it is.
+    # Validated when it was read; not converted.
     number: Annotated[str, PlainValidator(lambda number: number)]
     model_name: Annotated[str, Field(min_length=1, max_length=60)]
     category: CategoryKey
@@ -186,7 +186,7 @@ class DeviceRow(BaseModel):
     asset_number: AssetNumber = ""
     software: Software = ""
     os: Os = ""
-    # As the state has it now, or shall have it.
+    # The current value of the state, or the new one.
     deposit: Deposit | None = None
     site_key: Annotated[str, Field(max_length=20)] = ""
     created_at: datetime | None = None

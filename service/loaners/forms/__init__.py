@@ -1,1 +1,1 @@
-"""Forms: what is asked when a device's status changes, in numbered versions."""
+"""Forms: the questions for a change of a device's status, in numbered versions."""

@@ -1,4 +1,4 @@
-"""Forms' routes."""
+"""Routes of forms."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
 from service.loaners.forms import actions, queries, schemas
 from service.loaners.rules import Kind
 
@@ -30,7 +30,7 @@ def draft(actor: Annotated[Actor, allow("loaners:form:update")], db: Db, new: sc
 
 @router.get("/{form_id}")
 def form(actor: Annotated[Actor, allow("loaners:form:read")], db: Db, form_id: Id) -> schemas.FormInFull:
-    return schemas.FormInFull.model_validate(queries.in_full(db, form_id))
+    return schemas.FormInFull.model_validate(queries.form_detail(db, form_id))
 
 
 @router.patch("/{form_id}", status_code=204, responses=_CONFLICT)
@@ -47,6 +47,6 @@ def discard(actor: Annotated[Actor, allow("loaners:form:update")], db: Db, form_
 
 @router.post("/{form_id}/publish", status_code=204, responses=_CONFLICT)
 def publish(
-    actor: Annotated[Actor, allow("loaners:form:update")], db: Db, form_id: Id, read: schemas.Publication
+    actor: Annotated[Actor, allow("loaners:form:update")], db: Db, form_id: Id, publication: schemas.Publication
 ) -> None:
-    actions.publish(db, actor, form_id, read)
+    actions.publish(db, actor, form_id, publication)

@@ -9,17 +9,17 @@ from sqlalchemy import BigInteger, Identity, Index, String, func
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.loaners.rules import Kind
 
 
 class Form(Base):
-    """One version of a kind's form: `forms.rules.Question`s as JSON. Published, it is never changed again; the newest
-    published one is filled in, unless it is for imports only."""
+    """One version of a kind's form: `forms.rules.Question`s as JSON. A published form never changes. The newest
+    published one that is not for imports only is the current form."""
 
     __tablename__ = "loaners_forms"
     __table_args__ = (
-        one_of("kind", Kind),
+        enum_check("kind", Kind),
         Index("uq_loaners_forms_kind_number", "kind", "number", unique=True),
         # One draft at a time.
         Index("uq_loaners_forms_draft", "kind", unique=True, postgresql_where="published_at IS NULL"),
@@ -37,5 +37,5 @@ class Form(Base):
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     published_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     published_by: Mapped[str | None] = mapped_column(String(100))
-    # No version is put aside: a newer one takes its place.
+    # Versions are not archived: a newer one replaces them.
     archived_at = None

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from service.core.problems import NotFound
 from service.loaners.forms import rules
 from service.loaners.forms.models import Form
-from service.loaners.rules import KIND_WORDS, Kind
+from service.loaners.rules import KIND_LABELS, Kind
 
 
 def current(db: Session, kind: str) -> Form:
-    """The one that is filled in now: the newest that was published, and is not for imports only."""
+    """The form that users fill in: the newest published one that is not for imports only."""
     return db.scalars(
         select(Form)
         .where(Form.kind == kind, Form.published_at.is_not(None), ~Form.import_only)
@@ -36,22 +36,22 @@ def get_form(db: Session, form_id: int) -> Form:
 
 
 def versions(db: Session, kind: Kind | None) -> dict[str, Any]:
-    """The newest first, by kind."""
+    """By kind, newest first."""
     statement = select(Form).order_by(Form.kind.desc(), Form.number.desc())
-    found = db.scalars(statement if kind is None else statement.where(Form.kind == kind))
-    filled_in = {one.value: current(db, one).id for one in Kind}
-    return {"items": [item(form, filled_in[form.kind]) for form in found]}
+    rows = db.scalars(statement if kind is None else statement.where(Form.kind == kind))
+    current_ids = {member.value: current(db, member).id for member in Kind}
+    return {"items": [item(form, current_ids[form.kind]) for form in rows]}
 
 
-def item(form: Form, filled_in: int) -> dict[str, Any]:
-    """`filled_in`: the version of its kind that is filled in now."""
+def item(form: Form, current_id: int) -> dict[str, Any]:
+    """`current_id`: the current form of its kind."""
     return {
         "id": form.id,
         "kind": form.kind,
-        "kind_word": KIND_WORDS[Kind(form.kind)],
+        "kind_word": KIND_LABELS[Kind(form.kind)],
         "number": form.number,
         "note": form.note,
-        "state": _state(form, filled_in),
+        "state": _state(form, current_id),
         "question_count": len(form.questions),
         "version": form.version,
         "created_at": form.created_at,
@@ -61,30 +61,30 @@ def item(form: Form, filled_in: int) -> dict[str, Any]:
     }
 
 
-def _state(form: Form, filled_in: int) -> rules.State:
+def _state(form: Form, current_id: int) -> rules.State:
     if form.published_at is None:
         return rules.State.DRAFT
     if form.import_only:
         return rules.State.IMPORT_ONLY
-    return rules.State.CURRENT if form.id == filled_in else rules.State.RETIRED
+    return rules.State.CURRENT if form.id == current_id else rules.State.RETIRED
 
 
-def in_full(db: Session, form_id: int) -> dict[str, Any]:
-    """With its questions and what keeps it from being published. Raises NotFound."""
+def form_detail(db: Session, form_id: int) -> dict[str, Any]:
+    """With its questions; a draft with its errors and differences. Raises NotFound."""
     form = get_form(db, form_id)
-    questions = rules.read(form.questions)
+    questions = rules.load_questions(form.questions)
     newest = current(db, form.kind)
     is_draft = form.published_at is None
     return item(form, newest.id) | {
-        "questions": shown(questions),
+        "questions": questions_with_conditions(questions),
         "problems": rules.definition_refusals(questions) if is_draft else [],
-        "differences": rules.differences(rules.read(newest.questions), questions) if is_draft else [],
+        "differences": rules.differences(rules.load_questions(newest.questions), questions) if is_draft else [],
     }
 
 
-def shown(questions: list[rules.Question]) -> list[dict[str, Any]]:
-    """Each with all its conditions, those of its key included, as answers that must have been given."""
+def questions_with_conditions(questions: list[rules.Question]) -> list[dict[str, Any]]:
+    """Each question with all its conditions, those of its key included."""
     return [
         stored | {"header": question.header, "shown_when": rules.shown_when(questions, question)}
-        for question, stored in zip(questions, rules.write(questions), strict=True)
+        for question, stored in zip(questions, rules.dump_questions(questions), strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Forms over HTTP."""
+"""Request and response models of forms."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank, RecordVersion
 from service.loaners.forms.rules import Meaning, State, Type
 from service.loaners.rules import Kind
 
-MOST_QUESTIONS, MOST_CHOICES = 100, 50
+MAX_QUESTIONS, MAX_CHOICES = 100, 50
 QuestionKey = Annotated[str, Field(min_length=1, max_length=20, pattern=ONE_LINE)]
 Choice = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
 
 
 class Condition(BaseModel):
-    """Asked while the answer to `key` is one of these."""
+    """The question appears while the answer to `key` is in `one_of`."""
 
     model_config = ConfigDict(extra="forbid")
 
     key: QuestionKey
-    one_of: Annotated[list[Choice], Field(min_length=1, max_length=MOST_CHOICES)]
+    one_of: Annotated[list[Choice], Field(min_length=1, max_length=MAX_CHOICES)]
 
 
 class Question(BaseModel):
@@ -31,7 +31,7 @@ class Question(BaseModel):
     key: QuestionKey
     title: Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
     type: Type
-    choices: Annotated[list[Choice], Field(max_length=MOST_CHOICES)] = []
+    choices: Annotated[list[Choice], Field(max_length=MAX_CHOICES)] = []
     required: bool = False
     help: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     meaning: Meaning | None = None
@@ -45,19 +45,19 @@ class NewDraft(BaseModel):
 
 
 class DraftChange(BaseModel):
-    """A draft may be stored with problems; published it has none. `version` is the one that was read."""
+    """A draft may be stored with errors; a published form has none. `version` is the one that was read."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
-    questions: Annotated[list[Question], Field(max_length=MOST_QUESTIONS)] | None = None
+    version: RecordVersion
+    questions: Annotated[list[Question], Field(max_length=MAX_QUESTIONS)] | None = None
     note: Annotated[str, Field(max_length=200, pattern=ONE_LINE)] | None = None
 
 
 class Publication(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
 
 
 class Made(BaseModel):
@@ -65,15 +65,14 @@ class Made(BaseModel):
 
 
 class ShownCondition(BaseModel):
-    """Of a draft it may be one that nothing fulfils."""
+    """In a draft, the condition may be impossible."""
 
     key: str
     one_of: list[str]
 
 
 class ShownQuestion(BaseModel):
-    """`shown_when`: every condition, those that its key says included; all of them have to hold. `when`: those that it
-    has besides."""
+    """`shown_when`: all conditions, those of its key included; all must be true. `when`: only the additional ones."""
 
     key: str
     title: str
@@ -107,8 +106,7 @@ class Forms(BaseModel):
 
 
 class FormInFull(FormItem):
-    """`problems` keep a draft from being published; `differences`: what it changes of the form that is filled in now.
-    Both in words."""
+    """`problems`: errors that prevent the publication of a draft; `differences`: its changes to the current form."""
 
     questions: list[ShownQuestion]
     problems: list[str]

@@ -1,1 +1,1 @@
-"""The devices' history: events that nobody edits, and what follows from them: states and loans."""
+"""The devices' history: events that are never edited, and their projection: states and loans."""

@@ -1,4 +1,4 @@
-"""The history's routes: 除去, and taking it back."""
+"""Routes for 除去 and its undo."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
 from service.loaners.history import actions, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -19,8 +19,10 @@ router = APIRouter(prefix="/api/loaners/events", tags=["loaners"], responses=_RE
 
 
 @router.post("/{event_id}/mark", status_code=204)
-def mark(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, event_id: Id, told: schemas.Marking) -> None:
-    actions.mark(db, actor, event_id, told.reason)
+def mark(
+    actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, event_id: Id, marking: schemas.Marking
+) -> None:
+    actions.mark(db, actor, event_id, marking.reason)
 
 
 @router.post("/{event_id}/unmark", status_code=204)

@@ -1,4 +1,4 @@
-"""What happened to devices, and what follows from it."""
+"""Events of devices, and their projection."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSTZRANGE, UUID, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.loaners.history.rules import EventKind, Source
 
 
 class Event(Base):
-    """One thing that happened. The application adds them and does nothing else; a mistaken one is marked."""
+    """One event. The application only adds events; a wrong one is marked (除去)."""
 
     __tablename__ = "loaners_events"
     __table_args__ = (
-        one_of("kind", EventKind),
-        one_of("source", Source),
+        enum_check("kind", EventKind),
+        enum_check("source", Source),
         CheckConstraint("status BETWEEN 1 AND 3", name="status"),
         CheckConstraint("deposit BETWEEN 1 AND 4", name="deposit"),
         CheckConstraint("(kind = 'form') = (form_id IS NOT NULL)", name="form_id"),
@@ -50,11 +50,11 @@ class Event(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     device_id: Mapped[int] = mapped_column(ForeignKey("loaners_devices.id", ondelete="RESTRICT"))
     kind: Mapped[str] = mapped_column(String(10))
-    # When it happened, and when it was told.
+    # When it happened, and when it was recorded.
     effective_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     form_id: Mapped[int | None] = mapped_column(ForeignKey("loaners_forms.id", ondelete="RESTRICT"))
-    # By question; dates are 2026-11-21.
+    # By question key; dates are 2026-11-21.
     answers: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
     status: Mapped[int | None] = mapped_column(SmallInteger)
     held: Mapped[bool | None]
@@ -65,21 +65,21 @@ class Event(Base):
     due_on: Mapped[date | None] = mapped_column(Date)
     site_id: Mapped[int | None] = mapped_column(ForeignKey("loaners_sites.id", ondelete="RESTRICT"))
     source: Mapped[str] = mapped_column(String(10))
-    # Login id and name as they were, and the person while they are known.
+    # Login id, name and mail address of the user at that time.
     actor: Mapped[str] = mapped_column(String(100))
     actor_name: Mapped[str] = mapped_column(String(100), server_default="")
     actor_mail: Mapped[str] = mapped_column(String(254), server_default="")
     reason: Mapped[str] = mapped_column(String(200), server_default="")
-    # Of a clearing: the form that it followed from. By number alone: that one may have been put away.
+    # Of a clearing: the event that caused it. Not a foreign key: that event may be archived.
     caused_by: Mapped[int | None] = mapped_column(BigInteger)
-    # The id that the form's page made up, so that a second press is told from a second event.
+    # Idempotency key: an id that the form's page created.
     client_id: Mapped[uuid.UUID | None] = mapped_column(UUID(as_uuid=True))
-    # The same row of a file imported again.
+    # Idempotency key of an imported row.
     import_key: Mapped[str | None] = mapped_column(String(64))
 
 
 class Mark(Base):
-    """除去: the event counts no more. It stays, and so does who said so."""
+    """除去: the event does not count any more. It stays, with the user and the reason of the mark."""
 
     __tablename__ = "loaners_event_marks"
 
@@ -92,8 +92,8 @@ class Mark(Base):
 
 
 class DeviceState(Base):
-    """What held of a device from one event to the next: follows from the events, and can be made of them anew. The one
-    without an end is the master's."""
+    """Projection: the state of a device from one event to the next. It can be rebuilt from the events. The row without
+    an end is the current state."""
 
     __tablename__ = "loaners_states"
     __table_args__ = (
@@ -106,7 +106,7 @@ class DeviceState(Base):
         BigInteger, ForeignKey("loaners_devices.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
     )
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE, primary_key=True)
-    # What began it, and the last form before it.
+    # The event that started the state, and the last form event up to then.
     event_id: Mapped[int] = mapped_column(BigInteger)
     form_event_id: Mapped[int | None] = mapped_column(BigInteger)
     site_id: Mapped[int] = mapped_column(ForeignKey("loaners_sites.id", ondelete="RESTRICT"))
@@ -117,7 +117,7 @@ class DeviceState(Base):
 
 
 class Loan(Base):
-    """A stretch of 1.貸出中 to one borrower. No device is lent twice at a time: the database refuses it."""
+    """Projection: a period of 1.貸出中 to one borrower. The database refuses two open loans of a device."""
 
     __tablename__ = "loaners_loans"
     __table_args__ = (Index("uq_loaners_loans_open", "device_id", unique=True, postgresql_where="upper_inf(during)"),)
@@ -127,7 +127,7 @@ class Loan(Base):
     )
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE, primary_key=True)
     first_event_id: Mapped[int] = mapped_column(BigInteger)
-    # As its last form says that asks for it.
+    # Values of the last form that asks for them.
     last_event_id: Mapped[int] = mapped_column(BigInteger)
     borrower: Mapped[str] = mapped_column(String(1000))
     loan_number: Mapped[str] = mapped_column(String(1000))
@@ -136,7 +136,7 @@ class Loan(Base):
 
 
 class ArchivedEvent(Base):
-    """An event that was put away after three years (8.2.1), as it was."""
+    """An event that was archived after three years (8.2.1), unchanged."""
 
     __tablename__ = "loaners_archived_events"
     __table_args__ = (
@@ -148,7 +148,7 @@ class ArchivedEvent(Base):
     device_id: Mapped[int] = mapped_column(ForeignKey("loaners_devices.id", ondelete="RESTRICT"))
     effective_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     archived_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # Every column of it, and its mark.
+    # All columns of the event, and its mark.
     event: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    # A column of its own: row-level security keeps an index on what stands in JSON from being used.
+    # A separate column: with row-level security, an index on a JSON expression is not used.
     import_key: Mapped[str | None] = mapped_column(String(64), Computed("event ->> 'import_key'", persisted=True))

@@ -1,5 +1,5 @@
-"""Every read of the history. An event that was put away after three years still counts: what follows from the events
-is the same before and after."""
+"""Every read of the history. Archived events (older than three years) still count: archiving does not change the
+projection."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
-from service.core.identity import User
+from service.core.access.identity import User
 from service.core.problems import NotFound
 from service.loaners import queries as masters
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.history import rules
 from service.loaners.history.models import ArchivedEvent, DeviceState, Event, Loan, Mark
-from service.loaners.history.rules import EventKind, Fact, Lent, State
+from service.loaners.history.rules import EventKind, Fact, LoanPeriod, State
 from service.loaners.models import Alias, Device, Model, Site
 
-MOST_FOUND = 10
-COMPARED_AT_ONCE = 500
+MAX_CANDIDATES = 10
+BATCH_SIZE = 500
 _FACT = (
     Event.id,
     Event.kind,
@@ -37,14 +37,14 @@ _FACT = (
     Event.lent_on,
     Event.due_on,
 )
-_COUNTS = ~select(Mark.event_id).where(Mark.event_id == Event.id).exists()
+_IS_NOT_MARKED = ~select(Mark.event_id).where(Mark.event_id == Event.id).exists()
 
 
 def find_device(db: Session, text: str) -> Device | None:
-    """The device that a label's address, a number or another number of it names."""
+    """The device for the URL of a label, a number or an alias."""
     name = rules.read_label(text)
-    found = masters.numbered(db, [name]).get(name)
-    return None if found is None else db.get(Device, found)
+    device_id = masters.device_ids_by_number(db, [name]).get(name)
+    return None if device_id is None else db.get(Device, device_id)
 
 
 def get_device(db: Session, text: str) -> Device:
@@ -59,8 +59,8 @@ def get_device(db: Session, text: str) -> Device:
 
 
 def candidates(db: Session, text: str) -> dict[str, Any]:
-    """The devices that may be meant: the one that is named exactly, or those that a part of a number, an alias, a
-    製造番号 or a 資産管理番号 leads to."""
+    """Devices that match the text: the one with exactly this number, or those with this part of a number, an alias, a
+    製造番号 or a 資産管理番号."""
     exact = find_device(db, text)
     part = rules.read_label(text)
     if exact:
@@ -68,7 +68,7 @@ def candidates(db: Session, text: str) -> dict[str, Any]:
     else:
         by_alias = select(Alias.device_id).where(Alias.alias.icontains(part, autoescape=True))
         columns = Device.number, Device.serial, Device.asset_number
-        where = or_(*(one.icontains(part, autoescape=True) for one in columns), Device.id.in_(by_alias))
+        where = or_(*(column.icontains(part, autoescape=True) for column in columns), Device.id.in_(by_alias))
     rows = db.execute(
         select(Device.number, Model.name.label("model_name"), DeviceState.status, Site.name.label("site_name"))
         .join(Model, Model.id == Device.model_id)
@@ -76,52 +76,52 @@ def candidates(db: Session, text: str) -> dict[str, Any]:
         .join(Site, Site.id == DeviceState.site_id)
         .where(where)
         .order_by(Device.number)
-        .limit(MOST_FOUND + 1)
+        .limit(MAX_CANDIDATES + 1)
     ).all()
-    items = [row._asdict() | {"status_word": rules.status_word(row.status)} for row in rows[:MOST_FOUND]]
-    return {"items": items, "more": len(rows) > MOST_FOUND, "exact": exact is not None}
+    items = [row._asdict() | {"status_word": rules.status_label(row.status)} for row in rows[:MAX_CANDIDATES]]
+    return {"items": items, "more": len(rows) > MAX_CANDIDATES, "exact": exact is not None}
 
 
 def facts(db: Session, device_ids: Collection[int]) -> dict[int, list[Fact]]:
-    """The events that count, by device, the oldest first."""
-    found: dict[int, list[Fact]] = {device_id: [] for device_id in device_ids}
-    live = select(Event.device_id, Event.form_id, *_FACT).where(_COUNTS, Event.device_id.in_(device_ids))
-    asking_less = unasked(db)
-    for device_id, form_id, *values in db.execute(live.order_by(Event.device_id, Event.effective_at, Event.id)):
-        found[device_id].append(_fact(values, asking_less.get(form_id, frozenset())))
-    old = select(ArchivedEvent.device_id, ArchivedEvent.event).where(ArchivedEvent.device_id.in_(device_ids))
-    for device_id, event in db.execute(old):
+    """The events that count (without marked ones), by device, oldest first."""
+    by_device: dict[int, list[Fact]] = {device_id: [] for device_id in device_ids}
+    events = select(Event.device_id, Event.form_id, *_FACT).where(_IS_NOT_MARKED, Event.device_id.in_(device_ids))
+    unasked_by_form = unasked_meanings(db)
+    for device_id, form_id, *values in db.execute(events.order_by(Event.device_id, Event.effective_at, Event.id)):
+        by_device[device_id].append(_fact(values, unasked_by_form.get(form_id, frozenset())))
+    archived = select(ArchivedEvent.device_id, ArchivedEvent.event).where(ArchivedEvent.device_id.in_(device_ids))
+    for device_id, event in db.execute(archived):
         if not event["mark"]:
-            silent = asking_less.get(event["form_id"], frozenset())
-            found[device_id].append(archived_fact(event)._replace(unasked=silent))
-            found[device_id].sort(key=lambda one: (one.effective_at, one.id))
-    return found
+            missing = unasked_by_form.get(event["form_id"], frozenset())
+            by_device[device_id].append(archived_fact(event)._replace(unasked=missing))
+            by_device[device_id].sort(key=lambda fact: (fact.effective_at, fact.id))
+    return by_device
 
 
-def unasked(db: Session) -> dict[int | None, frozenset[forms.Meaning]]:
-    """By form, what a loan knows and the form does not ask for; without those that ask for all of it."""
-    asked = db.execute(select(Form.id, func.jsonb_path_query_array(Form.questions, literal_column("'$[*].meaning'"))))
-    found = {form_id: rules.LOAN_MEANINGS.difference(meanings) for form_id, meanings in asked}
-    return {form_id: less for form_id, less in found.items() if less}
+def unasked_meanings(db: Session) -> dict[int | None, frozenset[forms.Meaning]]:
+    """By form: the meanings of a loan that the form does not ask for. Without forms that ask for all of them."""
+    rows = db.execute(select(Form.id, func.jsonb_path_query_array(Form.questions, literal_column("'$[*].meaning'"))))
+    by_form = {form_id: rules.LOAN_MEANINGS.difference(meanings) for form_id, meanings in rows}
+    return {form_id: missing for form_id, missing in by_form.items() if missing}
 
 
-def _fact(values: Sequence[Any], silent: frozenset[forms.Meaning] = frozenset()) -> Fact:
+def _fact(values: Sequence[Any], unasked: frozenset[forms.Meaning] = frozenset()) -> Fact:
     number, kind, *rest = values
-    return Fact(number, EventKind(kind), *rest)._replace(unasked=silent)
+    return Fact(number, EventKind(kind), *rest)._replace(unasked=unasked)
 
 
 def archived_fact(event: Mapping[str, Any]) -> Fact:
     values = [event[column.key] for column in _FACT]
-    number, kind, moment, *rest, lent_on, due_on = values
-    return _fact([number, kind, datetime.fromisoformat(moment), *rest, _day(lent_on), _day(due_on)])
+    number, kind, happened_at, *rest, lent_on, due_on = values
+    return _fact([number, kind, datetime.fromisoformat(happened_at), *rest, _day(lent_on), _day(due_on)])
 
 
-def _day(written: str | None) -> date | None:
-    return date.fromisoformat(written) if written else None
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def stored_states(db: Session, device_ids: Collection[int]) -> dict[int, list[State]]:
-    """The projection's rows as they stand, by device, the oldest first."""
+    """The stored rows of the projection, by device, oldest first."""
     rows = db.execute(
         select(
             DeviceState.device_id,
@@ -140,8 +140,8 @@ def stored_states(db: Session, device_ids: Collection[int]) -> dict[int, list[St
     return _by_device(rows, device_ids, State)
 
 
-def state(row: DeviceState) -> State:
-    """A row of the projection."""
+def to_state(row: DeviceState) -> State:
+    """A row of the projection as a State."""
     during: Any = row.during
     return State(
         during.lower,
@@ -156,7 +156,7 @@ def state(row: DeviceState) -> State:
     )
 
 
-def stored_loans(db: Session, device_ids: Collection[int]) -> dict[int, list[Lent]]:
+def stored_loans(db: Session, device_ids: Collection[int]) -> dict[int, list[LoanPeriod]]:
     rows = db.execute(
         select(
             Loan.device_id,
@@ -171,59 +171,57 @@ def stored_loans(db: Session, device_ids: Collection[int]) -> dict[int, list[Len
         .where(Loan.device_id.in_(device_ids))
         .order_by(Loan.device_id, Loan.during)
     )
-    return _by_device(rows, device_ids, Lent)
+    return _by_device(rows, device_ids, LoanPeriod)
 
 
-def _by_device(rows: Any, device_ids: Collection[int], of: Any) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {device_id: [] for device_id in device_ids}
+def _by_device(rows: Any, device_ids: Collection[int], period_class: Any) -> dict[int, list[Any]]:
+    by_device: dict[int, list[Any]] = {device_id: [] for device_id in device_ids}
     for device_id, during, *rest in rows:
-        found[device_id].append(of(during.lower, during.upper, *rest))
-    return found
+        by_device[device_id].append(period_class(during.lower, during.upper, *rest))
+    return by_device
 
 
-def between(since: datetime, until: datetime | None) -> Range[datetime]:
+def period(since: datetime, until: datetime | None) -> Range[datetime]:
     return Range(since, until, bounds="[)")
 
 
-def compare(db: Session) -> list[str]:
-    """The numbers of devices of which the tables say something else than the events do; none when all is well."""
-    return [number for some in _portions(db) for number in different(db, some).values()]
+def find_mismatches(db: Session) -> list[str]:
+    """The numbers of devices whose projection differs from their events; empty when all are correct."""
+    return [number for batch in _batches(db) for number in mismatched_devices(db, batch).values()]
 
 
-def still_different(db: Session, numbers: Sequence[str]) -> list[str]:
-    """Those of these, as many as are compared at once, of which that holds now."""
-    some = numbers[:COMPARED_AT_ONCE]
-    known = db.execute(select(Device.id, Device.number).where(Device.number.in_(some)).order_by(Device.id))
-    left = different(db, {row.id: row.number for row in known}) if some else {}
-    return [*left.values(), *numbers[COMPARED_AT_ONCE:]]
+def remaining_mismatches(db: Session, numbers: Sequence[str]) -> list[str]:
+    """The given numbers without those that are correct now. Compares only the first batch and returns the rest."""
+    batch = numbers[:BATCH_SIZE]
+    rows = db.execute(select(Device.id, Device.number).where(Device.number.in_(batch)).order_by(Device.id))
+    remaining = mismatched_devices(db, {row.id: row.number for row in rows}) if batch else {}
+    return [*remaining.values(), *numbers[BATCH_SIZE:]]
 
 
-def _portions(db: Session) -> Iterator[dict[int, str]]:
-    some = portion(db, 0)
-    while some:
-        yield some
-        some = portion(db, max(some))
+def _batches(db: Session) -> Iterator[dict[int, str]]:
+    batch = device_batch(db, 0)
+    while batch:
+        yield batch
+        batch = device_batch(db, max(batch))
 
 
-def portion(db: Session, after: int) -> dict[int, str]:
-    """As many devices as are compared at once, from the next one on: numbers by id."""
-    rows = db.execute(
-        select(Device.id, Device.number).where(Device.id > after).order_by(Device.id).limit(COMPARED_AT_ONCE)
-    )
+def device_batch(db: Session, after: int) -> dict[int, str]:
+    """The next batch of devices after this id: numbers by id."""
+    rows = db.execute(select(Device.id, Device.number).where(Device.id > after).order_by(Device.id).limit(BATCH_SIZE))
     return {row.id: row.number for row in rows}
 
 
-def different(db: Session, numbers: Mapping[int, str]) -> dict[int, str]:
-    """Those of these devices of which the tables say something else than the events do."""
+def mismatched_devices(db: Session, numbers: Mapping[int, str]) -> dict[int, str]:
+    """Those of these devices whose projection differs from their events."""
     states, loans = stored_states(db, numbers), stored_loans(db, numbers)
     return {
         device_id: numbers[device_id]
         for device_id, events in facts(db, numbers).items()
-        if (rules.states(events), rules.loans(events)) != (states[device_id], loans[device_id])
+        if (rules.project_states(events), rules.project_loans(events)) != (states[device_id], loans[device_id])
     }
 
 
-def mail_of(db: Session, user_id: int) -> str:
+def user_mail(db: Session, user_id: int) -> str:
     return db.scalar(select(User.mail).where(User.id == user_id)) or ""
 
 
@@ -235,68 +233,68 @@ def get_event(db: Session, event_id: int) -> Event:
     return event
 
 
-def fact_of(event: Event) -> Fact:
-    """Whether it counts or not."""
+def event_fact(event: Event) -> Fact:
+    """The fact of an event, marked or not."""
     return _fact([getattr(event, column.key) for column in _FACT])
 
 
-def by_client_id(db: Session, client_id: uuid.UUID) -> Event | None:
+def event_by_client_id(db: Session, client_id: uuid.UUID) -> Event | None:
     return db.scalars(select(Event).where(Event.client_id == client_id)).one_or_none()
 
 
-def cleared_by(db: Session, event: Event) -> Event | None:
-    """The clearing that followed from a form."""
+def clearing_of(db: Session, event: Event) -> Event | None:
+    """The clearing event that a form caused."""
     return db.scalars(
         select(Event).where(Event.device_id == event.device_id, Event.caused_by == event.id)
     ).one_or_none()
 
 
-def last_form(db: Session, event_id: int) -> dict[str, Any]:
-    """Who told it, when and what, wherever it lies now: actor_name, recorded_at, status and answers."""
+def form_event_values(db: Session, event_id: int) -> dict[str, Any]:
+    """actor_name, recorded_at, status and answers of a form event, archived or not."""
     columns = Event.actor_name, Event.recorded_at, Event.status, Event.answers
-    found = db.execute(select(*columns).where(Event.id == event_id)).one_or_none()
-    if found is not None:
-        return found._asdict()
+    row = db.execute(select(*columns).where(Event.id == event_id)).one_or_none()
+    if row is not None:
+        return row._asdict()
     archived = db.scalars(select(ArchivedEvent.event).where(ArchivedEvent.id == event_id)).one()
-    kept = {column.key: archived[column.key] for column in columns}
-    return kept | {"recorded_at": datetime.fromisoformat(archived["recorded_at"])}
+    values = {column.key: archived[column.key] for column in columns}
+    return values | {"recorded_at": datetime.fromisoformat(archived["recorded_at"])}
 
 
 def answers_of(db: Session, event_id: int | None) -> Mapping[str, str]:
-    """What was answered then; nothing of no event."""
-    return _answered(db, event_id)[0]
+    """The answers of an event; empty without an event."""
+    return _answers_and_form(db, event_id)[0]
 
 
 def labelled_answers(db: Session, event_id: int | None) -> dict[str, str]:
-    """The same under the words of the form they were given to."""
-    answers, form_id = _answered(db, event_id)
-    return forms.labelled(questions_of(db, form_id), answers)
+    """The answers of an event by the headers of its form."""
+    answers, form_id = _answers_and_form(db, event_id)
+    return forms.answers_by_header(questions_of(db, form_id), answers)
 
 
 def prefilled(db: Session, questions: Sequence[forms.Question], event_id: int | None) -> dict[str, str]:
-    """What a form about the device begins with, that event having been the last form."""
-    answers, form_id = _answered(db, event_id)
+    """Initial answers of a form, from the last form event."""
+    answers, form_id = _answers_and_form(db, event_id)
     return forms.prefilled(questions, questions_of(db, form_id), answers)
 
 
-def _answered(db: Session, event_id: int | None) -> tuple[Mapping[str, str], int | None]:
-    """The answers, and the form they were given to."""
+def _answers_and_form(db: Session, event_id: int | None) -> tuple[Mapping[str, str], int | None]:
+    """The answers and the form id of an event, archived or not."""
     if event_id is None:
         return {}, None
-    found = db.execute(select(Event.answers, Event.form_id).where(Event.id == event_id)).one_or_none()
-    if found is not None:
-        return found.answers, found.form_id
+    row = db.execute(select(Event.answers, Event.form_id).where(Event.id == event_id)).one_or_none()
+    if row is not None:
+        return row.answers, row.form_id
     archived = db.scalars(select(ArchivedEvent.event).where(ArchivedEvent.id == event_id)).one()
     return archived["answers"], archived["form_id"]
 
 
 def questions_of(db: Session, form_id: int | None) -> list[forms.Question]:
-    return forms.read(db.scalar(select(Form.questions).where(Form.id == form_id)) or [])
+    return forms.load_questions(db.scalar(select(Form.questions).where(Form.id == form_id)) or [])
 
 
 def form_number(db: Session, event_id: int | None) -> int | None:
-    """The version of the form that this event was told by."""
-    return db.scalar(select(Form.number).where(Form.id == _answered(db, event_id)[1]))
+    """The version of the form of this event."""
+    return db.scalar(select(Form.number).where(Form.id == _answers_and_form(db, event_id)[1]))
 
 
 def get_site(db: Session, site_id: int) -> Site:

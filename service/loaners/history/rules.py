@@ -1,4 +1,4 @@
-"""What follows from a device's events: states and loans. The one place that says so; tables are made of it."""
+"""The projection: how states and loans follow from the events of a device. The only place for these rules."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from service.core.times import local_date
-from service.loaners.forms.rules import Meaning, prefix
-from service.loaners.rules import DEPOSIT_WORDS, HELD_WORDS, STATUS_WORDS, UNSET, Deposit, Status, written
+from service.core.values.times import local_date
+from service.loaners.forms.rules import Meaning, choice_number
+from service.loaners.rules import (
+    DEPOSIT_LABELS,
+    HELD_LABELS,
+    STATUS_LABELS,
+    UNSET_LABEL,
+    Deposit,
+    Status,
+    format_timestamp,
+)
 
 
 class EventKind(StrEnum):
@@ -27,7 +35,7 @@ class EventKind(StrEnum):
 
 
 class Source(StrEnum):
-    """Where an event came from: a form, the dashboards' lists, the product itself, a file."""
+    """Where an event came from: a form, the dashboards' lists, the product itself, or a file."""
 
     FORM = "form"
     VIEWER = "viewer"
@@ -35,7 +43,7 @@ class Source(StrEnum):
     IMPORT = "import"
 
 
-KIND_WORDS = {
+KIND_LABELS = {
     EventKind.REGISTERED: "登録",
     EventKind.FORM: "ステータス登録",
     EventKind.DEPOSIT: "預り機のステータスの変更",
@@ -44,22 +52,22 @@ KIND_WORDS = {
     EventKind.ARCHIVED: "無効化",
     EventKind.RESTORED: "有効化",
 }
-# What an administrator may put aside by itself. The registration is what everything stands on, archiving is undone by
-# restoring, and a clearing goes with the form that it followed from.
+# Events that an administrator may mark (除去). Not the registration, which every history needs; not archiving, which
+# restoring undoes; not a clearing, which is marked with the form that caused it.
 MARKABLE = frozenset({EventKind.FORM, EventKind.DEPOSIT, EventKind.TRANSFER})
-# Told this much later than it happened, it is a late entry.
-LATE = timedelta(minutes=1)
-# What a loan knows.
+# An event that is recorded this much later than it happened is a late entry.
+LATE_AFTER = timedelta(minutes=1)
+# The meanings whose answers a loan has.
 LOAN_MEANINGS = frozenset({Meaning.BORROWER, Meaning.LOAN_NUMBER, Meaning.LENT_ON, Meaning.DUE_ON})
-NOT_YET = "未登録"
+NOT_REGISTERED = "未登録"
 SITE_HEADER, DEPOSIT_HEADER = "拠点", "預り機のステータス"
-# What a device's label leads to: /d/<number>.
+# Path of a device's label: /d/<number>.
 LABEL_PATH = "/d/"
-SOURCE_WORDS = {Source.FORM: "フォーム", Source.VIEWER: "画面", Source.SYSTEM: "自動", Source.IMPORT: "取込"}
+SOURCE_LABELS = {Source.FORM: "フォーム", Source.VIEWER: "画面", Source.SYSTEM: "自動", Source.IMPORT: "取込"}
 
 
 class Fact(NamedTuple):
-    """An event, as far as anything follows from it. `unasked`: which of its last four its form does not ask for."""
+    """The part of an event that the projection needs. `unasked`: meanings that its form does not ask for."""
 
     id: int
     kind: EventKind
@@ -77,7 +85,7 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """`until` None: it still holds."""
+    """A state of a device; `until` None: the current one."""
 
     since: datetime
     until: datetime | None
@@ -91,7 +99,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Lent:
+class LoanPeriod:
     """A loan; `until` None: it is open."""
 
     since: datetime
@@ -104,143 +112,143 @@ class Lent:
     due_on: date | None
 
 
-def at(found: Sequence[State], moment: datetime) -> State | None:
-    """The one of these that holds then; None before the first."""
-    return next((state for state in reversed(found) if state.since <= moment), None)
+def state_at(states: Sequence[State], timestamp: datetime) -> State | None:
+    """The state at this time; None before the first."""
+    return next((state for state in reversed(states) if state.since <= timestamp), None)
 
 
-def holds_deposit(status: int | None, held: bool | None) -> bool:
-    """The condition of section 2.6.2: only then may there be a 預り機のステータス."""
+def allows_deposit(status: int | None, held: bool | None) -> bool:
+    """Whether a 預り機のステータス is allowed (2.6.2)."""
     return status == Status.LENT and held is True
 
 
-def states(events: Iterable[Fact]) -> list[State]:
-    """One after the other, without gaps. `events` are those that count, in any order; the first one of all registered
-    the device. What was told later stands where it happened."""
-    found: list[State] = []
-    for event in sorted(events, key=lambda one: (one.effective_at, one.id)):
-        if not found:
-            found.append(first(event))
+def project_states(events: Iterable[Fact]) -> list[State]:
+    """The consecutive states of a device. `events` are those that count, in any order; the earliest must be the
+    registration. A late entry takes its place by the time when it happened."""
+    result: list[State] = []
+    for event in sorted(events, key=lambda event: (event.effective_at, event.id)):
+        if not result:
+            result.append(initial_state(event))
             continue
-        now = after(found[-1], event)
-        if event.effective_at == found[-1].since:
-            found[-1] = now
+        next_state = apply_event(result[-1], event)
+        if event.effective_at == result[-1].since:
+            result[-1] = next_state
         else:
-            found[-1] = replace(found[-1], until=event.effective_at)
-            found.append(now)
-    return found
+            result[-1] = replace(result[-1], until=event.effective_at)
+            result.append(next_state)
+    return result
 
 
-def first(event: Fact) -> State:
+def initial_state(event: Fact) -> State:
     if event.site_id is None:
         raise ValueError("a device's first event says where it is")
     return State(event.effective_at, None, event.id, None, event.site_id, None, None, None, is_archived=False)
 
 
-def after(before: State, event: Fact) -> State:
-    """What holds once this has happened, too."""
-    now = replace(before, since=event.effective_at, until=None, event_id=event.id)
+def apply_event(before: State, event: Fact) -> State:
+    """The state after the event."""
+    state = replace(before, since=event.effective_at, until=None, event_id=event.id)
     if event.kind is EventKind.FORM:
-        now = replace(now, form_event_id=event.id, status=event.status, held=event.held)
-        kept = now.deposit if event.deposit is None else event.deposit
-        return replace(now, deposit=kept if holds_deposit(now.status, now.held) else None)
+        state = replace(state, form_event_id=event.id, status=event.status, held=event.held)
+        deposit = state.deposit if event.deposit is None else event.deposit
+        return replace(state, deposit=deposit if allows_deposit(state.status, state.held) else None)
     if event.kind is EventKind.DEPOSIT:
-        return replace(now, deposit=event.deposit if holds_deposit(now.status, now.held) else None)
+        return replace(state, deposit=event.deposit if allows_deposit(state.status, state.held) else None)
     if event.kind is EventKind.CLEARED:
-        return replace(now, deposit=None)
+        return replace(state, deposit=None)
     if event.kind in (EventKind.ARCHIVED, EventKind.RESTORED):
-        return replace(now, is_archived=event.kind is EventKind.ARCHIVED)
-    return now if event.site_id is None else replace(now, site_id=event.site_id)
+        return replace(state, is_archived=event.kind is EventKind.ARCHIVED)
+    return state if event.site_id is None else replace(state, site_id=event.site_id)
 
 
-def loans(events: Iterable[Fact]) -> list[Lent]:
-    """Stretches of 1.貸出中, one after the other; another borrower or 貸出番号 begins another one."""
-    return _lent(events)[0]
+def project_loans(events: Iterable[Fact]) -> list[LoanPeriod]:
+    """The consecutive loans of a device. Another borrower or 貸出番号 starts another loan."""
+    return _loans_and_unreturned(events)[0]
 
 
-def _lent(events: Iterable[Fact]) -> tuple[list[Lent], list[tuple[Lent, Lent]]]:
-    """The loans, and those pairs of which the second began before the first was over."""
-    found: list[Lent] = []
-    unreturned: list[tuple[Lent, Lent]] = []
-    for event in sorted(events, key=lambda one: (one.effective_at, one.id)):
+def _loans_and_unreturned(events: Iterable[Fact]) -> tuple[list[LoanPeriod], list[tuple[LoanPeriod, LoanPeriod]]]:
+    """The loans, and the pairs whose second loan started before the first one ended."""
+    result: list[LoanPeriod] = []
+    unreturned: list[tuple[LoanPeriod, LoanPeriod]] = []
+    for event in sorted(events, key=lambda event: (event.effective_at, event.id)):
         if event.kind is not EventKind.FORM:
             continue
-        current = found[-1] if found and found[-1].until is None else None
+        current = result[-1] if result and result[-1].until is None else None
         if event.status == Status.LENT and current and is_same_loan(current, event):
-            found[-1] = replace(
+            result[-1] = replace(
                 current,
                 last_event_id=event.id,
-                borrower=_newest(Meaning.BORROWER, current, event).borrower,
-                loan_number=_newest(Meaning.LOAN_NUMBER, current, event).loan_number,
-                lent_on=_newest(Meaning.LENT_ON, current, event).lent_on,
-                due_on=_newest(Meaning.DUE_ON, current, event).due_on,
+                borrower=_source_of(Meaning.BORROWER, current, event).borrower,
+                loan_number=_source_of(Meaning.LOAN_NUMBER, current, event).loan_number,
+                lent_on=_source_of(Meaning.LENT_ON, current, event).lent_on,
+                due_on=_source_of(Meaning.DUE_ON, current, event).due_on,
             )
             continue
         if current:
-            _end(found, event.effective_at)
+            _end_loan(result, event.effective_at)
         if event.status == Status.LENT:
-            what = event.borrower, event.loan_number, event.lent_on, event.due_on
-            found.append(Lent(event.effective_at, None, event.id, event.id, *what))
-            unreturned += [(current, found[-1])] if current else []
-    return found, unreturned
+            values = event.borrower, event.loan_number, event.lent_on, event.due_on
+            result.append(LoanPeriod(event.effective_at, None, event.id, event.id, *values))
+            unreturned += [(current, result[-1])] if current else []
+    return result, unreturned
 
 
-def _newest(meaning: Meaning, current: Lent, event: Fact) -> Lent | Fact:
-    """Which of the two says so: what a form leaves empty is empty, and what it does not ask for stays."""
+def _source_of(meaning: Meaning, current: LoanPeriod, event: Fact) -> LoanPeriod | Fact:
+    """The source of a value: an empty answer counts as empty; a question that the form does not ask keeps its value."""
     return current if meaning in event.unasked else event
 
 
-def _end(found: list[Lent], at: datetime) -> None:
-    """A loan that ended in the moment it began was none."""
-    if found[-1].since == at:
-        found.pop()
+def _end_loan(loans: list[LoanPeriod], at: datetime) -> None:
+    """Ends the last loan; a loan that would end at its start is removed."""
+    if loans[-1].since == at:
+        loans.pop()
     else:
-        found[-1] = replace(found[-1], until=at)
+        loans[-1] = replace(loans[-1], until=at)
 
 
 def days_lent(lent_on: date | None, since: datetime, today: date) -> int:
-    """How long a loan has lasted: from its 貸出日, or else from the day in Tokyo on which it was told."""
+    """Days since 貸出日, or else since the day in Tokyo on which the loan started."""
     return (today - (lent_on or local_date(since))).days
 
 
-def is_same_loan(current: Lent, event: Fact) -> bool:
-    """A form about the loan there is, and not about another one."""
+def is_same_loan(current: LoanPeriod, event: Fact) -> bool:
+    """Whether the form is about the current loan, not about a new one."""
     if current.loan_number and event.loan_number:
         return current.loan_number == event.loan_number
     return not (current.borrower and event.borrower) or current.borrower == event.borrower
 
 
-def double_loan(now: Iterable[Fact], then: Iterable[Fact]) -> tuple[Lent, Lent] | None:
-    """The two loans that would follow one another without a return if `then` were the events, and do not now."""
-    known = {_begun_by(pair) for pair in _lent(now)[1]}
-    return next((pair for pair in _lent(then)[1] if _begun_by(pair) not in known), None)
+def find_double_loan(before: Iterable[Fact], after: Iterable[Fact]) -> tuple[LoanPeriod, LoanPeriod] | None:
+    """Two loans without a return between them that the events `after` have and the events `before` do not."""
+    existing = {_event_ids(pair) for pair in _loans_and_unreturned(before)[1]}
+    return next((pair for pair in _loans_and_unreturned(after)[1] if _event_ids(pair) not in existing), None)
 
 
-def _begun_by(pair: tuple[Lent, Lent]) -> tuple[int, int]:
+def _event_ids(pair: tuple[LoanPeriod, LoanPeriod]) -> tuple[int, int]:
     return pair[0].first_event_id, pair[1].first_event_id
 
 
-EMPTIED = "フォームで「預り機のステータス」が空欄にされたため"
+EMPTIED_REASON = "フォームで「預り機のステータス」が空欄にされたため"
 
 
-def cleared_because(status: int | None, held: bool | None) -> str:
-    """Why a deposit's status was cleared, in words."""
+def clearing_reason(status: int | None, held: bool | None) -> str:
+    """The reason why a 預り機のステータス was cleared, as text."""
     if status != Status.LENT:
-        return f"ステータスが「{STATUS_WORDS[Status(status)] if status else '未登録'}」に変更されたため"
-    return f"ユーザー機の預り有無が「{HELD_WORDS[bool(held)]}」に変更されたため"
+        return f"ステータスが「{STATUS_LABELS[Status(status)] if status else '未登録'}」に変更されたため"
+    return f"ユーザー機の預り有無が「{HELD_LABELS[bool(held)]}」に変更されたため"
 
 
-def understood(meant: Mapping[Meaning, str]) -> dict[str, Any]:
-    """An event's own columns, from the answers that the product understands."""
-    held, deposit = meant.get(Meaning.HELD), meant.get(Meaning.DEPOSIT)
+def event_columns(meanings: Mapping[Meaning, str]) -> dict[str, Any]:
+    """The columns of an event, from the answers that have a meaning."""
+    held, deposit = meanings.get(Meaning.HELD), meanings.get(Meaning.DEPOSIT)
     return {
-        "status": int(prefix(meant[Meaning.STATUS])),
-        "held": None if held is None else held == HELD_WORDS[True],
-        "deposit": int(prefix(deposit)) if deposit else None,
-        "borrower": meant.get(Meaning.BORROWER, ""),
-        "loan_number": meant.get(Meaning.LOAN_NUMBER, ""),
-        "lent_on": _day(meant.get(Meaning.LENT_ON)),
-        "due_on": _day(meant.get(Meaning.DUE_ON)),
+        "status": int(choice_number(meanings[Meaning.STATUS])),
+        "held": None if held is None else held == HELD_LABELS[True],
+        "deposit": int(choice_number(deposit)) if deposit else None,
+        "borrower": meanings.get(Meaning.BORROWER, ""),
+        "loan_number": meanings.get(Meaning.LOAN_NUMBER, ""),
+        "lent_on": _day(meanings.get(Meaning.LENT_ON)),
+        "due_on": _day(meanings.get(Meaning.DUE_ON)),
     }
 
 
@@ -249,47 +257,55 @@ def _day(answer: str | None) -> date | None:
 
 
 def deposit_refusal(state: State) -> str | None:
-    """Why there can be no 預り機のステータス just now (2.6.2), in words; None when there can."""
+    """The message why no 預り機のステータス is allowed now (2.6.2); None when it is allowed."""
     if state.is_archived:
         return "この機器は無効です。元に戻してから設定してください。"
     if state.status != Status.LENT:
-        now = status_word(state.status)
-        return f"「0-4.ステータス」が「{STATUS_WORDS[Status.LENT]}」のときだけ設定できます（現在は「{now}」です）。"
+        current = status_label(state.status)
+        return (
+            f"「0-4.ステータス」が「{STATUS_LABELS[Status.LENT]}」のときだけ設定できます（現在は「{current}」です）。"
+        )
     if not state.held:
-        now = NOT_YET if state.held is None else HELD_WORDS[False]
-        return f"「1-4.ユーザー機の預り有無」が「{HELD_WORDS[True]}」のときだけ設定できます（現在は「{now}」です）。"
+        current = NOT_REGISTERED if state.held is None else HELD_LABELS[False]
+        return (
+            f"「1-4.ユーザー機の預り有無」が「{HELD_LABELS[True]}」のときだけ設定できます（現在は「{current}」です）。"
+        )
     return None
 
 
-def status_word(status: int | None) -> str:
-    return STATUS_WORDS[Status(status)] if status else NOT_YET
+def status_label(status: int | None) -> str:
+    return STATUS_LABELS[Status(status)] if status else NOT_REGISTERED
 
 
-def deposit_word(deposit: int | None) -> str:
-    return DEPOSIT_WORDS[Deposit(deposit)].title if deposit else UNSET
+def deposit_label(deposit: int | None) -> str:
+    return DEPOSIT_LABELS[Deposit(deposit)].title if deposit else UNSET_LABEL
 
 
-def picture(state: State | None, sites: Mapping[int, str], answered: Mapping[str, str]) -> dict[str, str]:
-    """All that is known of a device at a moment, by the words for it. The 預り機のステータス is the state's own: it may
-    have been set, or cleared, since it was answered."""
+def snapshot(state: State | None, sites: Mapping[int, str], answers: Mapping[str, str]) -> dict[str, str]:
+    """All values of a device at a point in time, by header. The 預り機のステータス is that of the state: it may have
+    changed after the form."""
     if state is None:
         return {}
-    kept = {header: value for header, value in answered.items() if header != DEPOSIT_HEADER}
-    deposit = {DEPOSIT_HEADER: deposit_word(state.deposit)} if state.deposit else {}
-    return {SITE_HEADER: sites[state.site_id]} | kept | deposit
+    other_answers = {header: value for header, value in answers.items() if header != DEPOSIT_HEADER}
+    deposit = {DEPOSIT_HEADER: deposit_label(state.deposit)} if state.deposit else {}
+    return {SITE_HEADER: sites[state.site_id]} | other_answers | deposit
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Header, what stood there, what stands there now; "" for nothing."""
+    """Header, old value and new value of each difference; "" for no value."""
     headers = [*new, *(header for header in old if header not in new)]
-    return [(one, old.get(one, ""), new.get(one, "")) for one in headers if old.get(one, "") != new.get(one, "")]
+    return [
+        (header, old.get(header, ""), new.get(header, ""))
+        for header in headers
+        if old.get(header, "") != new.get(header, "")
+    ]
 
 
 def read_label(text: str) -> str:
-    """The number in what a scanner or a person gives: a label's address, or the number itself."""
-    plain = unicodedata.normalize("NFKC", text).strip()
-    found = re.search(rf"{LABEL_PATH}([^/?#]+)/?(?:[?#].*)?$", plain)
-    return unquote(found[1]).strip() if found else plain
+    """The number in scanned or typed text: the URL of a label, or the number itself."""
+    normalized = unicodedata.normalize("NFKC", text).strip()
+    match = re.search(rf"{LABEL_PATH}([^/?#]+)/?(?:[?#].*)?$", normalized)
+    return unquote(match[1]).strip() if match else normalized
 
 
 def label_path(number: str) -> str:
@@ -297,8 +313,8 @@ def label_path(number: str) -> str:
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a mail about a change of 0-4 says."""
+class StatusChange:
+    """The data of a mail about a change of 0-4."""
 
     number: str
     model_name: str
@@ -306,15 +322,19 @@ class Change:
     old: int | None
     new: int | None
     borrower: str
-    who: str
+    operator: str
     happened_at: datetime
-    told_at: datetime
+    recorded_at: datetime
 
 
-def change_mail(change: Change, link: str) -> tuple[str, str]:
+def change_mail(change: StatusChange, link: str) -> tuple[str, str]:
     """Subject and text."""
-    old, new = status_word(change.old), status_word(change.new)
-    late = f"（{written(change.told_at)}に登録）" if change.told_at - change.happened_at > LATE else ""
+    old, new = status_label(change.old), status_label(change.new)
+    late = (
+        f"（{format_timestamp(change.recorded_at)}に登録）"
+        if change.recorded_at - change.happened_at > LATE_AFTER
+        else ""
+    )
     lent = [f"貸出先　　　: {change.borrower}"] if change.new == Status.LENT and change.borrower else []
     lines = [
         f"{change.site_name}の代替機のステータスが変更されました。",
@@ -323,8 +343,8 @@ def change_mail(change: Change, link: str) -> tuple[str, str]:
         f"機種名　　　: {change.model_name}",
         f"ステータス　: {old} → {new}",
         *lent,
-        f"担当者　　　: {change.who}",
-        f"日時　　　　: {written(change.happened_at)}{late}",
+        f"担当者　　　: {change.operator}",
+        f"日時　　　　: {format_timestamp(change.happened_at)}{late}",
         "",
         "機器の詳細と履歴:",
         link,

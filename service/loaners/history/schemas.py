@@ -1,4 +1,4 @@
-"""How a device is named in an address, and what is done to an event."""
+"""Request models of the history."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 
-# Its number, or another one of it.
+# A device's number or alias.
 Number = Annotated[str, Path(min_length=1, max_length=300, pattern=NO_NUL)]
 
 

@@ -1,1 +1,1 @@
-"""貸出状況: who has what, since when, what is overdue or forgotten, and who was reminded."""
+"""貸出状況: who has which device, since when, what is overdue or forgotten, and the reminders."""

@@ -1,17 +1,17 @@
-"""Open loans as a file, with the columns of their page."""
+"""Export of open loans, with the columns of their page."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from service.core.exports.declared import List
+from service.core.exports.declared import ExportList
 from service.loaners.lending import queries, schemas
-from service.loaners.lending.rules import STALE_WORDS
+from service.loaners.lending.rules import STALE_LABELS
 from service.loaners.lists.exports import Table
-from service.loaners.rules import DEPOSIT_WORDS, KIND_WORDS, written
+from service.loaners.rules import DEPOSIT_LABELS, KIND_LABELS, format_timestamp
 
-# None that a statement alone could write.
-EXPORTS: tuple[List, ...] = ()
+# Empty: no list here can be exported by one SELECT.
+EXPORTS: tuple[ExportList, ...] = ()
 HEADER = (
     "拠点管理番号",
     "機器種別",
@@ -30,23 +30,23 @@ HEADER = (
 
 
 def loans(db: Session, filters: schemas.LoanFilters) -> Table:
-    rows = (_row(one) for one in queries.all_loans(db, filters))
+    rows = (_row(loan) for loan in queries.all_loans(db, filters))
     return Table("貸出状況", "device", HEADER, rows, filters.model_dump(mode="json", exclude_defaults=True))
 
 
-def _row(one: schemas.LoanItem) -> list[str]:
+def _row(loan: schemas.LoanItem) -> list[str]:
     return [
-        one.number,
-        KIND_WORDS[one.kind],
-        one.model_name,
-        one.site_name,
-        one.borrower,
-        one.loan_number,
-        f"{one.lent_on:%Y/%m/%d}" if one.lent_on else "",
-        f"{one.due_on:%Y/%m/%d}" if one.due_on else "",
-        str(one.overdue) if one.overdue and one.overdue > 0 else "",
-        str(one.days),
-        DEPOSIT_WORDS[one.deposit].title if one.deposit else "",
-        written(one.last_at),
-        "、".join(STALE_WORDS[kind] for kind in one.stale),
+        loan.number,
+        KIND_LABELS[loan.kind],
+        loan.model_name,
+        loan.site_name,
+        loan.borrower,
+        loan.loan_number,
+        f"{loan.lent_on:%Y/%m/%d}" if loan.lent_on else "",
+        f"{loan.due_on:%Y/%m/%d}" if loan.due_on else "",
+        str(loan.overdue) if loan.overdue and loan.overdue > 0 else "",
+        str(loan.days),
+        DEPOSIT_LABELS[loan.deposit].title if loan.deposit else "",
+        format_timestamp(loan.last_at),
+        "、".join(STALE_LABELS[kind] for kind in loan.stale),
     ]

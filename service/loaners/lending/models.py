@@ -1,4 +1,4 @@
-"""Who was reminded of what."""
+"""Reminders that were sent."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, Date, ForeignKey, String, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Reminder(Base):
-    """One step of one loan towards one 返却予定日, told once: `step` is before, due, or overdue and its week. A loan
-    that is extended has its steps before it again."""
+    """A reminder of one step of a loan for one 返却予定日; each step is sent once. `step` is before, due, or overdue
+    with its week. When 返却予定日 changes, the steps start again."""
 
     __tablename__ = "loaners_reminders"
 

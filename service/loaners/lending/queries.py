@@ -1,4 +1,4 @@
-"""Every read of open loans. What is overdue or forgotten is found here, whenever somebody looks: no job marks it."""
+"""Every read of open loans. Overdue and forgotten loans are computed at each read; no job marks them."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP, array
 from sqlalchemy.orm import Session, aliased
 
-from service.core.clock import app_now
-from service.core.paging import Filter, Key, Listing, contains, equals, when
-from service.core.times import TOKYO, local_date
+from service.core.database.clock import app_now
+from service.core.database.paging import Filter, Key, Listing, contains, equals, when_true
+from service.core.values.times import TOKYO, local_date
 from service.loaners.history.models import DeviceState, Loan
 from service.loaners.lending import rules, schemas
 from service.loaners.lending.models import Reminder
-from service.loaners.lending.rules import Due, Stale
-from service.loaners.lists.queries import unset
+from service.loaners.lending.rules import DueLoan, Stale
+from service.loaners.lists.queries import deposit_is_unset
 from service.loaners.models import Alias, Device, Model, Site
 from service.loaners.rules import Deposit
 from service.loaners.settings import settings
 
 NOW = bindparam("now", type_=TIMESTAMP(timezone=True))
 TODAY = bindparam("today", type_=Date)
-_DAY = 86_400
+_SECONDS_PER_DAY = 86_400
 SINCE = func.lower(Loan.during, type_=TIMESTAMP(timezone=True))
-LAST = func.lower(DeviceState.during, type_=TIMESTAMP(timezone=True))
+LAST_CHANGE = func.lower(DeviceState.during, type_=TIMESTAMP(timezone=True))
 OVERDUE: ColumnElement[int] = cast(TODAY - Loan.due_on, Integer)
 
 
-# As `history.rules.days_lent` says it, for many at once.
-BEGUN: ColumnElement[date] = func.coalesce(Loan.lent_on, cast(func.timezone(TOKYO.key, SINCE), Date), type_=Date())
-DAYS: ColumnElement[int] = cast(TODAY - BEGUN, Integer)
+# The same rule as `history.rules.days_lent`, in SQL.
+LENT_ON: ColumnElement[date] = func.coalesce(Loan.lent_on, cast(func.timezone(TOKYO.key, SINCE), Date), type_=Date())
+DAYS: ColumnElement[int] = cast(TODAY - LENT_ON, Integer)
 
 
-def _days_since(moment: ColumnElement[datetime]) -> ColumnElement[int]:
-    return cast(func.floor(func.extract("epoch", NOW - moment) / _DAY), Integer)
+def _days_since(at: ColumnElement[datetime]) -> ColumnElement[int]:
+    return cast(func.floor(func.extract("epoch", NOW - at) / _SECONDS_PER_DAY), Integer)
 
 
 _Before = aliased(DeviceState)
-# Since when 返却可能 holds without a break: the end of what held before.
+# Since when the state is 返却可能 without interruption: the end of the last other state.
 _returnable_since = func.coalesce(
     select(func.max(func.upper(_Before.during)))
     .where(
@@ -62,35 +62,38 @@ _returnable_since = func.coalesce(
     )
     .correlate(Device)
     .scalar_subquery(),
-    LAST,
+    LAST_CHANGE,
     type_=TIMESTAMP(timezone=True),
 )
 
 
-def _is_stale() -> dict[Stale, ColumnElement[bool]]:
+def _stale_conditions() -> dict[Stale, ColumnElement[bool]]:
     returnable = bindparam("returnable_days", type_=Integer)
     silent = bindparam("silent_days", type_=Integer)
     return {
         Stale.RETURNABLE: and_(
             DeviceState.deposit == Deposit.RETURNABLE.value, _days_since(_returnable_since) > returnable
         ),
-        Stale.UNSET: unset(),
+        Stale.UNSET: deposit_is_unset(),
         Stale.INACTIVE_SITE: Site.archived_at.is_not(None),
-        Stale.SILENT: _days_since(LAST) > silent,
+        Stale.SILENT: _days_since(LAST_CHANGE) > silent,
     }
 
 
-STALE = _is_stale()
-# Without 返却予定日 it is neither.
-STATES: Mapping[str, ColumnElement[bool]] = {
+STALE_CONDITIONS = _stale_conditions()
+# Without 返却予定日 a loan is neither overdue nor soon due.
+DUE_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "overdue": Loan.due_on < TODAY,
     "soon": Loan.due_on.between(TODAY, TODAY + bindparam("soon_days", type_=Integer)),
     "no_due": Loan.due_on.is_(None),
 }
-COUNTED: Mapping[str, ColumnElement[bool]] = {**STATES, **{kind.value: holds for kind, holds in STALE.items()}}
-_named = contains(Device.number, Model.name, Device.serial, Loan.borrower, Loan.loan_number)
-_alias = contains(Alias.alias)
-_open = (
+COUNT_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    **DUE_CONDITIONS,
+    **{kind.value: condition for kind, condition in STALE_CONDITIONS.items()},
+}
+_text_search = contains(Device.number, Model.name, Device.serial, Loan.borrower, Loan.loan_number)
+_alias_search = contains(Alias.alias)
+_open_loans = (
     select(Device.id)
     .join(Loan, and_(Loan.device_id == Device.id, func.upper_inf(Loan.during)))
     .join(DeviceState, and_(DeviceState.device_id == Device.id, func.upper_inf(DeviceState.during)))
@@ -98,7 +101,7 @@ _open = (
     .join(Model, Model.id == Device.model_id)
 )
 LOANS = Listing(
-    _open.with_only_columns(
+    _open_loans.with_only_columns(
         Device.id.label("device_id"),
         Device.number,
         Device.kind,
@@ -114,9 +117,10 @@ LOANS = Listing(
         OVERDUE.label("overdue"),
         DeviceState.held,
         DeviceState.deposit,
-        LAST.label("last_at"),
+        LAST_CHANGE.label("last_at"),
         func.array_remove(
-            array([case((holds, literal(kind.value)), else_=None) for kind, holds in STALE.items()]), None
+            array([case((condition, literal(kind.value)), else_=None) for kind, condition in STALE_CONDITIONS.items()]),
+            None,
         ).label("stale"),
         select(func.max(Reminder.told_at))
         .where(Reminder.device_id == Device.id, Reminder.loan_event_id == Loan.first_event_id)
@@ -127,11 +131,11 @@ LOANS = Listing(
     unique=Device.id,
     keys={
         "due_on": Key(Loan.due_on, nullable=True),
-        "since": Key(BEGUN),
+        "since": Key(LENT_ON),
         "number": Key(Device.number),
         "site": Key(Site.name),
         "borrower": Key(Loan.borrower),
-        "last_at": Key(LAST),
+        "last_at": Key(LAST_CHANGE),
     },
     default="due_on",
     filters={
@@ -140,89 +144,91 @@ LOANS = Listing(
         "kind": equals(Device.kind),
         "q": Filter(
             lambda name: or_(
-                _named.condition(name), Device.id.in_(select(Alias.device_id).where(_alias.condition(name)))
+                _text_search.condition(name),
+                Device.id.in_(select(Alias.device_id).where(_alias_search.condition(name))),
             ),
-            _named.value,
+            _text_search.value,
         ),
-        **{name: when(holds) for name, holds in COUNTED.items()},
+        **{name: when_true(condition) for name, condition in COUNT_CONDITIONS.items()},
     },
 )
 
 
 def loans(db: Session, limit: int, cursor: str | None, filters: schemas.LoanFilters) -> dict[str, Any]:
-    """The one that is due first comes first; those without 返却予定日 last."""
-    return LOANS.page(db, limit, cursor, filters.sort, asked=_asked(db), **_cut(filters))
+    """By 返却予定日, earliest first; loans without it come last."""
+    return LOANS.page(db, limit, cursor, filters.sort, asked=_parameters(db), **_filter_values(filters))
 
 
 def all_loans(db: Session, filters: schemas.LoanFilters) -> Iterator[schemas.LoanItem]:
-    """Raises Invalid for an order that is none of ours."""
-    for row in db.execute(LOANS.all(filters.sort, asked=_asked(db), **_cut(filters))).mappings():
+    """Raises Invalid for an unknown sort order."""
+    for row in db.execute(LOANS.all(filters.sort, asked=_parameters(db), **_filter_values(filters))).mappings():
         yield schemas.LoanItem.model_validate(dict(row))
 
 
 def counts(db: Session) -> dict[str, Any]:
-    """Of all sites: how many are lent, overdue, soon due, and forgotten."""
-    figures = [func.count().filter(holds).label(name) for name, holds in COUNTED.items()]
+    """Counts of all sites: lent, overdue, soon due and forgotten."""
+    figures = [func.count().filter(condition).label(name) for name, condition in COUNT_CONDITIONS.items()]
     row = db.execute(
-        _open.with_only_columns(func.count().label("total"), func.max(OVERDUE).label("oldest"), *figures), _asked(db)
+        _open_loans.with_only_columns(func.count().label("total"), func.max(OVERDUE).label("oldest"), *figures),
+        _parameters(db),
     ).one()
-    known = row._mapping
-    own = settings()
+    values = row._mapping
+    config = settings()
     return {
         "as_of": app_now(db),
-        "total": known["total"],
-        "oldest": max(known["oldest"] or 0, 0),
-        **{name: known[name] for name in STATES},
-        "stale": {kind: known[kind.value] for kind in STALE},
-        "soon_days": own.remind_days,
-        "returnable_days": own.returnable_days,
-        "silent_days": own.silent_days,
+        "total": values["total"],
+        "oldest": max(values["oldest"] or 0, 0),
+        **{name: values[name] for name in DUE_CONDITIONS},
+        "stale": {kind: values[kind.value] for kind in STALE_CONDITIONS},
+        "soon_days": config.remind_days,
+        "returnable_days": config.returnable_days,
+        "silent_days": config.silent_days,
     }
 
 
-def _asked(db: Session) -> dict[str, Any]:
-    now, own = app_now(db), settings()
+def _parameters(db: Session) -> dict[str, Any]:
+    now, config = app_now(db), settings()
     return {
         "now": now,
         "today": local_date(now),
-        "soon_days": own.remind_days,
-        "returnable_days": own.returnable_days,
-        "silent_days": own.silent_days,
+        "soon_days": config.remind_days,
+        "returnable_days": config.returnable_days,
+        "silent_days": config.silent_days,
     }
 
 
-def _cut(filters: schemas.LoanFilters) -> dict[str, Any]:
-    given = filters.model_dump(exclude={"sort", "state", "stale"}, exclude_none=True)
+def _filter_values(filters: schemas.LoanFilters) -> dict[str, Any]:
+    values = filters.model_dump(exclude={"sort", "state", "stale"}, exclude_none=True)
     chosen = {name: True for name in (filters.state, filters.stale and filters.stale.value) if name}
-    return given | chosen
+    return values | chosen
 
 
 def sites_with_due(db: Session) -> list[int]:
-    """Sites at which some open loan has a 返却予定日 that is near or over."""
-    asked = _asked(db)
-    near = Loan.due_on <= TODAY + bindparam("soon_days", type_=Integer)
-    return list(db.scalars(_open.with_only_columns(DeviceState.site_id).where(near).distinct(), asked))
+    """Sites with an open loan whose 返却予定日 is near or over."""
+    parameters = _parameters(db)
+    is_near = Loan.due_on <= TODAY + bindparam("soon_days", type_=Integer)
+    return list(db.scalars(_open_loans.with_only_columns(DeviceState.site_id).where(is_near).distinct(), parameters))
 
 
-def due_at(db: Session, site_id: int, today: date) -> list[Due]:
-    """Those that the site is to be told of now, and was not told of at this step."""
-    told = {
+def due_loans(db: Session, site_id: int, today: date) -> list[DueLoan]:
+    """Loans that need a reminder now and had none for this step."""
+    sent = {
         (row.device_id, row.loan_event_id, row.due_on, row.step)
         for row in db.execute(
             select(Reminder.device_id, Reminder.loan_event_id, Reminder.due_on, Reminder.step).where(
-                Reminder.device_id.in_(_open.with_only_columns(Device.id).where(DeviceState.site_id == site_id))
+                Reminder.device_id.in_(_open_loans.with_only_columns(Device.id).where(DeviceState.site_id == site_id))
             )
         )
     }
     rows = db.execute(
-        _open.with_only_columns(
+        _open_loans.with_only_columns(
             Device.id, Loan.first_event_id, Device.number, Model.name, Loan.borrower, Loan.due_on
         ).where(DeviceState.site_id == site_id, Loan.due_on.is_not(None), ~DeviceState.is_archived)
     )
     days = settings().remind_days
-    found = [
-        Due(row.id, row.first_event_id, row.number, row.name, row.borrower, due_on, step)
+    due = [
+        DueLoan(row.id, row.first_event_id, row.number, row.name, row.borrower, due_on, step)
         for row in rows
-        if (due_on := row.due_on) is not None and (step := rules.step(due_on, today, days))
+        if (due_on := row.due_on) is not None and (step := rules.reminder_step(due_on, today, days))
     ]
-    return [one for one in found if (one.device_id, one.loan_event_id, one.due_on, one.step) not in told]
+    return [loan for loan in due if (loan.device_id, loan.loan_event_id, loan.due_on, loan.step) not in sent]

@@ -1,4 +1,4 @@
-"""When a loan is overdue, when a site is reminded of it, and what the mail says."""
+"""When a loan is overdue, when a site gets a reminder, and the text of the mail."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from service.core.times import WEEKDAYS
+from service.core.values.times import WEEKDAYS
 
 WEEK = 7
 
 
 class Stale(StrEnum):
-    """What has been forgotten about an open loan, or seems to be."""
+    """Why an open loan seems to be forgotten."""
 
     RETURNABLE = "returnable"
     UNSET = "unset"
@@ -21,7 +21,7 @@ class Stale(StrEnum):
     SILENT = "silent"
 
 
-STALE_WORDS = {
+STALE_LABELS = {
     Stale.RETURNABLE: "返却可能のまま",
     Stale.UNSET: "ステータス未設定",
     Stale.INACTIVE_SITE: "無効な拠点",
@@ -29,20 +29,19 @@ STALE_WORDS = {
 }
 
 
-def step(due_on: date, today: date, days_before: int) -> str | None:
-    """The step of the reminders that the loan is at: before, due, overdue.1 in its first week, overdue.2… None: it is
-    too early."""
-    left = (due_on - today).days
-    if left > days_before:
+def reminder_step(due_on: date, today: date, days_before: int) -> str | None:
+    """The reminder step of a loan: before, due, overdue.1 in the first week, overdue.2… None: no reminder yet."""
+    remaining = (due_on - today).days
+    if remaining > days_before:
         return None
-    if left > 0:
+    if remaining > 0:
         return "before"
-    return "due" if left == 0 else f"overdue.{-(left + 1) // WEEK + 1}"
+    return "due" if remaining == 0 else f"overdue.{-(remaining + 1) // WEEK + 1}"
 
 
 @dataclass(frozen=True)
-class Due:
-    """A loan that a site is reminded of."""
+class DueLoan:
+    """A loan that needs a reminder."""
 
     device_id: int
     loan_event_id: int
@@ -53,28 +52,30 @@ class Due:
     step: str
 
 
-def mail(site_name: str, due: Sequence[Due], today: date, link: str) -> tuple[str, str]:
-    """Subject and text; what is overdue longest comes first. `link` leads to the list."""
-    ordered = sorted(due, key=lambda one: (one.due_on, one.number))
-    late = sum(one.due_on < today for one in ordered)
-    what = (
-        f"返却予定日を過ぎた代替機が{late}台あります" if late else f"返却予定日の近い代替機が{len(ordered)}台あります"
+def reminder_mail(site_name: str, due: Sequence[DueLoan], today: date, link: str) -> tuple[str, str]:
+    """Subject and text; the longest overdue loan comes first. `link` is the URL of the list."""
+    loans = sorted(due, key=lambda loan: (loan.due_on, loan.number))
+    overdue = sum(loan.due_on < today for loan in loans)
+    summary = (
+        f"返却予定日を過ぎた代替機が{overdue}台あります"
+        if overdue
+        else f"返却予定日の近い代替機が{len(loans)}台あります"
     )
-    lines = [f"{site_name}の貸出中の代替機のうち、{what}。", ""]
-    for one in ordered:
-        day = f"{one.due_on:%Y/%m/%d}（{WEEKDAYS[one.due_on.weekday()]}）"
+    lines = [f"{site_name}の貸出中の代替機のうち、{summary}。", ""]
+    for loan in loans:
+        day = f"{loan.due_on:%Y/%m/%d}（{WEEKDAYS[loan.due_on.weekday()]}）"
         lines += [
-            f"■ {one.number}（{one.model_name}）",
-            f"　貸出先: {one.borrower or '未登録'}",
-            f"　返却予定日: {day}　{_left((one.due_on - today).days)}",
+            f"■ {loan.number}（{loan.model_name}）",
+            f"　貸出先: {loan.borrower or '未登録'}",
+            f"　返却予定日: {day}　{_remaining_text((loan.due_on - today).days)}",
             "",
         ]
     lines += [
         "返却されたときは、機器のQRコードからステータスを登録してください。返却予定日を延ばすときも、同じフォームで登録できます。",
         f"貸出状況: {link}",
     ]
-    return f"【代替機管理】{site_name}: {what}", "\n".join(lines)
+    return f"【代替機管理】{site_name}: {summary}", "\n".join(lines)
 
 
-def _left(days: int) -> str:
+def _remaining_text(days: int) -> str:
     return f"{-days}日超過" if days < 0 else f"あと{days}日" if days else "本日"

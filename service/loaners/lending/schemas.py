@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response models of open loans."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from service.core.texts import NO_NUL
+from service.core.values.texts import NO_NUL
 from service.loaners.lending.rules import Stale
 from service.loaners.lists.schemas import Cut
 from service.loaners.rules import Deposit, Kind
@@ -22,8 +22,8 @@ class LoanFilters(Cut):
 
 
 class LoanItem(BaseModel):
-    """`days` since its 貸出日, or else since it was told; `overdue` past 返却予定日 (negative: days that are left);
-    `stale`: what seems to be forgotten about it."""
+    """`days` since 貸出日, or else since the loan was recorded; `overdue`: days since 返却予定日 (negative: days
+    remaining); `stale`: why the loan seems to be forgotten."""
 
     device_id: int
     number: str
@@ -46,7 +46,7 @@ class LoanItem(BaseModel):
 
 
 class LoanCounts(BaseModel):
-    """`oldest` is the longest time, in days, that a loan is overdue."""
+    """`oldest`: days of the loan that is overdue longest."""
 
     as_of: datetime
     total: int

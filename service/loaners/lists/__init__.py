@@ -1,1 +1,1 @@
-"""Devices as the views show them, of now and of another day."""
+"""Lists of devices as the views define them, of now and of another day."""

@@ -1,4 +1,4 @@
-"""Lists as views make them: permission, one call, answer."""
+"""Routes of device lists."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit
+from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit
-from service.core.problems import RESPONSES
-from service.core.purposes import Kind
-from service.core.texts import NO_NUL
+from service.core.http.problem_responses import RESPONSES
+from service.core.purposes import FileKind
+from service.core.routing.lists import ListRequest, list_request
+from service.core.values.texts import NO_NUL
 from service.loaners.lists import exports, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -24,36 +24,38 @@ router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 
 @router.get("/options")
 def options(actor: Annotated[Actor, allow("loaners:view:read")], db: Db) -> schemas.Options:
-    """What lists can be narrowed to."""
+    """Values for the filters of lists."""
     return schemas.Options.model_validate(queries.options(db))
 
 
-@router.get("/lists/{view}.csv", response_class=Response, responses=answers.described(Kind.CSV) | _ABSENT)
+@router.get("/lists/{view}.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV) | _ABSENT)
 def list_as_csv(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
     view: ViewKey,
     filters: Annotated[schemas.ListFilters, Query()],
 ) -> Response:
-    return exports.as_csv(db, actor, exports.listed(db, view, filters))
+    return exports.as_csv(db, actor, exports.list_table(db, view, filters))
 
 
-@router.get("/lists/{view}.xlsx", response_class=Response, responses=answers.described(Kind.XLSX) | _ABSENT)
+@router.get(
+    "/lists/{view}.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX) | _ABSENT
+)
 def list_as_excel(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
     view: ViewKey,
     filters: Annotated[schemas.ListFilters, Query()],
 ) -> Response:
-    return exports.as_excel(db, actor, exports.listed(db, view, filters))
+    return exports.as_excel(db, actor, exports.list_table(db, view, filters))
 
 
 @router.get("/lists/{view}", response_model=schemas.ListPage, responses=_ABSENT)
 async def listed(
-    asking: Annotated[Asking, lists("loaners:device:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("loaners:device:read", may_lag=True)],
     view: ViewKey,
     filters: Annotated[schemas.ListFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.page(db, view, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.page(db, view, limit, cursor, filters))

@@ -1,4 +1,4 @@
-"""Every read of devices as views show them."""
+"""Every read of device lists as views define them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sqlalchemy import ARRAY, ColumnElement, SmallInteger, String, any_, bindpar
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Session, aliased
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
+from service.core.database.paging import Filter, Key, Listing, contains, equals, when_true
 from service.core.pages import shell
-from service.core.paging import Filter, Key, Listing, contains, equals, when
-from service.core.times import day_bounds, local_date
+from service.core.values.times import day_bounds, local_date
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.forms.rules import Question
@@ -30,40 +30,44 @@ from service.loaners.views.rules import INTEGRATED, INTEGRATED_NAME, INTEGRATED_
 
 NESTED = "3-0"
 MOMENT = bindparam("moment", type_=TIMESTAMP(timezone=True))
-# The site that stands in the number, which a transfer does not change.
+# The site in the number, which a transfer does not change.
 Home = aliased(Site)
 
 
-def held_at(during: Any, moment: ColumnElement[datetime]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = during.op("@>", is_comparison=True)(moment)
-    return found
+def is_valid_at(during: Any, at: ColumnElement[datetime]) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = during.op("@>", is_comparison=True)(at)
+    return condition
 
 
-def _one_of(column: Any, kind: Any) -> Filter:
-    return Filter(lambda name: column == any_(bindparam(name, type_=ARRAY(kind))), lambda given: [*given] or None)
+def _one_of(column: Any, value_type: Any) -> Filter:
+    return Filter(
+        lambda name: column == any_(bindparam(name, type_=ARRAY(value_type))), lambda values: [*values] or None
+    )
 
 
-def _told(name: str) -> Any:
-    """This of the last form, wherever it lies now."""
+def _last_form(name: str) -> Any:
+    """A column of the last form event, archived or not."""
     column = Event.__table__.c[name]
-    return func.coalesce(column, _put_away(name, column.type), type_=column.type)
+    return func.coalesce(column, _archived(name, column.type), type_=column.type)
 
 
-def _put_away(name: str, kind: Any) -> Any:
+def _archived(name: str, column_type: Any) -> Any:
     stored = ArchivedEvent.event[name]
-    return stored if isinstance(kind, JSONB) else cast(stored.astext, kind)
+    return stored if isinstance(column_type, JSONB) else cast(stored.astext, column_type)
 
 
-_named = contains(Device.number, Model.name, Device.serial, Device.asset_number, _told("borrower"))
-_alias = contains(Alias.alias)
-TOLD_AT = func.coalesce(Event.effective_at, ArchivedEvent.effective_at, type_=TIMESTAMP(timezone=True))
+_text_search = contains(Device.number, Model.name, Device.serial, Device.asset_number, _last_form("borrower"))
+_alias_search = contains(Alias.alias)
+FORM_EVENT_AT = func.coalesce(Event.effective_at, ArchivedEvent.effective_at, type_=TIMESTAMP(timezone=True))
 
 
-def _found_by(name: str) -> ColumnElement[bool]:
-    return or_(_named.condition(name), Device.id.in_(select(Alias.device_id).where(_alias.condition(name))))
+def _matches_text(name: str) -> ColumnElement[bool]:
+    return or_(
+        _text_search.condition(name), Device.id.in_(select(Alias.device_id).where(_alias_search.condition(name)))
+    )
 
 
-def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
+def _listing(condition: ColumnElement[bool], updated_at: Any) -> Listing:
     return Listing(
         select(
             Device.id,
@@ -88,11 +92,11 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             DeviceState.held,
             DeviceState.deposit,
             DeviceState.is_archived,
-            _told("form_id").label("form_id"),
-            _told("answers").label("answers"),
-            TOLD_AT.label("told_at"),
-            _told("actor_name").label("actor_name"),
-            _told("actor_mail").label("actor_mail"),
+            _last_form("form_id").label("form_id"),
+            _last_form("answers").label("answers"),
+            FORM_EVENT_AT.label("told_at"),
+            _last_form("actor_name").label("actor_name"),
+            _last_form("actor_mail").label("actor_mail"),
         )
         .join(DeviceState, DeviceState.device_id == Device.id)
         .join(Model, Model.id == Device.model_id)
@@ -100,7 +104,7 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
         .outerjoin(Home, Home.code == func.split_part(Device.number, "_", 1))
         .outerjoin(Event, Event.id == DeviceState.form_event_id)
         .outerjoin(ArchivedEvent, ArchivedEvent.id == DeviceState.form_event_id)
-        .where(holds),
+        .where(condition),
         unique=Device.id,
         keys={
             "number": Key(Device.number),
@@ -109,7 +113,7 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             "site": Key(Site.name),
             "status": Key(DeviceState.status, nullable=True),
             "updated_at": Key(updated_at),
-            "told_at": Key(TOLD_AT, nullable=True),
+            "told_at": Key(FORM_EVENT_AT, nullable=True),
         },
         default="number",
         filters={
@@ -121,47 +125,49 @@ def _listing(holds: ColumnElement[bool], updated_at: Any) -> Listing:
             "number_site_id": equals(Home.id),
             "nested": Filter(lambda name: _nested_answer() == bindparam(name, type_=String)),
             "deposit": equals(DeviceState.deposit),
-            "is_unset": when(unset()),
-            "is_moved": when(DeviceState.site_id != Home.id),
-            "q": Filter(_found_by, _named.value),
-            "is_archived": when(DeviceState.is_archived.is_(True)),
-            "is_in_use": when(~DeviceState.is_archived),
+            "is_unset": when_true(deposit_is_unset()),
+            "is_moved": when_true(DeviceState.site_id != Home.id),
+            "q": Filter(_matches_text, _text_search.value),
+            "is_archived": when_true(DeviceState.is_archived.is_(True)),
+            "is_in_use": when_true(~DeviceState.is_archived),
         },
     )
 
 
 def _nested_answer() -> ColumnElement[str]:
-    """To the question that leads to others of the same status: 3-0 of 3.社内にて保管中."""
+    """The answer to the question that controls others of the same status: 3-0 for 3.社内にて保管中."""
     key = func.concat(DeviceState.status, f"-{forms.NESTING}")
-    found: ColumnElement[str] = _told("answers").op("->>", return_type=String())(key)
-    return found
+    answer: ColumnElement[str] = _last_form("answers").op("->>", return_type=String())(key)
+    return answer
 
 
-def unset() -> ColumnElement[bool]:
-    """Lent with a user's machine held, and nobody said what about it."""
+def deposit_is_unset() -> ColumnElement[bool]:
+    """Lent with a user's machine held, but without a 預り機のステータス."""
     return (DeviceState.status == Status.LENT.value) & DeviceState.held & DeviceState.deposit.is_(None)
 
 
 PRESENT = _listing(func.upper_inf(DeviceState.during), Device.updated_at)
-AS_OF = _listing(held_at(DeviceState.during, MOMENT), func.lower(DeviceState.during, type_=TIMESTAMP(timezone=True)))
+AS_OF = _listing(
+    is_valid_at(DeviceState.during, MOMENT), func.lower(DeviceState.during, type_=TIMESTAMP(timezone=True))
+)
 
 
-def moment_of(db: Session, day: date | None) -> datetime | None:
-    """The last one of that day; None: now, because it is today or still to come."""
+def end_of_day(db: Session, day: date | None) -> datetime | None:
+    """The end of the day; None (meaning now) for today and for later days."""
     if day is None or day >= local_date(app_now(db)):
         return None
     return day_bounds(day)[1] - timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Forms:
-    """Published forms by id, and the newest one of each kind that is filled in here."""
+class PublishedForms:
+    """Questions of published forms by id, and the current form of each kind."""
 
     questions: Mapping[int, Sequence[Question]]
     current: Mapping[Kind, int]
 
 
-def published(db: Session) -> Forms:
+def published_forms(db: Session) -> PublishedForms:
     rows = db.execute(
         select(Form.id, Form.kind, Form.questions, Form.import_only)
         .where(Form.published_at.is_not(None))
@@ -170,44 +176,44 @@ def published(db: Session) -> Forms:
     questions: dict[int, Sequence[Question]] = {}
     current: dict[Kind, int] = {}
     for form_id, kind, stored, import_only in rows:
-        questions[form_id] = forms.read(stored)
+        questions[form_id] = forms.load_questions(stored)
         if not import_only:
             current[Kind(kind)] = form_id
-    return Forms(questions, current)
+    return PublishedForms(questions, current)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A view's list for one request."""
+class ListQuery:
+    """A request for a view's list."""
 
     key: str
     name: str
     definition: Definition
-    forms: Forms
+    forms: PublishedForms
     columns: list[str]
-    further: Mapping[str, str]
-    moment: datetime | None
+    custom_titles: Mapping[str, str]
+    at: datetime | None
     filters: schemas.ListFilters
 
     @property
     def listing(self) -> Listing:
-        return PRESENT if self.moment is None else AS_OF
+        return PRESENT if self.at is None else AS_OF
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {} if self.moment is None else {"moment": self.moment}
+        return {} if self.at is None else {"moment": self.at}
 
-    def cut(self) -> dict[str, Any]:
+    def filter_values(self) -> dict[str, Any]:
         filters, view = self.filters, self.definition
         archived = filters.archived if view.archived is None else view.archived
-        wanted = [kind.value for kind in view.kinds if filters.kind in (None, kind)]
+        kinds = [kind.value for kind in view.kinds if filters.kind in (None, kind)]
         statuses = [status.value for status in view.statuses if filters.status in (None, status)]
         if filters.status and not view.statuses:
             statuses = [filters.status.value]
         categories = [name for name, group in view.groups.items() if group == filters.group] if filters.group else None
         return {
-            # A kind that the view does not read has no rows in it.
-            "kinds": wanted or ["-"],
+            # "-" matches no row: the view does not include the requested kind.
+            "kinds": kinds or ["-"],
             "categories": None if categories is None else categories or ["-"],
             "statuses": statuses or ([0] if view.statuses else None),
             "site_id": filters.site_id,
@@ -223,118 +229,126 @@ class Asked:
         }
 
 
-def asked(db: Session, key: str, filters: schemas.ListFilters) -> Asked:
-    """Raises NotFound for a view that is not there."""
-    name, view = views.definition(db, key)
-    known, moment = published(db), moment_of(db, filters.as_of)
-    shown = rules.shown(view, [])
+def build_query(db: Session, key: str, filters: schemas.ListFilters) -> ListQuery:
+    """Raises NotFound for an unknown view."""
+    name, view = views.get_definition(db, key)
+    published, at = published_forms(db), end_of_day(db, filters.as_of)
+    columns = rules.visible_columns(view, [])
     if view.base is not None and filters.status is not None:
-        columns = rules.available([known.questions[one] for one in _forms_in_use(db, view, known, moment)])
-        shown = rules.shown(view, columns, filters.status, filters.nested)
-    return Asked(key, name, view, known, shown, views.further_titles(db), moment, filters)
+        form_columns = rules.form_columns(
+            [published.questions[form_id] for form_id in _forms_in_use(db, view, published, at)]
+        )
+        columns = rules.visible_columns(view, form_columns, filters.status, filters.nested)
+    return ListQuery(key, name, view, published, columns, views.custom_titles(db), at, filters)
 
 
-def _forms_in_use(db: Session, view: Definition, known: Forms, moment: datetime | None) -> list[int]:
-    """Those that are filled in now, then earlier ones by which some device was told last."""
-    now = [known.current[kind] for kind in view.kinds if kind in known.current]
-    holds = func.upper_inf(DeviceState.during) if moment is None else held_at(DeviceState.during, MOMENT)
+def _forms_in_use(db: Session, view: Definition, published: PublishedForms, at: datetime | None) -> list[int]:
+    """The current forms, then earlier ones that are the last form of some device."""
+    current = [published.current[kind] for kind in view.kinds if kind in published.current]
+    is_valid = func.upper_inf(DeviceState.during) if at is None else is_valid_at(DeviceState.during, MOMENT)
     rows = db.scalars(
-        select(_told("form_id"))
+        select(_last_form("form_id"))
         .select_from(DeviceState)
         .join(Device, Device.id == DeviceState.device_id)
         .outerjoin(Event, Event.id == DeviceState.form_event_id)
         .outerjoin(ArchivedEvent, ArchivedEvent.id == DeviceState.form_event_id)
-        .where(holds, Device.kind.in_([kind.value for kind in view.kinds]))
+        .where(is_valid, Device.kind.in_([kind.value for kind in view.kinds]))
         .distinct(),
-        {} if moment is None else {"moment": moment},
+        {} if at is None else {"moment": at},
     )
-    earlier = {one for one in rows if one is not None} & known.questions.keys()
-    return [*now, *sorted(earlier.difference(now))]
+    earlier = {form_id for form_id in rows if form_id is not None} & published.questions.keys()
+    return [*current, *sorted(earlier.difference(current))]
 
 
 def page(db: Session, key: str, limit: int, cursor: str | None, filters: schemas.ListFilters) -> dict[str, Any]:
-    """Raises NotFound, and Invalid for an order that is none of ours."""
-    want = asked(db, key, filters)
-    found = want.listing.page(
-        db, limit, cursor, filters.sort, item=lambda row: _item(want, row), asked=want.parameters, **want.cut()
+    """Raises NotFound, and Invalid for an unknown sort order."""
+    query = build_query(db, key, filters)
+    result = query.listing.page(
+        db,
+        limit,
+        cursor,
+        filters.sort,
+        item=lambda row: _item(query, row),
+        asked=query.parameters,
+        **query.filter_values(),
     )
-    return found | {
+    return result | {
         "view": key,
-        "name": want.name,
-        "columns": want.columns,
+        "name": query.name,
+        "columns": query.columns,
         "as_of": app_now(db),
-        "shown": None if want.moment is None else filters.as_of,
+        "shown": None if query.at is None else filters.as_of,
     }
 
 
-def rows(db: Session, want: Asked) -> Iterator[list[str]]:
-    """All of the list, in its order: the cells. Raises Invalid for an order that is none of ours."""
-    found = want.listing.all(want.filters.sort, asked=want.parameters, **want.cut())
-    for row in db.execute(found.execution_options(yield_per=1000)).mappings():
-        yield cells(want, dict(row))
+def rows(db: Session, query: ListQuery) -> Iterator[list[str]]:
+    """The cells of all rows, in the order of the list. Raises Invalid for an unknown sort order."""
+    statement = query.listing.all(query.filters.sort, asked=query.parameters, **query.filter_values())
+    for row in db.execute(statement.execution_options(yield_per=1000)).mappings():
+        yield row_cells(query, dict(row))
 
 
-def _item(want: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
+def _item(query: ListQuery, row: Mapping[str, Any]) -> dict[str, Any]:
     moved = row["home_id"] is not None and row["home_id"] != row["site_id"]
     return {
         **{name: row[name] for name in ("id", "number", "kind", "site_id", "site_name", "is_archived")},
         **{name: row[name] for name in ("status", "held", "deposit")},
         "home": row["home_name"] if moved else None,
-        "cells": cells(want, row),
+        "cells": row_cells(query, row),
     }
 
 
-def cells(want: Asked, row: Mapping[str, Any]) -> list[str]:
-    values = rules.sheet(_facts(want, row))
-    return [rules.cell(want.definition, column, values, row["category"]) for column in want.columns]
+def row_cells(query: ListQuery, row: Mapping[str, Any]) -> list[str]:
+    values = rules.row_values(_facts(query, row))
+    return [rules.cell_value(query.definition, column, values, row["category"]) for column in query.columns]
 
 
-_ALIKE = ("number", "category", "model_name", "maker", "serial", "asset_number", "software", "os", "site_name",
-          "jurisdiction", "held", "is_archived", "created_at", "updated_at", "told_at")  # fmt: skip
+_SAME_NAMES = ("number", "category", "model_name", "maker", "serial", "asset_number", "software", "os", "site_name",
+               "jurisdiction", "held", "is_archived", "created_at", "updated_at", "told_at")  # fmt: skip
 
 
-def _facts(want: Asked, row: Mapping[str, Any]) -> Facts:
+def _facts(query: ListQuery, row: Mapping[str, Any]) -> Facts:
     extra = row["extra"]
     return Facts(
-        **{name: row[name] for name in _ALIKE},
+        **{name: row[name] for name in _SAME_NAMES},
         kind=Kind(row["kind"]),
         status=None if row["status"] is None else Status(row["status"]),
         deposit=None if row["deposit"] is None else Deposit(row["deposit"]),
         actor_name=row["actor_name"] or "",
         actor_mail=row["actor_mail"] or "",
         answers=row["answers"] or {},
-        questions=want.forms.questions.get(row["form_id"], ()),
-        further={title: str(extra.get(key, "") or "") for key, title in want.further.items()},
+        questions=query.forms.questions.get(row["form_id"], ()),
+        further={title: str(extra.get(key, "") or "") for key, title in query.custom_titles.items()},
         url=shell.address() + label_path(row["number"]),
     )
 
 
-def _choice(key: str, name: str, description: str, definition: Definition) -> dict[str, Any]:
+def _view_choice(key: str, name: str, description: str, definition: Definition) -> dict[str, Any]:
     groups = [*dict.fromkeys(definition.groups.values())]
     return {"key": key, "name": name, "description": description, "groups": groups}
 
 
-def _used(db: Session) -> list[dict[str, Any]]:
-    found = db.scalars(select(View).where(View.archived_at.is_(None)).order_by(View.position))
-    return [_choice(view.key, view.name, view.description, views.of_view(view)) for view in found]
+def _active_views(db: Session) -> list[dict[str, Any]]:
+    rows = db.scalars(select(View).where(View.archived_at.is_(None)).order_by(View.position))
+    return [_view_choice(view.key, view.name, view.description, views.view_definition(view)) for view in rows]
 
 
 def options(db: Session) -> dict[str, Any]:
-    """What lists can be narrowed to, and the views there are, the integrated one first."""
+    """Values for the filters of lists, and the active views; the integrated view comes first."""
     sites = [
         {"id": site.id, "name": site.name, "jurisdiction": site.jurisdiction, "archived": site.archived_at is not None}
         for site in db.scalars(select(Site).order_by(Site.jurisdiction, Site.id))
     ]
-    known = published(db)
+    published = published_forms(db)
     nested = [
         choice
-        for form_id in known.current.values()
-        for question in known.questions[form_id]
+        for form_id in published.current.values()
+        for question in published.questions[form_id]
         if question.key == NESTED
         for choice in question.choices
     ]
     return {
-        "views": [_choice(INTEGRATED, INTEGRATED_NAME, INTEGRATED_TEXT, INTEGRATED_VIEW), *_used(db)],
+        "views": [_view_choice(INTEGRATED, INTEGRATED_NAME, INTEGRATED_TEXT, INTEGRATED_VIEW), *_active_views(db)],
         "sites": sites,
         "jurisdictions": [*dict.fromkeys(site["jurisdiction"] for site in sites if not site["archived"])],
         "nested": [*dict.fromkeys(nested)],

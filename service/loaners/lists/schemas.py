@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response models of device lists."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from service.core.texts import NO_NUL, Day, Key
+from service.core.values.texts import NO_NUL, Day, RecordId
 from service.loaners.rules import Deposit, Kind, Status
 
 Text = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 
 
 class Cut(BaseModel):
-    """Which devices: those that are at the site or in the 管轄."""
+    """Filters by current site and 管轄."""
 
-    site_id: Key | None = None
+    site_id: RecordId | None = None
     jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
 
 
 class ListFilters(Cut):
-    """What a view's list can be cut by. `number_site_id` is the site that stands in the number, `nested` an answer to
-    3-0; of `as_of` it is shown what held when that Tokyo day ended."""
+    """Filters of a view's list. `number_site_id`: the site in the number; `nested`: an answer to 3-0; `as_of`: shows
+    the state at the end of that day in Tokyo."""
 
-    number_site_id: Key | None = None
+    number_site_id: RecordId | None = None
     kind: Kind | None = None
     group: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     status: Status | None = None
@@ -38,8 +38,8 @@ class ListFilters(Cut):
 
 
 class Listed(BaseModel):
-    """A device of a list; `cells` stand below the list's columns. `home` is the site in its number, of one that was
-    moved (移管)."""
+    """A device in a list; `cells` in the order of the list's columns. `home`: for a device that was transferred (移管),
+    the site in its number."""
 
     id: int
     number: str
@@ -55,7 +55,7 @@ class Listed(BaseModel):
 
 
 class ListPage(BaseModel):
-    """`as_of` is now; `shown` the day that was asked for, null: the present."""
+    """`as_of` is the current time; `shown`: the requested day, null: now."""
 
     view: str
     name: str
@@ -75,7 +75,7 @@ class Choice(BaseModel):
 
 
 class ViewChoice(BaseModel):
-    """`groups`: the デバイスタイプ that it tells apart, in its order."""
+    """`groups`: the デバイスタイプ of the view, in its order."""
 
     key: str
     name: str
@@ -84,7 +84,7 @@ class ViewChoice(BaseModel):
 
 
 class Options(BaseModel):
-    """What lists can be narrowed to. `nested` are the choices of 3-0."""
+    """Values for the filters of lists. `nested`: the choices of 3-0."""
 
     views: list[ViewChoice]
     sites: list[Choice]

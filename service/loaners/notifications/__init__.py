@@ -1,1 +1,1 @@
-"""What was told by mail about devices: kept with their history, whatever becomes of the outbox."""
+"""Mails about devices: stored with their history, also after the outbox deletes its messages."""

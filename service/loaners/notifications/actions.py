@@ -1,4 +1,4 @@
-"""Telling a site by mail, and keeping what became of it."""
+"""Sends mails to sites and stores their delivery results."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import insert, or_, update
 from sqlalchemy.orm import Session
 
-from service.core import outbox
-from service.core.messages import STATE, State
-from service.core.outbox import OutboxMessage
+from service.core.outbox import queue
+from service.core.outbox.messages import STATE, State
+from service.core.outbox.records import OutboxMessage
 from service.loaners.models import Site
 from service.loaners.notifications.models import Notification
 from service.loaners.notifications.rules import Notice
@@ -24,18 +24,18 @@ class Mail:
     body: str
 
 
-def tell(
+def notify_site(
     db: Session,
     site: Site,
     kind: Notice,
     mail: Mail,
-    of: Iterable[tuple[int, int]],
+    events: Iterable[tuple[int, int]],
     about: tuple[str, int],
     expires_at: datetime | None = None,
 ) -> None:
-    """One mail to the site's group address, kept with each device and event that it is `of`; `about` is where the list
-    of messages leads, and past `expires_at` nobody wants it."""
-    message = outbox.publish(
+    """Sends one mail to the site's group address and stores it for each (device id, event id) of `events`. `about` is
+    the link in the list of messages; after `expires_at` the mail is not sent any more."""
+    message = queue.publish(
         db,
         "mail",
         {"to": [site.group_mail], "subject": mail.subject, "body": mail.body},
@@ -46,16 +46,16 @@ def tell(
         expires_at=expires_at,
     )
     db.flush()  # for the id
-    told = {"kind": kind.value, "message_id": message.id, "recipient": message.recipient, "title": message.title}
-    db.execute(insert(Notification), [{"device_id": device, "event_id": event, **told} for device, event in of])
+    values = {"kind": kind.value, "message_id": message.id, "recipient": message.recipient, "title": message.title}
+    db.execute(insert(Notification), [{"device_id": device, "event_id": event, **values} for device, event in events])
 
 
-def keep_results(db: Session) -> int:
-    """Copies from the outbox what became of messages since the last time; how many rows."""
+def save_results(db: Session) -> int:
+    """Copies new delivery results from the outbox. Returns the number of updated rows."""
     changed = or_(Notification.state != STATE, Notification.error.is_distinct_from(OutboxMessage.last_error))
-    kept = db.connection().execute(
+    result = db.connection().execute(
         update(Notification)
         .where(Notification.message_id == OutboxMessage.id, Notification.state != State.SENT.value, changed)
         .values(state=STATE, sent_at=OutboxMessage.sent_at, error=OutboxMessage.last_error)
     )
-    return kept.rowcount
+    return result.rowcount

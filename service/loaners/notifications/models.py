@@ -1,4 +1,4 @@
-"""A row for each device that a mail was about."""
+"""One row for each device that a mail is about."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, Text, Un
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.loaners.notifications.rules import Notice
 
 
 class Notification(Base):
-    """To whom, when, and what became of it. The outbox forgets its messages after some months; this stays, with the
-    history that it belongs to. `state` and what follows are copied from the outbox; until then they are read there."""
+    """Recipient, time and delivery result of a mail. The outbox deletes its messages after some months; these rows stay
+    with the history. `state`, `sent_at` and `error` are copied from the outbox; until then they are read there."""
 
     __tablename__ = "loaners_notifications"
     __table_args__ = (
-        one_of("kind", Notice),
+        enum_check("kind", Notice),
         UniqueConstraint("message_id", "device_id"),
         Index("ix_loaners_notifications_device_id", "device_id", "id"),
         Index("ix_loaners_notifications_event_id", "event_id"),
@@ -27,7 +27,8 @@ class Notification(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     kind: Mapped[str] = mapped_column(String(10))
     device_id: Mapped[int] = mapped_column(ForeignKey("loaners_devices.id", ondelete="RESTRICT"))
-    # The form, or what began the loan. By number alone, as the message: either may have been put away.
+    # The form event, or the event that started the loan. Not foreign keys: the event may be archived, and the message
+    # deleted.
     event_id: Mapped[int] = mapped_column(BigInteger)
     message_id: Mapped[int] = mapped_column(BigInteger)
     recipient: Mapped[str] = mapped_column(String(400))

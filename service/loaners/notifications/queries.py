@@ -7,17 +7,17 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from service.core.messages import STATE
-from service.core.outbox import OutboxMessage
+from service.core.outbox.messages import STATE
+from service.core.outbox.records import OutboxMessage
 from service.loaners.notifications.models import Notification
 from service.loaners.notifications.rules import Notice
 
 _IN_OUTBOX = OutboxMessage.id.is_not(None)
 
 
-def of_device(db: Session, device_id: int, limit: int) -> dict[str, Any]:
-    """The newest first."""
-    mine = Notification.device_id == device_id
+def device_notifications(db: Session, device_id: int, limit: int) -> dict[str, Any]:
+    """Newest first."""
+    of_this_device = Notification.device_id == device_id
     rows = db.execute(
         select(
             Notification.id,
@@ -31,16 +31,16 @@ def of_device(db: Session, device_id: int, limit: int) -> dict[str, Any]:
             case((_IN_OUTBOX, OutboxMessage.last_error), else_=Notification.error).label("error"),
         )
         .outerjoin(OutboxMessage, OutboxMessage.id == Notification.message_id)
-        .where(mine)
+        .where(of_this_device)
         .order_by(Notification.id.desc())
         .limit(limit)
     )
-    total = db.scalar(select(func.count()).select_from(Notification).where(mine))
+    total = db.scalar(select(func.count()).select_from(Notification).where(of_this_device))
     return {"items": [dict(row) for row in rows.mappings()], "total": total}
 
 
-def told_of(db: Session, event_id: int) -> str | None:
-    """To whom the change that this form made was told; None: to nobody."""
+def notified_recipient(db: Session, event_id: int) -> str | None:
+    """The recipient of the mail about the change by this form event; None: no mail."""
     return db.scalar(
         select(Notification.recipient).where(
             Notification.event_id == event_id, Notification.kind == Notice.CHANGE.value

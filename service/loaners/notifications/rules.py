@@ -1,4 +1,4 @@
-"""What a mail about a device can be."""
+"""Kinds of mails about devices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Notice(StrEnum):
-    """A change of 0-4.ステータス that a form told of, or a 返却予定日 that comes or has passed."""
+    """A change of 0-4.ステータス by a form, or a 返却予定日 that is near or has passed."""
 
     CHANGE = "change"
     REMINDER = "reminder"

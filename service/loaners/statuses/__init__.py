@@ -1,1 +1,1 @@
-"""What people tell of devices: the status form, opened by a label, and the 預り機のステータス."""
+"""Changes of status: the status form, which a label opens, and the 預り機のステータス."""

@@ -1,4 +1,4 @@
-"""A form is stored once, however often it is sent; a 預り機のステータス is set where there can be one."""
+"""Submits the status form (each form is stored once), and sets the 預り機のステータス."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.settings import settings
 from service.loaners.forms import queries as forms
@@ -22,224 +22,232 @@ from service.loaners.forms.rules import Meaning, Question
 from service.loaners.history import actions as history
 from service.loaners.history import queries as past
 from service.loaners.history import rules
-from service.loaners.history.actions import Told
+from service.loaners.history.actions import NewEvent
 from service.loaners.history.models import Event
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device
 from service.loaners.notifications import actions as notifications
-from service.loaners.notifications.queries import told_of
+from service.loaners.notifications.queries import notified_recipient
 from service.loaners.notifications.rules import Notice
-from service.loaners.rules import written
+from service.loaners.rules import format_timestamp
 from service.loaners.statuses import queries, schemas
 
-MOST_DIFFERENCES = 5
+MAX_DIFFERENCES = 5
 
 
 @dataclass(frozen=True)
-class _Filled:
-    """A form that is in order. `cleared`: why it takes the 預り機のステータス away; `emptied`: the person did, so that
-    it takes an event to say so."""
+class _ValidForm:
+    """A valid form. `cleared`: the reason why the 預り機のステータス is removed; `emptied`: the user emptied it, which
+    needs a clearing event."""
 
-    told: Told
+    event: NewEvent
     questions: list[Question]
     cleared: str | None
     emptied: bool
 
 
-def submit(db: Session, by: Actor, number: str, sent: schemas.Submission) -> dict[str, Any]:
-    """Stores what the form says, and tells the site when 0-4 changes.
+def submit(db: Session, by: Actor, number: str, submission: schemas.Submission) -> dict[str, Any]:
+    """Stores the form, and notifies the site when 0-4 changes.
 
     Raises:
-        NotFound: there is no such device.
-        Invalid: answers are missing or wrong, by question.
-        Stale: somebody told something of the device since the page was opened.
+        NotFound: no such device.
+        Invalid: answers are missing or invalid; errors by question.
+        Stale: another form was stored since the page was opened (optimistic locking).
         Conflict: the form has a newer version, or the device would be lent a second time.
     """
     device = past.get_device(db, number)
-    history.lock(db, device.id)
-    event = _known(db, by, device, sent.client_id)
+    history.lock_device(db, device.id)
+    event = _find_replay(db, by, device, submission.client_id)
     if event is None:
-        filled = _read(db, device, sent)
-        happened = history.tell(db, by, device.id, filled.told)
-        event = past.get_event(db, happened.event_id)
-        if filled.emptied:
-            history.tell(db, by, device.id, _emptying(event.effective_at, event.id))
-        _tell_site(db, by, device, event, filled.questions)
-    return _stored(db, device, event)
+        form = _validate(db, device, submission)
+        recorded = history.record_event(db, by, device.id, form.event)
+        event = past.get_event(db, recorded.event_id)
+        if form.emptied:
+            history.record_event(db, by, device.id, _clearing_event(event.effective_at, event.id))
+        _notify_site(db, by, device, event, form.questions)
+    return _result(db, device, event)
 
 
-def _known(db: Session, by: Actor, device: Device, client_id: uuid.UUID) -> Event | None:
-    """What was stored under this name before. Raises Conflict when that is another person's or device's."""
-    event = past.by_client_id(db, client_id)
+def _find_replay(db: Session, by: Actor, device: Device, client_id: uuid.UUID) -> Event | None:
+    """The event stored with this idempotency key. Raises Conflict when it belongs to another user or device."""
+    event = past.event_by_client_id(db, client_id)
     if event and (event.device_id, event.actor) != (device.id, by.login_id):
         raise Conflict("この登録の番号は、別の登録で使われています。画面を開き直して、もう一度登録してください。")
     return event
 
 
-def check(db: Session, by: Actor, number: str, sent: schemas.Checked) -> dict[str, Any]:
-    """What `submit` would do; it raises the same. Whose answer got lost learns here that it is stored."""
+def check(db: Session, by: Actor, number: str, submission: schemas.Checked) -> dict[str, Any]:
+    """What `submit` would do; raises the same errors. For a replay, returns the stored result."""
     device = past.get_device(db, number)
-    if sent.client_id and (event := _known(db, by, device, sent.client_id)):
-        done = _stored(db, device, event)
-        same = {name: done[name] for name in ("effective_at", "changes", "cleared", "mail_to")}
-        return same | {"warnings": [], "stored": done}
-    filled = _read(db, device, sent)
-    told, now = filled.told, app_now(db)
-    moment = told.effective_at or now
-    known = past.facts(db, [device.id])[device.id]
-    history.refuse(db, known, told, moment, now)
-    new = [history.fact(told, moment, known)]
-    if filled.emptied:
-        new.append(history.fact(_emptying(moment), moment, [*known, *new]))
-    found = queries.outcome(db, known, new, form_rules.labelled(filled.questions, told.answers))
-    site = queries.site_to_tell(db, found)
-    warnings = [] if found.changes else ["前回の登録から変わる項目はありません。"]
-    if found.now.since > moment:
-        word = rules.status_word(found.now.status)
-        warnings.append(f"発生日時より後の登録があるため、現在のステータスは「{word}」のままです。")
+    if submission.client_id and (event := _find_replay(db, by, device, submission.client_id)):
+        stored = _result(db, device, event)
+        preview = {name: stored[name] for name in ("effective_at", "changes", "cleared", "mail_to")}
+        return preview | {"warnings": [], "stored": stored}
+    form = _validate(db, device, submission)
+    new_event, now = form.event, app_now(db)
+    happened_at = new_event.effective_at or now
+    facts = past.facts(db, [device.id])[device.id]
+    history.check_event(db, facts, new_event, happened_at, now)
+    new = [history.to_fact(new_event, happened_at, facts)]
+    if form.emptied:
+        new.append(history.to_fact(_clearing_event(happened_at), happened_at, [*facts, *new]))
+    outcome = queries.compute_outcome(db, facts, new, form_rules.answers_by_header(form.questions, new_event.answers))
+    site = queries.site_to_notify(db, outcome)
+    warnings = [] if outcome.changes else ["前回の登録から変わる項目はありません。"]
+    if outcome.now.since > happened_at:
+        label = rules.status_label(outcome.now.status)
+        warnings.append(f"発生日時より後の登録があるため、現在のステータスは「{label}」のままです。")
     return {
-        "effective_at": told.effective_at,
-        "changes": found.changes,
-        "cleared": filled.cleared,
+        "effective_at": new_event.effective_at,
+        "changes": outcome.changes,
+        "cleared": form.cleared,
         "mail_to": site.group_mail if site else None,
         "warnings": warnings,
     }
 
 
-def _read(db: Session, device: Device, sent: schemas.Answers) -> _Filled:
-    state = queries.state_of(db, device)
+def _validate(db: Session, device: Device, submission: schemas.Answers) -> _ValidForm:
+    state = queries.current_state(db, device)
     if state.is_archived:
-        raise Conflict(queries.ARCHIVED)
+        raise Conflict(queries.ARCHIVED_MESSAGE)
     form = forms.current(db, device.kind)
-    if form.number != sent.form:
-        raise Conflict(_other_version(db, form, sent.form))
-    if state.form_event_id != sent.based_on:
-        raise _overtaken(db, state, sent)
-    questions = form_rules.read(form.questions)
-    given, wrong = form_rules.checked(questions, sent.answers)
-    wrong |= _wrong_dates(questions, given)
-    if wrong:
-        fields = [(f"answers.{key}", message) for key, message in wrong.items()]
+    if form.number != submission.form:
+        raise Conflict(_version_message(db, form, submission.form))
+    if state.form_event_id != submission.based_on:
+        raise _stale_edit(db, state, submission)
+    questions = form_rules.load_questions(form.questions)
+    valid, errors = form_rules.check_answers(questions, submission.answers)
+    errors |= _date_errors(questions, valid)
+    if errors:
+        fields = [(f"answers.{key}", message) for key, message in errors.items()]
         raise Invalid("入力内容をご確認ください。まだ登録されていません。", fields)
     before = state
-    if sent.effective_at:
-        before = rules.at(past.stored_states(db, [device.id])[device.id], sent.effective_at) or state
-    answers = form_rules.carried(questions, past.answers_of(db, before.form_event_id), given)
-    columns = rules.understood(form_rules.meant(questions, given))
-    told = Told(
+    if submission.effective_at:
+        before = rules.state_at(past.stored_states(db, [device.id])[device.id], submission.effective_at) or state
+    answers = form_rules.merge_answers(questions, past.answers_of(db, before.form_event_id), valid)
+    columns = rules.event_columns(form_rules.answers_by_meaning(questions, valid))
+    new_event = NewEvent(
         kind=EventKind.FORM,
         source=Source.FORM,
-        effective_at=sent.effective_at,
+        effective_at=submission.effective_at,
         form_id=form.id,
         answers=answers,
-        client_id=sent.client_id if isinstance(sent, schemas.Submission) else None,
+        client_id=submission.client_id if isinstance(submission, schemas.Submission) else None,
         **columns,
     )
-    holds = rules.holds_deposit(told.status, told.held)
-    is_asked = any(one.key == form_rules.DEPOSIT for one in form_rules.asked(questions, given))
-    emptied = before.deposit is not None and holds and is_asked and told.deposit is None
+    deposit_allowed = rules.allows_deposit(new_event.status, new_event.held)
+    is_shown = any(question.key == form_rules.DEPOSIT for question in form_rules.visible_questions(questions, valid))
+    emptied = before.deposit is not None and deposit_allowed and is_shown and new_event.deposit is None
     cleared = None
-    if before.deposit is not None and (emptied or not holds):
-        cleared = rules.EMPTIED if emptied else rules.cleared_because(told.status, told.held)
-    return _Filled(told, questions, cleared, emptied)
+    if before.deposit is not None and (emptied or not deposit_allowed):
+        cleared = rules.EMPTIED_REASON if emptied else rules.clearing_reason(new_event.status, new_event.held)
+    return _ValidForm(new_event, questions, cleared, emptied)
 
 
-def _emptying(moment: datetime, cause: int | None = None) -> Told:
-    return Told(
-        kind=EventKind.CLEARED, source=Source.SYSTEM, effective_at=moment, reason=rules.EMPTIED, caused_by=cause
+def _clearing_event(happened_at: datetime, cause: int | None = None) -> NewEvent:
+    return NewEvent(
+        kind=EventKind.CLEARED,
+        source=Source.SYSTEM,
+        effective_at=happened_at,
+        reason=rules.EMPTIED_REASON,
+        caused_by=cause,
     )
 
 
-def _wrong_dates(questions: list[Question], given: dict[str, str]) -> dict[str, str]:
-    keys = {one.meaning: one.key for one in questions}
-    lent, due = (given.get(keys.get(meaning, "")) for meaning in (Meaning.LENT_ON, Meaning.DUE_ON))
+def _date_errors(questions: list[Question], answers: dict[str, str]) -> dict[str, str]:
+    keys = {question.meaning: question.key for question in questions}
+    lent, due = (answers.get(keys.get(meaning, "")) for meaning in (Meaning.LENT_ON, Meaning.DUE_ON))
     if lent and due and due < lent:
         return {keys[Meaning.DUE_ON]: "「返却予定日」は「貸出日」以降の日付にしてください。"}
     return {}
 
 
-def _other_version(db: Session, form: Form, number: int) -> str:
-    """That the form is another one now, and what is different."""
-    then = db.scalars(select(Form).where(Form.kind == form.kind, Form.number == number)).one_or_none()
-    words = form_rules.differences(form_rules.read(then.questions), form_rules.read(form.questions)) if then else []
-    more = f"ほか{len(words) - MOST_DIFFERENCES}件の変更があります。" if len(words) > MOST_DIFFERENCES else ""
+def _version_message(db: Session, form: Form, number: int) -> str:
+    """The error message for an old version of the form, with the differences."""
+    previous = db.scalars(select(Form).where(Form.kind == form.kind, Form.number == number)).one_or_none()
+    differences = (
+        form_rules.differences(form_rules.load_questions(previous.questions), form_rules.load_questions(form.questions))
+        if previous
+        else []
+    )
+    more = f"ほか{len(differences) - MAX_DIFFERENCES}件の変更があります。" if len(differences) > MAX_DIFFERENCES else ""
     return (
         f"フォームが新しくなりました（第{form.number}版）。まだ登録されていません。"
-        f"{''.join(words[:MOST_DIFFERENCES])}{more}新しいフォームを読み込んで、もう一度登録してください。"
+        f"{''.join(differences[:MAX_DIFFERENCES])}{more}新しいフォームを読み込んで、もう一度登録してください。"
     )
 
 
-def _overtaken(db: Session, state: rules.State, sent: schemas.Answers) -> Conflict:
+def _stale_edit(db: Session, state: rules.State, submission: schemas.Answers) -> Conflict:
     if state.form_event_id is None:
         return Conflict("もとにした登録が除去されました。まだ登録されていません。最新の内容を読み込んでください。")
-    told = past.last_form(db, state.form_event_id)
+    last_form = past.form_event_values(db, state.form_event_id)
     return Stale(
-        f"{told['actor_name']}さんが{written(told['recorded_at'])}に、この機器のステータスを"
-        f"「{rules.status_word(told['status'])}」で登録しました。あなたの入力はまだ登録されていません。"
+        f"{last_form['actor_name']}さんが{format_timestamp(last_form['recorded_at'])}に、この機器のステータスを"
+        f"「{rules.status_label(last_form['status'])}」で登録しました。あなたの入力はまだ登録されていません。"
         "最新の内容を読み込んで、もう一度登録してください。",
-        yours=dict(sent.answers),
-        current=dict(told["answers"]),
+        yours=dict(submission.answers),
+        current=dict(last_form["answers"]),
     )
 
 
-def _tell_site(db: Session, by: Actor, device: Device, event: Event, questions: list[Question]) -> None:
-    found = _outcome(db, device, event)
-    site = queries.site_to_tell(db, found)
+def _notify_site(db: Session, by: Actor, device: Device, event: Event, questions: list[Question]) -> None:
+    outcome = _outcome(db, device, event)
+    site = queries.site_to_notify(db, outcome)
     if site is None:
         return
-    meant = form_rules.meant(questions, event.answers)
-    change = rules.Change(
+    meanings = form_rules.answers_by_meaning(questions, event.answers)
+    change = rules.StatusChange(
         number=device.number,
         model_name=past.model_name(db, device),
         site_name=site.name,
-        old=found.was.status,
-        new=found.now.status,
+        old=outcome.was.status,
+        new=outcome.now.status,
         borrower=event.borrower,
-        who=meant.get(Meaning.PERSON) or by.name,
+        operator=meanings.get(Meaning.PERSON) or by.name,
         happened_at=event.effective_at,
-        told_at=event.recorded_at,
+        recorded_at=event.recorded_at,
     )
     page = f"{settings().public_base_url.rstrip('/')}/loaners-device?{urlencode({'number': device.number})}"
     subject, body = rules.change_mail(change, page)
     mail = notifications.Mail(subject, body)
-    notifications.tell(db, site, Notice.CHANGE, mail, [(device.id, event.id)], ("event", event.id))
+    notifications.notify_site(db, site, Notice.CHANGE, mail, [(device.id, event.id)], ("event", event.id))
 
 
 def _outcome(db: Session, device: Device, event: Event) -> queries.Outcome:
-    """As it was when the event was told, whatever was told since."""
-    known = [one for one in past.facts(db, [device.id])[device.id] if one.id < event.id]
-    cleared = past.cleared_by(db, event)
-    new = [past.fact_of(one) for one in (event, cleared) if one]
-    answered = form_rules.labelled(past.questions_of(db, event.form_id), event.answers)
-    return queries.outcome(db, known, new, answered)
+    """The outcome at the time when the event was recorded, without later events."""
+    facts = [fact for fact in past.facts(db, [device.id])[device.id] if fact.id < event.id]
+    cleared = past.clearing_of(db, event)
+    new = [past.event_fact(added) for added in (event, cleared) if added]
+    answers = form_rules.answers_by_header(past.questions_of(db, event.form_id), event.answers)
+    return queries.compute_outcome(db, facts, new, answers)
 
 
-def _stored(db: Session, device: Device, event: Event) -> dict[str, Any]:
-    found, cleared = _outcome(db, device, event), past.cleared_by(db, event)
+def _result(db: Session, device: Device, event: Event) -> dict[str, Any]:
+    outcome, cleared = _outcome(db, device, event), past.clearing_of(db, event)
     return {
         "event_id": event.id,
         "number": device.number,
         "effective_at": event.effective_at,
         "recorded_at": event.recorded_at,
-        "changes": found.changes,
-        "status": found.now.status,
-        "status_word": rules.status_word(found.now.status),
+        "changes": outcome.changes,
+        "status": outcome.now.status,
+        "status_word": rules.status_label(outcome.now.status),
         "cleared": cleared.reason if cleared else None,
-        "mail_to": told_of(db, event.id),
+        "mail_to": notified_recipient(db, event.id),
     }
 
 
 def set_deposit(db: Session, by: Actor, number: str, new: schemas.DepositChange) -> dict[str, Any]:
-    """Tells nobody (edits in the viewer are silent).
+    """Sets the 預り機のステータス; sends no mail (edits in the viewer are silent).
 
     Raises:
-        NotFound: there is no such device.
-        Conflict: there can be none just now; it says why.
-        Stale: something happened to the device since the page was opened.
+        NotFound: no such device.
+        Conflict: it is not allowed now; the message gives the reason.
+        Stale: the device has a new event since the page was opened (optimistic locking).
     """
     device = past.get_device(db, number)
-    history.lock(db, device.id)
-    state = queries.state_of(db, device)
+    history.lock_device(db, device.id)
+    state = queries.current_state(db, device)
     if state.deposit == new.deposit:
         return {"event_id": None, "deposit": new.deposit}
     if refusal := rules.deposit_refusal(state):
@@ -247,11 +255,11 @@ def set_deposit(db: Session, by: Actor, number: str, new: schemas.DepositChange)
     if state.event_id != new.based_on:
         raise Stale(
             "この機器には、画面を開いたあとに新しい登録がありました。まだ保存されていません。"
-            f"「預り機のステータス」は、いま「{rules.deposit_word(state.deposit)}」です。",
+            f"「預り機のステータス」は、いま「{rules.deposit_label(state.deposit)}」です。",
             yours={"deposit": new.deposit},
             current={"deposit": state.deposit, "based_on": state.event_id},
         )
     kind = EventKind.DEPOSIT if new.deposit else EventKind.CLEARED
-    told = Told(kind=kind, source=Source.VIEWER, deposit=new.deposit, reason=new.reason)
-    happened = history.tell(db, by, device.id, told)
-    return {"event_id": happened.event_id, "deposit": happened.now.deposit}
+    new_event = NewEvent(kind=kind, source=Source.VIEWER, deposit=new.deposit, reason=new.reason)
+    recorded = history.record_event(db, by, device.id, new_event)
+    return {"event_id": recorded.event_id, "deposit": recorded.now.deposit}

@@ -1,4 +1,4 @@
-"""The status form's and the 預り機のステータス's routes."""
+"""Routes of the status form and of the 預り機のステータス."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
-from service.core.texts import NO_NUL
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.values.texts import NO_NUL
 from service.loaners.history import queries as past
 from service.loaners.history.schemas import Number
 from service.loaners.statuses import actions, queries, schemas
@@ -22,28 +22,28 @@ router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 
 @router.get("/scanned")
 def scanned(actor: Annotated[Actor, allow("loaners:device:read")], db: Db, q: Text) -> schemas.Candidates:
-    """A label's address, a number, an alias or a part of them: which devices may be meant."""
+    """Devices that match the URL of a label, a number, an alias, or a part of them."""
     return schemas.Candidates.model_validate(past.candidates(db, q))
 
 
 @router.get("/devices/{number}/status-form")
 def status_form(actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number) -> schemas.FormToFill:
-    return schemas.FormToFill.model_validate(queries.to_fill(db, actor, number))
+    return schemas.FormToFill.model_validate(queries.form_to_fill(db, actor, number))
 
 
 @router.post("/devices/{number}/status/check", responses=_CONFLICT)
 def check(
-    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, sent: schemas.Checked
+    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, submission: schemas.Checked
 ) -> schemas.Expected:
-    """What the form would change, or what it did when it is stored already; nothing is stored."""
-    return schemas.Expected.model_validate(actions.check(db, actor, number, sent))
+    """What the form would change, or the stored result of a replay. Stores nothing."""
+    return schemas.Expected.model_validate(actions.check(db, actor, number, submission))
 
 
 @router.post("/devices/{number}/status", status_code=201, responses=_CONFLICT)
 def submit(
-    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, sent: schemas.Submission
+    actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, submission: schemas.Submission
 ) -> schemas.Stored:
-    return schemas.Stored.model_validate(actions.submit(db, actor, number, sent))
+    return schemas.Stored.model_validate(actions.submit(db, actor, number, submission))
 
 
 @router.put("/devices/{number}/deposit", responses=_CONFLICT)

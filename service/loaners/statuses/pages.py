@@ -1,4 +1,4 @@
-"""What a label leads to: `/d/<number>` opens the status form on the dashboards, after signing in if need be."""
+"""The URL of a label: `/d/<number>` redirects to the status form on the dashboards, after a sign-in if needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import RedirectResponse
 
 from service.core.settings import settings
-from service.core.texts import NO_NUL
+from service.core.values.texts import NO_NUL
 from service.loaners.history.rules import LABEL_PATH
 
 router = APIRouter(include_in_schema=False)
@@ -17,6 +17,6 @@ router = APIRouter(include_in_schema=False)
 
 @router.get(f"{LABEL_PATH}{{number}}")
 def label(number: Annotated[str, Path(max_length=300, pattern=NO_NUL)]) -> RedirectResponse:
-    """Nothing is looked up: whoever is not signed in is not even told whether there is such a number."""
+    """No lookup: a caller who is not signed in does not learn whether the number exists."""
     page = f"{settings().public_base_url.rstrip('/')}/status-form?{urlencode({'number': number.strip()})}"
     return RedirectResponse(page, 302, {"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""What a form is about, and what it would change."""
+"""The status form of a device, and what a submission would change."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.loaners.forms import queries as forms
 from service.loaners.forms import rules as form_rules
 from service.loaners.forms.rules import DEPOSIT, Meaning
@@ -18,51 +18,54 @@ from service.loaners.history import rules
 from service.loaners.history.rules import Fact, State
 from service.loaners.models import Device, Site
 
-ARCHIVED = "この機器は無効です。使うときは、先に元に戻してください。"
+ARCHIVED_MESSAGE = "この機器は無効です。使うときは、先に元に戻してください。"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one more form does: the differences of what is known just before and after it, and what holds today without
-    and with it."""
+    """The effect of a new form: `changes` at its time, and the current state without it (`was`) and with it (`now`)."""
 
     changes: list[dict[str, str]]
     was: State
     now: State
 
     @property
-    def is_news(self) -> bool:
+    def is_status_change(self) -> bool:
         return self.was.status != self.now.status
 
 
-def outcome(db: Session, known: Sequence[Fact], new: Sequence[Fact], answered: Mapping[str, str]) -> Outcome:
-    """`known` is the device's history without `new`, which is the form and what followed from it; `answered` what the
-    form answers, by header."""
-    earlier, later, moment = rules.states(known), rules.states([*known, *new]), new[0].effective_at
-    before, after = rules.at(earlier, moment), rules.at(later, moment)
+def compute_outcome(db: Session, facts: Sequence[Fact], new: Sequence[Fact], answers: Mapping[str, str]) -> Outcome:
+    """`facts`: the device's history without `new`; `new`: the form and the events that follow from it; `answers`: the
+    form's answers by header."""
+    states_without, states_with, happened_at = (
+        rules.project_states(facts),
+        rules.project_states([*facts, *new]),
+        new[0].effective_at,
+    )
+    before, after = rules.state_at(states_without, happened_at), rules.state_at(states_with, happened_at)
     old = history.labelled_answers(db, before.form_event_id if before else None)
-    sites = {state.site_id: history.get_site(db, state.site_id).name for state in later}
-    differences = rules.differences(rules.picture(before, sites, old), rules.picture(after, sites, answered))
+    sites = {state.site_id: history.get_site(db, state.site_id).name for state in states_with}
+    differences = rules.differences(rules.snapshot(before, sites, old), rules.snapshot(after, sites, answers))
     changes = [{"header": header, "old": was, "new": now} for header, was, now in differences]
-    return Outcome(changes, earlier[-1], later[-1])
+    return Outcome(changes, states_without[-1], states_with[-1])
 
 
-def site_to_tell(db: Session, found: Outcome) -> Site | None:
-    """The device's site, when a mail is wanted there: 0-4 is another one, and its flag is on."""
-    site = history.get_site(db, found.now.site_id)
-    return site if found.is_news and site.notifies else None
+def site_to_notify(db: Session, outcome: Outcome) -> Site | None:
+    """The device's site, when 0-4 changes and the site has ステータス変更通知 on; else None."""
+    site = history.get_site(db, outcome.now.site_id)
+    return site if outcome.is_status_change and site.notifies else None
 
 
-def state_of(db: Session, device: Device) -> State:
-    """What holds now."""
+def current_state(db: Session, device: Device) -> State:
+    """The current state."""
     return history.stored_states(db, [device.id])[device.id][-1]
 
 
-def to_fill(db: Session, by: Actor, number: str) -> dict[str, Any]:
-    """The form about a device and what it begins with. Raises NotFound."""
+def form_to_fill(db: Session, by: Actor, number: str) -> dict[str, Any]:
+    """The form of a device with its initial answers. Raises NotFound."""
     device = history.get_device(db, number)
-    state, form = state_of(db, device), forms.current(db, device.kind)
-    questions = form_rules.read(form.questions)
+    state, form = current_state(db, device), forms.current(db, device.kind)
+    questions = form_rules.load_questions(form.questions)
     return {
         "as_of": app_now(db),
         "number": device.number,
@@ -70,21 +73,21 @@ def to_fill(db: Session, by: Actor, number: str) -> dict[str, Any]:
         "kind": device.kind,
         "site_name": history.get_site(db, state.site_id).name,
         "status": state.status,
-        "status_word": rules.status_word(state.status),
-        "refusal": ARCHIVED if state.is_archived else None,
+        "status_word": rules.status_label(state.status),
+        "refusal": ARCHIVED_MESSAGE if state.is_archived else None,
         "form_id": form.id,
         "form": form.number,
-        "questions": forms.shown(questions),
-        "answers": _begin_with(db, by, questions, state),
+        "questions": forms.questions_with_conditions(questions),
+        "answers": _initial_answers(db, by, questions, state),
         "based_on": state.form_event_id,
         "changed_at": state.since if state.form_event_id else None,
     }
 
 
-def _begin_with(db: Session, by: Actor, questions: Sequence[form_rules.Question], state: State) -> dict[str, str]:
-    """The answers of the last form, the 預り機のステータス as it is now, and whoever fills it in as the person."""
-    known = history.prefilled(db, questions, state.form_event_id)
-    known.pop(DEPOSIT, None)
+def _initial_answers(db: Session, by: Actor, questions: Sequence[form_rules.Question], state: State) -> dict[str, str]:
+    """The answers of the last form, the current 預り機のステータス, and the user as 担当者."""
+    answers = history.prefilled(db, questions, state.form_event_id)
+    answers.pop(DEPOSIT, None)
     if state.deposit:
-        known[DEPOSIT] = rules.deposit_word(state.deposit)
-    return {one.key: by.name for one in questions if one.meaning is Meaning.PERSON} | known
+        answers[DEPOSIT] = rules.deposit_label(state.deposit)
+    return {question.key: by.name for question in questions if question.meaning is Meaning.PERSON} | answers

@@ -1,4 +1,4 @@
-"""What is told of devices over HTTP, and what is answered."""
+"""Request and response models of status changes."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Instant, Key
-from service.loaners.forms.rules import LONGEST_ANSWER
+from service.core.values.texts import NO_NUL, ONE_LINE, Instant, RecordId, RecordVersion
+from service.loaners.forms.rules import MAX_ANSWER_LENGTH
 from service.loaners.forms.schemas import QuestionKey, ShownQuestion
 from service.loaners.rules import Deposit, Kind
 
-Answer = Annotated[str, Field(max_length=LONGEST_ANSWER + 100, pattern=NO_NUL)]
+Answer = Annotated[str, Field(max_length=MAX_ANSWER_LENGTH + 100, pattern=NO_NUL)]
 
 
 class Answers(BaseModel):
-    """A form as it was filled in. `form` is its version; `based_on` the last form's event that the page knew of (None:
-    there was none); `effective_at` None: it happens now."""
+    """The answers of a form. `form` is its version; `based_on`: the last form event that the page had (None: none), for
+    optimistic locking; `effective_at` None: now."""
 
     model_config = ConfigDict(extra="forbid")
 
-    form: Edition
+    form: RecordVersion
     answers: Annotated[dict[QuestionKey, Answer], Field(max_length=200)]
     effective_at: Instant | None = None
-    based_on: Key | None = None
+    based_on: RecordId | None = None
 
 
 class Checked(Answers):
-    """`client_id`: the name under which the page will send it, or has sent it without seeing an answer."""
+    """`client_id`: the idempotency key of the later submission, or of one whose response was lost."""
 
     client_id: uuid.UUID | None = None
 
 
 class Submission(Answers):
-    """`client_id` is the name that the page gave it: sent again, it is answered as the first time."""
+    """`client_id` is the idempotency key: a replay gets the first answer."""
 
     client_id: uuid.UUID
 
 
 class DepositChange(BaseModel):
-    """`based_on`: the event whose state the page showed. `deposit` None takes it away."""
+    """`based_on`: the event of the state on the page, for optimistic locking. `deposit` None removes the value."""
 
     model_config = ConfigDict(extra="forbid")
 
     deposit: Deposit | None
-    based_on: Key
+    based_on: RecordId
     reason: Annotated[str, Field(max_length=200, pattern=ONE_LINE)] = ""
 
 
 class Change(BaseModel):
-    """What stood there and what stands there now; "" for nothing."""
+    """Old and new value; "" for no value."""
 
     header: str
     old: str
@@ -59,8 +59,8 @@ class Change(BaseModel):
 
 
 class Stored(BaseModel):
-    """`status` is what holds now. `mail_to`: whom a mail was written to. `cleared`: why the 預り機のステータス was
-    taken away."""
+    """`status` is the current one. `mail_to`: the recipient of the mail. `cleared`: why the 預り機のステータス was
+    removed."""
 
     event_id: int
     number: str
@@ -74,8 +74,8 @@ class Stored(BaseModel):
 
 
 class Expected(BaseModel):
-    """What a form would do. `warnings` are worth a look, and keep nobody from it. `stored`: it was stored before under
-    its name, and would do nothing more."""
+    """What a form would do. `warnings` do not prevent the submission. `stored`: the result of an earlier submission
+    with the same `client_id`."""
 
     effective_at: datetime | None
     changes: list[Change]
@@ -86,14 +86,14 @@ class Expected(BaseModel):
 
 
 class DepositSet(BaseModel):
-    """`event_id` None: it was so already."""
+    """`event_id` None: no change."""
 
     event_id: int | None
     deposit: Deposit | None
 
 
 class FormToFill(BaseModel):
-    """The form about a device as it is filled in now, and what it begins with."""
+    """The current form of a device with its initial answers."""
 
     as_of: datetime
     number: str
@@ -120,7 +120,7 @@ class Candidate(BaseModel):
 
 
 class Candidates(BaseModel):
-    """`exact`: it is the one that was named. `more`: there are others."""
+    """`exact`: the only item has exactly this number. `more`: there are more matches."""
 
     items: list[Candidate]
     more: bool

@@ -1,1 +1,1 @@
-"""棚卸: which of the devices that should be in a room are there."""
+"""棚卸: which of the expected devices are in a room."""

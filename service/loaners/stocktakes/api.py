@@ -1,4 +1,4 @@
-"""Counts."""
+"""Routes of stocktakes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.purposes import Kind
+from service.core.http.problem_responses import RESPONSES
+from service.core.purposes import FileKind
+from service.core.routing.lists import ListRequest, list_request
 from service.loaners.lists.exports import as_csv, as_excel
 from service.loaners.stocktakes import actions, exports, queries, schemas
 
@@ -25,12 +25,12 @@ router = APIRouter(prefix="/api/loaners/stocktakes", tags=["loaners"], responses
 
 @router.get("", response_model=Page[schemas.StocktakeItem])
 async def stocktakes(
-    asking: Annotated[Asking, lists("loaners:stocktake:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("loaners:stocktake:read", may_lag=True)],
     filters: Annotated[schemas.StocktakeFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.stocktakes(db, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.stocktakes(db, limit, cursor, filters))
 
 
 @router.post("", status_code=201, responses=_ABSENT_OR_CONFLICT)
@@ -44,21 +44,23 @@ def start(
 def stocktake(
     actor: Annotated[Actor, allow("loaners:stocktake:read")], db: Db, stocktake_id: Id
 ) -> schemas.StocktakeDetail:
-    return schemas.StocktakeDetail.model_validate(queries.stocktake_in_full(db, stocktake_id))
+    return schemas.StocktakeDetail.model_validate(queries.stocktake_detail(db, stocktake_id))
 
 
 @router.get("/{stocktake_id}/rows", response_model=Page[schemas.RowItem], responses=_ABSENT)
 async def rows(
-    asking: Annotated[Asking, lists("loaners:stocktake:read")],
+    page_request: Annotated[ListRequest, list_request("loaners:stocktake:read")],
     stocktake_id: Id,
     filters: Annotated[schemas.RowFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.rows(db, stocktake_id, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.rows(db, stocktake_id, limit, cursor, filters))
 
 
-@router.get("/{stocktake_id}/rows.csv", response_class=Response, responses=answers.described(Kind.CSV) | _ABSENT)
+@router.get(
+    "/{stocktake_id}/rows.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV) | _ABSENT
+)
 def rows_as_csv(
     actor: Annotated[Actor, allow("loaners:stocktake:read")],
     db: Db,
@@ -68,7 +70,9 @@ def rows_as_csv(
     return as_csv(db, actor, exports.rows(db, stocktake_id, filters))
 
 
-@router.get("/{stocktake_id}/rows.xlsx", response_class=Response, responses=answers.described(Kind.XLSX) | _ABSENT)
+@router.get(
+    "/{stocktake_id}/rows.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX) | _ABSENT
+)
 def rows_as_excel(
     actor: Annotated[Actor, allow("loaners:stocktake:read")],
     db: Db,
@@ -80,15 +84,15 @@ def rows_as_excel(
 
 @router.post("/{stocktake_id}/scans", responses=_ABSENT_OR_CONFLICT)
 def scan(
-    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id, told: schemas.Scan
+    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id, body: schemas.Scan
 ) -> schemas.Scanned:
-    return actions.scan(db, actor, stocktake_id, told.code)
+    return actions.scan(db, actor, stocktake_id, body.code)
 
 
 @router.delete("/{stocktake_id}/rows/{row_id}/scan", status_code=204, responses=_ABSENT_OR_CONFLICT)
 def take_back(actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id, row_id: Id) -> None:
-    """A wrong scan."""
-    actions.take_back(db, actor, stocktake_id, row_id)
+    """Undoes a wrong scan."""
+    actions.undo_scan(db, actor, stocktake_id, row_id)
 
 
 @router.put("/{stocktake_id}/rows/{row_id}/note", status_code=204, responses=_ABSENT_OR_CONFLICT)
@@ -99,7 +103,7 @@ def note(
     row_id: Id,
     new: schemas.Note,
 ) -> None:
-    actions.note(db, actor, stocktake_id, row_id, new.note)
+    actions.set_note(db, actor, stocktake_id, row_id, new.note)
 
 
 @router.post("/{stocktake_id}/close", status_code=204, responses=_ABSENT_OR_CONFLICT)

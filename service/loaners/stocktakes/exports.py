@@ -1,17 +1,17 @@
-"""A count as a file."""
+"""Export of a stocktake."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from service.core.exports.declared import List
+from service.core.exports.declared import ExportList
 from service.loaners.lists.exports import Table
-from service.loaners.rules import KIND_WORDS, STATUS_WORDS, written
+from service.loaners.rules import KIND_LABELS, STATUS_LABELS, format_timestamp
 from service.loaners.stocktakes import queries, schemas
-from service.loaners.stocktakes.rules import RESULT_WORDS
+from service.loaners.stocktakes.rules import RESULT_LABELS
 
-# None that a statement alone could write.
-EXPORTS: tuple[List, ...] = ()
+# Empty: no list here can be exported by one SELECT.
+EXPORTS: tuple[ExportList, ...] = ()
 HEADER = (
     "結果",
     "拠点管理番号",
@@ -28,23 +28,23 @@ HEADER = (
 
 def rows(db: Session, stocktake_id: int, filters: schemas.RowFilters) -> Table:
     """Raises NotFound."""
-    head = queries.stocktake_in_full(db, stocktake_id)
-    title = "_".join(part for part in ("棚卸", head["site_name"], head["room"]) if part)
-    found = (_row(one) for one in queries.all_rows(db, stocktake_id, filters))
-    asked = {"id": stocktake_id} | filters.model_dump(mode="json", exclude_defaults=True)
-    return Table(title, "stocktake", HEADER, found, asked)
+    stocktake = queries.stocktake_detail(db, stocktake_id)
+    title = "_".join(part for part in ("棚卸", stocktake["site_name"], stocktake["room"]) if part)
+    table_rows = (_row(item) for item in queries.all_rows(db, stocktake_id, filters))
+    audit_filters = {"id": stocktake_id} | filters.model_dump(mode="json", exclude_defaults=True)
+    return Table(title, "stocktake", HEADER, table_rows, audit_filters)
 
 
-def _row(one: schemas.RowItem) -> list[str]:
+def _row(item: schemas.RowItem) -> list[str]:
     return [
-        RESULT_WORDS[one.result],
-        one.number,
-        KIND_WORDS[one.kind] if one.kind else "",
-        one.model_name or "",
-        one.serial or "",
-        one.site_name or "",
-        STATUS_WORDS[one.status] if one.status else "",
-        one.scanned_by or "",
-        written(one.scanned_at) if one.scanned_at else "",
-        one.note,
+        RESULT_LABELS[item.result],
+        item.number,
+        KIND_LABELS[item.kind] if item.kind else "",
+        item.model_name or "",
+        item.serial or "",
+        item.site_name or "",
+        STATUS_LABELS[item.status] if item.status else "",
+        item.scanned_by or "",
+        format_timestamp(item.scanned_at) if item.scanned_at else "",
+        item.note,
     ]

@@ -1,4 +1,4 @@
-"""A count of a room's devices, and what came of each."""
+"""A stocktake of a room's devices, and the result for each device."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Stocktake(Base):
-    """Of a site, or of one of its rooms in words. `closed_at` None: it goes on."""
+    """A stocktake of a site, or of one of its rooms (free text). `closed_at` None: open."""
 
     __tablename__ = "loaners_stocktakes"
     __table_args__ = (Index("ix_loaners_stocktakes_started_at", "started_at"),)
@@ -27,8 +27,8 @@ class Stocktake(Base):
 
 
 class Counted(Base):
-    """A device that was expected, or was scanned without being; scanned but not expected is misplaced, expected but not
-    scanned is missing. A number that nobody knows has no device."""
+    """A device that was expected or scanned. Scanned but not expected: misplaced; expected but not scanned: missing. An
+    unknown number has no device."""
 
     __tablename__ = "loaners_counted"
     __table_args__ = (
@@ -52,9 +52,9 @@ class Counted(Base):
     stocktake_id: Mapped[int] = mapped_column(ForeignKey("loaners_stocktakes.id", ondelete="CASCADE"))
     device_id: Mapped[int | None] = mapped_column(ForeignKey("loaners_devices.id", ondelete="RESTRICT"))
     expected: Mapped[bool]
-    # As it was read, number or URL.
+    # The scanned text: number or URL.
     scanned: Mapped[str] = mapped_column(String(300), server_default="")
     scanned_by: Mapped[str | None] = mapped_column(String(100))
     scanned_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    # Why a missing or misplaced one is, once somebody knows.
+    # Why the device is missing or misplaced.
     note: Mapped[str] = mapped_column(String(200), server_default="")

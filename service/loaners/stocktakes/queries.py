@@ -1,4 +1,4 @@
-"""Every read of counts."""
+"""Every read of stocktakes."""
 
 from __future__ import annotations
 
@@ -8,32 +8,37 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from service.core.clock import app_now
-from service.core.paging import Key, Listing, contains, equals, when
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing, contains, equals, when_true
 from service.core.problems import Conflict, NotFound
 from service.loaners.history.models import DeviceState
-from service.loaners.lists.queries import held_at
+from service.loaners.lists.queries import is_valid_at
 from service.loaners.models import Device, Model, Site
 from service.loaners.rules import Status
 from service.loaners.stocktakes import schemas
 from service.loaners.stocktakes.models import Counted, Stocktake
-from service.loaners.stocktakes.rules import TOGETHER, Result
+from service.loaners.stocktakes.rules import SAME_STOCKTAKE_WITHIN, Result
 
-_Other, _OtherCount, _Own = aliased(Counted), aliased(Stocktake), aliased(Stocktake)
+_Other, _OtherStocktake, _OwnStocktake = aliased(Counted), aliased(Stocktake), aliased(Stocktake)
 _elsewhere = (
     select(_Other.id)
-    .join(_OtherCount, _OtherCount.id == _Other.stocktake_id)
-    .join(_Own, and_(_Own.site_id == _OtherCount.site_id, _Own.id == Counted.stocktake_id))
+    .join(_OtherStocktake, _OtherStocktake.id == _Other.stocktake_id)
+    .join(
+        _OwnStocktake, and_(_OwnStocktake.site_id == _OtherStocktake.site_id, _OwnStocktake.id == Counted.stocktake_id)
+    )
     .where(
         _Other.device_id == Counted.device_id,
         _Other.scanned_at.is_not(None),
-        _OtherCount.id != _Own.id,
-        _OtherCount.started_at.between(_Own.started_at - literal(TOGETHER), _Own.started_at + literal(TOGETHER)),
+        _OtherStocktake.id != _OwnStocktake.id,
+        _OtherStocktake.started_at.between(
+            _OwnStocktake.started_at - literal(SAME_STOCKTAKE_WITHIN),
+            _OwnStocktake.started_at + literal(SAME_STOCKTAKE_WITHIN),
+        ),
     )
     .correlate(Counted)
     .exists()
 )
-IS: dict[Result, ColumnElement[bool]] = {
+RESULT_CONDITIONS: dict[Result, ColumnElement[bool]] = {
     Result.UNKNOWN: Counted.device_id.is_(None),
     Result.MISPLACED: and_(Counted.device_id.is_not(None), ~Counted.expected),
     Result.FOUND: and_(Counted.expected, Counted.scanned_at.is_not(None)),
@@ -42,9 +47,12 @@ IS: dict[Result, ColumnElement[bool]] = {
 }
 
 
-def _number(*holds: Any) -> ColumnElement[int]:
+def _count(*conditions: Any) -> ColumnElement[int]:
     return (
-        select(func.count()).where(Counted.stocktake_id == Stocktake.id, *holds).correlate(Stocktake).scalar_subquery()
+        select(func.count())
+        .where(Counted.stocktake_id == Stocktake.id, *conditions)
+        .correlate(Stocktake)
+        .scalar_subquery()
     )
 
 
@@ -58,8 +66,8 @@ STOCKTAKES = Listing(
         Stocktake.started_at,
         Stocktake.closed_by,
         Stocktake.closed_at,
-        _number(Counted.expected).label("expected"),
-        *(_number(holds).label(result.value) for result, holds in IS.items()),
+        _count(Counted.expected).label("expected"),
+        *(_count(condition).label(result.value) for result, condition in RESULT_CONDITIONS.items()),
     ).join(Site, Site.id == Stocktake.site_id),
     unique=Stocktake.id,
     keys={"started_at": Key(Stocktake.started_at), "site": Key(Site.name)},
@@ -67,8 +75,8 @@ STOCKTAKES = Listing(
     filters={
         "id": equals(Stocktake.id),
         "site_id": equals(Stocktake.site_id),
-        "is_open": when(Stocktake.closed_at.is_(None)),
-        "is_closed": when(Stocktake.closed_at.is_not(None)),
+        "is_open": when_true(Stocktake.closed_at.is_(None)),
+        "is_closed": when_true(Stocktake.closed_at.is_not(None)),
     },
 )
 _number_shown = func.coalesce(Device.number, Counted.scanned)
@@ -82,7 +90,7 @@ ROWS = Listing(
         Device.serial,
         Site.name.label("site_name"),
         DeviceState.status,
-        case(*((holds, result.value) for result, holds in IS.items())).label("result"),
+        case(*((condition, result.value) for result, condition in RESULT_CONDITIONS.items())).label("result"),
         Counted.scanned_by,
         Counted.scanned_at,
         Counted.note,
@@ -91,12 +99,12 @@ ROWS = Listing(
     .join(Stocktake, Stocktake.id == Counted.stocktake_id)
     .outerjoin(Device, Device.id == Counted.device_id)
     .outerjoin(Model, Model.id == Device.model_id)
-    # As it was when the count was closed.
+    # The state when the stocktake was closed, or now.
     .outerjoin(
         DeviceState,
         and_(
             DeviceState.device_id == Device.id,
-            held_at(DeviceState.during, func.coalesce(Stocktake.closed_at, func.app_now())),
+            is_valid_at(DeviceState.during, func.coalesce(Stocktake.closed_at, func.app_now())),
         ),
     )
     .outerjoin(Site, Site.id == DeviceState.site_id),
@@ -106,7 +114,7 @@ ROWS = Listing(
     filters={
         "stocktake_id": equals(Counted.stocktake_id),
         "q": contains(Device.number, Model.name, Device.serial, Counted.scanned, Counted.note),
-        **{result.value: when(holds) for result, holds in IS.items()},
+        **{result.value: when_true(condition) for result, condition in RESULT_CONDITIONS.items()},
     },
 )
 
@@ -123,32 +131,32 @@ def stocktakes(db: Session, limit: int, cursor: str | None, filters: schemas.Sto
     )
 
 
-def stocktake_in_full(db: Session, stocktake_id: int) -> dict[str, Any]:
+def stocktake_detail(db: Session, stocktake_id: int) -> dict[str, Any]:
     """As in the list. Raises NotFound."""
-    found = db.execute(STOCKTAKES.all(id=stocktake_id)).mappings().one_or_none()
-    if found is None:
+    row = db.execute(STOCKTAKES.all(id=stocktake_id)).mappings().one_or_none()
+    if row is None:
         raise _absent()
-    return dict(found) | {"as_of": app_now(db)}
+    return dict(row) | {"as_of": app_now(db)}
 
 
 def rows(db: Session, stocktake_id: int, limit: int, cursor: str | None, filters: schemas.RowFilters) -> dict[str, Any]:
     """Raises NotFound."""
     if db.get(Stocktake, stocktake_id) is None:
         raise _absent()
-    return ROWS.page(db, limit, cursor, filters.sort, **_cut(stocktake_id, filters))
+    return ROWS.page(db, limit, cursor, filters.sort, **_filter_values(stocktake_id, filters))
 
 
 def all_rows(db: Session, stocktake_id: int, filters: schemas.RowFilters) -> Iterator[schemas.RowItem]:
-    for row in db.execute(ROWS.all(filters.sort, **_cut(stocktake_id, filters))).mappings():
+    for row in db.execute(ROWS.all(filters.sort, **_filter_values(stocktake_id, filters))).mappings():
         yield schemas.RowItem.model_validate(dict(row))
 
 
-def _cut(stocktake_id: int, filters: schemas.RowFilters) -> dict[str, Any]:
+def _filter_values(stocktake_id: int, filters: schemas.RowFilters) -> dict[str, Any]:
     chosen = {filters.result.value: True} if filters.result else {}
     return {"stocktake_id": stocktake_id, "q": filters.q, **chosen}
 
 
-def in_house(db: Session, site_id: int) -> list[int]:
+def devices_at_site(db: Session, site_id: int) -> list[int]:
     """The devices that should be at the site now: all that are not lent."""
     return list(
         db.scalars(
@@ -163,14 +171,13 @@ def in_house(db: Session, site_id: int) -> list[int]:
 
 
 def get_open(db: Session, stocktake_id: int, *, to_close: bool = False) -> Stocktake:
-    """Held against its closing, by whoever scans as by whoever closes it. Raises NotFound, and Conflict for one that is
-    closed."""
-    found = db.get(Stocktake, stocktake_id, with_for_update={"read": not to_close}, populate_existing=True)
-    if found is None:
+    """Locks the stocktake: a scan and its closing cannot overlap. Raises NotFound, and Conflict for a closed one."""
+    stocktake = db.get(Stocktake, stocktake_id, with_for_update={"read": not to_close}, populate_existing=True)
+    if stocktake is None:
         raise _absent()
-    if found.closed_at is not None:
+    if stocktake.closed_at is not None:
         raise Conflict("この棚卸は終了しています。新しい棚卸を始めてください。")
-    return found
+    return stocktake
 
 
 def get_row(db: Session, stocktake_id: int, row_id: int) -> Counted:
@@ -181,17 +188,19 @@ def get_row(db: Session, stocktake_id: int, row_id: int) -> Counted:
     return row
 
 
-def counted(db: Session, stocktake_id: int, device_id: int | None, code: str) -> Counted | None:
-    """The row of the device, or of the number that nobody knows; locked."""
-    which = Counted.device_id == device_id if device_id else and_(Counted.device_id.is_(None), Counted.scanned == code)
+def find_row(db: Session, stocktake_id: int, device_id: int | None, code: str) -> Counted | None:
+    """The row of the device, or of the unknown number; locked."""
+    condition = (
+        Counted.device_id == device_id if device_id else and_(Counted.device_id.is_(None), Counted.scanned == code)
+    )
     return db.scalars(
-        select(Counted).where(Counted.stocktake_id == stocktake_id, which).with_for_update()
+        select(Counted).where(Counted.stocktake_id == stocktake_id, condition).with_for_update()
     ).one_or_none()
 
 
-def shown(db: Session, row_id: int) -> schemas.RowItem:
-    [found] = db.execute(ROWS.rows.where(Counted.id == row_id)).mappings()
-    return schemas.RowItem.model_validate(dict(found))
+def row_item(db: Session, row_id: int) -> schemas.RowItem:
+    [row] = db.execute(ROWS.rows.where(Counted.id == row_id)).mappings()
+    return schemas.RowItem.model_validate(dict(row))
 
 
 def _absent() -> NotFound:

@@ -1,16 +1,16 @@
-"""What becomes of a device in a count."""
+"""The result of a stocktake for a device."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
 
-# Rooms of a site that are counted within so many days of one another are one count of the site.
-TOGETHER = timedelta(days=14)
+# Stocktakes of rooms of a site within this time belong together.
+SAME_STOCKTAKE_WITHIN = timedelta(days=14)
 
 
 class Result(StrEnum):
-    """`elsewhere`: in another room of the site, whose count found it."""
+    """`elsewhere`: found by the stocktake of another room of the site."""
 
     FOUND = "found"
     ELSEWHERE = "elsewhere"
@@ -19,7 +19,7 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
-RESULT_WORDS = {
+RESULT_LABELS = {
     Result.FOUND: "確認済み",
     Result.ELSEWHERE: "別の棚卸で確認済み",
     Result.MISSING: "未確認",

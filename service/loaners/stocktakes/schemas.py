@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response models of stocktakes."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Key, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank, RecordId
 from service.loaners.rules import Kind, Status
 from service.loaners.stocktakes.rules import Result
 
 
 class NewStocktake(BaseModel):
-    """`room`: one of the site's rooms, in words; what is expected is the site's all the same."""
+    """`room`: free text. All devices of the site are expected, with or without a room."""
 
     model_config = ConfigDict(extra="forbid")
 
-    site_id: Key
+    site_id: RecordId
     room: Annotated[str, Field(max_length=100, pattern=ONE_LINE)] = ""
 
 
 class StocktakeFilters(BaseModel):
-    site_id: Key | None = None
+    site_id: RecordId | None = None
     is_open: bool | None = None
     sort: Annotated[str, Field(max_length=50)] = "-started_at"
 
@@ -55,7 +55,7 @@ class Scan(BaseModel):
 
 
 class Scanned(BaseModel):
-    """What came of a scan. `again`: it was counted before, and nothing changed."""
+    """The result of a scan. `again`: the device was already scanned, and nothing changed."""
 
     id: int
     result: Result
@@ -73,7 +73,7 @@ class RowFilters(BaseModel):
 
 
 class RowItem(BaseModel):
-    """`number` of an unknown one is what was read. Site and status are those of now."""
+    """`number` of an unknown device is the scanned text. Site and status are current, or those when it was closed."""
 
     id: int
     device_id: int | None

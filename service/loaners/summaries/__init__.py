@@ -1,1 +1,1 @@
-"""サマリー: how many devices are held how, by site, today, on another day, and since another day."""
+"""サマリー: devices by status and site, today, on another day, and the differences between two days."""

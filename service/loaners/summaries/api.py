@@ -1,4 +1,4 @@
-"""The summary, its trend, and what changed between two days."""
+"""Routes of the summary, its trend, and the differences between two days."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.purposes import Kind
-from service.core.reading import ReadDb
+from service.core.http.problem_responses import RESPONSES
+from service.core.purposes import FileKind
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.loaners.lists.exports import as_csv, as_excel
 from service.loaners.summaries import exports, queries, schemas
 
@@ -27,11 +27,11 @@ def summary(
     db: ReadDb,
     filters: Annotated[schemas.SummaryFilters, Query()],
 ) -> schemas.Summary:
-    """Section 3.1, of now or of the end of a day."""
+    """Section 3.1: now, or at the end of a day."""
     return schemas.Summary.model_validate(queries.summary(db, filters))
 
 
-@router.get("/summary.csv", response_class=Response, responses=answers.described(Kind.CSV))
+@router.get("/summary.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV))
 def summary_as_csv(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
@@ -40,7 +40,7 @@ def summary_as_csv(
     return as_csv(db, actor, exports.summary(db, filters))
 
 
-@router.get("/summary.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
+@router.get("/summary.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX))
 def summary_as_excel(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
@@ -59,7 +59,7 @@ def trend(
     return schemas.Trend.model_validate(queries.trend(db, filters.jurisdiction))
 
 
-@router.get("/differences.csv", response_class=Response, responses=answers.described(Kind.CSV))
+@router.get("/differences.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV))
 def differences_as_csv(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
@@ -68,7 +68,7 @@ def differences_as_csv(
     return as_csv(db, actor, exports.differences(db, filters))
 
 
-@router.get("/differences.xlsx", response_class=Response, responses=answers.described(Kind.XLSX))
+@router.get("/differences.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX))
 def differences_as_excel(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
@@ -79,9 +79,9 @@ def differences_as_excel(
 
 @router.get("/differences", response_model=Page[schemas.Difference])
 async def differences(
-    asking: Annotated[Asking, lists("loaners:device:read", may_lag=True)],
+    page_request: Annotated[ListRequest, list_request("loaners:device:read", may_lag=True)],
     filters: Annotated[schemas.DifferenceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.differences(db, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.differences(db, limit, cursor, filters))

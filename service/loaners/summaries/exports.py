@@ -1,16 +1,16 @@
-"""The summary and the differences as files."""
+"""Exports of the summary and of the differences."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from service.core.exports.declared import List
+from service.core.exports.declared import ExportList
 from service.loaners.lists.exports import Table
-from service.loaners.rules import DEPOSIT_WORDS, HELD_WORDS, KIND_WORDS, STATUS_WORDS, Deposit, Status
+from service.loaners.rules import DEPOSIT_LABELS, HELD_LABELS, KIND_LABELS, STATUS_LABELS, Deposit, Status
 from service.loaners.summaries import queries, schemas
 
-# None that a statement alone could write.
-EXPORTS: tuple[List, ...] = ()
+# Empty: no list here can be exported by one SELECT.
+EXPORTS: tuple[ExportList, ...] = ()
 DIFFERENCE_HEADER = (
     "拠点管理番号",
     "機器種別",
@@ -27,11 +27,11 @@ DIFFERENCE_HEADER = (
 
 
 def summary(db: Session, filters: schemas.SummaryFilters) -> Table:
-    """In the form of the document's sheet: the cards below one another, a row for each site, then the total."""
-    found = queries.summary(db, filters)
-    header = ["サマリーカテゴリ", "拠点", *found["groups"], "合計"]
+    """In the layout of the document's sheet: the cards one below the other, a row for each site, then the total."""
+    data = queries.summary(db, filters)
+    header = ["サマリーカテゴリ", "拠点", *data["groups"], "合計"]
     rows: list[list[str]] = []
-    for card in (*found["cards"], found["unset"]):
+    for card in (*data["cards"], data["unset"]):
         rows += [[card["title"], row["site_name"], *map(str, row["counts"]), str(row["total"])] for row in card["rows"]]
         rows.append([card["title"], "合計", *map(str, card["totals"]), str(card["total"])])
     return Table("サマリー", "view", header, rows, filters.model_dump(mode="json", exclude_defaults=True))
@@ -42,29 +42,29 @@ def differences(db: Session, filters: schemas.DifferenceFilters) -> Table:
         _difference(schemas.Difference.model_validate(dict(row)))
         for row in db.execute(queries.all_differences(db, filters)).mappings()
     )
-    shown = filters.model_dump(mode="json", exclude_defaults=True)
-    return Table("機器の差分", "device", DIFFERENCE_HEADER, rows, shown)
+    audit_filters = filters.model_dump(mode="json", exclude_defaults=True)
+    return Table("機器の差分", "device", DIFFERENCE_HEADER, rows, audit_filters)
 
 
 def _difference(row: schemas.Difference) -> list[str]:
     return [
         row.number,
-        KIND_WORDS[row.kind],
+        KIND_LABELS[row.kind],
         row.model_name,
         row.before_site or "",
         row.site,
         _status(row.before_status, bool(row.before_archived)),
         _status(row.status, row.archived),
-        "" if row.before_held is None else HELD_WORDS[row.before_held],
-        "" if row.held is None else HELD_WORDS[row.held],
+        "" if row.before_held is None else HELD_LABELS[row.before_held],
+        "" if row.held is None else HELD_LABELS[row.held],
         _deposit(row.before_deposit),
         _deposit(row.deposit),
     ]
 
 
 def _status(status: Status | None, archived: bool) -> str:
-    return "無効" if archived else STATUS_WORDS[status] if status else ""
+    return "無効" if archived else STATUS_LABELS[status] if status else ""
 
 
 def _deposit(deposit: Deposit | None) -> str:
-    return DEPOSIT_WORDS[deposit].title if deposit else ""
+    return DEPOSIT_LABELS[deposit].title if deposit else ""

@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response models of the summary and the differences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from service.core.texts import NO_NUL, Day
+from service.core.values.texts import NO_NUL, Day
 from service.loaners.lists.schemas import Cut
 from service.loaners.rules import Deposit, Kind, Status
 
@@ -30,7 +30,7 @@ class SummaryRow(BaseModel):
 
 
 class SummaryCard(BaseModel):
-    """`deposit` is the filter that leads to the rows; `totals` are those of the 管轄."""
+    """`deposit` is the filter value for the list of these devices; `totals` are those of the 管轄."""
 
     deposit: str
     title: str
@@ -42,7 +42,7 @@ class SummaryCard(BaseModel):
 
 
 class Summary(BaseModel):
-    """`unset` are lent with a user's machine held and no 預り機のステータス: they count in no card."""
+    """`unset`: lent devices with a user's machine held but no 預り機のステータス; they count in no card."""
 
     as_of: datetime
     shown: date | None
@@ -53,7 +53,7 @@ class Summary(BaseModel):
 
 
 class TrendPoint(BaseModel):
-    """How many there were when the day ended, by `deposit` of the cards."""
+    """Counts at the end of the day, by `deposit` of the cards."""
 
     day: date
     counts: dict[str, int]
@@ -64,7 +64,7 @@ class Trend(BaseModel):
 
 
 class DifferenceFilters(Cut):
-    """Between the ends of two Tokyo days: the last 30 days, unless said otherwise."""
+    """From the end of one day in Tokyo to the end of another; default: the last 30 days."""
 
     since: Day | None = None
     until: Day | None = None
@@ -73,7 +73,7 @@ class DifferenceFilters(Cut):
 
 
 class Difference(BaseModel):
-    """What held of a device then and later; before is null of one that came in between."""
+    """A device's state before and after; the `before_…` values are null for a device that was registered in between."""
 
     id: int
     number: str

@@ -1,1 +1,1 @@
-"""What a device's page shows: what is known at a moment, everything that happened, and the mails about it."""
+"""A device's page: its state at a point in time, all of its events, and the mails about it."""

@@ -1,4 +1,4 @@
-"""A device's page: its routes."""
+"""Routes of a device's page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
-from service.core.texts import Instant
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.replica_reads import ReadDb
+from service.core.values.texts import Instant
 from service.loaners.history.schemas import Number
 from service.loaners.timeline import queries, schemas
 

@@ -1,4 +1,4 @@
-"""What a device's page shows."""
+"""Response models of a device's page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel
 
-from service.core.messages import State
+from service.core.outbox.messages import State
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.notifications.rules import Notice
 from service.loaners.rules import Deposit, Kind
@@ -14,7 +14,7 @@ from service.loaners.statuses.schemas import Change
 
 
 class Fact(BaseModel):
-    """A label, and what stands there."""
+    """A header and its value."""
 
     header: str
     value: str
@@ -31,9 +31,8 @@ class LoanShown(BaseModel):
 
 
 class DeviceShown(BaseModel):
-    """The record as it is now (`as_of`), and what held of it at `moment`: nothing (`site_name` None) before it was
-    registered.
-    `deposit_refusal`: why there can be no 預り機のステータス just now. `is_now`: no other moment was asked for."""
+    """The record as of now (`as_of`), and its state at `moment`; `site_name` None: not registered yet.
+    `deposit_refusal`: why no 預り機のステータス is allowed. `is_now`: the request gave no other time."""
 
     as_of: datetime
     moment: datetime
@@ -83,8 +82,8 @@ class MarkShown(BaseModel):
 
 
 class EventShown(BaseModel):
-    """`answers` under the words of the form's own version. `changes`: what it changed of what was known before it.
-    `may_be_marked`: 除去 is for this one. `put_away`: older than three years, and kept elsewhere."""
+    """`answers` by the headers of the form's version. `changes`: the differences to the state before the event.
+    `may_be_marked`: 除去 is possible. `put_away`: archived (older than three years)."""
 
     id: int
     kind: EventKind
@@ -107,14 +106,14 @@ class EventShown(BaseModel):
 
 
 class Timeline(BaseModel):
-    """The newest first."""
+    """Newest first."""
 
     items: list[EventShown]
     total: int
 
 
 class MailShown(BaseModel):
-    """`event_id`: the form whose change it told of, or what began the loan that it was a reminder of."""
+    """`event_id`: the form event of the change, or the event that started the loan of the reminder."""
 
     id: int
     kind: Notice
@@ -128,7 +127,7 @@ class MailShown(BaseModel):
 
 
 class Mails(BaseModel):
-    """The newest first."""
+    """Newest first."""
 
     items: list[MailShown]
     total: int

@@ -1,1 +1,1 @@
-"""Care of the records: contradictions to act on, and what is old enough to be put away."""
+"""Maintenance of the records: contradictions to resolve, and old events to archive."""

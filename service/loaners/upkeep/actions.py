@@ -1,4 +1,4 @@
-"""Rotation and checks by the clock, and what people decide about findings."""
+"""Scheduled rotation and checks, and the decisions of users about findings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.problems import Conflict
 from service.loaners.history import actions as history
 from service.loaners.history import queries as past
@@ -20,53 +20,57 @@ from service.loaners.upkeep import queries, rules
 from service.loaners.upkeep.models import Dismissal, UpkeepRun
 from service.loaners.upkeep.rules import Job
 
-Opened = Callable[[], AbstractContextManager[Session]]
-# Of one transaction: a few seconds' work.
-AT_ONCE = 2_000
+OpenSession = Callable[[], AbstractContextManager[Session]]
+# Events in one transaction: a few seconds of work.
+BATCH_SIZE = 2_000
 
 
-def rotate_if_due(opened: Opened) -> dict[str, Any] | None:
-    """Puts away what three years ago has nothing to do with any more (8.2.1), some thousands of events in each
-    transaction; what is left of an interrupted run is the next one's. The report; None: it is not due."""
-    with opened() as db:
+def rotate_if_due(open_session: OpenSession) -> dict[str, Any] | None:
+    """Archives events that are older than three years and not needed any more (8.2.1), a batch in each transaction. The
+    next run continues an interrupted one. Returns the report; None when it is not due."""
+    with open_session() as db:
         if not _is_due(db, Job.ROTATION):
             return None
         plan = queries.rotation_plan(db)
-    moved = 0
+    total = 0
     while True:
-        with opened() as db:
-            some = put_away(db, AT_ONCE)
-        moved += some
-        if some < AT_ONCE:
+        with open_session() as db:
+            archived = archive_events(db, BATCH_SIZE)
+        total += archived
+        if archived < BATCH_SIZE:
             break
-    with opened() as db:
-        told = {"events": moved, "devices": plan["devices"]}
-        return _finish(db, Job.ROTATION, told | {"by_kind": plan["by_kind"]}, told)
+    with open_session() as db:
+        audit_values = {"events": total, "devices": plan["devices"]}
+        return _finish(db, Job.ROTATION, audit_values | {"by_kind": plan["by_kind"]}, audit_values)
 
 
-def put_away(db: Session, most: int) -> int:
-    """How many were moved to the archive; they still count for what follows from the history."""
-    cut = queries.before(db)
-    rows = queries.expendable().limit(most)
-    ids = [event_id for event_id, _ in db.execute(rows, {"before": cut})]
+def archive_events(db: Session, limit: int) -> int:
+    """Archives up to `limit` events and returns their number. Archived events still count for the projection."""
+    cutoff = queries.archive_cutoff(db)
+    statement = queries.archivable_events().limit(limit)
+    ids = [event_id for event_id, _ in db.execute(statement, {"before": cutoff})]
     if not ids:
         return 0
     moved: int = db.execute(select(func.loaners_put_away(ids))).scalar_one()
     return moved
 
 
-def check_if_due(opened: Opened) -> dict[str, Any] | None:
-    """The month's check (8.3): how much there is to act on, and whether the tables say what the history says."""
-    with opened() as db:
+def check_if_due(open_session: OpenSession) -> dict[str, Any] | None:
+    """The monthly check (8.3): counts findings, and compares the projection with the history."""
+    with open_session() as db:
         if not _is_due(db, Job.CHECKS):
             return None
         counts: dict[str, int] = {}
-        for one in queries.findings(db):
-            counts[one["kind"]] = counts.get(one["kind"], 0) + 1
-        report: dict[str, Any] = {"findings": counts, "different": past.compare(db), "storage": queries.storage(db)}
-    with opened() as db:
-        told = {"findings": sum(counts.values()), "different": len(report["different"])}
-        return _finish(db, Job.CHECKS, report, told)
+        for finding in queries.findings(db):
+            counts[finding["kind"]] = counts.get(finding["kind"], 0) + 1
+        report: dict[str, Any] = {
+            "findings": counts,
+            "different": past.find_mismatches(db),
+            "storage": queries.storage(db),
+        }
+    with open_session() as db:
+        audit_values = {"findings": sum(counts.values()), "different": len(report["different"])}
+        return _finish(db, Job.CHECKS, report, audit_values)
 
 
 def _is_due(db: Session, job: Job) -> bool:
@@ -74,27 +78,27 @@ def _is_due(db: Session, job: Job) -> bool:
     return rules.is_due(job, last.at if last else None, app_now(db))
 
 
-def _finish(db: Session, job: Job, report: dict[str, Any], told: dict[str, int]) -> dict[str, Any]:
-    """`told` is what the trail says of it."""
+def _finish(db: Session, job: Job, report: dict[str, Any], audit_values: dict[str, int]) -> dict[str, Any]:
+    """`audit_values` go into the audit log."""
     run = UpkeepRun(job=job, report=report)
     db.add(run)
     db.flush()
-    audit.record(db, f"loaners.{job}", "create", AREA.name, "upkeep", run.id, after=told)
+    audit.record(db, f"loaners.{job}", "create", AREA.name, "upkeep", run.id, after=audit_values)
     return report
 
 
 def remove(db: Session, by: Actor, finding: str, reason: str) -> None:
-    """除去: the event that the finding is about counts no more. Raises NotFound, and Conflict when it is about none, or
-    when what is left would be no history."""
-    found = queries.get_finding(db, finding)
-    if found["removable"] is None:
+    """除去: marks the event of the finding. Raises NotFound, and Conflict when the finding has no event, or the event
+    cannot be marked."""
+    details = queries.get_finding(db, finding)
+    if details["removable"] is None:
         raise Conflict("この指摘には、除去できる履歴がありません。機器の内容を確認してください。")
-    history.mark(db, by, found["removable"], reason)
+    history.mark(db, by, details["removable"], reason)
 
 
 def dismiss(db: Session, by: Actor, finding: str, reason: str) -> None:
-    """問題なし. Raises NotFound."""
-    _one_after_the_other(db)
+    """問題なし: dismisses the finding. Raises NotFound."""
+    _lock_findings(db)
     queries.get_finding(db, finding)
     db.add(Dismissal(finding=finding, reason=reason, dismissed_by=by.name))
     db.flush()
@@ -102,12 +106,12 @@ def dismiss(db: Session, by: Actor, finding: str, reason: str) -> None:
 
 
 def reconsider(db: Session, by: Actor, finding: str) -> None:
-    """It is a finding again. Raises NotFound."""
-    _one_after_the_other(db)
+    """Undoes a dismissal. Raises NotFound."""
+    _lock_findings(db)
     db.delete(queries.get_dismissal(db, finding))
     audit.record(db, by, "status_change", AREA.name, "finding", finding, after={"dismissed": False})
 
 
-def _one_after_the_other(db: Session) -> None:
-    """Of two who decide at once, the second one sees what the first has decided."""
+def _lock_findings(db: Session) -> None:
+    """Serializes decisions: of two concurrent ones, the second sees the result of the first."""
     db.execute(text("SELECT pg_advisory_xact_lock(hashtext('loaners findings'))"))

@@ -1,4 +1,4 @@
-"""Findings and what is decided about them, the rotation's dry run, the reports."""
+"""Routes of findings and decisions about them, of the dry run of the rotation, and of the reports."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
 from service.loaners.history import actions as history
 from service.loaners.upkeep import actions, queries, schemas
 
@@ -24,38 +24,38 @@ def findings(
     db: Db,
     filters: Annotated[schemas.FindingFilters, Query()],
 ) -> schemas.Findings:
-    return schemas.Findings.model_validate(queries.listed(db, dismissed=filters.dismissed))
+    return schemas.Findings.model_validate(queries.findings_page(db, dismissed=filters.dismissed))
 
 
 @router.post("/findings/remove", status_code=204, responses=_ABSENT_OR_CONFLICT)
-def remove(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, told: schemas.Decision) -> None:
+def remove(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, decision: schemas.Decision) -> None:
     """除去."""
-    actions.remove(db, actor, told.finding, told.reason)
+    actions.remove(db, actor, decision.finding, decision.reason)
 
 
 @router.post("/findings/dismiss", status_code=204, responses=_ABSENT)
-def dismiss(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, told: schemas.Decision) -> None:
+def dismiss(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, decision: schemas.Decision) -> None:
     """問題なし."""
-    actions.dismiss(db, actor, told.finding, told.reason)
+    actions.dismiss(db, actor, decision.finding, decision.reason)
 
 
 @router.post("/findings/reconsider", status_code=204, responses=_ABSENT)
-def reconsider(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, told: schemas.Reconsidered) -> None:
-    actions.reconsider(db, actor, told.finding)
+def reconsider(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, decision: schemas.Reconsidered) -> None:
+    actions.reconsider(db, actor, decision.finding)
 
 
 @router.post("/rebuild")
 def rebuild(
-    actor: Annotated[Actor, allow("loaners:history:rotate")], db: Db, told: schemas.Rebuilding
+    actor: Annotated[Actor, allow("loaners:history:rotate")], db: Db, body: schemas.Rebuilding
 ) -> schemas.Rebuilt:
-    """履歴から作り直す, some hundreds of devices in each call; what is right already stays untouched."""
-    rebuilt, last = history.rebuild(db, actor, told.after)
-    return schemas.Rebuilt(rebuilt=rebuilt, next=last)
+    """履歴から作り直す: rebuilds the projection of some hundreds of devices. Correct devices do not change."""
+    rebuilt, next_id = history.rebuild(db, actor, body.after)
+    return schemas.Rebuilt(rebuilt=rebuilt, next=next_id)
 
 
 @router.get("/rotation")
 def rotation(actor: Annotated[Actor, allow("loaners:history:rotate")], db: Db) -> schemas.RotationPlan:
-    """A dry run: what would be put away now."""
+    """A dry run: what would be archived now."""
     return schemas.RotationPlan.model_validate(queries.rotation_plan(db))
 
 

@@ -1,4 +1,4 @@
-"""What somebody decided about a finding, and what the jobs did."""
+"""Dismissed findings, and runs of the jobs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy import BigInteger, Identity, Index, String, func
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.loaners.upkeep.rules import Job
 
 
 class Dismissal(Base):
-    """A finding that is none: 問題なし. `finding` names the check and what it is about."""
+    """A dismissed finding: 問題なし. `finding` is the check and its subject."""
 
     __tablename__ = "loaners_dismissals"
 
@@ -25,10 +25,10 @@ class Dismissal(Base):
 
 
 class UpkeepRun(Base):
-    """A rotation (8.2) or a check (8.3) that was made, and its report."""
+    """A finished rotation (8.2) or check (8.3), and its report."""
 
     __tablename__ = "loaners_upkeep_runs"
-    __table_args__ = (one_of("job", Job), Index("ix_loaners_upkeep_runs_job", "job", "at"))
+    __table_args__ = (enum_check("job", Job), Index("ix_loaners_upkeep_runs_job", "job", "at"))
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     job: Mapped[str] = mapped_column(String(10))

@@ -1,4 +1,4 @@
-"""What could be put away, and what does not fit together."""
+"""Reads for the rotation (events to archive) and the checks (contradictions)."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from sqlalchemy import Select, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.core.problems import NotFound
 from service.loaners.history import queries as past
 from service.loaners.history.models import DeviceState, Event, Loan
 from service.loaners.models import Device
-from service.loaners.rules import DEPOSIT_WORDS, KIND_WORDS, Kind
+from service.loaners.rules import DEPOSIT_LABELS, KIND_LABELS, Kind
 from service.loaners.upkeep import rules
 from service.loaners.upkeep.models import Dismissal, UpkeepRun
-from service.loaners.upkeep.rules import CHECK_WORDS, Check, Job
+from service.loaners.upkeep.rules import CHECK_LABELS, Check, Job
 
-# Of one check; who has more has another problem than one finding after the other.
-LISTED = 200
-RUNS = 24
+# Maximum of findings shown for each check.
+MAX_LISTED = 200
+MAX_RUNS = 24
 _BEFORE = bindparam("before", type_=TIMESTAMP(timezone=True))
 
 
-def before(db: Session) -> datetime:
+def archive_cutoff(db: Session) -> datetime:
     """Three years ago (8.2.1)."""
-    found: datetime = db.execute(select(func.app_now() - text("interval '3 years'"))).scalar_one()
-    return found
+    cutoff: datetime = db.execute(select(func.app_now() - text("interval '3 years'"))).scalar_one()
+    return cutoff
 
 
-def expendable() -> Select[int, int]:
-    """Events (id, device) older than three years that nothing since then refers to: not the state that held, or one
-    after it, not a loan that was open then, and never a device's newest."""
+def archivable_events() -> Select[int, int]:
+    """Events (id, device id) older than three years that are not needed any more: no state or loan since then refers to
+    them, and they are not the newest event of the device."""
     since = func.tstzrange(_BEFORE, None)
-    held = select(DeviceState.device_id).where(
+    needed_by_state = select(DeviceState.device_id).where(
         DeviceState.device_id == Event.device_id,
         DeviceState.during.op("&&")(since),
         (DeviceState.event_id == Event.id) | (DeviceState.form_event_id == Event.id),
     )
-    lent = select(Loan.device_id).where(
+    needed_by_loan = select(Loan.device_id).where(
         Loan.device_id == Event.device_id,
         Loan.during.op("&&")(since),
         (Loan.first_event_id == Event.id) | (Loan.last_event_id == Event.id),
@@ -54,32 +54,34 @@ def expendable() -> Select[int, int]:
         tuple_(later.c.effective_at, later.c.id) > tuple_(Event.effective_at, Event.id),
     )
     return select(Event.id, Event.device_id).where(
-        Event.effective_at < _BEFORE, ~held.exists(), ~lent.exists(), newer.exists()
+        Event.effective_at < _BEFORE, ~needed_by_state.exists(), ~needed_by_loan.exists(), newer.exists()
     )
 
 
 def rotation_plan(db: Session) -> dict[str, Any]:
     """A dry run."""
-    cut = before(db)
-    gone = expendable().subquery()
+    cutoff = archive_cutoff(db)
+    archivable = archivable_events().subquery()
     rows = db.execute(
         select(Device.kind, func.count(), func.min(Event.effective_at), func.max(Event.effective_at))
-        .join(gone, gone.c.id == Event.id)
+        .join(archivable, archivable.c.id == Event.id)
         .join(Device, Device.id == Event.device_id)
         .group_by(Device.kind),
-        {"before": cut},
+        {"before": cutoff},
     ).all()
-    devices = db.scalar(select(func.count(gone.c.device_id.distinct())), {"before": cut}) or 0
-    old = db.scalar(select(func.count()).select_from(Event).where(Event.effective_at < _BEFORE), {"before": cut}) or 0
+    devices = db.scalar(select(func.count(archivable.c.device_id.distinct())), {"before": cutoff}) or 0
+    old = (
+        db.scalar(select(func.count()).select_from(Event).where(Event.effective_at < _BEFORE), {"before": cutoff}) or 0
+    )
     events = sum(row[1] for row in rows)
     now = app_now(db)
     last = last_run(db, Job.ROTATION)
     return {
         "as_of": now,
-        "before": cut,
+        "before": cutoff,
         "events": events,
         "devices": devices,
-        "by_kind": {KIND_WORDS[Kind(row[0])]: row[1] for row in rows},
+        "by_kind": {KIND_LABELS[Kind(row[0])]: row[1] for row in rows},
         "oldest": min((row[2] for row in rows), default=None),
         "newest": max((row[3] for row in rows), default=None),
         "kept": old - events,
@@ -92,12 +94,12 @@ def last_run(db: Session, job: Job) -> UpkeepRun | None:
 
 
 def runs(db: Session) -> list[dict[str, Any]]:
-    """The newest first."""
-    found = db.scalars(select(UpkeepRun).order_by(UpkeepRun.at.desc(), UpkeepRun.id.desc()).limit(RUNS))
-    return [{"id": one.id, "job": one.job, "at": one.at, "report": one.report} for one in found]
+    """Newest first."""
+    rows = db.scalars(select(UpkeepRun).order_by(UpkeepRun.at.desc(), UpkeepRun.id.desc()).limit(MAX_RUNS))
+    return [{"id": run.id, "job": run.job, "at": run.at, "report": run.report} for run in rows]
 
 
-# Each gives: what it is about, number, moment, detail, the event that could be taken out.
+# Each returns: subject, number, time, detail, and the event that could be marked (除去).
 CHECKS: Mapping[Check, str] = {
     Check.SAME_SERIAL: """
         SELECT d.model_id || ':' || d.serial, string_agg(d.number, '、' ORDER BY d.number), max(d.created_at),
@@ -138,7 +140,7 @@ CHECKS: Mapping[Check, str] = {
 }
 
 
-def _found() -> str:
+def _findings_sql() -> str:
     parts = [f"SELECT '{check}' AS kind, c.* FROM ({statement}) c" for check, statement in CHECKS.items()]
     return f"""
         WITH c (kind, about, number, at, detail, removable) AS ({" UNION ALL ".join(parts)}),
@@ -146,65 +148,65 @@ def _found() -> str:
             SELECT c.*, c.kind || ':' || c.about AS finding, k.reason, k.dismissed_by, k.dismissed_at
             FROM c LEFT JOIN loaners_dismissals k ON k.finding = c.kind || ':' || c.about
         )
-        SELECT * FROM found"""  # our own words
+        SELECT * FROM found"""  # only constants, no user input
 
 
-_FOUND = _found()
+_FINDINGS_SQL = _findings_sql()
 
 
 def findings(db: Session, *, dismissed: bool = False, finding: str | None = None) -> list[dict[str, Any]]:
-    """All of them, or one, as they are now, the newest first: what was put right since is none any more."""
+    """All current findings, or one, newest first. A finding disappears when its cause is corrected."""
     rows = db.execute(
         text(
-            f"{_FOUND} WHERE (dismissed_at IS NOT NULL) = :dismissed AND (:finding = '' OR finding = :finding) "
+            f"{_FINDINGS_SQL} WHERE (dismissed_at IS NOT NULL) = :dismissed AND (:finding = '' OR finding = :finding) "
             "ORDER BY kind, at DESC, finding"
         ),
         {
             "dismissed": dismissed,
             "finding": finding or "",
             "within": rules.REPEATED_WITHIN,
-            "deposits": json.dumps({int(code): words.title for code, words in DEPOSIT_WORDS.items()}),
+            "deposits": json.dumps({int(code): labels.title for code, labels in DEPOSIT_LABELS.items()}),
         },
     ).mappings()
     return [dict(row) for row in rows]
 
 
-def listed(db: Session, *, dismissed: bool) -> dict[str, Any]:
-    """For the page: the first of each check, how many there are, and what the last check found of the tables."""
-    found = findings(db, dismissed=dismissed)
-    counts = Counter(Check(one["kind"]) for one in found)
-    seen: Counter[str] = Counter()
+def findings_page(db: Session, *, dismissed: bool) -> dict[str, Any]:
+    """For the page: the first findings of each check, their counts, and devices with a wrong projection."""
+    all_findings = findings(db, dismissed=dismissed)
+    counts = Counter(Check(finding["kind"]) for finding in all_findings)
+    shown: Counter[str] = Counter()
     items = []
-    for one in found:
-        seen[one["kind"]] += 1
-        if seen[one["kind"]] <= LISTED:
-            words = CHECK_WORDS[Check(one["kind"])]
-            items.append(one | {"check": one["kind"], "title": words.title, "advice": words.advice})
+    for finding in all_findings:
+        shown[finding["kind"]] += 1
+        if shown[finding["kind"]] <= MAX_LISTED:
+            labels = CHECK_LABELS[Check(finding["kind"])]
+            items.append(finding | {"check": finding["kind"], "title": labels.title, "advice": labels.advice})
     last = last_run(db, Job.CHECKS)
     return {
         "as_of": app_now(db),
         "items": items,
-        "total": len(found),
+        "total": len(all_findings),
         "counts": {check: counts[check] for check in Check},
         "checked_at": last.at if last else None,
-        "different": past.still_different(db, last.report["different"]) if last else [],
+        "different": past.remaining_mismatches(db, last.report["different"]) if last else [],
     }
 
 
 def get_finding(db: Session, finding: str) -> dict[str, Any]:
-    """Raises NotFound for one that is none any more, or was dismissed."""
-    found = findings(db, finding=finding)
-    if not found:
+    """Raises NotFound for a finding that is corrected or dismissed."""
+    matches = findings(db, finding=finding)
+    if not matches:
         raise NotFound("この指摘はすでに解消されたか、「問題なし」になっています。一覧を読み込み直してください。")
-    return found[0]
+    return matches[0]
 
 
 def get_dismissal(db: Session, finding: str) -> Dismissal:
     """Raises NotFound."""
-    found = db.get(Dismissal, finding)
-    if found is None:
+    dismissal = db.get(Dismissal, finding)
+    if dismissal is None:
         raise NotFound("「問題なし」にした指摘が見つかりません。一覧を読み込み直してください。")
-    return found
+    return dismissal
 
 
 _STORAGE = text("""
@@ -215,7 +217,7 @@ _STORAGE = text("""
 
 
 def storage(db: Session) -> dict[str, Any]:
-    """How large the area's tables and their indexes are, in bytes, and which share of the rows waits to be tidied up:
-    autovacuum's work, which somebody should see (8.3)."""
+    """The size of the area's tables and of their indexes, in bytes, and the percentage of dead rows, which autovacuum
+    should remove (8.3)."""
     data, indexes, dead = db.execute(_STORAGE).one()
     return {"bytes": data, "index_bytes": indexes, "dead_percent": dead}

@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP."""
+"""Request and response models of maintenance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import ONE_LINE, NotBlank
+from service.core.values.texts import ONE_LINE, NotBlank
 from service.loaners.upkeep.rules import Check, Job
 
 
@@ -16,7 +16,7 @@ class FindingFilters(BaseModel):
 
 
 class FindingItem(BaseModel):
-    """`finding` names it. `removable`: the event that can be taken out (除去)."""
+    """`finding` is its id. `removable`: the event that can be marked (除去)."""
 
     finding: str
     check: Check
@@ -32,8 +32,8 @@ class FindingItem(BaseModel):
 
 
 class Findings(BaseModel):
-    """The first `most` of each check; `total` counts all that are open. `different` are devices of which the tables say
-    something else than their history: of those that the last check found, the ones that still do."""
+    """The first findings of each check; `total` counts all open ones. `different`: devices whose projection still
+    differs from their history, of those that the last check found."""
 
     as_of: datetime
     items: list[FindingItem]
@@ -57,7 +57,7 @@ class Reconsidered(BaseModel):
 
 
 class Rebuilding(BaseModel):
-    """`after`: the `next` of the portion before; 0 to begin with."""
+    """`after`: the `next` of the previous call; 0 for the first call."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,14 +65,14 @@ class Rebuilding(BaseModel):
 
 
 class Rebuilt(BaseModel):
-    """The numbers of the devices that were put right; `next` None: that was all."""
+    """`rebuilt`: the numbers of the corrected devices; `next` None: no more devices."""
 
     rebuilt: list[str]
     next: int | None
 
 
 class RotationPlan(BaseModel):
-    """What would be put away now, were it due."""
+    """What would be archived now."""
 
     as_of: datetime
     before: datetime

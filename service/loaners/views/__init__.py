@@ -1,1 +1,1 @@
-"""データタイプ: how lists of devices are shown, declared by rows that an administrator edits."""
+"""データタイプ: definitions of device lists, in rows that an administrator edits."""

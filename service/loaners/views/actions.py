@@ -1,4 +1,4 @@
-"""Every write of views: checked before it is stored, so that no list is ever made of nonsense."""
+"""Every write of views. A definition is validated before it is stored."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.edits import Edits
-from service.core.problems import Conflict, Invalid, field_errors
+from service.core.http.problem_responses import field_errors
+from service.core.problems import Conflict, Invalid
 from service.loaners.rules import AREA, INACTIVE
 from service.loaners.views import queries, rules, schemas
 from service.loaners.views.models import View
@@ -27,22 +28,22 @@ VIEWS = Edits(
 
 
 def create(db: Session, by: Actor, new: schemas.NewView) -> View:
-    """Raises Invalid for what is no definition, Conflict when the ID or the place is another's."""
+    """Raises Invalid for an invalid definition, Conflict when the ID or the position is in use."""
     _check(db, new.source, new.columns, new.filter)
-    _not_built_in(new.key)
+    _refuse_built_in(new.key)
     view = View(**new.model_dump())
     VIEWS.create(db, by, view, new.model_dump())
     return view
 
 
 def change(db: Session, by: Actor, view_id: int, new: schemas.ViewChange) -> None:
-    """Raises NotFound, Stale, Invalid for what is no definition, Conflict."""
+    """Raises NotFound, Stale, Conflict, and Invalid for an invalid definition."""
     view = queries.get_view(db, view_id)
 
     def check(after: Mapping[str, Any]) -> None:
         source, columns = (after.get(name, getattr(view, name)) for name in ("source", "columns"))
         _check(db, source, columns, after.get("filter", view.filter))
-        if view.key == rules.SUMMARY and schemas.parsed(source)["sourceType"] != "aggregated":
+        if view.key == rules.SUMMARY and schemas.parse_json(source)["sourceType"] != "aggregated":
             message = "「サマリー」の画面が使う定義です。sourceType は aggregated のままにしてください。"
             raise Invalid(message, [("source", message)])
 
@@ -50,30 +51,30 @@ def change(db: Session, by: Actor, view_id: int, new: schemas.ViewChange) -> Non
 
 
 def set_archived(db: Session, by: Actor, view_id: int, archived: bool) -> None:
-    """Raises NotFound, and Conflict for the one that the summary is made of."""
+    """Raises NotFound, and Conflict for the view that the summary uses."""
     view = queries.get_view(db, view_id)
     if archived and view.key == rules.SUMMARY:
         raise Conflict("「サマリー」の画面が使うデータタイプのため、無効にできません。")
     VIEWS.set_archived(db, by, view, archived)
 
 
-def _not_built_in(key: str) -> None:
+def _refuse_built_in(key: str) -> None:
     if key == rules.INTEGRATED:
         message = f"データタイプID「{key}」は「{rules.INTEGRATED_NAME}」が使っています。別のIDにしてください。"
         raise Conflict(message, [("key", message)])
 
 
 def _check(db: Session, source: str, columns: str, condition: str | None) -> None:
-    """What is wrong is said of the part that it is in."""
-    given = {"source": source, "columns": columns, "filter": condition}
+    """Raises Invalid with the field that has the error."""
+    parts = {"source": source, "columns": columns, "filter": condition}
     try:
-        definition = schemas.read(*(_json(name, text) for name, text in given.items()))
+        definition = schemas.read_definition(*(_json(name, text) for name, text in parts.items()))
     except ValidationError as error:
-        raise _refused(error) from None
+        raise _to_invalid(error) from None
     except ValueError as error:
         raise Invalid(str(error), [("source", str(error))]) from None
-    if strange := rules.strange_columns(definition, queries.further_titles(db).values()):
-        message = f"列「{'」「'.join(strange)}」はどのシートにもありません。列の名前を確認してください。"
+    if unknown := rules.unknown_columns(definition, queries.custom_titles(db).values()):
+        message = f"列「{'」「'.join(unknown)}」はどのシートにもありません。列の名前を確認してください。"
         raise Invalid(message, [("columns", message)])
     if not definition.kinds:
         message = "フィルタ条件の機器種別が、データソース設定のシートにありません。"
@@ -82,15 +83,15 @@ def _check(db: Session, source: str, columns: str, condition: str | None) -> Non
 
 def _json(field: str, text: str | None) -> Any:
     try:
-        return schemas.parsed(text)
+        return schemas.parse_json(text)
     except ValueError as error:
         raise Invalid(str(error), [(field, str(error))]) from None
 
 
-def _refused(error: ValidationError) -> Invalid:
-    """Which of the three it is about follows from the model's name."""
-    part = {"Condition": "filter"} | dict.fromkeys(("StatusDriven", "Plain", "Cards"), "columns")
-    field = part.get(error.title, "source")
-    said = [f"{place}: {message}" if place else message for place, message in field_errors(error.errors())]
+def _to_invalid(error: ValidationError) -> Invalid:
+    """The name of the model that failed gives the field."""
+    field_by_model = {"Condition": "filter"} | dict.fromkeys(("StatusDriven", "Plain", "Cards"), "columns")
+    field = field_by_model.get(error.title, "source")
+    messages = [f"{place}: {message}" if place else message for place, message in field_errors(error.errors())]
     titles = {"source": "データソース設定", "columns": "表示列設定", "filter": "フィルタ条件"}
-    return Invalid(f"{titles[field]}を直してください。{said[0]}", [(field, " ".join(said[:5]))])
+    return Invalid(f"{titles[field]}を直してください。{messages[0]}", [(field, " ".join(messages[:5]))])

@@ -1,4 +1,4 @@
-"""Views: permission, one call, answer."""
+"""Routes of views."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
 from service.loaners.views import actions, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
@@ -27,12 +27,12 @@ class Created(BaseModel):
 
 @router.get("/views", response_model=Page[schemas.ViewItem])
 async def views(
-    asking: Annotated[Asking, lists("loaners:view:read")],
+    page_request: Annotated[ListRequest, list_request("loaners:view:read")],
     filters: Annotated[schemas.ViewFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, actor: queries.views(db, limit, cursor, filters))
+    return await page_request.page(lambda db, actor: queries.views(db, limit, cursor, filters))
 
 
 @router.post("/views", status_code=201, responses={409: RESPONSES[409]})

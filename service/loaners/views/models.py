@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity, String, Text, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class View(Base):
-    """`archived_at` is the document's inactive. `filter`, `source` and `columns` are JSON as the document writes it: as
-    text, so that whoever edits it finds it as it was left."""
+    """`archived_at` is the document's inactive. `filter`, `source` and `columns` are the document's JSON. They are
+    stored as text so that an administrator finds the formatting unchanged."""
 
     __tablename__ = "loaners_views"
     __table_args__ = (

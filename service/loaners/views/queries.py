@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.paging import Key, Listing, put_away
+from service.core.database.paging import Key, Listing, archived_filter
 from service.core.problems import NotFound
 from service.loaners.models import Column
 from service.loaners.views import schemas
@@ -32,7 +32,7 @@ VIEWS = Listing(
     unique=View.id,
     keys={"position": Key(View.position), "key": Key(View.key), "name": Key(View.name)},
     default="position",
-    filters=put_away(View.archived_at),
+    filters=archived_filter(View.archived_at),
 )
 
 
@@ -48,22 +48,23 @@ def get_view(db: Session, view_id: int) -> View:
     return view
 
 
-def definition(db: Session, key: str) -> tuple[str, Definition]:
-    """The view's name, and what it says. Raises NotFound for one that is not there, or is no longer used."""
+def get_definition(db: Session, key: str) -> tuple[str, Definition]:
+    """The name and definition of a view. Raises NotFound for an unknown or archived one."""
     if key == INTEGRATED:
         return INTEGRATED_NAME, INTEGRATED_VIEW
     view = db.scalars(select(View).where(View.key == key, View.archived_at.is_(None))).one_or_none()
     if view is None:
         raise NotFound(f"データタイプ「{key}」は見つかりません。画面を開き直して選んでください。")
-    return view.name, of_view(view)
+    return view.name, view_definition(view)
 
 
-def of_view(view: View) -> Definition:
-    return schemas.read(*map(schemas.parsed, (view.source, view.columns, view.filter)))
+def view_definition(view: View) -> Definition:
+    return schemas.read_definition(*map(schemas.parse_json, (view.source, view.columns, view.filter)))
 
 
-def further_titles(db: Session) -> dict[str, str]:
-    """Columns that administrators added, by the key that their values have in `extra`."""
+def custom_titles(db: Session) -> dict[str, str]:
+    """Titles of custom columns, by the key of their values in `extra`."""
     return {
-        str(number): title for number, title in db.execute(select(Column.id, Column.title).order_by(Column.position))
+        str(column_id): title
+        for column_id, title in db.execute(select(Column.id, Column.title).order_by(Column.position))
     }

@@ -1,4 +1,4 @@
-"""Definitions in the document's JSON, word for word, and what goes in and out over HTTP."""
+"""Definitions in the document's JSON, and request and response models of views."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from service.core.texts import NO_NUL, ONE_LINE, Edition, NotBlank
-from service.loaners.rules import CATEGORIES, KIND_WORDS, STATUS_COLUMN, STATUS_WORDS, Status
+from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank, RecordVersion
+from service.loaners.rules import CATEGORIES, KIND_LABELS, STATUS_COLUMN, STATUS_LABELS, Status
 from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, Definition, Nesting
 
 _LETTERS = re.compile(r"[A-Z]{1,2}列")
@@ -29,20 +29,20 @@ def _letters(value: str) -> str:
     return value
 
 
-def _once(values: list[Any]) -> list[Any]:
-    if twice := [value for value in values if values.count(value) > 1]:
-        raise ValueError(f"「{twice[0]}」が2回書かれています。")
+def _require_unique(values: list[Any]) -> list[Any]:
+    if repeated := [value for value in values if values.count(value) > 1]:
+        raise ValueError(f"「{repeated[0]}」が2回書かれています。")
     return values
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
-Names = Annotated[list[Name], Field(min_length=1, max_length=100), AfterValidator(_once)]
-Words = Annotated[str, Field(max_length=500)]
+Names = Annotated[list[Name], Field(min_length=1, max_length=100), AfterValidator(_require_unique)]
+Text = Annotated[str, Field(max_length=500)]
 
 
 class Part(BaseModel):
-    """A part of a definition: what the document has in it, and nothing else. What can have one value alone is refused
-    with another: nobody is to switch something off that goes on all the same."""
+    """A part of a definition, with exactly the fields of the document. A field that supports only one value refuses
+    other values, so that no administrator turns off something that stays on."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
@@ -53,7 +53,7 @@ class DeviceTypes(Part):
 
 
 class FromForms(Part):
-    description: Words = ""
+    description: Text = ""
 
 
 class DynamicFields(Part):
@@ -63,8 +63,8 @@ class DynamicFields(Part):
 
 class Dynamic(Part):
     source_type: Literal["dynamic"]
-    description: Words = ""
-    source_sheets: Annotated[list[MasterSheet], Field(min_length=1), AfterValidator(_once)]
+    description: Text = ""
+    source_sheets: Annotated[list[MasterSheet], Field(min_length=1), AfterValidator(_require_unique)]
     column_mappings: dict[Name, Name]
     dynamic_fields: DynamicFields = DynamicFields()
 
@@ -77,21 +77,23 @@ class Dynamic(Part):
 
 class Alternatives(Part):
     enabled: bool
-    description: Words = ""
+    description: Text = ""
     header_based_mapping: dict[Name, Names]
 
 
 class Sheets(Part):
     source_type: Literal["specific_sheets"]
-    description: Words = ""
-    source_sheets: Annotated[list[CollectionSheet], Field(min_length=1), AfterValidator(_once)]
+    description: Text = ""
+    source_sheets: Annotated[list[CollectionSheet], Field(min_length=1), AfterValidator(_require_unique)]
     column_mappings: dict[Name, Annotated[str, AfterValidator(_letters)]]
     alternative_mapping: Alternatives | None = None
 
 
 class Aggregation(Part):
     group_by: Annotated[
-        list[Literal["預かり機のステータス", "拠点", "デバイスタイプ"]], Field(min_length=3), AfterValidator(_once)
+        list[Literal["預かり機のステータス", "拠点", "デバイスタイプ"]],
+        Field(min_length=3),
+        AfterValidator(_require_unique),
     ]
     count_field: Literal["拠点管理番号"]
     device_type_mapping: dict[Name, Annotated[list[CategoryName], Field(min_length=1)]]
@@ -99,7 +101,7 @@ class Aggregation(Part):
     @model_validator(mode="after")
     def _each_once(self) -> Aggregation:
         named = [category for group in self.device_type_mapping.values() for category in group]
-        _once(named)
+        _require_unique(named)
         if missing := [category for category in CATEGORIES if category not in named]:
             raise ValueError(f"カテゴリ「{'」「'.join(missing)}」がどのデバイスタイプにも入っていません。")
         return self
@@ -107,13 +109,13 @@ class Aggregation(Part):
 
 class Generation(Part):
     enabled: Literal[True]
-    description: Words = ""
+    description: Text = ""
 
 
 class Aggregated(Part):
     source_type: Literal["aggregated"]
-    description: Words = ""
-    source_sheets: Annotated[list[MasterSheet], Field(min_length=1), AfterValidator(_once)]
+    description: Text = ""
+    source_sheets: Annotated[list[MasterSheet], Field(min_length=1), AfterValidator(_require_unique)]
     aggregation_logic: Aggregation
     dynamic_generation: Generation | None = None
 
@@ -129,17 +131,17 @@ class Detection(Part):
     detection_logic: Literal["extractNestedPrefixesFromAvailableColumns"]
     base_pattern: Annotated[str, AfterValidator(_pattern)]
     nested_pattern: Annotated[str, AfterValidator(_pattern)]
-    description: Words = ""
+    description: Text = ""
 
 
 class Nested(Part):
     nested_status_column_key: Annotated[str, Field(pattern=HEADER.pattern)]
-    description: Words = ""
+    description: Text = ""
     dynamic_detection: Detection
 
 
 class FilterRules(Part):
-    description: Words = ""
+    description: Text = ""
     filter_logic: Literal["showOnlyMatchingPrefix"]
     dynamic_nested_filtering: bool
     nested_status_rules: dict[StatusWord, Nested]
@@ -147,12 +149,12 @@ class FilterRules(Part):
 
     @model_validator(mode="after")
     def _of_its_status(self) -> FilterRules:
-        for word, rule in self.nested_status_rules.items():
-            number, found = word[0], rule.dynamic_detection
-            named = (rule.nested_status_column_key, found.base_pattern, found.nested_pattern)
-            starts = (f"{number}-0.", f"{number}-", f"{number}-{{X}}-")
-            if wrong := [name for name, start in zip(named, starts, strict=True) if not name.startswith(start)]:
-                raise ValueError(f"「{word}」の「{wrong[0]}」は、質問番号 {number} のものではありません。")
+        for label, rule in self.nested_status_rules.items():
+            number, detection = label[0], rule.dynamic_detection
+            names = (rule.nested_status_column_key, detection.base_pattern, detection.nested_pattern)
+            prefixes = (f"{number}-0.", f"{number}-", f"{number}-{{X}}-")
+            if wrong := [name for name, start in zip(names, prefixes, strict=True) if not name.startswith(start)]:
+                raise ValueError(f"「{label}」の「{wrong[0]}」は、質問番号 {number} のものではありません。")
         return self
 
 
@@ -167,7 +169,7 @@ class StatusDriven(Part):
 
 class JurisdictionFiltering(Part):
     enabled: Literal[True]
-    description: Words = ""
+    description: Text = ""
     filter_logic: Literal["getLocationsByJurisdiction"]
 
 
@@ -178,29 +180,29 @@ class Plain(Part):
 
 
 class DeviceTypeDetection(Part):
-    method: Words
-    implementation: Words
+    method: Text
+    implementation: Text
 
 
 class ExpectedFormat(Part):
-    description: Words
-    header_pattern: Words
-    location_data: Words
-    device_types: Words
+    description: Text
+    header_pattern: Text
+    location_data: Text
+    device_types: Text
     device_type_detection: DeviceTypeDetection
 
 
 class CardGeneration(Part):
-    category_detection: Words
-    location_filtering: Words
-    aggregation: Words
+    category_detection: Text
+    location_filtering: Text
+    aggregation: Text
     jurisdiction_filtering: Literal[True]
 
 
 class CardLook(Part):
     icon: Annotated[str, Field(pattern=r"^[a-z0-9 -]{1,50}$")]
     color: Literal["success", "warning", "danger", "info", "primary", "secondary"]
-    description: Words
+    description: Text
 
 
 class Cards(Part):
@@ -220,72 +222,72 @@ class Condition(Part):
     statuses: Annotated[list[StatusWord] | None, Field(alias=STATUS_COLUMN, min_length=1)] = None
 
 
-def parsed(text: str | None) -> Any:
-    """Raises ValueError, in words, for what is no JSON."""
+def parse_json(text: str | None) -> Any:
+    """Raises ValueError with a message for the user for invalid JSON."""
     try:
         return None if text is None else json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"JSONとして読み取れません（{error.lineno}行目の{error.colno}文字目）。") from None
 
 
-def read(source: Any, columns: Any, condition: Any = None) -> Definition:
-    """Of parsed JSON. Raises pydantic's ValidationError, or ValueError in words, for what is no definition."""
-    kind = source.get("sourceType") if isinstance(source, dict) else None
-    cut = Condition.model_validate({} if condition is None else condition)
-    if kind == "dynamic":
-        return _of_masters(Dynamic.model_validate(source), columns, cut)
-    if kind == "specific_sheets":
+def read_definition(source: Any, columns: Any, condition: Any = None) -> Definition:
+    """A definition from parsed JSON. Raises ValidationError (pydantic), or ValueError with a message for the user."""
+    source_type = source.get("sourceType") if isinstance(source, dict) else None
+    conditions = Condition.model_validate({} if condition is None else condition)
+    if source_type == "dynamic":
+        return _definition_of_masters(Dynamic.model_validate(source), columns, conditions)
+    if source_type == "specific_sheets":
         sheets = Sheets.model_validate(source)
-        names = sheets.alternative_mapping
+        alternatives = sheets.alternative_mapping
         return Definition(
-            **_cut(sheets.source_sheets, cut),
+            **_conditions(sheets.source_sheets, conditions),
             columns=tuple(Plain.model_validate(columns).columns),
             letters=sheets.column_mappings,
-            names=names.header_based_mapping if names and names.enabled else {},
+            names=alternatives.header_based_mapping if alternatives and alternatives.enabled else {},
         )
-    if kind == "aggregated":
-        sums = Aggregated.model_validate(source)
-        groups = sums.aggregation_logic.device_type_mapping
+    if source_type == "aggregated":
+        aggregated = Aggregated.model_validate(source)
+        groups = aggregated.aggregation_logic.device_type_mapping
         return Definition(
-            **_cut(sums.source_sheets, cut),
+            **_conditions(aggregated.source_sheets, conditions),
             columns=tuple(Cards.model_validate(columns).fallback_columns),
             groups={category: group for group, categories in groups.items() for category in categories},
         )
     raise ValueError("sourceType は dynamic、specific_sheets、aggregated のどれかにしてください。")
 
 
-def _of_masters(source: Dynamic, columns: Any, cut: Condition) -> Definition:
-    mapped: dict[str, Any] = {
+def _definition_of_masters(source: Dynamic, columns: Any, conditions: Condition) -> Definition:
+    common: dict[str, Any] = {
         "mapping": source.column_mappings,
         "device_types": source.dynamic_fields.device_type.mapping if source.dynamic_fields.device_type else {},
-        **_cut(source.source_sheets, cut),
+        **_conditions(source.source_sheets, conditions),
     }
     if not (isinstance(columns, dict) and "statusDriven" in columns):
-        return Definition(**mapped, columns=tuple(Plain.model_validate(columns).columns))
+        return Definition(**common, columns=tuple(Plain.model_validate(columns).columns))
     display = StatusDriven.model_validate(columns)
     rules = display.column_filter_rules
-    nests = display.nested_status_filtering and rules.dynamic_nested_filtering
+    has_nesting = display.nested_status_filtering and rules.dynamic_nested_filtering
     return Definition(
-        **mapped,
+        **common,
         columns=tuple(rules.fallback_columns),
         base=tuple(display.base_columns),
         nesting={
-            status: Nesting(one.dynamic_detection.base_pattern, one.dynamic_detection.nested_pattern)
+            status: Nesting(rule.dynamic_detection.base_pattern, rule.dynamic_detection.nested_pattern)
             for status in Status
-            for word, one in rules.nested_status_rules.items()
-            if nests and word == STATUS_WORDS[status] and one.dynamic_detection.enabled
+            for label, rule in rules.nested_status_rules.items()
+            if has_nesting and label == STATUS_LABELS[status] and rule.dynamic_detection.enabled
         },
     )
 
 
-def _cut(sheets: list[Any], condition: Condition) -> dict[str, Any]:
-    """Its kinds in the masters' order, and what its condition says."""
-    named = {sheet.removesuffix("マスタ").removesuffix("ステータス収集") for sheet in sheets}
-    wanted: set[str] = {*(condition.kinds or KIND_WORDS.values())}
+def _conditions(sheets: list[Any], condition: Condition) -> dict[str, Any]:
+    """The kinds in the order of the masters, and the values of the condition."""
+    in_sheets = {sheet.removesuffix("マスタ").removesuffix("ステータス収集") for sheet in sheets}
+    requested: set[str] = {*(condition.kinds or KIND_LABELS.values())}
     return {
-        "kinds": tuple(kind for kind, word in KIND_WORDS.items() if word in named and word in wanted),
+        "kinds": tuple(kind for kind, label in KIND_LABELS.items() if label in in_sheets and label in requested),
         "archived": None if condition.status is None else condition.status == "inactive",
-        "statuses": tuple(status for status, word in STATUS_WORDS.items() if word in (condition.statuses or ())),
+        "statuses": tuple(status for status, label in STATUS_LABELS.items() if label in (condition.statuses or ())),
     }
 
 
@@ -296,17 +298,17 @@ Json = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
 
 
 def _as_json(text: str) -> str:
-    """The document's other way to write a condition (2.3.2): status=active."""
-    found = re.fullmatch(r"\s*([^\s={}]+)\s*=\s*([^\s={}]+)\s*", text)
-    return json.dumps({found[1]: found[2]}, ensure_ascii=False) if found else text
+    """Converts the document's other format of a condition (2.3.2): status=active."""
+    match = re.fullmatch(r"\s*([^\s={}]+)\s*=\s*([^\s={}]+)\s*", text)
+    return json.dumps({match[1]: match[2]}, ensure_ascii=False) if match else text
 
 
-Condensed = Annotated[Json, AfterValidator(_as_json)]
+ConditionJson = Annotated[Json, AfterValidator(_as_json)]
 Position = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class ViewItem(BaseModel):
-    """`filter`, `source` and `columns`: JSON as the document writes it."""
+    """`filter`, `source` and `columns`: JSON in the format of the document."""
 
     id: int
     version: int
@@ -329,7 +331,7 @@ class NewView(BaseModel):
     name: Title
     description: Line = ""
     position: Position
-    filter: Condensed | None = None
+    filter: ConditionJson | None = None
     source: Json
     columns: Json
 
@@ -337,11 +339,11 @@ class NewView(BaseModel):
 class ViewChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Title | None = None
     description: Line | None = None
     position: Position | None = None
-    filter: Condensed | None = None
+    filter: ConditionJson | None = None
     source: Json | None = None
     columns: Json | None = None
 

@@ -1,8 +1,8 @@
 """Row-level security: who sees which rows is decided by the database too.
 
 Each transaction names the areas it sees whole (`genba.areas`) and the tenants it sees of others (`genba.tenants`,
-as area:id); see service/core/db.py. Without a name it sees nothing. FORCE holds the owner to it as well: a migration
-that reads or changes rows sets `genba.areas` for itself first.
+as area:id); see service/core/database/session.py. Without a name it sees nothing. FORCE holds the owner to it as well:
+a migration that reads or changes rows sets `genba.areas` for itself first.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ revision = "0036_answers"
 down_revision = "0035_agencies_reading"
 
 UPGRADE = """
--- As `service.core.once`. status and sealed are null while the request is at work, which nobody else sees.
+-- As `service.core.http.idempotency`. status and sealed are null while the request is at work, which nobody else sees.
 CREATE TABLE answers (
     user_id bigint NOT NULL CONSTRAINT fk_answers_user_id REFERENCES users ON DELETE RESTRICT,
     key uuid NOT NULL,

@@ -1,4 +1,4 @@
-"""The routes of 監視 and of proposed incidents: permission, one call, answer."""
+"""Routes of 監視 and of proposed incidents."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.clock import app_now
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.clock import app_now
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.reservations.alarms import actions, queries, schemas
 from service.reservations.alarms.rules import Kind
 
-_EITHER: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
+_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:alarm:read"
 Reader = Annotated[Actor, allow(READ)]
@@ -32,19 +32,19 @@ router = APIRouter(
 
 @router.get("", response_model=Page[schemas.AlarmItem])
 async def alarms(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
     kind: Kind | None = None,
     state: Literal["open", "over"] | None = None,
     sort: Sort = "-begun_at",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.alarms(db, limit, cursor, kind=kind, state=state, sort=sort))
+    return await request.page(lambda db, _: queries.alarms(db, limit, cursor, kind=kind, state=state, sort=sort))
 
 
 @router.get("/state")
 def state(actor: Reader, db: Db) -> schemas.State:
-    """Every check with its figure now."""
+    """All checks with their current figures."""
     return schemas.State.model_validate(queries.state(db))
 
 
@@ -68,17 +68,17 @@ def outages(actor: Reader, db: ReadDb) -> schemas.Outages:
 
 @router.get("/proposals")
 def proposals(actor: Manager, db: Db) -> schemas.Proposals:
-    """Incidents that the figures speak for and nobody has decided about."""
-    listed = [schemas.ProposalItem.model_validate(one, from_attributes=True) for one in queries.proposals(db)]
-    return schemas.Proposals(as_of=app_now(db), items=listed)
+    """Proposed incidents without a decision."""
+    items = [schemas.ProposalItem.model_validate(proposal, from_attributes=True) for proposal in queries.proposals(db)]
+    return schemas.Proposals(as_of=app_now(db), items=items)
 
 
-@router.post("/proposals/{proposal_id}/incident", status_code=201, responses=_EITHER)
+@router.post("/proposals/{proposal_id}/incident", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
 def accept(actor: Worker, db: Db, proposal_id: Id, new: schemas.Accepted) -> schemas.Opened:
-    return schemas.Opened(incident_id=actions.accept(db, actor, proposal_id, new))
+    return schemas.Opened(incident_id=actions.accept_proposal(db, actor, proposal_id, new))
 
 
-@router.post("/proposals/{proposal_id}/dismissal", status_code=204, responses=_EITHER)
+@router.post("/proposals/{proposal_id}/dismissal", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
 def dismiss(actor: Worker, db: Db, proposal_id: Id, new: schemas.Dismissal) -> None:
-    """Nothing to be opened, and why."""
-    actions.dismiss(db, actor, proposal_id, new)
+    """Opens no incident, with a reason."""
+    actions.dismiss_proposal(db, actor, proposal_id, new)

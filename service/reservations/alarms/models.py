@@ -1,6 +1,6 @@
-"""What was measured by the minute, the alarms it led to, and the incidents it speaks for.
+"""Tables of measurements per minute, alarms and proposed incidents.
 
-Measures and alarms are on real time, as the machines that they are about; proposals on the product's.
+Measures and alarms use real time, like the machines; proposals use the product's clock.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Identity
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.reservations.alarms.rules import Case, Kind
 
 
 class Measure(Base):
-    """A minute: means of CPU and memory in percent, of the busiest machine, over `samples` looks; the least and the
-    most that waited; of the last look what that was (`queries.Waiting`)."""
+    """A minute: means of CPU and memory in percent of the busiest machine over `samples` samples; the minimum and
+    maximum backlog; the backlog's parts in the last sample (`queries.Backlog`)."""
 
     __tablename__ = "reservations_measures"
 
@@ -35,11 +35,11 @@ class Measure(Base):
 
 
 class Alarm(Base):
-    """From when something was wrong until when it was well again. Of a kind there is one open alarm at a time."""
+    """An alarm from its begin to its end. There is at most one open alarm of a kind."""
 
     __tablename__ = "reservations_alarms"
     __table_args__ = (
-        one_of("kind", Kind),
+        enum_check("kind", Kind),
         CheckConstraint("over_at >= begun_at", name="over_at"),
         Index("uq_reservations_alarms_open", "kind", unique=True, postgresql_where=text("over_at IS NULL")),
         Index("ix_reservations_alarms_begun_at", "begun_at", "id"),
@@ -51,19 +51,19 @@ class Alarm(Base):
     over_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     worst: Mapped[float] = mapped_column(Double)
     latest: Mapped[float] = mapped_column(Double)
-    # What the figure was made of when it began.
+    # The parts of the figure when the alarm began.
     detail: Mapped[str] = mapped_column(String(500), server_default="")
-    # The message of the outbox that told of it, and when its thread last heard that it goes on.
+    # The outbox message about the alarm, and when its thread was last notified that it continues.
     told_key: Mapped[uuid.UUID] = mapped_column(UUID)
     told_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Proposal(Base):
-    """An incident that the figures speak for, until people open it or say why not; one of a kind at a time."""
+    """A proposed incident, until a user opens it or dismisses it with a reason; at most one open proposal of a kind."""
 
     __tablename__ = "reservations_incident_proposals"
     __table_args__ = (
-        one_of("kind", Case),
+        enum_check("kind", Case),
         Index(
             "uq_reservations_incident_proposals_open",
             "kind",
@@ -77,9 +77,9 @@ class Proposal(Base):
     kind: Mapped[str] = mapped_column(String(20))
     found_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     title: Mapped[str] = mapped_column(String(200))
-    # The figures in words: what an incident's 影響範囲 begins with.
+    # The figures as text: the start of the incident's 影響範囲.
     impact: Mapped[str] = mapped_column(String(2000))
-    # Since when the figures no longer speak for it.
+    # Since when the figures are normal again.
     calm_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     told_key: Mapped[uuid.UUID] = mapped_column(UUID)
     decided_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

@@ -1,4 +1,4 @@
-"""Every read of 監視."""
+"""Queries of 監視."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import redis
 from sqlalchemy import Integer, Select, cast, func, select
 from sqlalchemy.orm import Session
 
-from service.core import probes
 from service.core.areas import TICK_QUEUE, ticks
-from service.core.clock import app_now, real_now
-from service.core.health import JobHeartbeat
-from service.core.instances import GONE_AFTER, Instance
-from service.core.outbox import OutboxMessage
-from service.core.paging import Key, Listing, equals, when
-from service.core.probes import Probe
+from service.core.database.clock import app_now, real_now
+from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.http.traffic import BUCKETS_MS, TrafficMinute
+from service.core.monitoring import probes
+from service.core.monitoring.health import JobHeartbeat
+from service.core.monitoring.instances import GONE_AFTER, Instance
+from service.core.monitoring.probes import Probe
+from service.core.outbox.records import OutboxMessage
 from service.core.problems import NotFound
 from service.core.settings import settings
-from service.core.times import month_of
-from service.core.traffic import BUCKETS_MS, TrafficMinute
+from service.core.values.times import month_of
 from service.reservations.alarms import rules
 from service.reservations.alarms.models import Alarm, Measure, Proposal
-from service.reservations.alarms.rules import Case, Kind, Minute, Past
+from service.reservations.alarms.rules import Case, Kind, Minute, MinutesByStart
 from service.reservations.flow.models import Reservation, Webhook
 from service.reservations.operations.models import Operation
 from service.reservations.rules import AREA
 
-REDIS_PATIENCE = 2
-# A watchdog that says nothing for longer watches nothing (4.1.1: every five minutes).
-PROBES_EVERY = timedelta(minutes=5)
+REDIS_TIMEOUT = 2
+# After this time without a report the watchdog counts as not running (4.1.1: every five minutes).
+PROBE_INTERVAL = timedelta(minutes=5)
 CHART_SPAN, CHART_STEP = timedelta(hours=24), timedelta(minutes=10)
-DOORS = {"service": "データサービス", "dashboards": "画面"}
-WAITING_WORDS = (
+TARGET_LABELS = {"service": "データサービス", "dashboards": "画面"}
+BACKLOG_LABELS = (
     ("waiting_ticks", "Celeryのキュー"),
     ("waiting_outbox", "通知の送信"),
     ("waiting_inbox", "外部サービスからの連絡"),
@@ -44,9 +44,9 @@ WAITING_WORDS = (
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What could be done now and is not: ticks in Celery's queues, this area's messages, what vendors said, and
-    reservations whose time has come."""
+class Backlog:
+    """Work that is due but not done: ticks in Celery's queues, this area's outbox messages, webhooks, and reservations
+    with a due event."""
 
     waiting_ticks: int
     waiting_outbox: int
@@ -58,12 +58,12 @@ class Waiting:
         return self.waiting_ticks + self.waiting_outbox + self.waiting_inbox + self.waiting_flow
 
 
-def in_celery() -> int:
-    """Of all queues of the product. Raises RedisError."""
+def celery_queue_length() -> int:
+    """The length of all Celery queues of the product. Raises RedisError."""
     client = redis.Redis.from_url(
         settings().redis_url.get_secret_value(),
-        socket_timeout=REDIS_PATIENCE,
-        socket_connect_timeout=REDIS_PATIENCE,
+        socket_timeout=REDIS_TIMEOUT,
+        socket_connect_timeout=REDIS_TIMEOUT,
     )
     try:
         queues = {TICK_QUEUE, *(tick.queue for tick in ticks().values())}
@@ -73,8 +73,8 @@ def in_celery() -> int:
         client.close()
 
 
-def waiting(db: Session, in_queues: int, now: datetime) -> Waiting:
-    """`now`: the real one. Celery's queues are asked before, outside any transaction."""
+def backlog(db: Session, in_queues: int, now: datetime) -> Backlog:
+    """`now`: real time. Celery's queues are read before, outside any transaction (`in_queues`)."""
     outbox = (
         select(func.count())
         .select_from(OutboxMessage)
@@ -83,92 +83,92 @@ def waiting(db: Session, in_queues: int, now: datetime) -> Waiting:
     )
     inbox = select(func.count()).select_from(Webhook).where(Webhook.processed_at.is_(None), Webhook.next_try_at <= now)
     flow = select(func.count()).select_from(Reservation).where(Reservation.next_action_at <= app_now(db))
-    return Waiting(in_queues, *(db.scalar(one) or 0 for one in (outbox, inbox, flow)))
+    return Backlog(in_queues, *(db.scalar(statement) or 0 for statement in (outbox, inbox, flow)))
 
 
-def machines(db: Session, now: datetime) -> tuple[float | None, float | None]:
-    """CPU and memory of the busiest machine, percent. The processes of one machine each measure it: their mean counts.
-    None: nobody is there to say."""
-    each = (
+def machine_load(db: Session, now: datetime) -> tuple[float | None, float | None]:
+    """CPU and memory of the busiest machine in percent. Each process measures its machine: the mean counts. None: no
+    process is running."""
+    per_machine = (
         select(func.avg(Instance.host_cpu_percent).label("cpu"), func.avg(Instance.host_memory_percent).label("memory"))
         .where(Instance.seen_at > now - GONE_AFTER)
         .group_by(Instance.host)
         .subquery()
     )
-    row = db.execute(select(func.max(each.c.cpu), func.max(each.c.memory))).one()
+    row = db.execute(select(func.max(per_machine.c.cpu), func.max(per_machine.c.memory))).one()
     return row[0], row[1]
 
 
-def past(db: Session, now: datetime, minutes: int = 15) -> Past:
-    """The last minutes, as far as anything is known of them."""
-    since = rules.whole(now) - timedelta(minutes=minutes)
-    found = {
+def recent_minutes(db: Session, now: datetime, minutes: int = 15) -> MinutesByStart:
+    """The data of the last minutes; minutes without any data are missing."""
+    since = rules.to_minute(now) - timedelta(minutes=minutes)
+    minutes_data = {
         row.minute: Minute(row.cpu, row.memory, row.queue_least, row.queue_most)
         for row in db.scalars(select(Measure).where(Measure.minute >= since))
     }
     for row in db.scalars(select(TrafficMinute).where(TrafficMinute.minute >= since)):
-        known = found.get(row.minute, rules.NOTHING)
-        found[row.minute] = Minute(
-            known.cpu, known.memory, known.queue_least, known.queue_most, row.requests, row.errors
+        measured = minutes_data.get(row.minute, rules.NO_DATA)
+        minutes_data[row.minute] = Minute(
+            measured.cpu, measured.memory, measured.queue_least, measured.queue_most, row.requests, row.errors
         )
-    return found
+    return minutes_data
 
 
 def open_alarms(db: Session, *, lock: bool = False) -> dict[Kind, Alarm]:
-    found = select(Alarm).where(Alarm.over_at.is_(None)).order_by(Alarm.id)
+    statement = select(Alarm).where(Alarm.over_at.is_(None)).order_by(Alarm.id)
     if lock:
-        found = found.with_for_update()
-    return {Kind(one.kind): one for one in db.scalars(found.execution_options(populate_existing=True))}
+        statement = statement.with_for_update()
+    return {Kind(alarm.kind): alarm for alarm in db.scalars(statement.execution_options(populate_existing=True))}
 
 
 def last_measure(db: Session) -> Measure | None:
-    newest = select(Measure).order_by(Measure.minute.desc()).limit(1)
-    return db.scalars(newest.execution_options(populate_existing=True)).first()
+    statement = select(Measure).order_by(Measure.minute.desc()).limit(1)
+    return db.scalars(statement.execution_options(populate_existing=True)).first()
 
 
 def detail(kind: Kind, measure: Measure | None) -> str:
-    """What a figure is made of."""
+    """The parts of a figure as text."""
     if kind is not Kind.QUEUE or measure is None:
         return ""
-    return rules.joined([(word, getattr(measure, name)) for name, word in WAITING_WORDS])
+    return rules.breakdown_text([(label, getattr(measure, name)) for name, label in BACKLOG_LABELS])
 
 
 def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
-    """Every check of 4.1.1 with its figure, its limits and whether it is well."""
+    """All checks of 4.1.1 with figure, limit and state."""
     now = now or real_now()
-    known, is_open, measure = past(db, now), open_alarms(db), last_measure(db)
-    checks = [_alive(db, now)]
+    minutes, alarms_by_kind, measure = recent_minutes(db, now), open_alarms(db), last_measure(db)
+    checks = [_liveness_check(db, now)]
     for kind, check in rules.CHECKS.items():
-        alarm = is_open.get(kind)
-        reading = rules.read(kind, known, now, was_on=alarm is not None)
+        alarm = alarms_by_kind.get(kind)
+        reading = rules.read_check(kind, minutes, now, was_on=alarm is not None)
         value = reading.value
         checks.append(
             {
                 "kind": kind.value,
                 "title": check.title,
                 "value": value,
-                "shown": rules.shown(kind, value) if value is not None else None,
-                "limit": rules.limit(kind),
+                "shown": rules.format_figure(kind, value) if value is not None else None,
+                "limit": rules.limit_text(kind),
                 "every_minutes": check.every_minutes,
                 "priority": check.priority,
-                "state": _well(kind, value, is_on=alarm is not None),
+                "state": _check_state(kind, value, is_on=alarm is not None),
                 "since": alarm.begun_at if alarm else None,
                 "detail": detail(kind, measure),
             }
         )
-    fallen = _silent(db, now)
+    silent_jobs = _silent_ticks(db, now)
     return {
         "as_of": app_now(db),
         "checks": checks,
         "measured_at": measure.minute if measure else None,
         "is_measured": measure is not None and now - measure.minute < timedelta(minutes=3),
-        "silent_jobs": fallen,
-        "open": len(is_open) + (checks[0]["state"] == "alarm"),
+        "silent_jobs": silent_jobs,
+        "open": len(alarms_by_kind) + (checks[0]["state"] == "alarm"),
     }
 
 
-def _well(kind: Kind, value: float | None, *, is_on: bool) -> str:
-    """`high`: beyond the limit, but not for long enough."""
+def _check_state(kind: Kind, value: float | None, *, is_on: bool) -> str:
+    """`high`: above the limit, but not for long enough."""
     if is_on:
         return "alarm"
     if value is None:
@@ -176,103 +176,106 @@ def _well(kind: Kind, value: float | None, *, is_on: bool) -> str:
     return "high" if value > rules.CHECKS[kind].above else "fine"
 
 
-def _alive(db: Session, now: datetime) -> dict[str, Any]:
-    """サーバー死活, by the watchdog's last word on each door."""
-    newest = (
+def _liveness_check(db: Session, now: datetime) -> dict[str, Any]:
+    """サーバー死活, by the watchdog's last report on each target."""
+    statement = (
         select(Probe.target, Probe.at, Probe.ok, Probe.down)
-        .where(Probe.at > now - PROBES_EVERY, Probe.target.in_(probes.TARGETS))
+        .where(Probe.at > now - PROBE_INTERVAL, Probe.target.in_(probes.TARGETS))
         .order_by(Probe.at)
     )
-    last = {row.target: row for row in db.execute(newest)}
-    down = [row for row in last.values() if not row.ok]
-    well = "alarm" if down else "fine" if last.keys() >= probes.TARGETS else "unknown"
-    at = max((row.at for row in last.values()), default=None)
+    last_probes = {row.target: row for row in db.execute(statement)}
+    down = [row for row in last_probes.values() if not row.ok]
+    state = "alarm" if down else "fine" if last_probes.keys() >= probes.TARGETS else "unknown"
+    at = max((row.at for row in last_probes.values()), default=None)
     return {
         "kind": "alive",
         "title": "サーバー死活",
         "value": None,
-        "shown": {"alarm": "停止", "fine": "稼働中", "unknown": None}[well],
+        "shown": {"alarm": "停止", "fine": "稼働中", "unknown": None}[state],
         "limit": "応答なしが続いたとき",
         "every_minutes": 5,
         "priority": "緊急",
-        "state": well,
+        "state": state,
         "since": at if down else None,
-        "detail": _doors({row.target: row.down or "" for row in down}),
+        "detail": _outage_text({row.target: row.down or "" for row in down}),
     }
 
 
-def _silent(db: Session, now: datetime) -> list[str]:
-    """Ticks that have been silent for longer than they may be."""
-    last = {heartbeat.name: heartbeat.at for heartbeat in db.scalars(select(JobHeartbeat))}
+def _silent_ticks(db: Session, now: datetime) -> list[str]:
+    """Ticks that have not reported within their limit."""
+    last_reports = {heartbeat.name: heartbeat.at for heartbeat in db.scalars(select(JobHeartbeat))}
     return [
         tick.title
         for name, tick in ticks().items()
-        if tick.silence and not tick.remedy and (name not in last or now - last[name] > tick.silence)
+        if tick.silence and not tick.remedy and (name not in last_reports or now - last_reports[name] > tick.silence)
     ]
 
 
 def charts(db: Session, now: datetime | None = None) -> dict[str, Any]:
-    """The last 24 hours in steps of ten minutes, oldest first; null where nobody looked. CPU and memory are means in
-    percent, `queue` is the most that waited, `errors` percent of the requests, null under the least number."""
+    """The last 24 hours in steps of ten minutes, oldest first; null where nothing was measured. CPU and memory are
+    means in percent, `queue` is the maximum backlog, `errors` percent of the requests, null with too few requests."""
     now = now or real_now()
     step = int(CHART_STEP.total_seconds())
     end = datetime.fromtimestamp(now.timestamp() // step * step, now.tzinfo)
-    moments = [end - n * CHART_STEP for n in reversed(range(int(CHART_SPAN / CHART_STEP)))]
-    place = cast(func.floor(func.extract("epoch", Measure.minute) / step), Integer)
+    starts = [end - n * CHART_STEP for n in reversed(range(int(CHART_SPAN / CHART_STEP)))]
+    measure_slot = cast(func.floor(func.extract("epoch", Measure.minute) / step), Integer)
     measures = {
         row.place: row
         for row in db.execute(
             select(
-                place.label("place"),
+                measure_slot.label("place"),
                 func.avg(Measure.cpu).label("cpu"),
                 func.avg(Measure.memory).label("memory"),
                 func.max(Measure.queue_most).label("queue"),
             )
-            .where(Measure.minute >= moments[0])
-            .group_by(place)
+            .where(Measure.minute >= starts[0])
+            .group_by(measure_slot)
         )
     }
-    where = cast(func.floor(func.extract("epoch", TrafficMinute.minute) / step), Integer)
+    traffic_slot = cast(func.floor(func.extract("epoch", TrafficMinute.minute) / step), Integer)
     traffic = {
         row.place: row
         for row in db.execute(
             select(
-                where.label("place"),
+                traffic_slot.label("place"),
                 cast(func.sum(TrafficMinute.requests), Integer).label("requests"),
                 cast(func.sum(TrafficMinute.errors), Integer).label("errors"),
             )
-            .where(TrafficMinute.minute >= moments[0])
-            .group_by(where)
+            .where(TrafficMinute.minute >= starts[0])
+            .group_by(traffic_slot)
         )
     }
     points = []
-    for moment in moments:
-        n = int(moment.timestamp()) // step
-        seen, asked = measures.get(n), traffic.get(n)
-        enough = asked is not None and asked.requests >= rules.ENOUGH
+    for start in starts:
+        n = int(start.timestamp()) // step
+        measure, traffic_row = measures.get(n), traffic.get(n)
+        has_enough_requests = traffic_row is not None and traffic_row.requests >= rules.MIN_REQUESTS
         points.append(
             {
-                "at": moment,
-                "cpu": seen.cpu if seen else None,
-                "memory": seen.memory if seen else None,
-                "queue": seen.queue if seen else None,
-                "errors": 100 * asked.errors / asked.requests if asked and enough else None,
+                "at": start,
+                "cpu": measure.cpu if measure else None,
+                "memory": measure.memory if measure else None,
+                "queue": measure.queue if measure else None,
+                "errors": 100 * traffic_row.errors / traffic_row.requests
+                if traffic_row and has_enough_requests
+                else None,
             }
         )
     return {"as_of": app_now(db), "points": points}
 
 
 def outages(db: Session, now: datetime | None = None) -> dict[str, Any]:
-    """When the doors did not answer this month, by the watchdog; the last one first."""
+    """The outages of this month by the watchdog; newest first."""
     month = probes.month_availability(db, month_of(now or real_now()), now)
-    shown = [
-        {"start": one["start"], "end": one["end"], "words": _doors(one["down"])} for one in reversed(month["outages"])
+    items = [
+        {"start": outage["start"], "end": outage["end"], "words": _outage_text(outage["down"])}
+        for outage in reversed(month["outages"])
     ]
-    return {"as_of": app_now(db), "items": shown[:20], "total": len(shown), "down_minutes": month["down_minutes"]}
+    return {"as_of": app_now(db), "items": items[:20], "total": len(items), "down_minutes": month["down_minutes"]}
 
 
-def _doors(down: Mapping[str, str]) -> str:
-    return "、".join(f"{DOORS.get(name, name)}: {said}" for name, said in down.items())
+def _outage_text(reasons: Mapping[str, str]) -> str:
+    return "、".join(f"{TARGET_LABELS.get(name, name)}: {reason}" for name, reason in reasons.items())
 
 
 ALARMS = Listing(
@@ -282,8 +285,8 @@ ALARMS = Listing(
     default="-begun_at",
     filters={
         "kind": equals(Alarm.kind),
-        "is_open": when(Alarm.over_at.is_(None)),
-        "is_over": when(Alarm.over_at.is_not(None)),
+        "is_open": when_true(Alarm.over_at.is_(None)),
+        "is_over": when_true(Alarm.over_at.is_not(None)),
     },
 )
 
@@ -291,7 +294,7 @@ ALARMS = Listing(
 def alarms(
     db: Session, limit: int, cursor: str | None, *, kind: Kind | None, state: str | None, sort: str
 ) -> dict[str, Any]:
-    found = ALARMS.page(
+    page = ALARMS.page(
         db,
         limit,
         cursor,
@@ -300,61 +303,67 @@ def alarms(
         is_open=True if state == "open" else None,
         is_over=True if state == "over" else None,
     )
-    found["items"] = [_as_seen(dict(row)) for row in found["items"]]
-    return found
+    page["items"] = [_alarm_item(dict(row)) for row in page["items"]]
+    return page
 
 
-def _as_seen(row: dict[str, Any]) -> dict[str, Any]:
+def _alarm_item(row: dict[str, Any]) -> dict[str, Any]:
     kind = Kind(row["kind"])
     return row | {
         "text": rules.CHECKS[kind].text,
-        "worst": rules.shown(kind, row["worst"]),
-        "latest": rules.shown(kind, row["latest"]),
+        "worst": rules.format_figure(kind, row["worst"]),
+        "latest": rules.format_figure(kind, row["latest"]),
     }
 
 
-def slow(db: Session, now: datetime) -> tuple[int, int]:
-    """Requests of five minutes, and those of them that took longer than they should."""
-    place = BUCKETS_MS.index(rules.SLOW_MS)
+def slow_requests(db: Session, now: datetime) -> tuple[int, int]:
+    """The number of requests in the last five minutes, and of the slow ones among them."""
+    bucket = BUCKETS_MS.index(rules.SLOW_MS)
     rows = db.scalars(select(TrafficMinute).where(TrafficMinute.minute > now - timedelta(minutes=5))).all()
-    return sum(row.requests for row in rows), sum(sum(row.buckets[place + 1 :]) for row in rows)
+    return sum(row.requests for row in rows), sum(sum(row.buckets[bucket + 1 :]) for row in rows)
 
 
-def operations(db: Session, case: Case, now: datetime) -> tuple[int, int, int]:
-    """How many there were in the last day or week, how many in the four weeks before it, and how many days of those are
-    known. `now`: the product's."""
+def operation_counts(db: Session, case: Case, now: datetime) -> tuple[int, int, int]:
+    """The number of operations in the last day or week, in the four weeks before it, and the days of those with data.
+    `now`: the product's clock."""
     span = timedelta(days=1 if case is Case.DAY else 7)
-    begins, start = now - span, now - span - timedelta(days=rules.WEEKS)
+    span_start, history_start = now - span, now - span - timedelta(days=rules.HISTORY_DAYS)
     row = db.execute(
         select(
-            func.count().filter(Operation.opened_at > begins),
-            func.count().filter(Operation.opened_at <= begins),
-        ).where(Operation.opened_at > start, Operation.opened_at <= now)
+            func.count().filter(Operation.opened_at > span_start),
+            func.count().filter(Operation.opened_at <= span_start),
+        ).where(Operation.opened_at > history_start, Operation.opened_at <= now)
     ).one()
-    first = db.scalar(select(func.min(Reservation.created_at)))
-    known = (begins - max(first, start)).days if first is not None and first < begins else 0
-    return row[0], row[1], known
+    first_reservation_at = db.scalar(select(func.min(Reservation.created_at)))
+    known_days = (
+        (span_start - max(first_reservation_at, history_start)).days
+        if first_reservation_at is not None and first_reservation_at < span_start
+        else 0
+    )
+    return row[0], row[1], known_days
 
 
 def proposals(db: Session) -> Sequence[Proposal]:
-    """Those that nobody has decided about, the last one first."""
-    found = select(Proposal).where(Proposal.decided_at.is_(None)).order_by(Proposal.id.desc())
-    return db.scalars(found.execution_options(populate_existing=True)).all()
+    """Proposals without a decision, newest first."""
+    statement = select(Proposal).where(Proposal.decided_at.is_(None)).order_by(Proposal.id.desc())
+    return db.scalars(statement.execution_options(populate_existing=True)).all()
 
 
-def latest(db: Session, case: Case) -> Proposal | None:
-    found: Select[Proposal] = select(Proposal).where(Proposal.kind == case.value).order_by(Proposal.id.desc()).limit(1)
-    return db.scalars(found.with_for_update().execution_options(populate_existing=True)).first()
+def latest_proposal(db: Session, case: Case) -> Proposal | None:
+    statement: Select[Proposal] = (
+        select(Proposal).where(Proposal.kind == case.value).order_by(Proposal.id.desc()).limit(1)
+    )
+    return db.scalars(statement.with_for_update().execution_options(populate_existing=True)).first()
 
 
-def proposal(db: Session, proposal_id: int, *, lock: bool = False) -> Proposal:
-    """Raises NotFound, in words."""
-    found = db.get(Proposal, proposal_id, with_for_update=lock, populate_existing=lock)
-    if found is None:
+def get_proposal(db: Session, proposal_id: int, *, lock: bool = False) -> Proposal:
+    """Raises NotFound with a message for the user."""
+    proposal = db.get(Proposal, proposal_id, with_for_update=lock, populate_existing=lock)
+    if proposal is None:
         raise NotFound("指定された提案は見つかりません。画面を更新してください。")
-    return found
+    return proposal
 
 
-def alone(db: Session, name: str) -> bool:
-    """False while another worker does the same just now."""
+def try_lock(db: Session, name: str) -> bool:
+    """Tries to get the advisory lock; False while another worker has it."""
     return bool(db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext(name)))))

@@ -1,4 +1,4 @@
-"""When something is wrong with the system, when it is well again, and in which words people hear of it. Pure."""
+"""When an alarm begins and ends, when an incident is proposed, and the texts of the notifications. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from service.core.times import in_words, span_in_words
+from service.core.values.times import format_duration, format_local_datetime
 
 MINUTE = timedelta(minutes=1)
-# The thread hears this often that it goes on.
-TELL_AGAIN = timedelta(minutes=30)
-# An answer slower than this is slow (5.2.3), and of at least so many requests a share says something.
-SLOW_MS, SLOW_SHARE, ENOUGH = 5000, 0.05, 50
-# Manual operations at twice the usual (5.2.3) are remarkable from so many on; usual is the mean of four weeks, as far
-# as they are known.
-TWICE, LEAST_A_DAY, LEAST_A_WEEK = 2, 5, 8
-WEEKS, LEAST_KNOWN = 28, 7
-# The same is not proposed again within this time, whatever people made of it.
-PROPOSED_AGAIN = timedelta(days=1)
+# How often the thread is notified that an alarm continues.
+REMINDER_INTERVAL = timedelta(minutes=30)
+# A response slower than this is slow (5.2.3); a share needs at least this number of requests.
+SLOW_MS, MAX_SLOW_SHARE, MIN_REQUESTS = 5000, 0.05, 50
+# Twice the usual number of manual operations (5.2.3) counts from these minimums on; usual is the mean of the four weeks
+# before, as far as there is data.
+USUAL_FACTOR, MIN_PER_DAY, MIN_PER_WEEK = 2, 5, 8
+HISTORY_DAYS, MIN_KNOWN_DAYS = 28, 7
+# The same incident is not proposed again within this time, whatever the decision was.
+PROPOSAL_INTERVAL = timedelta(days=1)
 
 
 class Kind(StrEnum):
@@ -39,8 +39,8 @@ class Case(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """`title` is the document's 監視項目 (4.1.1), `text` what Slack is told (4.3.1). It begins when it was above
-    `above` for all of `begins` whole minutes, and is over when it was under `below` for all of `ends`."""
+    """`title`: the document's 監視項目 (4.1.1); `text`: the Slack text (4.3.1). An alarm begins when the figure was
+    above `above` in each of `begins` complete minutes, and ends when it was below `below` in each of `ends`."""
 
     title: str
     text: str
@@ -64,7 +64,7 @@ CHECKS: Mapping[Kind, Check] = {
 
 @dataclass(frozen=True)
 class Minute:
-    """What is known of one; `cpu` and `memory` in percent. None: nobody looked."""
+    """The data of a minute; `cpu` and `memory` in percent. None: not measured."""
 
     cpu: float | None = None
     memory: float | None = None
@@ -74,44 +74,48 @@ class Minute:
     errors: int = 0
 
 
-NOTHING = Minute()
-Past = Mapping[datetime, Minute]
+NO_DATA = Minute()
+MinutesByStart = Mapping[datetime, Minute]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """`value`: the figure now, or what began an alarm; None when nobody can say. `is_on`: whether it is wrong, as
-    before where nobody can say. `worst`: of the minutes that were looked at."""
+    """`value`: the figure now, or the one that began an alarm; None: unknown. `is_on`: whether there is an alarm;
+    unchanged if unknown. `worst`: the maximum of the checked minutes."""
 
     value: float | None
     is_on: bool
     worst: float | None = None
 
 
-def whole(moment: datetime) -> datetime:
-    return moment.replace(second=0, microsecond=0)
+def to_minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
 
 
-def read(kind: Kind, past: Past, now: datetime, *, was_on: bool) -> Reading:
-    """How a check stands. `past`: minutes by when they began."""
+def read_check(kind: Kind, past: MinutesByStart, now: datetime, *, was_on: bool) -> Reading:
+    """Evaluates a check. `past`: the minutes by their start."""
     if kind is Kind.ERRORS:
-        return _errors(past, now, was_on)
+        return _read_error_rate(past, now, was_on)
     check = CHECKS[kind]
-    last = [past.get(whole(now) - n * MINUTE, NOTHING) for n in range(check.ends + check.begins + 1)]
-    least = [_figure(kind, one, at_most=False) for one in last]
-    most = [_figure(kind, one, at_most=True) for one in last]
-    # The minute that is going on has few looks: it is shown, the whole ones decide.
-    value = next((one for one in most[:2] if one is not None), None)
-    begins, ends = least[1 : check.begins + 1], most[1 : check.ends + 1]
+    minutes = [past.get(to_minute(now) - n * MINUTE, NO_DATA) for n in range(check.ends + check.begins + 1)]
+    minimums = [_figure(kind, minute, at_most=False) for minute in minutes]
+    maximums = [_figure(kind, minute, at_most=True) for minute in minutes]
+    # The current minute has few samples: it is only displayed, the complete minutes decide.
+    value = next((figure for figure in maximums[:2] if figure is not None), None)
+    begin_figures, end_figures = minimums[1 : check.begins + 1], maximums[1 : check.ends + 1]
     if was_on:
-        return Reading(value, not all(one is not None and one < check.below for one in ends), _most(most[:2]))
-    if all(one is not None and one > check.above for one in begins):
-        return Reading(most[1], True, _most(most[: check.begins + 1]))
+        return Reading(
+            value,
+            not all(figure is not None and figure < check.below for figure in end_figures),
+            _maximum(maximums[:2]),
+        )
+    if all(figure is not None and figure > check.above for figure in begin_figures):
+        return Reading(maximums[1], True, _maximum(maximums[: check.begins + 1]))
     return Reading(value, False)
 
 
-def _most(values: Sequence[float | None]) -> float | None:
-    return max((one for one in values if one is not None), default=None)
+def _maximum(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _figure(kind: Kind, minute: Minute, *, at_most: bool) -> float | None:
@@ -122,109 +126,109 @@ def _figure(kind: Kind, minute: Minute, *, at_most: bool) -> float | None:
     return minute.queue_most if at_most else minute.queue_least
 
 
-def _errors(past: Past, now: datetime, was_on: bool) -> Reading:
-    """Of the requests of five minutes. Too few say nothing, but that none of them failed."""
+def _read_error_rate(past: MinutesByStart, now: datetime, was_on: bool) -> Reading:
+    """The error rate of the last five minutes. With too few requests only the absence of errors counts."""
     check = CHECKS[Kind.ERRORS]
-    these = [minute for moment, minute in past.items() if now - check.begins * MINUTE < moment <= now]
-    requests, errors = sum(one.requests for one in these), sum(one.errors for one in these)
-    if requests < ENOUGH:
+    minutes = [minute for start, minute in past.items() if now - check.begins * MINUTE < start <= now]
+    requests, errors = sum(minute.requests for minute in minutes), sum(minute.errors for minute in minutes)
+    if requests < MIN_REQUESTS:
         return Reading(None, was_on and errors > 0)
     rate = 100 * errors / requests
     return Reading(rate, rate >= check.below if was_on else rate > check.above, rate)
 
 
-def shown(kind: Kind, value: float) -> str:
+def format_figure(kind: Kind, value: float) -> str:
     """92%, 4.5%, 120件"""
     number = f"{value:,.1f}".removesuffix(".0") if kind is Kind.ERRORS else f"{value:,.0f}"
     return f"{number}{CHECKS[kind].unit}"
 
 
-def limit(kind: Kind) -> str:
+def limit_text(kind: Kind) -> str:
     """基準 80%、5分継続"""
     check = CHECKS[kind]
-    lasting = f"、{check.begins}分継続" if kind in (Kind.CPU, Kind.MEMORY) else ""
-    of = "、直近5分" if kind is Kind.ERRORS else ""
-    return f"基準 {check.above:g}{check.unit}{lasting}{of}"
+    duration = f"、{check.begins}分継続" if kind in (Kind.CPU, Kind.MEMORY) else ""
+    window = "、直近5分" if kind is Kind.ERRORS else ""
+    return f"基準 {check.above:g}{check.unit}{duration}{window}"
 
 
-def begun(kind: Kind, value: float, detail: str, at: datetime) -> str:
-    """What Slack is told, in the document's words first."""
+def begun_notice(kind: Kind, value: float, detail: str, at: datetime) -> str:
+    """The Slack message when an alarm begins, starting with the document's text."""
     check = CHECKS[kind]
-    lines = [check.text, f"{check.figure}: {shown(kind, value)}（{limit(kind)}）"]
-    return "\n".join([*lines, *([detail] if detail else []), f"検知: {in_words(at)}"])
+    lines = [check.text, f"{check.figure}: {format_figure(kind, value)}（{limit_text(kind)}）"]
+    return "\n".join([*lines, *([detail] if detail else []), f"検知: {format_local_datetime(at)}"])
 
 
-def going_on(kind: Kind, value: float, worst: float, lasting: timedelta) -> str:
-    """What its thread is told."""
+def ongoing_notice(kind: Kind, value: float, worst: float, lasting: timedelta) -> str:
+    """The message in the thread while the alarm continues."""
     check = CHECKS[kind]
-    most = f"現在 {shown(kind, value)}、最大 {shown(kind, worst)}"
-    return f"続いています（{span_in_words(lasting)}経過）\n{check.figure}: {most}"
+    figures = f"現在 {format_figure(kind, value)}、最大 {format_figure(kind, worst)}"
+    return f"続いています（{format_duration(lasting)}経過）\n{check.figure}: {figures}"
 
 
-def over(kind: Kind, worst: float, begun_at: datetime, over_at: datetime) -> str:
-    """The first message once it is over."""
-    lasted = f"{in_words(begun_at)} から {span_in_words(over_at - begun_at)}"
-    return f"【解決済み】{CHECKS[kind].text}\n{lasted}（{CHECKS[kind].figure}: 最大 {shown(kind, worst)}）"
+def ended_notice(kind: Kind, worst: float, begun_at: datetime, over_at: datetime) -> str:
+    """The new text of the first message after the alarm has ended."""
+    duration = f"{format_local_datetime(begun_at)} から {format_duration(over_at - begun_at)}"
+    return f"【解決済み】{CHECKS[kind].text}\n{duration}（{CHECKS[kind].figure}: 最大 {format_figure(kind, worst)}）"
 
 
-def over_in_thread(kind: Kind, value: float | None, lasting: timedelta) -> str:
-    now = f"\n{CHECKS[kind].figure}: 現在 {shown(kind, value)}" if value is not None else ""
-    return f"解決しました（{span_in_words(lasting)}）{now}"
+def ended_reply(kind: Kind, value: float | None, lasting: timedelta) -> str:
+    current = f"\n{CHECKS[kind].figure}: 現在 {format_figure(kind, value)}" if value is not None else ""
+    return f"解決しました（{format_duration(lasting)}）{current}"
 
 
 @dataclass(frozen=True)
-class Found:
-    """An incident to propose: its title, and the figures in words."""
+class Finding:
+    """An incident to propose: its title, and the figures as text."""
 
     title: str
     impact: str
 
 
-def slow_answers(requests: int, slow: int) -> Found | None:
-    """p95 is beyond five seconds when more than a twentieth of the answers took longer."""
-    if requests < ENOUGH or slow <= requests * SLOW_SHARE:
+def find_slow_responses(requests: int, slow: int) -> Finding | None:
+    """p95 is above five seconds when more than 5% of the responses took longer."""
+    if requests < MIN_REQUESTS or slow <= requests * MAX_SLOW_SHARE:
         return None
-    return Found(
+    return Finding(
         "API応答時間が遅い（5秒超過）",
         f"直近5分の応答{requests:,}件のうち{slow:,}件（{slow / requests:.0%}）が5秒を超えました"
         "（95パーセンタイルが5秒超過）。",
     )
 
 
-def many_operations(case: Case, count: int, before: int, days_known: int) -> Found | None:
-    """`count` of the last day or week; `before` of the `days_known` (four weeks at most) before that."""
-    span, word, least = (1, "24時間", LEAST_A_DAY) if case is Case.DAY else (7, "7日間", LEAST_A_WEEK)
-    if days_known < LEAST_KNOWN or count < least:
+def find_many_operations(case: Case, count: int, before: int, days_known: int) -> Finding | None:
+    """`count`: in the last day or week; `before`: in the `days_known` days before that (at most four weeks)."""
+    span, span_label, minimum = (1, "24時間", MIN_PER_DAY) if case is Case.DAY else (7, "7日間", MIN_PER_WEEK)
+    if days_known < MIN_KNOWN_DAYS or count < minimum:
         return None
     usual = before * span / days_known
-    if count < usual * TWICE:
+    if count < usual * USUAL_FACTOR:
         return None
-    times = f"、通常の{count / usual:.1f}倍" if usual else ""
-    return Found(
-        f"マニュアルオペレーションが通常の2倍以上発生（直近{word}）",
-        f"直近{word}の手動対応は{count:,}件です（それまでの{days_known}日間の平均は{word}あたり{usual:.1f}件{times}）。",
+    factor = f"、通常の{count / usual:.1f}倍" if usual else ""
+    return Finding(
+        f"マニュアルオペレーションが通常の2倍以上発生（直近{span_label}）",
+        f"直近{span_label}の手動対応は{count:,}件です（それまでの{days_known}日間の平均は{span_label}あたり{usual:.1f}件{factor}）。",
     )
 
 
-def proposed(found: Found) -> str:
-    return f"インシデントの登録を提案します\n{found.title}\n{found.impact}"
+def proposal_notice(finding: Finding) -> str:
+    return f"インシデントの登録を提案します\n{finding.title}\n{finding.impact}"
 
 
-def accepted(by: str) -> str:
-    """What the proposal's thread is told."""
+def accepted_reply(by: str) -> str:
+    """The message in the proposal's thread."""
     return f"インシデントを登録しました（{by}）"
 
 
-def dismissed(by: str, reason: str) -> str:
+def dismissed_reply(by: str, reason: str) -> str:
     return f"見送りました（{by}）: {reason}"
 
 
-def decided(by: str) -> str:
-    """What is told to whoever comes second."""
+def already_decided_text(by: str) -> str:
+    """The error for a user who decides too late."""
     return f"この提案は{by}が先に判断しました。画面を更新してください。"
 
 
-def joined(parts: Sequence[tuple[str, int]]) -> str:
+def breakdown_text(parts: Sequence[tuple[str, int]]) -> str:
     """内訳: 定期処理 3件、通知の送信 120件"""
-    there = [f"{word} {count:,}件" for word, count in parts if count]
-    return f"内訳: {'、'.join(there)}" if there else ""
+    texts = [f"{label} {count:,}件" for label, count in parts if count]
+    return f"内訳: {'、'.join(texts)}" if texts else ""

@@ -1,4 +1,4 @@
-"""What goes in and out of 監視 over HTTP."""
+"""Requests and responses of 監視."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, NotBlank
+from service.core.values.texts import NO_NUL, NotBlank
 from service.reservations.alarms.rules import Case, Kind
 from service.reservations.incidents.schemas import NewIncident
 
 
 class Check(BaseModel):
-    """A 監視項目 of 4.1.1. `kind`: `alive` or one of the alarms'. `shown` is its figure in words, null when nobody can
-    say; `state`: `high` is beyond the limit, but not for long enough; `since`: when it became wrong; `detail`: what the
-    figure is made of."""
+    """A 監視項目 of 4.1.1. `kind`: `alive` or an alarm's kind. `shown`: the figure as text, null when unknown; `state`:
+    `high` is above the limit, but not for long enough; `since`: when the alarm began; `detail`: the parts of the
+    figure."""
 
     kind: str
     title: str
@@ -30,8 +30,8 @@ class Check(BaseModel):
 
 
 class State(BaseModel):
-    """`is_measured`: whether the last minutes were looked at; `silent_jobs`: 定期処理 that do not run; `open`: how many
-    checks are wrong now."""
+    """`is_measured`: the last minutes have measurements; `silent_jobs`: 定期処理 that do not run; `open`: the number of
+    checks with an alarm."""
 
     as_of: datetime
     checks: list[Check]
@@ -47,7 +47,7 @@ class Counts(BaseModel):
 
 
 class Point(BaseModel):
-    """Percent, and how many things waited; null where nobody looked."""
+    """Percentages and the backlog; null where nothing was measured."""
 
     at: datetime
     cpu: float | None
@@ -81,7 +81,7 @@ class Outage(BaseModel):
 
 
 class Outages(BaseModel):
-    """Of this month, the last 20; `total` counts all."""
+    """The last 20 of this month; `total` counts all."""
 
     as_of: datetime
     items: list[Outage]
@@ -90,7 +90,7 @@ class Outages(BaseModel):
 
 
 class ProposalItem(BaseModel):
-    """`calm_at`: since when the figures no longer speak for it."""
+    """`calm_at`: since when the figures are normal again."""
 
     id: int
     kind: Case
@@ -106,7 +106,7 @@ class Proposals(BaseModel):
 
 
 class Accepted(BaseModel):
-    """The incident as it is to be opened."""
+    """The incident to open."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,1 +1,1 @@
-"""Customers' AI assistants: their tokens and the door they speak at (MCP)."""
+"""Customers' AI assistants: their tokens and their MCP endpoint."""

@@ -1,4 +1,4 @@
-"""The tokens' routes: permission, one call, answer."""
+"""Routes of the assistants' tokens."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
 from service.reservations.assistants import actions, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=_ERRORS)
 
 
 @router.get("/assistants", response_model=Page[schemas.AssistantItem])
 async def assistants(
-    asking: Annotated[Asking, lists("reservations:assistant:read")],
+    request: Annotated[ListRequest, list_request("reservations:assistant:read")],
     filters: Annotated[schemas.AssistantFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.assistants(db, limit, cursor, filters))
+    return await request.page(lambda db, _: queries.assistants(db, limit, cursor, filters))
 
 
 @router.post("/assistants", status_code=201)
 def issue(
     actor: Annotated[Actor, allow("reservations:assistant:create")], db: Db, new: schemas.NewAssistant
 ) -> schemas.IssuedAssistant:
-    """The answer alone shows the token."""
+    """Only this response contains the token."""
     return actions.issue(db, actor, new)
 
 
-@router.post("/assistants/{assistant_id}/revoke", status_code=204, responses=_ABSENT)
+@router.post("/assistants/{assistant_id}/revoke", status_code=204, responses=_NOT_FOUND)
 def revoke(actor: Annotated[Actor, allow("reservations:assistant:revoke")], db: Db, assistant_id: Id) -> None:
-    """At once. Its reservations go on."""
+    """Takes effect immediately. Its reservations continue."""
     actions.revoke(db, actor, assistant_id)

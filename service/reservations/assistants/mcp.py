@@ -1,7 +1,7 @@
-"""The door of customers' AI assistants: four tools over the Model Context Protocol, by HTTP at /mcp or on stdio.
+"""The MCP server for customers' AI assistants: four tools over the Model Context Protocol, by HTTP at /mcp or on stdio.
 
-The library answers both eras of the protocol. Each call is one request without a session, so that any process may take
-it. What a tool does is one transaction on a thread; expected refusals reach the model in words, nothing else does.
+The library supports both generations of the protocol. Each call is one stateless request, so that any process can serve
+it. A tool runs one transaction on a thread. The model gets the messages of expected errors, and no details of others.
 """
 
 from __future__ import annotations
@@ -27,25 +27,28 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from starlette.types import Receive, Scope, Send
 
-from service.core import hosts
-from service.core.db import Scopes, transaction
+from service.core.database.session import Scopes, transaction
+from service.core.http import hosts
+from service.core.http.problem_responses import field_errors
 from service.core.pages import shell
-from service.core.problems import MethodNotAllowed, Problem, field_errors
+from service.core.problems import MethodNotAllowed, Problem
 from service.core.settings import settings
-from service.core.texts import NO_NUL, ONE_LINE, Mail, Name
+from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name
 from service.reservations.assistants import actions, queries, rules, schemas
-from service.reservations.assistants.actions import PATH, Wish
+from service.reservations.assistants.actions import MCP_PATH, ReservationRequest
 from service.reservations.assistants.models import Assistant
 from service.reservations.rules import AREA, SERVICE_NAME
 
-METADATA = f"/.well-known/oauth-protected-resource{PATH}"
-PATHS = (PATH, METADATA)
-LARGEST_BODY = 64 * 1024
-SCOPE = "reserve"
-# Whose row is whose is decided by the token, row by row: there are no tenants here.
-WHOLE_AREA = Scopes(frozenset({AREA.name}))
-BUSY = "ただいま混み合っています。しばらく待ってから、同じ内容（同じ client_request_id）でもう一度お試しください。"
-BROKEN = (
+METADATA_PATH = f"/.well-known/oauth-protected-resource{MCP_PATH}"
+PATHS = (MCP_PATH, METADATA_PATH)
+MAX_BODY_BYTES = 64 * 1024
+TOKEN_SCOPE = "reserve"
+# The token decides about each row: this area has no tenants.
+AREA_SCOPES = Scopes(frozenset({AREA.name}))
+BUSY_MESSAGE = (
+    "ただいま混み合っています。しばらく待ってから、同じ内容（同じ client_request_id）でもう一度お試しください。"
+)
+INTERNAL_ERROR_MESSAGE = (
     "予約サービスで予期しない問題が起きました。しばらく待ってから、同じ内容（同じ client_request_id）で"
     "もう一度お試しください。続くときは、カスタマーサポートまでご連絡ください。"
 )
@@ -53,7 +56,7 @@ BROKEN = (
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
-Word = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+QueryText = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 RequestId = Annotated[
     str,
     Field(
@@ -78,8 +81,8 @@ SharedPhone = Annotated[
 
 
 class Server(MCPServer[Any]):
-    """Refusals in the words of the product. The library would put a prefix before them, and write what is wrong with
-    arguments in English, values included."""
+    """Returns errors in the product's own text. The library would add a prefix, and describe invalid arguments in
+    English with their values."""
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -87,51 +90,57 @@ class Server(MCPServer[Any]):
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            raise _in_words(error) from error.__cause__
+            raise _to_tool_error(error) from error.__cause__
 
 
-def _in_words(error: ToolError) -> ToolError:
+def _to_tool_error(error: ToolError) -> ToolError:
     cause = error.__cause__
     if isinstance(cause, Problem):
-        return ToolError(_told(cause))
+        return ToolError(_problem_text(cause))
     if isinstance(cause, (OperationalError, PoolTimeout)):
-        return UnexpectedToolError(BUSY)
+        return UnexpectedToolError(BUSY_MESSAGE)
     if isinstance(error, UnexpectedToolError):
-        return UnexpectedToolError(BROKEN)
+        return UnexpectedToolError(INTERNAL_ERROR_MESSAGE)
     if isinstance(cause, ValidationError):
-        wrong = field_errors([dict(one) for one in cause.errors(include_url=False, include_input=False)])
-        return ToolError("\n".join(["引数を直して、もう一度呼び出してください。", *_lines(wrong)]))
+        errors = field_errors(
+            [dict(error_details) for error_details in cause.errors(include_url=False, include_input=False)]
+        )
+        return ToolError("\n".join(["引数を直して、もう一度呼び出してください。", *_error_lines(errors)]))
     return ToolError("このツールはありません。tools/list で確認してください。")
 
 
-def _told(problem: Problem) -> str:
-    """`detail`, and which argument it is about unless that says it all."""
-    further = [(one.field, one.message) for one in problem.errors if one.message not in problem.detail]
-    return "\n".join([problem.detail, *_lines(further)])
+def _problem_text(problem: Problem) -> str:
+    """`detail` and the errors per argument, unless `detail` already contains them."""
+    details = [(error.field, error.message) for error in problem.errors if error.message not in problem.detail]
+    return "\n".join([problem.detail, *_error_lines(details)])
 
 
-def _lines(errors: list[tuple[str, str]]) -> list[str]:
+def _error_lines(errors: list[tuple[str, str]]) -> list[str]:
     return [f"{field}: {message}" if field else message for field, message in errors]
 
 
 class Tools:
-    """What assistants can do. `token` says with which token the call at hand came."""
+    """The tools of assistants. `token` returns the token of the current call."""
 
     def __init__(self, token: Callable[[], str]) -> None:
         self._token = token
 
     def listed(self) -> list[Tool]:
-        """Arguments that nobody knows are refused: a wish that was passed over would be a broken promise."""
-        look = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-        make = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
-        end = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
+        """The tool definitions. Unknown arguments are refused: a request must not be ignored silently."""
+        read_only = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+        creates = ToolAnnotations(
+            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+        )
+        destroys = ToolAnnotations(
+            read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
+        )
         tools = [
             Tool.from_function(
                 self.search_services,
                 title="サービスを探す",
                 description="予約できるサービス、サイズ、料金と、予約できる日時の範囲を調べます。"
                 "申し込みの前に、ここでコードを確認してください。",
-                annotations=look,
+                annotations=read_only,
             ),
             Tool.from_function(
                 self.request_reservation,
@@ -140,20 +149,20 @@ class Tools:
                 "電話で確認します（数分から数時間）。お店が決まると、お客様の電話にお支払いのリンクがSMSで届きます。"
                 "申し込む前に、サービス、サイズ、日時、お名前、電話番号をお客様に復唱して、了承を得てください。"
                 "返事が届かなかったときは、同じ client_request_id でもう一度呼び出しても、予約は増えません。",
-                annotations=make,
+                annotations=creates,
             ),
             Tool.from_function(
                 self.get_reservation_status,
                 title="予約の状況を確認する",
                 description="予約が今どうなっていて、次に何がいつまでに起きるのかを確認します。",
-                annotations=look,
+                annotations=read_only,
             ),
             Tool.from_function(
                 self.cancel_reservation,
                 title="予約をキャンセルする",
                 description=f"予約をキャンセルします。確定した予約は、予約日時の{rules.CANCEL_HOURS}時間前まで全額返金で"
                 "承ります。元には戻せないため、必ずお客様の意思を確かめてから使ってください。",
-                annotations=end,
+                annotations=destroys,
             ),
         ]
         for tool in tools:
@@ -165,9 +174,9 @@ class Tools:
 
     def search_services(
         self,
-        query: Annotated[Word, Field(description="探したい言葉（「花束」など）。省くとすべて")] = "",
+        query: Annotated[QueryText, Field(description="探したい言葉（「花束」など）。省くとすべて")] = "",
     ) -> schemas.Services:
-        return self._with(lambda db, assistant: actions.search(db, assistant, query))
+        return self._run(lambda db, assistant: actions.search(db, assistant, query))
 
     def request_reservation(
         self,
@@ -199,89 +208,93 @@ class Tools:
             Field(description="提携店の電話受付時間の外（深夜など）でよいと、お客様に確かめたときだけ true にします。"),
         ] = False,
     ) -> schemas.ReservationAnswer:
-        wish = Wish(
+        request = ReservationRequest(
             client_request_id, service, plan, starts_at, customer_name, phone, mail or "", wishes, hours_confirmed
         )
-        return self._with(lambda db, assistant: actions.ask(db, assistant, wish))
+        return self._run(lambda db, assistant: actions.request_reservation(db, assistant, request))
 
     def get_reservation_status(
         self, reservation_id: ReservationId, phone: SharedPhone = None
     ) -> schemas.ReservationAnswer:
-        return self._with(lambda db, assistant: actions.status(db, assistant, reservation_id, phone))
+        return self._run(lambda db, assistant: actions.status(db, assistant, reservation_id, phone))
 
     def cancel_reservation(self, reservation_id: ReservationId, phone: SharedPhone = None) -> schemas.ReservationAnswer:
-        return self._with(lambda db, assistant: actions.cancel(db, assistant, reservation_id, phone))
+        return self._run(lambda db, assistant: actions.cancel(db, assistant, reservation_id, phone))
 
-    def _with(self, work: Callable[[Session, Assistant], Result | Problem]) -> Result:
-        """In a transaction of its own. A refusal that has to be remembered is raised after it."""
-        with transaction(WHOLE_AREA) as db:
-            said = work(db, actions.recognise(db, self._token()))
-        if isinstance(said, Problem):
-            raise said
-        return said
+    def _run(self, action: Callable[[Session, Assistant], Result | Problem]) -> Result:
+        """Runs a tool in its own transaction. A returned Problem is raised after the commit."""
+        with transaction(AREA_SCOPES) as db:
+            result = action(db, actions.authenticate(db, self._token()))
+        if isinstance(result, Problem):
+            raise result
+        return result
 
 
-def server(token: Callable[[], str], **access: Any) -> Server:
+def create_server(token: Callable[[], str], **access: Any) -> Server:
     return Server(
         "genba-reservations",
         title=SERVICE_NAME,
-        instructions=rules.instructions(actions.guides()),
+        instructions=rules.instructions(actions.guides_url()),
         version="1",
         tools=Tools(token).listed(),
-        # A stream that stays open would hold a seat; assistants ask.
+        # An open stream would occupy a slot (concurrency limit); assistants poll instead.
         subscriptions=False,
         log_level=cast(Literal["DEBUG", "INFO", "WARNING", "ERROR"], settings().log_level.upper()),
         **access,
     )
 
 
-class Tokens:
-    """Lets in whoever has a token that holds. It is looked up again by the tool: it may be revoked any moment."""
+class AssistantTokenVerifier:
+    """Accepts valid tokens. The tool looks the token up again, because it may be revoked at any time."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        known = await to_thread.run_sync(_known, token)
-        return AccessToken(token=token, client_id=known, subject=known, scopes=[SCOPE]) if known else None
+        client_id = await to_thread.run_sync(_client_id, token)
+        return (
+            AccessToken(token=token, client_id=client_id, subject=client_id, scopes=[TOKEN_SCOPE])
+            if client_id
+            else None
+        )
 
 
-def _known(token: str) -> str | None:
-    with transaction(WHOLE_AREA) as db:
-        found = queries.by_token(db, token)
-        return str(found.id) if found else None
+def _client_id(token: str) -> str | None:
+    with transaction(AREA_SCOPES) as db:
+        assistant = queries.assistant_by_token(db, token)
+        return str(assistant.id) if assistant else None
 
 
-def _token_at_hand() -> str:
-    found = get_access_token()
-    if found is None:
+def _current_token() -> str:
+    access_token = get_access_token()
+    if access_token is None:
         raise RuntimeError("a tool was called past the door")
-    return found.token
+    return access_token.token
 
 
-class Door:
-    """The tools over HTTP. `run()` is entered for the life of the process."""
+class McpApp:
+    """The ASGI app of the tools over HTTP. `run()` is entered for the lifetime of the process."""
 
     def __init__(self) -> None:
-        here = shell.address()
+        base_url = shell.address()
         access = AuthSettings(
-            issuer_url=AnyHttpUrl(here),
-            resource_server_url=AnyHttpUrl(f"{here}{PATH}"),
-            required_scopes=[SCOPE],
-            # Our own tokens are for nothing else.
+            issuer_url=AnyHttpUrl(base_url),
+            resource_server_url=AnyHttpUrl(f"{base_url}{MCP_PATH}"),
+            required_scopes=[TOKEN_SCOPE],
+            # Our tokens have no other resource.
             validate_token_resource=False,
         )
-        self._server = server(_token_at_hand, token_verifier=Tokens(), auth=access)
+        self._server = create_server(_current_token, token_verifier=AssistantTokenVerifier(), auth=access)
         names = sorted(hosts.allowed_hosts(settings()))
         self._app = self._server.streamable_http_app(
-            streamable_http_path=PATH,
+            streamable_http_path=MCP_PATH,
             stateless_http=True,
             json_response=True,
-            max_request_body_size=LARGEST_BODY,
+            max_request_body_size=MAX_BODY_BYTES,
             transport_security=TransportSecuritySettings(
-                allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
+                allowed_hosts=[pattern for name in names for pattern in (name, f"{name}:*")],
                 allowed_origins=[
-                    form
+                    pattern
                     for name in names
-                    for kind in ("http", "https")
-                    for form in (f"{kind}://{name}", f"{kind}://{name}:*")
+                    for scheme in ("http", "https")
+                    for pattern in (f"{scheme}://{name}", f"{scheme}://{name}:*")
                 ],
             ),
         )
@@ -292,10 +305,10 @@ class Door:
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Older clients would open a stream by GET for what nobody ever sends.
-        if scope["path"] == PATH and scope["method"] != "POST":
-            refused = MethodNotAllowed("この入口はMCPクライアント用です。POSTで呼び出してください。").response()
-            refused.headers["Allow"] = "POST"
-            await refused(scope, receive, send)
+        # Older clients would open a stream by GET, on which nothing is ever sent.
+        if scope["path"] == MCP_PATH and scope["method"] != "POST":
+            response = MethodNotAllowed("この入口はMCPクライアント用です。POSTで呼び出してください。").response()
+            response.headers["Allow"] = "POST"
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)

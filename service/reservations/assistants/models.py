@@ -1,4 +1,4 @@
-"""Assistants' tokens. The table stands with the reservations, which name the one that asked for them."""
+"""Assistants' tokens. The table is defined with the reservations, which refer to it."""
 
 from __future__ import annotations
 

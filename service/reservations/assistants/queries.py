@@ -1,4 +1,4 @@
-"""Every read about assistants: whose token it is, what is offered, which reservation is theirs."""
+"""Queries for assistants: tokens, offered services and their reservations."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.identity import hash_token
-from service.core.paging import Key, Listing, contains, when
+from service.core.access.identity import hash_token
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing, contains, when_true
 from service.core.problems import NotFound
 from service.reservations.assistants import rules, schemas
 from service.reservations.assistants.models import Assistant
 from service.reservations.cases.rules import LONGEST_NOTICE, SHORTEST_NOTICE
-from service.reservations.events.rules import STATE_WORDS
+from service.reservations.events.rules import STATE_LABELS
 from service.reservations.flow import queries as flow
 from service.reservations.flow.models import Reservation
-from service.reservations.letters.rules import at_home
+from service.reservations.message_texts.rules import domestic_phone
 from service.reservations.progress.rules import progress
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop
 
-_RESERVATIONS = (
+_RESERVATION_COUNT = (
     select(func.count())
     .select_from(Reservation)
     .where(Reservation.assistant_id == Assistant.id)
@@ -34,7 +34,7 @@ ASSISTANTS = Listing(
         Assistant.id,
         Assistant.name,
         Assistant.is_shared,
-        _RESERVATIONS.label("reservations"),
+        _RESERVATION_COUNT.label("reservations"),
         Assistant.created_at,
         Assistant.last_used_at,
         Assistant.revoked_at,
@@ -44,44 +44,44 @@ ASSISTANTS = Listing(
     default="-created_at",
     filters={
         "q": contains(Assistant.name),
-        "holds": when(Assistant.revoked_at.is_(None)),
-        "is_revoked": when(Assistant.revoked_at.is_not(None)),
+        "holds": when_true(Assistant.revoked_at.is_(None)),
+        "is_revoked": when_true(Assistant.revoked_at.is_not(None)),
     },
 )
 
 
 def assistants(db: Session, limit: int, cursor: str | None, filters: schemas.AssistantFilters) -> dict[str, Any]:
-    cut: dict[str, Any] = {"q": filters.q, "is_revoked": filters.revoked, "holds": not filters.revoked}
-    return ASSISTANTS.page(db, limit, cursor, filters.sort, **cut)
+    filter_values: dict[str, Any] = {"q": filters.q, "is_revoked": filters.revoked, "holds": not filters.revoked}
+    return ASSISTANTS.page(db, limit, cursor, filters.sort, **filter_values)
 
 
-def locked(db: Session, assistant_id: int) -> Assistant:
+def lock_assistant(db: Session, assistant_id: int) -> Assistant:
     """Raises NotFound."""
-    found = db.get(Assistant, assistant_id, with_for_update=True, populate_existing=True)
-    if found is None:
+    assistant = db.get(Assistant, assistant_id, with_for_update=True, populate_existing=True)
+    if assistant is None:
         raise NotFound("指定されたトークンは見つかりません。一覧を開き直してください。")
-    return found
+    return assistant
 
 
-def by_token(db: Session, token: str) -> Assistant | None:
-    """Whose it is; None for one that is unknown or revoked."""
+def assistant_by_token(db: Session, token: str) -> Assistant | None:
+    """The assistant of a token; None for an unknown or revoked one."""
     return db.scalars(
         select(Assistant).where(Assistant.token_hash == hash_token(token), Assistant.revoked_at.is_(None))
     ).one_or_none()
 
 
-def reservation_of(
+def own_reservation(
     db: Session, assistant: Assistant, code: str, phone: str | None, *, by_phone: bool
 ) -> Reservation | None:
-    """Its own, by the id; `by_phone`: only with that telephone number. None for all others alike."""
-    mine = select(Reservation).where(Reservation.assistant_id == assistant.id, Reservation.code == code)
+    """The assistant's own reservation; `by_phone`: only with that telephone number. Otherwise None."""
+    statement = select(Reservation).where(Reservation.assistant_id == assistant.id, Reservation.code == code)
     if by_phone:
-        mine = mine.where(Reservation.phone == phone)
-    return db.scalars(mine).one_or_none()
+        statement = statement.where(Reservation.phone == phone)
+    return db.scalars(statement).one_or_none()
 
 
-def offered(db: Session) -> schemas.Services:
-    """What can be asked for now: services that have a size."""
+def offered_services(db: Session) -> schemas.Services:
+    """The services that can be reserved now: those with a plan."""
     now = app_now(db)
     rows = db.execute(
         select(Service, Plan)
@@ -91,11 +91,11 @@ def offered(db: Session) -> schemas.Services:
     )
     services: dict[int, schemas.OfferedService] = {}
     for service, plan in rows:
-        listed = services.setdefault(
+        offered_service = services.setdefault(
             service.id,
             schemas.OfferedService(service=service.code, name=service.name, description=service.description, plans=[]),
         )
-        listed.plans.append(schemas.OfferedPlan(plan=plan.code, name=plan.name, price_yen=plan.price))
+        offered_service.plans.append(schemas.OfferedPlan(plan=plan.code, name=plan.name, price_yen=plan.price))
     return schemas.Services(
         message="",
         services=list(services.values()),
@@ -104,20 +104,20 @@ def offered(db: Session) -> schemas.Services:
     )
 
 
-def answer(db: Session, reservation: Reservation, said: str = "") -> schemas.ReservationAnswer:
-    """How it stands. `said` comes first."""
+def reservation_answer(db: Session, reservation: Reservation, prefix: str = "") -> schemas.ReservationAnswer:
+    """The reservation's state. The message starts with `prefix`."""
     case, booking = flow.case_of(reservation), flow.booking_of(db, reservation)
-    now = progress(case, app_now(db))
+    current_progress = progress(case, app_now(db))
     return schemas.ReservationAnswer(
-        message=f"{said}{now.sentence}",
+        message=f"{prefix}{current_progress.sentence}",
         reservation_id=reservation.code,
         status=case.state.value,
-        status_label=STATE_WORDS[case.state],
+        status_label=STATE_LABELS[case.state],
         service_name=booking.service,
         plan_name=booking.plan,
         price_yen=case.price,
         starts_at=rules.iso(case.starts_at),
-        next_by=rules.iso(now.by) if now.by else None,
+        next_by=rules.iso(current_progress.by) if current_progress.by else None,
         shop=_shop(db, reservation) if booking.is_booked else None,
     )
 
@@ -126,4 +126,4 @@ def _shop(db: Session, reservation: Reservation) -> schemas.BookedShop | None:
     if reservation.shop_id is None:
         return schemas.BookedShop(name=reservation.shop_note, phone="") if reservation.shop_note else None
     shop = db.get_one(Shop, reservation.shop_id)
-    return schemas.BookedShop(name=shop.name, phone=at_home(shop.phone))
+    return schemas.BookedShop(name=shop.name, phone=domestic_phone(shop.phone))

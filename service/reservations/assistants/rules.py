@@ -1,19 +1,19 @@
-"""How assistants write moments and codes, and what they are told about the service. Pure."""
+"""Parses times and codes from assistants, and the texts for them. Pure."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
 
-from service.core.texts import plain
-from service.core.times import TOKYO
+from service.core.values.texts import half_width
+from service.core.values.times import TOKYO
 from service.reservations.cases.rules import CANCEL_BEFORE, PAY_MINUTES
 
 CANCEL_HOURS = CANCEL_BEFORE // timedelta(hours=1)
-# 2026-11-21T14:00, with or without seconds and a zone. A day alone would be midnight to Python.
-_MOMENT = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
+# 2026-11-21T14:00, with or without seconds and time zone. Python would read a date alone as midnight.
+_DATE_TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
 
-# `guides`: where customers can read how it works.
+# `guides`: the URL of the customers' guides.
 _INSTRUCTIONS = """\
 提携店の予約を、お客様に代わって手配する日本のサービスです。お客様の言葉（ふつうは日本語）で、丁寧に案内してください。
 
@@ -31,7 +31,7 @@ _INSTRUCTIONS = """\
 日時は日本時間（+09:00）です。
 使い方やキャンセルの決まりを詳しく知りたいお客様には、ご利用ガイド {guides} をご案内ください。"""
 
-# Document 3.1.3: who uses it for the first time is told how it goes.
+# Document 3.1.3: the steps are explained at the first use.
 _GUIDE = """\
 はじめてのご利用ですので、予約の流れをご案内します。
 1. ご希望（サービス、サイズ、日時）、お名前、携帯電話番号を伺い、予約を受け付けます。受付の確認がSMSで届きます。
@@ -42,53 +42,53 @@ _GUIDE = """\
 
 
 def instructions(guides: str) -> str:
-    """What a model is told about the service when it connects. `guides`: the address of what customers can read."""
+    """The instructions for the model when it connects. `guides`: the URL of the customers' guides."""
     return _INSTRUCTIONS.format(pay_minutes=PAY_MINUTES, guides=guides)
 
 
-def guide(guides: str) -> str:
-    """What a first answer explains."""
+def first_use_guide(guides: str) -> str:
+    """The guide in the first answer."""
     return _GUIDE.format(pay_minutes=PAY_MINUTES, cancel_hours=CANCEL_HOURS, guides=guides)
 
 
-def crowded(name: str, whose: str, limit: str) -> str:
-    """What Slack is told when an assistant asks for more than is taken."""
+def rate_limit_notice(name: str, limited_subject: str, limit: str) -> str:
+    """The Slack text when an assistant reaches a rate limit."""
     return (
         f"アシスタント「{name}」からの予約リクエストが上限に達したため、受け付けを止めています\n"
-        f"{whose}: {limit}まで。心当たりがなければ、アシスタント連携でトークンを失効してください。"
+        f"{limited_subject}: {limit}まで。心当たりがなければ、アシスタント連携でトークンを失効してください。"
     )
 
 
-def received(code: str, what: str, *, is_new: bool) -> str:
-    """What a request is answered with first. `what`: service, size, time and price."""
-    said = "予約のリクエストを受け付けました" if is_new else "この予約のリクエストは、すでに受け付けています"
-    return f"{said}（予約ID: {code}、{what}）。"
+def received_text(code: str, summary: str, *, is_new: bool) -> str:
+    """The first sentence of the answer to a request. `summary`: service, size, time and price."""
+    sentence = "予約のリクエストを受け付けました" if is_new else "この予約のリクエストは、すでに受け付けています"
+    return f"{sentence}（予約ID: {code}、{summary}）。"
 
 
-def asked_about_hours(asks: str) -> str:
-    """`asks`: what is odd about the time, and that the customer is to be asked."""
+def confirm_hours_text(question: str) -> str:
+    """`question`: why the time is unusual and that the customer has to confirm it."""
     return (
-        f"{asks}まだ申し込みを受け付けていません。この時刻で間違いなければ、hours_confirmed を true にして、"
+        f"{question}まだ申し込みを受け付けていません。この時刻で間違いなければ、hours_confirmed を true にして、"
         "もう一度申し込んでください。"
     )
 
 
-def moment(text: str) -> datetime | None:
-    """What an assistant wrote as a date and a time; without a zone it is Tokyo's. None when it is none."""
-    if not _MOMENT.fullmatch(written := plain(text)):
+def parse_time(text: str) -> datetime | None:
+    """Parses an assistant's date and time; default time zone Tokyo. None when it is not one."""
+    if not _DATE_TIME.fullmatch(written := half_width(text)):
         return None
     try:
-        found = datetime.fromisoformat(written)
+        parsed = datetime.fromisoformat(written)
     except ValueError:
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=TOKYO)
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=TOKYO)
 
 
-def iso(moment: datetime) -> str:
-    """In Tokyo's time, to the second."""
-    return moment.astimezone(TOKYO).isoformat(timespec="seconds")
+def iso(at: datetime) -> str:
+    """ISO 8601 in Tokyo time, to the second."""
+    return at.astimezone(TOKYO).isoformat(timespec="seconds")
 
 
-def code(text: str) -> str:
-    """A reservation's id, however it was typed."""
-    return plain(text).upper()[:12]
+def normalize_code(text: str) -> str:
+    """Normalises a 予約ID."""
+    return half_width(text).upper()[:12]

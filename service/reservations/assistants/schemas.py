@@ -1,6 +1,6 @@
-"""What assistants are answered over MCP, and what goes in and out of the tokens' doors over HTTP.
+"""Answers of the MCP tools, and requests and responses of the tokens' routes.
 
-Field names are English, for programs; what is said to people is Japanese.
+Field names are English, for programs; texts for customers are Japanese.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import Name
+from service.core.values.texts import Name
 
-Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+DateTimeText = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Answer(BaseModel):
@@ -37,8 +37,8 @@ class OfferedService(BaseModel):
 
 class Services(Answer):
     services: list[OfferedService]
-    earliest_start: Moment = Field(description="予約できる最も早い日時")
-    latest_start: Moment = Field(description="予約できる最も遅い日時")
+    earliest_start: DateTimeText = Field(description="予約できる最も早い日時")
+    latest_start: DateTimeText = Field(description="予約できる最も遅い日時")
 
 
 class BookedShop(BaseModel):
@@ -53,15 +53,15 @@ class ReservationAnswer(Answer):
     service_name: str
     plan_name: str
     price_yen: int
-    starts_at: Moment = Field(description="予約日時")
-    next_by: Moment | None = Field(
+    starts_at: DateTimeText = Field(description="予約日時")
+    next_by: DateTimeText | None = Field(
         None, description="次の動きがある（または、お客様の手続きができる）期限。なければ null"
     )
     shop: BookedShop | None = Field(None, description="確定した予約のお店")
 
 
 class NewAssistant(BaseModel):
-    """`is_shared`: several customers use it, so that status and cancelling also ask for the telephone number."""
+    """`is_shared`: several customers use it, so status and cancellation also require the telephone number."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,7 @@ class NewAssistant(BaseModel):
 
 
 class IssuedAssistant(BaseModel):
-    """The token is shown once; the service keeps only its hash. `url` is where assistants connect to."""
+    """The token is shown once; the service keeps only its hash. `url`: the MCP endpoint."""
 
     id: int
     token: str
@@ -78,7 +78,7 @@ class IssuedAssistant(BaseModel):
 
 
 class AssistantItem(BaseModel):
-    """`reservations` are those asked for with it."""
+    """`reservations`: the number of reservations requested with it."""
 
     id: int
     name: str
@@ -90,7 +90,7 @@ class AssistantItem(BaseModel):
 
 
 class AssistantFilters(BaseModel):
-    """`revoked`: only those that are, else only those that hold."""
+    """`revoked`: only revoked tokens, otherwise only valid ones."""
 
     q: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] | None = None
     revoked: bool = False

@@ -1,1 +1,1 @@
-"""Everything that the state machine decides by."""
+"""The case: everything that the state machine decides by."""

@@ -1,4 +1,4 @@
-"""A case: everything that the state machine decides by, and the few moves that several of its events share. Pure."""
+"""The case: everything that the state machine decides by, and the transitions that several events share. Pure."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from service.reservations.events.rules import Effect, Purpose, State, Task
 
 PAY_MINUTES = 10
 ROUNDS = 2
-# Between the rounds, so that whoever did not answer has a chance to be back.
+# Between the rounds, so that shops that did not answer may be reachable again.
 ROUND_PAUSE = timedelta(minutes=5)
-# Who wants something sooner gets no shop to agree in time; what is further away, none to commit itself.
+# For an earlier time no shop agrees soon enough; for a later time no shop commits itself.
 SHORTEST_NOTICE = timedelta(hours=3)
 LONGEST_NOTICE = timedelta(days=90)
-# Before its time nobody looks for a shop any more.
+# The search for a shop ends this long before the reservation's time.
 GIVE_UP_BEFORE = timedelta(hours=1)
-# A call that nobody heard of for so long has ended somehow.
-CALL_LIMIT = timedelta(minutes=15)
+# A call without any report for so long counts as ended.
+CALL_TIMEOUT = timedelta(minutes=15)
 CANCEL_BEFORE = timedelta(hours=48)
 REMIND_BEFORE = timedelta(hours=24)
 FINISH_AFTER = timedelta(hours=2)
-# How long Stripe may leave open whether a session is closed before it is asked anew.
-EXPIRY_PATIENCE = timedelta(minutes=10)
-REFUND_PATIENCE = timedelta(hours=24)
+# How long Stripe may leave it open whether a session is closed before it is asked again.
+EXPIRY_RETRY_AFTER = timedelta(minutes=10)
+REFUND_TIMEOUT = timedelta(hours=24)
 
 
 class Case(BaseModel):
-    """Everything that the machine decides by.
+    """Everything that the machine decides by. Stored as JSON.
 
-    `turn`: the shops whose turn of this round is used up. `asked`: the shop whose word people wait for. `void`: the
-    last call that asked for something else than what is wanted now. `turned_down`: calls whose yes came too late.
-    `session` is the newest checkout; money for an older one is given back. `leaving`: why it is being closed.
-    `refund_fails`: what is to be given back needs a new try.
+    `turn`: the shops already called or skipped in this round. `asked`: the shop whose answer operators wait for.
+    `void`: the last call that asked for a time that no longer applies. `turned_down`: calls whose acceptance came too
+    late. `session`: the newest checkout session; money for an older one is refunded. `leaving`: why the session is
+    being closed. `stray`: payments (intents) for other sessions. `refund_fails`: the refund has to be tried again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,31 +68,31 @@ class Case(BaseModel):
     refund_fails: bool = False
     sms_fails: bool = False
     reminded: bool = False
-    # When the time itself calls for something; None once it is over.
+    # When the next event is due by time; None in a final state.
     next_action_at: datetime | None = None
 
     @property
     def cancel_until(self) -> datetime:
-        """The last moment at which the customer may cancel what is paid."""
+        """The last time at which the customer may cancel a paid reservation."""
         return self.starts_at - CANCEL_BEFORE
 
 
-# What becomes of a case and what has to be done, or why an event changes nothing.
-Result = tuple[Case, list[Effect]] | str
-# What is settled once it is clear whether a shop takes it, and once it is clear whether it is paid.
-OF_SEEKING = (Task.VAGUE_ANSWER, Task.CHANGE_REQUESTED, Task.ALL_SHOPS_REFUSED, Task.CALL_UNCLEAR)
-OF_PAYING = (Task.SMS_FAILED, Task.PAYMENT_TROUBLE)
-# What a cancelled reservation leaves nobody to do. Money and other people's enquiries are not settled by it.
-OF_ARRANGING = (*OF_SEEKING, *OF_PAYING, Task.LATE_CANCEL)
+# The changed case and the effects, or the reason why an event changes nothing.
+Transition = tuple[Case, list[Effect]] | str
+# Tasks that end once it is clear whether a shop accepts, and once it is clear whether the reservation is paid.
+SHOP_SEARCH_TASKS = (Task.VAGUE_ANSWER, Task.CHANGE_REQUESTED, Task.ALL_SHOPS_REFUSED, Task.CALL_UNCLEAR)
+PAYMENT_TASKS = (Task.SMS_FAILED, Task.PAYMENT_TROUBLE)
+# Tasks that end when the reservation is cancelled. Tasks about money and enquiries stay open.
+ARRANGEMENT_TASKS = (*SHOP_SEARCH_TASKS, *PAYMENT_TASKS, Task.LATE_CANCEL)
 
 
-def with_(case: Case, **values: Any) -> Case:
+def with_changes(case: Case, **values: Any) -> Case:
     return case.model_copy(update=values)
 
 
-def taken(case: Case, shop: int | None) -> tuple[Case, list[Effect]]:
-    """A shop holds it. Without a number that takes an SMS, people have to say how the customer gets the link."""
-    held = with_(
+def accept_by_shop(case: Case, shop: int | None) -> tuple[Case, list[Effect]]:
+    """The shop accepts. If SMS to the customer fails, operators decide how the customer gets the payment link."""
+    held_case = with_changes(
         case,
         state=State.CALLING_SUCCESS,
         call=None,
@@ -103,37 +103,39 @@ def taken(case: Case, shop: int | None) -> tuple[Case, list[Effect]]:
         deadline=None,
         by_mail=False,
     )
-    effects: list[Effect] = [e.Solved(tasks=OF_SEEKING), e.ToShop(purpose=Purpose.HELD, shop=shop)]
+    effects: list[Effect] = [e.Solved(tasks=SHOP_SEARCH_TASKS), e.ToShop(purpose=Purpose.HELD, shop=shop)]
     if case.sms_fails:
-        return held, [*effects, e.ForPeople(task=Task.SMS_FAILED)]
-    return with_(held, checkouts=case.checkouts + 1), [
+        return held_case, [*effects, e.ForPeople(task=Task.SMS_FAILED)]
+    return with_changes(held_case, checkouts=case.checkouts + 1), [
         *effects,
         e.Checkout(number=case.checkouts + 1, amount=case.price),
     ]
 
 
-def go_on(case: Case, now: datetime) -> Case:
-    """To the next shop, or after a pause to the next round."""
+def advance_to_next_shop(case: Case, now: datetime) -> Case:
+    """Goes on to the next shop, or after a pause to the next round."""
     if len(case.turn) < len(case.order) or case.round >= ROUNDS:
-        return with_(case, resume_at=now)
-    return with_(case, round=case.round + 1, turn=(), resume_at=now + ROUND_PAUSE)
+        return with_changes(case, resume_at=now)
+    return with_changes(case, round=case.round + 1, turn=(), resume_at=now + ROUND_PAUSE)
 
 
-def resumed(case: Case, now: datetime) -> tuple[Case, list[Effect]]:
-    return go_on(with_(case, state=State.CALLING, asked=None, call=None), now), [e.Solved(tasks=OF_SEEKING)]
+def resume_calling(case: Case, now: datetime) -> tuple[Case, list[Effect]]:
+    return advance_to_next_shop(with_changes(case, state=State.CALLING, asked=None, call=None), now), [
+        e.Solved(tasks=SHOP_SEARCH_TASKS)
+    ]
 
 
-def closing(case: Case, why: Literal["deadline", "cancelled"]) -> tuple[Case, list[Effect]]:
-    return with_(case, state=State.EXPIRING, leaving=why), [e.Expire(session=case.session or "")]
+def close_session(case: Case, reason: Literal["deadline", "cancelled"]) -> tuple[Case, list[Effect]]:
+    return with_changes(case, state=State.EXPIRING, leaving=reason), [e.Expire(session=case.session or "")]
 
 
-def gone(case: Case) -> tuple[Case, list[Effect]]:
-    """Cancelled before anything was paid."""
-    effects: list[Effect] = [e.Solved(tasks=OF_ARRANGING)]
+def cancel_unpaid(case: Case) -> tuple[Case, list[Effect]]:
+    """Cancels a reservation that is not paid."""
+    effects: list[Effect] = [e.Solved(tasks=ARRANGEMENT_TASKS)]
     if case.call is not None:
         effects.append(e.StopCall(number=case.call))
-    waiting = case.shop if case.shop is not None else case.asked
-    if waiting is not None or case.is_unlisted:
-        effects.append(e.ToShop(purpose=Purpose.RELEASED, shop=waiting))
-    left = with_(case, state=State.CANCELLED, call=None, asked=None)
-    return left, [*effects, e.ToCustomer(purpose=Purpose.CANCELLED)]
+    waiting_shop = case.shop if case.shop is not None else case.asked
+    if waiting_shop is not None or case.is_unlisted:
+        effects.append(e.ToShop(purpose=Purpose.RELEASED, shop=waiting_shop))
+    cancelled = with_changes(case, state=State.CANCELLED, call=None, asked=None)
+    return cancelled, [*effects, e.ToCustomer(purpose=Purpose.CANCELLED)]

@@ -1,1 +1,1 @@
-"""The maintenance calendar: what is to be done on which day, by whom, and whether it was."""
+"""定期作業, the maintenance calendar: which chore is due when, who owns it, and whether it was done."""

@@ -1,4 +1,4 @@
-"""The routes of 定期作業: permission, one call, answer."""
+"""HTTP routes of 定期作業."""
 
 from __future__ import annotations
 
@@ -6,50 +6,50 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.reservations.chores import actions, exports, queries, schemas
 
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-_EITHER = _ABSENT | _CONFLICT
+_NOT_FOUND_OR_CONFLICT = _NOT_FOUND | _CONFLICT
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:chore:read"
 Reader = Annotated[Actor, allow(READ)]
 Worker = Annotated[Actor, allow("reservations:chore:perform")]
-Keeper = Annotated[Actor, allow("reservations:chore:update")]
+Editor = Annotated[Actor, allow("reservations:chore:update")]
 router = APIRouter(
     prefix="/api/reservations/chores",
     tags=["reservations"],
     responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
 )
 
-doors.add(router, "/turns", exports.TURNS)
+routes.add_export_routes(router, "/turns", exports.TURNS)
 
 
 @router.get("", response_model=Page[schemas.ChoreItem])
 async def chores(
-    asking: Annotated[Asking, lists(READ)],
+    request: Annotated[ListRequest, list_request(READ)],
     filters: Annotated[schemas.ChoreFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.chores(db, limit, cursor, filters))
+    return await request.page(lambda db, _: queries.chores(db, limit, cursor, filters))
 
 
 @router.post("", status_code=201)
-def create(actor: Keeper, db: Db, new: schemas.NewChore) -> schemas.Made:
+def create(actor: Editor, db: Db, new: schemas.NewChore) -> schemas.Made:
     return schemas.Made(id=actions.create(db, actor, new).id)
 
 
 @router.get("/owners")
 def owners(actor: Reader, db: Db) -> list[str]:
-    """担当者 that chores have."""
+    """担当者 of the chores."""
     return queries.owners(db)
 
 
@@ -60,12 +60,12 @@ def calendar(actor: Reader, db: ReadDb, filters: Annotated[schemas.CalendarFilte
 
 @router.get("/turns", response_model=Page[schemas.TurnItem])
 async def turns(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
     filters: Annotated[schemas.TurnFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.turns(db, limit, cursor, filters))
+    return await request.page(lambda db, _: queries.turns(db, limit, cursor, filters))
 
 
 @router.get("/turns/counts")
@@ -73,58 +73,58 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 
-@router.post("/turns/finish", responses=_EITHER)
+@router.post("/turns/finish", responses=_NOT_FOUND_OR_CONFLICT)
 def finish_many(actor: Worker, db: Db, new: schemas.FinishMany) -> schemas.Done:
-    """Several at once."""
+    """Marks several turns as done at once."""
     return schemas.Done(done=actions.finish_many(db, actor, new))
 
 
-@router.get("/turns/{turn_id}", responses=_ABSENT)
+@router.get("/turns/{turn_id}", responses=_NOT_FOUND)
 def turn(actor: Reader, db: Db, turn_id: Id) -> schemas.TurnDetail:
-    return _now(db, turn_id)
+    return _turn_detail(db, turn_id)
 
 
-@router.post("/turns/{turn_id}/finish", responses=_EITHER)
+@router.post("/turns/{turn_id}/finish", responses=_NOT_FOUND_OR_CONFLICT)
 def finish(actor: Worker, db: Db, turn_id: Id, new: schemas.Finish) -> schemas.TurnDetail:
     actions.finish(db, actor, turn_id, new)
-    return _now(db, turn_id)
+    return _turn_detail(db, turn_id)
 
 
-@router.post("/turns/{turn_id}/skip", responses=_EITHER)
+@router.post("/turns/{turn_id}/skip", responses=_NOT_FOUND_OR_CONFLICT)
 def skip(actor: Worker, db: Db, turn_id: Id, new: schemas.Because) -> schemas.TurnDetail:
-    """This time it is not done."""
+    """Skips this turn."""
     actions.skip(db, actor, turn_id, new)
-    return _now(db, turn_id)
+    return _turn_detail(db, turn_id)
 
 
-@router.post("/turns/{turn_id}/reopen", responses=_EITHER)
+@router.post("/turns/{turn_id}/reopen", responses=_NOT_FOUND_OR_CONFLICT)
 def reopen(actor: Worker, db: Db, turn_id: Id, new: schemas.Because) -> schemas.TurnDetail:
-    """It is not done after all."""
+    """Reopens a turn that was done or skipped."""
     actions.reopen(db, actor, turn_id, new)
-    return _now(db, turn_id)
+    return _turn_detail(db, turn_id)
 
 
-@router.patch("/{chore_id}", status_code=204, responses=_EITHER)
-def change(actor: Keeper, db: Db, chore_id: Id, new: schemas.ChoreChange) -> None:
+@router.patch("/{chore_id}", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
+def change(actor: Editor, db: Db, chore_id: Id, new: schemas.ChoreChange) -> None:
     actions.change(db, actor, chore_id, new)
 
 
-@router.post("/{chore_id}/archive", status_code=204, responses=_ABSENT)
-def end(actor: Keeper, db: Db, chore_id: Id) -> None:
-    """Nothing of it comes any more."""
+@router.post("/{chore_id}/archive", status_code=204, responses=_NOT_FOUND)
+def end(actor: Editor, db: Db, chore_id: Id) -> None:
+    """Ends the chore: it has no further turns."""
     actions.end(db, actor, chore_id)
 
 
-@router.post("/{chore_id}/restore", status_code=204, responses=_ABSENT)
-def restore(actor: Keeper, db: Db, chore_id: Id) -> None:
+@router.post("/{chore_id}/restore", status_code=204, responses=_NOT_FOUND)
+def restore(actor: Editor, db: Db, chore_id: Id) -> None:
     actions.restore(db, actor, chore_id)
 
 
-@router.post("/{chore_id}/records", status_code=201, responses=_EITHER)
+@router.post("/{chore_id}/records", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
 def note_done(actor: Worker, db: Db, chore_id: Id, new: schemas.NewRecord) -> schemas.Made:
-    """A 随時 chore was done."""
+    """Records that a 随時 chore was done."""
     return schemas.Made(id=actions.note_done(db, actor, chore_id, new).id)
 
 
-def _now(db: Db, turn_id: int) -> schemas.TurnDetail:
-    return schemas.TurnDetail.model_validate(queries.turn_in_full(db, turn_id))
+def _turn_detail(db: Db, turn_id: int) -> schemas.TurnDetail:
+    return schemas.TurnDetail.model_validate(queries.turn_detail(db, turn_id))

@@ -1,22 +1,22 @@
-"""Turns of 定期作業 as a file."""
+"""Export of 定期作業: the list of turns."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.reservations.chores import queries, schemas
-from service.reservations.chores.rules import RHYTHM_WORDS, STATE_WORDS
+from service.reservations.chores.rules import RHYTHM_LABELS, STATE_LABELS
 
-TURNS = List(
+TURNS = ExportList(
     key="reservations.chores.turns",
     title="定期作業の記録",
     permission="reservations:chore:read",
     columns=(
         Column("title", "作業内容"),
-        Column("rhythm", "周期", "choice", words={one.value: word for one, word in RHYTHM_WORDS.items()}),
+        Column("rhythm", "周期", "choice", words={rhythm.value: label for rhythm, label in RHYTHM_LABELS.items()}),
         Column("owner", "担当者"),
         Column("starts_at", "開始", "moment"),
         Column("due_at", "期限", "moment"),
-        Column("state", "状態", "choice", words={one.value: word for one, word in STATE_WORDS.items()}),
+        Column("state", "状態", "choice", words={state.value: label for state, label in STATE_LABELS.items()}),
         Column("done_at", "実施日時", "moment"),
         Column("done_by", "実施した人"),
         Column("estimate", "所要時間の目安（分）", "number"),
@@ -24,6 +24,6 @@ TURNS = List(
         Column("note", "メモ・理由"),
     ),
     filters=schemas.TurnFilters,
-    statement=queries.turns_to_take_along,
+    statement=queries.turns_export,
 )
 EXPORTS = (TURNS,)

@@ -1,4 +1,4 @@
-"""Chores, their turns, what happened to those, and the days on which Slack was told."""
+"""Tables of 定期作業: chores, their turns, the events of turns, and the days of Slack reminders."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.reservations.chores.rules import Outcome, Plan, Rhythm
 
 
 class Chore(Base):
-    """What has to be done again and again. `code` is that of those the product knows by itself; `page` the address of
-    the page where it is done, without the slash; `minutes` None: 変動."""
+    """A recurring task. `code`: set for the chores that the code refers to. `page`: address of the page where it is
+    done, without the slash. `minutes`: the estimate; None: 変動."""
 
     __tablename__ = "reservations_chores"
     __table_args__ = (
-        one_of("rhythm", Rhythm),
+        enum_check("rhythm", Rhythm),
         CheckConstraint("starts <= '17:00'", name="starts"),
         CheckConstraint("(rhythm = 'weekly') = (weekday IS NOT NULL) AND weekday BETWEEN 1 AND 5", name="weekday"),
         CheckConstraint(
@@ -62,13 +62,13 @@ class Chore(Base):
 
 
 class ChoreTurn(Base):
-    """One time that a chore is to be done, or was (随時: without `slot` and `due_at`). `rhythm` is the chore's when it
-    was planned; `done_at` and `done_by` are also those of who skipped it, and `note` is why then."""
+    """One planned or finished turn of a chore. A 随時 turn has no `slot` and no `due_at`. `rhythm` is the chore's at
+    the time of planning. For a skipped turn, `done_at` and `done_by` say when and by whom, and `note` is the reason."""
 
     __tablename__ = "reservations_chore_turns"
     __table_args__ = (
         UniqueConstraint("chore_id", "rhythm", "slot", name="uq_reservations_chore_turns_slot"),
-        one_of("outcome", Outcome),
+        enum_check("outcome", Outcome),
         CheckConstraint(
             "(outcome IS NULL) = (done_at IS NULL) AND (outcome IS NULL) = (done_by IS NULL)", name="done_at"
         ),
@@ -95,7 +95,7 @@ class ChoreTurn(Base):
 
 
 class ChoreEvent(Base):
-    """What somebody did about a turn. Rows are only added."""
+    """History of a turn. Append-only."""
 
     __tablename__ = "reservations_chore_events"
     __table_args__ = (Index("ix_reservations_chore_events_turn_id", "turn_id", "id"),)
@@ -110,7 +110,7 @@ class ChoreEvent(Base):
 
 
 class ChoreNotice(Base):
-    """A day on which it was seen to that people hear of what is overdue."""
+    """A day whose reminder of overdue turns was handled."""
 
     __tablename__ = "reservations_chore_notices"
 

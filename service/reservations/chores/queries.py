@@ -1,4 +1,4 @@
-"""Every read of 定期作業."""
+"""Reads of 定期作業."""
 
 from __future__ import annotations
 
@@ -9,35 +9,45 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.core import backups
-from service.core.clock import app_now, now_sql
+from service.core.database.clock import app_now, now_sql
+from service.core.database.paging import (
+    Key,
+    Listing,
+    archived_filter,
+    at_least,
+    before,
+    contains,
+    equals,
+    filter_values,
+    when_true,
+)
 from service.core.holidays import Holiday
-from service.core.paging import Key, Listing, at_least, before, contains, cut, equals, put_away, when
+from service.core.monitoring import backups
 from service.core.problems import NotFound
-from service.core.times import DAY, day_bounds, is_business_day, local_date
+from service.core.values.times import DAY, day_bounds, is_business_day, local_date
 from service.reservations.chores import rules, schemas
 from service.reservations.chores.models import Chore, ChoreEvent, ChoreNotice, ChoreTurn
-from service.reservations.chores.rules import Late, Outcome, Rhythm, State
+from service.reservations.chores.rules import Outcome, OverdueTurn, Rhythm, State
 
 LATELY = 30 * DAY
 
-_done = ChoreTurn.outcome == Outcome.DONE.value
+_is_done = ChoreTurn.outcome == Outcome.DONE.value
 _is_open = ChoreTurn.outcome.is_(None)
-# When it counts: what is done, on the day it was done; what is not, on the last day that it can be.
-_day_at = func.coalesce(case((_done, ChoreTurn.done_at)), ChoreTurn.due_at, ChoreTurn.done_at)
+# The time by which the calendar places a turn: when it was done, else when it is due.
+_calendar_at = func.coalesce(case((_is_done, ChoreTurn.done_at)), ChoreTurn.due_at, ChoreTurn.done_at)
 
 
 def _of_chore(column: Any) -> Select[Any]:
     return select(column).where(ChoreTurn.chore_id == Chore.id).correlate(Chore)
 
 
-def _last(column: Any) -> Any:
-    found = _of_chore(column).where(_done).order_by(ChoreTurn.done_at.desc(), ChoreTurn.id.desc())
-    return found.limit(1).scalar_subquery()
+def _of_last_done(column: Any) -> Any:
+    statement = _of_chore(column).where(_is_done).order_by(ChoreTurn.done_at.desc(), ChoreTurn.id.desc())
+    return statement.limit(1).scalar_subquery()
 
 
 _next_at = _of_chore(func.min(ChoreTurn.starts_at)).where(_is_open, ChoreTurn.starts_at > now_sql()).scalar_subquery()
-_lately = _of_chore(func.count()).where(_done, ChoreTurn.done_at > now_sql() - LATELY).scalar_subquery()
+_done_lately = _of_chore(func.count()).where(_is_done, ChoreTurn.done_at > now_sql() - LATELY).scalar_subquery()
 
 CHORES = Listing(
     select(
@@ -54,10 +64,10 @@ CHORES = Listing(
         Chore.what,
         Chore.page,
         Chore.position,
-        _last(ChoreTurn.done_at).label("last_at"),
-        _last(ChoreTurn.done_by).label("last_by"),
+        _of_last_done(ChoreTurn.done_at).label("last_at"),
+        _of_last_done(ChoreTurn.done_by).label("last_by"),
         _next_at.label("next_at"),
-        _lately.label("done_lately"),
+        _done_lately.label("done_lately"),
         Chore.created_at,
         Chore.updated_at,
         Chore.archived_at,
@@ -69,25 +79,26 @@ CHORES = Listing(
         "q": contains(Chore.title, Chore.what),
         "rhythm": equals(Chore.rhythm),
         "owner": equals(Chore.owner),
-        **put_away(Chore.archived_at),
+        **archived_filter(Chore.archived_at),
     },
 )
 
 
 def chores(db: Session, limit: int, cursor: str | None, filters: schemas.ChoreFilters) -> dict[str, Any]:
-    return CHORES.page(db, limit, cursor, filters.sort, item=_chore, **cut(filters))
+    return CHORES.page(db, limit, cursor, filters.sort, item=_chore_item, **filter_values(filters))
 
 
-def _chore(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"when": _when(row)}
+def _chore_item(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"when": _schedule_label(row)}
 
 
-def _when(row: dict[str, Any]) -> str:
-    return rules.when_in_words(Rhythm(row["rhythm"]), row["starts"], row["weekday"], row["business_day"])
+def _schedule_label(row: dict[str, Any]) -> str:
+    return rules.format_schedule(Rhythm(row["rhythm"]), row["starts"], row["weekday"], row["business_day"])
 
 
-def _stands(*, todo: bool) -> Any:
-    """Can be done now (the time since its beginning, and no next one yet), or has still to begin."""
+def _open_when(*, todo: bool) -> Any:
+    """Open turns: `todo`: those that can be done now (begun, and the next turn has not); else those that have not
+    begun."""
     if not todo:
         return and_(_is_open, ChoreTurn.starts_at > now_sql())
     return and_(
@@ -97,7 +108,7 @@ def _stands(*, todo: bool) -> Any:
     )
 
 
-_is_todo, _is_planned = _stands(todo=True), _stands(todo=False)
+_is_todo, _is_planned = _open_when(todo=True), _open_when(todo=False)
 _is_overdue = and_(_is_todo, ChoreTurn.due_at < now_sql())
 _is_missed = and_(_is_open, ChoreTurn.lapses_at <= now_sql())
 _state = case(
@@ -122,7 +133,7 @@ TURNS = Listing(
         ChoreTurn.starts_at,
         ChoreTurn.due_at,
         _state.label("state"),
-        func.coalesce(and_(_done, ChoreTurn.done_at > ChoreTurn.due_at), False).label("was_late"),
+        func.coalesce(and_(_is_done, ChoreTurn.done_at > ChoreTurn.due_at), False).label("was_late"),
         ChoreTurn.done_at,
         ChoreTurn.done_by,
         ChoreTurn.minutes,
@@ -136,12 +147,12 @@ TURNS = Listing(
     },
     default="due_at",
     filters={
-        "is_todo": when(_is_todo),
-        "is_planned": when(_is_planned),
-        "is_overdue": when(_is_overdue),
-        "is_missed": when(_is_missed),
-        "is_done": when(_done),
-        "is_skipped": when(ChoreTurn.outcome == Outcome.SKIPPED.value),
+        "is_todo": when_true(_is_todo),
+        "is_planned": when_true(_is_planned),
+        "is_overdue": when_true(_is_overdue),
+        "is_missed": when_true(_is_missed),
+        "is_done": when_true(_is_done),
+        "is_skipped": when_true(ChoreTurn.outcome == Outcome.SKIPPED.value),
         "rhythm": equals(ChoreTurn.rhythm),
         "owner": equals(Chore.owner),
         "chore_id": equals(ChoreTurn.chore_id),
@@ -152,23 +163,23 @@ TURNS = Listing(
 )
 
 
-def _turns_cut(filters: schemas.TurnFilters) -> dict[str, Any]:
-    given: dict[str, Any] = filters.model_dump(exclude={"state", "sort", "rhythm"}, exclude_none=True)
-    given |= {"rhythm": filters.rhythm.value} if filters.rhythm else {}
-    return given | ({f"is_{filters.state}": True} if filters.state != "all" else {})
+def _turn_filters(filters: schemas.TurnFilters) -> dict[str, Any]:
+    values: dict[str, Any] = filters.model_dump(exclude={"state", "sort", "rhythm"}, exclude_none=True)
+    values |= {"rhythm": filters.rhythm.value} if filters.rhythm else {}
+    return values | ({f"is_{filters.state}": True} if filters.state != "all" else {})
 
 
 def turns(db: Session, limit: int, cursor: str | None, filters: schemas.TurnFilters) -> dict[str, Any]:
-    return TURNS.page(db, limit, cursor, filters.sort, **_turns_cut(filters))
+    return TURNS.page(db, limit, cursor, filters.sort, **_turn_filters(filters))
 
 
-def turns_to_take_along(_: object, filters: schemas.TurnFilters) -> Select[*tuple[Any, ...]]:
-    """Raises Invalid for an order that is none of ours."""
-    return TURNS.all(filters.sort, **_turns_cut(filters))
+def turns_export(_: object, filters: schemas.TurnFilters) -> Select[*tuple[Any, ...]]:
+    """Raises Invalid for an unknown sort order."""
+    return TURNS.all(filters.sort, **_turn_filters(filters))
 
 
-def turn_in_full(db: Session, turn_id: int) -> dict[str, Any]:
-    """With its history. Raises NotFound."""
+def turn_detail(db: Session, turn_id: int) -> dict[str, Any]:
+    """A turn with its history. Raises NotFound."""
     db.flush()
     turn = get_turn(db, turn_id)
     chore = db.get_one(Chore, turn.chore_id)
@@ -179,22 +190,22 @@ def turn_in_full(db: Session, turn_id: int) -> dict[str, Any]:
     )
     return dict(db.execute(TURNS.rows.where(ChoreTurn.id == turn.id)).one()._mapping) | {
         "what": chore.what,
-        "when": rules.when_in_words(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day),
-        "events": [dict(one._mapping) for one in db.execute(events)],
+        "when": rules.format_schedule(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day),
+        "events": [dict(event._mapping) for event in db.execute(events)],
         "backups": _backups(db) if chore.code == rules.BACKUPS else None,
     }
 
 
 def _backups(db: Session) -> dict[str, Any]:
-    known = backups.state(db, app_now(db))
-    last, rehearsal = known["last"] or {}, known["rehearsal"] or {}
+    state = backups.state(db, app_now(db))
+    last, rehearsal = state["last"] or {}, state["rehearsal"] or {}
     return {
-        "expected": known["expected"],
+        "expected": state["expected"],
         "last_at": last.get("at"),
         "last_bytes": last.get("bytes"),
         "kept": last.get("kept"),
-        "failed": known["failed"],
-        "is_late": known["is_late"],
+        "failed": state["failed"],
+        "is_late": state["is_late"],
         "rehearsal_at": rehearsal.get("at"),
         "rehearsal_ok": rehearsal.get("ok"),
     }
@@ -209,7 +220,7 @@ def counts(db: Session) -> dict[str, Any]:
             func.count().filter(_is_todo).label("todo"),
             func.count().filter(_is_overdue).label("overdue"),
             func.count().filter(_is_open, is_today).label("today"),
-            func.count().filter(_done, ChoreTurn.done_at >= begins, ChoreTurn.done_at < ends).label("done_today"),
+            func.count().filter(_is_done, ChoreTurn.done_at >= begins, ChoreTurn.done_at < ends).label("done_today"),
         )
         .select_from(ChoreTurn)
         .where(or_(_is_open, ChoreTurn.done_at >= begins))
@@ -221,26 +232,26 @@ def counts(db: Session) -> dict[str, Any]:
         .order_by(ChoreTurn.starts_at, Chore.position)
         .limit(1)
     )
-    found = db.execute(following).one_or_none()
-    then = found._mapping if found else {"next_title": None, "next_at": None}
-    return {"as_of": now, **row._mapping, **then}
+    next_turn = db.execute(following).one_or_none()
+    upcoming = next_turn._mapping if next_turn else {"next_title": None, "next_at": None}
+    return {"as_of": now, **row._mapping, **upcoming}
 
 
 def calendar(db: Session, filters: schemas.CalendarFilters) -> dict[str, Any]:
-    """Each day with what is to be done by it, or was done on it."""
+    """Each day with the turns that are due or were done on it."""
     since, until = filters.since, filters.until
     begins, ends = day_bounds(since)[0], day_bounds(until)[1]
     rows = (
-        TURNS.rows.add_columns(_day_at.label("day_at"))
-        .where(_day_at >= begins, _day_at < ends)
-        .order_by(_day_at, Chore.position, ChoreTurn.id)
+        TURNS.rows.add_columns(_calendar_at.label("day_at"))
+        .where(_calendar_at >= begins, _calendar_at < ends)
+        .order_by(_calendar_at, Chore.position, ChoreTurn.id)
     )
     by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
     for row in db.execute(rows):
         item = dict(row._mapping)
         by_day[local_date(item["day_at"])].append(item)
-    named = select(Holiday.day, Holiday.name).where(Holiday.day.between(since, until), ~Holiday.is_removed)
-    names = {row.day: row.name for row in db.execute(named)}
+    holidays = select(Holiday.day, Holiday.name).where(Holiday.day.between(since, until), ~Holiday.is_removed)
+    names = {row.day: row.name for row in db.execute(holidays)}
     days = [since + n * DAY for n in range((until - since).days + 1)]
     return {
         "as_of": app_now(db),
@@ -262,61 +273,61 @@ def owners(db: Session) -> list[str]:
 
 
 def get(db: Session, chore_id: int, *, lock: bool = False) -> Chore:
-    """Raises NotFound, in words."""
-    found = db.get(Chore, chore_id, with_for_update=lock, populate_existing=lock)
-    if found is None:
+    """Raises NotFound."""
+    chore = db.get(Chore, chore_id, with_for_update=lock, populate_existing=lock)
+    if chore is None:
         raise NotFound("指定された定期作業は見つかりません。一覧を開き直してください。")
-    return found
+    return chore
 
 
 def get_turn(db: Session, turn_id: int, *, lock: bool = False) -> ChoreTurn:
-    """Raises NotFound, in words."""
-    found = db.get(ChoreTurn, turn_id, with_for_update=lock, populate_existing=lock)
-    if found is None:
+    """Raises NotFound."""
+    turn = db.get(ChoreTurn, turn_id, with_for_update=lock, populate_existing=lock)
+    if turn is None:
         raise NotFound("指定された作業は見つかりません。休日の変更などで予定がなくなった可能性があります。")
-    return found
+    return turn
 
 
-def known_as(db: Session, code: str) -> Chore | None:
-    """The chore of that code, unless it has ended."""
+def active_chore(db: Session, code: str) -> Chore | None:
+    """The active chore with this code; None when it has ended."""
     return db.scalars(select(Chore).where(Chore.code == code, Chore.archived_at.is_(None))).one_or_none()
 
 
-def to_check_off(db: Session, code: str) -> ChoreTurn | None:
-    """The open turn of the chore of that code that began last, or was missed; None when it is done."""
-    found = (
+def turn_to_check_off(db: Session, code: str) -> ChoreTurn | None:
+    """The latest turn that has begun of the chore with this code; None when it is done or skipped."""
+    latest = (
         select(ChoreTurn)
         .join(Chore, Chore.id == ChoreTurn.chore_id)
         .where(Chore.code == code, ChoreTurn.slot.is_not(None), ChoreTurn.starts_at <= now_sql())
         .order_by(ChoreTurn.starts_at.desc())
         .limit(1)
     )
-    turn = db.scalars(found).one_or_none()
+    turn = db.scalars(latest).one_or_none()
     return turn if turn is not None and turn.outcome is None else None
 
 
-def in_use(db: Session) -> list[Chore]:
-    """Those that come by the calendar."""
-    found = select(Chore).where(Chore.archived_at.is_(None), Chore.rhythm != Rhythm.ANYTIME.value)
-    return list(db.scalars(found.order_by(Chore.position, Chore.id)))
+def scheduled_chores(db: Session) -> list[Chore]:
+    """Active chores that have a schedule (all but 随時)."""
+    statement = select(Chore).where(Chore.archived_at.is_(None), Chore.rhythm != Rhythm.ANYTIME.value)
+    return list(db.scalars(statement.order_by(Chore.position, Chore.id)))
 
 
-def late(db: Session) -> list[Late]:
-    """What is overdue, the longest first."""
-    found = (
+def overdue_turns(db: Session) -> list[OverdueTurn]:
+    """Overdue turns, the oldest first."""
+    statement = (
         select(Chore.title, Chore.owner, ChoreTurn.due_at)
         .join(Chore, Chore.id == ChoreTurn.chore_id)
         .where(_is_overdue)
         .order_by(ChoreTurn.due_at, Chore.position, ChoreTurn.id)
     )
-    return [Late(row.title, row.owner, row.due_at) for row in db.execute(found) if row.due_at]
+    return [OverdueTurn(row.title, row.owner, row.due_at) for row in db.execute(statement) if row.due_at]
 
 
-def is_told(db: Session, day: date) -> bool:
+def is_notified(db: Session, day: date) -> bool:
     return db.get(ChoreNotice, day) is not None
 
 
-def of_period(db: Session, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Turns by the calendar that were due in [since, until), as in the list, in the order they were due."""
+def turns_due_in(db: Session, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Turns that were due in [since, until), with the columns of the list, ordered by due time."""
     rows = TURNS.rows.where(ChoreTurn.due_at >= since, ChoreTurn.due_at < until)
     return [dict(row._mapping) for row in db.execute(rows.order_by(ChoreTurn.due_at, Chore.position))]

@@ -1,4 +1,4 @@
-"""What goes in and out of the doors of 定期作業 over HTTP."""
+"""Request and response models of the 定期作業 routes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.texts import NO_NUL, Day, Edition, Instant, Key, Name, NotBlank
+from service.core.values.texts import NO_NUL, Day, Instant, Name, NotBlank, RecordId, RecordVersion
 from service.reservations.chores.rules import Rhythm, State
 
 
-def _while_people_work(clock: time) -> time:
+def _check_working_hours(clock: time) -> time:
     if clock.tzinfo is not None or clock.second or clock.microsecond or clock > time(17):
         raise ValueError("実施時間は、17:00までの時刻を分まで指定してください。")
     return clock
 
 
-Clock = Annotated[time, AfterValidator(_while_people_work)]
+Clock = Annotated[time, AfterValidator(_check_working_hours)]
 Weekday = Annotated[int, Field(ge=1, le=5)]
 BusinessDay = Annotated[int, Field(ge=1, le=15)]
 Estimate = Annotated[int, Field(ge=1, le=100_000)]
-Taken = Annotated[int, Field(ge=0, le=100_000)]
-What = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
-# Without the slash, with what is asked there: operations?state=all.
+MinutesTaken = Annotated[int, Field(ge=0, le=100_000)]
+Description = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
+# Without the leading slash, with an optional query string: operations?state=all.
 PageAddress = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9-]*(\?[A-Za-z0-9_=&-]*)?$")]
 Position = Annotated[int, Field(ge=0, le=10_000)]
 Note = Annotated[str, Field(max_length=1000, pattern=NO_NUL)]
@@ -33,7 +33,7 @@ Sort = Annotated[str, Field(max_length=50)]
 
 
 class ChoreFilters(BaseModel):
-    """`archived`: only those that have ended, else only those that have not."""
+    """`archived`: true for ended chores only, false for active chores only."""
 
     q: Search | None = None
     rhythm: Rhythm | None = None
@@ -43,8 +43,8 @@ class ChoreFilters(BaseModel):
 
 
 class ChoreItem(BaseModel):
-    """`when` is the rhythm in words, `minutes` the estimate (null: 変動), `page` where it is done. `last_…`: of the
-    last time it was done, `next_at`: when the next turn begins, `done_lately`: how often in 30 days."""
+    """`when`: the schedule as text. `minutes`: the estimate (null: 変動). `page`: where it is done. `last_…`: of the
+    last turn that was done. `next_at`: when the next turn begins. `done_lately`: turns done in 30 days."""
 
     id: int
     version: int
@@ -70,8 +70,8 @@ class ChoreItem(BaseModel):
 
 
 class NewChore(BaseModel):
-    """`weekday` (1 is Monday) is for weekly ones, `business_day` for monthly ones (null: 月中); with others they are
-    ignored. Without a position it comes last."""
+    """`weekday` (1 is Monday) is for weekly chores, `business_day` for monthly ones (null: 月中); otherwise they are
+    ignored. Without `position` the chore comes last."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -82,18 +82,18 @@ class NewChore(BaseModel):
     business_day: BusinessDay | None = None
     minutes: Estimate | None = None
     owner: Name
-    what: What = ""
+    what: Description = ""
     page: PageAddress = ""
     position: Position | None = None
 
 
 class ChoreChange(BaseModel):
-    """What is left out stays as it is; null empties `weekday`, `business_day` and `minutes`, and leaves the rest as it
-    is. `version` is the one that was read. Turns that nobody touched yet are planned anew."""
+    """Missing fields are not changed. null empties `weekday`, `business_day` and `minutes`, and leaves other fields
+    unchanged. `version` is the one that was read. Untouched future turns are planned again."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
-    version: Edition
+    version: RecordVersion
     title: Name | None = None
     rhythm: Rhythm | None = None
     starts: Clock | None = None
@@ -101,19 +101,19 @@ class ChoreChange(BaseModel):
     business_day: BusinessDay | None = None
     minutes: Estimate | None = None
     owner: Name | None = None
-    what: What | None = None
+    what: Description | None = None
     page: PageAddress | None = None
     position: Position | None = None
 
 
 class TurnFilters(BaseModel):
-    """`state`: what is to be done now (実施する時間 and 期限超過), one of the states, or all. `since` and `until` are
-    days of its beginning, both included."""
+    """`state`: todo (実施する時間 and 期限超過), one of the states, or all. `since` and `until`: days on which the turn
+    begins, both included."""
 
     state: Annotated[str, Field(pattern="^(todo|planned|overdue|missed|done|skipped|all)$")] = "todo"
     rhythm: Rhythm | None = None
     owner: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
-    chore_id: Key | None = None
+    chore_id: RecordId | None = None
     since: Day | None = None
     until: Day | None = None
     q: Search | None = None
@@ -121,8 +121,8 @@ class TurnFilters(BaseModel):
 
 
 class TurnItem(BaseModel):
-    """`estimate` in minutes is the chore's, null: 変動; `minutes` is how long it took. `was_late`: done after its
-    time. `done_at` and `done_by` are also those of who skipped it."""
+    """`estimate`: the chore's, in minutes; null: 変動. `minutes`: how long it took. `was_late`: done after `due_at`.
+    For a skipped turn, `done_at` and `done_by` say when and by whom it was skipped."""
 
     id: int
     version: int
@@ -152,8 +152,7 @@ class EventItem(BaseModel):
 
 
 class BackupFacts(BaseModel):
-    """What is known of the daily backups. `expected`: they are switched on. `rehearsal_…`: the last try to restore
-    one."""
+    """State of the daily backups. `expected`: they are enabled. `rehearsal_…`: the last test restore."""
 
     expected: bool
     last_at: datetime | None
@@ -166,7 +165,7 @@ class BackupFacts(BaseModel):
 
 
 class TurnDetail(TurnItem):
-    """`backups`: only with データベースバックアップ確認."""
+    """`backups`: only for データベースバックアップ確認."""
 
     what: str
     when: str
@@ -175,8 +174,8 @@ class TurnDetail(TurnItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page. `todo` is what can be done now, `overdue` included; `today` of them
-    were to be done today, `done_today` were done; `next_…` is what comes next."""
+    """For the menu and the summary line of the page. `todo`: turns that can be done now, including `overdue`. `today`:
+    open turns that are due today. `done_today`: turns done today. `next_…`: the next turn."""
 
     as_of: datetime
     todo: int
@@ -188,7 +187,7 @@ class Counts(BaseModel):
 
 
 class CalendarItem(BaseModel):
-    """A turn on the last day it can be done, or on the day it was."""
+    """A turn, shown on the day it is due or was done."""
 
     id: int
     version: int
@@ -201,7 +200,7 @@ class CalendarItem(BaseModel):
 
 
 class CalendarDay(BaseModel):
-    """`holiday`: its name, if it is one."""
+    """`holiday`: the name of the holiday, if it is one."""
 
     day: date
     is_business_day: bool
@@ -210,7 +209,7 @@ class CalendarDay(BaseModel):
 
 
 class CalendarFilters(BaseModel):
-    """From a day to a day, both included; 45 of them at most."""
+    """Both days are included; 45 days at most."""
 
     since: date
     until: date
@@ -228,25 +227,25 @@ class Calendar(BaseModel):
 
 
 class Finish(BaseModel):
-    """Done now, or at `done_at`. `minutes`: how long it took."""
+    """Without `done_at`: done now. `minutes`: how long it took."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     done_at: Instant | None = None
-    minutes: Taken | None = None
+    minutes: MinutesTaken | None = None
     note: Note = ""
 
 
 class Read(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    id: Key
-    version: Edition
+    id: RecordId
+    version: RecordVersion
 
 
 class FinishMany(BaseModel):
-    """All of them are done now, or none is."""
+    """All turns are marked as done now, or none is."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -257,17 +256,17 @@ class FinishMany(BaseModel):
 class Because(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     reason: Reason
 
 
 class NewRecord(BaseModel):
-    """Of a chore that is done 随時: it was done now, or at `done_at`."""
+    """A 随時 chore was done. Without `done_at`: done now."""
 
     model_config = ConfigDict(extra="forbid")
 
     done_at: Instant | None = None
-    minutes: Taken | None = None
+    minutes: MinutesTaken | None = None
     note: Note = ""
 
 

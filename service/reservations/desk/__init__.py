@@ -1,1 +1,1 @@
-"""What operators see of a reservation and do to it, over the flow."""
+"""The operators' view of reservations and their actions on them."""

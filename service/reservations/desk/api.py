@@ -1,5 +1,4 @@
-"""Reservations' routes for people: permission, one call, answer. Each action is a route of its own and answers with the
-reservation as it then is."""
+"""Routes of reservations for operators. Each action has its own route and returns the reservation after it."""
 
 from __future__ import annotations
 
@@ -7,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
-from service.core.texts import NO_NUL
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
+from service.core.values.texts import NO_NUL
 from service.reservations.desk import actions, exports, queries, schemas
 
 Code = Annotated[str, Path(min_length=1, max_length=20, pattern=NO_NUL)]
@@ -23,33 +22,33 @@ READ, OPERATE = "reservations:reservation:read", "reservations:reservation:opera
 Reader = Annotated[Actor, allow(READ)]
 Operator = Annotated[Actor, allow(OPERATE)]
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_EITHER = _ABSENT | _CONFLICT
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_NOT_FOUND_OR_CONFLICT = _NOT_FOUND | _CONFLICT
 router = APIRouter(
     prefix="/api/reservations/reservations",
     tags=["reservations"],
     responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
 )
 
-doors.add(router, "", exports.RESERVATIONS)
+routes.add_export_routes(router, "", exports.RESERVATIONS)
 
 
 @router.get("", response_model=Page[schemas.ReservationItem])
 async def reservations(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
     filters: Annotated[schemas.ReservationFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """What was asked for last comes first."""
-    return await asking.page(lambda db, _: queries.reservations(db, limit, cursor, filters))
+    """Newest request first."""
+    return await request.page(lambda db, _: queries.reservations(db, limit, cursor, filters))
 
 
 @router.post("", status_code=201, responses=_CONFLICT)
 def create(
     actor: Annotated[Actor, allow("reservations:reservation:create")], db: Db, new: schemas.NewReservation
 ) -> schemas.ReservationDetail:
-    return _now(db, actions.create(db, actor, new).code)
+    return _detail(db, actions.create(db, actor, new).code)
 
 
 @router.get("/counts")
@@ -57,82 +56,82 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 
-@router.get("/{code}", responses=_ABSENT)
+@router.get("/{code}", responses=_NOT_FOUND)
 def reservation(actor: Reader, db: Db, code: Code) -> schemas.ReservationDetail:
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.get("/{code}/steps", responses=_ABSENT)
+@router.get("/{code}/steps", responses=_NOT_FOUND)
 def steps(actor: Reader, db: Db, code: Code) -> schemas.Replay:
-    """Its timeline lived through once more: how it stood after each event."""
-    return schemas.Replay.model_validate(queries.steps(db, code))
+    """A replay of the timeline: the reservation after each event."""
+    return schemas.Replay.model_validate(queries.replay_steps(db, code))
 
 
-@router.post("/{code}/shop-agreed", responses=_EITHER)
+@router.post("/{code}/shop-agreed", responses=_NOT_FOUND_OR_CONFLICT)
 def shop_agreed(actor: Operator, db: Db, code: Code, new: schemas.ShopAgreed) -> schemas.ReservationDetail:
     """予約OKを確認."""
-    actions.shop_agreed(db, actor, code, new)
-    return _now(db, code)
+    actions.record_shop_ok(db, actor, code, new)
+    return _detail(db, code)
 
 
-@router.post("/{code}/shop-refused", responses=_EITHER)
+@router.post("/{code}/shop-refused", responses=_NOT_FOUND_OR_CONFLICT)
 def shop_refused(actor: Operator, db: Db, code: Code, new: schemas.Noted) -> schemas.ReservationDetail:
     """予約NGを確認."""
-    actions.shop_refused(db, actor, code, new)
-    return _now(db, code)
+    actions.record_shop_refusal(db, actor, code, new)
+    return _detail(db, code)
 
 
-@router.post("/{code}/change-accepted", responses=_EITHER)
+@router.post("/{code}/change-accepted", responses=_NOT_FOUND_OR_CONFLICT)
 def accept_change(actor: Operator, db: Db, code: Code, new: schemas.Change) -> schemas.ReservationDetail:
     """変更を反映."""
     actions.accept_change(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/change-refused", responses=_EITHER)
+@router.post("/{code}/change-refused", responses=_NOT_FOUND_OR_CONFLICT)
 def refuse_change(actor: Operator, db: Db, code: Code, new: schemas.Noted) -> schemas.ReservationDetail:
     """承諾なし."""
     actions.refuse_change(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/rearrange", responses=_EITHER)
+@router.post("/{code}/rearrange", responses=_NOT_FOUND_OR_CONFLICT)
 def rearrange(actor: Operator, db: Db, code: Code, new: schemas.Rearrangement) -> schemas.ReservationDetail:
     """別の日時で探し直す."""
     actions.rearrange(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/link", responses=_EITHER)
+@router.post("/{code}/link", responses=_NOT_FOUND_OR_CONFLICT)
 def send_link(actor: Operator, db: Db, code: Code, new: schemas.Noted) -> schemas.ReservationDetail:
     """決済リンクを再作成."""
     actions.send_link(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/link-by-mail", responses=_EITHER)
+@router.post("/{code}/link-by-mail", responses=_NOT_FOUND_OR_CONFLICT)
 def mail_link(actor: Operator, db: Db, code: Code, new: schemas.LinkByMail) -> schemas.ReservationDetail:
     """決済リンクをメールで送る."""
     actions.mail_link(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/cancel", responses=_EITHER)
+@router.post("/{code}/cancel", responses=_NOT_FOUND_OR_CONFLICT)
 def cancel(actor: Operator, db: Db, code: Code, new: schemas.Cancellation) -> schemas.ReservationDetail:
     actions.cancel(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/refund", responses=_EITHER)
+@router.post("/{code}/refund", responses=_NOT_FOUND_OR_CONFLICT)
 def retry_refund(
     actor: Annotated[Actor, allow("reservations:reservation:refund")], db: Db, code: Code, new: schemas.Noted
 ) -> schemas.ReservationDetail:
     """返金をやり直す."""
     actions.retry_refund(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/refunded-otherwise", responses=_EITHER)
+@router.post("/{code}/refunded-otherwise", responses=_NOT_FOUND_OR_CONFLICT)
 def refunded_otherwise(
     actor: Annotated[Actor, allow("reservations:reservation:refund")],
     db: Db,
@@ -140,32 +139,32 @@ def refunded_otherwise(
     new: schemas.RefundedOtherwise,
 ) -> schemas.ReservationDetail:
     """別の方法で返金した."""
-    actions.refunded_otherwise(db, actor, code, new)
-    return _now(db, code)
+    actions.record_other_refund(db, actor, code, new)
+    return _detail(db, code)
 
 
-@router.post("/{code}/calls/{number}/answer", responses=_EITHER)
+@router.post("/{code}/calls/{number}/answer", responses=_NOT_FOUND_OR_CONFLICT)
 def correct(actor: Operator, db: Db, code: Code, number: Number, new: schemas.Correction) -> schemas.ReservationDetail:
     """判定を訂正."""
-    actions.correct(db, actor, code, number, new)
-    return _now(db, code)
+    actions.correct_answer(db, actor, code, number, new)
+    return _detail(db, code)
 
 
-@router.post("/{code}/customer", responses=_EITHER)
+@router.post("/{code}/customer", responses=_NOT_FOUND_OR_CONFLICT)
 def correct_customer(actor: Operator, db: Db, code: Code, new: schemas.CustomerCorrection) -> schemas.ReservationDetail:
     """依頼者の連絡先を訂正."""
     actions.correct_customer(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-@router.post("/{code}/contacts", status_code=201, responses=_ABSENT)
+@router.post("/{code}/contacts", status_code=201, responses=_NOT_FOUND)
 def note_contact(
     actor: Annotated[Actor, allow("reservations:reservation:contact")], db: Db, code: Code, new: schemas.Contact
 ) -> schemas.ReservationDetail:
-    """What was talked about with the customer or a shop."""
+    """Records a conversation with the customer or a shop."""
     actions.note_contact(db, actor, code, new)
-    return _now(db, code)
+    return _detail(db, code)
 
 
-def _now(db: Db, code: str) -> schemas.ReservationDetail:
-    return schemas.ReservationDetail.model_validate(queries.in_full(db, code))
+def _detail(db: Db, code: str) -> schemas.ReservationDetail:
+    return schemas.ReservationDetail.model_validate(queries.reservation_detail(db, code))

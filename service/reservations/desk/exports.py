@@ -1,11 +1,11 @@
-"""Reservations as a file."""
+"""The export of reservations."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.reservations.desk import queries, schemas
 
-RESERVATIONS = List(
+RESERVATIONS = ExportList(
     key="reservations.reservations",
     title="予約一覧",
     permission="reservations:reservation:read",
@@ -24,6 +24,6 @@ RESERVATIONS = List(
         Column("created_at", "受付日時", "moment"),
     ),
     filters=schemas.ReservationFilters,
-    statement=queries.reservations_to_take_along,
+    statement=queries.reservations_export,
 )
 EXPORTS = (RESERVATIONS,)

@@ -1,4 +1,4 @@
-"""Every read of reservations for people: the list, and one with all that is known of it."""
+"""Queries of reservations for operators: the list, and the complete detail."""
 
 from __future__ import annotations
 
@@ -9,81 +9,74 @@ from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, cas
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
-from service.core import phones
-from service.core.auth import Actor
-from service.core.clock import app_now, now_sql
-from service.core.identity import User
-from service.core.paging import Filter, Key, Listing, at_least, before, contains, equals, when
+from service.core.access.auth import Actor
+from service.core.access.identity import User
+from service.core.database.clock import app_now, now_sql
+from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals, when_true
 from service.core.problems import NotFound
-from service.core.times import day_bounds, local_date
+from service.core.values import phones
+from service.core.values.times import day_bounds, local_date
 from service.reservations.desk import rules, schemas
 from service.reservations.events.rules import (
-    ANSWER_WORDS,
-    EVENT,
-    EVENT_WORDS,
-    SEEKING,
-    STATE_WORDS,
-    WAITING_WORDS,
+    ANSWER_LABELS,
+    EVENT_ADAPTER,
+    EVENT_LABELS,
+    SHOP_SEARCH_STATES,
+    STATE_LABELS,
+    WAITING_LABEL,
     Answer,
     Purpose,
     State,
 )
-from service.reservations.flow.models import (
-    Assistant,
-    Letter,
-    Payment,
-    PhoneCall,
-    Refund,
-    Reservation,
-    TimelineEvent,
-)
-from service.reservations.flow.queries import ABSENT, case_of
+from service.reservations.flow.models import Assistant, Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.flow.queries import NOT_FOUND, case_of
 from service.reservations.machine import rules as machine
 from service.reservations.operations.models import Operation
-from service.reservations.progress.rules import WORTH_SAYING, progress
+from service.reservations.outgoing.models import Message
+from service.reservations.progress.rules import MIN_PAUSE, progress
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop
 
-# Two texts in one parameter: what is looked for in codes and names, and the digits in telephone numbers, or nothing.
-_APART = "\x1f"
+# Separates two texts in one parameter: the text for codes and names, and the digits for telephone numbers or nothing.
+_SEPARATOR = "\x1f"
 
 
-def _found_by(name: str) -> ColumnElement[bool]:
-    text, digits = (func.split_part(bindparam(name, type_=String), _APART, place) for place in (1, 2))
+def _search_condition(name: str) -> ColumnElement[bool]:
+    text, digits = (func.split_part(bindparam(name, type_=String), _SEPARATOR, part) for part in (1, 2))
     return or_(
         *(
             func.lower(column).like(func.lower(text), escape="/")
             for column in (Reservation.code, Reservation.customer_name)
         ),
-        phones.behind(Reservation.phone).like(digits),
+        phones.digits_after_prefix(Reservation.phone).like(digits),
     )
 
 
-def _looked_for(asked: str) -> str | None:
-    # As `contains` makes it, whose own columns do not matter here.
-    text, digits = contains(Reservation.code).value(asked.strip()), phones.part(asked)
-    return f"{text}{_APART}{f'%{digits}%' if digits else ''}" if text else None
+def _search_value(query: str) -> str | None:
+    # The pattern of `contains`; its column does not matter here.
+    text, digits = contains(Reservation.code).value(query.strip()), phones.searched_digits(query)
+    return f"{text}{_SEPARATOR}{f'%{digits}%' if digits else ''}" if text else None
 
 
-SEARCH = Filter(_found_by, _looked_for)
-_OPEN = (
+SEARCH = Filter(_search_condition, _search_value)
+_OPEN_OPERATIONS = (
     select(func.count())
     .select_from(Operation)
     .where(Operation.reservation_id == Reservation.id, Operation.resolved_at.is_(None))
     .correlate(Reservation)
     .scalar_subquery()
 )
-_RESUMES = cast(Reservation.case_now["resume_at"].astext, TIMESTAMP(timezone=True))
-# No telephone rings until the shops open, or until the second round begins.
+_RESUME_AT = cast(Reservation.case_now["resume_at"].astext, TIMESTAMP(timezone=True))
+# No shop is called until the shops open or the second round begins.
 _IS_PAUSED = and_(
     Reservation.state == State.CALLING,
     Reservation.case_now["call"].astext.is_(None),
-    now_sql() + WORTH_SAYING < _RESUMES,
+    now_sql() + MIN_PAUSE < _RESUME_AT,
 )
-WAITS_UNTIL = case((_IS_PAUSED, _RESUMES))
+WAITS_UNTIL = case((_IS_PAUSED, _RESUME_AT))
 STATE_TITLE = case(
-    (_IS_PAUSED, WAITING_WORDS),
-    else_=case({one.value: words for one, words in STATE_WORDS.items()}, value=Reservation.state),
+    (_IS_PAUSED, WAITING_LABEL),
+    else_=case({state.value: label for state, label in STATE_LABELS.items()}, value=Reservation.state),
 )
 SHOP_NAME = func.coalesce(Shop.name, func.nullif(Reservation.shop_note, ""))
 
@@ -99,13 +92,13 @@ RESERVATIONS = Listing(
         Service.name.label("service_name"),
         Plan.name.label("plan_name"),
         Reservation.customer_name,
-        phones.shown_column(Reservation.phone).label("phone_shown"),
+        phones.format_phone_column(Reservation.phone).label("phone_shown"),
         Reservation.starts_at,
         Reservation.price,
         Reservation.paid,
         Reservation.refunded,
         SHOP_NAME.label("shop_name"),
-        _OPEN.label("open_operations"),
+        _OPEN_OPERATIONS.label("open_operations"),
         Reservation.created_at,
     )
     .join(Service, Service.id == Reservation.service_id)
@@ -123,14 +116,14 @@ RESERVATIONS = Listing(
         "state": equals(Reservation.state),
         "service_id": equals(Reservation.service_id),
         "shop_id": equals(Reservation.shop_id),
-        "needs_people": when(_OPEN > 0),
+        "needs_people": when_true(_OPEN_OPERATIONS > 0),
         "since": at_least(Reservation.starts_at, lambda day: day_bounds(day)[0]),
         "until": before(Reservation.starts_at, lambda day: day_bounds(day)[1]),
     },
 )
 
 
-def _cut(filters: schemas.ReservationFilters) -> dict[str, Any]:
+def _filter_values(filters: schemas.ReservationFilters) -> dict[str, Any]:
     return {
         "q": filters.q,
         "state": filters.state.value if filters.state else None,
@@ -143,66 +136,68 @@ def _cut(filters: schemas.ReservationFilters) -> dict[str, Any]:
 
 
 def reservations(db: Session, limit: int, cursor: str | None, filters: schemas.ReservationFilters) -> dict[str, Any]:
-    return RESERVATIONS.page(db, limit, cursor, filters.sort, **_cut(filters))
+    return RESERVATIONS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
-def reservations_to_take_along(_: Actor, filters: schemas.ReservationFilters) -> Select[*tuple[Any, ...]]:
-    """Raises Invalid for an order that is none of ours."""
-    return RESERVATIONS.all(filters.sort, **_cut(filters))
+def reservations_export(_: Actor, filters: schemas.ReservationFilters) -> Select[*tuple[Any, ...]]:
+    """Raises Invalid for an unknown sort order."""
+    return RESERVATIONS.all(filters.sort, **_filter_values(filters))
 
 
 def counts(db: Session) -> dict[str, Any]:
     now = app_now(db)
     today, tomorrow = day_bounds(local_date(now))
     is_confirmed = Reservation.state == State.CONFIRMED
-    is_of_today = (Reservation.starts_at >= today) & (Reservation.starts_at < tomorrow)
+    is_today = (Reservation.starts_at >= today) & (Reservation.starts_at < tomorrow)
     conditions = {
-        "seeking": Reservation.state.in_(SEEKING),
+        "seeking": Reservation.state.in_(SHOP_SEARCH_STATES),
         "paying": Reservation.state.in_((State.CALLING_SUCCESS, State.AWAITING_PAYMENT, State.EXPIRING)),
         "confirmed": is_confirmed,
-        "today": is_confirmed & is_of_today,
+        "today": is_confirmed & is_today,
         "refunding": Reservation.state == State.REFUND_PENDING,
         "asked_today": Reservation.created_at >= today,
     }
-    found = [func.count().filter(condition).label(name) for name, condition in conditions.items()]
-    row = db.execute(select(func.count().label("total"), *found).select_from(Reservation)).one()
-    waiting = select(func.count(Operation.reservation_id.distinct())).where(Operation.resolved_at.is_(None))
-    return {"as_of": now, "needs_people": db.scalar(waiting) or 0, **row._mapping}
+    columns = [func.count().filter(condition).label(name) for name, condition in conditions.items()]
+    row = db.execute(select(func.count().label("total"), *columns).select_from(Reservation)).one()
+    with_open_operations = select(func.count(Operation.reservation_id.distinct())).where(
+        Operation.resolved_at.is_(None)
+    )
+    return {"as_of": now, "needs_people": db.scalar(with_open_operations) or 0, **row._mapping}
 
 
 def find(db: Session, code: str) -> Reservation:
-    """By its 予約ID, however it is written. Raises NotFound."""
-    found = db.scalars(select(Reservation).where(Reservation.code == code.strip().upper())).one_or_none()
-    if found is None:
-        raise NotFound(ABSENT)
-    return found
+    """Finds a reservation by its 予約ID, ignoring case and surrounding spaces. Raises NotFound."""
+    reservation = db.scalars(select(Reservation).where(Reservation.code == code.strip().upper())).one_or_none()
+    if reservation is None:
+        raise NotFound(NOT_FOUND)
+    return reservation
 
 
-def call_of(db: Session, reservation: Reservation, number: int) -> PhoneCall:
-    """Raises NotFound, in words."""
-    found = db.scalars(
+def get_call(db: Session, reservation: Reservation, number: int) -> PhoneCall:
+    """Raises NotFound with a message for the user."""
+    call = db.scalars(
         select(PhoneCall).where(PhoneCall.reservation_id == reservation.id, PhoneCall.number == number)
     ).one_or_none()
-    if found is None:
+    if call is None:
         raise NotFound("この番号の電話は見つかりません。画面を開き直してください。")
-    return found
+    return call
 
 
-def in_full(db: Session, code: str) -> dict[str, Any]:
-    """One reservation with all that is known of it. Raises NotFound."""
+def reservation_detail(db: Session, code: str) -> dict[str, Any]:
+    """A reservation with all its data. Raises NotFound."""
     db.flush()
     reservation, now = find(db, code), app_now(db)
-    listed = dict(db.execute(RESERVATIONS.rows.where(Reservation.id == reservation.id)).one()._mapping)
+    row = dict(db.execute(RESERVATIONS.rows.where(Reservation.id == reservation.id)).one()._mapping)
     current = case_of(reservation)
-    stands = progress(current, now)
+    current_progress = progress(current, now)
     shops = _shops(db)
     service = db.get_one(Service, reservation.service_id)
     assistant = db.get(Assistant, reservation.assistant_id) if reservation.assistant_id else None
     creator = db.get(User, reservation.user_id) if reservation.user_id else None
-    return listed | {
+    return row | {
         "as_of": now,
-        "progress": stands.sentence,
-        "progress_by": stands.by,
+        "progress": current_progress.sentence,
+        "progress_by": current_progress.by,
         "next_action_at": current.next_action_at,
         "service_id": service.id,
         "service_code": service.code,
@@ -219,7 +214,7 @@ def in_full(db: Session, code: str) -> dict[str, Any]:
         "pay_until": current.deadline,
         "cancel_until": current.cancel_until,
         "closed_at": reservation.closed_at,
-        "actions": rules.actions(current, now),
+        "actions": rules.possible_actions(current, now),
         "calls": _calls(db, reservation, shops),
         "timeline": _timeline(db, reservation, shops),
         "messages": _messages(db, reservation),
@@ -233,8 +228,8 @@ def _shops(db: Session) -> dict[int, str]:
 
 
 def _calls(db: Session, reservation: Reservation, shops: Mapping[int, str]) -> list[dict[str, Any]]:
-    found = select(PhoneCall).where(PhoneCall.reservation_id == reservation.id).order_by(PhoneCall.number.desc())
-    return [_call(call, shops) for call in db.scalars(found)]
+    statement = select(PhoneCall).where(PhoneCall.reservation_id == reservation.id).order_by(PhoneCall.number.desc())
+    return [_call(call, shops) for call in db.scalars(statement)]
 
 
 def _call(call: PhoneCall, shops: Mapping[int, str]) -> dict[str, Any]:
@@ -244,13 +239,13 @@ def _call(call: PhoneCall, shops: Mapping[int, str]) -> dict[str, Any]:
         "round": call.round,
         "shop_id": call.shop_id,
         "shop_name": shops[call.shop_id],
-        "phone_shown": phones.shown(call.phone),
+        "phone_shown": phones.format_phone(call.phone),
         "is_active": call.is_active,
         "planned_at": call.planned_at,
         "placed_at": call.placed_at,
         "ended_at": call.ended_at,
         "answer": call.answer,
-        "answer_title": ANSWER_WORDS[Answer(call.answer)] if call.answer else None,
+        "answer_title": ANSWER_LABELS[Answer(call.answer)] if call.answer else None,
         "read_answer": call.read_answer,
         **{name: reading.get(name) or "" for name in ("why", "quote", "staff", "change", "summary")},
         "seconds": call.seconds,
@@ -262,90 +257,96 @@ def _call(call: PhoneCall, shops: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _timeline(db: Session, reservation: Reservation, shops: Mapping[int, str]) -> list[dict[str, Any]]:
-    found = select(TimelineEvent).where(TimelineEvent.reservation_id == reservation.id)
+    statement = select(TimelineEvent).where(TimelineEvent.reservation_id == reservation.id)
     return [
         {
-            "number": one.number,
-            "at": one.at,
-            "kind": one.kind,
-            "title": EVENT_WORDS[one.kind],
-            "state_before": one.state_before,
-            "state": one.state,
-            "state_title": WAITING_WORDS if one.kind == "shops_closed" else STATE_WORDS[State(one.state)],
-            "ignored": one.ignored,
-            "source": one.source,
-            "source_title": _source_title(one),
-            "by": one.by,
-            "note": one.note,
-            "led_to": rules.effects_in_words(one.effects, shops),
-            "event": one.event,
+            "number": event.number,
+            "at": event.at,
+            "kind": event.kind,
+            "title": EVENT_LABELS[event.kind],
+            "state_before": event.state_before,
+            "state": event.state,
+            "state_title": WAITING_LABEL if event.kind == "shops_closed" else STATE_LABELS[State(event.state)],
+            "ignored": event.ignored,
+            "source": event.source,
+            "source_title": _source_title(event),
+            "by": event.by,
+            "note": event.note,
+            "led_to": rules.effect_texts(event.effects, shops),
+            "event": event.event,
         }
-        for one in db.scalars(found.order_by(TimelineEvent.number.desc()))
+        for event in db.scalars(statement.order_by(TimelineEvent.number.desc()))
     ]
 
 
-def _source_title(one: TimelineEvent) -> str:
-    return rules.SOURCE_WORDS.get(one.source, one.source)
+def _source_title(event: TimelineEvent) -> str:
+    return rules.SOURCE_LABELS.get(event.source, event.source)
 
 
-def steps(db: Session, code: str) -> dict[str, Any]:
-    """Its life from the first event on, decided anew. Raises NotFound."""
+def replay_steps(db: Session, code: str) -> dict[str, Any]:
+    """Replays the reservation from its first event on. Raises NotFound."""
     reservation, shops = find(db, code), _shops(db)
     statement = select(TimelineEvent).where(TimelineEvent.reservation_id == reservation.id)
-    found = db.scalars(statement.order_by(TimelineEvent.number)).all()
-    lived = machine.replay((one.at, EVENT.validate_python(one.event)) for one in found)
-    items = [_step(one, outcome, shops) for one, (_, _, outcome) in zip(found, lived, strict=True)]
+    events = db.scalars(statement.order_by(TimelineEvent.number)).all()
+    replayed = machine.replay((event.at, EVENT_ADAPTER.validate_python(event.event)) for event in events)
+    items = [_step(event, outcome, shops) for event, (_, _, outcome) in zip(events, replayed, strict=True)]
     return {"as_of": app_now(db), "items": items}
 
 
-def _step(one: TimelineEvent, outcome: machine.Outcome, shops: Mapping[int, str]) -> dict[str, Any]:
+def _step(event: TimelineEvent, outcome: machine.Outcome, shops: Mapping[int, str]) -> dict[str, Any]:
     return {
-        "number": one.number,
-        "at": one.at,
-        "title": EVENT_WORDS[one.kind],
-        "by": one.by,
-        "source_title": _source_title(one),
-        "state_before": one.state_before,
-        "agrees": (one.state, one.ignored) == (outcome.case.state.value, outcome.ignored),
-        **rules.step(outcome, one.at, shops),
+        "number": event.number,
+        "at": event.at,
+        "title": EVENT_LABELS[event.kind],
+        "by": event.by,
+        "source_title": _source_title(event),
+        "state_before": event.state_before,
+        "agrees": (event.state, event.ignored) == (outcome.case.state.value, outcome.ignored),
+        **rules.replay_step(outcome, event.at, shops),
     }
 
 
 def _messages(db: Session, reservation: Reservation) -> list[dict[str, Any]]:
-    found = select(Letter).where(Letter.reservation_id == reservation.id).order_by(Letter.id.desc())
+    statement = select(Message).where(Message.reservation_id == reservation.id).order_by(Message.id.desc())
     fields = ("id", "channel", "recipient", "purpose", "title", "status", "tries", "error")
-    moments = ("created_at", "sent_at", "delivered_at")
+    timestamps = ("created_at", "sent_at", "delivered_at")
     return [
-        {name: getattr(letter, name) for name in (*fields, *moments)}
+        {name: getattr(message, name) for name in (*fields, *timestamps)}
         | {
-            "purpose_title": rules.PURPOSE_WORDS[Purpose(letter.purpose)],
-            "address": phones.shown(letter.address),
-            "body": rules.without_keys(letter.body),
+            "purpose_title": rules.PURPOSE_LABELS[Purpose(message.purpose)],
+            "address": phones.format_phone(message.address),
+            "body": rules.without_tokens(message.body),
         }
-        for letter in db.scalars(found)
+        for message in db.scalars(statement)
     ]
 
 
 def _money(db: Session, reservation: Reservation) -> list[dict[str, Any]]:
     payments = db.scalars(select(Payment).where(Payment.reservation_id == reservation.id)).all()
     refunds = db.scalars(select(Refund).where(Refund.reservation_id == reservation.id)).all()
-    found = [
-        {"kind": "payment", "error": "", "at": one.created_at, "settled_at": one.closed_at, **_amount(one)}
-        for one in payments
+    items = [
+        {"kind": "payment", "error": "", "at": payment.created_at, "settled_at": payment.closed_at, **_amount(payment)}
+        for payment in payments
     ]
-    found += [
-        {"kind": "refund", "error": one.error, "at": one.created_at, "settled_at": one.settled_at, **_amount(one)}
-        for one in refunds
+    items += [
+        {
+            "kind": "refund",
+            "error": refund.error,
+            "at": refund.created_at,
+            "settled_at": refund.settled_at,
+            **_amount(refund),
+        }
+        for refund in refunds
     ]
-    return sorted(found, key=lambda one: one["at"], reverse=True)
+    return sorted(items, key=lambda item: item["at"], reverse=True)
 
 
-def _amount(one: Payment | Refund) -> dict[str, Any]:
-    return {"number": one.number, "amount": one.amount, "status": one.status}
+def _amount(row: Payment | Refund) -> dict[str, Any]:
+    return {"number": row.number, "amount": row.amount, "status": row.status}
 
 
 def _operations(db: Session, reservation: Reservation) -> list[dict[str, Any]]:
     fields = [getattr(Operation, name) for name in schemas.TaskItem.model_fields]
-    found = select(*fields).where(Operation.reservation_id == reservation.id)
-    found = found.order_by(Operation.resolved_at.is_not(None), Operation.id.desc())
-    return [dict(row._mapping) for row in db.execute(found)]
+    statement = select(*fields).where(Operation.reservation_id == reservation.id)
+    statement = statement.order_by(Operation.resolved_at.is_not(None), Operation.id.desc())
+    return [dict(row._mapping) for row in db.execute(statement)]

@@ -1,4 +1,4 @@
-"""What operators may do to a reservation now, and what happened to it in words. Pure."""
+"""The actions that operators may take on a reservation now, and its events as text. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from service.reservations.events import rules as e
 from service.reservations.events.rules import Event, Purpose, Task
 from service.reservations.machine import rules as machine
 from service.reservations.machine.rules import Outcome
-from service.reservations.operations.rules import TASK_WORDS
+from service.reservations.operations.rules import TASK_LABELS
 from service.reservations.progress.rules import progress, waits_until
 
-SOURCE_WORDS = {
+SOURCE_LABELS = {
     "system": "自動処理",
     "assistant": "AIアシスタント",
     "customer": "依頼者",
@@ -24,7 +24,7 @@ SOURCE_WORDS = {
     "bland": "電話代行",
     "operator": "運営担当者",
 }
-PURPOSE_WORDS = {
+PURPOSE_LABELS = {
     Purpose.REQUEST_RECEIVED: "受付のお知らせ",
     Purpose.ALL_SHOPS_REFUSED: "予約できなかったお知らせ",
     Purpose.PAYMENT_LINK: "決済リンク",
@@ -41,13 +41,13 @@ PURPOSE_WORDS = {
     Purpose.CORRECTED: "お客様情報の訂正のお知らせ",
 }
 UNLISTED = "一覧にない店舗"
-# What opens a payment or a cancellation is the customer's.
-_KEY = re.compile(r"(/(?:pay|cancel)/)[A-Za-z0-9_-]+")
+# Tokens of payment and cancellation links are the customer's.
+_LINK_TOKEN = re.compile(r"(/(?:pay|cancel)/)[A-Za-z0-9_-]+")
 
 
-def actions(case: Case, now: datetime) -> list[str]:
-    """What is possible now, by name: the machine itself is asked, so that no button leads to a refusal."""
-    tried: dict[str, Event] = {
+def possible_actions(case: Case, now: datetime) -> list[str]:
+    """The names of the possible actions: the state machine itself is asked, so that no button leads to a refusal."""
+    candidates: dict[str, Event] = {
         "shop_ok": e.ShopOk(note="-"),
         "shop_refused": e.ShopRefused(),
         "accept_change": e.ChangeAccepted(starts_at=case.starts_at, price=case.price),
@@ -60,25 +60,25 @@ def actions(case: Case, now: datetime) -> list[str]:
         "retry_refund": e.RefundRetried(),
         "refunded_otherwise": e.RefundedOtherwise(),
     }
-    found = [name for name, event in tried.items() if machine.apply(case, event, now).ignored is None]
-    if "cancel" in found:
-        found.remove("cancel_late")
-    if case.sms_fails and "send_link" in found:
-        # The number takes none: it would be here again at once.
-        found.remove("send_link")
-    return found
+    possible = [name for name, event in candidates.items() if machine.apply(case, event, now).ignored is None]
+    if "cancel" in possible:
+        possible.remove("cancel_late")
+    if case.sms_fails and "send_link" in possible:
+        # SMS to this number fails: the same task would be opened again at once.
+        possible.remove("send_link")
+    return possible
 
 
-def step(outcome: Outcome, at: datetime, shops: Mapping[int, str]) -> dict[str, Any]:
-    """How it stood once an event had been decided."""
+def replay_step(outcome: Outcome, at: datetime, shops: Mapping[int, str]) -> dict[str, Any]:
+    """The reservation's state after an event."""
     case = outcome.case
-    later = waits_until(case, at)
+    paused_until = waits_until(case, at)
     return {
         "ignored": outcome.ignored,
-        "led_to": effects_in_words([e.told(effect) for effect in outcome.effects], shops),
+        "led_to": effect_texts([e.effect_as_json(effect) for effect in outcome.effects], shops),
         "state": case.state,
-        "state_title": e.STATE_WORDS[case.state] if later is None else e.WAITING_WORDS,
-        "waits_until": later,
+        "state_title": e.STATE_LABELS[case.state] if paused_until is None else e.WAITING_LABEL,
+        "waits_until": paused_until,
         "progress": progress(case, at).sentence,
         "round": case.round,
         "calls": case.calls,
@@ -94,11 +94,11 @@ def step(outcome: Outcome, at: datetime, shops: Mapping[int, str]) -> dict[str, 
 
 
 def is_waiting_for(case: Case, task: Task) -> bool:
-    """Whether the reservation stands still until people have decided this."""
-    return case.state in _STANDS_STILL.get(task, ()) or (task is Task.REFUND_FAILED and case.refund_fails)
+    """Whether the reservation waits until operators decide this."""
+    return case.state in _BLOCKING_STATES.get(task, ()) or (task is Task.REFUND_FAILED and case.refund_fails)
 
 
-_STANDS_STILL: Mapping[Task, tuple[e.State, ...]] = {
+_BLOCKING_STATES: Mapping[Task, tuple[e.State, ...]] = {
     Task.VAGUE_ANSWER: (e.State.PENDING_SHOP_RESPONSE,),
     Task.CHANGE_REQUESTED: (e.State.CHANGE_REQUESTED,),
     Task.ALL_SHOPS_REFUSED: (e.State.ALL_SHOPS_REFUSED,),
@@ -107,27 +107,27 @@ _STANDS_STILL: Mapping[Task, tuple[e.State, ...]] = {
 }
 
 
-def without_keys(body: str) -> str:
-    """A message as it was sent, but for what opens the customer's pages."""
-    return _KEY.sub(r"\1…", body)
+def without_tokens(body: str) -> str:
+    """A message as it was sent, without the tokens of the customer's links."""
+    return _LINK_TOKEN.sub(r"\1…", body)
 
 
-def effects_in_words(effects: Iterable[Mapping[str, Any]], shops: Mapping[int, str]) -> list[str]:
-    """Those that a person reads about, as the timeline keeps them."""
-    return [led_to(effect, shops) for effect in effects if effect["kind"] != "Solved"]
+def effect_texts(effects: Iterable[Mapping[str, Any]], shops: Mapping[int, str]) -> list[str]:
+    """Texts for the effects that users see, as stored in the timeline."""
+    return [effect_text(effect, shops) for effect in effects if effect["kind"] != "Solved"]
 
 
-def led_to(effect: Mapping[str, Any], shops: Mapping[int, str]) -> str:
-    """What an event led to, as it stands in the timeline."""
+def effect_text(effect: Mapping[str, Any], shops: Mapping[int, str]) -> str:
+    """The text for one effect, as stored in the timeline."""
     shop = shops.get(effect.get("shop") or 0, UNLISTED)
     match effect["kind"]:
         case "ToCustomer":
-            how = "メール" if effect["by_mail"] else "SMS"
-            return f"依頼者へ{PURPOSE_WORDS[Purpose(effect['purpose'])]}（{how}）"
+            channel = "メール" if effect["by_mail"] else "SMS"
+            return f"依頼者へ{PURPOSE_LABELS[Purpose(effect['purpose'])]}（{channel}）"
         case "ToShop":
-            # There is no address of an unlisted shop: people tell it.
-            how = "メール" if effect.get("shop") else "電話などで"
-            return f"{shop}へ{PURPOSE_WORDS[Purpose(effect['purpose'])]}（{how}）"
+            # An unlisted shop has no mail address: operators notify it.
+            channel = "メール" if effect.get("shop") else "電話などで"
+            return f"{shop}へ{PURPOSE_LABELS[Purpose(effect['purpose'])]}（{channel}）"
         case "Call":
             return f"{shop}へ電話"
         case "StopCall":
@@ -139,5 +139,5 @@ def led_to(effect: Mapping[str, Any], shops: Mapping[int, str]) -> str:
         case "Refund":
             return f"返金（¥{effect['amount']:,}）"
         case "ForPeople":
-            return f"手動対応「{TASK_WORDS[Task(effect['task'])]}」"
+            return f"手動対応「{TASK_LABELS[Task(effect['task'])]}」"
     return "対応済みの手動対応を完了"

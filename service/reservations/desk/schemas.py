@@ -1,4 +1,4 @@
-"""What goes in and out of the desk's doors over HTTP."""
+"""Requests and responses of the desk's routes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, MaybeMail, Name, NotBlank
+from service.core.edits import Edit
+from service.core.values.texts import (
+    NO_NUL,
+    ONE_LINE,
+    Day,
+    Instant,
+    Mail,
+    MailOrEmpty,
+    Name,
+    NotBlank,
+    RecordId,
+)
 from service.reservations.events.rules import Answer, State, Task
 from service.reservations.operations.rules import Priority
 
-Words = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
+Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]
-Said = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
+NoteText = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[a-z0-9-]+$")]
 Price = Annotated[int, Field(ge=50, le=9_999_999)]
 
@@ -24,8 +35,8 @@ class ReservationFilters(BaseModel):
 
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     state: State | None = None
-    service_id: Key | None = None
-    shop_id: Key | None = None
+    service_id: RecordId | None = None
+    shop_id: RecordId | None = None
     needs_people: bool | None = None
     since: Day | None = None
     until: Day | None = None
@@ -33,8 +44,8 @@ class ReservationFilters(BaseModel):
 
 
 class ReservationItem(BaseModel):
-    """`shop_name`: which shop has it, or a shop in no list as an operator put it. `waits_until`: no shop is called
-    before."""
+    """`shop_name`: the shop that holds it, or an unlisted shop as an operator described it. `waits_until`: no shop is
+    called before."""
 
     id: int
     code: str
@@ -58,7 +69,7 @@ class ReservationItem(BaseModel):
 
 class Counts(BaseModel):
     """Reservations for the first line of the list: `seeking` a shop, `paying` (a shop holds it), `confirmed` and still
-    to come, of these `today`; `refunding`; `needs_people`: with something open in 手動対応; `asked_today`."""
+    to come, of these `today`; `refunding`; `needs_people`: with open 手動対応; `asked_today`."""
 
     as_of: datetime
     total: int
@@ -77,8 +88,8 @@ class Line(BaseModel):
 
 
 class CallItem(BaseModel):
-    """`reading` is what was read from the call and by what; `answer` is what counts, a person's word above all.
-    `may_overrule`: its answer can be corrected."""
+    """`read_answer` was read from the call; `answer` is the valid answer, after a correction by an operator.
+    `may_overrule`: the answer can be corrected."""
 
     number: int
     round: int
@@ -105,7 +116,7 @@ class CallItem(BaseModel):
 
 
 class EventItem(BaseModel):
-    """`led_to`: what was done about it; `ignored`: why it changed nothing. `event` is all that was known of it."""
+    """`led_to`: the effects as text; `ignored`: why it changed nothing. `event`: the stored event."""
 
     number: int
     at: datetime
@@ -141,7 +152,7 @@ class MessageItem(BaseModel):
 
 
 class MoneyItem(BaseModel):
-    """A page to pay on, or money given back."""
+    """A payment page or a refund."""
 
     kind: Literal["payment", "refund"]
     number: int
@@ -165,9 +176,9 @@ class TaskItem(BaseModel):
 
 
 class ReservationDetail(ReservationItem):
-    """`progress`: how it stands and what comes next, as the customer is told, and `progress_by` until when.
-    `next_action_at`: when the time itself moves it on. `actions` are those that are possible now. `asked`: the shop
-    whose word people wait for. `cancel_until`: until when the customer may cancel what is paid. The timeline comes
+    """`progress`: the current state and what comes next, in the customer's text; `progress_by`: by when.
+    `next_action_at`: when the next event is due by time. `actions`: the actions possible now. `asked`: the shop whose
+    answer operators wait for. `cancel_until`: until when the customer may cancel a paid reservation. The timeline is
     newest first."""
 
     as_of: datetime
@@ -198,8 +209,8 @@ class ReservationDetail(ReservationItem):
 
 
 class StepItem(BaseModel):
-    """The reservation as it was after one event of its timeline, decided anew. `agrees`: that is what was decided then.
-    `round` and `calls`: the round of calls it was in, and how many there had been."""
+    """The reservation after one event of its timeline, replayed. `agrees`: the replay gives the stored result. `round`
+    and `calls`: the round of calls, and the number of calls so far."""
 
     number: int
     at: datetime
@@ -234,8 +245,9 @@ class Replay(BaseModel):
 
 
 class NewReservation(BaseModel):
-    """`client_request_id` is the asker's own: a repeat is answered with the first one. `hours_confirmed`: the customer
-    means that time, though no shop answers its telephone at it; without it such a time is refused (`starts_at`)."""
+    """`client_request_id`: the client's idempotency key; a repeat is answered with the first reservation.
+    `hours_confirmed`: the customer confirmed a time at which no shop answers its telephone; without it such a time is
+    refused (`starts_at`)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -245,85 +257,77 @@ class NewReservation(BaseModel):
     starts_at: Instant
     customer_name: Name
     phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
-    mail: MaybeMail = ""
+    mail: MailOrEmpty = ""
     wishes: Annotated[str, Field(max_length=500, pattern=NO_NUL)] = ""
     hours_confirmed: bool = False
 
 
-class Edit(BaseModel):
-    """`version` is the reservation's that was read; another one by now is a conflict."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Edition
-
-
 class ShopAgreed(Edit):
-    """A shop of ours, or one that is in no list, by name and number in `unlisted`."""
+    """A partner shop, or an unlisted one with name and number in `unlisted`."""
 
-    shop_id: Key | None = None
+    shop_id: RecordId | None = None
     unlisted: Annotated[str, Field(max_length=300, pattern=ONE_LINE)] = ""
-    note: Said = ""
+    note: NoteText = ""
 
 
 class Noted(Edit):
-    note: Said = ""
+    note: NoteText = ""
 
 
 class Change(Edit):
-    """What the shop asked for and the customer agreed with; `plan` and `price` as before where nothing is said."""
+    """The change that the shop asked for and the customer agreed to; `plan` and `price` are unchanged if absent."""
 
     consented: bool
     starts_at: Instant
     plan: Code | None = None
     price: Price | None = None
-    note: Said = ""
+    note: NoteText = ""
 
 
 class Rearrangement(Edit):
     starts_at: Instant
     plan: Code | None = None
-    note: Said = ""
+    note: NoteText = ""
 
 
 class LinkByMail(Edit):
-    """`mail` when it is another one than the reservation has, or it has none."""
+    """`mail`: a new address, if it differs from the reservation's or there is none."""
 
     mail: Mail | None = None
-    note: Said = ""
+    note: NoteText = ""
 
 
 class Cancellation(Edit):
-    """`shop_agreed`: after the time limit, that the shop lets the customer off (2.2.6)."""
+    """`shop_agreed`: after the time limit, the shop agrees to the cancellation (2.2.6)."""
 
     reason: Reason
     shop_agreed: bool = False
 
 
 class RefundedOtherwise(Edit):
-    """`how`: in Stripe's dashboard, by bank transfer, and when."""
+    """`how`: the way and the time, such as Stripe's dashboard or a bank transfer."""
 
     how: Reason
 
 
 class Correction(Edit):
     answer: Literal["ok", "refused", "vague", "change_requested", "voicemail", "no_answer"]
-    note: Said = ""
+    note: NoteText = ""
 
 
 class CustomerCorrection(Edit):
-    """The customer as it should be; `mail` may be empty."""
+    """The corrected data of the customer; `mail` may be empty."""
 
     customer_name: Name
     phone: Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
-    mail: MaybeMail = ""
+    mail: MailOrEmpty = ""
     reason: Reason
 
 
 class Contact(BaseModel):
-    """What was talked about, and with whom."""
+    """A conversation: with whom and about what."""
 
     model_config = ConfigDict(extra="forbid")
 
     party: Literal["customer", "shop"]
-    text: Words
+    text: Text

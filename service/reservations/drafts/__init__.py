@@ -1,1 +1,1 @@
-"""Weekly and monthly reports: drafted by a job, edited and finished by people."""
+"""Weekly and monthly reports: drafted by a job, edited and finished by staff."""

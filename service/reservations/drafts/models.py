@@ -1,4 +1,4 @@
-"""Weekly and monthly reports, and what happened to them."""
+"""Tables of weekly and monthly reports and their history."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Identity, 
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.reservations.drafts.rules import Kind
 
 
 class ActivityReport(Base):
-    """Of the days `first_day` to `last_day`, both included. `figures` are `rules.Contents` as they were when it was
-    drafted. Finished, nothing of it changes; `pdf_id` is the file that was sent."""
+    """A report of the days `first_day` to `last_day`, both included. `figures`: `rules.Contents` at the time of
+    drafting. A finished report is read-only; `pdf_id`: the file that was sent."""
 
     __tablename__ = "reservations_reports"
     __table_args__ = (
         UniqueConstraint("kind", "last_day", name="uq_reservations_reports_kind_last_day"),
-        one_of("kind", Kind),
+        enum_check("kind", Kind),
         CheckConstraint("last_day >= first_day", name="last_day"),
         CheckConstraint("(finished_at IS NULL) = (finished_by IS NULL)", name="finished_by"),
         CheckConstraint("pdf_id IS NULL OR finished_at IS NOT NULL", name="pdf_id"),
@@ -43,7 +43,7 @@ class ActivityReport(Base):
 
 
 class ReportEvent(Base):
-    """What happened to a report. Rows are only added."""
+    """History of a report. Append-only."""
 
     __tablename__ = "reservations_report_events"
     __table_args__ = (Index("ix_reservations_report_events_report_id", "report_id", "id"),)

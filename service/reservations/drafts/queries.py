@@ -1,4 +1,4 @@
-"""Reports as they are kept, and the facts that they are drafted from."""
+"""Reads of reports, and the data from which they are drafted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.core.calendar import working_time_between
-from service.core.clock import app_now
+from service.core.access.identity import Membership, User
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.holidays import calendar_named, days
-from service.core.identity import Membership, User
-from service.core.paging import Key, Listing, equals, when
 from service.core.problems import NotFound
-from service.core.times import DAY, at, local_date
+from service.core.values.times import DAY, at, local_date
+from service.core.values.working_time import working_time_between
 from service.reservations.chores import queries as chores
 from service.reservations.chores.models import Chore
 from service.reservations.chores.rules import WEEK, next_business_day, nth_business_day
@@ -39,31 +39,31 @@ from service.reservations.rules import AREA
 from service.reservations.surveys import queries as surveys
 
 WRITE = "reservations:report:update"
-# By the document, where somebody made the chore one of another rhythm.
-FRIDAY, FIFTH = 5, 5
+# Defaults of the document, used when the chore has another rhythm.
+DEFAULT_WEEKDAY, DEFAULT_BUSINESS_DAY = 5, 5
 
 
 @lru_cache(maxsize=1)
-def _stored() -> TypeAdapter[Contents]:
+def _contents_adapter() -> TypeAdapter[Contents]:
     return TypeAdapter(Contents)
 
 
 def as_stored(contents: Contents) -> dict[str, Any]:
-    """As the column holds them; `from_stored` is the way back."""
-    told: dict[str, Any] = _stored().dump_python(contents, mode="json")
-    return told
+    """The value of the `figures` column. Inverse: `from_stored`."""
+    stored: dict[str, Any] = _contents_adapter().dump_python(contents, mode="json")
+    return stored
 
 
-def from_stored(kept: dict[str, Any]) -> Contents:
-    return _stored().validate_python(kept)
+def from_stored(stored: dict[str, Any]) -> Contents:
+    return _contents_adapter().validate_python(stored)
 
 
 @lru_cache(maxsize=1)
-def _summary() -> TypeAdapter[Numbers]:
+def _numbers_adapter() -> TypeAdapter[Numbers]:
     return TypeAdapter(Numbers)
 
 
-_sent = (
+_last_sent_id = (
     select(func.max(ReportEvent.id))
     .where(ReportEvent.report_id == ActivityReport.id, ReportEvent.kind == "sent")
     .correlate(ActivityReport)
@@ -71,8 +71,8 @@ _sent = (
 )
 
 
-def _of_last_sending(column: Any) -> Any:
-    return select(column).where(ReportEvent.id == _sent).correlate(ActivityReport).scalar_subquery()
+def _of_last_sent(column: Any) -> Any:
+    return select(column).where(ReportEvent.id == _last_sent_id).correlate(ActivityReport).scalar_subquery()
 
 
 _is_finished = ActivityReport.finished_at.is_not(None)
@@ -86,8 +86,8 @@ REPORTS = Listing(
         ActivityReport.drafted_at,
         ActivityReport.finished_at,
         ActivityReport.finished_by,
-        _of_last_sending(ReportEvent.at).label("sent_at"),
-        _of_last_sending(ReportEvent.by).label("sent_by"),
+        _of_last_sent(ReportEvent.at).label("sent_at"),
+        _of_last_sent(ReportEvent.by).label("sent_by"),
         ActivityReport.figures["now"].label("now"),
     ),
     unique=ActivityReport.id,
@@ -95,8 +95,8 @@ REPORTS = Listing(
     default="-last_day",
     filters={
         "kind": equals(ActivityReport.kind),
-        "is_draft": when(~_is_finished),
-        "is_finished": when(_is_finished),
+        "is_draft": when_true(~_is_finished),
+        "is_finished": when_true(_is_finished),
     },
 )
 
@@ -104,83 +104,83 @@ REPORTS = Listing(
 def reports(
     db: Session, limit: int, cursor: str | None, filters: schemas.ReportFilters, *, with_drafts: bool
 ) -> dict[str, Any]:
-    """`with_drafts`: for who writes them; others see those that are finished."""
-    cut: dict[str, Any] = {"kind": filters.kind.value if filters.kind else None}
-    cut |= {f"is_{filters.state}": True} if filters.state else {}
-    # Who may not see drafts and asks for them gets none: both conditions hold of no report.
-    cut |= {} if with_drafts else {"is_finished": True}
-    return REPORTS.page(db, limit, cursor, filters.sort, item=_item, **cut)
+    """`with_drafts`: also drafts, for users who may edit them; otherwise finished reports only."""
+    values: dict[str, Any] = {"kind": filters.kind.value if filters.kind else None}
+    values |= {f"is_{filters.state}": True} if filters.state else {}
+    # A user who may not see drafts but filters by them gets none: no report matches both conditions.
+    values |= {} if with_drafts else {"is_finished": True}
+    return REPORTS.page(db, limit, cursor, filters.sort, item=_report_item, **values)
 
 
-def _item(row: dict[str, Any]) -> dict[str, Any]:
-    seen = dict(row)
-    now = _summary().validate_python(seen.pop("now"))
-    period = rules.period_in_words(Kind(seen["kind"]), Days(seen["first_day"], seen["last_day"]))
-    return seen | {"period": period, "requested": now.requested, "success": now.success.value, "sales": now.sales}
+def _report_item(row: dict[str, Any]) -> dict[str, Any]:
+    item = dict(row)
+    now = _numbers_adapter().validate_python(item.pop("now"))
+    period = rules.format_period(Kind(item["kind"]), Days(item["first_day"], item["last_day"]))
+    return item | {"period": period, "requested": now.requested, "success": now.success.value, "sales": now.sales}
 
 
 def get(db: Session, report_id: int, *, lock: bool = False, with_drafts: bool = True) -> ActivityReport:
-    """Raises NotFound, in words."""
-    found = db.get(ActivityReport, report_id, with_for_update=lock, populate_existing=lock)
-    if found is None or (found.finished_at is None and not with_drafts):
+    """Raises NotFound."""
+    report = db.get(ActivityReport, report_id, with_for_update=lock, populate_existing=lock)
+    if report is None or (report.finished_at is None and not with_drafts):
         raise NotFound("指定されたレポートは見つかりません。一覧を開き直してください。")
-    return found
+    return report
 
 
 def find(db: Session, kind: Kind, period: Days) -> ActivityReport | None:
-    found = select(ActivityReport).where(ActivityReport.kind == kind.value, ActivityReport.last_day == period.last)
-    return db.scalars(found).one_or_none()
+    statement = select(ActivityReport).where(ActivityReport.kind == kind.value, ActivityReport.last_day == period.last)
+    return db.scalars(statement).one_or_none()
 
 
 def days_of(report: ActivityReport) -> Days:
     return Days(report.first_day, report.last_day)
 
 
-def report_in_full(db: Session, report_id: int, *, with_drafts: bool) -> dict[str, Any]:
+def report_detail(db: Session, report_id: int, *, with_drafts: bool) -> dict[str, Any]:
     """Raises NotFound."""
     db.flush()
     report = get(db, report_id, with_drafts=with_drafts)
     row = dict(db.execute(REPORTS.rows.where(ActivityReport.id == report.id)).one()._mapping)
     contents = from_stored(report.figures)
-    turn = chores.to_check_off(db, rules.CHORE_OF[Kind(report.kind)]) if with_drafts else None
+    turn = chores.turn_to_check_off(db, rules.CHORE_CODES[Kind(report.kind)]) if with_drafts else None
     events = (
         select(ReportEvent.id, ReportEvent.at, ReportEvent.kind, ReportEvent.by, ReportEvent.text)
         .where(ReportEvent.report_id == report.id)
         .order_by(ReportEvent.id.desc())
     )
-    return _item(row) | {
+    return _report_item(row) | {
         "findings": report.findings,
         "issues": report.issues,
         "next_steps": report.next_steps,
         "contents": contents,
         "operations": {
-            one.kind: {"title": rules.operation_words(one.kind), "estimate": rules.estimate(one.kind)}
-            for one in contents.operations
+            line.kind: {"title": rules.operation_label(line.kind), "estimate": rules.operation_estimate(line.kind)}
+            for line in contents.operations
         },
-        "events": [dict(one._mapping) for one in db.execute(events)],
+        "events": [dict(event._mapping) for event in db.execute(events)],
         "open_chore": turn.id if turn else None,
         "unshared": [code for code, _ in unshared(db, report)],
     }
 
 
 def unshared(db: Session, report: ActivityReport) -> list[tuple[str, int]]:
-    """Code and id of the Medium incidents in a weekly report of which 週次報告で共有 is not done."""
+    """Code and id of the Medium incidents in a weekly report whose 週次報告で共有 is not done."""
     if report.kind != Kind.WEEKLY:
         return []
-    codes = [one.code for one in from_stored(report.figures).incidents if one.level == Level.MEDIUM]
-    found = []
+    codes = [line.code for line in from_stored(report.figures).incidents if line.level == Level.MEDIUM]
+    result = []
     for code in codes:
         incident_id = int(code.removeprefix("INC-"))
         mark = incident_queries.marks(db, incident_id).get(Mark.WEEKLY)
         level = db.get_one(Incident, incident_id).level
         if mark is not None and mark.done_at is None and level == Level.MEDIUM:
-            found.append((code, incident_id))
-    return found
+            result.append((code, incident_id))
+    return result
 
 
-def draft(report: ActivityReport) -> rules.Draft:
-    """As it is printed."""
-    return rules.Draft(
+def printable_report(report: ActivityReport) -> rules.PrintableReport:
+    """The report as it is printed."""
+    return rules.PrintableReport(
         kind=Kind(report.kind),
         days=days_of(report),
         drafted_at=report.drafted_at,
@@ -192,24 +192,26 @@ def draft(report: ActivityReport) -> rules.Draft:
     )
 
 
-def wanted(db: Session) -> list[tuple[Kind, Days]]:
-    """The last period of each kind that is over, for which somebody wants a report (the chore has not ended)."""
-    now, off = app_now(db), days(db)
-    weekly, monthly = (chores.known_as(db, rules.CHORE_OF[kind]) for kind in (Kind.WEEKLY, Kind.MONTHLY))
-    found = []
+def periods_to_report(db: Session) -> list[tuple[Kind, Days]]:
+    """The last complete period of each kind of report whose chore has not ended."""
+    now, holidays = app_now(db), days(db)
+    weekly, monthly = (chores.active_chore(db, rules.CHORE_CODES[kind]) for kind in (Kind.WEEKLY, Kind.MONTHLY))
+    periods = []
     if weekly is not None:
-        found.append((Kind.WEEKLY, rules.week_to_report(now, weekly.weekday or FRIDAY, off)))
+        periods.append((Kind.WEEKLY, rules.week_to_report(now, weekly.weekday or DEFAULT_WEEKDAY, holidays)))
     if monthly is not None:
-        found.append((Kind.MONTHLY, rules.month_to_report(now, monthly.business_day or FIFTH, off)))
-    return found
+        periods.append(
+            (Kind.MONTHLY, rules.month_to_report(now, monthly.business_day or DEFAULT_BUSINESS_DAY, holidays))
+        )
+    return periods
 
 
-def due(db: Session) -> list[tuple[Kind, Days]]:
-    """What has to be drafted now. Nothing of the time before the product was there."""
+def due_reports(db: Session) -> list[tuple[Kind, Days]]:
+    """The reports to draft now; none for periods before the product was installed."""
     began = db.scalar(select(func.min(Chore.created_at)))
     return [
         (kind, period)
-        for kind, period in wanted(db)
+        for kind, period in periods_to_report(db)
         if find(db, kind, period) is None and began is not None and period.last >= local_date(began)
     ]
 
@@ -227,7 +229,7 @@ def counts(db: Session, *, with_drafts: bool) -> dict[str, Any]:
         "drafts": drafts if with_drafts else 0,
         "finished": finished,
         "last_kind": last.kind if last else None,
-        "last_period": rules.period_in_words(Kind(last.kind), days_of(last)) if last else None,
+        "last_period": rules.format_period(Kind(last.kind), days_of(last)) if last else None,
         "last_finished_at": last.finished_at if last else None,
         "next_weekly_at": upcoming.get(Kind.WEEKLY),
         "next_monthly_at": upcoming.get(Kind.MONTHLY),
@@ -235,33 +237,33 @@ def counts(db: Session, *, with_drafts: bool) -> dict[str, Any]:
 
 
 def _upcoming(db: Session) -> dict[Kind, datetime]:
-    off = days(db)
-    found = {}
-    for kind, period in wanted(db):
+    holidays = days(db)
+    upcoming = {}
+    for kind, period in periods_to_report(db):
         if kind is Kind.WEEKLY:
-            day = next_business_day(period.last + DAY + WEEK, off)
+            day = next_business_day(period.last + DAY + WEEK, holidays)
         else:
-            chore = chores.known_as(db, rules.CHORE_OF[kind])
-            number = (chore.business_day if chore else None) or FIFTH
-            day = nth_business_day(rules.month_after(period.last).plus(1), number, off)
-        found[kind] = at(day, rules.MORNING)
-    return found
+            chore = chores.active_chore(db, rules.CHORE_CODES[kind])
+            number = (chore.business_day if chore else None) or DEFAULT_BUSINESS_DAY
+            day = nth_business_day(rules.month_after(period.last).plus(1), number, holidays)
+        upcoming[kind] = at(day, rules.DRAFTING_TIME)
+    return upcoming
 
 
-def contents(db: Session, kind: Kind, period: Days) -> Contents:
-    """All of a period as it is known now."""
+def collect_contents(db: Session, kind: Kind, period: Days) -> Contents:
+    """Collects the contents of a report from the current data."""
     since, until = period.bounds()
-    earlier = rules.before(kind, period).bounds()
-    told, told_before = figures.period(db, since, until), figures.period(db, *earlier)
+    earlier = rules.previous_period(kind, period).bounds()
+    totals, totals_before = figures.period(db, since, until), figures.period(db, *earlier)
     support, support_before = enquiries.kpis(db, since, until), enquiries.kpis(db, *earlier)
-    listed = _incidents(db, since, until)
+    incidents = _incidents(db, since, until)
     return Contents(
-        now=_numbers(db, told, support, since, until),
-        before=_numbers(db, told_before, support_before, *earlier),
-        by_service=dict(told.by_service),
-        by_shop=dict(told.by_shop),
-        operations=_operations(db, since, until, Counter(told_before.operations)),
-        incidents=listed,
+        now=_numbers(db, totals, support, since, until),
+        before=_numbers(db, totals_before, support_before, *earlier),
+        by_service=dict(totals.by_service),
+        by_shop=dict(totals.by_shop),
+        operations=_operations(db, since, until, Counter(totals_before.operations)),
+        incidents=incidents,
         support=rules.Support(
             by_channel=dict(support.by_channel),
             first_mail=_in_time(support.first_mail),
@@ -275,21 +277,21 @@ def contents(db: Session, kind: Kind, period: Days) -> Contents:
     )
 
 
-def _numbers(db: Session, told: Period, support: Kpis, since: datetime, until: datetime) -> Numbers:
-    satisfied = surveys.satisfaction(db, since, until)
-    began = select(func.count()).where(Incident.detected_at >= since, Incident.detected_at < until)
+def _numbers(db: Session, totals: Period, support: Kpis, since: datetime, until: datetime) -> Numbers:
+    satisfaction = surveys.satisfaction(db, since, until)
+    detected = select(func.count()).where(Incident.detected_at >= since, Incident.detected_at < until)
     return Numbers(
-        requested=told.requested,
-        success=_share(told.success),
-        payment=_share(told.payment),
-        cancelled=_share(told.cancelled),
-        paid=told.paid,
-        refunded=told.refunded,
-        operations=sum(told.operations.values()),
-        incidents=db.scalar(began) or 0,
+        requested=totals.requested,
+        success=_share(totals.success),
+        payment=_share(totals.payment),
+        cancelled=_share(totals.cancelled),
+        paid=totals.paid,
+        refunded=totals.refunded,
+        operations=sum(totals.operations.values()),
+        incidents=db.scalar(detected) or 0,
         enquiries=support.count,
-        satisfaction=satisfied.mean,
-        answers=satisfied.count,
+        satisfaction=satisfaction.mean,
+        answers=satisfaction.count,
     )
 
 
@@ -302,7 +304,7 @@ def _in_time(measured: Measure) -> InTime:
 
 
 def _operations(db: Session, since: datetime, until: datetime, earlier: Counter[str]) -> list[rules.OperationLine]:
-    """By kind, the most frequent first. Times are of the calendar that their target counts by."""
+    """By kind, the most frequent first. Durations are counted in the calendar of the target."""
     now = app_now(db)
     rows = db.execute(
         select(Operation.kind, Operation.priority, Operation.opened_at, Operation.due_at, Operation.resolved_at)
@@ -312,55 +314,55 @@ def _operations(db: Session, since: datetime, until: datetime, earlier: Counter[
     by_kind = defaultdict(list)
     for row in rows:
         by_kind[row.kind].append(row)
-    found = []
-    for kind, own in by_kind.items():
-        done = [row for row in own if row.resolved_at is not None]
-        took = [
+    lines = []
+    for kind, operations in by_kind.items():
+        done = [row for row in operations if row.resolved_at is not None]
+        durations = [
             working_time_between(
                 row.opened_at, row.resolved_at, calendar_named(db, TARGETS[Priority(row.priority)].calendar)
             ).total_seconds()
             for row in done
         ]
-        found.append(
+        lines.append(
             rules.OperationLine(
                 kind=kind,
-                count=len(own),
+                count=len(operations),
                 done=len(done),
-                due=sum(row.resolved_at is not None or row.due_at < now for row in own),
+                due=sum(row.resolved_at is not None or row.due_at < now for row in operations),
                 met=sum(row.resolved_at <= row.due_at for row in done),
-                median_minutes=round(median(took) / 60) if took else None,
+                median_minutes=round(median(durations) / 60) if durations else None,
                 before=earlier[kind],
             )
         )
-    return sorted(found, key=lambda one: (-one.count, one.kind))
+    return sorted(lines, key=lambda line: (-line.count, line.kind))
 
 
 def _incidents(db: Session, since: datetime, until: datetime) -> list[rules.IncidentLine]:
-    """Those that were detected in it, and those from before that are open still."""
-    found = select(Incident).where(
+    """Incidents that were detected in the period, and older ones that are still open."""
+    statement = select(Incident).where(
         Incident.detected_at < until, or_(Incident.detected_at >= since, Incident.resolved_at.is_(None))
     )
     return [
         rules.IncidentLine(
-            code=incident_rules.number(one.id),
-            title=one.title,
-            level=one.level,
-            detected_at=one.detected_at,
-            recovered_at=one.recovered_at,
-            is_open=one.resolved_at is None,
-            shared_weekly=Mark.WEEKLY in incident_rules.FLOWS[Level(one.level)],
+            code=incident_rules.incident_number(incident.id),
+            title=incident.title,
+            level=incident.level,
+            detected_at=incident.detected_at,
+            recovered_at=incident.recovered_at,
+            is_open=incident.resolved_at is None,
+            shared_weekly=Mark.WEEKLY in incident_rules.FLOWS[Level(incident.level)],
         )
-        for one in db.scalars(found.order_by(Incident.detected_at, Incident.id))
+        for incident in db.scalars(statement.order_by(Incident.detected_at, Incident.id))
     ]
 
 
 def _chores(db: Session, since: datetime, until: datetime) -> rules.Chores:
-    turns = chores.of_period(db, since, until)
+    turns = chores.turns_due_in(db, since, until)
     done = [turn for turn in turns if turn["state"] == "done"]
-    left: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    not_done: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for turn in turns:
         if turn["state"] != "done":
-            left[turn["title"]].append(turn)
+            not_done[turn["title"]].append(turn)
     return rules.Chores(
         due=len(turns),
         done=len(done),
@@ -369,23 +371,23 @@ def _chores(db: Session, since: datetime, until: datetime) -> rules.Chores:
         not_done=[
             rules.ChoreLine(
                 title=title,
-                owner=own[0]["owner"],
-                times=sum(turn["state"] != "skipped" for turn in own),
-                skipped=sum(turn["state"] == "skipped" for turn in own),
-                reason=next((turn["note"] for turn in reversed(own) if turn["state"] == "skipped"), ""),
+                owner=chore_turns[0]["owner"],
+                times=sum(turn["state"] != "skipped" for turn in chore_turns),
+                skipped=sum(turn["state"] == "skipped" for turn in chore_turns),
+                reason=next((turn["note"] for turn in reversed(chore_turns) if turn["state"] == "skipped"), ""),
             )
-            for title, own in left.items()
+            for title, chore_turns in not_done.items()
         ],
     )
 
 
 def managers(db: Session) -> list[dict[str, Any]]:
-    """The area's management, as far as they have a mail address: to whom a report usually goes."""
-    found = (
+    """The area's managers who have a mail address: the usual recipients of a report."""
+    statement = (
         select(User.name, User.mail)
         .join(Membership, and_(Membership.user_id == User.id, ~Membership.is_suspended))
         .where(User.is_active, User.mail.is_not(None), Membership.area == AREA.name)
-        .where(Membership.role == incident_queries.MANAGERS)
+        .where(Membership.role == incident_queries.MANAGER_ROLE)
         .order_by(User.name, User.id)
     )
-    return [dict(row._mapping) for row in db.execute(found)]
+    return [dict(row._mapping) for row in db.execute(statement)]

@@ -1,4 +1,5 @@
-"""週次レポート and 月次レポート (document sections 6.2 and 6.3): which days they are about, and how they read. Pure."""
+"""Rules of 週次レポート and 月次レポート (document sections 6.2 and 6.3): their periods and their contents. Pure
+functions."""
 
 from __future__ import annotations
 
@@ -21,23 +22,23 @@ from service.core.reports.model import (
     Table,
     Written,
 )
-from service.core.times import DAY, WEEKDAYS, Month, at, in_words, local_date, month_of
+from service.core.values.times import DAY, WEEKDAYS, Month, at, format_local_datetime, local_date, month_of
 from service.reservations.chores.rules import (
     MONTHLY_REPORT,
     WEEK,
     WEEKLY_REPORT,
-    minutes_in_words,
+    format_minutes,
     next_business_day,
     nth_business_day,
 )
 from service.reservations.events.rules import Task
-from service.reservations.incidents.rules import LEVEL_WORDS, Level
-from service.reservations.operations.rules import TASK_WORDS
-from service.reservations.queue.rules import MINUTES
+from service.reservations.incidents.rules import LEVEL_LABELS, Level
+from service.reservations.operations.rules import TASK_LABELS
+from service.reservations.queue.rules import ESTIMATED_MINUTES
 
-# So that it is there when people come.
-MORNING = time(8)
-RANKED = 10
+# Reports are drafted before office hours.
+DRAFTING_TIME = time(8)
+MAX_RANKED = 10
 
 
 class Kind(StrEnum):
@@ -45,52 +46,52 @@ class Kind(StrEnum):
     MONTHLY = "monthly"
 
 
-KIND_WORDS = {Kind.WEEKLY: "週次レポート", Kind.MONTHLY: "月次レポート"}
-BEFORE_WORDS = {Kind.WEEKLY: "前週", Kind.MONTHLY: "前月"}
-# The chore of which a report is the work.
-CHORE_OF = {Kind.WEEKLY: WEEKLY_REPORT, Kind.MONTHLY: MONTHLY_REPORT}
-TEXTS = {"findings": "所見", "issues": "課題", "next_steps": "次の対応"}
+KIND_LABELS = {Kind.WEEKLY: "週次レポート", Kind.MONTHLY: "月次レポート"}
+BEFORE_LABELS = {Kind.WEEKLY: "前週", Kind.MONTHLY: "前月"}
+# The chore that is done by writing the report.
+CHORE_CODES = {Kind.WEEKLY: WEEKLY_REPORT, Kind.MONTHLY: MONTHLY_REPORT}
+TEXT_LABELS = {"findings": "所見", "issues": "課題", "next_steps": "次の対応"}
 
 
 @dataclass(frozen=True)
 class Days:
-    """From a day to a day, both included."""
+    """A range of days, both ends included."""
 
     first: date
     last: date
 
     def bounds(self) -> tuple[datetime, datetime]:
-        """From the first moment to the one after the last."""
+        """Start of the first day, and start of the day after the last (exclusive)."""
         return at(self.first, time.min), at(self.last + DAY, time.min)
 
 
 def week_to_report(now: datetime, weekday: int, holidays: Collection[date]) -> Days:
-    """The seven days before the last report day (`weekday`, ISO; on a holiday the next business day) whose morning has
-    come: on a Friday, those from last Friday to Thursday."""
+    """The seven days before the last report day whose `DRAFTING_TIME` has passed. The report day is `weekday` (ISO), or
+    the next business day on a holiday. On a Friday: from last Friday to Thursday."""
     today = local_date(now)
     day = today - (today.isoweekday() - weekday) % 7 * DAY
-    # Holidays may put off the day before, too.
-    while now < at(next_business_day(day, holidays), MORNING):
+    # Holidays may postpone the previous report day, too.
+    while now < at(next_business_day(day, holidays), DRAFTING_TIME):
         day -= WEEK
     return Days(day - WEEK, day - DAY)
 
 
 def month_to_report(now: datetime, number: int, holidays: Collection[date]) -> Days:
-    """The last month that was over on the morning of a month's `number`th business day."""
+    """The last complete month; until `DRAFTING_TIME` of this month's `number`th business day, the month before it."""
     month = month_of(now)
-    if now < at(nth_business_day(month, number, holidays), MORNING):
+    if now < at(nth_business_day(month, number, holidays), DRAFTING_TIME):
         month = month.plus(-1)
     return Days(month.plus(-1).first, month.first - DAY)
 
 
 def month_after(day: date) -> Month:
-    """The month that the day after it is in."""
+    """The month of the day after `day`."""
     following = day + DAY
     return Month(following.year, following.month)
 
 
-def before(kind: Kind, days: Days) -> Days:
-    """What it is compared with: as many days before, or the month before."""
+def previous_period(kind: Kind, days: Days) -> Days:
+    """The period to compare with: the previous seven days, or the previous month."""
     last = days.first - DAY
     return Days(days.first - WEEK if kind is Kind.WEEKLY else last.replace(day=1), last)
 
@@ -107,7 +108,7 @@ class Share:
 
 @dataclass(frozen=True)
 class InTime:
-    """Of `due` ones `met` were in time; the median of those that were done, in working minutes."""
+    """Of `due` cases, `met` were in time. `median_minutes`: of those that were done, in working minutes."""
 
     due: int = 0
     met: int = 0
@@ -116,7 +117,7 @@ class InTime:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a period amounts to. Money in yen; `satisfaction` is the mean of `answers`, 1 to 5."""
+    """The key figures of a period. Money in yen. `satisfaction`: the mean of `answers` ratings, 1 to 5."""
 
     requested: int = 0
     success: Share = Share()
@@ -137,7 +138,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class OperationLine:
-    """手動対応 of a kind that began in the period. `met` were done in time, of the `due` that were done or late."""
+    """手動対応 of one kind that began in the period. `due`: done or overdue; `met`: of those, done in time."""
 
     kind: str
     count: int
@@ -150,7 +151,7 @@ class OperationLine:
 
 @dataclass(frozen=True)
 class IncidentLine:
-    """`shared_weekly`: by the document it is this report that tells of it."""
+    """`shared_weekly`: by the document, it is shared by the weekly report."""
 
     code: str
     title: str
@@ -174,7 +175,7 @@ class Support:
 
 @dataclass(frozen=True)
 class ChoreLine:
-    """A chore that was not done, as often as `times`. `reason`: why it was skipped the last time."""
+    """A chore that was missed `times` times and skipped `skipped` times. `reason`: of the last skip."""
 
     title: str
     owner: str
@@ -196,8 +197,8 @@ class Chores:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that is kept of a period; a report reads as it did even when the facts change later. `by_service` counts
-    those that were made, `by_shop` those that were confirmed."""
+    """The stored data of a period: the report does not change when the source data change later. `by_service` counts
+    requested reservations, `by_shop` confirmed ones."""
 
     now: Numbers
     before: Numbers
@@ -210,8 +211,8 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A report as it is printed."""
+class PrintableReport:
+    """A report as it is printed, draft or finished."""
 
     kind: Kind
     days: Days
@@ -223,7 +224,7 @@ class Draft:
     finished_by: str | None
 
 
-def days_in_words(days: Days) -> str:
+def format_days(days: Days) -> str:
     """2026/11/13（金）〜11/19（木）"""
     first, last = days.first, days.last
     year = f"{last.year}/" if last.year != first.year else ""
@@ -233,12 +234,12 @@ def days_in_words(days: Days) -> str:
     )
 
 
-def period_in_words(kind: Kind, days: Days) -> str:
-    return f"{days.first.year}年{days.first.month}月" if kind is Kind.MONTHLY else days_in_words(days)
+def format_period(kind: Kind, days: Days) -> str:
+    return f"{days.first.year}年{days.first.month}月" if kind is Kind.MONTHLY else format_days(days)
 
 
-def title(kind: Kind, days: Days) -> str:
-    return f"予約運用 {KIND_WORDS[kind]} {period_in_words(kind, days)}"
+def report_title(kind: Kind, days: Days) -> str:
+    return f"予約運用 {KIND_LABELS[kind]} {format_period(kind, days)}"
 
 
 def file_name(kind: Kind, days: Days) -> str:
@@ -247,33 +248,33 @@ def file_name(kind: Kind, days: Days) -> str:
     return f"予約運用_週次レポート_{days.first:%Y%m%d}-{days.last:%Y%m%d}.pdf"
 
 
-def yen(amount: int) -> str:
+def format_yen(amount: int) -> str:
     return f"¥{amount:,}" if amount >= 0 else f"-¥{-amount:,}"
 
 
-def percent(share: Share) -> str:
-    """92%, 91.7%, as on the dashboards; – of nothing. Never 100 for what was not whole."""
+def format_percent(share: Share) -> str:
+    """92%, 91.7%, as on the dashboards; – for an empty share. Less than the whole is never shown as 100%."""
     if share.value is None:
         return "–"
     return f"{min(round(100 * share.value, 1), 99.9) if share.value < 1 else 100:g}%"
 
 
-def drafted(kind: Kind, days: Days) -> str:
-    """What Slack reads in the morning."""
-    made = f"{KIND_WORDS[kind]} {period_in_words(kind, days)} の下書きができました"
-    return f"{made}\n内容を確認し、完成させてください。"
+def drafted_message(kind: Kind, days: Days) -> str:
+    """The Slack message about a new draft."""
+    headline = f"{KIND_LABELS[kind]} {format_period(kind, days)} の下書きができました"
+    return f"{headline}\n内容を確認し、完成させてください。"
 
 
-def mail(kind: Kind, days: Days, contents: Contents, url: str) -> tuple[str, str]:
-    """Subject and text of the mail that a report travels with."""
+def build_mail(kind: Kind, days: Days, contents: Contents, url: str) -> tuple[str, str]:
+    """Subject and body of the mail with which a report is sent."""
     now = contents.now
-    subject = f"【予約運用】{KIND_WORDS[kind]} {period_in_words(kind, days)}"
+    subject = f"【予約運用】{KIND_LABELS[kind]} {format_period(kind, days)}"
     body = (
-        f"{KIND_WORDS[kind]} {period_in_words(kind, days)} を添付でお送りします。\n\n"
+        f"{KIND_LABELS[kind]} {format_period(kind, days)} を添付でお送りします。\n\n"
         f"・予約件数: {now.requested:,}件\n"
-        f"・予約成功率: {percent(now.success)}\n"
-        f"・決済成功率: {percent(now.payment)}\n"
-        f"・売上: {yen(now.sales)}\n"
+        f"・予約成功率: {format_percent(now.success)}\n"
+        f"・決済成功率: {format_percent(now.payment)}\n"
+        f"・売上: {format_yen(now.sales)}\n"
         f"・手動対応: {now.operations:,}件\n"
         f"・インシデント: {now.incidents:,}件\n\n"
         "詳しくは、添付のPDFをご確認ください。\n"
@@ -282,16 +283,16 @@ def mail(kind: Kind, days: Days, contents: Contents, url: str) -> tuple[str, str
     return subject, body
 
 
-def report(draft: Draft) -> Report:
+def build_report(draft: PrintableReport) -> Report:
     contents, kind = draft.contents, draft.kind
     by = f"完成: {draft.finished_by}" if draft.finished_by else "下書き（まだ完成していません）"
     return Report(
-        f"予約運用　{KIND_WORDS[kind]}",
-        f"{period_in_words(kind, draft.days)}　{by}",
+        f"予約運用　{KIND_LABELS[kind]}",
+        f"{format_period(kind, draft.days)}　{by}",
         draft.drafted_at,
         [
             Section("", [_cards(kind, contents), Note(DEFINITIONS)]),
-            *(Section(TEXTS[name], [Written(getattr(draft, name), NOT_WRITTEN)]) for name in TEXTS),
+            *(Section(TEXT_LABELS[name], [Written(getattr(draft, name), NOT_WRITTEN)]) for name in TEXT_LABELS),
             Section(
                 "予約", [_counted("サービス", contents.by_service), _counted("予約が確定した店舗", contents.by_shop)]
             ),
@@ -316,60 +317,63 @@ DEFINITIONS = (
 
 
 def _cards(kind: Kind, contents: Contents) -> Figures:
-    now, then, word = contents.now, contents.before, BEFORE_WORDS[kind]
+    now, earlier_numbers, period_label = contents.now, contents.before, BEFORE_LABELS[kind]
 
     def rate(label: str, share: Share, earlier: Share) -> Figure:
-        shown = percent(share)
+        shown = format_percent(share)
         unit = "%" if shown.endswith("%") else ""
         return Figure(
-            label, shown.removesuffix("%"), unit, f"{word} {percent(earlier)}（{share.part:,} / {share.whole:,}件）"
+            label,
+            shown.removesuffix("%"),
+            unit,
+            f"{period_label} {format_percent(earlier)}（{share.part:,} / {share.whole:,}件）",
         )
 
-    satisfied = now.satisfaction
+    satisfaction = now.satisfaction
     return Figures(
         [
-            Figure("予約件数", now.requested, "件", f"{word} {then.requested:,}件"),
-            rate("予約成功率", now.success, then.success),
-            rate("決済成功率", now.payment, then.payment),
-            rate("キャンセル率", now.cancelled, then.cancelled),
-            Figure("売上", yen(now.sales), "", f"{word} {yen(then.sales)}"),
-            Figure("手動対応", now.operations, "件", f"{word} {then.operations:,}件"),
-            Figure("問い合わせ", now.enquiries, "件", f"{word} {then.enquiries:,}件"),
+            Figure("予約件数", now.requested, "件", f"{period_label} {earlier_numbers.requested:,}件"),
+            rate("予約成功率", now.success, earlier_numbers.success),
+            rate("決済成功率", now.payment, earlier_numbers.payment),
+            rate("キャンセル率", now.cancelled, earlier_numbers.cancelled),
+            Figure("売上", format_yen(now.sales), "", f"{period_label} {format_yen(earlier_numbers.sales)}"),
+            Figure("手動対応", now.operations, "件", f"{period_label} {earlier_numbers.operations:,}件"),
+            Figure("問い合わせ", now.enquiries, "件", f"{period_label} {earlier_numbers.enquiries:,}件"),
             Figure(
                 "顧客満足度",
-                "–" if satisfied is None else f"{satisfied:.1f}",
-                "" if satisfied is None else "/ 5",
+                "–" if satisfaction is None else f"{satisfaction:.1f}",
+                "" if satisfaction is None else "/ 5",
                 f"回答 {now.answers:,}件（目標4.0以上）" if now.answers else "期間中の回答はありません",
             ),
         ]
     )
 
 
-def _counted(label: str, counted: Mapping[str, int]) -> Table:
-    ranked = sorted(counted.items(), key=lambda one: -one[1])
-    total = sum(counted.values())
-    rows: list[list[Cell]] = [[name, count, f"{count / total:.1%}"] for name, count in ranked[:RANKED]]
-    if rest := ranked[RANKED:]:
-        count = sum(number for _, number in rest)
-        rows.append([f"ほか{len(rest):,}件", count, f"{count / total:.1%}"])
+def _counted(label: str, counts: Mapping[str, int]) -> Table:
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    total = sum(counts.values())
+    rows: list[list[Cell]] = [[name, count, f"{count / total:.1%}"] for name, count in ranked[:MAX_RANKED]]
+    if remaining := ranked[MAX_RANKED:]:
+        count = sum(number for _, number in remaining)
+        rows.append([f"ほか{len(remaining):,}件", count, f"{count / total:.1%}"])
     columns = [Column(label, 3), Column("件数", 1, right=True), Column("割合", 1, right=True)]
     return Table(columns, rows, f"期間中、{label}ごとに数えられる予約はありませんでした。")
 
 
-def operation_words(kind: str) -> str:
-    return TASK_WORDS[Task(kind)] if kind in {task.value for task in Task} else kind
+def operation_label(kind: str) -> str:
+    return TASK_LABELS[Task(kind)] if kind in {task.value for task in Task} else kind
 
 
-def estimate(kind: str) -> str | None:
-    """所要時間見積もり of the document (2.2); None where it has none."""
-    return MINUTES.get(Task(kind)) if kind in {task.value for task in Task} else None
+def operation_estimate(kind: str) -> str | None:
+    """所要時間見積もり of the document (2.2); None where it gives none."""
+    return ESTIMATED_MINUTES.get(Task(kind)) if kind in {task.value for task in Task} else None
 
 
 def _operations(kind: Kind, lines: Sequence[OperationLine]) -> Iterator[Block]:
     columns = [
         Column("内容", 2.4),
         Column("件数", 0, right=True),
-        Column(BEFORE_WORDS[kind], 0, right=True),
+        Column(BEFORE_LABELS[kind], 0, right=True),
         Column("完了", 0, right=True),
         Column("期限内", 1, right=True),
         Column("完了までの中央値", 1.4, right=True),
@@ -377,15 +381,15 @@ def _operations(kind: Kind, lines: Sequence[OperationLine]) -> Iterator[Block]:
     ]
     rows: list[list[Cell]] = [
         [
-            operation_words(one.kind),
-            one.count,
-            one.before,
-            one.done,
-            f"{one.met:,} / {one.due:,}件" if one.due else None,
-            None if one.median_minutes is None else minutes_in_words(one.median_minutes),
-            estimate(one.kind),
+            operation_label(line.kind),
+            line.count,
+            line.before,
+            line.done,
+            f"{line.met:,} / {line.due:,}件" if line.due else None,
+            None if line.median_minutes is None else format_minutes(line.median_minutes),
+            operation_estimate(line.kind),
         ]
-        for one in lines
+        for line in lines
     ]
     yield Table(columns, rows, "期間中に発生した手動対応はありません。")
     if rows:
@@ -405,19 +409,19 @@ def _incidents(lines: Sequence[IncidentLine]) -> Table:
     ]
     rows: list[list[Cell]] = [
         [
-            one.code,
-            Badge(LEVEL_WORDS[Level(one.level)], tones[Level(one.level)]),
-            one.title,
-            in_words(one.detected_at),
-            in_words(one.recovered_at) if one.recovered_at else "対応中" if one.is_open else None,
+            line.code,
+            Badge(LEVEL_LABELS[Level(line.level)], tones[Level(line.level)]),
+            line.title,
+            format_local_datetime(line.detected_at),
+            format_local_datetime(line.recovered_at) if line.recovered_at else "対応中" if line.is_open else None,
         ]
-        for one in lines
+        for line in lines
     ]
     return Table(columns, rows, "期間中のインシデントはありません。")
 
 
 def _support(contents: Contents) -> Iterator[Block]:
-    found = contents.support
+    support = contents.support
     columns = [
         Column("KPI", 2.4),
         Column("目標値", 1.2),
@@ -425,32 +429,32 @@ def _support(contents: Contents) -> Iterator[Block]:
         Column("中央値", 1.2, right=True),
     ]
     rows: list[list[Cell]] = [
-        [words, target, f"{one.met:,} / {one.due:,}件" if one.due else None, _median(one)]
-        for words, target, one in (
-            ("初回応答時間（Email）", "2時間以内", found.first_mail),
-            ("初回応答時間（電話）", "即時", found.first_phone),
-            ("解決時間（Medium以下）", "24時間以内", found.resolution),
+        [label, target, f"{kpi.met:,} / {kpi.due:,}件" if kpi.due else None, _median(kpi)]
+        for label, target, kpi in (
+            ("初回応答時間（Email）", "2時間以内", support.first_mail),
+            ("初回応答時間（電話）", "即時", support.first_phone),
+            ("解決時間（Medium以下）", "24時間以内", support.resolution),
         )
     ]
     yield Table(columns, rows, "")
-    by_channel = "、".join(f"{name} {count:,}件" for name, count in found.by_channel.items() if count)
-    said = [f"受付 {contents.now.enquiries:,}件" + (f"（{by_channel}）" if by_channel else "")]
-    said.append(f"未解決 {found.unresolved:,}件")
-    if found.categories:
-        said.append("多い内容: " + "、".join(f"{name} {count:,}件" for name, count in found.categories[:5]))
-    yield Note("。".join(said) + "。提携店のEmailの初回応答の目標は4時間です。")
-    if found.for_faq:
-        rows = [[code, subject] for code, subject in found.for_faq]
+    by_channel = "、".join(f"{name} {count:,}件" for name, count in support.by_channel.items() if count)
+    sentences = [f"受付 {contents.now.enquiries:,}件" + (f"（{by_channel}）" if by_channel else "")]
+    sentences.append(f"未解決 {support.unresolved:,}件")
+    if support.categories:
+        sentences.append("多い内容: " + "、".join(f"{name} {count:,}件" for name, count in support.categories[:5]))
+    yield Note("。".join(sentences) + "。提携店のEmailの初回応答の目標は4時間です。")
+    if support.for_faq:
+        rows = [[code, subject] for code, subject in support.for_faq]
         yield Table([Column("番号", 0), Column("FAQに追加すべき問い合わせ", 1)], rows, "")
 
 
-def _median(one: InTime) -> str | None:
-    if one.median_minutes is None:
+def _median(kpi: InTime) -> str | None:
+    if kpi.median_minutes is None:
         return None
-    return minutes_in_words(one.median_minutes)
+    return format_minutes(kpi.median_minutes)
 
 
-def _chores(found: Chores) -> Iterator[Block]:
+def _chores(chores: Chores) -> Iterator[Block]:
     columns = [
         Column("実施しなかった作業", 2.4),
         Column("担当者", 1.4),
@@ -459,12 +463,12 @@ def _chores(found: Chores) -> Iterator[Block]:
         Column("見送りの理由", 2),
     ]
     rows: list[list[Cell]] = [
-        [one.title, one.owner, one.times, one.skipped, one.reason or None] for one in found.not_done
+        [line.title, line.owner, line.times, line.skipped, line.reason or None] for line in chores.not_done
     ]
-    empty = "期限を迎えた作業は、すべて実施しました。" if found.due else "期間中に期限を迎えた定期作業はありません。"
+    empty = "期限を迎えた作業は、すべて実施しました。" if chores.due else "期間中に期限を迎えた定期作業はありません。"
     yield Table(columns, rows, empty)
-    if found.due:
-        late = f"（うち期限後 {found.late:,}件）" if found.late else ""
-        said = f"期限を迎えた{found.due:,}件のうち、{found.done:,}件を実施しました{late}。"
-        taken = f"記録された所要時間は、合わせて{minutes_in_words(found.minutes)}です。" if found.minutes else ""
-        yield Note(said + taken)
+    if chores.due:
+        late = f"（うち期限後 {chores.late:,}件）" if chores.late else ""
+        summary = f"期限を迎えた{chores.due:,}件のうち、{chores.done:,}件を実施しました{late}。"
+        duration = f"記録された所要時間は、合わせて{format_minutes(chores.minutes)}です。" if chores.minutes else ""
+        yield Note(summary + duration)

@@ -1,4 +1,4 @@
-"""What goes in and out of the reports' doors over HTTP."""
+"""Request and response models of the report routes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, Edition, Mail, NotBlank
+from service.core.values.texts import NO_NUL, Mail, NotBlank, RecordVersion
 from service.reservations.drafts.rules import Contents, Kind
 
 Text = Annotated[str, Field(max_length=4000, pattern=NO_NUL)]
-MOST_RECIPIENTS = 20
+MAX_RECIPIENTS = 20
 
 
 class ReportFilters(BaseModel):
@@ -21,7 +21,7 @@ class ReportFilters(BaseModel):
 
 
 class ReportItem(BaseModel):
-    """`period` is what it is about, in words; both days are included. `sent_…`: the last time."""
+    """`period`: as text. Both days are included. `sent_…`: the last time it was sent."""
 
     id: int
     version: int
@@ -48,16 +48,16 @@ class EventItem(BaseModel):
 
 
 class OperationWords(BaseModel):
-    """What a 手動対応 is called, and how long one takes by the document's estimate."""
+    """The label of a kind of 手動対応, and the document's estimate of its duration."""
 
     title: str
     estimate: str | None
 
 
 class ReportDetail(ReportItem):
-    """`open_chore`: the id of the turn of 週次レポート作成 (月次…) that can be checked off with it. `operations` has
-    the words for the kinds in `contents`. `unshared`: codes of Medium incidents in it that were not yet told of in a
-    weekly report."""
+    """`open_chore`: id of the turn of 週次レポート作成 (月次…) that can be checked off with the report. `operations`:
+    labels for the kinds in `contents`. `unshared`: codes of its Medium incidents that no weekly report has shared
+    yet."""
 
     findings: str
     issues: str
@@ -70,8 +70,8 @@ class ReportDetail(ReportItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page. `drafts` wait for somebody who finishes them: 0 for who only reads.
-    `next_…`: when the next ones are drafted; null when nobody wants them."""
+    """For the menu and the summary line of the page. `drafts`: unfinished reports; 0 for users who may only read.
+    `next_…`: when the next reports are drafted; null when their chore has ended."""
 
     as_of: datetime
     drafts: int
@@ -84,18 +84,18 @@ class Counts(BaseModel):
 
 
 class ReportChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Missing and null fields are not changed. `version` is the one that was read."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     findings: Text | None = None
     issues: Text | None = None
     next_steps: Text | None = None
 
 
 class NewDraft(BaseModel):
-    """Of the last period that is over, if there is none of it yet."""
+    """Of the last complete period, if it has no report yet."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -105,11 +105,11 @@ class NewDraft(BaseModel):
 class Read(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
 
 
 class Finish(Read):
-    """`check_off`: the chore is done, too; `share`: 週次報告で共有 of its Medium incidents is."""
+    """`check_off`: also marks the chore as done. `share`: also marks 週次報告で共有 of its Medium incidents as done."""
 
     check_off: bool = False
     share: bool = False
@@ -120,7 +120,7 @@ class Reopen(Read):
 
 
 class Sending(Read):
-    to: Annotated[list[Mail], Field(min_length=1, max_length=MOST_RECIPIENTS)]
+    to: Annotated[list[Mail], Field(min_length=1, max_length=MAX_RECIPIENTS)]
 
 
 class Manager(BaseModel):

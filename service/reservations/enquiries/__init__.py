@@ -1,1 +1,1 @@
-"""Enquiries of customers and shops, with the clocks of a first response and of a resolution."""
+"""Enquiries of customers and shops, with targets for the first response and the resolution."""

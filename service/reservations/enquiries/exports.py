@@ -1,38 +1,38 @@
-"""問い合わせ as a file: what was asked and what was done about it (7.1.2, 7.2.2)."""
+"""Export of 問い合わせ: the enquiries and how they were handled (7.1.2, 7.2.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.reservations.enquiries import queries, rules, schemas
-from service.reservations.incidents.rules import LEVEL_WORDS
+from service.reservations.incidents.rules import LEVEL_LABELS
 
 
-def _choice(name: str, label: str, words: Mapping[Any, str]) -> Column:
-    return Column(name, label, "choice", words={one.value: word for one, word in words.items()})
+def _choice(name: str, label: str, labels: Mapping[Any, str]) -> Column:
+    return Column(name, label, "choice", words={code.value: text for code, text in labels.items()})
 
 
-ENQUIRIES = List(
+ENQUIRIES = ExportList(
     key="reservations.enquiries",
     title="問い合わせ",
     permission="reservations:enquiry:read",
     columns=(
         Column("code", "番号"),
         Column("received_at", "受付日時", "moment"),
-        _choice("party", "問い合わせ元", rules.PARTY_WORDS),
-        _choice("channel", "チャネル", rules.CHANNEL_WORDS),
+        _choice("party", "問い合わせ元", rules.PARTY_LABELS),
+        _choice("channel", "チャネル", rules.CHANNEL_LABELS),
         Column("sender_name", "氏名"),
         Column("phone_shown", "電話番号"),
         Column("mail", "メールアドレス"),
         Column("reservation_code", "予約ID"),
         Column("shop_name", "提携店"),
-        _choice("category", "種別", rules.CATEGORY_WORDS),
-        _choice("level", "レベル", LEVEL_WORDS),
+        _choice("category", "種別", rules.CATEGORY_LABELS),
+        _choice("level", "レベル", LEVEL_LABELS),
         Column("topic", "件名"),
         Column("content", "問い合わせ内容"),
-        _choice("status", "ステータス", rules.STATUS_WORDS),
+        _choice("status", "ステータス", rules.STATUS_LABELS),
         Column("owner_name", "担当"),
         Column("first_due_at", "初回応答の目標", "moment"),
         Column("first_response_at", "初回応答日時", "moment"),
@@ -41,11 +41,11 @@ ENQUIRIES = List(
         Column("resolved_at", "解決日時", "moment"),
         Column("resolution_minutes", "解決（営業時間・分）", "number"),
         Column("resolved_by", "解決した人"),
-        _choice("way", "対応方法", rules.WAY_WORDS),
+        _choice("way", "対応方法", rules.WAY_LABELS),
         Column("outcome", "対応内容"),
-        _choice("faq", "FAQへの追加", rules.FAQ_WORDS),
+        _choice("faq", "FAQへの追加", rules.FAQ_LABELS),
     ),
     filters=schemas.EnquiryFilters,
-    statement=queries.enquiries_to_take_along,
+    statement=queries.enquiries_export,
 )
 EXPORTS = (ENQUIRIES,)

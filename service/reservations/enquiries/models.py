@@ -1,4 +1,4 @@
-"""Enquiries, and everything that was done about them."""
+"""Tables of enquiries and their history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
 from service.reservations.incidents.rules import Level
 
@@ -17,20 +17,20 @@ _UNRESOLVED = text("resolved_at IS NULL")
 
 
 class Enquiry(Base):
-    """What somebody asked. Its targets are fixed when it is received; `…_minutes` are the working minutes that it took.
+    """An enquiry. Its targets are fixed when it is received; `…_minutes` are the working minutes it took.
 
-    `reservation_given` and `shop_given` are the ids as they were told; `reservation_id` and `shop_id` what was found.
-    `resolution_…` is empty for a level that is not held to it."""
+    `reservation_given` and `shop_given` are the codes as the sender wrote them; `reservation_id` and `shop_id` the rows
+    that match. `resolution_…` is empty for a level without a resolution target."""
 
     __tablename__ = "reservations_enquiries"
     __table_args__ = (
-        one_of("party", Party),
-        one_of("channel", Channel),
-        one_of("category", Category),
-        one_of("level", Level),
-        one_of("status", Status),
-        one_of("way", Way),
-        one_of("faq", Faq),
+        enum_check("party", Party),
+        enum_check("channel", Channel),
+        enum_check("category", Category),
+        enum_check("level", Level),
+        enum_check("status", Status),
+        enum_check("way", Way),
+        enum_check("faq", Faq),
         CheckConstraint("(resolved_at IS NULL) = (status <> 'resolved')", name="resolved_at"),
         CheckConstraint(r"phone = '' OR phone ~ '^\+[0-9]{8,15}$'", name="phone"),
         Index("ix_reservations_enquiries_received_at", "received_at", "id"),
@@ -60,7 +60,7 @@ class Enquiry(Base):
     received_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     received_by: Mapped[str] = mapped_column(String(100))
     first_due_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    # When people are warned that it will be late, when they were, and when it was found to be late.
+    # When to warn that it will be late, when the warning was sent, and when it was reported as late.
     first_warn_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     first_warned_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     first_breached_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
@@ -82,7 +82,7 @@ class Enquiry(Base):
 
 
 class EnquiryEvent(Base):
-    """What happened to it; of a mail, the outbox message that carries it. Rows are only added."""
+    """History of an enquiry. `message_key`: the outbox message of a mail. Append-only."""
 
     __tablename__ = "reservations_enquiry_events"
     __table_args__ = (Index("ix_reservations_enquiry_events_enquiry_id", "enquiry_id", "id"),)

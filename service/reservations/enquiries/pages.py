@@ -1,4 +1,4 @@
-"""The public form for questions. It says the same whatever is known of a reservation or a shop."""
+"""The public enquiry form. Its answer does not reveal whether a reservation or a shop exists."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from fastapi import APIRouter, Form, Request
 from pydantic import ValidationError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from service.core.addresses import source_of
-from service.core.auth import client_address
-from service.core.db import Db, Scopes, set_scopes
+from service.core.access.auth import client_address
+from service.core.database.session import Db, Scopes, set_scopes
+from service.core.http.addresses import source_of
+from service.core.http.problem_responses import field_errors
 from service.core.pages import forms, shell
-from service.core.problems import field_errors
 from service.reservations.enquiries import actions, rules, schemas
 from service.reservations.rules import AREA
 from service.reservations.rules import CONTACT_PAGE as PATH
 from service.reservations.settings import settings
 
-# Nobody is known here; what is stored is the area's.
+# The form has no signed-in user; the enquiry is stored for the whole area.
 WHOLE_AREA = Scopes(frozenset({AREA.name}))
-# More than any field holds: what is too long is said at its field.
+# Longer than any field allows, so that an error of length is shown at its field.
 Typed = Annotated[str, Form(max_length=20000)]
 EMPTY = dict.fromkeys(schemas.FormEnquiry.model_fields, "")
 LABELS = {
@@ -35,8 +35,8 @@ LABELS = {
     "reservation": "予約ID",
     "shop": "提携店ID",
 }
-# In the words of whoever fills it in.
-_WORDS = {
+# Messages for customers instead of those of the schema.
+_MESSAGES = {
     "party": "選んでください。",
     "category": "選んでください。",
     "mail": "メールアドレスの形式で入力してください（例: hanako@example.jp）。",
@@ -46,7 +46,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get(PATH)
 def contact(request: Request, code: str = "", shop: str = "") -> Response:
-    """`code` and `shop` are what a page that led here knew."""
+    """`code` and `shop` are filled in by the page that links here."""
     party = rules.Party.SHOP.value if shop else rules.Party.CUSTOMER.value
     return _page(request, EMPTY | {"party": party, "reservation": code[:30], "shop": shop[:30]}, {})
 
@@ -73,7 +73,7 @@ def send(
         "mail": mail.strip(),
         "phone": phone,
         "topic": topic,
-        # Browsers send two characters for the end of a line.
+        # Browsers send CRLF.
         "content": content.replace("\r\n", "\n"),
         "category": category,
         "reservation": reservation,
@@ -82,9 +82,9 @@ def send(
     try:
         new = schemas.FormEnquiry.model_validate(typed)
     except ValidationError as error:
-        return _page(request, typed, _complaints(error, typed))
+        return _page(request, typed, _error_messages(error, typed))
     set_scopes(db, WHOLE_AREA)
-    actions.arrive(db, new, source_of(client_address(request)))
+    actions.receive_form(db, new, source_of(client_address(request)))
     return RedirectResponse(f"{PATH}/done", 303, {"Cache-Control": "no-store"})
 
 
@@ -93,17 +93,17 @@ def done() -> Response:
     return shell.page("reservations/contact_done.html", support=settings(), hours=rules.HOURS)
 
 
-def _complaints(error: ValidationError, typed: Mapping[str, str]) -> dict[str, str]:
-    """By field; of a field that was left empty, just that."""
-    found = {}
-    for place, message in field_errors(error.errors()):
-        name = place.partition(".")[0]
-        found[name] = _WORDS.get(name, message) if typed.get(name, "").strip() else _WORDS_EMPTY.get(name, "")
-        found[name] = found[name] or "入力してください。"
-    return found
+def _error_messages(error: ValidationError, typed: Mapping[str, str]) -> dict[str, str]:
+    """Error messages by field; an empty field only gets a message that it is empty."""
+    messages = {}
+    for path, message in field_errors(error.errors()):
+        name = path.partition(".")[0]
+        messages[name] = _MESSAGES.get(name, message) if typed.get(name, "").strip() else _EMPTY_MESSAGES.get(name, "")
+        messages[name] = messages[name] or "入力してください。"
+    return messages
 
 
-_WORDS_EMPTY = {"party": "選んでください。", "category": "選んでください。"}
+_EMPTY_MESSAGES = {"party": "選んでください。", "category": "選んでください。"}
 
 
 def _page(request: Request, typed: Mapping[str, str], complaints: Mapping[str, str]) -> HTMLResponse:
@@ -116,8 +116,8 @@ def _page(request: Request, typed: Mapping[str, str], complaints: Mapping[str, s
         typed=typed,
         complaints=complaints,
         labels=LABELS,
-        parties=rules.PARTY_WORDS,
-        categories=rules.CATEGORY_WORDS,
+        parties=rules.PARTY_LABELS,
+        categories=rules.CATEGORY_LABELS,
         support=settings(),
         hours=rules.HOURS,
     )

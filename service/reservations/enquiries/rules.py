@@ -1,4 +1,4 @@
-"""Kinds, targets and texts of enquiries (document 2.3.2, 7.1 to 7.3). Pure."""
+"""Rules of enquiries: codes, targets and texts (document 2.3.2, 7.1 to 7.3). Pure functions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from service.core.calendar import Calendar, Name, add_working_time, working_time_between
-from service.core.targets import NEAR, Target
-from service.core.times import in_words
+from service.core.values.targets import NEAR, Target
+from service.core.values.times import format_local_datetime
+from service.core.values.working_time import Calendar, CalendarName, add_working_time, working_time_between
 from service.reservations.incidents.rules import Level
 from service.reservations.rules import SERVICE_NAME
 
 HOUR = timedelta(hours=1)
-CALENDAR: Name = "business"
+CALENDAR: CalendarName = "business"
 SENDER = SERVICE_NAME
 HOURS = "平日9:00〜18:00"
 
@@ -25,14 +25,14 @@ class Party(StrEnum):
 
 
 class Channel(StrEnum):
-    """What is written in the public form is answered by mail, and counts as one."""
+    """An enquiry from the public form counts as mail: it is answered by mail."""
 
     MAIL = "mail"
     PHONE = "phone"
 
 
 class Status(StrEnum):
-    """`waiting`: for what the other side answers."""
+    """`waiting`: for a reply of the sender."""
 
     RECEIVED = "received"
     WORKING = "working"
@@ -60,7 +60,7 @@ class Way(StrEnum):
 
 
 class Faq(StrEnum):
-    """For the weekly review (7.3.2): nothing to do, should be in it, is in it by now, was decided against."""
+    """For the weekly FAQ review (7.3.2): nothing to do, should be added, was added, was declined."""
 
     NONE = "none"
     WANTED = "wanted"
@@ -68,15 +68,15 @@ class Faq(StrEnum):
     DECLINED = "declined"
 
 
-PARTY_WORDS = {Party.CUSTOMER: "依頼者", Party.SHOP: "提携店"}
-CHANNEL_WORDS = {Channel.MAIL: "Email", Channel.PHONE: "電話"}
-STATUS_WORDS = {
+PARTY_LABELS = {Party.CUSTOMER: "依頼者", Party.SHOP: "提携店"}
+CHANNEL_LABELS = {Channel.MAIL: "Email", Channel.PHONE: "電話"}
+STATUS_LABELS = {
     Status.RECEIVED: "受付",
     Status.WORKING: "対応中",
     Status.WAITING: "回答待ち",
     Status.RESOLVED: "解決",
 }
-CATEGORY_WORDS = {
+CATEGORY_LABELS = {
     Category.BOOKING: "予約の内容・変更",
     Category.PAYMENT: "お支払い",
     Category.CANCELLATION: "キャンセル・返金",
@@ -86,94 +86,98 @@ CATEGORY_WORDS = {
     Category.TROUBLE: "不具合・トラブル",
     Category.OTHER: "その他",
 }
-WAY_WORDS = {Way.FAQ: "FAQ記載内容", Way.SYSTEM: "システム確認", Way.MANUAL: "マニュアルオペレーション"}
-FAQ_WORDS = {Faq.NONE: "なし", Faq.WANTED: "追加すべき", Faq.ADDED: "追加済み", Faq.DECLINED: "見送り"}
+WAY_LABELS = {Way.FAQ: "FAQ記載内容", Way.SYSTEM: "システム確認", Way.MANUAL: "マニュアルオペレーション"}
+FAQ_LABELS = {Faq.NONE: "なし", Faq.WANTED: "追加すべき", Faq.ADDED: "追加済み", Faq.DECLINED: "見送り"}
 
-# 初回応答時間目標 (7.1.1, 7.2.1); 即時 is the receipt itself.
-FIRST: Mapping[tuple[Party, Channel], Target] = {
+# 初回応答時間目標 (7.1.1, 7.2.1); 即時: the target is `received_at` itself.
+FIRST_RESPONSE_TARGETS: Mapping[tuple[Party, Channel], Target] = {
     (Party.CUSTOMER, Channel.MAIL): Target("first_customer_mail", 2 * HOUR, CALENDAR),
     (Party.SHOP, Channel.MAIL): Target("first_shop_mail", 4 * HOUR, CALENDAR),
     (Party.CUSTOMER, Channel.PHONE): Target("first_customer_phone", timedelta(), CALENDAR),
     (Party.SHOP, Channel.PHONE): Target("first_shop_phone", timedelta(), CALENDAR),
 }
-# 解決時間 (7.3.1, and 低 of 2.3.2). What is graver has the clocks of its incident or manual operation.
-RESOLUTION = Target("resolution", 24 * HOUR, CALENDAR)
-HELD_TO_IT = (Level.MEDIUM, Level.LOW)
-GOAL_OF_SATISFACTION = 4.0
+# 解決時間 (7.3.1, and 低 of 2.3.2). Higher levels have the targets of their incident or 手動対応.
+RESOLUTION_TARGET = Target("resolution", 24 * HOUR, CALENDAR)
+LEVELS_WITH_TARGET = (Level.MEDIUM, Level.LOW)
+SATISFACTION_GOAL = 4.0
 
 
 @dataclass(frozen=True)
-class Due:
-    """Until when, and when people are warned that it will be late."""
+class Deadline:
+    """The deadline, and when to warn that it will be late."""
 
     due_at: datetime
     warn_at: datetime
 
 
-def number(enquiry_id: int) -> str:
+def enquiry_number(enquiry_id: int) -> str:
     return f"ENQ-{enquiry_id:04}"
 
 
-def first_due(party: Party, channel: Channel, received_at: datetime, calendar: Calendar) -> Due:
-    """Of a call, the receipt itself. `calendar` is the one named `CALENDAR`, as below."""
-    target = FIRST[party, channel]
+def first_due(party: Party, channel: Channel, received_at: datetime, calendar: Calendar) -> Deadline:
+    """For a call, `received_at` itself. Here and below, `calendar` is the one named `CALENDAR`."""
+    target = FIRST_RESPONSE_TARGETS[party, channel]
     if not target.span:
-        return Due(received_at, received_at)
+        return Deadline(received_at, received_at)
     return _due(target, received_at, calendar)
 
 
-def resolution_due(level: Level, received_at: datetime, calendar: Calendar) -> Due | None:
-    """None: its level is not held to it."""
-    return _due(RESOLUTION, received_at, calendar) if level in HELD_TO_IT else None
+def resolution_due(level: Level, received_at: datetime, calendar: Calendar) -> Deadline | None:
+    """None: the level has no resolution target."""
+    return _due(RESOLUTION_TARGET, received_at, calendar) if level in LEVELS_WITH_TARGET else None
 
 
-def _due(target: Target, start: datetime, calendar: Calendar) -> Due:
+def _due(target: Target, start: datetime, calendar: Calendar) -> Deadline:
     warn_at = add_working_time(start, target.span - target.span / NEAR, calendar)
-    return Due(target.due_at(start, calendar), warn_at)
+    return Deadline(target.due_at(start, calendar), warn_at)
 
 
-def minutes(start: datetime, end: datetime, calendar: Calendar) -> int:
-    """How long it took, in whole minutes of the calendar."""
+def working_minutes(start: datetime, end: datetime, calendar: Calendar) -> int:
+    """Whole working minutes of the calendar from `start` to `end`."""
     return max(0, int(working_time_between(start, end, calendar).total_seconds() // 60))
 
 
-def _called(enquiry_id: int, party: Party, channel: Channel) -> str:
-    return f"問い合わせ {number(enquiry_id)}（{PARTY_WORDS[party]}・{CHANNEL_WORDS[channel]}）"
+def _heading(enquiry_id: int, party: Party, channel: Channel) -> str:
+    return f"問い合わせ {enquiry_number(enquiry_id)}（{PARTY_LABELS[party]}・{CHANNEL_LABELS[channel]}）"
 
 
-def arrived(enquiry_id: int, party: Party, subject: str, due_at: datetime) -> str:
-    """What Slack reads when the public form was filled in: nobody was there to see it."""
-    called = _called(enquiry_id, party, Channel.MAIL)
-    return f"{called}を受け付けました\n{subject}: 初回応答の目標は{in_words(due_at)}です。"
+def received_message(enquiry_id: int, party: Party, subject: str, due_at: datetime) -> str:
+    """The Slack message about an enquiry from the public form."""
+    heading = _heading(enquiry_id, party, Channel.MAIL)
+    return f"{heading}を受け付けました\n{subject}: 初回応答の目標は{format_local_datetime(due_at)}です。"
 
 
-def warning(enquiry_id: int, party: Party, channel: Channel, what: str, due_at: datetime, owner: str | None) -> str:
-    """`what`: 初回応答 or 解決."""
-    whose = f"担当は{owner}さんです。" if owner else "まだ担当者がいません。"
-    called = _called(enquiry_id, party, channel)
-    return f"{called}の{what}の目標時間が近づいています\n目標は{in_words(due_at)}です。{whose}"
+def warning_message(
+    enquiry_id: int, party: Party, channel: Channel, target: str, due_at: datetime, owner: str | None
+) -> str:
+    """`target`: 初回応答 or 解決."""
+    owner_text = f"担当は{owner}さんです。" if owner else "まだ担当者がいません。"
+    heading = _heading(enquiry_id, party, channel)
+    return f"{heading}の{target}の目標時間が近づいています\n目標は{format_local_datetime(due_at)}です。{owner_text}"
 
 
-def breach(enquiry_id: int, party: Party, channel: Channel, what: str, due_at: datetime, owner: str | None) -> str:
-    whose = f"担当は{owner}さんです。" if owner else "まだ担当者がいません。"
-    called = _called(enquiry_id, party, channel)
-    return f"{called}の{what}が目標時間を過ぎました\n目標は{in_words(due_at)}でした。{whose}"
+def breach_message(
+    enquiry_id: int, party: Party, channel: Channel, target: str, due_at: datetime, owner: str | None
+) -> str:
+    owner_text = f"担当は{owner}さんです。" if owner else "まだ担当者がいません。"
+    heading = _heading(enquiry_id, party, channel)
+    return f"{heading}の{target}が目標時間を過ぎました\n目標は{format_local_datetime(due_at)}でした。{owner_text}"
 
 
 def signature(support_phone: str, support_mail: str) -> str:
-    known = " / ".join(one for one in (support_phone, support_mail) if one)
-    contact = f"\n{known}" if known else ""
-    return f"――――――――――\n{SENDER} カスタマーサポート（{HOURS}）{contact}"
+    contacts = " / ".join(contact for contact in (support_phone, support_mail) if contact)
+    contact_line = f"\n{contacts}" if contacts else ""
+    return f"――――――――――\n{SENDER} カスタマーサポート（{HOURS}）{contact_line}"
 
 
 def acknowledgement(enquiry_id: int, support_phone: str, support_mail: str) -> tuple[str, str]:
-    """Subject and text of the mail that says that the form has arrived. Nothing of what was typed is repeated: whoever
-    typed it may have typed somebody else's address."""
-    subject = f"【QRV】お問い合わせを受け付けました（{number(enquiry_id)}）"
+    """Subject and body of the mail that acknowledges the form. It repeats nothing that was typed: the address may
+    belong to another person."""
+    subject = f"【QRV】お問い合わせを受け付けました（{enquiry_number(enquiry_id)}）"
     body = (
         "お問い合わせいただき、ありがとうございます。\n"
         f"次の番号で受け付けました。担当者が内容を確認し、{HOURS}の間にメールでご回答します。\n\n"
-        f"受付番号: {number(enquiry_id)}\n\n"
+        f"受付番号: {enquiry_number(enquiry_id)}\n\n"
         "お心当たりがない場合は、このメールを破棄してください。\n"
         "このメールは自動でお送りしています。\n\n"
         f"{signature(support_phone, support_mail)}\n"
@@ -182,21 +186,21 @@ def acknowledgement(enquiry_id: int, support_phone: str, support_mail: str) -> t
 
 
 def answer_subject(enquiry_id: int, subject: str) -> str:
-    return f"Re: {subject[:150]}（{number(enquiry_id)}）"
+    return f"Re: {subject[:150]}（{enquiry_number(enquiry_id)}）"
 
 
 def answer_body(party: Party, name: str, support_phone: str, support_mail: str) -> str:
-    """What an answer begins with and ends with, to be changed by whoever writes it."""
+    """The template of an answer: greeting and signature, to be edited by staff."""
     to_shop = party is Party.SHOP
-    whom = f"{name} 様"
+    addressee = f"{name} 様"
     thanks = "いつもお世話になっております。" if to_shop else "お問い合わせいただき、ありがとうございます。"
     return (
-        f"{whom}\n\n{thanks}\n{SENDER} カスタマーサポートです。\n\n\n\n"
+        f"{addressee}\n\n{thanks}\n{SENDER} カスタマーサポートです。\n\n\n\n"
         f"ご不明な点がありましたら、このメールにお知らせください。\n\n{signature(support_phone, support_mail)}\n"
     )
 
 
-def quoted(received_at: datetime, subject: str, body: str) -> str:
-    """What is answered, below the answer."""
+def quotation(received_at: datetime, subject: str, body: str) -> str:
+    """The enquiry as a quotation below the answer."""
     lines = "\n".join(f"> {line}" for line in body.splitlines())
-    return f"\n{in_words(received_at)} にいただいたお問い合わせ: {subject}\n{lines}\n"
+    return f"\n{format_local_datetime(received_at)} にいただいたお問い合わせ: {subject}\n{lines}\n"

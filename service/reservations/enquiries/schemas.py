@@ -1,4 +1,4 @@
-"""What goes in and out of the enquiries' doors, and what they amount to."""
+"""Request and response models of the enquiry routes, and the KPIs of enquiries."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core import phones
-from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, Key, Mail, MaybeMail, NotBlank, plain
+from service.core.edits import Edit
+from service.core.values import phones
+from service.core.values.targets import State as Target
+from service.core.values.texts import (
+    NO_NUL,
+    ONE_LINE,
+    Day,
+    Instant,
+    Mail,
+    MailOrEmpty,
+    NotBlank,
+    RecordId,
+    half_width,
+)
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
 from service.reservations.incidents.rules import Level
 from service.reservations.roster.schemas import Person
@@ -19,25 +30,25 @@ from service.reservations.roster.schemas import Person
 NEEDS_CONTACT = "メールアドレスか電話番号のどちらかを入力してください。"
 
 
-def _telephone(typed: str) -> str:
-    return phones.e164(typed) if typed.strip() else ""
+def _normalize_phone(value: str) -> str:
+    return phones.e164(value) if value.strip() else ""
 
 
 Topic = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
 Body = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_NUL), NotBlank]
-Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
+Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
 SenderName = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
-# Empty: none is known.
-Address = MaybeMail
-Telephone = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(_telephone)]
-# 予約ID and 提携店ID, however they are typed.
-Given = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(plain)]
+# Empty: unknown.
+Address = MailOrEmpty
+Telephone = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(_normalize_phone)]
+# 予約ID and 提携店ID, normalized.
+Code = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(half_width)]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Of `due` ones `met` were in time; `due` are those that were done, or should have been by now. `median_minutes`:
-    working minutes that those that were done took; None when none was."""
+    """Of `due` enquiries (done, or overdue), `met` were in time. `median_minutes`: working minutes of those that were
+    done; None when none was."""
 
     due: int
     met: int
@@ -45,17 +56,17 @@ class Measure:
 
     @property
     def share(self) -> float | None:
-        """0 to 1; None of nothing."""
+        """0 to 1; None when `due` is 0."""
         return self.met / self.due if self.due else None
 
 
 @dataclass(frozen=True)
 class Kpis:
-    """Enquiries received in a stretch of time [since, until), on the product's clock, as they stand now (7.3.1).
+    """Current KPIs (7.3.1) of the enquiries received in [since, until), on the product's clock.
 
-    `by_channel`: Email and 電話 → how many. `first_mail` and `first_phone`: 初回応答時間; `resolution`: 解決時間, of
-    Medium and Low. `unresolved`: how many of them are. `categories`: name and number, the most frequent first.
-    `for_faq`: number (ENQ-0001) and subject of those marked as FAQに追加すべき.
+    `by_channel`: Email and 電話 → count. `first_mail` and `first_phone`: 初回応答時間; `resolution`: 解決時間 of Medium
+    and Low. `unresolved`: count. `categories`: name and count, the most frequent first. `for_faq`: number (ENQ-0001)
+    and subject of enquiries marked as FAQに追加すべき.
     """
 
     count: int
@@ -69,9 +80,9 @@ class Kpis:
 
 
 class EnquiryFilters(BaseModel):
-    """`state`: what is not resolved, one of the states, or all. `owner`: a user's id, `me`, or `none`. `late`: those
-    with a target that was missed. `since` and `until` are days of receipt, both included. `q` is part of the number,
-    the subject, the text, the name, a telephone number, a mail address or a 予約ID."""
+    """`state`: open (not resolved), one of the statuses, or all. `owner`: a user's id, `me`, or `none`. `late`: with a
+    missed target. `since` and `until`: days of receipt, both included. `q`: part of the number, the subject, the text,
+    the name, a phone number, a mail address or a 予約ID."""
 
     state: Annotated[str, Field(pattern="^(open|received|working|waiting|resolved|all)$")] = "open"
     party: Party | None = None
@@ -89,8 +100,8 @@ class EnquiryFilters(BaseModel):
 
 
 class EnquiryItem(BaseModel):
-    """`due_at`, `due_title` and `response` are of the target that is next: 初回応答, then 解決; `left_seconds` those of
-    its calendar, negative when late. Null when none is left; `response` then says whether any was missed."""
+    """`due_at`, `due_title` and `response` are of the next target: 初回応答, then 解決; `left_seconds` are counted in
+    its calendar, negative when late. Null when no target remains; `response` then says whether one was missed."""
 
     id: int
     version: int
@@ -121,8 +132,7 @@ class EnquiryItem(BaseModel):
 
 
 class EventItem(BaseModel):
-    """`sending`: of a mail, whether it waits, was sent or could not be sent; null of everything else, and after the
-    months for which messages are kept."""
+    """`sending`: state of a mail in the outbox; null for other events, and after the retention of outbox messages."""
 
     id: int
     at: datetime
@@ -143,7 +153,7 @@ class OperationLink(BaseModel):
 
 
 class Standing(BaseModel):
-    """A target of its own, done or not."""
+    """One target, done or not."""
 
     due_at: datetime
     done_at: datetime | None
@@ -154,9 +164,9 @@ class Standing(BaseModel):
 
 
 class EnquiryDetail(EnquiryItem):
-    """`is_known_contact`: whether the telephone number or the mail address is that of the reservation (of the shop);
-    null where there is none. `operations`: those of the reservation that are open, to which it can be handed.
-    `answer_subject` and `answer_body`: what an answer begins with."""
+    """`is_known_contact`: whether the phone number or the mail address is that of the reservation (of the shop); null
+    without one. `operations`: open 手動対応 of the reservation, to which it can be linked. `answer_subject` and
+    `answer_body`: the template of an answer."""
 
     phone: str
     content: str
@@ -177,8 +187,8 @@ class EnquiryDetail(EnquiryItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page. `overdue`: with a target that has passed; `near`: in its last
-    quarter; `unanswered`: without a first response."""
+    """For the menu and the summary line of the page. `overdue`: past the target; `near`: in the last quarter of the
+    target; `unanswered`: without a first response."""
 
     as_of: datetime
     open: int
@@ -193,8 +203,8 @@ class Counts(BaseModel):
 
 
 class NewEnquiry(BaseModel):
-    """As somebody took it down. Without `received_at` it came now. `was_answered` is for calls: false when nobody took
-    the call, which has to be returned. With `way` it was settled at once, by what `outcome` says."""
+    """An enquiry that staff took down. Without `received_at`: received now. `was_answered` is for calls: false for a
+    missed call, which has to be returned. With `way` it was resolved at once, as `outcome` describes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -207,8 +217,8 @@ class NewEnquiry(BaseModel):
     content: Body
     category: Category
     level: Level = Level.LOW
-    reservation: Given = ""
-    shop: Given = ""
+    reservation: Code = ""
+    shop: Code = ""
     received_at: Instant | None = None
     was_answered: bool = True
     way: Way | None = None
@@ -223,7 +233,7 @@ class NewEnquiry(BaseModel):
 
 
 class FormEnquiry(BaseModel):
-    """As the public form gives it."""
+    """An enquiry from the public form."""
 
     party: Party
     sender_name: SenderName
@@ -232,20 +242,12 @@ class FormEnquiry(BaseModel):
     topic: Topic
     content: Body
     category: Category
-    reservation: Given = ""
-    shop: Given = ""
-
-
-class Edit(BaseModel):
-    """`version` is the one that was read; another one by now is a conflict."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Edition
+    reservation: Code = ""
+    shop: Code = ""
 
 
 class EnquiryChange(Edit):
-    """What is left out, or null, stays as it is. Another level has other targets."""
+    """Missing and null fields are not changed. A new level has a new target."""
 
     sender_name: SenderName | None = None
     phone: Telephone | None = None
@@ -253,17 +255,17 @@ class EnquiryChange(Edit):
     topic: Topic | None = None
     category: Category | None = None
     level: Level | None = None
-    reservation: Given | None = None
-    shop: Given | None = None
+    reservation: Code | None = None
+    shop: Code | None = None
     faq: Faq | None = None
 
 
 class HandOver(Edit):
-    user_id: Key
+    user_id: RecordId
 
 
 class Answer(Edit):
-    """A mail to whoever asked. `waits`: something is asked back."""
+    """A mail to the sender. `waits`: it asks for a reply."""
 
     subject: Topic
     text: Annotated[str, Field(min_length=1, max_length=6000, pattern=NO_NUL), NotBlank]
@@ -271,31 +273,31 @@ class Answer(Edit):
 
 
 class Call(Edit):
-    """A call to whoever asked, or from them; `reached`: they were spoken with."""
+    """A call to or from the sender. `reached`: they were spoken with."""
 
-    text: Words
+    text: Text
     reached: bool = True
     waits: bool = False
 
 
 class Note(BaseModel):
-    """`is_reply`: what whoever asked has answered."""
+    """`is_reply`: it is a reply of the sender."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Words
+    text: Text
     is_reply: bool = False
 
 
 class ToOperations(Edit):
-    """手動対応にする: to one of the reservation's open ones, or to a new one."""
+    """手動対応にする: an open one of the reservation, or (null) a new one."""
 
-    operation_id: Key | None = None
+    operation_id: RecordId | None = None
 
 
 class Resolution(Edit):
     way: Way
-    outcome: Words
+    outcome: Text
     faq: Faq | None = None
 
 

@@ -1,6 +1,6 @@
-"""The words of the state machine: states, events (what happened) and effects (what has to be done). Pure data.
+"""The vocabulary of the state machine: states, events (what happened) and effects (what has to be done). Pure data.
 
-Events are kept in the timeline as JSON and read back for ever: a field may be added with a default, none renamed.
+The timeline stores events as JSON and reads them back forever: a field may be added with a default, never renamed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class State(StrEnum):
     REFUNDED = "refunded"
 
 
-STATE_WORDS = {
+STATE_LABELS = {
     State.REQUESTED: "受付済み",
     State.CALLING: "店舗に電話中",
     State.PENDING_SHOP_RESPONSE: "店舗の回答待ち",
@@ -45,12 +45,12 @@ STATE_WORDS = {
     State.REFUND_PENDING: "返金処理中",
     State.REFUNDED: "返金済み",
 }
-# Of `calling`, while no shop can be called.
-WAITING_WORDS = "店舗への電話待ち"
-# Nothing is expected to happen any more. Money that comes late is still given back.
-OVER = frozenset({State.PAYMENT_TIMEOUT, State.COMPLETED, State.CANCELLED, State.REFUNDED})
-# No shop has said yes yet.
-SEEKING = frozenset(
+# Label of `calling` while no shop can be called.
+WAITING_LABEL = "店舗への電話待ち"
+# No further event is expected. Money that arrives later is still refunded.
+FINAL_STATES = frozenset({State.PAYMENT_TIMEOUT, State.COMPLETED, State.CANCELLED, State.REFUNDED})
+# No shop has accepted yet.
+SHOP_SEARCH_STATES = frozenset(
     {
         State.REQUESTED,
         State.CALLING,
@@ -62,8 +62,8 @@ SEEKING = frozenset(
 
 
 class Answer(StrEnum):
-    """How a call ended. `unknown`: nobody can say whether it was placed; `no_result`: it was, and nobody can say how it
-    ended; `skipped`: the shop's turn passed without a call."""
+    """How a call ended. `unknown`: it is unclear whether the call was placed; `no_result`: it was placed, and its
+    result is unclear; `skipped`: the shop's turn passed without a call."""
 
     OK = "ok"
     REFUSED = "refused"
@@ -78,7 +78,7 @@ class Answer(StrEnum):
     SKIPPED = "skipped"
 
 
-ANSWER_WORDS = {
+ANSWER_LABELS = {
     Answer.OK: "予約OK",
     Answer.REFUSED: "予約NG",
     Answer.VAGUE: "曖昧な回答",
@@ -98,7 +98,7 @@ class _Event(BaseModel):
 
 
 class Requested(_Event):
-    """`order`: the shops of the service as they stood, in the order in which they are called."""
+    """`order`: the service's shops at that time, in calling order."""
 
     kind: Literal["requested"] = "requested"
     starts_at: datetime
@@ -124,14 +124,14 @@ class ShopSkipped(_Event):
 
 
 class ShopsClosed(_Event):
-    """None of the shops whose turn it still is can be called before `until`."""
+    """None of the shops still to be called in this round can be called before `until`."""
 
     kind: Literal["shops_closed"] = "shops_closed"
     until: datetime
 
 
 class CallEnded(_Event):
-    """`overruled`: a person corrected what was read from the call."""
+    """`overruled`: an operator corrected the answer that was read from the call."""
 
     kind: Literal["call_ended"] = "call_ended"
     number: int
@@ -141,14 +141,14 @@ class CallEnded(_Event):
 
 
 class ShopsExhausted(_Event):
-    """Both rounds are over, there was nobody to call, or (`too_late`) there is no time left for it."""
+    """Both rounds are over, there was no shop to call, or (`too_late`) no time is left to call."""
 
     kind: Literal["shops_exhausted"] = "shops_exhausted"
     too_late: bool = False
 
 
 class ShopOk(_Event):
-    """An operator has a shop's word. `shop` None: one that is in no list, which `note` names."""
+    """An operator confirmed that a shop accepts. `shop` None: an unlisted shop, which `note` names."""
 
     kind: Literal["shop_ok"] = "shop_ok"
     shop: int | None = None
@@ -156,13 +156,13 @@ class ShopOk(_Event):
 
 
 class ShopRefused(_Event):
-    """An operator heard that the shop does not take it: the next one is called."""
+    """An operator confirmed that the shop refuses: the next shop is called."""
 
     kind: Literal["shop_refused"] = "shop_refused"
 
 
 class ChangeAccepted(_Event):
-    """The customer agreed with what the shop asked for."""
+    """The customer agreed to the change that the shop asked for."""
 
     kind: Literal["change_accepted"] = "change_accepted"
     starts_at: datetime
@@ -194,14 +194,14 @@ class CheckoutFailed(_Event):
 
 
 class CheckoutRetried(_Event):
-    """An operator has the payment page made anew; `by_mail`: the link then goes by mail."""
+    """An operator requests a new payment page; `by_mail`: its link is sent by mail."""
 
     kind: Literal["checkout_retried"] = "checkout_retried"
     by_mail: bool = False
 
 
 class LinkSent(_Event):
-    """The customer has the link from now on: `minutes` to pay."""
+    """The payment link was sent: the customer has `minutes` to pay from now on."""
 
     kind: Literal["link_sent"] = "link_sent"
     minutes: int
@@ -215,7 +215,7 @@ class LinkLost(_Event):
 
 
 class SmsFailed(_Event):
-    """All tries are used up, or the number can take none."""
+    """All tries are used up, or the number cannot receive SMS."""
 
     kind: Literal["sms_failed"] = "sms_failed"
     purpose: str
@@ -226,7 +226,7 @@ class DeadlinePassed(_Event):
 
 
 class SessionClosed(_Event):
-    """Stripe, the referee, says that nobody can pay this session any more and that nobody has."""
+    """Stripe confirms that this session was not paid and can no longer be paid."""
 
     kind: Literal["session_closed"] = "session_closed"
     session: str
@@ -250,13 +250,13 @@ class ReminderDue(_Event):
 
 
 class Finished(_Event):
-    """The reservation's time has come and gone."""
+    """The reservation's time has passed."""
 
     kind: Literal["finished"] = "finished"
 
 
 class Lapsed(_Event):
-    """Its time came before a shop was found."""
+    """The reservation's time came before a shop was found."""
 
     kind: Literal["lapsed"] = "lapsed"
 
@@ -270,7 +270,7 @@ class CancelAsked(_Event):
 
 
 class LateCancelAsked(_Event):
-    """A customer asks after the time limit: people decide."""
+    """A customer asks to cancel after the time limit: operators decide."""
 
     kind: Literal["late_cancel_asked"] = "late_cancel_asked"
 
@@ -282,7 +282,7 @@ class RefundDone(_Event):
 
 
 class RefundFailed(_Event):
-    """Stripe could not give it back, or has not said for a day what became of it."""
+    """Stripe could not refund, or has not reported the result for a day."""
 
     kind: Literal["refund_failed"] = "refund_failed"
     intent: str
@@ -293,27 +293,27 @@ class RefundRetried(_Event):
 
 
 class RefundedOtherwise(_Event):
-    """A person gave the money back where we do not see it: in Stripe's dashboard, by bank transfer."""
+    """An operator refunded outside of this system: in Stripe's dashboard or by bank transfer."""
 
     kind: Literal["refunded_otherwise"] = "refunded_otherwise"
 
 
 class Disputed(_Event):
-    """The customer's bank takes the money back."""
+    """The customer's bank reclaims the money (a dispute)."""
 
     kind: Literal["disputed"] = "disputed"
 
 
 class ContactNoted(_Event):
-    """Somebody talked with the customer or a shop; the timeline's note says about what."""
+    """Staff talked with the customer or a shop; the note in the timeline says about what."""
 
     kind: Literal["contact_noted"] = "contact_noted"
     party: Literal["customer", "shop"]
 
 
 class CustomerCorrected(_Event):
-    """An operator put right what was wrong about the customer; the timeline's note says what, and why. `new_mail`:
-    there was no address before."""
+    """An operator corrected the customer's data; the note in the timeline says what and why. `new_mail`: there was no
+    address before."""
 
     kind: Literal["customer_corrected"] = "customer_corrected"
     name: bool = False
@@ -358,9 +358,9 @@ Event = Annotated[
     | CustomerCorrected,
     Field(discriminator="kind"),
 ]
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
-EVENT_WORDS = {
+EVENT_LABELS = {
     "requested": "予約リクエストを受け付けました",
     "call_placed": "店舗に電話をかけます",
     "shop_skipped": "店舗の順番をとばしました",
@@ -408,7 +408,7 @@ class Purpose(StrEnum):
     REMINDER = "reminder"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
-    # What people send while something is broken.
+    # Sent by staff during an incident.
     INCIDENT = "incident"
     # To shops.
     HELD = "held"
@@ -419,7 +419,7 @@ class Purpose(StrEnum):
 
 
 class Task(StrEnum):
-    """What people have to do (document 2.2, and what vendors leave open)."""
+    """A manual task for operators (document 2.2, and what vendors leave unclear)."""
 
     ALL_SHOPS_REFUSED = "all_shops_refused"
     SMS_FAILED = "sms_failed"
@@ -439,14 +439,14 @@ class _Effect(BaseModel):
 
 
 class ToCustomer(_Effect):
-    """An SMS and, where the customer gave an address, a mail; `by_mail`: the mail alone."""
+    """An SMS and, where the customer gave an address, a mail; `by_mail`: only the mail."""
 
     purpose: Purpose
     by_mail: bool = False
 
 
 class ToShop(_Effect):
-    """A mail. `shop` None: an unlisted shop, to which people write."""
+    """A mail. `shop` None: an unlisted shop, which operators contact themselves."""
 
     purpose: Purpose
     shop: int | None
@@ -462,7 +462,7 @@ class StopCall(_Effect):
 
 
 class Checkout(_Effect):
-    """`by_mail`: the link then goes by mail."""
+    """`by_mail`: the link is sent by mail."""
 
     number: int
     amount: int
@@ -480,13 +480,13 @@ class Refund(_Effect):
 
 
 class ForPeople(_Effect):
-    """A task in the queue, told in Slack. There is one of a kind at a time."""
+    """A task in the operators' queue, announced in Slack. A reservation has at most one open task of a kind."""
 
     task: Task
 
 
 class Solved(_Effect):
-    """Tasks of these kinds have become pointless."""
+    """Tasks of these kinds are no longer needed."""
 
     tasks: tuple[Task, ...]
 
@@ -494,6 +494,6 @@ class Solved(_Effect):
 Effect = ToCustomer | ToShop | Call | StopCall | Checkout | Expire | Refund | ForPeople | Solved
 
 
-def told(effect: Effect) -> dict[str, Any]:
-    """As the timeline keeps it."""
+def effect_as_json(effect: Effect) -> dict[str, Any]:
+    """As the timeline stores it; the class name is the kind."""
     return {"kind": type(effect).__name__, **effect.model_dump(mode="json")}

@@ -1,1 +1,1 @@
-"""Figures over reservations: today's and this week's, and the management's months."""
+"""Key figures of reservations: of today, of this week, and of the months of the management dashboard."""

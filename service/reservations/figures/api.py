@@ -1,4 +1,4 @@
-"""The routes of 運営ダッシュボード (4.2.1), one for each block: permission, one call, answer."""
+"""HTTP routes of 運営ダッシュボード (4.2.1), one for each block."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter
 
-from service.core.auth import Actor, allow
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.replica_reads import ReadDb
 from service.reservations.figures import queries, schemas
 
 Reader = Annotated[Actor, allow("reservations:dashboard:read")]
@@ -27,11 +27,11 @@ def today(actor: Reader, db: ReadDb) -> schemas.Today:
 
 @router.get("/week")
 def week(actor: Reader, db: ReadDb) -> schemas.Week:
-    """予約成功率 and 決済成功率 of each day of this week; キャンセル率 beside the week before."""
+    """予約成功率 and 決済成功率 of each day of this week; キャンセル率 compared with the week before."""
     return schemas.Week.model_validate(queries.week(db))
 
 
 @router.get("/notices")
 def notices(actor: Reader, db: ReadDb) -> schemas.Notices:
-    """What Slack was told last."""
+    """The latest Slack messages."""
     return schemas.Notices.model_validate(queries.notices(db))

@@ -1,4 +1,4 @@
-"""Every read of figures. What is counted is said once (`FACTS`); who asks says of which time, and grouped by what."""
+"""Reads of figures. `FACTS` defines what is counted; its users choose the period and the grouping."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, func, select, text
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now, real_now
-from service.core.messages import STATE
-from service.core.outbox import OutboxMessage
-from service.core.times import DAY, day_bounds, local_date
+from service.core.database.clock import app_now, real_now
+from service.core.outbox.messages import STATE
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import DAY, day_bounds, local_date
 from service.reservations.desk.rules import UNLISTED
 from service.reservations.events.rules import State, Task
 from service.reservations.figures.rules import COUNTS, DECIDED, WEEK, Counts, Period, monday
@@ -22,10 +22,10 @@ from service.reservations.operations.models import Operation
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
 
-NOTICES_SHOWN = 10
+MAX_NOTICES = 10
 
-# One row for each thing that counts: which reservation's, when, what (a name of `rules.Counts`) and how much. Each
-# branch is a range of an index.
+# One row for each counted fact: the reservation, the time, the name (a field of `rules.Counts`) and the amount. Each
+# branch is an index range scan.
 FACTS = """
 SELECT id AS reservation_id, created_at AS at, 'requested' AS what, 1 AS amount
 FROM reservations_reservations WHERE created_at >= :since AND created_at < :until
@@ -71,7 +71,7 @@ WITH f AS ({FACTS}) SELECT (f.at AT TIME ZONE 'Asia/Tokyo')::date AS day, {SUMS}
 """)
 
 
-def asked(since: datetime, until: datetime) -> dict[str, Any]:
+def fact_parameters(since: datetime, until: datetime) -> dict[str, Any]:
     """The parameters of `FACTS`."""
     return {"since": since, "until": until, "decided": sorted(State(state).value for state in DECIDED)}
 
@@ -81,9 +81,9 @@ def counts_of(row: RowMapping) -> Counts:
 
 
 def period(db: Session, since: datetime, until: datetime) -> Period:
-    """What a stretch of time [since, until) amounts to, as far as it is known now."""
+    """The current figures of the period [since, until)."""
     total, by_service, by_shop = Counts(), Counter[str](), Counter[tuple[str, str]]()
-    for row in db.execute(_BY_SERVICE_AND_SHOP, asked(since, until)).mappings():
+    for row in db.execute(_BY_SERVICE_AND_SHOP, fact_parameters(since, until)).mappings():
         counts = counts_of(row)
         total += counts
         by_service[row["service"]] += counts.requested
@@ -96,59 +96,59 @@ def period(db: Session, since: datetime, until: datetime) -> Period:
         paid=total.paid,
         refunded=total.refunded,
         operations=operations(db, since, until),
-        by_service=_from_the_most(by_service),
-        by_shop=_from_the_most(_told_apart(by_shop)),
+        by_service=_most_frequent_first(by_service),
+        by_shop=_most_frequent_first(_with_unique_names(by_shop)),
     )
 
 
 def operations(db: Session, since: datetime, until: datetime) -> Mapping[str, int]:
-    """手動対応 that began in that time, by kind, the most frequent first."""
-    found = (
+    """手動対応 that began in the period, by kind, the most frequent first."""
+    statement = (
         select(Operation.kind, func.count().label("number"))
         .where(Operation.opened_at >= since, Operation.opened_at < until)
         .group_by(Operation.kind)
         .order_by(func.count().desc(), Operation.kind)
     )
-    return {row.kind: row.number for row in db.execute(found)}
+    return {row.kind: row.number for row in db.execute(statement)}
 
 
-def _from_the_most(counted: Mapping[str, int]) -> Mapping[str, int]:
-    return {name: count for name, count in sorted(counted.items(), key=lambda one: -one[1]) if count}
+def _most_frequent_first(counts: Mapping[str, int]) -> Mapping[str, int]:
+    return {name: count for name, count in sorted(counts.items(), key=lambda item: -item[1]) if count}
 
 
-def _told_apart(counted: Mapping[tuple[str, str], int]) -> Mapping[str, int]:
-    """By name; shops of one name by their code as well."""
-    names = Counter(name for name, _ in counted)
-    return {f"{name}（{code}）" if names[name] > 1 else name: count for (name, code), count in counted.items()}
+def _with_unique_names(counts: Mapping[tuple[str, str], int]) -> Mapping[str, int]:
+    """By name; shops with the same name also show their code."""
+    names = Counter(name for name, _ in counts)
+    return {f"{name}（{code}）" if names[name] > 1 else name: count for (name, code), count in counts.items()}
 
 
 # 運営ダッシュボード
 
 
 def today(db: Session) -> dict[str, Any]:
-    """Reservations made today by how they stand now, and what people had and have to do today."""
+    """Reservations that were requested today by current state, and today's 手動対応."""
     now = app_now(db)
     day = local_date(now)
     since, until = day_bounds(day)
-    made = (Reservation.created_at >= since) & (Reservation.created_at < until)
+    is_today = (Reservation.created_at >= since) & (Reservation.created_at < until)
     states = db.execute(
-        select(Reservation.state, func.count().label("number")).where(made).group_by(Reservation.state)
+        select(Reservation.state, func.count().label("number")).where(is_today).group_by(Reservation.state)
     ).all()
-    known = {row.state: row.number for row in states}
-    before = (Reservation.created_at >= since - DAY) & (Reservation.created_at <= now - DAY)
-    starting = (Reservation.starts_at >= since) & (Reservation.starts_at < until)
+    by_state = {row.state: row.number for row in states}
+    is_yesterday = (Reservation.created_at >= since - DAY) & (Reservation.created_at <= now - DAY)
+    starts_today = (Reservation.starts_at >= since) & (Reservation.starts_at < until)
     return {
         "as_of": now,
         "day": day,
-        "requested": sum(known.values()),
-        "before": _count(db, before),
-        "states": [{"state": state, "number": known[state]} for state in State if state in known],
-        "starting": _count(db, starting & (Reservation.state == State.CONFIRMED)),
+        "requested": sum(by_state.values()),
+        "before": _count(db, is_yesterday),
+        "states": [{"state": state, "number": by_state[state]} for state in State if state in by_state],
+        "starting": _count(db, starts_today & (Reservation.state == State.CONFIRMED)),
     } | _operations_today(db, since, now)
 
 
 def _operations_today(db: Session, since: datetime, now: datetime) -> dict[str, Any]:
-    """`operations`: begun today, by kind; beside them what is left of earlier days."""
+    """`operations`: begun today, by kind, with those that are still open from earlier days."""
     is_open, is_new = Operation.resolved_at.is_(None), Operation.opened_at >= since
     rows = db.execute(
         select(
@@ -165,12 +165,12 @@ def _operations_today(db: Session, since: datetime, now: datetime) -> dict[str, 
         row.kind: {"kind": row.kind, "open": row.open, "done": row.done, "carried": row.carried, "overdue": row.overdue}
         for row in rows
     }
-    found = [by_kind[kind] for kind in Task if kind in by_kind]
+    counts = [by_kind[kind] for kind in Task if kind in by_kind]
     return {
-        "operations": found,
-        "begun": sum(one["open"] + one["done"] for one in found),
-        "still_open": sum(one["open"] + one["carried"] for one in found),
-        "overdue": sum(one["overdue"] for one in found),
+        "operations": counts,
+        "begun": sum(count["open"] + count["done"] for count in counts),
+        "still_open": sum(count["open"] + count["carried"] for count in counts),
+        "overdue": sum(count["overdue"] for count in counts),
     }
 
 
@@ -179,21 +179,21 @@ def _count(db: Session, condition: ColumnElement[bool]) -> int:
 
 
 def week(db: Session) -> dict[str, Any]:
-    """This week from Monday on, day by day, and the week before as a whole."""
+    """This week from Monday on, by day, and the previous week in total."""
     now = app_now(db)
     first = monday(local_date(now))
     since, until = day_bounds(first)[0], day_bounds(first + WEEK)[0]
-    counted = by_day(db, since - WEEK, until)
+    counts = by_day(db, since - WEEK, until)
     days = [first + DAY * number for number in range(7)]
-    this = sum((counted.get(day, Counts()) for day in days), Counts())
-    before = sum((counted.get(day - WEEK, Counts()) for day in days), Counts())
+    this_week = sum((counts.get(day, Counts()) for day in days), Counts())
+    last_week = sum((counts.get(day - WEEK, Counts()) for day in days), Counts())
     config = settings()
     return {
         "as_of": now,
         "first": first,
-        "days": [_rates(counted.get(day, Counts())) | {"day": day} for day in days],
-        "this": _rates(this),
-        "before": _rates(before),
+        "days": [_rates(counts.get(day, Counts())) | {"day": day} for day in days],
+        "this": _rates(this_week),
+        "before": _rates(last_week),
         "success_goal": config.success_goal or None,
         "payment_goal": config.payment_goal or None,
     }
@@ -204,14 +204,14 @@ def _rates(counts: Counts) -> dict[str, Any]:
 
 
 def by_day(db: Session, since: datetime, until: datetime) -> dict[date, Counts]:
-    """The days of Tokyo on which anything counted."""
-    rows = db.execute(_BY_DAY, asked(since, until)).mappings()
+    """Counts by day in Tokyo time; days without any are missing."""
+    rows = db.execute(_BY_DAY, fact_parameters(since, until)).mappings()
     return {row["day"]: counts_of(row) for row in rows}
 
 
 def notices(db: Session) -> dict[str, Any]:
-    """What Slack was told last, and whether it arrived."""
-    found = (
+    """The latest Slack messages, and whether they were sent."""
+    statement = (
         select(
             OutboxMessage.id,
             OutboxMessage.title,
@@ -225,7 +225,7 @@ def notices(db: Session) -> dict[str, Any]:
         )
         .where(OutboxMessage.area == AREA.name, OutboxMessage.topic == "slack")
         .order_by(OutboxMessage.id.desc())
-        .limit(NOTICES_SHOWN)
+        .limit(MAX_NOTICES)
     )
-    # Messages are written and sent on real time.
-    return {"as_of": real_now(), "items": [dict(row._mapping) for row in db.execute(found)]}
+    # The outbox uses real time.
+    return {"as_of": real_now(), "items": [dict(row._mapping) for row in db.execute(statement)]}

@@ -1,4 +1,4 @@
-"""What figures are made of: facts that are added up, and the rates of them. Pure."""
+"""Rules of figures: the counts that are added up, and their rates. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from service.reservations.events.rules import State
 
-# Once it is in one of these, it is clear whether a reservation succeeded; before that nobody counts it.
+# In these states it is decided whether a reservation succeeded; before, it is not counted.
 DECIDED = frozenset(
     {
         State.CONFIRMED,
@@ -24,7 +24,7 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Rate:
-    """`part` of `whole`; the share is None of nothing."""
+    """`part` of `whole`; the share is None when `whole` is 0."""
 
     part: int
     whole: int
@@ -36,12 +36,12 @@ class Rate:
 
 @dataclass(frozen=True)
 class Counts:
-    """How often what happened, each counted at the moment when it did; money in yen.
+    """Numbers of events, each counted at the time it happened; money in yen.
 
-    `requested`: reservations made. `confirmed` and `failed`: it became clear that one succeeded, or that it did not; of
-    each reservation it becomes clear once. `completed` and `cancelled`: what became of confirmed ones in the end.
-    `links_paid` and `links_unpaid`: first payment links of reservations, by when they were sent; one that can still be
-    paid is neither. `paid` and `refunded`: what Stripe took, and what it or a person gave back.
+    `requested`: reservations requested. `confirmed` and `failed`: reservations that were decided, each once.
+    `completed` and `cancelled`: how confirmed reservations ended. `links_paid` and `links_unpaid`: the first payment
+    link of each reservation, counted when it was sent; a link that can still be paid is neither. `paid`: payments by
+    Stripe. `refunded`: refunds by Stripe or by staff.
     """
 
     requested: int = 0
@@ -83,15 +83,16 @@ COUNTS = tuple(Counts.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Period:
-    """Reservations of a stretch of time [since, until), on the product's clock.
+    """Figures of the reservations in a period [since, until), on the product's clock.
 
-    `requested`: made in it. `success`: 予約成功率, confirmed of those whose outcome became clear in it (confirmed, or
-    over without ever having been). `payment`: 決済成功率, of the reservations whose first payment link was sent in it,
-    those that were paid and confirmed; one that can still be paid does not count yet. `cancelled`: キャンセル率, of the
-    confirmed ones that came to an end in it (completed or cancelled), those that were cancelled. Money in yen: `paid`
-    and `refunded` by when Stripe had it, and when it had given it back. `operations`: 手動対応 that began in it, by
-    kind (`events.rules.Task`). `by_service`: those made in it, by the service's title; `by_shop`: those confirmed in
-    it, by the shop's name, one in no list as 一覧にない店舗. The largest number comes first in each.
+    `requested`: requested in the period. `success`: 予約成功率, the share of confirmed ones among those decided in the
+    period (confirmed, or ended without confirmation). `payment`: 決済成功率, the share of paid and confirmed ones among
+    those whose first payment link was sent in the period; a link that can still be paid does not count yet.
+    `cancelled`: キャンセル率, the share of cancelled ones among the confirmed ones that ended in the period (completed
+    or cancelled). `paid` and `refunded`: yen, by the time Stripe received the payment or made the refund. `operations`:
+    手動対応 that began in the period, by kind (`events.rules.Task`). `by_service`: requested, by the title of the
+    service; `by_shop`: confirmed, by the name of the shop, 一覧にない店舗 for an unlisted one. In each the largest
+    number comes first.
     """
 
     requested: int
@@ -111,5 +112,5 @@ class Period:
 
 
 def monday(day: date) -> date:
-    """With which the day's week begins."""
+    """The Monday of the week of `day`."""
     return day - timedelta(days=day.weekday())

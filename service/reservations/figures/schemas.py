@@ -1,4 +1,4 @@
-"""What goes out of the figures' doors over HTTP, and what a stretch of time amounts to for reports."""
+"""Response models of the figure routes, and the figures of a period for reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from service.core.messages import State as Sending
+from service.core.outbox.messages import State as Sending
 from service.reservations.events.rules import State, Task
 from service.reservations.figures.rules import Counts as Counts
 from service.reservations.figures.rules import Period as Period
@@ -14,7 +14,7 @@ from service.reservations.figures.rules import Rate as Rate
 
 
 class Share(BaseModel):
-    """`share` is `part` of `whole`, 0 to 1; null of nothing."""
+    """`share` is `part` of `whole`, 0 to 1; null when `whole` is 0."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -29,8 +29,8 @@ class StateCount(BaseModel):
 
 
 class OperationCount(BaseModel):
-    """手動対応 of a kind: begun today and `open` or `done`; `carried`: open since an earlier day. Of the open ones
-    `overdue` are past their target."""
+    """手動対応 of one kind. `open` and `done`: begun today. `carried`: open since an earlier day. `overdue`: open and
+    past the target."""
 
     kind: Task
     open: int
@@ -40,9 +40,9 @@ class OperationCount(BaseModel):
 
 
 class Today(BaseModel):
-    """`requested`: made today, of which `states` says how they stand now; `before`: made yesterday by this time.
-    `starting`: confirmed ones whose day is today. `begun`: 手動対応 that began today; `still_open`: those of earlier
-    days included."""
+    """`requested`: requested today; `states`: their current states. `before`: requested yesterday up to this time of
+    day. `starting`: confirmed reservations that start today. `begun`: 手動対応 that began today. `still_open`: open
+    手動対応, including earlier days."""
 
     as_of: datetime
     day: date
@@ -69,7 +69,7 @@ class DayRates(Rates):
 
 
 class Week(BaseModel):
-    """From Monday (`first`) to Sunday; `before`: the whole week before. Goals in percent, null without one."""
+    """From Monday (`first`) to Sunday. `before`: the whole previous week. Goals in percent, null without a goal."""
 
     as_of: datetime
     first: date
@@ -81,7 +81,7 @@ class Week(BaseModel):
 
 
 class Notice(BaseModel):
-    """`title` is what it says, in a line; `subject` and `subject_id` what it is about."""
+    """`title`: the message in one line. `subject` and `subject_id`: what it is about."""
 
     id: int
     title: str
@@ -95,7 +95,7 @@ class Notice(BaseModel):
 
 
 class Notices(BaseModel):
-    """The last ones first; on real time."""
+    """The latest first; in real time."""
 
     as_of: datetime
     items: list[Notice]

@@ -1,1 +1,1 @@
-"""One reservation from the request to its end: the state machine with its tables, calls, money and messages."""
+"""One reservation from the request to its end: its tables, its events and the customer's pages."""

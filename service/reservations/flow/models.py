@@ -1,4 +1,4 @@
-"""Reservations with their timeline, who asks for them, and what vendors told us."""
+"""Tables of reservations, their timeline, assistants (tokens) and vendors' webhooks."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
-
-# Whoever looks at a reservation looks at what it led to as well.
-from service.reservations.effects.models import Letter as Letter
-from service.reservations.effects.models import Link as Link
-from service.reservations.effects.models import Payment as Payment
-from service.reservations.effects.models import PhoneCall as PhoneCall
-from service.reservations.effects.models import Refund as Refund
+from service.core.database.session import Base, enum_check
 from service.reservations.events.rules import State
+from service.reservations.outgoing.models import Link as Link
+
+# Re-exported: code that reads reservations also reads what they led to.
+from service.reservations.outgoing.models import Payment as Payment
+from service.reservations.outgoing.models import PhoneCall as PhoneCall
+from service.reservations.outgoing.models import Refund as Refund
 
 _RESERVATION = "reservations_reservations.id"
 
 
 class Assistant(Base):
-    """Who may speak for customers. A shared token also needs the customer's phone number for status and cancelling."""
+    """A token that may act for customers. A shared token also needs the customer's phone number for status and
+    cancelling."""
 
     __tablename__ = "reservations_assistants"
     __table_args__ = (CheckConstraint(r"name ~ '\S'", name="name"),)
@@ -45,7 +45,7 @@ class Assistant(Base):
     name: Mapped[str] = mapped_column(String(100))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     is_shared: Mapped[bool] = mapped_column(server_default="false")
-    # When the steps were explained: the first answer to each token does (document 3.1.3).
+    # When the steps were explained, in the first answer to each token (document 3.1.3).
     greeted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     last_used_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
@@ -53,8 +53,8 @@ class Assistant(Base):
 
 
 class Reservation(Base):
-    """A reservation. `case_now` is the state machine's case, whole (`machine.rules.Case`); state, times and amounts
-    stand beside it once more for lists and figures. Only `flow.actions` writes either."""
+    """A reservation. `case_now` is the complete case of the state machine (`cases.rules.Case`); state, times and
+    amounts are copied to columns for lists and figures. Only `flow.actions` writes both."""
 
     __tablename__ = "reservations_reservations"
     __table_args__ = (
@@ -66,7 +66,7 @@ class Reservation(Base):
         ),
         CheckConstraint("code ~ '^QRV-[A-Z0-9]{6}$'", name="code"),
         CheckConstraint(r"phone ~ '^\+[0-9]{8,15}$'", name="phone"),
-        one_of("state", State),
+        enum_check("state", State),
         Index(
             "uq_reservations_reservations_request",
             text("coalesce(assistant_id, 0)"),
@@ -98,7 +98,7 @@ class Reservation(Base):
     mail: Mapped[str] = mapped_column(String(254), server_default="")
     wishes: Mapped[str] = mapped_column(String(500), server_default="")
     shop_id: Mapped[int | None] = mapped_column(ForeignKey("reservations_shops.id", ondelete="RESTRICT"))
-    # A shop in no list, which an operator found.
+    # An unlisted shop that an operator found.
     shop_note: Mapped[str] = mapped_column(String(300), server_default="")
     state: Mapped[str] = mapped_column(String(30))
     state_since: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
@@ -117,7 +117,7 @@ class Reservation(Base):
 
 
 class TimelineEvent(Base):
-    """What happened, in order, and what it led to (`events.rules`). Rows are only added."""
+    """An event of the timeline and its effects (`events.rules`). Append-only."""
 
     __tablename__ = "reservations_events"
     __table_args__ = (Index("ix_reservations_events_at", "at"),)
@@ -130,9 +130,9 @@ class TimelineEvent(Base):
     state_before: Mapped[str | None] = mapped_column(String(30))
     state: Mapped[str] = mapped_column(String(30))
     effects: Mapped[list[Any]] = mapped_column(JSONB)
-    # Why it changed nothing.
+    # Why the event changed nothing.
     ignored: Mapped[str | None] = mapped_column(String(200))
-    # Who brought it: system, assistant, customer, stripe, twilio, bland, or a person.
+    # The source: system, assistant, customer, stripe, twilio, bland or operator.
     source: Mapped[str] = mapped_column(String(20))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     by: Mapped[str] = mapped_column(String(100), server_default="")
@@ -140,7 +140,7 @@ class TimelineEvent(Base):
 
 
 class Webhook(Base):
-    """What a vendor told us, once. A worker reads it from here; `outcome` says what came of it."""
+    """A vendor's webhook, stored once. A worker processes it later; `outcome` says with what result."""
 
     __tablename__ = "reservations_webhooks"
     __table_args__ = (

@@ -1,6 +1,6 @@
-"""The customers' pages: paying and cancelling. The link is the key.
+"""The customers' pages for payment and cancellation. The token in the link authorises.
 
-Looking changes nothing: programs that scan messages open links, too. What changes something is a form."""
+GET changes nothing: programs that scan messages also open links. Changes are form posts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from service.core.clock import app_now
-from service.core.db import Db, Scopes, set_scopes
+from service.core.database.clock import app_now
+from service.core.database.session import Db, Scopes, set_scopes
 from service.core.pages import forms, shell
 from service.reservations.events.rules import CancelAsked, LateCancelAsked
 from service.reservations.flow import actions, queries, rules
@@ -20,73 +20,81 @@ from service.reservations.flow.models import Payment, Reservation
 from service.reservations.rules import AREA, CONTACT_PAGE
 from service.reservations.settings import settings
 
-# A link is looked up before anybody is known.
-WHOLE_AREA = Scopes(frozenset({AREA.name}))
-LONGEST_NOTE = 1000
+# A link is looked up before the customer is known.
+AREA_SCOPES = Scopes(frozenset({AREA.name}))
+MAX_NOTE_LENGTH = 1000
 FormToken = Annotated[str, Form(max_length=200)]
-Note = Annotated[str, Form(max_length=LONGEST_NOTE, pattern=r"^[^\x00]*$")]
+Note = Annotated[str, Form(max_length=MAX_NOTE_LENGTH, pattern=r"^[^\x00]*$")]
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/pay/{token}")
 def pay(request: Request, db: Db, token: str) -> Response:
-    reservation = _opened(db, "pay", token)
+    reservation = _reservation_by_link(db, "pay", token)
     return _page(request, db, reservation, *_to_pay(db, reservation))
 
 
 @router.post("/pay/{token}")
 def go_and_pay(request: Request, db: Db, token: str, form_token: FormToken = "") -> Response:
-    """To Stripe, as long as it can be paid; otherwise the page says how it stands."""
+    """Redirects to Stripe while payment is possible; otherwise to the page that shows the state."""
     forms.check(request, form_token)
-    view, payment = _to_pay(db, _opened(db, "pay", token))
-    to_stripe = payment is not None and payment.url is not None and view.offer == "pay"
-    return _see(str(payment.url) if payment and to_stripe else f"/pay/{token}")
+    view, payment = _to_pay(db, _reservation_by_link(db, "pay", token))
+    can_pay = payment is not None and payment.url is not None and view.offer == "pay"
+    return _redirect(str(payment.url) if payment and can_pay else f"/pay/{token}")
 
 
 @router.get("/pay/{token}/done")
 def done(request: Request, db: Db, token: str) -> Response:
-    """Back from Stripe. It is asked at once how the payment stands."""
-    reservation = _opened(db, "pay", token)
-    actions.look_at_payment(db, reservation)
-    case, payment = queries.case_of(reservation), queries.payment(db, reservation)
-    return _page(request, db, reservation, rules.paid(case, queries.is_open(payment), app_now(db)), payment)
+    """Back from Stripe: the payment is polled at once."""
+    reservation = _reservation_by_link(db, "pay", token)
+    actions.poll_payment_now(db, reservation)
+    case, payment = queries.case_of(reservation), queries.current_payment(db, reservation)
+    return _page(
+        request, db, reservation, rules.after_payment_view(case, queries.is_payable(payment), app_now(db)), payment
+    )
 
 
 @router.get("/cancel/{token}")
 def cancel(request: Request, db: Db, token: str) -> Response:
-    reservation = _opened(db, "cancel", token)
-    asked = queries.has_late_enquiry(db, reservation.id)
-    return _page(request, db, reservation, rules.to_cancel(queries.case_of(reservation), asked, app_now(db)), None)
+    reservation = _reservation_by_link(db, "cancel", token)
+    is_enquired = queries.has_late_cancel_enquiry(db, reservation.id)
+    return _page(
+        request, db, reservation, rules.cancel_view(queries.case_of(reservation), is_enquired, app_now(db)), None
+    )
 
 
 @router.post("/cancel/{token}")
 def do_cancel(request: Request, db: Db, token: str, form_token: FormToken = "") -> Response:
     forms.check(request, form_token)
-    actions.happen(db, _opened(db, "cancel", token).id, CancelAsked(by="customer"), source="customer")
-    return _see(f"/cancel/{token}")
+    actions.record_event(
+        db, _reservation_by_link(db, "cancel", token).id, CancelAsked(by="customer"), source="customer"
+    )
+    return _redirect(f"/cancel/{token}")
 
 
 @router.post("/cancel/{token}/enquiry")
 def enquire(request: Request, db: Db, token: str, form_token: FormToken = "", note: Note = "") -> Response:
-    """After the time limit: people decide."""
+    """After the time limit: operators decide."""
     forms.check(request, form_token)
-    actions.happen(db, _opened(db, "cancel", token).id, LateCancelAsked(), source="customer", note=note.strip())
-    return _see(f"/cancel/{token}")
+    actions.record_event(
+        db, _reservation_by_link(db, "cancel", token).id, LateCancelAsked(), source="customer", note=note.strip()
+    )
+    return _redirect(f"/cancel/{token}")
 
 
-def _opened(db: Session, purpose: str, token: str) -> Reservation:
-    set_scopes(db, WHOLE_AREA)
-    return queries.opened(db, purpose, token)
+def _reservation_by_link(db: Session, purpose: str, token: str) -> Reservation:
+    set_scopes(db, AREA_SCOPES)
+    return queries.reservation_by_link(db, purpose, token)
 
 
 def _to_pay(db: Session, reservation: Reservation) -> tuple[rules.View, Payment | None]:
-    payment = queries.payment(db, reservation)
-    return rules.to_pay(queries.case_of(reservation), queries.is_open(payment), app_now(db)), payment
+    payment = queries.current_payment(db, reservation)
+    return rules.payment_view(queries.case_of(reservation), queries.is_payable(payment), app_now(db)), payment
 
 
-def _see(address: str) -> RedirectResponse:
-    """By GET, so that loading it anew sends nothing twice."""
+def _redirect(address: str) -> RedirectResponse:
+    """Redirects to a GET, so that a reload sends no form twice."""
     return RedirectResponse(address, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
@@ -98,20 +106,22 @@ def _page(
     response = shell.page(
         "reservations/reservation.html",
         view=view,
-        facts=queries.shown(db, reservation),
+        facts=queries.page_details(db, reservation),
         phone=queries.SHOP_PHONE,
         action=path,
         form_token=forms.token(secret, path),
         support=settings(),
         contact=f"{CONTACT_PAGE}?{urlencode({'code': reservation.code})}",
-        longest=LONGEST_NOTE,
+        longest=MAX_NOTE_LENGTH,
     )
     if view.offer is not None:
         forms.remember(response, secret)
     if view.offer == "pay" and payment is not None and payment.url is not None:
-        # The form is sent here, and leads on from here: browsers hold both against the policy.
-        there = urlsplit(payment.url)
+        # The form posts to this service, which redirects to Stripe: browsers check both against the policy.
+        stripe_url = urlsplit(payment.url)
         policy = shell.HEADERS["Content-Security-Policy"]
-        ours = "form-action 'self'"
-        response.headers["Content-Security-Policy"] = policy.replace(ours, f"{ours} {there.scheme}://{there.netloc}")
+        form_action = "form-action 'self'"
+        response.headers["Content-Security-Policy"] = policy.replace(
+            form_action, f"{form_action} {stripe_url.scheme}://{stripe_url.netloc}"
+        )
     return response

@@ -1,4 +1,4 @@
-"""What the public pages say and offer in each state. Pure."""
+"""The text and the form of the public pages in each state. Pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from service.core.times import in_words
+from service.core.values.times import format_local_datetime
 from service.reservations.cases.rules import Case
-from service.reservations.events.rules import SEEKING, State
-from service.reservations.letters.rules import NOT_POSSIBLE, TIMED_OUT, TOO_LATE_TO_CANCEL, yen
+from service.reservations.events.rules import SHOP_SEARCH_STATES, State
+from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT, TOO_LATE_TO_CANCEL, yen
 
 Tone = Literal["", "good", "warning", "bad"]
 _AGAIN = "もう一度予約する場合は、AIアシスタントに依頼してください。"
-_TOLD = "結果はSMSでもお知らせしますので、この画面は閉じてもかまいません。"
+_RESULT_BY_SMS = "結果はSMSでもお知らせしますので、この画面は閉じてもかまいません。"
 _NO_COST = "代金はいただいていません。"
 
 
 @dataclass(frozen=True)
 class View:
-    """`offer`: the form below the text. `seconds_left`: the time to pay. `refresh`: it changes by itself soon.
-    `support`: how to reach people belongs here."""
+    """`offer`: the form below the text. `seconds_left`: the time to pay. `refresh`: the page reloads itself soon.
+    `support`: the page shows how to reach customer support."""
 
     title: str
     lines: tuple[str, ...]
@@ -31,58 +31,58 @@ class View:
     support: bool = False
 
 
-def to_pay(case: Case, is_open: bool, now: datetime) -> View:
-    """`is_open`: there is a page of Stripe's on which it can be paid."""
+def payment_view(case: Case, is_open: bool, now: datetime) -> View:
+    """`is_open`: a Stripe page is open for payment."""
     lines: tuple[str, ...]
-    if case.state in SEEKING:
-        return _sought(case)
+    if case.state in SHOP_SEARCH_STATES:
+        return _searching_shop(case)
     if case.state is State.CALLING_SUCCESS and not (case.session and is_open):
         lines = ("お支払いページを準備しています。このまま少しお待ちください。",)
         return View("お支払いの準備をしています", lines, refresh=True)
     if case.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT) and is_open and _in_time(case, now):
-        left = None if case.deadline is None else int((case.deadline - now).total_seconds())
-        # Before the money is given, not after: whoever books for tomorrow cannot change their mind any more.
-        until = in_words(case.cancel_until)
+        seconds_left = None if case.deadline is None else int((case.deadline - now).total_seconds())
+        # Shown before the payment, not after: a customer who books for tomorrow can no longer cancel.
+        until = format_local_datetime(case.cancel_until)
         terms = (
             f"お支払いのあとも、{until}までは全額返金でキャンセルできます。"
             if now <= case.cancel_until
             else f"キャンセルの期限（{until}）を過ぎているため、お支払いのあとはキャンセルできません。"
         )
         lines = ("お店の仮予約が取れました。内容を確認して、お支払いへお進みください。", terms)
-        return View("お支払い", lines, offer="pay", seconds_left=left)
-    return _after(case, now)
+        return View("お支払い", lines, offer="pay", seconds_left=seconds_left)
+    return _closed(case, now)
 
 
-def paid(case: Case, is_open: bool, now: datetime) -> View:
-    """Back from Stripe, which tells us in its own time."""
+def after_payment_view(case: Case, is_open: bool, now: datetime) -> View:
+    """Back from Stripe, whose report may come later."""
     if case.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT, State.EXPIRING):
-        lines = ("お支払いの結果を確認しています。確認できしだい、この画面が切り替わります。", _TOLD)
+        lines = ("お支払いの結果を確認しています。確認できしだい、この画面が切り替わります。", _RESULT_BY_SMS)
         return View("お支払いを確認しています", lines, refresh=True)
-    return to_pay(case, is_open, now)
+    return payment_view(case, is_open, now)
 
 
-def to_cancel(case: Case, asked: bool, now: datetime) -> View:
-    """`asked`: the customer's enquiry after the time limit waits for people."""
+def cancel_view(case: Case, is_enquired: bool, now: datetime) -> View:
+    """`is_enquired`: the customer's enquiry after the time limit waits for operators."""
     lines: tuple[str, ...]
-    if case.state in SEEKING or case.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT):
+    if case.state in SHOP_SEARCH_STATES or case.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT):
         lines = ("この予約をキャンセルできます。費用はかかりません。",)
         return View("予約のキャンセル", lines, offer="cancel")
     if case.state is not State.CONFIRMED:
-        return _after(case, now)
+        return _closed(case, now)
     if now <= case.cancel_until:
         lines = (
-            f"{in_words(case.cancel_until)}まで、キャンセルできます。",
+            f"{format_local_datetime(case.cancel_until)}まで、キャンセルできます。",
             f"お支払いの{yen(case.paid)}は、全額返金します。",
         )
         return View("予約のキャンセル", lines, offer="cancel")
     if now >= case.starts_at:
         return View("予約日時を過ぎています", ("この予約は、ここではキャンセルできません。",), support=True)
-    if asked:
+    if is_enquired:
         lines = ("ご相談を受け付けました。担当者が内容を確認し、お電話でご連絡します。", "予約はまだ有効です。")
         return View("キャンセルのご相談", lines, "good", support=True)
     lines = (
         f"{TOO_LATE_TO_CANCEL}。",
-        f"キャンセルの期限は{in_words(case.cancel_until)}でした。"
+        f"キャンセルの期限は{format_local_datetime(case.cancel_until)}でした。"
         "病気や事故などのご事情がある場合は、下の欄からもご相談いただけます。",
     )
     return View("キャンセル期限を過ぎています", lines, "warning", offer="enquire", support=True)
@@ -92,7 +92,7 @@ def _in_time(case: Case, now: datetime) -> bool:
     return case.deadline is None or now < case.deadline
 
 
-def _sought(case: Case) -> View:
+def _searching_shop(case: Case) -> View:
     if case.state is State.ALL_SHOPS_REFUSED:
         return View("予約できませんでした", (f"{NOT_POSSIBLE}。", _NO_COST), "warning", support=True)
     lines = (
@@ -102,13 +102,13 @@ def _sought(case: Case) -> View:
     return View("お店を探しています", lines)
 
 
-def _after(case: Case, now: datetime) -> View:
-    """When there is nothing to pay and nothing to cancel any more."""
+def _closed(case: Case, now: datetime) -> View:
+    """When there is nothing left to pay or to cancel."""
     lines: tuple[str, ...]
     if case.state in (State.AWAITING_PAYMENT, State.EXPIRING):
         return _closing(case)
     if case.state is State.CONFIRMED:
-        until = f"キャンセルは{in_words(case.cancel_until)}まで、SMSでお送りしたリンクから承ります。"
+        until = f"キャンセルは{format_local_datetime(case.cancel_until)}まで、SMSでお送りしたリンクから承ります。"
         lines = (
             "お支払いを確認しました。ご予約の内容は次のとおりです。",
             *([until] if now <= case.cancel_until else []),
@@ -133,10 +133,10 @@ def _after(case: Case, now: datetime) -> View:
 
 def _closing(case: Case) -> View:
     if case.leaving == "cancelled":
-        lines = ("キャンセルの手続きをしています。", _TOLD)
+        lines = ("キャンセルの手続きをしています。", _RESULT_BY_SMS)
         return View("キャンセルの手続きをしています", lines, refresh=True)
     lines = (
         "決済期限を過ぎたため、受付を締め切りました。",
-        f"すでにお支払いを済ませた場合は、結果を確認しています。{_TOLD}",
+        f"すでにお支払いを済ませた場合は、結果を確認しています。{_RESULT_BY_SMS}",
     )
     return View("お支払いの受付を締め切りました", lines, "warning", refresh=True)

@@ -1,1 +1,1 @@
-"""Guides for customers, shops and operators: one source, read as pages and as PDF."""
+"""Guides for customers, shops and operators: one source for pages and PDF files."""

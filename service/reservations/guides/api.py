@@ -1,4 +1,4 @@
-"""The guides' routes for people who are signed in: permission, one call, answer."""
+"""HTTP routes of guides for signed-in users."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.problems import RESPONSES
-from service.core.reports.response import PDF_ANSWER, kept_pdf
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
+from service.core.http.problem_responses import RESPONSES
+from service.core.reports.response import PDF_ANSWER, cached_pdf_response
 from service.reservations.guides import actions, queries, schemas
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 Name = Annotated[str, Path(min_length=1, max_length=40, pattern="^[a-z-]+$")]
 Reader = Annotated[Actor, allow("reservations:guide:read")]
@@ -22,30 +22,30 @@ router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=
 
 @router.get("/guides")
 def guides(actor: Reader) -> schemas.Guides:
-    """All of them, those for operators included."""
-    return schemas.Guides.model_validate(queries.listed())
+    """All guides, including those for operators."""
+    return schemas.Guides.model_validate(queries.guide_list())
 
 
-@router.get("/guides/{name}.pdf", response_class=Response, responses=PDF_ANSWER | _ABSENT)
+@router.get("/guides/{name}.pdf", response_class=Response, responses=PDF_ANSWER | _NOT_FOUND)
 def printed(actor: Reader, db: Db, name: Name) -> Response:
-    guide = queries.guide(name, public=False)
-    return kept_pdf(queries.report(db, guide), f"{guide.title}.pdf")
+    guide = queries.get_guide(name, public=False)
+    return cached_pdf_response(queries.guide_report(db, guide), f"{guide.title}.pdf")
 
 
-@router.get("/guides/{name}", responses=_ABSENT)
+@router.get("/guides/{name}", responses=_NOT_FOUND)
 def guide(actor: Reader, db: Db, name: Name) -> schemas.GuideInFull:
-    return schemas.GuideInFull.model_validate(queries.in_full(db, queries.guide(name, public=False)))
+    return schemas.GuideInFull.model_validate(queries.guide_detail(db, queries.get_guide(name, public=False)))
 
 
-@router.get("/shops/{shop_id}/manual", responses=_ABSENT)
+@router.get("/shops/{shop_id}/manual", responses=_NOT_FOUND)
 def manual(actor: Annotated[Actor, allow("reservations:shop:read")], db: Db, shop_id: Id) -> schemas.Manual:
-    """What became of the manual that the shop is sent."""
+    """The delivery state of the shop's manual."""
     return schemas.Manual.model_validate(queries.manual(db, shop_id))
 
 
-@router.post("/shops/{shop_id}/manual", status_code=204, responses=_ABSENT | {409: RESPONSES[409]})
+@router.post("/shops/{shop_id}/manual", status_code=204, responses=_NOT_FOUND | {409: RESPONSES[409]})
 def send_again(
-    actor: Annotated[Actor, allow("reservations:shop:update")], db: Db, shop_id: Id, asked: schemas.Sending
+    actor: Annotated[Actor, allow("reservations:shop:update")], db: Db, shop_id: Id, new: schemas.Sending
 ) -> None:
-    """The manual once more, by mail."""
-    actions.send_again(db, actor, shop_id, asked)
+    """Mails the manual again."""
+    actions.send_again(db, actor, shop_id, new)

@@ -1,4 +1,4 @@
-"""Guides that were printed to be mailed, and which shop got them when."""
+"""Tables of printed guides, and of the manuals that were mailed to shops."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class GuideFile(Base):
-    """A guide as it stood when it was first mailed. `digest` is of what it says: until that changes, all shops get this
-    one."""
+    """The PDF of a guide. `digest` is of its contents: all shops get the same file until the contents change."""
 
     __tablename__ = "reservations_guide_files"
     __table_args__ = (CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest"),)
@@ -26,7 +25,7 @@ class GuideFile(Base):
 
 
 class ShopManual(Base):
-    """A shop was mailed its guides: to which address, which files, by which message of the outbox."""
+    """A mail with the guides to a shop: the address, the files, and the outbox message."""
 
     __tablename__ = "reservations_shop_manuals"
     __table_args__ = (Index("ix_reservations_shop_manuals_shop_id", "shop_id", "id"),)

@@ -1,7 +1,7 @@
-"""The guides of section 3: which there are, for whom, and what they say. Pure.
+"""The guides of section 3: the list, the audiences and the contents. Pure functions.
 
-The texts are Markdown in `texts/`; every figure, sentence and word of the system in them comes from the rules that it
-works by, so that a guide cannot say something else than the system does.
+The texts are Jinja templates of Markdown in `texts/`. Numbers and messages in them come from the rules of the system,
+so that a guide cannot contradict the system.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from service.core.calendar import HOURS
 from service.core.reports.markdown import escaped, sections
 from service.core.reports.model import Report
-from service.core.targets import NEAR, Target
-from service.core.times import DAY, SATURDAY, TOKYO, WEEKDAYS, Month, at, in_words, local_date
+from service.core.values.targets import NEAR, Target
+from service.core.values.times import DAY, SATURDAY, TOKYO, WEEKDAYS, Month, at, format_local_datetime, local_date
+from service.core.values.working_time import HOURS
 from service.reservations.alarms import rules as alarms
 from service.reservations.assistants import rules as assistants
 from service.reservations.cases import rules as cases
 from service.reservations.enquiries import rules as enquiries
-from service.reservations.events.rules import STATE_WORDS, Purpose, State, Task
+from service.reservations.events.rules import STATE_LABELS, Purpose, State, Task
 from service.reservations.incidents import rules as incidents
 from service.reservations.incidents.rules import Level, Mark
-from service.reservations.letters import rules as letters
+from service.reservations.message_texts import rules as letters
 from service.reservations.notices import rules as notices
-from service.reservations.notices.rules import CODE, MOMENT, NUMBER, STAFF, TITLE
+from service.reservations.notices.rules import EXAMPLE_CODE, EXAMPLE_NUMBER, EXAMPLE_STAFF, EXAMPLE_TIME, EXAMPLE_TITLE
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
 from service.reservations.progress.rules import progress
@@ -37,11 +37,11 @@ from service.reservations.queue import rules as queue
 from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH, SERVICE_NAME
 
 MAKER = SERVICE_NAME
-# A long one has its contents at its head.
+# A guide of at least this reading time starts with a table of contents.
 LONG_MINUTES = 10
 SHOP, CUSTOMER = "フラワー銀座", "青木 花子"
 SHOP_PHONE, PHONE = "+81312340001", "+819012345678"
-# What is spoken of where nothing is offered yet.
+# The example while no service is offered yet: service, size, price in yen.
 EXAMPLE_SIZE = ("花束", "M", 5500)
 
 
@@ -51,21 +51,21 @@ class Audience(StrEnum):
     OPERATOR = "operator"
 
 
-AUDIENCE_WORDS = {Audience.CUSTOMER: "依頼者向け", Audience.SHOP: "提携店向け", Audience.OPERATOR: "運営担当者向け"}
-# What stands on the cover.
+AUDIENCE_LABELS = {Audience.CUSTOMER: "依頼者向け", Audience.SHOP: "提携店向け", Audience.OPERATOR: "運営担当者向け"}
+# The title on the cover.
 COVERS = {
     Audience.CUSTOMER: "ご利用ガイド",
     Audience.SHOP: "提携店の皆さまへ",
-    Audience.OPERATOR: AUDIENCE_WORDS[Audience.OPERATOR],
+    Audience.OPERATOR: AUDIENCE_LABELS[Audience.OPERATOR],
 }
-# Everybody may read these.
-PUBLIC = (Audience.CUSTOMER, Audience.SHOP)
+# Guides for these audiences are public.
+PUBLIC_AUDIENCES = (Audience.CUSTOMER, Audience.SHOP)
 
 
 @dataclass(frozen=True)
 class Guide:
-    """`minutes`: how long it takes to read (3.1.2, 3.2.2, 3.3.2); None: it is looked things up in. `questions`: it is
-    made of questions and answers."""
+    """`minutes`: reading time (3.1.2, 3.2.2, 3.3.2); None: a reference. `questions`: it consists of questions and
+    answers."""
 
     name: str
     audience: Audience
@@ -80,7 +80,7 @@ class Guide:
 
     @property
     def is_public(self) -> bool:
-        return self.audience in PUBLIC
+        return self.audience in PUBLIC_AUDIENCES
 
 
 _C, _S, _O = Audience.CUSTOMER, Audience.SHOP, Audience.OPERATOR
@@ -106,8 +106,8 @@ GUIDES: Mapping[str, Guide] = {
         Guide("notices", _O, "Slack通知一覧", 10, "Slackに届く通知の内容と、対応の方法です。"),
     )
 }
-# What a shop gets when its contract begins (3.2.3).
-FOR_SHOPS = tuple(guide for guide in GUIDES.values() if guide.audience is Audience.SHOP)
+# The manual: the guides that a shop gets when its contract begins (3.2.3).
+SHOP_GUIDES = tuple(guide for guide in GUIDES.values() if guide.audience is Audience.SHOP)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Offered:
+class OfferedService:
     """A service with at least one size."""
 
     name: str
@@ -126,7 +126,7 @@ class Offered:
 
 @dataclass(frozen=True)
 class Routine:
-    """A 定期作業 in words: when it is done, how long that takes, and who does it."""
+    """A 定期作業 as texts: schedule, duration and owner."""
 
     title: str
     when: str
@@ -136,12 +136,12 @@ class Routine:
 
 @dataclass(frozen=True)
 class Facts:
-    """What guides say that no rule knows. `address`: of the public pages; `opens_at`, `closes_at`: between which shops
-    are called that said nothing else; `requests_per_phone`: how many may be asked for with one number in an hour."""
+    """Facts in the guides that depend on the installation. `address`: of the public pages. `opens_at`, `closes_at`: the
+    default hours in which shops are called. `requests_per_phone`: requests per phone number in an hour."""
 
     now: datetime
     address: str
-    services: Sequence[Offered]
+    services: Sequence[OfferedService]
     support_phone: str
     support_mail: str
     slack_channel: str
@@ -153,12 +153,12 @@ class Facts:
 
     @property
     def support(self) -> str:
-        return " / ".join(known for known in (self.support_phone, self.support_mail) if known)
+        return " / ".join(contact for contact in (self.support_phone, self.support_mail) if contact)
 
 
-def report(guide: Guide, facts: Facts) -> Report:
-    """The guide as it stands now, for paper, page and screen alike."""
-    text = _texts().get_template(f"{guide.name}.md.jinja").render(_context(facts))
+def build_report(guide: Guide, facts: Facts) -> Report:
+    """The current guide, for PDF, public page and dashboard."""
+    text = _environment().get_template(f"{guide.name}.md.jinja").render(_context(facts))
     return Report(
         title=guide.title,
         period=f"{COVERS[guide.audience]}　{guide.reading}",
@@ -170,26 +170,26 @@ def report(guide: Guide, facts: Facts) -> Report:
 
 
 class _Verbatim(str):
-    """To be shown as it is, in a fence."""
+    """Text that is not escaped: it is shown in a code fence."""
 
 
-def _texts() -> Environment:
-    """Whatever is put into a text is text, never Markdown."""
+def _environment() -> Environment:
+    """Values in a template are escaped: they are text, never Markdown."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "texts"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # what comes of it is escaped where it is shown
+        autoescape=False,  # the result is escaped where it is shown
         finalize=lambda value: value if isinstance(value, _Verbatim) else escaped(str(value)),
     )
-    environment.filters |= {"verbatim": lambda text: _Verbatim(text), "yen": letters.yen, "span": span}
+    environment.filters |= {"verbatim": lambda text: _Verbatim(text), "yen": letters.yen, "span": format_span}
     return environment
 
 
-def span(given: timedelta) -> str:
+def format_span(span: timedelta) -> str:
     """10分, 1時間, 48時間, 90日."""
-    minutes = int(given.total_seconds()) // 60
+    minutes = int(span.total_seconds()) // 60
     if minutes % 60:
         return f"{minutes}分" if minutes < 60 else f"{minutes // 60}時間{minutes % 60}分"
     hours = minutes // 60
@@ -199,29 +199,29 @@ def span(given: timedelta) -> str:
 def business_hours() -> str:
     hours = HOURS["business"]
     assert hours is not None
-    return f"平日{clock(hours.opens)}〜{clock(hours.closes)}"
+    return f"平日{format_clock(hours.opens)}〜{format_clock(hours.closes)}"
 
 
-def clock(moment: time) -> str:
-    return f"{moment.hour}:{moment.minute:02}"
+def format_clock(clock: time) -> str:
+    return f"{clock.hour}:{clock.minute:02}"
 
 
 def example_day(today: date) -> date:
-    """A Saturday that is neither too near nor too far to be asked for; the same one for a month."""
+    """A Saturday that can be requested, neither too near nor too far; it changes once a month."""
     first = Month(today.year, today.month).plus(1).first
     return first + DAY * ((SATURDAY - first.weekday()) % 7 + 7)
 
 
-def _example(facts: Facts, offered: Offered | None = None, size: int = -1) -> letters.Facts:
-    """A reservation to tell of: of the largest size but one, where there are several."""
+def _example(facts: Facts, offered: OfferedService | None = None, size: int = -1) -> letters.Facts:
+    """An example reservation. By default of the second largest size, if the service has several."""
     chosen = offered or (facts.services[0] if facts.services else None)
     service, plan, price = EXAMPLE_SIZE
     if chosen is not None:
-        one = chosen.sizes[size] if size >= 0 else chosen.sizes[max(0, len(chosen.sizes) - 2)]
-        service, plan, price = chosen.name, one.name, one.price
+        chosen_size = chosen.sizes[size] if size >= 0 else chosen.sizes[max(0, len(chosen.sizes) - 2)]
+        service, plan, price = chosen.name, chosen_size.name, chosen_size.price
     starts_at = at(example_day(local_date(facts.now)), time(14))
     return letters.Facts(
-        code=CODE,
+        code=EXAMPLE_CODE,
         service=service,
         plan=plan,
         starts_at=starts_at,
@@ -242,48 +242,54 @@ def _example(facts: Facts, offered: Offered | None = None, size: int = -1) -> le
 
 
 def _context(facts: Facts) -> dict[str, Any]:
-    """The words that texts may use."""
+    """The variables of the templates."""
     example = _example(facts)
     local = example.starts_at.astimezone(TOKYO)
     paid = replace(example, paid=example.price, is_booked=True)
     return {
         "facts": facts,
-        "services": [(one, _example(facts, one)) for one in facts.services],
+        "services": [(offered, _example(facts, offered)) for offered in facts.services],
         "support": facts.support,
         "hours": business_hours(),
-        "opens": clock(facts.opens_at),
-        "closes": clock(facts.closes_at),
+        "opens": format_clock(facts.opens_at),
+        "closes": format_clock(facts.closes_at),
         "contact_url": f"{facts.address}{CONTACT_PAGE}",
         "url": {name: f"{facts.address}{GUIDES_PATH}/{name}" for name in GUIDES},
         "title": {name: guide.title for name, guide in GUIDES.items()},
-        "shop_titles": "、".join(guide.title for guide in FOR_SHOPS),
-        "refund_title": operations.TASK_WORDS[Task.REFUND_FAILED],
-        "burst": operations.BURST,
-        "burst_minutes": span(operations.BURST_WITHIN),
+        "shop_titles": "、".join(guide.title for guide in SHOP_GUIDES),
+        "refund_title": operations.TASK_LABELS[Task.REFUND_FAILED],
+        "burst": operations.BURST_SIZE,
+        "burst_minutes": format_span(operations.BURST_WINDOW),
         "near": f"{100 // NEAR}%",
         "mcp_url": f"{facts.address}/mcp",
         "tokyo": TOKYO,
         "letters": letters,
         "cases": cases,
-        # A reservation to tell of, and everything that is said about it.
+        # An example reservation, and all messages about it.
         "example": example,
-        "when": in_words(example.starts_at),
+        "when": format_local_datetime(example.starts_at),
         "hour": f"{local.hour}時",
-        "until": in_words(example.cancel_until),
+        "until": format_local_datetime(example.cancel_until),
         "spoken": f"{local.month}月{local.day}日{WEEKDAYS[local.weekday()]}曜日の{local.hour}時",
-        "staff": STAFF,
-        "what": _what,
-        "received": lambda one: assistants.received(one.code, _what(one), is_new=True),
+        "staff": EXAMPLE_STAFF,
+        "what": _reservation_summary,
+        "received": lambda reservation: assistants.received_text(
+            reservation.code, _reservation_summary(reservation), is_new=True
+        ),
         "progress": _progress,
-        "sms": {purpose.name: letters.to_customer(purpose, paid).sms for purpose in letters.FOR_CUSTOMERS},
-        "to_shop": {one.name: letters.to_shop(one, replace(paid, is_booked=False)) for one in letters.SHOP_TITLES},
-        "booking_cancelled": letters.to_shop(Purpose.RELEASED, paid),
-        "call": letters.call(example),
-        # Of the desk.
-        "states": STATE_WORDS,
-        "tasks": [Described(task) for task in Task],
-        "priorities": [(operations.PRIORITY_WORDS[one], target_words(operations.TARGETS[one])) for one in Priority],
-        "vague_target": f"{span(operations.TARGETS[operations.PRIORITIES[Task.VAGUE_ANSWER]].span)}以内",
+        "sms": {purpose.name: letters.customer_message(purpose, paid).sms for purpose in letters.CUSTOMER_PURPOSES},
+        "to_shop": {
+            purpose.name: letters.shop_mail(purpose, replace(paid, is_booked=False)) for purpose in letters.SHOP_TITLES
+        },
+        "booking_cancelled": letters.shop_mail(Purpose.RELEASED, paid),
+        "call": letters.call_script(example),
+        # For operators.
+        "states": STATE_LABELS,
+        "tasks": [TaskDescription(task) for task in Task],
+        "priorities": [
+            (operations.PRIORITY_LABELS[priority], target_text(operations.TARGETS[priority])) for priority in Priority
+        ],
+        "vague_target": f"{format_span(operations.TARGETS[operations.PRIORITIES[Task.VAGUE_ANSWER]].span)}以内",
         "levels": [Flow(level) for level in Level],
         "clock_notices": notices.clock_notices(),
         "incident_notices": notices.incident_notices(),
@@ -293,13 +299,16 @@ def _context(facts: Facts) -> dict[str, Any]:
         "other_notices": notices.other_notices(),
         "checks": list(alarms.CHECKS.values()),
         "first_responses": [
-            (enquiries.PARTY_WORDS[party], [_at_once(enquiries.FIRST[party, one]) for one in enquiries.Channel])
+            (
+                enquiries.PARTY_LABELS[party],
+                [_response_target(enquiries.FIRST_RESPONSE_TARGETS[party, channel]) for channel in enquiries.Channel],
+            )
             for party in enquiries.Party
         ],
-        "resolution": f"{span(enquiries.RESOLUTION.span)}以内",
+        "resolution": f"{format_span(enquiries.RESOLUTION_TARGET.span)}以内",
         "nobody_on_call": operations.NOBODY_ON_CALL,
-        "on_call_sms": operations.call_out(Task.SMS_FAILED, CODE, MOMENT),
-        "incident_sms": incidents.call_out(NUMBER, TITLE, MOMENT),
+        "on_call_sms": operations.on_call_sms(Task.SMS_FAILED, EXAMPLE_CODE, EXAMPLE_TIME),
+        "incident_sms": incidents.call_out_sms(EXAMPLE_NUMBER, EXAMPLE_TITLE, EXAMPLE_TIME),
         "status_sms": incidents.status_text(False, facts.support_phone),
         "back_sms": incidents.status_text(True, facts.support_phone),
         "roles": AREA.roles,
@@ -307,26 +316,32 @@ def _context(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _what(one: letters.Facts) -> str:
-    return f"{one.what}、{in_words(one.starts_at)}、{letters.yen(one.price)}"
+def _reservation_summary(reservation: letters.Facts) -> str:
+    return f"{reservation.what}、{format_local_datetime(reservation.starts_at)}、{letters.yen(reservation.price)}"
 
 
-def _progress(one: letters.Facts, state: str) -> str:
-    """What the customer is told of it in that state, three days before its time."""
-    now = one.starts_at - 3 * DAY
+def _progress(reservation: letters.Facts, state: str) -> str:
+    """The progress message for the customer in that state, three days before the reservation starts."""
+    now = reservation.starts_at - 3 * DAY
     call = 1 if state == State.CALLING else None
     case = cases.Case(
-        state=State(state), since=now, starts_at=one.starts_at, price=one.price, order=(1,), call=call, paid=one.price
+        state=State(state),
+        since=now,
+        starts_at=reservation.starts_at,
+        price=reservation.price,
+        order=(1,),
+        call=call,
+        paid=reservation.price,
     )
     return progress(case, now).sentence
 
 
-def target_words(target: Target) -> str:
-    where = "24時間体制" if target.calendar == "always" else business_hours()
-    return f"{span(target.span)}以内（{where}）"
+def target_text(target: Target) -> str:
+    calendar_text = "24時間体制" if target.calendar == "always" else business_hours()
+    return f"{format_span(target.span)}以内（{calendar_text}）"
 
 
-# When a task comes up (2.2), for whoever has not seen one yet.
+# When a task occurs (2.2), explained for new operators.
 OCCASIONS: Mapping[Task, str] = {
     Task.ALL_SHOPS_REFUSED: f"提携店リストの全店舗に{cases.ROUNDS}周電話しても、予約が取れませんでした。",
     Task.SMS_FAILED: "依頼者の電話番号が無効か、SMSを受け取れない設定で、送信と再送がすべて失敗しました。",
@@ -342,27 +357,27 @@ OCCASIONS: Mapping[Task, str] = {
 }
 
 
-class Described:
-    """A task of 手動対応 in the words of the queue."""
+class TaskDescription:
+    """A task of 手動対応 with the texts of the queue."""
 
     def __init__(self, task: Task) -> None:
         priority = operations.PRIORITIES[task]
-        self.title = operations.TASK_WORDS[task]
+        self.title = operations.TASK_LABELS[task]
         self.occasion = OCCASIONS[task]
-        self.notice = operations.notice(task, CODE)
-        self.priority = operations.PRIORITY_WORDS[priority]
-        self.target = target_words(operations.TARGETS[priority])
-        self.minutes = queue.MINUTES.get(task, "")
-        self.steps = queue.STEPS[task]
+        self.notice = operations.operation_notice(task, EXAMPLE_CODE)
+        self.priority = operations.PRIORITY_LABELS[priority]
+        self.target = target_text(operations.TARGETS[priority])
+        self.minutes = queue.ESTIMATED_MINUTES.get(task, "")
+        self.steps = queue.PROCEDURES[task]
 
 
-def _at_once(target: Target) -> str:
-    return f"{span(target.span)}以内" if target.span else "その場で"
+def _response_target(target: Target) -> str:
+    return f"{format_span(target.span)}以内" if target.span else "その場で"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of an incident's flow: until when it is to be done, and how."""
+    """A step of an incident's flow: its deadline and its hints."""
 
     title: str
     until: str
@@ -370,13 +385,13 @@ class Stage:
 
 
 class Flow:
-    """A level of incidents: what it is, and its steps with their targets."""
+    """A level of incidents: its definition, and its steps with their targets."""
 
     def __init__(self, level: Level) -> None:
-        self.word = incidents.LEVEL_WORDS[level]
+        self.word = incidents.LEVEL_LABELS[level]
         self.definition, self.examples = LEVELS[level]
         self.clock = "24時間" if incidents.calendar_of(level) == "always" else business_hours()
-        self.is_recorded = incidents.is_recorded(level)
+        self.is_recorded = incidents.requires_record(level)
         self.stages = [_stage(step) for mark, step in incidents.FLOWS[level].items() if mark is not Mark.DETECTED]
         self.report = next((step.title for mark, step in incidents.FLOWS[level].items() if mark is Mark.REPORT), "")
 
@@ -385,12 +400,12 @@ def _stage(step: incidents.Step) -> Stage:
     if step.target is None:
         until = "その週の金曜日まで"
     else:
-        until = f"{span(step.target.span)}以内" if step.target.span else "すぐに"
-    told = ("時間になると、システムが自動で報告します。早めに報告するときは「今すぐ報告する」を押します。",)
-    return Stage(step.title, until, (*step.hints, *(told if step.tells else ())))
+        until = f"{format_span(step.target.span)}以内" if step.target.span else "すぐに"
+    automatic_report = ("時間になると、システムが自動で報告します。早めに報告するときは「今すぐ報告する」を押します。",)
+    return Stage(step.title, until, (*step.hints, *(automatic_report if step.tells else ())))
 
 
-# Document 5.1 and 5.2: what they are, by definition and by example.
+# Document 5.1 and 5.2: definition and examples of each level.
 LEVELS: Mapping[Level, tuple[str, tuple[str, ...]]] = {
     Level.CRITICAL: (
         "システム全体の停止、決済システムの障害",
@@ -411,13 +426,15 @@ LEVELS: Mapping[Level, tuple[str, tuple[str, ...]]] = {
 }
 
 
-MOST_ATTACHED = 10 * 1024 * 1024
+MAX_ATTACHED_BYTES = 10 * 1024 * 1024
 
 
-def mail(facts: Facts, shop: str, contact: str) -> tuple[str, str]:
-    """Subject and text of what a new shop is sent."""
-    listed = [f"・{guide.title}（{guide.reading}）\n  {facts.address}{GUIDES_PATH}/{guide.name}" for guide in FOR_SHOPS]
-    first, second = FOR_SHOPS[0].title, FOR_SHOPS[1].title
+def build_mail(facts: Facts, shop: str, contact: str) -> tuple[str, str]:
+    """Subject and body of the mail with the manual for a new shop."""
+    guide_lines = [
+        f"・{guide.title}（{guide.reading}）\n  {facts.address}{GUIDES_PATH}/{guide.name}" for guide in SHOP_GUIDES
+    ]
+    first, second = SHOP_GUIDES[0].title, SHOP_GUIDES[1].title
     support = f"お問い合わせ: {facts.support}（{business_hours()}）" if facts.support else ""
     lines = [
         f"{shop} 御中",
@@ -426,7 +443,7 @@ def mail(facts: Facts, shop: str, contact: str) -> tuple[str, str]:
         f"いつもお世話になっております。{SERVICE_NAME} です。",
         "予約の電話をお受けいただくための手引きをお送りします。",
         "",
-        *listed,
+        *guide_lines,
         "",
         "同じものをPDFで添付しました。印刷して、お電話のそばに置いていただけます。",
         f"はじめに、お電話に出る皆さまで「{first}」と「{second}」をお読みください。",

@@ -1,4 +1,4 @@
-"""What goes out of the guides' doors over HTTP."""
+"""Request and response models of the guide routes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import Edition
+from service.core.values.texts import RecordVersion
 from service.reservations.guides.rules import Audience
 
 
 class GuideItem(BaseModel):
-    """`reading`: how long it takes, in words. `url`: the public page, null where there is none."""
+    """`reading`: the reading time as text. `url`: the public page; null when the guide is not public."""
 
     name: str
     title: str
@@ -28,7 +28,7 @@ class Guides(BaseModel):
 
 
 class Section(BaseModel):
-    """`blocks`: as `service.core.reports.render.content` has them, each with its `kind`."""
+    """`blocks`: those of `service.core.reports.render.content`, each with its `kind`."""
 
     title: str
     blocks: list[dict[str, Any]]
@@ -39,16 +39,17 @@ class GuideInFull(GuideItem):
 
 
 class Sending(BaseModel):
-    """`version`: the shop's, as it was read."""
+    """`version`: the one of the shop that was read."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
 
 
 class Manual(BaseModel):
-    """What became of the shop's manual. `state`: `none` (it is not sent by itself: no address, 利用停止 or archived),
-    `due` (it will be sent within minutes), otherwise how its newest mail stands. `error`: why that did not leave."""
+    """Delivery of the shop's manual. `state`: `none` (it is not sent automatically: no address, 利用停止 or archived),
+    `due` (it will be sent within minutes), otherwise the state of the latest mail. `error`: why that mail was not
+    sent."""
 
     state: Annotated[str, Field(pattern="^(none|due|waiting|sent|failed)$")]
     sent_at: datetime | None

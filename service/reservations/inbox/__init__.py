@@ -1,1 +1,1 @@
-"""What vendors tell us by webhooks: kept once, read by a job."""
+"""Vendors' webhooks: stored once, processed by a job."""

@@ -1,4 +1,4 @@
-"""Webhooks: kept once when they come, read one at a time afterwards."""
+"""Webhooks: stored once on arrival, processed one at a time afterwards."""
 
 from __future__ import annotations
 
@@ -9,37 +9,49 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.reservations.flow.models import Webhook
-from service.reservations.inbox.rules import PATIENCE, StripeTold, Told, call_told, pause, sms_told, stripe_told
-from service.reservations.news import actions as news
-from service.reservations.news.actions import NotKnownYet
+from service.reservations.inbox.rules import (
+    GIVE_UP_AFTER,
+    StripeEvent,
+    WebhookEvent,
+    read_call_event,
+    read_sms_event,
+    read_stripe_event,
+    retry_delay,
+)
+from service.reservations.vendor_events import actions as news
+from service.reservations.vendor_events.actions import UnknownObject
 
-UNKNOWN = "対象が見つかりません。"
-# One that cannot be read although it should be possible: somebody has to mend that.
-MOST_TRIES = 200
-_CHECKOUT = {
+NO_OBJECT = "対象が見つかりません。"
+# After so many failures the webhook is given up: a developer has to look at the log.
+MAX_TRIES = 200
+_CHECKOUT_EVENTS = {
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
 }
-_REFUND = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
+_REFUND_EVENTS = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 
 log = structlog.get_logger()
 
 
-def keep(db: Session, told: Told) -> bool:
-    """False when it was kept already: vendors say things more than once."""
-    new = insert(Webhook).values(provider=told.provider, event_id=told.event_id, kind=told.kind, body=told.body)
-    kept = db.scalars(new.on_conflict_do_nothing(index_elements=["provider", "event_id"]).returning(Webhook.id))
-    return kept.one_or_none() is not None
+def store_webhook(db: Session, event: WebhookEvent) -> bool:
+    """Stores a webhook. False when it was already stored: vendors repeat webhooks."""
+    statement = insert(Webhook).values(
+        provider=event.provider, event_id=event.event_id, kind=event.kind, body=event.body
+    )
+    inserted_ids = db.scalars(
+        statement.on_conflict_do_nothing(index_elements=["provider", "event_id"]).returning(Webhook.id)
+    )
+    return inserted_ids.one_or_none() is not None
 
 
-def take(db: Session) -> bool:
-    """Reads the webhook that waits longest; False when none is due.
+def process_next_webhook(db: Session) -> bool:
+    """Processes the webhook that has waited longest; False when none is due.
 
-    One about something that is not known yet waits, and so does one whose reading fails.
+    A webhook about an unknown object, or one that fails, is retried later.
     """
     now = real_now()
     due = (
@@ -55,43 +67,43 @@ def take(db: Session) -> bool:
     webhook.tries += 1
     try:
         with db.begin_nested():
-            webhook.reservation_id, webhook.outcome = _read(db, webhook)
+            webhook.reservation_id, webhook.outcome = _process(db, webhook)
         webhook.processed_at = real_now()
-    except NotKnownYet:
-        if now - webhook.received_at >= PATIENCE:
-            webhook.processed_at, webhook.outcome = real_now(), UNKNOWN
+    except UnknownObject:
+        if now - webhook.received_at >= GIVE_UP_AFTER:
+            webhook.processed_at, webhook.outcome = real_now(), NO_OBJECT
             log.warning("webhook about nothing of ours", provider=webhook.provider, kind=webhook.kind, id=webhook.id)
-        webhook.next_try_at = now + pause(webhook.tries)
+        webhook.next_try_at = now + retry_delay(webhook.tries)
     except Exception:
         log.exception("webhook not read", provider=webhook.provider, kind=webhook.kind, id=webhook.id)
-        if webhook.tries >= MOST_TRIES:
+        if webhook.tries >= MAX_TRIES:
             webhook.processed_at, webhook.outcome = real_now(), "読み取りに失敗しました。ログを確認してください。"
-        webhook.next_try_at = now + max(pause(webhook.tries), timedelta(seconds=5))
+        webhook.next_try_at = now + max(retry_delay(webhook.tries), timedelta(seconds=5))
     return True
 
 
-def _read(db: Session, webhook: Webhook) -> tuple[int | None, str]:
+def _process(db: Session, webhook: Webhook) -> tuple[int | None, str]:
     if webhook.provider == "twilio":
-        sms = sms_told(webhook.body)
-        return news.sms_told(db, sms.sid, sms.status, sms.code, sms.effect)
+        sms = read_sms_event(webhook.body)
+        return news.handle_sms_event(db, sms.sid, sms.status, sms.code, sms.effect)
     if webhook.provider == "bland":
-        return news.call_hinted(db, *call_told(webhook.body))
-    return _read_stripe(db, stripe_told(webhook.body))
+        return news.handle_call_event(db, *read_call_event(webhook.body))
+    return _process_stripe(db, read_stripe_event(webhook.body))
 
 
-def _read_stripe(db: Session, told: StripeTold) -> tuple[int | None, str]:
-    if told.kind in _CHECKOUT:
+def _process_stripe(db: Session, event: StripeEvent) -> tuple[int | None, str]:
+    if event.kind in _CHECKOUT_EVENTS:
         session = {
-            "session_id": told.text("id"),
-            "status": told.text("status"),
-            "payment_status": told.text("payment_status"),
-            "payment_intent": told.text("payment_intent"),
-            "amount_total": told.number("amount_total"),
+            "session_id": event.text("id"),
+            "status": event.text("status"),
+            "payment_status": event.text("payment_status"),
+            "payment_intent": event.text("payment_intent"),
+            "amount_total": event.number("amount_total"),
         }
-        return news.session_told(db, session)
-    if told.kind in _REFUND:
-        reason = told.text("failure_reason")
-        return news.refund_told(db, told.text("id"), told.metadata("effect"), told.text("status"), reason)
-    if told.kind == "charge.dispute.created":
-        return news.disputed(db, told.text("payment_intent"), told.text("reason"))
+        return news.handle_checkout_event(db, session)
+    if event.kind in _REFUND_EVENTS:
+        reason = event.text("failure_reason")
+        return news.handle_refund_event(db, event.text("id"), event.metadata("effect"), event.text("status"), reason)
+    if event.kind == "charge.dispute.created":
+        return news.handle_dispute_event(db, event.text("payment_intent"), event.text("reason"))
     return None, "この種類の連絡は使いません。"

@@ -1,4 +1,4 @@
-"""What vendors' webhooks say. Pure."""
+"""Parses vendors' webhooks. Pure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 Provider = Literal["twilio", "bland", "stripe"]
-# Of a webhook: a call's whole transcript is the longest.
-MOST_BYTES = 1024 * 1024
-LONGEST_ID = 200
-# One that is about something we do not know of yet: our own commit may be under way. In the end nobody knew it.
-PATIENCE = timedelta(hours=1)
-PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5, 10, 30, 60, 120, 300))
+# The largest webhook body: the transcript of a call.
+MAX_BYTES = 1024 * 1024
+MAX_ID_LENGTH = 200
+# A webhook about an unknown object is retried for so long: our own commit may be in progress. Then it is given up.
+GIVE_UP_AFTER = timedelta(hours=1)
+RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5, 10, 30, 60, 120, 300))
 
 
 class Unreadable(ValueError):
-    """It is not what this vendor sends."""
+    """The body is not what this vendor sends."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """One webhook: what makes it the same one when it comes again, what it is, and what is kept of it."""
+class WebhookEvent:
+    """A webhook: `event_id` identifies a repeat; `body` is what is stored."""
 
     provider: Provider
     event_id: str
@@ -33,66 +33,66 @@ class Told:
 
 
 @dataclass(frozen=True)
-class SmsTold:
+class SmsEvent:
     sid: str
     status: str
     code: str
-    # The outbox key, from the address that we gave.
+    # The outbox key, from the callback URL that we gave.
     effect: str
 
 
 @dataclass(frozen=True)
-class StripeTold:
+class StripeEvent:
     kind: str
-    about: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        found = self.about.get(name)
-        if isinstance(found, Mapping):  # expanded
-            found = found.get("id")
-        return found if isinstance(found, str) else ""
+        value = self.data.get(name)
+        if isinstance(value, Mapping):  # expanded
+            value = value.get("id")
+        return value if isinstance(value, str) else ""
 
     def number(self, name: str) -> int | None:
-        found = self.about.get(name)
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+        value = self.data.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def metadata(self, name: str) -> str:
-        found = self.about.get("metadata")
-        value = found.get(name) if isinstance(found, Mapping) else None
+        metadata = self.data.get("metadata")
+        value = metadata.get(name) if isinstance(metadata, Mapping) else None
         return value if isinstance(value, str) else ""
 
 
-def of_stripe(body: bytes) -> Told:
+def parse_stripe_webhook(body: bytes) -> WebhookEvent:
     """Raises Unreadable."""
     event = _object(body)
-    return Told("stripe", _name(event.get("id")), _name(event.get("type"), 100), body)
+    return WebhookEvent("stripe", _name(event.get("id")), _name(event.get("type"), 100), body)
 
 
-def of_bland(body: bytes) -> Told:
-    """A call's details as they stand: the same call says something new when it is over. Raises Unreadable."""
+def parse_bland_webhook(body: bytes) -> WebhookEvent:
+    """A call's current details: the same call reports again when it is over. Raises Unreadable."""
     call = _object(body)
     status = call.get("status") if isinstance(call.get("status"), str) else call.get("queue_status")
     status = _name(status or "unknown", 50)
     call_id = _name(call.get("call_id") or call.get("c_id"), 100)
     is_over = str(call.get("completed") is True).lower()
-    return Told("bland", f"{call_id}:{status}:{is_over}", status, body)
+    return WebhookEvent("bland", f"{call_id}:{status}:{is_over}", status, body)
 
 
-def of_twilio(body: bytes, effect: str) -> Told:
-    """`effect`: from the address that it came to, and kept with the fields. Raises Unreadable."""
+def parse_twilio_webhook(body: bytes, effect: str) -> WebhookEvent:
+    """`effect`: from the callback URL; stored with the fields. Raises Unreadable."""
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError as error:
         raise Unreadable("no form") from error
     sid = _name(fields.get("MessageSid") or fields.get("SmsSid"), 100)
     status = _name(fields.get("MessageStatus") or fields.get("SmsStatus"), 50)
-    kept = body + b"&" + urlencode({"effect": effect[:100]}).encode() if effect else body
-    return Told("twilio", f"{sid}:{status}", status, kept)
+    stored_body = body + b"&" + urlencode({"effect": effect[:100]}).encode() if effect else body
+    return WebhookEvent("twilio", f"{sid}:{status}", status, stored_body)
 
 
-def sms_told(body: bytes) -> SmsTold:
+def read_sms_event(body: bytes) -> SmsEvent:
     fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
-    return SmsTold(
+    return SmsEvent(
         sid=fields.get("MessageSid") or fields.get("SmsSid") or "",
         status=(fields.get("MessageStatus") or fields.get("SmsStatus") or "").lower(),
         code=fields.get("ErrorCode", "")[:20],
@@ -100,15 +100,15 @@ def sms_told(body: bytes) -> SmsTold:
     )
 
 
-def stripe_told(body: bytes) -> StripeTold:
+def read_stripe_event(body: bytes) -> StripeEvent:
     event = _object(body)
     data = event.get("data")
-    about = data.get("object") if isinstance(data, Mapping) else None
-    return StripeTold(str(event.get("type")), about if isinstance(about, Mapping) else {})
+    data_object = data.get("object") if isinstance(data, Mapping) else None
+    return StripeEvent(str(event.get("type")), data_object if isinstance(data_object, Mapping) else {})
 
 
-def call_told(body: bytes) -> tuple[str, str]:
-    """The call's id and our key, each as far as it is told."""
+def read_call_event(body: bytes) -> tuple[str, str]:
+    """The call's id and our outbox key; the key is empty when the webhook has none."""
     call = _object(body)
     call_id = call.get("call_id") or call.get("c_id")
     for holder in (call, call.get("variables")):
@@ -118,21 +118,21 @@ def call_told(body: bytes) -> tuple[str, str]:
     return str(call_id), ""
 
 
-def pause(tries: int) -> timedelta:
-    return PAUSES[min(tries, len(PAUSES)) - 1]
+def retry_delay(tries: int) -> timedelta:
+    return RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(body)
+        value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Unreadable("no JSON") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise Unreadable("no object")
-    return found
+    return value
 
 
-def _name(given: Any, longest: int = LONGEST_ID) -> str:
-    if not isinstance(given, str) or not given or len(given) > longest or not given.isprintable():
+def _name(value: Any, max_length: int = MAX_ID_LENGTH) -> str:
+    if not isinstance(value, str) or not value or len(value) > max_length or not value.isprintable():
         raise Unreadable("no name")
-    return given
+    return value

@@ -1,7 +1,8 @@
-"""Where vendors tell us things: signed, kept once, answered at once. What follows from it is a job's.
+"""Webhook routes of the vendors: the signature is verified, the body is stored once, the answer is immediate. A job
+processes it.
 
-The signature is over the bytes as they come, so they are read before anything else; while they trickle in, neither a
-connection nor a thread is held. What is not the vendor's changes nothing.
+The signature covers the raw bytes, so they are read first; while they arrive slowly, no database connection and no
+thread is held. A webhook with a wrong signature changes nothing.
 """
 
 from __future__ import annotations
@@ -14,18 +15,27 @@ import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.core.brief import brief
-from service.core.clock import real_now
-from service.core.db import SYSTEM
+from service.core.database.clock import real_now
+from service.core.database.session import SYSTEM
+from service.core.http.problem_responses import RESPONSES
 from service.core.pages import shell
-from service.core.problems import RESPONSES, Forbidden, Malformed, TooLarge, TooSlow
+from service.core.problems import Forbidden, Malformed, TooLarge, TooSlow
+from service.core.routing.short_transactions import short_transaction
 from service.core.settings import settings
 from service.reservations.inbox import actions
-from service.reservations.inbox.rules import MOST_BYTES, Provider, Told, Unreadable, of_bland, of_stripe, of_twilio
-from service.reservations.signatures.rules import is_blands, is_stripes, is_twilios
+from service.reservations.inbox.rules import (
+    MAX_BYTES,
+    Provider,
+    Unreadable,
+    WebhookEvent,
+    parse_bland_webhook,
+    parse_stripe_webhook,
+    parse_twilio_webhook,
+)
+from service.reservations.signatures.rules import is_bland_signature, is_stripe_signature, is_twilio_signature
 
 PATH = "/api/reservations/webhooks/"
-LONGEST_SECONDS = 20
+MAX_SECONDS = 20
 router = APIRouter(
     prefix=PATH.rstrip("/"),
     tags=["reservations"],
@@ -38,10 +48,10 @@ log = structlog.get_logger()
 async def _bytes(request: Request) -> bytes:
     body = bytearray()
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MOST_BYTES:
+                if len(body) > MAX_BYTES:
                     raise TooLarge("Webhookの本文が大きすぎます。")
     except TimeoutError:
         raise TooSlow("Webhookの本文が届かなくなりました。") from None
@@ -56,10 +66,10 @@ Signature = Annotated[str, Header()]
 
 @router.post("/stripe", status_code=204)
 async def stripe(request: Request, body: Body, stripe_signature: Signature = "") -> Response:
-    """Events of Stripe: the signature is the key."""
+    """Events of Stripe, authorised by their signature."""
     secrets = [secret.strip() for secret in settings().stripe_webhook_secrets.get_secret_value().split(",")]
-    _refuse_unless("stripe", is_stripes(stripe_signature, body, secrets, real_now()))
-    return await _kept(request, _read("stripe", partial(of_stripe, body)))
+    _require_signature("stripe", is_stripe_signature(stripe_signature, body, secrets, real_now()))
+    return await _store(request, _parse("stripe", partial(parse_stripe_webhook, body)))
 
 
 @router.post("/twilio", status_code=204)
@@ -69,38 +79,38 @@ async def twilio(
     x_twilio_signature: Signature = "",
     effect: Annotated[str, Query()] = "",
 ) -> Response:
-    """What became of an SMS: the signature is the key. `effect` is the message's own."""
-    asked = f"?{request.url.query}" if request.url.query else ""
-    # As we gave it to Twilio: behind a proxy the request itself has another one.
-    url = f"{shell.address()}{PATH}twilio{asked}"
+    """The delivery status of an SMS, authorised by its signature. `effect`: the outbox key of the message."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    # The URL that we gave to Twilio: behind a proxy the request has another one.
+    url = f"{shell.address()}{PATH}twilio{query}"
     token = settings().twilio_auth_token.get_secret_value()
-    _refuse_unless("twilio", is_twilios(x_twilio_signature, url, body, token))
-    return await _kept(request, _read("twilio", partial(of_twilio, body, effect)))
+    _require_signature("twilio", is_twilio_signature(x_twilio_signature, url, body, token))
+    return await _store(request, _parse("twilio", partial(parse_twilio_webhook, body, effect)))
 
 
 @router.post("/bland", status_code=204)
 async def bland(request: Request, body: Body, x_webhook_signature: Signature = "") -> Response:
-    """A call's details when it is over: the signature is the key."""
+    """A call's details when it is over, authorised by the signature."""
     secret = settings().bland_webhook_secret.get_secret_value()
-    _refuse_unless("bland", is_blands(x_webhook_signature, body, secret))
-    return await _kept(request, _read("bland", partial(of_bland, body)))
+    _require_signature("bland", is_bland_signature(x_webhook_signature, body, secret))
+    return await _store(request, _parse("bland", partial(parse_bland_webhook, body)))
 
 
-def _refuse_unless(provider: Provider, is_theirs: bool) -> None:
-    if not is_theirs:
+def _require_signature(provider: Provider, is_valid: bool) -> None:
+    if not is_valid:
         log.warning("webhook refused: wrong signature", provider=provider)
         raise Forbidden("Webhookの署名が正しくありません。")
 
 
-def _read(provider: Provider, read: partial[Told]) -> Told:
+def _parse(provider: Provider, parse: partial[WebhookEvent]) -> WebhookEvent:
     try:
-        return read()
+        return parse()
     except Unreadable:
         log.warning("webhook refused: unreadable", provider=provider)
         raise Malformed("Webhookの本文を読み取れません。") from None
 
 
-async def _kept(request: Request, told: Told) -> Response:
-    is_new = await brief(request, SYSTEM, partial(actions.keep, told=told))
-    log.info("webhook kept" if is_new else "webhook known already", provider=told.provider, kind=told.kind)
+async def _store(request: Request, event: WebhookEvent) -> Response:
+    is_new = await short_transaction(request, SYSTEM, partial(actions.store_webhook, event=event))
+    log.info("webhook kept" if is_new else "webhook known already", provider=event.provider, kind=event.kind)
     return Response(status_code=204)

@@ -1,1 +1,1 @@
-"""インシデント: what is broken as a whole, how far its flow has come, and who was told (document section 5)."""
+"""インシデント: outages, the steps of their response, and the notifications about them (document section 5)."""

@@ -1,4 +1,4 @@
-"""What people do about an incident, and what the clocks say. Whoever changes one holds it."""
+"""Writes of incidents: work of staff, and notifications of targets. Each change locks the incident."""
 
 from __future__ import annotations
 
@@ -8,172 +8,176 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
-from service.core import audit, outbox
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core import audit
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
+from service.core.outbox import queue
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.settings import settings as floor
-from service.reservations.effects.actions import publish
 from service.reservations.events.rules import Purpose
-from service.reservations.flow.models import Letter
 from service.reservations.incidents import queries, rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
 from service.reservations.incidents.rules import Level, Mark
 from service.reservations.operations import actions as operations
 from service.reservations.operations.rules import NOBODY_ON_CALL
+from service.reservations.outgoing.actions import publish
+from service.reservations.outgoing.models import Message
 from service.reservations.rules import AREA
 
 SUBJECT = "incident"
-_FUTURE = "これからの日時は指定できません。"
+_FUTURE_MESSAGE = "これからの日時は指定できません。"
 
 
-def open(db: Session, by: Actor, new: schemas.NewIncident) -> Incident:
-    """With the steps of its level, told in Slack; of Critical, management and whoever is on call hear at once. Raises
-    Invalid for a time to come."""
+def open_incident(db: Session, by: Actor, new: schemas.NewIncident) -> Incident:
+    """Opens an incident with the steps of its level and notifies Slack. A Critical one is also reported at once to
+    managers and to the operator on call. Raises Invalid when `detected_at` is in the future."""
     now = app_now(db)
     detected_at = new.detected_at or now
     if detected_at > now:
-        raise Invalid(_FUTURE, [("detected_at", _FUTURE)])
+        raise Invalid(_FUTURE_MESSAGE, [("detected_at", _FUTURE_MESSAGE)])
     values = new.model_dump() | {"detected_at": detected_at, "level": new.level.value}
     incident = Incident(**values, opened_at=now, opened_by=by.name[:100])
     db.add(incident)
     db.flush()
-    _event(db, incident, "opened", by, rules.LEVEL_WORDS[new.level])
+    _record_event(db, incident, "opened", by, rules.LEVEL_LABELS[new.level])
     audit.record(db, by, "create", AREA.name, SUBJECT, incident.id, after=to_jsonable_python(values))
-    _plan(db, incident, now)
+    _plan_steps(db, incident, now)
     detected = queries.marks(db, incident.id)[Mark.DETECTED]
     detected.done_at, detected.done_by = detected_at, by.name[:100]
-    _announce(db, incident, rules.opened(_code(incident), new.level, incident.title, detected_at))
-    _tell_at_once(db, incident, now)
+    _announce(db, incident, rules.opened_message(_code(incident), new.level, incident.title, detected_at))
+    _report_critical(db, incident, now)
     return incident
 
 
 def change(db: Session, by: Actor, incident_id: int, new: schemas.IncidentChange) -> None:
-    """The record of 5.3.1 and the report. What is not done yet is counted from another 発生日時 anew.
+    """Changes the record of 5.3.1 and the report. A new 発生日時 moves the targets of unfinished steps.
 
     Raises:
-        Stale: somebody changed it since that version was read.
-        Invalid: a time that cannot be.
+        Stale: it was changed since that version was read.
+        Invalid: a time is in the future, or recovery is before detection.
     """
     incident = queries.get(db, incident_id, lock=True)
     sent = new.model_dump(exclude={"version"}, exclude_unset=True)
-    given = {name: value for name, value in sent.items() if value is not None}
-    _refuse_stale(incident, new.version, given)
-    before = {name: getattr(incident, name) for name in given if getattr(incident, name) != given[name]}
+    values = {name: value for name, value in sent.items() if value is not None}
+    _refuse_stale(incident, new.version, values)
+    before = {name: getattr(incident, name) for name in values if getattr(incident, name) != values[name]}
     if not before:
         return
-    after = {name: given[name] for name in before}
+    after = {name: values[name] for name in before}
     now = app_now(db)
-    _refuse_times(after.get("detected_at", incident.detected_at), after.get("recovered_at", incident.recovered_at), now)
+    _check_times(after.get("detected_at", incident.detected_at), after.get("recovered_at", incident.recovered_at), now)
     for name, value in after.items():
         setattr(incident, name, value)
     incident.version += 1
-    words = [AREA.fields[name] for name in after]
-    _event(db, incident, "edited", by, "、".join(words))
+    labels = [AREA.fields[name] for name in after]
+    _record_event(db, incident, "edited", by, "、".join(labels))
     plain = to_jsonable_python(before), to_jsonable_python(after)
     audit.record(db, by, "update", AREA.name, SUBJECT, incident.id, before=plain[0], after=plain[1])
     if "detected_at" in after:
-        _plan(db, incident, now)
+        _plan_steps(db, incident, now)
 
 
 def change_level(db: Session, by: Actor, incident_id: int, new: schemas.LevelChange) -> None:
-    """What is not done yet gets the targets of the new level, counted from detection. Raises Stale as `change`, and
-    Conflict when it is of that level."""
+    """Changes the level: unfinished steps get the targets of the new level, counted from detection. Raises Stale as
+    `change`, and Conflict when it already has that level."""
     incident = queries.get(db, incident_id, lock=True)
     _refuse_stale(incident, new.version, {"level": new.level.value})
     before = Level(incident.level)
     if before is new.level:
-        raise Conflict(f"レベルはすでに{rules.LEVEL_WORDS[before]}です。画面を更新してください。")
+        raise Conflict(f"レベルはすでに{rules.LEVEL_LABELS[before]}です。画面を更新してください。")
     now = app_now(db)
     incident.level = new.level.value
     incident.version += 1
-    words = f"{rules.LEVEL_WORDS[before]} → {rules.LEVEL_WORDS[new.level]}（{new.reason}）"
-    _event(db, incident, "level_changed", by, words)
-    was, now_is = {"level": before.value}, {"level": new.level.value, "reason": new.reason}
-    audit.record(db, by, "status_change", AREA.name, SUBJECT, incident.id, before=was, after=now_is)
-    _plan(db, incident, now)
-    _announce(db, incident, rules.level_changed(_code(incident), before, new.level, incident.title))
-    _tell_at_once(db, incident, now)
+    summary = f"{rules.LEVEL_LABELS[before]} → {rules.LEVEL_LABELS[new.level]}（{new.reason}）"
+    _record_event(db, incident, "level_changed", by, summary)
+    old_values, new_values = {"level": before.value}, {"level": new.level.value, "reason": new.reason}
+    audit.record(db, by, "status_change", AREA.name, SUBJECT, incident.id, before=old_values, after=new_values)
+    _plan_steps(db, incident, now)
+    _announce(db, incident, rules.level_changed_message(_code(incident), before, new.level, incident.title))
+    _report_critical(db, incident, now)
 
 
 def finish(db: Session, by: Actor, incident_id: int, mark: Mark, new: schemas.Done) -> None:
-    """A step is done. Management is told by it, where that is the step.
+    """Marks a step as done. If the step is the report to managers, sends it.
 
     Raises:
-        Conflict: it is done already, no step of this level, or the report is not written yet.
+        Conflict: the step is done already or not part of this level, or the report is not written yet.
     """
     incident = queries.get(db, incident_id, lock=True)
-    found = queries.marks(db, incident.id).get(mark)
+    stored = queries.marks(db, incident.id).get(mark)
     step = rules.FLOWS[Level(incident.level)].get(mark)
-    if found is None or step is None:
+    if stored is None or step is None:
         raise Conflict("このレベルの対応手順にない段階です。画面を更新してください。")
-    if found.done_at is not None:
-        raise Conflict(f"「{step.title}」は{found.done_by}が完了しています。画面を更新してください。")
+    if stored.done_at is not None:
+        raise Conflict(f"「{step.title}」は{stored.done_by}が完了しています。画面を更新してください。")
     if mark is Mark.REPORT:
-        _refuse_unwritten(incident)
+        _refuse_incomplete_record(incident)
     now = app_now(db)
     if step.tells:
-        _tell_management(db, incident)
-    _done(db, incident, found, now, by, new.note, step.title)
+        _report_to_managers(db, incident)
+    _mark_done(db, incident, stored, now, by, new.note, step.title)
     values = {"mark": mark.value} | ({"note": new.note} if new.note else {})
     audit.record(db, by, "status_change", AREA.name, SUBJECT, incident.id, after=values)
 
 
 def note(db: Session, by: Actor, incident_id: int, new: schemas.NewNote) -> None:
     incident = queries.get(db, incident_id)
-    _event(db, incident, "note", by, new.text)
+    _record_event(db, incident, "note", by, new.text)
     audit.record(db, by, "update", AREA.name, SUBJECT, incident.id, after={"note": new.text})
 
 
 def resolve(db: Session, by: Actor, incident_id: int, new: schemas.Resolution) -> None:
-    """Service is back; what comes after that (事後対応) keeps its targets.
+    """Resolves an incident: the service is restored. The steps of 事後対応 keep their targets.
 
     Raises:
-        Stale: somebody changed it since that version was read.
+        Stale: it was changed since that version was read.
         Conflict: it is resolved, or steps of the response are not done.
-        Invalid: a time that cannot be, or, from Medium up, nothing recorded of what was broken and done.
+        Invalid: `recovered_at` is in the future or before detection, or, from Medium up, `impact` or `response` is
+            empty.
     """
     incident = queries.get(db, incident_id, lock=True)
     _refuse_stale(incident, new.version, {"recovered_at": new.recovered_at})
     if incident.resolved_at is not None:
         raise Conflict(f"このインシデントは{incident.resolved_by}が解決済みにしています。画面を更新してください。")
-    level, known, now = Level(incident.level), queries.marks(db, incident.id), app_now(db)
-    left = [
-        step.title for mark, step in rules.FLOWS[level].items() if mark in rules.RESPONSE and not known[mark].done_at
+    level, marks, now = Level(incident.level), queries.marks(db, incident.id), app_now(db)
+    open_steps = [
+        step.title
+        for mark, step in rules.FLOWS[level].items()
+        if mark in rules.RESPONSE_MARKS and not marks[mark].done_at
     ]
-    if left:
-        raise Conflict(f"まだ完了していない対応があります（{'、'.join(left)}）。先に完了を記録してください。")
-    if rules.is_recorded(level):
+    if open_steps:
+        raise Conflict(f"まだ完了していない対応があります（{'、'.join(open_steps)}）。先に完了を記録してください。")
+    if rules.requires_record(level):
         missing = [name for name in ("impact", "response") if not getattr(incident, name).strip()]
         if missing:
-            words = "・".join(AREA.fields[name] for name in missing)
-            message = f"先に{words}を記録してください（Medium以上のインシデント）。"
+            labels = "・".join(AREA.fields[name] for name in missing)
+            message = f"先に{labels}を記録してください（Medium以上のインシデント）。"
             raise Invalid(message, [(name, message) for name in missing])
     recovered_at = new.recovered_at or incident.recovered_at or now
-    _refuse_times(incident.detected_at, recovered_at, now)
+    _check_times(incident.detected_at, recovered_at, now)
     incident.recovered_at, incident.resolved_at, incident.resolved_by = recovered_at, now, by.name[:100]
     incident.version += 1
-    _event(db, incident, "resolved", by, None)
+    _record_event(db, incident, "resolved", by, None)
     before, after = {"resolved": False}, {"resolved": True, "recovered_at": recovered_at.isoformat()}
     audit.record(db, by, "status_change", AREA.name, SUBJECT, incident.id, before=before, after=after)
 
 
 def send_status(db: Session, by: Actor, incident_id: int, new: schemas.StatusText) -> int:
-    """An SMS to every customer who waits and was sent none about this incident. Raises Conflict when they are not as
-    many as the sender has confirmed."""
+    """Sends the status SMS to each waiting customer who has not got one about this incident. Returns the number of
+    recipients. Raises Conflict when it differs from the number that the sender confirmed."""
     incident = queries.get(db, incident_id, lock=True)
-    found = queries.to_be_texted(db, incident.id, include_confirmed=new.include_confirmed)
-    if len(found) != new.recipients:
+    recipients = queries.status_recipients(db, incident.id, include_confirmed=new.include_confirmed)
+    if len(recipients) != new.recipients:
         raise Conflict(
-            f"送信先が{new.recipients:,}人から{len(found):,}人に変わりました。まだ送信していません。"
+            f"送信先が{new.recipients:,}人から{len(recipients):,}人に変わりました。まだ送信していません。"
             "人数を確認して、もう一度送信してください。"
         )
     now = app_now(db)
-    for reservation_id, code, phone in found:
+    for reservation_id, code, phone in recipients:
         payload = {"to": phone, "body": new.text, "validity_seconds": None}
         message = publish(db, code, "sms", payload, recipient=phone, title=f"{code} 障害の状況のお知らせ")
-        letter = Letter(
+        letter = Message(
             reservation_id=reservation_id,
             channel="sms",
             recipient="customer",
@@ -183,44 +187,46 @@ def send_status(db: Session, by: Actor, incident_id: int, new: schemas.StatusTex
             message_key=message.key,
             created_at=now,
         )
-        told = IncidentText(incident_id=incident.id, phone=phone, reservation_id=reservation_id, at=now)
-        db.add_all((letter, told))
-    _event(db, incident, "customers_told", by, f"{len(found):,}人\n{new.text}")
-    after = {"recipients": len(found), "text": new.text}
+        incident_text = IncidentText(incident_id=incident.id, phone=phone, reservation_id=reservation_id, at=now)
+        db.add_all((letter, incident_text))
+    _record_event(db, incident, "customers_told", by, f"{len(recipients):,}人\n{new.text}")
+    after = {"recipients": len(recipients), "text": new.text}
     audit.record(db, by, "update", AREA.name, SUBJECT, incident.id, after=after)
-    return len(found)
+    return len(recipients)
 
 
-def watch(db: Session, limit: int = 50) -> int:
-    """Tells management what it is time for, and everybody which steps are late: each once. How many that were."""
-    now, told = app_now(db), 0
-    for incident in db.scalars(queries.due_to_be_told(now, limit).execution_options(populate_existing=True)):
+def notify_due_steps(db: Session, limit: int = 50) -> int:
+    """Sends due reports to managers, and notifies Slack of late steps, each once. Returns how many steps were
+    handled."""
+    now, handled = app_now(db), 0
+    for incident in db.scalars(queries.due_for_notification(now, limit).execution_options(populate_existing=True)):
         level = Level(incident.level)
-        for mark, found in queries.marks(db, incident.id).items():
+        for mark, stored in queries.marks(db, incident.id).items():
             step = rules.FLOWS[level].get(mark)
-            if step is None or found.done_at or found.notified_at or found.notify_at >= now:
+            if step is None or stored.done_at or stored.notified_at or stored.notify_at >= now:
                 continue
-            found.notified_at = now
-            told += 1
+            stored.notified_at = now
+            handled += 1
             if step.tells:
-                _tell_management(db, incident)
-                _done(db, incident, found, now, None, "", step.title)
+                _report_to_managers(db, incident)
+                _mark_done(db, incident, stored, now, None, "", step.title)
             else:
-                _say_late(db, incident, step.title, found.due_at)
+                _notify_late(db, incident, step.title, stored.due_at)
     db.flush()
-    return told
+    return handled
 
 
-def _plan(db: Session, incident: Incident, now: datetime) -> None:
-    """Its level's steps with their times; what is done stays as it is, and what another level had alone goes."""
-    level, known = Level(incident.level), queries.marks(db, incident.id)
+def _plan_steps(db: Session, incident: Incident, now: datetime) -> None:
+    """Sets the steps of the level with their times. Done steps stay; open steps that the level does not have are
+    deleted."""
+    level, existing = Level(incident.level), queries.marks(db, incident.id)
     calendar = calendar_named(db, rules.calendar_of(level))
-    planned = {due.mark: due for due in rules.dues(level, incident.detected_at, now, calendar)}
-    for mark, found in known.items():
-        if mark not in planned and found.done_at is None:
-            db.delete(found)
+    planned = {due.mark: due for due in rules.step_deadlines(level, incident.detected_at, now, calendar)}
+    for mark, row in existing.items():
+        if mark not in planned and row.done_at is None:
+            db.delete(row)
     for mark, due in planned.items():
-        stored = known.get(mark)
+        stored = existing.get(mark)
         if stored is None:
             stored = IncidentMark(incident_id=incident.id, mark=mark.value, due_at=due.due_at, notify_at=due.notify_at)
             db.add(stored)
@@ -228,29 +234,29 @@ def _plan(db: Session, incident: Incident, now: datetime) -> None:
         if stored.done_at is not None or stored.due_at == due.due_at:
             continue
         stored.due_at, stored.notify_at = due.due_at, due.notify_at
-        # Of what was late already and still is, nobody needs to hear again.
+        # A step that stays late is not notified again.
         if due.notify_at > now:
             stored.notified_at = None
     db.flush()
 
 
-def _tell_at_once(db: Session, incident: Incident, now: datetime) -> None:
+def _report_critical(db: Session, incident: Incident, now: datetime) -> None:
     """即座に経営陣に報告 (5.1)."""
-    found = queries.marks(db, incident.id).get(Mark.MANAGEMENT)
-    if Level(incident.level) is not Level.CRITICAL or found is None or found.done_at is not None:
+    stored = queries.marks(db, incident.id).get(Mark.MANAGEMENT)
+    if Level(incident.level) is not Level.CRITICAL or stored is None or stored.done_at is not None:
         return
-    _tell_management(db, incident)
-    found.notified_at = now
-    _done(db, incident, found, now, None, "", rules.TITLES[Mark.MANAGEMENT])
+    _report_to_managers(db, incident)
+    stored.notified_at = now
+    _mark_done(db, incident, stored, now, None, "", rules.STEP_TITLES[Mark.MANAGEMENT])
 
 
-def _tell_management(db: Session, incident: Incident) -> None:
+def _report_to_managers(db: Session, incident: Incident) -> None:
     code, level = _code(incident), Level(incident.level)
-    operations.tell(db, code, rules.told_management(code, level, incident.title), SUBJECT)
-    subject, body = rules.to_management(queries.facts(incident), f"{floor().public_base_url.rstrip('/')}/incidents")
-    addresses = queries.managers_mails(db)
+    operations.notify_slack(db, code, rules.management_message(code, level, incident.title), SUBJECT)
+    subject, body = rules.management_mail(queries.facts(incident), f"{floor().public_base_url.rstrip('/')}/incidents")
+    addresses = queries.manager_mails(db)
     for address in addresses:
-        outbox.publish(
+        queue.publish(
             db,
             "mail",
             {"to": [address], "subject": subject, "body": body},
@@ -259,33 +265,37 @@ def _tell_management(db: Session, incident: Incident) -> None:
             title=subject,
             about=(SUBJECT, code),
         )
-    by_mail = f"Slack、メール{len(addresses):,}件" if addresses else "Slack（経営の利用者にメールアドレスがありません）"
-    _event(db, incident, "management_told", None, by_mail)
+    channels = (
+        f"Slack、メール{len(addresses):,}件" if addresses else "Slack（経営の利用者にメールアドレスがありません）"
+    )
+    _record_event(db, incident, "management_told", None, channels)
 
 
 def _announce(db: Session, incident: Incident, text: str) -> None:
-    """In Slack; of Critical, outside business hours, whoever is on call hears as well."""
-    code, called = _code(incident), True
+    """Notifies Slack; for a Critical incident outside business hours also the operator on call."""
+    code, has_on_call = _code(incident), True
     if Level(incident.level) is Level.CRITICAL:
-        first = queries.marks(db, incident.id)[Mark.FIRST_LOOK]
-        if first.done_at is None:
-            called = operations.ring(db, code, rules.call_out(code, incident.title, first.due_at), SUBJECT)
-    operations.tell(db, code, text if called else f"{text}\n{NOBODY_ON_CALL}", SUBJECT)
+        first_look = queries.marks(db, incident.id)[Mark.FIRST_LOOK]
+        if first_look.done_at is None:
+            has_on_call = operations.notify_on_call(
+                db, code, rules.call_out_sms(code, incident.title, first_look.due_at), SUBJECT
+            )
+    operations.notify_slack(db, code, text if has_on_call else f"{text}\n{NOBODY_ON_CALL}", SUBJECT)
 
 
-def _say_late(db: Session, incident: Incident, step: str, due_at: datetime) -> None:
+def _notify_late(db: Session, incident: Incident, step: str, due_at: datetime) -> None:
     code, level = _code(incident), Level(incident.level)
-    operations.tell(db, code, rules.late(code, level, incident.title, step, due_at), SUBJECT)
+    operations.notify_slack(db, code, rules.late_message(code, level, incident.title, step, due_at), SUBJECT)
     if level is Level.CRITICAL and incident.resolved_at is None:
-        operations.ring(db, code, rules.late_call_out(code, incident.title, step), SUBJECT)
-    _event(db, incident, "late", None, step)
+        operations.notify_on_call(db, code, rules.late_call_out_sms(code, incident.title, step), SUBJECT)
+    _record_event(db, incident, "late", None, step)
 
 
-def _done(
-    db: Session, incident: Incident, found: IncidentMark, now: datetime, by: Actor | None, note: str, title: str
+def _mark_done(
+    db: Session, incident: Incident, mark: IncidentMark, now: datetime, by: Actor | None, note: str, title: str
 ) -> None:
-    found.done_at, found.done_by, found.note = now, _name(by), note
-    _event(db, incident, "step_done", by, f"{title}\n{note}" if note else title)
+    mark.done_at, mark.done_by, mark.note = now, _actor_name(by), note
+    _record_event(db, incident, "step_done", by, f"{title}\n{note}" if note else title)
 
 
 def _refuse_stale(incident: Incident, version: int, yours: dict[str, Any]) -> None:
@@ -299,38 +309,38 @@ def _refuse_stale(incident: Incident, version: int, yours: dict[str, Any]) -> No
     )
 
 
-def _refuse_times(detected_at: datetime, recovered_at: datetime | None, now: datetime) -> None:
-    for name, moment in (("detected_at", detected_at), ("recovered_at", recovered_at)):
-        if moment is not None and moment > now:
-            raise Invalid(_FUTURE, [(name, _FUTURE)])
+def _check_times(detected_at: datetime, recovered_at: datetime | None, now: datetime) -> None:
+    for name, value in (("detected_at", detected_at), ("recovered_at", recovered_at)):
+        if value is not None and value > now:
+            raise Invalid(_FUTURE_MESSAGE, [(name, _FUTURE_MESSAGE)])
     if recovered_at is not None and recovered_at < detected_at:
         message = "復旧日時は、発生日時より後の日時を指定してください。"
         raise Invalid(message, [("recovered_at", message)])
 
 
-def _refuse_unwritten(incident: Incident) -> None:
-    named = ("impact", "cause", "response", "prevention", "report")
-    missing = [AREA.fields[name] for name in named if not getattr(incident, name).strip()]
+def _refuse_incomplete_record(incident: Incident) -> None:
+    required = ("impact", "cause", "response", "prevention", "report")
+    missing = [AREA.fields[name] for name in required if not getattr(incident, name).strip()]
     missing += [AREA.fields["recovered_at"]] if incident.recovered_at is None else []
     if missing:
         raise Conflict(f"まだ記録されていない項目があります（{'、'.join(missing)}）。記録してから完了にしてください。")
 
 
 def _code(incident: Incident) -> str:
-    return rules.number(incident.id)
+    return rules.incident_number(incident.id)
 
 
-def _name(by: Actor | None) -> str:
+def _actor_name(by: Actor | None) -> str:
     return by.name[:100] if by else "システム"
 
 
-def _event(db: Session, incident: Incident, kind: str, by: Actor | None, text: str | None) -> None:
+def _record_event(db: Session, incident: Incident, kind: str, by: Actor | None, text: str | None) -> None:
     db.add(
         IncidentEvent(
             incident_id=incident.id,
             at=app_now(db),
             kind=kind,
-            by=_name(by),
+            by=_actor_name(by),
             user_id=by.user_id if by else None,
             text=text[:2000] if text else None,
         )

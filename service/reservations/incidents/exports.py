@@ -1,21 +1,21 @@
-"""インシデント記録 as a file, with the items of 5.3.1."""
+"""Export of インシデント記録, with the items of 5.3.1."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.reservations.incidents import queries, schemas
-from service.reservations.incidents.rules import LEVEL_WORDS, STATUS_WORDS
+from service.reservations.incidents.rules import LEVEL_LABELS, STATUS_LABELS
 
-INCIDENTS = List(
+INCIDENTS = ExportList(
     key="reservations.incidents",
     title="インシデント",
     permission="reservations:incident:read",
     columns=(
         Column("code", "番号"),
         Column("title", "件名"),
-        Column("status", "状況", "choice", words={one.value: word for one, word in STATUS_WORDS.items()}),
+        Column("status", "状況", "choice", words={status.value: label for status, label in STATUS_LABELS.items()}),
         Column("detected_at", "発生日時", "moment"),
-        Column("level", "レベル", "choice", words={one.value: word for one, word in LEVEL_WORDS.items()}),
+        Column("level", "レベル", "choice", words={level.value: label for level, label in LEVEL_LABELS.items()}),
         Column("impact", "影響範囲"),
         Column("cause", "原因"),
         Column("response", "対応内容"),
@@ -24,6 +24,6 @@ INCIDENTS = List(
         Column("opened_by", "登録した人"),
     ),
     filters=schemas.IncidentFilters,
-    statement=queries.incidents_to_take_along,
+    statement=queries.incidents_export,
 )
 EXPORTS = (INCIDENTS,)

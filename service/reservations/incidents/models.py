@@ -1,4 +1,4 @@
-"""Incidents, the steps of their flows, what happened to them, and who was sent a text about them."""
+"""Tables of incidents, their steps and history, and the recipients of status SMS."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.reservations.incidents.rules import Level, Mark
 
 _INCIDENT = "reservations_incidents.id"
 
 
 class Incident(Base):
-    """The items of 5.3.1. `resolved_at`: when somebody said that service is back; `recovered_at`: when it was."""
+    """The items of 5.3.1. `recovered_at`: when the service was restored; `resolved_at`: when staff recorded that."""
 
     __tablename__ = "reservations_incidents"
     __table_args__ = (
-        one_of("level", Level),
+        enum_check("level", Level),
         CheckConstraint("recovered_at >= detected_at", name="recovered_at"),
         Index("ix_reservations_incidents_detected_at", "detected_at", "id"),
     )
@@ -43,11 +43,11 @@ class Incident(Base):
 
 
 class IncidentMark(Base):
-    """A step, until when it is to be done, and who did it. `notify_at`: when people hear of it, once."""
+    """A step with its deadline, and who did it. `notify_at`: when its one notification is due."""
 
     __tablename__ = "reservations_incident_marks"
     __table_args__ = (
-        one_of("mark", Mark),
+        enum_check("mark", Mark),
         Index("ix_reservations_incident_marks_open", "due_at", postgresql_where=text("done_at IS NULL")),
         Index(
             "ix_reservations_incident_marks_notify",
@@ -67,7 +67,7 @@ class IncidentMark(Base):
 
 
 class IncidentEvent(Base):
-    """What happened to it. Rows are only added."""
+    """History of an incident. Append-only."""
 
     __tablename__ = "reservations_incident_events"
     __table_args__ = (Index("ix_reservations_incident_events_incident_id", "incident_id", "id"),)
@@ -82,8 +82,8 @@ class IncidentEvent(Base):
 
 
 class IncidentText(Base):
-    """A customer who was sent the status SMS: one of an incident, whatever how many reservations. Rows are only
-    added."""
+    """A customer who was sent the status SMS: one SMS per incident and phone number, however many reservations.
+    Append-only."""
 
     __tablename__ = "reservations_incident_texts"
 

@@ -1,4 +1,4 @@
-"""Every read of incidents."""
+"""Reads of incidents."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sqlalchemy import Select, String, and_, case, cast, func, literal, or_, sel
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now, now_sql
+from service.core.access.identity import Membership, User
+from service.core.database.clock import app_now, now_sql
+from service.core.database.paging import Key, Listing, at_least, before, contains, equals, when_true
 from service.core.holidays import calendar_named
-from service.core.identity import Membership, User
-from service.core.paging import Key, Listing, at_least, before, contains, equals, when
 from service.core.problems import NotFound
-from service.core.targets import read
-from service.core.times import day_bounds
-from service.reservations.events.rules import OVER, State
+from service.core.values.targets import read
+from service.core.values.times import day_bounds
+from service.reservations.events.rules import FINAL_STATES, State
 from service.reservations.flow.models import Reservation
 from service.reservations.incidents import rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
@@ -24,21 +24,23 @@ from service.reservations.incidents.rules import Level, Mark, Status
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
 
-MANAGERS = "manager"
+MANAGER_ROLE = "manager"
 
 
-def _next(column: Any) -> Any:
-    """Of the step that is due next."""
-    found = select(column).where(IncidentMark.incident_id == Incident.id, IncidentMark.done_at.is_(None))
-    return found.order_by(IncidentMark.due_at, IncidentMark.mark).limit(1).correlate(Incident).scalar_subquery()
+def _of_next_step(column: Any) -> Any:
+    """The column of the next due step."""
+    statement = select(column).where(IncidentMark.incident_id == Incident.id, IncidentMark.done_at.is_(None))
+    return statement.order_by(IncidentMark.due_at, IncidentMark.mark).limit(1).correlate(Incident).scalar_subquery()
 
 
-_next_due = _next(IncidentMark.due_at)
+_next_due_at = _of_next_step(IncidentMark.due_at)
 _is_open = Incident.resolved_at.is_(None)
-_is_unfinished = or_(_is_open, _next_due.is_not(None))
-_status = case((_is_open, Status.OPEN.value), (_next_due.is_not(None), Status.FOLLOW_UP.value), else_=Status.DONE.value)
+_is_unfinished = or_(_is_open, _next_due_at.is_not(None))
+_status = case(
+    (_is_open, Status.OPEN.value), (_next_due_at.is_not(None), Status.FOLLOW_UP.value), else_=Status.DONE.value
+)
 _digits = cast(Incident.id, String)
-# As `rules.number` writes it.
+# As `rules.incident_number` formats it.
 _code = literal("INC-") + func.lpad(_digits, func.greatest(func.length(_digits), 4), "0")
 
 INCIDENTS = Listing(
@@ -57,23 +59,23 @@ INCIDENTS = Listing(
         Incident.opened_by,
         Incident.resolved_at,
         Incident.resolved_by,
-        _next(IncidentMark.mark).label("next_mark"),
-        _next_due.label("next_due_at"),
+        _of_next_step(IncidentMark.mark).label("next_mark"),
+        _next_due_at.label("next_due_at"),
     ),
     unique=Incident.id,
     keys={
         "detected_at": Key(Incident.detected_at),
-        "next_due_at": Key(_next_due, nullable=True),
+        "next_due_at": Key(_next_due_at, nullable=True),
         "recovered_at": Key(Incident.recovered_at, nullable=True),
     },
     default="-detected_at",
     filters={
-        "is_unfinished": when(_is_unfinished),
-        "is_open": when(_is_open),
-        "is_follow_up": when(and_(~_is_open, _next_due.is_not(None))),
-        "is_done": when(and_(~_is_open, _next_due.is_(None))),
+        "is_unfinished": when_true(_is_unfinished),
+        "is_open": when_true(_is_open),
+        "is_follow_up": when_true(and_(~_is_open, _next_due_at.is_not(None))),
+        "is_done": when_true(and_(~_is_open, _next_due_at.is_(None))),
         "level": equals(Incident.level),
-        "is_late": when(_next_due < now_sql()),
+        "is_late": when_true(_next_due_at < now_sql()),
         "since": at_least(Incident.detected_at, lambda day: day_bounds(day)[0]),
         "until": before(Incident.detected_at, lambda day: day_bounds(day)[1]),
         "q": contains(
@@ -89,7 +91,7 @@ INCIDENTS = Listing(
 )
 
 
-def _cut(filters: schemas.IncidentFilters) -> dict[str, Any]:
+def _filter_values(filters: schemas.IncidentFilters) -> dict[str, Any]:
     return {
         f"is_{filters.state}": True if filters.state != "all" else None,
         "level": filters.level.value if filters.level else None,
@@ -101,39 +103,39 @@ def _cut(filters: schemas.IncidentFilters) -> dict[str, Any]:
 
 
 def incidents(db: Session, limit: int, cursor: str | None, filters: schemas.IncidentFilters) -> dict[str, Any]:
-    found = INCIDENTS.page(db, limit, cursor, filters.sort, **_cut(filters))
+    page = INCIDENTS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
     now = app_now(db)
-    found["items"] = [_as_seen(db, row, now) for row in found["items"]]
-    return found
+    page["items"] = [_incident_item(db, row, now) for row in page["items"]]
+    return page
 
 
-def incidents_to_take_along(_: object, filters: schemas.IncidentFilters) -> Select[*tuple[Any, ...]]:
-    """Raises Invalid for an order that is none of ours."""
-    return INCIDENTS.all(filters.sort, **_cut(filters)).add_columns(_code.label("code"))
+def incidents_export(_: object, filters: schemas.IncidentFilters) -> Select[*tuple[Any, ...]]:
+    """Raises Invalid for an unknown sort order."""
+    return INCIDENTS.all(filters.sort, **_filter_values(filters)).add_columns(_code.label("code"))
 
 
-def _as_seen(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    seen = dict(row)
-    mark, level = seen.pop("next_mark"), Level(seen["level"])
-    seen |= {"code": rules.number(seen["id"]), "next_title": None, "next_response": None, "left_seconds": None}
+def _incident_item(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    item = dict(row)
+    mark, level = item.pop("next_mark"), Level(item["level"])
+    item |= {"code": rules.incident_number(item["id"]), "next_title": None, "next_response": None, "left_seconds": None}
     if mark is not None:
-        stands = _stands(db, level, Mark(mark), seen["next_due_at"], now, None)
-        seen |= {"next_title": _title(level, Mark(mark)), "next_response": stands["response"]}
-        seen["left_seconds"] = stands["left_seconds"]
-    return seen
+        state = _target_state(db, level, Mark(mark), item["next_due_at"], now, None)
+        item |= {"next_title": _title(level, Mark(mark)), "next_response": state["response"]}
+        item["left_seconds"] = state["left_seconds"]
+    return item
 
 
 def _title(level: Level, mark: Mark) -> str:
     step = rules.FLOWS[level].get(mark)
-    return step.title if step else rules.TITLES[mark]
+    return step.title if step else rules.STEP_TITLES[mark]
 
 
-def _stands(
+def _target_state(
     db: Session, level: Level, mark: Mark, due_at: datetime, now: datetime, done_at: datetime | None
 ) -> dict[str, Any]:
     target = rules.target_of(level, mark)
-    found = read(target, due_at, now, calendar_named(db, target.calendar), done_at)
-    return {"response": found.state, "left_seconds": int(found.remaining.total_seconds())}
+    reading = read(target, due_at, now, calendar_named(db, target.calendar), done_at)
+    return {"response": reading.state, "left_seconds": int(reading.remaining.total_seconds())}
 
 
 def counts(db: Session) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def counts(db: Session) -> dict[str, Any]:
             func.count().filter(_is_open).label("open"),
             func.count().filter(_is_open, Incident.level == Level.CRITICAL).label("critical"),
             func.count().filter(~_is_open).label("follow_up"),
-            func.count().filter(_next_due < now_sql()).label("overdue"),
+            func.count().filter(_next_due_at < now_sql()).label("overdue"),
         )
         .select_from(Incident)
         .where(_is_unfinished)
@@ -151,43 +153,43 @@ def counts(db: Session) -> dict[str, Any]:
 
 
 def get(db: Session, incident_id: int, *, lock: bool = False) -> Incident:
-    """Raises NotFound, in words."""
-    found = db.get(Incident, incident_id, with_for_update=lock, populate_existing=lock)
-    if found is None:
+    """Raises NotFound."""
+    incident = db.get(Incident, incident_id, with_for_update=lock, populate_existing=lock)
+    if incident is None:
         raise NotFound("指定されたインシデントは見つかりません。一覧を開き直してください。")
-    return found
+    return incident
 
 
 def marks(db: Session, incident_id: int) -> dict[Mark, IncidentMark]:
-    """As they are by now, by what they are for."""
-    found = select(IncidentMark).where(IncidentMark.incident_id == incident_id)
-    return {Mark(one.mark): one for one in db.scalars(found.execution_options(populate_existing=True))}
+    """The current steps of an incident by mark, read from the database again."""
+    statement = select(IncidentMark).where(IncidentMark.incident_id == incident_id)
+    return {Mark(row.mark): row for row in db.scalars(statement.execution_options(populate_existing=True))}
 
 
-def incident_in_full(db: Session, incident_id: int) -> dict[str, Any]:
-    """With its steps and events. Raises NotFound."""
+def incident_detail(db: Session, incident_id: int) -> dict[str, Any]:
+    """An incident with its steps and history. Raises NotFound."""
     db.flush()
     incident, now = get(db, incident_id), app_now(db)
     row = dict(db.execute(INCIDENTS.rows.where(Incident.id == incident.id)).one()._mapping)
-    level, known = Level(incident.level), marks(db, incident.id)
+    level, by_mark = Level(incident.level), marks(db, incident.id)
     events = (
         select(IncidentEvent.id, IncidentEvent.at, IncidentEvent.kind, IncidentEvent.by, IncidentEvent.text)
         .where(IncidentEvent.incident_id == incident.id)
         .order_by(IncidentEvent.id.desc())
     )
-    return _as_seen(db, row, now) | {
+    return _incident_item(db, row, now) | {
         "report": incident.report,
-        "report_template": rules.template(facts(incident)),
-        "report_due_at": known[Mark.REPORT].due_at if Mark.REPORT in known else None,
-        "marks": [_mark(db, level, known[mark], now) for mark in Mark if mark in known],
-        "events": [dict(one._mapping) for one in db.execute(events)],
-        "told_customers": _told(db, incident.id),
+        "report_template": rules.report_template(facts(incident)),
+        "report_due_at": by_mark[Mark.REPORT].due_at if Mark.REPORT in by_mark else None,
+        "marks": [_mark_item(db, level, by_mark[mark], now) for mark in Mark if mark in by_mark],
+        "events": [dict(event._mapping) for event in db.execute(events)],
+        "told_customers": _count_texted(db, incident.id),
     }
 
 
 def facts(incident: Incident) -> rules.Facts:
     return rules.Facts(
-        code=rules.number(incident.id),
+        code=rules.incident_number(incident.id),
         level=Level(incident.level),
         title=incident.title,
         detected_at=incident.detected_at,
@@ -199,25 +201,25 @@ def facts(incident: Incident) -> rules.Facts:
     )
 
 
-def _mark(db: Session, level: Level, known: IncidentMark, now: datetime) -> dict[str, Any]:
-    mark = Mark(known.mark)
+def _mark_item(db: Session, level: Level, stored: IncidentMark, now: datetime) -> dict[str, Any]:
+    mark = Mark(stored.mark)
     step = rules.FLOWS[level].get(mark)
     return {
         "mark": mark,
         "title": _title(level, mark),
         "hints": list(step.hints) if step else [],
         "tells": step is not None and step.tells,
-        "due_at": known.due_at,
-        "done_at": known.done_at,
-        "done_by": known.done_by,
-        "note": known.note,
-        **_stands(db, level, mark, known.due_at, now, known.done_at),
+        "due_at": stored.due_at,
+        "done_at": stored.done_at,
+        "done_by": stored.done_by,
+        "note": stored.note,
+        **_target_state(db, level, mark, stored.due_at, now, stored.done_at),
     }
 
 
-def due_to_be_told(now: datetime, limit: int) -> Select[Incident]:
-    """Incidents with a step of which it is time to hear. They are held, not their steps: whoever works on one holds it
-    as well."""
+def due_for_notification(now: datetime, limit: int) -> Select[Incident]:
+    """Incidents with a step whose notification is due. Locks the incidents, not the steps: every change of a step locks
+    the incident, too."""
     due = select(IncidentMark.incident_id).where(
         IncidentMark.done_at.is_(None), IncidentMark.notified_at.is_(None), IncidentMark.notify_at < now
     )
@@ -230,45 +232,45 @@ def due_to_be_told(now: datetime, limit: int) -> Select[Incident]:
     )
 
 
-def managers_mails(db: Session) -> list[str]:
-    """Of the area's management, as far as they have one."""
-    found = (
+def manager_mails(db: Session) -> list[str]:
+    """The mail addresses of the area's managers."""
+    statement = (
         select(User.mail)
         .join(Membership, Membership.user_id == User.id)
-        .where(User.is_active, User.mail.is_not(None), Membership.area == AREA.name, Membership.role == MANAGERS)
+        .where(User.is_active, User.mail.is_not(None), Membership.area == AREA.name, Membership.role == MANAGER_ROLE)
         .where(~Membership.is_suspended)
         .distinct()
         .order_by(User.mail)
     )
-    return [mail for mail in db.scalars(found) if mail]
+    return [mail for mail in db.scalars(statement) if mail]
 
 
-def to_be_texted(db: Session, incident_id: int, *, include_confirmed: bool) -> list[tuple[int, str, str]]:
-    """Id, 予約ID and telephone of a reservation for each customer who waits and was sent nothing about the incident
+def status_recipients(db: Session, incident_id: int, *, include_confirmed: bool) -> list[tuple[int, str, str]]:
+    """Id, 予約ID and phone number of one reservation for each waiting customer who has got no SMS about the incident
     yet."""
-    over = [*OVER, *(() if include_confirmed else (State.CONFIRMED,))]
-    told = select(IncidentText.phone).where(IncidentText.incident_id == incident_id)
-    found = (
+    excluded = [*FINAL_STATES, *(() if include_confirmed else (State.CONFIRMED,))]
+    texted = select(IncidentText.phone).where(IncidentText.incident_id == incident_id)
+    statement = (
         select(Reservation.id, Reservation.code, Reservation.phone)
-        .where(Reservation.state.not_in([state.value for state in over]), Reservation.phone.not_in(told))
+        .where(Reservation.state.not_in([state.value for state in excluded]), Reservation.phone.not_in(texted))
         .ext(distinct_on(Reservation.phone))
         .order_by(Reservation.phone, Reservation.starts_at, Reservation.id)
     )
-    return [(row.id, row.code, row.phone) for row in db.execute(found)]
+    return [(row.id, row.code, row.phone) for row in db.execute(statement)]
 
 
-def waiting(db: Session, incident_id: int) -> dict[str, Any]:
-    """Who would be told, and in which words to begin with. Raises NotFound."""
+def status_sms_preview(db: Session, incident_id: int) -> dict[str, Any]:
+    """The recipients of the status SMS by number, and its default text. Raises NotFound."""
     incident = get(db, incident_id)
-    without = len(to_be_texted(db, incident.id, include_confirmed=False))
+    unconfirmed = len(status_recipients(db, incident.id, include_confirmed=False))
     return {
         "text": rules.status_text(incident.resolved_at is not None, settings().support_phone),
-        "waiting": without,
-        "confirmed": len(to_be_texted(db, incident.id, include_confirmed=True)) - without,
-        "told": _told(db, incident.id),
+        "waiting": unconfirmed,
+        "confirmed": len(status_recipients(db, incident.id, include_confirmed=True)) - unconfirmed,
+        "told": _count_texted(db, incident.id),
     }
 
 
-def _told(db: Session, incident_id: int) -> int:
-    found = select(func.count()).select_from(IncidentText).where(IncidentText.incident_id == incident_id)
-    return db.scalar(found) or 0
+def _count_texted(db: Session, incident_id: int) -> int:
+    statement = select(func.count()).select_from(IncidentText).where(IncidentText.incident_id == incident_id)
+    return db.scalar(statement) or 0

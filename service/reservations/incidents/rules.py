@@ -1,4 +1,4 @@
-"""Levels, flows and texts of incidents (document section 5). Pure."""
+"""Rules of incidents: levels, flows and texts (document section 5). Pure functions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
-from service.core.calendar import Calendar, Name, add_working_time
-from service.core.targets import Target
-from service.core.times import DAY, at, in_words, local_date
-from service.reservations.letters.rules import SENDER
+from service.core.values.targets import Target
+from service.core.values.times import DAY, at, format_local_datetime, local_date
+from service.core.values.working_time import Calendar, CalendarName, add_working_time
+from service.reservations.message_texts.rules import SENDER
 
 FRIDAY = 4
-CLOSES = time(18)
-# Management is told a little before the target, so that it has been told when that comes.
-LEAD = timedelta(minutes=5)
+CLOSING_TIME = time(18)
+# The report to managers is sent this long before its target.
+REPORT_LEAD_TIME = timedelta(minutes=5)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -27,7 +27,7 @@ class Level(StrEnum):
 
 
 class Mark(StrEnum):
-    """A step of a flow, by what it is for; levels have the same steps under names and targets of their own."""
+    """A step of a flow by its purpose. Each level has its own titles and targets for the steps."""
 
     DETECTED = "detected"
     FIRST_LOOK = "first_look"
@@ -39,24 +39,24 @@ class Mark(StrEnum):
 
 
 class Status(StrEnum):
-    """`follow_up`: service is back, and something of 事後対応 is still to be done."""
+    """`follow_up`: the service is restored, but steps of 事後対応 are open."""
 
     OPEN = "open"
     FOLLOW_UP = "follow_up"
     DONE = "done"
 
 
-# The document's own words.
-LEVEL_WORDS = {Level.CRITICAL: "Critical", Level.HIGH: "High", Level.MEDIUM: "Medium", Level.LOW: "Low"}
-STATUS_WORDS = {Status.OPEN: "対応中", Status.FOLLOW_UP: "事後対応中", Status.DONE: "完了"}
-# What has to be done before it is over; the rest is 事後対応.
-RESPONSE = (Mark.FIRST_LOOK, Mark.STOPGAP, Mark.RECOVERY)
+# The terms of the document.
+LEVEL_LABELS = {Level.CRITICAL: "Critical", Level.HIGH: "High", Level.MEDIUM: "Medium", Level.LOW: "Low"}
+STATUS_LABELS = {Status.OPEN: "対応中", Status.FOLLOW_UP: "事後対応中", Status.DONE: "完了"}
+# Steps to do before an incident can be resolved; the others are 事後対応.
+RESPONSE_MARKS = (Mark.FIRST_LOOK, Mark.STOPGAP, Mark.RECOVERY)
 
 
 @dataclass(frozen=True)
 class Step:
-    """`target` None: the Friday of the weekly report (6.2). `tells`: done by telling management, which happens of
-    itself when it is time."""
+    """`target` None: the Friday of the weekly report (6.2). `tells`: the step is the report to managers, which is
+    sent automatically when it is due."""
 
     mark: Mark
     title: str
@@ -65,7 +65,9 @@ class Step:
     tells: bool = False
 
 
-def _flow(calendar: Name, *steps: tuple[Mark, str, timedelta | None, tuple[str, ...], bool]) -> dict[Mark, Step]:
+def _flow(
+    calendar: CalendarName, *steps: tuple[Mark, str, timedelta | None, tuple[str, ...], bool]
+) -> dict[Mark, Step]:
     first = Step(Mark.DETECTED, "検知", Target(Mark.DETECTED, timedelta(), calendar))
     return {Mark.DETECTED: first} | {
         mark: Step(mark, title, None if span is None else Target(mark, span, calendar), hints, tells)
@@ -73,7 +75,7 @@ def _flow(calendar: Name, *steps: tuple[Mark, str, timedelta | None, tuple[str, 
     }
 
 
-# 緊急 runs round the clock, everything else while people are at their desks.
+# 緊急 counts 24 hours a day, the other levels count business hours.
 FLOWS: Mapping[Level, Mapping[Mark, Step]] = {
     Level.CRITICAL: _flow(
         "always",
@@ -149,14 +151,14 @@ FLOWS: Mapping[Level, Mapping[Mark, Step]] = {
         (Mark.WEEKLY, "週次報告で共有", None, (), True),
     ),
 }
-# By these a step that the level does not have (any more) is called.
-TITLES = {mark: step.title for level in reversed(Level) for mark, step in FLOWS[level].items()}
+# Titles of steps that the level does not have (any more).
+STEP_TITLES = {mark: step.title for level in reversed(Level) for mark, step in FLOWS[level].items()}
 _WEEK = Target(Mark.WEEKLY, 45 * HOUR, "business")
 
 
 @dataclass(frozen=True)
-class Due:
-    """Until when a step is to be done, and when people hear of it: management that something is, everybody that it is
+class StepDeadline:
+    """The deadline of a step, and when it is notified: a report to managers a little earlier, any other step when it is
     late."""
 
     mark: Mark
@@ -164,79 +166,80 @@ class Due:
     notify_at: datetime
 
 
-def number(incident_id: int) -> str:
+def incident_number(incident_id: int) -> str:
     return f"INC-{incident_id:04}"
 
 
-def is_recorded(level: Level) -> bool:
-    """Of these every item of 5.3.1 is kept."""
+def requires_record(level: Level) -> bool:
+    """Whether the items of 5.3.1 are required for the level."""
     return level is not Level.LOW
 
 
 def target_of(level: Level, mark: Mark) -> Target:
-    """By which the time left is counted."""
+    """The target by which the remaining time is counted."""
     step = FLOWS[level].get(mark)
     return step.target if step is not None and step.target is not None else _WEEK
 
 
-def dues(level: Level, detected_at: datetime, now: datetime, calendar: Calendar) -> list[Due]:
-    """The steps of a level with their times, counted from detection. `calendar` is the level's. What has to be told at
-    once is due now: nobody could be told before it was known."""
+def step_deadlines(level: Level, detected_at: datetime, now: datetime, calendar: Calendar) -> list[StepDeadline]:
+    """The steps of a level with their times, counted from detection. `calendar` is the one of the level. A report that
+    is due at once is due now: it cannot be sent before the incident is registered."""
     return [_due(step, detected_at, now, calendar) for step in FLOWS[level].values()]
 
 
-def _due(step: Step, detected_at: datetime, now: datetime, calendar: Calendar) -> Due:
+def _due(step: Step, detected_at: datetime, now: datetime, calendar: Calendar) -> StepDeadline:
     if step.target is None:
-        due_at = _friday(detected_at)
-        return Due(step.mark, due_at, due_at - LEAD if step.tells else due_at)
+        due_at = _report_deadline(detected_at)
+        return StepDeadline(step.mark, due_at, due_at - REPORT_LEAD_TIME if step.tells else due_at)
     if step.tells and not step.target.span:
-        return Due(step.mark, now, now)
+        return StepDeadline(step.mark, now, now)
     due_at = step.target.due_at(detected_at, calendar)
     if not step.tells:
-        return Due(step.mark, due_at, due_at)
-    return Due(step.mark, due_at, add_working_time(detected_at, step.target.span - LEAD, calendar))
+        return StepDeadline(step.mark, due_at, due_at)
+    return StepDeadline(step.mark, due_at, add_working_time(detected_at, step.target.span - REPORT_LEAD_TIME, calendar))
 
 
-def _friday(moment: datetime) -> datetime:
-    """When the week's report is written: this Friday, or the next when that has passed."""
-    day = local_date(moment)
-    closes = at(day + (FRIDAY - day.weekday()) % 7 * DAY, CLOSES)
-    return closes if moment <= closes else closes + 7 * DAY
+def _report_deadline(detected_at: datetime) -> datetime:
+    """The deadline of the weekly report: closing time on this Friday, or the next one when that has passed."""
+    day = local_date(detected_at)
+    deadline = at(day + (FRIDAY - day.weekday()) % 7 * DAY, CLOSING_TIME)
+    return deadline if detected_at <= deadline else deadline + 7 * DAY
 
 
-def calendar_of(level: Level) -> Name:
+def calendar_of(level: Level) -> CalendarName:
     return "always" if level is Level.CRITICAL else "business"
 
 
-def _called(code: str, level: Level) -> str:
-    return f"インシデント {code}（{LEVEL_WORDS[level]}）"
+def _heading(code: str, level: Level) -> str:
+    return f"インシデント {code}（{LEVEL_LABELS[level]}）"
 
 
-def opened(code: str, level: Level, title: str, detected_at: datetime) -> str:
-    """What Slack reads when one begins."""
-    return f"{_called(code, level)}が発生しました\n{title}\n発生日時: {in_words(detected_at)}"
+def opened_message(code: str, level: Level, title: str, detected_at: datetime) -> str:
+    """The Slack message about a new incident."""
+    return f"{_heading(code, level)}が発生しました\n{title}\n発生日時: {format_local_datetime(detected_at)}"
 
 
-def level_changed(code: str, before: Level, level: Level, title: str) -> str:
-    return f"インシデント {code} のレベルを{LEVEL_WORDS[before]}から{LEVEL_WORDS[level]}に変更しました\n{title}"
+def level_changed_message(code: str, before: Level, level: Level, title: str) -> str:
+    return f"インシデント {code} のレベルを{LEVEL_LABELS[before]}から{LEVEL_LABELS[level]}に変更しました\n{title}"
 
 
-def late(code: str, level: Level, title: str, step: str, due_at: datetime) -> str:
-    return f"{_called(code, level)}の「{step}」が目標時間を過ぎました\n{title}: 目標は{in_words(due_at)}でした。"
+def late_message(code: str, level: Level, title: str, step: str, due_at: datetime) -> str:
+    due = format_local_datetime(due_at)
+    return f"{_heading(code, level)}の「{step}」が目標時間を過ぎました\n{title}: 目標は{due}でした。"
 
 
-def call_out(code: str, title: str, due_at: datetime) -> str:
-    """What the person on call reads in an SMS."""
-    return f"【予約運用・緊急】{code} {title}。{in_words(due_at)}までに初動対応をしてください。"
+def call_out_sms(code: str, title: str, due_at: datetime) -> str:
+    """The SMS to the operator on call."""
+    return f"【予約運用・緊急】{code} {title}。{format_local_datetime(due_at)}までに初動対応をしてください。"
 
 
-def late_call_out(code: str, title: str, step: str) -> str:
+def late_call_out_sms(code: str, title: str, step: str) -> str:
     return f"【予約運用・緊急】{code} {title}。「{step}」が目標時間を過ぎています。"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What 5.3.1 keeps of an incident."""
+    """The record of an incident (5.3.1)."""
 
     code: str
     level: Level
@@ -249,25 +252,25 @@ class Facts:
     prevention: str = ""
 
 
-def to_management(facts: Facts, url: str) -> tuple[str, str]:
-    """Subject and text of the mail to management."""
-    lines = [f"{label}: {said or '未記入'}" for label, said in _items(facts)]
-    subject = f"【予約運用】{_called(facts.code, facts.level)}の報告: {facts.title}"
+def management_mail(facts: Facts, url: str) -> tuple[str, str]:
+    """Subject and body of the mail to managers."""
+    lines = [f"{label}: {value or '未記入'}" for label, value in _items(facts)]
+    subject = f"【予約運用】{_heading(facts.code, facts.level)}の報告: {facts.title}"
     body = f"{facts.title}\n\n" + "\n".join(lines) + f"\n\nインシデント: {url}\n"
     return subject, body
 
 
-def told_management(code: str, level: Level, title: str) -> str:
-    """The same for Slack."""
-    return f"{_called(code, level)}を経営陣に報告しました\n{title}"
+def management_message(code: str, level: Level, title: str) -> str:
+    """The Slack message that managers were informed."""
+    return f"{_heading(code, level)}を経営陣に報告しました\n{title}"
 
 
-def template(facts: Facts) -> str:
-    """A ポストモーテム or インシデントレポート to begin with: the items of 5.3.1, as far as they are known."""
-    kind = FLOWS[facts.level].get(Mark.REPORT)
-    title = kind.title.removesuffix("作成") if kind else "インシデントレポート"
+def report_template(facts: Facts) -> str:
+    """The template of a ポストモーテム or インシデントレポート, filled with the known items of 5.3.1."""
+    step = FLOWS[facts.level].get(Mark.REPORT)
+    title = step.title.removesuffix("作成") if step else "インシデントレポート"
     parts = [f"# {title}: {facts.code} {facts.title}"]
-    parts += [f"## {label}\n{said or _ASKED.get(label, '（未記入）')}" for label, said in _items(facts)]
+    parts += [f"## {label}\n{value or _HINTS.get(label, '（未記入）')}" for label, value in _items(facts)]
     parts.append("## 経過\n- （時刻）（何が起き、誰が何をしたか）")
     parts.append("## 残っている作業\n- （作業）（担当）（期限）")
     return "\n\n".join(parts) + "\n"
@@ -275,17 +278,17 @@ def template(facts: Facts) -> str:
 
 def _items(facts: Facts) -> list[tuple[str, str]]:
     return [
-        ("発生日時", in_words(facts.detected_at)),
-        ("レベル", LEVEL_WORDS[facts.level]),
+        ("発生日時", format_local_datetime(facts.detected_at)),
+        ("レベル", LEVEL_LABELS[facts.level]),
         ("影響範囲", facts.impact),
         ("原因", facts.cause),
         ("対応内容", facts.response),
-        ("復旧日時", in_words(facts.recovered_at) if facts.recovered_at else ""),
+        ("復旧日時", format_local_datetime(facts.recovered_at) if facts.recovered_at else ""),
         ("再発防止策", facts.prevention),
     ]
 
 
-_ASKED = {
+_HINTS = {
     "影響範囲": "（影響を受けた機能、ユーザー数）",
     "原因": "（根本原因の特定）",
     "対応内容": "（実施した対応の詳細）",
@@ -295,13 +298,13 @@ _ASKED = {
 
 
 def status_text(is_over: bool, support_phone: str) -> str:
-    """What waiting customers are told, to be changed by whoever sends it."""
-    told = (
+    """The default text of the status SMS to waiting customers; staff can edit it."""
+    message = (
         "システムの不具合のため、予約のお手続きが遅れていましたが、復旧しました。"
         "順番にお手続きを進めていますので、今しばらくお待ちください。"
         if is_over
         else "現在、システムの不具合のため、予約のお手続きが遅れています。お申し込みの内容は保存されています。"
         "復旧しだい再開しますので、今しばらくお待ちください。"
     )
-    asked = f"\nお問い合わせ: {support_phone}" if support_phone else ""
-    return f"{SENDER}{told}{asked}"
+    contact = f"\nお問い合わせ: {support_phone}" if support_phone else ""
+    return f"{SENDER}{message}{contact}"

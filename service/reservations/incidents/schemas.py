@@ -1,4 +1,4 @@
-"""What goes in and out of the incidents' doors over HTTP."""
+"""Request and response models of the incident routes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.targets import State as Target
-from service.core.texts import NO_NUL, ONE_LINE, Day, Edition, Instant, NotBlank
+from service.core.values.targets import State as Target
+from service.core.values.texts import NO_NUL, ONE_LINE, Day, Instant, NotBlank, RecordVersion
 from service.reservations.incidents.rules import Level, Mark, Status
 
 Title = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
-Words = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
+Text = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
 Note = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
 
 
 class IncidentFilters(BaseModel):
-    """`state`: those with something left to do, one of their states, or all. `q` is part of the number, the title or
-    what is recorded. `since` and `until` are days of 発生日時, both included."""
+    """`state`: unfinished (with open steps), one of the statuses, or all. `q`: part of the number, the title or the
+    record. `since` and `until`: days of 発生日時, both included."""
 
     state: Annotated[str, Field(pattern="^(unfinished|open|follow_up|done|all)$")] = "unfinished"
     level: Level | None = None
@@ -30,8 +30,8 @@ class IncidentFilters(BaseModel):
 
 
 class IncidentItem(BaseModel):
-    """`next_…`: the step that is due next, and how its target stands; `left_seconds` are those of its calendar,
-    negative when late. Null when nothing is left to do."""
+    """`next_…`: the next due step and the state of its target; `left_seconds` are counted in its calendar, negative
+    when late. Null when no step remains."""
 
     id: int
     version: int
@@ -55,7 +55,7 @@ class IncidentItem(BaseModel):
 
 
 class MarkItem(BaseModel):
-    """`tells`: done by telling management, which happens of itself when it is time."""
+    """`tells`: the step is the report to managers, which is sent automatically when it is due."""
 
     mark: Mark
     title: str
@@ -78,7 +78,7 @@ class EventItem(BaseModel):
 
 
 class IncidentDetail(IncidentItem):
-    """`report_template`: what a report begins with; `told_customers`: how many were sent the status SMS."""
+    """`report_template`: the default text of a report. `told_customers`: the number of recipients of the status SMS."""
 
     report: str
     report_template: str
@@ -89,7 +89,7 @@ class IncidentDetail(IncidentItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page."""
+    """For the menu and the summary line of the page."""
 
     as_of: datetime
     open: int
@@ -99,42 +99,42 @@ class Counts(BaseModel):
 
 
 class NewIncident(BaseModel):
-    """Without `detected_at` it was detected now."""
+    """Without `detected_at`: detected now."""
 
     model_config = ConfigDict(extra="forbid")
 
     title: Title
     level: Level
     detected_at: Instant | None = None
-    impact: Words = ""
+    impact: Text = ""
 
 
 class IncidentChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Missing and null fields are not changed. `version` is the one that was read."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     title: Title | None = None
     detected_at: Instant | None = None
-    impact: Words | None = None
-    cause: Words | None = None
-    response: Words | None = None
+    impact: Text | None = None
+    cause: Text | None = None
+    response: Text | None = None
     recovered_at: Instant | None = None
-    prevention: Words | None = None
+    prevention: Text | None = None
     report: Annotated[str, Field(max_length=20000, pattern=NO_NUL)] | None = None
 
 
 class LevelChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     level: Level
     reason: Note
 
 
 class Done(BaseModel):
-    """A step that is done."""
+    """Marks a step as done."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -148,17 +148,17 @@ class NewNote(BaseModel):
 
 
 class Resolution(BaseModel):
-    """Service is back since `recovered_at` (復旧日時); without it, since now, or since what was recorded."""
+    """`recovered_at` (復旧日時): when the service was restored. Default: the recorded time, else now."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     recovered_at: Instant | None = None
 
 
 class Waiting(BaseModel):
-    """Who would be sent the status SMS now: customers who wait, and those whose reservation is confirmed; without those
-    who were sent one already."""
+    """Recipients of the status SMS by number: waiting customers, and customers with a confirmed reservation, without
+    those who have got it already (`told`)."""
 
     text: str
     waiting: int
@@ -167,7 +167,7 @@ class Waiting(BaseModel):
 
 
 class StatusText(BaseModel):
-    """`recipients`: how many the sender has confirmed; when it has become another number, nothing is sent."""
+    """`recipients`: the number that the sender confirmed; when the current number differs, nothing is sent."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,1 +1,1 @@
-"""What becomes of a reservation: the one state machine."""
+"""The state machine of a reservation."""

@@ -1,1 +1,1 @@
-"""経営ダッシュボード (4.2.2): months counted by night, on a page, on paper and by mail."""
+"""経営ダッシュボード (4.2.2): monthly figures, counted every night, as a page, a PDF and a mail."""

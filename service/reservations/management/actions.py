@@ -1,4 +1,4 @@
-"""The night's counting, and reports that are sent."""
+"""Writes of monthly figures: the nightly count, and management reports that are sent by mail."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from service.core import audit, outbox
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core import audit
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.files import deposit, records
 from service.core.files.deposit import Deposit
+from service.core.outbox import queue
 from service.core.problems import Conflict
-from service.core.purposes import Kind
+from service.core.purposes import FileKind
 from service.core.reports.render import render
-from service.core.times import Month, day_bounds, local_date, month_of, parse_month
-from service.reservations.figures.queries import FACTS, SUMS, asked
+from service.core.values.times import Month, day_bounds, local_date, month_of, parse_month
+from service.reservations.figures.queries import FACTS, SUMS, fact_parameters
 from service.reservations.figures.rules import COUNTS
-from service.reservations.incidents.queries import managers_mails
+from service.reservations.incidents.queries import manager_mails
 from service.reservations.management import queries, rules, schemas
 from service.reservations.management.models import ManagementReport
 from service.reservations.management.rules import Facts
@@ -31,14 +32,14 @@ from service.reservations.rules import AREA, MANAGEMENT_REPORT
 SUBJECT = "management_report"
 SYSTEM = "システム"
 _COLUMNS = ", ".join(COUNTS)
-_CLEAR = text("DELETE FROM reservations_days WHERE day >= :first")
-_FILL = text(f"""
+_DELETE_DAYS = text("DELETE FROM reservations_days WHERE day >= :first")
+_INSERT_DAYS = text(f"""
 INSERT INTO reservations_days (day, service_id, shop_id, {_COLUMNS})
 WITH f AS ({FACTS})
 SELECT (f.at AT TIME ZONE 'Asia/Tokyo')::date, r.service_id, r.shop_id, {SUMS}
 FROM f JOIN reservations_reservations r ON r.id = f.reservation_id GROUP BY 1, 2, 3
 """)
-_ADD_UP = text(f"""
+_SUM_MONTHS = text(f"""
 INSERT INTO reservations_months (month, counted_at, operations, {_COLUMNS})
 SELECT m.month, :now, (
         SELECT count(*) FROM reservations_operations WHERE opened_at >= m.since AND opened_at < least(m.until, :until)
@@ -55,59 +56,59 @@ ON CONFLICT (month) DO UPDATE SET counted_at = excluded.counted_at, operations =
 )
 
 
-def night(db: Session) -> Sequence[Month]:
-    """Counts the months if they were not since the last 2:30, and asks for last month's report when it is time. Which
-    months were counted."""
+def run_nightly_count(db: Session) -> Sequence[Month]:
+    """Counts the months once after each 2:30, and requests last month's report when it is due. Returns the months that
+    were counted."""
     now = app_now(db)
-    counted = queries.counted_at(db)
-    if counted is not None and counted >= rules.last_night(now):
+    last_counted_at = queries.counted_at(db)
+    if last_counted_at is not None and last_counted_at >= rules.last_counting_time(now):
         return ()
-    # Whoever comes second waits, and sees that it was done.
-    _alone(db)
-    if (queries.counted_at(db) or counted) != counted:
+    # A concurrent worker waits here, and then finds the count done.
+    _lock_counting(db)
+    if (queries.counted_at(db) or last_counted_at) != last_counted_at:
         return ()
-    done = _count(db, now, month_of(counted) if counted else None)
-    last = rules.to_send(now)
-    if last is not None and last in done:
-        _ask_by_itself(db, last)
-    return done
+    counted_months = _count_months(db, now, month_of(last_counted_at) if last_counted_at else None)
+    month_to_send = rules.month_to_send(now)
+    if month_to_send is not None and month_to_send in counted_months:
+        _request_automatic_report(db, month_to_send)
+    return counted_months
 
 
 def recount(db: Session, by: Actor) -> Sequence[Month]:
-    """All months from the first reservation on."""
-    _alone(db)
+    """Counts all months again, from the first reservation on."""
+    _lock_counting(db)
     now = app_now(db)
-    done = _count(db, now, None)
-    audit.record(db, by, "update", AREA.name, "month", done[-1], after={"months": len(done)})
-    return done
+    months = _count_months(db, now, None)
+    audit.record(db, by, "update", AREA.name, "month", months[-1], after={"months": len(months)})
+    return months
 
 
-def _alone(db: Session) -> None:
+def _lock_counting(db: Session) -> None:
     db.execute(select(func.pg_advisory_xact_lock(func.hashtext("reservations months"))))
 
 
-def _count(db: Session, now: datetime, counted: Month | None) -> Sequence[Month]:
-    """Whole days only: whoever counts twice on a day gets the same."""
-    earliest = queries.earliest(db) or rules.newest(now)
-    listed = rules.to_count(now, earliest, counted)
+def _count_months(db: Session, now: datetime, last_counted: Month | None) -> Sequence[Month]:
+    """Counts complete days only: a second count on the same day gives the same result."""
+    earliest = queries.first_month(db) or rules.newest_month(now)
+    months = rules.months_to_count(now, earliest, last_counted)
     until = day_bounds(local_date(now))[0]
-    db.execute(_CLEAR, {"first": listed[0].first})
-    db.execute(_FILL, asked(listed[0].bounds()[0], until))
-    bounds = [month.bounds() for month in listed]
+    db.execute(_DELETE_DAYS, {"first": months[0].first})
+    db.execute(_INSERT_DAYS, fact_parameters(months[0].bounds()[0], until))
+    bounds = [month.bounds() for month in months]
     db.execute(
-        _ADD_UP,
+        _SUM_MONTHS,
         {
             "now": now,
             "until": until,
-            "months": [month.first for month in listed],
+            "months": [month.first for month in months],
             "sinces": [since for since, _ in bounds],
             "untils": [end for _, end in bounds],
         },
     )
-    return listed
+    return months
 
 
-def _ask_by_itself(db: Session, month: Month) -> None:
+def _request_automatic_report(db: Session, month: Month) -> None:
     db.execute(
         upsert(ManagementReport)
         .values(month=month.first, is_automatic=True, asked_at=app_now(db), asked_by=SYSTEM)
@@ -115,23 +116,23 @@ def _ask_by_itself(db: Session, month: Month) -> None:
     )
 
 
-def ask(db: Session, by: Actor, new: schemas.NewReport) -> ManagementReport:
-    """A month's report is to be sent to the management now.
+def request_report(db: Session, by: Actor, new: schemas.NewReport) -> ManagementReport:
+    """Requests that a month's report is sent to managers now.
 
     Raises:
         NotFound: the month was not counted.
-        Conflict: nobody has an address, or others than the sender has seen.
+        Conflict: no manager has an address, or the number of recipients differs from the one the sender confirmed.
     """
     month = parse_month(new.month)
     queries.facts(db, month)
-    found = len(managers_mails(db))
-    if not found:
+    recipients = len(manager_mails(db))
+    if not recipients:
         raise Conflict(
             "メールアドレスのある「経営」の利用者がいません。ユーザー管理でメールアドレスを登録してください。"
         )
-    if found != new.recipients:
+    if recipients != new.recipients:
         raise Conflict(
-            f"送信先が{new.recipients}人から{found}人に変わりました。まだ送信していません。画面を更新して、"
+            f"送信先が{new.recipients}人から{recipients}人に変わりました。まだ送信していません。画面を更新して、"
             "送信先を確認してください。"
         )
     report = ManagementReport(
@@ -139,36 +140,36 @@ def ask(db: Session, by: Actor, new: schemas.NewReport) -> ManagementReport:
     )
     db.add(report)
     db.flush()
-    after = {"month": str(month), "recipients": found}
+    after = {"month": str(month), "recipients": recipients}
     audit.record(db, by, "create", AREA.name, SUBJECT, report.id, after=after)
     return report
 
 
-def to_make(db: Session) -> tuple[int, Facts] | None:
-    """The report that is to be sent next, with what it says."""
-    report = queries.waiting(db)
+def next_report(db: Session) -> tuple[int, Facts] | None:
+    """The next report to send: its id and its data."""
+    report = queries.next_unsent(db)
     if report is None:
         return None
     return report.id, queries.facts(db, Month(report.month.year, report.month.month))
 
 
-def make(facts: Facts) -> Deposit:
-    """The PDF. Slow: outside any transaction."""
-    pdf = io.BytesIO(render(rules.report(facts)))
-    return deposit.make(pdf, MANAGEMENT_REPORT, rules.file_name(facts.month), made_as=Kind.PDF)
+def render_report(facts: Facts) -> Deposit:
+    """Renders the PDF. Slow: call it outside of a transaction."""
+    content = io.BytesIO(render(rules.build_report(facts)))
+    return deposit.store(content, MANAGEMENT_REPORT, rules.file_name(facts.month), made_as=FileKind.PDF)
 
 
-def send(db: Session, report_id: int, facts: Facts, made: Deposit) -> bool:
-    """With the PDF, to whoever of the management has an address now; False when another worker was first."""
+def send_report(db: Session, report_id: int, facts: Facts, pdf_file: Deposit) -> bool:
+    """Mails the report with its PDF to all managers with an address. Returns False when another worker has sent it."""
     report = db.get_one(ManagementReport, report_id, with_for_update=True, populate_existing=True)
     if report.sent_at is not None:
         return False
-    file = records.add(db, SYSTEM, made)
-    records.take(db, file)
-    report.pdf_id, report.sent_at, report.recipients = file.id, app_now(db), managers_mails(db)
+    file = records.add(db, SYSTEM, pdf_file)
+    records.attach_generated(db, file)
+    report.pdf_id, report.sent_at, report.recipients = file.id, app_now(db), manager_mails(db)
     if report.recipients:
-        subject, body = rules.mail(facts)
-        outbox.publish(
+        subject, body = rules.build_mail(facts)
+        queue.publish(
             db,
             "mail",
             {"to": report.recipients, "subject": subject, "body": body, "attachments": [str(file.id)]},

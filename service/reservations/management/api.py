@@ -1,4 +1,4 @@
-"""The routes of 経営ダッシュボード (4.2.2): permission, one call, answer."""
+"""HTTP routes of 経営ダッシュボード (4.2.2)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.core.auth import Actor, allow
-from service.core.clock import app_now
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.lists import Asking, lists
-from service.core.paging import Cursor, Limit, Page
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.database.clock import app_now
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
-from service.core.texts import MonthText
-from service.core.times import parse_month
+from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
+from service.core.values.texts import MonthText
+from service.core.values.times import parse_month
 from service.reservations.management import actions, exports, queries, rules, schemas
 
 READ = "reservations:management:read"
@@ -29,43 +29,43 @@ router = APIRouter(
     responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
 )
 
-doors.add(router, "/months", exports.MONTHS)
-doors.add(router, "/shops", exports.SHOPS)
-doors.add(router, "/services", exports.SERVICES)
+routes.add_export_routes(router, "/months", exports.MONTHS)
+routes.add_export_routes(router, "/shops", exports.SHOPS)
+routes.add_export_routes(router, "/services", exports.SERVICES)
 
 
 @router.get("")
 def overview(actor: Reader, db: ReadDb) -> schemas.Overview:
-    """The newest months in figures, and when they were counted."""
+    """The figures of the newest months, and when they were counted."""
     return schemas.Overview.model_validate(queries.overview(db))
 
 
 @router.get("/parts", responses={404: RESPONSES[404]})
 def parts(actor: Reader, db: ReadDb, month: MonthText | None = None) -> schemas.Parts:
-    """Services, shops and days of a month; of the newest twelve together without one."""
+    """Services, shops and days of a month. Without a month: of the newest twelve months together."""
     return schemas.Parts.model_validate(queries.parts(db, parse_month(month) if month else None))
 
 
 @router.get("/months", response_model=Page[schemas.MonthItem])
 async def months(
-    asking: Annotated[Asking, lists(READ, may_lag=True)],
+    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
     filters: Annotated[schemas.MonthFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    return await asking.page(lambda db, _: queries.months(db, limit, cursor, filters))
+    return await request.page(lambda db, _: queries.months(db, limit, cursor, filters))
 
 
 @router.get("/report.pdf", response_class=Response, responses={**PDF_ANSWER, 404: RESPONSES[404]})
 def report(actor: Reader, db: Db, month: MonthText) -> Pdf:
-    """A month on paper."""
+    """The report of a month as PDF."""
     facts = queries.facts(db, parse_month(month))
-    return Pdf(partial(render, rules.report(facts)), rules.file_name(facts.month))
+    return Pdf(partial(render, rules.build_report(facts)), rules.file_name(facts.month))
 
 
 @router.get("/reports")
 def reports(actor: Reader, db: Db) -> schemas.Reports:
-    """What was sent by mail, and to whom one would go now."""
+    """The reports that were mailed, and the current recipients."""
     return schemas.Reports.model_validate(queries.reports(db))
 
 
@@ -73,11 +73,11 @@ def reports(actor: Reader, db: Db) -> schemas.Reports:
 def send(
     actor: Annotated[Actor, allow("reservations:management:send")], db: Db, new: schemas.NewReport
 ) -> schemas.Made:
-    """A month's report is sent to the management, by a job."""
-    return schemas.Made(id=actions.ask(db, actor, new).id)
+    """Requests the report of a month; a job mails it to managers."""
+    return schemas.Made(id=actions.request_report(db, actor, new).id)
 
 
 @router.post("/recount")
 def recount(actor: Annotated[Actor, allow("reservations:management:recount")], db: Db) -> schemas.Recounted:
-    """Counts all months anew, from the first reservation on."""
+    """Counts all months again, from the first reservation on."""
     return schemas.Recounted(months=len(actions.recount(db, actor)), counted_at=app_now(db))

@@ -1,12 +1,12 @@
-"""The months, and the ranking of shops, as files."""
+"""Exports: monthly figures, the ranking of shops, and services."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.reservations.management import queries, schemas
 
 READ = "reservations:management:read"
-MONTHS = List(
+MONTHS = ExportList(
     key="reservations.management.months",
     title="月ごとの数字",
     permission=READ,
@@ -26,9 +26,9 @@ MONTHS = List(
         Column("sales", "売上（円）", "number"),
     ),
     filters=schemas.MonthFilters,
-    statement=queries.months_to_take_along,
+    statement=queries.months_export,
 )
-SHOPS = List(
+SHOPS = ExportList(
     key="reservations.management.shops",
     title="提携店別予約件数ランキング",
     permission=READ,
@@ -42,9 +42,9 @@ SHOPS = List(
         Column("sales", "売上（円）", "number"),
     ),
     filters=schemas.PartFilters,
-    statement=queries.shops_to_take_along,
+    statement=queries.shops_export,
 )
-SERVICES = List(
+SERVICES = ExportList(
     key="reservations.management.services",
     title="サービスタイプ別予約件数",
     permission=READ,
@@ -56,6 +56,6 @@ SERVICES = List(
         Column("sales", "売上（円）", "number"),
     ),
     filters=schemas.PartFilters,
-    statement=queries.services_to_take_along,
+    statement=queries.services_export,
 )
-EXPORTS: tuple[List, ...] = (MONTHS, SHOPS, SERVICES)
+EXPORTS: tuple[ExportList, ...] = (MONTHS, SHOPS, SERVICES)

@@ -1,4 +1,4 @@
-"""Months as the night counted them, and their reports on the way to the management."""
+"""Tables of counted months and days, and of management reports."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class _Counts:
-    """Those of `figures.rules.Counts`."""
+    """The columns of `figures.rules.Counts`."""
 
     requested: Mapped[int]
     confirmed: Mapped[int]
@@ -38,7 +38,7 @@ class _Counts:
 
 
 class MonthCounts(_Counts, Base):
-    """A month of Tokyo, by its first day; the sum of its days."""
+    """A month in Tokyo time, by its first day: the sum of its days."""
 
     __tablename__ = "reservations_months"
     __table_args__ = (CheckConstraint("date_trunc('month', month) = month", name="month"),)
@@ -46,12 +46,12 @@ class MonthCounts(_Counts, Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     month: Mapped[date] = mapped_column(unique=True)
     counted_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    # 手動対応 that began in it.
+    # 手動対応 that began in the month.
     operations: Mapped[int]
 
 
 class DayCounts(_Counts, Base):
-    """A day's share of a service and a shop. Without a shop: none has taken it, or one that is in no list."""
+    """The counts of a day by service and shop. Without a shop: no shop has accepted yet, or an unlisted one has."""
 
     __tablename__ = "reservations_days"
     __table_args__ = (UniqueConstraint("day", "service_id", "shop_id", postgresql_nulls_not_distinct=True),)
@@ -63,8 +63,8 @@ class DayCounts(_Counts, Base):
 
 
 class ManagementReport(Base):
-    """A month's report that is to be sent, by the night itself or because somebody asked for it; sent by a job.
-    `recipients`: whom it was sent to; nobody, when none of the management had an address."""
+    """A requested report of a month, which a job sends. `is_automatic`: requested by the nightly count, not by a user.
+    `recipients`: the addresses it was sent to; empty when no manager had an address."""
 
     __tablename__ = "reservations_management_reports"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Every read of the months that the night has counted."""
+"""Reads of monthly figures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from sqlalchemy import Numeric, Select, cast, func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.paging import Key, Listing
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing
 from service.core.problems import NotFound
-from service.core.times import Month, month_of, parse_month
+from service.core.values.times import Month, month_of, parse_month
 from service.reservations.desk.rules import UNLISTED
 from service.reservations.figures.rules import COUNTS, Counts
 from service.reservations.flow.models import Reservation
-from service.reservations.incidents.queries import managers_mails
+from service.reservations.incidents.queries import manager_mails
 from service.reservations.management import rules, schemas
 from service.reservations.management.models import DayCounts, ManagementReport, MonthCounts
-from service.reservations.management.rules import Facts, MonthFigures, Named
+from service.reservations.management.rules import Facts, MonthFigures, NamedCounts
 from service.reservations.services.models import Service
 from service.reservations.shops.models import Shop
 
-REPORTS_SHOWN = 12
+MAX_REPORTS = 12
 
 
 def _percent(part: Any, rest: Any) -> Any:
@@ -64,8 +64,8 @@ def months(db: Session, limit: int, cursor: str | None, filters: schemas.MonthFi
     return MONTHS.page(db, limit, cursor, filters.sort)
 
 
-def months_to_take_along(_: object, filters: schemas.MonthFilters) -> Select[*tuple[Any, ...]]:
-    """Raises Invalid for an order that is none of ours."""
+def months_export(_: object, filters: schemas.MonthFilters) -> Select[*tuple[Any, ...]]:
+    """Raises Invalid for an unknown sort order."""
     return MONTHS.all(filters.sort)
 
 
@@ -74,38 +74,42 @@ def counted_at(db: Session) -> datetime | None:
     return db.scalar(select(func.max(MonthCounts.counted_at)))
 
 
-def earliest(db: Session) -> Month | None:
-    """Of the first reservation."""
+def first_month(db: Session) -> Month | None:
+    """The month of the first reservation."""
     first = db.scalar(select(func.min(Reservation.created_at)))
     return month_of(first) if first is not None else None
 
 
 def overview(db: Session) -> dict[str, Any]:
-    """The newest month and those before it."""
-    now, counted = app_now(db), counted_at(db)
-    night = rules.last_night(now)
-    answer: dict[str, Any] = {"as_of": now, "counted_at": counted, "is_late": counted is None or counted < night}
-    last = _newest(db)
-    found = figures(db, last, rules.MONTHS_SHOWN) if last else []
-    return answer | {
-        "is_over": last is not None and counted is not None and rules.is_over(last, counted),
-        "months": [_month(one) for one in found],
+    """The newest month and the months before it."""
+    now, last_counted_at = app_now(db), counted_at(db)
+    last_night = rules.last_counting_time(now)
+    result: dict[str, Any] = {
+        "as_of": now,
+        "counted_at": last_counted_at,
+        "is_late": last_counted_at is None or last_counted_at < last_night,
+    }
+    last = _newest_month(db)
+    newest_months = figures(db, last, rules.MAX_MONTHS) if last else []
+    return result | {
+        "is_over": last is not None and last_counted_at is not None and rules.is_complete(last, last_counted_at),
+        "months": [_month_numbers(month) for month in newest_months],
         "all_months": [str(month) for month in _all_months(db)],
     }
 
 
-def _newest(db: Session) -> Month | None:
+def _newest_month(db: Session) -> Month | None:
     first = db.scalar(select(func.max(MonthCounts.month)))
     return Month(first.year, first.month) if first else None
 
 
 def _all_months(db: Session) -> list[Month]:
-    found = db.scalars(select(MonthCounts.month).order_by(MonthCounts.month.desc()))
-    return [Month(first.year, first.month) for first in found]
+    first_days = db.scalars(select(MonthCounts.month).order_by(MonthCounts.month.desc()))
+    return [Month(first.year, first.month) for first in first_days]
 
 
-def _month(one: MonthFigures) -> dict[str, Any]:
-    return {"month": str(one.month), "operations": one.operations} | _numbers(one.counts)
+def _month_numbers(month: MonthFigures) -> dict[str, Any]:
+    return {"month": str(month.month), "operations": month.operations} | _numbers(month.counts)
 
 
 def _numbers(counts: Counts) -> dict[str, Any]:
@@ -119,50 +123,50 @@ def _numbers(counts: Counts) -> dict[str, Any]:
 
 
 def figures(db: Session, last: Month, number: int) -> list[MonthFigures]:
-    """So many months up to the last one, as far as they were counted."""
-    found = db.scalars(
+    """The counted months among the `number` months up to `last`."""
+    rows = db.scalars(
         select(MonthCounts)
         .where(MonthCounts.month <= last.first, MonthCounts.month > last.plus(-number).first)
         .order_by(MonthCounts.month)
     )
     return [
         MonthFigures(
-            Month(one.month.year, one.month.month), Counts(**{n: getattr(one, n) for n in COUNTS}), one.operations
+            Month(row.month.year, row.month.month), Counts(**{n: getattr(row, n) for n in COUNTS}), row.operations
         )
-        for one in found
+        for row in rows
     ]
 
 
 def parts(db: Session, month: Month | None) -> dict[str, Any]:
-    """How a month, or the months that are shown, divide among services and shops, and a month among its days. Raises
+    """The figures of a month, or of the months that are shown, by service and shop; of a month also by day. Raises
     NotFound for a month that was not counted."""
-    last = _newest(db)
-    if month is not None and (last is None or db.scalar(_is_known(month)) is None):
-        raise _unknown(month)
+    last = _newest_month(db)
+    if month is not None and (last is None or db.scalar(_counted_month(month)) is None):
+        raise _not_counted(month)
     if last is None:
         return {"month": None, "services": [], "shops": [], "days": []}
-    first = month or last.plus(1 - rules.MONTHS_SHOWN)
+    first = month or last.plus(1 - rules.MAX_MONTHS)
     since, until = first.first, (month or last).plus(1).first
     return {
         "month": str(month) if month else None,
-        "services": [{"name": one.name} | _numbers(one.counts) for one in services(db, since, until)],
+        "services": [{"name": service.name} | _numbers(service.counts) for service in services(db, since, until)],
         "shops": [
-            {"place": place, "code": one.code, "name": one.name} | _numbers(one.counts)
-            for place, one in rules.ranked(shops(db, since, until))
+            {"place": place, "code": shop.code, "name": shop.name} | _numbers(shop.counts)
+            for place, shop in rules.rank_shops(shops(db, since, until))
         ],
         "days": [{"day": day} | _numbers(counts) for day, counts in days(db, since, until)] if month else [],
     }
 
 
-def _is_known(month: Month) -> Select[int]:
+def _counted_month(month: Month) -> Select[int]:
     return select(MonthCounts.id).where(MonthCounts.month == month.first)
 
 
-def _unknown(month: Month) -> NotFound:
-    return NotFound(f"{rules.in_short(month)}の集計はありません。月を選び直してください。")
+def _not_counted(month: Month) -> NotFound:
+    return NotFound(f"{rules.format_month(month)}の集計はありません。月を選び直してください。")
 
 
-_NET = func.sum(DayCounts.paid - DayCounts.refunded).label("sales")
+_net_sales = func.sum(DayCounts.paid - DayCounts.refunded).label("sales")
 _SUMS = [func.sum(getattr(DayCounts, name)).label(name) for name in COUNTS]
 
 
@@ -170,13 +174,13 @@ def _counts(row: Any) -> Counts:
     return Counts(**{name: int(getattr(row, name)) for name in COUNTS})
 
 
-def services(db: Session, since: date, until: date) -> list[Named]:
-    """From day to day, the latter not included; the most asked for first."""
-    rows = db.execute(_of_services().where(DayCounts.day >= since, DayCounts.day < until))
-    return [Named(row.name, _counts(row)) for row in rows]
+def services(db: Session, since: date, until: date) -> list[NamedCounts]:
+    """Figures by service of the days [since, until), the most requested first."""
+    rows = db.execute(_services_statement().where(DayCounts.day >= since, DayCounts.day < until))
+    return [NamedCounts(row.name, _counts(row)) for row in rows]
 
 
-def _of_services() -> Select[*tuple[Any, ...]]:
+def _services_statement() -> Select[*tuple[Any, ...]]:
     return (
         select(Service.name, *_SUMS)
         .join(DayCounts, DayCounts.service_id == Service.id)
@@ -185,67 +189,67 @@ def _of_services() -> Select[*tuple[Any, ...]]:
     )
 
 
-def services_to_take_along(_: object, filters: schemas.PartFilters) -> Select[*tuple[Any, ...]]:
-    return _cut(_of_services(), filters).add_columns(_NET)
+def services_export(_: object, filters: schemas.PartFilters) -> Select[*tuple[Any, ...]]:
+    return _in_month(_services_statement(), filters).add_columns(_net_sales)
 
 
-def shops(db: Session, since: date, until: date) -> list[Named]:
-    """Those by which something was confirmed, or to which money moved."""
-    rows = db.execute(_of_shops().where(DayCounts.day >= since, DayCounts.day < until))
-    return [Named(row.name, _counts(row), row.code) for row in rows]
+def shops(db: Session, since: date, until: date) -> list[NamedCounts]:
+    """Figures by shop, of the shops with a confirmed reservation or a payment."""
+    rows = db.execute(_shops_statement().where(DayCounts.day >= since, DayCounts.day < until))
+    return [NamedCounts(row.name, _counts(row), row.code) for row in rows]
 
 
-def _of_shops() -> Select[*tuple[Any, ...]]:
-    confirmed, moved = func.sum(DayCounts.confirmed), func.sum(DayCounts.paid + DayCounts.refunded)
+def _shops_statement() -> Select[*tuple[Any, ...]]:
+    confirmed, money = func.sum(DayCounts.confirmed), func.sum(DayCounts.paid + DayCounts.refunded)
     return (
         select(func.coalesce(Shop.code, "").label("code"), func.coalesce(Shop.name, UNLISTED).label("name"), *_SUMS)
         .select_from(DayCounts)
         .outerjoin(Shop, Shop.id == DayCounts.shop_id)
         .group_by(DayCounts.shop_id, Shop.id)
-        .having((confirmed > 0) | (moved > 0))
-        .order_by(confirmed.desc(), _NET.desc(), Shop.name)
+        .having((confirmed > 0) | (money > 0))
+        .order_by(confirmed.desc(), _net_sales.desc(), Shop.name)
     )
 
 
-def shops_to_take_along(_: object, filters: schemas.PartFilters) -> Select[*tuple[Any, ...]]:
+def shops_export(_: object, filters: schemas.PartFilters) -> Select[*tuple[Any, ...]]:
     """The ranking of a month, or of all months."""
-    return _cut(_of_shops(), filters).add_columns(
-        _NET,
+    return _in_month(_shops_statement(), filters).add_columns(
+        _net_sales,
         func.rank().over(order_by=func.sum(DayCounts.confirmed).desc()).label("place"),
     )
 
 
-def _cut(found: Select[*tuple[Any, ...]], filters: schemas.PartFilters) -> Select[*tuple[Any, ...]]:
+def _in_month(statement: Select[*tuple[Any, ...]], filters: schemas.PartFilters) -> Select[*tuple[Any, ...]]:
     if filters.month is None:
-        return found
+        return statement
     month = parse_month(filters.month)
-    return found.where(DayCounts.day >= month.first, DayCounts.day < month.plus(1).first)
+    return statement.where(DayCounts.day >= month.first, DayCounts.day < month.plus(1).first)
 
 
 def days(db: Session, since: date, until: date) -> list[tuple[date, Counts]]:
-    """Those on which anything counted."""
-    found = (
+    """Figures by day; days without any are missing."""
+    statement = (
         select(DayCounts.day, *_SUMS)
         .where(DayCounts.day >= since, DayCounts.day < until)
         .group_by(DayCounts.day)
         .order_by(DayCounts.day)
     )
-    return [(row.day, _counts(row)) for row in db.execute(found)]
+    return [(row.day, _counts(row)) for row in db.execute(statement)]
 
 
-# The report on paper
+# The printed report
 
 
 def facts(db: Session, month: Month) -> Facts:
     """Raises NotFound for a month that was not counted."""
     row = db.scalars(select(MonthCounts).where(MonthCounts.month == month.first)).one_or_none()
     if row is None:
-        raise _unknown(month)
+        raise _not_counted(month)
     since, until = month.first, month.plus(1).first
     return Facts(
         month=month,
         counted_at=row.counted_at,
-        months=figures(db, month, rules.MONTHS_SHOWN),
+        months=figures(db, month, rules.MAX_MONTHS),
         services=services(db, since, until),
         shops=shops(db, since, until),
         days=days(db, since, until),
@@ -253,28 +257,30 @@ def facts(db: Session, month: Month) -> Facts:
 
 
 def reports(db: Session) -> dict[str, Any]:
-    """What was sent and is to be sent, the last one first; and who would get one now."""
-    found = db.scalars(select(ManagementReport).order_by(ManagementReport.id.desc()).limit(REPORTS_SHOWN))
+    """Sent and requested reports, the latest first, and the current recipients."""
+    latest = db.scalars(select(ManagementReport).order_by(ManagementReport.id.desc()).limit(MAX_REPORTS))
     return {
         "as_of": app_now(db),
-        "recipients": managers_mails(db),
+        "recipients": manager_mails(db),
         "items": [
             {
-                "id": one.id,
-                "month": f"{one.month:%Y-%m}",
-                "is_automatic": one.is_automatic,
-                "asked_at": one.asked_at,
-                "asked_by": one.asked_by,
-                "sent_at": one.sent_at,
-                "recipients": one.recipients,
-                "pdf_id": one.pdf_id,
+                "id": report.id,
+                "month": f"{report.month:%Y-%m}",
+                "is_automatic": report.is_automatic,
+                "asked_at": report.asked_at,
+                "asked_by": report.asked_by,
+                "sent_at": report.sent_at,
+                "recipients": report.recipients,
+                "pdf_id": report.pdf_id,
             }
-            for one in found
+            for report in latest
         ],
     }
 
 
-def waiting(db: Session) -> ManagementReport | None:
-    """The report that is to be sent next."""
-    found = select(ManagementReport).where(ManagementReport.sent_at.is_(None)).order_by(ManagementReport.id).limit(1)
-    return db.scalars(found).one_or_none()
+def next_unsent(db: Session) -> ManagementReport | None:
+    """The next report to send."""
+    statement = (
+        select(ManagementReport).where(ManagementReport.sent_at.is_(None)).order_by(ManagementReport.id).limit(1)
+    )
+    return db.scalars(statement).one_or_none()

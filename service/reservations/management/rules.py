@@ -1,4 +1,4 @@
-"""The management's months in figures, on paper and in the mail, and when they are counted. Pure."""
+"""Rules of monthly figures: when months are counted, the printed report and the mail. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from service.core.reports import (
     ShareBar,
     Table,
 )
-from service.core.times import DAY, Month, at, in_words, local_date, month_of
+from service.core.values.times import DAY, Month, at, format_local_datetime, local_date, month_of
 from service.reservations.figures.rules import Counts, Rate
 
-# Every night, in Tokyo.
-NIGHT = time(2, 30)
-# Money goes back late: so many months before the newest one are counted anew with it.
-LATE_MONTHS = 2
-# A month's report leaves by itself after the first night of the next one. Who was switched off for longer than a week
-# is not sent what everybody has long known.
-SENT_WITHIN = timedelta(days=7)
-MONTHS_SHOWN = 12
-SHOPS_ON_PAPER = 20
+# When months are counted every night, Tokyo time.
+COUNTING_TIME = time(2, 30)
+# Refunds come late: this many months before the newest one are counted again with it.
+RECOUNTED_MONTHS = 2
+# A month's report is sent automatically after the first night of the next month. A system that was off for longer than
+# this does not send an outdated report.
+SEND_WINDOW = timedelta(days=7)
+MAX_MONTHS = 12
+MAX_PRINTED_SHOPS = 20
 TITLE = "予約運用 経営レポート"
 DEFINITION = (
     "予約件数は受け付けた日で数えます。予約成功率は、確定した予約 ÷ 結果の出た予約（確定・不成立）です。"
@@ -51,8 +51,8 @@ class MonthFigures:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A service's or a shop's part; a shop has its code."""
+class NamedCounts:
+    """The figures of a service or a shop. `code`: of a shop."""
 
     name: str
     counts: Counts
@@ -61,14 +61,14 @@ class Named:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a month's report is made of. `months`: those before it and, last, itself; `services`, `shops` and `days` are
-    its own."""
+    """The data of a month's report. `months`: the months before it and, last, the month itself. `services`, `shops` and
+    `days`: of the month."""
 
     month: Month
     counted_at: datetime
     months: Sequence[MonthFigures]
-    services: Sequence[Named]
-    shops: Sequence[Named]
+    services: Sequence[NamedCounts]
+    shops: Sequence[NamedCounts]
     days: Sequence[tuple[date, Counts]]
 
     @property
@@ -80,61 +80,61 @@ class Facts:
         return self.months[-2] if len(self.months) > 1 else None
 
 
-# When what is counted
+# When months are counted
 
 
-def last_night(now: datetime) -> datetime:
-    """The newest moment at which months were to be counted."""
-    tonight = at(local_date(now), NIGHT)
-    return tonight if tonight <= now else at(local_date(now) - DAY, NIGHT)
+def last_counting_time(now: datetime) -> datetime:
+    """The latest time at which months were due to be counted."""
+    tonight = at(local_date(now), COUNTING_TIME)
+    return tonight if tonight <= now else at(local_date(now) - DAY, COUNTING_TIME)
 
 
-def newest(now: datetime) -> Month:
-    """The newest month with a day that is over."""
+def newest_month(now: datetime) -> Month:
+    """The newest month with a complete day."""
     return month_of(at(local_date(now), time.min) - timedelta(microseconds=1))
 
 
-def to_count(now: datetime, earliest: Month, counted: Month | None) -> list[Month]:
-    """Which months the night counts: the newest one and the two before, and what lies between them and the month in
-    which it was counted last (`counted`); without one, all from the `earliest` on."""
-    last = newest(now)
-    first = earliest if counted is None else max(earliest, min(last.plus(-LATE_MONTHS), counted))
-    return months(min(first, last), last)
+def months_to_count(now: datetime, earliest: Month, counted: Month | None) -> list[Month]:
+    """The months to count: the newest one, the `RECOUNTED_MONTHS` before it, and all since the month of the last count
+    (`counted`). Without a last count: all months from `earliest` on."""
+    last = newest_month(now)
+    first = earliest if counted is None else max(earliest, min(last.plus(-RECOUNTED_MONTHS), counted))
+    return month_range(min(first, last), last)
 
 
-def months(first: Month, last: Month) -> list[Month]:
-    """From one to the other, both included."""
-    found = [first]
-    while found[-1] < last:
-        found.append(found[-1].plus(1))
-    return found
+def month_range(first: Month, last: Month) -> list[Month]:
+    """All months from `first` to `last`, both included."""
+    result = [first]
+    while result[-1] < last:
+        result.append(result[-1].plus(1))
+    return result
 
 
-def to_send(now: datetime) -> Month | None:
-    """Whose report leaves by itself now."""
-    begun = month_of(now)
-    return begun.plus(-1) if now < begun.bounds()[0] + SENT_WITHIN else None
+def month_to_send(now: datetime) -> Month | None:
+    """The month whose report is sent automatically now."""
+    current_month = month_of(now)
+    return current_month.plus(-1) if now < current_month.bounds()[0] + SEND_WINDOW else None
 
 
-def is_over(month: Month, counted_at: datetime) -> bool:
+def is_complete(month: Month, counted_at: datetime) -> bool:
     return counted_at >= month.bounds()[1]
 
 
-# On paper
+# The printed report
 
 
-def in_short(month: Month) -> str:
+def format_month(month: Month) -> str:
     return f"{month.year}年{month.month}月"
 
 
-def percent(rate: Rate) -> str:
-    """92%, 91.7%; – of nothing. Never 100 for what was not whole."""
+def format_percent(rate: Rate) -> str:
+    """92%, 91.7%; – for an empty rate. Less than the whole is never shown as 100%."""
     if rate.share is None:
         return "–"
     return "100%" if rate.part == rate.whole else f"{min(round(rate.share * 100, 1), 99.9):g}%"
 
 
-def yen(amount: int) -> str:
+def format_yen(amount: int) -> str:
     return f"-¥{-amount:,}" if amount < 0 else f"¥{amount:,}"
 
 
@@ -142,11 +142,11 @@ def file_name(month: Month) -> str:
     return f"経営レポート_{month}.pdf"
 
 
-def report(facts: Facts) -> Report:
-    first, last = facts.month.first, last_day(facts)
+def build_report(facts: Facts) -> Report:
+    first, last = facts.month.first, last_counted_day(facts)
     return Report(
         TITLE,
-        f"{in_short(facts.month)}（{first.month}/{first.day} 〜 {last.month}/{last.day}）",
+        f"{format_month(facts.month)}（{first.month}/{first.day} 〜 {last.month}/{last.day}）",
         facts.counted_at,
         [
             Section("", [_cards(facts)]),
@@ -157,24 +157,27 @@ def report(facts: Facts) -> Report:
             Section("日別の予約件数", [_by_day(facts)]),
             Section(
                 "月ごとの数字",
-                [_months(facts.months), Note(f"{in_words(facts.counted_at)} 時点の集計です。{DEFINITION}")],
+                [
+                    _months(facts.months),
+                    Note(f"{format_local_datetime(facts.counted_at)} 時点の集計です。{DEFINITION}"),
+                ],
             ),
         ],
     )
 
 
-def last_day(facts: Facts) -> date:
-    """The last day that counts: the month's, or of one under way the last whole one."""
+def last_counted_day(facts: Facts) -> date:
+    """The last counted day: of the month, or of the current month the last complete day."""
     return min(facts.month.days()[-1], local_date(facts.counted_at) - DAY)
 
 
-def _requested(one: MonthFigures) -> int:
-    return one.counts.requested
+def _requested(figures: MonthFigures) -> int:
+    return figures.counts.requested
 
 
-def _sales(one: MonthFigures) -> int:
-    # A month in which more went back than came in has no bar; its figures stand in the table.
-    return max(0, one.counts.sales)
+def _sales(figures: MonthFigures) -> int:
+    # A month with more refunds than payments has no bar; its figures are in the table.
+    return max(0, figures.counts.sales)
 
 
 def _cards(facts: Facts) -> Figures:
@@ -184,67 +187,69 @@ def _cards(facts: Facts) -> Figures:
         return Figure(label, value, unit, f"前月 {earlier(before)}" if before else "")
 
     def rate(label: str, of: Callable[[Counts], Rate]) -> Figure:
-        found = of(now)
-        note = f"前月 {percent(of(before))}" if before else ""
-        counted = f"{found.part:,} / {found.whole:,}件"
-        return Figure(label, percent(found), "", f"{counted}　{note}".rstrip() if found.whole else note)
+        current = of(now)
+        note = f"前月 {format_percent(of(before))}" if before else ""
+        counts = f"{current.part:,} / {current.whole:,}件"
+        return Figure(label, format_percent(current), "", f"{counts}　{note}".rstrip() if current.whole else note)
 
     operations = f"前月 {facts.before.operations:,}件" if facts.before else ""
     return Figures(
         [
-            card("予約件数", f"{now.requested:,}", "件", lambda one: f"{one.requested:,}件"),
-            card("売上", yen(now.sales), "", lambda one: yen(one.sales)),
+            card("予約件数", f"{now.requested:,}", "件", lambda counts: f"{counts.requested:,}件"),
+            card("売上", format_yen(now.sales), "", lambda counts: format_yen(counts.sales)),
             Figure("手動対応", facts.figures.operations, "件", operations),
-            rate("予約成功率", lambda one: one.success),
-            rate("決済成功率", lambda one: one.payment),
-            rate("キャンセル率", lambda one: one.cancellation),
+            rate("予約成功率", lambda counts: counts.success),
+            rate("決済成功率", lambda counts: counts.payment),
+            rate("キャンセル率", lambda counts: counts.cancellation),
         ],
         across=3,
     )
 
 
 def requested_finding(facts: Facts) -> str:
-    """The chart in a sentence: the month against the one before."""
-    return _finding(facts, lambda one: one.counts.requested, "予約は", lambda count: f"{count:,}件")
+    """The title of the chart: the month compared with the month before."""
+    return _finding(facts, lambda figures: figures.counts.requested, "予約は", lambda count: f"{count:,}件")
 
 
 def sales_finding(facts: Facts) -> str:
-    return _finding(facts, lambda one: one.counts.sales, "売上は", yen)
+    return _finding(facts, lambda figures: figures.counts.sales, "売上は", format_yen)
 
 
-def _finding(facts: Facts, value: Callable[[MonthFigures], int], what: str, words: Callable[[int], str]) -> str:
+def _finding(
+    facts: Facts, value: Callable[[MonthFigures], int], subject: str, format_value: Callable[[int], str]
+) -> str:
     now, before = value(facts.figures), value(facts.before) if facts.before else 0
-    said = f"{in_short(facts.month)}の{what}{words(now)}"
-    if not is_over(facts.month, facts.counted_at):
-        # Three weeks are not compared with a month.
-        last = last_day(facts)
-        return f"{said}です（{last.month}/{last.day}まで）"
+    sentence = f"{format_month(facts.month)}の{subject}{format_value(now)}"
+    if not is_complete(facts.month, facts.counted_at):
+        # An incomplete month is not compared with a whole one.
+        last = last_counted_day(facts)
+        return f"{sentence}です（{last.month}/{last.day}まで）"
     if before <= 0:
-        return f"{said}です"
+        return f"{sentence}です"
     change = round((now - before) / before, 2)
-    return f"{said}（前月比 {change:+.0%}）です" if change else f"{said}（前月と同じ水準）です"
+    return f"{sentence}（前月比 {change:+.0%}）です" if change else f"{sentence}（前月と同じ水準）です"
 
 
 def _trend(facts: Facts, finding: str, unit: str, value: Callable[[MonthFigures], int]) -> BarChart:
     return BarChart(
         finding,
         unit,
-        [f"{one.month.year % 100}/{one.month.month}" for one in facts.months],
-        [Series(unit, [value(one) for one in facts.months])],
+        [f"{figures.month.year % 100}/{figures.month.month}" for figures in facts.months],
+        [Series(unit, [value(figures) for figures in facts.months])],
         "この期間の記録はありません。",
-        last_unfinished=not is_over(facts.month, facts.counted_at),
+        last_unfinished=not is_complete(facts.month, facts.counted_at),
     )
 
 
-def _shares(services: Sequence[Named]) -> ShareBar:
-    most = max(services, key=lambda one: one.counts.requested, default=None)
-    total = sum(one.counts.requested for one in services)
+def _shares(services: Sequence[NamedCounts]) -> ShareBar:
+    most = max(services, key=lambda service: service.counts.requested, default=None)
+    total = sum(service.counts.requested for service in services)
     title = f"最も多いのは{most.name}で{most.counts.requested / total:.0%}です" if most and total else ""
-    parts = [Part(one.name, one.counts.requested) for one in services if one.counts.requested]
+    parts = [Part(service.name, service.counts.requested) for service in services if service.counts.requested]
     return ShareBar(title, "件", parts, "この月に受け付けた予約はありません。")
 
 
-def _services(services: Sequence[Named]) -> Table:
+def _services(services: Sequence[NamedCounts]) -> Table:
     columns = [
         Column("サービス", 2.4),
         Column("予約件数", 1, right=True),
@@ -252,21 +257,21 @@ def _services(services: Sequence[Named]) -> Table:
         Column("確定", 1, right=True),
         Column("売上", 1.4, right=True),
     ]
-    total = sum(one.counts.requested for one in services)
+    total = sum(service.counts.requested for service in services)
     rows: list[list[Cell]] = [
         [
-            one.name,
-            one.counts.requested,
-            percent(Rate(one.counts.requested, total)),
-            one.counts.confirmed,
-            yen(one.counts.sales),
+            service.name,
+            service.counts.requested,
+            format_percent(Rate(service.counts.requested, total)),
+            service.counts.confirmed,
+            format_yen(service.counts.sales),
         ]
-        for one in services
+        for service in services
     ]
     return Table(columns, rows, "この月の予約はありません。")
 
 
-def _shops(shops: Sequence[Named]) -> Iterable[Table | Note]:
+def _shops(shops: Sequence[NamedCounts]) -> Iterable[Table | Note]:
     columns = [
         Column("順位", 0, right=True),
         Column("店舗コード", 0),
@@ -275,36 +280,38 @@ def _shops(shops: Sequence[Named]) -> Iterable[Table | Note]:
         Column("割合", 1, right=True),
         Column("売上", 1.4, right=True),
     ]
-    total = sum(one.counts.confirmed for one in shops)
+    total = sum(shop.counts.confirmed for shop in shops)
     rows: list[list[Cell]] = [
         [
             place,
-            one.code,
-            one.name,
-            one.counts.confirmed,
-            percent(Rate(one.counts.confirmed, total)),
-            yen(one.counts.sales),
+            shop.code,
+            shop.name,
+            shop.counts.confirmed,
+            format_percent(Rate(shop.counts.confirmed, total)),
+            format_yen(shop.counts.sales),
         ]
-        for place, one in ranked(shops)
+        for place, shop in rank_shops(shops)
     ]
-    yield Table(columns, rows[:SHOPS_ON_PAPER], "この月に確定した予約はありません。")
-    if len(rows) > SHOPS_ON_PAPER:
-        yield Note(f"ほか{len(rows) - SHOPS_ON_PAPER:,}店は省きました。すべての店舗は、画面とCSVで確認できます。")
+    yield Table(columns, rows[:MAX_PRINTED_SHOPS], "この月に確定した予約はありません。")
+    if len(rows) > MAX_PRINTED_SHOPS:
+        yield Note(f"ほか{len(rows) - MAX_PRINTED_SHOPS:,}店は省きました。すべての店舗は、画面とCSVで確認できます。")
 
 
-def ranked(shops: Iterable[Named]) -> list[tuple[int, Named]]:
-    """By what was confirmed, the most first; equals share a place."""
-    order = sorted(shops, key=lambda one: (-one.counts.confirmed, -one.counts.sales, one.name))
-    counts = [one.counts.confirmed for one in order]
-    return [(counts.index(one.counts.confirmed) + 1, one) for one in order]
+def rank_shops(shops: Iterable[NamedCounts]) -> list[tuple[int, NamedCounts]]:
+    """Shops with their place by confirmed reservations, the most first; equal counts share a place."""
+    order = sorted(shops, key=lambda shop: (-shop.counts.confirmed, -shop.counts.sales, shop.name))
+    counts = [shop.counts.confirmed for shop in order]
+    return [(counts.index(shop.counts.confirmed) + 1, shop) for shop in order]
 
 
 def _by_day(facts: Facts) -> BarChart:
-    known = dict(facts.days)
-    days = [day for day in facts.month.days() if day <= last_day(facts)]
-    counts = [known.get(day, Counts()).requested for day in days]
-    best = max(counts, default=0)
-    title = f"最も多かったのは{facts.month.month}/{days[counts.index(best)].day}の{best:,}件です" if best else ""
+    by_day = dict(facts.days)
+    days = [day for day in facts.month.days() if day <= last_counted_day(facts)]
+    counts = [by_day.get(day, Counts()).requested for day in days]
+    highest = max(counts, default=0)
+    title = (
+        f"最も多かったのは{facts.month.month}/{days[counts.index(highest)].day}の{highest:,}件です" if highest else ""
+    )
     return BarChart(
         title,
         "件",
@@ -314,7 +321,7 @@ def _by_day(facts: Facts) -> BarChart:
     )
 
 
-def _months(found: Sequence[MonthFigures]) -> Table:
+def _months(months: Sequence[MonthFigures]) -> Table:
     columns = [
         Column("月", 1.2),
         Column("予約件数", 1, right=True),
@@ -327,29 +334,29 @@ def _months(found: Sequence[MonthFigures]) -> Table:
     ]
     rows: list[list[Cell]] = [
         [
-            in_short(one.month),
-            one.counts.requested,
-            one.counts.confirmed,
-            percent(one.counts.success),
-            percent(one.counts.payment),
-            percent(one.counts.cancellation),
-            one.operations,
-            yen(one.counts.sales),
+            format_month(figures.month),
+            figures.counts.requested,
+            figures.counts.confirmed,
+            format_percent(figures.counts.success),
+            format_percent(figures.counts.payment),
+            format_percent(figures.counts.cancellation),
+            figures.operations,
+            format_yen(figures.counts.sales),
         ]
-        for one in reversed(found)
+        for figures in reversed(months)
     ]
     return Table(columns, rows, "")
 
 
-def mail(facts: Facts) -> tuple[str, str]:
-    """Subject and text of the mail that a month's report travels with."""
-    counts, words = facts.figures.counts, in_short(facts.month)
-    return f"経営レポート（{words}）", (
-        f"{words}の予約運用の経営レポートを添付でお送りします。\n\n"
+def build_mail(facts: Facts) -> tuple[str, str]:
+    """Subject and body of the mail with which a month's report is sent."""
+    counts, month_label = facts.figures.counts, format_month(facts.month)
+    return f"経営レポート（{month_label}）", (
+        f"{month_label}の予約運用の経営レポートを添付でお送りします。\n\n"
         f"・予約件数: {counts.requested:,}件\n"
-        f"・売上: {yen(counts.sales)}\n"
-        f"・予約成功率: {percent(counts.success)}\n"
-        f"・決済成功率: {percent(counts.payment)}\n"
-        f"・キャンセル率: {percent(counts.cancellation)}\n\n"
-        f"{in_words(facts.counted_at)} 時点の集計です。詳しくは、添付のPDFをご確認ください。\n"
+        f"・売上: {format_yen(counts.sales)}\n"
+        f"・予約成功率: {format_percent(counts.success)}\n"
+        f"・決済成功率: {format_percent(counts.payment)}\n"
+        f"・キャンセル率: {format_percent(counts.cancellation)}\n\n"
+        f"{format_local_datetime(facts.counted_at)} 時点の集計です。詳しくは、添付のPDFをご確認ください。\n"
     )

@@ -1,4 +1,4 @@
-"""What goes in and out of the management's doors over HTTP."""
+"""Request and response models of the management routes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import MonthText
+from service.core.values.texts import MonthText
 from service.reservations.figures.schemas import Share
 
 
@@ -31,15 +31,15 @@ class Numbers(BaseModel):
 
 
 class MonthNumbers(Numbers):
-    """`month` is 2026-11; `operations`: 手動対応 that began in it."""
+    """`month`: 2026-11. `operations`: 手動対応 that began in it."""
 
     month: str
     operations: int
 
 
 class Overview(BaseModel):
-    """`months`: up to twelve, the newest one last; `is_over`: that one is whole. `counted_at`: when they were counted,
-    null before the first time; `is_late`: the last night's counting is missing. `all_months`: the newest one first."""
+    """`months`: up to twelve, the newest last. `is_over`: the newest month is complete. `counted_at`: the last count,
+    null before the first one. `is_late`: the last nightly count is missing. `all_months`: the newest first."""
 
     as_of: datetime
     counted_at: datetime | None
@@ -54,7 +54,7 @@ class MonthFilters(BaseModel):
 
 
 class MonthItem(BaseModel):
-    """Rates in percent, null of nothing."""
+    """Rates in percent, null without data."""
 
     id: int
     month: str
@@ -73,7 +73,7 @@ class MonthItem(BaseModel):
 
 
 class PartFilters(BaseModel):
-    """Without a month: of all of them."""
+    """Without `month`: all months."""
 
     month: MonthText | None = None
 
@@ -83,7 +83,7 @@ class ServiceNumbers(Numbers):
 
 
 class ShopNumbers(Numbers):
-    """`place` by confirmed reservations; equals share one. One that is in no list has no code."""
+    """`place`: by confirmed reservations; equal counts share a place. An unlisted shop has no code."""
 
     place: int
     code: str
@@ -95,7 +95,7 @@ class DayNumbers(Numbers):
 
 
 class Parts(BaseModel):
-    """Of a month, or without one of the months that `Overview` shows, which have no days."""
+    """Of a month; or, without `month`, of the months in `Overview`, without days."""
 
     month: str | None
     services: list[ServiceNumbers]
@@ -104,7 +104,7 @@ class Parts(BaseModel):
 
 
 class ReportItem(BaseModel):
-    """Without `sent_at` it is on its way; sent to nobody when none of the management had an address."""
+    """`sent_at`: null while it is not sent yet. `recipients`: empty when no manager had an address."""
 
     id: int
     month: str
@@ -117,7 +117,7 @@ class ReportItem(BaseModel):
 
 
 class Reports(BaseModel):
-    """`recipients`: who would get one now."""
+    """`recipients`: the current recipients of a report."""
 
     as_of: datetime
     recipients: list[str]
@@ -125,7 +125,7 @@ class Reports(BaseModel):
 
 
 class NewReport(BaseModel):
-    """`recipients`: how many the sender has confirmed; when it has become another number, nothing is sent."""
+    """`recipients`: the number that the sender confirmed; when the current number differs, nothing is sent."""
 
     model_config = ConfigDict(extra="forbid")
 

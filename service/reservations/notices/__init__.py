@@ -1,1 +1,1 @@
-"""What Slack is told, as a list for people."""
+"""The list of all Slack messages, for the guides."""

@@ -1,1 +1,1 @@
-"""手動対応: what people have to do and until when, as the flow opens and settles it."""
+"""手動対応: operators' tasks and their target times."""

@@ -1,4 +1,4 @@
-"""Opening and closing what people have to do."""
+"""Opens and closes operators' tasks (手動対応) and notifies about them in Slack and by SMS."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from service.core import outbox
-from service.core.auth import Actor
-from service.core.calendar import add_working_time
-from service.core.clock import app_now
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
+from service.core.outbox import queue
 from service.core.settings import settings as floor
-from service.core.targets import NEAR
-from service.core.texts import for_slack
+from service.core.values.targets import NEAR
+from service.core.values.texts import escape_for_slack
+from service.core.values.working_time import add_working_time
 from service.reservations.events.rules import Task
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import (
-    BURST,
-    BURST_WITHIN,
-    MOST_GATHERED,
-    MOVED_ON,
+    BURST_SIZE,
+    BURST_WINDOW,
+    MAX_BURST_ITEMS,
     NOBODY_ON_CALL,
     PRIORITIES,
+    RESOLVED_AUTOMATICALLY,
+    RESOLVED_BY_OPERATOR,
     TARGETS,
-    TASK_WORDS,
-    THREAD_LASTS,
-    WENT_ON,
+    TASK_LABELS,
+    THREAD_WINDOW,
+    BurstItem,
     Priority,
-    Told,
-    call_out,
-    done,
-    gathered,
-    is_open,
-    notice,
+    burst_notice,
+    is_business_hours,
+    on_call_sms,
+    operation_notice,
+    resolved_notice,
 )
 from service.reservations.roster import queries as roster
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
 
 
-def open(db: Session, reservation_id: int, code: str, task: Task, detail: str = "") -> Operation:
-    """A task about a reservation, told in Slack. Is there one of its kind still open, that one it is."""
-    known = db.scalars(
+def open_operation(db: Session, reservation_id: int, code: str, task: Task, detail: str = "") -> Operation:
+    """Opens a task about a reservation and notifies Slack, or returns the open task of the same kind."""
+    existing = db.scalars(
         select(Operation).where(
             Operation.reservation_id == reservation_id, Operation.kind == task.value, Operation.resolved_at.is_(None)
         )
     ).one_or_none()
-    if known is not None:
-        return known
+    if existing is not None:
+        return existing
     now, priority = app_now(db), PRIORITIES[task]
     target = TARGETS[priority]
     calendar = calendar_named(db, target.calendar)
@@ -59,7 +59,7 @@ def open(db: Session, reservation_id: int, code: str, task: Task, detail: str = 
         reservation_id=reservation_id,
         kind=task.value,
         priority=priority.value,
-        title=TASK_WORDS[task],
+        title=TASK_LABELS[task],
         detail=detail[:2000],
         opened_at=now,
         due_at=target.due_at(now, calendar),
@@ -68,40 +68,45 @@ def open(db: Session, reservation_id: int, code: str, task: Task, detail: str = 
     db.add(operation)
     db.flush()
     db.add(OperationEvent(operation_id=operation.id, at=now, kind="opened", by="システム"))
-    called = ring(db, code, call_out(task, code, operation.due_at)) if priority is Priority.URGENT else True
-    operation.notice = notice(task, code) if called else f"{notice(task, code)}\n{NOBODY_ON_CALL}"
-    if not _comes_in_a_burst(db, operation.id, now):
+    on_call_notified = (
+        notify_on_call(db, code, on_call_sms(task, code, operation.due_at)) if priority is Priority.URGENT else True
+    )
+    operation.notice = (
+        operation_notice(task, code) if on_call_notified else f"{operation_notice(task, code)}\n{NOBODY_ON_CALL}"
+    )
+    if not _is_in_burst(db, operation.id, now):
         thread = _thread(db, operation, now)
-        key = tell(db, code, operation.notice, follows=thread, broadcast=True)
+        key = notify_slack(db, code, operation.notice, follows=thread, broadcast=True)
         operation.told_at, operation.told_key, operation.thread_key = now, key, thread or key
     return operation
 
 
-def _comes_in_a_burst(db: Session, operation_id: int, now: datetime) -> bool:
-    """Then the next tick gathers it. Transactions do not wait for each other to know: one more is told by itself."""
-    others = select(func.count()).where(Operation.opened_at > now - BURST_WITHIN, Operation.id != operation_id)
-    return (db.scalar(others) or 0) >= BURST
+def _is_in_burst(db: Session, operation_id: int, now: datetime) -> bool:
+    """Whether the next tick reports it together with others. Concurrent transactions do not wait for each other, so one
+    more may be reported alone."""
+    recent = select(func.count()).where(Operation.opened_at > now - BURST_WINDOW, Operation.id != operation_id)
+    return (db.scalar(recent) or 0) >= BURST_SIZE
 
 
 def _thread(db: Session, operation: Operation, now: datetime) -> uuid.UUID | None:
-    """That of what was told about the same reservation a short time ago."""
+    """The thread of a recent notification about the same reservation."""
     if operation.reservation_id is None:
         return None
     return db.scalar(
         select(Operation.thread_key)
         .where(Operation.reservation_id == operation.reservation_id, Operation.id != operation.id)
-        .where(Operation.thread_key.is_not(None), Operation.told_at > now - THREAD_LASTS)
+        .where(Operation.thread_key.is_not(None), Operation.told_at > now - THREAD_WINDOW)
         .order_by(Operation.id.desc())
         .limit(1)
     )
 
 
-def gather(db: Session) -> int:
-    """Tells of what came in a burst in one message, or adds it to the one that tells of the burst; how many that
-    were. One worker at a time."""
-    if not _alone(db):
+def notify_burst(db: Session) -> int:
+    """Notifies about the tasks of a burst in one message, or adds them to the burst's existing message. Returns how
+    many tasks. One worker at a time."""
+    if not _lock_notices(db):
         return 0
-    untold = list(
+    unreported = list(
         db.scalars(
             select(Operation)
             .where(Operation.told_at.is_(None))
@@ -110,53 +115,53 @@ def gather(db: Session) -> int:
             .execution_options(populate_existing=True)
         )
     )
-    left, now = untold, app_now(db)
-    key = _running_burst(db, now) if untold else None
-    while left:
-        before = _gathered(db, key) if key else []
-        room = MOST_GATHERED - len(before)
-        these, left = left[:room], left[room:]
-        if these:
-            listed = gathered([_told(one) for one in (*before, *these)])
-            message = tell(db, None, listed, "operation", follows=key, edit=key is not None)
+    remaining, now = unreported, app_now(db)
+    key = _current_burst(db, now) if unreported else None
+    while remaining:
+        reported = _burst_operations(db, key) if key else []
+        room = MAX_BURST_ITEMS - len(reported)
+        batch, remaining = remaining[:room], remaining[room:]
+        if batch:
+            text = burst_notice([_burst_item(operation) for operation in (*reported, *batch)])
+            message = notify_slack(db, None, text, "operation", follows=key, edit=key is not None)
             key = key or message
-            for one in these:
-                one.told_at, one.told_key, one.thread_key, one.is_gathered = now, key, key, True
-                one.end_told_at = one.resolved_at and now
+            for operation in batch:
+                operation.told_at, operation.told_key, operation.thread_key, operation.is_gathered = now, key, key, True
+                operation.end_told_at = operation.resolved_at and now
             db.flush()
-        if left:
+        if remaining:
             key = None
-    return len(untold)
+    return len(unreported)
 
 
-def _alone(db: Session) -> bool:
+def _lock_notices(db: Session) -> bool:
     return bool(db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("reservations notices")))))
 
 
-def _running_burst(db: Session, now: datetime) -> uuid.UUID | None:
+def _current_burst(db: Session, now: datetime) -> uuid.UUID | None:
     return db.scalar(
         select(Operation.told_key)
-        .where(Operation.is_gathered, Operation.told_at > now - BURST_WITHIN)
+        .where(Operation.is_gathered, Operation.told_at > now - BURST_WINDOW)
         .order_by(Operation.id.desc())
         .limit(1)
     )
 
 
-def _gathered(db: Session, key: uuid.UUID) -> list[Operation]:
-    found = select(Operation).where(Operation.is_gathered, Operation.told_key == key).order_by(Operation.id)
-    return list(db.scalars(found.execution_options(populate_existing=True)))
+def _burst_operations(db: Session, key: uuid.UUID) -> list[Operation]:
+    statement = select(Operation).where(Operation.is_gathered, Operation.told_key == key).order_by(Operation.id)
+    return list(db.scalars(statement.execution_options(populate_existing=True)))
 
 
-def _told(operation: Operation) -> Told:
-    return Told(operation.notice, operation.opened_at, operation.resolved_at)
+def _burst_item(operation: Operation) -> BurstItem:
+    return BurstItem(operation.notice, operation.opened_at, operation.resolved_at)
 
 
-def tell_of_ends(db: Session, limit: int = 100) -> int:
-    """What is done is said to be in the message that told of it; how many that were. One worker at a time."""
-    if not _alone(db):
+def notify_resolved(db: Session, limit: int = 100) -> int:
+    """Marks resolved tasks in the messages that announced them. Returns how many tasks. One worker at a time."""
+    if not _lock_notices(db):
         return 0
     now = app_now(db)
-    over = list(
+    resolved = list(
         db.scalars(
             select(Operation)
             .where(Operation.resolved_at.is_not(None), Operation.told_key.is_not(None), Operation.end_told_at.is_(None))
@@ -166,19 +171,23 @@ def tell_of_ends(db: Session, limit: int = 100) -> int:
             .execution_options(populate_existing=True)
         )
     )
-    for operation in over:
+    for operation in resolved:
         operation.end_told_at = now
         if operation.resolved_at and not operation.is_gathered:
-            text = done(operation.notice, operation.opened_at, operation.resolved_at, operation.resolved_by or "")
-            tell(db, str(operation.id), text, "operation", follows=operation.told_key, edit=True)
-    for key in dict.fromkeys(one.told_key for one in over if one.is_gathered and one.told_key):
-        text = gathered([_told(one) for one in _gathered(db, key)])
-        tell(db, None, text, "operation", follows=key, edit=True)
+            text = resolved_notice(
+                operation.notice, operation.opened_at, operation.resolved_at, operation.resolved_by or ""
+            )
+            notify_slack(db, str(operation.id), text, "operation", follows=operation.told_key, edit=True)
+    for key in dict.fromkeys(
+        operation.told_key for operation in resolved if operation.is_gathered and operation.told_key
+    ):
+        text = burst_notice([_burst_item(operation) for operation in _burst_operations(db, key)])
+        notify_slack(db, None, text, "operation", follows=key, edit=True)
     db.flush()
-    return len(over)
+    return len(resolved)
 
 
-def tell(
+def notify_slack(
     db: Session,
     code: str | None,
     text: str,
@@ -189,18 +198,18 @@ def tell(
     edit: bool = False,
     broadcast: bool = False,
 ) -> uuid.UUID:
-    """In Slack; `code` is that of the subject. `link`: a page of the dashboards and the words that lead there.
+    """Notifies Slack; `code` is the subject's code. `link`: a page of the dashboards and its link text.
 
-    What `follows` an earlier message is a reply in its thread, seen in the channel as well with `broadcast`, or its new
-    words with `edit`. Returns the key of the message.
+    With `follows`, the message is a reply in the thread of an earlier one (with `broadcast` also shown in the channel),
+    or with `edit` its new text. Returns the key of the outbox message.
     """
     channel = settings().slack_channel
-    payload: dict[str, object] = {"channel": channel, "text": for_slack(text)}
+    payload: dict[str, object] = {"channel": channel, "text": escape_for_slack(text)}
     if link is not None:
         payload["text"] = f"{payload['text']}\n<{floor().public_base_url.rstrip('/')}/{link[0]}|{link[1]}>"
     if follows is not None:
         payload |= {"do": "edit"} if edit else {"broadcast": broadcast}
-    message = outbox.publish(
+    message = queue.publish(
         db,
         "slack",
         payload,
@@ -214,14 +223,14 @@ def tell(
     return message.key
 
 
-def ring(db: Session, code: str, text: str, subject: str = "reservation") -> bool:
-    """Outside business hours, an SMS to whoever is on call. False: nobody is, and somebody should be."""
-    if is_open(calendar_named(db, "business"), app_now(db)):
+def notify_on_call(db: Session, code: str, text: str, subject: str = "reservation") -> bool:
+    """Outside business hours, sends an SMS to the person on call. False: no person is on call."""
+    if is_business_hours(calendar_named(db, "business"), app_now(db)):
         return True
     shift = roster.on_call(db)
     if shift is None:
         return False
-    outbox.publish(
+    queue.publish(
         db,
         "sms",
         {"to": shift.phone, "body": text, "validity_seconds": None},
@@ -233,21 +242,24 @@ def ring(db: Session, code: str, text: str, subject: str = "reservation") -> boo
     return True
 
 
-def close(db: Session, reservation_id: int, tasks: Iterable[Task], by: Actor | None = None) -> None:
-    """What has been settled by what happened: nobody has to do it any more. `by`: who moved the reservation on, and by
-    that has done it; otherwise it happened by itself."""
+def close_operations(db: Session, reservation_id: int, tasks: Iterable[Task], by: Actor | None = None) -> None:
+    """Closes open tasks of these kinds that an event made unnecessary. `by`: the operator who caused the event; None:
+    it happened automatically."""
     now = app_now(db)
-    who = by.name[:100] if by else "システム"
-    closed = db.scalars(
+    by_name = by.name[:100] if by else "システム"
+    closed_ids = db.scalars(
         update(Operation)
         .where(
             Operation.reservation_id == reservation_id,
             Operation.kind.in_([task.value for task in tasks]),
             Operation.resolved_at.is_(None),
         )
-        .values(resolved_at=now, resolved_by=who, outcome=MOVED_ON if by else WENT_ON)
+        .values(resolved_at=now, resolved_by=by_name, outcome=RESOLVED_BY_OPERATOR if by else RESOLVED_AUTOMATICALLY)
         .values(version=Operation.version + 1)
         .returning(Operation.id)
     )
     user_id = by.user_id if by else None
-    db.add_all(OperationEvent(operation_id=one, at=now, kind="closed", by=who, user_id=user_id) for one in closed)
+    db.add_all(
+        OperationEvent(operation_id=operation_id, at=now, kind="closed", by=by_name, user_id=user_id)
+        for operation_id in closed_ids
+    )

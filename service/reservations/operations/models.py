@@ -1,4 +1,4 @@
-"""The queue of 手動対応."""
+"""Tables of operators' tasks (手動対応)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, func, te
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base, one_of
+from service.core.database.session import Base, enum_check
 from service.reservations.operations.rules import Priority
 
 
 class Operation(Base):
-    """Something that people have to do (document 2.2). Its target is fixed when it is opened; of a reservation there is
-    one open operation of a kind at a time."""
+    """A task for operators (document 2.2). Its target time is fixed when it is opened; a reservation has at most one
+    open operation of a kind."""
 
     __tablename__ = "reservations_operations"
     __table_args__ = (
-        one_of("priority", Priority),
+        enum_check("priority", Priority),
         Index(
             "uq_reservations_operations_open",
             "reservation_id",
@@ -47,7 +47,7 @@ class Operation(Base):
     detail: Mapped[str] = mapped_column(String(2000), server_default="")
     opened_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     due_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    # When people are warned that it will be late, and when they were; when it was found to be late.
+    # When operators are to be warned that it is due soon, when they were warned, and when it was found overdue.
     warn_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     warned_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     breached_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
@@ -57,8 +57,8 @@ class Operation(Base):
     resolved_by: Mapped[str | None] = mapped_column(String(100))
     outcome: Mapped[str | None] = mapped_column(String(1000))
     version: Mapped[int] = mapped_column(server_default="1")
-    # What Slack is told of it; when it was, and by which message of the outbox (with others that were gathered in one);
-    # the message whose thread it stands in; when that message was told that it is done.
+    # The Slack text; when it was sent and by which outbox message (`is_gathered`: one message for a burst); the message
+    # that started its thread; when that message was edited to show that the task is resolved.
     notice: Mapped[str] = mapped_column(String(500), server_default="")
     told_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     told_key: Mapped[uuid.UUID | None] = mapped_column(UUID)
@@ -68,7 +68,7 @@ class Operation(Base):
 
 
 class OperationEvent(Base):
-    """What somebody did about it. Rows are only added."""
+    """The history of an operation. Append-only."""
 
     __tablename__ = "reservations_operation_events"
     __table_args__ = (Index("ix_reservations_operation_events_operation_id", "operation_id", "id"),)

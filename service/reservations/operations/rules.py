@@ -1,4 +1,4 @@
-"""Priorities and targets of 手動対応 (document 2.3.2), pure."""
+"""Priorities, target times and notification texts of 手動対応 (document 2.3.2). Pure."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from service.core.calendar import Calendar
-from service.core.targets import Target
-from service.core.times import in_words, local_date, span_in_words
+from service.core.values.targets import Target
+from service.core.values.times import format_duration, format_local_datetime, local_date
+from service.core.values.working_time import Calendar
 from service.reservations.events.rules import Task
 
-# What comes up about a reservation within this time stands in the thread of the first.
-THREAD_LASTS = timedelta(hours=1)
-# So many are told one by one within this time; those beyond are gathered in a message that lists them.
-BURST, BURST_WITHIN = 5, timedelta(minutes=5)
-# More than can be read at a glance begin another message.
-MOST_GATHERED = 30
-# How a task ended when its reservation was moved on: by a person of ours, or by itself.
-MOVED_ON = "予約を進めて、完了にしました。"
-WENT_ON = "予約が先へ進んだため、自動で完了にしました。"
+# Notifications about a reservation within this time go into the thread of the first.
+THREAD_WINDOW = timedelta(hours=1)
+# So many tasks within this time are reported one by one; further ones are listed in one message.
+BURST_SIZE, BURST_WINDOW = 5, timedelta(minutes=5)
+# More tasks start another message.
+MAX_BURST_ITEMS = 30
+# The outcome of a task when its reservation advanced: by an operator, or automatically.
+RESOLVED_BY_OPERATOR = "予約を進めて、完了にしました。"
+RESOLVED_AUTOMATICALLY = "予約が先へ進んだため、自動で完了にしました。"
 NOBODY_ON_CALL = "営業時間外ですが、オンコール当番が登録されていません。"
 
 
@@ -31,7 +31,7 @@ class Priority(StrEnum):
     LOW = "low"
 
 
-PRIORITY_WORDS = {Priority.URGENT: "緊急", Priority.HIGH: "高", Priority.MEDIUM: "中", Priority.LOW: "低"}
+PRIORITY_LABELS = {Priority.URGENT: "緊急", Priority.HIGH: "高", Priority.MEDIUM: "中", Priority.LOW: "低"}
 # 緊急 runs round the clock with the person on call; the others count 平日 9:00-18:00.
 TARGETS = {
     Priority.URGENT: Target("urgent", timedelta(minutes=30), "always"),
@@ -52,7 +52,7 @@ PRIORITIES = {
     Task.SECOND_OK: Priority.HIGH,
     Task.CUSTOMER_ENQUIRY: Priority.LOW,
 }
-TASK_WORDS = {
+TASK_LABELS = {
     Task.ALL_SHOPS_REFUSED: "全店舗予約NG",
     Task.SMS_FAILED: "SMS送信失敗",
     Task.VAGUE_ANSWER: "曖昧な回答",
@@ -65,7 +65,7 @@ TASK_WORDS = {
     Task.SECOND_OK: "別の店舗からも予約OK",
     Task.CUSTOMER_ENQUIRY: "依頼者からの問い合わせ",
 }
-# What Slack is told, in the document's words (2.2); of all others, that somebody has to see to it (4.3.1).
+# Slack texts in the document's words (2.2); all other tasks get a general text (4.3.1).
 _NOTICES = {
     Task.ALL_SHOPS_REFUSED: "予約ID: {code} が全店NG",
     Task.SMS_FAILED: "予約ID: {code} のSMS送信が全て失敗",
@@ -74,65 +74,67 @@ _NOTICES = {
 }
 
 
-def notice(task: Task, code: str) -> str:
-    known = _NOTICES.get(task)
-    return known.format(code=code) if known else f"予約ID: {code} で手動対応が必要\n{TASK_WORDS[task]}"
+def operation_notice(task: Task, code: str) -> str:
+    template = _NOTICES.get(task)
+    return template.format(code=code) if template else f"予約ID: {code} で手動対応が必要\n{TASK_LABELS[task]}"
 
 
-def done(text: str, opened_at: datetime, resolved_at: datetime, by: str) -> str:
-    """The same message once nobody has to do it any more."""
-    return f"【解決済み】{text}\n対応時間: {span_in_words(resolved_at - opened_at)}（{by}）"
+def resolved_notice(text: str, opened_at: datetime, resolved_at: datetime, by: str) -> str:
+    """The new text of the message once the task is resolved."""
+    return f"【解決済み】{text}\n対応時間: {format_duration(resolved_at - opened_at)}（{by}）"
 
 
 @dataclass(frozen=True)
-class Told:
-    """One of those that a message gathers."""
+class BurstItem:
+    """A task in the message about a burst."""
 
     notice: str
     opened_at: datetime
     resolved_at: datetime | None
 
 
-def gathered(told: Sequence[Told]) -> str:
-    """What a burst is told in: every notice in the document's words, on a line of its own."""
-    left = [one for one in told if one.resolved_at is None]
-    if left:
-        solved = f"、うち対応済み{len(told) - len(left):,}件" if len(left) < len(told) else ""
-        head = f"手動対応が集中しています（{len(told):,}件{solved}）"
+def burst_notice(items: Sequence[BurstItem]) -> str:
+    """The message about a burst: one line per task, in the document's words."""
+    open_items = [item for item in items if item.resolved_at is None]
+    if open_items:
+        resolved_count = f"、うち対応済み{len(items) - len(open_items):,}件" if len(open_items) < len(items) else ""
+        headline = f"手動対応が集中しています（{len(items):,}件{resolved_count}）"
     else:
-        span = max(one.resolved_at for one in told if one.resolved_at) - min(one.opened_at for one in told)
-        head = f"【解決済み】手動対応が集中しました（{len(told):,}件、{span_in_words(span)}）"
-    why = f"{int(BURST_WITHIN.total_seconds() // 60)}分間に{BURST}件を超えたため、まとめて通知します。"
-    return "\n".join([head, why, *(f"・{_on_a_line(one)}" for one in told)])
+        span = max(item.resolved_at for item in items if item.resolved_at) - min(item.opened_at for item in items)
+        headline = f"【解決済み】手動対応が集中しました（{len(items):,}件、{format_duration(span)}）"
+    reason = f"{int(BURST_WINDOW.total_seconds() // 60)}分間に{BURST_SIZE}件を超えたため、まとめて通知します。"
+    return "\n".join([headline, reason, *(f"・{_burst_line(item)}" for item in items)])
 
 
-def _on_a_line(one: Told) -> str:
-    first, _, rest = one.notice.partition("\n")
-    mark = "【解決済み】" if one.resolved_at else ""
-    return f"{mark}{first}" + (f"（{rest.replace(chr(10), '　')}）" if rest else "")
+def _burst_line(item: BurstItem) -> str:
+    first_line, _, rest = item.notice.partition("\n")
+    mark = "【解決済み】" if item.resolved_at else ""
+    return f"{mark}{first_line}" + (f"（{rest.replace(chr(10), '　')}）" if rest else "")
 
 
-def is_open(calendar: Calendar, now: datetime) -> bool:
-    """Whether people are at their desks."""
-    opening = calendar.opening(local_date(now))
-    return opening is not None and opening[0] <= now < opening[1]
+def is_business_hours(calendar: Calendar, now: datetime) -> bool:
+    """Whether `now` is in business hours."""
+    hours = calendar.opening(local_date(now))
+    return hours is not None and hours[0] <= now < hours[1]
 
 
-def call_out(task: Task, code: str, due_at: datetime) -> str:
-    """What the person on call reads in an SMS."""
-    return f"【予約運用・緊急】予約ID: {code} {TASK_WORDS[task]}。{in_words(due_at)}までに対応してください。"
-
-
-def warning(task: Task, code: str, due_at: datetime) -> str:
-    """Before it is late, while nobody has it."""
-    what = f"{TASK_WORDS[task]}（{PRIORITY_WORDS[PRIORITIES[task]]}）"
+def on_call_sms(task: Task, code: str, due_at: datetime) -> str:
+    """The SMS to the person on call."""
     return (
-        f"予約ID: {code} の手動対応の期限が近づいています\n{what}: 期限は{in_words(due_at)}です。まだ担当者がいません。"
+        f"【予約運用・緊急】予約ID: {code} {TASK_LABELS[task]}。{format_local_datetime(due_at)}までに対応してください。"
     )
 
 
-def breach(task: Task, code: str, due_at: datetime) -> str:
-    what = f"{TASK_WORDS[task]}（{PRIORITY_WORDS[PRIORITIES[task]]}）"
-    return (
-        f"予約ID: {code} の手動対応が期限を過ぎました\n{what}: 期限は{in_words(due_at)}でした。まだ担当者がいません。"
-    )
+def due_soon_notice(task: Task, code: str, due_at: datetime) -> str:
+    """The warning before a task without an owner is overdue."""
+    heading = f"予約ID: {code} の手動対応の期限が近づいています"
+    return _without_owner(task, heading, f"期限は{format_local_datetime(due_at)}です")
+
+
+def overdue_notice(task: Task, code: str, due_at: datetime) -> str:
+    heading = f"予約ID: {code} の手動対応が期限を過ぎました"
+    return _without_owner(task, heading, f"期限は{format_local_datetime(due_at)}でした")
+
+
+def _without_owner(task: Task, heading: str, due: str) -> str:
+    return f"{heading}\n{TASK_LABELS[task]}（{PRIORITY_LABELS[PRIORITIES[task]]}）: {due}。まだ担当者がいません。"

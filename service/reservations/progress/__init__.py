@@ -1,1 +1,1 @@
-"""Why a reservation is where it is, and what comes next, in one place for everybody who is told."""
+"""What a reservation waits for and what comes next, in text for the customer."""

@@ -1,4 +1,4 @@
-"""What a reservation waits for, what happens next and by when, as the customer is told: by assistants, on pages, on the
+"""What a reservation waits for, what happens next and by when, in text for the customer: for assistants, pages and
 telephone. Pure."""
 
 from __future__ import annotations
@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.core.times import in_words
+from service.core.values.times import format_local_datetime
 from service.reservations.cases.rules import GIVE_UP_BEFORE, PAY_MINUTES, Case
 from service.reservations.events.rules import State
-from service.reservations.letters.rules import NOT_POSSIBLE, TIMED_OUT, yen
+from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT, yen
 
-# A shorter pause is not worth a word.
-WORTH_SAYING = timedelta(minutes=1)
+# A shorter pause is not mentioned.
+MIN_PAUSE = timedelta(minutes=1)
 _LATER_BY_SMS = "お店が決まりましたら、お支払いのご案内をSMSでお送りします。"
 _NO_COST = "代金はいただいていません。"
 _AGAIN = "ご希望でしたら、あらためて予約をご依頼ください。"
@@ -21,36 +21,38 @@ _AGAIN = "ご希望でしたら、あらためて予約をご依頼ください�
 
 @dataclass(frozen=True)
 class Progress:
-    """`sentence`: how it stands and what comes next. `by`: the moment until which that happens, or up to which
-    something can still be done; None: nothing more is expected."""
+    """`sentence`: the current state and what comes next. `by`: the time by which that happens, or until which the
+    customer can still act; None: nothing more is expected."""
 
     sentence: str
     by: datetime | None = None
 
 
 def progress(case: Case, now: datetime) -> Progress:
-    return _OF_STATE[case.state](case, now)
+    return _BY_STATE[case.state](case, now)
 
 
 def waits_until(case: Case, now: datetime) -> datetime | None:
-    """No telephone rings until then: the shops open, or the second round begins."""
+    """No shop is called before this time: then the shops open, or the second round begins."""
     if case.state is not State.CALLING or case.call is not None or case.resume_at is None:
         return None
-    return case.resume_at if case.resume_at > now + WORTH_SAYING else None
+    return case.resume_at if case.resume_at > now + MIN_PAUSE else None
 
 
-def _seeking(case: Case, now: datetime) -> Progress:
+def _searching_shop(case: Case, now: datetime) -> Progress:
     give_up = case.starts_at - GIVE_UP_BEFORE
     if case.call is not None:
-        doing = "お店に電話をかけて、予約できるか確認しています。"
-    elif (later := waits_until(case, now)) is not None:
-        doing = f"{_why_later(case)}、{in_words(later)}ごろから、お店に電話で確認します。"
+        activity = "お店に電話をかけて、予約できるか確認しています。"
+    elif (paused_until := waits_until(case, now)) is not None:
+        activity = f"{_delay_reason(case)}、{format_local_datetime(paused_until)}ごろから、お店に電話で確認します。"
     else:
-        doing = "これから、お店に順番に電話をかけて確認します。"
-    return Progress(f"{doing}{_LATER_BY_SMS}遅くとも{in_words(give_up)}までに結果をお知らせします。", give_up)
+        activity = "これから、お店に順番に電話をかけて確認します。"
+    return Progress(
+        f"{activity}{_LATER_BY_SMS}遅くとも{format_local_datetime(give_up)}までに結果をお知らせします。", give_up
+    )
 
 
-def _why_later(case: Case) -> str:
+def _delay_reason(case: Case) -> str:
     if case.round > 1 and not case.turn:
         return "一通り電話をかけましたが予約が取れていないため、少し時間をおいて"
     return "今は電話を受け付けているお店がないため"
@@ -61,7 +63,7 @@ def _vague(case: Case, now: datetime) -> Progress:
     return Progress(
         "お店が、その場では決められないと回答しました。担当者がお店に確認しています"
         f"（平日9:00〜18:00は1時間以内が目安です）。{_LATER_BY_SMS}"
-        f"遅くとも{in_words(give_up)}までに結果をお知らせします。",
+        f"遅くとも{format_local_datetime(give_up)}までに結果をお知らせします。",
         give_up,
     )
 
@@ -74,29 +76,29 @@ def _change(case: Case, now: datetime) -> Progress:
     )
 
 
-def _nowhere(case: Case, now: datetime) -> Progress:
+def _no_shop(case: Case, now: datetime) -> Progress:
     return Progress(f"{NOT_POSSIBLE}。{_NO_COST}担当者も、ほかに手配できるお店がないか確認しています。", case.starts_at)
 
 
-def _held(case: Case, now: datetime) -> Progress:
+def _held_by_shop(case: Case, now: datetime) -> Progress:
     if case.sms_fails and not case.by_mail:
         return Progress(
             "お店の仮予約は取れましたが、お客様の電話番号にSMSを送れません。"
             "担当者がお客様にお電話し、お支払いの方法をご案内します。",
             case.starts_at,
         )
-    how = "メール" if case.by_mail else "SMS"
+    channel = "メール" if case.by_mail else "SMS"
     return Progress(
-        f"お店の仮予約が取れました。まもなく、お支払いのリンクを{how}でお送りします。"
+        f"お店の仮予約が取れました。まもなく、お支払いのリンクを{channel}でお送りします。"
         f"届いてから{PAY_MINUTES}分以内にお支払いいただくと、予約が確定します。"
     )
 
 
-def _unpaid(case: Case, now: datetime) -> Progress:
+def _awaiting_payment(case: Case, now: datetime) -> Progress:
     until = case.deadline or case.starts_at
-    how = "メール" if case.by_mail else "SMS"
+    channel = "メール" if case.by_mail else "SMS"
     return Progress(
-        f"お店の仮予約が取れました。{how}でお送りしたリンクから、{in_words(until)}までに"
+        f"お店の仮予約が取れました。{channel}でお送りしたリンクから、{format_local_datetime(until)}までに"
         f"{yen(case.price)}をお支払いください。期限を過ぎると、仮予約はキャンセルになります。",
         until,
     )
@@ -118,9 +120,11 @@ def _timed_out(case: Case, now: datetime) -> Progress:
 def _confirmed(case: Case, now: datetime) -> Progress:
     paid = "お支払いを確認し、予約が確定しています。"
     if now <= case.cancel_until:
-        return Progress(f"{paid}{in_words(case.cancel_until)}までは、全額返金でキャンセルできます。", case.cancel_until)
+        return Progress(
+            f"{paid}{format_local_datetime(case.cancel_until)}までは、全額返金でキャンセルできます。", case.cancel_until
+        )
     if now < case.starts_at:
-        return Progress(f"{paid}{in_words(case.starts_at)}に、お店へお越しください。", case.starts_at)
+        return Progress(f"{paid}{format_local_datetime(case.starts_at)}に、お店へお越しください。", case.starts_at)
     return Progress(f"{paid}予約日時を過ぎました。")
 
 
@@ -149,14 +153,14 @@ def _refunded(case: Case, now: datetime) -> Progress:
     )
 
 
-_OF_STATE: Mapping[State, Callable[[Case, datetime], Progress]] = {
-    State.REQUESTED: _seeking,
-    State.CALLING: _seeking,
+_BY_STATE: Mapping[State, Callable[[Case, datetime], Progress]] = {
+    State.REQUESTED: _searching_shop,
+    State.CALLING: _searching_shop,
     State.PENDING_SHOP_RESPONSE: _vague,
     State.CHANGE_REQUESTED: _change,
-    State.ALL_SHOPS_REFUSED: _nowhere,
-    State.CALLING_SUCCESS: _held,
-    State.AWAITING_PAYMENT: _unpaid,
+    State.ALL_SHOPS_REFUSED: _no_shop,
+    State.CALLING_SUCCESS: _held_by_shop,
+    State.AWAITING_PAYMENT: _awaiting_payment,
     State.EXPIRING: _closing,
     State.PAYMENT_TIMEOUT: _timed_out,
     State.CONFIRMED: _confirmed,

@@ -1,1 +1,1 @@
-"""手動対応 as people work through it: the list, who has what, its clocks."""
+"""手動対応 for operators: the list, owners and target times."""

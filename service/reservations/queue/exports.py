@@ -1,19 +1,21 @@
-"""手動対応 as a file."""
+"""The export of 手動対応."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
-from service.reservations.operations.rules import PRIORITY_WORDS
+from service.core.exports.declared import Column, ExportList
+from service.reservations.operations.rules import PRIORITY_LABELS
 from service.reservations.queue import queries, schemas
 
-OPERATIONS = List(
+OPERATIONS = ExportList(
     key="reservations.operations",
     title="手動対応",
     permission="reservations:operation:read",
     columns=(
         Column("code", "予約ID"),
         Column("title", "内容"),
-        Column("priority", "優先度", "choice", words={one.value: word for one, word in PRIORITY_WORDS.items()}),
+        Column(
+            "priority", "優先度", "choice", words={priority.value: label for priority, label in PRIORITY_LABELS.items()}
+        ),
         Column("customer_name", "依頼者"),
         Column("phone_shown", "電話番号"),
         Column("service_name", "サービス"),
@@ -27,6 +29,6 @@ OPERATIONS = List(
         Column("outcome", "対応結果"),
     ),
     filters=schemas.OperationFilters,
-    statement=queries.operations_to_take_along,
+    statement=queries.operations_export,
 )
 EXPORTS = (OPERATIONS,)

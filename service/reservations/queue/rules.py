@@ -1,4 +1,4 @@
-"""The document's procedures as steps for the people who follow them (2.2). Pure."""
+"""The document's procedures as steps for operators (2.2). Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from service.reservations.events.rules import Task
 
-# How long one takes by the document's estimate, in minutes.
-MINUTES: Mapping[Task, str] = {
+# The document's estimate of the working time, in minutes.
+ESTIMATED_MINUTES: Mapping[Task, str] = {
     Task.ALL_SHOPS_REFUSED: "15〜30分",
     Task.SMS_FAILED: "10〜15分",
     Task.VAGUE_ANSWER: "10〜15分",
     Task.CHANGE_REQUESTED: "15〜20分",
     Task.LATE_CANCEL: "20〜30分",
 }
-STEPS: Mapping[Task, tuple[str, ...]] = {
+PROCEDURES: Mapping[Task, tuple[str, ...]] = {
     Task.ALL_SHOPS_REFUSED: (
         "予約内容を確認します。",
         "対応可能な提携店を手動で探します。一覧にない店舗にも電話で確認し、取れたら「予約OKを確認」を押します。",

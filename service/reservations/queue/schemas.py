@@ -1,4 +1,4 @@
-"""What goes in and out of the queue's doors over HTTP."""
+"""Requests and responses of the queue's routes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.targets import State as Target
-from service.core.texts import NO_NUL, Edition, Key, NotBlank
+from service.core.edits import Edit
+from service.core.values.targets import State as Target
+from service.core.values.texts import NO_NUL, NotBlank, RecordId
 from service.reservations.desk.schemas import ReservationDetail
 from service.reservations.events.rules import State, Task
 from service.reservations.operations.rules import Priority
 from service.reservations.roster.schemas import Person, ShiftItem
 
-Words = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
+Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
 
 
 class OperationFilters(BaseModel):
@@ -31,8 +32,8 @@ class OperationFilters(BaseModel):
 
 
 class OperationItem(BaseModel):
-    """`response`: how its target stands or was met; `left_seconds` are those of its calendar until then, negative when
-    late. What belongs to no reservation has none of a reservation's fields."""
+    """`response`: the state of its target; `left_seconds`: seconds of its calendar until the target, negative when
+    overdue. Without a reservation, the reservation's fields are null."""
 
     id: int
     version: int
@@ -67,8 +68,8 @@ class EventItem(BaseModel):
 
 
 class OperationDetail(OperationItem):
-    """`steps` are the document's procedure; `may_resolve`: false while the reservation stands still until one of its
-    actions decides the matter."""
+    """`steps`: the document's procedure; `may_resolve`: false while the reservation waits for one of its own
+    actions."""
 
     minutes: str | None
     steps: list[str]
@@ -78,8 +79,8 @@ class OperationDetail(OperationItem):
 
 
 class Counts(BaseModel):
-    """For the menu and the first line of the page: open, of these nobody's, near their target, overdue; and who is on
-    call now."""
+    """For the menu and the first line of the page: open tasks, of these without an owner, near their target, overdue;
+    and the person on call now."""
 
     as_of: datetime
     open: int
@@ -93,23 +94,15 @@ class Counts(BaseModel):
     on_call: ShiftItem | None
 
 
-class Edit(BaseModel):
-    """`version` is the one that was read; another one by now is a conflict."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Edition
-
-
 class HandOver(Edit):
-    user_id: Key
+    user_id: RecordId
 
 
 class Resolution(Edit):
-    outcome: Words
+    outcome: Text
 
 
 class NewNote(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    text: Words
+    text: Text

@@ -1,1 +1,1 @@
-"""オンコール当番: who is on call, from when until when, under which number."""
+"""オンコール当番: which user is on call, when, and under which phone number."""

@@ -1,4 +1,4 @@
-"""The on-call roster."""
+"""Table of the on-call roster."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Shift(Base):
-    """Who is on call from when until when, and under which number (2.3.1)."""
+    """A user who is on call from `starts_at` to `ends_at`, under the number `phone` (2.3.1)."""
 
     __tablename__ = "reservations_shifts"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Every read of the on-call roster."""
+"""Reads of the on-call roster."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from service.core import phones
-from service.core.clock import app_now, now_sql
-from service.core.identity import Membership, User
-from service.core.paging import Key, Listing, equals, when
+from service.core.access.identity import Membership, User
+from service.core.database.clock import app_now, now_sql
+from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.problems import NotFound
+from service.core.values import phones
 from service.reservations.roster import schemas
 from service.reservations.roster.models import Shift
 from service.reservations.rules import AREA
 
-# Who works with reservations and can be called out of bed for one.
+# Roles that can be on call.
 RESPONDERS = ("admin", "operator")
 
 SHIFTS = Listing(
@@ -27,7 +27,7 @@ SHIFTS = Listing(
         Shift.user_id,
         User.name,
         Shift.phone,
-        phones.shown_column(Shift.phone).label("phone_shown"),
+        phones.format_phone_column(Shift.phone).label("phone_shown"),
         Shift.starts_at,
         Shift.ends_at,
         and_(Shift.starts_at <= now_sql(), Shift.ends_at > now_sql()).label("is_now"),
@@ -37,7 +37,7 @@ SHIFTS = Listing(
     unique=Shift.id,
     keys={"starts_at": Key(Shift.starts_at)},
     default="starts_at",
-    filters={"is_coming": when(Shift.ends_at > now_sql()), "user_id": equals(Shift.user_id)},
+    filters={"is_coming": when_true(Shift.ends_at > now_sql()), "user_id": equals(Shift.user_id)},
 )
 
 
@@ -47,51 +47,51 @@ def shifts(db: Session, limit: int, cursor: str | None, filters: schemas.ShiftFi
 
 
 def on_call(db: Session) -> Shift | None:
-    """Whose shift it is now."""
+    """The current shift."""
     now = app_now(db)
-    found = select(Shift).where(Shift.archived_at.is_(None), Shift.starts_at <= now, Shift.ends_at > now)
-    return db.scalars(found.order_by(Shift.starts_at.desc(), Shift.id).limit(1)).one_or_none()
+    statement = select(Shift).where(Shift.archived_at.is_(None), Shift.starts_at <= now, Shift.ends_at > now)
+    return db.scalars(statement.order_by(Shift.starts_at.desc(), Shift.id).limit(1)).one_or_none()
 
 
 def on_call_now(db: Session) -> dict[str, Any]:
     shift = on_call(db)
-    found = None
+    item = None
     if shift is not None:
-        found = dict(db.execute(SHIFTS.rows.where(Shift.id == shift.id)).one()._mapping)
-    return {"as_of": app_now(db), "shift": found}
+        item = dict(db.execute(SHIFTS.rows.where(Shift.id == shift.id)).one()._mapping)
+    return {"as_of": app_now(db), "shift": item}
 
 
 def responders(db: Session) -> list[dict[str, Any]]:
-    """Who can be on call and have a task: the area's people who may do something about it, by name."""
-    found = (
+    """The users of the area who can be on call and own 手動対応, ordered by name."""
+    statement = (
         select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)
         .where(User.is_active, Membership.area == AREA.name, Membership.role.in_(RESPONDERS))
         .order_by(User.name, User.id)
     )
-    return [dict(row._mapping) for row in db.execute(found)]
+    return [dict(row._mapping) for row in db.execute(statement)]
 
 
 def get(db: Session, shift_id: int, *, lock: bool = False) -> Shift:
-    """Raises NotFound, in words."""
-    found = db.get(Shift, shift_id, with_for_update=lock, populate_existing=lock)
-    if found is None or found.archived_at is not None:
+    """Raises NotFound."""
+    shift = db.get(Shift, shift_id, with_for_update=lock, populate_existing=lock)
+    if shift is None or shift.archived_at is not None:
         raise NotFound("指定された当番は見つかりません。一覧を開き直してください。")
-    return found
+    return shift
 
 
-def overlapping(
-    db: Session, starts_at: datetime, ends_at: datetime, but: int | None = None
+def overlapping_shift(
+    db: Session, starts_at: datetime, ends_at: datetime, exclude_id: int | None = None
 ) -> tuple[Shift, str] | None:
-    """The first other shift in that time, and whose it is."""
-    found = (
+    """The first other shift in that time, and the name of its user."""
+    statement = (
         select(Shift, User.name)
         .join(User, User.id == Shift.user_id)
         .where(Shift.archived_at.is_(None), Shift.starts_at < ends_at, Shift.ends_at > starts_at)
         .order_by(Shift.starts_at, Shift.id)
         .limit(1)
     )
-    if but is not None:
-        found = found.where(Shift.id != but)
-    row = db.execute(found).one_or_none()
+    if exclude_id is not None:
+        statement = statement.where(Shift.id != exclude_id)
+    row = db.execute(statement).one_or_none()
     return (row[0], row[1]) if row is not None else None

@@ -1,4 +1,4 @@
-"""What goes in and out of the roster's doors over HTTP."""
+"""Request and response models of the roster routes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.core import phones
-from service.core.texts import ONE_LINE, Edition, Instant, Key
+from service.core.values import phones
+from service.core.values.texts import ONE_LINE, Instant, RecordId, RecordVersion
 
-# However it is written; kept as +81….
+# In any notation; stored as +81….
 Phone = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(phones.e164)]
 
 
 class ShiftFilters(BaseModel):
-    """`state`: those that are not over yet, or all."""
+    """`state`: shifts that are not over yet, or all."""
 
     state: Literal["coming", "all"] = "coming"
-    user_id: Key | None = None
+    user_id: RecordId | None = None
     sort: Annotated[str, Field(max_length=50)] = "starts_at"
 
 
 class ShiftItem(BaseModel):
-    """`is_now`: this person is called now."""
+    """`is_now`: the user is on call now."""
 
     id: int
     version: int
@@ -37,7 +37,7 @@ class ShiftItem(BaseModel):
 
 
 class OnCall(BaseModel):
-    """Who is called now, and until when; null: nobody is."""
+    """The shift that is on call now; null: no user is."""
 
     as_of: datetime
     shift: ShiftItem | None
@@ -51,19 +51,19 @@ class Person(BaseModel):
 class NewShift(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    user_id: Key
+    user_id: RecordId
     phone: Phone
     starts_at: Instant
     ends_at: Instant
 
 
 class ShiftChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read."""
+    """Missing and null fields are not changed. `version` is the one that was read."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
-    user_id: Key | None = None
+    version: RecordVersion
+    user_id: RecordId | None = None
     phone: Phone | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None

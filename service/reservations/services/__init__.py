@@ -1,1 +1,1 @@
-"""What can be reserved: services, and their sizes with prices."""
+"""Services that can be reserved, and their sizes with prices."""

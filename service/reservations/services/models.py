@@ -1,4 +1,4 @@
-"""Services and their plans: sizes with prices."""
+"""Tables of services and their plans (sizes with prices)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, String
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Service(Base):
-    """A service type: what customers ask for by name."""
+    """A type of service that customers request by name."""
 
     __tablename__ = "reservations_services"
     __table_args__ = (
@@ -32,7 +32,7 @@ class Service(Base):
 
 
 class Plan(Base):
-    """A size of a service with its price in yen. A reservation keeps the price it was made at."""
+    """A size of a service with its price in yen. A reservation keeps the price at which it was made."""
 
     __tablename__ = "reservations_plans"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Every read of services and their plans."""
+"""Reads of services and their plans."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core import trail
-from service.core.paging import Key, Listing, contains, when
+from service.core.audit import search
+from service.core.database.paging import Key, Listing, contains, when_true
 from service.core.problems import NotFound
 from service.reservations.rules import AREA
 from service.reservations.services import schemas
@@ -55,18 +55,18 @@ SERVICES = Listing(
     default="position",
     filters={
         "q": contains(Service.name, Service.code),
-        "is_in_use": when(Service.archived_at.is_(None)),
-        "is_archived": when(Service.archived_at.is_not(None)),
+        "is_in_use": when_true(Service.archived_at.is_(None)),
+        "is_archived": when_true(Service.archived_at.is_not(None)),
     },
 )
 
 
 def services(db: Session, limit: int, cursor: str | None, filters: schemas.ServiceFilters) -> dict[str, Any]:
-    cut: dict[str, Any] = {"q": filters.q, "is_archived": filters.archived, "is_in_use": not filters.archived}
-    return SERVICES.page(db, limit, cursor, filters.sort, **cut)
+    values: dict[str, Any] = {"q": filters.q, "is_archived": filters.archived, "is_in_use": not filters.archived}
+    return SERVICES.page(db, limit, cursor, filters.sort, **values)
 
 
-def service_in_full(db: Session, service_id: int) -> dict[str, Any]:
+def service_detail(db: Session, service_id: int) -> dict[str, Any]:
     """Raises NotFound."""
     service = get(db, Service, service_id)
     facts = dict(db.execute(SERVICES.rows.where(Service.id == service.id)).one()._mapping)
@@ -74,33 +74,33 @@ def service_in_full(db: Session, service_id: int) -> dict[str, Any]:
 
 
 def plans_of(db: Session, service_id: int) -> list[Plan]:
-    """Those in use in their order, then those that are archived."""
-    found = select(Plan).where(Plan.service_id == service_id)
-    return list(db.scalars(found.order_by(Plan.archived_at.is_not(None), Plan.position, Plan.id)))
+    """Active plans in their order, then archived ones."""
+    statement = select(Plan).where(Plan.service_id == service_id)
+    return list(db.scalars(statement.order_by(Plan.archived_at.is_not(None), Plan.position, Plan.id)))
 
 
 def history(db: Session, service_id: int) -> dict[str, Any]:
-    """What happened to it and to its plans. Raises NotFound."""
+    """The history of a service and its plans. Raises NotFound."""
     service = get(db, Service, service_id)
     plans = [plan.id for plan in plans_of(db, service.id)]
-    return {"items": trail.history(db, AREA.name, {"service": [service.id], "plan": plans})}
+    return {"items": search.history(db, AREA.name, {"service": [service.id], "plan": plans})}
 
 
-def get(db: Session, one: type[Master], key: int, *, lock: bool = False) -> Master:
-    """Raises NotFound, in words."""
-    found = db.get(one, key, with_for_update=lock, populate_existing=lock)
-    if found is None:
-        raise NotFound(f"指定された{NOUNS[one]}は見つかりません。一覧を開き直してください。")
-    return found
+def get(db: Session, model: type[Master], key: int, *, lock: bool = False) -> Master:
+    """Raises NotFound."""
+    row = db.get(model, key, with_for_update=lock, populate_existing=lock)
+    if row is None:
+        raise NotFound(f"指定された{NOUNS[model]}は見つかりません。一覧を開き直してください。")
+    return row
 
 
-def locked(db: Session, keys: Collection[int]) -> dict[int, Service]:
-    """Those of them that are there, locked one after the other in the same order by everybody."""
-    found = select(Service).where(Service.id.in_(keys)).order_by(Service.id).with_for_update()
-    return {service.id: service for service in db.scalars(found.execution_options(populate_existing=True))}
+def lock_services(db: Session, keys: Collection[int]) -> dict[int, Service]:
+    """Locks the services that exist, always in the order of ids, which avoids deadlocks."""
+    statement = select(Service).where(Service.id.in_(keys)).order_by(Service.id).with_for_update()
+    return {service.id: service for service in db.scalars(statement.execution_options(populate_existing=True))}
 
 
-def in_use(db: Session) -> list[Service]:
-    """In their order."""
-    found = select(Service).where(Service.archived_at.is_(None))
-    return list(db.scalars(found.order_by(Service.position, Service.id)))
+def active_services(db: Session) -> list[Service]:
+    """Active services in their order."""
+    statement = select(Service).where(Service.archived_at.is_(None))
+    return list(db.scalars(statement.order_by(Service.position, Service.id)))

@@ -1,4 +1,4 @@
-"""What goes in and out of the services' doors over HTTP."""
+"""Request and response models of the service routes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, Edition, Name
+from service.core.values.texts import NO_NUL, Name, RecordVersion
 
-# Assistants name services and sizes by their codes.
+# Assistants refer to services and sizes by code.
 Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[a-z0-9-]+$")]
 Description = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
-# In yen; a card can be charged from ¥50.
+# In yen; ¥50 is the minimum card charge.
 Price = Annotated[int, Field(ge=50, le=9_999_999)]
 Position = Annotated[int, Field(ge=0, le=10_000)]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
@@ -24,7 +24,7 @@ class Created(BaseModel):
 
 
 class NewService(BaseModel):
-    """Without a position it comes last."""
+    """Without `position` it comes last."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,19 +35,19 @@ class NewService(BaseModel):
 
 
 class ServiceChange(BaseModel):
-    """What is left out, or null, stays as it is. `version` is the one that was read. The code stays: assistants and
-    files know the service by it."""
+    """Missing and null fields are not changed. `version` is the one that was read. The code cannot be changed:
+    assistants and files refer to it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     description: Description | None = None
     position: Position | None = None
 
 
 class NewPlan(BaseModel):
-    """A size. Without a position it comes last."""
+    """A size. Without `position` it comes last."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,11 +58,11 @@ class NewPlan(BaseModel):
 
 
 class PlanChange(BaseModel):
-    """As with services. Reservations keep the price they were made at."""
+    """As `ServiceChange`. Existing reservations keep their price."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     name: Name | None = None
     price: Price | None = None
     position: Position | None = None
@@ -84,7 +84,7 @@ class PlanItem(PlanSummary):
 
 
 class ServiceFacts(BaseModel):
-    """`shops` are those that are called for it: neither archived nor blacklisted."""
+    """`shops`: the number of shops that are called for it, neither archived nor blacklisted."""
 
     id: int
     version: int
@@ -99,19 +99,19 @@ class ServiceFacts(BaseModel):
 
 
 class ServiceItem(ServiceFacts):
-    """`plans`: those in use, in their order."""
+    """`plans`: active ones in their order."""
 
     plans: list[PlanSummary]
 
 
 class ServiceDetail(ServiceFacts):
-    """`plans`: those in use in their order, then those that are archived."""
+    """`plans`: active ones in their order, then archived ones."""
 
     plans: list[PlanItem]
 
 
 class ServiceFilters(BaseModel):
-    """`q` is part of a name or a code; `archived`: only those that are, else only those that are not."""
+    """`q`: part of a name or a code. `archived`: true for archived services only, false for active ones only."""
 
     q: Search | None = None
     archived: bool = False
@@ -119,7 +119,7 @@ class ServiceFilters(BaseModel):
 
 
 class Difference(BaseModel):
-    """`title` in words, values as text, null where there is none."""
+    """A changed field: its label, and its values as text; null without a value."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -130,7 +130,7 @@ class Difference(BaseModel):
 
 
 class Happening(BaseModel):
-    """An entry of the trail about one thing; …`_title` are in words."""
+    """An entry of the audit log. …`_title`: as text."""
 
     id: int
     at: datetime

@@ -1,1 +1,1 @@
-"""Partner shops, and the order in which those of a service are called."""
+"""Partner shops, and the order in which the shops of a service are called."""

@@ -1,7 +1,7 @@
-"""Every write of partner shops and of the order in which they are called.
+"""Writes of partner shops and of the order in which they are called.
 
-Whoever changes an order holds the service's row, and the service's version goes up with each change: two people who
-arrange the same list do not overwrite each other.
+A change of an order locks the service's row and increments the service's version (optimistic locking): concurrent edits
+of the same order do not overwrite each other.
 """
 
 from __future__ import annotations
@@ -11,87 +11,96 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
-from service.core import audit, phones
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.core import audit
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
 from service.core.edits import Edits
-from service.core.imports.kinds import Change, New
+from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Invalid, Stale
+from service.core.values import phones
 from service.reservations.rules import AREA
 from service.reservations.services import queries as services
 from service.reservations.services.actions import SERVICES
 from service.reservations.services.models import Service
 from service.reservations.shops import queries, schemas
 from service.reservations.shops.models import Shop, ShopService
-from service.reservations.shops.rules import CLOSES_FIRST, in_order, placed, shown_places, words_for
+from service.reservations.shops.rules import (
+    CLOSES_BEFORE_OPENING,
+    format_places,
+    merge_places,
+    ordered_ids,
+    service_labels,
+)
 
 SHOPS = Edits(AREA.name, "shop", "提携店", {"uq_reservations_shops_code": "code"}, {"code": "店舗コード"})
-OWN = set(schemas.ShopValues.model_fields)
+OWN_FIELDS = set(schemas.ShopValues.model_fields)
 
 
 def create(db: Session, by: Actor, new: schemas.NewShop) -> Shop:
-    """It is called last for each of its services. Raises Conflict when the code is another's, Invalid for a service
-    that is not there."""
-    values = new.model_dump(include=OWN)
+    """Creates a shop, which is called last for each of its services. Raises Conflict when the code is in use, Invalid
+    for an unknown or archived service."""
+    values = new.model_dump(include=OWN_FIELDS)
     shop = Shop(**values)
-    named = _usable(services.locked(db, new.services), new.services)
-    SHOPS.create(db, by, shop, values | {"services": [service.name for service in named]})
-    for service in named:
-        _join(db, by, service, shop.id)
+    offered = _check_services(services.lock_services(db, new.services), new.services)
+    SHOPS.create(db, by, shop, values | {"services": [service.name for service in offered]})
+    for service in offered:
+        _append_shop(db, by, service, shop.id)
     return shop
 
 
 def change(db: Session, by: Actor, shop_id: int, new: schemas.ShopChange) -> None:
     shop = queries.get(db, shop_id, lock=True)
     if (new.opens_at or shop.opens_at) >= (new.closes_at or shop.closes_at):
-        raise Invalid(CLOSES_FIRST, [("closes_at", CLOSES_FIRST)])
-    there = {key: service for key, service in queries.offered(db, shop.id).items() if service.archived_at is None}
+        raise Invalid(CLOSES_BEFORE_OPENING, [("closes_at", CLOSES_BEFORE_OPENING)])
+    current = {
+        key: service for key, service in queries.offered_services(db, shop.id).items() if service.archived_at is None
+    }
     try:
         SHOPS.change(db, by, shop, new.model_copy(update={"services": None}))
     except Stale as stale:
-        _add_to(stale, shop, [*there], new)
+        _complete_stale(stale, shop, [*current], new)
         raise
-    if new.services is None or set(new.services) == there.keys():
+    if new.services is None or set(new.services) == current.keys():
         return
-    held = services.locked(db, {*there, *new.services})
-    named = _usable(held, [key for key in new.services if key not in there])
-    for key in there.keys() - set(new.services):
-        _rearrange(db, by, held[key], _without(queries.places(db, key), [shop.id]), [shop.id])
-    for service in named:
-        _join(db, by, service, shop.id)
+    locked = services.lock_services(db, {*current, *new.services})
+    added = _check_services(locked, [key for key in new.services if key not in current])
+    for key in current.keys() - set(new.services):
+        _set_order(db, by, locked[key], _remove_shops(queries.call_places(db, key), [shop.id]), [shop.id])
+    for service in added:
+        _append_shop(db, by, service, shop.id)
     SHOPS.touch(db, shop)
-    shown = [service.name for service in there.values()], [held[key].name for key in new.services]
+    names = [service.name for service in current.values()], [locked[key].name for key in new.services]
     audit.record(
-        db, by, "update", AREA.name, "shop", shop.id, before={"services": shown[0]}, after={"services": shown[1]}
+        db, by, "update", AREA.name, "shop", shop.id, before={"services": names[0]}, after={"services": names[1]}
     )
 
 
-def _add_to(stale: Stale, shop: Shop, there: list[int], new: schemas.ShopChange) -> None:
-    """What the version that was read, and the one that is there now, say of services and of the telephone."""
-    stale.current |= {"services": there, "phone": phones.shown(shop.phone)}
+def _complete_stale(stale: Stale, shop: Shop, service_ids: list[int], new: schemas.ShopChange) -> None:
+    """Adds services and the phone number to both sides of the stale edit."""
+    stale.current |= {"services": service_ids, "phone": phones.format_phone(shop.phone)}
     if new.services is not None:
         stale.yours["services"] = new.services
     if new.phone is not None:
-        stale.yours["phone"] = phones.shown(new.phone)
+        stale.yours["phone"] = phones.format_phone(new.phone)
 
 
 def archive(db: Session, by: Actor, shop_id: int, archived: bool) -> None:
-    """It leaves the orders, and stands last in them when it comes back."""
+    """An archived shop is removed from the orders; a restored one comes last in them."""
     shop = queries.get(db, shop_id, lock=True)
-    held = services.locked(db, [*queries.offered(db, shop.id)])
-    before = {key: queries.places(db, key) for key in held}
+    locked = services.lock_services(db, [*queries.offered_services(db, shop.id)])
+    before = {key: queries.call_places(db, key) for key in locked}
     if not SHOPS.set_archived(db, by, shop, archived):
         return
     db.flush()
-    for key, service in held.items():
+    for key, service in locked.items():
         if archived:
-            _rearrange(db, by, service, _without(before[key], [shop.id]), before=before[key])
+            _set_order(db, by, service, _remove_shops(before[key], [shop.id]), before=before[key])
         else:
-            _rearrange(db, by, service, before[key] | {shop.id: _last(before[key])}, before=before[key])
+            _set_order(db, by, service, before[key] | {shop.id: _last_place(before[key])}, before=before[key])
 
 
 def blacklist(db: Session, by: Actor, shop_id: int, reason: str) -> None:
-    """It is not called any more, and keeps its places. Raises Conflict when it is archived or blacklisted already."""
+    """A blacklisted shop is not called, but keeps its places. Raises Conflict when it is archived or blacklisted."""
     shop = queries.get(db, shop_id, lock=True)
     if shop.archived_at is not None:
         raise Conflict("この提携店はアーカイブされています。電話をかけることはありません。")
@@ -104,7 +113,7 @@ def blacklist(db: Session, by: Actor, shop_id: int, reason: str) -> None:
 
 
 def lift(db: Session, by: Actor, shop_id: int, reason: str) -> None:
-    """It is called again. Raises Conflict when it is not blacklisted."""
+    """Ends the blacklisting: the shop is called again. Raises Conflict when it is not blacklisted."""
     shop = queries.get(db, shop_id, lock=True)
     if shop.blacklisted_at is None:
         raise Conflict("この提携店は利用停止になっていません。画面を開き直してください。")
@@ -116,136 +125,138 @@ def lift(db: Session, by: Actor, shop_id: int, reason: str) -> None:
 
 
 def arrange(db: Session, by: Actor, service_id: int, new: schemas.NewOrder) -> None:
-    """The whole order at once.
+    """Replaces the whole order of a service.
 
     Raises:
         NotFound: no such service.
-        Stale: somebody changed the order, or the service, since that version was read.
+        Stale: the order or the service was changed since that version was read.
         Conflict: the service is archived.
-        Invalid: the shops are not those of the order, each once.
+        Invalid: `shops` does not contain each shop of the order exactly once.
     """
     service = services.get(db, Service, service_id, lock=True)
-    there = queries.places(db, service.id)
+    current = queries.call_places(db, service.id)
     if new.version != service.version:
         raise Stale(
             "ほかの人が先にこのサービスの順番を変更しました。まだ保存されていません。"
             "最新の内容を確認してから、もう一度変更してください。",
             yours={"shops": new.shops},
-            current={"version": service.version, "shops": in_order(there)},
+            current={"version": service.version, "shops": ordered_ids(current)},
         )
     if service.archived_at is not None:
         raise Conflict("このサービスはアーカイブされています。元に戻してから変更してください。")
-    if set(new.shops) != there.keys():
+    if set(new.shops) != current.keys():
         message = "順番には、このサービスの提携店をすべて1回ずつ含めてください。画面を開き直してください。"
         raise Invalid(message, [("shops", message)])
-    _rearrange(db, by, service, {key: place for place, key in enumerate(new.shops, 1)})
+    _set_order(db, by, service, {key: place for place, key in enumerate(new.shops, 1)})
 
 
-def import_shops(db: Session, by: Actor, new: Sequence[New]) -> None:
-    """Raises Conflict when a service is gone since the file was looked through."""
-    given: dict[str, dict[int, int]] = {}
-    words = _words(db)
+def import_shops(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
+    """Raises Conflict when a service was archived after the file was checked."""
+    places_by_code: dict[str, dict[int, int]] = {}
+    labels = _service_labels(db)
     for row in new:
-        values = {name: row.values[name] for name in OWN}
+        values = {name: row.values[name] for name in OWN_FIELDS}
         shop = Shop(**values)
-        SHOPS.create(db, by, shop, values | {"services": shown_places(row.values["services"], words)})
+        SHOPS.create(db, by, shop, values | {"services": format_places(row.values["services"], labels)})
         for code, place in row.values["services"].items():
-            given.setdefault(code, {})[shop.id] = place
-    _take_places(db, by, given)
+            places_by_code.setdefault(code, {})[shop.id] = place
+    _set_places(db, by, places_by_code)
 
 
-def reimport_shops(db: Session, by: Actor, changes: Sequence[Change]) -> None:
-    given: dict[str, dict[int, int]] = {}
-    gone: dict[str, list[int]] = {}
-    words = _words(db)
+def reimport_shops(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> None:
+    places_by_code: dict[str, dict[int, int]] = {}
+    removed: dict[str, list[int]] = {}
+    labels = _service_labels(db)
     for row in changes:
         shop = queries.get(db, row.id, lock=True)
-        SHOPS.change(db, by, shop, schemas.ShopChange(version=shop.version, **{name: row.after[name] for name in OWN}))
+        SHOPS.change(
+            db, by, shop, schemas.ShopChange(version=shop.version, **{name: row.after[name] for name in OWN_FIELDS})
+        )
         before, after = row.before["services"], row.after["services"]
         if before == after:
             continue
         SHOPS.touch(db, shop)
-        shown = [{"services": shown_places(one, words)} for one in (before, after)]
-        audit.record(db, by, "update", AREA.name, "shop", shop.id, before=shown[0], after=shown[1])
+        written = [{"services": format_places(places, labels)} for places in (before, after)]
+        audit.record(db, by, "update", AREA.name, "shop", shop.id, before=written[0], after=written[1])
         for code, place in after.items():
-            given.setdefault(code, {})[shop.id] = place
+            places_by_code.setdefault(code, {})[shop.id] = place
         for code in before.keys() - after.keys():
-            gone.setdefault(code, []).append(shop.id)
-    _take_places(db, by, given, gone)
+            removed.setdefault(code, []).append(shop.id)
+    _set_places(db, by, places_by_code, removed)
 
 
-def _words(db: Session) -> dict[str, str]:
-    return words_for([(service.code, service.name) for service in services.in_use(db)])
+def _service_labels(db: Session) -> dict[str, str]:
+    return service_labels([(service.code, service.name) for service in services.active_services(db)])
 
 
-def _take_places(
+def _set_places(
     db: Session,
     by: Actor,
-    given: Mapping[str, Mapping[int, int]],
-    gone: Mapping[str, Sequence[int]] | None = None,
+    places_by_code: Mapping[str, Mapping[int, int]],
+    removed: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    gone = gone or {}
-    codes = {service.code: service.id for service in services.in_use(db)}
-    missing = sorted((given.keys() | gone.keys()) - codes.keys())
+    removed = removed or {}
+    ids_by_code = {service.code: service.id for service in services.active_services(db)}
+    missing = sorted((places_by_code.keys() | removed.keys()) - ids_by_code.keys())
     if missing:
         raise Conflict(f"サービス「{'、'.join(missing)}」が、取り込みの間に使えなくなりました。")
-    held = services.locked(db, {codes[code] for code in given.keys() | gone.keys()})
-    for service in held.values():
-        leaving = gone.get(service.code, ())
-        # Those who stay do not close up: the file says where they stand.
-        there = {key: place for key, place in queries.places(db, service.id).items() if key not in leaving}
-        _rearrange(db, by, service, placed(there, given.get(service.code, {})), leaving)
+    locked = services.lock_services(db, {ids_by_code[code] for code in places_by_code.keys() | removed.keys()})
+    for service in locked.values():
+        removed_ids = removed.get(service.code, ())
+        # Remaining shops keep their places: the file gives the places.
+        remaining = {key: place for key, place in queries.call_places(db, service.id).items() if key not in removed_ids}
+        _set_order(db, by, service, merge_places(remaining, places_by_code.get(service.code, {})), removed_ids)
 
 
-def _usable(held: Mapping[int, Service], wanted: Iterable[int]) -> list[Service]:
-    """In the order of ids, as they are locked. Raises Invalid."""
-    keys = sorted(wanted)
-    if any(key not in held or held[key].archived_at is not None for key in keys):
+def _check_services(locked: Mapping[int, Service], requested: Iterable[int]) -> list[Service]:
+    """The requested services in the order of ids. Raises Invalid for an unknown or archived one."""
+    keys = sorted(requested)
+    if any(key not in locked or locked[key].archived_at is not None for key in keys):
         message = "選ばれたサービスが見つからないか、アーカイブされています。選び直してください。"
         raise Invalid(message, [("services", message)])
-    return [held[key] for key in keys]
+    return [locked[key] for key in keys]
 
 
-def _last(places: Mapping[int, int]) -> int:
+def _last_place(places: Mapping[int, int]) -> int:
     return max(places.values(), default=0) + 1
 
 
-def _without(places: Mapping[int, int], leaving: Collection[int]) -> dict[int, int]:
-    """Those who stay close up."""
-    staying = [key for key in in_order(places) if key not in leaving]
-    return {key: place for place, key in enumerate(staying, 1)} if len(staying) < len(places) else dict(places)
+def _remove_shops(places: Mapping[int, int], removed: Collection[int]) -> dict[int, int]:
+    """The places without the removed shops; the remaining ones close the gaps."""
+    remaining = [key for key in ordered_ids(places) if key not in removed]
+    return {key: place for place, key in enumerate(remaining, 1)} if len(remaining) < len(places) else dict(places)
 
 
-def _join(db: Session, by: Actor, service: Service, shop_id: int) -> None:
-    there = queries.places(db, service.id)
-    _rearrange(db, by, service, there | {shop_id: _last(there)})
+def _append_shop(db: Session, by: Actor, service: Service, shop_id: int) -> None:
+    places = queries.call_places(db, service.id)
+    _set_order(db, by, service, places | {shop_id: _last_place(places)})
 
 
-def _rearrange(
+def _set_order(
     db: Session,
     by: Actor,
     service: Service,
-    wanted: Mapping[int, int],
-    leaving: Collection[int] = (),
+    new_places: Mapping[int, int],
+    removed: Collection[int] = (),
     *,
     before: Mapping[int, int] | None = None,
 ) -> None:
-    """The places of all who are called for the locked service from now on; `before`: who was, when that cannot be seen
-    any more. Who is `leaving` does not offer it any more."""
-    there = queries.places(db, service.id)
-    was = there if before is None else before
-    if leaving:
-        db.execute(delete(ShopService).where(ShopService.service_id == service.id, ShopService.shop_id.in_(leaving)))
-    for key, place in sorted(wanted.items()):
-        if key not in there:
+    """Stores the places of a locked service, and deletes the shops in `removed` from it. `before`: the places before
+    the change, when the database does not show them any more."""
+    stored = queries.call_places(db, service.id)
+    old_places = stored if before is None else before
+    if removed:
+        db.execute(delete(ShopService).where(ShopService.service_id == service.id, ShopService.shop_id.in_(removed)))
+    for key, place in sorted(new_places.items()):
+        if key not in stored:
             db.execute(insert(ShopService).values(shop_id=key, service_id=service.id, position=place))
-        elif there[key] != place:
-            mine = (ShopService.shop_id == key, ShopService.service_id == service.id)
-            db.execute(update(ShopService).where(*mine).values(position=place))
-    if was == wanted:
+        elif stored[key] != place:
+            is_row = (ShopService.shop_id == key, ShopService.service_id == service.id)
+            db.execute(update(ShopService).where(*is_row).values(position=place))
+    if old_places == new_places:
         return
     SERVICES.touch(db, service)
-    if in_order(was) == in_order(wanted):
+    if ordered_ids(old_places) == ordered_ids(new_places):
         return
-    names = [{"order": queries.names(db, one)} for one in (was, wanted)]
+    names = [{"order": queries.names_in_order(db, places)} for places in (old_places, new_places)]
     audit.record(db, by, "update", AREA.name, "service", service.id, before=names[0], after=names[1])

@@ -1,13 +1,13 @@
-"""Partner shops as a file, in the columns of the import: what was taken along can be edited and brought back."""
+"""Export of partner shops, with the columns of the import: an exported file can be edited and imported again."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.reservations.shops import queries, schemas
 from service.reservations.shops.rules import HEADERS
 
 STATES = {"active": "利用中", "blacklisted": "利用停止", "archived": "アーカイブ済み"}
-SHOPS = List(
+SHOPS = ExportList(
     key="reservations.shops",
     title="提携店",
     permission="reservations:shop:read",
@@ -27,6 +27,6 @@ SHOPS = List(
         Column("created_at", "登録日時", "moment"),
     ),
     filters=schemas.ShopFilters,
-    statement=queries.shops_to_take_along,
+    statement=queries.shops_export,
 )
 EXPORTS = (SHOPS,)

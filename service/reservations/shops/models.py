@@ -1,4 +1,4 @@
-"""Partner shops and the order in which they are called."""
+"""Tables of partner shops and of the order in which they are called."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Shop(Base):
     """A partner shop. It is called between `opens_at` and `closes_at` (Tokyo), not on its closed weekdays (ISO: 1 is
-    Monday); one that is blacklisted is not called at all."""
+    Monday). A blacklisted shop is not called."""
 
     __tablename__ = "reservations_shops"
     __table_args__ = (
@@ -21,7 +21,7 @@ class Shop(Base):
         CheckConstraint(r"name ~ '\S'", name="name"),
         CheckConstraint(r"phone ~ '^\+[0-9]{8,15}$'", name="phone"),
         CheckConstraint("closes_at > opens_at", name="closes_at"),
-        # Who is still to get a manual is asked every minute.
+        # For the job that looks for due manuals every minute.
         Index(
             "ix_reservations_shops_manual",
             "id",
@@ -43,7 +43,7 @@ class Shop(Base):
     closed_weekdays: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger), server_default="{}")
     blacklisted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     blacklist_reason: Mapped[str | None] = mapped_column(String(500))
-    # When the manual for shops was last mailed to it; null: it is to get it.
+    # When the manual was last mailed; null: it is due.
     manual_sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())

@@ -1,4 +1,4 @@
-"""Every read of partner shops and of the order in which they are called."""
+"""Reads of partner shops and of the order in which they are called."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from service.core import phones, trail
-from service.core.auth import Actor
-from service.core.paging import Filter, Key, Listing, contains, when
+from service.core.access.auth import Actor
+from service.core.audit import search
+from service.core.database.paging import Filter, Key, Listing, contains, when_true
 from service.core.problems import NotFound
+from service.core.values import phones
 from service.reservations.rules import AREA
 from service.reservations.services import queries as services
 from service.reservations.services.models import Service
 from service.reservations.shops import schemas
 from service.reservations.shops.models import Shop, ShopService
-from service.reservations.shops.rules import WEEKDAYS, in_order
+from service.reservations.shops.rules import WEEKDAYS, ordered_ids
 
 _IN_SERVICES = (
     select(ShopService.shop_id)
@@ -53,22 +54,22 @@ _STATE = case(
 )
 
 
-# Two texts in one parameter: what is looked for in names and codes, and the digits in telephone numbers, or nothing.
-_APART = "\x1f"
+# One parameter holds two search patterns: for names and codes, and for phone digits, which may be empty.
+_SEPARATOR = "\x1f"
 
 
-def _found_by(name: str) -> ColumnElement[bool]:
-    text, digits = (func.split_part(bindparam(name, type_=String), _APART, place) for place in (1, 2))
+def _search_condition(name: str) -> ColumnElement[bool]:
+    text, digits = (func.split_part(bindparam(name, type_=String), _SEPARATOR, place) for place in (1, 2))
     return or_(
         *(func.lower(column).like(func.lower(text), escape="/") for column in (Shop.name, Shop.code)),
-        phones.behind(Shop.phone).like(digits),
+        phones.digits_after_prefix(Shop.phone).like(digits),
     )
 
 
-def _looked_for(asked: str) -> str | None:
-    # As `contains` makes it, whose own columns do not matter here.
-    text, digits = contains(Shop.name).value(asked), phones.part(asked)
-    return f"{text}{_APART}{f'%{digits}%' if digits else ''}" if text else None
+def _search_value(search_text: str) -> str | None:
+    # The pattern of `contains`; its column does not matter here.
+    text, digits = contains(Shop.name).value(search_text), phones.searched_digits(search_text)
+    return f"{text}{_SEPARATOR}{f'%{digits}%' if digits else ''}" if text else None
 
 
 SHOPS = Listing(
@@ -78,7 +79,7 @@ SHOPS = Listing(
         Shop.code,
         Shop.name,
         Shop.phone,
-        phones.shown_column(Shop.phone).label("phone_shown"),
+        phones.format_phone_column(Shop.phone).label("phone_shown"),
         Shop.mail,
         Shop.contact_name,
         Shop.note,
@@ -102,7 +103,7 @@ SHOPS = Listing(
     },
     default="code",
     filters={
-        "q": Filter(_found_by, _looked_for),
+        "q": Filter(_search_condition, _search_value),
         "service_id": Filter(
             lambda name: exists(
                 select(ShopService.shop_id).where(
@@ -110,15 +111,15 @@ SHOPS = Listing(
                 )
             )
         ),
-        "is_blacklisted": when(Shop.blacklisted_at.is_not(None)),
-        "is_usable": when(Shop.blacklisted_at.is_(None)),
-        "is_in_use": when(Shop.archived_at.is_(None)),
-        "is_archived": when(Shop.archived_at.is_not(None)),
+        "is_blacklisted": when_true(Shop.blacklisted_at.is_not(None)),
+        "is_usable": when_true(Shop.blacklisted_at.is_(None)),
+        "is_in_use": when_true(Shop.archived_at.is_(None)),
+        "is_archived": when_true(Shop.archived_at.is_not(None)),
     },
 )
 
 
-def _cut(filters: schemas.ShopFilters) -> dict[str, Any]:
+def _filter_values(filters: schemas.ShopFilters) -> dict[str, Any]:
     return {
         "q": filters.q,
         "service_id": filters.service_id,
@@ -130,75 +131,79 @@ def _cut(filters: schemas.ShopFilters) -> dict[str, Any]:
 
 
 def shops(db: Session, limit: int, cursor: str | None, filters: schemas.ShopFilters) -> dict[str, Any]:
-    return SHOPS.page(db, limit, cursor, filters.sort, **_cut(filters))
+    return SHOPS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
-def shops_to_take_along(_: Actor, filters: schemas.ShopFilters) -> Select[*tuple[Any, ...]]:
-    """All of them, in the order of the list, as a file for the import has them. Raises Invalid for an order that is
-    none of ours."""
-    return SHOPS.all(filters.sort, **_cut(filters)).add_columns(
+def shops_export(_: Actor, filters: schemas.ShopFilters) -> Select[*tuple[Any, ...]]:
+    """All shops in the order of the list, with the columns of an import file. Raises Invalid for an unknown sort
+    order."""
+    return SHOPS.all(filters.sort, **_filter_values(filters)).add_columns(
         func.to_char(Shop.opens_at, "FMHH24:MI").label("opens"),
         func.to_char(Shop.closes_at, "FMHH24:MI").label("closes"),
-        _days().label("days"),
-        func.coalesce(func.nullif(_places(), ""), "なし").label("places"),
+        _closed_days_text().label("days"),
+        func.coalesce(func.nullif(_places_text(), ""), "なし").label("places"),
     )
 
 
-def _days() -> ColumnElement[str]:
-    words = [
-        case((func.array_position(Shop.closed_weekdays, day).is_not(None), word), else_=None)
-        for day, word in enumerate(WEEKDAYS, 1)
+def _closed_days_text() -> ColumnElement[str]:
+    labels = [
+        case((func.array_position(Shop.closed_weekdays, day).is_not(None), label), else_=None)
+        for day, label in enumerate(WEEKDAYS, 1)
     ]
-    return func.coalesce(func.nullif(func.concat_ws("・", *words), ""), "なし")
+    return func.coalesce(func.nullif(func.concat_ws("・", *labels), ""), "なし")
 
 
-def _places() -> ColumnElement[str]:
-    words = _IN_SERVICES.with_only_columns(func.concat(Service.name, literal(":"), ShopService.position))
-    return func.array_to_string(func.array(words.scalar_subquery()), "、")
+def _places_text() -> ColumnElement[str]:
+    texts = _IN_SERVICES.with_only_columns(func.concat(Service.name, literal(":"), ShopService.position))
+    return func.array_to_string(func.array(texts.scalar_subquery()), "、")
 
 
-def shop_in_full(db: Session, shop_id: int) -> dict[str, Any]:
-    """As in the list. Raises NotFound."""
+def shop_detail(db: Session, shop_id: int) -> dict[str, Any]:
+    """A shop as in the list. Raises NotFound."""
     return dict(db.execute(SHOPS.rows.where(Shop.id == get(db, shop_id).id)).one()._mapping)
 
 
 def history(db: Session, shop_id: int) -> dict[str, Any]:
-    """What people did to it. Raises NotFound."""
-    told = trail.history(db, AREA.name, {"shop": [get(db, shop_id).id]})
-    return {"items": [one | {"changes": [_as_written(change) for change in one["changes"]]} for one in told]}
+    """The audit log of a shop. Raises NotFound."""
+    entries = search.history(db, AREA.name, {"shop": [get(db, shop_id).id]})
+    return {
+        "items": [
+            entry | {"changes": [_with_readable_phone(change) for change in entry["changes"]]} for entry in entries
+        ]
+    }
 
 
-def _as_written(change: trail.Change) -> trail.Change:
+def _with_readable_phone(change: search.Change) -> search.Change:
     if change.field != "phone":
         return change
-    was, now = (text and phones.shown(text) for text in (change.before, change.after))
-    return replace(change, before=was, after=now)
+    before, after = (text and phones.format_phone(text) for text in (change.before, change.after))
+    return replace(change, before=before, after=after)
 
 
 def summary(db: Session) -> dict[str, Any]:
-    in_an_order = exists(
+    has_service = exists(
         select(ShopService.shop_id)
         .join(Service, Service.id == ShopService.service_id)
         .where(ShopService.shop_id == Shop.id, Service.archived_at.is_(None))
     )
-    counted = select(
+    statement = select(
         func.count().label("shops"),
         func.count().filter(Shop.blacklisted_at.is_not(None)).label("blacklisted"),
         func.count().filter(Shop.mail == "").label("without_mail"),
-        func.count().filter(and_(Shop.blacklisted_at.is_(None), ~in_an_order)).label("unplaced"),
+        func.count().filter(and_(Shop.blacklisted_at.is_(None), ~has_service)).label("unplaced"),
     ).where(Shop.archived_at.is_(None))
-    return dict(db.execute(counted).one()._mapping)
+    return dict(db.execute(statement).one()._mapping)
 
 
-def order(db: Session, service_id: int) -> dict[str, Any]:
+def call_order(db: Session, service_id: int) -> dict[str, Any]:
     """Raises NotFound."""
     service = services.get(db, Service, service_id)
-    called = (
+    statement = (
         select(
             Shop.id,
             Shop.code,
             Shop.name,
-            phones.shown_column(Shop.phone).label("phone_shown"),
+            phones.format_phone_column(Shop.phone).label("phone_shown"),
             Shop.opens_at,
             Shop.closes_at,
             Shop.closed_weekdays,
@@ -208,57 +213,57 @@ def order(db: Session, service_id: int) -> dict[str, Any]:
         .where(ShopService.service_id == service.id, Shop.archived_at.is_(None))
         .order_by(ShopService.position, Shop.id)
     )
-    items = [dict(row._mapping) for row in db.execute(called)]
+    items = [dict(row._mapping) for row in db.execute(statement)]
     return {"service_id": service.id, "service_name": service.name, "version": service.version, "items": items}
 
 
 def get(db: Session, shop_id: int, *, lock: bool = False) -> Shop:
-    """Raises NotFound, in words."""
-    found = db.get(Shop, shop_id, with_for_update=lock, populate_existing=lock)
-    if found is None:
+    """Raises NotFound."""
+    shop = db.get(Shop, shop_id, with_for_update=lock, populate_existing=lock)
+    if shop is None:
         raise NotFound("指定された提携店は見つかりません。一覧を開き直してください。")
-    return found
+    return shop
 
 
-def places(db: Session, service_id: int) -> dict[int, int]:
-    """Who is in the order of a service, by id, and where; archived shops are not."""
-    found = (
+def call_places(db: Session, service_id: int) -> dict[int, int]:
+    """The order of a service: shop id → place, without archived shops."""
+    statement = (
         select(ShopService.shop_id, ShopService.position)
         .join(Shop, Shop.id == ShopService.shop_id)
         .where(ShopService.service_id == service_id, Shop.archived_at.is_(None))
     )
-    return {row.shop_id: row.position for row in db.execute(found)}
+    return {row.shop_id: row.position for row in db.execute(statement)}
 
 
-def names(db: Session, places: Mapping[int, int]) -> list[str]:
-    """From the first to the last, for the trail."""
-    found = db.scalars(select(Shop).where(Shop.id.in_(places)))
-    known = {shop.id: shop.name for shop in found}
-    return [known[key] for key in in_order(places)]
+def names_in_order(db: Session, places: Mapping[int, int]) -> list[str]:
+    """Names in the order of places, for the audit log."""
+    rows = db.scalars(select(Shop).where(Shop.id.in_(places)))
+    names_by_id = {shop.id: shop.name for shop in rows}
+    return [names_by_id[key] for key in ordered_ids(places)]
 
 
-def offered(db: Session, shop_id: int) -> dict[int, Service]:
-    """The services of a shop by id, in their order; archived ones too."""
-    found = select(Service).join(ShopService, ShopService.service_id == Service.id)
-    found = found.where(ShopService.shop_id == shop_id).order_by(Service.position, Service.id)
-    return {service.id: service for service in db.scalars(found)}
+def offered_services(db: Session, shop_id: int) -> dict[int, Service]:
+    """The services of a shop by id, in their order, including archived ones."""
+    statement = select(Service).join(ShopService, ShopService.service_id == Service.id)
+    statement = statement.where(ShopService.shop_id == shop_id).order_by(Service.position, Service.id)
+    return {service.id: service for service in db.scalars(statement)}
 
 
-def rows_for_import(db: Session, codes: Sequence[str]) -> dict[str, tuple[int, dict[str, Any]]]:
-    """Shops as rows of a file have them, by their codes."""
-    found = {shop.id: shop for shop in db.scalars(select(Shop).where(Shop.code.in_(codes)))}
-    offers: dict[int, dict[str, int]] = {key: {} for key in found}
-    ties = (
+def import_rows(db: Session, codes: Sequence[str]) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Shops as rows of an import file, by code."""
+    by_id = {shop.id: shop for shop in db.scalars(select(Shop).where(Shop.code.in_(codes)))}
+    places_by_shop: dict[int, dict[str, int]] = {key: {} for key in by_id}
+    statement = (
         select(ShopService.shop_id, Service.code, ShopService.position)
         .join(Service, Service.id == ShopService.service_id)
-        .where(ShopService.shop_id.in_(found), Service.archived_at.is_(None))
+        .where(ShopService.shop_id.in_(by_id), Service.archived_at.is_(None))
         .order_by(Service.position, Service.id)
     )
-    for shop_id, code, position in db.execute(ties):
-        offers[shop_id][code] = position
-    return {shop.code: (shop.id, schemas.row_of(shop, offers[shop.id])) for shop in found.values()}
+    for shop_id, code, position in db.execute(statement):
+        places_by_shop[shop_id][code] = position
+    return {shop.code: (shop.id, schemas.import_row(shop, places_by_shop[shop.id])) for shop in by_id.values()}
 
 
-def archived(db: Session, codes: Collection[str]) -> set[str]:
-    """Those of the codes whose shop is."""
+def archived_codes(db: Session, codes: Collection[str]) -> set[str]:
+    """The codes of archived shops among `codes`."""
     return set(db.scalars(select(Shop.code).where(Shop.code.in_(codes), Shop.archived_at.is_not(None))))

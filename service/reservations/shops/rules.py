@@ -1,4 +1,4 @@
-"""What the shops decide: who is called in which place, and how hours and closed days are written in files."""
+"""Rules of shops: the places in the order of calls, and the notation of hours and closed days in files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import time
 
-from service.core.texts import plain
+from service.core.values.texts import half_width
 
 WEEKDAYS = "月火水木金土日"
 NONE = "なし"
-# The columns of files.
+# Column headers of import and export files.
 HEADERS = {
     "code": "店舗コード",
     "name": "店舗名",
@@ -23,88 +23,88 @@ HEADERS = {
     "note": "備考",
     "services": "サービス:順番",
 }
-EVERY_DAY_CLOSED = "すべての曜日を定休日にすることはできません。電話をかけない店舗は、利用停止にしてください。"
-CLOSES_FIRST = "電話受付の終了は、開始より後の時刻にしてください。"
+ALL_DAYS_CLOSED = "すべての曜日を定休日にすることはできません。電話をかけない店舗は、利用停止にしてください。"
+CLOSES_BEFORE_OPENING = "電話受付の終了は、開始より後の時刻にしてください。"
 _CLOCK = re.compile(r"([01]?\d|2[0-3])[:時]([0-5]\d)(?::00)?分?|([01]?\d|2[0-3])時")
-_BETWEEN = re.compile(r"[・、,，/\s]|曜日?|毎週")
+_SEPARATORS = re.compile(r"[・、,，/\s]|曜日?|毎週")
 
 
-def placed(there: Mapping[int, int], given: Mapping[int, int]) -> dict[int, int]:
-    """Who stands where (id → place) once those given have the places they were given. Of the others only who stood in
-    one of these moves, to the next place that is free: so a list that comes a second time finds what it said."""
-    places = dict(given)
-    staying = {one: place for one, place in there.items() if one not in given and place not in given.values()}
-    places |= staying
+def merge_places(current: Mapping[int, int], new: Mapping[int, int]) -> dict[int, int]:
+    """Merges new places into the current ones (id → place). A shop whose place is taken by a new one moves to the next
+    free place; all others stay. Importing the same file again therefore changes nothing."""
+    places = dict(new)
+    unchanged = {key: place for key, place in current.items() if key not in new and place not in new.values()}
+    places |= unchanged
     taken = set(places.values())
-    for one, place in sorted(there.items(), key=lambda item: (item[1], item[0])):
-        if one in places:
+    for key, place in sorted(current.items(), key=lambda item: (item[1], item[0])):
+        if key in places:
             continue
         while place in taken:
             place += 1
-        places[one] = place
+        places[key] = place
         taken.add(place)
     return places
 
 
-def in_order(places: Mapping[int, int]) -> list[int]:
-    """From the first to the last; of two in one place, the older one comes first."""
-    return sorted(places, key=lambda one: (places[one], one))
+def ordered_ids(places: Mapping[int, int]) -> list[int]:
+    """Ids in the order of places; of two in the same place, the lower id comes first."""
+    return sorted(places, key=lambda key: (places[key], key))
 
 
-def closed_days(text: str) -> list[int]:
-    """水, 水・日 or 水曜日、日曜日 as numbers, 1 being Monday. Raises ValueError in words."""
-    typed = plain(text)
-    if typed in (NONE, "無休", "年中無休"):
+def parse_closed_days(text: str) -> list[int]:
+    """Parses 水, 水・日 or 水曜日、日曜日 to ISO weekdays, 1 is Monday. Raises ValueError with a message for users."""
+    normalized = half_width(text)
+    if normalized in (NONE, "無休", "年中無休"):
         return []
-    days = [day for day in _BETWEEN.sub("", typed.replace("曜日", "曜")) if day]
+    days = [day for day in _SEPARATORS.sub("", normalized.replace("曜日", "曜")) if day]
     if not days or any(day not in WEEKDAYS for day in days):
         raise ValueError("曜日を「水・日」のように入力してください。定休日がないときは「なし」と入力します。")
     return sorted({WEEKDAYS.index(day) + 1 for day in days})
 
 
-def shown_days(days: Sequence[int]) -> str:
+def format_closed_days(days: Sequence[int]) -> str:
     return "・".join(WEEKDAYS[day - 1] for day in days) or NONE
 
 
-def clock(text: str) -> time:
-    """9:00, 09:00 or 9時. Raises ValueError in words."""
-    found = _CLOCK.fullmatch(plain(text))
-    if not found:
+def parse_clock(text: str) -> time:
+    """Parses 9:00, 09:00 or 9時. Raises ValueError with a message for users."""
+    match = _CLOCK.fullmatch(half_width(text))
+    if not match:
         raise ValueError("時刻を「9:00」のように入力してください。")
-    return time(int(found[1] or found[3]), int(found[2] or 0))
+    return time(int(match[1] or match[3]), int(match[2] or 0))
 
 
-def shown_clock(moment: time) -> str:
-    return f"{moment.hour}:{moment.minute:02}"
+def format_clock(value: time) -> str:
+    return f"{value.hour}:{value.minute:02}"
 
 
-def places_asked(text: str, known: Mapping[str, str]) -> dict[str, int]:
-    """花束:1、ケーキ:2 as codes and places; `known` has the codes by all words that may be meant. Raises ValueError in
-    words."""
-    if plain(text) == NONE:
+def parse_places(text: str, codes_by_label: Mapping[str, str]) -> dict[str, int]:
+    """Parses 花束:1、ケーキ:2 to codes and places. `codes_by_label`: the code of each accepted label. Raises ValueError
+    with a message for users."""
+    if half_width(text) == NONE:
         return {}
-    found: dict[str, int] = {}
-    for one in filter(None, (part.strip() for part in re.split("[、,，\n]", text))):
-        word, _, number = one.replace("：", ":").rpartition(":")
-        if not re.fullmatch(r"[1-9][0-9]{0,4}", plain(number)):
-            raise ValueError(f"「{one}」は、サービスと順番を「花束:1」のように入力してください（順番は1から99999）。")
-        code = known.get(word.strip())
+    places: dict[str, int] = {}
+    for entry in filter(None, (part.strip() for part in re.split("[、,，\n]", text))):
+        label, _, number = entry.replace("：", ":").rpartition(":")
+        if not re.fullmatch(r"[1-9][0-9]{0,4}", half_width(number)):
+            raise ValueError(f"「{entry}」は、サービスと順番を「花束:1」のように入力してください（順番は1から99999）。")
+        code = codes_by_label.get(label.strip())
         if code is None:
             raise ValueError(
-                f"「{word.strip()}」というサービスはありません。「サービス・料金」の名前かコードで入力してください。"
+                f"「{label.strip()}」というサービスはありません。「サービス・料金」の名前かコードで入力してください。"
             )
-        if code in found:
-            raise ValueError(f"「{word.strip()}」が2回書かれています。")
-        found[code] = int(plain(number))
-    return found
+        if code in places:
+            raise ValueError(f"「{label.strip()}」が2回書かれています。")
+        places[code] = int(half_width(number))
+    return places
 
 
-def shown_places(places: Mapping[str, int], names: Mapping[str, str]) -> str:
-    """`names`: the word for each code."""
+def format_places(places: Mapping[str, int], names: Mapping[str, str]) -> str:
+    """`names`: the label of each code."""
     return "、".join(f"{names.get(code, code)}:{place}" for code, place in places.items()) or NONE
 
 
-def words_for(services: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Code → the word that stands for it in files: its name, unless two have the same."""
+def service_labels(services: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Code → label of the service in files: its name, or its code when two services have the same name."""
     names = [name for _, name in services]
     return {code: name if names.count(name) == 1 else code for code, name in services}

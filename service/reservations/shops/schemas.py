@@ -1,4 +1,4 @@
-"""What goes in and out of the shops' doors over HTTP."""
+"""Request and response models of the shop routes."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core import phones
-from service.core.texts import NO_NUL, ONE_LINE, Edition, Key, Name, NotBlank
-from service.reservations.shops.rules import CLOSES_FIRST, EVERY_DAY_CLOSED
+from service.core.values import phones
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId, RecordVersion
+from service.reservations.shops.rules import ALL_DAYS_CLOSED, CLOSES_BEFORE_OPENING
 
 
-def _days(days: list[int]) -> list[int]:
+def _check_weekdays(days: list[int]) -> list[int]:
     if len(set(days)) == 7:
-        raise ValueError(EVERY_DAY_CLOSED)
+        raise ValueError(ALL_DAYS_CLOSED)
     return sorted(set(days))
 
 
-def _once(keys: list[int]) -> list[int]:
+def _check_unique(keys: list[int]) -> list[int]:
     if len(set(keys)) < len(keys):
         raise ValueError("同じものが2つあります。")
     return keys
 
 
 Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[A-Za-z0-9_-]+$")]
-# However it is written; kept as +81….
+# In any notation; stored as +81….
 Phone = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(phones.e164)]
-# A shop without one is told by phone.
+# May be empty: a shop without a mail address is informed by phone.
 ShopMail = Annotated[str, Field(max_length=254, pattern=r"^([^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")]
 Contact = Annotated[str, Field(max_length=100, pattern=ONE_LINE), AfterValidator(str.strip)]
 Note = Annotated[str, Field(max_length=1000, pattern=NO_NUL)]
 # ISO: 1 is Monday.
-Weekdays = Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(max_length=7), AfterValidator(_days)]
-Keys = Annotated[list[Key], Field(max_length=1000), AfterValidator(_once)]
+Weekdays = Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(max_length=7), AfterValidator(_check_weekdays)]
+Keys = Annotated[list[RecordId], Field(max_length=1000), AfterValidator(_check_unique)]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
@@ -44,7 +44,7 @@ class Hours(BaseModel):
     def _opens_before_it_closes(self) -> Hours:
         opens, closes = getattr(self, "opens_at", None), getattr(self, "closes_at", None)
         if opens is not None and closes is not None and opens >= closes:
-            raise ValueError(CLOSES_FIRST)
+            raise ValueError(CLOSES_BEFORE_OPENING)
         return self
 
 
@@ -63,18 +63,18 @@ class ShopValues(Hours):
 
 
 class NewShop(ShopValues):
-    """`services` are ids; of each the shop is called last."""
+    """`services`: ids; the shop is called last for each of them."""
 
     services: Keys = []
 
 
 class ShopChange(Hours):
-    """What is left out, or null, stays as it is. `version` is the one that was read. `services`, when given, are all of
-    them from now on: in a new one the shop comes last, in the others it keeps its place."""
+    """Missing and null fields are not changed. `version` is the one that was read. `services` replaces all services:
+    the shop comes last in a new one, and keeps its place in the others."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     code: Code | None = None
     name: Name | None = None
     phone: Phone | None = None
@@ -88,7 +88,7 @@ class ShopChange(Hours):
 
 
 class Offered(BaseModel):
-    """A service that a shop offers; `place` is the shop's in the order of calls, 1 being the first."""
+    """A service that a shop offers. `place`: of the shop in the order of calls, from 1."""
 
     id: int
     code: str
@@ -97,7 +97,7 @@ class Offered(BaseModel):
 
 
 class ShopItem(BaseModel):
-    """`phone` is +81…, `phone_shown` as people write it."""
+    """`phone`: +81…. `phone_shown`: in Japanese notation."""
 
     id: int
     version: int
@@ -121,18 +121,18 @@ class ShopItem(BaseModel):
 
 
 class ShopFilters(BaseModel):
-    """`q` is part of a name, a code or a telephone number, however that is written; `blacklisted`: only those that are,
-    or that are not; `archived`: only those that are, else only those that are not."""
+    """`q`: part of a name, a code or a phone number in any notation. `blacklisted`: true for blacklisted shops only,
+    false for the others only. `archived`: true for archived shops only, false for the others only."""
 
     q: Search | None = None
-    service_id: Key | None = None
+    service_id: RecordId | None = None
     blacklisted: bool | None = None
     archived: bool = False
     sort: Sort = "code"
 
 
 class Summary(BaseModel):
-    """Of those that are not archived. `unplaced` are in no service's order, and never called."""
+    """Without archived shops. `unplaced`: in no service's order, and therefore never called."""
 
     shops: int
     blacklisted: int
@@ -160,7 +160,7 @@ class Called(BaseModel):
 
 
 class Order(BaseModel):
-    """The first is called first. `version` is the service's."""
+    """The shops in the order of calls. `version`: of the service."""
 
     service_id: int
     service_name: str
@@ -169,20 +169,20 @@ class Order(BaseModel):
 
 
 class NewOrder(BaseModel):
-    """`shops` are all of the order's, none more and none less."""
+    """`shops`: exactly the shops of the order."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Edition
+    version: RecordVersion
     shops: Keys
 
 
 class ShopRow(ShopValues):
-    """A shop as a row of a file has it: the places in its services' orders by their codes."""
+    """A shop as a row of an import file. `services`: code → place."""
 
     services: dict[str, int] = {}
 
 
-def row_of(shop: Any, services: dict[str, int]) -> dict[str, Any]:
-    """What a row of a file would say of it."""
+def import_row(shop: Any, services: dict[str, int]) -> dict[str, Any]:
+    """The shop as the values of an import row."""
     return {name: getattr(shop, name) for name in ShopValues.model_fields} | {"services": services}

@@ -1,1 +1,1 @@
-"""Whether a vendor's word is the vendor's."""
+"""Verification of vendors' webhook signatures."""

@@ -1,1 +1,1 @@
-"""店舗順序シミュレーション: the history lived through with another order of shops. Nothing is changed by it."""
+"""店舗順序シミュレーション: replays past searches with another order of shops. It changes no data."""

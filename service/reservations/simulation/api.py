@@ -1,4 +1,4 @@
-"""The simulation's route: permission, one call, answer."""
+"""HTTP route of the simulation."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from service.core.auth import Actor, allow
-from service.core.problems import RESPONSES
-from service.core.reading import ReadDb
+from service.core.access.auth import Actor, allow
+from service.core.http.problem_responses import RESPONSES
+from service.core.routing.replica_reads import ReadDb
 from service.reservations.simulation import queries, schemas
 
 Id = Annotated[int, Path(ge=1, lt=2**63)]
@@ -24,7 +24,7 @@ def simulation(
     actor: Annotated[Actor, allow("reservations:simulation:read")],
     db: ReadDb,
     service_id: Id,
-    wanted: Annotated[schemas.Wanted, Query()],
+    options: Annotated[schemas.Wanted, Query()],
 ) -> schemas.Simulation:
-    """What the service's history would have come to with another order of shops. Changes nothing."""
-    return schemas.Simulation.model_validate(queries.simulation(db, service_id, wanted))
+    """Simulates the past searches of a service with another order of shops. Changes no data."""
+    return schemas.Simulation.model_validate(queries.simulation(db, service_id, options))

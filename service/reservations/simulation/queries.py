@@ -1,4 +1,4 @@
-"""The history of searches, read for the simulation."""
+"""Reads of past searches, and the simulation over them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.core.problems import Invalid
-from service.reservations.events.rules import SEEKING, Answer
+from service.reservations.events.rules import SHOP_SEARCH_STATES, Answer
 from service.reservations.flow.models import Reservation, TimelineEvent
-from service.reservations.flow.queries import lines
+from service.reservations.flow.queries import phone_lines
 from service.reservations.shops import queries as shops
 from service.reservations.simulation import rules, schemas
-from service.reservations.simulation.rules import Habits, Known, Past
+from service.reservations.simulation.rules import CallStatistics, PastCall, PastSearch
 
 MONTH = timedelta(days=30.44)
-# What tells how a search went; everything after a shop has agreed is another matter.
-_KINDS = (
+# Events that show how a search went. Events after a shop has agreed do not matter.
+_EVENT_KINDS = (
     "requested",
     "call_placed",
     "call_ended",
@@ -36,62 +36,71 @@ _KINDS = (
     "cancel_asked",
     "lapsed",
 )
-_FOR_PEOPLE = (Answer.VAGUE, Answer.CHANGE_REQUESTED)
-NOBODY = "このサービスを取り扱う提携店がありません。提携店を登録してから、もう一度お試しください。"
+_UNDECIDED_ANSWERS = (Answer.VAGUE, Answer.CHANGE_REQUESTED)
+NO_SHOPS_MESSAGE = "このサービスを取り扱う提携店がありません。提携店を登録してから、もう一度お試しください。"
 
 
-def simulation(db: Session, service_id: int, wanted: schemas.Wanted) -> dict[str, Any]:
-    """Raises NotFound, and Invalid for an order that is not of all of the service's shops, each once."""
+def simulation(db: Session, service_id: int, options: schemas.Wanted) -> dict[str, Any]:
+    """Raises NotFound, and Invalid for an order that does not contain each shop of the service exactly once."""
     now = app_now(db)
-    since = now - wanted.months * MONTH
-    known = shops.order(db, service_id)
-    present = tuple(shop["id"] for shop in known["items"])
-    order = present if wanted.order is None else tuple(int(one) for one in wanted.order.split(","))
-    if sorted(order) != sorted(present):
+    since = now - options.months * MONTH
+    call_order = shops.call_order(db, service_id)
+    present_order = tuple(shop["id"] for shop in call_order["items"])
+    order = present_order if options.order is None else tuple(int(key) for key in options.order.split(","))
+    if sorted(order) != sorted(present_order):
         message = "順番には、このサービスの提携店をすべて1回ずつ含めてください。画面を開き直してください。"
         raise Invalid(message, [("order", message)])
-    if not present:
-        raise Invalid(NOBODY, [("order", NOBODY)])
-    # Another reservation's call is on the line now, not then.
-    free = {key: line.model_copy(update={"is_busy": False}) for key, line in lines(db, 0, present).items()}
-    pasts = history(db, service_id, since)
-    habits = Habits(call for past in pasts for call in past.calls)
+    if not present_order:
+        raise Invalid(NO_SHOPS_MESSAGE, [("order", NO_SHOPS_MESSAGE)])
+    # Whether a shop is busy with another call now does not matter for past searches.
+    lines_by_shop = {
+        key: line.model_copy(update={"is_busy": False}) for key, line in phone_lines(db, 0, present_order).items()
+    }
+    searches = past_searches(db, service_id, since)
+    statistics = CallStatistics(call for past_search in searches for call in past_search.calls)
 
     @cache
-    def score(one: tuple[int, ...]) -> rules.Score:
-        return rules.tried(pasts, one, free, habits)
+    def score(candidate: tuple[int, ...]) -> rules.Score:
+        return rules.simulate(searches, candidate, lines_by_shop, statistics)
 
-    best, best_score = rules.suggested(present, habits, score) if pasts else (present, score(present))
-    called = [key for key in present if not free[key].is_out]
-    fewest = min((habits.of(key).calls for key in called), default=0)
+    best, best_score = (
+        rules.suggest_order(present_order, statistics, score) if searches else (present_order, score(present_order))
+    )
+    callable_shops = [key for key in present_order if not lines_by_shop[key].is_out]
+    fewest = min((statistics.of(key).calls for key in callable_shops), default=0)
     tried = score(order)
     return {
         "as_of": now,
         "since": since,
         "service_id": service_id,
-        "service_name": known["service_name"],
-        "version": known["version"],
-        "reservations": len(pasts),
-        "shops": [shop | _habit(habits, shop["id"]) for shop in known["items"]],
+        "service_name": call_order["service_name"],
+        "version": call_order["version"],
+        "reservations": len(searches),
+        "shops": [shop | _statistics_item(statistics, shop["id"]) for shop in call_order["items"]],
         "order": order,
-        "actual": asdict(rules.actual(pasts)),
-        "present": asdict(score(present)),
+        "actual": asdict(rules.actual_score(searches)),
+        "present": asdict(score(present_order)),
         "tried": asdict(tried),
         "suggested": best,
         "suggested_score": asdict(best_score),
-        "trust": rules.trust(len(pasts), tried, fewest),
-        "is_certain": rules.is_certain(tried, score(present)),
+        "trust": rules.rate_trust(len(searches), tried, fewest),
+        "is_certain": rules.is_certain(tried, score(present_order)),
     }
 
 
-def _habit(habits: Habits, shop: int) -> dict[str, Any]:
-    habit = habits.of(shop)
-    return {"known_calls": habit.calls, "known_ok": habit.ok, "likely": habit.share, "minutes": habit.minutes}
+def _statistics_item(statistics: CallStatistics, shop: int) -> dict[str, Any]:
+    shop_statistics = statistics.of(shop)
+    return {
+        "known_calls": shop_statistics.calls,
+        "known_ok": shop_statistics.ok,
+        "likely": shop_statistics.share,
+        "minutes": shop_statistics.minutes,
+    }
 
 
-def history(db: Session, service_id: int, since: datetime) -> list[Past]:
-    """Searches that are over; those that the customer broke off say nothing of the shops."""
-    found = (
+def past_searches(db: Session, service_id: int, since: datetime) -> list[PastSearch]:
+    """Finished searches, without those that the customer cancelled: they show nothing about the shops."""
+    statement = (
         select(
             TimelineEvent.reservation_id,
             TimelineEvent.kind,
@@ -103,47 +112,47 @@ def history(db: Session, service_id: int, since: datetime) -> list[Past]:
         )
         .join(Reservation, Reservation.id == TimelineEvent.reservation_id)
         .where(Reservation.service_id == service_id, Reservation.created_at >= since)
-        .where(Reservation.state.not_in([state.value for state in SEEKING]))
-        .where(TimelineEvent.kind.in_(_KINDS), TimelineEvent.ignored.is_(None))
+        .where(Reservation.state.not_in([state.value for state in SHOP_SEARCH_STATES]))
+        .where(TimelineEvent.kind.in_(_EVENT_KINDS), TimelineEvent.ignored.is_(None))
         .order_by(TimelineEvent.reservation_id, TimelineEvent.number)
     )
-    rows = [dict(row._mapping) for row in db.execute(found)]
-    pasts = (search([*events]) for _, events in groupby(rows, key=lambda row: row["reservation_id"]))
-    return [past for past in pasts if past is not None]
+    rows = [dict(row._mapping) for row in db.execute(statement)]
+    searches = (first_search([*events]) for _, events in groupby(rows, key=lambda row: row["reservation_id"]))
+    return [past_search for past_search in searches if past_search is not None]
 
 
-def search(events: Sequence[Mapping[str, Any]]) -> Past | None:
-    """The first search of a reservation, from its timeline; None when there is nothing to learn from it."""
-    first, calls = events[0], []
-    under_way: tuple[int, int, datetime] | None = None
+def first_search(events: Sequence[Mapping[str, Any]]) -> PastSearch | None:
+    """The first search of a reservation, from its timeline; None when it shows nothing about the shops."""
+    requested, calls = events[0], []
+    current_call: tuple[int, int, datetime] | None = None
 
-    def ended(at: datetime, is_ok: bool) -> None:
-        if under_way is not None:
-            calls.append(Known(under_way[1], under_way[2], at - under_way[2], is_ok))
+    def end_call(at: datetime, is_ok: bool) -> None:
+        if current_call is not None:
+            calls.append(PastCall(current_call[1], current_call[2], at - current_call[2], is_ok))
 
-    for one in events[1:]:
-        kind, at = one["kind"], one["at"]
+    for event in events[1:]:
+        kind, at = event["kind"], event["at"]
         if kind == "call_placed":
-            under_way = one["number"], one["shop"], at
+            current_call = event["number"], event["shop"], at
         elif kind == "call_ended":
-            if under_way is None or one["number"] != under_way[0]:
+            if current_call is None or event["number"] != current_call[0]:
                 break
-            if one["answer"] not in _FOR_PEOPLE:
-                ended(at, one["answer"] == Answer.OK)
-                under_way = None
-                if one["answer"] == Answer.OK:
+            if event["answer"] not in _UNDECIDED_ANSWERS:
+                end_call(at, event["answer"] == Answer.OK)
+                current_call = None
+                if event["answer"] == Answer.OK:
                     break
         elif kind in ("shop_refused", "change_refused"):
-            ended(at, False)
-            under_way = None
+            end_call(at, False)
+            current_call = None
         elif kind in ("shop_ok", "change_accepted"):
-            if under_way is not None and one["shop"] in (None, under_way[1]):
-                ended(at, kind == "change_accepted" or one["shop"] is not None)
+            if current_call is not None and event["shop"] in (None, current_call[1]):
+                end_call(at, kind == "change_accepted" or event["shop"] is not None)
             break
         elif kind == "cancel_asked":
             return None
         else:
-            ended(at, False)
+            end_call(at, False)
             break
-    starts_at = datetime.fromisoformat(first["starts_at"])
-    return Past(first["at"], starts_at, tuple(calls)) if calls else None
+    starts_at = datetime.fromisoformat(requested["starts_at"])
+    return PastSearch(requested["at"], starts_at, tuple(calls)) if calls else None

@@ -1,9 +1,9 @@
-"""What another order of shops would have come to. Pure, and without dice: an expectation.
+"""Expected result of another order of shops. Pure functions, deterministic.
 
-Each past reservation is looked for anew, in the order that is tried: two rounds, each shop when it can be called. What
-a shop answered at that very reservation is taken as it was (measured). What it was never asked is expected from the
-shop's own answers: its share of yes, corrected by the part of the day and by whether it was a working day (estimated).
-A search goes on with the share that has found no shop yet.
+Each past search is replayed in the tried order: two rounds, each shop when it can be called. The answer of a shop in
+the past search itself is reused (measured). An answer that was never given is estimated from all answers of the shop:
+its success rate, corrected by the part of the day and by working days. After each call, the search continues with the
+probability that no shop has agreed yet.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from functools import cache
 from itertools import permutations
 from math import sqrt
 
-from service.core.times import SATURDAY, TOKYO
+from service.core.values.times import SATURDAY, TOKYO
 from service.reservations.cases.rules import GIVE_UP_BEFORE, ROUND_PAUSE, ROUNDS
-from service.reservations.seeking.rules import Line, free
+from service.reservations.shop_search.rules import PhoneLine, earliest_call
 
-# So many answers of the next wider kind a share is weighed against: few answers of its own say little.
-PRIOR = 6
-# Parts of the day begin at these hours.
-PARTS = (0, 11, 14, 17)
-# Where nothing is known of how long a call lasts.
-USUAL = timedelta(seconds=75)
-# Up to so many shops every order is tried; of more, neighbours are exchanged as long as that is better.
-ALL_ORDERS = 4
-# In the share of success, in calls of a reservation, and in minutes: what is less is no difference.
-WORTH, WORTH_CALLS, WORTH_MINUTES = 0.005, 0.02, 0.1
-# Of 95 in 100 cases.
+# Weight of the more general rate, in answers: smooths the rate of a shop with few answers.
+PRIOR_WEIGHT = 6
+# Hours at which the parts of the day begin.
+DAY_PARTS = (0, 11, 14, 17)
+# Default duration of a call.
+DEFAULT_DURATION = timedelta(seconds=75)
+# Up to this many shops, every order is tried; with more, the order by success rate and swaps of neighbours.
+MAX_EXHAUSTIVE = 4
+# The smallest differences that count: in the success rate, in calls per reservation, and in minutes.
+MIN_SUCCESS_DIFFERENCE, MIN_CALLS_DIFFERENCE, MIN_MINUTES_DIFFERENCE = 0.005, 0.02, 0.1
+# 95% confidence.
 SIGMAS = 1.96
-FEW, ENOUGH = 10, 30
+FAIR_MINIMUM, GOOD_MINIMUM = 10, 30
 
 
 class Trust(StrEnum):
-    """How far a comparison can be relied on."""
+    """The reliability of a comparison."""
 
     GOOD = "good"
     FAIR = "fair"
@@ -44,8 +44,8 @@ class Trust(StrEnum):
 
 
 @dataclass(frozen=True)
-class Known:
-    """A call that was made. `takes`: until it was clear, people's telephone calls included."""
+class PastCall:
+    """A past call. `takes`: the time until its result was known, including follow-up calls by staff."""
 
     shop: int
     at: datetime
@@ -54,25 +54,25 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Past:
-    """The search of a reservation as it was."""
+class PastSearch:
+    """The past search of a reservation."""
 
     asked_at: datetime
     starts_at: datetime
-    calls: tuple[Known, ...]
+    calls: tuple[PastCall, ...]
 
     @property
     def minutes(self) -> float | None:
-        """Until a shop said yes; None: none did."""
+        """Minutes until a shop agreed; None: no shop did."""
         last = self.calls[-1]
         return (last.at + last.takes - self.asked_at).total_seconds() / 60 if last.is_ok else None
 
 
 @dataclass(frozen=True)
 class Score:
-    """`minutes` until a shop agreed, of those whose search succeeded; None: none did. `calls` of a reservation. Of all
-    calls `measured` were truly made at the same reservation, as a share. `doubt`: how far `success` may be off, as far
-    as shares of shops are not known better."""
+    """`success`: success rate. `…_minutes`: until a shop agreed, for successful searches; None: none succeeded.
+    `calls`: per reservation. `measured`: share of calls whose answer is known from the same reservation. `doubt`:
+    standard error of `success` that comes from the estimated rates of shops."""
 
     success: float
     mean_minutes: float | None
@@ -83,8 +83,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Habit:
-    """How a shop answers: `calls` and of these `ok`; `share`: with how many it is likely to agree."""
+class ShopStatistics:
+    """Answers of a shop: number of `calls`, and of these `ok`. `share`: estimated success rate."""
 
     calls: int
     ok: int
@@ -92,15 +92,15 @@ class Habit:
     minutes: float
 
 
-class Habits:
-    """Of all shops, from the calls that were made."""
+class CallStatistics:
+    """Statistics of all shops from past calls."""
 
-    def __init__(self, calls: Iterable[Known]) -> None:
+    def __init__(self, calls: Iterable[PastCall]) -> None:
         self._counts: dict[tuple[object, ...], list[int]] = {}
         self._lengths: dict[tuple[int, bool], list[timedelta]] = {}
         for call in calls:
-            part, works = _when(call.at)
-            keys = ((), (call.shop,), (call.shop, "part", part), (call.shop, "works", works))
+            part, is_weekday = _time_slot(call.at)
+            keys = ((), (call.shop,), (call.shop, "part", part), (call.shop, "works", is_weekday))
             for key in keys:
                 count = self._counts.setdefault(key, [0, 0])
                 count[0] += 1
@@ -109,144 +109,148 @@ class Habits:
         self.share = cache(self._share)
         self.length = cache(self._length)
 
-    def of(self, shop: int) -> Habit:
+    def of(self, shop: int) -> ShopStatistics:
         calls, ok = self._counts.get((shop,), (0, 0))
         lengths = [*self._lengths.get((shop, True), ()), *self._lengths.get((shop, False), ())]
         minutes = sum(lengths, timedelta()).total_seconds() / 60 / len(lengths) if lengths else 0.0
-        return Habit(calls, ok, self._weighed((shop,), self._weighed((), 0.5)), minutes)
+        return ShopStatistics(calls, ok, self._smoothed_rate((shop,), self._smoothed_rate((), 0.5)), minutes)
 
     def likely(self, shop: int, at: datetime) -> float:
-        """That it agrees when it is called then."""
-        return self.share(shop, *_when(at))
+        """Probability that the shop agrees when it is called at that time."""
+        return self.share(shop, *_time_slot(at))
 
-    def _share(self, shop: int, part: int, works: bool) -> float:
-        own = self._weighed((shop,), self._weighed((), 0.5))
-        by_part = self._weighed((shop, "part", part), own)
-        by_day = self._weighed((shop, "works", works), own)
-        return min(max(by_part * by_day / own, 0.01), 0.99)
+    def _share(self, shop: int, part: int, is_weekday: bool) -> float:
+        shop_rate = self._smoothed_rate((shop,), self._smoothed_rate((), 0.5))
+        by_part = self._smoothed_rate((shop, "part", part), shop_rate)
+        by_day = self._smoothed_rate((shop, "works", is_weekday), shop_rate)
+        return min(max(by_part * by_day / shop_rate, 0.01), 0.99)
 
-    def _weighed(self, key: tuple[object, ...], wider: float) -> float:
+    def _smoothed_rate(self, key: tuple[object, ...], general_rate: float) -> float:
         calls, ok = self._counts.get(key, (0, 0))
-        return (ok + PRIOR * wider) / (calls + PRIOR)
+        return (ok + PRIOR_WEIGHT * general_rate) / (calls + PRIOR_WEIGHT)
 
     def _length(self, shop: int, is_ok: bool) -> tuple[timedelta, timedelta]:
-        """Of a usual call, and how much longer calls are on average: some wait for people."""
+        """Median duration of a call, and how much longer the mean is: some calls wait for staff."""
         lengths = sorted(self._lengths.get((shop, is_ok), ()))
         if not lengths:
-            return USUAL, timedelta()
-        usual = lengths[len(lengths) // 2]
-        return usual, sum(lengths, timedelta()) / len(lengths) - usual
+            return DEFAULT_DURATION, timedelta()
+        typical = lengths[len(lengths) // 2]
+        return typical, sum(lengths, timedelta()) / len(lengths) - typical
 
 
-def _when(at: datetime) -> tuple[int, bool]:
-    """Part of the day, and whether it is one on which most people work."""
+def _time_slot(at: datetime) -> tuple[int, bool]:
+    """Part of the day, and whether it is a weekday."""
     local = at.astimezone(TOKYO)
-    return sum(local.hour >= begins for begins in PARTS), local.weekday() < SATURDAY
+    return sum(local.hour >= begins for begins in DAY_PARTS), local.weekday() < SATURDAY
 
 
 @dataclass
-class _Sum:
+class _Totals:
     ok: float = 0.0
     calls: float = 0.0
     measured: float = 0.0
-    # How long until a shop agreed, and the share that it is of; and what people take beyond that, of all together.
+    # Minutes until a shop agreed with their probabilities; `extra_minutes`: additional waiting for staff, in total.
     minutes: list[tuple[float, float]] = field(default_factory=list)
-    longer: float = 0.0
-    guessed: dict[int, float] = field(default_factory=dict)
+    extra_minutes: float = 0.0
+    estimated: dict[int, float] = field(default_factory=dict)
 
 
-def actual(pasts: Sequence[Past]) -> Score:
-    """What truly happened."""
-    found = sorted(one.minutes for one in pasts if one.minutes is not None)
-    calls = sum(len(one.calls) for one in pasts)
+def actual_score(pasts: Sequence[PastSearch]) -> Score:
+    """The score of the past searches as they happened."""
+    minutes = sorted(past.minutes for past in pasts if past.minutes is not None)
+    calls = sum(len(past.calls) for past in pasts)
     return Score(
-        success=len(found) / len(pasts) if pasts else 0.0,
-        mean_minutes=sum(found) / len(found) if found else None,
-        median_minutes=_median([(one, 1.0) for one in found]),
+        success=len(minutes) / len(pasts) if pasts else 0.0,
+        mean_minutes=sum(minutes) / len(minutes) if minutes else None,
+        median_minutes=_median([(value, 1.0) for value in minutes]),
         calls=calls / len(pasts) if pasts else 0.0,
         measured=1.0,
         doubt=0.0,
     )
 
 
-def tried(pasts: Sequence[Past], order: Sequence[int], lines: Mapping[int, Line], habits: Habits) -> Score:
-    """What is to be expected of an order."""
-    total = _Sum()
+def simulate(
+    pasts: Sequence[PastSearch], order: Sequence[int], lines: Mapping[int, PhoneLine], statistics: CallStatistics
+) -> Score:
+    """The expected score of an order."""
+    totals = _Totals()
     for past in pasts:
-        _live(past, order, lines, habits, total)
+        _replay(past, order, lines, statistics, totals)
     count = len(pasts)
     variance = sum(
-        weight**2 * habit.share * (1 - habit.share) / (habit.calls + PRIOR)
-        for weight, habit in ((weight, habits.of(shop)) for shop, weight in total.guessed.items())
+        weight**2 * shop_statistics.share * (1 - shop_statistics.share) / (shop_statistics.calls + PRIOR_WEIGHT)
+        for weight, shop_statistics in ((weight, statistics.of(shop)) for shop, weight in totals.estimated.items())
     )
     return Score(
-        success=total.ok / count if count else 0.0,
-        mean_minutes=_mean(total),
-        median_minutes=_median(total.minutes),
-        calls=total.calls / count if count else 0.0,
-        measured=total.measured / total.calls if total.calls else 1.0,
+        success=totals.ok / count if count else 0.0,
+        mean_minutes=_mean(totals),
+        median_minutes=_median(totals.minutes),
+        calls=totals.calls / count if count else 0.0,
+        measured=totals.measured / totals.calls if totals.calls else 1.0,
         doubt=sqrt(variance) / count if count else 0.0,
     )
 
 
-def _mean(total: _Sum) -> float | None:
-    if not total.ok:
+def _mean(totals: _Totals) -> float | None:
+    if not totals.ok:
         return None
-    return (sum(minutes * weight for minutes, weight in total.minutes) + total.longer) / total.ok
+    return (sum(minutes * weight for minutes, weight in totals.minutes) + totals.extra_minutes) / totals.ok
 
 
-def _live(past: Past, order: Sequence[int], lines: Mapping[int, Line], habits: Habits, total: _Sum) -> None:
-    """One search anew; what is left of it after each call goes on."""
-    left, now, longer = 1.0, past.asked_at, timedelta()
-    give_up = past.starts_at - GIVE_UP_BEFORE
-    known = {shop: [call for call in past.calls if call.shop == shop] for shop in order}
-    for turn in range(ROUNDS):
+def _replay(
+    past: PastSearch, order: Sequence[int], lines: Mapping[int, PhoneLine], statistics: CallStatistics, totals: _Totals
+) -> None:
+    """Replays one search. After each call it continues with the remaining probability."""
+    remaining, now, extra_total = 1.0, past.asked_at, timedelta()
+    deadline = past.starts_at - GIVE_UP_BEFORE
+    calls_by_shop = {shop: [call for call in past.calls if call.shop == shop] for shop in order}
+    for round_number in range(ROUNDS):
         waiting = [shop for shop in order if not lines[shop].is_out]
-        if turn:
+        if round_number:
             now += ROUND_PAUSE
-        while waiting and left > 0.001:
-            shop, now = _next(waiting, lines, now)
+        while waiting and remaining > 0.001:
+            shop, now = _next_shop(waiting, lines, now)
             waiting.remove(shop)
-            if now >= give_up:
+            if now >= deadline:
                 return
-            total.calls += left
-            calls = known[shop]
-            if turn < len(calls):
-                call = calls[turn]
-                total.measured += left
-                likely, lasts, ends = float(call.is_ok), call.takes, call.takes
-                more = at_the_end = timedelta()
+            totals.calls += remaining
+            calls = calls_by_shop[shop]
+            if round_number < len(calls):
+                call = calls[round_number]
+                totals.measured += remaining
+                probability, duration, duration_if_agreed = float(call.is_ok), call.takes, call.takes
+                extra = extra_if_agreed = timedelta()
             else:
-                likely = habits.likely(shop, now)
-                total.guessed[shop] = total.guessed.get(shop, 0.0) + left
-                lasts, more = habits.length(shop, False)
-                ends, at_the_end = habits.length(shop, True)
-            if likely:
-                agreed = left * likely
-                total.ok += agreed
-                total.minutes.append(((now + ends - past.asked_at).total_seconds() / 60, agreed))
-                total.longer += agreed * (longer + at_the_end).total_seconds() / 60
-                left -= agreed
-            now += lasts
-            longer += more
+                probability = statistics.likely(shop, now)
+                totals.estimated[shop] = totals.estimated.get(shop, 0.0) + remaining
+                duration, extra = statistics.length(shop, False)
+                duration_if_agreed, extra_if_agreed = statistics.length(shop, True)
+            if probability:
+                success = remaining * probability
+                totals.ok += success
+                totals.minutes.append(((now + duration_if_agreed - past.asked_at).total_seconds() / 60, success))
+                totals.extra_minutes += success * (extra_total + extra_if_agreed).total_seconds() / 60
+                remaining -= success
+            now += duration
+            extra_total += extra
 
 
-def _next(waiting: Sequence[int], lines: Mapping[int, Line], now: datetime) -> tuple[int, datetime]:
-    """The first that can be called now, or the one that can be called first."""
+def _next_shop(waiting: Sequence[int], lines: Mapping[int, PhoneLine], now: datetime) -> tuple[int, datetime]:
+    """The first shop that can be called now, or the one that can be called earliest, and the time of its call."""
     best: tuple[int, datetime] | None = None
     for shop in waiting:
-        moment = free(lines[shop], now) or now
-        if moment <= now:
+        free_at = earliest_call(lines[shop], now) or now
+        if free_at <= now:
             return shop, now
-        if best is None or moment < best[1]:
-            best = shop, moment
+        if best is None or free_at < best[1]:
+            best = shop, free_at
     if best is None:
         raise ValueError("there is nobody to call")
     return best
 
 
-def _median(weighed: Iterable[tuple[float, float]]) -> float | None:
-    ordered = sorted(weighed)
+def _median(weighted: Iterable[tuple[float, float]]) -> float | None:
+    ordered = sorted(weighted)
     half = sum(weight for _, weight in ordered) / 2
     for minutes, weight in ordered:
         half -= weight
@@ -255,47 +259,47 @@ def _median(weighed: Iterable[tuple[float, float]]) -> float | None:
     return None
 
 
-def suggested(
-    order: Sequence[int], habits: Habits, score: Callable[[tuple[int, ...]], Score]
+def suggest_order(
+    order: Sequence[int], statistics: CallStatistics, score: Callable[[tuple[int, ...]], Score]
 ) -> tuple[tuple[int, ...], Score]:
-    """The order of which most is to be expected; the present one unless another is better."""
+    """The order with the best expected score; the present one unless another is better."""
     best, best_score = tuple(order), score(tuple(order))
-    offered: Iterable[tuple[int, ...]]
-    if len(order) <= ALL_ORDERS:
-        offered = permutations(order)
+    candidates: Iterable[tuple[int, ...]]
+    if len(order) <= MAX_EXHAUSTIVE:
+        candidates = permutations(order)
     else:
-        by_share = tuple(sorted(order, key=lambda shop: -habits.of(shop).share))
+        by_share = tuple(sorted(order, key=lambda shop: -statistics.of(shop).share))
         swapped = (
-            (*by_share[:place], by_share[place + 1], by_share[place], *by_share[place + 2 :])
-            for place in range(len(by_share) - 1)
+            (*by_share[:position], by_share[position + 1], by_share[position], *by_share[position + 2 :])
+            for position in range(len(by_share) - 1)
         )
-        offered = (by_share, *swapped)
-    for one in offered:
-        if one == best:
+        candidates = (by_share, *swapped)
+    for candidate in candidates:
+        if candidate == best:
             continue
-        found = score(one)
-        if is_better(found, best_score):
-            best, best_score = one, found
+        candidate_score = score(candidate)
+        if is_better(candidate_score, best_score):
+            best, best_score = candidate, candidate_score
     return best, best_score
 
 
-def is_better(one: Score, other: Score) -> bool:
-    """More reservations succeed; or as many with fewer calls, or sooner. Of the minutes the median counts: the mean is
-    made by the few that waited for a night to end or for people."""
-    if abs(one.success - other.success) > WORTH:
-        return one.success > other.success
-    if abs(one.calls - other.calls) > WORTH_CALLS:
-        return one.calls < other.calls
-    return (one.median_minutes or 0.0) < (other.median_minutes or 0.0) - WORTH_MINUTES
+def is_better(score: Score, other: Score) -> bool:
+    """Higher success rate; if equal, fewer calls; if equal, shorter time. Time is compared by the median: the mean
+    depends on the few searches that waited for the next morning or for staff."""
+    if abs(score.success - other.success) > MIN_SUCCESS_DIFFERENCE:
+        return score.success > other.success
+    if abs(score.calls - other.calls) > MIN_CALLS_DIFFERENCE:
+        return score.calls < other.calls
+    return (score.median_minutes or 0.0) < (other.median_minutes or 0.0) - MIN_MINUTES_DIFFERENCE
 
 
-def trust(count: int, score: Score, fewest: int) -> Trust:
-    """`count`: reservations; `fewest`: calls that are known of the shop of which least is known."""
-    if count < FEW or fewest < FEW:
+def rate_trust(count: int, score: Score, fewest: int) -> Trust:
+    """`count`: number of reservations. `fewest`: known calls of the shop with the fewest."""
+    if count < FAIR_MINIMUM or fewest < FAIR_MINIMUM:
         return Trust.POOR
-    return Trust.GOOD if count >= ENOUGH and fewest >= ENOUGH and score.measured >= 0.5 else Trust.FAIR
+    return Trust.GOOD if count >= GOOD_MINIMUM and fewest >= GOOD_MINIMUM and score.measured >= 0.5 else Trust.FAIR
 
 
-def is_certain(one: Score, other: Score) -> bool:
-    """Whether the difference in success is more than what is not known."""
-    return abs(one.success - other.success) > SIGMAS * sqrt(one.doubt**2 + other.doubt**2)
+def is_certain(score: Score, other: Score) -> bool:
+    """Whether the difference in success is statistically significant."""
+    return abs(score.success - other.success) > SIGMAS * sqrt(score.doubt**2 + other.doubt**2)

@@ -1,4 +1,4 @@
-"""What goes in and out of the simulation's door over HTTP."""
+"""Request and response models of the simulation route."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from service.reservations.simulation.rules import Trust
 
 
 class Wanted(BaseModel):
-    """`order`: the shops' ids with commas, all of the service's; without it, the present order. `months`: how far the
-    history goes back."""
+    """`order`: ids of all shops of the service, separated by commas; default: the present order. `months`: how far back
+    searches are read."""
 
     months: Annotated[int, Field(ge=1, le=24)] = 12
     order: Annotated[str, Field(max_length=2000, pattern=r"^[0-9]{1,18}(,[0-9]{1,18})*$")] | None = None
 
 
 class ScoreItem(BaseModel):
-    """`success`, `measured` and `doubt` are shares of one; `doubt`: how far `success` may be off."""
+    """`success`, `measured` and `doubt` are shares, 0 to 1. `doubt`: standard error of `success`."""
 
     success: float
     mean_minutes: float | None
@@ -31,7 +31,7 @@ class ScoreItem(BaseModel):
 
 
 class ShopItem(Called):
-    """`known_calls` of the history, `known_ok` of these; `likely`: with how many it is likely to agree."""
+    """`known_calls`: past calls; `known_ok`: of these, calls with an agreement. `likely`: estimated success rate."""
 
     known_calls: int
     known_ok: int
@@ -40,8 +40,9 @@ class ShopItem(Called):
 
 
 class Simulation(BaseModel):
-    """`actual`: what happened; `present` and `tried`: what is to be expected of either order, by the same rules.
-    `shops` stand in the present order, `version` is its own. `suggested` is the present order when none is better."""
+    """`actual`: the past searches as they happened. `present` and `tried`: the expected scores of both orders, by the
+    same rules. `shops`: in the present order; `version`: of that order. `suggested`: the present order when none is
+    better."""
 
     as_of: datetime
     since: datetime

@@ -1,1 +1,1 @@
-"""The quarterly question how content customers are, and their answers."""
+"""Quarterly surveys of customer satisfaction, and their answers."""

@@ -1,11 +1,11 @@
-"""満足度調査の回答 as a file."""
+"""Export of 満足度調査の回答."""
 
 from __future__ import annotations
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 from service.reservations.surveys import queries, schemas
 
-ANSWERS = List(
+ANSWERS = ExportList(
     key="reservations.surveys.answers",
     title="満足度調査の回答",
     permission="reservations:quality:read",
@@ -16,6 +16,6 @@ ANSWERS = List(
         Column("answered_at", "回答日時", "moment"),
     ),
     filters=schemas.AnswerFilters,
-    statement=queries.answers_to_take_along,
+    statement=queries.answers_export,
 )
 EXPORTS = (ANSWERS,)

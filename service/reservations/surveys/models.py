@@ -1,4 +1,4 @@
-"""Surveys by quarter, who was asked, and what was answered."""
+"""Tables of surveys, invitations with their answers, and links."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Survey(Base):
-    """One of a quarter. It is open from when it was sent until `closes_at`."""
+    """The survey of a quarter. It is open from `sent_at` until `closes_at`."""
 
     __tablename__ = "reservations_surveys"
     __table_args__ = (
@@ -46,8 +46,7 @@ class Survey(Base):
 
 
 class Invitation(Base):
-    """Somebody who was asked, and what was answered. When the survey is over, `address` is emptied: nobody can say any
-    more whose answer it is."""
+    """An invited customer and the answer. `address` is deleted when the survey closes: the answer is then anonymous."""
 
     __tablename__ = "reservations_survey_invitations"
     __table_args__ = (
@@ -68,7 +67,7 @@ class Invitation(Base):
 
 
 class SurveyLink(Base):
-    """What opens the page of an invitation: the hash of the token in its address. A reminder has one of its own."""
+    """A link to the page of an invitation: the hash of its token. A reminder has its own link."""
 
     __tablename__ = "reservations_survey_links"
     __table_args__ = (Index("ix_reservations_survey_links_invitation_id", "invitation_id"),)

@@ -1,4 +1,4 @@
-"""Every read of surveys, and of how good support is."""
+"""Reads of surveys, and of the quality of support."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, Literal
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.identity import hash_token
-from service.core.paging import Key, Listing, equals, when
-from service.core.phones import is_mobile
+from service.core.access.identity import hash_token
+from service.core.database.clock import app_now
+from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.problems import NotFound
-from service.core.times import DAY, at, local_date
+from service.core.values.phones import is_mobile
+from service.core.values.times import DAY, at, local_date
 from service.reservations.enquiries import queries as enquiries
 from service.reservations.enquiries.models import Enquiry
-from service.reservations.enquiries.rules import GOAL_OF_SATISFACTION, Party
+from service.reservations.enquiries.rules import SATISFACTION_GOAL, Party
 from service.reservations.enquiries.schemas import Kpis, Measure
 from service.reservations.events.rules import State
 from service.reservations.flow.models import Reservation
@@ -26,10 +26,10 @@ from service.reservations.surveys import rules, schemas
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink
 from service.reservations.surveys.rules import Quarter, Status
 
-# Of these a customer can say how it was; what was cancelled after it was paid for is refunded.
+# States in which a customer was served. A reservation cancelled after payment is refunded.
 SERVED = (State.COMPLETED, State.CANCELLED, State.REFUNDED)
 WEEKS, QUARTERS = 12, 5
-GONE = (
+INVALID_LINK_MESSAGE = (
     "このリンクは使えません。アドレスが途中で切れているか、回答期限が過ぎています。"
     "SMSやメールのリンクをもう一度開いてください。"
 )
@@ -41,11 +41,11 @@ _status = case(
 )
 _quarter = func.concat(func.to_char(Survey.year, "FM0000"), "-Q", Survey.quarter)
 _title = func.concat(Survey.year, "年", Survey.quarter * 3 - 2, "〜", Survey.quarter * 3, "月")
-_place = Survey.year * 4 + Survey.quarter
+_quarter_order = Survey.year * 4 + Survey.quarter
 
 
-def _of_survey(what: Any) -> Any:
-    return select(what).where(Invitation.survey_id == Survey.id).correlate(Survey).scalar_subquery()
+def _of_survey(column: Any) -> Any:
+    return select(column).where(Invitation.survey_id == Survey.id).correlate(Survey).scalar_subquery()
 
 
 SURVEYS = Listing(
@@ -69,7 +69,7 @@ SURVEYS = Listing(
         *(_of_survey(func.count().filter(Invitation.stars == stars)).label(f"of_{stars}") for stars in rules.STARS),
     ),
     unique=Survey.id,
-    keys={"quarter": Key(_place)},
+    keys={"quarter": Key(_quarter_order)},
     default="-quarter",
 )
 
@@ -77,7 +77,7 @@ ANSWERS = Listing(
     select(
         Invitation.id,
         _quarter.label("quarter"),
-        # As `rules.Quarter.words` writes it.
+        # As `rules.Quarter.words` formats it.
         _title.label("title"),
         Invitation.stars,
         Invitation.comment,
@@ -91,17 +91,17 @@ ANSWERS = Listing(
     filters={
         "quarter": equals(_quarter),
         "stars": equals(Invitation.stars),
-        "is_commented": when(Invitation.comment != ""),
+        "is_commented": when_true(Invitation.comment != ""),
     },
 )
 
 
-def _as_seen(row: dict[str, Any]) -> dict[str, Any]:
-    seen = dict(row)
-    quarter = Quarter(seen.pop("year"), seen.pop("number"))
-    distribution = [seen.pop(f"of_{stars}") for stars in rules.STARS]
-    mean = seen.pop("mean")
-    return seen | {
+def _survey_item(row: dict[str, Any]) -> dict[str, Any]:
+    item = dict(row)
+    quarter = Quarter(item.pop("year"), item.pop("number"))
+    distribution = [item.pop(f"of_{stars}") for stars in rules.STARS]
+    mean = item.pop("mean")
+    return item | {
         "quarter": str(quarter),
         "title": quarter.words,
         "mean": None if mean is None else round(float(mean), 2),
@@ -110,72 +110,72 @@ def _as_seen(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def surveys(db: Session, limit: int, cursor: str | None, filters: schemas.SurveyFilters) -> dict[str, Any]:
-    return SURVEYS.page(db, limit, cursor, filters.sort, item=_as_seen)
+    return SURVEYS.page(db, limit, cursor, filters.sort, item=_survey_item)
 
 
 def answers(db: Session, limit: int, cursor: str | None, filters: schemas.AnswerFilters) -> dict[str, Any]:
-    return ANSWERS.page(db, limit, cursor, filters.sort, **_cut(filters))
+    return ANSWERS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
-def answers_to_take_along(_: object, filters: schemas.AnswerFilters) -> Select[*tuple[Any, ...]]:
-    """Raises Invalid for an order that is none of ours."""
-    return ANSWERS.all(filters.sort, **_cut(filters))
+def answers_export(_: object, filters: schemas.AnswerFilters) -> Select[*tuple[Any, ...]]:
+    """Raises Invalid for an unknown sort order."""
+    return ANSWERS.all(filters.sort, **_filter_values(filters))
 
 
-def _cut(filters: schemas.AnswerFilters) -> dict[str, Any]:
+def _filter_values(filters: schemas.AnswerFilters) -> dict[str, Any]:
     return {"quarter": filters.quarter, "stars": filters.stars, "is_commented": filters.commented}
 
 
 def get(db: Session, survey_id: int, *, lock: bool = False) -> Survey:
-    """Raises NotFound, in words."""
-    found = db.get(Survey, survey_id, with_for_update=lock, populate_existing=lock)
-    if found is None:
+    """Raises NotFound."""
+    survey = db.get(Survey, survey_id, with_for_update=lock, populate_existing=lock)
+    if survey is None:
         raise NotFound("指定された満足度調査は見つかりません。一覧を開き直してください。")
-    return found
+    return survey
 
 
-def of_quarter(db: Session, quarter: Quarter) -> Survey | None:
-    found = select(Survey).where(Survey.year == quarter.year, Survey.quarter == quarter.quarter)
-    return db.scalars(found).one_or_none()
+def survey_of_quarter(db: Session, quarter: Quarter) -> Survey | None:
+    statement = select(Survey).where(Survey.year == quarter.year, Survey.quarter == quarter.quarter)
+    return db.scalars(statement).one_or_none()
 
 
-def survey_in_full(db: Session, survey_id: int) -> dict[str, Any]:
+def survey_detail(db: Session, survey_id: int) -> dict[str, Any]:
     """Raises NotFound."""
     db.flush()
     survey = get(db, survey_id)
-    row = _as_seen(dict(db.execute(SURVEYS.rows.where(Survey.id == survey.id)).one()._mapping))
-    asked = recipients(db, Quarter(survey.year, survey.quarter)) if survey.sent_at is None else None
-    waits = survey.sent_at is not None and survey.closed_at is None and survey.reminded_at is None
+    row = _survey_item(dict(db.execute(SURVEYS.rows.where(Survey.id == survey.id)).one()._mapping))
+    recipient_list = recipients(db, Quarter(survey.year, survey.quarter)) if survey.sent_at is None else None
+    is_waiting = survey.sent_at is not None and survey.closed_at is None and survey.reminded_at is None
     return row | {
-        "recipients": asked.counted if asked else None,
-        "reminder_at": survey.sent_at + rules.REMINDER_AFTER if waits and survey.sent_at else None,
+        "recipients": recipient_list.summary if recipient_list else None,
+        "reminder_at": survey.sent_at + rules.REMINDER_AFTER if is_waiting and survey.sent_at else None,
     }
 
 
 def overview(db: Session) -> dict[str, Any]:
-    """The survey that is open, the last one that is over, and whether it is time for another."""
+    """The open survey, the last closed one, and the quarter for which a new one can be created."""
     now = app_now(db)
     last_quarter = rules.quarter_of(now).plus(-1)
-    known = of_quarter(db, last_quarter) is not None
+    has_survey = survey_of_quarter(db, last_quarter) is not None
     return {
         "as_of": now,
-        "goal": GOAL_OF_SATISFACTION,
+        "goal": SATISFACTION_GOAL,
         "open": _newest(db, Status.OPEN),
         "last": _newest(db, Status.CLOSED),
-        "next_quarter": None if known else str(last_quarter),
-        "next_title": None if known else last_quarter.words,
+        "next_quarter": None if has_survey else str(last_quarter),
+        "next_title": None if has_survey else last_quarter.words,
     }
 
 
 def _newest(db: Session, status: Status) -> dict[str, Any] | None:
-    found = db.execute(SURVEYS.rows.where(_status == status.value).order_by(_place.desc()).limit(1)).one_or_none()
-    return None if found is None else _as_seen(dict(found._mapping))
+    row = db.execute(SURVEYS.rows.where(_status == status.value).order_by(_quarter_order.desc()).limit(1)).one_or_none()
+    return None if row is None else _survey_item(dict(row._mapping))
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Who is asked about a quarter, one letter each: mail addresses, and mobile numbers of those without. `without`:
-    how many can be written to neither way."""
+class RecipientList:
+    """The recipients for a quarter, one message each: mail addresses, and mobile numbers of customers without one.
+    `without`: number of customers with neither."""
 
     mails: tuple[str, ...]
     phones: tuple[str, ...]
@@ -186,32 +186,32 @@ class Asked:
         return len(self.mails) + len(self.phones)
 
     @property
-    def counted(self) -> schemas.Recipients:
+    def summary(self) -> schemas.Recipients:
         return schemas.Recipients(mail=len(self.mails), sms=len(self.phones), without=self.without)
 
 
-def recipients(db: Session, quarter: Quarter) -> Asked:
-    """Customers whose reservation ended, or who asked something, in the quarter. Somebody with a mail address and a
-    telephone number is one person, wherever either stands."""
+def recipients(db: Session, quarter: Quarter) -> RecipientList:
+    """Customers with a reservation that ended, or an enquiry, in the quarter. A mail address and a phone number that
+    occur together are one customer in all rows."""
     since, until = quarter.bounds()
     served = select(Reservation.mail, Reservation.phone).where(
         Reservation.closed_at >= since,
         Reservation.closed_at < until,
         Reservation.state.in_([state.value for state in SERVED]),
     )
-    asked = select(Enquiry.mail, Enquiry.phone).where(
+    enquired = select(Enquiry.mail, Enquiry.phone).where(
         Enquiry.received_at >= since, Enquiry.received_at < until, Enquiry.party == Party.CUSTOMER.value
     )
-    found = db.execute(served.union(asked)).all()
-    mails = {mail.lower() for mail, _ in found if mail}
-    reached = {phone for mail, phone in found if mail and phone}
-    others = {phone for mail, phone in found if not mail and phone} - reached
-    mobile = {phone for phone in others if is_mobile(phone)}
-    return Asked(tuple(sorted(mails)), tuple(sorted(mobile)), len(others - mobile))
+    contacts = db.execute(served.union(enquired)).all()
+    mails = {mail.lower() for mail, _ in contacts if mail}
+    phones_with_mail = {phone for mail, phone in contacts if mail and phone}
+    phones_without_mail = {phone for mail, phone in contacts if not mail and phone} - phones_with_mail
+    mobile = {phone for phone in phones_without_mail if is_mobile(phone)}
+    return RecipientList(tuple(sorted(mails)), tuple(sorted(mobile)), len(phones_without_mail - mobile))
 
 
-def opened(db: Session, token: str, *, lock: bool = False) -> tuple[Survey, Invitation]:
-    """What a link opens. Raises NotFound, alike for links that are unknown or too old."""
+def find_by_token(db: Session, token: str, *, lock: bool = False) -> tuple[Survey, Invitation]:
+    """The survey and invitation of a link. Raises NotFound, the same for unknown and expired links."""
     statement = (
         select(Survey, Invitation)
         .join(Invitation, Invitation.survey_id == Survey.id)
@@ -219,20 +219,20 @@ def opened(db: Session, token: str, *, lock: bool = False) -> tuple[Survey, Invi
         .where(SurveyLink.token_hash == hash_token(token))
     )
     if lock:
-        # The survey first, as whoever closes it does: an answer comes in time or not at all.
+        # Locks the survey first, as closing does: an answer is stored before the close, or not at all.
         statement = statement.with_for_update(of=[Survey, Invitation])
-    found = db.execute(statement, execution_options={"populate_existing": True}).one_or_none()
-    if found is None:
-        raise NotFound(GONE)
-    return found[0], found[1]
+    row = db.execute(statement, execution_options={"populate_existing": True}).one_or_none()
+    if row is None:
+        raise NotFound(INVALID_LINK_MESSAGE)
+    return row[0], row[1]
 
 
 def is_open(survey: Survey, now: datetime) -> bool:
     return survey.closed_at is None and survey.closes_at is not None and now < survey.closes_at
 
 
-def due(now: datetime, limit: int) -> Select[Survey]:
-    """Surveys that are over, or in which those who have not answered are asked once more."""
+def due_surveys(now: datetime, limit: int) -> Select[Survey]:
+    """Surveys whose close or reminder is due."""
     is_over = Survey.closes_at <= now
     is_time = Survey.reminded_at.is_(None) & (Survey.sent_at <= now - rules.REMINDER_AFTER)
     return (
@@ -244,76 +244,80 @@ def due(now: datetime, limit: int) -> Select[Survey]:
     )
 
 
-def silent(db: Session, survey_id: int) -> Sequence[Invitation]:
-    """Who has not answered."""
-    found = select(Invitation).where(Invitation.survey_id == survey_id, Invitation.answered_at.is_(None))
-    return db.scalars(found.order_by(Invitation.address, Invitation.id)).all()
+def unanswered(db: Session, survey_id: int) -> Sequence[Invitation]:
+    """Invitations without an answer."""
+    statement = select(Invitation).where(Invitation.survey_id == survey_id, Invitation.answered_at.is_(None))
+    return db.scalars(statement.order_by(Invitation.address, Invitation.id)).all()
 
 
 def satisfaction(db: Session, since: datetime, until: datetime) -> schemas.Satisfaction:
-    """What was answered in [since, until), on the product's clock."""
-    found = db.execute(
+    """Answers given in [since, until), on the product's clock."""
+    rows = db.execute(
         select(Invitation.stars, func.count())
         .where(Invitation.answered_at >= since, Invitation.answered_at < until)
         .group_by(Invitation.stars)
     )
-    return _satisfaction({stars: count for stars, count in found if stars is not None})
+    return _satisfaction({stars: count for stars, count in rows if stars is not None})
 
 
-def _satisfaction(counted: dict[int, int]) -> schemas.Satisfaction:
-    distribution = {stars: counted.get(stars, 0) for stars in rules.STARS}
+def _satisfaction(counts: dict[int, int]) -> schemas.Satisfaction:
+    distribution = {stars: counts.get(stars, 0) for stars in rules.STARS}
     count = sum(distribution.values())
-    mean = sum(stars * many for stars, many in distribution.items()) / count if count else None
+    mean = sum(stars * number for stars, number in distribution.items()) / count if count else None
     return schemas.Satisfaction(count, None if mean is None else round(mean, 2), distribution)
 
 
 def quality(db: Session, by: Literal["week", "quarter"]) -> dict[str, Any]:
-    """The KPI of 7.3.1 by week or by quarter, with the satisfaction that customers of the quarter told of."""
+    """The KPIs of 7.3.1 by week or by quarter; by quarter with the satisfaction of its survey."""
     now = app_now(db)
-    stretches = _weeks(now) if by == "week" else _quarters(now)
-    told = _told(db) if by == "quarter" else {}
-    found = enquiries.trend(db, [(since, until) for _, since, until in stretches])
+    spans = _weeks(now) if by == "week" else _quarters(now)
+    satisfaction_by_quarter = _satisfaction_by_quarter(db) if by == "quarter" else {}
+    kpis_by_span = enquiries.trend(db, [(since, until) for _, since, until in spans])
     periods = [
-        _period(title, since, until, kpis, told.get(rules.quarter_of(since)) if by == "quarter" else None)
-        for (title, since, until), kpis in zip(stretches, found, strict=True)
+        _period(
+            title, since, until, kpis, satisfaction_by_quarter.get(rules.quarter_of(since)) if by == "quarter" else None
+        )
+        for (title, since, until), kpis in zip(spans, kpis_by_span, strict=True)
     ]
-    _, since, until = stretches[-1]
+    _, since, until = spans[-1]
     return {
         "as_of": now,
-        "goal": GOAL_OF_SATISFACTION,
+        "goal": SATISFACTION_GOAL,
         "periods": periods,
         "categories": enquiries.kpis(db, since, until).categories,
     }
 
 
 def _weeks(now: datetime) -> list[tuple[str, datetime, datetime]]:
-    day = local_date(now)
-    monday = day - day.weekday() * DAY
+    today = local_date(now)
+    monday = today - today.weekday() * DAY
     starts = [monday - 7 * back * DAY for back in reversed(range(WEEKS))]
-    return [(f"{one.month}/{one.day}", at(one, time.min), at(one + 7 * DAY, time.min)) for one in starts]
+    return [(f"{day.month}/{day.day}", at(day, time.min), at(day + 7 * DAY, time.min)) for day in starts]
 
 
 def _quarters(now: datetime) -> list[tuple[str, datetime, datetime]]:
-    this = rules.quarter_of(now)
-    return [(one.words, *one.bounds()) for one in (this.plus(-back) for back in reversed(range(QUARTERS)))]
+    current = rules.quarter_of(now)
+    return [
+        (quarter.words, *quarter.bounds()) for quarter in (current.plus(-back) for back in reversed(range(QUARTERS)))
+    ]
 
 
-def _told(db: Session) -> dict[Quarter, schemas.Satisfaction]:
-    """By the quarter that was asked about."""
-    found = db.execute(
+def _satisfaction_by_quarter(db: Session) -> dict[Quarter, schemas.Satisfaction]:
+    """Satisfaction by the quarter of the survey."""
+    rows = db.execute(
         select(Survey.year, Survey.quarter, Invitation.stars, func.count())
         .join(Invitation, Invitation.survey_id == Survey.id)
         .where(Invitation.stars.is_not(None))
         .group_by(Survey.year, Survey.quarter, Invitation.stars)
     )
-    counted: dict[Quarter, dict[int, int]] = {}
-    for year, quarter, stars, count in found:
-        counted.setdefault(Quarter(year, quarter), {})[int(stars or 0)] = count
-    return {quarter: _satisfaction(stars) for quarter, stars in counted.items()}
+    counts: dict[Quarter, dict[int, int]] = {}
+    for year, quarter, stars, count in rows:
+        counts.setdefault(Quarter(year, quarter), {})[int(stars or 0)] = count
+    return {quarter: _satisfaction(stars) for quarter, stars in counts.items()}
 
 
 def _period(
-    title: str, since: datetime, until: datetime, kpis: Kpis, told: schemas.Satisfaction | None
+    title: str, since: datetime, until: datetime, kpis: Kpis, survey_result: schemas.Satisfaction | None
 ) -> dict[str, Any]:
     mail, phone = kpis.by_channel.values()
     return {
@@ -327,10 +331,10 @@ def _period(
         "first_mail": _measure(kpis.first_mail),
         "first_phone": _measure(kpis.first_phone),
         "resolution": _measure(kpis.resolution),
-        "satisfaction": told.mean if told else None,
-        "answers": told.count if told else 0,
+        "satisfaction": survey_result.mean if survey_result else None,
+        "answers": survey_result.count if survey_result else 0,
     }
 
 
-def _measure(found: Measure) -> dict[str, Any]:
-    return {"due": found.due, "met": found.met, "share": found.share, "median_minutes": found.median_minutes}
+def _measure(measure: Measure) -> dict[str, Any]:
+    return {"due": measure.due, "met": measure.met, "share": measure.share, "median_minutes": measure.median_minutes}

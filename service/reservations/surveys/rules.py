@@ -1,4 +1,4 @@
-"""Quarters, times and texts of the survey of how content customers are (document 6.4, 7.3). Pure."""
+"""Rules of satisfaction surveys: quarters, times and texts (document 6.4, 7.3). Pure functions."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
-from service.core.times import TOKYO, Month, in_words, month_of
-from service.reservations.letters.rules import SENDER as SMS_SENDER
+from service.core.values.times import TOKYO, Month, format_local_datetime, month_of
+from service.reservations.message_texts.rules import SENDER as SMS_SENDER
 
 # 1週間 (6.4).
-OPEN_FOR = timedelta(days=7)
-# Who has not answered by then is asked once more, when nobody is woken by it.
+OPEN_DURATION = timedelta(days=7)
+# Customers without an answer get one reminder after this time, in the daytime.
 REMINDER_AFTER = timedelta(days=4)
 DAY_BEGINS, DAY_ENDS = time(9), time(20)
 STARS = {1: "とても不満", 2: "やや不満", 3: "どちらともいえない", 4: "やや満足", 5: "とても満足"}
-LONGEST_COMMENT = 1000
+MAX_COMMENT_LENGTH = 1000
 _QUARTER = re.compile(r"([0-9]{4})-Q([1-4])")
-# How far back a quarter may lie of which customers are asked.
-YEAR = 4
+# How many quarters back a survey can be created for.
+MAX_QUARTERS_BACK = 4
 
 
 class Status(StrEnum):
@@ -28,12 +28,12 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-STATUS_WORDS = {Status.PREPARING: "準備中", Status.OPEN: "実施中", Status.CLOSED: "終了"}
+STATUS_LABELS = {Status.PREPARING: "準備中", Status.OPEN: "実施中", Status.CLOSED: "終了"}
 
 
 @dataclass(frozen=True, order=True)
 class Quarter:
-    """Three months of Tokyo's calendar, written 2026-Q3."""
+    """A quarter of a year in Tokyo time, written 2026-Q3."""
 
     year: int
     quarter: int
@@ -56,52 +56,52 @@ class Quarter:
         return Quarter(years, place + 1)
 
     def bounds(self) -> tuple[datetime, datetime]:
-        """From its first moment to the next one's, which is no longer part of it."""
+        """Start of the quarter, and start of the next one (exclusive)."""
         return self._first.bounds()[0], self._first.plus(3).bounds()[0]
 
 
-def quarter_of(moment: datetime) -> Quarter:
-    month = month_of(moment)
+def quarter_of(at: datetime) -> Quarter:
+    month = month_of(at)
     return Quarter(month.year, (month.month + 2) // 3)
 
 
 def parse_quarter(text: str) -> Quarter:
-    """Raises ValueError, in words."""
-    found = _QUARTER.fullmatch(text)
-    if found is None or not 2000 <= int(found[1]) <= 9000:
+    """Raises ValueError with a message for users."""
+    match = _QUARTER.fullmatch(text)
+    if match is None or not 2000 <= int(match[1]) <= 9000:
         raise ValueError("四半期は 2026-Q3 の形式で指定してください。")
-    return Quarter(int(found[1]), int(found[2]))
+    return Quarter(int(match[1]), int(match[2]))
 
 
-def may_be_asked_about(quarter: Quarter, now: datetime) -> bool:
-    """It is over, and not for too long."""
-    this = quarter_of(now)
-    return this.plus(-YEAR) <= quarter < this
+def may_have_survey(quarter: Quarter, now: datetime) -> bool:
+    """Whether the quarter is over, and not for too long."""
+    current = quarter_of(now)
+    return current.plus(-MAX_QUARTERS_BACK) <= quarter < current
 
 
-def may_disturb(now: datetime) -> bool:
-    """Whether an SMS would wake nobody."""
+def is_daytime(now: datetime) -> bool:
+    """Whether it is daytime, when an SMS disturbs no customer."""
     return DAY_BEGINS <= now.astimezone(TOKYO).time() < DAY_ENDS
 
 
-def sms(url: str, closes_at: datetime, *, again: bool) -> str:
-    asked = "アンケートのご回答がまだの方へお送りしています。" if again else "ご利用ありがとうございます。"
-    return f"{SMS_SENDER}{asked}満足度調査（1分）にご協力ください。{in_words(closes_at)}まで: {url}"
+def build_sms(url: str, closes_at: datetime, *, again: bool) -> str:
+    greeting = "アンケートのご回答がまだの方へお送りしています。" if again else "ご利用ありがとうございます。"
+    return f"{SMS_SENDER}{greeting}満足度調査（1分）にご協力ください。{format_local_datetime(closes_at)}まで: {url}"
 
 
-def mail(url: str, quarter: Quarter, closes_at: datetime, signature: str, *, again: bool) -> tuple[str, str]:
-    """Subject and text."""
+def build_mail(url: str, quarter: Quarter, closes_at: datetime, signature: str, *, again: bool) -> tuple[str, str]:
+    """Subject and body."""
     subject = f"【QRV】{'（再送）' if again else ''}満足度調査のお願い"
-    first = (
+    introduction = (
         "先日お願いした満足度調査について、ご回答がまだのお客様にもう一度お送りしています。"
         if again
         else f"{quarter.words}に予約代行サービス QRV をご利用、またはお問い合わせいただき、ありがとうございます。"
     )
     body = (
-        f"{first}\n"
+        f"{introduction}\n"
         "サービスを改善するため、1分ほどで終わる満足度調査にご協力をお願いします。\n\n"
         f"{url}\n\n"
-        f"回答期限: {in_words(closes_at)}\n"
+        f"回答期限: {format_local_datetime(closes_at)}\n"
         "期限までは、何度でも回答を変更できます。\n"
         "回答は集計のためだけに使い、調査の終了後は、お客様の連絡先との結び付きを残しません。\n\n"
         f"{signature}\n"

@@ -1,4 +1,4 @@
-"""What goes in and out of the surveys' doors, and what answers amount to."""
+"""Request and response models of the survey routes, and the satisfaction of a period."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL, Edition
-from service.reservations.surveys.rules import LONGEST_COMMENT, Status, parse_quarter
+from service.core.edits import Edit
+from service.core.values.texts import NO_NUL
+from service.reservations.surveys.rules import MAX_COMMENT_LENGTH, Status, parse_quarter
 
 QuarterText = Annotated[str, Field(max_length=7), AfterValidator(lambda text: str(parse_quarter(text)))]
-Comment = Annotated[str, Field(max_length=LONGEST_COMMENT, pattern=NO_NUL)]
+Comment = Annotated[str, Field(max_length=MAX_COMMENT_LENGTH, pattern=NO_NUL)]
 
 
 @dataclass(frozen=True)
 class Satisfaction:
-    """Answers of a stretch of time. `mean`: 1 to 5, None of none. `distribution`: stars → how many, all five."""
+    """Answers of a period. `mean`: 1 to 5, None without answers. `distribution`: stars → count, all five."""
 
     count: int
     mean: float | None
@@ -26,8 +27,8 @@ class Satisfaction:
 
 
 class SurveyItem(BaseModel):
-    """`title`: 2026年7〜9月. `answered` of `invited`; `mean` is null of none; `distribution`: how many of 1 to 5
-    stars."""
+    """`title`: 2026年7〜9月. `answered`: of `invited` customers. `mean`: null without answers. `distribution`: counts
+    of 1 to 5 stars."""
 
     id: int
     version: int
@@ -49,8 +50,8 @@ class SurveyItem(BaseModel):
 
 
 class Recipients(BaseModel):
-    """To whom it would go now: by mail, and by SMS to those of whom only a mobile number is known. `without`: customers
-    of the quarter who can be written to neither way."""
+    """Current numbers of recipients: by mail, and by SMS for customers with only a mobile number. `without`: customers
+    of the quarter with neither."""
 
     mail: int
     sms: int
@@ -58,14 +59,14 @@ class Recipients(BaseModel):
 
 
 class SurveyDetail(SurveyItem):
-    """`recipients`: before it was sent. `reminder_at`: when those who have not answered are asked once more."""
+    """`recipients`: null after it was sent. `reminder_at`: when the reminder is sent."""
 
     recipients: Recipients | None
     reminder_at: datetime | None
 
 
 class Overview(BaseModel):
-    """`next_quarter`: of which a survey can be made now; null when there is one already."""
+    """`next_quarter`: for which a survey can be created now; null when it exists already."""
 
     as_of: datetime
     goal: float
@@ -80,7 +81,7 @@ class SurveyFilters(BaseModel):
 
 
 class AnswerFilters(BaseModel):
-    """`quarter`: 2026-Q3. `commented`: only those with a comment."""
+    """`quarter`: 2026-Q3. `commented`: only answers with a comment."""
 
     quarter: QuarterText | None = None
     stars: Annotated[int, Field(ge=1, le=5)] | None = None
@@ -89,7 +90,7 @@ class AnswerFilters(BaseModel):
 
 
 class AnswerItem(BaseModel):
-    """Whose it is, is not told."""
+    """An anonymous answer."""
 
     id: int
     quarter: str
@@ -105,16 +106,8 @@ class NewSurvey(BaseModel):
     quarter: QuarterText
 
 
-class Edit(BaseModel):
-    """`version` is the one that was read; another one by now is a conflict."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Edition
-
-
 class Sending(Edit):
-    """`recipients`: how many the sender has confirmed; when it has become another number, nothing is sent."""
+    """`recipients`: the number that the sender confirmed; when the current number differs, nothing is sent."""
 
     recipients: Annotated[int, Field(ge=1, lt=2**31)]
 
@@ -124,7 +117,7 @@ class Made(BaseModel):
 
 
 class MeasureItem(BaseModel):
-    """As `enquiries.schemas.Measure`; `share` is 0 to 1."""
+    """As `enquiries.schemas.Measure`. `share`: 0 to 1."""
 
     due: int
     met: int
@@ -133,7 +126,7 @@ class MeasureItem(BaseModel):
 
 
 class QualityPeriod(BaseModel):
-    """A week (from Monday) or a quarter. `title` is how it is called; `satisfaction` is that of its survey."""
+    """A week (from Monday) or a quarter. `title`: its label. `satisfaction`: of its survey."""
 
     title: str
     since: datetime
@@ -150,8 +143,8 @@ class QualityPeriod(BaseModel):
 
 
 class Quality(BaseModel):
-    """サポート品質 (7.3.1), the oldest period first. `categories`: what was asked most in the last period, name and
-    number."""
+    """サポート品質 (7.3.1), the oldest period first. `categories`: name and count in the last period, the most frequent
+    first."""
 
     as_of: datetime
     goal: float

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from service.agencies.corporations.models import Corporation
 from service.agencies.models import Agency
 from service.agencies.requests.models import Comment, Image, Request, Site
-from service.agencies.rules import STATEMENT, CommentType, Status, aggregate, has_rest
-from service.core.auth import Actor
-from service.core.clock import app_now
+from service.agencies.rules import STATEMENT, CommentType, Status, aggregate, has_open_work
+from service.core.access.auth import Actor
+from service.core.access.identity import User
+from service.core.database.clock import app_now
 from service.core.files import deposit, records
 from service.core.files.records import File
-from service.core.identity import User
-from tests import cast, pictures
+from tests import people, pictures
 
 _numbers = itertools.count(1)
 
@@ -33,7 +33,7 @@ def agency(db: Session, name: str | None = None, code: str | None = None, **valu
 
 
 def sales(db: Session, login_id: str, of: Agency, staff_code: str = "LCK0A0AY", l_code: str = "L10001") -> User:
-    user = cast.person(db, login_id, of.id, agencies="sales")
+    user = people.person(db, login_id, of.id, agencies="sales")
     user.memberships[0].details = {"sales_staff_code": staff_code, "l_code": l_code}
     db.flush()
     return user
@@ -69,7 +69,7 @@ def request(
     statuses = [Status(one) for one in sites]
     plain: dict[str, Any] = {
         "status": Status(status).value if status else aggregate(statuses).value,
-        "is_open": has_rest(statuses) if status is None else Status(status) in (Status.WORKING, Status.DEFICIENT),
+        "is_open": has_open_work(statuses) if status is None else Status(status) in (Status.WORKING, Status.DEFICIENT),
         "site_count": len(statuses),
         "remarks": "明細は郵送します。",
     }
@@ -118,12 +118,12 @@ def upload(db: Session, by: User) -> File:
     """A statement that the person has sent and nothing is tied to yet."""
     with tempfile.TemporaryFile() as spool:
         spool.write(pictures.picture())
-        return records.add(db, cast.acting(db, by), deposit.make(spool, STATEMENT, "明細.jpg"))
+        return records.add(db, people.acting(db, by), deposit.store(spool, STATEMENT, "明細.jpg"))
 
 
 def image(db: Session, of: Request, by: User, at: Site | None = None) -> Image:
     """A 明細画像 of the request."""
-    file = records.attach(db, cast.acting(db, by), upload(db, by).id, STATEMENT, of.agency_id)
+    file = records.attach(db, people.acting(db, by), upload(db, by).id, STATEMENT, of.agency_id)
     made = Image(
         agency_id=of.agency_id,
         request_id=of.id,
@@ -175,11 +175,11 @@ class Scene:
 
     def sign_in(self, user: User) -> TestClient:
         """The one client, carrying a fresh session of the user: the last who signed in is who asks."""
-        return cast.signed_in(self.db, self.client, user)
+        return people.signed_in(self.db, self.client, user)
 
     def acting(self, user: User) -> Actor:
         """The person as actions know them."""
-        return cast.acting(self.db, user)
+        return people.acting(self.db, user)
 
 
 def scene(db: Session, client: TestClient) -> Scene:
@@ -192,6 +192,6 @@ def scene(db: Session, client: TestClient) -> Scene:
         alice=sales(db, "alice", a),
         anna=sales(db, "anna", a, "LCK0A0AZ", "L10002"),
         bob=sales(db, "bob", b, "LCK0B0BY", "L20001"),
-        olga=cast.person(db, "olga", agencies="operator"),
-        adam=cast.person(db, "adam", agencies="admin"),
+        olga=people.person(db, "olga", agencies="operator"),
+        adam=people.person(db, "adam", agencies="admin"),
     )

@@ -12,9 +12,9 @@ import pytest
 from service.agencies.acquired import queries
 from service.agencies.requests.models import Request
 from service.agencies.rules import Status
+from service.core.access.identity import User
 from service.core.audit import AuditEntry
-from service.core.identity import User
-from service.core.times import at
+from service.core.values.times import at
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from service.agencies.requests import queries
+from service.core.access.identity import Membership, open_session
 from service.core.audit import AuditEntry
-from service.core.identity import Membership, open_session
-from tests import cast
+from tests import people
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 
@@ -100,7 +100,7 @@ def test_a_stale_edit_shows_both_sides_and_changes_nothing(team: Scene) -> None:
 
 
 def test_sales_of_an_agency_are_counted_and_others_are_not(team: Scene) -> None:
-    cast.person(team.db, "root", agencies="admin")
+    people.person(team.db, "root", agencies="admin")
     gone = scene.sales(team.db, "gone", team.a)
     gone.is_active = False
     team.sign_in(team.adam)
@@ -129,7 +129,7 @@ def test_deactivating_signs_its_people_out_keeps_them_out_and_says_how_many(team
     assert answer.json() == {"sessions_ended": 3}
     entry = team.db.scalars(select(AuditEntry).where(AuditEntry.subject == "agency")).one()
     assert entry.after == {"archived": True, "sessions_ended": 3, "reason": "契約終了"}
-    tried = {"login_id": "alice", "password": cast.PASSWORD}
+    tried = {"login_id": "alice", "password": people.PASSWORD}
     assert client.post("/api/auth/login", json=tried).status_code in (401, 403)
     assert client.post("/api/auth/login", json=tried | {"login_id": "bob"}).status_code == 200
     assert [(row["is_active"], row["sales_count"]) for row in listed(team, q="AAA")] == [(False, 2)]

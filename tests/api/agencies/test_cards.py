@@ -60,7 +60,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def known(db: Session, of: Corporation) -> Card:
-    return queries.present(db, of.id)
+    return queries.get_card(db, of.id)
 
 
 def as_read(client: TestClient, of: Corporation, given: dict[str, Any]) -> dict[str, Any]:
@@ -285,8 +285,8 @@ def test_the_code_goes_in_the_very_transaction_in_which_a_request_ends(
         if wanted is Status.CANCELLED:
             requests.cancel(db, olga, request, "取り消し")
         else:
-            requests.move(db, olga, request, sites(db, request)[0], wanted)
-            requests.settle(db, olga, request)
+            requests.set_site_status(db, olga, request, sites(db, request)[0], wanted)
+            requests.update_status(db, olga, request)
         card = queries.find(db, made.id)
         assert card is not None
         assert (card.has_code, card.has_number, card.purge_at is not None) == (False, True, True)
@@ -297,10 +297,10 @@ def test_the_code_goes_in_the_very_transaction_in_which_a_request_ends(
 def test_a_later_request_keeps_the_number_and_a_purged_one_is_asked_for_again(team: Scene, db: Session) -> None:
     made = company(team)
     assert known(db, made).purge_at is not None
-    actions.follow_requests(db, made.id, has_open=True, one_ended=False)
+    actions.update_purge_dates(db, made.id, has_open=True, one_ended=False)
     assert known(db, made).purge_at is None
 
-    actions.follow_requests(db, made.id, has_open=False, one_ended=True)
+    actions.update_purge_dates(db, made.id, has_open=False, one_ended=True)
     db.execute(text("UPDATE app_clock SET shift = shift + interval '8 days'"))
     assert actions.purge(db) == {"numbers": 1, "codes": 0}
     db.commit()
@@ -437,10 +437,10 @@ def test_cards_sealed_with_an_older_key_are_sealed_anew_and_then_the_old_one_may
         code_keys=SecretStr(f"{new_code},{old.code_keys.get_secret_value()}"),
     )
 
-    assert actions.to_reseal(db, 0) == [made.id]
+    assert actions.cards_to_reseal(db, 0) == [made.id]
     assert actions.reseal(db, made.id)
     db.commit()
-    assert actions.to_reseal(db, 0) == []
+    assert actions.cards_to_reseal(db, 0) == []
     configured(card_keys=SecretStr(new_number), code_keys=SecretStr(new_code))
     shown = reveal(team, made).json()
     assert (shown["number"], shown["security_code"]) == (NUMBER, CODE)

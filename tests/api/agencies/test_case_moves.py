@@ -19,7 +19,7 @@ from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from service.agencies.sites import actions as site_actions
 from service.agencies.sites import schemas
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 from service.core.problems import Problem
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
@@ -29,7 +29,7 @@ Move = Callable[[Session, Actor, Request, int], None]
 
 
 def report(db: Session, by: Actor, request: Request, site_id: int) -> None:
-    actions.report(db, by, request, "明細が読めません。", [queries.get_site(db, request, site_id)])
+    actions.report_deficiency(db, by, request, "明細が読めません。", [queries.get_site(db, request, site_id)])
 
 
 def enter(db: Session, by: Actor, request: Request, site_id: int) -> None:
@@ -46,7 +46,7 @@ def _to(db: Session, by: Actor, request: Request, site_id: int, _: Status, to: A
 
 
 def resubmit(db: Session, by: Actor, request: Request, _: int) -> None:
-    actions.put_right(db, by, request, "修正しました。")
+    actions.resolve_deficiencies(db, by, request, "修正しました。")
 
 
 def cancel(db: Session, by: Actor, request: Request, _: int) -> None:
@@ -129,7 +129,7 @@ def test_a_request_is_what_its_sites_add_up_to(
         site = scene.site(team.db, request, status)
         if status is D:
             scene.told(team.db, request, team.olga, at=site)
-    actions.settle(team.db, team.acting(team.olga), request)
+    actions.update_status(team.db, team.acting(team.olga), request)
     team.db.commit()
 
     shown = team.sign_in(team.olga).get(f"/api/agencies/cases/{request.id}").json()
@@ -266,9 +266,11 @@ def _do(db: Session, olga: Actor, alice: Actor, request: Request, move: str, cho
                 setattr(site, name, value)
             ids.append(site.id)
         case "report_all":
-            actions.report(db, olga, request, "明細画像がありません。")
+            actions.report_deficiency(db, olga, request, "明細画像がありません。")
         case "report":
-            actions.report(db, olga, request, "読めません。", [queries.get_site(db, request, one) for one in chosen])
+            actions.report_deficiency(
+                db, olga, request, "読めません。", [queries.get_site(db, request, one) for one in chosen]
+            )
         case "put_right":
             resubmit(db, alice, request, 0)
         case "go_on":

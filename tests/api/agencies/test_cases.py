@@ -12,9 +12,9 @@ from sqlalchemy import select
 from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
-from service.core.times import local_date
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import local_date
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.agencies.requests import actions, queries
 from service.agencies.requests.models import Request, Site
 from service.agencies.rules import Status
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 
@@ -27,7 +27,9 @@ def request_(team: Scene) -> Request:
 @pytest.fixture
 def deficient(team: Scene, request_: Request) -> Request:
     team.alice.mail = "alice@aaa.example"
-    actions.report(team.db, team.acting(team.olga), request_, "番号が読めません。", queries.sites(team.db, request_))
+    actions.report_deficiency(
+        team.db, team.acting(team.olga), request_, "番号が読めません。", queries.sites(team.db, request_)
+    )
     team.db.commit()
     return request_
 
@@ -72,7 +74,9 @@ def test_who_no_longer_sells_for_the_agency_is_not_told(team: Scene, request_: R
         membership.is_suspended = True
     team.db.commit()
 
-    actions.report(team.db, team.acting(team.olga), request_, "番号が読めません。", queries.sites(team.db, request_))
+    actions.report_deficiency(
+        team.db, team.acting(team.olga), request_, "番号が読めません。", queries.sites(team.db, request_)
+    )
 
     assert team.db.scalars(select(OutboxMessage)).all() == []
 
@@ -86,7 +90,7 @@ def test_what_was_read_is_no_longer_new_and_what_came_later_is(team: Scene, defi
         True,
         True,
     )
-    actions.report(team.db, team.acting(team.olga), deficient, "印影もありません。")
+    actions.report_deficiency(team.db, team.acting(team.olga), deficient, "印影もありません。")
 
     assert alice.post(f"{LIST}/{deficient.id}/read", json={"comment_id": told["id"]}).status_code == 204
 
@@ -133,7 +137,7 @@ def test_a_request_that_moved_on_is_not_sent_again_unseen(team: Scene, deficient
     alice = team.sign_in(team.alice)
     image = str(scene.upload(team.db, team.alice).id)
     read = alice.get(f"{LIST}/{deficient.id}").json()["version"]
-    actions.report(team.db, team.acting(team.olga), deficient, "印影もありません。")
+    actions.report_deficiency(team.db, team.acting(team.olga), deficient, "印影もありません。")
     team.db.commit()
     body = {"version": read, "remarks": "新しい備考", "images": [image]}
     answer = alice.post(f"{LIST}/{deficient.id}/resubmit", json=body)

@@ -14,19 +14,19 @@ from service.agencies.fields import rules
 from service.agencies.postal import queries as postal
 from service.agencies.requests import queries
 from service.agencies.requests.models import Comment, Image, Request, Site
-from service.agencies.rules import Status, aggregate, has_rest
-from service.core.clock import app_now
+from service.agencies.rules import Status, aggregate, has_open_work
+from service.core.access.identity import User
+from service.core.database.clock import app_now
 from service.core.files.records import File
-from service.core.identity import User
-from service.core.times import local_date
+from service.core.values.times import local_date
 from service.demo import fill
 from stack.home import Home
-from tests import cast
+from tests import people
 from tests.conftest import filled_database
 
 
 def signed_in(db: Session, client: TestClient, login_id: str) -> TestClient:
-    return cast.signed_in(db, client, db.scalars(select(User).where(User.login_id == login_id)).one())
+    return people.signed_in(db, client, db.scalars(select(User).where(User.login_id == login_id)).one())
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> 
         statuses = queries.statuses(queries.sites(db, request))
         deficient = any(one.site_id is None for one in queries.open_deficiencies(db, request))
         assert request.status == aggregate(statuses, deficient=deficient).value
-        assert request.is_open == has_rest(statuses, deficient=deficient)
+        assert request.is_open == has_open_work(statuses, deficient=deficient)
         for site in queries.sites(db, request):
             assert bool(queries.open_deficiencies(db, request, site)) == (site.status == Status.DEFICIENT.value)
     assert db.scalar(select(func.count()).where(Request.claimed_by.is_not(None))) == 3
@@ -72,7 +72,7 @@ def test_its_numbers_names_and_addresses_pass_the_products_own_checks(db: Sessio
     numbers = list(db.scalars(select(Site.power_customer_location_number)))
     assert len(set(numbers)) == len(numbers)
     assert not any(
-        rules.holds_card_number(said)
+        rules.contains_card_number(said)
         for said in (*db.scalars(select(Comment.message)), *db.scalars(select(Request.remarks)))
     )
     assert db.scalar(text("SELECT count(*) FROM agencies_cards")) == 0

@@ -11,10 +11,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from service.agencies.requests.models import Comment, Request, Site
-from service.core.clock import app_now
-from service.core.identity import User
+from service.core.access.identity import User
+from service.core.database.clock import app_now
 from service.demo import fill
-from tests import cast
+from tests import people
 from tests.api.agencies.test_figures import COLUMNS, TABLE
 
 DAYS = [0, 300, *(pytest.param(days, marks=pytest.mark.deep) for days in (3, 40))]
@@ -29,7 +29,7 @@ def test_it_holds_the_documents_figures_on_any_day_and_nothing_of_the_future(
     fill(db, ["agencies"])
 
     admin = db.scalars(select(User).where(User.login_id == "agencies-admin")).one()
-    found: list[dict[str, Any]] = cast.signed_in(db, client, admin).get("/api/agencies/figures").json()["items"]
+    found: list[dict[str, Any]] = people.signed_in(db, client, admin).get("/api/agencies/figures").json()["items"]
     assert [tuple(item[name] for name in COLUMNS) for item in found] == [*TABLE]
     for moment in (Request.created_at, Site.entered_at, Comment.created_at):
         latest = db.scalar(select(func.max(moment)))

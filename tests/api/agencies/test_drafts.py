@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.agencies.drafts.models import Draft
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.core.files.records import File
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene

@@ -12,9 +12,9 @@ import pytest
 from service.agencies.models import Agency
 from service.agencies.requests.models import Request, Site
 from service.agencies.rules import Status
-from service.core.clock import app_now
-from service.core.identity import User
-from service.core.times import at, day_bounds, month_of
+from service.core.access.identity import User
+from service.core.database.clock import app_now
+from service.core.values.times import at, day_bounds, month_of
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from service.core.access.identity import User
 from service.core.audit import AuditEntry
-from service.core.identity import User
 from tests.api.agencies.scene import Scene
 
 USERS = "/api/core/users"

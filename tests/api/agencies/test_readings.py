@@ -11,12 +11,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from service.agencies.reading import actions, queries, rules
-from service.agencies.reading.models import Reading
+from service.agencies.ocr import actions, queries, rules
+from service.agencies.ocr.models import Reading
 from service.agencies.requests.models import Image, Request, Site
 from service.agencies.settings import settings
 from service.core.audit import AuditEntry
-from service.core.health import JobHeartbeat, record_job
+from service.core.monitoring.health import JobHeartbeat, record_job
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 
@@ -188,7 +188,7 @@ def test_a_reader_that_dies_loses_its_image_to_the_next_and_some_deaths_are_enou
     assert first is not None
     assert actions.claim(db) is None
 
-    for _ in range(rules.MOST_ATTEMPTS - 1):
+    for _ in range(rules.MAX_ATTEMPTS - 1):
         db.execute(update(Reading).values(lease_until=func.now() - timedelta(seconds=1)))
         assert actions.claim(db) is not None
     assert not actions.finish(db, first, RESULT)

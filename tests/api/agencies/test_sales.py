@@ -217,7 +217,7 @@ def test_operators_send_nothing(team: Scene) -> None:
 def test_another_agency_sees_nothing(team: Scene, alice: TestClient) -> None:
     made = send(alice, images=files(team, team.alice, 1)).json()["id"]
     request = team.db.get_one(Request, made)
-    requests.report(team.db, team.acting(team.olga), request, "番号が読めません。")
+    requests.report_deficiency(team.db, team.acting(team.olga), request, "番号が読めません。")
     [image] = alice.get(f"{LIST}/{made}/images").json()["items"]
     bob = team.sign_in(team.bob)
     for where in ({}, {"mine": False}, {"q": "青空"}, {"agency_id": team.a.id}, {"unread": True}):
@@ -281,7 +281,7 @@ def test_what_has_nothing_left_is_not_counted_as_being_worked_on(team: Scene, al
 def test_of_a_site_sales_see_its_name_its_status_and_what_is_wrong(team: Scene, alice: TestClient) -> None:
     made = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, Status.WORKING)
     [site] = queries.sites(team.db, made)
-    requests.report(team.db, team.acting(team.olga), made, "番号が読めません。", [site])
+    requests.report_deficiency(team.db, team.acting(team.olga), made, "番号が読めません。", [site])
     [seen] = alice.get(f"{LIST}/{made.id}/sites").json()["items"]
     assert seen == {
         "id": site.id,

@@ -18,7 +18,7 @@ def test_requests_of_each_agency_are_seen_by_its_sales_and_by_operators_only(tea
         user.login_id: [
             one.id
             for one in (ours, theirs)
-            if team.db.query(Request).filter(Request.id == one.id, queries.seen_by(team.acting(user))).count()
+            if team.db.query(Request).filter(Request.id == one.id, queries.visible_to(team.acting(user))).count()
         ]
         for user in (team.alice, team.anna, team.bob, team.olga, team.adam)
     }
@@ -28,7 +28,7 @@ def test_requests_of_each_agency_are_seen_by_its_sales_and_by_operators_only(tea
 
 def test_a_made_request_moves_as_any_other(team: Scene) -> None:
     made = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, Status.WORKING)
-    actions.report(team.db, team.acting(team.olga), made, "番号が読めません。", queries.sites(team.db, made))
+    actions.report_deficiency(team.db, team.acting(team.olga), made, "番号が読めません。", queries.sites(team.db, made))
     assert made.status == Status.DEFICIENT
-    actions.put_right(team.db, team.acting(team.alice), made, "撮り直しました。")
+    actions.resolve_deficiencies(team.db, team.acting(team.alice), made, "撮り直しました。")
     assert made.status == Status.WORKING

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from service.agencies.requests.models import Request, Site
 from service.agencies.rules import Status
 from service.agencies.sites.rules import GAS_ONLY
+from service.core.access.identity import open_session
 from service.core.audit import AuditEntry
-from service.core.identity import open_session
-from tests import cast
+from tests import people
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.conftest import Service
@@ -326,7 +326,7 @@ def test_a_site_added_by_mistake_goes_and_one_with_a_history_stays(
 
 
 def test_nothing_is_added_to_a_request_that_was_taken_back(olga: TestClient, team: Scene) -> None:
-    from service.core.clock import app_now
+    from service.core.database.clock import app_now
 
     case = scene.request(
         team.db, scene.corporation(team.db, team.a), team.alice, status="cancelled", cancelled_at=app_now(team.db)
@@ -383,7 +383,7 @@ def test_of_two_at_the_same_moment_one_is_told(service: Service) -> None:
     with service.committed() as db:
         mine = scene.agency(db)
         number = mine.id
-        operators = [cast.person(db, f"operator-{number}-{place}", agencies="operator") for place in range(4)]
+        operators = [people.person(db, f"operator-{number}-{place}", agencies="operator") for place in range(4)]
         case = scene.request(db, scene.corporation(db, mine), scene.sales(db, f"sales-{number}", mine))
         site = scene.site(db, case)
         tokens = [open_session(db, one, "testclient", timedelta(hours=1))[0] for one in operators]

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from sqlalchemy.orm import Session
 
-from service.agencies.rules import MOST_IMAGES, STATEMENT
-from service.core.identity import open_session
+from service.agencies.rules import MAX_IMAGES, STATEMENT
+from service.core.access.identity import open_session
 from tests.api.agencies import scene
 from tests.conftest import Service
 from tests.pictures import photo
@@ -42,7 +42,7 @@ def watched(process: psutil.Process) -> Iterator[list[int]]:
         watching.join(5)
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(MOST_IMAGES, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("count", [8, pytest.param(MAX_IMAGES, marks=pytest.mark.deep)])
 def test_statements_of_ten_megabytes_are_sent_and_the_service_stays_small(service: Service, count: int) -> None:
     """80 or 200 MB go through. What it has in memory for them is one picture at a time, while it is decoded."""
     # Photos of phones, and now and then a scan: of a PNG every pixel comes into memory.

@@ -10,11 +10,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import User, UserSession, open_session
 from service.core.audit import MASK, AuditEntry
-from service.core.clock import real_now
-from service.core.identity import User, UserSession, open_session
+from service.core.database.clock import real_now
 from service.core.settings import settings
-from tests.cast import PASSWORD
+from tests.people import PASSWORD
 
 NEW = "まったく新しい合言葉2026"
 

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core import addresses
+from service.core.access.identity import UserSession
 from service.core.audit import AuditEntry
-from service.core.identity import UserSession
+from service.core.http import addresses
 from service.core.settings import Settings, settings
 from tests import factories
-from tests.cast import PASSWORD, person
+from tests.people import PASSWORD, person
 
 KEY = settings().secret_key.get_secret_value().encode()
 OFFICE, HOME = "203.0.113.9", "192.0.2.1"

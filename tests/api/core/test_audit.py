@@ -15,19 +15,19 @@ from openpyxl import load_workbook
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from service.core import audit, trail, trail_csv, trail_words
-from service.core.audit import AuditEntry
-from service.core.auth import Actor
-from service.core.clock import real_now
+from service.core import audit
+from service.core.access.auth import Actor
+from service.core.audit import AuditEntry, search, table, words
+from service.core.database.clock import real_now
+from service.core.database.paging import write_cursor
 from service.core.exports import answers
-from service.core.messages import State
-from service.core.paging import write_cursor
-from service.core.purposes import Kind
-from service.core.times import TOKYO, local_date
+from service.core.outbox.messages import State
+from service.core.purposes import FileKind
+from service.core.values.times import TOKYO, local_date
 from service.fleet import rules, schemas
 from service.fleet.agents.schemas import NewEnrolmentCode
 from service.fleet.queries import CUSTOMERS, TERMINALS
-from tests import cast, factories
+from tests import factories, people
 
 PATH = "/api/core/audit"
 
@@ -38,7 +38,7 @@ def admin(sign_in: Callable[..., TestClient]) -> TestClient:
 
 
 def acting(db: Session, login_id: str, **roles: str) -> Actor:
-    return cast.actor(db, login_id, "203.0.113.7", **roles)
+    return people.actor(db, login_id, "203.0.113.7", **roles)
 
 
 def entry_at(db: Session, moment: datetime, subject_id: object, **values: Any) -> None:
@@ -96,7 +96,7 @@ def test_the_query_alone_keeps_to_the_areas_too(db: Session) -> None:
     audit.record(db, "demo", "create", "fleet", "terminal", 2)
     audit.record(db, acting(db, "charlie"), "login", "core", "user", 3)
 
-    found = trail.page(db, frozenset({"fleet"}), trail.Wanted(), 50, None)
+    found = search.page(db, frozenset({"fleet"}), search.Filters(), 50, None)
 
     assert [entry["area"] for entry in found["items"]] == ["fleet"]
     assert found["total"] == 1
@@ -197,7 +197,7 @@ def test_the_filters_offer_what_one_may_see_in_words(admin: TestClient) -> None:
 
 
 def test_every_action_has_its_word() -> None:
-    assert set(trail.ACTION_WORDS) == set(get_args(audit.Action))
+    assert set(search.ACTION_TITLES) == set(get_args(audit.Action))
 
 
 def test_what_the_fleet_writes_into_the_trail_has_words(db: Session) -> None:
@@ -214,13 +214,13 @@ def test_differences_are_told_field_by_field_and_by_path() -> None:
     before = {"name": "A", "address": {"city": "大阪", "zip": "530"}, "tags": ["x"], "open": True, "same": 1}
     after = {"name": "A", "address": {"city": "神戸", "zip": "530"}, "tags": ["x", "y"], "open": False, "same": 1}
 
-    assert trail.changes(before, after, {"address": "住所", "city": "市"}) == [
-        trail.Change("address.city", "住所・市", "大阪", "神戸"),
-        trail.Change("tags", "tags", "x", "x、y"),
-        trail.Change("open", "open", "はい", "いいえ"),
+    assert search.changes(before, after, {"address": "住所", "city": "市"}) == [
+        search.Change("address.city", "住所・市", "大阪", "神戸"),
+        search.Change("tags", "tags", "x", "x、y"),
+        search.Change("open", "open", "はい", "いいえ"),
     ]
-    assert trail.changes(None, {"name": "B"}, {}) == [trail.Change("name", "name", None, "B")]
-    assert trail.changes({"name": "B"}, None, {}) == [trail.Change("name", "name", "B", None)]
+    assert search.changes(None, {"name": "B"}, {}) == [search.Change("name", "name", None, "B")]
+    assert search.changes({"name": "B"}, None, {}) == [search.Change("name", "name", "B", None)]
 
 
 def test_days_of_the_trail_are_its_own_months(db: Session) -> None:
@@ -319,7 +319,7 @@ def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
     )
     tracemalloc.start()
     try:
-        rows = trail_csv.rows(db, {"fleet"}, trail.Wanted(subject="terminal"))
+        rows = table.rows(db, {"fleet"}, search.Filters(subject="terminal"))
         next(rows)
         cursors = db.execute(text("SELECT count(*) FROM pg_cursors WHERE statement LIKE '%audit_entries%'")).scalar()
         count = 1 + sum(1 for _ in rows)
@@ -396,10 +396,10 @@ def test_codes_and_moments_are_told_in_words(db: Session, admin: TestClient) -> 
 
 def test_every_code_of_the_fleets_lists_has_a_word() -> None:
     """What a list can be sorted by stands in the trail of its exports."""
-    fields = trail.field_words("fleet")
+    fields = search.field_titles("fleet")
     assert [key for listing in (TERMINALS, CUSTOMERS) for key in listing.keys if key not in fields] == []
-    assert set(trail_words.values("fleet", "file")["purpose"]) == {one.key for one in rules.AREA.purposes}
-    assert set(trail_words.values("fleet", "message")["state"]) == {state.value for state in State}
+    assert set(words.values("fleet", "file")["purpose"]) == {one.key for one in rules.AREA.purposes}
+    assert set(words.values("fleet", "message")["state"]) == {state.value for state in State}
 
 
 def test_the_trail_is_taken_along_as_excel_too(db: Session, admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,15 +408,15 @@ def test_the_trail_is_taken_along_as_excel_too(db: Session, admin: TestClient, m
     answer = admin.get(f"{PATH}/export.xlsx", params={"subject": "terminal"})
 
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == Kind.XLSX.value
+    assert answer.headers["content-type"] == FileKind.XLSX.value
     [sheet] = load_workbook(io.BytesIO(answer.content)).worksheets
     header, row = sheet.iter_rows(values_only=True)
-    assert header == trail_csv.HEADER
+    assert header == table.HEADER
     assert (row[2], row[4], row[6]) == ("エージェント TC200-000001", "登録", "'=1+1")
     [left] = items(admin, action="export")
     assert ("形式", "Excel") in [(change["title"], change["after"]) for change in left["changes"]]
 
-    monkeypatch.setattr(answers, "MOST_EXCEL_ROWS", 0)
+    monkeypatch.setattr(answers, "MAX_EXCEL_ROWS", 0)
     refused = admin.get(f"{PATH}/export.xlsx", params={"subject": "terminal"})
     assert refused.status_code == 413
     assert refused.json()["detail"].endswith("条件で絞り込むか、CSVを使ってください。")

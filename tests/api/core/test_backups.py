@@ -11,10 +11,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.core import backups
-from service.core.backups import LATE_AFTER, Backup
-from service.core.clock import real_now
-from service.core.identity import User
+from service.core.access.identity import User
+from service.core.database.clock import real_now
+from service.core.monitoring import backups
+from service.core.monitoring.backups import LATE_AFTER, Backup
 from service.core.settings import settings
 from tests.api.core.test_probes import TOKEN
 
@@ -96,7 +96,7 @@ def test_whoever_takes_them_in_another_way_is_not_reminded(
     sign_in: SignIn, db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = settings().model_copy(update={"backup_at": "off"})
-    monkeypatch.setattr("service.core.backups.settings", lambda: elsewhere)
+    monkeypatch.setattr("service.core.monitoring.backups.settings", lambda: elsewhere)
     client = sign_in("alice", fleet="admin")
     db.execute(update(User).values(created_at=real_now() - 2 * LATE_AFTER))
     db.commit()

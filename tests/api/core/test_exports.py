@@ -148,10 +148,10 @@ def test_a_long_list_is_refused_as_a_workbook_with_the_way_to_get_it(
 ) -> None:
     factories.terminal(db), factories.terminal(db)
     client = sign_in("alice", fleet="operator")
-    monkeypatch.setattr(answers, "MOST_EXCEL_ROWS", 2)
+    monkeypatch.setattr(answers, "MAX_EXCEL_ROWS", 2)
     assert client.get("/api/fleet/terminals.xlsx").status_code == 200
 
-    monkeypatch.setattr(answers, "MOST_EXCEL_ROWS", 1)
+    monkeypatch.setattr(answers, "MAX_EXCEL_ROWS", 1)
     refused = client.get("/api/fleet/terminals.xlsx")
 
     assert refused.status_code == 413
@@ -207,7 +207,7 @@ def test_no_transaction_stands_idle_while_the_file_is_packed_and_stored(
 
         return watching
 
-    monkeypatch.setattr(deposit, "make", watched("stored", deposit.make))
+    monkeypatch.setattr(deposit, "store", watched("stored", deposit.store))
     monkeypatch.setattr(excel_file.Book, "save", watched("packed", excel_file.Book.save))
     assert ground.run()
 
@@ -234,9 +234,9 @@ def test_a_workbook_for_now_is_packed_when_its_transaction_is_over(
 
 MEASURE = """
 import resource, tempfile
-from service.core.auth import Actor
-from service.core.clock import real_now
-from service.core.db import SYSTEM, transaction
+from service.core.access.auth import Actor
+from service.core.database.clock import real_now
+from service.core.database.session import SYSTEM, transaction
 from service.core.exports import csv_file
 from service.fleet import exports, schemas
 nobody = Actor(0, "", "", {}, {}, SYSTEM, 0, real_now(), "-")

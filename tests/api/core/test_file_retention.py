@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_clock
+from service.core.database.clock import app_clock
 from service.core.files import deposit, records, retention
 from service.core.files.records import File
 from service.core.files.storage import Storage, make_storage

@@ -19,14 +19,16 @@ from service.core.audit import AuditEntry
 from service.core.files import records
 from service.core.files.records import File
 from service.core.files.storage import make_storage, storage
-from service.core.purposes import Kind, Purpose
+from service.core.purposes import FileKind, Purpose
 from service.fleet.models import Terminal
 from tests import factories
 from tests.pictures import picture
 
 PHOTO = "fleet.terminal_photo"
 # Takes everything there is, for what no purpose of an area takes yet.
-ANYTHING = Purpose("fleet.anything", frozenset(Kind), "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000)
+ANYTHING = Purpose(
+    "fleet.anything", frozenset(FileKind), "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000
+)
 SignIn = Callable[..., TestClient]
 
 

@@ -12,14 +12,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import User
 from service.core.audit import MASK, AuditEntry
-from service.core.clock import real_now
-from service.core.identity import User
+from service.core.database.clock import real_now
 from service.core.users.__main__ import main
 from stack import programs
 from stack.__main__ import users
 from stack.home import Home
-from tests.cast import PASSWORD, person
+from tests.people import PASSWORD, person
 
 ASKED = ["create", "--login-id", "t.yamada", "--name", "山田 太郎", "--area", "fleet"]
 

@@ -13,18 +13,18 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from service.core import gauges, system
-from service.core.clock import real_now
-from service.core.health import record_job
-from service.core.instances import GONE_AFTER, Instance, Presence
-from service.core.outbox import OutboxMessage
-from service.core.probes import Probe
+from service.core.database.clock import real_now
+from service.core.monitoring import gauges, system
+from service.core.monitoring.health import record_job
+from service.core.monitoring.instances import GONE_AFTER, Instance, Presence
+from service.core.monitoring.probes import Probe
+from service.core.outbox.records import OutboxMessage
 from stack.home import ROOT
 from tests.jobs.outbox_scene import publish
 
 
 def measured(client: TestClient) -> dict[str, float]:
-    gauges.MEASURED.measure()
+    gauges.STATE_COLLECTOR.measure()
     return {
         name: float(value)
         for name, value in re.findall(r"^(genba_\S+) (\S+)$", client.get("/metrics").text, re.MULTILINE)
@@ -121,4 +121,4 @@ def test_every_metric_of_the_whole_is_looked_at(client: TestClient, db: Session)
     measured(client)
     asked = " ".join(expressions())
 
-    assert [family.name for family in gauges.MEASURED.collect() if family.name not in asked] == []
+    assert [family.name for family in gauges.STATE_COLLECTOR.collect() if family.name not in asked] == []

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from service.agencies import rules
 from service.agencies.settings import settings as agencies_settings
-from service.core import health, leaving
 from service.core.areas import ticks
-from service.core.clock import real_now
-from service.core.health import JobHeartbeat, record_job
+from service.core.database.clock import real_now
+from service.core.http import shutdown
+from service.core.monitoring import health
+from service.core.monitoring.health import JobHeartbeat, record_job
 from service.core.settings import settings
 
 
@@ -73,7 +74,7 @@ def test_a_missing_database_is_named(client: TestClient, monkeypatch: pytest.Mon
     from sqlalchemy import create_engine
     from sqlalchemy.orm import sessionmaker
 
-    from service.core import db as core_db
+    from service.core.database import session as core_db
 
     nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(nowhere))
@@ -124,6 +125,6 @@ def test_every_door_of_a_service_that_leaves_closes_its_connections(
 ) -> None:
     assert "connection" not in client.get(path).headers
 
-    monkeypatch.setattr(leaving, "is_leaving", lambda: True)
+    monkeypatch.setattr(shutdown, "is_shutting_down", lambda: True)
 
     assert client.get(path).headers["connection"] == "close"

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from jobs import core as core_jobs
 from service.core import holidays
 from service.core.audit import AuditEntry
-from service.core.calendar import add_working_time
-from service.core.clock import app_clock, app_now
-from service.core.health import JobHeartbeat
+from service.core.database.clock import app_clock, app_now
 from service.core.holidays import Holiday
-from service.core.times import TOKYO, at, local_date
+from service.core.monitoring.health import JobHeartbeat
+from service.core.values.times import TOKYO, at, local_date
+from service.core.values.working_time import add_working_time
 
 CULTURE_DAY = "/api/core/holidays/2026-11-03"
 

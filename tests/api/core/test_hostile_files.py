@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from service.core.files import records
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.purposes import Kind, Purpose
+from service.core.purposes import FileKind, Purpose
 from tests.pictures import moving, picture, png_of_size, workbook
 
 # Every kind that is told from the content.
-KINDS = frozenset(Kind) - {Kind.BINARY}
+KINDS = frozenset(FileKind) - {FileKind.BINARY}
 ANYTHING = Purpose("fleet.anything", KINDS, "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000)
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -127,7 +127,7 @@ def test_a_workbook_that_unpacks_without_end_is_refused(operator: TestClient, mo
         ("端末,状態\n1,正常\n".encode(), "一覧.csv", "一覧.csv", "text/csv"),
         ("端末,状態\n1,正常\n".encode("cp932"), "一覧", "一覧.csv", "text/csv"),
         (PDF, "図面.pdf", "図面.pdf", "application/pdf"),
-        (workbook(), "表.xlsx", "表.xlsx", Kind.XLSX.value),
+        (workbook(), "表.xlsx", "表.xlsx", FileKind.XLSX.value),
         (HTML + b"", "x.html", "", ""),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from service.core.hosts import allowed_hosts
+from service.core.http.hosts import allowed_hosts
 from service.core.settings import Settings
 
 

@@ -15,13 +15,13 @@ from fastapi.testclient import TestClient
 from openpyxl import Workbook
 
 from jobs import core as core_jobs
-from service.core import phones
-from service.core.db import SYSTEM, Scopes, transaction
+from service.core.database.session import SYSTEM, Scopes, transaction
 from service.core.imports import kinds, records, text_files
 from service.core.imports.sheets import Sheet
-from service.core.tasks.lease import MOST_ATTEMPTS
+from service.core.tasks.lease import MAX_ATTEMPTS
 from service.core.tasks.work import Work
-from tests import cast
+from service.core.values import phones
+from tests import people
 from tests.waiting import wait_for
 from tests.workers import Ground, ground
 
@@ -288,7 +288,7 @@ def test_columns_are_mapped_by_hand_and_remembered(ground: Ground) -> None:
 def test_who_moves_to_another_tenant_maps_anew_and_finds_the_old_choice_when_back(ground: Ground) -> None:
     kind, sheet = kinds.kinds()["fleet.terminals"], text_files.read("機番,会社名,場所\nT1,ABC商事,店\n".encode())
     with transaction(SYSTEM) as db:
-        alice = cast.actor(db, "alice", fleet="admin")
+        alice = people.actor(db, "alice", fleet="admin")
     for tenant, remembered in ((1, None), (2, None), (1, 0)):
         there = replace(alice, scopes=Scopes(tenants=frozenset({("fleet", tenant)})))
         with transaction(there.scopes) as db:
@@ -465,7 +465,7 @@ def test_an_import_that_takes_its_worker_down_each_time_fails_in_words(ground: G
     ground.rows(
         "UPDATE tasks SET state = 'running', lease = gen_random_uuid(), lease_until = now() - interval '1 s', "
         "attempts = :attempts WHERE id = :id",
-        attempts=MOST_ATTEMPTS,
+        attempts=MAX_ATTEMPTS,
         id=task_id,
     )
 

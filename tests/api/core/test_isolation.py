@@ -11,16 +11,17 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from service.core import audit, messages, outbox
+from service.core import audit
+from service.core.access.auth import Actor, authenticate, scope_cache
+from service.core.access.identity import Membership
 from service.core.audit import AuditEntry
-from service.core.auth import Actor, guesses, recognised
-from service.core.db import NOBODY, SYSTEM, Scopes, set_scopes, transaction
-from service.core.identity import Membership
+from service.core.database.session import NO_SCOPES, SYSTEM, Scopes, set_scopes, transaction
+from service.core.outbox import messages, queue
 from service.core.problems import NotFound
 from service.core.tasks.records import Order, get, start, tasks
 from service.fleet.models import Customer
-from tests import cast, factories
-from tests.cast import person, signed_in
+from tests import factories, people
+from tests.people import person, signed_in
 
 # Tables that row-level security leaves open to every transaction, each for a reason of its own.
 OPEN_TABLES = {
@@ -74,7 +75,7 @@ def test_who_says_nothing_sees_nothing_and_changes_nothing(db: Session) -> None:
     customer = factories.customer(db)
     db.commit()
 
-    for scopes in (NOBODY, Scopes(frozenset({"loaners"})), Scopes(tenants=frozenset({("fleet", customer.id)}))):
+    for scopes in (NO_SCOPES, Scopes(frozenset({"loaners"})), Scopes(tenants=frozenset({("fleet", customer.id)}))):
         with transaction(scopes) as stranger:
             assert stranger.scalars(select(Customer)).all() == []
             assert stranger.execute(text("UPDATE fleet_customers SET company_name = 'x' RETURNING id")).all() == []
@@ -119,7 +120,7 @@ def test_an_entry_of_the_trail_is_written_by_anybody_and_read_where_it_belongs(d
         set_scopes(db, scopes)
         return list(db.scalars(select(AuditEntry.actor).order_by(AuditEntry.id)))
 
-    assert seen(NOBODY) == []
+    assert seen(NO_SCOPES) == []
     assert seen(Scopes(frozenset({"fleet"}))) == ["station", "alice"]
     assert seen(Scopes(frozenset({"loaners"}))) == []
     assert seen(SYSTEM) == ["station", "somebody", "alice"]
@@ -140,8 +141,8 @@ def test_what_a_session_could_see_before_is_only_a_guess(client: TestClient, db:
 
     def seen() -> tuple[str, int]:
         with transaction() as fresh:
-            actor = recognised(Request({"type": "http", "headers": []}), fresh, token)
-            assert actor.scopes == guesses.of(token)
+            actor = authenticate(Request({"type": "http", "headers": []}), fresh, token)
+            assert actor.scopes == scope_cache.of(token)
             return str(sorted(actor.scopes.whole)), len(fresh.scalars(select(Customer)).all())
 
     for role, expected in (("operator", 1), ("nobody", 0), ("admin", 1), ("nobody", 0)):
@@ -152,14 +153,14 @@ def test_what_a_session_could_see_before_is_only_a_guess(client: TestClient, db:
 
 def test_tasks_and_messages_are_kept_to_the_tenant_by_the_query_alone_too(db: Session) -> None:
     """Isolation twice: this session sees every tenant, and still finds only what the person may."""
-    whole = cast.actor(db, "alice", fleet="admin")
-    other = cast.actor(db, "bob", fleet="admin")
+    whole = people.actor(db, "alice", fleet="admin")
+    other = people.actor(db, "bob", fleet="admin")
     ids = {}
     for tenant in (None, 1, 2):
         scopes = Scopes(tenants=frozenset({("fleet", tenant)})) if tenant else whole.scopes
         order = Order(kind="core.export", area="fleet", title="出力", permission="fleet:terminal:read")
         task = start(db, replace(other, scopes=scopes), order)
-        message = outbox.publish(db, "mail", {}, area="fleet", recipient="a@example.com", title="x", tenant_id=tenant)
+        message = queue.publish(db, "mail", {}, area="fleet", recipient="a@example.com", title="x", tenant_id=tenant)
         db.flush()  # for the id
         ids[tenant] = (task.id, message.id)
     bound = replace(whole, scopes=Scopes(tenants=frozenset({("fleet", 1)})))

@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.core import by_path
-from service.core.paging import write_cursor
+from service.core.database.paging import write_cursor
+from service.core.routing import path_table
 
 LISTS = [
     "/api/fleet/alerts",
@@ -61,7 +61,7 @@ def test_a_route_is_found_by_its_path_and_all_others_as_ever() -> None:
 
     routes = [*whole.router.routes]
     app = FastAPI(openapi_url=None)
-    by_path.install(app, routes)
+    path_table.install(app, routes)
     http = TestClient(app)
 
     assert http.get("/things/all").json() == "a list"

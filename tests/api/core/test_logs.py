@@ -8,7 +8,8 @@ import logging
 import pytest
 from fastapi.testclient import TestClient
 
-from service.core import identity, logs
+from service.core.access import identity
+from service.core.monitoring import logs
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 

@@ -14,15 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core import areas
+from service.core.access.identity import Membership, User, find_user
+from service.core.access.memberships import count_members, lock_tenants_in_use, set_suspended
 from service.core.areas import CORE
 from service.core.audit import AuditEntry
-from service.core.identity import Membership, User, find_person
-from service.core.memberships import count_members, keep_in_use, suspend
-from service.core.paging import Key, Listing
+from service.core.database.paging import Key, Listing
 from service.entries.models import Nursery
-from tests import cast
-from tests.cast import PASSWORD
+from tests import people
 from tests.conftest import Service
+from tests.people import PASSWORD
 
 CODES = {"staff_code": "担当者コード", "line_code": "回線コード"}
 BOSS = {"area": "entries", "role": "admin"}
@@ -132,7 +132,7 @@ def founded(db: Session, name: str, code: str) -> Nursery:
 
 
 def works_at(db: Session, nursery: Nursery, login_id: str, **elsewhere: str) -> User:
-    user = cast.person(db, login_id, entries="staff", **elsewhere)
+    user = people.person(db, login_id, entries="staff", **elsewhere)
     next(held for held in user.memberships if held.area == "entries").tenant_id = nursery.id
     db.commit()
     return user
@@ -145,7 +145,7 @@ def staff(nursery: Nursery, role: str = "staff") -> dict[str, Any]:
 def close(db: Session, nursery: Nursery) -> int:
     """Takes it out of use, as its area would."""
     nursery.archived_at = nursery.created_at
-    ended = suspend(db, "entries", nursery.id, True)
+    ended = set_suspended(db, "entries", nursery.id, True)
     db.commit()
     return ended
 
@@ -181,12 +181,12 @@ def test_who_worked_there_is_signed_out_and_kept_out_until_it_is_back(
     ours = AuditEntry.actor == "alice", AuditEntry.area == CORE
     written = db.scalars(select(AuditEntry.action).where(*ours).order_by(AuditEntry.id)).all()
     assert written == ["login", "login_failed", "login_failed"]
-    assert suspend(db, "entries", sakura.id, True) == 0
+    assert set_suspended(db, "entries", sakura.id, True) == 0
 
-    assert suspend(db, "entries", sakura.id, False) == 0
+    assert set_suspended(db, "entries", sakura.id, False) == 0
     db.commit()
     assert sign_in_as(client, "alice").status_code == 200
-    assert find_person(db, alice.id).memberships == (("entries", "staff", sakura.id),)  # type: ignore[union-attr]
+    assert find_user(db, alice.id).memberships == (("entries", "staff", sakura.id),)  # type: ignore[union-attr]
 
 
 def test_who_works_elsewhere_too_stays_and_has_only_the_rest(client: TestClient, db: Session, sakura: Nursery) -> None:
@@ -199,7 +199,7 @@ def test_who_works_elsewhere_too_stays_and_has_only_the_rest(client: TestClient,
     assert areas_of(client) == ["fleet"]
     assert client.get("/api/entries/children").status_code == 403
     assert client.get("/api/fleet/terminals").status_code == 200
-    assert find_person(db, carol.id).memberships == (("fleet", "operator", None),)  # type: ignore[union-attr]
+    assert find_user(db, carol.id).memberships == (("fleet", "operator", None),)  # type: ignore[union-attr]
     assert sign_in_as(client, "carol").status_code == 200
 
 
@@ -208,7 +208,7 @@ def test_nobody_is_bound_to_a_nursery_out_of_use_and_who_is_may_stay(
 ) -> None:
     alice, bob = works_at(db, sakura, "alice"), works_at(db, himawari, "bob")
     close(db, sakura)
-    cast.signed_in(db, client, cast.person(db, "amy", entries="admin"))
+    people.signed_in(db, client, people.person(db, "amy", entries="admin"))
 
     def put(user: User, *memberships: dict[str, Any], version: int = 1) -> Any:
         change = {"version": version, "memberships": [*memberships]}
@@ -231,7 +231,7 @@ def test_who_gets_a_role_of_the_whole_area_is_bound_to_no_nursery_any_more(
 ) -> None:
     alice = works_at(db, sakura, "alice")
     close(db, sakura)
-    cast.signed_in(db, client, cast.person(db, "amy", entries="admin"))
+    people.signed_in(db, client, people.person(db, "amy", entries="admin"))
 
     change = {"version": 1, "memberships": [BOSS]}
     [held] = client.patch(f"/api/core/users/{alice.id}", json=change).json()["memberships"]
@@ -264,15 +264,15 @@ def test_who_is_bound_to_a_nursery_while_it_is_closed_is_suspended_too(service: 
 
     def closes() -> int:
         with service.committed() as db:
-            return suspend(db, "entries", nursery_id, True)
+            return set_suspended(db, "entries", nursery_id, True)
 
     with ThreadPoolExecutor(1) as pool:
         with service.committed() as db:
-            keep_in_use(db, [("entries", nursery_id)])
+            lock_tenants_in_use(db, [("entries", nursery_id)])
             waiting = pool.submit(closes)
             with pytest.raises(StillWaiting):
                 waiting.result(timeout=0.5)
-            late = cast.person(db, "late")
+            late = people.person(db, "late")
             late.memberships.append(Membership(area="entries", role="staff", tenant_id=nursery_id))
         assert waiting.result(timeout=10) == 0
 

@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from jobs import outbox as outbox_jobs
 from jobs.vendors import slack
 from service.core import areas as core_areas
-from service.core import auth, outbox
+from service.core.access import auth
 from service.core.audit import AuditEntry
-from service.core.clock import app_now, real_now
-from service.core.db import Scopes, set_scopes
-from service.core.outbox import OutboxAttempt, OutboxMessage
+from service.core.database.clock import app_now, real_now
+from service.core.database.session import Scopes, set_scopes
+from service.core.outbox import queue
+from service.core.outbox.records import OutboxAttempt, OutboxMessage
 from service.core.settings import settings
 from tests.sandbox.process import TOKEN, running_sandbox
 
@@ -42,15 +43,15 @@ def publish(db: Session, topic: str = "mail", area: str = "fleet", **told: Any) 
     if topic == "slack":
         payload = {"channel": "#fleet-alerts", "text": "アラートです。"}
     known = {"recipient": "x@example.com", "title": "件名"}
-    message = outbox.publish(db, topic, payload, area=area, **known | told)
+    message = queue.publish(db, topic, payload, area=area, **known | told)
     db.commit()
     return message
 
 
 def give_up(db: Session, message: OutboxMessage, error: str = "拒否されました", *, in_doubt: bool = False) -> None:
-    claimed = outbox.claim(db, message.topic)
+    claimed = queue.claim(db, message.topic)
     assert claimed is not None
-    outbox.failed(db, claimed, error, permanent=True, in_doubt=in_doubt)
+    queue.mark_failed(db, claimed, error, permanent=True, in_doubt=in_doubt)
     db.commit()
 
 
@@ -70,11 +71,11 @@ def test_messages_are_found_by_state_topic_and_words(sign_in: SignIn, db: Sessio
     dead = publish(db, title="全滅しました")
     give_up(db, dead)
     retrying, waiting = publish(db, recipient="sato@example.com"), publish(db, "slack", recipient="#fleet-alerts")
-    claimed = outbox.claim(db, "mail")
+    claimed = queue.claim(db, "mail")
     assert claimed is not None
-    outbox.failed(db, claimed, "あとで")
+    queue.mark_failed(db, claimed, "あとで")
     sending = publish(db)
-    outbox.claim(db, "mail")
+    queue.claim(db, "mail")
     db.commit()
     client = sign_in("alice", fleet="admin")
 
@@ -157,7 +158,7 @@ def test_a_dead_letter_in_doubt_is_sent_again_on_a_persons_word(sign_in: SignIn,
     sign_in("alice", fleet="admin").post(f"{URL}/{message.id}/resend")
 
     db.expire_all()
-    claimed = outbox.claim(db, "mail")
+    claimed = queue.claim(db, "mail")
     assert claimed is not None
     assert (claimed.in_doubt, claimed.insisted, claimed.tries) == (True, True, 1)
 

@@ -12,13 +12,14 @@ from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
 from service.core import problems
-from service.core.reports.response import LONGEST_QUEUE, Pdf
+from service.core.http import problem_responses
+from service.core.reports.response import MAX_WAITING, Pdf
 
 
 @pytest.fixture
 def app() -> FastAPI:
     api = FastAPI()
-    problems.install(api)
+    problem_responses.install(api)
     return api
 
 
@@ -81,7 +82,7 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
             httpx2.AsyncClient(transport=transport, base_url="http://test") as http,
             anyio.create_task_group() as group,
         ):
-            for _ in range(LONGEST_QUEUE + 3):
+            for _ in range(MAX_WAITING + 3):
                 group.start_soon(ask, http)
             with anyio.fail_after(30):
                 while len(answers) < 2:
@@ -93,5 +94,5 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
 
     answers = anyio.run(rush)
 
-    assert sorted(answers) == [200] * (LONGEST_QUEUE + 1) + [503] * 2
+    assert sorted(answers) == [200] * (MAX_WAITING + 1) + [503] * 2
     assert most == [1]

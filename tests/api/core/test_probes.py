@@ -11,10 +11,10 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from service.core import probes
-from service.core.clock import TOKYO, real_now
+from service.core.database.clock import real_now
+from service.core.monitoring import probes
 from service.core.settings import settings
-from service.core.times import Month
+from service.core.values.times import TOKYO, Month
 
 TOKEN = {"Authorization": "Bearer only-for-the-watchdog-of-tests"}
 MIDNIGHT = datetime(2026, 9, 30, 15, tzinfo=UTC)  # 1 October in Tokyo
@@ -131,7 +131,7 @@ def test_without_a_token_in_the_settings_the_door_is_closed(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = settings().model_copy(update={"watchdog_token": SecretStr("")})
-    monkeypatch.setattr("service.core.machines.settings", lambda: closed)
+    monkeypatch.setattr("service.core.access.machines.settings", lambda: closed)
 
     for given in (TOKEN, {"Authorization": "Bearer "}):
         assert client.post("/api/core/probes", json=delivery(), headers=given).status_code == 401

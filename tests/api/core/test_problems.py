@@ -8,7 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from service.core import health, identity, problems
+from service.core.access import identity
+from service.core.http import problem_responses
+from service.core.monitoring import health
 
 
 def assert_is_problem(answer: object, status: int) -> dict[str, object]:
@@ -84,9 +86,9 @@ def test_whoever_wanted_to_change_something_is_told_to_look_whether_it_was_store
     assert "変更が保存されたかを確認してください。" in str(assert_is_problem(answer, 503)["detail"])
 
 
-@pytest.mark.parametrize("kind", sorted(problems.MESSAGES))
+@pytest.mark.parametrize("kind", sorted(problem_responses.MESSAGES))
 def test_every_message_is_a_japanese_sentence(kind: str) -> None:
-    text = problems.MESSAGES[kind]
+    text = problem_responses.MESSAGES[kind]
     assert text.endswith("。") or text == "{reason}"
 
 

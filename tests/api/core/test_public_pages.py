@@ -10,11 +10,11 @@ from fastapi import FastAPI, Form, Request, Response
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from service.core import problems
-from service.core.clock import real_now
+from service.core.database.clock import real_now
+from service.core.http import problem_responses
+from service.core.http.concurrency import ConcurrencyLimit
 from service.core.pages import assets, forms, shell
 from service.core.problems import Invalid
-from service.core.seats import Seats
 
 
 def test_the_start_page_leads_to_the_dashboards_and_the_reference(client: TestClient) -> None:
@@ -58,7 +58,7 @@ def test_what_a_page_is_made_of_is_kept_for_a_year_under_a_name_of_its_content(c
 def failing() -> FastAPI:
     """Doors that fail in every way there is, once for people and once for programs."""
     app = FastAPI()
-    problems.install(app)
+    problem_responses.install(app)
 
     def raises(problem: Exception) -> Response:
         raise problem
@@ -116,8 +116,8 @@ def test_the_path_alone_decides_who_is_spoken_to(path: str, for_people: bool) ->
 
 
 def test_a_full_house_is_said_on_a_page_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.core.seats.LONGEST_QUEUE", 0)
-    client = TestClient(Seats(failing(), 1, frozenset()))
+    monkeypatch.setattr("service.core.http.concurrency.MAX_WAITING", 0)
+    client = TestClient(ConcurrencyLimit(failing(), 1, frozenset()))
 
     assert "ただいま混み合っています" in client.get("/gone").text
     assert client.get("/gone").headers["content-type"].startswith("text/html")
@@ -128,7 +128,7 @@ def test_a_full_house_is_said_on_a_page_too(monkeypatch: pytest.MonkeyPatch) -> 
 def public() -> TestClient:
     """A page with a form, as an area will have it."""
     app = FastAPI()
-    problems.install(app)
+    problem_responses.install(app)
 
     @app.get("/cancel")
     def show(request: Request) -> Response:

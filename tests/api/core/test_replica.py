@@ -20,13 +20,14 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from dashboards import client as dashboards_client
-from service.core import reading, replica
-from service.core.db import SYSTEM, set_scopes, transaction
-from service.core.identity import open_session
-from service.core.replica import SINCE_WRITE, Failed, Samples, Watch
+from service.core.access.identity import open_session
+from service.core.database import replica
+from service.core.database.replica import SINCE_WRITE, Failed, ReplicaWatch, Samples
+from service.core.database.session import SYSTEM, set_scopes, transaction
+from service.core.routing import replica_reads
 from service.fleet.models import Customer
 from stack.home import Home
-from tests import cast, cluster, factories
+from tests import cluster, factories, people
 from tests.api.agencies import scene
 from tests.conftest import Service, start_service
 from tests.processes import end, free_port, own_folder
@@ -53,7 +54,7 @@ class Pair:
 
     def signed_in(self, tenant_id: int | None = None, **roles: str) -> httpx2.Client:
         with self.service.committed() as db:
-            person = cast.person(db, f"reader-{next(_numbers)}", tenant_id, **roles)
+            person = people.person(db, f"reader-{next(_numbers)}", tenant_id, **roles)
             token, _ = open_session(db, person, "testclient", timedelta(hours=1))
         return httpx2.Client(base_url=self.service.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
@@ -130,9 +131,9 @@ def test_a_write_is_seen_by_who_made_it_and_lags_for_who_did_not(pair: Pair) -> 
 def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     with pair.signed_in(fleet="admin") as http:
         monkeypatch.setattr(dashboards_client, "make_client", lambda: http)
-        monkeypatch.setattr(dashboards_client, "writes", dashboards_client.Writes())
+        monkeypatch.setattr(dashboards_client, "last_writes", dashboards_client.LastWrites())
         api = dashboards_client.Api(http.headers["Authorization"].removeprefix("Bearer "))
-        dashboards_client.writes._last[api.token or ""] = time.monotonic() - 3600
+        dashboards_client.last_writes._last[api.token or ""] = time.monotonic() - 3600
         assert api.get(CUSTOMERS, q="株式会社ただいま登録")["total"] == 0
         with pair.replica.paused():
             new = {"company_name": "株式会社ただいま登録", "contact_person": "青木", "contact_phone": "03-1234-5678"}
@@ -252,7 +253,7 @@ def test_an_address_that_leads_to_no_replica_is_not_read_from(
     from service.core.settings import settings
 
     monkeypatch.setattr(settings(), "database_read_url", settings().database_url)
-    seen = Watch(LIMIT)
+    seen = ReplicaWatch(LIMIT)
     seen.look()
     seen.close()
 
@@ -262,7 +263,7 @@ def test_an_address_that_leads_to_no_replica_is_not_read_from(
 def test_a_door_that_may_lag_cannot_write(db: Session) -> None:
     """What holds every such door of every test to reading."""
     with transaction(SYSTEM) as session:
-        reading.only_reads(session)
+        replica_reads.read_only(session)
         set_scopes(session, SYSTEM)
         session.execute(select(Customer.id))
         with pytest.raises(Exception, match="read-only transaction"):

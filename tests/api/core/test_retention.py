@@ -9,9 +9,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from jobs import core as core_jobs
-from service.core.clock import real_now
-from service.core.identity import UserSession, hash_token, new_token
-from tests.cast import person
+from service.core.access.identity import UserSession, hash_token, new_token
+from service.core.database.clock import real_now
+from tests.people import person
 
 
 def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: Callable[..., TestClient]) -> None:
@@ -23,7 +23,7 @@ def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: C
     db.commit()
     before = {found["target"]: found for found in admin.get("/api/core/retention").json()["policies"]}
 
-    core_jobs.keep_to_retention()
+    core_jobs.apply_retention()
     after = admin.get("/api/core/retention").json()
 
     assert {target: (found["when"], found["keep_days"]) for target, found in before.items()} == {

@@ -13,17 +13,18 @@ import pytest
 from sqlalchemy import text
 from starlette.types import Receive, Scope, Send
 
-from service.core import hashing, identity, seats
-from service.core.identity import open_session
+from service.core.access import identity, password_hashing
+from service.core.access.identity import open_session
+from service.core.http import concurrency
 from service.core.problems import Unavailable
-from tests import cast
+from tests import people
 from tests.conftest import Service
 
 
 def test_two_hundred_at_once_are_all_answered(service: Service) -> None:
     """Four times the threads and twenty times the connections."""
     with service.committed() as db:
-        token, _ = open_session(db, cast.person(db, "rush", fleet="operator"), "testclient", timedelta(hours=1))
+        token, _ = open_session(db, people.person(db, "rush", fleet="operator"), "testclient", timedelta(hours=1))
 
     async def rush() -> list[int]:
         limits = httpx2.Limits(max_connections=200)
@@ -40,7 +41,7 @@ def test_two_hundred_at_once_are_all_answered(service: Service) -> None:
 def test_a_rush_of_wrong_sign_ins_holds_nobody_up(service: Service) -> None:
     with service.committed() as db:
         db.execute(text("DELETE FROM throttles"))  # other tests sign in from here, too
-        token, _ = open_session(db, cast.person(db, "calm", fleet="operator"), "testclient", timedelta(hours=1))
+        token, _ = open_session(db, people.person(db, "calm", fleet="operator"), "testclient", timedelta(hours=1))
 
     async def rush() -> tuple[set[int], float, list[float]]:
         limits = httpx2.Limits(max_connections=100)
@@ -71,15 +72,15 @@ def test_a_rush_of_wrong_sign_ins_holds_nobody_up(service: Service) -> None:
 
 def test_passwords_wait_in_a_queue_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(hashing, "LONGEST_QUEUE", 1)
-    monkeypatch.setattr(identity, "is_right", lambda *_: go_on.wait(10))
+    monkeypatch.setattr(password_hashing, "MAX_WAITING", 1)
+    monkeypatch.setattr(identity, "check_password", lambda *_: go_on.wait(10))
 
     async def three() -> list[bool]:
-        tasks = [asyncio.create_task(hashing.is_right("x", None)) for _ in range(2)]
-        while hashing._working.statistics().tasks_waiting < 1:
+        tasks = [asyncio.create_task(password_hashing.check_password("x", None)) for _ in range(2)]
+        while password_hashing._working.statistics().tasks_waiting < 1:
             await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="混み合って"):
-            await hashing.is_right("x", None)
+            await password_hashing.check_password("x", None)
         go_on.set()
         return await asyncio.gather(*tasks)
 
@@ -88,7 +89,7 @@ def test_passwords_wait_in_a_queue_that_ends(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_beyond_a_long_queue_one_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seats, "LONGEST_QUEUE", 1)
+    monkeypatch.setattr(concurrency, "MAX_WAITING", 1)
 
     async def three() -> list[int]:
         let_go = asyncio.Event()
@@ -99,7 +100,7 @@ def test_beyond_a_long_queue_one_is_told_to_try_again(monkeypatch: pytest.Monkey
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b""})
 
-        door = seats.Seats(slow, 1, frozenset())
+        door = concurrency.ConcurrencyLimit(slow, 1, frozenset())
 
         async def one() -> None:
             async def send(message: dict[str, object]) -> None:
@@ -131,7 +132,7 @@ def test_a_door_beside_takes_the_same_seats() -> None:
             await asyncio.sleep(0.01)
             inside -= 1
 
-        door = seats.Seats(app, 1, frozenset())
+        door = concurrency.ConcurrencyLimit(app, 1, frozenset())
         scopes = [{"type": "http", "path": "/", "method": "GET"} for _ in range(4)]
         calls = [one(scope, None, None) for one, scope in zip([door, door.beside(app)] * 2, scopes, strict=True)]  # type: ignore[arg-type]
         await asyncio.gather(*calls)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import httpx2
 import pytest
 
-from service.core.identity import hash_password
+from service.core.access.identity import hash_password
 from service.entries.models import Nursery
 from stack.home import Home
-from tests import cast, factories
+from tests import factories, people
 from tests.api.reservations.vendors import of_bland, of_stripe, of_twilio, sms_fields, stripe_event
 from tests.conftest import Service, start_service
 from tests.processes import end
@@ -66,7 +66,7 @@ def passage(running_servers: Home) -> Iterator[Passage]:
 
 def test_no_secret_that_passed_through_is_left_anywhere(passage: Passage) -> None:
     with passage.service.committed() as db:
-        cast.person(db, "alice", fleet="admin", entries="admin", reservations="admin")
+        people.person(db, "alice", fleet="admin", entries="admin", reservations="admin")
         station_password = passage.new("station-password")
         db.add(Nursery(name="さくら保育園", code="ABC123", station_password_hash=hash_password(station_password)))
         code = passage.secrets["enrolment"] = factories.enrolment_code(db, factories.customer(db))
@@ -89,8 +89,8 @@ def _people(passage: Passage, http: httpx2.Client) -> dict[str, str]:
     passage.sent(sign_in("alice", passage.new("password-of-a-bad-body") * 40, extra=1), 422)
     passage.sent(http.post("/api/auth/login", json={passage.new("password-as-field name"): 1}), 422)
     passage.sent(http.post("/api/auth/login", content=f'{{"password": "{passage.new("torn")}'), 400, 422)
-    token = passage.sent(sign_in("alice", cast.PASSWORD), 200).json()["token"]
-    passage.secrets |= {"session": token, "password": cast.PASSWORD}
+    token = passage.sent(sign_in("alice", people.PASSWORD), 200).json()["token"]
+    passage.secrets |= {"session": token, "password": people.PASSWORD}
     headers = {"Authorization": f"Bearer {token}"}
     change = {"current_password": passage.new("wrong-current"), "new_password": passage.new("new-password")}
     passage.sent(http.post("/api/auth/password", json=change, headers=headers), 401, 403, 422)

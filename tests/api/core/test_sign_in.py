@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core import identity
+from service.core.access import identity
+from service.core.access.identity import User, UserSession
 from service.core.audit import AuditEntry
-from service.core.clock import real_now
-from service.core.identity import User, UserSession
-from tests.cast import PASSWORD, person
+from service.core.database.clock import real_now
+from tests.people import PASSWORD, person
 
 
 def by_password(client: TestClient, login_id: str, password: str = PASSWORD) -> int:
@@ -104,7 +104,7 @@ def test_what_was_reset_while_the_password_was_checked_lets_nobody_in(
         db.commit()
         return True
 
-    monkeypatch.setattr(identity, "is_right", meanwhile)
+    monkeypatch.setattr(identity, "check_password", meanwhile)
 
     assert by_password(client, "alice") == 401
     assert db.scalars(select(UserSession)).all() == []

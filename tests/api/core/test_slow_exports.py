@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from service.core.identity import open_session
+from service.core.access.identity import open_session
 from service.core.settings import settings
-from tests import cast
+from tests import people
 from tests.conftest import Service
 
 
@@ -31,7 +31,7 @@ def stalled(service: Service, token: str) -> socket.socket:
 def test_trails_that_nobody_reads_hold_neither_a_seat_nor_a_connection(service: Service) -> None:
     """More of them than there are connections, and everybody else is served as if they were not there."""
     with service.committed() as db:
-        token, _ = open_session(db, cast.person(db, "auditor", fleet="admin"), "testclient", timedelta(hours=1))
+        token, _ = open_session(db, people.person(db, "auditor", fleet="admin"), "testclient", timedelta(hours=1))
         # More than the sockets' buffers take.
         db.execute(
             text(

@@ -19,11 +19,11 @@ import psutil
 import pytest
 from fastapi.testclient import TestClient
 
+from service.core.access.identity import open_session
 from service.core.files import incoming
 from service.core.files.storage import storage
-from service.core.identity import open_session
 from service.core.settings import settings
-from tests import cast
+from tests import people
 from tests.conftest import Service
 from tests.pictures import picture
 from tests.waiting import wait_for
@@ -34,7 +34,7 @@ ADDRESS = "/api/core/files?name=a.jpg&purpose=fleet.terminal_photo"
 @pytest.fixture(scope="module")
 def token(service: Service) -> str:
     with service.committed() as db:
-        made, _ = open_session(db, cast.person(db, "uploader", fleet="operator"), "testclient", timedelta(hours=1))
+        made, _ = open_session(db, people.person(db, "uploader", fleet="operator"), "testclient", timedelta(hours=1))
     return made
 
 

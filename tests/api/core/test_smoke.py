@@ -29,7 +29,7 @@ def test_without_a_proxy_each_door_is_asked_at_its_own_address(
 
     def answer(site: smoke.Site, path: str, **_: object) -> smoke.Answer:
         asked.add(f"{site.url}{path}")
-        raise smoke.Wrong("<p>\nno")
+        raise smoke.CheckFailed("<p>\nno")
 
     monkeypatch.setattr(smoke.Site, "ask", answer)
     for name in ("PUBLIC_BASE_URL", "SERVICE_URL"):

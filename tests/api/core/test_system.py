@@ -11,18 +11,19 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core import instances, traffic
-from service.core.clock import real_now
-from service.core.health import record_job
-from service.core.instances import (
+from service.core.database.clock import real_now
+from service.core.http import traffic
+from service.core.http.traffic import BUCKETS_MS, TrafficCounter, TrafficMinute
+from service.core.monitoring import instances
+from service.core.monitoring.health import record_job
+from service.core.monitoring.instances import (
     GONE_AFTER,
-    LONG_WORK,
     SUCCEEDED_AFTER,
     SUCCEEDED_ELSEWHERE_AFTER,
+    TASK_PROCESS,
     Instance,
     Presence,
 )
-from service.core.traffic import BUCKETS_MS, Counting, TrafficMinute
 from tests.conftest import Service
 from tests.waiting import wait_for
 
@@ -143,21 +144,21 @@ def test_a_successor_on_another_machine_is_believed_after_some_minutes(db: Sessi
 
 
 def test_a_process_for_long_work_that_was_killed_is_missed_for_minutes_only(db: Session) -> None:
-    killed(db, LONG_WORK, LONG_SINCE)
+    killed(db, TASK_PROCESS, LONG_SINCE)
     Presence("worker").report(db)
 
     assert processes(db) == ["worker"]
 
 
 def test_replicas_add_up_in_the_same_minute(db: Session) -> None:
-    one, other = Counting(), Counting()
+    one, other = TrafficCounter(), TrafficCounter()
     for counting in (one, other):
         for _ in range(40):
             counting.count(200, 0.03)
         counting.count(503, 4.0)
         traffic.write(db, counting.take())
 
-    found = traffic.recent(db)
+    found = traffic.recent_traffic(db)
 
     assert (found.requests, found.errors) == (82, 2)
     assert found.error_rate == pytest.approx(2 / 82)
@@ -166,17 +167,17 @@ def test_replicas_add_up_in_the_same_minute(db: Session) -> None:
 
 
 def test_a_rate_of_few_requests_is_not_given(db: Session) -> None:
-    counting = Counting()
+    counting = TrafficCounter()
     for _ in range(traffic.ENOUGH_REQUESTS - 1):
         counting.count(500, 0.01)
     traffic.write(db, counting.take())
 
-    assert traffic.recent(db).error_rate is None
-    assert traffic.recent(db).errors == traffic.ENOUGH_REQUESTS - 1
+    assert traffic.recent_traffic(db).error_rate is None
+    assert traffic.recent_traffic(db).errors == traffic.ENOUGH_REQUESTS - 1
 
 
 def test_what_could_not_be_written_counts_with_the_next_attempt(db: Session) -> None:
-    counting = Counting()
+    counting = TrafficCounter()
     counting.count(200, 0.01)
     lost = counting.take()
     counting.count(500, 60)
@@ -187,11 +188,11 @@ def test_what_could_not_be_written_counts_with_the_next_attempt(db: Session) -> 
     assert (sum(row.requests for row in rows), sum(row.errors for row in rows)) == (2, 1)
     assert sum(row.buckets[0] for row in rows) == 1
     assert sum(row.buckets[len(BUCKETS_MS)] for row in rows) == 1
-    assert traffic.recent(db).p95_ms is None
+    assert traffic.recent_traffic(db).p95_ms is None
 
 
 def test_nothing_asked_is_nothing_to_say(db: Session) -> None:
-    assert traffic.recent(db) == traffic.Traffic(0, 0, None, None)
+    assert traffic.recent_traffic(db) == traffic.Traffic(0, 0, None, None)
 
 
 def test_a_running_service_reports_itself_and_what_it_answered(service: Service) -> None:

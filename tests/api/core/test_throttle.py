@@ -11,13 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from jobs import core as core_jobs
-from service.core import identity, throttle
-from service.core.db import SYSTEM, transaction
+from service.core.access import identity, throttle
+from service.core.access.throttle import Limit
+from service.core.database.session import SYSTEM, transaction
 from service.core.settings import settings
-from service.core.throttle import Limit
 from tests.api.core.test_addresses import vouched
-from tests.cast import PASSWORD, person
 from tests.conftest import Service
+from tests.people import PASSWORD, person
 
 FEW = Limit("test", 3, timedelta(minutes=10))
 
@@ -47,7 +47,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         looked_at.append(password)
         return password == PASSWORD and hashed is not None
 
-    monkeypatch.setattr(identity, "is_right", is_right)
+    monkeypatch.setattr(identity, "check_password", is_right)
     return looked_at
 
 
@@ -150,30 +150,35 @@ def test_many_people_who_sign_in_rightly_from_one_place_are_no_attack(
 
 
 def test_the_window_slides(db: Session) -> None:
-    assert [throttle.hit(db, FEW, "x") for _ in range(2)] == [0, 0]
+    assert [throttle.attempt(db, FEW, "x") for _ in range(2)] == [0, 0]
     age(db, 6)
-    assert throttle.hit(db, FEW, "x") == 0
-    wait = throttle.hit(db, FEW, "x")
+    assert throttle.attempt(db, FEW, "x") == 0
+    wait = throttle.attempt(db, FEW, "x")
     assert 3.9 * 60 < wait <= 4 * 60
     assert throttle.minutes(wait) == 4
     age(db, 4.1)
-    assert [throttle.hit(db, FEW, "x") > 0 for _ in range(3)] == [False, False, True]
+    assert [throttle.attempt(db, FEW, "x") > 0 for _ in range(3)] == [False, False, True]
 
 
 def test_each_key_and_each_limit_is_counted_apart(db: Session) -> None:
     other = Limit("other", 3, timedelta(minutes=10))
     for _ in range(4):
-        throttle.hit(db, FEW, "x", "y")
+        throttle.attempt(db, FEW, "x", "y")
 
-    assert throttle.hit(db, FEW, "x", "y") > 0
-    assert throttle.hit(db, FEW, "x", "z") == throttle.hit(db, FEW, "xy") == throttle.hit(db, other, "x", "y") == 0
+    assert throttle.attempt(db, FEW, "x", "y") > 0
+    assert (
+        throttle.attempt(db, FEW, "x", "z")
+        == throttle.attempt(db, FEW, "xy")
+        == throttle.attempt(db, other, "x", "y")
+        == 0
+    )
 
 
 def test_a_limit_that_was_lowered_holds_for_attempts_already_made(db: Session) -> None:
     for _ in range(3):
-        throttle.hit(db, FEW, "x")
+        throttle.attempt(db, FEW, "x")
 
-    assert throttle.hit(db, Limit("test", 1, timedelta(minutes=10)), "x") > 590
+    assert throttle.attempt(db, Limit("test", 1, timedelta(minutes=10)), "x") > 590
 
 
 def test_of_many_attempts_at_once_no_more_get_through_than_may(service: Service) -> None:
@@ -192,7 +197,7 @@ def test_of_many_attempts_at_once_no_more_get_through_than_may(service: Service)
 
 
 def test_nothing_kept_says_who_tried(db: Session) -> None:
-    throttle.hit(db, FEW, "alice@example.com", "192.0.2.7")
+    throttle.attempt(db, FEW, "alice@example.com", "192.0.2.7")
 
     [row] = db.execute(text("SELECT key, hits::text FROM throttles")).all()
 
@@ -201,9 +206,9 @@ def test_nothing_kept_says_who_tried(db: Session) -> None:
 
 
 def test_rows_whose_window_has_passed_are_swept(db: Session) -> None:
-    throttle.hit(db, FEW, "old")
+    throttle.attempt(db, FEW, "old")
     age(db, 11)
-    throttle.hit(db, FEW, "new")
+    throttle.attempt(db, FEW, "new")
     db.commit()
 
     core_jobs.sweep()

@@ -16,19 +16,19 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core import areas
-from service.core.areas import ADMINISTRATION, Area, Role
+from service.core.access.identity import Membership, User, open_session
+from service.core.access.tenants import Tenant
+from service.core.areas import ADMINISTRATOR_PERMISSIONS, Area, Role
 from service.core.audit import MASK, AuditEntry
-from service.core.identity import Membership, User, open_session
-from service.core.tenants import Tenant
-from tests import cast
+from tests import people
 from tests.conftest import Service
 
 SHOPS = Area(
     name="shops",
     title="店舗",
     roles={
-        "admin": Role("管理者", ADMINISTRATION),
-        "head": Role("園長", ADMINISTRATION, scope="nursery"),
+        "admin": Role("管理者", ADMINISTRATOR_PERMISSIONS),
+        "head": Role("園長", ADMINISTRATOR_PERMISSIONS, scope="nursery"),
         "staff": Role("職員", frozenset(), scope="nursery"),
     },
 )
@@ -62,7 +62,7 @@ def member(db: Session, login_id: str, area: str, role: str, tenant_id: int | No
 
 
 def as_person(db: Session, client: TestClient, user: User) -> TestClient:
-    return cast.signed_in(db, client, user)
+    return people.signed_in(db, client, user)
 
 
 def fleet(role: str = "operator", **more: Any) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def test_an_edit_of_what_was_changed_meanwhile_is_a_conflict_that_shows_both_sid
 
 
 def test_a_reset_ends_the_sessions_and_the_old_password(admin: TestClient, db: Session) -> None:
-    taro = cast.person(db, "taro", fleet="operator")
+    taro = people.person(db, "taro", fleet="operator")
     token, _ = open_session(db, taro, "192.0.2.7", timedelta(hours=1))
     db.commit()
 
@@ -231,7 +231,7 @@ def test_a_reset_ends_the_sessions_and_the_old_password(admin: TestClient, db: S
 
     assert answer.status_code == 200
     assert admin.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
-    for password, status in ((cast.PASSWORD, 401), (answer.json()["password"], 200)):
+    for password, status in ((people.PASSWORD, 401), (answer.json()["password"], 200)):
         body = {"login_id": "taro", "password": password}
         assert admin.post("/api/auth/login", json=body).status_code == status
     [reset] = [entry for entry in entries(db, taro.id) if entry.action == "update"]
@@ -239,7 +239,7 @@ def test_a_reset_ends_the_sessions_and_the_old_password(admin: TestClient, db: S
 
 
 def test_who_is_deactivated_is_out_at_once_and_can_come_back(admin: TestClient, db: Session) -> None:
-    taro = cast.person(db, "taro", fleet="operator")
+    taro = people.person(db, "taro", fleet="operator")
     token, _ = open_session(db, taro, "192.0.2.7", timedelta(hours=1))
     db.commit()
 
@@ -392,7 +392,7 @@ def test_two_administrators_who_take_each_other_out_at_once_leave_one(service: S
     with service.committed() as db:
         for standing in db.scalars(select(Membership).where(Membership.role == "admin")):
             standing.role = "viewer"  # those of other tests on this database
-        pair = [cast.person(db, f"rival-{how}-{number}", fleet="admin") for number in (1, 2)]
+        pair = [people.person(db, f"rival-{how}-{number}", fleet="admin") for number in (1, 2)]
         tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in pair]
         ids = [user.id for user in pair]
 
@@ -421,6 +421,6 @@ def test_two_administrators_who_take_each_other_out_at_once_leave_one(service: S
 def test_people_of_other_areas_are_not_counted(sign_in: Callable[..., TestClient], db: Session) -> None:
     client, alone = sign_in("alice", fleet="admin"), {"active": 1, "one_time_password": 0, "inactive": 0}
     assert client.get("/api/core/users/summary").json() == alone
-    cast.person(db, "stranger", shops="admin")
+    people.person(db, "stranger", shops="admin")
     db.commit()
     assert client.get("/api/core/users/summary").json() == alone

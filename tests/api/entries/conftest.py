@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from service.core.identity import hash_password
+from service.core.access.identity import hash_password
 from service.entries.models import Child, Guardianship, Nursery, Parent
 
 PASSWORD = "password123"

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from service.entries.cards import actions, rules
 from service.entries.cards.models import Card
 from service.entries.models import Child, Nursery, Parent
-from tests import cast, paper
+from tests import paper, people
 from tests.api.entries.test_masters import manager
 
 SignIn = Callable[..., TestClient]
@@ -78,7 +78,7 @@ def test_a_link_stays_the_same_until_it_is_revoked_and_the_next_one_is_another(
 def test_whatever_is_wrong_with_a_link_the_answer_is_one(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
 ) -> None:
-    cast.signed_in(db, client, cast.person(db, "alice", entries="admin"))
+    people.signed_in(db, client, people.person(db, "alice", entries="admin"))
     revoked, archived, of_archived_nursery = issued(client), issued(client, 1), issued(client, 223456)
     client.post("/api/entries/parents/123456/card/revoke")
     client.post("/api/entries/parents/1/archive")
@@ -89,7 +89,7 @@ def test_whatever_is_wrong_with_a_link_the_answer_is_one(
     answers = [client.post(OPEN, json={"token": given}) for given in wrong]
 
     assert {answer.status_code for answer in answers} == {404}
-    assert {answer.json()["detail"] for answer in answers} == {rules.GONE}
+    assert {answer.json()["detail"] for answer in answers} == {rules.INVALID_LINK}
 
 
 def test_guessing_is_stopped_and_families_behind_one_address_are_not(

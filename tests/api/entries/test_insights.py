@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.times import at, local_date
+from service.core.database.clock import app_now
+from service.core.values.times import at, local_date
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Guardianship, Nursery, Parent
 from tests.api.entries.test_masters import manager

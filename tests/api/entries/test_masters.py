@@ -8,11 +8,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core import identity
+from service.core.access import identity
+from service.core.access.identity import Membership
 from service.core.audit import AuditEntry
-from service.core.identity import Membership
 from service.entries.models import Nursery
-from tests import cast
+from tests import people
 from tests.api.entries.conftest import PASSWORD, log_in
 
 SignIn = Callable[..., TestClient]
@@ -20,9 +20,9 @@ SignIn = Callable[..., TestClient]
 
 def manager(db: Session, client: TestClient, nursery: Nursery, role: str = "nursery_admin") -> TestClient:
     """The client as somebody who belongs to the nursery."""
-    user = cast.person(db, f"{role}-{nursery.code}", entries=role)
+    user = people.person(db, f"{role}-{nursery.code}", entries=role)
     user.memberships[0].tenant_id = nursery.id
-    return cast.signed_in(db, client, user)
+    return people.signed_in(db, client, user)
 
 
 def test_an_administrator_founds_a_nursery_and_switches_its_station_on(
@@ -60,18 +60,18 @@ def test_who_works_for_an_archived_nursery_alone_is_kept_out_until_it_is_back(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery, sign_in: SignIn
 ) -> None:
     hana, jun = (
-        cast.person(db, "hana", sakura.id, entries="staff"),
-        cast.person(db, "jun", himawari.id, entries="staff"),
+        people.person(db, "hana", sakura.id, entries="staff"),
+        people.person(db, "jun", himawari.id, entries="staff"),
     )
-    both = cast.person(db, "both", sakura.id, entries="staff")
+    both = people.person(db, "both", sakura.id, entries="staff")
     both.memberships.append(Membership(area="fleet", role="viewer"))
-    tokens = [cast.signed_in(db, client, user).headers["Authorization"] for user in (hana, jun, both)]
+    tokens = [people.signed_in(db, client, user).headers["Authorization"] for user in (hana, jun, both)]
 
     def answers() -> list[int]:
         return [client.get("/api/entries/children", headers={"Authorization": token}).status_code for token in tokens]
 
     def signs_in() -> int:
-        return client.post("/api/auth/login", json={"login_id": "hana", "password": cast.PASSWORD}).status_code
+        return client.post("/api/auth/login", json={"login_id": "hana", "password": people.PASSWORD}).status_code
 
     before = answers(), signs_in()
     sign_in("alice", entries="admin")

@@ -6,13 +6,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from service.entries.models import Nursery
-from tests import cast
+from tests import people
 
 
 def test_a_list_of_another_nursery_is_not_there_and_the_document_says_so(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
 ) -> None:
-    nora = cast.signed_in(db, client, cast.person(db, "nora", sakura.id, entries="nursery_admin"))
+    nora = people.signed_in(db, client, people.person(db, "nora", sakura.id, entries="nursery_admin"))
     asked = {
         path: operation["get"]["responses"]
         for path, operation in client.get("/api/openapi.json").json()["paths"].items()

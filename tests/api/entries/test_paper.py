@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.core.times import at
+from service.core.values.times import at
 from service.entries.attendance.models import Attendance
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Child, Nursery

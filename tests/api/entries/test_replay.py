@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Nursery, Parent
 from tests.api.entries import conftest

@@ -8,7 +8,7 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from service.entries.pages import PAGES, PATH, ROOM, WORKER
+from service.entries.pages import PAGES, PATH, STATION_FOLDER, WORKER
 
 
 def shell(client: TestClient) -> dict[str, object]:
@@ -33,7 +33,7 @@ def test_everything_a_page_or_module_names_is_kept_for_the_time_without_a_networ
     kept = shell(client)["files"]
     assert isinstance(kept, list)
     named = set(PAGES)
-    for source in (*ROOM.glob("*.html"), *ROOM.glob("*.js"), *ROOM.glob("*.webmanifest")):
+    for source in (*STATION_FOLDER.glob("*.html"), *STATION_FOLDER.glob("*.js"), *STATION_FOLDER.glob("*.webmanifest")):
         text = source.read_text()
         named |= {f"{PATH}/{name}" for name in re.findall(r'from "\./([a-z]+\.js)"', text)}
         named |= set(re.findall(rf"{PATH}/[\w.-]+", text))
@@ -48,7 +48,7 @@ def test_the_worker_is_asked_for_anew_each_time_and_its_scope_is_the_stations_pa
 
     assert answer.headers["Cache-Control"] == "no-cache"
     assert answer.headers["Content-Type"].startswith("text/javascript")
-    assert 'const SCOPE = "/entry-exit-";' in (ROOM / "offline.js").read_text()
+    assert 'const SCOPE = "/entry-exit-";' in (STATION_FOLDER / "offline.js").read_text()
 
 
 def test_the_version_is_the_content(client: TestClient) -> None:

@@ -11,11 +11,11 @@ import httpx2
 import psycopg
 from psycopg.rows import dict_row
 
-from service.core.identity import hash_token, new_token
+from service.core.access.identity import hash_token, new_token
 from service.fleet.models import TerminalToken
 from tests import factories
 from tests.conftest import Service
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 
 class Agent:

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import hash_token, new_token
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.identity import hash_token, new_token
+from service.core.database.clock import app_now
 from service.fleet.agents.models import Command, Device
 from service.fleet.models import EnrolmentCode, Terminal, TerminalState, TerminalToken, terminal_logs
 from service.fleet.rules import AREA

@@ -15,11 +15,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import hash_token, new_token
 from service.core.audit import AuditEntry
-from service.core.clock import app_clock, app_now
+from service.core.database.clock import app_clock, app_now
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.identity import hash_token, new_token
 from service.fleet import actions
 from service.fleet.agents import rules
 from service.fleet.agents.models import Command
@@ -47,7 +47,11 @@ class Enrolled:
         return answer
 
     def asked(self, name: str = "diagnose", **facts: Any) -> int:
-        values = {"terminal_id": self.terminal.id, "name": name, "expires_at": app_now(self.db) + rules.WAITS} | facts
+        values = {
+            "terminal_id": self.terminal.id,
+            "name": name,
+            "expires_at": app_now(self.db) + rules.COMMAND_TTL,
+        } | facts
         command = Command(**values)
         self.db.add(command)
         self.db.commit()
@@ -141,7 +145,7 @@ def test_while_it_reports_a_command_does_not_run_out(agent: Enrolled) -> None:
 
     agent.report(key, "running")
 
-    assert agent.command(key).expires_at == app_now(agent.db) + rules.AT_WORK
+    assert agent.command(key).expires_at == app_now(agent.db) + rules.REPORT_TIMEOUT
 
 
 BAD: dict[str, dict[str, Any]] = {
@@ -311,7 +315,7 @@ def test_what_is_no_digest_is_refused(agent: Enrolled, digest: str) -> None:
 
 def test_the_clock_may_be_moved_under_a_command(agent: Enrolled) -> None:
     key = agent.asked()
-    agent.db.execute(update(app_clock).values(shift=app_clock.c.shift + rules.WAITS * 2))
+    agent.db.execute(update(app_clock).values(shift=app_clock.c.shift + rules.COMMAND_TTL * 2))
     agent.db.commit()
 
     # Not ended by the tick yet: an agent that comes late still finds it.

@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import pytest
 
-from service.core.identity import open_session
+from service.core.access.identity import open_session
 from service.fleet import actions
-from tests import cast
+from tests import people
 from tests.api.fleet.field import Agent
 from tests.api.walks.walk import PARAMETER, Operation, operations
 from tests.conftest import Service
@@ -41,7 +41,7 @@ def other(service: Service, agent: Agent) -> Agent:
 @pytest.fixture(scope="module")
 def person(service: Service) -> str:
     with service.committed() as db:
-        session, _ = open_session(db, cast.person(db, "cross-admin", fleet="admin"), "test", timedelta(hours=1))
+        session, _ = open_session(db, people.person(db, "cross-admin", fleet="admin"), "test", timedelta(hours=1))
     return session
 
 

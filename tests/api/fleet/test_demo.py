@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.times import day_bounds, local_date
+from service.core.database.clock import app_now
+from service.core.values.times import day_bounds, local_date
 from service.demo import fill
 from service.demo.fleet import tills
 from service.demo.fleet_past import DAYS

@@ -14,13 +14,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.demo import firmware as demo
 from service.fleet.firmware import actions
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.models import TerminalState
 from service.fleet.settings import settings
-from tests import cast, factories, maker
+from tests import factories, maker, people
 from tests.api.fleet.test_agent_doors import Enrolled
 
 SignIn = Callable[..., TestClient]
@@ -60,7 +60,7 @@ def offered(db: Session, agent: Enrolled) -> int:
     """The id of an update that the agent has been told of."""
     now = app_now(db)
     db.execute(update(TerminalState).values(status="online", last_heartbeat_at=now))
-    by = cast.actor(db, f"admin-{uuid.uuid4()}", fleet="admin")
+    by = people.actor(db, f"admin-{uuid.uuid4()}", fleet="admin")
     firmware = factories.firmware(db, "2.0.0", IMAGE)
     rollout = Rollout(
         name="配信",

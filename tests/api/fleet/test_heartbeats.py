@@ -16,7 +16,7 @@ import pytest
 from service.fleet import actions
 from tests.api.fleet.field import Agent
 from tests.conftest import Service
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 from tests.waiting import wait_for
 
 

@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_clock, app_now
-from service.core.paging import write_cursor
-from service.core.times import TOKYO, day_bounds, local_date
+from service.core.database.clock import app_clock, app_now
+from service.core.database.paging import write_cursor
+from service.core.values.times import TOKYO, day_bounds, local_date
 from service.fleet.history import actions
 from service.fleet.models import Terminal, TerminalState, heartbeats, terminal_logs
 from tests import factories

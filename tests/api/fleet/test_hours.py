@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.times import day_bounds, local_date
+from service.core.database.clock import app_now
+from service.core.values.times import day_bounds, local_date
 from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Terminal, TerminalState, terminal_logs
 from tests import factories

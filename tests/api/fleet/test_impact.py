@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Customer, Terminal, TerminalState
 from service.fleet.watch import actions as watch

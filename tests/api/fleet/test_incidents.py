@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.incidents.models import Incident
 from service.fleet.models import Alert
 from service.fleet.watch import actions as watch

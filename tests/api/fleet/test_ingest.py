@@ -15,11 +15,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.core.identity import hash_token, new_token
+from service.core.access.identity import hash_token, new_token
 from service.core.problems import Invalid, Problem, Unauthorized, Unavailable
 from service.fleet.ingest import batches as batches_module
-from service.fleet.ingest.batches import Batches, Waiting
-from service.fleet.ingest.tokens import ABSENT_AFTER, ALIVE, Tokens
+from service.fleet.ingest.batches import Batches, PendingHeartbeat
+from service.fleet.ingest.tokens import OUTAGE_AFTER, RECORD_ALIVE, Tokens
 from service.fleet.models import TerminalToken
 from service.fleet.schemas import Heartbeat
 from service.fleet.watch import actions
@@ -28,7 +28,7 @@ from stack.home import Home
 from tests import factories
 from tests.conftest import committed_database, own_database
 from tests.restored import Restored
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 from tests.waiting import wait_for
 
 
@@ -130,7 +130,7 @@ def test_in_a_batch_only_the_bad_row_fails(place: Place) -> None:
 
     async def one_batch() -> list[object]:
         batches, loop = Batches(place.app_url, 300), asyncio.get_running_loop()
-        waiting = [Waiting(terminal, heartbeat(), loop.create_future()) for terminal in place.tokens]
+        waiting = [PendingHeartbeat(terminal, heartbeat(), loop.create_future()) for terminal in place.tokens]
         await batches._commit(waiting)
         await batches.close()
         return list(await asyncio.gather(*(one.answer for one in waiting), return_exceptions=True))
@@ -182,7 +182,7 @@ def test_a_lost_connection_is_503_once_and_then_made_anew(place: Place) -> None:
 def test_a_database_that_is_silent_is_answered_for_not_waited_for(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches_module, "STORE_SECONDS", 0.3)
+    monkeypatch.setattr(batches_module, "STORE_TIMEOUT_SECONDS", 0.3)
     terminal = next(iter(place.tokens))
 
     async def behind_a_lock() -> list[str]:
@@ -198,7 +198,7 @@ def test_a_database_that_is_silent_is_answered_for_not_waited_for(
 
 
 def test_a_full_queue_is_503_with_the_seconds_to_wait(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches_module, "LONGEST_QUEUE", 2)
+    monkeypatch.setattr(batches_module, "MAX_QUEUE", 2)
     terminal = next(iter(place.tokens))
 
     async def three_at_once() -> list[object]:
@@ -356,7 +356,7 @@ def test_a_sign_of_life_begun_before_the_clock_moved_does_not_set_it_back(place:
     ):
         mover.execute("UPDATE app_clock SET shift = shift + interval '3 minutes'")
         mover.execute("UPDATE fleet_liveness SET alive_at = app_now()")
-        sign = beside.submit(ours.execute, ALIVE, [ABSENT_AFTER] * 3, binary=True)
+        sign = beside.submit(ours.execute, RECORD_ALIVE, [OUTAGE_AFTER] * 3, binary=True)
         wait_for(lambda: watching.execute(waits).fetchone() is not None, "the sign of life did not wait for the clock")
         mover.commit()
         sign.result(10)
@@ -369,7 +369,7 @@ def test_two_sweeps_at_once_do_the_work_once_and_do_not_wait(place: Place) -> No
     from sqlalchemy import create_engine
     from sqlalchemy.orm import Session
 
-    from service.core.db import sqlalchemy_url
+    from service.core.database.session import sqlalchemy_url
 
     place.owner("UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), offline_after = now()")
     place.owner("UPDATE fleet_liveness SET alive_at = now() + interval '1 minute'")

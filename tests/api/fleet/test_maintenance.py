@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.models import Terminal, TerminalState, terminal_logs
 from tests import factories
 

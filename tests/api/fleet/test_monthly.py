@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.db import SYSTEM, transaction
-from service.core.times import Month
+from service.core.database.session import SYSTEM, transaction
+from service.core.values.times import Month
 from service.fleet.models import Customer, Day
 from service.fleet.monthly import actions
 from service.fleet.monthly.models import MonthlyReport

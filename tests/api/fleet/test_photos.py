@@ -101,7 +101,7 @@ def test_an_unknown_terminal_has_no_photos(operator: TestClient) -> None:
 def test_there_is_an_end_to_the_photos_of_one_terminal(
     operator: TestClient, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "MOST_PHOTOS", 1)
+    monkeypatch.setattr(rules, "MAX_PHOTOS", 1)
     assert add(operator, terminal, send(operator)).status_code == 201
 
     refused = add(operator, terminal, send(operator))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.paging import write_cursor
+from service.core.database.paging import write_cursor
 from service.fleet.models import EnrolmentCode, TerminalState, TerminalToken
 from tests import factories
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.fleet.models import TerminalState, heartbeats
 from tests import factories, paper
 
@@ -135,7 +135,7 @@ def test_labels_that_cannot_be_printed_are_refused_in_words(
 def test_too_many_labels_at_once_are_refused(
     sign_in: Callable[..., TestClient], db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.fleet.reports.queries.MOST_LABELS", 2)
+    monkeypatch.setattr("service.fleet.reports.queries.MAX_LABELS", 2)
     for _ in range(3):
         factories.terminal(db)
 

@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.paging import write_cursor
+from service.core.database.clock import app_now
+from service.core.database.paging import write_cursor
 from service.fleet.models import Terminal, TerminalState
 from tests import factories
 

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.db import fetch
+from service.core.database.clock import app_now
+from service.core.database.session import fetch
 from service.fleet.models import TerminalState
 from service.fleet.queries import TERMINALS
 from tests import factories

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.loaners.collection.actions import Past, tell_many
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
+from service.loaners.collection.actions import PastEvent, record_events
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
-from service.loaners.history.actions import Told
-from service.loaners.history.rules import EventKind, Source, understood
+from service.loaners.history.actions import NewEvent
+from service.loaners.history.rules import EventKind, Source, event_columns
 from service.loaners.models import Device, Model, Site
 from service.loaners.rules import CATEGORIES, management_number
 
@@ -64,12 +64,12 @@ def device(
     )
     db.add(made)
     db.flush()
-    tell(db, by, made, days_ago, Told(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=where.id))
+    tell(db, by, made, days_ago, NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=where.id))
     return made
 
 
-def tell(db: Session, by: Actor, of: Device, days_ago: float, told: Told) -> None:
-    tell_many(db, by, [Past(device_id=of.id, told=told, effective_at=ago(db, days_ago))])
+def tell(db: Session, by: Actor, of: Device, days_ago: float, told: NewEvent) -> None:
+    record_events(db, by, [PastEvent(device_id=of.id, told=told, effective_at=ago(db, days_ago))])
 
 
 def form(db: Session, by: Actor, of: Device, days_ago: float, answers: Mapping[str, str]) -> None:
@@ -77,16 +77,16 @@ def form(db: Session, by: Actor, of: Device, days_ago: float, answers: Mapping[s
     newest = db.scalars(
         select(Form).where(Form.kind == of.kind, ~Form.import_only).order_by(Form.number.desc()).limit(1)
     ).one()
-    values: dict[str, Any] = understood(forms.meant(forms.read(newest.questions), answers))
+    values: dict[str, Any] = event_columns(forms.answers_by_meaning(forms.load_questions(newest.questions), answers))
     tell(
         db, by, of, days_ago,
-        Told(kind=EventKind.FORM, source=Source.FORM, form_id=newest.id, answers=dict(answers), **values),
+        NewEvent(kind=EventKind.FORM, source=Source.FORM, form_id=newest.id, answers=dict(answers), **values),
     )  # fmt: skip
 
 
 def deposit(db: Session, by: Actor, of: Device, days_ago: float, value: int) -> None:
-    tell(db, by, of, days_ago, Told(kind=EventKind.DEPOSIT, source=Source.VIEWER, deposit=value))
+    tell(db, by, of, days_ago, NewEvent(kind=EventKind.DEPOSIT, source=Source.VIEWER, deposit=value))
 
 
 def moved(db: Session, by: Actor, of: Device, days_ago: float, to: str) -> None:
-    tell(db, by, of, days_ago, Told(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=site(db, to).id))
+    tell(db, by, of, days_ago, NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=site(db, to).id))

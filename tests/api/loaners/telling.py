@@ -11,10 +11,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.outbox import OutboxMessage
+from service.core.access.auth import Actor
+from service.core.outbox.records import OutboxMessage
 from service.loaners.history import actions as history
-from service.loaners.history.actions import Told
+from service.loaners.history.actions import NewEvent
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device, Model, Site
 from service.loaners.rules import CATEGORIES, management_number
@@ -54,8 +54,8 @@ def registered(
     )
     db.add(device)
     db.flush()
-    told = Told(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=place.id, effective_at=at)
-    history.tell(db, by, device.id, told)
+    told = NewEvent(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=place.id, effective_at=at)
+    history.record_event(db, by, device.id, told)
     return device
 
 

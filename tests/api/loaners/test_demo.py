@@ -7,11 +7,11 @@ from datetime import timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.demo import fill
 from service.loaners.history import queries
 from service.loaners.history.models import DeviceState, Event, Loan
-from service.loaners.history.rules import loans, states
+from service.loaners.history.rules import project_loans, project_states
 from service.loaners.models import Device, Site
 
 
@@ -49,5 +49,5 @@ def test_the_demos_projection_is_what_its_events_say_and_filling_again_adds_noth
     stored, lent = queries.stored_states(db, ids), queries.stored_loans(db, ids)
 
     assert db.scalar(select(func.count(Event.id))) == count
-    assert {one: states(events) for one, events in facts.items()} == stored
-    assert {one: loans(events) for one, events in facts.items()} == lent
+    assert {one: project_states(events) for one, events in facts.items()} == stored
+    assert {one: project_loans(events) for one, events in facts.items()} == lent

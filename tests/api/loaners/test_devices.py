@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.loaners import queries
 from service.loaners.history.models import Event
 from service.loaners.models import Device, Model, Site
@@ -220,7 +220,7 @@ def test_a_device_is_found_by_its_other_numbers_in_any_case_of_letters(db: Sessi
     assert [answer.status_code for answer in taken] == [409, 409]
     written = [" osa_pc_7.1 ", made["number"].lower()]
     assert [*queries.sites_by_key(db, {"osaka"})] == ["osaka"]
-    assert queries.numbered(db, written) == dict.fromkeys(written, made["id"])
+    assert queries.device_ids_by_number(db, written) == dict.fromkeys(written, made["id"])
     assert item(client, "pc_7.1")["aliases"] == ["OSA_PC_7.1"]
     assert client.delete(f"{PATH}/{made['id']}/aliases?alias=OSA_PC_7.1").status_code == 204
     assert client.delete(f"{PATH}/{made['id']}/aliases?alias=OSA_PC_7.1").status_code == 404

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.loaners.forms.models import Form
-from tests import cast
+from tests import people
 from tests.api.loaners.telling import LENT, NUMBER, registered, stored, timeline
 
 FORMS = "/api/loaners/forms"
@@ -100,7 +100,7 @@ def test_what_the_product_could_not_read_is_named(
 
 
 def test_a_published_draft_is_filled_in_and_the_one_before_reads_its_answers(admin: TestClient, db: Session) -> None:
-    registered(db, cast.actor(db, "ada", loaners="admin"))
+    registered(db, people.actor(db, "ada", loaners="admin"))
     stored(admin, NUMBER, LENT)
     form = drafted(admin)
     questions = plain(form["questions"])

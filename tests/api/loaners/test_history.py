@@ -19,7 +19,7 @@ from service.loaners.history import queries
 from service.loaners.history.models import Event
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device, Site
-from tests import cast
+from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, body, days, registered, state, stored, timeline
 
@@ -29,7 +29,7 @@ DEPOSIT = f"/api/loaners/devices/{NUMBER}/deposit"
 
 @pytest.fixture
 def device(db: Session) -> Device:
-    return registered(db, cast.actor(db, "ada", loaners="admin"))
+    return registered(db, people.actor(db, "ada", loaners="admin"))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_what_ends_the_condition_clears_the_deposit_by_an_event_of_its_own(
 
 
 def test_what_happens_to_one_device_is_no_news_of_another(admin: TestClient, db: Session, device: Device) -> None:
-    other = stock.device(db, cast.actor(db, "ben", loaners="admin"), "OTHER2")
+    other = stock.device(db, people.actor(db, "ben", loaners="admin"), "OTHER2")
     before = {"updated_at": datetime(2026, 1, 1, tzinfo=UTC)}
     db.execute(update(Device).values(before))
     db.commit()
@@ -158,7 +158,7 @@ def test_a_marked_form_counts_no_more_and_takes_its_clearing_with_it(admin: Test
         ("form", "二重に登録したため", "anna さん"),
     ]
     assert mark(admin, wrong).status_code == 204
-    assert queries.compare(db) == []
+    assert queries.find_mismatches(db) == []
 
     assert admin.post(f"/api/loaners/events/{wrong}/unmark").status_code == 204
     assert (state(admin, NUMBER)["status"], state(admin, NUMBER)["deposit"]) == (2, None)
@@ -182,7 +182,7 @@ def test_a_clearing_goes_with_the_form_that_caused_it_and_not_with_another_of_th
     assert mark(admin, second["event_id"]).status_code == 204
     kinds = [(one["kind"], bool(one["mark"])) for one in timeline(admin, NUMBER)]
     assert kinds == [("cleared", True), ("form", True), ("form", True), ("registered", False)]
-    assert queries.compare(db) == []
+    assert queries.find_mismatches(db) == []
 
 
 def test_what_cannot_be_marked_says_why(admin: TestClient, sign_in: SignIn) -> None:
@@ -220,13 +220,13 @@ def test_what_the_newest_form_leaves_empty_is_empty_in_the_loan(admin: TestClien
     assert (loan["borrower"], loan["loan_number"]) == ("○○商事株式会社", "")
     assert (loan["lent_on"], loan["due_on"], loan["overdue_days"]) == ("2026-07-01", None, 0)
     assert state(admin, NUMBER, days(1.5))["loan"]["since"] == loan["since"]
-    assert queries.compare(db) == []
+    assert queries.find_mismatches(db) == []
 
 
 def test_a_form_that_does_not_ask_leaves_the_loan_what_it_knows(admin: TestClient, db: Session, device: Device) -> None:
     stored(admin, NUMBER, LENT | {"1-2": "LOAN-1", "1-8": "2026-07-31"}, **at(1))
     first = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 1)).one()
-    told = history.Told(
+    told = history.NewEvent(
         kind=EventKind.FORM,
         source=Source.IMPORT,
         effective_at=days(2),
@@ -235,17 +235,17 @@ def test_a_form_that_does_not_ask_leaves_the_loan_what_it_knows(admin: TestClien
         status=1,
         borrower="○○商事株式会社",
     )
-    history.tell(db, cast.actor(db, "ida", loaners="admin"), device.id, told)
+    history.record_event(db, people.actor(db, "ida", loaners="admin"), device.id, told)
     db.commit()
     loan = state(admin, NUMBER)["loan"]
     # It asks for the 貸出日, and nothing was answered; it knows neither of the others.
     assert (loan["loan_number"], loan["lent_on"], loan["due_on"]) == ("LOAN-1", None, "2026-07-31")
-    assert queries.compare(db) == []
+    assert queries.find_mismatches(db) == []
 
 
 def test_old_answers_are_read_by_the_form_they_were_given_to(admin: TestClient, db: Session, device: Device) -> None:
     first = db.scalars(select(Form).where(Form.kind == "terminal", Form.number == 1)).one()
-    told = history.Told(
+    told = history.NewEvent(
         kind=EventKind.FORM,
         source=Source.IMPORT,
         effective_at=days(1),
@@ -254,7 +254,7 @@ def test_old_answers_are_read_by_the_form_they_were_given_to(admin: TestClient, 
         status=1,
         borrower="○○商事株式会社",
     )
-    history.tell(db, cast.actor(db, "ida", loaners="admin"), device.id, told)
+    history.record_event(db, people.actor(db, "ida", loaners="admin"), device.id, told)
     db.commit()
 
     [form] = [one for one in timeline(admin, NUMBER) if one["kind"] == "form"]
@@ -265,7 +265,7 @@ def test_old_answers_are_read_by_the_form_they_were_given_to(admin: TestClient, 
 
 
 def test_events_that_were_put_away_still_count_and_are_shown(admin: TestClient, db: Session, device: Device) -> None:
-    old = registered(db, cast.actor(db, "ida", loaners="admin"), serial="OLD1", at=days(-2000))
+    old = registered(db, people.actor(db, "ida", loaners="admin"), serial="OLD1", at=days(-2000))
     lent = stored(admin, old.number, LENT, effective_at=days(-1900).isoformat())["event_id"]
     stored(admin, old.number, COLLECTED, effective_at=days(-1800).isoformat())
     before = timeline(admin, old.number)
@@ -278,7 +278,7 @@ def test_events_that_were_put_away_still_count_and_are_shown(admin: TestClient, 
     assert [one["id"] for one in after if one["put_away"]] == [lent, before[-1]["id"]]
     plain = [{**one, "put_away": False, "may_be_marked": True} for one in after]
     assert plain == [{**one, "may_be_marked": True} for one in before]
-    assert queries.compare(db) == []
+    assert queries.find_mismatches(db) == []
     stored(admin, old.number, LENT)
     assert state(admin, old.number, days(-1860))["loan"]["borrower"] == "○○商事株式会社"
     assert state(admin, old.number, days(-1860))["answers"] != []
@@ -299,8 +299,8 @@ def test_a_page_can_be_seen_as_of_a_moment(admin: TestClient, db: Session) -> No
 
 def test_a_device_that_moved_says_so(admin: TestClient, db: Session, device: Device) -> None:
     kobe = db.scalars(select(Site).where(Site.key == "kobe")).one()
-    told = history.Told(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=kobe.id, reason="応援のため")
-    history.tell(db, cast.actor(db, "ida", loaners="admin"), device.id, told)
+    told = history.NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=kobe.id, reason="応援のため")
+    history.record_event(db, people.actor(db, "ida", loaners="admin"), device.id, told)
     db.commit()
     now = state(admin, NUMBER)
     assert (now["site_name"], now["is_moved"], now["number"]) == ("神戸", True, NUMBER)
@@ -316,8 +316,8 @@ def test_the_applications_role_neither_changes_nor_deletes_what_happened(
 
 
 def test_a_table_that_says_something_else_than_the_events_is_found(db: Session, device: Device) -> None:
-    assert queries.compare(db) == []
+    assert queries.find_mismatches(db) == []
     db.execute(text("UPDATE loaners_states SET is_archived = true"))
-    assert queries.compare(db) == [NUMBER]
+    assert queries.find_mismatches(db) == [NUMBER]
     history.project(db, [device.id])
-    assert queries.compare(db) == []
+    assert queries.find_mismatches(db) == []

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.core.settings import settings
 from service.loaners.models import Alias, Device
-from tests import cast
+from tests import people
 from tests.api.loaners.telling import NUMBER, registered
 
 SignIn = Callable[..., TestClient]
@@ -20,7 +20,7 @@ DOTTED = "OSAKA_Laptop_ThinkPad-X1.Carbon_ABC12345_001"
 
 @pytest.fixture
 def device(db: Session) -> Device:
-    by = cast.actor(db, "ada", loaners="admin")
+    by = people.actor(db, "ada", loaners="admin")
     made = registered(db, by)
     registered(db, by, serial="ABC99999")
     db.add(Alias(alias=DOTTED, device_id=made.id))

@@ -11,18 +11,18 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO, local_date
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO, local_date
 from service.loaners.lending import actions, queries
 from service.loaners.models import Device
 from stack.home import Home
-from tests import cast
+from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 from tests.conftest import committed_database
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 SignIn = Callable[..., TestClient]
 
@@ -32,7 +32,7 @@ def in_the_morning(db: Session) -> Actor:
     now = app_now(db).astimezone(TOKYO)
     shift = now.replace(hour=10, minute=0, second=0, microsecond=0) - now
     db.execute(text("UPDATE app_clock SET shift = shift + :by"), {"by": shift})
-    return cast.actor(db, "carol", loaners="staff")
+    return people.actor(db, "carol", loaners="staff")
 
 
 @pytest.fixture

@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.identity import open_session
+from service.core.access.auth import Actor
+from service.core.access.identity import open_session
 from service.core.problems import Conflict
 from service.loaners.forms.models import Form
 from service.loaners.history import actions as history
 from service.loaners.history import queries, rules
-from service.loaners.history.actions import Told
+from service.loaners.history.actions import NewEvent
 from service.loaners.history.models import DeviceState, Event, Loan
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device, Site
-from tests import cast
+from tests import people
 from tests.api.loaners.telling import LENT, START, registered
 from tests.conftest import Service
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 BORROWERS = ("", "○○商事", "△△工業")
 
@@ -65,7 +65,7 @@ STEPS = st.lists(
 
 @pytest.fixture
 def by(db: Session) -> Actor:
-    return cast.actor(db, "ada", loaners="admin")
+    return people.actor(db, "ada", loaners="admin")
 
 
 @pytest.fixture
@@ -73,12 +73,12 @@ def device(db: Session, by: Actor) -> Device:
     return registered(db, by)
 
 
-def told(step: Step, form_id: int, site_id: int) -> Told:
+def told(step: Step, form_id: int, site_id: int) -> NewEvent:
     moment = START + timedelta(days=step.day)
     common: dict[str, Any] = {"source": Source.VIEWER, "effective_at": moment}
     if step.kind == "form":
         holds = step.status == 1 and step.held
-        return Told(
+        return NewEvent(
             kind=EventKind.FORM,
             form_id=form_id,
             status=step.status,
@@ -88,16 +88,16 @@ def told(step: Step, form_id: int, site_id: int) -> Told:
             **common,
         )
     if step.kind == "deposit":
-        return Told(kind=EventKind.DEPOSIT if step.deposit else EventKind.CLEARED, deposit=step.deposit, **common)
+        return NewEvent(kind=EventKind.DEPOSIT if step.deposit else EventKind.CLEARED, deposit=step.deposit, **common)
     if step.kind == "transfer":
-        return Told(kind=EventKind.TRANSFER, site_id=site_id, reason="応援", **common)
-    return Told(kind=EventKind(step.kind), **common)
+        return NewEvent(kind=EventKind.TRANSFER, site_id=site_id, reason="応援", **common)
+    return NewEvent(kind=EventKind(step.kind), **common)
 
 
 def do(db: Session, by: Actor, device: Device, step: Step, form_id: int, site_id: int) -> None:
     if step.kind not in ("mark", "unmark"):
-        history.lock(db, device.id)
-        history.tell(db, by, device.id, told(step, form_id, site_id))
+        history.lock_device(db, device.id)
+        history.record_event(db, by, device.id, told(step, form_id, site_id))
         return
     ids = db.scalars(select(Event.id).where(Event.device_id == device.id).order_by(Event.id)).all()
     chosen = ids[step.which % len(ids)]
@@ -116,7 +116,7 @@ def test_after_any_history_what_is_stored_is_what_is_rebuilt_from_nothing(
             with contextlib.suppress(Conflict), db.begin_nested():
                 do(db, by, device, step, form_id, site_id)
         stored = queries.stored_states(db, [device.id]), queries.stored_loans(db, [device.id])
-        assert queries.compare(db) == []
+        assert queries.find_mismatches(db) == []
 
         for model in (DeviceState, Loan):
             db.execute(delete(model).where(model.device_id == device.id))
@@ -127,28 +127,28 @@ def test_after_any_history_what_is_stored_is_what_is_rebuilt_from_nothing(
     db.expire_all()
 
 
-def _holds_together(states: list[rules.State], loans: list[rules.Lent]) -> None:
+def _holds_together(states: list[rules.State], loans: list[rules.LoanPeriod]) -> None:
     """Without gaps, and a loan is exactly where the status says so."""
     assert [one.until for one in states[:-1]] == [one.since for one in states[1:]]
     assert states[-1].until is None
     for state in states:
         lent = [one for one in loans if one.since <= state.since and (one.until is None or state.since < one.until)]
         assert (state.status == 1) == bool(lent)
-        assert state.deposit is None or rules.holds_deposit(state.status, state.held)
+        assert state.deposit is None or rules.allows_deposit(state.status, state.held)
 
 
 @given(steps=STEPS, order=st.randoms(use_true_random=False))
 def test_the_order_in_which_events_become_known_changes_nothing(steps: list[Step], order: Random) -> None:
     first = rules.Fact(1, EventKind.REGISTERED, START, site_id=1)
     facts = [first] + [
-        history.fact(told(step, 1, 2), START + timedelta(days=step.day), [rules.Fact(number, EventKind.FORM, START)])
+        history.to_fact(told(step, 1, 2), START + timedelta(days=step.day), [rules.Fact(number, EventKind.FORM, START)])
         for number, step in enumerate(steps, 1)
         if step.kind not in ("mark", "unmark")
     ]
     mixed = facts[:]
     order.shuffle(mixed)
-    assert rules.states(mixed) == rules.states(facts)
-    assert rules.loans(mixed) == rules.loans(facts)
+    assert rules.project_states(mixed) == rules.project_states(facts)
+    assert rules.project_loans(mixed) == rules.project_loans(facts)
 
 
 @pytest.fixture
@@ -157,14 +157,14 @@ def lent_out(service: Service) -> tuple[str, int, list[str]]:
     serial = uuid.uuid4().hex[:10].upper()
     with service.committed() as db:
         made = registered_there(db, serial)
-        people = [cast.person(db, f"{name}-{serial}", loaners="staff") for name in ("sato", "suzuki")]
-        tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in people]
+        users = [people.person(db, f"{name}-{serial}", loaners="staff") for name in ("sato", "suzuki")]
+        tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in users]
         found = made.number, made.id, tokens
     return found
 
 
 def registered_there(db: Session, serial: str) -> Device:
-    return registered(db, cast.actor(db, f"ada-{serial}", loaners="admin"), serial=serial)
+    return registered(db, people.actor(db, f"ada-{serial}", loaners="admin"), serial=serial)
 
 
 def test_of_two_who_lend_a_device_at_once_one_is_refused_in_words(

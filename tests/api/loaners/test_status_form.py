@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.loaners.forms.models import Form
 from service.loaners.history.models import Event
 from service.loaners.models import Device
-from tests import cast
+from tests import people
 from tests.api.loaners.telling import (
     COLLECTED,
     LENT,
@@ -34,7 +34,7 @@ SignIn = Callable[..., TestClient]
 
 @pytest.fixture
 def device(db: Session) -> Device:
-    return registered(db, cast.actor(db, "ada", loaners="admin"))
+    return registered(db, people.actor(db, "ada", loaners="admin"))
 
 
 @pytest.fixture
@@ -250,11 +250,11 @@ def test_an_archived_device_takes_no_form(staff: TestClient, db: Session, device
     from service.loaners.history import actions as history
     from service.loaners.history.rules import EventKind, Source
 
-    history.tell(
+    history.record_event(
         db,
-        cast.actor(db, "ida", loaners="admin"),
+        people.actor(db, "ida", loaners="admin"),
         device.id,
-        history.Told(kind=EventKind.ARCHIVED, source=Source.VIEWER),
+        history.NewEvent(kind=EventKind.ARCHIVED, source=Source.VIEWER),
     )
     db.commit()
     assert "無効です" in staff.get(f"/api/loaners/devices/{NUMBER}/status-form").json()["refusal"]

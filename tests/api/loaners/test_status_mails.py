@@ -11,14 +11,15 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from service.core import outbox, retention
 from service.core.areas import CORE_RETENTION
-from service.core.clock import real_now
-from service.core.outbox import OutboxMessage
+from service.core.database import retention
+from service.core.database.clock import real_now
+from service.core.outbox import queue
+from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from service.loaners.models import Site
 from service.loaners.notifications import actions
-from tests import cast
+from tests import people
 from tests.api.loaners.telling import (
     COLLECTED,
     LENT,
@@ -37,7 +38,7 @@ GROUP = "test-group@example.com"
 
 @pytest.fixture
 def staff(db: Session, sign_in: SignIn) -> TestClient:
-    registered(db, cast.actor(db, "ada", loaners="admin"))
+    registered(db, people.actor(db, "ada", loaners="admin"))
     db.execute(update(Site).where(Site.key == "osaka").values(notifies=True))
     db.commit()
     return sign_in("sato", loaners="staff")
@@ -67,23 +68,23 @@ def test_what_became_of_a_mail_stays_with_the_history_when_the_outbox_has_forgot
     staff: TestClient, db: Session
 ) -> None:
     stored(staff, NUMBER, LENT)
-    first = outbox.claim(db, "mail")
+    first = queue.claim(db, "mail")
     assert first is not None
-    outbox.sent(db, first)
+    queue.mark_sent(db, first)
     stored(staff, NUMBER, COLLECTED)
-    second = outbox.claim(db, "mail")
+    second = queue.claim(db, "mail")
     assert second is not None
-    outbox.failed(db, second, "メールサーバーが宛先を受け付けませんでした。", permanent=True)
+    queue.mark_failed(db, second, "メールサーバーが宛先を受け付けませんでした。", permanent=True)
 
     long_ago = real_now() - timedelta(days=91)
     for over in (OutboxMessage.sent_at, OutboxMessage.dead_at):
         db.execute(update(OutboxMessage).where(over.is_not(None)).values({over: long_ago}))
     # The last one of a table always stays.
-    other = outbox.publish(db, "mail", {}, area="fleet", recipient="a@example.com", title="お知らせ")
+    other = queue.publish(db, "mail", {}, area="fleet", recipient="a@example.com", title="お知らせ")
     other.sent_at = real_now()
 
-    assert actions.keep_results(db) == 2
-    assert actions.keep_results(db) == 0
+    assert actions.save_results(db) == 2
+    assert actions.save_results(db) == 0
     db.commit()
     seen = staff.get(f"/api/loaners/devices/{NUMBER}/mails").json()
     [policy] = [one for one in CORE_RETENTION if one.table == "outbox_messages"]
@@ -155,7 +156,7 @@ def test_the_site_where_the_device_is_now_is_told(staff: TestClient, db: Session
     from service.loaners.history.rules import EventKind, Source
 
     kobe = db.scalars(select(Site).where(Site.key == "kobe")).one()
-    told = history.Told(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=kobe.id, reason="応援のため")
-    history.tell(db, cast.actor(db, "ida", loaners="admin"), get_device(db, NUMBER).id, told)
+    told = history.NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=kobe.id, reason="応援のため")
+    history.record_event(db, people.actor(db, "ida", loaners="admin"), get_device(db, NUMBER).id, told)
     db.commit()
     assert stored(staff, NUMBER, LENT)["mail_to"] is None  # Kobe's flag is off.

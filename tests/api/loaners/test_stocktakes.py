@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.loaners.models import Alias
-from tests import cast
+from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 
@@ -23,7 +23,7 @@ PATH = "/api/loaners/stocktakes"
 @pytest.fixture
 def filled(db: Session) -> Session:
     """In the house in Osaka: a laptop and a tablet with an old number. Lent: a desktop. In Kobe: a printer."""
-    staff = cast.actor(db, "carol", loaners="staff")
+    staff = people.actor(db, "carol", loaners="staff")
     laptop = stock.device(db, staff, "AAA1")
     stock.form(db, staff, laptop, 3, STORED)
     tablet = stock.device(db, staff, "BBB2", model="iPad-Pro-12.9")

@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import Session
 
+from service.core.access.auth import Actor
 from service.core.audit import AuditEntry
-from service.core.auth import Actor
 from service.core.problems import NotFound
-from service.core.times import local_date
+from service.core.values.times import local_date
 from service.loaners.history import queries as history
 from service.loaners.history.models import ArchivedEvent, DeviceState, Event
 from service.loaners.models import Device
 from service.loaners.upkeep import actions, queries
 from service.loaners.upkeep.models import UpkeepRun
 from stack.home import Home
-from tests import cast
+from tests import people
 from tests.api.loaners import stock, telling
 from tests.api.loaners.stock import COLLECTED, LENT, STORED
-from tests.beside import beside
+from tests.concurrent_transactions import beside
 from tests.conftest import committed_database
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 SignIn = Callable[..., TestClient]
 YEARS = 365.25
@@ -37,7 +37,7 @@ PATH = "/api/loaners/upkeep"
 
 @pytest.fixture
 def staff(db: Session) -> Actor:
-    return cast.actor(db, "carol", loaners="staff")
+    return people.actor(db, "carol", loaners="staff")
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def test_rotation_keeps_what_held_three_years_ago_and_the_start_of_an_open_loan(
     all_of_it, before = events(db), projected(db, device)
     plan = queries.rotation_plan(db)
 
-    assert actions.put_away(db, 100) == 4
+    assert actions.archive_events(db, 100) == 4
 
     kept = [all_of_it.index(one) for one in events(db)]
     # The first of the loan, the last form and the deposit before the cut, and everything since.
@@ -75,14 +75,14 @@ def test_rotation_keeps_what_held_three_years_ago_and_the_start_of_an_open_loan(
     assert (plan["events"], plan["devices"], plan["by_kind"], plan["kept"]) == (4, 1, {"端末": 4}, 3)
     assert projected(db, device) == before
     assert db.scalar(select(func.count()).select_from(ArchivedEvent)) == 4
-    assert history.compare(db) == []
-    assert actions.put_away(db, 100) == 0
+    assert history.find_mismatches(db) == []
+    assert actions.archive_events(db, 100) == 0
 
 
 def test_a_device_with_one_old_event_keeps_it(db: Session, staff: Actor) -> None:
     stock.device(db, staff, "AAA1", days_ago=9 * YEARS)
 
-    assert actions.put_away(db, 100) == 0
+    assert actions.archive_events(db, 100) == 0
     assert len(events(db)) == 1
 
 
@@ -113,10 +113,10 @@ def test_rotation_changes_nothing_that_holds_now_or_held_in_the_last_three_years
                 stock.form(db, staff, device, days_ago, answers.get(what, STORED))
         before, total = projected(db, device), len(events(db))
 
-        moved = actions.put_away(db, 100)
+        moved = actions.archive_events(db, 100)
 
         assert projected(db, device) == before
-        assert history.compare(db) == []
+        assert history.find_mismatches(db) == []
         live = set(events(db))
         assert len(live) + moved == total
         assert live
@@ -195,7 +195,7 @@ def test_one_click_takes_the_repeated_one_out_and_it_is_no_finding_any_more(mudd
 
     counts = admin.get(f"{PATH}/findings").json()["counts"]
     assert (counts["repeated"], counts["ignored_deposit"], counts["same_serial"]) == (0, 0, 1)
-    assert history.compare(muddled) == []
+    assert history.find_mismatches(muddled) == []
 
 
 def test_a_finding_that_is_none_is_set_aside_and_brought_back(muddled: Session, sign_in: SignIn) -> None:
@@ -217,7 +217,7 @@ def test_of_two_who_decide_at_once_the_second_is_told_that_it_is_decided(running
     with committed_database(running_servers, "genba_upkeep_races") as url:
         several = create_engine(seeing_all(url))
         with Session(several) as db, db.begin():
-            staff = cast.actor(db, "carol", loaners="staff")
+            staff = people.actor(db, "carol", loaners="staff")
             stock.device(db, staff, "DDD4", days_ago=20)
             stock.device(db, staff, "DDD4", at="kobe", days_ago=20).serial = "DDD4"
             db.flush()
@@ -270,7 +270,7 @@ def test_lists_of_an_older_day_say_what_was_put_away(db: Session, staff: Actor, 
     before = [seen(days_ago, **cut) for days_ago, cut in asked]
     assert all(len(items) == 1 for _, items in before)
 
-    assert actions.put_away(db, 100) == 3
+    assert actions.archive_events(db, 100) == 3
     db.commit()
 
     assert [seen(days_ago, **cut) for days_ago, cut in asked] == before
@@ -301,7 +301,7 @@ def test_who_is_overtaken_by_what_was_put_away_is_told_by_whom(db: Session, staf
 def test_tables_that_differ_are_made_of_the_history_again(
     db: Session, staff: Actor, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "COMPARED_AT_ONCE", 2)
+    monkeypatch.setattr(history, "BATCH_SIZE", 2)
     made = [stock.device(db, staff, serial) for serial in ("AAA1", "BBB2", "CCC3")]
     for one in made:
         stock.form(db, staff, one, 10, LENT)
@@ -325,7 +325,7 @@ def test_tables_that_differ_are_made_of_the_history_again(
 
     assert rebuilt == wrong
     assert [projected(db, one) for one in made] == whole
-    assert history.compare(db) == admin.get(f"{PATH}/findings").json()["different"] == []
+    assert history.find_mismatches(db) == admin.get(f"{PATH}/findings").json()["different"] == []
     found = select(AuditEntry).where(AuditEntry.action == "update", AuditEntry.subject == "device")
     told = db.scalars(found.order_by(AuditEntry.id)).all()
     assert [(one.actor, one.subject_id, one.after) for one in told] == [

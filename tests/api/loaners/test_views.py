@@ -15,9 +15,9 @@ from openpyxl import load_workbook
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from service.core.times import local_date
+from service.core.values.times import local_date
 from service.loaners.models import Alias
-from tests import cast
+from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import COLLECTED, LENT, STORED
 from tests.conftest import begun
@@ -29,7 +29,7 @@ LISTS = "/api/loaners/lists"
 def devices(db: Session) -> None:
     """A laptop lent with a deposit, a printer in Kobe that came back, a router on its shelf in Himeji, a tablet whose
     deposit nobody told of."""
-    staff = cast.actor(db, "carol", loaners="staff")
+    staff = people.actor(db, "carol", loaners="staff")
     laptop = stock.device(db, staff, "AAA1")
     stock.form(db, staff, laptop, 40, LENT)
     stock.deposit(db, staff, laptop, 30, 1)

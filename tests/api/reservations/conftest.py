@@ -14,7 +14,7 @@ from service.reservations.chores import actions as chores
 from stack.home import Home
 from tests.api.reservations import scene
 from tests.conftest import committed_database, filled_database, own_database
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.demo import people, reservations
 from tests.api.reservations import scene
 

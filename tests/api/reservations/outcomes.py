@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.flow import actions
 from service.reservations.flow.models import Payment, Refund, Reservation
-from service.reservations.news.actions import refund_told, session_told
+from service.reservations.vendor_events.actions import handle_checkout_event, handle_refund_event
 from tests.api.reservations import scene
 
 
@@ -30,14 +30,14 @@ def linked(db: Session, at: datetime, **said: Any) -> Reservation:
     scene.set_clock(db, at)
     reservation = scene.held(db, **said)
     scene.page_at_stripe(db, reservation)
-    actions.happen(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    actions.record_event(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
     return reservation
 
 
 def pay(db: Session, reservation: Reservation, at: datetime) -> Reservation:
     scene.set_clock(db, at)
     session = _session(db, reservation) | {"status": "complete", "payment_status": "paid"}
-    session_told(db, session | {"payment_intent": f"pi_{reservation.code}"})
+    handle_checkout_event(db, session | {"payment_intent": f"pi_{reservation.code}"})
     db.refresh(reservation)
     assert reservation.state == "confirmed"
     return reservation
@@ -50,7 +50,7 @@ def confirmed(db: Session, at: datetime, **said: Any) -> Reservation:
 
 def timed_out(db: Session, reservation: Reservation) -> Reservation:
     scene.pass_time(db, timedelta(minutes=10))
-    session_told(db, _session(db, reservation) | {"status": "expired", "payment_status": "unpaid"})
+    handle_checkout_event(db, _session(db, reservation) | {"status": "expired", "payment_status": "unpaid"})
     db.refresh(reservation)
     assert reservation.state == "payment_timeout"
     return reservation
@@ -59,7 +59,7 @@ def timed_out(db: Session, reservation: Reservation) -> Reservation:
 def cancelled(db: Session, reservation: Reservation, at: datetime) -> Refund:
     """Confirmed before; what the customer is to get back."""
     scene.set_clock(db, at)
-    actions.happen(db, reservation.id, e.CancelAsked(by="operator", special=True), source="operator")
+    actions.record_event(db, reservation.id, e.CancelAsked(by="operator", special=True), source="operator")
     return db.scalars(select(Refund).where(Refund.reservation_id == reservation.id)).one()
 
 
@@ -68,13 +68,13 @@ def refund(db: Session, refund: Refund, at: datetime, status: str = "succeeded")
     scene.set_clock(db, at)
     refund.refund_id = refund.refund_id or f"re_{refund.id}"
     db.flush()
-    refund_told(db, refund.refund_id, "", status, "")
+    handle_refund_event(db, refund.refund_id, "", status, "")
 
 
 def completed(db: Session, reservation: Reservation) -> Reservation:
     """Its time comes and goes."""
     scene.set_clock(db, reservation.starts_at + timedelta(hours=3))
-    while actions.step(db, 10):
+    while actions.advance_due(db, 10):
         pass
     db.refresh(reservation)
     assert reservation.state == "completed"

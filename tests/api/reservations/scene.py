@@ -10,15 +10,16 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.times import DAY, TOKYO
+from service.core.database.clock import app_now
+from service.core.values.times import DAY, TOKYO
 from service.demo import reservations as demo
 from service.reservations.assistants.models import Assistant
 from service.reservations.cases.rules import Case
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer, State
 from service.reservations.flow import actions, queries
-from service.reservations.flow.models import Letter, Payment, PhoneCall, Reservation, TimelineEvent
+from service.reservations.flow.models import Payment, PhoneCall, Reservation, TimelineEvent
+from service.reservations.outgoing.models import Message
 from service.reservations.shops.models import Shop
 
 _requests = itertools.count(1)
@@ -67,7 +68,7 @@ def case(db: Session, reservation: Reservation) -> Case:
 def pass_time(db: Session, span: timedelta = timedelta(0)) -> None:
     """Moves the clock on, and with it whatever the time then calls for."""
     set_clock(db, app_now(db) + span)
-    while actions.step(db, 10):
+    while actions.advance_due(db, 10):
         pass
 
 
@@ -80,7 +81,7 @@ def shop_says(db: Session, reservation: Reservation, answer: Answer) -> PhoneCal
     """The shop that is being called."""
     now = call(db, reservation)
     ended = e.CallEnded(number=now.number, shop=now.shop_id, answer=answer)
-    actions.happen(db, reservation.id, ended, source="bland")
+    actions.record_event(db, reservation.id, ended, source="bland")
     return now
 
 
@@ -91,20 +92,20 @@ def held(db: Session, **said: Any) -> Reservation:
     shop_says(db, reservation, Answer.OK)
     number = case(db, reservation).checkouts
     ready = e.CheckoutReady(number=number, session=f"cs_{reservation.code}_{number}")
-    actions.happen(db, reservation.id, ready, source="stripe")
+    actions.record_event(db, reservation.id, ready, source="stripe")
     return reservation
 
 
 def awaiting(db: Session, **said: Any) -> Reservation:
     reservation = held(db, **said)
-    actions.happen(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    actions.record_event(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
     return reservation
 
 
 def pay(db: Session, reservation: Reservation, intent: str = "") -> None:
     now = case(db, reservation)
     paid = e.Paid(session=now.session or "", intent=intent or f"pi_{reservation.code}", amount=now.price)
-    actions.happen(db, reservation.id, paid, source="stripe")
+    actions.record_event(db, reservation.id, paid, source="stripe")
 
 
 def confirmed(db: Session, **said: Any) -> Reservation:
@@ -145,9 +146,9 @@ def shop(db: Session, code: str) -> Shop:
 def link(db: Session, reservation: Reservation, purpose: str) -> str:
     """The path of the newest public page that was sent to the customer."""
     bodies = db.scalars(
-        select(Letter.body)
-        .where(Letter.reservation_id == reservation.id, Letter.channel == "sms")
-        .order_by(Letter.id.desc())
+        select(Message.body)
+        .where(Message.reservation_id == reservation.id, Message.channel == "sms")
+        .order_by(Message.id.desc())
     )
     found = (re.search(rf"/{purpose}/[A-Za-z0-9_-]+", body) for body in bodies)
     return next(path[0] for path in found if path)

@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from service.core import probes
-from service.core.clock import app_now, real_now
-from service.core.instances import Presence
-from service.core.outbox import OutboxMessage
-from service.core.traffic import BUCKETS_MS, TrafficMinute
+from service.core.database.clock import app_now, real_now
+from service.core.http.traffic import BUCKETS_MS, TrafficMinute
+from service.core.monitoring import probes
+from service.core.monitoring.instances import Presence
+from service.core.outbox.records import OutboxMessage
 from service.reservations.alarms import actions, queries, rules
 from service.reservations.alarms.models import Alarm, Measure, Proposal
 from service.reservations.alarms.rules import Kind
@@ -47,7 +47,7 @@ def minutes(db: Session, now: datetime, count: int, **values: Any) -> None:
     """What was measured in the whole minutes before `now`."""
     given = {"cpu": 10.0, "memory": 40.0, "queue_least": 0, "queue_most": 0} | values
     for n in range(1, count + 1):
-        minute = rules.whole(now) - n * MINUTE
+        minute = rules.to_minute(now) - n * MINUTE
         db.merge(Measure(minute=minute, samples=6, **(PARTS | given)))
     db.commit()
 
@@ -55,7 +55,7 @@ def minutes(db: Session, now: datetime, count: int, **values: Any) -> None:
 def requests(db: Session, now: datetime, requests: int, errors: int = 0, slow: int = 0) -> None:
     buckets = [0] * (len(BUCKETS_MS) + 1)
     buckets[0], buckets[BUCKETS_MS.index(rules.SLOW_MS) + 1] = requests - slow, slow
-    db.merge(TrafficMinute(minute=rules.whole(now), requests=requests, errors=errors, buckets=buckets))
+    db.merge(TrafficMinute(minute=rules.to_minute(now), requests=requests, errors=errors, buckets=buckets))
     db.commit()
 
 
@@ -68,10 +68,10 @@ def state(client: TestClient) -> dict[str, Any]:
 def test_a_look_is_added_to_those_of_its_minute(db: Session) -> None:
     Presence("service").report(db)
     now = real_now().replace(second=5)
-    actions.measure(db, 3, now)
+    actions.record_measure(db, 3, now)
     db.execute(text("UPDATE instances SET host_cpu_percent = 80, host_memory_percent = 50"))
     db.execute(text("UPDATE reservations_measures SET cpu = 20, memory = 30"))
-    actions.measure(db, 200, now + timedelta(seconds=10))
+    actions.record_measure(db, 200, now + timedelta(seconds=10))
 
     found = db.scalars(select(Measure).execution_options(populate_existing=True)).one()
     assert (found.cpu, found.memory, found.samples) == (50, 40, 2)
@@ -94,19 +94,19 @@ def test_the_busiest_machine_counts_and_the_silent_ones_do_not(db: Session) -> N
             {"name": name, "host": host, "cpu": cpu, "ago": ago},
         )
 
-    assert queries.machines(db, real_now())[0] == 60
+    assert queries.machine_load(db, real_now())[0] == 60
 
 
 def test_what_waits_is_ticks_messages_webhooks_and_reservations_whose_time_has_come(db: Session) -> None:
     now = real_now()
-    assert queries.waiting(db, 7, now).total == 7
+    assert queries.backlog(db, 7, now).total == 7
     scene.ask(db)
     due = db.scalars(select(Reservation)).one()
     due.next_action_at = app_now(db) - MINUTE
     db.add(Webhook(provider="twilio", event_id="1", kind="sms", body=b""))
     db.flush()
 
-    waiting = queries.waiting(db, 7, real_now() + MINUTE)
+    waiting = queries.backlog(db, 7, real_now() + MINUTE)
 
     assert (waiting.waiting_ticks, waiting.waiting_inbox, waiting.waiting_flow) == (7, 1, 1)
     # The SMS that says that the request was received.
@@ -116,17 +116,17 @@ def test_what_waits_is_ticks_messages_webhooks_and_reservations_whose_time_has_c
 def test_a_high_cpu_is_told_once_goes_on_in_its_thread_and_ends_in_its_place(db: Session) -> None:
     now = real_now()
     minutes(db, now, 5, cpu=91.6)
-    assert actions.watch(db, now)["begun"] == 1
-    assert actions.watch(db, now + timedelta(seconds=10)) == {"begun": 0, "over": 0, "going_on": 0}
+    assert actions.update_alarms(db, now)["begun"] == 1
+    assert actions.update_alarms(db, now + timedelta(seconds=10)) == {"begun": 0, "over": 0, "going_on": 0}
 
     later = now + 31 * MINUTE
     minutes(db, later, 6, cpu=97.2)
-    assert actions.watch(db, later)["going_on"] == 1
-    assert actions.watch(db, later + MINUTE)["going_on"] == 0
+    assert actions.update_alarms(db, later)["going_on"] == 1
+    assert actions.update_alarms(db, later + MINUTE)["going_on"] == 0
 
     end = now + 45 * MINUTE
     minutes(db, end, 6, cpu=20)
-    assert actions.watch(db, end)["over"] == 1
+    assert actions.update_alarms(db, end)["over"] == 1
 
     first, going_on, edit, thread = posts(db)
     assert first.payload["text"].splitlines()[:2] == [
@@ -148,7 +148,7 @@ def test_each_of_the_documents_alarms_is_told_in_its_words(db: Session) -> None:
     minutes(db, now, 5, cpu=95, memory=95, queue_least=101, queue_most=140)
     requests(db, now, 100, errors=6)
 
-    assert actions.watch(db, now)["begun"] == 4
+    assert actions.update_alarms(db, now)["begun"] == 4
 
     told = {post.payload["text"].splitlines()[0] for post in posts(db)}
     assert told == {
@@ -162,9 +162,9 @@ def test_each_of_the_documents_alarms_is_told_in_its_words(db: Session) -> None:
 def test_an_alarm_keeps_the_worst_of_the_minutes_that_began_it(db: Session) -> None:
     now = real_now()
     minutes(db, now, 5, cpu=99)
-    db.merge(Measure(minute=rules.whole(now) - MINUTE, samples=6, cpu=85, memory=1, **NOBODY_WAITS))
+    db.merge(Measure(minute=rules.to_minute(now) - MINUTE, samples=6, cpu=85, memory=1, **NOBODY_WAITS))
     db.commit()
-    actions.watch(db, now)
+    actions.update_alarms(db, now)
 
     alarm = db.scalars(select(Alarm)).one()
     assert (alarm.latest, alarm.worst) == (85, 99)
@@ -173,9 +173,9 @@ def test_an_alarm_keeps_the_worst_of_the_minutes_that_began_it(db: Session) -> N
 def test_our_own_downtime_begins_and_ends_nothing(db: Session) -> None:
     now = real_now()
     minutes(db, now, 5, cpu=95)
-    actions.watch(db, now)
+    actions.update_alarms(db, now)
 
-    assert actions.watch(db, now + timedelta(hours=3)) == {"begun": 0, "over": 0, "going_on": 1}
+    assert actions.update_alarms(db, now + timedelta(hours=3)) == {"begun": 0, "over": 0, "going_on": 1}
     assert db.scalars(select(Alarm.over_at)).one() is None
 
 
@@ -188,8 +188,8 @@ def test_the_state_names_every_check_of_the_document_with_its_limits(sign_in: Si
     now = real_now()
     minutes(db, now, 5, cpu=95)
     requests(db, now, 100, errors=2)
-    actions.measure(db, 3, now)
-    actions.watch(db, now)
+    actions.record_measure(db, 3, now)
+    actions.update_alarms(db, now)
     probes.store(
         db,
         "here",
@@ -219,9 +219,9 @@ def test_the_state_names_every_check_of_the_document_with_its_limits(sign_in: Si
 def test_the_alarms_are_listed_and_cut(sign_in: SignIn, db: Session) -> None:
     now = real_now()
     minutes(db, now, 5, cpu=95, queue_least=120, queue_most=120)
-    actions.watch(db, now)
+    actions.update_alarms(db, now)
     minutes(db, now + 10 * MINUTE, 6, cpu=95)
-    actions.watch(db, now + 10 * MINUTE)
+    actions.update_alarms(db, now + 10 * MINUTE)
     client = sign_in("olivia", reservations="operator")
 
     def kinds(**asked: str | int) -> list[str]:
@@ -277,8 +277,8 @@ def known_for(db: Session, days: int) -> None:
 def test_slow_answers_propose_an_incident_once(db: Session, sign_in: SignIn) -> None:
     now = real_now()
     requests(db, now, 100, slow=20)
-    assert actions.propose(db, now) == 1
-    assert actions.propose(db, now) == 0
+    assert actions.propose_incidents(db, now) == 1
+    assert actions.propose_incidents(db, now) == 0
     db.commit()
 
     [post] = posts(db)
@@ -289,7 +289,7 @@ def test_slow_answers_propose_an_incident_once(db: Session, sign_in: SignIn) -> 
     assert (shown["title"], shown["calm_at"]) == ("API応答時間が遅い（5秒超過）", None)
 
     # It stays until somebody decides, and says that it is calm.
-    actions.propose(db, now + timedelta(hours=1))
+    actions.propose_incidents(db, now + timedelta(hours=1))
     db.commit()
     [shown] = sign_in("oscar", reservations="operator").get(f"{URL}/proposals").json()["items"]
     assert shown["calm_at"] is not None
@@ -301,7 +301,7 @@ def test_twice_the_usual_operations_propose_an_incident_with_figures(db: Session
         operated(db, timedelta(days=days), 3)
     operated(db, timedelta(hours=2), 7)
 
-    assert actions.propose(db) == 1
+    assert actions.propose_incidents(db) == 1
 
     [proposal] = db.scalars(select(Proposal)).all()
     assert proposal.kind == "day"
@@ -313,13 +313,13 @@ def test_without_a_past_nothing_is_unusual(db: Session) -> None:
     known_for(db, 5)
     operated(db, timedelta(hours=2), 30)
 
-    assert actions.propose(db) == 0
+    assert actions.propose_incidents(db) == 0
 
 
 def test_a_proposal_is_opened_as_an_incident_of_medium(db: Session, sign_in: SignIn) -> None:
     now = real_now()
     requests(db, now, 100, slow=20)
-    actions.propose(db, now)
+    actions.propose_incidents(db, now)
     db.commit()
     client = sign_in("olivia", reservations="operator")
     [shown] = client.get(f"{URL}/proposals").json()["items"]
@@ -337,7 +337,7 @@ def test_a_proposal_is_opened_as_an_incident_of_medium(db: Session, sign_in: Sig
     first, _, thread = posts(db)
     assert (thread.follows, thread.payload["text"]) == (first.key, "インシデントを登録しました（olivia さん）")
     # The same trouble is not proposed anew.
-    assert actions.propose(db, now) == 0
+    assert actions.propose_incidents(db, now) == 0
 
 
 def test_a_dismissed_proposal_has_its_reason_and_comes_back_only_after_a_calm_and_a_day(
@@ -345,7 +345,7 @@ def test_a_dismissed_proposal_has_its_reason_and_comes_back_only_after_a_calm_an
 ) -> None:
     now = real_now()
     requests(db, now, 100, slow=20)
-    actions.propose(db, now)
+    actions.propose_incidents(db, now)
     db.commit()
     client = sign_in("olivia", reservations="operator")
     [shown] = client.get(f"{URL}/proposals").json()["items"]
@@ -355,11 +355,11 @@ def test_a_dismissed_proposal_has_its_reason_and_comes_back_only_after_a_calm_an
     assert posts(db)[-1].payload["text"] == "見送りました（olivia さん）: 負荷試験のため"
     assert client.post(f"{URL}/proposals/999999/dismissal", json={"reason": "x"}).status_code == 404
 
-    assert actions.propose(db, now) == 0
-    actions.propose(db, now + timedelta(hours=1))  # calm
-    assert actions.propose(db, now) == 0
+    assert actions.propose_incidents(db, now) == 0
+    actions.propose_incidents(db, now + timedelta(hours=1))  # calm
+    assert actions.propose_incidents(db, now) == 0
     scene.set_clock(db, app_now(db) + timedelta(hours=25))
-    assert actions.propose(db, now) == 1
+    assert actions.propose_incidents(db, now) == 1
 
 
 def test_the_outages_that_the_watchdog_saw_are_listed(db: Session, sign_in: SignIn) -> None:

@@ -14,14 +14,14 @@ from mcp_types import CallToolResult
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import hash_token
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.identity import hash_token
+from service.core.database.clock import app_now
 from service.reservations.assistants import mcp
 from service.reservations.assistants.models import Assistant
 from service.reservations.events.rules import Answer
 from service.reservations.flow.models import Reservation
-from service.reservations.letters.rules import NOT_POSSIBLE, TOO_LATE_TO_CANCEL
+from service.reservations.message_texts.rules import NOT_POSSIBLE, TOO_LATE_TO_CANCEL
 from tests.api.reservations import scene
 from tests.api.reservations.test_assistants_mcp import facts, refusal
 
@@ -51,7 +51,7 @@ def call(tool: str, /, **arguments: Any) -> CallToolResult:
     """In-process, past the door."""
 
     async def run() -> CallToolResult:
-        async with Client(mcp.server(lambda: TOKEN)) as client:
+        async with Client(mcp.create_server(lambda: TOKEN)) as client:
             result = await client.call_tool(tool, arguments)
             assert isinstance(result, CallToolResult)
             return result
@@ -183,7 +183,7 @@ def test_what_went_wrong_inside_stays_inside(db: Session, assistant: Assistant) 
     db.execute(update(Reservation).values(case_now={"state": "秘密の中身"}))
     db.commit()
 
-    assert refusal(call("get_reservation_status", reservation_id=reservation.code)) == mcp.BROKEN
+    assert refusal(call("get_reservation_status", reservation_id=reservation.code)) == mcp.INTERNAL_ERROR_MESSAGE
 
 
 def test_a_token_that_is_revoked_meanwhile_is_good_for_nothing(db: Session, assistant: Assistant) -> None:

@@ -16,9 +16,9 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from service.core.clock import app_now
-from service.core.identity import hash_token
-from service.core.times import TOKYO
+from service.core.access.identity import hash_token
+from service.core.database.clock import app_now
+from service.core.values.times import TOKYO
 from service.demo import reservations as demo
 from service.reservations.assistants import actions, rules
 from service.reservations.assistants.models import Assistant
@@ -139,8 +139,8 @@ def test_the_first_answer_to_a_token_explains_the_steps_and_no_other(service: Se
 
     first, second = (facts(call(service, token, "search_services")) for _ in range(2))
 
-    assert first["guide"] == rules.guide(actions.guides())
-    assert f"ご利用ガイド {actions.guides()} " in first["guide"]
+    assert first["guide"] == rules.first_use_guide(actions.guides_url())
+    assert f"ご利用ガイド {actions.guides_url()} " in first["guide"]
     assert second["guide"] is None
 
 
@@ -148,7 +148,7 @@ def test_whoever_connects_is_told_where_customers_can_read_how_it_goes(service: 
     async def told(client: Client) -> str:
         return str(client.instructions)
 
-    assert f"ご利用ガイド {actions.guides()} " in connected(service, token_for(service), told)
+    assert f"ご利用ガイド {actions.guides_url()} " in connected(service, token_for(service), told)
 
 
 def test_the_demo_s_token_opens_the_door(service: Service) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from service.reservations.chores import actions
 from service.reservations.chores.models import Chore, ChoreTurn
 from service.reservations.chores.rules import Rhythm
-from tests import cast
-from tests.beside import beside
+from tests import people
+from tests.concurrent_transactions import beside
 
 
 def test_who_ends_a_chore_and_the_tick_that_plans_it_do_not_wait_in_a_circle(several: Engine) -> None:
@@ -19,7 +19,7 @@ def test_who_ends_a_chore_and_the_tick_that_plans_it_do_not_wait_in_a_circle(sev
         assert chore is not None
         # For the tick to plan anew, which locks the chore against its removal.
         db.execute(delete(ChoreTurn).where(ChoreTurn.chore_id == chore))
-        alice = cast.actor(db, "alice", reservations="admin")
+        alice = people.actor(db, "alice", reservations="admin")
 
     with Session(several) as tick:
         tick.execute(text("SELECT pg_advisory_xact_lock(hashtext('reservations chores'))"))  # what planning begins with

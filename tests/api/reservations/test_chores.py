@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from service.core import holidays
 from service.core.audit import AuditEntry
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.chores import actions
 from service.reservations.chores.models import Chore, ChoreTurn
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 SignIn = Callable[..., TestClient]
@@ -90,7 +90,7 @@ def move(db: Session, moment: datetime) -> None:
 
 def told(db: Session, moment: datetime) -> int:
     move(db, moment)
-    count = actions.tell(db)
+    count = actions.notify_overdue(db)
     db.commit()
     return count
 
@@ -276,7 +276,7 @@ def test_planning_twice_is_as_planning_once(db: Session) -> None:
 def test_a_day_that_becomes_a_holiday_has_no_daily_turns_any_more(olivia: TestClient, db: Session) -> None:
     day = date(2031, 1, 22)
     assert len(listed(olivia, state="planned", since=day, until=day, rhythm="daily")) == 5
-    by = cast.actor(db, "keeper", reservations="admin")
+    by = people.actor(db, "keeper", reservations="admin")
     holidays.put(db, by, day, "創立記念日", None)
     actions.plan(db)
     db.commit()

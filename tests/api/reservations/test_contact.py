@@ -11,7 +11,7 @@ from httpx2 import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.reservations.enquiries.models import Enquiry
 from tests.api.reservations import scene
 

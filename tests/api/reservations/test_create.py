@@ -12,17 +12,18 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
 from service.core.problems import Invalid
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.flow import actions
 from service.reservations.flow.actions import OutsideHours
-from service.reservations.flow.models import Letter, Reservation
+from service.reservations.flow.models import Reservation
 from service.reservations.operations.models import Operation
+from service.reservations.outgoing.models import Message
 from service.reservations.shops.models import ShopService
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 
@@ -36,7 +37,7 @@ def test_a_request_is_kept_with_all_that_was_said_and_confirmed_by_sms(stage: Se
     assert re.fullmatch(r"QRV-[2-9A-HJ-NP-Z]{6}", reservation.code)
     assert (reservation.phone, reservation.wishes, reservation.price) == ("+819012345678", "赤いバラで", 5500)
     assert scene.case(stage, reservation).order == (scene.shop(stage, "S001").id, scene.shop(stage, "S002").id)
-    letters = stage.scalars(select(Letter).order_by(Letter.id)).all()
+    letters = stage.scalars(select(Message).order_by(Message.id)).all()
     assert [(one.channel, one.address, one.purpose) for one in letters] == [
         ("sms", "+819012345678", "request_received"),
         ("mail", "aoki@example.com", "request_received"),
@@ -56,7 +57,7 @@ def test_a_request_that_is_repeated_is_the_first_one(stage: Session) -> None:
     again = scene.ask(stage, assistant_id=one.id, client_request_id="r1", service_code="nothing", phone="?")
 
     assert again.id == first.id
-    assert count(stage, Letter) == 1
+    assert count(stage, Message) == 1
 
 
 def test_the_same_wish_within_ten_minutes_is_the_same_reservation(stage: Session) -> None:
@@ -77,7 +78,7 @@ def test_who_cancelled_and_asks_again_gets_a_new_one(stage: Session) -> None:
     one = scene.assistant(stage)
     same: dict[str, Any] = {"assistant_id": one.id, "phone": "090-1234-5678"}
     first = scene.ask(stage, **same)
-    actions.happen(stage, first.id, e.CancelAsked(by="customer"), source="assistant")
+    actions.record_event(stage, first.id, e.CancelAsked(by="customer"), source="assistant")
 
     assert scene.ask(stage, **same).id != first.id
 
@@ -99,7 +100,7 @@ def test_twenty_requests_at_once_make_one_reservation_and_one_sms(several: Engin
 
     with Session(several) as db:
         assert len(codes) == count(db, Reservation) == 1
-        assert count(db, Letter) == 1
+        assert count(db, Message) == 1
         assert db.scalar(select(func.count()).where(OutboxMessage.topic == "sms")) == 1
 
 
@@ -152,7 +153,7 @@ def test_at_an_odd_time_the_customer_is_asked_before_anybody_is_called(
         scene.ask(stage, starts_at=starts_at)
 
     assert said in asked.value.detail
-    assert count(stage, Reservation) == count(stage, Letter) == 0
+    assert count(stage, Reservation) == count(stage, Message) == 0
     assert scene.ask(stage, starts_at=starts_at, hours_confirmed=True).starts_at == starts_at
 
 
@@ -181,7 +182,7 @@ def test_what_no_shop_offers_is_no_refusal_but_a_task_for_people(stage: Session)
 
 
 def test_a_person_who_asks_for_a_customer_is_audited(stage: Session) -> None:
-    olga = cast.actor(stage, "olga", reservations="operator")
+    olga = people.actor(stage, "olga", reservations="operator")
 
     reservation = scene.ask(stage, by=olga)
 

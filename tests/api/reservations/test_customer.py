@@ -11,12 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Letter, Payment, Reservation
-from service.reservations.news.actions import is_wanted, sms_failed
+from service.reservations.flow.models import Payment, Reservation
+from service.reservations.outgoing.models import Message
+from service.reservations.vendor_events.actions import is_still_valid, record_sms_failure
 from tests.api.reservations import scene
 from tests.api.reservations.test_desk import do, letters, olivia, shown, world
 
@@ -39,13 +40,13 @@ def correct(client: TestClient, reservation: Reservation, status: int = 200, **s
 
 
 def sms_to(db: Session, number: str) -> list[str]:
-    found = select(Letter.purpose).where(Letter.address == number, Letter.channel == "sms").order_by(Letter.id)
+    found = select(Message.purpose).where(Message.address == number, Message.channel == "sms").order_by(Message.id)
     return list(db.scalars(found))
 
 
 def test_a_right_number_gets_what_holds_now_and_the_history_says_why(olivia: TestClient, db: Session) -> None:
     reservation = scene.ask(db)
-    flow.happen(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
+    flow.record_event(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
     db.commit()
     was = reservation.phone
     assert shown(olivia, reservation)["sms_fails"]
@@ -78,7 +79,7 @@ def test_links_that_went_to_the_wrong_number_open_nothing_any_more(
     assert client.get(scene.link(db, reservation, "cancel")).status_code == 200
     assert sms_to(db, "+819055550001") == ["confirmed"]
     assert letters(db, reservation)[-2:] == [("shop", "mail", "corrected"), ("customer", "sms", "confirmed")]
-    mail = db.scalars(select(Letter).where(Letter.purpose == "corrected")).one()
+    mail = db.scalars(select(Message).where(Message.purpose == "corrected")).one()
     assert "お客様の電話番号: 09055550001" in mail.body
 
 
@@ -99,17 +100,17 @@ def test_who_was_to_pay_gets_a_new_page_and_ten_new_minutes(olivia: TestClient, 
     ]
     assert done == ["checkout", "expire", "checkout"]
     ready = e.CheckoutReady(number=after.checkouts, session="cs_new")
-    flow.happen(db, reservation.id, ready, source="stripe")
+    flow.record_event(db, reservation.id, ready, source="stripe")
     assert sms_to(db, "+819055550001") == ["payment_link"]
     # Who pays on the old page all the same gets that back.
     paid = e.Paid(session=before.session or "", intent="pi_old", amount=5500)
-    outcome = flow.happen(db, reservation.id, paid, source="stripe")
+    outcome = flow.record_event(db, reservation.id, paid, source="stripe")
     assert e.Refund(number=1, intent="pi_old", amount=5500) in outcome.effects
 
 
 def test_who_could_not_be_sent_a_link_gets_one_as_soon_as_the_number_is_right(olivia: TestClient, db: Session) -> None:
     reservation = scene.ask(db)
-    flow.happen(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
+    flow.record_event(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
     scene.pass_time(db)
     scene.shop_says(db, reservation, Answer.OK)
     db.commit()
@@ -123,7 +124,7 @@ def test_who_could_not_be_sent_a_link_gets_one_as_soon_as_the_number_is_right(ol
 
 def test_a_link_that_went_by_mail_is_not_taken_away_by_a_right_number(olivia: TestClient, db: Session) -> None:
     reservation = scene.held(db, mail="aoki@example.com")
-    flow.happen(db, reservation.id, e.CheckoutRetried(by_mail=True), source="operator")
+    flow.record_event(db, reservation.id, e.CheckoutRetried(by_mail=True), source="operator")
     db.commit()
     checkouts = scene.case(db, reservation).checkouts
 
@@ -157,11 +158,11 @@ def test_a_wrong_name_is_told_to_the_shop_and_nobody_else(olivia: TestClient, db
 def test_what_the_wrong_number_says_later_is_nobodys_failure(olivia: TestClient, db: Session) -> None:
     reservation = scene.ask(db)
     db.commit()
-    old = db.scalars(select(Letter)).one()
+    old = db.scalars(select(Message)).one()
     correct(olivia, reservation, phone=RIGHT)
 
-    assert not is_wanted(db, old, scene.case(db, reservation))
-    sms_failed(db, old, "30005")
+    assert not is_still_valid(db, old, scene.case(db, reservation))
+    record_sms_failure(db, old, "30005")
     assert not scene.case(db, reservation).sms_fails
 
 

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now, real_now
-from service.core.outbox import OutboxMessage
-from service.core.times import DAY
+from service.core.database.clock import app_now, real_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import DAY
 from service.reservations.events.rules import Answer, Task
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
@@ -72,7 +72,7 @@ def test_the_day_begins_at_midnight_in_tokyo(olivia: TestClient, stage: Session)
 
 def opened(db: Session, kind: Task) -> Operation:
     reservation = scene.ask(db)
-    return operations.open(db, reservation.id, reservation.code, kind)
+    return operations.open_operation(db, reservation.id, reservation.code, kind)
 
 
 def test_todays_work_of_people_is_open_or_done_and_older_work_stands_beside_it(
@@ -120,7 +120,7 @@ def test_what_slack_was_told_last_with_what_became_of_it(olivia: TestClient, sta
     scene.pass_time(stage)
     scene.shop_says(stage, reservation, Answer.VAGUE)
     for number in range(11):
-        operations.tell(stage, reservation.code, f"{number}番目")
+        operations.notify_slack(stage, reservation.code, f"{number}番目")
     stage.flush()
     newest = stage.query(OutboxMessage.id).filter_by(topic="slack").order_by(OutboxMessage.id.desc()).first()
     assert newest is not None

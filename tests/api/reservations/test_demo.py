@@ -15,21 +15,22 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.identity import User
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.access.identity import User
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.demo import reservations_payments
-from service.reservations.events.rules import EVENT, OVER, SEEKING, Answer, State, Task
+from service.reservations.events.rules import EVENT_ADAPTER, FINAL_STATES, SHOP_SEARCH_STATES, Answer, State, Task
 from service.reservations.flow import queries
-from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
 from service.reservations.incidents.models import Incident
 from service.reservations.machine import rules as machine
 from service.reservations.operations.models import Operation
+from service.reservations.outgoing.models import Message
 from service.reservations.roster.models import Shift
 from service.reservations.shops.models import Shop
 from stack.home import Home
-from tests import cast
+from tests import people
 from tests.api.reservations.demo import MOMENTS, OF_EVERY_DAY, Moment, begin
 from tests.conftest import filled_database
 
@@ -81,7 +82,7 @@ def test_every_timeline_folds_into_the_case_that_is_stored(db: Session) -> None:
     for key, events in timelines.items():
         outcome = None
         for one, (_, _, outcome) in zip(
-            events, machine.replay((one.at, EVENT.validate_python(one.event)) for one in events), strict=True
+            events, machine.replay((one.at, EVENT_ADAPTER.validate_python(one.event)) for one in events), strict=True
         ):
             assert (one.state, one.ignored) == (outcome.case.state.value, outcome.ignored)
         assert outcome is not None
@@ -130,7 +131,7 @@ def test_the_shares_are_those_of_the_document(db: Session) -> None:
         assert 0.6 * share * of <= kinds[task] <= 1.5 * share * of, task
     timeouts = sum(one.state == State.PAYMENT_TIMEOUT for one in past)
     assert 8 * of < timeouts < 12 * of
-    assert all(State(one.state) in OVER or one.next_action_at is not None for one in past)
+    assert all(State(one.state) in FINAL_STATES or one.next_action_at is not None for one in past)
 
 
 def test_calls_were_made_while_shops_answer_and_one_at_a_time(db: Session) -> None:
@@ -152,19 +153,19 @@ def test_money_agrees(db: Session) -> None:
     assert db.scalar(paid) == db.scalar(select(func.sum(Reservation.paid)))
     given_back = select(func.sum(Refund.amount)).where(Refund.status == "succeeded")
     assert db.scalar(given_back) == db.scalar(select(func.sum(Reservation.refunded)))
-    assert db.scalar(select(func.count()).select_from(Letter).where(Letter.status == "waiting")) == 2
+    assert db.scalar(select(func.count()).select_from(Message).where(Message.status == "waiting")) == 2
 
 
 def test_the_pages_read_it(db: Session, client: TestClient) -> None:
     operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
-    page = cast.signed_in(db, client, operator)
+    page = people.signed_in(db, client, operator)
     for state in State:
         found: dict[str, Any] = page.get(f"/api/reservations/reservations?state={state.value}").json()
         code = found["items"][0]["code"]
         shown = page.get(f"/api/reservations/reservations/{code}").json()
         assert shown["timeline"]
         assert all(step["agrees"] for step in page.get(f"/api/reservations/reservations/{code}/steps").json()["items"])
-        assert bool(shown["operations"]) or State(state) not in SEEKING - {State.REQUESTED, State.CALLING}
+        assert bool(shown["operations"]) or State(state) not in SHOP_SEARCH_STATES - {State.REQUESTED, State.CALLING}
 
 
 def test_the_demos_stripe_knows_what_may_still_be_paid_or_given_back(db: Session) -> None:
@@ -176,11 +177,11 @@ def test_the_demos_stripe_knows_what_may_still_be_paid_or_given_back(db: Session
             assert (payment.intent is None) == (state in (State.AWAITING_PAYMENT, State.EXPIRING))
     waiting = db.scalars(select(Reservation).where(Reservation.state == State.AWAITING_PAYMENT)).one()
     back = next(one["cancel_url"] for one in told.values() if one["metadata"]["reservation"] == waiting.code)
-    assert queries.opened(db, "pay", back.rpartition("/")[2]).code == waiting.code
+    assert queries.reservation_by_link(db, "pay", back.rpartition("/")[2]).code == waiting.code
 
 
 @pytest.mark.parametrize("moment", [MOMENTS[1]], indirect=True)
 def test_who_waits_for_the_shops_to_open_is_not_said_to_be_on_the_telephone(db: Session, client: TestClient) -> None:
     operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
-    found = cast.signed_in(db, client, operator).get("/api/reservations/reservations?state=calling").json()["items"]
+    found = people.signed_in(db, client, operator).get("/api/reservations/reservations?state=calling").json()["items"]
     assert [(one["state_title"], one["waits_until"]) for one in found] == [("店舗への電話待ち", "2031-01-09T00:00:00Z")]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.demo import reservations, reservations_measures
 from service.reservations.alarms import queries as alarms
 from service.reservations.alarms.models import Alarm
@@ -35,6 +35,6 @@ def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_looks(db:
     known = [place for place, point in enumerate(points) if None not in (point["cpu"], point["queue"], point["errors"])]
     assert known == [*range(len(points) - 3)] or known == [*range(len(points) - 2)]
     assert all(point["cpu"] < 95 for point in points if point["cpu"] is not None)
-    assert alarms.past(db, now) == {}
+    assert alarms.recent_minutes(db, now) == {}
     assert [one.kind for one in db.scalars(select(Alarm).where(Alarm.over_at.is_not(None)))] == ["cpu", "queue"]
     assert alarms.open_alarms(db) == {}

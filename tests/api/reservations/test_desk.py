@@ -16,15 +16,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
 from service.reservations.figures import queries as figures
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Letter, Reservation
+from service.reservations.flow.models import Reservation
 from service.reservations.operations.models import Operation, OperationEvent
+from service.reservations.outgoing.models import Message
 from tests.api.reservations import scene
 
 SignIn = Callable[..., TestClient]
@@ -79,7 +80,7 @@ def do(client: TestClient, reservation: Reservation, what: str, status: int = 20
 
 
 def letters(db: Session, reservation: Reservation) -> list[tuple[str, str, str]]:
-    found = select(Letter).where(Letter.reservation_id == reservation.id).order_by(Letter.id)
+    found = select(Message).where(Message.reservation_id == reservation.id).order_by(Message.id)
     return [(one.recipient, one.channel, one.purpose) for one in db.scalars(found)]
 
 
@@ -181,7 +182,7 @@ def test_a_change_that_changes_nothing_is_refused_unless_a_note_says_what_it_is(
 def test_who_moves_a_reservation_on_has_done_its_task(olivia: TestClient, db: Session) -> None:
     by_olivia, by_itself = asked(db, Answer.VAGUE), asked(db, Answer.VAGUE)
     do(olivia, by_olivia, "shop-refused")
-    flow.happen(db, by_itself.id, e.CancelAsked(by="customer"), source="customer")
+    flow.record_event(db, by_itself.id, e.CancelAsked(by="customer"), source="customer")
     db.commit()
 
     tasks = {one.reservation_id: one for one in db.scalars(select(Operation))}
@@ -205,7 +206,7 @@ def test_who_gets_no_sms_gets_the_link_by_mail_to_an_address_told_on_the_telepho
 ) -> None:
     """2.2.2."""
     reservation = scene.awaiting(db)
-    flow.happen(db, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
+    flow.record_event(db, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
     db.commit()
     possible = shown(olivia, reservation)["actions"]
     assert ("mail_link" in possible, "send_link" in possible) == (True, False)
@@ -213,7 +214,7 @@ def test_who_gets_no_sms_gets_the_link_by_mail_to_an_address_told_on_the_telepho
     assert do(olivia, reservation, "link-by-mail", 422)["errors"][0]["field"] == "mail"
 
     now = do(olivia, reservation, "link-by-mail", mail="hanako@mail.example")
-    flow.happen(db, reservation.id, e.CheckoutReady(number=2, session="cs_2"), source="stripe")
+    flow.record_event(db, reservation.id, e.CheckoutReady(number=2, session="cs_2"), source="stripe")
     db.commit()
 
     assert now["mail"] == "hanako@mail.example"
@@ -264,7 +265,7 @@ def test_a_refund_that_failed_is_tried_again(olivia: TestClient, db: Session) ->
     do(olivia, reservation, "cancel", reason="依頼者の都合")
     assert do(olivia, reservation, "refund", 409)["detail"].startswith("返金の結果を待っています。")
     intent = scene.case(db, reservation).intent or ""
-    flow.happen(db, reservation.id, e.RefundFailed(intent=intent), source="stripe")
+    flow.record_event(db, reservation.id, e.RefundFailed(intent=intent), source="stripe")
     db.commit()
     assert shown(olivia, reservation)["actions"] == ["retry_refund", "refunded_otherwise"]
 
@@ -279,7 +280,7 @@ def test_money_that_stripe_cannot_give_back_is_given_back_by_a_person(olivia: Te
     do(olivia, reservation, "cancel", reason="依頼者の都合")
     assert do(olivia, reservation, "refunded-otherwise", 409, how="振込")["detail"].startswith("返金の結果を待って")
     intent = scene.case(db, reservation).intent or ""
-    flow.happen(db, reservation.id, e.RefundFailed(intent=intent), source="stripe", note="カードの解約")
+    flow.record_event(db, reservation.id, e.RefundFailed(intent=intent), source="stripe", note="カードの解約")
     db.commit()
     assert do(olivia, reservation, "refunded-otherwise", 422, how="")["status"] == 422
     sent = money(db)
@@ -305,8 +306,8 @@ def test_what_was_read_wrongly_from_a_call_is_corrected_by_a_person(olivia: Test
     assert do(olivia, reservation, "calls/9/answer", 404, answer="ok")["status"] == 404
     # The reservation has gone on: the word of the call is corrected all the same.
     scene.pass_time(db)
-    flow.happen(db, reservation.id, e.CheckoutReady(number=1, session="cs_1"), source="stripe")
-    flow.happen(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    flow.record_event(db, reservation.id, e.CheckoutReady(number=1, session="cs_1"), source="stripe")
+    flow.record_event(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
     db.commit()
     after = do(olivia, reservation, "calls/1/answer", answer="refused")
     assert (after["state"], after["calls"][0]["answer"]) == ("awaiting_payment", "refused")

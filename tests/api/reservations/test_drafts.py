@@ -14,10 +14,10 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.core.files.records import File
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.chores import actions as chores
 from service.reservations.chores import schemas as chore_schemas
 from service.reservations.chores.models import Chore, ChoreTurn
@@ -30,7 +30,7 @@ from service.reservations.incidents import queries as incident_queries
 from service.reservations.incidents import schemas as incident_schemas
 from service.reservations.incidents.rules import Level, Mark
 from service.reservations.operations import actions as operations
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 SignIn = Callable[..., TestClient]
@@ -134,7 +134,7 @@ def test_nothing_is_drafted_of_the_time_before_the_product_was_there(db: Session
 
 
 def test_whoever_ends_the_chore_wants_no_report(olivia: TestClient, db: Session) -> None:
-    by = cast.actor(db, "anna", reservations="admin")
+    by = people.actor(db, "anna", reservations="admin")
     chore = db.scalars(select(Chore).where(Chore.code == "weekly_report")).one()
     chores.end(db, by, chore.id)
     db.commit()
@@ -144,15 +144,15 @@ def test_whoever_ends_the_chore_wants_no_report(olivia: TestClient, db: Session)
 
 
 def test_a_report_has_the_periods_figures_and_keeps_them(olivia: TestClient, db: Session) -> None:
-    by = cast.actor(db, "otto", reservations="operator")
+    by = people.actor(db, "otto", reservations="operator")
     booked = scene.confirmed(db)
     paid = db.scalars(select(Payment).where(Payment.reservation_id == booked.id)).one()
     paid.status, paid.closed_at = "paid", app_now(db)
     refused = scene.ask(db)
     scene.pass_time(db)
     scene.shop_says(db, refused, Answer.OK)
-    task = operations.open(db, refused.id, refused.code, Task.ALL_SHOPS_REFUSED)
-    incidents.open(db, by, incident_schemas.NewIncident(title="電話がつながらない店舗", level=Level.LOW))
+    task = operations.open_operation(db, refused.id, refused.code, Task.ALL_SHOPS_REFUSED)
+    incidents.open_incident(db, by, incident_schemas.NewIncident(title="電話がつながらない店舗", level=Level.LOW))
     chores.finish_many(
         db,
         by,
@@ -239,8 +239,8 @@ def test_a_finished_report_is_only_read_until_it_is_a_draft_again(olivia: TestCl
 def test_with_the_report_its_chore_is_checked_off_and_medium_incidents_are_shared(
     olivia: TestClient, db: Session
 ) -> None:
-    by = cast.actor(db, "otto", reservations="operator")
-    medium = incidents.open(db, by, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
+    by = people.actor(db, "otto", reservations="operator")
+    medium = incidents.open_incident(db, by, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
     db.commit()
     report = weekly(olivia, db)
     assert report["open_chore"] is None  # It begins at nine.
@@ -279,7 +279,7 @@ def test_management_reads_what_is_finished_and_nothing_else(olivia: TestClient, 
         assert reader.get(f"{REPORTS}/{report['id']}").status_code == 404
         assert reader.get(f"{REPORTS}/{report['id']}.pdf").status_code == 404
         assert reader.get(f"{REPORTS}/counts").json()["drafts"] == 0
-    cast.signed_in(db, olivia, cast.person(db, "oscar", reservations="operator"))
+    people.signed_in(db, olivia, people.person(db, "oscar", reservations="operator"))
     finished = post(olivia, report, "finish")
 
     mona = sign_in("max", reservations="manager")
@@ -329,8 +329,8 @@ def test_after_it_was_a_draft_again_another_pdf_is_sent(olivia: TestClient, db: 
 
 
 def test_managers_with_an_address_are_offered(olivia: TestClient, db: Session) -> None:
-    cast.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
-    cast.person(db, "max", reservations="manager")
+    people.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
+    people.person(db, "max", reservations="manager")
     db.commit()
     assert olivia.get(f"{REPORTS}/managers").json() == [{"name": "mona さん", "mail": "mona@qualfia.example"}]
 

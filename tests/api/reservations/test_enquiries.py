@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from service.core import holidays
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.enquiries import actions as enquiries
 from service.reservations.enquiries import queries
 from service.reservations.events.rules import Task
@@ -93,7 +93,7 @@ def at(text: str) -> datetime:
 def go_to(db: Session, text: str) -> int:
     """To that time in Tokyo; how many notices that led to."""
     scene.set_clock(db, at(text))
-    told = enquiries.watch(db)
+    told = enquiries.notify_targets(db)
     db.commit()
     return told
 
@@ -288,7 +288,7 @@ def test_it_is_somebodys_and_then_somebody_elses(sally: TestClient, sign_in: Sig
 
 def test_it_becomes_a_manual_operation_or_joins_one(sally: TestClient, db: Session) -> None:
     reservation = scene.ask(db)
-    known = operations.open(db, reservation.id, reservation.code, Task.SMS_FAILED)
+    known = operations.open_operation(db, reservation.id, reservation.code, Task.SMS_FAILED)
     db.commit()
     without = made(sally)
     assert "先に予約IDを登録してください" in post(sally, without, "operation", 422)["detail"]
@@ -302,7 +302,7 @@ def test_it_becomes_a_manual_operation_or_joins_one(sally: TestClient, db: Sessi
     assert (task.kind, task.priority, task.reservation_id) == ("customer_enquiry", "low", reservation.id)
     assert task.detail.startswith(f"{opened['code']} 領収書について")
     other = scene.ask(db)
-    foreign = operations.open(db, other.id, other.code, Task.SMS_FAILED)
+    foreign = operations.open_operation(db, other.id, other.code, Task.SMS_FAILED)
     db.commit()
     assert post(sally, opened, "operation", 422, operation_id=foreign.id)["errors"]
 

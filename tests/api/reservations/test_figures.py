@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from service.core.times import DAY, Month
+from service.core.values.times import DAY, Month
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
 from service.reservations.figures import queries
@@ -58,9 +58,9 @@ def test_who_can_still_pay_has_not_failed_to(stage: Session) -> None:
 
 def test_a_link_that_is_sent_again_is_one_link(stage: Session) -> None:
     reservation = outcomes.linked(stage, tokyo(2031, 1, 8, 10, 0))
-    actions.happen(stage, reservation.id, e.LinkLost(), source="twilio")
+    actions.record_event(stage, reservation.id, e.LinkLost(), source="twilio")
     scene.set_clock(stage, tokyo(2031, 1, 8, 10, 5))
-    actions.happen(stage, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    actions.record_event(stage, reservation.id, e.LinkSent(minutes=10), source="twilio")
     outcomes.pay(stage, reservation, tokyo(2031, 1, 8, 10, 6))
 
     assert day(stage, 2031, 1, 8).payment == Rate(1, 1)
@@ -69,7 +69,7 @@ def test_a_link_that_is_sent_again_is_one_link(stage: Session) -> None:
 def test_money_after_the_end_is_no_success_and_comes_to_nothing(stage: Session) -> None:
     reservation = outcomes.timed_out(stage, outcomes.linked(stage, tokyo(2031, 1, 8, 10, 0)))
     session = scene.case(stage, reservation).session or ""
-    actions.happen(stage, reservation.id, e.Paid(session=session, intent="pi_late", amount=5500), source="stripe")
+    actions.record_event(stage, reservation.id, e.Paid(session=session, intent="pi_late", amount=5500), source="stripe")
     found = day(stage, 2031, 1, 8)
 
     # It went from the timeout to 返金処理中: a failure, counted once.
@@ -89,7 +89,7 @@ def test_of_the_confirmed_ones_that_ended_some_were_cancelled(stage: Session) ->
     assert found.success == Rate(2, 2)
     assert (found.paid, found.refunded, found.sales) == (11000, 5500, 5500)
     # Cancelled before a shop had it: no cancellation of a confirmed one.
-    actions.happen(
+    actions.record_event(
         stage, outcomes.asked(stage, tokyo(2031, 1, 20, 9, 0)).id, e.CancelAsked(by="customer"), source="customer"
     )
     found = month(stage, 2031, 1)
@@ -118,11 +118,11 @@ def test_a_shop_in_no_list_is_said_to_be_so(stage: Session) -> None:
     reservation = outcomes.asked(stage, tokyo(2031, 1, 8, 10, 0))
     scene.pass_time(stage)
     scene.shop_says(stage, reservation, Answer.VAGUE)
-    actions.happen(stage, reservation.id, e.ShopOk(shop=None, note="花のいずみ"), source="operator")
+    actions.record_event(stage, reservation.id, e.ShopOk(shop=None, note="花のいずみ"), source="operator")
     ready = e.CheckoutReady(number=1, session=f"cs_{reservation.code}_1")
-    actions.happen(stage, reservation.id, ready, source="stripe")
+    actions.record_event(stage, reservation.id, ready, source="stripe")
     scene.page_at_stripe(stage, reservation)
-    actions.happen(stage, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    actions.record_event(stage, reservation.id, e.LinkSent(minutes=10), source="twilio")
     outcomes.pay(stage, reservation, tokyo(2031, 1, 8, 10, 5))
 
     assert dict(day(stage, 2031, 1, 8).by_shop) == {"一覧にない店舗": 1}

@@ -12,18 +12,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
 from service.core.problems import NotFound, Stale
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
-from service.reservations.events.rules import EVENT, Answer, State
+from service.reservations.events.rules import EVENT_ADAPTER, Answer, State
 from service.reservations.flow import actions, queries
-from service.reservations.flow.models import Letter, Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
 from service.reservations.machine import rules as machine
 from service.reservations.operations.models import Operation
+from service.reservations.outgoing.models import Message
 from service.reservations.shops.models import ShopService
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 
@@ -43,7 +44,7 @@ def test_from_the_request_to_the_day_itself(stage: Session) -> None:
     assert None not in (reservation.paid_at, reservation.confirmed_at, reservation.closed_at)
     told = [
         (one.channel, one.recipient, one.purpose)
-        for one in stage.scalars(select(Letter).order_by(Letter.id))
+        for one in stage.scalars(select(Message).order_by(Message.id))
         if one.channel == "sms" or one.recipient == "shop"
     ]
     assert told == [
@@ -56,7 +57,7 @@ def test_from_the_request_to_the_day_itself(stage: Session) -> None:
     ]
     timeline = scene.timeline(stage, reservation)
     assert [one.number for one in timeline] == list(range(1, len(timeline) + 1))
-    again = [*machine.replay((one.at, EVENT.validate_python(one.event)) for one in timeline)]
+    again = [*machine.replay((one.at, EVENT_ADAPTER.validate_python(one.event)) for one in timeline)]
     assert again[-1][2].case == scene.case(stage, reservation), "the timeline says how it came about"
     assert [outcome.case.state.value for _, _, outcome in again] == [one.state for one in timeline]
 
@@ -98,7 +99,7 @@ def test_what_changes_nothing_is_kept_with_the_reason(stage: Session) -> None:
     reservation = scene.ask(stage)
     before = reservation.version
 
-    outcome = actions.happen(stage, reservation.id, e.RefundRetried(), source="operator", note="試しに")
+    outcome = actions.record_event(stage, reservation.id, e.RefundRetried(), source="operator", note="試しに")
 
     assert outcome.ignored == "返金を待っていません。"
     last = scene.timeline(stage, reservation)[-1]
@@ -112,14 +113,16 @@ def test_what_changes_nothing_is_kept_with_the_reason(stage: Session) -> None:
 
 
 def test_what_a_person_does_is_audited_and_refused_when_they_look_at_old_things(stage: Session) -> None:
-    olga = cast.actor(stage, "olga", reservations="operator")
+    olga = people.actor(stage, "olga", reservations="operator")
     reservation = scene.confirmed(stage)
     seen = reservation.version
 
     cancel = e.CancelAsked(by="operator")
-    actions.happen(stage, reservation.id, cancel, source="operator", by=olga, note="ご本人の希望", expect_version=seen)
+    actions.record_event(
+        stage, reservation.id, cancel, source="operator", by=olga, note="ご本人の希望", expect_version=seen
+    )
     with pytest.raises(Stale) as stale:
-        actions.happen(stage, reservation.id, cancel, source="operator", by=olga, expect_version=seen)
+        actions.record_event(stage, reservation.id, cancel, source="operator", by=olga, expect_version=seen)
 
     assert "今は「返金処理中」" in stale.value.detail
     assert stale.value.current == {"version": seen + 1, "state": "返金処理中"}
@@ -132,14 +135,14 @@ def test_what_a_person_does_is_audited_and_refused_when_they_look_at_old_things(
 
 def test_what_is_not_there_cannot_happen(stage: Session) -> None:
     with pytest.raises(NotFound):
-        actions.happen(stage, 10**9, e.Disputed(), source="stripe")
+        actions.record_event(stage, 10**9, e.Disputed(), source="stripe")
 
 
 def test_money_goes_back_once_and_the_shop_hears_of_it(stage: Session) -> None:
     reservation = scene.confirmed(stage)
 
     for _ in range(2):
-        actions.happen(stage, reservation.id, e.CancelAsked(by="customer"), source="customer")
+        actions.record_event(stage, reservation.id, e.CancelAsked(by="customer"), source="customer")
 
     [refund] = stage.scalars(select(Refund)).all()
     assert (refund.intent, refund.amount, refund.status) == (f"pi_{reservation.code}", 5500, "planned")
@@ -155,14 +158,14 @@ def test_a_customer_who_cancels_while_the_shop_is_called_has_the_call_ended(stag
     call.external_id = "call_1"
     stage.flush()
 
-    actions.happen(stage, reservation.id, e.CancelAsked(by="customer"), source="customer")
+    actions.record_event(stage, reservation.id, e.CancelAsked(by="customer"), source="customer")
 
     stage.refresh(call)
     assert not call.is_active
     assert sent(stage, "voice")[-1].payload == {"do": "stop", "call_id": "call_1", "number": 1}
     # The shop says yes all the same: it learns that nobody comes, and nobody is asked to pay.
     yes = e.CallEnded(number=1, shop=call.shop_id, answer=Answer.OK)
-    actions.happen(stage, reservation.id, yes, source="bland")
+    actions.record_event(stage, reservation.id, yes, source="bland")
     assert reservation.state == "cancelled"
     assert "仮予約キャンセルのお知らせ" in sent(stage, "mail")[-1].title
     assert sent(stage, "payments") == []
@@ -172,7 +175,7 @@ def test_a_call_that_nobody_has_begun_to_place_is_not_placed_any_more(stage: Ses
     reservation = scene.ask(stage)
     scene.pass_time(stage)
 
-    actions.happen(stage, reservation.id, e.CancelAsked(by="customer"), source="customer")
+    actions.record_event(stage, reservation.id, e.CancelAsked(by="customer"), source="customer")
 
     [message] = sent(stage, "voice")
     stage.refresh(message)
@@ -182,10 +185,10 @@ def test_a_call_that_nobody_has_begun_to_place_is_not_placed_any_more(stage: Ses
 def test_nobody_is_reminded_of_what_was_cancelled(stage: Session) -> None:
     reservation = scene.confirmed(stage)
     scene.pass_time(stage, timedelta(days=6, hours=4, minutes=1))
-    reminder = stage.scalars(select(Letter).where(Letter.purpose == "reminder")).one()
+    reminder = stage.scalars(select(Message).where(Message.purpose == "reminder")).one()
 
     cancel = e.CancelAsked(by="operator", special=True)
-    actions.happen(stage, reservation.id, cancel, source="operator")
+    actions.record_event(stage, reservation.id, cancel, source="operator")
 
     stage.refresh(reminder)
     message = stage.scalars(select(OutboxMessage).where(OutboxMessage.key == reminder.message_key)).one()
@@ -196,18 +199,18 @@ def test_nobody_is_reminded_of_what_was_cancelled(stage: Session) -> None:
 
 def test_who_has_no_number_for_sms_but_a_mail_address_is_written_to(stage: Session) -> None:
     reservation = scene.held(stage, mail="aoki@example.com")
-    actions.happen(stage, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
+    actions.record_event(stage, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
     before = len(sent(stage, "sms"))
 
-    actions.happen(stage, reservation.id, e.CheckoutRetried(by_mail=True), source="operator")
+    actions.record_event(stage, reservation.id, e.CheckoutRetried(by_mail=True), source="operator")
     number = scene.case(stage, reservation).checkouts
-    actions.happen(stage, reservation.id, e.CheckoutReady(number=number, session="cs_2"), source="stripe")
-    actions.happen(stage, reservation.id, e.LinkSent(minutes=10, by_mail=True), source="system")
+    actions.record_event(stage, reservation.id, e.CheckoutReady(number=number, session="cs_2"), source="stripe")
+    actions.record_event(stage, reservation.id, e.LinkSent(minutes=10, by_mail=True), source="system")
     scene.pay(stage, reservation)
 
     assert reservation.state == "confirmed"
     assert len(sent(stage, "sms")) == before
-    told = stage.scalars(select(Letter).where(Letter.recipient == "customer").order_by(Letter.id)).all()
+    told = stage.scalars(select(Message).where(Message.recipient == "customer").order_by(Message.id)).all()
     assert [(one.channel, one.purpose) for one in told[-2:]] == [("mail", "payment_link"), ("mail", "confirmed")]
 
 
@@ -215,7 +218,7 @@ def test_a_shop_without_an_address_is_left_to_people_and_the_timeline_says_so(st
     scene.shop(stage, "S001").mail = ""
     reservation = scene.held(stage)
     unlisted = scene.ask(stage)
-    actions.happen(stage, unlisted.id, e.ShopOk(shop=None, note="花の店 山田 03-9999-0000"), source="operator")
+    actions.record_event(stage, unlisted.id, e.ShopOk(shop=None, note="花の店 山田 03-9999-0000"), source="operator")
 
     [held] = [one for one in scene.timeline(stage, reservation) if one.kind == "call_ended"]
     assert "フラワー銀座のメールアドレスがないため" in held.note
@@ -233,7 +236,7 @@ def test_tasks_come_and_go_with_what_happens(stage: Session) -> None:
     assert task.due_at == datetime(2031, 1, 8, 11, 0, tzinfo=TOKYO)
     assert task.warn_at == datetime(2031, 1, 8, 10, 45, tzinfo=TOKYO)
 
-    actions.happen(stage, reservation.id, e.ShopRefused(), source="operator")
+    actions.record_event(stage, reservation.id, e.ShopRefused(), source="operator")
 
     stage.refresh(task)
     assert task.resolved_by == "システム"
@@ -269,9 +272,9 @@ def test_shops_are_called_when_they_answer_and_not_otherwise(stage: Session) -> 
     assert [one.kind for one in scene.timeline(stage, reservation)] == ["requested", "shop_skipped", "shops_closed"]
     assert reservation.next_action_at == datetime(2031, 1, 9, 9, 0, tzinfo=TOKYO)
     scene.set_clock(stage, datetime(2031, 1, 9, 8, 59, 59, tzinfo=TOKYO))
-    assert actions.step(stage) == 0
+    assert actions.advance_due(stage) == 0
     scene.set_clock(stage, datetime(2031, 1, 9, 9, 0, 0, tzinfo=TOKYO))
-    assert actions.step(stage) == 1
+    assert actions.advance_due(stage) == 1
     assert scene.call(stage, reservation).shop_id == first.id
 
 
@@ -312,14 +315,14 @@ def test_one_that_cannot_be_moved_on_does_not_hold_up_the_others(
     stage: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, sound = scene.ask(stage), scene.ask(stage)
-    real = queries.lines
+    real = queries.phone_lines
 
     def fails(db: Session, reservation_id: int, shops: tuple[int, ...]) -> object:
         if reservation_id == broken.id:
             raise RuntimeError("a row that nobody expected")
         return real(db, reservation_id, shops)
 
-    monkeypatch.setattr(queries, "lines", fails)
+    monkeypatch.setattr(queries, "phone_lines", fails)
     scene.pass_time(stage)
 
     assert (broken.state, sound.state) == ("requested", "calling")
@@ -337,7 +340,7 @@ def test_two_steps_at_once_call_a_shop_once(several: Engine) -> None:
     def step(_: int) -> int:
         with Session(several) as db, db.begin():
             together.wait()
-            return actions.step(db, 10)
+            return actions.advance_due(db, 10)
 
     with ThreadPoolExecutor(8) as crowd:
         moved = list(crowd.map(step, range(8)))
@@ -359,7 +362,7 @@ def test_two_reservations_that_want_one_line_at_once_get_it_one_after_the_other(
     def step(_: int) -> None:
         with Session(several) as db, db.begin():
             together.wait()
-            actions.step(db, 1)
+            actions.advance_due(db, 1)
 
     with ThreadPoolExecutor(6) as crowd:
         list(crowd.map(step, range(6)))
@@ -379,7 +382,7 @@ def test_two_who_cancel_at_once_get_one_refund(several: Engine) -> None:
     def cancel(_: int) -> bool:
         with Session(several) as db, db.begin():
             together.wait()
-            outcome = actions.happen(db, made, e.CancelAsked(by="customer"), source="customer")
+            outcome = actions.record_event(db, made, e.CancelAsked(by="customer"), source="customer")
             return outcome.ignored is None
 
     with ThreadPoolExecutor(6) as crowd:

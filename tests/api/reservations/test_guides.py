@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.core.files.records import File
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.core.reports.render import content
 from service.core.settings import settings as floor
 from service.reservations.guides import actions, queries, rules
 from service.reservations.guides.models import GuideFile, ShopManual
-from service.reservations.guides.rules import FOR_SHOPS, GUIDES, PUBLIC
+from service.reservations.guides.rules import GUIDES, PUBLIC_AUDIENCES, SHOP_GUIDES
 from service.reservations.services.models import Plan
 from service.reservations.settings import settings
 from service.reservations.shops.models import Shop
@@ -31,8 +31,8 @@ from tests.api.reservations.partners import SHOPS
 
 SignIn = Callable[..., TestClient]
 API = "/api/reservations/guides"
-OPEN = [guide.name for guide in GUIDES.values() if guide.audience in PUBLIC]
-INSIDE = [guide.name for guide in GUIDES.values() if guide.audience not in PUBLIC]
+OPEN = [guide.name for guide in GUIDES.values() if guide.audience in PUBLIC_AUDIENCES]
+INSIDE = [guide.name for guide in GUIDES.values() if guide.audience not in PUBLIC_AUDIENCES]
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_a_page_and_its_pdf_say_the_same(client: TestClient, db: Session, name: 
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     told = shown(page.text)
     printed = "".join("".join(paper.pages(pdf.content)).split())
-    texts = [text for text in words(content(queries.report(db, GUIDES[name]))["sections"]) if text.strip()]
+    texts = [text for text in words(content(queries.guide_report(db, GUIDES[name]))["sections"]) if text.strip()]
     assert len(texts) > 10
     for text in texts:
         assert "".join(text.split()) in told, text
@@ -192,7 +192,7 @@ def test_every_shop_is_mailed_its_manual_once_with_the_same_four_files(db: Sessi
     assert len({tuple(one.payload["attachments"]) for one in listed}) == 1
     assert db.scalar(select(func.count()).select_from(GuideFile)) == 4
     files = [db.get_one(File, one) for one in listed[0].payload["attachments"]]
-    assert [file.name for file in files] == [f"{guide.title}.pdf" for guide in FOR_SHOPS]
+    assert [file.name for file in files] == [f"{guide.title}.pdf" for guide in SHOP_GUIDES]
     assert sum(file.size for file in files) < 2 * 1024 * 1024
     assert all(file.attached_at for file in files)
     ginza = next(one for one in listed if one.payload["to"] == ["ginza@flower.example"])
@@ -237,7 +237,7 @@ def test_a_manual_is_sent_again_on_a_persons_word_and_says_how_it_stands(sign_in
         "sent_at": None,
         "sent_to": "ginza@flower.example",
         "error": None,
-        "titles": [guide.title for guide in FOR_SHOPS],
+        "titles": [guide.title for guide in SHOP_GUIDES],
     }
 
     assert client.post(f"{SHOPS}/{key}/manual", json={"version": 1}).status_code == 204
@@ -284,7 +284,7 @@ def test_guides_are_attached_where_they_are_not_too_large_for_a_mail(
 ) -> None:
     send(db)
     sizes = [db.get_one(File, one).size for one in mails(db)[0].payload["attachments"]]
-    monkeypatch.setattr(rules, "MOST_ATTACHED", sum(sizes) + room)
+    monkeypatch.setattr(rules, "MAX_ATTACHED_BYTES", sum(sizes) + room)
     db.execute(update(Shop).where(Shop.code == "S001").values(manual_sent_at=None))
     db.commit()
 
@@ -342,7 +342,7 @@ def test_letters_and_pages_lead_to_the_guides(client: TestClient, db: Session) -
     reservation = scene.confirmed(db, mail="hanako@mail.example")
     path = scene.link(db, reservation, "cancel")
     db.commit()
-    address = queries.facts(db).address
+    address = queries.current_facts(db).address
 
     bodies = db.scalars(
         select(OutboxMessage.payload["body"].astext).where(

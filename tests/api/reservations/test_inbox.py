@@ -12,14 +12,19 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Payment, Reservation, Webhook
 from service.reservations.inbox import actions
-from service.reservations.inbox.rules import Told, of_bland, of_stripe, of_twilio
-from service.reservations.news import actions as news
+from service.reservations.inbox.rules import (
+    WebhookEvent,
+    parse_bland_webhook,
+    parse_stripe_webhook,
+    parse_twilio_webhook,
+)
+from service.reservations.vendor_events import actions as news
 from tests.api.reservations import scene
 from tests.api.reservations.vendors import sms_fields, stripe_event
 
@@ -29,23 +34,23 @@ def shops(db: Session) -> None:
     scene.fill(db)
 
 
-def keep(db: Session, told: Told) -> Webhook:
-    assert actions.keep(db, told)
+def keep(db: Session, told: WebhookEvent) -> Webhook:
+    assert actions.store_webhook(db, told)
     return db.scalars(select(Webhook).where(Webhook.event_id == told.event_id)).one()
 
 
-def stripe(kind: str = "checkout.session.completed", event_id: str = "evt_1", **about: Any) -> Told:
-    return of_stripe(json.dumps(stripe_event(kind, event_id, **about)).encode())
+def stripe(kind: str = "checkout.session.completed", event_id: str = "evt_1", **about: Any) -> WebhookEvent:
+    return parse_stripe_webhook(json.dumps(stripe_event(kind, event_id, **about)).encode())
 
 
-def paid(session: str, event_id: str = "evt_1") -> Told:
+def paid(session: str, event_id: str = "evt_1") -> WebhookEvent:
     about = {"status": "complete", "payment_status": "paid", "payment_intent": "pi_1", "amount_total": 5500}
     return stripe("checkout.session.completed", event_id, id=session, **about)
 
 
 def read_all(db: Session) -> int:
     read = 0
-    while actions.take(db):
+    while actions.process_next_webhook(db):
         read += 1
         db.flush()
     return read
@@ -69,10 +74,10 @@ UNKNOWN = {
     "a page": paid("cs_nobodys"),
     "a refund": stripe("refund.updated", id="re_nobodys", status="succeeded"),
     "a dispute": stripe("charge.dispute.created", id="du_1", payment_intent="pi_nobodys"),
-    "an sms": of_twilio(urlencode(sms_fields()).encode(), str(uuid.UUID(int=7))),
-    "an sms without our key": of_twilio(urlencode(sms_fields()).encode(), ""),
-    "an sms with a key that is none": of_twilio(urlencode(sms_fields()).encode(), "x' OR 1=1"),
-    "a call": of_bland(json.dumps({"call_id": "c-1", "status": "completed", "completed": True}).encode()),
+    "an sms": parse_twilio_webhook(urlencode(sms_fields()).encode(), str(uuid.UUID(int=7))),
+    "an sms without our key": parse_twilio_webhook(urlencode(sms_fields()).encode(), ""),
+    "an sms with a key that is none": parse_twilio_webhook(urlencode(sms_fields()).encode(), "x' OR 1=1"),
+    "a call": parse_bland_webhook(json.dumps({"call_id": "c-1", "status": "completed", "completed": True}).encode()),
 }
 
 
@@ -90,7 +95,7 @@ def test_what_nobody_knows_waits_for_an_hour_and_is_then_put_away(db: Session, n
     wait(db, timedelta(minutes=10))
     assert read_all(db) == 1
 
-    assert (webhook.outcome, webhook.reservation_id) == (actions.UNKNOWN, None)
+    assert (webhook.outcome, webhook.reservation_id) == (actions.NO_OBJECT, None)
     assert webhook.processed_at is not None
     wait(db, timedelta(days=1))
     assert read_all(db) == 0
@@ -117,7 +122,7 @@ def test_one_that_cannot_be_read_does_not_hold_up_the_others_and_leaves_nothing_
     broken, session = waiting_for_payment(db)
     sound, another = waiting_for_payment(db)
     first, second = keep(db, paid(session)), keep(db, paid(another, "evt_2"))
-    happen = flow.happen
+    happen = flow.record_event
 
     def fails_once_done(db: Session, reservation_id: int, event: e.Event, **more: Any) -> Any:
         done = happen(db, reservation_id, event, **more)
@@ -125,7 +130,7 @@ def test_one_that_cannot_be_read_does_not_hold_up_the_others_and_leaves_nothing_
             raise RuntimeError("a fault")
         return done
 
-    monkeypatch.setattr(news, "happen", fails_once_done)
+    monkeypatch.setattr(news, "record_event", fails_once_done)
     assert read_all(db) == 2
     assert (first.processed_at, first.outcome, second.processed_at is not None) == (None, None, True)
     assert scene.case(db, broken).state is State.AWAITING_PAYMENT

@@ -13,17 +13,17 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import User
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.identity import User
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Letter
 from service.reservations.incidents import actions as incidents
+from service.reservations.outgoing.models import Message
 from service.reservations.roster.models import Shift
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 SignIn = Callable[..., TestClient]
@@ -91,13 +91,13 @@ def slack(db: Session) -> list[str]:
 def pass_time(db: Session, span: timedelta) -> int:
     """How many people were told of."""
     scene.set_clock(db, app_now(db) + span)
-    told = incidents.watch(db)
+    told = incidents.notify_due_steps(db)
     db.commit()
     return told
 
 
 def manager(db: Session, login_id: str, mail: str | None) -> None:
-    cast.person(db, login_id, reservations="manager").mail = mail
+    people.person(db, login_id, reservations="manager").mail = mail
     db.commit()
 
 
@@ -130,11 +130,11 @@ def test_an_incident_begins_with_the_steps_of_its_level_and_slack_hears(olivia: 
 def test_of_critical_management_hears_at_once_by_mail_and_once(olivia: TestClient, db: Session) -> None:
     manager(db, "mona", "mona@qualfia.example")
     manager(db, "max", None)
-    cast.person(db, "oscar", reservations="operator").mail = "oscar@qualfia.example"
-    cast.person(db, "fred", fleet="admin").mail = "fred@qualfia.example"
-    suspended = cast.person(db, "sid", reservations="manager")
+    people.person(db, "oscar", reservations="operator").mail = "oscar@qualfia.example"
+    people.person(db, "fred", fleet="admin").mail = "fred@qualfia.example"
+    suspended = people.person(db, "sid", reservations="manager")
     suspended.mail, suspended.memberships[0].is_suspended = "sid@qualfia.example", True
-    cast.person(db, "gone", reservations="manager").mail = "gone@qualfia.example"
+    people.person(db, "gone", reservations="manager").mail = "gone@qualfia.example"
     db.execute(update(User).where(User.login_id == "gone").values(is_active=False))
     db.commit()
     incident = made(olivia, "critical", impact="全機能")
@@ -163,7 +163,7 @@ def test_without_a_managers_address_slack_alone_is_told_and_the_history_says_so(
 def test_critical_at_night_calls_whoever_is_on_call(olivia: TestClient, db: Session) -> None:
     night = datetime(2031, 1, 8, 23, 0, tzinfo=TOKYO)
     scene.set_clock(db, night)
-    oscar = cast.person(db, "oscar", reservations="operator")
+    oscar = people.person(db, "oscar", reservations="operator")
     span = {"starts_at": night - timedelta(hours=5), "ends_at": night + timedelta(hours=10)}
     db.add(Shift(user_id=oscar.id, phone="+819077770001", **span))
     db.commit()
@@ -314,7 +314,7 @@ def test_each_waiting_customer_gets_one_sms_and_the_reservation_shows_it(olivia:
     waiting = scene.ask(db, phone="090-8888-1111")
     scene.ask(db, phone="090-8888-1111", starts_at=waiting.starts_at + timedelta(days=1))
     gone = scene.ask(db, phone="090-8888-4444")
-    flow.happen(db, gone.id, e.CancelAsked(by="customer"), source="customer")
+    flow.record_event(db, gone.id, e.CancelAsked(by="customer"), source="customer")
     db.commit()
     key = made(olivia)["id"]
     now = olivia.get(f"{INCIDENTS}/{key}/status-text").json()
@@ -330,7 +330,7 @@ def test_each_waiting_customer_gets_one_sms_and_the_reservation_shows_it(olivia:
 
     assert "2人から0人に変わりました" in post(olivia, key, "status-text", body, 409)["detail"]
     post(olivia, key, "status-text", body | {"include_confirmed": True, "recipients": 1})
-    count = select(func.count()).select_from(Letter).where(Letter.purpose == "incident")
+    count = select(func.count()).select_from(Message).where(Message.purpose == "incident")
     assert db.scalar(count) == 3
     # Another incident may tell them again.
     assert olivia.get(f"{INCIDENTS}/{made(olivia)['id']}/status-text").json()["waiting"] == 2

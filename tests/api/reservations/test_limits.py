@@ -11,10 +11,11 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.reservations import settings as area_settings
 from service.reservations.assistants.models import Assistant
-from service.reservations.flow.models import Letter, Reservation
+from service.reservations.flow.models import Reservation
+from service.reservations.outgoing.models import Message
 from tests.api.reservations.test_assistants import WISH, assistant, call
 from tests.api.reservations.test_assistants_mcp import facts, refusal
 
@@ -60,7 +61,7 @@ def test_a_model_in_a_loop_sends_a_number_five_sms_an_hour_and_not_a_thousand(
     assert "あと60分ほど待ってから" in words
     assert "カスタマーサポート（03-0000-0000）" in words
     assert "get_reservation_status" in words
-    assert (count(db, Reservation), count(db, Letter)) == (5, 5)
+    assert (count(db, Reservation), count(db, Message)) == (5, 5)
 
 
 def test_that_a_limit_was_reached_is_told_people_once(db: Session, assistant: Assistant) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
 from service.reservations.flow import actions
@@ -56,7 +56,7 @@ def test_who_asked_first_has_the_line_as_soon_as_it_is_free(stage: Session) -> N
 def test_a_call_that_is_ended_for_the_customer_frees_the_line_too(stage: Session) -> None:
     one, second = waiting(stage, 2)
 
-    actions.happen(stage, one.id, e.CancelAsked(by="customer"), source="customer")
+    actions.record_event(stage, one.id, e.CancelAsked(by="customer"), source="customer")
     scene.pass_time(stage)
 
     assert scene.case(stage, second).call is not None

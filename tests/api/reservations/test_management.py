@@ -13,15 +13,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import User
 from service.core.audit import AuditEntry
-from service.core.identity import User
-from service.core.times import Month
+from service.core.values.times import Month
 from service.reservations.figures import queries as figures
 from service.reservations.flow.models import Refund
 from service.reservations.management import actions, queries
 from service.reservations.management.models import DayCounts, ManagementReport, MonthCounts
 from stack.home import Home
-from tests import cast, paper
+from tests import paper, people
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.conftest import filled_database
@@ -66,7 +66,7 @@ def asked(client: TestClient, path: str = "", **query: str) -> dict[str, Any]:
 
 def night(db: Session, *parts: int) -> list[str]:
     scene.set_clock(db, tokyo(*parts))
-    return [str(month) for month in actions.night(db)]
+    return [str(month) for month in actions.run_nightly_count(db)]
 
 
 def stored(db: Session) -> list[tuple[Any, ...]]:
@@ -95,7 +95,7 @@ def test_counted_twice_the_numbers_are_the_same(past: Session) -> None:
     once = stored(past)
     assert len(once) == 6
 
-    actions.recount(past, cast.actor(past, "anna", reservations="admin"))
+    actions.recount(past, people.actor(past, "anna", reservations="admin"))
     assert stored(past) == once
     # A night later, without anything new: the same again.
     night(past, 2031, 1, 9, 2, 30)
@@ -277,7 +277,7 @@ def test_a_month_comes_as_paper(past: Session, mia: TestClient) -> None:
 
 
 def with_mail(db: Session, login_id: str, mail: str | None, **roles: str) -> User:
-    user = cast.person(db, login_id, **roles)
+    user = people.person(db, login_id, **roles)
     user.mail = mail
     db.flush()
     return user

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
 from service.reservations.events.rules import Task
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.queue import actions as queue
 from service.reservations.queue import schemas
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 MINUTE = timedelta(minutes=1)
@@ -40,7 +40,7 @@ def burst(db: Session, count: int, kind: Task = Task.VAGUE_ANSWER) -> list[Opera
     made = []
     for _ in range(count):
         reservation = scene.ask(db)
-        made.append(operations.open(db, reservation.id, reservation.code, kind))
+        made.append(operations.open_operation(db, reservation.id, reservation.code, kind))
     db.commit()
     return made
 
@@ -51,7 +51,7 @@ def pass_time(db: Session, span: timedelta) -> None:
 
 
 def done(db: Session, operation: Operation, login_id: str = "olivia") -> None:
-    by = cast.actor(db, login_id, reservations="operator")
+    by = people.actor(db, login_id, reservations="operator")
     queue.resolve(db, by, operation.id, schemas.Resolution(version=operation.version, outcome="連絡がついた"))
     db.commit()
 
@@ -63,7 +63,7 @@ def test_a_second_task_about_a_reservation_stands_in_the_thread_of_the_first_for
         (Task.CUSTOMER_ENQUIRY, 61 * MINUTE),
         (Task.DISPUTE, MINUTE),
     ):
-        operations.open(db, reservation.id, reservation.code, kind)
+        operations.open_operation(db, reservation.id, reservation.code, kind)
         pass_time(db, pause)
 
     first, second, third = posts(db)
@@ -77,7 +77,7 @@ def test_what_the_clocks_say_stands_in_the_tasks_thread(db: Session) -> None:
     burst(db, 1)
     pass_time(db, 50 * MINUTE)
 
-    queue.watch(db)
+    queue.notify_due_operations(db)
 
     first, warning = posts(db)
     assert (warning.follows, warning.payload["broadcast"]) == (first.key, True)
@@ -89,8 +89,8 @@ def test_what_is_done_is_said_in_its_place_once(db: Session) -> None:
     pass_time(db, 12 * MINUTE)
     done(db, operation)
 
-    assert operations.tell_of_ends(db) == 1
-    assert operations.tell_of_ends(db) == 0
+    assert operations.notify_resolved(db) == 1
+    assert operations.notify_resolved(db) == 0
 
     first, edit = posts(db)
     assert (edit.follows, edit.payload["do"]) == (first.key, "edit")
@@ -100,10 +100,10 @@ def test_what_is_done_is_said_in_its_place_once(db: Session) -> None:
 def test_what_ends_by_itself_is_said_as_well(db: Session) -> None:
     [operation] = burst(db, 1)
     assert operation.reservation_id is not None
-    operations.close(db, operation.reservation_id, [Task.VAGUE_ANSWER])
+    operations.close_operations(db, operation.reservation_id, [Task.VAGUE_ANSWER])
     db.commit()
 
-    operations.tell_of_ends(db)
+    operations.notify_resolved(db)
 
     assert texts(db)[-1].startswith("【解決済み】予約ID: ")
     assert texts(db)[-1].endswith("（システム）")
@@ -113,8 +113,8 @@ def test_beyond_five_in_five_minutes_one_message_counts_and_lists_them_all(db: S
     made = burst(db, 9)
     assert len(posts(db)) == 5
 
-    assert operations.gather(db) == 4
-    assert operations.gather(db) == 0
+    assert operations.notify_burst(db) == 4
+    assert operations.notify_burst(db) == 0
 
     summary = posts(db)[5]
     assert summary.follows is None
@@ -128,10 +128,10 @@ def test_beyond_five_in_five_minutes_one_message_counts_and_lists_them_all(db: S
 
 def test_a_burst_that_goes_on_is_one_message_that_grows(db: Session) -> None:
     burst(db, 6)
-    operations.gather(db)
+    operations.notify_burst(db)
     pass_time(db, 2 * MINUTE)
     burst(db, 2, Task.DISPUTE)
-    operations.gather(db)
+    operations.notify_burst(db)
 
     summary, grown = posts(db)[5:]
     assert (grown.follows, grown.payload["do"]) == (summary.key, "edit")
@@ -143,22 +143,22 @@ def test_a_burst_that_goes_on_is_one_message_that_grows(db: Session) -> None:
     pass_time(db, 6 * MINUTE)
     burst(db, 1)
     assert len(posts(db)) == 8
-    assert operations.gather(db) == 0
+    assert operations.notify_burst(db) == 0
 
 
 def test_a_gathered_task_that_is_done_is_marked_in_the_list_and_the_last_one_ends_it(db: Session) -> None:
     first, second = burst(db, 7)[5:]
-    operations.gather(db)
+    operations.notify_burst(db)
     pass_time(db, 10 * MINUTE)
     done(db, first)
-    operations.tell_of_ends(db)
+    operations.notify_resolved(db)
 
     lines = texts(db)[-1].splitlines()
     assert lines[0] == "手動対応が集中しています（2件、うち対応済み1件）"
     assert [line.startswith("・【解決済み】") for line in lines[2:]] == [True, False]
 
     done(db, second, "oscar")
-    operations.tell_of_ends(db)
+    operations.notify_resolved(db)
     assert texts(db)[-1].splitlines()[0] == "【解決済み】手動対応が集中しました（2件、10分）"
     assert posts(db)[-1].payload["do"] == "edit"
 
@@ -166,7 +166,7 @@ def test_a_gathered_task_that_is_done_is_marked_in_the_list_and_the_last_one_end
 def test_a_long_burst_begins_another_message_after_thirty(db: Session) -> None:
     made = burst(db, 5 + 30 + 3)
 
-    assert operations.gather(db) == 33
+    assert operations.notify_burst(db) == 33
 
     one, other = posts(db)[5:]
     assert (one.follows, other.follows) == (None, None)
@@ -174,7 +174,7 @@ def test_a_long_burst_begins_another_message_after_thirty(db: Session) -> None:
     assert listed == [f"・{operation.notice}" for operation in made[5:]]
     # What comes next is added to the one that has room.
     more = burst(db, 1)
-    operations.gather(db)
+    operations.notify_burst(db)
     assert posts(db)[-1].follows == other.key
     assert more[0].notice in texts(db)[-1]
 
@@ -183,14 +183,14 @@ def test_what_was_done_before_it_was_told_is_told_all_the_same(db: Session) -> N
     *_, last = burst(db, 6)
     done(db, last)
 
-    operations.gather(db)
+    operations.notify_burst(db)
 
     assert f"・【解決済み】{last.notice}" in texts(db)[-1]
-    assert operations.tell_of_ends(db) == 0
+    assert operations.notify_resolved(db) == 0
 
 
 def test_nobodys_words_make_a_link_in_slack(db: Session) -> None:
-    operations.tell(db, "1", "<!channel> & <https://evil.example|押す>", link=("operations", "手動対応を開く"))
+    operations.notify_slack(db, "1", "<!channel> & <https://evil.example|押す>", link=("operations", "手動対応を開く"))
 
     text = texts(db)[-1]
     assert text.startswith("&lt;!channel&gt; &amp; &lt;https://evil.example|押す&gt;\n<http")

@@ -13,15 +13,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.events.rules import Answer, Task
 from service.reservations.flow.models import Reservation
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.queue import actions as queue
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 SignIn = Callable[..., TestClient]
@@ -42,7 +42,7 @@ def olivia(sign_in: SignIn) -> TestClient:
 
 def task(db: Session, kind: Task = Task.CUSTOMER_ENQUIRY, **said: Any) -> tuple[Reservation, Operation]:
     reservation = scene.ask(db, **said)
-    operation = operations.open(db, reservation.id, reservation.code, kind, "折り返しがほしい")
+    operation = operations.open_operation(db, reservation.id, reservation.code, kind, "折り返しがほしい")
     db.commit()
     return reservation, operation
 
@@ -145,8 +145,8 @@ def test_whoever_takes_a_task_has_it_and_a_second_one_sees_both_sides(
 
 
 def test_a_task_is_handed_over_given_back_and_noted_with_names(olivia: TestClient, db: Session) -> None:
-    oscar = cast.person(db, "oscar", reservations="operator")
-    sally = cast.person(db, "sally", reservations="support")
+    oscar = people.person(db, "oscar", reservations="operator")
+    sally = people.person(db, "sally", reservations="support")
     _, operation = task(db)
 
     given = post(olivia, operation.id, "hand-over", {"version": 1, "user_id": oscar.id})
@@ -247,15 +247,15 @@ def test_what_nobody_has_is_told_once_before_it_is_late_and_once_when_it_is(oliv
     reservation, _ = task(db, Task.VAGUE_ANSWER)
     assert said(db, "slack") == [f"予約ID: {reservation.code} が曖昧な回答"]
     scene.set_clock(db, app_now(db) + 44 * MINUTE)
-    assert queue.watch(db) == 0
+    assert queue.notify_due_operations(db) == 0
 
     scene.set_clock(db, app_now(db) + 2 * MINUTE)
-    assert (queue.watch(db), queue.watch(db)) == (1, 0)
+    assert (queue.notify_due_operations(db), queue.notify_due_operations(db)) == (1, 0)
     assert said(db, "slack")[1].startswith(
         f"予約ID: {reservation.code} の手動対応の期限が近づいています\n曖昧な回答（高）"
     )
     scene.set_clock(db, app_now(db) + 15 * MINUTE)
-    assert (queue.watch(db), queue.watch(db)) == (1, 0)
+    assert (queue.notify_due_operations(db), queue.notify_due_operations(db)) == (1, 0)
     assert "期限を過ぎました" in said(db, "slack")[2]
     assert len(said(db, "slack")) == 3
 
@@ -264,7 +264,7 @@ def test_after_a_standstill_only_the_breach_is_told(db: Session) -> None:
     task(db, Task.VAGUE_ANSWER)
     scene.set_clock(db, app_now(db) + timedelta(days=1))
 
-    assert (queue.watch(db), queue.watch(db)) == (1, 0)
+    assert (queue.notify_due_operations(db), queue.notify_due_operations(db)) == (1, 0)
     assert ["期限を過ぎました" in text for text in said(db, "slack")] == [False, True]
 
 
@@ -272,14 +272,14 @@ def test_escalation_stops_with_a_person_and_goes_on_without(olivia: TestClient, 
     _, operation = task(db, Task.VAGUE_ANSWER)
     post(olivia, operation.id, "claim", {"version": 1})
     scene.set_clock(db, app_now(db) + timedelta(hours=2))
-    assert queue.watch(db) == 0
+    assert queue.notify_due_operations(db) == 0
 
     post(olivia, operation.id, "release", {"version": 2})
-    assert queue.watch(db) == 1
+    assert queue.notify_due_operations(db) == 1
 
 
 def test_at_night_the_urgent_reaches_whoever_is_on_call_by_sms(olivia: TestClient, db: Session) -> None:
-    oscar = cast.person(db, "oscar", reservations="operator")
+    oscar = people.person(db, "oscar", reservations="operator")
     assert shift(olivia, oscar.id, datetime(2031, 1, 8, 18, tzinfo=TOKYO), 15).status_code == 201
     scene.set_clock(db, datetime(2031, 1, 8, 23, 10, tzinfo=TOKYO))
 
@@ -293,12 +293,12 @@ def test_at_night_the_urgent_reaches_whoever_is_on_call_by_sms(olivia: TestClien
     message = db.scalars(select(OutboxMessage).where(OutboxMessage.recipient == "+819077770001")).one()
     assert message.payload["to"] == "+819077770001"
     scene.set_clock(db, app_now(db) + 31 * MINUTE)
-    queue.watch(db)
+    queue.notify_due_operations(db)
     assert len([text for text in said(db, "sms") if "緊急" in text]) == 2
 
 
 def test_by_day_nobody_is_rung_and_at_night_slack_says_when_nobody_is_on_call(olivia: TestClient, db: Session) -> None:
-    oscar = cast.person(db, "oscar", reservations="operator")
+    oscar = people.person(db, "oscar", reservations="operator")
     shift(olivia, oscar.id, datetime(2031, 1, 8, 9, tzinfo=TOKYO), 9)
     task(db, Task.SMS_FAILED)
     scene.set_clock(db, datetime(2031, 1, 11, 10, 0, tzinfo=TOKYO))  # a Saturday
@@ -311,8 +311,8 @@ def test_by_day_nobody_is_rung_and_at_night_slack_says_when_nobody_is_on_call(ol
 
 
 def test_the_roster_is_kept_without_two_at_a_time(olivia: TestClient, db: Session) -> None:
-    oscar = cast.person(db, "oscar", reservations="operator")
-    sally = cast.person(db, "sally", reservations="support")
+    oscar = people.person(db, "oscar", reservations="operator")
+    sally = people.person(db, "sally", reservations="support")
     night = datetime(2031, 1, 8, 18, tzinfo=TOKYO)
     first = shift(olivia, oscar.id, night, 15).json()["id"]
 
@@ -337,7 +337,7 @@ def test_the_roster_is_kept_without_two_at_a_time(olivia: TestClient, db: Sessio
 
 
 def test_a_shift_is_changed_and_removed_on_the_version_that_was_read(olivia: TestClient, db: Session) -> None:
-    oscar = cast.person(db, "oscar", reservations="operator")
+    oscar = people.person(db, "oscar", reservations="operator")
     night = datetime(2031, 1, 8, 18, tzinfo=TOKYO)
     key = shift(olivia, oscar.id, night, 15).json()["id"]
     shift(olivia, oscar.id, night + timedelta(hours=24), 15)

@@ -12,12 +12,13 @@ from httpx2 import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core import phones
-from service.core.clock import app_now
+from service.core.database.clock import app_now
+from service.core.values import phones
 from service.reservations.events import rules as e
 from service.reservations.flow import actions
-from service.reservations.flow.models import Letter, Payment, Refund, Reservation
+from service.reservations.flow.models import Payment, Refund, Reservation
 from service.reservations.operations.models import Operation
+from service.reservations.outgoing.models import Message
 from service.reservations.shops.models import Shop
 from tests.api.reservations import scene
 
@@ -98,7 +99,7 @@ def test_whoever_pays_knows_which_shop_keeps_it_and_after_that_its_telephone(
     after = visitor.get(path).text
 
     assert f"<dt>店舗</dt><dd>{shop.name}</dd>" in before
-    number = phones.shown(shop.phone)
+    number = phones.format_phone(shop.phone)
     assert number not in before
     assert f'<dt>店舗の電話</dt><dd><a href="tel:{number}">{number}</a></dd>' in after
 
@@ -154,7 +155,7 @@ def test_the_page_says_how_it_ended(stage: Session, visitor: TestClient) -> None
     reservation, path = to_pay(stage)
     session = scene.case(stage, reservation).session or ""
     scene.pass_time(stage, timedelta(minutes=10))
-    actions.happen(stage, reservation.id, e.SessionClosed(session=session), source="stripe")
+    actions.record_event(stage, reservation.id, e.SessionClosed(session=session), source="stripe")
     stage.commit()
 
     page = visitor.get(path)
@@ -312,7 +313,7 @@ def test_before_anything_is_paid_cancelling_costs_nothing(stage: Session, visito
     send(visitor, path)
 
     assert title(visitor.get(path)) == "キャンセルしました"
-    purposes = stage.scalars(select(Letter.purpose).where(Letter.channel == "sms").order_by(Letter.id)).all()
+    purposes = stage.scalars(select(Message.purpose).where(Message.channel == "sms").order_by(Message.id)).all()
     assert purposes == ["request_received", "cancelled"]
 
 

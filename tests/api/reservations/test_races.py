@@ -11,9 +11,10 @@ from functools import partial
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
+from service.core import edits
+from service.core.access.auth import Actor
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
 from service.core.problems import Conflict, Stale
 from service.reservations.desk import actions as desk
 from service.reservations.desk import schemas as at_the_desk
@@ -23,8 +24,7 @@ from service.reservations.flow.models import Payment, Reservation, TimelineEvent
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.queue import actions as queue
-from service.reservations.queue import schemas as in_the_queue
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 
 
@@ -52,15 +52,13 @@ def at_once(several: Engine, *work: Callable[[Session], object]) -> list[object]
 def test_of_two_operators_who_claim_a_task_at_once_one_has_it(several: Engine) -> None:
     with Session(several) as db, db.begin():
         reservation = scene.ask(db)
-        task = operations.open(db, reservation.id, reservation.code, Task.LATE_CANCEL).id
-        people = [cast.actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto", "ophelia")]
+        task = operations.open_operation(db, reservation.id, reservation.code, Task.LATE_CANCEL).id
+        operators = [people.actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto", "ophelia")]
 
-    came = at_once(
-        several, *[lambda db, by=by: queue.claim(db, by, task, in_the_queue.Edit(version=1)) for by in people]
-    )
+    came = at_once(several, *[lambda db, by=by: queue.claim(db, by, task, edits.Edit(version=1)) for by in operators])
 
     assert sorted(type(one).__name__ for one in came) == ["NoneType", "Stale", "Stale", "Stale"]
-    winner = people[[one is None for one in came].index(True)]
+    winner = operators[[one is None for one in came].index(True)]
     with Session(several) as db:
         operation = db.get_one(Operation, task)
         assert (operation.owner_id, operation.version) == (winner.user_id, 2)
@@ -74,10 +72,10 @@ def test_of_two_operators_who_claim_a_task_at_once_one_has_it(several: Engine) -
 def test_that_a_task_is_late_is_told_once_however_many_watch(several: Engine) -> None:
     with Session(several) as db, db.begin():
         reservation = scene.ask(db)
-        operations.open(db, reservation.id, reservation.code, Task.VAGUE_ANSWER)
+        operations.open_operation(db, reservation.id, reservation.code, Task.VAGUE_ANSWER)
         scene.set_clock(db, app_now(db) + timedelta(hours=2))
 
-    told = at_once(several, *[queue.watch] * 6)
+    told = at_once(several, *[queue.notify_due_operations] * 6)
 
     assert sorted(map(int, map(str, told))) == [0, 0, 0, 0, 0, 1]
     with Session(several) as db:
@@ -92,12 +90,12 @@ def test_an_operator_and_the_time_at_once_do_one_thing(several: Engine) -> None:
         with Session(several) as db, db.begin():
             made = scene.awaiting(db)
             code, version, reservation_id = made.code, made.version, made.id
-            by = cast.actor(db, f"olivia-{reservation_id}", reservations="operator")
+            by = people.actor(db, f"olivia-{reservation_id}", reservations="operator")
             scene.set_clock(db, app_now(db) + timedelta(minutes=10))
 
         _, cancelled = at_once(
             several,
-            lambda db: flow.step(db, 10),
+            lambda db: flow.advance_due(db, 10),
             partial(cancelled_at_the_desk, by=by, code=code, version=version),
         )
 
@@ -124,10 +122,10 @@ def test_two_operators_who_take_a_vague_shop_s_word_at_once_make_one_page_to_pay
         scene.pass_time(db)
         shop = scene.shop_says(db, made, Answer.VAGUE).shop_id
         code, version, reservation_id = made.code, made.version, made.id
-        people = [cast.actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto")]
+        operators = [people.actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto")]
 
     word = at_the_desk.ShopAgreed(version=version, shop_id=shop)
-    came = at_once(several, *[lambda db, by=by: desk.shop_agreed(db, by, code, word) for by in people])
+    came = at_once(several, *[lambda db, by=by: desk.record_shop_ok(db, by, code, word) for by in operators])
 
     assert sorted(type(one).__name__ for one in came) == ["NoneType", "Stale", "Stale"]
     with Session(several) as db:

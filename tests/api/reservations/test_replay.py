@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer
 from service.reservations.flow import actions as flow
@@ -53,11 +53,11 @@ def long_lived(db: Session) -> Reservation:
     scene.pass_time(db, timedelta(minutes=1))
     scene.shop_says(db, reservation, Answer.OK)
     ready = e.CheckoutReady(number=scene.case(db, reservation).checkouts, session="cs_1")
-    flow.happen(db, reservation.id, ready, source="stripe")
-    flow.happen(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
+    flow.record_event(db, reservation.id, ready, source="stripe")
+    flow.record_event(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
     scene.pay(db, reservation, "pi_1")
-    flow.happen(db, reservation.id, e.CancelAsked(by="customer"), source="customer")
-    flow.happen(db, reservation.id, e.RefundDone(intent="pi_1", amount=5500), source="stripe")
+    flow.record_event(db, reservation.id, e.CancelAsked(by="customer"), source="customer")
+    flow.record_event(db, reservation.id, e.RefundDone(intent="pi_1", amount=5500), source="stripe")
     db.commit()
     return reservation
 
@@ -119,7 +119,7 @@ def test_a_shop_in_no_list_is_named_so(olivia: TestClient, db: Session) -> None:
     reservation = scene.ask(db)
     scene.pass_time(db)
     scene.shop_says(db, reservation, Answer.VAGUE)
-    flow.happen(db, reservation.id, e.ShopOk(shop=None, note="花の里 03-1234-5678"), source="operator")
+    flow.record_event(db, reservation.id, e.ShopOk(shop=None, note="花の里 03-1234-5678"), source="operator")
     db.commit()
 
     last = steps(olivia, reservation)[-1]

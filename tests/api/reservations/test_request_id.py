@@ -13,9 +13,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
-from service.core import logs
-from service.core.clock import app_now, real_now
-from service.core.outbox import REQUEST_ID, OutboxMessage
+from service.core.database.clock import app_now, real_now
+from service.core.monitoring import logs
+from service.core.outbox.queue import REQUEST_ID
+from service.core.outbox.records import OutboxMessage
 from tests.api.reservations import scene
 from tests.jobs.conftest import point
 from tests.sandbox.ear import listening_ear

@@ -10,11 +10,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.reservations.services.models import Service
 from service.reservations.shops.models import Shop
 from stack.home import Home
-from tests import cast
+from tests import people
 from tests.api.reservations.demo import begin
 from tests.conftest import filled_database
 
@@ -22,7 +22,7 @@ PATH = "/api/reservations/simulation"
 
 
 def signed_in(db: Session, client: TestClient, login_id: str, **roles: str) -> TestClient:
-    return cast.signed_in(db, client, cast.person(db, login_id, **roles))
+    return people.signed_in(db, client, people.person(db, login_id, **roles))
 
 
 @pytest.fixture

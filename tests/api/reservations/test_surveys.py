@@ -15,14 +15,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.enquiries.models import Enquiry
 from service.reservations.flow.models import Reservation
 from service.reservations.surveys import actions, queries
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink
-from service.reservations.surveys.rules import LONGEST_COMMENT
+from service.reservations.surveys.rules import MAX_COMMENT_LENGTH
 from tests.api.reservations import scene
 from tests.whole import whole
 
@@ -106,7 +106,7 @@ def rate(visitor: TestClient, path: str, stars: str, comment: str = "") -> int:
 
 def later(db: Session, **span: float) -> int:
     scene.set_clock(db, app_now(db) + timedelta(**span))
-    tended = actions.tend(db)
+    tended = actions.process_due(db)
     db.commit()
     db.expire_all()
     return tended
@@ -117,7 +117,7 @@ def test_a_comment_is_as_long_as_the_page_says_and_no_longer(
 ) -> None:
     served(db, phone="090-1111-0001")
     send(sally, made(sally))
-    page, longest = path(letters(db, "sms")[0]), "あ" * LONGEST_COMMENT
+    page, longest = path(letters(db, "sms")[0]), "あ" * MAX_COMMENT_LENGTH
     assert rate(visitor, page, "4", longest + "あ") == 422
     assert rate(visitor, page, "4", longest) == 303
     assert longest in visitor.get(page).text

@@ -16,7 +16,7 @@ from service.core.pages import shell
 from service.core.settings import settings
 from service.reservations.flow.models import Webhook
 from service.reservations.inbox import webhooks
-from service.reservations.inbox.rules import MOST_BYTES
+from service.reservations.inbox.rules import MAX_BYTES
 from stack.home import Home
 from tests.api.reservations.vendors import (
     BLAND,
@@ -195,7 +195,7 @@ def test_what_is_signed_and_cannot_be_read_is_malformed(client: TestClient, db: 
 
 
 def test_a_body_without_end_is_not_read_to_its_end(client: TestClient, db: Session) -> None:
-    assert post(client, of_bland(CALL | {"summary": "あ" * MOST_BYTES})) == 413
+    assert post(client, of_bland(CALL | {"summary": "あ" * MAX_BYTES})) == 413
     assert kept(db) == []
 
 

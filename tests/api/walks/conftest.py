@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import User, open_session
 from service.core.areas import AREAS
-from service.core.identity import User, open_session
 from service.demo import fill
 from stack.home import Home
 from tests.api.walks.walk import LEFT_OUT, Walker

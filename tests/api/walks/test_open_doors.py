@@ -11,12 +11,12 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.requests import Request
 
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from service.core.pages import forms, shell
 from service.core.settings import settings
-from service.main import locks
-from service.reservations.assistants.actions import PATH as MCP
-from service.reservations.assistants.mcp import METADATA
+from service.main import route_permissions
+from service.reservations.assistants.actions import MCP_PATH as MCP
+from service.reservations.assistants.mcp import METADATA_PATH
 from tests.whole import whole
 
 # What a parameter may be: one that no row has, and for pages that everybody may see, one that is there.
@@ -27,7 +27,7 @@ ANYBODY = Request({"type": "http", "headers": []})
 
 def doors() -> Iterator[tuple[str, str, bool]]:
     """(method, path, whether it asks for a permission) of every route, parameters filled in."""
-    for path, route, declared in locks(whole().fastapi):
+    for path, route, declared in route_permissions(whole().fastapi):
         filled = re.sub(r"\{(\w+)[^}]*\}", lambda found: NOBODYS.get(found[1], "1"), path)
         for method in sorted(route.methods or ()):
             yield method, filled, bool(declared)
@@ -124,7 +124,9 @@ def test_no_door_of_the_api_opens_to_a_cookie(browser: TestClient) -> None:
     for method, path, locked in ALL:
         if shell.is_page(path) or path.startswith(UNCOUNTED) or open_to_all.get(path) in (200, 403, 422):
             continue
-        answer = browser.request(method, path, headers={"Cookie": f"{COOKIE}=x; token=x; Authorization=Bearer x"})
+        answer = browser.request(
+            method, path, headers={"Cookie": f"{SESSION_COOKIE}=x; token=x; Authorization=Bearer x"}
+        )
         assert answer.status_code == 401, (method, path, answer.status_code)
         assert "set-cookie" not in answer.headers
         assert "access-control-allow-origin" not in answer.headers
@@ -137,7 +139,13 @@ def test_every_door_has_enough_of_one_source(browser: TestClient, monkeypatch: p
         monkeypatch.setattr(settings(), limit, MOST)
     monkeypatch.setattr(time, "time", lambda: 1_800_000_030.0)
     unlocked = {(method, path) for method, path, locked in ALL if not locked}
-    walked = [*sorted(unlocked), ("POST", MCP), ("GET", METADATA), ("GET", "/api/openapi.json"), ("GET", "/nowhere")]
+    walked = [
+        *sorted(unlocked),
+        ("POST", MCP),
+        ("GET", METADATA_PATH),
+        ("GET", "/api/openapi.json"),
+        ("GET", "/nowhere"),
+    ]
     for number, (method, path) in enumerate(walked):
         if path.startswith(UNCOUNTED):
             continue

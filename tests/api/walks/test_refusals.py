@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.access.identity import User
 from service.core.areas import AREAS, areas
-from service.core.identity import User
 from tests.api.walks.walk import LEFT_OUT, PARAMETER, Asking, Walker, locked
 
 

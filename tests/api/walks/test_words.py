@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from service.core.areas import AREAS, areas
-from service.core.trail import ACTION_WORDS
-from service.reservations.events.rules import STATE_WORDS, WAITING_WORDS
+from service.core.audit.search import ACTION_TITLES
+from service.reservations.events.rules import STATE_LABELS, WAITING_LABEL
 from tests.api.walks.walk import LOOKING, TELLING, Asking, Walker, operations
 
 # Names of areas, which jobs are called after, and of their records, fields, choices and actions, as the code and as the
@@ -17,13 +17,13 @@ PRODUCTS_OWN = {*AREAS} | {
     for words in (area.subjects, area.fields, *area.values.values())
     for word in (*words, *words.values())
 }
-PRODUCTS_OWN |= {word for words in ACTION_WORDS.items() for word in words}
+PRODUCTS_OWN |= {word for words in ACTION_TITLES.items() for word in words}
 PRODUCTS_OWN |= {role for area in areas().values() for role in area.roles}
 # 定期作業 come with the product: who does them and on which page.
 CHORES = import_module("service.migrations.versions.2026_11_22_reservations_chores").CHORES
 PRODUCTS_OWN |= {chore[name] for chore in CHORES for name in ("code", "owner", "page")}
 # A reservation's state is told in words; which ones stand in a list depends on the moment.
-PRODUCTS_OWN |= {*STATE_WORDS.values(), WAITING_WORDS}
+PRODUCTS_OWN |= {*STATE_LABELS.values(), WAITING_LABEL}
 # Where nobody sees one agency or nursery only, all is one tenant: what a colleague lists may stand in a detail.
 UNDIVIDED = {name for name, area in areas().items() if not any(role.scope for role in area.roles.values())}
 

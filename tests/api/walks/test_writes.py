@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.core.once import HEADER, REPEATED
+from service.core.http.idempotency import HEADER, REPLAYED_HEADER
 from tests.api.walks.walk import LEFT_OUT, Operation, Walker, bodies, operations
 
 # All of a walk is one transaction, whose own doings the server counts. What it notes of a session is no work.
@@ -69,7 +69,7 @@ def _is_written(db: Session, one: Walker, operation: Operation, place: str, body
     if HEADER in operation.asked:
         again = one.call("POST", place, json=body, headers=key)
         assert (again.status_code, again.content) == (first.status_code, first.content), place
-        assert again.headers.get(REPEATED) == "true", place
+        assert again.headers.get(REPLAYED_HEADER) == "true", place
         assert _changes(db) == before, place
     # Of a changed row, often all that is drawn is what it says already.
     return changed or operation.method == "POST"

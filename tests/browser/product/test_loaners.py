@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from stack import servers
 from tests.chromium import PHONE
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 from tests.stack import Stack
 
 

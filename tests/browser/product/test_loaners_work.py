@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from stack import servers
 from tests.chromium import PHONE, TABLET, await_drawn, in_a_hand
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 from tests.stack import Stack
 
 

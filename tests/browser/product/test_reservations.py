@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from playwright.sync_api import Page, expect
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.demo.reservations import ASSISTANT_TOKEN
 from tests.browser.product.test_fleet import open_first_row
 from tests.chromium import sign_in

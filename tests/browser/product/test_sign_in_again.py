@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from dashboards.session import COOKIE
+from dashboards.session import SESSION_COOKIE
 from tests.chromium import carry, fill_in, token
 from tests.stack import Stack
 
@@ -50,7 +50,7 @@ def test_what_was_typed_when_the_session_ended_is_stored_after_signing_in_again(
     dialog.get_by_role("button", name="登録する").click()
     # Not the dialog's end: that is away for a moment whenever the page is drawn anew.
     expect(page.get_by_text(f"{TYPED}を登録しました。")).to_be_visible()
-    token_now = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == COOKIE)
+    token_now = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == SESSION_COOKIE)
     assert token_now != mine
     found = httpx2.get(
         f"{stack.service}/api/fleet/customers",

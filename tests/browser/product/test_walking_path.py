@@ -25,7 +25,7 @@ from stack import servers
 from stack.home import ROOT
 from tests.chromium import sign_in
 from tests.processes import free_port, tied
-from tests.sight import seeing_all
+from tests.rls_bypass import seeing_all
 from tests.stack import Stack, make_stack, some_folder
 from tests.waiting import wait_for
 

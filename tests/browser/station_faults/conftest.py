@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from service.core.identity import hash_password
+from service.core.access.identity import hash_password
 from stack import servers
 from stack.home import Home
 from tests.browser.relay import Relay

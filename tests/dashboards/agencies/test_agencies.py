@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from dashboards.agencies.master_forms import PPS_HELP
 from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.models import Agency
-from service.core.clock import app_now
-from service.core.identity import open_session
+from service.core.access.identity import open_session
+from service.core.database.clock import app_now
 from service.demo import fill as fill_demo
 from tests.api.agencies import scene
 from tests.dashboards.conftest import opened_at

@@ -292,8 +292,8 @@ def test_what_only_one_side_changed_is_taken_over_and_what_both_did_is_asked_fie
     assert {*asked} == {"店舗名", "市区町村"}
     assert asked["店舗名"].options == ["あなたの入力: 新宿店", "最新の内容: 本店"]
     assert site_of(team.db, case).power_branch_name == "本店"
-    asked["店舗名"].set_value(conflict.MINE)
-    asked["市区町村"].set_value(conflict.THEIRS)
+    asked["店舗名"].set_value(conflict.YOURS)
+    asked["市区町村"].set_value(conflict.NEWEST)
     run(page)
     press(page, f"{dialog}.go_on")
     press(page, f"{slot}.save")

@@ -32,7 +32,7 @@ def script() -> None:
     from dashboards.ui import dialogs
 
     def page() -> None:
-        draft = drafting.opened("new_request")
+        draft = drafting.open_draft("new_request")
         if draft is None:
             return
         draft.begun_before()
@@ -42,7 +42,7 @@ def script() -> None:
         }
         draft.keep(values, {"last_name": "契約者名（姓）", "town": "町域", "remarks": "備考"})
 
-    with dialogs.after("page"):
+    with dialogs.draw_after("page"):
         page()
 
 

@@ -10,8 +10,8 @@ import pytest
 from dashboards.agencies import trends
 from service.agencies.acquired import queries
 from service.agencies.rules import Status
-from service.core.clock import app_now
-from service.core.times import at
+from service.core.database.clock import app_now
+from service.core.values.times import at
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.api.agencies.test_acquired import documents_own as example
@@ -174,4 +174,4 @@ def test_the_dashboard_says_what_waits_longest_and_shows_the_agencies(team: Scen
     ],
 )
 def test_a_quarter_is_drawn_by_days_and_what_is_longer_by_months(chosen: dict[str, str], by: str) -> None:
-    assert trends.asked(chosen)["by"] == by
+    assert trends.series_query(chosen)["by"] == by

@@ -11,12 +11,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards.ui import kept
+from dashboards.ui import cache
 from service.agencies.corporations.models import Corporation
 from service.agencies.drafts.models import Draft
 from service.agencies.requests.models import Image, Request
-from service.core.clock import real_now
-from service.core.identity import UserSession
+from service.core.access.identity import UserSession
+from service.core.database.clock import real_now
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.dashboards.conftest import Line, forget_sessions
@@ -272,7 +272,7 @@ def test_what_is_typed_stays_on_the_page_while_the_service_is_away(page: AppTest
     assert "下書きを保存できていません。" in said(page.warning)
 
     # Longer than anything is kept from before.
-    later = time.monotonic() + kept.SECONDS + 1
+    later = time.monotonic() + cache.CACHE_SECONDS + 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: later)
         box(page, "city").set_value("渋谷区").run()

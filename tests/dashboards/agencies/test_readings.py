@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.agencies import readings
-from service.agencies.reading import actions, queries
+from service.agencies.ocr import actions, queries
 from service.agencies.requests.models import Image, Request, Site
 from service.agencies.settings import settings
-from service.core.health import record_job
+from service.core.monitoring.health import record_job
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.dashboards.pages import Open, keys, press, texts
@@ -50,7 +50,7 @@ def image(team: Scene, case: Request, site: Site) -> Image:
 def switched_on(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     on = settings().model_copy(update={"ocr": True})
     for module in ("queries", "actions"):
-        monkeypatch.setattr(f"service.agencies.reading.{module}.settings", lambda: on)
+        monkeypatch.setattr(f"service.agencies.ocr.{module}.settings", lambda: on)
 
 
 @pytest.fixture

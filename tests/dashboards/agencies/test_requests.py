@@ -30,7 +30,7 @@ def request_(team: Scene) -> Request:
 @pytest.fixture
 def deficient(team: Scene, request_: Request) -> Request:
     sites = queries.sites(team.db, request_)
-    actions.report(team.db, team.acting(team.olga), request_, "番号が読めません。", sites)
+    actions.report_deficiency(team.db, team.acting(team.olga), request_, "番号が読めません。", sites)
     team.db.commit()
     return request_
 
@@ -101,7 +101,7 @@ def test_who_was_overtaken_sees_the_new_deficiency_and_sends_again(
     open_page: Open, team: Scene, deficient: Request
 ) -> None:
     page = open_page(team.alice, "request", id=str(deficient.id))
-    actions.report(team.db, team.acting(team.olga), deficient, "印影もありません。")
+    actions.report_deficiency(team.db, team.acting(team.olga), deficient, "印影もありません。")
     team.db.commit()
     press(page, f"{KEY}.resubmit")
     assert "開いたあとに変更されました。まだ再提出されていません。" in said(page.error)

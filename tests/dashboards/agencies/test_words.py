@@ -10,13 +10,13 @@ from dashboards.agencies import case_words, corporation_words, drafting, sending
 from service.agencies.corporations import rules as corporations
 from service.agencies.corporations.models import Corporation
 from service.agencies.drafts import rules as drafts
-from service.agencies.rules import CORPORATION_FIELDS, MOST_IMAGES, SERVICE_WORDS, SITE_FIELDS, STATEMENT, STATUS_WORDS
+from service.agencies.rules import CORPORATION_FIELDS, MAX_IMAGES, SERVICE_LABELS, SITE_FIELDS, STATEMENT, STATUS_LABELS
 from service.agencies.sites import rules as sites
 
 
 def test_statuses_and_services_have_one_word_each() -> None:
-    assert {code: status.word for code, status in words.STATUS.items()} == STATUS_WORDS
-    assert words.SERVICE == SERVICE_WORDS
+    assert {code: status.word for code, status in words.STATUS.items()} == STATUS_LABELS
+    assert words.SERVICE == SERVICE_LABELS
 
 
 def test_each_field_stands_in_one_section_and_has_a_word() -> None:
@@ -26,8 +26,8 @@ def test_each_field_stands_in_one_section_and_has_a_word() -> None:
 
 
 def test_codes_are_of_the_same_lists() -> None:
-    assert case_words.CODED == sites.LISTS
-    assert corporation_words.CODED == corporations.CODED
+    assert case_words.CODE_LISTS == sites.LISTS
+    assert corporation_words.CODE_LISTS == corporations.CODED
     assert case_words.GAS_ONLY == sites.GAS_ONLY
     assert corporation_words.BY_CARD == corporations.BY_CARD
     kinds = ("INDIVIDUAL", "CORPORATION", "TRADE_NAME")
@@ -40,21 +40,21 @@ def test_what_is_asked_for_is_what_has_a_place(kind: str, same: bool) -> None:
     """契約者区分 and 請求書送付先 decide what the form draws; the service empties the rest."""
     values = dict.fromkeys(CORPORATION_FIELDS, "") | {"customer_type": kind, "billing_address_same": same}
 
-    drawn = {field for fields in corporation_words.drawn(values).values() for field in fields}
+    drawn = {field for fields in corporation_words.visible_sections(values).values() for field in fields}
 
-    assert set(CORPORATION_FIELDS) - drawn == {*corporations.emptied(values)}
+    assert set(CORPORATION_FIELDS) - drawn == {*corporations.cleared_values(values)}
     # And what must be there can be typed.
-    wanted = {name for name, _ in corporations.missing(values)}
+    wanted = {name for name, _ in corporations.missing_fields(values)}
     assert wanted <= {field for field in drawn if corporation_words.label(field, kind)}
 
 
 def test_the_forms_take_as_much_as_the_service() -> None:
-    assert (MOST_IMAGES, STATEMENT.key) == (sending.MOST_IMAGES, sending.PURPOSE)
+    assert (MAX_IMAGES, STATEMENT.key) == (sending.MAX_IMAGES, sending.PURPOSE)
     assert set(CORPORATION_FIELDS) <= {column.name for column in Corporation.__table__.columns}
 
 
 @pytest.mark.parametrize("name", ["card", "card.number", "security_code", "cvv", "cvc2", "card_code"])
 def test_what_the_service_refuses_of_a_card_is_not_sent_to_it(name: str) -> None:
-    assert drafting._OF_A_CARD.search(name)
+    assert drafting._CARD_FIELD.search(name)
     if name != "card":
         assert re.search(drafts._CARD_KEYS, name)

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.identity import User, UserSession, is_right, open_session
-from tests.cast import PASSWORD
+from service.core.access.identity import User, UserSession, check_password, open_session
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, press, run, texts, titles, toasts
+from tests.people import PASSWORD
 
 NEW = "まったく新しい合言葉2026"
 
@@ -25,7 +25,7 @@ def fill(page: AppTest, key: str, *values: str) -> None:
 
 
 def password_is(db: Session, password: str) -> bool:
-    return is_right(password, db.scalars(select(User.password_hash)).one())
+    return check_password(password, db.scalars(select(User.password_hash)).one())
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from tests.cast import actor
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, goes_away, html, rows, texts
+from tests.people import actor
 
 
 def test_who_did_what_to_what_is_said_listed_cut_by_conditions_and_taken_along(

@@ -194,7 +194,7 @@ def test_a_forms_field_says_what_is_wrong_and_keeps_what_was_typed_until_it_is_s
     press(page, f"{form}.submit")
     assert texts(page).count(f": {forms.REQUIRED}]") == 2
     assert texts(page).count(f": {forms.REQUIRED_CHOICE}]") == 1
-    assert page.error[0].value == forms.CORRECT
+    assert page.error[0].value == forms.CORRECT_FIELDS
 
     fill(page, form, serial_number="TC200 #1", store_name="新宿店")
     page.selectbox(key=f"{form}.plan.0").select("ベーシック")

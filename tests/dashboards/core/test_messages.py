@@ -9,27 +9,27 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.core.message_drawer import OUTCOMES, STATES
-from service.core import outbox
 from service.core.audit import AuditEntry
-from service.core.clock import real_now
-from service.core.messages import State
-from service.core.outbox import OutboxMessage, Outcome
+from service.core.database.clock import real_now
+from service.core.outbox import queue
+from service.core.outbox.messages import State
+from service.core.outbox.records import OutboxMessage, Outcome
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, goes_away, html, keys, press, rows, run, texts, titles, toasts
 
 
 def publish(db: Session, title: str, recipient: str = "support@techcore.example") -> OutboxMessage:
     payload = {"to": [recipient], "subject": title, "body": "本文です。"}
-    message = outbox.publish(db, "mail", payload, area="fleet", recipient=recipient, title=title, about=("incident", 1))
+    message = queue.publish(db, "mail", payload, area="fleet", recipient=recipient, title=title, about=("incident", 1))
     db.commit()
     return message
 
 
 def a_dead_letter(db: Session, title: str, *, in_doubt: bool = False) -> OutboxMessage:
     message = publish(db, title)
-    claimed = outbox.claim(db, "mail")
+    claimed = queue.claim(db, "mail")
     assert claimed is not None
-    outbox.failed(db, claimed, "宛先を拒否されました（550）", permanent=True, in_doubt=in_doubt)
+    queue.mark_failed(db, claimed, "宛先を拒否されました（550）", permanent=True, in_doubt=in_doubt)
     db.commit()
     return message
 
@@ -143,7 +143,7 @@ def test_who_comes_second_is_told_that_it_was_decided_already(db: Session, scree
 def test_who_works_in_several_areas_finds_the_messages_of_one(screen: Screen, db: Session) -> None:
     publish(db, "端末の通知")
     payload = {"channel": "#qrv-alerts", "text": "予約ID: QRV-000001 が全店NG"}
-    outbox.publish(db, "slack", payload, area="reservations", recipient="#qrv-alerts", title=payload["text"])
+    queue.publish(db, "slack", payload, area="reservations", recipient="#qrv-alerts", title=payload["text"])
     db.commit()
     page = opened_at(screen("alice", fleet="admin", reservations="operator"), "messages")
     assert [row["業務"] for row in rows(page)] == ["予約運用", "端末管理"]

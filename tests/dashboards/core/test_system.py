@@ -12,12 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from service.agencies import rules
 from service.agencies.settings import settings
-from service.core import backups, replica, traffic
 from service.core.areas import ticks
-from service.core.clock import real_now
-from service.core.health import record_job
-from service.core.instances import GONE_AFTER, Instance, Presence
-from service.core.probes import store
+from service.core.database import replica
+from service.core.database.clock import real_now
+from service.core.http import traffic
+from service.core.monitoring import backups
+from service.core.monitoring.health import record_job
+from service.core.monitoring.instances import GONE_AFTER, Instance, Presence
+from service.core.monitoring.probes import store
 from service.core.settings import settings as core_settings
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, goes_away, run, said, texts, titles
@@ -100,7 +102,7 @@ def test_the_month_is_held_against_its_target(page: AppTest, db: Session) -> Non
 
 
 def test_answers_that_take_longer_than_five_seconds_are_named(page: AppTest, db: Session) -> None:
-    counting = traffic.Counting()
+    counting = traffic.TrafficCounter()
     counting.count(200, 4.9)
     traffic.write(db, counting.take())
     db.commit()
@@ -153,7 +155,7 @@ def test_a_replica_says_how_far_it_follows_and_is_named_when_it_is_late_or_away(
     """This process's view of a replica whose address is one where nobody answers."""
     nowhere = core_settings().database_url.get_secret_value().replace("sockets", "nowhere")
     monkeypatch.setattr(core_settings(), "database_read_url", SecretStr(nowhere))
-    following = replica.Watch(5)
+    following = replica.ReplicaWatch(5)
     monkeypatch.setattr(replica, "watch", lambda: following)
 
     following.told("ok", 2.4)

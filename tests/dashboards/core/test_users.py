@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core import areas
-from service.core.identity import Membership, User
-from tests import cast
+from service.core.access.identity import Membership, User
+from tests import people
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, goes_away, press, rows, run, said, texts, titles, toasts
 
@@ -26,8 +26,8 @@ def stored(db: Session, login_id: str) -> Any:
 @pytest.fixture
 def page(screen: Screen, db: Session) -> AppTest:
     """Opened by amy; taro works there, jiro is gone."""
-    cast.person(db, "taro", fleet="operator").mail = "taro@example.com"
-    cast.person(db, "jiro", fleet="support").is_active = False
+    people.person(db, "taro", fleet="operator").mail = "taro@example.com"
+    people.person(db, "jiro", fleet="support").is_active = False
     db.commit()
     return opened_at(screen("amy", fleet="admin"), "users")
 

@@ -12,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 import dashboards.app as dashboards_app
 from dashboards import session
-from service.core.identity import open_session
+from service.core.access.identity import open_session
 from service.entries.models import Child, Nursery
-from tests import cast
+from tests import people
 from tests.api.entries.conftest import nursery
 from tests.dashboards.conftest import Line
 
@@ -51,7 +51,7 @@ def desk(db: Session, line: Line, monkeypatch: pytest.MonkeyPatch) -> Screen:
     """desk("staff", sakura) → the frame as somebody of that nursery has it; without one she sees all."""
 
     def of(role: str, works_at: Nursery | None = None) -> AppTest:
-        user = cast.person(db, f"{role}-{works_at.code if works_at else 'all'}", entries=role)
+        user = people.person(db, f"{role}-{works_at.code if works_at else 'all'}", entries=role)
         user.memberships[0].tenant_id = works_at.id if works_at else None
         token, _ = open_session(db, user, "testclient", timedelta(hours=1))
         db.commit()

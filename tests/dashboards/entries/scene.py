@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_clock
-from service.core.times import at
+from service.core.database.clock import app_clock
+from service.core.values.times import at
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Child, Nursery
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import session
 from dashboards.entries import stations
-from service.core.clock import real_now
+from service.core.database.clock import real_now
 from service.entries.models import Nursery
 from service.entries.station.models import Station
 from tests.dashboards.conftest import Line, opened_at
@@ -159,7 +159,7 @@ def test_a_nursery_can_be_chosen_as_soon_as_it_is_founded_and_while_the_service_
     assert sorted(page.selectbox(key="nursery_id").options) == ["さくら保育園", "つくし保育園", "ひまわり保育園"]
 
     line.cut()
-    session.changed_elsewhere()
+    session.require_fresh_reads()
     page.run()
     assert len(page.selectbox(key="nursery_id").options) == 3
 

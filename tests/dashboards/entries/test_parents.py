@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.entries.cards.models import Card
 from service.entries.models import Child, Guardianship, Nursery, Parent
 from tests.dashboards.conftest import opened_at

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.identity import Membership, User
-from service.core.memberships import suspend
+from service.core.access.identity import Membership, User
+from service.core.access.memberships import set_suspended
 from service.entries.models import Nursery
-from tests import cast
+from tests import people
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import press, texts
 
@@ -65,11 +65,11 @@ def test_an_archived_nursery_is_offered_to_nobody_new(
 def test_who_works_at_a_nursery_out_of_use_is_told_so_and_may_be_changed(
     desk: Desk, db: Session, sakura: Nursery
 ) -> None:
-    hana = cast.person(db, "hana", entries="staff")
+    hana = people.person(db, "hana", entries="staff")
     hana.memberships[0].tenant_id = sakura.id
     sakura.archived_at = sakura.created_at
     db.flush()
-    suspend(db, "entries", sakura.id, True)
+    set_suspended(db, "entries", sakura.id, True)
     db.commit()
     page = opened_at(desk("admin"), "users")
     shown = page.dataframe[0].value.set_index("ログインID")

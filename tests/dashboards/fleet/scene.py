@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from service.core.clock import app_clock
+from service.core.database.clock import app_clock
 from service.fleet.models import Liveness, Terminal, TerminalState
 from service.fleet.watch import actions
 from tests import factories

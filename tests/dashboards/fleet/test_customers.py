@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.fleet.words import CONTRACT
 from service.fleet.models import Customer
-from service.fleet.rules import CONTRACT_WORDS
+from service.fleet.rules import CONTRACT_LABELS
 from tests import factories
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import a_morning
@@ -136,4 +136,4 @@ def test_without_customers_it_says_what_to_do_first(screen: Screen) -> None:
 
 
 def test_contracts_are_named_as_in_the_exports() -> None:
-    assert {code.value: word for code, word in CONTRACT_WORDS.items()} == CONTRACT
+    assert {code.value: word for code, word in CONTRACT_LABELS.items()} == CONTRACT

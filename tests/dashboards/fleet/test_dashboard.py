@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
-from dashboards.client import PATIENCE_SECONDS
+from dashboards.client import PAGE_TIMEOUT_SECONDS
 from dashboards.settings import DEMO_REFRESH_SECONDS
 from dashboards.ui import feedback
-from service.core import db as core_db
-from service.core.clock import real_now
-from service.core.identity import UserSession
+from service.core.access.identity import UserSession
+from service.core.database import session as core_db
+from service.core.database.clock import real_now
 from service.fleet.incidents import queries
 from service.fleet.models import Terminal
 from service.fleet.watch import actions
@@ -313,7 +313,7 @@ def test_a_service_that_hangs_is_waited_for_by_one_block_and_all_say_so_together
 
     morning.run()
     assert [request.url.path for request in unanswered] == ["/api/fleet/summary"] * 2
-    assert unanswered[0].extensions["timeout"]["read"] == PATIENCE_SECONDS
+    assert unanswered[0].extensions["timeout"]["read"] == PAGE_TIMEOUT_SECONDS
     assert len(morning.warning) == 1
     assert figures(morning)["総端末数"] == ":gray[5台]"
     assert len(re.findall(r"（更新できていません）", texts(morning))) == 4
@@ -350,7 +350,7 @@ def test_whoever_asks_again_does_not_get_the_answer_of_a_moment_ago(db: Session,
 
 
 def test_waiting_for_a_service_that_hangs_ends_before_the_next_refresh_of_the_demo() -> None:
-    assert PATIENCE_SECONDS < DEMO_REFRESH_SECONDS
+    assert PAGE_TIMEOUT_SECONDS < DEMO_REFRESH_SECONDS
 
 
 def test_the_service_never_reached_is_said_instead_of_an_empty_page(screen: Screen, line: Line) -> None:

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.fleet import rollout_drawer
-from dashboards.fleet.rollout_drawer import compared
-from service.core.clock import app_now
+from dashboards.fleet.rollout_drawer import comparison_text
+from service.core.database.clock import app_now
 from service.fleet.agents.models import Command
 from service.fleet.firmware import actions, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.models import TerminalState, TerminalToken, terminal_logs
-from tests import cast, factories
+from tests import factories, people
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.fleet.scene import heard, set_clock
 from tests.dashboards.pages import Screen, act, fill, goes_away, keys, press, rows, run, said, texts, titles, toasts
@@ -35,7 +35,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     fragment = st.fragment
 
     def watched(body: Any = None, *, run_every: float | None = None) -> Any:
-        if body is rollout_drawer._follow:
+        if body is rollout_drawer._poll:
             told.append(run_every)
         return fragment(body, run_every=run_every)
 
@@ -52,7 +52,7 @@ def rollout(db: Session) -> Rollout:
         db.add(TerminalToken(token_hash=bytes([till]) * 32, terminal_id=terminal.id))
         heard(db, terminal, "9:59", firmware_version="1.0.0")
     set_clock(db, "10:00")
-    by = cast.actor(db, "ada-before", fleet="admin")
+    by = people.actor(db, "ada-before", fleet="admin")
     new = schemas.NewRollout(name="秋の更新", firmware_id=factories.firmware(db).id, waves=[25, 100])
     made = actions.create(db, by, new)
     db.commit()
@@ -60,7 +60,7 @@ def rollout(db: Session) -> Rollout:
 
 
 def stopped(db: Session, rollout: Rollout) -> Rollout:
-    actions.start(db, cast.actor(db, "ada-starts", fleet="admin"), rollout.id)
+    actions.start(db, people.actor(db, "ada-starts", fleet="admin"), rollout.id)
     actions.advance(db)
     task = db.scalars(select(UpdateTask).where(UpdateTask.state == "offered")).one()
     failed = {"state": "failed", "message": "書き込めません", "result": {"code": "device_refused"}}
@@ -125,7 +125,7 @@ def test_a_roll_out_that_stopped_is_said_first_with_its_reason_and_goes_on_or_en
 def test_the_drawer_compares_the_updated_terminals_with_those_that_wait(
     db: Session, screen: Screen, rollout: Rollout
 ) -> None:
-    actions.start(db, cast.actor(db, "ada-starts", fleet="admin"), rollout.id)
+    actions.start(db, people.actor(db, "ada-starts", fleet="admin"), rollout.id)
     task = db.scalars(select(UpdateTask).order_by(UpdateTask.wave)).first()
     assert task is not None
     begun = app_now(db) - timedelta(hours=2)
@@ -144,7 +144,7 @@ def test_the_drawer_compares_the_updated_terminals_with_those_that_wait(
 
 def test_without_anybody_to_compare_with_that_is_said() -> None:
     sides = {"updated": {"terminals": 1042, "troubled": 3}, "control": {"terminals": 0, "troubled": 0}}
-    assert compared(sides) == "更新済み 1,042台中3台で異常（比べられる未更新の端末はありません）"
+    assert comparison_text(sides) == "更新済み 1,042台中3台で異常（比べられる未更新の端末はありません）"
 
 
 def test_a_draft_is_started_after_it_was_said_whom_it_reaches(db: Session, screen: Screen, rollout: Rollout) -> None:
@@ -161,10 +161,10 @@ def test_a_draft_is_started_after_it_was_said_whom_it_reaches(db: Session, scree
 def test_an_open_roll_out_is_followed_by_itself_until_it_is_over(
     db: Session, screen: Screen, rollout: Rollout, followed: list[float | None]
 ) -> None:
-    actions.start(db, cast.actor(db, "ada-starts", fleet="admin"), rollout.id)
+    actions.start(db, people.actor(db, "ada-starts", fleet="admin"), rollout.id)
     db.commit()
     page = opened(screen, rollout)
-    assert followed[-1] == rollout_drawer.FOLLOW_SECONDS
+    assert followed[-1] == rollout_drawer.POLL_SECONDS
     assert "成功 0台　待機中 1台" in progress(page)[0]
 
     actions.advance(db)
@@ -172,7 +172,7 @@ def test_an_open_roll_out_is_followed_by_itself_until_it_is_over(
     page.run()
     assert "成功 0台　更新中 1台" in progress(page)[0]
 
-    actions.abort(db, cast.actor(db, "ada-aborts", fleet="admin"), rollout.id, "")
+    actions.abort(db, people.actor(db, "ada-aborts", fleet="admin"), rollout.id, "")
     db.commit()
     page.run()
     assert followed[-1] is None

@@ -11,11 +11,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import fleet as fleet_jobs
-from service.core.db import SYSTEM, transaction
-from service.core.outbox import OutboxMessage
-from service.core.partitions import KeptTable
+from service.core.database.partitions import RetentionTable
+from service.core.database.session import SYSTEM, transaction
+from service.core.outbox.records import OutboxMessage
 from service.core.tasks.records import Task
-from service.core.times import Month
+from service.core.values.times import Month
 from service.fleet.models import Day
 from service.fleet.monthly import actions
 from service.fleet.monthly.models import MonthlyReport
@@ -38,7 +38,7 @@ def drafted(db: Session) -> None:
         spent = {"online_seconds": 86400 - offline, "offline_seconds": offline}
         rest = {"error_seconds": 0, "maintenance_seconds": 0, "heartbeats": 0}
         db.add(Day(terminal_id=terminal.id, begins_at=month.bounds()[0], **spent, **rest))
-    db.execute(update(KeptTable).values(compacted_until=OCTOBER.bounds()[1]))
+    db.execute(update(RetentionTable).values(compacted_until=OCTOBER.bounds()[1]))
     db.commit()
     for month in (OCTOBER.plus(-1), OCTOBER):
         for whose in (terminal.customer_id, None):
@@ -116,7 +116,7 @@ def test_an_administrator_sends_a_report_once_asked_but_not_that_about_all_and_d
 
 def test_before_there_are_reports_the_page_says_when_they_come(screen: Screen, db: Session) -> None:
     set_clock(db, "10:00")
-    db.execute(update(KeptTable).values(compacted_until=OCTOBER.bounds()[0]))
+    db.execute(update(RetentionTable).values(compacted_until=OCTOBER.bounds()[0]))
     db.commit()
 
     page = opened_at(screen("vera", fleet="viewer"), "reports")

@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from agent.simulator.obey import _CHECKS
 from dashboards.fleet import terminal_hours
-from dashboards.fleet.advice import ADVICE, sentence
+from dashboards.fleet.advice import ADVICE, status_text
 from dashboards.fleet.terminal_commands import CHECKS
-from dashboards.fleet.terminal_hours import in_words
-from service.core.clock import app_now
+from dashboards.fleet.terminal_hours import week_text
+from service.core.database.clock import app_now
 from service.fleet.agents.models import Command, Device
 from service.fleet.agents.rules import CommandState
 from service.fleet.hours.models import LearnedHours
@@ -90,7 +90,7 @@ def test_each_trouble_has_its_place_and_its_next_step(
         "state": {"last_heartbeat_at": moment, "since": moment},
     }
     for part in parts:
-        assert part in sentence(terminal)
+        assert part in status_text(terminal)
 
 
 @pytest.mark.usefixtures("morning")
@@ -258,7 +258,7 @@ def taught(db: Session, terminal: Terminal, days: int, week: str | None) -> None
 @pytest.mark.parametrize(("days", "said"), [(13, "学習中です（あと1日）"), (14, "通信のある時間帯が決まっていません")])
 def test_hours_are_being_learned_until_there_are_enough_days(days: int, said: str) -> None:
     known = {"setting": True, "customer": True, "learned_hours": True, "week": None, "days": days, "days_needed": 14}
-    assert terminal_hours.sentence(known).startswith(said)
+    assert terminal_hours.status_text(known).startswith(said)
 
 
 def hours_shown(page: AppTest) -> list[str]:
@@ -318,4 +318,4 @@ def test_hours_that_are_not_learned_yet_say_how_long_it_takes(db: Session, scree
 )
 def test_a_week_of_the_same_hours_is_one_line(spans: list[tuple[int, int]], words: str) -> None:
     day = [{"opens": opens, "closes": closes} for opens, closes in spans]
-    assert in_words([day] * 7) == {"毎日": words}
+    assert week_text([day] * 7) == {"毎日": words}

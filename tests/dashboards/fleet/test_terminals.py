@@ -158,7 +158,7 @@ def test_why_a_task_was_not_begun_is_said_and_after_a_lost_answer_there_is_one(
 
 
 def test_both_sides_know_the_same_limit() -> None:
-    assert exports.MOST_EXCEL_ROWS == answers.MOST_EXCEL_ROWS
+    assert exports.MOST_EXCEL_ROWS == answers.MAX_EXCEL_ROWS
 
 
 def test_while_the_service_is_away_the_list_stays(terminals: AppTest, line: Line) -> None:

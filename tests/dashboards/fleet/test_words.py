@@ -10,23 +10,23 @@ import pytest
 
 from dashboards.fleet import incident_words, terminal_words
 from dashboards.fleet.words import ALERT, ROLLOUT, TERMINAL, UPDATE
-from service.fleet.firmware.rules import ROLLOUT_WORDS, RolloutState, TaskState
+from service.fleet.firmware.rules import ROLLOUT_LABELS, RolloutState, TaskState
 from service.fleet.impact import rules as impact
 from service.fleet.ingest import batches
-from service.fleet.rules import ALERT_WORDS, STATUS_WORDS, AlertType, ContractType, Status
+from service.fleet.rules import ALERT_LABELS, STATUS_LABELS, AlertType, ContractType, Status
 from stack.home import ROOT
 
 
 def test_terminals_are_named_as_in_the_exports() -> None:
-    assert {Status(code): status.word for code, status in TERMINAL.items()} == STATUS_WORDS
+    assert {Status(code): status.word for code, status in TERMINAL.items()} == STATUS_LABELS
 
 
 def test_alerts_are_named_as_in_the_mails_about_them() -> None:
-    assert {AlertType(code): status.word for code, status in ALERT.items()} == ALERT_WORDS
+    assert {AlertType(code): status.word for code, status in ALERT.items()} == ALERT_LABELS
 
 
 def test_roll_outs_are_named_as_in_the_services_words() -> None:
-    assert {RolloutState(code): status.word for code, status in ROLLOUT.items()} == ROLLOUT_WORDS
+    assert {RolloutState(code): status.word for code, status in ROLLOUT.items()} == ROLLOUT_LABELS
     assert {TaskState(code) for code in UPDATE} == set(TaskState)
 
 
@@ -44,10 +44,10 @@ def written(*functions: str) -> set[str]:
 def test_the_rules_of_impact_are_told_as_they_are() -> None:
     said = incident_words.IMPACT_HELP
     for points in (
-        f"全台停止で{impact.STANDSTILL}点",
-        f"スタンダード保守{impact.CONTRACT[ContractType.STANDARD]}点",
-        f"プレミアム保守{impact.CONTRACT[ContractType.PREMIUM]}点",
-        f"営業時間の目安の内（{impact.TRADING}点）",
+        f"全台停止で{impact.STANDSTILL_POINTS}点",
+        f"スタンダード保守{impact.CONTRACT_POINTS[ContractType.STANDARD]}点",
+        f"プレミアム保守{impact.CONTRACT_POINTS[ContractType.PREMIUM]}点",
+        f"営業時間の目安の内（{impact.TRADING_POINTS}点）",
         f"{impact.HIGH_FROM}点以上を大、{impact.MIDDLE_FROM}点以上を中",
     ):
         assert points in said
@@ -60,21 +60,25 @@ ITEM = {"at": AT, "by": "システム", "text": "", "detail": None, "status": No
 
 def test_whatever_is_logged_about_a_terminal_has_words() -> None:
     ingested = set(re.findall(r"\(is_\w+[^']*(?:'started'|'shutdown')?,? ?'(\w+)'", batches.STORE))
-    kinds = written("note_down", "note_down_many", "_note") | ingested | {"registered", "command", "status"}
+    kinds = (
+        written("record_terminal_event", "record_terminal_events", "_note")
+        | ingested
+        | {"registered", "command", "status"}
+    )
     assert {"cloned", "clock_skew", "update_failed", "swapped", "archived", "maintenance_planned"} <= kinds
-    unnamed = terminal_words.happened(ITEM | {"source": "log", "kind": "spaceship"}).what
+    unnamed = terminal_words.timeline_event(ITEM | {"source": "log", "kind": "spaceship"}).what
 
-    said = {kind: terminal_words.happened(ITEM | {"source": "log", "kind": kind}).what for kind in kinds}
+    said = {kind: terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind}).what for kind in kinds}
 
     assert [kind for kind, words in said.items() if words == unnamed] == []
 
 
 def test_whatever_happens_to_an_incident_has_words() -> None:
-    kinds = written("event") | {"archived", "recovered", "snoozed", "woken"}
+    kinds = written("record_event") | {"archived", "recovered", "snoozed", "woken"}
     assert {"opened", "maintenance", "reminded"} <= kinds
-    unnamed = incident_words.happened(ITEM | {"kind": "spaceship"}).what
+    unnamed = incident_words.timeline_event(ITEM | {"kind": "spaceship"}).what
 
-    said = {kind: incident_words.happened(ITEM | {"kind": kind, "text": "理由"}) for kind in kinds}
+    said = {kind: incident_words.timeline_event(ITEM | {"kind": kind, "text": "理由"}) for kind in kinds}
 
     assert [kind for kind, one in said.items() if one.what == unnamed] == []
     assert said["maintenance"].what == "1台がメンテナンスに入りました"
@@ -96,5 +100,5 @@ def test_whatever_happens_to_an_incident_has_words() -> None:
     ],
 )
 def test_an_update_is_told_with_version_and_reason(kind: str, detail: dict[str, Any], words: str, reason: str) -> None:
-    told = terminal_words.happened(ITEM | {"source": "log", "kind": kind, "detail": detail})
+    told = terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind, "detail": detail})
     assert (told.what, told.reason) == (words, reason)

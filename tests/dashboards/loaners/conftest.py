@@ -12,6 +12,6 @@ from dashboards.loaners import begun
 @pytest.fixture(autouse=True)
 def nothing_begun() -> Iterator[None]:
     """People of one test have typed nothing in another one."""
-    begun.forget_all()
+    begun.delete_all_drafts()
     yield
-    begun.forget_all()
+    begun.delete_all_drafts()

@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from service.loaners.forms.queries import current
 from service.loaners.history import actions as history
-from service.loaners.history.actions import Told
+from service.loaners.history.actions import NewEvent
 from service.loaners.history.models import DeviceState, Event, Mark
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device, Site
-from tests import cast
+from tests import people
 from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, days, registered
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import press, texts
@@ -27,11 +27,11 @@ KEY, PAST = "loaners.device", "loaners.timeline"
 
 @pytest.fixture
 def device(db: Session) -> Device:
-    return registered(db, cast.actor(db, "ada", loaners="admin"))
+    return registered(db, people.actor(db, "ada", loaners="admin"))
 
 
 def tell(db: Session, device: Device, day: float, answers: dict[str, str], **columns: Any) -> int:
-    told = Told(
+    told = NewEvent(
         kind=EventKind.FORM,
         source=Source.FORM,
         form_id=current(db, device.kind).id,
@@ -40,7 +40,7 @@ def tell(db: Session, device: Device, day: float, answers: dict[str, str], **col
         **columns,
     )
     login_id = f"lena-{day}".replace(".", "-")
-    happened = history.tell(db, cast.actor(db, login_id, loaners="staff"), device.id, told)
+    happened = history.record_event(db, people.actor(db, login_id, loaners="staff"), device.id, told)
     db.commit()
     return happened.event_id
 

@@ -17,7 +17,7 @@ from dashboards.ui import dialogs
 from service.loaners.devices import actions, queries, schemas
 from service.loaners.history.models import DeviceState, Event
 from service.loaners.models import Alias, Column, Device, Model, Site
-from tests import cast
+from tests import people
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import press, texts
 
@@ -37,7 +37,7 @@ def device(db: Session) -> Device:
         serial="ABC12345",
         asset_number="ASSET_001",
     )
-    made = actions.register(db, cast.actor(db, "registrar", loaners="admin"), new)
+    made = actions.register(db, people.actor(db, "registrar", loaners="admin"), new)
     db.commit()
     return made
 
@@ -49,7 +49,7 @@ def page(screen: Screen) -> AppTest:
 
 def opened(page: AppTest, name: str, *about: Any) -> AppTest:
     """As the list of devices opens it."""
-    page.session_state[dialogs._NOTED] = partial(getattr(device_forms, name), *about)
+    page.session_state[dialogs._PENDING] = partial(getattr(device_forms, name), *about)
     page.run()
     assert not page.exception
     return page

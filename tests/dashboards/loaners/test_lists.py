@@ -8,8 +8,8 @@ from urllib.parse import unquote_plus
 import pytest
 from sqlalchemy.orm import Session
 
-from service.core.times import local_date
-from tests import cast
+from service.core.values.times import local_date
+from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 from tests.dashboards.conftest import Line, opened_at
@@ -19,7 +19,7 @@ from tests.dashboards.pages import Screen, html, rows, said, texts
 @pytest.fixture
 def filled(db: Session) -> Session:
     """Lent and overdue with a deposit, lent with none and moved, on the shelf."""
-    staff = cast.actor(db, "carol", loaners="staff")
+    staff = people.actor(db, "carol", loaners="staff")
     today = local_date(stock.ago(db, 0))
     laptop = stock.device(db, staff, "AAA1")
     stock.form(db, staff, laptop, 40, LENT | {"1-8": (today - timedelta(days=5)).isoformat()})

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.loaners.devices import actions, schemas
 from service.loaners.models import Device, Model, Site
-from tests import cast
+from tests import people
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import Screen, act, choose, html, press, rows, texts
 
@@ -24,7 +24,7 @@ def as_role(screen: Screen) -> Screen:
 def device(db: Session) -> Device:
     site, model = db.scalars(select(Site).where(Site.key == "osaka")).one(), db.scalars(select(Model).limit(1)).one()
     new = schemas.NewDevice(site_id=site.id, model_id=model.id, serial="ABC12345", asset_number="ASSET_001")
-    made = actions.register(db, cast.actor(db, "registrar", loaners="admin"), new)
+    made = actions.register(db, people.actor(db, "registrar", loaners="admin"), new)
     db.commit()
     return made
 

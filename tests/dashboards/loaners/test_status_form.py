@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards import app as dashboards_app
-from service.core.times import local_date
+from service.core.values.times import local_date
 from service.loaners.forms.queries import current
 from service.loaners.history import actions as history
-from service.loaners.history.actions import Told
+from service.loaners.history.actions import NewEvent
 from service.loaners.history.models import Event
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device
-from tests import cast
+from tests import people
 from tests.api.loaners.telling import LENT, NUMBER, days, registered
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import press, said, texts
@@ -29,8 +29,8 @@ KEY = "loaners.status_form"
 
 @pytest.fixture
 def device(db: Session) -> Device:
-    made = registered(db, cast.actor(db, "ada", loaners="admin"))
-    registered(db, cast.actor(db, "ida", loaners="admin"), serial="ABC99999")
+    made = registered(db, people.actor(db, "ada", loaners="admin"))
+    registered(db, people.actor(db, "ida", loaners="admin"), serial="ABC99999")
     db.commit()
     return made
 
@@ -41,7 +41,7 @@ def page(screen: Screen, device: Device) -> AppTest:
 
 
 def lend(db: Session, device: Device) -> None:
-    told = Told(
+    told = NewEvent(
         kind=EventKind.FORM,
         source=Source.FORM,
         form_id=current(db, device.kind).id,
@@ -51,7 +51,7 @@ def lend(db: Session, device: Device) -> None:
         borrower="○○商事株式会社",
         effective_at=days(10),
     )
-    history.tell(db, cast.actor(db, "lena", loaners="staff"), device.id, told)
+    history.record_event(db, people.actor(db, "lena", loaners="staff"), device.id, told)
     db.commit()
 
 

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.loaners.history.models import Mark
-from service.loaners.history.queries import compare
+from service.loaners.history.queries import find_mismatches
 from service.loaners.stocktakes.models import Stocktake
 from service.loaners.upkeep.models import UpkeepRun
 from service.loaners.upkeep.queries import storage
 from service.loaners.upkeep.rules import Job
 from service.loaners.views.models import View
-from tests import cast
+from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 from tests.dashboards.conftest import opened_at
@@ -28,7 +28,7 @@ LAPTOP = "OSAKA_Laptop_ThinkPad-X1-Carbon_AAA1_001"
 @pytest.fixture
 def filled(db: Session) -> Session:
     """On the shelf in Osaka, told of twice; lent from there."""
-    staff = cast.actor(db, "carol", loaners="staff")
+    staff = people.actor(db, "carol", loaners="staff")
     laptop = stock.device(db, staff, "AAA1")
     stock.form(db, staff, laptop, 3, STORED)
     stock.form(db, staff, laptop, 3 - 1 / 1440, STORED)
@@ -113,7 +113,7 @@ def test_a_repeated_event_is_taken_out_with_one_click(filled: Session, screen: S
 
 def test_tables_that_differ_are_made_of_the_history_again(filled: Session, screen: Screen) -> None:
     filled.execute(text("UPDATE loaners_states SET is_archived = true"))
-    told = {"findings": {}, "different": compare(filled), "storage": storage(filled)}
+    told = {"findings": {}, "different": find_mismatches(filled), "storage": storage(filled)}
     filled.add(UpkeepRun(job=Job.CHECKS, report=told))
     filled.commit()
     page = opened_at(screen("anna", loaners="admin"), "loaners-upkeep")
@@ -125,7 +125,7 @@ def test_tables_that_differ_are_made_of_the_history_again(filled: Session, scree
     press(page, "loaners.upkeep.rebuild.confirm")
 
     assert not page.error
-    assert compare(filled) == []
+    assert find_mismatches(filled) == []
     assert not page.exception
 
 
@@ -134,7 +134,7 @@ def test_a_data_type_is_edited_as_the_document_writes_it(filled: Session, screen
         from dashboards.loaners import view_editor
         from dashboards.ui import dialogs
 
-        with dialogs.after("masters"):
+        with dialogs.draw_after("masters"):
             view_editor.section()
 
     screen("anna", loaners="admin")

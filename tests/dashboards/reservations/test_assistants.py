@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.reservations import assistant_dialogs
-from service.core.identity import hash_token
+from service.core.access.identity import hash_token
 from service.demo import reservations as demo
 from service.reservations.assistants import actions
 from service.reservations.assistants.models import Assistant
@@ -41,7 +41,7 @@ def test_the_page_says_how_many_tokens_hold_which_are_not_used_and_one_is_revoke
     page.run()
     assert "有効なトークンは1個です。そのうち1個は、まだ使われていません。" in texts(page)
     assert (rows(page)[0]["名前"], rows(page)[0]["最終利用"]) == ("デモ用アシスタント", "まだ使われていません")
-    actions.recognise(db, demo.ASSISTANT_TOKEN)
+    actions.authenticate(db, demo.ASSISTANT_TOKEN)
     db.commit()
     page.run()
     assert "まだ使われていません" not in texts(page)

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.menu import MENU
 from service.core import holidays
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.reservations.chores import actions
 from service.reservations.chores.models import Chore, ChoreTurn
 from tests.api.reservations import scene

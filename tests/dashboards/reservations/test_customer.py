@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.reservations.events import rules as e
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Letter
+from service.reservations.outgoing.models import Message
 from tests.api.reservations import scene
 from tests.dashboards.conftest import opened_at
 from tests.dashboards.pages import Screen, act, fill, press, texts
@@ -45,7 +45,7 @@ def test_a_wrong_number_is_put_right_on_the_page(screen: Screen, db: Session) ->
 
 def test_whose_sms_fail_is_helped_from_the_task(screen: Screen, db: Session) -> None:
     reservation = scene.ask(db)
-    flow.happen(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
+    flow.record_event(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
     db.commit()
     page = opened_at(screen("olivia", reservations="operator"), "operations")
     act(page, "reservations.operations.list", "対応する")
@@ -55,4 +55,4 @@ def test_whose_sms_fail_is_helped_from_the_task(screen: Screen, db: Session) -> 
     press(page, f"{form}.submit")
 
     db.expire_all()
-    assert [one.address for one in db.scalars(select(Letter).order_by(Letter.id))][-1] == "+819055550001"
+    assert [one.address for one in db.scalars(select(Message).order_by(Message.id))][-1] == "+819055550001"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.clock import app_now
+from service.core.database.clock import app_now
 from service.reservations.events.rules import Answer, Task
 from service.reservations.operations import actions as operations
 from service.reservations.settings import settings
@@ -58,7 +58,7 @@ def test_the_page_says_how_today_goes_what_slack_was_told_and_keeps_it_while_the
     vague = outcomes.asked(db, tokyo(2031, 1, 8, 10, 5), service_code="cake", plan_code="4")
     scene.pass_time(db)
     scene.shop_says(db, vague, Answer.VAGUE)
-    operations.open(db, vague.id, vague.code, Task.CUSTOMER_ENQUIRY).resolved_at = app_now(db)
+    operations.open_operation(db, vague.id, vague.code, Task.CUSTOMER_ENQUIRY).resolved_at = app_now(db)
     db.commit()
     page = opened(screen)
 

@@ -10,13 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.clock import app_now
-from service.core.outbox import OutboxMessage
+from service.core.database.clock import app_now
+from service.core.outbox.records import OutboxMessage
 from service.reservations.enquiries import actions, schemas
 from service.reservations.enquiries.models import Enquiry
 from service.reservations.operations.models import Operation
 from service.reservations.surveys.models import Invitation, Survey
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, act, choose, fill, goes_away, keys, press, rows, run, texts
@@ -35,7 +35,7 @@ def made(db: Session, **said: Any) -> Enquiry:
         "party": "customer", "channel": "mail", "sender_name": "青木 花子", "mail": "aoki@example.jp",
         "topic": "領収書について", "content": "領収書は発行できますか。", "category": "payment",
     }  # fmt: skip
-    by = cast.actor(db, f"clerk{len(db.scalars(select(Enquiry.id)).all())}", reservations="support")
+    by = people.actor(db, f"clerk{len(db.scalars(select(Enquiry.id)).all())}", reservations="support")
     enquiry = actions.register(db, by, schemas.NewEnquiry.model_validate(given | said))
     db.commit()
     return enquiry
@@ -149,7 +149,7 @@ def test_what_was_heard_is_edited_and_somebody_elses_edit_is_compared(screen: Sc
     page = draw(opened(screen))
     press(page, f"{KEY}.edit")
     form = f"{KEY}.edit.{enquiry.id}.1.False"
-    by = cast.actor(db, "other", reservations="support")
+    by = people.actor(db, "other", reservations="support")
     actions.change(db, by, enquiry.id, schemas.EnquiryChange(version=1, topic="別の件名"))
     db.commit()
     fill(page, form, category="other")
@@ -170,7 +170,7 @@ def test_an_operator_answers_and_cannot_settle(screen: Screen, db: Session) -> N
 
 def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> None:
     enquiry = made(db)
-    by = cast.actor(db, "closer", reservations="support")
+    by = people.actor(db, "closer", reservations="support")
     actions.resolve(db, by, enquiry.id, schemas.Resolution(version=1, way="faq", outcome="済み"))
     db.commit()
     page = opened(screen, "manager")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.outbox import OutboxMessage
+from service.core.outbox.records import OutboxMessage
 from service.core.reports.render import content
 from service.reservations.guides import queries
 from service.reservations.guides.rules import GUIDES
@@ -56,7 +56,7 @@ def test_each_guide_is_read_in_place_in_the_words_of_its_paper(screen: Screen, d
             for one in page.get(kind)
         )
         seen = "".join(drawn.replace("\\", "").split())
-        for text in words(content(queries.report(db, guide))["sections"]):
+        for text in words(content(queries.guide_report(db, guide))["sections"]):
             assert "".join(text.replace("\\", "").replace("`", "").split()) in seen, (name, text)
 
 

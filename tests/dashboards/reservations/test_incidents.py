@@ -10,15 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.clock import app_now, real_now
-from service.core.traffic import BUCKETS_MS, TrafficMinute
+from service.core.database.clock import app_now, real_now
+from service.core.http.traffic import BUCKETS_MS, TrafficMinute
 from service.reservations.alarms import actions as alarms
 from service.reservations.alarms.models import Proposal
-from service.reservations.flow.models import Letter
 from service.reservations.incidents import actions, schemas
 from service.reservations.incidents.models import Incident, IncidentMark
 from service.reservations.incidents.rules import Level
-from tests import cast
+from service.reservations.outgoing.models import Message
+from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, act, fill, goes_away, keys, press, rows, texts
@@ -34,7 +34,7 @@ def world(db: Session) -> None:
 
 def made(db: Session, level: Level = Level.HIGH, **said: Any) -> Incident:
     new = schemas.NewIncident(title="Twilio障害でSMSを送れない", level=level, **said)
-    incident = actions.open(db, cast.actor(db, "opener", reservations="operator"), new)
+    incident = actions.open_incident(db, people.actor(db, "opener", reservations="operator"), new)
     db.commit()
     return incident
 
@@ -60,8 +60,8 @@ def test_the_page_says_that_nothing_is_broken_or_what_is_open_and_late(screen: S
     page.run()
     # Working hours are not told as days.
     assert rows(page)[0]["次の対応"] == "対応 あと24時間（営業時間）"
-    actions.open(
-        db, cast.actor(db, "otto", reservations="operator"), schemas.NewIncident(title="全停止", level=Level.CRITICAL)
+    actions.open_incident(
+        db, people.actor(db, "otto", reservations="operator"), schemas.NewIncident(title="全停止", level=Level.CRITICAL)
     )
     db.commit()
     page.run()
@@ -155,7 +155,7 @@ def test_customers_are_told_after_the_number_of_them_was_shown(screen: Screen, d
     text.input("【QRV】しばらくお待ちください。")
     press(page, f"{KEY}.customers.{incident.id}.submit")
 
-    told = select(Letter.body).where(Letter.reservation_id == reservation.id, Letter.purpose == "incident")
+    told = select(Message.body).where(Message.reservation_id == reservation.id, Message.purpose == "incident")
     assert db.scalars(told).all() == ["【QRV】しばらくお待ちください。"]
 
 
@@ -171,7 +171,7 @@ def proposed(db: Session) -> Proposal:
     now = real_now()
     buckets = [50, *[0] * (len(BUCKETS_MS) - 1), 50]
     db.merge(TrafficMinute(minute=now.replace(second=0, microsecond=0), requests=100, errors=0, buckets=buckets))
-    alarms.propose(db, now)
+    alarms.propose_incidents(db, now)
     db.commit()
     return db.scalars(select(Proposal)).one()
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards.menu import MENU
 from service.reservations.management import actions
 from service.reservations.management.models import ManagementReport
-from tests import cast
+from tests import people
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.dashboards.conftest import Line, opened_at
@@ -41,7 +41,7 @@ def counted(db: Session) -> Session:
 
 def counted_on(db: Session, *parts: int) -> Session:
     scene.set_clock(db, tokyo(*parts))
-    actions.night(db)
+    actions.run_nightly_count(db)
     db.commit()
     return db
 
@@ -127,7 +127,7 @@ def test_the_list_has_a_row_for_each_month_leads_to_its_parts_and_its_report_goe
     press(page, "management.send")
     assert counted.scalars(select(ManagementReport)).all() == []
 
-    cast.person(counted, "max", reservations="manager").mail = "max@example.com"
+    people.person(counted, "max", reservations="manager").mail = "max@example.com"
     counted.commit()
     page.run()
     assert "「経営」の利用者1人（max" in texts(page)

@@ -10,11 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core import probes
 from service.core.areas import ticks
-from service.core.clock import real_now
-from service.core.health import record_job
-from service.core.traffic import BUCKETS_MS, TrafficMinute
+from service.core.database.clock import real_now
+from service.core.http.traffic import BUCKETS_MS, TrafficMinute
+from service.core.monitoring import probes
+from service.core.monitoring.health import record_job
 from service.reservations.alarms import actions, rules
 from service.reservations.alarms.models import Measure
 from tests.api.reservations import scene
@@ -37,7 +37,7 @@ def measured(db: Session, cpu: float = 20, queue: int = 0) -> None:
     for n in range(0, 7):
         db.merge(
             Measure(
-                minute=rules.whole(now) - timedelta(minutes=n),
+                minute=rules.to_minute(now) - timedelta(minutes=n),
                 cpu=cpu,
                 memory=40,
                 samples=6,
@@ -50,7 +50,7 @@ def measured(db: Session, cpu: float = 20, queue: int = 0) -> None:
             )
         )
     buckets = [100] + [0] * len(BUCKETS_MS)
-    db.merge(TrafficMinute(minute=rules.whole(now), requests=100, errors=1, buckets=buckets))
+    db.merge(TrafficMinute(minute=rules.to_minute(now), requests=100, errors=1, buckets=buckets))
     db.commit()
 
 
@@ -104,7 +104,7 @@ def test_when_all_is_well_the_page_says_so_with_every_check_and_what_is_not_wron
 def test_what_is_wrong_is_named_with_its_figures(screen: Screen, db: Session) -> None:
     measured(db, cpu=95, queue=130)
     probed(db, "接続できません")
-    actions.watch(db)
+    actions.update_alarms(db)
     db.commit()
     page = opened(screen)
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from service.core.clock import app_now
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Answer, Task
 from service.reservations.flow import actions as flow
@@ -18,7 +18,7 @@ from service.reservations.flow.models import Reservation
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.roster.models import Shift
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, act, choose, fill, goes_away, html, keys, outside, press, rows, texts
@@ -167,7 +167,7 @@ def test_a_change_needs_the_customers_consent(screen: Screen, db: Session) -> No
 
 def test_a_link_goes_by_mail_to_whoever_gets_no_sms(screen: Screen, db: Session) -> None:
     reservation = scene.awaiting(db)
-    flow.happen(db, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
+    flow.record_event(db, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
     db.commit()
     page = draw(opened(screen))
     assert "send_link" not in buttons(page)
@@ -183,7 +183,7 @@ def test_a_link_goes_by_mail_to_whoever_gets_no_sms(screen: Screen, db: Session)
 def test_a_late_cancellation_says_what_goes_back_and_asks_for_the_shops_word(screen: Screen, db: Session) -> None:
     reservation = scene.confirmed(db)
     scene.set_clock(db, reservation.starts_at - timedelta(hours=40))
-    flow.happen(db, reservation.id, e.LateCancelAsked(), source="customer", note="入院しました")
+    flow.record_event(db, reservation.id, e.LateCancelAsked(), source="customer", note="入院しました")
     db.commit()
     page = draw(opened(screen))
     assert "入院しました" in texts(page)
@@ -201,7 +201,7 @@ def test_a_late_cancellation_says_what_goes_back_and_asks_for_the_shops_word(scr
 
 def test_what_needs_no_step_of_the_reservation_is_ticked_off_with_an_outcome(screen: Screen, db: Session) -> None:
     reservation = scene.ask(db)
-    operation = operations.open(db, reservation.id, reservation.code, Task.CUSTOMER_ENQUIRY)
+    operation = operations.open_operation(db, reservation.id, reservation.code, Task.CUSTOMER_ENQUIRY)
     db.commit()
     page = draw(opened(screen))
     fill(page, f"{KEY}.resolution.{operation.id}", outcome="説明した")
@@ -222,7 +222,7 @@ def test_support_reads_and_notes_contacts_and_has_no_other_button(screen: Screen
 
 
 def test_the_roster_is_kept_and_says_who_is_on_call(screen: Screen, db: Session) -> None:
-    oscar = cast.person(db, "oscar", reservations="operator")
+    oscar = people.person(db, "oscar", reservations="operator")
     db.commit()
     page = opened(screen)
     choose(page, "オンコール当番")

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core import holidays
-from service.core.outbox import OutboxMessage
-from service.core.times import TOKYO
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
 from service.reservations.chores import actions as chores
 from service.reservations.chores import queries
 from service.reservations.drafts import actions, schemas
@@ -19,7 +19,7 @@ from service.reservations.drafts.models import ActivityReport
 from service.reservations.incidents import actions as incidents
 from service.reservations.incidents import schemas as incident_schemas
 from service.reservations.incidents.rules import Level
-from tests import cast
+from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, act, fill, goes_away, html, press, rows, texts
@@ -34,8 +34,8 @@ def world(db: Session) -> None:
     scene.fill(db)
     holidays.top_up(db)
     chores.plan(db)
-    by = cast.actor(db, "otto", reservations="operator")
-    incidents.open(db, by, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
+    by = people.actor(db, "otto", reservations="operator")
+    incidents.open_incident(db, by, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
     scene.confirmed(db)
     scene.set_clock(db, datetime(2031, 1, 10, 9, 30, tzinfo=TOKYO))
     actions.draft_due(db)
@@ -52,7 +52,7 @@ def weekly(db: Session) -> ActivityReport:
 
 def finished(db: Session) -> ActivityReport:
     report = weekly(db)
-    by = cast.actor(db, "finisher", reservations="operator")
+    by = people.actor(db, "finisher", reservations="operator")
     actions.finish(db, by, report.id, schemas.Finish(version=report.version))
     db.commit()
     return report
@@ -122,7 +122,7 @@ def test_people_write_and_finish_it_with_the_chore_and_the_incident_and_take_it_
     press(page, f"{KEY}.finish.{report.id}.2.submit")
     db.refresh(report)
     assert report.finished_by == "reservations-operator さん"
-    assert queries.to_check_off(db, "weekly_report") is None
+    assert queries.turn_to_check_off(db, "weekly_report") is None
     assert {"send", "reopen"} <= buttons(page)
     assert "write" not in buttons(page)
 
@@ -147,7 +147,7 @@ def test_it_is_sent_after_the_addresses_were_confirmed_and_management_reads_what
     assert buttons(managers) == set()
     assert f"/api/reservations/reports/{report.id}.pdf" in html(managers)
 
-    cast.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
+    people.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
     db.commit()
     page = draw(opened(screen))
     press(page, f"{KEY}.send")

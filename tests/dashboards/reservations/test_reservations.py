@@ -11,17 +11,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards.menu import page_about
+from dashboards.menu import page_for_subject
 from dashboards.reservations import words
 from dashboards.ui.status import Status
-from service.core.clock import app_now
-from service.core.db import Base
-from service.core.times import TOKYO
+from service.core.database.clock import app_now
+from service.core.database.session import Base
+from service.core.values.times import TOKYO
 from service.reservations.events import rules as e
-from service.reservations.events.rules import STATE_WORDS, Answer
+from service.reservations.events.rules import STATE_LABELS, Answer
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Letter, Payment, Refund, Reservation
-from tests import cast
+from service.reservations.flow.models import Payment, Refund, Reservation
+from service.reservations.outgoing.models import Message
+from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, fill, goes_away, keys, press, rows, run, texts, titles, toasts, widget
@@ -70,11 +71,13 @@ def state(db: Session, reservation: Reservation) -> str:
 
 def test_every_state_has_the_services_word() -> None:
     assert {code: status.word for code, status in words.STATE.items()} == {
-        state.value: word for state, word in STATE_WORDS.items()
+        state.value: word for state, word in STATE_LABELS.items()
     }
 
 
-@pytest.mark.parametrize(("model", "known"), [(Letter, words.LETTER), (Payment, words.PAYMENT), (Refund, words.REFUND)])
+@pytest.mark.parametrize(
+    ("model", "known"), [(Message, words.MESSAGE), (Payment, words.PAYMENT), (Refund, words.REFUND)]
+)
 def test_every_status_of_messages_and_money_has_its_word(model: type[Base], known: dict[str, Status]) -> None:
     checks = [str(getattr(one, "sqltext", "")) for one in Base.metadata.tables[model.__tablename__].constraints]
     allowed = next(text for text in checks if text.startswith("status IN"))
@@ -196,7 +199,7 @@ def test_what_was_misheard_is_corrected_on_the_page(screen: Screen, db: Session)
 def test_whoever_corrects_too_late_is_told_and_nothing_happens(screen: Screen, db: Session, line: Line) -> None:
     reservation = vague(db)
     page = opened(screen, reservation)
-    other = cast.signed_in(db, TestClient(line.service.app), cast.person(db, "oscar", reservations="operator"))
+    other = people.signed_in(db, TestClient(line.service.app), people.person(db, "oscar", reservations="operator"))
     press(page, f"{KEY}.correct.1")
     version = reservation.version
     other.post(f"/api/reservations/reservations/{reservation.code}/cancel", json={"version": version, "reason": "希望"})
@@ -249,8 +252,10 @@ def test_money_that_could_not_be_given_back_stands_there_with_its_error_and_its_
     screen: Screen, db: Session
 ) -> None:
     reservation = scene.confirmed(db)
-    flow.happen(db, reservation.id, e.CancelAsked(by="customer"), source="customer")
-    flow.happen(db, reservation.id, e.RefundFailed(intent=f"pi_{reservation.code}"), source="stripe", note="口座なし")
+    flow.record_event(db, reservation.id, e.CancelAsked(by="customer"), source="customer")
+    flow.record_event(
+        db, reservation.id, e.RefundFailed(intent=f"pi_{reservation.code}"), source="stripe", note="口座なし"
+    )
     db.commit()
     page = opened(screen, reservation)
 
@@ -269,7 +274,7 @@ def test_money_that_could_not_be_given_back_stands_there_with_its_error_and_its_
 def test_messages_say_whether_they_arrived_and_keep_the_customers_keys(screen: Screen, db: Session) -> None:
     reservation = scene.awaiting(db)
     link = scene.link(db, reservation, "pay")
-    letter = db.scalars(select(Letter).where(Letter.purpose == "payment_link", Letter.channel == "sms")).one()
+    letter = db.scalars(select(Message).where(Message.purpose == "payment_link", Message.channel == "sms")).one()
     letter.status, letter.error = "undelivered", "番号が使われていません"
     db.commit()
     page = opened(screen, reservation)
@@ -283,7 +288,7 @@ def test_messages_say_whether_they_arrived_and_keep_the_customers_keys(screen: S
 
 
 def test_a_notification_about_a_reservation_leads_to_it() -> None:
-    page = page_about("reservations", "reservation")
+    page = page_for_subject("reservations", "reservation")
 
     assert page is not None
     assert page.address("QRV-ABC234") == "/reservation?code=QRV-ABC234"

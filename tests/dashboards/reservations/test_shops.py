@@ -12,7 +12,7 @@ from service.demo import reservations as demo
 from service.reservations.services.models import Service
 from service.reservations.shops import queries
 from service.reservations.shops.models import Shop
-from tests import cast
+from tests import people
 from tests.api.reservations import partners
 from tests.dashboards.conftest import Line, opened_at
 from tests.dashboards.pages import Screen, act, choose, fill, goes_away, html, keys, press, rows, run, texts, toasts
@@ -34,7 +34,7 @@ def page(screen: Screen) -> AppTest:
 @pytest.fixture
 def other(db: Session, line: Line) -> TestClient:
     """Another operator, who is faster."""
-    return cast.signed_in(db, TestClient(line.service.app), cast.person(db, "oscar", reservations="operator"))
+    return people.signed_in(db, TestClient(line.service.app), people.person(db, "oscar", reservations="operator"))
 
 
 def shop(db: Session, code: str) -> Shop:
@@ -56,7 +56,7 @@ def open_order(page: AppTest, service: str = "花束") -> None:
 def called(db: Session, code: str = "bouquet") -> list[str]:
     db.expire_all()
     service = db.scalars(select(Service).where(Service.code == code)).one()
-    return queries.names(db, queries.places(db, service.id))
+    return queries.names_in_order(db, queries.call_places(db, service.id))
 
 
 def test_the_page_says_whom_we_call_and_the_list_when_and_in_which_place(page: AppTest, line: Line) -> None:

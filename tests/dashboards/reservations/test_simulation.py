@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.reservations import simulation
-from dashboards.reservations.simulation import SAME, SAME_MINUTES
-from service.core.times import TOKYO
+from dashboards.reservations.simulation import NEGLIGIBLE_MINUTES, NEGLIGIBLE_SHARE
+from service.core.values.times import TOKYO
 from service.demo import people, reservations
 from service.reservations.services.models import Service
 from service.reservations.shops import queries as shops
@@ -25,7 +25,7 @@ KEY = "reservations.simulation"
 
 def names(db: Session) -> list[str]:
     bouquet = db.scalars(select(Service.id).where(Service.code == "bouquet")).one()
-    return shops.names(db, shops.places(db, bouquet))
+    return shops.names_in_order(db, shops.call_places(db, bouquet))
 
 
 def buttons(page: AppTest) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def test_without_services_the_page_says_where_to_begin(screen: Screen, db: Sessi
 @pytest.mark.parametrize(
     ("success", "minutes", "words"),
     [
-        (0.0, SAME_MINUTES, "**結果は現在の順序とほぼ同じ**でした。"),
-        (SAME, SAME_MINUTES, "**予約成功率が0.5ポイント上がる**見込みでした。"),
+        (0.0, NEGLIGIBLE_MINUTES, "**結果は現在の順序とほぼ同じ**でした。"),
+        (NEGLIGIBLE_SHARE, NEGLIGIBLE_MINUTES, "**予約成功率が0.5ポイント上がる**見込みでした。"),
         (0.0, 0.0, "**OKまでの中央値が0.1分短くなる**見込みでした。"),
         (0.1, 2.1, "**予約成功率が10.0ポイント上がる、OKまでの中央値が2.0分長くなる**見込みでした。"),
     ],
@@ -92,7 +92,7 @@ def test_without_services_the_page_says_where_to_begin(screen: Screen, db: Sessi
 def test_what_an_order_would_have_changed_is_said_from_where_it_counts(
     success: float, minutes: float, words: str
 ) -> None:
-    present = {"success": 0.0, "median_minutes": SAME_MINUTES, "calls": 1.0}
+    present = {"success": 0.0, "median_minutes": NEGLIGIBLE_MINUTES, "calls": 1.0}
     found = {"present": present, "is_certain": True}
 
     assert simulation.verdict({"success": success, "median_minutes": minutes, "calls": 1.0}, found) == words

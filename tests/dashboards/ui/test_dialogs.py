@@ -41,7 +41,7 @@ def page() -> None:
     def once() -> None:
         st.session_state["done"] = st.session_state.get("done", 0) + 1
 
-    with dialogs.after(st.session_state.get("address", "here")):
+    with dialogs.draw_after(st.session_state.get("address", "here")):
         st.button("開く", key="open", on_click=dialogs.open, args=(first, "新宿店"))
         st.button("一度だけ", key="once", on_click=dialogs.open, args=(once,))
         if st.button("すぐ開く", key="now"):

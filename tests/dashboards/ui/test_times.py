@@ -57,7 +57,7 @@ def test_a_full_time_names_the_day_in_tokyo(moment: datetime, words: str) -> Non
 def test_a_brief_time_names_the_day_only_when_it_was_not_today_in_tokyo(
     now: datetime, moment: datetime, words: str
 ) -> None:
-    assert times.brief(moment) == words
+    assert times.short(moment) == words
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_now_is_what_the_services_clock_says(monkeypatch: pytest.MonkeyPatch, ah
     monkeypatch.setattr(st, "session_state", state)
     assert abs(times.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
-    times.follow(datetime.now(UTC) + ahead)
+    times.use_service_clock(datetime.now(UTC) + ahead)
 
     assert abs(times.now() - datetime.now(UTC) - ahead) < timedelta(seconds=5)
     assert times.now().tzinfo is TOKYO
@@ -124,4 +124,4 @@ def test_now_is_what_the_services_clock_says(monkeypatch: pytest.MonkeyPatch, ah
     [(0, "たった今"), (59, "59分前"), (60, "1時間前"), (23 * 60 + 59, "23時間前"), (49 * 60, "2日前")],
 )
 def test_beside_the_time_itself_one_unit_is_enough(now: datetime, minutes: int, words: str) -> None:
-    assert times.roughly(now - timedelta(minutes=minutes)) == words
+    assert times.ago_rounded(now - timedelta(minutes=minutes)) == words

@@ -334,7 +334,7 @@ def drawing() -> None:
         {"オンライン": [5], "オフライン": [1]},
         unit="台",
         key="terminals",
-        kinds=kinds,
+        statuses=kinds,
     )
 
 

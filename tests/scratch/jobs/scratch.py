@@ -3,8 +3,8 @@
 from service.scratch import actions
 
 from jobs.app import app
-from service.core.db import SYSTEM, transaction
-from service.core.health import record_job
+from service.core.database.session import SYSTEM, transaction
+from service.core.monitoring.health import record_job
 
 
 @app.task(name="scratch.tidy")

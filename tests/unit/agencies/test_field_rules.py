@@ -111,7 +111,7 @@ def test_what_is_no_postal_code_is_refused(typed: str) -> None:
 
 
 def test_a_postal_code_is_shown_with_its_hyphen() -> None:
-    assert rules.shown_zip("1234567") == "123-4567"
+    assert rules.format_zip("1234567") == "123-4567"
 
 
 @pytest.mark.parametrize(
@@ -228,9 +228,9 @@ def test_what_is_no_supply_point_is_refused_in_words(
 
 
 def test_a_supply_point_is_shown_in_the_groups_of_a_statement() -> None:
-    assert rules.shown_supply_point(POWER) == "03-0011-1222-3333-4444-5555"
+    assert rules.format_supply_point(POWER) == "03-0011-1222-3333-4444-5555"
     assert rules.supply_point("1234-5678-9012-34567", "gas", "03") == "12345678901234567"
-    assert rules.shown_supply_point("12345678901234567") == "12345678901234567"
+    assert rules.format_supply_point("12345678901234567") == "12345678901234567"
 
 
 @pytest.mark.parametrize("born", [date(2008, 11, 21), date(1900, 1, 1), date(1980, 2, 29)])

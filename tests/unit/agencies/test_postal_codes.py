@@ -63,4 +63,4 @@ def test_the_list_is_opened_for_no_import_and_never_for_writing() -> None:
     said = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout
 
     assert said.strip() == "False"
-    assert "mode=ro" in queries._file()
+    assert "mode=ro" in queries._database_uri()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.availability import Run, percent, stretches, total
+from service.core.monitoring.availability import Run, percent, timeline, total
 
 START = datetime(2026, 10, 31, 15, tzinfo=UTC)
 TARGETS = ("dashboards", "service")
@@ -24,7 +24,7 @@ def run(target: str, start: float, end: float, down: str | None = None, source: 
 
 
 def states(runs: list[Run], minutes: int = 60) -> list[tuple[str, float]]:
-    return [(one.state, one.length / timedelta(minutes=1)) for one in stretches(runs, TARGETS, START, at(minutes))]
+    return [(one.state, one.length / timedelta(minutes=1)) for one in timeline(runs, TARGETS, START, at(minutes))]
 
 
 def test_without_any_probe_nothing_is_known() -> None:
@@ -49,7 +49,7 @@ def test_one_target_down_is_the_product_down_and_two_at_once_count_once() -> Non
     ]
 
     assert states(runs) == [("up", 10), ("down", 15), ("up", 35)]
-    outage = stretches(runs, TARGETS, START, at(60))[1]
+    outage = timeline(runs, TARGETS, START, at(60))[1]
     assert outage.down == {"service": "database", "dashboards": "silent"}
 
 
@@ -92,7 +92,7 @@ some_runs = st.lists(
 
 @given(some_runs)
 def test_every_minute_is_counted_once_and_as_the_definition_says(runs: list[Run]) -> None:
-    parts = stretches(runs, TARGETS, START, at(60))
+    parts = timeline(runs, TARGETS, START, at(60))
 
     assert parts[0].start == START
     assert parts[-1].end == at(60)

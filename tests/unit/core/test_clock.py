@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.core.clock import in_words
+from service.core.values.times import format_local_datetime
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from service.core.clock import in_words
     ],
 )
 def test_a_moment_is_told_in_tokyo_time(moment: datetime, words: str) -> None:
-    assert in_words(moment) == words
+    assert format_local_datetime(moment) == words

@@ -10,7 +10,7 @@ import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.core import code128
+from service.core.printing import code128
 
 START_B, START_C, TO_C, TO_B = 104, 105, 99, 100
 

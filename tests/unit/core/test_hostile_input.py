@@ -26,15 +26,18 @@ from pydantic import ValidationError
 
 from agent import tc200
 from dashboards.addresses import safe_next
-from service.core import addresses, hosts, paging, phones
+from service.core.database import paging
 from service.core.files import pictures
 from service.core.files.content import recognise
+from service.core.http import addresses, hosts
+from service.core.http.problem_responses import field_errors
 from service.core.imports.kinds import Field, kinds
-from service.core.problems import Invalid, Problem, field_errors
-from service.core.purposes import Kind, Purpose
+from service.core.problems import Invalid, Problem
+from service.core.purposes import FileKind, Purpose
 from service.core.reports import markdown
-from service.core.times import parse_month
-from service.entries.logs.rules import parent_id
+from service.core.values import phones
+from service.core.values.times import parse_month
+from service.entries.logs.rules import parse_parent_id
 from service.entries.logs.schemas import Asked
 from service.entries.station import rules as station
 from service.fleet.schemas import Heartbeat
@@ -42,8 +45,8 @@ from service.reservations.assistants import mcp
 from service.reservations.assistants import rules as assistants
 from service.reservations.events.rules import Answer
 from service.reservations.inbox import rules as inbox
-from service.reservations.listening import rules as listening
 from service.reservations.signatures import rules as signatures
+from service.reservations.transcripts import rules as listening
 from stack import attachments
 from tests.pictures import picture, workbook
 
@@ -117,26 +120,32 @@ CALL = st.fixed_dictionaries(
 @example(b'{"id":' + b"9" * 5000 + b"}", "")
 @example(b"a=" + b"&a=" * 5000, "")
 def test_a_vendors_body_is_read_or_unreadable(body: bytes, effect: str) -> None:
-    for read in (inbox.of_stripe, inbox.of_bland, lambda it: inbox.of_twilio(it, effect)):
+    for read in (
+        inbox.parse_stripe_webhook,
+        inbox.parse_bland_webhook,
+        lambda it: inbox.parse_twilio_webhook(it, effect),
+    ):
         with contextlib.suppress(inbox.Unreadable):
             told = read(body)
             assert told.kind.isprintable()
             # Whatever was kept is read again by a job.
-            again = {"stripe": inbox.stripe_told, "bland": inbox.call_told, "twilio": inbox.sms_told}[told.provider]
+            again = {"stripe": inbox.read_stripe_event, "bland": inbox.read_call_event, "twilio": inbox.read_sms_event}[
+                told.provider
+            ]
             again(told.body)
 
 
 @given(CALL)
 def test_a_calls_details_are_a_reading_or_nothing(details: dict[str, Any]) -> None:
-    reading = listening.read(details, NOW)
+    reading = listening.read_call(details, NOW)
     assert reading is None or reading.answer in Answer
 
 
 @given(TEXT, st.binary(max_size=100), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="[]")))
 def test_a_signature_is_right_or_wrong(header: str, body: bytes, url: str) -> None:
-    assert not signatures.is_stripes(header, body, ["secret"], NOW)
-    assert not signatures.is_twilios(header, f"https://genba.example.jp/{url}", body, "secret")
-    assert not signatures.is_blands(header, body, "secret")
+    assert not signatures.is_stripe_signature(header, body, ["secret"], NOW)
+    assert not signatures.is_twilio_signature(header, f"https://genba.example.jp/{url}", body, "secret")
+    assert not signatures.is_bland_signature(header, body, "secret")
 
 
 @given(TEXT)
@@ -149,14 +158,14 @@ def test_what_stands_in_an_address_is_read_or_refused_in_words(text: str) -> Non
     for read in (parse_month, asked_since, phones.e164, date.fromisoformat):
         with contextlib.suppress(ValueError):
             read(text)
-    phones.part(text)
+    phones.searched_digits(text)
     with contextlib.suppress(ValueError, Problem):
-        assistants.moment(text)
-    assert isinstance(hosts.is_ours(text.encode("utf-8", "replace")), bool)
-    assert addresses._vouched_for(text, text) is None
+        assistants.parse_time(text)
+    assert isinstance(hosts.is_allowed_host(text.encode("utf-8", "replace")), bool)
+    assert addresses._verified_address(text, text) is None
     assert safe_next(text).startswith("/")
-    assert parent_id(text) is None or parent_id(text) == int(text)
-    assert station.claims(b"k" * 32, text) is None
+    assert parse_parent_id(text) is None or parse_parent_id(text) == int(text)
+    assert station.decode_token(b"k" * 32, text) is None
 
 
 @given(JSON.map(lambda said: json.dumps(said).encode()) | st.binary(max_size=100))
@@ -199,7 +208,9 @@ def test_a_cell_is_a_value_or_refused_in_words(kind: str, field: Field) -> None:
     whatever_stands_there()
 
 
-ANYTHING = Purpose("fleet.anything", frozenset(Kind) - {Kind.BINARY}, "fleet:photo:update", "fleet:terminal:read")
+ANYTHING = Purpose(
+    "fleet.anything", frozenset(FileKind) - {FileKind.BINARY}, "fleet:photo:update", "fleet:terminal:read"
+)
 HONEST = [picture("JPEG", (64, 40), gps=True), picture("PNG", (64, 40)), picture("WEBP", (64, 40)), workbook()]
 # Pillow reads it, and warns that more entries are announced than there are.
 EXIF_BEGINS = HONEST[0].index(b"Exif\0\0") + 14
@@ -233,7 +244,7 @@ def test_a_file_is_what_it_is_or_refused_in_words(content: bytes) -> None:
         spool = io.BytesIO(content)
         kind = recognise(spool, ANYTHING)
         if kind.is_image:
-            found = pictures.look(kind, spool, ANYTHING, io.BytesIO())
+            found = pictures.inspect_picture(kind, spool, ANYTHING, io.BytesIO())
             assert found.width * found.height <= ANYTHING.max_pixels
     assert spent(begun) < SOON
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.core.labels import EDGE, STOCKS, Label, Symbology, TooLong, sheets, stock_for
+from service.core.printing.labels import EDGE, STOCKS, Label, Symbology, TooLong, sheets, stock_for
 from service.core.problems import Invalid
 from tests import paper
 

@@ -12,7 +12,7 @@ from service.core.pages.shell import TEMPLATES
 from service.core.reports.markdown import escaped, sections
 from service.core.reports.model import Report
 from service.core.reports.prose import Box, Dialogue, Grid, Heading, Items, Paragraph, Question, Run, Verbatim
-from service.core.reports.render import content, digest, kept, render, render_kept
+from service.core.reports.render import cached_pdf, content, digest, render, render_cached
 from tests import paper
 from tests.unit.core.test_reports import HOSTILE
 
@@ -153,9 +153,9 @@ def test_a_report_that_says_the_same_is_printed_once_and_another_one_anew() -> N
     report = made("同じ文。")
     later = Report(report.title, report.period, datetime(2026, 12, 1, tzinfo=UTC), report.sections)
 
-    first = render_kept(report)
-    assert kept(later) is first
-    assert render_kept(later) is first
+    first = render_cached(report)
+    assert cached_pdf(later) is first
+    assert render_cached(later) is first
     other = made("違う文。")
     assert digest(other) != digest(report)
-    assert kept(other) is None
+    assert cached_pdf(other) is None

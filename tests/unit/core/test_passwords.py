@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from service.core import identity
-from service.core.passwords import SHORTEST, one_time_password, problem_with
+from service.core.access import identity
+from service.core.access.passwords import MIN_LENGTH, one_time_password, problem_with
 
 # As production has them: what runs in a test process is quicker.
-OF_PRODUCTION, NOBODY = identity.BCRYPT_COST, identity._NOBODY
+OF_PRODUCTION, NOBODY = identity.BCRYPT_COST, identity._UNKNOWN_USER_HASH
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_one_time_passwords_are_long_readable_taken_and_never_the_same() -> None
     made = {one_time_password() for _ in range(50)}
 
     assert len(made) == 50
-    assert all(len(password) >= SHORTEST and not set("0o1li") & set(password) for password in made)
+    assert all(len(password) >= MIN_LENGTH and not set("0o1li") & set(password) for password in made)
     assert [password for password in made if problem_with(password, "hanako.yamada")] == []
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.core import phones
-from service.core.phones import is_mobile
-from service.core.texts import international
+from service.core.values import phones
+from service.core.values.phones import is_mobile
+from service.core.values.texts import to_e164
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from service.core.texts import international
     ],
 )
 def test_one_number_written_in_many_ways_is_one_number(typed: str) -> None:
-    assert international(typed) == "+819012345678"
+    assert to_e164(typed) == "+819012345678"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_one_number_written_in_many_ways_is_one_number(typed: str) -> None:
     [("03-1234-5678", "+81312345678"), ("0120-123-456", "+81120123456"), ("050-1234-5678", "+815012345678")],
 )
 def test_landlines_and_others_are_numbers_too(typed: str, expected: str) -> None:
-    assert international(typed) == expected
+    assert to_e164(typed) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_landlines_and_others_are_numbers_too(typed: str, expected: str) -> None
     ],
 )
 def test_what_is_no_japanese_number_is_none(typed: str) -> None:
-    assert international(typed) is None
+    assert to_e164(typed) is None
 
 
 def test_only_mobile_numbers_take_an_sms() -> None:

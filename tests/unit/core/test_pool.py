@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
-from service.core.db import engine_of
+from service.core.database.session import create_pooled_engine
 from tests.conftest import Service
 
 
@@ -16,7 +16,7 @@ def _dead(*_: object) -> None:
 
 def test_a_database_of_which_every_connection_is_dead_is_away(service: Service) -> None:
     """As PgBouncer's are while PostgreSQL is down. Whoever asks is told to come again (503)."""
-    engine = engine_of(service.database_url)
+    engine = create_pooled_engine(service.database_url)
     event.listen(engine, "checkout", _dead)
 
     with pytest.raises(OperationalError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.reports.scales import axis, number, shown
+from service.core.reports.scales import axis, label_indexes, number
 
 
 def test_an_axis_goes_from_zero_in_round_steps() -> None:
@@ -36,8 +36,8 @@ def test_every_value_has_its_place_on_its_axis(values: list[float], from_zero: b
 
 @given(st.integers(0, 1000))
 def test_labels_never_crowd(count: int) -> None:
-    assert len(shown(count)) <= 12
-    assert shown(count)[:1] == list(range(min(count, 1)))
+    assert len(label_indexes(count)) <= 12
+    assert label_indexes(count)[:1] == list(range(min(count, 1)))
 
 
 def test_numbers_are_grouped_and_keep_only_the_digits_they_have() -> None:

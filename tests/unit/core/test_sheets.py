@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
-from service.core.exports.cells import neutral, original
+from service.core.exports.cells import neutralised, original
 from service.core.imports import records, sheets
 from service.core.imports.sheets import Sheet
 from service.core.problems import Invalid, TooLarge
@@ -109,8 +109,8 @@ def test_whatever_is_sent_is_a_table_or_a_refusal_in_words(content: bytes) -> No
 
 @given(st.text(max_size=10))
 def test_what_was_made_harmless_comes_back_as_it_was(text: str) -> None:
-    assert original(neutral(text)) == text or text.startswith("'")
-    assert neutral(text)[:1] not in set("=+-@\t\r\n＝＋－＠")
+    assert original(neutralised(text)) == text or text.startswith("'")
+    assert neutralised(text)[:1] not in set("=+-@\t\r\n＝＋－＠")
 
 
 def test_a_workbooks_cells_read_as_they_are_seen() -> None:
@@ -143,8 +143,8 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them() -> None:
 
 
 def test_no_more_columns_are_read_than_a_table_may_have() -> None:
-    wide = ["x"] * sheets.MOST_COLUMNS
-    assert len(cells(records.read(as_workbook([wide], wide)))[0]) == sheets.MOST_COLUMNS
+    wide = ["x"] * sheets.MAX_COLUMNS
+    assert len(cells(records.read(as_workbook([wide], wide)))[0]) == sheets.MAX_COLUMNS
     assert "列までです" in refusal(as_workbook([[*wide, "y"]], wide))
 
 
@@ -217,7 +217,7 @@ def test_hostile_files_are_refused_in_words() -> None:
     assert "見出しのない列" in refusal(b"a,b\n1,2,3\n")
     assert "見出しの行しか" in refusal(b"a,b\n")
     assert "何も入力されていません" in refusal(b"\r\n \r\n")
-    assert "10MBまで" in refusal(b"a" * (sheets.MOST_BYTES + 1))
+    assert "10MBまで" in refusal(b"a" * (sheets.MAX_BYTES + 1))
     assert "壊れている" in refusal(whole[: len(whole) // 2])
     assert "壊れている" in refusal(zip_of(**{"word/document.xml": b"<x/>"}))
     assert "中身が大きすぎます" in refusal(bomb.getvalue())

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.calendar import calendar
-from service.core.targets import Reading, State, Target, read
+from service.core.values.targets import Reading, State, Target, read
+from service.core.values.working_time import calendar
 
 NOON = datetime(2026, 11, 20, 3, tzinfo=UTC)  # Friday 12:00 in Tokyo
 ALWAYS = calendar("always", frozenset())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.times import Month, business_day, day_bounds, local_date, month_of, parse_month
+from service.core.values.times import Month, business_day, day_bounds, local_date, month_of, parse_month
 
 MOMENTS = st.timedeltas(timedelta(), timedelta(days=36_500)).map(
     lambda passed: datetime(2000, 1, 2, tzinfo=UTC) + passed

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.entries.logs.rules import double, parent_id
+from service.entries.logs.rules import parse_parent_id, repeated_scan
 from service.entries.rules import DOUBLE_SCAN
 
 
@@ -24,12 +24,12 @@ from service.entries.rules import DOUBLE_SCAN
     ],
 )
 def test_a_parents_number_has_one_to_ten_digits(scanned: int | str, number: int | None) -> None:
-    assert parent_id(scanned) == number
+    assert parse_parent_id(scanned) == number
 
 
 def test_a_scan_repeats_another_within_ten_seconds_and_no_longer() -> None:
     first, moment = datetime(2026, 1, 14, 9, tzinfo=UTC), timedelta(microseconds=1)
     assert timedelta(seconds=10) == DOUBLE_SCAN
     for sign in (1, -1):
-        assert double(first + sign * (DOUBLE_SCAN - moment), [first]) == first
-        assert double(first + sign * DOUBLE_SCAN, [first]) is None
+        assert repeated_scan(first + sign * (DOUBLE_SCAN - moment), [first]) == first
+        assert repeated_scan(first + sign * DOUBLE_SCAN, [first]) is None

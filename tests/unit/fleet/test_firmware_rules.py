@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from agent.firmware import order
 from service.fleet.agents.rules import CommandState
 from service.fleet.firmware import rules
-from service.fleet.firmware.rules import Facts, Limits, Move, TaskState, Watched, Wave
+from service.fleet.firmware.rules import Cohort, Facts, Limits, Move, TaskState, Wave
 from service.fleet.rules import Status
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -186,7 +186,7 @@ FACTS = st.builds(
     command_step=st.sampled_from([None, "downloading", "installing"]),
     command_percent=st.sampled_from([None, 40]),
     command_message=st.just("予期しない応答"),
-    command_code=st.sampled_from([None, *rules.FAILURE_WORDS, "something new"]),
+    command_code=st.sampled_from([None, *rules.FAILURE_LABELS, "something new"]),
 )
 
 
@@ -293,33 +293,33 @@ def test_the_chance_is_what_counting_every_case_says(n: int, m: int, data: st.Da
     cases = Counter(sum(hour < n for hour in dealt) for dealt in combinations(range(n + m), a + b))
     slowly = Fraction(sum(count for falls, count in cases.items() if falls >= a), cases.total())
 
-    assert rules.chance(Watched(n, a, n), Watched(m, b, m)) == pytest.approx(float(slowly), rel=1e-9)
+    assert rules.p_value(Cohort(n, a, n), Cohort(m, b, m)) == pytest.approx(float(slowly), rel=1e-9)
 
 
 @given(st.integers(1, 300_000), st.integers(1, 300_000), st.integers(0, 400), st.integers(0, 400))
 def test_the_chance_holds_for_whole_fleets_and_falls_with_more_trouble(n: int, m: int, a: int, b: int) -> None:
     a, b = min(a, n), min(b, m)
-    updated, control = Watched(20, a, n), Watched(20, b, m)
-    found = rules.chance(updated, control)
+    updated, control = Cohort(20, a, n), Cohort(20, b, m)
+    found = rules.p_value(updated, control)
     every = comb(n + m, a + b)
     exactly = Fraction(sum(comb(n, i) * comb(m, a + b - i) for i in range(a, min(a + b, n) + 1)), every)
 
     assert found == pytest.approx(float(exactly), rel=1e-5, abs=1e-12)
     if a:
-        assert rules.chance(replace(updated, troubled=a - 1), control) >= found * (1 - 1e-6)
+        assert rules.p_value(replace(updated, troubled=a - 1), control) >= found * (1 - 1e-6)
 
 
 def test_a_clear_rise_is_told_and_a_mere_chance_is_not() -> None:
-    control = Watched(800, 2, 8000)
-    assert rules.risen(Watched(42, 3, 420), control) == (
+    control = Cohort(800, 2, 8000)
+    assert rules.increase_reason(Cohort(42, 3, 420), control) == (
         "更新済みの端末で、異常が未更新の端末より明らかに増えています（更新済み 42台中3台、未更新 800台中2台）。"
     )
     # Too few, or as many as one would expect, or nobody to compare with.
     for updated, others in (
-        (Watched(42, 2, 420), control),
-        (Watched(19, 19, 190), control),
-        (Watched(420, 3, 4200), control),
-        (Watched(42, 3, 420), Watched(19, 0, 8000)),
-        (Watched(42, 3, 420), Watched(800, 60, 8000)),
+        (Cohort(42, 2, 420), control),
+        (Cohort(19, 19, 190), control),
+        (Cohort(420, 3, 4200), control),
+        (Cohort(42, 3, 420), Cohort(19, 0, 8000)),
+        (Cohort(42, 3, 420), Cohort(800, 60, 8000)),
     ):
-        assert rules.risen(updated, others) == ""
+        assert rules.increase_reason(updated, others) == ""

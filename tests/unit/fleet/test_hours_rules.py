@@ -22,7 +22,7 @@ def shop(opens: int, closes: int) -> int:
 
 @given(st.lists(masks, max_size=4))
 def test_an_hour_is_expected_that_was_heard_on_three_of_four_days(samples: list[int]) -> None:
-    found = rules.expected(samples)
+    found = rules.expected_hours(samples)
     if len(samples) < 2:
         assert found is None
         return
@@ -106,7 +106,7 @@ def test_ahead_of_each_hour_lies_the_next_opening(week: str, start: int, closed:
         usual, sunday = week[number % 7 * 24 + hour % 24] == "1", week[6 * 24 + hour % 24] == "1"
         is_open.append(usual and (sunday or number not in closed))
 
-    found = rules.ahead(week, MONDAY + start * DAY, {MONDAY + number * DAY for number in closed})
+    found = rules.next_openings(week, MONDAY + start * DAY, {MONDAY + number * DAY for number in closed})
 
     assert len(found) == 192
     for hour, told in enumerate(found):

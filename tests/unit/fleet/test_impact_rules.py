@@ -6,15 +6,15 @@ from datetime import date, datetime, time
 
 import pytest
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.fleet.impact import rules
 from service.fleet.impact.rules import Level
 from service.fleet.rules import ContractType
 
 
 def test_the_points_reach_from_nothing_to_a_hundred() -> None:
-    assert rules.STANDSTILL + max(rules.CONTRACT.values()) + rules.TRADING == 100
-    assert set(rules.CONTRACT) == set(ContractType)
+    assert rules.STANDSTILL_POINTS + max(rules.CONTRACT_POINTS.values()) + rules.TRADING_POINTS == 100
+    assert set(rules.CONTRACT_POINTS) == set(ContractType)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.fleet.incidents.rules import (
-    Joinable,
-    News,
+    IncidentNotice,
+    JoinableIncident,
     Scope,
     Trouble,
-    doubtful,
-    group,
+    group_troubles,
     network_of,
-    news_mail,
-    shared,
+    notice_mail,
+    shared_scope,
+    suspects_mass_outage,
 )
 from service.fleet.rules import AlertType
 
@@ -47,31 +47,31 @@ def ids(groups: list) -> list[list[int]]:  # type: ignore[type-arg]
 
 
 def test_the_silent_of_one_customer_belong_together() -> None:
-    assert ids(group([silent(1), silent(2, store="池袋店"), silent(3, customer_id=2)], [])) == [[1, 2], [3]]
+    assert ids(group_troubles([silent(1), silent(2, store="池袋店"), silent(3, customer_id=2)], [])) == [[1, 2], [3]]
 
 
 def test_the_silent_of_one_network_belong_together_across_customers() -> None:
     found = [silent(1, 1, network="8.8.8.0/24"), silent(2, 2, network="8.8.8.0/24"), silent(3, 3, network="9.9.9.0/24")]
-    assert ids(group(found, [])) == [[1, 2], [3]]
+    assert ids(group_troubles(found, [])) == [[1, 2], [3]]
 
 
 def test_what_connects_two_groups_makes_them_one() -> None:
     found = [silent(1, 1), silent(2, 2, network="8.8.8.0/24"), silent(3, 1, network="8.8.8.0/24")]
-    assert ids(group(found, [])) == [[1, 2, 3]]
+    assert ids(group_troubles(found, [])) == [[1, 2, 3]]
 
 
 def test_only_silence_is_grouped() -> None:
     found = [silent(1, kind=AlertType.ERROR), silent(2, kind=AlertType.ERROR), silent(3), silent(4)]
-    assert ids(group(found, [])) == [[1], [2], [3, 4]]
+    assert ids(group_troubles(found, [])) == [[1], [2], [3, 4]]
 
 
 def test_new_ones_join_the_earliest_open_incident_that_fits() -> None:
-    earlier = Joinable(7, frozenset({1}), frozenset())
-    later = Joinable(9, frozenset({2}), frozenset({"8.8.8.0/24"}))
-    groups = group([silent(1, 1), silent(2, 3, network="8.8.8.0/24"), silent(3, 4)], [earlier, later])
+    earlier = JoinableIncident(7, frozenset({1}), frozenset())
+    later = JoinableIncident(9, frozenset({2}), frozenset({"8.8.8.0/24"}))
+    groups = group_troubles([silent(1, 1), silent(2, 3, network="8.8.8.0/24"), silent(3, 4)], [earlier, later])
     assert {one.incident_id: [m.terminal_id for m in one.members] for one in groups} == {7: [1], 9: [2], None: [3]}
 
-    both = group([silent(1, 1, network="8.8.8.0/24")], [earlier, later])
+    both = group_troubles([silent(1, 1, network="8.8.8.0/24")], [earlier, later])
     assert [one.incident_id for one in both] == [7]
 
 
@@ -80,7 +80,7 @@ def test_every_silent_terminal_is_in_one_group_with_all_it_shares_something_with
     places: list[tuple[int, str | None]],
 ) -> None:
     found = [silent(number, customer, network=network) for number, (customer, network) in enumerate(places, 1)]
-    groups = group(found, [])
+    groups = group_troubles(found, [])
     of = {member.terminal_id: place for place, one in enumerate(groups) for member in one.members}
     assert sorted(of) == [trouble.terminal_id for trouble in found]
     for one, other in itertools.combinations(found, 2):
@@ -99,7 +99,7 @@ def test_every_silent_terminal_is_in_one_group_with_all_it_shares_something_with
     ],
 )
 def test_an_incident_is_named_after_what_its_members_share(members: list[Trouble], scope: Scope) -> None:
-    assert shared(members).scope is scope
+    assert shared_scope(members).scope is scope
 
 
 @pytest.mark.parametrize(
@@ -119,20 +119,24 @@ def test_an_address_that_everybody_uses_says_nothing(address: str | None, networ
 
 
 def test_so_many_at_once_are_rather_our_own_blindness() -> None:
-    assert not doubtful(19, 19)
-    assert not doubtful(300, 1000)
-    assert doubtful(301, 1000)
+    assert not suspects_mass_outage(19, 19)
+    assert not suspects_mass_outage(300, 1000)
+    assert suspects_mass_outage(301, 1000)
 
 
 def test_the_mail_names_every_terminal_until_it_would_be_too_long() -> None:
     few, many = [silent(number) for number in (1, 2)], [silent(number) for number in range(1, 201)]
-    subject, text = news_mail([News(1, shared(few), few)], "2026/11/21（土）9:05", "https://tms.example/alerts")
+    subject, text = notice_mail(
+        [IncidentNotice(1, shared_scope(few), few)], "2026/11/21（土）9:05", "https://tms.example/alerts"
+    )
     assert subject == "【Genba】顧客1 - 新宿店: オフライン 2台"
     assert "TC200-000001" in text
     assert "TC200-000002" in text
     assert "https://tms.example/alerts" in text
 
-    subject, text = news_mail([News(1, shared(many), many)], "2026/11/21（土）9:05", "https://tms.example/alerts")
+    subject, text = notice_mail(
+        [IncidentNotice(1, shared_scope(many), many)], "2026/11/21（土）9:05", "https://tms.example/alerts"
+    )
     assert subject == "【Genba】顧客1 - 新宿店: オフライン 200台"
     assert "省略しました" in text
     assert len(text.splitlines()) < 70

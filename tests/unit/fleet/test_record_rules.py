@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.fleet import rules
-from service.fleet.history.rules import Hours, step
-from service.fleet.maintenance.rules import FARTHEST, LONGEST, NOW, refused
-from service.fleet.terminals.rules import Facts, Finding, Neighbours, finding
+from service.fleet.history.rules import Hours, chart_step
+from service.fleet.maintenance.rules import MAX_AHEAD, MAX_DURATION, START_TOLERANCE, window_error
+from service.fleet.terminals.rules import Facts, Finding, Neighbours, diagnose
 
 MOMENT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -72,25 +72,25 @@ def test_what_is_added_is_there_and_what_is_removed_only_is_not(
     ],
 )
 def test_pc_or_terminal(facts: Facts, expected: Finding) -> None:
-    assert finding(facts) is expected
+    assert diagnose(facts) is expected
 
 
 @pytest.mark.parametrize(
     ("starts", "ends", "field"),
     [
         (MOMENT, MOMENT + HOUR, None),
-        (MOMENT - NOW, MOMENT + HOUR, None),
-        (MOMENT - NOW - timedelta(seconds=1), MOMENT + HOUR, "starts_at"),
-        (MOMENT + FARTHEST, MOMENT + FARTHEST + HOUR, None),
-        (MOMENT + FARTHEST + HOUR, MOMENT + FARTHEST + 2 * HOUR, "starts_at"),
+        (MOMENT - START_TOLERANCE, MOMENT + HOUR, None),
+        (MOMENT - START_TOLERANCE - timedelta(seconds=1), MOMENT + HOUR, "starts_at"),
+        (MOMENT + MAX_AHEAD, MOMENT + MAX_AHEAD + HOUR, None),
+        (MOMENT + MAX_AHEAD + HOUR, MOMENT + MAX_AHEAD + 2 * HOUR, "starts_at"),
         (MOMENT + HOUR, MOMENT + HOUR, "ends_at"),
-        (MOMENT - NOW / 2, MOMENT - NOW / 4, "ends_at"),
-        (MOMENT, MOMENT + LONGEST, None),
-        (MOMENT, MOMENT + LONGEST + HOUR, "ends_at"),
+        (MOMENT - START_TOLERANCE / 2, MOMENT - START_TOLERANCE / 4, "ends_at"),
+        (MOMENT, MOMENT + MAX_DURATION, None),
+        (MOMENT, MOMENT + MAX_DURATION + HOUR, "ends_at"),
     ],
 )
 def test_maintenance_is_within_bounds(starts: datetime, ends: datetime, field: str | None) -> None:
-    wrong = refused(starts, ends, MOMENT)
+    wrong = window_error(starts, ends, MOMENT)
 
     assert (wrong[0] if wrong else None) == field
 
@@ -100,4 +100,4 @@ def test_maintenance_is_within_bounds(starts: datetime, ends: datetime, field: s
     [(24, 300, 10), (24, 5, 10), (24, 900, 30), (168, 300, 60), (168, 3600, 120), (720, 300, 1440), (8760, 5, 1440)],
 )
 def test_a_step_never_shows_a_gap_where_there_is_none(hours: int, interval: int, minutes: int) -> None:
-    assert step(Hours(hours), interval) == timedelta(minutes=minutes)
+    assert chart_step(Hours(hours), interval) == timedelta(minutes=minutes)

@@ -8,7 +8,7 @@ from typing import Any
 from service.core.reports import Badge, BarChart, Figures, Note, Report, ShareBar, Table
 from service.core.reports.model import Block
 from service.fleet.reports import rules
-from service.fleet.reports.rules import Listed, StatusFacts, heartbeat_finding
+from service.fleet.reports.rules import ListExcerpt, StatusFacts, heartbeat_summary
 from service.fleet.rules import ContractType, Status
 
 COUNTS = {"total": 20, "online": 17, "offline": 2, "error": 1, "maintenance": 0}
@@ -26,7 +26,7 @@ TERMINAL: dict[str, Any] = {
 
 
 def facts(**changed: Any) -> StatusFacts:
-    nothing = Listed([], 0)
+    nothing = ListExcerpt([], 0)
     given: dict[str, Any] = {
         "made_at": datetime(2026, 11, 21, 0, 26, tzinfo=UTC),
         "now": "2026/11/21（土）9:26",
@@ -53,26 +53,26 @@ def test_the_rate_is_online_of_all_and_a_dash_without_terminals() -> None:
 def test_the_finding_names_the_weakest_whole_hour() -> None:
     hours = [("0時", 0), ("1時", 40), ("2時", 100), ("3時", 30), ("4時", 100), ("5時", 5)]
 
-    assert heartbeat_finding(hours) == "受信は24時間で275件、最も少なかったのは3時台の30件です"
+    assert heartbeat_summary(hours) == "受信は24時間で275件、最も少なかったのは3時台の30件です"
 
 
 def test_the_finding_names_the_silent_hours() -> None:
-    assert heartbeat_finding([("0時", 9), ("1時", 0), ("2時", 8), ("3時", 0)]) == (
+    assert heartbeat_summary([("0時", 9), ("1時", 0), ("2時", 8), ("3時", 0)]) == (
         "受信は24時間で17件、1時台は受信がありませんでした"
     )
-    assert heartbeat_finding([("0時", 9), ("1時", 0), ("2時", 0), ("3時", 8), ("4時", 1)]) == (
+    assert heartbeat_summary([("0時", 9), ("1時", 0), ("2時", 0), ("3時", 8), ("4時", 1)]) == (
         "受信は24時間で18件、1時台など2時間は受信がありませんでした"
     )
 
 
 def test_one_hour_of_heartbeats_is_compared_with_nothing() -> None:
-    assert heartbeat_finding([("0時", 0), ("1時", 5), ("2時", 3)]) == "受信は24時間で8件です"
-    assert heartbeat_finding([("0時", 0), ("1時", 0)]) == "受信は24時間で0件です"
+    assert heartbeat_summary([("0時", 0), ("1時", 5), ("2時", 3)]) == "受信は24時間で8件です"
+    assert heartbeat_summary([("0時", 0), ("1時", 0)]) == "受信は24時間で0件です"
 
 
 def test_the_report_of_a_healthy_fleet_is_calm_and_of_a_sick_one_red() -> None:
     well = rules.status_report(facts(counts=NONE | {"total": 2, "online": 2}))
-    ill = rules.status_report(facts(alerts=Listed([], 3), oldest_alert="2026/11/19（木）3:10"))
+    ill = rules.status_report(facts(alerts=ListExcerpt([], 3), oldest_alert="2026/11/19（木）3:10"))
 
     [calm], [loud] = blocks(well, ""), blocks(ill, "")
     assert isinstance(calm, Figures)
@@ -94,18 +94,18 @@ def test_the_hour_that_is_not_over_is_drawn_as_such() -> None:
 
 
 def test_customers_are_summed_up_only_when_all_are_listed() -> None:
-    [table] = blocks(rules.status_report(facts(customers=Listed([CUSTOMER] * 2, 2))), "顧客企業別")
+    [table] = blocks(rules.status_report(facts(customers=ListExcerpt([CUSTOMER] * 2, 2))), "顧客企業別")
     assert isinstance(table, Table)
     assert table.total == ["合計", "", 40, 34, 4, 2, 0, "85.0%"]
 
-    table, rest = blocks(rules.status_report(facts(customers=Listed([CUSTOMER] * 2, 1002))), "顧客企業別")
+    table, rest = blocks(rules.status_report(facts(customers=ListExcerpt([CUSTOMER] * 2, 1002))), "顧客企業別")
     assert isinstance(table, Table)
     assert table.total is None
     assert rest == Note("ほか1,000社は省きました。全件は顧客企業の画面で確認できます。")
 
 
 def test_a_terminal_that_never_called_shows_no_measured_values() -> None:
-    _, table = blocks(rules.status_report(facts(terminals=Listed([TERMINAL], 1))), "端末一覧")
+    _, table = blocks(rules.status_report(facts(terminals=ListExcerpt([TERMINAL], 1))), "端末一覧")
 
     assert isinstance(table, Table)
     place = ["TC200-000001", "ABC商事", "新宿店"]
@@ -113,5 +113,5 @@ def test_a_terminal_that_never_called_shows_no_measured_values() -> None:
 
 
 def test_every_status_and_contract_has_its_word() -> None:
-    assert set(rules.STATUS_WORDS) == set(Status)
-    assert set(rules.CONTRACT_WORDS) == set(ContractType)
+    assert set(rules.STATUS_LABELS) == set(Status)
+    assert set(rules.CONTRACT_LABELS) == set(ContractType)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.times import clock_skew
+from service.core.values.times import clock_skew
 from service.fleet import rules
 from service.fleet.rules import AlertType
 
@@ -20,7 +20,7 @@ def test_silence_is_allowed_for_two_intervals_and_a_minute(interval: int, minute
 
 
 def test_every_type_of_alert_has_its_word() -> None:
-    assert set(rules.ALERT_WORDS) == set(AlertType)
+    assert set(rules.ALERT_LABELS) == set(AlertType)
 
 
 def test_a_viewer_sees_reports_but_no_lists_and_only_an_admin_registers() -> None:

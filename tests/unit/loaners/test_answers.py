@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from service.loaners.devices import rules as devices
-from service.loaners.forms.rules import LONGEST_ANSWER, Question, checked
+from service.loaners.forms.rules import MAX_ANSWER_LENGTH, Question, check_answers
 from service.loaners.models import Column
 
 
 def test_an_answer_has_an_end() -> None:
-    asked, longest = Question("0-1", "担当者"), "あ" * LONGEST_ANSWER
-    assert checked([asked], {"0-1": longest}) == ({"0-1": longest}, {})
-    assert checked([asked], {"0-1": longest + "あ"}) == (
+    asked, longest = Question("0-1", "担当者"), "あ" * MAX_ANSWER_LENGTH
+    assert check_answers([asked], {"0-1": longest}) == ({"0-1": longest}, {})
+    assert check_answers([asked], {"0-1": longest + "あ"}) == (
         {},
-        {"0-1": f"「担当者」は{LONGEST_ANSWER}文字以内で入力してください。"},
+        {"0-1": f"「担当者」は{MAX_ANSWER_LENGTH}文字以内で入力してください。"},
     )
 
 
 def test_a_further_column_has_an_end() -> None:
     asked, longest = (
         Column(id=1, title="備考", value_type="text", choices=[], required=False),
-        "あ" * devices.LONGEST_VALUE,
+        "あ" * devices.MAX_VALUE_LENGTH,
     )
-    assert devices.checked([asked], {"1": longest}) == ({"1": longest}, {})
-    assert devices.checked([asked], {"1": longest + "あ"}) == (
+    assert devices.check_values([asked], {"1": longest}) == ({"1": longest}, {})
+    assert devices.check_values([asked], {"1": longest + "あ"}) == (
         {},
-        {"1": f"「備考」は{devices.LONGEST_VALUE}文字以内で入力してください。"},
+        {"1": f"「備考」は{devices.MAX_VALUE_LENGTH}文字以内で入力してください。"},
     )

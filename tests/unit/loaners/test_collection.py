@@ -8,10 +8,10 @@ import pytest
 
 from service.loaners.collection import rules
 from service.loaners.collection.rules import Version
-from service.loaners.forms.rules import LONGEST_ANSWER, Meaning, Question, Type
-from service.loaners.rules import DEPOSIT_WORDS, STATUS_WORDS, Deposit, Status
+from service.loaners.forms.rules import MAX_ANSWER_LENGTH, Meaning, Question, Type
+from service.loaners.rules import DEPOSIT_LABELS, STATUS_LABELS, Deposit, Status
 
-STATUS = Question("0-4", "ステータス", Type.CHOICE, tuple(STATUS_WORDS.values()), True, meaning=Meaning.STATUS)
+STATUS = Question("0-4", "ステータス", Type.CHOICE, tuple(STATUS_LABELS.values()), True, meaning=Meaning.STATUS)
 V1 = Version(1, [Question("0-1", "担当者"), STATUS, Question("1-1", "貸出先"), Question("1-2", "貸出日", Type.DATE)])
 V2 = Version(2, [STATUS, Question("1-1", "担当者"), Question("1-2", "貸出番号"), Question("1-7", "貸出日", Type.DATE)])
 
@@ -35,15 +35,18 @@ def test_a_header_says_which_question_it_is(header: str, key: str | None) -> Non
 
 
 def test_an_answer_may_be_as_long_as_on_the_form() -> None:
-    status, longest = {"0-4.ステータス": "1.貸出中"}, "あ" * LONGEST_ANSWER
-    assert rules.read(V1, status | {"1-1.貸出先": longest}) == ({"0-4": STATUS_WORDS[Status.LENT], "1-1": longest}, {})
-    assert [*rules.read(V1, status | {"1-1.貸出先": longest + "あ"})[1]] == ["1-1.貸出先"]
+    status, longest = {"0-4.ステータス": "1.貸出中"}, "あ" * MAX_ANSWER_LENGTH
+    assert rules.read_answers(V1, status | {"1-1.貸出先": longest}) == (
+        {"0-4": STATUS_LABELS[Status.LENT], "1-1": longest},
+        {},
+    )
+    assert [*rules.read_answers(V1, status | {"1-1.貸出先": longest + "あ"})[1]] == ["1-1.貸出先"]
 
 
 @pytest.mark.parametrize(
     ("text", "deposit"),
     [
-        *((words.title, deposit) for deposit, words in DEPOSIT_WORDS.items()),
+        *((words.title, deposit) for deposit, words in DEPOSIT_LABELS.items()),
         ("4.HW 延長保守中(OS 入れ替えやサービス終了を含む)", Deposit.MAINTAINED),
         ("４．ＨＷ延長保守中（OS入れ替えやサービス終了を含む）", Deposit.MAINTAINED),
         ("2.商談や金額の問題", Deposit.NEGOTIATING),
@@ -51,32 +54,32 @@ def test_an_answer_may_be_as_long_as_on_the_form() -> None:
     ],
 )
 def test_a_deposit_is_known_by_its_whole_words(text: str, deposit: Deposit) -> None:
-    assert rules.deposit(text) is deposit
+    assert rules.parse_deposit(text) is deposit
 
 
 @pytest.mark.parametrize("text", ["3.社内にて保管中", "1.代替機を貸し出している", "1", "2.返却可能", "4."])
 def test_a_number_in_front_alone_is_no_deposit(text: str) -> None:
     with pytest.raises(ValueError, match=r"1\.返却可能"):
-        rules.deposit(text)
+        rules.parse_deposit(text)
 
 
 @pytest.mark.parametrize(
     ("text", "status"), [("1.貸出中", Status.LENT), ("２．回収後社内保管", Status.COLLECTED), ("3. 社内にて保管中", 3)]
 )
 def test_a_status_is_known_however_wide_it_is_written(text: str, status: int) -> None:
-    assert rules.status(text) == status
+    assert rules.parse_status(text) == status
 
 
 def test_moments_are_those_of_tokyo() -> None:
-    assert rules.moment("2024/07/02 14:30:00") == datetime(2024, 7, 2, 5, 30, tzinfo=UTC)
-    assert rules.moment("2024-7-2 9:05") == datetime(2024, 7, 2, 0, 5, tzinfo=UTC)
-    assert rules.day("2024/07/01") == "2024-07-01"
+    assert rules.parse_timestamp("2024/07/02 14:30:00") == datetime(2024, 7, 2, 5, 30, tzinfo=UTC)
+    assert rules.parse_timestamp("2024-7-2 9:05") == datetime(2024, 7, 2, 0, 5, tzinfo=UTC)
+    assert rules.parse_day("2024/07/01") == "2024-07-01"
 
 
 @pytest.mark.parametrize("text", ["", "きのう", "2024/13/01 00:00:00", "07/02/2024"])
 def test_what_is_no_moment_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="2024/07/02 14:30:00"):
-        rules.moment(text)
+        rules.parse_timestamp(text)
 
 
 def test_the_headers_say_which_version_was_answered() -> None:
@@ -86,7 +89,7 @@ def test_the_headers_say_which_version_was_answered() -> None:
 
 
 def test_a_row_becomes_answers_and_what_the_form_does_not_know_stays() -> None:
-    answers, wrong = rules.read(
+    answers, wrong = rules.read_answers(
         V1,
         {"0-4.ステータス": "１．貸出中", "1-1.貸出先": " ○○商事株式会社 ", "1-2.貸出日": "2024/07/01", "1-9.謎": "x"},
     )
@@ -96,11 +99,11 @@ def test_a_row_becomes_answers_and_what_the_form_does_not_know_stays() -> None:
 
 
 def test_a_row_without_a_status_is_wrong() -> None:
-    assert list(rules.read(V1, {"1-1.貸出先": "x"})[1]) == ["0-4.ステータス"]
+    assert list(rules.read_answers(V1, {"1-1.貸出先": "x"})[1]) == ["0-4.ステータス"]
 
 
 def test_the_same_row_has_the_same_key_in_whichever_order_and_spelling_its_columns_stand() -> None:
-    at = rules.moment("2024/07/02 14:30:00")
+    at = rules.parse_timestamp("2024/07/02 14:30:00")
     row = {
         "0-4.ステータス": "1.貸出中",
         "1-4.預り": "有り",
@@ -115,8 +118,8 @@ def test_the_same_row_has_the_same_key_in_whichever_order_and_spelling_its_colum
         "1-9.空欄": " ",
         "備考": "x",
     }
-    key = rules.import_key(1, at, rules.raw(row))
+    key = rules.import_key(1, at, rules.raw_answers(row))
 
-    assert rules.import_key(1, at, rules.raw(otherwise)) == key
-    assert rules.import_key(2, at, rules.raw(row)) != key
-    assert rules.import_key(1, at, rules.raw(row | {"1-4.預り": "無し"})) != key
+    assert rules.import_key(1, at, rules.raw_answers(otherwise)) == key
+    assert rules.import_key(2, at, rules.raw_answers(row)) != key
+    assert rules.import_key(1, at, rules.raw_answers(row | {"1-4.預り": "無し"})) != key

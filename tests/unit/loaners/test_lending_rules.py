@@ -8,7 +8,7 @@ import pytest
 
 from service.loaners.history.rules import read_label
 from service.loaners.lending import rules
-from service.loaners.lending.rules import Due
+from service.loaners.lending.rules import DueLoan
 
 TODAY = date(2026, 11, 21)
 
@@ -18,16 +18,16 @@ TODAY = date(2026, 11, 21)
     [(4, None), (3, "before"), (1, "before"), (0, "due"), (-1, "overdue.1"), (-7, "overdue.1"), (-8, "overdue.2")],
 )
 def test_a_loan_is_told_of_before_on_and_in_every_week_after_its_day(days: int, step: str | None) -> None:
-    assert rules.step(TODAY + timedelta(days=days), TODAY, 3) == step
+    assert rules.reminder_step(TODAY + timedelta(days=days), TODAY, 3) == step
 
 
 def test_the_mail_names_the_longest_overdue_first() -> None:
     due = [
-        Due(1, 1, "OSAKA_Laptop_A_B_001", "A", "青空商事", TODAY + timedelta(days=2), "before"),
-        Due(2, 2, "OSAKA_Laptop_A_C_001", "A", "", TODAY - timedelta(days=9), "overdue.2"),
+        DueLoan(1, 1, "OSAKA_Laptop_A_B_001", "A", "青空商事", TODAY + timedelta(days=2), "before"),
+        DueLoan(2, 2, "OSAKA_Laptop_A_C_001", "A", "", TODAY - timedelta(days=9), "overdue.2"),
     ]
 
-    subject, body = rules.mail("大阪", due, TODAY, "https://genba.example/lending")
+    subject, body = rules.reminder_mail("大阪", due, TODAY, "https://genba.example/lending")
 
     assert subject == "【代替機管理】大阪: 返却予定日を過ぎた代替機が1台あります"
     assert body.index("OSAKA_Laptop_A_C_001") < body.index("OSAKA_Laptop_A_B_001")

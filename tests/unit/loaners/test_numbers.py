@@ -6,12 +6,12 @@ import pytest
 
 from service.loaners.rules import (
     CATEGORIES,
-    DEPOSIT_WORDS,
-    LONGEST_NUMBER,
+    DEPOSIT_LABELS,
+    MAX_NUMBER_LENGTH,
     management_number,
     model_name_refusal,
     model_section,
-    normal_number,
+    normalize_number,
     number_refusal,
     proposed_model_name,
 )
@@ -70,7 +70,7 @@ def test_the_abbreviations_are_the_documents() -> None:
 
 
 def test_the_deposits_are_the_documents() -> None:
-    found = [[one.title, one.description, one.category, one.counted_as] for one in DEPOSIT_WORDS.values()]
+    found = [[one.title, one.description, one.category, one.counted_as] for one in DEPOSIT_LABELS.values()]
 
     assert found == rows(DEPOSIT_TABLE)
 
@@ -86,8 +86,8 @@ def test_the_documents_numbers_are_numbers_and_are_made_of_their_parts(number: s
 
 def test_the_documents_dotted_number_is_brought_to_the_grammar() -> None:
     assert number_refusal(DOTTED) is not None
-    assert normal_number(DOTTED) == "KOBE_Tablet_iPad-Pro-129_GHI33333_001"
-    assert number_refusal(normal_number(DOTTED)) is None
+    assert normalize_number(DOTTED) == "KOBE_Tablet_iPad-Pro-129_GHI33333_001"
+    assert number_refusal(normalize_number(DOTTED)) is None
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_what_is_no_number_is_refused_in_words(number: str) -> None:
 
 def test_a_number_has_a_hundred_characters_at_most() -> None:
     rest = "OSAKA_SV__ABC_001"
-    longest = rest.replace("__", f"_{'A' * (LONGEST_NUMBER - len(rest))}_")
+    longest = rest.replace("__", f"_{'A' * (MAX_NUMBER_LENGTH - len(rest))}_")
 
-    assert len(longest) == LONGEST_NUMBER
+    assert len(longest) == MAX_NUMBER_LENGTH
     assert number_refusal(longest) is None
     assert number_refusal(longest.replace("_A", "_AA", 1)) is not None
 

@@ -14,19 +14,19 @@ from pydantic import BaseModel, ValidationError
 from service.loaners.forms import rules as forms
 from service.loaners.rules import Deposit, Kind, Status
 from service.loaners.views import rules, schemas
-from service.loaners.views.rules import Available, Definition, Facts
+from service.loaners.views.rules import Definition, Facts, FormColumn
 
 FOLDER = Path(rules.__file__).parents[2] / "migrations"
 VIEWS = {view["データタイプID"]: view for view in json.loads((FOLDER / "loaners_views.json").read_text())}
 FORMS = {
-    (form["kind"], form["number"]): forms.read(form["questions"])
+    (form["kind"], form["number"]): forms.load_questions(form["questions"])
     for form in json.loads((FOLDER / "loaners_forms.json").read_text())
 }
 CURRENT = FORMS["terminal", 2]
 
 
 def definition(key: str) -> Definition:
-    return schemas.read(VIEWS[key]["データソース設定"], VIEWS[key]["表示列設定"], VIEWS[key]["フィルタ条件"])
+    return schemas.read_definition(VIEWS[key]["データソース設定"], VIEWS[key]["表示列設定"], VIEWS[key]["フィルタ条件"])
 
 
 def facts(**given: Any) -> Facts:
@@ -83,13 +83,13 @@ def test_the_three_views_read_the_sheets_that_they_name() -> None:
 
 
 def test_without_a_status_the_fallback_columns_are_shown() -> None:
-    assert rules.shown(definition("NORMAL"), rules.available([CURRENT])) == [
+    assert rules.visible_columns(definition("NORMAL"), rules.form_columns([CURRENT])) == [
         "拠点管理番号", "機器種別", "機種名", "製造番号", "タイムスタンプ", "0-1.担当者", "0-4.ステータス", "更新日時",
     ]  # fmt: skip
 
 
 def test_a_status_brings_the_columns_of_its_prefix_after_the_base() -> None:
-    shown = rules.shown(definition("NORMAL"), rules.available([CURRENT]), Status.LENT)
+    shown = rules.visible_columns(definition("NORMAL"), rules.form_columns([CURRENT]), Status.LENT)
 
     base = VIEWS["NORMAL"]["表示列設定"]["baseColumns"]
     assert shown[: len(base)] == base
@@ -97,16 +97,18 @@ def test_a_status_brings_the_columns_of_its_prefix_after_the_base() -> None:
     assert not [name for name in shown if name.startswith(("2-", "3-", "0-4"))]
     # It has no number of its own and depends on 1-4.
     assert "預り機のステータス" in shown
-    assert "預り機のステータス" not in rules.shown(definition("NORMAL"), rules.available([CURRENT]), Status.COLLECTED)
+    assert "預り機のステータス" not in rules.visible_columns(
+        definition("NORMAL"), rules.form_columns([CURRENT]), Status.COLLECTED
+    )
 
 
 def test_columns_3_x_are_found_from_what_there_is_and_follow_the_inner_status() -> None:
     view = definition("NORMAL")
-    columns = [*rules.available([CURRENT]), Available("3-4", "3-4.棚"), Available("3-12-1", "3-12-1.新しい区分")]
+    columns = [*rules.form_columns([CURRENT]), FormColumn("3-4", "3-4.棚"), FormColumn("3-12-1", "3-12-1.新しい区分")]
 
-    everything = rules.shown(view, columns, Status.STORED)
-    repairing = rules.shown(view, columns, Status.STORED, "1.修理待ち")
-    other = rules.shown(view, columns, Status.STORED, "12.新しい社内ステータス")
+    everything = rules.visible_columns(view, columns, Status.STORED)
+    repairing = rules.visible_columns(view, columns, Status.STORED, "1.修理待ち")
+    other = rules.visible_columns(view, columns, Status.STORED, "12.新しい社内ステータス")
 
     assert {"3-0.社内ステータス", "3-1-1.不具合の内容", "3-2-1.作業の担当者", "3-12-1.新しい区分"} <= set(everything)
     assert {"3-0.社内ステータス", "3-4.棚", "3-1-1.不具合の内容", "3-1-2.修理の依頼先"} <= set(repairing)
@@ -117,17 +119,19 @@ def test_columns_3_x_are_found_from_what_there_is_and_follow_the_inner_status() 
 def test_an_inner_status_changes_nothing_where_nesting_is_switched_off() -> None:
     columns = deepcopy(VIEWS["NORMAL"]["表示列設定"])
     columns["columnFilterRules"]["nestedStatusRules"]["3.社内にて保管中"]["dynamicDetection"]["enabled"] = False
-    view = schemas.read(VIEWS["NORMAL"]["データソース設定"], columns)
+    view = schemas.read_definition(VIEWS["NORMAL"]["データソース設定"], columns)
 
-    known = rules.available([CURRENT])
-    assert rules.shown(view, known, Status.STORED, "1.修理待ち") == rules.shown(view, known, Status.STORED)
+    known = rules.form_columns([CURRENT])
+    assert rules.visible_columns(view, known, Status.STORED, "1.修理待ち") == rules.visible_columns(
+        view, known, Status.STORED
+    )
 
 
 def test_normal_cells_come_from_where_the_mapping_says() -> None:
-    view, values = definition("NORMAL"), rules.sheet(facts())
+    view, values = definition("NORMAL"), rules.row_values(facts())
 
     def cell(column: str) -> str:
-        return rules.cell(view, column, values, "Server")
+        return rules.cell_value(view, column, values, "Server")
 
     assert cell("機器種別") == "端末"
     assert cell("タイムスタンプ") == "2024/07/02 14:30:00"  # the master's 更新日, as its mapping says
@@ -140,19 +144,19 @@ def test_normal_cells_come_from_where_the_mapping_says() -> None:
 
 
 def test_who_it_was_is_the_account_when_the_form_does_not_say() -> None:
-    assert rules.sheet(facts(answers={"0-4": "1.貸出中"}))["0-1.担当者"] == "拠点 次郎"
+    assert rules.row_values(facts(answers={"0-4": "1.貸出中"}))["0-1.担当者"] == "拠点 次郎"
 
 
 def test_an_answer_is_read_by_the_form_it_was_given_to() -> None:
-    old = rules.sheet(facts(questions=FORMS["terminal", 1], answers={"1-1": "○○商事", "1-2": "2024-07-01"}))
+    old = rules.row_values(facts(questions=FORMS["terminal", 1], answers={"1-1": "○○商事", "1-2": "2024-07-01"}))
 
     assert (old["1-1.貸出先"], old["貸出先"], old["1-2.貸出日"]) == ("○○商事", "○○商事", "2024/07/01")
     assert "1-1.担当者" not in old
 
 
 def test_the_audit_finds_its_columns_by_header_and_letters_are_the_way_out() -> None:
-    view, values = definition("AUDIT"), rules.sheet(facts())
-    shown = {column: rules.cell(view, column, values, "Server") for column in rules.shown(view, [])}
+    view, values = definition("AUDIT"), rules.row_values(facts())
+    shown = {column: rules.cell_value(view, column, values, "Server") for column in rules.visible_columns(view, [])}
 
     assert shown == {
         "担当者": "山田太郎",
@@ -176,13 +180,16 @@ def test_header_names_win_over_letters_with_a_questions_number_or_without() -> N
     source["columnMappings"]["備考"] = "A列"
     source["columnMappings"]["連絡先"] = "C列"
     source["alternativeMapping"]["headerBasedMapping"]["備考"] = ["ない見出し", "ユーザー情報"]
-    view = schemas.read(source, {"columns": ["備考", "連絡先"]})
-    values = rules.sheet(facts(answers={"0-4": "1.貸出中", "1-3": "田中花子"}))
+    view = schemas.read_definition(source, {"columns": ["備考", "連絡先"]})
+    values = rules.row_values(facts(answers={"0-4": "1.貸出中", "1-3": "田中花子"}))
 
-    assert rules.cell(view, "備考", values, "Server") == "田中花子"
-    assert rules.cell(view, "連絡先", values, "Server") == values["拠点管理番号"]
+    assert rules.cell_value(view, "備考", values, "Server") == "田中花子"
+    assert rules.cell_value(view, "連絡先", values, "Server") == values["拠点管理番号"]
     source["alternativeMapping"]["enabled"] = False
-    assert rules.cell(schemas.read(source, {"columns": ["備考"]}), "備考", values, "Server") == values["担当者"]
+    assert (
+        rules.cell_value(schemas.read_definition(source, {"columns": ["備考"]}), "備考", values, "Server")
+        == values["担当者"]
+    )
 
 
 @pytest.mark.parametrize(("letter", "place"), [("A列", 0), ("M列", 12), ("Z列", 25), ("AA列", 26)])
@@ -243,7 +250,7 @@ def changed(key: str, part: str, *path: str, to: Any) -> tuple[Any, Any]:
 )
 def test_nonsense_is_refused(nonsense: tuple[Any, Any], words: str) -> None:
     with pytest.raises((ValidationError, ValueError)) as refused:
-        schemas.read(*nonsense)
+        schemas.read_definition(*nonsense)
 
     assert words in str(refused.value)
 
@@ -251,15 +258,17 @@ def test_nonsense_is_refused(nonsense: tuple[Any, Any], words: str) -> None:
 def test_a_column_that_nothing_could_stand_in_is_named() -> None:
     source, columns = changed("NORMAL", "表示列設定", "baseColumns", to=["拠点管理番号", "色", "4-1.新しい質問"])
 
-    assert rules.strange_columns(schemas.read(source, columns), []) == ["色"]
-    assert rules.strange_columns(schemas.read(source, columns), ["色"]) == []
-    assert [rules.strange_columns(definition(key), []) for key in VIEWS] == [[], [], []]
+    assert rules.unknown_columns(schemas.read_definition(source, columns), []) == ["色"]
+    assert rules.unknown_columns(schemas.read_definition(source, columns), ["色"]) == []
+    assert [rules.unknown_columns(definition(key), []) for key in VIEWS] == [[], [], []]
 
 
 def test_a_condition_cuts_kinds_states_and_what_is_inactive() -> None:
     source, columns = VIEWS["NORMAL"]["データソース設定"], VIEWS["NORMAL"]["表示列設定"]
-    view = schemas.read(source, columns, {"status": "active", "機器種別": ["プリンタ"], "0-4.ステータス": ["1.貸出中"]})
+    view = schemas.read_definition(
+        source, columns, {"status": "active", "機器種別": ["プリンタ"], "0-4.ステータス": ["1.貸出中"]}
+    )
 
     assert (view.kinds, view.archived, view.statuses) == ((Kind.PRINTER,), False, (Status.LENT,))
     with pytest.raises(ValidationError):
-        schemas.read(source, columns, {"色": "赤"})
+        schemas.read_definition(source, columns, {"色": "赤"})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.reservations.alarms import rules
 from service.reservations.alarms.rules import Case, Kind, Minute
 
@@ -28,22 +28,22 @@ def minute(kind: Kind, value: float) -> Minute:
 
 def past(kind: Kind, values: Sequence[float | None]) -> dict[datetime, Minute]:
     """The whole minutes before this one, the last one first; None: nobody looked."""
-    begun = rules.whole(NOW)
+    begun = rules.to_minute(NOW)
     return {begun - n * MINUTE: minute(kind, value) for n, value in enumerate(values, 1) if value is not None}
 
 
 def is_on(kind: Kind, values: Sequence[float | None], *, was_on: bool = False) -> bool:
-    return rules.read(kind, past(kind, values), NOW, was_on=was_on).is_on
+    return rules.read_check(kind, past(kind, values), NOW, was_on=was_on).is_on
 
 
 def traffic(*minutes: tuple[int, int]) -> dict[datetime, Minute]:
     """Requests and errors of this minute and those before."""
-    begun = rules.whole(NOW)
+    begun = rules.to_minute(NOW)
     return {begun - n * MINUTE: Minute(requests=one[0], errors=one[1]) for n, one in enumerate(minutes)}
 
 
 def errors(*minutes: tuple[int, int], was_on: bool = False) -> rules.Reading:
-    return rules.read(Kind.ERRORS, traffic(*minutes), NOW, was_on=was_on)
+    return rules.read_check(Kind.ERRORS, traffic(*minutes), NOW, was_on=was_on)
 
 
 def test_the_thresholds_and_texts_are_the_documents() -> None:
@@ -96,19 +96,19 @@ def test_a_queue_begins_when_more_than_a_hundred_waited_for_a_whole_minute() -> 
     assert is_on(Kind.QUEUE, [79, 80], was_on=True)
     assert not is_on(Kind.QUEUE, [79, 79], was_on=True)
     # A moment with few of them is enough to say that it does not stand still.
-    begun = rules.whole(NOW)
+    begun = rules.to_minute(NOW)
     blip = {begun - MINUTE: Minute(queue_least=3, queue_most=500)}
-    assert not rules.read(Kind.QUEUE, blip, NOW, was_on=False).is_on
+    assert not rules.read_check(Kind.QUEUE, blip, NOW, was_on=False).is_on
 
 
 def test_an_alarm_begins_with_the_figures_that_began_it() -> None:
     """Not with those of the moment, which may be better already."""
-    known = past(Kind.QUEUE, [150]) | {rules.whole(NOW): Minute(queue_least=0, queue_most=2)}
-    begun = rules.read(Kind.QUEUE, known, NOW, was_on=False)
+    known = past(Kind.QUEUE, [150]) | {rules.to_minute(NOW): Minute(queue_least=0, queue_most=2)}
+    begun = rules.read_check(Kind.QUEUE, known, NOW, was_on=False)
     assert (begun.value, begun.worst, begun.is_on) == (150, 150, True)
-    assert rules.read(Kind.QUEUE, known, NOW, was_on=True).value == 2
+    assert rules.read_check(Kind.QUEUE, known, NOW, was_on=True).value == 2
 
-    cpu = rules.read(Kind.CPU, past(Kind.CPU, [85, 99, 90, 90, 90]), NOW, was_on=False)
+    cpu = rules.read_check(Kind.CPU, past(Kind.CPU, [85, 99, 90, 90, 90]), NOW, was_on=False)
     assert (cpu.value, cpu.worst) == (85, 99)
 
 
@@ -130,21 +130,23 @@ def test_errors_are_over_at_half_the_limit_or_when_nothing_fails_any_more() -> N
 
 
 def test_slack_reads_the_documents_words_first_then_figures() -> None:
-    assert rules.begun(Kind.CPU, 92.4, "", NOW).splitlines() == [
+    assert rules.begun_notice(Kind.CPU, 92.4, "", NOW).splitlines() == [
         "CPU使用率が高い状態です",
         "CPU使用率: 92%（基準 80%、5分継続）",
         "検知: 2031/1/8（水）10:30",
     ]
-    told = rules.begun(Kind.QUEUE, 1234, rules.joined([("Celeryのキュー", 0), ("通知の送信", 1234)]), NOW)
+    told = rules.begun_notice(
+        Kind.QUEUE, 1234, rules.breakdown_text([("Celeryのキュー", 0), ("通知の送信", 1234)]), NOW
+    )
     assert "待っている処理: 1,234件（基準 100件）\n内訳: 通知の送信 1,234件" in told
-    over = rules.over(Kind.ERRORS, 12.34, NOW, NOW + timedelta(minutes=72))
+    over = rules.ended_notice(Kind.ERRORS, 12.34, NOW, NOW + timedelta(minutes=72))
     assert over == ("【解決済み】エラーが多発しています\n2031/1/8（水）10:30 から 1時間12分（エラー率: 最大 12.3%）")
 
 
 def test_p95_is_beyond_five_seconds_when_more_than_a_twentieth_took_longer() -> None:
-    assert rules.slow_answers(100, 5) is None
-    assert rules.slow_answers(49, 49) is None
-    found = rules.slow_answers(100, 6)
+    assert rules.find_slow_responses(100, 5) is None
+    assert rules.find_slow_responses(49, 49) is None
+    found = rules.find_slow_responses(100, 6)
     assert found is not None
     assert found.title == "API応答時間が遅い（5秒超過）"
     assert "100件のうち6件（6%）" in found.impact
@@ -165,4 +167,4 @@ def test_p95_is_beyond_five_seconds_when_more_than_a_twentieth_took_longer() -> 
 def test_manual_operations_are_remarkable_at_twice_the_usual(
     case: Case, count: int, before: int, days: int, proposed: bool
 ) -> None:
-    assert (rules.many_operations(case, count, before, days) is not None) is proposed
+    assert (rules.find_many_operations(case, count, before, days) is not None) is proposed

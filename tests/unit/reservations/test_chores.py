@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.times import TOKYO, is_business_day, local_date
+from service.core.values.times import TOKYO, is_business_day, local_date
 from service.reservations.chores import rules
-from service.reservations.chores.rules import Late, Plan, Rhythm, State, Turn
+from service.reservations.chores.rules import OverdueTurn, Plan, Rhythm, State, Turn
 
 HOLIDAYS = frozenset(day for year in range(2026, 2034) for day, _ in jpholiday.year_holidays(year))
 
@@ -22,7 +22,7 @@ def at(*moment: int) -> datetime:
 
 
 def turns(plan: Plan, since: datetime, days: int = 31) -> list[Turn]:
-    return rules.turns(plan, since, since + timedelta(days=days), HOLIDAYS)
+    return rules.plan_turns(plan, since, since + timedelta(days=days), HOLIDAYS)
 
 
 def starts(plan: Plan, since: datetime, days: int = 31) -> list[datetime]:
@@ -109,7 +109,7 @@ def test_turns_follow_one_another_on_business_days_whatever_is_a_holiday(
 ) -> None:
     since = datetime.combine(day, clock)
     off = HOLIDAYS | more
-    found = rules.turns(plan, since, since + rules.HORIZON, off)
+    found = rules.plan_turns(plan, since, since + rules.PLANNING_HORIZON, off)
 
     assert len({turn.slot for turn in found}) == len(found)
     for turn in found:
@@ -120,7 +120,7 @@ def test_turns_follow_one_another_on_business_days_whatever_is_a_holiday(
         assert one.lapses_at == following.starts_at
         assert one.starts_at <= following.starts_at
     # Asked again a little later, what is still to come is the same.
-    later = rules.turns(plan, since + timedelta(days=10), since + rules.HORIZON, off)
+    later = rules.plan_turns(plan, since + timedelta(days=10), since + rules.PLANNING_HORIZON, off)
     assert later == [turn for turn in found if turn.due_at > since + timedelta(days=10)]
 
 
@@ -138,17 +138,17 @@ def test_turns_follow_one_another_on_business_days_whatever_is_a_holiday(
 def test_a_turn_is_planned_then_to_be_done_then_late_then_missed(moment: datetime, expected: State) -> None:
     [turn, *_] = turns(Plan(Rhythm.DAILY, time(10)), at(2026, 11, 20), days=1)
 
-    assert rules.state(None, turn.starts_at, turn.due_at, turn.lapses_at, moment) is expected
-    assert rules.state("done", turn.starts_at, turn.due_at, turn.lapses_at, moment) is State.DONE
+    assert rules.turn_state(None, turn.starts_at, turn.due_at, turn.lapses_at, moment) is expected
+    assert rules.turn_state("done", turn.starts_at, turn.due_at, turn.lapses_at, moment) is State.DONE
 
 
 def test_rhythms_and_times_read_as_in_the_documents_tables() -> None:
-    assert rules.when_in_words(Rhythm.DAILY, time(10), None, None) == "毎営業日 10:00"
-    assert rules.when_in_words(Rhythm.WEEKLY, time(9), 5, None) == "金曜日"
-    assert rules.when_in_words(Rhythm.MONTHLY, time(9), None, 5) == "月初5営業日以内"
-    assert rules.when_in_words(Rhythm.MONTHLY, time(9), None, None) == "月中（11〜20日）"
-    assert rules.when_in_words(Rhythm.QUARTERLY, time(9), None, None) == "4/7/10/1月"
-    assert [rules.minutes_in_words(one) for one in (None, 5, 60, 90, 120, 7 * 24 * 60)] == [
+    assert rules.format_schedule(Rhythm.DAILY, time(10), None, None) == "毎営業日 10:00"
+    assert rules.format_schedule(Rhythm.WEEKLY, time(9), 5, None) == "金曜日"
+    assert rules.format_schedule(Rhythm.MONTHLY, time(9), None, 5) == "月初5営業日以内"
+    assert rules.format_schedule(Rhythm.MONTHLY, time(9), None, None) == "月中（11〜20日）"
+    assert rules.format_schedule(Rhythm.QUARTERLY, time(9), None, None) == "4/7/10/1月"
+    assert [rules.format_minutes(one) for one in (None, 5, 60, 90, 120, 7 * 24 * 60)] == [
         "変動",
         "5分",
         "1時間",
@@ -159,8 +159,8 @@ def test_rhythms_and_times_read_as_in_the_documents_tables() -> None:
 
 
 def test_one_message_names_what_is_overdue_and_does_not_grow_without_end() -> None:
-    late = [Late(f"作業{number}", "運営担当者", at(2026, 11, 20, 18)) for number in range(1, 18)]
-    text = rules.reminder(late)
+    late = [OverdueTurn(f"作業{number}", "運営担当者", at(2026, 11, 20, 18)) for number in range(1, 18)]
+    text = rules.reminder_message(late)
 
     assert text.startswith(
         "定期作業が17件、期限を過ぎています\n・作業1（運営担当者）: 期限は2026/11/20（金）18:00でした"
@@ -170,7 +170,7 @@ def test_one_message_names_what_is_overdue_and_does_not_grow_without_end() -> No
 
 
 def test_slack_is_told_from_nine_on_business_days() -> None:
-    assert not rules.is_time_to_tell(date(2026, 11, 20), at(2026, 11, 20, 8, 59), HOLIDAYS)
-    assert rules.is_time_to_tell(date(2026, 11, 20), at(2026, 11, 20, 9, 0), HOLIDAYS)
-    assert not rules.is_time_to_tell(date(2026, 11, 21), at(2026, 11, 21, 12, 0), HOLIDAYS)
-    assert not rules.is_time_to_tell(date(2026, 11, 23), at(2026, 11, 23, 12, 0), HOLIDAYS)
+    assert not rules.is_reminder_time(date(2026, 11, 20), at(2026, 11, 20, 8, 59), HOLIDAYS)
+    assert rules.is_reminder_time(date(2026, 11, 20), at(2026, 11, 20, 9, 0), HOLIDAYS)
+    assert not rules.is_reminder_time(date(2026, 11, 21), at(2026, 11, 21, 12, 0), HOLIDAYS)
+    assert not rules.is_reminder_time(date(2026, 11, 23), at(2026, 11, 23, 12, 0), HOLIDAYS)

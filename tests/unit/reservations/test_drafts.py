@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.reports.render import render
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.reservations.drafts import rules
 from service.reservations.drafts.rules import Contents, Days, Kind, Numbers, Share
 from tests import paper
@@ -53,10 +53,10 @@ def test_on_the_fifth_business_day_at_eight_the_month_before_is_reported() -> No
 
 
 def test_a_period_is_compared_with_the_one_before() -> None:
-    assert rules.before(Kind.WEEKLY, Days(date(2026, 11, 13), date(2026, 11, 19))) == Days(
+    assert rules.previous_period(Kind.WEEKLY, Days(date(2026, 11, 13), date(2026, 11, 19))) == Days(
         date(2026, 11, 6), date(2026, 11, 12)
     )
-    assert rules.before(Kind.MONTHLY, Days(date(2028, 3, 1), date(2028, 3, 31))) == Days(
+    assert rules.previous_period(Kind.MONTHLY, Days(date(2028, 3, 1), date(2028, 3, 31))) == Days(
         date(2028, 2, 1), date(2028, 2, 29)
     )
 
@@ -75,16 +75,20 @@ def test_weeks_follow_one_another_without_a_gap_and_are_always_over(day: date, c
 
 def test_periods_read_as_people_write_them() -> None:
     over_new_year = Days(date(2030, 12, 27), date(2031, 1, 2))
-    assert rules.period_in_words(Kind.WEEKLY, over_new_year) == "2030/12/27（金）〜2031/1/2（木）"
-    assert rules.period_in_words(Kind.MONTHLY, Days(date(2030, 12, 1), date(2030, 12, 31))) == "2030年12月"
+    assert rules.format_period(Kind.WEEKLY, over_new_year) == "2030/12/27（金）〜2031/1/2（木）"
+    assert rules.format_period(Kind.MONTHLY, Days(date(2030, 12, 1), date(2030, 12, 31))) == "2030年12月"
     assert rules.file_name(Kind.WEEKLY, over_new_year) == "予約運用_週次レポート_20301227-20310102.pdf"
-    assert (rules.percent(Share(0, 0)), rules.percent(Share(23, 25)), rules.yen(-5500)) == ("–", "92%", "-¥5,500")
+    assert (rules.format_percent(Share(0, 0)), rules.format_percent(Share(23, 25)), rules.format_yen(-5500)) == (
+        "–",
+        "92%",
+        "-¥5,500",
+    )
 
 
-def draft(contents: Contents, **said: str | None) -> rules.Draft:
+def draft(contents: Contents, **said: str | None) -> rules.PrintableReport:
     given = {"findings": "", "issues": "", "next_steps": "", "finished_by": None} | said
     days = Days(date(2026, 11, 13), date(2026, 11, 19))
-    return rules.Draft(Kind.WEEKLY, days, at(2026, 11, 20, 8), contents, **given)  # type: ignore[arg-type]
+    return rules.PrintableReport(Kind.WEEKLY, days, at(2026, 11, 20, 8), contents, **given)  # type: ignore[arg-type]
 
 
 def test_the_paper_has_the_figures_with_those_before_and_what_people_wrote() -> None:
@@ -99,7 +103,9 @@ def test_the_paper_has_the_figures_with_those_before_and_what_people_wrote() -> 
         incidents=[rules.IncidentLine("INC-0007", "電話がつながらない", "low", at(2026, 11, 16, 9), None, True, True)],
         chores=rules.Chores(30, 27, 2, 95, [rules.ChoreLine("ログ確認", "運営担当者", 1, 0, "")]),
     )  # fmt: skip
-    text = "".join(paper.pages(render(rules.report(draft(contents, findings="予約は好調でした。\n来週は連休です。")))))
+    text = "".join(
+        paper.pages(render(rules.build_report(draft(contents, findings="予約は好調でした。\n来週は連休です。"))))
+    )
     flat = text.replace("\n", "").replace(" ", "")
 
     for said in (
@@ -113,7 +119,9 @@ def test_the_paper_has_the_figures_with_those_before_and_what_people_wrote() -> 
 
 @pytest.mark.parametrize("finished_by", [None, "運営 太郎"])
 def test_of_a_week_without_anything_the_paper_says_so(finished_by: str | None) -> None:
-    text = "".join(paper.pages(render(rules.report(draft(Contents(Numbers(), Numbers()), finished_by=finished_by)))))
+    text = "".join(
+        paper.pages(render(rules.build_report(draft(Contents(Numbers(), Numbers()), finished_by=finished_by))))
+    )
     flat = text.replace("\n", "").replace(" ", "")
 
     assert "期間中のインシデントはありません。" in flat
@@ -124,7 +132,7 @@ def test_of_a_week_without_anything_the_paper_says_so(finished_by: str | None) -
 def test_the_mail_says_the_most_important_figures() -> None:
     days = Days(date(2026, 11, 13), date(2026, 11, 19))
     contents = Contents(Numbers(requested=25, success=Share(23, 25), paid=100_000), Numbers())
-    subject, body = rules.mail(Kind.WEEKLY, days, contents, "https://genba.example/reservations-reports")
+    subject, body = rules.build_mail(Kind.WEEKLY, days, contents, "https://genba.example/reservations-reports")
 
     assert subject == "【予約運用】週次レポート 2026/11/13（金）〜11/19（木）"
     assert "・予約成功率: 92%\n" in body

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.calendar import calendar
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
+from service.core.values.working_time import calendar
 from service.reservations.enquiries import rules
 from service.reservations.enquiries.rules import Channel, Party
 from service.reservations.incidents.rules import Level
-from service.reservations.letters.rules import segments
+from service.reservations.message_texts.rules import sms_segments
 from service.reservations.surveys import rules as surveys
 from service.reservations.surveys.rules import Quarter
 
@@ -24,7 +24,7 @@ MOMENTS = st.integers(1_577_836_800, 2_208_988_800).map(lambda second: datetime.
 
 
 def test_first_responses_are_due_as_the_document_says() -> None:
-    spans = {key: target.span for key, target in rules.FIRST.items()}
+    spans = {key: target.span for key, target in rules.FIRST_RESPONSE_TARGETS.items()}
 
     assert spans == {
         (Party.CUSTOMER, Channel.MAIL): timedelta(hours=2),
@@ -34,7 +34,7 @@ def test_first_responses_are_due_as_the_document_says() -> None:
     }
 
 
-@given(MOMENTS, st.sampled_from([*rules.FIRST]))
+@given(MOMENTS, st.sampled_from([*rules.FIRST_RESPONSE_TARGETS]))
 def test_people_are_warned_before_it_is_late_and_never_before_it_began(
     moment: datetime, of: tuple[Party, Channel]
 ) -> None:
@@ -44,7 +44,9 @@ def test_people_are_warned_before_it_is_late_and_never_before_it_began(
     assert moment <= first.warn_at <= first.due_at
     assert resolution is not None
     assert first.due_at < resolution.due_at
-    assert rules.minutes(moment, first.due_at, BUSINESS) == rules.FIRST[of].span // timedelta(minutes=1)
+    assert rules.working_minutes(moment, first.due_at, BUSINESS) == rules.FIRST_RESPONSE_TARGETS[of].span // timedelta(
+        minutes=1
+    )
 
 
 @pytest.mark.parametrize("level", Level)
@@ -55,17 +57,17 @@ def test_only_medium_and_low_are_held_to_24_hours(level: Level) -> None:
 
 
 def test_an_answer_quotes_what_was_asked() -> None:
-    quoted = rules.quoted(WEDNESDAY, "領収書について", "発行できますか。\n宛名も。")
+    quoted = rules.quotation(WEDNESDAY, "領収書について", "発行できますか。\n宛名も。")
 
     assert "2031/1/8（水）10:00 にいただいたお問い合わせ: 領収書について" in quoted
     assert quoted.endswith("> 発行できますか。\n> 宛名も。\n")
 
 
 def test_slack_is_told_who_waits_and_whose_it_is() -> None:
-    told = rules.warning(7, Party.SHOP, Channel.MAIL, "初回応答", WEDNESDAY, None)
+    told = rules.warning_message(7, Party.SHOP, Channel.MAIL, "初回応答", WEDNESDAY, None)
     assert told.startswith("問い合わせ ENQ-0007（提携店・Email）の初回応答の目標時間が近づいています")
     assert "まだ担当者がいません。" in told
-    late = rules.breach(7, Party.CUSTOMER, Channel.PHONE, "解決", WEDNESDAY, "相談 花子")
+    late = rules.breach_message(7, Party.CUSTOMER, Channel.PHONE, "解決", WEDNESDAY, "相談 花子")
     assert "（依頼者・電話）の解決が目標時間を過ぎました" in late
     assert "担当は相談 花子さんです。" in late
 
@@ -97,13 +99,13 @@ def test_what_is_no_quarter_is_refused_in_words(text: str) -> None:
 
 
 def test_customers_are_asked_about_a_quarter_once_it_is_over_and_for_a_year() -> None:
-    assert surveys.may_be_asked_about(Quarter(2030, 4), WEDNESDAY)
-    assert surveys.may_be_asked_about(Quarter(2030, 1), WEDNESDAY)
-    assert not surveys.may_be_asked_about(Quarter(2031, 1), WEDNESDAY)
-    assert not surveys.may_be_asked_about(Quarter(2029, 4), WEDNESDAY)
+    assert surveys.may_have_survey(Quarter(2030, 4), WEDNESDAY)
+    assert surveys.may_have_survey(Quarter(2030, 1), WEDNESDAY)
+    assert not surveys.may_have_survey(Quarter(2031, 1), WEDNESDAY)
+    assert not surveys.may_have_survey(Quarter(2029, 4), WEDNESDAY)
 
 
 def test_a_survey_by_sms_takes_three_segments_at_most() -> None:
     url = f"https://reservations.example.co.jp/survey/{'x' * 22}"
 
-    assert all(segments(surveys.sms(url, WEDNESDAY, again=again)) <= 3 for again in (False, True))
+    assert all(sms_segments(surveys.build_sms(url, WEDNESDAY, again=again)) <= 3 for again in (False, True))

@@ -16,8 +16,8 @@ from dashboards.menu import MENU
 from dashboards.reservations import assistant_dialogs
 from jobs.vendors.sms import BACK_OFF
 from service.core.reports.render import content
-from service.core.targets import Target
-from service.core.times import SATURDAY, local_date
+from service.core.values.targets import Target
+from service.core.values.times import SATURDAY, local_date
 from service.demo.reservations import SERVICES
 from service.reservations.alarms import rules as alarms
 from service.reservations.assistants import rules as assistants
@@ -27,9 +27,9 @@ from service.reservations.drafts import rules as drafts
 from service.reservations.enquiries import rules as enquiries
 from service.reservations.events.rules import Task
 from service.reservations.guides import rules
-from service.reservations.guides.rules import FOR_SHOPS, GUIDES, Audience, Facts, Offered, Routine, Size
+from service.reservations.guides.rules import GUIDES, SHOP_GUIDES, Audience, Facts, OfferedService, Routine, Size
 from service.reservations.incidents import rules as incidents
-from service.reservations.letters import rules as letters
+from service.reservations.message_texts import rules as letters
 from service.reservations.notices import rules as notices
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
@@ -40,7 +40,7 @@ from stack.home import ROOT
 # Who reads Japanese without haste, in letters a minute.
 READING_SPEED = 500
 OPERATORS = [guide.name for guide in GUIDES.values() if guide.audience is Audience.OPERATOR]
-DEMO = [Offered(name, [Size(title, price) for _, title, price in plans]) for _, name, _, plans in SERVICES]
+DEMO = [OfferedService(name, [Size(title, price) for _, title, price in plans]) for _, name, _, plans in SERVICES]
 FACTS = Facts(
     now=datetime(2026, 11, 21, 0, 26, tzinfo=UTC),
     address="https://qrv.example",
@@ -69,7 +69,7 @@ def texts(value: Any, *, shown_as_is: bool = True) -> list[str]:
 
 
 def said(name: str, facts: Facts = FACTS) -> str:
-    return "".join(texts(content(rules.report(GUIDES[name], facts))["sections"]))
+    return "".join(texts(content(rules.build_report(GUIDES[name], facts))["sections"]))
 
 
 def test_every_guide_of_the_document_is_there_with_its_time() -> None:
@@ -102,7 +102,9 @@ def test_every_guide_of_the_document_is_there_with_its_time() -> None:
 
 @pytest.mark.parametrize("name", GUIDES)
 def test_a_guide_is_read_in_its_time_and_worth_it(name: str) -> None:
-    letters_to_read = sum(map(len, texts(content(rules.report(GUIDES[name], FACTS))["sections"], shown_as_is=False)))
+    letters_to_read = sum(
+        map(len, texts(content(rules.build_report(GUIDES[name], FACTS))["sections"], shown_as_is=False))
+    )
     minutes = GUIDES[name].minutes
 
     assert letters_to_read > 500
@@ -115,7 +117,7 @@ def test_a_guide_is_read_in_its_time_and_worth_it(name: str) -> None:
 )
 @pytest.mark.parametrize("name", GUIDES)
 def test_nothing_of_the_making_is_left_in_a_text(name: str, facts: Facts) -> None:
-    sections = content(rules.report(GUIDES[name], facts))["sections"]
+    sections = content(rules.build_report(GUIDES[name], facts))["sections"]
 
     for text in filter(str.strip, texts(sections, shown_as_is=False)):
         assert not re.search(r"\\|\{\{|\{%|None|\*\*|\]\(|。。|、、|「」|  ", text), text
@@ -127,7 +129,7 @@ def test_who_cannot_be_called_or_written_to_yet_is_reached_by_the_form() -> None
     bare = replace(FACTS, support_phone="", support_mail="")
     for name in ("quick-start", "connect", "cancel", "faq", "shop-manual", "shop-faq", "shop-trouble"):
         for facts in (FACTS, bare):
-            found = str(content(rules.report(GUIDES[name], facts))["sections"])
+            found = str(content(rules.build_report(GUIDES[name], facts))["sections"])
             assert "https://qrv.example/contact" in found, name
         assert "03-1234-5678" in said(name)
         assert "カスタマーサポート 電話" not in said(name, bare)
@@ -135,11 +137,11 @@ def test_who_cannot_be_called_or_written_to_yet_is_reached_by_the_form() -> None
 
 def test_a_hostile_name_of_a_service_stays_a_name() -> None:
     name = "花束 | *大* [x](http://evil.example) `a` {{ 7*7 }} <b>"
-    odd = replace(FACTS, services=[Offered(name, [Size("M_特*", 5500)])])
+    odd = replace(FACTS, services=[OfferedService(name, [Size("M_特*", 5500)])])
 
     for guide in ("quick-start", "examples", "shop-calls", "operations"):
         assert name in said(guide, odd), guide
-        blocks = str(content(rules.report(GUIDES[guide], odd))["sections"])
+        blocks = str(content(rules.build_report(GUIDES[guide], odd))["sections"])
         assert "'href': 'http://evil.example'" not in blocks
 
 
@@ -162,12 +164,12 @@ RULES: list[tuple[Any, str, Any, dict[str, str]]] = [
     (cases, "REMIND_BEFORE", timedelta(hours=30), {"quick-start": "30時間前", "operations": "30時間前"}),
     (cases, "ROUNDS", 9, {"quick-start": "9回ずつ", "shop-manual": "最大9回", "operations": "9周"}),
     (cases, "ROUND_PAUSE", timedelta(minutes=13), {"shop-manual": "13分ほど", "operations": "13分あけます"}),
-    (cases, "REFUND_PATIENCE", timedelta(hours=29), {"operations": "29時間たっても"}),
+    (cases, "REFUND_TIMEOUT", timedelta(hours=29), {"operations": "29時間たっても"}),
     (letters, "VAGUE_REPLY", "では、また", {"shop-manual": "では、また", "shop-calls": "では、また"}),
     (letters, "CHANGE_REPLY", "折り返します", {"shop-manual": "折り返します", "shop-calls": "折り返します"}),
     (letters, "TOO_LATE_TO_CANCEL", "遅すぎます", {"cancel": "遅すぎます"}),
     (letters, "SENDER", "【別名】", {"quick-start": "【別名】", "shop-manual": "【別名】", "shop-trouble": "【別名】"}),
-    (operations, "BURST", 83, {"operations": "83件を超える"}),
+    (operations, "BURST_SIZE", 83, {"operations": "83件を超える"}),
     (operations, "NOBODY_ON_CALL", "当番なし", {"operations": "当番なし", "notices": "当番なし"}),
 ]
 
@@ -188,7 +190,7 @@ def test_prices_hours_and_addresses_are_those_of_the_installation() -> None:
     other = replace(
         FACTS,
         address="https://other.example",
-        services=[Offered("生け花", [Size("小", 1234), Size("大", 98765)])],
+        services=[OfferedService("生け花", [Size("小", 1234), Size("大", 98765)])],
         support_phone="06-9999-0000",
         slack_channel="#another",
         call_minutes=11,
@@ -210,8 +212,8 @@ def test_prices_hours_and_addresses_are_those_of_the_installation() -> None:
 def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     manual, incident = said("operations"), said("incidents")
     for task in Task:
-        assert operations.TASK_WORDS[task] in manual
-        for words in queue.STEPS[task]:
+        assert operations.TASK_LABELS[task] in manual
+        for words in queue.PROCEDURES[task]:
             assert words in manual, words
     for flow in incidents.FLOWS.values():
         for step in flow.values():
@@ -220,8 +222,8 @@ def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytes
                 assert hint in incident, hint
 
     monkeypatch.setitem(operations.TARGETS, Priority.HIGH, Target("high", timedelta(hours=19), "business"))
-    monkeypatch.setitem(queue.STEPS, Task.VAGUE_ANSWER, ("店舗に手紙を書きます。",))
-    monkeypatch.setitem(operations.TASK_WORDS, Task.DISPUTE, "苦情")
+    monkeypatch.setitem(queue.PROCEDURES, Task.VAGUE_ANSWER, ("店舗に手紙を書きます。",))
+    monkeypatch.setitem(operations.TASK_LABELS, Task.DISPUTE, "苦情")
     for name in ("operations", "notices"):
         assert "19時間以内（平日9:00〜18:00）" in said(name)
         assert "店舗に手紙を書きます。" in said(name)
@@ -230,7 +232,7 @@ def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytes
 
 
 def test_the_script_is_what_the_call_says() -> None:
-    guide, script = said("shop-calls"), letters.call(rules._example(FACTS))
+    guide, script = said("shop-calls"), letters.call_script(rules._example(FACTS))
 
     assert script.first_sentence in guide
     for sentence in (letters.VAGUE_REPLY, letters.CHANGE_REPLY):
@@ -245,7 +247,7 @@ def test_the_script_is_what_the_call_says() -> None:
 def test_examples_are_the_answers_that_assistants_give() -> None:
     guide, one = said("examples"), rules._example(FACTS)
 
-    assert assistants.received(one.code, rules._what(one), is_new=True) in guide
+    assert assistants.received_text(one.code, rules._reservation_summary(one), is_new=True) in guide
     assert rules._progress(one, "requested") in guide
     assert all(offered.name in guide for offered in DEMO)
 
@@ -315,30 +317,30 @@ def test_every_button_that_is_named_is_there(name: str) -> None:
 
 # Where a text goes to Slack, and the rules that word it.
 TOLD: dict[tuple[str, str], list[Callable[..., str]]] = {
-    ("alarms/actions.py", "_begin"): [alarms.begun],
-    ("alarms/actions.py", "_end"): [alarms.over, alarms.over_in_thread],
-    ("alarms/actions.py", "_propose"): [alarms.proposed],
-    ("assistants/actions.py", "_tell_of_crowd"): [assistants.crowded],
-    ("chores/actions.py", "tell"): [chores.reminder],
-    ("drafts/actions.py", "draft_due"): [drafts.drafted],
-    ("enquiries/actions.py", "arrive"): [enquiries.arrived],
-    ("enquiries/actions.py", "_tell"): [enquiries.warning, enquiries.breach],
-    ("incidents/actions.py", "open"): [incidents.opened],
-    ("incidents/actions.py", "change_level"): [incidents.level_changed],
-    ("incidents/actions.py", "_tell_management"): [incidents.told_management],
-    ("incidents/actions.py", "_say_late"): [incidents.late],
-    ("operations/actions.py", "open"): [operations.notice],
-    ("operations/actions.py", "gather"): [operations.gathered],
-    ("operations/actions.py", "tell_of_ends"): [operations.done],
-    ("queue/actions.py", "watch"): [operations.warning, operations.breach],
+    ("alarms/actions.py", "_begin_alarm"): [alarms.begun_notice],
+    ("alarms/actions.py", "_end_alarm"): [alarms.ended_notice, alarms.ended_reply],
+    ("alarms/actions.py", "_propose_one"): [alarms.proposal_notice],
+    ("assistants/actions.py", "_notify_rate_limit"): [assistants.rate_limit_notice],
+    ("chores/actions.py", "notify_overdue"): [chores.reminder_message],
+    ("drafts/actions.py", "draft_due"): [drafts.drafted_message],
+    ("enquiries/actions.py", "receive_form"): [enquiries.received_message],
+    ("enquiries/actions.py", "_notify_target"): [enquiries.warning_message, enquiries.breach_message],
+    ("incidents/actions.py", "open_incident"): [incidents.opened_message],
+    ("incidents/actions.py", "change_level"): [incidents.level_changed_message],
+    ("incidents/actions.py", "_report_to_managers"): [incidents.management_message],
+    ("incidents/actions.py", "_notify_late"): [incidents.late_message],
+    ("operations/actions.py", "open_operation"): [operations.operation_notice],
+    ("operations/actions.py", "notify_burst"): [operations.burst_notice],
+    ("operations/actions.py", "notify_resolved"): [operations.resolved_notice],
+    ("queue/actions.py", "notify_due_operations"): [operations.due_soon_notice, operations.overdue_notice],
 }
 # They pass a text on, say in a thread who decided what, or read what was told.
 TELLERS = {
-    ("alarms/actions.py", "_tell"),
+    ("alarms/actions.py", "_reply_in_thread"),
     ("alarms/actions.py", "_decide"),
     ("figures/queries.py", "notices"),
     ("incidents/actions.py", "_announce"),
-    ("operations/actions.py", "tell"),
+    ("operations/actions.py", "notify_slack"),
 }
 
 
@@ -356,7 +358,7 @@ def tells() -> set[tuple[str, str]]:
 def _is_telling(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
         return node.value == "slack"
-    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("tell", "_announce")
+    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("notify_slack", "_announce")
 
 
 def test_whoever_writes_to_slack_is_known_here() -> None:
@@ -370,18 +372,18 @@ def test_every_rule_that_words_a_notice_is_in_the_list(monkeypatch: pytest.Monke
         module = importlib.import_module(worded.__module__)
         with monkeypatch.context() as patched:
             patched.setattr(module, worded.__name__, lambda *_, **__: "明日からの文面\n二行目")
-            assert "明日からの文面" in "".join(notices.notices()), worded
+            assert "明日からの文面" in "".join(notices.all_notices()), worded
             assert "明日からの文面" in said("notices"), worded
 
 
 def test_the_list_of_notices_has_each_text_word_for_word() -> None:
     guide = said("notices")
 
-    assert len(notices.notices()) > 30
-    for text in notices.notices():
+    assert len(notices.all_notices()) > 30
+    for text in notices.all_notices():
         assert text in guide, text
     for task in Task:
-        assert operations.notice(task, notices.CODE) in guide
+        assert operations.operation_notice(task, notices.EXAMPLE_CODE) in guide
     for check in alarms.CHECKS.values():
         assert check.text in guide
 
@@ -392,14 +394,14 @@ def test_the_watchdogs_own_words_are_in_the_list() -> None:
 
 
 def test_the_mail_to_a_shop_names_all_that_comes_with_it() -> None:
-    subject, body = rules.mail(FACTS, "フラワー銀座", "佐藤 花")
+    subject, body = rules.build_mail(FACTS, "フラワー銀座", "佐藤 花")
 
     assert subject == "【QRV】提携店向けマニュアルをお送りします"
     assert body.startswith("フラワー銀座 御中\n佐藤 花 様\n")
-    for guide in FOR_SHOPS:
+    for guide in SHOP_GUIDES:
         assert guide.title in body
         assert f"https://qrv.example/guides/{guide.name}" in body
     assert "導入説明会（30分）も毎月1回" in body
-    bare = rules.mail(replace(FACTS, support_phone="", support_mail=""), "花の里", "")[1]
+    bare = rules.build_mail(replace(FACTS, support_phone="", support_mail=""), "花の里", "")[1]
     assert "お問い合わせ: " not in bare
     assert "様" not in bare

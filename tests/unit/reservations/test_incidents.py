@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from service.core.calendar import calendar
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
+from service.core.values.working_time import calendar
 from service.reservations.incidents import rules
 from service.reservations.incidents.rules import Facts, Level, Mark
-from service.reservations.letters.rules import segments
+from service.reservations.message_texts.rules import sms_segments
 
 # Monday, Coming of Age Day.
 HOLIDAYS = frozenset({date(2031, 1, 13)})
@@ -22,7 +22,7 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 
 def dues(level: Level, detected: datetime, now: datetime | None = None) -> dict[str, datetime]:
     days = calendar(rules.calendar_of(level), HOLIDAYS)
-    return {due.mark.value: due.due_at for due in rules.dues(level, detected, now or detected, days)}
+    return {due.mark.value: due.due_at for due in rules.step_deadlines(level, detected, now or detected, days)}
 
 
 def test_critical_counts_every_hour_of_night_and_holiday() -> None:
@@ -68,7 +68,7 @@ def test_low_is_shared_in_the_report_of_the_week() -> None:
 def test_management_is_told_a_little_before_the_target_and_of_critical_at_once() -> None:
     def told(level: Level, now: datetime) -> tuple[datetime, datetime]:
         days = calendar(rules.calendar_of(level), HOLIDAYS)
-        [due] = [due for due in rules.dues(level, at(8, 10), now, days) if due.mark is Mark.MANAGEMENT]
+        [due] = [due for due in rules.step_deadlines(level, at(8, 10), now, days) if due.mark is Mark.MANAGEMENT]
         return due.notify_at, due.due_at
 
     assert told(Level.HIGH, at(8, 10)) == (at(8, 11, 55), at(8, 12))
@@ -78,7 +78,7 @@ def test_management_is_told_a_little_before_the_target_and_of_critical_at_once()
 
 @pytest.mark.parametrize("level", Level)
 def test_a_report_begins_with_every_item_of_the_record(level: Level) -> None:
-    written = rules.template(Facts("INC-0001", level, "SMSが送れない", at(8, 10), impact="SMSの送信、約30人"))
+    written = rules.report_template(Facts("INC-0001", level, "SMSが送れない", at(8, 10), impact="SMSの送信、約30人"))
 
     for item in ("発生日時", "レベル", "影響範囲", "原因", "対応内容", "復旧日時", "再発防止策"):
         assert f"## {item}\n" in written
@@ -88,7 +88,7 @@ def test_a_report_begins_with_every_item_of_the_record(level: Level) -> None:
 
 def test_the_report_is_called_as_the_document_calls_it() -> None:
     def first_line(level: Level) -> str:
-        return rules.template(Facts("INC-0001", level, "停止", at(8, 10))).splitlines()[0]
+        return rules.report_template(Facts("INC-0001", level, "停止", at(8, 10))).splitlines()[0]
 
     assert first_line(Level.CRITICAL) == "# ポストモーテム: INC-0001 停止"
     assert first_line(Level.HIGH) == "# インシデントレポート: INC-0001 停止"
@@ -100,12 +100,12 @@ def test_the_text_to_customers_is_short_enough_for_a_telephone_and_says_when_it_
         assert text.startswith("【QRV】")
         assert text.endswith("お問い合わせ: 03-1234-5678")
         assert ("復旧しました" in text) is is_over
-        assert segments(text) <= 3
+        assert sms_segments(text) <= 3
     assert "お問い合わせ" not in rules.status_text(False, "")
 
 
 def test_lead_is_shorter_than_any_time_in_which_management_is_told() -> None:
     spans = [flow[Mark.MANAGEMENT].target for flow in rules.FLOWS.values() if Mark.MANAGEMENT in flow]
 
-    assert [one.span for one in spans if one and one.span and one.span <= rules.LEAD] == []
+    assert [one.span for one in spans if one and one.span and one.span <= rules.REPORT_LEAD_TIME] == []
     assert timedelta() in [one.span for one in spans if one]

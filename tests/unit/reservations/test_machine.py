@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from service.reservations.cases.rules import CANCEL_BEFORE, Case
 from service.reservations.events import rules as e
-from service.reservations.events.rules import EVENT, OVER, Answer, Event, State
+from service.reservations.events.rules import EVENT_ADAPTER, FINAL_STATES, Answer, Event, State
 from service.reservations.machine import rules as machine
 from service.reservations.machine.rules import Outcome
 
@@ -48,7 +48,7 @@ NOT_HERE = frozenset({Answer.REFUSED, Answer.VOICEMAIL, Answer.NO_ANSWER, Answer
 
 def begun(shops: int, ahead: timedelta = timedelta(days=7)) -> tuple[e.Requested, Case]:
     asked = e.Requested(starts_at=NOW + ahead, price=5500, order=tuple(range(1, shops + 1)))
-    return asked, machine.begin(asked, NOW).case
+    return asked, machine.start(asked, NOW).case
 
 
 class Life:
@@ -103,7 +103,7 @@ class Life:
     def _check(self, before: Case) -> None:
         now = self.case
         assert now.state == before.state or now.state in LEGAL[before.state], f"{before.state} to {now.state}"
-        assert (now.next_action_at is None) == (now.state in OVER), "somebody has to be waiting for something"
+        assert (now.next_action_at is None) == (now.state in FINAL_STATES), "somebody has to be waiting for something"
         assert self.active == ({now.call} if now.call is not None else set()), "one call at a time"
         for intent, times in self.refunds.items():
             assert times <= 1 + self.failed[intent], "given back once, unless that failed"
@@ -117,11 +117,11 @@ class Life:
         if now.state in (S.CANCELLED, S.PAYMENT_TIMEOUT):
             assert not now.paid, "nobody is sent away who has paid"
 
-    def pass_until(self, moment: datetime, free: machine.Free) -> None:
+    def pass_until(self, moment: datetime, free: machine.EarliestCall) -> None:
         """The time, and with it all that it calls for."""
         self.now = max(self.now, moment)
         for _ in range(500):
-            event = machine.due(self.case, self.now, free)
+            event = machine.due_event(self.case, self.now, free)
             if event is None:
                 return
             outcome = self.happen(event)
@@ -232,7 +232,7 @@ lives = st.integers(0, 2**40).map(life_of)
 @given(lives)
 def test_whatever_happens_in_whatever_order_leads_nowhere_illegal(life: Life) -> None:
     """Every step was checked on its way (`Life._check`); here what is kept of it."""
-    kept = [(at, EVENT.validate_json(event.model_dump_json())) for at, event in life.events]
+    kept = [(at, EVENT_ADAPTER.validate_json(event.model_dump_json())) for at, event in life.events]
     steps = list(machine.replay(kept))
 
     assert steps[-1][2].case == life.case, "the timeline says how it came about"
@@ -243,7 +243,7 @@ def test_whatever_happens_in_whatever_order_leads_nowhere_illegal(life: Life) ->
 def test_time_alone_brings_everything_to_an_end_or_asks_people(life: Life) -> None:
     asked: list[e.Effect] = []
     for _ in range(60):
-        if life.case.state in OVER or life.case.next_action_at is None:
+        if life.case.state in FINAL_STATES or life.case.next_action_at is None:
             break
         moment = life.case.next_action_at
         before = len(life.events)
@@ -253,7 +253,7 @@ def test_time_alone_brings_everything_to_an_end_or_asks_people(life: Life) -> No
             asked = [one for _, _, outcome in replayed for one in outcome.effects if isinstance(one, e.ForPeople)]
             if asked:
                 break
-    assert life.case.state in OVER or (life.case.state in OF_OTHERS and asked), life.case.state
+    assert life.case.state in FINAL_STATES or (life.case.state in OF_OTHERS and asked), life.case.state
 
 
 @st.composite

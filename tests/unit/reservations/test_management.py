@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from service.core.reports import BarChart, ShareBar, Table
-from service.core.times import TOKYO, Month
+from service.core.values.times import TOKYO, Month
 from service.reservations.figures.rules import Counts, Rate, monday
 from service.reservations.management import rules
-from service.reservations.management.rules import Facts, MonthFigures, Named
+from service.reservations.management.rules import Facts, MonthFigures, NamedCounts
 
 SEPTEMBER, OCTOBER, NOVEMBER = Month(2026, 9), Month(2026, 10), Month(2026, 11)
 
@@ -20,10 +20,10 @@ def tokyo(*parts: int) -> datetime:
 
 
 def test_months_are_counted_at_half_past_two() -> None:
-    assert rules.last_night(tokyo(2026, 11, 22, 2, 29, 59)) == tokyo(2026, 11, 21, 2, 30)
-    assert rules.last_night(tokyo(2026, 11, 22, 2, 30)) == tokyo(2026, 11, 22, 2, 30)
+    assert rules.last_counting_time(tokyo(2026, 11, 22, 2, 29, 59)) == tokyo(2026, 11, 21, 2, 30)
+    assert rules.last_counting_time(tokyo(2026, 11, 22, 2, 30)) == tokyo(2026, 11, 22, 2, 30)
     # In UTC it is still the day before.
-    assert rules.last_night(tokyo(2027, 1, 1, 3, 0)) == tokyo(2027, 1, 1, 2, 30)
+    assert rules.last_counting_time(tokyo(2027, 1, 1, 3, 0)) == tokyo(2027, 1, 1, 2, 30)
 
 
 @pytest.mark.parametrize(
@@ -38,33 +38,33 @@ def test_months_are_counted_at_half_past_two() -> None:
     ],
 )
 def test_the_newest_month_has_a_day_that_is_over(now: datetime, month: Month) -> None:
-    assert rules.newest(now) == month
+    assert rules.newest_month(now) == month
 
 
 def test_a_night_counts_the_newest_month_and_the_two_before() -> None:
-    found = rules.to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 1), NOVEMBER)
+    found = rules.months_to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 1), NOVEMBER)
     assert found == [SEPTEMBER, OCTOBER, NOVEMBER]
     # Across the year's end.
-    assert rules.to_count(tokyo(2027, 1, 1, 2, 30), Month(2025, 1), Month(2026, 12))[0] == OCTOBER
-    assert rules.to_count(tokyo(2027, 1, 2, 2, 30), Month(2025, 1), Month(2027, 1))[-1] == Month(2027, 1)
+    assert rules.months_to_count(tokyo(2027, 1, 1, 2, 30), Month(2025, 1), Month(2026, 12))[0] == OCTOBER
+    assert rules.months_to_count(tokyo(2027, 1, 2, 2, 30), Month(2025, 1), Month(2027, 1))[-1] == Month(2027, 1)
 
 
 def test_what_was_missed_while_nothing_ran_is_counted_too() -> None:
-    assert rules.to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 1), Month(2026, 3))[0] == Month(2026, 3)
+    assert rules.months_to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 1), Month(2026, 3))[0] == Month(2026, 3)
 
 
 def test_the_first_night_counts_everything_and_never_what_was_before_the_first_reservation() -> None:
-    assert len(rules.to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 12), None)) == 12
-    assert rules.to_count(tokyo(2026, 11, 22, 2, 30), OCTOBER, NOVEMBER) == [OCTOBER, NOVEMBER]
+    assert len(rules.months_to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 12), None)) == 12
+    assert rules.months_to_count(tokyo(2026, 11, 22, 2, 30), OCTOBER, NOVEMBER) == [OCTOBER, NOVEMBER]
     # The first one was made on the first of a month, of which no day is over yet.
-    assert rules.to_count(tokyo(2026, 11, 1, 2, 30), NOVEMBER, None) == [OCTOBER]
+    assert rules.months_to_count(tokyo(2026, 11, 1, 2, 30), NOVEMBER, None) == [OCTOBER]
 
 
 def test_last_months_report_leaves_in_the_first_week() -> None:
-    assert rules.to_send(tokyo(2026, 11, 1, 2, 30)) == OCTOBER
-    assert rules.to_send(tokyo(2027, 1, 1, 2, 30)) == Month(2026, 12)
-    assert rules.to_send(tokyo(2026, 11, 7, 23, 59)) == OCTOBER
-    assert rules.to_send(tokyo(2026, 11, 8)) is None
+    assert rules.month_to_send(tokyo(2026, 11, 1, 2, 30)) == OCTOBER
+    assert rules.month_to_send(tokyo(2027, 1, 1, 2, 30)) == Month(2026, 12)
+    assert rules.month_to_send(tokyo(2026, 11, 7, 23, 59)) == OCTOBER
+    assert rules.month_to_send(tokyo(2026, 11, 8)) is None
 
 
 def test_a_week_begins_on_monday() -> None:
@@ -72,20 +72,23 @@ def test_a_week_begins_on_monday() -> None:
 
 
 def test_a_rate_is_never_rounded_to_whole() -> None:
-    found = [rules.percent(Rate(part, whole)) for part, whole in ((0, 0), (0, 4), (3, 4), (1999, 2000), (5, 5), (1, 3))]
+    found = [
+        rules.format_percent(Rate(part, whole))
+        for part, whole in ((0, 0), (0, 4), (3, 4), (1999, 2000), (5, 5), (1, 3))
+    ]
     assert found == ["–", "0%", "75%", "99.9%", "100%", "33.3%"]
 
 
 def test_money_that_went_back_stands_with_its_sign() -> None:
-    assert [rules.yen(amount) for amount in (1234567, 0, -5500)] == ["¥1,234,567", "¥0", "-¥5,500"]
+    assert [rules.format_yen(amount) for amount in (1234567, 0, -5500)] == ["¥1,234,567", "¥0", "-¥5,500"]
 
 
-def named(name: str, confirmed: int, paid: int = 0, code: str = "") -> Named:
-    return Named(name, Counts(requested=confirmed + 1, confirmed=confirmed, paid=paid), code)
+def named(name: str, confirmed: int, paid: int = 0, code: str = "") -> NamedCounts:
+    return NamedCounts(name, Counts(requested=confirmed + 1, confirmed=confirmed, paid=paid), code)
 
 
 def test_equals_share_a_place_and_the_next_one_is_counted_on() -> None:
-    found = rules.ranked([named("A", 3), named("B", 5), named("C", 3, 100), named("D", 1)])
+    found = rules.rank_shops([named("A", 3), named("B", 5), named("C", 3, 100), named("D", 1)])
 
     assert [(place, one.name) for place, one in found] == [(1, "B"), (2, "C"), (2, "A"), (4, "D")]
 
@@ -106,7 +109,7 @@ def facts(counted_at: datetime = FIRST_NIGHT, month: Month = OCTOBER) -> Facts:
 
 
 def test_a_report_says_what_it_found() -> None:
-    report = rules.report(facts())
+    report = rules.build_report(facts())
 
     assert report.period == "2026年10月（10/1 〜 10/31）"
     titles = [block.title for section in report.sections for block in section.blocks if isinstance(block, BarChart)]
@@ -123,7 +126,7 @@ def test_a_report_says_what_it_found() -> None:
 
 
 def test_a_month_under_way_ends_with_the_last_whole_day() -> None:
-    report = rules.report(facts(tokyo(2026, 11, 22, 2, 30), NOVEMBER))
+    report = rules.build_report(facts(tokyo(2026, 11, 22, 2, 30), NOVEMBER))
 
     assert report.period == "2026年11月（11/1 〜 11/21）"
     charts = [block for section in report.sections for block in section.blocks if isinstance(block, BarChart)]
@@ -135,8 +138,8 @@ def test_a_month_under_way_ends_with_the_last_whole_day() -> None:
 def test_a_report_about_nothing_can_be_made() -> None:
     empty = Facts(OCTOBER, tokyo(2026, 11, 1, 2, 30), [MonthFigures(OCTOBER, Counts())], [], [], [])
 
-    assert rules.report(empty).sections
-    assert "・売上: ¥0\n・予約成功率: –" in rules.mail(empty)[1]
+    assert rules.build_report(empty).sections
+    assert "・売上: ¥0\n・予約成功率: –" in rules.build_mail(empty)[1]
 
 
 def test_more_shops_than_paper_takes_are_said_to_be_missing() -> None:
@@ -144,12 +147,12 @@ def test_more_shops_than_paper_takes_are_said_to_be_missing() -> None:
     listed, rest = rules._shops(many)
 
     assert isinstance(listed, Table)
-    assert len(listed.rows) == rules.SHOPS_ON_PAPER
+    assert len(listed.rows) == rules.MAX_PRINTED_SHOPS
     assert "ほか5店は省きました" in rest.text  # type: ignore[union-attr]
 
 
 def test_the_mail_says_the_month_in_a_few_lines() -> None:
-    subject, body = rules.mail(facts())
+    subject, body = rules.build_mail(facts())
 
     assert subject == "経営レポート（2026年10月）"
     assert "・売上: ¥240,000" in body

@@ -6,15 +6,15 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from service.core.calendar import add_working_time, calendar
-from service.core.targets import NEAR, State, read
-from service.core.times import TOKYO
+from service.core.values.targets import NEAR, State, read
+from service.core.values.times import TOKYO
+from service.core.values.working_time import add_working_time, calendar
 from service.reservations.cases.rules import Case
-from service.reservations.desk.rules import is_waiting_for, led_to, without_keys
+from service.reservations.desk.rules import effect_text, is_waiting_for, without_tokens
 from service.reservations.events import rules as e
 from service.reservations.events.rules import Task
-from service.reservations.operations.rules import PRIORITIES, TARGETS, Priority, is_open
-from service.reservations.queue.rules import MINUTES, STEPS
+from service.reservations.operations.rules import PRIORITIES, TARGETS, Priority, is_business_hours
+from service.reservations.queue.rules import ESTIMATED_MINUTES, PROCEDURES
 
 # Monday, Coming of Age Day.
 HOLIDAYS = frozenset({date(2031, 1, 13)})
@@ -72,13 +72,13 @@ def test_three_quarters_of_the_span_are_the_time_to_warn() -> None:
 
 def test_nobody_is_at_a_desk_at_night_at_weekends_and_on_holidays() -> None:
     moments = [at(8, 9), at(8, 17, 59), at(8, 18), at(8, 8, 59), at(11, 12), at(13, 12)]
-    assert [is_open(BUSINESS, moment) for moment in moments] == [True, True, False, False, False, False]
+    assert [is_business_hours(BUSINESS, moment) for moment in moments] == [True, True, False, False, False, False]
 
 
 def test_every_task_has_a_procedure_and_the_documents_six_an_estimate() -> None:
-    assert set(STEPS) == set(Task)
-    assert all(steps and all(step.endswith(("。", "）。")) for step in steps) for steps in STEPS.values())
-    assert MINUTES[Task.LATE_CANCEL] == "20〜30分"
+    assert set(PROCEDURES) == set(Task)
+    assert all(steps and all(step.endswith(("。", "）。")) for step in steps) for steps in PROCEDURES.values())
+    assert ESTIMATED_MINUTES[Task.LATE_CANCEL] == "20〜30分"
 
 
 def test_what_a_reservation_waits_for_is_not_ticked_off() -> None:
@@ -102,7 +102,9 @@ def test_every_effect_has_words() -> None:
         e.ForPeople(task=Task.DISPUTE),
         e.Solved(tasks=(Task.DISPUTE,)),
     ]
-    told = [led_to({"kind": type(effect).__name__, **effect.model_dump(mode="json")}, {1: "花"}) for effect in effects]
+    told = [
+        effect_text({"kind": type(effect).__name__, **effect.model_dump(mode="json")}, {1: "花"}) for effect in effects
+    ]
     assert told[:3] == [
         "依頼者へ予約確定のお知らせ（SMS）",
         "花へ仮予約のお知らせ（メール）",
@@ -112,5 +114,5 @@ def test_every_effect_has_words() -> None:
 
 
 def test_a_shown_message_opens_nothing() -> None:
-    shown = without_keys("https://example.jp/pay/AbC-12_x と https://example.jp/cancel/zzz まで")
+    shown = without_tokens("https://example.jp/pay/AbC-12_x と https://example.jp/cancel/zzz まで")
     assert shown == "https://example.jp/pay/… と https://example.jp/cancel/… まで"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from service.core.times import TOKYO
+from service.core.values.times import TOKYO
 from service.reservations.cases.rules import Case
-from service.reservations.events.rules import OVER, State
-from service.reservations.letters.rules import NOT_POSSIBLE, TIMED_OUT
+from service.reservations.events.rules import FINAL_STATES, State
+from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT
 from service.reservations.progress.rules import progress
 
 NOW = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)
@@ -26,7 +26,7 @@ def test_every_state_has_a_sentence_and_none_that_is_over_waits_for_a_moment(sta
     said = progress(case(state, paid=5500, refunded=5500), NOW)
 
     assert said.sentence.endswith("。")
-    if state in OVER:
+    if state in FINAL_STATES:
         assert said.by is None
 
 

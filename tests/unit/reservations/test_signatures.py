@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from service.reservations.signatures.rules import is_blands, is_stripes, is_twilios
+from service.reservations.signatures.rules import is_bland_signature, is_stripe_signature, is_twilio_signature
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 OLD, NEW = "whsec_old", "whsec_new"
@@ -33,32 +33,32 @@ def twilios(fields: dict[str, str], url: str = URL, token: str = TOKEN) -> str:
 
 
 def test_what_stripes_sdk_signs_is_stripes() -> None:
-    assert is_stripes(stripes(NEW), BODY, [NEW], NOW)
+    assert is_stripe_signature(stripes(NEW), BODY, [NEW], NOW)
 
 
 @given(st.binary().filter(lambda body: body.isascii()), st.text(min_size=1))
 def test_whatever_body_and_secret_the_sdk_signs_is_stripes_and_only_under_that_secret(body: bytes, secret: str) -> None:
     signed = stripes(secret, body)
 
-    assert is_stripes(signed, body, [secret], NOW)
-    assert not is_stripes(signed, body, [secret + "x"], NOW)
-    assert not is_stripes(signed, body + b" ", [secret], NOW)
+    assert is_stripe_signature(signed, body, [secret], NOW)
+    assert not is_stripe_signature(signed, body, [secret + "x"], NOW)
+    assert not is_stripe_signature(signed, body + b" ", [secret], NOW)
 
 
 def test_while_one_secret_replaces_another_either_is_enough() -> None:
     both = f"{stripes(NEW)},{stripes(OLD).partition(',')[2]}"
 
-    assert is_stripes(both, BODY, [OLD], NOW)
-    assert is_stripes(both, BODY, [NEW], NOW)
-    assert is_stripes(stripes(OLD), BODY, [NEW, OLD], NOW)
-    assert not is_stripes(both, BODY, ["whsec_third"], NOW)
+    assert is_stripe_signature(both, BODY, [OLD], NOW)
+    assert is_stripe_signature(both, BODY, [NEW], NOW)
+    assert is_stripe_signature(stripes(OLD), BODY, [NEW, OLD], NOW)
+    assert not is_stripe_signature(both, BODY, ["whsec_third"], NOW)
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(-301, False), (-299, True), (299, True), (301, False)])
 def test_a_signature_of_another_time_is_not_taken(seconds: int, taken: bool) -> None:
     signed = stripes(NEW, at=NOW + timedelta(seconds=seconds))
 
-    assert is_stripes(signed, BODY, [NEW], NOW) is taken
+    assert is_stripe_signature(signed, BODY, [NEW], NOW) is taken
 
 
 @pytest.mark.parametrize(
@@ -78,24 +78,24 @@ def test_a_signature_of_another_time_is_not_taken(seconds: int, taken: bool) -> 
     ],
 )
 def test_a_header_that_is_no_signature_is_nobodys(header: str) -> None:
-    assert not is_stripes(header, BODY, [NEW], NOW)
+    assert not is_stripe_signature(header, BODY, [NEW], NOW)
 
 
 def test_a_scheme_for_tests_does_not_count_as_a_signature() -> None:
-    assert not is_stripes(stripes(NEW).replace("v1=", "v0="), BODY, [NEW], NOW)
+    assert not is_stripe_signature(stripes(NEW).replace("v1=", "v0="), BODY, [NEW], NOW)
 
 
 def test_without_a_secret_nobody_can_sign() -> None:
     empty = hmac.new(b"", f"{int(NOW.timestamp())}.".encode() + BODY, hashlib.sha256).hexdigest()
 
-    assert not is_stripes(f"t={int(NOW.timestamp())},v1={empty}", BODY, [""], NOW)
-    assert not is_stripes(stripes(NEW), BODY, [], NOW)
-    assert not is_blands(hmac.new(b"", BODY, hashlib.sha256).hexdigest(), BODY, "")
-    assert not is_twilios(twilios(FIELDS, token=""), URL, urlencode(FIELDS).encode(), "")
+    assert not is_stripe_signature(f"t={int(NOW.timestamp())},v1={empty}", BODY, [""], NOW)
+    assert not is_stripe_signature(stripes(NEW), BODY, [], NOW)
+    assert not is_bland_signature(hmac.new(b"", BODY, hashlib.sha256).hexdigest(), BODY, "")
+    assert not is_twilio_signature(twilios(FIELDS, token=""), URL, urlencode(FIELDS).encode(), "")
 
 
 def test_what_twilios_sdk_signs_is_twilios() -> None:
-    assert is_twilios(twilios(FIELDS), URL, urlencode(FIELDS).encode(), TOKEN)
+    assert is_twilio_signature(twilios(FIELDS), URL, urlencode(FIELDS).encode(), TOKEN)
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))))
@@ -103,24 +103,24 @@ def test_our_judgement_of_any_form_is_that_of_twilios_sdk(fields: dict[str, str]
     body, signed = urlencode(fields).encode(), twilios(fields)
 
     assert RequestValidator(TOKEN).validate(URL, fields, signed)
-    assert is_twilios(signed, URL, body, TOKEN)
-    assert not is_twilios(twilios(fields, token="another"), URL, body, TOKEN)
+    assert is_twilio_signature(signed, URL, body, TOKEN)
+    assert not is_twilio_signature(twilios(fields, token="another"), URL, body, TOKEN)
 
 
 @pytest.mark.parametrize("signed", [URL, URL.replace("genba.example", "genba.example:443")])
 @pytest.mark.parametrize("known", [URL, URL.replace("genba.example", "genba.example:443")])
 def test_twilio_may_name_the_port_or_leave_it_out(signed: str, known: str) -> None:
-    assert is_twilios(twilios(FIELDS, signed), known, urlencode(FIELDS).encode(), TOKEN)
+    assert is_twilio_signature(twilios(FIELDS, signed), known, urlencode(FIELDS).encode(), TOKEN)
 
 
 def test_an_address_or_a_field_that_was_changed_is_not_twilios() -> None:
     signed, body = twilios(FIELDS), urlencode(FIELDS).encode()
 
-    assert not is_twilios(signed, URL.replace("0a1b", "0a1c"), body, TOKEN)
-    assert not is_twilios(signed, URL, body.replace(b"delivered", b"undelivered"), TOKEN)
-    assert not is_twilios(signed, URL, body + b"&More=1", TOKEN)
-    assert not is_twilios(signed, URL, b"\xff\xfe", TOKEN)
-    assert not is_twilios("\u3042", URL, body, TOKEN)
+    assert not is_twilio_signature(signed, URL.replace("0a1b", "0a1c"), body, TOKEN)
+    assert not is_twilio_signature(signed, URL, body.replace(b"delivered", b"undelivered"), TOKEN)
+    assert not is_twilio_signature(signed, URL, body + b"&More=1", TOKEN)
+    assert not is_twilio_signature(signed, URL, b"\xff\xfe", TOKEN)
+    assert not is_twilio_signature("\u3042", URL, body, TOKEN)
 
 
 def test_bland_signs_the_bytes_and_not_what_they_mean() -> None:
@@ -129,9 +129,9 @@ def test_bland_signs_the_bytes_and_not_what_they_mean() -> None:
     compact = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode()
     signed = hmac.new(b"secret", compact, hashlib.sha256).hexdigest()
 
-    assert is_blands(signed, compact, "secret")
-    assert is_blands(signed.upper(), compact, "secret")
-    assert not is_blands(signed, json.dumps(call).encode(), "secret")
-    assert not is_blands(signed, compact, "another")
-    assert not is_blands("", compact, "secret")
-    assert not is_blands("\u3042", compact, "secret")
+    assert is_bland_signature(signed, compact, "secret")
+    assert is_bland_signature(signed.upper(), compact, "secret")
+    assert not is_bland_signature(signed, json.dumps(call).encode(), "secret")
+    assert not is_bland_signature(signed, compact, "another")
+    assert not is_bland_signature("", compact, "secret")
+    assert not is_bland_signature("\u3042", compact, "secret")

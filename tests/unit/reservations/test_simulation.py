@@ -7,30 +7,30 @@ from typing import Any
 
 import pytest
 
-from service.core.times import TOKYO
-from service.reservations.seeking.rules import Line
+from service.core.values.times import TOKYO
+from service.reservations.shop_search.rules import PhoneLine
 from service.reservations.simulation import rules
-from service.reservations.simulation.queries import search
-from service.reservations.simulation.rules import Habits, Known, Past, Trust
+from service.reservations.simulation.queries import first_search
+from service.reservations.simulation.rules import CallStatistics, PastCall, PastSearch, Trust
 
 WEDNESDAY = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)
-LINES = {shop: Line(opens_at=time(9), closes_at=time(20)) for shop in (1, 2, 3)}
+LINES = {shop: PhoneLine(opens_at=time(9), closes_at=time(20)) for shop in (1, 2, 3)}
 MINUTE = timedelta(minutes=1)
 
 
-def past(*calls: tuple[int, bool], at: datetime = WEDNESDAY, ahead: timedelta = timedelta(days=5)) -> Past:
+def past(*calls: tuple[int, bool], at: datetime = WEDNESDAY, ahead: timedelta = timedelta(days=5)) -> PastSearch:
     """Calls of a minute each, one after the other."""
-    made = tuple(Known(shop, at + place * MINUTE, MINUTE, is_ok) for place, (shop, is_ok) in enumerate(calls))
-    return Past(at, at + ahead, made)
+    made = tuple(PastCall(shop, at + place * MINUTE, MINUTE, is_ok) for place, (shop, is_ok) in enumerate(calls))
+    return PastSearch(at, at + ahead, made)
 
 
-def habits(*pasts: Past) -> Habits:
-    return Habits(call for one in pasts for call in one.calls)
+def habits(*pasts: PastSearch) -> CallStatistics:
+    return CallStatistics(call for one in pasts for call in one.calls)
 
 
 def test_the_order_that_was_used_gives_what_happened() -> None:
     pasts = [past((1, True)), past((1, False), (2, True)), past((1, False), (2, False), (1, False), (2, False))]
-    found, actual = rules.tried(pasts, (1, 2), LINES, habits(*pasts)), rules.actual(pasts)
+    found, actual = rules.simulate(pasts, (1, 2), LINES, habits(*pasts)), rules.actual_score(pasts)
     assert found.success == actual.success == pytest.approx(2 / 3)
     assert found.mean_minutes == actual.mean_minutes == 1.5
     assert found.calls == actual.calls == pytest.approx(7 / 3)
@@ -39,7 +39,7 @@ def test_the_order_that_was_used_gives_what_happened() -> None:
 
 def test_what_a_shop_answered_at_that_reservation_outweighs_its_habits() -> None:
     history = [past((1, False), (2, True))] * 40
-    found = rules.tried(history, (2, 1), LINES, habits(*history))
+    found = rules.simulate(history, (2, 1), LINES, habits(*history))
     assert found.success == 1.0
     assert found.mean_minutes == 1.0
     assert found.calls == 1.0
@@ -48,7 +48,7 @@ def test_what_a_shop_answered_at_that_reservation_outweighs_its_habits() -> None
 def test_a_shop_that_was_never_asked_is_expected_by_its_own_share_and_the_rest_goes_on() -> None:
     history = [past((1, True))] * 30 + [past((1, False), (2, True))] * 30
     known = habits(*history)
-    one = rules.tried([past((1, True))], (2, 1), LINES, known)
+    one = rules.simulate([past((1, True))], (2, 1), LINES, known)
     likely = known.likely(2, WEDNESDAY)
     assert 0.8 < likely < 1
     assert one.success == pytest.approx(1.0)
@@ -67,41 +67,46 @@ def test_the_part_of_the_day_and_of_the_week_count() -> None:
 def test_a_shop_nobody_knows_is_like_all_the_others() -> None:
     known = habits(*[past((1, True))] * 30)
     assert known.of(3).share > 0.8
-    assert rules.trust(30, rules.tried([past((1, True))], (3, 1), LINES, known), known.of(3).calls) is Trust.POOR
+    assert (
+        rules.rate_trust(30, rules.simulate([past((1, True))], (3, 1), LINES, known), known.of(3).calls) is Trust.POOR
+    )
 
 
 def test_shops_are_called_when_they_answer_and_the_first_that_can_be_called_is_first() -> None:
-    lines = LINES | {1: Line(opens_at=time(14), closes_at=time(20))}
+    lines = LINES | {1: PhoneLine(opens_at=time(14), closes_at=time(20))}
     one = past((2, True))
-    found = rules.tried([one], (1, 2), lines, habits(one))
+    found = rules.simulate([one], (1, 2), lines, habits(one))
     assert (found.mean_minutes, found.calls) == (1.0, 1.0)
-    closed = rules.tried([one], (1,), lines, habits(*[past((1, True))] * 60))
+    closed = rules.simulate([one], (1,), lines, habits(*[past((1, True))] * 60))
     assert closed.mean_minutes is not None
     assert closed.mean_minutes > 240
 
 
 def test_nobody_looks_any_more_an_hour_before_its_time_nor_for_a_shop_that_is_out_of_use() -> None:
     soon = past((1, True), ahead=timedelta(minutes=60))
-    assert rules.tried([soon], (2, 1), LINES, habits(soon)).success == 0
+    assert rules.simulate([soon], (2, 1), LINES, habits(soon)).success == 0
     out = {1: LINES[1].model_copy(update={"is_out": True}), 2: LINES[2]}
-    assert rules.tried([past((1, True))], (1,), out, habits()).calls == 0
+    assert rules.simulate([past((1, True))], (1,), out, habits()).calls == 0
 
 
 def test_between_the_rounds_lie_five_minutes() -> None:
     both = past((1, False))
-    calls = (*both.calls, Known(1, WEDNESDAY + 6 * MINUTE, MINUTE, True))
-    one = Past(both.asked_at, both.starts_at, calls)
-    assert rules.tried([one], (1,), LINES, habits(one)).mean_minutes == 7.0
+    calls = (*both.calls, PastCall(1, WEDNESDAY + 6 * MINUTE, MINUTE, True))
+    one = PastSearch(both.asked_at, both.starts_at, calls)
+    assert rules.simulate([one], (1,), LINES, habits(one)).mean_minutes == 7.0
 
 
 def test_the_best_order_is_found_and_the_present_one_stays_where_none_is_better() -> None:
     history = [past((1, False), (2, True))] * 30
     known = habits(*history)
-    best, score = rules.suggested((1, 2), known, lambda order: rules.tried(history, order, LINES, known))
+    best, score = rules.suggest_order((1, 2), known, lambda order: rules.simulate(history, order, LINES, known))
     assert best == (2, 1)
     assert score.mean_minutes == 1.0
     good = [past((1, True))] * 30
-    assert rules.suggested((1, 2), habits(*good), lambda o: rules.tried(good, o, LINES, habits(*good)))[0] == (1, 2)
+    assert rules.suggest_order((1, 2), habits(*good), lambda o: rules.simulate(good, o, LINES, habits(*good)))[0] == (
+        1,
+        2,
+    )
 
 
 def test_of_many_shops_the_best_is_looked_for_without_trying_all_orders() -> None:
@@ -111,9 +116,9 @@ def test_of_many_shops_the_best_is_looked_for_without_trying_all_orders() -> Non
 
     def score(order: tuple[int, ...]) -> rules.Score:
         asked.append(order)
-        return rules.tried(history, order, lines, known)
+        return rules.simulate(history, order, lines, known)
 
-    best, _ = rules.suggested(tuple(range(1, 8)), known, score)
+    best, _ = rules.suggest_order(tuple(range(1, 8)), known, score)
     assert best[0] == 7
     assert len(asked) < 10
 
@@ -154,11 +159,11 @@ ASKED = event("requested", 0, starts_at="2031-01-15T14:00:00+09:00")
 def test_a_timeline_says_what_each_shop_came_to(
     events: list[dict[str, Any]], known: list[tuple[int, float, bool]]
 ) -> None:
-    found = search([ASKED, event("call_placed", 1, number=1, shop=1), *events])
+    found = first_search([ASKED, event("call_placed", 1, number=1, shop=1), *events])
     assert found is not None
     assert [(one.shop, one.takes / MINUTE, one.is_ok) for one in found.calls] == known
 
 
 def test_a_search_that_the_customer_broke_off_says_nothing_of_the_shops() -> None:
-    assert search([ASKED, event("call_placed", 1, number=1, shop=1), event("cancel_asked", 1.5)]) is None
-    assert search([ASKED, event("lapsed", 900)]) is None
+    assert first_search([ASKED, event("call_placed", 1, number=1, shop=1), event("cancel_asked", 1.5)]) is None
+    assert first_search([ASKED, event("lapsed", 900)]) is None

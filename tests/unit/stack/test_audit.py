@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stack.audit import PINNED, Verdict, judged
+from stack.audit import PINNED, Verdict, parse_result
 from stack.home import ROOT
 from tests.processes import free_port
 
@@ -28,15 +28,15 @@ ANSWER = {
 
 
 def test_a_vulnerability_is_named_with_the_version_that_mends_it() -> None:
-    assert judged(json.dumps(ANSWER), "") == Verdict(3, ["jinja2 2.4.1: PYSEC-2014-8, mended in 2.7.2"])
+    assert parse_result(json.dumps(ANSWER), "") == Verdict(3, ["jinja2 2.4.1: PYSEC-2014-8, mended in 2.7.2"])
 
 
 def test_without_an_answer_nothing_was_found_and_nothing_is_claimed() -> None:
-    verdict = judged("", "DEBUG\nConnectionError: no route to OSV\n")
+    verdict = parse_result("", "DEBUG\nConnectionError: no route to OSV\n")
 
     assert verdict.found is None
     assert verdict.why == "ConnectionError: no route to OSV"
-    assert judged("", "").why == "no answer"
+    assert parse_result("", "").why == "no answer"
 
 
 def test_without_the_network_it_is_said_and_is_no_failure(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def folder(shared: tuple[Place, Path], place: Place) -> Path:
 def _fill(home: Home, database: str) -> None:
     from sqlalchemy import create_engine
 
-    from service.core.db import SYSTEM, set_scopes, sqlalchemy_url
+    from service.core.database.session import SYSTEM, set_scopes, sqlalchemy_url
 
     engine = create_engine(sqlalchemy_url(servers.url(home, "app", database)))
     with Session(engine) as session, session.begin():
@@ -120,7 +120,7 @@ def test_what_was_backed_up_comes_back_to_the_last_value(
         psycopg.connect(servers.url(place.home, "backup", place.source)) as before,
         psycopg.connect(servers.url(place.home, "backup", empty)) as after,
     ):
-        assert contents.tables(after) == contents.tables(before)
+        assert contents.table_figures(after) == contents.table_figures(before)
     assert place.rows(empty, "SELECT count(*) FROM fleet_terminals") == [(3,)]
     assert (place.folder / empty / "files" / "ab" / "写真.bin").read_bytes() == bytes(range(256)) * 40
 
@@ -291,7 +291,7 @@ def test_only_its_owner_can_read_a_backup(shared: tuple[Place, Path]) -> None:
 @pytest.fixture
 def sealed(place: Place) -> tuple[str, Path]:
     """The key, and what was sealed with it."""
-    secret, _ = sealing.generate()
+    secret, _ = sealing.generate_key()
     place.seal_with(secret)
     done, folder = place.back_up()
     assert done == 0
@@ -309,7 +309,7 @@ def test_a_sealed_backup_shows_nothing_and_comes_back_with_its_key(
     assert b"fleet_terminals" not in shown
     assert bytes(range(256)) not in shown
     # The key goes on being known when a new one stands before it.
-    place.seal_with(sealing.generate()[0], secret)
+    place.seal_with(sealing.generate_key()[0], secret)
 
     assert place.restore_to(empty, folder) == 0, capsys.readouterr().out
 
@@ -341,7 +341,7 @@ def test_the_documents_own_lines_open_a_sealed_backup_without_genba(
     tables = []
     for database in (place.source, empty):
         with psycopg.connect(servers.url(place.home, "backup", database)) as reader:
-            tables.append(contents.tables(reader))
+            tables.append(contents.table_figures(reader))
     assert contents.differences(*tables) == []
     assert (files / "ab" / "写真.bin").read_bytes() == bytes(range(256)) * 40
 
@@ -350,7 +350,7 @@ def test_the_wrong_key_and_none_are_refused_in_words(
     place: Place, sealed: tuple[str, Path], empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret, folder = sealed
-    other, public = sealing.generate()
+    other, public = sealing.generate_key()
     for key, said in ((other, "does not open"), (public, "can only seal"), ("", "is sealed. Set BACKUP_KEY")):
         place.seal_with(key)
         assert place.restore_to(empty, folder) == 1

@@ -11,7 +11,7 @@ import pytest
 from stack import backup, contents, servers
 from stack.borrowed import running_postgres
 from stack.home import Home
-from stack.lock import only_one
+from stack.lock import single_launcher
 from tests.conftest import committed_database
 from tests.stack import some_folder
 
@@ -52,13 +52,13 @@ def test_a_backup_comes_back_on_a_machine_where_nothing_runs(
         psycopg.connect(servers.url(place, "backup")) as restored,
         psycopg.connect(servers.url(running_servers, "backup", source)) as before,
     ):
-        assert contents.tables(restored) == contents.tables(before)
+        assert contents.table_figures(restored) == contents.table_figures(before)
 
 
 def test_a_launcher_that_is_just_starting_is_not_disturbed(fresh: Path) -> None:
     place = Home(fresh / "home")
     place.prepare()
-    with only_one(place) as alone:
+    with single_launcher(place) as alone:
         assert alone
         with pytest.raises(RuntimeError, match="try again in a moment"), running_postgres(place):
             raise AssertionError("PostgreSQL was started beside a launcher")

@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 
 from service.fleet.models import Terminal, TerminalState
 from stack import servers
-from stack.clock import clock, move
+from stack.clock import clock, move_clocks
 from stack.home import Home
 from tests import factories
 from tests.conftest import committed_database
 from tests.processes import free_port
+from tests.rls_bypass import seeing_all
 from tests.sandbox.process import Sandbox, running_sandbox
-from tests.sight import seeing_all
 
 DATABASE = "genba_clock"
 TWO_DAYS = timedelta(days=2)
@@ -52,8 +52,8 @@ def shift(owner: str) -> timedelta:
 def test_both_clocks_go_on_together_also_when_they_were_apart(owner: str, vendors: Sandbox) -> None:
     vendors.clock(shift=60)
 
-    assert move(owner, vendors.port, TWO_DAYS) == TWO_DAYS
-    assert move(owner, vendors.port, timedelta(hours=1)) == shift(owner) == timedelta(days=2, hours=1)
+    assert move_clocks(owner, vendors.port, TWO_DAYS) == TWO_DAYS
+    assert move_clocks(owner, vendors.port, timedelta(hours=1)) == shift(owner) == timedelta(days=2, hours=1)
 
     assert vendors.clock()["shift"] == shift(owner).total_seconds()
 
@@ -67,7 +67,7 @@ def test_all_terminals_are_heard_of_meanwhile_but_the_silent_one(owner: str, ven
         ends = select(TerminalState.offline_after).join(Terminal).order_by(Terminal.id)
         before = db.scalars(ends).all()
 
-        move(owner, vendors.port, TWO_DAYS, silent=numbers[1])
+        move_clocks(owner, vendors.port, TWO_DAYS, silent=numbers[1])
         db.expire_all()
         moved = [after - then for after, then in zip(db.scalars(ends), before, strict=True) if after and then]
     engine.dispose()
@@ -76,7 +76,7 @@ def test_all_terminals_are_heard_of_meanwhile_but_the_silent_one(owner: str, ven
 
 def test_without_the_vendors_nothing_moves(owner: str) -> None:
     with pytest.raises(OSError, match="refused"):
-        move(owner, free_port(), TWO_DAYS)
+        move_clocks(owner, free_port(), TWO_DAYS)
 
     assert shift(owner) == timedelta(0)
 

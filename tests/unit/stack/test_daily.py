@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from stack import backup, contents, daily, rehearsal, sealing, servers
-from stack.daily import AGAIN_AFTER, FIRST_AFTER, Memory, due
+from stack.daily import FIRST_BACKUP_DELAY, RETRY_DELAY, Memory, next_backup_at
 from stack.drill import drill
 from stack.home import Home
 from stack.programs import environment
@@ -26,26 +26,26 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def test_the_first_one_is_taken_as_soon_as_everything_is_up() -> None:
-    assert due(AT, THREE, None, None) == THREE + FIRST_AFTER
+    assert next_backup_at(AT, THREE, None, None) == THREE + FIRST_BACKUP_DELAY
 
 
 @pytest.mark.parametrize("taken", [THREE + MINUTE, THREE + 15 * HOUR, THREE + DAY - MINUTE])
 def test_the_next_one_is_taken_at_the_next_three_oclock_of_tokyo(taken: datetime) -> None:
-    assert due(AT, THREE, taken.astimezone(UTC), taken) == THREE + DAY
+    assert next_backup_at(AT, THREE, taken.astimezone(UTC), taken) == THREE + DAY
 
 
 def test_a_machine_that_was_off_at_that_time_makes_up_for_it() -> None:
     begun = THREE + 6 * HOUR
 
-    assert due(AT, begun, THREE - DAY, THREE - DAY) == begun + FIRST_AFTER
+    assert next_backup_at(AT, begun, THREE - DAY, THREE - DAY) == begun + FIRST_BACKUP_DELAY
 
 
 def test_one_that_failed_is_tried_again_soon_and_a_restart_does_not_hurry_it() -> None:
     failed = THREE + MINUTE
 
-    assert due(AT, THREE - DAY, THREE - DAY, failed) == failed + AGAIN_AFTER
-    assert due(AT, failed + MINUTE, THREE - DAY, failed) == failed + AGAIN_AFTER
-    assert due(AT, THREE - DAY, None, failed) == failed + AGAIN_AFTER
+    assert next_backup_at(AT, THREE - DAY, THREE - DAY, failed) == failed + RETRY_DELAY
+    assert next_backup_at(AT, failed + MINUTE, THREE - DAY, failed) == failed + RETRY_DELAY
+    assert next_backup_at(AT, THREE - DAY, None, failed) == failed + RETRY_DELAY
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ class Nightly:
         self.memory = Memory.of(folder / "daily.json")
 
     def take(self) -> None:
-        daily.take(self.how, self.home, self.environ, self.memory)
+        daily.take_backup(self.how, self.home, self.environ, self.memory)
 
     def told(self) -> list[tuple[object, ...]]:
         return self.service.rows("SELECT ok, bytes, kept FROM backups WHERE source = %s ORDER BY at", self.how.source)
@@ -96,14 +96,14 @@ def test_backups_are_whole_the_newest_stay_and_a_persons_own_are_left_alone(
     nightly: Nightly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = nightly.how.folder
-    mine, half = kept / "genba-20261101-120000", kept / f"daily-20200101-030000{backup.UNFINISHED}"
+    mine, half = kept / "genba-20261101-120000", kept / f"daily-20200101-030000{backup.PARTIAL_SUFFIX}"
     for folder in (mine, half):
         folder.mkdir(parents=True)
-        (folder / backup.SUMS).touch()
+        (folder / backup.CHECKSUMS).touch()
     for number in range(2):
         old = kept / f"daily-2020010{number + 1}-030000"
         old.mkdir()
-        (old / backup.SUMS).touch()
+        (old / backup.CHECKSUMS).touch()
 
     nightly.take()
 
@@ -112,11 +112,11 @@ def test_backups_are_whole_the_newest_stay_and_a_persons_own_are_left_alone(
     assert names[1].startswith("daily-20")
     assert names[2:] == [mine.name]
     newest = kept / names[1]
-    assert {file.name for file in newest.iterdir()} >= {backup.SUMS, backup.MANIFEST, backup.DUMP}
+    assert {file.name for file in newest.iterdir()} >= {backup.CHECKSUMS, backup.MANIFEST, backup.DUMP}
     assert json.loads((newest / backup.MANIFEST).read_text())["tables"]["public.users"]["rows"] == 0
     assert newest.stat().st_mode & 0o077 == 0
 
-    assert daily.tell_all(nightly.how, nightly.memory) == ""
+    assert daily.report_all(nightly.how, nightly.memory) == ""
     [(ok, size, left)] = nightly.told()
     assert (ok, left) == (True, 2)
     assert size == sum(file.stat().st_size for file in newest.iterdir())
@@ -128,24 +128,24 @@ def test_a_failure_is_told_and_the_old_ones_stay(nightly: Nightly) -> None:
 
     nightly.take()
 
-    assert len(daily.whole(nightly.how.folder)) == 1
+    assert len(daily.complete_backups(nightly.how.folder)) == 1
     assert nightly.memory.tried != nightly.memory.succeeded
-    assert daily.tell_all(nightly.how, nightly.memory) == ""
+    assert daily.report_all(nightly.how, nightly.memory) == ""
     assert [row[0] for row in nightly.told()] == [True, False]
 
 
 def test_what_the_service_did_not_hear_is_told_later_and_once(
     nightly: Nightly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = nightly.how.__class__(**{**vars(nightly.how), "tell_to": "http://127.0.0.1:9/api/core/backups"})
+    away = nightly.how.__class__(**{**vars(nightly.how), "report_url": "http://127.0.0.1:9/api/core/backups"})
     nightly.take()
-    assert "cannot be reached" in daily.tell_all(away, nightly.memory)
+    assert "cannot be reached" in daily.report_all(away, nightly.memory)
 
     again = Memory.of(nightly.memory.file)
     assert (again.succeeded, len(again.untold)) == (nightly.memory.succeeded, 1)
     for _ in range(2):
-        assert daily.tell_all(nightly.how, Memory.of(nightly.memory.file)) == ""
-    assert daily.tell_all(nightly.how, again) == ""
+        assert daily.report_all(nightly.how, Memory.of(nightly.memory.file)) == ""
+    assert daily.report_all(nightly.how, again) == ""
     assert len(nightly.told()) == 1
 
 
@@ -205,14 +205,14 @@ def test_the_newest_ones_stay_and_the_newest_of_some_weeks_and_months() -> None:
     days = [datetime(2026, 9, 1) + n * DAY for n in range(83)]  # noqa: DTZ001  # names of days; until Sunday 22 November
     names = [f"daily-{day:%Y%m%d}-030000" for day in days]
 
-    stay = daily.staying(names, keep=3, weeks=3, months=3)
+    stay = daily.names_to_keep(names, keep=3, weeks=3, months=3)
 
     assert sorted(name[6:14] for name in stay) == [
         *("20260930", "20261031"),  # the last days of those months
         *("20261108", "20261115"),  # Sundays
         *("20261120", "20261121", "20261122"),
     ]
-    assert daily.staying(names, keep=3, weeks=0, months=0) == set(names[-3:])
+    assert daily.names_to_keep(names, keep=3, weeks=0, months=0) == set(names[-3:])
 
 
 def test_what_stays_day_by_day_is_what_stays_at_the_end() -> None:
@@ -221,16 +221,16 @@ def test_what_stays_day_by_day_is_what_stays_at_the_end() -> None:
     every = [f"daily-{day:%Y%m%d}-030000" for day in days]
     there: list[str] = []
     for name in every:
-        stay = daily.staying([*there, name], keep=7, weeks=4, months=6)
+        stay = daily.names_to_keep([*there, name], keep=7, weeks=4, months=6)
         there = sorted(stay)
 
-    assert there == sorted(daily.staying(every, keep=7, weeks=4, months=6))
+    assert there == sorted(daily.names_to_keep(every, keep=7, weeks=4, months=6))
 
 
 def test_a_drill_restores_the_newest_and_tells_the_minutes(
     rehearsed: Nightly, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("BACKUP_KEY", sealing.generate()[0])
+    monkeypatch.setenv("BACKUP_KEY", sealing.generate_key()[0])
     rehearsed.environ |= {"BACKUP_KEY": os.environ["BACKUP_KEY"], "DATABASE_REHEARSAL_URL": ""}
     monkeypatch.setenv("DATABASE_REHEARSAL_URL", servers.url(rehearsed.home, "owner", "genba_scratch"))
     monkeypatch.setenv("WATCHDOG_TOKEN", rehearsed.how.token)
@@ -256,7 +256,7 @@ def test_a_drill_that_fails_is_told_and_one_beside_another_is_refused(
         assert drill(rehearsed.home, None) == 1
     assert "try again later" in capsys.readouterr().out
 
-    (daily.whole(rehearsed.how.folder)[-1] / backup.DUMP).write_bytes(b"")
+    (daily.complete_backups(rehearsed.how.folder)[-1] / backup.DUMP).write_bytes(b"")
     assert drill(rehearsed.home, None) == 1
 
     assert "has changed since it was backed up" in capsys.readouterr().out

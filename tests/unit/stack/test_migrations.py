@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import CheckConstraint
 
-from service.core.db import Base
+from service.core.database.session import Base
 from stack import migrations, servers
 from stack.home import Home
 from tests.conftest import TEST_DATABASE, committed_database

@@ -16,17 +16,17 @@ from stack import bech32, sealing
 
 # C2SP/CCTV, age/testdata (CC0): those for files that are not armored and keys of the kind X25519, by their names.
 VECTORS = json.loads((Path(__file__).parent / "age.json").read_text())
-FAILURES = {"no match": sealing.NoKey} | dict.fromkeys(
-    ("HMAC failure", "header failure", "payload failure"), sealing.Broken
+FAILURES = {"no match": sealing.NoMatchingKey} | dict.fromkeys(
+    ("HMAC failure", "header failure", "payload failure"), sealing.InvalidFile
 )
-SECRET, PUBLIC = sealing.generate()
+SECRET, PUBLIC = sealing.generate_key()
 
 
 def sealed(content: bytes) -> bytes:
     target = io.BytesIO()
-    known = sealing.keys(PUBLIC)
+    known = sealing.parse_keys(PUBLIC)
     assert known is not None
-    sealer = sealing.Sealer(target, known.public)
+    sealer = sealing.Encryptor(target, known.public)
     for start in range(0, len(content), 10_007):
         sealer.write(content[start : start + 10_007])
     sealer.close()
@@ -34,7 +34,7 @@ def sealed(content: bytes) -> bytes:
 
 
 def opened(content: bytes, words: str = SECRET) -> bytes:
-    return sealing.Opener(io.BytesIO(content), sealing.keys(words)).read()
+    return sealing.Decryptor(io.BytesIO(content), sealing.parse_keys(words)).read()
 
 
 @pytest.mark.parametrize("name", VECTORS)
@@ -44,7 +44,7 @@ def test_ages_own_vectors_are_opened_or_refused_as_age_does(name: str) -> None:
     file = zlib.decompress(file) if about.get("compressed") else file
 
     def read() -> bytes:
-        opener = sealing.Opener(io.BytesIO(file), sealing.keys(about.get("identity", "")))
+        opener = sealing.Decryptor(io.BytesIO(file), sealing.parse_keys(about.get("identity", "")))
         return b"".join(iter(lambda: opener.read(1000), b""))
 
     if about["expect"] == "success":
@@ -67,10 +67,10 @@ def test_any_changed_byte_and_any_missing_end_is_noticed() -> None:
     for place in places:
         changed = bytearray(whole)
         changed[place] ^= 1
-        with pytest.raises((sealing.Broken, sealing.NoKey)):
+        with pytest.raises((sealing.InvalidFile, sealing.NoMatchingKey)):
             opened(bytes(changed))
     for length in (0, 10, 100, 200, 65_760, len(whole) - 1, len(whole) - 4_480):
-        with pytest.raises(sealing.Broken):
+        with pytest.raises(sealing.InvalidFile):
             opened(whole[:length])
 
 
@@ -81,16 +81,16 @@ def test_pieces_cannot_be_exchanged() -> None:
     exchanged = whole[:head] + whole[head + piece : head + 2 * piece] + whole[head : head + piece] + whole[-19:]
 
     assert len(exchanged) == len(whole)
-    with pytest.raises(sealing.Broken):
+    with pytest.raises(sealing.InvalidFile):
         opened(exchanged)
 
 
 def test_another_key_or_the_public_one_opens_nothing_and_an_old_one_beside_it_does() -> None:
     content = sealed(b"kept")
-    other, _ = sealing.generate()
+    other, _ = sealing.generate_key()
 
     for words in (other, PUBLIC, ""):
-        with pytest.raises(sealing.NoKey):
+        with pytest.raises(sealing.NoMatchingKey):
             opened(content, words)
     assert opened(content, f"{other}, {SECRET}") == b"kept"
 
@@ -103,9 +103,9 @@ def test_large_files_go_through_little_memory() -> None:
             self.size += len(data)
             return len(data)
 
-    known, counted = sealing.keys(PUBLIC), Counted()
+    known, counted = sealing.parse_keys(PUBLIC), Counted()
     assert known is not None
-    sealer = sealing.Sealer(counted, known.public)
+    sealer = sealing.Encryptor(counted, known.public)
     piece = bytes(1_000_000)
     tracemalloc.start()
     for _ in range(50):
@@ -125,7 +125,7 @@ def test_large_files_go_through_little_memory() -> None:
 )
 def test_a_key_with_a_slip_of_the_pen_is_refused_without_being_shown(words: str) -> None:
     with pytest.raises(ValueError, match="BACKUP_KEY must be a key of age") as refused:
-        sealing.keys(words)
+        sealing.parse_keys(words)
 
     assert words not in str(refused.value)
 

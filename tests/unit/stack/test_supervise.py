@@ -22,4 +22,4 @@ def test_a_pid_that_another_process_has_now_is_nobody_of_ours(
     (home.pids / "service").write_text(f"{os.getpid()} {began - seconds_off}")
     (home.pids / "torn").write_text("")
 
-    assert [name for name, _ in supervise.leftovers(home)] == (["service"] if is_left else [])
+    assert [name for name, _ in supervise.leftover_processes(home)] == (["service"] if is_left else [])

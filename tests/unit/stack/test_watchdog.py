@@ -76,8 +76,8 @@ def mine(product: Product, tmp_path: Path) -> watchdog.Settings:
 
 
 @pytest.fixture
-def memory(mine: watchdog.Settings) -> Iterator[watchdog.Memory]:
-    with closing(watchdog.Memory(mine.file)) as opened:
+def memory(mine: watchdog.Settings) -> Iterator[watchdog.ProbeStore]:
+    with closing(watchdog.ProbeStore(mine.file)) as opened:
         yield opened
 
 
@@ -109,7 +109,7 @@ def test_a_door_that_is_not_there_or_keeps_silent_is_down() -> None:
 
 
 def test_what_was_seen_while_nobody_took_it_is_delivered_later_and_once(
-    product: Product, mine: watchdog.Settings, memory: watchdog.Memory
+    product: Product, mine: watchdog.Settings, memory: watchdog.ProbeStore
 ) -> None:
     product.delivery_status = 503
     rounds = watchdog.watch(mine, memory)
@@ -119,7 +119,7 @@ def test_what_was_seen_while_nobody_took_it_is_delivered_later_and_once(
 
     # Another process later: the file is all that is left.
     product.delivery_status = 200
-    with closing(watchdog.Memory(mine.file)) as later:
+    with closing(watchdog.ProbeStore(mine.file)) as later:
         next(watchdog.watch(mine, later))
 
     assert sorted(seen["target"] for seen in product.delivered) == ["dashboards"] * 3 + ["service"] * 3
@@ -129,9 +129,9 @@ def test_what_was_seen_while_nobody_took_it_is_delivered_later_and_once(
 
 
 def test_more_than_fits_into_one_delivery_leaves_in_several(
-    product: Product, mine: watchdog.Settings, memory: watchdog.Memory
+    product: Product, mine: watchdog.Settings, memory: watchdog.ProbeStore
 ) -> None:
-    moments = [f"2026-11-21T00:00:00.{number:06}+00:00" for number in range(watchdog.MOST_AT_ONCE + 1)]
+    moments = [f"2026-11-21T00:00:00.{number:06}+00:00" for number in range(watchdog.BATCH_SIZE + 1)]
     memory.keep([watchdog.Probe("service", moment, 1, None) for moment in moments], 30)
 
     assert watchdog.deliver(memory, mine) == ""
@@ -140,7 +140,7 @@ def test_more_than_fits_into_one_delivery_leaves_in_several(
 
 
 def test_a_refused_delivery_is_said_and_kept(
-    product: Product, mine: watchdog.Settings, memory: watchdog.Memory
+    product: Product, mine: watchdog.Settings, memory: watchdog.ProbeStore
 ) -> None:
     memory.keep([watchdog.Probe("service", "2026-11-21T00:00:00+00:00", 1, None)], 30)
     product.delivery_status = 401
@@ -153,7 +153,7 @@ def test_a_refused_delivery_is_said_and_kept(
 
 
 def test_delivered_probes_leave_the_file_after_forty_days(
-    product: Product, mine: watchdog.Settings, memory: watchdog.Memory
+    product: Product, mine: watchdog.Settings, memory: watchdog.ProbeStore
 ) -> None:
     memory.keep([watchdog.Probe("service", "2026-11-21T00:00:00+00:00", 1, None)], 30)
     watchdog.deliver(memory, mine)
@@ -172,7 +172,7 @@ def test_an_interval_that_cannot_be_is_refused_in_words() -> None:
 
 
 def test_the_round_that_decides_comes_sooner(
-    product: Product, mine: watchdog.Settings, memory: watchdog.Memory
+    product: Product, mine: watchdog.Settings, memory: watchdog.ProbeStore
 ) -> None:
     rounds = watchdog.watch(mine, memory)
     assert [next(rounds), next(rounds)] == [False, False]

@@ -4,7 +4,7 @@ from service.scratch.models import Note
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core.identity import Membership, User
+from service.core.access.identity import Membership, User
 
 ACCOUNTS = {
     "scratch-admin": ("予備 管子", "admin"),

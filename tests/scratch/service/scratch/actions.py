@@ -6,7 +6,7 @@ from service.scratch.rules import AREA
 from sqlalchemy.orm import Session
 
 from service.core import audit
-from service.core.auth import Actor
+from service.core.access.auth import Actor
 
 
 def rewrite(db: Session, by: Actor, note_id: int, text: str) -> Note:

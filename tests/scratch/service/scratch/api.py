@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from service.scratch import actions, exports, queries, schemas
 
-from service.core.auth import Actor, allow
-from service.core.db import Db
-from service.core.exports import doors
-from service.core.paging import Limit, Page
-from service.core.problems import RESPONSES
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Limit, Page
+from service.core.database.session import Db
+from service.core.exports import routes
+from service.core.http.problem_responses import RESPONSES
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 router = APIRouter(prefix="/api/scratch", tags=["scratch"], responses=_REFUSALS)
@@ -21,7 +21,7 @@ def notes(actor: Annotated[Actor, allow("scratch:note:read")], db: Db, limit: Li
     return Page[schemas.NoteItem].model_validate(queries.notes(db, limit), from_attributes=True)
 
 
-doors.add(router, "/notes", exports.NOTES)
+routes.add_export_routes(router, "/notes", exports.NOTES)
 
 
 @router.get("/notes/{note_id}")

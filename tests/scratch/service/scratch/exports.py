@@ -2,9 +2,9 @@
 
 from service.scratch import queries, schemas
 
-from service.core.exports.declared import Column, List
+from service.core.exports.declared import Column, ExportList
 
-NOTES = List(
+NOTES = ExportList(
     key="scratch.notes",
     title="メモ一覧",
     permission="scratch:note:read",

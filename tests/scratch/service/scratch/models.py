@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Identity, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.db import Base
+from service.core.database.session import Base
 
 
 class Note(Base):

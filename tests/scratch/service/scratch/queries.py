@@ -6,9 +6,9 @@ from service.scratch.models import Note
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from service.core.auth import Actor
+from service.core.access.auth import Actor
+from service.core.access.tenants import Tenant
 from service.core.problems import NotFound
-from service.core.tenants import Tenant
 
 
 def notes(db: Session, limit: int) -> dict[str, object]:

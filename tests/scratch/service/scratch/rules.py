@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from service.core.areas import ADMINISTRATION, Area, Role, Tick
+from service.core.areas import ADMINISTRATOR_PERMISSIONS, Area, Role, Tick
 
 READ = frozenset({"scratch:note:read"})
 WRITE = frozenset({"scratch:note:update"})
@@ -11,7 +11,7 @@ AREA = Area(
     name="scratch",
     title="メモ",
     roles={
-        "admin": Role("管理者", READ | WRITE | ADMINISTRATION),
+        "admin": Role("管理者", READ | WRITE | ADMINISTRATOR_PERMISSIONS),
         "sales": Role("営業", READ | WRITE, scope="agency"),
         "reader": Role("閲覧者", READ),
     },

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.texts import NO_NUL
+from service.core.values.texts import NO_NUL
 
 
 class NoteItem(BaseModel):

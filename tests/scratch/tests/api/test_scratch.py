@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from service.demo import fill
-from tests.cast import person, signed_in
+from tests.people import person, signed_in
 
 
 def test_its_routes_answer(db: Session, client: TestClient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from service.core.areas import ticks
-from service.core.health import readiness, record_job
+from service.core.monitoring.health import readiness, record_job
 
 
 def test_its_job_is_woken_and_missed(db: Session) -> None:

@@ -1,0 +1,1 @@
+"""The database: sessions, clock, paging, partitions, retention, replica."""

@@ -1,0 +1,1 @@
+"""Monitoring: processes, health, metrics, backups, availability."""

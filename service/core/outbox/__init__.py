@@ -1,0 +1,1 @@
+"""What leaves: written in the transaction that decided it, sent outside of any."""

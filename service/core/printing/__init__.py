@@ -1,0 +1,1 @@
+"""Printing of labels, cards and bar codes."""

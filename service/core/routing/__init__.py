@@ -1,0 +1,1 @@
+"""How requests find their route, and how routes open their transactions."""

@@ -1,0 +1,1 @@
+"""Delivery results of a reservation's messages."""

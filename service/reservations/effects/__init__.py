@@ -1,1 +1,0 @@
-"""Carrying out what the state machine decided: messages, calls, checkouts, refunds, tasks for people."""

@@ -1,1 +1,0 @@
-"""What a shop said on the phone."""

@@ -1,1 +1,0 @@
-"""Vendors are asked, because a webhook may never come."""

@@ -1,0 +1,1 @@
+"""Outgoing effects of the state machine: messages, calls, checkouts, refunds, tasks for operators."""

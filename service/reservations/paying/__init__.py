@@ -1,1 +1,0 @@
-"""Being paid, and giving money back."""

@@ -1,0 +1,1 @@
+"""Polling of vendors, because a webhook may never come."""

@@ -1,1 +1,0 @@
-"""Looking for a shop: calls and their answers."""

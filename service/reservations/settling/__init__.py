@@ -1,1 +1,0 @@
-"""What became of the messages that a reservation sent out."""

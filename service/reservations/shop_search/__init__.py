@@ -1,0 +1,1 @@
+"""Shop search: calls to shops and their answers."""

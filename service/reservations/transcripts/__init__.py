@@ -1,0 +1,1 @@
+"""Transcripts: what a shop said on the phone."""

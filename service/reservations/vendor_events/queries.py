@@ -1,0 +1,100 @@
+"""Finds the rows that a vendor event is about."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.core.outbox.records import OutboxMessage
+from service.core.values.times import TOKYO
+from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.outgoing.models import Message
+from service.reservations.rules import AREA
+
+
+def reservation_id_by_code(db: Session, code: str) -> int | None:
+    return db.scalars(select(Reservation.id).where(Reservation.code == code)).one_or_none()
+
+
+def has_event(db: Session, reservation: int, kind: str, since: datetime) -> bool:
+    """Whether an event of that kind was recorded after `since`."""
+    statement = select(TimelineEvent.number).where(
+        TimelineEvent.reservation_id == reservation, TimelineEvent.kind == kind
+    )
+    return db.scalars(statement.where(TimelineEvent.at > since).limit(1)).one_or_none() is not None
+
+
+def outbox_message_by_key(db: Session, key: str | uuid.UUID) -> OutboxMessage | None:
+    """The outbox message with that key, if it belongs to this area. `key` may be any text from outside."""
+    try:
+        uuid_key = key if isinstance(key, uuid.UUID) else uuid.UUID(key)
+    except ValueError:
+        return None
+    message = db.scalars(select(OutboxMessage).where(OutboxMessage.key == uuid_key)).one_or_none()
+    return message if message is not None and message.area == AREA.name else None
+
+
+def message_by_key(db: Session, key: uuid.UUID) -> Message | None:
+    return db.scalars(select(Message).where(Message.message_key == key)).one_or_none()
+
+
+def message_by_sid(db: Session, sid: str) -> Message | None:
+    return db.scalars(select(Message).where(Message.external_id == sid, Message.channel == "sms")).first()
+
+
+def is_newest_message(db: Session, message: Message) -> bool:
+    """Whether no newer message of its kind was written."""
+    newer = select(Message.id).where(
+        Message.reservation_id == message.reservation_id,
+        Message.purpose == message.purpose,
+        Message.channel == message.channel,
+        Message.recipient == message.recipient,
+        Message.id > message.id,
+    )
+    return db.scalar(select(newer.exists())) is not True
+
+
+def call_by_key(db: Session, key: uuid.UUID) -> PhoneCall | None:
+    return db.scalars(select(PhoneCall).where(PhoneCall.message_key == key)).one_or_none()
+
+
+def requested_time(db: Session, call: PhoneCall) -> datetime | None:
+    """The time that was requested in the call: the reservation's time may have changed since."""
+    message = outbox_message_by_key(db, call.message_key) if call.message_key else None
+    request_data = message.payload["request_data"] if message else {}
+    try:
+        return datetime.fromisoformat(f"{request_data['date']}T{request_data['time']}").replace(tzinfo=TOKYO)
+    except (KeyError, ValueError):
+        return None
+
+
+def call_by_id(db: Session, call_id: str) -> PhoneCall | None:
+    return db.scalars(select(PhoneCall).where(PhoneCall.external_id == call_id)).one_or_none()
+
+
+def payment_by_session(db: Session, session_id: str) -> Payment | None:
+    return db.scalars(select(Payment).where(Payment.session_id == session_id)).one_or_none()
+
+
+def payment_by_intent(db: Session, intent: str) -> Payment | None:
+    return db.scalars(select(Payment).where(Payment.intent == intent)).first()
+
+
+Numbered = TypeVar("Numbered", Payment, Refund)
+
+
+def money_row(db: Session, table: type[Numbered], message: OutboxMessage | None) -> Numbered | None:
+    """The payment or refund that an outbox message is about."""
+    if message is None or message.subject_id is None:
+        return None
+    statement = select(table).join(Reservation, Reservation.id == table.reservation_id)
+    number = message.payload.get("number")
+    return db.scalars(statement.where(Reservation.code == message.subject_id, table.number == number)).one_or_none()
+
+
+def refund_by_id(db: Session, refund_id: str) -> Refund | None:
+    return db.scalars(select(Refund).where(Refund.refund_id == refund_id)).one_or_none()

@@ -1,0 +1,36 @@
+"""What is logged of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Message
+from structlog.testing import capture_logs
+
+from service.core.http import request_log
+
+
+@pytest.mark.parametrize(
+    ("seconds", "event", "level"), [(0.999, "request", "info"), (request_log.SLOW_SECONDS, "slow request", "warning")]
+)
+def test_a_request_of_a_second_stands_out(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, event: str, level: str
+) -> None:
+    moments = iter([10.0, 10.0 + seconds])
+
+    async def nothing() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def sent(_: Message) -> None:
+        pass
+
+    observed = request_log.RequestLog(PlainTextResponse("ok"))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
+    with capture_logs() as said:
+        asyncio.run(observed({"type": "http", "method": "GET", "headers": []}, nothing, sent))
+    monkeypatch.undo()
+
+    assert [(line["event"], line["log_level"], line["ms"]) for line in said] == [(event, level, seconds * 1000)]
