@@ -1,6 +1,6 @@
 """Carries out the effects of the state machine in the same transaction: rows, and messages in the outbox.
 
-Nothing is sent here. The delivery result of a message comes to `reservations.settling`, in the transaction that
+Nothing is sent here. The delivery result of a message comes to `reservations.delivery_results`, in the transaction that
 finishes the message.
 """
 

@@ -39,7 +39,7 @@ RESULT = {"engine": "rapidocr 3.10.0", "turn": 90, "fields": FOUND}
 def switched_on(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a reader that was there a moment ago."""
     on = settings().model_copy(update={"ocr": True})
-    for module in ("reading.queries", "reading.actions"):
+    for module in ("ocr.queries", "ocr.actions"):
         monkeypatch.setattr(f"service.agencies.{module}.settings", lambda: on)
     record_job(db, queries.JOB)
 
