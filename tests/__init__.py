@@ -1,1 +1,1 @@
-"""Tests of all rooms, and what they stand on."""
+"""Tests of all packages, and their helper modules."""

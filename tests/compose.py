@@ -1,4 +1,4 @@
-"""docker-compose.yml as tests read it."""
+"""docker-compose.yml, parsed for tests."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import yaml
 from stack.home import ROOT
 
 FILE = ROOT / "docker-compose.yml"
-# A variable that has to be given, or has a default.
+# A variable that is required or has a default.
 VARIABLE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
 
 
 @cache
 def compose() -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load(FILE.read_text())
-    return read
+    document: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    return document
 
 
 def services() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = compose()["services"]
-    return found
+    listed: dict[str, dict[str, Any]] = compose()["services"]
+    return listed
 
 
-def ours() -> dict[str, dict[str, Any]]:
-    """Those of our own image that are a process of Genba."""
-    return {name: one for name, one in services().items() if "build" in one and name != "pgbouncer"}
+def own_services() -> dict[str, dict[str, Any]]:
+    """The services of our own image that run a process of Genba."""
+    return {name: service for name, service in services().items() if "build" in service and name != "pgbouncer"}
 
 
-def filled(text: str, **given: str) -> str:
-    """The text as Compose fills it: what is given, else the default."""
-    return VARIABLE.sub(lambda found: given.get(found[1]) or found[3] or "", text).replace("$$", "$")
+def interpolate(text: str, **values: str) -> str:
+    """The text with variables replaced as Compose does: the given value, else the default."""
+    return VARIABLE.sub(lambda match: values.get(match[1]) or match[3] or "", text).replace("$$", "$")

@@ -1,4 +1,4 @@
-"""Two transactions at once, by two connections."""
+"""Two concurrent transactions on two connections."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from sqlalchemy.orm import Session
 from tests.waiting import wait_for
 
 
-def beside(several: Engine, first: Session, work: Callable[[Session], object], then: Callable[[], object]) -> None:
-    """`work` in a transaction of its own while `first` is open; once it is done or waits, `then` and the commit of
-    `first`. Raises what `work` raised."""
+def run_concurrently(
+    engine: Engine, first: Session, work: Callable[[Session], object], then: Callable[[], object]
+) -> None:
+    """Run `work` in its own transaction while `first` is open. When it is done or waits for a lock, call `then` and
+    commit `first`. Raises what `work` raised."""
 
-    def do() -> None:
-        with Session(several) as db, db.begin():
+    def run_work() -> None:
+        with Session(engine) as db, db.begin():
             work(db)
 
-    with ThreadPoolExecutor(1) as other:
-        doing = other.submit(do)
-        _await_end_or_lock(several, doing)
+    with ThreadPoolExecutor(1) as executor:
+        future = executor.submit(run_work)
+        _wait_for_end_or_lock(engine, future)
         then()
         first.commit()
-        doing.result(20)
+        future.result(20)
 
 
-def _await_end_or_lock(several: Engine, doing: Future[None]) -> None:
-    waiting = text(
+def _wait_for_end_or_lock(engine: Engine, future: Future[None]) -> None:
+    lock_waits = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    with several.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        wait_for(lambda: doing.done() or connection.scalar(waiting))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        wait_for(lambda: future.done() or connection.scalar(lock_waits))

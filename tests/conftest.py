@@ -1,8 +1,8 @@
-"""The ground all tests stand on: real PostgreSQL and Valkey, started once, migrated by Alembic, used as the
-application's role.
+"""Fixtures of all tests: real PostgreSQL and Valkey, started once, migrated by Alembic, used with the application's
+role.
 
-`db` gives a session whose whole test is rolled back. `service` is a real process on a database of its own, for what
-needs commits, sockets or several connections.
+`db` is a session whose changes are rolled back after the test. `service` is a real process on its own database, for
+tests that need commits, sockets or several connections.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ from stack import servers
 from stack.home import ROOT, Home
 from tests import cluster
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
-from tests.luhn import left_behind, nothing_of_a_card  # noqa: F401  # watches every test
+from tests.luhn import leaked_card_numbers, nothing_of_a_card  # noqa: F401  # watches every test
 from tests.maker import PUBLIC_KEY
-from tests.processes import Forked, await_ok, end, free_port, own_folder, tied
-from tests.rls_bypass import scopes_of, seeing_all
-from tests.shared import Shared, known_of
-from tests.shares import Budget, Times
+from tests.processes import ForkedProcess, child_command, free_port, make_temporary_folder, stop_process, wait_until_ok
+from tests.rls_bypass import rls_bypass_url, scope_setter
+from tests.shared import SharedResource, wait_for_shared_data
+from tests.shares import FileTimes, TimeBudget
 from tests.shares import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.shares import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
-from tests.whole import whole
+from tests.whole import service_app
 
 if TYPE_CHECKING:
     from service.main import Application
-    from tests.restored import Restored
+    from tests.restored import RestoredDatabase
 
-# Processes that tests start would each compile the product anew where none of them may write byte code.
+# Without byte code files each process that a test starts would compile the product again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Decided before any module of the product is imported: settings are read once per process.
-HOME = Home(own_folder("test"))
+# Set before any module of the product is imported: settings are read once per process.
+HOME = Home(make_temporary_folder("test"))
 TEST_DATABASE = f"genba_test_{os.getpid()}"
-cluster.take_secrets(HOME)
+cluster.copy_secrets(HOME)
 atexit.register(shutil.rmtree, HOME.path, ignore_errors=True)
-# Taken out of the environment: a run of pytest that a test starts has a cluster of its own.
-SHARED = "TESTS_SHARED_CLUSTER"
-_shared = os.environ.pop(SHARED, "")
+# Removed from the environment: a pytest run that a test starts has its own cluster.
+SHARED_CLUSTER_VARIABLE = "TESTS_SHARED_CLUSTER"
+_shared_cluster = os.environ.pop(SHARED_CLUSTER_VARIABLE, "")
 _VENDORS = ("SMTP_", "SLACK_", "TWILIO_", "BLAND_", "STRIPE_", "VENDOR_")
-_OURS = ("DATABASE_", "REDIS_", "FILES_", "FLEET_", "AGENCIES_", "GENBA_", *_VENDORS)
-for _name in [name for name in os.environ if name.startswith(_OURS)]:
+_PRODUCT_SETTINGS = ("DATABASE_", "REDIS_", "FILES_", "FLEET_", "AGENCIES_", "GENBA_", *_VENDORS)
+for _name in [name for name in os.environ if name.startswith(_PRODUCT_SETTINGS)]:
     del os.environ[_name]
 os.environ |= {
     "GENBA_MODE": "demo",
@@ -80,22 +80,22 @@ os.environ |= {
     "MAIL_FROM": "Genba <genba@techcore.example>",
 }
 
-# A busy machine is slow, and that is nothing that a test may fail for. `make test-deep` asks much more often.
-PATIENT = settings(deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("everyday", PATIENT, max_examples=12)
-settings.register_profile("deep", PATIENT, max_examples=1000)
+# No deadline, because tests must not fail on a busy machine. `make test-deep` runs many more examples.
+WITHOUT_DEADLINE = settings(deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("everyday", WITHOUT_DEADLINE, max_examples=12)
+settings.register_profile("deep", WITHOUT_DEADLINE, max_examples=1000)
 settings.load_profile("everyday")
 
-# A sixth area, which tests/house/test_sixth_area.py lays over a copy of the product.
+# A sixth area, which tests/house/test_sixth_area.py adds to a copy of the product.
 collect_ignore = ["scratch"]
 
 
-def own_database(name: str) -> str:
-    """A name for what several workers make, each its own, on the cluster that they share."""
+def worker_database_name(name: str) -> str:
+    """A database name that is unique to this worker: all workers share one cluster."""
     return f"{name}_{os.getpid()}"
 
 
-# What is imported to collect the tests stays to the end: the collector need not look through it again and again.
+# Objects that are imported to collect the tests stay to the end: the garbage collector need not scan them repeatedly.
 gc.disable()
 
 
@@ -106,21 +106,21 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """pytest looks for garbage five times at the end: through what the tests have left, once is enough."""
+    """pytest collects garbage five times at the end: for the objects of the tests once is enough."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller of several workers starts the cluster for all of them, while they import the product."""
+    """The controller starts the cluster for all workers, while they import the product."""
     if minutes := config.getoption("budget"):
-        config.pluginmanager.register(Budget(minutes))
+        config.pluginmanager.register(TimeBudget(minutes))
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    config.pluginmanager.register(Times(config.getoption("write_times")))
+    config.pluginmanager.register(FileTimes(config.getoption("write_times")))
     if config.option.dist != "no":
-        shared = Shared("cluster", cluster.for_all_workers)
-        os.environ[SHARED] = str(shared.folder)
+        shared = SharedResource("cluster", cluster.shared_cluster)
+        os.environ[SHARED_CLUSTER_VARIABLE] = str(shared.folder)
         shared.start()
         config.add_cleanup(shared.stop)
 
@@ -132,15 +132,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def what_is_slow_on_purpose_is_quick_here() -> Iterator[None]:
-    """Passwords of this process are hashed at bcrypt's lowest cost, and each file of certificate authorities is read
-    once: by default every HTTP client reads all of them again."""
+    """Hash passwords in this process at bcrypt's lowest cost, and read each file of certificate authorities once: by
+    default every HTTP client reads all of them again."""
     from service.core.access import identity
 
-    read, of_system = httpcore2.default_ssl_context, cache(httpcore2.default_ssl_context)
+    read, read_cached = httpcore2.default_ssl_context, cache(httpcore2.default_ssl_context)
 
     def default_ssl_context(*, _trust_env: bool = True) -> ssl.SSLContext:
-        named = _trust_env and {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
-        return (read if named else of_system)(_trust_env=_trust_env)
+        is_configured = _trust_env and {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+        return (read if is_configured else read_cached)(_trust_env=_trust_env)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(identity, "BCRYPT_COST", 4)
@@ -152,17 +152,17 @@ def what_is_slow_on_purpose_is_quick_here() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def running_servers() -> Iterator[Home]:
-    with ExitStack() as held:
-        if _shared:
-            cluster.join(HOME, known_of(Path(_shared))["sockets"])
+    with ExitStack() as exit_stack:
+        if _shared_cluster:
+            cluster.join(HOME, wait_for_shared_data(Path(_shared_cluster))["sockets"])
         else:
-            held.enter_context(cluster.running(HOME))
+            exit_stack.enter_context(cluster.running(HOME))
         with (HOME.logs / "valkey.log").open("w") as log:
-            valkey = subprocess.Popen(tied(servers.valkey_command(HOME)), cwd=ROOT, stdout=log, stderr=log)
+            valkey = subprocess.Popen(child_command(servers.valkey_command(HOME)), cwd=ROOT, stdout=log, stderr=log)
         try:
             servers.await_valkey(HOME)
             yield HOME
-            assert left_behind(HOME, cluster.made) == {}, "card numbers in logs or tables"
+            assert leaked_card_numbers(HOME, cluster.created_databases) == {}, "card numbers in logs or tables"
         finally:
             valkey.terminate()
             valkey.wait(10)
@@ -170,7 +170,7 @@ def running_servers() -> Iterator[Home]:
 
 @contextmanager
 def committed_database(home: Home, name: str) -> Iterator[str]:
-    """SQLAlchemy's URL of a database of its own, for tests that need several connections."""
+    """A new database for tests that need several connections. Yields its SQLAlchemy URL."""
     from service.core.database.session import sqlalchemy_url
 
     cluster.create_database(home, name)
@@ -179,18 +179,18 @@ def committed_database(home: Home, name: str) -> Iterator[str]:
 
 
 @contextmanager
-def filled_database(home: Home, name: str, fill: Callable[[Session], None]) -> Iterator[Engine]:
-    """For an `_engine` of tests that all begin with the same: it is committed there once, and what a test does on top
-    is rolled back as everywhere."""
-    with committed_database(home, own_database(name)) as url:
-        filling = create_engine(seeing_all(url))
-        with filling.connect() as connection:
-            # All of it is one transaction, which looks idle while the demo thinks.
+def seeded_database(home: Home, name: str, fill: Callable[[Session], None]) -> Iterator[Engine]:
+    """A new database with the committed rows of `fill`, for an `_engine` of tests that share a setup. Changes of a test
+    are rolled back as everywhere."""
+    with committed_database(home, worker_database_name(name)) as url:
+        filling_engine = create_engine(rls_bypass_url(url))
+        with filling_engine.connect() as connection:
+            # `fill` is one transaction, which looks idle while the demo computes.
             connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
             connection.commit()
             with Session(connection, expire_on_commit=False) as db, db.begin():
                 fill(db)
-        filling.dispose()
+        filling_engine.dispose()
         engine = create_engine(url)
         yield engine
         engine.dispose()
@@ -198,14 +198,14 @@ def filled_database(home: Home, name: str, fill: Callable[[Session], None]) -> I
 
 @pytest.fixture(scope="session")
 def database(running_servers: Home) -> str:
-    """The URL of the database of rolled-back tests."""
+    """The URL of the database of tests that are rolled back."""
     cluster.create_database(running_servers, TEST_DATABASE)
     return servers.url(running_servers, "app", TEST_DATABASE)
 
 
 @pytest.fixture(scope="session")
 def empty(database: str) -> Iterator[Engine]:
-    """As the migrations leave it."""
+    """An engine for the database as the migrations leave it."""
     from service.core.database.session import sqlalchemy_url
 
     engine = create_engine(sqlalchemy_url(database))
@@ -215,49 +215,49 @@ def empty(database: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def _engine(empty: Engine) -> Engine:
-    """Where `db` is; folders and modules whose tests all begin with the same have one of their own (`filled_database`,
+    """The engine or connection of `db`. Folders and modules whose tests share a setup override it (`filled_database`,
     `begun`)."""
     return empty
 
 
 @contextmanager
 def shared_session(connection: Connection) -> Iterator[Session]:
-    """A session on the connection that the service uses too meanwhile. What is committed there is a savepoint of the
+    """A session on the connection, which the service uses meanwhile too. A commit there releases a savepoint of the
     connection's own transaction."""
     from service.core.database import session as core_db
     from service.core.routing import replica_reads
 
     factory = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-    raw: Any = connection.connection.driver_connection
-    see = scopes_of(raw)
+    driver_connection: Any = connection.connection.driver_connection
+    set_scopes = scope_setter(driver_connection)
 
-    def sees_nothing_yet(session: Session, transaction: SessionTransaction, _: object) -> None:
+    def clear_scopes(session: Session, transaction: SessionTransaction, _: object) -> None:
         if not transaction.nested and not session.info.get("sees_all"):
-            see(core_db.NO_SCOPES)
+            set_scopes(core_db.NO_SCOPES)
 
-    def only_reads(session: Session) -> Session:
+    def read_only(session: Session) -> Session:
         session.execute(text("SET TRANSACTION READ ONLY"))
         return session
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(core_db, "session_factory", lambda: factory)
-        # A door whose answer may lag would fail on a replica if it wrote.
-        patch.setattr(replica_reads, "read_only", only_reads)
-        see(core_db.SYSTEM)
-        # A transaction of the product is a savepoint here: it must see what it would see by itself, and what it may see
-        # must not outlive it. The test itself sees everything.
-        event.listen(factory, "after_begin", sees_nothing_yet)
-        event.listen(factory, "after_commit", lambda _: see(core_db.SYSTEM))
+        # A route with replica reads must not write: that would fail on a replica.
+        patch.setattr(replica_reads, "read_only", read_only)
+        set_scopes(core_db.SYSTEM)
+        # A transaction of the product is a savepoint here: it starts without row-level security scopes, and its scopes
+        # must not outlive it. The test itself has all scopes.
+        event.listen(factory, "after_begin", clear_scopes)
+        event.listen(factory, "after_commit", lambda _: set_scopes(core_db.SYSTEM))
         with factory(info={"sees_all": True}) as session:
-            # Each request starts with an empty session, as in production; the test's own must not hold stale rows.
-            event.listen(session, "after_commit", lambda ended: ended.expire_all())
+            # Each request starts with an empty session, as in production; the test's session must not keep stale rows.
+            event.listen(session, "after_commit", lambda own_session: own_session.expire_all())
             yield session
 
 
 @contextmanager
-def begun(engine: Engine, fill: Callable[[Session], None]) -> Iterator[Connection]:
-    """For an `_engine` of a module whose tests all begin with the same: a transaction in which it is done once. What a
-    test does on top is rolled back to there. Its `now()` is that of the first test."""
+def seeded_connection(engine: Engine, fill: Callable[[Session], None]) -> Iterator[Connection]:
+    """A transaction with the rows of `fill`, for an `_engine` of a module whose tests share a setup. Changes of a test
+    are rolled back to a savepoint after the setup. `now()` is the same in all these tests: that of the first."""
     with engine.connect() as connection, connection.begin() as outer:
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         with shared_session(connection) as db:
@@ -269,13 +269,13 @@ def begun(engine: Engine, fill: Callable[[Session], None]) -> Iterator[Connectio
 
 @pytest.fixture
 def db(_engine: Engine | Connection) -> Iterator[Session]:
-    """A session on the connection that the service uses too during this test; everything is rolled back after it."""
-    with ExitStack() as held:
+    """A session on the connection that the service uses too during this test; all changes are rolled back after it."""
+    with ExitStack() as exit_stack:
         if isinstance(_engine, Connection):
             connection: Connection = _engine
             outer: Transaction = _engine.begin_nested()
         else:
-            connection = held.enter_context(_engine.connect())
+            connection = exit_stack.enter_context(_engine.connect())
             outer = connection.begin()
         with shared_session(connection) as session:
             yield session
@@ -283,19 +283,19 @@ def db(_engine: Engine | Connection) -> Iterator[Session]:
 
 
 @pytest.fixture(scope="session")
-def restored(running_servers: Home) -> Iterator[Restored]:
-    from tests.restored import Restored
+def restored(running_servers: Home) -> Iterator[RestoredDatabase]:
+    from tests.restored import RestoredDatabase
 
-    name = own_database("genba_restored")
+    name = worker_database_name("genba_restored")
     with committed_database(running_servers, name):
-        made = Restored(running_servers, name)
-        yield made
-        made.close()
+        restored_database = RestoredDatabase(running_servers, name)
+        yield restored_database
+        restored_database.close()
 
 
 @pytest.fixture
-def committed(restored: Restored, monkeypatch: pytest.MonkeyPatch) -> Restored:
-    """What the product does in this process it does there, and it stays for the whole test."""
+def committed(restored: RestoredDatabase, monkeypatch: pytest.MonkeyPatch) -> RestoredDatabase:
+    """The database that the product in this process commits to during this test."""
     from service.core.database import session as core_db
 
     restored.restore()
@@ -305,35 +305,35 @@ def committed(restored: Restored, monkeypatch: pytest.MonkeyPatch) -> Restored:
 
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
-    """The event loop that answers all tests: one of each request's own takes longer than most answers."""
+    """One event loop for the requests of all tests: to start one for each request takes longer than most answers."""
     with start_blocking_portal() as started:
         yield started
-        # What a failed test has left unfinished there is waited for by nobody.
+        # Cancels the unfinished tasks of a failed test.
         started.call(started.stop, True)
 
 
 @pytest.fixture(scope="session")
 def served() -> Application:
-    return whole()
+    return service_app()
 
 
-def at(door: Application, portal: BlockingPortal) -> TestClient:
-    """Somebody new in front of it."""
+def new_client(app: Application, portal: BlockingPortal) -> TestClient:
+    """A new client of the application, without a session."""
     from tests.audited import AuditedClient
 
-    client = AuditedClient(door, raise_server_exceptions=False)
+    client = AuditedClient(app, raise_server_exceptions=False)
     client.portal = portal
     return client
 
 
 @dataclass
 class Service:
-    """A running service on a database of its own."""
+    """A running service on its own database."""
 
     url: str
     database_url: str
     owner_url: str
-    process: subprocess.Popen[bytes] | Forked
+    process: subprocess.Popen[bytes] | ForkedProcess
     environ: dict[str, str]
 
     def http(self) -> httpx2.Client:
@@ -344,39 +344,39 @@ class Service:
         """A session whose rows the service sees when the block ends."""
         from service.core.database.session import sqlalchemy_url
 
-        engine = create_engine(sqlalchemy_url(seeing_all(self.database_url)))
+        engine = create_engine(sqlalchemy_url(rls_bypass_url(self.database_url)))
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
         engine.dispose()
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-        with psycopg.connect(seeing_all(self.database_url), autocommit=True) as connection:
+        with psycopg.connect(rls_bypass_url(self.database_url), autocommit=True) as connection:
             cursor = connection.execute(statement, list(parameters))
             return cursor.fetchall() if cursor.description else []
 
 
-def start_service(home: Home, database: str, more: Mapping[str, str] = MappingProxyType({})) -> Service:
-    """`more`: settings of its own."""
+def start_service(home: Home, database: str, extra_environ: Mapping[str, str] = MappingProxyType({})) -> Service:
+    """Start a service on a new database, with additional environment variables."""
     cluster.create_database(home, database)
     port = free_port()
     environ = os.environ | {
         "DATABASE_URL": servers.url(home, "app", database),
         "DATABASE_OWNER_URL": servers.url(home, "owner", database),
-        **more,
+        **extra_environ,
     }
-    process = Forked(
+    process = ForkedProcess(
         *("uvicorn", "--factory", "service.main:app", "--port", str(port), "--no-access-log", "--log-level", "warning"),
         environ=environ,
         log=home.logs / f"{database}.log",
     )
     url = f"http://127.0.0.1:{port}"
     started = Service(url, environ["DATABASE_URL"], environ["DATABASE_OWNER_URL"], process, dict(environ))
-    await_ok(f"{url}/api/health/live", process)
+    wait_until_ok(f"{url}/api/health/live", process)
     return started
 
 
 @pytest.fixture(scope="session")
 def service(running_servers: Home) -> Iterator[Service]:
-    started = start_service(running_servers, own_database("genba_service"))
+    started = start_service(running_servers, worker_database_name("genba_service"))
     yield started
-    end(started.process)
+    stop_process(started.process)

@@ -1,7 +1,7 @@
-"""Chromium and a Japanese font for the browser tests: there already, or installed through apt. Standard library only.
+"""Checks for Chromium and a Japanese font, which the browser tests need, and installs them with apt. Standard library
+only.
 
-Where neither works, the reason is one sentence and the exit code 1, unless ALLOW_NO_BROWSER=1 says that browser tests
-may count as not run.
+Where they stay missing, it prints how to get them and exits with 1, or with 0 if ALLOW_NO_BROWSER=1.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import shutil
 import subprocess
 import sys
 
-# The first has no window and nothing of what is around a page: the tests of it take a quarter less.
+# Tests take a quarter less time in the first one: it has no window and no browser interface.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
-def browser() -> str | None:
+def find_browser() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
@@ -26,7 +26,7 @@ def has_japanese_font() -> bool:
 
 
 def main() -> int:
-    missing = [] if browser() else [BROWSERS[0]]
+    missing = [] if find_browser() else [BROWSERS[0]]
     missing += [] if has_japanese_font() else ["fontconfig", "fonts-noto-cjk"]
     if missing and shutil.which("apt-get"):
         print(f"  installing for the browser tests: {', '.join(missing)}", flush=True)
@@ -34,15 +34,15 @@ def main() -> int:
         environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
             try:
-                done = subprocess.run(
+                result = subprocess.run(
                     [*as_root, "apt-get", "-qq", *arguments], env=environ, capture_output=True, text=True
                 )
             except FileNotFoundError:
                 break
-            if done.returncode:
-                print(done.stderr.strip()[-500:])
+            if result.returncode:
+                print(result.stderr.strip()[-500:])
                 break
-    if browser() and has_japanese_font():
+    if find_browser() and has_japanese_font():
         return 0
     print(
         "Chromium or a Japanese font is missing and could not be installed. Install them (Debian: apt-get install "

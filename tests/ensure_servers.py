@@ -1,6 +1,6 @@
-"""Caddy, PgBouncer, Prometheus and age for `make test-production`: there, or one sentence that says how to get them.
+"""Checks for Caddy, PgBouncer, Prometheus and age, which `make test-production` needs, and prints how to get them.
 
-They are not installed by themselves: on most machines their packages start a web server on port 80 at once.
+They are not installed automatically: on most machines their packages start a web server on port 80 at once.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import os
 import shutil
 import sys
 
-# An ordinary user's PATH leaves out where Debian puts servers.
+# An ordinary user's PATH does not have the folder where Debian installs servers.
 PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
 
 
-def program(name: str) -> str | None:
+def find_program(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
 def main() -> int:
-    missing = [name for name in ("caddy", "pgbouncer", "prometheus", "age") if program(name) is None]
+    missing = [name for name in ("caddy", "pgbouncer", "prometheus", "age") if find_program(name) is None]
     if not missing:
         return 0
     names = " ".join(missing)

@@ -1,4 +1,4 @@
-"""Rows for tests, through the product's own actions."""
+"""Creates rows for tests through the product's own actions."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def customer(db: Session, company_name: str | None = None) -> Customer:
 
 
 def terminal(
-    db: Session, of: Customer | None = None, serial_number: str | None = None, store_name: str = "新宿店 レジ1番"
+    db: Session, owner: Customer | None = None, serial_number: str | None = None, store_name: str = "新宿店 レジ1番"
 ) -> Terminal:
     new = schemas.NewTerminal(
         serial_number=serial_number or f"TC200-{next(_numbers):06}",
-        customer_id=(of or customer(db)).id,
+        customer_id=(owner or customer(db)).id,
         store_name=store_name,
     )
     return actions.create_terminal(db, "test", new)
 
 
-def terminals(db: Session, of: Customer, store_names: Sequence[str]) -> list[Terminal]:
-    """Many at once, as a file brings them."""
+def terminals(db: Session, owner: Customer, store_names: Sequence[str]) -> list[Terminal]:
+    """Many terminals at once, through the import."""
     rows = [
-        NewRow({"serial_number": f"TC200-{next(_numbers):06}", "company_name": of.company_name, "store_name": name})
+        NewRow({"serial_number": f"TC200-{next(_numbers):06}", "company_name": owner.company_name, "store_name": name})
         for name in store_names
     ]
-    actions.import_terminals(db, people.actor(db, f"importer{next(_numbers)}", fleet="admin"), rows)
-    listed = [row.values["serial_number"] for row in rows]
-    return list(db.scalars(select(Terminal).where(Terminal.serial_number.in_(listed)).order_by(Terminal.id)))
+    actions.import_terminals(db, people.create_actor(db, f"importer{next(_numbers)}", fleet="admin"), rows)
+    serial_numbers = [row.values["serial_number"] for row in rows]
+    return list(db.scalars(select(Terminal).where(Terminal.serial_number.in_(serial_numbers)).order_by(Terminal.id)))
 
 
 def alert(db: Session, terminal: Terminal, kind: str = "error", message: str = "カードリーダー応答なし") -> Alert:
@@ -64,13 +64,13 @@ def alert(db: Session, terminal: Terminal, kind: str = "error", message: str = "
     return db.scalars(select(Alert).where(Alert.terminal_id == terminal.id, ~Alert.is_resolved)).one()
 
 
-def enrolment_code(db: Session, of: Customer | None, maximum_uses: int = 1) -> str:
-    new = NewEnrolmentCode(customer_id=of.id if of else None, maximum_uses=maximum_uses)
+def enrolment_code(db: Session, owner: Customer | None, maximum_uses: int = 1) -> str:
+    new = NewEnrolmentCode(customer_id=owner.id if owner else None, maximum_uses=maximum_uses)
     return issue_enrolment_code(db, "test", new)[1]
 
 
 def firmware(db: Session, version: str = "2.0.0", content: bytes = b"TC-200 firmware") -> Firmware:
-    """A registered image, signed by the maker whom the tests' service trusts."""
+    """A registered firmware image, signed with the maker's key that the tests' service trusts."""
     file = records.add(db, "test", deposit.store(io.BytesIO(content), FIRMWARE, f"{version}.bin", FileKind.BINARY))
     records.attach_generated(db, file)
     return add_firmware(db, "test", file, version, maker.sign(version, content))

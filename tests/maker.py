@@ -1,4 +1,4 @@
-"""The maker of firmware whom the tests' service trusts."""
+"""The signing key of the firmware maker that the tests' service trusts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PUBLIC_KEY = base64.b64encode(_KEY.public_key().public_bytes_raw()).decode()
 
 
 def sign(version: str, content: bytes) -> str:
-    """As the wire says it, in base64."""
+    """The signature in base64, as the API carries it."""
     digest = hashlib.sha256(content).hexdigest()
     message = f"genba-firmware-1\n{version}\n{len(content)}\n{digest}\n"
     return base64.b64encode(_KEY.sign(message.encode())).decode()

@@ -1,4 +1,4 @@
-"""What a migration does to a database that the previous release works with: its statements, and what is wrong there.
+"""The SQL statements of a migration, and which of them are unsafe while the previous release uses the database.
 
 docs/upgrades.md says why, and what to do instead.
 """
@@ -24,7 +24,7 @@ HEAVY = re.compile(
 )
 VOLATILE = re.compile(r"DEFAULT .*(GEN_RANDOM_UUID|UUIDV[47]|RANDOM|CLOCK_TIMESTAMP|NEXTVAL|TIMEOFDAY)\(")
 
-# What is found, and what to do instead. The first words are what ALLOWED of a migration names.
+# Each danger and what to do instead. ALLOWED in a migration lists keys of this.
 REMEDIES = {
     "lock timeout": "begin with SET LOCAL lock_timeout = '5s'",
     "index": "CREATE INDEX CONCURRENTLY in op.get_context().autocommit_block()",
@@ -40,36 +40,36 @@ REMEDIES = {
 }
 
 
-class Rows:
-    """For migrations that fill their own tables with rows; there is no database that could answer."""
+class OfflineConnection:
+    """A connection without a database: it collects the statements of migrations that insert rows themselves."""
 
-    def __init__(self, written: io.StringIO) -> None:
-        self._written = written
+    def __init__(self, output: io.StringIO) -> None:
+        self._output = output
 
     def exec_driver_sql(self, statement: object, _: object = None) -> None:
-        self._written.write(f"{statement};")
+        self._output.write(f"{statement};")
 
     execute = exec_driver_sql
 
 
-def statements(module: ModuleType, direction: str) -> list[str]:
-    """Each statement of one migration on one line, in capitals, as PostgreSQL would get it."""
-    written = io.StringIO()
-    options = {"as_sql": True, "output_buffer": written, "transaction_per_migration": True}
+def migration_statements(module: ModuleType, direction: str) -> list[str]:
+    """The statements of one migration as PostgreSQL would get them: one line each, in upper case."""
+    output = io.StringIO()
+    options = {"as_sql": True, "output_buffer": output, "transaction_per_migration": True}
     context = MigrationContext.configure(dialect_name="postgresql", opts=options)
-    context.impl.connection = Rows(written)  # type: ignore[assignment]
+    context.impl.connection = OfflineConnection(output)  # type: ignore[assignment]
     context.impl.bulk_insert = lambda *_, **__: None  # type: ignore[method-assign]
     with Operations.context(context):
         getattr(module, direction)()
-    return list(split(written.getvalue()))
+    return list(split_statements(output.getvalue()))
 
 
-def split(text: str) -> Iterator[str]:
-    """At each semicolon that is in no string, comment, or body of a function. What strings say is left out."""
+def split_statements(text: str) -> Iterator[str]:
+    """Split at each semicolon outside of strings, comments and function bodies. The content of strings is removed."""
     statement = ""
     pieces = re.compile(r"--[^\n]*|/\*.*?\*/|(\$\w*\$).*?\1|'(?:[^']|'')*'|;|[^;'$/-]+|.", re.DOTALL)
-    for found in pieces.finditer(text):
-        piece = found[0]
+    for match in pieces.finditer(text):
+        piece = match[0]
         if piece == ";":
             if statement.strip():
                 yield " ".join(statement.split()).upper()
@@ -82,30 +82,30 @@ def split(text: str) -> Iterator[str]:
         yield " ".join(statement.split()).upper()
 
 
-def dangers(found: list[str]) -> set[str]:
-    """Names of `REMEDIES`. What was made in the same migration is nobody's yet."""
-    told, new = set(), set()
-    timed = [one for one in found if one not in ("BEGIN", "COMMIT") and "CONCURRENTLY" not in one]
-    if timed and not timed[0].startswith("SET LOCAL LOCK_TIMEOUT"):
-        told.add("lock timeout")
-    for one in found:
-        if made := TABLE.match(one):
-            new.add(made[1])
-        elif (made := INDEX.match(one)) and made[2] not in new and not made[1]:
-            told.add("index")
-        elif (made := ALTER.match(one)) and made[1] not in new:
-            told |= {danger for action in _actions(made[2]) for danger in _of_action(action)}
-        elif (made := DROP.match(one)) and made[2] not in new:
-            told.add("drop")
-        elif (made := CHANGE.match(one)) and made[1] not in new and " WHERE " not in one:
-            told.add("whole table")
-        elif (made := HEAVY.match(one)) and made[1] not in new:
-            told.add("heavy lock")
-    return told
+def find_dangers(sql_statements: list[str]) -> set[str]:
+    """Keys of `REMEDIES`. Tables that the same migration creates are not in use yet, so nothing there is a danger."""
+    danger_keys, new_tables = set(), set()
+    locking = [sql for sql in sql_statements if sql not in ("BEGIN", "COMMIT") and "CONCURRENTLY" not in sql]
+    if locking and not locking[0].startswith("SET LOCAL LOCK_TIMEOUT"):
+        danger_keys.add("lock timeout")
+    for sql in sql_statements:
+        if match := TABLE.match(sql):
+            new_tables.add(match[1])
+        elif (match := INDEX.match(sql)) and match[2] not in new_tables and not match[1]:
+            danger_keys.add("index")
+        elif (match := ALTER.match(sql)) and match[1] not in new_tables:
+            danger_keys |= {danger for action in _actions(match[2]) for danger in _action_dangers(action)}
+        elif (match := DROP.match(sql)) and match[2] not in new_tables:
+            danger_keys.add("drop")
+        elif (match := CHANGE.match(sql)) and match[1] not in new_tables and " WHERE " not in sql:
+            danger_keys.add("whole table")
+        elif (match := HEAVY.match(sql)) and match[1] not in new_tables:
+            danger_keys.add("heavy lock")
+    return danger_keys
 
 
 def _actions(text: str) -> Iterator[str]:
-    """ALTER TABLE takes several, separated by commas that stand in no parentheses."""
+    """The actions of an ALTER TABLE, which are separated by commas outside of parentheses."""
     depth, action = 0, ""
     for letter in text:
         depth += (letter == "(") - (letter == ")")
@@ -117,7 +117,7 @@ def _actions(text: str) -> Iterator[str]:
     yield action.strip()
 
 
-def _of_action(action: str) -> Iterator[str]:
+def _action_dangers(action: str) -> Iterator[str]:
     if re.match(r"RENAME\b", action):
         yield "rename"
     elif re.match(r"DROP (?!CONSTRAINT)", action):
@@ -133,10 +133,10 @@ def _of_action(action: str) -> Iterator[str]:
         if "USING INDEX" not in action:
             yield "unique"
     elif action.startswith("ADD "):
-        yield from _of_column(action)
+        yield from _column_dangers(action)
 
 
-def _of_column(action: str) -> Iterator[str]:
+def _column_dangers(action: str) -> Iterator[str]:
     if ("GENERATED" in action and "VIRTUAL" not in action) or "SERIAL" in action or VOLATILE.search(action):
         yield "rewrite"
     if "NOT NULL" in action and "DEFAULT" not in action and "GENERATED" not in action:

@@ -1,4 +1,4 @@
-"""PDFs read by programs that did not make them: their text as pages, and as pictures for a reader of codes."""
+"""Reads PDFs with independent libraries: the text of their pages, page sizes and barcodes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pypdfium2 import PdfDocument
 POINTS_PER_MM = 72 / 25.4
 
 
-def pages(pdf: bytes) -> list[str]:
-    """The text of each page, without line ends: where a line breaks is the template's business."""
-    return ["".join(found) for found in lines(pdf)]
+def page_texts(pdf: bytes) -> list[str]:
+    """The text of each page without line breaks, because tests do not depend on where the template breaks a line."""
+    return ["".join(page) for page in page_lines(pdf)]
 
 
-def lines(pdf: bytes) -> list[list[str]]:
-    """The text of each page as it is broken into lines."""
+def page_lines(pdf: bytes) -> list[list[str]]:
+    """The lines of text of each page."""
     document = PdfDocument(pdf)
     try:
         return [page.get_textpage().get_text_bounded().split("\r\n") for page in document]
@@ -22,29 +22,29 @@ def lines(pdf: bytes) -> list[list[str]]:
         document.close()
 
 
-def sizes(pdf: bytes) -> set[tuple[int, int]]:
+def page_sizes(pdf: bytes) -> set[tuple[int, int]]:
     """The pages' sizes in millimetres."""
     document = PdfDocument(pdf)
     try:
-        found = [page.get_size() for page in document]
-        return {(round(width / POINTS_PER_MM), round(height / POINTS_PER_MM)) for width, height in found}
+        sizes_in_points = [page.get_size() for page in document]
+        return {(round(width / POINTS_PER_MM), round(height / POINTS_PER_MM)) for width, height in sizes_in_points}
     finally:
         document.close()
 
 
-def codes(pdf: bytes, dpi: int = 300) -> list[list[tuple[str, str, float, float]]]:
-    """On each page as an office printer would print it: symbology, text, and the symbol's centre in millimetres."""
+def barcodes(pdf: bytes, dpi: int = 300) -> list[list[tuple[str, str, float, float]]]:
+    """The barcodes of each page, rendered as by an office printer: symbology, text, and the centre in millimetres."""
     document = PdfDocument(pdf)
     try:
         return [
-            [_centred(found, dpi) for found in zxingcpp.read_barcodes(page.render(scale=dpi / 72).to_pil())]
+            [_with_centre(barcode, dpi) for barcode in zxingcpp.read_barcodes(page.render(scale=dpi / 72).to_pil())]
             for page in document
         ]
     finally:
         document.close()
 
 
-def _centred(found: zxingcpp.Barcode, dpi: int) -> tuple[str, str, float, float]:
-    corner, opposite = found.position.top_left, found.position.bottom_right
+def _with_centre(barcode: zxingcpp.Barcode, dpi: int) -> tuple[str, str, float, float]:
+    corner, opposite = barcode.position.top_left, barcode.position.bottom_right
     x, y = (corner.x + opposite.x) / 2, (corner.y + opposite.y) / 2
-    return found.format.name, found.text, x / dpi * 25.4, y / dpi * 25.4
+    return barcode.format.name, barcode.text, x / dpi * 25.4, y / dpi * 25.4

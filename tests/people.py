@@ -1,4 +1,4 @@
-"""The fixed cast: who signs in during tests, and how."""
+"""Creates users, actors and sessions for tests."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ PASSWORD = "correct horse battery staple"
 
 
 @cache
-def cheaply_hashed() -> str:
-    """One hash for everybody in tests."""
+def cheap_password_hash() -> str:
+    """One password hash for all users in tests."""
     return hash_password(PASSWORD)
 
 
-def person(db: Session, login_id: str, tenant_id: int | None = None, /, **roles: str) -> User:
-    """A user with memberships, e.g. person(db, "alice", fleet="admin"); bound to an agency or nursery if so."""
-    user = User(login_id=login_id, name=f"{login_id} さん", password_hash=cheaply_hashed())
+def create_user(db: Session, login_id: str, tenant_id: int | None = None, /, **roles: str) -> User:
+    """Create a user with one membership for each area, e.g. fleet="admin". `tenant_id`: the agency or nursery that the
+    memberships are bound to."""
+    user = User(login_id=login_id, name=f"{login_id} さん", password_hash=cheap_password_hash())
     user.memberships.extend(Membership(area=area, role=role, tenant_id=tenant_id) for area, role in roles.items())
     db.add(user)
     db.flush()
     return user
 
 
-def actor(
+def create_actor(
     db: Session, login_id: str, address: str = "192.0.2.1", tenant_id: int | None = None, /, **roles: str
 ) -> Actor:
-    """The same person as actions know them, without a session."""
-    return acting(db, person(db, login_id, tenant_id, **roles), address)
+    """Create a user and return the `Actor` that actions take. There is no session."""
+    return actor_for(db, create_user(db, login_id, tenant_id, **roles), address)
 
 
-def acting(db: Session, user: User, address: str = "192.0.2.1") -> Actor:
-    found = find_user(db, user.id)
-    assert found is not None
-    return actor_of(found, address)
+def actor_for(db: Session, user: User, address: str = "192.0.2.1") -> Actor:
+    found_user = find_user(db, user.id)
+    assert found_user is not None
+    return actor_of(found_user, address)
 
 
-def signed_in(db: Session, client: TestClient, user: User) -> TestClient:
-    """The client, carrying a fresh session of the user."""
+def signed_in_client(db: Session, client: TestClient, user: User) -> TestClient:
+    """The client, with the bearer token of a new session of the user."""
     token, _ = open_session(db, user, "testclient", timedelta(hours=1))
     db.commit()
     client.headers["Authorization"] = f"Bearer {token}"

@@ -1,4 +1,4 @@
-"""Pictures and other files for tests, made on the spot: honest ones and hostile ones."""
+"""Generates pictures and other files for tests, harmless and hostile ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 
 from PIL import ExifTags, Image
 
-# Shibuya, as a phone writes it.
+# Shibuya, in EXIF as a phone writes it.
 GPS = {1: "N", 2: (35.0, 39.0, 32.0), 3: "E", 4: (139.0, 42.0, 2.0)}
 
 
@@ -32,24 +32,24 @@ def picture(
     if gps:
         exif[ExifTags.Base.Make] = "SecretPhone"
         exif.get_ifd(ExifTags.IFD.GPSInfo).update(GPS)
-    written = io.BytesIO()
-    image.save(written, kind, **({"exif": exif} if exif else {}))
-    return written.getvalue()
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **({"exif": exif} if exif else {}))
+    return buffer.getvalue()
 
 
 def photo(kind: str = "JPEG", size: tuple[int, int] = (4000, 3000), *, seed: int, quality: int = 75) -> bytes:
-    """A picture full of small things, as large as a phone's: of 12 megapixels a JPEG has 5 MB, at a quality of 93
-    nearly 10. Each `seed` gives another one."""
-    coarse = size[0] // 2, size[1] // 2
-    grain = random.Random(seed).randbytes(coarse[0] * coarse[1] * 3)
-    written = io.BytesIO()
-    image = Image.frombytes("RGB", coarse, grain).resize(size, Image.Resampling.BICUBIC)
-    image.save(written, kind, quality=quality)
-    return written.getvalue()
+    """A picture of random noise, as large as a phone's: a JPEG of 12 megapixels has 5 MB, and nearly 10 MB at a quality
+    of 93. Each `seed` gives another picture."""
+    half_size = size[0] // 2, size[1] // 2
+    noise = random.Random(seed).randbytes(half_size[0] * half_size[1] * 3)
+    buffer = io.BytesIO()
+    image = Image.frombytes("RGB", half_size, noise).resize(size, Image.Resampling.BICUBIC)
+    image.save(buffer, kind, quality=quality)
+    return buffer.getvalue()
 
 
 def png_of_size(width: int, height: int) -> bytes:
-    """The header of a huge PNG, and next to nothing behind it."""
+    """A PNG whose header declares a huge size, with almost no image data."""
 
     def chunk(label: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + label + body + struct.pack(">I", zlib.crc32(label + body))
@@ -60,11 +60,11 @@ def png_of_size(width: int, height: int) -> bytes:
     )
 
 
-def moving(kind: str) -> bytes:
+def animated_picture(kind: str) -> bytes:
     frames = [Image.new("RGB", (32, 32), (step * 60, 0, 0)) for step in range(3)]
-    written = io.BytesIO()
-    frames[0].save(written, kind, save_all=True, append_images=frames[1:])
-    return written.getvalue()
+    buffer = io.BytesIO()
+    frames[0].save(buffer, kind, save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
 
 
 def workbook(extra: dict[str, bytes] | None = None) -> bytes:
@@ -72,9 +72,9 @@ def workbook(extra: dict[str, bytes] | None = None) -> bytes:
 
     book = Workbook()
     book.active["A1"] = "端末"  # type: ignore[index]  # a new workbook has a sheet
-    written = io.BytesIO()
-    book.save(written)
-    with zipfile.ZipFile(written, "a", zipfile.ZIP_DEFLATED) as parts:
+    buffer = io.BytesIO()
+    book.save(buffer)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as parts:
         for name, content in (extra or {}).items():
             parts.writestr(name, content)
-    return written.getvalue()
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""make picture: the README's picture of ダッシュボード, taken of the demo once something is wrong in it.
+"""make picture: takes the README's screenshot of ダッシュボード in the demo, once an incident is shown there.
 
 python -m tests.portrait docs/images/dashboard.png
 """
@@ -12,27 +12,27 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.chromium import at_a_desk, chromium, sign_in
+from tests.chromium import chromium, desktop_context, sign_in
 from tests.stack import running_stack
 
-# Enough for text and a few flat colours, at a third of the size.
+# Enough colours for text and flat areas, at a third of the file size.
 COLOURS = 128
-PATIENCE_MS = 120_000
-# The demo's two silent tills, found the last of what is wrong there.
-SILENT = "田中ストア - 駅前店（2台）"
+TIMEOUT_MS = 120_000
+# The demo's two silent terminals: the last of its incidents to be detected.
+SILENT_TERMINALS = "田中ストア - 駅前店（2台）"
 
 
-def take(to: Path) -> None:
+def take_screenshot(path: Path) -> None:
     with running_stack() as stack, chromium() as browser:
-        page = at_a_desk(browser).new_page()
+        page = desktop_context(browser).new_page()
         sign_in(page, stack)
-        expect(page.get_by_role("link", name=SILENT)).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_role("link", name=SILENT_TERMINALS)).to_be_visible(timeout=TIMEOUT_MS)
         page.wait_for_load_state("networkidle")
-        # Not while a block is on its way to be drawn anew: it is pale then.
-        expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=PATIENCE_MS)
-        taken = Image.open(io.BytesIO(page.screenshot()))
-        taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(to, optimize=True)
+        # Streamlit shows stale elements faded until they are rendered again.
+        expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=TIMEOUT_MS)
+        screenshot = Image.open(io.BytesIO(page.screenshot()))
+        screenshot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
-    take(Path(sys.argv[1]))
+    take_screenshot(Path(sys.argv[1]))

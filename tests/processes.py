@@ -1,6 +1,6 @@
-"""Processes that tests start: a port and a folder for them, waiting until they answer, ending them.
+"""Starts processes for tests: free ports, temporary folders, waiting until a process answers, stopping it.
 
-Whatever a test starts ends with it, also when the run is killed: `tied`.
+Every process that a test starts ends with it, also when the run is killed (see `tied`).
 """
 
 from __future__ import annotations
@@ -30,47 +30,52 @@ import psutil
 from stack.child import end_with_parent
 from stack.home import ROOT
 
-# Below the ports that the system gives to outgoing connections: none of those can take one between asking and starting.
+# Below the ephemeral ports: no outgoing connection can take one between the check and the start.
 PORTS = range(20_000, 32_000)
-# Not of the seed that all workers of a run share.
-_chance = random.SystemRandom()
+# Independent of the seed, which all workers of a run share.
+_random = random.SystemRandom()
 
 
-def tied(command: Sequence[str | Path], stop: str = "TERM", *, as_server: bool = False) -> list[str]:
-    """The same command, from the root of the repository: it gets the signal when the thread that starts it is gone.
-    `as_server`: under PostgreSQL's own account, where there is one."""
+def child_command(command: Sequence[str | Path], stop: str = "TERM", *, as_server: bool = False) -> list[str]:
+    """The command, wrapped so that it gets the signal `stop` when the thread that started it ends. It has to be started
+    in the root of the repository. `as_server`: use PostgreSQL's own account, where there is one."""
     account = ["--as-server-account"] if as_server else []
-    child = [sys.executable, "-m", "stack.child", "--ends-with-parent", stop, "--may-back-up", *account]
-    return [*child, "--", *map(str, command)]
+    wrapper = [sys.executable, "-m", "stack.child", "--ends-with-parent", stop, "--may-back-up", *account]
+    return [*wrapper, "--", *map(str, command)]
 
 
-def own_folder(kind: str) -> Path:
-    """A new one in the temp folder, which PostgreSQL's account can reach too. Those of runs that were killed go."""
+def make_temporary_folder(kind: str) -> Path:
+    """A new temporary folder that PostgreSQL's account can read too. Deletes the folders of runs that were killed."""
     parent = Path(tempfile.gettempdir()).resolve()
-    for left in parent.glob(f"genba-{kind}-*-*"):
-        owner = left.name.split("-")[2]
+    for leftover in parent.glob(f"genba-{kind}-*-*"):
+        owner = leftover.name.split("-")[2]
         if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"genba-{kind}-{os.getpid()}-", dir=parent))
     folder.chmod(0o755)
     return folder
 
 
 def free_port() -> int:
-    """A port that nobody listens on; drawn, because others look for one at the same moment."""
+    """A random port that no process listens on. Random, because other tests search for one at the same time."""
     while True:
-        port = _chance.choice(PORTS)
+        port = _random.choice(PORTS)
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
 
 
-def await_ok(url: str, process: subprocess.Popen[bytes] | Forked | None = None, seconds: float = 120) -> None:
-    """A busy machine takes half a minute to start a service; one that ended is told at once."""
+def wait_until_ok(
+    url: str, process: subprocess.Popen[bytes] | ForkedProcess | None = None, seconds: float = 120
+) -> None:
+    """Wait until the URL answers 200; a busy machine takes half a minute to start a service.
+
+    Raises RuntimeError when the process has ended, TimeoutError after `seconds`.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
-            if answer.status == 200:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as response:
+            if response.status == 200:
                 return
         if process is not None and process.poll() is not None:
             raise RuntimeError(f"the process behind {url} ended with {process.returncode}")
@@ -79,7 +84,7 @@ def await_ok(url: str, process: subprocess.Popen[bytes] | Forked | None = None, 
         time.sleep(0.05)
 
 
-def end(process: subprocess.Popen[bytes] | Forked, by: signal.Signals = signal.SIGTERM) -> None:
+def stop_process(process: subprocess.Popen[bytes] | ForkedProcess, by: signal.Signals = signal.SIGTERM) -> None:
     process.send_signal(by)
     try:
         process.wait(30)
@@ -88,14 +93,16 @@ def end(process: subprocess.Popen[bytes] | Forked, by: signal.Signals = signal.S
         process.wait(5)
 
 
-class Forked:
-    """A module run as `python -m` does, in a process that is forked from one that has imported the product: to import
-    it takes longer than most of what is asked of it. As far as tests need it, a `subprocess.Popen`."""
+class ForkedProcess:
+    """A module run like `python -m`, in a process forked from one that has already imported the product, because the
+    import takes longer than most tests of it. Has the methods of `subprocess.Popen` that tests need."""
 
     def __init__(self, module: str, *args: str, environ: Mapping[str, str], log: Path | None = None) -> None:
         self.module, self.args = module, args
-        self._process = _server().Process(target=_become, args=(module, args, dict(environ), log), daemon=True)
-        # A child would run this process's `__main__` again, which is a page where pages are tested.
+        self._process = _fork_server().Process(
+            target=_run_in_fork, args=(module, args, dict(environ), log), daemon=True
+        )
+        # A child would run this process's `__main__` again, which is a Streamlit page in tests of pages.
         with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
             self._process.start()
         assert self._process.pid is not None
@@ -123,13 +130,13 @@ class Forked:
 
 
 @cache
-def _server() -> ForkServerContext:
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["service.main", "jobs.long.kinds", "tests.sandbox.app", "tests.sandbox.people"])
-    return made
+def _fork_server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["service.main", "jobs.long.kinds", "tests.sandbox.app", "tests.sandbox.people"])
+    return context
 
 
-def _become(module: str, args: Sequence[str], environ: Mapping[str, str], log: Path | None) -> None:
+def _run_in_fork(module: str, args: Sequence[str], environ: Mapping[str, str], log: Path | None) -> None:
     end_with_parent(os.getppid(), signal.SIGTERM)
     os.environ.clear()
     os.environ.update(environ)
@@ -142,7 +149,7 @@ def _become(module: str, args: Sequence[str], environ: Mapping[str, str], log: P
 
 
 @contextmanager
-def running(
+def running_command(
     command: Sequence[str | Path],
     environ: Mapping[str, str] | None = None,
     log: Path | None = None,
@@ -151,20 +158,20 @@ def running(
     by: signal.Signals = signal.SIGTERM,
     as_server: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The command, from the root of the repository, until the block ends. `ready`: an address that answers once it is
-    there; `by`: the signal that ends it."""
-    with ExitStack() as held:
-        output = held.enter_context(log.open("ab")) if log else None
-        whole = tied(command, by.name.removeprefix("SIG"), as_server=as_server)
-        process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=output, stderr=output)
-        held.callback(end, process, by)
+    """Run the command in the root of the repository until the block ends. `ready`: a URL that answers 200 once it is
+    ready; `by`: the signal that ends it."""
+    with ExitStack() as exit_stack:
+        output = exit_stack.enter_context(log.open("ab")) if log else None
+        wrapped = child_command(command, by.name.removeprefix("SIG"), as_server=as_server)
+        process = subprocess.Popen(wrapped, cwd=ROOT, env=environ, stdout=output, stderr=output)
+        exit_stack.callback(stop_process, process, by)
         if ready:
-            await_ok(ready, process)
+            wait_until_ok(ready, process)
         yield process
 
 
-def last_line(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
-    """Of what a Python of ours prints with these arguments. Raises CalledProcessError when it fails."""
+def last_output_line(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
+    """The last line that Python prints when run with these arguments. Raises CalledProcessError when it fails."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout.splitlines()[-1]
+    result = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    return result.stdout.splitlines()[-1]

@@ -1,6 +1,6 @@
-"""Production as the README tells it, on one machine and with ports of its own: PostgreSQL and Valkey over TCP with
+"""Production as the README describes it, on one machine and on free ports: PostgreSQL and Valkey over TCP with
 passwords, a streaming replica, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front.
-Secrets, roles and the servers' options are made by the files and commands of docker-compose.yml."""
+Secrets, roles and the servers' options come from the files and commands of docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ import redis
 from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.compose import services
-from tests.ensure_servers import PATH, program
-from tests.load.crowd import Scene
-from tests.processes import end, free_port, tied
+from tests.ensure_servers import PATH, find_program
+from tests.load.crowd import RunningProduct
+from tests.processes import child_command, free_port, stop_process
 from tests.replica import Replica, replica_of
 from tests.sandbox import process
 from tests.sandbox.process import Sandbox, running_sandbox
-from tests.stack import Stack, make_stack, some_folder
+from tests.stack import Stack, make_stack, temporary_folder
 from tests.waiting import wait_for
 
-SHIPPED = ROOT / "stack" / "production"
-# Of PgBouncer's server connections in the database entry that leads to the same database through very few.
-FEW = 3
+PRODUCTION_FOLDER = ROOT / "stack" / "production"
+# `pool_size` of the PgBouncer database `genba_few`: the same database with very few server connections.
+FEW_POOL_SIZE = 3
 
 
 @dataclass
 class Server:
-    """A server that is not ours to start, and whoever starts it again when it died, as systemd does."""
+    """A server that is not part of the product. It is restarted when it dies, as systemd does."""
 
     command: list[str]
     log: Path
@@ -53,8 +53,8 @@ class Server:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environ, stdout=output, stderr=output)
 
-    def fall(self) -> None:
-        """kill -9, and started until it stays: what a dead PostgreSQL left behind ends a moment after it."""
+    def crash(self) -> None:
+        """kill -9, then start it until it stays up: processes of a killed PostgreSQL end a moment after it."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(10)
@@ -66,10 +66,11 @@ class Server:
 
 @dataclass
 class Production:
-    """`servers` are those beside our own; `vendors` is the sandbox, where one was asked for."""
+    """`servers` are those that are not part of the product, and `server_home` is their home; `vendors` is the sandbox,
+    if requested."""
 
     stack: Stack
-    theirs: Home
+    server_home: Home
     ports: dict[str, int]
     folder: Path
     following: Replica | None = None
@@ -94,12 +95,12 @@ class Production:
 
     def password(self, role: str) -> str:
         if role == "superuser":
-            return self.theirs.secrets()[role]
+            return self.server_home.secrets()[role]
         return (self.secrets / f"{role}_password").read_text().strip()
 
     @property
     def trusted(self) -> ssl.SSLContext:
-        """Caddy's own CA and nobody else."""
+        """Trusts Caddy's own CA only."""
         return ssl.create_default_context(cafile=str(self.ca))
 
     def http(self, origin: str = "", **options: Any) -> httpx2.Client:
@@ -107,48 +108,48 @@ class Production:
         return httpx2.Client(base_url=base, verify=self.trusted, timeout=15, trust_env=False, **options)
 
     def replica(self, name: str) -> str:
-        """A replica's own address, behind the proxy's back: service, service-2, dashboards, dashboards-2."""
+        """The URL of one replica without the proxy: service, service-2, dashboards, dashboards-2."""
         kind, _, number = name.partition("-")
         first = int(self.stack.environ[f"{kind.upper()}_PORT"])
         return f"http://127.0.0.1:{first + int(number or 1) - 1}"
 
     @cached_property
-    def scene(self) -> Scene:
-        """As its clients find it: by the one origin."""
-        falls = {name.partition("-")[0]: server.fall for name, server in self.servers.items()}
-        return Scene(self.stack, self.origin, self.origin, self.trusted, falls)
+    def scene(self) -> RunningProduct:
+        """The scene for clients, which use the one public origin."""
+        crashes = {name.partition("-")[0]: server.crash for name, server in self.servers.items()}
+        return RunningProduct(self.stack, self.origin, self.origin, self.trusted, crashes)
 
 
 @contextmanager
 def running_production(vendors: bool = False, more: Mapping[str, str] | None = None) -> Iterator[Production]:
-    """`vendors`: with the sandbox in the place of theirs. `more`: settings of its own."""
-    with some_folder() as folder, ExitStack() as running:
-        theirs = Home(folder / "theirs")
-        theirs.prepare()
+    """`vendors`: with the sandbox instead of the vendors. `more`: additional environment variables."""
+    with temporary_folder() as folder, ExitStack() as exit_stack:
+        server_home = Home(folder / "theirs")
+        server_home.prepare()
         ports = {name: free_port() for name in ("postgres", "replica", "valkey", "pgbouncer", "https", "http", "door")}
-        made = Production(make_stack(folder), theirs, ports, folder)
-        _make_secrets(made)
-        running.enter_context(_postgres(made))
-        source = made.url("superuser", "postgres")
-        made.following = running.enter_context(replica_of(theirs, ports["replica"], source))
-        for server in (_valkey, _pgbouncer):
-            running.enter_context(server(made))
-        _configure(made)
+        production = Production(make_stack(folder), server_home, ports, folder)
+        _make_secrets(production)
+        exit_stack.enter_context(_postgres(production))
+        source = production.url("superuser", "postgres")
+        production.following = exit_stack.enter_context(replica_of(server_home, ports["replica"], source))
+        for start_server in (_valkey, _pgbouncer):
+            exit_stack.enter_context(start_server(production))
+        _configure(production)
         if vendors:
-            running.enter_context(_vendors(made))
-        running.enter_context(_caddy(made))
-        made.stack.environ |= more or {}
-        made.stack.start()
+            exit_stack.enter_context(_vendors(production))
+        exit_stack.enter_context(_caddy(production))
+        production.stack.environ |= more or {}
+        production.stack.start()
         try:
-            yield made
+            yield production
         finally:
-            made.scene.engine.dispose()
-            made.stack.stop()
+            production.scene.engine.dispose()
+            production.stack.stop()
 
 
 @contextmanager
 def running_process(
-    made: Production,
+    production: Production,
     name: str,
     command: list[str],
     by: signal.Signals = signal.SIGTERM,
@@ -156,141 +157,164 @@ def running_process(
     as_server: bool = False,
     environ: dict[str, str] | None = None,
 ) -> Iterator[Path]:
-    """Gives the path of its log."""
+    """Yields the path of its log."""
     server = Server(
-        tied(command, by.name.removeprefix("SIG"), as_server=as_server), made.folder / f"{name}.log", environ
+        child_command(command, by.name.removeprefix("SIG"), as_server=as_server),
+        production.folder / f"{name}.log",
+        environ,
     )
-    made.servers[name] = server
+    production.servers[name] = server
     server.start()
     try:
         yield server.log
     finally:
         assert server.process is not None
-        end(server.process, by)
+        stop_process(server.process, by)
 
 
-def _await(ready: Callable[[], object], log: Path) -> None:
-    """Until it raises no exception of those that mean: not yet."""
+def _wait_until_ready(ready: Callable[[], object], log: Path) -> None:
+    """Wait until `ready` raises no connection error."""
     passing = psycopg.OperationalError, redis.exceptions.ConnectionError, OSError
     wait_for(lambda: (ready(),), lambda: log.read_text(errors="replace")[-2000:], passing=passing)
 
 
-def _make_secrets(made: Production) -> None:
-    places = {f"{name.upper()}_AT": f"127.0.0.1:{made.ports[name]}" for name in ("postgres", "pgbouncer", "valkey")}
-    script = ["sh", str(SHIPPED / "make-secrets.sh"), str(made.secrets)]
-    subprocess.run(script, env=os.environ | places, check=True)
-    # Tried out in tests of its own.
-    (made.secrets / "database_rehearsal_url").unlink()
+def _make_secrets(production: Production) -> None:
+    addresses = {
+        f"{name.upper()}_AT": f"127.0.0.1:{production.ports[name]}" for name in ("postgres", "pgbouncer", "valkey")
+    }
+    script = ["sh", str(PRODUCTION_FOLDER / "make-secrets.sh"), str(production.secrets)]
+    subprocess.run(script, env=os.environ | addresses, check=True)
+    # The restore rehearsal has its own tests.
+    (production.secrets / "database_rehearsal_url").unlink()
 
 
 @contextmanager
-def _postgres(made: Production) -> Iterator[None]:
-    """With the options of docker-compose.yml, roles and databases made by its script."""
-    servers.initialise(made.theirs)
-    tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={made.ports['postgres']}"]
-    command = [*servers.postgres_command(made.theirs), *services()["postgres"]["command"][1:], *tcp]
-    with running_process(made, "postgres", command, by=signal.SIGINT, as_server=True) as log:
-        url = made.url("superuser", "postgres")
-        _await(lambda: psycopg.connect(url).close(), log)
+def _postgres(production: Production) -> Iterator[None]:
+    """PostgreSQL with the options of docker-compose.yml. Its script creates the roles and databases."""
+    servers.initialise(production.server_home)
+    tcp = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={production.ports['postgres']}"]
+    command = [*servers.postgres_command(production.server_home), *services()["postgres"]["command"][1:], *tcp]
+    with running_process(production, "postgres", command, by=signal.SIGINT, as_server=True) as log:
+        url = production.url("superuser", "postgres")
+        _wait_until_ready(lambda: psycopg.connect(url).close(), log)
         environ = {
-            "PATH": f"{servers.bin_dir(made.theirs)}{os.pathsep}{PATH}",
-            **{"PGHOST": "127.0.0.1", "PGPORT": str(made.ports["postgres"]), "PGPASSWORD": made.password("superuser")},
+            "PATH": f"{servers.bin_dir(production.server_home)}{os.pathsep}{PATH}",
+            **{
+                "PGHOST": "127.0.0.1",
+                "PGPORT": str(production.ports["postgres"]),
+                "PGPASSWORD": production.password("superuser"),
+            },
             "ROLES": str(ROOT / "service" / "migrations" / "roles.sql"),
-            "SECRETS_FOLDER": str(made.secrets),
+            "SECRETS_FOLDER": str(production.secrets),
         }
-        subprocess.run(["sh", str(SHIPPED / "init-database.sh")], env=environ, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["sh", str(PRODUCTION_FOLDER / "init-database.sh")], env=environ, check=True, stdout=subprocess.DEVNULL
+        )
         yield
 
 
 @contextmanager
-def _valkey(made: Production) -> Iterator[None]:
-    password = made.password("valkey")
+def _valkey(production: Production) -> Iterator[None]:
+    password = production.password("valkey")
     [_, _, *options] = services()["valkey"]["command"]
-    here = ["--port", str(made.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(made.theirs.valkey)]
-    program = servers.valkey_command(made.theirs)[0]
-    with running_process(made, "valkey", [program, str(made.secrets / "valkey.conf"), *options, *here]) as log:
-        _await(lambda: redis.Redis(port=made.ports["valkey"], password=password).ping(), log)
+    server_options = [
+        "--port",
+        str(production.ports["valkey"]),
+        "--bind",
+        "127.0.0.1",
+        "--dir",
+        str(production.server_home.valkey),
+    ]
+    valkey_program = servers.valkey_command(production.server_home)[0]
+    with running_process(
+        production, "valkey", [valkey_program, str(production.secrets / "valkey.conf"), *options, *server_options]
+    ) as log:
+        _wait_until_ready(lambda: redis.Redis(port=production.ports["valkey"], password=password).ping(), log)
         yield
 
 
 @contextmanager
-def _pgbouncer(made: Production) -> Iterator[None]:
-    """The shipped configuration with other addresses. (%include does not help: a second [pgbouncer] section puts all
-    its settings back to PgBouncer's own defaults.)"""
-    folder = made.folder / "pgbouncer"
+def _pgbouncer(production: Production) -> Iterator[None]:
+    """PgBouncer with the shipped configuration and other addresses. (%include does not help: a second [pgbouncer]
+    section resets all settings to PgBouncer's defaults.)"""
+    folder = production.folder / "pgbouncer"
     folder.mkdir()
-    (folder / "userlist.txt").write_text((made.secrets / "userlist.txt").read_text())
-    here = f"host=127.0.0.1 port={made.ports['postgres']} dbname=genba"
-    there = f"host=127.0.0.1 port={made.ports['replica']} dbname=genba"
-    config = (SHIPPED / "pgbouncer.ini").read_text()
-    for shipped, ours in {
-        "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {here}\ngenba_few = {here} pool_size={FEW}",
-        "; genba_read = host=10.0.0.2 port=5432 dbname=genba": f"genba_read = {there}",
-        "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
+    (folder / "userlist.txt").write_text((production.secrets / "userlist.txt").read_text())
+    primary = f"host=127.0.0.1 port={production.ports['postgres']} dbname=genba"
+    replica = f"host=127.0.0.1 port={production.ports['replica']} dbname=genba"
+    config = (PRODUCTION_FOLDER / "pgbouncer.ini").read_text()
+    for shipped, replacement in {
+        "genba = host=127.0.0.1 port=5432 dbname=genba": f"genba = {primary}\n"
+        f"genba_few = {primary} pool_size={FEW_POOL_SIZE}",
+        "; genba_read = host=10.0.0.2 port=5432 dbname=genba": f"genba_read = {replica}",
+        "listen_port = 6432": f"listen_port = {production.ports['pgbouncer']}",
         "auth_file = /etc/pgbouncer/userlist.txt": f"auth_file = {folder / 'userlist.txt'}",
         "logfile = /var/log/postgresql/pgbouncer.log": "",
         "pidfile = /var/run/postgresql/pgbouncer.pid": "",
     }.items():
         assert f"\n{shipped}\n" in config, shipped
-        config = config.replace(f"\n{shipped}\n", f"\n{ours}\n")
+        config = config.replace(f"\n{shipped}\n", f"\n{replacement}\n")
     (folder / "pgbouncer.ini").write_text(config)
     for file in (folder, *folder.iterdir()):
         if account := server_account():
             os.chown(file, account.pw_uid, account.pw_gid)
         file.chmod(0o700 if file.is_dir() else 0o600)
-    command = [str(program("pgbouncer")), str(folder / "pgbouncer.ini")]
-    with running_process(made, "pgbouncer", command, by=signal.SIGINT, as_server=True) as log:
-        _await(lambda: psycopg.connect(made.url("app", pooled=True)).close(), log)
+    command = [str(find_program("pgbouncer")), str(folder / "pgbouncer.ini")]
+    with running_process(production, "pgbouncer", command, by=signal.SIGINT, as_server=True) as log:
+        _wait_until_ready(lambda: psycopg.connect(production.url("app", pooled=True)).close(), log)
         yield
 
 
-def _configure(made: Production) -> None:
-    """What the README puts into .env."""
-    door = f"127.0.0.1:{made.ports['door']}"
-    # Ports next to one another, as the launcher numbers replicas.
+def _configure(production: Production) -> None:
+    """The settings that the README puts into .env."""
+    inner_address = f"127.0.0.1:{production.ports['door']}"
+    # Consecutive ports, because the launcher numbers replicas.
     service, dashboards = _two_free_ports(), _two_free_ports()
-    made.stack.theirs |= {role: made.url(role) for role in ("app", "owner")}
-    made.stack.theirs["redis"] = f"redis://:{quote(made.password('valkey'))}@127.0.0.1:{made.ports['valkey']}/0"
-    made.stack.environ |= {
+    production.stack.theirs |= {role: production.url(role) for role in ("app", "owner")}
+    production.stack.theirs["redis"] = (
+        f"redis://:{quote(production.password('valkey'))}@127.0.0.1:{production.ports['valkey']}/0"
+    )
+    production.stack.environ |= {
         "GENBA_MODE": "production",
         # SECRET_KEY, DATABASE_URL and the others.
-        "SECRETS_FOLDER": str(made.secrets),
-        "DATABASE_READ_URL": made.url("app", "genba_read", pooled=True),
-        "PUBLIC_BASE_URL": made.origin,
-        "SERVICE_URL": f"http://{door}",
+        "SECRETS_FOLDER": str(production.secrets),
+        "DATABASE_READ_URL": production.url("app", "genba_read", pooled=True),
+        "PUBLIC_BASE_URL": production.origin,
+        "SERVICE_URL": f"http://{inner_address}",
         "SERVICE_PORT": str(service),
         "SERVICE_REPLICAS": "2",
         "DASHBOARDS_PORT": str(dashboards),
         "DASHBOARDS_REPLICAS": "2",
         "FORWARDED_ALLOW_IPS": "127.0.0.1",
         "WATCHDOG_INTERVAL_SECONDS": "1",
-        "SSL_CERT_FILE": str(made.ca),
+        "SSL_CERT_FILE": str(production.ca),
     }
 
 
 @contextmanager
-def _vendors(made: Production) -> Iterator[None]:
-    """They reach us by the inner door: no vendor of this machine trusts the proxy's own CA."""
-    door = f"http://127.0.0.1:{made.ports['door']}/api/reservations/webhooks"
-    store = made.folder / "sandbox.sqlite"
-    with running_sandbox(store, pace=0.3, stripe_url=f"{door}/stripe") as made.vendors:
+def _vendors(production: Production) -> Iterator[None]:
+    """The sandbox of the vendors. It sends webhooks to Caddy's plain HTTP address, because it does not trust Caddy's
+    CA."""
+    webhooks = f"http://127.0.0.1:{production.ports['door']}/api/reservations/webhooks"
+    store = production.folder / "sandbox.sqlite"
+    with running_sandbox(store, pace=0.3, stripe_url=f"{webhooks}/stripe") as production.vendors:
         for vendor in ("twilio", "bland"):
-            made.vendors.target(vendor, f"{door}/{vendor}")
-        made.stack.environ |= {
-            "SANDBOX_PORT": str(made.vendors.port),
+            production.vendors.target(vendor, f"{webhooks}/{vendor}")
+        production.stack.environ |= {
+            "SANDBOX_PORT": str(production.vendors.port),
             "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": str(made.vendors.smtp_port),
+            "SMTP_PORT": str(production.vendors.smtp_port),
             "MAIL_FROM": "Genba <genba@techcore.example>",
-            "SLACK_BASE_URL": made.vendors.slack_url,
+            "SLACK_BASE_URL": production.vendors.slack_url,
             "SLACK_BOT_TOKEN": process.TOKEN,
-            "TWILIO_BASE_URL": made.vendors.url,
+            "TWILIO_BASE_URL": production.vendors.url,
             "TWILIO_ACCOUNT_SID": process.TWILIO_SID,
             "TWILIO_AUTH_TOKEN": process.TWILIO_TOKEN,
             "TWILIO_FROM": "+815000000000",
-            "BLAND_BASE_URL": made.vendors.url,
+            "BLAND_BASE_URL": production.vendors.url,
             "BLAND_API_KEY": process.BLAND_KEY,
             "BLAND_WEBHOOK_SECRET": process.BLAND_SECRET,
-            "STRIPE_BASE_URL": made.vendors.url,
+            "STRIPE_BASE_URL": production.vendors.url,
             "STRIPE_API_KEY": process.STRIPE_KEY,
             "STRIPE_WEBHOOK_SECRETS": process.STRIPE_SECRET,
         }
@@ -305,38 +329,45 @@ def _two_free_ports() -> int:
 
 
 @contextmanager
-def _caddy(made: Production) -> Iterator[None]:
-    with running_caddy(made, {}):
+def _caddy(production: Production) -> Iterator[None]:
+    with running_caddy(production, {}):
         yield
 
 
 @contextmanager
-def running_caddy(made: Production, other: dict[str, str]) -> Iterator[None]:
-    """`other`: what differs from the one that all tests share."""
+def running_caddy(production: Production, other: dict[str, str]) -> Iterator[None]:
+    """`other`: environment variables that differ from those of the Caddy that all tests share."""
 
-    def both(name: str) -> str:
-        first = int(made.stack.environ[f"{name}_PORT"])
+    def replica_addresses(name: str) -> str:
+        first = int(production.stack.environ[f"{name}_PORT"])
         return f"127.0.0.1:{first} 127.0.0.1:{first + 1}"
 
     environ = {
         "PATH": PATH,
-        "HOME": str(made.folder),
+        "HOME": str(production.folder),
         "GENBA_SITE": "localhost",
-        "GENBA_HTTPS_PORT": str(made.ports["https"]),
-        "GENBA_HTTP_PORT": str(made.ports["http"]),
-        "GENBA_SERVICES": both("SERVICE"),
-        "GENBA_DASHBOARDS": both("DASHBOARDS"),
-        "GENBA_SERVICE_DOOR": f"127.0.0.1:{made.ports['door']}",
+        "GENBA_HTTPS_PORT": str(production.ports["https"]),
+        "GENBA_HTTP_PORT": str(production.ports["http"]),
+        "GENBA_SERVICES": replica_addresses("SERVICE"),
+        "GENBA_DASHBOARDS": replica_addresses("DASHBOARDS"),
+        "GENBA_SERVICE_DOOR": f"127.0.0.1:{production.ports['door']}",
         "GENBA_CADDY_ADMIN": "off",
-        "GENBA_CADDY_DATA": str(made.folder / "caddy"),
+        "GENBA_CADDY_DATA": str(production.folder / "caddy"),
         **other,
     }
-    command = [str(program("caddy")), "run", "--config", str(SHIPPED / "Caddyfile"), "--adapter", "caddyfile"]
-    with running_process(made, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
-        _await(lambda: made.ca.stat(), log)
-        # The CA may be there from another one.
-        door = ("127.0.0.1", int(environ["GENBA_HTTPS_PORT"]))
-        _await(lambda: socket.create_connection(door, 5).close(), log)
+    command = [
+        str(find_program("caddy")),
+        "run",
+        "--config",
+        str(PRODUCTION_FOLDER / "Caddyfile"),
+        "--adapter",
+        "caddyfile",
+    ]
+    with running_process(production, f"caddy-{environ['GENBA_HTTPS_PORT']}", command, environ=environ) as log:
+        _wait_until_ready(lambda: production.ca.stat(), log)
+        # Not enough: the CA may be there from another Caddy.
+        address = ("127.0.0.1", int(environ["GENBA_HTTPS_PORT"]))
+        _wait_until_ready(lambda: socket.create_connection(address, 5).close(), log)
         yield
 
 
@@ -349,14 +380,15 @@ def is_live(production: Production, name: str) -> bool:
 
 @contextmanager
 def killed(production: Production, name: str) -> Iterator[None]:
-    """kill -9 now; when the block ends, it is back, and so long that the proxy has asked it twice."""
+    """kill -9 now; at the end of the block wait until the process is live again for two seconds, so that the proxy has
+    checked its health twice."""
     os.kill(production.stack.pid(name), signal.SIGKILL)
     yield
-    since: list[float] = []
+    live_since: list[float] = []
 
-    def back() -> bool:
-        since.append(time.monotonic()) if is_live(production, name) else since.clear()
-        return bool(since) and since[-1] - since[0] > 2
+    def is_back() -> bool:
+        live_since.append(time.monotonic()) if is_live(production, name) else live_since.clear()
+        return bool(live_since) and live_since[-1] - live_since[0] > 2
 
     # As long as `await_ok` waits: a busy machine takes half a minute to start a service.
-    wait_for(back, f"{name} did not come back", 120)
+    wait_for(is_back, f"{name} did not come back", 120)

@@ -1,4 +1,4 @@
-"""A real streaming replica: pg_basebackup of a running server, started beside it as a hot standby."""
+"""A real streaming replica: a hot standby from pg_basebackup of a running server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import psycopg
 
 from stack import servers
 from stack.home import ROOT, Home, server_account
-from tests.processes import own_folder, tied
+from tests.processes import child_command, make_temporary_folder
 from tests.waiting import wait_for
 
 
 @dataclass
 class Replica:
-    """`primary`: the home of the server that it follows, whose roles and passwords it has; `source`: where that is."""
+    """`primary`: the home of the primary server, whose roles and passwords the replica has; `source`: the URL of the
+    primary."""
 
     primary: Home
     source: str
@@ -40,17 +41,19 @@ class Replica:
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
-            # What replay needs is taken from a question at once, so that a test need not wait half a minute for it.
+            # Replay cancels conflicting queries at once, so that a test need not wait half a minute.
             "max_standby_streaming_delay": "0",
             "hot_standby_feedback": "off",
-            # A standby refuses to start with fewer than its primary.
+            # A standby refuses to start with fewer connections than its primary.
             "max_connections": "200",
-            # Beside the others of a test.
+            # Small, because a test runs other servers at the same time.
             "shared_buffers": "32MB",
         }
         command += [f"--{name}={value}" for name, value in settings.items()]
         with (self.folder / "replica.log").open("ab") as log:
-            self.process = subprocess.Popen(tied(command, "INT", as_server=True), cwd=ROOT, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                child_command(command, "INT", as_server=True), cwd=ROOT, stdout=log, stderr=log
+            )
         wait_for(
             lambda: self.asked("SELECT true"),
             lambda: (self.folder / "replica.log").read_text()[-2000:],
@@ -64,7 +67,7 @@ class Replica:
         self.process.wait(30)
 
     def asked(self, statement: str) -> object:
-        """As its superuser; the first column of the first row."""
+        """Execute the statement as superuser. Returns the first column of the first row."""
         with psycopg.connect(self.url("superuser", "postgres"), autocommit=True) as connection:
             row = connection.execute(statement).fetchone()
         return row[0] if row else None
@@ -78,7 +81,7 @@ class Replica:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What the primary does meanwhile arrives when the block ends."""
+        """Pause replay: changes of the primary arrive when the block ends."""
         self.catch_up()
         self.asked("SELECT pg_wal_replay_pause()")
         wait_for(lambda: self.asked("SELECT pg_get_wal_replay_pause_state()") == "paused")
@@ -90,22 +93,24 @@ class Replica:
 
 @contextmanager
 def replica_of(primary: Home, port: int, source: str = "") -> Iterator[Replica]:
-    """`source`: the primary's address, where it is not its own socket."""
-    folder = own_folder("replica")
-    made = Replica(primary, source or servers.url(primary, "superuser", "postgres"), folder, port)
+    """`source`: the URL of the primary if not its socket."""
+    folder = make_temporary_folder("replica")
+    replica = Replica(primary, source or servers.url(primary, "superuser", "postgres"), folder, port)
     account = server_account()
     if account:
         shutil.chown(folder, account.pw_uid, account.pw_gid)
-    command: list[str | Path] = [servers.bin_dir(primary) / "pg_basebackup", "--dbname", made.source]
+    command: list[str | Path] = [servers.bin_dir(primary) / "pg_basebackup", "--dbname", replica.source]
     command += ["--pgdata", folder / "data", "--write-recovery-conf", "--wal-method", "stream"]
     try:
-        copied = subprocess.run(
-            tied([*command, "--checkpoint", "fast", "--no-sync"], as_server=True), cwd=ROOT, capture_output=True
+        backup = subprocess.run(
+            child_command([*command, "--checkpoint", "fast", "--no-sync"], as_server=True),
+            cwd=ROOT,
+            capture_output=True,
         )
-        assert copied.returncode == 0, copied.stderr.decode()
-        made.start()
-        yield made
+        assert backup.returncode == 0, backup.stderr.decode()
+        replica.start()
+        yield replica
     finally:
-        if made.process is not None and made.process.poll() is None:
-            made.end()
+        if replica.process is not None and replica.process.poll() is None:
+            replica.end()
         shutil.rmtree(folder, ignore_errors=True)

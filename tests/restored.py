@@ -1,6 +1,6 @@
-"""A database of committed rows for one test after the other: each finds it as the migrations left it.
+"""A database for tests that commit: each test starts with the rows of the migrations, because they are restored.
 
-A copy of the template for each test would cost twenty times as much, and its connections would know nothing yet.
+A copy of the template for each test would take twenty times as long, and new connections have empty caches.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.core.database import session as core_db
 from stack import servers
 from stack.home import Home
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 
-# What migrations wrote is kept beside it. A table that nobody ever wrote to has no bytes and need not be looked at;
-# triggers and foreign keys are about people's changes.
-_KEEP = """
+# Copies the rows of the migrations into the schema `as_made`, and restores them. A table without any rows ever written
+# has a size of 0 and is skipped; session_replication_role disables triggers and foreign keys.
+_SNAPSHOT = """
 DO $$
 DECLARE found record;
 BEGIN
@@ -52,22 +52,22 @@ END $$;
 """
 
 
-class Restored:
-    """`url`: libpq's form, as the application's role. `sessions`: the product's own session factory on it."""
+class RestoredDatabase:
+    """`url`: for libpq, with the application's role. `sessions`: the product's session factory on it."""
 
     def __init__(self, home: Home, name: str) -> None:
         self.url = servers.url(home, "app", name)
         self.owner_url = servers.url(home, "owner", name)
         self.engine = create_engine(core_db.sqlalchemy_url(self.url), pool_size=20)
         self.sessions = sessionmaker(self.engine, expire_on_commit=False)
-        # Of tests that look at rows behind the doors.
-        self.seeing_all = create_engine(core_db.sqlalchemy_url(seeing_all(self.url)), pool_size=20)
+        # For tests that read rows directly instead of through the API: bypasses row-level security.
+        self.seeing_all = create_engine(core_db.sqlalchemy_url(rls_bypass_url(self.url)), pool_size=20)
         self._superuser = psycopg.connect(servers.url(home, "superuser", name), autocommit=True)
         self.keep()
 
     def keep(self) -> None:
-        """From now on each test finds it as it is now."""
-        self._superuser.execute(_KEEP)
+        """Take a snapshot of the current rows: `restore` goes back to it."""
+        self._superuser.execute(_SNAPSHOT)
 
     def restore(self) -> None:
         self._superuser.execute("CALL as_made.restore()")

@@ -1,4 +1,4 @@
-"""Connections of tests that look at rows behind the doors: they see every area, as the product's jobs do."""
+"""Connections for tests that read rows directly: row-level security shows them every area, as it does to jobs."""
 
 from __future__ import annotations
 
@@ -11,61 +11,62 @@ import psycopg
 
 from service.core.database.session import SYSTEM, Scopes
 
-_SEE = "SELECT set_config('genba.areas', %s, true), set_config('genba.tenants', %s, true)"
+_SET_SCOPES = "SELECT set_config('genba.areas', %s, true), set_config('genba.tenants', %s, true)"
 _OPTIONS = " ".join(f"-c {name}={value}" for name, value in SYSTEM.as_settings().items())
 
 
-def seeing_all(url: str) -> str:
-    """A URL of PostgreSQL, libpq's or SQLAlchemy's, whose connections row-level security hides nothing from."""
+def rls_bypass_url(url: str) -> str:
+    """The PostgreSQL URL, for libpq or SQLAlchemy, with options so that row-level security hides no rows."""
     return f"{url}{'&' if '?' in url else '?'}options={quote(_OPTIONS, safe='')}"
 
 
 @contextmanager
-def connected(url: str) -> Iterator[psycopg.Connection]:
-    """Each statement is a transaction of its own."""
-    with psycopg.connect(seeing_all(url), autocommit=True) as connection:
+def open_connection(url: str) -> Iterator[psycopg.Connection]:
+    """A connection that sees all rows, in autocommit mode."""
+    with psycopg.connect(rls_bypass_url(url), autocommit=True) as connection:
         yield connection
 
 
-def rows(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """What a statement finds, by a connection of its own."""
-    with connected(url) as connection:
+def fetch_rows(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """The rows of a statement, on a new connection."""
+    with open_connection(url) as connection:
         cursor = connection.execute(statement, list(parameters))
         return cursor.fetchall() if cursor.description else []
 
 
-def scopes_of(raw: psycopg.Connection) -> Callable[[Scopes], None]:
-    """see(scopes) says what the statements of this connection see from now on. They are told only when one comes that
-    has need of it: most of the hundred thousand transactions of a run say themselves what they see."""
-    wanted: Scopes | None = None
-    seen: Scopes | None = None
-    unsaid: dict[str, Scopes | None] = {}
+def scope_setter(raw: psycopg.Connection) -> Callable[[Scopes], None]:
+    """Returns set_scopes(scopes), which sets the row-level security scopes for the next statements of this connection.
+    They are sent lazily, before the first statement that needs them: most of the hundred thousand transactions of a run
+    set their scopes themselves."""
+    requested: Scopes | None = None
+    current: Scopes | None = None
+    unsent_by_savepoint: dict[str, Scopes | None] = {}
 
-    def see(scopes: Scopes) -> None:
-        nonlocal wanted
-        wanted = scopes
+    def set_scopes(scopes: Scopes) -> None:
+        nonlocal requested
+        requested = scopes
 
-    def before(query: Any) -> None:
-        nonlocal wanted, seen
+    def apply_scopes(query: Any) -> None:
+        nonlocal requested, current
         verb, _, rest = query.partition(" ") if isinstance(query, str) else ("", "", "")
         if verb == "SAVEPOINT":
-            unsaid[rest] = wanted if wanted != seen else None
-        elif verb == "ROLLBACK":  # to a savepoint: what was said since then is forgotten
-            wanted, seen = unsaid.get(rest.rpartition(" ")[2]), None
+            unsent_by_savepoint[rest] = requested if requested != current else None
+        elif verb == "ROLLBACK":  # to a savepoint: settings that were made since then are lost
+            requested, current = unsent_by_savepoint.get(rest.rpartition(" ")[2]), None
         elif rest.startswith("set_config('genba."):
-            wanted = seen = None
-        elif verb != "RELEASE" and wanted is not None and wanted != seen:
-            psycopg.Cursor(raw).execute(_SEE, list(wanted.as_settings().values()))
-            seen = wanted
+            requested = current = None
+        elif verb != "RELEASE" and requested is not None and requested != current:
+            psycopg.Cursor(raw).execute(_SET_SCOPES, list(requested.as_settings().values()))
+            current = requested
 
-    class Seeing(psycopg.Cursor[Any]):
-        def execute(self, query: Any, *given: Any, **options: Any) -> Any:
-            before(query)
-            return super().execute(query, *given, **options)
+    class ScopedCursor(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *parameters: Any, **options: Any) -> Any:
+            apply_scopes(query)
+            return super().execute(query, *parameters, **options)
 
-        def executemany(self, query: Any, *given: Any, **options: Any) -> None:
-            before(query)
-            super().executemany(query, *given, **options)
+        def executemany(self, query: Any, *parameters: Any, **options: Any) -> None:
+            apply_scopes(query)
+            super().executemany(query, *parameters, **options)
 
-    raw.cursor_factory = Seeing
-    return see
+    raw.cursor_factory = ScopedCursor
+    return set_scopes

@@ -1,4 +1,4 @@
-"""The sheets of a long past of loaner devices, as Excel has them."""
+"""Excel sheets with a long history of loaner devices."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from openpyxl import Workbook
 TURNS = 20
 
 
-def long_past(devices: int) -> tuple[bytes, bytes]:
-    """端末マスタ of so many devices, and a collection sheet in which each was lent and put on its shelf in turns: TURNS
-    rows a device, a loan in every other one."""
+def long_history(devices: int) -> tuple[bytes, bytes]:
+    """端末マスタ of so many devices, and a collection sheet in which each device is lent and returned to its shelf in
+    turns: TURNS rows for each device, every other one a loan."""
     number = "OSAKA_Desktop_OptiPlex-7090_I{:05}_001"
     header = ["拠点管理番号", "機種名", "カテゴリ", "製造番号", "資産管理番号", "作成日"]
-    known = [
-        [number.format(place), "OptiPlex-7090", "Desktop", f"I{place:05}", "A", "2024/01/01 00:00:00"]
-        for place in range(devices)
+    master_rows = [
+        [number.format(index), "OptiPlex-7090", "Desktop", f"I{index:05}", "A", "2024/01/01 00:00:00"]
+        for index in range(devices)
     ]
-    told = ["タイムスタンプ", "拠点管理番号", "0-4.ステータス", "1-6.貸出先", "1-4.ユーザー機の預り有無"]
+    history_header = ["タイムスタンプ", "拠点管理番号", "0-4.ステータス", "1-6.貸出先", "1-4.ユーザー機の預り有無"]
     history = [
-        [f"2024/{turn // 2 + 1:02}/{turn % 2 * 10 + 1:02} 09:{place % 60:02}:00", number.format(place)]
+        [f"2024/{turn // 2 + 1:02}/{turn % 2 * 10 + 1:02} 09:{index % 60:02}:00", number.format(index)]
         + (["3.社内にて保管中", "", ""] if turn % 2 else ["1.貸出中", f"客先{turn}", "有り"])
         for turn in range(TURNS)
-        for place in range(devices)
+        for index in range(devices)
     ]
-    return _workbook([header, *known]), _workbook([told, *history])
+    return _workbook([header, *master_rows]), _workbook([history_header, *history])
 
 
 def _workbook(rows: Sequence[Sequence[str]]) -> bytes:
@@ -34,6 +34,6 @@ def _workbook(rows: Sequence[Sequence[str]]) -> bytes:
     sheet = book.create_sheet(index=0)
     for row in rows:
         sheet.append(list(row))
-    written = io.BytesIO()
-    book.save(written)
-    return written.getvalue()
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The whole product as `make up` runs it, with a home and ports of its own."""
+"""Runs the whole product as `make up` does, with its own home folder and ports."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from dashboards.addresses import HEALTH
 from stack import clock, programs, servers
 from stack.home import ROOT, Home
 from stack.supervise import leftover_processes
-from tests.processes import free_port, own_folder, tied
+from tests.processes import child_command, free_port, make_temporary_folder
 
-# A machine that runs other tests beside takes its time.
-PATIENCE_SECONDS = 300
+# Generous, because the machine runs other tests at the same time.
+TIMEOUT_SECONDS = 300
 
 
 @dataclass
 class Stack:
-    """One `python -m stack up` with a home and ports of its own.
+    """One `python -m stack up` with its own home and ports.
 
-    `theirs`: the URLs, by role, of servers that are not its own.
+    `theirs`: the URLs, by role, of external servers.
     """
 
     home: Home
@@ -56,7 +56,7 @@ class Stack:
 
     @property
     def database(self) -> str:
-        """As the application's role, past any pooler."""
+        """The URL with the application's role, without a pooler."""
         return self.theirs.get("app") or servers.url(self.home, "app")
 
     @property
@@ -64,11 +64,11 @@ class Stack:
         return self.theirs.get("owner") or servers.url(self.home, "owner")
 
     def start(self) -> float:
-        """Starts and waits for the block that says it is ready; seconds it took."""
-        begun = time.monotonic()
+        """Start and wait for the text "Genba is ready". Returns the seconds it took."""
+        started_at = time.monotonic()
         self.lines = []
         self.process = subprocess.Popen(
-            tied([sys.executable, "-m", "stack", "up"]),
+            child_command([sys.executable, "-m", "stack", "up"]),
             cwd=ROOT,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -78,54 +78,54 @@ class Stack:
         reader = threading.Thread(target=self._read, daemon=True)
         reader.start()
         while not any("Genba is ready" in line for line in self.lines):
-            if self.process.poll() is not None or time.monotonic() > begun + PATIENCE_SECONDS:
+            if self.process.poll() is not None or time.monotonic() > started_at + TIMEOUT_SECONDS:
                 self.process.kill()
                 self.process.wait(10)
                 reader.join(5)
                 raise AssertionError("make up did not get ready:\n" + "".join(self.lines))
             time.sleep(0.1)
-        return time.monotonic() - begun
+        return time.monotonic() - started_at
 
     def _read(self) -> None:
         assert self.process is not None
         assert self.process.stdout is not None
-        with self.process.stdout as said:
-            for line in said:
+        with self.process.stdout as output:
+            for line in output:
                 self.lines.append(line)
 
     def stop(self) -> None:
-        """Ctrl-C: nothing of it runs any more, and that was no error."""
+        """Ctrl-C: the exit code is 0 and no process is left."""
         assert self.process is not None
-        ran = leftover_processes(self.home)
+        processes = leftover_processes(self.home)
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(60) == 0
-        assert [name for name, process in ran if process.is_running()] == []
+        assert [name for name, process in processes if process.is_running()] == []
 
     def pid(self, name: str) -> int:
         return int((self.home.pids / name).read_text().split()[0])
 
     def move_clock(self, minutes: int, silent: str = "") -> None:
-        """As `make clock` does; all terminals but the `silent` one are heard of all the while."""
+        """As `make clock` does. All terminals except the `silent` one send heartbeats in the meantime."""
         clock.move_clocks(self.owner_database, int(self.environ["SANDBOX_PORT"]), timedelta(minutes=minutes), silent)
 
-    def control(self, path: str, given: Any = None) -> Any:
-        """The sandbox: asked, or told."""
-        body, kind = None if given is None else json.dumps(given).encode(), {"Content-Type": "application/json"}
+    def control(self, path: str, payload: Any = None) -> Any:
+        """Read (GET) or change (POST with a body) the sandbox's state."""
+        body, kind = None if payload is None else json.dumps(payload).encode(), {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.sandbox}/_control/{path}", body, kind)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
 
     def program_environ(self) -> dict[str, str]:
-        """The settings that its programs see."""
+        """The environment of the programs that it starts."""
         with patch.object(os, "environ", self.environ):
             return programs.environment(self.home)
 
     def is_ready(self) -> bool:
-        """Whether the service has all it needs and the dashboards can show it."""
+        """Whether the service is ready and the dashboards are healthy."""
         try:
             for url in (f"{self.service}/api/health/ready", f"{self.dashboards}{HEALTH}"):
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    if answer.status != 200:
+                with urllib.request.urlopen(url, timeout=5) as response:
+                    if response.status != 200:
                         return False
         except OSError:
             return False
@@ -133,8 +133,8 @@ class Stack:
 
 
 def make_stack(parent: Path) -> Stack:
-    of_tests = ("DATABASE_", "REDIS_", "FLEET_", "BACKUP_")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(of_tests)}
+    test_settings = ("DATABASE_", "REDIS_", "FLEET_", "BACKUP_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(test_settings)}
     for name in ("SECRET_KEY", "MAIL_FROM"):
         environ.pop(name, None)
     environ |= {
@@ -151,9 +151,9 @@ def make_stack(parent: Path) -> Stack:
 
 
 @contextmanager
-def some_folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's own account can reach too; pytest's are closed to others."""
-    folder = own_folder("stack")
+def temporary_folder() -> Iterator[Path]:
+    """A temporary folder that PostgreSQL's own account can read too; pytest's folders are closed to other accounts."""
+    folder = make_temporary_folder("stack")
     try:
         yield folder
     finally:
@@ -161,14 +161,14 @@ def some_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack(more: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """`more`: settings of its own."""
-    with some_folder() as parent:
-        running = make_stack(parent)
-        running.environ |= more or {}
+def running_stack(extra_environ: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Start a stack with its own home, ports and additional environment variables."""
+    with temporary_folder() as parent:
+        stack = make_stack(parent)
+        stack.environ |= extra_environ or {}
         try:
-            running.start()
-            yield running
+            stack.start()
+            yield stack
         finally:
-            if running.process is not None and running.process.poll() is None:
-                running.stop()
+            if stack.process is not None and stack.process.poll() is None:
+                stack.stop()

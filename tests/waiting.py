@@ -1,4 +1,4 @@
-"""Waiting for what a test needs to see, instead of sleeping for as long as that usually takes."""
+"""Polls for a condition, instead of sleeping for as long as it usually takes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ T = TypeVar("T")
 
 
 def wait_for(
-    found: Callable[[], T | None],
+    condition: Callable[[], T | None],
     otherwise: object = "it did not happen",
     seconds: float = 60,
     *,
     every: float = 0.05,
     passing: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> T:
-    """The first true answer. Raises AssertionError when there is none in time; `otherwise` are the words for it, or a
-    function that finds them. `every`: seconds between two looks. `passing`: exceptions that only mean: not yet."""
+    """Call `condition` until it returns a true value, and return that.
+
+    Raises AssertionError after `seconds`, with the message `otherwise` or what that returns. `every`: seconds between
+    two calls. `passing`: exceptions that count as "not yet".
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if answer := found():
-                return answer
+            if result := condition():
+                return result
             last = ""
         except passing as error:
             last = f": {error}"

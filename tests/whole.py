@@ -1,4 +1,4 @@
-"""The service as one ASGI application, built once in a process: that takes longer than most tests."""
+"""The service as one ASGI application, built once in a process, because that takes longer than most tests."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 @cache
-def whole() -> Application:
-    """With the routes and rules of production."""
+def service_app() -> Application:
+    """The application with all routes and middleware of production."""
     from service.main import app
 
     return app()
 
 
 @contextmanager
-def answering(portal: BlockingPortal, port: int = 0) -> Iterator[str]:
-    """Its address on a port of this process, as long as the block lasts."""
-    with socket.create_server(("127.0.0.1", port)) as line:
-        config = uvicorn.Config(whole(), lifespan="off", log_config=None, log_level="warning", ws="none")
+def serve_app(portal: BlockingPortal, port: int = 0) -> Iterator[str]:
+    """Serve the application on a port of this process until the block ends. Yields its URL."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        config = uvicorn.Config(service_app(), lifespan="off", log_config=None, log_level="warning", ws="none")
         server = uvicorn.Server(config)
-        serving = portal.start_task_soon(server.serve, [line])
+        server_task = portal.start_task_soon(server.serve, [listener])
         try:
-            yield f"http://127.0.0.1:{line.getsockname()[1]}"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            # What it waits for by the clock never comes once a test has moved that.
-            if wait([serving], 10).not_done:
-                serving.cancel()
+            # It does not end by itself where a test has moved the clock that its timeouts use.
+            if wait([server_task], 10).not_done:
+                server_task.cancel()

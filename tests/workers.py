@@ -1,4 +1,4 @@
-"""A database of its own with committed rows, the product in-process on it, and workers that do long work there."""
+"""An environment for tests of tasks: its own database with committed rows, the service in this process, and workers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from service.core.tasks.runner import run_next
 from service.core.tasks.work import Run
 from service.main import Application
 from tests import people
-from tests.conftest import at
-from tests.processes import Forked
-from tests.restored import Restored
+from tests.conftest import new_client
+from tests.processes import ForkedProcess
+from tests.restored import RestoredDatabase
 
 
 @dataclass
-class Ground:
-    """`run(kinds)` does the next task here; `process()` is a worker as the product starts it."""
+class Environment:
+    """`run(kinds)` runs the next task in this process; `process()` is a worker process as the product starts it."""
 
-    committed: Restored
+    committed: RestoredDatabase
     newcomer: Callable[[], TestClient]
 
     @property
@@ -39,10 +39,10 @@ class Ground:
         return self.committed.url
 
     def person(self, login_id: str, **roles: str) -> TestClient:
-        """A client with the person's session."""
+        """Create a user and return a client with a session of that user."""
         client = self.newcomer()
         with transaction(SYSTEM) as db:
-            token, _ = open_session(db, people.person(db, login_id, **roles), "testclient", timedelta(hours=1))
+            token, _ = open_session(db, people.create_user(db, login_id, **roles), "testclient", timedelta(hours=1))
         client.headers["Authorization"] = f"Bearer {token}"
         return client
 
@@ -52,8 +52,8 @@ class Ground:
         return run_next(kinds or all_kinds(), stopping or threading.Event(), pulse_seconds=0.02)
 
     @contextmanager
-    def process(self) -> Iterator[Forked]:
-        worker = Forked("jobs.long", environ=os.environ | {"DATABASE_URL": self.url})
+    def process(self) -> Iterator[ForkedProcess]:
+        worker = ForkedProcess("jobs.long", environ=os.environ | {"DATABASE_URL": self.url})
         try:
             yield worker
         finally:
@@ -63,17 +63,17 @@ class Ground:
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         with transaction(SYSTEM) as db:
-            found = db.connection().execute(text(statement), values)
-            return [tuple(row) for row in found] if found.returns_rows else []
+            result = db.connection().execute(text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
 
     def lease_runs_out(self) -> None:
         self.rows("UPDATE tasks SET lease_until = now() - interval '1 s' WHERE state = 'running'")
 
     def session(self) -> Session:
-        """To hold a lock with; rolled back."""
+        """A session to take a lock with; it is rolled back."""
         return self.committed.session()
 
 
 @pytest.fixture
-def ground(committed: Restored, served: Application, portal: BlockingPortal) -> Ground:
-    return Ground(committed, lambda: at(served, portal))
+def environment(committed: RestoredDatabase, served: Application, portal: BlockingPortal) -> Environment:
+    return Environment(committed, lambda: new_client(served, portal))

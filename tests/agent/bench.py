@@ -1,4 +1,4 @@
-"""One agent's commands at work in this process: two lanes against the service's side, with a TC-200 or without."""
+"""The command workers of one agent in this process, with the fake service, with or without a TC-200."""
 
 import threading
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.agent.desk import PUBLIC_KEY, CommandService
 from tests.agent.doubles import TOKEN
 
 SERIAL = "TC200-000123"
-MINE = Credentials(1, SERIAL, TOKEN)
+CREDENTIALS = Credentials(1, SERIAL, TOKEN)
 
 
 class Bench:
@@ -25,8 +25,8 @@ class Bench:
         self.service = service
         settings = Settings(service.url, str(folder / "tc200"), folder, serial_timeout_seconds=1.0)
         self.settings = replace(settings, **{"firmware_public_keys": (PUBLIC_KEY,), **changes})
-        self.credentials = MINE
-        save_credentials(folder, MINE)
+        self.credentials = CREDENTIALS
+        save_credentials(folder, CREDENTIALS)
         self._threads: list[threading.Thread] = []
         self._open()
 
@@ -42,19 +42,19 @@ class Bench:
         return self
 
     def take(self) -> None:
-        """What a heartbeat's answer would do."""
+        """Hands over the commands as a heartbeat's answer does."""
         self.context.book.take(Command(**order) for order in self.service.orders.values())
 
-    def do(self, number: int, name: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The end of one command."""
+    def run_command(self, number: int, name: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Orders one command and returns its final report."""
         self.service.order(number, name, arguments)
-        return self.done(number)
+        return self.run_to_end(number)
 
-    def done(self, number: int, seconds: float = 20) -> dict[str, Any]:
+    def run_to_end(self, number: int, seconds: float = 20) -> dict[str, Any]:
         self.take()
         if not self._threads:
             self.start()
-        return self.service.wait_for_end(number, seconds)
+        return self.service.wait_for_final_report(number, seconds)
 
     def end(self) -> None:
         self.context.stop.set()

@@ -1,4 +1,4 @@
-"""Fixtures of the agent's tests: the small service, simulated and played TC-200s, the command line."""
+"""Fixtures of the agent's tests: the fake service, simulated and fake TC-200s, the command line."""
 
 import os
 import subprocess
@@ -13,18 +13,18 @@ from agent.config import Settings
 from agent.simulator.tc200 import SimulatedTerminal
 from tests.agent.bench import Bench
 from tests.agent.desk import CommandService
-from tests.agent.doubles import PlayedLine, SmallService
-from tests.processes import tied
+from tests.agent.doubles import FakeSerialLine, FakeService
+from tests.processes import child_command
 
 ROOT = Path(__file__).resolve().parents[2]
 SERIAL = "TC200-000123"
 
 
 @pytest.fixture
-def service() -> Iterator[SmallService]:
-    small = SmallService()
-    yield small
-    small.close()
+def service() -> Iterator[FakeService]:
+    fake = FakeService()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def tc200(tmp_path: Path) -> Iterator[SimulatedTerminal]:
 
 
 @pytest.fixture
-def played_line(tmp_path: Path) -> Iterator[Callable[[Callable[[bytes], bytes | None]], PlayedLine]]:
-    lines: list[PlayedLine] = []
+def fake_line(tmp_path: Path) -> Iterator[Callable[[Callable[[bytes], bytes | None]], FakeSerialLine]]:
+    lines: list[FakeSerialLine] = []
 
-    def make(answer: Callable[[bytes], bytes | None]) -> PlayedLine:
-        lines.append(PlayedLine(tmp_path, answer))
+    def make(answer: Callable[[bytes], bytes | None]) -> FakeSerialLine:
+        lines.append(FakeSerialLine(tmp_path, answer))
         return lines[-1]
 
     yield make
@@ -52,15 +52,15 @@ def played_line(tmp_path: Path) -> Iterator[Callable[[Callable[[bytes], bytes | 
 
 
 @pytest.fixture
-def settings(tmp_path: Path, service: SmallService) -> Settings:
-    """An agent of the small service, with no TC-200 on its (absent) port."""
+def settings(tmp_path: Path, service: FakeService) -> Settings:
+    """An agent of the fake service, with no TC-200 on its (absent) port."""
     return Settings(
         service_url=service.url, serial_port=str(tmp_path / "tc200"), state_dir=tmp_path, start_spread_seconds=0
     )
 
 
 @pytest.fixture
-def config_file(tmp_path: Path, service: SmallService) -> Path:
+def config_file(tmp_path: Path, service: FakeService) -> Path:
     path = tmp_path / "genba-agent.toml"
     path.write_text(
         f'service_url = "{service.url}"\nserial_port = "{tmp_path}/tc200"\nstate_dir = "state"\n'
@@ -75,14 +75,14 @@ Command = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start() -> Iterator[Command]:
-    """Start `python -m agent …`; whatever is left at the end is killed."""
+    """Starts `python -m agent …`; a process that still runs at the end is killed."""
     processes: list[subprocess.Popen[str]] = []
 
     def run(*arguments: object, code: str | None = None) -> subprocess.Popen[str]:
-        how = ["-c", code] if code else ["-m", "agent"]
+        python_arguments = ["-c", code] if code else ["-m", "agent"]
         processes.append(
             subprocess.Popen(
-                tied([sys.executable, *how, *map(str, arguments)]),
+                child_command([sys.executable, *python_arguments, *map(str, arguments)]),
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -101,7 +101,7 @@ def start() -> Iterator[Command]:
 
 @pytest.fixture
 def agent(start: Command) -> Callable[..., tuple[int, str, str]]:
-    """Run `python -m agent …` to its end: exit code, stdout, stderr."""
+    """Runs `python -m agent …` to its end: exit code, stdout, stderr."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         process = start(*arguments)
@@ -112,15 +112,15 @@ def agent(start: Command) -> Callable[..., tuple[int, str, str]]:
 
 
 @pytest.fixture
-def desk() -> Iterator[CommandService]:
-    """The service with its side of the commands."""
-    small = CommandService()
-    yield small
-    small.close()
+def command_service() -> Iterator[CommandService]:
+    """The fake service with the command API."""
+    fake = CommandService()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture
-def bench(desk: CommandService, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(desk, tmp_path)
-    yield made
-    made.end()
+def bench(command_service: CommandService, tmp_path: Path) -> Iterator[Bench]:
+    agent_bench = Bench(command_service, tmp_path)
+    yield agent_bench
+    agent_bench.end()

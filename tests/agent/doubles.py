@@ -1,4 +1,4 @@
-"""What the agent's tests speak to: a small service on loopback and a serial line whose far end the test plays."""
+"""Fakes for the agent's tests: a service on loopback, and a serial line whose other end is the test."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-PATIENCE_SECONDS = 10.0
+WAIT_SECONDS = 10.0
 TOKEN = "secret-token-of-the-terminal"
 CODE = "GOOD-CODE"
 Headers = Mapping[str, str] | Message
@@ -26,8 +26,8 @@ class Reply:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     hold: bool = False
-    # So many bytes of the body, then the line breaks.
-    cut: int | None = None
+    # Only so many bytes of the body are sent, then the connection is closed.
+    cut_after: int | None = None
 
 
 def accepted(next_heartbeat_in: float = 300) -> Reply:
@@ -44,22 +44,22 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        """A client that went away is what many tests are about."""
+        """Many tests close the connection on purpose."""
 
 
-class SmallService:
-    """Speaks the wire; answers `replies` first (the last one again and again if `stuck`), then accepts everything."""
+class FakeService:
+    """Answers `replies` first (with `repeat_last` the last one again and again), then accepts everything."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
-        self.stuck = False
+        self.repeat_last = False
         self.heartbeats: list[dict[str, Any]] = []
         self.enrolments: list[dict[str, Any]] = []
         self.tokens: list[str | None] = []
         self.addresses: list[str | None] = []
         self.connections = 0
         self._changed = threading.Condition()
-        self._over = threading.Event()
+        self._closed = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -82,10 +82,10 @@ class SmallService:
                 self.tokens.append(token)
                 answer = accepted()
             if self.replies and path == "/api/fleet/heartbeats":
-                answer = self.replies[0] if self.stuck and len(self.replies) == 1 else self.replies.pop(0)
+                answer = self.replies[0] if self.repeat_last and len(self.replies) == 1 else self.replies.pop(0)
             self._changed.notify_all()
         if answer.hold:
-            self._over.wait(PATIENCE_SECONDS)
+            self._closed.wait(WAIT_SECONDS)
         return answer
 
     def put(self, path: str, content: bytes, headers: Headers) -> Reply:
@@ -96,17 +96,17 @@ class SmallService:
 
     def wait_for_heartbeats(self, count: int) -> list[dict[str, Any]]:
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.heartbeats) >= count, PATIENCE_SECONDS)
+            assert self._changed.wait_for(lambda: len(self.heartbeats) >= count, WAIT_SECONDS)
             return list(self.heartbeats)
 
     def close(self) -> None:
-        self._over.set()
+        self._closed.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
-def _handler(service: SmallService) -> type[BaseHTTPRequestHandler]:
+def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -137,8 +137,8 @@ def _handler(service: SmallService) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content[: reply.cut])
-            self.close_connection = reply.cut is not None
+            self.wfile.write(content[: reply.cut_after])
+            self.close_connection = reply.cut_after is not None
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -146,8 +146,8 @@ def _handler(service: SmallService) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-class PlayedLine:
-    """A serial line whose far end answers each request with whatever bytes `answer` returns."""
+class FakeSerialLine:
+    """A serial line whose other end answers each request with the bytes that `answer` returns."""
 
     def __init__(self, folder: Path, answer: Callable[[bytes], bytes | None]) -> None:
         """`answer` gets the raw request; None pulls the cable."""

@@ -1,6 +1,6 @@
-"""Agents that are killed (-9) at one moment of an update, each in a process of its own; started by test_update.
+"""Agents that are killed (-9) at one point of an update, each in a process of its own; started by test_update.
 
-A line on stdin (folder, URL, moment) is one agent; the signal that ended it goes to stdout.
+A line on stdin (folder, URL, kill point) is one agent; the signal that ended it goes to stdout.
 """
 
 import os
@@ -26,14 +26,14 @@ def die() -> NoReturn:
     raise AssertionError
 
 
-def run(folder: Path, url: str, moment: str) -> None:
-    """`moment`: `write:STEP`, `written:STEP` (around the journal), `COMMAND`, `COMMAND:answered`, `forget`."""
+def run(folder: Path, url: str, kill_point: str) -> None:
+    """`kill_point`: `write:STEP`, `written:STEP` (around the journal), `COMMAND`, `COMMAND:answered`, `forget`."""
     for module in (report, worker):
         module.Backoff = lambda *_: Backoff(base=0.01, cap=0.02)  # type: ignore[attr-defined]
     for module in (device, trial):
         module.LOOK_SECONDS = 0.02  # type: ignore[attr-defined]
     trial.GRACE_SECONDS, trial.CONFIRM_SECONDS = 0.6, 0.5
-    _arm(moment)
+    _install_kill_point(kill_point)
     credentials = load_credentials(folder)
     assert credentials is not None
     settings = Settings(
@@ -42,37 +42,37 @@ def run(folder: Path, url: str, moment: str) -> None:
     Worker(Context(settings, credentials, Spool(folder / "spool.db", 10)), updates=True).run()
 
 
-def _arm(moment: str) -> None:
+def _install_kill_point(kill_point: str) -> None:
     reach, exchange = journal.Journal.reach, Terminal._exchange
 
-    def deadly_reach(self: journal.Journal, step: str, **facts: Any) -> None:
-        if moment == f"write:{step}":
+    def killing_reach(self: journal.Journal, step: str, **facts: Any) -> None:
+        if kill_point == f"write:{step}":
             die()
         reach(self, step, **facts)
-        if moment == f"written:{step}":
+        if kill_point == f"written:{step}":
             die()
 
-    def deadly_exchange(self: Terminal, command: str, values: Any) -> Any:
-        if moment == command:
+    def killing_exchange(self: Terminal, command: str, values: Any) -> Any:
+        if kill_point == command:
             die()
         answer = exchange(self, command, values)
-        if moment == f"{command}:answered":
+        if kill_point == f"{command}:answered":
             die()
         return answer
 
-    journal.Journal.reach = deadly_reach  # type: ignore[method-assign]
-    Terminal._exchange = deadly_exchange  # type: ignore[method-assign]
-    if moment == "forget":
+    journal.Journal.reach = killing_reach  # type: ignore[method-assign]
+    Terminal._exchange = killing_exchange  # type: ignore[method-assign]
+    if kill_point == "forget":
         worker.journal.forget = lambda _: die()  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        where, service, when = line.split()
-        # Forked from a process without threads that has loaded everything: an agent costs no start.
+        folder, url, kill_point = line.split()
+        # Forked from a process without threads that has imported everything, so that each agent starts at once.
         child = os.fork()
         if child == 0:
-            run(Path(where), service, when)
+            run(Path(folder), url, kill_point)
             os._exit(1)
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}\n")

@@ -1,4 +1,4 @@
-"""Back-off: how long to wait, and never all at once."""
+"""Back-off: how long agents wait, and that they do not retry at the same time."""
 
 import random
 

@@ -15,21 +15,21 @@ from agent import __version__
 from agent.__main__ import main
 from agent.simulator.tc200 import SimulatedTerminal
 from agent.spool import Spool
-from tests.agent.doubles import CODE, TOKEN, Reply, SmallService, problem
+from tests.agent.doubles import CODE, TOKEN, FakeService, Reply, problem
 
 Run = Callable[..., tuple[int, str, str]]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def enrolled(config_file: Path, service: SmallService, capsys: pytest.CaptureFixture[str]) -> Path:
+def enrolled(config_file: Path, service: FakeService, capsys: pytest.CaptureFixture[str]) -> Path:
     assert main(["enrol", "--config", str(config_file), "--code", CODE, "--serial", "TC200-000123"]) == 0
     capsys.readouterr()
     return config_file
 
 
 def test_enrol_reads_the_serial_number_from_the_terminal_and_keeps_the_token_private(
-    config_file: Path, service: SmallService, tc200: SimulatedTerminal, agent: Run, tmp_path: Path
+    config_file: Path, service: FakeService, tc200: SimulatedTerminal, agent: Run, tmp_path: Path
 ) -> None:
     status, out, err = agent("enrol", "--config", config_file, "--code", CODE)
     assert (status, err) == (0, "")
@@ -38,9 +38,9 @@ def test_enrol_reads_the_serial_number_from_the_terminal_and_keeps_the_token_pri
     assert service.enrolments == [
         {"enrolment_code": CODE, "serial_number": "TC200-000123", "store_name": "新宿店", "agent_version": __version__}
     ]
-    kept = tmp_path / "state/credentials.json"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert json.loads(kept.read_text())["token"] == TOKEN
+    credentials_file = tmp_path / "state/credentials.json"
+    assert stat.S_IMODE(credentials_file.stat().st_mode) == 0o600
+    assert json.loads(credentials_file.read_text())["token"] == TOKEN
 
 
 def test_enrol_shows_the_services_own_words(
@@ -78,7 +78,7 @@ def test_nothing_runs_before_enrolment(command: str, config_file: Path, capsys: 
     assert "先に enrol で登録してください" in capsys.readouterr().err
 
 
-def test_once_sends_everything_and_exits_0(enrolled: Path, service: SmallService, agent: Run, tmp_path: Path) -> None:
+def test_once_sends_everything_and_exits_0(enrolled: Path, service: FakeService, agent: Run, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "state/spool.db", 10)
     spool.put({"old": 1})
     spool.close()
@@ -89,7 +89,7 @@ def test_once_sends_everything_and_exits_0(enrolled: Path, service: SmallService
     assert TOKEN not in err
 
 
-def test_once_exits_1_with_the_reason_and_keeps_what_is_left(enrolled: Path, service: SmallService, agent: Run) -> None:
+def test_once_exits_1_with_the_reason_and_keeps_what_is_left(enrolled: Path, service: FakeService, agent: Run) -> None:
     service.replies = [problem(503, "メンテナンス中です。")]
     status, _, err = agent("once", "--config", enrolled)
     assert status == 1
@@ -99,7 +99,7 @@ def test_once_exits_1_with_the_reason_and_keeps_what_is_left(enrolled: Path, ser
     assert [body["sequence"] for body in service.heartbeats] == [1, 1, 2]
 
 
-def test_once_with_a_refused_token_says_to_enrol_again(enrolled: Path, service: SmallService, agent: Run) -> None:
+def test_once_with_a_refused_token_says_to_enrol_again(enrolled: Path, service: FakeService, agent: Run) -> None:
     service.replies = [problem(401, "トークンが取り消されました。")]
     status, _, err = agent("once", "--config", enrolled)
     assert status == 1
@@ -113,7 +113,7 @@ def test_once_with_a_refused_token_says_to_enrol_again(enrolled: Path, service: 
     ids=["SIGTERM", "SIGINT", "in the middle of a request"],
 )
 def test_run_stops_at_once_and_loses_nothing(
-    enrolled: Path, service: SmallService, start: Start, number: signal.Signals, hanging: bool, tmp_path: Path
+    enrolled: Path, service: FakeService, start: Start, number: signal.Signals, hanging: bool, tmp_path: Path
 ) -> None:
     service.replies = [Reply(200, {}, hold=True)] if hanging else [problem(500, "x")]
     process = start("run", "--config", enrolled)
@@ -122,7 +122,7 @@ def test_run_stops_at_once_and_loses_nothing(
         assert process.stderr is not None
         assert any("送信できません" in line for line in process.stderr)
     process.send_signal(number)
-    _, err = process.communicate(timeout=5)  # less than it waits for an answer or for its next turn
+    _, err = process.communicate(timeout=5)  # less than it waits for an answer or for the next heartbeat
     assert process.returncode == 0
     assert "停止しました。" in err
     assert TOKEN not in err
@@ -130,7 +130,7 @@ def test_run_stops_at_once_and_loses_nothing(
     waiting, count = spool.oldest(), spool.count()
     spool.close()
     if hanging:
-        # Nothing overtakes the one that hangs; the shutdown waits behind it.
+        # No heartbeat is sent before the one that hangs; the shutdown waits in the spool behind it.
         assert waiting is not None
         assert (waiting.sequence, count) == (1, 2)
     else:
@@ -143,7 +143,7 @@ def test_run_stops_at_once_and_loses_nothing(
 
 def test_a_second_agent_and_an_enrolment_are_kept_out_while_one_runs(
     enrolled: Path,
-    service: SmallService,
+    service: FakeService,
     start: Start,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -157,7 +157,7 @@ def test_a_second_agent_and_an_enrolment_are_kept_out_while_one_runs(
 
 
 def test_kill_9_in_the_middle_of_a_request_repeats_the_same_heartbeat(
-    enrolled: Path, service: SmallService, start: Start, agent: Run
+    enrolled: Path, service: FakeService, start: Start, agent: Run
 ) -> None:
     service.replies = [Reply(200, {}, hold=True)]
     process = start("run", "--config", enrolled)
@@ -185,7 +185,7 @@ def test_plain_http_to_another_machine_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         ([], "次の指定が必要です: コマンド"),
         (["enrol"], "次の指定が必要です: --code"),
@@ -199,13 +199,13 @@ def test_plain_http_to_another_machine_is_refused_before_anything_is_sent(
     ],
 )
 def test_a_wrong_command_line_is_explained_in_japanese(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exit_info:
         main(arguments)
-    assert left.value.code == 2
+    assert exit_info.value.code == 2
     err = capsys.readouterr().err
-    assert words in err
+    assert message in err
     assert "usage" not in err
 
 

@@ -1,4 +1,4 @@
-"""Each fact is collected alone and fails alone."""
+"""Each fact is collected on its own and fails on its own."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from agent.config import Settings
 from agent.line import SharedLine
 from agent.simulator.tc200 import SimulatedTerminal
 from agent.tc200 import Line, decode, encode
-from tests.agent.doubles import PlayedLine
+from tests.agent.doubles import FakeSerialLine
 
 SERIAL = "TC200-000123"
 
@@ -64,7 +64,7 @@ def test_another_terminal_on_the_cable_is_not_shown_under_this_ones_name(
 
 @pytest.mark.parametrize(("after_info", "connected"), [(b"", False), (b"noise\n", True)])
 def test_a_terminal_that_falls_silent_after_info_is_not_connected(
-    played_line: Callable[[Callable[[bytes], bytes | None]], PlayedLine],
+    fake_line: Callable[[Callable[[bytes], bytes | None]], FakeSerialLine],
     settings: Settings,
     after_info: bytes,
     connected: bool,
@@ -77,7 +77,7 @@ def test_a_terminal_that_falls_silent_after_info_is_not_connected(
         values = {"serial": SERIAL, "model": "TC-200", "firmware": "3.0", "protocol": "1"}
         return encode(Line("<", request.number, "INFO", "OK", values)) if request.command == "INFO" else after_info
 
-    reading = collect(replace(settings, serial_port=played_line(answer).port), SERIAL)
+    reading = collect(replace(settings, serial_port=fake_line(answer).port), SERIAL)
     assert (reading.terminal_connected, reading.firmware_version) == (connected, "3.0")
     assert reading.error
 
@@ -103,12 +103,12 @@ def test_a_failing_collector_stops_none_of_the_others(
 def test_a_restart_that_ends_while_the_terminal_is_asked_is_still_no_fault(settings: Settings) -> None:
     line = SharedLine(settings.serial_port, 0.2)
     line.expect_absence(30)
-    ask = line.open
+    original_open = line.open
 
-    def back_by_then() -> object:
+    def restart_has_ended() -> object:
         line.expect_absence(0)
-        return ask()
+        return original_open()
 
-    line.open = back_by_then  # type: ignore[method-assign,assignment]
+    line.open = restart_has_ended  # type: ignore[method-assign,assignment]
     assert terminal.read(line, SERIAL) == terminal.Facts(True, None, None, SERIAL)
     assert not terminal.read(line, SERIAL).connected

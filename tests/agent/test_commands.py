@@ -1,4 +1,4 @@
-"""Commands: taken once, done beside the heartbeats, reported until the service knows."""
+"""Commands: accepted once, run next to the heartbeats, reported until the service acknowledges."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ CHECKS = ["service", "clock", "disk", "memory", "serial_port", "terminal", "term
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (report, worker):
         monkeypatch.setattr(module, "Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
     monkeypatch.setattr("agent.commands.rotate.Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
@@ -32,11 +32,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "listed",
+    "payload",
     [None, {}, "x", [None, 5, {}], [{"id": "1", "name": "diagnose"}], [{"id": True, "name": "x"}], [{"id": 1}]],
 )
-def test_what_is_no_command_is_skipped(listed: object) -> None:
-    assert read_commands(listed) == ()
+def test_what_is_no_command_is_skipped(payload: object) -> None:
+    assert read_commands(payload) == ()
 
 
 def test_commands_come_with_or_without_arguments() -> None:
@@ -45,25 +45,25 @@ def test_commands_come_with_or_without_arguments() -> None:
 
 
 def test_diagnose_names_every_check_and_finds_a_healthy_pc_healthy(
-    bench: Bench, desk: CommandService, tc200: SimulatedTerminal
+    bench: Bench, command_service: CommandService, tc200: SimulatedTerminal
 ) -> None:
     bench.context.recent.clock_skew = -3.0
-    end = bench.do(17, "diagnose")
-    checks = {row["name"]: row for row in end["result"]["checks"]}
-    assert end["state"] == "done"
+    final_report = bench.run_command(17, "diagnose")
+    checks = {row["name"]: row for row in final_report["result"]["checks"]}
+    assert final_report["state"] == "done"
     assert list(checks) == CHECKS
     assert all(isinstance(row["ok"], bool) and row["detail"] for row in checks.values())
     assert [name for name in CHECKS if not checks[name]["ok"] and name not in ("disk", "memory")] == []
     assert "往復" in checks["service"]["detail"]
     assert "3.0 秒遅れて" in checks["clock"]["detail"]
     assert "TC200-000123" in checks["terminal"]["detail"]
-    assert [row["state"] for row in desk.reports[17]] == ["accepted", "running", "done"]
+    assert [row["state"] for row in command_service.reports[17]] == ["accepted", "running", "done"]
 
 
 def test_diagnose_says_what_is_wrong_when_the_cable_is_out(bench: Bench) -> None:
     bench.context.recent.clock_skew = 600.0
     bench.spool.put({})
-    checks = {row["name"]: row for row in bench.do(1, "diagnose")["result"]["checks"]}
+    checks = {row["name"]: row for row in bench.run_command(1, "diagnose")["result"]["checks"]}
     assert [name for name in CHECKS if not checks[name]["ok"] and name not in ("disk", "memory")] == [
         *("clock", "serial_port", "terminal", "terminal_state")
     ]
@@ -73,7 +73,7 @@ def test_diagnose_says_what_is_wrong_when_the_cable_is_out(bench: Bench) -> None
 
 def test_the_terminals_own_error_is_in_the_diagnosis(bench: Bench, tc200: SimulatedTerminal) -> None:
     tc200.toggle_error()
-    checks = {row["name"]: row for row in bench.do(1, "diagnose")["result"]["checks"]}
+    checks = {row["name"]: row for row in bench.run_command(1, "diagnose")["result"]["checks"]}
     assert checks["terminal"]["ok"]
     assert checks["terminal_state"] == {
         "name": "terminal_state",
@@ -82,14 +82,14 @@ def test_the_terminals_own_error_is_in_the_diagnosis(bench: Bench, tc200: Simula
     }
 
 
-def test_the_bundle_has_everything_but_a_secret(bench: Bench, desk: CommandService, tmp_path: Path) -> None:
+def test_the_bundle_has_everything_but_a_secret(bench: Bench, command_service: CommandService, tmp_path: Path) -> None:
     next_token = bench.context.tokens.prepare()
     (tmp_path / logs.FILE_NAME).write_text(f"前の行\n誤って {TOKEN} と {next_token}\n")
     bench.context.recent.readings.append({"cpu_usage": 12.5})
     bench.spool.put({"n": 1})
-    end = bench.do(3, "send_bundle")
-    content = desk.bundles[3]
-    assert end["result"] == {"bytes": len(content)}
+    final_report = bench.run_command(3, "send_bundle")
+    content = command_service.bundles[3]
+    assert final_report["result"] == {"bytes": len(content)}
     archive = zipfile.ZipFile(io.BytesIO(content))
     texts = {name: archive.read(name).decode() for name in archive.namelist()}
     assert set(texts) == {
@@ -98,7 +98,7 @@ def test_the_bundle_has_everything_but_a_secret(bench: Bench, desk: CommandServi
     }
     assert not any(TOKEN in text or next_token in text for text in texts.values())
     assert texts["log.txt"] == "前の行\n誤って *** と ***\n"
-    assert json.loads(texts["settings.json"])["service_url"] == desk.url
+    assert json.loads(texts["settings.json"])["service_url"] == command_service.url
     assert json.loads(texts["spool.json"])["waiting"] == 1
     assert json.loads(texts["readings.json"]) == [{"cpu_usage": 12.5}]
     assert json.loads(texts["versions.json"])["agent"] == __version__
@@ -133,49 +133,49 @@ def test_the_log_rotates_is_private_and_its_tail_spans_the_files(tmp_path: Path)
 
 
 def test_an_unknown_command_is_reported_as_such(bench: Bench) -> None:
-    end = bench.do(5, "make_coffee")
-    assert (end["state"], end["result"]["code"]) == ("failed", "unknown_command")
+    final_report = bench.run_command(5, "make_coffee")
+    assert (final_report["state"], final_report["result"]["code"]) == ("failed", "unknown_command")
 
 
-def test_a_command_is_done_once_however_often_it_is_repeated(bench: Bench, desk: CommandService) -> None:
-    desk.order(7, "diagnose")
+def test_a_command_is_done_once_however_often_it_is_repeated(bench: Bench, command_service: CommandService) -> None:
+    command_service.order(7, "diagnose")
     bench.take()
     bench.take()
-    bench.done(7)
+    bench.run_to_end(7)
     bench.restart()
     bench.take()
     bench.start()
-    bench.do(8, "diagnose")
-    assert [row["state"] for row in desk.reports[7]].count("accepted") == 1
-    # Asked for again after its end, the end is told again and nothing is done again.
-    assert {row["state"] for row in desk.reports[7][2:]} == {"done"}
+    bench.run_command(8, "diagnose")
+    assert [row["state"] for row in command_service.reports[7]].count("accepted") == 1
+    # When a command is repeated after its end, the final report is sent again and nothing runs again.
+    assert {row["state"] for row in command_service.reports[7][2:]} == {"done"}
 
 
-def test_an_end_that_could_not_be_told_is_told_after_a_restart(
-    bench: Bench, desk: CommandService, monkeypatch: pytest.MonkeyPatch
+def test_a_final_report_that_failed_is_sent_after_a_restart(
+    bench: Bench, command_service: CommandService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.order(7, "make_coffee")
-    desk.report_replies.extend([Reply(200), *[problem(503, "停止中")] * 1000])
+    command_service.order(7, "make_coffee")
+    command_service.report_replies.extend([Reply(200), *[problem(503, "停止中")] * 1000])
     bench.take()
     bench.start()
     while bench.context.book.wait(lambda entry: entry.report is not None, 0.05) is None:
         pass
     bench.restart()
-    desk.report_replies.clear()
-    assert bench.done(7)["result"]["code"] == "unknown_command"
-    assert [row["state"] for row in desk.reports[7]] == ["accepted", "failed"]
+    command_service.report_replies.clear()
+    assert bench.run_to_end(7)["result"]["code"] == "unknown_command"
+    assert [row["state"] for row in command_service.reports[7]] == ["accepted", "failed"]
 
 
-def test_a_cancelled_command_is_not_done(bench: Bench, desk: CommandService) -> None:
-    desk.stop_at = "accepted"
-    end = bench.do(1, "send_bundle")
-    assert (end["state"], end["result"]["code"]) == ("failed", "cancelled")
-    assert desk.bundles == {}
+def test_a_cancelled_command_is_not_done(bench: Bench, command_service: CommandService) -> None:
+    command_service.stop_at = "accepted"
+    final_report = bench.run_command(1, "send_bundle")
+    assert (final_report["state"], final_report["result"]["code"]) == ("failed", "cancelled")
+    assert command_service.bundles == {}
 
 
-def test_somebody_elses_command_ends_quietly(bench: Bench, desk: CommandService) -> None:
+def test_a_command_of_another_terminal_ends_quietly(bench: Bench, command_service: CommandService) -> None:
     bench.context.book.take([Command(99, "diagnose", {})])
-    bench.do(100, "diagnose")
+    bench.run_command(100, "diagnose")
     bench.end()
     assert [row["delivered"] for row in Book(bench.settings.state_dir).figures() if row["id"] == 99] == [True]
     bench._open()
@@ -188,17 +188,17 @@ def test_a_command_that_breaks_is_reported_and_the_lane_goes_on(
         raise RuntimeError("boom")
 
     monkeypatch.setattr(worker, "HANDLERS", {**worker.HANDLERS, "send_bundle": broken})
-    assert bench.do(1, "send_bundle")["result"] == {"code": "internal_error"}
-    assert bench.do(2, "diagnose")["state"] == "done"
+    assert bench.run_command(1, "send_bundle")["result"] == {"code": "internal_error"}
+    assert bench.run_command(2, "diagnose")["state"] == "done"
     assert "boom" in caplog.text
 
 
 def test_a_new_command_under_an_old_number_is_a_new_command(tmp_path: Path) -> None:
-    kept = Book(tmp_path)
-    kept.take([Command(1, "diagnose", {})])
-    kept.finish(1, {"state": "done"})
-    kept.delivered(1)
-    kept.take([Command(1, "rotate_token", {})])
+    command_book = Book(tmp_path)
+    command_book.take([Command(1, "diagnose", {})])
+    command_book.finish(1, {"state": "done"})
+    command_book.delivered(1)
+    command_book.take([Command(1, "rotate_token", {})])
     entry = Book(tmp_path).wait(lambda _: True, 0)
     assert entry is not None
     assert (entry.name, entry.report) == ("rotate_token", None)
@@ -206,11 +206,11 @@ def test_a_new_command_under_an_old_number_is_a_new_command(tmp_path: Path) -> N
 
 def test_the_book_stays_small_and_a_damaged_one_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book, "KEPT", 5)
-    kept = Book(tmp_path)
+    command_book = Book(tmp_path)
     for number in range(1, 9):
-        kept.take([Command(number, "diagnose", {})])
-        kept.finish(number, {})
-        kept.delivered(number)
+        command_book.take([Command(number, "diagnose", {})])
+        command_book.finish(number, {})
+        command_book.delivered(number)
     assert [row["id"] for row in Book(tmp_path).figures()] == [4, 5, 6, 7, 8]
     (tmp_path / book.FILE_NAME).write_text('[{"id": 1}]')
     assert Book(tmp_path).figures() == []
@@ -219,84 +219,91 @@ def test_the_book_stays_small_and_a_damaged_one_begins_anew(tmp_path: Path, monk
 def test_a_full_disk_takes_no_command_and_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = Book(tmp_path)
+    command_book = Book(tmp_path)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(book, "write_private", full)
-        kept.take([Command(1, "diagnose", {})])
-    assert kept.wait(lambda _: True, 0) is None
+        command_book.take([Command(1, "diagnose", {})])
+    assert command_book.wait(lambda _: True, 0) is None
     assert "空き容量" in caplog.text
-    kept.take([Command(1, "diagnose", {})])
-    assert kept.wait(lambda _: True, 0) is not None
+    command_book.take([Command(1, "diagnose", {})])
+    assert command_book.wait(lambda _: True, 0) is not None
 
 
 @pytest.mark.parametrize("faults", [[], ["before"], ["after"], ["before", "after"]], ids=str)
 def test_a_rotated_token_is_the_only_one_whatever_answer_is_lost(
-    bench: Bench, desk: CommandService, tmp_path: Path, faults: list[str]
+    bench: Bench, command_service: CommandService, tmp_path: Path, faults: list[str]
 ) -> None:
-    desk.token_faults.extend(faults)
-    old = desk.valid
-    assert bench.do(4, "rotate_token")["state"] == "done"
-    kept = load_credentials(tmp_path)
-    assert kept is not None
-    assert desk.valid != old
-    assert (kept.token != TOKEN, kept.next_token) == (True, None)
-    assert desk.report_tokens[-1] == f"Bearer {kept.token}"
-    assert len(kept.token) >= 43
-    # The next command goes with the new token alone.
-    assert bench.do(5, "diagnose")["state"] == "done"
+    command_service.token_faults.extend(faults)
+    old = command_service.valid_token_hash
+    assert bench.run_command(4, "rotate_token")["state"] == "done"
+    credentials = load_credentials(tmp_path)
+    assert credentials is not None
+    assert command_service.valid_token_hash != old
+    assert (credentials.token != TOKEN, credentials.next_token) == (True, None)
+    assert command_service.report_tokens[-1] == f"Bearer {credentials.token}"
+    assert len(credentials.token) >= 43
+    # The next command uses the new token only.
+    assert bench.run_command(5, "diagnose")["state"] == "done"
 
 
-def test_a_refused_rotation_keeps_the_present_token_and_the_next_one_beside_it(
-    bench: Bench, desk: CommandService, tmp_path: Path
+def test_a_refused_rotation_keeps_the_current_token_and_the_next_one(
+    bench: Bench, command_service: CommandService, tmp_path: Path
 ) -> None:
-    desk.token_faults.append("refused")
-    end = bench.do(4, "rotate_token")
-    kept = load_credentials(tmp_path)
-    assert end["state"] == "failed"
-    assert "いまは変更できません。" in end["message"]
-    assert kept is not None
-    assert kept.token == TOKEN
-    assert kept.next_token
-    assert bench.do(5, "diagnose")["state"] == "done"
+    command_service.token_faults.append("refused")
+    final_report = bench.run_command(4, "rotate_token")
+    credentials = load_credentials(tmp_path)
+    assert final_report["state"] == "failed"
+    assert "いまは変更できません。" in final_report["message"]
+    assert credentials is not None
+    assert credentials.token == TOKEN
+    assert credentials.next_token
+    assert bench.run_command(5, "diagnose")["state"] == "done"
 
 
 def test_a_rotation_killed_after_the_service_took_it_ends_after_the_restart(
-    bench: Bench, desk: CommandService, tmp_path: Path
+    bench: Bench, command_service: CommandService, tmp_path: Path
 ) -> None:
-    """Died between the PUT and its answer: the file has both tokens, the service knows the next one only."""
-    desk.valid = hashlib.sha256(bench.context.tokens.prepare().encode()).hexdigest()
+    """The agent died between the PUT and its answer: the file has both tokens, the service knows the next one only."""
+    command_service.valid_token_hash = hashlib.sha256(bench.context.tokens.prepare().encode()).hexdigest()
     bench.end()
-    found = load_credentials(tmp_path)
-    assert found is not None
-    bench.credentials = found
+    before = load_credentials(tmp_path)
+    assert before is not None
+    bench.credentials = before
     bench._open()
-    assert bench.do(4, "rotate_token")["state"] == "done"
-    kept = load_credentials(tmp_path)
-    assert kept is not None
-    assert kept.next_token is None
-    assert hashlib.sha256(kept.token.encode()).hexdigest() == desk.valid
+    assert bench.run_command(4, "rotate_token")["state"] == "done"
+    after = load_credentials(tmp_path)
+    assert after is not None
+    assert after.next_token is None
+    assert hashlib.sha256(after.token.encode()).hexdigest() == command_service.valid_token_hash
 
 
-def test_progress_is_told_at_new_steps_and_else_all_five_seconds(bench: Bench, desk: CommandService) -> None:
-    desk.order(1, "x")
+def test_progress_is_reported_at_new_steps_and_otherwise_every_five_seconds(
+    bench: Bench, command_service: CommandService
+) -> None:
+    command_service.order(1, "x")
     progress = report.Progress(report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event())
     for percent in range(50):
         progress.tell("downloading", percent)
     progress.tell("verifying")
     progress.desk.close()
-    assert [(row["step"], row["percent"]) for row in desk.reports[1]] == [("downloading", 0), ("verifying", None)]
+    assert [(row["step"], row["percent"]) for row in command_service.reports[1]] == [
+        ("downloading", 0),
+        ("verifying", None),
+    ]
 
 
-def test_progress_that_cannot_be_told_does_not_hold_up_the_work(bench: Bench, desk: CommandService) -> None:
-    desk.order(1, "x")
-    desk.report_replies.append(problem(503, "混雑", {"Retry-After": "60"}))
+def test_progress_that_cannot_be_reported_does_not_block_the_work(
+    bench: Bench, command_service: CommandService
+) -> None:
+    command_service.order(1, "x")
+    command_service.report_replies.append(problem(503, "混雑", {"Retry-After": "60"}))
     progress = report.Progress(report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event())
     for step in ("downloading", "verifying", "installing"):
         progress.tell(step)
     progress.desk.close()
-    assert 1 not in desk.reports
-    assert len(desk.report_tokens) == 1
+    assert 1 not in command_service.reports
+    assert len(command_service.report_tokens) == 1

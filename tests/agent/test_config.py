@@ -1,4 +1,4 @@
-"""The settings file, and what is said when it is wrong."""
+"""The settings file, and the errors when it is wrong."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_a_file_from_the_windows_editor_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ('serial_port = "COM3"', "項目 service_url がありません"),
         ('service_url = "https://a.example"', "項目 serial_port がありません"),
@@ -47,12 +47,12 @@ def test_a_file_from_the_windows_editor_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_refused_in_japanese_with_file_and_key(
-    tmp_path: Path, text: str | bytes, words: str
+    tmp_path: Path, text: str | bytes, message: str
 ) -> None:
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as refused:
         load(path)
-    assert words in str(refused.value)
+    assert message in str(refused.value)
     assert str(path) in str(refused.value)
 
 

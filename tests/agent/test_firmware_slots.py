@@ -1,4 +1,4 @@
-"""The simulated TC-200's firmware: whatever is asked of it, in whatever order, one of two firmwares runs."""
+"""The simulated TC-200's firmware: after any requests in any order, one of two firmwares runs."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -36,10 +36,10 @@ REQUESTS: st.SearchStrategy[tuple[str, dict[str, str]]] = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(st.booleans(), st.lists(REQUESTS, max_size=25), st.none() | st.sampled_from(list(Fault)))
 def test_no_order_of_requests_ends_in_anything_but_one_of_the_two_firmwares(
-    sent: bool, requests: list[tuple[str, dict[str, str]]], fault: Fault | None
+    starts_on_trial: bool, requests: list[tuple[str, dict[str, str]]], fault: Fault | None
 ) -> None:
-    if sent:
-        # Most orders never get as far as a restart: half of them begin behind one.
+    if starts_on_trial:
+        # Random requests seldom reach a restart, so half of the examples start after one.
         requests = [BEGIN, BEGIN, piece(0), piece(336), piece(672), ("FWCOMMIT", {}), ("RESTART", {}), *requests]
     clock = [0.0]
     with patch.object(firmware_slots, "monotonic", lambda: clock[0]):
@@ -53,7 +53,7 @@ def test_no_order_of_requests_ends_in_anything_but_one_of_the_two_firmwares(
             else:
                 with suppress(Refusal):
                     slots.answer(command, values)
-        # Left alone, it is at rest after the trial's end.
+        # Without further requests it is stable after the end of the trial.
         for _ in range(3):
             clock[0] += 700
             slots.look_at_the_clock()

@@ -1,4 +1,4 @@
-"""The files that a technician installs: they name what exists, and they harden what they promise."""
+"""The files that a technician installs: the commands in them exist, and the unit is hardened as promised."""
 
 import re
 import subprocess
@@ -24,8 +24,8 @@ def test_the_unit_starts_a_command_that_exists_as_a_user_without_rights() -> Non
     assert parse(command.split(" -m agent ")[1].split()).command == "run"
     assert unit()["User"] == ["genba-agent"]
     assert unit()["Restart"] == ["always"]
-    for lock in ("NoNewPrivileges", "ProtectHome", "MemoryDenyWriteExecute", "RestrictSUIDSGID", "LockPersonality"):
-        assert unit()[lock] == ["yes"]
+    for setting in ("NoNewPrivileges", "ProtectHome", "MemoryDenyWriteExecute", "RestrictSUIDSGID", "LockPersonality"):
+        assert unit()[setting] == ["yes"]
     assert unit()["CapabilityBoundingSet"] == [""]
     assert unit()["ProtectSystem"] == ["strict"]
     assert unit()["DeviceAllow"] == ["char-ttyACM rw", "char-ttyUSB rw"]
@@ -37,8 +37,8 @@ def test_systemd_itself_understands_the_unit(tmp_path: Path) -> None:
         pytest.skip("no systemd here")
     copy = tmp_path / UNIT.name
     copy.write_text(re.sub(r"^(ExecStart=)\S+", r"\1/bin/true", UNIT.read_text(), flags=re.MULTILINE))
-    done = subprocess.run([verifier, "verify", "--man=no", str(copy)], capture_output=True, text=True, timeout=30)
-    assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
+    result = subprocess.run([verifier, "verify", "--man=no", str(copy)], capture_output=True, text=True, timeout=30)
+    assert [line for line in result.stderr.splitlines() if UNIT.name in line] == []
 
 
 def test_the_windows_script_runs_commands_that_exist_and_installs_what_the_readme_names() -> None:

@@ -1,4 +1,4 @@
-"""The serial line is shared: one at a time, and nobody starves."""
+"""The serial line is shared: one user at a time, and no thread starves."""
 
 import threading
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_a_reading_gets_its_turn_while_an_update_comes_back_at_once_again_and_ag
             before = len(slices)
             with shared.open() as terminal:
                 assert terminal.info().model == "TC-200"
-            # The one under way, and at most one that was quicker.
+            # The slice in progress, and at most one more.
             assert len(slices) - before <= 2
     finally:
         stop.set()

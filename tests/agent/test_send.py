@@ -16,12 +16,12 @@ from agent.send import (
     read_heartbeat,
 )
 from agent.transport import Answer, UnsafeUrl
-from tests.agent.doubles import CODE, TOKEN, Reply, SmallService, accepted, problem
+from tests.agent.doubles import CODE, TOKEN, FakeService, Reply, accepted, problem
 
 
 @pytest.fixture
-def send(service: SmallService) -> Callable[[Reply], object]:
-    def one(reply: Reply) -> object:
+def send(service: FakeService) -> Callable[[Reply], object]:
+    def send_reply(reply: Reply) -> object:
         service.replies = [reply]
         client = Service(service.url, 2)
         try:
@@ -29,12 +29,10 @@ def send(service: SmallService) -> Callable[[Reply], object]:
         finally:
             client.close()
 
-    return one
+    return send_reply
 
 
-def test_an_accepted_heartbeat_carries_the_next_interval(
-    send: Callable[[Reply], object], service: SmallService
-) -> None:
+def test_an_accepted_heartbeat_carries_the_next_interval(send: Callable[[Reply], object], service: FakeService) -> None:
     assert send(accepted(42)) == Accepted(42)
     assert service.tokens == [f"Bearer {TOKEN}"]
 
@@ -85,13 +83,13 @@ def test_a_sign_in_page_that_says_200_has_stored_nothing(send: Callable[[Reply],
     assert isinstance(send(Reply(200, body)), Failed)
 
 
-def test_a_dropped_connection_a_silent_and_an_absent_service_are_failures_in_words(service: SmallService) -> None:
+def test_a_dropped_connection_a_silent_and_an_absent_service_are_failures_in_words(service: FakeService) -> None:
     service.replies = [Reply(None), Reply(200, {}, hold=True)]
     client = Service(service.url, 0.2)
-    for words in ("接続できません", "時間内に応答がありません"):
+    for message in ("接続できません", "時間内に応答がありません"):
         outcome = client.heartbeat(TOKEN, {})
         assert isinstance(outcome, Failed)
-        assert words in outcome.reason
+        assert message in outcome.reason
     client.close()
     client = Service("http://127.0.0.1:9", 0.5)
     outcome = client.heartbeat(TOKEN, {})
@@ -111,7 +109,7 @@ def test_the_client_itself_refuses_plain_http_to_another_machine() -> None:
 
 
 def test_the_way_to_this_machine_never_goes_through_a_proxy(
-    service: SmallService, monkeypatch: pytest.MonkeyPatch
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -120,7 +118,7 @@ def test_the_way_to_this_machine_never_goes_through_a_proxy(
     client.close()
 
 
-def test_an_enrolment_gives_id_and_token_and_hides_the_token_in_its_repr(service: SmallService) -> None:
+def test_an_enrolment_gives_id_and_token_and_hides_the_token_in_its_repr(service: FakeService) -> None:
     client = Service(service.url, 2)
     enrolment = client.enrol(CODE, "TC200-1", "新宿店")
     with pytest.raises(EnrolmentRefused, match="登録コードが正しくありません"):
@@ -136,7 +134,7 @@ def test_an_enrolment_gives_id_and_token_and_hides_the_token_in_its_repr(service
     }
 
 
-def test_field_errors_are_shown_beside_the_sentence() -> None:
+def test_field_errors_are_shown_next_to_the_message() -> None:
     content = '{"detail": "入力に誤りがあります。", "errors": [{"field": "serial_number", "message": "長すぎます"}]}'
     with pytest.raises(EnrolmentRefused, match=r"入力に誤りがあります。.*serial_number.*長すぎます"):
         read_enrolment(Answer(422, {}, content.encode()))

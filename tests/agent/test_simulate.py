@@ -18,14 +18,14 @@ from agent.simulator.fleet import SEQUENCE_JUMP, FleetFile, choose_stores
 from agent.simulator.scenario import FleetOptions, run
 from agent.simulator.storm import Storm
 from agent.tc200 import Terminal, TerminalError
-from tests.agent.doubles import CODE, SmallService, problem
+from tests.agent.doubles import CODE, FakeService, problem
 
 Run = Callable[..., tuple[int, str, str]]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def fleet(service: SmallService, tmp_path: Path) -> list[str]:
+def fleet(service: FakeService, tmp_path: Path) -> list[str]:
     return ["--service-url", service.url, "--code", CODE, "--state-dir", str(tmp_path / "sim")]
 
 
@@ -53,7 +53,7 @@ def test_the_simulated_tc200_runs_until_stopped_and_follows_its_signals(start: S
 
 
 def test_steady_plays_well_erroring_and_silent_terminals(
-    fleet: list[str], service: SmallService, capsys: pytest.CaptureFixture[str]
+    fleet: list[str], service: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--terminals", "4", "--interval", "1", "--seconds", "2", "--silent", "1", "--erroring", "1"]
     assert main(["simulate", "steady", *fleet, *arguments]) == 0
@@ -75,7 +75,7 @@ def test_steady_plays_well_erroring_and_silent_terminals(
 
 
 def test_storm_brings_every_terminal_back_each_on_a_connection_of_its_own(
-    fleet: list[str], service: SmallService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fleet: list[str], service: FakeService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.simulator.client.Backoff", lambda rng=None: Backoff(rng, base=0.01))
     service.replies = [problem(503, "混雑", {"Retry-After": "0"}) for _ in range(5)]
@@ -91,17 +91,17 @@ def test_storm_brings_every_terminal_back_each_on_a_connection_of_its_own(
 
 
 def test_storm_gives_up_at_its_time_limit_with_1(
-    service: SmallService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service.stuck = True
+    service.repeat_last = True
     service.replies = [problem(503, "混雑", {"Retry-After": "600"})]
-    cast = FleetOptions(service.url, CODE, tmp_path, 2, "SIM", None)
-    assert run(cast, Storm(0.05), keep_alive=False, seconds=0.3) == 1
+    options = FleetOptions(service.url, CODE, tmp_path, 2, "SIM", None)
+    assert run(options, Storm(0.05), keep_alive=False, seconds=0.3) == 1
     assert "復帰: 0 / 2 台" in capsys.readouterr().out
 
 
 def test_a_restart_carries_on_with_the_same_tokens_streams_and_sequences(
-    fleet: list[str], service: SmallService, tmp_path: Path
+    fleet: list[str], service: FakeService, tmp_path: Path
 ) -> None:
     arguments = ["simulate", "storm", *fleet, "--terminals", "3", "--within", "0.1"]
     assert main(arguments) == 0
@@ -113,7 +113,7 @@ def test_a_restart_carries_on_with_the_same_tokens_streams_and_sequences(
 
 
 def test_after_kill_9_the_sequences_still_rise(
-    fleet: list[str], service: SmallService, start: Start, tmp_path: Path
+    fleet: list[str], service: FakeService, start: Start, tmp_path: Path
 ) -> None:
     process = start("simulate", "steady", *fleet, "--terminals", "2", "--interval", "1", "--silent", "0")
     service.wait_for_heartbeats(2)
@@ -126,7 +126,7 @@ def test_after_kill_9_the_sequences_still_rise(
 
 
 def test_sigterm_ends_steady_cleanly_and_its_sequences_are_kept(
-    fleet: list[str], service: SmallService, start: Start, tmp_path: Path
+    fleet: list[str], service: FakeService, start: Start, tmp_path: Path
 ) -> None:
     process = start(
         "simulate", "steady", *fleet, "--terminals", "1", "--interval", "1", "--erroring", "0", "--silent", "0"
@@ -137,9 +137,9 @@ def test_sigterm_ends_steady_cleanly_and_its_sequences_are_kept(
     assert (process.returncode, err) == (0, "")
     assert "停止しました。" in out
     file = FleetFile(tmp_path / "sim")
-    (played,) = file.load().values()
+    (terminal,) = file.load().values()
     file.close([])
-    assert 1 <= played.sequence < SEQUENCE_JUMP
+    assert 1 <= terminal.sequence < SEQUENCE_JUMP
 
 
 def test_two_simulations_never_share_a_state_folder(

@@ -27,11 +27,11 @@ def path(tmp_path: Path) -> Path:
 
 
 def sequences(spool: Spool) -> list[int]:
-    found = []
+    result = []
     while waiting := spool.oldest():
-        found.append(waiting.sequence)
+        result.append(waiting.sequence)
         spool.acknowledged(waiting.sequence)
-    return found
+    return result
 
 
 def test_sequences_rise_from_one_and_the_oldest_comes_first(path: Path) -> None:
@@ -61,18 +61,18 @@ def test_what_was_spooled_survives_kill_9(path: Path, start: Callable[..., "subp
     process = start(path, code=WRITER)
     assert process.stdout is not None
     stream = process.stdout.readline().strip()
-    seen = [int(process.stdout.readline()) for _ in range(50)]
+    printed = [int(process.stdout.readline()) for _ in range(50)]
     process.kill()
-    seen += [int(line) for line in process.stdout.read().splitlines() if line]
+    printed += [int(line) for line in process.stdout.read().splitlines() if line]
     process.wait()
     spool = Spool(path, 100_000)
     assert spool.stream_id == stream
     assert spool.set_aside is None
     next_sequence = spool.put({})[0]
-    kept = sequences(spool)
+    stored = sequences(spool)
     spool.close()
-    assert kept == list(range(1, next_sequence + 1))
-    assert next_sequence > seen[-1]
+    assert stored == list(range(1, next_sequence + 1))
+    assert next_sequence > printed[-1]
 
 
 def test_beyond_the_limit_the_oldest_is_dropped_and_counted(path: Path) -> None:

@@ -15,16 +15,16 @@ from agent import tc200
 from agent.simulator import SimulatorError
 from agent.simulator.tc200 import SimulatedTerminal
 from agent.tc200 import Line, Status, Terminal, TerminalError, checksum, decode, encode
-from tests.agent.doubles import PlayedLine
+from tests.agent.doubles import FakeSerialLine
 
-Play = Callable[[Callable[[bytes], bytes | None]], PlayedLine]
+MakeLine = Callable[[Callable[[bytes], bytes | None]], FakeSerialLine]
 TIMEOUT = 0.2
-# Far more than the timeout on any machine: whoever takes longer hangs.
+# Far more than the timeout on any machine: a call that takes longer hangs.
 ENDLESS_SECONDS = 30
 INFO = {"serial": "TC200-000123", "model": "TC-200", "firmware": "2.3.4", "protocol": "1"}
 
 
-def good(raw: bytes) -> bytes:
+def valid_answer(raw: bytes) -> bytes:
     request = decode(raw)
     values = INFO if request.command == "INFO" else {"state": "ok"}
     return encode(Line("<", request.number, request.command, "OK", values))
@@ -85,40 +85,40 @@ def test_the_simulated_terminal_says_who_and_how_it_is(tc200: SimulatedTerminal,
         assert line.status() == Status("E01", "カードリーダー応答なし")
 
 
-def test_noise_and_half_lines_before_the_answer_do_no_harm(played_line: Play) -> None:
-    line = played_line(lambda raw: b"\xff\x00~~\r\n<0001 INF\n" + raw + b"x" * 900 + b"\n" + good(raw))
+def test_noise_and_half_lines_before_the_answer_do_no_harm(fake_line: MakeLine) -> None:
+    line = fake_line(lambda raw: b"\xff\x00~~\r\n<0001 INF\n" + raw + b"x" * 900 + b"\n" + valid_answer(raw))
     with Terminal(line.port, 2) as terminal:
         assert terminal.info().firmware_version == "2.3.4"
     assert len(line.requests) == 1
 
 
-def test_what_was_on_the_line_before_the_request_is_not_taken_for_the_answer(played_line: Play) -> None:
-    answered: list[bytes] = []
+def test_what_was_on_the_line_before_the_request_is_not_taken_for_the_answer(fake_line: MakeLine) -> None:
+    answers: list[bytes] = []
 
     def twice(raw: bytes) -> bytes:
-        answered.append(good(raw))
-        return b"".join(answered)
+        answers.append(valid_answer(raw))
+        return b"".join(answers)
 
-    line = played_line(twice)
+    line = fake_line(twice)
     with Terminal(line.port, 2) as terminal:
         assert terminal.info().serial_number == "TC200-000123"
         assert terminal.status() == Status(None, None)
         assert terminal.info().serial_number == "TC200-000123"
 
 
-def test_the_second_attempt_succeeds_when_the_first_answer_was_damaged(played_line: Play) -> None:
+def test_the_second_attempt_succeeds_when_the_first_answer_was_damaged(fake_line: MakeLine) -> None:
     calls: list[bytes] = []
 
     def damaged_once(raw: bytes) -> bytes:
         calls.append(raw)
-        return good(raw) if len(calls) > 1 else good(raw).replace(b"2.3.4", b"2.3.5")
+        return valid_answer(raw) if len(calls) > 1 else valid_answer(raw).replace(b"2.3.4", b"2.3.5")
 
-    with Terminal(played_line(damaged_once).port, TIMEOUT) as terminal:
+    with Terminal(fake_line(damaged_once).port, TIMEOUT) as terminal:
         assert terminal.info().firmware_version == "2.3.4"
     assert decode(calls[0]).number != decode(calls[1]).number
 
 
-def late(raw: bytes) -> bytes:
+def late_answer(raw: bytes) -> bytes:
     request = decode(raw)
     return encode(Line("<", (request.number + 5) % 10000, request.command, "OK", INFO))
 
@@ -137,9 +137,9 @@ def info_with(**changes: str) -> Callable[[bytes], bytes]:
         (lambda raw: b"", tc200.NoAnswer),
         (lambda raw: b"\xff\xfe\x00garbage\r\n", tc200.Garbled),
         (lambda raw: raw, tc200.WrongAnswer),
-        (late, tc200.WrongAnswer),
-        (lambda raw: good(raw)[:20], tc200.PartialLine),
-        (lambda raw: good(raw)[:-6] + b"0000\r\n", tc200.WrongChecksum),
+        (late_answer, tc200.WrongAnswer),
+        (lambda raw: valid_answer(raw)[:20], tc200.PartialLine),
+        (lambda raw: valid_answer(raw)[:-6] + b"0000\r\n", tc200.WrongChecksum),
         (lambda raw: b"A" * 2000, tc200.LineTooLong),
         (refuse, tc200.Refused),
         (info_with(protocol="2"), tc200.WrongProtocol),
@@ -150,13 +150,13 @@ def info_with(**changes: str) -> Callable[[bytes], bytes]:
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_every_fault_of_the_line_has_a_name_and_never_hangs(
-    played_line: Play,
+    fake_line: MakeLine,
     answer: Callable[[bytes], bytes | None],
     name: type[TerminalError],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tc200, "ATTEMPTS", 1)
-    line = played_line(answer)
+    line = fake_line(answer)
     started = monotonic()
     with Terminal(line.port, TIMEOUT) as terminal, pytest.raises(TerminalError) as fault:
         terminal.info()
@@ -166,11 +166,11 @@ def test_every_fault_of_the_line_has_a_name_and_never_hangs(
 
 
 def test_a_line_that_never_stops_talking_is_left_at_the_timeout(
-    played_line: Play, monkeypatch: pytest.MonkeyPatch
+    fake_line: MakeLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tc200, "ATTEMPTS", 1)
     stop = threading.Event()
-    line = played_line(lambda raw: b"")
+    line = fake_line(lambda raw: b"")
     descriptor = os.open(line.port, os.O_RDWR | os.O_NOCTTY)
     master = line._master
 
@@ -207,12 +207,12 @@ def test_two_programs_never_share_the_line(tc200: SimulatedTerminal, tmp_path: P
         Terminal(str(tmp_path / "tc200"), 1)
 
 
-def test_words_from_the_line_carry_no_control_characters(played_line: Play) -> None:
+def test_words_from_the_line_carry_no_control_characters(fake_line: MakeLine) -> None:
     def answer(raw: bytes) -> bytes:
         values = {"state": "error", "code": "E\n1", "text": "紙\x1b[31m切れ" + "長" * 36}
         return encode(Line("<", decode(raw).number, "STATUS", "OK", values))
 
-    with Terminal(played_line(answer).port, 2) as terminal:
+    with Terminal(fake_line(answer).port, 2) as terminal:
         status = terminal.status()
     assert status.code == "E 1"
     assert status.text is not None

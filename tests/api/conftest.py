@@ -1,4 +1,4 @@
-"""The API in-process, and people to call it."""
+"""The API in-process, and users to call it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from tests import people
-from tests.conftest import at
+from tests.conftest import new_client
 
 if TYPE_CHECKING:
     from service.main import Application
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(db: Session, served: Application, portal: BlockingPortal) -> TestClient:
-    """The whole front door in-process, nobody signed in."""
-    return at(served, portal)
+    """The whole service in-process; no user is signed in."""
+    return new_client(served, portal)
 
 
 @pytest.fixture
 def sign_in(db: Session, client: TestClient) -> Callable[..., TestClient]:
     """sign_in("alice", fleet="admin") → the client with her session."""
 
-    def as_person(login_id: str, **roles: str) -> TestClient:
-        return people.signed_in(db, client, people.person(db, login_id, **roles))
+    def sign_in_as(login_id: str, **roles: str) -> TestClient:
+        return people.signed_in_client(db, client, people.create_user(db, login_id, **roles))
 
-    return as_person
+    return sign_in_as
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real Chromium, and screens in it."""
+"""A real Chromium, and pages in it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stack.home import ROOT, Home
 from tests import chromium as real
 from tests.conftest import Service, start_service
 from tests.dashboards.dashboards import Dashboards, start
-from tests.ensure_browser import browser as browser_path
-from tests.processes import end
+from tests.ensure_browser import find_browser as browser_path
+from tests.processes import stop_process
 
 RESULTS = ROOT / "test-results"
 
@@ -25,8 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-# Playwright keeps an event loop running in the main thread for as long as it lives. Meanwhile nothing else there can
-# call asyncio.run: so it lives for the tests of this folder, not for the whole run.
+# Playwright keeps an event loop running in the main thread, where nothing else can call asyncio.run then. So it runs
+# only for the tests of this folder, not for the whole test run.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     with real.chromium() as launched:
@@ -37,40 +37,40 @@ def chromium() -> Iterator[Browser]:
 def dashboards(service: Service) -> Iterator[Dashboards]:
     started = start(service.url)
     yield started
-    end(started.process)
+    stop_process(started.process)
 
 
 @pytest.fixture(scope="package")
-def clocked(running_servers: Home) -> Iterator[Service]:
+def clock_service(running_servers: Home) -> Iterator[Service]:
     """A service of its own, whose clock may be moved."""
     started = start_service(running_servers, "genba_customers_pages")
     yield started
-    end(started.process)
+    stop_process(started.process)
 
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    made = real.at_a_desk(chromium)
-    yield made
-    made.close()
+    started = real.desktop_context(chromium)
+    yield started
+    started.close()
 
 
 @pytest.fixture
 def phone(chromium: Browser) -> Iterator[Page]:
-    made = real.in_a_hand(chromium)
-    yield made.new_page()
-    made.close()
+    phone_context = real.mobile_context(chromium)
+    yield phone_context.new_page()
+    phone_context.close()
 
 
 @pytest.fixture
 def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
-    yield from pictured(context.new_page(), request)
+    yield from screenshot_on_failure(context.new_page(), request)
 
 
-def pictured(made: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A failed test leaves a picture of what the person would have seen in test-results/."""
+def screenshot_on_failure(shown_page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Saves a screenshot of a failed test in test-results/."""
     failed_before = request.session.testsfailed
-    yield made
+    yield shown_page
     if request.session.testsfailed > failed_before:
         RESULTS.mkdir(exist_ok=True)
-        made.screenshot(path=RESULTS / f"{request.node.name}.png")
+        shown_page.screenshot(path=RESULTS / f"{request.node.name}.png")

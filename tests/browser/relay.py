@@ -1,4 +1,4 @@
-"""A network between a browser and the service that fails on request: away, or losing what comes back."""
+"""A relay between a browser and the service that simulates network failures: no connection, or lost responses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.processes import free_port
 
 
 class Relay:
-    """`url` leads to the service at `target`. While `is_away` nothing is let through; while `loses_replies` requests
-    arrive, and what is answered to them does not: `lost` counts those. `rewrites` (theirs, ours)
-    changes a word of what is answered, and back in what is asked."""
+    """`url` leads to the service at `target`. While `is_away` no connection passes; while `loses_replies` requests
+    arrive but their responses do not, and `lost` counts those. `rewrites` (original, replacement) replaces a text in
+    the responses, and restores it in the requests."""
 
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
@@ -71,8 +71,14 @@ class Relay:
         self._open -= {source, sink}
 
     def _rewritten(self, data: bytes, is_reply: bool) -> bytes:
-        theirs, ours = self.rewrites
-        return data.replace(theirs, ours) if is_reply and theirs else data.replace(ours, theirs) if theirs else data
+        original, replacement = self.rewrites
+        return (
+            data.replace(original, replacement)
+            if is_reply and original
+            else data.replace(replacement, original)
+            if original
+            else data
+        )
 
 
 def _close(connection: socket.socket) -> None:

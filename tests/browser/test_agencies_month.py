@@ -1,4 +1,4 @@
-"""最新の明細年月 at the desk: chosen from the list, or typed when it is older than that."""
+"""最新の明細年月 at a desk: chosen from the list, or typed when it is older."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def test_a_month_that_is_not_in_the_list_is_typed(chromium: Browser, service: Se
     with service.committed() as db:
         agency = scene.agency(db, "株式会社年月代理店", "MONTHS")
         request = scene.request(db, scene.corporation(db, agency), scene.sales(db, "months", agency), "working")
-        token, _ = open_session(db, people.person(db, "months-desk", agencies="operator"), "b", timedelta(hours=1))
+        token, _ = open_session(db, people.create_user(db, "months-desk", agencies="operator"), "b", timedelta(hours=1))
         case = request.id
-    context = real.at_a_desk(chromium)
+    context = real.desktop_context(chromium)
     context.add_cookies(
         [{"name": SESSION_COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}]
     )
@@ -44,5 +44,5 @@ def test_a_month_that_is_not_in_the_list_is_typed(chromium: Browser, service: Se
     context.close()
 
     with service.committed() as db:
-        [kept] = db.scalars(select(Site.latest_date).where(Site.request_id == case))
-    assert kept == "2020-07"
+        [stored] = db.scalars(select(Site.latest_date).where(Site.request_id == case))
+    assert stored == "2020-07"

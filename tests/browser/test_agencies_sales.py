@@ -1,4 +1,4 @@
-"""新規投入依頼 on a salesman's phone, in a car park: typed, photographed, reloaded, confirmed, sent once."""
+"""新規投入依頼 on a sales user's phone: typed, photographed, reloaded, confirmed, sent once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.agencies.corporations.models import Corporation
 from service.agencies.requests.models import Image, Request
 from service.core.access.identity import open_session
 from tests.api.agencies import scene
-from tests.chromium import PHONE, in_a_hand
+from tests.chromium import PHONE, mobile_context
 from tests.conftest import Service
 from tests.dashboards.dashboards import Dashboards
 from tests.pictures import picture
@@ -24,28 +24,28 @@ from tests.pictures import picture
 
 @pytest.fixture
 def phone(chromium: Browser, service: Service, dashboards: Dashboards) -> Iterator[Page]:
-    """A salesman's, signed in."""
+    """The phone of a sales user who is signed in."""
     with service.committed() as db:
         agency = scene.agency(db, "株式会社駐車場代理店", "PARKING")
         token, _ = open_session(db, scene.sales(db, "car-park", agency), "browser", timedelta(hours=1))
-    context = in_a_hand(chromium)
+    context = mobile_context(chromium)
     context.add_cookies(
         [{"name": SESSION_COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}]
     )
-    made = context.new_page()
-    made.goto(dashboards.url)
-    yield made
+    page = context.new_page()
+    page.goto(dashboards.url)
+    yield page
     context.close()
 
 
-def fits(phone: Page) -> None:
-    wide = phone.evaluate("document.documentElement.scrollWidth")
-    assert wide <= PHONE["width"], f"the page is {wide} wide"
+def assert_fits(phone: Page) -> None:
+    width = phone.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"], f"the page is {width} wide"
 
 
-def choose(phone: Page, label: str, wanted: str) -> None:
-    """A list that is opened just when the page is drawn anew closes: then it is opened once more, as anybody would."""
-    option = phone.get_by_role("option", name=wanted)
+def choose(phone: Page, label: str, option_name: str) -> None:
+    """A list that is open during a redraw of the page closes: then it is opened again, as a user would."""
+    option = phone.get_by_role("option", name=option_name)
     for _ in range(3):
         phone.get_by_role("combobox", name=label).click()
         with contextlib.suppress(TimeoutError):
@@ -58,7 +58,7 @@ def test_a_request_is_typed_reloaded_confirmed_and_sent_once(phone: Page, servic
     expect(phone.locator("h1")).to_have_text("マイ依頼一覧")
     phone.get_by_test_id("stMain").get_by_role("link", name="新規投入依頼", exact=True).click()
     expect(phone.locator("h1")).to_have_text("新規投入依頼")
-    fits(phone)
+    assert_fits(phone)
 
     phone.get_by_text("個人", exact=True).click()
     expect(phone.get_by_text("代表者名", exact=True)).to_have_count(0)
@@ -77,17 +77,18 @@ def test_a_request_is_typed_reloaded_confirmed_and_sent_once(phone: Page, servic
     phone.get_by_role("button", name="郵便番号から住所を入力").click()
     expect(phone.get_by_role("textbox", name="市区町村").first).to_have_value("渋谷区")
 
-    shots = [tmp_path / f"検針票{place}.jpg" for place in (1, 2, 3)]
-    for shot in shots:
-        shot.write_bytes(picture(size=(1200, 900)))
-    phone.locator("input[type=file]").set_input_files([str(shot) for shot in shots])
+    photos = [tmp_path / f"検針票{number}.jpg" for number in (1, 2, 3)]
+    for photo in photos:
+        photo.write_bytes(picture(size=(1200, 900)))
+    phone.locator("input[type=file]").set_input_files([str(photo) for photo in photos])
     expect(phone.get_by_text("送信しました")).to_have_count(3)
-    # The page itself knows of them too, and has saved them.
+    # The page has received the files too, and has saved the draft.
     expect(phone.get_by_placeholder("画像の枚数（3）")).to_be_visible()
     expect(phone.get_by_text("下書きを保存しました")).to_be_visible()
-    # The draft is kept at the end of the run that drew the three: a page thrown away before that has not kept it yet.
+    # The draft is saved at the end of the script run that drew the three files: a page closed before has not saved it
+    # yet.
     expect(phone.locator("[data-test-script-state=notRunning]")).to_be_visible()
-    fits(phone)
+    assert_fits(phone)
 
     phone.reload()
     expect(phone.get_by_text("前回の入力の続きです")).to_be_visible()
@@ -104,14 +105,14 @@ def test_a_request_is_typed_reloaded_confirmed_and_sent_once(phone: Page, servic
     phone.get_by_role("button", name="内容を確認する").click()
     expect(phone.get_by_text("まだ送信されていません。")).to_be_visible()
     expect(phone.get_by_text("3枚")).to_be_visible()
-    fits(phone)
+    assert_fits(phone)
 
     phone.get_by_role("button", name="投入依頼を送信").dblclick()
     expect(phone.get_by_text("投入依頼を送信しました。")).to_be_visible()
     with service.committed() as db:
-        of_us = select(Request.id).join(Corporation, Corporation.id == Request.corporation_id)
-        [request_id] = db.scalars(of_us.where(Corporation.last_name == "駐車"))
+        requests = select(Request.id).join(Corporation, Corporation.id == Request.corporation_id)
+        [request_id] = db.scalars(requests.where(Corporation.last_name == "駐車"))
         assert len(db.scalars(select(Image).where(Image.request_id == request_id)).all()) == 3
     phone.get_by_role("link", name="依頼を開く").click()
     expect(phone.locator("h1")).to_have_text("依頼詳細")
-    fits(phone)
+    assert_fits(phone)

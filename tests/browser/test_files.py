@@ -1,4 +1,4 @@
-"""Files in Chromium, through the dashboards, to the real service: sent by our page, refused from a foreign one."""
+"""Files in Chromium, through the dashboards, to the real service: sent by our page, refused from a foreign page."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ SHOW = """async (address) => {
 def olivia(context: BrowserContext, service: Service, dashboards: Dashboards) -> Page:
     """A page of ours, signed in."""
     with service.committed() as db:
-        user = people.person(db, f"browser-{id(context)}", fleet="operator")
+        user = people.create_user(db, f"browser-{id(context)}", fleet="operator")
         token, _ = open_session(db, user, "browser", timedelta(hours=1))
     context.add_cookies(
         [{"name": SESSION_COOKIE, "value": token, "url": dashboards.url, "httpOnly": True, "sameSite": "Lax"}]
     )
-    made = context.new_page()
-    made.goto(f"{dashboards.url}/app/static/mark.svg")
-    return made
+    page = context.new_page()
+    page.goto(f"{dashboards.url}/app/static/mark.svg")
+    return page
 
 
 @pytest.fixture
 def foreign() -> Iterator[str]:
-    """A page of somebody else's, on another host name."""
+    """A foreign page, on another host name."""
 
-    class Foreign(BaseHTTPRequestHandler):
+    class ForeignHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -64,7 +64,7 @@ def foreign() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Foreign) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), ForeignHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://localhost:{server.server_port}"
@@ -78,7 +78,7 @@ def send(page: Page, address: str, headers: dict[str, str]) -> tuple[int, object
     return status, body
 
 
-def test_a_page_of_ours_sends_a_photo_and_shows_it_upright(olivia: Page, dashboards: Dashboards) -> None:
+def test_our_page_sends_a_photo_and_shows_it_upright(olivia: Page, dashboards: Dashboards) -> None:
     status, body = send(olivia, ADDRESS, {"X-Requested-With": "genba"})
 
     assert status == 201
@@ -86,13 +86,13 @@ def test_a_page_of_ours_sends_a_photo_and_shows_it_upright(olivia: Page, dashboa
     assert (body["name"], body["content_type"], body["width"], body["height"]) == ("現地.jpg", "image/jpeg", 400, 640)
     assert olivia.evaluate(SHOW, f"/files/{body['id']}") == [400, 640]
     assert olivia.evaluate(SHOW, f"/files/{body['id']}?thumbnail=1") == [300, 480]
-    # Opened by itself it is shown, under a policy that lets it do nothing.
-    opened = olivia.goto(f"{dashboards.url}/files/{body['id']}")
-    assert opened is not None
-    assert "sandbox" in opened.headers["content-security-policy"]
+    # Opened directly it is shown, under a policy that allows it nothing.
+    response = olivia.goto(f"{dashboards.url}/files/{body['id']}")
+    assert response is not None
+    assert "sandbox" in response.headers["content-security-policy"]
 
 
-def test_what_is_no_photo_is_refused_in_words(olivia: Page) -> None:
+def test_a_file_that_is_no_photo_is_refused_with_a_message(olivia: Page) -> None:
     content = base64.b64encode(b"<html><script>alert(1)</script></html>").decode()
 
     status, body = olivia.evaluate(SEND, [ADDRESS, content, {"X-Requested-With": "genba"}])
@@ -101,17 +101,17 @@ def test_what_is_no_photo_is_refused_in_words(olivia: Page) -> None:
     assert "使える形式は JPEG画像、PNG画像、WebP画像 です。" in body["detail"]
 
 
-def test_a_foreign_page_sends_nothing_in_her_name(
+def test_a_foreign_page_sends_nothing_in_the_users_name(
     olivia: Page, dashboards: Dashboards, service: Service, foreign: str
 ) -> None:
-    before = service.rows("SELECT count(*) FROM files")
+    count_before = service.rows("SELECT count(*) FROM files")
     olivia.goto(foreign)
 
     with_header = send(olivia, f"{dashboards.url}{ADDRESS}", {"X-Requested-With": "genba"})
-    without = send(olivia, f"{dashboards.url}{ADDRESS}", {})
+    without_header = send(olivia, f"{dashboards.url}{ADDRESS}", {})
 
-    assert (with_header[0], without[0]) == (0, 0), "the browser may not even ask"
-    assert service.rows("SELECT count(*) FROM files") == before
+    assert (with_header[0], without_header[0]) == (0, 0), "the browser may not even ask"
+    assert service.rows("SELECT count(*) FROM files") == count_before
 
 
 def test_a_download_is_saved_and_the_page_stays(olivia: Page) -> None:

@@ -1,4 +1,4 @@
-"""The parent's card on a phone: shown at once, kept for when there is no network, and read by a scanner."""
+"""The parent's card on a phone: shown at once, stored for use without a network, and read by a scanner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from service.core.access.identity import hash_token
 from service.entries.cards.models import Card
 from service.entries.models import Nursery, Parent
-from tests.chromium import PHONE, in_a_hand
+from tests.chromium import PHONE, mobile_context
 from tests.conftest import Service
 
 TOKENS = {123456: "first-" + "a" * 37, 2147483647: "second" + "b" * 37}
@@ -36,43 +36,43 @@ def family(service: Service) -> None:
 
 @pytest.fixture(params=[1, 3], ids=["one dot to a pixel", "three dots to a pixel"])
 def phone(chromium: Browser, request: pytest.FixtureRequest, family: None) -> Iterator[BrowserContext]:
-    context = in_a_hand(chromium, dots=request.param)
+    context = mobile_context(chromium, dots=request.param)
     yield context
     context.close()
 
 
-def opened(page: Page, service: Service, number: int) -> float:
-    """The seconds until the card was seen."""
-    began = time.monotonic()
+def open_card(page: Page, service: Service, number: int) -> float:
+    """Opens the card and returns the seconds until it was visible."""
+    started_at = time.monotonic()
     page.goto(service.url + LINK.format(TOKENS[number]))
     expect(page.locator("#number")).to_have_text(str(number))
-    return time.monotonic() - began
+    return time.monotonic() - started_at
 
 
-def read(page: Page) -> list[tuple[str, str]]:
-    """What a scanner makes of the screen."""
+def read_barcodes(page: Page) -> list[tuple[str, str]]:
+    """The barcodes that a scanner reads from the screen."""
     screen = Image.open(io.BytesIO(page.screenshot()))
-    return [(found.format.name, found.text) for found in zxingcpp.read_barcodes(screen)]
+    return [(barcode.format.name, barcode.text) for barcode in zxingcpp.read_barcodes(screen)]
 
 
-def is_kept_for_later(page: Page) -> None:
+def await_offline_copy(page: Page) -> None:
     page.wait_for_function("navigator.serviceWorker.ready.then((ready) => ready.active.state === 'activated')")
 
 
 def test_the_card_is_shown_within_a_second_as_the_document_draws_it(phone: BrowserContext, service: Service) -> None:
-    page, refused = phone.new_page(), []
-    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    page, console_errors = phone.new_page(), []
+    page.on("console", lambda message: console_errors.append(message.text) if message.type == "error" else None)
 
-    # The quickest of three: other tests may be at work on this machine.
-    seconds = min(opened(page, service, 123456) for _ in range(3))
+    # The fastest of three, because other tests may run on this machine.
+    seconds = min(open_card(page, service, 123456) for _ in range(3))
 
     assert seconds < 1
-    assert read(page) == [("Code128", "123456")]
+    assert read_barcodes(page) == [("Code128", "123456")]
     expect(page.get_by_role("heading", level=1)).to_have_text("入退管理")
     expect(page.get_by_role("button", name="← 戻る")).to_be_visible()
     expect(page.locator("#name")).to_have_text("山田 花子 様")
     expect(page.locator(".how")).to_contain_text("保育園の入退登録端末のスキャナーにこのバーコードをかざしてください。")
-    drawn = page.evaluate(
+    styles = page.evaluate(
         """() => {
             const style = (id) => getComputedStyle(document.getElementById(id));
             const code = document.getElementById("code").getBoundingClientRect();
@@ -88,36 +88,36 @@ def test_the_card_is_shown_within_a_second_as_the_document_draws_it(phone: Brows
             };
         }"""
     )
-    assert (drawn["sizes"], drawn["how"]) == ([["24px", "700"], ["18px", "400"]], "14px")
-    assert drawn["ground"] == "rgb(255, 255, 255)"
-    assert drawn["code"][1] == 150
-    assert drawn["code"][0] >= 0.8 * PHONE["width"] >= 300
-    assert drawn["quiet"] >= 10
-    assert drawn["dots"] == pytest.approx(round(drawn["dots"]), abs=0.01)
-    assert not drawn["sideways"]
-    assert refused == []
+    assert (styles["sizes"], styles["how"]) == ([["24px", "700"], ["18px", "400"]], "14px")
+    assert styles["ground"] == "rgb(255, 255, 255)"
+    assert styles["code"][1] == 150
+    assert styles["code"][0] >= 0.8 * PHONE["width"] >= 300
+    assert styles["quiet"] >= 10
+    assert styles["dots"] == pytest.approx(round(styles["dots"]), abs=0.01)
+    assert not styles["sideways"]
+    assert console_errors == []
 
 
 def test_it_opens_without_a_network_after_the_first_visit(phone: BrowserContext, service: Service) -> None:
     page = phone.new_page()
-    opened(page, service, 2147483647)
-    is_kept_for_later(page)
+    open_card(page, service, 2147483647)
+    await_offline_copy(page)
     page.close()
     phone.set_offline(True)
 
-    again = phone.new_page()
-    opened(again, service, 2147483647)
-    by_its_own_address = phone.new_page()
-    by_its_own_address.goto(f"{service.url}/parent-card")
+    second_page = phone.new_page()
+    open_card(second_page, service, 2147483647)
+    page_without_link = phone.new_page()
+    page_without_link.goto(f"{service.url}/parent-card")
 
-    expect(by_its_own_address.locator("#number")).to_have_text("2147483647")
-    assert read(again) == [("Code128", "2147483647")]
+    expect(page_without_link.locator("#number")).to_have_text("2147483647")
+    assert read_barcodes(second_page) == [("Code128", "2147483647")]
 
 
 def test_two_parents_on_one_phone_choose_in_the_menu(phone: BrowserContext, service: Service) -> None:
     page = phone.new_page()
-    opened(page, service, 123456)
-    opened(page, service, 2147483647)
+    open_card(page, service, 123456)
+    open_card(page, service, 2147483647)
 
     page.get_by_role("button", name="← 戻る").click()
     choices = page.get_by_role("button", name="入退管理バーコード")
@@ -131,7 +131,7 @@ def test_two_parents_on_one_phone_choose_in_the_menu(phone: BrowserContext, serv
 
 def test_a_revoked_link_takes_the_card_off_the_phone(phone: BrowserContext, service: Service) -> None:
     page = phone.new_page()
-    opened(page, service, 123456)
+    open_card(page, service, 123456)
     service.rows("UPDATE entries_cards SET revoked_at = now() WHERE parent_id = 123456")
     try:
         page.reload()

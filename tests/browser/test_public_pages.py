@@ -1,4 +1,5 @@
-"""The service's own pages in Chromium: on a phone and at a desk, with nothing from elsewhere and nothing refused."""
+"""The service's public pages in Chromium: on a phone and at a desk, with nothing from other hosts and no policy
+broken."""
 
 from __future__ import annotations
 
@@ -7,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
-from tests.chromium import at_a_desk, in_a_hand
+from tests.chromium import desktop_context, mobile_context
 from tests.conftest import Service
 
 
 @pytest.fixture
 def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = at_a_desk(chromium) if request.param == "desk" else in_a_hand(chromium)
+    context = desktop_context(chromium) if request.param == "desk" else mobile_context(chromium)
     yield context.new_page()
     context.close()
 
@@ -28,21 +29,21 @@ def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]
     ],
     indirect=["visitor"],
 )
-def test_a_page_fits_and_asks_nobody_else_for_anything(
+def test_a_page_fits_and_loads_nothing_from_other_hosts(
     visitor: Page, service: Service, path: str, heading: str
 ) -> None:
-    said: list[str] = []
-    asked: list[str] = []
+    console_messages: list[str] = []
+    urls: list[str] = []
 
-    def listen(message: ConsoleMessage) -> None:
+    def record_message(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and "404 (Not Found)" not in message.text:
-            said.append(message.text)
+            console_messages.append(message.text)
 
-    def note(sent: Request) -> None:
-        asked.append(sent.url)
+    def record_request(request: Request) -> None:
+        urls.append(request.url)
 
-    visitor.on("console", listen)
-    visitor.on("request", note)
+    visitor.on("console", record_message)
+    visitor.on("request", record_request)
     visitor.goto(f"{service.url}{path}")
 
     expect(visitor.get_by_role("heading", level=1, name=heading)).to_be_visible()
@@ -51,6 +52,6 @@ def test_a_page_fits_and_asks_nobody_else_for_anything(
         visitor.locator(".opblock-tag", has_text="auth").first.click()
         visitor.locator(".opblock-summary").first.click()
         expect(visitor.get_by_role("button", name="Try it out").first).to_be_visible()
-    assert said == []
-    assert [url for url in asked if not url.startswith((service.url, "data:"))] == []
+    assert console_messages == []
+    assert [url for url in urls if not url.startswith((service.url, "data:"))] == []
     assert visitor.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing to scroll sideways"

@@ -1,4 +1,4 @@
-"""The station's own rules, asked in the browser they run in."""
+"""The rules of the station's JavaScript, called in the browser."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.conftest import Service
 
 
 @pytest.fixture(scope="module")
-def room(chromium: Browser, service: Service) -> Iterator[Page]:
-    """Any page of the station: its modules can be imported there."""
+def station_page(chromium: Browser, service: Service) -> Iterator[Page]:
+    """A page of the station, which can import its modules."""
     context = chromium.new_context(locale="ja-JP", timezone_id="America/New_York", service_workers="block")
     page = context.new_page()
     page.goto(f"{service.url}/entry-exit-login")
@@ -28,8 +28,8 @@ def room(chromium: Browser, service: Service) -> Iterator[Page]:
 
 def call(page: Page, module: str, expression: str, argument: object = None) -> Any:
     name = expression.split("(")[0]
-    found = f"import('/entry-exit-station/{module}.js').then(({{ {name} }}) => {expression})"
-    return page.evaluate(f"(given) => {found}", argument)
+    script = f"import('/entry-exit-station/{module}.js').then(({{ {name} }}) => {expression})"
+    return page.evaluate(f"(given) => {script}", argument)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def call(page: Page, module: str, expression: str, argument: object = None) -> A
         ("https://genba.example.jp/parent-card#t=abc&number=123456", "123456"),
     ],
 )
-def test_a_card_is_read_however_the_scanner_says_it(room: Page, scanned: str, number: str) -> None:
-    assert call(room, "barcode", "read(given)", scanned) == {"parentId": number}
+def test_a_card_is_read_in_every_form_a_scanner_sends(station_page: Page, scanned: str, number: str) -> None:
+    assert call(station_page, "barcode", "read(given)", scanned) == {"parentId": number}
 
 
 @pytest.mark.parametrize(
@@ -69,44 +69,44 @@ def test_a_card_is_read_however_the_scanner_says_it(room: Page, scanned: str, nu
         ("０１２３", logs.UNKNOWN_PARENT),
     ],
 )
-def test_what_is_no_card_is_refused_in_the_services_own_words(room: Page, scanned: str, refusal: str) -> None:
-    assert call(room, "barcode", "read(given)", scanned) == {"refusal": refusal}
+def test_other_codes_are_refused_with_the_services_own_messages(station_page: Page, scanned: str, refusal: str) -> None:
+    assert call(station_page, "barcode", "read(given)", scanned) == {"refusal": refusal}
 
 
 @pytest.mark.parametrize("scanned", ["", "  ", "\x1d"])
-def test_nothing_is_no_scan(room: Page, scanned: str) -> None:
-    assert call(room, "barcode", "read(given)", scanned) is None
+def test_an_empty_text_is_no_scan(station_page: Page, scanned: str) -> None:
+    assert call(station_page, "barcode", "read(given)", scanned) is None
 
 
-def test_a_session_that_has_ended_is_told_as_the_service_tells_it(room: Page) -> None:
+def test_an_ended_session_has_the_services_own_message(station_page: Page) -> None:
     assert (
-        room.evaluate("() => import('/entry-exit-station/words.js').then((words) => words.ENDED)")
+        station_page.evaluate("() => import('/entry-exit-station/words.js').then((words) => words.ENDED)")
         == station.SESSION_ENDED
     )
 
 
-def test_times_are_japans_wherever_the_tablet_thinks_it_is(room: Page) -> None:
-    moment = "2026-01-13T15:05:09.123Z"
+def test_times_are_japans_wherever_the_tablet_thinks_it_is(station_page: Page) -> None:
+    time = "2026-01-13T15:05:09.123Z"
 
-    assert call(room, "moments", "full(new Date(given))", moment) == "2026-01-14 00:05:09"
-    assert call(room, "moments", "hourAndMinute(new Date(given))", moment) == "00:05"
-    assert call(room, "moments", "day(new Date(given))", moment) == "2026-01-14"
+    assert call(station_page, "moments", "full(new Date(given))", time) == "2026-01-14 00:05:09"
+    assert call(station_page, "moments", "hourAndMinute(new Date(given))", time) == "00:05"
+    assert call(station_page, "moments", "day(new Date(given))", time) == "2026-01-14"
 
 
-def test_ids_are_random_uuids_with_and_without_the_browsers_own(room: Page) -> None:
+def test_ids_are_random_uuids_with_and_without_the_browsers_own(station_page: Page) -> None:
     uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-    own = call(room, "ids", "newId()")
-    room.evaluate("crypto.randomUUID = undefined")
-    made = [call(room, "ids", "newId()") for _ in range(5)]
+    native_id = call(station_page, "ids", "newId()")
+    station_page.evaluate("crypto.randomUUID = undefined")
+    own_ids = [call(station_page, "ids", "newId()") for _ in range(5)]
 
-    assert all(uuid.fullmatch(found) for found in [own, *made])
-    assert len({own, *made}) == 6
+    assert all(uuid.fullmatch(id_text) for id_text in [native_id, *own_ids])
+    assert len({native_id, *own_ids}) == 6
 
 
-def test_a_list_for_excel_has_a_bom_and_runs_nothing(room: Page) -> None:
+def test_a_list_for_excel_has_a_bom_and_runs_nothing(station_page: Page) -> None:
     texts = ["山田花子", *(f"{sign}1+1" for sign in FORMULA), 'a"b', "a,b"]
 
-    lines = call(room, "csv", "csv(given)", [["保護者名"], *([text] for text in texts)])
+    lines = call(station_page, "csv", "csv(given)", [["保護者名"], *([text] for text in texts)])
 
     quoted = [
         f'"{neutralised(text).replace(chr(34), chr(34) * 2)}"' if re.search('[",\r\n]', text) else neutralised(text)
@@ -115,7 +115,7 @@ def test_a_list_for_excel_has_a_bom_and_runs_nothing(room: Page) -> None:
     assert lines == "\ufeff" + "".join(f"{line}\r\n" for line in ["保護者名", *quoted])
 
 
-# ES2018, without a build step: none of what came later, so that older tablets can read it too.
+# ES2018, without a build step: no later syntax, so that older tablets can run it.
 LATER = re.compile(
     r"\?\.(?!\d)|\?\?|catch\s*\{|\.(?:flat|flatMap|at|replaceAll|matchAll|trimStart|trimEnd|allSettled|findLast)\("
     r"|fromEntries|globalThis|structuredClone|^\s+(?:static|#)|\d_\d|\bawait import|^await\b",

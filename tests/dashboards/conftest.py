@@ -1,4 +1,4 @@
-"""The dashboards in-process, in front of the real service on the rolled-back database of the test."""
+"""The dashboards in-process, in front of the real service, on the database of the test, which is rolled back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dashboards import client, session
 from dashboards.session import BROWSER_COOKIE, SESSION_COOKIE
 from service.core.access.identity import User, open_session
 from tests import people
-from tests.conftest import at
+from tests.conftest import new_client
 from tests.processes import free_port
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Deaf(httpx2.BaseTransport):
+class LostResponseTransport(httpx2.BaseTransport):
     service: TestClient
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -44,41 +44,46 @@ class Deaf(httpx2.BaseTransport):
 
 
 @dataclass
-class Line:
-    """The way from the dashboards to the service: a test can read what went over it, cut it and mend it."""
+class Network:
+    """The network between the dashboards and the service. A test can read the requests, cut the connection and
+    restore it."""
 
     service: TestClient
     calls: list[str] = field(default_factory=list)
     references: list[str] = field(default_factory=list)
-    _nowhere: httpx2.Client | None = None
+    _replacement: httpx2.Client | None = None
 
-    def note(self, request: httpx2.Request) -> None:
+    def record_request(self, request: httpx2.Request) -> None:
         self.calls.append(f"{request.method} {request.url.path}")
         self.references.append(request.headers["x-request-id"])
 
     def client(self) -> httpx2.Client:
-        return self._nowhere or self.service
+        return self._replacement or self.service
 
     def cut(self) -> None:
-        """From now on the connection is refused, by a port on which nothing listens."""
+        """From now on connections are refused: nothing listens on the port."""
         self.use(httpx2.Client(base_url=f"http://127.0.0.1:{free_port()}", trust_env=False))
 
-    def use(self, other: httpx2.Client) -> None:
-        self.mend()
-        self._nowhere = other
+    def use(self, replacement: httpx2.Client) -> None:
+        self.restore()
+        self._replacement = replacement
 
     def lose_answers(self) -> None:
-        """From now on the service does what it is asked, and nobody hears of it."""
-        self.use(httpx2.Client(base_url=self.service.base_url, transport=Deaf(self.service), trust_env=False))
+        """From now on the service handles requests, but its responses never arrive."""
+        self.use(
+            httpx2.Client(
+                base_url=self.service.base_url, transport=LostResponseTransport(self.service), trust_env=False
+            )
+        )
 
-    def mend(self) -> None:
-        if self._nowhere is not None:
-            self._nowhere.close()
-        self._nowhere = None
+    def restore(self) -> None:
+        if self._replacement is not None:
+            self._replacement.close()
+        self._replacement = None
 
 
-class Server:
-    """What AppTest mocks of Streamlit's server, which it also hangs its stores on. No browser is connected to it."""
+class StubServer:
+    """Replaces AppTest's mock of Streamlit's server, which also holds AppTest's stores. No browser is connected."""
 
     def __init__(self, spec: object) -> None:
         pass
@@ -87,51 +92,51 @@ class Server:
         return None
 
 
-def finished(runner: LocalScriptRunner, timeout: float) -> None:
+def wait_until_finished(runner: LocalScriptRunner, timeout: float) -> None:
     if runner._script_thread is not None:
         runner._script_thread.join(timeout)
     require_widgets_deltas(runner)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def a_run_costs_what_the_page_costs() -> Iterator[None]:
-    """AppTest makes each run as if it were the only one: it looks for components in the metadata of every installed
-    package, compiles every page, mocks the server method by method, collects garbage and asks a thousand times a second
-    for the end. Here two thousand runs follow one another, and without this half of each went there."""
+def fast_app_tests() -> Iterator[None]:
+    """AppTest treats each run as the only one: it searches the metadata of every installed package for components,
+    compiles every page, mocks the server method by method, collects garbage and polls for the end a thousand times a
+    second. There are two thousand runs here, and this took half of their time."""
     compiled = ScriptCache()
     streamlit_config.set_option("runner.postScriptGC", False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         patch.setattr(app_test, "ScriptCache", lambda: compiled)
         patch.setattr(local_script_runner, "ScriptCache", lambda: compiled)
-        patch.setattr(app_test, "MagicMock", Server)
-        patch.setattr(local_script_runner, "require_widgets_deltas", finished)
+        patch.setattr(app_test, "MagicMock", StubServer)
+        patch.setattr(local_script_runner, "require_widgets_deltas", wait_until_finished)
         yield
 
 
 @pytest.fixture
-def front_door(served: Application, portal: BlockingPortal) -> TestClient:
-    return at(served, portal)
+def service_client(served: Application, portal: BlockingPortal) -> TestClient:
+    return new_client(served, portal)
 
 
 @pytest.fixture
-def line(front_door: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    made = Line(front_door)
-    front_door.event_hooks = {"request": [made.note]}
-    monkeypatch.setattr(client, "make_client", made.client)
-    forget_sessions()
-    yield made
-    made.mend()
-    forget_sessions()
+def network(service_client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
+    network = Network(service_client)
+    service_client.event_hooks = {"request": [network.record_request]}
+    monkeypatch.setattr(client, "make_client", network.client)
+    clear_session_cache()
+    yield network
+    network.restore()
+    clear_session_cache()
 
 
-def forget_sessions() -> None:
-    """As if the seconds for which the dashboards remember an answer had passed."""
+def clear_session_cache() -> None:
+    """Empties the session cache, as if its seconds had passed."""
     session.sessions._known.clear()
 
 
-def opened_at(page: AppTest, url_path: str, **query: str) -> AppTest:
-    """As after typing the address; AppTest itself can only switch to pages that are files."""
+def open_address(page: AppTest, url_path: str, **query: str) -> AppTest:
+    """As if the address were typed. AppTest itself can only switch to pages that are files."""
     page._page_hash = calc_hash(url_path)
     page.context = {"url": f"http://genba.example/{url_path}"}
     page.query_params = dict(query)
@@ -140,60 +145,62 @@ def opened_at(page: AppTest, url_path: str, **query: str) -> AppTest:
 
 @pytest.fixture
 def token_for(db: Session) -> Callable[[User], str]:
-    """token_for(alice) → the token of a session of hers."""
+    """token_for(alice) → the token of a new session of alice."""
 
-    def opened(user: User) -> str:
+    def create_token(user: User) -> str:
         token, _ = open_session(db, user, "testclient", timedelta(hours=1))
         db.commit()
         return token
 
-    return opened
+    return create_token
 
 
 @pytest.fixture
 def token_of(db: Session, token_for: Callable[[User], str]) -> Callable[..., str]:
-    """token_of("alice", fleet="admin") → the token of a session of hers."""
-    return lambda login_id, **roles: token_for(people.person(db, login_id, **roles))
+    """token_of("alice", fleet="admin") → the token of a session of a new user."""
+    return lambda login_id, **roles: token_for(people.create_user(db, login_id, **roles))
 
 
 @pytest.fixture
-def opened(line: Line, token_for: Callable[[User], str], monkeypatch: pytest.MonkeyPatch) -> Callable[[User], AppTest]:
-    """opened(alice) → the frame in a new tab of hers, not yet opened at a page."""
+def open_tab(
+    network: Network, token_for: Callable[[User], str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[User], AppTest]:
+    """open_tab(alice) → the frame in a new tab of alice, not opened at a page yet."""
 
-    def of(user: User) -> AppTest:
+    def open_for(user: User) -> AppTest:
         token = token_for(user)
         monkeypatch.setattr(session, "token", lambda: st.session_state.get("test.token", token))
         page = AppTest.from_file(str(dashboards_app.FRAME), default_timeout=30)
-        page.session_state["test.token"] = token  # Its own, also when somebody else's is opened beside it.
+        page.session_state["test.token"] = token  # The tab keeps its own token when another user's tab is opened.
         return page
 
-    return of
+    return open_for
 
 
 @pytest.fixture
-def screen(db: Session, opened: Callable[[User], AppTest]) -> Callable[..., AppTest]:
-    """screen("alice", fleet="operator") → the same for a person made for it."""
-    return lambda login_id, **roles: opened(people.person(db, login_id, **roles))
+def screen(db: Session, open_tab: Callable[[User], AppTest]) -> Callable[..., AppTest]:
+    """screen("alice", fleet="operator") → the frame in a new tab of a new user with that role."""
+    return lambda login_id, **roles: open_tab(people.create_user(db, login_id, **roles))
 
 
 @pytest.fixture
-def open_page(opened: Callable[[User], AppTest]) -> Callable[..., AppTest]:
-    """open_page(alice, "my-requests", status="working") → the page in a tab of hers: a new one, as after F5."""
-    return lambda user, url_path, **query: opened_at(opened(user), url_path, **query)
+def open_page(open_tab: Callable[[User], AppTest]) -> Callable[..., AppTest]:
+    """open_page(alice, "my-requests", status="working") → the page in a new tab of alice, as after F5."""
+    return lambda user, url_path, **query: open_address(open_tab(user), url_path, **query)
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[TestClient]:
+def running_app() -> Iterator[TestClient]:
     """The ASGI application, started once: Streamlit allows one per process."""
     with TestClient(dashboards_app.app, raise_server_exceptions=False) as started:
         yield started
 
 
 @pytest.fixture
-def web(running: TestClient, line: Line) -> TestClient:
+def web(running_app: TestClient, network: Network) -> TestClient:
     """A browser without cookies in front of the whole application."""
     browser = TestClient(dashboards_app.app, raise_server_exceptions=False, follow_redirects=False)
-    browser.portal = running.portal
+    browser.portal = running_app.portal
     return browser
 
 

@@ -1,4 +1,4 @@
-"""The dashboards as a process of their own, in front of whatever service a test gives them."""
+"""The dashboards in their own process, in front of the service that a test chooses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psutil
 
 from dashboards.session import SESSION_COOKIE
 from stack.home import ROOT
-from tests.processes import await_ok, free_port, tied
+from tests.processes import child_command, free_port, wait_until_ok
 
 
 @dataclass
@@ -29,21 +29,23 @@ class Dashboards:
     def connect(self) -> socket.socket:
         """A browser that reads and writes byte by byte."""
         host, port = self.url.removeprefix("http://").split(":")
-        made = socket.create_connection((host, int(port)), 30)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        return made
+        connection = socket.create_connection((host, int(port)), 30)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        return connection
 
     def memory(self) -> int:
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
 
-def start(service_url: str, **more: str) -> Dashboards:
+def start(service_url: str, **variables: str) -> Dashboards:
     port = free_port()
-    environ = os.environ | {"SERVICE_URL": service_url} | more
+    environ = os.environ | {"SERVICE_URL": service_url} | variables
     process = subprocess.Popen(
-        tied([sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--log-level", "critical"]),
+        child_command(
+            [sys.executable, "-m", "uvicorn", "dashboards.app:app", "--port", str(port), "--log-level", "critical"]
+        ),
         cwd=ROOT,
         env=environ,
     )
-    await_ok(f"http://127.0.0.1:{port}/_stcore/health", process)
+    wait_until_ok(f"http://127.0.0.1:{port}/_stcore/health", process)
     return Dashboards(f"http://127.0.0.1:{port}", process)

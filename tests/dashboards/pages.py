@@ -9,27 +9,27 @@ from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.testing.v1 import AppTest
 
 from service.core.access.identity import User
-from tests.dashboards.conftest import Line
+from tests.dashboards.conftest import Network
 
 Screen = Callable[..., AppTest]
-Opened = Callable[[User], AppTest]
-Open = Callable[..., AppTest]
+OpenTab = Callable[[User], AppTest]
+OpenPage = Callable[..., AppTest]
 
 REFUSED = "この画面を表示する権限がありません"
 
 
-def said(elements: Iterable[Any]) -> str:
-    """Without the backslashes that keep it plain."""
+def text_of(elements: Iterable[Any]) -> str:
+    """The texts of the elements, without the backslashes that escape Markdown."""
     return "\n".join(element.value for element in elements).replace("\\", "")
 
 
 def texts(page: AppTest) -> str:
-    """All that stands there, boxes of colour included."""
-    return said([*page.markdown, *page.warning, *page.success, *page.error, *page.info])
+    """All text of the page, coloured boxes included."""
+    return text_of([*page.markdown, *page.warning, *page.success, *page.error, *page.info])
 
 
 def html(page: AppTest) -> str:
-    return "".join(one.value for one in page.html)
+    return "".join(element.value for element in page.html)
 
 
 def titles(page: AppTest) -> list[str]:
@@ -40,28 +40,29 @@ def toasts(page: AppTest) -> list[str]:
     return [toast.value for toast in page.toast]
 
 
-def outside(page: AppTest) -> list[str]:
-    """What stands outside of the page's flow, in Streamlit's order. What moves in it is drawn from nothing there."""
-    return [one.type for one in page._tree[RootContainer.EVENT].children.values()]
+def overlays(page: AppTest) -> list[str]:
+    """The types of the elements outside of the page's flow (dialogs, toasts), in Streamlit's order. An element that
+    moves in this order is drawn from scratch."""
+    return [element.type for element in page._tree[RootContainer.EVENT].children.values()]
 
 
-def rows(page: AppTest, place: int = 0) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in page.dataframe[place].value.to_dict("records")]
+def rows(page: AppTest, index: int = 0) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in page.dataframe[index].value.to_dict("records")]
 
 
 def keys(page: AppTest) -> set[str]:
-    """Of the buttons."""
+    """The keys of the buttons."""
     return {button.key for button in page.button if button.key}
 
 
 def widget(page: AppTest, key: str) -> Any:
-    """Whatever is filled in there, of any kind."""
-    return next(one for one in page._tree if getattr(one, "key", None) == key)
+    """The input widget with this key, of any kind."""
+    return next(element for element in page._tree if getattr(element, "key", None) == key)
 
 
-def fill(page: AppTest, form: str, /, **typed: Any) -> None:
-    """Into the fields of a form that nothing was sent from yet; the page is not run."""
-    for name, value in typed.items():
+def fill(page: AppTest, form: str, /, **values: Any) -> None:
+    """Types into the fields of a form that was not sent yet. The page is not run."""
+    for name, value in values.items():
         widget(page, f"{form}.{name}.0").set_value(value)
 
 
@@ -75,20 +76,20 @@ def press(page: AppTest, key: str) -> None:
     run(page)
 
 
-def goes_away(page: AppTest, line: Line) -> None:
-    """The service; the last state of the page stays, and says so."""
-    line.cut()
+def assert_survives_outage(page: AppTest, network: Network) -> None:
+    """Without the service the page keeps its last state, and says so."""
+    network.cut()
     run(page)
-    assert "最新の状態を取得できません" in said(page.warning)
+    assert "最新の状態を取得できません" in text_of(page.warning)
 
 
-def act(page: AppTest, table: str, word: str, place: int = 0) -> None:
-    """As after a click into the row's menu; AppTest cannot click into a grid."""
-    row = page.session_state[f"live.{table}"].data["items"][place]
-    page.session_state[f"{table}.clicked"] = (word, row)
+def click_row_action(page: AppTest, table: str, label: str, index: int = 0) -> None:
+    """As after a click in the row's menu: AppTest cannot click into a grid."""
+    row = page.session_state[f"live.{table}"].data["items"][index]
+    page.session_state[f"{table}.clicked"] = (label, row)
     run(page)
 
 
-def choose(page: AppTest, part: str) -> None:
+def choose_part(page: AppTest, part: str) -> None:
     page.session_state["part"] = part
     run(page)

@@ -1,4 +1,4 @@
-"""Addresses of our own: nothing that leaves the site or signs people out is ever gone on to."""
+"""Redirect targets: an address that leaves the site or signs the user out is never followed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCARY = st.text(alphabet=st.sampled_from("/\\.:@?#%\t\r\n ab[]evil新"), max_siz
 @pytest.mark.parametrize(
     "target", ["/", "/dashboard", "/dashboard?status=error&q=新宿", "/a/b#c", "/loginx", "/x?next=//y", "/x?q=a\\b"]
 )
-def test_a_page_of_our_own_is_kept_as_it_is(target: str) -> None:
+def test_a_page_of_our_own_is_left_unchanged(target: str) -> None:
     assert safe_next(target) == target
 
 
@@ -30,7 +30,7 @@ def test_everything_else_becomes_the_start_page(target: str | None) -> None:
 
 @given(SCARY.map(lambda text: "/" + text) | SCARY)
 def test_no_address_leads_to_another_host(target: str) -> None:
-    # As a browser reads it: without tabs and line ends, and with a backslash in the path as a slash.
+    # As a browser reads it: tabs and line ends are removed, and a backslash in the path is a slash.
     safe = safe_next(target)
     path, mark, query = safe.partition("?")
     as_read = path.replace("\\", "/") + mark + query
@@ -45,6 +45,6 @@ def test_the_login_page_leads_back_with_query_and_reason() -> None:
     assert parse_qs(urlsplit(url).query) == {"next": ["/dashboard?q=新宿&a=1"], "reason": ["expired"]}
 
 
-def test_the_login_page_needs_no_word_about_the_start_page() -> None:
+def test_the_start_page_is_not_named_in_the_login_address() -> None:
     assert login_url("/") == login_url("//evil.example") == login_url("/logout") == "/login"
     assert login_url("/", reason="signed_out") == "/login?reason=signed_out"

@@ -11,7 +11,7 @@ from dashboards import shell
 from dashboards.client import Api
 from dashboards.headers import HEADERS
 from dashboards.session import SESSION_COOKIE
-from tests.dashboards.conftest import Line
+from tests.dashboards.conftest import Network
 
 
 def assert_guarded(browser: TestClient, address: str, status: int, **headers: str) -> None:
@@ -41,18 +41,18 @@ def test_strangers_get_security_headers_with_every_answer(web: TestClient, addre
 @pytest.mark.parametrize(
     ("address", "status"), [("/", 200), ("/dashboard", 200), ("/nowhere", 404), ("/_stcore/host-config", 200)]
 )
-def test_signed_in_people_get_security_headers_with_every_answer(
+def test_signed_in_users_get_security_headers_with_every_answer(
     signed_in: TestClient, address: str, status: int
 ) -> None:
     assert_guarded(signed_in, address, status)
 
 
 def test_refusals_and_failures_carry_security_headers_too(
-    web: TestClient, line: Line, monkeypatch: pytest.MonkeyPatch
+    web: TestClient, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert_guarded(web, "/logout", 403, origin="https://evil.example")
     web.cookies.set(SESSION_COOKIE, "some-token")
-    line.cut()
+    network.cut()
     assert_guarded(web, "/dashboard", 503)
     monkeypatch.setattr(Api, "get", lambda *_: 1 / 0)
     assert_guarded(web, "/health", 500)
@@ -80,18 +80,18 @@ def test_a_streamlit_that_looks_different_is_noticed_at_the_start(monkeypatch: p
         shell.render()
 
 
-def test_fonts_are_kept_by_browsers_and_scripts_are_asked_for_anew(web: TestClient) -> None:
+def test_browsers_cache_fonts_and_revalidate_scripts(web: TestClient) -> None:
     assert web.get("/app/static/ja.js").headers["cache-control"] == "no-cache"
     assert web.get("/app/static/fonts/nothing.woff2").headers["cache-control"] == "no-cache"
     if shell.FONT.exists():
-        kept = web.get("/app/static/fonts/NotoSansJP-Regular.woff2").headers["cache-control"]
-        assert kept == "public, max-age=604800"
+        cache_control = web.get("/app/static/fonts/NotoSansJP-Regular.woff2").headers["cache-control"]
+        assert cache_control == "public, max-age=604800"
 
 
-def test_health_says_whether_data_can_be_shown(web: TestClient, line: Line) -> None:
+def test_health_says_whether_data_can_be_shown(web: TestClient, network: Network) -> None:
     assert (web.get("/health").status_code, web.get("/health").text) == (200, "ok")
 
-    line.cut()
+    network.cut()
 
     answer = web.get("/health")
     assert answer.status_code == 503
@@ -99,7 +99,7 @@ def test_health_says_whether_data_can_be_shown(web: TestClient, line: Line) -> N
     assert web.get("/_stcore/health").status_code == 200
 
 
-def test_a_bug_in_our_own_routes_is_said_in_japanese_with_a_reference(
+def test_a_bug_in_our_own_routes_is_reported_in_japanese_with_a_reference(
     web: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(Api, "get", lambda *_: 1 / 0)

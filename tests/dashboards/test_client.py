@@ -1,4 +1,4 @@
-"""The only HTTP client: what a person is told when the service refuses, fails, or does not answer."""
+"""The only HTTP client: what the user reads when the service refuses, fails or does not answer."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import uvicorn
 from dashboards import client
 from dashboards.client import Api, ApiProblem
 from dashboards.settings import Settings
-from tests.dashboards.conftest import Line
+from tests.dashboards.conftest import Network
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
 
-def answering(line: Line, status: int, **content: object) -> list[httpx2.Request]:
-    """Something else than our service answers from now on; the list fills with what it was asked."""
-    asked: list[httpx2.Request] = []
+def answer_with(network: Network, status: int, **content: object) -> list[httpx2.Request]:
+    """From now on something other than our service answers. The returned list fills with the requests."""
+    requests: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
+        requests.append(request)
         return httpx2.Response(status, **content)  # type: ignore[arg-type]
 
-    line.use(httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(answer)))
-    return asked
+    network.use(httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(answer)))
+    return requests
 
 
 @contextmanager
 def peer(behave: Callable[[socket.socket], None]) -> Iterator[httpx2.Client]:
-    """A real listener that does with the first connection what the test says, and a client that has 0.2 s for it."""
+    """A real listener that treats its first connection as `behave` does, and a client with a timeout of 0.2 s."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -71,7 +71,7 @@ def problem_of(call: Callable[[], object]) -> ApiProblem:
     return caught.value
 
 
-def test_a_refusal_carries_the_services_words_and_fields(line: Line) -> None:
+def test_a_refusal_carries_the_services_message_and_fields(network: Network) -> None:
     problem = problem_of(lambda: Api().post("/api/auth/login", {"login_id": "", "password": "x"}, once=None))
 
     assert problem.status == 422
@@ -81,34 +81,34 @@ def test_a_refusal_carries_the_services_words_and_fields(line: Line) -> None:
     assert not problem.temporary
 
 
-def test_a_refusal_has_the_number_the_service_logged_it_under(line: Line) -> None:
+def test_a_refusal_has_the_reference_that_the_service_logged(network: Network) -> None:
     problem = problem_of(lambda: Api("not-a-token").get("/api/auth/me"))
 
     assert problem.status == 401
-    assert [problem.reference] == line.references
+    assert [problem.reference] == network.references
     assert len(problem.reference) == 12
 
 
-def test_the_token_travels_as_a_bearer_and_only_when_there_is_one(line: Line) -> None:
-    asked = answering(line, 200, json={})
+def test_the_token_travels_as_a_bearer_and_only_when_there_is_one(network: Network) -> None:
+    requests = answer_with(network, 200, json={})
 
     Api("the-token").get("/x")
     Api().get("/x")
 
-    assert asked[0].headers["authorization"] == "Bearer the-token"
-    assert "authorization" not in asked[1].headers
+    assert requests[0].headers["authorization"] == "Bearer the-token"
+    assert "authorization" not in requests[1].headers
 
 
-def test_parameters_without_a_value_are_left_out(line: Line) -> None:
-    asked = answering(line, 200, json={})
+def test_parameters_without_a_value_are_left_out(network: Network) -> None:
+    requests = answer_with(network, 200, json={})
 
     Api().get("/x", limit=20, q=None, state="")
 
-    assert asked[0].url.query == b"limit=20&state="
+    assert requests[0].url.query == b"limit=20&state="
 
 
-def test_an_answer_without_content_is_none(line: Line) -> None:
-    answering(line, 204)
+def test_an_answer_without_content_is_none(network: Network) -> None:
+    answer_with(network, 204)
 
     assert Api().post("/x", once=None) is None
 
@@ -120,8 +120,8 @@ def test_an_answer_without_content_is_none(line: Line) -> None:
         ("POST", "サービスに接続できません。保存はされていません。しばらく待ってから、もう一度お試しください。"),
     ],
 )
-def test_a_service_that_cannot_be_reached_has_stored_nothing(line: Line, method: str, detail: str) -> None:
-    line.cut()
+def test_a_service_that_cannot_be_reached_has_stored_nothing(network: Network, method: str, detail: str) -> None:
+    network.cut()
 
     problem = problem_of(lambda: Api().get("/x") if method == "GET" else Api().post("/x", once=None))
 
@@ -131,9 +131,9 @@ def test_a_service_that_cannot_be_reached_has_stored_nothing(line: Line, method:
 
 
 @pytest.mark.parametrize("behave", [silence, hanging_up])
-def test_a_read_without_an_answer_may_be_tried_again(line: Line, behave: Callable[[socket.socket], None]) -> None:
+def test_a_read_without_an_answer_may_be_tried_again(network: Network, behave: Callable[[socket.socket], None]) -> None:
     with peer(behave) as http:
-        line.use(http)
+        network.use(http)
         problem = problem_of(lambda: Api().get("/x"))
 
     assert problem.status == 0
@@ -142,10 +142,10 @@ def test_a_read_without_an_answer_may_be_tried_again(line: Line, behave: Callabl
 
 @pytest.mark.parametrize("behave", [silence, hanging_up])
 def test_a_write_without_an_answer_may_have_been_stored_and_says_so(
-    line: Line, behave: Callable[[socket.socket], None]
+    network: Network, behave: Callable[[socket.socket], None]
 ) -> None:
     with peer(behave) as http:
-        line.use(http)
+        network.use(http)
         problem = problem_of(lambda: Api().post("/x", {"a": 1}, once=None))
 
     assert problem.status == 0
@@ -161,10 +161,10 @@ def test_a_write_without_an_answer_may_have_been_stored_and_says_so(
         (403, {"json": {"message": "nginx"}}),
     ],
 )
-def test_words_that_are_not_our_services_are_never_taken_for_its_answer(
-    line: Line, status: int, content: dict[str, object]
+def test_an_answer_that_is_not_our_services_is_never_taken_for_one(
+    network: Network, status: int, content: dict[str, object]
 ) -> None:
-    answering(line, status, **content)
+    answer_with(network, status, **content)
 
     problem = problem_of(lambda: Api().get("/x"))
 
@@ -184,17 +184,17 @@ def test_the_client_asks_where_the_settings_say_and_waits_as_long_as_they_say(mo
     chosen = Settings(service_url="http://service.example:9000", service_timeout_seconds=7)
     monkeypatch.setattr(client, "settings", lambda: chosen)
 
-    with client.make_client.__wrapped__() as made:
-        assert str(made.base_url) == "http://service.example:9000"
-        assert (made.timeout.read, made.timeout.write, made.timeout.connect) == (7, 7, 3)
+    with client.make_client.__wrapped__() as http:
+        assert str(http.base_url) == "http://service.example:9000"
+        assert (http.timeout.read, http.timeout.write, http.timeout.connect) == (7, 7, 3)
 
 
 def test_no_connection_is_used_again_when_the_service_may_just_be_closing_it() -> None:
-    """With seconds to spare, in which a slow machine may stand still."""
-    with client.make_client.__wrapped__() as made:
-        kept: float = made._transport._pool._keepalive_expiry  # type: ignore[attr-defined]  # nowhere else to be seen
+    """With seconds to spare, because a slow machine may pause."""
+    with client.make_client.__wrapped__() as http:
+        expiry: float = http._transport._pool._keepalive_expiry  # type: ignore[attr-defined]  # visible nowhere else
 
-    assert kept <= uvicorn.Config("").timeout_keep_alive / 2
+    assert expiry <= uvicorn.Config("").timeout_keep_alive / 2
 
 
 def test_all_sessions_share_one_client() -> None:
@@ -206,40 +206,42 @@ def test_all_sessions_share_one_client() -> None:
         client.make_client.cache_clear()
 
 
-def test_the_service_is_told_how_long_ago_this_person_wrote(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of somebody who is new here nobody knows: they count as having just written."""
+def test_the_service_gets_the_seconds_since_the_users_last_write(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who is new to this process counts as having just written."""
     now = 1000.0
     monkeypatch.setattr(client, "last_writes", client.LastWrites())
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    asked = answering(line, 200, json={})
+    requests = answer_with(network, 200, json={})
 
-    def said() -> str | None:
-        return asked[-1].headers.get(client.SINCE_WRITE_HEADER)
+    def sent_header() -> str | None:
+        return requests[-1].headers.get(client.SINCE_WRITE_HEADER)
 
     hanako, taro = Api("hanako"), Api("taro")
     hanako.get("/a")
-    assert said() == "0.000"
+    assert sent_header() == "0.000"
     now += 60
     hanako.get("/a")
-    assert said() == "60.000"
+    assert sent_header() == "60.000"
     taro.get("/a")
-    assert said() == "0.000"
+    assert sent_header() == "0.000"
     hanako.post("/a", {}, once=None)
-    assert said() is None
+    assert sent_header() is None
     now += 2.5
     hanako.get("/a")
-    assert said() == "2.500"
+    assert sent_header() == "2.500"
     taro.get("/a")
-    assert said() == "2.500"
+    assert sent_header() == "2.500"
     Api().get("/a")
-    assert said() is None
+    assert sent_header() is None
 
 
-def test_a_write_that_nobody_heard_the_end_of_counts(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_without_an_answer_counts(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "last_writes", client.LastWrites())
     client.last_writes._last["hanako"] = 0.0
     with peer(silence) as http:
-        line.use(http)
+        network.use(http)
         with pytest.raises(ApiProblem):
             Api("hanako").put("/a", {})
 

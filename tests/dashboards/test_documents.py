@@ -1,4 +1,4 @@
-"""The documents' page addresses lead to the pages we have for them, after sign-in if need be."""
+"""The page addresses in the documents lead to our pages, after sign-in if needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dashboards import documents, shell
 from dashboards.documents import page_for
 from dashboards.menu import PATHS
 
-LATER = frozenset({"/", "/dashboard", "/terminals", "/terminal", "/entry-exit-logs"})
+SAMPLE_PATHS = frozenset({"/", "/dashboard", "/terminals", "/terminal", "/entry-exit-logs"})
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ LATER = frozenset({"/", "/dashboard", "/terminals", "/terminal", "/entry-exit-lo
         ("//evil.example/", "", None),
     ],
 )
-def test_an_address_leads_to_its_page_with_what_was_asked(path: str, query: str, page: str | None) -> None:
-    assert page_for(path, query, LATER) == page
+def test_an_address_leads_to_its_page_with_its_query(path: str, query: str, page: str | None) -> None:
+    assert page_for(path, query, SAMPLE_PATHS) == page
 
 
 def test_an_address_whose_page_does_not_exist_yet_leads_nowhere() -> None:
@@ -41,12 +41,12 @@ def test_a_terminals_address_in_the_documents_leads_to_its_page() -> None:
 
 
 def test_addresses_lead_to_pages_of_one_part_each() -> None:
-    """Streamlit has no others."""
+    """Streamlit supports no others."""
     assert all(page.count("/") == 1 for page, _ in documents.ADDRESSES.values())
 
 
 def test_the_browser_is_sent_on_only_when_signed_in(signed_in: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "PATHS", LATER)
+    monkeypatch.setattr(shell, "PATHS", SAMPLE_PATHS)
 
     sent_on = signed_in.get("/terminals/5?tab=alerts")
     assert (sent_on.status_code, sent_on.headers["location"]) == (307, "/terminal?id=5&tab=alerts")
@@ -67,6 +67,6 @@ def test_the_log_has_the_documents_address_too(signed_in: TestClient) -> None:
     assert (sent_on.status_code, sent_on.headers["location"]) == (307, "/entry-exit-logs")
 
 
-def test_a_page_not_made_yet_is_said_not_to_be_there(signed_in: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_does_not_exist_yet_is_not_found(signed_in: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "PATHS", PATHS - {"/entry-exit-logs"})
     assert signed_in.get("/desktop/entry-exit-logs").status_code == 404

@@ -1,4 +1,5 @@
-"""Cutting the font: every character of Japanese business, completely or not at all, and only when needed."""
+"""Building the font subset: it has every character of Japanese business, is written completely or not at all, and
+only when needed."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Pool:
-    """Stands for the pool of processes, and only notes what it was asked to build."""
+    """Replaces the pool of processes: only records what it was asked to build."""
 
     built: list[str]
 
@@ -38,11 +39,11 @@ class Pool:
         return []
 
 
-def test_names_and_signs_that_people_write_are_in_the_cut() -> None:
-    wanted = fonts.characters()
+def test_common_names_and_signs_are_in_the_subset() -> None:
+    included = fonts.characters()
 
-    assert {ord(character) for character in "あア亜ｱ髙﨑①㈱～〒￥−—…€é塚邉𠮷Az09"} <= wanted
-    assert len(wanted) < 12_000
+    assert {ord(character) for character in "あア亜ｱ髙﨑①㈱～〒￥−—…€é塚邉𠮷Az09"} <= included
+    assert len(included) < 12_000
 
 
 @pytest.mark.parametrize("weight", fonts.WEIGHTS)
@@ -57,11 +58,11 @@ def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         fonts.source("Regular")
 
 
-def test_a_cut_font_holds_what_was_asked_for_with_its_licence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_subset_has_the_requested_characters_and_its_licence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "characters", lambda: {ord(character) for character in "現場Genba"})
 
-    with monkeypatch.context() as compressing:
-        compressing.setattr(woff2, "brotli", woff2.brotli)
+    with monkeypatch.context() as patch:
+        patch.setattr(woff2, "brotli", woff2.brotli)
         fonts.build("Regular")
 
     assert [file.name for file in folder.iterdir()] == ["NotoSansJP-Regular.woff2"]

@@ -1,4 +1,4 @@
-"""The frame: whose menu, which page, and what stands there instead of a page."""
+"""The frame: the menu of the user, the page, and what is shown instead of a page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dashboards import menu, session
 from dashboards.core.menu import ACCOUNT
 from service.core.access.identity import Membership, UserSession
 from service.core.database.clock import real_now
-from tests.dashboards.conftest import Line, forget_sessions, opened_at
+from tests.dashboards.conftest import Network, clear_session_cache, open_address
 from tests.dashboards.pages import Screen
 
 
 def links(page: AppTest) -> list[str]:
-    """The menu, without the person's own name below it."""
+    """The menu, without the link with the user's own name below it."""
     return [link.label for link in page.sidebar.page_link if not link.label.endswith("さん")]
 
 
@@ -42,30 +42,30 @@ def test_a_menu_of_one_page_is_drawn_too(screen: Screen, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("role", ["admin", "operator", "support"])
-def test_whoever_works_with_the_fleet_sees_its_pages(screen: Screen, role: str) -> None:
-    assert titles(opened_at(screen("olivia", fleet=role), "dashboard")) == ["ダッシュボード"]
+def test_each_role_of_the_fleet_sees_its_pages(screen: Screen, role: str) -> None:
+    assert titles(open_address(screen("olivia", fleet=role), "dashboard")) == ["ダッシュボード"]
 
 
-def test_a_viewer_is_refused_in_words_and_no_data_is_fetched(screen: Screen, line: Line) -> None:
-    page = opened_at(screen("vera", fleet="viewer"), "dashboard")
+def test_a_viewer_reads_a_refusal_and_no_data_is_fetched(screen: Screen, network: Network) -> None:
+    page = open_address(screen("vera", fleet="viewer"), "dashboard")
 
     assert titles(page) == ["この画面を表示する権限がありません"]
     assert "管理者に権限の追加を依頼してください。" in page.main.markdown[0].value
-    assert line.calls == ["GET /api/auth/me"]
+    assert network.calls == ["GET /api/auth/me"]
     assert links(page) == ["レポート"]
     assert not page.exception
 
 
-def test_a_person_without_any_area_is_told_whom_to_ask(screen: Screen, line: Line) -> None:
+def test_a_user_without_any_area_reads_whom_to_ask(screen: Screen, network: Network) -> None:
     page = screen("nina").run()
 
     assert titles(page) == ["表示できる画面がありません"]
     assert page.main.markdown[0].value.endswith("別の役割が必要な場合は管理者にご相談ください。")
-    assert line.calls == ["GET /api/auth/me"]
+    assert network.calls == ["GET /api/auth/me"]
     assert links(page) == []
 
 
-def test_the_sidebar_names_the_person_and_lets_her_out_in_the_same_tab(screen: Screen) -> None:
+def test_the_sidebar_names_the_user_and_signs_out_in_the_same_tab(screen: Screen) -> None:
     page = screen("nina").run()
 
     assert [link.label for link in page.sidebar.page_link] == ["nina さん"]
@@ -73,14 +73,14 @@ def test_the_sidebar_names_the_person_and_lets_her_out_in_the_same_tab(screen: S
     assert 'href="/logout" target="_self"' in link
 
 
-def test_a_page_that_needs_more_than_one_has_is_left_out_of_the_menu(
+def test_a_page_that_needs_more_permissions_is_left_out_of_the_menu(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked = replace(menu.MENU[0], title="更新計画", url_path="plans", permission="fleet:plan:read")
-    monkeypatch.setattr(menu, "MENU", (locked, menu.MENU[0], ACCOUNT))
+    restricted = replace(menu.MENU[0], title="更新計画", url_path="plans", permission="fleet:plan:read")
+    monkeypatch.setattr(menu, "MENU", (restricted, menu.MENU[0], ACCOUNT))
 
     page = screen("olivia", fleet="operator").run()
-    refused = opened_at(screen("otto", fleet="operator"), "plans")
+    refused = open_address(screen("otto", fleet="operator"), "plans")
 
     assert links(page) == ["ダッシュボード"]
     assert titles(page) == ["ダッシュボード"]
@@ -88,26 +88,28 @@ def test_a_page_that_needs_more_than_one_has_is_left_out_of_the_menu(
     assert not refused.metric
 
 
-def test_an_expired_session_says_so_and_leads_back_to_where_one_was(db: Session, screen: Screen, line: Line) -> None:
+def test_an_expired_session_says_so_and_leads_back_to_the_same_page(
+    db: Session, screen: Screen, network: Network
+) -> None:
     page = screen("olivia", fleet="operator")
     db.execute(update(UserSession).values(expires_at=real_now()))
     db.commit()
 
-    opened_at(page, "dashboard", customer="3")
+    open_address(page, "dashboard", customer="3")
 
     assert titles(page) == ["ログインし直してください"]
     assert 'href="/login?next=%2Fdashboard%3Fcustomer%3D3&amp;reason=expired" target="_self"' in page.html[0].value
-    assert line.calls == ["GET /api/auth/me"]
+    assert network.calls == ["GET /api/auth/me"]
     assert not page.sidebar.markdown
 
 
-def test_a_page_that_meets_somebody_elses_cookie_begins_anew(
+def test_a_page_with_the_cookie_of_another_user_starts_again(
     screen: Screen, token_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = screen("olivia", fleet="operator").run()
     page.session_state["typed"] = "hers"
-    his = token_of("oscar", fleet="operator")
-    monkeypatch.setattr(session, "token", lambda: his)
+    other_token = token_of("oscar", fleet="operator")
+    monkeypatch.setattr(session, "token", lambda: other_token)
 
     page.run()
 
@@ -115,8 +117,8 @@ def test_a_page_that_meets_somebody_elses_cookie_begins_anew(
     assert not page.exception
 
 
-def test_without_a_cookie_there_is_no_question_to_the_service(
-    screen: Screen, line: Line, monkeypatch: pytest.MonkeyPatch
+def test_without_a_cookie_there_is_no_call_to_the_service(
+    screen: Screen, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = screen("olivia", fleet="operator")
     monkeypatch.setattr(session, "token", lambda: None)
@@ -124,14 +126,14 @@ def test_without_a_cookie_there_is_no_question_to_the_service(
     page.run()
 
     assert titles(page) == ["ログインし直してください"]
-    assert line.calls == []
+    assert network.calls == []
 
 
-def test_a_role_taken_away_closes_the_page_at_the_next_question(db: Session, screen: Screen) -> None:
+def test_a_removed_role_closes_the_page_at_the_next_call(db: Session, screen: Screen) -> None:
     page = screen("olivia", fleet="operator").run()
     db.execute(update(Membership).values(role="viewer"))
     db.commit()
-    forget_sessions()
+    clear_session_cache()
 
     page.run()
 
@@ -140,7 +142,7 @@ def test_a_role_taken_away_closes_the_page_at_the_next_question(db: Session, scr
     assert not page.dataframe
 
 
-def test_a_role_taken_away_counts_even_before_the_frame_knows(db: Session, screen: Screen) -> None:
+def test_a_removed_role_counts_even_before_the_frame_knows(db: Session, screen: Screen) -> None:
     page = screen("olivia", fleet="operator").run()
     db.execute(update(Membership).values(role="viewer"))
     db.commit()

@@ -1,4 +1,4 @@
-"""The gate: what a browser without a session, with a wrong one, or sent by a foreign page gets."""
+"""The gate: what a browser gets that has no session, has a wrong one, or was sent by a foreign page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dashboards.menu import MENU
 from dashboards.session import BROWSER_ADDRESS_HEADER, SESSION_COOKIE
 from service.core.access.identity import UserSession
 from service.core.database.clock import real_now
-from tests.dashboards.conftest import Line, forget_sessions
+from tests.dashboards.conftest import Network, clear_session_cache
 from tests.people import PASSWORD
 
 STREAM = "/_stcore/stream"
@@ -105,43 +105,45 @@ def test_an_address_that_is_no_page_is_not_found_in_japanese(signed_in: TestClie
     assert "streamlit" not in answer.text.lower()
 
 
-def test_a_revoked_session_is_out_once_the_answer_is_no_longer_remembered(signed_in: TestClient, db: Session) -> None:
+def test_a_revoked_session_is_refused_once_the_cached_answer_expires(signed_in: TestClient, db: Session) -> None:
     assert signed_in.get("/dashboard").status_code == 200
     db.execute(update(UserSession).values(revoked_at=real_now()))
     db.commit()
-    forget_sessions()
+    clear_session_cache()
 
     assert signed_in.get("/dashboard").status_code == 303
 
 
-def test_the_service_is_asked_once_for_the_many_requests_of_a_page(signed_in: TestClient, line: Line) -> None:
+def test_the_service_is_asked_once_for_the_many_requests_of_a_page(signed_in: TestClient, network: Network) -> None:
     for address in ("/", "/dashboard", "/_stcore/host-config", "/nowhere"):
         signed_in.get(address)
 
-    assert line.calls == ["GET /api/auth/me"]
+    assert network.calls == ["GET /api/auth/me"]
 
 
-def test_a_refused_token_is_not_asked_about_again_and_again(web: TestClient, line: Line) -> None:
+def test_a_refused_token_is_not_asked_about_again_and_again(web: TestClient, network: Network) -> None:
     web.cookies.set(SESSION_COOKIE, "not-a-token")
     for _ in range(3):
         web.get("/_stcore/host-config")
 
-    assert line.calls == ["GET /api/auth/me"]
+    assert network.calls == ["GET /api/auth/me"]
 
 
 @pytest.mark.parametrize("address", ["/login", "/_stcore/health", "/app/static/ja.js", "/app/static/plain.css"])
-def test_what_the_login_page_needs_is_open(web: TestClient, line: Line, address: str) -> None:
+def test_what_the_login_page_needs_is_open(web: TestClient, network: Network, address: str) -> None:
     assert web.get(address).status_code == 200
-    assert line.calls == []
+    assert network.calls == []
 
 
-def test_streamlits_metrics_are_closed_to_everybody(web: TestClient, signed_in: TestClient) -> None:
+def test_streamlits_metrics_are_closed_to_all(web: TestClient, signed_in: TestClient) -> None:
     for browser in (web, signed_in):
         assert browser.get("/_stcore/metrics").status_code == 404
 
 
-def test_while_the_service_is_away_a_page_says_so_and_tries_again_by_itself(signed_in: TestClient, line: Line) -> None:
-    line.cut()
+def test_while_the_service_is_away_a_page_says_so_and_tries_again_by_itself(
+    signed_in: TestClient, network: Network
+) -> None:
+    network.cut()
 
     answer = signed_in.get("/dashboard")
 
@@ -154,21 +156,21 @@ def test_while_the_service_is_away_a_page_says_so_and_tries_again_by_itself(sign
     assert "受付番号 " in answer.text
 
 
-def test_while_the_service_is_away_nobody_is_sent_round_the_login_page(signed_in: TestClient, line: Line) -> None:
-    line.cut()
+def test_while_the_service_is_away_no_user_is_sent_to_the_login_page(signed_in: TestClient, network: Network) -> None:
+    network.cut()
 
     assert signed_in.get("/dashboard").status_code == 503
     assert signed_in.get("/login?next=/dashboard").status_code == 200
     assert signed_in.get("/_stcore/host-config").status_code == 503
 
 
-def test_a_service_that_answers_nonsense_does_not_sign_anybody_out(signed_in: TestClient, line: Line) -> None:
+def test_a_service_that_answers_nonsense_signs_no_user_out(signed_in: TestClient, network: Network) -> None:
     import httpx2
 
     for status, body in ((200, "<h1>Maintenance</h1>"), (401, "<h1>Proxy</h1>"), (302, "")):
         answer = httpx2.Response(status, text=body)
-        line.use(httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(lambda _, a=answer: a)))
-        forget_sessions()
+        network.use(httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(lambda _, a=answer: a)))
+        clear_session_cache()
 
         assert signed_in.get("/dashboard").status_code == 503
 
@@ -187,13 +189,13 @@ def test_a_websocket_with_a_wrong_session_is_refused(web: TestClient) -> None:
     "origin", ["https://evil.example", "http://testserver.evil.example", "http://testserver:8000", "null", "http://["]
 )
 def test_a_websocket_of_a_foreign_page_is_refused_though_the_session_is_right(
-    signed_in: TestClient, line: Line, origin: str
+    signed_in: TestClient, network: Network, origin: str
 ) -> None:
     assert_refused(signed_in, {"origin": origin})
-    assert line.calls == []
+    assert network.calls == []
 
 
-def test_a_websocket_of_a_foreign_page_is_known_by_its_fetch_metadata_too(signed_in: TestClient) -> None:
+def test_a_websocket_of_a_foreign_page_is_recognised_by_its_fetch_metadata_too(signed_in: TestClient) -> None:
     assert_refused(signed_in, {"sec-fetch-site": "cross-site"})
     assert_refused(signed_in, {"sec-fetch-site": "same-site"})
 
@@ -202,12 +204,12 @@ def test_who_signs_in_again_gets_the_open_pages_back(signed_in: TestClient) -> N
     with signed_in.websocket_connect(STREAM, subprotocols=["streamlit"]) as page:
         answer = signed_in.post("/login", data={"login_id": "olivia", "password": PASSWORD})
         assert answer.status_code == 303
-        told = next(message for message in iter(page.receive, None) if message["type"] == "websocket.close")
+        close_message = next(message for message in iter(page.receive, None) if message["type"] == "websocket.close")
 
-    assert told["code"] == SERVICE_RESTART
+    assert close_message["code"] == SERVICE_RESTART
 
 
-def test_pages_of_somebody_else_and_of_another_browser_stay_as_they_are() -> None:
+def test_pages_of_other_users_and_browsers_stay_as_they_are() -> None:
     closed: list[str] = []
 
     def connection(name: str, login_id: str) -> Connection:
@@ -216,20 +218,22 @@ def test_pages_of_somebody_else_and_of_another_browser_stay_as_they_are() -> Non
 
         return Connection(send, login_id)
 
-    opened = Connections()
+    connections = Connections()
     with (
-        opened.held("shared", connection("hers", "olivia")),
-        opened.held("shared", connection("his", "oscar")),
-        opened.held("elsewhere", connection("at home", "olivia")),
+        connections.held("shared", connection("hers", "olivia")),
+        connections.held("shared", connection("his", "oscar")),
+        connections.held("elsewhere", connection("at home", "olivia")),
     ):
-        asyncio.run(opened.renew("shared", "olivia"))
-        asyncio.run(opened.renew("unknown", "olivia"))
+        asyncio.run(connections.renew("shared", "olivia"))
+        asyncio.run(connections.renew("unknown", "olivia"))
 
     assert closed == ["hers websocket.close"]
 
 
-def test_a_websocket_is_asked_to_come_back_later_while_the_service_is_away(signed_in: TestClient, line: Line) -> None:
-    line.cut()
+def test_a_websocket_is_asked_to_come_back_later_while_the_service_is_away(
+    signed_in: TestClient, network: Network
+) -> None:
+    network.cut()
 
     assert_refused(signed_in, code=1013)
 
@@ -294,7 +298,7 @@ def test_the_cookie_alone_decides_the_menu_and_the_page_behind_the_websocket(
 
 
 def echo() -> AuthenticationMiddleware:
-    """The gate in front of an application that tells which headers reached it."""
+    """The gate in front of an application that returns the headers that reached it."""
 
     def http(request: Request) -> JSONResponse:
         return JSONResponse(dict(request.headers))
@@ -307,7 +311,7 @@ def echo() -> AuthenticationMiddleware:
     return AuthenticationMiddleware(Starlette(routes=[Route("/dashboard", http), WebSocketRoute(STREAM, websocket)]))
 
 
-def test_headers_that_name_a_person_never_reach_the_application(line: Line, token_of: Callable[..., str]) -> None:
+def test_headers_that_name_a_user_never_reach_the_application(network: Network, token_of: Callable[..., str]) -> None:
     browser = TestClient(echo())
     browser.cookies.set(SESSION_COOKIE, token_of("olivia", fleet="operator"))
     forged = {name.decode().title(): "admin" for name in STRIPPED_HEADERS} | {"X-Harmless": "yes"}
@@ -316,10 +320,10 @@ def test_headers_that_name_a_person_never_reach_the_application(line: Line, toke
     with browser.websocket_connect(STREAM, headers=forged) as socket:
         over_websocket = socket.receive_json()
 
-    for seen in (over_http, over_websocket):
-        assert "x-harmless" in seen
-        assert not seen.keys() & {name.decode() for name in IDENTITY_HEADERS}
-        assert seen[BROWSER_ADDRESS_HEADER] == "testclient"
+    for headers in (over_http, over_websocket):
+        assert "x-harmless" in headers
+        assert not headers.keys() & {name.decode() for name in IDENTITY_HEADERS}
+        assert headers[BROWSER_ADDRESS_HEADER] == "testclient"
 
 
 def test_a_forged_identity_alone_opens_nothing(web: TestClient) -> None:

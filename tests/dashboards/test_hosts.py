@@ -1,4 +1,4 @@
-"""Names under which the dashboards answer, and those under which nobody gets a page."""
+"""Host names under which the dashboards answer, and those under which they answer no page."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_no_websocket_is_opened_under_a_name_that_is_not_ours(signed_in: TestCli
 
 
 @pytest.mark.parametrize("host", ["testserver:8501", "LOCALHOST", "[::1]:8501", "127.0.0.1"])
-def test_our_names_are_known_with_any_port(web: TestClient, host: str) -> None:
+def test_our_names_are_accepted_with_any_port(web: TestClient, host: str) -> None:
     assert web.get("/login", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/health", "/_stcore/health"])
-def test_load_balancers_take_the_pulse_by_address(web: TestClient, path: str) -> None:
+def test_load_balancers_check_the_health_by_address(web: TestClient, path: str) -> None:
     assert web.get(path, headers={"Host": "10.0.0.7:8501"}).status_code == 200
 
 

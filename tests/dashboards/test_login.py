@@ -1,4 +1,4 @@
-"""Signing in and out through the form a person fills in."""
+"""Signing in and out through the login form."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from service.core.access.identity import UserSession, find_session
 from service.core.audit import AuditEntry
 from service.core.settings import settings as service_settings
 from service.demo import people
-from tests.dashboards.conftest import Line
-from tests.people import PASSWORD, person
+from tests.dashboards.conftest import Network
+from tests.people import PASSWORD, create_user
 
 HERE = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
 FOREIGN = [
@@ -37,7 +37,7 @@ FOREIGN = [
 
 @pytest.fixture
 def alice(db: Session) -> str:
-    person(db, "alice", fleet="operator")
+    create_user(db, "alice", fleet="operator")
     db.commit()
     return "alice"
 
@@ -46,7 +46,7 @@ def send(web: TestClient, login_id: str, password: str, address: str = "/login",
     return web.post(address, data={"login_id": login_id, "password": password}, headers=headers or HERE)
 
 
-def production(monkeypatch: pytest.MonkeyPatch) -> None:
+def set_production(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "settings", lambda: Settings(GENBA_MODE="production"))
 
 
@@ -66,7 +66,7 @@ def test_the_right_password_sets_a_cookie_scripts_cannot_read_and_leads_on(web: 
 def test_in_production_the_cookie_travels_over_https_alone(
     web: TestClient, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    production(monkeypatch)
+    set_production(monkeypatch)
 
     for cookie in send(web, alice, PASSWORD).headers.get_list("set-cookie"):
         assert "; Secure" in cookie
@@ -78,7 +78,7 @@ def test_a_login_id_may_have_spaces_around_it(web: TestClient, alice: str) -> No
 
 
 @pytest.mark.parametrize("login_id", ["alice", "nobody"])
-def test_a_wrong_password_is_said_in_words_and_the_login_id_is_kept(web: TestClient, alice: str, login_id: str) -> None:
+def test_a_wrong_password_shows_a_message_and_keeps_the_login_id(web: TestClient, alice: str, login_id: str) -> None:
     answer = send(web, login_id, "wrong-password")
 
     assert answer.status_code == 401
@@ -88,7 +88,7 @@ def test_a_wrong_password_is_said_in_words_and_the_login_id_is_kept(web: TestCli
     assert "set-cookie" not in answer.headers
 
 
-def test_after_a_wrong_password_the_right_one_still_leads_to_where_one_wanted(web: TestClient, alice: str) -> None:
+def test_after_a_wrong_password_the_right_one_still_leads_to_the_requested_page(web: TestClient, alice: str) -> None:
     again = send(web, alice, "wrong", "/login?next=/dashboard")
 
     [form] = re.findall(r'<form [^>]*action="([^"]+)"', again.text)
@@ -96,14 +96,14 @@ def test_after_a_wrong_password_the_right_one_still_leads_to_where_one_wanted(we
 
 
 @pytest.mark.parametrize(("login_id", "password"), [("", "x"), ("alice", ""), ("  ", "x")])
-def test_an_empty_field_is_asked_for_without_asking_the_service(
-    web: TestClient, line: Line, login_id: str, password: str
+def test_an_empty_field_is_refused_without_a_call_to_the_service(
+    web: TestClient, network: Network, login_id: str, password: str
 ) -> None:
     answer = send(web, login_id, password)
 
     assert answer.status_code == 422
     assert "ログインIDとパスワードを入力してください。" in answer.text
-    assert line.calls == []
+    assert network.calls == []
 
 
 @pytest.mark.parametrize("login_id", ["a" * 65, "a\x00b"])
@@ -154,28 +154,28 @@ def test_an_unsafe_address_to_go_on_to_becomes_the_start_page(web: TestClient, a
 
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_a_foreign_page_cannot_sign_anybody_in(
-    web: TestClient, alice: str, line: Line, headers: dict[str, str]
+    web: TestClient, alice: str, network: Network, headers: dict[str, str]
 ) -> None:
     answer = send(web, alice, PASSWORD, **headers)
 
     assert answer.status_code == 403
     assert "ほかのサイトから送られたため、ログインできませんでした。" in answer.text
     assert "set-cookie" not in answer.headers
-    assert line.calls == []
+    assert network.calls == []
 
 
 def test_a_program_that_is_no_browser_may_sign_in(web: TestClient, alice: str) -> None:
     assert send(web, alice, PASSWORD, **{"user-agent": "a script"}).status_code == 303
 
 
-def test_whoever_is_signed_in_does_not_see_the_form(signed_in: TestClient) -> None:
+def test_a_signed_in_user_does_not_see_the_form(signed_in: TestClient) -> None:
     answer = signed_in.get("/login?next=/dashboard")
 
     assert answer.status_code == 303
     assert answer.headers["location"] == "/dashboard"
 
 
-def test_the_form_is_kept_by_no_cache_and_its_fields_are_named_for_password_managers(web: TestClient) -> None:
+def test_the_form_is_never_cached_and_its_fields_are_named_for_password_managers(web: TestClient) -> None:
     answer = web.get("/login")
 
     assert answer.status_code == 200
@@ -184,12 +184,12 @@ def test_the_form_is_kept_by_no_cache_and_its_fields_are_named_for_password_mana
     assert 'autocomplete="current-password"' in answer.text
 
 
-@pytest.mark.parametrize("mend", ["cut", "broken"])
+@pytest.mark.parametrize("outage", ["cut", "broken"])
 def test_while_the_service_is_away_the_form_says_that_signing_in_is_not_possible_now(
-    web: TestClient, alice: str, line: Line, mend: str, monkeypatch: pytest.MonkeyPatch
+    web: TestClient, alice: str, network: Network, outage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if mend == "cut":
-        line.cut()
+    if outage == "cut":
+        network.cut()
     else:
         from service.core.access import identity
 
@@ -241,8 +241,8 @@ def test_a_foreign_page_cannot_sign_anybody_out(signed_in: TestClient, db: Sessi
     assert db.scalars(select(UserSession.revoked_at)).all() == [None]
 
 
-def test_signing_out_works_while_the_service_is_away(signed_in: TestClient, line: Line) -> None:
-    line.cut()
+def test_signing_out_works_while_the_service_is_away(signed_in: TestClient, network: Network) -> None:
+    network.cut()
 
     answer = signed_in.get("/logout")
 
@@ -250,36 +250,34 @@ def test_signing_out_works_while_the_service_is_away(signed_in: TestClient, line
     assert "Max-Age=0" in answer.headers["set-cookie"]
 
 
-def test_signing_out_without_a_session_just_shows_the_form(web: TestClient, line: Line) -> None:
+def test_signing_out_without_a_session_just_shows_the_form(web: TestClient, network: Network) -> None:
     assert web.get("/logout").headers["location"] == "/login?reason=signed_out"
-    assert line.calls == []
+    assert network.calls == []
 
 
 @pytest.fixture
 def accounts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As `python -m service.demo` writes it."""
-    written = tmp_path / "accounts.json"
-    written.write_text(json.dumps(people.as_shown()))
-    monkeypatch.setattr(settings(), "demo_accounts_file", str(written))
-    return written
+    path = tmp_path / "accounts.json"
+    path.write_text(json.dumps(people.as_shown()))
+    monkeypatch.setattr(settings(), "demo_accounts_file", str(path))
+    return path
 
 
 @pytest.mark.usefixtures("accounts_file")
 def test_the_demo_lists_its_accounts_with_their_password(web: TestClient) -> None:
-    shown = web.get("/login").text
+    html = web.get("/login").text
 
     for login_id in people.accounts():
-        assert f'data-login-id="{login_id}"' in shown
-    for words in ("すべての機能", "端末管理・システム管理者", "端末管理・閲覧のみ"):
-        assert words in shown
-    assert people.PASSWORD in shown
+        assert f'data-login-id="{login_id}"' in html
+    for label in ("すべての機能", "端末管理・システム管理者", "端末管理・閲覧のみ"):
+        assert label in html
+    assert people.PASSWORD in html
 
 
-@pytest.mark.parametrize("written", [None, "", "no json"])
-def test_without_the_list_one_can_sign_in_all_the_same(
-    web: TestClient, accounts_file: Path, written: str | None
-) -> None:
-    accounts_file.unlink() if written is None else accounts_file.write_text(written)
+@pytest.mark.parametrize("content", [None, "", "no json"])
+def test_signing_in_works_without_the_list_too(web: TestClient, accounts_file: Path, content: str | None) -> None:
+    accounts_file.unlink() if content is None else accounts_file.write_text(content)
 
     answer = web.get("/login")
 
@@ -287,7 +285,7 @@ def test_without_the_list_one_can_sign_in_all_the_same(
     assert "デモ用アカウント" not in answer.text
 
 
-def test_who_failed_too_often_reads_how_long_to_wait(web: TestClient, alice: str) -> None:
+def test_too_many_failures_show_how_long_to_wait(web: TestClient, alice: str) -> None:
     for _ in range(service_settings().sign_in_attempts):
         send(web, alice, "wrong")
 
@@ -299,13 +297,13 @@ def test_who_failed_too_often_reads_how_long_to_wait(web: TestClient, alice: str
 
 @pytest.mark.usefixtures("accounts_file")
 def test_in_production_no_demo_account_is_named(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    production(monkeypatch)
+    set_production(monkeypatch)
 
-    shown = web.get("/login").text + send(web, "nobody", "x").text
+    html = web.get("/login").text + send(web, "nobody", "x").text
 
-    assert "デモ" not in shown
-    assert people.PASSWORD not in shown
-    assert "fleet-viewer" not in shown
+    assert "デモ" not in html
+    assert people.PASSWORD not in html
+    assert "fleet-viewer" not in html
 
 
 def test_each_sign_in_is_a_session_of_its_own(web: TestClient, alice: str, token_of: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""Whose page is which: what each role finds in its menu, and what stands at the address of another page."""
+"""The pages of each role: its menu, and what is shown at the address of a page that it may not see."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from dashboards.menu import MENU, allowed
 from dashboards.session import User
 from service.core.areas import areas
-from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import REFUSED, Screen, titles
 
-# 申込投入 has the document's own table in agencies/test_menu.py.
-OF_AREAS = {
+# The table of 申込投入 is in agencies/test_menu.py.
+AREA_PAGES = {
     "fleet": """
         dashboard: admin operator support
         alerts: admin operator support
@@ -65,33 +65,35 @@ OF_AREAS = {
         assistants: admin
     """,
 }
-# Pages of the floor that not everybody has: of all areas' administrators, and of these.
-ADMINISTRATORS = {"imports", "messages", "users", "audit", "holidays", "system", "gallery"}
-BESIDE_THEM = {("entries", "nursery_admin"): {"imports"}, ("reservations", "operator"): {"imports", "messages"}}
+# Shared pages that not every role has: the administrators of all areas have them, and these roles.
+ADMINISTRATOR_PAGES = {"imports", "messages", "users", "audit", "holidays", "system", "gallery"}
+FURTHER_ROLES = {("entries", "nursery_admin"): {"imports"}, ("reservations", "operator"): {"imports", "messages"}}
 
 
-def offered(name: str, role: str) -> set[str]:
-    held = User("alice", "alice", areas()[name].roles[role].permissions)
-    return {entry.url_path for entry in allowed(held)}
+def menu_paths(area: str, role: str) -> set[str]:
+    user = User("alice", "alice", areas()[area].roles[role].permissions)
+    return {entry.url_path for entry in allowed(user)}
 
 
-@pytest.mark.parametrize("name", [*OF_AREAS])
-def test_each_role_finds_the_pages_of_its_work_and_no_others(name: str) -> None:
-    table = [line.strip().partition(": ") for line in OF_AREAS[name].strip().split("\n")]
-    assert [page for page, _, _ in table] == [entry.url_path for entry in MENU if entry.area == name]
-    for role in areas()[name].roles:
+@pytest.mark.parametrize("area", [*AREA_PAGES])
+def test_each_role_finds_the_pages_of_its_work_and_no_others(area: str) -> None:
+    table = [line.strip().partition(": ") for line in AREA_PAGES[area].strip().split("\n")]
+    assert [page for page, _, _ in table] == [entry.url_path for entry in MENU if entry.area == area]
+    for role in areas()[area].roles:
         own = {page for page, _, roles in table if role in roles.split()}
-        floor = ADMINISTRATORS if role == "admin" else BESIDE_THEM.get((name, role), set())
-        assert offered(name, role) == own | floor | {"tasks", "account"} - ({"tasks"} if role == "viewer" else set())
+        shared = ADMINISTRATOR_PAGES if role == "admin" else FURTHER_ROLES.get((area, role), set())
+        assert menu_paths(area, role) == own | shared | {"tasks", "account"} - (
+            {"tasks"} if role == "viewer" else set()
+        )
 
 
 def test_who_may_not_see_a_page_reads_so_at_its_address_and_nothing_of_it_is_asked_for(
-    screen: Screen, line: Line
+    screen: Screen, network: Network
 ) -> None:
     page = screen("nina")
-    locked = [entry.url_path for entry in MENU if entry.permission]
-    assert len(locked) > len(OF_AREAS) * 10
+    restricted = [entry.url_path for entry in MENU if entry.permission]
+    assert len(restricted) > len(AREA_PAGES) * 10
 
-    assert [titles(opened_at(page, address)) for address in locked] == [[REFUSED]] * len(locked)
-    assert set(line.calls) == {"GET /api/auth/me"}
+    assert [titles(open_address(page, address)) for address in restricted] == [[REFUSED]] * len(restricted)
+    assert set(network.calls) == {"GET /api/auth/me"}
     assert not page.exception

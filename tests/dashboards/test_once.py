@@ -1,4 +1,4 @@
-"""An answer that got lost: who presses again stores once, and sees what was answered the first time."""
+"""Idempotency keys when an answer is lost: pressing again stores once, and shows the first answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from service.fleet.models import Customer, EnrolmentCode
 from tests import factories
-from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.conftest import Network, open_address
 
 Screen = Callable[..., AppTest]
 
@@ -20,8 +20,8 @@ def press(page: AppTest, key: str) -> None:
     page.button(key=key).click().run()
 
 
-def said(page: AppTest) -> str:
-    return "\n".join(one.value for one in (*page.error, *page.markdown)).replace("\\", "")
+def messages(page: AppTest) -> str:
+    return "\n".join(element.value for element in (*page.error, *page.markdown)).replace("\\", "")
 
 
 def names(db: Session) -> list[str]:
@@ -30,8 +30,8 @@ def names(db: Session) -> list[str]:
 
 
 @pytest.fixture
-def registering(screen: Screen) -> AppTest:
-    page = opened_at(screen("anna", fleet="admin"), "customers")
+def customer_form(screen: Screen) -> AppTest:
+    page = open_address(screen("anna", fleet="admin"), "customers")
     press(page, "customers.new")
     for name, value in {
         "company_name": "田中ストア",
@@ -43,45 +43,49 @@ def registering(screen: Screen) -> AppTest:
     return page
 
 
-def lost(page: AppTest, line: Line, key: str) -> None:
-    """The press is done, and nobody hears of it."""
-    line.lose_answers()
+def press_and_lose_answer(page: AppTest, network: Network, key: str) -> None:
+    """The service handles the press, but its answer does not arrive."""
+    network.lose_answers()
     press(page, key)
-    line.mend()
+    network.restore()
 
 
-def test_a_form_that_is_sent_again_is_stored_once_and_says_so(registering: AppTest, db: Session, line: Line) -> None:
-    lost(registering, line, "customer.new.submit")
+def test_a_form_that_is_sent_again_is_stored_once_and_says_so(
+    customer_form: AppTest, db: Session, network: Network
+) -> None:
+    press_and_lose_answer(customer_form, network, "customer.new.submit")
     assert names(db) == ["田中ストア"]
-    assert "二重には保存されません" in said(registering)
+    assert "二重には保存されません" in messages(customer_form)
 
-    press(registering, "customer.new.submit")
+    press(customer_form, "customer.new.submit")
 
     assert names(db) == ["田中ストア"]
-    assert [toast.value for toast in registering.toast] == ["田中ストアを登録しました。"]
+    assert [toast.value for toast in customer_form.toast] == ["田中ストアを登録しました。"]
 
 
-def test_who_changes_something_in_between_is_told_and_may_go_on(registering: AppTest, db: Session, line: Line) -> None:
-    lost(registering, line, "customer.new.submit")
-    registering.text_input(key="customer.new.company_name.0").input("田中ストア 本店")
+def test_a_form_changed_after_a_lost_answer_warns_before_it_is_stored_again(
+    customer_form: AppTest, db: Session, network: Network
+) -> None:
+    press_and_lose_answer(customer_form, network, "customer.new.submit")
+    customer_form.text_input(key="customer.new.company_name.0").input("田中ストア 本店")
 
-    press(registering, "customer.new.submit")
-    assert "前回の送信は、応答が届きませんでしたが、すでに保存されています" in said(registering)
+    press(customer_form, "customer.new.submit")
+    assert "前回の送信は、応答が届きませんでしたが、すでに保存されています" in messages(customer_form)
     assert names(db) == ["田中ストア"]
 
-    press(registering, "customer.new.submit")
+    press(customer_form, "customer.new.submit")
     assert names(db) == ["田中ストア", "田中ストア 本店"]
 
 
-def test_a_code_that_is_shown_once_is_still_shown(screen: Screen, db: Session, line: Line) -> None:
+def test_a_code_that_is_shown_once_is_still_shown(screen: Screen, db: Session, network: Network) -> None:
     factories.customer(db, "ABC商事")
     db.commit()
-    page = opened_at(screen("anna", fleet="admin"), "enrolments")
+    page = open_address(screen("anna", fleet="admin"), "enrolments")
     press(page, "enrolments.issue")
     customer = db.scalars(select(Customer)).one()
     page.selectbox(key="enrolments.new.customer_id.0").set_value(customer.id)
 
-    lost(page, line, "enrolments.new.submit")
+    press_and_lose_answer(page, network, "enrolments.new.submit")
     press(page, "enrolments.new.submit")
 
     assert len(db.scalars(select(EnrolmentCode)).all()) == 1

@@ -1,4 +1,4 @@
-"""Where a person sits, from the browser through the dashboards into the service's audit trail."""
+"""The user's IP address: from the browser through the dashboards into the service's audit log."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from service.core.access.identity import UserSession
 from service.core.audit import AuditEntry
 from service.core.http import addresses
 from service.core.settings import settings as service_settings
-from tests.dashboards.conftest import forget_sessions
-from tests.people import PASSWORD, person
+from tests.dashboards.conftest import clear_session_cache
+from tests.people import PASSWORD, create_user
 
 BROWSER, PROXY = "203.0.113.9", "10.1.2.3"
 HERE = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
 
 
-def browser_at(running: TestClient, address: str, app: object = dashboards_app.app) -> TestClient:
-    made = TestClient(app, raise_server_exceptions=False, follow_redirects=False, client=(address, 50000))  # type: ignore[arg-type]  # any ASGI app
-    made.portal = running.portal
-    return made
+def browser_at(running_app: TestClient, address: str, app: object = dashboards_app.app) -> TestClient:
+    browser = TestClient(app, raise_server_exceptions=False, follow_redirects=False, client=(address, 50000))  # type: ignore[arg-type]  # any ASGI app
+    browser.portal = running_app.portal
+    return browser
 
 
 def sign_in(browser: TestClient, login_id: str = "alice", **headers: str) -> int:
@@ -40,12 +40,12 @@ def sign_in(browser: TestClient, login_id: str = "alice", **headers: str) -> int
 
 @pytest.fixture
 def alice(db: Session) -> None:
-    person(db, "alice", fleet="admin")
+    create_user(db, "alice", fleet="admin")
     db.commit()
 
 
 @pytest.fixture
-def closed_to_strangers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def restricted_addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(service_settings(), "mode", "production")
     monkeypatch.setattr(service_settings(), "address_lists", "fleet=203.0.113.0/24")
     addresses.closed_areas.cache_clear()
@@ -54,8 +54,8 @@ def closed_to_strangers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("web", "alice")
-def test_signing_in_and_out_leaves_the_browsers_address(running: TestClient, db: Session) -> None:
-    browser = browser_at(running, BROWSER)
+def test_signing_in_and_out_records_the_browsers_address(running_app: TestClient, db: Session) -> None:
+    browser = browser_at(running_app, BROWSER)
 
     assert sign_in(browser) == 303
     browser.get("/logout", headers=HERE)
@@ -65,28 +65,28 @@ def test_signing_in_and_out_leaves_the_browsers_address(running: TestClient, db:
 
 
 @pytest.mark.usefixtures("web", "alice")
-def test_behind_a_trusted_proxy_it_is_the_address_that_the_proxy_saw(running: TestClient, db: Session) -> None:
-    behind = ProxyHeadersMiddleware(dashboards_app.app, trusted_hosts=PROXY)  # type: ignore[arg-type]  # uvicorn's own types
+def test_behind_a_trusted_proxy_it_is_the_address_that_the_proxy_saw(running_app: TestClient, db: Session) -> None:
+    behind_proxy = ProxyHeadersMiddleware(dashboards_app.app, trusted_hosts=PROXY)  # type: ignore[arg-type]  # uvicorn's own types
 
-    sign_in(browser_at(running, PROXY, behind), **{"x-forwarded-for": f"198.51.100.1, {BROWSER}"})
-    sign_in(browser_at(running, "192.0.2.66", behind), **{"x-forwarded-for": BROWSER})
+    sign_in(browser_at(running_app, PROXY, behind_proxy), **{"x-forwarded-for": f"198.51.100.1, {BROWSER}"})
+    sign_in(browser_at(running_app, "192.0.2.66", behind_proxy), **{"x-forwarded-for": BROWSER})
 
     assert db.scalars(select(UserSession.address).order_by(UserSession.id)).all() == [BROWSER, "192.0.2.66"]
 
 
 @pytest.mark.usefixtures("web", "alice")
-def test_no_browser_can_claim_another_address(running: TestClient, db: Session) -> None:
-    browser = browser_at(running, "192.0.2.66")
+def test_no_browser_can_claim_another_address(running_app: TestClient, db: Session) -> None:
+    browser = browser_at(running_app, "192.0.2.66")
 
     sign_in(browser, **{BROWSER_ADDRESS_HEADER: BROWSER, "x-genba-address": BROWSER, "x-forwarded-for": BROWSER})
 
     assert db.scalars(select(UserSession.address)).all() == ["192.0.2.66"]
 
 
-def test_a_write_from_a_page_leaves_the_browsers_address(
+def test_a_write_from_a_page_records_the_browsers_address(
     screen: Callable[..., AppTest], db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a page's script calls goes out through `session.api`, with the header that the gate wrote."""
+    """A page's script calls the service through `session.api`, with the header that the gate set."""
     screen("alice", fleet="admin")
     monkeypatch.setattr(
         st, "context", type("Context", (), {"headers": {BROWSER_ADDRESS_HEADER: BROWSER}, "cookies": {}})
@@ -104,34 +104,34 @@ def test_a_write_from_a_page_leaves_the_browsers_address(
     assert (entry.actor, entry.address) == ("alice", BROWSER)
 
 
-@pytest.mark.usefixtures("web", "alice", "closed_to_strangers")
-def test_who_sits_elsewhere_reads_why_the_door_is_closed(running: TestClient) -> None:
-    at_home = browser_at(running, "192.0.2.66")
+@pytest.mark.usefixtures("web", "alice", "restricted_addresses")
+def test_a_user_at_another_address_reads_why_access_is_refused(running_app: TestClient) -> None:
+    at_home = browser_at(running_app, "192.0.2.66")
     body = {"login_id": "alice", "password": PASSWORD}
 
     refused = at_home.post("/login", data=body, headers=HERE)
 
     assert refused.status_code == 403
     assert "お使いの場所（ネットワーク）からは利用できません" in refused.text
-    assert sign_in(browser_at(running, BROWSER)) == 303
+    assert sign_in(browser_at(running_app, BROWSER)) == 303
 
 
-@pytest.mark.usefixtures("web", "alice", "closed_to_strangers")
-def test_a_cookie_that_was_carried_elsewhere_opens_nothing_there(running: TestClient) -> None:
-    office, at_home = browser_at(running, BROWSER), browser_at(running, "192.0.2.66")
+@pytest.mark.usefixtures("web", "alice", "restricted_addresses")
+def test_a_cookie_used_at_another_address_opens_nothing(running_app: TestClient) -> None:
+    office, at_home = browser_at(running_app, BROWSER), browser_at(running_app, "192.0.2.66")
     sign_in(office)
     at_home.cookies.set(SESSION_COOKIE, office.cookies[SESSION_COOKIE])
 
     assert office.get("/dashboard").status_code == 200
-    carried = at_home.get("/dashboard")  # while the answer for the office is still remembered
+    answer = at_home.get("/dashboard")  # while the session is still cached for the office
 
-    assert carried.status_code == 403
-    assert "この場所からは利用できません" in carried.text
-    forget_sessions()
+    assert answer.status_code == 403
+    assert "この場所からは利用できません" in answer.text
+    clear_session_cache()
     assert office.get("/dashboard").status_code == 200
 
 
-def test_without_the_secret_nothing_is_vouched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_secret_no_address_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.signed_address_header(BROWSER, "token")
     monkeypatch.setattr(settings(), "secret_key", settings().secret_key.__class__(""))
 

@@ -1,4 +1,4 @@
-"""Remembering who is signed in: one question for many requests, and never longer than it may be."""
+"""The session cache: one call for many requests, and never longer than allowed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dashboards.client import ApiProblem
 from dashboards.session import CACHE_FAILURE_SECONDS, CACHE_MAX_TOKENS, CACHE_SECONDS, Sessions
 from service.core.access.identity import UserSession
 from service.core.database.clock import real_now
-from tests.dashboards.conftest import Line
+from tests.dashboards.conftest import Network
 
 
 @pytest.fixture
-def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """passing(15): so many seconds go by, for the memory of sessions alone."""
+def advance_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """advance_clock(15): so many seconds pass, for the session cache only."""
     clock = [1000.0]
 
     class Clock:
@@ -29,10 +29,10 @@ def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
     monkeypatch.setattr(session, "time", Clock)
 
-    def passed(seconds: float) -> None:
+    def advance(seconds: float) -> None:
         clock[0] += seconds
 
-    return passed
+    return advance
 
 
 def revoke_all(db: Session) -> None:
@@ -40,8 +40,8 @@ def revoke_all(db: Session) -> None:
     db.commit()
 
 
-def test_an_answer_is_remembered_for_some_seconds_and_no_longer(
-    db: Session, line: Line, token_of: Callable[..., str], passing: Callable[[float], None]
+def test_an_answer_is_cached_for_some_seconds_and_no_longer(
+    db: Session, network: Network, token_of: Callable[..., str], advance_clock: Callable[[float], None]
 ) -> None:
     token, sessions = token_of("olivia", fleet="operator"), Sessions()
     first = sessions.find(token)
@@ -50,14 +50,16 @@ def test_an_answer_is_remembered_for_some_seconds_and_no_longer(
     assert first is not None
     assert first.login_id == "olivia"
     assert "fleet:terminal:read" in first.permissions
-    passing(CACHE_SECONDS - 0.1)
+    advance_clock(CACHE_SECONDS - 0.1)
     assert sessions.find(token) is first
-    assert line.calls == ["GET /api/auth/me"]
-    passing(0.1)
+    assert network.calls == ["GET /api/auth/me"]
+    advance_clock(0.1)
     assert sessions.find(token) is None
 
 
-def test_a_forgotten_session_is_asked_about_at_once(db: Session, line: Line, token_of: Callable[..., str]) -> None:
+def test_a_forgotten_session_is_asked_about_at_once(
+    db: Session, network: Network, token_of: Callable[..., str]
+) -> None:
     token, sessions = token_of("olivia"), Sessions()
     assert sessions.find(token)
     revoke_all(db)
@@ -69,44 +71,44 @@ def test_a_forgotten_session_is_asked_about_at_once(db: Session, line: Line, tok
     assert sessions.remembered(token) == (None,)
 
 
-def test_many_requests_at_once_are_one_question(line: Line, token_of: Callable[..., str]) -> None:
+def test_many_concurrent_requests_are_one_call(network: Network, token_of: Callable[..., str]) -> None:
     token, sessions = token_of("olivia"), Sessions()
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(sessions.find, [token] * 24))
+        users = list(pool.map(sessions.find, [token] * 24))
 
-    assert {user.login_id for user in found if user} == {"olivia"}
-    assert line.calls == ["GET /api/auth/me"]
+    assert {user.login_id for user in users if user} == {"olivia"}
+    assert network.calls == ["GET /api/auth/me"]
 
 
 def test_requests_that_waited_behind_a_failure_share_it_instead_of_waiting_for_their_own(
-    line: Line, token_of: Callable[..., str], passing: Callable[[float], None]
+    network: Network, token_of: Callable[..., str], advance_clock: Callable[[float], None]
 ) -> None:
     token, sessions = token_of("olivia"), Sessions()
-    line.cut()
+    network.cut()
     with pytest.raises(ApiProblem) as first:
         sessions.find(token)
-    line.mend()
+    network.restore()
 
     with pytest.raises(ApiProblem) as second:
         sessions.find(token)
 
     assert second.value.reference == first.value.reference
-    assert line.calls == []
-    passing(CACHE_FAILURE_SECONDS)
+    assert network.calls == []
+    advance_clock(CACHE_FAILURE_SECONDS)
     assert sessions.find(token)
 
 
-def test_another_person_never_gets_the_answer_of_the_first(line: Line, token_of: Callable[..., str]) -> None:
+def test_another_user_never_gets_the_answer_of_the_first(network: Network, token_of: Callable[..., str]) -> None:
     sessions = Sessions()
     olivia, vera = token_of("olivia", fleet="operator"), token_of("vera", fleet="viewer")
 
-    found = [sessions.find(token) for token in (olivia, vera, olivia)]
+    users = [sessions.find(token) for token in (olivia, vera, olivia)]
 
-    assert [user.login_id for user in found if user] == ["olivia", "vera", "olivia"]
+    assert [user.login_id for user in users if user] == ["olivia", "vera", "olivia"]
 
 
-def test_the_memory_does_not_grow_without_end(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_does_not_grow_without_end(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "CACHE_MAX_TOKENS", 3)
     sessions = Sessions()
 

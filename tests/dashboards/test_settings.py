@@ -1,4 +1,4 @@
-"""Environment variables: production unless asked otherwise, and a wrong value ends the start."""
+"""Settings from environment variables: production by default, and a wrong value stops the start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = (
 
 
 @pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
 

@@ -1,4 +1,4 @@
-"""The numbers in the menu: how much waits for a person on each page."""
+"""The numbers in the menu: how many items wait for the user on each page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dashboards.core.menu import ACCOUNT
 from dashboards.waiting import CachedCounts
 from service.core.database.clock import app_now
 from service.fleet.incidents.models import Incident
-from tests.dashboards.conftest import Line
-from tests.dashboards.fleet.scene import a_morning
+from tests.dashboards.conftest import Network
+from tests.dashboards.fleet.scene import fill_morning
 
 Screen = Callable[..., AppTest]
 
@@ -25,7 +25,7 @@ def page(db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> AppTes
     """With a menu of one page, which AppTest can read."""
     alerts = next(entry for entry in menu.MENU if entry.url_path == "alerts")
     monkeypatch.setattr(menu, "MENU", (alerts, ACCOUNT))
-    a_morning(db)
+    fill_morning(db)
     return screen("olivia", fleet="operator").run()
 
 
@@ -34,9 +34,9 @@ def label(page: AppTest) -> str:
     return next(str(link.label) for link in page.sidebar.page_link if link.label.startswith("アラート一覧"))
 
 
-def a_while_later(page: AppTest) -> AppTest:
-    known: CachedCounts = page.session_state["waiting.known"]
-    known.until = 0.0
+def rerun_after_expiry(page: AppTest) -> AppTest:
+    counts: CachedCounts = page.session_state["waiting.known"]
+    counts.until = 0.0
     return page.run()
 
 
@@ -49,11 +49,11 @@ def test_the_menu_says_how_many_alerts_wait_and_follows_them(page: AppTest, db: 
     db.commit()
 
     assert label(page.run()) == f"アラート一覧({waiting})", "not asked at every click"
-    assert label(a_while_later(page)) == "アラート一覧"
+    assert label(rerun_after_expiry(page)) == "アラート一覧"
 
 
-def test_while_the_service_is_away_the_menu_stays_as_it_was(page: AppTest, line: Line) -> None:
+def test_while_the_service_is_away_the_menu_stays_as_it_was(page: AppTest, network: Network) -> None:
     before = label(page)
-    line.cut()
+    network.cut()
 
-    assert label(a_while_later(page)) == before
+    assert label(rerun_after_expiry(page)) == before

@@ -1,5 +1,5 @@
-"""Who may call which route: `python -m tests.house.permissions` writes permissions.tsv anew, for a person to read what
-changed."""
+"""Which roles may call which route. `python -m tests.house.permissions` rewrites permissions.tsv, so that a reviewer
+reads what changed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from service.core.areas import areas
 from service.main import route_permissions
-from tests.whole import whole
+from tests.whole import service_app
 
 TABLE = Path(__file__).with_name("permissions.tsv")
 
 
 def table() -> str:
     """A line for each route that asks for a permission: method, path, permission, roles that have it."""
-    roles = {f"{area}:{name}": role for area, known in areas().items() for name, role in known.roles.items()}
+    roles = {f"{area}:{name}": role for area, definition in areas().items() for name, role in definition.roles.items()}
     lines = {
         "\t".join((method, path, permission, *(name for name, role in roles.items() if permission in role.permissions)))
-        for path, route, declared in route_permissions(whole().fastapi)
+        for path, route, declared in route_permissions(service_app().fastapi)
         for method in route.methods or ()
         for permission in declared
     }

@@ -1,5 +1,5 @@
-"""People read the audit trail in Japanese. What is written while tests run is watched by `tests.audit_words`; here is
-what the code itself names."""
+"""The audit log is shown in Japanese. `tests.audit_words` checks the entries that tests write; this module checks
+the entries that the code names."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ import ast
 from service.core.areas import AREAS, CORE
 from service.core.audit import Action, search
 from stack.home import ROOT
-from tests.audit_words import without_words
+from tests.audit_words import missing_titles
 
 WRITERS = {"audit.record", "audit.record_many"}
 
 
 def entries_in_code() -> list[tuple[str, ast.Call]]:
-    """Every call that writes an entry, with the area of the file it stands in."""
-    found = []
+    """Every call that writes an audit entry, with the area of its file."""
+    calls = []
     for path in [*(ROOT / "service").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")]:
-        room, area = path.relative_to(ROOT).parts[:2]
+        package, area = path.relative_to(ROOT).parts[:2]
         text = path.read_text()
         if not any(writer in text for writer in WRITERS):
             continue
         for call in ast.walk(ast.parse(text)):
             if isinstance(call, ast.Call) and ast.unparse(call.func) in WRITERS:
-                found.append((area if room == "service" and area in AREAS else CORE, call))
-    return found
+                calls.append((area if package == "service" and area in AREAS else CORE, call))
+    return calls
 
 
 def keys(value: ast.AST) -> set[str]:
-    shown = [part for part in ast.walk(value) if isinstance(part, ast.Dict)]
-    return {str(key.value) for one in shown for key in one.keys if isinstance(key, ast.Constant)}
+    dicts = [part for part in ast.walk(value) if isinstance(part, ast.Dict)]
+    return {str(key.value) for item in dicts for key in item.keys if isinstance(key, ast.Constant)}
 
 
-def test_every_subject_and_field_that_the_code_names_has_a_word() -> None:
+def test_every_subject_and_field_that_the_code_names_has_a_label() -> None:
     calls = entries_in_code()
-    wordless = []
+    missing = []
     for area, call in calls:
         subject = call.args[4].value if isinstance(call.args[4], ast.Constant) else "user"
-        named = {key for part in call.keywords if part.arg in ("before", "after") for key in keys(part.value)}
-        wordless += without_words(area, str(subject), dict.fromkeys(named))
+        fields = {key for keyword in call.keywords if keyword.arg in ("before", "after") for key in keys(keyword.value)}
+        missing += missing_titles(area, str(subject), dict.fromkeys(fields))
 
     assert len(calls) > 20
-    assert wordless == []
+    assert missing == []
 
 
-def test_every_action_has_a_word() -> None:
+def test_every_action_has_a_label() -> None:
     assert set(Action.__args__) == set(search.ACTION_TITLES)  # type: ignore[attr-defined]
 
 
-def test_what_has_no_word_is_noticed() -> None:
-    assert without_words("fleet", "spaceship", {"name": "x", "cargo": [{"weight": 1}]}) == [
+def test_a_missing_label_is_noticed() -> None:
+    assert missing_titles("fleet", "spaceship", {"name": "x", "cargo": [{"weight": 1}]}) == [
         "fleet: subject spaceship",
         "fleet: field cargo",
         "fleet: field weight",

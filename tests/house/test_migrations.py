@@ -1,4 +1,5 @@
-"""Migrations run while the previous release serves (docs/upgrades.md): what would stop or break it is refused here."""
+"""Migrations run while the previous release serves (docs/upgrades.md). These tests refuse what would stop or break
+it."""
 
 from __future__ import annotations
 
@@ -6,47 +7,49 @@ import pytest
 from alembic.script import Script, ScriptDirectory
 
 from stack.home import ROOT
-from tests.migrations import REMEDIES, dangers, split, statements
+from tests.migrations import REMEDIES, find_dangers, migration_statements, split_statements
 
 SCRIPTS = ScriptDirectory(str(ROOT / "service" / "migrations"))
-# Up to here there was no release to be served meanwhile.
-FIRST_RULED = 36
-EVERY = sorted(SCRIPTS.walk_revisions(), key=lambda script: script.revision)
+# Earlier migrations did not run next to a previous release.
+FIRST_CHECKED = 36
+MIGRATIONS = sorted(SCRIPTS.walk_revisions(), key=lambda script: script.revision)
 DOCUMENT = (ROOT / "docs" / "upgrades.md").read_text()
-TIMED = "SET LOCAL lock_timeout = '5s'; "
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'; "
 
 
-@pytest.mark.parametrize("script", EVERY, ids=lambda script: script.revision)
+@pytest.mark.parametrize("script", MIGRATIONS, ids=lambda script: script.revision)
 def test_every_migration_gives_up_waiting_for_a_lock(script: Script) -> None:
     for direction in ("upgrade", "downgrade"):
-        assert "lock timeout" not in dangers(statements(script.module, direction)), direction
+        assert "lock timeout" not in find_dangers(migration_statements(script.module, direction)), direction
 
 
-@pytest.mark.parametrize("script", EVERY, ids=lambda script: script.revision)
+@pytest.mark.parametrize("script", MIGRATIONS, ids=lambda script: script.revision)
 def test_no_migration_stops_or_breaks_the_previous_release(script: Script) -> None:
-    """ALLOWED: a danger by its name, and why it is none here (a table of a few rows). CONTRACTS: the migration, of an
-    earlier release, since which nothing asks for what is dropped."""
-    if int(script.revision[:4]) < FIRST_RULED:
+    """ALLOWED: dangers by name, each with the reason why it is harmless here (a table of a few rows). CONTRACTS: the
+    migration of an earlier release since which nothing uses what is dropped."""
+    if int(script.revision[:4]) < FIRST_CHECKED:
         return
     allowed = getattr(script.module, "ALLOWED", {})
-    found = dangers(statements(script.module, "upgrade")) - allowed.keys()
-    if expanded := getattr(script.module, "CONTRACTS", None):
-        assert expanded in {one.revision for one in SCRIPTS.walk_revisions(head=str(script.down_revision))}
-        found -= {"drop"}
+    remaining = find_dangers(migration_statements(script.module, "upgrade")) - allowed.keys()
+    if expanding_revision := getattr(script.module, "CONTRACTS", None):
+        assert expanding_revision in {
+            ancestor.revision for ancestor in SCRIPTS.walk_revisions(head=str(script.down_revision))
+        }
+        remaining -= {"drop"}
 
     assert all(len(reason) > 10 for reason in allowed.values()), "ALLOWED says why"
-    assert {name: REMEDIES[name] for name in found} == {}
+    assert {name: REMEDIES[name] for name in remaining} == {}
 
 
 def test_a_migration_from_before_the_rule_would_be_refused_today() -> None:
     module = SCRIPTS.get_revision("0035_agencies_reading").module
 
-    assert dangers(statements(module, "upgrade")) == {"rewrite", "index"}
-    assert dangers(statements(module, "downgrade")) == {"drop", "index"}
+    assert find_dangers(migration_statements(module, "upgrade")) == {"rewrite", "index"}
+    assert find_dangers(migration_statements(module, "downgrade")) == {"drop", "index"}
 
 
 @pytest.mark.parametrize(
-    ("sql", "found"),
+    ("sql", "expected"),
     [
         ("CREATE INDEX ix ON users (name)", {"index"}),
         ("CREATE UNIQUE INDEX IF NOT EXISTS ix ON users (name)", {"index"}),
@@ -70,9 +73,9 @@ def test_a_migration_from_before_the_rule_would_be_refused_today() -> None:
         ("REINDEX TABLE users", {"heavy lock"}),
     ],
 )
-def test_each_danger_is_found_and_has_a_remedy_in_the_document(sql: str, found: set[str]) -> None:
-    assert dangers(list(split(TIMED + sql))) == found
-    for name in found:
+def test_each_danger_is_found_and_has_a_remedy_in_the_document(sql: str, expected: set[str]) -> None:
+    assert find_dangers(list(split_statements(LOCK_TIMEOUT + sql))) == expected
+    for name in expected:
         assert f"`{name}`" in DOCUMENT
 
 
@@ -90,9 +93,9 @@ def test_each_danger_is_found_and_has_a_remedy_in_the_document(sql: str, found: 
     ],
 )
 def test_what_the_previous_release_does_not_notice_is_allowed(sql: str) -> None:
-    assert dangers(list(split(TIMED + sql))) == set()
+    assert find_dangers(list(split_statements(LOCK_TIMEOUT + sql))) == set()
 
 
-def test_what_takes_no_lock_needs_no_time_out() -> None:
-    assert dangers(list(split("CREATE INDEX CONCURRENTLY ix ON users (name)"))) == set()
-    assert dangers(list(split("ALTER TABLE users ADD a int"))) == {"lock timeout"}
+def test_a_statement_without_a_lock_needs_no_lock_timeout() -> None:
+    assert find_dangers(list(split_statements("CREATE INDEX CONCURRENTLY ix ON users (name)"))) == set()
+    assert find_dangers(list(split_statements("ALTER TABLE users ADD a int"))) == {"lock timeout"}

@@ -1,4 +1,5 @@
-"""A sixth area is a name in a list: nothing of the floor changes, and the walks that guard the others guard it too."""
+"""A sixth area needs only its name in a list: service.core does not change, and the walks that check the other areas
+check it too."""
 
 from __future__ import annotations
 
@@ -18,12 +19,12 @@ from stack.home import ROOT
 
 AREA = ROOT / "tests" / "scratch"
 LISTS = (Path("service/core/areas.py"), Path("dashboards/menu.py"))
-ROOMS = ("agent", "dashboards", "jobs", "service", "stack", "tests")
-NOTICING = (
+PACKAGES = ("agent", "dashboards", "jobs", "service", "stack", "tests")
+LEAK_TESTS = (
     "tests/api/core/test_isolation.py::test_every_table_is_under_row_level_security_or_named_here",
     "tests/api/walks/test_borders.py::test_people_of_two_agencies_or_nurseries_have_no_row_in_common",
 )
-WATCHED = (
+WALKS = (
     "tests/api/walks",
     "tests/api/core/test_isolation.py",
     "tests/api/test_scratch.py",
@@ -32,8 +33,9 @@ WATCHED = (
 )
 
 
-# What the product can be asked without its servers: its routes with their permissions, its menu, its newest migration.
-LOOK = """
+# What a process can read of the product without servers: its routes with their permissions, its menu, its newest
+# migration.
+INSPECT = """
 import json
 from alembic.script import ScriptDirectory
 from dashboards.menu import MENU
@@ -48,13 +50,13 @@ print(json.dumps([routes, pages, ScriptDirectory("service/migrations").get_heads
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The product with the scratch area laid over it and its name added to the list."""
     folder = tmp_path_factory.mktemp("sixth") / "genba"
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("fonts", "scratch"))
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("fonts", "scratch"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copytree(AREA, folder, dirs_exist_ok=True)
     for name in LISTS:
-        text, found = re.subn(r"(?m)^AREAS = \((.*?),?\)$", r'AREAS = (\1, "scratch")', (folder / name).read_text())
-        assert found == 1, f"no list of areas in {name}"
+        text, count = re.subn(r"(?m)^AREAS = \((.*?),?\)$", r'AREAS = (\1, "scratch")', (folder / name).read_text())
+        assert count == 1, f"no list of areas in {name}"
         (folder / name).write_text(text)
     head = ScriptDirectory(str(ROOT / "service" / "migrations")).get_current_head()
     [migration] = (folder / "service" / "migrations" / "versions").glob("2099_*")
@@ -74,9 +76,9 @@ def test_a_sixth_area_needs_its_name_in_the_list_and_nothing_else(copy: Path) ->
         for path in sorted((copy / "service" / "core").rglob("*.py"))
         if path.read_text() != (ROOT / path.relative_to(copy)).read_text()
     ]
-    done = subprocess.run([sys.executable, "-c", LOOK], cwd=copy, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    routes, pages, heads = json.loads(done.stdout)
+    process = subprocess.run([sys.executable, "-c", INSPECT], cwd=copy, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    routes, pages, heads = json.loads(process.stdout)
 
     assert changed == [str(copy / LISTS[0])]
     assert routes["/api/scratch/notes"] == ["scratch:note:read"]
@@ -86,14 +88,14 @@ def test_a_sixth_area_needs_its_name_in_the_list_and_nothing_else(copy: Path) ->
 
 @pytest.mark.deep
 def test_the_walks_guard_a_sixth_area_too(copy: Path) -> None:
-    done = run(copy, *WATCHED)
+    process = run(copy, *WALKS)
 
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert process.returncode == 0, process.stdout[-4000:]
 
 
 @pytest.mark.deep
 def test_the_walk_notices_an_area_that_shows_a_stranger_the_rows_of_others(copy: Path, tmp_path: Path) -> None:
-    """The same area without its second layer; its queries never had the first."""
+    """The same area without row-level security; its queries have no scope either."""
     leaky = tmp_path / "genba"
     shutil.copytree(copy, leaky)
     [migration] = (leaky / "service" / "migrations" / "versions").glob("2099_*")
@@ -101,7 +103,7 @@ def test_the_walk_notices_an_area_that_shows_a_stranger_the_rows_of_others(copy:
     migration.write_text(text.replace("SELECT enforce_isolation('scratch_notes', 'scratch', 'agency_id');", ""))
     assert migration.read_text() != text
 
-    done = run(leaky, *NOTICING)
+    process = run(leaky, *LEAK_TESTS)
 
-    assert done.returncode == 1
-    assert [test for test in NOTICING if f"FAILED {test}" not in done.stdout] == []
+    assert process.returncode == 1
+    assert [test for test in LEAK_TESTS if f"FAILED {test}" not in process.stdout] == []

@@ -1,4 +1,4 @@
-"""The building code that import contracts and linters do not know."""
+"""Structural rules that import contracts and linters cannot check."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from service.main import route_permissions
 from stack import servers
 from stack.home import ROOT, Home
 from tests.house.permissions import TABLE, table
-from tests.whole import whole
+from tests.whole import service_app
 
 AGENT_MAY_IMPORT = {"cryptography", "httpx2", "psutil", "serial"}
-# Doors without a permission, each for a reason of its own.
-OPEN_DOORS = {
-    "/",  # where am I?
-    "/api/docs",  # how to talk to it; the document itself is open too
-    "/public/static/{name}",  # what public pages are made of
-    "/entry-exit-login",  # one logs in here
+# Routes without a permission, each with its reason.
+OPEN_ROUTES = {
+    "/",  # the start page
+    "/api/docs",  # the API's documentation; the OpenAPI document is open too
+    "/public/static/{name}",  # assets of public pages
+    "/entry-exit-login",  # the sign-in page of entry stations
     "/entry-exit-registration",  # a page without data
-    "/entry-exit-station/{name}",  # what the station's pages are made of
-    "/entry-exit-sw.js",  # opens them without a network
-    "/api/auth/login",  # one signs in here
-    "/api/auth/logout",  # whoever is signed in
-    "/api/auth/me",  # whoever is signed in
-    "/api/auth/password",  # one's own
-    "/api/auth/sessions",  # one's own
-    "/api/auth/sessions/revoke",  # one's own
+    "/entry-exit-station/{name}",  # assets of the station's pages
+    "/entry-exit-sw.js",  # opens those pages without a network
+    "/api/auth/login",  # signs in
+    "/api/auth/logout",  # any signed-in user
+    "/api/auth/me",  # any signed-in user
+    "/api/auth/password",  # the user's own
+    "/api/auth/sessions",  # the user's own
+    "/api/auth/sessions/revoke",  # the user's own
     "/api/health/live",
     "/api/health/ready",
     "/metrics",  # closed by the reverse proxy
@@ -52,9 +52,9 @@ OPEN_DOORS = {
     "/api/auth/heartbeat",  # the station's token is the key
     "POST /api/entry-exit-logs",  # the station's token is the key
     "/api/entries/station/logs",  # the station's token is the key
-    "/d/{number}",  # what a label leads to; the form itself is behind the sign-in
+    "/d/{number}",  # the target of a device label; the form itself needs a sign-in
     "/parent-card",  # a page without data
-    "/parent-card/{name}",  # what that page is made of
+    "/parent-card/{name}",  # assets of that page
     "/api/entries/cards/open",  # the card's link is the key
     "/api/entries/station/logout",  # the station's token is the key
     "/api/entries/station/roster",  # the station's token is the key
@@ -66,7 +66,7 @@ OPEN_DOORS = {
     "/pay/{token}/done",  # the link is the key
     "/cancel/{token}",  # the link is the key
     "/cancel/{token}/enquiry",  # the link is the key
-    "/contact",  # whoever has a question
+    "/contact",  # anybody who has a question
     "/contact/done",  # a page without data
     "/survey/{token}",  # the link is the key
     # guides for customers and shops
@@ -74,7 +74,7 @@ OPEN_DOORS = {
     "/guides/",
     "/guides/{name}",
     "/guides/{name}.pdf",
-    # one's own long work, which was started with a permission
+    # the user's own tasks, which were started with a permission
     "/api/core/tasks",
     "/api/core/tasks/{task_id}",
     "/api/core/tasks/{task_id}/cancel",
@@ -82,7 +82,7 @@ OPEN_DOORS = {
 }
 
 
-def test_who_may_call_which_route_is_what_a_person_has_read() -> None:
+def test_the_permissions_of_all_routes_match_the_reviewed_table() -> None:
     assert table() == TABLE.read_text(), "python -m tests.house.permissions writes the table; read what changed"
 
 
@@ -97,25 +97,29 @@ def test_the_agent_stays_small_enough_for_a_store_pc() -> None:
     assert outside - set(sys.stdlib_module_names) <= AGENT_MAY_IMPORT
 
 
-def doors() -> list[tuple[frozenset[str], list[str]]]:
-    """Each route by its path, alone and with each method, and the permissions it declares."""
+def declared_permissions() -> list[tuple[frozenset[str], list[str]]]:
+    """Each route by its path, alone and with each method, with the permissions that it declares."""
     return [
         (frozenset({path, *(f"{method} {path}" for method in route.methods or ())}), declared)
-        for path, route, declared in route_permissions(whole().fastapi)
+        for path, route, declared in route_permissions(service_app().fastapi)
     ]
 
 
 def test_every_route_declares_its_permission() -> None:
-    assert frozenset().union(*(names for names, _ in doors())) >= OPEN_DOORS
-    assert [sorted(names) for names, declared in doors() if len(declared) != (0 if names & OPEN_DOORS else 1)] == []
+    assert frozenset().union(*(names for names, _ in declared_permissions())) >= OPEN_ROUTES
+    assert [
+        sorted(names)
+        for names, declared in declared_permissions()
+        if len(declared) != (0 if names & OPEN_ROUTES else 1)
+    ] == []
 
 
-def test_every_permission_at_a_door_is_granted_to_somebody_and_the_other_way_round() -> None:
-    at_doors = {lock for _, declared in doors() for lock in declared}
+def test_every_permission_of_a_route_is_granted_to_a_role_and_vice_versa() -> None:
+    declared_names = {permission for _, declared in declared_permissions() for permission in declared}
     roles = [role for area in areas().values() for role in area.roles.values()]
     granted = {permission for role in roles for permission in role.permissions}
 
-    assert at_doors == granted
+    assert declared_names == granted
 
 
 @pytest.fixture(scope="module")
@@ -151,20 +155,20 @@ def test_the_application_owns_nothing_and_bypasses_nothing(database: str) -> Non
     assert rights == (False, False, False, False)
 
 
-def test_no_file_is_an_attic() -> None:
-    """A file that asks for headings is two files."""
-    long = [
+def test_no_file_is_too_long() -> None:
+    """A file that needs headings is two files."""
+    long_files = [
         path
-        for room in ("service", "jobs", "dashboards", "agent", "stack")
-        for path in (ROOT / room).rglob("*.py")
+        for package in ("service", "jobs", "dashboards", "agent", "stack")
+        for path in (ROOT / package).rglob("*.py")
         if len(path.read_text().splitlines()) > 500
     ]
 
-    assert [str(path.relative_to(ROOT)) for path in long if path != Path()] == []
+    assert [str(path.relative_to(ROOT)) for path in long_files if path != Path()] == []
 
 
 def test_what_is_released_together_has_one_version() -> None:
-    """The agent is installed alone and knows its own; `make smoke` asks the service for the release it belongs to."""
+    """The agent is installed alone and has its own version; `make smoke` asks the service for its release."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert {project["version"], agent.__version__, service.__version__} == {project["version"]}

@@ -22,7 +22,7 @@ from stack.programs import DEFAULTS
 from tests.compose import services
 
 # Read by the launcher, the watchdog, Alembic and uvicorn, not by the processes' own settings.
-BY_OTHERS = {
+READ_ELSEWHERE = {
     *("DATABASE_OWNER_URL", "DATABASE_BACKUP_URL", "GENBA_HOME", "POSTGRESQL_PROGRAMS", "FORWARDED_ALLOW_IPS"),
     "SECRETS_FOLDER",
     *("GENBA_SITE", "GENBA_TLS", "GENBA_VERSION", "GENBA_SUBNET", "GENBA_PROXY_ADDRESS"),
@@ -44,11 +44,11 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def variables() -> dict[str, object]:
-    """Every variable that a process reads, with its default: the floor's, the dashboards', each area's own."""
-    of_areas = [module.Settings for module in areas.modules("settings")]
+    """Every variable that a process reads, with its default: of the service, the dashboards and each area."""
+    area_settings = [module.Settings for module in areas.modules("settings")]
     return {
         str(field.validation_alias or f"{model.model_config.get('env_prefix', '')}{name}").upper(): field.default
-        for model in (ServiceSettings, DashboardSettings, *of_areas)
+        for model in (ServiceSettings, DashboardSettings, *area_settings)
         for name, field in model.model_fields.items()
     }
 
@@ -56,7 +56,7 @@ def variables() -> dict[str, object]:
 def test_env_example_names_every_setting_and_no_other() -> None:
     named = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-    assert named == variables().keys() | set(DEFAULTS) | BY_OTHERS
+    assert named == variables().keys() | set(DEFAULTS) | READ_ELSEWHERE
 
 
 def test_the_defaults_in_env_example_are_the_real_ones() -> None:
@@ -66,8 +66,8 @@ def test_the_defaults_in_env_example_are_the_real_ones() -> None:
             assert str(default).lower() == shown[variable].lower(), variable
 
 
-def test_an_areas_settings_have_its_name_in_front() -> None:
-    """The floor's settings know no area."""
+def test_an_areas_settings_have_its_name_as_prefix() -> None:
+    """The settings of service.core belong to no area."""
     for module in areas.modules("settings"):
         area = module.__name__.split(".")[1]
         assert module.Settings.model_config["env_prefix"] == f"{area.upper()}_"
@@ -94,12 +94,12 @@ def test_every_link_and_image_in_the_documents_exists() -> None:
 
 
 def test_every_test_that_a_document_names_exists() -> None:
-    written = {
+    existing = {
         name for path in tracked("tests/*.py") for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
     }
     for document in tracked("docs/*.md"):
         for name in re.findall(r"`(test_\w+)`", document.read_text()):
-            assert name in written, f"{document.name}: {name}"
+            assert name in existing, f"{document.name}: {name}"
 
 
 @pytest.mark.parametrize("path", tracked("requirements.txt", "tests/requirements.txt", "stack/installer.txt"), ids=str)
@@ -122,14 +122,18 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_every_alert_and_every_notice_has_its_row_in_the_operations_manual() -> None:
-    """What it means, and what is to be done: nobody is woken by a word that stands nowhere."""
+    """The row says what the alert or notice means and what to do."""
     rules = yaml.safe_load((ROOT / "stack" / "production" / "alerts.yml").read_text())["groups"][0]["rules"]
     severity = {"critical": "緊急", "warning": "注意"}
     for rule in rules:
         assert f"| `{rule['alert']}` | {severity[rule['labels']['severity']]} |" in OPERATIONS, rule["alert"]
     listed = (
-        *(word for doors in (notices.alarm_notices, notices.burst_notices, notices.clock_notices) for word in doors()),
-        *(word for doors in (notices.enquiry_notices, notices.incident_notices) for word in doors()),
+        *(
+            notice
+            for source in (notices.alarm_notices, notices.burst_notices, notices.clock_notices)
+            for notice in source()
+        ),
+        *(notice for source in (notices.enquiry_notices, notices.incident_notices) for notice in source()),
         *notices.other_notices(),
     )
     for title in (*(notice.title for notice in listed), outages.DOWN, outages.STALLED, *ALERT_LABELS.values()):
@@ -137,7 +141,7 @@ def test_every_alert_and_every_notice_has_its_row_in_the_operations_manual() -> 
     assert OVERDUE in OPERATIONS
 
 
-def test_the_operations_manual_names_no_alert_that_is_none() -> None:
+def test_the_operations_manual_names_only_existing_alerts() -> None:
     rules = yaml.safe_load((ROOT / "stack" / "production" / "alerts.yml").read_text())["groups"][0]["rules"]
 
     assert set(re.findall(r"`(Genba\w+)`", OPERATIONS)) == {rule["alert"] for rule in rules}
@@ -149,10 +153,14 @@ def test_the_operations_manual_knows_every_job_that_may_be_missed() -> None:
             assert f"| `{name}` |" in OPERATIONS, name
 
 
-def test_the_operations_manual_speaks_of_containers_that_there_are() -> None:
+def test_the_operations_manual_names_only_existing_containers() -> None:
     command = r"docker compose (?:logs|ps|restart|exec|stop)((?: --[\w-]+(?: \d+\w?)?)*(?: [a-z]+)+)"
-    named = re.findall(command, OPERATIONS)
-    words = {word for one in named for word in re.findall(r"(?<!-)\b[a-z]{4,}\b", one)} - {"psql", "python", "vacuumdb"}
+    matches = re.findall(command, OPERATIONS)
+    names = {name for match in matches for name in re.findall(r"(?<!-)\b[a-z]{4,}\b", match)} - {
+        "psql",
+        "python",
+        "vacuumdb",
+    }
     flags = {"tail", "since", "log", "prefix"}
 
-    assert words - flags <= services().keys()
+    assert names - flags <= services().keys()

@@ -1,4 +1,5 @@
-"""The vendor sandbox as a process, the vendors' clients pointed at it, and the service on a port where it is told."""
+"""Fixtures: the vendor sandbox as a process, vendor clients that use it, and the service on a port that vendors can
+call."""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ from service.core.settings import settings
 from service.reservations.inbox import webhooks
 from stack.home import Home
 from tests.api.reservations import scene
-from tests.conftest import committed_database, own_database
+from tests.conftest import committed_database, worker_database_name
 from tests.jobs.reservations_world import World
-from tests.restored import Restored
+from tests.restored import RestoredDatabase
 from tests.sandbox.process import (
     BLAND_KEY,
     BLAND_SECRET,
@@ -32,7 +33,7 @@ from tests.sandbox.process import (
     Sandbox,
     running_sandbox,
 )
-from tests.whole import answering
+from tests.whole import serve_app
 
 CLIENTS = (mail, slack, sms, voice, payments, wire)
 
@@ -46,7 +47,7 @@ def sandbox_process() -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox(sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     sandbox_process.reset()
-    point(
+    configure_clients(
         monkeypatch,
         smtp_port=sandbox_process.smtp_port,
         slack_base_url=sandbox_process.slack_url,
@@ -63,55 +64,57 @@ def sandbox(sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbo
     return sandbox_process
 
 
-def point(monkeypatch: pytest.MonkeyPatch, **changed: object) -> None:
-    """The clients' settings from now on: those that they have by now, with these changes."""
-    pointed = vars(sms)["settings"]().model_copy(update=changed)
+def configure_clients(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    """Changes settings of all vendor clients, on top of their present ones."""
+    changed = vars(sms)["settings"]().model_copy(update=changes)
     for client in CLIENTS:
-        monkeypatch.setattr(client, "settings", lambda: pointed)
+        monkeypatch.setattr(client, "settings", lambda: changed)
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> list[Settled]:
-    """What the fleet has been told of its messages."""
-    told: list[Settled] = []
-    monkeypatch.setattr(outbox_jobs, "REACTIONS", {"fleet": lambda _, settled: told.append(settled)})
-    return told
+def results(monkeypatch: pytest.MonkeyPatch) -> list[Settled]:
+    """The delivery results that the fleet area gets, in order."""
+    received: list[Settled] = []
+    monkeypatch.setattr(outbox_jobs, "REACTIONS", {"fleet": lambda _, result: received.append(result)})
+    return received
 
 
 @pytest.fixture(scope="session")
-def desk(portal: BlockingPortal) -> Iterator[str]:
-    """The address of the service, in this process."""
-    with answering(portal) as address:
+def service_url(portal: BlockingPortal) -> Iterator[str]:
+    """The URL of the service, in this process."""
+    with serve_app(portal) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def shops(running_servers: Home) -> Iterator[Restored]:
-    """A database with shops in it."""
-    name = own_database("genba_shops")
+def shop_database(running_servers: Home) -> Iterator[RestoredDatabase]:
+    """A database with shops in it, restored before each test."""
+    name = worker_database_name("genba_shops")
     with committed_database(running_servers, name):
-        made = Restored(running_servers, name)
-        with made.session() as db, db.begin():
+        database = RestoredDatabase(running_servers, name)
+        with database.session() as db, db.begin():
             scene.fill(db)
-        made.keep()
-        yield made
-        made.close()
+        database.keep()
+        yield database
+        database.close()
 
 
 @pytest.fixture
-def world(desk: str, shops: Restored, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(
+    service_url: str, shop_database: RestoredDatabase, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> World:
     secrets = {
         "twilio_auth_token": TWILIO_TOKEN,
         "bland_webhook_secret": BLAND_SECRET,
         "stripe_webhook_secrets": f"whsec_of_yesterday,{STRIPE_SECRET}",
     }
-    told = settings().model_copy(update={name: SecretStr(secret) for name, secret in secrets.items()})
-    monkeypatch.setattr(webhooks, "settings", lambda: told)
-    shops.restore()
-    monkeypatch.setattr(core_db, "session_factory", lambda: shops.sessions)
+    changed = settings().model_copy(update={name: SecretStr(secret) for name, secret in secrets.items()})
+    monkeypatch.setattr(webhooks, "settings", lambda: changed)
+    shop_database.restore()
+    monkeypatch.setattr(core_db, "session_factory", lambda: shop_database.sessions)
     for vendor in ("twilio", "bland", "stripe"):
-        sandbox.target(vendor, f"{desk}/api/reservations/webhooks/{vendor}")
+        sandbox.target(vendor, f"{service_url}/api/reservations/webhooks/{vendor}")
     with transaction(SYSTEM) as db:
         scene.fill(db)
         sandbox.clock(shift=clock_shift(db).total_seconds())
-    return World(desk, sandbox)
+    return World(service_url, sandbox)

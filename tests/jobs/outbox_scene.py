@@ -1,4 +1,4 @@
-"""Messages of tests, and the outbox's time moved by hand."""
+"""Outbox messages for tests, and helpers that make them due and show their attempts."""
 
 from __future__ import annotations
 
@@ -73,5 +73,5 @@ def make_due(db: Session) -> None:
 
 
 def history(db: Session) -> list[str | None]:
-    """How each try ended, the first one first."""
+    """The outcome of each attempt, oldest first."""
     return list(db.scalars(select(OutboxAttempt.outcome).order_by(OutboxAttempt.message_id, OutboxAttempt.number)))

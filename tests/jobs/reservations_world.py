@@ -1,5 +1,5 @@
-"""The whole of a reservation: jobs and service in this process on committed rows, and vendors in the sandbox, which
-tell the service over a socket. Time passes for all of them together."""
+"""End-to-end scenarios of reservations: jobs and service run in this process on committed rows; the vendors run in
+the sandbox and send webhooks over a socket. One clock moves for all of them."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from service.reservations.flow.models import Payment, PhoneCall, Refund, Reserva
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message
 from tests.api.reservations import scene, vendors
-from tests.api.reservations.vendors import Sent
+from tests.api.reservations.vendors import SignedRequest
 from tests.sandbox.process import STRIPE_SECRET, TWILIO_TOKEN, Sandbox
 
 FIRST, SECOND = "+81312340001", "+81312340002"
-_events = itertools.count(1)
-# Seconds; far more than the vendors take for anything that they do of themselves.
-JUST_NOW = 0.5
+_event_numbers = itertools.count(1)
+# Seconds; far longer than the sandbox vendors need for what they do on their own.
+IDLE_SECONDS = 0.5
 # What changes whenever a job or a vendor does something.
-_TRACE = """SELECT
+_ACTIVITY = """SELECT
     (SELECT (count(*), count(ignored))::text FROM reservations_events),
     (SELECT (count(*), count(processed_at))::text FROM reservations_webhooks),
     (SELECT (count(*), count(sent_at), sum(attempts))::text FROM outbox_messages)"""
-# What waits in real time; it passes with the product's.
-_WAITING = (
+# Columns in real time: they move together with the product's clock.
+_MOVE_REAL_TIMES = (
     "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - :span WHERE sent_at IS NULL AND dead_at IS NULL",
     "UPDATE reservations_calls SET look_at = look_at - :span",
     "UPDATE reservations_payments SET look_at = look_at - :span",
@@ -60,15 +60,15 @@ class World:
     sandbox: Sandbox
     id: int = 0
 
-    def ask(self, **said: Any) -> World:
-        """A reservation of a bouquet, which two shops offer."""
+    def request_reservation(self, **values: Any) -> World:
+        """Requests a bouquet, which two shops offer."""
         with transaction(SYSTEM) as db:
-            self.id = scene.ask(db, **said).id
+            self.id = scene.create_reservation(db, **values).id
         return self
 
-    def happen(self, event: Event, **more: Any) -> str | None:
+    def record_event(self, event: Event, **values: Any) -> str | None:
         with transaction(SYSTEM) as db:
-            return flow.record_event(db, self.id, event, **({"source": "customer"} | more)).ignored
+            return flow.record_event(db, self.id, event, **({"source": "customer"} | values)).ignored
 
     # Jobs
 
@@ -87,58 +87,58 @@ class World:
         sender.join(30)
         assert not sender.is_alive()
 
-    def turn(self) -> None:
-        """Every job once: what follows from what was told is sent in the same turn."""
+    def run_jobs(self) -> None:
+        """Runs every job once. What follows from a webhook is sent in the same turn."""
         jobs.read_webhooks()
         jobs.advance_reservations()
         jobs.look()
         self.send()
 
-    def until(self, done: Callable[[], Any], seconds: float = 40) -> Any:
-        """Jobs run until that is so; what it gave."""
+    def run_until(self, condition: Callable[[], Any], seconds: float = 40) -> Any:
+        """Runs the jobs until `condition` returns a true value, and returns that value."""
         deadline = time.monotonic() + seconds
-        while not (found := done()):
-            assert time.monotonic() < deadline, self.story()
-            self.turn()
-            if not self.sandbox.rest(JUST_NOW):
+        while not (result := condition()):
+            assert time.monotonic() < deadline, self.timeline()
+            self.run_jobs()
+            if not self.sandbox.rest(IDLE_SECONDS):
                 time.sleep(0.02)
-        return found
+        return result
 
-    def until_state(self, state: State) -> World:
-        self.until(lambda: self.state is state)
+    def run_until_state(self, state: State) -> World:
+        self.run_until(lambda: self.state is state)
         return self
 
-    def settle(self) -> World:
-        """Until the vendors have nothing more to say and we have nothing more to do just now."""
+    def run_until_idle(self) -> World:
+        """Runs the jobs until neither jobs nor vendors do anything more."""
         before = None
-        while before != (after := self._trace()):
+        while before != (after := self._activity()):
             before = after
-            self.turn()
-            self.sandbox.rest(JUST_NOW)
+            self.run_jobs()
+            self.sandbox.rest(IDLE_SECONDS)
         return self
 
     def pass_time(self, span: timedelta) -> World:
         while True:
             try:
-                self._put_on(span)
+                self._move_clock(span)
                 break
             except OperationalError as error:
-                # Jobs that are at work hold some of all these rows, in an order of theirs.
+                # Running jobs may hold locks on these rows, in another order.
                 if not isinstance(error.orig, DeadlockDetected):
                     raise
         self.sandbox.clock(advance=span.total_seconds())
-        # Whoever asks next is answered as of then: what was due in between has happened at the vendors.
+        # Before the next request, the vendors do what was due in between.
         self.sandbox.rest(0)
         return self
 
     @staticmethod
-    def _put_on(span: timedelta) -> None:
+    def _move_clock(span: timedelta) -> None:
         with transaction(SYSTEM) as db:
             scene.set_clock(db, app_now(db) + span)
-            for statement in _WAITING:
+            for statement in _MOVE_REAL_TIMES:
                 db.execute(text(statement), {"span": span})
 
-    # What is there
+    # State
 
     @property
     def reservation(self) -> Reservation:
@@ -158,71 +158,75 @@ class World:
             order = table.number if hasattr(table, "number") else table.id
             return list(db.scalars(select(table).where(table.reservation_id == self.id).order_by(order)))
 
-    def events(self, taken: bool = True) -> list[str]:
-        """Kinds of what happened; `taken`: those only that changed something."""
-        return [one.kind for one in self.rows(TimelineEvent) if not taken or one.ignored is None]
+    def events(self, applied: bool = True) -> list[str]:
+        """Kinds of the timeline events. `applied`: only those that changed something."""
+        return [event.kind for event in self.rows(TimelineEvent) if not applied or event.ignored is None]
 
-    def story(self) -> str:
-        return "\n".join(f"{one.state} {one.kind} {one.ignored or ''} {one.note}" for one in self.rows(TimelineEvent))
+    def timeline(self) -> str:
+        return "\n".join(
+            f"{event.state} {event.kind} {event.ignored or ''} {event.note}" for event in self.rows(TimelineEvent)
+        )
 
     def calls(self) -> list[PhoneCall]:
         return self.rows(PhoneCall)
 
     def payment(self) -> Payment:
-        found: Payment = self.rows(Payment)[-1]
-        return found
+        payment: Payment = self.rows(Payment)[-1]
+        return payment
 
     def refunds(self) -> list[Refund]:
         return self.rows(Refund)
 
-    def letters(self, channel: str = "sms") -> list[Message]:
-        return [letter for letter in self.rows(Message) if letter.channel == channel]
+    def messages(self, channel: str = "sms") -> list[Message]:
+        return [message for message in self.rows(Message) if message.channel == channel]
 
     def tasks(self, *, is_open: bool = True) -> list[str]:
-        return [one.kind for one in self.rows(Operation) if not is_open or one.resolved_at is None]
+        return [operation.kind for operation in self.rows(Operation) if not is_open or operation.resolved_at is None]
 
     def webhooks(self, provider: str = "") -> list[Webhook]:
         with transaction(SYSTEM) as db:
             return [
-                one for one in db.scalars(select(Webhook).order_by(Webhook.id)) if one.provider.startswith(provider)
+                webhook
+                for webhook in db.scalars(select(Webhook).order_by(Webhook.id))
+                if webhook.provider.startswith(provider)
             ]
 
-    def is_waiting(self, topic: str) -> bool:
-        """Whether a message of that kind is due."""
+    def is_due(self, topic: str) -> bool:
+        """Whether a message of that topic is due."""
         with transaction(SYSTEM) as db:
             return topic in queue.topics_due(db)
 
-    # The world
+    # Vendors
 
-    def post(self, sent: Sent) -> None:
-        """A webhook by hand."""
-        path, body, headers = sent
+    def post(self, webhook: SignedRequest) -> None:
+        """Posts a webhook."""
+        path, body, headers = webhook
         assert self.sandbox.http.post(f"{self.url}{path}", content=body, headers=headers).status_code == 204
 
-    def stripe_says(self, kind: str, **about: Any) -> None:
-        event = vendors.stripe_event(kind, f"evt_{next(_events)}", **about)
-        self.post(vendors.of_stripe(event, STRIPE_SECRET))
+    def post_stripe_event(self, kind: str, **fields: Any) -> None:
+        event = vendors.stripe_event(kind, f"evt_{next(_event_numbers)}", **fields)
+        self.post(vendors.stripe_webhook(event, STRIPE_SECRET))
 
-    def twilio_says(self, letter: Message, status: str, sid: str | None = None, **more: str) -> None:
-        fields = vendors.sms_fields(status, sid or str(letter.external_id), **more)
-        self.post(vendors.of_twilio(fields, shell.address(), str(letter.message_key), TWILIO_TOKEN))
+    def post_twilio_status(self, message: Message, status: str, sid: str | None = None, **extra: str) -> None:
+        fields = vendors.sms_fields(status, sid or str(message.external_id), **extra)
+        self.post(vendors.twilio_webhook(fields, shell.address(), str(message.message_key), TWILIO_TOKEN))
 
-    def told(self, words: str) -> list[dict[str, Any]]:
-        """SMS with these words that Twilio truly has."""
-        return [sms for sms in self.sandbox.sms() if words in sms["body"]]
+    def sent_sms(self, phrase: str) -> list[dict[str, Any]]:
+        """The SMS at Twilio that contain the phrase."""
+        return [sms for sms in self.sandbox.sms() if phrase in sms["body"]]
 
     def pay(self, card: str = "ok") -> dict[str, Any]:
         return self.sandbox.pay(str(self.payment().session_id), card)
 
     def await_link(self) -> World:
-        """A shop has said yes and the customer has the link."""
-        return self.until_state(State.AWAITING_PAYMENT)
+        """Runs until a shop has accepted and the customer has the payment link."""
+        return self.run_until_state(State.AWAITING_PAYMENT)
 
     def confirm(self) -> World:
         self.await_link().pay()
-        return self.until_state(State.CONFIRMED)
+        return self.run_until_state(State.CONFIRMED)
 
     @staticmethod
-    def _trace() -> Any:
+    def _activity() -> Any:
         with transaction(SYSTEM) as db:
-            return db.execute(text(_TRACE)).one()
+            return db.execute(text(_ACTIVITY)).one()

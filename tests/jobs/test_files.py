@@ -1,4 +1,4 @@
-"""The job that cleans up files runs on its own and says that it ran."""
+"""The job that cleans up files runs on its own and records its run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.core.files.storage import make_storage
 from service.core.monitoring.health import JobHeartbeat
 
 
-def test_the_job_removes_orphans_and_says_that_it_ran(
+def test_the_job_removes_orphans_and_records_its_run(
     db: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage = make_storage(tmp_path.as_uri())
@@ -34,5 +34,5 @@ def test_the_job_removes_orphans_and_says_that_it_ran(
     assert "core.sweep" in TICKS
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert db.scalars(select(JobHeartbeat.name)).all() == ["core.sweep"]
-    told = db.execute(select(RetentionRun.target, RetentionRun.rows, RetentionRun.bytes)).all()
-    assert [tuple(row) for row in told] == [("files", 1, 1)]
+    runs = db.execute(select(RetentionRun.target, RetentionRun.rows, RetentionRun.bytes)).all()
+    assert [tuple(run) for run in runs] == [("files", 1, 1)]

@@ -1,4 +1,4 @@
-"""The look after agents: commands that nobody reports on, tokens that grow old, bundles that nobody needs any more."""
+"""Upkeep of agents: commands without a report expire, old tokens are renewed, and old bundles are deleted."""
 
 from __future__ import annotations
 
@@ -28,32 +28,34 @@ from tests import factories
 
 @pytest.fixture
 def terminal(db: Session) -> Terminal:
-    made = factories.terminal(db)
-    db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=made.id))
+    terminal = factories.terminal(db)
+    db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=terminal.id))
     db.flush()
-    return made
+    return terminal
 
 
 def command(db: Session, terminal: Terminal, name: str = "diagnose", **facts: Any) -> Command:
-    made = Command(**{"terminal_id": terminal.id, "name": name, "expires_at": app_now(db) + rules.COMMAND_TTL} | facts)
-    db.add(made)
+    command = Command(
+        **{"terminal_id": terminal.id, "name": name, "expires_at": app_now(db) + rules.COMMAND_TTL} | facts
+    )
+    db.add(command)
     db.flush()
-    return made
+    return command
 
 
-def later(db: Session, **by: float) -> None:
-    """Moves the product's clock; the terminals are heard of all the while."""
+def advance_clock(db: Session, **by: float) -> None:
+    """Moves the product's clock; the terminals send heartbeats all the while."""
     db.flush()
     db.execute(update(app_clock).values(shift=app_clock.c.shift + timedelta(**by)))
     db.execute(update(TerminalState).values(last_heartbeat_at=app_now(db)))
 
 
-def test_a_command_that_no_agent_takes_ends_after_a_day(db: Session, terminal: Terminal) -> None:
+def test_a_command_that_no_agent_accepts_expires_after_a_day(db: Session, terminal: Terminal) -> None:
     waiting = command(db, terminal)
-    later(db, hours=23.9)
+    advance_clock(db, hours=23.9)
     assert actions.run_housekeeping(db)["expired"] == 0
 
-    later(db, hours=0.2)
+    advance_clock(db, hours=0.2)
     assert actions.run_housekeeping(db)["expired"] == 1
     assert actions.run_housekeeping(db)["expired"] == 0
 
@@ -64,9 +66,9 @@ def test_a_command_that_no_agent_takes_ends_after_a_day(db: Session, terminal: T
 
 
 @pytest.mark.parametrize("state", ["accepted", "running"])
-def test_an_agent_at_work_that_says_nothing_is_waited_for_an_hour(db: Session, terminal: Terminal, state: str) -> None:
+def test_a_running_command_without_a_report_expires_after_an_hour(db: Session, terminal: Terminal, state: str) -> None:
     at_work = command(db, terminal, state=state, expires_at=app_now(db) + rules.REPORT_TIMEOUT)
-    later(db, minutes=61)
+    advance_clock(db, minutes=61)
 
     assert actions.run_housekeeping(db)["expired"] == 1
 
@@ -75,9 +77,9 @@ def test_an_agent_at_work_that_says_nothing_is_waited_for_an_hour(db: Session, t
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
-def test_what_is_finished_does_not_end_again(db: Session, terminal: Terminal, state: str) -> None:
+def test_a_finished_command_does_not_expire(db: Session, terminal: Terminal, state: str) -> None:
     finished = command(db, terminal, state=state, finished_at=app_now(db))
-    later(db, days=3)
+    advance_clock(db, days=3)
 
     assert actions.run_housekeeping(db)["expired"] == 0
 
@@ -85,25 +87,28 @@ def test_what_is_finished_does_not_end_again(db: Session, terminal: Terminal, st
     assert finished.state == state
 
 
-def test_an_old_token_is_asked_to_be_renewed_once_a_week(db: Session, terminal: Terminal) -> None:
-    later(db, days=settings().token_days - 0.1)
+def test_renewal_of_an_old_token_is_requested_once_a_week(db: Session, terminal: Terminal) -> None:
+    advance_clock(db, days=settings().token_days - 0.1)
     assert actions.run_housekeeping(db)["renewals"] == 0
 
-    later(db, days=0.2)
+    advance_clock(db, days=0.2)
     assert actions.run_housekeeping(db)["renewals"] == 1
     assert actions.run_housekeeping(db)["renewals"] == 0
-    # The agent does not know how; the command ended, and is not sent again with every look.
-    later(db, days=2)
+    # The agent cannot do it: the command expired, and is not sent again with every run.
+    advance_clock(db, days=2)
     assert actions.run_housekeeping(db) == {"expired": 1, "renewals": 0, "bundles": 0}
-    later(db, days=6)
+    advance_clock(db, days=6)
     assert actions.run_housekeeping(db)["renewals"] == 1
 
-    asked = db.scalars(select(Command).where(Command.terminal_id == terminal.id).order_by(Command.id)).all()
-    assert [(one.name, one.state) for one in asked] == [("rotate_token", "expired"), ("rotate_token", "waiting")]
+    commands = db.scalars(select(Command).where(Command.terminal_id == terminal.id).order_by(Command.id)).all()
+    assert [(command.name, command.state) for command in commands] == [
+        ("rotate_token", "expired"),
+        ("rotate_token", "waiting"),
+    ]
 
 
-def test_a_terminal_that_is_away_is_asked_when_it_is_back(db: Session, terminal: Terminal) -> None:
-    later(db, days=100)
+def test_a_renewal_waits_for_an_offline_terminal(db: Session, terminal: Terminal) -> None:
+    advance_clock(db, days=100)
     db.execute(update(TerminalState).values(last_heartbeat_at=app_now(db) - timedelta(hours=2)))
     assert actions.run_housekeeping(db)["renewals"] == 0
 
@@ -113,7 +118,7 @@ def test_a_terminal_that_is_away_is_asked_when_it_is_back(db: Session, terminal:
 
 def test_a_revoked_token_is_not_renewed(db: Session, terminal: Terminal) -> None:
     db.execute(update(TerminalToken).values(revoked_at=app_now(db)))
-    later(db, days=100)
+    advance_clock(db, days=100)
 
     assert actions.run_housekeeping(db)["renewals"] == 0
 
@@ -124,28 +129,28 @@ def test_a_fleet_enrolled_in_one_day_renews_its_tokens_in_more(
     monkeypatch.setattr("service.fleet.agents.queries.MAX_RENEWALS", 2)
     for _ in range(2):
         db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=factories.terminal(db).id))
-    later(db, days=91)
+    advance_clock(db, days=91)
 
     assert [actions.run_housekeeping(db)["renewals"] for _ in range(3)] == [2, 1, 0]
 
 
 def test_a_bundle_goes_after_a_month(db: Session, terminal: Terminal) -> None:
     written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as made:
-        made.writestr("log.txt", "x")
+    with zipfile.ZipFile(written, "w") as bundle:
+        bundle.writestr("log.txt", "x")
     file = records.add(db, "agent", deposit.store(written, BUNDLE, "診断.zip"))
     records.attach_generated(db, file)
     sent = command(db, terminal, "send_bundle", state="done", finished_at=app_now(db), file_id=file.id)
-    later(db, days=29)
+    advance_clock(db, days=29)
     assert actions.run_housekeeping(db)["bundles"] == 0
 
-    later(db, days=2)
+    advance_clock(db, days=2)
     assert actions.run_housekeeping(db)["bundles"] == 1
 
     db.refresh(sent)
-    gone = db.get_one(File, file.id, populate_existing=True)
-    assert (sent.file_id, gone.attached_at) == (None, None)
-    assert gone.expires_at is not None
+    deleted = db.get_one(File, file.id, populate_existing=True)
+    assert (sent.file_id, deleted.attached_at) == (None, None)
+    assert deleted.expires_at is not None
 
 
 def test_the_job_leaves_its_heartbeat(db: Session) -> None:

@@ -1,4 +1,4 @@
-"""Days are summed up once they are over, as a slow reading of the same facts would sum them up."""
+"""Days are compacted once they are over, with the same result as a slow calculation from the same facts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Change:
-    """A status from `second` after the beginning of the day before on."""
+    """A change of status, `second` seconds after the beginning of the first day."""
 
     second: float
     status: str
@@ -47,7 +47,7 @@ class Beat:
 
 @dataclass(frozen=True)
 class Life:
-    """A terminal's two days and the night after; times in seconds from their beginning. `week`: its learned hours."""
+    """A terminal's two days and the night after. Times are seconds from their beginning. `week`: its learned hours."""
 
     begins: float
     first: str
@@ -64,13 +64,13 @@ def lives(draw: st.DrawFn) -> Life:
     seconds = sorted(draw(st.sets(st.floats(begins, 200_000, width=32), max_size=8)))
     status, changes = first, []
     for second in seconds:
-        status = draw(st.sampled_from([one.value for one in Status if one != status]))
+        status = draw(st.sampled_from([candidate.value for candidate in Status if candidate != status]))
         changes.append(Change(second, status))
     beats = [
         Beat(second, draw(st.integers(0, 100)))
         for second in draw(st.lists(st.floats(begins, 200_000, width=32), max_size=6))
     ]
-    # All through some hours, or all but.
+    # Heartbeats through whole hours, or almost.
     for hour in draw(st.sets(st.integers(int(begins) // 3600 + 1, 55), max_size=3)):
         late, until = draw(st.sampled_from([0, 899, 900, 901])), draw(st.sampled_from([2939, 2940, 2941, 3599]))
         beats += [Beat(hour * 3600 + second, 50) for second in (late, until)]
@@ -79,8 +79,8 @@ def lives(draw: st.DrawFn) -> Life:
     return Life(begins, first, changes, beats, ends, week)
 
 
-def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any] | None:
-    """Second by second border, by hand: what a day's row must say; None when there must be none."""
+def expected_day(life: Life, origin: datetime, begins: datetime) -> dict[str, Any] | None:
+    """Calculates a day's row from change to change. None when there is no row."""
     since = max(origin + timedelta(seconds=life.begins), begins)
     until = begins + DAY
     if life.ends is not None:
@@ -91,56 +91,59 @@ def told_slowly(life: Life, origin: datetime, begins: datetime) -> dict[str, Any
     closed = 0
     at, status = since, life.first
     for change in life.changes:
-        moment = origin + timedelta(seconds=change.second)
-        if moment <= since:
+        changed_at = origin + timedelta(seconds=change.second)
+        if changed_at <= since:
             status = change.status
-        elif moment < until:
-            spent[status] += int(moment.timestamp()) - int(at.timestamp())
-            closed += closed_seconds(life, at, moment) if status == Status.OFFLINE else 0
-            at, status = moment, change.status
+        elif changed_at < until:
+            spent[status] += int(changed_at.timestamp()) - int(at.timestamp())
+            closed += closed_seconds(life, at, changed_at) if status == Status.OFFLINE else 0
+            at, status = changed_at, change.status
     spent[status] += int(until.timestamp()) - int(at.timestamp())
     closed += closed_seconds(life, at, until) if status == Status.OFFLINE else 0
     spent[Status.OFFLINE.value] -= closed
-    moments = [(origin + timedelta(seconds=beat.second), beat.cpu) for beat in life.beats]
-    day = [(moment, cpu) for moment, cpu in moments if begins <= moment < begins + DAY]
+    readings = [(origin + timedelta(seconds=beat.second), beat.cpu) for beat in life.beats]
+    day = [(at, cpu) for at, cpu in readings if begins <= at < begins + DAY]
     usages = [cpu for _, cpu in day]
     return {
-        **{f"{one.value}_seconds": spent[one.value] for one in Status},
+        **{f"{member.value}_seconds": spent[member.value] for member in Status},
         "closed_seconds": closed,
         "heartbeats": len(day),
         "cpu_highest": max(usages, default=None),
         "cpu_average": int(sum(usages) / len(usages) + 0.5) if usages else None,
-        "first_heartbeat_at": min((moment for moment, _ in day), default=None),
-        "last_heartbeat_at": max((moment for moment, _ in day), default=None),
+        "first_heartbeat_at": min((at for at, _ in day), default=None),
+        "last_heartbeat_at": max((at for at, _ in day), default=None),
         "heard_hours": sum(1 << hour for hour in range(24) if heard_through(begins + hour * HOUR, day)),
     }
 
 
 def closed_seconds(life: Life, since: datetime, until: datetime) -> int:
-    """Minute by minute where it can be: how many seconds of it the week says that the shop is closed."""
-    found, at = 0, int(since.timestamp())
+    """Counts, in steps of up to a minute, the seconds in which the shop is closed by its learned hours."""
+    closed, at = 0, int(since.timestamp())
     while life.week and at < int(until.timestamp()):
         step = min(60 - at % 60, int(until.timestamp()) - at)
         local = datetime.fromtimestamp(at, TOKYO)
-        found += step * (life.week[local.weekday() * 24 + local.hour] == "0")
+        closed += step * (life.week[local.weekday() * 24 + local.hour] == "0")
         at += step
-    return found
+    return closed
 
 
 def heard_through(hour: datetime, day: list[tuple[datetime, int]]) -> bool:
-    """From a quarter of an hour after it began until nobody could be missed before its end."""
-    inside = [moment for moment, _ in day if hour <= moment < hour + HOUR]
-    return bool(inside) and min(inside) <= hour + 15 * MINUTE and max(inside) >= hour + HOUR - 11 * MINUTE
+    """Heartbeats from the first quarter of the hour until too late for an alert before its end."""
+    times = [at for at, _ in day if hour <= at < hour + HOUR]
+    return bool(times) and min(times) <= hour + 15 * MINUTE and max(times) >= hour + HOUR - 11 * MINUTE
 
 
-def lived(db: Session, life: Life, origin: datetime) -> Terminal:
+def create_life(db: Session, life: Life, origin: datetime) -> Terminal:
     terminal = factories.terminal(db)
     terminal.created_at = origin + timedelta(seconds=life.begins)
     if life.ends is not None:
         terminal.archived_at = origin + timedelta(seconds=life.ends)
     state = db.get_one(TerminalState, terminal.id)
-    # The database logs every change; the one that sets the scene is from before it.
-    for at, status in [(-DAY.total_seconds(), life.first), *((one.second, one.status) for one in life.changes)]:
+    # The database logs every change. The initial status is set a day before the first day.
+    for at, status in [
+        (-DAY.total_seconds(), life.first),
+        *((change.second, change.status) for change in life.changes),
+    ]:
         state.status, state.status_since = status, origin + timedelta(seconds=at)
         db.flush()
     if life.week:
@@ -153,10 +156,10 @@ def lived(db: Session, life: Life, origin: datetime) -> Terminal:
 def store(
     db: Session, terminal: Terminal, at: datetime, cpu: int = 10, sequence: int = 1, sent_at: datetime | None = None
 ) -> None:
-    same = {"memory_usage": cpu, "disk_usage": cpu, "terminal_connected": True, "stream_id": STREAM}
-    same["sent_at"] = sent_at or at
+    values = {"memory_usage": cpu, "disk_usage": cpu, "terminal_connected": True, "stream_id": STREAM}
+    values["sent_at"] = sent_at or at
     db.execute(
-        insert(heartbeats).values(terminal_id=terminal.id, received_at=at, sequence=sequence, cpu_usage=cpu, **same)
+        insert(heartbeats).values(terminal_id=terminal.id, received_at=at, sequence=sequence, cpu_usage=cpu, **values)
     )
 
 
@@ -171,25 +174,25 @@ def midnight(db: Session, days_ago: int = 0) -> datetime:
     return day_bounds(local_date(app_now(db)))[0] - days_ago * DAY
 
 
-def later(db: Session, by: timedelta) -> None:
+def advance_clock(db: Session, by: timedelta) -> None:
     db.execute(update(app_clock).values(shift=app_clock.c.shift + by))
 
 
 @settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(lives(), min_size=1, max_size=4))
-def test_days_are_what_a_slow_reading_says(db: Session, several: list[Life]) -> None:
+def test_daily_totals_match_a_slow_calculation(db: Session, examples: list[Life]) -> None:
     origin = midnight(db, 4)
     with db.begin_nested() as scene:
-        terminals = [lived(db, life, origin) for life in several]
+        terminals = [create_life(db, life, origin) for life in examples]
         for begins in (origin, origin + DAY):
             actions.sum_up(db, begins, begins + DAY)
-        found = days(db)
-        for terminal, life in zip(terminals, several, strict=True):
+        by_terminal = days(db)
+        for terminal, life in zip(terminals, examples, strict=True):
             for begins in (origin, origin + DAY):
-                day = found.get((terminal.id, begins))
-                expected = told_slowly(life, origin, begins)
-                told = {name: getattr(day, name) for name in expected} if day and expected else None
-                assert told == expected, (life, begins)
+                day = by_terminal.get((terminal.id, begins))
+                expected = expected_day(life, origin, begins)
+                actual = {name: getattr(day, name) for name in expected} if day and expected else None
+                assert actual == expected, (life, begins)
                 assert (day is None) == (expected is None)
         scene.rollback()
 
@@ -197,7 +200,7 @@ def test_days_are_what_a_slow_reading_says(db: Session, several: list[Life]) -> 
 def test_the_seconds_of_a_day_add_up_to_the_day(db: Session) -> None:
     origin = midnight(db, 2)
     changes = [Change(n * 977.7, ["online", "error", "offline", "maintenance"][n % 4]) for n in range(80)]
-    terminal = lived(db, Life(0, "offline", changes, [], None), origin)
+    terminal = create_life(db, Life(0, "offline", changes, [], None), origin)
 
     actions.sum_up(db, origin, origin + DAY)
 
@@ -205,8 +208,8 @@ def test_the_seconds_of_a_day_add_up_to_the_day(db: Session) -> None:
     assert day.online_seconds + day.offline_seconds + day.error_seconds + day.maintenance_seconds == 86400
 
 
-def test_what_was_spooled_counts_where_it_was_measured(db: Session) -> None:
-    """The line was cut from 9:05 to 12:30; the PC's clock is a minute ahead."""
+def test_spooled_heartbeats_count_when_they_were_measured(db: Session) -> None:
+    """The connection was cut from 9:05 to 12:30; the PC's clock is a minute ahead."""
     origin = midnight(db, 2)
     terminal = factories.terminal(db)
     terminal.created_at = origin
@@ -224,22 +227,22 @@ def test_what_was_spooled_counts_where_it_was_measured(db: Session) -> None:
 
 def test_the_same_day_again_gives_the_same_rows(db: Session) -> None:
     origin = midnight(db, 2)
-    terminal = lived(db, Life(0, "online", [Change(3600, "offline")], [Beat(60, 42)], None), origin)
+    terminal = create_life(db, Life(0, "online", [Change(3600, "offline")], [Beat(60, 42)], None), origin)
     actions.sum_up(db, origin, origin + DAY)
     first = {name: value for name, value in vars(days(db)[terminal.id, origin]).items() if name[0] != "_"}
 
     actions.sum_up(db, origin, origin + DAY)
 
-    again = {name: value for name, value in vars(days(db)[terminal.id, origin]).items() if name[0] != "_"}
-    assert again == first
+    second = {name: value for name, value in vars(days(db)[terminal.id, origin]).items() if name[0] != "_"}
+    assert second == first
     assert (first["online_seconds"], first["offline_seconds"], first["cpu_average"]) == (3600, 82800, 42)
     assert first["firmware_version"] is None
 
 
 def test_a_status_that_never_changed_is_known_without_a_log(db: Session) -> None:
-    """However long ago the last change was: its log may be gone."""
+    """The log of the last change may be deleted already."""
     origin = midnight(db, 2)
-    terminal = lived(db, Life(0, "online", [], [], None), origin)
+    terminal = create_life(db, Life(0, "online", [], [], None), origin)
 
     actions.sum_up(db, origin, origin + DAY)
 
@@ -249,27 +252,27 @@ def test_a_status_that_never_changed_is_known_without_a_log(db: Session) -> None
 def test_the_job_catches_up_day_by_day_and_then_rests(db: Session) -> None:
     terminal = factories.terminal(db)
     terminal.created_at = midnight(db, 3) + timedelta(hours=10)
-    later(db, max(timedelta(), midnight(db) + timedelta(minutes=11) - app_now(db)))
+    advance_clock(db, max(timedelta(), midnight(db) + timedelta(minutes=11) - app_now(db)))
     db.commit()
 
     fleet_jobs.compact()
     fleet_jobs.compact()
 
-    found = sorted(days(db).values(), key=lambda day: day.begins_at)
-    assert [day.begins_at for day in found] == [midnight(db, ago) for ago in (3, 2, 1)]
-    assert [day.offline_seconds for day in found] == [14 * 3600, 86400, 86400]
-    assert {day.terminal_id for day in found} == {terminal.id}
+    compacted = sorted(days(db).values(), key=lambda day: day.begins_at)
+    assert [day.begins_at for day in compacted] == [midnight(db, ago) for ago in (3, 2, 1)]
+    assert [day.offline_seconds for day in compacted] == [14 * 3600, 86400, 86400]
+    assert {day.terminal_id for day in compacted} == {terminal.id}
     assert queries.compacted_until(db) == midnight(db)
 
 
 def test_a_day_is_not_over_before_its_last_heartbeats_are_in(db: Session) -> None:
     factories.terminal(db).created_at = midnight(db, 1)
     db.flush()
-    later(db, midnight(db) + DAY + timedelta(minutes=9) - app_now(db))
+    advance_clock(db, midnight(db) + DAY + timedelta(minutes=9) - app_now(db))
     assert actions.compact(db) is not None  # the day before
     assert actions.compact(db) is None
 
-    later(db, timedelta(minutes=2))
+    advance_clock(db, timedelta(minutes=2))
 
     assert actions.compact(db) == local_date(app_now(db) - DAY).isoformat()
 
@@ -277,15 +280,15 @@ def test_a_day_is_not_over_before_its_last_heartbeats_are_in(db: Session) -> Non
 def test_a_clock_moved_ahead_and_back_leaves_no_day_out(db: Session) -> None:
     terminal = factories.terminal(db)
     begins = midnight(db)
-    later(db, 2 * DAY)
+    advance_clock(db, 2 * DAY)
     while actions.compact(db):
         pass
     assert days(db)[terminal.id, begins].heartbeats == 0
-    later(db, -2 * DAY)
+    advance_clock(db, -2 * DAY)
     assert actions.compact(db) is None
     store(db, terminal, begins + timedelta(seconds=1))
 
-    later(db, DAY + timedelta(minutes=11))
+    advance_clock(db, DAY + timedelta(minutes=11))
     while actions.compact(db):
         pass
 
@@ -297,7 +300,7 @@ def test_without_terminals_there_is_nothing_to_do(db: Session) -> None:
 
 
 def test_heartbeats_stay_until_their_day_is_summed_up(db: Session) -> None:
-    [policy] = [one for one in retention_policies() if one.table == heartbeats.name]
+    [policy] = [policy for policy in retention_policies() if policy.table == heartbeats.name]
     terminal = factories.terminal(db)
     old = app_now(db) - timedelta(days=40)
     terminal.created_at = old
@@ -318,7 +321,7 @@ def test_heartbeats_stay_until_their_day_is_summed_up(db: Session) -> None:
     assert days(db)[terminal.id, day_bounds(local_date(old))[0]].heartbeats == 1
 
 
-def test_nobody_else_may_move_what_is_kept(db: Session) -> None:
+def test_the_application_may_not_change_retention_or_delete_history(db: Session) -> None:
     for forbidden in (update(RetentionTable).values(at_least=DAY), delete(terminal_logs), delete(Day)):
         with pytest.raises(DBAPIError, match="permission denied"), db.begin_nested():
             db.execute(forbidden)

@@ -1,4 +1,4 @@
-"""Opening hours are learned at night, and silence outside of them waits for the opening."""
+"""Opening hours are learned at night; silence outside them becomes an alert only after the next opening."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from service.fleet.models import Alert, Customer, Day, Liveness, Terminal, Termi
 from service.fleet.rules import silence_allowed
 from service.fleet.settings import settings
 from service.fleet.watch import actions as watch
-from service.fleet.watch import queries as asked
+from service.fleet.watch import queries as watch_queries
 from tests import factories
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -39,10 +39,10 @@ ALWAYS = 2**24 - 1
 WEDNESDAY, SUNDAY = 2, 6
 
 
-def set_clock(db: Session, moment: datetime) -> None:
-    """Moves the product's clock there; the service was alive all the while."""
-    db.execute(update(app_clock).values(shift=app_clock.c.shift + (moment - app_now(db))))
-    db.execute(update(Liveness).values(alive_at=moment))
+def set_clock(db: Session, at: datetime) -> None:
+    """Moves the product's clock there; the service was running all the while."""
+    db.execute(update(app_clock).values(shift=app_clock.c.shift + (at - app_now(db))))
+    db.execute(update(Liveness).values(alive_at=at))
 
 
 @pytest.fixture
@@ -54,9 +54,11 @@ def today(db: Session) -> datetime:
     return begins
 
 
-def taught(db: Session, today: datetime, mask: Callable[[date], int], of: Customer | None = None) -> Terminal:
-    """A terminal with four weeks of days that are summed up."""
-    terminal = factories.terminal(db, of)
+def terminal_with_days(
+    db: Session, today: datetime, mask: Callable[[date], int], customer: Customer | None = None
+) -> Terminal:
+    """A terminal with four weeks of compacted days."""
+    terminal = factories.terminal(db, customer)
     db.execute(
         insert(Day),
         [
@@ -76,20 +78,20 @@ def taught(db: Session, today: datetime, mask: Callable[[date], int], of: Custom
     return terminal
 
 
-def hours_of(db: Session, terminal: Terminal) -> LearnedHours:
+def learned_hours(db: Session, terminal: Terminal) -> LearnedHours:
     return db.get_one(LearnedHours, terminal.id, populate_existing=True)
 
 
-def goes_silent(db: Session, terminal: Terminal, last: datetime, **facts: Any) -> None:
-    """The last that is heard of it."""
+def fall_silent(db: Session, terminal: Terminal, last: datetime, **facts: Any) -> None:
+    """Sets the terminal's last heartbeat."""
     values = {"status": "online", "last_heartbeat_at": last, "offline_after": last + 11 * MINUTE, "alert_after": None}
     state = update(TerminalState).where(TerminalState.terminal_id == terminal.id)
     db.execute(state.values(**values | facts))
 
 
-def watched(db: Session, moment: datetime) -> list[str]:
-    """What the open alerts say after a look at that moment."""
-    set_clock(db, moment)
+def alerts_after_watch(db: Session, at: datetime) -> list[str]:
+    """Messages of the open alerts after the watch ran at that time."""
+    set_clock(db, at)
     watch.watch(db)
     db.expire_all()
     return list(db.scalars(select(Alert.message).where(~Alert.is_resolved).order_by(Alert.id)))
@@ -100,136 +102,139 @@ def status(db: Session, terminal: Terminal) -> str:
 
 
 def test_the_job_learns_once_a_day_what_four_weeks_have_taught(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda day: 0 if day.weekday() == WEDNESDAY else NINE_TO_NINE)
+    shop = terminal_with_days(db, today, lambda day: 0 if day.weekday() == WEDNESDAY else NINE_TO_NINE)
     new = factories.terminal(db)
-    unwanted = taught(db, today, lambda _: ALWAYS)
-    unwanted.learned_hours = False
+    switched_off = terminal_with_days(db, today, lambda _: ALWAYS)
+    switched_off.learned_hours = False
     db.commit()
 
     fleet_jobs.learn_hours()
 
-    learned = hours_of(db, shop)
-    assert (learned.learned_until, learned.days) == (today, 27)  # from the first day it was on
+    learned = learned_hours(db, shop)
+    assert (learned.learned_until, learned.days) == (today, 27)  # the first day does not count
     open_day, closed_day = "0" * 9 + "1" * 12 + "0" * 3, "0" * 24
     assert learned.week == open_day * 2 + closed_day + open_day * 4
     assert learned.ahead == rules.next_openings(learned.week, local_date(today), ())  # from Thursday on
-    assert (hours_of(db, new).days, hours_of(db, new).week, hours_of(db, new).ahead) == (0, None, None)
-    assert (hours_of(db, unwanted).week, hours_of(db, unwanted).ahead) == ("1" * 168, None)
+    assert (learned_hours(db, new).days, learned_hours(db, new).week, learned_hours(db, new).ahead) == (0, None, None)
+    assert (learned_hours(db, switched_off).week, learned_hours(db, switched_off).ahead) == ("1" * 168, None)
     assert db.get(JobHeartbeat, "fleet.hours") is not None
 
     assert actions.learn(db, today) == 0
     assert actions.learn(db, today + DAY) == 2
 
 
-def test_days_from_before_hours_were_looked_at_teach_nothing(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+def test_days_without_heard_hours_teach_nothing(db: Session, today: datetime) -> None:
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     db.execute(update(Day).where(Day.begins_at < today - 10 * DAY).values(heard_hours=None))
 
     actions.learn(db, today)
 
-    assert (hours_of(db, shop).days, hours_of(db, shop).week) == (9, None)
+    assert (learned_hours(db, shop).days, learned_hours(db, shop).week) == (9, None)
 
 
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(-191, 191), min_size=192, max_size=192), st.floats(-1, 200, width=32), st.booleans())
-def test_silence_waits_for_what_lies_ahead_of_its_hour(
-    db: Session, ahead: list[int], now: float, shut_down: bool
-) -> None:
+def test_a_silence_alert_waits_for_the_next_opening(db: Session, ahead: list[int], now: float, shut_down: bool) -> None:
     begins, _ = day_bounds(date(2026, 6, 4))
     with db.begin_nested() as scene:
         terminal = factories.terminal(db)
         row = {"terminal_id": terminal.id, "learned_until": begins, "days": 28, "week": "1" * 168, "ahead": ahead}
         db.execute(insert(LearnedHours), [row])
-        moment = begins + now * HOUR
-        goes_silent(db, terminal, moment, shutdown_at=moment if shut_down else None)
-        asked = select(silence_alert_at(literal(moment))).join_from(
+        silent_at = begins + now * HOUR
+        fall_silent(db, terminal, silent_at, shutdown_at=silent_at if shut_down else None)
+        statement = select(silence_alert_at(literal(silent_at))).join_from(
             TerminalState, LearnedHours, LearnedHours.terminal_id == TerminalState.terminal_id
         )
-        found = db.scalar(asked.where(TerminalState.terminal_id == terminal.id))
-        # Of a time so little before the beginning that no clock tells them apart.
-        hours = (moment - begins) / HOUR
-        opens = ahead[int(hours)] if 0 <= hours < 192 else 0
-        waits = opens > 0 or (opens < 0 and shut_down)
-        assert found == (begins + (abs(opens) + 0.25) * HOUR if waits else None)
+        alert_at = db.scalar(statement.where(TerminalState.terminal_id == terminal.id))
+        # Computed anew: rounding may move a time just before the beginning onto it.
+        hour_index = (silent_at - begins) / HOUR
+        opens = ahead[int(hour_index)] if 0 <= hour_index < 192 else 0
+        is_delayed = opens > 0 or (opens < 0 and shut_down)
+        assert alert_at == (begins + (abs(opens) + 0.25) * HOUR if is_delayed else None)
         scene.rollback()
 
 
 def test_a_shop_that_is_switched_off_at_night_is_missed_when_it_does_not_open(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     actions.learn(db, today)
-    goes_silent(db, shop, today + 20 * HOUR + 58 * MINUTE)
+    fall_silent(db, shop, today + 20 * HOUR + 58 * MINUTE)
 
-    assert watched(db, today + 21 * HOUR + 10 * MINUTE) == []
+    assert alerts_after_watch(db, today + 21 * HOUR + 10 * MINUTE) == []
     assert status(db, shop) == "offline"
-    assert watched(db, today + DAY + 9 * HOUR + 14 * MINUTE) == []
-    [message] = watched(db, today + DAY + 9 * HOUR + 16 * MINUTE)
+    assert alerts_after_watch(db, today + DAY + 9 * HOUR + 14 * MINUTE) == []
+    [message] = alerts_after_watch(db, today + DAY + 9 * HOUR + 16 * MINUTE)
     assert message == "開店時刻を15分過ぎても通信がありません。最終通信は 2026/6/4（木）20:58 です。"
 
 
 def test_a_shop_that_opens_is_never_missed(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     actions.learn(db, today)
-    goes_silent(db, shop, today + 20 * HOUR + 58 * MINUTE)
-    assert watched(db, today + 22 * HOUR) == []
+    fall_silent(db, shop, today + 20 * HOUR + 58 * MINUTE)
+    assert alerts_after_watch(db, today + 22 * HOUR) == []
 
-    goes_silent(db, shop, today + DAY + 9 * HOUR + 12 * MINUTE)
+    fall_silent(db, shop, today + DAY + 9 * HOUR + 12 * MINUTE)
 
-    assert watched(db, today + DAY + 9 * HOUR + 16 * MINUTE) == []
+    assert alerts_after_watch(db, today + DAY + 9 * HOUR + 16 * MINUTE) == []
     assert status(db, shop) == "online"
 
 
 def test_while_the_shop_is_open_silence_is_an_alert_as_ever(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     actions.learn(db, today)
-    goes_silent(db, shop, today + 14 * HOUR)
+    fall_silent(db, shop, today + 14 * HOUR)
 
-    [message] = watched(db, today + 14 * HOUR + 12 * MINUTE)
+    [message] = alerts_after_watch(db, today + 14 * HOUR + 12 * MINUTE)
 
     assert message == "店舗PCからの通信が途絶えています。最終通信は 2026/6/4（木）14:00 です。"
 
 
 @pytest.mark.parametrize("mask", [ALWAYS, 0])
-def test_who_is_always_open_or_taught_nothing_is_missed_at_night_too(db: Session, today: datetime, mask: int) -> None:
-    shop = taught(db, today, lambda _: mask)
+def test_a_shop_always_open_or_without_learned_hours_is_missed_at_night_too(
+    db: Session, today: datetime, mask: int
+) -> None:
+    shop = terminal_with_days(db, today, lambda _: mask)
     actions.learn(db, today)
-    goes_silent(db, shop, today + 3 * HOUR)
+    fall_silent(db, shop, today + 3 * HOUR)
 
-    assert len(watched(db, today + 3 * HOUR + 12 * MINUTE)) == 1
+    assert len(alerts_after_watch(db, today + 3 * HOUR + 12 * MINUTE)) == 1
 
 
-def test_learned_hours_say_how_long_an_orderly_end_is_forgiven(db: Session, today: datetime) -> None:
-    """Shut down at half past eight: twelve hours later the shop is not open yet. And one that never closes."""
-    shop, always = taught(db, today, lambda _: NINE_TO_NINE), taught(db, today, lambda _: ALWAYS)
+def test_learned_hours_decide_how_long_a_clean_shutdown_is_no_alert(db: Session, today: datetime) -> None:
+    """Shut down at half past eight: twelve hours later the shop is not open yet. The other shop never closes."""
+    shop, always = (
+        terminal_with_days(db, today, lambda _: NINE_TO_NINE),
+        terminal_with_days(db, today, lambda _: ALWAYS),
+    )
     actions.learn(db, today)
     evening = today + 20.5 * HOUR
     for terminal in (shop, always):
-        goes_silent(db, terminal, evening, shutdown_at=evening)
+        fall_silent(db, terminal, evening, shutdown_at=evening)
 
-    assert watched(db, evening + 12 * MINUTE) == []
-    [message] = watched(db, evening + 12 * HOUR)
+    assert alerts_after_watch(db, evening + 12 * MINUTE) == []
+    [message] = alerts_after_watch(db, evening + 12 * HOUR)
     assert message.startswith("店舗PCが正常に終了したまま、起動していません。")
-    assert len(watched(db, today + DAY + 9.25 * HOUR)) == 2
+    assert len(alerts_after_watch(db, today + DAY + 9.25 * HOUR)) == 2
 
 
 def test_a_day_the_shop_is_closed_is_waited_through_and_a_holiday_like_a_sunday(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda day: 0 if day.weekday() == SUNDAY else NINE_TO_NINE)
+    shop = terminal_with_days(db, today, lambda day: 0 if day.weekday() == SUNDAY else NINE_TO_NINE)
     db.add(Holiday(day=date(2026, 6, 5), name="創立記念日", source="edited"))
     db.flush()
     actions.learn(db, today)
-    goes_silent(db, shop, today + 20.9 * HOUR)
+    fall_silent(db, shop, today + 20.9 * HOUR)
 
-    watched(db, today + 22 * HOUR)
+    alerts_after_watch(db, today + 22 * HOUR)
 
     state = db.get_one(TerminalState, shop.id, populate_existing=True)
     assert state.alert_after == today + 2 * DAY + 9.25 * HOUR
 
 
-def test_an_opening_that_we_were_not_there_for_is_missed_by_nobody(db: Session, today: datetime) -> None:
-    """The service is away from seven to ten: the watch looks on, then the first sign of life comes."""
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+def test_an_opening_during_our_own_outage_is_no_alert(db: Session, today: datetime) -> None:
+    """The service is down from seven to ten. The watch keeps running, then the service's first sign of life comes."""
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     actions.learn(db, today)
-    goes_silent(db, shop, today + 20.9 * HOUR)
-    assert watched(db, today + DAY + 7 * HOUR) == []
+    fall_silent(db, shop, today + 20.9 * HOUR)
+    assert alerts_after_watch(db, today + DAY + 7 * HOUR) == []
     set_clock(db, today + DAY + 10 * HOUR)
     db.execute(update(Liveness).values(alive_at=today + DAY + 7 * HOUR))
     watch.watch(db)
@@ -241,40 +246,40 @@ def test_an_opening_that_we_were_not_there_for_is_missed_by_nobody(db: Session, 
     state = db.get_one(TerminalState, shop.id, populate_existing=True)
     assert state.alert_after == today + DAY + 10 * HOUR + silence
     assert state.offline_after == today + 20.9 * HOUR + silence
-    assert watched(db, today + DAY + 10 * HOUR + 10 * MINUTE) == []
-    assert len(watched(db, today + DAY + 10 * HOUR + 12 * MINUTE)) == 1
+    assert alerts_after_watch(db, today + DAY + 10 * HOUR + 10 * MINUTE) == []
+    assert len(alerts_after_watch(db, today + DAY + 10 * HOUR + 12 * MINUTE)) == 1
 
 
-def test_hours_that_were_learned_too_long_ago_keep_nobody_waiting(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+def test_outdated_learned_hours_delay_no_alert(db: Session, today: datetime) -> None:
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     actions.learn(db, today)
     night = today + 8 * DAY + 3 * HOUR
-    goes_silent(db, shop, night)
+    fall_silent(db, shop, night)
 
-    assert len(watched(db, night + 12 * MINUTE)) == 1
+    assert len(alerts_after_watch(db, night + 12 * MINUTE)) == 1
 
 
-def test_where_learned_hours_are_switched_off_nobody_waits(
+def test_switched_off_learned_hours_delay_no_alert(
     db: Session, today: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     actions.learn(db, today)
-    goes_silent(db, shop, today + 20.9 * HOUR)
-    assert watched(db, today + 22 * HOUR) == []
+    fall_silent(db, shop, today + 20.9 * HOUR)
+    assert alerts_after_watch(db, today + 22 * HOUR) == []
 
     off = settings().model_copy(update={"learned_hours": False})
-    for module in (hours, asked):
+    for module in (hours, watch_queries):
         monkeypatch.setattr(module, "settings", lambda: off)
 
-    assert watched(db, today + 22.1 * HOUR) == [
+    assert alerts_after_watch(db, today + 22.1 * HOUR) == [
         "店舗PCからの通信が途絶えています。最終通信は 2026/6/4（木）20:54 です。"
     ]
 
 
 def test_a_maintenance_that_ends_at_night_fires_nothing_before_the_opening(db: Session, today: datetime) -> None:
-    shop = taught(db, today, lambda _: NINE_TO_NINE)
+    shop = terminal_with_days(db, today, lambda _: NINE_TO_NINE)
     actions.learn(db, today)
-    goes_silent(db, shop, today + 20.9 * HOUR, status="maintenance")
+    fall_silent(db, shop, today + 20.9 * HOUR, status="maintenance")
     ends_at = today + DAY + 3 * HOUR
     work = {"starts_at": today + 20 * HOUR, "begun_at": today + 20 * HOUR, "ends_at": ends_at, "reason": "回線工事"}
     db.execute(insert(Maintenance), [{"terminal_id": shop.id} | work])
@@ -283,5 +288,5 @@ def test_a_maintenance_that_ends_at_night_fires_nothing_before_the_opening(db: S
     maintenance.begin_and_end_due(db)
 
     assert status(db, shop) == "offline"
-    assert watched(db, ends_at + HOUR) == []
-    assert len(watched(db, today + DAY + 9.3 * HOUR)) == 1
+    assert alerts_after_watch(db, ends_at + HOUR) == []
+    assert len(alerts_after_watch(db, today + DAY + 9.3 * HOUR)) == 1

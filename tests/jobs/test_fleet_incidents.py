@@ -1,4 +1,5 @@
-"""How the watch makes incidents: grouping, flapping, reminders, our own doubt, what maintenance and shutdown hold."""
+"""How the watch groups alerts into incidents: flapping, reminders, outages that may be ours, maintenance and
+shutdown."""
 
 from __future__ import annotations
 
@@ -14,17 +15,17 @@ from service.fleet.incidents.models import Incident, IncidentEvent
 from service.fleet.models import Alert, Terminal, terminal_logs
 from service.fleet.watch import actions
 from tests import factories, people
-from tests.jobs.test_fleet_watch import heard, later, mails
+from tests.jobs.test_fleet_watch import advance_clock, mails, record_heartbeat
 
 
-def found(db: Session) -> list[tuple[str, int]]:
-    """Scope and number of members of every incident, oldest first."""
+def incident_sizes(db: Session) -> list[tuple[str, int]]:
+    """Scope and number of alerts of every incident, oldest first."""
     db.expire_all()
-    counted = {
+    sizes = {
         incident.id: len(db.scalars(select(Alert.id).where(Alert.incident_id == incident.id)).all())
         for incident in db.scalars(select(Incident).order_by(Incident.id))
     }
-    return [(db.get_one(Incident, key).scope, count) for key, count in counted.items()]
+    return [(db.get_one(Incident, key).scope, count) for key, count in sizes.items()]
 
 
 def store(db: Session, name: str, tills: int) -> list[Terminal]:
@@ -32,17 +33,17 @@ def store(db: Session, name: str, tills: int) -> list[Terminal]:
     return factories.terminals(db, customer, [f"本店 レジ{till}番" for till in range(1, tills + 1)])
 
 
-def test_one_store_is_one_incident_one_mail_and_one_reminder_a_step(db: Session) -> None:
+def test_one_store_is_one_incident_one_mail_and_one_reminder_per_step(db: Session) -> None:
     tills = store(db, "ABC商事", 19)
-    heard(db, *tills)
-    later(db, 12)
+    record_heartbeat(db, *tills)
+    advance_clock(db, 12)
 
     actions.watch(db)
 
-    assert found(db) == [("store", 19)]
+    assert incident_sizes(db) == [("store", 19)]
     assert [mail["subject"] for mail in mails(db)] == ["【Genba】ABC商事 - 本店: オフライン 19台"]
     for _ in range(20):
-        later(db, 4)
+        advance_clock(db, 4)
         actions.watch(db)
     reminders = [mail["subject"] for mail in mails(db)[1:]]
     assert [subject.partition(": ")[2].partition(" ")[0] for subject in reminders] == [
@@ -53,55 +54,57 @@ def test_one_store_is_one_incident_one_mail_and_one_reminder_a_step(db: Session)
     ]
 
 
-def test_those_who_follow_within_ten_minutes_join_and_nobody_is_told_again(db: Session) -> None:
+def test_terminals_that_follow_within_ten_minutes_join_without_a_second_notice(db: Session) -> None:
     first, second = store(db, "ABC商事", 2)
-    heard(db, first)
-    later(db, 6)
-    heard(db, second)
-    later(db, 6)
+    record_heartbeat(db, first)
+    advance_clock(db, 6)
+    record_heartbeat(db, second)
+    advance_clock(db, 6)
     actions.watch(db)
-    assert found(db) == [("terminal", 1)]
-    later(db, 6)
+    assert incident_sizes(db) == [("terminal", 1)]
+    advance_clock(db, 6)
     actions.watch(db)
 
-    assert found(db) == [("store", 2)]
-    assert len(mails(db)) == 2  # the incident, and the first look that nobody took meanwhile
+    assert incident_sizes(db) == [("store", 2)]
+    assert len(mails(db)) == 2  # the incident, and the reminder of the missed first step
     joined = db.scalars(select(IncidentEvent).where(IncidentEvent.kind == "joined")).one()
     assert joined.detail == {"terminals": 1}
 
 
-def test_who_follows_later_is_another_incident(db: Session) -> None:
+def test_a_terminal_that_follows_later_is_another_incident(db: Session) -> None:
     first, second = store(db, "ABC商事", 2)
-    heard(db, first)
-    later(db, 12)
+    record_heartbeat(db, first)
+    advance_clock(db, 12)
     actions.watch(db)
-    heard(db, second)
-    later(db, 12)
+    record_heartbeat(db, second)
+    advance_clock(db, 12)
     actions.watch(db)
-    assert found(db) == [("terminal", 1), ("terminal", 1)]
+    assert incident_sizes(db) == [("terminal", 1), ("terminal", 1)]
 
 
 def test_terminals_behind_one_line_are_one_incident_across_customers(db: Session) -> None:
     for name in ("ABC商事", "XYZ商店"):
-        heard(db, factories.terminal(db, factories.customer(db, name)), address="8.8.8.8")
-    later(db, 12)
+        record_heartbeat(db, factories.terminal(db, factories.customer(db, name)), address="8.8.8.8")
+    advance_clock(db, 12)
     actions.watch(db)
-    assert found(db) == [("network", 2)]
+    assert incident_sizes(db) == [("network", 2)]
     assert mails(db)[0]["subject"] == "【Genba】回線 8.8.8.0/24: オフライン 2台"
 
 
-def test_what_flaps_goes_on_in_its_incident_without_another_mail(db: Session) -> None:
+def test_a_flapping_terminal_reopens_its_incident_without_another_mail(db: Session) -> None:
     terminal = factories.terminal(db)
     for _ in range(3):
-        heard(db, terminal)
-        later(db, 12)
+        record_heartbeat(db, terminal)
+        advance_clock(db, 12)
         actions.watch(db)
-        heard(db, terminal)
+        record_heartbeat(db, terminal)
         actions.watch(db)
-    assert found(db) == [("terminal", 3)]
-    watched = queries.incident(db, people.actor(db, "olivia", fleet="operator"), db.scalars(select(Incident.id)).one())
-    assert (watched["members"], watched["members_open"], len(watched["listed"])) == (1, 0, 1)
-    assert watched["store_name"] == terminal.store_name
+    assert incident_sizes(db) == [("terminal", 3)]
+    detail = queries.incident(
+        db, people.create_actor(db, "olivia", fleet="operator"), db.scalars(select(Incident.id)).one()
+    )
+    assert (detail["members"], detail["members_open"], len(detail["listed"])) == (1, 0, 1)
+    assert detail["store_name"] == terminal.store_name
     assert len([mail for mail in mails(db) if "オフライン" in mail["subject"] and "目標" not in mail["subject"]]) == 1
     kinds = db.scalars(select(IncidentEvent.kind).order_by(IncidentEvent.id)).all()
     assert [kind for kind in kinds if kind != "reminded"] == [
@@ -114,82 +117,82 @@ def test_what_flaps_goes_on_in_its_incident_without_another_mail(db: Session) ->
     ]
 
 
-def test_a_great_part_of_the_fleet_at_once_is_told_as_our_own_doubt(db: Session) -> None:
+def test_an_outage_of_much_of_the_fleet_is_reported_as_possibly_ours(db: Session) -> None:
     for number in range(20):
-        heard(db, factories.terminal(db, factories.customer(db, f"顧客 {number}")))
-    later(db, 12)
+        record_heartbeat(db, factories.terminal(db, factories.customer(db, f"顧客 {number}")))
+    advance_clock(db, 12)
     actions.watch(db)
-    assert found(db) == [("fleet", 20)]
+    assert incident_sizes(db) == [("fleet", 20)]
     [mail] = mails(db)
     assert "監視側の障害の可能性があります" in mail["subject"]
 
 
 def test_high_usage_is_an_alert_after_two_heartbeats_and_over_below_eighty(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal, cpu_run=1, cpu_usage=95)
+    record_heartbeat(db, terminal, cpu_run=1, cpu_usage=95)
     assert actions.watch(db)["opened"] == 0
-    heard(db, terminal, cpu_run=2, cpu_usage=96)
+    record_heartbeat(db, terminal, cpu_run=2, cpu_usage=96)
     assert actions.watch(db)["opened"] == 1
     assert db.scalars(select(Alert.message)).one() == "CPU使用率が96%です（2回続けて90%以上）。"
-    heard(db, terminal, cpu_run=2, cpu_usage=85)
+    record_heartbeat(db, terminal, cpu_run=2, cpu_usage=85)
     assert actions.watch(db)["resolved"] == 0
-    heard(db, terminal, cpu_run=0, cpu_usage=79)
+    record_heartbeat(db, terminal, cpu_run=0, cpu_usage=79)
     assert actions.watch(db)["resolved"] == 1
 
 
 def test_going_offline_does_not_end_an_error(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal, status="error", error="紙切れ")
+    record_heartbeat(db, terminal, status="error", error="紙切れ")
     actions.watch(db)
-    later(db, 12)
+    advance_clock(db, 12)
     assert actions.watch(db) == {"offline": 1, "opened": 1, "resolved": 0, "reminded": 1}
 
 
 def test_a_shop_that_closes_is_no_outage_until_it_should_have_opened(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal, shutdown_at=app_now(db))
-    later(db, 60)
+    record_heartbeat(db, terminal, shutdown_at=app_now(db))
+    advance_clock(db, 60)
     assert actions.watch(db) == {"offline": 1, "opened": 0, "resolved": 0, "reminded": 0}
-    later(db, 11 * 60 + 1)
+    advance_clock(db, 11 * 60 + 1)
     actions.watch(db)
     assert db.scalars(select(Alert.message)).one().startswith("店舗PCが正常に終了したまま")
 
 
 def test_after_a_maintenance_nothing_is_fired_before_its_own_deadline(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal, status="error", error="紙切れ", alerts_from=app_now(db) + timedelta(minutes=11))
+    record_heartbeat(db, terminal, status="error", error="紙切れ", alerts_from=app_now(db) + timedelta(minutes=11))
     assert actions.watch(db)["opened"] == 0
-    later(db, 12)
-    heard(db, terminal, status="error", error="紙切れ")
+    advance_clock(db, 12)
+    record_heartbeat(db, terminal, status="error", error="紙切れ")
     assert actions.watch(db)["opened"] == 1
 
 
 def test_two_agents_on_one_token_are_an_alert_that_says_so(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal, cloned_at=app_now(db))
+    record_heartbeat(db, terminal, cloned_at=app_now(db))
     actions.watch(db)
     assert "同じトークンを使うエージェントが2台あります" in db.scalars(select(Alert.message)).one()
-    heard(db, terminal, cloned_at=None)
+    record_heartbeat(db, terminal, cloned_at=None)
     assert actions.watch(db)["resolved"] == 1
 
 
-def test_nobody_is_reminded_of_what_sleeps(db: Session) -> None:
+def test_a_snoozed_incident_sends_no_reminder(db: Session) -> None:
     tomorrow = app_now(db) + timedelta(days=1)
-    heard(db, factories.terminal(db), status="error", error="紙切れ", offline_after=tomorrow)
+    record_heartbeat(db, factories.terminal(db), status="error", error="紙切れ", offline_after=tomorrow)
     actions.watch(db)
     incident = db.scalars(select(Incident)).one()
     snooze = schemas.Snooze(version=incident.version, until=app_now(db) + timedelta(hours=2))
-    incidents.snooze(db, people.actor(db, "alice", fleet="operator"), incident.id, snooze)
-    later(db, 70)
+    incidents.snooze(db, people.create_actor(db, "alice", fleet="operator"), incident.id, snooze)
+    advance_clock(db, 70)
     assert actions.watch(db)["reminded"] == 0
-    later(db, 60)
+    advance_clock(db, 60)
     assert actions.watch(db)["reminded"] == 4
 
 
-def test_every_change_of_status_is_written_down(db: Session) -> None:
+def test_every_change_of_status_is_logged(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal)
-    later(db, 12)
+    record_heartbeat(db, terminal)
+    advance_clock(db, 12)
     actions.watch(db)
     rows = db.execute(
         select(terminal_logs.c.kind, terminal_logs.c.status, terminal_logs.c.detail).where(

@@ -1,4 +1,4 @@
-"""What the support team truly finds in its inbox of an incident: once the news, then a word for each target missed."""
+"""What the support team finds in its inbox for an incident: one mail, then one reminder for each missed target."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident
 from service.fleet.watch import actions
 from tests import factories, people
-from tests.jobs.test_fleet_watch import heard, later
+from tests.jobs.test_fleet_watch import advance_clock, record_heartbeat
 from tests.sandbox.process import Sandbox
 
 PAGE = f"{settings().public_base_url.rstrip('/')}/alerts"
-# Minutes: in production it is one; no two targets are so near to one another.
-LOOKS_EVERY = 4
-MOMENT = re.compile(r"\d{4}/\d\d?/\d\d?（.）\d\d?:\d\d")
+# Minutes. In production it is one; no two targets are so close to each other.
+WATCH_INTERVAL = 4
+DATE_AND_TIME = re.compile(r"\d{4}/\d\d?/\d\d?（.）\d\d?:\d\d")
 
 
 def minutes_pass(db: Session, minutes: int) -> None:
-    """The watch looks again and again; whatever it wants to be sent, is."""
-    for passed in range(0, minutes, LOOKS_EVERY):
-        later(db, min(LOOKS_EVERY, minutes - passed))
+    """Runs the watch again and again, and sends its mails."""
+    for passed in range(0, minutes, WATCH_INTERVAL):
+        advance_clock(db, min(WATCH_INTERVAL, minutes - passed))
         actions.watch(db)
         db.commit()
         outbox_jobs.send_topic("mail")
 
 
 def inbox(sandbox: Sandbox) -> list[tuple[str, str]]:
-    """Subject and text of each mail, oldest first, its moments left out."""
-    found = sorted(sandbox.mails(), key=lambda mail: int(mail["id"]))
-    return [(mail["subject"], MOMENT.sub("（日時）", mail["body"])) for mail in found]
+    """Subject and text of each mail, oldest first, with dates and times masked."""
+    mails = sorted(sandbox.mails(), key=lambda mail: int(mail["id"]))
+    return [(mail["subject"], DATE_AND_TIME.sub("（日時）", mail["body"])) for mail in mails]
 
 
 def test_a_store_that_falls_silent_is_one_mail_and_then_one_for_each_target_missed(
@@ -47,7 +47,7 @@ def test_a_store_that_falls_silent_is_one_mail_and_then_one_for_each_target_miss
 ) -> None:
     customer = factories.customer(db, "ABC商事")
     for till in (1, 2):
-        heard(db, factories.terminal(db, customer, f"TC200-00000{till}", f"新宿店 レジ{till}番"))
+        record_heartbeat(db, factories.terminal(db, customer, f"TC200-00000{till}", f"新宿店 レジ{till}番"))
     minutes_pass(db, 12)
 
     [(subject, body)] = inbox(sandbox)
@@ -85,15 +85,17 @@ def test_a_store_that_falls_silent_is_one_mail_and_then_one_for_each_target_miss
     ]
 
 
-def test_what_is_done_in_time_is_not_reminded_of(db: Session, sandbox: Sandbox) -> None:
+def test_steps_done_in_time_send_no_reminder(db: Session, sandbox: Sandbox) -> None:
     terminal = factories.terminal(db, factories.customer(db, "ABC商事"), "TC200-000001")
-    heard(db, terminal, status="error", error="カードリーダー応答なし", offline_after=app_now(db) + timedelta(days=1))
+    record_heartbeat(
+        db, terminal, status="error", error="カードリーダー応答なし", offline_after=app_now(db) + timedelta(days=1)
+    )
     minutes_pass(db, 1)
-    operator = people.actor(db, "olivia", fleet="operator")
+    operator = people.create_actor(db, "olivia", fleet="operator")
     [incident] = db.scalars(select(Incident.id))
     incidents.acknowledge(db, operator, incident)
     incidents.finish_step(db, operator, incident, 3, schemas.StepDone(note="回線は正常"))
-    support = people.actor(db, "sam", fleet="support")
+    support = people.create_actor(db, "sam", fleet="support")
     incidents.finish_step(db, support, incident, 4, schemas.StepDone())
     db.commit()
 
@@ -110,7 +112,7 @@ def test_what_is_done_in_time_is_not_reminded_of(db: Session, sandbox: Sandbox) 
 
 @pytest.mark.parametrize("length", range(2, 24, 3))
 def test_a_long_subject_arrives_with_all_of_its_spaces(db: Session, sandbox: Sandbox, length: int) -> None:
-    """Wherever its line is broken on the way."""
+    """At every place where the header may be folded."""
     subject = f"【Genba】{'障害' * length}: 初動確認 ABC商事 - 新宿店 レジ1番 ほか3件"
     queue.publish(
         db,
@@ -124,4 +126,4 @@ def test_a_long_subject_arrives_with_all_of_its_spaces(db: Session, sandbox: San
 
     outbox_jobs.send_topic("mail")
 
-    assert [found for found, _ in inbox(sandbox)] == [subject]
+    assert [received for received, _ in inbox(sandbox)] == [subject]

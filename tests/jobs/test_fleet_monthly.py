@@ -1,4 +1,4 @@
-"""Monthly reports: the figures against a slow reading of the same facts, drafting that does nothing twice, and mail."""
+"""Monthly reports: the figures match a slow calculation, drafting twice changes nothing, and reports are mailed."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from service.fleet.monthly.models import MonthlyReport
 from service.fleet.monthly.schemas import Sending
 from tests import factories, paper, people
 from tests.sandbox.process import Sandbox
-from tests.workers import Ground, ground
+from tests.workers import Environment, environment
 
-__all__ = ["ground"]
+__all__ = ["environment"]
 
 STREAM = uuid.UUID("6a2f41a3-c54c-fce8-32d2-0324e1c32e22")
 MONTH = Month(2026, 10)
@@ -44,7 +44,7 @@ MONTH = Month(2026, 10)
 
 @dataclass
 class Trouble:
-    """An incident, `second` after the month's beginning, with the terminals it took in (by place); times in seconds."""
+    """An incident, `second` seconds after the month's beginning, with its terminals (by index). Times in seconds."""
 
     second: int
     kind: str
@@ -58,7 +58,7 @@ class Trouble:
 
 @dataclass
 class History:
-    """Each terminal's customer (0 or 1) and its days: online, offline, error, maintenance."""
+    """Each terminal's customer (0 or 1) and its days: seconds online, offline, in error, in maintenance."""
 
     customers: list[int]
     days: list[dict[int, tuple[int, int, int, int]]]
@@ -91,10 +91,10 @@ def histories(draw: st.DrawFn) -> History:
     return History(customers, days, troubles)
 
 
-def lived(db: Session, history: History) -> list[Terminal]:
+def create_history(db: Session, history: History) -> list[Terminal]:
     begins, _ = MONTH.bounds()
     owners = [factories.customer(db, name) for name in ("A商店", "B商店")]
-    terminals = [factories.terminal(db, owners[place]) for place in history.customers]
+    terminals = [factories.terminal(db, owners[index]) for index in history.customers]
     for terminal, days in zip(terminals, history.days, strict=True):
         for day, (online, offline, error, maintenance) in days.items():
             db.add(
@@ -110,21 +110,21 @@ def lived(db: Session, history: History) -> list[Terminal]:
                 )
             )
     for trouble in history.troubles:
-        _happened(db, trouble, terminals, begins + timedelta(seconds=trouble.second))
+        _create_incident(db, trouble, terminals, begins + timedelta(seconds=trouble.second))
     db.flush()
     return terminals
 
 
-def _happened(db: Session, trouble: Trouble, terminals: list[Terminal], opened: datetime) -> None:
-    repaired = None if trouble.repair is None else opened + timedelta(seconds=trouble.repair)
+def _create_incident(db: Session, trouble: Trouble, terminals: list[Terminal], opened_at: datetime) -> None:
+    repaired_at = None if trouble.repair is None else opened_at + timedelta(seconds=trouble.repair)
     incident = Incident(
-        alert_type=trouble.kind, scope=trouble.scope, opened_at=opened, joined_at=opened, resolved_at=repaired
+        alert_type=trouble.kind, scope=trouble.scope, opened_at=opened_at, joined_at=opened_at, resolved_at=repaired_at
     )
     db.add(incident)
     db.flush()
-    done = None if trouble.respond is None else opened + timedelta(seconds=trouble.respond)
-    db.add(IncidentStep(incident_id=incident.id, step=2, due_at=opened, done_at=done))
-    for place, member in enumerate(trouble.members):
+    done_at = None if trouble.respond is None else opened_at + timedelta(seconds=trouble.respond)
+    db.add(IncidentStep(incident_id=incident.id, step=2, due_at=opened_at, done_at=done_at))
+    for index, member in enumerate(trouble.members):
         db.add(
             Alert(
                 incident_id=incident.id,
@@ -132,88 +132,94 @@ def _happened(db: Session, trouble: Trouble, terminals: list[Terminal], opened: 
                 alert_type=trouble.kind,
                 message="x",
                 is_resolved=True,
-                created_at=opened + timedelta(seconds=place),
-                resolved_at=repaired,
+                created_at=opened_at + timedelta(seconds=index),
+                resolved_at=repaired_at,
             )
         )
     if trouble.silent is not None:
-        heard = opened - timedelta(seconds=trouble.silent)
-        beat(db, terminals[trouble.members[0]], heard)
+        last_heartbeat = opened_at - timedelta(seconds=trouble.silent)
+        store_heartbeat(db, terminals[trouble.members[0]], last_heartbeat)
         if trouble.shut_down:
-            row = {"terminal_id": terminals[trouble.members[0]].id, "at": heard, "kind": "shutdown"}
+            row = {"terminal_id": terminals[trouble.members[0]].id, "at": last_heartbeat, "kind": "shutdown"}
             db.execute(insert(terminal_logs).values(**row))
 
 
-def beat(db: Session, terminal: Terminal, at: datetime) -> None:
-    same = {"cpu_usage": 1, "memory_usage": 1, "disk_usage": 1, "terminal_connected": True, "stream_id": STREAM}
-    db.execute(insert(heartbeats).values(terminal_id=terminal.id, received_at=at, sent_at=at, sequence=1, **same))
+def store_heartbeat(db: Session, terminal: Terminal, at: datetime) -> None:
+    values = {"cpu_usage": 1, "memory_usage": 1, "disk_usage": 1, "terminal_connected": True, "stream_id": STREAM}
+    db.execute(insert(heartbeats).values(terminal_id=terminal.id, received_at=at, sent_at=at, sequence=1, **values))
 
 
-def slowly(history: History, owner: int | None) -> dict[str, Any]:
-    """What the figures must be, by hand; `owner` is a customer's place, None for all."""
-    mine = [place for place, customer in enumerate(history.customers) if owner in (None, customer)]
+def expected_figures(history: History, owner: int | None) -> dict[str, Any]:
+    """Calculates the figures by hand. `owner`: a customer's index, None for all."""
+    indexes = [index for index, customer in enumerate(history.customers) if owner in (None, customer)]
     spent = {
-        place: [sum(day[part] for at, day in history.days[place].items() if 0 <= at <= 30) for part in range(4)]
-        for place in mine
-        if any(0 <= at <= 30 for at in history.days[place])
+        index: [sum(day[part] for at, day in history.days[index].items() if 0 <= at <= 30) for part in range(4)]
+        for index in indexes
+        if any(0 <= at <= 30 for at in history.days[index])
     }
-    total = [sum(one[part] for one in spent.values()) for part in range(4)]
+    totals = [sum(seconds[part] for seconds in spent.values()) for part in range(4)]
     by_day = {}
     for day in (0, 1, 15, 30):
-        rows = [history.days[place][day] for place in mine if day in history.days[place]]
+        rows = [history.days[index][day] for index in indexes if day in history.days[index]]
         if rows:
             online, counted = sum(row[0] for row in rows), sum(sum(row[:3]) for row in rows)
             by_day[day + 1] = (len(rows), online / counted if counted else None)
-    found = [one for one in history.troubles if 0 <= one.second < 31 * 86400 and set(one.members) & set(mine)]
+    troubles = [
+        trouble
+        for trouble in history.troubles
+        if 0 <= trouble.second < 31 * 86400 and set(trouble.members) & set(indexes)
+    ]
     return {
         "terminals": len(spent),
-        "seconds": tuple(total),
-        "uptime": total[0] / sum(total[:3]) if sum(total[:3]) else None,
+        "seconds": tuple(totals),
+        "uptime": totals[0] / sum(totals[:3]) if sum(totals[:3]) else None,
         "by_day": by_day,
-        "incidents": len(found),
-        "unresolved": sum(one.repair is None for one in found),
-        "by_type": dict(Counter(one.kind for one in found)),
-        "by_scope": dict(Counter(one.scope for one in found)),
-        "respond": measured([one.respond for one in found], 300),
-        "repair": measured([one.repair for one in found], 3600),
-        "detect": measured(_detected(history, found), 690),
+        "incidents": len(troubles),
+        "unresolved": sum(trouble.repair is None for trouble in troubles),
+        "by_type": dict(Counter(trouble.kind for trouble in troubles)),
+        "by_scope": dict(Counter(trouble.scope for trouble in troubles)),
+        "respond": span_figures([trouble.respond for trouble in troubles], 300),
+        "repair": span_figures([trouble.repair for trouble in troubles], 3600),
+        "detect": span_figures(_detection_times(history, troubles), 690),
     }
 
 
-def _detected(history: History, found: list[Trouble]) -> list[int | None]:
-    """From the newest heartbeat of the first terminal that is older than the alert."""
-    took: list[int | None] = []
+def _detection_times(history: History, troubles: list[Trouble]) -> list[int | None]:
+    """Seconds from the first terminal's newest heartbeat before the alert."""
+    durations: list[int | None] = []
     beats = [
-        (one.members[0], one.second - one.silent, one.shut_down) for one in history.troubles if one.silent is not None
+        (trouble.members[0], trouble.second - trouble.silent, trouble.shut_down)
+        for trouble in history.troubles
+        if trouble.silent is not None
     ]
-    for one in found:
-        if one.kind != "offline":
+    for trouble in troubles:
+        if trouble.kind != "offline":
             continue
-        own = [(at, down) for member, at, down in beats if member == one.members[0] and at < one.second]
+        own = [(at, down) for member, at, down in beats if member == trouble.members[0] and at < trouble.second]
         if own:
             newest = max(at for at, _ in own)
             if not any(down for at, down in own if at >= newest):
-                took.append(one.second - newest)
-    return took
+                durations.append(trouble.second - newest)
+    return durations
 
 
-def measured(values: list[int | None], target: int) -> tuple[int, float | None, float | None, int]:
-    known = [value for value in values if value is not None]
-    median = statistics.median(known) if known else None
-    return len(known), median, max(known, default=None), sum(value <= target for value in known)
+def span_figures(values: list[int | None], target: int) -> tuple[int, float | None, float | None, int]:
+    present = [value for value in values if value is not None]
+    median = statistics.median(present) if present else None
+    return len(present), median, max(present, default=None), sum(value <= target for value in present)
 
 
-def told(found: rules.MonthFigures) -> dict[str, Any]:
-    spent, counts = found.seconds, found.counts
+def actual_figures(figures: rules.MonthFigures) -> dict[str, Any]:
+    spent, counts = figures.seconds, figures.counts
 
-    def span(one: rules.Span) -> tuple[int, float | None, float | None, int]:
-        return one.count, one.median, one.worst, one.within
+    def span(measured_span: rules.Span) -> tuple[int, float | None, float | None, int]:
+        return measured_span.count, measured_span.median, measured_span.worst, measured_span.within
 
     return {
-        "terminals": found.terminals,
+        "terminals": figures.terminals,
         "seconds": (spent.online, spent.offline, spent.error, spent.maintenance),
-        "uptime": found.uptime,
-        "by_day": {one.day.day: (one.terminals, one.uptime) for one in found.by_day},
+        "uptime": figures.uptime,
+        "by_day": {day.day.day: (day.terminals, day.uptime) for day in figures.by_day},
         "incidents": counts.incidents,
         "unresolved": counts.unresolved,
         "by_type": counts.by_type,
@@ -226,35 +232,35 @@ def told(found: rules.MonthFigures) -> dict[str, Any]:
 
 @settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories())
-def test_the_figures_are_what_a_slow_reading_says(db: Session, history: History) -> None:
+def test_the_figures_match_a_slow_calculation(db: Session, history: History) -> None:
     with db.begin_nested() as scene:
-        terminals = lived(db, history)
+        terminals = create_history(db, history)
 
-        assert told(queries.report_facts(db, MONTH, None).figures) == slowly(history, None)
+        assert actual_figures(queries.report_facts(db, MONTH, None).figures) == expected_figures(history, None)
         for owner in set(history.customers):
             customer_id = terminals[history.customers.index(owner)].customer_id
             facts = queries.report_facts(db, MONTH, customer_id)
-            assert told(facts.figures) == slowly(history, owner)
+            assert actual_figures(facts.figures) == expected_figures(history, owner)
             assert queries.load_figures(queries.dump_figures(facts.figures)) == facts.figures
         scene.rollback()
 
 
 def test_firmware_is_the_newest_of_the_month_and_the_worst_come_first(db: Session) -> None:
     good, bad = {0: (86400, 0, 0, 0), 1: (86400, 0, 0, 0)}, {0: (43200, 43200, 0, 0)}
-    terminals = lived(db, History([0, 0, 1], [good, bad, {15: (0, 0, 0, 86400)}]))
+    terminals = create_history(db, History([0, 0, 1], [good, bad, {15: (0, 0, 0, 86400)}]))
 
     figures = queries.report_facts(db, MONTH, None).figures
 
-    assert [(one.version, one.terminals) for one in figures.firmware] == [(None, 1), ("1.0.0", 1), ("1.1.0", 1)]
-    assert [(one.serial_number, one.uptime) for one in figures.worst] == [(terminals[1].serial_number, 0.5)]
-    assert [(one.terminals, one.uptime) for one in figures.customers] == [(2, 5 / 6), (1, None)]
+    assert [(item.version, item.terminals) for item in figures.firmware] == [(None, 1), ("1.0.0", 1), ("1.1.0", 1)]
+    assert [(item.serial_number, item.uptime) for item in figures.worst] == [(terminals[1].serial_number, 0.5)]
+    assert [(item.terminals, item.uptime) for item in figures.customers] == [(2, 5 / 6), (1, None)]
 
 
 @pytest.fixture
 def october(db: Session) -> list[Terminal]:
-    """The second of November, and two customers with a terminal each, which both lived through October."""
-    moment = datetime(2026, 11, 2, 3, 0, tzinfo=TOKYO)
-    set_clock(db, moment)
+    """Two customers with a terminal each, which ran all through October. It is the second of November."""
+    now = datetime(2026, 11, 2, 3, 0, tzinfo=TOKYO)
+    set_clock(db, now)
     terminals = [factories.terminal(db, factories.customer(db, name)) for name in ("ABC商事", "=XYZ商店")]
     for terminal in terminals:
         terminal.created_at = datetime(2026, 9, 30, 12, 0, tzinfo=TOKYO)
@@ -265,61 +271,61 @@ def october(db: Session) -> list[Terminal]:
     return terminals
 
 
-def set_clock(db: Session, moment: datetime) -> None:
-    db.execute(update(app_clock).values(shift=app_clock.c.shift + (moment - app_now(db))))
+def set_clock(db: Session, at: datetime) -> None:
+    db.execute(update(app_clock).values(shift=app_clock.c.shift + (at - app_now(db))))
 
 
-def summed_up(db: Session) -> None:
+def compact_all_days(db: Session) -> None:
     while compact(db):
         pass
     db.commit()
 
 
 def drafts(db: Session) -> dict[int | None, MonthlyReport]:
-    found = db.scalars(select(MonthlyReport).execution_options(populate_existing=True))
-    return {one.customer_id: one for one in found}
+    reports = db.scalars(select(MonthlyReport).execution_options(populate_existing=True))
+    return {report.customer_id: report for report in reports}
 
 
 def test_the_tick_waits_for_the_last_day_then_drafts_once(db: Session, october: list[Terminal]) -> None:
     db.commit()
     fleet_jobs.draft_monthly_reports()
     assert drafts(db) == {}
-    summed_up(db)
+    compact_all_days(db)
 
     fleet_jobs.draft_monthly_reports()
 
     first = drafts(db)
     assert set(first) == {october[0].customer_id, october[1].customer_id, None}
-    assert {one.month for one in first.values()} == {MONTH.first}
-    assert {one.version for one in first.values()} == {1}
-    made = {one.pdf_id for one in first.values()}
+    assert {report.month for report in first.values()} == {MONTH.first}
+    assert {report.version for report in first.values()} == {1}
+    pdf_ids = {report.pdf_id for report in first.values()}
     fleet_jobs.draft_monthly_reports()
-    assert {one.pdf_id for one in drafts(db).values()} == made
+    assert {report.pdf_id for report in drafts(db).values()} == pdf_ids
 
     customer = factories.customer(db, "田中ストア")
     october[1].customer_id = customer.id
     db.commit()
     fleet_jobs.draft_monthly_reports()
-    assert drafts(db)[customer.id].figures["terminals"] == 1  # who was missing is caught up with
+    assert drafts(db)[customer.id].figures["terminals"] == 1  # a customer that was missing is added
 
 
-def test_a_report_is_kept_as_pdf_and_csv(db: Session, october: list[Terminal]) -> None:
-    summed_up(db)
+def test_a_report_is_stored_as_pdf_and_csv(db: Session, october: list[Terminal]) -> None:
+    compact_all_days(db)
     fleet_jobs.draft_monthly_reports()
 
     report = drafts(db)[october[1].customer_id]
 
-    said = "".join(paper.pages(content(db, report.pdf_id)))
-    for words in (
+    text = "".join(paper.page_texts(content(db, report.pdf_id)))
+    for label in (
         "端末月次報告書",
         "=XYZ商店 様",
         "2026年10月（10/1 〜 10/31）",
         "時間稼働率",
         october[1].serial_number,
     ):
-        assert words in said, words
-    assert "現在の稼働率" in said
-    assert october[0].serial_number not in said
+        assert label in text, label
+    assert "現在の稼働率" in text
+    assert october[0].serial_number not in text
     csv = content(db, report.csv_id)
     assert csv.startswith(b"\xef\xbb\xbf")
     header, row, rest = csv.decode("utf-8-sig").split("\r\n")
@@ -327,9 +333,9 @@ def test_a_report_is_kept_as_pdf_and_csv(db: Session, october: list[Terminal]) -
     assert row.startswith(f"'=XYZ商店,新宿店 レジ1番,{october[1].serial_number},")
     assert ",100.000,44640.0,0.0,0.0,0.0,0" in row
     assert rest == ""
-    whole = "".join(paper.pages(content(db, drafts(db)[None].pdf_id)))
-    assert "顧客企業別" in whole
-    assert "ABC商事" in whole
+    summary = "".join(paper.page_texts(content(db, drafts(db)[None].pdf_id)))
+    assert "顧客企業別" in summary
+    assert "ABC商事" in summary
 
 
 def content(db: Session, file_id: uuid.UUID) -> bytes:
@@ -352,10 +358,10 @@ def test_a_month_without_any_terminal_has_no_reports(db: Session) -> None:
 def test_a_report_is_mailed_with_its_pdf_and_twice_only_on_purpose(
     db: Session, october: list[Terminal], sandbox: Sandbox
 ) -> None:
-    summed_up(db)
+    compact_all_days(db)
     fleet_jobs.draft_monthly_reports()
     report = drafts(db)[october[0].customer_id]
-    by = people.actor(db, "alice", fleet="admin")
+    by = people.create_actor(db, "alice", fleet="admin")
 
     actions.send(db, by, report.id, Sending(version=1))
     db.commit()
@@ -382,49 +388,49 @@ def test_a_report_is_mailed_with_its_pdf_and_twice_only_on_purpose(
     assert len(db.scalars(select(OutboxMessage)).all()) == 2
 
 
-def test_what_was_sent_is_never_drafted_anew(db: Session, october: list[Terminal]) -> None:
-    summed_up(db)
+def test_a_sent_report_is_never_drafted_again(db: Session, october: list[Terminal]) -> None:
+    compact_all_days(db)
     fleet_jobs.draft_monthly_reports()
-    sent, draft = (drafts(db)[one.customer_id] for one in october)
-    actions.send(db, people.actor(db, "alice", fleet="admin"), sent.id, Sending(version=1))
+    sent, draft = (drafts(db)[terminal.customer_id] for terminal in october)
+    actions.send(db, people.create_actor(db, "alice", fleet="admin"), sent.id, Sending(version=1))
     db.commit()
-    kept, replaced = sent.pdf_id, draft.pdf_id
-    opened = partial(transaction, SYSTEM)
+    sent_pdf, replaced_pdf = sent.pdf_id, draft.pdf_id
+    open_transaction = partial(transaction, SYSTEM)
 
-    outcome = [actions.draft(opened, "test", MONTH, one.customer_id, anew=True) for one in october]
+    drafted = [actions.draft(open_transaction, "test", MONTH, terminal.customer_id, anew=True) for terminal in october]
 
-    assert outcome == [False, True]
-    again = drafts(db)
-    assert again[october[0].customer_id].pdf_id == kept
-    assert again[october[1].customer_id].pdf_id != replaced
-    assert again[october[1].customer_id].version == 2
-    assert db.get_one(File, replaced).expires_at is not None
+    assert drafted == [False, True]
+    reports = drafts(db)
+    assert reports[october[0].customer_id].pdf_id == sent_pdf
+    assert reports[october[1].customer_id].pdf_id != replaced_pdf
+    assert reports[october[1].customer_id].version == 2
+    assert db.get_one(File, replaced_pdf).expires_at is not None
 
 
-def test_an_administrator_drafts_a_month_by_a_task_that_tells_how_far_it_is(ground: Ground) -> None:
-    alice, oscar = ground.person("alice", fleet="admin"), ground.person("oscar", fleet="operator")
+def test_an_administrator_drafts_a_month_with_a_task_that_shows_its_progress(environment: Environment) -> None:
+    alice, oscar = environment.person("alice", fleet="admin"), environment.person("oscar", fleet="operator")
     with transaction(SYSTEM) as db:
-        lived(db, History([0, 1], [{0: (86400, 0, 0, 0)}, {0: (43200, 43200, 0, 0)}]))
+        create_history(db, History([0, 1], [{0: (86400, 0, 0, 0)}, {0: (43200, 43200, 0, 0)}]))
         db.execute(update(RetentionTable).values(compacted_until=MONTH.bounds()[1]))
-    door = "/api/fleet/reports/monthly"
-    assert oscar.post(f"{door}/drafts", json={"month": "2026-10"}).status_code == 403
-    refused = alice.post(f"{door}/drafts", json={"month": "2026-11"})
+    path = "/api/fleet/reports/monthly"
+    assert oscar.post(f"{path}/drafts", json={"month": "2026-10"}).status_code == 403
+    refused = alice.post(f"{path}/drafts", json={"month": "2026-11"})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "month")
-    assert "記録がない" in alice.post(f"{door}/drafts", json={"month": "2026-09"}).json()["detail"]
+    assert "記録がない" in alice.post(f"{path}/drafts", json={"month": "2026-09"}).json()["detail"]
 
-    task = alice.post(f"{door}/drafts", json={"month": "2026-10"})
+    task = alice.post(f"{path}/drafts", json={"month": "2026-10"})
     assert (task.status_code, task.json()["title"]) == (202, "2026年10月の月次報告書の作成")
     assert (task.json()["percent"], task.json()["message"]) == (0, "3件の報告書を作成します。")
-    assert ground.run()
+    assert environment.run()
 
     done = alice.get(f"/api/core/tasks/{task.json()['id']}").json()
     assert (done["state"], done["percent"], done["figures"]) == ("done", 100, {"作成": 3, "送信済み（変更なし）": 0})
-    told = oscar.get(f"{door}/overview", params={"month": "2026-10"}).json()
-    assert (told["expected"], told["drafted"], told["sent"], told["unsent"]) == (3, 3, 0, 2)
-    assert (told["figures"]["uptime"], told["before"], told["is_summed_up"]) == (0.75, None, True)
-    whole, *customers = oscar.get(door, params={"month": "2026-10"}).json()["items"]
-    assert (whole["customer_id"], whole["terminals"], len(customers)) == (None, 2, 2)
-    pdf = oscar.get(f"/api/core/files/{whole['pdf_id']}")
+    overview = oscar.get(f"{path}/overview", params={"month": "2026-10"}).json()
+    assert (overview["expected"], overview["drafted"], overview["sent"], overview["unsent"]) == (3, 3, 0, 2)
+    assert (overview["figures"]["uptime"], overview["before"], overview["is_summed_up"]) == (0.75, None, True)
+    summary, *customers = oscar.get(path, params={"month": "2026-10"}).json()["items"]
+    assert (summary["customer_id"], summary["terminals"], len(customers)) == (None, 2, 2)
+    pdf = oscar.get(f"/api/core/files/{summary['pdf_id']}")
     assert (pdf.status_code, pdf.content[:5]) == (200, b"%PDF-")
 
 

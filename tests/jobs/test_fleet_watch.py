@@ -1,4 +1,4 @@
-"""The sweep: who fell silent, what is opened, resolved and told."""
+"""The watch: which terminals fell silent, and which alerts it opens, resolves and notifies of."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from service.fleet.watch import actions
 from tests import factories
 
 
-def heard(db: Session, *terminals: Terminal, **facts: Any) -> None:
-    """As the ingest leaves terminals just after a heartbeat."""
+def record_heartbeat(db: Session, *terminals: Terminal, **facts: Any) -> None:
+    """Updates terminals as the ingest does after a heartbeat."""
     now = app_now(db)
     values = {"status": "online", "last_heartbeat_at": now, "offline_after": now + timedelta(minutes=11)} | facts
     ids = [terminal.id for terminal in terminals]
     db.execute(update(TerminalState).where(TerminalState.terminal_id.in_(ids)).values(**values))
 
 
-def later(db: Session, minutes: float, *, service_alive: bool = True) -> None:
-    """Moves the product's clock; the service was there all the while, unless said otherwise."""
+def advance_clock(db: Session, minutes: float, *, service_alive: bool = True) -> None:
+    """Moves the product's clock. The service was running all the while, unless `service_alive` is false."""
     db.execute(update(app_clock).values(shift=app_clock.c.shift + timedelta(minutes=minutes)))
     if service_alive:
         db.execute(update(Liveness).values(alive_at=app_now(db)))
 
 
 def open_alerts(db: Session) -> list[tuple[int, str]]:
-    return [(a.terminal_id, a.alert_type) for a in db.scalars(select(Alert).where(~Alert.is_resolved))]
+    return [(alert.terminal_id, alert.alert_type) for alert in db.scalars(select(Alert).where(~Alert.is_resolved))]
 
 
 def mails(db: Session) -> list[dict[str, Any]]:
@@ -48,11 +48,11 @@ def mails(db: Session) -> list[dict[str, Any]]:
 
 def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail(db: Session) -> None:
     terminal = factories.terminal(db, factories.customer(db, "ABC商事"))
-    heard(db, terminal)
-    later(db, 10.9)
+    record_heartbeat(db, terminal)
+    advance_clock(db, 10.9)
     assert actions.watch(db)["offline"] == 0
 
-    later(db, 0.2)
+    advance_clock(db, 0.2)
     assert actions.watch(db) == {"offline": 1, "opened": 1, "resolved": 0, "reminded": 0}
 
     db.expire_all()
@@ -71,27 +71,25 @@ def test_a_terminal_silent_past_its_deadline_is_offline_with_an_alert_and_a_mail
 
 
 def test_a_silent_terminal_is_found_at_most_thirty_seconds_after_its_deadline(db: Session) -> None:
-    sign, look = RECORD_ALIVE_SECONDS, TICKS["fleet.watch"]["schedule"].total_seconds()
-    heard(db, factories.terminal(db))
-    # At worst our sign of life was written a moment before the deadline, and a look comes a moment before the next one:
-    # it cannot tell silence from our own absence yet.
-    later(db, 11 - 0.1 / 60)
-    later(db, (sign - 0.1) / 60, service_alive=False)
+    alive_interval, watch_interval = RECORD_ALIVE_SECONDS, TICKS["fleet.watch"]["schedule"].total_seconds()
+    record_heartbeat(db, factories.terminal(db))
+    # Worst case: our sign of life was written just before the deadline, and the watch runs just before the next sign:
+    # it cannot tell silence from our own outage yet.
+    advance_clock(db, 11 - 0.1 / 60)
+    advance_clock(db, (alive_interval - 0.1) / 60, service_alive=False)
     assert actions.watch(db)["offline"] == 0
 
-    # The look after that finds it, also when one is lost between them, or its worker was just restarted.
-    later(db, look / 60)
+    # The run after that finds it, even when one run between them is lost or its worker just restarted.
+    advance_clock(db, watch_interval / 60)
     assert actions.watch(db)["offline"] == 1
-    assert sign + 2 * look <= rules.MAX_DETECTION_DELAY.total_seconds() == 30
+    assert alive_interval + 2 * watch_interval <= rules.MAX_DETECTION_DELAY.total_seconds() == 30
 
 
-def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(
-    db: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = settings().model_copy(update={"alert_slack_channel": "#fleet-alerts"})
-    monkeypatch.setattr(actions, "settings", lambda: told)
-    heard(db, factories.terminal(db, factories.customer(db, "A&B商事"), "TC200-000042"))
-    later(db, 12)
+def test_new_alerts_are_posted_to_slack_when_a_channel_is_set(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = settings().model_copy(update={"alert_slack_channel": "#fleet-alerts"})
+    monkeypatch.setattr(actions, "settings", lambda: changed)
+    record_heartbeat(db, factories.terminal(db, factories.customer(db, "A&B商事"), "TC200-000042"))
+    advance_clock(db, 12)
     actions.watch(db)
     actions.watch(db)
 
@@ -104,10 +102,10 @@ def test_new_alerts_are_told_to_slack_too_where_a_channel_is_named(
     assert (post.area, post.subject, post.expires_at) == ("fleet", "incident", app_now(db) + timedelta(days=1))
 
 
-def test_sweeping_twice_tells_once(db: Session) -> None:
+def test_watching_twice_notifies_once(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal)
-    later(db, 12)
+    record_heartbeat(db, terminal)
+    advance_clock(db, 12)
 
     actions.watch(db)
     assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0, "reminded": 0}
@@ -118,8 +116,8 @@ def test_sweeping_twice_tells_once(db: Session) -> None:
 def test_a_customer_that_falls_silent_is_one_incident_and_one_mail(db: Session) -> None:
     customer = factories.customer(db, "ABC商事")
     for store in ("新宿店 レジ1番", "新宿店 レジ2番", "池袋店 レジ1番"):
-        heard(db, factories.terminal(db, customer, store_name=store))
-    later(db, 12)
+        record_heartbeat(db, factories.terminal(db, customer, store_name=store))
+    advance_clock(db, 12)
 
     assert actions.watch(db)["opened"] == 3
 
@@ -128,13 +126,13 @@ def test_a_customer_that_falls_silent_is_one_incident_and_one_mail(db: Session) 
     assert all(store in mail["body"] for store in ("新宿店 レジ1番", "新宿店 レジ2番", "池袋店 レジ1番"))
 
 
-def test_a_terminal_heard_again_resolves_its_alert(db: Session) -> None:
+def test_a_new_heartbeat_resolves_the_alert(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal)
-    later(db, 12)
+    record_heartbeat(db, terminal)
+    advance_clock(db, 12)
     actions.watch(db)
 
-    heard(db, terminal)
+    record_heartbeat(db, terminal)
     assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 1, "reminded": 0}
 
     db.expire_all()
@@ -143,21 +141,21 @@ def test_a_terminal_heard_again_resolves_its_alert(db: Session) -> None:
     assert alert.resolved_at is not None
 
 
-def test_the_others_stay_open_when_one_is_heard_again(db: Session) -> None:
-    back, silent = factories.terminal(db), factories.terminal(db)
-    heard(db, back, silent)
-    later(db, 12)
+def test_other_alerts_stay_open_when_one_terminal_recovers(db: Session) -> None:
+    recovered, silent = factories.terminal(db), factories.terminal(db)
+    record_heartbeat(db, recovered, silent)
+    advance_clock(db, 12)
     actions.watch(db)
 
-    heard(db, back)
+    record_heartbeat(db, recovered)
 
     assert actions.watch(db)["resolved"] == 1
     assert open_alerts(db) == [(silent.id, "offline")]
 
 
-def test_an_error_opens_an_alert_with_the_agents_words(db: Session) -> None:
+def test_an_error_opens_an_alert_with_the_agents_message(db: Session) -> None:
     terminal = factories.terminal(db)
-    heard(db, terminal, status="error", error="カードリーダー応答なし", terminal_connected=True)
+    record_heartbeat(db, terminal, status="error", error="カードリーダー応答なし", terminal_connected=True)
 
     actions.watch(db)
 
@@ -166,7 +164,7 @@ def test_an_error_opens_an_alert_with_the_agents_words(db: Session) -> None:
 
 
 def test_an_unplugged_terminal_is_named_as_such(db: Session) -> None:
-    heard(db, factories.terminal(db), status="error", error=None, terminal_connected=False)
+    record_heartbeat(db, factories.terminal(db), status="error", error=None, terminal_connected=False)
 
     actions.watch(db)
 
@@ -175,23 +173,23 @@ def test_an_unplugged_terminal_is_named_as_such(db: Session) -> None:
     )
 
 
-def test_a_terminal_never_heard_of_raises_nothing(db: Session) -> None:
+def test_a_terminal_without_a_heartbeat_raises_no_alert(db: Session) -> None:
     factories.terminal(db)
-    later(db, 60 * 24)
+    advance_clock(db, 60 * 24)
 
     assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0, "reminded": 0}
 
 
 def test_maintenance_is_left_alone(db: Session) -> None:
-    heard(db, factories.terminal(db), status="maintenance")
-    later(db, 60)
+    record_heartbeat(db, factories.terminal(db), status="maintenance")
+    advance_clock(db, 60)
 
     assert actions.watch(db) == {"offline": 0, "opened": 0, "resolved": 0, "reminded": 0}
 
 
-def test_while_the_service_was_away_nobody_went_offline(db: Session) -> None:
-    heard(db, factories.terminal(db))
-    later(db, 30, service_alive=False)
+def test_no_terminal_goes_offline_while_the_service_is_down(db: Session) -> None:
+    record_heartbeat(db, factories.terminal(db))
+    advance_clock(db, 30, service_alive=False)
 
     assert actions.watch(db)["offline"] == 0
 

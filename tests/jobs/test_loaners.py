@@ -1,4 +1,4 @@
-"""The loaners area's ticks: they find what is due, and only once."""
+"""The loaners area's ticks: they do what is due, and only once."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def morning(db: Session) -> Session:
     now = app_now(db).astimezone(TOKYO)
     shift = now.replace(hour=10, minute=0, second=0, microsecond=0) - now
     db.execute(text("UPDATE app_clock SET shift = shift + :by"), {"by": shift})
-    staff = people.actor(db, "carol", loaners="staff")
+    staff = people.create_actor(db, "carol", loaners="staff")
     for serial, at in (("AAA1", "osaka"), ("BBB2", "kobe"), ("CCC3", "kobe")):
-        device = stock.device(db, staff, serial, at=at, days_ago=2000)
-        stock.form(db, staff, device, 1900, STORED)
+        device = stock.add_device(db, staff, serial, at=at, days_ago=2000)
+        stock.add_form(db, staff, device, 1900, STORED)
         due = local_date(app_now(db)) - timedelta(days=1)
-        stock.form(db, staff, device, 10, LENT | {"1-8": due.isoformat()})
+        stock.add_form(db, staff, device, 10, LENT | {"1-8": due.isoformat()})
     db.commit()
     return db
 
@@ -50,7 +50,7 @@ def test_each_site_gets_one_mail_about_all_of_its_loans(morning: Session) -> Non
     ]
 
 
-def test_a_reminder_stands_in_the_history_of_each_device_with_what_became_of_it(morning: Session) -> None:
+def test_a_reminder_is_in_the_history_of_each_device_with_its_delivery_result(morning: Session) -> None:
     loaners.remind()
     while message := queue.claim(morning, "mail"):
         queue.mark_sent(morning, message)
@@ -58,17 +58,19 @@ def test_a_reminder_stands_in_the_history_of_each_device_with_what_became_of_it(
 
     loaners.run_upkeep()
 
-    found = morning.execute(select(Notification.kind, Notification.state, Notification.message_id)).all()
-    assert [(kind, state) for kind, state, _ in found] == [("reminder", "sent")] * 3
-    assert len({message for *_, message in found}) == 2
+    notifications = morning.execute(select(Notification.kind, Notification.state, Notification.message_id)).all()
+    assert [(kind, state) for kind, state, _ in notifications] == [("reminder", "sent")] * 3
+    assert len({message for *_, message in notifications}) == 2
 
 
-def test_a_site_that_cannot_be_told_keeps_no_other_back_and_is_seen(
+def test_a_site_that_cannot_be_notified_does_not_stop_the_others_and_is_reported(
     morning: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = min(morning.scalars(select(Site.id).where(Site.key.in_(["osaka", "kobe"]))))
+    failing_site = min(morning.scalars(select(Site.id).where(Site.key.in_(["osaka", "kobe"]))))
     remind = lending.remind
-    monkeypatch.setattr(lending, "remind", lambda db, site_id: 1 / 0 if site_id == first else remind(db, site_id))
+    monkeypatch.setattr(
+        lending, "remind", lambda db, site_id: 1 / 0 if site_id == failing_site else remind(db, site_id)
+    )
 
     with pytest.raises(RuntimeError, match="1 of 2 sites"):
         loaners.remind()
@@ -76,12 +78,12 @@ def test_a_site_that_cannot_be_told_keeps_no_other_back_and_is_seen(
     assert morning.scalar(select(func.count()).select_from(OutboxMessage)) == 1
 
 
-def test_the_archive_is_fed_and_the_month_checked_once(morning: Session) -> None:
+def test_events_are_archived_and_the_month_is_checked_once(morning: Session) -> None:
     loaners.run_upkeep()
     loaners.run_upkeep()
 
-    # Each device's registration; the form of before the loan still held three years ago.
+    # Only the registration of each device: the state of the form before the loan was still valid three years ago.
     assert morning.scalar(select(func.count()).select_from(ArchivedEvent)) == 3
     assert sorted(morning.scalars(select(UpkeepRun.job))) == ["checks", "rotation"]
-    told = select(AuditEntry.actor).where(AuditEntry.subject == "upkeep")
-    assert sorted(morning.scalars(told)) == ["loaners.checks", "loaners.rotation"]
+    actors = select(AuditEntry.actor).where(AuditEntry.subject == "upkeep")
+    assert sorted(morning.scalars(actors)) == ["loaners.checks", "loaners.rotation"]

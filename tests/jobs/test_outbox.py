@@ -1,4 +1,5 @@
-"""What leaves: claimed once, retried with a pause, given up in the end, fenced against slow senders."""
+"""The outbox: each message is claimed once, retried with pauses, given up in the end, and fenced against slow
+senders."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from service.core.outbox import queue, records
 from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from tests.jobs.outbox_scene import MAIL, history, make_due, only_message, publish
-from tests.restored import Restored
+from tests.restored import RestoredDatabase
 from tests.sandbox.process import Sandbox
 
 
@@ -49,7 +50,7 @@ def test_an_unreachable_server_means_another_try_after_a_pause(db: Session, monk
     assert history(db) == ["failed"]
 
 
-def test_a_message_nobody_can_send_is_a_dead_letter_at_once(db: Session) -> None:
+def test_a_message_without_a_vendor_is_a_dead_letter_at_once(db: Session) -> None:
     publish(db, "pigeon")
 
     outbox_jobs.send_topic("pigeon")
@@ -71,12 +72,12 @@ def test_after_the_last_try_a_message_is_a_dead_letter(db: Session, monkeypatch:
 
 
 def test_a_vendor_with_pauses_of_its_own_is_tried_after_those(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: records.Claimed) -> Sent:
+    def fail(_: records.Claimed) -> Sent:
         raise VendorFailure("応答がありません")
 
     pauses = [timedelta(minutes=minutes) for minutes in (1, 5)]
-    impatient = Vendor(away, lambda _: Unknown(), when_unknown="send", back_off=pauses)
-    monkeypatch.setattr(outbox_jobs, "REGISTRY", {"mail": impatient})
+    vendor = Vendor(fail, lambda _: Unknown(), when_unknown="send", back_off=pauses)
+    monkeypatch.setattr(outbox_jobs, "REGISTRY", {"mail": vendor})
     publish(db, "mail")
 
     for pause in pauses:
@@ -90,10 +91,10 @@ def test_a_vendor_with_pauses_of_its_own_is_tried_after_those(db: Session, monke
     assert history(db) == ["failed"] * 3
 
 
-def test_a_message_for_later_waits_by_the_products_clock(db: Session, sandbox: Sandbox) -> None:
+def test_a_delayed_message_waits_by_the_products_clock(db: Session, sandbox: Sandbox) -> None:
     db.execute(update(app_clock).values(shift=timedelta(days=30)))
-    later = app_now(db) + timedelta(minutes=10)
-    queue.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", not_before=later)
+    not_before = app_now(db) + timedelta(minutes=10)
+    queue.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", not_before=not_before)
     db.commit()
 
     outbox_jobs.send_topic("mail")
@@ -106,10 +107,10 @@ def test_a_message_for_later_waits_by_the_products_clock(db: Session, sandbox: S
     assert len(sandbox.mails()) == 1
 
 
-def test_tries_that_an_earlier_message_used_up_are_not_had_again(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tries_used_up_by_an_earlier_message_count(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": 1}))
-    used = len(queue.BACK_OFF)
-    queue.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", tries=used)
+    used_tries = len(queue.BACK_OFF)
+    queue.publish(db, "mail", MAIL, area="fleet", recipient="a@example.com", title="件名", tries=used_tries)
     db.commit()
 
     outbox_jobs.send_topic("mail")
@@ -145,7 +146,7 @@ def test_a_sender_that_lost_its_lease_cannot_settle_the_message(db: Session) -> 
 def test_a_message_that_breaks_its_vendor_is_tried_again_and_the_next_one_goes_out(
     db: Session, sandbox: Sandbox
 ) -> None:
-    broken, whole = publish(db, "mail"), publish(db, "mail")
+    broken, valid = publish(db, "mail"), publish(db, "mail")
     db.execute(update(OutboxMessage).where(OutboxMessage.id == broken.id).values(payload={}))
     db.commit()
 
@@ -154,7 +155,7 @@ def test_a_message_that_breaks_its_vendor_is_tried_again_and_the_next_one_goes_o
     assert len(sandbox.mails()) == 1
     db.expire_all()
     errors = {message.id: message.last_error for message in db.scalars(select(OutboxMessage))}
-    assert errors == {broken.id: "送信処理で問題が起きました（KeyError）", whole.id: None}
+    assert errors == {broken.id: "送信処理で問題が起きました（KeyError）", valid.id: None}
 
 
 def test_a_message_whose_senders_keep_dying_becomes_a_dead_letter(db: Session) -> None:
@@ -169,7 +170,7 @@ def test_a_message_whose_senders_keep_dying_becomes_a_dead_letter(db: Session) -
     assert message.in_doubt
 
 
-def test_a_message_past_its_date_is_not_sent_any_more(db: Session, sandbox: Sandbox) -> None:
+def test_an_expired_message_is_not_sent(db: Session, sandbox: Sandbox) -> None:
     publish(db, "mail", expires_at=app_now(db) + timedelta(hours=24))
     db.execute(update(app_clock).values(shift=app_clock.c.shift + timedelta(hours=25)))
     db.commit()
@@ -183,10 +184,10 @@ def test_a_message_past_its_date_is_not_sent_any_more(db: Session, sandbox: Sand
     assert history(db) == []
 
 
-def test_when_nobody_can_say_whether_a_harmful_message_arrived_a_person_decides(
+def test_an_operator_decides_when_a_harmful_message_may_have_arrived(
     db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for phone calls: a second one does harm."""
+    """Like a phone call, which does harm when it is placed twice."""
     calls: list[int] = []
 
     def call(message: records.Claimed) -> Sent:
@@ -216,36 +217,41 @@ def test_a_tick_wakes_a_sender_for_each_topic_that_has_something_due(db: Session
     publish(db, "mail")
     publish(db, "slack")
     publish(db, "mail")
-    # This worker is at it already; another one may be idle.
+    # This worker is sending already; another one may be idle.
     with outbox_jobs._sending["mail"]:
-        assert woken(outbox_jobs.send) == [("outbox.send_topic", "('mail',)"), ("outbox.send_topic", "('slack',)")]
+        assert queued_tasks(outbox_jobs.send) == [
+            ("outbox.send_topic", "('mail',)"),
+            ("outbox.send_topic", "('slack',)"),
+        ]
 
 
-def test_who_ends_with_something_left_leaves_word_for_the_next(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sender_that_stops_with_messages_left_queues_the_next_one(
+    db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(db, "mail")
     monkeypatch.setattr(outbox_jobs, "TICK_SECONDS", 0)
 
-    assert woken(lambda: outbox_jobs.send_topic("mail")) == [("outbox.send_topic", "('mail',)")]
+    assert queued_tasks(lambda: outbox_jobs.send_topic("mail")) == [("outbox.send_topic", "('mail',)")]
 
 
-def woken(work: Callable[[], None]) -> list[tuple[str, str]]:
-    """The tasks that it asked for, with their arguments."""
+def queued_tasks(work: Callable[[], None]) -> list[tuple[str, str]]:
+    """The tasks that `work` puts on the queue, with their arguments."""
     with redis.Redis.from_url(settings().redis_url.get_secret_value()) as valkey:
         valkey.delete("ticks")
         work()
-        told = [json.loads(task)["headers"] for task in valkey.lrange("ticks", 0, -1)]
+        headers = [json.loads(task)["headers"] for task in valkey.lrange("ticks", 0, -1)]
         valkey.delete("ticks")
-    return sorted((task["task"], task["argsrepr"]) for task in told)
+    return sorted((task["task"], task["argsrepr"]) for task in headers)
 
 
-def test_two_senders_at_once_never_get_the_same_message(committed: Restored) -> None:
+def test_two_senders_at_once_never_get_the_same_message(committed: RestoredDatabase) -> None:
     """On two connections: the first has claimed but not committed yet."""
     with committed.session() as first, committed.session() as second:
         publish(first, "mail")
         publish(first, "mail")
 
-        one, other = queue.claim(first, "mail"), queue.claim(second, "mail")
+        first_message, second_message = queue.claim(first, "mail"), queue.claim(second, "mail")
 
-        assert one is not None
-        assert other is not None
-        assert one.id != other.id
+        assert first_message is not None
+        assert second_message is not None
+        assert first_message.id != second_message.id

@@ -1,4 +1,4 @@
-"""The reservations' ticks: they find what is due, each reservation in a transaction of its own, and only once."""
+"""The reservations area's ticks: they advance what is due, each reservation in its own transaction, and only once."""
 
 from __future__ import annotations
 
@@ -21,51 +21,59 @@ from tests.api.reservations import scene
 
 
 @pytest.fixture
-def stage(db: Session) -> Session:
+def filled_db(db: Session) -> Session:
     scene.fill(db)
     db.commit()
     return db
 
 
-def test_a_tick_moves_on_all_that_is_due_and_a_second_one_finds_nothing(stage: Session) -> None:
-    made = [scene.ask(stage), scene.ask(stage, service_code="cake", plan_code="5")]
-    stage.commit()
+def test_a_tick_advances_all_due_reservations_and_a_second_one_finds_none(filled_db: Session) -> None:
+    created = [
+        scene.create_reservation(filled_db),
+        scene.create_reservation(filled_db, service_code="cake", plan_code="5"),
+    ]
+    filled_db.commit()
 
     reservations.advance_reservations()
     reservations.advance_reservations()
 
-    for reservation in made:
-        stage.refresh(reservation)
-    assert [one.state for one in made] == ["calling", "calling"]
-    assert stage.scalar(select(func.count()).where(OutboxMessage.topic == "voice")) == 2
-    assert stage.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.flow")).all()
+    for reservation in created:
+        filled_db.refresh(reservation)
+    assert [reservation.state for reservation in created] == ["calling", "calling"]
+    assert filled_db.scalar(select(func.count()).where(OutboxMessage.topic == "voice")) == 2
+    assert filled_db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.flow")).all()
 
 
-def test_a_deadline_is_served_by_the_next_tick(stage: Session) -> None:
-    reservation = scene.awaiting(stage)
-    scene.set_clock(stage, app_now(stage) + timedelta(minutes=10))
-    stage.commit()
+def test_a_passed_deadline_is_handled_by_the_next_tick(filled_db: Session) -> None:
+    reservation = scene.awaiting_payment(filled_db)
+    scene.set_clock(filled_db, app_now(filled_db) + timedelta(minutes=10))
+    filled_db.commit()
 
     reservations.advance_reservations()
 
-    stage.refresh(reservation)
+    filled_db.refresh(reservation)
     assert reservation.state == "expiring"
 
 
-def test_what_fails_in_one_takes_nothing_back_of_the_others(stage: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken, sound = scene.ask(stage), scene.ask(stage, service_code="cake", plan_code="5")
-    stage.commit()
-    real = machine.due_event
+def test_a_failing_reservation_does_not_roll_back_the_others(
+    filled_db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, healthy = (
+        scene.create_reservation(filled_db),
+        scene.create_reservation(filled_db, service_code="cake", plan_code="5"),
+    )
+    filled_db.commit()
+    due_event = machine.due_event
 
-    def due(case: Case, now: datetime, free: EarliestCall) -> e.Event | None:
-        if case == before:
+    def failing_due_event(case: Case, now: datetime, free: EarliestCall) -> e.Event | None:
+        if case == broken_case:
             raise RuntimeError("a case that nobody expected")
-        return real(case, now, free)
+        return due_event(case, now, free)
 
-    before = queries.case_of(broken)
-    monkeypatch.setattr(machine, "due_event", due)
+    broken_case = queries.case_of(broken)
+    monkeypatch.setattr(machine, "due_event", failing_due_event)
     reservations.advance_reservations()
 
-    stage.refresh(broken)
-    stage.refresh(sound)
-    assert (broken.state, sound.state) == ("requested", "calling")
+    filled_db.refresh(broken)
+    filled_db.refresh(healthy)
+    assert (broken.state, healthy.state) == ("requested", "calling")

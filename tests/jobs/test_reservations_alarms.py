@@ -1,4 +1,4 @@
-"""The ticks of 監視 and of Slack's notices."""
+"""The ticks of 監視 (monitoring) and of Slack notices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.api.reservations import scene
 from tests.sandbox.process import Sandbox
 
 
-def test_a_tick_measures_what_is_there(db: Session) -> None:
+def test_a_tick_records_a_measure(db: Session) -> None:
     Presence("worker").report(db)
     db.commit()
 
@@ -36,7 +36,7 @@ def test_a_tick_measures_what_is_there(db: Session) -> None:
     assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.alarms")).all()
 
 
-def test_a_full_queue_is_told_in_slack_once_and_ends_there(db: Session, sandbox: Sandbox) -> None:
+def test_a_full_queue_is_posted_to_slack_once_and_resolved_there(db: Session, sandbox: Sandbox) -> None:
     now = rules.to_minute(real_now())
     for n in range(1, 4):
         db.add(
@@ -77,7 +77,7 @@ def test_a_burst_is_one_message_in_slack_and_none_of_it_is_lost(db: Session, san
     scene.fill(db)
     codes = []
     for _ in range(9):
-        reservation = scene.ask(db)
+        reservation = scene.create_reservation(db)
         codes.append(reservation.code)
         operations.open_operation(db, reservation.id, reservation.code, Task.ALL_SHOPS_REFUSED)
     db.commit()

@@ -1,4 +1,4 @@
-"""The ticks that keep the maintenance calendar and draft the reports, and what arrives at the vendors' of it."""
+"""The ticks that plan the maintenance calendar and draft the reports, and the messages that arrive at the vendors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.api.reservations import scene
 from tests.sandbox.process import Sandbox
 
 
-def slack(db: Session) -> list[str]:
-    found = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
-    return list(db.scalars(found))
+def slack_titles(db: Session) -> list[str]:
+    statement = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
+    return list(db.scalars(statement))
 
 
-def test_two_ticks_plan_and_tell_once(db: Session) -> None:
+def test_two_ticks_plan_and_notify_once(db: Session) -> None:
     scene.fill(db)
     db.commit()
     reservations.plan_chores()
@@ -38,12 +38,12 @@ def test_two_ticks_plan_and_tell_once(db: Session) -> None:
     reservations.plan_chores()
     reservations.plan_chores()
 
-    assert sum("期限を過ぎています" in title for title in slack(db)) == 1
+    assert sum("期限を過ぎています" in title for title in slack_titles(db)) == 1
     heartbeat = select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.chores")
     assert db.scalars(heartbeat).all() == ["reservations.chores"]
 
 
-def test_two_ticks_draft_once_and_say_so_once(db: Session) -> None:
+def test_two_ticks_draft_once_and_notify_once(db: Session) -> None:
     scene.fill(db)
     db.commit()
 
@@ -51,14 +51,14 @@ def test_two_ticks_draft_once_and_say_so_once(db: Session) -> None:
     reservations.draft_reports()
 
     assert sorted(db.scalars(select(ActivityReport.kind))) == ["monthly", "weekly"]
-    assert sum("下書きができました" in title for title in slack(db)) == 2
+    assert sum("下書きができました" in title for title in slack_titles(db)) == 2
 
 
 def test_the_mail_arrives_with_the_pdf(db: Session, sandbox: Sandbox) -> None:
     scene.fill(db)
     db.commit()
     reservations.draft_reports()
-    by = people.actor(db, "olivia", reservations="operator")
+    by = people.create_actor(db, "olivia", reservations="operator")
     report = db.scalars(select(ActivityReport).where(ActivityReport.kind == "weekly")).one()
     actions.finish(db, by, report.id, schemas.Finish(version=report.version))
     db.commit()
@@ -69,9 +69,9 @@ def test_the_mail_arrives_with_the_pdf(db: Session, sandbox: Sandbox) -> None:
 
     [mail] = sandbox.mails()
     assert mail["recipients"] == ["mona@qualfia.example"]
-    [attached] = mail["attachments"]
-    assert (attached["name"], attached["type"]) == (
+    [attachment] = mail["attachments"]
+    assert (attachment["name"], attachment["type"]) == (
         "予約運用_週次レポート_20301227-20310102.pdf",
         "application/pdf",
     )
-    assert attached["size"] > 5000
+    assert attachment["size"] > 5000

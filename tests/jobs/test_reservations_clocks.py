@@ -1,4 +1,4 @@
-"""The tick that speaks up before 手動対応 is late."""
+"""The tick that warns before the deadline of 手動対応 (a manual task)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.api.reservations import scene
 
 
 def warnings(db: Session) -> list[str]:
-    found = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
-    return [title for title in db.scalars(found) if "の手動対応の期限" in title]
+    statement = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
+    return [title for title in db.scalars(statement) if "の手動対応の期限" in title]
 
 
-def test_two_ticks_tell_people_once(db: Session) -> None:
+def test_two_ticks_warn_once(db: Session) -> None:
     scene.fill(db)
     for kind in (Task.VAGUE_ANSWER, Task.LATE_CANCEL):
-        reservation = scene.ask(db)
+        reservation = scene.create_reservation(db)
         operations.open_operation(db, reservation.id, reservation.code, kind)
     scene.set_clock(db, app_now(db) + timedelta(minutes=50))
     db.commit()

@@ -1,5 +1,5 @@
-"""Every sender dies at its first message of each kind, before, during and after the vendor's part: nothing is
-forgotten, and nothing is done twice at a vendor. Processes are killed in `tests/load/test_faults_everyone`."""
+"""Every sender dies at its first message of each kind: before, during and after the vendor's part. No message is
+lost and none is done twice at a vendor. `tests/load/test_faults_everyone` kills real processes."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ from service.reservations.events import rules as e
 from service.reservations.events.rules import State
 from tests.jobs.reservations_world import FIRST, World
 
-MOMENTS = ("before", "during", "after")
+TIMES_OF_DEATH = ("before", "during", "after")
 
 
-def moments(every_day: str) -> list[Any]:
-    """For each life another one every day; what each vendor has of a message then is in `test_vendors_*`."""
-    return [pytest.param(moment, marks=[] if moment == every_day else [pytest.mark.deep]) for moment in MOMENTS]
+def death_params(daily: str) -> list[Any]:
+    """Only `daily` runs every day, the other two are marked `deep`. `test_vendors_*` check what each vendor has of a
+    message."""
+    return [
+        pytest.param(time_of_death, marks=[] if time_of_death == daily else [pytest.mark.deep])
+        for time_of_death in TIMES_OF_DEATH
+    ]
 
 
-# Every kind of effect that leaves, and which of the lives below it dies in.
+# Every kind of outgoing message, by the tests below in which its sender dies.
 KINDS = {
     "paid": {"sms", "mail", "voice call", "payments checkout", "payments refund"},
     "unpaid": {"sms", "mail", "voice call", "payments checkout", "payments expire"},
@@ -39,140 +43,140 @@ KINDS = {
 
 
 class Killed(BaseException):
-    """Nothing catches it: who is killed does nothing more."""
+    """Nothing catches it: a killed sender does nothing more."""
 
 
-class Dead:
-    """Whose first sender died, by the kind of message."""
+class Deaths:
+    """The messages whose first sender died: their keys and kinds."""
 
     def __init__(self) -> None:
-        self.met: set[uuid.UUID] = set()
+        self.keys: set[uuid.UUID] = set()
         self.kinds: set[str] = set()
-        self.at_hand: Claimed | None = None
+        self.current: Claimed | None = None
 
-    def dies(self, message: Claimed) -> None:
-        if message.key not in self.met:
-            self.met.add(message.key)
+    def kill_first_sender(self, message: Claimed) -> None:
+        if message.key not in self.keys:
+            self.keys.add(message.key)
             self.kinds.add(" ".join([message.topic, *([message.payload["do"]] if "do" in message.payload else [])]))
             raise Killed
 
 
 @pytest.fixture
-def dead(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Dead:
-    """`before`: when it has the message and has asked nobody. `during`: the request is with the vendor, which does its
-    part, and the answer is never read. `after`: the answer is read, and not yet written down."""
-    dead = Dead()
-    deliver, sent, ask = outbox_jobs._deliver, queue.mark_sent, VendorHttp.request
+def deaths(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Deaths:
+    """`before`: the sender has the message and has not asked the vendor. `during`: the vendor does its part, and the
+    answer is never read. `after`: the answer is read and not stored yet."""
+    deaths = Deaths()
+    deliver, mark_sent, send_request = outbox_jobs._deliver, queue.mark_sent, VendorHttp.request
 
-    def delivers(message: Claimed) -> None:
-        dead.at_hand = message
+    def deliver_and_die(message: Claimed) -> None:
+        deaths.current = message
         try:
             if request.param == "before":
-                dead.dies(message)
+                deaths.kill_first_sender(message)
             deliver(message)
         except Killed:
             raise RuntimeError("killed") from None
 
-    def asks(line: VendorHttp, method: str, url: str, **given: Any) -> httpx2.Response:
-        answer = ask(line, method, url, **given)
-        if request.param == "during" and method == "POST" and dead.at_hand is not None:
-            dead.dies(dead.at_hand)
+    def request_and_die(http: VendorHttp, method: str, url: str, **arguments: Any) -> httpx2.Response:
+        answer = send_request(http, method, url, **arguments)
+        if request.param == "during" and method == "POST" and deaths.current is not None:
+            deaths.kill_first_sender(deaths.current)
         return answer
 
-    def settles(db: Any, message: Claimed, *more: Any, **named: Any) -> bool:
-        # Mail and Slack have lines of their own: whoever dies there has sent, too.
+    def mark_sent_and_die(db: Any, message: Claimed, *args: Any, **kwargs: Any) -> bool:
+        # Mail and Slack do not use VendorHttp: a sender that dies here has sent, too.
         if request.param == "after" or (request.param == "during" and message.topic in ("mail", "slack")):
-            dead.dies(message)
-        return sent(db, message, *more, **named)
+            deaths.kill_first_sender(message)
+        return mark_sent(db, message, *args, **kwargs)
 
-    monkeypatch.setattr(outbox_jobs, "_deliver", delivers)
-    monkeypatch.setattr(VendorHttp, "request", asks)
-    monkeypatch.setattr(queue, "mark_sent", settles)
-    return dead
+    monkeypatch.setattr(outbox_jobs, "_deliver", deliver_and_die)
+    monkeypatch.setattr(VendorHttp, "request", request_and_die)
+    monkeypatch.setattr(queue, "mark_sent", mark_sent_and_die)
+    return deaths
 
 
-def lived_through(world: World, state: State) -> None:
+def run_through_deaths(world: World, state: State) -> None:
     for _ in range(30):
-        world.settle()
+        world.run_until_idle()
         if world.state is state:
             return
-        # The lease of who died runs out.
+        # The lease of the dead sender expires.
         world.pass_time(LEASE + timedelta(seconds=1))
-    raise AssertionError(world.story())
+    raise AssertionError(world.timeline())
 
 
-def once(world: World) -> None:
-    """Each SMS arrived once, and every one that was to go."""
+def check_each_once(world: World) -> None:
+    """Each SMS arrived exactly once."""
     for _ in range(3):
-        world.pass_time(LEASE + timedelta(seconds=1)).settle()
+        world.pass_time(LEASE + timedelta(seconds=1)).run_until_idle()
     bodies = Counter(sms["body"] for sms in world.sandbox.sms())
     assert set(bodies.values()) == {1}
-    assert len(bodies) == len(world.letters())
-    assert {letter.status for letter in world.letters()} == {"delivered"}
-    # A mail may come twice, and is known by its Message-ID.
-    assert {letter.status for letter in world.letters("mail")} <= {"sent"}
+    assert len(bodies) == len(world.messages())
+    assert {message.status for message in world.messages()} == {"delivered"}
+    # A mail may arrive twice; its Message-ID identifies it.
+    assert {message.status for message in world.messages("mail")} <= {"sent"}
 
 
-def test_every_kind_of_effect_dies_somewhere_here() -> None:
-    died = {kind.partition(" ")[0] for kinds in KINDS.values() for kind in kinds}
+def test_every_topic_has_a_death_here() -> None:
+    topics = {kind.partition(" ")[0] for kinds in KINDS.values() for kind in kinds}
 
-    assert died == set(REGISTRY)
+    assert topics == set(REGISTRY)
 
 
-@pytest.mark.parametrize("dead", moments("after"), indirect=True)
-def test_whenever_senders_die_a_reservation_is_made_and_given_back_once(world: World, dead: Dead) -> None:
-    world.ask(mail="hanako@customer.test")
-    lived_through(world, State.AWAITING_PAYMENT)
+@pytest.mark.parametrize("deaths", death_params("after"), indirect=True)
+def test_whenever_senders_die_a_reservation_is_made_and_given_back_once(world: World, deaths: Deaths) -> None:
+    world.request_reservation(mail="hanako@customer.test")
+    run_through_deaths(world, State.AWAITING_PAYMENT)
     world.pay()
-    lived_through(world, State.CONFIRMED)
-    world.happen(e.CancelAsked(by="customer"))
-    lived_through(world, State.REFUNDED)
+    run_through_deaths(world, State.CONFIRMED)
+    world.record_event(e.CancelAsked(by="customer"))
+    run_through_deaths(world, State.REFUNDED)
 
-    once(world)
-    assert dead.kinds == KINDS["paid"]
+    check_each_once(world)
+    assert deaths.kinds == KINDS["paid"]
     assert len(world.sandbox.calls()) == 1
     assert [session["status"] for session in world.sandbox.sessions()] == ["complete"]
     assert [refund["status"] for refund in world.sandbox.refunds()] == ["succeeded"]
     assert world.tasks() == []
 
 
-@pytest.mark.parametrize("dead", moments("during"), indirect=True)
-def test_whenever_senders_die_a_page_is_closed_once(world: World, dead: Dead) -> None:
-    world.ask()
-    lived_through(world, State.PAYMENT_TIMEOUT)
+@pytest.mark.parametrize("deaths", death_params("during"), indirect=True)
+def test_whenever_senders_die_a_page_is_closed_once(world: World, deaths: Deaths) -> None:
+    world.request_reservation()
+    run_through_deaths(world, State.PAYMENT_TIMEOUT)
 
-    once(world)
-    assert dead.kinds == KINDS["unpaid"]
+    check_each_once(world)
+    assert deaths.kinds == KINDS["unpaid"]
     assert [session["status"] for session in world.sandbox.sessions()] == ["expired"]
     assert len(world.sandbox.calls()) == 1
     assert world.sandbox.refunds() == []
 
 
-@pytest.mark.parametrize("dead", moments("before"), indirect=True)
-def test_whenever_senders_die_a_call_is_ended(world: World, dead: Dead) -> None:
+@pytest.mark.parametrize("deaths", death_params("before"), indirect=True)
+def test_whenever_senders_die_a_call_is_ended(world: World, deaths: Deaths) -> None:
     world.sandbox.script("shop", {"kind": "ok", "seconds": 5000}, phone=FIRST)
-    world.ask()
+    world.request_reservation()
     for _ in range(10):
-        world.settle()
+        world.run_until_idle()
         if world.calls() and world.calls()[0].placed_at:
             break
         world.pass_time(LEASE + timedelta(seconds=1))
-    world.happen(e.CancelAsked(by="customer"))
+    world.record_event(e.CancelAsked(by="customer"))
 
-    once(world)
-    assert dead.kinds == KINDS["cancelled"]
+    check_each_once(world)
+    assert deaths.kinds == KINDS["cancelled"]
     [call] = world.sandbox.calls()
     assert (call["completed"], world.state, world.sandbox.sessions()) == (True, State.CANCELLED, [])
 
 
-@pytest.mark.parametrize("dead", moments("during"), indirect=True)
-def test_whenever_senders_die_people_are_told(world: World, dead: Dead) -> None:
+@pytest.mark.parametrize("deaths", death_params("during"), indirect=True)
+def test_whenever_senders_die_staff_are_notified(world: World, deaths: Deaths) -> None:
     world.sandbox.script("shop", then="refused")
-    world.ask()
-    lived_through(world, State.ALL_SHOPS_REFUSED)
+    world.request_reservation()
+    run_through_deaths(world, State.ALL_SHOPS_REFUSED)
 
-    once(world)
-    assert dead.kinds == KINDS["refused"]
+    check_each_once(world)
+    assert deaths.kinds == KINDS["refused"]
     assert [call["to"] for call in world.sandbox.calls()].count(FIRST) == 2
     assert len(world.sandbox.calls()) == 4
     code = world.reservation.code

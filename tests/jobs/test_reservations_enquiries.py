@@ -1,4 +1,4 @@
-"""The ticks that speak up when an enquiry is late, and that remind of a survey and end it."""
+"""The ticks that warn when an enquiry is late, and that send survey reminders and close surveys."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tests.api.reservations import scene
 
 
 def titles(db: Session, topic: str) -> list[str]:
-    found = select(OutboxMessage.title).where(OutboxMessage.topic == topic).order_by(OutboxMessage.id)
-    return list(db.scalars(found))
+    statement = select(OutboxMessage.title).where(OutboxMessage.topic == topic).order_by(OutboxMessage.id)
+    return list(db.scalars(statement))
 
 
-def test_two_ticks_tell_of_a_late_enquiry_once(db: Session) -> None:
+def test_two_ticks_notify_of_a_late_enquiry_once(db: Session) -> None:
     scene.fill(db)
-    by = people.actor(db, "sally", reservations="support")
-    asked = {"party": "shop", "channel": "mail", "sender_name": "佐藤 花", "mail": "ginza@flower.example"}
-    new = schemas.NewEnquiry.model_validate(asked | {"topic": "電話の件", "content": "?", "category": "calls"})
+    by = people.create_actor(db, "sally", reservations="support")
+    values = {"party": "shop", "channel": "mail", "sender_name": "佐藤 花", "mail": "ginza@flower.example"}
+    new = schemas.NewEnquiry.model_validate(values | {"topic": "電話の件", "content": "?", "category": "calls"})
     actions.register(db, by, new)
     scene.set_clock(db, app_now(db) + timedelta(hours=4, minutes=1))
     db.commit()
@@ -41,15 +41,15 @@ def test_two_ticks_tell_of_a_late_enquiry_once(db: Session) -> None:
     reservations.watch_enquiries()
     reservations.watch_enquiries()
 
-    [told] = titles(db, "slack")[before:]
-    assert "（提携店・Email）の初回応答が目標時間を過ぎました" in told
+    [title] = titles(db, "slack")[before:]
+    assert "（提携店・Email）の初回応答が目標時間を過ぎました" in title
     assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.enquiries")).all()
 
 
 def test_a_survey_reminds_once_and_ends_by_itself(db: Session) -> None:
     scene.fill(db)
-    by = people.actor(db, "sally", reservations="support")
-    reservation = scene.ask(db, phone="090-1111-0001")
+    by = people.create_actor(db, "sally", reservations="support")
+    reservation = scene.create_reservation(db, phone="090-1111-0001")
     reservation.state, reservation.closed_at = "completed", app_now(db) - timedelta(days=30)
     survey = surveys.create(db, by, NewSurvey(quarter="2030-Q4"))
     surveys.send(db, by, survey.id, Sending(version=survey.version, recipients=1))
@@ -70,20 +70,20 @@ def test_a_survey_reminds_once_and_ends_by_itself(db: Session) -> None:
     assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.surveys")).all()
 
 
-def test_what_was_resolved_long_ago_goes_with_all_that_was_done_about_it(db: Session) -> None:
+def test_an_old_resolved_enquiry_is_deleted_with_its_events(db: Session) -> None:
     scene.fill(db)
-    by = people.actor(db, "sally", reservations="support")
-    asked = {"party": "customer", "channel": "mail", "sender_name": "青木", "mail": "aoki@example.jp", "topic": "質問"}
-    new = schemas.NewEnquiry.model_validate(asked | {"content": "?", "category": "other"})
+    by = people.create_actor(db, "sally", reservations="support")
+    values = {"party": "customer", "channel": "mail", "sender_name": "青木", "mail": "aoki@example.jp", "topic": "質問"}
+    new = schemas.NewEnquiry.model_validate(values | {"content": "?", "category": "other"})
     old, recent, waiting = (actions.register(db, by, new) for _ in range(3))
     for enquiry in (old, recent):
         actions.resolve(db, by, enquiry.id, schemas.Resolution(version=enquiry.version, way="faq", outcome="案内した"))
     old.resolved_at = datetime(2020, 1, 6, 10, 0, tzinfo=TOKYO)
-    kept = {recent.id, waiting.id}
+    remaining_ids = {recent.id, waiting.id}
     db.commit()
 
     core_jobs.apply_retention()
 
     db.expire_all()
-    assert set(db.scalars(select(Enquiry.id))) == kept
-    assert set(db.scalars(select(EnquiryEvent.enquiry_id))) == kept
+    assert set(db.scalars(select(Enquiry.id))) == remaining_ids
+    assert set(db.scalars(select(EnquiryEvent.enquiry_id))) == remaining_ids

@@ -1,4 +1,4 @@
-"""The manual that truly arrives in a shop's inbox."""
+"""The manuals that arrive in a shop's inbox."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def test_a_new_shop_finds_its_four_guides_in_its_inbox_and_never_twice(db: Sessi
     reservations.send_manuals()
     outbox.send_topic("mail")
 
-    found = sandbox.mails()
-    assert sorted(mail["recipients"] for mail in found) == sorted([one] for one in db.scalars(select(Shop.mail)))
-    mail = next(one for one in found if one["recipients"] == ["ginza@flower.example"])
+    mails = sandbox.mails()
+    assert sorted(mail["recipients"] for mail in mails) == sorted(
+        [address] for address in db.scalars(select(Shop.mail))
+    )
+    mail = next(mail for mail in mails if mail["recipients"] == ["ginza@flower.example"])
     assert mail["subject"] == "【QRV】提携店向けマニュアルをお送りします"
     assert "フラワー銀座 御中" in mail["body"]
-    assert [(one["name"], one["type"]) for one in mail["attachments"]] == [
+    assert [(attachment["name"], attachment["type"]) for attachment in mail["attachments"]] == [
         (f"{guide.title}.pdf", "application/pdf") for guide in SHOP_GUIDES
     ]
-    assert all(one["size"] > 20_000 for one in mail["attachments"])
+    assert all(attachment["size"] > 20_000 for attachment in mail["attachments"])
     assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.manuals")).all()

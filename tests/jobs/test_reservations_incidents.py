@@ -1,4 +1,4 @@
-"""The tick that speaks up when a step of an incident is late, and tells management when it is time."""
+"""The tick that warns when a step of an incident is late, and notifies management when it is time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.api.reservations import scene
 
 
 def titles(db: Session) -> list[str]:
-    found = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
-    return list(db.scalars(found))
+    statement = select(OutboxMessage.title).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
+    return list(db.scalars(statement))
 
 
-def test_two_ticks_tell_people_once(db: Session) -> None:
+def test_two_ticks_notify_once(db: Session) -> None:
     scene.fill(db)
-    by = people.actor(db, "olivia", reservations="operator")
+    by = people.create_actor(db, "olivia", reservations="operator")
     actions.open_incident(db, by, schemas.NewIncident(title="電話が発信されない", level=Level.HIGH))
     scene.set_clock(db, app_now(db) + timedelta(minutes=118))
     db.commit()
@@ -33,9 +33,9 @@ def test_two_ticks_tell_people_once(db: Session) -> None:
     reservations.watch_incidents()
     reservations.watch_incidents()
 
-    told = titles(db)[before:]
-    # Three steps are late, and management is told.
-    assert len(told) == 4
-    assert sum("目標時間を過ぎました" in title for title in told) == 3
-    assert sum("経営陣に報告しました" in title for title in told) == 1
+    new_titles = titles(db)[before:]
+    # Three steps are late, and management is notified.
+    assert len(new_titles) == 4
+    assert sum("目標時間を過ぎました" in title for title in new_titles) == 3
+    assert sum("経営陣に報告しました" in title for title in new_titles) == 1
     assert db.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.incidents")).all()

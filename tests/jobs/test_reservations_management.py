@@ -1,4 +1,4 @@
-"""The tick that counts months by night and sends reports to the management."""
+"""The tick that counts months at night and sends reports to management."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ def december(db: Session) -> Session:
     scene.fill(db)
     outcomes.confirmed(db, tokyo(2030, 12, 10, 10, 0))
     for number in (1, 2):
-        people.person(db, f"manager{number}", reservations="manager").mail = f"manager{number}@example.com"
+        people.create_user(db, f"manager{number}", reservations="manager").mail = f"manager{number}@example.com"
     db.commit()
     return db
 
 
 def reports(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Beside what the reservation itself has sent."""
+    """Mails with a report, without those of the reservation itself."""
     return [mail for mail in sandbox.mails() if "経営レポート" in mail["subject"]]
 
 
-def at(db: Session, *parts: int) -> None:
+def set_clock(db: Session, *parts: int) -> None:
     scene.set_clock(db, tokyo(*parts))
     db.commit()
 
 
 def test_on_the_first_the_report_leaves_with_its_pdf_and_only_once(december: Session, sandbox: Sandbox) -> None:
-    at(december, 2030, 12, 31, 2, 30)
+    set_clock(december, 2030, 12, 31, 2, 30)
     reservations.report_to_management()
-    at(december, 2031, 1, 1, 2, 29)
+    set_clock(december, 2031, 1, 1, 2, 29)
     reservations.report_to_management()
     assert december.scalars(select(ManagementReport)).all() == []
 
-    at(december, 2031, 1, 1, 2, 30)
+    set_clock(december, 2031, 1, 1, 2, 30)
     reservations.report_to_management()
     reservations.report_to_management()
     outbox_jobs.send_topic("mail")
@@ -66,19 +66,19 @@ def test_on_the_first_the_report_leaves_with_its_pdf_and_only_once(december: Ses
         {"name": "経営レポート_2030-12.pdf", "type": "application/pdf", "size": pdf.size, "sha256": pdf.sha256.hex()}
     ]
     assert (pdf.expires_at, report.recipients) == (None, ["manager1@example.com", "manager2@example.com"])
-    assert "2030年12月の予約は1件です" in "".join(paper.pages(bytes(storage().open(pdf.storage_key).read())))
-    told = december.scalars(select(AuditEntry).where(AuditEntry.subject == "management_report")).all()
-    assert [(one.action, one.actor, one.after) for one in told] == [
+    assert "2030年12月の予約は1件です" in "".join(paper.page_texts(bytes(storage().open(pdf.storage_key).read())))
+    entries = december.scalars(select(AuditEntry).where(AuditEntry.subject == "management_report")).all()
+    assert [(entry.action, entry.actor, entry.after) for entry in entries] == [
         ("status_change", "システム", {"month": "2030-12", "recipients": 2})
     ]
     assert december.scalars(select(JobHeartbeat.name).where(JobHeartbeat.name == "reservations.management")).all()
 
 
-def test_what_a_person_asks_for_leaves_at_once(december: Session, sandbox: Sandbox) -> None:
-    at(december, 2031, 1, 20, 10, 0)
+def test_a_requested_report_is_sent_at_once(december: Session, sandbox: Sandbox) -> None:
+    set_clock(december, 2031, 1, 20, 10, 0)
     reservations.report_to_management()
     assert reports(sandbox) == []
-    by = people.actor(december, "mia", reservations="manager")
+    by = people.create_actor(december, "mia", reservations="manager")
     actions.request_report(december, by, schemas.NewReport(month="2030-12", recipients=2))
     december.commit()
 
@@ -87,13 +87,11 @@ def test_what_a_person_asks_for_leaves_at_once(december: Session, sandbox: Sandb
     assert len(reports(sandbox)) == 1
 
 
-def test_without_anybody_to_send_it_to_the_report_is_kept_and_nobody_written_to(
-    december: Session, sandbox: Sandbox
-) -> None:
+def test_a_report_without_recipients_is_stored_and_not_sent(december: Session, sandbox: Sandbox) -> None:
     for number in (1, 2):
         user = december.scalars(select(User).where(User.login_id == f"manager{number}")).one()
         user.mail = None
-    at(december, 2031, 1, 1, 2, 30)
+    set_clock(december, 2031, 1, 1, 2, 30)
     reservations.report_to_management()
     outbox_jobs.send_topic("mail")
 
@@ -104,19 +102,19 @@ def test_without_anybody_to_send_it_to_the_report_is_kept_and_nobody_written_to(
 
 
 def test_of_two_workers_that_made_the_same_report_one_sends_it(december: Session) -> None:
-    at(december, 2031, 1, 1, 2, 30)
+    set_clock(december, 2031, 1, 1, 2, 30)
     actions.run_nightly_count(december)
     waiting = actions.next_report(december)
     assert waiting is not None
-    made = [actions.render_report(waiting[1]) for _ in range(2)]
+    rendered = [actions.render_report(waiting[1]) for _ in range(2)]
 
-    assert [actions.send_report(december, *waiting, one) for one in made] == [True, False]
+    assert [actions.send_report(december, *waiting, report) for report in rendered] == [True, False]
 
 
-def test_a_machine_that_was_off_counts_as_soon_as_it_is_back(december: Session) -> None:
-    at(december, 2031, 1, 8, 2, 30)
+def test_a_missed_night_is_counted_as_soon_as_the_job_runs_again(december: Session) -> None:
+    set_clock(december, 2031, 1, 8, 2, 30)
     reservations.report_to_management()
-    at(december, 2031, 1, 10, 11, 17)
+    set_clock(december, 2031, 1, 10, 11, 17)
     reservations.report_to_management()
 
     counted = december.scalars(select(MonthCounts.counted_at).order_by(MonthCounts.month.desc())).first()

@@ -1,5 +1,5 @@
-"""Ten minutes to pay, with Stripe's session as the referee: in whatever order paying, closing and being told happen,
-money and reservation agree, and nothing is given back twice."""
+"""Ten minutes to pay; Stripe's session decides. In any order of payment, closing and webhooks, money and reservation
+agree, and no refund is made twice."""
 
 from __future__ import annotations
 
@@ -21,347 +21,352 @@ TEN, ONE = timedelta(minutes=10), timedelta(minutes=1)
 TIMED_OUT = "決済期限が切れました。再度予約をお願いします"
 
 
-def session(world: World) -> dict[str, Any]:
-    [found] = world.sandbox.sessions()
-    return dict(found)
+def stripe_session(world: World) -> dict[str, Any]:
+    [session] = world.sandbox.sessions()
+    return dict(session)
 
 
-def timed_out(world: World) -> None:
-    """Nobody has paid, and everybody was told once."""
-    world.settle()
+def check_timed_out(world: World) -> None:
+    """Nothing is paid; customer and shop were notified once."""
+    world.run_until_idle()
     assert world.state is State.PAYMENT_TIMEOUT
-    assert (session(world)["status"], world.payment().status) == ("expired", "expired")
-    assert len(world.told(TIMED_OUT)) == 1
-    assert [one.purpose for one in world.letters("mail") if one.recipient == "shop"] == ["held", "released"]
+    assert (stripe_session(world)["status"], world.payment().status) == ("expired", "expired")
+    assert len(world.sent_sms(TIMED_OUT)) == 1
+    assert [message.purpose for message in world.messages("mail") if message.recipient == "shop"] == [
+        "held",
+        "released",
+    ]
     assert world.sandbox.refunds() == []
     assert world.tasks() == []
 
 
-def confirmed(world: World) -> None:
-    """It is paid, once, and stays so."""
-    world.settle()
+def check_confirmed(world: World) -> None:
+    """It is paid once and stays paid."""
+    world.run_until_idle()
     assert world.state is State.CONFIRMED
-    assert (session(world)["status"], world.payment().status) == ("complete", "paid")
+    assert (stripe_session(world)["status"], world.payment().status) == ("complete", "paid")
     assert world.events().count("paid") == 1
-    assert world.told(TIMED_OUT) == []
-    assert [one.purpose for one in world.letters()].count("confirmed") == 1
-    assert [one.purpose for one in world.letters("mail") if one.recipient == "shop"] == ["held", "booked"]
+    assert world.sent_sms(TIMED_OUT) == []
+    assert [message.purpose for message in world.messages()].count("confirmed") == 1
+    assert [message.purpose for message in world.messages("mail") if message.recipient == "shop"] == ["held", "booked"]
     assert world.sandbox.refunds() == []
     assert world.tasks() == []
 
 
-def refunded(world: World, state: State = State.REFUNDED) -> None:
-    """Stripe has given it back, once."""
-    world.settle()
+def check_refunded(world: World, state: State = State.REFUNDED) -> None:
+    """Stripe has refunded it, once."""
+    world.run_until_idle()
     assert world.state is state
     [refund] = world.sandbox.refunds()
     assert (refund["amount"], refund["status"]) == (5500, "succeeded")
-    assert [one.status for one in world.refunds()] == ["succeeded"]
-    assert len([one for one in world.sandbox.truth("stripe", "refunds.create") if one["did"] != ["断った"]]) == 1
+    assert [refund.status for refund in world.refunds()] == ["succeeded"]
+    assert len([entry for entry in world.sandbox.truth("stripe", "refunds.create") if entry["did"] != ["断った"]]) == 1
 
 
-def at_the_deadline(world: World) -> None:
-    """The time is over and nobody has asked Stripe yet to close the page."""
-    world.ask().await_link().pass_time(TEN)
+def run_until_deadline(world: World) -> None:
+    """The deadline has passed; the request to Stripe to close the page is not sent yet."""
+    world.request_reservation().await_link().pass_time(TEN)
     jobs.advance_reservations()
     assert world.state is State.EXPIRING
 
 
-def a_shop_says_yes(world: World) -> None:
-    """And nobody has asked Stripe yet for a page to pay on."""
+def run_until_shop_accepts(world: World) -> None:
+    """A shop has accepted; the request to Stripe for a payment page is not sent yet."""
     with pytest.MonkeyPatch.context() as patch:
         send = world.send
         patch.setattr(world, "send", lambda: send("sms", "voice", "mail"))
-        world.until_state(State.CALLING_SUCCESS)
-    assert world.is_waiting("payments")
+        world.run_until_state(State.CALLING_SUCCESS)
+    assert world.is_due("payments")
 
 
-def test_who_does_not_pay_in_ten_minutes_is_timed_out(world: World) -> None:
-    world.ask().await_link().pass_time(TEN - timedelta(seconds=20)).settle()
+def test_a_customer_who_does_not_pay_in_ten_minutes_times_out(world: World) -> None:
+    world.request_reservation().await_link().pass_time(TEN - timedelta(seconds=20)).run_until_idle()
     assert world.state is State.AWAITING_PAYMENT
 
-    world.pass_time(timedelta(seconds=20)).until_state(State.PAYMENT_TIMEOUT)
+    world.pass_time(timedelta(seconds=20)).run_until_state(State.PAYMENT_TIMEOUT)
 
     assert world.pay() | {"session": None} == {"paid": False, "reason": "expired", "session": None}
-    timed_out(world)
+    check_timed_out(world)
 
 
-def test_who_pays_after_the_deadline_and_before_the_page_is_closed_has_paid(world: World) -> None:
-    at_the_deadline(world)
+def test_a_payment_after_the_deadline_and_before_the_page_is_closed_counts(world: World) -> None:
+    run_until_deadline(world)
 
     assert world.pay()["paid"]
-    world.until_state(State.CONFIRMED)
+    world.run_until_state(State.CONFIRMED)
 
-    confirmed(world)
+    check_confirmed(world)
 
 
-def test_who_paid_while_closing_is_known_by_stripes_answer_alone(world: World) -> None:
+def test_a_payment_while_closing_is_known_from_stripes_answer_alone(world: World) -> None:
     """No webhook comes: the answer to closing says that it is paid."""
     world.sandbox.fault("stripe", "drop", door="webhook")
-    at_the_deadline(world)
+    run_until_deadline(world)
 
     world.pay()
     world.send("payments")
 
-    confirmed(world)
+    check_confirmed(world)
 
 
-def test_who_pays_after_the_page_was_closed_cannot(world: World) -> None:
-    at_the_deadline(world)
+def test_a_closed_page_cannot_be_paid(world: World) -> None:
+    run_until_deadline(world)
     world.send("payments")
 
     assert not world.pay()["paid"]
-    timed_out(world)
+    check_timed_out(world)
 
 
 @pytest.mark.parametrize("fault", [{"kind": "drop"}, {"kind": "error", "status": 500, "done": True}])
 def test_a_lost_answer_to_closing_is_asked_for_again(
     world: World, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody tells us, and nobody looks at the page."""
+    """No webhook comes, and the page is not polled."""
     world.sandbox.fault("stripe", "drop", door="webhook")
     world.sandbox.fault("stripe", door="sessions.expire", count=1, **fault)
-    at_the_deadline(world)
+    run_until_deadline(world)
     monkeypatch.setattr(jobs, "look", lambda: None)
-    world.settle()
-    assert (session(world)["status"], world.state) == ("expired", State.EXPIRING)
+    world.run_until_idle()
+    assert (stripe_session(world)["status"], world.state) == ("expired", State.EXPIRING)
 
-    world.pass_time(ONE).until_state(State.PAYMENT_TIMEOUT)
+    world.pass_time(ONE).run_until_state(State.PAYMENT_TIMEOUT)
 
-    timed_out(world)
+    check_timed_out(world)
 
 
 def test_paying_and_closing_at_once_has_one_end(world: World) -> None:
-    ends = set()
+    states = set()
     for _ in range(3):
-        at_the_deadline(world)
+        run_until_deadline(world)
         paying = threading.Thread(target=world.pay)
         paying.start()
         world.send("payments")
         paying.join(20)
-        world.until(lambda: world.state in (State.CONFIRMED, State.PAYMENT_TIMEOUT))
-        world.settle()
-        truth = next(one for one in world.sandbox.sessions() if one["id"] == world.payment().session_id)
-        assert (truth["status"], world.state) in (
+        world.run_until(lambda: world.state in (State.CONFIRMED, State.PAYMENT_TIMEOUT))
+        world.run_until_idle()
+        page = next(session for session in world.sandbox.sessions() if session["id"] == world.payment().session_id)
+        assert (page["status"], world.state) in (
             ("complete", State.CONFIRMED),
             ("expired", State.PAYMENT_TIMEOUT),
         )
-        ends.add(world.state)
+        states.add(world.state)
         assert world.sandbox.refunds() == []
-    assert ends
+    assert states
 
 
-def test_what_stripe_says_again_changes_nothing(world: World) -> None:
-    world.ask().confirm()
-    [told] = world.sandbox.webhooks("stripe", "webhook:checkout.session.completed")
-    paid = session(world)
+def test_repeated_stripe_events_change_nothing(world: World) -> None:
+    world.request_reservation().confirm()
+    [completed] = world.sandbox.webhooks("stripe", "webhook:checkout.session.completed")
+    paid = stripe_session(world)
 
-    world.sandbox.send_again(told["id"], times=2)
-    world.stripe_says("checkout.session.completed", **paid)
-    world.stripe_says("checkout.session.expired", **(paid | {"status": "expired", "payment_status": "unpaid"}))
-    world.until(lambda: all(webhook.processed_at for webhook in world.webhooks()))
+    world.sandbox.send_again(completed["id"], times=2)
+    world.post_stripe_event("checkout.session.completed", **paid)
+    world.post_stripe_event("checkout.session.expired", **(paid | {"status": "expired", "payment_status": "unpaid"}))
+    world.run_until(lambda: all(webhook.processed_at for webhook in world.webhooks()))
 
-    confirmed(world)
+    check_confirmed(world)
     kinds = [webhook.kind for webhook in world.webhooks("stripe")]
     assert kinds.count("checkout.session.completed") == 2
 
 
 def test_money_that_comes_after_the_reservation_was_closed_goes_back_once(world: World) -> None:
-    """Stripe's own word that the page is closed, and then the same page paid for: that must not be, and might."""
-    world.ask().await_link()
-    gone = session(world) | {"status": "expired"}
-    world.stripe_says("checkout.session.expired", **gone)
-    world.until_state(State.PAYMENT_TIMEOUT)
+    """Stripe reports the page as expired, and then a payment on it. This should not happen, but it may."""
+    world.request_reservation().await_link()
+    expired = stripe_session(world) | {"status": "expired"}
+    world.post_stripe_event("checkout.session.expired", **expired)
+    world.run_until_state(State.PAYMENT_TIMEOUT)
 
     assert world.pay()["paid"]
-    world.settle()
-    [told] = world.sandbox.webhooks("stripe", "webhook:checkout.session.completed")
-    world.sandbox.send_again(told["id"], times=2)
-    world.stripe_says("checkout.session.completed", **session(world))
+    world.run_until_idle()
+    [completed] = world.sandbox.webhooks("stripe", "webhook:checkout.session.completed")
+    world.sandbox.send_again(completed["id"], times=2)
+    world.post_stripe_event("checkout.session.completed", **stripe_session(world))
 
-    world.until_state(State.REFUNDED)
-    refunded(world)
+    world.run_until_state(State.REFUNDED)
+    check_refunded(world)
     assert world.tasks() == ["payment_trouble"]
 
 
-def test_who_cancels_in_time_gets_everything_back_once(world: World) -> None:
-    world.ask().confirm()
+def test_a_customer_who_cancels_in_time_gets_everything_back_once(world: World) -> None:
+    world.request_reservation().confirm()
 
-    world.happen(e.CancelAsked(by="customer"))
-    world.happen(e.CancelAsked(by="customer"))
-    world.until_state(State.REFUNDED)
+    world.record_event(e.CancelAsked(by="customer"))
+    world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_state(State.REFUNDED)
 
-    refunded(world)
+    check_refunded(world)
     assert world.reservation.refunded == 5500
-    assert [one.purpose for one in world.letters()].count("cancelled") == 1
+    assert [message.purpose for message in world.messages()].count("cancelled") == 1
 
 
-def test_a_refund_whose_webhook_never_comes_is_found_by_asking(world: World) -> None:
-    world.ask().confirm()
+def test_a_refund_whose_webhook_never_comes_is_found_by_polling(world: World) -> None:
+    world.request_reservation().confirm()
     world.sandbox.fault("stripe", "drop", door="webhook")
-    world.happen(e.CancelAsked(by="customer"))
-    world.settle()
+    world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_idle()
     assert world.state is State.REFUND_PENDING
 
-    world.pass_time(ONE).until_state(State.REFUNDED)
+    world.pass_time(ONE).run_until_state(State.REFUNDED)
 
-    refunded(world)
+    check_refunded(world)
 
 
-def test_a_refund_that_fails_after_it_had_succeeded_is_for_people(world: World) -> None:
+def test_a_refund_that_fails_after_its_success_opens_a_manual_task(world: World) -> None:
     world.sandbox.script("refund", "fails_later")
-    world.ask().confirm()
-    world.happen(e.CancelAsked(by="customer"))
+    world.request_reservation().confirm()
+    world.record_event(e.CancelAsked(by="customer"))
 
-    world.until(lambda: world.tasks() == ["refund_failed"])
+    world.run_until(lambda: world.tasks() == ["refund_failed"])
 
     assert world.state is State.REFUND_PENDING
-    assert [(one.status, one.error) for one in world.refunds()] == [
+    assert [(refund.status, refund.error) for refund in world.refunds()] == [
         ("failed", "カードが有効期限切れか、解約されています（expired_or_canceled_card）。")
     ]
     late = world.sandbox.refunds()[0] | {"status": "succeeded"}
-    world.stripe_says("refund.updated", **late)
-    world.settle()
+    world.post_stripe_event("refund.updated", **late)
+    world.run_until_idle()
     assert (world.state, world.tasks()) == (State.REFUND_PENDING, ["refund_failed"])
 
 
 def test_money_that_comes_back_from_the_bank_weeks_later_is_found_by_asking(world: World) -> None:
-    """Stripe's webhook of it never comes."""
+    """Stripe's webhook about it never comes."""
     world.sandbox.script("refund", {"kind": "fails_later", "seconds": 20 * 86_400})
-    world.ask().confirm()
-    world.happen(e.CancelAsked(by="customer"))
-    world.until_state(State.REFUNDED).settle()
-    assert [one.look_at is not None for one in world.refunds()] == [True]
+    world.request_reservation().confirm()
+    world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_state(State.REFUNDED).run_until_idle()
+    assert [refund.look_at is not None for refund in world.refunds()] == [True]
     world.sandbox.fault("stripe", "drop", door="webhook")
 
-    world.pass_time(timedelta(days=19)).settle()
+    world.pass_time(timedelta(days=19)).run_until_idle()
     assert (world.state, world.tasks()) == (State.REFUNDED, [])
-    world.pass_time(timedelta(days=2)).until(lambda: world.tasks() == ["refund_failed"])
+    world.pass_time(timedelta(days=2)).run_until(lambda: world.tasks() == ["refund_failed"])
 
     assert (world.state, world.reservation.refunded) == (State.REFUND_PENDING, 0)
 
 
-def test_a_refund_is_not_looked_at_for_ever(world: World) -> None:
-    world.ask().confirm()
-    world.happen(e.CancelAsked(by="customer"))
-    world.until_state(State.REFUNDED).settle()
+def test_a_refund_is_not_polled_forever(world: World) -> None:
+    world.request_reservation().confirm()
+    world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_state(State.REFUNDED).run_until_idle()
 
-    world.pass_time(timedelta(days=31)).until(lambda: [one.look_at for one in world.refunds()] == [None])
+    world.pass_time(timedelta(days=31)).run_until(lambda: [refund.look_at for refund in world.refunds()] == [None])
 
     assert world.state is State.REFUNDED
 
 
-def test_a_payment_whose_webhook_never_comes_is_found_by_asking(world: World) -> None:
+def test_a_payment_whose_webhook_never_comes_is_found_by_polling(world: World) -> None:
     world.sandbox.fault("stripe", "drop", door="webhook")
-    world.ask().await_link().pay()
-    world.settle()
+    world.request_reservation().await_link().pay()
+    world.run_until_idle()
     assert world.state is State.AWAITING_PAYMENT
 
-    world.pass_time(ONE).until_state(State.CONFIRMED)
+    world.pass_time(ONE).run_until_state(State.CONFIRMED)
 
     assert world.webhooks("stripe") == []
-    confirmed(world)
+    check_confirmed(world)
 
 
-def test_a_payment_that_is_told_before_we_know_the_page_waits_for_it(world: World) -> None:
-    """The webhook is here before the answer to the request that made the page."""
+def test_a_payment_webhook_before_the_page_is_known_waits_for_it(world: World) -> None:
+    """The webhook arrives before the answer to the request that created the page."""
     world.sandbox.fault("stripe", "late", door="sessions.create", seconds=3, count=1)
-    world.ask()
-    a_shop_says_yes(world)
+    world.request_reservation()
+    run_until_shop_accepts(world)
 
     with world.sending("payments"):
-        made = wait_for(world.sandbox.sessions)[0]
-        world.sandbox.pay(made["id"])
-        wait_for(lambda: [one for one in world.webhooks("stripe") if one.kind == "checkout.session.completed"])
+        session = wait_for(world.sandbox.sessions)[0]
+        world.sandbox.pay(session["id"])
+        wait_for(
+            lambda: [webhook for webhook in world.webhooks("stripe") if webhook.kind == "checkout.session.completed"]
+        )
         jobs.read_webhooks()
         assert world.state is State.CALLING_SUCCESS
-        assert [one.tries for one in world.webhooks("stripe") if not one.processed_at] == [1]
-    world.until_state(State.CONFIRMED)
+        assert [webhook.tries for webhook in world.webhooks("stripe") if not webhook.processed_at] == [1]
+    world.run_until_state(State.CONFIRMED)
 
-    assert (session(world)["status"], world.sandbox.refunds()) == ("complete", [])
+    assert (stripe_session(world)["status"], world.sandbox.refunds()) == ("complete", [])
 
 
-def test_a_page_that_is_made_for_nobody_any_more_is_closed(world: World) -> None:
-    """The customer cancels while Stripe makes the page."""
+def test_a_page_created_after_the_cancellation_is_closed(world: World) -> None:
+    """The customer cancels while Stripe creates the page."""
     world.sandbox.fault("stripe", "late", door="sessions.create", seconds=2, count=1)
-    world.ask()
-    a_shop_says_yes(world)
+    world.request_reservation()
+    run_until_shop_accepts(world)
 
     with world.sending("payments"):
         wait_for(world.sandbox.sessions)
-        world.happen(e.CancelAsked(by="customer"))
-    world.until(lambda: session(world)["status"] == "expired")
-    world.settle()
+        world.record_event(e.CancelAsked(by="customer"))
+    world.run_until(lambda: stripe_session(world)["status"] == "expired")
+    world.run_until_idle()
 
     assert (world.state, world.sandbox.refunds()) == (State.CANCELLED, [])
-    assert "payment_link" not in [one.purpose for one in world.letters()]
+    assert "payment_link" not in [message.purpose for message in world.messages()]
 
 
-def test_who_cancels_while_paying_gets_it_back_or_was_first(world: World) -> None:
-    world.ask().await_link()
-    world.happen(e.CancelAsked(by="customer"))
+def test_a_payment_after_the_cancellation_is_refunded(world: World) -> None:
+    world.request_reservation().await_link()
+    world.record_event(e.CancelAsked(by="customer"))
     assert world.state is State.EXPIRING
 
     world.pay()
-    world.until_state(State.REFUNDED)
+    world.run_until_state(State.REFUNDED)
 
-    refunded(world)
+    check_refunded(world)
 
 
-def test_many_who_read_webhooks_at_once_take_each_of_them_once(world: World) -> None:
-    world.ask().await_link().pay()
+def test_concurrent_readers_process_each_webhook_once(world: World) -> None:
+    world.request_reservation().await_link().pay()
     for _ in range(6):
-        world.stripe_says("checkout.session.completed", **session(world))
+        world.post_stripe_event("checkout.session.completed", **stripe_session(world))
 
     def read() -> None:
-        more = True
-        while more:
+        has_more = True
+        while has_more:
             with transaction(SYSTEM) as db:
-                more = process_next_webhook(db)
+                has_more = process_next_webhook(db)
 
     readers = [threading.Thread(target=read) for _ in range(4)]
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join(30)
-    world.until_state(State.CONFIRMED)
+    world.run_until_state(State.CONFIRMED)
 
-    confirmed(world)
+    check_confirmed(world)
     assert {webhook.tries for webhook in world.webhooks("stripe")} == {1}
 
 
-def test_a_dispute_is_for_people(world: World) -> None:
-    world.ask().confirm()
+def test_a_dispute_opens_a_manual_task(world: World) -> None:
+    world.request_reservation().confirm()
 
     world.sandbox.dispute(str(world.payment().intent))
-    world.until(lambda: world.tasks() == ["dispute"])
+    world.run_until(lambda: world.tasks() == ["dispute"])
 
     assert world.state is State.CONFIRMED
-    told = [webhook for webhook in world.webhooks("stripe") if webhook.kind == "charge.dispute.created"]
-    assert [webhook.reservation_id for webhook in told] == [world.id]
+    disputes = [webhook for webhook in world.webhooks("stripe") if webhook.kind == "charge.dispute.created"]
+    assert [webhook.reservation_id for webhook in disputes] == [world.id]
 
 
 def test_a_declined_card_is_no_payment(world: World) -> None:
-    world.ask().await_link()
+    world.request_reservation().await_link()
 
     world.pay("declined")
-    world.settle()
+    world.run_until_idle()
     assert world.state is State.AWAITING_PAYMENT
     world.pay()
-    world.until_state(State.CONFIRMED)
+    world.run_until_state(State.CONFIRMED)
 
-    confirmed(world)
+    check_confirmed(world)
 
 
-def test_a_stripe_that_lets_nobody_in_is_not_asked_without_end_and_people_are_told(world: World) -> None:
-    closed = world.sandbox.fault("stripe", "error", door="sessions.expire", status=401)
-    at_the_deadline(world)
-    world.settle()
+def test_a_stripe_that_refuses_the_key_is_not_asked_forever_and_staff_are_notified(world: World) -> None:
+    fault = world.sandbox.fault("stripe", "error", door="sessions.expire", status=401)
+    run_until_deadline(world)
+    world.run_until_idle()
 
     assert world.events().count("expiry_unclear") == 1
     assert len(world.sandbox.truth("stripe", "sessions.expire")) == 2
     assert (world.state, world.tasks()) == (State.EXPIRING, ["payment_trouble"])
-    world.sandbox.switch_off(closed)
-    world.pass_time(TEN).until_state(State.PAYMENT_TIMEOUT)
+    world.sandbox.switch_off(fault)
+    world.pass_time(TEN).run_until_state(State.PAYMENT_TIMEOUT)
 
-    timed_out(world)
+    check_timed_out(world)

@@ -1,4 +1,4 @@
-"""A vendor is away while the customer changes her mind: what nobody wants any more is not done once it is back."""
+"""A vendor is down while the customer cancels: what is no longer wanted is not done when it is back."""
 
 from __future__ import annotations
 
@@ -21,90 +21,90 @@ from tests.jobs.reservations_world import FIRST, World
 from tests.waiting import wait_for
 
 
-def messages(topic: str) -> list[OutboxMessage]:
+def outbox_messages(topic: str) -> list[OutboxMessage]:
     with transaction(SYSTEM) as db:
         return list(db.scalars(select(OutboxMessage).where(OutboxMessage.topic == topic).order_by(OutboxMessage.id)))
 
 
-def a_while(world: World) -> None:
+def wait_out_retries(world: World) -> None:
     """Longer than all the pauses of a message."""
     for minutes in (1, 3, 5, 15, 30):
-        world.pass_time(timedelta(minutes=minutes)).settle()
+        world.pass_time(timedelta(minutes=minutes)).run_until_idle()
 
 
-def test_no_shop_is_rung_for_who_cancelled_while_bland_was_away(world: World) -> None:
-    """Bland says that something went wrong, which leaves open whether it calls."""
-    away = world.sandbox.fault("bland", "error", door="calls.create", status=503)
-    world.ask()
+def test_no_shop_is_called_after_a_cancellation_while_bland_was_down(world: World) -> None:
+    """Bland answers with an error, so it is unknown whether it calls."""
+    outage = world.sandbox.fault("bland", "error", door="calls.create", status=503)
+    world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")
-    assert [message.in_doubt for message in messages("voice")] == [True]
+    assert [message.in_doubt for message in outbox_messages("voice")] == [True]
 
-    world.happen(e.CancelAsked(by="customer"))
-    world.sandbox.switch_off(away)
-    a_while(world)
+    world.record_event(e.CancelAsked(by="customer"))
+    world.sandbox.switch_off(outage)
+    wait_out_retries(world)
 
     assert (world.state, world.sandbox.calls()) == (State.CANCELLED, [])
-    [message] = messages("voice")
+    [message] = outbox_messages("voice")
     assert (message.sent_at, message.discard_reason) == (None, "予約が先へ進んだため、送信を取りやめました。")
 
 
-def test_no_shop_is_rung_for_who_cancelled_while_a_sender_was_at_it(world: World) -> None:
-    """The message is in a sender's hands, so that nobody can withdraw it, and then it fails."""
+def test_no_shop_is_called_after_a_cancellation_while_a_sender_held_the_message(world: World) -> None:
+    """A sender holds the message, so it cannot be withdrawn, and then it fails."""
     world.sandbox.fault("bland", "delay", door="calls.create", seconds=2, count=1)
     world.sandbox.fault("bland", "error", door="calls.create", status=503, count=1)
-    world.ask()
+    world.request_reservation()
     jobs.advance_reservations()
 
     with world.sending("voice"):
-        wait_for(lambda: messages("voice")[0].lease)
-        world.happen(e.CancelAsked(by="customer"))
-    a_while(world)
+        wait_for(lambda: outbox_messages("voice")[0].lease)
+        world.record_event(e.CancelAsked(by="customer"))
+    wait_out_retries(world)
 
     assert (world.state, world.sandbox.calls()) == (State.CANCELLED, [])
-    assert messages("voice")[0].discarded_at is not None
+    assert outbox_messages("voice")[0].discarded_at is not None
 
 
-def test_a_call_that_was_placed_though_nobody_heard_is_ended_for_who_cancelled(world: World) -> None:
+def test_a_call_whose_answer_was_lost_is_ended_after_the_cancellation(world: World) -> None:
     world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
     world.sandbox.fault("bland", "drop", door="calls.create", count=1)
-    world.ask()
+    world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")
 
-    world.happen(e.CancelAsked(by="customer"))
-    a_while(world)
+    world.record_event(e.CancelAsked(by="customer"))
+    wait_out_retries(world)
 
     assert len(world.sandbox.calls()) == 1
     assert len(world.sandbox.truth("bland", "calls.stop")) == 1
     assert (world.state, world.sandbox.sessions()) == (State.CANCELLED, [])
 
 
-def test_nobody_is_reminded_of_what_was_cancelled_while_twilio_was_away(world: World) -> None:
-    world.ask().confirm().settle()
-    away = world.sandbox.fault("twilio", "error", door="messages.create", status=503)
+def test_no_reminder_is_sent_after_a_cancellation_while_twilio_was_down(world: World) -> None:
+    world.request_reservation().confirm().run_until_idle()
+    outage = world.sandbox.fault("twilio", "error", door="messages.create", status=503)
     with transaction(SYSTEM) as db:
         now = app_now(db)
-    world.pass_time(world.case.starts_at - REMIND_BEFORE - now).turn()
-    [reminder] = [letter for letter in world.letters() if letter.purpose == "reminder"]
-    [message] = [message for message in messages("sms") if message.key == reminder.message_key]
+    world.pass_time(world.case.starts_at - REMIND_BEFORE - now).run_jobs()
+    [reminder] = [sms for sms in world.messages() if sms.purpose == "reminder"]
+    [message] = [message for message in outbox_messages("sms") if message.key == reminder.message_key]
     assert (message.attempts, message.in_doubt) == (1, True)
 
-    world.happen(e.CancelAsked(by="operator", special=True), source="operator")
-    world.sandbox.switch_off(away)
-    a_while(world)
+    world.record_event(e.CancelAsked(by="operator", special=True), source="operator")
+    world.sandbox.switch_off(outage)
+    wait_out_retries(world)
 
     assert world.state is State.REFUNDED
-    assert world.told("ご予約の前日になりました") == []
-    assert len(world.told("ご予約をキャンセルしました")) == 1
-    assert [letter.status for letter in world.letters() if letter.purpose == "reminder"] == ["dropped"]
+    assert world.sent_sms("ご予約の前日になりました") == []
+    assert len(world.sent_sms("ご予約をキャンセルしました")) == 1
+    assert [sms.status for sms in world.messages() if sms.purpose == "reminder"] == ["dropped"]
 
 
 def test_what_a_slow_sender_reports_after_another_took_over_changes_nothing(world: World) -> None:
-    """Its lease ran out while Bland kept it waiting; the next one found the call and said so."""
+    """Its lease expired while it waited for Bland; the next sender found the call and recorded it."""
     world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
     world.sandbox.fault("bland", "late", door="calls.create", seconds=4, count=1)
-    world.ask()
+    world.request_reservation()
     jobs.advance_reservations()
 
     with world.sending("voice"):
@@ -116,12 +116,12 @@ def test_what_a_slow_sender_reports_after_another_took_over_changes_nothing(worl
         world.pass_time(timedelta(seconds=30))
 
     assert world.calls()[0].placed_at == placed
-    assert (len(world.sandbox.calls()), len(messages("voice"))) == (1, 1)
+    assert (len(world.sandbox.calls()), len(outbox_messages("voice"))) == (1, 1)
     assert world.events() == ["requested", "call_placed"]
 
 
 def send_elsewhere(topic: str) -> None:
-    """A sender of another process: this one's is busy."""
+    """Sends as another process does: the sender of this one is busy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outbox_jobs, "_sending", defaultdict(threading.Lock))
         outbox_jobs.send_topic(topic)

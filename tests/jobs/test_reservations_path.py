@@ -1,4 +1,4 @@
-"""A reservation from the request to its end, with every vendor behind it: what truly happened there, and once."""
+"""A reservation from the request to its end, with every vendor: each step happens there, and only once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.waiting import wait_for
 
 
 def test_a_request_becomes_a_confirmed_reservation_and_each_vendor_did_each_thing_once(world: World) -> None:
-    world.ask(mail="hanako@customer.test").confirm().settle()
+    world.request_reservation(mail="hanako@customer.test").confirm().run_until_idle()
 
     assert world.state is State.CONFIRMED
     assert world.events() == ["requested", "call_placed", "call_ended", "checkout_ready", "link_sent", "paid"]
@@ -32,17 +32,17 @@ def test_a_request_becomes_a_confirmed_reservation_and_each_vendor_did_each_thin
     assert world.sandbox.refunds() == []
     texts = [sms["body"] for sms in world.sandbox.sms()]
     assert len(texts) == 3
-    assert [letter.status for letter in world.letters()] == ["delivered"] * 3
+    assert [message.status for message in world.messages()] == ["delivered"] * 3
     assert all(webhook.outcome for webhook in world.webhooks())
     assert world.tasks() == []
     reservation = world.reservation
     assert (reservation.paid, reservation.shop_id is not None) == (5500, True)
 
 
-def test_a_yes_is_kept_with_its_transcript_and_the_sentence_that_decided(world: World) -> None:
+def test_a_yes_is_stored_with_its_transcript_and_the_deciding_sentence(world: World) -> None:
     world.sandbox.script("shop", {"kind": "ok", "staff": "高橋"}, phone=FIRST)
 
-    world.ask().await_link()
+    world.request_reservation().await_link()
 
     [call] = world.calls()
     assert (call.answer, call.read_answer, call.is_active, call.look_at) == ("ok", "ok", False, None)
@@ -60,19 +60,19 @@ def test_a_yes_is_kept_with_its_transcript_and_the_sentence_that_decided(world: 
 def test_a_shop_that_refuses_is_followed_by_the_next(world: World) -> None:
     world.sandbox.script("shop", "refused", phone=FIRST)
 
-    world.ask().await_link()
+    world.request_reservation().await_link()
 
     assert [call["to"] for call in world.sandbox.calls()] == [FIRST, SECOND]
     assert [call.answer for call in world.calls()] == ["refused", "ok"]
     assert world.tasks(is_open=False) == []
 
 
-def test_nobody_answering_uses_up_a_turn_and_the_second_round_begins_after_a_pause(world: World) -> None:
+def test_an_unanswered_call_uses_up_a_turn_and_the_second_round_begins_after_a_pause(world: World) -> None:
     world.sandbox.script("shop", "voicemail", phone=FIRST)
     world.sandbox.script("shop", "busy", phone=SECOND)
 
-    world.ask().until(lambda: [call.answer for call in world.calls()] == ["voicemail", "busy"])
-    world.settle()
+    world.request_reservation().run_until(lambda: [call.answer for call in world.calls()] == ["voicemail", "busy"])
+    world.run_until_idle()
     assert len(world.sandbox.calls()) == 2
     world.pass_time(timedelta(minutes=5)).await_link()
 
@@ -84,14 +84,14 @@ def test_nobody_answering_uses_up_a_turn_and_the_second_round_begins_after_a_pau
     assert [(call.round, call.answer) for call in world.calls()] == [(1, "voicemail"), (1, "busy"), (2, "ok")]
 
 
-def test_two_rounds_end_after_two_calls_to_each_shop_and_the_customer_and_people_are_told_once(world: World) -> None:
+def test_two_rounds_end_after_two_calls_to_each_shop_and_customer_and_staff_are_notified_once(world: World) -> None:
     world.sandbox.script("shop", then="refused")
 
-    world.ask().until(lambda: [call.answer for call in world.calls()] == ["refused", "refused"])
-    world.pass_time(timedelta(minutes=5)).until_state(State.ALL_SHOPS_REFUSED).settle()
+    world.request_reservation().run_until(lambda: [call.answer for call in world.calls()] == ["refused", "refused"])
+    world.pass_time(timedelta(minutes=5)).run_until_state(State.ALL_SHOPS_REFUSED).run_until_idle()
 
     assert [call["to"] for call in world.sandbox.calls()] == [FIRST, SECOND, FIRST, SECOND]
-    assert len(world.told("現在、予約できませんでした")) == 1
+    assert len(world.sent_sms("現在、予約できませんでした")) == 1
     assert world.tasks() == ["all_shops_refused"]
     code = world.reservation.code
     assert [post["text"] for post in world.sandbox.posts()] == [f"予約ID: {code} が全店NG"]
@@ -99,33 +99,35 @@ def test_two_rounds_end_after_two_calls_to_each_shop_and_the_customer_and_people
 
 
 @pytest.mark.parametrize("answer", ["vague", "ok_without_name"])
-def test_an_answer_that_is_no_clear_yes_waits_for_people(world: World, answer: str) -> None:
+def test_an_answer_that_is_no_clear_yes_waits_for_staff(world: World, answer: str) -> None:
     world.sandbox.script("shop", answer, phone=FIRST)
 
-    world.ask().until_state(State.PENDING_SHOP_RESPONSE).settle()
+    world.request_reservation().run_until_state(State.PENDING_SHOP_RESPONSE).run_until_idle()
 
     assert len(world.sandbox.calls()) == 1
     assert world.sandbox.sessions() == []
     assert world.tasks() == ["vague_answer"]
     code = world.reservation.code
     assert [post["text"] for post in world.sandbox.posts()] == [f"予約ID: {code} が曖昧な回答"]
-    world.happen(e.ShopOk(shop=world.calls()[0].shop_id), source="operator")
+    world.record_event(e.ShopOk(shop=world.calls()[0].shop_id), source="operator")
     world.confirm()
     assert (world.tasks(), len(world.sandbox.calls())) == ([], 1)
 
 
-def test_a_shop_that_wants_a_change_waits_for_people(world: World) -> None:
+def test_a_change_that_a_shop_wants_waits_for_staff(world: World) -> None:
     world.sandbox.script("shop", {"kind": "change_time", "time": "15:00"}, phone=FIRST)
 
-    world.ask().until_state(State.CHANGE_REQUESTED).settle()
+    world.request_reservation().run_until_state(State.CHANGE_REQUESTED).run_until_idle()
 
     [call] = world.calls()
     assert call.reading is not None
     assert call.reading["change"] == "開始時間を15時に変更"
     assert world.tasks() == ["change_requested"]
-    assert [one.detail for one in world.rows(Operation)] == ["店舗が変更を求めました。開始時間を15時に変更。"]
+    assert [operation.detail for operation in world.rows(Operation)] == [
+        "店舗が変更を求めました。開始時間を15時に変更。"
+    ]
     assert world.sandbox.sessions() == []
-    world.happen(e.ChangeRefused(), source="operator")
+    world.record_event(e.ChangeRefused(), source="operator")
     world.await_link()
     assert [call["to"] for call in world.sandbox.calls()] == [FIRST, SECOND]
 
@@ -133,55 +135,55 @@ def test_a_shop_that_wants_a_change_waits_for_people(world: World) -> None:
 def test_a_shop_that_hangs_up_before_it_answers_is_followed_by_the_next(world: World) -> None:
     world.sandbox.script("shop", "hang_up", phone=FIRST)
 
-    world.ask().await_link()
+    world.request_reservation().await_link()
 
     assert [call.answer for call in world.calls()] == ["no_result", "ok"]
 
 
-def in_flight(world: World) -> None:
-    def is_so() -> bool:
+def run_until_call_is_on(world: World) -> None:
+    def is_on() -> bool:
         statuses = [call["status"] for call in world.sandbox.calls()]
         return statuses == ["in-progress"] and world.calls()[0].placed_at is not None
 
-    world.until(is_so)
+    world.run_until(is_on)
 
 
-def test_who_cancels_while_a_shop_is_called_gets_no_link_and_the_call_is_ended_once(world: World) -> None:
+def test_a_cancellation_during_a_call_ends_the_call_and_sends_no_link(world: World) -> None:
     world.sandbox.script("shop", {"kind": "ok", "seconds": 200}, phone=FIRST)
-    world.ask()
-    in_flight(world)
+    world.request_reservation()
+    run_until_call_is_on(world)
 
-    world.happen(e.CancelAsked(by="customer"))
-    world.settle()
+    world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_idle()
 
     assert world.state is State.CANCELLED
     assert len(world.sandbox.truth("bland", "calls.stop")) == 1
     assert [call["status"] for call in world.sandbox.calls()] == ["completed"]
     assert world.sandbox.sessions() == []
-    assert [letter.purpose for letter in world.letters()] == ["request_received", "cancelled"]
+    assert [message.purpose for message in world.messages()] == ["request_received", "cancelled"]
 
 
 def test_a_yes_that_comes_after_the_customer_cancelled_is_taken_back_at_the_shop(world: World) -> None:
-    """The shop had said it, and hung up, before the call could be ended."""
+    """The shop said yes and hung up before the call could be ended."""
     world.sandbox.fault("bland", "drop", door="webhook")
-    world.ask().until(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
+    world.request_reservation().run_until(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
 
-    world.happen(e.CancelAsked(by="customer"))
-    world.pass_time(timedelta(minutes=1)).until(lambda: world.calls()[0].read_answer == "ok")
-    world.settle()
+    world.record_event(e.CancelAsked(by="customer"))
+    world.pass_time(timedelta(minutes=1)).run_until(lambda: world.calls()[0].read_answer == "ok")
+    world.run_until_idle()
 
     assert world.state is State.CANCELLED
     assert world.sandbox.sessions() == []
-    assert [letter.purpose for letter in world.letters("mail") if letter.recipient == "shop"] == ["released"]
-    assert [letter.address for letter in world.letters("mail")] == ["ginza@flower.example"]
+    assert [message.purpose for message in world.messages("mail") if message.recipient == "shop"] == ["released"]
+    assert [message.address for message in world.messages("mail")] == ["ginza@flower.example"]
 
 
-def test_a_call_that_was_not_placed_yet_is_never_placed_for_who_has_cancelled(world: World) -> None:
-    world.ask()
+def test_a_call_that_was_not_placed_yet_is_never_placed_after_a_cancellation(world: World) -> None:
+    world.request_reservation()
     jobs.advance_reservations()
 
-    world.happen(e.CancelAsked(by="customer"))
-    world.settle()
+    world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_idle()
 
     assert world.sandbox.calls() == []
     assert world.state is State.CANCELLED
@@ -190,42 +192,42 @@ def test_a_call_that_was_not_placed_yet_is_never_placed_for_who_has_cancelled(wo
 def test_a_call_that_is_being_placed_while_the_customer_cancels_is_ended_when_it_is_known(world: World) -> None:
     world.sandbox.script("shop", {"kind": "ok", "seconds": 200}, phone=FIRST)
     world.sandbox.fault("bland", "late", door="calls.create", seconds=2, count=1)
-    world.ask()
+    world.request_reservation()
     jobs.advance_reservations()
 
     with world.sending("voice"):
         wait_for(world.sandbox.calls)
-        world.happen(e.CancelAsked(by="customer"))
-    world.settle()
+        world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_idle()
 
     assert len(world.sandbox.truth("bland", "calls.stop")) == 1
     assert [call["completed"] for call in world.sandbox.calls()] == [True]
     assert (world.state, world.sandbox.sessions()) == (State.CANCELLED, [])
 
 
-def given_up_on_the_first(world: World) -> None:
-    """The first shop's yes is with the vendor; nobody has told us, and nobody asks for now."""
+def give_up_on_first_shop(world: World) -> None:
+    """The first shop's yes is at the vendor, but its webhook is lost and the call is not polled for now."""
     world.sandbox.fault("bland", "drop", door="webhook", count=1)
-    world.ask()
+    world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")
     wait_for(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
-    look_at_first(world, None)
-    world.pass_time(timedelta(minutes=15)).until(lambda: len(world.calls()) == 2 and world.calls()[1].placed_at)
+    poll_first_call_at(world, None)
+    world.pass_time(timedelta(minutes=15)).run_until(lambda: len(world.calls()) == 2 and world.calls()[1].placed_at)
     assert world.calls()[0].answer == "no_result"
 
 
-def look_at_first(world: World, at: datetime | None) -> None:
+def poll_first_call_at(world: World, at: datetime | None) -> None:
     with transaction(SYSTEM) as db:
         db.execute(update(PhoneCall).where(PhoneCall.number == 1).values(look_at=at))
 
 
 def test_a_late_yes_wins_while_no_other_shop_has_said_so_and_the_call_after_it_is_ended(world: World) -> None:
     world.sandbox.script("shop", {"kind": "ok", "seconds": 200}, phone=SECOND)
-    given_up_on_the_first(world)
+    give_up_on_first_shop(world)
 
-    look_at_first(world, real_now())
-    world.await_link().settle()
+    poll_first_call_at(world, real_now())
+    world.await_link().run_until_idle()
 
     assert world.reservation.shop_id == world.calls()[0].shop_id
     assert len(world.sandbox.truth("bland", "calls.stop")) == 1
@@ -233,23 +235,25 @@ def test_a_late_yes_wins_while_no_other_shop_has_said_so_and_the_call_after_it_i
     assert len(world.sandbox.calls()) == 2
 
 
-def test_a_late_yes_after_another_shops_is_taken_back_and_told_to_people(world: World) -> None:
-    given_up_on_the_first(world)
+def test_a_late_yes_after_another_shops_is_taken_back_and_staff_are_notified(world: World) -> None:
+    give_up_on_first_shop(world)
     world.await_link()
 
-    look_at_first(world, real_now())
-    world.until(lambda: world.calls()[0].read_answer == "ok")
-    world.settle()
+    poll_first_call_at(world, real_now())
+    world.run_until(lambda: world.calls()[0].read_answer == "ok")
+    world.run_until_idle()
 
     assert world.reservation.shop_id == world.calls()[1].shop_id
     assert world.tasks() == ["second_ok"]
-    assert [one.address for one in world.letters("mail") if one.purpose == "released"] == ["ginza@flower.example"]
+    assert [message.address for message in world.messages("mail") if message.purpose == "released"] == [
+        "ginza@flower.example"
+    ]
     assert len(world.sandbox.sessions()) == 1
 
 
-def test_a_call_whose_webhook_never_comes_is_found_by_asking(world: World) -> None:
+def test_a_call_whose_webhook_never_comes_is_found_by_polling(world: World) -> None:
     world.sandbox.fault("bland", "drop", door="webhook")
-    world.ask().until(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
+    world.request_reservation().run_until(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
 
     world.pass_time(timedelta(seconds=30)).await_link()
 
@@ -257,10 +261,10 @@ def test_a_call_whose_webhook_never_comes_is_found_by_asking(world: World) -> No
     assert [call.answer for call in world.calls()] == ["ok"]
 
 
-def test_a_call_that_is_over_before_its_number_is_known_is_told_by_our_own_key(world: World) -> None:
-    """The webhook is here before the answer to the request that placed the call."""
+def test_a_call_that_ends_before_its_id_is_known_is_matched_by_our_own_key(world: World) -> None:
+    """The webhook arrives before the answer to the request that placed the call."""
     world.sandbox.fault("bland", "late", door="calls.create", seconds=3, count=1)
-    world.ask()
+    world.request_reservation()
     jobs.advance_reservations()
 
     with world.sending("voice"):
@@ -275,49 +279,49 @@ def test_a_call_that_is_over_before_its_number_is_known_is_told_by_our_own_key(w
 
 def test_the_order_of_shops_is_that_of_the_request_whatever_becomes_of_the_list(world: World) -> None:
     world.sandbox.script("shop", then="refused")
-    world.ask().until(lambda: [call.answer for call in world.calls()] == ["refused"])
+    world.request_reservation().run_until(lambda: [call.answer for call in world.calls()] == ["refused"])
 
     with transaction(SYSTEM) as db:
         scene.shop(db, "S001").blacklisted_at = scene.shop(db, "S001").created_at
         db.execute(update(ShopService).values(position=ShopService.position * -1))
     try:
-        world.until(lambda: [call.answer for call in world.calls()] == ["refused", "refused"])
-        world.pass_time(timedelta(minutes=5)).until_state(State.ALL_SHOPS_REFUSED)
+        world.run_until(lambda: [call.answer for call in world.calls()] == ["refused", "refused"])
+        world.pass_time(timedelta(minutes=5)).run_until_state(State.ALL_SHOPS_REFUSED)
     finally:
         with transaction(SYSTEM) as db:
             scene.shop(db, "S001").blacklisted_at = None
             db.execute(update(ShopService).values(position=ShopService.position * -1))
 
-    # The one that may not be called any more is passed over in its turn.
+    # The blacklisted shop is skipped in its turn.
     assert [call["to"] for call in world.sandbox.calls()] == [FIRST, SECOND, SECOND]
     assert world.events().count("shop_skipped") == 1
 
 
-def test_who_asks_for_what_no_shop_offers_is_with_people_at_once(world: World) -> None:
+def test_a_request_that_no_shop_offers_goes_to_staff_at_once(world: World) -> None:
     with transaction(SYSTEM) as db:
         for code in ("S001", "S002"):
             scene.shop(db, code).archived_at = scene.shop(db, code).created_at
     try:
-        world.ask().until_state(State.ALL_SHOPS_REFUSED).settle()
+        world.request_reservation().run_until_state(State.ALL_SHOPS_REFUSED).run_until_idle()
     finally:
         with transaction(SYSTEM) as db:
             for code in ("S001", "S002"):
                 scene.shop(db, code).archived_at = None
 
     assert (world.sandbox.calls(), world.tasks()) == ([], ["all_shops_refused"])
-    assert len(world.told("現在、予約できませんでした")) == 1
+    assert len(world.sent_sms("現在、予約できませんでした")) == 1
 
 
 def test_a_call_that_could_not_be_placed_in_time_is_never_placed(world: World) -> None:
-    """The vendor was away until the next shop's turn had come."""
-    away = world.sandbox.fault("bland", "error", door="calls.create", status=503)
-    world.ask()
+    """The vendor was down until it was the next shop's turn."""
+    outage = world.sandbox.fault("bland", "error", door="calls.create", status=503)
+    world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")
-    world.pass_time(timedelta(minutes=16)).turn()
+    world.pass_time(timedelta(minutes=16)).run_jobs()
     assert [call.answer for call in world.calls()] == ["no_result", None]
 
-    world.sandbox.switch_off(away)
+    world.sandbox.switch_off(outage)
     world.pass_time(timedelta(minutes=1)).await_link()
 
     assert [call["to"] for call in world.sandbox.calls()] == [SECOND]

@@ -1,4 +1,5 @@
-"""Several reservations at once while every job runs by itself and vendors lose, repeat and hold back what they say."""
+"""Several reservations at the same time, with every job in its own thread, while vendors lose, repeat and delay
+their events."""
 
 from __future__ import annotations
 
@@ -26,39 +27,39 @@ EVERY_DAY, OFTEN = (3, 0.4), (10, 0.02)
 
 
 @pytest.mark.parametrize(
-    ("many", "pause"),
+    ("count", "pause"),
     [
         pytest.param(*EVERY_DAY, id="every day"),
         *(pytest.param(*OFTEN, marks=pytest.mark.deep, id=f"by chance {number}") for number in range(5)),
     ],
 )
-def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: World, many: int, pause: float) -> None:
-    # Every day the same faults; the others by the seed of the run.
-    chance = 1 if (many, pause) == EVERY_DAY else random.randrange(2**32)
+def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: World, count: int, pause: float) -> None:
+    # Every day the same faults; in deep runs, faults by the random seed of the run.
+    seed = 1 if (count, pause) == EVERY_DAY else random.randrange(2**32)
     sandbox = world.sandbox
     sandbox.script("shop", "refused", "vague", "voicemail", phone=FIRST)
-    for vendor, door in (("twilio", "callback"), ("bland", "webhook"), ("stripe", "webhook")):
-        sandbox.fault(vendor, "drop", door=door, probability=0.3, seed=chance)
-        sandbox.fault(vendor, "duplicate", door=door, probability=0.3, seed=chance + 1)
-    for vendor, door in (
+    for vendor, endpoint in (("twilio", "callback"), ("bland", "webhook"), ("stripe", "webhook")):
+        sandbox.fault(vendor, "drop", door=endpoint, probability=0.3, seed=seed)
+        sandbox.fault(vendor, "duplicate", door=endpoint, probability=0.3, seed=seed + 1)
+    for vendor, endpoint in (
         ("twilio", "messages.create"),
         ("bland", "calls.create"),
         ("stripe", "sessions.create"),
         ("stripe", "sessions.expire"),
         ("stripe", "refunds.create"),
     ):
-        sandbox.fault(vendor, "drop", door=door, probability=0.25, seed=chance + 2)
+        sandbox.fault(vendor, "drop", door=endpoint, probability=0.25, seed=seed + 2)
     with transaction(SYSTEM) as db:
-        ids = [scene.ask(db).id for _ in range(many)]
+        ids = [scene.create_reservation(db).id for _ in range(count)]
     stop = threading.Event()
     threads = [
-        threading.Thread(target=run_on, args=(job, stop, pause))
+        threading.Thread(target=run_repeatedly, args=(job, stop, pause))
         for job in (
             jobs.advance_reservations,
             jobs.read_webhooks,
             jobs.look,
             world.send,
-            lambda: play(world.sandbox.pay, ids),
+            lambda: simulate_users(world.sandbox.pay, ids),
         )
     ]
     for thread in threads:
@@ -66,7 +67,7 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
     try:
         for _ in range(200):
             stop.wait(0.3)
-            if {state(one) for one in ids} <= {*FINAL_STATES, State.CONFIRMED}:
+            if {state(reservation_id) for reservation_id in ids} <= {*FINAL_STATES, State.CONFIRMED}:
                 break
             world.pass_time(timedelta(seconds=45))
     finally:
@@ -76,48 +77,48 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
     for fault in sandbox.faults():
         sandbox.switch_off(fault["id"])
     for _ in range(3):
-        world.pass_time(timedelta(minutes=16)).settle()
+        world.pass_time(timedelta(minutes=16)).run_until_idle()
 
-    assert {state(one) for one in ids} <= {*FINAL_STATES, State.CONFIRMED}
-    if (many, pause) == EVERY_DAY:
-        # Not that nothing happened at all.
-        assert {State.CONFIRMED, State.REFUNDED} <= {state(one) for one in ids}
+    assert {state(reservation_id) for reservation_id in ids} <= {*FINAL_STATES, State.CONFIRMED}
+    if (count, pause) == EVERY_DAY:
+        # Proof that payments and refunds happened at all.
+        assert {State.CONFIRMED, State.REFUNDED} <= {state(reservation_id) for reservation_id in ids}
     assert not any(call["overlapped"] for call in sandbox.calls())
     texts = Counter((sms["to"], sms["body"], sms["effect"]) for sms in sandbox.sms())
     assert set(texts.values()) == {1}
-    paid = {one["payment_intent"]: one for one in sandbox.sessions() if one["status"] == "complete"}
-    back = Counter(one["payment_intent"] for one in sandbox.refunds() if one["status"] != "failed")
-    assert set(back.values()) <= {1}
-    for one in ids:
+    paid = {session["payment_intent"]: session for session in sandbox.sessions() if session["status"] == "complete"}
+    refunded = Counter(refund["payment_intent"] for refund in sandbox.refunds() if refund["status"] != "failed")
+    assert set(refunded.values()) <= {1}
+    for reservation_id in ids:
         with transaction(SYSTEM) as db:
-            of_it = select(Payment.intent).where(Payment.reservation_id == one, Payment.status == "paid")
-            intents = set(db.scalars(of_it))
-        kept = intents - set(back)
+            statement = select(Payment.intent).where(Payment.reservation_id == reservation_id, Payment.status == "paid")
+            intents = set(db.scalars(statement))
+        retained = intents - set(refunded)
         assert intents <= set(paid)
-        assert len(kept) == (1 if state(one) is State.CONFIRMED else 0), state(one)
-    assert not any(one["status"] == "open" for one in sandbox.sessions())
+        assert len(retained) == (1 if state(reservation_id) is State.CONFIRMED else 0), state(reservation_id)
+    assert not any(session["status"] == "open" for session in sandbox.sessions())
 
 
-def run_on(job: Callable[[], object], stop: threading.Event, pause: float) -> None:
+def run_repeatedly(job: Callable[[], object], stop: threading.Event, pause: float) -> None:
     while not stop.is_set():
         job()
         stop.wait(pause)
 
 
-def state(one: int) -> State:
+def state(reservation_id: int) -> State:
     with transaction(SYSTEM) as db:
-        return State(db.get_one(Reservation, one).state)
+        return State(db.get_one(Reservation, reservation_id).state)
 
 
-def play(pay: Callable[[str], object], ids: list[int]) -> None:
-    """Customers: the first half pays, every third cancels once it has paid. And people, who hear the shop say yes."""
-    for number, one in enumerate(ids):
+def simulate_users(pay: Callable[[str], object], ids: list[int]) -> None:
+    """Customers: every second one pays, every third one cancels after the payment. Operators record a shop's yes."""
+    for number, reservation_id in enumerate(ids):
         with transaction(SYSTEM) as db:
-            reservation = db.get_one(Reservation, one)
+            reservation = db.get_one(Reservation, reservation_id)
             case = queries.case_of(reservation)
             if case.state is State.PENDING_SHOP_RESPONSE:
-                flow.record_event(db, one, e.ShopOk(shop=case.asked), source="operator")
+                flow.record_event(db, reservation_id, e.ShopOk(shop=case.asked), source="operator")
             elif case.state is State.CONFIRMED and number % 3 == 0:
-                flow.record_event(db, one, e.CancelAsked(by="customer"), source="customer")
+                flow.record_event(db, reservation_id, e.CancelAsked(by="customer"), source="customer")
         if case.state is State.AWAITING_PAYMENT and number % 2 == 0:
             pay(str(case.session))

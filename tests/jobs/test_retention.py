@@ -1,4 +1,4 @@
-"""Partitions are made in time, and what is old enough goes by night: once, with a report, and never the last record."""
+"""Partitions are created in time, and old data is deleted at night: once, with a report, and never the last record."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from service.core.outbox.records import OutboxMessage
 from service.core.tasks.records import Task
 from service.core.values.times import TOKYO, at, day_bounds, local_date, month_of
 from service.fleet.models import heartbeats
-from tests.people import person
-from tests.restored import Restored
+from tests.people import create_user
+from tests.restored import RestoredDatabase
 
 
-def shifted(db: Session, by: timedelta) -> None:
+def advance_clock(db: Session, by: timedelta) -> None:
     db.execute(update(app_clock).values(shift=app_clock.c.shift + by))
 
 
 @contextmanager
-def back_then(db: Session, by: timedelta) -> Iterator[None]:
-    """The product's clock as it was."""
-    shifted(db, -by)
+def clock_set_back(db: Session, by: timedelta) -> Iterator[None]:
+    """Sets the product's clock back inside the block."""
+    advance_clock(db, -by)
     yield
-    shifted(db, by)
+    advance_clock(db, by)
 
 
-def policy(table: str) -> RetentionPolicy:
-    [found] = [policy for policy in retention_policies() if policy.table == table]
-    return found
+def find_policy(table: str) -> RetentionPolicy:
+    [match] = [policy for policy in retention_policies() if policy.table == table]
+    return match
 
 
-def parts(db: Session, table: str) -> list[str]:
-    listed = db.scalars(
+def partition_names(db: Session, table: str) -> list[str]:
+    names = db.scalars(
         text("SELECT relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = to_regclass(:t)"),
         {"t": table},
     )
-    return sorted(name.removeprefix(f"{table}_") for name in listed)
+    return sorted(name.removeprefix(f"{table}_") for name in names)
 
 
-def beat(db: Session, received_at: datetime) -> None:
+def store_heartbeat(db: Session, received_at: datetime) -> None:
     row = {
         "terminal_id": 1,
         "sent_at": received_at,
@@ -71,26 +71,26 @@ def beat(db: Session, received_at: datetime) -> None:
     db.execute(insert(heartbeats).values(received_at=received_at, **row))
 
 
-def entry(db: Session, moment: datetime) -> None:
+def store_audit_entry(db: Session, written_at: datetime) -> None:
     values = {"actor": "demo", "address": "-", "area": "fleet", "action": "create", "subject": "x", "subject_id": "1"}
-    db.execute(insert(AuditEntry).inline().values(at=moment, **values))
+    db.execute(insert(AuditEntry).inline().values(at=written_at, **values))
 
 
 def old_heartbeats(db: Session, days: int, count: int) -> datetime:
-    """A day of heartbeats that long ago, in its own partition and summed up."""
-    summed_up = (
+    """A day of heartbeats that many days ago, compacted and in its own partition."""
+    statement = (
         update(RetentionTable).where(RetentionTable.name == "fleet_heartbeats").values(compacted_until=app_now(db))
     )
-    db.execute(summed_up)
-    with back_then(db, timedelta(days=days)):
+    db.execute(statement)
+    with clock_set_back(db, timedelta(days=days)):
         partitions.create_partitions(db, "fleet_heartbeats")
-        moment = app_now(db)
+        received_at = app_now(db)
         for _ in range(count):
-            beat(db, moment)
-    return moment
+            store_heartbeat(db, received_at)
+    return received_at
 
 
-def test_every_partitioned_table_is_made_partitions_for_and_every_kept_table_has_its_policy(db: Session) -> None:
+def test_every_partitioned_table_gets_partitions_and_every_retention_table_has_a_policy(db: Session) -> None:
     partitioned = db.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname")).all()
 
     assert partitions.partitioned_tables(db) == partitioned
@@ -98,79 +98,79 @@ def test_every_partitioned_table_is_made_partitions_for_and_every_kept_table_has
 
 
 def test_the_job_makes_days_and_months_ahead_once(db: Session) -> None:
-    shifted(db, timedelta(days=400))
+    advance_clock(db, timedelta(days=400))
     today = local_date(app_now(db))
     month = month_of(app_now(db))
 
     core_jobs.make_partitions()
-    made = parts(db, "fleet_heartbeats"), parts(db, "audit_entries")
+    created = partition_names(db, "fleet_heartbeats"), partition_names(db, "audit_entries")
     core_jobs.make_partitions()
 
-    assert {f"p{today + timedelta(days=ahead):%Y%m%d}" for ahead in (-1, 0, 1, 2, 3)} <= set(made[0])
-    assert {f"p{month.plus(ahead).first:%Y%m}" for ahead in (-1, 0, 1, 2)} <= set(made[1])
-    assert (parts(db, "fleet_heartbeats"), parts(db, "audit_entries")) == made
+    assert {f"p{today + timedelta(days=ahead):%Y%m%d}" for ahead in (-1, 0, 1, 2, 3)} <= set(created[0])
+    assert {f"p{month.plus(ahead).first:%Y%m}" for ahead in (-1, 0, 1, 2)} <= set(created[1])
+    assert (partition_names(db, "fleet_heartbeats"), partition_names(db, "audit_entries")) == created
     assert "core.make_partitions" in db.scalars(select(JobHeartbeat.name)).all()
 
 
 def test_what_the_default_partition_caught_moves_to_where_it_belongs(db: Session) -> None:
-    """Also from a time long past: the job may have been away for weeks."""
-    caught = [real_now() + timedelta(days=days) for days in (-200, 200, 200, 201)]
-    for moment in caught:
-        entry(db, moment)
-        beat(db, moment)
+    """Also rows from long ago: the job may have been down for weeks."""
+    times = [real_now() + timedelta(days=days) for days in (-200, 200, 200, 201)]
+    for written_at in times:
+        store_audit_entry(db, written_at)
+        store_heartbeat(db, written_at)
     assert db.scalar(text("SELECT count(*) FROM audit_entries WHERE tableoid = 'audit_entries_default'::regclass")) == 4
 
     core_jobs.make_partitions()
 
     for table, column, form in (("audit_entries", "at", "YYYYMM"), ("fleet_heartbeats", "received_at", "YYYYMMDD")):
-        places = db.execute(
+        rows = db.execute(
             text(f"SELECT tableoid::regclass::text, to_char({column} AT TIME ZONE 'Asia/Tokyo', '{form}') FROM {table}")
         ).all()
-        assert len(places) == 4
-        assert all(place == f"{table}_p{belongs}" for place, belongs in places)
+        assert len(rows) == 4
+        assert all(partition == f"{table}_p{expected}" for partition, expected in rows)
 
 
 def test_a_partition_begins_and_ends_with_the_tokyo_day(db: Session) -> None:
     begins, ends = day_bounds(local_date(app_now(db)))
-    beat(db, begins)
-    beat(db, ends - timedelta(microseconds=1))
-    beat(db, ends)
+    store_heartbeat(db, begins)
+    store_heartbeat(db, ends - timedelta(microseconds=1))
+    store_heartbeat(db, ends)
 
-    places = db.scalars(text("SELECT tableoid::regclass::text FROM fleet_heartbeats ORDER BY received_at")).all()
+    tables = db.scalars(text("SELECT tableoid::regclass::text FROM fleet_heartbeats ORDER BY received_at")).all()
 
-    assert places[0] == places[1] == f"fleet_heartbeats_p{begins.astimezone(TOKYO):%Y%m%d}"
-    assert places[2] == f"fleet_heartbeats_p{ends.astimezone(TOKYO):%Y%m%d}"
+    assert tables[0] == tables[1] == f"fleet_heartbeats_p{begins.astimezone(TOKYO):%Y%m%d}"
+    assert tables[2] == f"fleet_heartbeats_p{ends.astimezone(TOKYO):%Y%m%d}"
 
 
 def test_heartbeats_older_than_35_days_go_by_the_day_with_a_report(db: Session) -> None:
     old = old_heartbeats(db, 40, 3)
-    kept = old_heartbeats(db, 33, 2)
-    planned = retention.plan(db, policy("fleet_heartbeats"))
+    retained = old_heartbeats(db, 33, 2)
+    planned = retention.plan(db, find_policy("fleet_heartbeats"))
 
     core_jobs.apply_retention()
 
     [run] = db.scalars(select(RetentionRun).where(RetentionRun.target == "fleet_heartbeats"))
-    gone = f"fleet_heartbeats_p{old.astimezone(TOKYO):%Y%m%d}"
-    assert gone in run.partitions
-    assert gone.removeprefix("fleet_heartbeats_") not in parts(db, "fleet_heartbeats")
+    dropped = f"fleet_heartbeats_p{old.astimezone(TOKYO):%Y%m%d}"
+    assert dropped in run.partitions
+    assert dropped.removeprefix("fleet_heartbeats_") not in partition_names(db, "fleet_heartbeats")
     assert run.rows == planned.rows == 3
     assert run.bytes == planned.bytes > 0
     assert run.oldest is not None
     assert run.newest is not None
     assert run.oldest <= old < run.newest <= run.before
-    assert db.scalars(select(heartbeats.c.received_at)).all() == [kept, kept]
+    assert db.scalars(select(heartbeats.c.received_at)).all() == [retained, retained]
     assert "core.retention" in db.scalars(select(JobHeartbeat.name)).all()
 
 
-def test_the_plan_takes_nothing_away(db: Session) -> None:
+def test_the_plan_deletes_nothing(db: Session) -> None:
     old_heartbeats(db, 40, 3)
-    beat(db, app_now(db))
-    before = parts(db, "fleet_heartbeats")
+    store_heartbeat(db, app_now(db))
+    before = partition_names(db, "fleet_heartbeats")
 
     for _ in range(2):
-        assert retention.plan(db, policy("fleet_heartbeats")).rows == 3
+        assert retention.plan(db, find_policy("fleet_heartbeats")).rows == 3
 
-    assert parts(db, "fleet_heartbeats") == before
+    assert partition_names(db, "fleet_heartbeats") == before
     assert db.scalars(select(RetentionRun)).all() == []
 
 
@@ -182,13 +182,13 @@ def test_the_last_heartbeats_stay_however_old_they_are(db: Session) -> None:
     assert db.scalars(select(heartbeats.c.received_at)).all() == [last, last]
 
 
-def test_the_trail_is_kept_for_three_years_to_the_month(db: Session) -> None:
+def test_the_audit_log_is_kept_for_three_years_to_the_month(db: Session) -> None:
     now = app_now(db)
-    with back_then(db, timedelta(days=5 * 365)):
+    with clock_set_back(db, timedelta(days=5 * 365)):
         partitions.create_partitions(db, "audit_entries")
-        entry(db, app_now(db))
+        store_audit_entry(db, app_now(db))
     for days in (3 * 365 - 1, 0):
-        entry(db, now - timedelta(days=days))
+        store_audit_entry(db, now - timedelta(days=days))
     partitions.create_partitions(db, "audit_entries")
 
     core_jobs.apply_retention()
@@ -198,54 +198,54 @@ def test_the_trail_is_kept_for_three_years_to_the_month(db: Session) -> None:
     assert run.rows == 1
 
 
-def session_of(db: Session, user_id: int, expired_days: float) -> None:
+def store_session(db: Session, user_id: int, expired_days: float) -> None:
     expires = real_now() - timedelta(days=expired_days)
     db.add(UserSession(token_hash=hash_token(new_token()), user_id=user_id, address="-", expires_at=expires))
     db.flush()
 
 
-def test_expired_sessions_go_but_everybodys_last_sign_in_stays(db: Session) -> None:
-    alice, bob = person(db, "alice").id, person(db, "bob").id
+def test_expired_sessions_are_deleted_but_each_users_last_sign_in_stays(db: Session) -> None:
+    alice, bob = create_user(db, "alice").id, create_user(db, "bob").id
     for user, days in ((alice, 90), (alice, 31), (alice, 29), (bob, 400), (bob, 300)):
-        session_of(db, user, days)
+        store_session(db, user, days)
 
     core_jobs.apply_retention()
 
-    left = db.execute(select(UserSession.user_id, UserSession.expires_at)).all()
-    assert sorted((user, (real_now() - expires).days) for user, expires in left) == [(alice, 29), (bob, 300)]
+    remaining = db.execute(select(UserSession.user_id, UserSession.expires_at)).all()
+    assert sorted((user, (real_now() - expires).days) for user, expires in remaining) == [(alice, 29), (bob, 300)]
     [run] = db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions"))
     assert (run.rows, run.partitions) == (3, [])
     assert run.oldest is not None
     assert (real_now() - run.oldest).days == 400
 
 
-def test_messages_that_are_over_go_and_open_ones_stay(db: Session) -> None:
+def test_finished_messages_are_deleted_and_open_ones_stay(db: Session) -> None:
     now = real_now()
-    told = {"topic": "mail", "payload": {}, "area": "fleet", "recipient": "a@example.com", "title": "お知らせ"}
+    values = {"topic": "mail", "payload": {}, "area": "fleet", "recipient": "a@example.com", "title": "お知らせ"}
     for sent_at in (now - timedelta(days=91), now - timedelta(days=89)):
-        db.add(OutboxMessage(**told, sent_at=sent_at))
-    db.add(OutboxMessage(**told, created_at=now - timedelta(days=400), dead_at=now))
-    db.add(OutboxMessage(**told, created_at=now - timedelta(days=400)))
+        db.add(OutboxMessage(**values, sent_at=sent_at))
+    db.add(OutboxMessage(**values, created_at=now - timedelta(days=400), dead_at=now))
+    db.add(OutboxMessage(**values, created_at=now - timedelta(days=400)))
     for dead, discarded in ((400, 91), (91, None), (400, 89)):
-        put_aside = None if discarded is None else now - timedelta(days=discarded)
-        db.add(OutboxMessage(**told, dead_at=now - timedelta(days=dead), discarded_at=put_aside))
+        discarded_at = None if discarded is None else now - timedelta(days=discarded)
+        db.add(OutboxMessage(**values, dead_at=now - timedelta(days=dead), discarded_at=discarded_at))
     db.flush()
 
     core_jobs.apply_retention()
 
-    left = db.execute(select(OutboxMessage.sent_at, OutboxMessage.dead_at, OutboxMessage.discarded_at)).all()
-    ages = {tuple((now - moment).days if moment else None for moment in row) for row in left}
+    remaining = db.execute(select(OutboxMessage.sent_at, OutboxMessage.dead_at, OutboxMessage.discarded_at)).all()
+    ages = {tuple((now - value).days if value else None for value in row) for row in remaining}
     assert ages == {(89, None, None), (None, 0, None), (None, 400, 89), (None, None, None)}
     assert db.scalars(select(RetentionRun.rows).where(RetentionRun.target == "outbox_messages")).one() == 3
 
 
-def test_finished_tasks_and_old_probes_go_and_what_is_under_way_stays(db: Session) -> None:
-    alice, now = person(db, "alice").id, real_now()
-    same = {"area": "fleet", "kind": "x", "title": "x", "user_id": alice, "address": "-", "permission": "x"}
+def test_finished_tasks_and_old_probes_are_deleted_and_open_tasks_stay(db: Session) -> None:
+    alice, now = create_user(db, "alice").id, real_now()
+    values = {"area": "fleet", "kind": "x", "title": "x", "user_id": alice, "address": "-", "permission": "x"}
     for state, days in (("done", 91), ("failed", 91), ("done", 89), ("waiting", None)):
         finished = None if days is None else now - timedelta(days=days)
         created = now - timedelta(days=200)
-        task = Task(**same, is_resumable=True, params={}, state=state, finished_at=finished, created_at=created)
+        task = Task(**values, is_resumable=True, params={}, state=state, finished_at=finished, created_at=created)
         db.add(task)
     for days in (401, 399):
         probe = {"source": "w", "target": "service", "every_seconds": 30, "ok": True, "latency_ms": 1}
@@ -259,7 +259,7 @@ def test_finished_tasks_and_old_probes_go_and_what_is_under_way_stays(db: Sessio
 
 
 def test_sweeps_add_up_in_the_report_of_the_day_and_a_dry_run_takes_nothing(db: Session) -> None:
-    [sweep] = [one for one in sweeps.SWEEPS if one.target == "traffic_minutes"]
+    [sweep] = [sweep for sweep in sweeps.SWEEPS if sweep.target == "traffic_minutes"]
     for hours in (1, 2):
         old = real_now() - sweep.keep - timedelta(hours=hours)
         db.add(TrafficMinute(minute=old, requests=1, errors=0, buckets=[1]))
@@ -268,29 +268,29 @@ def test_sweeps_add_up_in_the_report_of_the_day_and_a_dry_run_takes_nothing(db: 
         assert sweeps.run(sweep).rows == 1
     assert sweeps.run(sweep).rows == 0
 
-    [told] = db.scalars(select(RetentionRun))
-    assert (told.target, told.rows) == ("traffic_minutes", 2)
-    assert told.oldest is not None
-    assert told.newest is not None
-    assert told.newest - told.oldest > timedelta(minutes=59)
+    [run] = db.scalars(select(RetentionRun))
+    assert (run.target, run.rows) == ("traffic_minutes", 2)
+    assert run.oldest is not None
+    assert run.newest is not None
+    assert run.newest - run.oldest > timedelta(minutes=59)
 
 
 def test_a_night_happens_once_and_the_next_one_after_three(db: Session) -> None:
     three = at(local_date(app_now(db)) + timedelta(days=2), time(3))
     runs = []
     for minutes in (-61, -1, 0, 1, 23 * 60):
-        shifted(db, three + timedelta(minutes=minutes) - app_now(db))
+        advance_clock(db, three + timedelta(minutes=minutes) - app_now(db))
         core_jobs.apply_retention()
         runs.append(len(db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).all()))
 
     assert runs == [1, 1, 2, 2, 2]
 
 
-def test_a_clock_moved_ahead_takes_nothing_away(db: Session) -> None:
-    alice = person(db, "alice").id
-    session_of(db, alice, 2)
-    session_of(db, alice, 1)
-    shifted(db, timedelta(days=1000))
+def test_a_clock_moved_ahead_deletes_nothing(db: Session) -> None:
+    alice = create_user(db, "alice").id
+    store_session(db, alice, 2)
+    store_session(db, alice, 1)
+    advance_clock(db, timedelta(days=1000))
 
     core_jobs.apply_retention()
 
@@ -317,8 +317,8 @@ def test_a_clock_moved_ahead_takes_nothing_away(db: Session) -> None:
         "UPDATE retention_runs SET day = day",
     ],
 )
-def test_the_application_itself_can_take_away_nothing_young_and_nothing_else(db: Session, statement: str) -> None:
-    beat(db, app_now(db) + timedelta(days=1))
+def test_the_application_can_delete_only_old_rows_of_retention_tables(db: Session, statement: str) -> None:
+    store_heartbeat(db, app_now(db) + timedelta(days=1))
     refused = "permission denied|must be owner|may go yet|are kept for|returned no rows"
     with pytest.raises(DBAPIError, match=refused), db.begin_nested():
         db.execute(text(statement))
@@ -332,25 +332,25 @@ def test_a_partition_with_the_last_rows_cannot_be_dropped_by_the_application(db:
         db.execute(text("SELECT drop_partition('fleet_heartbeats', :part)"), {"part": part})
 
 
-def test_two_at_once_do_the_night_once_and_do_not_wait_for_each_other(committed: Restored) -> None:
+def test_concurrent_runs_do_the_night_once_and_do_not_wait_for_each_other(committed: RestoredDatabase) -> None:
     with committed.session() as first, committed.session() as second:
-        assert retention.run_if_due(first, policy("sessions")) is not None
-        assert retention.run_if_due(second, policy("sessions")) is None
+        assert retention.run_if_due(first, find_policy("sessions")) is not None
+        assert retention.run_if_due(second, find_policy("sessions")) is None
         first.commit()
         second.rollback()
-        assert retention.run_if_due(second, policy("sessions")) is None
+        assert retention.run_if_due(second, find_policy("sessions")) is None
         assert len(second.scalars(select(RetentionRun)).all()) == 1
 
 
 def test_a_night_that_fails_leaves_no_report_and_is_done_by_the_next_tick(
     db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def out_of_order(*_: Any, **__: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise OSError("disk")
 
     db.commit()
     with monkeypatch.context() as broken:
-        broken.setattr(retention, "_rows", out_of_order)
+        broken.setattr(retention, "_rows", fail)
         with pytest.raises(OSError, match="disk"):
             core_jobs.apply_retention()
     assert db.scalars(select(RetentionRun).where(RetentionRun.target == "sessions")).all() == []

@@ -1,4 +1,4 @@
-"""When ticks come."""
+"""When ticks run."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from jobs.timetable import TICKS, AtOnce, app
 from service.core.areas import ticks
 
 
-def test_every_tick_comes_at_the_start_and_then_at_its_interval() -> None:
+def test_every_tick_runs_at_the_start_and_then_at_its_interval() -> None:
     scheduler = AtOnce(app)
 
     for name, entry in scheduler.schedule.items():
         if name in TICKS:
-            due, _ = entry.is_due()
-            again, wait = next(entry).is_due()
-            assert due, name
-            assert not again, name
+            is_due, _ = entry.is_due()
+            is_due_again, wait = next(entry).is_due()
+            assert is_due, name
+            assert not is_due_again, name
             assert 0 < wait <= ticks()[name].every.total_seconds()
 
 

@@ -1,4 +1,4 @@
-"""Vendors that misbehave: what truly happened there, and what the outbox makes of it."""
+"""Vendors that misbehave: what happens at the vendor, and what the outbox does about it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from tests.jobs.outbox_scene import history, make_due, only_message, publish
 from tests.processes import free_port
-from tests.restored import Restored
+from tests.restored import RestoredDatabase
 from tests.sandbox.process import TOKEN, Sandbox
 
 
@@ -71,12 +71,12 @@ def test_while_slack_cannot_be_asked_nothing_is_sent(db: Session, sandbox: Sandb
     publish(db, "slack")
     sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
     outbox_jobs.send_topic("slack")
-    down = sandbox.fault("slack", "error", door="conversations.list", status=503)
+    outage = sandbox.fault("slack", "error", door="conversations.list", status=503)
 
     make_due(db)
     outbox_jobs.send_topic("slack")
     assert only_message(db).in_doubt
-    sandbox.switch_off(down)
+    sandbox.switch_off(outage)
     make_due(db)
     outbox_jobs.send_topic("slack")
 
@@ -130,14 +130,16 @@ def test_a_rate_limit_holds_the_whole_topic_until_slack_takes_posts_again(db: Se
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "phrase"),
     [
         ("channel_not_found", "チャンネルが見つかりません"),
         ("not_in_channel", "参加していません"),
         ("no_text", "（no_text）"),
     ],
 )
-def test_a_refusal_for_good_is_a_dead_letter_in_words(db: Session, sandbox: Sandbox, code: str, words: str) -> None:
+def test_a_permanent_refusal_is_a_dead_letter_with_a_message(
+    db: Session, sandbox: Sandbox, code: str, phrase: str
+) -> None:
     publish(db, "slack")
     sandbox.fault("slack", "error", code=code, count=1)
 
@@ -145,13 +147,13 @@ def test_a_refusal_for_good_is_a_dead_letter_in_words(db: Session, sandbox: Sand
 
     message = only_message(db)
     assert message.dead_at is not None
-    assert words in str(message.last_error)
+    assert phrase in str(message.last_error)
     assert TOKEN not in str(message.last_error)
 
 
 def test_a_wrong_token_is_named(db: Session, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    pointed = settings().model_copy(update={"slack_base_url": sandbox.slack_url})
-    monkeypatch.setattr(slack, "settings", lambda: pointed)
+    changed = settings().model_copy(update={"slack_base_url": sandbox.slack_url})
+    monkeypatch.setattr(slack, "settings", lambda: changed)
     publish(db, "slack")
 
     outbox_jobs.send_topic("slack")
@@ -160,8 +162,8 @@ def test_a_wrong_token_is_named(db: Session, sandbox: Sandbox, monkeypatch: pyte
 
 
 def test_a_slack_that_is_away_was_not_reached(db: Session, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    nowhere = settings().model_copy(update={"slack_base_url": "http://127.0.0.1:1/"})
-    monkeypatch.setattr(slack, "settings", lambda: nowhere)
+    changed = settings().model_copy(update={"slack_base_url": "http://127.0.0.1:1/"})
+    monkeypatch.setattr(slack, "settings", lambda: changed)
     publish(db, "slack")
 
     outbox_jobs.send_topic("slack")
@@ -196,7 +198,7 @@ def test_an_expired_message_that_did_not_arrive_is_not_sent_any_more(db: Session
     assert sandbox.posts() == []
 
 
-def test_a_slow_slack_does_not_hold_up_the_mail(committed: Restored, sandbox: Sandbox) -> None:
+def test_a_slow_slack_does_not_hold_up_the_mail(committed: RestoredDatabase, sandbox: Sandbox) -> None:
     with committed.session() as db:
         publish(db, "slack")
         publish(db, "mail")
@@ -213,23 +215,23 @@ def test_a_slow_slack_does_not_hold_up_the_mail(committed: Restored, sandbox: Sa
         sandbox.switch_off(slow)
 
 
-class SlowAboutRecipients:
-    """A mail server that thinks over each address."""
+class SlowRecipients:
+    """A mail server that takes time for each address."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
 
     async def handle_RCPT(self, _: object, __: object, envelope: Envelope, address: str, ___: list[str]) -> str:  # noqa: N802
-        self.asked += 1
+        self.requests += 1
         await asyncio.sleep(0.2)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
 
 def test_a_mail_to_many_ends_before_its_lease_does(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each answer comes in time, all of them together do not."""
-    slow = SlowAboutRecipients()
-    server = Controller(slow, hostname="127.0.0.1", port=free_port())
+    """Each answer comes in time, but all of them together do not."""
+    handler = SlowRecipients()
+    server = Controller(handler, hostname="127.0.0.1", port=free_port())
     server.start()
     monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": server.port}))
     monkeypatch.setattr(mail, "MOST_SECONDS", 1)
@@ -241,13 +243,14 @@ def test_a_mail_to_many_ends_before_its_lease_does(db: Session, monkeypatch: pyt
     finally:
         server.stop()
 
-    assert 0 < slow.asked < 10
+    assert 0 < handler.requests < 10
     assert (history(db), only_message(db).in_doubt) == (["unknown"], True)
     assert "1秒以内に終わりませんでした" in str(only_message(db).last_error)
 
 
 def test_asking_and_sending_together_end_before_the_lease_does() -> None:
-    # Slack looks up the channel and then its history; a request under way when the time is up may take its own.
-    asking = MOST_SECONDS + 2 * slack.TIMEOUT_SECONDS
+    # The look-up asks Slack for the channel, then for its history. A request that runs at the deadline may still take
+    # its own timeout.
+    lookup_seconds = MOST_SECONDS + 2 * slack.TIMEOUT_SECONDS
 
-    assert timedelta(seconds=asking + MOST_SECONDS) < queue.LEASE
+    assert timedelta(seconds=lookup_seconds + MOST_SECONDS) < queue.LEASE

@@ -1,4 +1,4 @@
-"""Slack's threads and edits: what follows an earlier message goes out after it, and finds it."""
+"""Slack threads and edits: a follow-up is sent after its message and to the right thread."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.jobs.outbox_scene import history, make_due
 from tests.sandbox.process import Sandbox
 
 
-def publish(db: Session, text: str, follows: OutboxMessage | None = None, **more: Any) -> OutboxMessage:
-    payload = {"channel": "#fleet-alerts", "text": text} | more
+def publish(db: Session, text: str, follows: OutboxMessage | None = None, **fields: Any) -> OutboxMessage:
+    payload = {"channel": "#fleet-alerts", "text": text} | fields
     message = queue.publish(
         db,
         "slack",
@@ -32,12 +32,12 @@ def publish(db: Session, text: str, follows: OutboxMessage | None = None, **more
     return message
 
 
-def seen(sandbox: Sandbox) -> list[tuple[str, str | None]]:
-    """Words, and the ts of the thread; the first one first."""
+def shown_posts(sandbox: Sandbox) -> list[tuple[str, str | None]]:
+    """Text and thread ts of each post, oldest first."""
     return [(post["text"], post.get("thread_ts")) for post in reversed(sandbox.posts())]
 
 
-def test_a_reply_stands_in_the_thread_and_an_edit_in_the_place_of_its_message(db: Session, sandbox: Sandbox) -> None:
+def test_a_reply_goes_into_the_thread_and_an_edit_replaces_its_message(db: Session, sandbox: Sandbox) -> None:
     first = publish(db, "発生")
     publish(db, "続いています", first)
     publish(db, "ほかにも", first, broadcast=True)
@@ -45,16 +45,16 @@ def test_a_reply_stands_in_the_thread_and_an_edit_in_the_place_of_its_message(db
 
     outbox_jobs.send_topic("slack")
 
-    root, reply, loud = reversed(sandbox.posts())
+    root, reply, broadcast = reversed(sandbox.posts())
     assert (root["text"], root["earlier"]) == ("【解決済み】発生", ["発生"])
     assert (reply["thread_ts"], reply["broadcast"]) == (root["ts"], False)
-    assert (loud["thread_ts"], loud["broadcast"]) == (root["ts"], True)
+    assert (broadcast["thread_ts"], broadcast["broadcast"]) == (root["ts"], True)
     assert set(db.scalars(select(OutboxMessage.external_id).where(OutboxMessage.sent_at.is_not(None)))) == {
-        f"{post['channel']}:{post['ts']}" for post in (root, reply, loud)
+        f"{post['channel']}:{post['ts']}" for post in (root, reply, broadcast)
     }
 
 
-def test_what_follows_waits_for_its_message_and_is_no_reason_to_wake_a_sender(db: Session, sandbox: Sandbox) -> None:
+def test_a_follow_up_waits_for_its_message_and_wakes_no_sender(db: Session, sandbox: Sandbox) -> None:
     first = publish(db, "発生")
     publish(db, "【解決済み】発生", first, do="edit")
     sandbox.fault("slack", "error", door="chat.postMessage", status=502, count=1)
@@ -67,26 +67,26 @@ def test_what_follows_waits_for_its_message_and_is_no_reason_to_wake_a_sender(db
     make_due(db)
     assert queue.topics_due(db) == ["slack"]
     outbox_jobs.send_topic("slack")
-    assert seen(sandbox) == [("【解決済み】発生", None)]
+    assert shown_posts(sandbox) == [("【解決済み】発生", None)]
 
 
 def test_none_overtakes_another_of_the_same_thread(db: Session, sandbox: Sandbox) -> None:
-    """Old words must not come after new ones."""
+    """An old text must not arrive after a new one."""
     first = publish(db, "発生")
     outbox_jobs.send_topic("slack")
     publish(db, "2件", first, do="edit")
     publish(db, "3件", first, do="edit")
-    other = publish(db, "別の件")
+    other_message = publish(db, "別の件")
     sandbox.fault("slack", "error", door="chat.update", code="internal_error", count=1)
 
     outbox_jobs.send_topic("slack")
-    assert other.sent_at is not None
+    assert other_message.sent_at is not None
     assert [entry["request"]["text"] for entry in sandbox.truth("slack", "chat.update")] == ["2件"]
 
     make_due(db)
     outbox_jobs.send_topic("slack")
     assert [entry["request"]["text"] for entry in sandbox.truth("slack", "chat.update")] == ["2件", "2件", "3件"]
-    assert seen(sandbox)[0] == ("3件", None)
+    assert shown_posts(sandbox)[0] == ("3件", None)
 
 
 def test_a_reply_whose_answer_was_lost_is_found_in_its_thread(db: Session, sandbox: Sandbox) -> None:
@@ -99,11 +99,11 @@ def test_a_reply_whose_answer_was_lost_is_found_in_its_thread(db: Session, sandb
     make_due(db)
     outbox_jobs.send_topic("slack")
 
-    assert [text for text, _ in seen(sandbox)] == ["発生", "続いています"]
+    assert [text for text, _ in shown_posts(sandbox)] == ["発生", "続いています"]
     assert history(db) == ["sent", "unknown", "found"]
 
 
-def test_an_edit_whose_answer_was_lost_is_made_once_more_to_no_harm(db: Session, sandbox: Sandbox) -> None:
+def test_an_edit_whose_answer_was_lost_is_repeated_without_harm(db: Session, sandbox: Sandbox) -> None:
     first = publish(db, "発生")
     outbox_jobs.send_topic("slack")
     publish(db, "【解決済み】発生", first, do="edit")
@@ -117,9 +117,7 @@ def test_an_edit_whose_answer_was_lost_is_made_once_more_to_no_harm(db: Session,
     assert history(db) == ["sent", "unknown", "sent"]
 
 
-def test_a_reply_to_what_was_given_up_is_a_message_of_its_own_and_an_edit_says_why_not(
-    db: Session, sandbox: Sandbox
-) -> None:
+def test_a_reply_to_a_dead_letter_is_posted_on_its_own_and_an_edit_fails(db: Session, sandbox: Sandbox) -> None:
     first = publish(db, "発生")
     db.execute(update(OutboxMessage).values(dead_at=real_now()))
     publish(db, "続いています", first)
@@ -127,14 +125,16 @@ def test_a_reply_to_what_was_given_up_is_a_message_of_its_own_and_an_edit_says_w
 
     outbox_jobs.send_topic("slack")
 
-    assert seen(sandbox) == [("続いています", None)]
+    assert shown_posts(sandbox) == [("続いています", None)]
     db.expire_all()
     assert edit.dead_at is not None
     assert "元のメッセージが送信されていない" in str(edit.last_error)
 
 
 @pytest.mark.parametrize("do", ["edit", "reply"])
-def test_what_people_deleted_in_slack_is_said_in_words(db: Session, sandbox: Sandbox, do: str) -> None:
+def test_a_follow_up_to_a_message_deleted_in_slack_is_a_dead_letter_with_a_reason(
+    db: Session, sandbox: Sandbox, do: str
+) -> None:
     first = publish(db, "発生")
     db.execute(update(OutboxMessage).values(sent_at=real_now(), external_id="C0123456789:1.000001"))
     publish(db, "別の件")
@@ -152,7 +152,7 @@ def test_what_people_deleted_in_slack_is_said_in_words(db: Session, sandbox: San
     assert "Slackで削除された可能性があります" in str(late.last_error)
 
 
-def test_what_belongs_to_a_message_that_is_no_longer_kept_stands_by_itself(db: Session, sandbox: Sandbox) -> None:
+def test_a_reply_to_a_message_that_is_no_longer_stored_is_posted_on_its_own(db: Session, sandbox: Sandbox) -> None:
     queue.publish(
         db,
         "slack",
@@ -166,4 +166,4 @@ def test_what_belongs_to_a_message_that_is_no_longer_kept_stands_by_itself(db: S
 
     outbox_jobs.send_topic("slack")
 
-    assert seen(sandbox) == [("解決しました", None)]
+    assert shown_posts(sandbox) == [("解決しました", None)]

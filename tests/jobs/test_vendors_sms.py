@@ -1,4 +1,4 @@
-"""SMS at a Twilio that misbehaves: exactly one there, and words for people about what cannot be sent."""
+"""SMS at a Twilio that misbehaves: exactly one arrives, and errors have messages for staff."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from jobs import outbox as outbox_jobs
 from jobs.vendors import sms
 from service.core.database.clock import real_now
 from service.core.outbox.records import Settled
-from tests.jobs.conftest import point
+from tests.jobs.conftest import configure_clients
 from tests.jobs.outbox_scene import PHONE, SMS, history, make_due, only_message, publish
 from tests.sandbox.process import TWILIO_SID, TWILIO_TOKEN, Sandbox
 
 
-def test_an_sms_goes_out_once_with_its_key_in_the_callback(db: Session, sandbox: Sandbox, heard: list[Settled]) -> None:
+def test_an_sms_goes_out_once_with_its_key_in_the_callback(
+    db: Session, sandbox: Sandbox, results: list[Settled]
+) -> None:
     publish(db, "sms")
 
     outbox_jobs.send_topic("sms")
     outbox_jobs.send_topic("sms")
 
-    [there] = sandbox.sms()
+    [received] = sandbox.sms()
     message = only_message(db)
-    assert (there["to"], there["from"], there["body"]) == (PHONE, "+815000000000", SMS["body"])
-    assert (there["effect"], there["validity"]) == (str(message.key), 600)
-    assert there["callback"].startswith("http://127.0.0.1:8000/api/reservations/webhooks/twilio?effect=")
-    assert message.external_id == there["sid"]
-    assert [(one.outcome, one.external_id, one.answer) for one in heard] == [
-        ("sent", there["sid"], {"status": "queued"})
+    assert (received["to"], received["from"], received["body"]) == (PHONE, "+815000000000", SMS["body"])
+    assert (received["effect"], received["validity"]) == (str(message.key), 600)
+    assert received["callback"].startswith("http://127.0.0.1:8000/api/reservations/webhooks/twilio?effect=")
+    assert message.external_id == received["sid"]
+    assert [(result.outcome, result.external_id, result.answer) for result in results] == [
+        ("sent", received["sid"], {"status": "queued"})
     ]
 
 
-def test_a_request_is_the_one_that_twilios_own_client_sends(db: Session, sandbox: Sandbox) -> None:
+def test_a_request_is_the_same_as_that_of_twilios_own_client(db: Session, sandbox: Sandbox) -> None:
     publish(db, "sms")
     outbox_jobs.send_topic("sms")
     official = Client(TWILIO_SID, TWILIO_TOKEN, http_client=TwilioHttpClient())
@@ -51,25 +53,25 @@ def test_a_request_is_the_one_that_twilios_own_client_sends(db: Session, sandbox
         status_callback=sandbox.sms()[0]["callback"],
     )
 
-    ours, theirs = sandbox.truth("twilio", "messages.create")
-    assert ours["request"] == theirs["request"]
-    assert [found.body for found in official.messages.list(to=PHONE)] == [SMS["body"]] * 2
+    own_entry, official_entry = sandbox.truth("twilio", "messages.create")
+    assert own_entry["request"] == official_entry["request"]
+    assert [message.body for message in official.messages.list(to=PHONE)] == [SMS["body"]] * 2
 
 
 def test_a_messaging_service_chooses_the_sender_itself(
     db: Session, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point(monkeypatch, twilio_from="MG00000000000000000000000000000001")
+    configure_clients(monkeypatch, twilio_from="MG00000000000000000000000000000001")
     publish(db, "sms", payload={"to": PHONE, "body": "本文"})
 
     outbox_jobs.send_topic("sms")
 
-    [there] = sandbox.sms()
-    assert (there["messaging_service_sid"], there["from"]) == ("MG00000000000000000000000000000001", None)
+    [received] = sandbox.sms()
+    assert (received["messaging_service_sid"], received["from"]) == ("MG00000000000000000000000000000001", None)
 
 
 def test_an_sms_whose_answer_was_lost_is_found_and_not_sent_again(
-    db: Session, sandbox: Sandbox, heard: list[Settled]
+    db: Session, sandbox: Sandbox, results: list[Settled]
 ) -> None:
     publish(db, "sms")
     sandbox.fault("twilio", "drop", door="messages.create", count=1)
@@ -79,9 +81,9 @@ def test_an_sms_whose_answer_was_lost_is_found_and_not_sent_again(
     make_due(db)
     outbox_jobs.send_topic("sms")
 
-    [there] = sandbox.sms()
+    [received] = sandbox.sms()
     assert history(db) == ["unknown", "found"]
-    assert [one.external_id for one in heard] == [there["sid"]]
+    assert [result.external_id for result in results] == [received["sid"]]
 
 
 def test_an_sms_that_never_arrived_is_sent_after_twilio_was_asked(db: Session, sandbox: Sandbox) -> None:
@@ -109,10 +111,10 @@ def test_an_sms_that_was_taken_before_the_failure_is_found(db: Session, sandbox:
     assert history(db) == ["unknown", "found"]
 
 
-def test_an_answer_that_comes_too_late_is_looked_for(
+def test_an_sms_whose_answer_came_too_late_is_found(
     db: Session, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point(monkeypatch, vendor_timeout_seconds=1)
+    configure_clients(monkeypatch, vendor_timeout_seconds=1)
     publish(db, "sms")
     sandbox.fault("twilio", "late", door="messages.create", seconds=3, count=1)
 
@@ -134,13 +136,13 @@ def test_of_an_sms_that_twilio_doubled_one_is_found(db: Session, sandbox: Sandbo
     make_due(db)
     outbox_jobs.send_topic("sms")
 
-    twice = sandbox.sms()
-    assert {one["effect"] for one in twice} == {str(only_message(db).key)}
-    assert len(twice) == 2
-    assert only_message(db).external_id in {one["sid"] for one in twice}
+    duplicates = sandbox.sms()
+    assert {entry["effect"] for entry in duplicates} == {str(only_message(db).key)}
+    assert len(duplicates) == 2
+    assert only_message(db).external_id in {entry["sid"] for entry in duplicates}
 
 
-def test_the_same_words_of_an_hour_ago_are_another_sms(db: Session, sandbox: Sandbox) -> None:
+def test_the_same_text_an_hour_ago_is_another_sms(db: Session, sandbox: Sandbox) -> None:
     sandbox.clock(shift=-3600)
     publish(db, "sms")
     outbox_jobs.send_topic("sms")
@@ -152,11 +154,11 @@ def test_the_same_words_of_an_hour_ago_are_another_sms(db: Session, sandbox: San
     make_due(db)
     outbox_jobs.send_topic("sms")
 
-    assert len({one["effect"] for one in sandbox.sms()}) == 2
+    assert len({entry["effect"] for entry in sandbox.sms()}) == 2
     assert history(db) == ["sent", "unknown", "sent"]
 
 
-def test_words_that_a_trial_account_puts_first_are_not_taken_for_another_sms() -> None:
+def test_the_prefix_of_a_trial_account_is_ignored_in_the_comparison() -> None:
     trial = {"body": "Sent from your Twilio trial account - ご予約を受け付けました。\n番号 1"}
 
     assert sms._is_text(trial, "ご予約を受け付けました。\n番号 1 ")
@@ -167,12 +169,12 @@ def test_while_twilio_cannot_be_asked_nothing_is_sent(db: Session, sandbox: Sand
     publish(db, "sms")
     sandbox.fault("twilio", "drop", door="messages.create", count=1)
     outbox_jobs.send_topic("sms")
-    down = sandbox.fault("twilio", "error", door="messages.list", status=503)
+    outage = sandbox.fault("twilio", "error", door="messages.list", status=503)
 
     make_due(db)
     outbox_jobs.send_topic("sms")
     assert only_message(db).in_doubt
-    sandbox.switch_off(down)
+    sandbox.switch_off(outage)
     make_due(db)
     outbox_jobs.send_topic("sms")
 
@@ -195,7 +197,7 @@ def test_a_rate_limit_holds_the_topic_as_long_as_twilio_says(db: Session, sandbo
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "phrase"),
     [
         (21211, "予約の電話番号を確認し"),
         (21408, "Geo Permissions"),
@@ -207,24 +209,24 @@ def test_a_rate_limit_holds_the_topic_as_long_as_twilio_says(db: Session, sandbo
         (21999, "Twilio に拒否されました"),
     ],
 )
-def test_a_number_that_cannot_be_reached_is_given_up_at_once_and_the_code_handed_on(
-    db: Session, sandbox: Sandbox, heard: list[Settled], code: int, words: str
+def test_an_unreachable_number_is_a_dead_letter_at_once_with_its_code(
+    db: Session, sandbox: Sandbox, results: list[Settled], code: int, phrase: str
 ) -> None:
     publish(db, "sms")
     sandbox.fault("twilio", "error", door="messages.create", status=400, code=str(code), count=1)
 
     outbox_jobs.send_topic("sms")
 
-    [settled] = heard
-    assert (settled.outcome, settled.code, settled.in_doubt) == ("dead", str(code), False)
-    assert words in str(settled.error)
-    assert f"（{code}）" in str(settled.error)
+    [result] = results
+    assert (result.outcome, result.code, result.in_doubt) == ("dead", str(code), False)
+    assert phrase in str(result.error)
+    assert f"（{code}）" in str(result.error)
 
 
-def test_twilios_own_words_about_a_number_go_nowhere(
+def test_twilios_error_texts_are_not_logged(
     db: Session, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They name it."""
+    """Twilio's error texts contain the number."""
     caplog.set_level(logging.DEBUG)
     number = "+819000021211"
     publish(db, "sms", payload=SMS | {"to": number})
@@ -238,12 +240,12 @@ def test_twilios_own_words_about_a_number_go_nowhere(
 
     assert len(sandbox.truth("twilio", "messages.list")) == 1
     logged = caplog.text + "".join(capsys.readouterr())
-    told = [SMS["body"], TWILIO_TOKEN, number[1:], PHONE[1:], "予約番号"]
-    assert [secret for secret in told if str(secret) in logged] == []
+    secrets = [SMS["body"], TWILIO_TOKEN, number[1:], PHONE[1:], "予約番号"]
+    assert [secret for secret in secrets if str(secret) in logged] == []
 
 
 @pytest.mark.parametrize("code", [30001, 30003, 30008, 30022, 14107])
-def test_what_passes_is_tried_again(db: Session, sandbox: Sandbox, code: int) -> None:
+def test_a_temporary_error_is_tried_again(db: Session, sandbox: Sandbox, code: int) -> None:
     publish(db, "sms")
     sandbox.fault("twilio", "error", door="messages.create", status=400, code=str(code), count=1)
 
@@ -256,7 +258,9 @@ def test_what_passes_is_tried_again(db: Session, sandbox: Sandbox, code: int) ->
     assert history(db) == ["failed", "sent"]
 
 
-def test_an_sms_has_three_repeats_after_1_5_and_15_minutes(db: Session, sandbox: Sandbox, heard: list[Settled]) -> None:
+def test_an_sms_has_three_repeats_after_1_5_and_15_minutes(
+    db: Session, sandbox: Sandbox, results: list[Settled]
+) -> None:
     publish(db, "sms")
     sandbox.fault("twilio", "error", door="messages.create", status=400, code="30003")
 
@@ -264,32 +268,32 @@ def test_an_sms_has_three_repeats_after_1_5_and_15_minutes(db: Session, sandbox:
         outbox_jobs.send_topic("sms")
         wait = only_message(db).next_attempt_at - real_now()
         assert timedelta(minutes=minutes, seconds=-10) < wait <= timedelta(minutes=minutes)
-        assert heard == []
+        assert results == []
         make_due(db)
     outbox_jobs.send_topic("sms")
 
-    assert [(one.outcome, one.code) for one in heard] == [("dead", "30003")]
+    assert [(result.outcome, result.code) for result in results] == [("dead", "30003")]
     assert history(db) == ["failed"] * 4
 
 
 def test_a_wrong_token_names_the_settings_to_check(
-    db: Session, sandbox: Sandbox, heard: list[Settled], monkeypatch: pytest.MonkeyPatch
+    db: Session, sandbox: Sandbox, results: list[Settled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point(monkeypatch, twilio_auth_token=SecretStr("another-token"))
+    configure_clients(monkeypatch, twilio_auth_token=SecretStr("another-token"))
     publish(db, "sms")
 
     outbox_jobs.send_topic("sms")
 
-    [settled] = heard
-    assert (settled.outcome, settled.code) == ("dead", "20003")
-    assert "TWILIO_ACCOUNT_SIDとTWILIO_AUTH_TOKENを確認してください" in str(settled.error)
-    assert "another-token" not in str(settled.error)
+    [result] = results
+    assert (result.outcome, result.code) == ("dead", "20003")
+    assert "TWILIO_ACCOUNT_SIDとTWILIO_AUTH_TOKENを確認してください" in str(result.error)
+    assert "another-token" not in str(result.error)
 
 
-def test_without_settings_nothing_is_tried(db: Session, heard: list[Settled]) -> None:
+def test_without_settings_nothing_is_tried(db: Session, results: list[Settled]) -> None:
     publish(db, "sms")
 
     outbox_jobs.send_topic("sms")
 
-    assert [one.code for one in heard] == ["not_configured"]
+    assert [result.code for result in results] == ["not_configured"]
     assert "TWILIO_ACCOUNT_SID" in str(only_message(db).last_error)

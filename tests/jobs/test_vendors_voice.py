@@ -1,4 +1,4 @@
-"""Calls at a Bland that misbehaves: never two for one message, and a person where nobody can say."""
+"""Calls at a Bland that misbehaves: never two for one message, and an operator decides when the outcome is unknown."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from jobs import outbox as outbox_jobs
 from jobs.vendors import PermanentFailure, VendorFailure, voice
 from service.core.outbox import messages
 from service.core.outbox.records import Settled
-from tests.jobs.conftest import point
+from tests.jobs.conftest import configure_clients
 from tests.jobs.outbox_scene import CALL, SHOP, history, make_due, only_message, publish
-from tests.people import actor
+from tests.people import create_actor
 from tests.sandbox.process import BLAND_KEY, Sandbox
 from tests.waiting import wait_for
 
 
-def test_a_call_is_placed_once_with_what_the_shop_is_to_be_asked(
-    db: Session, sandbox: Sandbox, heard: list[Settled], monkeypatch: pytest.MonkeyPatch
+def test_a_call_is_placed_once_with_the_questions_for_the_shop(
+    db: Session, sandbox: Sandbox, results: list[Settled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point(monkeypatch, bland_voice="yuki", bland_from="+815011112222")
+    configure_clients(monkeypatch, bland_voice="yuki", bland_from="+815011112222")
     publish(db, "voice")
 
     outbox_jobs.send_topic("voice")
     outbox_jobs.send_topic("voice")
 
-    [asked] = sandbox.truth("bland", "calls.create")
+    [entry] = sandbox.truth("bland", "calls.create")
     [call] = sandbox.calls()
     message = only_message(db)
-    assert asked["request"] == {
+    assert entry["request"] == {
         "phone_number": SHOP,
         "task": CALL["task"],
         "first_sentence": CALL["first_sentence"],
@@ -48,12 +48,14 @@ def test_a_call_is_placed_once_with_what_the_shop_is_to_be_asked(
         "metadata": {"effect": str(message.key)},
     }
     assert call["call_id"] == message.external_id
-    assert [(one.outcome, one.external_id, one.answer) for one in heard] == [("sent", call["call_id"], {})]
+    assert [(result.outcome, result.external_id, result.answer) for result in results] == [
+        ("sent", call["call_id"], {})
+    ]
 
 
 @pytest.mark.parametrize("fault", [{"kind": "drop"}, {"kind": "error", "status": 502, "done": True}])
 def test_a_call_whose_answer_was_lost_is_found_and_not_placed_again(
-    db: Session, sandbox: Sandbox, heard: list[Settled], fault: dict[str, Any]
+    db: Session, sandbox: Sandbox, results: list[Settled], fault: dict[str, Any]
 ) -> None:
     publish(db, "voice")
     sandbox.fault("bland", **fault, door="calls.create", count=1)
@@ -65,7 +67,7 @@ def test_a_call_whose_answer_was_lost_is_found_and_not_placed_again(
 
     [call] = sandbox.calls()
     assert history(db) == ["unknown", "found"]
-    assert [one.external_id for one in heard] == [call["call_id"]]
+    assert [result.external_id for result in results] == [call["call_id"]]
 
 
 def test_a_call_that_was_not_placed_is_placed_after_bland_was_asked(db: Session, sandbox: Sandbox) -> None:
@@ -102,12 +104,12 @@ def test_while_bland_cannot_be_asked_no_call_is_placed(db: Session, sandbox: San
     publish(db, "voice")
     sandbox.fault("bland", "drop", door="calls.create", count=1)
     outbox_jobs.send_topic("voice")
-    down = sandbox.fault("bland", "error", door="calls.get", status=503)
+    outage = sandbox.fault("bland", "error", door="calls.get", status=503)
 
     make_due(db)
     outbox_jobs.send_topic("voice")
     assert only_message(db).in_doubt
-    sandbox.switch_off(down)
+    sandbox.switch_off(outage)
     make_due(db)
     outbox_jobs.send_topic("voice")
 
@@ -115,14 +117,14 @@ def test_while_bland_cannot_be_asked_no_call_is_placed(db: Session, sandbox: San
     assert history(db) == ["unknown", "unknown", "found"]
 
 
-def test_among_too_many_calls_a_person_decides(
-    db: Session, sandbox: Sandbox, heard: list[Settled], monkeypatch: pytest.MonkeyPatch
+def test_an_operator_decides_when_there_are_too_many_calls(
+    db: Session, sandbox: Sandbox, results: list[Settled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(voice, "LOOKED_AT", 1)
     for _ in range(2):
         publish(db, "voice")
         outbox_jobs.send_topic("voice")
-    heard.clear()
+    results.clear()
     message = publish(db, "voice")
     sandbox.fault("bland", "error", door="calls.create", status=500, count=1)
     outbox_jobs.send_topic("voice")
@@ -130,18 +132,18 @@ def test_among_too_many_calls_a_person_decides(
 
     outbox_jobs.send_topic("voice")
 
-    assert [(one.outcome, one.in_doubt) for one in heard] == [("dead", True)]
-    assert "相手先に確認してから" in str(heard[0].error)
+    assert [(result.outcome, result.in_doubt) for result in results] == [("dead", True)]
+    assert "相手先に確認してから" in str(results[0].error)
     assert len(sandbox.calls()) == 2
-    messages.resend(db, actor(db, "alice", fleet="admin"), message.id)
+    messages.resend(db, create_actor(db, "alice", fleet="admin"), message.id)
     db.commit()
     outbox_jobs.send_topic("voice")
-    assert [one.outcome for one in heard] == ["dead", "sent"]
+    assert [result.outcome for result in results] == ["dead", "sent"]
     assert len(sandbox.calls()) == 3
 
 
 def place(db: Session, sandbox: Sandbox, *answers: Any) -> str:
-    """A call at the shop, which answers so."""
+    """Places a call that the shop answers this way."""
     sandbox.script("shop", *answers, phone=SHOP)
     publish(db, "voice")
     outbox_jobs.send_topic("voice")
@@ -149,14 +151,14 @@ def place(db: Session, sandbox: Sandbox, *answers: Any) -> str:
 
 
 def await_status(call_id: str, *statuses: str) -> dict[str, Any]:
-    def found() -> dict[str, Any] | None:
+    def current_call() -> dict[str, Any] | None:
         call = voice.details(call_id)
         return call if call["status"] in statuses else None
 
-    return wait_for(found, f"not {statuses}") or {}
+    return wait_for(current_call, f"not {statuses}") or {}
 
 
-def test_a_call_that_is_on_is_stopped(db: Session, sandbox: Sandbox, heard: list[Settled]) -> None:
+def test_a_call_that_is_on_is_stopped(db: Session, sandbox: Sandbox, results: list[Settled]) -> None:
     call_id = place(db, sandbox, {"kind": "ok", "seconds": 600})
     await_status(call_id, "in-progress")
     publish(db, "voice", payload={"do": "stop", "call_id": call_id})
@@ -164,21 +166,21 @@ def test_a_call_that_is_on_is_stopped(db: Session, sandbox: Sandbox, heard: list
     outbox_jobs.send_topic("voice")
 
     assert voice.details(call_id)["completed"]
-    assert [(one.outcome, one.external_id) for one in heard] == [("sent", call_id)] * 2
+    assert [(result.outcome, result.external_id) for result in results] == [("sent", call_id)] * 2
 
 
-def test_a_call_that_is_over_counts_as_stopped(db: Session, sandbox: Sandbox, heard: list[Settled]) -> None:
+def test_a_call_that_is_over_counts_as_stopped(db: Session, sandbox: Sandbox, results: list[Settled]) -> None:
     call_id = place(db, sandbox, "busy")
     await_status(call_id, "busy")
     publish(db, "voice", payload={"do": "stop", "call_id": call_id})
 
     outbox_jobs.send_topic("voice")
 
-    assert [(one.outcome, one.external_id) for one in heard] == [("sent", call_id)] * 2
+    assert [(result.outcome, result.external_id) for result in results] == [("sent", call_id)] * 2
     assert [entry["did"] for entry in sandbox.truth("bland", "calls.stop")] == [["断った"]]
 
 
-def test_a_stop_whose_answer_was_lost_is_simply_said_again(db: Session, sandbox: Sandbox, heard: list[Settled]) -> None:
+def test_a_stop_whose_answer_was_lost_is_simply_repeated(db: Session, sandbox: Sandbox, results: list[Settled]) -> None:
     call_id = place(db, sandbox, {"kind": "ok", "seconds": 600})
     await_status(call_id, "in-progress")
     publish(db, "voice", payload={"do": "stop", "call_id": call_id})
@@ -189,7 +191,7 @@ def test_a_stop_whose_answer_was_lost_is_simply_said_again(db: Session, sandbox:
     outbox_jobs.send_topic("voice")
 
     assert history(db) == ["sent", "unknown", "sent"]
-    assert [one.outcome for one in heard] == ["sent", "sent"]
+    assert [result.outcome for result in results] == ["sent", "sent"]
 
 
 def test_a_stop_that_bland_refuses_for_a_call_that_is_on_is_tried_again(db: Session, sandbox: Sandbox) -> None:
@@ -207,13 +209,15 @@ def test_a_stop_that_bland_refuses_for_a_call_that_is_on_is_tried_again(db: Sess
     assert history(db) == ["sent", "failed", "sent"]
 
 
-def test_a_call_that_bland_does_not_know_cannot_be_stopped(db: Session, sandbox: Sandbox, heard: list[Settled]) -> None:
+def test_a_call_that_bland_does_not_know_cannot_be_stopped(
+    db: Session, sandbox: Sandbox, results: list[Settled]
+) -> None:
     publish(db, "voice", payload={"do": "stop", "call_id": "00000000-0000-0000-0000-000000000000"})
 
     outbox_jobs.send_topic("voice")
 
-    assert [(one.outcome, one.code) for one in heard] == [("dead", "404")]
-    assert "この通話がありません" in str(heard[0].error)
+    assert [(result.outcome, result.code) for result in results] == [("dead", "404")]
+    assert "この通話がありません" in str(results[0].error)
 
 
 def test_a_call_is_read_as_bland_has_it(db: Session, sandbox: Sandbox) -> None:
@@ -229,20 +233,20 @@ def test_a_read_that_fails_leaves_nothing_in_doubt(sandbox: Sandbox) -> None:
     with pytest.raises(PermanentFailure) as absent:
         voice.details("00000000-0000-0000-0000-000000000000")
     sandbox.fault("bland", "error", door="calls.get", status=500, count=1)
-    with pytest.raises(VendorFailure) as trouble:
+    with pytest.raises(VendorFailure) as failed:
         voice.details("00000000-0000-0000-0000-000000000000")
     sandbox.fault("bland", "drop", door="calls.get", count=1)
-    with pytest.raises(VendorFailure) as cut:
+    with pytest.raises(VendorFailure) as cut_off:
         voice.details("00000000-0000-0000-0000-000000000000")
 
     assert absent.value.code == "404"
-    assert [type(one.value) for one in (trouble, cut)] == [VendorFailure, VendorFailure]
+    assert [type(error.value) for error in (failed, cut_off)] == [VendorFailure, VendorFailure]
 
 
-def test_a_number_that_bland_does_not_take_is_a_dead_letter_in_words(
+def test_a_number_that_bland_refuses_is_a_dead_letter_with_a_message(
     db: Session,
     sandbox: Sandbox,
-    heard: list[Settled],
+    results: list[Settled],
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -251,9 +255,9 @@ def test_a_number_that_bland_does_not_take_is_a_dead_letter_in_words(
 
     outbox_jobs.send_topic("voice")
 
-    [settled] = heard
-    assert (settled.outcome, settled.code) == ("dead", "400")
-    assert "電話番号を確認し、担当者から電話してください" in str(settled.error)
+    [result] = results
+    assert (result.outcome, result.code) == ("dead", "400")
+    assert "電話番号を確認し、担当者から電話してください" in str(result.error)
     logged = caplog.text + "".join(capsys.readouterr())
     assert [secret for secret in ("0311112222", BLAND_KEY, "予約できるか") if secret in logged] == []
 
@@ -270,20 +274,20 @@ def test_a_rate_limit_holds_the_calls(db: Session, sandbox: Sandbox) -> None:
 
 
 def test_a_wrong_key_names_the_setting_to_check(
-    db: Session, sandbox: Sandbox, heard: list[Settled], monkeypatch: pytest.MonkeyPatch
+    db: Session, sandbox: Sandbox, results: list[Settled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point(monkeypatch, bland_api_key=SecretStr("another-key"))
+    configure_clients(monkeypatch, bland_api_key=SecretStr("another-key"))
     publish(db, "voice")
 
     outbox_jobs.send_topic("voice")
 
-    assert [(one.outcome, one.code) for one in heard] == [("dead", "401")]
-    assert "BLAND_API_KEYを確認してください" in str(heard[0].error)
+    assert [(result.outcome, result.code) for result in results] == [("dead", "401")]
+    assert "BLAND_API_KEYを確認してください" in str(results[0].error)
 
 
-def test_without_settings_nothing_is_tried(db: Session, heard: list[Settled]) -> None:
+def test_without_settings_nothing_is_tried(db: Session, results: list[Settled]) -> None:
     publish(db, "voice")
 
     outbox_jobs.send_topic("voice")
 
-    assert [one.code for one in heard] == ["not_configured"]
+    assert [result.code for result in results] == ["not_configured"]

@@ -1,4 +1,5 @@
-"""The watchdog tells Slack of an outage once, however often either of them is killed, and ends it in its place."""
+"""The watchdog posts an outage to Slack once, however often it or the service is killed, and closes that post when
+the outage ends."""
 
 from __future__ import annotations
 
@@ -24,42 +25,44 @@ from stack import outages
 from stack.home import ROOT
 from stack.outages import DOWN, STALLED, Outages, Slack
 from stack.watchdog import Probe
-from tests.processes import end, free_port, tied
-from tests.restored import Restored
+from tests.processes import child_command, free_port, stop_process
+from tests.restored import RestoredDatabase
 from tests.sandbox.process import TOKEN, Sandbox
 from tests.waiting import wait_for
-from tests.whole import answering
+from tests.whole import serve_app
 
-BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
-BEGUN = format_local_datetime(BEGIN)
+STARTED_AT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
+STARTED_TEXT = format_local_datetime(STARTED_AT)
 REFUSED = "接続できません（プログラムが動いていません）"
 
 
 @dataclass
-class Dog:
-    """A watchdog's memory of outages, with a file that outlives it."""
+class Watchdog:
+    """A watchdog whose outages are stored in a file."""
 
     file: Path
     slack: Slack
     rounds: int = 0
     after: int = 2
 
-    def sees(self, down: str | None, *more: str | None, dashboards: str | None = None) -> bool:
-        """Rounds of half a minute, each by a watchdog that forgot everything but its file, told or not."""
-        hurry = False
+    def run_rounds(self, error: str | None, *errors: str | None, dashboards: str | None = None) -> bool:
+        """Runs a round for each error, half a minute apart, in a watchdog that just restarted with its file."""
+        is_urgent = False
         with closing(sqlite3.connect(self.file, isolation_level=None)) as db:
-            dog = Outages(db, self.slack, self.after, "http://genba.example/monitoring", "here")
-            for one in (down, *more):
-                at = (BEGIN + self.rounds * timedelta(seconds=30)).isoformat()
+            tracker = Outages(db, self.slack, self.after, "http://genba.example/monitoring", "here")
+            for service_error in (error, *errors):
+                at = (STARTED_AT + self.rounds * timedelta(seconds=30)).isoformat()
                 self.rounds += 1
-                hurry = dog.take([Probe("service", at, 1, one), Probe("dashboards", at, 1, dashboards)])
-                dog.tell()
-        return hurry
+                is_urgent = tracker.take(
+                    [Probe("service", at, 1, service_error), Probe("dashboards", at, 1, dashboards)]
+                )
+                tracker.tell()
+        return is_urgent
 
 
 @pytest.fixture
-def dog(sandbox: Sandbox, tmp_path: Path) -> Dog:
-    return Dog(tmp_path / "probes.sqlite", Slack(sandbox.slack_url, TOKEN, "#qrv-alerts"))
+def watchdog(sandbox: Sandbox, tmp_path: Path) -> Watchdog:
+    return Watchdog(tmp_path / "probes.sqlite", Slack(sandbox.slack_url, TOKEN, "#qrv-alerts"))
 
 
 def posts(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -67,38 +70,38 @@ def posts(sandbox: Sandbox) -> list[dict[str, Any]]:
     return sandbox.posts()[::-1]
 
 
-def test_an_outage_is_told_after_two_failures_and_ended_in_its_place(dog: Dog, sandbox: Sandbox) -> None:
-    assert not dog.sees(REFUSED, REFUSED, REFUSED)
+def test_an_outage_is_posted_after_two_failures_and_its_post_is_resolved(watchdog: Watchdog, sandbox: Sandbox) -> None:
+    assert not watchdog.run_rounds(REFUSED, REFUSED, REFUSED)
     [post] = posts(sandbox)
     assert post["text"].splitlines() == [
         DOWN,
         f"データサービス: {REFUSED}",
-        f"検知: {BEGUN}（監視元: here）",
+        f"検知: {STARTED_TEXT}（監視元: here）",
         "<http://genba.example/monitoring|監視を開く>",
     ]
 
-    dog.rounds = 4
-    assert not dog.sees(None, None)
+    watchdog.rounds = 4
+    assert not watchdog.run_rounds(None, None)
     post, reply = posts(sandbox)
-    assert post["text"].splitlines()[:2] == [f"【解決済み】{DOWN}", f"{BEGUN} から 2分"]
+    assert post["text"].splitlines()[:2] == [f"【解決済み】{DOWN}", f"{STARTED_TEXT} から 2分"]
     assert (reply["thread_ts"], reply["text"]) == (post["ts"], "解決しました（2分）")
     assert len(sandbox.truth("slack", "chat.postMessage")) == 2
 
 
-def test_one_failure_is_no_outage_and_one_good_answer_no_end(dog: Dog, sandbox: Sandbox) -> None:
-    assert dog.sees(None, REFUSED)
-    dog.sees(REFUSED, None, REFUSED, None)
+def test_one_failure_is_no_outage_and_one_good_answer_no_end(watchdog: Watchdog, sandbox: Sandbox) -> None:
+    assert watchdog.run_rounds(None, REFUSED)
+    watchdog.run_rounds(REFUSED, None, REFUSED, None)
     assert posts(sandbox) == []
 
-    dog.sees(REFUSED, REFUSED, None, REFUSED, None, REFUSED)
+    watchdog.run_rounds(REFUSED, REFUSED, None, REFUSED, None, REFUSED)
     assert [post["text"].splitlines()[0] for post in posts(sandbox)] == [DOWN]
 
 
-def test_a_watchdog_that_was_restarted_goes_on_with_the_open_outage(dog: Dog, sandbox: Sandbox) -> None:
-    dog.sees(REFUSED, REFUSED)
+def test_a_watchdog_that_was_restarted_goes_on_with_the_open_outage(watchdog: Watchdog, sandbox: Sandbox) -> None:
+    watchdog.run_rounds(REFUSED, REFUSED)
     for _ in range(3):
-        dog.sees(REFUSED, REFUSED)
-    dog.sees(None, None)
+        watchdog.run_rounds(REFUSED, REFUSED)
+    watchdog.run_rounds(None, None)
 
     post, reply = posts(sandbox)
     assert post["text"].startswith("【解決済み】")
@@ -106,64 +109,66 @@ def test_a_watchdog_that_was_restarted_goes_on_with_the_open_outage(dog: Dog, sa
 
 
 @pytest.mark.parametrize("kind", ["drop", "error"])
-def test_what_slack_may_have_is_looked_for_before_it_is_told_again(dog: Dog, sandbox: Sandbox, kind: str) -> None:
-    """Its answer was lost, or it says 500 and has it all the same."""
-    more = {"status": 500, "done": True} if kind == "error" else {}
-    sandbox.fault("slack", kind, door="chat.postMessage", count=1, **more)
-    dog.sees(REFUSED, REFUSED)
+def test_a_post_that_slack_may_have_is_searched_for_before_it_is_repeated(
+    watchdog: Watchdog, sandbox: Sandbox, kind: str
+) -> None:
+    """Its answer was lost, or it answers 500 and has the post."""
+    values = {"status": 500, "done": True} if kind == "error" else {}
+    sandbox.fault("slack", kind, door="chat.postMessage", count=1, **values)
+    watchdog.run_rounds(REFUSED, REFUSED)
     sandbox.fault("slack", "error", door="conversations.list", status=503, count=1)
-    dog.sees(REFUSED)
+    watchdog.run_rounds(REFUSED)
     assert len(sandbox.truth("slack", "chat.postMessage")) == 1
 
-    sandbox.fault("slack", kind, door="chat.postMessage", count=1, **more)
-    dog.sees(REFUSED, None, None, None, None)
+    sandbox.fault("slack", kind, door="chat.postMessage", count=1, **values)
+    watchdog.run_rounds(REFUSED, None, None, None, None)
 
     assert [post["text"].splitlines()[0] for post in posts(sandbox)] == [f"【解決済み】{DOWN}", "解決しました（2分）"]
     assert len(sandbox.truth("slack", "chat.postMessage")) == 2
 
 
-def test_a_slack_without_the_right_to_its_history_is_told_again(dog: Dog, sandbox: Sandbox) -> None:
+def test_a_slack_without_the_right_to_its_history_gets_the_post_again(watchdog: Watchdog, sandbox: Sandbox) -> None:
     sandbox.fault("slack", "error", door="conversations.list", code="missing_scope")
     sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
-    dog.sees(REFUSED, REFUSED, REFUSED)
+    watchdog.run_rounds(REFUSED, REFUSED, REFUSED)
 
     assert len(posts(sandbox)) == 2
 
 
-def test_an_outage_that_slack_heard_nothing_of_is_told_when_it_is_over(dog: Dog, sandbox: Sandbox) -> None:
-    down = sandbox.fault("slack", "error", status=429)
-    dog.sees(REFUSED, REFUSED, REFUSED, None, None)
+def test_an_outage_that_slack_missed_is_posted_when_it_is_over(watchdog: Watchdog, sandbox: Sandbox) -> None:
+    outage = sandbox.fault("slack", "error", status=429)
+    watchdog.run_rounds(REFUSED, REFUSED, REFUSED, None, None)
     assert posts(sandbox) == []
-    sandbox.switch_off(down)
+    sandbox.switch_off(outage)
 
-    dog.sees(None)
-    dog.sees(None)
+    watchdog.run_rounds(None)
+    watchdog.run_rounds(None)
 
     [post] = posts(sandbox)
     assert post["text"].startswith(f"【解決済み】{DOWN}\n")
 
 
-def test_silent_jobs_alone_are_said_to_be_just_that_and_worse_is_told_at_once(dog: Dog, sandbox: Sandbox) -> None:
-    jobs = "jobs: ジョブ reservations.flow が75秒間動いていません"
-    dog.sees(jobs, jobs)
-    assert posts(sandbox)[0]["text"].splitlines()[:2] == [STALLED, f"データサービス: {jobs}"]
+def test_stalled_jobs_are_posted_as_such_and_a_worse_outage_at_once(watchdog: Watchdog, sandbox: Sandbox) -> None:
+    error = "jobs: ジョブ reservations.flow が75秒間動いていません"
+    watchdog.run_rounds(error, error)
+    assert posts(sandbox)[0]["text"].splitlines()[:2] == [STALLED, f"データサービス: {error}"]
 
-    dog.sees(REFUSED, REFUSED)
+    watchdog.run_rounds(REFUSED, REFUSED)
     first, worse = posts(sandbox)
     assert (worse["thread_ts"], worse["broadcast"]) == (first["ts"], True)
     assert worse["text"].startswith(DOWN)
 
-    dog.sees(None, None)
+    watchdog.run_rounds(None, None)
     assert posts(sandbox)[0]["text"].startswith(f"【解決済み】{DOWN}")
 
 
-def test_the_thread_hears_every_half_hour_that_it_goes_on(
-    dog: Dog, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_the_thread_gets_an_update_every_half_hour(
+    watchdog: Watchdog, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dog.sees(REFUSED, REFUSED, REFUSED)
+    watchdog.run_rounds(REFUSED, REFUSED, REFUSED)
     assert len(posts(sandbox)) == 1
     monkeypatch.setattr(outages, "REPEAT_AFTER", timedelta())
-    dog.sees(REFUSED, REFUSED)
+    watchdog.run_rounds(REFUSED, REFUSED)
 
     first, *replies = posts(sandbox)
     assert [(reply["thread_ts"], reply["broadcast"]) for reply in replies] == [(first["ts"], False)] * 2
@@ -171,55 +176,57 @@ def test_the_thread_hears_every_half_hour_that_it_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(59.9, "59秒"), (60, "1分"), (3599, "59分"), (3600, "1時間0分"), (-1, "0秒")]
+    ("seconds", "text"), [(59.9, "59秒"), (60, "1分"), (3599, "59分"), (3600, "1時間0分"), (-1, "0秒")]
 )
-def test_how_long_it_lasted_is_said_in_seconds_minutes_or_hours(seconds: float, words: str) -> None:
-    begun = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-    assert outages.duration_text(begun.isoformat(), (begun + timedelta(seconds=seconds)).isoformat()) == words
+def test_a_duration_is_in_seconds_minutes_or_hours(seconds: float, text: str) -> None:
+    started_at = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+    assert outages.duration_text(started_at.isoformat(), (started_at + timedelta(seconds=seconds)).isoformat()) == text
 
 
-def test_a_message_that_was_deleted_in_slack_holds_up_nothing(dog: Dog, sandbox: Sandbox) -> None:
-    dog.sees(REFUSED, REFUSED)
+def test_a_message_that_was_deleted_in_slack_holds_up_nothing(watchdog: Watchdog, sandbox: Sandbox) -> None:
+    watchdog.run_rounds(REFUSED, REFUSED)
     sandbox.fault("slack", "error", door="chat.update", code="message_not_found", count=1)
-    dog.sees(None, None, None)
+    watchdog.run_rounds(None, None, None)
     assert len(sandbox.truth("slack", "chat.update")) == 1
 
-    dog.sees(REFUSED, REFUSED)
+    watchdog.run_rounds(REFUSED, REFUSED)
     assert [post["text"].splitlines()[0] for post in posts(sandbox)] == [DOWN, DOWN]
 
 
-def test_what_a_door_says_makes_no_link_in_slack(dog: Dog, sandbox: Sandbox) -> None:
-    dog.sees("状態 500 <!channel>", "状態 500 <!channel>")
+def test_an_error_text_makes_no_link_in_slack(watchdog: Watchdog, sandbox: Sandbox) -> None:
+    watchdog.run_rounds("状態 500 <!channel>", "状態 500 <!channel>")
 
     assert "&lt;!channel&gt;" in posts(sandbox)[0]["text"]
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Processes that end with the test."""
-    running: list[subprocess.Popen[bytes]] = []
+def start_process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts processes that end with the test."""
+    processes: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str, **environ: str) -> subprocess.Popen[bytes]:
-        running.append(subprocess.Popen(tied(command), cwd=ROOT, env=os.environ | environ, stdout=subprocess.DEVNULL))
-        return running[-1]
+        processes.append(
+            subprocess.Popen(child_command(command), cwd=ROOT, env=os.environ | environ, stdout=subprocess.DEVNULL)
+        )
+        return processes[-1]
 
     yield start
-    for process in running:
+    for process in processes:
         if process.poll() is None:
-            end(process)
+            stop_process(process)
 
 
-def await_posts(sandbox: Sandbox, *firsts: str) -> None:
-    """The first lines of what stands in Slack."""
+def await_posts(sandbox: Sandbox, *first_lines: str) -> None:
+    """Waits until the posts in Slack have these first lines."""
 
-    def found() -> list[str]:
+    def shown_lines() -> list[str]:
         return [post["text"].splitlines()[0].split("（")[0] for post in posts(sandbox)]
 
-    wait_for(lambda: found() == list(firsts))
+    wait_for(lambda: shown_lines() == list(first_lines))
 
 
-def await_rounds(file: Path, several: int = 3) -> None:
-    """Of the watchdog that has that file: so many more."""
+def await_rounds(file: Path, count: int = 3) -> None:
+    """Waits for that many more rounds of the watchdog with that file."""
 
     def rounds() -> int:
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
@@ -227,16 +234,16 @@ def await_rounds(file: Path, several: int = 3) -> None:
         return 0
 
     before = rounds()
-    wait_for(lambda: rounds() >= before + several)
+    wait_for(lambda: rounds() >= before + count)
 
 
 @pytest.mark.deep
-def test_a_service_that_is_away_is_told_within_moments_also_by_a_watchdog_that_was_killed(
-    committed: Restored,
+def test_an_outage_is_posted_quickly_also_by_a_restarted_watchdog(
+    committed: RestoredDatabase,
     portal: BlockingPortal,
     sandbox: Sandbox,
     tmp_path: Path,
-    started: Callable[..., subprocess.Popen[bytes]],
+    start_process: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
     port, file = free_port(), tmp_path / "probes.sqlite"
     with transaction(SYSTEM) as db:
@@ -245,7 +252,7 @@ def test_a_service_that_is_away_is_told_within_moments_also_by_a_watchdog_that_w
     address = f"http://127.0.0.1:{port}"
     environ = {
         "SERVICE_URL": address,
-        # The same door twice: what is behind the other one is not what this is about.
+        # The same route twice: the dashboards are not part of this test.
         "PUBLIC_BASE_URL": f"{address}/api/health/live?",
         "WATCHDOG_FILE": str(file),
         "WATCHDOG_INTERVAL_SECONDS": "2",
@@ -253,19 +260,19 @@ def test_a_service_that_is_away_is_told_within_moments_also_by_a_watchdog_that_w
         "SLACK_BOT_TOKEN": TOKEN,
         "RESERVATIONS_SLACK_CHANNEL": "#qrv-alerts",
     }
-    with answering(portal, port):
-        watchdog = started(sys.executable, "-m", "stack.watchdog", **environ)
+    with serve_app(portal, port):
+        watchdog = start_process(sys.executable, "-m", "stack.watchdog", **environ)
         await_rounds(file)
         assert posts(sandbox) == []
 
     await_posts(sandbox, DOWN)
     watchdog.kill()
     watchdog.wait(30)
-    started(sys.executable, "-m", "stack.watchdog", **environ)
+    start_process(sys.executable, "-m", "stack.watchdog", **environ)
     await_rounds(file)
     await_posts(sandbox, DOWN)
 
-    with answering(portal, port):
+    with serve_app(portal, port):
         await_posts(sandbox, f"【解決済み】{DOWN}", "解決しました")
         await_rounds(file)
     await_posts(sandbox, f"【解決済み】{DOWN}", "解決しました")

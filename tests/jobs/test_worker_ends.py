@@ -1,4 +1,4 @@
-"""A worker that is asked to end, as each restart does it (SIGTERM, then 30 s): the launcher's own command."""
+"""Graceful shutdown of a worker, as at each restart (SIGTERM, then 30 s), with the launcher's own command."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from service.core.settings import settings
 from stack.home import ROOT, Home
 from stack.programs import DEFAULTS, programs
 from tests.jobs.outbox_scene import MAIL, POST
-from tests.processes import tied
+from tests.processes import child_command
 from tests.sandbox.process import TOKEN, Sandbox
 from tests.waiting import wait_for
-from tests.workers import Ground
-from tests.workers import ground as ground
+from tests.workers import Environment
+from tests.workers import environment as environment
 
 MESSAGES = 12
-# The vendor has it, and the sender does not know it yet.
-IN_THE_MIDDLE_SECONDS = 1.5
+# In this time the vendor has the message, and the sender does not know it yet.
+ANSWER_DELAY_SECONDS = 1.5
 
 
 @contextmanager
-def worker(ground: Ground, sandbox: Sandbox, home: Home) -> Iterator[subprocess.Popen[bytes]]:
+def worker(environment: Environment, sandbox: Sandbox, home: Home) -> Iterator[subprocess.Popen[bytes]]:
     environ = os.environ | {
-        "DATABASE_URL": ground.url,
+        "DATABASE_URL": environment.url,
         "SMTP_HOST": "127.0.0.1",
         "SMTP_PORT": str(sandbox.smtp_port),
         "SLACK_BASE_URL": sandbox.slack_url,
         "SLACK_BOT_TOKEN": TOKEN,
     }
     [command] = [
-        one.command for one in programs(home, DEFAULTS | environ | {"GENBA_MODE": "production"}) if one.name == "worker"
+        program.command
+        for program in programs(home, DEFAULTS | environ | {"GENBA_MODE": "production"})
+        if program.name == "worker"
     ]
-    started = subprocess.Popen(tied(command), cwd=ROOT, env=environ)
+    started = subprocess.Popen(child_command(command), cwd=ROOT, env=environ)
     try:
         yield started
     finally:
@@ -49,47 +51,47 @@ def worker(ground: Ground, sandbox: Sandbox, home: Home) -> Iterator[subprocess.
         started.wait(30)
 
 
-def beat() -> bool:
+def send_tick() -> bool:
     app.send_task("outbox.send")
     return True
 
 
-def given_back() -> bool:
-    """Nothing that a worker reserved is still reserved."""
-    with Redis.from_url(settings().redis_url.get_secret_value()) as queue:
-        return bool(queue.hlen("unacked") == 0)
+def is_queue_released() -> bool:
+    """Whether no task is reserved by a worker any more."""
+    with Redis.from_url(settings().redis_url.get_secret_value()) as valkey:
+        return bool(valkey.hlen("unacked") == 0)
 
 
 @pytest.mark.faults
 def test_a_worker_ends_after_the_message_at_hand_and_the_next_one_does_the_rest(
-    ground: Ground, sandbox: Sandbox, running_servers: Home
+    environment: Environment, sandbox: Sandbox, running_servers: Home
 ) -> None:
-    """A mail cannot be asked for afterwards: were its sender killed, it would come twice."""
+    """A mail server cannot be asked for a sent mail: if the sender were killed, the mail would arrive twice."""
     with transaction(SYSTEM) as db:
         for number in range(MESSAGES):
             queue.publish(db, "mail", MAIL | {"subject": f"件名 {number}"}, area="fleet", recipient="a", title="t")
             queue.publish(db, "slack", POST | {"text": f"本文 {number}"}, area="fleet", recipient="b", title="t")
-    late = [sandbox.fault(vendor, "late", seconds=IN_THE_MIDDLE_SECONDS) for vendor in ("mail", "slack")]
+    delays = [sandbox.fault(vendor, "late", seconds=ANSWER_DELAY_SECONDS) for vendor in ("mail", "slack")]
 
     def sent() -> int:
-        return int(ground.rows("SELECT count(*) FROM outbox_messages WHERE sent_at IS NOT NULL")[0][0])
+        return int(environment.rows("SELECT count(*) FROM outbox_messages WHERE sent_at IS NOT NULL")[0][0])
 
-    with worker(ground, sandbox, running_servers) as first:
-        wait_for(lambda: beat() and sandbox.mails() and sandbox.posts(), seconds=90)
+    with worker(environment, sandbox, running_servers) as first:
+        wait_for(lambda: send_tick() and sandbox.mails() and sandbox.posts(), seconds=90)
         for _ in range(20):
-            beat()
+            send_tick()
         first.terminate()
         assert first.wait(30) == 0
     arrived = len(sandbox.mails()) + len(sandbox.posts())
     assert sent() == arrived
     assert 2 <= arrived < MESSAGES
-    assert given_back()
+    assert is_queue_released()
 
-    for one in late:
-        sandbox.switch_off(one)
-    with worker(ground, sandbox, running_servers) as second:
-        wait_for(lambda: beat() and sent() == 2 * MESSAGES, seconds=90)
+    for delay in delays:
+        sandbox.switch_off(delay)
+    with worker(environment, sandbox, running_servers) as second:
+        wait_for(lambda: send_tick() and sent() == 2 * MESSAGES, seconds=90)
         second.terminate()
         assert second.wait(30) == 0
-    assert sorted(one["subject"] for one in sandbox.mails()) == sorted(f"件名 {number}" for number in range(MESSAGES))
-    assert sorted(one["text"] for one in sandbox.posts()) == sorted(f"本文 {number}" for number in range(MESSAGES))
+    assert sorted(mail["subject"] for mail in sandbox.mails()) == sorted(f"件名 {number}" for number in range(MESSAGES))
+    assert sorted(post["text"] for post in sandbox.posts()) == sorted(f"本文 {number}" for number in range(MESSAGES))

@@ -1,17 +1,16 @@
-"""Row `agencies` of `make bench`: what was entered for 申込投入 and its figures, 200 agencies with 400,000
-sites."""
+"""Row `agencies` of `make bench`: the lists of 申込投入 and its figures, over 200 agencies with 400,000 sites."""
 
 from __future__ import annotations
 
 import psycopg
 
-from tests.load.ground import Ground
-from tests.load.rows import Goal, Part, Run
+from tests.load.ground import BenchEnvironment
+from tests.load.rows import Claim, RowResult, Run
 
 AGENCIES, SITES = 200, 400_000
 
-# Each agency has one who sells and 500 corporations; each of those two requests of two sites, over three years. Of a
-# hundred requests 85 are 投入済, five キャンセル, and ten are open.
+# Each agency has one sales user and 500 corporations; each corporation has two requests of two sites, over three years.
+# Of a hundred requests 85 are 投入済, five キャンセル, and ten are open.
 _FILL = """
 INSERT INTO agencies_agencies (name, code) SELECT '株式会社代理店' || n, 'BENCH' || n FROM generate_series(1, 200) n;
 INSERT INTO users (login_id, name, password_hash, is_active)
@@ -47,9 +46,9 @@ SELECT r.agency_id, r.corporation_id, r.id, r.status, CASE turn WHEN 1 THEN 'ele
     CASE r.status WHEN 'entered' THEN r.created_at + interval '1 day' END
 FROM agencies_requests r CROSS JOIN generate_series(1, 2) turn;
 """
-# A part of a name that few have, and one that none has.
+# A part of a name that few rows have, and one that no row has.
 FEW, NONE = "%E5%8F%B71999", "%E7%84%A1%E3%81%84"
-# Of each agency's corporations one is called so.
+# One corporation of each agency has this name.
 SHOP = "%E5%95%86%E5%BA%97499"
 ACQUIRED = {
     "all": "/api/agencies/acquired?limit=50",
@@ -90,32 +89,35 @@ REQUESTS_BY_SALES = {
 }
 
 
-def fill(owner: psycopg.Connection) -> None:
-    owner.execute(_FILL)
-    owner.execute("VACUUM ANALYZE")
+def fill(connection: psycopg.Connection) -> None:
+    connection.execute(_FILL)
+    connection.execute("VACUUM ANALYZE")
 
 
-def claims(made: Ground) -> Part:
-    with made.owner() as owner:
-        fill(owner)
-    [[agency, sites, since, until]] = made.rows(
+def claims(environment: BenchEnvironment) -> RowResult:
+    with environment.owner_connection() as connection:
+        fill(connection)
+    [[agency, sites, since, until]] = environment.rows(
         "SELECT (SELECT id FROM agencies_agencies WHERE code = 'BENCH100'), (SELECT count(*) FROM agencies_sites), "
         "current_date - 60, current_date - 30"
     )
-    token, seller = made.sign_in("admin", "agencies"), made.sign_in("sales", "agencies", agency)
+    token, seller_token = (
+        environment.create_session_token("admin", "agencies"),
+        environment.create_session_token("sales", "agencies", agency),
+    )
     days = {"agency": agency, "since": since, "until": until}
-    with made.serving() as served:
+    with environment.running_service() as service:
 
-        def read(paths: dict[str, str], by: str = token) -> dict[str, Run]:
-            return {name: served.read(by, path.format(**days)) for name, path in paths.items()}
+        def read(paths: dict[str, str], user_token: str = token) -> dict[str, Run]:
+            return {name: service.measure_reads(user_token, path.format(**days)) for name, path in paths.items()}
 
-        asked = {
-            "獲得案件一覧": read(ACQUIRED) | read(ACQUIRED_BY_SALES, seller),
-            "投入案件一覧, マイ依頼一覧 and 法人検索": read(REQUESTS) | read(REQUESTS_BY_SALES, seller),
+        runs_by_list = {
+            "獲得案件一覧": read(ACQUIRED) | read(ACQUIRED_BY_SALES, seller_token),
+            "投入案件一覧, マイ依頼一覧 and 法人検索": read(REQUESTS) | read(REQUESTS_BY_SALES, seller_token),
             "代理店別数値 and the dashboard": read(FIGURES),
         }
-    over = f"over {AGENCIES} agencies and {sites:,} sites"
-    goals = [Goal.in_time(f"{what} {over}", 300, runs) for what, runs in asked.items()]
-    for goal in goals:
-        goal.held &= sites >= SITES
+    scope = f"over {AGENCIES} agencies and {sites:,} sites"
+    goals = [Claim.in_time(f"{title} {scope}", 300, runs) for title, runs in runs_by_list.items()]
+    for claim in goals:
+        claim.holds &= sites >= SITES
     return [], goals

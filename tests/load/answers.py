@@ -1,4 +1,5 @@
-"""Every list and block of the fleet's pages, asked as the pages ask, over 20,000 terminals with a year behind them."""
+"""Reads every list and block of the fleet's pages, with the pages' own requests, over 20,000 terminals with a year of
+data."""
 
 from __future__ import annotations
 
@@ -11,90 +12,91 @@ from urllib.parse import urlencode
 
 from tests.load.rows import percentile
 
-TIMES = 20
-DEEP = 100
-# Paper, files and whole lists as files are long work, with rows of their own.
-NOT_ASKED = (".pdf", ".csv", ".xlsx", "/agent/")
+REPEATS = 20
+DEEP_PAGE = 100
+# Printed files and exports are long work, with rows of their own.
+EXCLUDED = (".pdf", ".csv", ".xlsx", "/agent/")
 
 
 @dataclass(frozen=True)
-class Took:
-    """Milliseconds to the last byte; `asked` says of what, in the route's own words."""
+class AnswerTime:
+    """Milliseconds to the last byte. `request`: the route and its query."""
 
-    asked: str
+    request: str
     p50: float
     p95: float
     worst: float
 
 
-class Asker:
-    """One kept connection, as a page's session has it."""
+class ApiReader:
+    """One keep-alive connection, as a page's session has it."""
 
     def __init__(self, port: int, token: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def __call__(self, path: str, body: object = None, **query: Any) -> Any:
-        """Raises SystemExit for anything but 200."""
+        """Raises SystemExit for any status but 200."""
         target = path + (f"?{urlencode(query)}" if query else "")
         content = json.dumps(body) if body is not None else None
         self._connection.request("POST" if content else "GET", target, content, self._headers)
-        answer = self._connection.getresponse()
-        found = answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"{target} answered {answer.status} {found[:300]!r}; nothing was measured")
-        return json.loads(found)
+        response = self._connection.getresponse()
+        data = response.read()
+        if response.status != 200:
+            raise SystemExit(f"{target} answered {response.status} {data[:300]!r}; nothing was measured")
+        return json.loads(data)
 
 
-def took(port: int, token: str) -> list[Took]:
-    """The slowest first. Raises SystemExit when a route of the fleet was forgotten."""
-    ask = Asker(port, token)
-    asks = _asks(ask)
-    _nothing_forgotten(ask, {route for route, _, _ in asks})
-    return sorted((_measured(ask, *one) for one in asks), key=lambda one: -one.p95)
+def measure_answers(port: int, token: str) -> list[AnswerTime]:
+    """The slowest first. Raises SystemExit when a route of the fleet is missing."""
+    read_api = ApiReader(port, token)
+    requests = _requests(read_api)
+    _check_routes(read_api, {route for route, _, _ in requests})
+    return sorted((_measure(read_api, *request) for request in requests), key=lambda result: -result.p95)
 
 
-def _measured(ask: Asker, route: str, path: str, query: dict[str, Any]) -> Took:
+def _measure(read_api: ApiReader, route: str, path: str, query: dict[str, Any]) -> AnswerTime:
     body = query.pop("body", None)
     times = []
-    for _ in range(TIMES):
-        begun = time.perf_counter()
-        ask(path, body, **query)
-        times.append((time.perf_counter() - begun) * 1000)
-    shown = {name: "…" if name == "cursor" else value for name, value in query.items()}
-    return Took(
-        " ".join([route, *(f"{name}={value}" for name, value in shown.items())]),
+    for _ in range(REPEATS):
+        started_at = time.perf_counter()
+        read_api(path, body, **query)
+        times.append((time.perf_counter() - started_at) * 1000)
+    shown_query = {name: "…" if name == "cursor" else value for name, value in query.items()}
+    return AnswerTime(
+        " ".join([route, *(f"{name}={value}" for name, value in shown_query.items())]),
         percentile(times, 50),
         percentile(times, 95),
         max(times),
     )
 
 
-def _asks(ask: Asker) -> list[tuple[str, str, dict[str, Any]]]:
-    """Route, path and query: lists as they open, in their other orders, searched, cut, and on their hundredth page."""
+def _requests(read_api: ApiReader) -> list[tuple[str, str, dict[str, Any]]]:
+    """Route, path and query: lists in their default order, in other orders, searched, filtered, and on their hundredth
+    page."""
     base = "/api/fleet"
-    terminal = ask(f"{base}/terminals", q="LOAD-0000000")["items"][0]
+    terminal = read_api(f"{base}/terminals", q="LOAD-0000000")["items"][0]
     keys = {
         "terminal_id": terminal["id"],
         "customer_id": terminal["customer_id"],
-        "incident_id": ask(f"{base}/incidents")["items"][0]["id"],
-        "maintenance_id": ask(f"{base}/maintenances")["items"][0]["id"],
-        "rollout_id": ask(f"{base}/rollouts")["items"][0]["id"],
-        "report_id": ask(f"{base}/reports/monthly")["items"][0]["id"],
+        "incident_id": read_api(f"{base}/incidents")["items"][0]["id"],
+        "maintenance_id": read_api(f"{base}/maintenances")["items"][0]["id"],
+        "rollout_id": read_api(f"{base}/rollouts")["items"][0]["id"],
+        "report_id": read_api(f"{base}/reports/monthly")["items"][0]["id"],
     }
-    firmware = ask(f"{base}/firmwares")["items"][0]["id"]
-    month = ask(f"{base}/reports/monthly/overview")["month"]
-    everyone: dict[str, list[str]] = {"customer_ids": [], "tags": [], "versions": []}
+    firmware = read_api(f"{base}/firmwares")["items"][0]["id"]
+    month = read_api(f"{base}/reports/monthly/overview")["month"]
+    all_targets: dict[str, list[str]] = {"customer_ids": [], "tags": [], "versions": []}
 
     def deep(path: str, **query: Any) -> dict[str, Any]:
-        for _ in range(DEEP):
-            cursor = ask(f"{base}{path}", limit=100, **query)["next_cursor"]
+        for _ in range(DEEP_PAGE):
+            cursor = read_api(f"{base}{path}", limit=100, **query)["next_cursor"]
             if cursor is None:
                 break
             query["cursor"] = cursor
         return query
 
-    wanted: dict[str, list[dict[str, Any]]] = {
+    queries_by_route: dict[str, list[dict[str, Any]]] = {
         "/summary": [{}],
         "/terminals": [
             {},
@@ -169,7 +171,7 @@ def _asks(ask: Asker) -> list[tuple[str, str, dict[str, Any]]]:
         "/rollouts/choices": [{}],
         "/rollouts/{rollout_id}": [{}],
         "/rollouts/{rollout_id}/tasks": [{}, {"state": "failed"}, deep(f"/rollouts/{keys['rollout_id']}/tasks")],
-        "/rollouts/preview": [{"body": {"firmware_id": firmware, "targets": everyone, "waves": [5, 25, 100]}}],
+        "/rollouts/preview": [{"body": {"firmware_id": firmware, "targets": all_targets, "waves": [5, 25, 100]}}],
         "/reports/monthly": [
             {},
             {"month": month},
@@ -181,23 +183,28 @@ def _asks(ask: Asker) -> list[tuple[str, str, dict[str, Any]]]:
         "/reports/monthly/overview": [{}, {"month": month}],
         "/reports/monthly/{report_id}": [{}],
     }
-    return [(route, base + route.format(**keys), query) for route, queries in wanted.items() for query in queries]
+    return [
+        (route, base + route.format(**keys), query) for route, queries in queries_by_route.items() for query in queries
+    ]
 
 
-def _nothing_forgotten(ask: Asker, asked: set[str]) -> None:
-    described = ask("/api/openapi.json")["paths"]
+def _check_routes(read_api: ApiReader, measured: set[str]) -> None:
+    documented = read_api("/api/openapi.json")["paths"]
     routes = {
         path.removeprefix("/api/fleet")
-        for path, ways in described.items()
-        if path.startswith("/api/fleet/") and "get" in ways
+        for path, methods in documented.items()
+        if path.startswith("/api/fleet/") and "get" in methods
     }
-    if forgotten := sorted(route for route in routes - asked if not any(part in route for part in NOT_ASKED)):
-        raise SystemExit(f"never asked: {', '.join(forgotten)}")
+    if missing := sorted(route for route in routes - measured if not any(part in route for part in EXCLUDED)):
+        raise SystemExit(f"never asked: {', '.join(missing)}")
 
 
-def lines(found: list[Took], shown: int = 15) -> list[str]:
+def table_lines(times: list[AnswerTime], count: int = 15) -> list[str]:
     return [
-        f"| answer over 20,000 terminals and a year, the slowest of {len(found)} | p50 ms | p95 ms | worst ms |",
+        f"| answer over 20,000 terminals and a year, the slowest of {len(times)} | p50 ms | p95 ms | worst ms |",
         "| --- | ---: | ---: | ---: |",
-        *(f"| {one.asked} | {one.p50:.0f} | {one.p95:.0f} | {one.worst:.0f} |" for one in found[:shown]),
+        *(
+            f"| {result.request} | {result.p50:.0f} | {result.p95:.0f} | {result.worst:.0f} |"
+            for result in times[:count]
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Row `backup` of `make bench`: 20,000 terminals and a year, backed up, and restored as `make drill` does."""
+"""Row `backup` of `make bench`: 20,000 terminals and a year of data, backed up, and restored as `make drill` does."""
 
 from __future__ import annotations
 
@@ -9,44 +9,50 @@ from stack import backup, rehearsal, sealing, servers
 from stack.drill import TARGET_HOURS
 from stack.programs import REHEARSAL
 from tests.load import past
-from tests.load.ground import TERMINALS, Ground
-from tests.load.rows import Goal, Part
+from tests.load.ground import TERMINALS, BenchEnvironment
+from tests.load.rows import Claim, RowResult
 
-# What such a fleet has of single heartbeats in FLEET_HEARTBEAT_KEEP_DAYS; the year that is made here has a day of them.
+# The single heartbeats that such a fleet stores for FLEET_HEARTBEAT_KEEP_DAYS; the test data has one day of them.
 HEARTBEATS = TERMINALS * 288 * 35
-# A machine that is half as fast may still be in time.
+# A machine that is half as fast must still be in time.
 WITHIN_HOURS = TARGET_HOURS / 2
 
 
-def claims(made: Ground) -> Part:
-    with made.owner() as owner:
-        past.add_year(owner)
-    servers.create_database(made.home, REHEARSAL)
-    environ = made.environ | {
-        "DATABASE_BACKUP_URL": servers.url(made.home, "backup"),
-        "DATABASE_REHEARSAL_URL": servers.url(made.home, "owner", REHEARSAL),
+def claims(environment: BenchEnvironment) -> RowResult:
+    with environment.owner_connection() as connection:
+        past.add_year(connection)
+    servers.create_database(environment.home, REHEARSAL)
+    environ = environment.environ | {
+        "DATABASE_BACKUP_URL": servers.url(environment.home, "backup"),
+        "DATABASE_REHEARSAL_URL": servers.url(environment.home, "owner", REHEARSAL),
     }
-    [[held]] = made.rows("SELECT pg_database_size(current_database())")
+    [[db_bytes]] = environment.rows("SELECT pg_database_size(current_database())")
     lines = [
-        f"| a backup of {TERMINALS:,} terminals and a year, {held / 1e9:.1f} GB in the database | rows | GB | "
+        f"| a backup of {TERMINALS:,} terminals and a year, {db_bytes / 1e9:.1f} GB in the database | rows | GB | "
         "taken in | restored and compared in |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for words, key in (("open", ""), ("sealed", sealing.generate_key()[0])):
+    for kind, key in (("open", ""), ("sealed", sealing.generate_key()[0])):
         environ["BACKUP_KEY"] = key
-        folder = made.home.path / f"backup-{words}"
-        begun = time.monotonic()
-        backup.write_backup(made.home, environ, folder)
-        taken, begun = time.monotonic() - begun, time.monotonic()
-        rows = rehearsal.rehearse(made.home, environ, folder)
-        restored = time.monotonic() - begun
+        folder = environment.home.path / f"backup-{kind}"
+        started_at = time.monotonic()
+        backup.write_backup(environment.home, environ, folder)
+        backup_seconds, started_at = time.monotonic() - started_at, time.monotonic()
+        rows = rehearsal.rehearse(environment.home, environ, folder)
+        restore_seconds = time.monotonic() - started_at
         size = sum(file.stat().st_size for file in folder.iterdir())
         shutil.rmtree(folder)
-        lines.append(f"| {words} | {rows:,} | {size / 1e9:.2f} | {taken / 60:.1f} min | {restored / 60:.1f} min |")
-    hours = (rows + HEARTBEATS) / rows * restored / 3600
+        lines.append(
+            f"| {kind} | {rows:,} | {size / 1e9:.2f} | {backup_seconds / 60:.1f} min | {restore_seconds / 60:.1f} min |"
+        )
+    hours = (rows + HEARTBEATS) / rows * restore_seconds / 3600
     return lines, [
-        Goal(f"{rows:,} rows restored and compared within an hour", f"{restored / 60:.1f} min", restored < 3600),
-        Goal(
+        Claim(
+            f"{rows:,} rows restored and compared within an hour",
+            f"{restore_seconds / 60:.1f} min",
+            restore_seconds < 3600,
+        ),
+        Claim(
             f"with all {HEARTBEATS:,} heartbeats of five weeks, at that rate, under {WITHIN_HOURS:.0f} h",
             f"{hours:.1f} h",
             hours < WITHIN_HOURS,

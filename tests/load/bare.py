@@ -1,6 +1,6 @@
-"""What the product is compared with at its best: the same machine in the same minute with nothing but the ground it
-stands on. Bare HTTP answers and stores nothing, bare PostgreSQL stores and answers nobody, an empty route asks for 1,
-and a bare page of Streamlit (`bare_page.py`) has a table and no rules."""
+"""Lower limits to compare the product with, on the same machine in the same run: HTTP that answers and stores nothing,
+PostgreSQL that stores without HTTP, a route that runs SELECT 1, and a Streamlit page (`bare_page.py`) with one
+table."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core.database.session import NO_SCOPES, transaction
 from stack import servers
-from tests.load.ground import Ground
+from tests.load.ground import BenchEnvironment
 from tests.load.rows import Meter, Run
-from tests.processes import free_port, running
-from tests.rls_bypass import seeing_all
+from tests.processes import free_port, running_command
+from tests.rls_bypass import rls_bypass_url
 
-# As long as the answer to a heartbeat.
+# As long as the response to a heartbeat.
 _ANSWER = json.dumps({"server_time": "2026-11-21T09:05:00.123456+09:00", "next_heartbeat_in": 300, "commands": []})
 PAGE = Path(__file__).with_name("bare_page.py")
 
 
 def http() -> ASGIApp:
-    """Reads each request to its end and answers at once."""
+    """Reads each request to its end and responds at once."""
     answer = _ANSWER.encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
 
@@ -49,7 +49,7 @@ EMPTY, ROUTE = "/one", "tests.load.bare:route"
 
 
 def route() -> FastAPI:
-    """FastAPI with one route that opens a transaction and asks PostgreSQL for 1."""
+    """FastAPI with one route that opens a transaction and runs SELECT 1."""
     api = FastAPI()
 
     @api.get(EMPTY)
@@ -60,9 +60,9 @@ def route() -> FastAPI:
     return api
 
 
-# As many as it keeps for the product.
+# As many as the product has.
 CONNECTIONS = 32
-# What a heartbeat changes, one transaction each, prepared, by PostgreSQL's own pgbench.
+# The writes of a heartbeat, one transaction each, prepared, by PostgreSQL's own pgbench.
 _HEARTBEAT = """\\set terminal random(:first, :last)
 \\set cpu random(0, 100)
 BEGIN;
@@ -74,34 +74,34 @@ COMMIT;
 """
 
 
-def stored(made: Ground, seconds: int) -> Run:
-    [[first, last]] = made.rows("SELECT min(terminal_id), max(terminal_id) FROM fleet_terminal_states")
-    script = made.home.path / "heartbeat.sql"
+def measure_stored(environment: BenchEnvironment, seconds: int) -> Run:
+    [[first, last]] = environment.rows("SELECT min(terminal_id), max(terminal_id) FROM fleet_terminal_states")
+    script = environment.home.path / "heartbeat.sql"
     script.write_text(_HEARTBEAT)
-    meter = Meter({"PostgreSQL": [made.postgres]})
-    done = subprocess.run(
+    meter = Meter({"PostgreSQL": [environment.postgres]})
+    pgbench = subprocess.run(
         [
-            *(servers.bin_dir(made.home) / "pgbench", "--no-vacuum", "--protocol=prepared", f"--file={script}"),
+            *(servers.bin_dir(environment.home) / "pgbench", "--no-vacuum", "--protocol=prepared", f"--file={script}"),
             *(f"--client={CONNECTIONS}", f"--time={seconds}", f"--define=first={first}", f"--define=last={last}"),
-            seeing_all(made.environ["DATABASE_URL"]),
+            rls_bypass_url(environment.environ["DATABASE_URL"]),
         ],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    found = re.search(r"transactions actually processed: (\d+).*?\ntps = ([\d.]+)", done.stdout, re.DOTALL)
-    if found is None:
-        raise SystemExit(f"pgbench said no rate:\n{done.stdout}")
-    return meter.stopped(int(found[1]), int(found[1]) / float(found[2]))
+    match = re.search(r"transactions actually processed: (\d+).*?\ntps = ([\d.]+)", pgbench.stdout, re.DOTALL)
+    if match is None:
+        raise SystemExit(f"pgbench said no rate:\n{pgbench.stdout}")
+    return meter.stop(int(match[1]), int(match[1]) / float(match[2]))
 
 
 @contextmanager
-def page() -> Iterator[str]:
-    """The address of the bare page."""
+def running_page() -> Iterator[str]:
+    """The URL of the bare page."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    at = ["--server.address=127.0.0.1", f"--server.port={port}"]
-    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), *at]
+    options = ["--server.address=127.0.0.1", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), *options]
     environ = os.environ | {"STREAMLIT_SERVER_HEADLESS": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
-    with running(command, environ, ready=f"{url}/_stcore/health"):
+    with running_command(command, environ, ready=f"{url}/_stcore/health"):
         yield f"{url}/"

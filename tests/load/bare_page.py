@@ -1,4 +1,4 @@
-"""The least page of Streamlit that shows a table of 50 rows, and with `?chart=1` a day's line above it."""
+"""A minimal Streamlit page with a table of 50 rows, and with `?chart=1` a day's line chart above it."""
 
 import math
 

@@ -1,9 +1,9 @@
-"""`make bench`: every speed claim as a row of one run; prints the table and writes docs/benchmarks.md.
+"""`make bench`: measures every speed claim as a row of one run, prints the table and writes docs/benchmarks.md.
 
-`python -m tests.load.bench NAME …` runs these rows alone and writes nothing; `--list` says which there are.
+`python -m tests.load.bench NAME …` runs only these rows and writes nothing; `--list` prints their names.
 
-Figures on a shared machine wander; the rows of one run, taken in turns, can be compared with one another. CPU is the
-user and system time of the service's process and of all of PostgreSQL, per answered heartbeat; the sender is not in it.
+Figures on a shared machine vary; rows of the same run, measured in turns, can be compared with each other. CPU is the
+user and system time of the service's process and of all of PostgreSQL, per answered heartbeat, without the sender.
 """
 
 from __future__ import annotations
@@ -37,91 +37,91 @@ from tests.load import (
     sweeps,
     year_work,
 )
-from tests.load.ground import TERMINALS, ground
+from tests.load.ground import TERMINALS, bench_environment
 from tests.load.reservation_world import ENVIRON
-from tests.load.rows import Part
+from tests.load.rows import RowResult
 from tests.stack import running_stack
 
 RESULT = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.md"
 
 
-class Needs(Enum):
+class Requirement(Enum):
     NOTHING = "nothing"
-    # Rows that follow one another share them, and find what the ones before have left.
+    # Consecutive rows share them, and find the data of the rows before.
     SERVERS = "servers and a fleet"
     STACK = "the whole product"
 
 
 @dataclass(frozen=True)
 class Row:
-    """`claims` is given what the row needs; `settings` are those of its stack."""
+    """`claims` receives what the row needs. `settings`: those of its stack."""
 
     name: str
-    needs: Needs
+    needs: Requirement
     about: str
-    claims: Callable[..., Part]
+    claims: Callable[..., RowResult]
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_BACKUP = {"BACKUP_AT": "off"}
 ROWS = (
-    # Before the heartbeats, whose tables the server would still be tidying up.
-    Row("lists", Needs.SERVERS, "a list of 50 as a page asks for it", list_work.claims),
-    Row("once", Needs.SERVERS, "a POST with an Idempotency-Key", once_work.claims),
-    Row("heartbeats", Needs.SERVERS, "heartbeats, beside the naive design", heartbeat_work.claims),
-    Row("doubling", Needs.SERVERS, "two of each process; writes docs/scaling.md", doubling.claims),
-    Row("storm", Needs.SERVERS, "a whole fleet comes back at once", storm.claims),
-    Row("sweep", Needs.SERVERS, "the offline sweep", sweeps.claims),
-    Row("door", Needs.SERVERS, "a nursery's door", door_work.claims),
-    Row("logs", Needs.SERVERS, "a million 入退ログ", log_work.claims),
-    Row("loaners", Needs.SERVERS, "代替機管理 on any day", loaner_work.claims),
-    Row("agencies", Needs.SERVERS, "申込投入 over 400,000 sites", agency_work.claims),
+    # Before the heartbeats, after which the server would still be vacuuming.
+    Row("lists", Requirement.SERVERS, "a list of 50 as a page asks for it", list_work.claims),
+    Row("once", Requirement.SERVERS, "a POST with an Idempotency-Key", once_work.claims),
+    Row("heartbeats", Requirement.SERVERS, "heartbeats, beside the naive design", heartbeat_work.claims),
+    Row("doubling", Requirement.SERVERS, "two of each process; writes docs/scaling.md", doubling.claims),
+    Row("storm", Requirement.SERVERS, "a whole fleet comes back at once", storm.claims),
+    Row("sweep", Requirement.SERVERS, "the offline sweep", sweeps.claims),
+    Row("door", Requirement.SERVERS, "a nursery's door", door_work.claims),
+    Row("logs", Requirement.SERVERS, "a million 入退ログ", log_work.claims),
+    Row("loaners", Requirement.SERVERS, "代替機管理 on any day", loaner_work.claims),
+    Row("agencies", Requirement.SERVERS, "申込投入 over 400,000 sites", agency_work.claims),
     # These leave a million rows.
-    Row("long", Needs.SERVERS, "long lists as files, and files taken in", long_work.claims),
-    Row("million", Needs.SERVERS, "the offline sweep of a million terminals", sweeps.million),
-    Row("stack", Needs.STACK, "the whole product, by itself and over a year", year_work.claims),
-    Row("agency-pages", Needs.STACK, "the pages of 申込投入", agency_pages.claims, NO_BACKUP),
-    Row("paper", Needs.NOTHING, "setting type", paper_work.claims),
-    Row("backup", Needs.SERVERS, "a year backed up and restored", backup_work.claims),
-    Row("reservations", Needs.STACK, "reservations a minute", reservation_work.claims, ENVIRON | NO_BACKUP),
-    Row("reservation-ticks", Needs.SERVERS, "the tick over a thousand reservations", reservation_work.ticks),
+    Row("long", Requirement.SERVERS, "long lists as files, and files taken in", long_work.claims),
+    Row("million", Requirement.SERVERS, "the offline sweep of a million terminals", sweeps.million),
+    Row("stack", Requirement.STACK, "the whole product, by itself and over a year", year_work.claims),
+    Row("agency-pages", Requirement.STACK, "the pages of 申込投入", agency_pages.claims, NO_BACKUP),
+    Row("paper", Requirement.NOTHING, "setting type", paper_work.claims),
+    Row("backup", Requirement.SERVERS, "a year backed up and restored", backup_work.claims),
+    Row("reservations", Requirement.STACK, "reservations a minute", reservation_work.claims, ENVIRON | NO_BACKUP),
+    Row("reservation-ticks", Requirement.SERVERS, "the tick over a thousand reservations", reservation_work.ticks),
 )
 
 
 @dataclass
 class Results:
-    """`version`: of PostgreSQL, where a row needed servers."""
+    """`version`: of PostgreSQL, when a row needed servers."""
 
     tables: list[str] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     version: str = ""
-    held: bool = True
+    holds: bool = True
 
-    def add(self, row: Row, part: Part) -> None:
-        """Claims are also told as they come: a row that fails at the end does not take what was measured with it."""
-        table, goals = part
-        said = [f"| `{row.name}` {goal.line()}" for goal in goals]
-        print("\n".join(said), flush=True)
+    def add(self, row: Row, result: RowResult) -> None:
+        """Prints claims at once: a row that fails at its end does not lose what was measured before it."""
+        table, claims = result
+        lines = [f"| `{row.name}` {claim.line()}" for claim in claims]
+        print("\n".join(lines), flush=True)
         self.tables += ["", *table] if table else []
-        self.claims += said
-        self.held &= all(goal.held for goal in goals)
+        self.claims += lines
+        self.holds &= all(claim.holds for claim in claims)
 
     def lines(self) -> list[str]:
         return [*self.tables, "", "| row | claim | measured | held |", "| --- | --- | ---: | --- |", *self.claims]
 
 
-def measured(names: Collection[str]) -> Results:
+def run_rows(names: Collection[str]) -> Results:
     results = Results()
-    for needs, neighbours in itertools.groupby(ROWS, key=lambda row: row.needs):
-        rows = [row for row in neighbours if row.name in names]
-        if needs is Needs.SERVERS and rows:
-            with ground(TERMINALS) as made:
-                [[results.version]] = made.rows("SHOW server_version")
+    for needs, group in itertools.groupby(ROWS, key=lambda row: row.needs):
+        rows = [row for row in group if row.name in names]
+        if needs is Requirement.SERVERS and rows:
+            with bench_environment(TERMINALS) as environment:
+                [[results.version]] = environment.rows("SHOW server_version")
                 for row in rows:
-                    results.add(row, row.claims(made))
+                    results.add(row, row.claims(environment))
             continue
         for row in rows:
-            if needs is Needs.STACK:
+            if needs is Requirement.STACK:
                 with running_stack(row.settings) as stack:
                     results.add(row, row.claims(stack))
             else:
@@ -130,19 +130,19 @@ def measured(names: Collection[str]) -> Results:
 
 
 def main() -> int:
-    every = [row.name for row in ROWS]
-    asked = sys.argv[1:]
-    if asked == ["--list"]:
+    names = [row.name for row in ROWS]
+    requested = sys.argv[1:]
+    if requested == ["--list"]:
         print("\n".join(f"{row.name:18} needs {row.needs.value:20} {row.about}" for row in ROWS))
         return 0
-    if unknown := sorted(set(asked) - set(every)):
-        raise SystemExit(f"no such row: {', '.join(unknown)}; there are {', '.join(every)}")
-    begun = time.monotonic()
-    results = measured(asked or every)
-    print("\n".join([*results.lines(), "", f"{time.monotonic() - begun:.0f} s"]))
-    if not asked:
+    if unknown := sorted(set(requested) - set(names)):
+        raise SystemExit(f"no such row: {', '.join(unknown)}; there are {', '.join(names)}")
+    started_at = time.monotonic()
+    results = run_rows(requested or names)
+    print("\n".join([*results.lines(), "", f"{time.monotonic() - started_at:.0f} s"]))
+    if not requested:
         RESULT.write_text("\n".join([_head(results.version), *results.lines()]) + "\n")
-    return 0 if results.held else 1
+    return 0 if results.holds else 1
 
 
 def _head(version: str) -> str:
@@ -153,9 +153,9 @@ def _head(version: str) -> str:
         cores=os.cpu_count(),
         postgres=version.split(" ")[0],
         python=platform.python_version(),
-        rate=heartbeat_work.TRUE_RATE,
-        times=screens.TIMES,
-        cold=screens.COLD_TIMES,
+        rate=heartbeat_work.REAL_RATE,
+        times=screens.REPEATS,
+        cold=screens.COLD_REPEATS,
     )
 
 

@@ -1,8 +1,8 @@
-"""Clients of every kind at once, each in a thread of its own: what each wrote under which name, and when it had its
-last good answer.
+"""Load clients of every kind that run at the same time, each in its own thread. They record what each wrote and when
+each had an answer.
 
-A client has one write at a time, under a name that is its own, and repeats it until it is answered: so every name that
-was given out must be found once, whatever died meanwhile.
+A client has one write at a time, under a unique name, and repeats it until it is answered. So every name must be stored
+exactly once, whatever was killed in the meantime.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ from sqlalchemy.orm import Session
 from service.core.database.session import sqlalchemy_url
 from tests import people, rls_bypass
 from tests.load.falling import PATIENCE_SECONDS
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 from tests.stack import Stack
 from tests.waiting import wait_for
 
-# Answers that are on their way when something dies may still arrive; what counts was asked after that.
-ON_THEIR_WAY_SECONDS = 0.5
+# Answers in flight may still arrive after a kill. Only requests sent after this time count.
+IN_FLIGHT_SECONDS = 0.5
 ANSWER_SECONDS = 20
-# What is said by whoever cannot do it just now: the service, and a proxy without a service.
-TEMPORARY = (502, 503, 504)
+# The statuses of a service, or of a proxy without a service, that is unavailable for a time.
+TEMPORARY_STATUSES = (502, 503, 504)
 
 
 C = TypeVar("C", bound="Client")
 
 
-class Away(Exception):
-    """No answer, or one that says to come again."""
+class Unavailable(Exception):
+    """No answer, or an answer that asks for a retry."""
 
 
-def token_of(http: httpx2.Client, login_id: str, password: str = people.PASSWORD) -> str:
-    """Of a session of that person."""
-    answer = http.post("/api/auth/login", json={"login_id": login_id, "password": password})
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["token"])
+def session_token(http: httpx2.Client, login_id: str, password: str = people.PASSWORD) -> str:
+    """Logs in and returns the token of the session."""
+    response = http.post("/api/auth/login", json={"login_id": login_id, "password": password})
+    assert response.status_code == 200, response.text
+    return str(response.json()["token"])
 
 
 @dataclass
-class Scene:
-    """A running product. `service` and `dashboards` are where its clients find it, if not at its own ports; `trusted`
-    is whom they trust there. `servers`: those that nobody of the product starts again; each is killed and started
-    here."""
+class RunningProduct:
+    """A running product. `service` and `dashboards`: the base URLs for its clients (default: its own ports). `trusted`:
+    the certificates that they trust. `servers`: servers that the product does not restart; each function kills and
+    starts one."""
 
     stack: Stack
     service: str = ""
@@ -70,16 +70,16 @@ class Scene:
 
     @cached_property
     def engine(self) -> Engine:
-        return create_engine(sqlalchemy_url(seeing_all(self.stack.database)), pool_pre_ping=True, pool_size=20)
+        return create_engine(sqlalchemy_url(rls_bypass_url(self.stack.database)), pool_pre_ping=True, pool_size=20)
 
     @contextmanager
     def db(self) -> Iterator[Session]:
-        """Sees everything; its rows are there when the block ends."""
+        """A session that sees all rows; it commits at the end of the block."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return rls_bypass.rows(self.stack.database, statement, *parameters)
+        return rls_bypass.fetch_rows(self.stack.database, statement, *parameters)
 
     def http(self, token: str = "") -> httpx2.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -88,14 +88,14 @@ class Scene:
         )
 
     def signed_in(self, login_id: str) -> httpx2.Client:
-        """As somebody of the cast."""
+        """A client with a session of that user."""
         with self.http() as http:
-            token = token_of(http, login_id)
+            token = session_token(http, login_id)
         return self.http(token)
 
 
 class Client(threading.Thread):
-    """Subclasses say what they write next and how they send it; `kind` is what people would call them."""
+    """Subclasses define the next write and how it is sent. `kind` is its name in reports."""
 
     kind = ""
     pause = 0.5
@@ -103,58 +103,58 @@ class Client(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.stopping = threading.Event()
-        # What was answered, by its name, and when each answer was asked for and there.
-        self.done: list[Any] = []
+        # The writes that were answered, and the times of each request and its answer.
+        self.completed: list[Any] = []
         self.answered: list[tuple[float, float]] = []
         self.failures: Counter[str] = Counter()
-        self.broken: BaseException | None = None
-        self._open: Any = None
+        self.error: BaseException | None = None
+        self._pending: Any = None
 
     def next(self) -> Any:
-        """What it writes next, with its name."""
+        """The next write, with its name."""
         raise NotImplementedError
 
     def send(self, write: Any) -> None:
-        """Raises Away when it may or may not be stored: it is then sent again."""
+        """Raises Unavailable when the write may or may not be stored: it is then sent again."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """In its own thread, when it ends."""
+        """Runs in the client's own thread, at its end."""
 
     def run(self) -> None:
         try:
-            # Nobody leaves while something of theirs may or may not be stored.
-            while not self.stopping.is_set() or self._open is not None:
-                self._turn()
+            # A client does not stop while its write may or may not be stored.
+            while not self.stopping.is_set() or self._pending is not None:
+                self._run_once()
                 if self.stopping.wait(self.pause):
-                    # From then on `stopping` is no pause any more.
+                    # `stopping` is set from here on, so waiting for it is no pause.
                     time.sleep(0.2)
         except BaseException as error:
-            self.broken = error
+            self.error = error
         finally:
             self.close()
 
-    def _turn(self) -> None:
-        begun = time.monotonic()
+    def _run_once(self) -> None:
+        started_at = time.monotonic()
         try:
-            if self._open is None:
-                self._open = self.next()
-            self.send(self._open)
-        except (Away, httpx2.TransportError) as error:
-            self.failures[str(error) if isinstance(error, Away) else type(error).__name__] += 1
+            if self._pending is None:
+                self._pending = self.next()
+            self.send(self._pending)
+        except (Unavailable, httpx2.TransportError) as error:
+            self.failures[str(error) if isinstance(error, Unavailable) else type(error).__name__] += 1
         else:
-            self.done.append(self._open)
-            self._open = None
-            self.answered.append((begun, time.monotonic()))
+            self.completed.append(self._pending)
+            self._pending = None
+            self.answered.append((started_at, time.monotonic()))
 
-    def back_after(self, moment: float) -> float | None:
-        """Seconds from that moment until this one had an answer again; None: it has none yet."""
-        place = bisect_right(self.answered, (moment + ON_THEIR_WAY_SECONDS, math.inf))
-        return self.answered[place][1] - moment if place < len(self.answered) else None
+    def recovery_seconds(self, since: float) -> float | None:
+        """Seconds from that time (monotonic) until the client had an answer again; None: not yet."""
+        index = bisect_right(self.answered, (since + IN_FLIGHT_SECONDS, math.inf))
+        return self.answered[index][1] - since if index < len(self.answered) else None
 
 
-class Caller(Client):
-    """Speaks HTTP."""
+class HttpClient(Client):
+    """A client that uses HTTP."""
 
     def __init__(self, http: httpx2.Client) -> None:
         super().__init__()
@@ -164,8 +164,8 @@ class Caller(Client):
         self._http.close()
 
 
-class Reader(Caller):
-    """Reads these in turn. A write is the path."""
+class Reader(HttpClient):
+    """Reads the paths in turn. A write is the path."""
 
     kind = "readers"
     pause = 0.02
@@ -178,25 +178,26 @@ class Reader(Caller):
         return next(self._paths)
 
     def send(self, write: str) -> None:
-        checked(self._http.get(write), self._expected)
+        check_response(self._http.get(write), self._expected)
 
 
-def checked(answer: httpx2.Response, expected: int = 0) -> httpx2.Response:
-    """Raises Away for what may be tried again, and AssertionError for any other that is not a success or `expected`."""
-    if answer.status_code in TEMPORARY:
-        raise Away(str(answer.status_code))
-    well = answer.status_code == expected if expected else answer.is_success
-    assert well, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
-    return answer
+def check_response(response: httpx2.Response, expected: int = 0) -> httpx2.Response:
+    """Raises Unavailable for an answer that can be retried, and AssertionError for any other that is not a success or
+    `expected`."""
+    if response.status_code in TEMPORARY_STATUSES:
+        raise Unavailable(str(response.status_code))
+    is_expected = response.status_code == expected if expected else response.is_success
+    assert is_expected, f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+    return response
 
 
 @dataclass
-class Crowd:
+class ClientGroup:
     clients: Sequence[Client]
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """All of them, until the block ends and each has its last answer."""
+    def running(self) -> Iterator[None]:
+        """Runs all clients until the block ends and each has its last answer."""
         for client in self.clients:
             client.start()
         try:
@@ -207,54 +208,54 @@ class Crowd:
             deadline = time.monotonic() + PATIENCE_SECONDS
             for client in self.clients:
                 client.join(max(1.0, deadline - time.monotonic()))
-        self.look_after()
+        self.raise_errors()
         assert not [client for client in self.clients if client.is_alive()], "somebody never had an answer"
 
-    def look_after(self) -> None:
-        """Raises what made a client give up."""
+    def raise_errors(self) -> None:
+        """Raises the error that ended a client."""
         for client in self.clients:
-            if client.broken is not None:
-                raise AssertionError(f"{client.kind}: {client.broken!r}") from client.broken
+            if client.error is not None:
+                raise AssertionError(f"{client.kind}: {client.error!r}") from client.error
 
     def await_answers(self, since: float = 0) -> None:
-        """Until everybody has had one."""
+        """Waits until every client has had an answer."""
 
-        def answered() -> bool:
-            self.look_after()
-            return None not in self.back_after(since).values()
+        def all_answered() -> bool:
+            self.raise_errors()
+            return None not in self.recovery_seconds(since).values()
 
-        wait_for(answered, lambda: f"not everybody is answered: {self.back_after(since)}", PATIENCE_SECONDS)
+        wait_for(all_answered, lambda: f"not everybody is answered: {self.recovery_seconds(since)}", PATIENCE_SECONDS)
 
-    def flow(self, more: int) -> None:
-        """Until there are so many more answers of anybody."""
-        wanted = self.answers() + more
+    def await_more_answers(self, count: int) -> None:
+        """Waits for so many more answers."""
+        target = self.count_answers() + count
 
-        def flown() -> bool:
-            self.look_after()
-            return self.answers() >= wanted
+        def is_reached() -> bool:
+            self.raise_errors()
+            return self.count_answers() >= target
 
-        wait_for(flown, lambda: f"no answers any more: {self.failures()}")
+        wait_for(is_reached, lambda: f"no answers any more: {self.failures()}")
 
-    def answers(self) -> int:
-        return sum(len(client.done) for client in self.clients)
+    def count_answers(self) -> int:
+        return sum(len(client.completed) for client in self.clients)
 
-    def those(self, kind: type[C]) -> list[C]:
+    def of_kind(self, kind: type[C]) -> list[C]:
         return [client for client in self.clients if isinstance(client, kind)]
 
-    def of(self, kind: type[Client]) -> list[Any]:
-        """What those of a kind were answered."""
-        return [write for client in self.those(kind) for write in client.done]
+    def completed_writes(self, kind: type[Client]) -> list[Any]:
+        """The answered writes of a kind."""
+        return [write for client in self.of_kind(kind) for write in client.completed]
 
-    def back_after(self, moment: float) -> dict[str, float | None]:
-        """Seconds by kind, of the last one of it; None while one has no answer yet."""
-        found: dict[str, float | None] = {}
+    def recovery_seconds(self, since: float) -> dict[str, float | None]:
+        """Seconds by kind until its last client was answered again; None while one has no answer yet."""
+        seconds_by_kind: dict[str, float | None] = {}
         for client in self.clients:
-            mine, known = client.back_after(moment), found.get(client.kind, 0.0)
-            found[client.kind] = None if mine is None or known is None else max(mine, known)
-        return found
+            seconds, slowest = client.recovery_seconds(since), seconds_by_kind.get(client.kind, 0.0)
+            seconds_by_kind[client.kind] = None if seconds is None or slowest is None else max(seconds, slowest)
+        return seconds_by_kind
 
     def failures(self) -> dict[str, dict[str, int]]:
-        found: dict[str, Counter[str]] = {}
+        by_kind: dict[str, Counter[str]] = {}
         for client in self.clients:
-            found.setdefault(client.kind, Counter()).update(client.failures)
-        return {kind: dict(counted) for kind, counted in found.items()}
+            by_kind.setdefault(client.kind, Counter()).update(client.failures)
+        return {kind: dict(counts) for kind, counts in by_kind.items()}

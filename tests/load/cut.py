@@ -1,5 +1,5 @@
-"""A line to a server of this machine that can be watched, and breaks once: in the middle of the first download of
-firmware."""
+"""A TCP relay to a server of this machine that can be watched, and that breaks once: during the first firmware
+download."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-DOWNLOAD = b"GET /api/fleet/agent/firmware/"
+DOWNLOAD_REQUEST = b"GET /api/fleet/agent/firmware/"
 PIECE_BYTES = 1024
-NEVER = 2**40
+UNLIMITED = 2**40
 
 
-class Line(socketserver.ThreadingTCPServer):
-    """A relay. `passed`: how many connections came; `downloads`: the heads of all requests for firmware, as they
-    came."""
+class FirmwareRelay(socketserver.ThreadingTCPServer):
+    """`connections`: how many were opened. `downloads`: the headers of all requests for firmware."""
 
     daemon_threads = True
     request_queue_size = 100
 
-    def __init__(self, to: tuple[str, int], at: tuple[str, int], breaks_after: int) -> None:
-        super().__init__(at, _Relay)
-        self.to, self.left, self.passed = to, breaks_after, 0
+    def __init__(self, upstream: tuple[str, int], address: tuple[str, int], breaks_after: int) -> None:
+        super().__init__(address, _RelayHandler)
+        self.upstream, self.remaining_bytes, self.connections = upstream, breaks_after, 0
         self.downloads: list[bytes] = []
 
     @property
@@ -32,42 +31,44 @@ class Line(socketserver.ThreadingTCPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class _Relay(socketserver.BaseRequestHandler):
-    server: Line
+class _RelayHandler(socketserver.BaseRequestHandler):
+    server: FirmwareRelay
     request: socket.socket
 
     def handle(self) -> None:
-        self.server.passed += 1
-        # Either side may have gone.
-        with suppress(OSError), socket.create_connection(self.server.to, 5) as service:
-            self._pass_on(service)
+        self.server.connections += 1
+        # Either side may have disconnected.
+        with suppress(OSError), socket.create_connection(self.server.upstream, 5) as service:
+            self._forward(service)
 
-    def _pass_on(self, service: socket.socket) -> None:
-        breaking = False
+    def _forward(self, service: socket.socket) -> None:
+        is_breaking = False
         while True:
             ready, _, _ = select.select([self.request, service], [], [])
-            for one in ready:
-                piece = one.recv(PIECE_BYTES)
-                if not piece:
+            for source in ready:
+                data = source.recv(PIECE_BYTES)
+                if not data:
                     return
-                if one is self.request and piece.startswith(DOWNLOAD):
-                    breaking = not self.server.downloads
-                    self.server.downloads.append(piece)
-                if one is service and breaking:
-                    self.server.left -= len(piece)
-                    if self.server.left < 0:
+                if source is self.request and data.startswith(DOWNLOAD_REQUEST):
+                    is_breaking = not self.server.downloads
+                    self.server.downloads.append(data)
+                if source is service and is_breaking:
+                    self.server.remaining_bytes -= len(data)
+                    if self.server.remaining_bytes < 0:
                         return
-                (service if one is self.request else self.request).sendall(piece)
+                (service if source is self.request else self.request).sendall(data)
 
 
 @contextmanager
-def line(to: tuple[str, int], at: tuple[str, int] = ("127.0.0.1", 0), breaks_after: int = NEVER) -> Iterator[Line]:
-    """`breaks_after`: bytes of the first download's answer that still arrive."""
-    with Line(to, at, breaks_after) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
+def running_relay(
+    upstream: tuple[str, int], address: tuple[str, int] = ("127.0.0.1", 0), breaks_after: int = UNLIMITED
+) -> Iterator[FirmwareRelay]:
+    """`breaks_after`: bytes of the first download's response that still arrive."""
+    with FirmwareRelay(upstream, address, breaks_after) as relay:
+        thread = threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield made
+            yield relay
         finally:
-            made.shutdown()
+            relay.shutdown()
             thread.join()

@@ -1,13 +1,13 @@
-"""Asks a service for answers over raw asyncio protocols, so that who asks costs little beside what is measured.
+"""Sends requests to a service over raw asyncio protocols, so that the sender uses little CPU next to what is measured.
 
-`python -m tests.load.driver ORDER`, where ORDER is JSON such as `{"port": 8000, "tokens": FILE, "connections": 256,
-"seconds": 4}`, prints one JSON object. What is asked: the page at `path` with `token`, again and again, or with
-`tokens` heartbeats of each of them in turn, which are a stream of their own in each run, so that none is a repeat. How:
+`python -m tests.load.driver OPTIONS`, where OPTIONS is JSON such as `{"port": 8000, "tokens": FILE, "connections": 256,
+"seconds": 4}`, prints one JSON object. The requests are the page at `path` with `token`, again and again, or with
+`tokens` the heartbeats of each token in turn, with a new stream id in each run, so that none is a repeat. Modes:
 
-- each of `connections` asks again when it has its answer, for so many `seconds`;
-- with `rate`, so many leave a second, each on a new connection;
-- with `within`, each token's heartbeat leaves at a moment of its own within so many seconds, on a new connection, and
-  again with the agent's own back-off until it is stored.
+- each of `connections` sends its next request when it has its answer, for so many `seconds`;
+- with `rate`, so many requests a second, each on a new connection;
+- with `within`, each token's heartbeat is sent at its own time within so many seconds, on a new connection, and again
+  with the agent's own back-off until it is stored.
 
 Loopback only. Clients that must find each of their writes again are in crowd.py.
 """
@@ -32,7 +32,7 @@ from agent.backoff import Backoff
 from agent.send import Accepted, Failed, read_heartbeat
 from agent.transport import Answer
 from tests.load.rows import Meter, Run, percentile
-from tests.processes import last_line
+from tests.processes import last_output_line
 
 HEARTBEAT = (
     b"POST /api/fleet/heartbeats HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n"
@@ -46,25 +46,25 @@ BODY = (
 PAGE = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n\r\n"
 
 
-def drive(port: int, **order: Any) -> dict[str, Any]:
-    """One run, in a process of its own: `stream`, `seconds`, `answers`, `statuses`, `p50_ms`, `p99_ms`; with `within`
-    also `back` (of each token its place, when it was back in Unix seconds, and what the service answered) and
-    `last_back` (seconds that the last one took after its moment)."""
-    whole = json.dumps(order | {"port": port}, default=str)
-    found: dict[str, Any] = json.loads(last_line("-m", "tests.load.driver", whole))
-    return found
+def drive(port: int, **options: Any) -> dict[str, Any]:
+    """One run in its own process: `stream`, `seconds`, `answers`, `statuses`, `p50_ms`, `p99_ms`; with `within` also
+    `back` (for each token its index, the Unix time when it was back, and what the service answered) and `last_back`
+    (seconds from its own time to the last answer)."""
+    arguments = json.dumps(options | {"port": port}, default=str)
+    report: dict[str, Any] = json.loads(last_output_line("-m", "tests.load.driver", arguments))
+    return report
 
 
-def measured(port: int, parts: Mapping[str, Iterable[int]], **order: Any) -> Run:
-    """One run and what it cost these processes, after a short one to warm them up. Raises SystemExit when something was
-    not answered with 200."""
-    what = {name: order[name] for name in ("path", "token", "tokens") if name in order}
-    drive(port, **what, connections=min(order.get("connections", 16), 16), seconds=1)
-    meter = Meter(parts)
-    found = drive(port, **order)
-    if set(found["statuses"]) != {"200"}:
-        raise SystemExit(f"{order.get('path', 'heartbeats')}: answered {found['statuses']}; nothing was measured")
-    return meter.stopped(found["answers"], found["seconds"], found["p50_ms"], found["p99_ms"])
+def measure(port: int, processes: Mapping[str, Iterable[int]], **options: Any) -> Run:
+    """One run and its cost for these processes, after a short run to warm them up. Raises SystemExit when an answer was
+    not 200."""
+    target = {name: options[name] for name in ("path", "token", "tokens") if name in options}
+    drive(port, **target, connections=min(options.get("connections", 16), 16), seconds=1)
+    meter = Meter(processes)
+    report = drive(port, **options)
+    if set(report["statuses"]) != {"200"}:
+        raise SystemExit(f"{options.get('path', 'heartbeats')}: answered {report['statuses']}; nothing was measured")
+    return meter.stop(report["answers"], report["seconds"], report["p50_ms"], report["p99_ms"])
 
 
 def heartbeat(token: bytes, stream: bytes, sequence: int) -> bytes:
@@ -86,20 +86,20 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        end = self.buffer.find(b"\r\n\r\n")
-        if end < 0:
+        head_end = self.buffer.find(b"\r\n\r\n")
+        if head_end < 0:
             return
-        head = self.buffer[:end].lower() + b"\r"
-        at = head.find(b"content-length: ") + 16
-        whole = end + 4 + int(head[at : head.find(b"\r", at)])
-        if len(self.buffer) >= whole:
-            answer, self.buffer = self.buffer[:whole], self.buffer[whole:]
-            self._give(answer)
+        head = self.buffer[:head_end].lower() + b"\r"
+        length_start = head.find(b"content-length: ") + 16
+        total = head_end + 4 + int(head[length_start : head.find(b"\r", length_start)])
+        if len(self.buffer) >= total:
+            answer, self.buffer = self.buffer[:total], self.buffer[total:]
+            self._set_answer(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._give(b"")
+        self._set_answer(b"")
 
-    def _give(self, answer: bytes) -> None:
+    def _set_answer(self, answer: bytes) -> None:
         if self.answer is not None and not self.answer.done():
             self.answer.set_result(answer)
 
@@ -112,9 +112,9 @@ class Connection(asyncio.Protocol):
 
 
 class Driver:
-    def __init__(self, order: dict[str, Any]) -> None:
-        self._order, self._port = order, order["port"]
-        self._tokens = Path(order["tokens"]).read_bytes().split() if "tokens" in order else []
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options, self._port = options, options["port"]
+        self._tokens = Path(options["tokens"]).read_bytes().split() if "tokens" in options else []
         self._stream = str(uuid.uuid4())
         self._statuses: Counter[str] = Counter()
         self._milliseconds: list[float] = []
@@ -122,12 +122,18 @@ class Driver:
         self._late: list[float] = []
 
     async def run(self) -> dict[str, Any]:
-        begun = time.perf_counter()
-        work = self._storm if "within" in self._order else self._at_a_rate if "rate" in self._order else self._in_turn
-        await work()
+        started_at = time.perf_counter()
+        mode = (
+            self._run_storm
+            if "within" in self._options
+            else self._run_at_rate
+            if "rate" in self._options
+            else self._run_connections
+        )
+        await mode()
         return {
             "stream": self._stream,
-            "seconds": time.perf_counter() - begun,
+            "seconds": time.perf_counter() - started_at,
             "answers": len(self._milliseconds),
             "statuses": self._statuses,
             "p50_ms": percentile(self._milliseconds, 50),
@@ -137,21 +143,21 @@ class Driver:
         }
 
     def _requests(self, tokens: list[bytes]) -> Iterator[bytes]:
-        if "path" in self._order:
-            yield from itertools.repeat(PAGE % (self._order["path"].encode(), self._order["token"].encode()))
+        if "path" in self._options:
+            yield from itertools.repeat(PAGE % (self._options["path"].encode(), self._options["token"].encode()))
         for sequence in itertools.count(1):
             for token in tokens:
                 yield heartbeat(token, self._stream.encode(), sequence)
 
-    def _note(self, status: str, begun: float) -> None:
+    def _record(self, status: str, started_at: float) -> None:
         self._statuses[status] += 1
-        self._milliseconds.append((time.perf_counter() - begun) * 1000)
+        self._milliseconds.append((time.perf_counter() - started_at) * 1000)
 
     async def _connect(self) -> Connection:
-        _, made = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self._port)
-        return made
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self._port)
+        return connection
 
-    async def _ask_once(self, request: bytes) -> bytes:
+    async def _send_once(self, request: bytes) -> bytes:
         """On a new connection."""
         try:
             connection = await self._connect()
@@ -162,67 +168,67 @@ class Driver:
         connection.transport.close()
         return answer
 
-    async def _in_turn(self) -> None:
-        until, connections = time.perf_counter() + self._order["seconds"], self._order["connections"]
+    async def _run_connections(self) -> None:
+        until, connections = time.perf_counter() + self._options["seconds"], self._options["connections"]
 
-        async def one(number: int) -> None:
+        async def run_connection(number: int) -> None:
             connection = await self._connect()
             for request in self._requests(self._tokens[number::connections]):
-                begun = time.perf_counter()
-                if begun >= until:
+                started_at = time.perf_counter()
+                if started_at >= until:
                     return
                 answer = await connection.send(request)
-                self._note(_status(answer), begun)
+                self._record(_status(answer), started_at)
                 if not answer:
                     connection = await self._connect()
 
-        await asyncio.gather(*(one(number) for number in range(connections)))
+        await asyncio.gather(*(run_connection(number) for number in range(connections)))
 
-    async def _at_a_rate(self) -> None:
-        begin, rate = time.perf_counter(), self._order["rate"]
+    async def _run_at_rate(self) -> None:
+        started_at, rate = time.perf_counter(), self._options["rate"]
 
-        async def one(request: bytes) -> None:
-            begun = time.perf_counter()
-            self._note(_status(await self._ask_once(request)), begun)
+        async def send(request: bytes) -> None:
+            sent_at = time.perf_counter()
+            self._record(_status(await self._send_once(request)), sent_at)
 
         async with asyncio.TaskGroup() as group:
-            requests = itertools.islice(self._requests(self._tokens), int(rate * self._order["seconds"]))
+            requests = itertools.islice(self._requests(self._tokens), int(rate * self._options["seconds"]))
             for number, request in enumerate(requests):
-                await asyncio.sleep(max(0.0, begin + number / rate - time.perf_counter()))
-                group.create_task(one(request))
+                await asyncio.sleep(max(0.0, started_at + number / rate - time.perf_counter()))
+                group.create_task(send(request))
 
-    async def _storm(self) -> None:
-        begin, chance = time.perf_counter() + 0.5, random.Random(20_000)
+    async def _run_storm(self) -> None:
+        start, random_times = time.perf_counter() + 0.5, random.Random(20_000)
         async with asyncio.TaskGroup() as group:
-            for place in range(len(self._tokens)):
-                group.create_task(self._come_back(place, begin + chance.uniform(0, self._order["within"])))
+            for index in range(len(self._tokens)):
+                group.create_task(self._come_back(index, start + random_times.uniform(0, self._options["within"])))
 
-    async def _come_back(self, place: int, due: float) -> None:
-        backoff = Backoff(random.Random(place))
+    async def _come_back(self, index: int, due: float) -> None:
+        backoff = Backoff(random.Random(index))
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         while True:
-            begun = time.perf_counter()
-            answer = await self._ask_once(heartbeat(self._tokens[place], self._stream.encode(), 1))
-            outcome, status = read_heartbeat(_as_the_agent_reads(answer)), _status(answer)
+            started_at = time.perf_counter()
+            answer = await self._send_once(heartbeat(self._tokens[index], self._stream.encode(), 1))
+            outcome, status = read_heartbeat(_agent_response(answer)), _status(answer)
             if isinstance(outcome, Accepted):
-                self._note(status, begun)
-                self._back.append((place, time.time(), outcome.next_heartbeat_in))
+                self._record(status, started_at)
+                self._back.append((index, time.time(), outcome.next_heartbeat_in))
                 self._late.append(time.perf_counter() - due)
                 return
-            asked = isinstance(outcome, Failed) and outcome.retry_after
-            self._note(status if asked or status == "429" else f"{status} alone", begun)
-            await asyncio.sleep((asked or 0.0) + backoff.next_delay())
+            retry_after = isinstance(outcome, Failed) and outcome.retry_after
+            self._record(status if retry_after or status == "429" else f"{status} alone", started_at)
+            await asyncio.sleep((retry_after or 0.0) + backoff.next_delay())
 
 
 def _status(answer: bytes) -> str:
-    """0 where there was no answer."""
+    """0 when there was no answer."""
     return answer[9:12].decode() or "0"
 
 
-def _as_the_agent_reads(answer: bytes) -> Answer:
+def _agent_response(answer: bytes) -> Answer:
     head, _, body = answer.partition(b"\r\n\r\n")
-    named = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
-    return Answer(int(_status(answer)), {name.title(): value for name, _, value in named}, body)
+    headers = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
+    return Answer(int(_status(answer)), {name.title(): value for name, _, value in headers}, body)
 
 
 if __name__ == "__main__":

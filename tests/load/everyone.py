@@ -1,4 +1,5 @@
-"""Everyone at once at a running product: where each works, and the order in which what serves them dies."""
+"""The full load on a running product: all kinds of clients at once, while its processes are killed one after the
+other."""
 
 from __future__ import annotations
 
@@ -15,100 +16,113 @@ from tests import factories, people
 from tests.api.agencies import scene as agencies
 from tests.api.loaners import stock
 from tests.load import counting, reservation_end
-from tests.load.callers import Assistant, Decisions, Desk, Seller, Station, StatusForms, nursery, terminals
-from tests.load.crowd import Client, Crowd, Scene
-from tests.load.falling import PATIENCE_SECONDS, RECOVERY_SECONDS, Fall, fall, is_back
+from tests.load.callers import (
+    ApiUser,
+    Assistant,
+    MessagePublisher,
+    Seller,
+    Station,
+    StatusForms,
+    create_nursery,
+    create_terminals,
+)
+from tests.load.crowd import Client, ClientGroup, RunningProduct
+from tests.load.falling import PATIENCE_SECONDS, RECOVERY_SECONDS, Kill, is_restarted, kill_process
 from tests.load.reservation_world import World
-from tests.load.shops import Shop, opened
+from tests.load.shops import Shop, open_shops
 from tests.load.tabs import Editor, Registrar, Tablet
 from tests.load.watchers import Agent, Jobs, Webhooks
 from tests.waiting import wait_for
 
 PASSWORD, CODE = "password123", "FAULTS"
 TERMINALS, SHOPS, PARENTS, DEVICES, ASSISTANTS, WISHES = 8, 2, 200, 3, 2, 20
-# Between one death and the next, once everybody is answered.
+# Between two kills, once every client has had an answer.
 PAUSE_SECONDS = 1
 
 
 @dataclass(frozen=True)
-class Everyone:
-    scene: Scene
-    crowd: Crowd
+class FullLoad:
+    product: RunningProduct
+    clients: ClientGroup
     shops: Sequence[Shop]
 
-    def live_through(self, names: Sequence[str], world: World, more: Callable[[], None] = lambda: None) -> None:
-        """While everybody is at work each of these is killed, and then `more` happens; all that was answered must be
-        there, once, and whoever asks must have had an answer again in time."""
-        with playing(world):
-            with self.crowd.at_work():
-                self.crowd.await_answers()
-                took = self._through(names)
+    def run_kills(self, names: Sequence[str], world: World, more: Callable[[], None] = lambda: None) -> None:
+        """While all clients run, kills each of these processes and then calls `more`. Every answered write must be
+        stored exactly once, and every client must have had an answer again in time."""
+        with playing_customers(world):
+            with self.clients.running():
+                self.clients.await_answers()
+                seconds_by_name = self._kill_in_turn(names)
                 more()
-            print(f"failures: {self.crowd.failures()}")
-            self._settle(world)
+            print(f"failures: {self.clients.failures()}")
+            self._finish(world)
         for count in counting.COUNTS.values():
-            count(self.scene, self.crowd)
-        reservation_end.agree(world)
+            count(self.product, self.clients)
+        reservation_end.compare_with_vendors(world)
         late = {
             (name, kind): round(seconds, 1)
-            for name, back in took.items()
-            for kind, seconds in back.items()
+            for name, by_kind in seconds_by_name.items()
+            for kind, seconds in by_kind.items()
             if seconds > RECOVERY_SECONDS
         }
         assert late == {}, "who waited longer than was promised, and for what"
 
-    def _through(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Each of these is killed in turn, the next one when everybody has an answer again: seconds by what died and
-        who waited, and under `itself` those until the process was there again."""
-        took: dict[str, dict[str, float]] = {}
+    def _kill_in_turn(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Kills these in turn, the next one when every client has an answer again. Returns seconds by killed name and
+        kind of client; `itself` is the time until the process was back."""
+        seconds_by_name: dict[str, dict[str, float]] = {}
         for name in names:
-            fallen = self._fall(name)
-            back = took.setdefault(name, {})
+            kill = self._kill(name)
+            by_kind = seconds_by_name.setdefault(name, {})
 
-            def answered(fallen: Fall = fallen, back: dict[str, float] = back) -> bool:
-                self.crowd.look_after()
-                if "itself" not in back and is_back(self.scene.stack, fallen):
-                    back["itself"] = time.monotonic() - fallen.moment
-                now = self.crowd.back_after(fallen.moment)
-                back |= {kind: seconds for kind, seconds in now.items() if seconds is not None}
-                return "itself" in back and None not in now.values()
+            def all_answered(kill: Kill = kill, by_kind: dict[str, float] = by_kind) -> bool:
+                self.clients.raise_errors()
+                if "itself" not in by_kind and is_restarted(self.product.stack, kill):
+                    by_kind["itself"] = time.monotonic() - kill.killed_at
+                by_kind_now = self.clients.recovery_seconds(kill.killed_at)
+                by_kind |= {kind: seconds for kind, seconds in by_kind_now.items() if seconds is not None}
+                return "itself" in by_kind and None not in by_kind_now.values()
 
-            wait_for(answered, lambda name=name, back=back: f"{name} was killed, and then: {back}", PATIENCE_SECONDS)
-            print(f"{name}: " + ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in back.items()), flush=True)
-            # Everybody is at work again for a moment before the next one dies.
+            wait_for(
+                all_answered,
+                lambda name=name, by_kind=by_kind: f"{name} was killed, and then: {by_kind}",
+                PATIENCE_SECONDS,
+            )
+            print(f"{name}: " + ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in by_kind.items()), flush=True)
+            # All clients work again for a short time before the next kill.
             time.sleep(PAUSE_SECONDS)
-        return took
+        return seconds_by_name
 
-    def _fall(self, name: str) -> Fall:
-        if name not in self.scene.servers:
-            return fall(self.scene.stack, name)
-        moment = time.monotonic()
-        self.scene.servers[name]()
-        return Fall(name, moment, None)
+    def _kill(self, name: str) -> Kill:
+        if name not in self.product.servers:
+            return kill_process(self.product.stack, name)
+        killed_at = time.monotonic()
+        self.product.servers[name]()
+        return Kill(name, killed_at, None)
 
-    def _settle(self, world: World) -> None:
-        """Agents send what they have and end; then time passes until nothing waits any more."""
+    def _finish(self, world: World) -> None:
+        """Agents send what is left and stop; then time is moved on until nothing is waiting."""
         for shop in self.shops:
-            wait_for(shop.is_emptied, shop.said, 60)
-        # Whatever a vendor was still at when its sender died.
-        wait_for(lambda: not self.scene.stack.control("rest", {"seconds": 0})["waited"], "the vendors are not done")
+            wait_for(shop.is_spool_empty, shop.log_text, 60)
+        # What a vendor was still doing when its sender was killed.
+        wait_for(lambda: not self.product.stack.control("rest", {"seconds": 0})["waited"], "the vendors are not done")
 
-        def left() -> list[object]:
-            return [*reservation_end.still_open(world).items(), *counting.overdue(self.scene)]
+        def remaining() -> list[object]:
+            return [*reservation_end.open_items(world).items(), *counting.overdue(self.product)]
 
         deadline = time.monotonic() + 120
-        while left():
-            assert time.monotonic() < deadline, left()
-            reservation_end.pass_time(world, reservation_end.PASS)
+        while remaining():
+            assert time.monotonic() < deadline, remaining()
+            reservation_end.move_time(world, reservation_end.TIME_STEP)
             with suppress(AssertionError):
-                wait_for(lambda: not left(), seconds=5, every=0.5)
+                wait_for(lambda: not remaining(), seconds=5, every=0.5)
 
 
 @contextmanager
-def playing(world: World) -> Iterator[None]:
-    """Customers pay, cancel or let the time pass, until the block ends."""
+def playing_customers(world: World) -> Iterator[None]:
+    """Customers pay, cancel or do nothing, until the block ends."""
     stop = threading.Event()
-    player = threading.Thread(target=reservation_end.play, args=(world, stop), daemon=True)
+    player = threading.Thread(target=reservation_end.play_customers, args=(world, stop), daemon=True)
     player.start()
     try:
         yield
@@ -118,44 +132,44 @@ def playing(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def gathered(world: World, store: Path) -> Iterator[Everyone]:
-    """Places, people and devices of their own. `store`: where the sandbox keeps what truly happened."""
-    scene = world.scene
-    with ExitStack() as held:
-        held.callback(scene.engine.dispose)
-        with scene.db() as db:
+def full_load(world: World, store: Path) -> Iterator[FullLoad]:
+    """Creates tenants, users and devices, and the clients for them. `store`: the sandbox's SQLite file."""
+    product = world.product
+    with ExitStack() as exit_stack:
+        exit_stack.callback(product.engine.dispose)
+        with product.db() as db:
             customer = factories.customer(db, "全員の会社")
-            named = factories.terminal(db, customer, "EDITED").id
+            terminal_id = factories.terminal(db, customer, "EDITED").id
             code = factories.enrolment_code(db, customer, SHOPS)
-            parents = nursery(db, "全員の保育園", CODE, PASSWORD, PARENTS)
-            people.person(db, "faults-fleet", fleet="admin")
-            people.person(db, "faults-entries", entries="admin")
-            people.person(db, "faults-loaners", loaners="staff")
-            by = people.actor(db, "faults-stock", loaners="admin")
-            stock.site(db, "osaka").notifies = True
-            devices = [stock.device(db, by, f"FAULT{number:05}").number for number in range(DEVICES)]
+            parents = create_nursery(db, "全員の保育園", CODE, PASSWORD, PARENTS)
+            people.create_user(db, "faults-fleet", fleet="admin")
+            people.create_user(db, "faults-entries", entries="admin")
+            people.create_user(db, "faults-loaners", loaners="staff")
+            actor = people.create_actor(db, "faults-stock", loaners="admin")
+            stock.get_site(db, "osaka").notifies = True
+            devices = [stock.add_device(db, actor, f"FAULT{number:05}").number for number in range(DEVICES)]
             agency = agencies.agency(db, "全員の代理店", "FAULTS")
             agencies.sales(db, "faults-sales", agency)
             corporation = agencies.corporation(db, agency).id
-        key = firmware.public_key(demo_key(scene.stack.home))
-        folder = scene.stack.home.path / "shops"
-        shops = [Shop(folder / f"all-{n}", f"ALL-{n}", scene.service, key) for n in range(SHOPS)]
-        held.enter_context(opened(shops, code))
+        key = firmware.public_key(demo_key(product.stack.home))
+        folder = product.stack.home.path / "shops"
+        shops = [Shop(folder / f"all-{n}", f"ALL-{n}", product.service, key) for n in range(SHOPS)]
+        exit_stack.enter_context(open_shops(shops, code))
         half = PARENTS // 2
-        station = Station(scene, CODE, PASSWORD, parents[:half])
+        station = Station(product, CODE, PASSWORD, parents[:half])
         clients: list[Client] = [
-            *terminals(scene, "EVERYONE", TERMINALS),
-            *(Agent(scene, shop) for shop in shops),
+            *create_terminals(product, "EVERYONE", TERMINALS),
+            *(Agent(product, shop) for shop in shops),
             station,
-            Tablet(scene, CODE, PASSWORD, parents[half:]),
-            StatusForms(scene.signed_in("faults-loaners"), devices),
-            Seller(scene.signed_in("faults-sales"), corporation),
-            Desk(scene.signed_in("faults-entries"), station.nursery_id),
-            Editor(scene, "faults-fleet", named),
-            Registrar(scene, "faults-fleet"),
+            Tablet(product, CODE, PASSWORD, parents[half:]),
+            StatusForms(product.signed_in("faults-loaners"), devices),
+            Seller(product.signed_in("faults-sales"), corporation),
+            ApiUser(product.signed_in("faults-entries"), station.nursery_id),
+            Editor(product, "faults-fleet", terminal_id),
+            Registrar(product, "faults-fleet"),
             *(Assistant(world, number * WISHES, WISHES) for number in range(ASSISTANTS)),
-            Decisions(scene),
-            Webhooks(scene, store),
-            Jobs(scene),
+            MessagePublisher(product),
+            Webhooks(product, store),
+            Jobs(product),
         ]
-        yield Everyone(scene, Crowd(clients), shops)
+        yield FullLoad(product, ClientGroup(clients), shops)

@@ -1,4 +1,4 @@
-"""Processes of a running product that are killed, and the wait until they are back."""
+"""Kills processes of a running product and waits until they are back."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ import psutil
 import redis
 
 from stack import servers
-from tests.processes import running
+from tests.processes import running_command
 from tests.stack import Stack
 from tests.waiting import wait_for
 
-# The promise: whoever asks has an answer again so soon after anything died.
+# The guarantee: after any kill every client has an answer again within this time.
 RECOVERY_SECONDS = 30
-# How long a test goes on looking, so that it can say how long it took instead.
+# How long a test waits, so that it can report the real time.
 PATIENCE_SECONDS = 300
-# Not a process: all that Valkey holds is gone, and Valkey goes on.
+# Not a process: all data of Valkey is deleted, and Valkey keeps running.
 FLUSH = "flush"
 
 
 @dataclass(frozen=True)
-class Fall:
-    """`moment` is on the monotonic clock; `pid` was the process of ours that died, if it was one."""
+class Kill:
+    """`killed_at`: the monotonic time of the kill. `pid`: the killed process, or None."""
 
     name: str
-    moment: float
+    killed_at: float
     pid: int | None
 
 
-def fall(stack: Stack, name: str) -> Fall:
-    """kill -9 now. Whatever was killed before is back first."""
+def kill_process(stack: Stack, name: str) -> Kill:
+    """Sends SIGKILL. First waits until a process that was killed before is back."""
     if name == FLUSH:
         redis.Redis.from_url(stack.theirs.get("redis") or servers.redis_url(stack.home)).flushall()
-        return Fall(name, time.monotonic(), None)
-    wait_for(lambda: is_there(stack, name), f"{name} did not come back", PATIENCE_SECONDS)
+        return Kill(name, time.monotonic(), None)
+    wait_for(lambda: is_running(stack, name), f"{name} did not come back", PATIENCE_SECONDS)
     pid = stack.pid(name)
     os.kill(pid, signal.SIGKILL)
-    return Fall(name, time.monotonic(), pid)
+    return Kill(name, time.monotonic(), pid)
 
 
-def is_there(stack: Stack, name: str) -> bool:
+def is_running(stack: Stack, name: str) -> bool:
     with suppress(OSError, ValueError):
         return psutil.pid_exists(stack.pid(name))
     return False
 
 
-def is_back(stack: Stack, fallen: Fall) -> bool:
-    """Whether another process runs in the place of the one that was killed."""
-    return fallen.pid is None or (is_there(stack, fallen.name) and stack.pid(fallen.name) != fallen.pid)
+def is_restarted(stack: Stack, kill: Kill) -> bool:
+    """Whether another process has replaced the killed one."""
+    return kill.pid is None or (is_running(stack, kill.name) and stack.pid(kill.name) != kill.pid)
 
 
-def beside(stack: Stack, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """One more process with the settings of the stack's own."""
-    return running([sys.executable, *arguments], stack.program_environ(), stack.home.logs / "beside.log")
+def extra_process(stack: Stack, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """One more process, with the settings of the stack's own processes."""
+    return running_command([sys.executable, *arguments], stack.program_environ(), stack.home.logs / "beside.log")

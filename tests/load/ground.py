@@ -1,4 +1,4 @@
-"""What every load run stands on: servers of its own in a temp folder, a migrated database, a fleet with tokens."""
+"""The environment of a load run: its own servers in a temp folder, a migrated database, a fleet with tokens."""
 
 from __future__ import annotations
 
@@ -22,53 +22,53 @@ from stack.home import ROOT, Home
 from tests import rls_bypass
 from tests.load import driver, past
 from tests.load.rows import Meter, Run
-from tests.processes import free_port, own_folder, running
+from tests.processes import free_port, make_temporary_folder, running_command
 
 SERVICE = "service.main:app"
 TERMINALS = 20_000
 
 
 @dataclass
-class Ground:
+class BenchEnvironment:
     home: Home
     tokens: Path
     environ: dict[str, str]
     postgres: int
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return rls_bypass.rows(self.environ["DATABASE_URL"], statement, *parameters)
+        return rls_bypass.fetch_rows(self.environ["DATABASE_URL"], statement, *parameters)
 
-    def owner(self) -> AbstractContextManager[psycopg.Connection]:
-        """A connection that fills tables."""
-        return rls_bypass.connected(self.environ["DATABASE_OWNER_URL"])
+    def owner_connection(self) -> AbstractContextManager[psycopg.Connection]:
+        """A connection of the owner role, for filling tables."""
+        return rls_bypass.open_connection(self.environ["DATABASE_OWNER_URL"])
 
-    def sign_in(self, role: str = "operator", area: str = "fleet", tenant_id: int | None = None) -> str:
-        """The token of a session of somebody new."""
-        with self.owner() as owner:
-            return open_session(owner, role, area, tenant_id)
+    def create_session_token(self, role: str = "operator", area: str = "fleet", tenant_id: int | None = None) -> str:
+        """Creates a user with a session and returns its token."""
+        with self.owner_connection() as connection:
+            return create_session(connection, role, area, tenant_id)
 
     @contextmanager
-    def serving(self, target: str = SERVICE) -> Iterator[Served]:
-        """A uvicorn of the target."""
+    def running_service(self, target: str = SERVICE) -> Iterator[RunningService]:
+        """Runs the target with uvicorn."""
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "--factory", target, "--port", str(port), "--no-access-log"]
         path = "/api/health/live" if target == SERVICE else "/openapi.json"
         ready = f"http://127.0.0.1:{port}{path}"
-        with self.started(command, ready=ready) as process:
-            yield Served(self, port, process.pid)
+        with self.running_process(command, ready=ready) as process:
+            yield RunningService(self, port, process.pid)
 
-    def started(
+    def running_process(
         self, command: list[str], more: dict[str, str] | None = None, ready: str = ""
     ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """`more`: settings of its own."""
-        return running(command, self.environ | (more or {}), self.home.logs / "load.log", ready)
+        """`more`: extra environment variables."""
+        return running_command(command, self.environ | (more or {}), self.home.logs / "load.log", ready)
 
 
 @dataclass(frozen=True)
-class Served:
-    """What answers at a port of this machine."""
+class RunningService:
+    """A process that answers at a port of this machine."""
 
-    ground: Ground
+    environment: BenchEnvironment
     port: int
     pid: int
 
@@ -77,25 +77,27 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def parts(self) -> dict[str, list[int]]:
-        """Whoever works for an answer."""
-        return {"service": [self.pid], "PostgreSQL": [self.ground.postgres]}
+    def processes(self) -> dict[str, list[int]]:
+        """The processes whose CPU an answer uses."""
+        return {"service": [self.pid], "PostgreSQL": [self.environment.postgres]}
 
     def meter(self) -> Meter:
-        return Meter(self.parts)
+        return Meter(self.processes)
 
-    def heartbeats(self, **order: Any) -> Run:
-        return driver.measured(self.port, self.parts, tokens=self.ground.tokens, **order)
+    def measure_heartbeats(self, **options: Any) -> Run:
+        return driver.measure(self.port, self.processes, tokens=self.environment.tokens, **options)
 
-    def read(self, token: str, path: str, connections: int = 1, seconds: float = 2) -> Run:
-        return driver.measured(self.port, self.parts, token=token, path=path, connections=connections, seconds=seconds)
+    def measure_reads(self, token: str, path: str, connections: int = 1, seconds: float = 2) -> Run:
+        return driver.measure(
+            self.port, self.processes, token=token, path=path, connections=connections, seconds=seconds
+        )
 
 
-def open_session(owner: psycopg.Connection, role: str, area: str = "fleet", tenant_id: int | None = None) -> str:
-    """The token of a session of somebody new, of that role in the area."""
+def create_session(connection: psycopg.Connection, role: str, area: str = "fleet", tenant_id: int | None = None) -> str:
+    """Creates a user with that role in the area and returns the token of a new session."""
     name = uuid.uuid4().hex
     token = f"session-{name}"
-    owner.execute(
+    connection.execute(
         "WITH person AS (INSERT INTO users (login_id, name, password_hash, is_active) "
         "VALUES (%s, '読 読子', '-', true) RETURNING id), "
         "member AS (INSERT INTO memberships (user_id, area, role, tenant_id) SELECT id, %s, %s, %s FROM person) "
@@ -108,13 +110,13 @@ def open_session(owner: psycopg.Connection, role: str, area: str = "fleet", tena
 
 @contextmanager
 def running_servers(home: Home) -> Iterator[int]:
-    """PostgreSQL and Valkey of a home, made where there is nothing yet; gives PostgreSQL's pid."""
+    """Runs PostgreSQL and Valkey of a home, created when they are missing, and yields PostgreSQL's pid."""
     home.prepare()
     servers.initialise(home)
     log = home.logs / "servers.log"
     with (
-        running(servers.postgres_command(home), log=log, by=signal.SIGINT, as_server=True) as postgres,
-        running(servers.valkey_command(home), log=log),
+        running_command(servers.postgres_command(home), log=log, by=signal.SIGINT, as_server=True) as postgres,
+        running_command(servers.valkey_command(home), log=log),
     ):
         servers.await_postgres(home)
         servers.await_valkey(home)
@@ -126,8 +128,8 @@ def migrate(environ: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def ground(terminals: int) -> Iterator[Ground]:
-    home = Home(own_folder("load"))
+def bench_environment(terminals: int) -> Iterator[BenchEnvironment]:
+    home = Home(make_temporary_folder("load"))
     try:
         with running_servers(home) as postgres:
             servers.create_roles(home)
@@ -143,19 +145,19 @@ def ground(terminals: int) -> Iterator[Ground]:
                 "LOG_LEVEL": "warning",
             }
             migrate(environ)
-            made = Ground(home, home.path / "tokens", environ, postgres)
-            _fill(made, terminals)
-            yield made
+            environment = BenchEnvironment(home, home.path / "tokens", environ, postgres)
+            _fill(environment, terminals)
+            yield environment
     finally:
         shutil.rmtree(home.path, ignore_errors=True)
 
 
-def _fill(made: Ground, terminals: int) -> None:
+def _fill(environment: BenchEnvironment, terminals: int) -> None:
     tokens = [f"token-{number:06}-{uuid.uuid4().hex}" for number in range(terminals)]
-    made.tokens.write_text("\n".join(tokens))
-    with made.owner() as owner:
+    environment.tokens.write_text("\n".join(tokens))
+    with environment.owner_connection() as owner:
         past.add_terminals(owner, terminals)
-        # Not by COPY, which row-level security does not allow.
+        # Not with COPY, which row-level security does not allow.
         owner.execute(
             "INSERT INTO fleet_terminal_tokens (token_hash, terminal_id) "
             "SELECT hash, id FROM unnest(%s::bytea[]) WITH ORDINALITY AS t(hash, place) "

@@ -1,19 +1,19 @@
-"""Row `loaners` of `make bench`: 代替機管理, lists of any day and the summary over 5,000 devices and 300,000
+"""Row `loaners` of `make bench`: 代替機管理, lists as of any day and the summary, over 5,000 devices and 300,000
 events."""
 
 from __future__ import annotations
 
 from tests.load import long_work
-from tests.load.ground import Ground
-from tests.load.rows import Goal, Part
-from tests.sheets import TURNS, long_past
+from tests.load.ground import BenchEnvironment
+from tests.load.rows import Claim, RowResult
+from tests.sheets import TURNS, long_history
 
-DEVICES, EVENTS = 5_000, 60
+DEVICES, EVENTS_PER_DEVICE = 5_000, 60
 IMPORTED = 10_000
 
 
-# Ten sites; each device was registered three years ago and then lent, fetched and put on its shelf in turns, every
-# eighteen days and some hours of its own. What follows from the events is written as the product would write it.
+# Ten sites; each device was registered three years ago and then lent, collected and stored in turns, every eighteen
+# days plus some hours. The projections of the events are written as the product would write them.
 _FILL = """
 INSERT INTO loaners_sites (key, code, name, jurisdiction, group_mail)
 SELECT 'site' || n, 'SITE' || chr(64 + n), '拠点' || n, CASE n % 2 WHEN 0 THEN '関東' ELSE '九州' END, 'a@example.com'
@@ -71,31 +71,35 @@ LISTS = {
 }
 
 
-def claims(made: Ground) -> Part:
-    with made.owner() as owner:
-        owner.execute(_FILL)
-        owner.execute("VACUUM ANALYZE")
-    [[events, month, year, years]] = made.rows(
+def claims(environment: BenchEnvironment) -> RowResult:
+    with environment.owner_connection() as connection:
+        connection.execute(_FILL)
+        connection.execute("VACUUM ANALYZE")
+    [[events, month, year, years]] = environment.rows(
         "SELECT (SELECT count(*) FROM loaners_events), current_date - 30, current_date - 365, current_date - 730"
     )
-    imported, token = _import(made), made.sign_in("staff", "loaners")
+    import_seconds, token = _measure_import(environment), environment.create_session_token("staff", "loaners")
     days = {"month": month, "year": year, "years": years}
-    with made.serving() as served:
-        lists = {name: served.read(token, path.format(**days)) for name, path in LISTS.items()}
-        summary = served.read(token, "/api/loaners/summary")
-        loans = served.read(token, "/api/loaners/loans?limit=50")
-    any_list = Goal.in_time(f"any list as of any day over {DEVICES:,} devices and {events:,} events", 300, lists)
-    any_list.held &= events >= DEVICES * EVENTS
+    with environment.running_service() as service:
+        lists = {name: service.measure_reads(token, path.format(**days)) for name, path in LISTS.items()}
+        summary = service.measure_reads(token, "/api/loaners/summary")
+        loans = service.measure_reads(token, "/api/loaners/loans?limit=50")
+    list_claim = Claim.in_time(f"any list as of any day over {DEVICES:,} devices and {events:,} events", 300, lists)
+    list_claim.holds &= events >= DEVICES * EVENTS_PER_DEVICE
     return [], [
-        any_list,
-        Goal.in_time("the summary over the same", 100, {"": summary}),
-        Goal(f"a workbook of {IMPORTED:,} rows of history taken in within 30 s", f"{imported:.1f} s", imported < 30),
-        Goal.in_time("open loans over the same", 300, {"": loans}),
+        list_claim,
+        Claim.in_time("the summary over the same", 100, {"": summary}),
+        Claim(
+            f"a workbook of {IMPORTED:,} rows of history taken in within 30 s",
+            f"{import_seconds:.1f} s",
+            import_seconds < 30,
+        ),
+        Claim.in_time("open loans over the same", 300, {"": loans}),
     ]
 
 
-def _import(made: Ground) -> float:
-    """Seconds for a collection sheet from Excel, of devices that a sheet has brought before."""
-    devices, history = long_past(IMPORTED // TURNS)
-    long_work.import_file(made, "loaners.devices", devices, "bench.xlsx", IMPORTED // TURNS)
-    return long_work.import_file(made, "loaners.history", history, "bench.xlsx", IMPORTED)
+def _measure_import(environment: BenchEnvironment) -> float:
+    """Seconds for an import of a collection workbook from Excel, whose devices were imported before."""
+    devices, history = long_history(IMPORTED // TURNS)
+    long_work.import_file(environment, "loaners.devices", devices, "bench.xlsx", IMPORTED // TURNS)
+    return long_work.import_file(environment, "loaners.history", history, "bench.xlsx", IMPORTED)

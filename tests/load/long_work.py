@@ -8,79 +8,83 @@ from pathlib import Path
 
 import httpx2
 
-from tests.load.ground import Ground, Served
-from tests.load.rows import Goal, Part
-from tests.processes import last_line
+from tests.load.ground import BenchEnvironment, RunningService
+from tests.load.rows import Claim, RowResult
+from tests.processes import last_output_line
 
 ROWS = 1_000_000
 IMPORTED = 10_000
 MEGABYTE = 1024 * 1024
 
 
-def claims(made: Ground) -> Part:
-    seconds = _import_rows(made)
-    _fill(made)
-    with made.serving() as served:
-        export_seconds, export = exported(served, made.sign_in("admin"), "/api/fleet/customers.csv", ROWS)
-    naive_seconds, naive_grown = map(float, last_line("-c", NAIVE, environ=made.environ).split())
-    against = f"{naive_seconds / export_seconds:.1f}× faster than naive"
-    export.measured += f"; {against}, which grows by {naive_grown / MEGABYTE:,.0f} MiB"
-    what = f"{IMPORTED:,} rows read, checked, imported and audited under 30 s"
-    return [], [export, Goal(what, f"{seconds:.1f} s", seconds < 30)]
+def claims(environment: BenchEnvironment) -> RowResult:
+    seconds = _measure_import(environment)
+    _fill(environment)
+    with environment.running_service() as service:
+        export_seconds, export = measure_export(
+            service, environment.create_session_token("admin"), "/api/fleet/customers.csv", ROWS
+        )
+    naive_seconds, naive_growth = map(float, last_output_line("-c", NAIVE, environ=environment.environ).split())
+    comparison = f"{naive_seconds / export_seconds:.1f}× faster than naive"
+    export.measured += f"; {comparison}, which grows by {naive_growth / MEGABYTE:,.0f} MiB"
+    text = f"{IMPORTED:,} rows read, checked, imported and audited under 30 s"
+    return [], [export, Claim(text, f"{seconds:.1f} s", seconds < 30)]
 
 
-def _fill(made: Ground) -> None:
-    with made.owner() as owner:
-        owner.execute(
+def _fill(environment: BenchEnvironment) -> None:
+    with environment.owner_connection() as connection:
+        connection.execute(
             "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
             "SELECT '株式会社 一覧の' || n, '担当 太郎', 'taro@example.com', '03-1234-5678' "
             "FROM generate_series(1, %s - (SELECT count(*) FROM fleet_customers)) n",
             [ROWS],
         )
-        owner.execute("VACUUM ANALYZE fleet_customers")
+        connection.execute("VACUUM ANALYZE fleet_customers")
 
 
-def exported(served: Served, token: str, path: str, wanted: int, what: str = "rows") -> tuple[float, Goal]:
-    """Seconds to the last byte of a list as a file, and the claim that the service does not grow with it."""
-    with httpx2.Client(base_url=served.url, timeout=120, headers={"Authorization": f"Bearer {token}"}) as http:
-        # What a process loads for its first answer is no part of it.
+def measure_export(
+    service: RunningService, token: str, path: str, expected: int, noun: str = "rows"
+) -> tuple[float, Claim]:
+    """Seconds to the last byte of a CSV export, and the claim that the service's memory does not grow with it."""
+    with httpx2.Client(base_url=service.url, timeout=120, headers={"Authorization": f"Bearer {token}"}) as http:
+        # The memory that a process needs for its first answer does not count.
         if http.get(path.removesuffix(".csv")).status_code != 200:
             raise SystemExit("the list is refused; nothing was measured")
-        before, begun, rows = _peak(served.pid), time.perf_counter(), -1
-        with http.stream("GET", path) as answer:
-            for chunk in answer.iter_bytes():
+        before, started_at, rows = _peak_memory(service.pid), time.perf_counter(), -1
+        with http.stream("GET", path) as response:
+            for chunk in response.iter_bytes():
                 rows += chunk.count(b"\n")
-    seconds, grown = time.perf_counter() - begun, (_peak(served.pid) - before) / MEGABYTE
-    return seconds, Goal(
-        f"{rows:,} {what} as CSV over HTTP: the service grows by at most 16 MiB",
-        f"{grown:.0f} MiB in {seconds:.1f} s",
-        grown <= 16 and rows == wanted,
+    seconds, growth = time.perf_counter() - started_at, (_peak_memory(service.pid) - before) / MEGABYTE
+    return seconds, Claim(
+        f"{rows:,} {noun} as CSV over HTTP: the service grows by at most 16 MiB",
+        f"{growth:.0f} MiB in {seconds:.1f} s",
+        growth <= 16 and rows == expected,
     )
 
 
-def _import_rows(made: Ground) -> float:
-    """Seconds from the bytes of a file of terminals to the end of its task."""
+def _measure_import(environment: BenchEnvironment) -> float:
+    """Seconds from the bytes of a file of terminals to the end of the import task."""
     lines = ["シリアル番号,顧客企業,設置店舗名,設置日"]
     lines += [f"IMPORT-{n:06},顧客{1 + n % 100},新宿店 レジ{n}番,2026/4/1" for n in range(IMPORTED)]
-    return import_file(made, "fleet.terminals", "\r\n".join(lines).encode("cp932"), "bench.csv", IMPORTED)
+    return import_file(environment, "fleet.terminals", "\r\n".join(lines).encode("cp932"), "bench.csv", IMPORTED)
 
 
-def import_file(made: Ground, kind: str, content: bytes, name: str, rows: int) -> float:
-    """Seconds from a file's bytes to the end of its task, which has to find so many new rows in it."""
+def import_file(environment: BenchEnvironment, kind: str, content: bytes, name: str, rows: int) -> float:
+    """Seconds from a file's bytes to the end of the import task, which must find so many new rows in it."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        told = {"IMPORT_FILE": file.name, "IMPORT_KIND": kind, "IMPORT_NAME": name, "IMPORT_ROWS": str(rows)}
-        return float(last_line("-c", IMPORT, environ=made.environ | told))
+        settings = {"IMPORT_FILE": file.name, "IMPORT_KIND": kind, "IMPORT_NAME": name, "IMPORT_ROWS": str(rows)}
+        return float(last_output_line("-c", IMPORT, environ=environment.environ | settings))
 
 
-def _peak(pid: int) -> int:
-    """The most memory it ever had at once, in bytes."""
+def _peak_memory(pid: int) -> int:
+    """The peak memory of the process, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-# The same list as one would write it first: rows in a list, a list in the csv module, its text in an answer.
+# The straightforward version of the same export: rows in a list, written by the csv module, sent as one text.
 NAIVE = """
 import csv, io, resource, time
 from service.core.database.session import SYSTEM, transaction

@@ -1,4 +1,4 @@
-"""Counts that cannot fail prove nothing: each is taken once more with one row lost or changed, and must say so."""
+"""Checks the checks: each is repeated with one row deleted or changed, and must fail."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from service.core.database.session import sqlalchemy_url
 from stack import servers
 from tests.load import counting, reservation_end
-from tests.load.crowd import Scene
-from tests.load.everyone import Everyone
+from tests.load.crowd import RunningProduct
+from tests.load.everyone import FullLoad
 from tests.load.reservation_world import World
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 
 _EVERYONES = "terminal_id IN (SELECT id FROM fleet_terminals WHERE serial_number LIKE 'EVERYONE-%')"
 _AN_AGENTS = "terminal_id IN (SELECT id FROM fleet_terminals WHERE serial_number LIKE 'ALL-%') AND sequence = 1"
@@ -65,16 +65,16 @@ CHANGED = {
 }
 
 
-def are_noticed(everyone: Everyone, world: World) -> None:
-    """Raises AssertionError for a loss that the count of its kind is satisfied with."""
-    counts = counting.COUNTS | {"reservations": lambda *_: reservation_end.agree(world)}
+def check_losses_are_noticed(load: FullLoad, world: World) -> None:
+    """Raises AssertionError for a loss that its check does not notice."""
+    counts = counting.COUNTS | {"reservations": lambda *_: reservation_end.compare_with_vendors(world)}
     assert counts.keys() == LOST.keys() | CHANGED.keys()
     unnoticed = []
-    for name, one in _statements():
-        statement = one.replace("CODES", f"{{{','.join(world.codes)}}}")
-        with _as_if(everyone.scene, statement):
+    for name, template in _statements():
+        statement = template.replace("CODES", f"{{{','.join(world.codes)}}}")
+        with _changed_database(load.product, statement):
             try:
-                counts[name](everyone.scene, everyone.crowd)
+                counts[name](load.product, load.clients)
             except AssertionError:
                 continue
             unnoticed.append(statement)
@@ -82,40 +82,40 @@ def are_noticed(everyone: Everyone, world: World) -> None:
 
 
 def _statements() -> Iterator[tuple[str, str]]:
-    one = "(tableoid, ctid) = (SELECT tableoid, ctid FROM {table} WHERE {where} LIMIT 1)"
+    one_row = "(tableoid, ctid) = (SELECT tableoid, ctid FROM {table} WHERE {where} LIMIT 1)"
     for name, losses in LOST.items():
         for table, where in losses:
-            yield name, f"DELETE FROM {table} WHERE {one.format(table=table, where=where)}"
+            yield name, f"DELETE FROM {table} WHERE {one_row.format(table=table, where=where)}"
     for name, changes in CHANGED.items():
         for table, change, where in changes:
-            yield name, f"UPDATE {table} SET {change} WHERE {one.format(table=table, where=where)}"
+            yield name, f"UPDATE {table} SET {change} WHERE {one_row.format(table=table, where=where)}"
 
 
 @contextmanager
-def _as_if(scene: Scene, statement: str) -> Iterator[None]:
-    """Whoever counts sees the database after `statement`, and nothing of it stays."""
-    engine = create_engine(sqlalchemy_url(seeing_all(servers.url(scene.stack.home, "superuser"))))
+def _changed_database(product: RunningProduct, statement: str) -> Iterator[None]:
+    """The checks read the database after `statement`, which is rolled back at the end."""
+    engine = create_engine(sqlalchemy_url(rls_bypass_url(servers.url(product.stack.home, "superuser"))))
     with engine.connect() as connection, pytest.MonkeyPatch.context() as patch:
-        # Neither a trigger nor a foreign key stands in the way.
+        # Switches triggers and foreign keys off.
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         driver: Any = connection.connection.driver_connection
         assert driver.execute(statement).rowcount == 1, f"nothing to lose: {statement}"
-        patch.setattr(Scene, "rows", _reader(driver))
-        patch.setattr(Scene, "db", _sight(connection))
+        patch.setattr(RunningProduct, "rows", _rows_method(driver))
+        patch.setattr(RunningProduct, "db", _db_method(connection))
         yield
     engine.dispose()
 
 
-def _reader(driver: psycopg.Connection[Any]) -> Any:
-    def rows(_: Scene, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+def _rows_method(driver: psycopg.Connection[Any]) -> Any:
+    def rows(_: RunningProduct, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return driver.execute(statement, list(parameters)).fetchall()
 
     return rows
 
 
-def _sight(connection: Connection) -> Any:
+def _db_method(connection: Connection) -> Any:
     @contextmanager
-    def db(_: Scene) -> Iterator[Session]:
+    def db(_: RunningProduct) -> Iterator[Session]:
         with Session(connection, expire_on_commit=False) as session:
             yield session
 

@@ -1,4 +1,4 @@
-"""Pieces of docs/scaling.md that a program writes: between `<!-- NAME -->` and `<!-- end of NAME -->`."""
+"""Sections of docs/scaling.md that programs write: between `<!-- NAME -->` and `<!-- end of NAME -->`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FILE = ROOT / "docs" / "scaling.md"
 
 
 def read(name: str) -> list[str]:
-    """The lines between the marks."""
+    """The lines of a section."""
     return FILE.read_text().split(_begin(name))[1].split(_end(name))[0].strip("\n").split("\n")
 
 
@@ -18,7 +18,7 @@ def write(name: str, lines: list[str]) -> None:
 
 
 def cells(line: str) -> list[str]:
-    """Of a row of a table."""
+    """The cells of a table row."""
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 

@@ -1,5 +1,5 @@
-"""The design one would write first, to compare with: a FastAPI route, one SQLAlchemy session a request,
-SELECT + UPDATE + INSERT + COMMIT. It checks and stores what the product's own door does."""
+"""The straightforward design to compare with: a FastAPI route with one SQLAlchemy session a request, SELECT + UPDATE +
+INSERT + COMMIT. It checks and stores the same as the product's own route."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.fleet.schemas import Heartbeat, HeartbeatAnswer
 
 
 class Body(Heartbeat):
-    """FastAPI hands over decoded JSON, in which a time or a UUID is still text."""
+    """FastAPI passes decoded JSON, in which a time or a UUID is still a string."""
 
     model_config = ConfigDict(strict=False)
 

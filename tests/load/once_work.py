@@ -1,7 +1,7 @@
-"""Row `once` of `make bench`: what a POST costs more when it names itself (`Idempotency-Key`), and its repeat.
+"""Row `once` of `make bench`: the extra cost of a POST with an `Idempotency-Key`, and the cost of its replay.
 
-The same new customers, with and without a key, in short turns on one connection: what else the machine does falls on
-both alike, and the ratio of one run is the claim.
+The same new customers, with and without a key, in short turns on one connection: other load on the machine affects both
+alike, and the ratio of one run is the claim.
 """
 
 from __future__ import annotations
@@ -12,43 +12,47 @@ from collections.abc import Iterable
 import httpx2
 
 from service.core.http.idempotency import HEADER, REPLAYED_HEADER
-from tests.load.ground import Ground, Served
-from tests.load.rows import Goal, Part, Run, median_of
+from tests.load.ground import BenchEnvironment, RunningService
+from tests.load.rows import Claim, RowResult, Run, median_run
 
-TURNS, IN_A_TURN = 15, 50
-WITHOUT, WITH, AGAIN = "without a key", "with a key", "the same again"
+TURNS, POSTS_PER_TURN = 15, 50
+WITHOUT, WITH, REPLAY = "without a key", "with a key", "the same again"
 
 
-def claims(made: Ground) -> Part:
-    headers = {"Authorization": f"Bearer {made.sign_in('admin')}"}
-    runs: dict[str, list[Run]] = {WITHOUT: [], WITH: [], AGAIN: []}
+def claims(environment: BenchEnvironment) -> RowResult:
+    headers = {"Authorization": f"Bearer {environment.create_session_token('admin')}"}
+    runs: dict[str, list[Run]] = {WITHOUT: [], WITH: [], REPLAY: []}
     with (
-        made.serving() as served,
-        httpx2.Client(base_url=served.url, headers=headers, timeout=30, trust_env=False) as http,
+        environment.running_service() as service,
+        httpx2.Client(base_url=service.url, headers=headers, timeout=30, trust_env=False) as http,
     ):
         for turn in range(TURNS + 1):
-            names = [f"{turn} {number}" for number in range(IN_A_TURN)]
-            unnamed = dict.fromkeys(names, "")
-            named = {f"{name} named": str(uuid.uuid4()) for name in names}
-            posts = ((WITHOUT, unnamed, False), (WITH, named, False), (AGAIN, named, True))
-            for what, keys, repeated in posts:
-                run = _turn(served, http, keys.items(), repeated=repeated)
-                if turn:  # the first one warms up
-                    runs[what].append(run)
-    micros = {what: median_of(found).cpu_micros for what, found in runs.items()}
-    dearer = micros[WITH] / micros[WITHOUT]
+            names = [f"{turn} {number}" for number in range(POSTS_PER_TURN)]
+            without_keys = dict.fromkeys(names, "")
+            with_keys = {f"{name} named": str(uuid.uuid4()) for name in names}
+            posts = ((WITHOUT, without_keys, False), (WITH, with_keys, False), (REPLAY, with_keys, True))
+            for variant, keys, is_replay in posts:
+                run = _run_turn(service, http, keys.items(), is_replay=is_replay)
+                if turn:  # the first turn warms up
+                    runs[variant].append(run)
+    micros = {variant: median_run(value).cpu_micros for variant, value in runs.items()}
+    cost_ratio = micros[WITH] / micros[WITHOUT]
     lines = ["| one POST (a new customer) | CPU-µs each | against none |", "| --- | ---: | ---: |"]
-    lines += [f"| {what} | {found:,.0f} | {found / micros[WITHOUT]:.2f}× |" for what, found in micros.items()]
+    lines += [f"| {variant} | {value:,.0f} | {value / micros[WITHOUT]:.2f}× |" for variant, value in micros.items()]
     return lines, [
-        Goal("a POST with a key costs at most a third more CPU than without", f"{dearer:.2f}×", dearer <= 4 / 3),
-        Goal("its repeat costs less than doing it", f"{micros[AGAIN]:,.0f} CPU-µs", micros[AGAIN] < micros[WITHOUT]),
+        Claim(
+            "a POST with a key costs at most a third more CPU than without", f"{cost_ratio:.2f}×", cost_ratio <= 4 / 3
+        ),
+        Claim("its repeat costs less than doing it", f"{micros[REPLAY]:,.0f} CPU-µs", micros[REPLAY] < micros[WITHOUT]),
     ]
 
 
-def _turn(served: Served, http: httpx2.Client, posts: Iterable[tuple[str, str]], *, repeated: bool) -> Run:
-    meter = served.meter()
+def _run_turn(
+    service: RunningService, http: httpx2.Client, posts: Iterable[tuple[str, str]], *, is_replay: bool
+) -> Run:
+    meter = service.meter()
     for name, key in posts:
-        answer = http.post(
+        response = http.post(
             "/api/fleet/customers",
             json={
                 "company_name": f"顧客 {name}",
@@ -58,6 +62,6 @@ def _turn(served: Served, http: httpx2.Client, posts: Iterable[tuple[str, str]],
             },
             headers={HEADER: key} if key else {},
         )
-        if answer.status_code != 201 or (REPLAYED_HEADER in answer.headers) != repeated:
-            raise SystemExit(f"answered {answer.status_code} {answer.text}; nothing was measured")
-    return meter.stopped(IN_A_TURN)
+        if response.status_code != 201 or (REPLAYED_HEADER in response.headers) != is_replay:
+            raise SystemExit(f"answered {response.status_code} {response.text}; nothing was measured")
+    return meter.stop(POSTS_PER_TURN)

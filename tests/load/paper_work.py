@@ -1,4 +1,4 @@
-"""Row `paper` of `make bench`: what setting type costs. Run with a paper's name, it makes that one alone."""
+"""Row `paper` of `make bench`: the cost of typesetting. Run with the name of a document, it makes only that one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from service.core.printing import labels
 from service.core.reports import Badge, Column, Report, Section, Table
 from service.core.reports.render import render
-from tests.load.rows import Goal, Part
-from tests.processes import last_line
+from tests.load.rows import Claim, RowResult
+from tests.processes import last_output_line
 
 MADE_AT = datetime(2026, 11, 21, 0, 26, tzinfo=UTC)
 COLUMNS = (
@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds and the most memory (MB) of the process that sets type, and the file's size in kB."""
+    """CPU seconds and peak memory (MB) of the typesetting process, and the file's size in kB."""
 
     cpu: float
     megabytes: float
@@ -38,16 +38,18 @@ def table(rows: int) -> bytes:
     cells = [
         (f"TC200-{n:06}", f"新宿店 レジ{n}番", "株式会社 田中ストア", Badge("正常", "good"), n) for n in range(rows)
     ]
-    listed = Section("一覧", [Table(COLUMNS, cells, empty="端末はありません。")])
-    return render(Report(title="端末一覧", period="2026年11月", made_at=MADE_AT, sections=[listed]))
+    section = Section("一覧", [Table(COLUMNS, cells, empty="端末はありません。")])
+    return render(Report(title="端末一覧", period="2026年11月", made_at=MADE_AT, sections=[section]))
 
 
 def sheets(count: int, symbology: labels.Symbology) -> bytes:
-    printed = [labels.Label(f"TC200-{n:06}", (f"TC200-{n:06}", f"新宿店 レジ{n}番", "ABC商事")) for n in range(count)]
-    return labels.sheets(printed, labels.STOCKS["24"], MADE_AT, symbology)
+    label_list = [
+        labels.Label(f"TC200-{n:06}", (f"TC200-{n:06}", f"新宿店 レジ{n}番", "ABC商事")) for n in range(count)
+    ]
+    return labels.sheets(label_list, labels.STOCKS["24"], MADE_AT, symbology)
 
 
-PAPERS: dict[str, Callable[[], bytes]] = {
+DOCUMENTS: dict[str, Callable[[], bytes]] = {
     "a table of 500 rows": lambda: table(500),
     "a table of 1,500 rows": lambda: table(1500),
     "200 labels with QR codes": lambda: sheets(200, "qr"),
@@ -56,21 +58,24 @@ PAPERS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def claims() -> Part:
-    """Each is made in a process of its own, whose only child is the one that sets type."""
-    costs = {name: Cost(*json.loads(last_line("-m", "tests.load.paper_work", name))) for name in PAPERS}
-    table, most = costs["a table of 500 rows"], max(costs.values(), key=lambda cost: cost.megabytes)
+def claims() -> RowResult:
+    """Each document is made in its own process, whose only child is the typesetter."""
+    costs = {name: Cost(*json.loads(last_output_line("-m", "tests.load.paper_work", name))) for name in DOCUMENTS}
+    table_cost, largest = costs["a table of 500 rows"], max(costs.values(), key=lambda cost: cost.megabytes)
     return [
         "| on paper | CPU s | memory MB | file kB |",
         "| --- | ---: | ---: | ---: |",
-        *(f"| {name} | {it.cpu:.1f} | {it.megabytes:.0f} | {it.kilobytes:,.0f} |" for name, it in costs.items()),
+        *(
+            f"| {name} | {cost.cpu:.1f} | {cost.megabytes:.0f} | {cost.kilobytes:,.0f} |"
+            for name, cost in costs.items()
+        ),
     ], [
-        Goal("a table of 500 rows on paper under 1 CPU-s", f"{table.cpu:.1f} s", table.cpu < 1),
-        Goal("setting type needs at most 500 MB", f"{most.megabytes:.0f} MB", most.megabytes <= 500),
+        Claim("a table of 500 rows on paper under 1 CPU-s", f"{table_cost.cpu:.1f} s", table_cost.cpu < 1),
+        Claim("setting type needs at most 500 MB", f"{largest.megabytes:.0f} MB", largest.megabytes <= 500),
     ]
 
 
 if __name__ == "__main__":
-    made = PAPERS[sys.argv[1]]()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6, len(made) / 1e3]))
+    document = DOCUMENTS[sys.argv[1]]()
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(json.dumps([usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, len(document) / 1e3]))

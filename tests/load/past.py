@@ -1,5 +1,5 @@
-"""A year behind a fleet: summed-up days, heartbeats, logs, incidents, maintenance, roll-outs, reports. Made in the
-database by INSERT … SELECT; the same each time, but for the hour at which it is made."""
+"""Adds a year of data to a fleet: daily summaries, heartbeats, logs, incidents, maintenance, roll-outs, reports. Uses
+INSERT … SELECT in the database; the data is the same each time, except for the hour of its creation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from service.fleet.monthly import queries as monthly
 from service.fleet.monthly.rules import Counts, DayFigure, Seconds, Span, TerminalFigure, build_figures
 
 CUSTOMERS = 500
-TILLS = 4
+TILLS_PER_STORE = 4
 INCIDENTS = 20_000
 
-# `n` counts the terminals from 0: four tills to a store, ten stores to a customer.
+# `n` numbers the terminals from 0: four tills in a store, ten stores of a customer.
 _FLEET = """
 CREATE TEMP TABLE fleet AS
 SELECT id, customer_id, row_number() OVER (ORDER BY id) - 1 AS n FROM fleet_terminals WHERE serial_number LIKE 'LOAD-%';
@@ -33,8 +33,8 @@ FROM fleet WHERE fleet.id = t.id;
 UPDATE fleet_customers SET created_at = now() - interval '400 days' WHERE id IN (SELECT customer_id FROM fleet);
 """
 
-# 30 terminals and 10 stores have lost the line, 10 report an error, 30 are in maintenance, and one shop in fifty is
-# closed: its PC was shut down in order. The others are heard of for a day to come.
+# 30 terminals and 10 stores are offline, 10 report an error, 30 are in maintenance, and one shop in fifty is closed:
+# its PC was shut down normally. The others stay online for another day.
 _STATES = """
 UPDATE fleet_terminal_states s SET
     status = x.status, status_since = now() - interval '2 hours',
@@ -56,8 +56,8 @@ FROM (
 ) x WHERE x.id = s.terminal_id;
 """
 
-# A row for each day or month makes its partition; the rest then goes straight into it. First of all, while nobody who
-# runs beside has anything long to read there.
+# One row for each day or month creates its partition; the other rows then go straight into it. This comes first, while
+# no concurrent process has a long read there.
 _PARTITIONS = (
     """
 INSERT INTO fleet_days (terminal_id, begins_at, heartbeats, online_seconds, offline_seconds, error_seconds,
@@ -90,7 +90,7 @@ SELECT id, d, 288 - n % 7, 86400 - n % 900, n % 600, n % 300, 0, 20 + n % 40, 50
 FROM today, generate_series(today.midnight - interval '365 days', today.midnight - interval '1 day', '1 day') d, fleet;
 """
 
-# A day of everybody, five weeks of one in two hundred.
+# One day of all terminals, five weeks of one terminal in two hundred.
 _HEARTBEATS = """
 INSERT INTO fleet_heartbeats (terminal_id, received_at, sent_at, stream_id, sequence, cpu_usage, memory_usage,
     disk_usage, terminal_connected)
@@ -116,7 +116,7 @@ FROM today, generate_series(today.midnight - interval '364 days', today.midnight
     (interval '31 hours', 'status', 'online', '{"from": "offline"}')) AS x(later, kind, status, detail);
 """
 
-# The past ones are over the same day; one in ten took a whole store. Then those of this hour, as _STATES has them.
+# Past incidents ended on the same day; one in ten affected a whole store. Then the open ones, matching _STATES.
 _INCIDENTS = f"""
 CREATE TEMP TABLE trouble AS
 SELECT k, (k % 10 = 0) AS is_store, k * 37 % (SELECT count(*) FROM fleet) / 4 * 4 AS n,
@@ -183,7 +183,7 @@ SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'fleet',
 FROM generate_series(1, 101) n;
 """
 
-# A version a month for everybody; one that somebody paused; commands as they were given.
+# A version a month for all terminals, one paused roll-out, and commands.
 _ROLLOUTS = """
 INSERT INTO fleet_firmwares (version, file_id, size, sha256, signature, notes, created_at)
 SELECT '20.' || n || '.0', ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 1000, sha256(n::text::bytea),
@@ -239,17 +239,17 @@ ON CONFLICT DO NOTHING
 
 
 def add_terminals(owner: psycopg.Connection, count: int) -> None:
-    """A fleet that nobody has heard of yet."""
+    """A fleet that has sent no heartbeat yet."""
     owner.execute(
         "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
         "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, %s) n",
         [CUSTOMERS],
     )
-    grow(owner, count)
+    grow_fleet(owner, count)
 
 
-def grow(owner: psycopg.Connection, count: int) -> None:
-    """More of the same terminals, until there are so many."""
+def grow_fleet(owner: psycopg.Connection, count: int) -> None:
+    """Adds terminals of the same kind until there are so many."""
     owner.execute(
         "WITH customers AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM fleet_customers "
         "WHERE company_name LIKE '顧客%%' ORDER BY id LIMIT %(customers)s), added AS ("
@@ -260,15 +260,15 @@ def grow(owner: psycopg.Connection, count: int) -> None:
         "(SELECT count(*) FROM fleet_terminals WHERE serial_number LIKE 'LOAD-%%'), %(count)s - 1) n "
         "JOIN customers c ON c.place = n / %(tills)s %% %(customers)s ORDER BY n RETURNING id) "
         "INSERT INTO fleet_terminal_states (terminal_id) SELECT id FROM added",
-        {"customers": CUSTOMERS, "tills": TILLS, "count": count},
+        {"customers": CUSTOMERS, "tills": TILLS_PER_STORE, "count": count},
     )
 
 
 def add_year(owner: psycopg.Connection) -> None:
-    """To the terminals of `add_terminals`, of which there must be 1,200 or more."""
+    """For the terminals of `add_terminals`, of which there must be at least 1,200."""
     figures = {"whole": json.dumps(_figures(CUSTOMERS)), "one": json.dumps(_figures(1))}
-    # Where the product runs beside, it finds nothing to do at any moment: no day without its report, no silence without
-    # its alert.
+    # When the product runs at the same time, it never finds anything to do: no day without its report, no offline
+    # terminal without its alert.
     for step in (_FLEET, *_PARTITIONS, _TERMINALS, _FILES, _ENROLMENTS):
         owner.execute(step)
     owner.execute(_REPORTS, figures)
@@ -278,14 +278,14 @@ def add_year(owner: psycopg.Connection) -> None:
 
 
 def _figures(customers: int) -> dict[str, object]:
-    """A month's, of so many customers with ten terminals each."""
-    spent = Seconds(2_590_000, 1_000, 500, 500)
+    """The figures of a month, of so many customers with ten terminals each."""
+    seconds = Seconds(2_590_000, 1_000, 500, 500)
     terminals = [
-        TerminalFigure(f"LOAD-{n:07}", n // 10, f"顧客{n // 10}", f"店{n}", "2.1.0", spent, 0.999, 1)
+        TerminalFigure(f"LOAD-{n:07}", n // 10, f"顧客{n // 10}", f"店{n}", "2.1.0", seconds, 0.999, 1)
         for n in range(customers * 10)
     ]
     span = Span(100, 120.0, 900.0, 90, 660.0)
     days = [DayFigure((datetime.now(UTC) - timedelta(days=n)).date(), len(terminals), 0.998) for n in range(30)]
     counts = Counts(200, 3, {"offline": 150, "error": 50}, {"terminal": 180, "store": 20}, span, span, span)
-    whose = dict.fromkeys(range(customers), 3) if customers > 1 else None
-    return monthly.dump_figures(build_figures(month_of(datetime.now(UTC)).plus(-1), terminals, days, counts, whose))
+    contacts = dict.fromkeys(range(customers), 3) if customers > 1 else None
+    return monthly.dump_figures(build_figures(month_of(datetime.now(UTC)).plus(-1), terminals, days, counts, contacts))

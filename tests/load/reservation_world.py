@@ -1,4 +1,5 @@
-"""Customers, shops and vendors of reservations in a whole product: who asks by MCP, who pays, and what came of it."""
+"""Customers, shops and vendors of reservations in a running product: requests by MCP, payments, and the stored
+result."""
 
 from __future__ import annotations
 
@@ -21,25 +22,25 @@ from service.reservations.assistants.models import Assistant
 from service.reservations.flow.models import Reservation
 from service.reservations.services.models import Plan, Service
 from service.reservations.shops.models import Shop, ShopService
-from tests.load.crowd import Scene
+from tests.load.crowd import RunningProduct
 
 SERVICE, PLAN, PRICE = "proof", "m", 5500
-# What a stack needs beside: vendors that take no time, and an assistant who speaks for many.
+# Settings of a stack for it: vendors that take no time, and an assistant with a high limit.
 ENVIRON = {"SANDBOX_PACE": "0", "RESERVATIONS_REQUESTS_PER_SHARED_ASSISTANT": "100000"}
 
 
 @dataclass
 class World:
-    """`shops` that always answer, and an assistant who asks at the door of a running product."""
+    """A running product with `shops` that always answer, and an assistant that calls its MCP tools."""
 
-    scene: Scene
+    product: RunningProduct
     token: str
     assistant: int
     starts_at: str
     codes: list[str] = field(default_factory=list)
 
-    def wish(self, number: int) -> dict[str, str]:
-        """Sent again, it is the same request."""
+    def request_arguments(self, number: int) -> dict[str, str]:
+        """The arguments of a request. Sent again, they are the same request."""
         return {
             "client_request_id": str(uuid4()),
             "service": SERVICE,
@@ -49,39 +50,40 @@ class World:
             "phone": f"090-7{number // 1000:03}-{number % 1000:04}",
         }
 
-    async def request(self, wish: dict[str, str]) -> str:
-        """The reservation's number."""
-        return str((await self.call("request_reservation", wish))["reservation_id"])
+    async def request(self, arguments: dict[str, str]) -> str:
+        """Returns the reservation's number."""
+        return str((await self.call("request_reservation", arguments))["reservation_id"])
 
     async def call(self, tool: str, arguments: dict[str, str]) -> dict[str, Any]:
-        """By a client of its own. Raises RuntimeError for a refusal, and whatever that client makes of no answer."""
+        """Calls a tool with a new MCP client. Raises RuntimeError for a refusal, and the client's own errors when there
+        is no answer."""
         headers = {"Authorization": f"Bearer {self.token}"}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=20, trust_env=False, verify=self.scene.trusted) as http,
-            Client(streamable_http_client(f"{self.scene.service}/mcp", http_client=http)) as client,
+            httpx2.AsyncClient(headers=headers, timeout=20, trust_env=False, verify=self.product.trusted) as http,
+            Client(streamable_http_client(f"{self.product.service}/mcp", http_client=http)) as client,
         ):
-            said = await client.call_tool(tool, arguments)
-        if isinstance(said, CallToolResult) and not said.is_error and said.structured_content:
-            return dict(said.structured_content)
-        raise RuntimeError(str(said))
+            result = await client.call_tool(tool, arguments)
+        if isinstance(result, CallToolResult) and not result.is_error and result.structured_content:
+            return dict(result.structured_content)
+        raise RuntimeError(str(result))
 
     def reservations(self) -> list[Reservation]:
-        with self.scene.db() as db:
-            mine = select(Reservation).where(Reservation.assistant_id == self.assistant).order_by(Reservation.id)
-            found = list(db.scalars(mine))
-        return found
+        with self.product.db() as db:
+            query = select(Reservation).where(Reservation.assistant_id == self.assistant).order_by(Reservation.id)
+            rows = list(db.scalars(query))
+        return rows
 
     def pay(self, session: str) -> bool:
-        return bool(self.scene.stack.control("stripe/pay", {"session_id": session})["paid"])
+        return bool(self.product.stack.control("stripe/pay", {"session_id": session})["paid"])
 
 
-def opened(scene: Scene, shops: int) -> World:
+def create_world(product: RunningProduct, shops: int) -> World:
     token = f"token-{uuid4()}"
-    with scene.db() as db:
-        bouquet = Service(code=SERVICE, name="証明の花束", description="", position=99)
-        db.add(bouquet)
+    with product.db() as db:
+        service = Service(code=SERVICE, name="証明の花束", description="", position=99)
+        db.add(service)
         db.flush()
-        db.add(Plan(service_id=bouquet.id, code=PLAN, name="M", price=PRICE, position=0))
+        db.add(Plan(service_id=service.id, code=PLAN, name="M", price=PRICE, position=0))
         for number in range(shops):
             shop = Shop(
                 code=f"P{number:03}",
@@ -93,9 +95,9 @@ def opened(scene: Scene, shops: int) -> World:
             )
             db.add(shop)
             db.flush()
-            db.add(ShopService(shop_id=shop.id, service_id=bouquet.id, position=number + 1))
+            db.add(ShopService(shop_id=shop.id, service_id=service.id, position=number + 1))
         assistant = Assistant(name="証明", token_hash=hash_token(token), is_shared=True, greeted_at=app_now(db))
         db.add(assistant)
         db.flush()
-        day = (app_now(db) + timedelta(days=20)).astimezone(TOKYO).date()
-    return World(scene, token, assistant.id, f"{day}T14:00:00")
+        start_date = (app_now(db) + timedelta(days=20)).astimezone(TOKYO).date()
+    return World(product, token, assistant.id, f"{start_date}T14:00:00")

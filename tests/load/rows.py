@@ -1,4 +1,4 @@
-"""What a row of `make bench` is made of: runs that were measured, and claims that held or did not."""
+"""The parts of a row of `make bench`: measured runs, and claims that hold or do not."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ import psutil
 
 
 @dataclass
-class Goal:
-    """A claim, what was measured for it, and whether it held."""
+class Claim:
+    """A claim, what was measured for it, and whether it holds."""
 
-    claim: str
+    text: str
     measured: str
-    held: bool
+    holds: bool
 
     @classmethod
-    def at_most(cls, times: float, what: str, measured: float, of: str) -> Goal:
-        """`measured` and `times` are multiples of what was measured beside it in the same run."""
-        return cls(f"{what} at most {times:g}× {of}", f"{measured:.2f}×", measured <= times)
+    def at_most(cls, times: float, text: str, measured: float, baseline: str) -> Claim:
+        """`measured` and `times` are multiples of `baseline`, which was measured in the same run."""
+        return cls(f"{text} at most {times:g}× {baseline}", f"{measured:.2f}×", measured <= times)
 
     @classmethod
-    def in_time(cls, what: str, milliseconds: float, runs: Mapping[str, Run]) -> Goal:
-        """The slowest of these is answered in time, at its p99."""
+    def in_time(cls, text: str, milliseconds: float, runs: Mapping[str, Run]) -> Claim:
+        """The slowest of these runs has its p99 under the limit."""
         slowest = max(runs, key=lambda name: runs[name].p99_ms)
         run = runs[slowest]
-        which = f" ({slowest})" if len(runs) > 1 else ""
-        measured = f"{run.p99_ms:.0f} ms, median {run.p50_ms:.0f} ms{which}"
-        return cls(f"{what}: p99 under {milliseconds:g} ms", measured, run.p99_ms < milliseconds)
+        suffix = f" ({slowest})" if len(runs) > 1 else ""
+        measured = f"{run.p99_ms:.0f} ms, median {run.p50_ms:.0f} ms{suffix}"
+        return cls(f"{text}: p99 under {milliseconds:g} ms", measured, run.p99_ms < milliseconds)
 
     def line(self) -> str:
-        return f"| {self.claim} | {self.measured} | {'yes' if self.held else '**no**'} |"
+        return f"| {self.text} | {self.measured} | {'yes' if self.holds else '**no**'} |"
 
 
 # Lines of tables, and claims.
-Part = tuple[list[str], list[Goal]]
+RowResult = tuple[list[str], list[Claim]]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run, or medians over several. `cpu`: microseconds for each answer, by who used them; `cores`: of the machine
-    in use meanwhile, whoever used them."""
+    """One run, or medians over several. `cpu`: microseconds for each answer, by process; `cores`: cores of the machine
+    in use by any process."""
 
     answers: int
     per_second: float
@@ -58,51 +58,51 @@ class Run:
     def cpu_micros(self) -> float:
         return sum(self.cpu.values())
 
-    def line(self, name: str, against: str) -> str:
+    def line(self, name: str, comparison: str) -> str:
         figures = f"{self.per_second:,.0f} | {self.cpu_micros:,.0f} | {self.p50_ms:.1f} | {self.p99_ms:.1f}"
-        return f"| {name} | {figures} | {against} |"
+        return f"| {name} | {figures} | {comparison} |"
 
 
-def median_of(runs: Sequence[Run]) -> Run:
-    def middle(of: Callable[[Run], float]) -> float:
-        return statistics.median(map(of, runs))
+def median_run(runs: Sequence[Run]) -> Run:
+    def median(value: Callable[[Run], float]) -> float:
+        return statistics.median(map(value, runs))
 
     return Run(
-        round(middle(lambda run: run.answers)),
-        middle(lambda run: run.per_second),
-        middle(lambda run: run.p50_ms),
-        middle(lambda run: run.p99_ms),
-        {who: statistics.median(run.cpu[who] for run in runs) for who in runs[0].cpu},
-        middle(lambda run: run.cores),
+        round(median(lambda run: run.answers)),
+        median(lambda run: run.per_second),
+        median(lambda run: run.p50_ms),
+        median(lambda run: run.p99_ms),
+        {name: statistics.median(run.cpu[name] for run in runs) for name in runs[0].cpu},
+        median(lambda run: run.cores),
     )
 
 
 def percentile(values: Collection[float], percent: int) -> float:
-    """The smallest one that so many of a hundred do not exceed."""
+    """The smallest value that so many percent of the values do not exceed."""
     return sorted(values)[max(0, -(-len(values) * percent // 100) - 1)]
 
 
 class Meter:
-    """CPU of some processes, named by what they are, and of the whole machine, from now on."""
+    """Measures the CPU of some named processes, and of the whole machine, from now on."""
 
-    def __init__(self, parts: Mapping[str, Iterable[int]]) -> None:
-        self._parts = {who: list(pids) for who, pids in parts.items()}
+    def __init__(self, processes: Mapping[str, Iterable[int]]) -> None:
+        self._processes = {name: list(pids) for name, pids in processes.items()}
         self._before = self._used()
-        self._begun, self._idle = time.perf_counter(), psutil.cpu_times().idle
+        self._started_at, self._idle = time.perf_counter(), psutil.cpu_times().idle
 
     def _used(self) -> dict[str, float]:
-        return {who: sum(map(cpu_of, pids)) for who, pids in self._parts.items()}
+        return {name: sum(map(cpu_of, pids)) for name, pids in self._processes.items()}
 
-    def stopped(self, answers: int, seconds: float = 0, p50_ms: float = 0, p99_ms: float = 0) -> Run:
-        """`seconds`: that the answers took, if not all the time since."""
-        used, passed = self._used(), time.perf_counter() - self._begun
-        cores = (os.cpu_count() or 1) - (psutil.cpu_times().idle - self._idle) / passed
-        cpu = {who: (used[who] - self._before[who]) / answers * 1e6 for who in used}
-        return Run(answers, answers / (seconds or passed), p50_ms, p99_ms, cpu, max(0.0, cores))
+    def stop(self, answers: int, seconds: float = 0, p50_ms: float = 0, p99_ms: float = 0) -> Run:
+        """`seconds`: how long the answers took, if not all the time since the start."""
+        used, elapsed = self._used(), time.perf_counter() - self._started_at
+        cores = (os.cpu_count() or 1) - (psutil.cpu_times().idle - self._idle) / elapsed
+        cpu = {name: (used[name] - self._before[name]) / answers * 1e6 for name in used}
+        return Run(answers, answers / (seconds or elapsed), p50_ms, p99_ms, cpu, max(0.0, cores))
 
 
 def cpu_of(pid: int) -> float:
-    """User and system time of the process and its children, those that have ended included."""
+    """User and system time of the process and its children, also of children that have ended."""
     total = 0.0
     root = psutil.Process(pid)
     for process in [root, *root.children(recursive=True)]:

@@ -1,5 +1,5 @@
-"""How long a person waits for each page of the menu, in a real Chromium, beside what Streamlit alone takes for a table,
-and for a table and a chart."""
+"""How long each page of the menu takes in a real Chromium, compared with what Streamlit alone takes for a table, and
+for a table and a chart."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
-from tests.chromium import at_a_desk, chromium, sign_in
+from tests.chromium import chromium, desktop_context, sign_in
 from tests.load import bare
-from tests.load.rows import Goal
+from tests.load.rows import Claim
 from tests.stack import Stack
 
-TIMES, COLD_TIMES = 7, 3
-# After every so many pages Streamlit alone is asked again.
-EVERY = 20
+REPEATS, COLD_REPEATS = 7, 3
+# After so many pages Streamlit alone is measured again.
+BASELINE_INTERVAL = 20
 TABLE, CHART = "Streamlit alone: a table of 50 rows", "Streamlit alone: a table and a chart"
-# The fleet's document, 画面レスポンス.
-MOST_SECONDS = 3
-# Times of Streamlit alone: by the address once more, and in a browser that has never been there.
-MOST_WARM, MOST_COLD = 5, 4
-# Everything is there once the page's script has ended, something stands on the page, and nothing in it still waits for
-# its rows, its program or its picture; in sight are at least as many pictures as the page has for certain. Answers with
-# the moment, in ms since the navigation began.
+# From the fleet's document, 画面レスポンス.
+MAX_SECONDS = 3
+# Multiples of Streamlit alone: opened again by the URL, and in a new browser.
+MAX_WARM_RATIO, MAX_COLD_RATIO = 5, 4
+# A page is complete when its script has ended, it has visible content, and nothing on it still waits for rows, a script
+# or an image; at least `pictures` images must be in sight. Returns the time in ms since the start of the navigation.
 COMPLETE = """(pictures) => {
     const app = document.querySelector("[data-testid=stApp]");
     const main = document.querySelector("[data-testid=stMain]");
@@ -52,9 +51,9 @@ LINKS = "links => links.map(link => [link.innerText.trim().split('\\n').at(-1), 
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Seconds from the navigation to the last block; `cold` is the median of browsers that were never there.
-    `charted`: they had to fetch Plotly, five megabytes."""
+class PageTime:
+    """Seconds from the navigation to the last block; `cold` is the median in new browsers. `charted`: the page needs
+    Plotly, five megabytes."""
 
     title: str
     median: float
@@ -64,100 +63,109 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A page by its address; at least so many `pictures` are in sight once it is there."""
+class PageAddress:
+    """A page by its URL; at least so many `pictures` are in sight when it is complete."""
 
     title: str
-    address: str
+    url: str
     pictures: int = 0
 
 
-def waits(stack: Stack, beside: Mapping[str, str]) -> list[Wait]:
-    """Every page of the menu of whoever sees all of it, and those `beside` (title and path), by its address, as after
-    F5: the hardest way to get there."""
+def measure_menu(stack: Stack, extra_pages: Mapping[str, str]) -> list[PageTime]:
+    """Every page of the menu of an administrator, and `extra_pages` (title and path), opened by URL as with F5: the
+    slowest way."""
     with chromium() as browser:
-        desk = at_a_desk(browser)
-        page = desk.new_page()
+        context = desktop_context(browser)
+        page = context.new_page()
         sign_in(page, stack, "admin")
         menu = page.get_by_test_id("stSidebarNavLink")
         menu.first.wait_for()
         addresses: dict[str, str] = dict(menu.evaluate_all(LINKS))
         page.close()
-        addresses |= {title: f"{stack.dashboards}{path}" for title, path in beside.items()}
-        return measured(browser, (desk, [Place(title, address) for title, address in addresses.items()]))
+        addresses |= {title: f"{stack.dashboards}{path}" for title, path in extra_pages.items()}
+        return measure_pages(browser, (context, [PageAddress(title, address) for title, address in addresses.items()]))
 
 
-def measured(browser: Browser, *seen: tuple[BrowserContext, Iterable[Place]]) -> list[Wait]:
-    """Pages as those see them whose sessions the desks have. Streamlit alone comes last, with the medians of what it
-    took in between."""
-    found: list[Wait] = []
-    alone: list[Wait] = []
-    with bare.page() as address:
-        floor = Place(TABLE, address), Place(CHART, f"{address}?chart=1")
-        for desk, places in seen:
-            page, cookies = desk.new_page(), desk.storage_state()
-            for place in places:
-                if len(found) % EVERY == 0:
-                    alone += [_measured(page, browser, cookies, one) for one in floor]
-                found.append(_measured(page, browser, cookies, place))
-    return [*found, *(_middle([one for one in alone if one.title == place.title]) for place in floor)]
+def measure_pages(browser: Browser, *pages_by_context: tuple[BrowserContext, Iterable[PageAddress]]) -> list[PageTime]:
+    """Measures pages in the given browser contexts. Streamlit alone comes last, with the medians of its times in
+    between."""
+    times: list[PageTime] = []
+    baseline_times: list[PageTime] = []
+    with bare.running_page() as url:
+        baselines = PageAddress(TABLE, url), PageAddress(CHART, f"{url}?chart=1")
+        for context, addresses in pages_by_context:
+            page, cookies = context.new_page(), context.storage_state()
+            for address in addresses:
+                if len(times) % BASELINE_INTERVAL == 0:
+                    baseline_times += [_measure(page, browser, cookies, baseline) for baseline in baselines]
+                times.append(_measure(page, browser, cookies, address))
+    return [
+        *times,
+        *(_median_time([time for time in baseline_times if time.title == baseline.title]) for baseline in baselines),
+    ]
 
 
-def _middle(waits: list[Wait]) -> Wait:
-    median, cold = (statistics.median(getattr(one, name) for one in waits) for name in ("median", "cold"))
-    return Wait(waits[0].title, median, max(one.worst for one in waits), cold, waits[0].charted)
+def _median_time(times: list[PageTime]) -> PageTime:
+    median, cold = (statistics.median(getattr(time, name) for time in times) for name in ("median", "cold"))
+    return PageTime(times[0].title, median, max(time.worst for time in times), cold, times[0].charted)
 
 
-def _measured(page: Page, browser: Browser, cookies: StorageState, place: Place) -> Wait:
-    cold = [_cold(browser, cookies, place) for _ in range(COLD_TIMES)]
-    _opened(page, place)
-    seconds = [_opened(page, place) for _ in range(TIMES)]
+def _measure(page: Page, browser: Browser, cookies: StorageState, address: PageAddress) -> PageTime:
+    cold = [_open_cold(browser, cookies, address) for _ in range(COLD_REPEATS)]
+    _open(page, address)
+    seconds = [_open(page, address) for _ in range(REPEATS)]
     charted = page.locator(".js-plotly-plot").count() > 0
-    return Wait(place.title, statistics.median(seconds), max(seconds), statistics.median(cold), charted)
+    return PageTime(address.title, statistics.median(seconds), max(seconds), statistics.median(cold), charted)
 
 
-def _cold(browser: Browser, cookies: StorageState, place: Place) -> float:
-    """In a fresh profile that has nothing but the session."""
-    fresh = at_a_desk(browser, cookies)
-    seconds = _opened(fresh.new_page(), place)
-    fresh.close()
+def _open_cold(browser: Browser, cookies: StorageState, address: PageAddress) -> float:
+    """In a new profile that has only the session."""
+    context = desktop_context(browser, cookies)
+    seconds = _open(context.new_page(), address)
+    context.close()
     return seconds
 
 
-def _opened(page: Page, place: Place) -> float:
-    page.goto(place.address, wait_until="commit")
-    milliseconds: float = page.wait_for_function(COMPLETE, arg=place.pictures).json_value()
+def _open(page: Page, address: PageAddress) -> float:
+    page.goto(address.url, wait_until="commit")
+    milliseconds: float = page.wait_for_function(COMPLETE, arg=address.pictures).json_value()
     return milliseconds / 1000
 
 
-def lines(found: list[Wait]) -> list[str]:
+def table_lines(times: list[PageTime]) -> list[str]:
     return [
         "| page in Chromium by its address | warm, median s | warm, worst s | cold s |",
         "| --- | ---: | ---: | ---: |",
-        *(f"| {one.title} | {one.median:.2f} | {one.worst:.2f} | {one.cold:.2f} |" for one in found),
+        *(f"| {time.title} | {time.median:.2f} | {time.worst:.2f} | {time.cold:.2f} |" for time in times),
     ]
 
 
-def goals(found: list[Wait], of: str) -> list[Goal]:
-    """`of` says whose pages they are, and over how much."""
-    pages, floor = ([one for one in found if (one.title in (TABLE, CHART)) is alone] for alone in (False, True))
-    slowest = max(pages, key=lambda one: one.median)
-    seconds = f"{slowest.title} {slowest.median:.2f} s"
-    held = slowest.median < MOST_SECONDS
+def page_claims(times: list[PageTime], scope: str) -> list[Claim]:
+    """`scope`: whose pages they are, and over how much data."""
+    pages, baselines = (
+        [time for time in times if (time.title in (TABLE, CHART)) is is_baseline] for is_baseline in (False, True)
+    )
+    slowest = max(pages, key=lambda time: time.median)
+    text = f"{slowest.title} {slowest.median:.2f} s"
+    holds = slowest.median < MAX_SECONDS
     return [
-        Goal(f"each of {len(pages)} pages {of}, warm, under {MOST_SECONDS} s", seconds, held),
-        *(goal for alone in floor for goal in _against(alone, [one for one in pages if one.charted is alone.charted])),
+        Claim(f"each of {len(pages)} pages {scope}, warm, under {MAX_SECONDS} s", text, holds),
+        *(
+            claim
+            for baseline in baselines
+            for claim in _baseline_claims(baseline, [page for page in pages if page.charted is baseline.charted])
+        ),
     ]
 
 
-def _against(alone: Wait, pages: list[Wait]) -> Iterator[Goal]:
-    kind = "with a chart" if alone.charted else "without a chart"
+def _baseline_claims(baseline: PageTime, pages: list[PageTime]) -> Iterator[Claim]:
+    kind = "with a chart" if baseline.charted else "without a chart"
 
-    def goal(times: float, where: str, seconds: Callable[[Wait], float]) -> Goal:
+    def claim(times: float, place: str, seconds: Callable[[PageTime], float]) -> Claim:
         slowest = max(pages, key=seconds)
-        measured = seconds(slowest) / seconds(alone)
-        said = f"{slowest.title} {measured:.1f}×, {seconds(slowest):.2f} s of {seconds(alone):.2f}"
-        return Goal(f"those {kind}, {where}: at most {times:g} times Streamlit alone", said, measured <= times)
+        measured = seconds(slowest) / seconds(baseline)
+        text = f"{slowest.title} {measured:.1f}×, {seconds(slowest):.2f} s of {seconds(baseline):.2f}"
+        return Claim(f"those {kind}, {place}: at most {times:g} times Streamlit alone", text, measured <= times)
 
-    yield goal(MOST_WARM, "warm", lambda one: one.median)
-    yield goal(MOST_COLD, "in a new browser", lambda one: one.cold)
+    yield claim(MAX_WARM_RATIO, "warm", lambda time: time.median)
+    yield claim(MAX_COLD_RATIO, "in a new browser", lambda time: time.cold)

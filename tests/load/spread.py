@@ -1,8 +1,8 @@
 """The plan for more than one PostgreSQL (Citus) in docs/scaling.md: which table is distributed by which column, and
-what stands in the way. `python -m tests.load.spread` works its last two columns out anew from the product's tables.
+which keys prevent it. `python -m tests.load.spread` writes its last two columns from the product's tables.
 
-The rules of Citus 14: each unique key of a distributed table holds the column that it is distributed by; a foreign key
-of a distributed table leads to a reference table, or to one distributed alike over that very column; none leads from a
+The rules of Citus 14: each unique key of a distributed table contains its distribution column; a foreign key of a
+distributed table leads to a reference table, or to a table distributed alike over that very column; none leads from a
 local or a reference table to a distributed one.
 """
 
@@ -15,26 +15,28 @@ from sqlalchemy import ForeignKeyConstraint, MetaData, PrimaryKeyConstraint, Tab
 
 from tests.load import marked
 
-HOW = ("reference", "local")
-HEAD = ["table", "distributed by", "unique keys that must change", "foreign keys that must change or go"]
+UNDISTRIBUTED = ("reference", "local")
+HEADINGS = ["table", "distributed by", "unique keys that must change", "foreign keys that must change or go"]
 
 
 @dataclass(frozen=True)
-class Place:
-    """`column`: of a distributed table; else None, and `how` says what it is."""
+class Distribution:
+    """`column`: the column of a distributed table; otherwise None. `kind`: distributed, reference or local."""
 
-    how: str
+    kind: str
     column: str | None
 
 
-def plan() -> dict[str, Place]:
-    """As the document has it."""
+def plan() -> dict[str, Distribution]:
+    """Reads the plan from the document."""
     rows = [marked.cells(line) for line in marked.read("tables") if line.startswith("| `")]
-    placed = {}
+    distributions = {}
     for row in rows:
-        how = row[1].strip("`")
-        placed[row[0].strip("`")] = Place(how, None) if how in HOW else Place("distributed", how)
-    return placed
+        kind = row[1].strip("`")
+        distributions[row[0].strip("`")] = (
+            Distribution(kind, None) if kind in UNDISTRIBUTED else Distribution("distributed", kind)
+        )
+    return distributions
 
 
 def unique_keys(table: Table) -> list[list[str]]:
@@ -43,45 +45,49 @@ def unique_keys(table: Table) -> list[list[str]]:
         for key in table.constraints
         if isinstance(key, (UniqueConstraint, PrimaryKeyConstraint)) and key.columns
     ]
-    keys += [[str(getattr(one, "name", one)) for one in index.expressions] for index in table.indexes if index.unique]
+    keys += [
+        [str(getattr(expression, "name", expression)) for expression in index.expressions]
+        for index in table.indexes
+        if index.unique
+    ]
     return sorted(keys)
 
 
-def must_change(table: Table, column: str) -> list[str]:
-    """Unique keys that a table distributed by the column cannot have."""
+def unique_keys_to_change(table: Table, column: str) -> list[str]:
+    """The unique keys that a table distributed by the column cannot have."""
     return [", ".join(key) for key in unique_keys(table) if column not in key]
 
 
-def must_go(table: Table, placed: Mapping[str, Place]) -> list[str]:
-    here, found = placed[table.name], []
+def foreign_keys_to_change(table: Table, distributions: Mapping[str, Distribution]) -> list[str]:
+    own, keys = distributions[table.name], []
     for key in table.constraints:
         if not isinstance(key, ForeignKeyConstraint):
             continue
-        there = placed[key.referred_table.name]
+        referred = distributions[key.referred_table.name]
         pairs = [(element.parent.name, element.column.name) for element in key.elements]
-        if here.column is None:
-            fine = there.column is None
+        if own.column is None:
+            is_allowed = referred.column is None
         else:
-            fine = there.how == "reference" or (here.column, there.column) in pairs
-        if not fine:
-            found.append(f"{', '.join(mine for mine, _ in pairs)} → {key.referred_table.name}")
-    return sorted(found)
+            is_allowed = referred.kind == "reference" or (own.column, referred.column) in pairs
+        if not is_allowed:
+            keys.append(f"{', '.join(column for column, _ in pairs)} → {key.referred_table.name}")
+    return sorted(keys)
 
 
-def lines(metadata: MetaData, placed: Mapping[str, Place]) -> list[str]:
-    """The table of the document. Raises KeyError for a table without a place."""
-    rows = [HEAD, ["---"] * len(HEAD)]
+def table_lines(metadata: MetaData, distributions: Mapping[str, Distribution]) -> list[str]:
+    """The table of the document. Raises KeyError for a table that is not in the plan."""
+    rows = [HEADINGS, ["---"] * len(HEADINGS)]
     for name, table in sorted(metadata.tables.items()):
-        place = placed[name]
-        keys = must_change(table, place.column) if place.column else []
-        how = f"`{place.column}`" if place.column else place.how
-        rows.append([f"`{name}`", how, "; ".join(keys), "; ".join(must_go(table, placed))])
+        distribution = distributions[name]
+        keys = unique_keys_to_change(table, distribution.column) if distribution.column else []
+        kind = f"`{distribution.column}`" if distribution.column else distribution.kind
+        rows.append([f"`{name}`", kind, "; ".join(keys), "; ".join(foreign_keys_to_change(table, distributions))])
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def whole() -> MetaData:
+def product_metadata() -> MetaData:
     """All tables of the product."""
-    import service.main  # noqa: F401  # the floor's
+    import service.main  # noqa: F401  # registers the core models
     from service.core import areas
     from service.core.access import throttle  # noqa: F401
     from service.core.database.session import Base
@@ -91,4 +97,4 @@ def whole() -> MetaData:
 
 
 if __name__ == "__main__":
-    marked.write("tables", lines(whole(), plan()))
+    marked.write("tables", table_lines(product_metadata(), plan()))

@@ -1,15 +1,15 @@
-"""Rows `sweep` and `million` of `make bench`: the offline sweep, over the fleet of today and one of a million."""
+"""Rows `sweep` and `million` of `make bench`: the offline sweep, over today's fleet and over a million terminals."""
 
 from __future__ import annotations
 
 import statistics
 
 from tests.load import past
-from tests.load.ground import Ground
-from tests.load.rows import Goal, Part
-from tests.processes import last_line
+from tests.load.ground import BenchEnvironment
+from tests.load.rows import Claim, RowResult
+from tests.processes import last_output_line
 
-TIMES = 5
+REPEATS = 5
 MILLION = 1_000_000
 
 SWEEP = """
@@ -24,40 +24,40 @@ with transaction(SYSTEM) as db:
 """
 
 
-def claims(made: Ground) -> Part:
-    """A tenth has just fallen due: a whole region without power."""
-    return [], [_claim(made, one_in=10, limit=100)]
+def claims(environment: BenchEnvironment) -> RowResult:
+    """One terminal in ten is due: a whole region without power."""
+    return [], [_measure(environment, one_in=10, limit=100)]
 
 
-def million(made: Ground) -> Part:
-    """A hundredth has: 10,000 terminals at once."""
-    with made.owner() as owner:
-        past.grow(owner, MILLION)
-    return [], [_claim(made, one_in=100, limit=500)]
+def million(environment: BenchEnvironment) -> RowResult:
+    """One in a hundred is due: 10,000 terminals at once."""
+    with environment.owner_connection() as connection:
+        past.grow_fleet(connection, MILLION)
+    return [], [_measure(environment, one_in=100, limit=500)]
 
 
-def _claim(made: Ground, one_in: int, limit: int) -> Goal:
+def _measure(environment: BenchEnvironment, one_in: int, limit: int) -> Claim:
     times: dict[int, list[float]] = {}
-    with made.owner() as owner:
-        terminals = owner.execute(
+    with environment.owner_connection() as connection:
+        terminal_count = connection.execute(
             "UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), "
             "offline_after = now() + interval '1 day'"
         ).rowcount
-        owner.execute("VACUUM ANALYZE fleet_terminal_states")
-        owner.execute("UPDATE fleet_liveness SET alive_at = now() + interval '1 hour'")
-        for _ in range(TIMES):
-            owner.execute(
+        connection.execute("VACUUM ANALYZE fleet_terminal_states")
+        connection.execute("UPDATE fleet_liveness SET alive_at = now() + interval '1 hour'")
+        for _ in range(REPEATS):
+            connection.execute(
                 "UPDATE fleet_terminal_states SET status = 'online', offline_after = now() - interval '1 second' "
                 "WHERE terminal_id %% %s = 0",
                 [one_in],
             )
             for _ in range(2):
-                due, milliseconds = last_line("-c", SWEEP, environ=made.environ).split()
+                due, milliseconds = last_output_line("-c", SWEEP, environ=environment.environ).split()
                 times.setdefault(int(due), []).append(float(milliseconds))
-    most, none = max(times), min(times)
-    took = statistics.median(times[most])
-    return Goal(
-        f"sweep of {terminals:,} terminals, {most:,} of them due, under {limit} ms",
-        f"{took:.0f} ms; {statistics.median(times[none]):.0f} ms with none due",
-        took < limit and none == 0,
+    highest_due, lowest_due = max(times), min(times)
+    milliseconds_median = statistics.median(times[highest_due])
+    return Claim(
+        f"sweep of {terminal_count:,} terminals, {highest_due:,} of them due, under {limit} ms",
+        f"{milliseconds_median:.0f} ms; {statistics.median(times[lowest_due]):.0f} ms with none due",
+        milliseconds_median < limit and lowest_due == 0,
     )

@@ -1,5 +1,5 @@
-"""Everyone at work at once while every process and every server is killed: nothing that was answered is missing,
-nothing is there twice, and everybody has an answer again within 30 seconds."""
+"""All kinds of clients at once while every process and every server is killed: every answered write is stored exactly
+once, and every client has an answer again within 30 seconds."""
 
 from __future__ import annotations
 
@@ -9,59 +9,64 @@ from collections.abc import Iterator
 import pytest
 
 from tests.load import losses
-from tests.load.crowd import Scene
-from tests.load.everyone import gathered
-from tests.load.falling import FLUSH, beside, fall
-from tests.load.reservation_world import ENVIRON, World, opened
+from tests.load.crowd import RunningProduct
+from tests.load.everyone import full_load
+from tests.load.falling import FLUSH, extra_process, kill_process
+from tests.load.reservation_world import ENVIRON, World, create_world
 from tests.stack import Stack, running_stack
 
 pytestmark = pytest.mark.faults
 
 PARTNERS = 12
-# All of `make up` but supervisord, whose death ends the product and says so, and the daily backup, which is off here
-# because it would take the machine.
-ONE_BY_ONE = (
+# All of `make up`, except supervisord, whose end stops the product and is reported, and the daily backup, which is off
+# here because it would take the whole machine.
+KILLED_IN_TURN = (
     *("service", "postgres", "valkey", FLUSH, "worker", "beat", "dashboards", "watchdog", "sandbox"),
     *("terminal", "agent", "fleet"),
 )
-# While a second worker and a second beat do the same work.
-IN_A_ROW = ("worker", FLUSH, "beat", "postgres", "service", "worker", "second", FLUSH, "worker")
-A_ROWS_PAUSE_SECONDS = 3
+# While a second worker and a second beat run.
+KILLED_QUICKLY = ("worker", FLUSH, "beat", "postgres", "service", "worker", "second", FLUSH, "worker")
+QUICK_PAUSE_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    # Vendors take a moment, so that there is something to be killed in the midst of.
+    # Vendors respond late, so that processes are killed in the middle of a request.
     with running_stack(ENVIRON | {"BACKUP_AT": "off"}) as stack:
-        for vendor, door in (("twilio", "messages"), ("bland", "calls"), ("stripe", "sessions"), ("stripe", "refunds")):
+        for vendor, operation in (
+            ("twilio", "messages"),
+            ("bland", "calls"),
+            ("stripe", "sessions"),
+            ("stripe", "refunds"),
+        ):
             late = {"kind": "late", "seconds": 0.5, "probability": 0.5, "seed": 1}
-            stack.control("faults", {"vendor": vendor, "door": f"{door}.create"} | late)
-        yield opened(Scene(stack), PARTNERS)
+            stack.control("faults", {"vendor": vendor, "door": f"{operation}.create"} | late)
+        yield create_world(RunningProduct(stack), PARTNERS)
 
 
-def test_whatever_dies_all_that_was_answered_is_there_once(world: World) -> None:
-    stack = world.scene.stack
-    with gathered(world, stack.home.path / "sandbox.sqlite") as everyone:
+def test_after_any_kill_every_answered_write_is_stored_once(world: World) -> None:
+    stack = world.product.stack
+    with full_load(world, stack.home.path / "sandbox.sqlite") as load:
 
-        def more() -> None:
-            for shop in everyone.shops:
+        def kill_more() -> None:
+            for shop in load.shops:
                 shop.kill_agent()
-            in_a_row(stack)
+            kill_quickly(stack)
 
-        everyone.live_through(ONE_BY_ONE, world, more)
-        losses.are_noticed(everyone, world)
+        load.run_kills(KILLED_IN_TURN, world, kill_more)
+        losses.check_losses_are_noticed(load, world)
 
 
-def in_a_row(stack: Stack) -> None:
+def kill_quickly(stack: Stack) -> None:
     celery = ("-m", "celery", "--app")
     with (
-        beside(stack, *celery, "jobs.timetable", "beat", "--pidfile", ""),
-        beside(stack, *celery, "jobs.app", "worker", "--pool", "threads", "--hostname", "second@%h") as second,
+        extra_process(stack, *celery, "jobs.timetable", "beat", "--pidfile", ""),
+        extra_process(stack, *celery, "jobs.app", "worker", "--pool", "threads", "--hostname", "second@%h") as second,
     ):
-        for name in IN_A_ROW:
-            # Some of what died is still coming back then.
-            time.sleep(A_ROWS_PAUSE_SECONDS)
+        for name in KILLED_QUICKLY:
+            # Some of the killed processes are still starting then.
+            time.sleep(QUICK_PAUSE_SECONDS)
             if name == "second":
                 second.kill()
             else:
-                fall(stack, name)
+                kill_process(stack, name)

@@ -1,5 +1,5 @@
-"""Production as the README tells it: one origin with TLS before two services and two dashboards, PgBouncer between
-them and PostgreSQL, passwords everywhere, no demo."""
+"""Production as the README describes it: one origin with TLS in front of two services and two dashboards, PgBouncer in
+front of PostgreSQL, passwords everywhere, no demo."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from service.core.database.session import Scopes, sqlalchemy_url, transaction
 from stack.daily import FIRST_BACKUP_DELAY, complete_backups
 from tests import factories, people
 from tests.load import counting
-from tests.load.callers import give_token, heartbeat, terminals
-from tests.load.crowd import Crowd, Reader
-from tests.production import FEW, Production, is_live, killed
+from tests.load.callers import create_terminals, heartbeat, issue_token
+from tests.load.crowd import ClientGroup, Reader
+from tests.production import FEW_POOL_SIZE, Production, is_live, killed
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
 
 
-# --- what is there, and what is not ----------------------------------------------------------------------------------
+# --- what exists, and what does not ---------------------------------------------------------------------------------
 
 
 def test_everything_is_ready_on_servers_of_others(production: Production) -> None:
@@ -46,17 +46,17 @@ def test_everything_is_ready_on_servers_of_others(production: Production) -> Non
         assert http.get("/api/health/ready").json()["status"] == "ok"
 
 
-def test_the_first_daily_backup_is_taken_and_told(production: Production) -> None:
+def test_the_first_daily_backup_is_taken_and_reported(production: Production) -> None:
     with production.scene.signed_in("yamada") as http:
 
         def state() -> Any:
             return http.get("/api/core/system").json()["backup"]
 
         wait_for(lambda: state()["tried_at"], "a backup", FIRST_BACKUP_DELAY.total_seconds() + 120)
-        found = state()
-    assert (found["failed"], found["is_late"], found["last"]["kept"]) == (False, False, 1)
+        backup_state = state()
+    assert (backup_state["failed"], backup_state["is_late"], backup_state["last"]["kept"]) == (False, False, 1)
     [folder] = complete_backups(Path(production.stack.environ["BACKUP_FOLDER"]))
-    assert sum(file.stat().st_size for file in folder.iterdir()) == found["last"]["bytes"]
+    assert sum(file.stat().st_size for file in folder.iterdir()) == backup_state["last"]["bytes"]
 
 
 def test_no_demo_account_exists(production: Production) -> None:
@@ -85,16 +85,16 @@ def test_the_sign_in_page_shows_no_demo(production: Production) -> None:
         ("/metrics", "proxy"),
     ],
 )
-def test_each_path_has_one_door(production: Production, path: str, answered_by: str) -> None:
+def test_each_path_has_one_server(production: Production, path: str, answered_by: str) -> None:
     with production.http() as http:
-        answer = http.get(path)
-    # The service names every request; the dashboards refuse to be framed; the proxy does neither.
-    told = answer.headers
-    who = "service" if "x-request-id" in told else "dashboards" if "x-frame-options" in told else "proxy"
+        response = http.get(path)
+    # The service adds a request id; the dashboards refuse to be framed; the proxy does neither.
+    headers = response.headers
+    server = "service" if "x-request-id" in headers else "dashboards" if "x-frame-options" in headers else "proxy"
 
-    assert who == answered_by
+    assert server == answered_by
     if answered_by == "proxy":
-        assert answer.status_code == 404
+        assert response.status_code == 404
 
 
 def test_no_security_header_is_there_twice(production: Production) -> None:
@@ -106,11 +106,11 @@ def test_no_security_header_is_there_twice(production: Production) -> None:
             assert names["server"] == 0
 
 
-def test_answers_are_compressed_and_hashed_files_kept_for_a_year(production: Production) -> None:
+def test_answers_are_compressed_and_hashed_files_cached_for_a_year(production: Production) -> None:
     with production.http() as http:
         for encoding in ("zstd", "gzip"):
-            with http.stream("GET", "/api/openapi.json", headers={"Accept-Encoding": encoding}) as answer:
-                assert answer.headers["content-encoding"] == encoding
+            with http.stream("GET", "/api/openapi.json", headers={"Accept-Encoding": encoding}) as response:
+                assert response.headers["content-encoding"] == encoding
         page = http.post(
             "/login",
             data={"login_id": "yamada", "password": people.PASSWORD},
@@ -119,39 +119,39 @@ def test_answers_are_compressed_and_hashed_files_kept_for_a_year(production: Pro
         )
         script = re.search(r'src="/(static/js/index\.[^"]+)"', page.text)
         assert script is not None, page.text
-        kept = http.get(f"/{script[1]}").headers["cache-control"]
-    assert "immutable" in kept
-    assert "max-age=31536000" in kept
+        cache_control = http.get(f"/{script[1]}").headers["cache-control"]
+    assert "immutable" in cache_control
+    assert "max-age=31536000" in cache_control
 
 
 def test_a_body_that_is_too_large_is_refused_by_the_proxy(production: Production) -> None:
     statuses, titles = [], []
     with production.http() as http:
         for _ in range(4):
-            with http.stream("POST", "/api/auth/login", content=b"x" * 2_100_000) as answer:
-                statuses.append(answer.status_code)
-                # Caddy ends the connection half a second after its answer: who is slower than that misses the rest.
+            with http.stream("POST", "/api/auth/login", content=b"x" * 2_100_000) as response:
+                statuses.append(response.status_code)
+                # Caddy closes the connection half a second after its response: a slower client misses the rest.
                 with suppress(httpx2.RemoteProtocolError):
-                    titles.append(json.loads(answer.read())["title"])
+                    titles.append(json.loads(response.read())["title"])
         assert statuses == [413] * 4
         assert {*titles} == {"データが大きすぎます"}
         assert http.get("/api/health/live").status_code == 200
 
 
 def test_plain_http_leads_to_the_origin(production: Production) -> None:
-    answer = httpx2.get(f"http://localhost:{production.ports['http']}/login", trust_env=False)
+    response = httpx2.get(f"http://localhost:{production.ports['http']}/login", trust_env=False)
 
-    assert answer.status_code == 308
-    assert answer.headers["location"].startswith("https://localhost")
+    assert response.status_code == 308
+    assert response.headers["location"].startswith("https://localhost")
 
 
-def test_only_the_proxy_says_where_a_request_came_from(production: Production) -> None:
+def test_only_the_proxy_sets_the_source_address(production: Production) -> None:
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-Ip": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
     with production.http() as http:
         body = {"login_id": "yamada", "password": "wrong-one"}
         assert http.post("/api/auth/login", json=body, headers=forged).status_code == 401
-    last = "SELECT address FROM audit_entries WHERE action = 'login_failed' ORDER BY id DESC LIMIT 1"
-    assert production.scene.rows(last) in ([("127.0.0.1",)], [("::1",)])
+    last_address = "SELECT address FROM audit_entries WHERE action = 'login_failed' ORDER BY id DESC LIMIT 1"
+    assert production.scene.rows(last_address) in ([("127.0.0.1",)], [("::1",)])
 
 
 def test_the_callers_request_id_comes_back(production: Production) -> None:
@@ -166,11 +166,11 @@ def test_the_callers_request_id_comes_back(production: Production) -> None:
 
 def test_the_roles_time_outs_hold_through_pgbouncer(production: Production) -> None:
     with psycopg.connect(production.url("app", pooled=True), prepare_threshold=None) as connection:
-        shown = [
+        timeouts = [
             connection.execute(f"SHOW {name}").fetchone()
             for name in ("statement_timeout", "idle_in_transaction_session_timeout")
         ]
-    assert shown == [("30s",), ("1min",)]
+    assert timeouts == [("30s",), ("1min",)]
 
 
 def test_only_the_application_may_go_through_pgbouncer(production: Production) -> None:
@@ -179,11 +179,11 @@ def test_only_the_application_may_go_through_pgbouncer(production: Production) -
             psycopg.connect(production.url(role, pooled=True))
 
 
-def test_a_wrong_password_opens_neither_door(production: Production) -> None:
+def test_a_wrong_password_is_refused_with_and_without_pgbouncer(production: Production) -> None:
     for pooled in (True, False):
-        wrong = production.url("app", pooled=pooled).replace(production.password("app"), "wrong")
+        url = production.url("app", pooled=pooled).replace(production.password("app"), "wrong")
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(wrong)
+            psycopg.connect(url)
 
 
 def test_transactions_of_all_scopes_over_three_connections_see_their_own_rows_alone(
@@ -207,21 +207,21 @@ def test_transactions_of_all_scopes_over_three_connections_see_their_own_rows_al
     for area in areas:
         with transaction() as db:
             db.execute(text(insert), {"area": area, "subject": subject})
-    served: set[int] = set()
+    backend_pids: set[int] = set()
 
-    def one(number: int) -> bool:
-        chosen = frozenset(random.Random(number).sample(areas, number % (len(areas) + 1)))
-        with transaction(Scopes(chosen)) as db:
-            served.add(db.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    def sees_own_rows(number: int) -> bool:
+        scope = frozenset(random.Random(number).sample(areas, number % (len(areas) + 1)))
+        with transaction(Scopes(scope)) as db:
+            backend_pids.add(db.execute(text("SELECT pg_backend_pid()")).scalar_one())
             rows = db.execute(text("SELECT area FROM audit_entries WHERE subject = :s"), {"s": subject}).scalars()
-            return sorted(rows) == sorted(chosen)
+            return sorted(rows) == sorted(scope)
 
     with ThreadPoolExecutor(16) as pool:
-        right = Counter(pool.map(one, range(3000)))
+        results = Counter(pool.map(sees_own_rows, range(3000)))
     engine.dispose()
 
-    assert right == {True: 3000}
-    assert len(served) <= FEW
+    assert results == {True: 3000}
+    assert len(backend_pids) <= FEW_POOL_SIZE
 
 
 # --- terminals -------------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_a_terminal_enrols_and_reports_through_the_origin(production: Production
 def test_a_revoked_token_is_refused_by_both_replicas_within_a_second(production: Production) -> None:
     stream, sequence = str(uuid.uuid4()), itertools.count(1)
     with production.scene.db() as db:
-        terminal_id, token = give_token(db, factories.terminal(db).id)
+        terminal_id, token = issue_token(db, factories.terminal(db).id)
 
     def answers() -> list[int]:
         return [
@@ -266,54 +266,54 @@ def test_a_revoked_token_is_refused_by_both_replicas_within_a_second(production:
     wait_for(lambda: answers() == [401, 401], "a replica still believes a revoked token", seconds=1)
 
 
-# --- what dies -------------------------------------------------------------------------------------------------------
+# --- kills -----------------------------------------------------------------------------------------------------------
 
 
-def kill_each_service(production: Production, crowd: Crowd) -> None:
-    """While the crowd is at work, and goes on."""
-    with crowd.at_work():
+def kill_each_service(production: Production, clients: ClientGroup) -> None:
+    """Kills both services in turn while the clients run."""
+    with clients.running():
         for name in ("service", "service-2"):
-            crowd.flow(200)
+            clients.await_more_answers(200)
             with killed(production, name):
-                crowd.flow(200)
-    print(f"{crowd.answers()} answers while each service was killed, and these failures: {crowd.failures()}")
-    assert crowd.answers() > 800
+                clients.await_more_answers(200)
+    print(f"{clients.count_answers()} answers while each service was killed, and these failures: {clients.failures()}")
+    assert clients.count_answers() > 800
 
 
 def test_requests_go_on_while_one_service_is_killed(production: Production) -> None:
-    crowd = Crowd([Reader(production.scene.signed_in("yamada"), "/api/fleet/terminals") for _ in range(8)])
+    clients = ClientGroup([Reader(production.scene.signed_in("yamada"), "/api/fleet/terminals") for _ in range(8)])
 
-    kill_each_service(production, crowd)
+    kill_each_service(production, clients)
 
-    assert crowd.failures() == {"readers": {}}
+    assert clients.failures() == {"readers": {}}
 
 
 def test_no_answered_heartbeat_is_missing_when_a_service_is_killed(production: Production) -> None:
-    """A heartbeat that may have reached the dead service is not sent twice by the proxy: the terminal does that."""
-    crowd = Crowd(terminals(production.scene, "KILLED", 8, pause=0.02))
+    """The proxy does not resend a heartbeat that may have reached the dead service: the terminal does."""
+    clients = ClientGroup(create_terminals(production.scene, "KILLED", 8, pause=0.02))
 
-    kill_each_service(production, crowd)
+    kill_each_service(production, clients)
 
-    assert crowd.failures()["terminals"].keys() <= {"503"}
-    counting.heartbeats(production.scene, crowd)
+    assert clients.failures()["terminals"].keys() <= {"503"}
+    counting.heartbeats(production.scene, clients)
 
 
 def test_an_outage_is_on_record_when_it_is_over(production: Production) -> None:
-    """Both services are killed; the watchdog, which reaches them through the same proxy, delivers what it saw when
-    they are back."""
-    begun = datetime.now(UTC)
+    """Both services are killed. The watchdog polls them through the same proxy and delivers the outage when they are
+    back."""
+    started_at = datetime.now(UTC)
     with killed(production, "service"), killed(production, "service-2"):
         wait_for(lambda: not is_live(production, "service") and not is_live(production, "service-2"), "they still run")
 
     def outages() -> list[dict[str, Any]]:
         with production.scene.signed_in("yamada") as http:
-            told = http.get("/api/core/probes/availability").json()
-        return [one for one in told["outages"] if datetime.fromisoformat(one["end"]) > begun]
+            availability = http.get("/api/core/probes/availability").json()
+        return [outage for outage in availability["outages"] if datetime.fromisoformat(outage["end"]) > started_at]
 
     wait_for(outages, "the outage is not on record")
     wait_for(lambda: datetime.fromisoformat(outages()[-1]["end"]) < datetime.now(UTC), "the outage does not end")
     recorded = outages()
-    lasted = sum(one["minutes"] for one in recorded) * 60
+    lasted = sum(outage["minutes"] for outage in recorded) * 60
     print(f"on record {lasted:.1f} s: {recorded}")
     assert 1 < lasted < 30
     assert "service" in recorded[0]["down"]

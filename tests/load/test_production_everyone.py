@@ -1,5 +1,5 @@
-"""As `test_faults_everyone`, of production: TLS and one origin before two services and two dashboards, PgBouncer before
-PostgreSQL, and whatever of these dies."""
+"""Like `test_faults_everyone`, for production: TLS and one origin in front of two services and two dashboards,
+PgBouncer in front of PostgreSQL, and kills of all of these."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.load.everyone import gathered
+from tests.load.everyone import full_load
 from tests.load.falling import FLUSH
-from tests.load.reservation_world import ENVIRON, opened
+from tests.load.reservation_world import ENVIRON, create_world
 from tests.production import Production, running_production
 
 pytestmark = pytest.mark.production
 
 PARTNERS = 12
-ONE_BY_ONE = (
+KILLED_IN_TURN = (
     *("service", "service-2", "dashboards", "dashboards-2", "worker", "beat", "watchdog"),
     *("postgres", "pgbouncer", "valkey", FLUSH, "caddy"),
 )
 
 
 @pytest.fixture(scope="module")
-def vended() -> Iterator[Production]:
-    with running_production(vendors=True, more=ENVIRON | {"BACKUP_AT": "off"}) as running:
-        yield running
+def production_with_vendors() -> Iterator[Production]:
+    with running_production(vendors=True, more=ENVIRON | {"BACKUP_AT": "off"}) as production:
+        yield production
 
 
-def test_whatever_dies_of_production_all_that_was_answered_is_there_once(
-    vended: Production, monkeypatch: pytest.MonkeyPatch
+def test_after_any_kill_in_production_every_answered_write_is_stored_once(
+    production_with_vendors: Production, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The agents' programs trust the proxy by it.
-    monkeypatch.setenv("SSL_CERT_FILE", str(vended.ca))
-    world = opened(vended.scene, PARTNERS)
-    with gathered(world, vended.folder / "sandbox.sqlite") as everyone:
-        everyone.live_through(ONE_BY_ONE, world)
+    # The agent processes trust the proxy's certificate through it.
+    monkeypatch.setenv("SSL_CERT_FILE", str(production_with_vendors.ca))
+    world = create_world(production_with_vendors.scene, PARTNERS)
+    with full_load(world, production_with_vendors.folder / "sandbox.sqlite") as load:
+        load.run_kills(KILLED_IN_TURN, world)

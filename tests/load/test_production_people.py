@@ -1,4 +1,4 @@
-"""What a person at a browser notices of production: one origin, and that what dies comes back by itself."""
+"""Production in a browser: one origin, and what is killed comes back by itself."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import people
-from tests.chromium import at_a_desk, chromium, fill_in
-from tests.load.websocket import ask, tab, told
+from tests.chromium import chromium, desktop_context, submit_sign_in
+from tests.load.websocket import connect_tab, receive, request_page
 from tests.production import Production, killed
 from tests.waiting import wait_for
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.production
 
 @pytest.fixture(scope="module")
 def page(production: Production) -> Iterator[Page]:
-    # That the certificate is right is tested with other clients.
+    # The certificate is tested with other clients.
     with chromium() as browser:
-        context = at_a_desk(browser, trusting=True)
+        context = desktop_context(browser, trusting=True)
         context.set_default_timeout(20_000)
         yield context.new_page()
 
@@ -33,13 +33,13 @@ def page(production: Production) -> Iterator[Page]:
 def sign_in(page: Page, production: Production) -> None:
     page.goto(production.origin)
     if page.get_by_label("ログインID").is_visible():
-        fill_in(page, "yamada", people.PASSWORD)
+        submit_sign_in(page, "yamada", people.PASSWORD)
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
 
-def test_a_person_signs_in_through_the_origin_and_sees_the_fleet(page: Page, production: Production) -> None:
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+def test_a_user_signs_in_through_the_origin_and_sees_the_fleet(page: Page, production: Production) -> None:
+    console_errors: list[str] = []
+    page.on("console", lambda message: console_errors.append(message.text) if message.type == "error" else None)
 
     sign_in(page, production)
 
@@ -50,7 +50,7 @@ def test_a_person_signs_in_through_the_origin_and_sees_the_fleet(page: Page, pro
     for name in ("genba_session", "genba_place"):
         assert cookies[name]["secure"], name
         assert cookies[name]["httpOnly"], name
-    assert said == [], said
+    assert console_errors == [], console_errors
 
 
 def test_the_page_comes_back_by_itself_when_its_dashboards_are_killed(page: Page, production: Production) -> None:
@@ -59,14 +59,14 @@ def test_the_page_comes_back_by_itself_when_its_dashboards_are_killed(page: Page
     for name in ("dashboards", "dashboards-2"):
         with killed(production, name):
             for _ in range(2):
-                before = updated.first.inner_text()  # it is drawn anew every 30 s
-                expect(updated.first).not_to_have_text(before, timeout=90_000)
+                text_before = updated.first.inner_text()
+                expect(updated.first).not_to_have_text(text_before, timeout=90_000)
         expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
 
 @dataclass
-class Tab:
-    """A browser's tab without the browser: what it holds is a session of Streamlit in one of the processes."""
+class StreamlitTab:
+    """A browser tab without a browser: a Streamlit session in one of the processes."""
 
     http: httpx2.Client
     origin: str
@@ -83,41 +83,41 @@ class Tab:
 
 
 @contextmanager
-def open_tab(production: Production) -> Iterator[Tab]:
+def open_tab(production: Production) -> Iterator[StreamlitTab]:
     with production.http() as http:
-        answer = http.post(
+        response = http.post(
             "/login",
             data={"login_id": "yamada", "password": people.PASSWORD},
             headers={"Origin": production.origin},
         )
-        assert answer.status_code == 303
+        assert response.status_code == 303
         http.get("/_stcore/health")
-        with tab(production.origin, http.cookies, production.trusted) as socket:
-            ask(socket)
-            said = told(socket)
-            while not said.HasField("new_session"):
-                said = told(socket)
-            session = said.new_session.initialize.session_id
-            yield Tab(http, production.origin, session)
+        with connect_tab(production.origin, http.cookies, production.trusted) as socket:
+            request_page(socket)
+            message = receive(socket)
+            while not message.HasField("new_session"):
+                message = receive(socket)
+            session = message.new_session.initialize.session_id
+            yield StreamlitTab(http, production.origin, session)
 
 
-def test_uploads_reach_the_dashboards_that_hold_the_page(production: Production) -> None:
+def test_uploads_reach_the_dashboards_of_the_page(production: Production) -> None:
     for _ in range(3):
-        with open_tab(production) as opened:
-            assert [opened.upload(opened.http) for _ in range(4)] == [204] * 4
+        with open_tab(production) as streamlit_tab:
+            assert [streamlit_tab.upload(streamlit_tab.http) for _ in range(4)] == [204] * 4
 
 
-def test_without_the_cookie_uploads_would_meet_the_other_dashboards(production: Production) -> None:
-    """What the cookie is for: the other process does not know the page."""
-    with open_tab(production) as opened, production.http() as stranger:
+def test_without_the_cookie_uploads_reach_the_other_dashboards(production: Production) -> None:
+    """The reason for the cookie: the other process does not know the page."""
+    with open_tab(production) as streamlit_tab, production.http() as http:
         statuses: set[int] = set()
 
-        def met_both() -> bool:
-            stranger.cookies.clear()
-            for name, value in opened.http.cookies.items():
+        def reached_both() -> bool:
+            http.cookies.clear()
+            for name, value in streamlit_tab.http.cookies.items():
                 if name != "genba_place":
-                    stranger.cookies.set(name, value)
-            statuses.add(opened.upload(stranger))
+                    http.cookies.set(name, value)
+            statuses.add(streamlit_tab.upload(http))
             return statuses >= {204, 400}
 
-        wait_for(met_both, f"only {statuses}")
+        wait_for(reached_both, f"only {statuses}")

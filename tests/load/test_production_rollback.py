@@ -1,4 +1,4 @@
-"""The previous release before, during and after the newest migration: it serves on, and can be gone back to."""
+"""The previous release before, during and after the newest migration: it continues to serve, and can be restored."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from service.demo.people import PASSWORD
 from stack import contents, servers
 from stack.home import ROOT, Home
 from stack.smoke import READS
-from tests.load.crowd import Caller, Crowd, checked, token_of
+from tests.load.crowd import ClientGroup, HttpClient, check_response, session_token
 from tests.load.ground import running_servers
-from tests.processes import free_port, running
-from tests.stack import make_stack, some_folder
+from tests.processes import free_port, running_command
+from tests.stack import make_stack, temporary_folder
 
 pytestmark = pytest.mark.production
 
-# What the people of this test write, and the running service of itself.
+# What the clients of this test write, and what the running service writes by itself.
 WRITTEN = tuple(
     f"public.{name}"
     for name in (
@@ -52,33 +52,33 @@ def release_before_the_newest_migration(folder: Path) -> Path:
         added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest.path)).decode().strip()
         with tarfile.open(fileobj=io.BytesIO(git("archive", f"{added}^"))) as tar:
             tar.extractall(folder, filter="data")
-    except (OSError, subprocess.CalledProcessError) as why:
-        pytest.skip(f"The previous release comes out of the history of git, which is not here: {why}")
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"The previous release comes out of the history of git, which is not here: {error}")
     return folder
 
 
 @dataclass
 class Releases:
-    """Servers and a database that both releases work with, one after the other or at once."""
+    """Servers and a database for both releases, one after the other or at the same time."""
 
     home: Home
     old: Path
     environ: dict[str, str]
 
-    def run(self, where: Path, *arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=where, env=self.environ, capture_output=True, text=True
+    def run(self, folder: Path, *arguments: str) -> None:
+        result = subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=folder, env=self.environ, capture_output=True, text=True
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert result.returncode == 0, result.stdout + result.stderr
 
     @contextmanager
-    def serving(self, where: Path) -> Iterator[str]:
+    def running_service(self, folder: Path) -> Iterator[str]:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:app", "--port", str(port)]
-        # Started from this release's root: the program is whichever is found where it goes first.
-        moved = ["/bin/bash", "-c", 'cd "$0" && exec "$@"', str(where), *command, "--no-access-log"]
-        with running(moved, self.environ, self.home.logs / "service.log", f"{url}/api/health/live"):
+        # The command changes into the release's folder, because Python imports the program from there.
+        shell_command = ["/bin/bash", "-c", 'cd "$0" && exec "$@"', str(folder), *command, "--no-access-log"]
+        with running_command(shell_command, self.environ, self.home.logs / "service.log", f"{url}/api/health/live"):
             yield url
 
     def figures(self) -> dict[str, dict[str, Any]]:
@@ -88,29 +88,29 @@ class Releases:
 
 @pytest.fixture
 def releases() -> Iterator[Releases]:
-    """The previous release's schema, full of its own demo data."""
-    with some_folder() as folder:
+    """The schema of the previous release, filled with its own demo data."""
+    with temporary_folder() as folder:
         (folder / "old").mkdir()
         old, stack = release_before_the_newest_migration(folder / "old"), make_stack(folder)
-        stack.environ.pop("FILES_URL", None)  # not those of other tests
+        stack.environ.pop("FILES_URL", None)  # not the files of other tests
         with running_servers(stack.home):
             servers.create_roles(stack.home)
             servers.create_database(stack.home)
-            made = Releases(stack.home, old, stack.program_environ() | {"PYTHONDONTWRITEBYTECODE": "1"})
-            made.run(old, "alembic", "upgrade", "head")
-            made.run(old, "service.demo")
-            yield made
+            both_releases = Releases(stack.home, old, stack.program_environ() | {"PYTHONDONTWRITEBYTECODE": "1"})
+            both_releases.run(old, "alembic", "upgrade", "head")
+            both_releases.run(old, "service.demo")
+            yield both_releases
 
 
-class Person(Caller):
-    """Of every area: reads its lists, adds a customer. A write is what was read, or `a write`."""
+class Administrator(HttpClient):
+    """An administrator of every area: reads its lists, adds a customer. A write is what was read, or `a write`."""
 
     kind = "people"
     pause = 0.05
 
     def __init__(self, url: str) -> None:
         super().__init__(httpx2.Client(base_url=url, timeout=20, trust_env=False))
-        self._http.headers["Authorization"] = f"Bearer {token_of(self._http, 'admin', PASSWORD)}"
+        self._http.headers["Authorization"] = f"Bearer {session_token(self._http, 'admin', PASSWORD)}"
         self._turns = itertools.cycle((*READS, "a write"))
 
     def next(self) -> str:
@@ -118,41 +118,41 @@ class Person(Caller):
 
     def send(self, write: str) -> None:
         if write in READS:
-            checked(self._http.get(READS[write]))
+            check_response(self._http.get(READS[write]))
             return
-        named = {"company_name": f"更新中 {uuid.uuid4()}", "contact_person": "山田 花子"}
+        name_fields = {"company_name": f"更新中 {uuid.uuid4()}", "contact_person": "山田 花子"}
         contact = {"contact_email": "hanako@example.com", "contact_phone": "03-1234-5678"}
-        checked(self._http.post("/api/fleet/customers", json=named | contact))
+        check_response(self._http.post("/api/fleet/customers", json=name_fields | contact))
 
 
-def test_the_previous_release_serves_before_while_and_after_the_schema_is_the_next_ones(releases: Releases) -> None:
-    before = releases.figures()
-    with releases.serving(releases.old) as url:
-        of_old = Crowd([Person(url) for _ in range(3)])
-        with of_old.at_work():
-            of_old.flow(50)
+def test_the_previous_release_serves_before_during_and_after_the_migration(releases: Releases) -> None:
+    figures_before = releases.figures()
+    with releases.running_service(releases.old) as url:
+        old_clients = ClientGroup([Administrator(url) for _ in range(3)])
+        with old_clients.running():
+            old_clients.await_more_answers(50)
             releases.run(ROOT, "alembic", "upgrade", "head")
-            during = of_old.answers()
-            with releases.serving(ROOT) as new:
-                of_new = Crowd([Person(new)])
-                with of_new.at_work():
-                    of_new.flow(30)
-                    of_old.flow(70)
-            # The new one is gone; the old one goes on with the new schema: that is the way back.
-            of_old.flow(50)
-    print(f"the previous release, {during} answers until the migration was done: {of_old.answers()}")
-    crowds = (of_old, of_new)
-    assert [crowd.failures() for crowd in crowds] == [{"people": {}}] * 2
-    done = Counter(write for crowd in crowds for write in crowd.of(Person))
-    assert done.keys() == {*READS, "a write"}
+            answers_before = old_clients.count_answers()
+            with releases.running_service(ROOT) as new:
+                new_clients = ClientGroup([Administrator(new)])
+                with new_clients.running():
+                    new_clients.await_more_answers(30)
+                    old_clients.await_more_answers(70)
+            # The new release has stopped; the old one continues with the new schema: this is the rollback.
+            old_clients.await_more_answers(50)
+    print(f"the previous release, {answers_before} answers until the migration was done: {old_clients.count_answers()}")
+    groups = (old_clients, new_clients)
+    assert [group.failures() for group in groups] == [{"people": {}}] * 2
+    write_counts = Counter(write for group in groups for write in group.completed_writes(Administrator))
+    assert write_counts.keys() == {*READS, "a write"}
 
-    # And all the way back, with everything that was there.
-    newest = releases.figures()
+    # And a full downgrade, with all data.
+    figures_new = releases.figures()
     releases.run(ROOT, "alembic", "downgrade", "-1")
-    old = releases.figures()
-    changed = contents.differences(before, old)
+    figures_old = releases.figures()
+    changed = contents.differences(figures_before, figures_old)
     assert [line for line in changed if not line.startswith(WRITTEN)] == []
-    customers, added = "public.fleet_customers", done["a write"]
-    assert old[customers]["rows"] == before[customers]["rows"] + added
+    customers, added = "public.fleet_customers", write_counts["a write"]
+    assert figures_old[customers]["rows"] == figures_before[customers]["rows"] + added
     releases.run(ROOT, "alembic", "upgrade", "head")
-    assert contents.differences(newest, releases.figures()) == []
+    assert contents.differences(figures_new, releases.figures()) == []

@@ -1,5 +1,5 @@
-"""Prometheus as it is shipped, beside production: it asks every replica, understands every rule and every panel, and an
-alert fires when a worker is killed."""
+"""The shipped Prometheus configuration next to production: it scrapes every replica, understands every rule and every
+panel, and an alert fires when a worker is killed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import httpx2
 import pytest
 import yaml
 
-from tests.ensure_servers import program
+from tests.ensure_servers import find_program
 from tests.processes import free_port
-from tests.production import SHIPPED, Production, running_process
+from tests.production import PRODUCTION_FOLDER, Production, running_process
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.production
@@ -31,13 +31,13 @@ class Prometheus:
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=15, trust_env=False)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        answer = self.http.get("/api/v1/query", params={"query": expression}).json()
-        assert answer["status"] == "success", (expression, answer)
-        found: list[dict[str, Any]] = answer["data"]["result"]
-        return found
+        body = self.http.get("/api/v1/query", params={"query": expression}).json()
+        assert body["status"] == "success", (expression, body)
+        result: list[dict[str, Any]] = body["data"]["result"]
+        return result
 
     def firing(self) -> set[str]:
-        return {one["metric"]["alertname"] for one in self.query('ALERTS{alertstate="firing"}')}
+        return {alert["metric"]["alertname"] for alert in self.query('ALERTS{alertstate="firing"}')}
 
     def is_ready(self) -> bool:
         try:
@@ -48,58 +48,60 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(production: Production) -> Iterator[Prometheus]:
-    """The shipped configuration and rules; only the names of containers are addresses of this machine, asked more
+    """The shipped configuration and rules; only the container names become addresses of this machine, scraped more
     often."""
     folder, port = production.folder / "prometheus", free_port()
     folder.mkdir()
-    config = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
+    config = yaml.safe_load((PRODUCTION_FOLDER / "prometheus.yml").read_text())
     [job] = config["scrape_configs"]
     assert job.pop("dns_sd_configs") == [{"names": ["service"], "type": "A", "port": 8000, "refresh_interval": "10s"}]
     replicas = [production.replica(name).removeprefix("http://") for name in ("service", "service-2")]
     job["static_configs"] = [{"targets": replicas}]
     config["global"] = {"scrape_interval": "2s", "evaluation_interval": "2s"}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    (folder / "alerts.yml").write_text((SHIPPED / "alerts.yml").read_text())
+    (folder / "alerts.yml").write_text((PRODUCTION_FOLDER / "alerts.yml").read_text())
     command = [
-        str(program("prometheus")),
+        str(find_program("prometheus")),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
     with running_process(production, "prometheus", command):
-        running = Prometheus(port)
-        with running.http:
-            wait_for(running.is_ready, "Prometheus did not start")
-            wait_for(lambda: len(running.query('up{job="genba"} == 1')) == 2, "a replica is not asked", 60)
-            yield running
+        server = Prometheus(port)
+        with server.http:
+            wait_for(server.is_ready, "Prometheus did not start")
+            wait_for(lambda: len(server.query('up{job="genba"} == 1')) == 2, "a replica is not asked", 60)
+            yield server
 
 
 def test_promtool_finds_nothing_wrong_with_what_is_shipped() -> None:
     for command in (["check", "config", "prometheus.yml"], ["check", "rules", "alerts.yml"]):
-        done = subprocess.run([str(program("promtool")), *command], cwd=SHIPPED, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        result = subprocess.run(
+            [str(find_program("promtool")), *command], cwd=PRODUCTION_FOLDER, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_every_panel_has_an_answer_and_a_japanese_title(prometheus: Prometheus, production: Production) -> None:
-    panels = json.loads((SHIPPED / "grafana.json").read_text())["panels"]
+    panels = json.loads((PRODUCTION_FOLDER / "grafana.json").read_text())["panels"]
     with production.http() as http:
         http.get("/api/health/live")
     wait_for(lambda: prometheus.query("genba_watchdog_silent_seconds"), "the watchdog was not heard of", 60)
     for panel in panels:
         assert any("\u3040" <= character <= "\u9fff" for character in panel["title"]), panel["title"]
         for target in panel.get("targets", ()):
-            answered = prometheus.query(target["expr"])
-            # Nobody sends heartbeats just now; rates of nothing are nothing.
-            assert answered or "heartbeats" in target["expr"] or "rate(" in target["expr"], target["expr"]
+            result = prometheus.query(target["expr"])
+            # No terminal sends heartbeats here, so some rates are empty.
+            assert result or "heartbeats" in target["expr"] or "rate(" in target["expr"], target["expr"]
 
 
-def test_an_installation_that_is_well_alerts_nobody(prometheus: Prometheus) -> None:
+def test_a_healthy_installation_has_no_alert(prometheus: Prometheus) -> None:
     assert prometheus.firing() - {"GenbaMemoryShort", "GenbaDiskFilling", "GenbaDiskFull"} == set()
 
 
 @contextmanager
-def kept_down(production: Production, name: str) -> Iterator[None]:
-    """kill -9, and again whenever it is back."""
+def repeatedly_killed(production: Production, name: str) -> Iterator[None]:
+    """SIGKILL, and again whenever it is back."""
     stopping = threading.Event()
 
     def kill() -> None:
@@ -121,29 +123,29 @@ def kept_down(production: Production, name: str) -> Iterator[None]:
 def test_an_alert_fires_when_the_worker_is_killed_and_ends_when_it_is_back(
     production: Production, prometheus: Prometheus
 ) -> None:
-    begun = time.monotonic()
-    with kept_down(production, "worker"):
+    started_at = time.monotonic()
+    with repeatedly_killed(production, "worker"):
         wait_for(lambda: "GenbaWorkerMissing" in prometheus.firing(), "nobody is told of the worker", 240)
-        told = time.monotonic() - begun
+        seconds = time.monotonic() - started_at
     wait_for(lambda: "GenbaWorkerMissing" not in prometheus.firing(), "the alert does not end", 120)
-    print(f"GenbaWorkerMissing after {told:.0f} s")
+    print(f"GenbaWorkerMissing after {seconds:.0f} s")
 
-    # It fell silent for 45 s before it counted as gone, then a minute long.
-    assert told > 60
+    # The worker counts as missing after 45 s, and the rule waits for one more minute.
+    assert seconds > 60
 
 
-def test_what_slow_statements_say_holds_no_value_and_their_plan(production: Production) -> None:
-    """A statement of two seconds: in the log with its plan, without what was looked for."""
+def test_the_log_of_a_slow_statement_has_its_plan_and_no_value(production: Production) -> None:
+    """A statement of two seconds is logged with its plan, without its parameter."""
     import psycopg
 
     log = production.folder / "postgres.log"
-    before = log.stat().st_size
+    size_before = log.stat().st_size
     with psycopg.connect(production.url("app")) as connection:
         connection.execute("SELECT pg_sleep(2.1), %s::text AS wanted", ["百瀬 桃 090-8888-1234"])
-    with Path(log).open("rb") as read:
-        read.seek(before)
-        said = read.read().decode(errors="replace")
+    with Path(log).open("rb") as file:
+        file.seek(size_before)
+        text = file.read().decode(errors="replace")
 
-    assert "duration: 2" in said
-    assert '"Plan"' in said
-    assert "090-8888-1234" not in said
+    assert "duration: 2" in text
+    assert '"Plan"' in text
+    assert "090-8888-1234" not in text

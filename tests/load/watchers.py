@@ -1,4 +1,4 @@
-"""Clients that answer to nobody but whom they serve: when each last had an answer is read off what it left behind."""
+"""Clients that read their answer times from what a component has left behind."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from tests.load.crowd import Away, Client, Scene
+from tests.load.crowd import Client, RunningProduct, Unavailable
 from tests.load.shops import Shop
 
 VENDORS = ("twilio", "bland", "stripe")
 
 
 class Watcher(Client):
-    """Looks twice a second; `news` gives the moments, on the wall's clock, of what is new since."""
+    """Polls twice a second. `new_answer_times` returns the new times, in Unix seconds."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, product: RunningProduct) -> None:
         super().__init__()
-        self.scene = scene
+        self.product = product
 
     def next(self) -> None:
         return None
 
-    def news(self) -> list[float]:
+    def new_answer_times(self) -> list[float]:
         raise NotImplementedError
 
-    def _turn(self) -> None:
-        ahead = time.time() - time.monotonic()
+    def _run_once(self) -> None:
+        clock_offset = time.time() - time.monotonic()
         try:
-            self.answered += [(moment - ahead, moment - ahead) for moment in self.news()]
-        except (Away, psycopg.Error, OSError, sqlite3.Error):
-            return  # what cannot be asked just now
+            self.answered += [(at - clock_offset, at - clock_offset) for at in self.new_answer_times()]
+        except (Unavailable, psycopg.Error, OSError, sqlite3.Error):
+            return  # not available at this time
 
 
 class Jobs(Watcher):
-    """Any tick that ran to its end."""
+    """Any job run that ended."""
 
     kind = "jobs"
-    _seen = 0.0
+    _last_seen = 0.0
 
-    def news(self) -> list[float]:
-        [(last,)] = self.scene.rows("SELECT extract(epoch FROM max(at))::float FROM job_heartbeats")
-        if not last or last == self._seen:
+    def new_answer_times(self) -> list[float]:
+        [(last,)] = self.product.rows("SELECT extract(epoch FROM max(at))::float FROM job_heartbeats")
+        if not last or last == self._last_seen:
             return []
-        self._seen = last
+        self._last_seen = last
         return [last]
 
 
@@ -56,51 +56,51 @@ class Agent(Watcher):
 
     kind = "agents"
 
-    def __init__(self, scene: Scene, shop: Shop) -> None:
-        super().__init__(scene)
+    def __init__(self, product: RunningProduct, shop: Shop) -> None:
+        super().__init__(product)
         self.shop = shop
-        self._seen = 0.0
+        self._last_seen = 0.0
 
-    def news(self) -> list[float]:
-        found = self.scene.rows(
+    def new_answer_times(self) -> list[float]:
+        rows = self.product.rows(
             "SELECT extract(epoch FROM h.received_at)::float FROM fleet_heartbeats h "
             "JOIN fleet_terminals t ON t.id = h.terminal_id "
             "WHERE t.serial_number = %s AND h.received_at > to_timestamp(%s) ORDER BY 1",
             self.shop.serial_number,
-            self._seen + 0.001,
+            self._last_seen + 0.001,
         )
-        moments = [moment for (moment,) in found]
-        self._seen = max([self._seen, *moments])
-        return moments
+        times = [at for (at,) in rows]
+        self._last_seen = max([self._last_seen, *times])
+        return times
 
 
 class Webhooks(Watcher):
-    """The vendors', signed. Of each vendor one that was taken before goes out once more in every turn: it must be
-    answered, and do nothing."""
+    """The vendors' signed webhooks. In every turn one accepted webhook of each vendor is sent again: it must be
+    answered, and have no effect."""
 
     kind = "webhooks"
     pause = 1.0
 
-    def __init__(self, scene: Scene, store: Path) -> None:
-        super().__init__(scene)
+    def __init__(self, product: RunningProduct, store: Path) -> None:
+        super().__init__(product)
         self._store = store
-        self._seen = 0
+        self._last_id = 0
         self.sent_again = 0
 
-    def news(self) -> list[float]:
+    def new_answer_times(self) -> list[float]:
         with sqlite3.connect(f"file:{self._store}?mode=ro", uri=True, timeout=2) as store:
-            told = store.execute(
+            log_rows = store.execute(
                 "SELECT id, at FROM truth WHERE id > ? AND did LIKE '%回目を送った%' AND answer LIKE '2%' ORDER BY id",
-                [self._seen],
+                [self._last_id],
             ).fetchall()
-            taken = store.execute(
+            accepted = store.execute(
                 f"SELECT max(id) FROM webhooks WHERE done = 1 AND vendor IN ({','.join('?' * len(VENDORS))}) "
                 "GROUP BY vendor",
                 VENDORS,
             ).fetchall()
-        for (webhook_id,) in taken:
-            self.sent_again += int(self.scene.stack.control(f"webhooks/{webhook_id}/again", {})["sent"])
-        if told:
-            self._seen = told[-1][0]
-        zone = ZoneInfo("Asia/Tokyo")
-        return [datetime.strptime(at, "%Y/%m/%d %H:%M:%S").replace(tzinfo=zone).timestamp() for _, at in told]
+        for (webhook_id,) in accepted:
+            self.sent_again += int(self.product.stack.control(f"webhooks/{webhook_id}/again", {})["sent"])
+        if log_rows:
+            self._last_id = log_rows[-1][0]
+        tokyo = ZoneInfo("Asia/Tokyo")
+        return [datetime.strptime(at, "%Y/%m/%d %H:%M:%S").replace(tzinfo=tokyo).timestamp() for _, at in log_rows]

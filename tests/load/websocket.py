@@ -1,4 +1,5 @@
-"""A page of the dashboards without a browser: what Streamlit's own script in the browser says over its websocket."""
+"""A page of the dashboards without a browser: speaks Streamlit's websocket protocol as its script in the browser
+does."""
 
 from __future__ import annotations
 
@@ -12,45 +13,45 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 
-def tab(origin: str, cookies: Mapping[str, str], trusted: ssl.SSLContext | None = None) -> ClientConnection:
-    """A session of Streamlit in the process that answers there; a context manager."""
+def connect_tab(origin: str, cookies: Mapping[str, str], trusted: ssl.SSLContext | None = None) -> ClientConnection:
+    """Opens a Streamlit session in the process at the origin; a context manager."""
     more: dict[str, Any] = {"ssl": trusted} if trusted else {}
-    opened: ClientConnection = connect(
+    connection: ClientConnection = connect(
         f"{origin.replace('http', 'ws', 1)}/_stcore/stream",
         origin=Origin(origin),
         additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
         subprotocols=[Subprotocol("streamlit")],
         proxy=None,
         max_size=None,
-        close_timeout=1,  # nobody here reads what the page goes on to say
+        close_timeout=1,  # the rest of the page is not read
         **more,
     )
-    return opened
+    return connection
 
 
-def ask(socket: ClientConnection, page: str = "") -> None:
-    wanted = BackMsg()
-    wanted.rerun_script.page_name = page
-    socket.send(wanted.SerializeToString())
+def request_page(socket: ClientConnection, page: str = "") -> None:
+    message = BackMsg()
+    message.rerun_script.page_name = page
+    socket.send(message.SerializeToString())
 
 
-def told(socket: ClientConnection) -> ForwardMsg:
-    """The next thing that the page says."""
-    said: ForwardMsg = ForwardMsg.FromString(socket.recv(timeout=60, decode=False))
-    return said
+def receive(socket: ClientConnection) -> ForwardMsg:
+    """The next message of the page."""
+    message: ForwardMsg = ForwardMsg.FromString(socket.recv(timeout=60, decode=False))
+    return message
 
 
 def open_page(socket: ClientConnection, page: str) -> None:
-    """Asks for it and waits for its last word. Raises SystemExit when it is not the page that comes."""
-    ask(socket, page)
+    """Requests a page and waits for its last message. Raises SystemExit when another page comes."""
+    request_page(socket, page)
     blocks = 0
     while True:
-        said = told(socket)
-        kind = said.WhichOneof("type")
+        message = receive(socket)
+        kind = message.WhichOneof("type")
         blocks += kind == "delta"
         if kind == "page_not_found" or kind == "auth_redirect":
             raise SystemExit(f"the page {page} was not opened: {kind}")
         if kind == "script_finished":
-            if said.script_finished != ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY or blocks < 5:
-                raise SystemExit(f"the page {page} was not drawn: {said.script_finished}, {blocks} blocks")
+            if message.script_finished != ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY or blocks < 5:
+                raise SystemExit(f"the page {page} was not drawn: {message.script_finished}, {blocks} blocks")
             return

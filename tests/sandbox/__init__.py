@@ -1,1 +1,2 @@
-"""The vendor sandbox: what Genba sends to the outside, received on loopback and shown. For the demo and the tests."""
+"""The vendor sandbox: receives on loopback what Genba sends to outside services and shows it. For the demo and the
+tests."""

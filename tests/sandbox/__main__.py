@@ -1,16 +1,17 @@
-"""`python -m tests.sandbox`: the sandbox as a process, on loopback.
+"""`python -m tests.sandbox`: runs the sandbox as a process, on loopback.
 
-SANDBOX_PORT, SANDBOX_SMTP_PORT: where it listens. SANDBOX_STORE: the file it keeps everything in (none: in memory).
-SANDBOX_REMEMBERED: a file of payments from before there was a sandbox.
-SANDBOX_PACE: seconds that an SMS, a ring, a talk, a refund take (none: as people can watch).
-SANDBOX_PUBLIC_URL: how a browser reaches it (none: as the API is reached).
+SANDBOX_PORT, SANDBOX_SMTP_PORT: the ports it listens on. SANDBOX_STORE: the SQLite file of its state (default: in
+memory). SANDBOX_REMEMBERED: a JSON file of payments from before the sandbox existed.
+SANDBOX_PACE: seconds that an SMS, ringing, a conversation, a refund take (default: slow enough to watch).
+SANDBOX_PUBLIC_URL: the base URL for a browser (default: the base URL of the API request).
 
-SLACK_BOT_TOKEN: the token its Slack takes. SANDBOX_SLACK_EVENTS_URL, SANDBOX_SLACK_SIGNING_SECRET: where it tells of
-posts (none: nowhere), and the secret it signs that with.
+SLACK_BOT_TOKEN: the token that its Slack accepts. SANDBOX_SLACK_EVENTS_URL, SANDBOX_SLACK_SIGNING_SECRET: the URL that
+receives Slack's events (default: no events), and the secret that signs them.
 
 TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN; BLAND_API_KEY, BLAND_WEBHOOK_SECRET; STRIPE_API_KEY, STRIPE_WEBHOOK_SECRETS
-(several by comma: each signs): as Genba's own settings. SANDBOX_STRIPE_URL: where Stripe sends its events (none:
-nowhere). SANDBOX_TWILIO_URL, SANDBOX_BLAND_URL: where callbacks go instead of where a request says.
+(comma-separated; each one signs): the same as Genba's own settings. SANDBOX_STRIPE_URL: the URL that receives Stripe's
+events (default: no events). SANDBOX_TWILIO_URL, SANDBOX_BLAND_URL: the URL that receives callbacks, in place of the one
+in the request.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from pathlib import Path
 
 import uvicorn
 
-from tests.sandbox.app import make_app
-from tests.sandbox.control import Control
-from tests.sandbox.house import House, Pace, Targets
-from tests.sandbox.people import People
+from tests.sandbox.app import create_app
+from tests.sandbox.control import ControlApi
+from tests.sandbox.house import Pace, SandboxServices, WebhookTargets
+from tests.sandbox.people import VisitorPages
 from tests.sandbox.store import Store
 from tests.sandbox.vendors import SandboxVendor
 from tests.sandbox.vendors.bland import Bland
@@ -33,49 +34,51 @@ from tests.sandbox.vendors.mail import Mail
 from tests.sandbox.vendors.slack import Slack
 from tests.sandbox.vendors.stripe import Stripe
 from tests.sandbox.vendors.twilio import Twilio
-from tests.sandbox.view import View
-from tests.sandbox.wire import Cuttable
+from tests.sandbox.view import PageRenderer
+from tests.sandbox.wire import AbortableProtocol
 
 
-def told(name: str, otherwise: str = "") -> str:
-    return os.environ.get(name) or otherwise
+def setting(name: str, default: str = "") -> str:
+    return os.environ.get(name) or default
 
 
-store = Store(told("SANDBOX_STORE", ":memory:"))
-secrets = [secret.strip() for secret in told("STRIPE_WEBHOOK_SECRETS", "whsec_genba_demo").split(",")]
-urls = {vendor: told(f"SANDBOX_{vendor.upper()}_URL") for vendor in ("twilio", "bland", "stripe")}
-house = House(store, Targets(store, urls, {"stripe": secrets}), Pace.of(told("SANDBOX_PACE")))
+store = Store(setting("SANDBOX_STORE", ":memory:"))
+stripe_secrets = [secret.strip() for secret in setting("STRIPE_WEBHOOK_SECRETS", "whsec_genba_demo").split(",")]
+target_urls = {vendor: setting(f"SANDBOX_{vendor.upper()}_URL") for vendor in ("twilio", "bland", "stripe")}
+services = SandboxServices(
+    store, WebhookTargets(store, target_urls, {"stripe": stripe_secrets}), Pace.of(setting("SANDBOX_PACE"))
+)
 twilio = Twilio(
-    house, told("TWILIO_ACCOUNT_SID", f"AC{'genbademo':0<32}"), told("TWILIO_AUTH_TOKEN", "twilio-genba-demo")
+    services, setting("TWILIO_ACCOUNT_SID", f"AC{'genbademo':0<32}"), setting("TWILIO_AUTH_TOKEN", "twilio-genba-demo")
 )
 bland = Bland(
-    house, told("BLAND_API_KEY", "bland-genba-demo"), told("BLAND_WEBHOOK_SECRET", "bland-webhook-genba-demo")
+    services, setting("BLAND_API_KEY", "bland-genba-demo"), setting("BLAND_WEBHOOK_SECRET", "bland-webhook-genba-demo")
 )
-stripe = Stripe(house, told("STRIPE_API_KEY", "sk_test_genba_demo"), told("SANDBOX_PUBLIC_URL"))
-if Path(told("SANDBOX_REMEMBERED", "/nonexistent")).is_file():
-    # Payments of the demo's past, so that they can be given back.
-    for payment in json.loads(Path(told("SANDBOX_REMEMBERED")).read_text()):
-        stripe.payments.remember(
-            payment, told("SANDBOX_PUBLIC_URL") or f"http://127.0.0.1:{told('SANDBOX_PORT', '8100')}"
+stripe = Stripe(services, setting("STRIPE_API_KEY", "sk_test_genba_demo"), setting("SANDBOX_PUBLIC_URL"))
+if Path(setting("SANDBOX_REMEMBERED", "/nonexistent")).is_file():
+    # Payments of the demo's past, so that they can be refunded.
+    for payment in json.loads(Path(setting("SANDBOX_REMEMBERED")).read_text()):
+        stripe.payments.import_payment(
+            payment, setting("SANDBOX_PUBLIC_URL") or f"http://127.0.0.1:{setting('SANDBOX_PORT', '8100')}"
         )
 slack = Slack(
-    house,
-    told("SLACK_BOT_TOKEN", "xoxb-genba-demo"),
-    told("SANDBOX_SLACK_EVENTS_URL"),
-    told("SANDBOX_SLACK_SIGNING_SECRET"),
+    services,
+    setting("SLACK_BOT_TOKEN", "xoxb-genba-demo"),
+    setting("SANDBOX_SLACK_EVENTS_URL"),
+    setting("SANDBOX_SLACK_SIGNING_SECRET"),
 )
-listed: list[SandboxVendor] = [Mail(house), slack, twilio, bland, stripe]
-view = View(house.faults, clock=house.clock, vendors={vendor.name: vendor for vendor in listed})
+vendors: list[SandboxVendor] = [Mail(services), slack, twilio, bland, stripe]
+view = PageRenderer(services.faults, clock=services.clock, vendors={vendor.name: vendor for vendor in vendors})
 routes = [
-    *Control(house, twilio, bland, stripe).routes(),
-    *Checkout(house, stripe.payments, view).routes(),
-    *People(house, twilio, bland.calls, stripe.payments, view).routes(),
+    *ControlApi(services, twilio, bland, stripe).routes(),
+    *Checkout(services, stripe.payments, view).routes(),
+    *VisitorPages(services, twilio, bland.calls, stripe.payments, view).routes(),
 ]
 uvicorn.run(
-    make_app(house, listed, view, routes, "127.0.0.1", int(told("SANDBOX_SMTP_PORT", "8125"))),
+    create_app(services, vendors, view, routes, "127.0.0.1", int(setting("SANDBOX_SMTP_PORT", "8125"))),
     host="127.0.0.1",
-    port=int(told("SANDBOX_PORT", "8100")),
-    http=Cuttable,
+    port=int(setting("SANDBOX_PORT", "8100")),
+    http=AbortableProtocol,
     access_log=False,
     log_level="warning",
     timeout_graceful_shutdown=5,

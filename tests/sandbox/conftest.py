@@ -1,4 +1,4 @@
-"""One sandbox for all tests of it, empty and sound at the start of each."""
+"""One sandbox for all of its tests, reset at the start of each test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sandbox.ear import Ear, listening_ear
+from tests.sandbox.ear import WebhookReceiver, running_receiver
 from tests.sandbox.process import Sandbox, running_sandbox
 
 
@@ -23,12 +23,12 @@ def sandbox(sandbox_process: Sandbox) -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def ear_process() -> Iterator[Ear]:
-    with listening_ear() as ear:
-        yield ear
+def receiver_process() -> Iterator[WebhookReceiver]:
+    with running_receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture
-def ear(ear_process: Ear) -> Ear:
-    ear_process.forget()
-    return ear_process
+def receiver(receiver_process: WebhookReceiver) -> WebhookReceiver:
+    receiver_process.clear()
+    return receiver_process

@@ -1,4 +1,4 @@
-"""What a test says to the sandbox: how the world answers, what time it is, who pays; and what there truly is."""
+"""The control API for tests: scripts, the clock, payments, webhooks, and the vendors' real state."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.sandbox.house import House
+from tests.sandbox.house import SandboxServices
 from tests.sandbox.scripts import Answer, Script
 from tests.sandbox.vendors.bland import Bland
-from tests.sandbox.vendors.payments import Refused
+from tests.sandbox.vendors.payments import StripeRequestError
 from tests.sandbox.vendors.stripe import Stripe
 from tests.sandbox.vendors.twilio import Twilio
 
-LONGEST_REST_SECONDS = 10
+MAX_IDLE_WAIT_SECONDS = 10
 
 
 class Target(BaseModel):
@@ -29,8 +29,8 @@ class Target(BaseModel):
     secrets: list[str] | None = None
 
 
-class Moved(BaseModel):
-    """`shift`: how far the clock is moved altogether; `advance`: how much further."""
+class ClockMove(BaseModel):
+    """`shift`: the total shift of the clock. `advance`: seconds to add to the shift."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,113 +38,113 @@ class Moved(BaseModel):
     advance: float = 0
 
 
-class Control:
-    def __init__(self, house: House, twilio: Twilio, bland: Bland, stripe: Stripe) -> None:
-        self._house, self._twilio, self._bland, self._stripe = house, twilio, bland, stripe
+class ControlApi:
+    def __init__(self, services: SandboxServices, twilio: Twilio, bland: Bland, stripe: Stripe) -> None:
+        self._services, self._twilio, self._bland, self._stripe = services, twilio, bland, stripe
 
     def routes(self) -> list[Route]:
-        def post(path: str, do: Callable[[Request, Any], Any]) -> Route:
-            async def answer(request: Request) -> Response:
+        def post(path: str, handler: Callable[[Request, Any], Any]) -> Route:
+            async def endpoint(request: Request) -> Response:
                 try:
-                    given = await request.json()
-                    with self._house.store.whole():
-                        return JSONResponse(do(request, given))
-                except (ValueError, KeyError, Refused) as error:
+                    body = await request.json()
+                    with self._services.store.transaction():
+                        return JSONResponse(handler(request, body))
+                except (ValueError, KeyError, StripeRequestError) as error:
                     return JSONResponse({"error": str(error)}, 422)
 
-            return Route(f"/_control/{path}", answer, methods=["POST"])
+            return Route(f"/_control/{path}", endpoint, methods=["POST"])
 
-        def get(path: str, do: Callable[[Request], Any]) -> Route:
-            async def answer(request: Request) -> Response:
-                return JSONResponse(do(request))
+        def get(path: str, handler: Callable[[Request], Any]) -> Route:
+            async def endpoint(request: Request) -> Response:
+                return JSONResponse(handler(request))
 
-            return Route(f"/_control/{path}", answer)
+            return Route(f"/_control/{path}", endpoint)
 
-        def tag(request: Request) -> str | None:
+        def to_number(request: Request) -> str | None:
             return request.query_params.get("to")
 
         payments = self._stripe.payments
         return [
             post("script", self._script),
             get("script", lambda _: self._scripts()),
-            Route("/_control/script", self._forget_scripts, methods=["DELETE"]),
+            Route("/_control/script", self._clear_scripts, methods=["DELETE"]),
             post("clock", self._move_clock),
             get("clock", lambda _: self._clock()),
-            Route("/_control/rest", self._rest, methods=["POST"]),
+            Route("/_control/rest", self._wait_until_idle, methods=["POST"]),
             Route("/_control/reset", self._reset, methods=["POST"]),
             post("targets", self._targets),
-            get("webhooks", lambda request: self._house.webhooks.listed(request.query_params.get("vendor"))),
-            post("webhooks/{webhook_id:int}/again", self._again),
-            get("sms", lambda request: self._twilio.sms(tag(request))),
-            get("calls", lambda request: self._bland.calls.listed(tag(request))),
+            get("webhooks", lambda request: self._services.webhooks.list_all(request.query_params.get("vendor"))),
+            post("webhooks/{webhook_id:int}/again", self._send_again),
+            get("sms", lambda request: self._twilio.sms(to_number(request))),
+            get("calls", lambda request: self._bland.calls.list_all(to_number(request))),
             post("calls/{call_id}/answer", self._answer),
             get("sessions", lambda _: payments.sessions()),
             get("refunds", lambda _: payments.refunds()),
-            get("events", lambda _: list(reversed(payments.things.newest("event")))),
-            post("stripe/pay", lambda _, given: payments.pay(given["session_id"], given.get("card", "ok"))),
+            get("events", lambda _: list(reversed(payments.objects.newest("event")))),
+            post("stripe/pay", lambda _, body: payments.pay(body["session_id"], body.get("card", "ok"))),
             post("stripe/dispute", self._dispute),
         ]
 
-    def _script(self, _: Request, given: Any) -> Any:
-        script = Script.model_validate(given)
-        self._house.scripts.set(script)
+    def _script(self, _: Request, body: Any) -> Any:
+        script = Script.model_validate(body)
+        self._services.scripts.save(script)
         return script.model_dump()
 
     def _scripts(self) -> Any:
-        return [script.model_dump() for script in self._house.scripts.all()]
+        return [script.model_dump() for script in self._services.scripts.all()]
 
-    async def _forget_scripts(self, _: Request) -> Response:
-        self._house.scripts.forget()
+    async def _clear_scripts(self, _: Request) -> Response:
+        self._services.scripts.clear()
         return Response(status_code=204)
 
-    def _move_clock(self, _: Request, given: Any) -> Any:
-        moved = Moved.model_validate(given)
-        shift = self._house.clock.shift if moved.shift is None else moved.shift
-        self._house.clock.move(shift + moved.advance)
+    def _move_clock(self, _: Request, body: Any) -> Any:
+        clock_move = ClockMove.model_validate(body)
+        shift = self._services.clock.shift if clock_move.shift is None else clock_move.shift
+        self._services.clock.move(shift + clock_move.advance)
         return self._clock()
 
     def _clock(self) -> Any:
-        return {"shift": self._house.clock.shift, "now": self._house.clock.now()}
+        return {"shift": self._services.clock.shift, "now": self._services.clock.now()}
 
-    async def _rest(self, request: Request) -> Response:
-        """Answers when there is nothing more to do nor to tell within so many seconds; whether there was."""
-        seconds, begun = float((await request.json())["seconds"]), time.monotonic()
+    async def _wait_until_idle(self, request: Request) -> Response:
+        """Responds when no step and no webhook is due within so many seconds. `waited`: whether there was one."""
+        seconds, started_at = float((await request.json())["seconds"]), time.monotonic()
         waited = False
-        while self._house.agenda.ahead(seconds) + self._house.webhooks.ahead(seconds):
+        while self._services.scheduler.count_due_within(seconds) + self._services.webhooks.count_due_within(seconds):
             waited = True
-            if time.monotonic() > begun + LONGEST_REST_SECONDS:
+            if time.monotonic() > started_at + MAX_IDLE_WAIT_SECONDS:
                 break
             await asyncio.sleep(0.005)
         return JSONResponse({"waited": waited})
 
     async def _reset(self, _: Request) -> Response:
-        """Empty and sound; what the vendors were just telling has been heard, and they tell no more."""
-        self._house.store.empty()
-        for fault in self._house.faults.switched_on():
-            self._house.faults.switch_off(fault.id)
-        self._house.clock.move(0)
-        while self._house.webhooks.under_way:
+        """Deletes everything, switches the faults off, resets the clock, and waits for webhooks in flight."""
+        self._services.store.clear()
+        for fault in self._services.faults.active_switches():
+            self._services.faults.switch_off(fault.id)
+        self._services.clock.move(0)
+        while self._services.webhooks.in_flight:
             await asyncio.sleep(0.005)
         return Response(status_code=204)
 
-    def _targets(self, _: Request, given: Any) -> Any:
-        for vendor, target in given.items():
+    def _targets(self, _: Request, body: Any) -> Any:
+        for vendor, target in body.items():
             if vendor not in ("twilio", "bland", "stripe"):
                 raise ValueError(f"no such vendor: {vendor}")
-            self._house.targets.set(vendor, Target.model_validate(target).model_dump(exclude_none=True))
+            self._services.targets.save(vendor, Target.model_validate(target).model_dump(exclude_none=True))
         return {"ok": True}
 
-    def _again(self, request: Request, given: Any) -> Any:
-        webhook_id, times = request.path_params["webhook_id"], int(given.get("times", 1))
-        return {"sent": sum(self._house.webhooks.again(webhook_id) for _ in range(times))}
+    def _send_again(self, request: Request, body: Any) -> Any:
+        webhook_id, times = request.path_params["webhook_id"], int(body.get("times", 1))
+        return {"sent": sum(self._services.webhooks.send_again(webhook_id) for _ in range(times))}
 
-    def _answer(self, request: Request, given: Any) -> Any:
-        answered = self._bland.calls.answer(request.path_params["call_id"], Answer.model_validate(given))
+    def _answer(self, request: Request, body: Any) -> Any:
+        answered = self._bland.calls.answer(request.path_params["call_id"], Answer.model_validate(body))
         return {"answered": answered}
 
-    def _dispute(self, _: Request, given: Any) -> Any:
+    def _dispute(self, _: Request, body: Any) -> Any:
         payments = self._stripe.payments
-        intent = given.get("payment_intent")
+        intent = body.get("payment_intent")
         if not intent:
-            intent = payments.session(given["session_id"])["session"]["payment_intent"]
-        return payments.dispute(str(intent), given.get("reason", "fraudulent"))
+            intent = payments.session(body["session_id"])["session"]["payment_intent"]
+        return payments.dispute(str(intent), body.get("reason", "fraudulent"))

@@ -1,4 +1,4 @@
-"""A server of ours that listens to the vendors' webhooks."""
+"""A server that receives the vendors' webhooks in Genba's place."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import parse_qs
 
 
-class Ear(ThreadingHTTPServer):
-    """Answers with the statuses it was given, then with 200."""
+class WebhookReceiver(ThreadingHTTPServer):
+    """Responds with the statuses in `statuses`, then with 200."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Hearing)
+        super().__init__(("127.0.0.1", 0), WebhookRequestHandler)
         self.heard: list[tuple[dict[str, str], bytes]] = []
         self.paths: list[str] = []
         self.statuses: list[int] = []
@@ -24,13 +24,13 @@ class Ear(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/"
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self.heard.clear()
         self.paths.clear()
         self.statuses.clear()
 
     def texts(self) -> list[str]:
-        """Slack's."""
+        """The texts of Slack's events."""
         return [json.loads(body)["event"]["text"] for _, body in self.heard]
 
     def events(self) -> list[dict[str, Any]]:
@@ -43,8 +43,8 @@ class Ear(ThreadingHTTPServer):
         ]
 
 
-class Hearing(BaseHTTPRequestHandler):
-    server: Ear
+class WebhookRequestHandler(BaseHTTPRequestHandler):
+    server: WebhookReceiver
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -59,13 +59,13 @@ class Hearing(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening_ear() -> Iterator[Ear]:
-    ear = Ear()
-    thread = threading.Thread(target=ear.serve_forever, kwargs={"poll_interval": 0.05})
+def running_receiver() -> Iterator[WebhookReceiver]:
+    receiver = WebhookReceiver()
+    thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield ear
+        yield receiver
     finally:
-        ear.shutdown()
+        receiver.shutdown()
         thread.join(5)
-        ear.server_close()
+        receiver.server_close()

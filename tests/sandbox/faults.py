@@ -1,7 +1,7 @@
-"""Fault switches: what goes wrong at a vendor's door, how often, until when. They live in the store's file.
+"""Fault switches: what goes wrong in a vendor's operation (`door` in JSON and in the store), how often, until when.
 
-Every door of every vendor is passed by `Faults.passing`, which draws what goes wrong, does the work or not, writes
-down what truly happened, and hands back the answer, or None for a connection that is to be cut.
+Every request to a vendor goes through `Faults.handle_request`, which draws the faults, does the work or not, logs what
+really happened, and returns the answer, or None when the connection must be aborted.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tests.sandbox.store import Store
 
-Kind = Literal["error", "delay", "late", "drop", "duplicate", "reorder"]
-EVERY_DOOR = "*"
+FaultKind = Literal["error", "delay", "late", "drop", "duplicate", "reorder"]
+EVERY_OPERATION = "*"
 
 A = TypeVar("A")
 
 
 class Switch(BaseModel):
-    """A switch to set. Without `count` it stays until it is switched off."""
+    """A switch to turn on. Without `count` it stays on until it is switched off."""
 
     model_config = ConfigDict(extra="forbid")
 
     vendor: str
-    door: str = EVERY_DOOR
-    kind: Kind
-    # error: the HTTP status or SMTP code, the vendor's own name for it, and the seconds of a Retry-After.
+    door: str = EVERY_OPERATION
+    kind: FaultKind
+    # error: the HTTP status or SMTP code, the vendor's own error code, and the seconds of a Retry-After header.
     status: int = Field(500, ge=400, le=599)
     code: str = ""
     retry_after: int = Field(0, ge=0, le=3600)
-    # error: whether it was done all the same.
+    # error: whether the work is done nevertheless.
     done: bool = False
     # delay (before the work), late (between the work and the answer)
     seconds: float = Field(3, gt=0, le=120)
-    # How many requests it hits; of how many, by a die that `seed` makes fall the same way each time.
+    # How many requests it hits, and the probability for each one. The same `seed` gives the same sequence of hits.
     count: int | None = Field(None, ge=1, le=10_000)
     probability: float = Field(1, gt=0, le=1)
     seed: int = 0
 
 
-class Set(Switch):
-    """A switch that is on. `remaining`: how many requests it will still hit."""
+class ActiveSwitch(Switch):
+    """A switch that is on. `remaining`: how many more requests it will hit."""
 
     id: int
     remaining: int | None
@@ -85,68 +85,74 @@ class Faults:
         if row is None:
             return False
         if row["kind"] == "reorder":
-            self._store.release(row["vendor"])
+            self._store.release_held(row["vendor"])
         return True
 
-    def switched_on(self) -> list[Set]:
-        return [_set(row) for row in self._store.sql.execute("SELECT * FROM faults ORDER BY id")]
+    def active_switches(self) -> list[ActiveSwitch]:
+        return [_active_switch(row) for row in self._store.sql.execute("SELECT * FROM faults ORDER BY id")]
 
-    async def passing(
+    async def handle_request(
         self,
         vendor: str,
-        door: str,
+        operation: str,
         request: Mapping[str, Any],
         work: Callable[[bool], tuple[str, A]],
-        refuse: Callable[[Set], A],
-        in_words: Callable[[A], str],
+        error_answer: Callable[[ActiveSwitch], A],
+        describe: Callable[[A], str],
     ) -> A | None:
-        """`work(hold)` does what was asked, once, and says what it did; `refuse` is the vendor's own error."""
-        drawn = self.draw(vendor, door)
-        names = [fault.in_words for fault in drawn.values()]
-        done: list[str] = []
+        """Handles one request. `work(hold)` does the work once and returns what it did and the answer. `error_answer`
+        makes the vendor's own error. `describe` makes the log text of an answer. Returns None when the connection must
+        be aborted."""
+        faults = self.draw(vendor, operation)
+        fault_texts = [fault.in_words for fault in faults.values()]
+        actions: list[str] = []
         try:
-            if "delay" in drawn:
-                await asyncio.sleep(drawn["delay"].seconds)
+            if "delay" in faults:
+                await asyncio.sleep(faults["delay"].seconds)
         except asyncio.CancelledError:
-            self._store.note(vendor, door, request, names, done, "相手が待たずに切断")
+            self._store.add_log_entry(vendor, operation, request, fault_texts, actions, "相手が待たずに切断")
             raise
-        with self._store.whole():
-            if "error" in drawn:
-                if drawn["error"].done:
-                    done.append(work(False)[0])
-                answer = refuse(drawn["error"])
+        with self._store.transaction():
+            if "error" in faults:
+                if faults["error"].done:
+                    actions.append(work(False)[0])
+                answer = error_answer(faults["error"])
             else:
-                did, answer = work("reorder" in drawn)
-                done.append(did)
-                if "duplicate" in drawn:
-                    done.append(work("reorder" in drawn)[0])
-            cut = "drop" in drawn
-            self._store.note(vendor, door, request, names, done, "応答せずに切断" if cut else in_words(answer))
-            self.end_those_used_up(drawn)
-        if "late" in drawn:
-            await asyncio.sleep(drawn["late"].seconds)
-        return None if cut else answer
+                action, answer = work("reorder" in faults)
+                actions.append(action)
+                if "duplicate" in faults:
+                    actions.append(work("reorder" in faults)[0])
+            is_dropped = "drop" in faults
+            self._store.add_log_entry(
+                vendor, operation, request, fault_texts, actions, "応答せずに切断" if is_dropped else describe(answer)
+            )
+            self.switch_off_used_up(faults)
+        if "late" in faults:
+            await asyncio.sleep(faults["late"].seconds)
+        return None if is_dropped else answer
 
-    def end_those_used_up(self, drawn: Mapping[str, Set]) -> None:
-        for fault in drawn.values():
+    def switch_off_used_up(self, faults: Mapping[str, ActiveSwitch]) -> None:
+        for fault in faults.values():
             if fault.remaining == 0:
                 self.switch_off(fault.id)
 
-    def draw(self, vendor: str, door: str) -> dict[str, Set]:
-        """The first switch of each kind that hits this request, counted down. After an error nothing else matters.
+    def draw(self, vendor: str, operation: str) -> dict[str, ActiveSwitch]:
+        """The first switch of each kind that hits this request, counted down. After an error only a delay still
+        matters.
 
-        A switch at `webhook` hits `webhook:refund.failed` too."""
+        A switch for `webhook` also hits `webhook:refund.failed`.
+        """
         rows = self._store.sql.execute(
             """SELECT * FROM faults WHERE vendor = ? AND door IN (?, ?, ?) AND remaining IS NOT 0
             ORDER BY kind = 'error' DESC, id""",
-            [vendor, door, door.partition(":")[0], EVERY_DOOR],
+            [vendor, operation, operation.partition(":")[0], EVERY_OPERATION],
         ).fetchall()
-        drawn: dict[str, Set] = {}
-        for fault in map(_set, rows):
-            if fault.kind in drawn or ("error" in drawn and fault.kind != "delay"):
+        faults: dict[str, ActiveSwitch] = {}
+        for fault in map(_active_switch, rows):
+            if fault.kind in faults or ("error" in faults and fault.kind != "delay"):
                 continue
             seen, remaining = fault.seen + 1, fault.remaining
-            # The die is for tests of faults, not for secrets.
+            # Reproducible on purpose, and not used for secrets.
             hit = random.Random(f"{fault.seed}:{seen}").random() < fault.probability
             if hit and remaining is not None:
                 remaining -= 1
@@ -154,10 +160,10 @@ class Faults:
                 "UPDATE faults SET seen = ?, remaining = ? WHERE id = ?", [seen, remaining, fault.id]
             )
             if hit:
-                drawn[fault.kind] = fault.model_copy(update={"seen": seen, "remaining": remaining})
-        return drawn
+                faults[fault.kind] = fault.model_copy(update={"seen": seen, "remaining": remaining})
+        return faults
 
 
-def _set(row: Any) -> Set:
+def _active_switch(row: Any) -> ActiveSwitch:
     settings = json.loads(row["settings"])
-    return Set(**settings | {"id": row["id"], "remaining": row["remaining"], "seen": row["seen"]})
+    return ActiveSwitch(**settings | {"id": row["id"], "remaining": row["remaining"], "seen": row["seen"]})

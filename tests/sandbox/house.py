@@ -1,4 +1,4 @@
-"""What the sandbox's vendors share: the store, a clock that can be moved, an agenda, scripts, our addresses."""
+"""What the sandbox's vendors share: the store, a clock that can be moved, a scheduler, scripts, webhook targets."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from tests.sandbox.scripts import Scripts
 from tests.sandbox.store import Store
 from tests.sandbox.webhooks import Webhooks
 
-# The step and the thing's id.
-Take = Callable[[str, str], None]
+# Arguments: the step and the object's id.
+StepHandler = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that things take at the vendors, where no script says otherwise."""
+    """Seconds that things take at the vendors, unless a script says otherwise."""
 
     sms: float = 1
     ringing: float = 3
-    talking: float = 8
+    conversation: float = 8
     refund: float = 4
-    # As long as a person may look for the button.
-    asking: float = 40
+    # How long a visitor has for answering by hand.
+    manual_answer: float = 40
 
     @classmethod
     def of(cls, seconds: str) -> Pace:
-        """Everything takes that long, but for a person's part."""
+        """The same duration for everything, except for a visitor's answer."""
         return cls(*(4 * [float(seconds)])) if seconds else cls()
 
 
 class Clock:
-    """The vendors' own time. Moved, it lets sessions expire and calls end at once; signatures keep the real time."""
+    """The vendors' own time. When it is moved ahead, sessions expire and calls end at once. Signatures use the real
+    time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -49,76 +50,76 @@ class Clock:
         return self._shift
 
     def move(self, shift: float) -> None:
-        self._store.set("clock", shift)
+        self._store.save_setting("clock", shift)
         self._shift = shift
-        self._store.bell.ring()
+        self._store.wakeup.notify()
 
     def now(self) -> float:
         return time.time() + self._shift
 
-    def moment(self) -> datetime:
+    def utc_now(self) -> datetime:
         return datetime.fromtimestamp(self.now(), UTC)
 
 
-class Agenda:
-    """What a vendor still has to do, when it is time; kept over a restart."""
+class Scheduler:
+    """The steps that the vendors still have to run, each at its time; they survive a restart (table `agenda`)."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._takes: dict[str, Take] = {}
+        self._handlers: dict[str, StepHandler] = {}
 
-    def done_by(self, vendor: str, take: Take) -> None:
-        self._takes[vendor] = take
+    def register_handler(self, vendor: str, handler: StepHandler) -> None:
+        self._handlers[vendor] = handler
 
-    def add(self, vendor: str, at: float, step: str, thing: str) -> None:
+    def add(self, vendor: str, at: float, step: str, object_id: str) -> None:
         self._store.sql.execute(
-            "INSERT INTO agenda (vendor, at, step, thing) VALUES (?, ?, ?, ?)", [vendor, at, step, thing]
+            "INSERT INTO agenda (vendor, at, step, thing) VALUES (?, ?, ?, ?)", [vendor, at, step, object_id]
         )
-        self._store.bell.ring()
+        self._store.wakeup.notify()
 
-    def drop(self, vendor: str, thing: str) -> None:
-        self._store.sql.execute("DELETE FROM agenda WHERE vendor = ? AND thing = ?", [vendor, thing])
+    def cancel(self, vendor: str, object_id: str) -> None:
+        self._store.sql.execute("DELETE FROM agenda WHERE vendor = ? AND thing = ?", [vendor, object_id])
 
-    def ahead(self, seconds: float) -> int:
-        """How much is due until then."""
+    def count_due_within(self, seconds: float) -> int:
+        """How many steps are due within so many seconds."""
         until = self._clock.now() + seconds
         return int(self._store.sql.execute("SELECT count(*) FROM agenda WHERE at <= ?", [until]).fetchone()[0])
 
     async def run(self) -> None:
-        """Does what is due, for ever; cancelled when the sandbox ends."""
+        """Runs due steps until it is cancelled, when the sandbox ends."""
         while True:
-            while self._next():
-                # Requests are answered in between.
+            while self._run_next():
+                # The event loop can answer requests between two steps.
                 await asyncio.sleep(0)
             due = self._store.sql.execute("SELECT min(at) FROM agenda").fetchone()[0]
-            await self._store.bell.wait(None if due is None else due - self._clock.now())
+            await self._store.wakeup.wait(None if due is None else due - self._clock.now())
 
-    def _next(self) -> bool:
+    def _run_next(self) -> bool:
         row = self._store.sql.execute(
             "SELECT * FROM agenda WHERE at <= ? ORDER BY at, id LIMIT 1", [self._clock.now()]
         ).fetchone()
         if row is None:
             return False
         try:
-            with self._store.whole():
+            with self._store.transaction():
                 self._store.sql.execute("DELETE FROM agenda WHERE id = ?", [row["id"]])
-                self._takes[row["vendor"]](row["step"], row["thing"])
+                self._handlers[row["vendor"]](row["step"], row["thing"])
         except Exception:
-            # One step that cannot be done is no reason for the others to stand still.
+            # A step that fails must not stop the others.
             traceback.print_exc()
             self._store.sql.execute("DELETE FROM agenda WHERE id = ?", [row["id"]])
         return True
 
 
-class Targets:
-    """Where we listen and what is signed with, by vendor. An address given here outweighs the one in a request, as a
-    tunnel would: what is signed stays the address in the request."""
+class WebhookTargets:
+    """Genba's webhook URLs and secrets by vendor. A URL set here replaces the one in a request, as a tunnel would; the
+    signature still covers the URL in the request."""
 
     def __init__(self, store: Store, urls: dict[str, str], secrets: dict[str, Sequence[str]]) -> None:
         self._store, self._urls, self._secrets = store, urls, secrets
 
-    def set(self, vendor: str, given: dict[str, Any]) -> None:
-        self._store.set(f"target:{vendor}", self._store.setting(f"target:{vendor}", {}) | given)
+    def save(self, vendor: str, values: dict[str, Any]) -> None:
+        self._store.save_setting(f"target:{vendor}", self._store.setting(f"target:{vendor}", {}) | values)
 
     def url(self, vendor: str) -> str:
         return str(self._store.setting(f"target:{vendor}", {}).get("url", self._urls.get(vendor, "")))
@@ -126,21 +127,21 @@ class Targets:
     def secrets(self, vendor: str) -> list[str]:
         return list(self._store.setting(f"target:{vendor}", {}).get("secrets", self._secrets.get(vendor, ())))
 
-    def reach(self, vendor: str, url: str) -> str:
-        """Where to knock for `url`."""
-        instead, asked = urlsplit(self.url(vendor)), urlsplit(url)
-        return urlunsplit(instead._replace(query=asked.query)) if instead.netloc else url
+    def actual_url(self, vendor: str, url: str) -> str:
+        """The URL that the webhook is really sent to."""
+        target, requested = urlsplit(self.url(vendor)), urlsplit(url)
+        return urlunsplit(target._replace(query=requested.query)) if target.netloc else url
 
 
 @dataclass
-class House:
+class SandboxServices:
     store: Store
-    targets: Targets
+    targets: WebhookTargets
     pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self.faults = Faults(self.store)
-        self.webhooks = Webhooks(self.store, self.faults, self.targets.reach)
+        self.webhooks = Webhooks(self.store, self.faults, self.targets.actual_url)
         self.clock = Clock(self.store)
-        self.agenda = Agenda(self.store, self.clock)
+        self.scheduler = Scheduler(self.store, self.clock)
         self.scripts = Scripts(self.store)

@@ -1,4 +1,4 @@
-"""Pages of the sandbox on which a visitor is the customer, the shop and the one who pays."""
+"""Pages on which a visitor plays the customer, the shop and the payer."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.sandbox.house import House
-from tests.sandbox.scripts import ANYBODY, KINDS, Answer, Script, What
-from tests.sandbox.vendors.calls import STATES, Calls
-from tests.sandbox.vendors.payments import Payments, Refused
-from tests.sandbox.vendors.stripe import REFUND_STATES
-from tests.sandbox.vendors.stripe import STATES as SESSION_STATES
-from tests.sandbox.vendors.talk import Wish
-from tests.sandbox.vendors.twilio import IN_WORDS, Twilio
-from tests.sandbox.view import View
+from tests.sandbox.house import SandboxServices
+from tests.sandbox.scripts import ANSWER_KINDS, ANY_PHONE, Answer, Script, ScriptSubject
+from tests.sandbox.vendors.calls import CALL_STATUS_TITLES, Calls
+from tests.sandbox.vendors.payments import Payments, StripeRequestError
+from tests.sandbox.vendors.stripe import REFUND_STATUS_TITLES
+from tests.sandbox.vendors.stripe import SESSION_STATUS_TITLES as SESSION_STATES
+from tests.sandbox.vendors.talk import RequestedReservation
+from tests.sandbox.vendors.twilio import SMS_STATUS_TITLES, Twilio
+from tests.sandbox.view import PageRenderer
 
-SHOWN = 100
-# What Genba asks Bland's model to find out, and what it may find.
-FOUND = {
+MAX_ROWS = 100
+# Fields of the analysis that Genba requests from Bland's model, and the values of `answer`.
+ANALYSIS_TITLES = {
     "answer": "店舗の回答",
     "quote": "決め手の発言",
     "confirmed_time": "確定した日時",
     "staff_name": "店舗の担当者",
     "requested_change": "希望された変更",
 }
-ANSWERS = {"ok": "承諾", "refused": "お断り", "vague": "あいまい", "change_requested": "変更の希望"}
+ANALYSIS_ANSWER_TITLES = {"ok": "承諾", "refused": "お断り", "vague": "あいまい", "change_requested": "変更の希望"}
 
 
-class People:
-    def __init__(self, house: House, twilio: Twilio, calls: Calls, payments: Payments, view: View) -> None:
-        self._house, self._twilio, self._calls, self._payments = house, twilio, calls, payments
-        self._page = view.page
+class VisitorPages:
+    def __init__(
+        self, services: SandboxServices, twilio: Twilio, calls: Calls, payments: Payments, view: PageRenderer
+    ) -> None:
+        self._services, self._twilio, self._calls, self._payments = services, twilio, calls, payments
+        self._render = view.render
 
     def routes(self) -> list[Route]:
         return [
@@ -47,149 +49,162 @@ class People:
             Route("/calls/{call_id}/answer", self.answer, methods=["POST"]),
             Route("/shops", self.shops),
             Route("/shops", self.script, methods=["POST"]),
-            Route("/phones/{phone}/fate", self.sms_fate, methods=["POST"]),
+            Route("/phones/{phone}/fate", self.set_sms_outcome, methods=["POST"]),
             Route("/payments", self.payments),
-            Route("/payments/fate", self.refund_fate, methods=["POST"]),
+            Route("/payments/fate", self.set_refund_outcome, methods=["POST"]),
             Route("/payments/{intent}/dispute", self.dispute, methods=["POST"]),
             Route("/clock", self.move_clock, methods=["POST"]),
         ]
 
     async def phones(self, _: Request) -> Response:
-        listed = sorted(self._twilio.sms(), key=lambda sms: str(sms["to"]))
-        threads = [list(thread) for _, thread in groupby(listed, key=lambda sms: sms["to"])]
+        messages = sorted(self._twilio.sms(), key=lambda sms: str(sms["to"]))
+        threads = [list(thread) for _, thread in groupby(messages, key=lambda sms: sms["to"])]
         threads.sort(key=lambda thread: float(thread[-1]["created"]), reverse=True)
-        return self._page("phones.html", threads=threads[:SHOWN])
+        return self._render("phones.html", threads=threads[:MAX_ROWS])
 
     async def phone(self, request: Request) -> Response:
         phone = request.path_params["phone"]
         thread = self._twilio.sms(phone)
-        seen: dict[tuple[str, str], int] = {}
+        counts: dict[tuple[str, str], int] = {}
         for sms in thread:
             identity = (sms["effect"], sms["body"])
-            seen[identity] = sms["times"] = seen.get(identity, 0) + 1
-        fate = self._house.scripts.peek("sms", phone)
-        return self._page(
-            "phone.html", phone=phone, thread=thread[-SHOWN:], states=IN_WORDS, kinds=KINDS["sms"], fate=fate
+            counts[identity] = sms["times"] = counts.get(identity, 0) + 1
+        outcome = self._services.scripts.peek("sms", phone)
+        return self._render(
+            "phone.html",
+            phone=phone,
+            thread=thread[-MAX_ROWS:],
+            states=SMS_STATUS_TITLES,
+            kinds=ANSWER_KINDS["sms"],
+            fate=outcome,
         )
 
-    async def sms_fate(self, request: Request) -> Response:
+    async def set_sms_outcome(self, request: Request) -> Response:
         phone = request.path_params["phone"]
-        return self._decided("sms", phone, await _given(request), f"/phones/{phone}")
+        return self._save_outcome("sms", phone, await _form_values(request), f"/phones/{phone}")
 
-    async def refund_fate(self, request: Request) -> Response:
-        return self._decided("refund", ANYBODY, await _given(request), "/payments")
+    async def set_refund_outcome(self, request: Request) -> Response:
+        return self._save_outcome("refund", ANY_PHONE, await _form_values(request), "/payments")
 
-    def _decided(self, what: What, phone: str, given: dict[str, Any], page: str) -> Response:
-        """From now on it is so; a form that was tampered with changes nothing."""
+    def _save_outcome(self, subject: ScriptSubject, phone: str, values: dict[str, Any], path: str) -> Response:
+        """Saves the answer to everything from now on. A form that was tampered with changes nothing."""
         with suppress(ValidationError):
-            self._house.scripts.set(Script.model_validate({"what": what, "phone": phone, "then": given}))
-        return RedirectResponse(page, 303)
+            self._services.scripts.save(Script.model_validate({"what": subject, "phone": phone, "then": values}))
+        return RedirectResponse(path, 303)
 
     async def dispute(self, request: Request) -> Response:
-        with suppress(Refused):
+        with suppress(StripeRequestError):
             self._payments.dispute(request.path_params["intent"], "fraudulent")
         return RedirectResponse("/payments", 303)
 
     async def move_clock(self, request: Request) -> Response:
-        minutes = (await _given(request)).get("minutes", "")
-        shift = self._house.clock.shift + 60 * int(minutes) if minutes.isdecimal() and len(minutes) < 6 else 0
-        self._house.clock.move(shift)
+        minutes = (await _form_values(request)).get("minutes", "")
+        shift = self._services.clock.shift + 60 * int(minutes) if minutes.isdecimal() and len(minutes) < 6 else 0
+        self._services.clock.move(shift)
         return RedirectResponse("/faults", 303)
 
     async def calls(self, _: Request) -> Response:
-        listed = list(reversed(self._calls.listed()))[:SHOWN]
-        wishes = {call["call_id"]: Wish.of(call["request_data"].get("request_data") or {}) for call in listed}
-        return self._page("calls.html", calls=listed, wishes=wishes, states=STATES, kinds=KINDS["shop"])
+        calls = list(reversed(self._calls.list_all()))[:MAX_ROWS]
+        requested = {
+            call["call_id"]: RequestedReservation.of(call["request_data"].get("request_data") or {}) for call in calls
+        }
+        return self._render(
+            "calls.html", calls=calls, wishes=requested, states=CALL_STATUS_TITLES, kinds=ANSWER_KINDS["shop"]
+        )
 
     async def call(self, request: Request) -> Response:
-        return self._call(request.path_params["call_id"])
+        return self._render_call(request.path_params["call_id"])
 
     async def answer(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
-        given = await _given(request)
+        values = await _form_values(request)
         try:
-            answer = Script.model_validate({"what": "shop", "next": [given]}).next[0]
+            answer = Script.model_validate({"what": "shop", "next": [values]}).next[0]
         except ValidationError:
-            return self._call(call_id, "応対できませんでした。時刻は 14:30 のように入力してください。", 422)
+            return self._render_call(call_id, "応対できませんでした。時刻は 14:30 のように入力してください。", 422)
         if answer.kind == "ask" or not self._calls.answer(call_id, answer):
-            return self._call(call_id, "この電話はもう鳴っていません。", 409)
+            return self._render_call(call_id, "この電話はもう鳴っていません。", 409)
         return RedirectResponse(f"/calls/{call_id}", 303)
 
-    def _call(self, call_id: str, problem: str = "", status: int = 200) -> Response:
-        call = next((one for one in self._calls.listed() if one["call_id"] == call_id), None)
+    def _render_call(self, call_id: str, problem: str = "", status: int = 200) -> Response:
+        call = next((call for call in self._calls.list_all() if call["call_id"] == call_id), None)
         if call is None:
-            return self._page("gone.html", 404)
-        wish = Wish.of(call["request_data"].get("request_data") or {})
-        return self._page(
+            return self._render("gone.html", 404)
+        requested = RequestedReservation.of(call["request_data"].get("request_data") or {})
+        return self._render(
             "call.html",
             status,
             call=call,
-            wish=wish,
-            states=STATES,
-            kinds={kind: words for kind, words in KINDS["shop"].items() if kind not in ("ask", "slow")},
-            found=FOUND,
-            answers=ANSWERS,
+            wish=requested,
+            states=CALL_STATUS_TITLES,
+            kinds={kind: title for kind, title in ANSWER_KINDS["shop"].items() if kind not in ("ask", "slow")},
+            found=ANALYSIS_TITLES,
+            answers=ANALYSIS_ANSWER_TITLES,
             problem=problem,
         )
 
     async def shops(self, request: Request, problem: str = "", status: int = 200) -> Response:
-        scripts = self._house.scripts.of("shop")
-        called = {call["to"]: call["request_data"].get("request_data") or {} for call in self._calls.listed()}
+        scripts = self._services.scripts.by_phone("shop")
+        request_data = {call["to"]: call["request_data"].get("request_data") or {} for call in self._calls.list_all()}
         rows = []
-        for phone in [ANYBODY, *sorted((set(scripts) | set(called)) - {ANYBODY})]:
+        for phone in [ANY_PHONE, *sorted((set(scripts) | set(request_data)) - {ANY_PHONE})]:
             script = scripts.get(phone)
             rows.append(
                 {
                     "phone": phone,
-                    "shop": Wish.of(called.get(phone, {})).shop,
+                    "shop": RequestedReservation.of(request_data.get(phone, {})).shop,
                     "next": script.next if script else [],
                     "then": script.then if script else None,
-                    "now": self._house.scripts.peek("shop", phone),
+                    "now": self._services.scripts.peek("shop", phone),
                 }
             )
-        ringing = [call for call in self._calls.listed() if call["status"] == "ringing" and _is_ours(call)]
-        return self._page(
+        ringing = [
+            call for call in self._calls.list_all() if call["status"] == "ringing" and _is_answered_by_visitor(call)
+        ]
+        return self._render(
             "shops.html",
             status,
             rows=rows,
-            kinds=KINDS["shop"],
+            kinds=ANSWER_KINDS["shop"],
             ringing=ringing,
             asked=request.query_params.get("phone", ""),
             problem=problem,
         )
 
     async def script(self, request: Request) -> Response:
-        given = await _given(request)
-        phone, once = given.pop("phone", ANYBODY), given.pop("often", "") == "once"
-        before = self._house.scripts.of("shop").get(phone)
-        queue = before.next if before else []
+        values = await _form_values(request)
+        phone, is_once = values.pop("phone", ANY_PHONE), values.pop("often", "") == "once"
+        current = self._services.scripts.by_phone("shop").get(phone)
+        queue = current.next if current else []
         try:
-            answer = Answer.model_validate(given)
+            answer = Answer.model_validate(values)
             checked = Script.model_validate({"what": "shop", "phone": phone, "next": [answer]})
         except ValidationError:
             return await self.shops(request, "設定できませんでした。時刻は 14:30 のように入力してください。", 422)
-        then = None if once else checked.next[0]
-        self._house.scripts.set(Script(what="shop", phone=phone, next=[*queue, answer] if once else [], then=then))
+        then = None if is_once else checked.next[0]
+        self._services.scripts.save(
+            Script(what="shop", phone=phone, next=[*queue, answer] if is_once else [], then=then)
+        )
         return RedirectResponse("/shops", 303)
 
     async def payments(self, _: Request) -> Response:
-        return self._page(
+        return self._render(
             "payments.html",
-            sessions=list(reversed(self._payments.sessions()))[:SHOWN],
-            refunds=list(reversed(self._payments.refunds()))[:SHOWN],
-            now=self._house.clock.now(),
+            sessions=list(reversed(self._payments.sessions()))[:MAX_ROWS],
+            refunds=list(reversed(self._payments.refunds()))[:MAX_ROWS],
+            now=self._services.clock.now(),
             states=SESSION_STATES,
-            refund_states=REFUND_STATES,
-            kinds=KINDS["refund"],
-            fate=self._house.scripts.peek("refund", ANYBODY),
-            disputed={dispute["payment_intent"] for dispute in self._payments.things.newest("dispute")},
+            refund_states=REFUND_STATUS_TITLES,
+            kinds=ANSWER_KINDS["refund"],
+            fate=self._services.scripts.peek("refund", ANY_PHONE),
+            disputed={dispute["payment_intent"] for dispute in self._payments.objects.newest("dispute")},
         )
 
 
-def _is_ours(call: dict[str, Any]) -> bool:
+def _is_answered_by_visitor(call: dict[str, Any]) -> bool:
     return bool(call["answer"] and call["answer"]["kind"] == "ask")
 
 
-async def _given(request: Request) -> dict[str, Any]:
+async def _form_values(request: Request) -> dict[str, Any]:
     async with request.form() as form:
         return {name: value.strip() for name, value in form.items() if isinstance(value, str) and value.strip()}

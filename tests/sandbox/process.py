@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, and what a test asks it."""
+"""Runs the sandbox as a process and gives tests a client for it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 import httpx2
 
-from tests.processes import Forked, await_ok, end, free_port
+from tests.processes import ForkedProcess, free_port, stop_process, wait_until_ok
 
 TOKEN = "xoxb-for-tests"
 SIGNING_SECRET = "signing-secret-for-tests"
 TWILIO_SID, TWILIO_TOKEN = f"AC{32 * '7'}", "twilio-token-for-tests"
 BLAND_KEY, BLAND_SECRET = "bland-key-for-tests", "bland-secret-for-tests"
 STRIPE_KEY, STRIPE_SECRET = "sk_test_for_tests", "whsec_for_tests"
-# Seconds that things take at the vendors.
+# Seconds that an SMS, a call, a refund take.
 PACE = 0.05
 
 
@@ -27,116 +27,117 @@ class Sandbox:
     http: httpx2.Client
     port: int
     smtp_port: int
-    process: Forked
+    process: ForkedProcess
 
     @property
     def slack_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/slack/api/"
 
     def fault(self, vendor: str, kind: str, **settings: Any) -> int:
-        answer = self.http.post("/_control/faults", json={"vendor": vendor, "kind": kind} | settings)
-        assert answer.status_code == 201, answer.text
-        return int(answer.json()["id"])
+        response = self.http.post("/_control/faults", json={"vendor": vendor, "kind": kind} | settings)
+        assert response.status_code == 201, response.text
+        return int(response.json()["id"])
 
     def switch_off(self, fault_id: int) -> None:
         assert self.http.delete(f"/_control/faults/{fault_id}").status_code == 204
 
     def faults(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.http.get("/_control/faults").json()
-        return found
+        faults: list[dict[str, Any]] = self.http.get("/_control/faults").json()
+        return faults
 
     def truth(self, vendor: str, door: str) -> list[dict[str, Any]]:
-        """What truly happened at a door, oldest first."""
+        """The log of one operation, oldest first."""
         log = self.http.get("/_control/log", params={"vendor": vendor}).json()
         return [entry for entry in reversed(log) if entry["door"] == door]
 
     def mails(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.http.get("/mails").json()
-        return found
+        mails: list[dict[str, Any]] = self.http.get("/mails").json()
+        return mails
 
     def posts(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.http.get("/slack/messages").json()
-        return found
+        posts: list[dict[str, Any]] = self.http.get("/slack/messages").json()
+        return posts
 
     def reset(self) -> None:
-        """Everything as at the start, but for the settings."""
+        """Deletes everything except the settings."""
         assert self.http.post("/_control/reset").status_code == 204
 
-    # Twilio, Bland and Stripe. All lists: the oldest first, as the vendor truly has it.
+    # Twilio, Bland and Stripe. All lists are oldest first.
 
     @property
     def url(self) -> str:
-        """The base of Twilio's, Bland's and Stripe's API."""
+        """The base URL of the APIs of Twilio, Bland and Stripe."""
         return f"http://127.0.0.1:{self.port}"
 
     def sms(self, to: str | None = None) -> list[dict[str, Any]]:
         """Twilio's resource with `effect`, `callback`, `validity` (seconds), `history` [{at, status}]."""
-        return self._listed("sms", to)
+        return self._list("sms", to)
 
     def calls(self, to: str | None = None) -> list[dict[str, Any]]:
         """Bland's call details with `effect`, `answer` (the script's), `history`, and `overlapped`: whether the same
-        number was on the phone already."""
-        return self._listed("calls", to)
+        number was already in another call."""
+        return self._list("calls", to)
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Stripe's object with `description`, `declined` (how often a card was), `history`."""
-        return self._listed("sessions")
+        """Stripe's objects with `description`, `declined` (how often a card was declined), `history`."""
+        return self._list("sessions")
 
     def refunds(self) -> list[dict[str, Any]]:
-        return self._listed("refunds")
+        return self._list("refunds")
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
-        """Stripe's events, whether or not their webhook went out."""
-        return [event for event in self._listed("events") if event["type"].startswith(kind)]
+        """Stripe's events, also those whose webhook was not sent."""
+        return [event for event in self._list("events") if event["type"].startswith(kind)]
 
     def script(self, what: str, *answers: str | dict[str, Any], phone: str = "*", then: Any = None) -> None:
-        """What comes next from a `shop` (on the phone), to an `sms`, to a `refund`; `then` is for all after those.
-        Kinds and settings of an answer: `scripts.py`."""
-        given = {"what": what, "phone": phone, "next": list(answers)} | ({"then": then} if then else {})
-        self._control("script", given)
+        """The next answers of a `shop` (on the phone), to an `sms`, to a `refund`; `then` is the answer to everything
+        after those. Kinds and fields of an answer: `scripts.py`."""
+        body = {"what": what, "phone": phone, "next": list(answers)} | ({"then": then} if then else {})
+        self._control("script", body)
 
     def pay(self, session_id: str, card: str = "ok") -> dict[str, Any]:
-        """As the customer's browser does: {"paid", "reason": "" | "card_declined" | "complete" | "expired",
-        "session"}."""
+        """Pays as the customer's browser does. Returns {"paid", "reason": "" | "card_declined" | "complete" |
+        "expired", "session"}."""
         return self._control("stripe/pay", {"session_id": session_id, "card": card})
 
     def dispute(self, payment_intent: str, reason: str = "fraudulent") -> dict[str, Any]:
         return self._control("stripe/dispute", {"payment_intent": payment_intent, "reason": reason})
 
     def answer(self, call_id: str, answer: str | dict[str, Any]) -> bool:
-        """Picks up a call that rings; False when it does not ring."""
+        """Picks up a ringing call. Returns False when the call does not ring."""
         return bool(self._control(f"calls/{call_id}/answer", answer)["answered"])
 
     def clock(self, *, shift: float | None = None, advance: float = 0) -> dict[str, float]:
-        """The vendors' clock: {"shift", "now"} in seconds. Sessions, calls and SMS go by it."""
+        """Moves the vendors' clock and returns {"shift", "now"} in seconds. Sessions, calls and SMS use it."""
         return dict(self._control("clock", {"shift": shift, "advance": advance}))
 
     def rest(self, seconds: float) -> bool:
-        """Waits until they have nothing more to do nor to tell within so many seconds; False when that was so."""
+        """Waits until the vendors have no step and no webhook due within so many seconds. Returns False when it did not
+        have to wait."""
         return bool(self._control("rest", {"seconds": seconds})["waited"])
 
     def target(self, vendor: str, url: str | None = None, secrets: Sequence[str] | None = None) -> None:
-        """Where its webhooks go, whatever address a request names ("" for as the request says), and what they are
-        signed with. Stripe signs with each of several secrets."""
+        """Sets the URL of a vendor's webhooks, in place of the one in a request ("" restores that), and the secrets
+        that sign them. Stripe signs with each of several secrets."""
         self._control("targets", {vendor: {"url": url, "secrets": None if secrets is None else list(secrets)}})
 
     def webhooks(self, vendor: str, door: str = "") -> list[dict[str, Any]]:
-        """All that were made, also withheld ones: `id`, `door`, `url`, `body`, `tries`, `held`, `done`."""
-        found = self.http.get("/_control/webhooks", params={"vendor": vendor}).json()
-        return [webhook for webhook in found if webhook["door"].startswith(door)]
+        """All webhooks, also withheld ones: `id`, `door`, `url`, `body`, `tries`, `held`, `done`."""
+        webhooks = self.http.get("/_control/webhooks", params={"vendor": vendor}).json()
+        return [webhook for webhook in webhooks if webhook["door"].startswith(door)]
 
     def send_again(self, webhook_id: int, times: int = 1) -> None:
         self._control(f"webhooks/{webhook_id}/again", {"times": times})
 
-    def _listed(self, name: str, to: str | None = None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.http.get(f"/_control/{name}", params={"to": to} if to else {}).json()
-        return found
+    def _list(self, name: str, to: str | None = None) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.http.get(f"/_control/{name}", params={"to": to} if to else {}).json()
+        return items
 
-    def _control(self, path: str, given: Any) -> dict[str, Any]:
-        answer = self.http.post(f"/_control/{path}", json=given)
-        assert answer.status_code == 200, answer.text
-        done: dict[str, Any] = answer.json()
-        return done
+    def _control(self, path: str, body: Any) -> dict[str, Any]:
+        response = self.http.post(f"/_control/{path}", json=body)
+        assert response.status_code == 200, response.text
+        result: dict[str, Any] = response.json()
+        return result
 
 
 @contextmanager
@@ -147,8 +148,8 @@ def running_sandbox(
     stripe_url: str = "",
     remembered: Path | None = None,
 ) -> Iterator[Sandbox]:
-    """`pace`: None for as slow as for people. `stripe_url`: our endpoint for Stripe's events; `Sandbox.target` sets it
-    later. `remembered`: a file of payments from before."""
+    """`pace`: None for a speed that visitors can watch. `stripe_url`: Genba's endpoint for Stripe's events;
+    `Sandbox.target` sets it later. `remembered`: a JSON file of payments from before the sandbox existed."""
     port, smtp_port = free_port(), free_port()
     environ = os.environ | {
         "SANDBOX_PORT": str(port),
@@ -167,12 +168,12 @@ def running_sandbox(
         "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
         "SANDBOX_STRIPE_URL": stripe_url,
     }
-    process = Forked("tests.sandbox", environ=environ)
+    process = ForkedProcess("tests.sandbox", environ=environ)
     url = f"http://127.0.0.1:{port}"
     try:
-        await_ok(f"{url}/health", process)
+        wait_until_ok(f"{url}/health", process)
         with httpx2.Client(base_url=url, timeout=15) as http:
             yield Sandbox(http, port, smtp_port, process)
     finally:
         if process.poll() is None:
-            end(process)
+            stop_process(process)

@@ -1,7 +1,7 @@
-"""How the world answers the vendors: what becomes of an SMS, what a shop says on the phone, how a refund ends.
+"""Scripted answers: the result of an SMS, what a shop says on the phone, the result of a refund.
 
-For each phone number (`*`: every number) a queue of answers, taken one by one, and what comes after them.
-"""
+Each phone number (`*`: every number) has a queue of answers, which are used up one by one, and an answer for
+afterwards."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from tests.sandbox.store import Store
 
-ANYBODY = "*"
-What = Literal["shop", "sms", "refund"]
+ANY_PHONE = "*"
+ScriptSubject = Literal["shop", "sms", "refund"]
 
-KINDS: dict[str, dict[str, str]] = {
+ANSWER_KINDS: dict[str, dict[str, str]] = {
     "shop": {
         "ok": "予約を受ける（担当者名あり）",
         "ok_without_name": "予約を受ける（名前を言わない）",
@@ -46,7 +46,7 @@ KINDS: dict[str, dict[str, str]] = {
         "stuck": "保留のまま",
     },
 }
-STANDARD = {"shop": "ok", "sms": "delivered", "refund": "succeeded"}
+DEFAULT_KINDS = {"shop": "ok", "sms": "delivered", "refund": "succeeded"}
 
 
 class Answer(BaseModel):
@@ -55,51 +55,51 @@ class Answer(BaseModel):
     kind: str
     # sms: Twilio's error code.
     code: int | None = None
-    # How long it takes, instead of the usual: the talk, the SMS's way, the refund's.
+    # Replaces the usual duration: of the conversation, the SMS, the refund.
     seconds: float | None = Field(None, ge=0, le=60 * 86_400)
-    # shop: the time (HH:MM) or size it offers, who answers, the deciding sentence.
+    # shop: the time (HH:MM) or size that it offers, the name of the staff member, the deciding sentence.
     time: str | None = Field(None, pattern=r"^([01]?\d|2[0-3]):[0-5]\d$")
     size: str | None = None
     staff: str | None = None
     text: str | None = None
-    # shop: what Bland's model makes of the talk, where that is not what was said.
+    # shop: the analysis of Bland's model, where it differs from what was said.
     analysis: dict[str, Any] | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _in_short(cls, given: Any) -> Any:
-        """A word is a kind; a change is one of the time or, where a size is given, of that."""
-        answer = {"kind": given} if isinstance(given, str) else given
+    def _expand(cls, value: Any) -> Any:
+        """A string is a kind. `change` means `change_size` when a size is given, otherwise `change_time`."""
+        answer = {"kind": value} if isinstance(value, str) else value
         if isinstance(answer, dict) and answer.get("kind") == "change":
             return answer | {"kind": "change_size" if answer.get("size") else "change_time"}
         return answer
 
 
 class Script(BaseModel):
-    """`next` replaces what is left of the queue; `then` comes when it is empty (not given: as it was)."""
+    """`next` replaces the rest of the queue. `then` is the answer when the queue is empty (None: unchanged)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    what: What
-    phone: str = ANYBODY
+    what: ScriptSubject
+    phone: str = ANY_PHONE
     next: list[Answer] = []
     then: Answer | None = None
 
     @field_validator("next", "then")
     @classmethod
-    def _known(cls, given: Any, info: Any) -> Any:
-        known = KINDS.get(info.data.get("what", ""), {})
-        for answer in given if isinstance(given, list) else [given] if given else []:
-            if answer.kind not in known:
+    def _check_kinds(cls, value: Any, info: Any) -> Any:
+        kinds = ANSWER_KINDS.get(info.data.get("what", ""), {})
+        for answer in value if isinstance(value, list) else [value] if value else []:
+            if answer.kind not in kinds:
                 raise ValueError(f"no such answer: {answer.kind}")
-        return given
+        return value
 
 
 class Scripts:
     def __init__(self, store: Store) -> None:
         self._sql = store.sql
 
-    def set(self, script: Script) -> None:
+    def save(self, script: Script) -> None:
         self._sql.execute(
             """INSERT INTO scripts (what, phone, next, afterwards) VALUES (?, ?, ?, ?) ON CONFLICT (what, phone)
             DO UPDATE SET next = excluded.next, afterwards = coalesce(excluded.afterwards, afterwards)""",
@@ -111,30 +111,30 @@ class Scripts:
             ],
         )
 
-    def of(self, what: What) -> dict[str, Script]:
-        rows = self._sql.execute("SELECT * FROM scripts WHERE what = ? ORDER BY phone", [what])
+    def by_phone(self, subject: ScriptSubject) -> dict[str, Script]:
+        rows = self._sql.execute("SELECT * FROM scripts WHERE what = ? ORDER BY phone", [subject])
         return {row["phone"]: _script(row) for row in rows}
 
     def all(self) -> list[Script]:
         return [_script(row) for row in self._sql.execute("SELECT * FROM scripts ORDER BY what, phone")]
 
-    def peek(self, what: What, phone: str) -> Answer:
-        return self._find(what, phone)[0]
+    def peek(self, subject: ScriptSubject, phone: str) -> Answer:
+        return self._find(subject, phone)[0]
 
-    def draw(self, what: What, phone: str) -> Answer:
-        """The next answer; a queued one is used up by it."""
-        answer, script = self._find(what, phone)
+    def take_next(self, subject: ScriptSubject, phone: str) -> Answer:
+        """The next answer, removed from the queue."""
+        answer, script = self._find(subject, phone)
         if script:
-            self.set(script.model_copy(update={"next": script.next[1:]}))
+            self.save(script.model_copy(update={"next": script.next[1:]}))
         return answer
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self._sql.execute("DELETE FROM scripts")
 
-    def _find(self, what: What, phone: str) -> tuple[Answer, Script | None]:
-        """What it says, and the script in whose queue it stands."""
-        for number in (phone, ANYBODY):
-            row = self._sql.execute("SELECT * FROM scripts WHERE what = ? AND phone = ?", [what, number]).fetchone()
+    def _find(self, subject: ScriptSubject, phone: str) -> tuple[Answer, Script | None]:
+        """The next answer, and the script that has it in its queue."""
+        for number in (phone, ANY_PHONE):
+            row = self._sql.execute("SELECT * FROM scripts WHERE what = ? AND phone = ?", [subject, number]).fetchone()
             if row is None:
                 continue
             script = _script(row)
@@ -142,7 +142,7 @@ class Scripts:
                 return script.next[0], script
             if script.then:
                 return script.then, None
-        return Answer(kind=STANDARD[what]), None
+        return Answer(kind=DEFAULT_KINDS[subject]), None
 
 
 def _script(row: Any) -> Script:

@@ -1,8 +1,9 @@
-"""What the vendors hold and what truly happened, in one SQLite file: a restart forgets nothing.
+"""The vendors' state and the log, in one SQLite file: a restart loses nothing.
 
-`messages` is what the world sees of a vendor (mails, posts, SMS). `truth` is the log: each request with what was done
-and what was answered, which under a fault are not the same thing. Both keep the newest `KEEP` rows. `things` is what a
-vendor can be asked about (calls, sessions), `agenda` what it still has to do, `scripts` how the world answers it.
+`messages`: what the vendors have received (mails, posts, SMS). `truth`: the log, each request with what was done and
+what was answered; under a fault the two differ. Both tables keep the newest `MAX_ROWS` rows. `things`: objects that can
+be read from a vendor later (calls, sessions). `agenda`: steps that a vendor still has to run. `scripts`: scripted
+answers.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-KEEP = 10_000
-# A reservation is a dozen things: messages, calls, a session, keys.
-KEEP_THINGS = 60_000
+MAX_ROWS = 10_000
+# One reservation makes about a dozen objects: messages, calls, a session, keys.
+MAX_OBJECTS = 60_000
 # Longer texts are cut in the log, never in the messages.
-LOGGED_CHARACTERS = 2_000
+MAX_LOGGED_CHARACTERS = 2_000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -111,8 +112,8 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One request: what came in, what was done about it, what the caller got to hear."""
+class LogEntry:
+    """One line of the log: the request, what was done about it, and what the caller received."""
 
     id: int
     at: str
@@ -124,41 +125,41 @@ class Entry:
     answer: str
 
 
-def now() -> str:
+def tokyo_timestamp() -> str:
     return f"{datetime.now(ZoneInfo('Asia/Tokyo')):%Y/%m/%d %H:%M:%S}"
 
 
-class Bell:
-    """Rings when something more is to be done or told: who waits for when it is due looks again."""
+class Wakeup:
+    """Wakes the loops that wait for the next due time, because new work has come."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def notify(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
 
     async def wait(self, seconds: float | None) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), None if seconds is None else max(seconds, 0))
+            await asyncio.wait_for(self._event.wait(), None if seconds is None else max(seconds, 0))
 
 
 class Store:
-    def __init__(self, path: Path | str = ":memory:", keep: int = KEEP) -> None:
+    def __init__(self, path: Path | str = ":memory:", max_rows: int = MAX_ROWS) -> None:
         self.sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.sql.row_factory = sqlite3.Row
         self.sql.execute("PRAGMA journal_mode = WAL")
         self.sql.execute("PRAGMA synchronous = NORMAL")
         self.sql.executescript(SCHEMA)
-        self._keep = keep
-        self.bell = Bell()
+        self._max_rows = max_rows
+        self.wakeup = Wakeup()
 
     def close(self) -> None:
         self.sql.close()
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
-        """All of it or, when the process is killed in the midst, nothing. Nothing may be awaited inside."""
+    def transaction(self) -> Iterator[None]:
+        """A transaction, so that a process killed inside leaves no part of it. Do not await inside."""
         if self.sql.in_transaction:
             yield
             return
@@ -170,18 +171,20 @@ class Store:
             raise
         self.sql.execute("COMMIT")
 
-    def setting(self, name: str, otherwise: Any) -> Any:
+    def setting(self, name: str, default: Any) -> Any:
         row = self.sql.execute("SELECT value FROM settings WHERE name = ?", [name]).fetchone()
-        return json.loads(row["value"]) if row else otherwise
+        return json.loads(row["value"]) if row else default
 
-    def set(self, name: str, value: Any) -> None:
+    def save_setting(self, name: str, value: Any) -> None:
         self.sql.execute(
             "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             [name, json.dumps(value, ensure_ascii=False)],
         )
 
-    def add(self, vendor: str, identity: str, content: Mapping[str, Any], words: str, *, hold: bool = False) -> int:
-        """A message the vendor now has; held back, it exists but nobody sees it until `release`."""
+    def add_message(
+        self, vendor: str, identity: str, content: Mapping[str, Any], search_text: str, *, hold: bool = False
+    ) -> int:
+        """Adds a message that the vendor received. `hold`: it stays invisible until `release_held`."""
         row = self.sql.execute(
             """INSERT INTO messages (vendor, at, place, identity, repeat, content, words) VALUES (:vendor, :at,
             CASE WHEN :hold THEN NULL ELSE (SELECT coalesce(max(place), 0) + 1 FROM messages) END, :identity,
@@ -189,28 +192,29 @@ class Store:
             RETURNING id""",
             {
                 "vendor": vendor,
-                "at": now(),
+                "at": tokyo_timestamp(),
                 "hold": hold,
                 "identity": identity,
                 "content": json.dumps(content, ensure_ascii=False),
-                "words": words.casefold(),
+                "words": search_text.casefold(),
             },
         ).fetchone()
         self._trim("messages")
         return int(row["id"])
 
-    def rewrite(self, message_id: int, content: Mapping[str, Any], words: str) -> None:
-        """The message stays where it is."""
+    def update_message(self, message_id: int, content: Mapping[str, Any], search_text: str) -> None:
+        """The message keeps its place in the order."""
         self.sql.execute(
             "UPDATE messages SET content = ?, words = ? WHERE id = ?",
-            [json.dumps(content, ensure_ascii=False), words.casefold(), message_id],
+            [json.dumps(content, ensure_ascii=False), search_text.casefold(), message_id],
         )
 
-    def release(self, vendor: str) -> int:
-        """What was held back appears or goes out, the last one first; how many messages appear."""
-        held = self.sql.execute("SELECT id FROM messages WHERE vendor = ? AND place IS NULL ORDER BY id DESC", [vendor])
-        listed = [row["id"] for row in held]
-        for message_id in listed:
+    def release_held(self, vendor: str) -> int:
+        """Makes held messages visible and sends held webhooks, both in reverse order. Returns the number of
+        messages."""
+        rows = self.sql.execute("SELECT id FROM messages WHERE vendor = ? AND place IS NULL ORDER BY id DESC", [vendor])
+        message_ids = [row["id"] for row in rows]
+        for message_id in message_ids:
             self.sql.execute(
                 "UPDATE messages SET place = (SELECT coalesce(max(place), 0) + 1 FROM messages) WHERE id = ?",
                 [message_id],
@@ -219,11 +223,13 @@ class Store:
         self.sql.execute(
             "UPDATE webhooks SET held = 0, due = 1.0 / id WHERE vendor = ? AND held = 1 AND done = 0", [vendor]
         )
-        self.bell.ring()
-        return len(listed)
+        self.wakeup.notify()
+        return len(message_ids)
 
-    def newest(self, vendor: str | None = None, q: str = "", limit: int = 200, offset: int = 0) -> list[Message]:
-        """Those that have appeared, the last to appear first."""
+    def newest_messages(
+        self, vendor: str | None = None, q: str = "", limit: int = 200, offset: int = 0
+    ) -> list[Message]:
+        """Visible messages, newest first."""
         rows = self.sql.execute(
             """SELECT * FROM messages WHERE place IS NOT NULL AND (:vendor IS NULL OR vendor = :vendor)
             AND instr(words, :q) > 0 ORDER BY place DESC LIMIT :limit OFFSET :offset""",
@@ -231,8 +237,8 @@ class Store:
         )
         return [_message(row) for row in rows]
 
-    def with_field(self, vendor: str, field: str, value: str) -> list[Message]:
-        """Those that have appeared with that in their content, the first one first."""
+    def messages_with_field(self, vendor: str, field: str, value: str) -> list[Message]:
+        """Visible messages with that value in their content, oldest first."""
         rows = self.sql.execute(
             """SELECT * FROM messages WHERE vendor = ? AND place IS NOT NULL
             AND json_extract(content, '$.' || ?) = ? ORDER BY place""",
@@ -240,11 +246,11 @@ class Store:
         )
         return [_message(row) for row in rows]
 
-    def message(self, message_id: int) -> Message | None:
+    def get_message(self, message_id: int) -> Message | None:
         row = self.sql.execute("SELECT * FROM messages WHERE id = ? AND place IS NOT NULL", [message_id]).fetchone()
         return _message(row) if row else None
 
-    def count(self, vendor: str | None = None, *, held: bool = False) -> int:
+    def count_messages(self, vendor: str | None = None, *, held: bool = False) -> int:
         row = self.sql.execute(
             """SELECT count(*) FROM messages WHERE (:vendor IS NULL OR vendor = :vendor)
             AND (place IS NULL) = :held""",
@@ -252,27 +258,33 @@ class Store:
         ).fetchone()
         return int(row[0])
 
-    def note(
-        self, vendor: str, door: str, request: Mapping[str, Any], faults: list[str], did: list[str], answer: str
+    def add_log_entry(
+        self,
+        vendor: str,
+        operation: str,
+        request: Mapping[str, Any],
+        faults: list[str],
+        actions: list[str],
+        answer: str,
     ) -> None:
-        shown = {
-            name: value[:LOGGED_CHARACTERS] if isinstance(value, str) else value for name, value in request.items()
+        logged_request = {
+            name: value[:MAX_LOGGED_CHARACTERS] if isinstance(value, str) else value for name, value in request.items()
         }
         self.sql.execute(
             "INSERT INTO truth (at, vendor, door, request, faults, did, answer) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                now(),
+                tokyo_timestamp(),
                 vendor,
-                door,
-                json.dumps(shown, ensure_ascii=False),
+                operation,
+                json.dumps(logged_request, ensure_ascii=False),
                 json.dumps(faults, ensure_ascii=False),
-                json.dumps(did, ensure_ascii=False),
+                json.dumps(actions, ensure_ascii=False),
                 answer,
             ],
         )
         self._trim("truth")
 
-    def truth(self, vendor: str | None = None, q: str = "", limit: int = 200) -> list[Entry]:
+    def log_entries(self, vendor: str | None = None, q: str = "", limit: int = 200) -> list[LogEntry]:
         """The log, newest first."""
         rows = self.sql.execute(
             """SELECT * FROM truth WHERE (:vendor IS NULL OR vendor = :vendor)
@@ -280,7 +292,7 @@ class Store:
             {"vendor": vendor, "q": q, "limit": limit},
         )
         return [
-            Entry(
+            LogEntry(
                 id=row["id"],
                 at=row["at"],
                 vendor=row["vendor"],
@@ -293,9 +305,10 @@ class Store:
             for row in rows
         ]
 
-    def empty(self) -> None:
-        """Forgets all that happened and the scripts; fault switches, clock and settings stay as they are."""
-        with self.whole():
+    def clear(self) -> None:
+        """Deletes the messages, the log, webhooks, objects, the agenda and scripts. Fault switches, the clock and
+        settings stay."""
+        with self.transaction():
             for table in ("messages", "truth", "webhooks", "things", "agenda", "scripts"):
                 self.sql.execute(f"DELETE FROM {table}")
 
@@ -303,7 +316,7 @@ class Store:
         self._trim("webhooks")
 
     def _trim(self, table: str) -> None:
-        self.sql.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", [self._keep])
+        self.sql.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", [self._max_rows])
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -1,11 +1,11 @@
-"""The pages on which a visitor is the customer, the shop and the one who pays."""
+"""The pages on which a visitor plays the customer, the shop and the payer."""
 
 from __future__ import annotations
 
 import re
 
 from tests.sandbox.process import Sandbox
-from tests.sandbox.test_bland import SHOP, over, place
+from tests.sandbox.test_bland import SHOP, await_end, place
 from tests.sandbox.test_stripe import create, refund
 from tests.sandbox.test_twilio import PHONE, send
 from tests.waiting import wait_for
@@ -27,15 +27,15 @@ def test_a_phone_shows_its_messages_with_links_that_open(sandbox: Sandbox) -> No
     assert "届かなかった（30005）" in sandbox.http.get("/phones/+819000030005").text
 
 
-def test_a_call_shows_what_was_said_and_what_was_made_of_it(sandbox: Sandbox) -> None:
+def test_a_call_shows_the_transcript_and_the_analysis(sandbox: Sandbox) -> None:
     sandbox.script("shop", "refused", phone=SHOP)
     call_id = place(sandbox)
-    over(sandbox, call_id)
+    await_end(sandbox, call_id)
 
-    listed, page = sandbox.http.get("/calls").text, sandbox.http.get(f"/calls/{call_id}").text
+    calls_page, page = sandbox.http.get("/calls").text, sandbox.http.get(f"/calls/{call_id}").text
 
-    assert "店舗は12月1日（火）の14時の予約を断りました。" in listed
-    assert "さくらクリーン 渋谷店" in listed
+    assert "店舗は12月1日（火）の14時の予約を断りました。" in calls_page
+    assert "さくらクリーン 渋谷店" in calls_page
     assert "<h1>さくらクリーン 渋谷店 への電話</h1>" in page
     assert f"<dd>{SHOP}</dd>" in page
     assert page.count("申し訳ございません。その日は予約がいっぱいで、お受けできません。") == 2
@@ -43,7 +43,7 @@ def test_a_call_shows_what_was_said_and_what_was_made_of_it(sandbox: Sandbox) ->
     assert sandbox.http.get("/calls/none").status_code == 404
 
 
-def test_a_visitor_decides_what_shops_say(sandbox: Sandbox) -> None:
+def test_a_visitor_scripts_the_shops_answers(sandbox: Sandbox) -> None:
     for form in (
         {"kind": "vague"},
         {"phone": SHOP, "kind": "busy", "often": "once"},
@@ -57,10 +57,13 @@ def test_a_visitor_decides_what_shops_say(sandbox: Sandbox) -> None:
 
     page = sandbox.http.get("/shops").text
     assert re.search(r"次の電話</dt><dd>予約を受ける（担当者名あり）.*それ以降</dt><dd>断る", page, re.DOTALL)
-    said = [over(sandbox, place(sandbox))["analysis"] for _ in range(2)]
-    assert [(one["answer"], one["staff_name"]) for one in said] == [("ok", "鈴木"), ("refused", None)]
-    assert said[1]["quote"] == "その日はお休みです。"
-    assert over(sandbox, place(sandbox, phone_number="+81399999999"))["analysis"]["answer"] == "vague"
+    analyses = [await_end(sandbox, place(sandbox))["analysis"] for _ in range(2)]
+    assert [(analysis["answer"], analysis["staff_name"]) for analysis in analyses] == [
+        ("ok", "鈴木"),
+        ("refused", None),
+    ]
+    assert analyses[1]["quote"] == "その日はお休みです。"
+    assert await_end(sandbox, place(sandbox, phone_number="+81399999999"))["analysis"]["answer"] == "vague"
 
 
 def test_the_pay_page_is_paid_by_a_button_and_by_nothing_else(sandbox: Sandbox) -> None:
@@ -103,11 +106,11 @@ def test_payments_and_refunds_are_listed(sandbox: Sandbox) -> None:
 
     page = sandbox.http.get("/payments").text
 
-    for words in ("支払い済み", "支払い待ち", "返金失敗", "QRV-ABC123", "残り30分"):
-        assert words in page
+    for text in ("支払い済み", "支払い待ち", "返金失敗", "QRV-ABC123", "残り30分"):
+        assert text in page
 
 
-def test_a_visitor_decides_about_messages_refunds_and_disputes(sandbox: Sandbox) -> None:
+def test_a_visitor_scripts_messages_refunds_and_disputes(sandbox: Sandbox) -> None:
     assert sandbox.http.post(f"/phones/{PHONE}/fate", data={"kind": "undelivered", "code": "30006"}).status_code == 303
     send(sandbox)
     wait_for(lambda: sandbox.sms()[0]["error_code"] == 30006)
@@ -134,30 +137,30 @@ def test_a_visitor_moves_the_vendors_clock(sandbox: Sandbox) -> None:
     assert sandbox.clock()["shift"] == 0
 
 
-def test_the_inbox_shows_where_everything_stands(sandbox: Sandbox) -> None:
+def test_the_inbox_shows_every_status(sandbox: Sandbox) -> None:
     send(sandbox, "ご予約を承りました。")
     create(sandbox)
-    over(sandbox, place(sandbox))
+    await_end(sandbox, place(sandbox))
     wait_for(lambda: sandbox.sms()[0]["status"] == "delivered")
 
     inbox = sandbox.http.get("/").text
-    for words in ("届いた", "支払い待ち", "通話終了", "SMS 1", "電話 1", "決済 1"):
-        assert words in inbox
+    for text in ("届いた", "支払い待ち", "通話終了", "SMS 1", "電話 1", "決済 1"):
+        assert text in inbox
     for number in re.findall(r'href="/messages/(\d+)"', inbox):
         assert sandbox.http.get(f"/messages/{number}").status_code == 200
 
 
-def test_the_log_tells_every_change_with_what_it_was_for(sandbox: Sandbox) -> None:
+def test_the_log_shows_every_change_with_its_effect_key(sandbox: Sandbox) -> None:
     send(sandbox, status_callback="http://127.0.0.1:9/?effect=k-sms")
     call_id = place(sandbox)
-    over(sandbox, call_id)
+    await_end(sandbox, call_id)
     session = create(sandbox)
     sandbox.pay(session.id)
     wait_for(lambda: sandbox.sms()[0]["status"] == "delivered")
 
-    sms = [(one["request"]["effect"], one["request"]["status"]) for one in sandbox.truth("twilio", "message")]
+    sms = [(entry["request"]["effect"], entry["request"]["status"]) for entry in sandbox.truth("twilio", "message")]
     assert sms == [("k-sms", "sent"), ("k-sms", "delivered")]
-    calls = [(one["request"]["call_id"], one["request"]["status"]) for one in sandbox.truth("bland", "call")]
+    calls = [(entry["request"]["call_id"], entry["request"]["status"]) for entry in sandbox.truth("bland", "call")]
     assert calls == [(call_id, status) for status in ("ringing", "in-progress", "completed")]
     [paid] = sandbox.truth("stripe", "session")
     assert (paid["request"]["session_id"], paid["request"]["status"]) == (session.id, "complete")

@@ -1,4 +1,4 @@
-"""Stripe's SDK as the oracle: sessions, refunds, keys, and the signatures of what we are told."""
+"""Stripe's SDK checks the sandbox's Stripe: sessions, refunds, keys, and the signatures of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import stripe
 from stripe import RequestsClient, StripeClient, WebhookSignature
 
-from tests.sandbox.ear import Ear
+from tests.sandbox.ear import WebhookReceiver
 from tests.sandbox.process import STRIPE_KEY, STRIPE_SECRET, Sandbox, running_sandbox
 from tests.waiting import wait_for
 
@@ -53,19 +53,19 @@ def create(sandbox: Sandbox, key: str = "", **changed: Any) -> stripe.checkout.S
     return client(sandbox).v1.checkout.sessions.create(params(**changed), options)
 
 
-def paid(sandbox: Sandbox) -> str:
+def paid_intent(sandbox: Sandbox) -> str:
     """A payment intent that succeeded."""
     return str(sandbox.pay(create(sandbox).id)["session"]["payment_intent"])
 
 
-def metadata(one: Any) -> dict[str, str]:
-    return dict(one.metadata.to_dict())
+def metadata(stripe_object: Any) -> dict[str, str]:
+    return dict(stripe_object.metadata.to_dict())
 
 
-def refund(sandbox: Sandbox, intent: str, key: str = "", **given: Any) -> stripe.Refund:
+def refund(sandbox: Sandbox, intent: str, key: str = "", **more: Any) -> stripe.Refund:
     options: Any = {"idempotency_key": key} if key else {}
-    asked: Any = {"payment_intent": intent, "reason": "requested_by_customer"} | given
-    return client(sandbox).v1.refunds.create(asked, options)
+    parameters: Any = {"payment_intent": intent, "reason": "requested_by_customer"} | more
+    return client(sandbox).v1.refunds.create(parameters, options)
 
 
 def test_a_session_is_open_until_it_is_paid(sandbox: Sandbox) -> None:
@@ -75,13 +75,13 @@ def test_a_session_is_open_until_it_is_paid(sandbox: Sandbox) -> None:
     assert (session.status, session.payment_status, session.amount_total) == ("open", "unpaid", 5500)
     assert session.payment_intent is None
     assert str(session.url).startswith(f"{sandbox.url}/checkout/c/pay/cs_test_")
-    done = sandbox.pay(session.id)
-    assert done["paid"]
+    result = sandbox.pay(session.id)
+    assert result["paid"]
 
-    now = api.checkout.sessions.retrieve(session.id)
-    assert (now.status, now.payment_status, now.url) == ("complete", "paid", None)
-    assert metadata(now) == {"effect": "k-1"}
-    intent = api.payment_intents.retrieve(str(now.payment_intent))
+    retrieved = api.checkout.sessions.retrieve(session.id)
+    assert (retrieved.status, retrieved.payment_status, retrieved.url) == ("complete", "paid", None)
+    assert metadata(retrieved) == {"effect": "k-1"}
+    intent = api.payment_intents.retrieve(str(retrieved.payment_intent))
     assert (intent.status, intent.amount_received, metadata(intent)) == ("succeeded", 5500, {"effect": "k-1"})
     assert sandbox.pay(session.id)["reason"] == "complete"
     assert [step["status"] for step in sandbox.sessions()[0]["history"]] == ["open", "complete"]
@@ -89,16 +89,16 @@ def test_a_session_is_open_until_it_is_paid(sandbox: Sandbox) -> None:
 
 def test_only_an_open_session_can_be_expired(sandbox: Sandbox) -> None:
     api = client(sandbox).v1.checkout.sessions
-    open_one, paid_one = create(sandbox), create(sandbox)
-    sandbox.pay(paid_one.id)
+    open_session, paid_session = create(sandbox), create(sandbox)
+    sandbox.pay(paid_session.id)
 
-    assert api.expire(open_one.id).status == "expired"
-    for session, status in ((open_one, "expired"), (paid_one, "complete")):
+    assert api.expire(open_session.id).status == "expired"
+    for session, status in ((open_session, "expired"), (paid_session, "complete")):
         with pytest.raises(stripe.InvalidRequestError, match=f"has a status of `{status}`") as refused:
             api.expire(session.id)
         assert refused.value.http_status == 400
-    assert sandbox.pay(open_one.id) == sandbox.pay(open_one.id)
-    assert sandbox.pay(open_one.id)["reason"] == "expired"
+    assert sandbox.pay(open_session.id) == sandbox.pay(open_session.id)
+    assert sandbox.pay(open_session.id)["reason"] == "expired"
 
 
 def test_a_session_expires_by_itself_when_its_time_is_over(sandbox: Sandbox) -> None:
@@ -149,7 +149,7 @@ def test_a_session_expires_by_itself_when_its_time_is_over(sandbox: Sandbox) -> 
         ),
     ],
 )
-def test_stripe_refuses_in_its_own_words(
+def test_stripe_refuses_with_its_own_error_codes(
     sandbox: Sandbox, changed: dict[str, Any], param: str | None, code: str | None
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
@@ -159,35 +159,35 @@ def test_stripe_refuses_in_its_own_words(
     assert sandbox.sessions() == []
 
 
-def test_strangers_and_unknown_things_are_refused(sandbox: Sandbox) -> None:
+def test_wrong_keys_and_unknown_objects_are_refused(sandbox: Sandbox) -> None:
     with pytest.raises(stripe.AuthenticationError):
         client(sandbox, "sk_test_stranger").v1.refunds.list()
-    for look in (
+    for request in (
         lambda: client(sandbox).v1.checkout.sessions.retrieve("cs_test_none"),
         lambda: client(sandbox).v1.payment_intents.retrieve("pi_none"),
         lambda: client(sandbox).v1.refunds.retrieve("re_none"),
         lambda: refund(sandbox, "pi_none"),
     ):
         with pytest.raises(stripe.InvalidRequestError) as refused:
-            look()
+            request()
         assert (refused.value.http_status, refused.value.code) == (404, "resource_missing")
 
 
-def test_the_same_key_gets_the_first_answer_again(sandbox: Sandbox) -> None:
+def test_the_same_key_gets_the_first_response_again(sandbox: Sandbox) -> None:
     until = int(time.time()) + 31 * 60
     first, second = (create(sandbox, "key-1", expires_at=until) for _ in range(2))
 
     assert first.id == second.id
     assert len(sandbox.sessions()) == 1
-    told = [one.last_response for one in (first, second)]
-    assert [answer and answer.headers.get("Idempotent-Replayed") for answer in told] == [None, "true"]
+    responses = [session.last_response for session in (first, second)]
+    assert [response and response.headers.get("Idempotent-Replayed") for response in responses] == [None, "true"]
     with pytest.raises(stripe.IdempotencyError):
         create(sandbox, "key-1", expires_at=until + 1)
     assert create(sandbox, "key-2", expires_at=until).id != first.id
 
 
 @pytest.mark.parametrize("done", [False, True])
-def test_a_servers_failure_is_kept_under_the_key(sandbox: Sandbox, done: bool) -> None:
+def test_a_server_error_is_stored_under_the_key(sandbox: Sandbox, done: bool) -> None:
     until = int(time.time()) + 31 * 60
     sandbox.fault("stripe", "error", door="sessions.create", status=500, done=done, count=1)
 
@@ -203,7 +203,7 @@ def test_a_servers_failure_is_kept_under_the_key(sandbox: Sandbox, done: bool) -
     assert create(sandbox, "key-1:2", expires_at=until).status == "open"
 
 
-def test_what_was_not_begun_is_not_kept(sandbox: Sandbox) -> None:
+def test_a_request_that_was_not_executed_is_not_stored(sandbox: Sandbox) -> None:
     session = create(sandbox)
     with pytest.raises(stripe.InvalidRequestError):
         create(sandbox, "key-1", success_url="")
@@ -217,7 +217,7 @@ def test_what_was_not_begun_is_not_kept(sandbox: Sandbox) -> None:
     assert create(sandbox, "key-1").id != session.id
 
 
-def test_a_lost_answer_is_found_under_its_key(sandbox: Sandbox) -> None:
+def test_a_lost_response_is_stored_under_its_key(sandbox: Sandbox) -> None:
     until = int(time.time()) + 31 * 60
     sandbox.fault("stripe", "drop", door="sessions.create", count=1)
 
@@ -231,34 +231,34 @@ def test_a_lost_answer_is_found_under_its_key(sandbox: Sandbox) -> None:
 
 def test_sessions_are_listed_newest_first(sandbox: Sandbox) -> None:
     api = client(sandbox).v1.checkout.sessions
-    begun = int(time.time())
+    started_at = int(time.time())
     ids = [create(sandbox).id for _ in range(5)]
 
-    page = api.list({"created": {"gte": begun}, "limit": 2})
-    assert ([one.id for one in page.data], page.has_more) == (ids[:2:-1], True)
-    after = api.list({"created": {"gte": begun}, "limit": 2, "starting_after": ids[3]})
-    assert [one.id for one in after.data] == [ids[2], ids[1]]
-    assert [one.id for one in page.auto_paging_iter()] == ids[::-1]
-    assert api.list({"created": {"gte": begun + 3600}}).data == []
+    page = api.list({"created": {"gte": started_at}, "limit": 2})
+    assert ([session.id for session in page.data], page.has_more) == (ids[:2:-1], True)
+    next_page = api.list({"created": {"gte": started_at}, "limit": 2, "starting_after": ids[3]})
+    assert [session.id for session in next_page.data] == [ids[2], ids[1]]
+    assert [session.id for session in page.auto_paging_iter()] == ids[::-1]
+    assert api.list({"created": {"gte": started_at + 3600}}).data == []
 
 
 def test_a_refund_is_pending_and_then_succeeds(sandbox: Sandbox) -> None:
-    intent = paid(sandbox)
-    begun = refund(sandbox, intent, "key-1", amount=5500, metadata={"effect": "k-2"})
+    intent = paid_intent(sandbox)
+    created = refund(sandbox, intent, "key-1", amount=5500, metadata={"effect": "k-2"})
 
-    assert (begun.status, begun.amount, begun.payment_intent) == ("pending", 5500, intent)
-    wait_for(lambda: client(sandbox).v1.refunds.retrieve(begun.id).status == "succeeded")
-    assert refund(sandbox, intent, "key-1", amount=5500, metadata={"effect": "k-2"}).id == begun.id
-    listed = client(sandbox).v1.refunds.list({"payment_intent": intent})
-    assert [(one.id, metadata(one)) for one in listed.data] == [(begun.id, {"effect": "k-2"})]
-    assert client(sandbox).v1.refunds.list({"payment_intent": paid(sandbox)}).data == []
+    assert (created.status, created.amount, created.payment_intent) == ("pending", 5500, intent)
+    wait_for(lambda: client(sandbox).v1.refunds.retrieve(created.id).status == "succeeded")
+    assert refund(sandbox, intent, "key-1", amount=5500, metadata={"effect": "k-2"}).id == created.id
+    page = client(sandbox).v1.refunds.list({"payment_intent": intent})
+    assert [(item.id, metadata(item)) for item in page.data] == [(created.id, {"effect": "k-2"})]
+    assert client(sandbox).v1.refunds.list({"payment_intent": paid_intent(sandbox)}).data == []
     with pytest.raises(stripe.InvalidRequestError) as refused:
         refund(sandbox, intent)
     assert refused.value.code == "charge_already_refunded"
 
 
-def test_a_refund_can_fail_and_be_made_again(sandbox: Sandbox) -> None:
-    intent = paid(sandbox)
+def test_a_refund_can_fail_and_be_repeated(sandbox: Sandbox) -> None:
+    intent = paid_intent(sandbox)
     sandbox.script("refund", "failed", "fails_later", "at_once")
 
     first = refund(sandbox, intent)
@@ -271,8 +271,8 @@ def test_a_refund_can_fail_and_be_made_again(sandbox: Sandbox) -> None:
         refund(sandbox, intent, amount=5001)
 
     assert client(sandbox).v1.refunds.retrieve(first.id).failure_reason == "expired_or_canceled_card"
-    told = [(event["type"], event["data"]["object"]["id"]) for event in sandbox.events("refund.failed")]
-    assert told == [("refund.failed", first.id), ("refund.failed", second.id)]
+    failed_events = [(event["type"], event["data"]["object"]["id"]) for event in sandbox.events("refund.failed")]
+    assert failed_events == [("refund.failed", first.id), ("refund.failed", second.id)]
 
 
 def test_nothing_unpaid_is_refunded(sandbox: Sandbox) -> None:
@@ -286,76 +286,76 @@ def test_nothing_unpaid_is_refunded(sandbox: Sandbox) -> None:
     assert sandbox.sessions()[0]["declined"] == 1
 
 
-def test_events_are_signed_and_told_in_full(sandbox: Sandbox, ear: Ear) -> None:
-    sandbox.target("stripe", ear.url)
+def test_events_are_signed_and_complete(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
+    sandbox.target("stripe", receiver.url)
     session = create(sandbox)
     intent = str(sandbox.pay(session.id)["session"]["payment_intent"])
     refund(sandbox, intent)
     sandbox.dispute(intent)
-    kinds = [
+    event_types = [
         "payment_intent.succeeded",
         "checkout.session.completed",
         "refund.created",
         "charge.dispute.created",
         "refund.updated",
     ]
-    wait_for(lambda: len(ear.heard) == len(kinds))
+    wait_for(lambda: len(receiver.heard) == len(event_types))
 
-    assert sorted(event["type"] for event in ear.events()) == sorted(kinds)
-    for headers, body in ear.heard:
+    assert sorted(event["type"] for event in receiver.events()) == sorted(event_types)
+    for headers, body in receiver.heard:
         assert WebhookSignature.verify_header(body, headers["Stripe-Signature"], STRIPE_SECRET, 300)
         with pytest.raises(stripe.SignatureVerificationError):
             WebhookSignature.verify_header(body + b" ", headers["Stripe-Signature"], STRIPE_SECRET, 300)
         event = stripe.Webhook.construct_event(body, headers["Stripe-Signature"], STRIPE_SECRET, api_key=STRIPE_KEY)
         assert event.api_version == "2026-10-28.endive"
-    told = {event["type"]: event["data"]["object"] for event in ear.events()}
-    assert told["checkout.session.completed"]["payment_status"] == "paid"
-    assert told["checkout.session.completed"]["metadata"] == {"effect": "k-1"}
-    assert told["refund.created"]["status"] == "pending"
-    assert told["charge.dispute.created"]["payment_intent"] == intent
+    objects = {event["type"]: event["data"]["object"] for event in receiver.events()}
+    assert objects["checkout.session.completed"]["payment_status"] == "paid"
+    assert objects["checkout.session.completed"]["metadata"] == {"effect": "k-1"}
+    assert objects["refund.created"]["status"] == "pending"
+    assert objects["charge.dispute.created"]["payment_intent"] == intent
 
 
-def test_two_secrets_sign_while_one_takes_over_from_the_other(sandbox: Sandbox, ear: Ear) -> None:
-    sandbox.target("stripe", ear.url, ["whsec_old", "whsec_new"])
+def test_both_secrets_sign_during_a_rotation(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
+    sandbox.target("stripe", receiver.url, ["whsec_old", "whsec_new"])
     try:
         sandbox.pay(create(sandbox).id)
-        wait_for(lambda: len(ear.heard) == 2)
+        wait_for(lambda: len(receiver.heard) == 2)
     finally:
-        sandbox.target("stripe", ear.url, [STRIPE_SECRET])
+        sandbox.target("stripe", receiver.url, [STRIPE_SECRET])
 
-    [(headers, body), _] = ear.heard
+    [(headers, body), _] = receiver.heard
     for secret in ("whsec_old", "whsec_new"):
         assert WebhookSignature.verify_header(body, headers["Stripe-Signature"], secret, 300)
     with pytest.raises(stripe.SignatureVerificationError):
         WebhookSignature.verify_header(body, headers["Stripe-Signature"], STRIPE_SECRET, 300)
 
 
-def test_single_kinds_of_events_are_withheld_and_repeated(sandbox: Sandbox, ear: Ear) -> None:
-    sandbox.target("stripe", ear.url)
+def test_single_kinds_of_events_are_withheld_and_repeated(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
+    sandbox.target("stripe", receiver.url)
     sandbox.fault("stripe", "drop", door="webhook:checkout.session.completed", count=1)
     sandbox.fault("stripe", "duplicate", door="webhook:payment_intent.succeeded", count=1)
     sandbox.pay(create(sandbox).id)
-    wait_for(lambda: len(ear.heard) == 2)
+    wait_for(lambda: len(receiver.heard) == 2)
     [withheld] = sandbox.webhooks("stripe", "webhook:checkout.session.completed")
     sandbox.send_again(withheld["id"], times=3)
-    wait_for(lambda: len(ear.heard) == 5)
+    wait_for(lambda: len(receiver.heard) == 5)
 
-    assert [event["type"] for event in ear.events()] == 2 * ["payment_intent.succeeded"] + 3 * [
+    assert [event["type"] for event in receiver.events()] == 2 * ["payment_intent.succeeded"] + 3 * [
         "checkout.session.completed"
     ]
-    assert len({event["id"] for event in ear.events()}) == 2
+    assert len({event["id"] for event in receiver.events()}) == 2
 
 
-def test_an_event_that_was_not_taken_comes_again(sandbox: Sandbox, ear: Ear) -> None:
-    sandbox.target("stripe", ear.url)
-    ear.statuses.append(500)
+def test_an_event_that_was_not_accepted_is_retried(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
+    sandbox.target("stripe", receiver.url)
+    receiver.statuses.append(500)
     client(sandbox).v1.checkout.sessions.expire(create(sandbox).id)
-    wait_for(lambda: len(ear.heard) == 2)
+    wait_for(lambda: len(receiver.heard) == 2)
 
-    assert len({event["id"] for event in ear.events()}) == 1
+    assert len({event["id"] for event in receiver.events()}) == 1
 
 
-def test_paying_and_expiring_never_both_win(sandbox: Sandbox) -> None:
+def test_a_session_is_never_both_paid_and_expired(sandbox: Sandbox) -> None:
     api = client(sandbox).v1.checkout.sessions
 
     def expire(session_id: str) -> bool:
@@ -364,20 +364,22 @@ def test_paying_and_expiring_never_both_win(sandbox: Sandbox) -> None:
         except stripe.InvalidRequestError:
             return False
 
-    def press(session_id: str) -> bool:
+    def pay(session_id: str) -> bool:
         return sandbox.http.post(f"/checkout/c/pay/{session_id}", data={"card": "ok"}).status_code == 303
 
-    won = set()
-    with ThreadPoolExecutor(4) as hands:
+    statuses = set()
+    with ThreadPoolExecutor(4) as pool:
         for number in range(20):
             session_id = create(sandbox).id
-            acts: list[Any] = [press, expire, press, expire]
-            done = list(hands.map(lambda act, one=session_id: act(one), acts[:: 1 if number % 2 else -1]))
-            assert sum(done) == 1
-            won.add(api.retrieve(session_id).status)
-    assert won <= {"complete", "expired"}
-    ends = [session["history"][1:] for session in sandbox.sessions()]
-    assert [len(end) for end in ends] == [1] * 20
+            requests: list[Any] = [pay, expire, pay, expire]
+            results = list(
+                pool.map(lambda send, target_id=session_id: send(target_id), requests[:: 1 if number % 2 else -1])
+            )
+            assert sum(results) == 1
+            statuses.add(api.retrieve(session_id).status)
+    assert statuses <= {"complete", "expired"}
+    later_steps = [session["history"][1:] for session in sandbox.sessions()]
+    assert [len(steps) for steps in later_steps] == [1] * 20
     assert len(sandbox.events("checkout.session.")) == 20
 
 
@@ -395,12 +397,15 @@ def test_a_restart_keeps_sessions_keys_and_the_clock(tmp_path: Path) -> None:
         wait_for(lambda: second.sessions()[0]["status"] == "expired")
 
 
-def test_payments_from_before_can_be_paid_closed_and_given_back_and_are_remembered_once(tmp_path: Path) -> None:
+def test_imported_payments_can_be_paid_expired_and_refunded_and_are_imported_once(tmp_path: Path) -> None:
     now, file = int(time.time()), tmp_path / "payments.json"
-    known = {"name": "花束 M", "amount": 5500, "created": now - 60, "expires_at": now + 2000, "metadata": {"a": "b"}}
-    known |= {"success_url": "https://genba.example/done", "cancel_url": "https://genba.example/left"}
-    listed = [known | {"id": "cs_test_demo_open", "intent": None}, known | {"id": "cs_test_demo_late", "intent": None}]
-    file.write_text(json.dumps([*listed, known | {"id": "cs_test_demo_paid", "intent": "pi_demo_paid"}]))
+    payment = {"name": "花束 M", "amount": 5500, "created": now - 60, "expires_at": now + 2000, "metadata": {"a": "b"}}
+    payment |= {"success_url": "https://genba.example/done", "cancel_url": "https://genba.example/left"}
+    payments = [
+        payment | {"id": "cs_test_demo_open", "intent": None},
+        payment | {"id": "cs_test_demo_late", "intent": None},
+    ]
+    file.write_text(json.dumps([*payments, payment | {"id": "cs_test_demo_paid", "intent": "pi_demo_paid"}]))
     for _ in range(2):
         with running_sandbox(tmp_path / "store.sqlite", remembered=file) as sandbox:
             sessions = client(sandbox).v1.checkout.sessions

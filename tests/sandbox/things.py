@@ -1,4 +1,4 @@
-"""What a vendor can be asked about later, by its id: messages with their fate, calls, sessions, refunds."""
+"""The vendors' objects that can be read later by id: SMS with their status, calls, sessions, refunds."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.sandbox.store import KEEP_THINGS, Store
+from tests.sandbox.store import MAX_OBJECTS, Store
 
 
-class Things:
-    """The things of one vendor."""
+class VendorObjects:
+    """The objects of one vendor."""
 
     def __init__(self, store: Store, vendor: str) -> None:
         self._sql, self._vendor = store.sql, vendor
 
-    def add(self, kind: str, thing_id: str, content: Mapping[str, Any], tag: str = "") -> None:
+    def add(self, kind: str, object_id: str, content: Mapping[str, Any], tag: str = "") -> None:
         self._sql.execute(
             "INSERT INTO things (vendor, kind, id, tag, content) VALUES (?, ?, ?, ?, ?)",
-            [self._vendor, kind, thing_id, tag, json.dumps(content, ensure_ascii=False)],
+            [self._vendor, kind, object_id, tag, json.dumps(content, ensure_ascii=False)],
         )
-        self._sql.execute("DELETE FROM things WHERE seq <= (SELECT max(seq) FROM things) - ?", [KEEP_THINGS])
+        self._sql.execute("DELETE FROM things WHERE seq <= (SELECT max(seq) FROM things) - ?", [MAX_OBJECTS])
 
-    def put(self, kind: str, thing_id: str, content: Mapping[str, Any]) -> None:
+    def update(self, kind: str, object_id: str, content: Mapping[str, Any]) -> None:
         self._sql.execute(
             "UPDATE things SET content = ? WHERE vendor = ? AND kind = ? AND id = ?",
-            [json.dumps(content, ensure_ascii=False), self._vendor, kind, thing_id],
+            [json.dumps(content, ensure_ascii=False), self._vendor, kind, object_id],
         )
 
-    def remove(self, kind: str, thing_id: str) -> None:
-        self._sql.execute("DELETE FROM things WHERE vendor = ? AND kind = ? AND id = ?", [self._vendor, kind, thing_id])
+    def remove(self, kind: str, object_id: str) -> None:
+        self._sql.execute(
+            "DELETE FROM things WHERE vendor = ? AND kind = ? AND id = ?", [self._vendor, kind, object_id]
+        )
 
-    def get(self, kind: str, thing_id: str) -> dict[str, Any] | None:
+    def get(self, kind: str, object_id: str) -> dict[str, Any] | None:
         row = self._sql.execute(
-            "SELECT content FROM things WHERE vendor = ? AND kind = ? AND id = ?", [self._vendor, kind, thing_id]
+            "SELECT content FROM things WHERE vendor = ? AND kind = ? AND id = ?", [self._vendor, kind, object_id]
         ).fetchone()
         return dict(json.loads(row["content"])) if row else None
 

@@ -1,4 +1,4 @@
-"""The sandbox's pages: templates filled in, with the frame they have in common."""
+"""Renders the sandbox's pages from templates."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from tests.sandbox.faults import Faults
 TOKYO = ZoneInfo("Asia/Tokyo")
 
 
-class View:
-    def __init__(self, faults: Faults, **everywhere: Any) -> None:
-        self._faults, self._everywhere = faults, everywhere
+class PageRenderer:
+    def __init__(self, faults: Faults, **common_values: Any) -> None:
+        self._faults, self._common_values = faults, common_values
         folder = Path(__file__).parent / "templates"
         self._templates = Environment(loader=FileSystemLoader(folder), autoescape=True)
-        self._templates.filters |= {"clock": _clock, "linked": linked}
+        self._templates.filters |= {"clock": _format_time, "linked": link_urls}
 
-    def page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-        on = len(self._faults.switched_on())
-        text = self._templates.get_template(name).render(faults_on=on, **self._everywhere, **values)
+    def render(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+        active_count = len(self._faults.active_switches())
+        text = self._templates.get_template(name).render(faults_on=active_count, **self._common_values, **values)
         return HTMLResponse(text, status, {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"})
 
 
-def _clock(at: float | str) -> str:
-    moment = datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at, TOKYO)
-    return f"{moment.astimezone(TOKYO):%Y/%m/%d %H:%M:%S}"
+def _format_time(at: float | str) -> str:
+    time = datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at, TOKYO)
+    return f"{time.astimezone(TOKYO):%Y/%m/%d %H:%M:%S}"
 
 
-def linked(text: str) -> Markup:
-    """Addresses in a message as a telephone shows them: to be touched."""
+def link_urls(text: str) -> Markup:
+    """Turns the URLs in a text into links."""
     parts = []
     for word in text.replace("\n", " \n ").split(" "):
         if word.startswith(("http://", "https://")):

@@ -1,4 +1,4 @@
-"""HTTP connections that can be cut before the answer, as a network would."""
+"""HTTP connections that the app can abort before the response, like a network failure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 EXTENSION = "sandbox.cut"
 
 
-class Cuttable(HttpToolsProtocol):
-    """uvicorn's protocol, with the connection's own end within reach of the app."""
+class AbortableProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which lets the app abort its own connection."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: {"abort": self.transport.abort}}
 
 
-class Cut(Response):
-    """Says nothing and ends the connection."""
+class AbortedResponse(Response):
+    """Sends no response and aborts the connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["extensions"][EXTENSION]["abort"]()

@@ -1,4 +1,4 @@
-"""The scene that tests of agencies play in."""
+"""Fixtures of the tests of agencies."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from tests.api.agencies.scene import Scene
 
 @pytest.fixture
 def team(db: Session, client: TestClient) -> Scene:
-    """Agencies A and B with their people, an operator and an administrator."""
+    """Agencies A and B with their users, an operator and an administrator."""
     return scene.scene(db, client)

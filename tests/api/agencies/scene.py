@@ -1,4 +1,4 @@
-"""Two agencies, whoever works for and with them, and rows of theirs, made without the product's doors."""
+"""Two agencies with their users, and rows of them, written straight to the database."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _numbers = itertools.count(1)
 
 def agency(db: Session, name: str | None = None, code: str | None = None, **values: Any) -> Agency:
     number = next(_numbers)
-    made = Agency(name=name or f"代理店{number}", code=code or f"AG{number:04}", **values)
-    db.add(made)
+    created = Agency(name=name or f"代理店{number}", code=code or f"AG{number:04}", **values)
+    db.add(created)
     db.flush()
-    return made
+    return created
 
 
-def sales(db: Session, login_id: str, of: Agency, staff_code: str = "LCK0A0AY", l_code: str = "L10001") -> User:
-    user = people.person(db, login_id, of.id, agencies="sales")
+def sales(db: Session, login_id: str, agency: Agency, staff_code: str = "LCK0A0AY", l_code: str = "L10001") -> User:
+    user = people.create_user(db, login_id, agency.id, agencies="sales")
     user.memberships[0].details = {"sales_staff_code": staff_code, "l_code": l_code}
     db.flush()
     return user
 
 
-def corporation(db: Session, of: Agency, name: str | None = None, **values: Any) -> Corporation:
+def corporation(db: Session, agency: Agency, name: str | None = None, **values: Any) -> Corporation:
     """A 法人 that pays by 口座振替, unless `values` say otherwise."""
     number = next(_numbers)
-    plain: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "customer_type": "2",
         "last_name": name or f"株式会社テスト{number}",
         "last_name_kana": "カブシキガイシャテスト",
@@ -56,35 +56,42 @@ def corporation(db: Session, of: Agency, name: str | None = None, **values: Any)
         "payment_type": "2",
         "sales_channel_id": "1",
     }
-    made = Corporation(agency_id=of.id, **(plain | values))
-    db.add(made)
+    created = Corporation(agency_id=agency.id, **(defaults | values))
+    db.add(created)
     db.flush()
-    return made
+    return created
 
 
 def request(
-    db: Session, of: Corporation, by: User, *sites: Status | str, status: Status | str | None = None, **values: Any
+    db: Session,
+    corporation: Corporation,
+    by: User,
+    *sites: Status | str,
+    status: Status | str | None = None,
+    **values: Any,
 ) -> Request:
     """A request with sites of these statuses; its own follows from them."""
-    statuses = [Status(one) for one in sites]
-    plain: dict[str, Any] = {
+    statuses = [Status(site_status) for site_status in sites]
+    defaults: dict[str, Any] = {
         "status": Status(status).value if status else aggregate(statuses).value,
         "is_open": has_open_work(statuses) if status is None else Status(status) in (Status.WORKING, Status.DEFICIENT),
         "site_count": len(statuses),
         "remarks": "明細は郵送します。",
     }
-    made = Request(agency_id=of.agency_id, corporation_id=of.id, requested_by=by.id, **(plain | values))
-    db.add(made)
+    created = Request(
+        agency_id=corporation.agency_id, corporation_id=corporation.id, requested_by=by.id, **(defaults | values)
+    )
+    db.add(created)
     db.flush()
-    for one in statuses:
-        site(db, made, one)
-    return made
+    for site_status in statuses:
+        site(db, created, site_status)
+    return created
 
 
-def site(db: Session, of: Request, status: Status | str = Status.WORKING, **values: Any) -> Site:
+def site(db: Session, request: Request, status: Status | str = Status.WORKING, **values: Any) -> Site:
     """A site that is filled in."""
     number = next(_numbers)
-    plain: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "status": Status(status).value,
         "entered_at": app_now(db) if Status(status) is Status.ENTERED else None,
         "pps_business_number": "E01",
@@ -108,60 +115,67 @@ def site(db: Session, of: Request, status: Status | str = Status.WORKING, **valu
         "latest_power_usage": 321,
         "latest_date": "2026-10",
     }
-    made = Site(agency_id=of.agency_id, corporation_id=of.corporation_id, request_id=of.id, **(plain | values))
-    db.add(made)
+    created = Site(
+        agency_id=request.agency_id, corporation_id=request.corporation_id, request_id=request.id, **(defaults | values)
+    )
+    db.add(created)
     db.flush()
-    return made
+    return created
 
 
 def upload(db: Session, by: User) -> File:
-    """A statement that the person has sent and nothing is tied to yet."""
+    """A statement that the user has uploaded and that is not attached to a request yet."""
     with tempfile.TemporaryFile() as spool:
         spool.write(pictures.picture())
-        return records.add(db, people.acting(db, by), deposit.store(spool, STATEMENT, "明細.jpg"))
+        return records.add(db, people.actor_for(db, by), deposit.store(spool, STATEMENT, "明細.jpg"))
 
 
-def image(db: Session, of: Request, by: User, at: Site | None = None) -> Image:
+def image(db: Session, request: Request, by: User, site: Site | None = None) -> Image:
     """A 明細画像 of the request."""
-    file = records.attach(db, people.acting(db, by), upload(db, by).id, STATEMENT, of.agency_id)
-    made = Image(
-        agency_id=of.agency_id,
-        request_id=of.id,
-        site_id=at.id if at else None,
+    file = records.attach(db, people.actor_for(db, by), upload(db, by).id, STATEMENT, request.agency_id)
+    created = Image(
+        agency_id=request.agency_id,
+        request_id=request.id,
+        site_id=site.id if site else None,
         file_id=file.id,
         file_name=file.name,
     )
-    db.add(made)
+    db.add(created)
     db.flush()
-    return made
+    return created
 
 
-def told(db: Session, of: Request, by: User, message: str = "明細が読めません。", at: Site | None = None) -> Comment:
+def deficiency(
+    db: Session, request: Request, by: User, message: str = "明細が読めません。", site: Site | None = None
+) -> Comment:
     """An open deficiency of the request or of a site, whose status stays as it is."""
-    return _said(db, of, by, CommentType.DEFICIENCY, message, at)
+    return _comment(db, request, by, CommentType.DEFICIENCY, message, site)
 
 
-def comment(db: Session, of: Request, by: User, message: str = "確認しました。", at: Site | None = None) -> Comment:
-    return _said(db, of, by, CommentType.COMMENT, message, at)
+def comment(
+    db: Session, request: Request, by: User, message: str = "確認しました。", site: Site | None = None
+) -> Comment:
+    return _comment(db, request, by, CommentType.COMMENT, message, site)
 
 
-def _said(db: Session, of: Request, by: User, type: CommentType, message: str, at: Site | None) -> Comment:
-    made = Comment(
-        agency_id=of.agency_id,
-        request_id=of.id,
-        site_id=at.id if at else None,
+def _comment(db: Session, request: Request, by: User, type: CommentType, message: str, site: Site | None) -> Comment:
+    created = Comment(
+        agency_id=request.agency_id,
+        request_id=request.id,
+        site_id=site.id if site else None,
         author_id=by.id,
         type=type.value,
         message=message,
     )
-    db.add(made)
+    db.add(created)
     db.flush()
-    return made
+    return created
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Agency A with its sales alice and anna, agency B with bob; olga enters for both, adam administers."""
+    """Agency A with its sales alice and anna, agency B with bob; olga is an operator for both, adam an
+    administrator."""
 
     db: Session
     client: TestClient
@@ -174,12 +188,12 @@ class Scene:
     adam: User
 
     def sign_in(self, user: User) -> TestClient:
-        """The one client, carrying a fresh session of the user: the last who signed in is who asks."""
-        return people.signed_in(self.db, self.client, user)
+        """The shared client with a fresh session of the user: it acts for the user who signed in last."""
+        return people.signed_in_client(self.db, self.client, user)
 
     def acting(self, user: User) -> Actor:
-        """The person as actions know them."""
-        return people.acting(self.db, user)
+        """The user as an `Actor`."""
+        return people.actor_for(self.db, user)
 
 
 def scene(db: Session, client: TestClient) -> Scene:
@@ -192,6 +206,6 @@ def scene(db: Session, client: TestClient) -> Scene:
         alice=sales(db, "alice", a),
         anna=sales(db, "anna", a, "LCK0A0AZ", "L10002"),
         bob=sales(db, "bob", b, "LCK0B0BY", "L20001"),
-        olga=people.person(db, "olga", agencies="operator"),
-        adam=people.person(db, "adam", agencies="admin"),
+        olga=people.create_user(db, "olga", agencies="operator"),
+        adam=people.create_user(db, "adam", agencies="admin"),
     )

@@ -1,4 +1,4 @@
-"""代理店管理 (2.1, 3.5): who there is, what an administrator does with them, and what it means for their people."""
+"""代理店管理 (2.1, 3.5): the agencies, what an administrator does with them, and what that means for their users."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def listed(team: Scene, **params: Any) -> list[dict[str, Any]]:
 def test_an_agency_is_registered_with_every_field_of_the_document(team: Scene) -> None:
     client = team.sign_in(team.adam)
 
-    made = client.post(PATH, json=NEW)
+    answer = client.post(PATH, json=NEW)
     [item] = listed(team, q="CCC")
 
-    assert made.status_code == 201
+    assert answer.status_code == 201
     assert item | NEW == item
-    assert (item["id"], item["is_active"], item["sales_count"], item["version"]) == (made.json()["id"], True, 0, 1)
+    assert (item["id"], item["is_active"], item["sales_count"], item["version"]) == (answer.json()["id"], True, 0, 1)
     assert item["created_at"]
     assert item["updated_at"]
 
@@ -68,7 +68,7 @@ def test_name_and_code_are_all_that_must_be_given(team: Scene) -> None:
         {"contact_name": "佐藤\n一郎"},
     ],
 )
-def test_what_no_agency_can_have_is_refused_at_its_field(team: Scene, wrong: dict[str, str]) -> None:
+def test_wrong_values_are_refused_at_their_field(team: Scene, wrong: dict[str, str]) -> None:
     answer = team.sign_in(team.adam).post(PATH, json=NEW | wrong)
 
     assert answer.status_code == 422
@@ -100,9 +100,9 @@ def test_a_stale_edit_shows_both_sides_and_changes_nothing(team: Scene) -> None:
 
 
 def test_sales_of_an_agency_are_counted_and_others_are_not(team: Scene) -> None:
-    people.person(team.db, "root", agencies="admin")
-    gone = scene.sales(team.db, "gone", team.a)
-    gone.is_active = False
+    people.create_user(team.db, "root", agencies="admin")
+    inactive = scene.sales(team.db, "gone", team.a)
+    inactive.is_active = False
     team.sign_in(team.adam)
 
     assert {row["code"]: row["sales_count"] for row in listed(team)} == {"AAA": 2, "BBB": 1}
@@ -119,7 +119,7 @@ def test_the_list_is_searched_narrowed_and_sorted(team: Scene) -> None:
     assert client.get(f"{PATH}/summary").json() == {"active": 2, "inactive": 1, "without_sales": 1, "without_shop": 2}
 
 
-def test_deactivating_signs_its_people_out_keeps_them_out_and_says_how_many(team: Scene) -> None:
+def test_deactivating_signs_its_users_out_keeps_them_out_and_says_how_many(team: Scene) -> None:
     for user in (team.alice, team.alice, team.anna, team.bob):
         open_session(team.db, user, "testclient", timedelta(hours=1))
     client = team.sign_in(team.adam)
@@ -129,14 +129,14 @@ def test_deactivating_signs_its_people_out_keeps_them_out_and_says_how_many(team
     assert answer.json() == {"sessions_ended": 3}
     entry = team.db.scalars(select(AuditEntry).where(AuditEntry.subject == "agency")).one()
     assert entry.after == {"archived": True, "sessions_ended": 3, "reason": "契約終了"}
-    tried = {"login_id": "alice", "password": people.PASSWORD}
-    assert client.post("/api/auth/login", json=tried).status_code in (401, 403)
-    assert client.post("/api/auth/login", json=tried | {"login_id": "bob"}).status_code == 200
+    credentials = {"login_id": "alice", "password": people.PASSWORD}
+    assert client.post("/api/auth/login", json=credentials).status_code in (401, 403)
+    assert client.post("/api/auth/login", json=credentials | {"login_id": "bob"}).status_code == 200
     assert [(row["is_active"], row["sales_count"]) for row in listed(team, q="AAA")] == [(False, 2)]
     assert client.patch(f"{PATH}/{team.a.id}", json={"version": 2, "name": "別名"}).status_code == 409
 
     assert client.post(f"{PATH}/{team.a.id}/activate").status_code == 204
-    assert client.post("/api/auth/login", json=tried).status_code == 200
+    assert client.post("/api/auth/login", json=credentials).status_code == 200
 
 
 def test_deactivating_twice_is_deactivating_once(team: Scene) -> None:
@@ -150,31 +150,31 @@ def test_deactivating_twice_is_deactivating_once(team: Scene) -> None:
 
 
 def test_what_an_inactive_agency_asked_for_goes_on(team: Scene) -> None:
-    asked = scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
+    request = scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
     team.sign_in(team.adam).post(f"{PATH}/{team.a.id}/deactivate", json={})
 
-    assert queries.get_request(team.db, team.acting(team.olga), asked.id).is_open
+    assert queries.get_request(team.db, team.acting(team.olga), request.id).is_open
 
 
-@pytest.mark.parametrize("who", ["alice", "olga"])
-def test_agencies_are_the_administrators_alone(team: Scene, who: str) -> None:
-    client = team.sign_in(getattr(team, who))
-    one = f"{PATH}/{team.a.id}"
+@pytest.mark.parametrize("login_id", ["alice", "olga"])
+def test_agencies_are_the_administrators_alone(team: Scene, login_id: str) -> None:
+    client = team.sign_in(getattr(team, login_id))
+    path = f"{PATH}/{team.a.id}"
 
     answers = [
         client.get(PATH),
         client.get(f"{PATH}.csv"),
         client.get(f"{PATH}/summary"),
         client.post(PATH, json=NEW),
-        client.patch(one, json={"version": 1, "name": "X"}),
-        client.post(f"{one}/deactivate", json={}),
-        client.post(f"{one}/activate"),
+        client.patch(path, json={"version": 1, "name": "X"}),
+        client.post(f"{path}/deactivate", json={}),
+        client.post(f"{path}/activate"),
     ]
 
     assert {answer.status_code for answer in answers} == {403}
 
 
-def test_an_agency_that_is_not_there_is_said_so(team: Scene) -> None:
+def test_an_absent_agency_is_not_found(team: Scene) -> None:
     client = team.sign_in(team.adam)
 
     answers = [
@@ -186,7 +186,7 @@ def test_an_agency_that_is_not_there_is_said_so(team: Scene) -> None:
     assert {answer.status_code for answer in answers} == {404}
 
 
-def test_the_list_is_taken_along_with_its_conditions(team: Scene) -> None:
+def test_the_list_is_exported_with_its_filters(team: Scene) -> None:
     client = team.sign_in(team.adam)
 
     text = client.get(f"{PATH}.csv", params={"q": "AAA"}).content.decode("utf-8-sig")
@@ -202,20 +202,20 @@ def test_the_list_is_taken_along_with_its_conditions(team: Scene) -> None:
 
 
 def test_sales_see_the_colleagues_on_whose_behalf_they_may_ask_and_an_administrator_all(team: Scene) -> None:
-    seen = {}
+    visible = {}
     for user in (team.alice, team.bob, team.adam):
         items = team.sign_in(user).get("/api/agencies/sales-people").json()["items"]
-        seen[user.login_id] = [(row["id"], row["agency_id"]) for row in items]
+        visible[user.login_id] = [(row["id"], row["agency_id"]) for row in items]
 
-    ours = [(team.alice.id, team.a.id), (team.anna.id, team.a.id)]
-    theirs = [(team.bob.id, team.b.id)]
-    assert seen == {"alice": ours, "bob": theirs, "adam": ours + theirs}
+    of_a = [(team.alice.id, team.a.id), (team.anna.id, team.a.id)]
+    of_b = [(team.bob.id, team.b.id)]
+    assert visible == {"alice": of_a, "bob": of_b, "adam": of_a + of_b}
     team.sign_in(team.alice)
     assert team.client.get("/api/agencies/sales-people", params={"agency_id": team.b.id}).json()["items"] == []
     assert team.sign_in(team.olga).get("/api/agencies/sales-people").status_code == 403
 
 
-def test_who_left_or_whose_agency_is_inactive_asks_for_nobody(team: Scene) -> None:
+def test_inactive_users_and_users_of_inactive_agencies_are_not_offered(team: Scene) -> None:
     team.anna.is_active = False
     client = team.sign_in(team.adam)
     client.post(f"{PATH}/{team.b.id}/deactivate", json={})

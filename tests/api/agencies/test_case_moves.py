@@ -1,4 +1,4 @@
-"""4.1 and 4.2 as cases, and as a whole: whatever operators and sales do in whatever order, a plain oracle agrees."""
+"""The status moves of 4.1 and 4.2: one by one, and in any order compared with a simple oracle."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def cancel(db: Session, by: Actor, request: Request, _: int) -> None:
     actions.cancel(db, by, request, "お客様都合")
 
 
-# Every arrow of 4.1, and whatever it has no arrow for. 不備 twice is a second reason, and no move.
+# Every arrow of 4.1, and the moves that have no arrow. A second 不備 is a second reason, and no move.
 @pytest.mark.parametrize(
     ("before", "move", "after"),
     [
@@ -82,7 +82,7 @@ def cancel(db: Session, by: Actor, request: Request, _: int) -> None:
 def test_a_site_moves_as_the_document_draws_it(team: Scene, before: Status, move: Move, after: Status | None) -> None:
     request = scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
     actor = team.acting(team.olga)
-    site = _at(team, request, before)
+    site = _site_with_status(team, request, before)
 
     if after is None:
         with pytest.raises(Problem):
@@ -92,8 +92,8 @@ def test_a_site_moves_as_the_document_draws_it(team: Scene, before: Status, move
     assert queries.get_site(team.db, request, site).status == (after or before).value
 
 
-def _at(team: Scene, request: Request, status: Status) -> int:
-    """A site that came to this status the proper way."""
+def _site_with_status(team: Scene, request: Request, status: Status) -> int:
+    """A site that reached this status by the product's own actions."""
     site = scene.site(team.db, request)
     if status is not W:
         {D: report, E: enter, C: cancel}[status](team.db, team.acting(team.alice), request, site.id)
@@ -101,7 +101,7 @@ def _at(team: Scene, request: Request, status: Status) -> int:
 
 
 @pytest.mark.parametrize(
-    ("sites", "whole"),
+    ("sites", "request_status"),
     [
         ([D], D),
         ([D, W], D),
@@ -122,26 +122,26 @@ def _at(team: Scene, request: Request, status: Status) -> int:
     ],
 )
 def test_a_request_is_what_its_sites_add_up_to(
-    team: Scene, sites: list[Status], whole: Status, client: TestClient
+    team: Scene, sites: list[Status], request_status: Status, client: TestClient
 ) -> None:
     request = scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
     for status in sites:
         site = scene.site(team.db, request, status)
         if status is D:
-            scene.told(team.db, request, team.olga, at=site)
+            scene.deficiency(team.db, request, team.olga, site=site)
     actions.update_status(team.db, team.acting(team.olga), request)
     team.db.commit()
 
     shown = team.sign_in(team.olga).get(f"/api/agencies/cases/{request.id}").json()
 
-    assert shown["status"] == whole.value
-    # 残りなし: all that is left is 投入済 or キャンセル.
+    assert shown["status"] == request_status.value
+    # 残りなし: all sites are 投入済 or キャンセル.
     assert shown["is_open"] is (not sites or bool({W, D} & {*sites}))
 
 
 @dataclass
 class Oracle:
-    """4.1 and 4.2 in the plainest words."""
+    """The rules of 4.1 and 4.2, written as simply as possible."""
 
     sites: list[Status] = field(default_factory=list)
     request_deficiency: bool = False
@@ -151,9 +151,9 @@ class Oracle:
     def status(self) -> Status:
         if self.request_deficiency or D in self.sites:
             return D
-        if self.sites and all(one is E for one in self.sites):
+        if self.sites and all(site is E for site in self.sites):
             return E
-        if (self.sites and all(one is C for one in self.sites)) or (not self.sites and self.cancelled):
+        if (self.sites and all(site is C for site in self.sites)) or (not self.sites and self.cancelled):
             return C
         return W
 
@@ -164,20 +164,20 @@ class Oracle:
         return not self.sites and not self.cancelled
 
     def may(self, move: str, chosen: list[int]) -> bool:
-        here = [self.sites[place] for place in chosen]
+        statuses = [self.sites[index] for index in chosen]
         match move:
             case "add":
                 return not self.cancelled
             case "report_all":
                 return self.is_open
             case "report":
-                return self.is_open and all(one in (W, D) for one in here)
+                return self.is_open and all(site in (W, D) for site in statuses)
             case "put_right":
                 return self.status is D
             case "go_on":
-                return here == [D]
+                return statuses == [D]
             case "enter" | "remove":
-                return here == [W]
+                return statuses == [W]
             case "cancel":
                 return self.is_open
         raise ValueError(move)
@@ -189,11 +189,11 @@ class Oracle:
             case "report_all":
                 self.request_deficiency = True
             case "report":
-                for place in chosen:
-                    self.sites[place] = D
+                for index in chosen:
+                    self.sites[index] = D
             case "put_right":
                 self.request_deficiency = False
-                self.sites = [W if one is D else one for one in self.sites]
+                self.sites = [W if site is D else site for site in self.sites]
             case "go_on":
                 self.sites[chosen[0]] = W
             case "enter":
@@ -203,7 +203,7 @@ class Oracle:
             case "cancel":
                 self.request_deficiency = False
                 self.cancelled = True
-                self.sites = [one if one is E else C for one in self.sites]
+                self.sites = [site if site is E else C for site in self.sites]
 
 
 MOVES = ("add", "add", "report_all", "report", "report", "put_right", "go_on", "enter", "enter", "remove", "cancel")
@@ -226,39 +226,41 @@ def test_whatever_is_done_in_whatever_order_the_oracle_agrees(team: Scene, steps
     request = scene.request(db, corporation, team.alice)
     db.add(Card(corporation_id=corporation.id, agency_id=team.a.id, last4="1111", number=b"x", number_key="k"))
     db.flush()
-    oracle, ids, spoken_of = Oracle(), list[int](), set[int]()
+    oracle, ids, with_comments = Oracle(), list[int](), set[int]()
 
-    for move, places in steps:
+    for move, indexes in steps:
         if move in NEEDS_SITES and not ids:
             continue
-        chosen = [*dict.fromkeys(place % len(ids) for place in places)] if move in NEEDS_SITES else []
+        chosen = [*dict.fromkeys(index % len(ids) for index in indexes)] if move in NEEDS_SITES else []
         chosen = chosen[:1] if move in ONE_SITE else chosen
-        if move == "remove" and ids[chosen[0]] in spoken_of:
+        if move == "remove" and ids[chosen[0]] in with_comments:
             continue
         allowed, version = oracle.may(move, chosen), request.version
-        with db.begin_nested() as attempt:
+        with db.begin_nested() as savepoint:
             try:
-                _do(db, olga, alice, request, move, [ids[place] for place in chosen], ids)
+                _apply(db, olga, alice, request, move, [ids[index] for index in chosen], ids)
             except Problem:
                 assert not allowed, (move, oracle)
-                attempt.rollback()
+                savepoint.rollback()
             else:
                 assert allowed, (move, oracle)
         db.expire_all()
         if allowed:
-            spoken_of |= {ids[place] for place in chosen} if move == "report" else set()
+            with_comments |= {ids[index] for index in chosen} if move == "report" else set()
             if move == "remove":
                 del ids[chosen[0]]
             oracle.do(move, chosen)
         assert (request.version > version) is allowed, "whoever read it before has an old version"
-        found = {site.id: Status(site.status) for site in queries.sites(db, request)}
-        assert [found[site_id] for site_id in ids] == oracle.sites
+        statuses = {site.id: Status(site.status) for site in queries.sites(db, request)}
+        assert [statuses[site_id] for site_id in ids] == oracle.sites
         assert (Status(request.status), request.is_open) == (oracle.status, oracle.is_open)
         card = db.scalars(select(Card).where(Card.corporation_id == corporation.id)).one()
         assert (card.purge_at is None) is oracle.is_open
 
 
-def _do(db: Session, olga: Actor, alice: Actor, request: Request, move: str, chosen: list[int], ids: list[int]) -> None:
+def _apply(
+    db: Session, olga: Actor, alice: Actor, request: Request, move: str, chosen: list[int], ids: list[int]
+) -> None:
     match move:
         case "add":
             site = site_actions.add(db, olga, request, schemas.NewSite())
@@ -269,7 +271,7 @@ def _do(db: Session, olga: Actor, alice: Actor, request: Request, move: str, cho
             actions.report_deficiency(db, olga, request, "明細画像がありません。")
         case "report":
             actions.report_deficiency(
-                db, olga, request, "読めません。", [queries.get_site(db, request, one) for one in chosen]
+                db, olga, request, "読めません。", [queries.get_site(db, request, site_id) for site_id in chosen]
             )
         case "put_right":
             resubmit(db, alice, request, 0)

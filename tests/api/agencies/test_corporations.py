@@ -1,4 +1,4 @@
-"""法人: found, read in full, changed by all three roles, never seen by another agency."""
+"""法人: found, read in full, changed by all three roles, never visible to another agency."""
 
 from __future__ import annotations
 
@@ -48,17 +48,20 @@ CARD = {
 }
 
 
-def make(team: Scene, **values: Any) -> Corporation:
-    made = actions.create(team.db, team.acting(team.alice), team.a.id, NewCorporation(**(COMPANY | values)))
+def create(team: Scene, **values: Any) -> Corporation:
+    corporation = actions.create(team.db, team.acting(team.alice), team.a.id, NewCorporation(**(COMPANY | values)))
     team.db.commit()
-    return made
+    return corporation
 
 
-def test_a_new_corporation_is_kept_in_the_form_of_the_carrier(team: Scene) -> None:
-    made = make(team)
+def test_a_new_corporation_is_stored_in_the_format_of_the_carrier(team: Scene) -> None:
+    corporation = create(team)
 
-    assert (made.corporation_number, made.last_name_kana) == ("7123456789012", "カブシキガイシャエービーシー")
-    assert (made.zip_code, made.phone1, made.name) == ("1500002", "03-1234-5678", "株式会社ABC")
+    assert (corporation.corporation_number, corporation.last_name_kana) == (
+        "7123456789012",
+        "カブシキガイシャエービーシー",
+    )
+    assert (corporation.zip_code, corporation.phone1, corporation.name) == ("1500002", "03-1234-5678", "株式会社ABC")
 
 
 @pytest.mark.parametrize(
@@ -80,36 +83,34 @@ def test_a_new_corporation_is_kept_in_the_form_of_the_carrier(team: Scene) -> No
         ({"payment_type": "1", "card": CARD | {"security_code": "123"}}, {"card.security_code"}),
     ],
 )  # fmt: skip
-def test_all_that_is_missing_or_wrong_is_said_at_once_by_field(
-    team: Scene, changed: dict[str, Any], fields: set[str]
-) -> None:
+def test_all_errors_are_reported_at_once_by_field(team: Scene, changed: dict[str, Any], fields: set[str]) -> None:
     with pytest.raises(Invalid) as refused:
-        make(team, **changed)
+        create(team, **changed)
 
     assert {error.field for error in refused.value.errors} == fields
     assert "4111" not in str(refused.value.errors)
 
 
 def test_what_has_no_place_is_emptied(team: Scene) -> None:
-    person = make(
+    individual = create(
         team,
         customer_type="1", first_name="花子", first_name_kana="ハナコ", birthday="1980-01-02",
         representative_birthday="1970-01-01", billing_city="大阪市",
     )  # fmt: skip
 
-    assert (person.corporation_number, person.representative_last_name, person.billing_city) == ("", "", "")
-    assert person.representative_birthday is None
+    assert (individual.corporation_number, individual.representative_last_name, individual.billing_city) == ("", "", "")
+    assert individual.representative_birthday is None
 
 
 def test_the_list_is_searched_however_it_is_written(team: Scene) -> None:
-    made = make(team)
+    corporation = create(team)
     scene.corporation(team.db, team.a, "有限会社XYZ", last_name_kana="エックスワイゼット")
     team.db.commit()
     client = team.sign_in(team.alice)
 
     for q in ("ABC", "ａｂｃ", "エービー", "7123456789012", "0312345678", "03-1234-5678"):
         listed = client.get("/api/agencies/corporations", params={"q": q}).json()
-        assert [one["id"] for one in listed["items"]] == [made.id], q
+        assert [item["id"] for item in listed["items"]] == [corporation.id], q
 
 
 def test_the_order_of_kana_is_that_of_names_and_not_of_kinds_of_companies(team: Scene, db: Session) -> None:
@@ -131,17 +132,17 @@ def test_the_order_of_kana_is_that_of_names_and_not_of_kinds_of_companies(team: 
     client = team.sign_in(team.alice)
 
     items = client.get("/api/agencies/corporations").json()["items"]
-    turned = client.get("/api/agencies/corporations", params={"sort": "-kana"}).json()["items"]
+    reversed_items = client.get("/api/agencies/corporations", params={"sort": "-kana"}).json()["items"]
 
-    assert [one["reading"] for one in items] == [*sorted(names.values()), "ヤマダ タロウ"]
-    assert [one["reading"] for one in turned] == [one["reading"] for one in items][::-1]
-    assert {one["kana"]: one["reading"] for one in items}.items() >= names.items()
+    assert [item["reading"] for item in items] == [*sorted(names.values()), "ヤマダ タロウ"]
+    assert [item["reading"] for item in reversed_items] == [item["reading"] for item in items][::-1]
+    assert {item["kana"]: item["reading"] for item in items}.items() >= names.items()
 
 
-def test_another_agencys_people_find_nothing_anywhere(team: Scene) -> None:
-    made = make(team, payment_type="1", card=CARD)
+def test_users_of_another_agency_find_nothing_anywhere(team: Scene) -> None:
+    corporation = create(team, payment_type="1", card=CARD)
     client = team.sign_in(team.bob)
-    path = f"/api/agencies/corporations/{made.id}"
+    path = f"/api/agencies/corporations/{corporation.id}"
 
     answers = [
         client.get(path),
@@ -153,30 +154,32 @@ def test_another_agencys_people_find_nothing_anywhere(team: Scene) -> None:
     revealed = client.post(f"{path}/card/reveal", json={"reason": "入力"})
     listed = client.get("/api/agencies/corporations", params={"agency_id": team.a.id}).json()
     file = client.get("/api/agencies/corporations.csv").text
-    same = client.post("/api/agencies/corporations/duplicates", json={"corporation_number": "7123456789012"}).json()
+    duplicates = client.post(
+        "/api/agencies/corporations/duplicates", json={"corporation_number": "7123456789012"}
+    ).json()
 
     assert [answer.status_code for answer in answers] == [404] * 5
     assert revealed.status_code == 403
-    assert (listed["items"], same["items"], "ABC" in file) == ([], [], False)
+    assert (listed["items"], duplicates["items"], "ABC" in file) == ([], [], False)
 
 
-def test_all_three_roles_edit_a_corporation_and_the_trail_says_what(team: Scene, db: Session) -> None:
-    made = make(team)
-    path = f"/api/agencies/corporations/{made.id}"
+def test_all_three_roles_edit_a_corporation_and_the_audit_log_says_what(team: Scene, db: Session) -> None:
+    corporation = create(team)
+    path = f"/api/agencies/corporations/{corporation.id}"
 
     for number, user in enumerate((team.alice, team.anna, team.olga, team.adam), 1):
         changed = team.sign_in(user).patch(path, json={"version": number, "city": f"渋谷区{number}"})
         assert changed.status_code == 204, changed.text
 
-    trail = db.execute(select(AuditEntry.actor, AuditEntry.before, AuditEntry.after).order_by(AuditEntry.id)).all()
-    assert trail[-1] == ("adam", {"city": "渋谷区3"}, {"city": "渋谷区4"})
+    entries = db.execute(select(AuditEntry.actor, AuditEntry.before, AuditEntry.after).order_by(AuditEntry.id)).all()
+    assert entries[-1] == ("adam", {"city": "渋谷区3"}, {"city": "渋谷区4"})
     assert team.client.get(path).json()["city"] == "渋谷区4"
 
 
 def test_two_tabs_see_both_sides_and_never_the_card(team: Scene) -> None:
-    made = make(team, payment_type="1", card=CARD)
+    corporation = create(team, payment_type="1", card=CARD)
     client = team.sign_in(team.alice)
-    path = f"/api/agencies/corporations/{made.id}"
+    path = f"/api/agencies/corporations/{corporation.id}"
     version = client.get(path).json()["version"]
 
     first = client.patch(path, json={"version": version, "city": "港区"})
@@ -188,11 +191,11 @@ def test_two_tabs_see_both_sides_and_never_the_card(team: Scene) -> None:
     assert "card" not in second.json()["current"]
 
 
-def test_what_was_amiss_before_hinders_no_other_change(team: Scene, db: Session) -> None:
-    made = scene.corporation(db, team.a, representative_last_name="")
+def test_an_older_error_does_not_block_another_change(team: Scene, db: Session) -> None:
+    corporation = scene.corporation(db, team.a, representative_last_name="")
     db.commit()
     client = team.sign_in(team.alice)
-    path = f"/api/agencies/corporations/{made.id}"
+    path = f"/api/agencies/corporations/{corporation.id}"
 
     changed = client.patch(path, json={"version": 1, "phone2": "09011112222"})
     emptied = client.patch(path, json={"version": 2, "phone1": ""})
@@ -202,67 +205,71 @@ def test_what_was_amiss_before_hinders_no_other_change(team: Scene, db: Session)
 
 
 def test_another_kind_of_customer_empties_what_it_has_not(team: Scene) -> None:
-    made = make(team)
+    corporation = create(team)
     client = team.sign_in(team.alice)
-    path = f"/api/agencies/corporations/{made.id}"
+    path = f"/api/agencies/corporations/{corporation.id}"
 
     body = {"version": 1, "customer_type": "1", "first_name": "太郎", "first_name_kana": "タロウ"}
     answer = client.patch(path, json=body | {"birthday": "1980-01-02"})
-    one = client.get(path).json()
+    detail = client.get(path).json()
 
     assert answer.status_code == 204, answer.text
-    assert (one["corporation_number"], one["representative_last_name"], one["birthday"]) == ("", "", "1980-01-02")
+    assert (detail["corporation_number"], detail["representative_last_name"], detail["birthday"]) == (
+        "",
+        "",
+        "1980-01-02",
+    )
 
 
-def test_duplicates_are_told_within_ones_agency_and_to_operators_across_all(team: Scene, db: Session) -> None:
-    make(team)
-    theirs = scene.corporation(db, team.b, "株式会社　ABC", corporation_number="7123456789012", phone1="0312345678")
+def test_duplicates_are_found_within_ones_agency_and_by_operators_across_all(team: Scene, db: Session) -> None:
+    create(team)
+    of_b = scene.corporation(db, team.b, "株式会社　ABC", corporation_number="7123456789012", phone1="0312345678")
     db.commit()
-    sought = {"name": "株式会社ABC", "phone": "03-1234-5678", "corporation_number": "7123456789012"}
+    query = {"name": "株式会社ABC", "phone": "03-1234-5678", "corporation_number": "7123456789012"}
 
-    own = team.sign_in(team.alice).post("/api/agencies/corporations/duplicates", json=sought).json()["items"]
-    both = team.sign_in(team.olga).post("/api/agencies/corporations/duplicates", json=sought).json()["items"]
-    rest = team.client.post("/api/agencies/corporations/duplicates", json=sought | {"except_id": theirs.id}).json()[
+    for_sales = team.sign_in(team.alice).post("/api/agencies/corporations/duplicates", json=query).json()["items"]
+    for_operator = team.sign_in(team.olga).post("/api/agencies/corporations/duplicates", json=query).json()["items"]
+    without_own = team.client.post("/api/agencies/corporations/duplicates", json=query | {"except_id": of_b.id}).json()[
         "items"
     ]
 
-    assert [one["agency_name"] for one in own] == ["株式会社AAA代理店"]
-    assert [(one["agency_name"], one["same"]) for one in both] == [
+    assert [item["agency_name"] for item in for_sales] == ["株式会社AAA代理店"]
+    assert [(item["agency_name"], item["same"]) for item in for_operator] == [
         ("株式会社BBB代理店", ["corporation_number", "name", "phone"]),
         ("株式会社AAA代理店", ["corporation_number", "name", "phone"]),
     ]
-    assert [one["agency_name"] for one in rest] == ["株式会社AAA代理店"]
+    assert [item["agency_name"] for item in without_own] == ["株式会社AAA代理店"]
 
 
 def test_a_corporations_page_says_how_many_requests_and_sites(team: Scene, db: Session) -> None:
-    made = make(team)
-    scene.request(db, made, team.alice, "working", "entered", "cancelled")
-    scene.request(db, make(team), team.alice, "working")
+    corporation = create(team)
+    scene.request(db, corporation, team.alice, "working", "entered", "cancelled")
+    scene.request(db, create(team), team.alice, "working")
     db.commit()
     client = team.sign_in(team.alice)
 
-    one = client.get(f"/api/agencies/corporations/{made.id}").json()
-    listed = client.get(f"/api/agencies/corporations/{made.id}/requests").json()["items"]
+    detail = client.get(f"/api/agencies/corporations/{corporation.id}").json()
+    listed = client.get(f"/api/agencies/corporations/{corporation.id}/requests").json()["items"]
 
-    assert (one["requests"], one["open_requests"], one["sites"], one["card"]) == (1, 1, 2, None)
+    assert (detail["requests"], detail["open_requests"], detail["sites"], detail["card"]) == (1, 1, 2, None)
     assert (listed[0]["entered_sites"], listed[0]["sites"], len(listed[0]["site_names"])) == (1, 2, 3)
     assert client.get("/api/agencies/corporations").json()["items"][0]["sites"] == 2
 
 
-def test_where_cards_are_not_taken_the_corporation_is_kept_and_the_reason_told(
+def test_where_cards_are_not_taken_the_corporation_is_stored_and_the_reason_given(
     team: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = make(team)
-    without = settings().model_copy(update={"card_keys": SecretStr("")})
+    corporation = create(team)
+    without_keys = settings().model_copy(update={"card_keys": SecretStr("")})
     for module in (cards, card_actions):
-        monkeypatch.setattr(module, "settings", lambda: without)
+        monkeypatch.setattr(module, "settings", lambda: without_keys)
     client = team.sign_in(team.alice)
 
-    told = client.get("/api/agencies/card-intake").json()
-    changed = client.patch(f"/api/agencies/corporations/{made.id}", json={"version": 1, "payment_type": "1"})
-    refused = client.put(f"/api/agencies/corporations/{made.id}/card", json=CARD | {"version": 2})
+    intake = client.get("/api/agencies/card-intake").json()
+    changed = client.patch(f"/api/agencies/corporations/{corporation.id}", json={"version": 1, "payment_type": "1"})
+    refused = client.put(f"/api/agencies/corporations/{corporation.id}/card", json=CARD | {"version": 2})
 
-    assert (told["takes_number"], "AGENCIES_CARD_KEYS" in told["why"]) == (False, True)
+    assert (intake["takes_number"], "AGENCIES_CARD_KEYS" in intake["why"]) == (False, True)
     assert (changed.status_code, refused.status_code) == (204, 409)
     assert "AGENCIES_CARD_KEYS" in refused.json()["detail"]
 
@@ -270,9 +277,9 @@ def test_where_cards_are_not_taken_the_corporation_is_kept_and_the_reason_told(
 def test_a_reading_is_proposed_where_it_is_certain(team: Scene) -> None:
     client = team.sign_in(team.alice)
 
-    def proposed(name: str) -> Any:
+    def proposed_kana(name: str) -> Any:
         return client.get("/api/agencies/kana", params={"name": name}).json()["kana"]
 
-    assert proposed("株式会社ABC") == "カブシキガイシャエービーシー"
-    assert proposed("山田商店") is None
+    assert proposed_kana("株式会社ABC") == "カブシキガイシャエービーシー"
+    assert proposed_kana("山田商店") is None
     assert client.get("/api/agencies/kana", params={"name": ""}).status_code == 422

@@ -1,4 +1,4 @@
-"""不備 → 通知 → 修正 → 再提出, and what may be taken back."""
+"""不備 → 通知 → 修正 → 再提出, and what may be cancelled."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def deficient(team: Scene, request_: Request) -> Request:
 
 
 def counts(client: TestClient) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"{LIST}/counts").json()
-    return found
+    result: dict[str, Any] = client.get(f"{LIST}/counts").json()
+    return result
 
 
 def site_of(team: Scene, request: Request) -> Site:
@@ -55,20 +55,20 @@ def test_a_deficiency_shows_in_the_menu_in_the_list_and_by_mail(team: Scene, def
     assert (listed["status"], listed["unread"]) == ("deficient", 1)
     [mail] = team.db.scalars(select(OutboxMessage))
     assert (mail.recipient, "番号が読めません。" in mail.payload["body"]) == ("alice@aaa.example", True)
-    # Which site it is about, and one touch to where it is put right.
+    # The mail names the site and links to the page where it is corrected.
     name = queries.site_names(team.db, deficient)[queries.sites(team.db, deficient)[0].id]
     assert f"対象: {name}" in mail.payload["body"]
     assert f"/request?id={deficient.id}\n" in mail.payload["body"]
-    # A colleague is not told, nor the administrator's menu.
+    # A colleague is not notified, nor does the administrator's menu show it.
     assert counts(team.sign_in(team.anna))["waiting"] == 0
     assert (counts(team.sign_in(team.adam))["waiting"], counts(team.client)["deficient"]) == (0, 1)
 
 
-@pytest.mark.parametrize("gone", ["to another agency", "with the agency"])
-def test_who_no_longer_sells_for_the_agency_is_not_told(team: Scene, request_: Request, gone: str) -> None:
+@pytest.mark.parametrize("reason", ["to another agency", "with the agency"])
+def test_a_user_who_no_longer_sells_for_the_agency_is_not_notified(team: Scene, request_: Request, reason: str) -> None:
     team.alice.mail = "alice@aaa.example"
     [membership] = team.alice.memberships
-    if gone == "to another agency":
+    if reason == "to another agency":
         membership.tenant_id = team.b.id
     else:
         membership.is_suspended = True
@@ -83,8 +83,8 @@ def test_who_no_longer_sells_for_the_agency_is_not_told(team: Scene, request_: R
 
 def test_what_was_read_is_no_longer_new_and_what_came_later_is(team: Scene, deficient: Request) -> None:
     alice = team.sign_in(team.alice)
-    [told] = alice.get(f"{LIST}/{deficient.id}/comments").json()["items"]
-    assert (told["type"], told["is_unread"], told["is_open"], told["site_name"] != "") == (
+    [deficiency] = alice.get(f"{LIST}/{deficient.id}/comments").json()["items"]
+    assert (deficiency["type"], deficiency["is_unread"], deficiency["is_open"], deficiency["site_name"] != "") == (
         "deficiency",
         True,
         True,
@@ -92,9 +92,12 @@ def test_what_was_read_is_no_longer_new_and_what_came_later_is(team: Scene, defi
     )
     actions.report_deficiency(team.db, team.acting(team.olga), deficient, "印影もありません。")
 
-    assert alice.post(f"{LIST}/{deficient.id}/read", json={"comment_id": told["id"]}).status_code == 204
+    assert alice.post(f"{LIST}/{deficient.id}/read", json={"comment_id": deficiency["id"]}).status_code == 204
 
-    assert [one["is_unread"] for one in alice.get(f"{LIST}/{deficient.id}/comments").json()["items"]] == [True, False]
+    assert [comment["is_unread"] for comment in alice.get(f"{LIST}/{deficient.id}/comments").json()["items"]] == [
+        True,
+        False,
+    ]
     assert (counts(alice)["waiting"], counts(alice)["deficient"]) == (1, 1)
     alice.post(f"{LIST}/{deficient.id}/read", json={"comment_id": 2**62})
     assert counts(alice)["waiting"] == 0
@@ -136,10 +139,10 @@ def test_a_colleague_may_send_it_again(team: Scene, deficient: Request) -> None:
 def test_a_request_that_moved_on_is_not_sent_again_unseen(team: Scene, deficient: Request) -> None:
     alice = team.sign_in(team.alice)
     image = str(scene.upload(team.db, team.alice).id)
-    read = alice.get(f"{LIST}/{deficient.id}").json()["version"]
+    version = alice.get(f"{LIST}/{deficient.id}").json()["version"]
     actions.report_deficiency(team.db, team.acting(team.olga), deficient, "印影もありません。")
     team.db.commit()
-    body = {"version": read, "remarks": "新しい備考", "images": [image]}
+    body = {"version": version, "remarks": "新しい備考", "images": [image]}
     answer = alice.post(f"{LIST}/{deficient.id}/resubmit", json=body)
     assert answer.status_code == 409
     assert answer.json()["yours"]["remarks"] == "新しい備考"
@@ -160,14 +163,14 @@ def cancel(client: TestClient, request: Request, reason: str = "お客様の都�
 
 @pytest.mark.parametrize("status", [Status.WORKING, Status.DEFICIENT])
 def test_ones_own_request_is_taken_back_with_a_reason(team: Scene, status: Status) -> None:
-    made = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, status)
+    request = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, status)
     alice = team.sign_in(team.alice)
-    assert cancel(alice, made, "  ").status_code == 422
-    assert cancel(alice, made).status_code == 204
-    detail = alice.get(f"{LIST}/{made.id}").json()
+    assert cancel(alice, request, "  ").status_code == 422
+    assert cancel(alice, request).status_code == 204
+    detail = alice.get(f"{LIST}/{request.id}").json()
     assert (detail["status"], detail["is_open"], detail["may_cancel"]) == ("cancelled", False, False)
-    assert "お客様の都合" in alice.get(f"{LIST}/{made.id}/comments").json()["items"][0]["message"]
-    assert cancel(alice, made).status_code == 409
+    assert "お客様の都合" in alice.get(f"{LIST}/{request.id}/comments").json()["items"][0]["message"]
+    assert cancel(alice, request).status_code == 409
 
 
 def test_a_colleagues_request_is_not_theirs_to_take_back_and_the_administrators_is(

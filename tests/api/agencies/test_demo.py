@@ -1,4 +1,4 @@
-"""The demo's agencies: nothing that nobody could have typed."""
+"""The demo's agencies: every value could have been entered by a user."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from service.core.values.times import local_date
 from service.demo import fill
 from stack.home import Home
 from tests import people
-from tests.conftest import filled_database
+from tests.conftest import seeded_database
 
 
 def signed_in(db: Session, client: TestClient, login_id: str) -> TestClient:
-    return people.signed_in(db, client, db.scalars(select(User).where(User.login_id == login_id)).one())
+    return people.signed_in_client(db, client, db.scalars(select(User).where(User.login_id == login_id)).one())
 
 
 @pytest.fixture(scope="module")
 def _engine(running_servers: Home) -> Iterator[Engine]:
-    with filled_database(running_servers, "genba_agencies_demo", lambda db: fill(db, ["agencies"])) as engine:
+    with seeded_database(running_servers, "genba_agencies_demo", lambda db: fill(db, ["agencies"])) as engine:
         yield engine
 
 
 def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> None:
     for request in db.scalars(select(Request)):
         statuses = queries.statuses(queries.sites(db, request))
-        deficient = any(one.site_id is None for one in queries.open_deficiencies(db, request))
+        deficient = any(deficiency.site_id is None for deficiency in queries.open_deficiencies(db, request))
         assert request.status == aggregate(statuses, deficient=deficient).value
         assert request.is_open == has_open_work(statuses, deficient=deficient)
         for site in queries.sites(db, request):
@@ -49,19 +49,23 @@ def test_its_requests_are_what_their_sites_and_deficiencies_say(db: Session) -> 
 
 def test_its_numbers_names_and_addresses_pass_the_products_own_checks(db: Session) -> None:
     today = local_date(app_now(db))
-    for one in db.scalars(select(Corporation)):
-        if one.customer_type == "2":
-            assert rules.corporation_number(one.corporation_number) == one.corporation_number
+    for corporation in db.scalars(select(Corporation)):
+        if corporation.customer_type == "2":
+            assert rules.corporation_number(corporation.corporation_number) == corporation.corporation_number
         else:
-            assert one.corporation_number == ""
-        for reading in (one.last_name_kana, one.first_name_kana, one.representative_last_name_kana):
+            assert corporation.corporation_number == ""
+        for reading in (
+            corporation.last_name_kana,
+            corporation.first_name_kana,
+            corporation.representative_last_name_kana,
+        ):
             assert not reading or rules.kana(reading) == reading
-        assert rules.phone(one.phone1) == one.phone1
-        assert rules.mail(one.mail_address) == one.mail_address
-        assert (one.prefecture, one.city, one.town) in places(one.zip_code)
-        for day in (one.birthday, one.representative_birthday):
+        assert rules.phone(corporation.phone1) == corporation.phone1
+        assert rules.mail(corporation.mail_address) == corporation.mail_address
+        assert (corporation.prefecture, corporation.city, corporation.town) in places(corporation.zip_code)
+        for day in (corporation.birthday, corporation.representative_birthday):
             assert day is None or rules.birthday(day, today) == day
-        assert one.payment_type != "1"
+        assert corporation.payment_type != "1"
     for site in db.scalars(select(Site)):
         number = site.power_customer_location_number
         kind: rules.Service = "gas" if site.service_type == "gas" else "electricity"
@@ -72,20 +76,20 @@ def test_its_numbers_names_and_addresses_pass_the_products_own_checks(db: Sessio
     numbers = list(db.scalars(select(Site.power_customer_location_number)))
     assert len(set(numbers)) == len(numbers)
     assert not any(
-        rules.contains_card_number(said)
-        for said in (*db.scalars(select(Comment.message)), *db.scalars(select(Request.remarks)))
+        rules.contains_card_number(message)
+        for message in (*db.scalars(select(Comment.message)), *db.scalars(select(Request.remarks)))
     )
     assert db.scalar(text("SELECT count(*) FROM agencies_cards")) == 0
 
 
 def places(zip_code: str) -> list[tuple[str, str, str]]:
-    found = postal.addresses(zip_code)["candidates"]
-    return [(one["prefecture"], one["city"], one["town"]) for one in found]
+    candidates = postal.addresses(zip_code)["candidates"]
+    return [(candidate["prefecture"], candidate["city"], candidate["town"]) for candidate in candidates]
 
 
 def test_what_is_entered_begins_with_the_documents_example(db: Session, client: TestClient) -> None:
-    asked = {"mine": "false", "q": "株式会社ABC"}
-    [abc] = signed_in(db, client, "agencies-sales-a").get("/api/agencies/acquired", params=asked).json()["items"]
+    params = {"mine": "false", "q": "株式会社ABC"}
+    [abc] = signed_in(db, client, "agencies-sales-a").get("/api/agencies/acquired", params=params).json()["items"]
     assert [(site["branch_name"], site["service_type"]) for site in abc["sites"]] == [
         ("渋谷店", "electricity"),
         ("新宿店", "electricity"),
@@ -101,11 +105,11 @@ def test_its_images_are_its_agencies_and_are_seen_by_them_alone(db: Session, cli
     for agency_id, file in images:
         assert (file.tenant_id, file.attached_at is not None) == (agency_id, True)
     for login_id in ("agencies-sales-a2", "agencies-sales-b", "agencies-sales-c"):
-        person = db.scalars(select(User).where(User.login_id == login_id)).one()
+        user = db.scalars(select(User).where(User.login_id == login_id)).one()
         signed_in(db, client, login_id)
         for agency_id, file in images:
             answer = client.get(f"/api/core/files/{file.id}")
-            assert answer.status_code == (200 if person.memberships[0].tenant_id == agency_id else 404), file.name
+            assert answer.status_code == (200 if user.memberships[0].tenant_id == agency_id else 404), file.name
 
 
 def test_each_side_has_something_unread(db: Session) -> None:
@@ -116,5 +120,5 @@ def test_each_side_has_something_unread(db: Session) -> None:
         ("agencies-operator", False),
     ):
         unread = queries.unread(ids[login_id], deficiencies=deficiencies)
-        mine = Request.requested_by == ids[login_id] if deficiencies else Request.is_open
-        assert (db.scalar(select(func.sum(unread)).where(mine)) or 0) > 0, login_id
+        own_requests = Request.requested_by == ids[login_id] if deficiencies else Request.is_open
+        assert (db.scalar(select(func.sum(unread)).where(own_requests)) or 0) > 0, login_id

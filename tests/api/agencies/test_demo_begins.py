@@ -1,4 +1,4 @@
-"""The demo's agencies hold the document's figures whatever day they begin on."""
+"""The demo's agencies have the document's figures on whatever day they start."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ def test_it_holds_the_documents_figures_on_any_day_and_nothing_of_the_future(
     fill(db, ["agencies"])
 
     admin = db.scalars(select(User).where(User.login_id == "agencies-admin")).one()
-    found: list[dict[str, Any]] = people.signed_in(db, client, admin).get("/api/agencies/figures").json()["items"]
-    assert [tuple(item[name] for name in COLUMNS) for item in found] == [*TABLE]
-    for moment in (Request.created_at, Site.entered_at, Comment.created_at):
-        latest = db.scalar(select(func.max(moment)))
+    items: list[dict[str, Any]] = (
+        people.signed_in_client(db, client, admin).get("/api/agencies/figures").json()["items"]
+    )
+    assert [tuple(item[name] for name in COLUMNS) for item in items] == [*TABLE]
+    for column in (Request.created_at, Site.entered_at, Comment.created_at):
+        latest = db.scalar(select(func.max(column)))
         assert latest is not None
         assert latest <= app_now(db)
     earliest = db.scalar(select(func.min(Request.created_at)))

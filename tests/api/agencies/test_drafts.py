@@ -1,4 +1,4 @@
-"""Drafts: what somebody has typed is theirs, is kept, and holds nothing of a card."""
+"""Drafts: what a user has typed is stored for that user only, and holds no card data."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ def test_a_draft_of_one_thing_is_none_of_another(alice: TestClient) -> None:
     assert alice.get(LIST, params={"form": "site"}).json()["items"] == []
 
 
-@pytest.mark.parametrize("other", ["anna", "bob", "olga", "adam"])
-def test_a_draft_is_nobody_elses(team: Scene, alice: TestClient, other: str) -> None:
+@pytest.mark.parametrize("other_login", ["anna", "bob", "olga", "adam"])
+def test_a_draft_belongs_to_its_user_only(team: Scene, alice: TestClient, other_login: str) -> None:
     save(alice, {"last_name": "株式会社青空"}, 0)
-    stranger = team.sign_in(getattr(team, other))
-    assert stranger.get(DRAFT).json()["values"] == {}
-    assert stranger.get(LIST).json()["items"] == []
-    assert stranger.delete(DRAFT).status_code == 204
-    assert save(stranger, {"last_name": "別の人"}, 0).json()["number"] == 1
+    other_client = team.sign_in(getattr(team, other_login))
+    assert other_client.get(DRAFT).json()["values"] == {}
+    assert other_client.get(LIST).json()["items"] == []
+    assert other_client.delete(DRAFT).status_code == 204
+    assert save(other_client, {"last_name": "別の人"}, 0).json()["number"] == 1
     assert team.sign_in(team.alice).get(DRAFT).json()["values"] == {"last_name": "株式会社青空"}
 
 
-def test_of_two_tabs_the_older_is_told_and_overwrites_nothing(alice: TestClient) -> None:
+def test_a_stale_tab_gets_a_conflict_and_overwrites_nothing(alice: TestClient) -> None:
     save(alice, {"last_name": "一", "town": "渋谷"}, 0)
     save(alice, {"last_name": "二", "town": "渋谷"}, 1)
 
@@ -150,18 +150,23 @@ def test_an_address_that_is_no_drafts_is_refused(alice: TestClient, path: str) -
 
 
 def test_images_of_a_draft_wait_as_long_as_the_draft(team: Scene, alice: TestClient, db: Session) -> None:
-    mine, other = scene.upload(db, team.alice), scene.upload(db, team.anna)
-    assert save(alice, {"images": [{"id": str(mine.id)}, {"id": str(other.id)}, {"id": "x"}, 5]}, 0).status_code == 200
+    own_file, other_file = scene.upload(db, team.alice), scene.upload(db, team.anna)
+    assert (
+        save(alice, {"images": [{"id": str(own_file.id)}, {"id": str(other_file.id)}, {"id": "x"}, 5]}, 0).status_code
+        == 200
+    )
     db.expire_all()
     expires = {file.id: file.expires_at for file in db.scalars(select(File))}
-    kept, lost = expires[mine.id], expires[other.id]
-    assert kept is not None
-    assert lost is not None
-    assert kept > app_now(db) + timedelta(days=29)
-    assert lost < app_now(db) + timedelta(days=2)
+    own_expiry, other_expiry = expires[own_file.id], expires[other_file.id]
+    assert own_expiry is not None
+    assert other_expiry is not None
+    assert own_expiry > app_now(db) + timedelta(days=29)
+    assert other_expiry < app_now(db) + timedelta(days=2)
 
 
-def test_who_works_for_another_agency_now_begins_anew(team: Scene, alice: TestClient, db: Session) -> None:
+def test_a_user_who_moved_to_another_agency_starts_with_an_empty_draft(
+    team: Scene, alice: TestClient, db: Session
+) -> None:
     save(alice, {"last_name": "一"}, 0)
     db.execute(update(Draft).values(agency_id=team.b.id))
     assert alice.get(DRAFT).json()["number"] == 0

@@ -28,36 +28,36 @@ TABLE = (
 COLUMNS = ("name", "requests", "deficient", "working", "entered", "acquired_sites", "rate")
 
 
-def asked_for(
-    team: Scene, of: Agency, by: User, status: Status, number: int, sites: int = 0, when: datetime | None = None
+def add_requests(
+    team: Scene, agency: Agency, by: User, status: Status, number: int, sites: int = 0, at_time: datetime | None = None
 ) -> None:
-    """Requests of a status, and entered sites of the first one."""
-    made = when or app_now(team.db)
-    corporation = scene.corporation(team.db, of)
-    requests = [scene.request(team.db, corporation, by, status=status, created_at=made) for _ in range(number)]
+    """Adds requests of a status, and entered sites of the first of them."""
+    created_at = at_time or app_now(team.db)
+    corporation = scene.corporation(team.db, agency)
+    requests = [scene.request(team.db, corporation, by, status=status, created_at=created_at) for _ in range(number)]
     for _ in range(sites):
-        scene.site(team.db, requests[0], Status.ENTERED, entered_at=made)
+        scene.site(team.db, requests[0], Status.ENTERED, entered_at=created_at)
 
 
-def documents_own(team: Scene) -> list[Agency]:
+def add_documents_table(team: Scene) -> list[Agency]:
     tanaka = scene.agency(team.db, "個人 田中代理店", "TANAKA")
     agencies = [team.a, team.b, tanaka]
-    people = [team.alice, team.bob, scene.sales(team.db, "taro", tanaka)]
-    for (_, _, deficient, working, entered, sites, _), of, by in zip(TABLE, agencies, people, strict=True):
-        asked_for(team, of, by, Status.DEFICIENT, deficient)
-        asked_for(team, of, by, Status.WORKING, working)
-        asked_for(team, of, by, Status.ENTERED, entered, sites)
+    sales_users = [team.alice, team.bob, scene.sales(team.db, "taro", tanaka)]
+    for (_, _, deficient, working, entered, sites, _), agency, by in zip(TABLE, agencies, sales_users, strict=True):
+        add_requests(team, agency, by, Status.DEFICIENT, deficient)
+        add_requests(team, agency, by, Status.WORKING, working)
+        add_requests(team, agency, by, Status.ENTERED, entered, sites)
     return agencies
 
 
-def rows(team: Scene, user: User | None = None, **asked: Any) -> list[tuple[Any, ...]]:
-    answer = team.sign_in(user or team.olga).get(PATH, params=asked)
+def rows(team: Scene, user: User | None = None, **filters: Any) -> list[tuple[Any, ...]]:
+    answer = team.sign_in(user or team.olga).get(PATH, params=filters)
     assert answer.status_code == 200, answer.text
     return [tuple(item[name] for name in COLUMNS) for item in answer.json()["items"]]
 
 
 def test_the_documents_table_is_what_comes_out(team: Scene) -> None:
-    agencies = documents_own(team)
+    agencies = add_documents_table(team)
 
     for user in (team.olga, team.adam):
         assert rows(team, user) == [*TABLE]
@@ -70,39 +70,39 @@ def test_the_documents_table_is_what_comes_out(team: Scene) -> None:
 
 
 def test_the_sum_is_of_all_agencies_on_whatever_page_they_stand(team: Scene) -> None:
-    documents_own(team)
+    add_documents_table(team)
     team.sign_in(team.olga)
     page = team.client.get(PATH, params={"limit": 2}).json()
-    rest = team.client.get(PATH, params={"limit": 2, "cursor": page["next_cursor"]}).json()
+    second_page = team.client.get(PATH, params={"limit": 2, "cursor": page["next_cursor"]}).json()
 
-    assert [item["name"] for item in (*page["items"], *rest["items"])] == [row[0] for row in TABLE]
-    assert page["whole"]["acquired_sites"] == rest["whole"]["acquired_sites"] == 83
-    assert rest["whole"]["rate"] == 8
+    assert [item["name"] for item in (*page["items"], *second_page["items"])] == [row[0] for row in TABLE]
+    assert page["whole"]["acquired_sites"] == second_page["whole"]["acquired_sites"] == 83
+    assert second_page["whole"]["rate"] == 8
 
 
 @pytest.mark.parametrize("sort", ["name", "-requests", "requests", "-acquired_sites", "-rate", "rate"])
 def test_it_can_be_sorted_and_read_page_by_page(team: Scene, sort: str) -> None:
-    documents_own(team)
+    add_documents_table(team)
     scene.agency(team.db, "株式会社まだ何も", "NEW")
     team.sign_in(team.olga)
-    found: list[str] = []
+    names: list[str] = []
     cursor = None
     while True:
-        asked: dict[str, str | int] = {"limit": 1, "sort": sort}
+        params: dict[str, str | int] = {"limit": 1, "sort": sort}
         if cursor:
-            asked["cursor"] = cursor
-        page = team.client.get(PATH, params=asked).json()
-        found += [item["name"] for item in page["items"]]
+            params["cursor"] = cursor
+        page = team.client.get(PATH, params=params).json()
+        names += [item["name"] for item in page["items"]]
         if (cursor := page["next_cursor"]) is None:
             break
-    assert len(found) == len(set(found)) == 4
+    assert len(names) == len(set(names)) == 4
     if sort.endswith("rate"):
-        assert found[-1] == "株式会社まだ何も"  # nothing to divide by, whichever way round
+        assert names[-1] == "株式会社まだ何も"  # no rate without requests: last in either order
 
 
 def test_cancelled_requests_have_a_column_and_can_be_left_out(team: Scene) -> None:
-    asked_for(team, team.a, team.alice, Status.DEFICIENT, 1)
-    asked_for(team, team.a, team.alice, Status.CANCELLED, 3)
+    add_requests(team, team.a, team.alice, Status.DEFICIENT, 1)
+    add_requests(team, team.a, team.alice, Status.CANCELLED, 3)
 
     [with_them] = team.sign_in(team.olga).get(PATH, params={"agency_id": team.a.id}).json()["items"]
     [without] = team.client.get(PATH, params={"agency_id": team.a.id, "cancelled": "excluded"}).json()["items"]
@@ -111,17 +111,17 @@ def test_cancelled_requests_have_a_column_and_can_be_left_out(team: Scene) -> No
 
 
 def test_a_month_and_days_are_tokyos_and_sites_count_when_they_were_entered(team: Scene) -> None:
-    asked_for(team, team.a, team.alice, Status.ENTERED, 1, 2, at(date(2026, 1, 31), time(23, 59)))
-    asked_for(team, team.a, team.alice, Status.ENTERED, 2, 3, at(date(2026, 2, 1), time(0, 0)))
-    asked_for(team, team.a, team.alice, Status.DEFICIENT, 1, 0, at(date(2026, 2, 28), time(23, 59)))
-    asked_for(team, team.a, team.alice, Status.WORKING, 1, 1, at(date(2026, 3, 1), time(0, 0)))
+    add_requests(team, team.a, team.alice, Status.ENTERED, 1, 2, at(date(2026, 1, 31), time(23, 59)))
+    add_requests(team, team.a, team.alice, Status.ENTERED, 2, 3, at(date(2026, 2, 1), time(0, 0)))
+    add_requests(team, team.a, team.alice, Status.DEFICIENT, 1, 0, at(date(2026, 2, 28), time(23, 59)))
+    add_requests(team, team.a, team.alice, Status.WORKING, 1, 1, at(date(2026, 3, 1), time(0, 0)))
     late = team.db.query(Site).filter(Site.entered_at < day_bounds(date(2026, 2, 1))[0]).first()
     assert late is not None
     late.entered_at = at(date(2026, 2, 10), time(9))
     team.db.flush()
 
-    def counted(**asked: Any) -> tuple[Any, ...]:
-        [item] = team.sign_in(team.olga).get(PATH, params={"agency_id": team.a.id, **asked}).json()["items"]
+    def counted(**filters: Any) -> tuple[Any, ...]:
+        [item] = team.sign_in(team.olga).get(PATH, params={"agency_id": team.a.id, **filters}).json()["items"]
         return item["requests"], item["acquired_sites"], item["rate"]
 
     assert counted() == (5, 6, 20)
@@ -132,40 +132,40 @@ def test_a_month_and_days_are_tokyos_and_sites_count_when_they_were_entered(team
     assert counted(until="2026-01-31") == (1, 1, 0)
 
 
-def test_an_agency_that_is_invalid_stands_there_for_what_it_did(team: Scene) -> None:
-    asked_for(team, team.b, team.bob, Status.ENTERED, 1, 1)
+def test_an_inactive_agency_is_listed_with_its_figures(team: Scene) -> None:
+    add_requests(team, team.b, team.bob, Status.ENTERED, 1, 1)
     for agency in (team.b, scene.agency(team.db, "株式会社実績なし", "NONE")):
         agency.archived_at = app_now(team.db)
     team.db.flush()
 
-    found = {item["name"]: item["is_active"] for item in team.sign_in(team.olga).get(PATH).json()["items"]}
-    assert found == {"株式会社AAA代理店": True, "株式会社BBB代理店": False}
+    is_active = {item["name"]: item["is_active"] for item in team.sign_in(team.olga).get(PATH).json()["items"]}
+    assert is_active == {"株式会社AAA代理店": True, "株式会社BBB代理店": False}
 
 
 def test_the_file_has_the_columns_of_the_page(team: Scene) -> None:
-    documents_own(team)
+    add_documents_table(team)
     team.sign_in(team.olga)
     answer = team.client.get(f"{PATH}.csv")
-    header, *found = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    header, *table = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
 
     assert header == ["代理店名", "依頼件数", "不備", "対応中", "投入済", "キャンセル", "獲得地点", "不備率"]
-    assert found == [
+    assert table == [
         [name, *map(str, (requests, deficient, working, entered, 0, sites)), f"{rate}%"]
         for name, requests, deficient, working, entered, sites, rate in TABLE
     ]
     assert team.client.get(f"{PATH}.xlsx").status_code == 200
-    one = team.client.get(f"{PATH}.csv", params={"month": "2020-01"}).content.decode("utf-8-sig")
-    assert "25" not in one
+    other_month = team.client.get(f"{PATH}.csv", params={"month": "2020-01"}).content.decode("utf-8-sig")
+    assert "25" not in other_month
 
 
 def test_a_chart_is_by_month_or_by_day(team: Scene) -> None:
     for day in (date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 1)):
-        asked_for(team, team.a, team.alice, Status.ENTERED, 1, 2, at(day, time(0, 30)))
-    asked_for(team, team.b, team.bob, Status.ENTERED, 1, 1, at(date(2026, 2, 2), time(0, 30)))
+        add_requests(team, team.a, team.alice, Status.ENTERED, 1, 2, at(day, time(0, 30)))
+    add_requests(team, team.b, team.bob, Status.ENTERED, 1, 1, at(date(2026, 2, 2), time(0, 30)))
 
-    def points(**asked: Any) -> list[tuple[str, int, int]]:
-        answer = team.sign_in(team.olga).get(f"{PATH}/series", params=asked).json()
-        return [(one["first"], one["requests"], one["acquired_sites"]) for one in answer["points"]]
+    def points(**filters: Any) -> list[tuple[str, int, int]]:
+        answer = team.sign_in(team.olga).get(f"{PATH}/series", params=filters).json()
+        return [(point["first"], point["requests"], point["acquired_sites"]) for point in answer["points"]]
 
     months = points(by="month", since="2026-01-15", until="2026-02-10")
     assert months == [("2026-01-01", 1, 2), ("2026-02-01", 3, 5)]
@@ -185,25 +185,25 @@ def test_the_dashboard_says_what_waits_and_how_the_month_goes(team: Scene) -> No
     old = now - timedelta(days=400)
     corporation = scene.corporation(team.db, team.b, "株式会社いちばん")
     first = scene.request(team.db, corporation, team.bob, status=Status.WORKING, created_at=old)
-    asked_for(team, team.a, team.alice, Status.DEFICIENT, 2, 0, now)
-    taken = team.db.query(Request).filter_by(status="deficient").first()
-    assert taken is not None
+    add_requests(team, team.a, team.alice, Status.DEFICIENT, 2, 0, now)
+    deficient = team.db.query(Request).filter_by(status="deficient").first()
+    assert deficient is not None
     for status in (Status.WORKING, Status.ENTERED, Status.CANCELLED):
-        asked_for(team, team.a, team.alice, status, 1, int(status is Status.ENTERED), now)
+        add_requests(team, team.a, team.alice, status, 1, int(status is Status.ENTERED), now)
     claimed = scene.request(
         team.db, corporation, team.bob, status=Status.WORKING, created_at=old, claimed_by=team.olga.id, claimed_at=old
     )
-    beginning = month_of(now).plus(-1).bounds()[0]
-    asked_for(team, team.a, team.alice, Status.ENTERED, 1, 4, beginning)
+    last_month = month_of(now).plus(-1).bounds()[0]
+    add_requests(team, team.a, team.alice, Status.ENTERED, 1, 4, last_month)
 
-    found = team.sign_in(team.adam).get("/api/agencies/dashboard").json()
-    assert (found["deficient"], found["working"], found["unclaimed"]) == (2, 3, 2)
-    assert [one["id"] for one in found["oldest"]][:2] == [first.id, claimed.id]
-    assert found["oldest"][0]["corporation_name"] == "株式会社いちばん"
-    assert found["oldest"][1]["claimed_by_name"] == "olga さん"
-    assert len(found["oldest"]) == 5
-    assert found["today"] == found["month"] == {"requests": 5, "acquired_sites": 1}
-    assert found["before"] == {"requests": 1, "acquired_sites": 4}
+    dashboard = team.sign_in(team.adam).get("/api/agencies/dashboard").json()
+    assert (dashboard["deficient"], dashboard["working"], dashboard["unclaimed"]) == (2, 3, 2)
+    assert [request["id"] for request in dashboard["oldest"]][:2] == [first.id, claimed.id]
+    assert dashboard["oldest"][0]["corporation_name"] == "株式会社いちばん"
+    assert dashboard["oldest"][1]["claimed_by_name"] == "olga さん"
+    assert len(dashboard["oldest"]) == 5
+    assert dashboard["today"] == dashboard["month"] == {"requests": 5, "acquired_sites": 1}
+    assert dashboard["before"] == {"requests": 1, "acquired_sites": 4}
 
 
 def test_sales_get_none_of_it_and_operators_no_dashboard(team: Scene) -> None:
@@ -215,6 +215,6 @@ def test_sales_get_none_of_it_and_operators_no_dashboard(team: Scene) -> None:
 
 def test_what_is_no_period_is_refused(team: Scene) -> None:
     team.sign_in(team.olga)
-    for asked in ({"month": "2026-13"}, {"month": "0001-01"}, {"since": "0001-01-01"}, {"until": "9999-12-31"},
+    for params in ({"month": "2026-13"}, {"month": "0001-01"}, {"since": "0001-01-01"}, {"until": "9999-12-31"},
                   {"cancelled": "maybe"}, {"sort": "id"}, {"agency_id": 2**63}):  # fmt: skip
-        assert team.client.get(PATH, params=asked).status_code == 422, asked
+        assert team.client.get(PATH, params=params).status_code == 422, params

@@ -136,7 +136,8 @@ def test_the_options_are_the_documents_in_its_order(team: Scene) -> None:
     items = team.sign_in(team.olga).get("/api/agencies/options").json()["items"]
 
     found = [
-        " | ".join([one["code"], one["name"], one["price"], "✅" if one["is_support_pack"] else "❌"]) for one in items
+        " | ".join([option["code"], option["name"], option["price"], "✅" if option["is_support_pack"] else "❌"])
+        for option in items
     ]
     assert found == OPTIONS.strip().splitlines()
 
@@ -145,20 +146,21 @@ def test_the_choices_are_the_documents_in_its_order(team: Scene) -> None:
     answer = team.sign_in(team.alice).get("/api/agencies/masters").json()["choices"]
 
     found = {
-        LISTS[name]: " / ".join(f"{one['code']}:{one['name']}" for one in listed) for name, listed in answer.items()
+        LISTS[name]: " / ".join(f"{choice['code']}:{choice['name']}" for choice in choices)
+        for name, choices in answer.items()
     }
     assert {title: found[title] for title in CHOICES} == CHOICES
-    examples = {LISTS[name] for name, listed in answer.items() if any(one["is_example"] for one in listed)}
+    examples = {LISTS[name] for name, choices in answer.items() if any(choice["is_example"] for choice in choices)}
     assert not examples & set(CHOICES)
 
 
 def test_every_list_of_the_product_has_values_and_a_word(team: Scene) -> None:
     answer = team.sign_in(team.adam).get("/api/agencies/masters").json()["choices"]
 
-    assert {name for name, listed in answer.items() if listed} == set(LISTS) == set(get_args(ListName))
+    assert {name for name, choices in answer.items() if choices} == set(LISTS) == set(get_args(ListName))
 
 
-def test_pages_ask_for_the_words_of_lists_records_and_parts(team: Scene) -> None:
+def test_the_titles_of_lists_records_and_parts_are_answered(team: Scene) -> None:
     answer = team.sign_in(team.olga).get("/api/agencies/masters").json()
 
     assert [*answer["lists"].items()] == [*LISTS.items()]
@@ -166,25 +168,25 @@ def test_pages_ask_for_the_words_of_lists_records_and_parts(team: Scene) -> None
 
 
 def test_the_carrier_fields_are_the_documents(team: Scene) -> None:
-    """元フィールド of 2.4 and 2.5: `*` stands for what the document leaves open."""
-    told: dict[str, list[str]] = {}
-    for one in team.db.scalars(select(CarrierField)):
-        told.setdefault(one.field, []).append(one.carrier_field)
+    """元フィールド of 2.4 and 2.5: `*` is what the document leaves open."""
+    by_field: dict[str, list[str]] = {}
+    for row in team.db.scalars(select(CarrierField)):
+        by_field.setdefault(row.field, []).append(row.carrier_field)
 
     for line in CARRIER_FIELDS.strip().splitlines():
         field, *patterns = line.split()
-        assert told[field], field
-        assert all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in told[field]), (
+        assert by_field[field], field
+        assert all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in by_field[field]), (
             field,
-            told[field],
+            by_field[field],
         )
-        assert all(any(fnmatchcase(name, pattern) for name in told[field]) for pattern in patterns), (
+        assert all(any(fnmatchcase(name, pattern) for name in by_field[field]) for pattern in patterns), (
             field,
-            told[field],
+            by_field[field],
         )
     unwritten = {line.split()[0] for line in CARRIER_FIELDS.strip().splitlines()}
     # 2.1 and 2.2 name no field; 検索結果 and 動的 of 2.5 neither.
-    assert set(told) - unwritten == {
+    assert set(by_field) - unwritten == {
         *("referral_shop_code", "referral_shop_name", "sales_staff_code", "l_code", "power_plan_name", "option_plans")
     }
 
@@ -192,34 +194,34 @@ def test_the_carrier_fields_are_the_documents(team: Scene) -> None:
 def test_every_carrier_field_says_what_goes_there(team: Scene) -> None:
     fields = team.db.scalars(select(CarrierField)).all()
 
-    assert all(one.field in COLUMNS[one.record] for one in fields)
+    assert all(row.field in COLUMNS[row.record] for row in fields)
     assert set(RECORDS) == set(get_args(RecordName)) == set(COLUMNS)
     assert set(PARTS) == set(get_args(PartName))
-    # 2.4 and 2.5 give each column its field, but for these: they are read off another one, or are our own.
-    ours = {"service_type", "power_area"}
-    told = {one.field for one in fields if one.record in ("corporation", "site")}
-    assert {*CORPORATION_FIELDS, *CARD_FIELDS, *SITE_FIELDS} == told | ours
-    parts = {(one.field, one.part): one.carrier_field for one in fields if one.record == "corporation"}
+    # 2.4 and 2.5 give each column its field, except for these: they follow from another one, or are the product's own.
+    own = {"service_type", "power_area"}
+    with_carrier_field = {row.field for row in fields if row.record in ("corporation", "site")}
+    assert {*CORPORATION_FIELDS, *CARD_FIELDS, *SITE_FIELDS} == with_carrier_field | own
+    parts = {(row.field, row.part): row.carrier_field for row in fields if row.record == "corporation"}
     assert [parts["zip_code", "first"], parts["zip_code", "second"]] == ["zip_code1", "zip_code2"]
     assert [parts["phone1", part] for part in ("first", "second", "third")] == ["phone1", "phone2", "phone3"]
 
 
 @pytest.mark.parametrize("path", [*ONE_OF_EACH])
-def test_a_row_is_added_at_the_end_changed_put_away_and_brought_back(team: Scene, path: str) -> None:
+def test_a_row_is_added_at_the_end_changed_archived_and_restored(team: Scene, path: str) -> None:
     client, base, new = team.sign_in(team.adam), f"/api/agencies/{path}", ONE_OF_EACH[path]
     before = client.get(base, params={"limit": 100, **({"list": "job_type"} if path == "choices" else {})}).json()
 
-    made = client.post(base, json=new)
+    created = client.post(base, json=new)
     again = client.post(base, json=new)
-    one = f"{base}/{made.json()['id']}"
-    changed = client.patch(one, json={"version": 1, "position": 1})
-    stale = client.patch(one, json={"version": 1, "position": 2})
-    away = client.post(f"{one}/archive")
-    too_late = client.patch(one, json={"version": 3, "position": 2})
+    row_path = f"{base}/{created.json()['id']}"
+    changed = client.patch(row_path, json={"version": 1, "position": 1})
+    stale = client.patch(row_path, json={"version": 1, "position": 2})
+    archived = client.post(f"{row_path}/archive")
+    too_late = client.patch(row_path, json={"version": 3, "position": 2})
     [item] = client.get(base, params={"archived": True}).json()["items"]
-    back = client.post(f"{one}/restore")
+    restored = client.post(f"{row_path}/restore")
 
-    statuses = [answer.status_code for answer in (made, again, changed, stale, away, too_late, back)]
+    statuses = [answer.status_code for answer in (created, again, changed, stale, archived, too_late, restored)]
     assert statuses == [201, 409, 204, 409, 204, 409, 204]
     assert item | new | {"position": 1} == item
     assert client.get(base, params={"limit": 100}).json()["total"] > before["total"]
@@ -228,11 +230,11 @@ def test_a_row_is_added_at_the_end_changed_put_away_and_brought_back(team: Scene
 
 def test_codes_are_given_once_and_never_changed(team: Scene) -> None:
     client = team.sign_in(team.adam)
-    key = client.post("/api/agencies/choices", json=NEW).json()["id"]
-    client.post(f"/api/agencies/choices/{key}/archive")
+    choice_id = client.post("/api/agencies/choices", json=NEW).json()["id"]
+    client.post(f"/api/agencies/choices/{choice_id}/archive")
 
     reused = client.post("/api/agencies/choices", json=NEW | {"name": "別のもの"})
-    changed = client.patch(f"/api/agencies/choices/{key}", json={"version": 2, "code": "13"})
+    changed = client.patch(f"/api/agencies/choices/{choice_id}", json={"version": 2, "code": "13"})
 
     assert (reused.status_code, changed.status_code) == (409, 422)
     assert reused.json()["errors"] == [{"field": "code", "message": "コード「12」はすでに登録されています。"}]
@@ -240,14 +242,14 @@ def test_codes_are_given_once_and_never_changed(team: Scene) -> None:
 
 def test_lists_that_the_work_depends_on_keep_their_codes(team: Scene) -> None:
     client = team.sign_in(team.adam)
-    [one, *_] = client.get("/api/agencies/choices", params={"list": "customer_type"}).json()["items"]
+    [choice, *_] = client.get("/api/agencies/choices", params={"list": "customer_type"}).json()["items"]
 
     added = client.post("/api/agencies/choices", json={"list": "customer_type", "code": "4", "name": "団体"})
-    away = client.post(f"/api/agencies/choices/{one['id']}/archive")
-    renamed = client.patch(f"/api/agencies/choices/{one['id']}", json={"version": 1, "name": "個人のお客様"})
+    archived = client.post(f"/api/agencies/choices/{choice['id']}/archive")
+    renamed = client.patch(f"/api/agencies/choices/{choice['id']}", json={"version": 1, "name": "個人のお客様"})
 
-    assert one["is_fixed"]
-    assert (added.status_code, away.status_code, renamed.status_code) == (409, 409, 204)
+    assert choice["is_fixed"]
+    assert (added.status_code, archived.status_code, renamed.status_code) == (409, 409, 204)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +266,7 @@ def test_lists_that_the_work_depends_on_keep_their_codes(team: Scene) -> None:
         ("carrier-fields", {"record": "card"}),
     ],
 )
-def test_what_no_row_can_have_is_refused_at_its_field(team: Scene, path: str, wrong: dict[str, Any]) -> None:
+def test_wrong_values_are_refused_at_their_field(team: Scene, path: str, wrong: dict[str, Any]) -> None:
     answer = team.sign_in(team.adam).post(f"/api/agencies/{path}", json=ONE_OF_EACH[path] | wrong)
 
     assert answer.status_code == 422
@@ -277,24 +279,24 @@ def test_a_carrier_field_is_of_a_column_that_there_is(team: Scene) -> None:
     assert team.sign_in(team.adam).post("/api/agencies/carrier-fields", json=new).status_code == 422
 
 
-@pytest.mark.parametrize("who", ["alice", "olga"])
+@pytest.mark.parametrize("login_id", ["alice", "olga"])
 @pytest.mark.parametrize("path", [*ONE_OF_EACH])
-def test_everybody_reads_the_masters_and_administrators_change_them(team: Scene, who: str, path: str) -> None:
-    client, base = team.sign_in(getattr(team, who)), f"/api/agencies/{path}"
-    [one, *_] = client.get(base).json()["items"]
+def test_all_roles_read_the_masters_and_only_administrators_change_them(team: Scene, login_id: str, path: str) -> None:
+    client, base = team.sign_in(getattr(team, login_id)), f"/api/agencies/{path}"
+    [row, *_] = client.get(base).json()["items"]
 
     answers = [
         client.post(base, json=ONE_OF_EACH[path]),
-        client.patch(f"{base}/{one['id']}", json={"version": 1, "position": 9}),
-        client.post(f"{base}/{one['id']}/archive"),
-        client.post(f"{base}/{one['id']}/restore"),
+        client.patch(f"{base}/{row['id']}", json={"version": 1, "position": 9}),
+        client.post(f"{base}/{row['id']}/archive"),
+        client.post(f"{base}/{row['id']}/restore"),
     ]
 
     assert {answer.status_code for answer in answers} == {403}
     assert client.get(f"{base}.csv").status_code == 200
 
 
-def test_a_choice_out_of_use_is_offered_no_more_and_keeps_its_word(team: Scene) -> None:
+def test_an_archived_choice_is_offered_no_more_and_keeps_its_name(team: Scene) -> None:
     client = team.sign_in(team.adam)
     client.post("/api/agencies/choices", json=NEW | {"code": "A1"})
     [*_, last] = client.get("/api/agencies/choices", params={"list": "job_type"}).json()["items"]
@@ -309,9 +311,9 @@ def test_a_choice_out_of_use_is_offered_no_more_and_keeps_its_word(team: Scene) 
 
 def test_a_code_must_stand_in_its_list_and_be_in_use_unless_the_record_has_it_already(team: Scene) -> None:
     client = team.sign_in(team.adam)
-    key = client.post("/api/agencies/choices", json=NEW).json()["id"]
-    client.post(f"/api/agencies/choices/{key}/archive")
-    given = {
+    choice_id = client.post("/api/agencies/choices", json=NEW).json()["id"]
+    client.post(f"/api/agencies/choices/{choice_id}/archive")
+    values = {
         "job_type": ("job_type", "12"),
         "payment_type": ("payment_type", "1"),
         "sales_channel_id": ("sales_channel", "4"),
@@ -319,8 +321,8 @@ def test_a_code_must_stand_in_its_list_and_be_in_use_unless_the_record_has_it_al
     }
 
     with pytest.raises(Invalid) as refused:
-        queries.check(team.db, given)
-    queries.check(team.db, given, {"job_type": "12", "sales_channel_id": "4"})
+        queries.check(team.db, values)
+    queries.check(team.db, values, {"job_type": "12", "sales_channel_id": "4"})
 
     assert [(error.field, error.message) for error in refused.value.errors] == [
         ("job_type", "業種を選び直してください。"),
@@ -338,26 +340,26 @@ def test_options_are_checked_the_same_way(team: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "where", "titles"),
+    ("path", "filters", "titles"),
     [
         ("choices", {"list": "payment_type"}, "選択肢の種類,コード,名称,例,表示順"),
         ("options", {}, "コード,オプション名,料金,サポートパック,表示順"),
         ("carrier-fields", {"record": "site"}, "ページ,元フィールド,対象,項目,カラム名,部分,表示順"),
     ],
 )
-def test_masters_are_taken_along_in_words(team: Scene, path: str, where: dict[str, str], titles: str) -> None:
+def test_masters_are_exported_in_words(team: Scene, path: str, filters: dict[str, str], titles: str) -> None:
     client = team.sign_in(team.olga)
 
-    text = client.get(f"/api/agencies/{path}.csv", params=where).content.decode("utf-8-sig")
+    text = client.get(f"/api/agencies/{path}.csv", params=filters).content.decode("utf-8-sig")
     rows = [*csv.reader(io.StringIO(text))]
 
     assert rows[0] == titles.split(",")
-    assert len(rows) == client.get(f"/api/agencies/{path}", params=where | {"limit": 100}).json()["total"] + 1
+    assert len(rows) == client.get(f"/api/agencies/{path}", params=filters | {"limit": 100}).json()["total"] + 1
     assert not re.search("payment_type|site,|true|false|whole", text)
-    assert client.get(f"/api/agencies/{path}.xlsx", params=where).status_code == 200
+    assert client.get(f"/api/agencies/{path}.xlsx", params=filters).status_code == 200
 
 
-def test_what_was_done_to_a_master_stands_in_words_in_the_trail(team: Scene) -> None:
+def test_changes_of_masters_are_in_words_in_the_audit_log(team: Scene) -> None:
     client = team.sign_in(team.adam)
     for path, new in ONE_OF_EACH.items():
         client.post(f"/api/agencies/{path}", json=new)
@@ -366,22 +368,22 @@ def test_what_was_done_to_a_master_stands_in_words_in_the_trail(team: Scene) -> 
 
     for word in ("選択肢", "業種", "オプションサービス", "元フィールド", "地点", "電力供給エリア", "全体"):
         assert word in str(items), word
-    assert "job_type" not in str([one["changes"] for one in items])
+    assert "job_type" not in str([item["changes"] for item in items])
 
 
 def test_a_long_list_is_read_page_by_page_in_its_order(team: Scene) -> None:
     client = team.sign_in(team.olga)
-    found, cursor = [], None
+    list_names, cursor = [], None
     while True:
-        where = {"limit": 7} | ({"cursor": cursor} if cursor else {})
-        page = client.get("/api/agencies/choices", params=where).json()
-        found += [one["list"] for one in page["items"]]
+        params = {"limit": 7} | ({"cursor": cursor} if cursor else {})
+        page = client.get("/api/agencies/choices", params=params).json()
+        list_names += [item["list"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
 
-    assert len(found) == page["total"]
-    assert [*dict.fromkeys(found)] == [*LISTS]
+    assert len(list_names) == page["total"]
+    assert [*dict.fromkeys(list_names)] == [*LISTS]
 
 
 def test_a_choice_comes_behind_those_of_its_own_list(team: Scene) -> None:
@@ -391,7 +393,7 @@ def test_a_choice_comes_behind_those_of_its_own_list(team: Scene) -> None:
         items = client.get(base, params={"list": name, "limit": 100}).json()["items"]
         return [item["position"] for item in items]
 
-    before, longer = positions("sales_channel"), positions("job_type")
-    assert max(longer) > max(before)
+    before, other_list = positions("sales_channel"), positions("job_type")
+    assert max(other_list) > max(before)
     assert client.post(base, json={"list": "sales_channel", "code": "77", "name": "その他の窓口"}).status_code == 201
     assert positions("sales_channel") == [*before, max(before) + 1]

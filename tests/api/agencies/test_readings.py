@@ -1,4 +1,4 @@
-"""明細の読み取り: asked for, read by one worker at a time, taken over field by field and never by itself."""
+"""明細の読み取り: requested by a user, read by one worker at a time, accepted field by field by a user."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RESULT = {"engine": "rapidocr 3.10.0", "turn": 90, "fields": FOUND}
 
 @pytest.fixture
 def switched_on(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a reader that was there a moment ago."""
+    """The feature is switched on, and a worker has just sent a heartbeat."""
     on = settings().model_copy(update={"ocr": True})
     for module in ("ocr.queries", "ocr.actions"):
         monkeypatch.setattr(f"service.agencies.{module}.settings", lambda: on)
@@ -64,29 +64,29 @@ def image(team: Scene, case: Request, site: Site) -> Image:
     return scene.image(team.db, case, team.alice, site)
 
 
-def path(case: Request, rest: str = "/readings") -> str:
-    return f"/api/agencies/cases/{case.id}{rest}"
+def path(case: Request, suffix: str = "/readings") -> str:
+    return f"/api/agencies/cases/{case.id}{suffix}"
 
 
-def asked(client: TestClient, image: Image) -> dict[str, Any]:
+def request_reading(client: TestClient, image: Image) -> dict[str, Any]:
     answer = client.post(f"/api/agencies/cases/{image.request_id}/images/{image.id}/reading")
     assert answer.status_code == 202, answer.text
     return dict(answer.json())
 
 
-def listed(client: TestClient, case: Request) -> list[dict[str, Any]]:
+def readings(client: TestClient, case: Request) -> list[dict[str, Any]]:
     answer = client.get(path(case))
     assert answer.status_code == 200, answer.text
     return list(answer.json()["items"])
 
 
 @pytest.fixture
-def read(db: Session, switched_on: None, olga: TestClient, image: Image) -> dict[str, Any]:
-    """The image as a machine has read it."""
-    reading = asked(olga, image)
-    loan = actions.claim(db)
-    assert loan is not None
-    assert actions.finish(db, loan, RESULT)
+def reading(db: Session, switched_on: None, olga: TestClient, image: Image) -> dict[str, Any]:
+    """The reading of the image, done by a worker."""
+    reading = request_reading(olga, image)
+    lease = actions.claim(db)
+    assert lease is not None
+    assert actions.finish(db, lease, RESULT)
     return reading
 
 
@@ -95,7 +95,7 @@ def accept(client: TestClient, case: Request, reading: dict[str, Any], site: Sit
     return client.post(path(case, f"/readings/{reading['id']}/accept"), json=body)
 
 
-def test_it_is_off_unless_asked_for(olga: TestClient, case: Request, image: Image) -> None:
+def test_it_is_off_by_default(olga: TestClient, case: Request, image: Image) -> None:
     answer = olga.get(path(case)).json()
     refused = olga.post(path(case, f"/images/{image.id}/reading"))
 
@@ -121,19 +121,19 @@ def test_without_a_reader_it_says_what_to_do(
 def test_an_image_waits_is_read_and_its_proposals_change_nothing(
     db: Session, switched_on: None, olga: TestClient, case: Request, image: Image, site: Site
 ) -> None:
-    waiting = asked(olga, image)
+    waiting = request_reading(olga, image)
     assert (waiting["state"], waiting["image_id"], waiting["asked_by_name"]) == ("waiting", image.id, "olga さん")
-    assert asked(olga, image)["id"] == waiting["id"]
+    assert request_reading(olga, image)["id"] == waiting["id"]
 
-    loan = actions.claim(db)
-    assert loan is not None
-    assert listed(olga, case)[0]["state"] == "reading"
-    assert actions.finish(db, loan, RESULT)
+    lease = actions.claim(db)
+    assert lease is not None
+    assert readings(olga, case)[0]["state"] == "reading"
+    assert actions.finish(db, lease, RESULT)
     db.commit()
 
-    [done] = listed(olga, case)
+    [done] = readings(olga, case)
     assert (done["state"], done["engine"], done["turn"], done["site_id"]) == ("done", "rapidocr 3.10.0", 90, site.id)
-    shown = {one["field"]: (one["value"], one["is_sure"], one["decision"]) for one in done["fields"]}
+    shown = {field["field"]: (field["value"], field["is_sure"], field["decision"]) for field in done["fields"]}
     assert shown == {
         "latest_charges": ("45678", True, None),
         "latest_power_usage": ("1234.5", False, None),
@@ -146,44 +146,44 @@ def test_an_image_waits_is_read_and_its_proposals_change_nothing(
 
 
 def test_a_proposal_is_taken_over_as_the_sites_own_form_would_save_it(
-    db: Session, olga: TestClient, case: Request, site: Site, read: dict[str, Any]
+    db: Session, olga: TestClient, case: Request, site: Site, reading: dict[str, Any]
 ) -> None:
-    taken = accept(olga, case, read, site, "latest_charges", "45,678円")
+    accepted = accept(olga, case, reading, site, "latest_charges", "45,678円")
     db.refresh(site)
-    corrected = accept(olga, case, read, site, "latest_power_usage", "1,234")
+    corrected = accept(olga, case, reading, site, "latest_power_usage", "1,234")
     db.refresh(site)
 
-    assert (taken.status_code, corrected.status_code) == (200, 200)
+    assert (accepted.status_code, corrected.status_code) == (200, 200)
     assert (site.latest_charges, site.latest_power_usage, site.version) == (45678, Decimal(1234), 3)
-    decisions = {one["field"]: one["decision"] for one in corrected.json()["fields"] if one["decision"]}
+    decisions = {field["field"]: field["decision"] for field in corrected.json()["fields"] if field["decision"]}
     assert decisions == {"latest_charges": "accepted", "latest_power_usage": "corrected"}
     entries = db.scalars(select(AuditEntry).where(AuditEntry.actor == "olga").order_by(AuditEntry.id)).all()
-    assert [(one.subject, one.action) for one in entries] == [
+    assert [(entry.subject, entry.action) for entry in entries] == [
         *(("reading", "create"), ("site", "update"), ("reading", "update"), ("site", "update"), ("reading", "update"))
     ]
     assert entries[1].after == {"latest_charges": 45678}
 
 
 def test_what_the_sites_form_refuses_is_refused_here(
-    db: Session, olga: TestClient, case: Request, site: Site, read: dict[str, Any]
+    db: Session, olga: TestClient, case: Request, site: Site, reading: dict[str, Any]
 ) -> None:
-    wrong = accept(olga, case, read, site, "latest_charges", "たくさん")
-    short = accept(olga, case, read, site, "power_customer_location_number", "03-0000")
-    unread = accept(olga, case, read, site, "power_customer_number", "123")
+    wrong = accept(olga, case, reading, site, "latest_charges", "たくさん")
+    short = accept(olga, case, reading, site, "power_customer_location_number", "03-0000")
+    unread = accept(olga, case, reading, site, "power_customer_number", "123")
     site.version = 7
-    stale = accept(olga, case, read, site, "latest_charges", "45678")
+    stale = accept(olga, case, reading, site, "latest_charges", "45678")
 
-    assert [one.status_code for one in (wrong, short, unread, stale)] == [422, 422, 422, 409]
+    assert [answer.status_code for answer in (wrong, short, unread, stale)] == [422, 422, 422, 409]
     assert wrong.json()["errors"][0]["field"] == "value"
     assert "22桁" in short.json()["errors"][0]["message"]
     assert "読み取れていません" in unread.json()["detail"]
     assert db.scalars(select(Reading.decisions)).one() == {}
 
 
-def test_a_reader_that_dies_loses_its_image_to_the_next_and_some_deaths_are_enough(
+def test_an_image_goes_to_the_next_worker_when_one_dies_and_fails_after_some_deaths(
     db: Session, switched_on: None, olga: TestClient, case: Request, image: Image
 ) -> None:
-    asked(olga, image)
+    request_reading(olga, image)
     first = actions.claim(db)
     assert first is not None
     assert actions.claim(db) is None
@@ -195,28 +195,28 @@ def test_a_reader_that_dies_loses_its_image_to_the_next_and_some_deaths_are_enou
     db.execute(update(Reading).values(lease_until=func.now() - timedelta(seconds=1)))
 
     assert actions.claim(db) is None
-    [failed] = listed(olga, case)
+    [failed] = readings(olga, case)
     assert failed["state"] == "failed"
     assert "繰り返し停止" in failed["error"]
-    assert asked(olga, image)["state"] == "waiting"
+    assert request_reading(olga, image)["state"] == "waiting"
 
 
 def test_readings_of_one_request_are_not_anothers_and_not_for_sales(
-    team: Scene, case: Request, site: Site, read: dict[str, Any]
+    team: Scene, case: Request, site: Site, reading: dict[str, Any]
 ) -> None:
     other = scene.request(team.db, scene.corporation(team.db, team.b), team.bob, "working")
 
-    assert accept(team.sign_in(team.olga), other, read, site, "latest_charges", "1").status_code == 404
-    assert listed(team.client, other) == []
+    assert accept(team.sign_in(team.olga), other, reading, site, "latest_charges", "1").status_code == 404
+    assert readings(team.client, other) == []
     assert team.sign_in(team.alice).get(path(case)).status_code == 403
 
 
-def test_the_linked_sites_company_and_today_are_told_to_the_reader(
+def test_the_reader_gets_the_linked_sites_company_and_today(
     db: Session, switched_on: None, olga: TestClient, image: Image
 ) -> None:
-    asked(olga, image)
-    loan = actions.claim(db)
+    request_reading(olga, image)
+    lease = actions.claim(db)
 
-    assert loan is not None
-    assert loan.company == "03"
-    assert isinstance(loan.today, date)
+    assert lease is not None
+    assert lease.company == "03"
+    assert isinstance(lease.today, date)

@@ -1,4 +1,4 @@
-"""Table 5, row by row: who is answered, and who is refused before anything is looked for."""
+"""Table 5, row by row: which role may use a route, and which gets 403 before any row is read."""
 
 from __future__ import annotations
 
@@ -108,34 +108,40 @@ ROWS = [tuple(cell.strip() for cell in row.split("|")) for row in TABLE.strip().
 def test_a_role_is_answered_what_the_table_gives_it_and_refused_the_rest(
     team: Scene, function: str, sales: str, operator: str, admin: str
 ) -> None:
-    """A body that says nothing, and rows that are not there: only who is refused is told 403."""
-    found = {}
+    """The bodies are empty and the rows absent: only a role without the permission gets 403."""
+    results = {}
     for user, mark in ((team.alice, sales), (team.olga, operator), (team.adam, admin)):
         client = team.sign_in(user)
         body: dict[str, dict[str, str]] = {"POST": {}, "PATCH": {}, "PUT": {}, "DELETE": {}}
         for method, path in ROUTES[function]:
             answer = client.request(method, path, json=body.get(method))
-            found[user.login_id, method, path] = (mark, "❌" if answer.status_code == 403 else "✅", answer.status_code)
+            results[user.login_id, method, path] = (
+                mark,
+                "❌" if answer.status_code == 403 else "✅",
+                answer.status_code,
+            )
 
-    assert {where: said for where, said in found.items() if said[0] != said[1] or said[2] in (401, 405, 500)} == {}
+    assert {
+        call: result for call, result in results.items() if result[0] != result[1] or result[2] in (401, 405, 500)
+    } == {}
 
 
 def test_every_route_of_the_area_stands_in_the_table_or_is_named_here(team: Scene) -> None:
-    """A new route is a decision about who may ask it."""
-    beside = {
-        # Of forms, for whoever fills one in; of 法人検索; for administrators by their permission alone.
+    """A new route needs a decision about who may use it."""
+    others = {
+        # For the users who fill in a form; for 法人検索; for administrators, by their permission.
         "GET /masters", "GET /kana", "GET /postal-codes/1", "GET /card-intake", "GET /dashboard",
         "GET /corporations", "GET /corporations.csv", "GET /corporations.xlsx", "GET /corporations/1/requests",
         "POST /corporations/duplicates", "DELETE /corporations/1/card", "POST /corporations/1/card/reveal",
         "GET /drafts", "GET /drafts/1/1", "PUT /drafts/1/1", "DELETE /drafts/1/1",
     }  # fmt: skip
     masters = ("/choices", "/options", "/carrier-fields")
-    asked = {
-        f"{one.method} {re.sub(r'{[^}]+}', '1', one.path).removeprefix(API)}"
-        for one in operations()
-        if one.path.startswith(f"{API}/")
+    all_routes = {
+        f"{operation.method} {re.sub(r'{[^}]+}', '1', operation.path).removeprefix(API)}"
+        for operation in operations()
+        if operation.path.startswith(f"{API}/")
     }
-    told = {f"{method} {path.removeprefix(API)}" for routes in ROUTES.values() for method, path in routes}
-    files = {one for one in asked if one.endswith(".xlsx")}
-    left = {one for one in asked - told - beside - files if not one.split(" ")[1].startswith(masters)}
-    assert left == set()
+    in_table = {f"{method} {path.removeprefix(API)}" for routes in ROUTES.values() for method, path in routes}
+    files = {route for route in all_routes if route.endswith(".xlsx")}
+    missing = {route for route in all_routes - in_table - others - files if not route.split(" ")[1].startswith(masters)}
+    assert missing == set()

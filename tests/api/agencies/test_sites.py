@@ -1,4 +1,4 @@
-"""地点: added, copied, filled in, tied to images, moved on, by operators alone; two of them at one site."""
+"""地点: added, copied, filled in, linked to images, moved on, by operators only; two operators at one site."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def case(team: Scene) -> Request:
     return scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
 
 
-def path(case: Request, rest: str = "") -> str:
-    return f"{CASES}/{case.id}{rest}"
+def path(case: Request, suffix: str = "") -> str:
+    return f"{CASES}/{case.id}{suffix}"
 
 
-def added(client: TestClient, case: Request, **body: Any) -> dict[str, Any]:
+def add_site(client: TestClient, case: Request, **body: Any) -> dict[str, Any]:
     answer = client.post(path(case, "/sites"), json=body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
@@ -81,24 +81,24 @@ FILLED = {
 }
 
 
-def test_a_site_is_filled_in_and_kept_in_one_form(olga: TestClient, case: Request, db: Session) -> None:
-    site = added(olga, case)
+def test_a_site_is_filled_in_and_stored_in_one_format(olga: TestClient, case: Request, db: Session) -> None:
+    site = add_site(olga, case)
     assert (site["status"], site["service_type"]) == ("working", "electricity")
     assert "power_customer_location_number" in site["missing"]
 
     answer = olga.patch(path(case, f"/sites/{site['id']}"), json={"version": site["version"], **FILLED})
 
     assert answer.status_code == 200, answer.text
-    kept = answer.json()
-    assert kept["power_customer_number"] == "123-456"
-    assert kept["power_customer_location_number"] == "0300001111222233334444"
-    assert kept["power_zip_code"] == "1500002"
-    assert kept["power_customer_name_kana"] == "エービーシー"
-    assert kept["latest_date"] == "2026-10"
-    assert kept["contract_capacity"] == "10kVA"
-    assert kept["latest_power_usage"] == 1234.5
-    assert kept["option_plans"] == ["OPT001002", "OPT061070"]
-    assert (kept["missing"], kept["version"]) == ([], 2)
+    saved = answer.json()
+    assert saved["power_customer_number"] == "123-456"
+    assert saved["power_customer_location_number"] == "0300001111222233334444"
+    assert saved["power_zip_code"] == "1500002"
+    assert saved["power_customer_name_kana"] == "エービーシー"
+    assert saved["latest_date"] == "2026-10"
+    assert saved["contract_capacity"] == "10kVA"
+    assert saved["latest_power_usage"] == 1234.5
+    assert saved["option_plans"] == ["OPT001002", "OPT061070"]
+    assert (saved["missing"], saved["version"]) == ([], 2)
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "site", AuditEntry.action == "update")).one()
     assert entry.before is not None
     assert entry.after is not None
@@ -106,7 +106,7 @@ def test_a_site_is_filled_in_and_kept_in_one_form(olga: TestClient, case: Reques
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("power_customer_location_number", "03000011112222333344", "22桁"),
         ("power_customer_location_number", "0100001111222233334444", "合いません"),
@@ -124,107 +124,112 @@ def test_a_site_is_filled_in_and_kept_in_one_form(olga: TestClient, case: Reques
         ("status", "entered", "使えない項目"),
     ],
 )
-def test_what_cannot_be_is_refused_by_field(olga: TestClient, case: Request, field: str, value: Any, said: str) -> None:
-    site = added(olga, case)
+def test_wrong_values_are_refused_by_field(
+    olga: TestClient, case: Request, field: str, value: Any, message: str
+) -> None:
+    site = add_site(olga, case)
     body = {"version": 1, "power_supplier_type": "03", field: value}
 
-    assert said in errors(olga.patch(path(case, f"/sites/{site['id']}"), json=body))[field]
+    assert message in errors(olga.patch(path(case, f"/sites/{site['id']}"), json=body))[field]
 
 
 def test_all_wrong_fields_are_named_at_once(olga: TestClient, case: Request) -> None:
-    site = added(olga, case)
+    site = add_site(olga, case)
     body = {"version": 1, "power_zip_code": "1", "power_customer_name_kana": "漢字", "application_type": "9"}
 
     assert set(errors(olga.patch(path(case, f"/sites/{site['id']}"), json=body))) == {*body} - {"version"}
 
 
 def test_gas_fields_stand_at_gas_alone_and_its_number_has_17_digits(olga: TestClient, case: Request) -> None:
-    site = added(olga, case)
-    where = path(case, f"/sites/{site['id']}")
+    site = add_site(olga, case)
+    url = path(case, f"/sites/{site['id']}")
     gas = dict.fromkeys(GAS_ONLY, "1")
 
-    kept = olga.patch(where, json={"version": 1, "pps_business_number": "E01", **gas}).json()
-    assert [kept[name] for name in GAS_ONLY] == ["", "", ""]
+    saved = olga.patch(url, json={"version": 1, "pps_business_number": "E01", **gas}).json()
+    assert [saved[name] for name in GAS_ONLY] == ["", "", ""]
 
     # ガス follows from the PPS.
-    kept = olga.patch(where, json={"version": kept["version"], "pps_business_number": "G01", **gas}).json()
-    assert (kept["service_type"], [kept[name] for name in GAS_ONLY]) == ("gas", ["1", "1", "1"])
+    saved = olga.patch(url, json={"version": saved["version"], "pps_business_number": "G01", **gas}).json()
+    assert (saved["service_type"], [saved[name] for name in GAS_ONLY]) == ("gas", ["1", "1", "1"])
     number = {"power_customer_location_number": "1" * 22}
-    assert "17桁" in errors(olga.patch(where, json={"version": kept["version"], **number}))[next(iter(number))]
+    assert "17桁" in errors(olga.patch(url, json={"version": saved["version"], **number}))[next(iter(number))]
     number = {"power_customer_location_number": "1" * 17}
-    kept = olga.patch(where, json={"version": kept["version"], **number}).json()
+    saved = olga.patch(url, json={"version": saved["version"], **number}).json()
 
-    # Back to 電気: the number no longer fits, and once it does, the gas fields are gone.
-    wrong = olga.patch(where, json={"version": kept["version"], "service_type": "electricity"})
+    # Back to 電気: the number no longer fits, and with a number that fits the gas fields are empty.
+    wrong = olga.patch(url, json={"version": saved["version"], "service_type": "electricity"})
     assert "22桁" in errors(wrong)["power_customer_location_number"]
-    body = {"version": kept["version"], "service_type": "electricity", "power_customer_location_number": "03" * 11}
-    kept = olga.patch(where, json=body).json()
-    assert [kept[name] for name in GAS_ONLY] == ["", "", ""]
+    body = {"version": saved["version"], "service_type": "electricity", "power_customer_location_number": "03" * 11}
+    saved = olga.patch(url, json=body).json()
+    assert [saved[name] for name in GAS_ONLY] == ["", "", ""]
 
 
 def test_numbers_and_days_can_be_emptied_and_the_rest_stays(olga: TestClient, case: Request) -> None:
-    site = added(olga, case)
-    where = path(case, f"/sites/{site['id']}")
-    olga.patch(where, json={"version": 1, **FILLED})
+    site = add_site(olga, case)
+    url = path(case, f"/sites/{site['id']}")
+    olga.patch(url, json={"version": 1, **FILLED})
 
     emptied = {"latest_charges": None, "latest_power_usage": None, "moving_in_date": None, "latest_date": ""}
-    kept = olga.patch(where, json={"version": 2, **emptied, "power_city": None}).json()
+    saved = olga.patch(url, json={"version": 2, **emptied, "power_city": None}).json()
 
-    assert {name: kept[name] for name in emptied} == {**emptied}
-    assert kept["power_city"] == "渋谷区"
+    assert {name: saved[name] for name in emptied} == {**emptied}
+    assert saved["power_city"] == "渋谷区"
 
 
 def test_a_copy_begins_with_what_sites_share(olga: TestClient, case: Request, team: Scene) -> None:
-    first = added(olga, case)
+    first = add_site(olga, case)
     olga.patch(path(case, f"/sites/{first['id']}"), json={"version": 1, **FILLED})
 
-    second = added(olga, case, copy_from=first["id"])
+    second = add_site(olga, case, copy_from=first["id"])
     assert (second["power_plan_name"], second["power_customer_name"]) == ("従量電灯C", "株式会社ABC")
     assert second["option_plans"] == ["OPT001002", "OPT061070"]
-    own = ("power_customer_number", "power_customer_location_number", "power_branch_name", "latest_date", "note")
-    assert [second[name] for name in (*own, "power_zip_code", "power_street")] == [""] * 7
+    not_copied = ("power_customer_number", "power_customer_location_number", "power_branch_name", "latest_date", "note")
+    assert [second[name] for name in (*not_copied, "power_zip_code", "power_street")] == [""] * 7
     assert second["latest_charges"] is None
 
-    third = added(olga, case, copy_from=first["id"], with_address=True)
+    third = add_site(olga, case, copy_from=first["id"], with_address=True)
     assert (third["power_zip_code"], third["power_street"]) == ("1500002", "1-2-3")
 
-    other = scene.request(team.db, scene.corporation(team.db, team.b), team.bob, Status.WORKING)
-    stranger = scene.site(team.db, other)
-    assert olga.post(path(case, "/sites"), json={"copy_from": stranger.id}).status_code == 404
+    other_request = scene.request(team.db, scene.corporation(team.db, team.b), team.bob, Status.WORKING)
+    other_site = scene.site(team.db, other_request)
+    assert olga.post(path(case, "/sites"), json={"copy_from": other_site.id}).status_code == 404
 
 
 def test_images_are_tied_to_sites_and_untied(olga: TestClient, case: Request, team: Scene) -> None:
     images = [scene.image(team.db, case, team.alice) for _ in range(2)]
-    other = scene.request(team.db, scene.corporation(team.db, team.b), team.bob, Status.WORKING)
-    foreign = scene.image(team.db, other, team.bob)
+    other_request = scene.request(team.db, scene.corporation(team.db, team.b), team.bob, Status.WORKING)
+    other_image = scene.image(team.db, other_request, team.bob)
     team.db.commit()
 
-    site = added(olga, case, image_ids=[images[0].id])
-    listed = olga.get(path(case, "/images")).json()["items"]
-    assert [(one["id"], one["site_id"]) for one in listed] == [(images[0].id, site["id"]), (images[1].id, None)]
-    assert olga.get(f"/api/core/files/{listed[0]['file_id']}").status_code == 200
+    site = add_site(olga, case, image_ids=[images[0].id])
+    images_now = olga.get(path(case, "/images")).json()["items"]
+    assert [(image["id"], image["site_id"]) for image in images_now] == [
+        (images[0].id, site["id"]),
+        (images[1].id, None),
+    ]
+    assert olga.get(f"/api/core/files/{images_now[0]['file_id']}").status_code == 200
 
     second = path(case, f"/images/{images[1].id}")
     assert olga.patch(second, json={"site_id": site["id"], "before": None}).status_code == 204
     assert olga.patch(second, json={"site_id": None, "before": site["id"]}).status_code == 204
     assert olga.patch(second, json={"site_id": 999_999, "before": None}).status_code == 404
     tied = {"site_id": site["id"], "before": None}
-    assert olga.patch(path(case, f"/images/{foreign.id}"), json=tied).status_code == 404
-    assert olga.post(path(case, "/sites"), json={"image_ids": [foreign.id]}).status_code == 404
-    assert [one["site_id"] for one in olga.get(path(case, "/images")).json()["items"]] == [site["id"], None]
-    found = select(AuditEntry).where(AuditEntry.subject == "image", AuditEntry.action == "update")
-    changes = team.db.scalars(found.order_by(AuditEntry.id))
-    assert [one.after for one in changes] == [{"site_id": site["id"]}, {"site_id": site["id"]}, {"site_id": None}]
+    assert olga.patch(path(case, f"/images/{other_image.id}"), json=tied).status_code == 404
+    assert olga.post(path(case, "/sites"), json={"image_ids": [other_image.id]}).status_code == 404
+    assert [image["site_id"] for image in olga.get(path(case, "/images")).json()["items"]] == [site["id"], None]
+    query = select(AuditEntry).where(AuditEntry.subject == "image", AuditEntry.action == "update")
+    changes = team.db.scalars(query.order_by(AuditEntry.id))
+    assert [entry.after for entry in changes] == [{"site_id": site["id"]}, {"site_id": site["id"]}, {"site_id": None}]
 
 
-def test_an_image_that_somebody_tied_elsewhere_stays_there(olga: TestClient, case: Request, team: Scene) -> None:
+def test_an_image_that_was_tied_elsewhere_meanwhile_stays_there(olga: TestClient, case: Request, team: Scene) -> None:
     image = scene.image(team.db, case, team.alice)
     first, second = scene.site(team.db, case), scene.site(team.db, case)
     team.db.commit()
-    where = path(case, f"/images/{image.id}")
-    assert olga.patch(where, json={"site_id": first.id, "before": None}).status_code == 204
+    url = path(case, f"/images/{image.id}")
+    assert olga.patch(url, json={"site_id": first.id, "before": None}).status_code == 204
 
-    answer = olga.patch(where, json={"site_id": second.id, "before": None})
+    answer = olga.patch(url, json={"site_id": second.id, "before": None})
 
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:genba:stale")
     assert (answer.json()["yours"], answer.json()["current"]) == ({"site_id": second.id}, {"site_id": first.id})
@@ -232,18 +237,18 @@ def test_an_image_that_somebody_tied_elsewhere_stays_there(olga: TestClient, cas
 
 
 def test_what_is_missing_is_named_field_by_field_before_it_is_entered(olga: TestClient, case: Request) -> None:
-    site = added(olga, case)
-    where = path(case, f"/sites/{site['id']}")
+    site = add_site(olga, case)
+    url = path(case, f"/sites/{site['id']}")
 
-    lacking = errors(olga.post(f"{where}/status", json={"to": "entered", "version": 1}))
-    assert {"pps_business_number", "power_customer_location_number", "power_customer_name"} <= {*lacking}
-    assert "供給地点特定番号" in lacking["power_customer_location_number"]
+    missing = errors(olga.post(f"{url}/status", json={"to": "entered", "version": 1}))
+    assert {"pps_business_number", "power_customer_location_number", "power_customer_name"} <= {*missing}
+    assert "供給地点特定番号" in missing["power_customer_location_number"]
 
-    # 入居 has no number yet, and a day.
+    # 入居: the number is not required, but a day is.
     moving = {**FILLED, "application_type": "2", "power_customer_number": "", "moving_in_date": None}
-    assert olga.patch(where, json={"version": 1, **moving}).json()["missing"] == ["moving_in_date"]
-    kept = olga.patch(where, json={"version": 2, "moving_in_date": "2026-12-01"}).json()
-    entered = olga.post(f"{where}/status", json={"to": "entered", "version": kept["version"]}).json()
+    assert olga.patch(url, json={"version": 1, **moving}).json()["missing"] == ["moving_in_date"]
+    saved = olga.patch(url, json={"version": 2, "moving_in_date": "2026-12-01"}).json()
+    entered = olga.post(f"{url}/status", json={"to": "entered", "version": saved["version"]}).json()
     assert entered["status"] == "entered"
     assert entered["entered_at"]
     assert olga.get(path(case)).json()["status"] == "entered"
@@ -252,10 +257,10 @@ def test_what_is_missing_is_named_field_by_field_before_it_is_entered(olga: Test
 def test_an_entered_site_can_be_put_right_but_not_emptied(olga: TestClient, case: Request, team: Scene) -> None:
     site = scene.site(team.db, case, Status.ENTERED)
     team.db.commit()
-    where = path(case, f"/sites/{site.id}")
+    url = path(case, f"/sites/{site.id}")
 
-    assert "空にできません" in errors(olga.patch(where, json={"version": 1, "power_street": ""}))["power_street"]
-    assert olga.patch(where, json={"version": 1, "power_branch_name": "本店"}).json()["power_branch_name"] == "本店"
+    assert "空にできません" in errors(olga.patch(url, json={"version": 1, "power_street": ""}))["power_street"]
+    assert olga.patch(url, json={"version": 1, "power_branch_name": "本店"}).json()["power_branch_name"] == "本店"
 
 
 def test_a_cancelled_site_stays_as_it_is(olga: TestClient, case: Request, team: Scene) -> None:
@@ -267,12 +272,12 @@ def test_a_cancelled_site_stays_as_it_is(olga: TestClient, case: Request, team: 
 
 
 def test_two_at_one_site_lose_nothing(olga: TestClient, case: Request, team: Scene) -> None:
-    site = added(olga, case)
-    where = path(case, f"/sites/{site['id']}")
+    site = add_site(olga, case)
+    url = path(case, f"/sites/{site['id']}")
     adam = team.sign_in(team.adam)
-    assert adam.patch(where, json={"version": 1, "power_branch_name": "本店"}).status_code == 200
+    assert adam.patch(url, json={"version": 1, "power_branch_name": "本店"}).status_code == 200
 
-    answer = team.sign_in(team.olga).patch(where, json={"version": 1, "power_branch_name": "渋谷店", "note": "急ぎ"})
+    answer = team.sign_in(team.olga).patch(url, json={"version": 1, "power_branch_name": "渋谷店", "note": "急ぎ"})
 
     assert answer.status_code == 409
     body = answer.json()
@@ -283,17 +288,17 @@ def test_two_at_one_site_lose_nothing(olga: TestClient, case: Request, team: Sce
     team.db.expire_all()
     row = team.db.get_one(Site, site["id"])
     assert (row.power_branch_name, row.note) == ("本店", "")
-    # On the newest version it is taken.
-    kept = team.client.patch(where, json={"version": 2, "note": "急ぎ"}).json()
-    assert (kept["power_branch_name"], kept["note"]) == ("本店", "急ぎ")
+    # With the newest version the edit is stored.
+    saved = team.client.patch(url, json={"version": 2, "note": "急ぎ"}).json()
+    assert (saved["power_branch_name"], saved["note"]) == ("本店", "急ぎ")
 
 
 def test_a_stale_status_changes_nothing(olga: TestClient, case: Request) -> None:
-    site = added(olga, case)
-    where = path(case, f"/sites/{site['id']}")
-    olga.patch(where, json={"version": 1, **FILLED})
+    site = add_site(olga, case)
+    url = path(case, f"/sites/{site['id']}")
+    olga.patch(url, json={"version": 1, **FILLED})
 
-    answer = olga.post(f"{where}/status", json={"to": "entered", "version": 1})
+    answer = olga.post(f"{url}/status", json={"to": "entered", "version": 1})
 
     assert (answer.status_code, answer.json()["current"]) == (409, {"status": "working", "version": 2})
     assert olga.get(path(case, "/sites")).json()["items"][0]["status"] == "working"
@@ -304,12 +309,12 @@ def test_a_site_added_by_mistake_goes_and_one_with_a_history_stays(
 ) -> None:
     image = scene.image(team.db, case, team.alice)
     team.db.commit()
-    wrong = added(olga, case, image_ids=[image.id])
+    wrong = add_site(olga, case, image_ids=[image.id])
     olga.patch(path(case, f"/sites/{wrong['id']}"), json={"version": 1, **FILLED})
-    where = path(case, f"/sites/{wrong['id']}")
-    unseen = olga.request("DELETE", where, json={"version": 1})
-    assert (unseen.status_code, unseen.json()["current"]) == (409, {"status": "working", "version": 2})
-    assert olga.request("DELETE", where, json={"version": 2}).status_code == 204
+    url = path(case, f"/sites/{wrong['id']}")
+    stale = olga.request("DELETE", url, json={"version": 1})
+    assert (stale.status_code, stale.json()["current"]) == (409, {"status": "working", "version": 2})
+    assert olga.request("DELETE", url, json={"version": 2}).status_code == 204
     assert olga.get(path(case, "/sites")).json()["items"] == []
     assert olga.get(path(case, "/images")).json()["items"][0]["site_id"] is None
     entry = team.db.scalars(select(AuditEntry).where(AuditEntry.subject == "site", AuditEntry.action == "delete")).one()
@@ -317,10 +322,10 @@ def test_a_site_added_by_mistake_goes_and_one_with_a_history_stays(
     assert entry.before["power_branch_name"] == "渋谷店"
 
     entered = scene.site(team.db, case, Status.ENTERED)
-    spoken_of = scene.site(team.db, case)
-    scene.comment(team.db, case, team.olga, at=spoken_of)
+    with_comment = scene.site(team.db, case)
+    scene.comment(team.db, case, team.olga, site=with_comment)
     team.db.commit()
-    for site in (entered, spoken_of):
+    for site in (entered, with_comment):
         refused = olga.request("DELETE", path(case, f"/sites/{site.id}"), json={"version": 1})
         assert (refused.status_code, refused.json()["type"]) == (409, "about:blank")
 
@@ -336,10 +341,10 @@ def test_nothing_is_added_to_a_request_that_was_taken_back(olga: TestClient, tea
 
 
 def test_twins_have_the_same_location_number(olga: TestClient, case: Request, team: Scene) -> None:
-    first = added(olga, case)
-    other = scene.request(team.db, scene.corporation(team.db, team.b), team.bob)
-    twin = scene.site(team.db, other, power_customer_location_number="0300001111222233334444")
-    scene.site(team.db, other, Status.CANCELLED, power_customer_location_number="0300001111222233334444")
+    first = add_site(olga, case)
+    other_request = scene.request(team.db, scene.corporation(team.db, team.b), team.bob)
+    twin = scene.site(team.db, other_request, power_customer_location_number="0300001111222233334444")
+    scene.site(team.db, other_request, Status.CANCELLED, power_customer_location_number="0300001111222233334444")
     team.db.commit()
 
     body = {"version": 1, "power_customer_location_number": twin.power_customer_location_number}
@@ -351,51 +356,51 @@ def test_the_sheet_has_every_box_in_the_order_of_the_pages(olga: TestClient, tea
     case = scene.request(team.db, corporation, team.alice)
     site = scene.site(team.db, case, option_plans=["OPT013234"], latest_date="2026-09")
     team.db.commit()
-    where = path(case, f"/sites/{site.id}/entry")
+    url = path(case, f"/sites/{site.id}/entry")
 
-    items = olga.get(where).json()["items"]
+    items = olga.get(url).json()["items"]
 
-    assert [one["page"] for one in items] == sorted(one["page"] for one in items)
-    sheet = {one["carrier_field"]: one["value"] for one in items}
+    assert [item["page"] for item in items] == sorted(item["page"] for item in items)
+    sheet = {item["carrier_field"]: item["value"] for item in items}
     assert (sheet["zip_code1"], sheet["zip_code2"]) == ("150", "0002")
     assert [sheet[name] for name in ("phone1", "phone2", "phone3")] == ["03", "1234", "5678"]
     assert [sheet[name] for name in ("phone2_1", "phone2_2", "phone2_3")] == ["0451234567", "", ""]
     assert (sheet["latest_electricity_date_year"], sheet["latest_electricity_date_month"]) == ("2026", "9")
     assert (sheet["sales_staff_code"], sheet["l_code"]) == ("LCK0A0AY", "L10001")
-    words = {one["carrier_field"]: one["words"] for one in items}
-    assert (words["power_supplier_type"], words["customer_type"]) == ("東京電力", "法人")
-    assert words["option_plans"] == "飲食店サポートパック"
-    # A card is shown at its own door, with a reason.
+    labels = {item["carrier_field"]: item["words"] for item in items}
+    assert (labels["power_supplier_type"], labels["customer_type"]) == ("東京電力", "法人")
+    assert labels["option_plans"] == "飲食店サポートパック"
+    # A card is shown by its own route only, with a reason.
     assert not any(value for name, value in sheet.items() if "card" in name)
 
-    file = olga.get(f"{where}.csv")
+    file = olga.get(f"{url}.csv")
     rows = file.content.decode("utf-8-sig").split("\r\n")
     assert rows[0] == "ページ,元フィールド,項目,値,選択肢の名前"
     assert any(row.startswith("5page,power_supplier_type,現在の電力会社,03,東京電力") for row in rows)
     # Excel would read 03 of the CSV as 3.
-    book = load_workbook(io.BytesIO(olga.get(f"{where}.xlsx").content)).worksheets[0]
+    book = load_workbook(io.BytesIO(olga.get(f"{url}.xlsx").content)).worksheets[0]
     cells = [[cell.value or "" for cell in row] for row in book.iter_rows()]
     assert cells == [*csv.reader(rows[:-1])]
 
 
-def test_of_two_at_the_same_moment_one_is_told(service: Service) -> None:
-    """Real connections: whoever comes second waits for the first one's lock, and sees what it did."""
+def test_of_concurrent_edits_one_is_stored_and_the_others_conflict(service: Service) -> None:
+    """Real connections: the later ones wait for the first one's row lock, and then see its edit."""
     with service.committed() as db:
-        mine = scene.agency(db)
-        number = mine.id
-        operators = [people.person(db, f"operator-{number}-{place}", agencies="operator") for place in range(4)]
-        case = scene.request(db, scene.corporation(db, mine), scene.sales(db, f"sales-{number}", mine))
+        agency = scene.agency(db)
+        number = agency.id
+        operators = [people.create_user(db, f"operator-{number}-{index}", agencies="operator") for index in range(4)]
+        case = scene.request(db, scene.corporation(db, agency), scene.sales(db, f"sales-{number}", agency))
         site = scene.site(db, case)
-        tokens = [open_session(db, one, "testclient", timedelta(hours=1))[0] for one in operators]
-    where = path(case, f"/sites/{site.id}")
+        tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in operators]
+    url = path(case, f"/sites/{site.id}")
 
-    def save(place: int) -> int:
+    def save(index: int) -> int:
         with service.http() as client:
-            client.headers["Authorization"] = f"Bearer {tokens[place]}"
-            return client.patch(where, json={"version": 1, "power_branch_name": f"店舗その{place}"}).status_code
+            client.headers["Authorization"] = f"Bearer {tokens[index]}"
+            return client.patch(url, json={"version": 1, "power_branch_name": f"店舗その{index}"}).status_code
 
-    with ThreadPoolExecutor(len(tokens)) as at_once:
-        answers = [*at_once.map(save, range(len(tokens)))]
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        answers = [*pool.map(save, range(len(tokens)))]
 
     assert sorted(answers) == [200, 409, 409, 409]
     [(name, version)] = service.rows("SELECT power_branch_name, version FROM agencies_sites WHERE id = %s", site.id)

@@ -1,4 +1,4 @@
-"""One's own account: a new password, the duty to choose one, and the sessions that are open."""
+"""The user's own account: a new password, the duty to choose one, and the open sessions."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_signing_out_works_with_a_one_time_password(sign_in: Callable[..., TestC
     assert client.get("/api/auth/me").status_code == 401
 
 
-def test_ones_sessions_are_listed_and_all_others_ended(sign_in: Callable[..., TestClient], db: Session) -> None:
+def test_own_sessions_are_listed_and_the_others_ended(sign_in: Callable[..., TestClient], db: Session) -> None:
     client = sign_in("alice", fleet="operator")
     [alice] = db.scalars(select(User))
     for address in ("192.0.2.7", "192.0.2.8", "192.0.2.9"):
@@ -94,16 +94,16 @@ def test_ones_sessions_are_listed_and_all_others_ended(sign_in: Callable[..., Te
     db.commit()
 
     listed = client.get("/api/auth/sessions").json()["items"]
-    one = next(item["id"] for item in listed if item["address"] == "192.0.2.7")
+    session_id = next(item["id"] for item in listed if item["address"] == "192.0.2.7")
 
     assert sorted(item["address"] for item in listed) == ["192.0.2.7", "192.0.2.8", "192.0.2.9", "testclient"]
     assert [item["address"] for item in listed if item["current"]] == ["testclient"]
-    assert client.post("/api/auth/sessions/revoke", json={"session_id": one}).json() == {"ended": 1}
+    assert client.post("/api/auth/sessions/revoke", json={"session_id": session_id}).json() == {"ended": 1}
     assert client.post("/api/auth/sessions/revoke", json={}).json() == {"ended": 2}
     assert [item["current"] for item in client.get("/api/auth/sessions").json()["items"]] == [True]
 
 
-def test_nobody_ends_the_sessions_of_others_by_their_id(sign_in: Callable[..., TestClient], db: Session) -> None:
+def test_no_user_ends_the_sessions_of_others_by_id(sign_in: Callable[..., TestClient], db: Session) -> None:
     sign_in("bob", fleet="operator")
     [bobs] = db.scalars(select(UserSession.id))
     client = sign_in("alice", fleet="operator")
@@ -111,7 +111,7 @@ def test_nobody_ends_the_sessions_of_others_by_their_id(sign_in: Callable[..., T
     assert client.post("/api/auth/sessions/revoke", json={"session_id": bobs}).json() == {"ended": 0}
 
 
-def test_a_session_that_nobody_used_for_long_is_over(sign_in: Callable[..., TestClient], db: Session) -> None:
+def test_an_idle_session_expires(sign_in: Callable[..., TestClient], db: Session) -> None:
     client = sign_in("alice", fleet="operator")
 
     def unused_for(minutes: int) -> int:
@@ -134,5 +134,5 @@ def test_that_a_session_is_used_is_noted_once_a_minute(
 
     client.get("/api/auth/me")
 
-    seen = db.scalars(select(UserSession.last_seen_at)).one()
-    assert (seen > before) is noted
+    last_seen_at = db.scalars(select(UserSession.last_seen_at)).one()
+    assert (last_seen_at > before) is noted

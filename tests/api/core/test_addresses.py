@@ -1,4 +1,4 @@
-"""Where people may come from: the address the dashboards vouch for, and the lists of the areas."""
+"""Client addresses: the one that the dashboards sign, and the address lists of the areas."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from service.core.audit import AuditEntry
 from service.core.http import addresses
 from service.core.settings import Settings, settings
 from tests import factories
-from tests.people import PASSWORD, person
+from tests.people import PASSWORD, create_user
 
 KEY = settings().secret_key.get_secret_value().encode()
 OFFICE, HOME = "203.0.113.9", "192.0.2.1"
 
 
-def vouched(client: TestClient, address: str, *, key: bytes = KEY, age: float = 0, token: str | None = None) -> None:
+def set_signed_address(
+    client: TestClient, address: str, *, key: bytes = KEY, age: float = 0, token: str | None = None
+) -> None:
     """From now on the client's requests carry the header of dashboards that know the key."""
-    mine = client.headers.get("Authorization", "").removeprefix("Bearer ") if token is None else token
-    moment = str(int(time.time() - age))
-    client.headers[addresses.HEADER] = f"{address};{moment};{addresses.sign(key, address, moment, mine)}"
+    session_token = client.headers.get("Authorization", "").removeprefix("Bearer ") if token is None else token
+    timestamp = str(int(time.time() - age))
+    client.headers[addresses.HEADER] = f"{address};{timestamp};{addresses.sign(key, address, timestamp, session_token)}"
 
 
-def address_in_the_trail(client: TestClient, db: Session) -> str:
+def audited_address(client: TestClient, db: Session) -> str:
     client.post("/api/auth/logout")
-    found = db.scalars(select(AuditEntry.address).where(AuditEntry.action == "logout")).one()
-    return found
+    address = db.scalars(select(AuditEntry.address).where(AuditEntry.action == "logout")).one()
+    return address
 
 
 @pytest.fixture
 def lists(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As in production: the fleet is for the office and for one network of IPv6."""
+    """As in production: the fleet is open to the office and to one IPv6 network."""
     monkeypatch.setattr(settings(), "mode", "production")
     monkeypatch.setattr(settings(), "address_lists", "fleet=203.0.113.0/24,2001:db8:5::/48")
     addresses.closed_areas.cache_clear()
@@ -45,11 +47,13 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     addresses.closed_areas.cache_clear()
 
 
-def test_the_trail_shows_the_address_the_dashboards_vouch_for(sign_in: Callable[..., TestClient], db: Session) -> None:
+def test_the_audit_log_has_the_address_that_the_dashboards_sign(
+    sign_in: Callable[..., TestClient], db: Session
+) -> None:
     client = sign_in("alice", fleet="operator")
-    vouched(client, OFFICE)
+    set_signed_address(client, OFFICE)
 
-    assert address_in_the_trail(client, db) == OFFICE
+    assert audited_address(client, db) == OFFICE
 
 
 @pytest.mark.parametrize(
@@ -64,13 +68,13 @@ def test_the_trail_shows_the_address_the_dashboards_vouch_for(sign_in: Callable[
     ],
     ids=str,
 )
-def test_what_is_not_rightly_signed_counts_for_nothing(
+def test_an_address_without_a_valid_signature_is_ignored(
     sign_in: Callable[..., TestClient], db: Session, forgery: dict[str, object]
 ) -> None:
     client = sign_in("alice", fleet="operator")
-    vouched(client, **({"address": OFFICE} | forgery))  # type: ignore[arg-type]  # each case has other arguments
+    set_signed_address(client, **({"address": OFFICE} | forgery))  # type: ignore[arg-type]  # each case has other arguments
 
-    assert address_in_the_trail(client, db) == "testclient"
+    assert audited_address(client, db) == "testclient"
 
 
 @pytest.mark.parametrize(
@@ -80,17 +84,15 @@ def test_a_header_of_rubbish_is_no_reason_to_fail(sign_in: Callable[..., TestCli
     client = sign_in("alice", fleet="operator")
     client.headers[addresses.HEADER] = header
 
-    assert address_in_the_trail(client, db) == "testclient"
+    assert audited_address(client, db) == "testclient"
 
 
-def test_nobody_is_believed_about_an_address_by_x_forwarded_for(
-    sign_in: Callable[..., TestClient], db: Session
-) -> None:
-    """That is uvicorn's to judge, by who the proxy is; the application never reads it."""
+def test_the_application_ignores_x_forwarded_for(sign_in: Callable[..., TestClient], db: Session) -> None:
+    """uvicorn judges that header, by the address of the proxy; the application never reads it."""
     client = sign_in("alice", fleet="operator")
     client.headers["X-Forwarded-For"] = OFFICE
 
-    assert address_in_the_trail(client, db) == "testclient"
+    assert audited_address(client, db) == "testclient"
 
 
 @pytest.mark.usefixtures("lists")
@@ -102,7 +104,7 @@ def test_an_area_is_closed_to_those_who_sit_elsewhere(
     sign_in: Callable[..., TestClient], address: str, status: int
 ) -> None:
     client = sign_in("alice", fleet="operator")
-    vouched(client, address)
+    set_signed_address(client, address)
 
     answers = [client.get(path) for path in ("/api/fleet/terminals", "/api/auth/me")]
 
@@ -112,10 +114,10 @@ def test_an_area_is_closed_to_those_who_sit_elsewhere(
 
 
 @pytest.mark.usefixtures("lists")
-def test_who_sits_elsewhere_opens_no_session_and_the_attempt_is_kept(client: TestClient, db: Session) -> None:
-    person(db, "alice", fleet="operator")
+def test_a_sign_in_from_elsewhere_opens_no_session_and_is_audited(client: TestClient, db: Session) -> None:
+    create_user(db, "alice", fleet="operator")
     db.commit()
-    vouched(client, HOME)
+    set_signed_address(client, HOME)
 
     refused = client.post("/api/auth/login", json={"login_id": "alice", "password": PASSWORD})
 
@@ -127,15 +129,15 @@ def test_who_sits_elsewhere_opens_no_session_and_the_attempt_is_kept(client: Tes
 
 
 @pytest.mark.usefixtures("lists")
-def test_who_sits_elsewhere_can_still_sign_out(sign_in: Callable[..., TestClient]) -> None:
+def test_a_user_elsewhere_can_still_sign_out(sign_in: Callable[..., TestClient]) -> None:
     client = sign_in("alice", fleet="operator")
-    vouched(client, HOME)
+    set_signed_address(client, HOME)
 
     assert client.post("/api/auth/logout").status_code == 204
 
 
 @pytest.mark.usefixtures("lists")
-def test_machines_are_not_held_to_it(client: TestClient, db: Session) -> None:
+def test_machines_may_connect_from_any_address(client: TestClient, db: Session) -> None:
     code = factories.enrolment_code(db, factories.customer(db))
     db.commit()
 

@@ -1,4 +1,4 @@
-"""The audit trail as administrators read it: their areas' entries, found, paged, in words."""
+"""The audit log as administrators read it: the entries of their areas, filtered, page by page, in words."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def admin(sign_in: Callable[..., TestClient]) -> TestClient:
 
 
 def acting(db: Session, login_id: str, **roles: str) -> Actor:
-    return people.actor(db, login_id, "203.0.113.7", **roles)
+    return people.create_actor(db, login_id, "203.0.113.7", **roles)
 
 
-def entry_at(db: Session, moment: datetime, subject_id: object, **values: Any) -> None:
-    """An entry of another time; the product itself writes them only now."""
-    row = {"at": moment, "actor": "demo", "address": "-", "area": "fleet", "action": "create", "subject": "terminal"}
+def entry_at(db: Session, at: datetime, subject_id: object, **values: Any) -> None:
+    """An entry of another time; the product itself writes entries of now only."""
+    row = {"at": at, "actor": "demo", "address": "-", "area": "fleet", "action": "create", "subject": "terminal"}
     db.execute(insert(AuditEntry).inline().values(**row | {"subject_id": str(subject_id)} | values))
 
 
-def items(client: TestClient, **asked: Any) -> list[dict[str, Any]]:
-    answer = client.get(PATH, params=asked)
+def items(client: TestClient, **filters: Any) -> list[dict[str, Any]]:
+    answer = client.get(PATH, params=filters)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+    entries: list[dict[str, Any]] = answer.json()["items"]
+    return entries
 
 
 def test_an_entry_says_in_words_who_did_what_and_what_changed(db: Session, admin: TestClient) -> None:
@@ -82,27 +82,27 @@ def test_an_entry_says_in_words_who_did_what_and_what_changed(db: Session, admin
 
 def test_an_areas_administrator_sees_that_areas_entries_and_who_of_it_signed_in(db: Session, admin: TestClient) -> None:
     bob, stranger = acting(db, "bob", fleet="operator"), acting(db, "charlie")
-    for who in (bob, stranger):
-        audit.record(db, who, "login", "core", "user", who.user_id)
+    for actor in (bob, stranger):
+        audit.record(db, actor, "login", "core", "user", actor.user_id)
     audit.record(db, "demo", "create", "loaners", "device", 1)
     audit.record(db, "demo", "create", "fleet", "terminal", 2)
 
     assert {(entry["actor"], entry["area"]) for entry in items(admin)} == {("bob", "core"), ("demo", "fleet")}
 
 
-def test_the_query_alone_keeps_to_the_areas_too(db: Session) -> None:
-    """Isolation twice: this session sees every area, and still finds only what was asked for."""
+def test_the_query_itself_filters_by_area_too(db: Session) -> None:
+    """Isolation twice: this session sees every area, and the query still returns only the requested one."""
     audit.record(db, "demo", "create", "loaners", "device", 1)
     audit.record(db, "demo", "create", "fleet", "terminal", 2)
     audit.record(db, acting(db, "charlie"), "login", "core", "user", 3)
 
-    found = search.page(db, frozenset({"fleet"}), search.Filters(), 50, None)
+    page = search.page(db, frozenset({"fleet"}), search.Filters(), 50, None)
 
-    assert [entry["area"] for entry in found["items"]] == ["fleet"]
-    assert found["total"] == 1
+    assert [entry["area"] for entry in page["items"]] == ["fleet"]
+    assert page["total"] == 1
 
 
-def test_who_administers_nothing_reads_no_trail(sign_in: Callable[..., TestClient]) -> None:
+def test_only_administrators_read_the_audit_log(sign_in: Callable[..., TestClient]) -> None:
     operator = sign_in("bob", fleet="operator")
 
     assert operator.get(PATH).status_code == 403
@@ -114,31 +114,31 @@ def test_pages_are_newest_first_and_neither_skip_nor_repeat(db: Session, admin: 
     for number in range(7):
         entry_at(db, now - timedelta(minutes=number // 3), number)
 
-    seen: list[str] = []
+    subject_ids: list[str] = []
     cursor = None
     while True:
         answer = admin.get(PATH, params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
         assert answer["total"] >= 7
-        seen += [entry["subject_id"] for entry in answer["items"]]
+        subject_ids += [entry["subject_id"] for entry in answer["items"]]
         cursor = answer["next_cursor"]
         if cursor is None:
             break
         entry_at(db, now + timedelta(minutes=1), "later")
 
-    assert seen == ["2", "1", "0", "5", "4", "3", "6"]
+    assert subject_ids == ["2", "1", "0", "5", "4", "3", "6"]
 
 
 def test_days_are_tokyos_and_both_are_included(db: Session, admin: TestClient) -> None:
-    for moment in ("2026-11-19 23:59:59", "2026-11-20 00:00:00", "2026-11-21 23:59:59", "2026-11-22 00:00:00"):
-        entry_at(db, datetime.fromisoformat(moment).replace(tzinfo=TOKYO), moment)
+    for local_time in ("2026-11-19 23:59:59", "2026-11-20 00:00:00", "2026-11-21 23:59:59", "2026-11-22 00:00:00"):
+        entry_at(db, datetime.fromisoformat(local_time).replace(tzinfo=TOKYO), local_time)
 
-    found = items(admin, day_from="2026-11-20", day_to="2026-11-21")
+    entries = items(admin, day_from="2026-11-20", day_to="2026-11-21")
 
-    assert [entry["subject_id"] for entry in found] == ["2026-11-21 23:59:59", "2026-11-20 00:00:00"]
+    assert [entry["subject_id"] for entry in entries] == ["2026-11-21 23:59:59", "2026-11-20 00:00:00"]
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("filters", "subject_ids"),
     [
         ({"area": "core"}, ["login"]),
         ({"action": "status_change"}, ["TC-1_00%"]),
@@ -151,8 +151,8 @@ def test_days_are_tokyos_and_both_are_included(db: Session, admin: TestClient) -
         ({"area": "loaners"}, []),
     ],
 )
-def test_entries_are_found_by_area_person_action_subject_and_part_of_the_id(
-    db: Session, admin: TestClient, asked: dict[str, str], found: list[str]
+def test_entries_are_found_by_area_user_action_subject_and_part_of_the_id(
+    db: Session, admin: TestClient, filters: dict[str, str], subject_ids: list[str]
 ) -> None:
     bob = acting(db, "bob", fleet="operator")
     audit.record(db, "demo", "create", "fleet", "customer", 7)
@@ -160,10 +160,10 @@ def test_entries_are_found_by_area_person_action_subject_and_part_of_the_id(
     audit.record(db, bob, "login", "core", "user", "login")
     audit.record(db, "demo", "create", "loaners", "device", 1)
 
-    assert [entry["subject_id"] for entry in items(admin, **asked)] == found
+    assert [entry["subject_id"] for entry in items(admin, **filters)] == subject_ids
 
 
-def test_entries_are_found_by_the_persons_number(db: Session, admin: TestClient) -> None:
+def test_entries_are_found_by_user_id(db: Session, admin: TestClient) -> None:
     bob = acting(db, "bob", fleet="operator")
     audit.record(db, bob, "create", "fleet", "terminal", 1)
     audit.record(db, "demo", "create", "fleet", "terminal", 2)
@@ -172,7 +172,7 @@ def test_entries_are_found_by_the_persons_number(db: Session, admin: TestClient)
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "filters",
     [
         {"day_from": "2026-11-21", "day_to": "2026-11-20"},
         {"day_from": "yesterday"},
@@ -181,14 +181,14 @@ def test_entries_are_found_by_the_persons_number(db: Session, admin: TestClient)
         {"cursor": "nonsense"},
     ],
 )
-def test_what_cannot_be_asked_is_refused_in_words(admin: TestClient, asked: dict[str, str]) -> None:
-    answer = admin.get(PATH, params=asked)
+def test_invalid_filters_are_refused_in_words(admin: TestClient, filters: dict[str, str]) -> None:
+    answer = admin.get(PATH, params=filters)
 
     assert answer.status_code == 422
     assert answer.json()["detail"]
 
 
-def test_the_filters_offer_what_one_may_see_in_words(admin: TestClient) -> None:
+def test_the_filters_offer_only_what_the_user_may_see(admin: TestClient) -> None:
     offered = admin.get(f"{PATH}/choices").json()
 
     assert offered["areas"] == {"fleet": "端末管理", "core": "共通"}
@@ -196,21 +196,21 @@ def test_the_filters_offer_what_one_may_see_in_words(admin: TestClient) -> None:
     assert offered["subjects"]["terminal"] == "端末"
 
 
-def test_every_action_has_its_word() -> None:
+def test_every_action_has_a_title() -> None:
     assert set(search.ACTION_TITLES) == set(get_args(audit.Action))
 
 
-def test_what_the_fleet_writes_into_the_trail_has_words(db: Session) -> None:
+def test_what_the_fleet_writes_into_the_audit_log_has_titles(db: Session) -> None:
     factories.terminal(db)
     factories.enrolment_code(db, None)
-    written = db.scalars(select(AuditEntry)).all()
+    entries = db.scalars(select(AuditEntry)).all()
 
-    assert {entry.subject for entry in written} <= set(rules.AREA.subjects)
+    assert {entry.subject for entry in entries} <= set(rules.AREA.subjects)
     for model in (schemas.NewCustomer, schemas.NewTerminal, NewEnrolmentCode):
         assert set(model.model_fields) <= set(rules.AREA.fields), model
 
 
-def test_differences_are_told_field_by_field_and_by_path() -> None:
+def test_changes_are_listed_field_by_field_and_by_path() -> None:
     before = {"name": "A", "address": {"city": "大阪", "zip": "530"}, "tags": ["x"], "open": True, "same": 1}
     after = {"name": "A", "address": {"city": "神戸", "zip": "530"}, "tags": ["x", "y"], "open": False, "same": 1}
 
@@ -223,16 +223,15 @@ def test_differences_are_told_field_by_field_and_by_path() -> None:
     assert search.changes({"name": "B"}, None, {}) == [search.Change("name", "name", "B", None)]
 
 
-def test_days_of_the_trail_are_its_own_months(db: Session) -> None:
-    """An entry lies in the partition of its Tokyo month."""
+def test_an_entry_is_in_the_partition_of_its_tokyo_month(db: Session) -> None:
     audit.record(db, "demo", "create", "fleet", "terminal", 1)
 
-    [part] = db.scalars(text("SELECT tableoid::regclass::text FROM audit_entries"))
-    assert part == f"audit_entries_p{local_date(real_now()):%Y%m}"
+    [partition] = db.scalars(text("SELECT tableoid::regclass::text FROM audit_entries"))
+    assert partition == f"audit_entries_p{local_date(real_now()):%Y%m}"
 
 
-def export(client: TestClient, **asked: Any) -> list[list[str]]:
-    answer = client.get(f"{PATH}/export.csv", params=asked)
+def export(client: TestClient, **filters: Any) -> list[list[str]]:
+    answer = client.get(f"{PATH}/export.csv", params=filters)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer.headers["content-disposition"]
@@ -240,7 +239,7 @@ def export(client: TestClient, **asked: Any) -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 
-def test_the_trail_is_taken_along_as_it_is_on_the_screen(db: Session, admin: TestClient) -> None:
+def test_the_audit_log_is_exported_as_it_is_on_the_screen(db: Session, admin: TestClient) -> None:
     bob = acting(db, "bob", fleet="operator")
     before, after = {"company_name": "ABC商事"}, {"company_name": "ABC商会"}
     entry_at(db, datetime(2026, 11, 20, 9, 5, 7, tzinfo=TOKYO), 7, action="update", before=before, after=after)
@@ -255,15 +254,15 @@ def test_the_trail_is_taken_along_as_it_is_on_the_screen(db: Session, admin: Tes
     assert change[1:] == ["端末管理", "demo", "", "変更", "端末", "7", "会社名: ABC商事 → ABC商会", ""]
 
 
-def test_an_export_keeps_to_the_conditions_and_is_in_the_trail_itself(db: Session, admin: TestClient) -> None:
+def test_an_export_follows_the_filters_and_is_audited_itself(db: Session, admin: TestClient) -> None:
     audit.record(db, "demo", "create", "fleet", "terminal", 1)
     audit.record(db, "demo", "create", "fleet", "customer", 2)
 
     assert [row[6] for row in export(admin, subject="customer", day_from="2026-01-01")[1:]] == ["2"]
 
-    [left] = items(admin, action="export")
-    assert (left["actor"], left["subject_title"]) == ("alice", "監査ログ")
-    assert {change["title"]: change["after"] for change in left["changes"]} == {
+    [entry] = items(admin, action="export")
+    assert (entry["actor"], entry["subject_title"]) == ("alice", "監査ログ")
+    assert {change["title"]: change["after"] for change in entry["changes"]} == {
         "件数": "1",
         "形式": "CSV",
         "条件・期間の始まり": "2026-01-01",
@@ -280,16 +279,23 @@ def test_nothing_in_the_file_is_run_by_a_spreadsheet(db: Session, admin: TestCli
     assert (row[2], row[6]) == (f"'{typed}", f"'{typed}")
 
 
-def test_taking_the_trail_along_is_a_right_of_its_own(sign_in: Callable[..., TestClient]) -> None:
+def test_exporting_the_audit_log_requires_a_permission(sign_in: Callable[..., TestClient]) -> None:
     assert sign_in("bob", fleet="operator").get(f"{PATH}/export.csv").status_code == 403
 
 
-def test_memberships_are_told_in_words(db: Session, admin: TestClient) -> None:
-    held = {"area": "fleet", "role": "operator", "tenant_id": None}
+def test_memberships_are_shown_in_words(db: Session, admin: TestClient) -> None:
+    membership = {"area": "fleet", "role": "operator", "tenant_id": None}
     alice = acting(db, "ann", fleet="admin")
-    bound = {"area": "fleet", "role": "support", "tenant_id": 3}
+    bound_membership = {"area": "fleet", "role": "support", "tenant_id": 3}
     audit.record(
-        db, alice, "update", "fleet", "user", 9, before={"memberships": [held]}, after={"memberships": [held, bound]}
+        db,
+        alice,
+        "update",
+        "fleet",
+        "user",
+        9,
+        before={"memberships": [membership]},
+        after={"memberships": [membership, bound_membership]},
     )
 
     [change] = items(admin, q="9")[0]["changes"]
@@ -299,7 +305,7 @@ def test_memberships_are_told_in_words(db: Session, admin: TestClient) -> None:
     assert change["after"] == "端末管理の運用オペレーター、端末管理のサポート担当（所属先 3）"
 
 
-def test_a_list_that_was_taken_along_has_its_own_name(db: Session, admin: TestClient) -> None:
+def test_an_exported_list_has_its_own_title(db: Session, admin: TestClient) -> None:
     assert admin.get("/api/fleet/terminals.csv").status_code == 200
 
     [entry] = items(admin, action="export")
@@ -308,7 +314,7 @@ def test_a_list_that_was_taken_along_has_its_own_name(db: Session, admin: TestCl
     assert admin.get(f"{PATH}/choices").json()["subjects"]["fleet.terminals"] == "端末一覧"
 
 
-def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
+def test_a_long_audit_log_is_read_in_chunks(db: Session) -> None:
     """5,000 entries of 4 kB each are never in memory together, neither here nor in the driver."""
     db.execute(
         text(
@@ -332,7 +338,7 @@ def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("actor", "words"),
+    ("actor", "title"),
     [
         ("agent TC200-000001", "エージェント TC200-000001"),
         ("station 2", "入退登録端末 2"),
@@ -344,25 +350,25 @@ def test_a_trail_of_any_length_is_read_in_pieces(db: Session) -> None:
     ],
 )
 def test_machines_are_named_in_words_on_the_page_and_in_files(
-    db: Session, admin: TestClient, actor: str, words: str
+    db: Session, admin: TestClient, actor: str, title: str
 ) -> None:
     audit.record(db, actor, "create", "fleet", "terminal", 1)
 
-    assert [item["actor_title"] for item in items(admin, subject="terminal")] == [words]
-    assert [row[2] for row in export(admin, subject="terminal")[1:]] == [words]
+    assert [item["actor_title"] for item in items(admin, subject="terminal")] == [title]
+    assert [row[2] for row in export(admin, subject="terminal")[1:]] == [title]
 
 
 @pytest.mark.parametrize(
-    ("actor", "words"), [("agent TC200-000002", "エージェント TC200-000002"), ("station 2", "入退登録端末 2")]
+    ("actor", "title"), [("agent TC200-000002", "エージェント TC200-000002"), ("station 2", "入退登録端末 2")]
 )
-def test_a_machine_is_found_by_the_words_that_are_shown(db: Session, admin: TestClient, actor: str, words: str) -> None:
+def test_a_machine_is_found_by_its_title(db: Session, admin: TestClient, actor: str, title: str) -> None:
     audit.record(db, "agent TC200-000001", "create", "fleet", "terminal", 1)
     audit.record(db, actor, "create", "fleet", "terminal", 2)
 
-    assert [item["subject_id"] for item in items(admin, actor=words)] == ["2"]
+    assert [item["subject_id"] for item in items(admin, actor=title)] == ["2"]
 
 
-def test_codes_and_moments_are_told_in_words(db: Session, admin: TestClient) -> None:
+def test_codes_and_times_are_shown_in_words(db: Session, admin: TestClient) -> None:
     alice = acting(db, "ann", fleet="admin")
     before, after = {"contract_type": "basic"}, {"contract_type": "premium"}
     audit.record(db, alice, "update", "fleet", "customer", 1, before=before, after=after)
@@ -373,12 +379,12 @@ def test_codes_and_moments_are_told_in_words(db: Session, admin: TestClient) -> 
     audit.record(db, alice, "create", "fleet", "file", 5, after={"purpose": "fleet.bundle"})
     audit.record(db, alice, "update", "fleet", "maintenance", 6, after={"ended_at": "2026-11-21T00:05:00+00:00"})
 
-    said = {
+    changes = {
         item["subject_id"]: {change["title"]: (change["before"], change["after"]) for change in item["changes"]}
         for item in items(admin, actor="ann")
     }
 
-    assert said == {
+    assert changes == {
         "1": {"契約種別": ("ベーシック保守", "プレミアム保守")},
         "2": {
             "形式": (None, "Excel"),
@@ -394,15 +400,17 @@ def test_codes_and_moments_are_told_in_words(db: Session, admin: TestClient) -> 
     }
 
 
-def test_every_code_of_the_fleets_lists_has_a_word() -> None:
-    """What a list can be sorted by stands in the trail of its exports."""
+def test_every_code_of_the_fleets_lists_has_a_title() -> None:
+    """The sort keys of a list appear in the audit entries of its exports."""
     fields = search.field_titles("fleet")
     assert [key for listing in (TERMINALS, CUSTOMERS) for key in listing.keys if key not in fields] == []
-    assert set(words.values("fleet", "file")["purpose"]) == {one.key for one in rules.AREA.purposes}
+    assert set(words.values("fleet", "file")["purpose"]) == {purpose.key for purpose in rules.AREA.purposes}
     assert set(words.values("fleet", "message")["state"]) == {state.value for state in State}
 
 
-def test_the_trail_is_taken_along_as_excel_too(db: Session, admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_log_is_exported_as_excel_too(
+    db: Session, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     audit.record(db, "agent TC200-000001", "create", "fleet", "terminal", "=1+1")
 
     answer = admin.get(f"{PATH}/export.xlsx", params={"subject": "terminal"})
@@ -413,8 +421,8 @@ def test_the_trail_is_taken_along_as_excel_too(db: Session, admin: TestClient, m
     header, row = sheet.iter_rows(values_only=True)
     assert header == table.HEADER
     assert (row[2], row[4], row[6]) == ("エージェント TC200-000001", "登録", "'=1+1")
-    [left] = items(admin, action="export")
-    assert ("形式", "Excel") in [(change["title"], change["after"]) for change in left["changes"]]
+    [entry] = items(admin, action="export")
+    assert ("形式", "Excel") in [(change["title"], change["after"]) for change in entry["changes"]]
 
     monkeypatch.setattr(answers, "MAX_EXCEL_ROWS", 0)
     refused = admin.get(f"{PATH}/export.xlsx", params={"subject": "terminal"})
@@ -422,5 +430,5 @@ def test_the_trail_is_taken_along_as_excel_too(db: Session, admin: TestClient, m
     assert refused.json()["detail"].endswith("条件で絞り込むか、CSVを使ってください。")
 
 
-def test_taking_it_along_as_excel_is_the_same_right(sign_in: Callable[..., TestClient]) -> None:
+def test_exporting_as_excel_requires_the_same_permission(sign_in: Callable[..., TestClient]) -> None:
     assert sign_in("bob", fleet="operator").get(f"{PATH}/export.xlsx").status_code == 403

@@ -1,4 +1,4 @@
-"""What the daily backup tells, and what システム状態 makes of it."""
+"""What the daily backup reports, and what システム状態 shows of it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ SignIn = Callable[..., TestClient]
 URL = "/api/core/backups"
 
 
-def told(hours_ago: float = 0, ok: bool = True) -> dict[str, Any]:
+def backup_report(hours_ago: float = 0, ok: bool = True) -> dict[str, Any]:
     at = real_now() - timedelta(hours=hours_ago)
     return {"source": "a", "at": at.isoformat(), "seconds": 2.5, "ok": ok, "bytes": 1234 if ok else None, "kept": 3}
 
 
 def state(sign_in: SignIn) -> dict[str, Any]:
-    found: dict[str, Any] = sign_in("alice", fleet="admin").get("/api/core/system").json()["backup"]
-    return found
+    backup: dict[str, Any] = sign_in("alice", fleet="admin").get("/api/core/system").json()["backup"]
+    return backup
 
 
-def test_the_machines_token_alone_opens_the_door_and_a_repeat_changes_nothing(
+def test_only_the_machines_token_is_accepted_and_a_repeat_changes_nothing(
     client: TestClient, sign_in: SignIn, db: Session
 ) -> None:
-    body = told()
+    body = backup_report()
 
     assert client.post(URL, json=body).status_code == 401
     assert sign_in("bob", fleet="admin").post(URL, json=body).status_code == 401
@@ -45,46 +45,44 @@ def test_the_machines_token_alone_opens_the_door_and_a_repeat_changes_nothing(
 
 
 @pytest.mark.parametrize("wrong", [{"bytes": None}, {"ok": False}, {"bytes": -1}, {"at": "2026-11-21T03:00:00"}])
-def test_a_report_that_cannot_be_is_refused(client: TestClient, wrong: dict[str, Any]) -> None:
-    assert client.post(URL, json=told() | wrong, headers=TOKEN).status_code == 422
+def test_an_inconsistent_report_is_refused(client: TestClient, wrong: dict[str, Any]) -> None:
+    assert client.post(URL, json=backup_report() | wrong, headers=TOKEN).status_code == 422
 
 
 def test_the_newest_success_is_shown_with_its_figures(client: TestClient, sign_in: SignIn) -> None:
     for hours in (25, 1):
-        client.post(URL, json=told(hours), headers=TOKEN)
+        client.post(URL, json=backup_report(hours), headers=TOKEN)
 
-    found = state(sign_in)
+    backup = state(sign_in)
 
-    assert (found["failed"], found["is_late"], found["expected"]) == (False, False, True)
-    assert {name: found["last"][name] for name in ("seconds", "bytes", "kept")} == {
+    assert (backup["failed"], backup["is_late"], backup["expected"]) == (False, False, True)
+    assert {name: backup["last"][name] for name in ("seconds", "bytes", "kept")} == {
         **{"seconds": 2.5, "bytes": 1234, "kept": 3}
     }
-    assert found["last"]["at"] == found["tried_at"]
+    assert backup["last"]["at"] == backup["tried_at"]
 
 
-def test_a_failure_is_shown_beside_the_success_before_it_until_one_succeeds(
-    client: TestClient, sign_in: SignIn
-) -> None:
-    client.post(URL, json=told(2), headers=TOKEN)
-    client.post(URL, json=told(1, ok=False), headers=TOKEN)
-    found = state(sign_in)
-    assert (found["failed"], found["is_late"]) == (True, False)
-    assert found["last"]["at"] < found["tried_at"]
+def test_a_failure_is_shown_with_the_last_success_until_one_succeeds(client: TestClient, sign_in: SignIn) -> None:
+    client.post(URL, json=backup_report(2), headers=TOKEN)
+    client.post(URL, json=backup_report(1, ok=False), headers=TOKEN)
+    backup = state(sign_in)
+    assert (backup["failed"], backup["is_late"]) == (True, False)
+    assert backup["last"]["at"] < backup["tried_at"]
 
-    client.post(URL, json=told(), headers=TOKEN)
+    client.post(URL, json=backup_report(), headers=TOKEN)
 
     assert client.get("/api/core/system").json()["backup"]["failed"] is False
 
 
 def test_silence_is_late_after_26_hours(client: TestClient, sign_in: SignIn) -> None:
-    client.post(URL, json=told(26.1), headers=TOKEN)
+    client.post(URL, json=backup_report(26.1), headers=TOKEN)
 
     assert state(sign_in)["is_late"] is True
 
 
-def test_a_new_installation_has_as_long_for_its_first_one(sign_in: SignIn, db: Session) -> None:
-    found = state(sign_in)
-    assert (found["last"], found["is_late"]) == (None, False)
+def test_a_new_installation_has_as_long_for_its_first_backup(sign_in: SignIn, db: Session) -> None:
+    backup = state(sign_in)
+    assert (backup["last"], backup["is_late"]) == (None, False)
 
     db.execute(update(User).values(created_at=real_now() - LATE_AFTER - timedelta(minutes=1)))
     db.commit()
@@ -92,42 +90,42 @@ def test_a_new_installation_has_as_long_for_its_first_one(sign_in: SignIn, db: S
     assert sign_in("carol", fleet="admin").get("/api/core/system").json()["backup"]["is_late"] is True
 
 
-def test_whoever_takes_them_in_another_way_is_not_reminded(
+def test_backups_taken_in_another_way_are_not_expected(
     sign_in: SignIn, db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = settings().model_copy(update={"backup_at": "off"})
-    monkeypatch.setattr("service.core.monitoring.backups.settings", lambda: elsewhere)
+    changed = settings().model_copy(update={"backup_at": "off"})
+    monkeypatch.setattr("service.core.monitoring.backups.settings", lambda: changed)
     client = sign_in("alice", fleet="admin")
     db.execute(update(User).values(created_at=real_now() - 2 * LATE_AFTER))
     db.commit()
 
-    found = client.get("/api/core/system").json()["backup"]
+    backup = client.get("/api/core/system").json()["backup"]
 
-    assert (found["expected"], found["is_late"]) == (False, False)
+    assert (backup["expected"], backup["is_late"]) == (False, False)
 
 
-def test_a_rehearsal_is_shown_beside_the_backups_and_is_none_of_them(client: TestClient, sign_in: SignIn) -> None:
-    client.post(URL, json=told(2), headers=TOKEN)
+def test_a_rehearsal_is_shown_with_the_backups_and_is_none_of_them(client: TestClient, sign_in: SignIn) -> None:
+    client.post(URL, json=backup_report(2), headers=TOKEN)
     assert state(sign_in)["rehearsal"] is None
 
-    client.post(URL, json=told(1) | {"kind": "rehearsal", "kept": 0}, headers=TOKEN)
+    client.post(URL, json=backup_report(1) | {"kind": "rehearsal", "kept": 0}, headers=TOKEN)
 
-    found = client.get("/api/core/system").json()["backup"]
-    assert (found["rehearsal"]["ok"], found["rehearsal"]["is_late"]) == (True, False)
-    assert (found["rehearsal"]["seconds"], found["rehearsal"]["is_slow"]) == (told(1)["seconds"], False)
-    assert found["last"]["at"] == found["tried_at"] != found["rehearsal"]["at"]
+    backup = client.get("/api/core/system").json()["backup"]
+    assert (backup["rehearsal"]["ok"], backup["rehearsal"]["is_late"]) == (True, False)
+    assert (backup["rehearsal"]["seconds"], backup["rehearsal"]["is_slow"]) == (backup_report(1)["seconds"], False)
+    assert backup["last"]["at"] == backup["tried_at"] != backup["rehearsal"]["at"]
 
 
 def test_a_rehearsal_is_late_after_eight_days_and_its_failure_is_no_failed_backup(
     client: TestClient, sign_in: SignIn
 ) -> None:
-    client.post(URL, json=told(8 * 24 + 1) | {"kind": "rehearsal"}, headers=TOKEN)
+    client.post(URL, json=backup_report(8 * 24 + 1) | {"kind": "rehearsal"}, headers=TOKEN)
     assert state(sign_in)["rehearsal"]["is_late"] is True
 
-    client.post(URL, json=told(1, ok=False) | {"kind": "rehearsal"}, headers=TOKEN)
+    client.post(URL, json=backup_report(1, ok=False) | {"kind": "rehearsal"}, headers=TOKEN)
 
-    found = client.get("/api/core/system").json()["backup"]
-    assert (found["rehearsal"]["ok"], found["failed"]) == (False, False)
+    backup = client.get("/api/core/system").json()["backup"]
+    assert (backup["rehearsal"]["ok"], backup["failed"]) == (False, False)
 
 
 def test_a_backup_is_late_after_its_span_and_not_on_it(db: Session) -> None:

@@ -1,4 +1,5 @@
-"""Lists taken along: whole, in the order of the screen, harmless in a spreadsheet, and never more than one may see."""
+"""Exported lists: complete, in the order of the screen, harmless in a spreadsheet, and never more than the user may
+see."""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ from service.fleet.models import Terminal, TerminalState
 from stack.home import ROOT
 from tests import factories
 from tests.waiting import wait_for
-from tests.workers import Ground, ground
+from tests.workers import Environment, environment
 
-__all__ = ["ground"]
+__all__ = ["environment"]
 SignIn = Callable[..., TestClient]
 EVIL = '=HYPERLINK("http://evil.example","クリック")'
 
@@ -42,8 +43,8 @@ def test_the_list_of_terminals_as_csv(sign_in: SignIn, db: Session) -> None:
     first = factories.terminal(db, customer, "TC200-1", "新宿店, レジ1番")
     first.installed_date = date(2026, 4, 1)
     db.flush()
-    heard = datetime.fromisoformat("2026-11-21T00:05:00+00:00")
-    state = {"status": "error", "error": EVIL, "last_heartbeat_at": heard, "cpu_usage": 42}
+    last_heartbeat_at = datetime.fromisoformat("2026-11-21T00:05:00+00:00")
+    state = {"status": "error", "error": EVIL, "last_heartbeat_at": last_heartbeat_at, "cpu_usage": 42}
     db.execute(update(TerminalState).where(TerminalState.terminal_id == first.id).values(**state))
     second = factories.terminal(db, customer, "TC200-2")
     db.execute(update(Terminal).where(Terminal.id == second.id).values(store_name='"池袋"\n店'))
@@ -63,7 +64,7 @@ def test_the_list_of_terminals_as_csv(sign_in: SignIn, db: Session) -> None:
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"])
-def test_no_text_of_anybody_is_a_formula(sign_in: SignIn, db: Session, sign: str) -> None:
+def test_no_exported_text_is_a_formula(sign_in: SignIn, db: Session, sign: str) -> None:
     terminal = factories.terminal(db, serial_number="TC200-1")
     db.execute(update(Terminal).where(Terminal.id == terminal.id).values(store_name=f"{sign}1+1"))
     client = sign_in("alice", fleet="operator")
@@ -74,7 +75,7 @@ def test_no_text_of_anybody_is_a_formula(sign_in: SignIn, db: Session, sign: str
     assert (sheet["C2"].value, sheet["C2"].data_type) == (f"'{sign}1+1", "s")
 
 
-def test_the_filters_of_the_list_hold_and_the_trail_knows_what_left_the_house(sign_in: SignIn, db: Session) -> None:
+def test_the_filters_of_the_list_apply_and_the_export_is_audited(sign_in: SignIn, db: Session) -> None:
     factories.terminal(db, serial_number="TC200-1", store_name="100%の店")
     factories.terminal(db, serial_number="TC200-2", store_name="1000の店")
     client = sign_in("alice", fleet="operator")
@@ -92,14 +93,14 @@ def test_the_filters_of_the_list_hold_and_the_trail_knows_what_left_the_house(si
 def test_a_workbook_keeps_numbers_and_dates(sign_in: SignIn, db: Session) -> None:
     terminal = factories.terminal(db, serial_number="0012")
     terminal.installed_date = date(2026, 4, 1)
-    heard = datetime.fromisoformat("2026-11-21T00:05:00+00:00")
-    db.execute(update(TerminalState).values(last_heartbeat_at=heard, cpu_usage=42))
+    last_heartbeat_at = datetime.fromisoformat("2026-11-21T00:05:00+00:00")
+    db.execute(update(TerminalState).values(last_heartbeat_at=last_heartbeat_at, cpu_usage=42))
     client = sign_in("alice", fleet="operator")
 
     answer = client.get("/api/fleet/terminals.xlsx")
 
     sheet = openpyxl.load_workbook(io.BytesIO(answer.content))["端末一覧"]
-    values = {str(sheet.cell(1, place).value): sheet.cell(2, place).value for place in range(1, 13)}
+    values = {str(sheet.cell(1, column).value): sheet.cell(2, column).value for column in range(1, 13)}
     assert values["シリアル番号"] == "0012"
     assert values["最終通信"] == datetime.fromisoformat("2026-11-21T09:05")
     assert values["設置日"] == datetime.fromisoformat("2026-04-01")
@@ -117,7 +118,7 @@ def test_customers_too(sign_in: SignIn, db: Session) -> None:
     assert client.get("/api/fleet/customers.xlsx").content.startswith(b"PK")
 
 
-def test_a_stranger_takes_nothing_along(sign_in: SignIn, db: Session) -> None:
+def test_a_user_without_the_permission_exports_nothing(sign_in: SignIn, db: Session) -> None:
     factories.terminal(db)
     client = sign_in("charlie", fleet="viewer")
 
@@ -160,16 +161,16 @@ def test_a_long_list_is_refused_as_a_workbook_with_the_way_to_get_it(
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_a_long_list_is_written_by_a_worker(ground: Ground, kind: str) -> None:
-    client = ground.person("alice", fleet="operator")
-    ground.rows(
+def test_a_long_list_is_written_by_a_worker(environment: Environment, kind: str) -> None:
+    client = environment.person("alice", fleet="operator")
+    environment.rows(
         "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
         "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 300) n"
     )
     new = {"list": "fleet.customers", "format": kind}
     task = client.post("/api/core/exports", json=new).json()
 
-    assert ground.run()
+    assert environment.run()
 
     done = client.get(f"/api/core/tasks/{task['id']}").json()
     assert (done["state"], done["figures"], done["done_count"]) == ("done", {"件数": 300}, 300)
@@ -179,8 +180,8 @@ def test_a_long_list_is_written_by_a_worker(ground: Ground, kind: str) -> None:
     else:
         sheet = openpyxl.load_workbook(io.BytesIO(answer.content), read_only=True).worksheets[0]
         assert len(list(sheet.iter_rows())) == 301
-    assert ground.person("bob", fleet="operator").get(f"/api/core{done['result_url']}").status_code == 404
-    rows = ground.rows("SELECT after ->> 'rows' FROM audit_entries WHERE action = 'export'")
+    assert environment.person("bob", fleet="operator").get(f"/api/core{done['result_url']}").status_code == 404
+    rows = environment.rows("SELECT after ->> 'rows' FROM audit_entries WHERE action = 'export'")
     assert rows == [("300",)]
 
 
@@ -191,39 +192,39 @@ IDLE = (
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_no_transaction_stands_idle_while_the_file_is_packed_and_stored(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, kind: str
+def test_no_transaction_is_idle_while_the_file_is_packed_and_stored(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """PostgreSQL ends one that does for a minute; a large file takes longer than that."""
-    client = ground.person("alice", fleet="operator")
+    """PostgreSQL ends a transaction that is idle for a minute; a large file takes longer than that."""
+    client = environment.person("alice", fleet="operator")
     client.post("/api/core/exports", json={"list": "fleet.customers", "format": kind})
-    seen = []
+    steps = []
 
-    def watched(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def watching(*given: Any, **named: Any) -> Any:
-            seen.append(name)
-            wait_for(lambda: ground.rows(IDLE) == [(0,)], seconds=3)  # the pulse has short ones
-            return work(*given, **named)
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*args: Any, **kwargs: Any) -> Any:
+            steps.append(name)
+            wait_for(lambda: environment.rows(IDLE) == [(0,)], seconds=3)  # the heartbeat of the worker has short ones
+            return function(*args, **kwargs)
 
         return watching
 
     monkeypatch.setattr(deposit, "store", watched("stored", deposit.store))
     monkeypatch.setattr(excel_file.Book, "save", watched("packed", excel_file.Book.save))
-    assert ground.run()
+    assert environment.run()
 
-    assert seen == (["stored"] if kind == "csv" else ["packed", "stored"])
-    assert ground.rows("SELECT state FROM tasks") == [("done",)]
+    assert steps == (["stored"] if kind == "csv" else ["packed", "stored"])
+    assert environment.rows("SELECT state FROM tasks") == [("done",)]
 
 
-def test_a_workbook_for_now_is_packed_when_its_transaction_is_over(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+def test_a_direct_workbook_is_packed_after_its_transaction(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = ground.person("alice", fleet="operator")
+    client = environment.person("alice", fleet="operator")
     packed, save = [], excel_file.Book.save
 
     def watched(book: excel_file.Book, out: IO[bytes]) -> None:
-        packed.append(ground.rows(IDLE))
-        assert ground.rows("SELECT count(*) FROM audit_entries WHERE action = 'export'") == [(1,)]
+        packed.append(environment.rows(IDLE))
+        assert environment.rows("SELECT count(*) FROM audit_entries WHERE action = 'export'") == [(1,)]
         save(book, out)
 
     monkeypatch.setattr(excel_file.Book, "save", watched)
@@ -251,21 +252,21 @@ print(*grown())
 
 
 @pytest.mark.deep
-def test_a_hundred_thousand_rows_leave_memory_as_it_was(ground: Ground) -> None:
-    """The first run warms up; the second may not reach for more than a few megabytes on top."""
-    ground.rows(
+def test_a_hundred_thousand_rows_leave_memory_as_it_was(environment: Environment) -> None:
+    """The first run warms up; the second may take only a few megabytes more."""
+    environment.rows(
         "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
         "SELECT '株式会社顧客 ' || n, '担当 太郎', 'a@example.com', '03-1234-5678' FROM generate_series(1, 100000) n"
     )
-    asked = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", MEASURE],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": ground.url},
+        env=os.environ | {"DATABASE_URL": environment.url},
         capture_output=True,
         text=True,
         check=True,
     )
 
-    rows, kilobytes = map(int, asked.stdout.split())
+    rows, kilobytes = map(int, process.stdout.split())
     assert rows == 100_000
     assert kilobytes < 4 * 1024

@@ -1,4 +1,4 @@
-"""What goes away by itself: files nobody took into use, bytes without a row. And what never does."""
+"""What is deleted automatically: files that were never used, bytes without a row. And what never is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.pictures import picture
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    """A storage of this test's own: other tests' bytes have no rows here."""
+    """A storage of this test's own: the bytes of other tests have no rows here."""
     storage = make_storage(tmp_path.as_uri())
     for module in ("deposit", "retention"):
         monkeypatch.setattr(f"service.core.files.{module}.storage", lambda: storage)
@@ -59,7 +59,7 @@ def age(storage: Storage, key: str) -> None:
     os.utime(storage.root / key, (two_days_ago, two_days_ago))
 
 
-def test_a_file_that_nobody_took_into_use_goes_after_a_day(operator: TestClient, db: Session, folder: Storage) -> None:
+def test_an_unused_file_is_deleted_after_a_day(operator: TestClient, db: Session, folder: Storage) -> None:
     terminal = factories.terminal(db)
     unused, used, released = send(operator), send(operator), send(operator)
     for file_id in (used, released):
@@ -85,15 +85,15 @@ def test_a_file_that_nobody_took_into_use_goes_after_a_day(operator: TestClient,
     ]
 
 
-def test_bytes_without_a_row_go_once_they_are_old_and_strangers_files_never(
+def test_bytes_without_a_row_are_deleted_when_old_and_foreign_files_never(
     operator: TestClient, db: Session, folder: Storage
 ) -> None:
-    kept = db.get_one(File, uuid.UUID(send(operator))).storage_key
+    stored_key = db.get_one(File, uuid.UUID(send(operator))).storage_key
     purpose = records.purposes()["fleet.terminal_photo"]
     orphan, fresh = (deposit.key_of(uuid.uuid4(), purpose) for _ in range(2))
     for key in (orphan, fresh, "readme.txt", f"fleet/{'z' * 32}"):
         folder.put(key, io.BytesIO(b"x"))
-    for key in (orphan, kept, "readme.txt", f"fleet/{'z' * 32}"):
+    for key in (orphan, stored_key, "readme.txt", f"fleet/{'z' * 32}"):
         age(folder, key)
 
     assert retention.clean(dry_run=True).orphans == 1
@@ -101,13 +101,13 @@ def test_bytes_without_a_row_go_once_they_are_old_and_strangers_files_never(
     report = retention.clean()
 
     assert (report.orphans, report.orphan_bytes, report.refused) == (1, 1, "")
-    assert keys(folder) == sorted([kept, f"{kept}.thumbnail", fresh, "readme.txt", f"fleet/{'z' * 32}"])
+    assert keys(folder) == sorted([stored_key, f"{stored_key}.thumbnail", fresh, "readme.txt", f"fleet/{'z' * 32}"])
 
 
 def test_a_database_that_does_not_know_the_files_deletes_none(
     operator: TestClient, folder: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Restored empty, or somebody else's: the bytes may be all that is left."""
+    """Restored empty, or the database of another installation: the bytes may be all that is left."""
     monkeypatch.setattr(retention, "FEW", 2)
     purpose = records.purposes()["fleet.terminal_photo"]
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_a_database_that_does_not_know_the_files_deletes_none(
     assert len(keys(folder)) == 3
 
 
-def test_a_crash_between_row_and_bytes_shows_nobody_half_a_file(
+def test_a_crash_between_row_and_bytes_shows_no_user_half_a_file(
     operator: TestClient, db: Session, folder: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_id = send(operator)

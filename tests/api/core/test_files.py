@@ -1,4 +1,4 @@
-"""Files over HTTP: sent, checked, stripped, seen by whom they concern, and served again."""
+"""Files over HTTP: uploaded, checked, stripped of metadata, visible to the right users, and downloaded again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests import factories
 from tests.pictures import picture
 
 PHOTO = "fleet.terminal_photo"
-# Takes everything there is, for what no purpose of an area takes yet.
+# Accepts every kind of file, for the kinds that no purpose of an area accepts yet.
 ANYTHING = Purpose(
     "fleet.anything", frozenset(FileKind), "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000
 )
@@ -43,17 +43,17 @@ def send(
     return client.put("/api/core/files", params={"name": name, "purpose": purpose}, content=content, headers=headers)
 
 
-def sent(client: TestClient, content: bytes, name: str = "現地.jpg", purpose: str = PHOTO) -> dict[str, object]:
+def upload(client: TestClient, content: bytes, name: str = "現地.jpg", purpose: str = PHOTO) -> dict[str, object]:
     answer = send(client, content, name, purpose)
     assert answer.status_code == 201, answer.text
     body: dict[str, object] = answer.json()
     return body
 
 
-def refused(answer: httpx2.Response, status: int, words: str) -> None:
+def assert_refused(answer: httpx2.Response, status: int, message: str) -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 def stored_keys() -> set[str]:
@@ -65,10 +65,10 @@ def operator(sign_in: SignIn) -> TestClient:
     return sign_in("olivia", fleet="operator")
 
 
-def attached(client: TestClient, db: Session, content: bytes) -> tuple[Terminal, str]:
+def attach_photo(client: TestClient, db: Session, content: bytes) -> tuple[Terminal, str]:
     terminal = factories.terminal(db)
     db.commit()
-    file_id = str(sent(client, content)["id"])
+    file_id = str(upload(client, content)["id"])
     assert client.post(f"/api/fleet/terminals/{terminal.id}/photos", json={"file_id": file_id}).status_code == 201
     return terminal, file_id
 
@@ -76,10 +76,10 @@ def attached(client: TestClient, db: Session, content: bytes) -> tuple[Terminal,
 def test_a_photo_is_stored_described_and_served_again(operator: TestClient, db: Session) -> None:
     photo = picture(size=(640, 400))
 
-    described = sent(operator, photo, "現地 写真.JPG")
-    answer = operator.get(f"/api/core/files/{described['id']}")
+    uploaded = upload(operator, photo, "現地 写真.JPG")
+    answer = operator.get(f"/api/core/files/{uploaded['id']}")
 
-    assert described | {"id": ""} == {
+    assert uploaded | {"id": ""} == {
         "id": "",
         "name": "現地 写真.JPG",
         "size": len(answer.content),
@@ -88,7 +88,7 @@ def test_a_photo_is_stored_described_and_served_again(operator: TestClient, db: 
         "height": 400,
     }
     assert Image.open(io.BytesIO(answer.content)).size == (640, 400)
-    file = db.get_one(File, uuid.UUID(str(described["id"])))
+    file = db.get_one(File, uuid.UUID(str(uploaded["id"])))
     assert file.sha256 == hashlib.sha256(answer.content).digest()
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["etag"] == f'"{file.sha256.hex()}"'
@@ -102,24 +102,24 @@ def test_a_photo_is_stored_described_and_served_again(operator: TestClient, db: 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_where_and_by_whom_a_photo_was_taken_is_not_kept_but_which_side_is_up(
+def test_a_photo_loses_its_metadata_and_keeps_its_orientation(
     operator: TestClient, kind: str, orientation: int
 ) -> None:
     photo = picture(kind, orientation=orientation, gps=True)
     assert b"SecretPhone" in photo
 
-    described = sent(operator, photo)
-    kept = operator.get(f"/api/core/files/{described['id']}").content
-    small = operator.get(f"/api/core/files/{described['id']}", params={"thumbnail": 1}).content
+    uploaded = upload(operator, photo)
+    stored = operator.get(f"/api/core/files/{uploaded['id']}").content
+    small = operator.get(f"/api/core/files/{uploaded['id']}", params={"thumbnail": 1}).content
 
-    assert b"SecretPhone" not in kept
-    with Image.open(io.BytesIO(kept)) as image, Image.open(io.BytesIO(photo)) as original:
+    assert b"SecretPhone" not in stored
+    with Image.open(io.BytesIO(stored)) as image, Image.open(io.BytesIO(photo)) as original:
         assert image.tobytes() == original.tobytes(), "the pixels are untouched"
         exif = image.getexif()
         assert exif.get(ExifTags.Base.Orientation, 1) == orientation
         assert not exif.get_ifd(ExifTags.IFD.GPSInfo)
     upright = (640, 400) if orientation < 5 else (400, 640)
-    assert (described["width"], described["height"]) == upright
+    assert (uploaded["width"], uploaded["height"]) == upright
     with Image.open(io.BytesIO(small)) as thumbnail:
         assert thumbnail.format == "WEBP"
         assert max(thumbnail.size) == 480
@@ -131,17 +131,17 @@ def test_where_and_by_whom_a_photo_was_taken_is_not_kept_but_which_side_is_up(
         assert (red > 200, green < 80) == (True, True)
 
 
-def test_what_hangs_on_behind_a_picture_stays_behind(operator: TestClient) -> None:
+def test_bytes_after_the_end_of_a_picture_are_removed(operator: TestClient) -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
-        described = sent(operator, picture(kind) + b"PK\x03\x04<script>alert(1)</script>")
-        assert b"<script>" not in operator.get(f"/api/core/files/{described['id']}").content
+        uploaded = upload(operator, picture(kind) + b"PK\x03\x04<script>alert(1)</script>")
+        assert b"<script>" not in operator.get(f"/api/core/files/{uploaded['id']}").content
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "I;16"])
 def test_pictures_of_every_kind_of_pixel_get_a_thumbnail(operator: TestClient, mode: str) -> None:
-    described = sent(operator, picture("PNG", mode=mode))
+    uploaded = upload(operator, picture("PNG", mode=mode))
 
-    small = operator.get(f"/api/core/files/{described['id']}?thumbnail=1")
+    small = operator.get(f"/api/core/files/{uploaded['id']}?thumbnail=1")
 
     assert small.headers["content-type"] == "image/webp"
     with Image.open(io.BytesIO(small.content)) as thumbnail:
@@ -150,13 +150,13 @@ def test_pictures_of_every_kind_of_pixel_get_a_thumbnail(operator: TestClient, m
 
 def test_a_part_is_served_and_an_unchanged_file_is_not_sent_again(operator: TestClient) -> None:
     rows = "シリアル番号,店舗\r\n".encode() + b"TC200-000001,Shinjuku\r\n" * 2000
-    address = f"/api/core/files/{sent(operator, rows, '端末.csv', ANYTHING.key)['id']}"
-    whole = operator.get(address)
-    assert whole.content == rows
-    assert whole.headers["content-disposition"].startswith("attachment; ")
+    url = f"/api/core/files/{upload(operator, rows, '端末.csv', ANYTHING.key)['id']}"
+    full = operator.get(url)
+    assert full.content == rows
+    assert full.headers["content-disposition"].startswith("attachment; ")
 
-    def part(wanted: str, **more: str) -> tuple[int, bytes, str | None]:
-        answer = operator.get(address, headers={"Range": wanted, **more})
+    def part(byte_range: str, **headers: str) -> tuple[int, bytes, str | None]:
+        answer = operator.get(url, headers={"Range": byte_range, **headers})
         return answer.status_code, answer.content, answer.headers.get("content-range")
 
     end = len(rows)
@@ -167,11 +167,11 @@ def test_a_part_is_served_and_an_unchanged_file_is_not_sent_again(operator: Test
     assert part("bytes=0-9", **{"If-Range": '"another"'}) == (200, rows, None)
     for not_understood in ("bytes=-", "bytes=5-1", "lines=1-2", "bytes=0-1,5-6", f"bytes=0-{'9' * 5000}"):
         assert part(not_understood)[0] == 200
-    behind = operator.get(address, headers={"Range": f"bytes={end}-"})
-    refused(behind, 416, "範囲")
-    assert behind.headers["content-range"] == f"bytes */{end}"
-    same = operator.get(address, headers={"If-None-Match": whole.headers["etag"]})
-    assert (same.status_code, same.content) == (304, b"")
+    beyond_the_end = operator.get(url, headers={"Range": f"bytes={end}-"})
+    assert_refused(beyond_the_end, 416, "範囲")
+    assert beyond_the_end.headers["content-range"] == f"bytes */{end}"
+    unchanged = operator.get(url, headers={"If-None-Match": full.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
 def test_an_upload_that_is_sent_again_is_answered_with_the_first_file(operator: TestClient, db: Session) -> None:
@@ -185,57 +185,57 @@ def test_an_upload_that_is_sent_again_is_answered_with_the_first_file(operator: 
     assert again.json() == first.json()
     assert stored_keys() == before
     assert len(db.scalars(select(File)).all()) == 1
-    refused(send(operator, picture(), purpose=ANYTHING.key, **key), 409, "Idempotency-Key")
+    assert_refused(send(operator, picture(), purpose=ANYTHING.key, **key), 409, "Idempotency-Key")
 
 
-def test_every_upload_leaves_an_entry_in_the_trail(operator: TestClient, db: Session) -> None:
-    described = sent(operator, picture())
+def test_every_upload_is_audited(operator: TestClient, db: Session) -> None:
+    uploaded = upload(operator, picture())
 
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "file")).one()
     assert (entry.actor, entry.area, entry.action) == ("olivia", "fleet", "create")
-    assert entry.subject_id == described["id"]
+    assert entry.subject_id == uploaded["id"]
     assert entry.after is not None
     assert entry.after["name"] == "現地.jpg"
 
 
-def test_nobody_but_the_sender_sees_a_file_that_is_not_in_use(operator: TestClient, sign_in: SignIn) -> None:
-    address = f"/api/core/files/{sent(operator, picture())['id']}"
-    assert operator.get(address).status_code == 200
+def test_only_the_sender_sees_a_file_that_is_not_in_use(operator: TestClient, sign_in: SignIn) -> None:
+    url = f"/api/core/files/{upload(operator, picture())['id']}"
+    assert operator.get(url).status_code == 200
 
     for colleague, role in (("adam", "admin"), ("samuel", "support")):
-        refused(sign_in(colleague, fleet=role).get(address), 404, "見つかりません")
+        assert_refused(sign_in(colleague, fleet=role).get(url), 404, "見つかりません")
 
 
 def test_a_file_in_use_is_seen_by_those_who_may_and_is_unknown_to_all_others(
     operator: TestClient, sign_in: SignIn, db: Session
 ) -> None:
-    _, file_id = attached(operator, db, picture())
+    _, file_id = attach_photo(operator, db, picture())
 
-    for address in (f"/api/core/files/{file_id}", f"/api/core/files/{file_id}?thumbnail=1"):
-        assert sign_in(f"samuel{len(address)}", fleet="support").get(address).status_code == 200
+    for url in (f"/api/core/files/{file_id}", f"/api/core/files/{file_id}?thumbnail=1"):
+        assert sign_in(f"samuel{len(url)}", fleet="support").get(url).status_code == 200
         absent = operator.get(f"/api/core/files/{uuid.uuid4()}").json()
         for stranger in (
-            sign_in(f"vera{len(address)}", fleet="viewer"),
-            sign_in(f"charlie{len(address)}"),
-            sign_in(f"nora{len(address)}", entries="staff"),
+            sign_in(f"vera{len(url)}", fleet="viewer"),
+            sign_in(f"charlie{len(url)}"),
+            sign_in(f"nora{len(url)}", entries="staff"),
         ):
-            refused(stranger.get(address), 404, "見つかりません")
-            assert stranger.get(address).json() == absent, "absent and not yours are the same"
+            assert_refused(stranger.get(url), 404, "見つかりません")
+            assert stranger.get(url).json() == absent, "absent and not yours are the same"
 
 
 def test_without_a_session_nothing_is_taken_and_nothing_is_shown(client: TestClient) -> None:
     before = stored_keys()
 
-    refused(send(client, picture()), 401, "ログイン")
-    refused(client.get(f"/api/core/files/{uuid.uuid4()}"), 401, "ログイン")
+    assert_refused(send(client, picture()), 401, "ログイン")
+    assert_refused(client.get(f"/api/core/files/{uuid.uuid4()}"), 401, "ログイン")
 
     assert stored_keys() == before
 
 
 def test_who_may_not_change_terminals_may_not_send_photos_of_them(sign_in: SignIn) -> None:
-    refused(send(sign_in("samuel", fleet="support"), picture()), 403, "送る権限がありません")
-    refused(send(sign_in("nora"), picture()), 403, "送る権限がありません")
-    refused(send(sign_in("olivia", fleet="operator"), picture(), purpose="fleet.nothing"), 422, "用途")
+    assert_refused(send(sign_in("samuel", fleet="support"), picture()), 403, "送る権限がありません")
+    assert_refused(send(sign_in("nora"), picture()), 403, "送る権限がありません")
+    assert_refused(send(sign_in("olivia", fleet="operator"), picture(), purpose="fleet.nothing"), 422, "用途")
 
 
 def test_a_picture_that_cannot_be_stored_is_not_promised(
@@ -245,7 +245,7 @@ def test_a_picture_that_cannot_be_stored_is_not_promised(
     (tmp_path / "fleet").write_text("a file where a folder has to be")
     monkeypatch.setattr("service.core.files.deposit.storage", lambda: broken)
 
-    refused(send(operator, picture()), 503, "保存はされていません")
+    assert_refused(send(operator, picture()), 503, "保存はされていません")
 
     assert db.scalars(select(File)).all() == []
 
@@ -259,6 +259,6 @@ def test_a_row_that_cannot_be_written_leaves_no_bytes(operator: TestClient, monk
     before = stored_keys()
     monkeypatch.setattr(records, "add", refuse)
 
-    refused(send(operator, picture()), 409, "いまは書けません")
+    assert_refused(send(operator, picture()), 409, "いまは書けません")
 
     assert stored_keys() == before

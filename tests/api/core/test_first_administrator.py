@@ -1,4 +1,5 @@
-"""The first administrator of an installation, made on the server, and let in again when nobody else can."""
+"""The first administrator of an installation: created on the server, and reset there when no other administrator
+can."""
 
 from __future__ import annotations
 
@@ -19,42 +20,42 @@ from service.core.users.__main__ import main
 from stack import programs
 from stack.__main__ import users
 from stack.home import Home
-from tests.people import PASSWORD, person
+from tests.people import PASSWORD, create_user
 
-ASKED = ["create", "--login-id", "t.yamada", "--name", "山田 太郎", "--area", "fleet"]
+CREATE = ["create", "--login-id", "t.yamada", "--name", "山田 太郎", "--area", "fleet"]
 
 
-def test_the_first_one_can_sign_in_and_there_is_no_second(
+def test_the_first_administrator_can_sign_in_and_there_is_no_second(
     client: TestClient, db: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(ASKED) == 0
+    assert main(CREATE) == 0
     password = capsys.readouterr().out.split()[-1]
 
     answer = client.post("/api/auth/login", json={"login_id": "t.yamada", "password": password})
     assert answer.json()["user"]["must_change_password"] is True
     assert answer.json()["user"]["areas"] == [{"area": "fleet", "role": "admin"}]
     assert db.scalars(select(AuditEntry.actor).where(AuditEntry.action == "create")).one() == "command line"
-    assert main(ASKED) == 1
+    assert main(CREATE) == 1
     assert "ユーザー管理" in capsys.readouterr().err
 
 
-def test_somebody_who_works_elsewhere_keeps_the_password(
+def test_an_existing_user_keeps_the_password(
     client: TestClient, db: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    person(db, "t.yamada", fleet="viewer")
+    create_user(db, "t.yamada", fleet="viewer")
     db.commit()
 
-    assert main(ASKED) == 0
+    assert main(CREATE) == 0
 
     assert "keeps the password" in capsys.readouterr().out
     answer = client.post("/api/auth/login", json={"login_id": "t.yamada", "password": PASSWORD})
     assert answer.json()["user"]["areas"] == [{"area": "fleet", "role": "admin"}]
 
 
-def test_an_only_administrator_whose_password_ran_out_gets_a_new_one(
+def test_the_only_administrator_gets_a_new_password_when_it_expired(
     client: TestClient, db: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(ASKED)
+    main(CREATE)
     first = capsys.readouterr().out.split()[-1]
     db.execute(update(User).values(one_time_until=real_now() - timedelta(minutes=1)))
     db.commit()
@@ -74,7 +75,7 @@ def test_an_only_administrator_whose_password_ran_out_gets_a_new_one(
     )
 
 
-def test_a_reset_ends_open_sessions_and_lets_nobody_in_who_is_closed_out(
+def test_a_reset_ends_open_sessions_and_is_refused_for_an_inactive_user(
     sign_in: Callable[..., TestClient], db: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alice = sign_in("alice", fleet="admin")

@@ -1,4 +1,4 @@
-"""What Prometheus reads of the whole is what システム状態 shows."""
+"""The metrics of the whole installation are what システム状態 shows."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def measured(client: TestClient) -> dict[str, float]:
 def test_processes_that_are_there_and_those_that_fell_silent_are_counted(client: TestClient, db: Session) -> None:
     for name in ("service", "service", "worker"):
         Presence(name).report(db)
-    gone = update(Instance).values(seen_at=real_now() - GONE_AFTER - timedelta(seconds=1))
-    db.execute(gone.where(Instance.name == "worker"))
+    expire = update(Instance).values(seen_at=real_now() - GONE_AFTER - timedelta(seconds=1))
+    db.execute(expire.where(Instance.name == "worker"))
     db.commit()
 
-    found = measured(client)
+    metrics = measured(client)
 
-    assert found['genba_processes{name="service"}'] == 2
-    assert found['genba_processes{name="worker"}'] == 0
-    assert found['genba_processes_missing{name="worker"}'] == 1
-    assert found['genba_processes_missing{name="service"}'] == 0
+    assert metrics['genba_processes{name="service"}'] == 2
+    assert metrics['genba_processes{name="worker"}'] == 0
+    assert metrics['genba_processes_missing{name="worker"}'] == 1
+    assert metrics['genba_processes_missing{name="service"}'] == 0
 
 
-def test_a_worker_that_left_in_order_is_none_not_nothing(client: TestClient, db: Session) -> None:
+def test_a_worker_after_a_graceful_shutdown_is_counted_as_0(client: TestClient, db: Session) -> None:
     assert measured(client)['genba_processes{name="worker"}'] == 0
 
 
@@ -59,37 +59,37 @@ def test_messages_are_counted_and_the_oldest_has_an_age(client: TestClient, db: 
     db.execute(update(OutboxMessage).values(created_at=real_now() - timedelta(hours=1)))
     db.commit()
 
-    found = measured(client)
+    metrics = measured(client)
 
-    assert found['genba_outbox_messages{state="waiting"}'] == 2
-    assert found['genba_outbox_messages{state="dead"}'] == 1
-    assert 3590 < found["genba_outbox_oldest_seconds"] < 3700
+    assert metrics['genba_outbox_messages{state="waiting"}'] == 2
+    assert metrics['genba_outbox_messages{state="dead"}'] == 1
+    assert 3590 < metrics["genba_outbox_oldest_seconds"] < 3700
 
 
 def test_a_silent_job_is_late(client: TestClient, db: Session) -> None:
     record_job(db, "outbox.send")
     db.commit()
 
-    found = measured(client)
+    metrics = measured(client)
 
-    assert found['genba_tick_late{tick="outbox.send"}'] == 0
-    assert found['genba_tick_late{tick="fleet.watch"}'] == 1
+    assert metrics['genba_tick_late{tick="outbox.send"}'] == 0
+    assert metrics['genba_tick_late{tick="fleet.watch"}'] == 1
 
 
-def test_a_database_that_is_away_is_said_and_nothing_old_with_it(
+def test_without_the_database_no_old_value_is_exported(
     client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_: Session) -> None:
+    def unavailable(_: Session) -> None:
         raise OperationalError("SELECT", {}, Exception("away"))
 
     assert "genba_database_bytes" in measured(client)
-    monkeypatch.setattr(system, "_database", away)
+    monkeypatch.setattr(system, "_database", unavailable)
 
     assert "genba_database_bytes" not in measured(client)
 
 
 def expressions() -> list[str]:
-    """What Prometheus' rules and the panels of the Grafana dashboard ask."""
+    """The expressions of Prometheus' rules and of the panels of the Grafana dashboard."""
     shipped = ROOT / "stack" / "production"
     rules = yaml.safe_load((shipped / "alerts.yml").read_text())["groups"][0]["rules"]
     panels = json.loads((shipped / "grafana.json").read_text())["panels"]
@@ -98,7 +98,7 @@ def expressions() -> list[str]:
     ]
 
 
-def test_whatever_rules_and_panels_ask_for_is_exported(client: TestClient, db: Session) -> None:
+def test_every_metric_of_rules_and_panels_is_exported(client: TestClient, db: Session) -> None:
     db.add(Probe(at=real_now(), source="x", target="service", every_seconds=30, ok=True, latency_ms=3))
     Presence("worker").report(db)
     db.commit()
@@ -108,17 +108,17 @@ def test_whatever_rules_and_panels_ask_for_is_exported(client: TestClient, db: S
 
     types = re.findall(r"^# TYPE (\S+) (\w+)$", exposed, re.MULTILINE)
     families = {name for name, _ in types} | {f"{name}_{part}" for name, _ in types for part in ("bucket", "count")}
-    asked = {name for expr in expressions() for name in re.findall(r"\b(?:genba|process)_\w+", expr)}
-    assert asked - families == set()
-    # And with the labels that they choose by.
+    used_names = {name for expr in expressions() for name in re.findall(r"\b(?:genba|process)_\w+", expr)}
+    assert used_names - families == set()
+    # And with the labels that they select by.
     for name, label, value in {
-        found for expr in expressions() for found in re.findall(r'(genba_\w+)\{(\w+)="(\w+)"\}', expr)
+        match for expr in expressions() for match in re.findall(r'(genba_\w+)\{(\w+)="(\w+)"\}', expr)
     }:
         assert re.search(rf'^{name}{{{label}="{value}"}} ', exposed, re.MULTILINE), (name, label, value)
 
 
-def test_every_metric_of_the_whole_is_looked_at(client: TestClient, db: Session) -> None:
+def test_every_metric_is_used_by_a_rule_or_a_panel(client: TestClient, db: Session) -> None:
     measured(client)
-    asked = " ".join(expressions())
+    all_expressions = " ".join(expressions())
 
-    assert [family.name for family in gauges.STATE_COLLECTOR.collect() if family.name not in asked] == []
+    assert [family.name for family in gauges.STATE_COLLECTOR.collect() if family.name not in all_expressions] == []

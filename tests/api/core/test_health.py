@@ -1,4 +1,4 @@
-"""The readiness door names what is down."""
+"""The readiness route names what is down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.core.monitoring.health import JobHeartbeat, record_job
 from service.core.settings import settings
 
 
-def test_live_asks_nothing_of_the_database(client: TestClient) -> None:
+def test_live_does_not_query_the_database(client: TestClient) -> None:
     assert client.get("/api/health/live").json()["status"] == "ok"
 
 
@@ -53,8 +53,8 @@ def test_a_reader_that_does_not_run_makes_nothing_else_unready(
     for name in ticks():
         record_job(db, name)
     db.commit()
-    on = agencies_settings().model_copy(update={"ocr": True})
-    monkeypatch.setattr(rules, "settings", lambda: on)
+    with_ocr = agencies_settings().model_copy(update={"ocr": True})
+    monkeypatch.setattr(rules, "settings", lambda: with_ocr)
 
     assert "agencies.read" in ticks()
     assert client.get("/api/health/ready").json()["parts"]["jobs"] == "ok"
@@ -76,8 +76,8 @@ def test_a_missing_database_is_named(client: TestClient, monkeypatch: pytest.Mon
 
     from service.core.database import session as core_db
 
-    nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(nowhere))
+    unreachable = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    monkeypatch.setattr(core_db, "session_factory", lambda: sessionmaker(unreachable))
 
     answer = client.get("/api/health/ready")
 
@@ -112,15 +112,15 @@ def test_metrics_are_exposed_by_route_never_by_path(client: TestClient) -> None:
     assert "/api/nowhere/42" not in exposed
 
 
-def test_the_application_cannot_rewrite_the_audit_trail(db: Session) -> None:
-    may = db.execute(
+def test_the_application_cannot_rewrite_the_audit_log(db: Session) -> None:
+    privileges = db.execute(
         text("SELECT has_table_privilege('audit_entries', 'update'), has_table_privilege('audit_entries', 'delete')")
     ).one()
-    assert tuple(may) == (False, False)
+    assert tuple(privileges) == (False, False)
 
 
 @pytest.mark.parametrize("path", ["/api/health/live", "/api/auth/me", "/api/fleet/heartbeats"])
-def test_every_door_of_a_service_that_leaves_closes_its_connections(
+def test_every_route_closes_its_connections_during_a_graceful_shutdown(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     assert "connection" not in client.get(path).headers

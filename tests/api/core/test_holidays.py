@@ -1,4 +1,4 @@
-"""The holiday calendar: what ships, what people change about it, and that it stays changed."""
+"""The holiday calendar: the days that are shipped, the changes of administrators, and that these stay."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_years_around_a_release_are_shipped(admin: TestClient) -> None:
     assert list(shipped) == sorted(shipped)
 
 
-def test_without_a_year_it_is_this_one(admin: TestClient, db: Session) -> None:
+def test_without_a_year_it_is_this_year(admin: TestClient, db: Session) -> None:
     this_year = local_date(app_now(db)).year
 
     assert {day[:4] for day in (item["day"] for item in admin.get("/api/core/holidays").json()["items"])} == {
@@ -63,7 +63,7 @@ def test_an_added_day_is_no_working_day_from_then_on(admin: TestClient, db: Sess
     assert due.astimezone(TOKYO).date() == date(2026, 12, 29)
 
 
-def test_a_removed_day_is_worked_and_every_change_is_in_the_trail(admin: TestClient, db: Session) -> None:
+def test_a_removed_day_is_a_working_day_and_every_change_is_audited(admin: TestClient, db: Session) -> None:
     assert admin.put(CULTURE_DAY, json={"name": "文化の日（出社）", "version": 1}).json()["version"] == 2
     assert admin.delete(CULTURE_DAY, params={"version": 2}).status_code == 204
 
@@ -85,13 +85,15 @@ def test_a_removed_day_can_be_added_again(admin: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [(None, "「文化の日」として登録されています"), (9, "「文化の日」として登録されています")]
+    ("version", "message"), [(None, "「文化の日」として登録されています"), (9, "「文化の日」として登録されています")]
 )
-def test_a_stale_edit_is_a_conflict_that_says_what_is_there(admin: TestClient, version: int | None, words: str) -> None:
+def test_a_stale_edit_is_a_conflict_that_says_what_is_there(
+    admin: TestClient, version: int | None, message: str
+) -> None:
     answer = admin.put(CULTURE_DAY, json={"name": "別の名前", "version": version})
 
     assert answer.status_code == 409
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
     assert of_year(admin, 2026)["2026-11-03"]["name"] == "文化の日"
 
 
@@ -126,25 +128,25 @@ def test_only_administrators_see_and_change_the_calendar(sign_in: Callable[..., 
     assert operator.delete(CULTURE_DAY, params={"version": 1}).status_code == 403
 
 
-def test_topping_up_brings_the_next_years_once_and_leaves_what_people_edited(db: Session, admin: TestClient) -> None:
+def test_topping_up_adds_the_next_years_once_and_leaves_edited_days(db: Session, admin: TestClient) -> None:
     year = local_date(app_now(db)).year + 10
     db.execute(update(app_clock).values(shift=app_clock.c.shift + timedelta(days=10 * 365 + 3)))
     new_year, constitution = date(year, 1, 1), date(year, 5, 3)
     db.add(Holiday(day=new_year, name="全社休業", source="edited"))
     db.add(Holiday(day=constitution, name="憲法記念日", source="edited", is_removed=True))
-    wrong = Holiday(day=date(year, 6, 1), name="廃止された祝日", source="shipped")
-    db.add(wrong)
+    abolished = Holiday(day=date(year, 6, 1), name="廃止された祝日", source="shipped")
+    db.add(abolished)
     db.flush()
 
     changed = holidays.top_up(db)
 
     assert changed > 50
     assert holidays.top_up(db) == 0
-    known = {holiday.day: holiday.name for holiday in holidays.of_year(db, year)}
-    assert known[new_year] == "全社休業"
-    assert constitution not in known
-    assert wrong.day not in known
-    assert known[date(year, 11, 3)] == "文化の日"
+    names = {holiday.day: holiday.name for holiday in holidays.of_year(db, year)}
+    assert names[new_year] == "全社休業"
+    assert constitution not in names
+    assert abolished.day not in names
+    assert names[date(year, 11, 3)] == "文化の日"
     assert holidays.of_year(db, year + holidays.YEARS_AHEAD)
 
 

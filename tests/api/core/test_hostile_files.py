@@ -1,4 +1,4 @@
-"""Files that are not what they say: refused in words, and nothing of them is kept."""
+"""Files that are not what they claim to be: refused in words, and nothing of them is stored."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from service.core.files import records
 from service.core.files.records import File
 from service.core.files.storage import storage
 from service.core.purposes import FileKind, Purpose
-from tests.pictures import moving, picture, png_of_size, workbook
+from tests.pictures import animated_picture, picture, png_of_size, workbook
 
-# Every kind that is told from the content.
+# Every kind that is recognised by its content.
 KINDS = frozenset(FileKind) - {FileKind.BINARY}
 ANYTHING = Purpose("fleet.anything", KINDS, "fleet:photo:update", "fleet:terminal:read", max_bytes=300_000)
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
@@ -39,16 +39,16 @@ def send(client: TestClient, content: bytes, name: str, purpose: str = ANYTHING.
 
 
 def bomb() -> bytes:
-    """Half a megabyte that would unpack to 400."""
-    written = io.BytesIO(workbook())
-    with zipfile.ZipFile(written, "a", zipfile.ZIP_DEFLATED) as parts, parts.open("xl/bomb.xml", "w") as part:
+    """Half a megabyte that would unpack to 400 megabytes."""
+    buffer = io.BytesIO(workbook())
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as parts, parts.open("xl/bomb.xml", "w") as part:
         for _ in range(400):
             part.write(b" " * 1024 * 1024)
-    return written.getvalue()
+    return buffer.getvalue()
 
 
 def lying_workbook() -> bytes:
-    """Says of a part that it is 10 bytes long, and unpacks to a thousand."""
+    """Declares a part of 10 bytes, which unpacks to a thousand."""
     content = workbook({"xl/lie.xml": b" " * 1000})
     return content.replace(struct.pack("<I", 1000), struct.pack("<I", 10))
 
@@ -68,8 +68,8 @@ REFUSED: dict[str, tuple[bytes, str, int, str]] = {
     "jpeg of nothing": (b"\xff\xd8\xff" + b"A" * 500, "現地.jpg", 422, "画像として読み取れません"),
     "too many pixels": (png_of_size(50_000, 50_000), "huge.png", 422, "5,000万画素以下"),
     "rather many pixels": (png_of_size(10_000, 10_000), "huge.png", 422, "5,000万画素以下"),
-    "moving png": (moving("PNG"), "a.png", 422, "動く画像"),
-    "moving webp": (moving("WEBP"), "a.webp", 422, "動く画像"),
+    "moving png": (animated_picture("PNG"), "a.png", 422, "動く画像"),
+    "moving webp": (animated_picture("WEBP"), "a.webp", 422, "動く画像"),
     "truncated pdf": (PDF[:-8], "図面.pdf", 422, "PDFが途中で切れています"),
     "pdf behind something": (b"\0" + PDF, "図面.pdf", 415, "形式は使えません"),
     "zip": (b"PK\x03\x04" + b"\0" * 100, "表.xlsx", 422, "Excelファイルとして読み取れません"),
@@ -90,14 +90,14 @@ REFUSED: dict[str, tuple[bytes, str, int, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_what_it_says_is_refused_in_words(operator: TestClient, db: Session, case: str) -> None:
-    content, name, status, words = REFUSED[case]
+    content, name, status, message = REFUSED[case]
     before = {stored.key for listed in storage().all() for stored in listed}
 
     answer = send(operator, content, name)
 
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
     assert db.scalars(select(File)).all() == []
     assert {stored.key for listed in storage().all() for stored in listed} == before
 
@@ -113,7 +113,7 @@ def test_a_workbook_that_unpacks_without_end_is_refused(operator: TestClient, mo
 
 
 @pytest.mark.parametrize(
-    ("content", "given", "kept", "content_type"),
+    ("content", "sent_name", "stored_name", "content_type"),
     [
         (picture(), "../../etc/passwd", "passwd.jpg", "image/jpeg"),
         (picture(), "C:\\写真\\現地.JPEG", "現地.JPEG", "image/jpeg"),
@@ -132,15 +132,15 @@ def test_a_workbook_that_unpacks_without_end_is_refused(operator: TestClient, mo
     ],
 )
 def test_names_are_made_harmless_and_types_come_from_the_content(
-    operator: TestClient, content: bytes, given: str, kept: str, content_type: str
+    operator: TestClient, content: bytes, sent_name: str, stored_name: str, content_type: str
 ) -> None:
-    answer = send(operator, content, given)
+    answer = send(operator, content, sent_name)
 
-    if not kept:
+    if not stored_name:
         assert answer.status_code == 415
         return
     assert answer.status_code == 201, answer.text
-    assert answer.json()["name"] == kept
+    assert answer.json()["name"] == stored_name
     assert answer.json()["content_type"] == content_type
     served = operator.get(f"/api/core/files/{answer.json()['id']}")
     assert served.headers["content-type"].startswith(content_type)
@@ -149,7 +149,7 @@ def test_names_are_made_harmless_and_types_come_from_the_content(
 
 
 def test_a_photo_must_be_a_photo(operator: TestClient) -> None:
-    """A purpose takes its own kinds, whatever else there is."""
+    """A purpose accepts only its own kinds of files."""
     answer = send(operator, PDF, "図面.pdf", "fleet.terminal_photo")
 
     assert answer.status_code == 415

@@ -1,4 +1,4 @@
-"""Names under which the service answers, and those under which it does not."""
+"""Host names that the service answers to, and those that it refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_name_that_is_not_ours_is_refused_in_words(client: TestClient, host: s
     assert "このホスト名では利用できません" in answer.json()["detail"]
 
 
-def test_the_door_of_heartbeats_is_no_way_around(client: TestClient) -> None:
+def test_the_heartbeat_route_checks_the_host_too(client: TestClient) -> None:
     assert client.post("/api/fleet/heartbeats", headers={"Host": "evil.example"}).status_code == 421
     assert client.post("/api/fleet/heartbeats").status_code == 401
 
@@ -34,12 +34,12 @@ def test_our_names_are_known_with_any_port(client: TestClient, host: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["/api/health/live", "/api/health/ready", "/metrics"])
-def test_load_balancers_and_prometheus_take_the_pulse_by_address(client: TestClient, path: str) -> None:
+def test_load_balancers_and_prometheus_may_use_the_address(client: TestClient, path: str) -> None:
     assert client.get(path, headers={"Host": "10.0.0.7:8000"}).status_code in (200, 503)
 
 
 def test_the_names_are_those_of_the_settings() -> None:
-    named = allowed_hosts(
+    hosts = allowed_hosts(
         Settings(
             public_base_url="https://tms.techcore-internal.jp/",
             service_url="http://service:8000",
@@ -47,7 +47,7 @@ def test_the_names_are_those_of_the_settings() -> None:
         )
     )
 
-    assert named == {
+    assert hosts == {
         *("tms.techcore-internal.jp", "service", "old.example", "other.example"),
         *("127.0.0.1", "localhost", "[::1]"),
     }

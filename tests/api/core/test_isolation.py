@@ -1,4 +1,5 @@
-"""Isolation by the database: what a transaction did not ask to see, it does not see, whatever the query."""
+"""Isolation by the database (row-level security): a transaction sees only the rows of its scopes, whatever the
+query."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from service.core.problems import NotFound
 from service.core.tasks.records import Order, get, start, tasks
 from service.fleet.models import Customer
 from tests import factories, people
-from tests.people import person, signed_in
+from tests.people import create_user, signed_in_client
 
 # Tables that row-level security leaves open to every transaction, each for a reason of its own.
 OPEN_TABLES = {
@@ -71,21 +72,21 @@ def test_no_partition_can_be_reached_by_its_own_name(db: Session) -> None:
     assert reachable == []
 
 
-def test_who_says_nothing_sees_nothing_and_changes_nothing(db: Session) -> None:
+def test_a_transaction_without_scopes_sees_and_changes_nothing(db: Session) -> None:
     customer = factories.customer(db)
     db.commit()
 
     for scopes in (NO_SCOPES, Scopes(frozenset({"loaners"})), Scopes(tenants=frozenset({("fleet", customer.id)}))):
-        with transaction(scopes) as stranger:
-            assert stranger.scalars(select(Customer)).all() == []
-            assert stranger.execute(text("UPDATE fleet_customers SET company_name = 'x' RETURNING id")).all() == []
-            with pytest.raises(DBAPIError, match="row-level security"), stranger.begin_nested():
-                factories.customer(stranger)
+        with transaction(scopes) as out_of_scope:
+            assert out_of_scope.scalars(select(Customer)).all() == []
+            assert out_of_scope.execute(text("UPDATE fleet_customers SET company_name = 'x' RETURNING id")).all() == []
+            with pytest.raises(DBAPIError, match="row-level security"), out_of_scope.begin_nested():
+                factories.customer(out_of_scope)
     with transaction(SYSTEM) as system:
-        assert [found.id for found in system.scalars(select(Customer))] == [customer.id]
+        assert [row.id for row in system.scalars(select(Customer))] == [customer.id]
 
 
-def test_what_one_transaction_saw_does_not_reach_into_the_next(db: Session) -> None:
+def test_the_scopes_of_a_transaction_end_with_it(db: Session) -> None:
     factories.customer(db)
     db.commit()
 
@@ -95,7 +96,7 @@ def test_what_one_transaction_saw_does_not_reach_into_the_next(db: Session) -> N
         assert second.scalars(select(Customer)).all() == []
 
 
-def test_the_owner_of_the_tables_is_held_to_it_too(db: Session, database: str) -> None:
+def test_row_level_security_holds_for_the_owner_of_the_tables_too(db: Session, database: str) -> None:
     forced = db.scalar(
         text("SELECT bool_and(relforcerowsecurity) FROM pg_class WHERE relrowsecurity AND relkind IN ('r', 'p')")
     )
@@ -103,12 +104,12 @@ def test_the_owner_of_the_tables_is_held_to_it_too(db: Session, database: str) -
     assert forced
 
 
-def test_an_entry_of_the_trail_is_written_by_anybody_and_read_where_it_belongs(db: Session) -> None:
-    alice = person(db, "alice", fleet="admin")
-    with transaction() as nobody:
-        audit.record(nobody, "station", "create", "fleet", "terminal", 1)
-        audit.record(nobody, "somebody", "login_failed", "core", "user", "-")
-        nobody.execute(
+def test_an_audit_entry_is_written_in_any_scope_and_read_in_its_own(db: Session) -> None:
+    alice = create_user(db, "alice", fleet="admin")
+    with transaction() as unscoped:
+        audit.record(unscoped, "station", "create", "fleet", "terminal", 1)
+        audit.record(unscoped, "somebody", "login_failed", "core", "user", "-")
+        unscoped.execute(
             text(
                 "INSERT INTO audit_entries (user_id, actor, address, area, action, subject, subject_id) "
                 "VALUES (:user_id, 'alice', '-', 'core', 'login', 'user', '1')"
@@ -116,30 +117,30 @@ def test_an_entry_of_the_trail_is_written_by_anybody_and_read_where_it_belongs(d
             {"user_id": alice.id},
         )
 
-    def seen(scopes: Scopes) -> list[str]:
+    def visible(scopes: Scopes) -> list[str]:
         set_scopes(db, scopes)
         return list(db.scalars(select(AuditEntry.actor).order_by(AuditEntry.id)))
 
-    assert seen(NO_SCOPES) == []
-    assert seen(Scopes(frozenset({"fleet"}))) == ["station", "alice"]
-    assert seen(Scopes(frozenset({"loaners"}))) == []
-    assert seen(SYSTEM) == ["station", "somebody", "alice"]
+    assert visible(NO_SCOPES) == []
+    assert visible(Scopes(frozenset({"fleet"}))) == ["station", "alice"]
+    assert visible(Scopes(frozenset({"loaners"}))) == []
+    assert visible(SYSTEM) == ["station", "somebody", "alice"]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_entries SET actor = 'x'", "DELETE FROM audit_entries"])
-def test_the_trail_is_never_changed(db: Session, statement: str) -> None:
+def test_the_audit_log_is_append_only(db: Session, statement: str) -> None:
     with pytest.raises(DBAPIError, match="permission denied"), db.begin_nested():
         db.execute(text(statement))
 
 
-def test_what_a_session_could_see_before_is_only_a_guess(client: TestClient, db: Session) -> None:
-    """Rights taken or given between two requests of one session hold at the next one."""
-    alice = person(db, "alice", fleet="operator")
+def test_a_cached_scope_follows_changes_of_the_role(client: TestClient, db: Session) -> None:
+    """Permissions that are granted or withdrawn between two requests of a session hold at the next one."""
+    alice = create_user(db, "alice", fleet="operator")
     factories.customer(db)
-    signed_in(db, client, alice)
+    signed_in_client(db, client, alice)
     token = client.headers["Authorization"].removeprefix("Bearer ")
 
-    def seen() -> tuple[str, int]:
+    def visible() -> tuple[str, int]:
         with transaction() as fresh:
             actor = authenticate(Request({"type": "http", "headers": []}), fresh, token)
             assert actor.scopes == scope_cache.of(token)
@@ -148,31 +149,31 @@ def test_what_a_session_could_see_before_is_only_a_guess(client: TestClient, db:
     for role, expected in (("operator", 1), ("nobody", 0), ("admin", 1), ("nobody", 0)):
         db.execute(update(Membership).where(Membership.user_id == alice.id).values(role=role))
         db.commit()
-        assert seen() == seen() == ("['fleet']" if expected else "[]", expected)
+        assert visible() == visible() == ("['fleet']" if expected else "[]", expected)
 
 
-def test_tasks_and_messages_are_kept_to_the_tenant_by_the_query_alone_too(db: Session) -> None:
-    """Isolation twice: this session sees every tenant, and still finds only what the person may."""
-    whole = people.actor(db, "alice", fleet="admin")
-    other = people.actor(db, "bob", fleet="admin")
+def test_the_queries_of_tasks_and_messages_filter_by_tenant_too(db: Session) -> None:
+    """Isolation twice: this session sees every tenant, and the queries still return only what the user may see."""
+    area_admin = people.create_actor(db, "alice", fleet="admin")
+    other_admin = people.create_actor(db, "bob", fleet="admin")
     ids = {}
     for tenant in (None, 1, 2):
-        scopes = Scopes(tenants=frozenset({("fleet", tenant)})) if tenant else whole.scopes
+        scopes = Scopes(tenants=frozenset({("fleet", tenant)})) if tenant else area_admin.scopes
         order = Order(kind="core.export", area="fleet", title="出力", permission="fleet:terminal:read")
-        task = start(db, replace(other, scopes=scopes), order)
+        task = start(db, replace(other_admin, scopes=scopes), order)
         message = queue.publish(db, "mail", {}, area="fleet", recipient="a@example.com", title="x", tenant_id=tenant)
         db.flush()  # for the id
         ids[tenant] = (task.id, message.id)
-    bound = replace(whole, scopes=Scopes(tenants=frozenset({("fleet", 1)})))
+    tenant_admin = replace(area_admin, scopes=Scopes(tenants=frozenset({("fleet", 1)})))
 
-    def seen(by: Actor) -> tuple[set[int], set[int]]:
-        found = tasks(db, by, 50, None, everybody=True, only_open=False)
-        told = messages.page(db, by, 50, None)
-        return {task["id"] for task in found["items"]}, {item["id"] for item in told["items"]}
+    def visible(actor: Actor) -> tuple[set[int], set[int]]:
+        task_page = tasks(db, actor, 50, None, everybody=True, only_open=False)
+        message_page = messages.page(db, actor, 50, None)
+        return {task["id"] for task in task_page["items"]}, {item["id"] for item in message_page["items"]}
 
-    assert seen(bound) == ({ids[1][0]}, {ids[1][1]})
-    assert seen(whole) == ({task for task, _ in ids.values()}, {message for _, message in ids.values()})
-    assert messages.summary(db, bound)["open"] == 1
-    for read in (lambda: get(db, bound, ids[2][0]), lambda: messages.detail(db, bound, ids[2][1])):
+    assert visible(tenant_admin) == ({ids[1][0]}, {ids[1][1]})
+    assert visible(area_admin) == ({task for task, _ in ids.values()}, {message for _, message in ids.values()})
+    assert messages.summary(db, tenant_admin)["open"] == 1
+    for read in (lambda: get(db, tenant_admin, ids[2][0]), lambda: messages.detail(db, tenant_admin, ids[2][1])):
         with pytest.raises(NotFound):
             read()

@@ -1,4 +1,4 @@
-"""The door of lists, and how routes are found."""
+"""Lists over HTTP, and how routes are found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LISTS = [
 
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("cursor", ["x", "bm9uc2Vuc2U", "WyItaWQiLDFd"])
-def test_a_cursor_that_is_none_of_a_lists_is_refused_in_the_same_words(
+def test_every_list_refuses_an_invalid_cursor_in_the_same_words(
     sign_in: Callable[..., TestClient], path: str, cursor: str
 ) -> None:
     answer = sign_in("adam", fleet="admin").get(path, params={"cursor": cursor})
@@ -39,7 +39,7 @@ def test_a_cursor_that_is_none_of_a_lists_is_refused_in_the_same_words(
 def test_a_cursor_behind_any_number_is_a_page(
     sign_in: Callable[..., TestClient], path: str, sort: str, number: int
 ) -> None:
-    """What is sorted by is a small number; what a made-up cursor names need not be."""
+    """The column is a small integer; the number in a made-up cursor may be larger."""
     client = sign_in("adam", fleet="admin")
 
     answer = client.get(path, params={"sort": sort, "cursor": write_cursor(sort, number + (number < 0), 1)})
@@ -49,17 +49,17 @@ def test_a_cursor_behind_any_number_is_a_page(
 
 
 def test_a_route_is_found_by_its_path_and_all_others_as_ever() -> None:
-    whole = FastAPI()
+    source = FastAPI()
 
-    @whole.get("/things/{name}")
+    @source.get("/things/{name}")
     def named(name: str) -> str:
         return name
 
-    @whole.get("/things/all")
+    @source.get("/things/all")
     def listed() -> str:
         return "a list"
 
-    routes = [*whole.router.routes]
+    routes = [*source.router.routes]
     app = FastAPI(openapi_url=None)
     path_table.install(app, routes)
     http = TestClient(app)

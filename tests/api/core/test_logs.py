@@ -25,11 +25,11 @@ def test_a_failing_sign_in_does_not_log_the_password(
     monkeypatch.setattr(identity, "find_by_login_id", broken)
     answer = client.post("/api/auth/login", json={"login_id": "alice", "password": "MY-SECRET-PASSWORD"})
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert answer.status_code == 500
-    assert "the database says no" in said
-    assert "MY-SECRET-PASSWORD" not in said
-    for line in said.splitlines():
+    assert "the database says no" in output
+    assert "MY-SECRET-PASSWORD" not in output
+    for line in output.splitlines():
         assert json.loads(line)["event"]
 
 

@@ -1,4 +1,5 @@
-"""The outbox seen by people: lists, a message's tries, sending again, putting aside, and nobody else's messages."""
+"""The outbox for administrators: lists, the attempts of a message, resending, discarding, and no messages of other
+areas."""
 
 from __future__ import annotations
 
@@ -31,19 +32,19 @@ URL = "/api/core/messages"
 
 @pytest.fixture
 def two_areas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second area beside the fleet, for its administrator to be a stranger."""
+    """A second area next to the fleet, whose administrator may not see the fleet's messages."""
     fleet = core_areas.areas()["fleet"]
     both = {"fleet": fleet, "loaners": replace(fleet, name="loaners", title="代替機管理")}
     monkeypatch.setattr(auth, "areas", lambda: both)
 
 
-def publish(db: Session, topic: str = "mail", area: str = "fleet", **told: Any) -> OutboxMessage:
+def publish(db: Session, topic: str = "mail", area: str = "fleet", **values: Any) -> OutboxMessage:
     set_scopes(db, Scopes(frozenset({"core", "fleet", "loaners"})))
     payload: dict[str, Any] = {"to": ["x@example.com"], "subject": "件名", "body": "本文です。"}
     if topic == "slack":
         payload = {"channel": "#fleet-alerts", "text": "アラートです。"}
-    known = {"recipient": "x@example.com", "title": "件名"}
-    message = queue.publish(db, topic, payload, area=area, **known | told)
+    defaults = {"recipient": "x@example.com", "title": "件名"}
+    message = queue.publish(db, topic, payload, area=area, **defaults | values)
     db.commit()
     return message
 
@@ -67,7 +68,7 @@ def test_an_admin_sees_the_areas_messages_newest_first_and_page_by_page(sign_in:
     assert {"to", "body", "payload"}.isdisjoint(first["items"][0])
 
 
-def test_messages_are_found_by_state_topic_and_words(sign_in: SignIn, db: Session) -> None:
+def test_messages_are_found_by_state_topic_and_text(sign_in: SignIn, db: Session) -> None:
     dead = publish(db, title="全滅しました")
     give_up(db, dead)
     retrying, waiting = publish(db, recipient="sato@example.com"), publish(db, "slack", recipient="#fleet-alerts")
@@ -79,19 +80,19 @@ def test_messages_are_found_by_state_topic_and_words(sign_in: SignIn, db: Sessio
     db.commit()
     client = sign_in("alice", fleet="admin")
 
-    def found(**filters: str) -> list[int]:
+    def find(**filters: str) -> list[int]:
         return [item["id"] for item in client.get(URL, params=filters).json()["items"]]
 
-    assert found(state="dead") == [dead.id]
-    assert found(state="retrying") == [retrying.id]
-    assert found(state="waiting") == [waiting.id]
-    assert found(state="sending") == [sending.id]
-    assert found(state="sent") == []
-    assert found(topic="slack") == [waiting.id]
-    assert found(q="SATO") == [retrying.id]
-    assert found(q="全滅") == [dead.id]
-    assert found(q="%") == []
-    assert found(area="loaners") == []
+    assert find(state="dead") == [dead.id]
+    assert find(state="retrying") == [retrying.id]
+    assert find(state="waiting") == [waiting.id]
+    assert find(state="sending") == [sending.id]
+    assert find(state="sent") == []
+    assert find(topic="slack") == [waiting.id]
+    assert find(q="SATO") == [retrying.id]
+    assert find(q="全滅") == [dead.id]
+    assert find(q="%") == []
+    assert find(area="loaners") == []
     assert client.get(URL, params={"state": "lost"}).status_code == 422
 
 
@@ -102,24 +103,24 @@ def test_the_summary_counts_what_is_open_dead_and_sent_today(sign_in: SignIn, db
     db.execute(update(OutboxMessage).where(OutboxMessage.id == done.id).values(sent_at=real_now()))
     db.commit()
 
-    told = sign_in("alice", fleet="admin").get(f"{URL}/summary").json()
+    summary = sign_in("alice", fleet="admin").get(f"{URL}/summary").json()
 
-    assert (told["open"], told["tried"], told["dead"], told["sent_today"]) == (1, 0, 1, 1)
-    assert told["oldest_open_at"] is not None
+    assert (summary["open"], summary["tried"], summary["dead"], summary["sent_today"]) == (1, 0, 1, 1)
+    assert summary["oldest_open_at"] is not None
 
 
-def test_a_message_shows_its_text_and_every_try(sign_in: SignIn, db: Session) -> None:
+def test_a_message_shows_its_text_and_every_attempt(sign_in: SignIn, db: Session) -> None:
     give_up(db, publish(db), "別のお知らせ")
     message = publish(db, about=("alert", 7))
     give_up(db, message, "宛先を拒否されました（550）")
     client = sign_in("alice", fleet="admin")
 
-    told = client.get(f"{URL}/{message.id}").json()
+    detail = client.get(f"{URL}/{message.id}").json()
 
-    assert (told["text"], told["subject"], told["subject_id"]) == ("本文です。", "alert", "7")
-    [attempt] = told["history"]
+    assert (detail["text"], detail["subject"], detail["subject_id"]) == ("本文です。", "alert", "7")
+    [attempt] = detail["history"]
     assert (attempt["number"], attempt["outcome"]) == (1, "refused")
-    assert attempt["error"] == told["last_error"] == "宛先を拒否されました（550）"
+    assert attempt["error"] == detail["last_error"] == "宛先を拒否されました（550）"
 
 
 def test_a_dead_letter_sent_again_arrives_under_the_same_key(
@@ -127,8 +128,8 @@ def test_a_dead_letter_sent_again_arrives_under_the_same_key(
 ) -> None:
     client = sign_in("alice", fleet="admin")
     with running_sandbox() as sandbox:
-        pointed = settings().model_copy(update={"slack_base_url": sandbox.slack_url})
-        monkeypatch.setattr(slack, "settings", lambda: pointed)
+        sandbox_settings = settings().model_copy(update={"slack_base_url": sandbox.slack_url})
+        monkeypatch.setattr(slack, "settings", lambda: sandbox_settings)
         message = publish(db, "slack", expires_at=app_now(db) + timedelta(hours=1))
         outbox_jobs.send_topic("slack")  # without a token: refused
         assert client.get(f"{URL}/{message.id}").json()["state"] == "dead"
@@ -136,14 +137,14 @@ def test_a_dead_letter_sent_again_arrives_under_the_same_key(
 
         again = client.post(f"{URL}/{message.id}/resend")
         assert (again.status_code, again.json()["state"], again.json()["expires_at"]) == (200, "retrying", None)
-        mended = pointed.model_copy(update={"slack_bot_token": SecretStr(TOKEN)})
-        monkeypatch.setattr(slack, "settings", lambda: mended)
+        with_token = sandbox_settings.model_copy(update={"slack_bot_token": SecretStr(TOKEN)})
+        monkeypatch.setattr(slack, "settings", lambda: with_token)
         outbox_jobs.send_topic("slack")
 
         [post] = sandbox.posts()
         assert post["metadata"]["event_payload"]["key"] == str(message.key)
-    told = client.get(f"{URL}/{message.id}").json()
-    assert (told["state"], [attempt["outcome"] for attempt in told["history"]]) == ("sent", ["sent", "refused"])
+    detail = client.get(f"{URL}/{message.id}").json()
+    assert (detail["state"], [attempt["outcome"] for attempt in detail["history"]]) == ("sent", ["sent", "refused"])
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "message")).one()
     assert (entry.actor, entry.action, entry.area) == ("alice", "status_change", "fleet")
     assert entry.subject_id == str(message.id)
@@ -151,7 +152,7 @@ def test_a_dead_letter_sent_again_arrives_under_the_same_key(
     assert entry.before["state"] == "dead"
 
 
-def test_a_dead_letter_in_doubt_is_sent_again_on_a_persons_word(sign_in: SignIn, db: Session) -> None:
+def test_a_dead_letter_in_doubt_is_sent_again_when_a_user_insists(sign_in: SignIn, db: Session) -> None:
     message = publish(db)
     give_up(db, message, in_doubt=True)
 
@@ -163,17 +164,17 @@ def test_a_dead_letter_in_doubt_is_sent_again_on_a_persons_word(sign_in: SignIn,
     assert (claimed.in_doubt, claimed.insisted, claimed.tries) == (True, True, 1)
 
 
-def test_a_dead_letter_is_put_aside_with_a_reason(sign_in: SignIn, db: Session) -> None:
+def test_a_dead_letter_is_discarded_with_a_reason(sign_in: SignIn, db: Session) -> None:
     message = publish(db)
     give_up(db, message)
     client = sign_in("alice", fleet="admin")
 
     assert client.post(f"{URL}/{message.id}/discard", json={"reason": "  "}).status_code == 422
-    told = client.post(f"{URL}/{message.id}/discard", json={"reason": "電話で伝えました"}).json()
+    discarded = client.post(f"{URL}/{message.id}/discard", json={"reason": "電話で伝えました"}).json()
 
-    assert (told["state"], told["discard_reason"]) == ("discarded", "電話で伝えました")
-    assert told["decided_by"] == "alice さん"
-    assert told["dead_at"] is not None
+    assert (discarded["state"], discarded["discard_reason"]) == ("discarded", "電話で伝えました")
+    assert discarded["decided_by"] == "alice さん"
+    assert discarded["dead_at"] is not None
     counts = client.get(f"{URL}/summary").json()
     assert (counts["dead"], counts["open"]) == (0, 0)
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "message")).one()
@@ -181,7 +182,7 @@ def test_a_dead_letter_is_put_aside_with_a_reason(sign_in: SignIn, db: Session) 
 
 
 @pytest.mark.parametrize("action", ["resend", "discard"])
-def test_only_a_dead_letter_can_be_sent_again_or_put_aside(sign_in: SignIn, db: Session, action: str) -> None:
+def test_only_a_dead_letter_can_be_sent_again_or_discarded(sign_in: SignIn, db: Session, action: str) -> None:
     waiting, discarded = publish(db, "slack"), publish(db)
     give_up(db, discarded)
     client = sign_in("alice", fleet="admin")
@@ -227,12 +228,12 @@ def test_an_admin_of_one_area_and_operator_of_another_sees_the_one_areas_message
     publish(db)
     publish(db, area="loaners")
 
-    found = sign_in("dora", loaners="admin", fleet="operator").get(URL).json()
+    page = sign_in("dora", loaners="admin", fleet="operator").get(URL).json()
 
-    assert [item["area"] for item in found["items"]] == ["loaners"]
+    assert [item["area"] for item in page["items"]] == ["loaners"]
 
 
-def test_the_database_hides_the_tries_of_other_areas_too(db: Session) -> None:
+def test_the_database_hides_the_attempts_of_other_areas_too(db: Session) -> None:
     give_up(db, publish(db))
     set_scopes(db, Scopes(frozenset({"loaners"})))
 

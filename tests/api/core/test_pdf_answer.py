@@ -1,4 +1,4 @@
-"""PDFs as answers: they hold up neither the database nor the other requests."""
+"""PDFs as answers: making one blocks neither the database nor other requests."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def app() -> FastAPI:
 
 
 def test_the_transaction_has_ended_before_the_pdf_is_made(app: FastAPI) -> None:
-    happened: list[str] = []
+    steps: list[str] = []
 
     def transaction() -> Iterator[None]:
         yield
-        happened.append("committed")
+        steps.append("committed")
 
     def make() -> bytes:
-        happened.append("made")
+        steps.append("made")
         return b"%PDF"
 
     @app.get("/", dependencies=[Depends(transaction, scope="function")])
@@ -40,7 +40,7 @@ def test_the_transaction_has_ended_before_the_pdf_is_made(app: FastAPI) -> None:
 
     answer = TestClient(app).get("/")
 
-    assert happened == ["committed", "made"]
+    assert steps == ["committed", "made"]
     assert answer.content == b"%PDF"
     assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''%E5%A0%B1%E5%91%8A%201.pdf"
 
@@ -57,15 +57,15 @@ def test_a_refusal_found_while_making_it_is_answered_like_any_other(app: FastAPI
     assert answer.headers["content-type"] == problems.MEDIA_TYPE
 
 
-def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_come_back(app: FastAPI) -> None:
+def test_pdfs_are_made_one_at_a_time_and_a_full_queue_is_503(app: FastAPI) -> None:
     go_on = threading.Event()
-    working, most = [0], [0]
+    active, highest = [0], [0]
 
     def make() -> bytes:
-        working[0] += 1
-        most[0] = max(most[0], working[0])
+        active[0] += 1
+        highest[0] = max(highest[0], active[0])
         assert go_on.wait(30)
-        working[0] -= 1
+        active[0] -= 1
         return b"%PDF"
 
     app.get("/pdf")(lambda: Pdf(make, "x.pdf"))
@@ -74,7 +74,7 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
     async def rush() -> list[int]:
         answers: list[int] = []
 
-        async def ask(http: httpx2.AsyncClient) -> None:
+        async def request_pdf(http: httpx2.AsyncClient) -> None:
             answers.append((await http.get("/pdf")).status_code)
 
         transport = httpx2.ASGITransport(app)
@@ -83,11 +83,11 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
             anyio.create_task_group() as group,
         ):
             for _ in range(MAX_WAITING + 3):
-                group.start_soon(ask, http)
+                group.start_soon(request_pdf, http)
             with anyio.fail_after(30):
                 while len(answers) < 2:
                     await anyio.lowlevel.checkpoint()
-            # Others are served while a PDF is being made and three wait.
+            # Other routes answer while a PDF is being made and three wait.
             assert (await http.get("/other")).json() == "served"
             go_on.set()
         return answers
@@ -95,4 +95,4 @@ def test_pdfs_are_made_one_at_a_time_and_whoever_would_wait_too_long_is_told_to_
     answers = anyio.run(rush)
 
     assert sorted(answers) == [200] * (MAX_WAITING + 1) + [503] * 2
-    assert most == [1]
+    assert highest == [1]

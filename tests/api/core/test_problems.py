@@ -63,10 +63,10 @@ def test_an_unexpected_failure_gives_a_reference_and_no_detail_of_it(
 
 
 def test_a_lost_database_is_503_with_retry_after(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone() -> dict[str, str]:
+    def lose_connection() -> dict[str, str]:
         raise OperationalError("select", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr(health, "readiness", gone)
+    monkeypatch.setattr(health, "readiness", lose_connection)
     answer = client.get("/api/health/ready")
 
     body = assert_is_problem(answer, 503)
@@ -74,13 +74,13 @@ def test_a_lost_database_is_503_with_retry_after(client: TestClient, monkeypatch
     assert body["detail"] == "データベースとの通信が途切れました。しばらく待ってから、もう一度お試しください。"
 
 
-def test_whoever_wanted_to_change_something_is_told_to_look_whether_it_was_stored(
+def test_after_a_lost_write_the_user_is_asked_to_check_whether_it_was_stored(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*_: object) -> None:
+    def lose_connection(*_: object) -> None:
         raise OperationalError("select", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr(identity, "find_by_login_id", gone)
+    monkeypatch.setattr(identity, "find_by_login_id", lose_connection)
     answer = client.post("/api/auth/login", json={"login_id": "alice", "password": "x"})
 
     assert "変更が保存されたかを確認してください。" in str(assert_is_problem(answer, 503)["detail"])
@@ -93,8 +93,8 @@ def test_every_message_is_a_japanese_sentence(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["body", "query", "path", "a secret", "", "é"])
-def test_a_field_that_nobody_knows_is_no_reason_to_fail_whatever_its_name(client: TestClient, name: str) -> None:
-    """FastAPI puts such words before the names of fields; as names they must not be lost."""
+def test_an_unknown_field_is_refused_whatever_its_name(client: TestClient, name: str) -> None:
+    """FastAPI puts such words before the names of fields; as names of fields they must not be lost."""
     answer = client.post("/api/auth/login", json={"login_id": "alice", "password": "x", name: 1})
 
     assert answer.status_code == 422

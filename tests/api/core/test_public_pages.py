@@ -1,4 +1,4 @@
-"""Public pages: HTML for people, problems for programs, and forms that take only what was filled in on them."""
+"""Public pages: HTML for users, problems for programs, and forms that accept only what was filled in on them."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ def test_every_page_has_the_strict_headers_and_nothing_inline(client: TestClient
     assert re.findall(r'(?:src|href)="(?:https?:)?//', answer.text.replace('href="http://127.0.0.1:8501"', "")) == []
 
 
-def test_what_a_page_is_made_of_is_kept_for_a_year_under_a_name_of_its_content(client: TestClient) -> None:
-    parts = re.findall(r'(?:src|href)="(/public/static/[^"]+)"', client.get("/api/docs").text)
+def test_static_files_are_cached_for_a_year_under_a_name_with_their_hash(client: TestClient) -> None:
+    urls = re.findall(r'(?:src|href)="(/public/static/[^"]+)"', client.get("/api/docs").text)
 
-    assert len(parts) >= 5
-    for part in parts:
-        assert re.search(r"\.[0-9a-f]{12}\.[a-z]+$", part)
-        answer = client.get(part)
+    assert len(urls) >= 5
+    for url in urls:
+        assert re.search(r"\.[0-9a-f]{12}\.[a-z]+$", url)
+        answer = client.get(url)
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert {client.get(part).headers["content-type"].split(";")[0] for part in parts} <= {
+    assert {client.get(url).headers["content-type"].split(";")[0] for url in urls} <= {
         *("text/css", "text/javascript", "application/javascript", "image/svg+xml")
     }
-    assert client.get(re.sub(r"[0-9a-f]{12}", "0" * 12, parts[0])).status_code == 404
+    assert client.get(re.sub(r"[0-9a-f]{12}", "0" * 12, urls[0])).status_code == 404
     assert client.get(f"{assets.PATH}/..%2f..%2fsettings.py").status_code == 404
 
 
 def failing() -> FastAPI:
-    """Doors that fail in every way there is, once for people and once for programs."""
+    """Routes that fail in every way, each as a page and in the API."""
     app = FastAPI()
     problem_responses.install(app)
 
@@ -74,7 +74,7 @@ def failing() -> FastAPI:
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "words"),
+    ("path", "status", "message"),
     [
         ("/nowhere", 404, "指定されたURLは見つかりません"),
         ("/invalid", 422, "電話番号を入力してください"),
@@ -82,7 +82,7 @@ def failing() -> FastAPI:
         ("/down", 503, "データベースとの通信が途切れました"),
     ],
 )
-def test_a_failure_is_a_page_for_people_and_a_problem_for_programs(path: str, status: int, words: str) -> None:
+def test_a_failure_is_a_page_for_users_and_a_problem_for_programs(path: str, status: int, message: str) -> None:
     client = TestClient(failing(), raise_server_exceptions=False)
 
     page, problem = client.get(path), client.get(f"/api{path}")
@@ -90,16 +90,16 @@ def test_a_failure_is_a_page_for_people_and_a_problem_for_programs(path: str, st
     assert (page.status_code, problem.status_code) == (status, status)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"] == shell.HEADERS["Content-Security-Policy"]
-    assert words in page.text
+    assert message in page.text
     assert "secret detail" not in page.text
     assert problem.headers["content-type"] == "application/problem+json"
-    assert words in problem.json()["detail"]
+    assert message in problem.json()["detail"]
     assert page.headers.get("retry-after") == problem.headers.get("retry-after")
     assert ("refresh" in page.text) == (status == 503)
 
 
 @pytest.mark.parametrize(
-    ("path", "for_people"),
+    ("path", "is_page"),
     [
         ("/", True),
         ("/pay/abc", True),
@@ -111,11 +111,11 @@ def test_a_failure_is_a_page_for_people_and_a_problem_for_programs(path: str, st
         ("/metrics", False),
     ],
 )
-def test_the_path_alone_decides_who_is_spoken_to(path: str, for_people: bool) -> None:
-    assert shell.is_page(path) == for_people
+def test_the_path_alone_decides_between_page_and_problem(path: str, is_page: bool) -> None:
+    assert shell.is_page(path) == is_page
 
 
-def test_a_full_house_is_said_on_a_page_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overload_is_a_page_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.core.http.concurrency.MAX_WAITING", 0)
     client = TestClient(ConcurrencyLimit(failing(), 1, frozenset()))
 
@@ -126,7 +126,7 @@ def test_a_full_house_is_said_on_a_page_too(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def public() -> TestClient:
-    """A page with a form, as an area will have it."""
+    """A page with a form, as an area has it."""
     app = FastAPI()
     problem_responses.install(app)
 
@@ -161,18 +161,18 @@ def test_a_form_that_was_opened_here_is_taken(public: TestClient) -> None:
 def test_a_form_of_a_foreign_page_is_refused_in_words(public: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     token = public.get("/cancel").text
     until, _, signature = token.partition(".")
-    stranger = TestClient(public.app, raise_server_exceptions=False)
-    theirs = stranger.get("/cancel").text
+    other_browser = TestClient(public.app, raise_server_exceptions=False)
+    other_token = other_browser.get("/cancel").text
 
-    def refused(client: TestClient, given: str, path: str = "/cancel") -> None:
-        answer = client.post(path, data={forms.FIELD: given})
+    def refused(client: TestClient, form_token: str, path: str = "/cancel") -> None:
+        answer = client.post(path, data={forms.FIELD: form_token})
         assert answer.status_code == 403
         assert "前の画面に戻って読み込み直し" in answer.text
 
     for forged in (
         "",
         ".",
-        theirs,
+        other_token,
         signature,
         f"{int(until) + 1}.{signature}",
         f"{until}.x",
@@ -183,6 +183,6 @@ def test_a_form_of_a_foreign_page_is_refused_in_words(public: TestClient, monkey
     refused(public, token, "/other")
     refused(TestClient(public.app), token)
 
-    late = real_now().timestamp() + forms.VALID_SECONDS + 1
-    monkeypatch.setattr(forms, "real_now", lambda: type("Later", (), {"timestamp": lambda _: late})())
+    after_expiry = real_now().timestamp() + forms.VALID_SECONDS + 1
+    monkeypatch.setattr(forms, "real_now", lambda: type("Later", (), {"timestamp": lambda _: after_expiry})())
     refused(public, token)

@@ -1,4 +1,4 @@
-"""Answers that may lag come from a real streaming replica, and only while it is young enough for who asks."""
+"""Answers that may lag come from a real streaming replica, and only while it is recent enough for the caller."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from stack.home import Home
 from tests import cluster, factories, people
 from tests.api.agencies import scene
 from tests.conftest import Service, start_service
-from tests.processes import end, free_port, own_folder
+from tests.processes import free_port, make_temporary_folder, stop_process
 from tests.replica import Replica, replica_of
 from tests.waiting import wait_for
 
@@ -47,42 +47,42 @@ class Pair:
     service: Service
     replica: Replica
 
-    def reads(self, server: str, why: str = "") -> float:
-        said = httpx2.get(f"{self.service.url}/metrics", timeout=60).text
-        found = re.search(rf'genba_lagging_reads_total{{server="{server}",why="{why}"}} ([0-9.e+]+)', said)
-        return float(found[1]) if found else 0.0
+    def reads(self, server: str, reason: str = "") -> float:
+        metrics = httpx2.get(f"{self.service.url}/metrics", timeout=60).text
+        match = re.search(rf'genba_lagging_reads_total{{server="{server}",why="{reason}"}} ([0-9.e+]+)', metrics)
+        return float(match[1]) if match else 0.0
 
     def signed_in(self, tenant_id: int | None = None, **roles: str) -> httpx2.Client:
         with self.service.committed() as db:
-            person = people.person(db, f"reader-{next(_numbers)}", tenant_id, **roles)
-            token, _ = open_session(db, person, "testclient", timedelta(hours=1))
+            user = people.create_user(db, f"reader-{next(_numbers)}", tenant_id, **roles)
+            token, _ = open_session(db, user, "testclient", timedelta(hours=1))
         return httpx2.Client(base_url=self.service.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     def state(self, http: httpx2.Client) -> dict[str, Any]:
         """As システム状態 shows it."""
-        told: dict[str, Any] = http.get("/api/core/system").json()["replica"]
-        return told
+        shown: dict[str, Any] = http.get("/api/core/system").json()["replica"]
+        return shown
 
     def await_state(self, state: str) -> dict[str, Any]:
         with self.signed_in(fleet="admin") as http:
             return wait_for(
-                lambda: told if (told := self.state(http))["state"] == state else None, f"it is not {state}"
+                lambda: shown if (shown := self.state(http))["state"] == state else None, f"it is not {state}"
             )
 
 
 @pytest.fixture(scope="module")
 def started(running_servers: Home) -> Iterator[Pair]:
-    """On a cluster of its own: a replica would have to follow what all other tests write, too."""
-    port, primary = free_port(), Home(own_folder("primary"))
-    cluster.take_secrets(primary)
+    """On a cluster of its own: the replica would also have to replay what all other tests write."""
+    port, primary = free_port(), Home(make_temporary_folder("primary"))
+    cluster.copy_secrets(primary)
     with cluster.running(primary), replica_of(primary, port) as following:
-        more = {
+        environ = {
             "DATABASE_READ_URL": following.url("app", "genba_read"),
             "DATABASE_READ_LAG_SECONDS": str(LIMIT),
         }
-        service = start_service(primary, "genba_read", more)
+        service = start_service(primary, "genba_read", environ)
         yield Pair(service, following)
-        end(service.process)
+        stop_process(service.process)
 
 
 @pytest.fixture
@@ -97,35 +97,35 @@ def names(answer: httpx2.Response) -> set[str]:
     return {item["company_name"] for item in answer.json()["items"]}
 
 
-def test_the_replica_answers_whoever_says_that_nothing_was_written_lately(pair: Pair) -> None:
+def test_the_replica_answers_a_caller_without_a_recent_write(pair: Pair) -> None:
     with pair.signed_in(fleet="admin") as http:
-        before, unsaid = pair.reads("replica"), pair.reads("primary", "not said")
+        before, without_header = pair.reads("replica"), pair.reads("primary", "not said")
         assert http.get(CUSTOMERS, headers=LONG_AGO).status_code == 200
         assert http.get(SUMMARY, headers=LONG_AGO).status_code == 200
         assert pair.reads("replica") == before + 2
         for headers in ({}, {SINCE_WRITE: "yesterday"}, {SINCE_WRITE: "-1"}, {SINCE_WRITE: "nan"}):
             assert http.get(SUMMARY, headers=headers).status_code == 200
         assert pair.reads("replica") == before + 2
-        assert pair.reads("primary", "not said") == unsaid + 4
+        assert pair.reads("primary", "not said") == without_header + 4
 
 
-def test_a_write_is_seen_by_who_made_it_and_lags_for_who_did_not(pair: Pair) -> None:
+def test_a_write_is_seen_by_its_writer_and_lags_for_others(pair: Pair) -> None:
     with pair.signed_in(fleet="admin") as http:
         for _ in range(10):
             before = pair.reads("replica")
             with pair.replica.paused():
                 with pair.service.committed() as db:
                     name = factories.customer(db).company_name
-                others = http.get(CUSTOMERS, params={"q": name}, headers=LONG_AGO)
-                mine = http.get(CUSTOMERS, params={"q": name}, headers={SINCE_WRITE: "0"})
-            assert names(mine) == {name}
-            # A busy machine may take longer over it than the answer may lag: then it is the primary's.
+                other_answer = http.get(CUSTOMERS, params={"q": name}, headers=LONG_AGO)
+                own_answer = http.get(CUSTOMERS, params={"q": name}, headers={SINCE_WRITE: "0"})
+            assert names(own_answer) == {name}
+            # On a busy machine this may take longer than the answer may lag: then the primary answers.
             if pair.reads("replica") == before + 1:
                 break
             pair.await_state("ok")
         else:
             pytest.fail("the replica never answered within the limit")
-    assert names(others) == set()  # or the pause did not pause, and nothing here proves anything
+    assert names(other_answer) == set()  # otherwise the pause did not work, and this test proves nothing
 
 
 def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +153,8 @@ def test_a_replica_that_falls_behind_is_passed_over_until_it_has_caught_up(pair:
         with pair.replica.paused():
             with pair.service.committed() as db:
                 name = factories.customer(db).company_name
-            told = pair.await_state("late")
-            assert LIMIT <= told["behind_seconds"] < 30
+            shown = pair.await_state("late")
+            assert LIMIT <= shown["behind_seconds"] < 30
             assert "genba_replica_usable 0.0" in http.get("/metrics").text
             late = pair.reads("primary", "late")
             assert names(http.get(CUSTOMERS, params={"q": name}, headers=LONG_AGO)) == {name}
@@ -194,7 +194,7 @@ def test_a_replica_that_was_killed_costs_no_answer(pair: Pair) -> None:
 
 @pytest.mark.parametrize(("path", "table"), [(CUSTOMERS, "fleet_customers"), (SUMMARY, "fleet_terminal_states")])
 def test_an_answer_that_replay_cuts_short_is_given_by_the_primary(pair: Pair, path: str, table: str) -> None:
-    """A real conflict: the statement waits on the replica while the primary takes a table for itself."""
+    """A real conflict: the statement waits on the replica while the primary locks a table exclusively."""
     with pair.service.committed() as db:
         factories.terminal(db)
     with psycopg.connect(pair.service.owner_url, autocommit=True) as owner:
@@ -207,16 +207,16 @@ def test_an_answer_that_replay_cuts_short_is_given_by_the_primary(pair: Pair, pa
     failed, answers = pair.reads("primary", "failed"), []
     try:
         with pair.signed_in(fleet="admin") as http:
-            asking = threading.Thread(target=lambda: answers.append(http.get(path, headers=LONG_AGO)))
-            asking.start()
+            request_thread = threading.Thread(target=lambda: answers.append(http.get(path, headers=LONG_AGO)))
+            request_thread.start()
             sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
             wait_for(lambda: pair.replica.asked(sleeping), answers, 15)
             with psycopg.connect(pair.service.owner_url) as owner:
                 owner.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            asking.join(30)
+            request_thread.join(30)
             assert answers[0].status_code == 200, answers[0].text
-            told, again = answers[0].json(), http.get(path).json()
-            assert told | {"as_of": ""} == again | {"as_of": ""}
+            answered, again = answers[0].json(), http.get(path).json()
+            assert answered | {"as_of": ""} == again | {"as_of": ""}
         assert pair.reads("primary", "failed") == failed + 1
     finally:
         with psycopg.connect(pair.service.owner_url, autocommit=True) as owner:
@@ -226,16 +226,16 @@ def test_an_answer_that_replay_cuts_short_is_given_by_the_primary(pair: Pair, pa
 
 def test_charlie_sees_nothing_of_the_others_on_the_replica_either(pair: Pair) -> None:
     with pair.service.committed() as db:
-        ours, theirs = scene.agency(db), scene.agency(db)
-        scene.corporation(db, ours, "株式会社うちだけ")
+        own_agency, other_agency = scene.agency(db), scene.agency(db)
+        scene.corporation(db, own_agency, "株式会社うちだけ")
     pair.replica.catch_up()
-    before, seen = pair.reads("replica"), {}
-    for of in (ours, theirs):
-        with pair.signed_in(of.id, agencies="sales") as http:
+    before, totals = pair.reads("replica"), {}
+    for agency in (own_agency, other_agency):
+        with pair.signed_in(agency.id, agencies="sales") as http:
             answer = http.get(CORPORATIONS, headers=LONG_AGO)
             assert answer.status_code == 200, answer.text
-            seen[of.id] = answer.json()["total"]
-    assert seen == {ours.id: 1, theirs.id: 0}
+            totals[agency.id] = answer.json()["total"]
+    assert totals == {own_agency.id: 1, other_agency.id: 0}
     assert pair.reads("replica") == before + 2
     with psycopg.connect(pair.replica.url("app", "genba_read")) as unscoped:
         assert unscoped.execute("SELECT count(*) FROM agencies_corporations").fetchone() == (0,)
@@ -249,19 +249,19 @@ def test_charlie_sees_nothing_of_the_others_on_the_replica_either(pair: Pair) ->
 def test_an_address_that_leads_to_no_replica_is_not_read_from(
     running_servers: Home, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was promoted goes its own way; here it is the primary itself."""
+    """A promoted replica has data of its own; here the address is that of the primary itself."""
     from service.core.settings import settings
 
     monkeypatch.setattr(settings(), "database_read_url", settings().database_url)
-    seen = ReplicaWatch(LIMIT)
-    seen.look()
-    seen.close()
+    watch = ReplicaWatch(LIMIT)
+    watch.look()
+    watch.close()
 
-    assert (seen.state, seen.behind) == ("other", None)
+    assert (watch.state, watch.behind) == ("other", None)
 
 
-def test_a_door_that_may_lag_cannot_write(db: Session) -> None:
-    """What holds every such door of every test to reading."""
+def test_a_route_that_may_lag_cannot_write(db: Session) -> None:
+    """This makes every such route read-only in every test."""
     with transaction(SYSTEM) as session:
         replica_reads.read_only(session)
         set_scopes(session, SYSTEM)
@@ -277,16 +277,16 @@ def test_failures_that_are_not_the_replicas_stay_what_they_are(db: Session) -> N
     assert not isinstance(caught.value, Failed)
 
 
-def test_what_was_replayed_is_held_against_a_sample_no_older_than_asked() -> None:
-    known = Samples()
-    assert not known.reached(10**9, 0)  # nobody knows
-    for moment, at in ((10.0, 100), (11.0, 200), (12.0, 200), (13.0, 300)):
-        known.known.append((moment, at))
+def test_replay_is_compared_with_a_sample_no_older_than_requested() -> None:
+    samples = Samples()
+    assert not samples.reached(10**9, 0)  # there is no sample yet
+    for taken_at, position in ((10.0, 100), (11.0, 200), (12.0, 200), (13.0, 300)):
+        samples.known.append((taken_at, position))
 
-    assert known.reached(200, 10.5)
-    assert known.reached(200, 12.0)
-    assert not known.reached(200, 12.1)  # the next sample is of a moment when there was more
-    assert not known.reached(10**9, 13.1)  # none is young enough
-    assert known.behind(300, 14) == 0
-    assert known.behind(299, 14) == 2
-    assert known.behind(99, 14) is None
+    assert samples.reached(200, 10.5)
+    assert samples.reached(200, 12.0)
+    assert not samples.reached(200, 12.1)  # the next sample was taken when there was more
+    assert not samples.reached(10**9, 13.1)  # none is recent enough
+    assert samples.behind(300, 14) == 0
+    assert samples.behind(299, 14) == 2
+    assert samples.behind(99, 14) is None

@@ -1,4 +1,4 @@
-"""Retention as administrators see it: what would go tonight, and what went."""
+"""Retention as administrators see it: what will be deleted tonight, and what was deleted."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from sqlalchemy.orm import Session
 from jobs import core as core_jobs
 from service.core.access.identity import UserSession, hash_token, new_token
 from service.core.database.clock import real_now
-from tests.people import person
+from tests.people import create_user
 
 
 def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: Callable[..., TestClient]) -> None:
     admin = sign_in("alice", fleet="admin")
-    stranger = person(db, "bob").id
+    bob_id = create_user(db, "bob").id
     for days in (40, 20):
         expired = real_now() - timedelta(days=days)
-        db.add(UserSession(token_hash=hash_token(new_token()), user_id=stranger, address="-", expires_at=expired))
+        db.add(UserSession(token_hash=hash_token(new_token()), user_id=bob_id, address="-", expires_at=expired))
     db.commit()
-    before = {found["target"]: found for found in admin.get("/api/core/retention").json()["policies"]}
+    before = {policy["target"]: policy for policy in admin.get("/api/core/retention").json()["policies"]}
 
     core_jobs.apply_retention()
     after = admin.get("/api/core/retention").json()
 
-    assert {target: (found["when"], found["keep_days"]) for target, found in before.items()} == {
+    assert {target: (policy["when"], policy["keep_days"]) for target, policy in before.items()} == {
         "agencies_drafts": ("nightly", 30),
         "audit_entries": ("nightly", 1096),
         "backups": ("nightly", 400),
@@ -53,5 +53,5 @@ def test_administrators_see_the_plan_and_the_past_nights(db: Session, sign_in: C
     assert before["sessions"]["plan"]["rows"] == 1
     [run] = [run for run in after["runs"] if run["target"] == "sessions"]
     assert run["rows"] == 1
-    assert [found["plan"]["rows"] for found in after["policies"] if found["target"] == "sessions"] == [0]
+    assert [policy["plan"]["rows"] for policy in after["policies"] if policy["target"] == "sessions"] == [0]
     assert sign_in("carol", fleet="operator").get("/api/core/retention").status_code == 403

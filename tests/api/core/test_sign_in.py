@@ -15,7 +15,7 @@ from service.core.access import identity
 from service.core.access.identity import User, UserSession
 from service.core.audit import AuditEntry
 from service.core.database.clock import real_now
-from tests.people import PASSWORD, person
+from tests.people import PASSWORD, create_user
 
 
 def by_password(client: TestClient, login_id: str, password: str = PASSWORD) -> int:
@@ -29,8 +29,8 @@ def actions_of(db: Session, actor: str) -> list[str]:
     return list(db.scalars(select(AuditEntry.action).where(AuditEntry.actor == actor).order_by(AuditEntry.id)))
 
 
-def test_the_right_password_opens_a_session_that_knows_the_person(client: TestClient, db: Session) -> None:
-    alice, bob = (person(db, name, fleet="operator") for name in ("alice", "bob"))
+def test_the_right_password_opens_a_session_of_the_user(client: TestClient, db: Session) -> None:
+    alice, bob = (create_user(db, name, fleet="operator") for name in ("alice", "bob"))
     db.commit()
 
     answer = client.post("/api/auth/login", json={"login_id": "alice", "password": PASSWORD})
@@ -48,8 +48,8 @@ def test_the_right_password_opens_a_session_that_knows_the_person(client: TestCl
     assert actions_of(db, "alice") == ["login"]
 
 
-def test_a_wrong_password_and_an_unknown_person_get_the_same_answer(client: TestClient, db: Session) -> None:
-    person(db, "alice", fleet="operator")
+def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(client: TestClient, db: Session) -> None:
+    create_user(db, "alice", fleet="operator")
     db.commit()
 
     wrong = client.post("/api/auth/login", json={"login_id": "alice", "password": "wrong"})
@@ -61,7 +61,7 @@ def test_a_wrong_password_and_an_unknown_person_get_the_same_answer(client: Test
     assert actions_of(db, "alice") == ["login_failed"]
 
 
-def test_what_was_typed_for_an_unknown_login_id_is_not_kept(client: TestClient, db: Session) -> None:
+def test_an_unknown_login_id_is_not_stored(client: TestClient, db: Session) -> None:
     client.post("/api/auth/login", json={"login_id": "my-secret-password", "password": "x"})
 
     assert "my-secret-password" not in [entry.actor for entry in db.scalars(select(AuditEntry))]
@@ -70,7 +70,7 @@ def test_what_was_typed_for_an_unknown_login_id_is_not_kept(client: TestClient, 
 def test_the_administrator_of_the_area_sees_who_failed_to_sign_in(
     sign_in: Callable[..., TestClient], db: Session
 ) -> None:
-    person(db, "bob", fleet="operator")
+    create_user(db, "bob", fleet="operator")
     admin = sign_in("amy", fleet="admin")
     for login_id in ("bob", "nobody"):
         assert by_password(admin, login_id, "wrong") == 401
@@ -80,8 +80,8 @@ def test_the_administrator_of_the_area_sees_who_failed_to_sign_in(
     assert (entry["actor"], entry["actor_name"], entry["address"]) == ("bob", "bob さん", "testclient")
 
 
-def test_an_inactive_person_cannot_sign_in_and_loses_the_open_session(client: TestClient, db: Session) -> None:
-    user = person(db, "alice", fleet="operator")
+def test_an_inactive_user_cannot_sign_in_and_loses_the_open_session(client: TestClient, db: Session) -> None:
+    user = create_user(db, "alice", fleet="operator")
     db.commit()
     assert by_password(client, "alice") == 200
 
@@ -93,10 +93,10 @@ def test_an_inactive_person_cannot_sign_in_and_loses_the_open_session(client: Te
 
 
 @pytest.mark.parametrize("change", [{"password_hash": "another"}, {"is_active": False}])
-def test_what_was_reset_while_the_password_was_checked_lets_nobody_in(
+def test_a_reset_while_the_password_is_checked_refuses_the_sign_in(
     client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
-    person(db, "alice", fleet="operator")
+    create_user(db, "alice", fleet="operator")
     db.commit()
 
     def meanwhile(*_: object) -> bool:
@@ -112,7 +112,7 @@ def test_what_was_reset_while_the_password_was_checked_lets_nobody_in(
 
 
 def test_signing_out_ends_the_session(client: TestClient, db: Session) -> None:
-    person(db, "alice", fleet="operator")
+    create_user(db, "alice", fleet="operator")
     db.commit()
     by_password(client, "alice")
 
@@ -134,7 +134,7 @@ def test_an_expired_session_is_refused_in_words(sign_in: Callable[..., TestClien
 
 
 def test_the_token_is_stored_only_as_a_hash(client: TestClient, db: Session) -> None:
-    person(db, "alice")
+    create_user(db, "alice")
     db.commit()
     token = client.post("/api/auth/login", json={"login_id": "alice", "password": PASSWORD}).json()["token"]
 

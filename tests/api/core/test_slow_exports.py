@@ -1,4 +1,4 @@
-"""Downloads over a real socket, by somebody who asks and does not read."""
+"""Downloads over a real socket, by a client that does not read the answer."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tests.conftest import Service
 def stalled(service: Service, token: str) -> socket.socket:
     """A connection on which the answer has begun; nothing more of it is read."""
     host, port = service.url.removeprefix("http://").split(":")
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    made.settimeout(30)
-    made.connect((host, int(port)))
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(30)
+    connection.connect((host, int(port)))
     head = f"GET /api/core/audit/export.csv?subject=stalled HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}"
-    made.sendall(f"{head}\r\n\r\n".encode())
-    assert made.recv(15) == b"HTTP/1.1 200 OK"
-    return made
+    connection.sendall(f"{head}\r\n\r\n".encode())
+    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+    return connection
 
 
-def test_trails_that_nobody_reads_hold_neither_a_seat_nor_a_connection(service: Service) -> None:
-    """More of them than there are connections, and everybody else is served as if they were not there."""
+def test_stalled_exports_hold_neither_a_slot_nor_a_connection(service: Service) -> None:
+    """More of them than there are connections, and all other requests are answered as if they were not there."""
     with service.committed() as db:
-        token, _ = open_session(db, people.person(db, "auditor", fleet="admin"), "testclient", timedelta(hours=1))
-        # More than the sockets' buffers take.
+        token, _ = open_session(db, people.create_user(db, "auditor", fleet="admin"), "testclient", timedelta(hours=1))
+        # More than the buffers of the sockets hold.
         db.execute(
             text(
                 "INSERT INTO audit_entries (actor, address, area, action, subject, subject_id, after) "
@@ -40,17 +40,17 @@ def test_trails_that_nobody_reads_hold_neither_a_seat_nor_a_connection(service: 
                 "FROM generate_series(1, 100) n"
             )
         )
-    with ExitStack() as held, service.http() as client:
+    with ExitStack() as stack, service.http() as client:
         client.headers["Authorization"] = f"Bearer {token}"
         for _ in range(settings().database_pool_size + 2):
-            held.enter_context(stalled(service, token))
+            stack.enter_context(stalled(service, token))
 
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: client.get("/api/fleet/summary").status_code, range(20)))
-        busy = service.rows(
+        long_transactions = service.rows(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL "
             "AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND xact_start < now() - interval '1 s'"
         )
 
     assert answers == [200] * 20
-    assert busy == [(0,)]
+    assert long_transactions == [(0,)]

@@ -1,4 +1,4 @@
-"""What `make smoke` asks after a deployment is what the service answers; on two addresses, as `make up` has them."""
+"""What `make smoke` expects after a deployment is what the service answers; at two addresses, as with `make up`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fastapi.testclient import TestClient
 from stack import smoke
 
 
-@pytest.mark.parametrize(("path", "word"), smoke.PUBLIC.items())
-def test_a_public_page_says_what_is_looked_for(client: TestClient, path: str, word: str) -> None:
+@pytest.mark.parametrize(("path", "text"), smoke.PUBLIC.items())
+def test_a_public_page_has_the_expected_text(client: TestClient, path: str, text: str) -> None:
     answer = client.get(path, headers={"Accept": "text/html"})
     assert answer.status_code == 200
-    assert word in answer.text
+    assert text in answer.text
 
 
 @pytest.mark.parametrize("path", smoke.READS.values())
@@ -22,13 +22,13 @@ def test_an_areas_list_is_there_and_closed(client: TestClient, path: str) -> Non
     assert client.get(path).status_code == 401
 
 
-def test_without_a_proxy_each_door_is_asked_at_its_own_address(
+def test_without_a_proxy_each_server_is_requested_at_its_own_address(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    asked: set[str] = set()
+    urls: set[str] = set()
 
     def answer(site: smoke.Site, path: str, **_: object) -> smoke.Answer:
-        asked.add(f"{site.url}{path}")
+        urls.add(f"{site.url}{path}")
         raise smoke.CheckFailed("<p>\nno")
 
     monkeypatch.setattr(smoke.Site, "ask", answer)
@@ -39,10 +39,10 @@ def test_without_a_proxy_each_door_is_asked_at_its_own_address(
     monkeypatch.setenv("DASHBOARDS_PORT", "18501")
 
     assert smoke.smoke(None) == 1
-    assert {"http://127.0.0.1:18000/contact", "http://127.0.0.1:18501/login"} <= asked
-    assert "http://127.0.0.1:18501/contact" not in asked
+    assert {"http://127.0.0.1:18000/contact", "http://127.0.0.1:18501/login"} <= urls
+    assert "http://127.0.0.1:18501/contact" not in urls
     assert "FAILED  page /login: <p> no" in capsys.readouterr().out
 
-    asked.clear()
+    urls.clear()
     smoke.smoke("https://genba.example.jp/")
-    assert {one.removeprefix("https://genba.example.jp")[0] for one in asked} == {"/"}
+    assert {url.removeprefix("https://genba.example.jp")[0] for url in urls} == {"/"}

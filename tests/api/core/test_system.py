@@ -1,4 +1,4 @@
-"""システム状態: every process, server and job says how it is."""
+"""システム状態: the state of every process, server and job."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_job_that_never_ran_is_late_and_one_that_just_ran_is_not(sign_in: Sign
 def test_a_process_that_stopped_reporting_is_not_there(sign_in: SignIn, db: Session) -> None:
     for name in ("service", "worker"):
         Presence(name).report(db)
-    gone = real_now() - GONE_AFTER - timedelta(seconds=1)
-    db.execute(update(Instance).where(Instance.name == "worker").values(seen_at=gone))
+    too_long_ago = real_now() - GONE_AFTER - timedelta(seconds=1)
+    db.execute(update(Instance).where(Instance.name == "worker").values(seen_at=too_long_ago))
     db.commit()
 
     listed = sign_in("alice", fleet="admin").get(URL).json()["instances"]
@@ -89,7 +89,7 @@ JUST_SUCCEEDED = SUCCEEDED_AFTER + timedelta(seconds=1)
 LONG_SINCE = SUCCEEDED_ELSEWHERE_AFTER + timedelta(seconds=1)
 
 
-def test_who_was_killed_is_not_missed_once_a_successor_reports(db: Session) -> None:
+def test_a_killed_process_is_not_missing_once_a_successor_reports(db: Session) -> None:
     killed(db, "service", JUST_SUCCEEDED)
     Presence("service").report(db)
 
@@ -100,9 +100,9 @@ def test_who_was_killed_is_not_missed_once_a_successor_reports(db: Session) -> N
 def test_of_two_that_were_killed_one_successor_leaves_the_other_missing(db: Session) -> None:
     killed(db, "service", JUST_SUCCEEDED)
     killed(db, "service", LONG_SINCE)
-    one = Presence("service")
-    one.report(db)
-    one.report(db)
+    successor = Presence("service")
+    successor.report(db)
+    successor.report(db)
     assert processes(db) == ["service", "service"]
 
     Presence("service").report(db)
@@ -115,7 +115,7 @@ def test_of_two_that_were_killed_one_successor_leaves_the_other_missing(db: Sess
     [("worker", LONG_SINCE), ("service", SUCCEEDED_AFTER - timedelta(seconds=5))],
     ids=["another kind", "only slow"],
 )
-def test_nobody_else_takes_its_place(db: Session, name: str, ago: timedelta) -> None:
+def test_no_other_process_takes_its_place(db: Session, name: str, ago: timedelta) -> None:
     killed(db, name, ago)
     Presence("service").report(db)
 
@@ -151,38 +151,38 @@ def test_a_process_for_long_work_that_was_killed_is_missed_for_minutes_only(db: 
 
 
 def test_replicas_add_up_in_the_same_minute(db: Session) -> None:
-    one, other = TrafficCounter(), TrafficCounter()
-    for counting in (one, other):
+    first, second = TrafficCounter(), TrafficCounter()
+    for counter in (first, second):
         for _ in range(40):
-            counting.count(200, 0.03)
-        counting.count(503, 4.0)
-        traffic.write(db, counting.take())
+            counter.count(200, 0.03)
+        counter.count(503, 4.0)
+        traffic.write(db, counter.take())
 
-    found = traffic.recent_traffic(db)
+    recent = traffic.recent_traffic(db)
 
-    assert (found.requests, found.errors) == (82, 2)
-    assert found.error_rate == pytest.approx(2 / 82)
-    assert found.p95_ms == 50
-    assert one.take() == {}
+    assert (recent.requests, recent.errors) == (82, 2)
+    assert recent.error_rate == pytest.approx(2 / 82)
+    assert recent.p95_ms == 50
+    assert first.take() == {}
 
 
 def test_a_rate_of_few_requests_is_not_given(db: Session) -> None:
-    counting = TrafficCounter()
+    counter = TrafficCounter()
     for _ in range(traffic.ENOUGH_REQUESTS - 1):
-        counting.count(500, 0.01)
-    traffic.write(db, counting.take())
+        counter.count(500, 0.01)
+    traffic.write(db, counter.take())
 
     assert traffic.recent_traffic(db).error_rate is None
     assert traffic.recent_traffic(db).errors == traffic.ENOUGH_REQUESTS - 1
 
 
 def test_what_could_not_be_written_counts_with_the_next_attempt(db: Session) -> None:
-    counting = TrafficCounter()
-    counting.count(200, 0.01)
-    lost = counting.take()
-    counting.count(500, 60)
-    counting.give_back(lost)
-    traffic.write(db, counting.take())
+    counter = TrafficCounter()
+    counter.count(200, 0.01)
+    lost = counter.take()
+    counter.count(500, 60)
+    counter.give_back(lost)
+    traffic.write(db, counter.take())
 
     rows = db.scalars(select(TrafficMinute)).all()
     assert (sum(row.requests for row in rows), sum(row.errors for row in rows)) == (2, 1)
@@ -191,7 +191,7 @@ def test_what_could_not_be_written_counts_with_the_next_attempt(db: Session) -> 
     assert traffic.recent_traffic(db).p95_ms is None
 
 
-def test_nothing_asked_is_nothing_to_say(db: Session) -> None:
+def test_without_requests_there_are_no_rates(db: Session) -> None:
     assert traffic.recent_traffic(db) == traffic.Traffic(0, 0, None, None)
 
 

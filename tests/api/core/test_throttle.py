@@ -1,4 +1,5 @@
-"""Too many attempts: refused in words before any password is looked at, whoever it is, from every process alike."""
+"""Too many attempts: refused in words before the password is checked, for every user, and counted by all processes
+together."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ from service.core.access import identity, throttle
 from service.core.access.throttle import Limit
 from service.core.database.session import SYSTEM, transaction
 from service.core.settings import settings
-from tests.api.core.test_addresses import vouched
+from tests.api.core.test_addresses import set_signed_address
 from tests.conftest import Service
-from tests.people import PASSWORD, person
+from tests.people import PASSWORD, create_user
 
 FEW = Limit("test", 3, timedelta(minutes=10))
 
@@ -39,23 +40,23 @@ def age(db: Session, minutes: float) -> None:
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Passwords that were looked at, without the quarter of a second that each takes."""
-    looked_at: list[str] = []
+def checked_passwords(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Passwords that were checked, without the quarter of a second that each takes."""
+    checked: list[str] = []
 
     def is_right(password: str, hashed: str | None) -> bool:
-        looked_at.append(password)
+        checked.append(password)
         return password == PASSWORD and hashed is not None
 
     monkeypatch.setattr(identity, "check_password", is_right)
-    return looked_at
+    return checked
 
 
 @pytest.mark.parametrize("login_id", ["alice", "nobody"])
 def test_after_five_failures_even_the_right_password_waits(
-    client: TestClient, db: Session, counted: list[str], login_id: str
+    client: TestClient, db: Session, checked_passwords: list[str], login_id: str
 ) -> None:
-    person(db, "alice", fleet="operator")
+    create_user(db, "alice", fleet="operator")
     db.commit()
     limit = settings().sign_in_attempts
 
@@ -66,13 +67,13 @@ def test_after_five_failures_even_the_right_password_waits(
     assert refused.status_code == 429
     assert 14 * 60 < int(refused.headers["retry-after"]) <= 15 * 60
     assert "あと15分ほど待ってから" in refused.json()["detail"]
-    assert PASSWORD not in counted
+    assert PASSWORD not in checked_passwords
     age(db, settings().sign_in_window_minutes + 0.1)
     assert attempt(client, login_id, PASSWORD) == (200 if login_id == "alice" else 401)
 
 
-def test_the_right_password_wipes_the_slate(client: TestClient, db: Session, counted: list[str]) -> None:
-    person(db, "alice", fleet="operator")
+def test_the_right_password_resets_the_count(client: TestClient, db: Session, checked_passwords: list[str]) -> None:
+    create_user(db, "alice", fleet="operator")
     db.commit()
 
     for _ in range(3):
@@ -82,18 +83,18 @@ def test_the_right_password_wipes_the_slate(client: TestClient, db: Session, cou
 
 
 def test_a_source_that_tries_many_login_ids_is_stopped(
-    client: TestClient, counted: list[str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient, checked_passwords: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings(), "sign_in_attempts_per_source", 7)
 
     statuses = [attempt(client, f"somebody-{number}") for number in range(9)]
 
     assert statuses == [401] * 7 + [429] * 2
-    assert len(counted) == 7
+    assert len(checked_passwords) == 7
 
 
 @pytest.mark.parametrize(
-    ("addresses", "one"),
+    ("addresses", "is_one_source"),
     [
         (["2001:db8:5::{}", "2001:db8:5::ffff:{}"], True),
         (["192.0.2.7", "::ffff:192.0.2.7"], True),
@@ -101,49 +102,54 @@ def test_a_source_that_tries_many_login_ids_is_stopped(
     ],
 )
 def test_a_change_of_address_within_one_network_is_no_other_source(
-    client: TestClient, counted: list[str], monkeypatch: pytest.MonkeyPatch, addresses: list[str], one: bool
+    client: TestClient,
+    checked_passwords: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    addresses: list[str],
+    is_one_source: bool,
 ) -> None:
     monkeypatch.setattr(settings(), "sign_in_attempts", 3)
 
     statuses = []
     for number in range(1, 7):
-        vouched(client, addresses[number % len(addresses)].format(number))
+        set_signed_address(client, addresses[number % len(addresses)].format(number))
         statuses.append(attempt(client, "alice"))
 
-    assert statuses == ([401] * 3 + [429] * 3 if one else [401] * 6)
+    assert statuses == ([401] * 3 + [429] * 3 if is_one_source else [401] * 6)
 
 
 def test_no_change_of_address_helps_for_ever(
-    client: TestClient, db: Session, counted: list[str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient, db: Session, checked_passwords: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings(), "sign_in_attempts_per_login_id", 8)
     monkeypatch.setattr(settings(), "sign_in_attempts", 3)
-    person(db, "alice", fleet="operator")
+    create_user(db, "alice", fleet="operator")
     db.commit()
 
-    # From one source, refused as often as you like: elsewhere the person still gets in.
-    vouched(client, "198.51.100.1")
+    # From one source, whatever the number of refusals: from another source the user can still sign in.
+    set_signed_address(client, "198.51.100.1")
     assert [attempt(client, "alice") for _ in range(12)] == [401] * 3 + [429] * 9
-    vouched(client, "192.0.2.1")
+    set_signed_address(client, "192.0.2.1")
     assert attempt(client, "alice", PASSWORD) == 200
-    # From ever new ones: after so many it is over, for the right password, too, and for this login id only.
+    # From new sources each time: after so many attempts every sign-in is refused, with the right password too, for this
+    # login id only.
     statuses = []
     for number in range(7):
-        vouched(client, f"203.0.113.{number}")
+        set_signed_address(client, f"203.0.113.{number}")
         statuses.append(attempt(client, "alice"))
     assert statuses == [401] * 5 + [429] * 2
-    vouched(client, "192.0.2.1")
+    set_signed_address(client, "192.0.2.1")
     assert attempt(client, "alice", PASSWORD) == 429
     assert attempt(client, "bob") == 401
     age(db, 60.1)
     assert attempt(client, "alice", PASSWORD) == 200
 
 
-def test_many_people_who_sign_in_rightly_from_one_place_are_no_attack(
-    client: TestClient, db: Session, counted: list[str], monkeypatch: pytest.MonkeyPatch
+def test_many_correct_sign_ins_from_one_source_are_no_attack(
+    client: TestClient, db: Session, checked_passwords: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings(), "sign_in_attempts_per_source", 3)
-    person(db, "alice", fleet="operator")
+    create_user(db, "alice", fleet="operator")
     db.commit()
 
     assert [attempt(client, "alice", PASSWORD) for _ in range(8)] == [200] * 8
@@ -182,7 +188,7 @@ def test_a_limit_that_was_lowered_holds_for_attempts_already_made(db: Session) -
 
 
 def test_of_many_attempts_at_once_no_more_get_through_than_may(service: Service) -> None:
-    """Through the real door, on connections of their own."""
+    """Over HTTP, on connections of their own."""
     limit = settings().sign_in_attempts
 
     def try_it(_: int) -> int:
@@ -196,7 +202,7 @@ def test_of_many_attempts_at_once_no_more_get_through_than_may(service: Service)
     assert statuses == [401] * limit + [429] * (12 - limit)
 
 
-def test_nothing_kept_says_who_tried(db: Session) -> None:
+def test_a_stored_row_does_not_show_who_tried(db: Session) -> None:
     throttle.attempt(db, FEW, "alice@example.com", "192.0.2.7")
 
     [row] = db.execute(text("SELECT key, hits::text FROM throttles")).all()

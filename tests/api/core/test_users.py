@@ -1,4 +1,4 @@
-"""ユーザー管理: an area's administrator sees and changes the people of that area, and nobody else's."""
+"""ユーザー管理: an area's administrator sees and changes the users of that area, and no others."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ SHOPS = Area(
 
 @pytest.fixture
 def shops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A second area, in which some roles are bound to a nursery. It has no routes and no tables, only people."""
+    """A second area, in which some roles are bound to a nursery. It has no routes and no tables, only users."""
     monkeypatch.setitem(sys.modules, "service.shops.rules", SimpleNamespace(AREA=SHOPS))
-    known = [Tenant(1, "一番保育園"), Tenant(2, "二番保育園")]
-    monkeypatch.setitem(sys.modules, "service.shops.queries", SimpleNamespace(tenants=lambda _: known))
+    tenants = [Tenant(1, "一番保育園"), Tenant(2, "二番保育園")]
+    monkeypatch.setitem(sys.modules, "service.shops.queries", SimpleNamespace(tenants=lambda _: tenants))
     areas.areas.cache_clear()
-    with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(areas, "AREAS", ("fleet", "shops"))
+    with monkeypatch.context() as patch:
+        patch.setattr(areas, "AREAS", ("fleet", "shops"))
         areas.areas()
     yield
     areas.areas.cache_clear()
@@ -61,8 +61,8 @@ def member(db: Session, login_id: str, area: str, role: str, tenant_id: int | No
     return user
 
 
-def as_person(db: Session, client: TestClient, user: User) -> TestClient:
-    return people.signed_in(db, client, user)
+def sign_in_as(db: Session, client: TestClient, user: User) -> TestClient:
+    return people.signed_in_client(db, client, user)
 
 
 def fleet(role: str = "operator", **more: Any) -> dict[str, Any]:
@@ -74,17 +74,17 @@ def shown_fleet(role: str = "operator") -> dict[str, Any]:
     return fleet(role, tenant_id=None, details={}, is_suspended=False)
 
 
-def of(client: TestClient, user: User) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"/api/core/users/{user.id}").json()
-    return found
+def read_user(client: TestClient, user: User) -> dict[str, Any]:
+    body: dict[str, Any] = client.get(f"/api/core/users/{user.id}").json()
+    return body
 
 
 def entries(db: Session, user_id: int) -> list[AuditEntry]:
-    of_user = AuditEntry.subject == "user", AuditEntry.subject_id == str(user_id)
-    return list(db.scalars(select(AuditEntry).where(*of_user).order_by(AuditEntry.id)))
+    conditions = AuditEntry.subject == "user", AuditEntry.subject_id == str(user_id)
+    return list(db.scalars(select(AuditEntry).where(*conditions).order_by(AuditEntry.id)))
 
 
-def test_a_new_person_gets_a_one_time_password_and_can_sign_in_with_it(admin: TestClient, db: Session) -> None:
+def test_a_new_user_gets_a_one_time_password_and_can_sign_in_with_it(admin: TestClient, db: Session) -> None:
     new = {"login_id": "taro", "name": "山田 太郎", "mail": "taro@example.com", "memberships": [fleet()]}
 
     answer = admin.post("/api/core/users", json=new)
@@ -100,21 +100,21 @@ def test_a_new_person_gets_a_one_time_password_and_can_sign_in_with_it(admin: Te
     assert shown["last_signed_in_at"]
     assert shown["memberships"] == [shown_fleet()]
     assert "password" not in " ".join(shown).replace("must_change_password", "")
-    [made] = [entry for entry in entries(db, answer.json()["id"]) if entry.action == "create"]
-    assert (made.actor, made.area, made.before) == ("amy", "fleet", None)
-    assert made.after is not None
-    assert made.after["memberships"] == [fleet(tenant_id=None)]
-    assert password not in str(made.after)
+    [created] = [entry for entry in entries(db, answer.json()["id"]) if entry.action == "create"]
+    assert (created.actor, created.area, created.before) == ("amy", "fleet", None)
+    assert created.after is not None
+    assert created.after["memberships"] == [fleet(tenant_id=None)]
+    assert password not in str(created.after)
 
 
 @pytest.mark.parametrize("how", ["new", "reset"])
 def test_a_one_time_password_is_good_for_72_hours(admin: TestClient, db: Session, how: str) -> None:
     if how == "new":
         new = {"login_id": "taro", "name": "山田 太郎", "memberships": [fleet()]}
-        made = admin.post("/api/core/users", json=new).json()
+        created = admin.post("/api/core/users", json=new).json()
     else:
-        made = admin.post(f"/api/core/users/{member(db, 'taro', 'fleet', 'operator').id}/password").json()
-    credentials = {"login_id": "taro", "password": made["password"]}
+        created = admin.post(f"/api/core/users/{member(db, 'taro', 'fleet', 'operator').id}/password").json()
+    credentials = {"login_id": "taro", "password": created["password"]}
 
     def later(hours: float) -> httpx2.Response:
         """As if so much time had passed."""
@@ -128,10 +128,10 @@ def test_a_one_time_password_is_good_for_72_hours(admin: TestClient, db: Session
     assert in_time.status_code == 200
     assert too_late.status_code == 403
     assert "再発行を依頼してください" in too_late.json()["detail"]
-    assert [entry.action for entry in entries(db, made["id"])][-1] == "login_failed"
+    assert [entry.action for entry in entries(db, created["id"])][-1] == "login_failed"
 
 
-def test_a_password_of_ones_own_does_not_run_out(admin: TestClient, db: Session) -> None:
+def test_a_chosen_password_does_not_expire(admin: TestClient, db: Session) -> None:
     taro = member(db, "taro", "fleet", "operator")
     password = admin.post(f"/api/core/users/{taro.id}/password").json()["password"]
     token = admin.post("/api/auth/login", json={"login_id": "taro", "password": password}).json()["token"]
@@ -144,7 +144,7 @@ def test_a_password_of_ones_own_does_not_run_out(admin: TestClient, db: Session)
     assert taro.one_time_until is None
 
 
-def test_nobody_resets_the_own_password(admin: TestClient, db: Session) -> None:
+def test_no_administrator_resets_the_own_password(admin: TestClient, db: Session) -> None:
     [amy] = db.scalars(select(User).where(User.login_id == "amy"))
     before = amy.password_hash
 
@@ -172,8 +172,8 @@ def test_the_list_is_found_by_part_of_a_name_by_area_role_and_state_page_by_page
 ) -> None:
     for number in range(5):
         member(db, f"op{number}", "fleet", "operator")
-    gone = member(db, "op9", "fleet", "viewer")
-    gone.is_active = False
+    inactive = member(db, "op9", "fleet", "viewer")
+    inactive.is_active = False
     db.commit()
 
     def logins(**params: Any) -> list[str]:
@@ -219,11 +219,11 @@ def test_an_edit_of_what_was_changed_meanwhile_is_a_conflict_that_shows_both_sid
     assert answer.json()["type"] == "urn:genba:stale"
     assert answer.json()["yours"] == {"name": "後の人"}
     assert (answer.json()["current"]["name"], answer.json()["current"]["version"]) == ("先の人", 2)
-    assert of(admin, taro)["name"] == "先の人"
+    assert read_user(admin, taro)["name"] == "先の人"
 
 
 def test_a_reset_ends_the_sessions_and_the_old_password(admin: TestClient, db: Session) -> None:
-    taro = people.person(db, "taro", fleet="operator")
+    taro = people.create_user(db, "taro", fleet="operator")
     token, _ = open_session(db, taro, "192.0.2.7", timedelta(hours=1))
     db.commit()
 
@@ -238,8 +238,8 @@ def test_a_reset_ends_the_sessions_and_the_old_password(admin: TestClient, db: S
     assert reset.after == {"password": MASK, "sessions_ended": 1}
 
 
-def test_who_is_deactivated_is_out_at_once_and_can_come_back(admin: TestClient, db: Session) -> None:
-    taro = people.person(db, "taro", fleet="operator")
+def test_a_deactivated_user_is_signed_out_at_once_and_can_be_activated(admin: TestClient, db: Session) -> None:
+    taro = people.create_user(db, "taro", fleet="operator")
     token, _ = open_session(db, taro, "192.0.2.7", timedelta(hours=1))
     db.commit()
 
@@ -257,29 +257,32 @@ def test_sessions_are_listed_and_ended(admin: TestClient, db: Session) -> None:
         db.commit()
 
     listed = admin.get(f"/api/core/users/{taro.id}/sessions").json()
-    one = next(item for item in listed["items"] if item["address"] == "192.0.2.7")
-    ended = admin.post(f"/api/core/users/{taro.id}/sessions/revoke", json={"session_id": one["id"]})
+    session = next(item for item in listed["items"] if item["address"] == "192.0.2.7")
+    ended = admin.post(f"/api/core/users/{taro.id}/sessions/revoke", json={"session_id": session["id"]})
 
     assert listed["total"] == 2
     assert ended.json() == {"ended": 1}
-    left = admin.get(f"/api/core/users/{taro.id}/sessions").json()["items"]
-    assert [item["address"] for item in left] == ["192.0.2.8"]
+    remaining = admin.get(f"/api/core/users/{taro.id}/sessions").json()["items"]
+    assert [item["address"] for item in remaining] == ["192.0.2.8"]
     assert admin.post(f"/api/core/users/{taro.id}/sessions/revoke", json={}).json() == {"ended": 1}
 
 
 @pytest.mark.usefixtures("shops")
-def test_people_of_another_area_are_not_there(admin: TestClient, db: Session) -> None:
+def test_users_of_another_area_are_404(admin: TestClient, db: Session) -> None:
     stranger = member(db, "mori", "shops", "admin")
-    absent, calls = stranger.id + 1000, ["", "/password", "/deactivate", "/activate", "/sessions", "/sessions/revoke"]
+    absent_id, calls = (
+        stranger.id + 1000,
+        ["", "/password", "/deactivate", "/activate", "/sessions", "/sessions/revoke"],
+    )
 
     for call in calls:
         methods = ["GET"] if call == "/sessions" else ["GET", "PATCH"] if not call else ["POST"]
         for method in methods:
             body = {"version": 1} if method == "PATCH" else {} if call == "/sessions/revoke" else None
-            theirs = admin.request(method, f"/api/core/users/{stranger.id}{call}", json=body)
-            nobody = admin.request(method, f"/api/core/users/{absent}{call}", json=body)
-            assert theirs.status_code == nobody.status_code == 404, (method, call)
-            assert theirs.json() == nobody.json()
+            foreign = admin.request(method, f"/api/core/users/{stranger.id}{call}", json=body)
+            missing = admin.request(method, f"/api/core/users/{absent_id}{call}", json=body)
+            assert foreign.status_code == missing.status_code == 404, (method, call)
+            assert foreign.json() == missing.json()
     assert [item["login_id"] for item in admin.get("/api/core/users").json()["items"]] == ["amy"]
 
 
@@ -289,9 +292,9 @@ def test_an_account_that_works_elsewhere_too_cannot_be_taken_over(admin: TestCli
     both.memberships.append(Membership(area="shops", role="admin"))
     db.commit()
 
-    seen = of(admin, both)
-    assert seen["memberships"] == [shown_fleet()]
-    assert seen["elsewhere"] is True
+    shown = read_user(admin, both)
+    assert shown["memberships"] == [shown_fleet()]
+    assert shown["elsewhere"] is True
     for call in ("password", "deactivate", "activate", "sessions/revoke"):
         refused = admin.post(f"/api/core/users/{both.id}/{call}", json={})
         assert refused.status_code == 403, call
@@ -299,11 +302,11 @@ def test_an_account_that_works_elsewhere_too_cannot_be_taken_over(admin: TestCli
     renamed = admin.patch(f"/api/core/users/{both.id}", json={"version": 1, "name": "別人"})
     assert renamed.status_code == 403
 
-    own = admin.patch(f"/api/core/users/{both.id}", json={"version": 1, "memberships": [fleet("support")]})
+    edited = admin.patch(f"/api/core/users/{both.id}", json={"version": 1, "memberships": [fleet("support")]})
 
-    assert own.status_code == 200
-    held = db.execute(select(Membership.area, Membership.role).where(Membership.user_id == both.id)).all()
-    assert sorted(map(tuple, held)) == [("fleet", "support"), ("shops", "admin")]
+    assert edited.status_code == 200
+    memberships = db.execute(select(Membership.area, Membership.role).where(Membership.user_id == both.id)).all()
+    assert sorted(map(tuple, memberships)) == [("fleet", "support"), ("shops", "admin")]
     assert [entry.area for entry in entries(db, both.id)] == ["fleet"]
     assert "shops" not in str([entry.after for entry in entries(db, both.id)])
 
@@ -318,7 +321,7 @@ def test_an_account_that_works_elsewhere_too_cannot_be_taken_over(admin: TestCli
         ({"area": "fleet", "role": "operator", "tenant_id": 1}, "tenant_id"),
     ],
 )
-def test_only_roles_that_exist_in_ones_own_areas_can_be_given(
+def test_only_roles_of_the_administrators_own_areas_can_be_given(
     admin: TestClient, membership: dict[str, Any], field: str
 ) -> None:
     answer = admin.post("/api/core/users", json={"login_id": "new", "name": "新人", "memberships": [membership]})
@@ -335,11 +338,11 @@ def test_a_role_of_a_nursery_needs_one_and_its_head_gives_no_other(client: TestC
         return int(client.post("/api/core/users", json=new).status_code)
 
     other = member(db, "other-staff", "shops", "staff", 2)
-    as_person(db, client, member(db, "boss", "shops", "admin"))
+    sign_in_as(db, client, member(db, "boss", "shops", "admin"))
     assert give("staff") == 422
     assert give("staff", 3) == 422
     assert give("staff", 1, "own-staff") == 201
-    as_person(db, client, member(db, "head", "shops", "head", 1))
+    sign_in_as(db, client, member(db, "head", "shops", "head", 1))
     assert give("staff", 2) == 422
     assert give("admin") == 422
     assert give("staff", 1) == 201
@@ -364,14 +367,14 @@ def test_the_last_administrator_stays(admin: TestClient, db: Session, how: str) 
     def try_it() -> httpx2.Response:
         if how == "deactivate":
             return admin.post(f"/api/core/users/{amy.id}/deactivate")
-        version = of(admin, amy)["version"]
+        version = read_user(admin, amy)["version"]
         return admin.patch(f"/api/core/users/{amy.id}", json={"version": version, "memberships": [fleet()]})
 
     refused = try_it()
     assert refused.status_code == 409
     assert "端末管理の管理者がいなくなる" in refused.json()["detail"]
-    assert of(admin, amy)["is_active"] is True
-    assert of(admin, amy)["memberships"] == [shown_fleet("admin")]
+    assert read_user(admin, amy)["is_active"] is True
+    assert read_user(admin, amy)["memberships"] == [shown_fleet("admin")]
     member(db, "second", "fleet", "admin")
     assert try_it().status_code == 200
 
@@ -380,7 +383,7 @@ def test_the_last_administrator_stays(admin: TestClient, db: Session, how: str) 
 def test_the_last_administrator_cannot_leave_for_another_area(client: TestClient, db: Session) -> None:
     amy = member(db, "amy", "fleet", "admin")
     amy.memberships.append(Membership(area="shops", role="admin"))
-    as_person(db, client, amy)
+    sign_in_as(db, client, amy)
 
     only_shops = {"version": 1, "memberships": [{"area": "shops", "role": "admin"}]}
 
@@ -388,11 +391,11 @@ def test_the_last_administrator_cannot_leave_for_another_area(client: TestClient
 
 
 @pytest.mark.parametrize("how", ["deactivate", "demote"])
-def test_two_administrators_who_take_each_other_out_at_once_leave_one(service: Service, how: str) -> None:
+def test_two_administrators_who_remove_each_other_at_once_leave_one(service: Service, how: str) -> None:
     with service.committed() as db:
-        for standing in db.scalars(select(Membership).where(Membership.role == "admin")):
-            standing.role = "viewer"  # those of other tests on this database
-        pair = [people.person(db, f"rival-{how}-{number}", fleet="admin") for number in (1, 2)]
+        for membership in db.scalars(select(Membership).where(Membership.role == "admin")):
+            membership.role = "viewer"  # those of other tests on this database
+        pair = [people.create_user(db, f"rival-{how}-{number}", fleet="admin") for number in (1, 2)]
         tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in pair]
         ids = [user.id for user in pair]
 
@@ -407,20 +410,20 @@ def test_two_administrators_who_take_each_other_out_at_once_leave_one(service: S
     with ThreadPoolExecutor(2) as pool:
         statuses = sorted(pool.map(attack, [0, 1]))
 
-    left = service.rows(
+    remaining = service.rows(
         "SELECT count(*) FROM users u JOIN memberships m ON m.user_id = u.id "
         "WHERE u.is_active AND m.area = 'fleet' AND m.role = 'admin'"
     )
-    assert left == [(1,)]
-    # The later one is refused, or, if the earlier one was quick, no administrator any more, or signed out.
+    assert remaining == [(1,)]
+    # The later request is refused; after a quick earlier one its sender is no administrator any more, or signed out.
     assert statuses[0] == 200
     assert statuses[1] in (401, 403, 409)
 
 
 @pytest.mark.usefixtures("shops")
-def test_people_of_other_areas_are_not_counted(sign_in: Callable[..., TestClient], db: Session) -> None:
-    client, alone = sign_in("alice", fleet="admin"), {"active": 1, "one_time_password": 0, "inactive": 0}
-    assert client.get("/api/core/users/summary").json() == alone
-    people.person(db, "stranger", shops="admin")
+def test_users_of_other_areas_are_not_counted(sign_in: Callable[..., TestClient], db: Session) -> None:
+    client, only_alice = sign_in("alice", fleet="admin"), {"active": 1, "one_time_password": 0, "inactive": 0}
+    assert client.get("/api/core/users/summary").json() == only_alice
+    people.create_user(db, "stranger", shops="admin")
     db.commit()
-    assert client.get("/api/core/users/summary").json() == alone
+    assert client.get("/api/core/users/summary").json() == only_alice

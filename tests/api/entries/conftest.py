@@ -1,4 +1,4 @@
-"""Two nurseries with their families, and stations at their doors."""
+"""Fixtures: two nurseries with their families, and logged-in stations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def hashed() -> str:
 
 @pytest.fixture
 def sakura(db: Session, hashed: str) -> Nursery:
-    return nursery(
+    return create_nursery(
         db,
         hashed,
         "さくら保育園",
@@ -30,24 +30,26 @@ def sakura(db: Session, hashed: str) -> Nursery:
 
 @pytest.fixture
 def himawari(db: Session, hashed: str) -> Nursery:
-    return nursery(db, hashed, "ひまわり保育園", "HMW456", {"松本さくら": (223456, ["松本律"])})
+    return create_nursery(db, hashed, "ひまわり保育園", "HMW456", {"松本さくら": (223456, ["松本律"])})
 
 
-def nursery(db: Session, hashed: str, name: str, code: str, families: dict[str, tuple[int, list[str]]]) -> Nursery:
-    made = Nursery(name=name, code=code, station_password_hash=hashed)
-    db.add(made)
+def create_nursery(
+    db: Session, hashed: str, name: str, code: str, families: dict[str, tuple[int, list[str]]]
+) -> Nursery:
+    created = Nursery(name=name, code=code, station_password_hash=hashed)
+    db.add(created)
     db.flush()
     for parent, (number, children) in families.items():
-        own = [Child(nursery_id=made.id, name=child) for child in children]
-        db.add_all([Parent(id=number, nursery_id=made.id, name=parent), *own])
+        own_children = [Child(nursery_id=created.id, name=child) for child in children]
+        db.add_all([Parent(id=number, nursery_id=created.id, name=parent), *own_children])
         db.flush()
-        db.add_all(Guardianship(parent_id=number, child_id=child.id, nursery_id=made.id) for child in own)
+        db.add_all(Guardianship(parent_id=number, child_id=child.id, nursery_id=created.id) for child in own_children)
     db.commit()
-    return made
+    return created
 
 
 def log_in(client: TestClient, code: str = "ABC123", password: str = PASSWORD) -> dict[str, str]:
     """The headers of a station that has just logged in."""
-    answer = client.post("/api/auth/entry-exit-login", json={"nurseryCode": code, "password": password})
-    assert answer.status_code == 200, answer.text
-    return {"Authorization": f"Bearer {answer.json()['token']}"}
+    response = client.post("/api/auth/entry-exit-login", json={"nurseryCode": code, "password": password})
+    assert response.status_code == 200, response.text
+    return {"Authorization": f"Bearer {response.json()['token']}"}

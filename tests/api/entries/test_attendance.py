@@ -1,4 +1,4 @@
-"""出欠: what staff write down beside what was scanned."""
+"""出欠: what staff record next to the scans."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from service.core.values.times import at
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Child, Nursery
-from tests.api.entries.test_masters import manager
+from tests.api.entries.test_masters import sign_in_member
 
 DAY = date(2026, 1, 14)
 
 
-def moment(hour: int, minute: int, day: date = DAY) -> datetime:
+def at_time(hour: int, minute: int, day: date = DAY) -> datetime:
     return at(day, time(hour, minute))
 
 
@@ -28,21 +28,21 @@ def scanned(db: Session, sakura: Nursery, himawari: Nursery) -> None:
     db.execute(
         insert(EntryExitLog),
         [
-            {"parent_id": 123456, "nursery_id": sakura.id, "entry_type": kind, "timestamp": moment(hour, minute)}
+            {"parent_id": 123456, "nursery_id": sakura.id, "entry_type": kind, "timestamp": at_time(hour, minute)}
             for kind, hour, minute in times
         ],
     )
     db.commit()
 
 
-def child(db: Session, name: str) -> int:
+def child_id(db: Session, name: str) -> int:
     return db.scalars(select(Child.id).where(Child.name == name)).one()
 
 
 def test_the_documents_array_has_children_with_what_was_scanned(
     db: Session, client: TestClient, scanned: None, sakura: Nursery
 ) -> None:
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
     body = client.get("/api/attendance", params={"date": "2026-01-14"}).json()
 
@@ -62,8 +62,8 @@ def test_the_documents_array_has_children_with_what_was_scanned(
 def test_the_sheet_shows_the_latest_times_and_counts(
     db: Session, client: TestClient, scanned: None, sakura: Nursery
 ) -> None:
-    manager(db, client, sakura, "staff")
-    url = f"/api/entries/children/{child(db, '佐藤次郎')}/attendance/2026-01-14"
+    sign_in_member(db, client, sakura, "staff")
+    url = f"/api/entries/children/{child_id(db, '佐藤次郎')}/attendance/2026-01-14"
     client.put(url, json={"version": 0, "presence": "absent", "note": "風邪のため"})
 
     sheet = client.get("/api/entries/attendance", params={"day": "2026-01-14"}).json()
@@ -76,11 +76,11 @@ def test_the_sheet_shows_the_latest_times_and_counts(
     assert sheet["counts"] == {"present": 2, "absent": 1, "late": 0, "left_early": 0, "unknown": 0}
 
 
-def test_of_two_who_write_at_once_the_second_is_told(
+def test_of_two_edits_at_once_the_second_is_a_conflict(
     db: Session, client: TestClient, scanned: None, sakura: Nursery
 ) -> None:
-    manager(db, client, sakura, "staff")
-    url = f"/api/entries/children/{child(db, '山田太郎')}/attendance/2026-01-14"
+    sign_in_member(db, client, sakura, "staff")
+    url = f"/api/entries/children/{child_id(db, '山田太郎')}/attendance/2026-01-14"
 
     first = client.put(url, json={"version": 0, "presence": "late", "note": "通院のため"})
     second = client.put(url, json={"version": 0, "presence": "absent"})
@@ -89,26 +89,26 @@ def test_of_two_who_write_at_once_the_second_is_told(
     assert second.json()["current"] == {"presence": "late", "note": "通院のため", "version": 1}
 
 
-def test_another_nurserys_child_is_not_there(
+def test_another_nurserys_child_is_not_found(
     db: Session, client: TestClient, scanned: None, sakura: Nursery, himawari: Nursery
 ) -> None:
-    stranger = child(db, "松本律")
-    manager(db, client, sakura)
+    other_child = child_id(db, "松本律")
+    sign_in_member(db, client, sakura)
 
     assert (
         client.put(
-            f"/api/entries/children/{stranger}/attendance/2026-01-14", json={"version": 0, "presence": "absent"}
+            f"/api/entries/children/{other_child}/attendance/2026-01-14", json={"version": 0, "presence": "absent"}
         ).status_code
         == 404
     )
-    assert client.get(f"/api/entries/children/{stranger}/months/2026-01").status_code == 404
+    assert client.get(f"/api/entries/children/{other_child}/months/2026-01").status_code == 404
     assert client.get("/api/entries/attendance", params={"nursery_id": himawari.id}).status_code == 404
 
 
 def test_a_childs_month_has_every_day(db: Session, client: TestClient, scanned: None, sakura: Nursery) -> None:
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
-    report = client.get(f"/api/entries/children/{child(db, '山田太郎')}/months/2026-01").json()
+    report = client.get(f"/api/entries/children/{child_id(db, '山田太郎')}/months/2026-01").json()
 
     [brought] = [day for day in report["days"] if day["first_entry"]]
     assert len(report["days"]) == 31
@@ -120,27 +120,27 @@ def test_a_childs_month_has_every_day(db: Session, client: TestClient, scanned: 
     assert report["counts"]["present"] == 1
 
 
-def statements(db: Session, client: TestClient) -> int:
-    """How many the day's sheet takes."""
-    asked: list[str] = []
+def count_statements(db: Session, client: TestClient) -> int:
+    """The number of SQL statements that the day's sheet takes."""
+    executed: list[str] = []
 
-    def note(_: object, __: object, statement: str, *___: object) -> None:
-        asked.append(statement)
+    def record(_: object, __: object, statement: str, *___: object) -> None:
+        executed.append(statement)
 
-    event.listen(db.get_bind(), "before_cursor_execute", note)
+    event.listen(db.get_bind(), "before_cursor_execute", record)
     try:
         assert client.get("/api/entries/attendance", params={"day": "2026-01-14"}).status_code == 200
     finally:
-        event.remove(db.get_bind(), "before_cursor_execute", note)
-    return sum("entries_" in statement for statement in asked)
+        event.remove(db.get_bind(), "before_cursor_execute", record)
+    return sum("entries_" in statement for statement in executed)
 
 
-def test_a_days_sheet_asks_as_often_for_many_children_as_for_one(
+def test_a_days_sheet_takes_as_many_statements_for_many_children_as_for_few(
     db: Session, client: TestClient, scanned: None, sakura: Nursery
 ) -> None:
-    manager(db, client, sakura, "staff")
-    few = statements(db, client)
+    sign_in_member(db, client, sakura, "staff")
+    few = count_statements(db, client)
     db.add_all(Child(nursery_id=sakura.id, name=f"園児{number}") for number in range(100))
     db.commit()
 
-    assert 0 < statements(db, client) == few
+    assert 0 < count_statements(db, client) == few

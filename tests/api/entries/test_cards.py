@@ -1,4 +1,5 @@
-"""The parent's card: a link is issued, mailed, printed, opened and revoked, each within its nursery and on record."""
+"""The parent card: a link is issued, mailed, printed, opened and revoked, each within its nursery and in the audit
+log."""
 
 from __future__ import annotations
 
@@ -18,16 +19,16 @@ from service.entries.cards import actions, rules
 from service.entries.cards.models import Card
 from service.entries.models import Child, Nursery, Parent
 from tests import paper, people
-from tests.api.entries.test_masters import manager
+from tests.api.entries.test_masters import sign_in_member
 
 SignIn = Callable[..., TestClient]
 OPEN = "/api/entries/cards/open"
 
 
-def issued(client: TestClient, parent_id: int = 123456) -> str:
+def issue_card(client: TestClient, parent_id: int = 123456) -> str:
     """The link, as staff see it."""
-    answer = client.post("/api/entries/cards/issue", json={"parent_ids": [parent_id]})
-    assert answer.status_code == 200, answer.text
+    response = client.post("/api/entries/cards/issue", json={"parent_ids": [parent_id]})
+    assert response.status_code == 200, response.text
     url: str = client.get(f"/api/entries/parents/{parent_id}/card").json()["url"]
     return url
 
@@ -39,7 +40,7 @@ def token(url: str) -> str:
 def test_a_link_opens_the_card_with_the_symbol_of_the_parents_number(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
-    url = issued(manager(db, client, sakura))
+    url = issue_card(sign_in_member(db, client, sakura))
     del client.headers["Authorization"]
 
     card = client.post(OPEN, json={"token": token(url)}).json()
@@ -52,50 +53,50 @@ def test_a_link_opens_the_card_with_the_symbol_of_the_parents_number(
     }
     bars = "0" * 10 + card["modules"] + "0" * 10
     picture = Image.new("L", (len(bars) * 3, 150), 255)
-    for place, dark in enumerate(bars):
+    for index, dark in enumerate(bars):
         if dark == "1":
-            picture.paste(0, (place * 3, 0, place * 3 + 3, 150))
-    [found] = zxingcpp.read_barcodes(picture)
-    assert (found.format.name, found.text) == ("Code128", "123456")
+            picture.paste(0, (index * 3, 0, index * 3 + 3, 150))
+    [barcode] = zxingcpp.read_barcodes(picture)
+    assert (barcode.format.name, barcode.text) == ("Code128", "123456")
 
 
 def test_a_link_stays_the_same_until_it_is_revoked_and_the_next_one_is_another(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
-    manager(db, client, sakura)
-    first, again = issued(client), issued(client)
+    sign_in_member(db, client, sakura)
+    first, again = issue_card(client), issue_card(client)
     revoked = client.post("/api/entries/parents/123456/card/revoke")
-    none = client.get("/api/entries/parents/123456/card")
-    second = issued(client)
+    missing = client.get("/api/entries/parents/123456/card")
+    second = issue_card(client)
 
     opened = [client.post(OPEN, json={"token": token(url)}).status_code for url in (first, second)]
 
     assert (first == again, first == second) == (True, False)
-    assert (revoked.status_code, none.status_code) == (204, 404)
+    assert (revoked.status_code, missing.status_code) == (204, 404)
     assert opened == [404, 200]
 
 
-def test_whatever_is_wrong_with_a_link_the_answer_is_one(
+def test_every_invalid_link_gets_the_same_answer(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
 ) -> None:
-    people.signed_in(db, client, people.person(db, "alice", entries="admin"))
-    revoked, archived, of_archived_nursery = issued(client), issued(client, 1), issued(client, 223456)
+    people.signed_in_client(db, client, people.create_user(db, "alice", entries="admin"))
+    revoked, archived, of_archived_nursery = issue_card(client), issue_card(client, 1), issue_card(client, 223456)
     client.post("/api/entries/parents/123456/card/revoke")
     client.post("/api/entries/parents/1/archive")
     client.post(f"/api/entries/nurseries/{himawari.id}/archive")
     opened_once = [revoked, archived, of_archived_nursery]
     wrong = [*map(token, opened_once), "x" * 43, "é", token(revoked)[:-1]]
 
-    answers = [client.post(OPEN, json={"token": given}) for given in wrong]
+    responses = [client.post(OPEN, json={"token": value}) for value in wrong]
 
-    assert {answer.status_code for answer in answers} == {404}
-    assert {answer.json()["detail"] for answer in answers} == {rules.INVALID_LINK}
+    assert {response.status_code for response in responses} == {404}
+    assert {response.json()["detail"] for response in responses} == {rules.INVALID_LINK}
 
 
-def test_guessing_is_stopped_and_families_behind_one_address_are_not(
+def test_guessing_is_rate_limited_and_families_behind_one_address_are_not(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
-    url = issued(manager(db, client, sakura))
+    url = issue_card(sign_in_member(db, client, sakura))
     for _ in range(actions.WRONG_LINKS.most + 5):
         assert client.post(OPEN, json={"token": token(url)}).status_code == 200
 
@@ -104,71 +105,73 @@ def test_guessing_is_stopped_and_families_behind_one_address_are_not(
     assert wrong == [404] * actions.WRONG_LINKS.most + [429]
 
 
-def test_mail_carries_the_link_and_says_who_has_no_address(db: Session, client: TestClient, sakura: Nursery) -> None:
-    manager(db, client, sakura)
-    nobody = client.post("/api/entries/cards/mail", json={"parent_ids": [123456]})
+def test_mail_has_the_link_and_parents_without_an_address_are_named(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    sign_in_member(db, client, sakura)
+    refused = client.post("/api/entries/cards/mail", json={"parent_ids": [123456]})
     db.get_one(Parent, 123456).mail = "hanako@example.com"
     db.commit()
 
     sent = client.post("/api/entries/cards/mail", json={"nursery_id": sakura.id})
 
     [message] = db.scalars(select(OutboxMessage).where(OutboxMessage.area == "entries"))
-    assert nobody.status_code == 409
-    assert "山田花子さんのメールアドレスが登録されていません" in nobody.json()["detail"]
+    assert refused.status_code == 409
+    assert "山田花子さんのメールアドレスが登録されていません" in refused.json()["detail"]
     assert sent.json() == {"mailed": 1, "without_mail": 1}
     assert (message.payload["to"], message.tenant_id) == (["hanako@example.com"], sakura.id)
-    assert issued(client) in message.payload["body"]
+    assert issue_card(client) in message.payload["body"]
     assert message.title == "【さくら保育園】入退管理バーコードのご案内"
 
 
 def test_paper_cards_are_read_at_the_documents_size_and_lead_to_the_phone(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
-    manager(db, client, sakura)
-    url = issued(client)
+    sign_in_member(db, client, sakura)
+    url = issue_card(client)
 
     pdf = client.get("/api/entries/cards/sheet.pdf", params={"nursery_id": sakura.id})
 
-    [found] = paper.codes(pdf.content)
-    assert paper.sizes(pdf.content) == {(210, 297)}
-    assert sorted((kind, text) for kind, text, _, _ in found) == [
+    [codes] = paper.barcodes(pdf.content)
+    assert paper.page_sizes(pdf.content) == {(210, 297)}
+    assert sorted((kind, text) for kind, text, _, _ in codes) == [
         ("Code128", "1"),
         ("Code128", "123456"),
         ("QRCode", url),
     ]
-    [words] = paper.pages(pdf.content)
-    for said in ("山田花子 様", "佐藤太郎 様", "123456", "さくら保育園", "使い方"):
-        assert said in words
-    assert rules.HOW_TO in words.replace(" ", "")
+    [page] = paper.page_texts(pdf.content)
+    for label in ("山田花子 様", "佐藤太郎 様", "123456", "さくら保育園", "使い方"):
+        assert label in page
+    assert rules.HOW_TO in page.replace(" ", "")
 
 
 def test_a_class_is_its_childrens_parents(db: Session, client: TestClient, sakura: Nursery) -> None:
-    manager(db, client, sakura)
+    sign_in_member(db, client, sakura)
     db.scalars(select(Child).where(Child.name == "佐藤次郎")).one().class_name = "うさぎ組"
     db.commit()
 
-    made = client.post("/api/entries/cards/issue", json={"class_name": "うさぎ組"})
-    nobody = client.post("/api/entries/cards/issue", json={"class_name": "ぞう組"})
+    created = client.post("/api/entries/cards/issue", json={"class_name": "うさぎ組"})
+    refused = client.post("/api/entries/cards/issue", json={"class_name": "ぞう組"})
 
-    assert made.json() == {"issued": 1, "there": 0}
+    assert created.json() == {"issued": 1, "there": 0}
     assert db.scalars(select(Card.parent_id)).all() == [1]
-    assert (nobody.status_code, "保護者がいません" in nobody.json()["detail"]) == (422, True)
+    assert (refused.status_code, "保護者がいません" in refused.json()["detail"]) == (422, True)
 
 
-def test_what_is_done_with_cards_is_on_record(db: Session, client: TestClient, sakura: Nursery) -> None:
-    manager(db, client, sakura)
+def test_what_is_done_with_cards_is_in_the_audit_log(db: Session, client: TestClient, sakura: Nursery) -> None:
+    sign_in_member(db, client, sakura)
     db.get_one(Parent, 123456).mail = "hanako@example.com"
     db.commit()
-    issued(client)
+    issue_card(client)
     client.post("/api/entries/cards/mail", json={"parent_ids": [123456]})
     client.get("/api/entries/cards/sheet.pdf", params={"parent_ids": [123456]})
     client.post("/api/entries/parents/123456/card/revoke")
 
-    told = db.execute(
+    entries = db.execute(
         select(AuditEntry.action, AuditEntry.after).where(AuditEntry.subject == "card").order_by(AuditEntry.id)
     ).all()
 
-    assert [(action, after.get("parent_id"), after.get("sent_to")) for action, after in told] == [
+    assert [(action, after.get("parent_id"), after.get("sent_to")) for action, after in entries] == [
         ("create", 123456, None),
         ("update", 123456, "hanako@example.com"),
         ("export", None, None),
@@ -177,13 +180,13 @@ def test_what_is_done_with_cards_is_on_record(db: Session, client: TestClient, s
 
 
 @pytest.mark.parametrize("role", ["nursery_admin", "staff"])
-def test_others_cards_are_nobodys_and_staff_issue_none(
+def test_another_nurserys_cards_are_not_found_and_staff_issue_none(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery, role: str
 ) -> None:
-    issued(manager(db, client, himawari), 223456)
-    manager(db, client, sakura, role)
+    issue_card(sign_in_member(db, client, himawari), 223456)
+    sign_in_member(db, client, sakura, role)
 
-    answers = [
+    responses = [
         client.get("/api/entries/parents/223456/card"),
         client.post("/api/entries/parents/223456/card/revoke"),
         client.post("/api/entries/cards/issue", json={"parent_ids": [223456]}),
@@ -192,11 +195,11 @@ def test_others_cards_are_nobodys_and_staff_issue_none(
         client.get("/api/entries/cards/sheet.pdf", params={"parent_ids": [223456]}),
     ]
 
-    assert {answer.status_code for answer in answers} == {404 if role == "nursery_admin" else 403}
+    assert {response.status_code for response in responses} == {404 if role == "nursery_admin" else 403}
     assert db.scalars(select(Card.revoked_at)).all() == [None]
 
 
-def test_the_page_and_its_files_are_there_for_everybody(client: TestClient) -> None:
+def test_the_page_and_its_files_are_public(client: TestClient) -> None:
     page = client.get("/parent-card")
     worker = client.get("/parent-card/worker.js")
 

@@ -13,15 +13,15 @@ from service.core.database.clock import app_now
 from service.core.values.times import at, local_date
 from service.entries.logs.models import EntryExitLog
 from service.entries.models import Guardianship, Nursery, Parent
-from tests.api.entries.test_masters import manager
+from tests.api.entries.test_masters import sign_in_member
 
 FIRST = date(2026, 1, 5)
 
 
-def scan(db: Session, nursery: Nursery, parent: int, kind: str, moment: datetime) -> None:
+def scan(db: Session, nursery: Nursery, parent: int, kind: str, timestamp: datetime) -> None:
     db.execute(
         insert(EntryExitLog),
-        [{"parent_id": parent, "nursery_id": nursery.id, "entry_type": kind, "timestamp": moment}],
+        [{"parent_id": parent, "nursery_id": nursery.id, "entry_type": kind, "timestamp": timestamp}],
     )
 
 
@@ -37,73 +37,79 @@ def weeks(db: Session, sakura: Nursery) -> None:
     db.commit()
 
 
-def test_who_is_in_the_building_is_told_by_the_last_scan_of_today(
+def test_the_last_scan_of_today_decides_who_is_in_the_building(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
     now = app_now(db)
     scan(db, sakura, 123456, "Entry", now - timedelta(minutes=1))
     db.commit()
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
-    shown = client.get("/api/entries/now").json()
+    body = client.get("/api/entries/now").json()
 
-    states = {child["child_name"]: (child["state"], child["by"]) for child in shown["children"]}
+    states = {child["child_name"]: (child["state"], child["by"]) for child in body["children"]}
     same_day = local_date(now - timedelta(minutes=1)) == local_date(now)
-    there = ("in", "山田花子") if same_day else ("not_come", None)
-    assert states == {"山田太郎": there, "山田次郎": there, "佐藤次郎": ("not_come", None)}
-    assert shown["counts"]["in"] == (2 if same_day else 0)
+    expected = ("in", "山田花子") if same_day else ("not_come", None)
+    assert states == {"山田太郎": expected, "山田次郎": expected, "佐藤次郎": ("not_come", None)}
+    assert body["counts"]["in"] == (2 if same_day else 0)
 
 
 def test_statistics_show_the_busiest_quarters_late_fetching_and_what_is_unusual(
     db: Session, client: TestClient, sakura: Nursery, weeks: None
 ) -> None:
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
-    shown = client.get("/api/entries/statistics", params={"first_day": "2026-01-05", "last_day": "2026-01-18"}).json()
+    statistics = client.get(
+        "/api/entries/statistics", params={"first_day": "2026-01-05", "last_day": "2026-01-18"}
+    ).json()
 
-    assert (shown["days"], shown["busiest_entry"], shown["busiest_exit"]) == (12, "08:15", "17:00")
-    assert [(late["day"], late["minutes"]) for late in shown["late"]] == [("2026-01-12", 40)]
-    assert {(odd["day"], odd["kind"], odd["minutes"]) for odd in shown["unusual"]} == {
+    assert (statistics["days"], statistics["busiest_entry"], statistics["busiest_exit"]) == (12, "08:15", "17:00")
+    assert [(late["day"], late["minutes"]) for late in statistics["late"]] == [("2026-01-12", 40)]
+    assert {(entry["day"], entry["kind"], entry["minutes"]) for entry in statistics["unusual"]} == {
         ("2026-01-10", "late", 130),
         ("2026-01-12", "late", 100),
         ("2026-01-14", "forgotten", 0),
     }
 
 
-def test_a_child_fetched_by_somebody_new_is_pointed_out(
+def test_a_child_fetched_by_another_guardian_is_unusual(
     db: Session, client: TestClient, sakura: Nursery, weeks: None
 ) -> None:
-    """The twelfth day it is another guardian of the child."""
+    """On the twelfth day another guardian fetches the child."""
     [child] = db.query(Guardianship.child_id).where(Guardianship.parent_id == 123456).limit(1).one()
     db.add(Parent(id=777, nursery_id=sakura.id, name="山田太一"))
     db.flush()
     db.add(Guardianship(parent_id=777, child_id=child, nursery_id=sakura.id))
     scan(db, sakura, 777, "Exit", at(FIRST + timedelta(days=11), time(17, 30)))
     db.commit()
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
-    shown = client.get("/api/entries/statistics", params={"first_day": "2026-01-05", "last_day": "2026-01-18"}).json()
+    statistics = client.get(
+        "/api/entries/statistics", params={"first_day": "2026-01-05", "last_day": "2026-01-18"}
+    ).json()
 
-    [odd] = [odd for odd in shown["unusual"] if odd["kind"] == "other_person"]
-    assert (odd["day"], odd["parent_name"], odd["child_names"]) == ("2026-01-16", "山田太一", ["山田太郎"])
+    [entry] = [entry for entry in statistics["unusual"] if entry["kind"] == "other_person"]
+    assert (entry["day"], entry["parent_name"], entry["child_names"]) == ("2026-01-16", "山田太一", ["山田太郎"])
 
 
 def test_the_documents_indicators_are_measured(db: Session, client: TestClient, sakura: Nursery, weeks: None) -> None:
     scan(db, sakura, 1, "Entry", datetime.now(UTC) - timedelta(days=3))
     db.commit()
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
-    shown = client.get("/api/entries/statistics", params={"first_day": "2026-01-05", "last_day": "2026-01-18"}).json()
+    statistics = client.get(
+        "/api/entries/statistics", params={"first_day": "2026-01-05", "last_day": "2026-01-18"}
+    ).json()
 
-    used, forgotten, fast = shown["indicators"]
+    used, forgotten, fast = statistics["indicators"]
     assert (used["key"], used["part"], used["whole"], used["met"]) == ("KPI-001", 1, 2, False)
     assert (forgotten["key"], forgotten["part"], forgotten["whole"], forgotten["met"]) == ("KPI-002", 1, 12, False)
     assert (fast["key"], fast["value"], fast["met"]) == ("KPI-003", None, None)
 
 
 def test_a_period_of_more_than_a_year_is_refused(db: Session, client: TestClient, sakura: Nursery) -> None:
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
-    asked = {"first_day": "2024-01-01", "last_day": "2026-01-01"}
+    period = {"first_day": "2024-01-01", "last_day": "2026-01-01"}
 
-    assert client.get("/api/entries/statistics", params=asked).status_code == 422
+    assert client.get("/api/entries/statistics", params=period).status_code == 422

@@ -1,4 +1,4 @@
-"""入退ログ: listed by the document's path and for the pages, deleted and taken away for good."""
+"""入退ログ: listed by the document's route and for the pages, deleted and purged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from service.entries.logs.models import EntryExitLog, LogDay
 from service.entries.models import Nursery
 from tests.api.entries.conftest import log_in
-from tests.api.entries.test_masters import manager
+from tests.api.entries.test_masters import sign_in_member
 
 SignIn = Callable[..., TestClient]
 PATH = "/api/entry-exit-logs"
@@ -42,15 +42,15 @@ def past(db: Session, sakura: Nursery, himawari: Nursery) -> None:
 
 
 def get(client: TestClient, **query: str | int) -> Any:
-    answer = client.get(PATH, params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = client.get(PATH, params=query)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def test_the_documents_page_has_the_documents_fields(
     db: Session, client: TestClient, past: None, sakura: Nursery
 ) -> None:
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
     page = get(client, pageSize=1, parentName="山田")
 
@@ -84,10 +84,10 @@ def test_the_documents_page_has_the_documents_fields(
         ({"parentName": "松本"}, 0),
     ],
 )
-def test_filters_cut_the_list(
+def test_filters_narrow_the_list(
     db: Session, client: TestClient, past: None, sakura: Nursery, query: dict[str, str], total: int
 ) -> None:
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
     page = get(client, **query)
 
@@ -95,7 +95,7 @@ def test_filters_cut_the_list(
     assert len(page["logs"]) == min(50, total)
 
 
-def test_every_log_stands_on_exactly_one_page(client: TestClient, sign_in: SignIn, past: None) -> None:
+def test_every_log_is_on_exactly_one_page(client: TestClient, sign_in: SignIn, past: None) -> None:
     sign_in("alice", entries="admin")
 
     pages = [get(client, page=number, pageSize=7) for number in range(1, 11)]
@@ -106,7 +106,7 @@ def test_every_log_stands_on_exactly_one_page(client: TestClient, sign_in: SignI
     assert {page["totalCount"] for page in pages} == {60}
 
 
-def test_a_deleted_log_leaves_the_list_with_its_reason_and_only_then_goes_for_good(
+def test_a_deleted_log_leaves_the_list_with_its_reason_and_only_then_can_be_purged(
     db: Session, client: TestClient, sign_in: SignIn, past: None, sakura: Nursery
 ) -> None:
     sign_in("alice", entries="admin")
@@ -114,49 +114,49 @@ def test_a_deleted_log_leaves_the_list_with_its_reason_and_only_then_goes_for_go
 
     early = client.post(f"/api/entries/logs/{log}/purge", json={"reason": "個人情報の削除依頼"})
     deleted = client.request("DELETE", f"{PATH}/{log}", json={"reason": "誤ってスキャンした"})
-    left = get(client)["totalCount"]
-    [shown] = client.get("/api/entries/logs", params={"deleted": True}).json()["items"]
+    remaining = get(client)["totalCount"]
+    [item] = client.get("/api/entries/logs", params={"deleted": True}).json()["items"]
     purged = client.post(f"/api/entries/logs/{log}/purge", json={"reason": "個人情報の削除依頼"})
 
     assert (early.status_code, deleted.status_code, purged.status_code) == (409, 204, 204)
-    assert (left, shown["delete_reason"], shown["deleted_by"]) == (59, "誤ってスキャンした", "alice さん")
+    assert (remaining, item["delete_reason"], item["deleted_by"]) == (59, "誤ってスキャンした", "alice さん")
     assert client.get("/api/entries/logs", params={"deleted": True}).json()["total"] == 0
 
 
-def test_not_even_a_statement_takes_away_a_log_that_was_not_deleted(db: Session, past: None) -> None:
+def test_not_even_sql_removes_a_log_that_was_not_deleted(db: Session, past: None) -> None:
     db.execute(text("DELETE FROM entries_logs"))
 
     assert db.scalar(select(func.count()).select_from(EntryExitLog)) == 60
 
 
-def test_another_nurserys_log_is_not_there(
+def test_another_nurserys_log_is_not_found(
     db: Session, client: TestClient, past: None, sakura: Nursery, himawari: Nursery
 ) -> None:
-    stranger = db.scalars(select(EntryExitLog.id).where(EntryExitLog.nursery_id == himawari.id)).first()
-    manager(db, client, sakura)
+    other_log = db.scalars(select(EntryExitLog.id).where(EntryExitLog.nursery_id == himawari.id)).first()
+    sign_in_member(db, client, sakura)
 
-    assert client.delete(f"{PATH}/{stranger}").status_code == 404
+    assert client.delete(f"{PATH}/{other_log}").status_code == 404
     assert client.get("/api/entries/logs", params={"nursery_id": himawari.id}).status_code == 404
     assert get(client, parentName="松本")["totalCount"] == 0
 
 
-def test_totals_by_day_are_what_counting_gives(db: Session, client: TestClient, sign_in: SignIn, past: None) -> None:
+def test_totals_by_day_equal_the_count_of_logs(db: Session, client: TestClient, sign_in: SignIn, past: None) -> None:
     sign_in("alice", entries="admin")
     for log in get(client, pageSize=5)["logs"]:
         client.delete(f"{PATH}/{log['id']}")
 
-    kept = db.execute(select(func.sum(LogDay.logs), func.sum(LogDay.deleted))).one()
+    stored = db.execute(select(func.sum(LogDay.logs), func.sum(LogDay.deleted))).one()
     counted = db.scalar(select(func.count()).where(EntryExitLog.deleted_at.is_(None)))
 
-    assert (kept[0], kept[1]) == (counted, 5) == (55, 5)
+    assert (stored[0], stored[1]) == (counted, 5) == (55, 5)
 
 
-def test_a_station_reads_no_list_and_a_person_records_no_scan(
+def test_a_station_reads_no_list_and_a_user_records_no_scan(
     db: Session, client: TestClient, past: None, sakura: Nursery
 ) -> None:
     station = log_in(client)
     reading = client.get(PATH, headers=station)
-    manager(db, client, sakura)
+    sign_in_member(db, client, sakura)
 
     recording = client.post(PATH, json={"parentId": 123456, "entryType": "Entry"})
 
@@ -164,7 +164,7 @@ def test_a_station_reads_no_list_and_a_person_records_no_scan(
 
 
 def test_the_csv_has_the_columns_of_the_page(db: Session, client: TestClient, past: None, sakura: Nursery) -> None:
-    manager(db, client, sakura, "staff")
+    sign_in_member(db, client, sakura, "staff")
 
     csv = client.get(
         "/api/entries/logs.csv", params={"parent_name": "山田", "first_day": "2026-01-14", "last_day": "2026-01-14"}

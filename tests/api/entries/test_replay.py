@@ -1,4 +1,4 @@
-"""A queue of scans that comes all at once, and scans that come twice at once."""
+"""A queue of scans that is sent at once, and the same scan sent several times at once."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from tests.conftest import Service
 MORNING = datetime(2026, 1, 14, 9, tzinfo=UTC)
 
 
-def waiting(parent: object, seconds: int, entry_type: str = "Entry") -> dict[str, Any]:
-    moment = MORNING + timedelta(seconds=seconds)
+def queued_scan(parent: object, seconds: int, entry_type: str = "Entry") -> dict[str, Any]:
+    scanned_at = MORNING + timedelta(seconds=seconds)
     return {
         "parentId": parent,
         "entryType": entry_type,
         "clientEventId": str(uuid.uuid4()),
-        "scannedAt": moment.isoformat(),
-        "sentAt": (moment + timedelta(hours=1)).isoformat(),
+        "scannedAt": scanned_at.isoformat(),
+        "sentAt": (scanned_at + timedelta(hours=1)).isoformat(),
     }
 
 
 def replay(client: TestClient, headers: dict[str, str], scans: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    answer = client.post("/api/entries/station/logs", json={"scans": scans}, headers=headers)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["results"]
-    return found
+    response = client.post("/api/entries/station/logs", json={"scans": scans}, headers=headers)
+    assert response.status_code == 200, response.text
+    results: list[dict[str, Any]] = response.json()["results"]
+    return results
 
 
 def test_a_queue_is_stored_in_its_order_with_each_scans_own_time(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
-    scans = [waiting(123456, 0), waiting(1, 5), waiting(123456, 20, "Exit")]
+    scans = [queued_scan(123456, 0), queued_scan(1, 5), queued_scan(123456, 20, "Exit")]
 
     results = replay(client, log_in(client), scans)
 
@@ -54,12 +54,19 @@ def test_a_queue_is_stored_in_its_order_with_each_scans_own_time(
     assert {log.was_offline for log in logs} == {True}
 
 
-def test_what_is_refused_of_a_queue_keeps_nothing_else_back(
+def test_a_refused_scan_does_not_block_the_rest_of_the_queue(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
 ) -> None:
     headers = log_in(client)
-    elsewhere = waiting(123456, 90) | {"nurseryId": himawari.id}
-    scans = [waiting(99, 0), waiting("abc", 1), waiting(223456, 2), elsewhere, waiting(123456, 3), waiting(123456, 9)]
+    other_nursery = queued_scan(123456, 90) | {"nurseryId": himawari.id}
+    scans = [
+        queued_scan(99, 0),
+        queued_scan("abc", 1),
+        queued_scan(223456, 2),
+        other_nursery,
+        queued_scan(123456, 3),
+        queued_scan(123456, 9),
+    ]
 
     results = replay(client, headers, scans)
 
@@ -72,7 +79,7 @@ def test_what_is_refused_of_a_queue_keeps_nothing_else_back(
 
 
 @pytest.mark.parametrize(
-    ("moment", "status"),
+    ("timestamp", "status"),
     [
         ("2026-01-14T09:15:32+19:29", 200),  # further away than PostgreSQL's zones go
         ("2026-01-14T09:15:32-23:59", 200),
@@ -81,20 +88,20 @@ def test_what_is_refused_of_a_queue_keeps_nothing_else_back(
         ("9999-12-31T23:59:59-19:29", 422),
     ],
 )
-def test_a_moment_of_any_clock_is_stored_or_refused_in_words(
-    client: TestClient, sakura: Nursery, moment: str, status: int
+def test_a_time_of_any_clock_is_stored_or_refused(
+    client: TestClient, sakura: Nursery, timestamp: str, status: int
 ) -> None:
-    scan = {"parentId": 123456, "entryType": "Entry", "scannedAt": moment, "sentAt": moment}
+    scan = {"parentId": 123456, "entryType": "Entry", "scannedAt": timestamp, "sentAt": timestamp}
 
-    answer = client.post("/api/entries/station/logs", json={"scans": [scan]}, headers=log_in(client))
+    response = client.post("/api/entries/station/logs", json={"scans": [scan]}, headers=log_in(client))
 
-    assert answer.status_code == status, answer.text
+    assert response.status_code == status, response.text
     if status == 200:
-        assert [result["status"] for result in answer.json()["results"]] == [201]
+        assert [result["status"] for result in response.json()["results"]] == [201]
 
 
-def test_a_queue_that_was_sent_before_is_answered_as_then(db: Session, client: TestClient, sakura: Nursery) -> None:
-    headers, scans = log_in(client), [waiting(123456, 0), waiting(1, 5)]
+def test_a_repeated_queue_is_answered_as_the_first_time(db: Session, client: TestClient, sakura: Nursery) -> None:
+    headers, scans = log_in(client), [queued_scan(123456, 0), queued_scan(1, 5)]
 
     first = replay(client, headers, scans)
     again = replay(client, headers, [*scans, scans[0]])
@@ -106,37 +113,37 @@ def test_a_queue_that_was_sent_before_is_answered_as_then(db: Session, client: T
 
 @pytest.mark.parametrize("scans", [0, 101])
 def test_a_queue_comes_in_hundreds(client: TestClient, sakura: Nursery, scans: int) -> None:
-    asked = {"scans": [waiting(123456, 20 * n) for n in range(scans)]}
+    body = {"scans": [queued_scan(123456, 20 * n) for n in range(scans)]}
 
-    answer = client.post("/api/entries/station/logs", json=asked, headers=log_in(client))
+    response = client.post("/api/entries/station/logs", json=body, headers=log_in(client))
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
 
 
-def test_nobody_but_a_station_sends_a_queue(client: TestClient, sakura: Nursery) -> None:
-    answer = client.post("/api/entries/station/logs", json={"scans": [waiting(123456, 0)]})
+def test_only_a_station_sends_a_queue(client: TestClient, sakura: Nursery) -> None:
+    response = client.post("/api/entries/station/logs", json={"scans": [queued_scan(123456, 0)]})
 
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
 def test_a_scan_is_answered_as_the_first_time_when_the_parent_has_left_meanwhile(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
-    headers, scan = log_in(client), waiting(123456, 0)
+    headers, scan = log_in(client), queued_scan(123456, 0)
     [first] = replay(client, headers, [scan])
     db.get_one(Parent, 123456).archived_at = app_now(db)
     db.commit()
 
     [again] = replay(client, headers, [scan])
-    [newer] = replay(client, headers, [waiting(123456, 60)])
+    [newer] = replay(client, headers, [queued_scan(123456, 60)])
 
     assert (again["status"], again["log"]) == (200, first["log"])
     assert newer["status"] == 404
 
 
 @pytest.fixture
-def door(service: Service, hashed: str) -> tuple[Service, dict[str, str], list[int]]:
-    """A nursery with twenty parents in a running service, and a station of its."""
+def running_station(service: Service, hashed: str) -> tuple[Service, dict[str, str], list[int]]:
+    """A running service, the headers of a station, and the numbers of twenty parents of its nursery."""
     code = uuid.uuid4().hex[:12]
     with service.committed() as db:
         nursery = Nursery(name="なのはな保育園", code=code, station_password_hash=hashed)
@@ -147,44 +154,46 @@ def door(service: Service, hashed: str) -> tuple[Service, dict[str, str], list[i
         db.flush()
         numbers = [parent.id for parent in parents]
     with service.http() as http:
-        asked = {"nurseryCode": code, "password": conftest.PASSWORD}
-        token = http.post("/api/auth/entry-exit-login", json=asked).json()["token"]
+        credentials = {"nurseryCode": code, "password": conftest.PASSWORD}
+        token = http.post("/api/auth/entry-exit-login", json=credentials).json()["token"]
     return service, {"Authorization": f"Bearer {token}"}, numbers
 
 
 @pytest.mark.parametrize("same_parent", [True, False])
 def test_one_scan_by_several_connections_at_once_is_one_row(
-    door: tuple[Service, dict[str, str], list[int]], same_parent: bool
+    running_station: tuple[Service, dict[str, str], list[int]], same_parent: bool
 ) -> None:
-    service, headers, numbers = door
+    service, headers, numbers = running_station
 
     def send(turn: int) -> tuple[int, int]:
-        scan = told | {"parentId": numbers[0 if same_parent else turn % len(numbers)]}
+        scan = body | {"parentId": numbers[0 if same_parent else turn % len(numbers)]}
         with service.http() as http:
-            answer = http.post("/api/entry-exit-logs", json=scan, headers=headers)
-        return answer.status_code, answer.json().get("id", 0)
+            response = http.post("/api/entry-exit-logs", json=scan, headers=headers)
+        return response.status_code, response.json().get("id", 0)
 
     for _ in range(5):
-        told = waiting(numbers[0], 0) | {"scannedAt": datetime.now(UTC).isoformat()}
-        with ThreadPoolExecutor(8) as threads:
-            answers = list(threads.map(send, range(8)))
-        assert {status for status, _ in answers} <= {200, 201}, answers
-        assert len({log for _, log in answers}) == 1
-        service.rows("UPDATE entries_logs SET deleted_at = now() WHERE id = %s", answers[0][1])
+        body = queued_scan(numbers[0], 0) | {"scannedAt": datetime.now(UTC).isoformat()}
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(send, range(8)))
+        assert {status for status, _ in results} <= {200, 201}, results
+        assert len({log for _, log in results}) == 1
+        service.rows("UPDATE entries_logs SET deleted_at = now() WHERE id = %s", results[0][1])
 
     [[rows]] = service.rows("SELECT count(*) FROM entries_logs WHERE parent_id = ANY(%s)", numbers)
     assert rows == 5
 
 
-def test_scans_that_waited_are_stored_by_the_hundred(door: tuple[Service, dict[str, str], list[int]]) -> None:
-    """How fast, `make bench` measures."""
-    service, headers, numbers = door
-    scans = [waiting(numbers[n % 20], 20 * n) for n in range(300)]
+def test_queued_scans_are_stored_by_the_hundred(running_station: tuple[Service, dict[str, str], list[int]]) -> None:
+    """`make bench` measures the speed."""
+    service, headers, numbers = running_station
+    scans = [queued_scan(numbers[n % 20], 20 * n) for n in range(300)]
 
     with service.http() as http:
-        for at in range(0, 300, 100):
-            answer = http.post("/api/entries/station/logs", json={"scans": scans[at : at + 100]}, headers=headers)
-            assert {result["status"] for result in answer.json()["results"]} == {201}
+        for start in range(0, 300, 100):
+            response = http.post(
+                "/api/entries/station/logs", json={"scans": scans[start : start + 100]}, headers=headers
+            )
+            assert {result["status"] for result in response.json()["results"]} == {201}
 
     [[rows]] = service.rows("SELECT count(*) FROM entries_logs WHERE parent_id = ANY(%s)", numbers)
     assert rows == 300

@@ -1,4 +1,4 @@
-"""The station's log-in, session and scans, by the document's paths."""
+"""The station's log-in, session and scans, by the document's routes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ LOGIN = "/api/auth/entry-exit-login"
 
 
 def scan(
-    client: TestClient, headers: dict[str, str], parent: object = 123456, **more: object
+    client: TestClient, headers: dict[str, str], parent: object = 123456, **fields: object
 ) -> tuple[int, dict[str, Any]]:
-    answer = client.post(
-        "/api/entry-exit-logs", json={"parentId": parent, "entryType": "Entry"} | more, headers=headers
+    response = client.post(
+        "/api/entry-exit-logs", json={"parentId": parent, "entryType": "Entry"} | fields, headers=headers
     )
-    return answer.status_code, answer.json()
+    return response.status_code, response.json()
 
 
 def test_a_station_logs_in_with_code_and_password(client: TestClient, sakura: Nursery) -> None:
-    answer = client.post(LOGIN, json={"nurseryCode": "ABC123", "password": PASSWORD})
+    response = client.post(LOGIN, json={"nurseryCode": "ABC123", "password": PASSWORD})
 
-    assert answer.status_code == 200
-    assert answer.json().keys() == {"token", "nurseryId", "nurseryName", "expiresAt"}
-    assert (answer.json()["nurseryId"], answer.json()["nurseryName"]) == (sakura.id, "さくら保育園")
+    assert response.status_code == 200
+    assert response.json().keys() == {"token", "nurseryId", "nurseryName", "expiresAt"}
+    assert (response.json()["nurseryId"], response.json()["nurseryName"]) == (sakura.id, "さくら保育園")
 
 
 def test_five_attempts_are_judged_and_the_sixth_waits_even_when_it_is_right(
@@ -46,7 +46,7 @@ def test_five_attempts_are_judged_and_the_sixth_waits_even_when_it_is_right(
     assert 590 <= int(right.headers["Retry-After"]) <= 600
 
 
-def test_a_running_station_is_not_affected_by_a_locked_door(client: TestClient, sakura: Nursery) -> None:
+def test_a_running_station_is_not_affected_by_a_locked_login(client: TestClient, sakura: Nursery) -> None:
     headers = log_in(client)
     for _ in range(6):
         client.post(LOGIN, json={"nurseryCode": "ABC123", "password": "x"})
@@ -59,9 +59,9 @@ def test_a_running_station_is_not_affected_by_a_locked_door(client: TestClient, 
 
 def test_a_scan_is_stored_once_however_often_it_is_sent(db: Session, client: TestClient, sakura: Nursery) -> None:
     headers, event = log_in(client), str(uuid.uuid4())
-    told = {"clientEventId": event, "scannedAt": "2026-01-14T09:15:32Z"}
+    fields = {"clientEventId": event, "scannedAt": "2026-01-14T09:15:32Z"}
 
-    first, again = scan(client, headers, **told), scan(client, headers, **told)
+    first, again = scan(client, headers, **fields), scan(client, headers, **fields)
 
     assert (first[0], again[0]) == (201, 200)
     assert first[1] == again[1]
@@ -71,7 +71,7 @@ def test_a_scan_is_stored_once_however_often_it_is_sent(db: Session, client: Tes
     assert len(db.scalars(select(EntryExitLog)).all()) == 1
 
 
-def test_who_logs_in_with_a_code_that_no_nursery_has_stands_in_the_audit_log_without_it(
+def test_a_login_with_an_unknown_code_is_in_the_audit_log_without_the_code(
     db: Session, client: TestClient, sakura: Nursery
 ) -> None:
     refused = client.post(LOGIN, json={"nurseryCode": "SECRET", "password": "x"})
@@ -81,9 +81,7 @@ def test_who_logs_in_with_a_code_that_no_nursery_has_stands_in_the_audit_log_wit
     assert (entry.area, entry.subject, entry.subject_id, entry.after) == ("entries", "station", "-", None)
 
 
-def test_a_wrong_password_stands_in_the_audit_log_of_its_nursery(
-    db: Session, client: TestClient, sakura: Nursery
-) -> None:
+def test_a_wrong_password_is_in_the_audit_log_of_its_nursery(db: Session, client: TestClient, sakura: Nursery) -> None:
     client.post(LOGIN, json={"nurseryCode": "ABC123", "password": "x"})
 
     [entry] = db.scalars(select(AuditEntry).where(AuditEntry.action == "login_failed"))
@@ -104,7 +102,7 @@ def test_the_same_parent_the_same_way_within_ten_seconds_is_recorded_already(
     assert (out[0], later[0]) == (201, 201)
 
 
-def test_what_is_no_parents_card_is_refused_in_words_and_not_stored(
+def test_what_is_no_parents_number_is_refused_and_not_stored(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
 ) -> None:
     headers = log_in(client)

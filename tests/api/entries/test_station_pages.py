@@ -1,4 +1,4 @@
-"""The station's files as they are served: policy, freshness, and one version for all that belongs together."""
+"""The station's files as they are served: policy, caching, and one version for all of them."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from service.entries.pages import PAGES, PATH, STATION_FOLDER, WORKER
 
 
 def shell(client: TestClient) -> dict[str, object]:
-    found: dict[str, object] = json.loads(client.get(f"{PATH}/shell.js").text.partition(" = ")[2].rstrip(";\n"))
-    return found
+    body: dict[str, object] = json.loads(client.get(f"{PATH}/shell.js").text.partition(" = ")[2].rstrip(";\n"))
+    return body
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_runs_nothing_but_its_own_files_and_asks_for_no_camera(client: TestClient, path: str) -> None:
-    answer = client.get(path)
+    response = client.get(path)
 
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/html")
-    policy = answer.headers["Content-Security-Policy"]
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/html")
+    policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
     assert policy.endswith("worker-src 'self'; manifest-src 'self'")
-    assert "camera=()" in answer.headers["Permissions-Policy"]
-    assert re.findall(r"<(?:script|style)[^>]*>[^<]|\sstyle=|\son[a-z]+=", answer.text) == []
+    assert "camera=()" in response.headers["Permissions-Policy"]
+    assert re.findall(r"<(?:script|style)[^>]*>[^<]|\sstyle=|\son[a-z]+=", response.text) == []
 
 
-def test_everything_a_page_or_module_names_is_kept_for_the_time_without_a_network(client: TestClient) -> None:
-    kept = shell(client)["files"]
-    assert isinstance(kept, list)
+def test_everything_a_page_or_module_names_is_cached_for_offline_use(client: TestClient) -> None:
+    cached = shell(client)["files"]
+    assert isinstance(cached, list)
     named = set(PAGES)
     for source in (*STATION_FOLDER.glob("*.html"), *STATION_FOLDER.glob("*.js"), *STATION_FOLDER.glob("*.webmanifest")):
         text = source.read_text()
         named |= {f"{PATH}/{name}" for name in re.findall(r'from "\./([a-z]+\.js)"', text)}
         named |= set(re.findall(rf"{PATH}/[\w.-]+", text))
 
-    assert named <= set(kept)
-    assert all(client.get(path).status_code == 200 for path in kept)
-    assert WORKER not in kept, "it would keep itself from being replaced"
+    assert named <= set(cached)
+    assert all(client.get(path).status_code == 200 for path in cached)
+    assert WORKER not in cached, "it would keep itself from being replaced"
 
 
-def test_the_worker_is_asked_for_anew_each_time_and_its_scope_is_the_stations_paths(client: TestClient) -> None:
-    answer = client.get(WORKER)
+def test_the_worker_is_not_cached_and_its_scope_is_the_stations_paths(client: TestClient) -> None:
+    response = client.get(WORKER)
 
-    assert answer.headers["Cache-Control"] == "no-cache"
-    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert response.headers["Content-Type"].startswith("text/javascript")
     assert 'const SCOPE = "/entry-exit-";' in (STATION_FOLDER / "offline.js").read_text()
 
 
@@ -57,12 +57,12 @@ def test_the_version_is_the_content(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", [*PAGES, f"{PATH}/queue.js"])
-def test_who_asks_for_a_version_gets_that_one_or_nothing(client: TestClient, path: str) -> None:
-    """A worker must not put files of two versions together while the service is being renewed."""
+def test_a_requested_version_is_served_or_not_found(client: TestClient, path: str) -> None:
+    """A worker must not mix files of two versions during a deployment."""
     assert client.get(path, params={"v": str(shell(client)["version"])}).status_code == 200
     assert client.get(path, params={"v": "f" * 12}).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "login.html", "draw_icons.py", "..%2Fpyproject.toml"])
-def test_nothing_else_of_the_room_is_served(client: TestClient, name: str) -> None:
+def test_no_other_file_of_the_folder_is_served(client: TestClient, name: str) -> None:
     assert client.get(f"{PATH}/{name}").status_code == 404

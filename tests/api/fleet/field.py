@@ -1,4 +1,4 @@
-"""An agent in front of a running service, for tests of the doors that agents use."""
+"""An agent in front of a running service, for tests of the routes that agents use."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from service.core.access.identity import hash_token, new_token
 from service.fleet.models import TerminalToken
 from tests import factories
 from tests.conftest import Service
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 
 
 class Agent:
-    """An enrolled terminal's side of the door."""
+    """An enrolled terminal that calls a running service."""
 
     def __init__(self, service: Service, http: httpx2.Client) -> None:
         self.service, self.http = service, http
@@ -50,20 +50,20 @@ class Agent:
         return self.http.post("/api/fleet/heartbeats", content=content, headers=headers)
 
     def state(self) -> dict[str, Any]:
-        with psycopg.connect(seeing_all(self.service.database_url), row_factory=dict_row) as connection:
-            found = connection.execute("SELECT * FROM fleet_terminal_states WHERE terminal_id = %s", [self.id])
-            state = found.fetchone()
+        with psycopg.connect(rls_bypass_url(self.service.database_url), row_factory=dict_row) as connection:
+            cursor = connection.execute("SELECT * FROM fleet_terminal_states WHERE terminal_id = %s", [self.id])
+            state = cursor.fetchone()
         assert state is not None
         return state
 
     def stored(self) -> list[int]:
-        found = self.service.rows(
+        rows = self.service.rows(
             "SELECT sequence FROM fleet_heartbeats WHERE terminal_id = %s ORDER BY received_at, sequence", self.id
         )
-        return [int(str(row[0])) for row in found]
+        return [int(str(row[0])) for row in rows]
 
     def log(self) -> list[tuple[Any, ...]]:
-        """What stands in the terminal's log beside its statuses: (kind, detail), in order."""
+        """The entries of the terminal's log other than its statuses: (kind, detail), in order."""
         return self.service.rows(
             "SELECT kind, detail FROM fleet_terminal_logs WHERE terminal_id = %s AND kind <> 'status' "
             "ORDER BY at, kind",

@@ -1,4 +1,4 @@
-"""How people look after agents: codes, tokens, commands, another machine at a terminal's place."""
+"""How users manage agents: codes, tokens, commands, and another machine at a terminal's place."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SignIn = Callable[..., TestClient]
 @pytest.fixture
 def terminal(db: Session) -> Terminal:
     """Enrolled, and cloned once."""
-    made = factories.terminal(db, serial_number="TC200-OLD")
-    db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=made.id))
+    created = factories.terminal(db, serial_number="TC200-OLD")
+    db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=created.id))
     db.execute(update(TerminalState).values(cloned_at=app_now(db)))
     db.commit()
-    return made
+    return created
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def url(terminal: Terminal, *rest: object) -> str:
 
 
 def log(db: Session, terminal: Terminal) -> list[tuple[str, Any, str | None]]:
-    """What people and agents did: (kind, detail, by)."""
-    shown = select(terminal_logs.c.kind, terminal_logs.c.detail, terminal_logs.c.by)
-    return [tuple(row) for row in db.execute(shown.where(terminal_logs.c.terminal_id == terminal.id))]
+    """What users and agents did: (kind, detail, by)."""
+    statement = select(terminal_logs.c.kind, terminal_logs.c.detail, terminal_logs.c.by)
+    return [tuple(row) for row in db.execute(statement.where(terminal_logs.c.terminal_id == terminal.id))]
 
 
 def audited(db: Session, subject: str) -> list[tuple[str, Any, Any]]:
@@ -52,13 +52,13 @@ def audited(db: Session, subject: str) -> list[tuple[str, Any, Any]]:
     return [(entry.action, entry.before, entry.after) for entry in entries]
 
 
-def test_codes_are_listed_newest_first_with_how_they_stand(admin: TestClient, db: Session) -> None:
+def test_codes_are_listed_newest_first_with_their_state(admin: TestClient, db: Session) -> None:
     customer = factories.customer(db, "ABC商事")
-    made = [
+    ids = [
         admin.post("/api/fleet/enrolment-codes", json={"customer_id": customer.id, "maximum_uses": uses}).json()["id"]
         for uses in (1, 2, 3, 4)
     ]
-    used_up, expired, revoked, _ = (db.get_one(EnrolmentCode, key) for key in made)
+    used_up, expired, revoked, _ = (db.get_one(EnrolmentCode, key) for key in ids)
     used_up.uses = 1
     expired.expires_at = app_now(db)
     db.commit()
@@ -67,14 +67,14 @@ def test_codes_are_listed_newest_first_with_how_they_stand(admin: TestClient, db
     items = admin.get("/api/fleet/enrolment-codes").json()["items"]
 
     assert [(item["id"], item["state"]) for item in items] == list(
-        zip(made[::-1], ["valid", "revoked", "expired", "used_up"], strict=True)
+        zip(ids[::-1], ["valid", "revoked", "expired", "used_up"], strict=True)
     )
     assert (items[3]["uses"], items[3]["maximum_uses"]) == (1, 1)
     assert (items[0]["customer_name"], items[0]["created_by"]) == ("ABC商事", "alice さん")
     assert "code" not in items[0]
 
 
-def test_a_revoked_code_enrols_nobody_and_is_revoked_once(admin: TestClient, db: Session) -> None:
+def test_a_revoked_code_enrols_no_terminal_and_is_revoked_once(admin: TestClient, db: Session) -> None:
     answer = admin.post("/api/fleet/enrolment-codes", json={"customer_id": factories.customer(db).id}).json()
     body = {"enrolment_code": answer["code"], "serial_number": "TC200-NEW", "store_name": "店"}
 
@@ -86,7 +86,7 @@ def test_a_revoked_code_enrols_nobody_and_is_revoked_once(admin: TestClient, db:
     assert admin.delete("/api/fleet/enrolment-codes/999999").status_code == 404
 
 
-def test_a_revoked_token_lets_nobody_in_and_the_clone_is_forgotten(
+def test_a_revoked_token_is_gone_and_so_is_the_mark_of_the_clone(
     admin: TestClient, terminal: Terminal, db: Session
 ) -> None:
     before = admin.get(url(terminal, "token")).json()
@@ -102,31 +102,31 @@ def test_a_revoked_token_lets_nobody_in_and_the_clone_is_forgotten(
     assert [after for _, _, after in audited(db, "terminal_token")] == [{"revoked": True}]
 
 
-def test_a_token_is_renewed_after_ninety_days_or_when_asked(admin: TestClient, terminal: Terminal, db: Session) -> None:
-    shown = admin.get(url(terminal, "token")).json()
-    issued, renew = (datetime.fromisoformat(shown[name]) for name in ("issued_at", "renew_at"))
+def test_a_token_is_renewed_after_ninety_days_or_on_request(admin: TestClient, terminal: Terminal, db: Session) -> None:
+    token = admin.get(url(terminal, "token")).json()
+    issued_at, renew_at = (datetime.fromisoformat(token[name]) for name in ("issued_at", "renew_at"))
 
-    asked = admin.post(url(terminal, "token/rotation"))
+    requested = admin.post(url(terminal, "token/rotation"))
 
-    assert renew - issued == timedelta(days=90)
-    assert asked.status_code == 201
-    assert db.get_one(Command, asked.json()["id"]).name == "rotate_token"
+    assert renew_at - issued_at == timedelta(days=90)
+    assert requested.status_code == 201
+    assert db.get_one(Command, requested.json()["id"]).name == "rotate_token"
     assert admin.post(url(terminal, "token/rotation")).status_code == 409
 
 
 @pytest.mark.parametrize("name", ["diagnose", "send_bundle"])
-def test_an_operator_asks_the_agent_for_something_once_at_a_time(
+def test_an_operator_sends_one_command_of_a_name_at_a_time(
     sign_in: SignIn, terminal: Terminal, db: Session, name: str
 ) -> None:
     operator = sign_in("olivia", fleet="operator")
 
-    made = operator.post(url(terminal, "commands"), json={"name": name})
+    created = operator.post(url(terminal, "commands"), json={"name": name})
     again = operator.post(url(terminal, "commands"), json={"name": name})
 
-    assert (made.status_code, again.status_code) == (201, 409)
+    assert (created.status_code, again.status_code) == (201, 409)
     [item] = operator.get(url(terminal, "commands")).json()["items"]
     assert (item["id"], item["name"], item["state"], item["created_by"]) == (
-        made.json()["id"],
+        created.json()["id"],
         name,
         "waiting",
         "olivia さん",
@@ -171,7 +171,7 @@ def test_a_command_is_found_below_its_own_terminal_only(admin: TestClient, termi
     assert admin.get(url(stranger, "commands")).json()["items"] == []
 
 
-def test_nothing_is_asked_of_an_agent_that_cannot_hear(admin: TestClient, db: Session) -> None:
+def test_no_command_is_sent_to_a_terminal_that_is_not_enrolled(admin: TestClient, db: Session) -> None:
     silent = factories.terminal(db)
     db.commit()
 
@@ -195,17 +195,17 @@ def test_a_swap_keeps_the_history_and_lets_the_new_machine_in_once(
     answer = swap(operator, terminal)
 
     assert answer.status_code == 200, answer.text
-    done = answer.json()
-    assert (done["terminal_id"], done["serial_number"], done["version"]) == (terminal.id, "TC200-NEW", 2)
+    swapped = answer.json()
+    assert (swapped["terminal_id"], swapped["serial_number"], swapped["version"]) == (terminal.id, "TC200-NEW", 2)
     assert operator.get(url(terminal, "token")).json()["issued_at"] is None
     assert operator.get(url(terminal, "commands")).json()["items"][0]["state"] == "cancelled"
-    body = {"enrolment_code": done["code"], "serial_number": "TC200-NEW"}
+    body = {"enrolment_code": swapped["code"], "serial_number": "TC200-NEW"}
     assert operator.post("/api/fleet/enrolments", json=body).json()["terminal_id"] == terminal.id
     assert operator.post("/api/fleet/enrolments", json=body).status_code == 403
-    now, then = operator.get(url(terminal, "devices")).json()["items"]
-    assert (now["serial_number"], now["removed_at"], now["fate"]) == ("TC200-NEW", None, None)
-    assert (then["serial_number"], then["fate"], then["reason"]) == ("TC200-OLD", "repair", "画面が割れた")
-    assert (then["removed_by"], then["removed_at"]) == ("olivia さん", now["placed_at"])
+    current, previous = operator.get(url(terminal, "devices")).json()["items"]
+    assert (current["serial_number"], current["removed_at"], current["fate"]) == ("TC200-NEW", None, None)
+    assert (previous["serial_number"], previous["fate"], previous["reason"]) == ("TC200-OLD", "repair", "画面が割れた")
+    assert (previous["removed_by"], previous["removed_at"]) == ("olivia さん", current["placed_at"])
     assert [kind for kind, _, _ in log(db, terminal)].count("swapped") == 1
     assert audited(db, "terminal")[-1] == (
         "update",
@@ -227,7 +227,7 @@ def test_a_machine_may_come_back_to_its_place(admin: TestClient, terminal: Termi
     ]
 
 
-def test_before_any_swap_the_one_machine_is_listed(admin: TestClient, terminal: Terminal) -> None:
+def test_before_any_swap_the_only_machine_is_listed(admin: TestClient, terminal: Terminal) -> None:
     listed = admin.get(url(terminal, "devices")).json()
 
     assert listed["total"] == 1
@@ -272,7 +272,7 @@ MAY = {
 @pytest.mark.parametrize("role", MAY)
 def test_each_role_may_do_its_own(sign_in: SignIn, terminal: Terminal, role: str) -> None:
     client = sign_in("somebody", fleet=role)
-    asked = {
+    answers = {
         "codes": client.get("/api/fleet/enrolment-codes"),
         "issue": client.post("/api/fleet/enrolment-codes", json={}),
         "revoke": client.delete("/api/fleet/enrolment-codes/999999"),
@@ -285,11 +285,11 @@ def test_each_role_may_do_its_own(sign_in: SignIn, terminal: Terminal, role: str
         "end token": client.delete(url(terminal, "token")),
     }
 
-    assert {name for name, answer in asked.items() if answer.status_code != 403} == MAY[role]
-    assert all(asked[name].status_code in (200, 201, 204, 404) for name in MAY[role])
+    assert {name for name, answer in answers.items() if answer.status_code != 403} == MAY[role]
+    assert all(answers[name].status_code in (200, 201, 204, 404) for name in MAY[role])
 
 
-def test_what_is_written_into_the_trail_has_words(admin: TestClient, terminal: Terminal, db: Session) -> None:
+def test_what_is_written_into_the_audit_log_has_titles(admin: TestClient, terminal: Terminal, db: Session) -> None:
     key = admin.post(url(terminal, "commands"), json={"name": "diagnose"}).json()["id"]
     admin.post(url(terminal, "commands", key, "cancel"))
     admin.delete(url(terminal, "token"))

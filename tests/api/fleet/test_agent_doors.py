@@ -1,4 +1,4 @@
-"""The agents' own doors: the terminal's token is the key, and opens what belongs to this terminal alone."""
+"""The routes of agents: the terminal's token is the key, and gives access to what belongs to this terminal only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.pictures import workbook
 SignIn = Callable[..., TestClient]
 
 
-class Enrolled:
+class EnrolledAgent:
     """An agent in front of the API in-process."""
 
     def __init__(self, db: Session, client: TestClient) -> None:
@@ -46,19 +46,19 @@ class Enrolled:
         answer: httpx2.Response = self.client.request(method, f"/api/fleet/agent/{path}", headers=headers, **options)
         return answer
 
-    def asked(self, name: str = "diagnose", **facts: Any) -> int:
+    def create_command(self, name: str = "diagnose", **overrides: Any) -> int:
         values = {
             "terminal_id": self.terminal.id,
             "name": name,
             "expires_at": app_now(self.db) + rules.COMMAND_TTL,
-        } | facts
+        } | overrides
         command = Command(**values)
         self.db.add(command)
         self.db.commit()
         return command.id
 
-    def report(self, key: int, state: str, **said: Any) -> httpx2.Response:
-        return self.call("POST", f"commands/{key}", json={"state": state} | said)
+    def report(self, key: int, state: str, **values: Any) -> httpx2.Response:
+        return self.call("POST", f"commands/{key}", json={"state": state} | values)
 
     def send_bundle(self, key: int, content: bytes) -> httpx2.Response:
         return self.call("PUT", f"commands/{key}/bundle", content=content)
@@ -66,34 +66,34 @@ class Enrolled:
     def command(self, key: int) -> Command:
         return self.db.get_one(Command, key, populate_existing=True)
 
-    def renew(self, token: str, showing: str | None = None) -> int:
+    def renew(self, token: str, current_token: str | None = None) -> int:
         body = {"token_sha256": hashlib.sha256(token.encode()).hexdigest()}
-        return self.call("PUT", "token", showing, json=body).status_code
+        return self.call("PUT", "token", current_token, json=body).status_code
 
 
 @pytest.fixture
-def agent(db: Session, client: TestClient) -> Enrolled:
-    return Enrolled(db, client)
+def agent(db: Session, client: TestClient) -> EnrolledAgent:
+    return EnrolledAgent(db, client)
 
 
 @pytest.fixture
-def other(db: Session, client: TestClient) -> Enrolled:
-    return Enrolled(db, client)
+def other(db: Session, client: TestClient) -> EnrolledAgent:
+    return EnrolledAgent(db, client)
 
 
 def archive(parts: dict[str, bytes] | None = None) -> bytes:
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as made:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zip_file:
         for name, content in (parts or {"log.txt": "起動しました\n".encode() * 100}).items():
-            made.writestr(name, content)
-    return written.getvalue()
+            zip_file.writestr(name, content)
+    return buffer.getvalue()
 
 
 CHECKS = {"checks": [{"name": "service", "ok": True, "detail": "12 ms、TLS 1.3"}]}
 
 
-def test_a_command_is_followed_from_taken_to_done(agent: Enrolled) -> None:
-    key = agent.asked()
+def test_a_command_is_followed_from_accepted_to_done(agent: EnrolledAgent) -> None:
+    key = agent.create_command()
 
     answers = [
         agent.report(key, "accepted"),
@@ -109,8 +109,8 @@ def test_a_command_is_followed_from_taken_to_done(agent: Enrolled) -> None:
     assert kinds == [("command", {"id": key, "name": "diagnose", "state": "done"})]
 
 
-def test_a_repeat_of_the_last_report_changes_nothing(agent: Enrolled) -> None:
-    key = agent.asked()
+def test_a_repeat_of_the_last_report_changes_nothing(agent: EnrolledAgent) -> None:
+    key = agent.create_command()
     agent.report(key, "done", result=CHECKS)
     finished_at = agent.command(key).finished_at
 
@@ -121,8 +121,8 @@ def test_a_repeat_of_the_last_report_changes_nothing(agent: Enrolled) -> None:
     assert (command.state, command.result, command.finished_at) == ("done", CHECKS, finished_at)
 
 
-def test_a_report_that_arrives_behind_a_later_one_takes_nothing_back(agent: Enrolled) -> None:
-    key = agent.asked()
+def test_a_late_report_undoes_nothing(agent: EnrolledAgent) -> None:
+    key = agent.create_command()
     agent.report(key, "running", percent=50)
 
     assert agent.report(key, "accepted").json() == {"go_on": True}
@@ -131,8 +131,8 @@ def test_a_report_that_arrives_behind_a_later_one_takes_nothing_back(agent: Enro
 
 
 @pytest.mark.parametrize("state", ["cancelled", "expired"])
-def test_the_agent_hears_that_nobody_waits_any_more(agent: Enrolled, state: str) -> None:
-    key = agent.asked(state=state, finished_at=app_now(agent.db))
+def test_the_answer_stops_the_agent_once_its_command_has_ended(agent: EnrolledAgent, state: str) -> None:
+    key = agent.create_command(state=state, finished_at=app_now(agent.db))
 
     assert agent.report(key, "running", percent=1).json() == {"go_on": False}
     assert agent.report(key, "done").json() == {"go_on": False}
@@ -140,8 +140,8 @@ def test_the_agent_hears_that_nobody_waits_any_more(agent: Enrolled, state: str)
     assert agent.command(key).state == state
 
 
-def test_while_it_reports_a_command_does_not_run_out(agent: Enrolled) -> None:
-    key = agent.asked()
+def test_while_it_reports_a_command_does_not_run_out(agent: EnrolledAgent) -> None:
+    key = agent.create_command()
 
     agent.report(key, "running")
 
@@ -159,11 +159,11 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("said", BAD.values(), ids=BAD.keys())
-def test_a_report_out_of_bounds_is_422_in_words(agent: Enrolled, said: dict[str, Any]) -> None:
-    key = agent.asked()
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
+def test_a_report_out_of_bounds_is_422_in_words(agent: EnrolledAgent, body: dict[str, Any]) -> None:
+    key = agent.create_command()
 
-    answer = agent.call("POST", f"commands/{key}", json=said)
+    answer = agent.call("POST", f"commands/{key}", json=body)
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["message"].endswith("。")
@@ -171,8 +171,8 @@ def test_a_report_out_of_bounds_is_422_in_words(agent: Enrolled, said: dict[str,
 
 
 @pytest.mark.parametrize("raw", [b'{"state":"done","result":{"a":NaN}}', b'{"state":"done","result":{"a":"\\ud800"}}'])
-def test_a_result_that_no_database_takes_is_refused(agent: Enrolled, raw: bytes) -> None:
-    key = agent.asked()
+def test_a_result_that_no_database_takes_is_refused(agent: EnrolledAgent, raw: bytes) -> None:
+    key = agent.create_command()
 
     answer = agent.call("POST", f"commands/{key}", content=raw)
 
@@ -180,8 +180,8 @@ def test_a_result_that_no_database_takes_is_refused(agent: Enrolled, raw: bytes)
     assert agent.command(key).state == "waiting"
 
 
-def test_another_terminals_command_is_not_there(agent: Enrolled, other: Enrolled) -> None:
-    key = agent.asked("send_bundle")
+def test_another_terminals_command_is_not_there(agent: EnrolledAgent, other: EnrolledAgent) -> None:
+    key = agent.create_command("send_bundle")
 
     assert other.report(key, "done").status_code == 404
     assert other.send_bundle(key, archive()).status_code == 404
@@ -190,8 +190,8 @@ def test_another_terminals_command_is_not_there(agent: Enrolled, other: Enrolled
     assert agent.db.scalars(select(File)).all() == []
 
 
-def test_a_revoked_token_opens_no_door(agent: Enrolled) -> None:
-    key = agent.asked("send_bundle")
+def test_a_revoked_token_is_refused_at_every_route(agent: EnrolledAgent) -> None:
+    key = agent.create_command("send_bundle")
     actions.revoke_tokens(agent.db, agent.terminal.id)
     agent.db.commit()
 
@@ -203,18 +203,18 @@ def test_a_revoked_token_opens_no_door(agent: Enrolled) -> None:
     assert agent.command(key).state == "waiting"
 
 
-def test_a_person_is_no_agent_and_an_agent_no_person(agent: Enrolled, sign_in: SignIn) -> None:
-    key = agent.asked()
-    person = sign_in("alice", fleet="admin")
+def test_a_user_is_no_agent_and_an_agent_no_user(agent: EnrolledAgent, sign_in: SignIn) -> None:
+    key = agent.create_command()
+    user = sign_in("alice", fleet="admin")
 
-    assert person.post(f"/api/fleet/agent/commands/{key}", json={"state": "done"}).status_code == 401
-    assert person.put("/api/fleet/agent/token", json={"token_sha256": "0" * 64}).status_code == 401
+    assert user.post(f"/api/fleet/agent/commands/{key}", json={"state": "done"}).status_code == 401
+    assert user.put("/api/fleet/agent/token", json={"token_sha256": "0" * 64}).status_code == 401
     headers = {"Authorization": f"Bearer {agent.token}"}
-    assert person.get(f"/api/fleet/terminals/{agent.terminal.id}/commands", headers=headers).status_code == 401
+    assert user.get(f"/api/fleet/terminals/{agent.terminal.id}/commands", headers=headers).status_code == 401
 
 
-def test_a_bundle_is_stored_for_those_who_read_terminals(agent: Enrolled, sign_in: SignIn) -> None:
-    key, content = agent.asked("send_bundle"), archive()
+def test_a_bundle_is_stored_for_those_who_read_terminals(agent: EnrolledAgent, sign_in: SignIn) -> None:
+    key, content = agent.create_command("send_bundle"), archive()
 
     answer = agent.send_bundle(key, content)
     agent.report(key, "done")
@@ -230,18 +230,18 @@ def test_a_bundle_is_stored_for_those_who_read_terminals(agent: Enrolled, sign_i
     assert viewer.get(f"/api/core/files/{item['file_id']}").status_code == 404
 
 
-def test_a_bundle_sent_again_is_the_first_one_and_nothing_else_is_kept(agent: Enrolled) -> None:
-    key = agent.asked("send_bundle")
-    before = kept()
+def test_a_bundle_sent_again_is_the_first_one_and_nothing_else_is_stored(agent: EnrolledAgent) -> None:
+    key = agent.create_command("send_bundle")
+    before = stored_keys()
 
     first, again = (agent.send_bundle(key, archive()).json() for _ in range(2))
 
     assert first == again
-    assert len(kept() - before) == 1
+    assert len(stored_keys() - before) == 1
     assert len(agent.db.scalars(select(File)).all()) == 1
 
 
-def kept() -> set[str]:
+def stored_keys() -> set[str]:
     return {stored.key for listed in storage().all() for stored in listed}
 
 
@@ -256,82 +256,82 @@ NO_BUNDLES: dict[str, tuple[bytes, int]] = {
 
 
 @pytest.mark.parametrize("case", NO_BUNDLES)
-def test_what_is_no_bundle_is_refused_and_not_kept(agent: Enrolled, case: str) -> None:
-    key, before = agent.asked("send_bundle"), kept()
+def test_what_is_no_bundle_is_refused_and_not_stored(agent: EnrolledAgent, case: str) -> None:
+    key, before = agent.create_command("send_bundle"), stored_keys()
     content, status = NO_BUNDLES[case]
 
     assert agent.send_bundle(key, content).status_code == status
 
-    assert kept() == before
+    assert stored_keys() == before
     assert agent.command(key).file_id is None
 
 
-def test_a_bundle_that_nobody_asked_for_is_refused(agent: Enrolled) -> None:
-    finished = agent.asked("send_bundle", state="cancelled", finished_at=app_now(agent.db))
+def test_a_bundle_without_a_waiting_command_is_refused(agent: EnrolledAgent) -> None:
+    finished = agent.create_command("send_bundle", state="cancelled", finished_at=app_now(agent.db))
 
-    assert agent.send_bundle(agent.asked("diagnose"), archive()).status_code == 409
+    assert agent.send_bundle(agent.create_command("diagnose"), archive()).status_code == 409
     assert agent.send_bundle(finished, archive()).status_code == 409
 
 
-def test_a_workbook_is_a_zip_as_well(agent: Enrolled) -> None:
-    assert agent.send_bundle(agent.asked("send_bundle"), workbook()).status_code == 201
+def test_a_workbook_is_a_zip_as_well(agent: EnrolledAgent) -> None:
+    assert agent.send_bundle(agent.create_command("send_bundle"), workbook()).status_code == 201
 
 
-def test_a_renewed_token_takes_the_old_ones_place(agent: Enrolled) -> None:
+def test_a_renewed_token_replaces_the_old_one(agent: EnrolledAgent) -> None:
     agent.db.execute(update(TerminalState).values(cloned_at=app_now(agent.db)))
     agent.db.commit()
     old, new = agent.token, new_token()
 
     assert agent.renew(new) == 204
 
-    key = agent.asked()
+    key = agent.create_command()
     assert agent.report(key, "accepted").status_code == 401
     agent.token = new
     assert agent.report(key, "accepted").status_code == 200
-    assert agent.renew(new_token(), showing=old) == 401
+    assert agent.renew(new_token(), current_token=old) == 401
     state = agent.db.get_one(TerminalState, agent.terminal.id, populate_existing=True)
     assert (state.cloned_at, state.previous_stream_id) == (None, None)
-    written = " ".join(str(entry.after) for entry in agent.db.scalars(select(AuditEntry)))
-    assert hash_token(new).hex() not in written
+    audited = " ".join(str(entry.after) for entry in agent.db.scalars(select(AuditEntry)))
+    assert hash_token(new).hex() not in audited
 
 
-def test_renewing_to_the_token_that_is_shown_changes_nothing(agent: Enrolled) -> None:
-    """Its reply was lost, and the agent has found out by itself that the new one is the valid one."""
+def test_renewing_to_the_token_that_is_shown_changes_nothing(agent: EnrolledAgent) -> None:
+    """The reply was lost, and the agent found out by itself that the new token is the valid one."""
     assert agent.renew(agent.token) == 204
     assert len(agent.db.scalars(select(TerminalToken)).all()) == 1
 
 
-def test_a_token_that_is_or_was_somebodys_is_not_taken(agent: Enrolled, other: Enrolled) -> None:
+def test_the_token_of_another_terminal_is_refused(agent: EnrolledAgent, other: EnrolledAgent) -> None:
     assert agent.renew(other.token) == 409
 
-    assert agent.report(agent.asked(), "accepted").status_code == 200
-    assert other.report(other.asked(), "accepted").status_code == 200
+    assert agent.report(agent.create_command(), "accepted").status_code == 200
+    assert other.report(other.create_command(), "accepted").status_code == 200
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 63, "G" * 64, "A" * 64])
-def test_what_is_no_digest_is_refused(agent: Enrolled, digest: str) -> None:
+def test_what_is_no_digest_is_refused(agent: EnrolledAgent, digest: str) -> None:
     assert agent.call("PUT", "token", json={"token_sha256": digest}).status_code == 422
 
 
-def test_the_clock_may_be_moved_under_a_command(agent: Enrolled) -> None:
-    key = agent.asked()
+def test_the_clock_may_be_moved_under_a_command(agent: EnrolledAgent) -> None:
+    key = agent.create_command()
     agent.db.execute(update(app_clock).values(shift=app_clock.c.shift + rules.COMMAND_TTL * 2))
     agent.db.commit()
 
-    # Not ended by the tick yet: an agent that comes late still finds it.
+    # The tick has not ended it yet: a late agent still finds it.
     assert agent.report(key, "accepted").json() == {"go_on": True}
 
 
-def test_of_many_renewals_at_once_one_counts_and_its_token_lets_in(service: Service, http: httpx2.Client) -> None:
-    """Two agents with one token, or one whose replies are lost: whatever comes out, exactly one token is valid."""
-    field = Agent(service, http)
+def test_of_concurrent_renewals_one_counts_and_its_token_is_valid(service: Service, http: httpx2.Client) -> None:
+    """Two agents with one token, or one whose replies are lost: in every case exactly one token is valid."""
+    terminal = Agent(service, http)
     tokens = [new_token() for _ in range(6)]
 
     def renew(token: str) -> int:
-        with service.http() as mine:
+        with service.http() as own_http:
             body = {"token_sha256": hashlib.sha256(token.encode()).hexdigest()}
-            headers = {"Authorization": f"Bearer {field.token}"}
-            return mine.put("/api/fleet/agent/token", json=body, headers=headers).status_code
+            headers = {"Authorization": f"Bearer {terminal.token}"}
+            return own_http.put("/api/fleet/agent/token", json=body, headers=headers).status_code
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(renew, tokens))
@@ -340,26 +340,26 @@ def test_of_many_renewals_at_once_one_counts_and_its_token_lets_in(service: Serv
     winner = tokens[answers.index(204)]
     [(valid,)] = service.rows(
         "SELECT encode(token_hash, 'hex') FROM fleet_terminal_tokens WHERE terminal_id = %s AND revoked_at IS NULL",
-        field.id,
+        terminal.id,
     )
     assert valid == hash_token(winner).hex()
-    assert field.send(token=winner).status_code == 200
+    assert terminal.send(token=winner).status_code == 200
 
 
 def test_the_same_renewal_sent_again_while_its_reply_is_lost_leaves_the_new_token_valid(
     service: Service, http: httpx2.Client
 ) -> None:
-    field, token = Agent(service, http), new_token()
+    terminal, token = Agent(service, http), new_token()
     body = {"token_sha256": hashlib.sha256(token.encode()).hexdigest()}
 
-    def renew(showing: str) -> int:
-        with service.http() as mine:
-            headers = {"Authorization": f"Bearer {showing}"}
-            return mine.put("/api/fleet/agent/token", json=body, headers=headers).status_code
+    def renew(current_token: str) -> int:
+        with service.http() as own_http:
+            headers = {"Authorization": f"Bearer {current_token}"}
+            return own_http.put("/api/fleet/agent/token", json=body, headers=headers).status_code
 
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(renew, [field.token] * 4))
+        answers = list(pool.map(renew, [terminal.token] * 4))
 
     assert sorted(answers) == [204, 401, 401, 401]
     assert renew(token) == 204
-    assert field.send(token=token).status_code == 200
+    assert terminal.send(token=token).status_code == 200

@@ -14,7 +14,7 @@ import pytest
 from stack.home import ROOT
 from tests import factories
 from tests.conftest import Service
-from tests.processes import tied
+from tests.processes import child_command
 from tests.waiting import wait_for
 
 
@@ -34,7 +34,9 @@ def terminal(tmp_path: Path, serial_number: str) -> Iterator[subprocess.Popen[by
     """A TC-200 on a pty, linked at tmp_path/tc200."""
     link = tmp_path / "tc200"
     simulated = subprocess.Popen(
-        tied([sys.executable, "-m", "agent", "simulate", "tc200", "--link", str(link), "--serial", serial_number]),
+        child_command(
+            [sys.executable, "-m", "agent", "simulate", "tc200", "--link", str(link), "--serial", serial_number]
+        ),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )
@@ -76,11 +78,11 @@ def test_from_the_serial_line_to_the_database(
 
     terminal.send_signal(signal.SIGUSR2)  # the cable is pulled
 
-    def is_told() -> bool:
+    def is_reported() -> bool:
         agent("once", "--config", settings)
         return state(service, serial_number)[0] == "error"
 
-    wait_for(is_told, lambda: state(service, serial_number))
+    wait_for(is_reported, lambda: state(service, serial_number))
 
 
 def test_a_wrong_code_is_refused_in_the_services_words(
@@ -113,10 +115,10 @@ def test_a_storm_of_simulated_terminals_ends_with_every_one_online(tmp_path: Pat
     assert online == 100
 
 
-def test_what_people_ask_of_an_agent_is_done_and_told(
+def test_commands_are_done_and_reported(
     tmp_path: Path, service: Service, terminal: subprocess.Popen[bytes], serial_number: str
 ) -> None:
-    """Diagnosis, bundle and a new token, told in one answer; then the agent is ended in order."""
+    """Diagnosis, bundle and a new token, all sent in one answer; then the agent shuts down gracefully."""
     with service.committed() as db:
         code = factories.enrolment_code(db, factories.customer(db, f"顧客 {uuid.uuid4()}"))
     settings = config(tmp_path, service)
@@ -131,13 +133,16 @@ def test_what_people_ask_of_an_agent_is_done_and_told(
         )
 
     def states() -> dict[str, str]:
-        found = service.rows("SELECT name, state FROM fleet_commands WHERE terminal_id = %s", terminal_id)
-        return {str(name): str(state) for name, state in found}
+        rows = service.rows("SELECT name, state FROM fleet_commands WHERE terminal_id = %s", terminal_id)
+        return {str(name): str(state) for name, state in rows}
 
     log = tmp_path / "agent.log"
-    with log.open("w") as written:
+    with log.open("w") as output:
         running = subprocess.Popen(
-            tied([sys.executable, "-m", "agent", "run", "--config", settings]), cwd=ROOT, stdout=written, stderr=written
+            child_command([sys.executable, "-m", "agent", "run", "--config", settings]),
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
         )
     try:
         wait_for(

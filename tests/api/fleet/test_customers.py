@@ -1,4 +1,4 @@
-"""A customer after it was registered: its page, edits that meet, archive and back."""
+"""A customer after its registration: its page, stale edits, archiving and restoring."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def names(client: TestClient, **query: Any) -> list[str]:
 
 
 def test_customers_in_use_are_offered_by_name(admin: TestClient, db: Session) -> None:
-    kept, gone = factories.customer(db, "XYZストア"), factories.customer(db, "ABC商事")
+    in_use, archived = factories.customer(db, "XYZストア"), factories.customer(db, "ABC商事")
     db.commit()
-    assert admin.post(f"{ROOT}/{gone.id}/archive").status_code == 200
+    assert admin.post(f"{ROOT}/{archived.id}/archive").status_code == 200
 
-    assert admin.get(f"{ROOT}/choices").json() == [{"id": kept.id, "company_name": "XYZストア"}]
+    assert admin.get(f"{ROOT}/choices").json() == [{"id": in_use.id, "company_name": "XYZストア"}]
 
 
 def test_an_edit_changes_what_was_sent_and_is_audited(admin: TestClient, db: Session) -> None:
@@ -113,8 +113,8 @@ def test_archiving_a_customer_ends_its_enrolment_codes(admin: TestClient, db: Se
 
     codes = admin.get("/api/fleet/enrolment-codes").json()["items"]
     assert {code["customer_id"]: code["state"] for code in codes} == {customer.id: "revoked", other.id: "valid"}
-    ended = select(AuditEntry.actor, AuditEntry.after).where(AuditEntry.subject == "enrolment_code")
-    assert db.execute(ended.where(AuditEntry.action == "update")).all() == [("alice", {"revoked": True})]
+    statement = select(AuditEntry.actor, AuditEntry.after).where(AuditEntry.subject == "enrolment_code")
+    assert db.execute(statement.where(AuditEntry.action == "update")).all() == [("alice", {"revoked": True})]
 
 
 def test_an_archived_customer_takes_no_terminals_and_comes_back(admin: TestClient, db: Session) -> None:
@@ -149,7 +149,9 @@ def test_the_page_counts_terminals_by_store_and_names_open_incidents(admin: Test
     assert page["terminals"] == {"total": 3, "online": 2, "offline": 1, "error": 0, "maintenance": 0}
     assert [(store["store"], store["terminals"]["total"]) for store in page["stores"]] == [("上野店", 1), ("新宿店", 2)]
     assert page["store_count"] == 2
-    assert [(one["id"], one["members_open"]) for one in page["open_incidents"]] == [(alert.incident_id, 1)]
+    assert [(incident["id"], incident["members_open"]) for incident in page["open_incidents"]] == [
+        (alert.incident_id, 1)
+    ]
     assert page["last_report"] is None
 
 

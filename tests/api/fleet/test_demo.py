@@ -37,12 +37,12 @@ def test_the_demo_has_a_month_behind_it_and_filling_it_again_adds_nothing(
     assert 0.96 < online < 1
     assert queries.compacted_until(db) == day_bounds(local_date(app_now(db)))[0]
     assert actions.compact(db) is None
-    # What is told here is told by the days themselves: summed up again, they are the same.
+    # The days agree with what they are made of: summed up again, they are the same.
     begins = queries.compacted_until(db) - DAY
-    told = select(Day.terminal_id, Day.online_seconds).where(Day.begins_at == begins).order_by(Day.terminal_id)
-    first = db.execute(told).all()
+    statement = select(Day.terminal_id, Day.online_seconds).where(Day.begins_at == begins).order_by(Day.terminal_id)
+    first = db.execute(statement).all()
     actions.sum_up(db, begins, begins + DAY)
-    assert db.execute(told).all() == first
+    assert db.execute(statement).all() == first
 
     client = sign_in("visitor", fleet="support")
     shibuya = db.scalars(select(Terminal.id).where(Terminal.store == "渋谷店")).first()

@@ -1,4 +1,5 @@
-"""Firmware's doors: who may do what, what a signature must be, and the image for the terminal of the task alone."""
+"""The routes of firmware: who may do what, what a signature must be, and the image for the terminal of the task
+only."""
 
 from __future__ import annotations
 
@@ -21,23 +22,23 @@ from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.models import TerminalState
 from service.fleet.settings import settings
 from tests import factories, maker, people
-from tests.api.fleet.test_agent_doors import Enrolled
+from tests.api.fleet.test_agent_doors import EnrolledAgent
 
 SignIn = Callable[..., TestClient]
 IMAGE = random.Random(7).randbytes(300_000)
 PATH = "/api/fleet"
 
 
-def uploaded(person: TestClient, content: bytes = IMAGE) -> str:
-    asked = {"purpose": "fleet.firmware", "name": "tc200.bin"}
-    answer = person.put("/api/core/files", params=asked, content=content)
+def upload(client: TestClient, content: bytes = IMAGE) -> str:
+    params = {"purpose": "fleet.firmware", "name": "tc200.bin"}
+    answer = client.put("/api/core/files", params=params, content=content)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-def registered(person: TestClient, version: str = "2.0.0", **changes: Any) -> httpx2.Response:
-    body = {"file_id": uploaded(person), "version": version, "signature": maker.sign(version, IMAGE)} | changes
-    answer: httpx2.Response = person.post(f"{PATH}/firmwares", json=body)
+def register(client: TestClient, version: str = "2.0.0", **changes: Any) -> httpx2.Response:
+    body = {"file_id": upload(client), "version": version, "signature": maker.sign(version, IMAGE)} | changes
+    answer: httpx2.Response = client.post(f"{PATH}/firmwares", json=body)
     return answer
 
 
@@ -47,20 +48,20 @@ def admin(sign_in: SignIn) -> TestClient:
 
 
 @pytest.fixture
-def agent(db: Session, client: TestClient) -> Enrolled:
-    return Enrolled(db, client)
+def agent(db: Session, client: TestClient) -> EnrolledAgent:
+    return EnrolledAgent(db, client)
 
 
 @pytest.fixture
-def other(db: Session, client: TestClient) -> Enrolled:
-    return Enrolled(db, client)
+def other(db: Session, client: TestClient) -> EnrolledAgent:
+    return EnrolledAgent(db, client)
 
 
-def offered(db: Session, agent: Enrolled) -> int:
-    """The id of an update that the agent has been told of."""
+def offer_update(db: Session, agent: EnrolledAgent) -> int:
+    """The id of an update that was offered to the agent."""
     now = app_now(db)
     db.execute(update(TerminalState).values(status="online", last_heartbeat_at=now))
-    by = people.actor(db, f"admin-{uuid.uuid4()}", fleet="admin")
+    actor = people.create_actor(db, f"admin-{uuid.uuid4()}", fleet="admin")
     firmware = factories.firmware(db, "2.0.0", IMAGE)
     rollout = Rollout(
         name="配信",
@@ -75,7 +76,7 @@ def offered(db: Session, agent: Enrolled) -> int:
     )
     db.add(rollout)
     db.flush()
-    actions.start(db, by, rollout.id)
+    actions.start(db, actor, rollout.id)
     actions.advance(db)
     db.commit()
     task = db.scalars(select(UpdateTask).where(UpdateTask.terminal_id == agent.terminal.id)).one()
@@ -83,12 +84,12 @@ def offered(db: Session, agent: Enrolled) -> int:
     return task.id
 
 
-def test_a_signed_image_is_registered_and_written_into_the_trail(admin: TestClient, db: Session) -> None:
-    shop = factories.customer(db, "ABC商事")
+def test_a_signed_image_is_registered_and_audited(admin: TestClient, db: Session) -> None:
+    customer = factories.customer(db, "ABC商事")
     for version in ("2.0.0", "2.0.0", "1.9.0"):
-        of = TerminalState.terminal_id == factories.terminal(db, shop).id
-        db.execute(update(TerminalState).where(of).values(firmware_version=version))
-    answer = registered(admin, notes="読み取りが速くなりました。")
+        condition = TerminalState.terminal_id == factories.terminal(db, customer).id
+        db.execute(update(TerminalState).where(condition).values(firmware_version=version))
+    answer = register(admin, notes="読み取りが速くなりました。")
 
     assert answer.status_code == 201
     [item] = admin.get(f"{PATH}/firmwares").json()["items"]
@@ -108,50 +109,50 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_signature_that_is_not_right_registers_nothing(admin: TestClient, db: Session, case: str) -> None:
-    changes, words = BAD[case]
-    answer = registered(admin, **changes)
+    changes, message = BAD[case]
+    answer = register(admin, **changes)
 
     assert answer.status_code == 422
-    assert words in answer.json()["errors"][0]["message"]
+    assert message in answer.json()["errors"][0]["message"]
     assert db.scalars(select(Firmware)).all() == []
 
 
 def test_without_a_key_nothing_is_registered(admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     keyless = settings().model_copy(update={"firmware_public_keys": ""})
     monkeypatch.setattr(actions, "settings", lambda: keyless)
-    assert "FLEET_FIRMWARE_PUBLIC_KEYS" in registered(admin).json()["detail"]
+    assert "FLEET_FIRMWARE_PUBLIC_KEYS" in register(admin).json()["detail"]
 
 
 def test_a_version_is_registered_once(admin: TestClient) -> None:
-    assert registered(admin).status_code == 201
-    again = registered(admin)
+    assert register(admin).status_code == 201
+    again = register(admin)
     assert (again.status_code, again.json()["errors"][0]["field"]) == (409, "version")
 
 
 @pytest.mark.parametrize("role", ["operator", "support", "viewer"])
 def test_firmware_is_the_admins_alone(sign_in: SignIn, role: str) -> None:
-    person = sign_in("olivia", fleet=role)
-    upload = person.put("/api/core/files", params={"purpose": "fleet.firmware", "name": "x.bin"}, content=b"x")
+    user = sign_in("olivia", fleet=role)
+    refused_upload = user.put("/api/core/files", params={"purpose": "fleet.firmware", "name": "x.bin"}, content=b"x")
     reads = ["firmwares", "rollouts", "rollouts/overview", "rollouts/choices", "rollouts/1", "rollouts/1/tasks"]
     moves = ["start", "pause", "resume", "abort", "retry", "roll-back"]
     answers = [
-        upload,
-        *(person.get(f"{PATH}/{path}") for path in reads),
-        *(person.post(f"{PATH}/rollouts/1/{move}", json={}) for move in moves),
-        *(person.post(f"{PATH}/{path}", json={}) for path in ("firmwares", "rollouts", "rollouts/preview")),
-        person.post(f"{PATH}/firmwares/1/withdraw"),
+        refused_upload,
+        *(user.get(f"{PATH}/{path}") for path in reads),
+        *(user.post(f"{PATH}/rollouts/1/{move}", json={}) for move in moves),
+        *(user.post(f"{PATH}/{path}", json={}) for path in ("firmwares", "rollouts", "rollouts/preview")),
+        user.post(f"{PATH}/firmwares/1/withdraw"),
     ]
     assert {answer.status_code for answer in answers} == {403}
 
 
-def test_a_roll_out_from_draft_to_abort(admin: TestClient, agent: Enrolled) -> None:
+def test_a_roll_out_from_draft_to_abort(admin: TestClient, agent: EnrolledAgent) -> None:
     agent.db.execute(update(TerminalState).values(last_heartbeat_at=app_now(agent.db)))
     agent.db.commit()
-    firmware_id = registered(admin).json()["id"]
-    wanted = {"name": "2.0.0 の配信", "firmware_id": firmware_id, "waves": [10, 100]}
+    firmware_id = register(admin).json()["id"]
+    new_rollout = {"name": "2.0.0 の配信", "firmware_id": firmware_id, "waves": [10, 100]}
     shown = admin.post(f"{PATH}/rollouts/preview", json={"firmware_id": firmware_id}).json()
     assert shown == {"terminals": 1, "online": 0, "waves": [{"percent": 100, "terminals": 1}]}
-    key = admin.post(f"{PATH}/rollouts", json=wanted).json()["id"]
+    key = admin.post(f"{PATH}/rollouts", json=new_rollout).json()["id"]
 
     path = f"{PATH}/rollouts/{key}"
     assert admin.post(f"{path}/pause", json={}).status_code == 409
@@ -181,40 +182,40 @@ def test_a_roll_out_from_draft_to_abort(admin: TestClient, agent: Enrolled) -> N
         {"success_percent": 0},
     ],
 )
-def test_a_roll_out_that_cannot_be_is_refused_in_words(admin: TestClient, wrong: dict[str, Any]) -> None:
+def test_an_invalid_roll_out_is_refused_in_words(admin: TestClient, wrong: dict[str, Any]) -> None:
     answer = admin.post(f"{PATH}/rollouts", json={"name": "配信", "firmware_id": 1} | wrong)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["message"].endswith(("。", "）。"))
 
 
-def test_the_image_goes_to_the_terminal_of_the_task_whole_and_in_parts(agent: Enrolled) -> None:
-    task = offered(agent.db, agent)
-    whole = agent.call("GET", f"firmware/{task}")
-    tag = whole.headers["etag"]
-    assert (whole.status_code, whole.content) == (200, IMAGE)
-    assert (len(tag), whole.headers["content-type"]) == (66, "application/octet-stream")
+def test_the_image_goes_to_the_terminal_of_the_task_whole_and_in_parts(agent: EnrolledAgent) -> None:
+    task = offer_update(agent.db, agent)
+    full = agent.call("GET", f"firmware/{task}")
+    tag = full.headers["etag"]
+    assert (full.status_code, full.content) == (200, IMAGE)
+    assert (len(tag), full.headers["content-type"]) == (66, "application/octet-stream")
 
-    have = IMAGE[:100_000]
-    headers = {"Range": f"bytes={len(have)}-", "If-Range": tag, "Authorization": f"Bearer {agent.token}"}
+    received = IMAGE[:100_000]
+    headers = {"Range": f"bytes={len(received)}-", "If-Range": tag, "Authorization": f"Bearer {agent.token}"}
     rest = agent.client.get(f"{PATH}/agent/firmware/{task}", headers=headers)
-    assert (rest.status_code, have + rest.content) == (206, IMAGE)
+    assert (rest.status_code, received + rest.content) == (206, IMAGE)
     assert rest.headers["content-range"] == f"bytes 100000-299999/{len(IMAGE)}"
     changed = agent.client.get(f"{PATH}/agent/firmware/{task}", headers=headers | {"If-Range": '"another"'})
     assert (changed.status_code, changed.content) == (200, IMAGE)
-    beyond = agent.client.get(f"{PATH}/agent/firmware/{task}", headers=headers | {"Range": "bytes=300000-"})
-    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(IMAGE)}")
+    past_the_end = agent.client.get(f"{PATH}/agent/firmware/{task}", headers=headers | {"Range": "bytes=300000-"})
+    assert (past_the_end.status_code, past_the_end.headers["content-range"]) == (416, f"bytes */{len(IMAGE)}")
 
 
-def test_nobody_else_gets_it(agent: Enrolled, other: Enrolled, admin: TestClient) -> None:
-    task = offered(agent.db, agent)
+def test_no_other_caller_gets_the_image(agent: EnrolledAgent, other: EnrolledAgent, admin: TestClient) -> None:
+    task = offer_update(agent.db, agent)
     assert other.call("GET", f"firmware/{task}").status_code == 404
     assert agent.call("GET", f"firmware/{task + 1000}").status_code == 404
     assert agent.call("GET", f"firmware/{task}", token="nobody's").status_code == 401
     assert admin.get(f"{PATH}/agent/firmware/{task}").status_code == 401
 
 
-def test_it_is_gone_once_withdrawn_or_called_off(agent: Enrolled, admin: TestClient, db: Session) -> None:
-    task = offered(db, agent)
+def test_the_image_is_404_once_withdrawn_or_aborted(agent: EnrolledAgent, admin: TestClient, db: Session) -> None:
+    task = offer_update(db, agent)
     key = db.get_one(UpdateTask, task).rollout_id
     token = {"Authorization": f"Bearer {agent.token}"}
     assert admin.post(f"{PATH}/rollouts/{key}/abort", json={}).status_code == 204
@@ -225,15 +226,15 @@ def test_it_is_gone_once_withdrawn_or_called_off(agent: Enrolled, admin: TestCli
     assert agent.client.get(f"{PATH}/agent/firmware/{task}", headers=token).status_code == 404
 
 
-def test_an_agent_told_of_its_update_reports_like_on_any_command(agent: Enrolled) -> None:
-    task = offered(agent.db, agent)
+def test_an_agent_reports_on_its_update_like_on_any_command(agent: EnrolledAgent) -> None:
+    task = offer_update(agent.db, agent)
     command = agent.db.get_one(UpdateTask, task).command_id
     assert command is not None
     assert agent.report(command, "running", step="downloading", percent=10).json() == {"go_on": True}
     actions.advance(agent.db)
     agent.db.commit()
-    standing = agent.db.get_one(UpdateTask, task)
-    assert (standing.state, standing.step, standing.percent) == ("updating", "downloading", 10)
+    reported = agent.db.get_one(UpdateTask, task)
+    assert (reported.state, reported.step, reported.percent) == ("updating", "downloading", 10)
 
 
 def test_the_demo_has_two_images_that_its_own_key_has_signed(db: Session) -> None:

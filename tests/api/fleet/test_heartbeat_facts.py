@@ -1,4 +1,4 @@
-"""What a heartbeat says beside its usages, what it leaves in the terminal's log, and what its answer carries back."""
+"""What a heartbeat reports other than its usages, what it adds to the terminal's log, and what its answer contains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def kinds(agent: Agent) -> list[str]:
     return [kind for kind, _ in agent.log()]
 
 
-def order(agent: Agent, name: str = "diagnose", expires: str = "1 day", arguments: str = "{}") -> int:
+def create_command(agent: Agent, name: str = "diagnose", expires: str = "1 day", arguments: str = "{}") -> int:
     [(key,)] = agent.service.rows(
         "INSERT INTO fleet_commands (terminal_id, name, arguments, expires_at) "
         "VALUES (%s, %s, %s, app_now() + %s::interval) RETURNING id",
@@ -60,7 +60,7 @@ def test_behind_a_trusted_proxy_the_address_is_the_shops_own(agent: Agent) -> No
 
     agent.http.post("/api/fleet/heartbeats", json=agent.heartbeat(), headers=headers)
 
-    assert str(agent.state()["address"]) == "203.0.113.9"  # uvicorn believes loopback unless told otherwise
+    assert str(agent.state()["address"]) == "203.0.113.9"  # uvicorn trusts loopback by default
 
 
 def test_a_clock_that_is_off_is_written_down_once_until_it_was_right_again(agent: Agent) -> None:
@@ -95,7 +95,7 @@ def test_two_high_readings_running_count_until_the_usage_has_clearly_fallen(agen
     assert runs == [0, 1, 0, 1, 2, 2, 2, 0, 1]
 
 
-def test_what_happens_to_a_terminal_stands_in_its_log(agent: Agent) -> None:
+def test_what_happens_to_a_terminal_is_in_its_log(agent: Agent) -> None:
     agent.send(agent.heartbeat(event="started", terminal_serial="TC200-1"))
     agent.send(agent.heartbeat(event="unplugged", terminal_connected=False))
     agent.send(agent.heartbeat(terminal_connected=False))
@@ -112,7 +112,7 @@ def test_what_happens_to_a_terminal_stands_in_its_log(agent: Agent) -> None:
     ]
 
 
-def test_an_orderly_end_is_remembered_until_the_agent_is_heard_of_again(agent: Agent) -> None:
+def test_a_shutdown_is_stored_until_the_next_heartbeat(agent: Agent) -> None:
     agent.send(agent.heartbeat(event="shutdown"))
     assert agent.state()["shutdown_at"] is not None
 
@@ -120,7 +120,7 @@ def test_an_orderly_end_is_remembered_until_the_agent_is_heard_of_again(agent: A
     assert agent.state()["shutdown_at"] is None
 
 
-def test_a_repeat_says_nothing_twice(agent: Agent) -> None:
+def test_a_repeat_is_logged_once(agent: Agent) -> None:
     body = agent.heartbeat(event="started", agent_time=now(hours=1))
 
     for _ in range(3):
@@ -166,7 +166,7 @@ def test_two_streams_that_both_go_on_are_two_agents_with_one_token(agent: Agent)
     assert agent.stored() == [1, 1, 2, 2]
 
 
-def test_a_copied_pc_that_uses_the_same_places_of_the_same_stream_is_found_too(agent: Agent) -> None:
+def test_a_copied_pc_with_the_same_stream_and_sequence_is_found_too(agent: Agent) -> None:
     """An image of a disk has the spool in it: same token, same stream, same sequence."""
     for _ in range(3):
         agent.send()
@@ -190,34 +190,34 @@ def test_a_pc_that_lost_its_last_write_with_the_power_is_no_copy(agent: Agent) -
 
 
 def test_the_answer_carries_what_waits_for_this_terminal_alone(agent: Agent, other: Agent) -> None:
-    diagnose = order(agent)
-    bundle = order(agent, "send_bundle", arguments='{"lines": 200, "語": "あ"}')
-    order(agent, "rotate_token", expires="-1 second")
+    diagnose = create_command(agent)
+    bundle = create_command(agent, "send_bundle", arguments='{"lines": 200, "語": "あ"}')
+    create_command(agent, "rotate_token", expires="-1 second")
 
-    wanted = [
+    commands = [
         {"id": diagnose, "name": "diagnose", "arguments": {}},
         {"id": bundle, "name": "send_bundle", "arguments": {"lines": 200, "語": "あ"}},
     ]
-    assert agent.send().json()["commands"] == wanted
-    assert agent.send().json()["commands"] == wanted, "until the agent has reported on it"
+    assert agent.send().json()["commands"] == commands
+    assert agent.send().json()["commands"] == commands, "until the agent has reported on it"
     assert other.send().json()["commands"] == []
-    told = agent.service.rows(
+    rows = agent.service.rows(
         "SELECT name, told_at IS NOT NULL FROM fleet_commands WHERE terminal_id = %s AND name <> 'rotate_token'",
         agent.id,
     )
-    assert set(told) == {("diagnose", True), ("send_bundle", True)}
+    assert set(rows) == {("diagnose", True), ("send_bundle", True)}
 
 
 @pytest.mark.parametrize("state", ["accepted", "running"])
-def test_what_the_agent_has_taken_is_not_told_again(agent: Agent, state: str) -> None:
-    key = order(agent)
+def test_a_command_that_the_agent_accepted_is_not_sent_again(agent: Agent, state: str) -> None:
+    key = create_command(agent)
     agent.service.rows("UPDATE fleet_commands SET state = %s WHERE id = %s", state, key)
 
     assert agent.send().json()["commands"] == []
 
 
-def test_a_command_that_somebody_holds_just_now_holds_up_no_heartbeat(agent: Agent) -> None:
-    key = order(agent)
+def test_a_locked_command_delays_no_heartbeat(agent: Agent) -> None:
+    key = create_command(agent)
     with agent.service.committed() as db:
         db.execute(text("SELECT 1 FROM fleet_commands WHERE id = :key FOR UPDATE"), {"key": key})
         answer = agent.send().json()

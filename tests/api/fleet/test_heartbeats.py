@@ -1,4 +1,4 @@
-"""The heartbeats' door of a running service: stored before the answer, refused in words, never half."""
+"""The heartbeat route of a running service: stored before the answer, refused in words, never half."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from service.fleet import actions
 from tests.api.fleet.field import Agent
 from tests.conftest import Service
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 from tests.waiting import wait_for
 
 
@@ -194,7 +194,7 @@ def test_other_methods_are_405(agent: Agent) -> None:
     assert agent.http.get("/api/fleet/heartbeats").status_code == 405
 
 
-def test_a_person_is_not_a_terminal_and_a_terminal_is_not_a_person(agent: Agent) -> None:
+def test_a_terminal_is_not_a_user(agent: Agent) -> None:
     headers = {"Authorization": f"Bearer {agent.token}"}
 
     assert agent.http.get("/api/auth/me", headers=headers).status_code == 401
@@ -228,7 +228,7 @@ def test_many_at_once_are_all_stored_each_in_its_place(service: Service, http: h
 def test_one_bad_row_never_fails_its_neighbours(service: Service, http: httpx2.Client) -> None:
     """A row that only the database can refuse: its terminal breaks a constraint made for this test."""
     bad, *good = [Agent(service, http) for _ in range(8)]
-    with psycopg.connect(seeing_all(service.owner_url)) as owner:
+    with psycopg.connect(rls_bypass_url(service.owner_url)) as owner:
         owner.execute(
             f"ALTER TABLE fleet_terminal_states ADD CONSTRAINT refuse_bad CHECK (terminal_id <> {bad.id} "
             "OR sequence IS NULL) NOT VALID"
@@ -243,7 +243,7 @@ def test_one_bad_row_never_fails_its_neighbours(service: Service, http: httpx2.C
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(send, [bad, *good]))
     finally:
-        with psycopg.connect(seeing_all(service.owner_url)) as owner:
+        with psycopg.connect(rls_bypass_url(service.owner_url)) as owner:
             owner.execute("ALTER TABLE fleet_terminal_states DROP CONSTRAINT refuse_bad")
 
     assert answers == [422] + [200] * 7
@@ -251,7 +251,7 @@ def test_one_bad_row_never_fails_its_neighbours(service: Service, http: httpx2.C
     assert all(agent.stored() == [1] for agent in good)
 
 
-def test_a_sender_that_hangs_up_in_the_middle_disturbs_nobody(agent: Agent) -> None:
+def test_a_sender_that_hangs_up_in_the_middle_disturbs_no_other(agent: Agent) -> None:
     host, port = agent.service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as half:
         half.sendall(

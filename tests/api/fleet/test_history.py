@@ -51,8 +51,8 @@ def readings(client: TestClient, terminal: Terminal, hours: int) -> dict[str, di
     return {point["at"]: point for point in answer.json()["points"]}
 
 
-def written(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+def timestamp(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def test_readings_come_in_steps_and_gaps_stay_gaps(
@@ -65,18 +65,18 @@ def test_readings_come_in_steps_and_gaps_stay_gaps(
     beat(db, factories.terminal(db), last_hour)
     db.commit()
 
-    found = readings(sign_in("sam", fleet="support"), terminal, 24)
+    points = readings(sign_in("sam", fleet="support"), terminal, 24)
 
-    assert len(found) == 144
-    first, gap, last = (found[written(last_hour + timedelta(minutes=minute))] for minute in (0, 10, 20))
+    assert len(points) == 144
+    first, gap, last = (points[timestamp(last_hour + timedelta(minutes=minute))] for minute in (0, 10, 20))
     assert (first["heartbeats"], first["cpu_average"], first["cpu_highest"]) == (2, 20, 30)
     assert (first["memory_average"], first["memory_highest"], first["disk_highest"]) == (21, 31, 32)
     assert (gap["heartbeats"], gap["cpu_average"], gap["disk_highest"]) == (0, None, None)
     assert last["cpu_highest"] == 95
-    assert sum(point["heartbeats"] for point in found.values()) == 3
+    assert sum(point["heartbeats"] for point in points.values()) == 3
 
 
-def test_spooled_readings_stand_where_they_were_measured(
+def test_spooled_readings_are_shown_when_they_were_measured(
     sign_in: Callable[..., TestClient], db: Session, terminal: Terminal
 ) -> None:
     """Two hours without a network, on a PC whose clock is an hour ahead."""
@@ -86,12 +86,12 @@ def test_spooled_readings_stand_where_they_were_measured(
     beat(db, terminal, arrived, 50, sent_at=measured + timedelta(hours=1))
     db.commit()
 
-    found = readings(sign_in("sam", fleet="support"), terminal, 24)
+    points = readings(sign_in("sam", fleet="support"), terminal, 24)
 
-    assert found[written(measured.replace(minute=0))]["cpu_highest"] == 50
+    assert points[timestamp(measured.replace(minute=0))]["cpu_highest"] == 50
 
 
-def test_a_month_is_told_by_the_day_and_today_by_its_heartbeats(
+def test_a_month_is_shown_from_its_days_and_today_from_its_heartbeats(
     sign_in: Callable[..., TestClient], db: Session, terminal: Terminal
 ) -> None:
     today, _ = day_bounds(local_date(app_now(db)))
@@ -101,19 +101,19 @@ def test_a_month_is_told_by_the_day_and_today_by_its_heartbeats(
     beat(db, terminal, before + timedelta(hours=9), 40)
     db.execute(update(TerminalState).values(last_heartbeat_at=before))
     assert actions.compact(db) == before.astimezone(TOKYO).date().isoformat()
-    beat(db, terminal, before + timedelta(hours=10), 99)  # came after the day was summed up, as it never does
+    beat(db, terminal, before + timedelta(hours=10), 99)  # arrived after the day was summed up, which never happens
     beat(db, terminal, today, 60)
     db.commit()
 
-    found = readings(sign_in("sam", fleet="support"), terminal, 720)
+    points = readings(sign_in("sam", fleet="support"), terminal, 720)
 
-    assert len(found) == 30
-    assert found[written(before)]["cpu_highest"] == 40
+    assert len(points) == 30
+    assert points[timestamp(before)]["cpu_highest"] == 40
     spent = {"online": 0, "offline": 86400, "error": 0, "maintenance": 0, "closed": 0}
-    assert found[written(before)]["seconds"] == spent
-    assert found[written(today)]["cpu_highest"] == 60
-    assert found[written(today)]["seconds"] is None
-    assert found[written(today - timedelta(days=3))]["cpu_average"] is None
+    assert points[timestamp(before)]["seconds"] == spent
+    assert points[timestamp(today)]["cpu_highest"] == 60
+    assert points[timestamp(today)]["seconds"] is None
+    assert points[timestamp(today - timedelta(days=3))]["cpu_average"] is None
 
 
 def test_a_year_has_a_point_for_each_day(sign_in: Callable[..., TestClient], db: Session, terminal: Terminal) -> None:
@@ -127,49 +127,49 @@ def test_a_year_has_a_point_for_each_day(sign_in: Callable[..., TestClient], db:
 
 
 def pages(client: TestClient, terminal: Terminal, limit: int) -> list[dict[str, Any]]:
-    seen: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
         query = {"limit": limit} | ({"cursor": cursor} if cursor else {})
         answer = client.get(f"/api/fleet/terminals/{terminal.id}/timeline", params=query)
         assert answer.status_code == 200, answer.text
-        seen += answer.json()["items"]
+        entries += answer.json()["items"]
         if (cursor := answer.json()["next_cursor"]) is None:
-            return seen
+            return entries
 
 
-def test_the_timeline_tells_log_alerts_and_what_people_did_newest_first(
+def test_the_timeline_has_the_log_alerts_and_actions_of_users_newest_first(
     sign_in: Callable[..., TestClient], db: Session, terminal: Terminal
 ) -> None:
-    def wait() -> None:
+    def move_clock() -> None:
         db.execute(update(app_clock).values(shift=app_clock.c.shift + timedelta(minutes=1)))
 
-    wait()
+    move_clock()
     alert = factories.alert(db, terminal, message="紙がありません")
     db.commit()
-    wait()
+    move_clock()
     client = sign_in("oscar", fleet="operator")
     client.post(f"/api/fleet/incidents/{alert.incident_id}/notes", json={"text": "店舗へ電話しました"})
-    wait()
+    move_clock()
     state = db.get_one(TerminalState, terminal.id)
     state.status, state.status_since = "online", app_now(db)
     db.commit()
 
-    told = pages(client, terminal, 100)
+    timeline = pages(client, terminal, 100)
 
-    assert [(one["source"], one["kind"]) for one in told] == [
+    assert [(entry["source"], entry["kind"]) for entry in timeline] == [
         ("log", "status"),
         ("incident", "note"),
         ("alert", "alert_opened"),
         ("log", "registered"),
     ]
-    assert (told[0]["status"], told[0]["detail"]) == ("online", {"from": "offline"})
-    assert (told[1]["text"], told[1]["by"]) == ("店舗へ電話しました", "oscar さん")
-    assert (told[2]["text"], told[2]["alert_type"]) == ("紙がありません", "error")
-    assert told[2]["incident_id"] == alert.incident_id
+    assert (timeline[0]["status"], timeline[0]["detail"]) == ("online", {"from": "offline"})
+    assert (timeline[1]["text"], timeline[1]["by"]) == ("店舗へ電話しました", "oscar さん")
+    assert (timeline[2]["text"], timeline[2]["alert_type"]) == ("紙がありません", "error")
+    assert timeline[2]["incident_id"] == alert.incident_id
 
 
-def test_pages_of_the_timeline_follow_without_gaps_even_within_one_moment(
+def test_pages_of_the_timeline_follow_without_gaps_even_within_one_timestamp(
     sign_in: Callable[..., TestClient], db: Session, terminal: Terminal
 ) -> None:
     now = app_now(db)
@@ -181,12 +181,12 @@ def test_pages_of_the_timeline_follow_without_gaps_even_within_one_moment(
     db.commit()
     client = sign_in("oscar", fleet="operator")
 
-    whole = pages(client, terminal, 100)
+    timeline = pages(client, terminal, 100)
 
-    assert len(whole) == 13
-    assert pages(client, terminal, 2) == whole
-    assert [one["at"] for one in whole] == sorted((one["at"] for one in whole), reverse=True)
-    assert "other" not in [one["kind"] for one in whole]
+    assert len(timeline) == 13
+    assert pages(client, terminal, 2) == timeline
+    assert [entry["at"] for entry in timeline] == sorted((entry["at"] for entry in timeline), reverse=True)
+    assert "other" not in [entry["kind"] for entry in timeline]
 
 
 def test_others_events_before_a_terminal_joined_an_incident_are_not_its_own(
@@ -199,7 +199,7 @@ def test_others_events_before_a_terminal_joined_an_incident_are_not_its_own(
     alert.created_at = app_now(db) + timedelta(hours=1)
     db.commit()
 
-    assert "note" not in [one["kind"] for one in pages(client, terminal, 100)]
+    assert "note" not in [entry["kind"] for entry in pages(client, terminal, 100)]
 
 
 @pytest.mark.parametrize("at", ["yesterday", "2026-11-21T10:00:00", "2026-13-01T00:00:00+00:00"])
@@ -214,7 +214,7 @@ def test_a_cursor_made_up_by_hand_is_refused(
     assert answer.status_code == 422
 
 
-def test_every_change_by_people_stands_in_the_timeline(
+def test_every_change_by_a_user_is_in_the_timeline(
     sign_in: Callable[..., TestClient], db: Session, terminal: Terminal
 ) -> None:
     db.commit()

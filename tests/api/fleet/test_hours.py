@@ -1,4 +1,4 @@
-"""Learned opening hours over HTTP: what is told of them, and the two switches."""
+"""Learned opening hours over HTTP: how they are shown, and the two switches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEEK = ("0" * 18 + "1" * 6) + ("1" * 2 + "0" * 16 + "1" * 6) * 5 + ("1" * 2 + "0
 SWITCH = "learned_hours"
 
 
-def place(terminal: Terminal) -> str:
+def hours_url(terminal: Terminal) -> str:
     return f"/api/fleet/terminals/{terminal.id}/hours"
 
 
@@ -33,21 +33,22 @@ def admin(sign_in: Callable[..., TestClient]) -> TestClient:
 
 @pytest.fixture
 def bars(db: Session) -> list[Terminal]:
-    """Two of a customer and one of another, all open at night; silent since a minute ago, which waits."""
+    """Two terminals of one customer and one of another, all open at night; silent since a minute ago, and their
+    alerts wait."""
     customer = factories.customer(db, "ABC商事")
-    made = [factories.terminal(db, of) for of in (customer, customer, None)]
+    terminals = [factories.terminal(db, of) for of in (customer, customer, None)]
     midnight, _ = day_bounds(local_date(app_now(db)))
-    for terminal in made:
+    for terminal in terminals:
         values = {"terminal_id": terminal.id, "learned_until": midnight, "days": 28}
         db.add(LearnedHours(**values, week=WEEK, ahead=[0] * 192))
     waits = {"status": "offline", "alert_after": app_now(db) + timedelta(hours=3)}
     db.execute(update(TerminalState).values(last_heartbeat_at=app_now(db), **waits))
     db.commit()
-    return made
+    return terminals
 
 
-def kept(db: Session, terminal: Terminal) -> tuple[bool, bool]:
-    """Whether anything lies ahead, and whether the present silence waits."""
+def waiting_state(db: Session, terminal: Terminal) -> tuple[bool, bool]:
+    """Whether hours are planned ahead, and whether the alert of the present silence waits."""
     db.expire_all()
     state = db.get_one(TerminalState, terminal.id)
     return db.get_one(LearnedHours, terminal.id).ahead is not None, state.alert_after is not None
@@ -58,34 +59,39 @@ def audited(db: Session) -> list[tuple[str, Any, Any]]:
     return [(entry.subject, entry.before, entry.after) for entry in entries]
 
 
-def test_hours_are_told_by_weekday_and_the_night_belongs_to_its_evening(
+def test_hours_are_shown_by_weekday_and_the_night_belongs_to_its_evening(
     admin: TestClient, db: Session, bars: list[Terminal]
 ) -> None:
-    told = admin.get(place(bars[0])).json()
+    hours = admin.get(hours_url(bars[0])).json()
 
-    assert told["week"] == [[{"opens": 18, "closes": 26}]] * 6 + [[]]
-    assert (told["setting"], told["customer"], told[SWITCH]) == (True, True, True)
-    assert (told["days"], told["days_needed"]) == (28, 14)
-    assert told["alert_after"] is not None
+    assert hours["week"] == [[{"opens": 18, "closes": 26}]] * 6 + [[]]
+    assert (hours["setting"], hours["customer"], hours[SWITCH]) == (True, True, True)
+    assert (hours["days"], hours["days_needed"]) == (28, 14)
+    assert hours["alert_after"] is not None
     detail = admin.get(f"/api/fleet/terminals/{bars[0].id}").json()
     assert detail["diagnosis"]["finding"] == "closed"
 
-    nothing = admin.get(place(factories.terminal(db))).json()
-    assert (nothing["week"], nothing["days"], nothing["learned_until"], nothing["alert_after"]) == (None, 0, None, None)
+    without_hours = admin.get(hours_url(factories.terminal(db))).json()
+    assert (
+        without_hours["week"],
+        without_hours["days"],
+        without_hours["learned_until"],
+        without_hours["alert_after"],
+    ) == (None, 0, None, None)
 
 
 def test_a_terminal_that_is_switched_off_waits_no_longer(admin: TestClient, db: Session, bars: list[Terminal]) -> None:
-    answer = admin.put(place(bars[0]), json={SWITCH: False})
+    answer = admin.put(hours_url(bars[0]), json={SWITCH: False})
 
     assert answer.status_code == 200
     assert (answer.json()[SWITCH], answer.json()["alert_after"]) == (False, None)
-    assert [kept(db, terminal) for terminal in bars] == [(False, False), (True, True), (True, True)]
+    assert [waiting_state(db, terminal) for terminal in bars] == [(False, False), (True, True), (True, True)]
     assert admin.get(f"/api/fleet/terminals/{bars[0].id}").json()["diagnosis"]["finding"] == "store_silent"
 
-    admin.put(place(bars[0]), json={SWITCH: False})  # changes nothing
-    admin.put(place(bars[0]), json={SWITCH: True})
+    admin.put(hours_url(bars[0]), json={SWITCH: False})  # changes nothing
+    admin.put(hours_url(bars[0]), json={SWITCH: True})
 
-    assert kept(db, bars[0]) == (True, False)
+    assert waiting_state(db, bars[0]) == (True, False)
     assert any(db.get_one(LearnedHours, bars[0].id).ahead or ())
     assert audited(db) == [("terminal", {SWITCH: not on}, {SWITCH: on}) for on in (False, True)]
     log = terminal_logs.c
@@ -98,20 +104,20 @@ def test_a_customer_switches_all_its_terminals_and_their_own_switches_stay(
 ) -> None:
     customers = f"/api/fleet/customers/{bars[0].customer_id}/hours"
     assert admin.get(customers).json() == {"setting": True, SWITCH: True}
-    admin.put(place(bars[0]), json={SWITCH: False})
+    admin.put(hours_url(bars[0]), json={SWITCH: False})
 
     assert admin.put(customers, json={SWITCH: False}).json()[SWITCH] is False
-    assert [kept(db, terminal) for terminal in bars] == [(False, False), (False, False), (True, True)]
-    assert admin.get(place(bars[1])).json()["customer"] is False
+    assert [waiting_state(db, terminal) for terminal in bars] == [(False, False), (False, False), (True, True)]
+    assert admin.get(hours_url(bars[1])).json()["customer"] is False
 
     admin.put(customers, json={SWITCH: True})
-    assert [kept(db, terminal)[0] for terminal in bars] == [False, True, True]
+    assert [waiting_state(db, terminal)[0] for terminal in bars] == [False, True, True]
     assert audited(db)[1:] == [("customer", {SWITCH: not on}, {SWITCH: on}) for on in (False, True)]
 
 
 @pytest.mark.parametrize("body", [{}, {SWITCH: None}, {SWITCH: "maybe"}, {SWITCH: True, "week": WEEK}])
 def test_a_switch_is_on_or_off(admin: TestClient, bars: list[Terminal], body: dict[str, Any]) -> None:
-    assert admin.put(place(bars[0]), json=body).status_code == 422
+    assert admin.put(hours_url(bars[0]), json=body).status_code == 422
 
 
 def test_what_is_not_there_has_no_hours(admin: TestClient) -> None:

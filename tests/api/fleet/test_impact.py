@@ -1,4 +1,4 @@
-"""アラート一覧 knows what hurts the business most: what of a store stands still, the contract, the hour."""
+"""アラート一覧 shows what hurts the business most: by how much of a store is stopped, by contract and by hour."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def operator(sign_in: Callable[..., TestClient]) -> TestClient:
 def store(db: Session, name: str, tills: int, contract: str = "basic") -> list[Terminal]:
     customer = factories.customer(db, name)
     db.execute(update(Customer).where(Customer.id == customer.id).values(contract_type=contract))
-    made = [factories.terminal(db, customer, store_name=f"本店 レジ{till}番") for till in range(1, tills + 1)]
-    for terminal in made:
+    terminals = [factories.terminal(db, customer, store_name=f"本店 レジ{till}番") for till in range(1, tills + 1)]
+    for terminal in terminals:
         status(db, terminal, "online")
-    return made
+    return terminals
 
 
 def status(db: Session, terminal: Terminal, status: str) -> None:
     db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(status=status))
 
 
-def broken(db: Session, terminal: Terminal, kind: str = "error") -> None:
+def break_terminal(db: Session, terminal: Terminal, kind: str = "error") -> None:
     if kind == "error":
         status(db, terminal, "error")
     factories.alert(db, terminal, kind)
@@ -57,12 +57,12 @@ def test_the_only_till_comes_before_one_of_eight_and_premium_before_basic(operat
         ("一台だけ", 1, "basic"),
         ("一台だけ・スタンダード", 1, "standard"),
     ):
-        broken(db, store(db, name, tills, contract)[0])
-    broken(db, store(db, "CPU", 1)[0], "high_cpu")
+        break_terminal(db, store(db, name, tills, contract)[0])
+    break_terminal(db, store(db, "CPU", 1)[0], "high_cpu")
 
-    found = listed(operator, sort="-impact")
+    by_impact = listed(operator, sort="-impact")
 
-    assert found == [
+    assert by_impact == [
         ("一台だけ・スタンダード", 90),
         ("一台だけ", 80),
         ("八台のうち一台・プレミアム", 48),
@@ -70,15 +70,15 @@ def test_the_only_till_comes_before_one_of_eight_and_premium_before_basic(operat
         ("CPU", 20),
     ]
     # All of them are due in the same minute: then the impact decides too.
-    assert listed(operator) == found
-    assert listed(operator, sort="impact") == found[::-1]
+    assert listed(operator) == by_impact
+    assert listed(operator, sort="impact") == by_impact[::-1]
 
 
-def test_the_reasons_are_told(operator: TestClient, db: Session) -> None:
+def test_the_reasons_are_shown(operator: TestClient, db: Session) -> None:
     set_clock(db, "10:00")
     first, second, *_ = store(db, "ABC商事", 4, "premium")
     status(db, second, "offline")  # another incident's: the store has one till less all the same
-    broken(db, first)
+    break_terminal(db, first)
 
     [item] = operator.get(PATH, params={"alert_type": "error"}).json()["items"]
 
@@ -96,7 +96,7 @@ def test_the_reasons_are_told(operator: TestClient, db: Session) -> None:
 def test_at_night_the_same_weighs_less_and_what_is_over_weighs_nothing(operator: TestClient, db: Session) -> None:
     set_clock(db, "4:00")
     [till] = store(db, "ABC商事", 1)
-    broken(db, till)
+    break_terminal(db, till)
     assert listed(operator) == [("ABC商事", 60)]
 
     status(db, till, "online")
@@ -112,7 +112,7 @@ def test_a_shop_with_learned_hours_weighs_by_its_own_and_not_by_the_setting(oper
     [by_night] = store(db, "夜の店", 1)
     [by_day] = store(db, "昼の店", 1)
     for till, open_at_four in ((by_night, "1"), (by_day, "0")):
-        broken(db, till)
+        break_terminal(db, till)
         db.add(LearnedHours(terminal_id=till.id, learned_until=app_now(db), days=28, week=open_at_four * 168))
     db.commit()
 
@@ -124,17 +124,17 @@ def test_a_shop_with_learned_hours_weighs_by_its_own_and_not_by_the_setting(oper
 def test_pages_by_impact_have_no_gaps_and_no_repeats(operator: TestClient, db: Session) -> None:
     set_clock(db, "10:00")
     for number, tills in enumerate((1, 2, 2, 3, 8)):
-        broken(db, store(db, f"顧客{number} {tills}台", tills)[0])
-    whole = operator.get(PATH, params={"sort": "-impact"}).json()["items"]
+        break_terminal(db, store(db, f"顧客{number} {tills}台", tills)[0])
+    one_page = operator.get(PATH, params={"sort": "-impact"}).json()["items"]
 
-    read, cursor = [], None
+    items, cursor = [], None
     while True:
         query: dict[str, Any] = {"sort": "-impact", "limit": 2} | ({"cursor": cursor} if cursor else {})
         page = operator.get(PATH, params=query).json()
-        read += page["items"]
+        items += page["items"]
         cursor = page["next_cursor"]
         if cursor is None:
             break
 
-    assert [item["id"] for item in read] == [item["id"] for item in whole]
-    assert len(read) == 5
+    assert [item["id"] for item in items] == [item["id"] for item in one_page]
+    assert len(items) == 5

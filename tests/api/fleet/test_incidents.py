@@ -16,7 +16,7 @@ from service.fleet.incidents.models import Incident
 from service.fleet.models import Alert
 from service.fleet.watch import actions as watch
 from tests import factories
-from tests.jobs.test_fleet_watch import heard, later
+from tests.jobs.test_fleet_watch import advance_clock, record_heartbeat
 
 SignIn = Callable[..., TestClient]
 PATH = "/api/fleet/incidents"
@@ -26,7 +26,7 @@ PATH = "/api/fleet/incidents"
 def incident(db: Session) -> Incident:
     """A till of ABC商事 in error, found by the watch."""
     terminal = factories.terminal(db, factories.customer(db, "ABC商事"), "TC200-000001")
-    heard(db, terminal, status="error", error="カードリーダー応答なし")
+    record_heartbeat(db, terminal, status="error", error="カードリーダー応答なし")
     watch.watch(db)
     return db.scalars(select(Incident)).one()
 
@@ -41,47 +41,47 @@ def test_the_list_says_what_is_to_be_done_next_and_until_when(db: Session, sign_
     assert (item["members"], item["members_open"], item["store_terminals"]) == (1, 1, 1)
     assert (item["step"], item["response"]) == (2, "running")
 
-    stands = []
+    responses = []
     for minutes in (4, 2):
-        later(db, minutes)
-        stands.append(operator.get(PATH).json()["items"][0]["response"])
-    assert stands == ["near", "overdue"]
+        advance_clock(db, minutes)
+        responses.append(operator.get(PATH).json()["items"][0]["response"])
+    assert responses == ["near", "overdue"]
 
 
-def test_the_list_is_sorted_by_what_is_due_next_and_what_sleeps_comes_last(db: Session, sign_in: SignIn) -> None:
+def test_the_list_is_sorted_by_what_is_due_next_and_snoozed_incidents_are_last(db: Session, sign_in: SignIn) -> None:
     operator = sign_in("alice", fleet="operator")
     for name in ("寝ている", "急ぐ", "新しい"):
         terminal = factories.terminal(db, factories.customer(db, name))
-        heard(db, terminal, status="error", error="紙切れ")
+        record_heartbeat(db, terminal, status="error", error="紙切れ")
         watch.watch(db)
-        later(db, 1)
-    asleep = operator.get(PATH).json()["items"][0]
+        advance_clock(db, 1)
+    snoozed = operator.get(PATH).json()["items"][0]
     until = (app_now(db) + timedelta(hours=1)).isoformat()
-    answer = operator.post(f"{PATH}/{asleep['id']}/snooze", json={"version": asleep["version"], "until": until})
+    answer = operator.post(f"{PATH}/{snoozed['id']}/snooze", json={"version": snoozed["version"], "until": until})
     assert answer.status_code == 200
 
     def listed(**query: str | int) -> list[str]:
         return [item["customer_name"] for item in operator.get(PATH, params=query).json()["items"]]
 
     assert listed() == ["急ぐ", "新しい", "寝ている"]
-    later(db, 61)
+    advance_clock(db, 61)
     assert listed() == ["寝ている", "急ぐ", "新しい"]
     assert listed(limit=1) == ["寝ている"]
     assert listed(q="TC200") == listed()
     assert listed(state="resolved") == []
 
 
-def test_whoever_acknowledges_first_has_it_and_the_first_look_is_done(
+def test_the_first_user_who_acknowledges_is_assigned_and_the_first_check_is_done(
     db: Session, sign_in: SignIn, incident: Incident
 ) -> None:
-    later(db, 3)
-    seen = sign_in("alice", fleet="operator").post(f"{PATH}/{incident.id}/acknowledge").json()
+    advance_clock(db, 3)
+    acknowledged = sign_in("alice", fleet="operator").post(f"{PATH}/{incident.id}/acknowledge").json()
     again = sign_in("bob", fleet="operator").post(f"{PATH}/{incident.id}/acknowledge").json()
 
-    assert seen["assignee"]["name"] == again["assignee"]["name"] == "alice さん"
-    look = seen["steps"][1]
-    assert (look["title"], look["done_by"], look["response"]) == ("初動確認", "alice さん", "met")
-    assert seen["step"] == 3
+    assert acknowledged["assignee"]["name"] == again["assignee"]["name"] == "alice さん"
+    first_check = acknowledged["steps"][1]
+    assert (first_check["title"], first_check["done_by"], first_check["response"]) == ("初動確認", "alice さん", "met")
+    assert acknowledged["step"] == 3
     assert [event["kind"] for event in again["events"]] == ["step", "acknowledged", "opened"]
 
 
@@ -92,17 +92,17 @@ def test_each_team_records_its_own_steps(
     db: Session, sign_in: SignIn, incident: Incident, role: str, allowed: set[int]
 ) -> None:
     client = sign_in("alice", fleet=role)
-    doors = {2: "steps", 3: "steps", 4: "contacts", 5: "steps", 6: "contacts"}
+    routes = {2: "steps", 3: "steps", 4: "contacts", 5: "steps", 6: "contacts"}
     answers = {
-        number: client.post(f"{PATH}/{incident.id}/{door}/{number}", json={}).status_code
-        for number, door in doors.items()
+        number: client.post(f"{PATH}/{incident.id}/{route}/{number}", json={}).status_code
+        for number, route in routes.items()
     }
     assert {number for number, status in answers.items() if status != 403} == allowed
     steps = client.get(f"{PATH}/{incident.id}").json()["steps"]
     assert {step["step"] for step in steps if step["may"]} == allowed
 
 
-def test_a_step_is_recorded_at_its_teams_door_only(sign_in: SignIn, incident: Incident) -> None:
+def test_a_step_is_recorded_at_the_route_of_its_team_only(sign_in: SignIn, incident: Incident) -> None:
     admin = sign_in("alice", fleet="admin")
     for path in ("steps/1", "steps/4", "steps/6", "steps/7", "contacts/1", "contacts/2"):
         assert admin.post(f"{PATH}/{incident.id}/{path}", json={}).status_code == 422
@@ -110,11 +110,11 @@ def test_a_step_is_recorded_at_its_teams_door_only(sign_in: SignIn, incident: In
 
 def test_the_report_is_due_ten_minutes_after_the_repair(db: Session, sign_in: SignIn, incident: Incident) -> None:
     admin = sign_in("alice", fleet="admin")
-    later(db, 20)
+    advance_clock(db, 20)
     steps = admin.post(f"{PATH}/{incident.id}/steps/5", json={"note": "PCを再起動"}).json()["steps"]
     assert steps[4]["note"] == "PCを再起動"
     assert steps[5]["response"] == "running"
-    later(db, 11)
+    advance_clock(db, 11)
     assert admin.get(f"{PATH}/{incident.id}").json()["steps"][5]["response"] == "overdue"
 
 
@@ -152,7 +152,7 @@ def test_a_step_is_recorded_once(db: Session, sign_in: SignIn, incident: Inciden
 
 def test_two_who_assign_at_once_do_not_overwrite_each_other(db: Session, sign_in: SignIn, incident: Incident) -> None:
     client = sign_in("alice", fleet="operator")
-    me = next(person for person in client.get(f"{PATH}/responders").json() if person["name"] == "alice さん")
+    me = next(responder for responder in client.get(f"{PATH}/responders").json() if responder["name"] == "alice さん")
     body = {"version": incident.version, "user_id": me["id"]}
     assert client.post(f"{PATH}/{incident.id}/assignment", json=body).json()["assignee"] == me
 
@@ -161,10 +161,10 @@ def test_two_who_assign_at_once_do_not_overwrite_each_other(db: Session, sign_in
     assert stale.json()["current"]["assignee"] == me
 
 
-def test_only_people_who_respond_can_be_assigned(db: Session, sign_in: SignIn, incident: Incident) -> None:
+def test_only_responders_can_be_assigned(db: Session, sign_in: SignIn, incident: Incident) -> None:
     sign_in("vic", fleet="viewer")
     client = sign_in("alice", fleet="operator")
-    assert [person["name"] for person in client.get(f"{PATH}/responders").json()] == ["alice さん"]
+    assert [responder["name"] for responder in client.get(f"{PATH}/responders").json()] == ["alice さん"]
     body = {"version": incident.version, "user_id": 999_999}
     assert client.post(f"{PATH}/{incident.id}/assignment", json=body).status_code == 422
 
@@ -177,15 +177,15 @@ def test_what_is_not_over_cannot_be_resolved(db: Session, sign_in: SignIn, incid
     assert "まだ1台が復旧していません" in refused.json()["detail"]
 
 
-def test_a_failed_update_is_resolved_by_a_person_with_words(db: Session, sign_in: SignIn) -> None:
+def test_a_failed_update_is_resolved_by_a_user_with_a_text(db: Session, sign_in: SignIn) -> None:
     alert = factories.alert(db, factories.terminal(db), "update_failed", "書き込みに失敗しました。")
     incident = db.get_one(Incident, alert.incident_id)
     client = sign_in("alice", fleet="operator")
 
     body = {"version": incident.version, "resolution": "現地で書き込み直した"}
-    seen = client.post(f"{PATH}/{incident.id}/resolution", json=body).json()
+    resolved = client.post(f"{PATH}/{incident.id}/resolution", json=body).json()
 
-    assert (seen["resolved_by"], seen["resolution"]) == ("alice さん", "現地で書き込み直した")
+    assert (resolved["resolved_by"], resolved["resolution"]) == ("alice さん", "現地で書き込み直した")
     db.expire_all()
     assert db.get_one(Alert, alert.id).is_resolved
     entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "status_change")).one()
@@ -215,19 +215,23 @@ def test_the_counts_for_the_menu(db: Session, sign_in: SignIn, incident: Inciden
     client = sign_in("alice", fleet="operator")
     counts = client.get(f"{PATH}/counts").json()
     assert (counts["open"], counts["unacknowledged"], counts["overdue"], counts["snoozed"]) == (1, 1, 0, 0)
-    later(db, 6)
+    advance_clock(db, 6)
     assert client.get(f"{PATH}/counts").json()["overdue"] == 1
 
 
-def test_incidents_are_found_by_whose_they_are(db: Session, sign_in: SignIn, incident: Incident) -> None:
+def test_incidents_are_found_by_assignee(db: Session, sign_in: SignIn, incident: Incident) -> None:
     other = factories.terminal(db, factories.customer(db, "別の顧客"))
-    heard(db, other, status="error", error="紙切れ")
+    record_heartbeat(db, other, status="error", error="紙切れ")
     watch.watch(db)
     alice = sign_in("alice", fleet="operator")
-    mine = alice.post(f"{PATH}/{incident.id}/acknowledge").json()["assignee"]["id"]
+    alice_id = alice.post(f"{PATH}/{incident.id}/acknowledge").json()["assignee"]["id"]
 
-    def found(client: TestClient, whose: str | int) -> list[str]:
-        return [item["customer_name"] for item in client.get(PATH, params={"assignee": whose}).json()["items"]]
+    def customers_of(client: TestClient, assignee: str | int) -> list[str]:
+        return [item["customer_name"] for item in client.get(PATH, params={"assignee": assignee}).json()["items"]]
 
-    assert (found(alice, "me"), found(alice, "none"), found(alice, mine)) == (["ABC商事"], ["別の顧客"], ["ABC商事"])
-    assert found(sign_in("bob", fleet="operator"), "me") == []
+    assert (customers_of(alice, "me"), customers_of(alice, "none"), customers_of(alice, alice_id)) == (
+        ["ABC商事"],
+        ["別の顧客"],
+        ["ABC商事"],
+    )
+    assert customers_of(sign_in("bob", fleet="operator"), "me") == []

@@ -1,4 +1,4 @@
-"""The ingest's parts by themselves, on real connections that are cut on purpose."""
+"""The parts of the ingest one by one, on real connections that are cut on purpose."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from service.fleet.watch import actions
 from stack import servers
 from stack.home import Home
 from tests import factories
-from tests.conftest import committed_database, own_database
-from tests.restored import Restored
-from tests.rls_bypass import seeing_all
+from tests.conftest import committed_database, worker_database_name
+from tests.restored import RestoredDatabase
+from tests.rls_bypass import rls_bypass_url
 from tests.waiting import wait_for
 
 
 @dataclass
-class Place:
-    """A database with three terminals, and the owner's hands in it."""
+class IngestDatabase:
+    """A database with three terminals, and access to it as its owner."""
 
     app_url: str
     owner_url: str
@@ -42,7 +42,7 @@ class Place:
     tokens: dict[int, str]
 
     def owner(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(seeing_all(self.owner_url), autocommit=True) as connection:
+        with psycopg.connect(rls_bypass_url(self.owner_url), autocommit=True) as connection:
             cursor = connection.execute(statement, list(parameters))
             return cursor.fetchall() if cursor.description else []
 
@@ -58,27 +58,30 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def three(running_servers: Home) -> Iterator[tuple[Restored, Place]]:
-    name = own_database("genba_ingest")
+def restored_database(running_servers: Home) -> Iterator[tuple[RestoredDatabase, IngestDatabase]]:
+    name = worker_database_name("genba_ingest")
     with committed_database(running_servers, name):
-        made, tokens = Restored(running_servers, name), dict[int, str]()
-        with made.session() as db, db.begin():
+        restored, tokens = RestoredDatabase(running_servers, name), dict[int, str]()
+        with restored.session() as db, db.begin():
             customer = factories.customer(db)
             for _ in range(3):
                 terminal, token = factories.terminal(db, customer), new_token()
                 db.add(TerminalToken(token_hash=hash_token(token), terminal_id=terminal.id))
                 tokens[terminal.id] = token
-        made.keep()
-        yield made, Place(made.url, made.owner_url, servers.url(running_servers, "superuser", name), tokens)
-        made.close()
+        restored.keep()
+        yield (
+            restored,
+            IngestDatabase(restored.url, restored.owner_url, servers.url(running_servers, "superuser", name), tokens),
+        )
+        restored.close()
 
 
 @pytest.fixture
-def place(three: tuple[Restored, Place]) -> Place:
-    """As it was made, whatever the test before has done."""
-    restored, made = three
+def ingest_database(restored_database: tuple[RestoredDatabase, IngestDatabase]) -> IngestDatabase:
+    """As it was created, whatever the previous test has done."""
+    restored, created = restored_database
     restored.restore()
-    return made
+    return created
 
 
 def heartbeat(sequence: int = 1, stream: uuid.UUID | None = None) -> Heartbeat:
@@ -96,17 +99,17 @@ def heartbeat(sequence: int = 1, stream: uuid.UUID | None = None) -> Heartbeat:
 
 
 @asynccontextmanager
-async def at_work(part: Batches | Tokens) -> AsyncIterator[None]:
-    task = asyncio.create_task(part.work())
+async def running(component: Batches | Tokens) -> AsyncIterator[None]:
+    task = asyncio.create_task(component.work())
     try:
         yield
     finally:
-        if isinstance(part, Batches):
-            await part.drain()
+        if isinstance(component, Batches):
+            await component.drain()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        if isinstance(part, Batches):
-            await part.close()
+        if isinstance(component, Batches):
+            await component.close()
 
 
 async def outcome(answer: Awaitable[object]) -> str:
@@ -117,79 +120,81 @@ async def outcome(answer: Awaitable[object]) -> str:
     return "200"
 
 
-async def soon(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
 
 
-def test_in_a_batch_only_the_bad_row_fails(place: Place) -> None:
-    bad, *good = place.tokens
-    place.owner(f"ALTER TABLE fleet_heartbeats ADD CONSTRAINT refuse CHECK (terminal_id <> {bad})")
+def test_in_a_batch_only_the_bad_row_fails(ingest_database: IngestDatabase) -> None:
+    bad, *good = ingest_database.tokens
+    ingest_database.owner(f"ALTER TABLE fleet_heartbeats ADD CONSTRAINT refuse CHECK (terminal_id <> {bad})")
 
     async def one_batch() -> list[object]:
-        batches, loop = Batches(place.app_url, 300), asyncio.get_running_loop()
-        waiting = [PendingHeartbeat(terminal, heartbeat(), loop.create_future()) for terminal in place.tokens]
+        batches, loop = Batches(ingest_database.app_url, 300), asyncio.get_running_loop()
+        waiting = [PendingHeartbeat(terminal, heartbeat(), loop.create_future()) for terminal in ingest_database.tokens]
         await batches._commit(waiting)
         await batches.close()
-        return list(await asyncio.gather(*(one.answer for one in waiting), return_exceptions=True))
+        return list(await asyncio.gather(*(pending.answer for pending in waiting), return_exceptions=True))
 
     refused, *answered = asyncio.run(one_batch())
-    place.owner("ALTER TABLE fleet_heartbeats DROP CONSTRAINT refuse")
+    ingest_database.owner("ALTER TABLE fleet_heartbeats DROP CONSTRAINT refuse")
 
     assert isinstance(refused, Invalid)
     assert all(isinstance(answer, bytes) for answer in answered)
-    assert place.stored() == dict.fromkeys(good, 1)
+    assert ingest_database.stored() == dict.fromkeys(good, 1)
 
 
 @pytest.mark.parametrize(
-    ("fault", "mend"),
+    ("fault", "repair"),
     [
         ("REVOKE INSERT ON fleet_heartbeats FROM genba_app", "GRANT INSERT ON fleet_heartbeats TO genba_app"),
         ("ALTER TABLE fleet_heartbeats RENAME TO hidden", "ALTER TABLE hidden RENAME TO fleet_heartbeats"),
     ],
 )
-def test_a_fault_of_ours_is_try_again_never_a_refusal_of_the_row(place: Place, fault: str, mend: str) -> None:
+def test_a_database_fault_is_503_and_never_a_refusal_of_the_row(
+    ingest_database: IngestDatabase, fault: str, repair: str
+) -> None:
     """A 422 would make the agent throw the heartbeat away."""
-    terminal = next(iter(place.tokens))
+    terminal = next(iter(ingest_database.tokens))
 
     async def before_and_after() -> list[str]:
-        batches = Batches(place.app_url, 300)
-        async with at_work(batches):
-            place.owner(fault)
+        batches = Batches(ingest_database.app_url, 300)
+        async with running(batches):
+            ingest_database.owner(fault)
             during = await outcome(batches.put(terminal, heartbeat()))
-            place.owner(mend)
+            ingest_database.owner(repair)
             return [during, await outcome(batches.put(terminal, heartbeat()))]
 
     assert asyncio.run(before_and_after()) == ["503", "200"]
 
 
-def test_a_lost_connection_is_503_once_and_then_made_anew(place: Place) -> None:
-    terminal = next(iter(place.tokens))
+def test_a_lost_connection_is_503_once_and_then_reopened(ingest_database: IngestDatabase) -> None:
+    terminal = next(iter(ingest_database.tokens))
 
     async def cut_in_between() -> list[str]:
-        batches = Batches(place.app_url, 300)
-        async with at_work(batches):
+        batches = Batches(ingest_database.app_url, 300)
+        async with running(batches):
             first = await outcome(batches.put(terminal, heartbeat()))
-            place.cut_connections()
+            ingest_database.cut_connections()
             second = await outcome(batches.put(terminal, heartbeat()))
             return [first, second, await outcome(batches.put(terminal, heartbeat()))]
 
     assert asyncio.run(cut_in_between()) == ["200", "503", "200"]
 
 
-def test_a_database_that_is_silent_is_answered_for_not_waited_for(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_silent_database_is_503_after_a_timeout(
+    ingest_database: IngestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches_module, "STORE_TIMEOUT_SECONDS", 0.3)
-    terminal = next(iter(place.tokens))
+    terminal = next(iter(ingest_database.tokens))
 
     async def behind_a_lock() -> list[str]:
-        batches = Batches(place.app_url, 300)
-        with psycopg.connect(seeing_all(place.owner_url)) as holder:
+        batches = Batches(ingest_database.app_url, 300)
+        with psycopg.connect(rls_bypass_url(ingest_database.owner_url)) as holder:
             holder.execute("LOCK TABLE fleet_terminal_states")
-            async with at_work(batches):
+            async with running(batches):
                 during = await outcome(batches.put(terminal, heartbeat()))
                 holder.rollback()
                 return [during, await outcome(batches.put(terminal, heartbeat()))]
@@ -197,16 +202,18 @@ def test_a_database_that_is_silent_is_answered_for_not_waited_for(
     assert asyncio.run(behind_a_lock()) == ["503", "200"]
 
 
-def test_a_full_queue_is_503_with_the_seconds_to_wait(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_503_with_the_seconds_to_wait(
+    ingest_database: IngestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(batches_module, "MAX_QUEUE", 2)
-    terminal = next(iter(place.tokens))
+    terminal = next(iter(ingest_database.tokens))
 
     async def three_at_once() -> list[object]:
-        batches = Batches(place.app_url, 300)
+        batches = Batches(ingest_database.app_url, 300)
         puts = [batches.put(terminal, heartbeat(sequence)) for sequence in (1, 2, 3)]
         answers = asyncio.gather(*puts, return_exceptions=True)
         await asyncio.sleep(0)
-        async with at_work(batches):
+        async with running(batches):
             return list(await answers)
 
     *stored, refused = asyncio.run(three_at_once())
@@ -216,91 +223,95 @@ def test_a_full_queue_is_503_with_the_seconds_to_wait(place: Place, monkeypatch:
     assert refused.headers["Retry-After"] == "5"
 
 
-def test_what_waits_at_the_end_is_still_stored(place: Place) -> None:
-    async def put_and_leave() -> list[str]:
-        batches = Batches(place.app_url, 300)
-        answers = [asyncio.create_task(outcome(batches.put(terminal, heartbeat()))) for terminal in place.tokens]
-        async with at_work(batches):
+def test_queued_heartbeats_are_stored_during_a_graceful_shutdown(ingest_database: IngestDatabase) -> None:
+    async def put_and_shut_down() -> list[str]:
+        batches = Batches(ingest_database.app_url, 300)
+        answers = [
+            asyncio.create_task(outcome(batches.put(terminal, heartbeat()))) for terminal in ingest_database.tokens
+        ]
+        async with running(batches):
             await asyncio.sleep(0)
         return list(await asyncio.gather(*answers))
 
-    assert asyncio.run(put_and_leave()) == ["200"] * 3
-    assert place.stored() == dict.fromkeys(place.tokens, 1)
+    assert asyncio.run(put_and_shut_down()) == ["200"] * 3
+    assert ingest_database.stored() == dict.fromkeys(ingest_database.tokens, 1)
 
 
-async def knows(tokens: Tokens, token: str) -> str:
+async def status_of(tokens: Tokens, token: str) -> str:
     return await outcome(tokens.terminal(token.encode()))
 
 
-def test_tokens_are_known_at_start_without_asking_for_each(place: Place) -> None:
-    token = next(iter(place.tokens.values()))
+def test_tokens_are_loaded_at_start(ingest_database: IngestDatabase) -> None:
+    token = next(iter(ingest_database.tokens.values()))
 
     async def preloaded() -> bool:
-        tokens = Tokens(place.app_url, 300)
-        async with at_work(tokens):
+        tokens = Tokens(ingest_database.app_url, 300)
+        async with running(tokens):
 
             async def is_in_memory() -> bool:
                 return hash_token(token) in tokens._terminals
 
-            await soon(is_in_memory)
+            await wait_until(is_in_memory)
         return True
 
     assert asyncio.run(preloaded())
 
 
-def test_a_note_that_makes_no_sense_stops_nothing(place: Place) -> None:
-    terminal, token = next(iter(place.tokens.items()))
+def test_an_invalid_notification_is_ignored(ingest_database: IngestDatabase) -> None:
+    terminal, token = next(iter(ingest_database.tokens.items()))
 
     async def revoke_after_nonsense() -> bool:
-        tokens = Tokens(place.app_url, 300)
-        async with at_work(tokens):
+        tokens = Tokens(ingest_database.app_url, 300)
+        async with running(tokens):
 
             async def is_known() -> bool:
-                return await knows(tokens, token) == "200"
+                return await status_of(tokens, token) == "200"
 
             async def is_refused() -> bool:
-                return await knows(tokens, token) == "401"
+                return await status_of(tokens, token) == "401"
 
-            await soon(is_known)
-            place.owner("NOTIFY fleet_tokens, 'hello'")
-            place.owner("UPDATE fleet_terminal_tokens SET revoked_at = now() WHERE terminal_id = %s", terminal)
-            await soon(is_refused)
+            await wait_until(is_known)
+            ingest_database.owner("NOTIFY fleet_tokens, 'hello'")
+            ingest_database.owner(
+                "UPDATE fleet_terminal_tokens SET revoked_at = now() WHERE terminal_id = %s", terminal
+            )
+            await wait_until(is_refused)
         return True
 
     assert asyncio.run(revoke_after_nonsense())
 
 
-def test_a_lost_listener_or_look_up_connection_starts_again(place: Place) -> None:
-    token = next(iter(place.tokens.values()))
+def test_a_lost_listener_or_look_up_connection_starts_again(ingest_database: IngestDatabase) -> None:
+    token = next(iter(ingest_database.tokens.values()))
 
     async def cut() -> bool:
-        tokens = Tokens(place.app_url, 300)
-        async with at_work(tokens):
+        tokens = Tokens(ingest_database.app_url, 300)
+        async with running(tokens):
 
             async def is_known() -> bool:
-                return await knows(tokens, token) == "200"
+                return await status_of(tokens, token) == "200"
 
-            async def is_away() -> bool:
-                return await knows(tokens, token) == "503"
+            async def is_unavailable() -> bool:
+                return await status_of(tokens, token) == "503"
 
-            await soon(is_known)
-            place.cut_connections()
-            await soon(is_away)
-            await soon(is_known)
+            await wait_until(is_known)
+            ingest_database.cut_connections()
+            await wait_until(is_unavailable)
+            await wait_until(is_known)
         return True
 
     assert asyncio.run(cut())
 
 
-def test_an_unknown_token_is_401_and_not_asked_again_at_once(place: Place) -> None:
+def test_an_unknown_token_is_401_and_not_looked_up_again_at_once(ingest_database: IngestDatabase) -> None:
     async def twice() -> int:
-        tokens = Tokens(place.app_url, 300)
-        async with at_work(tokens):
+        tokens = Tokens(ingest_database.app_url, 300)
+        async with running(tokens):
 
             async def is_refused() -> bool:
-                return await knows(tokens, "stranger") == "401"
+                return await status_of(tokens, "stranger") == "401"
 
-            await soon(is_refused)
+            await wait_until(is_refused)
             assert tokens._looking is not None
             await tokens._looking.close()
             with pytest.raises(Unauthorized):
@@ -310,75 +321,83 @@ def test_an_unknown_token_is_401_and_not_asked_again_at_once(place: Place) -> No
     assert asyncio.run(twice())
 
 
-def test_after_our_absence_deadlines_move_but_never_beyond_the_silence_allowed(place: Place) -> None:
-    waiting, fresh, offline = place.tokens
-    place.owner("UPDATE fleet_liveness SET alive_at = now() - interval '8 hours'")
-    place.owner(
+def test_after_an_outage_deadlines_move_but_not_beyond_the_allowed_silence(ingest_database: IngestDatabase) -> None:
+    waiting, fresh, offline = ingest_database.tokens
+    ingest_database.owner("UPDATE fleet_liveness SET alive_at = now() - interval '8 hours'")
+    ingest_database.owner(
         "UPDATE fleet_terminal_states SET status = 'online', offline_after = now() - interval '7 hours 55 minutes' "
         "WHERE terminal_id = %s",
         waiting,
     )
-    place.owner(
+    ingest_database.owner(
         "UPDATE fleet_terminal_states SET status = 'online', offline_after = now() + interval '11 minutes' "
         "WHERE terminal_id = %s",
         fresh,
     )
-    place.owner("UPDATE fleet_terminal_states SET offline_after = '2026-01-01' WHERE terminal_id = %s", offline)
+    ingest_database.owner(
+        "UPDATE fleet_terminal_states SET offline_after = '2026-01-01' WHERE terminal_id = %s", offline
+    )
 
-    async def back() -> None:
-        tokens = Tokens(place.app_url, 300)
-        async with at_work(tokens):
+    async def come_back() -> None:
+        tokens = Tokens(ingest_database.app_url, 300)
+        async with running(tokens):
 
             async def is_alive() -> bool:
-                [(late,)] = place.owner("SELECT now() - alive_at FROM fleet_liveness")
+                [(late,)] = ingest_database.owner("SELECT now() - alive_at FROM fleet_liveness")
                 return bool(late < timedelta(seconds=5))
 
-            await soon(is_alive)
+            await wait_until(is_alive)
 
-    asyncio.run(back())
+    asyncio.run(come_back())
 
-    left = dict(
-        place.owner("SELECT terminal_id, extract(epoch FROM offline_after - now())::int FROM fleet_terminal_states")
+    remaining = dict(
+        ingest_database.owner(
+            "SELECT terminal_id, extract(epoch FROM offline_after - now())::int FROM fleet_terminal_states"
+        )
     )
-    assert 4 * 60 < left[waiting] < 6 * 60
-    assert 10 * 60 < left[fresh] <= 11 * 60
-    assert left[offline] < 0
+    assert 4 * 60 < remaining[waiting] < 6 * 60
+    assert 10 * 60 < remaining[fresh] <= 11 * 60
+    assert remaining[offline] < 0
 
 
-def test_a_sign_of_life_begun_before_the_clock_moved_does_not_set_it_back(place: Place) -> None:
-    """It would look like an absence of ours afterwards, and the silent would get time that they did not have."""
-    waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+def test_a_sign_of_life_begun_before_the_clock_moved_does_not_set_it_back(ingest_database: IngestDatabase) -> None:
+    """It would look like an outage of the service, and silent terminals would get time that they did not have."""
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with (
-        psycopg.connect(seeing_all(place.owner_url)) as mover,
-        psycopg.connect(seeing_all(place.app_url), autocommit=True) as ours,
-        psycopg.connect(place.superuser_url, autocommit=True) as watching,
-        ThreadPoolExecutor(1) as beside,
+        psycopg.connect(rls_bypass_url(ingest_database.owner_url)) as mover,
+        psycopg.connect(rls_bypass_url(ingest_database.app_url), autocommit=True) as app,
+        psycopg.connect(ingest_database.superuser_url, autocommit=True) as observer,
+        ThreadPoolExecutor(1) as pool,
     ):
         mover.execute("UPDATE app_clock SET shift = shift + interval '3 minutes'")
         mover.execute("UPDATE fleet_liveness SET alive_at = app_now()")
-        sign = beside.submit(ours.execute, RECORD_ALIVE, [OUTAGE_AFTER] * 3, binary=True)
-        wait_for(lambda: watching.execute(waits).fetchone() is not None, "the sign of life did not wait for the clock")
+        future = pool.submit(app.execute, RECORD_ALIVE, [OUTAGE_AFTER] * 3, binary=True)
+        wait_for(
+            lambda: observer.execute(waiting).fetchone() is not None, "the sign of life did not wait for the clock"
+        )
         mover.commit()
-        sign.result(10)
+        future.result(10)
 
-    [(behind,)] = place.owner("SELECT app_now() - alive_at FROM fleet_liveness")
-    assert behind < timedelta(seconds=30)
+    [(lag,)] = ingest_database.owner("SELECT app_now() - alive_at FROM fleet_liveness")
+    assert lag < timedelta(seconds=30)
 
 
-def test_two_sweeps_at_once_do_the_work_once_and_do_not_wait(place: Place) -> None:
+def test_two_sweeps_at_once_do_the_work_once_and_do_not_wait(ingest_database: IngestDatabase) -> None:
     from sqlalchemy import create_engine
     from sqlalchemy.orm import Session
 
     from service.core.database.session import sqlalchemy_url
 
-    place.owner("UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), offline_after = now()")
-    place.owner("UPDATE fleet_liveness SET alive_at = now() + interval '1 minute'")
-    engine = create_engine(sqlalchemy_url(seeing_all(place.app_url)))
-    with Session(engine) as one, Session(engine) as other:
-        first = actions.mark_offline(one)
-        second = actions.mark_offline(other)
-        one.commit()
-        other.commit()
+    ingest_database.owner(
+        "UPDATE fleet_terminal_states SET status = 'online', last_heartbeat_at = now(), offline_after = now()"
+    )
+    ingest_database.owner("UPDATE fleet_liveness SET alive_at = now() + interval '1 minute'")
+    engine = create_engine(sqlalchemy_url(rls_bypass_url(ingest_database.app_url)))
+    with Session(engine) as first_session, Session(engine) as second_session:
+        first = actions.mark_offline(first_session)
+        second = actions.mark_offline(second_session)
+        first_session.commit()
+        second_session.commit()
     engine.dispose()
 
     assert (first, second) == (3, 0)

@@ -1,4 +1,4 @@
-"""Maintenance as people plan, see and end it."""
+"""Maintenance as users plan, see and end it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def operator(sign_in: Callable[..., TestClient]) -> TestClient:
 def stores(db: Session) -> list[Terminal]:
     """Two tills in 新宿店, one in 上野店, one of another customer."""
     abc = factories.customer(db, "ABC商事")
-    places = ("新宿店 レジ1番", "新宿店 レジ2番", "上野店 レジ1番")
-    made = [factories.terminal(db, abc, f"T-{n}", place) for n, place in enumerate(places, 1)]
-    made.append(factories.terminal(db, factories.customer(db), "T-4"))
-    for terminal in made:
+    store_names = ("新宿店 レジ1番", "新宿店 レジ2番", "上野店 レジ1番")
+    terminals = [factories.terminal(db, abc, f"T-{n}", store_name) for n, store_name in enumerate(store_names, 1)]
+    terminals.append(factories.terminal(db, factories.customer(db), "T-4"))
+    for terminal in terminals:
         db.execute(
             update(TerminalState)
             .where(TerminalState.terminal_id == terminal.id)
             .values(status="online", last_heartbeat_at=app_now(db), offline_after=app_now(db) + timedelta(minutes=11))
         )
     db.commit()
-    return made
+    return terminals
 
 
 def window(db: Session, hours: float = 2, **more: Any) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_times_that_make_no_sense_are_refused(
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-def test_what_is_to_be_maintained_must_be_said_once_and_be_there(
+def test_the_terminals_to_maintain_are_named_in_one_way_and_must_exist(
     operator: TestClient, db: Session, stores: list[Terminal]
 ) -> None:
     assert operator.post(ROOT, json=window(db)).status_code == 422

@@ -20,9 +20,9 @@ from tests.pictures import picture
 
 @pytest.fixture
 def terminal(db: Session) -> Terminal:
-    made = factories.terminal(db)
+    created = factories.terminal(db)
     db.commit()
-    return made
+    return created
 
 
 @pytest.fixture
@@ -56,10 +56,10 @@ def test_a_photo_is_attached_listed_and_taken_off_again(operator: TestClient, te
     assert operator.get(f"/api/fleet/terminals/{terminal.id}/photos").json() == {"items": [], "total": 0}
     assert operator.delete(f"/api/fleet/terminals/{terminal.id}/photos/{file_id}").status_code == 404
     entries = db.scalars(select(AuditEntry).where(AuditEntry.action == "update").order_by(AuditEntry.id)).all()
-    told = {"file_id": file_id, "name": "現地.jpg"}
+    audited = {"file_id": file_id, "name": "現地.jpg"}
     assert [(entry.actor, entry.before, entry.after) for entry in entries] == [
-        ("olivia", None, {"photo_added": told}),
-        ("olivia", {"photo_removed": told}, None),
+        ("olivia", None, {"photo_added": audited}),
+        ("olivia", {"photo_removed": audited}, None),
     ]
 
 
@@ -76,7 +76,7 @@ def test_a_photo_belongs_to_one_terminal(operator: TestClient, terminal: Termina
     assert operator.delete(f"/api/fleet/terminals/{other.id}/photos/{file_id}").status_code == 404
 
 
-def test_nobody_attaches_what_somebody_else_sent(
+def test_no_user_attaches_the_upload_of_another(
     operator: TestClient, terminal: Terminal, sign_in: Callable[..., TestClient]
 ) -> None:
     file_id = send(operator)
@@ -98,7 +98,7 @@ def test_an_unknown_terminal_has_no_photos(operator: TestClient) -> None:
         assert answer.status_code == 404
 
 
-def test_there_is_an_end_to_the_photos_of_one_terminal(
+def test_the_number_of_photos_of_a_terminal_is_limited(
     operator: TestClient, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "MAX_PHOTOS", 1)

@@ -89,16 +89,16 @@ def test_pages_follow_one_another_without_gaps(sign_in: Callable[..., TestClient
         factories.terminal(db, customer, f"PAGE-{number}")
     client = sign_in("alice", fleet="operator")
 
-    seen: list[str] = []
+    serial_numbers: list[str] = []
     cursor = None
     while True:
         page = client.get("/api/fleet/terminals", params={"limit": 2, "cursor": cursor} if cursor else {"limit": 2})
-        seen += [item["serial_number"] for item in page.json()["items"]]
+        serial_numbers += [item["serial_number"] for item in page.json()["items"]]
         cursor = page.json()["next_cursor"]
         if cursor is None:
             break
 
-    assert seen == [f"PAGE-{number}" for number in range(5)]
+    assert serial_numbers == [f"PAGE-{number}" for number in range(5)]
 
 
 def test_terminals_in_trouble_come_first_on_every_page(sign_in: Callable[..., TestClient], db: Session) -> None:
@@ -109,15 +109,15 @@ def test_terminals_in_trouble_come_first_on_every_page(sign_in: Callable[..., Te
         db.get_one(TerminalState, terminal.id).status = status
     client = sign_in("alice", fleet="operator")
 
-    seen: list[str] = []
+    serial_numbers: list[str] = []
     cursor: str | None = None
-    while not seen or cursor:
+    while not serial_numbers or cursor:
         query: dict[str, str | int] = {"limit": 2, "cursor": cursor} if cursor else {"limit": 2}
         page = client.get("/api/fleet/terminals", params=query).json()
-        seen += [item["serial_number"] for item in page["items"]]
+        serial_numbers += [item["serial_number"] for item in page["items"]]
         cursor = page["next_cursor"]
 
-    assert seen == ["ORDER-3", "ORDER-1", "ORDER-4", "ORDER-0", "ORDER-2"]
+    assert serial_numbers == ["ORDER-3", "ORDER-1", "ORDER-4", "ORDER-0", "ORDER-2"]
 
 
 def test_customers_are_paged_by_name_with_their_terminals_counted(
@@ -153,9 +153,9 @@ def test_a_percent_sign_in_a_search_is_a_percent_sign(sign_in: Callable[..., Tes
     factories.terminal(db, store_name="100%の店")
     factories.terminal(db, store_name="別の店")
 
-    found = sign_in("alice", fleet="operator").get("/api/fleet/terminals", params={"q": "%"}).json()
+    result = sign_in("alice", fleet="operator").get("/api/fleet/terminals", params={"q": "%"}).json()
 
-    assert [item["store_name"] for item in found["items"]] == ["100%の店"]
+    assert [item["store_name"] for item in result["items"]] == ["100%の店"]
 
 
 def test_the_summary_counts_by_status_and_knows_the_oldest_alert(
@@ -202,8 +202,8 @@ def test_enrolling_again_ends_the_earlier_token(client: TestClient, db: Session)
     client.post("/api/fleet/enrolments", json=body)
     client.post("/api/fleet/enrolments", json=body)
 
-    ended = db.scalars(select(TerminalToken.revoked_at).order_by(TerminalToken.created_at)).all()
-    assert sorted(moment is None for moment in ended) == [False, True]
+    revoked = db.scalars(select(TerminalToken.revoked_at).order_by(TerminalToken.created_at)).all()
+    assert sorted(revoked_at is None for revoked_at in revoked) == [False, True]
 
 
 def test_a_code_enrols_only_the_terminals_of_its_customer(client: TestClient, db: Session) -> None:
@@ -217,14 +217,14 @@ def test_a_code_enrols_only_the_terminals_of_its_customer(client: TestClient, db
 
 
 def test_a_code_without_customer_enrols_registered_terminals_only(client: TestClient, db: Session) -> None:
-    known = factories.terminal(db)
+    registered = factories.terminal(db)
     code = factories.enrolment_code(db, None, maximum_uses=2)
 
     def enrol(serial: str) -> int:
         body = {"enrolment_code": code, "serial_number": serial, "store_name": "店"}
         return client.post("/api/fleet/enrolments", json=body).status_code
 
-    assert enrol(known.serial_number) == 201
+    assert enrol(registered.serial_number) == 201
     assert enrol("TC200-UNKNOWN") == 403
 
 
@@ -253,14 +253,14 @@ def test_a_new_terminal_needs_a_store_name(client: TestClient, db: Session) -> N
     assert db.scalars(select(EnrolmentCode.uses)).one() == 0
 
 
-def test_the_audit_trail_never_holds_a_code_or_a_token(client: TestClient, db: Session) -> None:
+def test_the_audit_log_never_contains_a_code_or_a_token(client: TestClient, db: Session) -> None:
     customer = factories.customer(db)
     code = factories.enrolment_code(db, customer)
     body = {"enrolment_code": code, "serial_number": "TC200-NEW", "store_name": "店"}
     token = client.post("/api/fleet/enrolments", json=body).json()["token"]
 
-    written = " ".join(str(entry.after) for entry in db.scalars(select(AuditEntry)))
+    audited = " ".join(str(entry.after) for entry in db.scalars(select(AuditEntry)))
 
     assert "fleet" in {entry.area for entry in db.scalars(select(AuditEntry))}
-    assert code not in written
-    assert token not in written
+    assert code not in audited
+    assert token not in audited

@@ -1,4 +1,4 @@
-"""The fleet on paper: who gets it, what it says, and what is refused."""
+"""The fleet as PDF: who gets it, what it contains, and what is refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_role_gets_the_report_and_a_viewer_nothing_else(
     assert client.get(LABELS).status_code == sheet
 
 
-def test_the_report_tells_the_state_of_the_fleet(sign_in: Callable[..., TestClient], db: Session) -> None:
+def test_the_report_shows_the_state_of_the_fleet(sign_in: Callable[..., TestClient], db: Session) -> None:
     customer = factories.customer(db, "ABC商事 #1 *本部*")
     online = factories.terminal(db, customer, store_name="新宿店 [1F] $レジ$")
     broken = factories.terminal(db, customer)
@@ -62,8 +62,8 @@ def test_the_report_tells_the_state_of_the_fleet(sign_in: Callable[..., TestClie
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-disposition"].startswith("inline; filename*=UTF-8''%E7%AB%AF")
-    said = "".join(paper.pages(answer.content))
-    for words in (
+    text = "".join(paper.page_texts(answer.content))
+    for expected in (
         "対応が必要な端末は2台です",
         "33.3",
         "受信は24時間で1,234件",
@@ -73,20 +73,20 @@ def test_the_report_tells_the_state_of_the_fleet(sign_in: Callable[..., TestClie
         "カードリーダー応答なし",
         broken.serial_number,
     ):
-        assert words in said, words
+        assert expected in text, expected
     # Those in trouble come first.
-    assert said.rindex(broken.serial_number) < said.rindex(online.serial_number)
+    assert text.rindex(broken.serial_number) < text.rindex(online.serial_number)
 
 
 def test_the_report_of_an_empty_fleet_says_so_in_words(sign_in: Callable[..., TestClient]) -> None:
-    [said] = paper.pages(sign_in("vic", fleet="viewer").get(REPORT).content)
+    [text] = paper.page_texts(sign_in("vic", fleet="viewer").get(REPORT).content)
 
-    assert "端末はまだ登録されていません。" in said
-    assert "未解決のアラートはありません。" in said
-    assert "1 / 1ページ" in said
+    assert "端末はまだ登録されていません。" in text
+    assert "未解決のアラートはありません。" in text
+    assert "1 / 1ページ" in text
 
 
-def test_at_the_same_moment_the_same_facts_are_the_same_file(sign_in: Callable[..., TestClient], db: Session) -> None:
+def test_at_the_same_time_the_same_facts_are_the_same_file(sign_in: Callable[..., TestClient], db: Session) -> None:
     # One transaction, one app_now().
     factories.terminal(db)
     client = sign_in("alice", fleet="admin")
@@ -106,14 +106,14 @@ def test_labels_carry_the_serial_number_of_each_terminal_of_a_customer(
 
     answer = client.get(LABELS, params={"customer_id": customer.id, "layout": "24", "start": 23})
 
-    first, second = paper.codes(answer.content)
+    first, second = paper.barcodes(answer.content)
     assert sorted(text for _, text, _, _ in [*first, *second]) == sorted(serials)
     assert (len(first), len(second)) == (2, 1)
-    assert serials[0] in paper.pages(answer.content)[0]
+    assert serials[0] in paper.page_texts(answer.content)[0]
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "words"),
+    ("query", "status", "message"),
     [
         ({"customer_id": 10**9}, 404, "顧客企業は見つかりません"),
         ({"layout": "24", "start": 25}, 422, "24面"),
@@ -123,13 +123,13 @@ def test_labels_carry_the_serial_number_of_each_terminal_of_a_customer(
     ],
 )
 def test_labels_that_cannot_be_printed_are_refused_in_words(
-    sign_in: Callable[..., TestClient], query: dict[str, str | int], status: int, words: str
+    sign_in: Callable[..., TestClient], query: dict[str, str | int], status: int, message: str
 ) -> None:
     answer = sign_in("alice", fleet="admin").get(LABELS, params=query)
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 def test_too_many_labels_at_once_are_refused(
@@ -145,7 +145,7 @@ def test_too_many_labels_at_once_are_refused(
     assert [error["field"] for error in answer.json()["errors"]] == ["customer_id"]
 
 
-def test_a_pdf_that_cannot_be_made_is_a_failure_with_a_number_to_tell(
+def test_a_pdf_that_cannot_be_made_is_a_failure_with_a_reference_number(
     sign_in: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.setattr("service.core.reports.typeset.COMPILE", tmp_path)

@@ -21,22 +21,22 @@ LIST = "/api/fleet/terminals"
 
 def pages(client: TestClient, limit: int = 2, **query: str) -> list[dict[str, Any]]:
     """All rows of the list, read page by page."""
-    seen: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
-        asked: dict[str, str | int] = {"limit": limit, **query}
+        params: dict[str, str | int] = {"limit": limit, **query}
         if cursor:
-            asked["cursor"] = cursor
-        answer = client.get(LIST, params=asked)
+            params["cursor"] = cursor
+        answer = client.get(LIST, params=params)
         assert answer.status_code == 200, answer.text
-        seen += answer.json()["items"]
+        rows += answer.json()["items"]
         if (cursor := answer.json()["next_cursor"]) is None:
-            return seen
+            return rows
 
 
 @pytest.fixture
 def operator(db: Session, sign_in: Callable[..., TestClient]) -> TestClient:
-    """Seven terminals of three customers; values repeat, two were never heard of."""
+    """Seven terminals of three customers; values repeat, and two never sent a heartbeat."""
     customers = [factories.customer(db, name) for name in ("株式会社　青木商店", "ABC商事", "XYZ商店")]
     now = app_now(db)
     for number, (customer, store, status, age) in enumerate(
@@ -59,18 +59,18 @@ def operator(db: Session, sign_in: Callable[..., TestClient]) -> TestClient:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_sorts_both_ways_without_gaps_and_repeats(operator: TestClient, key: str) -> None:
-    rising, falling = pages(operator, sort=key), pages(operator, sort=f"-{key}")
+    ascending, descending = pages(operator, sort=key), pages(operator, sort=f"-{key}")
 
-    assert len({row["id"] for row in rising}) == len(rising) == 7
+    assert len({row["id"] for row in ascending}) == len(ascending) == 7
     if key == "last_heartbeat_at":
-        heard = [row[key] for row in rising if row[key]]
-        assert heard == sorted(heard)
-        assert [row[key] for row in rising[-2:]] == [row[key] for row in falling[-2:]] == [None, None]
-        assert falling[:5] == rising[:5][::-1]
+        times = [row[key] for row in ascending if row[key]]
+        assert times == sorted(times)
+        assert [row[key] for row in ascending[-2:]] == [row[key] for row in descending[-2:]] == [None, None]
+        assert descending[:5] == ascending[:5][::-1]
     else:
-        assert falling == rising[::-1]
+        assert descending == ascending[::-1]
     one_page = operator.get(LIST, params={"sort": key}).json()
-    assert [row["id"] for row in one_page["items"]] == [row["id"] for row in rising]
+    assert [row["id"] for row in one_page["items"]] == [row["id"] for row in ascending]
     assert one_page["next_cursor"] is None
 
 
@@ -93,9 +93,7 @@ def test_rows_that_come_and_go_neither_repeat_nor_hide_others(operator: TestClie
     assert second["total"] == 8
 
 
-def test_a_terminal_heard_of_while_one_reads_on_does_not_hide_those_never_heard_of(
-    operator: TestClient, db: Session
-) -> None:
+def test_a_heartbeat_between_two_pages_hides_no_terminal_without_heartbeats(operator: TestClient, db: Session) -> None:
     first = operator.get(LIST, params={"limit": 6, "sort": "-last_heartbeat_at"}).json()
     assert first["items"][5]["last_heartbeat_at"] is None
     db.get_one(TerminalState, first["items"][5]["id"]).last_heartbeat_at = app_now(db)
@@ -136,18 +134,18 @@ def test_a_cursor_of_another_sort_or_made_up_is_refused(operator: TestClient, cu
 
 
 def test_a_page_beyond_the_last_row_still_knows_how_many_there_are(operator: TestClient) -> None:
-    beyond = write_cursor("serial_number", "SORT-9", 1)
+    cursor = write_cursor("serial_number", "SORT-9", 1)
 
-    answer = operator.get(LIST, params={"sort": "serial_number", "cursor": beyond}).json()
+    answer = operator.get(LIST, params={"sort": "serial_number", "cursor": cursor}).json()
 
     assert answer == {"items": [], "total": 7, "next_cursor": None}
 
 
 @pytest.mark.parametrize("typed", ["%", "_", "/", "100%"])
-def test_signs_with_a_meaning_in_patterns_are_looked_for_as_they_are(operator: TestClient, typed: str) -> None:
-    found = pages(operator, q=typed)
+def test_wildcards_are_searched_for_as_they_are(operator: TestClient, typed: str) -> None:
+    rows = pages(operator, q=typed)
 
-    assert [row["store_name"] for row in found] == (["100%の店"] if "%" in typed else [])
+    assert [row["store_name"] for row in rows] == (["100%の店"] if "%" in typed else [])
 
 
 def test_a_missing_value_is_no_position_where_none_is_missing(operator: TestClient) -> None:

@@ -27,32 +27,32 @@ def tags(db: Session) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def three(db: Session) -> list[Terminal]:
+def terminals(db: Session) -> list[Terminal]:
     abc, xyz = factories.customer(db, "ABC商事"), factories.customer(db, "XYZ商店")
-    made = [factories.terminal(db, of, f"T-{n}") for n, of in enumerate((abc, abc, xyz), 1)]
-    made[0].tags = ["古い", "重点"]
+    created = [factories.terminal(db, of, f"T-{n}") for n, of in enumerate((abc, abc, xyz), 1)]
+    created[0].tags = ["古い", "重点"]
     db.commit()
-    return made
+    return created
 
 
 def test_tags_are_put_on_and_taken_off_selected_terminals(
-    admin: TestClient, db: Session, three: list[Terminal]
+    admin: TestClient, db: Session, terminals: list[Terminal]
 ) -> None:
-    ids = [one.id for one in three[:2]]
+    ids = [terminal.id for terminal in terminals[:2]]
 
     answer = admin.post(TAGS, json={"ids": ids, "add": ["重点", " 夜間 "], "remove": ["古い"]})
 
     assert answer.json() == {"changed": 2}
     assert tags(db) == {"T-1": ["重点", "夜間"], "T-2": ["重点", "夜間"], "T-3": []}
     entries = db.scalars(select(AuditEntry).where(AuditEntry.action == "update").order_by(AuditEntry.id)).all()
-    assert [(one.before, one.after) for one in entries] == [
+    assert [(entry.before, entry.after) for entry in entries] == [
         ({"tags": ["古い", "重点"]}, {"tags": ["重点", "夜間"]}),
         ({"tags": []}, {"tags": ["重点", "夜間"]}),
     ]
     assert admin.post(TAGS, json={"ids": ids, "add": ["重点"]}).json() == {"changed": 0}
 
 
-def test_tags_are_put_on_whatever_a_filter_finds(admin: TestClient, db: Session, three: list[Terminal]) -> None:
+def test_tags_are_put_on_all_terminals_of_a_filter(admin: TestClient, db: Session, terminals: list[Terminal]) -> None:
     answer = admin.post(TAGS, json={"filters": {"q": "ABC"}, "add": ["夜間"]})
 
     assert answer.json() == {"changed": 2}
@@ -60,7 +60,7 @@ def test_tags_are_put_on_whatever_a_filter_finds(admin: TestClient, db: Session,
 
 
 def test_one_terminal_with_too_many_tags_leaves_all_as_they_were(
-    admin: TestClient, db: Session, three: list[Terminal]
+    admin: TestClient, db: Session, terminals: list[Terminal]
 ) -> None:
     answer = admin.post(TAGS, json={"filters": {}, "add": [f"タグ{n}" for n in range(9)]})
 
@@ -82,21 +82,21 @@ def test_one_terminal_with_too_many_tags_leaves_all_as_they_were(
         {"ids": [1], "add": [str(n) for n in range(11)]},
     ],
 )
-def test_a_change_without_sense_is_refused(admin: TestClient, three: list[Terminal], body: dict[str, object]) -> None:
+def test_an_invalid_change_is_refused(admin: TestClient, terminals: list[Terminal], body: dict[str, object]) -> None:
     assert admin.post(TAGS, json=body).status_code == 422
 
 
-def test_a_terminal_that_is_not_there_is_named_as_absent(admin: TestClient, three: list[Terminal]) -> None:
-    admin.post(f"/api/fleet/terminals/{three[0].id}/archive")
+def test_an_archived_terminal_is_404(admin: TestClient, terminals: list[Terminal]) -> None:
+    admin.post(f"/api/fleet/terminals/{terminals[0].id}/archive")
 
-    assert admin.post(TAGS, json={"ids": [three[0].id, three[1].id], "add": ["重点"]}).status_code == 404
+    assert admin.post(TAGS, json={"ids": [terminals[0].id, terminals[1].id], "add": ["重点"]}).status_code == 404
 
 
-def test_what_there_is_to_choose_from_is_counted(admin: TestClient, db: Session, three: list[Terminal]) -> None:
-    three[1].tags = ["重点"]
+def test_what_there_is_to_choose_from_is_counted(admin: TestClient, db: Session, terminals: list[Terminal]) -> None:
+    terminals[1].tags = ["重点"]
     db.commit()
 
-    found = admin.get("/api/fleet/terminals/choices").json()
+    choices = admin.get("/api/fleet/terminals/choices").json()
 
-    assert found["tags"] == [{"value": "古い", "terminals": 1}, {"value": "重点", "terminals": 2}]
-    assert found["firmware_versions"] == [{"value": "1.0.0", "terminals": 3}]
+    assert choices["tags"] == [{"value": "古い", "terminals": 1}, {"value": "重点", "terminals": 2}]
+    assert choices["firmware_versions"] == [{"value": "1.0.0", "terminals": 3}]

@@ -1,4 +1,4 @@
-"""A terminal after it was registered: its page, edits that meet, archive and back, and how the list is cut."""
+"""A terminal after its registration: its page, stale edits, archiving and restoring, and the filters of the list."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def set_state(db: Session, terminal: Terminal, **values: Any) -> None:
     db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**values))
 
 
-def heard(db: Session, terminal: Terminal, **values: Any) -> None:
+def set_online(db: Session, terminal: Terminal, **values: Any) -> None:
     now = app_now(db)
     set_state(
         db,
@@ -47,14 +47,14 @@ def heard(db: Session, terminal: Terminal, **values: Any) -> None:
     )
 
 
-def silent(db: Session, terminal: Terminal, **values: Any) -> None:
+def set_silent(db: Session, terminal: Terminal, **values: Any) -> None:
     before = app_now(db) - timedelta(hours=1)
-    heard(db, terminal, **{"status": "offline", "last_heartbeat_at": before, "offline_after": before} | values)
+    set_online(db, terminal, **{"status": "offline", "last_heartbeat_at": before, "offline_after": before} | values)
 
 
 def finding(client: TestClient, terminal: Terminal) -> str:
-    found: str = client.get(f"{ROOT}/{terminal.id}").json()["diagnosis"]["finding"]
-    return found
+    value: str = client.get(f"{ROOT}/{terminal.id}").json()["diagnosis"]["finding"]
+    return value
 
 
 def test_an_edit_moves_a_terminal_and_is_audited(admin: TestClient, db: Session) -> None:
@@ -103,7 +103,7 @@ def test_a_serial_number_is_corrected_only_before_the_first_heartbeat(admin: Tes
     terminal = factories.terminal(db, serial_number="TC200-TYPO")
     db.commit()
     first = admin.patch(f"{ROOT}/{terminal.id}", json={"version": 1, "serial_number": "TC200-RIGHT"})
-    heard(db, terminal)
+    set_online(db, terminal)
     db.commit()
 
     second = admin.patch(f"{ROOT}/{terminal.id}", json={"version": 2, "serial_number": "TC200-OTHER"})
@@ -115,13 +115,13 @@ def test_a_serial_number_is_corrected_only_before_the_first_heartbeat(admin: Tes
 
 def test_archiving_ends_token_alerts_and_maintenance_and_hides_the_terminal(admin: TestClient, db: Session) -> None:
     terminal = factories.terminal(db, serial_number="TC200-OLD")
-    heard(db, terminal)
+    set_online(db, terminal)
     db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=terminal.id))
     alert = factories.alert(db, terminal)
     db.commit()
     ends_at = (app_now(db) + timedelta(hours=2)).isoformat()
-    planned = {"terminal_ids": [terminal.id], "ends_at": ends_at, "reason": "撤去"}
-    assert admin.post("/api/fleet/maintenances", json=planned).status_code == 201
+    maintenance = {"terminal_ids": [terminal.id], "ends_at": ends_at, "reason": "撤去"}
+    assert admin.post("/api/fleet/maintenances", json=maintenance).status_code == 201
 
     answer = admin.post(f"{ROOT}/{terminal.id}/archive")
 
@@ -133,8 +133,8 @@ def test_archiving_ends_token_alerts_and_maintenance_and_hides_the_terminal(admi
     assert answer.json()["state"]["status"] == "offline"
     db.expire_all()
     assert db.get_one(Alert, alert.id).resolved_by == "alice さん"
-    [told] = admin.get("/api/fleet/alerts", params={"state": "all"}).json()["items"]
-    assert (told["is_resolved"], told["resolved_by"]) == (True, "alice さん")
+    [resolved] = admin.get("/api/fleet/alerts", params={"state": "all"}).json()["items"]
+    assert (resolved["is_resolved"], resolved["resolved_by"]) == (True, "alice さん")
     assert db.get_one(Incident, alert.incident_id).resolved_at is not None
     assert db.scalars(select(Maintenance.ended_by)).all() == ["alice さん"]
     assert serials(admin) == []
@@ -143,13 +143,11 @@ def test_archiving_ends_token_alerts_and_maintenance_and_hides_the_terminal(admi
     assert db.scalar(select(func.count()).select_from(Terminal)) == 1
 
 
-def test_archiving_calls_off_what_the_agent_was_asked_to_do_and_says_how_much_ended(
-    admin: TestClient, db: Session
-) -> None:
+def test_archiving_cancels_updates_and_commands_and_audits_how_many(admin: TestClient, db: Session) -> None:
     terminal, other = factories.terminal(db, serial_number="TC200-GONE"), factories.terminal(db)
-    for one in (terminal, other):
-        heard(db, one)
-        db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=one.id))
+    for enrolled in (terminal, other):
+        set_online(db, enrolled)
+        db.add(TerminalToken(token_hash=hash_token(new_token()), terminal_id=enrolled.id))
     factories.alert(db, terminal)
     firmware = factories.firmware(db)
     db.commit()
@@ -173,26 +171,26 @@ def test_archiving_calls_off_what_the_agent_was_asked_to_do_and_says_how_much_en
             (terminal.id, "diagnose", "cancelled"),
         ]
     )
-    ended = db.scalars(select(AuditEntry.after).where(AuditEntry.after.has_key("archived"))).one()
-    assert ended == {"archived": True, "updates_cancelled": 1, "commands_cancelled": 2, "alerts_resolved": 1}
-    told = db.execute(select(IncidentEvent.kind, IncidentEvent.by).order_by(IncidentEvent.id)).all()
-    assert told == [("opened", "システム"), ("archived", "alice さん")]
+    audited = db.scalars(select(AuditEntry.after).where(AuditEntry.after.has_key("archived"))).one()
+    assert audited == {"archived": True, "updates_cancelled": 1, "commands_cancelled": 2, "alerts_resolved": 1}
+    events = db.execute(select(IncidentEvent.kind, IncidentEvent.by).order_by(IncidentEvent.id)).all()
+    assert events == [("opened", "システム"), ("archived", "alice さん")]
     assert roll_outs.advance(db)["tasks"] == 0
     assert db.scalars(select(Alert).where(~Alert.is_resolved)).all() == []
 
 
 def test_an_archived_terminal_is_not_edited_and_comes_back(admin: TestClient, db: Session) -> None:
     terminal = factories.terminal(db, serial_number="TC200-BACK")
-    heard(db, terminal)
+    set_online(db, terminal)
     db.commit()
     admin.post(f"{ROOT}/{terminal.id}/archive")
     admin.post(f"{ROOT}/{terminal.id}/archive")
 
     edited = admin.patch(f"{ROOT}/{terminal.id}", json={"version": 2, "store_name": "別の店"})
-    back = admin.post(f"{ROOT}/{terminal.id}/restore")
+    restored = admin.post(f"{ROOT}/{terminal.id}/restore")
 
     assert edited.status_code == 409
-    assert back.status_code == 200
+    assert restored.status_code == 200
     assert serials(admin) == ["TC200-BACK"]
     assert finding(admin, terminal) == "never_heard"
     changes = db.scalars(select(AuditEntry.after).where(AuditEntry.action == "status_change").order_by(AuditEntry.id))
@@ -208,13 +206,13 @@ def test_a_terminal_does_not_come_back_to_an_archived_customer(admin: TestClient
     assert admin.post(f"{ROOT}/{terminal.id}/restore").status_code == 409
 
 
-def test_the_list_is_cut_by_tag_version_store_and_customers_name(admin: TestClient, db: Session) -> None:
+def test_the_list_is_filtered_by_tag_version_store_and_customers_name(admin: TestClient, db: Session) -> None:
     abc, xyz = factories.customer(db, "ABC商事"), factories.customer(db, "XYZ商店")
-    one = factories.terminal(db, abc, "T-1", "新宿店 レジ1番")
+    tagged = factories.terminal(db, abc, "T-1", "新宿店 レジ1番")
     factories.terminal(db, abc, "T-2", "新宿店 レジ2番")
     factories.terminal(db, xyz, "T-3", "渋谷店 レジ1番")
-    set_state(db, one, firmware_version="2.0.0")
-    one.tags = ["重点", "路面店"]
+    set_state(db, tagged, firmware_version="2.0.0")
+    tagged.tags = ["重点", "路面店"]
     db.commit()
 
     assert serials(admin, tag="重点") == ["T-1"]
@@ -229,11 +227,11 @@ def test_the_list_is_cut_by_tag_version_store_and_customers_name(admin: TestClie
     assert "T-2" not in exported
 
 
-def test_the_page_says_what_the_newest_heartbeat_said(admin: TestClient, db: Session) -> None:
+def test_the_page_shows_what_the_newest_heartbeat_reported(admin: TestClient, db: Session) -> None:
     customer = factories.customer(db, "ABC商事")
     terminal = factories.terminal(db, customer, store_name="新宿店 レジ1番")
     factories.terminal(db, customer, store_name="新宿店 レジ2番")
-    heard(db, terminal, cpu_usage=42, address="203.0.113.7", clock_skew_seconds=-3, terminal_connected=True)
+    set_online(db, terminal, cpu_usage=42, address="203.0.113.7", clock_skew_seconds=-3, terminal_connected=True)
     alert = factories.alert(db, terminal, message="紙がありません")
     db.commit()
 
@@ -249,10 +247,10 @@ def test_the_page_says_what_the_newest_heartbeat_said(admin: TestClient, db: Ses
     assert page["customer"]["contact_phone"] == "03-1234-5678"
 
 
-def test_pc_or_terminal_is_told_apart_by_what_is_heard(admin: TestClient, db: Session) -> None:
+def test_the_finding_distinguishes_pc_and_terminal(admin: TestClient, db: Session) -> None:
     customer = factories.customer(db)
     terminal, neighbour = (factories.terminal(db, customer, store_name=f"新宿店 レジ{n}番") for n in (1, 2))
-    heard(db, neighbour)
+    set_online(db, neighbour)
     db.commit()
     assert finding(admin, terminal) == "never_heard"
     for facts, expected in (
@@ -262,26 +260,26 @@ def test_pc_or_terminal_is_told_apart_by_what_is_heard(admin: TestClient, db: Se
         ({"error": None, "cloned_at": app_now(db)}, "cloned"),
         ({"cloned_at": None}, "well"),
     ):
-        heard(db, terminal, **facts)
+        set_online(db, terminal, **facts)
         db.commit()
         assert finding(admin, terminal) == expected
-    silent(db, terminal)
+    set_silent(db, terminal)
     db.commit()
     assert finding(admin, terminal) == "pc_silent"
-    silent(db, neighbour)
+    set_silent(db, neighbour)
     db.commit()
     assert finding(admin, terminal) == "store_silent"
-    silent(db, terminal, shutdown_at=app_now(db))
+    set_silent(db, terminal, shutdown_at=app_now(db))
     db.commit()
     assert finding(admin, terminal) == "shut_down"
 
 
-def test_silence_behind_one_line_is_the_network(admin: TestClient, db: Session) -> None:
+def test_silence_behind_one_address_is_the_network(admin: TestClient, db: Session) -> None:
     customer = factories.customer(db)
     stores = [factories.terminal(db, customer, store_name=f"{name}店") for name in ("新宿", "渋谷", "上野")]
     for terminal in stores:
-        silent(db, terminal, address="8.8.8.8")
-    silent(db, stores[2], address="9.9.9.9")
+        set_silent(db, terminal, address="8.8.8.8")
+    set_silent(db, stores[2], address="9.9.9.9")
     db.commit()
 
     page = admin.get(f"{ROOT}/{stores[0].id}").json()

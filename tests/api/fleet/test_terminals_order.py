@@ -1,4 +1,5 @@
-"""How the list of terminals is put together: what is not asked of all of them is asked of the page's alone."""
+"""The query of the list of terminals: what does not decide which rows are on a page is read for the rows of that
+page only."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ ROOT = "/api/fleet/terminals"
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
-    for below in plan.get("Plans", []):
-        yield from nodes(below)
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
 
 
 def tables(plan: dict[str, Any]) -> list[str]:
@@ -34,9 +35,9 @@ def planned(db: Session, sort: str, **filters: Any) -> tuple[list[str], list[str
     """The tables that are read to find the page, and those that are read to count."""
     names, values = TERMINALS._cut({"is_in_use": True, **filters})
     statement = TERMINALS._statement(names, sort, 50, "first")
-    [[[whole]]] = fetch(db, f"EXPLAIN (FORMAT JSON) {statement.text}", {**statement.given, **values})
-    [page] = (node for node in nodes(whole["Plan"]) if node["Node Type"] == "Limit")
-    [count] = (node for node in nodes(whole["Plan"]) if node.get("Strategy") == "Plain")
+    [[[explained]]] = fetch(db, f"EXPLAIN (FORMAT JSON) {statement.text}", {**statement.given, **values})
+    [page] = (node for node in nodes(explained["Plan"]) if node["Node Type"] == "Limit")
+    [count] = (node for node in nodes(explained["Plan"]) if node.get("Strategy") == "Plain")
     return tables(page), tables(count)
 
 
@@ -52,7 +53,7 @@ def test_a_page_is_found_by_what_it_is_sorted_by_alone(db: Session, sort: str, p
     assert planned(db, sort) == (page, ["fleet_terminals"])
 
 
-def test_what_the_list_is_cut_by_is_looked_at_too(db: Session) -> None:
+def test_the_table_of_a_filter_is_read_too(db: Session) -> None:
     both = ["fleet_terminal_states", "fleet_terminals"]
 
     assert planned(db, "serial_number", status="error") == (both, both)
@@ -62,24 +63,24 @@ def test_what_the_list_is_cut_by_is_looked_at_too(db: Session) -> None:
 def test_pages_go_on_where_the_last_one_ended_in_every_order(
     sign_in: Callable[..., TestClient], db: Session, sort: str
 ) -> None:
-    """Some share what they are sorted by, and some have none of it."""
+    """Some terminals share the value that they are sorted by, and some have none."""
     admin, now = sign_in("alice", fleet="admin"), app_now(db)
-    made = [factories.terminal(db) for _ in range(11)]
-    for place, terminal in enumerate(made):
-        heard = now - timedelta(minutes=place // 3) if place % 4 else None
-        facts = {"status": ("online", "error", "offline")[place % 3], "last_heartbeat_at": heard}
-        db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**facts))
-    whole = admin.get(ROOT, params={"sort": sort, "limit": 100}).json()
+    terminals = [factories.terminal(db) for _ in range(11)]
+    for number, terminal in enumerate(terminals):
+        last_heartbeat_at = now - timedelta(minutes=number // 3) if number % 4 else None
+        values = {"status": ("online", "error", "offline")[number % 3], "last_heartbeat_at": last_heartbeat_at}
+        db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**values))
+    one_page = admin.get(ROOT, params={"sort": sort, "limit": 100}).json()
 
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     query: dict[str, Any] = {"sort": sort, "limit": 3}
-    while len(found) < 50:
+    while len(rows) < 50:
         page = admin.get(ROOT, params=query).json()
-        found += page["items"]
-        assert page["total"] == len(made)
+        rows += page["items"]
+        assert page["total"] == len(terminals)
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
 
-    assert found == whole["items"]
-    assert sorted(row["id"] for row in found) == [terminal.id for terminal in made]
+    assert rows == one_page["items"]
+    assert sorted(row["id"] for row in rows) == [terminal.id for terminal in terminals]

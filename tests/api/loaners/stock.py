@@ -1,4 +1,4 @@
-"""Devices with a past, told as a file would tell it."""
+"""Devices with a history, recorded as an imported file would record it."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ COLLECTED = {"0-4": "2.回収後社内保管", "2-1": "2026-11-01"}
 STORED = {"0-4": "3.社内にて保管中", "3-0": "3.貸出可能", "3-3-1": "倉庫A-1"}
 
 
-def ago(db: Session, days: float) -> datetime:
+def time_ago(db: Session, days: float) -> datetime:
     return app_now(db) - timedelta(days=days)
 
 
-def site(db: Session, key: str) -> Site:
+def get_site(db: Session, key: str) -> Site:
     return db.scalars(select(Site).where(Site.key == key)).one()
 
 
-def device(
+def add_device(
     db: Session,
     by: Actor,
     serial: str,
@@ -50,43 +50,49 @@ def device(
     days_ago: float = 400,
     category: str | None = None,
 ) -> Device:
-    """Registered so many days ago, with a 資産管理番号 where its master wants one."""
-    where, what = site(db, at), db.scalars(select(Model).where(Model.name == model)).one()
-    category = category or what.category
+    """A device that was registered so many days ago, with a 資産管理番号 when it is a terminal."""
+    site_row, model_row = get_site(db, at), db.scalars(select(Model).where(Model.name == model)).one()
+    category = category or model_row.category
     kind = CATEGORIES[category].kind
-    made = Device(
-        number=management_number(where.code, category, what.name, serial, 1),
+    row = Device(
+        number=management_number(site_row.code, category, model_row.name, serial, 1),
         kind=kind.value,
         category=category,
-        model_id=what.id,
+        model_id=model_row.id,
         serial=serial,
         asset_number=f"ASSET-{serial}" if kind == "terminal" else "",
     )
-    db.add(made)
+    db.add(row)
     db.flush()
-    tell(db, by, made, days_ago, NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=where.id))
-    return made
+    add_event(db, by, row, days_ago, NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=site_row.id))
+    return row
 
 
-def tell(db: Session, by: Actor, of: Device, days_ago: float, told: NewEvent) -> None:
-    record_events(db, by, [PastEvent(device_id=of.id, told=told, effective_at=ago(db, days_ago))])
+def add_event(db: Session, by: Actor, device: Device, days_ago: float, event: NewEvent) -> None:
+    record_events(db, by, [PastEvent(device_id=device.id, told=event, effective_at=time_ago(db, days_ago))])
 
 
-def form(db: Session, by: Actor, of: Device, days_ago: float, answers: Mapping[str, str]) -> None:
-    """As if the current form had been filled in then."""
-    newest = db.scalars(
-        select(Form).where(Form.kind == of.kind, ~Form.import_only).order_by(Form.number.desc()).limit(1)
+def add_form(db: Session, by: Actor, device: Device, days_ago: float, answers: Mapping[str, str]) -> None:
+    """As if the current form had been submitted so many days ago."""
+    current = db.scalars(
+        select(Form).where(Form.kind == device.kind, ~Form.import_only).order_by(Form.number.desc()).limit(1)
     ).one()
-    values: dict[str, Any] = event_columns(forms.answers_by_meaning(forms.load_questions(newest.questions), answers))
-    tell(
-        db, by, of, days_ago,
-        NewEvent(kind=EventKind.FORM, source=Source.FORM, form_id=newest.id, answers=dict(answers), **values),
+    values: dict[str, Any] = event_columns(forms.answers_by_meaning(forms.load_questions(current.questions), answers))
+    add_event(
+        db, by, device, days_ago,
+        NewEvent(kind=EventKind.FORM, source=Source.FORM, form_id=current.id, answers=dict(answers), **values),
     )  # fmt: skip
 
 
-def deposit(db: Session, by: Actor, of: Device, days_ago: float, value: int) -> None:
-    tell(db, by, of, days_ago, NewEvent(kind=EventKind.DEPOSIT, source=Source.VIEWER, deposit=value))
+def add_deposit(db: Session, by: Actor, device: Device, days_ago: float, value: int) -> None:
+    add_event(db, by, device, days_ago, NewEvent(kind=EventKind.DEPOSIT, source=Source.VIEWER, deposit=value))
 
 
-def moved(db: Session, by: Actor, of: Device, days_ago: float, to: str) -> None:
-    tell(db, by, of, days_ago, NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=site(db, to).id))
+def add_transfer(db: Session, by: Actor, device: Device, days_ago: float, site_key: str) -> None:
+    add_event(
+        db,
+        by,
+        device,
+        days_ago,
+        NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=get_site(db, site_key).id),
+    )

@@ -1,4 +1,4 @@
-"""Devices with a history, and forms about them, as tests tell them."""
+"""Devices with a history, and their status forms, for tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLLECTED = {"0-4": "2.回収後社内保管", "2-1": "2026-08-01"}
 STORED = {"0-4": "3.社内にて保管中", "3-0": "1.修理待ち", "3-1-1": "電源が入らない"}
 
 
-def registered(
+def register_device(
     db: Session,
     by: Actor,
     serial: str = "ABC12345",
@@ -40,65 +40,65 @@ def registered(
     site: str = "osaka",
     at: datetime = START,
 ) -> Device:
-    """A device of the document's own masters."""
-    place = db.scalars(select(Site).where(Site.key == site)).one()
-    made = db.scalars(select(Model).where(Model.name == model)).one()
-    kind = CATEGORIES[made.category].kind
+    """A registered device of the document's own masters."""
+    site_row = db.scalars(select(Site).where(Site.key == site)).one()
+    model_row = db.scalars(select(Model).where(Model.name == model)).one()
+    kind = CATEGORIES[model_row.category].kind
     device = Device(
-        number=management_number(place.code, made.category, made.name, serial, 1),
+        number=management_number(site_row.code, model_row.category, model_row.name, serial, 1),
         kind=kind,
-        category=made.category,
-        model_id=made.id,
+        category=model_row.category,
+        model_id=model_row.id,
         serial=serial,
         asset_number=f"ASSET-{serial}",
     )
     db.add(device)
     db.flush()
-    told = NewEvent(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=place.id, effective_at=at)
-    history.record_event(db, by, device.id, told)
+    event = NewEvent(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=site_row.id, effective_at=at)
+    history.record_event(db, by, device.id, event)
     return device
 
 
-def body(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> dict[str, Any]:
-    """What the form's page sends: version and last form as it reads them now."""
+def form_body(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> dict[str, Any]:
+    """The request body that the page of the form would send now: the current form version and the newest event."""
     form = client.get(f"/api/loaners/devices/{number}/status-form").json()
-    known = {"form": form["form"], "based_on": form["based_on"], "client_id": str(uuid.uuid4())}
-    return known | {"answers": answers} | more
+    base = {"form": form["form"], "based_on": form["based_on"], "client_id": str(uuid.uuid4())}
+    return base | {"answers": answers} | more
 
 
-def send(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> httpx2.Response:
+def post_form(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> httpx2.Response:
     answer: httpx2.Response = client.post(
-        f"/api/loaners/devices/{number}/status", json=body(client, number, answers, **more)
+        f"/api/loaners/devices/{number}/status", json=form_body(client, number, answers, **more)
     )
     return answer
 
 
-def stored(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> dict[str, Any]:
-    answer = send(client, number, answers, **more)
+def submit_form(client: TestClient, number: str, answers: dict[str, str], **more: Any) -> dict[str, Any]:
+    answer = post_form(client, number, answers, **more)
     assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    result: dict[str, Any] = answer.json()
+    return result
 
 
 def state(client: TestClient, number: str, as_of: datetime | None = None) -> dict[str, Any]:
     params = {"as_of": as_of.isoformat()} if as_of else {}
     answer = client.get(f"/api/loaners/devices/{number}/state", params=params)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    result: dict[str, Any] = answer.json()
+    return result
 
 
 def timeline(client: TestClient, number: str) -> list[dict[str, Any]]:
     answer = client.get(f"/api/loaners/devices/{number}/timeline")
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
 
 
 def mails(db: Session) -> list[OutboxMessage]:
     return list(db.scalars(select(OutboxMessage).where(OutboxMessage.area == "loaners").order_by(OutboxMessage.id)))
 
 
-def days(count: float) -> datetime:
-    """So long after the devices were registered."""
+def days_after_start(count: float) -> datetime:
+    """This many days after the devices were registered."""
     return START + timedelta(days=count)

@@ -17,15 +17,15 @@ from service.loaners.models import Device, Site
 
 def test_the_demo_has_every_deposit_overdue_loans_a_transfer_and_a_past(db: Session) -> None:
     fill(db, ["loaners"])
-    now = select(DeviceState).where(func.upper_inf(DeviceState.during)).subquery()
-    lent = now.c.status == 1
+    current = select(DeviceState).where(func.upper_inf(DeviceState.during)).subquery()
+    lent = current.c.status == 1
 
-    deposits = set(db.scalars(select(now.c.deposit).where(lent, now.c.held)))
+    deposits = set(db.scalars(select(current.c.deposit).where(lent, current.c.held)))
     overdue = db.scalar(select(func.count()).where(func.upper_inf(Loan.during), Loan.due_on < app_now(db).date()))
     moved = db.execute(
         select(Device.number, Site.code)
-        .join(now, now.c.device_id == Device.id)
-        .join(Site, Site.id == now.c.site_id)
+        .join(current, current.c.device_id == Device.id)
+        .join(Site, Site.id == current.c.site_id)
         .where(~Device.number.startswith(Site.code + "_"))
     ).all()
     first, last = db.execute(select(func.min(Event.effective_at), func.max(Event.effective_at))).one()
@@ -49,5 +49,5 @@ def test_the_demos_projection_is_what_its_events_say_and_filling_again_adds_noth
     stored, lent = queries.stored_states(db, ids), queries.stored_loans(db, ids)
 
     assert db.scalar(select(func.count(Event.id))) == count
-    assert {one: project_states(events) for one, events in facts.items()} == stored
-    assert {one: project_loans(events) for one, events in facts.items()} == lent
+    assert {device_id: project_states(events) for device_id, events in facts.items()} == stored
+    assert {device_id: project_loans(events) for device_id, events in facts.items()} == lent

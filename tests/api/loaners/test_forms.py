@@ -1,4 +1,4 @@
-"""Form versions: drafted from the present one, edited, checked, published, and never changed again."""
+"""Form versions: drafted from the current version, edited, checked, published, and never changed again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.loaners.forms.models import Form
 from tests import people
-from tests.api.loaners.telling import LENT, NUMBER, registered, stored, timeline
+from tests.api.loaners.telling import LENT, NUMBER, register_device, submit_form, timeline
 
 FORMS = "/api/loaners/forms"
 
@@ -22,25 +22,28 @@ def admin(sign_in: Callable[..., TestClient]) -> TestClient:
     return sign_in("anna", loaners="admin")
 
 
-def drafted(admin: TestClient, kind: str = "terminal") -> dict[str, Any]:
-    made = admin.post(FORMS, json={"kind": kind})
-    assert made.status_code == 201, made.text
-    return in_full(admin, made.json()["id"])
+def create_draft(admin: TestClient, kind: str = "terminal") -> dict[str, Any]:
+    answer = admin.post(FORMS, json={"kind": kind})
+    assert answer.status_code == 201, answer.text
+    return get_form(admin, answer.json()["id"])
 
 
-def in_full(admin: TestClient, form_id: int) -> dict[str, Any]:
-    found: dict[str, Any] = admin.get(f"{FORMS}/{form_id}").json()
-    return found
+def get_form(admin: TestClient, form_id: int) -> dict[str, Any]:
+    form: dict[str, Any] = admin.get(f"{FORMS}/{form_id}").json()
+    return form
 
 
-def plain(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in one.items() if name not in ("header", "shown_when")} for one in questions]
+def question_inputs(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in question.items() if name not in ("header", "shown_when")}
+        for question in questions
+    ]
 
 
-def change(admin: TestClient, form: dict[str, Any], questions: list[dict[str, Any]]) -> dict[str, Any]:
+def edit_draft(admin: TestClient, form: dict[str, Any], questions: list[dict[str, Any]]) -> dict[str, Any]:
     answer = admin.patch(f"{FORMS}/{form['id']}", json={"version": form["version"], "questions": questions})
     assert answer.status_code == 204, answer.text
-    return in_full(admin, form["id"])
+    return get_form(admin, form["id"])
 
 
 def publish(admin: TestClient, form: dict[str, Any]) -> Any:
@@ -49,27 +52,27 @@ def publish(admin: TestClient, form: dict[str, Any]) -> Any:
 
 def test_the_versions_of_each_kind_and_which_one_is_filled_in(admin: TestClient) -> None:
     items = admin.get(FORMS, params={"kind": "terminal"}).json()["items"]
-    assert [(one["number"], one["state"]) for one in items] == [(2, "current"), (1, "import_only")]
-    everything = admin.get(FORMS).json()["items"]
-    assert {one["kind_word"] for one in everything} == {"端末", "プリンタ", "その他"}
+    assert [(form["number"], form["state"]) for form in items] == [(2, "current"), (1, "import_only")]
+    all_forms = admin.get(FORMS).json()["items"]
+    assert {form["kind_word"] for form in all_forms} == {"端末", "プリンタ", "その他"}
 
 
 def test_a_draft_begins_as_the_present_form_and_there_is_one_at_a_time(admin: TestClient) -> None:
-    form = drafted(admin)
+    form = create_draft(admin)
     assert (form["number"], form["state"], form["problems"], form["differences"]) == (3, "draft", [], [])
     assert form["question_count"] == 21
     answer = admin.post(FORMS, json={"kind": "terminal"})
     assert answer.status_code == 409
     assert "すでに下書きがあります" in answer.json()["detail"]
-    assert drafted(admin, "printer")["number"] == 3
+    assert create_draft(admin, "printer")["number"] == 3
 
 
-def test_a_draft_with_problems_is_kept_and_says_them_and_cannot_be_published(admin: TestClient) -> None:
-    form = drafted(admin)
-    questions = plain(form["questions"])
-    lonely = {**questions[1], "key": "4-1-2", "title": "遠い質問", "meaning": None}
+def test_a_draft_with_problems_is_stored_lists_them_and_cannot_be_published(admin: TestClient) -> None:
+    form = create_draft(admin)
+    questions = question_inputs(form["questions"])
+    orphan = {**questions[1], "key": "4-1-2", "title": "遠い質問", "meaning": None}
     status = {**questions[0], "choices": ["1.貸出中", "9.廃棄"]}
-    form = change(admin, form, [status, *questions[1:], lonely])
+    form = edit_draft(admin, form, [status, *questions[1:], orphan])
     assert "質問「0-4.ステータス」は、選択肢「1.貸出中」「2.回収後社内保管」「3.社内にて保管中」" in "".join(
         form["problems"]
     )
@@ -77,11 +80,11 @@ def test_a_draft_with_problems_is_kept_and_says_them_and_cannot_be_published(adm
 
     answer = publish(admin, form)
     assert answer.status_code == 422
-    assert [one["message"] for one in answer.json()["errors"]] == form["problems"]
+    assert [error["message"] for error in answer.json()["errors"]] == form["problems"]
 
 
 @pytest.mark.parametrize(
-    ("key", "other", "word"),
+    ("key", "changes", "message"),
     [
         ("1-7", {"type": "text"}, "「1-7.貸出日」の形式は日付にしてください（意味が「貸出日」のため）。"),
         ("1-3", {"meaning": "borrower"}, "意味「貸出先」の質問が2つ以上あります。"),
@@ -92,21 +95,25 @@ def test_a_draft_with_problems_is_kept_and_says_them_and_cannot_be_published(adm
     ],
 )
 def test_what_the_product_could_not_read_is_named(
-    admin: TestClient, key: str, other: dict[str, Any], word: str
+    admin: TestClient, key: str, changes: dict[str, Any], message: str
 ) -> None:
-    form = drafted(admin)
-    questions = [one | (other if one["key"] == key else {}) for one in plain(form["questions"])]
-    assert word in "".join(change(admin, form, questions)["problems"])
+    form = create_draft(admin)
+    questions = [
+        question | (changes if question["key"] == key else {}) for question in question_inputs(form["questions"])
+    ]
+    assert message in "".join(edit_draft(admin, form, questions)["problems"])
 
 
 def test_a_published_draft_is_filled_in_and_the_one_before_reads_its_answers(admin: TestClient, db: Session) -> None:
-    registered(db, people.actor(db, "ada", loaners="admin"))
-    stored(admin, NUMBER, LENT)
-    form = drafted(admin)
-    questions = plain(form["questions"])
-    renamed = [{**one, "title": "貸出先の会社"} if one["key"] == "1-6" else one for one in questions]
+    register_device(db, people.create_actor(db, "ada", loaners="admin"))
+    submit_form(admin, NUMBER, LENT)
+    form = create_draft(admin)
+    questions = question_inputs(form["questions"])
+    renamed = [
+        {**question, "title": "貸出先の会社"} if question["key"] == "1-6" else question for question in questions
+    ]
     extra = {**questions[-1], "key": "0-8", "title": "付属品", "meaning": None}
-    form = change(admin, form, [*renamed, extra])
+    form = edit_draft(admin, form, [*renamed, extra])
     assert form["differences"] == [
         "質問「0-8.付属品」が増えました。",
         "質問「1-6.貸出先」が変わりました（質問: 「貸出先」 → 「貸出先の会社」）。",
@@ -114,18 +121,23 @@ def test_a_published_draft_is_filled_in_and_the_one_before_reads_its_answers(adm
 
     assert publish(admin, form).status_code == 204
 
-    states = {one["number"]: one["state"] for one in admin.get(FORMS, params={"kind": "terminal"}).json()["items"]}
+    states = {
+        listed["number"]: listed["state"] for listed in admin.get(FORMS, params={"kind": "terminal"}).json()["items"]
+    }
     assert states == {3: "current", 2: "retired", 1: "import_only"}
-    begun = admin.get(f"/api/loaners/devices/{NUMBER}/status-form").json()
-    assert (begun["form"], begun["answers"]["1-6"]) == (3, "○○商事株式会社")
-    stored(admin, NUMBER, LENT | {"0-8": "電源ケーブル"})
-    headers = [{one["header"] for one in event["answers"]} for event in timeline(admin, NUMBER)[:2]]
-    assert [("1-6.貸出先の会社" in some, "1-6.貸出先" in some) for some in headers] == [(True, False), (False, True)]
+    status_form = admin.get(f"/api/loaners/devices/{NUMBER}/status-form").json()
+    assert (status_form["form"], status_form["answers"]["1-6"]) == (3, "○○商事株式会社")
+    submit_form(admin, NUMBER, LENT | {"0-8": "電源ケーブル"})
+    headers = [{field["header"] for field in event["answers"]} for event in timeline(admin, NUMBER)[:2]]
+    assert [("1-6.貸出先の会社" in titles, "1-6.貸出先" in titles) for titles in headers] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_a_draft_says_of_each_question_from_what_to_what(admin: TestClient) -> None:
-    form = drafted(admin)
-    questions = {one["key"]: one for one in plain(form["questions"])}
+    form = create_draft(admin)
+    questions = {question["key"]: question for question in question_inputs(form["questions"])}
     choices = questions["2-2"]["choices"]
     questions["2-2"] |= {"choices": [*reversed(choices[1:]), "9.不明"], "help": "箱ごと見る"}
     questions["1-7"] |= {"required": not questions["1-7"]["required"], "meaning": None, "type": "text"}
@@ -134,7 +146,7 @@ def test_a_draft_says_of_each_question_from_what_to_what(admin: TestClient) -> N
     keys = [*questions]
     moved = [questions[key] for key in [*keys[:-2], keys[-1], keys[-2]]]
 
-    assert sorted(change(admin, form, moved)["differences"]) == sorted(
+    assert sorted(edit_draft(admin, form, moved)["differences"]) == sorted(
         [
             "質問「1-6.貸出先」が変わりました（ほかの表示条件: なし → 1-4が「有り」のとき）。",
             f"質問「1-7.貸出日」が変わりました（回答の形式: 日付 → 1行の文字、回答: {' → '.join(required)}、"
@@ -147,7 +159,9 @@ def test_a_draft_says_of_each_question_from_what_to_what(admin: TestClient) -> N
 
 
 def test_what_was_published_is_never_changed_again(admin: TestClient, db: Session) -> None:
-    [current] = [one for one in admin.get(FORMS, params={"kind": "other"}).json()["items"] if one["state"] == "current"]
+    [current] = [
+        form for form in admin.get(FORMS, params={"kind": "other"}).json()["items"] if form["state"] == "current"
+    ]
     body = {"version": current["version"], "note": "あとから"}
     for answer in (
         admin.patch(f"{FORMS}/{current['id']}", json=body),
@@ -156,14 +170,14 @@ def test_what_was_published_is_never_changed_again(admin: TestClient, db: Sessio
     ):
         assert answer.status_code == 409
         assert "新しい下書きを作成してください" in answer.json()["detail"]
-    # Nor by the application's role itself.
-    changed = text("UPDATE loaners_forms SET note = 'x' WHERE id = :id RETURNING id")
-    assert db.scalars(changed, {"id": current["id"]}).all() == []
+    # Nor by the application's own database role.
+    statement = text("UPDATE loaners_forms SET note = 'x' WHERE id = :id RETURNING id")
+    assert db.scalars(statement, {"id": current["id"]}).all() == []
 
 
 def test_a_stale_edit_is_a_conflict_not_an_overwrite(admin: TestClient) -> None:
-    form = drafted(admin)
-    change(admin, form, plain(form["questions"])[:-1])
+    form = create_draft(admin)
+    edit_draft(admin, form, question_inputs(form["questions"])[:-1])
     answer = admin.patch(f"{FORMS}/{form['id']}", json={"version": form["version"], "note": "遅れた変更"})
     assert answer.status_code == 409
     assert answer.json()["current"]["note"] == ""
@@ -171,10 +185,10 @@ def test_a_stale_edit_is_a_conflict_not_an_overwrite(admin: TestClient) -> None:
 
 
 def test_a_draft_can_be_thrown_away(admin: TestClient, db: Session) -> None:
-    form = drafted(admin)
+    form = create_draft(admin)
     assert admin.delete(f"{FORMS}/{form['id']}").status_code == 204
     assert db.get(Form, form["id"]) is None
-    assert drafted(admin)["number"] == 3
+    assert create_draft(admin)["number"] == 3
 
 
 def test_staff_read_forms_and_change_none(sign_in: Callable[..., TestClient]) -> None:

@@ -1,4 +1,4 @@
-"""What a label leads to, and what a scanner or a person may give instead of a number."""
+"""What a label leads to, and what a scanner or a user may enter instead of a number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.core.settings import settings
 from service.loaners.models import Alias, Device
 from tests import people
-from tests.api.loaners.telling import NUMBER, registered
+from tests.api.loaners.telling import NUMBER, register_device
 
 SignIn = Callable[..., TestClient]
 DOTTED = "OSAKA_Laptop_ThinkPad-X1.Carbon_ABC12345_001"
@@ -20,16 +20,16 @@ DOTTED = "OSAKA_Laptop_ThinkPad-X1.Carbon_ABC12345_001"
 
 @pytest.fixture
 def device(db: Session) -> Device:
-    by = people.actor(db, "ada", loaners="admin")
-    made = registered(db, by)
-    registered(db, by, serial="ABC99999")
-    db.add(Alias(alias=DOTTED, device_id=made.id))
+    by = people.create_actor(db, "ada", loaners="admin")
+    created = register_device(db, by)
+    register_device(db, by, serial="ABC99999")
+    db.add(Alias(alias=DOTTED, device_id=created.id))
     db.commit()
-    return made
+    return created
 
 
 @pytest.mark.parametrize("written", [NUMBER, NUMBER.lower(), DOTTED, f" {DOTTED} ", "OSAKA_SV_Nothing_X1_001", "a&b=1"])
-def test_a_label_leads_to_the_form_and_tells_nobody_whether_there_is_such_a_device(
+def test_a_label_leads_to_the_form_and_does_not_reveal_whether_the_device_exists(
     client: TestClient, device: Device, written: str
 ) -> None:
     answer = client.get(f"/d/{quote(written, safe='')}", follow_redirects=False)
@@ -42,12 +42,12 @@ def test_a_label_leads_to_the_form_and_tells_nobody_whether_there_is_such_a_devi
 def test_the_symbols_of_a_model_make_no_difference_without_an_alias(
     sign_in: SignIn, device: Device, written: str
 ) -> None:
-    found = sign_in("sato", loaners="staff").get("/api/loaners/scanned", params={"q": written}).json()
-    assert (found["exact"], [one["number"] for one in found["items"]]) == (True, [NUMBER])
+    result = sign_in("sato", loaners="staff").get("/api/loaners/scanned", params={"q": written}).json()
+    assert (result["exact"], [item["number"] for item in result["items"]]) == (True, [NUMBER])
 
 
 @pytest.mark.parametrize("written", [NUMBER, NUMBER.lower(), DOTTED, DOTTED.upper(), NUMBER.replace("-X1-", "-X.1-")])
-def test_whoever_is_signed_in_gets_the_form_of_the_device_however_it_is_named(
+def test_a_signed_in_user_gets_the_form_by_any_spelling_of_the_number(
     sign_in: SignIn, device: Device, written: str
 ) -> None:
     staff = sign_in("sato", loaners="staff")
@@ -56,7 +56,7 @@ def test_whoever_is_signed_in_gets_the_form_of_the_device_however_it_is_named(
 
 
 @pytest.mark.parametrize(
-    "given",
+    "scanned",
     [
         f"http://genba.example/d/{NUMBER}",
         f"https://genba.example/d/{quote(DOTTED)}?from=label",
@@ -64,16 +64,16 @@ def test_whoever_is_signed_in_gets_the_form_of_the_device_however_it_is_named(
         "ＯＳＡＫＡ_Laptop_ThinkPad-X1-Carbon_ABC12345_001",
     ],
 )
-def test_an_address_or_a_number_means_one_device(sign_in: SignIn, device: Device, given: str) -> None:
-    found = sign_in("sato", loaners="staff").get("/api/loaners/scanned", params={"q": given}).json()
-    assert (found["exact"], [one["number"] for one in found["items"]]) == (True, [NUMBER])
+def test_an_address_or_a_number_means_one_device(sign_in: SignIn, device: Device, scanned: str) -> None:
+    result = sign_in("sato", loaners="staff").get("/api/loaners/scanned", params={"q": scanned}).json()
+    assert (result["exact"], [item["number"] for item in result["items"]]) == (True, [NUMBER])
 
 
 def test_a_part_offers_those_that_may_be_meant(sign_in: SignIn, device: Device) -> None:
     staff = sign_in("sato", loaners="staff")
-    found = staff.get("/api/loaners/scanned", params={"q": "thinkpad"}).json()
-    assert (found["exact"], len(found["items"]), found["more"]) == (False, 2, False)
-    assert found["items"][0]["status_word"] == "未登録"
+    result = staff.get("/api/loaners/scanned", params={"q": "thinkpad"}).json()
+    assert (result["exact"], len(result["items"]), result["more"]) == (False, 2, False)
+    assert result["items"][0]["status_word"] == "未登録"
     assert staff.get("/api/loaners/scanned", params={"q": "ASSET-ABC9"}).json()["items"][0]["number"] != NUMBER
     assert staff.get("/api/loaners/scanned", params={"q": "100%"}).json()["items"] == []
 
@@ -81,6 +81,9 @@ def test_a_part_offers_those_that_may_be_meant(sign_in: SignIn, device: Device) 
 def test_the_address_on_a_devices_page_is_the_one_its_label_has(
     client: TestClient, sign_in: SignIn, device: Device
 ) -> None:
-    shown = sign_in("sato", loaners="staff").get(f"/api/loaners/devices/{NUMBER}/state").json()["label_url"]
-    assert shown == f"{settings().service_url.rstrip('/')}/d/{NUMBER}"  # the demo has no proxy in front
-    assert client.get(shown.removeprefix(settings().service_url.rstrip("/")), follow_redirects=False).status_code == 302
+    label_url = sign_in("sato", loaners="staff").get(f"/api/loaners/devices/{NUMBER}/state").json()["label_url"]
+    assert label_url == f"{settings().service_url.rstrip('/')}/d/{NUMBER}"  # the demo has no proxy in front
+    assert (
+        client.get(label_url.removeprefix(settings().service_url.rstrip("/")), follow_redirects=False).status_code
+        == 302
+    )

@@ -22,48 +22,48 @@ from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
 from tests.conftest import committed_database
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 
 SignIn = Callable[..., TestClient]
 
 
-def in_the_morning(db: Session) -> Actor:
-    """At ten, when reminders are read."""
+def set_clock_to_morning(db: Session) -> Actor:
+    """Ten o'clock in Tokyo, when reminders are sent. Returns a member of staff."""
     now = app_now(db).astimezone(TOKYO)
     shift = now.replace(hour=10, minute=0, second=0, microsecond=0) - now
     db.execute(text("UPDATE app_clock SET shift = shift + :by"), {"by": shift})
-    return people.actor(db, "carol", loaners="staff")
+    return people.create_actor(db, "carol", loaners="staff")
 
 
 @pytest.fixture
 def staff(db: Session) -> Actor:
-    return in_the_morning(db)
+    return set_clock_to_morning(db)
 
 
-def lend(db: Session, by: Actor, serial: str, days_ago: float, due_in: int | None, **given: Any) -> Device:
-    """Due in so many days from today."""
-    device = stock.device(db, by, serial, **given)
+def lend(db: Session, by: Actor, serial: str, days_ago: float, due_in: int | None, **device_values: Any) -> Device:
+    """A loan that is due in so many days from today; None: without a date."""
+    device = stock.add_device(db, by, serial, **device_values)
     due = {} if due_in is None else {"1-8": (local_date(app_now(db)) + timedelta(days=due_in)).isoformat()}
     answers = {name: value for name, value in LENT.items() if name != "1-8"}
-    stock.form(db, by, device, days_ago, answers | due)
+    stock.add_form(db, by, device, days_ago, answers | due)
     return device
 
 
 @pytest.fixture
 def filled(db: Session, staff: Actor) -> Session:
     late = lend(db, staff, "LATE1", 40, -9)
-    stock.form(db, staff, late, 30, LENT | {"1-8": (local_date(app_now(db)) - timedelta(days=9)).isoformat()})
+    stock.add_form(db, staff, late, 30, LENT | {"1-8": (local_date(app_now(db)) - timedelta(days=9)).isoformat()})
     ready = lend(db, staff, "SOON2", 30, 2)
-    stock.deposit(db, staff, ready, 20, 1)
+    stock.add_deposit(db, staff, ready, 20, 1)
     lend(db, staff, "OPEN3", 100, None, at="kobe")
     home = lend(db, staff, "HOME4", 50, -20)
-    stock.form(db, staff, home, 5, STORED)
+    stock.add_form(db, staff, home, 5, STORED)
     db.commit()
     return db
 
 
-def found(client: TestClient, **cut: Any) -> list[str]:
-    items = client.get("/api/loaners/loans", params=cut).json()["items"]
+def listed_serials(client: TestClient, **filters: Any) -> list[str]:
+    items = client.get("/api/loaners/loans", params=filters).json()["items"]
     return [item["number"].split("_")[3] for item in items]
 
 
@@ -72,8 +72,8 @@ def test_open_loans_come_by_the_day_they_are_due(filled: Session, sign_in: SignI
 
     items = alice.get("/api/loaners/loans").json()["items"]
 
-    assert found(alice) == ["LATE1", "SOON2", "OPEN3"]
-    # The age counts from the 貸出日 (here 2026-10-01), not from when it was told.
+    assert listed_serials(alice) == ["LATE1", "SOON2", "OPEN3"]
+    # The age counts from the 貸出日 (here 2026-10-01), not from when the form was submitted.
     today = local_date(app_now(filled))
     days = (today - date(2026, 10, 1)).days
     assert [(item["days"], item["overdue"]) for item in items] == [(days, 9), (days, -2), (days, None)]
@@ -81,10 +81,10 @@ def test_open_loans_come_by_the_day_they_are_due(filled: Session, sign_in: SignI
 
 
 def test_a_loan_is_as_old_in_the_list_as_on_its_devices_page(db: Session, staff: Actor, sign_in: SignIn) -> None:
-    """Told at seven in the evening, Tokyo's tenth day begins long before 240 hours are over."""
+    """Submitted at seven in the evening: the tenth day in Tokyo begins long before 240 hours are over."""
     undated = {name: value for name, value in LENT.items() if name != "1-7"}
     for serial, days_ago, answers in (("AAA1", 9.6, undated), ("BBB2", 2, LENT), ("CCC3", 400, undated)):
-        stock.form(db, staff, stock.device(db, staff, serial, days_ago=500), days_ago, answers)
+        stock.add_form(db, staff, stock.add_device(db, staff, serial, days_ago=500), days_ago, answers)
     db.commit()
     alice = sign_in("alice", loaners="staff")
 
@@ -97,7 +97,7 @@ def test_a_loan_is_as_old_in_the_list_as_on_its_devices_page(db: Session, staff:
 
 
 @pytest.mark.parametrize(
-    ("cut", "expected"),
+    ("filters", "expected"),
     [
         ({"state": "overdue"}, ["LATE1"]),
         ({"state": "soon"}, ["SOON2"]),
@@ -111,13 +111,13 @@ def test_a_loan_is_as_old_in_the_list_as_on_its_devices_page(db: Session, staff:
     ],
 )
 def test_what_is_overdue_or_forgotten_is_found_by_asking(
-    filled: Session, sign_in: SignIn, cut: dict[str, str], expected: list[str]
+    filled: Session, sign_in: SignIn, filters: dict[str, str], expected: list[str]
 ) -> None:
-    assert found(sign_in("alice", loaners="staff"), **cut) == expected
+    assert listed_serials(sign_in("alice", loaners="staff"), **filters) == expected
 
 
 def test_loans_at_an_inactive_site_are_forgotten_ones(filled: Session, sign_in: SignIn) -> None:
-    stock.site(filled, "kobe").archived_at = app_now(filled)
+    stock.get_site(filled, "kobe").archived_at = app_now(filled)
     filled.commit()
 
     counts = sign_in("alice", loaners="staff").get("/api/loaners/loans/counts").json()
@@ -126,7 +126,7 @@ def test_loans_at_an_inactive_site_are_forgotten_ones(filled: Session, sign_in: 
     assert counts["stale"] == {"returnable": 1, "unset": 2, "inactive_site": 1, "silent": 1}
 
 
-def test_loans_are_taken_along(filled: Session, sign_in: SignIn) -> None:
+def test_loans_are_exported(filled: Session, sign_in: SignIn) -> None:
     alice = sign_in("alice", loaners="staff")
 
     lines = alice.get("/api/loaners/loans.csv").content.decode("utf-8-sig").splitlines()
@@ -142,14 +142,14 @@ def mails(db: Session) -> list[OutboxMessage]:
     return list(db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id)))
 
 
-def test_a_site_is_told_once_of_each_step(filled: Session) -> None:
-    osaka = stock.site(filled, "osaka")
+def test_a_site_is_notified_once_of_each_step(filled: Session) -> None:
+    osaka = stock.get_site(filled, "osaka")
 
     assert queries.sites_with_due(filled) == [osaka.id]
     assert actions.remind(filled, osaka.id) == 2
     assert actions.remind(filled, osaka.id) == 0
     filled.execute(text("UPDATE app_clock SET shift = shift + interval '2 days'"))
-    # The one is due today; the other is still in its second week.
+    # One is due today; the other is still in its second week.
     assert actions.remind(filled, osaka.id) == 1
     [first, second] = mails(filled)
     assert first.recipient == "test-group@example.com"
@@ -159,13 +159,13 @@ def test_a_site_is_told_once_of_each_step(filled: Session) -> None:
     assert "LATE1" not in second.payload["body"]
 
 
-def test_a_loan_that_was_extended_is_told_of_again(filled: Session, staff: Actor) -> None:
-    osaka = stock.site(filled, "osaka")
+def test_an_extended_loan_is_reminded_of_again(filled: Session, staff: Actor) -> None:
+    osaka = stock.get_site(filled, "osaka")
     actions.remind(filled, osaka.id)
     late = filled.scalars(select(Device).where(Device.serial == "LATE1")).one()
     until = local_date(app_now(filled)) + timedelta(days=1)
 
-    stock.form(filled, staff, late, 0, LENT | {"1-8": until.isoformat()})
+    stock.add_form(filled, staff, late, 0, LENT | {"1-8": until.isoformat()})
     assert actions.remind(filled, osaka.id) == 1
     filled.execute(text("UPDATE app_clock SET shift = shift + interval '2 days'"))
 
@@ -174,32 +174,32 @@ def test_a_loan_that_was_extended_is_told_of_again(filled: Session, staff: Actor
 
 
 def test_what_was_returned_is_not_reminded_of(filled: Session, staff: Actor) -> None:
-    osaka = stock.site(filled, "osaka")
+    osaka = stock.get_site(filled, "osaka")
     for serial in ("LATE1", "SOON2"):
         device = filled.scalars(select(Device).where(Device.serial == serial)).one()
-        stock.form(filled, staff, device, 0, STORED)
+        stock.add_form(filled, staff, device, 0, STORED)
 
     assert actions.remind(filled, osaka.id) == 0
     assert mails(filled) == []
 
 
-def test_nobody_is_reminded_at_night(filled: Session) -> None:
+def test_no_reminder_is_sent_at_night(filled: Session) -> None:
     filled.execute(text("UPDATE app_clock SET shift = shift - interval '2 hours'"))
 
-    assert actions.remind(filled, stock.site(filled, "osaka").id) == 0
+    assert actions.remind(filled, stock.get_site(filled, "osaka").id) == 0
 
 
 def test_the_reminder_of_one_site_does_not_wait_for_work_at_another(running_servers: Home) -> None:
     with committed_database(running_servers, "genba_lending") as url:
-        several = create_engine(seeing_all(url))
-        with Session(several) as db, db.begin():
-            staff = in_the_morning(db)
+        engine = create_engine(rls_bypass_url(url))
+        with Session(engine) as db, db.begin():
+            staff = set_clock_to_morning(db)
             lend(db, staff, "LATE1", 40, -9)
             lend(db, staff, "OPEN3", 40, -9, at="kobe")
-            osaka = stock.site(db, "osaka").id
-        with Session(several) as other, Session(several) as db:
+            osaka = stock.get_site(db, "osaka").id
+        with Session(engine) as other, Session(engine) as db:
             at_kobe = select(Device.id).where(Device.serial == "OPEN3")
             assert other.scalar(at_kobe.with_for_update()) is not None
             db.execute(text("SET lock_timeout = '5s'"))
             assert actions.remind(db, osaka) == 1
-        several.dispose()
+        engine.dispose()

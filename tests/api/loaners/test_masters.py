@@ -37,11 +37,11 @@ def test_the_first_sites_are_the_documents(sign_in: SignIn) -> None:
     items = client.get("/api/loaners/sites").json()["items"]
     found = [
         [
-            *(one[name] for name in ("key", "code", "name", "jurisdiction", "group_mail")),
-            "true" if one["notifies"] else "false",
-            "active" if one["archived_at"] is None else "inactive",
+            *(site[name] for name in ("key", "code", "name", "jurisdiction", "group_mail")),
+            "true" if site["notifies"] else "false",
+            "active" if site["archived_at"] is None else "inactive",
         ]
-        for one in items
+        for site in items
     ]
 
     assert sorted(found) == sorted(rows(SITES))
@@ -52,11 +52,11 @@ def test_the_first_models_are_the_documents_and_have_ids(sign_in: SignIn) -> Non
 
     items = client.get("/api/loaners/models", params={"sort": "id"}).json()["items"]
 
-    assert [[one["name"], one["maker"], one["category"]] for one in items] == rows(MODELS)
-    assert [one["code"] for one in items] == [f"MODEL_{number:03}" for number in range(1, 7)]
+    assert [[model["name"], model["maker"], model["category"]] for model in items] == rows(MODELS)
+    assert [model["code"] for model in items] == [f"MODEL_{number:03}" for number in range(1, 7)]
 
 
-def test_the_categories_are_a_list_that_nobody_changes(sign_in: SignIn) -> None:
+def test_the_categories_cannot_be_changed(sign_in: SignIn) -> None:
     client = sign_in("alice", loaners="staff")
 
     items = client.get("/api/loaners/categories").json()["items"]
@@ -75,16 +75,16 @@ def test_the_categories_are_a_list_that_nobody_changes(sign_in: SignIn) -> None:
 def test_a_site_is_made_changed_and_made_inactive(sign_in: SignIn) -> None:
     client = sign_in("alice", loaners="admin")
 
-    key = client.post("/api/loaners/sites", json=SITE).json()["id"]
-    changed = client.patch(f"/api/loaners/sites/{key}", json={"version": 1, "notifies": True})
-    stale = client.patch(f"/api/loaners/sites/{key}", json={"version": 1, "name": "奈良営業所"})
-    archived = client.post(f"/api/loaners/sites/{key}/archive")
+    site_id = client.post("/api/loaners/sites", json=SITE).json()["id"]
+    changed = client.patch(f"/api/loaners/sites/{site_id}", json={"version": 1, "notifies": True})
+    stale = client.patch(f"/api/loaners/sites/{site_id}", json={"version": 1, "name": "奈良営業所"})
+    archived = client.post(f"/api/loaners/sites/{site_id}/archive")
     [item] = client.get("/api/loaners/sites", params={"archived": True}).json()["items"]
 
     assert (changed.status_code, stale.status_code, archived.status_code) == (204, 409, 204)
     assert stale.json()["current"]["notifies"] is True
     assert (item["key"], item["notifies"]) == ("nara", True)
-    assert client.post(f"/api/loaners/sites/{key}/restore").status_code == 204
+    assert client.post(f"/api/loaners/sites/{site_id}/restore").status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_a_further_column_is_added_without_a_migration(sign_in: SignIn) -> None:
     client = sign_in("alice", loaners="admin")
     new = {"kind": "printer", "title": "トナー", "value_type": "choice", "choices": ["黒", "カラー"]}
 
-    made = client.post("/api/loaners/columns", json=new)
+    created = client.post("/api/loaners/columns", json=new)
     again = client.post("/api/loaners/columns", json=new)
-    own = client.post("/api/loaners/columns", json={"kind": "printer", "title": "製造番号"})
+    built_in = client.post("/api/loaners/columns", json={"kind": "printer", "title": "製造番号"})
     empty = client.post("/api/loaners/columns", json=new | {"title": "紙", "choices": []})
-    emptied = client.patch(f"/api/loaners/columns/{made.json()['id']}", json={"version": 1, "choices": []})
+    emptied = client.patch(f"/api/loaners/columns/{created.json()['id']}", json={"version": 1, "choices": []})
     [item] = client.get("/api/loaners/columns", params={"kind": "printer"}).json()["items"]
 
-    assert [answer.status_code for answer in (made, again, own, empty, emptied)] == [201, 409, 409, 422, 422]
+    assert [answer.status_code for answer in (created, again, built_in, empty, emptied)] == [201, 409, 409, 422, 422]
     assert (item["title"], item["choices"]) == ("トナー", ["黒", "カラー"])
 
 
@@ -173,16 +173,16 @@ def test_a_further_column_is_added_without_a_migration(sign_in: SignIn) -> None:
 )
 def test_no_column_is_added_that_is_called_like_one_of_a_list(sign_in: SignIn, title: str) -> None:
     client = sign_in("alice", loaners="admin")
-    made = client.post("/api/loaners/columns", json={"kind": "printer", "title": "トナー"}).json()
+    column = client.post("/api/loaners/columns", json={"kind": "printer", "title": "トナー"}).json()
 
-    new = client.post("/api/loaners/columns", json={"kind": "printer", "title": title})
-    renamed = client.patch(f"/api/loaners/columns/{made['id']}", json={"version": 1, "title": title})
+    created = client.post("/api/loaners/columns", json={"kind": "printer", "title": title})
+    renamed = client.patch(f"/api/loaners/columns/{column['id']}", json={"version": 1, "title": title})
 
-    assert [answer.status_code for answer in (new, renamed)] == [409, 409]
-    assert new.json()["errors"][0]["field"] == "title"
+    assert [answer.status_code for answer in (created, renamed)] == [409, 409]
+    assert created.json()["errors"][0]["field"] == "title"
 
 
-def test_sites_are_taken_along_with_the_documents_columns(sign_in: SignIn) -> None:
+def test_sites_are_exported_with_the_documents_columns(sign_in: SignIn) -> None:
     client = sign_in("alice", loaners="auditor")
 
     header, first, *_ = client.get("/api/loaners/sites.csv").content.decode("utf-8-sig").splitlines()

@@ -1,4 +1,4 @@
-"""States and loans are what the events say: whatever is told, in whichever order, late, back-dated and marked."""
+"""States and loans follow from the events, in whichever order these are recorded: late, back-dated, marked."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from service.loaners.history.models import DeviceState, Event, Loan
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.models import Device, Site
 from tests import people
-from tests.api.loaners.telling import LENT, START, registered
+from tests.api.loaners.telling import LENT, START, register_device
 from tests.conftest import Service
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 
 BORROWERS = ("", "○○商事", "△△工業")
 
 
 @dataclass(frozen=True)
 class Step:
-    """What somebody does: tell of a day, or mark or unmark one of the events there are."""
+    """One action of a user: records an event of a day, or marks or unmarks one of the events."""
 
     kind: str
     day: int
@@ -65,25 +65,25 @@ STEPS = st.lists(
 
 @pytest.fixture
 def by(db: Session) -> Actor:
-    return people.actor(db, "ada", loaners="admin")
+    return people.create_actor(db, "ada", loaners="admin")
 
 
 @pytest.fixture
 def device(db: Session, by: Actor) -> Device:
-    return registered(db, by)
+    return register_device(db, by)
 
 
-def told(step: Step, form_id: int, site_id: int) -> NewEvent:
-    moment = START + timedelta(days=step.day)
-    common: dict[str, Any] = {"source": Source.VIEWER, "effective_at": moment}
+def to_event(step: Step, form_id: int, site_id: int) -> NewEvent:
+    effective_at = START + timedelta(days=step.day)
+    common: dict[str, Any] = {"source": Source.VIEWER, "effective_at": effective_at}
     if step.kind == "form":
-        holds = step.status == 1 and step.held
+        has_deposit = step.status == 1 and step.held
         return NewEvent(
             kind=EventKind.FORM,
             form_id=form_id,
             status=step.status,
             held=step.held if step.status == 1 else None,
-            deposit=step.deposit if holds else None,
+            deposit=step.deposit if has_deposit else None,
             borrower=step.borrower if step.status == 1 else "",
             **common,
         )
@@ -94,14 +94,14 @@ def told(step: Step, form_id: int, site_id: int) -> NewEvent:
     return NewEvent(kind=EventKind(step.kind), **common)
 
 
-def do(db: Session, by: Actor, device: Device, step: Step, form_id: int, site_id: int) -> None:
+def apply_step(db: Session, by: Actor, device: Device, step: Step, form_id: int, site_id: int) -> None:
     if step.kind not in ("mark", "unmark"):
         history.lock_device(db, device.id)
-        history.record_event(db, by, device.id, told(step, form_id, site_id))
+        history.record_event(db, by, device.id, to_event(step, form_id, site_id))
         return
     ids = db.scalars(select(Event.id).where(Event.device_id == device.id).order_by(Event.id)).all()
-    chosen = ids[step.which % len(ids)]
-    history.mark(db, by, chosen, "二重") if step.kind == "mark" else history.unmark(db, by, chosen)
+    event_id = ids[step.which % len(ids)]
+    history.mark(db, by, event_id, "二重") if step.kind == "mark" else history.unmark(db, by, event_id)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
@@ -114,7 +114,7 @@ def test_after_any_history_what_is_stored_is_what_is_rebuilt_from_nothing(
     with db.begin_nested() as savepoint:
         for step in steps:
             with contextlib.suppress(Conflict), db.begin_nested():
-                do(db, by, device, step, form_id, site_id)
+                apply_step(db, by, device, step, form_id, site_id)
         stored = queries.stored_states(db, [device.id]), queries.stored_loans(db, [device.id])
         assert queries.find_mismatches(db) == []
 
@@ -122,18 +122,20 @@ def test_after_any_history_what_is_stored_is_what_is_rebuilt_from_nothing(
             db.execute(delete(model).where(model.device_id == device.id))
         history.project(db, [device.id])
         assert (queries.stored_states(db, [device.id]), queries.stored_loans(db, [device.id])) == stored
-        _holds_together(stored[0][device.id], stored[1][device.id])
+        _check_consistency(stored[0][device.id], stored[1][device.id])
         savepoint.rollback()
     db.expire_all()
 
 
-def _holds_together(states: list[rules.State], loans: list[rules.LoanPeriod]) -> None:
-    """Without gaps, and a loan is exactly where the status says so."""
-    assert [one.until for one in states[:-1]] == [one.since for one in states[1:]]
+def _check_consistency(states: list[rules.State], loans: list[rules.LoanPeriod]) -> None:
+    """The states have no gaps, and there is a loan exactly where the status says so."""
+    assert [state.until for state in states[:-1]] == [state.since for state in states[1:]]
     assert states[-1].until is None
     for state in states:
-        lent = [one for one in loans if one.since <= state.since and (one.until is None or state.since < one.until)]
-        assert (state.status == 1) == bool(lent)
+        loans_now = [
+            loan for loan in loans if loan.since <= state.since and (loan.until is None or state.since < loan.until)
+        ]
+        assert (state.status == 1) == bool(loans_now)
         assert state.deposit is None or rules.allows_deposit(state.status, state.held)
 
 
@@ -141,7 +143,9 @@ def _holds_together(states: list[rules.State], loans: list[rules.LoanPeriod]) ->
 def test_the_order_in_which_events_become_known_changes_nothing(steps: list[Step], order: Random) -> None:
     first = rules.Fact(1, EventKind.REGISTERED, START, site_id=1)
     facts = [first] + [
-        history.to_fact(told(step, 1, 2), START + timedelta(days=step.day), [rules.Fact(number, EventKind.FORM, START)])
+        history.to_fact(
+            to_event(step, 1, 2), START + timedelta(days=step.day), [rules.Fact(number, EventKind.FORM, START)]
+        )
         for number, step in enumerate(steps, 1)
         if step.kind not in ("mark", "unmark")
     ]
@@ -153,18 +157,18 @@ def test_the_order_in_which_events_become_known_changes_nothing(steps: list[Step
 
 @pytest.fixture
 def lent_out(service: Service) -> tuple[str, int, list[str]]:
-    """A device in a real service, and two people's tokens."""
+    """Number and id of a device in a real service, and the tokens of two users."""
     serial = uuid.uuid4().hex[:10].upper()
     with service.committed() as db:
-        made = registered_there(db, serial)
-        users = [people.person(db, f"{name}-{serial}", loaners="staff") for name in ("sato", "suzuki")]
+        device = register_with_own_user(db, serial)
+        users = [people.create_user(db, f"{name}-{serial}", loaners="staff") for name in ("sato", "suzuki")]
         tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in users]
-        found = made.number, made.id, tokens
-    return found
+        result = device.number, device.id, tokens
+    return result
 
 
-def registered_there(db: Session, serial: str) -> Device:
-    return registered(db, people.actor(db, f"ada-{serial}", loaners="admin"), serial=serial)
+def register_with_own_user(db: Session, serial: str) -> Device:
+    return register_device(db, people.create_actor(db, f"ada-{serial}", loaners="admin"), serial=serial)
 
 
 def test_of_two_who_lend_a_device_at_once_one_is_refused_in_words(
@@ -173,10 +177,10 @@ def test_of_two_who_lend_a_device_at_once_one_is_refused_in_words(
     number, device_id, tokens = lent_out
 
     def lend(token: str, borrower: str) -> tuple[int, str]:
-        sent = {"form": 2, "answers": LENT | {"1-6": borrower}, "client_id": str(uuid.uuid4()), "based_on": None}
+        body = {"form": 2, "answers": LENT | {"1-6": borrower}, "client_id": str(uuid.uuid4()), "based_on": None}
         with service.http() as http:
             answer = http.post(
-                f"/api/loaners/devices/{number}/status", json=sent, headers={"Authorization": f"Bearer {token}"}
+                f"/api/loaners/devices/{number}/status", json=body, headers={"Authorization": f"Bearer {token}"}
             )
         return answer.status_code, answer.text
 
@@ -196,10 +200,10 @@ def test_the_database_itself_refuses_a_second_loan_from_another_connection(
         "INSERT INTO loaners_loans (device_id, during, first_event_id, last_event_id, borrower, loan_number) "
         "VALUES (%s, tstzrange(%s, NULL, '[)'), 1, 1, %s, '')"
     )
-    url = seeing_all(service.database_url)
-    with psycopg.connect(url) as one, psycopg.connect(url) as other, ThreadPoolExecutor(1) as pool:
-        one.execute(loan, (device_id, START, "○○商事"))
-        waiting = pool.submit(other.execute, loan, (device_id, START + timedelta(days=1), "△△工業"))
-        one.commit()
+    url = rls_bypass_url(service.database_url)
+    with psycopg.connect(url) as first, psycopg.connect(url) as second, ThreadPoolExecutor(1) as pool:
+        first.execute(loan, (device_id, START, "○○商事"))
+        waiting = pool.submit(second.execute, loan, (device_id, START + timedelta(days=1), "△△工業"))
+        first.commit()
         with pytest.raises(psycopg.errors.IntegrityError, match=r"pk_loaners_loans|uq_loaners_loans_open"):
             waiting.result(timeout=30)

@@ -1,4 +1,4 @@
-"""A count of a site: what was found, missing, misplaced, unknown."""
+"""A count of a site: which devices are found, missing, misplaced, unknown."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ PATH = "/api/loaners/stocktakes"
 
 @pytest.fixture
 def filled(db: Session) -> Session:
-    """In the house in Osaka: a laptop and a tablet with an old number. Lent: a desktop. In Kobe: a printer."""
-    staff = people.actor(db, "carol", loaners="staff")
-    laptop = stock.device(db, staff, "AAA1")
-    stock.form(db, staff, laptop, 3, STORED)
-    tablet = stock.device(db, staff, "BBB2", model="iPad-Pro-12.9")
+    """In the house in Osaka: a laptop, and a tablet with an old number. Lent: a desktop. In Kobe: a printer."""
+    staff = people.create_actor(db, "carol", loaners="staff")
+    laptop = stock.add_device(db, staff, "AAA1")
+    stock.add_form(db, staff, laptop, 3, STORED)
+    tablet = stock.add_device(db, staff, "BBB2", model="iPad-Pro-12.9")
     db.add(Alias(alias="OSAKA_Tablet_iPad-Pro-12.9_BBB2_001", device_id=tablet.id))
-    desktop = stock.device(db, staff, "CCC3", model="OptiPlex-7090")
-    stock.form(db, staff, desktop, 2, LENT)
-    stock.device(db, staff, "DDD4", at="kobe", model="imageClass-MF644Cdw")
+    desktop = stock.add_device(db, staff, "CCC3", model="OptiPlex-7090")
+    stock.add_form(db, staff, desktop, 2, LENT)
+    stock.add_device(db, staff, "DDD4", at="kobe", model="imageClass-MF644Cdw")
     db.commit()
     return db
 
@@ -40,8 +40,8 @@ def auditor(filled: Session, sign_in: SignIn) -> TestClient:
     return sign_in("alice", loaners="auditor")
 
 
-def begun(db: Session, client: TestClient, room: str = "") -> int:
-    answer = client.post(PATH, json={"site_id": stock.site(db, "osaka").id, "room": room})
+def start_stocktake(db: Session, client: TestClient, room: str = "") -> int:
+    answer = client.post(PATH, json={"site_id": stock.get_site(db, "osaka").id, "room": room})
     assert answer.status_code == 201, answer.text
     return int(answer.json()["id"])
 
@@ -57,7 +57,7 @@ PRINTER = "KOBE_Printer_imageClass-MF644Cdw_DDD4_001"
 
 
 def test_expected_is_what_is_in_the_house(filled: Session, auditor: TestClient) -> None:
-    stocktake = begun(filled, auditor)
+    stocktake = start_stocktake(filled, auditor)
 
     head = auditor.get(f"{PATH}/{stocktake}").json()
     rows = auditor.get(f"{PATH}/{stocktake}/rows").json()["items"]
@@ -67,7 +67,7 @@ def test_expected_is_what_is_in_the_house(filled: Session, auditor: TestClient) 
 
 
 def test_a_scan_is_a_number_an_address_or_an_old_number(filled: Session, auditor: TestClient) -> None:
-    stocktake = begun(filled, auditor)
+    stocktake = start_stocktake(filled, auditor)
 
     by_url = scan(auditor, stocktake, f"https://genba.example/d/{LAPTOP.lower()}")
     again = scan(auditor, stocktake, LAPTOP)
@@ -88,11 +88,11 @@ def test_a_scan_is_a_number_an_address_or_an_old_number(filled: Session, auditor
 
 
 def test_a_wrong_scan_is_taken_back(filled: Session, auditor: TestClient) -> None:
-    stocktake = begun(filled, auditor)
-    expected, other = scan(auditor, stocktake, LAPTOP), scan(auditor, stocktake, PRINTER)
+    stocktake = start_stocktake(filled, auditor)
+    expected_row, other_row = scan(auditor, stocktake, LAPTOP), scan(auditor, stocktake, PRINTER)
 
-    for one in (expected, other):
-        assert auditor.delete(f"{PATH}/{stocktake}/rows/{one['id']}/scan").status_code == 204
+    for scanned in (expected_row, other_row):
+        assert auditor.delete(f"{PATH}/{stocktake}/rows/{scanned['id']}/scan").status_code == 204
     taken_back = select(AuditEntry.before).where(AuditEntry.subject == "stocktake", AuditEntry.action == "delete")
     assert [before and before["number"] for before in filled.scalars(taken_back.order_by(AuditEntry.id))] == [
         LAPTOP,
@@ -104,7 +104,7 @@ def test_a_wrong_scan_is_taken_back(filled: Session, auditor: TestClient) -> Non
 
 
 def test_what_is_missing_gets_a_note_and_the_count_ends(filled: Session, auditor: TestClient) -> None:
-    stocktake = begun(filled, auditor)
+    stocktake = start_stocktake(filled, auditor)
     scan(auditor, stocktake, LAPTOP)
     [missing] = auditor.get(f"{PATH}/{stocktake}/rows", params={"result": "missing"}).json()["items"]
 
@@ -123,22 +123,22 @@ def test_what_is_missing_gets_a_note_and_the_count_ends(filled: Session, auditor
 
 
 def test_a_room_is_counted_by_one_count_at_a_time(filled: Session, auditor: TestClient) -> None:
-    begun(filled, auditor)
-    begun(filled, auditor, room="倉庫A")
+    start_stocktake(filled, auditor)
+    start_stocktake(filled, auditor, room="倉庫A")
 
-    again = auditor.post(PATH, json={"site_id": stock.site(filled, "osaka").id, "room": " 倉庫A "})
+    again = auditor.post(PATH, json={"site_id": stock.get_site(filled, "osaka").id, "room": " 倉庫A "})
 
     assert again.status_code == 409
     assert auditor.get(f"{PATH}/999999").status_code == 404
 
 
 def test_what_another_rooms_count_found_is_not_missing_in_this_one(filled: Session, auditor: TestClient) -> None:
-    here, there = begun(filled, auditor, "1階"), begun(filled, auditor, "2階")
+    first, second = start_stocktake(filled, auditor, "1階"), start_stocktake(filled, auditor, "2階")
 
-    scan(auditor, there, LAPTOP)
+    scan(auditor, second, LAPTOP)
 
-    head = auditor.get(f"{PATH}/{here}").json()
+    head = auditor.get(f"{PATH}/{first}").json()
     assert (head["expected"], head["found"], head["elsewhere"], head["missing"]) == (2, 0, 1, 1)
-    rows = {row["number"]: row["result"] for row in auditor.get(f"{PATH}/{here}/rows").json()["items"]}
+    rows = {row["number"]: row["result"] for row in auditor.get(f"{PATH}/{first}/rows").json()["items"]}
     assert rows[LAPTOP] == "elsewhere"
-    assert auditor.get(f"{PATH}/{there}").json()["elsewhere"] == 0
+    assert auditor.get(f"{PATH}/{second}").json()["elsewhere"] == 0

@@ -1,4 +1,4 @@
-"""The whole API against its own OpenAPI document: whatever is sent, the answer is one it names, and never a 500."""
+"""The whole API against its own OpenAPI document: each answer is one that the document names, and never a 500."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from schemathesis import GenerationMode
 
 from service.core.areas import AREAS
 from stack.home import Home
-from tests.api.callers import Everybody, Operation, area
-from tests.api.openapi.asking import ask, is_deep, operations
-from tests.conftest import Service, own_database, start_service
-from tests.processes import end
+from tests.api.callers import Callers, Operation, area
+from tests.api.openapi.asking import check_operation, is_deep, operations
+from tests.conftest import Service, start_service, worker_database_name
+from tests.processes import stop_process
 
-FLOOR = "core"
+CORE = "core"
 
 
 @pytest.fixture(scope="module")
 def service(running_servers: Home) -> Iterator[Service]:
-    """On a database of its own: what is drawn here would be in the way of other tests."""
-    started = start_service(running_servers, own_database("genba_fuzz"))
+    """On a database of its own: generated rows would disturb other tests."""
+    started = start_service(running_servers, worker_database_name("genba_fuzz"))
     yield started
-    end(started.process)
+    stop_process(started.process)
 
 
 @pytest.fixture(scope="module")
-def everybody(service: Service) -> Everybody:
-    return Everybody(service)
+def callers(service: Service) -> Callers:
+    return Callers(service)
 
 
 @pytest.fixture(scope="module")
-def line() -> Iterator[requests.Session]:
-    with requests.Session() as kept_open:
-        yield kept_open
+def http_session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
 
 
 @pytest.fixture(scope="module")
 def document(service: Service) -> dict[str, object]:
     with service.http() as http:
-        found: dict[str, object] = http.get("/api/openapi.json").json()
-    return found
+        body: dict[str, object] = http.get("/api/openapi.json").json()
+    return body
 
 
-def of(home: str) -> list[Operation]:
-    return [operation for operation in operations() if (area(operation) or FLOOR) == home]
+def operations_of(area_name: str) -> list[Operation]:
+    return [operation for operation in operations() if (area(operation) or CORE) == area_name]
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-@pytest.mark.parametrize("home", [*AREAS, FLOOR])
+@pytest.mark.parametrize("area_name", [*AREAS, CORE])
 def test_no_request_makes_the_service_fail(
-    home: str,
+    area_name: str,
     mode: GenerationMode,
     service: Service,
-    everybody: Everybody,
-    line: requests.Session,
+    callers: Callers,
+    http_session: requests.Session,
 ) -> None:
-    """What follows the document, and what breaks it where there is something to break: of that, a fifth each day."""
-    asked = of(home)
+    """Valid requests, and invalid ones where there is something to make invalid: of these, a fifth each day."""
+    selected = operations_of(area_name)
     if mode is GenerationMode.NEGATIVE:
-        breakable = [operation for operation in asked if operation.body or operation.query]
-        asked = random.sample(breakable, len(breakable) if is_deep() else -(-len(breakable) // 5))
+        breakable = [operation for operation in selected if operation.body or operation.query]
+        selected = random.sample(breakable, len(breakable) if is_deep() else -(-len(breakable) // 5))
     failed = []
-    for operation in asked:
+    for operation in selected:
         try:
-            ask(operation, mode, service, everybody, line)
-        except Exception as problem:
-            problem.add_note(operation.label)
-            failed.append(problem)
+            check_operation(operation, mode, service, callers, http_session)
+        except Exception as error:
+            error.add_note(operation.label)
+            failed.append(error)
     if failed:
         raise ExceptionGroup("requests that are not answered as the document says", failed)
 
@@ -85,19 +85,19 @@ SIGNED = "/api/reservations/webhooks/"
 
 
 def test_every_route_but_the_open_ones_refuses_a_stranger(service: Service, document: dict[str, object]) -> None:
-    """Without a session nothing is answered but what everybody may ask, and what has its key in the body. A vendor
-    shows a signature, and who has none is refused for that."""
-    open_to_all = {"/api/auth/login", "/api/health/live", "/api/health/ready"}
-    open_to_all |= {"/api/fleet/enrolments", "/api/auth/entry-exit-login", "/api/entries/cards/open"}
+    """Without a session only the public routes answer, and those with a secret in the body. A vendor signs its
+    request; without a signature it is refused with a 403."""
+    public_paths = {"/api/auth/login", "/api/health/live", "/api/health/ready"}
+    public_paths |= {"/api/fleet/enrolments", "/api/auth/entry-exit-login", "/api/entries/cards/open"}
     with service.http() as http:
         for method, path in routes(document):
-            if path not in open_to_all:
+            if path not in public_paths:
                 answer = http.request(method, path, content=json.dumps({}))
                 assert answer.status_code == (403 if path.startswith(SIGNED) else 401), (method, path)
 
 
-# What is not well says how, in words of its own.
-PULSE = {"/api/health/live", "/api/health/ready"}
+# An unhealthy service answers with a body of its own.
+HEALTH_PATHS = {"/api/health/live", "/api/health/ready"}
 
 
 def test_every_refusal_is_described_as_a_problem(document: dict[str, object]) -> None:
@@ -106,6 +106,6 @@ def test_every_refusal_is_described_as_a_problem(document: dict[str, object]) ->
     for path, item in paths.items():
         for operation in item.values():
             for status, response in operation["responses"].items():
-                if status >= "400" and path not in PULSE:
+                if status >= "400" and path not in HEALTH_PATHS:
                     assert "application/problem+json" in response["content"], (path, status)
                     assert "application/json" not in response["content"], (path, status)

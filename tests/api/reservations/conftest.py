@@ -1,4 +1,4 @@
-"""The scene that tests of reservations play in."""
+"""Fixtures: databases with the demo's services and shops."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from service.demo.reservations import masters
 from service.reservations.chores import actions as chores
 from stack.home import Home
 from tests.api.reservations import scene
-from tests.conftest import committed_database, filled_database, own_database
-from tests.rls_bypass import seeing_all
+from tests.conftest import committed_database, seeded_database, worker_database_name
+from tests.rls_bypass import rls_bypass_url
 
 
 @pytest.fixture(scope="session")
 def _engine(running_servers: Home) -> Iterator[Engine]:
-    """The demo's services and shops are there: `scene.fill` has nothing left to make."""
-    with filled_database(running_servers, "genba_stage", masters) as engine:
+    """The demo's services and shops are stored: `scene.fill` has nothing to create."""
+    with seeded_database(running_servers, "genba_stage", masters) as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
-def planned(running_servers: Home) -> Iterator[Engine]:
+def planned_engine(running_servers: Home) -> Iterator[Engine]:
     """The coming weeks' 定期作業 are planned, too."""
 
     def fill(db: Session) -> None:
@@ -33,7 +33,7 @@ def planned(running_servers: Home) -> Iterator[Engine]:
         holidays.top_up(db)
         chores.plan(db)
 
-    with filled_database(running_servers, "genba_planned", fill) as engine:
+    with seeded_database(running_servers, "genba_planned", fill) as engine:
         yield engine
 
 
@@ -45,10 +45,10 @@ def stage(db: Session) -> Session:
 
 
 @pytest.fixture
-def several(running_servers: Home) -> Iterator[Engine]:
-    """The same, committed, for what needs several connections at once."""
-    with committed_database(running_servers, own_database("genba_reservations")) as url:
-        engine = create_engine(seeing_all(url), pool_size=25)
+def pooled_engine(running_servers: Home) -> Iterator[Engine]:
+    """The same, committed, for tests that need several connections at once."""
+    with committed_database(running_servers, worker_database_name("genba_reservations")) as url:
+        engine = create_engine(rls_bypass_url(url), pool_size=25)
         with Session(engine) as db, db.begin():
             scene.fill(db)
         yield engine

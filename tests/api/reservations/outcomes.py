@@ -1,4 +1,4 @@
-"""Reservations brought to their ends by the vendors' own words, for figures over them."""
+"""Reservations brought to their final states by vendor events, for figures over them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def tokyo(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=TOKYO)  # type: ignore[misc, arg-type]
 
 
-def asked(db: Session, at: datetime, **said: Any) -> Reservation:
+def requested(db: Session, at: datetime, **fields: Any) -> Reservation:
     scene.set_clock(db, at)
-    return scene.ask(db, **said)
+    return scene.create_reservation(db, **fields)
 
 
-def linked(db: Session, at: datetime, **said: Any) -> Reservation:
+def awaiting_payment(db: Session, at: datetime, **fields: Any) -> Reservation:
     """The customer has the payment link, ten minutes from then on."""
     scene.set_clock(db, at)
-    reservation = scene.held(db, **said)
-    scene.page_at_stripe(db, reservation)
+    reservation = scene.held_by_shop(db, **fields)
+    scene.open_checkout(db, reservation)
     actions.record_event(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
     return reservation
 
@@ -43,9 +43,9 @@ def pay(db: Session, reservation: Reservation, at: datetime) -> Reservation:
     return reservation
 
 
-def confirmed(db: Session, at: datetime, **said: Any) -> Reservation:
-    """Asked for, linked and paid at once."""
-    return pay(db, linked(db, at, **said), at)
+def confirmed(db: Session, at: datetime, **fields: Any) -> Reservation:
+    """Requested, linked and paid at once."""
+    return pay(db, awaiting_payment(db, at, **fields), at)
 
 
 def timed_out(db: Session, reservation: Reservation) -> Reservation:
@@ -57,14 +57,14 @@ def timed_out(db: Session, reservation: Reservation) -> Reservation:
 
 
 def cancelled(db: Session, reservation: Reservation, at: datetime) -> Refund:
-    """Confirmed before; what the customer is to get back."""
+    """Cancels a confirmed reservation. Returns its refund."""
     scene.set_clock(db, at)
     actions.record_event(db, reservation.id, e.CancelAsked(by="operator", special=True), source="operator")
     return db.scalars(select(Refund).where(Refund.reservation_id == reservation.id)).one()
 
 
 def refund(db: Session, refund: Refund, at: datetime, status: str = "succeeded") -> None:
-    """Stripe says how it went."""
+    """Stripe reports how the refund ended."""
     scene.set_clock(db, at)
     refund.refund_id = refund.refund_id or f"re_{refund.id}"
     db.flush()
@@ -72,7 +72,7 @@ def refund(db: Session, refund: Refund, at: datetime, status: str = "succeeded")
 
 
 def completed(db: Session, reservation: Reservation) -> Reservation:
-    """Its time comes and goes."""
+    """Advances the clock past the reservation's time."""
     scene.set_clock(db, reservation.starts_at + timedelta(hours=3))
     while actions.advance_due(db, 10):
         pass

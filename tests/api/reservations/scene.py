@@ -1,4 +1,4 @@
-"""Services, shops and reservations, through the product's own actions."""
+"""Creates services, shops and reservations through the product's own actions."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ def fill(db: Session) -> None:
     set_clock(db, datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO))
 
 
-def set_clock(db: Session, moment: datetime) -> None:
-    """The product's time is that from here on."""
-    db.execute(text("UPDATE app_clock SET shift = shift + (:moment - app_now())"), {"moment": moment})
+def set_clock(db: Session, at: datetime) -> None:
+    """Sets the product's clock."""
+    db.execute(text("UPDATE app_clock SET shift = shift + (:moment - app_now())"), {"moment": at})
 
 
 def assistant(db: Session, name: str = "Claude") -> Assistant:
-    made = Assistant(name=name, token_hash=f"token of {name} {next(_requests)}".encode())
-    db.add(made)
+    created = Assistant(name=name, token_hash=f"token of {name} {next(_requests)}".encode())
+    db.add(created)
     db.flush()
-    return made
+    return created
 
 
-def ask(db: Session, **said: Any) -> Reservation:
-    """A reservation of a bouquet in a week, at two in the afternoon."""
-    if "assistant_id" not in said and "by" not in said:
-        said["assistant_id"] = assistant(db).id
-    week = (app_now(db).astimezone(TOKYO) + 7 * DAY).replace(hour=14, minute=0, second=0, microsecond=0)
-    wish: dict[str, Any] = {
+def create_reservation(db: Session, **fields: Any) -> Reservation:
+    """Requests a bouquet in a week, at two in the afternoon."""
+    if "assistant_id" not in fields and "by" not in fields:
+        fields["assistant_id"] = assistant(db).id
+    in_a_week = (app_now(db).astimezone(TOKYO) + 7 * DAY).replace(hour=14, minute=0, second=0, microsecond=0)
+    defaults: dict[str, Any] = {
         "client_request_id": f"request-{next(_requests)}",
         "service_code": "bouquet",
         "plan_code": "m",
-        "starts_at": week,
+        "starts_at": in_a_week,
         "customer_name": "青木 花子",
         "phone": f"090-1000-{next(_requests):04}",
     }
-    return actions.create(db, **(wish | said))
+    return actions.create(db, **(defaults | fields))
 
 
 def case(db: Session, reservation: Reservation) -> Case:
@@ -66,50 +66,50 @@ def case(db: Session, reservation: Reservation) -> Case:
 
 
 def pass_time(db: Session, span: timedelta = timedelta(0)) -> None:
-    """Moves the clock on, and with it whatever the time then calls for."""
+    """Advances the clock, and every reservation that is then due."""
     set_clock(db, app_now(db) + span)
     while actions.advance_due(db, 10):
         pass
 
 
-def call(db: Session, reservation: Reservation) -> PhoneCall:
-    """The call that is under way."""
+def active_call(db: Session, reservation: Reservation) -> PhoneCall:
+    """The call in progress."""
     return db.scalars(select(PhoneCall).where(PhoneCall.reservation_id == reservation.id, PhoneCall.is_active)).one()
 
 
-def shop_says(db: Session, reservation: Reservation, answer: Answer) -> PhoneCall:
-    """The shop that is being called."""
-    now = call(db, reservation)
-    ended = e.CallEnded(number=now.number, shop=now.shop_id, answer=answer)
+def record_shop_answer(db: Session, reservation: Reservation, answer: Answer) -> PhoneCall:
+    """Ends the call in progress with the shop's answer."""
+    phone_call = active_call(db, reservation)
+    ended = e.CallEnded(number=phone_call.number, shop=phone_call.shop_id, answer=answer)
     actions.record_event(db, reservation.id, ended, source="bland")
-    return now
+    return phone_call
 
 
-def held(db: Session, **said: Any) -> Reservation:
-    """A shop holds it, and the page to pay on is there."""
-    reservation = ask(db, **said)
+def held_by_shop(db: Session, **fields: Any) -> Reservation:
+    """A shop holds it, and its checkout page is ready."""
+    reservation = create_reservation(db, **fields)
     pass_time(db)
-    shop_says(db, reservation, Answer.OK)
+    record_shop_answer(db, reservation, Answer.OK)
     number = case(db, reservation).checkouts
     ready = e.CheckoutReady(number=number, session=f"cs_{reservation.code}_{number}")
     actions.record_event(db, reservation.id, ready, source="stripe")
     return reservation
 
 
-def awaiting(db: Session, **said: Any) -> Reservation:
-    reservation = held(db, **said)
+def awaiting_payment(db: Session, **fields: Any) -> Reservation:
+    reservation = held_by_shop(db, **fields)
     actions.record_event(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
     return reservation
 
 
 def pay(db: Session, reservation: Reservation, intent: str = "") -> None:
-    now = case(db, reservation)
-    paid = e.Paid(session=now.session or "", intent=intent or f"pi_{reservation.code}", amount=now.price)
+    current = case(db, reservation)
+    paid = e.Paid(session=current.session or "", intent=intent or f"pi_{reservation.code}", amount=current.price)
     actions.record_event(db, reservation.id, paid, source="stripe")
 
 
-def confirmed(db: Session, **said: Any) -> Reservation:
-    reservation = awaiting(db, **said)
+def confirmed(db: Session, **fields: Any) -> Reservation:
+    reservation = awaiting_payment(db, **fields)
     pay(db, reservation)
     assert case(db, reservation).state is State.CONFIRMED
     return reservation
@@ -123,8 +123,9 @@ def timeline(db: Session, reservation: Reservation) -> list[TimelineEvent]:
     )
 
 
-def contrary(db: Session, reservation: Reservation) -> TimelineEvent:
-    """An event whose outcome was kept otherwise than it is decided: a reminder that ended the reservation."""
+def contradicting_event(db: Session, reservation: Reservation) -> TimelineEvent:
+    """An event whose stored state differs from what the state machine decides: a reminder that ended the
+    reservation."""
     event = e.ReminderDue()
     return TimelineEvent(
         reservation_id=reservation.id,
@@ -144,18 +145,18 @@ def shop(db: Session, code: str) -> Shop:
 
 
 def link(db: Session, reservation: Reservation, purpose: str) -> str:
-    """The path of the newest public page that was sent to the customer."""
+    """The path of the public page whose link was sent to the customer last."""
     bodies = db.scalars(
         select(Message.body)
         .where(Message.reservation_id == reservation.id, Message.channel == "sms")
         .order_by(Message.id.desc())
     )
-    found = (re.search(rf"/{purpose}/[A-Za-z0-9_-]+", body) for body in bodies)
-    return next(path[0] for path in found if path)
+    matches = (re.search(rf"/{purpose}/[A-Za-z0-9_-]+", body) for body in bodies)
+    return next(match[0] for match in matches if match)
 
 
-def page_at_stripe(db: Session, reservation: Reservation, url: str = "https://stripe.example/c/pay") -> None:
-    """Stripe has opened the page on which the newest checkout is paid."""
+def open_checkout(db: Session, reservation: Reservation, url: str = "https://stripe.example/c/pay") -> None:
+    """Opens the page of the newest checkout at Stripe."""
     number = case(db, reservation).checkouts
     payment = db.scalars(
         select(Payment).where(Payment.reservation_id == reservation.id, Payment.number == number)

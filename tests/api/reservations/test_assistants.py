@@ -1,4 +1,4 @@
-"""What assistants are told about each state and each refusal, and their tokens in the hands of people."""
+"""What assistants read about each state and each refusal, and the management of their tokens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.api.reservations.test_assistants_mcp import facts, refusal
 SignIn = Callable[..., TestClient]
 TOKEN = "token-of-these-tests"
 ASSISTANTS = "/api/reservations/assistants"
-WISH = {
+REQUEST_ARGUMENTS = {
     "client_request_id": "request-of-these-tests",
     "service": "bouquet",
     "plan": "m",
@@ -41,14 +41,14 @@ WISH = {
 @pytest.fixture
 def assistant(db: Session) -> Assistant:
     scene.fill(db)
-    made = Assistant(name="Claude", token_hash=hash_token(TOKEN), greeted_at=app_now(db))
-    db.add(made)
+    created = Assistant(name="Claude", token_hash=hash_token(TOKEN), greeted_at=app_now(db))
+    db.add(created)
     db.commit()
-    return made
+    return created
 
 
 def call(tool: str, /, **arguments: Any) -> CallToolResult:
-    """In-process, past the door."""
+    """Calls the tool in-process, without the HTTP route."""
 
     async def run() -> CallToolResult:
         async with Client(mcp.create_server(lambda: TOKEN)) as client:
@@ -59,13 +59,13 @@ def call(tool: str, /, **arguments: Any) -> CallToolResult:
     return asyncio.run(run())
 
 
-def told(db: Session, reservation: Reservation) -> dict[str, Any]:
+def get_status(db: Session, reservation: Reservation) -> dict[str, Any]:
     db.commit()
     return facts(call("get_reservation_status", reservation_id=reservation.code))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"starts_at": "2031-01-08T12:59"}, "3時間後より先の日時を指定してください（今なら2031/1/8（水）13:00以降）"),
         ({"starts_at": "2031-05-01T14:00+09:00"}, "90日先までの日時を指定してください"),
@@ -83,10 +83,10 @@ def told(db: Session, reservation: Reservation) -> dict[str, Any]:
         ({"wishes": "あ" * 501}, "wishes: 500文字以内で入力してください。"),
     ],
 )
-def test_a_refusal_is_a_sentence_for_the_customer(assistant: Assistant, wrong: dict[str, Any], said: str) -> None:
-    text = refusal(call("request_reservation", **(WISH | wrong)))
+def test_a_refusal_is_a_sentence_for_the_customer(assistant: Assistant, wrong: dict[str, Any], message: str) -> None:
+    text = refusal(call("request_reservation", **(REQUEST_ARGUMENTS | wrong)))
 
-    assert said in text
+    assert message in text
     assert "Error" not in text
     assert "validation" not in text
 
@@ -95,37 +95,39 @@ def test_a_refusal_is_a_sentence_for_the_customer(assistant: Assistant, wrong: d
     "written", ["2031-01-15T14:00", "2031-01-15 14:00:00+09:00", "2031-01-15T05:00:00Z", "2031-01-15T14：00"]
 )
 def test_a_time_without_a_zone_is_tokyo_s(db: Session, assistant: Assistant, written: str) -> None:
-    made = facts(call("request_reservation", **(WISH | {"starts_at": written})))
+    result = facts(call("request_reservation", **(REQUEST_ARGUMENTS | {"starts_at": written})))
 
-    assert made["starts_at"] == "2031-01-15T14:00:00+09:00"
-    assert "2031/1/15（水）14:00" in made["message"]
+    assert result["starts_at"] == "2031-01-15T14:00:00+09:00"
+    assert "2031/1/15（水）14:00" in result["message"]
     assert db.scalars(select(Reservation)).one().phone == "+819012345678"
 
 
-def test_who_means_three_at_night_says_so_under_the_same_id(db: Session, assistant: Assistant) -> None:
-    odd = WISH | {"starts_at": "2031-01-15T03:00"}
-    asked = refusal(call("request_reservation", **odd))
+def test_an_unusual_time_is_confirmed_under_the_same_id(db: Session, assistant: Assistant) -> None:
+    unusual = REQUEST_ARGUMENTS | {"starts_at": "2031-01-15T03:00"}
+    refused = refusal(call("request_reservation", **unusual))
 
-    assert "提携店の電話受付時間（9:00〜20:00）の外です。午前と午後の取り違えがないか" in asked
-    assert "受け付ける」を押して" not in asked
-    assert facts(call("request_reservation", **odd, hours_confirmed=True))["starts_at"] == "2031-01-15T03:00:00+09:00"
+    assert "提携店の電話受付時間（9:00〜20:00）の外です。午前と午後の取り違えがないか" in refused
+    assert "受け付ける」を押して" not in refused
+    assert (
+        facts(call("request_reservation", **unusual, hours_confirmed=True))["starts_at"] == "2031-01-15T03:00:00+09:00"
+    )
 
 
-def test_a_tool_that_is_not_there_is_said_not_to_be(assistant: Assistant) -> None:
+def test_an_unknown_tool_is_refused(assistant: Assistant) -> None:
     assert "このツールはありません" in refusal(call("delete_everything"))
 
 
 def test_each_state_says_why_it_waits_and_until_when(db: Session, assistant: Assistant) -> None:
-    mine = {"assistant_id": assistant.id}
-    asked = scene.ask(db, **mine)
-    first = told(db, asked)
+    own = {"assistant_id": assistant.id}
+    reservation = scene.create_reservation(db, **own)
+    first = get_status(db, reservation)
     scene.pass_time(db)
-    calling = told(db, asked)
-    scene.shop_says(db, asked, Answer.VAGUE)
-    vague = told(db, asked)
-    awaiting = told(db, awaited := scene.awaiting(db, **mine))
-    scene.pay(db, awaited)
-    confirmed = told(db, awaited)
+    calling = get_status(db, reservation)
+    scene.record_shop_answer(db, reservation, Answer.VAGUE)
+    vague = get_status(db, reservation)
+    awaiting = get_status(db, other := scene.awaiting_payment(db, **own))
+    scene.pay(db, other)
+    confirmed = get_status(db, other)
 
     assert "これから、お店に順番に電話をかけて確認します。" in first["message"]
     assert "お店に電話をかけて、予約できるか確認しています。" in calling["message"]
@@ -139,54 +141,54 @@ def test_each_state_says_why_it_waits_and_until_when(db: Session, assistant: Ass
     assert confirmed["shop"]["phone"].startswith("03")
 
 
-def test_in_the_night_it_says_from_when_on_shops_are_called(db: Session, assistant: Assistant) -> None:
+def test_at_night_it_says_when_shops_will_be_called(db: Session, assistant: Assistant) -> None:
     scene.set_clock(db, app_now(db) + timedelta(hours=12))
-    asked = scene.ask(db, assistant_id=assistant.id)
+    reservation = scene.create_reservation(db, assistant_id=assistant.id)
     scene.pass_time(db)
 
-    assert "2031/1/9（木）9:00ごろから、お店に電話で確認します。" in told(db, asked)["message"]
+    assert "2031/1/9（木）9:00ごろから、お店に電話で確認します。" in get_status(db, reservation)["message"]
 
 
-def test_a_customer_whom_no_shop_takes_reads_the_document_s_sentence(db: Session, assistant: Assistant) -> None:
-    asked = scene.ask(db, assistant_id=assistant.id)
+def test_a_customer_refused_by_all_shops_reads_the_documents_sentence(db: Session, assistant: Assistant) -> None:
+    reservation = scene.create_reservation(db, assistant_id=assistant.id)
     for _ in range(4):
         scene.pass_time(db, timedelta(minutes=6))
-        scene.shop_says(db, asked, Answer.REFUSED)
+        scene.record_shop_answer(db, reservation, Answer.REFUSED)
     scene.pass_time(db)
 
-    assert f"{NOT_POSSIBLE}。代金はいただいていません。" in told(db, asked)["message"]
+    assert f"{NOT_POSSIBLE}。代金はいただいていません。" in get_status(db, reservation)["message"]
 
 
 @pytest.mark.parametrize(
     ("before", "is_refunded"), [(timedelta(hours=48), True), (timedelta(hours=48, seconds=-1), False)]
 )
-def test_a_confirmed_one_is_cancelled_until_48_hours_before(
+def test_a_confirmed_reservation_is_cancelled_until_48_hours_before(
     db: Session, assistant: Assistant, before: timedelta, is_refunded: bool
 ) -> None:
     reservation = scene.confirmed(db, assistant_id=assistant.id)
     scene.set_clock(db, reservation.starts_at - before)
     db.commit()
 
-    ended = call("cancel_reservation", reservation_id=reservation.code)
+    result = call("cancel_reservation", reservation_id=reservation.code)
 
     if is_refunded:
-        assert facts(ended)["status"] == "refund_pending"
-        assert "5,500円を全額返金する手続きをしています" in facts(ended)["message"]
+        assert facts(result)["status"] == "refund_pending"
+        assert "5,500円を全額返金する手続きをしています" in facts(result)["message"]
     else:
-        assert refusal(ended).startswith(f"{TOO_LATE_TO_CANCEL}。キャンセルの期限は2031/1/13（月）14:00でした。")
+        assert refusal(result).startswith(f"{TOO_LATE_TO_CANCEL}。キャンセルの期限は2031/1/13（月）14:00でした。")
         assert scene.timeline(db, reservation)[-1].kind == "cancel_asked"
         assert scene.timeline(db, reservation)[-1].source == "assistant"
 
 
-def test_what_went_wrong_inside_stays_inside(db: Session, assistant: Assistant) -> None:
-    reservation = scene.ask(db, assistant_id=assistant.id)
+def test_an_internal_error_is_not_disclosed(db: Session, assistant: Assistant) -> None:
+    reservation = scene.create_reservation(db, assistant_id=assistant.id)
     db.execute(update(Reservation).values(case_now={"state": "秘密の中身"}))
     db.commit()
 
     assert refusal(call("get_reservation_status", reservation_id=reservation.code)) == mcp.INTERNAL_ERROR_MESSAGE
 
 
-def test_a_token_that_is_revoked_meanwhile_is_good_for_nothing(db: Session, assistant: Assistant) -> None:
+def test_a_revoked_token_is_refused(db: Session, assistant: Assistant) -> None:
     db.execute(update(Assistant).values(revoked_at=func.app_now()))
     db.commit()
 
@@ -197,12 +199,12 @@ def test_a_token_is_shown_once_and_never_stored(db: Session, sign_in: SignIn) ->
     client = sign_in("alice", reservations="admin")
 
     issued = client.post(ASSISTANTS, json={"name": "店頭の端末", "is_shared": True})
-    [item] = (one for one in client.get(ASSISTANTS).json()["items"] if one["name"] == "店頭の端末")
+    [item] = (row for row in client.get(ASSISTANTS).json()["items"] if row["name"] == "店頭の端末")
 
     assert issued.status_code == 201
     assert issued.json()["url"].endswith("/mcp")
-    made = db.scalars(select(Assistant).where(Assistant.name == "店頭の端末")).one()
-    assert made.token_hash == hash_token(issued.json()["token"])
+    stored = db.scalars(select(Assistant).where(Assistant.name == "店頭の端末")).one()
+    assert stored.token_hash == hash_token(issued.json()["token"])
     assert (item["name"], item["is_shared"], item["reservations"], item["last_used_at"]) == (
         "店頭の端末",
         True,
@@ -217,7 +219,7 @@ def test_a_revoked_token_leaves_the_list_and_its_reservations_stay(
     db: Session, assistant: Assistant, sign_in: SignIn
 ) -> None:
     client = sign_in("alice", reservations="admin")
-    scene.ask(db, assistant_id=assistant.id)
+    scene.create_reservation(db, assistant_id=assistant.id)
     facts(call("search_services"))
     db.commit()
     [before] = client.get(ASSISTANTS, params={"q": "claude"}).json()["items"]
@@ -236,7 +238,7 @@ def test_a_revoked_token_leaves_the_list_and_its_reservations_stay(
 
 
 @pytest.mark.parametrize("role", ["operator", "support", "manager"])
-def test_tokens_are_the_administrator_s(assistant: Assistant, sign_in: SignIn, role: str) -> None:
+def test_only_administrators_manage_tokens(assistant: Assistant, sign_in: SignIn, role: str) -> None:
     client = sign_in("olivia", reservations=role)
 
     assert client.get(ASSISTANTS).status_code == 403

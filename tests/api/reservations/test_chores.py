@@ -1,4 +1,4 @@
-"""定期作業: the document's rows, their turns, checking them off, and one message a day about what is overdue."""
+"""定期作業: the document's rows, their turns, checking them off, and one message a day about overdue turns."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ CHORES = "/api/reservations/chores"
 TURNS = f"{CHORES}/turns"
 
 
-def at(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
 
 
 @pytest.fixture(scope="module")
-def _engine(planned: Engine) -> Engine:
-    return planned
+def _engine(planned_engine: Engine) -> Engine:
+    return planned_engine
 
 
 @pytest.fixture(autouse=True)
@@ -53,50 +53,50 @@ def anna(sign_in: SignIn) -> TestClient:
     return sign_in("anna", reservations="admin")
 
 
-def listed(client: TestClient, **asked: Any) -> list[dict[str, Any]]:
-    answer = client.get(TURNS, params={"limit": 100} | asked)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+def list_turns(client: TestClient, **params: Any) -> list[dict[str, Any]]:
+    response = client.get(TURNS, params={"limit": 100} | params)
+    assert response.status_code == 200, response.text
+    items: list[dict[str, Any]] = response.json()["items"]
+    return items
 
 
-def chores(client: TestClient, **asked: Any) -> dict[str, dict[str, Any]]:
-    answer = client.get(CHORES, params={"limit": 100} | asked)
-    assert answer.status_code == 200, answer.text
-    return {one["title"]: one for one in answer.json()["items"]}
+def list_chores(client: TestClient, **params: Any) -> dict[str, dict[str, Any]]:
+    response = client.get(CHORES, params={"limit": 100} | params)
+    assert response.status_code == 200, response.text
+    return {item["title"]: item for item in response.json()["items"]}
 
 
-def todo(client: TestClient, title: str) -> dict[str, Any]:
-    return next(one for one in listed(client) if one["title"] == title)
+def open_turn(client: TestClient, title: str) -> dict[str, Any]:
+    return next(item for item in list_turns(client) if item["title"] == title)
 
 
-def post(client: TestClient, turn: dict[str, Any], what: str, status: int = 200, **said: Any) -> dict[str, Any]:
-    answer = client.post(f"{TURNS}/{turn['id']}/{what}", json={"version": turn["version"]} | said)
-    assert answer.status_code == status, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+def post(client: TestClient, turn: dict[str, Any], action: str, status: int = 200, **fields: Any) -> dict[str, Any]:
+    response = client.post(f"{TURNS}/{turn['id']}/{action}", json={"version": turn["version"]} | fields)
+    assert response.status_code == status, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
 def slack(db: Session) -> list[str]:
-    found = select(OutboxMessage).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
-    return [message.payload["text"] for message in db.scalars(found)]
+    query = select(OutboxMessage).where(OutboxMessage.topic == "slack").order_by(OutboxMessage.id)
+    return [message.payload["text"] for message in db.scalars(query)]
 
 
-def move(db: Session, moment: datetime) -> None:
-    scene.set_clock(db, moment)
+def set_time(db: Session, now: datetime) -> None:
+    scene.set_clock(db, now)
     actions.plan(db)
     db.commit()
 
 
-def told(db: Session, moment: datetime) -> int:
-    move(db, moment)
+def notify_overdue_at(db: Session, now: datetime) -> int:
+    set_time(db, now)
     count = actions.notify_overdue(db)
     db.commit()
     return count
 
 
 def test_every_row_of_the_document_is_there_with_its_time_and_owner(olivia: TestClient) -> None:
-    rows = {title: (one["when"], one["minutes"], one["owner"]) for title, one in chores(olivia).items()}
+    rows = {title: (chore["when"], chore["minutes"], chore["owner"]) for title, chore in list_chores(olivia).items()}
 
     assert rows == {
         # 6.1
@@ -130,28 +130,28 @@ def test_every_row_of_the_document_is_there_with_its_time_and_owner(olivia: Test
 
 def test_what_is_to_be_done_today_is_what_has_begun(olivia: TestClient) -> None:
     # 2031/1/8 is the fifth business day: only 1/1 was a holiday.
-    found = {one["title"]: one for one in listed(olivia)}
+    turns = {turn["title"]: turn for turn in list_turns(olivia)}
 
-    assert {title for title, one in found.items() if one["rhythm"] == "daily"} == {
+    assert {title for title, turn in turns.items() if turn["rhythm"] == "daily"} == {
         "ダッシュボード確認",
         "Slack通知確認",
         "予約成功率の確認",
         "決済成功率の確認",
         "マニュアルオペレーション件数の確認",
     }
-    assert "月次レポート作成" in found
-    assert "システムレビュー" in found
-    assert "週次レポート作成" not in found
-    assert {one["state"] for one in found.values()} == {"now"}
+    assert "月次レポート作成" in turns
+    assert "システムレビュー" in turns
+    assert "週次レポート作成" not in turns
+    assert {turn["state"] for turn in turns.values()} == {"now"}
     counts = olivia.get(f"{TURNS}/counts").json()
-    assert (counts["todo"], counts["overdue"], counts["today"], counts["done_today"]) == (len(found), 0, 9, 0)
+    assert (counts["todo"], counts["overdue"], counts["today"], counts["done_today"]) == (len(turns), 0, 9, 0)
     assert counts["next_title"] == "ダッシュボード確認"
 
 
 def test_a_turn_is_checked_off_once_with_who_when_how_long_and_a_note(
     olivia: TestClient, sign_in: SignIn, db: Session
 ) -> None:
-    turn = todo(olivia, "ダッシュボード確認")
+    turn = open_turn(olivia, "ダッシュボード確認")
     done = post(olivia, turn, "finish", minutes=7, note="予約数が少なめ")
 
     assert (done["state"], done["done_by"], done["minutes"], done["note"]) == (
@@ -167,25 +167,25 @@ def test_a_turn_is_checked_off_once_with_who_when_how_long_and_a_note(
     assert (entry.actor, entry.action, entry.after["minutes"]) == ("olivia", "status_change", 7)
     again = post(sign_in("oscar", reservations="operator"), turn, "finish", 409)
     assert "olivia さんが「完了」にしています" in again["detail"]
-    assert chores(olivia)["ダッシュボード確認"]["last_by"] == "olivia さん"
+    assert list_chores(olivia)["ダッシュボード確認"]["last_by"] == "olivia さん"
     assert olivia.get(f"{TURNS}/counts").json()["done_today"] == 1
 
 
-def test_what_is_done_is_taken_back_with_a_reason_and_can_be_done_again(olivia: TestClient) -> None:
-    turn = todo(olivia, "Slack通知確認")
+def test_a_finished_turn_is_reopened_with_a_reason_and_can_be_finished_again(olivia: TestClient) -> None:
+    turn = open_turn(olivia, "Slack通知確認")
     done = post(olivia, turn, "finish", note="見た")
     assert post(olivia, done, "reopen", 422, reason=" ")["errors"][0]["field"] == "reason"
-    back = post(olivia, done, "reopen", reason="別の日と間違えた")
+    reopened = post(olivia, done, "reopen", reason="別の日と間違えた")
 
-    assert (back["state"], back["done_at"], back["note"]) == ("now", None, "")
-    assert [event["text"] for event in back["events"]] == ["別の日と間違えた", "見た"]
+    assert (reopened["state"], reopened["done_at"], reopened["note"]) == ("now", None, "")
+    assert [event["text"] for event in reopened["events"]] == ["別の日と間違えた", "見た"]
     assert post(olivia, turn, "finish", 409)["type"] == "urn:genba:stale"
-    assert post(olivia, back, "finish")["state"] == "done"
-    assert post(olivia, post(olivia, todo(olivia, "ダッシュボード確認"), "finish"), "skip", 409, reason="x")
+    assert post(olivia, reopened, "finish")["state"] == "done"
+    assert post(olivia, post(olivia, open_turn(olivia, "ダッシュボード確認"), "finish"), "skip", 409, reason="x")
 
 
 def test_a_turn_is_skipped_with_a_reason(olivia: TestClient) -> None:
-    turn = todo(olivia, "コスト見直し")
+    turn = open_turn(olivia, "コスト見直し")
     assert post(olivia, turn, "skip", 422, reason="")["errors"][0]["field"] == "reason"
     skipped = post(olivia, turn, "skip", reason="来期に決算とまとめて行う")
 
@@ -194,11 +194,11 @@ def test_a_turn_is_skipped_with_a_reason(olivia: TestClient) -> None:
         "来期に決算とまとめて行う",
         "olivia さん",
     )
-    assert [one["title"] for one in listed(olivia, state="skipped")] == ["コスト見直し"]
+    assert [item["title"] for item in list_turns(olivia, state="skipped")] == ["コスト見直し"]
 
 
-def test_nothing_is_done_in_the_future_and_what_was_done_earlier_can_be_said(olivia: TestClient) -> None:
-    turn = todo(olivia, "ダッシュボード確認")
+def test_a_turn_is_not_finished_in_the_future_but_may_be_in_the_past(olivia: TestClient) -> None:
+    turn = open_turn(olivia, "ダッシュボード確認")
     future = post(olivia, turn, "finish", 422, done_at=at(2031, 1, 8, 10, 1).isoformat())
     assert future["errors"][0]["field"] == "done_at"
     done = post(olivia, turn, "finish", done_at=at(2031, 1, 8, 9, 45).isoformat())
@@ -206,39 +206,43 @@ def test_nothing_is_done_in_the_future_and_what_was_done_earlier_can_be_said(oli
 
 
 def test_several_are_checked_off_at_once_all_or_none(olivia: TestClient, db: Session) -> None:
-    daily = listed(olivia, rhythm="daily")
-    stale = [{"id": one["id"], "version": one["version"]} for one in daily]
+    daily = list_turns(olivia, rhythm="daily")
+    stale = [{"id": turn["id"], "version": turn["version"]} for turn in daily]
     stale[2]["version"] += 1
     assert olivia.post(f"{TURNS}/finish", json={"turns": stale}).status_code == 409
     assert db.scalar(select(func.count()).where(ChoreTurn.outcome.is_not(None))) == 0
 
     stale[2]["version"] -= 1
     assert olivia.post(f"{TURNS}/finish", json={"turns": stale}).json() == {"done": 5}
-    assert listed(olivia, rhythm="daily") == []
+    assert list_turns(olivia, rhythm="daily") == []
 
 
-def test_what_nobody_did_is_late_when_people_go_home_and_missed_when_the_next_one_begins(
+def test_an_open_turn_is_overdue_after_business_hours_and_missed_when_the_next_one_begins(
     olivia: TestClient, db: Session
 ) -> None:
-    turn = todo(olivia, "ダッシュボード確認")
-    move(db, at(2031, 1, 8, 18, 30))
-    assert todo(olivia, "ダッシュボード確認")["state"] == "overdue"
+    turn = open_turn(olivia, "ダッシュボード確認")
+    set_time(db, at(2031, 1, 8, 18, 30))
+    assert open_turn(olivia, "ダッシュボード確認")["state"] == "overdue"
     assert olivia.get(f"{TURNS}/counts").json()["overdue"] == 9
-    move(db, at(2031, 1, 9, 10, 0))
+    set_time(db, at(2031, 1, 9, 10, 0))
 
-    assert todo(olivia, "ダッシュボード確認")["id"] != turn["id"]
-    missed = [one for one in listed(olivia, state="missed") if one["title"] == "ダッシュボード確認"]
-    assert [one["id"] for one in missed] == [turn["id"]]
-    # Somebody did it and forgot to say so.
+    assert open_turn(olivia, "ダッシュボード確認")["id"] != turn["id"]
+    missed = [item for item in list_turns(olivia, state="missed") if item["title"] == "ダッシュボード確認"]
+    assert [item["id"] for item in missed] == [turn["id"]]
+    # It was done, and is recorded later.
     done = post(olivia, turn, "finish", done_at=at(2031, 1, 8, 19).isoformat())
     assert (done["state"], done["was_late"]) == ("done", True)
 
 
-def test_slack_hears_once_a_business_day_of_all_that_is_overdue_in_one_message(olivia: TestClient, db: Session) -> None:
-    assert told(db, at(2031, 1, 8, 17)) == 0
+def test_slack_gets_one_message_a_business_day_about_all_overdue_turns(olivia: TestClient, db: Session) -> None:
+    assert notify_overdue_at(db, at(2031, 1, 8, 17)) == 0
     assert slack(db) == []
     # Thursday morning: yesterday's daily and monthly ones, until today's begin at ten.
-    assert [told(db, at(2031, 1, 9, 8, 59)), told(db, at(2031, 1, 9, 9, 0)), told(db, at(2031, 1, 9, 9, 5))] == [
+    assert [
+        notify_overdue_at(db, at(2031, 1, 9, 8, 59)),
+        notify_overdue_at(db, at(2031, 1, 9, 9, 0)),
+        notify_overdue_at(db, at(2031, 1, 9, 9, 5)),
+    ] == [
         0,
         9,
         0,
@@ -247,17 +251,17 @@ def test_slack_hears_once_a_business_day_of_all_that_is_overdue_in_one_message(o
     assert text.startswith(
         "定期作業が9件、期限を過ぎています\n・ダッシュボード確認（運営担当者）: 期限は2031/1/8（水）18:00でした"
     )
-    # Nothing on Saturday; Friday's weekly ones are asked for on Tuesday, after the holiday.
-    assert told(db, at(2031, 1, 11, 9, 30)) == 0
-    assert told(db, at(2031, 1, 13, 9, 30)) == 0
-    assert told(db, at(2031, 1, 14, 9, 30)) > 9
+    # Nothing on Saturday; Friday's weekly turns are notified on Tuesday, after the holiday.
+    assert notify_overdue_at(db, at(2031, 1, 11, 9, 30)) == 0
+    assert notify_overdue_at(db, at(2031, 1, 13, 9, 30)) == 0
+    assert notify_overdue_at(db, at(2031, 1, 14, 9, 30)) > 9
     assert "・週次レポート作成（運営担当者）: 期限は2031/1/10（金）18:00でした" in slack(db)[1]
     assert len(slack(db)) == 2
 
 
-def test_when_nothing_is_overdue_nobody_is_told(db: Session) -> None:
+def test_when_nothing_is_overdue_nothing_is_sent(db: Session) -> None:
     db.execute(delete(ChoreTurn))
-    assert told(db, at(2031, 1, 8, 10)) == 0
+    assert notify_overdue_at(db, at(2031, 1, 8, 10)) == 0
     assert slack(db) == []
 
 
@@ -269,39 +273,39 @@ def test_planning_twice_is_as_planning_once(db: Session) -> None:
     # A week later, a week more is there, and nothing of this week was lost.
     scene.set_clock(db, at(2031, 1, 15, 10))
     assert actions.plan(db) > 0
-    twice = select(ChoreTurn.chore_id, ChoreTurn.slot).group_by(ChoreTurn.chore_id, ChoreTurn.slot)
-    assert db.execute(twice.having(func.count() > 1)).all() == []
+    duplicates = select(ChoreTurn.chore_id, ChoreTurn.slot).group_by(ChoreTurn.chore_id, ChoreTurn.slot)
+    assert db.execute(duplicates.having(func.count() > 1)).all() == []
 
 
 def test_a_day_that_becomes_a_holiday_has_no_daily_turns_any_more(olivia: TestClient, db: Session) -> None:
     day = date(2031, 1, 22)
-    assert len(listed(olivia, state="planned", since=day, until=day, rhythm="daily")) == 5
-    by = people.actor(db, "keeper", reservations="admin")
+    assert len(list_turns(olivia, state="planned", since=day, until=day, rhythm="daily")) == 5
+    by = people.create_actor(db, "keeper", reservations="admin")
     holidays.put(db, by, day, "創立記念日", None)
     actions.plan(db)
     db.commit()
-    assert listed(olivia, state="all", since=day, until=day, rhythm="daily") == []
-    days = {one["day"]: one for one in _calendar(olivia, date(2031, 1, 20), date(2031, 1, 24))}
+    assert list_turns(olivia, state="all", since=day, until=day, rhythm="daily") == []
+    days = {item["day"]: item for item in get_calendar(olivia, date(2031, 1, 20), date(2031, 1, 24))}
     assert (days["2031-01-22"]["holiday"], days["2031-01-22"]["is_business_day"]) == ("創立記念日", False)
 
     holidays.remove(db, by, day, 1)
     actions.plan(db)
     db.commit()
-    assert len(listed(olivia, state="planned", since=day, until=day, rhythm="daily")) == 5
+    assert len(list_turns(olivia, state="planned", since=day, until=day, rhythm="daily")) == 5
 
 
-def _calendar(client: TestClient, since: date, until: date) -> list[dict[str, Any]]:
-    answer = client.get(f"{CHORES}/calendar", params={"since": str(since), "until": str(until)})
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["days"]
-    return found
+def get_calendar(client: TestClient, since: date, until: date) -> list[dict[str, Any]]:
+    response = client.get(f"{CHORES}/calendar", params={"since": str(since), "until": str(until)})
+    assert response.status_code == 200, response.text
+    days: list[dict[str, Any]] = response.json()["days"]
+    return days
 
 
 def test_the_calendar_has_each_day_with_what_is_due_or_was_done_on_it(olivia: TestClient) -> None:
-    post(olivia, todo(olivia, "月次レポート作成"), "finish")
+    post(olivia, open_turn(olivia, "月次レポート作成"), "finish")
     days = {
-        one["day"]: [item["title"] for item in one["items"]]
-        for one in _calendar(olivia, date(2031, 1, 6), date(2031, 1, 31))
+        entry["day"]: [item["title"] for item in entry["items"]]
+        for entry in get_calendar(olivia, date(2031, 1, 6), date(2031, 1, 31))
     }
 
     assert len(days) == 26
@@ -316,78 +320,78 @@ def test_the_calendar_has_each_day_with_what_is_due_or_was_done_on_it(olivia: Te
     assert too_long.status_code == 422
 
 
-def test_an_admin_adds_changes_and_ends_a_chore_and_the_trail_has_it(anna: TestClient, db: Session) -> None:
+def test_an_admin_adds_changes_and_ends_a_chore_and_the_audit_log_has_it(anna: TestClient, db: Session) -> None:
     new = {"title": "制服の在庫確認", "rhythm": "weekly", "weekday": 4, "owner": "運営担当者", "minutes": 10}
     assert anna.post(CHORES, json=new | {"weekday": None}).json()["errors"][0]["field"] == "weekday"
-    made = anna.post(CHORES, json=new)
-    assert made.status_code == 201, made.text
-    thursdays = listed(anna, chore_id=made.json()["id"], state="planned")
-    assert [one["starts_at"][:10] for one in thursdays][:2] == ["2031-01-09", "2031-01-16"]
+    created = anna.post(CHORES, json=new)
+    assert created.status_code == 201, created.text
+    thursdays = list_turns(anna, chore_id=created.json()["id"], state="planned")
+    assert [turn["starts_at"][:10] for turn in thursdays][:2] == ["2031-01-09", "2031-01-16"]
 
-    chore = chores(anna)["制服の在庫確認"]
+    chore = list_chores(anna)["制服の在庫確認"]
     path = f"{CHORES}/{chore['id']}"
     assert anna.patch(path, json={"version": 1, "rhythm": "monthly", "business_day": 2}).status_code == 204
     assert anna.patch(path, json={"version": 1, "title": "x"}).json()["type"] == "urn:genba:stale"
-    changed = chores(anna)["制服の在庫確認"]
+    changed = list_chores(anna)["制服の在庫確認"]
     assert (changed["when"], changed["weekday"]) == ("月初2営業日以内", None)
     assert anna.patch(path, json={"version": 2, "weekday": 4, "minutes": 15}).status_code == 204
-    assert chores(anna)["制服の在庫確認"]["weekday"] is None
-    planned = listed(anna, chore_id=chore["id"], state="all")
-    assert {one["rhythm"] for one in planned} == {"monthly"}
+    assert list_chores(anna)["制服の在庫確認"]["weekday"] is None
+    planned = list_turns(anna, chore_id=chore["id"], state="all")
+    assert {turn["rhythm"] for turn in planned} == {"monthly"}
 
     assert anna.post(f"{path}/archive").status_code == 204
-    assert listed(anna, chore_id=chore["id"], state="all") == []
-    assert "制服の在庫確認" in chores(anna, archived=True)
+    assert list_turns(anna, chore_id=chore["id"], state="all") == []
+    assert "制服の在庫確認" in list_chores(anna, archived=True)
     assert anna.post(f"{path}/restore").status_code == 204
-    assert len(listed(anna, chore_id=chore["id"], state="all")) == len(planned)
+    assert len(list_turns(anna, chore_id=chore["id"], state="all")) == len(planned)
     entries = select(AuditEntry.action).where(AuditEntry.subject == "chore").order_by(AuditEntry.id)
     assert db.scalars(entries).all() == ["create", "update", "update", "status_change", "status_change"]
 
 
 def test_ending_a_chore_keeps_what_was_done_and_skips_what_has_begun(anna: TestClient, db: Session) -> None:
-    dashboard, slack_chore = todo(anna, "ダッシュボード確認"), todo(anna, "Slack通知確認")
+    dashboard, slack_chore = open_turn(anna, "ダッシュボード確認"), open_turn(anna, "Slack通知確認")
     post(anna, dashboard, "finish")
-    for one in (dashboard, slack_chore):
-        assert anna.post(f"{CHORES}/{one['chore_id']}/archive").status_code == 204
+    for turn in (dashboard, slack_chore):
+        assert anna.post(f"{CHORES}/{turn['chore_id']}/archive").status_code == 204
 
-    assert [one["state"] for one in listed(anna, chore_id=dashboard["chore_id"], state="all")] == ["done"]
-    [left] = listed(anna, chore_id=slack_chore["chore_id"], state="all")
-    assert (left["state"], left["note"]) == ("skipped", "作業の設定を無効にしたため")
+    assert [turn["state"] for turn in list_turns(anna, chore_id=dashboard["chore_id"], state="all")] == ["done"]
+    [remaining] = list_turns(anna, chore_id=slack_chore["chore_id"], state="all")
+    assert (remaining["state"], remaining["note"]) == ("skipped", "作業の設定を無効にしたため")
 
 
 def test_what_is_done_anytime_is_noted_as_often_as_it_is_done(olivia: TestClient) -> None:
-    chore = chores(olivia)["提携店リスト更新"]
+    chore = list_chores(olivia)["提携店リスト更新"]
     for note in ("3店舗を追加", "1店舗を停止"):
-        made = olivia.post(f"{CHORES}/{chore['id']}/records", json={"minutes": 20, "note": note})
-        assert made.status_code == 201, made.text
-    noted = listed(olivia, chore_id=chore["id"], state="done", sort="-done_at")
+        created = olivia.post(f"{CHORES}/{chore['id']}/records", json={"minutes": 20, "note": note})
+        assert created.status_code == 201, created.text
+    records = list_turns(olivia, chore_id=chore["id"], state="done", sort="-done_at")
 
-    assert [one["note"] for one in noted] == ["1店舗を停止", "3店舗を追加"]
-    assert noted[0]["due_at"] is None
-    assert chores(olivia)["提携店リスト更新"]["done_lately"] == 2
-    assert post(olivia, noted[0], "reopen", 409, reason="x")["status"] == 409
-    daily = chores(olivia)["ダッシュボード確認"]
+    assert [record["note"] for record in records] == ["1店舗を停止", "3店舗を追加"]
+    assert records[0]["due_at"] is None
+    assert list_chores(olivia)["提携店リスト更新"]["done_lately"] == 2
+    assert post(olivia, records[0], "reopen", 409, reason="x")["status"] == 409
+    daily = list_chores(olivia)["ダッシュボード確認"]
     assert olivia.post(f"{CHORES}/{daily['id']}/records", json={}).status_code == 409
 
 
-def test_the_backup_check_says_what_is_known_of_backups(olivia: TestClient) -> None:
-    turn = todo(olivia, "データベースバックアップ確認")
+def test_the_backup_check_shows_the_state_of_backups(olivia: TestClient) -> None:
+    turn = open_turn(olivia, "データベースバックアップ確認")
     detail = olivia.get(f"{TURNS}/{turn['id']}").json()
 
     assert detail["backups"]["last_at"] is None
     assert detail["backups"]["failed"] is False
-    assert olivia.get(f"{TURNS}/{todo(olivia, '脆弱性スキャン')['id']}").json()["backups"] is None
+    assert olivia.get(f"{TURNS}/{open_turn(olivia, '脆弱性スキャン')['id']}").json()["backups"] is None
 
 
-def test_turns_are_found_and_taken_along(olivia: TestClient) -> None:
-    post(olivia, todo(olivia, "脆弱性スキャン"), "finish", minutes=25, note="該当なし")
+def test_turns_are_searched_and_exported(olivia: TestClient) -> None:
+    post(olivia, open_turn(olivia, "脆弱性スキャン"), "finish", minutes=25, note="該当なし")
 
-    assert [one["title"] for one in listed(olivia, owner="システム管理者")] == ["データベースバックアップ確認"]
-    assert [one["title"] for one in listed(olivia, q="該当なし", state="all")] == ["脆弱性スキャン"]
+    assert [item["title"] for item in list_turns(olivia, owner="システム管理者")] == ["データベースバックアップ確認"]
+    assert [item["title"] for item in list_turns(olivia, q="該当なし", state="all")] == ["脆弱性スキャン"]
     assert olivia.get(TURNS, params={"sort": "title"}).status_code == 422
     assert "経営陣" in olivia.get(f"{CHORES}/owners").json()
-    answer = olivia.get(f"{TURNS}.csv", params={"state": "done"})
-    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    response = olivia.get(f"{TURNS}.csv", params={"state": "done"})
+    rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
     assert [(row["作業内容"], row["状態"], row["かかった時間（分）"]) for row in rows] == [
         ("脆弱性スキャン", "完了", "25")
     ]
@@ -399,22 +403,22 @@ def test_support_checks_off_operators_define_nothing_and_management_stays_outsid
 ) -> None:
     assert olivia.get(f"{TURNS}/999999").status_code == 404
     sally = sign_in("sally", reservations="support")
-    assert post(sally, todo(sally, "ユーザー満足度調査"), "finish")["done_by"] == "sally さん"
+    assert post(sally, open_turn(sally, "ユーザー満足度調査"), "finish")["done_by"] == "sally さん"
     chore = db.scalars(select(Chore).limit(1)).one()
     for login_id, role in (("oscar", "operator"), ("susan", "support")):
         client = sign_in(login_id, reservations=role)
         assert client.post(f"{CHORES}/{chore.id}/archive").status_code == 403
         assert client.patch(f"{CHORES}/{chore.id}", json={"version": 1, "title": "x"}).status_code == 403
-    for login_id, given in (("mona", {"reservations": "manager"}), ("charlie", {"loaners": "admin"})):
-        outside = sign_in(login_id, **given)
+    for login_id, roles in (("mona", {"reservations": "manager"}), ("charlie", {"loaners": "admin"})):
+        outside = sign_in(login_id, **roles)
         assert outside.get(TURNS).status_code == outside.get(CHORES).status_code == 403
         assert outside.get(f"{TURNS}.csv").status_code == 403
 
 
-def test_the_time_of_a_chore_is_while_people_work(anna: TestClient) -> None:
+def test_a_chore_starts_within_business_hours(anna: TestClient) -> None:
     new = {"title": "夜の作業", "rhythm": "daily", "owner": "運営担当者", "starts": "17:30"}
     assert anna.post(CHORES, json=new).json()["errors"][0]["field"] == "starts"
     assert anna.post(CHORES, json=new | {"starts": "16:30"}).status_code == 201
     tomorrow = timedelta(days=1)
-    assert listed(anna, q="夜の作業")[0:] == []
-    assert len(listed(anna, q="夜の作業", state="planned", until=date(2031, 1, 8) + tomorrow)) == 2
+    assert list_turns(anna, q="夜の作業")[0:] == []
+    assert len(list_turns(anna, q="夜の作業", state="planned", until=date(2031, 1, 8) + tomorrow)) == 2

@@ -1,4 +1,4 @@
-"""Asking for a reservation: once, however often it is asked for, and not what cannot be."""
+"""Reservation requests: stored once however often they are repeated, and refused when they are impossible."""
 
 from __future__ import annotations
 
@@ -31,81 +31,87 @@ def count(db: Session, model: type[Any]) -> int:
     return db.scalar(select(func.count()).select_from(model)) or 0
 
 
-def test_a_request_is_kept_with_all_that_was_said_and_confirmed_by_sms(stage: Session) -> None:
-    reservation = scene.ask(stage, phone="０９０－１２３４－５６７８", mail="aoki@example.com", wishes=" 赤いバラで ")
+def test_a_request_is_stored_with_all_its_data_and_confirmed_by_sms(stage: Session) -> None:
+    reservation = scene.create_reservation(
+        stage, phone="０９０－１２３４－５６７８", mail="aoki@example.com", wishes=" 赤いバラで "
+    )
 
     assert re.fullmatch(r"QRV-[2-9A-HJ-NP-Z]{6}", reservation.code)
     assert (reservation.phone, reservation.wishes, reservation.price) == ("+819012345678", "赤いバラで", 5500)
     assert scene.case(stage, reservation).order == (scene.shop(stage, "S001").id, scene.shop(stage, "S002").id)
-    letters = stage.scalars(select(Message).order_by(Message.id)).all()
-    assert [(one.channel, one.address, one.purpose) for one in letters] == [
+    messages = stage.scalars(select(Message).order_by(Message.id)).all()
+    assert [(message.channel, message.address, message.purpose) for message in messages] == [
         ("sms", "+819012345678", "request_received"),
         ("mail", "aoki@example.com", "request_received"),
     ]
-    messages = {one.key: one for one in stage.scalars(select(OutboxMessage))}
-    sms = messages[letters[0].message_key]
-    assert sms.payload == {"to": "+819012345678", "body": letters[0].body, "validity_seconds": None}
+    outbox = {message.key: message for message in stage.scalars(select(OutboxMessage))}
+    sms = outbox[messages[0].message_key]
+    assert sms.payload == {"to": "+819012345678", "body": messages[0].body, "validity_seconds": None}
     assert (sms.area, sms.subject, sms.subject_id) == ("reservations", "reservation", reservation.code)
-    [first] = scene.timeline(stage, reservation)
-    assert (first.number, first.kind, first.source, first.ignored) == (1, "requested", "assistant", None)
+    [event] = scene.timeline(stage, reservation)
+    assert (event.number, event.kind, event.source, event.ignored) == (1, "requested", "assistant", None)
 
 
-def test_a_request_that_is_repeated_is_the_first_one(stage: Session) -> None:
-    one = scene.assistant(stage)
-    first = scene.ask(stage, assistant_id=one.id, client_request_id="r1")
+def test_a_repeated_request_is_the_first_reservation(stage: Session) -> None:
+    assistant = scene.assistant(stage)
+    first = scene.create_reservation(stage, assistant_id=assistant.id, client_request_id="r1")
 
-    again = scene.ask(stage, assistant_id=one.id, client_request_id="r1", service_code="nothing", phone="?")
+    again = scene.create_reservation(
+        stage, assistant_id=assistant.id, client_request_id="r1", service_code="nothing", phone="?"
+    )
 
     assert again.id == first.id
     assert count(stage, Message) == 1
 
 
-def test_the_same_wish_within_ten_minutes_is_the_same_reservation(stage: Session) -> None:
-    one = scene.assistant(stage)
-    same: dict[str, Any] = {"assistant_id": one.id, "phone": "090-1234-5678"}
-    first = scene.ask(stage, **same)
+def test_the_same_request_within_ten_minutes_is_the_same_reservation(stage: Session) -> None:
+    assistant = scene.assistant(stage)
+    fields: dict[str, Any] = {"assistant_id": assistant.id, "phone": "090-1234-5678"}
+    first = scene.create_reservation(stage, **fields)
 
-    assert scene.ask(stage, **same).id == first.id
-    assert scene.ask(stage, **same, service_code="cake", plan_code="5").id != first.id
-    # Another assistant's customers are nobody's business.
-    assert scene.ask(stage, phone="090-1234-5678").id != first.id
-    starts = first.starts_at
+    assert scene.create_reservation(stage, **fields).id == first.id
+    assert scene.create_reservation(stage, **fields, service_code="cake", plan_code="5").id != first.id
+    # Requests of another assistant are never duplicates.
+    assert scene.create_reservation(stage, phone="090-1234-5678").id != first.id
+    starts_at = first.starts_at
     scene.set_clock(stage, app_now(stage) + timedelta(minutes=11))
-    assert scene.ask(stage, **same, starts_at=starts).id != first.id
+    assert scene.create_reservation(stage, **fields, starts_at=starts_at).id != first.id
 
 
-def test_who_cancelled_and_asks_again_gets_a_new_one(stage: Session) -> None:
-    one = scene.assistant(stage)
-    same: dict[str, Any] = {"assistant_id": one.id, "phone": "090-1234-5678"}
-    first = scene.ask(stage, **same)
+def test_a_new_request_after_a_cancellation_is_a_new_reservation(stage: Session) -> None:
+    assistant = scene.assistant(stage)
+    fields: dict[str, Any] = {"assistant_id": assistant.id, "phone": "090-1234-5678"}
+    first = scene.create_reservation(stage, **fields)
     actions.record_event(stage, first.id, e.CancelAsked(by="customer"), source="assistant")
 
-    assert scene.ask(stage, **same).id != first.id
+    assert scene.create_reservation(stage, **fields).id != first.id
 
 
-def test_twenty_requests_at_once_make_one_reservation_and_one_sms(several: Engine) -> None:
-    with Session(several) as db, db.begin():
-        one = scene.assistant(db).id
-        starts = app_now(db) + timedelta(days=7)
+def test_twenty_requests_at_once_make_one_reservation_and_one_sms(pooled_engine: Engine) -> None:
+    with Session(pooled_engine) as db, db.begin():
+        assistant_id = scene.assistant(db).id
+        starts_at = app_now(db) + timedelta(days=7)
 
-    def ask(number: int) -> str:
-        with Session(several) as db, db.begin():
-            # Every fifth with another number: then it is not the lock that holds them apart, but the index.
+    def create(number: int) -> str:
+        with Session(pooled_engine) as db, db.begin():
+            # Every fifth has another number: then not the lock separates them, but the unique index.
             phone = f"090-1234-567{number % 5}"
-            made = scene.ask(db, assistant_id=one, client_request_id="at once", phone=phone, starts_at=starts)
-            return made.code
+            reservation = scene.create_reservation(
+                db, assistant_id=assistant_id, client_request_id="at once", phone=phone, starts_at=starts_at
+            )
+            return reservation.code
 
-    with ThreadPoolExecutor(20) as crowd:
-        codes = set(crowd.map(ask, range(20)))
+    with ThreadPoolExecutor(20) as pool:
+        codes = set(pool.map(create, range(20)))
 
-    with Session(several) as db:
+    with Session(pooled_engine) as db:
         assert len(codes) == count(db, Reservation) == 1
         assert count(db, Message) == 1
         assert db.scalar(select(func.count()).where(OutboxMessage.topic == "sms")) == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "field", "words"),
+    ("fields", "field", "message"),
     [
         ({"service_code": "sushi"}, "service", "指定できるサービス: bouquet、cake、platter"),
         ({"plan_code": "xxl"}, "plan", "指定できるサイズ: s（S（約10本））、m（M（約20本））、l（L（約30本））"),
@@ -119,56 +125,56 @@ def test_twenty_requests_at_once_make_one_reservation_and_one_sms(several: Engin
     ],
     ids=["service", "plan", "foreign number", "no number", "land line", "internet", "too soon", "past", "too far"],
 )
-def test_what_cannot_be_is_refused_in_words_that_say_what_can(
-    stage: Session, said: dict[str, Any], field: str, words: str
+def test_an_impossible_request_is_refused_with_what_is_possible(
+    stage: Session, fields: dict[str, Any], field: str, message: str
 ) -> None:
-    if "in" in said:
-        said = {"starts_at": datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO) + said["in"]}
+    if "in" in fields:
+        fields = {"starts_at": datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO) + fields["in"]}
         scene.set_clock(stage, datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO))
 
     with pytest.raises(Invalid) as refused:
-        scene.ask(stage, **said)
+        scene.create_reservation(stage, **fields)
 
-    assert words in refused.value.detail
+    assert message in refused.value.detail
     assert [error.field for error in refused.value.errors] == [field]
     assert count(stage, Reservation) == 0
 
 
 @pytest.mark.parametrize(
-    ("day", "hour", "said"),
+    ("day", "hour", "message"),
     [
         (15, 3, "ご希望の日時（2031/1/15（水）3:00）は、提携店の電話受付時間（9:00〜20:00）の外です。"),
         (15, 21, "提携店の電話受付時間（9:00〜20:00）の外です"),
         (14, 14, "どの提携店も定休日です"),
     ],
 )
-def test_at_an_odd_time_the_customer_is_asked_before_anybody_is_called(
-    stage: Session, day: int, hour: int, said: str
+def test_an_unusual_time_has_to_be_confirmed_before_any_shop_is_called(
+    stage: Session, day: int, hour: int, message: str
 ) -> None:
     for code in ("S001", "S002"):
         scene.shop(stage, code).closed_weekdays = [2]
     starts_at = datetime(2031, 1, day, hour, tzinfo=TOKYO)
 
-    with pytest.raises(OutsideHours) as asked:
-        scene.ask(stage, starts_at=starts_at)
+    with pytest.raises(OutsideHours) as refused:
+        scene.create_reservation(stage, starts_at=starts_at)
 
-    assert said in asked.value.detail
+    assert message in refused.value.detail
     assert count(stage, Reservation) == count(stage, Message) == 0
-    assert scene.ask(stage, starts_at=starts_at, hours_confirmed=True).starts_at == starts_at
+    assert scene.create_reservation(stage, starts_at=starts_at, hours_confirmed=True).starts_at == starts_at
 
 
 @pytest.mark.parametrize("hour", [9, 16, 20])
-def test_a_time_at_which_one_of_the_shops_answers_is_no_odd_one(stage: Session, hour: int) -> None:
+def test_a_time_at_which_one_of_the_shops_answers_is_not_unusual(stage: Session, hour: int) -> None:
     scene.shop(stage, "S001").closes_at = time(12)
     scene.shop(stage, "S001").closed_weekdays = [3]
 
-    assert scene.ask(stage, starts_at=datetime(2031, 1, 15, hour, tzinfo=TOKYO)).state == "requested"
+    assert scene.create_reservation(stage, starts_at=datetime(2031, 1, 15, hour, tzinfo=TOKYO)).state == "requested"
 
 
-def test_what_no_shop_offers_is_no_refusal_but_a_task_for_people(stage: Session) -> None:
+def test_a_service_that_no_shop_offers_is_not_refused_but_becomes_a_manual_task(stage: Session) -> None:
     for offer in stage.scalars(select(ShopService)):
         stage.delete(offer)
-    reservation = scene.ask(stage)
+    reservation = scene.create_reservation(stage)
 
     scene.pass_time(stage)
 
@@ -181,10 +187,10 @@ def test_what_no_shop_offers_is_no_refusal_but_a_task_for_people(stage: Session)
     ]
 
 
-def test_a_person_who_asks_for_a_customer_is_audited(stage: Session) -> None:
-    olga = people.actor(stage, "olga", reservations="operator")
+def test_an_operators_request_for_a_customer_is_audited(stage: Session) -> None:
+    olga = people.create_actor(stage, "olga", reservations="operator")
 
-    reservation = scene.ask(stage, by=olga)
+    reservation = scene.create_reservation(stage, by=olga)
 
     assert (reservation.user_id, reservation.assistant_id) == (olga.user_id, None)
     [entry] = stage.scalars(select(AuditEntry).where(AuditEntry.subject == "reservation")).all()
@@ -195,4 +201,4 @@ def test_a_shop_that_is_out_of_use_is_not_in_the_order(stage: Session) -> None:
     scene.shop(stage, "S001").blacklisted_at = app_now(stage)
     stage.flush()
 
-    assert scene.case(stage, scene.ask(stage)).order == (scene.shop(stage, "S002").id,)
+    assert scene.case(stage, scene.create_reservation(stage)).order == (scene.shop(stage, "S002").id,)

@@ -1,4 +1,4 @@
-"""The demo's reservations: each could have happened, whatever the time at which the demo begins."""
+"""The demo's reservations: each could have happened, whatever the time at which the demo starts."""
 
 from __future__ import annotations
 
@@ -31,157 +31,176 @@ from service.reservations.roster.models import Shift
 from service.reservations.shops.models import Shop
 from stack.home import Home
 from tests import people
-from tests.api.reservations.demo import MOMENTS, OF_EVERY_DAY, Moment, begin
-from tests.conftest import filled_database
+from tests.api.reservations.demo import EVERYDAY_COUNT, START_TIMES, StartTime, fill_demo
+from tests.conftest import seeded_database
 
 
 @pytest.fixture(scope="module")
-def worlds(running_servers: Home) -> Iterator[Callable[[Moment], Engine]]:
-    """A database for each moment, in which the demo has begun then: whoever only looks needs none of their own."""
-    with ExitStack() as held:
+def demo_databases(running_servers: Home) -> Iterator[Callable[[StartTime], Engine]]:
+    """A database for each start time, filled by a demo that starts then; tests that only read share it."""
+    with ExitStack() as stack:
 
         @cache
-        def begun(moment: Moment) -> Engine:
-            name = f"genba_demo_{'_'.join(map(str, moment))}"
-            return held.enter_context(filled_database(running_servers, name, lambda db: begin(db, moment)))
+        def engine_for(start_time: StartTime) -> Engine:
+            name = f"genba_demo_{'_'.join(map(str, start_time))}"
+            return stack.enter_context(seeded_database(running_servers, name, lambda db: fill_demo(db, start_time)))
 
-        yield begun
+        yield engine_for
 
 
-AT_EACH_MOMENT = pytest.mark.parametrize(
-    "moment",
-    [*MOMENTS[:OF_EVERY_DAY], *(pytest.param(one, marks=pytest.mark.deep) for one in MOMENTS[OF_EVERY_DAY:])],
+AT_EACH_START_TIME = pytest.mark.parametrize(
+    "start_time",
+    [
+        *START_TIMES[:EVERYDAY_COUNT],
+        *(pytest.param(start_time, marks=pytest.mark.deep) for start_time in START_TIMES[EVERYDAY_COUNT:]),
+    ],
     indirect=True,
 )
 
 
 @pytest.fixture
-def moment(request: pytest.FixtureRequest) -> Moment:
-    found: Moment = getattr(request, "param", MOMENTS[0])
-    return found
+def start_time(request: pytest.FixtureRequest) -> StartTime:
+    value: StartTime = getattr(request, "param", START_TIMES[0])
+    return value
 
 
 @pytest.fixture
-def _engine(worlds: Callable[[Moment], Engine], moment: Moment) -> Engine:
-    """What a test does there is rolled back, as anywhere else."""
-    return worlds(moment)
+def _engine(demo_databases: Callable[[StartTime], Engine], start_time: StartTime) -> Engine:
+    """A test's changes are rolled back, as everywhere."""
+    return demo_databases(start_time)
 
 
-def lived(db: Session) -> dict[int, list[TimelineEvent]]:
-    found: dict[int, list[TimelineEvent]] = {}
-    for one in db.scalars(select(TimelineEvent).order_by(TimelineEvent.reservation_id, TimelineEvent.number)):
-        found.setdefault(one.reservation_id, []).append(one)
-    return found
+def read_timelines(db: Session) -> dict[int, list[TimelineEvent]]:
+    timelines: dict[int, list[TimelineEvent]] = {}
+    for event in db.scalars(select(TimelineEvent).order_by(TimelineEvent.reservation_id, TimelineEvent.number)):
+        timelines.setdefault(event.reservation_id, []).append(event)
+    return timelines
 
 
-@AT_EACH_MOMENT
+@AT_EACH_START_TIME
 def test_every_timeline_folds_into_the_case_that_is_stored(db: Session) -> None:
-    now, timelines = app_now(db), lived(db)
-    stored = {one.id: one for one in db.scalars(select(Reservation))}
+    now, timelines = app_now(db), read_timelines(db)
+    stored = {reservation.id: reservation for reservation in db.scalars(select(Reservation))}
     assert timelines.keys() == stored.keys()
     for key, events in timelines.items():
         outcome = None
-        for one, (_, _, outcome) in zip(
-            events, machine.replay((one.at, EVENT_ADAPTER.validate_python(one.event)) for one in events), strict=True
+        for event, (_, _, outcome) in zip(
+            events,
+            machine.replay((event.at, EVENT_ADAPTER.validate_python(event.event)) for event in events),
+            strict=True,
         ):
-            assert (one.state, one.ignored) == (outcome.case.state.value, outcome.ignored)
+            assert (event.state, event.ignored) == (outcome.case.state.value, outcome.ignored)
         assert outcome is not None
         assert queries.case_of(stored[key]) == outcome.case
-        assert [one.at for one in events] == sorted(one.at for one in events)
+        assert [event.at for event in events] == sorted(event.at for event in events)
         assert events[-1].at <= now
 
 
-@AT_EACH_MOMENT
-def test_there_is_one_in_each_state_a_task_of_each_kind_and_somebody_on_call(db: Session) -> None:
+@AT_EACH_START_TIME
+def test_the_demo_has_each_state_each_kind_of_task_and_an_on_call_shift(db: Session) -> None:
     assert set(db.scalars(select(Reservation.state))) == {state.value for state in State}
-    now, waiting = app_now(db), db.scalars(select(Operation).where(Operation.resolved_at.is_(None))).all()
-    assert {one.kind for one in waiting} >= {
+    now, open_tasks = app_now(db), db.scalars(select(Operation).where(Operation.resolved_at.is_(None))).all()
+    assert {task.kind for task in open_tasks} >= {
         Task.ALL_SHOPS_REFUSED, Task.SMS_FAILED, Task.CUSTOMER_ENQUIRY, Task.VAGUE_ANSWER, Task.CHANGE_REQUESTED,
         Task.LATE_CANCEL, Task.REFUND_FAILED,
     }  # fmt: skip
-    assert any(one.owner_id is None for one in waiting)
-    assert any(one.owner_id is not None for one in waiting)
-    assert any(one.due_at < now for one in waiting)
-    assert {one.level for one in db.scalars(select(Incident))} == {"critical", "high", "low"}
+    assert any(task.owner_id is None for task in open_tasks)
+    assert any(task.owner_id is not None for task in open_tasks)
+    assert any(task.due_at < now for task in open_tasks)
+    assert {incident.level for incident in db.scalars(select(Incident))} == {"critical", "high", "low"}
     shifts = db.scalars(select(Shift).order_by(Shift.starts_at)).all()
-    assert all(one.ends_at <= after.starts_at for one, after in pairwise(shifts))
+    assert all(shift.ends_at <= following.starts_at for shift, following in pairwise(shifts))
 
 
-def test_nothing_of_the_past_goes_out_and_what_does_is_of_the_newest(db: Session) -> None:
-    open_ = select(OutboxMessage).where(OutboxMessage.sent_at.is_(None))
+def test_only_messages_of_the_newest_reservations_are_unsent(db: Session) -> None:
+    unsent = select(OutboxMessage).where(OutboxMessage.sent_at.is_(None))
     newest = db.scalars(select(Reservation).where(Reservation.client_request_id == "demo-now")).one()
     closing = db.scalars(select(Reservation).where(Reservation.state == State.EXPIRING)).one()
-    told = [(one.topic, one.subject_id) for one in db.scalars(open_)]
-    assert {code for _, code in told} == {newest.code, closing.code}
-    assert ("payments", closing.code) in told
+    pending = [(message.topic, message.subject_id) for message in db.scalars(unsent)]
+    assert {code for _, code in pending} == {newest.code, closing.code}
+    assert ("payments", closing.code) in pending
     assert db.scalars(select(Operation).where(Operation.told_at.is_(None))).all() == []
-    waits = select(Reservation).where(Reservation.next_action_at <= app_now(db) + timedelta(seconds=1))
-    assert [one.code for one in db.scalars(waits)] == [newest.code]
+    due = select(Reservation).where(Reservation.next_action_at <= app_now(db) + timedelta(seconds=1))
+    assert [reservation.code for reservation in db.scalars(due)] == [newest.code]
 
 
 def test_the_shares_are_those_of_the_document(db: Session) -> None:
     past = db.scalars(select(Reservation).where(Reservation.client_request_id != "demo-now")).all()
-    months = Counter((one.created_at.year, one.created_at.month) for one in past)
+    months = Counter((reservation.created_at.year, reservation.created_at.month) for reservation in past)
     assert 560 < len(past) < 640
     assert all(20 < count < 90 for _, count in sorted(months.items())[1:-1])
-    kinds = Counter(one.kind for one in db.scalars(select(Operation)))
-    of = len(past) / 100
+    kinds = Counter(operation.kind for operation in db.scalars(select(Operation)))
+    one_percent = len(past) / 100
     for task, share in ((Task.ALL_SHOPS_REFUSED, 5), (Task.VAGUE_ANSWER, 3), (Task.CHANGE_REQUESTED, 5),
                         (Task.LATE_CANCEL, 2), (Task.SMS_FAILED, 1)):  # fmt: skip
-        assert 0.6 * share * of <= kinds[task] <= 1.5 * share * of, task
-    timeouts = sum(one.state == State.PAYMENT_TIMEOUT for one in past)
-    assert 8 * of < timeouts < 12 * of
-    assert all(State(one.state) in FINAL_STATES or one.next_action_at is not None for one in past)
+        assert 0.6 * share * one_percent <= kinds[task] <= 1.5 * share * one_percent, task
+    timeouts = sum(reservation.state == State.PAYMENT_TIMEOUT for reservation in past)
+    assert 8 * one_percent < timeouts < 12 * one_percent
+    assert all(
+        State(reservation.state) in FINAL_STATES or reservation.next_action_at is not None for reservation in past
+    )
 
 
 def test_calls_were_made_while_shops_answer_and_one_at_a_time(db: Session) -> None:
-    shops = {one.id: one for one in db.scalars(select(Shop))}
-    until: dict[int, datetime] = {}
+    shops = {shop.id: shop for shop in db.scalars(select(Shop))}
+    busy_until: dict[int, datetime] = {}
     for call in db.scalars(select(PhoneCall).order_by(PhoneCall.planned_at)):
         shop, local = shops[call.shop_id], call.planned_at.astimezone(TOKYO)
         assert shop.opens_at <= local.time() < shop.closes_at
         assert local.isoweekday() not in shop.closed_weekdays
         assert call.ended_at is not None
-        assert until.get(call.shop_id, call.planned_at) <= call.planned_at
-        until[call.shop_id] = call.ended_at
-        assert call.answer in {one.value for one in Answer}
+        assert busy_until.get(call.shop_id, call.planned_at) <= call.planned_at
+        busy_until[call.shop_id] = call.ended_at
+        assert call.answer in {answer.value for answer in Answer}
         assert (call.answer == Answer.OK) == bool(call.reading and call.answer == "ok" and call.reading["staff"])
 
 
 def test_money_agrees(db: Session) -> None:
     paid = select(func.sum(Payment.amount)).where(Payment.status == "paid")
     assert db.scalar(paid) == db.scalar(select(func.sum(Reservation.paid)))
-    given_back = select(func.sum(Refund.amount)).where(Refund.status == "succeeded")
-    assert db.scalar(given_back) == db.scalar(select(func.sum(Reservation.refunded)))
+    refunded = select(func.sum(Refund.amount)).where(Refund.status == "succeeded")
+    assert db.scalar(refunded) == db.scalar(select(func.sum(Reservation.refunded)))
     assert db.scalar(select(func.count()).select_from(Message).where(Message.status == "waiting")) == 2
 
 
 def test_the_pages_read_it(db: Session, client: TestClient) -> None:
     operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
-    page = people.signed_in(db, client, operator)
+    signed_in = people.signed_in_client(db, client, operator)
     for state in State:
-        found: dict[str, Any] = page.get(f"/api/reservations/reservations?state={state.value}").json()
-        code = found["items"][0]["code"]
-        shown = page.get(f"/api/reservations/reservations/{code}").json()
-        assert shown["timeline"]
-        assert all(step["agrees"] for step in page.get(f"/api/reservations/reservations/{code}/steps").json()["items"])
-        assert bool(shown["operations"]) or State(state) not in SHOP_SEARCH_STATES - {State.REQUESTED, State.CALLING}
+        body: dict[str, Any] = signed_in.get(f"/api/reservations/reservations?state={state.value}").json()
+        code = body["items"][0]["code"]
+        detail = signed_in.get(f"/api/reservations/reservations/{code}").json()
+        assert detail["timeline"]
+        assert all(
+            step["agrees"] for step in signed_in.get(f"/api/reservations/reservations/{code}/steps").json()["items"]
+        )
+        assert bool(detail["operations"]) or State(state) not in SHOP_SEARCH_STATES - {State.REQUESTED, State.CALLING}
 
 
-def test_the_demos_stripe_knows_what_may_still_be_paid_or_given_back(db: Session) -> None:
-    told = {one["id"]: one for one in reservations_payments.known(db)}
-    wanted = select(Payment).join(Reservation, Reservation.id == Payment.reservation_id)
+def test_the_demos_stripe_has_what_can_still_be_paid_or_refunded(db: Session) -> None:
+    sessions = {session["id"]: session for session in reservations_payments.known(db)}
+    payments = select(Payment).join(Reservation, Reservation.id == Payment.reservation_id)
     for state in (State.AWAITING_PAYMENT, State.EXPIRING, State.CONFIRMED, State.REFUND_PENDING):
-        for payment in db.scalars(wanted.where(Reservation.state == state)):
-            assert told[str(payment.session_id)]["intent"] == payment.intent
+        for payment in db.scalars(payments.where(Reservation.state == state)):
+            assert sessions[str(payment.session_id)]["intent"] == payment.intent
             assert (payment.intent is None) == (state in (State.AWAITING_PAYMENT, State.EXPIRING))
     waiting = db.scalars(select(Reservation).where(Reservation.state == State.AWAITING_PAYMENT)).one()
-    back = next(one["cancel_url"] for one in told.values() if one["metadata"]["reservation"] == waiting.code)
-    assert queries.reservation_by_link(db, "pay", back.rpartition("/")[2]).code == waiting.code
+    cancel_url = next(
+        session["cancel_url"] for session in sessions.values() if session["metadata"]["reservation"] == waiting.code
+    )
+    assert queries.reservation_by_link(db, "pay", cancel_url.rpartition("/")[2]).code == waiting.code
 
 
-@pytest.mark.parametrize("moment", [MOMENTS[1]], indirect=True)
-def test_who_waits_for_the_shops_to_open_is_not_said_to_be_on_the_telephone(db: Session, client: TestClient) -> None:
+@pytest.mark.parametrize("start_time", [START_TIMES[1]], indirect=True)
+def test_a_reservation_that_waits_for_opening_hours_is_not_shown_as_on_the_telephone(
+    db: Session, client: TestClient
+) -> None:
     operator = db.scalars(select(User).where(User.login_id == "reservations-operator")).one()
-    found = people.signed_in(db, client, operator).get("/api/reservations/reservations?state=calling").json()["items"]
-    assert [(one["state_title"], one["waits_until"]) for one in found] == [("店舗への電話待ち", "2031-01-09T00:00:00Z")]
+    items = (
+        people.signed_in_client(db, client, operator)
+        .get("/api/reservations/reservations?state=calling")
+        .json()["items"]
+    )
+    assert [(item["state_title"], item["waits_until"]) for item in items] == [
+        ("店舗への電話待ち", "2031-01-09T00:00:00Z")
+    ]

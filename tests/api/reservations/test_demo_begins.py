@@ -1,4 +1,4 @@
-"""The demo's reservations as they are made: once, quickly, with a day of measures."""
+"""How the demo's reservations are created: once, quickly, with a day of measures."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from service.demo import reservations, reservations_measures
 from service.reservations.alarms import queries as alarms
 from service.reservations.alarms.models import Alarm
 from service.reservations.flow.models import Reservation
-from tests.api.reservations.demo import begin
+from tests.api.reservations.demo import fill_demo
 
 
 @pytest.fixture
 def _engine(empty: Engine) -> Engine:
-    """Its services and shops are to be made as well."""
+    """The demo creates its services and shops, too."""
     return empty
 
 
 def test_a_second_time_adds_nothing(db: Session) -> None:
-    begin(db)
+    fill_demo(db)
     count = db.scalar(select(func.count()).select_from(Reservation))
     reservations.fill(db)
     assert db.scalar(select(func.count()).select_from(Reservation)) == count
 
 
-def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_looks(db: Session) -> None:
+def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_ones(db: Session) -> None:
     reservations_measures.fill(db)
     now = real_now()
 
     points = alarms.charts(db, now)["points"]
-    known = [place for place, point in enumerate(points) if None not in (point["cpu"], point["queue"], point["errors"])]
-    assert known == [*range(len(points) - 3)] or known == [*range(len(points) - 2)]
+    measured = [
+        index for index, point in enumerate(points) if None not in (point["cpu"], point["queue"], point["errors"])
+    ]
+    assert measured == [*range(len(points) - 3)] or measured == [*range(len(points) - 2)]
     assert all(point["cpu"] < 95 for point in points if point["cpu"] is not None)
     assert alarms.recent_minutes(db, now) == {}
-    assert [one.kind for one in db.scalars(select(Alarm).where(Alarm.over_at.is_not(None)))] == ["cpu", "queue"]
+    assert [alarm.kind for alarm in db.scalars(select(Alarm).where(Alarm.over_at.is_not(None)))] == ["cpu", "queue"]
     assert alarms.open_alarms(db) == {}

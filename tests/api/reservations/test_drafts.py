@@ -1,4 +1,4 @@
-"""週次・月次レポート: drafted once with figures that stay, written and finished by people, read by management, sent."""
+"""週次・月次レポート: drafted once with fixed figures, written and finished by operators, read by managers, mailed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ SignIn = Callable[..., TestClient]
 REPORTS = "/api/reservations/reports"
 
 
-def at(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
 
 
 @pytest.fixture(scope="module")
-def _engine(planned: Engine) -> Engine:
-    return planned
+def _engine(planned_engine: Engine) -> Engine:
+    return planned_engine
 
 
 @pytest.fixture(autouse=True)
@@ -58,70 +58,78 @@ def olivia(sign_in: SignIn) -> TestClient:
     return sign_in("olivia", reservations="operator")
 
 
-def drafted(db: Session, moment: datetime) -> int:
-    scene.set_clock(db, moment)
+def draft_at(db: Session, now: datetime) -> int:
+    scene.set_clock(db, now)
     count = actions.draft_due(db)
     db.commit()
     return count
 
 
-def listed(client: TestClient, **asked: Any) -> list[dict[str, Any]]:
-    answer = client.get(REPORTS, params=asked)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+def list_reports(client: TestClient, **params: Any) -> list[dict[str, Any]]:
+    response = client.get(REPORTS, params=params)
+    assert response.status_code == 200, response.text
+    items: list[dict[str, Any]] = response.json()["items"]
+    return items
 
 
-def shown(client: TestClient, report: dict[str, Any]) -> dict[str, Any]:
-    answer = client.get(f"{REPORTS}/{report['id']}")
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+def get_report(client: TestClient, report: dict[str, Any]) -> dict[str, Any]:
+    response = client.get(f"{REPORTS}/{report['id']}")
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def post(client: TestClient, report: dict[str, Any], what: str, status: int = 200, **said: Any) -> dict[str, Any]:
-    answer = client.post(f"{REPORTS}/{report['id']}/{what}", json={"version": report["version"]} | said)
-    assert answer.status_code == status, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+def post(client: TestClient, report: dict[str, Any], action: str, status: int = 200, **fields: Any) -> dict[str, Any]:
+    response = client.post(f"{REPORTS}/{report['id']}/{action}", json={"version": report["version"]} | fields)
+    assert response.status_code == status, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def patch(client: TestClient, report: dict[str, Any], status: int = 200, **said: Any) -> dict[str, Any]:
-    answer = client.patch(f"{REPORTS}/{report['id']}", json={"version": report["version"]} | said)
-    assert answer.status_code == status, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+def patch(client: TestClient, report: dict[str, Any], status: int = 200, **fields: Any) -> dict[str, Any]:
+    response = client.patch(f"{REPORTS}/{report['id']}", json={"version": report["version"]} | fields)
+    assert response.status_code == status, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def weekly(client: TestClient, db: Session) -> dict[str, Any]:
+def draft_weekly(client: TestClient, db: Session) -> dict[str, Any]:
     """The draft of Friday, 2031/1/10: of the days from 1/3 to 1/9."""
-    drafted(db, at(2031, 1, 10, 8))
-    return shown(client, listed(client, kind="weekly")[0])
+    draft_at(db, at(2031, 1, 10, 8))
+    return get_report(client, list_reports(client, kind="weekly")[0])
 
 
-def sent(db: Session, topic: str) -> list[OutboxMessage]:
+def outbox_messages(db: Session, topic: str) -> list[OutboxMessage]:
     return list(db.scalars(select(OutboxMessage).where(OutboxMessage.topic == topic).order_by(OutboxMessage.id)))
 
 
 def test_drafts_come_on_friday_and_on_the_fifth_business_day_at_eight_and_once(olivia: TestClient, db: Session) -> None:
-    assert [drafted(db, at(2031, 1, 7, 12)), drafted(db, at(2031, 1, 8, 7, 59)), drafted(db, at(2031, 1, 8, 8, 0))] == [
+    assert [
+        draft_at(db, at(2031, 1, 7, 12)),
+        draft_at(db, at(2031, 1, 8, 7, 59)),
+        draft_at(db, at(2031, 1, 8, 8, 0)),
+    ] == [
         2,  # 12/27 to 1/2, and November
         0,
         1,
     ]
-    assert [drafted(db, at(2031, 1, 8, 8, 5)), drafted(db, at(2031, 1, 10, 8)), drafted(db, at(2031, 1, 10, 8, 5))] == [
+    assert [
+        draft_at(db, at(2031, 1, 8, 8, 5)),
+        draft_at(db, at(2031, 1, 10, 8)),
+        draft_at(db, at(2031, 1, 10, 8, 5)),
+    ] == [
         0,
         1,
         0,
     ]
 
-    assert [(one["kind"], one["period"]) for one in listed(olivia)] == [
+    assert [(item["kind"], item["period"]) for item in list_reports(olivia)] == [
         ("weekly", "2031/1/3（金）〜1/9（木）"),
         ("weekly", "2030/12/27（金）〜2031/1/2（木）"),
         ("monthly", "2030年12月"),
         ("monthly", "2030年11月"),
     ]
-    assert sum("下書きができました" in one.payload["text"] for one in sent(db, "slack")) == 4
+    assert sum("下書きができました" in message.payload["text"] for message in outbox_messages(db, "slack")) == 4
     again = olivia.post(REPORTS, json={"kind": "weekly"})
     assert (again.status_code, "すでにあります" in again.json()["detail"]) == (409, True)
 
@@ -129,28 +137,28 @@ def test_drafts_come_on_friday_and_on_the_fifth_business_day_at_eight_and_once(o
 def test_nothing_is_drafted_of_the_time_before_the_product_was_there(db: Session) -> None:
     for chore in db.scalars(select(Chore)):
         chore.created_at = at(2031, 1, 3, 0, 30)
-    assert drafted(db, at(2031, 1, 8, 12)) == 0
-    assert drafted(db, at(2031, 1, 10, 12)) == 1
+    assert draft_at(db, at(2031, 1, 8, 12)) == 0
+    assert draft_at(db, at(2031, 1, 10, 12)) == 1
 
 
-def test_whoever_ends_the_chore_wants_no_report(olivia: TestClient, db: Session) -> None:
-    by = people.actor(db, "anna", reservations="admin")
+def test_without_its_chore_no_report_is_drafted(olivia: TestClient, db: Session) -> None:
+    by = people.create_actor(db, "anna", reservations="admin")
     chore = db.scalars(select(Chore).where(Chore.code == "weekly_report")).one()
     chores.end(db, by, chore.id)
     db.commit()
-    assert drafted(db, at(2031, 1, 10, 12)) == 1
-    assert [one["kind"] for one in listed(olivia)] == ["monthly"]
+    assert draft_at(db, at(2031, 1, 10, 12)) == 1
+    assert [item["kind"] for item in list_reports(olivia)] == ["monthly"]
     assert olivia.post(REPORTS, json={"kind": "weekly"}).status_code == 409
 
 
 def test_a_report_has_the_periods_figures_and_keeps_them(olivia: TestClient, db: Session) -> None:
-    by = people.actor(db, "otto", reservations="operator")
+    by = people.create_actor(db, "otto", reservations="operator")
     booked = scene.confirmed(db)
-    paid = db.scalars(select(Payment).where(Payment.reservation_id == booked.id)).one()
-    paid.status, paid.closed_at = "paid", app_now(db)
-    refused = scene.ask(db)
+    payment = db.scalars(select(Payment).where(Payment.reservation_id == booked.id)).one()
+    payment.status, payment.closed_at = "paid", app_now(db)
+    refused = scene.create_reservation(db)
     scene.pass_time(db)
-    scene.shop_says(db, refused, Answer.OK)
+    scene.record_shop_answer(db, refused, Answer.OK)
     task = operations.open_operation(db, refused.id, refused.code, Task.ALL_SHOPS_REFUSED)
     incidents.open_incident(db, by, incident_schemas.NewIncident(title="電話がつながらない店舗", level=Level.LOW))
     chores.finish_many(
@@ -166,7 +174,7 @@ def test_a_report_has_the_periods_figures_and_keeps_them(olivia: TestClient, db:
     scene.set_clock(db, at(2031, 1, 8, 10, 40))
     task.resolved_at, task.resolved_by = at(2031, 1, 8, 10, 30), "olivia さん"
     db.commit()
-    report = weekly(olivia, db)
+    report = draft_weekly(olivia, db)
     contents = report["contents"]
 
     assert (contents["now"]["requested"], contents["now"]["success"]) == (2, {"part": 1, "whole": 1})
@@ -191,17 +199,17 @@ def test_a_report_has_the_periods_figures_and_keeps_them(olivia: TestClient, db:
     assert (contents["chores"]["due"], contents["chores"]["done"]) == (14, 5)
     assert {line["title"]: line["times"] for line in contents["chores"]["not_done"]}["ダッシュボード確認"] == 1
 
-    scene.ask(db)
+    scene.create_reservation(db)
     db.commit()
-    assert shown(olivia, report)["contents"] == contents
+    assert get_report(olivia, report)["contents"] == contents
     refreshed = post(olivia, report, "refresh")
-    # What was made after the period is none of it.
+    # Reservations after the period are not counted.
     assert refreshed["contents"]["now"]["requested"] == 2
     assert refreshed["version"] == report["version"] + 1
 
 
-def test_people_write_and_who_comes_too_late_sees_both_sides(olivia: TestClient, db: Session) -> None:
-    report = weekly(olivia, db)
+def test_a_stale_edit_of_a_report_shows_both_sides(olivia: TestClient, db: Session) -> None:
+    report = draft_weekly(olivia, db)
     written = patch(olivia, report, findings="予約は好調でした。", issues="SMSの不達")
     assert (written["findings"], written["issues"], written["next_steps"]) == ("予約は好調でした。", "SMSの不達", "")
     late = patch(olivia, report, 409, findings="低調でした。")
@@ -209,13 +217,13 @@ def test_people_write_and_who_comes_too_late_sees_both_sides(olivia: TestClient,
     assert late["type"] == "urn:genba:stale"
     assert (late["yours"]["findings"], late["current"]["findings"]) == ("低調でした。", "予約は好調でした。")
     assert post(olivia, report, "refresh", 409)["type"] == "urn:genba:stale"
-    kept = post(olivia, written, "refresh")
-    assert kept["findings"] == "予約は好調でした。"
-    assert [event["kind"] for event in kept["events"]] == ["refreshed", "edited", "drafted"]
+    refreshed = post(olivia, written, "refresh")
+    assert refreshed["findings"] == "予約は好調でした。"
+    assert [event["kind"] for event in refreshed["events"]] == ["refreshed", "edited", "drafted"]
 
 
-def test_a_finished_report_is_only_read_until_it_is_a_draft_again(olivia: TestClient, db: Session) -> None:
-    report = patch(olivia, weekly(olivia, db), findings="予約は好調でした。")
+def test_a_finished_report_is_read_only_until_it_is_reopened(olivia: TestClient, db: Session) -> None:
+    report = patch(olivia, draft_weekly(olivia, db), findings="予約は好調でした。")
     finished = post(olivia, report, "finish")
 
     assert finished["finished_by"] == "olivia さん"
@@ -226,9 +234,9 @@ def test_a_finished_report_is_only_read_until_it_is_a_draft_again(olivia: TestCl
     ):
         assert "olivia さんが完成させました" in refused["detail"]
     assert post(olivia, finished, "reopen", 422, reason=" ")["errors"][0]["field"] == "reason"
-    back = post(olivia, finished, "reopen", reason="売上の数字を確認し直す")
-    assert (back["finished_at"], back["findings"]) == (None, "予約は好調でした。")
-    assert post(olivia, back, "reopen", 409, reason="x")["status"] == 409
+    reopened = post(olivia, finished, "reopen", reason="売上の数字を確認し直す")
+    assert (reopened["finished_at"], reopened["findings"]) == (None, "予約は好調でした。")
+    assert post(olivia, reopened, "reopen", 409, reason="x")["status"] == 409
     entries = select(AuditEntry.after).where(AuditEntry.subject == "report", AuditEntry.action == "status_change")
     assert db.scalars(entries.order_by(AuditEntry.id)).all() == [
         {"finished": True},
@@ -239,14 +247,14 @@ def test_a_finished_report_is_only_read_until_it_is_a_draft_again(olivia: TestCl
 def test_with_the_report_its_chore_is_checked_off_and_medium_incidents_are_shared(
     olivia: TestClient, db: Session
 ) -> None:
-    by = people.actor(db, "otto", reservations="operator")
+    by = people.create_actor(db, "otto", reservations="operator")
     medium = incidents.open_incident(db, by, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
     db.commit()
-    report = weekly(olivia, db)
+    report = draft_weekly(olivia, db)
     assert report["open_chore"] is None  # It begins at nine.
     scene.set_clock(db, at(2031, 1, 10, 9, 30))
     db.commit()
-    report = shown(olivia, report)
+    report = get_report(olivia, report)
     assert report["open_chore"] is not None
     assert report["unshared"] == [f"INC-{medium.id:04}"]
     finished = post(olivia, report, "finish", check_off=True, share=True)
@@ -263,29 +271,29 @@ def test_with_the_report_its_chore_is_checked_off_and_medium_incidents_are_share
 
 
 def test_without_being_asked_nothing_else_is_checked_off(olivia: TestClient, db: Session) -> None:
-    report = weekly(olivia, db)
+    report = draft_weekly(olivia, db)
     scene.set_clock(db, at(2031, 1, 10, 9, 30))
     db.commit()
-    turn = shown(olivia, report)["open_chore"]
+    turn = get_report(olivia, report)["open_chore"]
     post(olivia, report, "finish")
     assert db.get_one(ChoreTurn, turn, populate_existing=True).outcome is None
 
 
 def test_management_reads_what_is_finished_and_nothing_else(olivia: TestClient, db: Session, sign_in: SignIn) -> None:
-    report = weekly(olivia, db)
+    report = draft_weekly(olivia, db)
     for login_id, role in (("mona", "manager"), ("sally", "support")):
         reader = sign_in(login_id, reservations=role)
-        assert listed(reader) == listed(reader, state="draft") == []
+        assert list_reports(reader) == list_reports(reader, state="draft") == []
         assert reader.get(f"{REPORTS}/{report['id']}").status_code == 404
         assert reader.get(f"{REPORTS}/{report['id']}.pdf").status_code == 404
         assert reader.get(f"{REPORTS}/counts").json()["drafts"] == 0
-    people.signed_in(db, olivia, people.person(db, "oscar", reservations="operator"))
+    people.signed_in_client(db, olivia, people.create_user(db, "oscar", reservations="operator"))
     finished = post(olivia, report, "finish")
 
     mona = sign_in("max", reservations="manager")
-    assert [one["id"] for one in listed(mona)] == [report["id"]]
-    assert listed(mona, state="draft") == []
-    assert shown(mona, report)["contents"] == finished["contents"]
+    assert [item["id"] for item in list_reports(mona)] == [report["id"]]
+    assert list_reports(mona, state="draft") == []
+    assert get_report(mona, report)["contents"] == finished["contents"]
     assert mona.get(f"{REPORTS}/{report['id']}.pdf").content.startswith(b"%PDF")
     patch(mona, finished, 403, findings="x")
     post(mona, finished, "reopen", 403, reason="x")
@@ -294,7 +302,7 @@ def test_management_reads_what_is_finished_and_nothing_else(olivia: TestClient, 
 
 
 def test_a_finished_report_is_mailed_with_its_pdf_to_each_address(olivia: TestClient, db: Session) -> None:
-    report = weekly(olivia, db)
+    report = draft_weekly(olivia, db)
     to = ["mona@qualfia.example", "max@qualfia.example", "mona@qualfia.example"]
     assert "下書きです" in post(olivia, report, "send", 409, to=to)["detail"]
     finished = post(olivia, report, "finish")
@@ -302,8 +310,8 @@ def test_a_finished_report_is_mailed_with_its_pdf_to_each_address(olivia: TestCl
     assert post(olivia, report, "send", 409, to=to)["type"] == "urn:genba:stale"
 
     assert post(olivia, finished, "send", 202, to=to) == {"recipients": 2}
-    mails = sent(db, "mail")
-    assert [one.payload["to"] for one in mails] == [["mona@qualfia.example"], ["max@qualfia.example"]]
+    mails = outbox_messages(db, "mail")
+    assert [mail.payload["to"] for mail in mails] == [["mona@qualfia.example"], ["max@qualfia.example"]]
     assert mails[0].payload["subject"] == "【予約運用】週次レポート 2031/1/3（金）〜1/9（木）"
     [file_id] = mails[0].payload["attachments"]
     file = db.get_one(File, file_id)
@@ -311,32 +319,35 @@ def test_a_finished_report_is_mailed_with_its_pdf_to_each_address(olivia: TestCl
     pdf = olivia.get(f"/api/core/files/{file_id}").content
     assert len(PdfDocument(io.BytesIO(pdf))) >= 1
 
-    now = shown(olivia, report)
-    assert (now["sent_by"], now["events"][0]["text"]) == ("olivia さん", "mona@qualfia.example、max@qualfia.example")
-    post(olivia, now, "send", 202, to=["new@qualfia.example"])
-    assert sent(db, "mail")[-1].payload["attachments"] == [file_id]
+    current = get_report(olivia, report)
+    assert (current["sent_by"], current["events"][0]["text"]) == (
+        "olivia さん",
+        "mona@qualfia.example、max@qualfia.example",
+    )
+    post(olivia, current, "send", 202, to=["new@qualfia.example"])
+    assert outbox_messages(db, "mail")[-1].payload["attachments"] == [file_id]
 
 
-def test_after_it_was_a_draft_again_another_pdf_is_sent(olivia: TestClient, db: Session) -> None:
-    finished = post(olivia, weekly(olivia, db), "finish")
+def test_after_reopening_another_pdf_is_sent(olivia: TestClient, db: Session) -> None:
+    finished = post(olivia, draft_weekly(olivia, db), "finish")
     post(olivia, finished, "send", 202, to=["mona@qualfia.example"])
-    back = post(olivia, shown(olivia, finished), "reopen", reason="書き足す")
-    again = post(olivia, patch(olivia, back, findings="書き足しました。"), "finish")
-    post(olivia, again, "send", 202, to=["mona@qualfia.example"])
+    reopened = post(olivia, get_report(olivia, finished), "reopen", reason="書き足す")
+    finished_again = post(olivia, patch(olivia, reopened, findings="書き足しました。"), "finish")
+    post(olivia, finished_again, "send", 202, to=["mona@qualfia.example"])
 
-    first, second = (one.payload["attachments"] for one in sent(db, "mail"))
+    first, second = (mail.payload["attachments"] for mail in outbox_messages(db, "mail"))
     assert first != second
 
 
 def test_managers_with_an_address_are_offered(olivia: TestClient, db: Session) -> None:
-    people.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
-    people.person(db, "max", reservations="manager")
+    people.create_user(db, "mona", reservations="manager").mail = "mona@qualfia.example"
+    people.create_user(db, "max", reservations="manager")
     db.commit()
     assert olivia.get(f"{REPORTS}/managers").json() == [{"name": "mona さん", "mail": "mona@qualfia.example"}]
 
 
-def test_the_first_line_knows_what_waits_and_what_comes_next(olivia: TestClient, db: Session) -> None:
-    report = weekly(olivia, db)
+def test_the_counts_have_open_drafts_and_the_next_reports(olivia: TestClient, db: Session) -> None:
+    report = draft_weekly(olivia, db)
     counts = olivia.get(f"{REPORTS}/counts").json()
 
     assert (counts["drafts"], counts["finished"], counts["last_period"]) == (2, 0, None)

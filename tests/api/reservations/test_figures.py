@@ -1,4 +1,4 @@
-"""What counts when: reservations, money, cancellations and links, on Tokyo's days and months."""
+"""What counts when: reservations, money, cancellations and links, in Tokyo's days and months."""
 
 from __future__ import annotations
 
@@ -25,31 +25,33 @@ def day(db: Session, *parts: int) -> Period:
     return queries.period(db, since, since + DAY)
 
 
-def test_nothing_is_nothing(stage: Session) -> None:
-    found = month(stage, 2031, 1)
+def test_a_month_without_reservations_is_zero(stage: Session) -> None:
+    figures = month(stage, 2031, 1)
 
-    assert found == Period(0, Rate(0, 0), Rate(0, 0), Rate(0, 0), 0, 0, {}, {}, {})
-    assert (found.success.share, found.sales) == (None, 0)
+    assert figures == Period(0, Rate(0, 0), Rate(0, 0), Rate(0, 0), 0, 0, {}, {}, {})
+    assert (figures.success.share, figures.sales) == (None, 0)
 
 
 def test_each_outcome_counts_when_it_became_clear(stage: Session) -> None:
     outcomes.confirmed(stage, tokyo(2031, 1, 8, 10, 0))
-    outcomes.timed_out(stage, outcomes.linked(stage, tokyo(2031, 1, 8, 11, 0), service_code="cake", plan_code="4"))
-    # Still looked for: it is neither.
-    outcomes.asked(stage, tokyo(2031, 1, 8, 12, 0))
+    outcomes.timed_out(
+        stage, outcomes.awaiting_payment(stage, tokyo(2031, 1, 8, 11, 0), service_code="cake", plan_code="4")
+    )
+    # The shop search goes on: it is neither.
+    outcomes.requested(stage, tokyo(2031, 1, 8, 12, 0))
 
-    found = day(stage, 2031, 1, 8)
-    assert found.requested == 3
-    assert found.success == Rate(1, 2)
-    assert found.payment == Rate(1, 2)
-    assert (found.paid, found.refunded, found.sales) == (5500, 0, 5500)
-    assert dict(found.by_service) == {"花束": 2, "ホールケーキ": 1}
-    assert dict(found.by_shop) == {"フラワー銀座": 1}
-    assert list(found.by_service) == ["花束", "ホールケーキ"]
+    figures = day(stage, 2031, 1, 8)
+    assert figures.requested == 3
+    assert figures.success == Rate(1, 2)
+    assert figures.payment == Rate(1, 2)
+    assert (figures.paid, figures.refunded, figures.sales) == (5500, 0, 5500)
+    assert dict(figures.by_service) == {"花束": 2, "ホールケーキ": 1}
+    assert dict(figures.by_shop) == {"フラワー銀座": 1}
+    assert list(figures.by_service) == ["花束", "ホールケーキ"]
 
 
-def test_who_can_still_pay_has_not_failed_to(stage: Session) -> None:
-    reservation = outcomes.linked(stage, tokyo(2031, 1, 8, 10, 0))
+def test_an_open_payment_is_not_a_failed_one(stage: Session) -> None:
+    reservation = outcomes.awaiting_payment(stage, tokyo(2031, 1, 8, 10, 0))
     assert day(stage, 2031, 1, 8).payment == Rate(0, 0)
 
     outcomes.timed_out(stage, reservation)
@@ -57,7 +59,7 @@ def test_who_can_still_pay_has_not_failed_to(stage: Session) -> None:
 
 
 def test_a_link_that_is_sent_again_is_one_link(stage: Session) -> None:
-    reservation = outcomes.linked(stage, tokyo(2031, 1, 8, 10, 0))
+    reservation = outcomes.awaiting_payment(stage, tokyo(2031, 1, 8, 10, 0))
     actions.record_event(stage, reservation.id, e.LinkLost(), source="twilio")
     scene.set_clock(stage, tokyo(2031, 1, 8, 10, 5))
     actions.record_event(stage, reservation.id, e.LinkSent(minutes=10), source="twilio")
@@ -66,37 +68,37 @@ def test_a_link_that_is_sent_again_is_one_link(stage: Session) -> None:
     assert day(stage, 2031, 1, 8).payment == Rate(1, 1)
 
 
-def test_money_after_the_end_is_no_success_and_comes_to_nothing(stage: Session) -> None:
-    reservation = outcomes.timed_out(stage, outcomes.linked(stage, tokyo(2031, 1, 8, 10, 0)))
+def test_a_payment_after_the_timeout_is_no_success(stage: Session) -> None:
+    reservation = outcomes.timed_out(stage, outcomes.awaiting_payment(stage, tokyo(2031, 1, 8, 10, 0)))
     session = scene.case(stage, reservation).session or ""
     actions.record_event(stage, reservation.id, e.Paid(session=session, intent="pi_late", amount=5500), source="stripe")
-    found = day(stage, 2031, 1, 8)
+    figures = day(stage, 2031, 1, 8)
 
-    # It went from the timeout to 返金処理中: a failure, counted once.
-    assert (found.success, found.payment, found.cancelled) == (Rate(0, 1), Rate(0, 1), Rate(0, 0))
+    # From the timeout it went to 返金処理中: a failure, counted once.
+    assert (figures.success, figures.payment, figures.cancelled) == (Rate(0, 1), Rate(0, 1), Rate(0, 0))
 
 
-def test_of_the_confirmed_ones_that_ended_some_were_cancelled(stage: Session) -> None:
-    kept, given_up = (outcomes.confirmed(stage, tokyo(2031, 1, 8, 10, minute)) for minute in (0, 5))
-    refund = outcomes.cancelled(stage, given_up, tokyo(2031, 1, 10, 9, 0))
+def test_the_cancellation_rate_counts_ended_confirmed_reservations(stage: Session) -> None:
+    first, second = (outcomes.confirmed(stage, tokyo(2031, 1, 8, 10, minute)) for minute in (0, 5))
+    refund = outcomes.cancelled(stage, second, tokyo(2031, 1, 10, 9, 0))
     outcomes.refund(stage, refund, tokyo(2031, 1, 10, 9, 1))
     assert day(stage, 2031, 1, 10).cancelled == Rate(1, 1)
 
-    outcomes.completed(stage, kept)
-    found = month(stage, 2031, 1)
-    assert found.cancelled == Rate(1, 2)
-    # A cancellation takes no success back.
-    assert found.success == Rate(2, 2)
-    assert (found.paid, found.refunded, found.sales) == (11000, 5500, 5500)
-    # Cancelled before a shop had it: no cancellation of a confirmed one.
+    outcomes.completed(stage, first)
+    figures = month(stage, 2031, 1)
+    assert figures.cancelled == Rate(1, 2)
+    # A cancellation does not undo the success.
+    assert figures.success == Rate(2, 2)
+    assert (figures.paid, figures.refunded, figures.sales) == (11000, 5500, 5500)
+    # Cancelled before a shop held it: no cancellation of a confirmed reservation.
     actions.record_event(
-        stage, outcomes.asked(stage, tokyo(2031, 1, 20, 9, 0)).id, e.CancelAsked(by="customer"), source="customer"
+        stage, outcomes.requested(stage, tokyo(2031, 1, 20, 9, 0)).id, e.CancelAsked(by="customer"), source="customer"
     )
-    found = month(stage, 2031, 1)
-    assert (found.cancelled, found.success) == (Rate(1, 2), Rate(2, 3))
+    figures = month(stage, 2031, 1)
+    assert (figures.cancelled, figures.success) == (Rate(1, 2), Rate(2, 3))
 
 
-def test_a_refund_that_failed_after_all_is_none(stage: Session) -> None:
+def test_a_refund_that_fails_later_does_not_count(stage: Session) -> None:
     refund = outcomes.cancelled(stage, outcomes.confirmed(stage, tokyo(2031, 1, 8, 10, 0)), tokyo(2031, 1, 9, 10, 0))
     outcomes.refund(stage, refund, tokyo(2031, 1, 9, 10, 1))
     assert month(stage, 2031, 1).sales == 0
@@ -105,30 +107,30 @@ def test_a_refund_that_failed_after_all_is_none(stage: Session) -> None:
     assert month(stage, 2031, 1).sales == 5500
 
 
-def test_people_s_work_counts_by_kind_when_it_began(stage: Session) -> None:
-    first = outcomes.asked(stage, tokyo(2031, 1, 8, 10, 0))
+def test_manual_tasks_count_by_kind_when_they_were_opened(stage: Session) -> None:
+    first = outcomes.requested(stage, tokyo(2031, 1, 8, 10, 0))
     scene.pass_time(stage)
-    scene.shop_says(stage, first, Answer.VAGUE)
+    scene.record_shop_answer(stage, first, Answer.VAGUE)
 
     assert dict(day(stage, 2031, 1, 8).operations) == {"vague_answer": 1}
     assert dict(day(stage, 2031, 1, 9).operations) == {}
 
 
-def test_a_shop_in_no_list_is_said_to_be_so(stage: Session) -> None:
-    reservation = outcomes.asked(stage, tokyo(2031, 1, 8, 10, 0))
+def test_an_unlisted_shop_is_labelled_so(stage: Session) -> None:
+    reservation = outcomes.requested(stage, tokyo(2031, 1, 8, 10, 0))
     scene.pass_time(stage)
-    scene.shop_says(stage, reservation, Answer.VAGUE)
+    scene.record_shop_answer(stage, reservation, Answer.VAGUE)
     actions.record_event(stage, reservation.id, e.ShopOk(shop=None, note="花のいずみ"), source="operator")
     ready = e.CheckoutReady(number=1, session=f"cs_{reservation.code}_1")
     actions.record_event(stage, reservation.id, ready, source="stripe")
-    scene.page_at_stripe(stage, reservation)
+    scene.open_checkout(stage, reservation)
     actions.record_event(stage, reservation.id, e.LinkSent(minutes=10), source="twilio")
     outcomes.pay(stage, reservation, tokyo(2031, 1, 8, 10, 5))
 
     assert dict(day(stage, 2031, 1, 8).by_shop) == {"一覧にない店舗": 1}
 
 
-def test_shops_of_one_name_are_told_apart(stage: Session) -> None:
+def test_shops_of_one_name_are_distinguished(stage: Session) -> None:
     scene.shop(stage, "S003").name = "フラワー銀座"
     outcomes.confirmed(stage, tokyo(2031, 1, 8, 10, 0))
     outcomes.confirmed(stage, tokyo(2031, 1, 8, 10, 5), service_code="cake", plan_code="4")
@@ -139,44 +141,44 @@ def test_shops_of_one_name_are_told_apart(stage: Session) -> None:
 # The boundaries of Tokyo's days and months
 
 
-def last_moment(until: datetime) -> datetime:
+def last_second(until: datetime) -> datetime:
     return until - timedelta(seconds=1)
 
 
 def test_the_last_second_of_a_day_is_that_days_and_the_next_one_the_next_days(stage: Session) -> None:
     midnight = tokyo(2031, 1, 9)  # 15:00 the day before in UTC
-    outcomes.asked(stage, last_moment(midnight))
-    outcomes.asked(stage, midnight)
-    # 9:00 in Tokyo is where UTC's day begins: nothing turns there.
-    outcomes.asked(stage, tokyo(2031, 1, 9, 8, 59, 59))
-    outcomes.asked(stage, tokyo(2031, 1, 9, 9, 0))
+    outcomes.requested(stage, last_second(midnight))
+    outcomes.requested(stage, midnight)
+    # UTC's day begins at 9:00 in Tokyo: it is no boundary here.
+    outcomes.requested(stage, tokyo(2031, 1, 9, 8, 59, 59))
+    outcomes.requested(stage, tokyo(2031, 1, 9, 9, 0))
 
     assert [day(stage, 2031, 1, number).requested for number in (8, 9, 10)] == [1, 3, 0]
 
 
-def test_paid_before_midnight_and_given_back_after_it_are_two_months_money(stage: Session) -> None:
-    reservation = outcomes.linked(stage, tokyo(2031, 1, 31, 19, 50))
+def test_paid_before_midnight_and_refunded_after_it_count_in_two_months(stage: Session) -> None:
+    reservation = outcomes.awaiting_payment(stage, tokyo(2031, 1, 31, 19, 50))
     outcomes.pay(stage, reservation, tokyo(2031, 1, 31, 19, 59, 59))
-    refund = outcomes.cancelled(stage, reservation, last_moment(tokyo(2031, 2, 1)))
+    refund = outcomes.cancelled(stage, reservation, last_second(tokyo(2031, 2, 1)))
     outcomes.refund(stage, refund, tokyo(2031, 2, 1))
 
     january, february = month(stage, 2031, 1), month(stage, 2031, 2)
     assert (january.sales, february.sales) == (5500, -5500)
-    # Whoever cancels, cancels when he says so.
+    # A cancellation counts when it is requested.
     assert (january.cancelled, february.cancelled) == (Rate(1, 1), Rate(0, 0))
 
 
 def test_the_leap_day_is_februarys(stage: Session) -> None:
     leap = tokyo(2032, 2, 29, 23, 59, 59)
-    outcomes.asked(stage, leap)
-    outcomes.asked(stage, tokyo(2032, 3, 1))
+    outcomes.requested(stage, leap)
+    outcomes.requested(stage, tokyo(2032, 3, 1))
 
     assert (month(stage, 2032, 2).requested, month(stage, 2032, 3).requested) == (1, 1)
     assert day(stage, 2032, 2, 29).requested == 1
 
 
 def test_the_year_ends_in_tokyo(stage: Session) -> None:
-    outcomes.asked(stage, tokyo(2031, 12, 31, 23, 59, 59))
-    outcomes.asked(stage, tokyo(2032, 1, 1))
+    outcomes.requested(stage, tokyo(2031, 12, 31, 23, 59, 59))
+    outcomes.requested(stage, tokyo(2032, 1, 1))
 
     assert (month(stage, 2031, 12).requested, month(stage, 2032, 1).requested) == (1, 1)

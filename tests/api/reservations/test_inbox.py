@@ -1,4 +1,5 @@
-"""Webhooks are read one at a time: what is not known yet waits, what cannot be read does not hold up the others."""
+"""Webhooks are processed one at a time: one of an unknown object waits, and one that fails does not block the
+others."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from service.reservations.inbox.rules import (
     parse_stripe_webhook,
     parse_twilio_webhook,
 )
-from service.reservations.vendor_events import actions as news
+from service.reservations.vendor_events import actions as vendor_events
 from tests.api.reservations import scene
 from tests.api.reservations.vendors import sms_fields, stripe_event
 
@@ -34,26 +35,26 @@ def shops(db: Session) -> None:
     scene.fill(db)
 
 
-def keep(db: Session, told: WebhookEvent) -> Webhook:
-    assert actions.store_webhook(db, told)
-    return db.scalars(select(Webhook).where(Webhook.event_id == told.event_id)).one()
+def store(db: Session, event: WebhookEvent) -> Webhook:
+    assert actions.store_webhook(db, event)
+    return db.scalars(select(Webhook).where(Webhook.event_id == event.event_id)).one()
 
 
-def stripe(kind: str = "checkout.session.completed", event_id: str = "evt_1", **about: Any) -> WebhookEvent:
-    return parse_stripe_webhook(json.dumps(stripe_event(kind, event_id, **about)).encode())
+def stripe(kind: str = "checkout.session.completed", event_id: str = "evt_1", **fields: Any) -> WebhookEvent:
+    return parse_stripe_webhook(json.dumps(stripe_event(kind, event_id, **fields)).encode())
 
 
 def paid(session: str, event_id: str = "evt_1") -> WebhookEvent:
-    about = {"status": "complete", "payment_status": "paid", "payment_intent": "pi_1", "amount_total": 5500}
-    return stripe("checkout.session.completed", event_id, id=session, **about)
+    fields = {"status": "complete", "payment_status": "paid", "payment_intent": "pi_1", "amount_total": 5500}
+    return stripe("checkout.session.completed", event_id, id=session, **fields)
 
 
-def read_all(db: Session) -> int:
-    read = 0
+def process_all(db: Session) -> int:
+    processed = 0
     while actions.process_next_webhook(db):
-        read += 1
+        processed += 1
         db.flush()
-    return read
+    return processed
 
 
 def wait(db: Session, span: timedelta) -> None:
@@ -62,7 +63,7 @@ def wait(db: Session, span: timedelta) -> None:
 
 
 def waiting_for_payment(db: Session) -> tuple[Reservation, str]:
-    reservation = scene.awaiting(db)
+    reservation = scene.awaiting_payment(db)
     session = f"cs_{reservation.code}_1"
     db.execute(
         update(Payment).where(Payment.reservation_id == reservation.id).values(session_id=session, status="open")
@@ -82,70 +83,70 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("name", list(UNKNOWN))
-def test_what_nobody_knows_waits_for_an_hour_and_is_then_put_away(db: Session, name: str) -> None:
-    webhook = keep(db, UNKNOWN[name])
+def test_a_webhook_of_an_unknown_object_is_retried_for_an_hour_and_then_closed(db: Session, name: str) -> None:
+    webhook = store(db, UNKNOWN[name])
 
-    assert read_all(db) == 1
+    assert process_all(db) == 1
     assert (webhook.processed_at, webhook.tries) == (None, 1)
     assert webhook.next_try_at > real_now()
-    assert read_all(db) == 0
+    assert process_all(db) == 0
     wait(db, timedelta(minutes=59))
-    assert read_all(db) == 1
+    assert process_all(db) == 1
     assert webhook.processed_at is None
     wait(db, timedelta(minutes=10))
-    assert read_all(db) == 1
+    assert process_all(db) == 1
 
     assert (webhook.outcome, webhook.reservation_id) == (actions.NO_OBJECT, None)
     assert webhook.processed_at is not None
     wait(db, timedelta(days=1))
-    assert read_all(db) == 0
+    assert process_all(db) == 0
 
 
-def test_what_was_not_known_yet_is_taken_once_it_is(db: Session) -> None:
+def test_a_webhook_is_processed_as_soon_as_its_object_is_known(db: Session) -> None:
     reservation, session = waiting_for_payment(db)
     db.execute(update(Payment).values(session_id=None))
-    webhook = keep(db, paid(session))
-    assert read_all(db) == 1
+    webhook = store(db, paid(session))
+    assert process_all(db) == 1
     assert webhook.processed_at is None
 
     db.execute(update(Payment).where(Payment.reservation_id == reservation.id).values(session_id=session))
     wait(db, timedelta(seconds=2))
 
-    assert read_all(db) == 1
+    assert process_all(db) == 1
     assert scene.case(db, reservation).state is State.CONFIRMED
     assert (webhook.reservation_id, webhook.outcome) == (reservation.id, "支払われました。")
 
 
-def test_one_that_cannot_be_read_does_not_hold_up_the_others_and_leaves_nothing_half_done(
+def test_a_failing_webhook_does_not_block_the_others_and_is_rolled_back(
     db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, session = waiting_for_payment(db)
-    sound, another = waiting_for_payment(db)
-    first, second = keep(db, paid(session)), keep(db, paid(another, "evt_2"))
-    happen = flow.record_event
+    sound, other_session = waiting_for_payment(db)
+    first, second = store(db, paid(session)), store(db, paid(other_session, "evt_2"))
+    record_event = flow.record_event
 
-    def fails_once_done(db: Session, reservation_id: int, event: e.Event, **more: Any) -> Any:
-        done = happen(db, reservation_id, event, **more)
+    def record_then_fail(db: Session, reservation_id: int, event: e.Event, **kwargs: Any) -> Any:
+        outcome = record_event(db, reservation_id, event, **kwargs)
         if reservation_id == broken.id:
             raise RuntimeError("a fault")
-        return done
+        return outcome
 
-    monkeypatch.setattr(news, "record_event", fails_once_done)
-    assert read_all(db) == 2
+    monkeypatch.setattr(vendor_events, "record_event", record_then_fail)
+    assert process_all(db) == 2
     assert (first.processed_at, first.outcome, second.processed_at is not None) == (None, None, True)
     assert scene.case(db, broken).state is State.AWAITING_PAYMENT
     assert scene.case(db, sound).state is State.CONFIRMED
     monkeypatch.undo()
     wait(db, timedelta(minutes=1))
-    assert read_all(db) == 1
+    assert process_all(db) == 1
 
     assert scene.case(db, broken).state is State.CONFIRMED
 
 
-def test_kinds_that_say_nothing_to_us_are_put_away(db: Session) -> None:
-    webhook = keep(db, stripe("payment_intent.succeeded", id="pi_1"))
+def test_unused_kinds_are_closed(db: Session) -> None:
+    webhook = store(db, stripe("payment_intent.succeeded", id="pi_1"))
 
-    assert read_all(db) == 1
+    assert process_all(db) == 1
     assert webhook.processed_at is not None
     assert webhook.outcome == "この種類の連絡は使いません。"
 
@@ -153,7 +154,7 @@ def test_kinds_that_say_nothing_to_us_are_put_away(db: Session) -> None:
 @pytest.mark.parametrize("status", ["unpaid", "no_payment_required", ""])
 def test_a_page_that_is_complete_and_not_paid_confirms_nothing(db: Session, status: str) -> None:
     reservation, session = waiting_for_payment(db)
-    keep(db, stripe(id=session, status="complete", payment_status=status, payment_intent="pi_1"))
+    store(db, stripe(id=session, status="complete", payment_status=status, payment_intent="pi_1"))
 
-    assert read_all(db) == 1
+    assert process_all(db) == 1
     assert scene.case(db, reservation).state is State.AWAITING_PAYMENT

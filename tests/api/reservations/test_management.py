@@ -1,4 +1,4 @@
-"""経営ダッシュボード: the night's counting, what the page is told, files, paper, and who may."""
+"""経営ダッシュボード: the nightly count, the page's data, exports, the PDF, and permissions."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from stack.home import Home
 from tests import paper, people
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
-from tests.conftest import filled_database
+from tests.conftest import seeded_database
 
 SignIn = Callable[..., TestClient]
 MANAGEMENT = "/api/reservations/management"
 
 
 def two_months(db: Session) -> None:
-    """A bouquet kept and one given back in December, a cake in January that was not paid."""
+    """Two bouquets in December, one of them refunded in January, and a cake in January that was not paid."""
     scene.fill(db)
     outcomes.confirmed(db, tokyo(2030, 12, 10, 10, 0))
-    given_up = outcomes.confirmed(db, tokyo(2030, 12, 30, 10, 0))
-    outcomes.timed_out(db, outcomes.linked(db, tokyo(2031, 1, 2, 10, 0), service_code="cake", plan_code="4"))
-    refund = outcomes.cancelled(db, given_up, tokyo(2031, 1, 3, 10, 0))
+    cancelled = outcomes.confirmed(db, tokyo(2030, 12, 30, 10, 0))
+    outcomes.timed_out(db, outcomes.awaiting_payment(db, tokyo(2031, 1, 2, 10, 0), service_code="cake", plan_code="4"))
+    refund = outcomes.cancelled(db, cancelled, tokyo(2031, 1, 3, 10, 0))
     outcomes.refund(db, refund, tokyo(2031, 1, 3, 10, 1))
 
 
 @pytest.fixture(scope="module")
 def _engine(running_servers: Home) -> Iterator[Engine]:
-    with filled_database(running_servers, "genba_management", two_months) as engine:
+    with seeded_database(running_servers, "genba_management", two_months) as engine:
         yield engine
 
 
 @pytest.fixture
 def past(stage: Session) -> Session:
-    """`two_months` are there."""
+    """The database has the reservations of `two_months`."""
     return stage
 
 
@@ -57,20 +57,20 @@ def mia(sign_in: SignIn, stage: Session) -> TestClient:
     return sign_in("mia", reservations="manager")
 
 
-def asked(client: TestClient, path: str = "", **query: str) -> dict[str, Any]:
-    answer = client.get(f"{MANAGEMENT}{path}", params=query)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+def fetch(client: TestClient, path: str = "", **query: str) -> dict[str, Any]:
+    response = client.get(f"{MANAGEMENT}{path}", params=query)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def night(db: Session, *parts: int) -> list[str]:
+def count_at(db: Session, *parts: int) -> list[str]:
     scene.set_clock(db, tokyo(*parts))
     return [str(month) for month in actions.run_nightly_count(db)]
 
 
 def stored(db: Session) -> list[tuple[Any, ...]]:
-    """All that was counted, but for when."""
+    """All counts, without the time at which they were counted."""
     days = db.execute(
         select(*(c for c in DayCounts.__table__.c if c.name != "id")).order_by("day", "service_id", "shop_id")
     )
@@ -84,93 +84,93 @@ def stored(db: Session) -> list[tuple[Any, ...]]:
 
 
 def test_before_half_past_two_nothing_is_counted_and_after_it_once(past: Session) -> None:
-    assert night(past, 2031, 1, 8, 2, 30) == ["2030-12", "2031-01"]
-    assert night(past, 2031, 1, 8, 2, 31) == []
-    assert night(past, 2031, 1, 9, 2, 29, 59) == []
-    assert night(past, 2031, 1, 9, 2, 30) == ["2030-12", "2031-01"]
+    assert count_at(past, 2031, 1, 8, 2, 30) == ["2030-12", "2031-01"]
+    assert count_at(past, 2031, 1, 8, 2, 31) == []
+    assert count_at(past, 2031, 1, 9, 2, 29, 59) == []
+    assert count_at(past, 2031, 1, 9, 2, 30) == ["2030-12", "2031-01"]
 
 
 def test_counted_twice_the_numbers_are_the_same(past: Session) -> None:
-    night(past, 2031, 1, 8, 2, 30)
-    once = stored(past)
-    assert len(once) == 6
+    count_at(past, 2031, 1, 8, 2, 30)
+    first_count = stored(past)
+    assert len(first_count) == 6
 
-    actions.recount(past, people.actor(past, "anna", reservations="admin"))
-    assert stored(past) == once
+    actions.recount(past, people.create_actor(past, "anna", reservations="admin"))
+    assert stored(past) == first_count
     # A night later, without anything new: the same again.
-    night(past, 2031, 1, 9, 2, 30)
-    assert stored(past) == once
+    count_at(past, 2031, 1, 9, 2, 30)
+    assert stored(past) == first_count
 
 
 def test_what_the_night_counts_is_what_the_facts_are(past: Session) -> None:
-    night(past, 2031, 1, 8, 2, 30)
+    count_at(past, 2031, 1, 8, 2, 30)
 
     for month in (Month(2030, 12), Month(2031, 1)):
         live = figures.period(past, *month.bounds())
-        [kept] = queries.figures(past, month, 1)
-        counts = kept.counts
+        [counted] = queries.figures(past, month, 1)
+        counts = counted.counts
         assert (counts.requested, counts.success, counts.payment) == (live.requested, live.success, live.payment)
         assert (counts.cancellation, counts.sales) == (live.cancelled, live.sales)
-    assert [one.counts.sales for one in queries.figures(past, Month(2031, 1), 12)] == [11000, -5500]
+    assert [item.counts.sales for item in queries.figures(past, Month(2031, 1), 12)] == [11000, -5500]
 
 
 def test_only_whole_days_count(past: Session) -> None:
-    outcomes.asked(past, tokyo(2031, 1, 7, 23, 59, 59))
-    outcomes.asked(past, tokyo(2031, 1, 8))
-    outcomes.asked(past, tokyo(2031, 1, 8, 2, 29))
-    night(past, 2031, 1, 8, 2, 30)
+    outcomes.requested(past, tokyo(2031, 1, 7, 23, 59, 59))
+    outcomes.requested(past, tokyo(2031, 1, 8))
+    outcomes.requested(past, tokyo(2031, 1, 8, 2, 29))
+    count_at(past, 2031, 1, 8, 2, 30)
 
     assert queries.figures(past, Month(2031, 1), 1)[0].counts.requested == 2  # and the cake
-    night(past, 2031, 1, 9, 2, 30)
+    count_at(past, 2031, 1, 9, 2, 30)
     assert queries.figures(past, Month(2031, 1), 1)[0].counts.requested == 4
 
 
-def test_a_refund_that_fails_two_months_later_is_still_seen(past: Session) -> None:
-    night(past, 2031, 1, 8, 2, 30)
+def test_a_refund_that_fails_two_months_later_is_still_counted(past: Session) -> None:
+    count_at(past, 2031, 1, 8, 2, 30)
     refund = past.scalars(select(Refund)).one()
     outcomes.refund(past, refund, tokyo(2031, 3, 5, 10, 0), "failed")
-    night(past, 2031, 3, 6, 2, 30)
+    count_at(past, 2031, 3, 6, 2, 30)
 
-    assert [one.counts.sales for one in queries.figures(past, Month(2031, 3), 12)] == [11000, 0, 0, 0]
+    assert [item.counts.sales for item in queries.figures(past, Month(2031, 3), 12)] == [11000, 0, 0, 0]
 
 
 def test_on_the_first_the_months_page_shows_last_month_whole(past: Session, mia: TestClient) -> None:
-    outcomes.asked(past, tokyo(2031, 1, 31, 23, 59, 59))
-    outcomes.asked(past, tokyo(2031, 2, 1))
-    night(past, 2031, 2, 1, 2, 30)
+    outcomes.requested(past, tokyo(2031, 1, 31, 23, 59, 59))
+    outcomes.requested(past, tokyo(2031, 2, 1))
+    count_at(past, 2031, 2, 1, 2, 30)
 
-    found = asked(mia)
-    assert [one["month"] for one in found["months"]] == ["2030-12", "2031-01"]
-    assert (found["months"][-1]["requested"], found["is_over"]) == (2, True)
+    body = fetch(mia)
+    assert [month["month"] for month in body["months"]] == ["2030-12", "2031-01"]
+    assert (body["months"][-1]["requested"], body["is_over"]) == (2, True)
 
 
 def test_the_year_ends_with_december_and_leap_years_have_a_day_more(stage: Session) -> None:
-    outcomes.asked(stage, tokyo(2031, 12, 31, 23, 59, 59))
-    outcomes.asked(stage, tokyo(2032, 1, 1))
-    night(stage, 2032, 1, 1, 2, 30)
+    outcomes.requested(stage, tokyo(2031, 12, 31, 23, 59, 59))
+    outcomes.requested(stage, tokyo(2032, 1, 1))
+    count_at(stage, 2032, 1, 1, 2, 30)
     *_, newest = queries.figures(stage, Month(2032, 1), 12)
     assert (str(newest.month), newest.counts.requested) == ("2031-12", 1)
 
-    outcomes.asked(stage, tokyo(2032, 2, 29, 23, 59, 59))
-    outcomes.asked(stage, tokyo(2032, 3, 1))
-    night(stage, 2032, 3, 2, 2, 30)
-    assert [(str(one.month), one.counts.requested) for one in queries.figures(stage, Month(2032, 3), 3)] == [
+    outcomes.requested(stage, tokyo(2032, 2, 29, 23, 59, 59))
+    outcomes.requested(stage, tokyo(2032, 3, 1))
+    count_at(stage, 2032, 3, 2, 2, 30)
+    assert [(str(item.month), item.counts.requested) for item in queries.figures(stage, Month(2032, 3), 3)] == [
         ("2032-01", 1),
         ("2032-02", 1),
         ("2032-03", 1),
     ]
-    assert asked_days(stage, Month(2032, 2)) == ["2032-02-29"]
+    assert requested_days(stage, Month(2032, 2)) == ["2032-02-29"]
 
 
-def asked_days(db: Session, month: Month) -> list[str]:
-    return [one["day"].isoformat() for one in queries.parts(db, month)["days"]]
+def requested_days(db: Session, month: Month) -> list[str]:
+    return [day["day"].isoformat() for day in queries.parts(db, month)["days"]]
 
 
-def test_months_without_anything_stand_between_the_others(past: Session) -> None:
-    night(past, 2031, 4, 10, 2, 30)
+def test_empty_months_are_listed_between_the_others(past: Session) -> None:
+    count_at(past, 2031, 4, 10, 2, 30)
 
-    found = queries.figures(past, Month(2031, 4), 12)
-    assert [(str(one.month), one.counts.requested) for one in found] == [
+    months = queries.figures(past, Month(2031, 4), 12)
+    assert [(str(item.month), item.counts.requested) for item in months] == [
         ("2030-12", 2),
         ("2031-01", 1),
         ("2031-02", 0),
@@ -182,39 +182,44 @@ def test_months_without_anything_stand_between_the_others(past: Session) -> None
 # The page
 
 
-def test_before_the_first_night_the_page_is_told_so(mia: TestClient) -> None:
-    found = asked(mia)
+def test_before_the_first_night_the_page_says_so(mia: TestClient) -> None:
+    body = fetch(mia)
 
-    assert (found["counted_at"], found["is_late"], found["months"]) == (None, True, [])
-    assert asked(mia, "/parts") == {"month": None, "services": [], "shops": [], "days": []}
-    assert asked(mia, "/months")["items"] == []
+    assert (body["counted_at"], body["is_late"], body["months"]) == (None, True, [])
+    assert fetch(mia, "/parts") == {"month": None, "services": [], "shops": [], "days": []}
+    assert fetch(mia, "/months")["items"] == []
 
 
-def test_the_page_is_told_the_months_and_when_they_were_counted(past: Session, mia: TestClient) -> None:
-    night(past, 2031, 1, 8, 2, 30)
-    found = asked(mia)
+def test_the_page_has_the_months_and_when_they_were_counted(past: Session, mia: TestClient) -> None:
+    count_at(past, 2031, 1, 8, 2, 30)
+    body = fetch(mia)
 
-    assert found["counted_at"] == "2031-01-07T17:30:00Z"
-    assert (found["is_late"], found["is_over"], found["all_months"]) == (False, False, ["2031-01", "2030-12"])
-    december, january = found["months"]
+    assert body["counted_at"] == "2031-01-07T17:30:00Z"
+    assert (body["is_late"], body["is_over"], body["all_months"]) == (False, False, ["2031-01", "2030-12"])
+    december, january = body["months"]
     assert (december["requested"], december["sales"], december["success"]["share"]) == (2, 11000, 1.0)
     assert (january["paid"], january["refunded"], january["sales"]) == (0, 5500, -5500)
     assert january["cancellation"] == {"part": 1, "whole": 1, "share": 1.0}
     scene.set_clock(past, tokyo(2031, 1, 9, 2, 31))
-    assert asked(mia)["is_late"] is True
+    assert fetch(mia)["is_late"] is True
 
 
 def test_a_month_divides_among_services_shops_and_days(past: Session, mia: TestClient) -> None:
-    night(past, 2031, 1, 8, 2, 30)
-    december = asked(mia, "/parts", month="2030-12")
+    count_at(past, 2031, 1, 8, 2, 30)
+    december = fetch(mia, "/parts", month="2030-12")
 
-    assert [(one["name"], one["requested"], one["sales"]) for one in december["services"]] == [("花束", 2, 11000)]
-    assert [(one["place"], one["code"], one["name"], one["confirmed"]) for one in december["shops"]] == [
+    assert [(service["name"], service["requested"], service["sales"]) for service in december["services"]] == [
+        ("花束", 2, 11000)
+    ]
+    assert [(shop["place"], shop["code"], shop["name"], shop["confirmed"]) for shop in december["shops"]] == [
         (1, "S001", "フラワー銀座", 2)
     ]
-    assert [(one["day"], one["requested"]) for one in december["days"]] == [("2030-12-10", 1), ("2030-12-30", 1)]
-    both = asked(mia, "/parts")
-    assert [(one["name"], one["requested"]) for one in both["services"]] == [("花束", 2), ("ホールケーキ", 1)]
+    assert [(day["day"], day["requested"]) for day in december["days"]] == [("2030-12-10", 1), ("2030-12-30", 1)]
+    both = fetch(mia, "/parts")
+    assert [(service["name"], service["requested"]) for service in both["services"]] == [
+        ("花束", 2),
+        ("ホールケーキ", 1),
+    ]
     assert both["days"] == []
     missing = mia.get(f"{MANAGEMENT}/parts", params={"month": "2029-01"})
     assert (missing.status_code, missing.json()["detail"]) == (
@@ -223,12 +228,12 @@ def test_a_month_divides_among_services_shops_and_days(past: Session, mia: TestC
     )
 
 
-def test_the_months_are_listed_and_taken_along(past: Session, mia: TestClient) -> None:
-    night(past, 2031, 1, 8, 2, 30)
-    [january, december] = asked(mia, "/months")["items"]
+def test_the_months_are_listed_and_exported(past: Session, mia: TestClient) -> None:
+    count_at(past, 2031, 1, 8, 2, 30)
+    [january, december] = fetch(mia, "/months")["items"]
     assert (december["month"], december["success_percent"], december["sales"]) == ("2030-12", 100.0, 11000)
     assert (january["success_percent"], january["cancellation_percent"]) == (0.0, 100.0)
-    assert [one["month"] for one in asked(mia, "/months", sort="-sales")["items"]] == ["2030-12", "2031-01"]
+    assert [month["month"] for month in fetch(mia, "/months", sort="-sales")["items"]] == ["2030-12", "2031-01"]
 
     rows = list(csv.DictReader(io.StringIO(mia.get(f"{MANAGEMENT}/months.csv").content.decode("utf-8-sig"))))
     assert [(row["月"], row["予約成功率（%）"], row["売上（円）"]) for row in rows] == [
@@ -240,12 +245,12 @@ def test_the_months_are_listed_and_taken_along(past: Session, mia: TestClient) -
     assert [cell.value for cell in sheet[2]][:2] == ["2031-01", 1]
 
 
-def test_rankings_are_taken_along_of_a_month_or_of_all(past: Session, mia: TestClient) -> None:
-    night(past, 2031, 1, 8, 2, 30)
+def test_rankings_are_exported_of_a_month_or_of_all(past: Session, mia: TestClient) -> None:
+    count_at(past, 2031, 1, 8, 2, 30)
 
     def rows(path: str, **query: str) -> list[dict[str, str]]:
-        found = mia.get(f"{MANAGEMENT}/{path}", params=query).content.decode("utf-8-sig")
-        return list(csv.DictReader(io.StringIO(found)))
+        content = mia.get(f"{MANAGEMENT}/{path}", params=query).content.decode("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(content)))
 
     [first] = rows("shops.csv", month="2030-12")
     assert (first["順位"], first["店舗コード"], first["予約件数（確定）"], first["売上（円）"]) == (
@@ -261,15 +266,15 @@ def test_rankings_are_taken_along_of_a_month_or_of_all(past: Session, mia: TestC
     ]
 
 
-def test_a_month_comes_as_paper(past: Session, mia: TestClient) -> None:
-    night(past, 2031, 1, 8, 2, 30)
-    answer = mia.get(f"{MANAGEMENT}/report.pdf", params={"month": "2030-12"})
+def test_a_month_is_exported_as_pdf(past: Session, mia: TestClient) -> None:
+    count_at(past, 2031, 1, 8, 2, 30)
+    response = mia.get(f"{MANAGEMENT}/report.pdf", params={"month": "2030-12"})
 
-    text = "".join(paper.pages(answer.content))
+    text = "".join(paper.page_texts(response.content))
     assert "2030年12月の売上は¥11,000です" in text
     assert "フラワー銀座" in text
     assert "2031/1/8（水）2:30 時点の集計です" in text
-    assert mia.get(f"{MANAGEMENT}/report.pdf", params={"month": "2030-12"}).content == answer.content
+    assert mia.get(f"{MANAGEMENT}/report.pdf", params={"month": "2030-12"}).content == response.content
     assert mia.get(f"{MANAGEMENT}/report.pdf", params={"month": "2029-12"}).status_code == 404
 
 
@@ -277,30 +282,33 @@ def test_a_month_comes_as_paper(past: Session, mia: TestClient) -> None:
 
 
 def with_mail(db: Session, login_id: str, mail: str | None, **roles: str) -> User:
-    user = people.person(db, login_id, **roles)
+    user = people.create_user(db, login_id, **roles)
     user.mail = mail
     db.flush()
     return user
 
 
 def test_a_report_goes_to_as_many_as_were_confirmed(past: Session, mia: TestClient) -> None:
-    night(past, 2031, 1, 8, 2, 30)
+    count_at(past, 2031, 1, 8, 2, 30)
     body = {"month": "2030-12", "recipients": 1}
-    nobody = mia.post(f"{MANAGEMENT}/reports", json=body)
-    assert (nobody.status_code, "メールアドレスのある「経営」の利用者がいません" in nobody.text) == (409, True)
+    without_recipients = mia.post(f"{MANAGEMENT}/reports", json=body)
+    assert (
+        without_recipients.status_code,
+        "メールアドレスのある「経営」の利用者がいません" in without_recipients.text,
+    ) == (409, True)
 
     with_mail(past, "max", "max@example.com", reservations="manager")
     with_mail(past, "moritz", "moritz@example.com", reservations="manager")
-    # Others of the area get none.
+    # Other roles of the area get none.
     with_mail(past, "olga", "olga@example.com", reservations="operator")
     changed = mia.post(f"{MANAGEMENT}/reports", json=body)
     assert (changed.status_code, "1人から2人に変わりました" in changed.text) == (409, True)
     assert past.scalars(select(ManagementReport)).all() == []
 
-    assert asked(mia, "/reports")["recipients"] == ["max@example.com", "moritz@example.com"]
-    made = mia.post(f"{MANAGEMENT}/reports", json=body | {"recipients": 2})
-    assert made.status_code == 201
-    [report] = asked(mia, "/reports")["items"]
+    assert fetch(mia, "/reports")["recipients"] == ["max@example.com", "moritz@example.com"]
+    created = mia.post(f"{MANAGEMENT}/reports", json=body | {"recipients": 2})
+    assert created.status_code == 201
+    [report] = fetch(mia, "/reports")["items"]
     assert (report["month"], report["asked_by"], report["is_automatic"], report["sent_at"]) == (
         "2030-12",
         "mia さん",
@@ -312,40 +320,40 @@ def test_a_report_goes_to_as_many_as_were_confirmed(past: Session, mia: TestClie
     assert mia.post(f"{MANAGEMENT}/reports", json={"month": "2029-12", "recipients": 2}).status_code == 404
 
 
-def test_last_months_report_is_asked_for_on_the_first_and_only_once(past: Session) -> None:
-    night(past, 2030, 12, 31, 2, 30)
+def test_last_months_report_is_requested_on_the_first_and_only_once(past: Session) -> None:
+    count_at(past, 2030, 12, 31, 2, 30)
     assert past.scalars(select(ManagementReport)).all() == []
-    night(past, 2031, 1, 1, 2, 30)
-    night(past, 2031, 1, 2, 2, 30)
+    count_at(past, 2031, 1, 1, 2, 30)
+    count_at(past, 2031, 1, 2, 2, 30)
 
     [report] = past.scalars(select(ManagementReport)).all()
     assert (f"{report.month:%Y-%m}", report.is_automatic, report.asked_by) == ("2030-12", True, "システム")
 
 
-def test_who_begins_in_the_middle_of_a_month_is_sent_nothing_old(past: Session) -> None:
-    night(past, 2031, 1, 20, 2, 30)
+def test_a_start_in_the_middle_of_a_month_sends_no_old_report(past: Session) -> None:
+    count_at(past, 2031, 1, 20, 2, 30)
 
     assert past.scalars(select(ManagementReport)).all() == []
 
 
-# Rights
+# Permissions
 
 
-def test_only_administrators_count_anew(past: Session, sign_in: SignIn) -> None:
+def test_only_administrators_recount(past: Session, sign_in: SignIn) -> None:
     assert sign_in("mia", reservations="manager").post(f"{MANAGEMENT}/recount").status_code == 403
 
-    answer = sign_in("anna", reservations="admin").post(f"{MANAGEMENT}/recount")
-    assert answer.status_code == 200
-    assert answer.json()["months"] == 2
+    response = sign_in("anna", reservations="admin").post(f"{MANAGEMENT}/recount")
+    assert response.status_code == 200
+    assert response.json()["months"] == 2
     entry = past.scalars(select(AuditEntry).where(AuditEntry.subject == "month")).one()
     assert (entry.action, entry.subject_id, entry.after) == ("update", "2031-01", {"months": 2})
 
 
-@pytest.mark.parametrize("who", [{"reservations": "operator"}, {"reservations": "support"}, {"fleet": "admin"}])
-def test_others_than_the_management_see_nothing_of_it(past: Session, sign_in: SignIn, who: dict[str, str]) -> None:
-    night(past, 2031, 1, 8, 2, 30)
-    client = sign_in("charlie", **who)
+@pytest.mark.parametrize("roles", [{"reservations": "operator"}, {"reservations": "support"}, {"fleet": "admin"}])
+def test_other_roles_and_areas_have_no_access(past: Session, sign_in: SignIn, roles: dict[str, str]) -> None:
+    count_at(past, 2031, 1, 8, 2, 30)
+    client = sign_in("charlie", **roles)
 
-    doors = ("", "/parts", "/months", "/months.csv", "/shops.xlsx", "/report.pdf?month=2030-12", "/reports")
-    assert {client.get(f"{MANAGEMENT}{door}").status_code for door in doors} == {403}
+    routes = ("", "/parts", "/months", "/months.csv", "/shops.xlsx", "/report.pdf?month=2030-12", "/reports")
+    assert {client.get(f"{MANAGEMENT}{route}").status_code for route in routes} == {403}
     assert client.post(f"{MANAGEMENT}/reports", json={"month": "2030-12", "recipients": 1}).status_code == 403

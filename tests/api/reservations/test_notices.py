@@ -1,4 +1,4 @@
-"""What Slack is told of 手動対応: threads, bursts in one message, and 解決済み in its place."""
+"""Slack messages about 手動対応: threads, bursts in one message, and 解決済み in place."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def texts(db: Session) -> list[str]:
     return [post.payload["text"] for post in posts(db)]
 
 
-def burst(db: Session, count: int, kind: Task = Task.VAGUE_ANSWER) -> list[Operation]:
-    made = []
+def open_burst(db: Session, count: int, kind: Task = Task.VAGUE_ANSWER) -> list[Operation]:
+    opened = []
     for _ in range(count):
-        reservation = scene.ask(db)
-        made.append(operations.open_operation(db, reservation.id, reservation.code, kind))
+        reservation = scene.create_reservation(db)
+        opened.append(operations.open_operation(db, reservation.id, reservation.code, kind))
     db.commit()
-    return made
+    return opened
 
 
 def pass_time(db: Session, span: timedelta) -> None:
@@ -50,14 +50,14 @@ def pass_time(db: Session, span: timedelta) -> None:
     db.commit()
 
 
-def done(db: Session, operation: Operation, login_id: str = "olivia") -> None:
-    by = people.actor(db, login_id, reservations="operator")
+def resolve(db: Session, operation: Operation, login_id: str = "olivia") -> None:
+    by = people.create_actor(db, login_id, reservations="operator")
     queue.resolve(db, by, operation.id, schemas.Resolution(version=operation.version, outcome="連絡がついた"))
     db.commit()
 
 
-def test_a_second_task_about_a_reservation_stands_in_the_thread_of_the_first_for_an_hour(db: Session) -> None:
-    reservation = scene.ask(db)
+def test_a_second_task_of_a_reservation_is_in_the_thread_of_the_first_for_an_hour(db: Session) -> None:
+    reservation = scene.create_reservation(db)
     for kind, pause in (
         (Task.LATE_CANCEL, 10 * MINUTE),
         (Task.CUSTOMER_ENQUIRY, 61 * MINUTE),
@@ -68,13 +68,13 @@ def test_a_second_task_about_a_reservation_stands_in_the_thread_of_the_first_for
 
     first, second, third = posts(db)
     assert (first.follows, second.follows, third.follows) == (None, first.key, None)
-    # Whoever reads the channel sees it as well.
+    # It is broadcast to the channel, too.
     assert second.payload["broadcast"] is True
     assert second.payload["text"].startswith(f"予約ID: {reservation.code} で手動対応が必要")
 
 
-def test_what_the_clocks_say_stands_in_the_tasks_thread(db: Session) -> None:
-    burst(db, 1)
+def test_a_deadline_warning_is_in_the_tasks_thread(db: Session) -> None:
+    open_burst(db, 1)
     pass_time(db, 50 * MINUTE)
 
     queue.notify_due_operations(db)
@@ -84,10 +84,10 @@ def test_what_the_clocks_say_stands_in_the_tasks_thread(db: Session) -> None:
     assert "期限が近づいています" in warning.payload["text"]
 
 
-def test_what_is_done_is_said_in_its_place_once(db: Session) -> None:
-    [operation] = burst(db, 1)
+def test_a_resolved_task_edits_its_message_once(db: Session) -> None:
+    [operation] = open_burst(db, 1)
     pass_time(db, 12 * MINUTE)
-    done(db, operation)
+    resolve(db, operation)
 
     assert operations.notify_resolved(db) == 1
     assert operations.notify_resolved(db) == 0
@@ -97,8 +97,8 @@ def test_what_is_done_is_said_in_its_place_once(db: Session) -> None:
     assert edit.payload["text"] == f"【解決済み】{first.payload['text']}\n対応時間: 12分（olivia さん）"
 
 
-def test_what_ends_by_itself_is_said_as_well(db: Session) -> None:
-    [operation] = burst(db, 1)
+def test_a_task_that_closes_by_itself_edits_its_message_too(db: Session) -> None:
+    [operation] = open_burst(db, 1)
     assert operation.reservation_id is not None
     operations.close_operations(db, operation.reservation_id, [Task.VAGUE_ANSWER])
     db.commit()
@@ -110,7 +110,7 @@ def test_what_ends_by_itself_is_said_as_well(db: Session) -> None:
 
 
 def test_beyond_five_in_five_minutes_one_message_counts_and_lists_them_all(db: Session) -> None:
-    made = burst(db, 9)
+    opened = open_burst(db, 9)
     assert len(posts(db)) == 5
 
     assert operations.notify_burst(db) == 4
@@ -120,17 +120,17 @@ def test_beyond_five_in_five_minutes_one_message_counts_and_lists_them_all(db: S
     assert summary.follows is None
     lines = summary.payload["text"].splitlines()
     assert lines[:2] == ["手動対応が集中しています（4件）", "5分間に5件を超えたため、まとめて通知します。"]
-    # The document's own words, none lost.
-    assert lines[2:] == [f"・{operation.notice}" for operation in made[5:]]
-    assert all(operation.notice.endswith("が曖昧な回答") for operation in made)
-    assert set(texts(db)[:5]) == {operation.notice for operation in made[:5]}
+    # The document's own texts, all of them.
+    assert lines[2:] == [f"・{operation.notice}" for operation in opened[5:]]
+    assert all(operation.notice.endswith("が曖昧な回答") for operation in opened)
+    assert set(texts(db)[:5]) == {operation.notice for operation in opened[:5]}
 
 
 def test_a_burst_that_goes_on_is_one_message_that_grows(db: Session) -> None:
-    burst(db, 6)
+    open_burst(db, 6)
     operations.notify_burst(db)
     pass_time(db, 2 * MINUTE)
-    burst(db, 2, Task.DISPUTE)
+    open_burst(db, 2, Task.DISPUTE)
     operations.notify_burst(db)
 
     summary, grown = posts(db)[5:]
@@ -139,49 +139,49 @@ def test_a_burst_that_goes_on_is_one_message_that_grows(db: Session) -> None:
     assert lines[0] == "手動対応が集中しています（3件）"
     assert "で手動対応が必要（支払いへの異議）" in lines[3]
 
-    # Five quiet minutes later people hear of each again.
+    # After five quiet minutes each task is posted again.
     pass_time(db, 6 * MINUTE)
-    burst(db, 1)
+    open_burst(db, 1)
     assert len(posts(db)) == 8
     assert operations.notify_burst(db) == 0
 
 
-def test_a_gathered_task_that_is_done_is_marked_in_the_list_and_the_last_one_ends_it(db: Session) -> None:
-    first, second = burst(db, 7)[5:]
+def test_a_resolved_task_of_a_burst_is_marked_in_the_list_and_the_last_one_ends_it(db: Session) -> None:
+    first, second = open_burst(db, 7)[5:]
     operations.notify_burst(db)
     pass_time(db, 10 * MINUTE)
-    done(db, first)
+    resolve(db, first)
     operations.notify_resolved(db)
 
     lines = texts(db)[-1].splitlines()
     assert lines[0] == "手動対応が集中しています（2件、うち対応済み1件）"
     assert [line.startswith("・【解決済み】") for line in lines[2:]] == [True, False]
 
-    done(db, second, "oscar")
+    resolve(db, second, "oscar")
     operations.notify_resolved(db)
     assert texts(db)[-1].splitlines()[0] == "【解決済み】手動対応が集中しました（2件、10分）"
     assert posts(db)[-1].payload["do"] == "edit"
 
 
 def test_a_long_burst_begins_another_message_after_thirty(db: Session) -> None:
-    made = burst(db, 5 + 30 + 3)
+    opened = open_burst(db, 5 + 30 + 3)
 
     assert operations.notify_burst(db) == 33
 
-    one, other = posts(db)[5:]
-    assert (one.follows, other.follows) == (None, None)
-    listed = [line for post in (one, other) for line in post.payload["text"].splitlines()[2:]]
-    assert listed == [f"・{operation.notice}" for operation in made[5:]]
-    # What comes next is added to the one that has room.
-    more = burst(db, 1)
+    first, second = posts(db)[5:]
+    assert (first.follows, second.follows) == (None, None)
+    lines = [line for post in (first, second) for line in post.payload["text"].splitlines()[2:]]
+    assert lines == [f"・{operation.notice}" for operation in opened[5:]]
+    # The next task is added to the message that has room.
+    more = open_burst(db, 1)
     operations.notify_burst(db)
-    assert posts(db)[-1].follows == other.key
+    assert posts(db)[-1].follows == second.key
     assert more[0].notice in texts(db)[-1]
 
 
-def test_what_was_done_before_it_was_told_is_told_all_the_same(db: Session) -> None:
-    *_, last = burst(db, 6)
-    done(db, last)
+def test_a_task_resolved_before_it_was_posted_is_posted_as_resolved(db: Session) -> None:
+    *_, last = open_burst(db, 6)
+    resolve(db, last)
 
     operations.notify_burst(db)
 
@@ -189,7 +189,7 @@ def test_what_was_done_before_it_was_told_is_told_all_the_same(db: Session) -> N
     assert operations.notify_resolved(db) == 0
 
 
-def test_nobodys_words_make_a_link_in_slack(db: Session) -> None:
+def test_user_text_makes_no_link_in_slack(db: Session) -> None:
     operations.notify_slack(db, "1", "<!channel> & <https://evil.example|押す>", link=("operations", "手動対応を開く"))
 
     text = texts(db)[-1]

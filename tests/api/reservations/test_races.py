@@ -1,4 +1,5 @@
-"""People and the time at the same thing in the same moment: one of them does it, the others see that."""
+"""Operators and ticks that act on the same subject at the same time: one of them succeeds, the others see its
+result."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.problems import Conflict, Stale
 from service.reservations.desk import actions as desk
-from service.reservations.desk import schemas as at_the_desk
+from service.reservations.desk import schemas as desk_schemas
 from service.reservations.events.rules import Answer, State, Task
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Payment, Reservation, TimelineEvent
@@ -28,82 +29,86 @@ from tests import people
 from tests.api.reservations import scene
 
 
-def cancelled_at_the_desk(db: Session, by: Actor, code: str, version: int) -> None:
-    desk.cancel(db, by, code, at_the_desk.Cancellation(version=version, reason="お客様の希望"))
+def cancel_at_desk(db: Session, by: Actor, code: str, version: int) -> None:
+    desk.cancel(db, by, code, desk_schemas.Cancellation(version=version, reason="お客様の希望"))
 
 
-def at_once(several: Engine, *work: Callable[[Session], object]) -> list[object]:
-    """Each in a transaction of its own; what came of it, a refusal included."""
-    together = threading.Barrier(len(work))
+def run_concurrently(pooled_engine: Engine, *jobs: Callable[[Session], object]) -> list[object]:
+    """Runs each in a transaction of its own. Returns their results, refusals included."""
+    barrier = threading.Barrier(len(jobs))
 
-    def do(one: Callable[[Session], object]) -> object:
+    def run(job: Callable[[Session], object]) -> object:
         try:
-            with Session(several) as db, db.begin():
+            with Session(pooled_engine) as db, db.begin():
                 app_now(db)  # so that all of them are connected
-                together.wait()
-                return one(db)
+                barrier.wait()
+                return job(db)
         except (Conflict, Stale) as refused:
             return refused
 
-    with ThreadPoolExecutor(len(work)) as crowd:
-        return list(crowd.map(do, work))
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
 
 
-def test_of_two_operators_who_claim_a_task_at_once_one_has_it(several: Engine) -> None:
-    with Session(several) as db, db.begin():
-        reservation = scene.ask(db)
+def test_of_two_operators_who_claim_a_task_at_once_one_has_it(pooled_engine: Engine) -> None:
+    with Session(pooled_engine) as db, db.begin():
+        reservation = scene.create_reservation(db)
         task = operations.open_operation(db, reservation.id, reservation.code, Task.LATE_CANCEL).id
-        operators = [people.actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto", "ophelia")]
+        operators = [
+            people.create_actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto", "ophelia")
+        ]
 
-    came = at_once(several, *[lambda db, by=by: queue.claim(db, by, task, edits.Edit(version=1)) for by in operators])
+    results = run_concurrently(
+        pooled_engine, *[lambda db, by=by: queue.claim(db, by, task, edits.Edit(version=1)) for by in operators]
+    )
 
-    assert sorted(type(one).__name__ for one in came) == ["NoneType", "Stale", "Stale", "Stale"]
-    winner = operators[[one is None for one in came].index(True)]
-    with Session(several) as db:
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "Stale", "Stale", "Stale"]
+    winner = operators[[result is None for result in results].index(True)]
+    with Session(pooled_engine) as db:
         operation = db.get_one(Operation, task)
         assert (operation.owner_id, operation.version) == (winner.user_id, 2)
         claims = select(func.count()).where(OperationEvent.operation_id == task, OperationEvent.kind == "claimed")
         assert db.scalar(claims) == 1
-    for refused in came:
+    for refused in results:
         if isinstance(refused, Stale):
             assert refused.current["owner"]["name"] == winner.name
 
 
-def test_that_a_task_is_late_is_told_once_however_many_watch(several: Engine) -> None:
-    with Session(several) as db, db.begin():
-        reservation = scene.ask(db)
+def test_a_late_task_is_notified_once_by_concurrent_ticks(pooled_engine: Engine) -> None:
+    with Session(pooled_engine) as db, db.begin():
+        reservation = scene.create_reservation(db)
         operations.open_operation(db, reservation.id, reservation.code, Task.VAGUE_ANSWER)
         scene.set_clock(db, app_now(db) + timedelta(hours=2))
 
-    told = at_once(several, *[queue.notify_due_operations] * 6)
+    counts = run_concurrently(pooled_engine, *[queue.notify_due_operations] * 6)
 
-    assert sorted(map(int, map(str, told))) == [0, 0, 0, 0, 0, 1]
-    with Session(several) as db:
+    assert sorted(map(int, map(str, counts))) == [0, 0, 0, 0, 0, 1]
+    with Session(pooled_engine) as db:
         titles = db.scalars(select(OutboxMessage.title).where(OutboxMessage.topic == "slack")).all()
         assert len([title for title in titles if "期限を過ぎました" in title]) == 1
 
 
-def test_an_operator_and_the_time_at_once_do_one_thing(several: Engine) -> None:
-    """At the deadline the operator cancels on what was read before it: whichever is first has it, and an operator who
-    is second is told what it is by now."""
+def test_of_an_operator_and_the_deadline_at_once_one_succeeds(pooled_engine: Engine) -> None:
+    """At the deadline the operator cancels the version that was read before it: the first one succeeds, and an
+    operator who is second sees the new state."""
     for _ in range(4):
-        with Session(several) as db, db.begin():
-            made = scene.awaiting(db)
-            code, version, reservation_id = made.code, made.version, made.id
-            by = people.actor(db, f"olivia-{reservation_id}", reservations="operator")
+        with Session(pooled_engine) as db, db.begin():
+            reservation = scene.awaiting_payment(db)
+            code, version, reservation_id = reservation.code, reservation.version, reservation.id
+            by = people.create_actor(db, f"olivia-{reservation_id}", reservations="operator")
             scene.set_clock(db, app_now(db) + timedelta(minutes=10))
 
-        _, cancelled = at_once(
-            several,
+        _, cancelled = run_concurrently(
+            pooled_engine,
             lambda db: flow.advance_due(db, 10),
-            partial(cancelled_at_the_desk, by=by, code=code, version=version),
+            partial(cancel_at_desk, by=by, code=code, version=version),
         )
 
-        with Session(several) as db:
-            kept = select(TimelineEvent.kind).where(
+        with Session(pooled_engine) as db:
+            query = select(TimelineEvent.kind).where(
                 TimelineEvent.reservation_id == reservation_id, TimelineEvent.state == "expiring"
             )
-            kinds = db.scalars(kept.order_by(TimelineEvent.number)).all()
+            kinds = db.scalars(query.order_by(TimelineEvent.number)).all()
             expires = select(func.count()).where(
                 OutboxMessage.subject_id == code, OutboxMessage.payload["do"].astext == "expire"
             )
@@ -116,18 +121,20 @@ def test_an_operator_and_the_time_at_once_do_one_thing(several: Engine) -> None:
             assert (cancelled, kinds) == (None, ["cancel_asked"])
 
 
-def test_two_operators_who_take_a_vague_shop_s_word_at_once_make_one_page_to_pay_on(several: Engine) -> None:
-    with Session(several) as db, db.begin():
-        made = scene.ask(db)
+def test_two_operators_who_record_a_vague_shops_ok_at_once_make_one_payment(pooled_engine: Engine) -> None:
+    with Session(pooled_engine) as db, db.begin():
+        reservation = scene.create_reservation(db)
         scene.pass_time(db)
-        shop = scene.shop_says(db, made, Answer.VAGUE).shop_id
-        code, version, reservation_id = made.code, made.version, made.id
-        operators = [people.actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto")]
+        shop = scene.record_shop_answer(db, reservation, Answer.VAGUE).shop_id
+        code, version, reservation_id = reservation.code, reservation.version, reservation.id
+        operators = [people.create_actor(db, name, reservations="operator") for name in ("olivia", "oscar", "otto")]
 
-    word = at_the_desk.ShopAgreed(version=version, shop_id=shop)
-    came = at_once(several, *[lambda db, by=by: desk.record_shop_ok(db, by, code, word) for by in operators])
+    agreement = desk_schemas.ShopAgreed(version=version, shop_id=shop)
+    results = run_concurrently(
+        pooled_engine, *[lambda db, by=by: desk.record_shop_ok(db, by, code, agreement) for by in operators]
+    )
 
-    assert sorted(type(one).__name__ for one in came) == ["NoneType", "Stale", "Stale"]
-    with Session(several) as db:
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "Stale", "Stale"]
+    with Session(pooled_engine) as db:
         payments = select(func.count()).where(Payment.reservation_id == reservation_id)
         assert db.scalar(payments) == 1

@@ -1,4 +1,4 @@
-"""What 予約詳細 is given beside the facts: why a reservation waits, its life step by step, and how all stand."""
+"""What 予約詳細 has next to the facts: why a reservation waits, its steps, and the counts of all reservations."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def olivia(sign_in: SignIn) -> TestClient:
     return sign_in("olivia", reservations="operator")
 
 
-def asked(client: TestClient, path: str, status: int = 200) -> dict[str, Any]:
-    answer = client.get(f"{RESERVATIONS}/{path}")
-    assert answer.status_code == status, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+def fetch(client: TestClient, path: str, status: int = 200) -> dict[str, Any]:
+    response = client.get(f"{RESERVATIONS}/{path}")
+    assert response.status_code == status, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
 def steps(client: TestClient, reservation: Reservation) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = asked(client, f"{reservation.code}/steps")["items"]
-    return found
+    items: list[dict[str, Any]] = fetch(client, f"{reservation.code}/steps")["items"]
+    return items
 
 
-def long_lived(db: Session) -> Reservation:
-    """Refused once, held and paid for, cancelled and given back."""
-    reservation = scene.ask(db)
+def refunded_reservation(db: Session) -> Reservation:
+    """Refused once, held, paid for, cancelled and refunded."""
+    reservation = scene.create_reservation(db)
     scene.pass_time(db)
-    scene.shop_says(db, reservation, Answer.REFUSED)
+    scene.record_shop_answer(db, reservation, Answer.REFUSED)
     scene.pass_time(db, timedelta(minutes=1))
-    scene.shop_says(db, reservation, Answer.OK)
+    scene.record_shop_answer(db, reservation, Answer.OK)
     ready = e.CheckoutReady(number=scene.case(db, reservation).checkouts, session="cs_1")
     flow.record_event(db, reservation.id, ready, source="stripe")
     flow.record_event(db, reservation.id, e.LinkSent(minutes=10), source="twilio")
@@ -62,21 +62,21 @@ def long_lived(db: Session) -> Reservation:
     return reservation
 
 
-def test_every_step_of_a_long_life_is_decided_again_as_it_was(olivia: TestClient, db: Session) -> None:
-    reservation = long_lived(db)
-    lived = steps(olivia, reservation)
+def test_every_step_is_replayed_as_it_was_decided(olivia: TestClient, db: Session) -> None:
+    reservation = refunded_reservation(db)
+    replayed = steps(olivia, reservation)
 
-    told = asked(olivia, reservation.code)["timeline"][::-1]
-    assert [one["number"] for one in lived] == [one["number"] for one in told]
-    assert [one["state"] for one in lived] == [one["state"] for one in told]
-    assert [one["led_to"] for one in lived] == [one["led_to"] for one in told]
-    assert all(one["agrees"] for one in lived)
-    assert lived[0]["state"] == "requested"
-    assert lived[-1]["state"] == "refunded"
+    timeline = fetch(olivia, reservation.code)["timeline"][::-1]
+    assert [item["number"] for item in replayed] == [item["number"] for item in timeline]
+    assert [item["state"] for item in replayed] == [item["state"] for item in timeline]
+    assert [item["led_to"] for item in replayed] == [item["led_to"] for item in timeline]
+    assert all(item["agrees"] for item in replayed)
+    assert replayed[0]["state"] == "requested"
+    assert replayed[-1]["state"] == "refunded"
 
 
-def test_a_step_shows_how_it_stood_then_and_not_how_it_stands_now(olivia: TestClient, db: Session) -> None:
-    by_title = {one["title"]: one for one in steps(olivia, long_lived(db))}
+def test_a_step_shows_the_state_at_that_time(olivia: TestClient, db: Session) -> None:
+    by_title = {step["title"]: step for step in steps(olivia, refunded_reservation(db))}
 
     first = by_title["予約リクエストを受け付けました"]
     assert (first["shop_name"], first["paid"], first["calls"], first["pay_until"]) == (None, 0, 0, None)
@@ -89,24 +89,22 @@ def test_a_step_shows_how_it_stood_then_and_not_how_it_stands_now(olivia: TestCl
     assert by_title["返金が完了しました"]["refunded"] == 5500
 
 
-def test_a_step_that_would_be_decided_otherwise_today_says_so(olivia: TestClient, db: Session) -> None:
-    reservation = scene.ask(db)
-    db.add(scene.contrary(db, reservation))
+def test_a_step_that_would_be_decided_differently_today_is_marked(olivia: TestClient, db: Session) -> None:
+    reservation = scene.create_reservation(db)
+    db.add(scene.contradicting_event(db, reservation))
     db.commit()
 
-    assert [one["agrees"] for one in steps(olivia, reservation)] == [True, False]
+    assert [step["agrees"] for step in steps(olivia, reservation)] == [True, False]
 
 
-def test_while_the_shops_are_closed_neither_steps_nor_timeline_say_that_one_is_on_the_telephone(
-    olivia: TestClient, db: Session
-) -> None:
+def test_while_the_shops_are_closed_neither_steps_nor_timeline_show_a_call(olivia: TestClient, db: Session) -> None:
     scene.set_clock(db, datetime(2031, 1, 7, 22, 30, tzinfo=TOKYO))
-    reservation = scene.ask(db)
+    reservation = scene.create_reservation(db)
     scene.pass_time(db)
     db.commit()
 
-    last, told = steps(olivia, reservation)[-1], asked(olivia, reservation.code)["timeline"][0]
-    assert (last["state"], last["state_title"], told["state_title"]) == ("calling", *["店舗への電話待ち"] * 2)
+    last, entry = steps(olivia, reservation)[-1], fetch(olivia, reservation.code)["timeline"][0]
+    assert (last["state"], last["state_title"], entry["state_title"]) == ("calling", *["店舗への電話待ち"] * 2)
     assert last["waits_until"] == last["next_action_at"]
     scene.set_clock(db, datetime(2031, 1, 8, 9, 0, tzinfo=TOKYO))
     scene.pass_time(db)
@@ -115,10 +113,10 @@ def test_while_the_shops_are_closed_neither_steps_nor_timeline_say_that_one_is_o
     assert (called["state_title"], called["waits_until"]) == ("店舗に電話中", None)
 
 
-def test_a_shop_in_no_list_is_named_so(olivia: TestClient, db: Session) -> None:
-    reservation = scene.ask(db)
+def test_an_unlisted_shop_is_named_so(olivia: TestClient, db: Session) -> None:
+    reservation = scene.create_reservation(db)
     scene.pass_time(db)
-    scene.shop_says(db, reservation, Answer.VAGUE)
+    scene.record_shop_answer(db, reservation, Answer.VAGUE)
     flow.record_event(db, reservation.id, e.ShopOk(shop=None, note="花の里 03-1234-5678"), source="operator")
     db.commit()
 
@@ -127,35 +125,35 @@ def test_a_shop_in_no_list_is_named_so(olivia: TestClient, db: Session) -> None:
 
 
 def test_steps_of_an_unknown_reservation_are_not_found(olivia: TestClient) -> None:
-    assert asked(olivia, "QRV-ZZZZZZ/steps", 404)["detail"] == "この予約は見つかりません。予約IDを確認してください。"
+    assert fetch(olivia, "QRV-ZZZZZZ/steps", 404)["detail"] == "この予約は見つかりません。予約IDを確認してください。"
 
 
-def test_the_detail_says_why_it_waits_as_the_customer_is_told(olivia: TestClient, db: Session) -> None:
-    reservation = scene.ask(db)
+def test_the_detail_says_why_it_waits_as_the_customers_page_does(olivia: TestClient, db: Session) -> None:
+    reservation = scene.create_reservation(db)
     scene.pass_time(db)
-    scene.shop_says(db, reservation, Answer.VAGUE)
+    scene.record_shop_answer(db, reservation, Answer.VAGUE)
     db.commit()
 
-    found = asked(olivia, reservation.code)
-    assert found["progress"].startswith("お店が、その場では決められないと回答しました。")
-    assert found["progress_by"] == found["next_action_at"] is not None
+    detail = fetch(olivia, reservation.code)
+    assert detail["progress"].startswith("お店が、その場では決められないと回答しました。")
+    assert detail["progress_by"] == detail["next_action_at"] is not None
 
 
-def test_the_counts_say_how_all_reservations_stand(olivia: TestClient, db: Session) -> None:
-    assert {value for name, value in asked(olivia, "counts").items() if name != "as_of"} == {0}
-    scene.awaiting(db)
+def test_the_counts_of_all_reservations(olivia: TestClient, db: Session) -> None:
+    assert {value for name, value in fetch(olivia, "counts").items() if name != "as_of"} == {0}
+    scene.awaiting_payment(db)
     scene.confirmed(db, starts_at=app_now(db) + timedelta(hours=8))
     scene.confirmed(db, starts_at=app_now(db) + timedelta(days=1))
-    long_lived(db)
+    refunded_reservation(db)
     scene.pass_time(db, timedelta(minutes=1))
-    waiting = scene.ask(db, service_code="cake", plan_code="5")
+    waiting = scene.create_reservation(db, service_code="cake", plan_code="5")
     scene.pass_time(db)
-    scene.shop_says(db, waiting, Answer.VAGUE)
+    scene.record_shop_answer(db, waiting, Answer.VAGUE)
     db.commit()
 
-    found = asked(olivia, "counts")
-    del found["as_of"]
-    assert found == {
+    counts = fetch(olivia, "counts")
+    del counts["as_of"]
+    assert counts == {
         "total": 5, "seeking": 1, "paying": 1, "confirmed": 2, "today": 1, "refunding": 0, "needs_people": 1,
         "asked_today": 5,
     }  # fmt: skip

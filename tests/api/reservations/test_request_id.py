@@ -1,4 +1,5 @@
-"""One id from the door to the vendor: the request's log line, the trail's, the message, the job, the request out."""
+"""One request id from the route to the vendor: in the log line, the audit log, the message, the job and the vendor's
+request."""
 
 from __future__ import annotations
 
@@ -18,10 +19,10 @@ from service.core.monitoring import logs
 from service.core.outbox.queue import REQUEST_ID
 from service.core.outbox.records import OutboxMessage
 from tests.api.reservations import scene
-from tests.jobs.conftest import point
-from tests.sandbox.ear import listening_ear
+from tests.jobs.conftest import configure_clients
+from tests.sandbox.ear import running_receiver
 
-ASKED = "journey-0123456789"
+CLIENT_REQUEST_ID = "journey-0123456789"
 
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
@@ -36,29 +37,29 @@ def test_a_request_is_followed_to_the_vendor_by_its_id(
     scene.fill(db)
     db.commit()
     olivia = sign_in("olivia", reservations="operator")
-    new = {
+    body = {
         **{"client_request_id": "followed", "service": "cake", "plan": "5", "customer_name": "百瀬 桃"},
         **{"phone": "090-8888-1234", "starts_at": (app_now(db) + timedelta(days=3)).isoformat()},
     }
     logs.configure_logging("info")
-    made = olivia.post("/api/reservations/reservations", json=new, headers={"X-Request-Id": ASKED})
-    assert (made.status_code, made.headers["x-request-id"]) == (201, ASKED)
+    response = olivia.post("/api/reservations/reservations", json=body, headers={"X-Request-Id": CLIENT_REQUEST_ID})
+    assert (response.status_code, response.headers["x-request-id"]) == (201, CLIENT_REQUEST_ID)
 
     [message] = db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "sms"))
-    assert message.payload[REQUEST_ID] == ASKED
+    assert message.payload[REQUEST_ID] == CLIENT_REQUEST_ID
 
-    with listening_ear() as ear:
+    with running_receiver() as ear:
         account = {"twilio_account_sid": "AC" + "0" * 32, "twilio_auth_token": SecretStr("x"), "twilio_from": "+8150"}
-        point(monkeypatch, twilio_base_url=ear.url.rstrip("/"), **account)
+        configure_clients(monkeypatch, twilio_base_url=ear.url.rstrip("/"), **account)
         db.execute(update(OutboxMessage).values(next_attempt_at=real_now()))
         db.commit()
         outbox_jobs.send_topic("sms")
         [(headers, _)] = ear.heard
-    assert headers["X-Request-Id"] == ASKED
+    assert headers["X-Request-Id"] == CLIENT_REQUEST_ID
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    said = [line["event"] for line in lines if line.get("request_id") == ASKED]
-    assert "audited" in said
-    assert "request" in said
-    # The ear is no Twilio: what the job makes of its answer stands under the same id.
-    assert "message not sent" in said
+    events = [line["event"] for line in lines if line.get("request_id") == CLIENT_REQUEST_ID]
+    assert "audited" in events
+    assert "request" in events
+    # The ear is not Twilio: the job's error has the same id.
+    assert "message not sent" in events

@@ -1,4 +1,4 @@
-"""店舗順序シミュレーション through its door, on the demo's past."""
+"""The route of 店舗順序シミュレーション, on the demo's past."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from service.reservations.services.models import Service
 from service.reservations.shops.models import Shop
 from stack.home import Home
 from tests import people
-from tests.api.reservations.demo import begin
-from tests.conftest import filled_database
+from tests.api.reservations.demo import fill_demo
+from tests.conftest import seeded_database
 
 PATH = "/api/reservations/simulation"
 
 
 def signed_in(db: Session, client: TestClient, login_id: str, **roles: str) -> TestClient:
-    return people.signed_in(db, client, people.person(db, login_id, **roles))
+    return people.signed_in_client(db, client, people.create_user(db, login_id, **roles))
 
 
 @pytest.fixture
@@ -32,58 +32,58 @@ def operator(db: Session, client: TestClient) -> TestClient:
 
 @pytest.fixture(scope="module")
 def _engine(running_servers: Home) -> Iterator[Engine]:
-    """The demo's past is in it."""
-    with filled_database(running_servers, "genba_simulation", begin) as engine:
+    """Filled with the demo's past."""
+    with seeded_database(running_servers, "genba_simulation", fill_demo) as engine:
         yield engine
 
 
 @pytest.fixture
 def bouquet(db: Session) -> int:
-    """Its id."""
+    """The id of the service."""
     return db.scalars(select(Service.id).where(Service.code == "bouquet")).one()
 
 
-def ask(client: TestClient, service: int, **query: Any) -> dict[str, Any]:
-    answer = client.get(f"{PATH}/{service}", params=query)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+def simulate(client: TestClient, service: int, **query: Any) -> dict[str, Any]:
+    response = client.get(f"{PATH}/{service}", params=query)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
 def test_the_present_order_is_compared_with_another_and_nothing_changes(bouquet: int, operator: TestClient) -> None:
-    found = ask(operator, bouquet)
-    first, second = (shop["id"] for shop in found["shops"])
-    assert found["order"] == [first, second]
-    assert found["tried"] == found["present"]
-    assert found["trust"] == "good"
-    assert 200 < found["reservations"] < 320
+    result = simulate(operator, bouquet)
+    first, second = (shop["id"] for shop in result["shops"])
+    assert result["order"] == [first, second]
+    assert result["tried"] == result["present"]
+    assert result["trust"] == "good"
+    assert 200 < result["reservations"] < 320
 
-    other = ask(operator, bouquet, order=f"{second},{first}")
-    assert other["present"] == found["present"]
+    other = simulate(operator, bouquet, order=f"{second},{first}")
+    assert other["present"] == result["present"]
     # The second shop agrees far more often: it is reached sooner, with fewer calls.
     assert other["tried"]["calls"] < other["present"]["calls"]
     assert other["tried"]["mean_minutes"] < other["present"]["mean_minutes"]
-    assert found["suggested"] == [second, first]
-    assert found["suggested_score"] == other["tried"]
+    assert result["suggested"] == [second, first]
+    assert result["suggested_score"] == other["tried"]
     assert 0 < other["tried"]["measured"] < 1
-    assert ask(operator, bouquet, order=f"{second},{first}") | {"as_of": ""} == other | {"as_of": ""}
-    assert [shop["id"] for shop in ask(operator, bouquet)["shops"]] == [first, second]
+    assert simulate(operator, bouquet, order=f"{second},{first}") | {"as_of": ""} == other | {"as_of": ""}
+    assert [shop["id"] for shop in simulate(operator, bouquet)["shops"]] == [first, second]
 
 
 def test_what_is_expected_of_the_order_that_was_used_is_near_what_happened(bouquet: int, operator: TestClient) -> None:
-    found = ask(operator, bouquet, months=4)
-    assert found["present"]["measured"] > 0.99
+    result = simulate(operator, bouquet, months=4)
+    assert result["present"]["measured"] > 0.99
     for name in ("success", "calls"):
-        assert found["present"][name] == pytest.approx(found["actual"][name], abs=0.02)
-    assert found["reservations"] < ask(operator, bouquet)["reservations"]
+        assert result["present"][name] == pytest.approx(result["actual"][name], abs=0.02)
+    assert result["reservations"] < simulate(operator, bouquet)["reservations"]
 
 
 def test_a_shop_out_of_use_is_not_called(db: Session, bouquet: int, operator: TestClient) -> None:
-    first, second = (shop["id"] for shop in ask(operator, bouquet)["shops"])
+    first, second = (shop["id"] for shop in simulate(operator, bouquet)["shops"])
     db.execute(update(Shop).where(Shop.id == first).values(blacklisted_at=app_now(db), blacklist_reason="休業"))
-    found = ask(operator, bouquet)
-    assert [bool(shop["blacklisted_at"]) for shop in found["shops"]] == [True, False]
+    result = simulate(operator, bouquet)
+    assert [bool(shop["blacklisted_at"]) for shop in result["shops"]] == [True, False]
     assert (
-        ask(operator, bouquet, order=f"{first},{second}")["tried"]
-        == ask(operator, bouquet, order=f"{second},{first}")["tried"]
+        simulate(operator, bouquet, order=f"{first},{second}")["tried"]
+        == simulate(operator, bouquet, order=f"{second},{first}")["tried"]
     )

@@ -1,4 +1,4 @@
-"""店舗順序シミュレーション: who may ask it, for what, and what it says before there is a past."""
+"""店舗順序シミュレーション: permissions, refused orders, and the result before there is a past."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from sqlalchemy.orm import Session
 from service.reservations.flow.models import Reservation
 from service.reservations.services.models import Service
 from tests.api.reservations import scene
-from tests.api.reservations.test_simulation import PATH, ask, operator, signed_in
+from tests.api.reservations.test_simulation import PATH, operator, signed_in, simulate
 
 __all__ = ["operator"]
 
 
 def test_without_a_past_there_is_nothing_to_compare(db: Session, operator: TestClient) -> None:
     scene.fill(db)
-    found = ask(operator, db.scalars(select(Service.id).where(Service.code == "cake")).one())
-    assert (found["reservations"], found["trust"], found["suggested"]) == (0, "poor", found["order"])
-    assert found["tried"]["mean_minutes"] is None
+    result = simulate(operator, db.scalars(select(Service.id).where(Service.code == "cake")).one())
+    assert (result["reservations"], result["trust"], result["suggested"]) == (0, "poor", result["order"])
+    assert result["tried"]["mean_minutes"] is None
 
 
 @pytest.mark.parametrize("order", ["1", "{first},{first}", "{first}", "a,b", ""])
 def test_an_order_that_is_not_the_services_is_refused(db: Session, operator: TestClient, order: str) -> None:
     scene.fill(db)
     service = db.scalars(select(Service.id).where(Service.code == "bouquet")).one()
-    first = ask(operator, service)["order"][0]
+    first = simulate(operator, service)["order"][0]
     assert operator.get(f"{PATH}/{service}", params={"order": order.format(first=first)}).status_code == 422
 
 

@@ -1,4 +1,4 @@
-"""Webhooks as vendors send them: signed by their own SDKs where there is one."""
+"""Webhooks as vendors send them, signed with the vendors' own SDKs where there are any."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from twilio.request_validator import RequestValidator
 
 PATH = "/api/reservations/webhooks"
 TOKEN, BLAND, STRIPE = "twilio-token-of-tests", "bland-secret-of-tests", "whsec_of_tests"
-Sent = tuple[str, bytes, dict[str, str]]
+SignedRequest = tuple[str, bytes, dict[str, str]]
 
 
-def of_stripe(event: dict[str, Any], secret: str = STRIPE, seconds: int = 0) -> Sent:
+def stripe_webhook(event: dict[str, Any], secret: str = STRIPE, seconds: int = 0) -> SignedRequest:
     body = json.dumps(event, ensure_ascii=False, indent=2)
-    signed = stripe.WebhookSignature.generate_signature_header(body, secret, int(time.time()) + seconds)
-    return f"{PATH}/stripe", body.encode(), {"Stripe-Signature": str(signed)}
+    signature = stripe.WebhookSignature.generate_signature_header(body, secret, int(time.time()) + seconds)
+    return f"{PATH}/stripe", body.encode(), {"Stripe-Signature": str(signature)}
 
 
-def of_twilio(fields: dict[str, str], public: str, effect: str = "", token: str = TOKEN) -> Sent:
-    """`public`: the address that Twilio was given."""
+def twilio_webhook(fields: dict[str, str], public_url: str, effect: str = "", token: str = TOKEN) -> SignedRequest:
+    """`public_url`: the address that Twilio was given."""
     path = f"{PATH}/twilio" + (f"?{urlencode({'effect': effect})}" if effect else "")
-    signed = RequestValidator(token).compute_signature(f"{public}{path}", fields)
+    signature = RequestValidator(token).compute_signature(f"{public_url}{path}", fields)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    return path, urlencode(fields).encode(), form | {"X-Twilio-Signature": str(signed)}
+    return path, urlencode(fields).encode(), form | {"X-Twilio-Signature": str(signature)}
 
 
-def of_bland(details: dict[str, Any], secret: str = BLAND) -> Sent:
+def bland_webhook(details: dict[str, Any], secret: str = BLAND) -> SignedRequest:
     body = json.dumps(details, ensure_ascii=False, separators=(",", ":")).encode()
-    signed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return f"{PATH}/bland", body, {"X-Webhook-Signature": signed}
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return f"{PATH}/bland", body, {"X-Webhook-Signature": signature}
 
 
-def stripe_event(kind: str = "checkout.session.completed", event_id: str = "evt_1", **about: Any) -> dict[str, Any]:
-    return {"id": event_id, "object": "event", "type": kind, "data": {"object": {"id": "cs_1"} | about}}
+def stripe_event(kind: str = "checkout.session.completed", event_id: str = "evt_1", **fields: Any) -> dict[str, Any]:
+    return {"id": event_id, "object": "event", "type": kind, "data": {"object": {"id": "cs_1"} | fields}}
 
 
-def sms_fields(status: str = "delivered", sid: str = "SM1", **more: str) -> dict[str, str]:
-    return {"MessageSid": sid, "MessageStatus": status, "To": "+819012345678", "AccountSid": "AC1"} | more
+def sms_fields(status: str = "delivered", sid: str = "SM1", **fields: str) -> dict[str, str]:
+    return {"MessageSid": sid, "MessageStatus": status, "To": "+819012345678", "AccountSid": "AC1"} | fields

@@ -1,1 +1,1 @@
-"""What is asked of every route of the service."""
+"""Tests that call every route of the service."""

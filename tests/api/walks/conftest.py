@@ -1,5 +1,5 @@
-"""Every route of the OpenAPI document by every demo account: who may not, gets nothing; who is a stranger, finds
-nothing. Areas join by having demo data; nothing here names one."""
+"""Every route of the OpenAPI document, called by every demo account: without the permission it is refused, and rows
+of another tenant are nowhere. An area takes part as soon as it has demo data; no area is named here."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from service.core.areas import AREAS
 from service.demo import fill
 from stack.home import Home
 from tests.api.walks.walk import LEFT_OUT, Walker
-from tests.conftest import filled_database
+from tests.conftest import seeded_database
 
 
-def _walking(people: list[User]) -> list[User]:
-    """Where areas are left out: whoever has a role in the others, and somebody who has none there."""
+def _walking_users(users: list[User]) -> list[User]:
+    """Where areas are left out: the users with a role in one of the other areas, and one user without."""
     if not LEFT_OUT:
-        return people
-    inside = [user for user in people if any(not f"/api/{m.area}/".startswith(LEFT_OUT) for m in user.memberships)]
-    return [*inside, next(user for user in people if user not in inside)]
+        return users
+    inside = [user for user in users if any(not f"/api/{m.area}/".startswith(LEFT_OUT) for m in user.memberships)]
+    return [*inside, next(user for user in users if user not in inside)]
 
 
 @pytest.fixture(scope="package")
 def _engine(running_servers: Home) -> Iterator[Engine]:
-    """The demo is in it: to live it takes as long as the longest walk. Of areas that are left out nothing is walked, so
-    nothing is filled."""
+    """Filled with the demo, which takes as long as the longest walk. Areas that are left out are not walked, so they
+    are not filled."""
     filled = [name for name in AREAS if not f"/api/{name}/".startswith(LEFT_OUT)]
-    with filled_database(running_servers, "genba_walks", lambda db: fill(db, filled)) as engine:
+    with seeded_database(running_servers, "genba_walks", lambda db: fill(db, filled)) as engine:
         yield engine
 
 
 @pytest.fixture(scope="package")
-def listed() -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """What each person has been shown, by login ID and path. Walks that write look for themselves."""
+def listed_rows() -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The rows that each user was shown, by login ID and path. Walks that write list the rows again."""
     return {}
 
 
 @pytest.fixture
-def walkers(db: Session, client: TestClient, listed: dict[str, dict[str, list[dict[str, Any]]]]) -> list[Walker]:
-    """Every demo account, signed in, in front of the demo's data."""
-    # All of a walk is one transaction, which looks idle while the test thinks.
+def walkers(db: Session, client: TestClient, listed_rows: dict[str, dict[str, list[dict[str, Any]]]]) -> list[Walker]:
+    """Every demo account, signed in, on the data of the demo."""
+    # A whole walk is one transaction, which is idle while the test computes.
     db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    people = _walking(list(db.scalars(select(User).order_by(User.id))))
-    tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in people]
+    users = _walking_users(list(db.scalars(select(User).order_by(User.id))))
+    tokens = [open_session(db, user, "testclient", timedelta(hours=1))[0] for user in users]
     db.commit()
     return [
         Walker(
@@ -57,7 +57,7 @@ def walkers(db: Session, client: TestClient, listed: dict[str, dict[str, list[di
             token,
             client,
             {m.area: m.tenant_id for m in user.memberships if m.tenant_id},
-            listed.setdefault(user.login_id, {}),
+            listed_rows.setdefault(user.login_id, {}),
         )
-        for user, token in zip(people, tokens, strict=True)
+        for user, token in zip(users, tokens, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Words of another tenant are nowhere in what one can read."""
+"""Texts of another tenant are nowhere in what a user can read."""
 
 from __future__ import annotations
 
@@ -7,57 +7,67 @@ from importlib import import_module
 from service.core.areas import AREAS, areas
 from service.core.audit.search import ACTION_TITLES
 from service.reservations.events.rules import STATE_LABELS, WAITING_LABEL
-from tests.api.walks.walk import LOOKING, TELLING, Asking, Walker, operations
+from tests.api.walks.walk import CHOOSE_WALKERS, MIN_TEXT_LENGTH, Walker, WalkerChoice, operations
 
-# Names of areas, which jobs are called after, and of their records, fields, choices and actions, as the code and as the
-# trail says them.
-PRODUCTS_OWN = {*AREAS} | {
-    word
+# Names of areas, which jobs are named after, and of their records, fields, choices and actions, as the code and the
+# audit log write them.
+PRODUCT_TEXTS = {*AREAS} | {
+    text
     for area in areas().values()
-    for words in (area.subjects, area.fields, *area.values.values())
-    for word in (*words, *words.values())
+    for labels in (area.subjects, area.fields, *area.values.values())
+    for text in (*labels, *labels.values())
 }
-PRODUCTS_OWN |= {word for words in ACTION_TITLES.items() for word in words}
-PRODUCTS_OWN |= {role for area in areas().values() for role in area.roles}
-# 定期作業 come with the product: who does them and on which page.
+PRODUCT_TEXTS |= {text for labels in ACTION_TITLES.items() for text in labels}
+PRODUCT_TEXTS |= {role for area in areas().values() for role in area.roles}
+# 定期作業 come with the product: their codes, owners and pages.
 CHORES = import_module("service.migrations.versions.2026_11_22_reservations_chores").CHORES
-PRODUCTS_OWN |= {chore[name] for chore in CHORES for name in ("code", "owner", "page")}
-# A reservation's state is told in words; which ones stand in a list depends on the moment.
-PRODUCTS_OWN |= {*STATE_LABELS.values(), WAITING_LABEL}
-# Where nobody sees one agency or nursery only, all is one tenant: what a colleague lists may stand in a detail.
-UNDIVIDED = {name for name, area in areas().items() if not any(role.scope for role in area.roles.values())}
+PRODUCT_TEXTS |= {chore[name] for chore in CHORES for name in ("code", "owner", "page")}
+# The state of a reservation is shown as a label; which labels a list has depends on the time.
+PRODUCT_TEXTS |= {*STATE_LABELS.values(), WAITING_LABEL}
+# An area without tenant-bound roles is one tenant: a row that a colleague lists may appear in a detail.
+SINGLE_TENANT_AREAS = {name for name, area in areas().items() if not any(role.scope for role in area.roles.values())}
 
 
-@LOOKING
-def test_words_of_others_are_nowhere_in_what_one_can_read(walkers: list[Walker], looking: Asking) -> None:
-    """Lists, details, searches, exports, pictures, the audit trail: not a word of another tenant's rows. What one is
-    refused for want of a permission says the same of every row (test_refusals)."""
-    words = {walker.login_id: walker.words() for walker in walkers}
-    for one in looking(walkers):
+@CHOOSE_WALKERS
+def test_texts_of_other_tenants_are_nowhere_in_what_a_user_can_read(
+    walkers: list[Walker], choose: WalkerChoice
+) -> None:
+    """Lists, details, searches, exports, pictures, the audit log: no text of another tenant's rows. The text of a
+    refusal for a missing permission is the same for every row (test_refusals)."""
+    texts_by_user = {walker.login_id: walker.texts() for walker in walkers}
+    for walker in choose(walkers):
         read = "\n".join(
-            one.reads(place)
+            walker.read_text(path)
             for operation in operations()
-            if operation.method == "GET" and one.may(operation)
-            for place in one.places(operation.path)
-            if not place.startswith(("/api/auth", "/api/health"))
+            if operation.method == "GET" and walker.may(operation)
+            for path in walker.paths(operation.path)
+            if not path.startswith(("/api/auth", "/api/health"))
         )
-        colleagues = _of_colleagues(one, words)
-        foreign = set().union(*words.values()) - words[one.login_id] - PRODUCTS_OWN - colleagues
-        # Of the many words most do not even begin anywhere.
-        beginnings = {read[place : place + TELLING] for place in range(len(read))}
-        there = {word for word in foreign if word[:TELLING] in beginnings and word in read}
-        found = {word for word in there if not _is_shared(word, words, one)}
-        whose = {word: [login_id for login_id, known in words.items() if word in known] for word in sorted(found)[:5]}
-        assert not found, (one.login_id, whose)
+        colleagues = _of_colleagues(walker, texts_by_user)
+        foreign = set().union(*texts_by_user.values()) - texts_by_user[walker.login_id] - PRODUCT_TEXTS - colleagues
+        # Most of the many texts do not occur even with their beginning: a fast first check.
+        beginnings = {read[start : start + MIN_TEXT_LENGTH] for start in range(len(read))}
+        candidates = {text for text in foreign if text[:MIN_TEXT_LENGTH] in beginnings and text in read}
+        leaked = {text for text in candidates if not _is_shared(text, texts_by_user, walker)}
+        owners = {
+            text: [login_id for login_id, texts in texts_by_user.items() if text in texts]
+            for text in sorted(leaked)[:5]
+        }
+        assert not leaked, (walker.login_id, owners)
 
 
-def _of_colleagues(one: Walker, words: dict[str, set[str]]) -> set[str]:
-    if one.home not in UNDIVIDED:
+def _of_colleagues(walker: Walker, texts_by_user: dict[str, set[str]]) -> set[str]:
+    if walker.home_area not in SINGLE_TENANT_AREAS:
         return set()
-    return set().union(*(known for login_id, known in words.items() if login_id.startswith(f"{one.home}-")))
+    return set().union(
+        *(texts for login_id, texts in texts_by_user.items() if login_id.startswith(f"{walker.home_area}-"))
+    )
 
 
-def _is_shared(word: str, words: dict[str, set[str]], one: Walker) -> bool:
-    """A part of something one sees anyway (「新宿店」 in 「新宿店 レジ1番」) gives nothing away, nor do several such,
-    or words too short to tell anything, in one cell of a file."""
-    return all(len(part) < TELLING or any(part in known for known in words[one.login_id]) for part in word.split("、"))
+def _is_shared(text: str, texts_by_user: dict[str, set[str]], walker: Walker) -> bool:
+    """A part of a text that the user sees anyway (「新宿店」 in 「新宿店 レジ1番」) gives nothing away. Several such
+    parts in one cell of a file, or texts too short to tell anything, do not either."""
+    return all(
+        len(part) < MIN_TEXT_LENGTH or any(part in own_text for own_text in texts_by_user[walker.login_id])
+        for part in text.split("、")
+    )

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.chromium import carry, token
+from tests.chromium import get_session_token, set_session_cookies
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -19,62 +19,62 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def staff(stack: Stack) -> str:
-    return token(stack, "entries-staff")
+    return get_session_token(stack, "entries-staff")
 
 
 @pytest.fixture
-def at(page: Page, context: BrowserContext, stack: Stack, staff: str) -> Open:
-    carry(context, stack, staff)
+def open_page(page: Page, context: BrowserContext, stack: Stack, staff: str) -> Open:
+    set_session_cookies(context, stack, staff)
 
-    def opened(where: str) -> Page:
-        page.goto(f"{stack.dashboards}/{where}")
+    def open_path(path: str) -> Page:
+        page.goto(f"{stack.dashboards}/{path}")
         expect(page.locator("h1")).to_be_visible()
         return page
 
-    return opened
+    return open_path
 
 
-def downloaded(page: Page, stack: Stack, address: str) -> bytes:
-    answer = page.request.get(f"{stack.dashboards}/download/api/entries/{address}")
-    assert answer.status == 200
-    return answer.body()
+def download(page: Page, stack: Stack, path: str) -> bytes:
+    response = page.request.get(f"{stack.dashboards}/download/api/entries/{path}")
+    assert response.status == 200
+    return response.body()
 
 
 def newest(page: Page, stack: Stack) -> dict[str, str]:
-    """The log's first row; the demo scans on weekdays alone."""
-    return next(csv.DictReader(downloaded(page, stack, "logs.csv").decode("utf-8-sig").splitlines()))
+    """The first row of the log; the demo has scans on weekdays only."""
+    return next(csv.DictReader(download(page, stack, "logs.csv").decode("utf-8-sig").splitlines()))
 
 
-def test_the_documents_address_leads_to_the_log(at: Open) -> None:
-    page = at("desktop/entry-exit-logs")
+def test_the_documents_url_leads_to_the_log(open_page: Open) -> None:
+    page = open_page("desktop/entry-exit-logs")
     expect(page.locator("h1")).to_have_text("入退管理ログ")
     assert page.url.endswith("/entry-exit-logs")
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 
-def test_pointing_at_the_moments_shows_the_days_history_and_a_click_all_of_it(at: Open, stack: Stack) -> None:
-    row = newest(at("attendance"), stack)
-    day, clock = row["日時"].split()
-    page = at(f"attendance?day={day}")
+def test_hovering_over_the_times_shows_the_days_history_and_a_click_all_of_it(open_page: Open, stack: Stack) -> None:
+    row = newest(open_page("attendance"), stack)
+    day, time_text = row["日時"].split()
+    page = open_page(f"attendance?day={day}")
 
-    moments = page.get_by_test_id("stButton").get_by_role("button").filter(has_text=clock[:5]).first
+    times = page.get_by_test_id("stButton").get_by_role("button").filter(has_text=time_text[:5]).first
     tooltip = page.get_by_role("tooltip")
 
-    def points() -> bool:
-        """Again where the page was drawn anew below the pointer."""
+    def hover() -> bool:
+        """Hovers again, because the page may have been redrawn under the pointer."""
         page.mouse.move(0, 0)
-        moments.hover()
+        times.hover()
         tooltip.wait_for(timeout=5_000)
         return tooltip.is_visible()
 
-    wait_for(points, "nothing appears at the pointer", passing=PlaywrightTimeout)
+    wait_for(hover, "nothing appears at the pointer", passing=PlaywrightTimeout)
     expect(tooltip).to_contain_text("送り迎え履歴")
     expect(tooltip).to_contain_text(f"保護者: {row['保護者名']}")
-    expect(tooltip).to_contain_text(f"{clock} {'入（登園）' if row['入/出'] == '入' else '出（降園）'}")
+    expect(tooltip).to_contain_text(f"{time_text} {'入（登園）' if row['入/出'] == '入' else '出（降園）'}")
 
-    moments.click()
+    times.click()
     drawer = page.get_by_role("dialog")
-    expect(drawer.get_by_text(clock)).to_be_visible()
+    expect(drawer.get_by_text(time_text)).to_be_visible()
     drawer.get_by_role("link", name="詳細レポート").click()
     expect(page.locator("h1")).to_have_text("詳細レポート")
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
@@ -82,20 +82,20 @@ def test_pointing_at_the_moments_shows_the_days_history_and_a_click_all_of_it(at
     expect(page.get_by_text(f"{month.year}年{month.month}月に")).to_be_visible()
 
 
-def test_the_paper_list_is_there_for_an_outage(at: Open, stack: Stack) -> None:
-    page = at("in-nursery")
+def test_the_paper_list_is_there_for_an_outage(open_page: Open, stack: Stack) -> None:
+    page = open_page("in-nursery")
     expect(page.get_by_role("link", name="紙の入退台帳（PDF）")).to_be_visible()
-    assert downloaded(page, stack, "paper-list.pdf").startswith(b"%PDF")
+    assert download(page, stack, "paper-list.pdf").startswith(b"%PDF")
 
 
-def test_a_days_presence_is_written_and_the_address_keeps_the_day(at: Open, stack: Stack) -> None:
-    page = at("attendance?day=2026-11-04&class_name=きりん組")
+def test_a_days_attendance_is_saved_and_the_url_keeps_the_day(open_page: Open, stack: Stack) -> None:
+    page = open_page("attendance?day=2026-11-04&class_name=きりん組")
     page.get_by_role("button", name="編集").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("遅刻", exact=True).click()
     dialog.get_by_label("備考").fill("通院のため")
     dialog.get_by_role("button", name="保存する").click()
-    # The field it was typed into says so too, until it is stored.
+    # The dialog's own field also contains the text, until it is stored.
     expect(dialog).to_have_count(0)
 
     expect(page.get_by_text("通院のため")).to_be_visible()
@@ -104,7 +104,7 @@ def test_a_days_presence_is_written_and_the_address_keeps_the_day(at: Open, stac
     expect(page.get_by_text("通院のため")).to_be_visible()
 
 
-def test_the_rush_is_drawn(at: Open) -> None:
-    page = at("entries-statistics")
+def test_the_rush_is_drawn(open_page: Open) -> None:
+    page = open_page("entries-statistics")
     expect(page.get_by_text("が最も混み合いました。")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_be_visible()

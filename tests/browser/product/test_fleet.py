@@ -1,4 +1,4 @@
-"""端末管理 in a real browser: what only a browser can show of the pages that people work with all day."""
+"""端末管理 in a real browser: what only a browser can show of the staff's daily pages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.chromium import carry, token
+from tests.chromium import get_session_token, set_session_cookies
 from tests.pictures import picture
 from tests.stack import Stack
 
 Open = Callable[..., Page]
-# Terminals that no other test looks at.
+# Terminals that no other test uses.
 PHOTOGRAPHED, EDITED, CUSTOMER = 80, 81, "XYZ商店"
-# Pages, and how many lists there are at least on each.
+# Pages, and the minimum number of lists on each.
 LISTS = {
     "dashboard": 2,
     "alerts": 1,
@@ -43,48 +43,48 @@ LISTS = {
     "attendance-report?child_id=山田太郎（きりん組）": 1,
     f"terminal?id={PHOTOGRAPHED}&view=本体・トークン": 1,
 }
-# What of each list lies to the right of what is seen, in pixels; nothing yet while one is still being drawn.
+# The hidden width of each list in pixels; false while a list is still being drawn.
 HIDDEN = """() => {
     const shown = [...document.querySelectorAll('[data-testid=stDataFrame]')]
         .map((list) => list.querySelector('.dvn-scroller'));
     return shown.every((one) => one?.clientWidth) && shown.map((one) => one.scrollWidth - one.clientWidth);
 }"""
-# Browsers fetch and read five megabytes before the first chart.
+# The browser loads five megabytes before the first chart.
 FIRST_CHART_MS = 60_000
 
 
 @pytest.fixture(scope="module")
 def admin(stack: Stack) -> str:
-    return token(stack, "admin")
+    return get_session_token(stack, "admin")
 
 
 @pytest.fixture
 def desk(context: BrowserContext, stack: Stack, admin: str) -> BrowserContext:
-    carry(context, stack, admin)
+    set_session_cookies(context, stack, admin)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     return context
 
 
 @pytest.fixture
-def at(page: Page, desk: BrowserContext, stack: Stack) -> Open:
-    """at("firmware") → that page."""
+def open_page(page: Page, desk: BrowserContext, stack: Stack) -> Open:
+    """open_page("firmware") opens that page."""
 
-    def opened(where: str, tab: Page = page) -> Page:
-        tab.goto(f"{stack.dashboards}/{where}")
+    def open_path(path: str, tab: Page = page) -> Page:
+        tab.goto(f"{stack.dashboards}/{path}")
         expect(tab.get_by_role("link", name="ログアウト")).to_be_visible()
         expect(tab.locator("h1")).to_be_visible()
         return tab
 
-    return opened
+    return open_path
 
 
-def press(page: Page | Locator, word: str) -> None:
-    page.get_by_role("button", name=word, exact=True).first.click()
+def press(page: Page | Locator, button_name: str) -> None:
+    page.get_by_role("button", name=button_name, exact=True).first.click()
 
 
 def open_first_row(page: Page) -> Locator:
-    """The drawer that the action of a list's first row opens, its last column. As a person does: who presses while the
-    list is still being drawn anew presses once more."""
+    """The drawer that the last column of a list's first row opens. Clicks again, as a user would, when the list was
+    redrawn in between."""
     drawer = page.get_by_role("dialog")
     for _ in range(3):
         box = page.get_by_test_id("stDataFrame").first.locator("canvas").first.bounding_box()
@@ -96,8 +96,8 @@ def open_first_row(page: Page) -> Locator:
     return drawer
 
 
-def test_a_photo_of_the_place_is_added_and_shown(at: Open, tmp_path: Path) -> None:
-    page = at(f"terminal?id={PHOTOGRAPHED}&view=本体・トークン")
+def test_a_photo_of_the_place_is_added_and_shown(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(f"terminal?id={PHOTOGRAPHED}&view=本体・トークン")
     expect(page.get_by_text("設置写真はまだありません。")).to_be_visible()
 
     photo = tmp_path / "配線.jpg"
@@ -105,24 +105,24 @@ def test_a_photo_of_the_place_is_added_and_shown(at: Open, tmp_path: Path) -> No
     page.locator("input[type=file]").set_input_files(photo)
     press(page, "1枚を設置写真に登録する")
 
-    shown = page.get_by_role("button", name="配線.jpg を拡大する").locator("img")
-    expect(shown).to_be_visible()
-    assert shown.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 0
+    image = page.get_by_role("button", name="配線.jpg を拡大する").locator("img")
+    expect(image).to_be_visible()
+    assert image.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 0
 
 
 @pytest.mark.deep
-def test_a_bundle_is_asked_for_and_downloaded(at: Open) -> None:
-    page = at("terminal?id=1&view=診断")
+def test_a_bundle_is_requested_and_downloaded(open_page: Open) -> None:
+    page = open_page("terminal?id=1&view=診断")
     press(page, "診断ファイルを取得する")
 
-    with page.expect_download() as downloading:
+    with page.expect_download() as download:
         page.get_by_role("link", name="診断ファイルをダウンロード").first.click()
 
-    assert downloading.value.path().read_bytes()[:2] == b"PK"
+    assert download.value.path().read_bytes()[:2] == b"PK"
 
 
-def test_a_code_is_shown_once_and_copied(at: Open) -> None:
-    page = at("enrolments")
+def test_a_code_is_shown_once_and_copied(open_page: Open) -> None:
+    page = open_page("enrolments")
     press(page, "登録コードを発行する")
     press(page.get_by_role("dialog"), "発行する")
     code = page.get_by_test_id("stCode").first
@@ -136,27 +136,27 @@ def test_a_code_is_shown_once_and_copied(at: Open) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-# Where the words of each chart's axis begin and end, all in one look: a chart may be drawn anew at any moment.
+# Where the labels of each chart's axis begin and end, read at once, because a chart may be redrawn at any time.
 AXES = """() => [...document.querySelectorAll(".js-plotly-plot:has(.gtitle)")].map(
     chart => [...chart.querySelectorAll(".xtick text")].map(
         word => [word.getBoundingClientRect().left, word.getBoundingClientRect().right]))"""
 
 
 @pytest.mark.deep
-def test_the_charts_are_drawn_and_their_axes_can_be_read(at: Open) -> None:
-    page = at(f"terminal?id={PHOTOGRAPHED}&view=推移")
+def test_the_charts_are_drawn_and_their_axes_can_be_read(open_page: Open) -> None:
+    page = open_page(f"terminal?id={PHOTOGRAPHED}&view=推移")
     charts = page.locator(".js-plotly-plot")
     expect(charts.locator(".gtitle")).to_have_count(4, timeout=FIRST_CHART_MS)
     expect(charts.first.locator(".gtitle")).to_contain_text("CPU使用率は平均")
 
-    for places in page.evaluate(AXES):
-        assert len(places) >= 2
-        assert all(end < begin for (_, end), (begin, _) in pairwise(places))
+    for labels in page.evaluate(AXES):
+        assert len(labels) >= 2
+        assert all(end < start for (_, end), (start, _) in pairwise(labels))
 
 
 @pytest.mark.deep
-def test_who_saves_too_late_sees_both_versions_and_decides(at: Open, desk: BrowserContext) -> None:
-    first, second = (at(f"terminal?id={EDITED}", desk.new_page()) for _ in range(2))
+def test_a_stale_edit_shows_both_versions_and_the_user_decides(open_page: Open, desk: BrowserContext) -> None:
+    first, second = (open_page(f"terminal?id={EDITED}", desk.new_page()) for _ in range(2))
     for tab in (first, second):
         press(tab, "編集する")
         expect(tab.get_by_role("dialog").get_by_label("設置店舗名")).to_be_visible()
@@ -167,10 +167,10 @@ def test_who_saves_too_late_sees_both_versions_and_decides(at: Open, desk: Brows
     second.get_by_role("dialog").get_by_label("設置店舗名").fill("立川店 出口")
     press(second.get_by_role("dialog"), "保存する")
 
-    both = second.get_by_role("dialog", name="ほかの人が先に変更しました")
-    expect(both).to_contain_text("立川店 入口")
-    expect(both).to_contain_text("立川店 出口")
-    press(both, "自分の入力を残す")
+    conflict = second.get_by_role("dialog", name="ほかの人が先に変更しました")
+    expect(conflict).to_contain_text("立川店 入口")
+    expect(conflict).to_contain_text("立川店 出口")
+    press(conflict, "自分の入力を残す")
     typed = second.get_by_role("dialog").get_by_label("設置店舗名")
     expect(typed).to_have_value("立川店 出口")
     press(second.get_by_role("dialog"), "保存する")
@@ -178,8 +178,8 @@ def test_who_saves_too_late_sees_both_versions_and_decides(at: Open, desk: Brows
 
 
 @pytest.mark.deep
-def test_a_roll_out_is_planned_started_and_followed(at: Open) -> None:
-    page = at("firmware")
+def test_a_roll_out_is_planned_started_and_followed(open_page: Open) -> None:
+    page = open_page("firmware")
     press(page, "配信を作成する")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("顧客").click()
@@ -196,11 +196,11 @@ def test_a_roll_out_is_planned_started_and_followed(at: Open) -> None:
     expect(page.get_by_text("1件の配信が進んでいます。")).to_be_visible()
 
 
-@pytest.mark.parametrize("asked", [2, pytest.param(len(LISTS), marks=pytest.mark.deep)])
-def test_every_list_shows_all_its_columns_and_its_action_at_a_desk(at: Open, asked: int) -> None:
-    """Other ones each day."""
-    for where, least in random.sample([*LISTS.items()], asked):
-        page = at(where)
-        expect(page.get_by_test_id("stDataFrame").nth(least - 1)).to_be_visible()
+@pytest.mark.parametrize("count", [2, pytest.param(len(LISTS), marks=pytest.mark.deep)])
+def test_every_list_shows_all_its_columns_and_its_action_at_a_desk(open_page: Open, count: int) -> None:
+    """A different random sample in each run."""
+    for path, list_count in random.sample([*LISTS.items()], count):
+        page = open_page(path)
+        expect(page.get_by_test_id("stDataFrame").nth(list_count - 1)).to_be_visible()
         hidden = page.wait_for_function(HIDDEN).json_value()
-        assert not [pixels for pixels in hidden if pixels > 0], where
+        assert not [pixels for pixels in hidden if pixels > 0], path

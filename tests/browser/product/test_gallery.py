@@ -1,4 +1,4 @@
-"""部品一覧 in a real browser: what people do with the widgets, and that nothing there is left in English."""
+"""部品一覧 in a real browser: how users use the widgets, and that nothing there is left in English."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from dashboards.core.exhibits import PARTS
-from tests.chromium import await_drawn, carry, token
+from tests.chromium import get_session_token, set_session_cookies, wait_until_rendered
 from tests.stack import Stack
 
 # Names, formats and numbers of the samples; everything else is Japanese.
-KNOWN = re.compile(
+ALLOWED = re.compile(
     r"TC200|ABC|XYZ|Genba|JPEG|PNG|WebP|PDF|CSV|SMS|CPU|QRV|STOP|Enter|Esc|terminals\.csv|\.svg|\.pdf|[\d.]+[KM]B|[0-9a-f]{12}"
 )
-# Every text and label a person sees or hears, in components too; symbols are ligatures of English words.
+# Every text and label that a user sees or hears, in components too; symbols are ligatures of English words.
 WORDS_ON_SCREEN = """() => {
     const found = [];
     const walk = (root) => {
@@ -39,21 +39,21 @@ WORDS_ON_SCREEN = """() => {
 
 @pytest.fixture(scope="module")
 def admin(stack: Stack) -> str:
-    return token(stack, "admin")
+    return get_session_token(stack, "admin")
 
 
 @pytest.fixture
 def gallery(page: Page, stack: Stack, admin: str) -> Callable[[str], Page]:
-    """gallery("表") → the page at that part, as an admin sees it."""
-    carry(page.context, stack, admin)
+    """gallery("表") opens the page at that part, as an administrator."""
+    set_session_cookies(page.context, stack, admin)
 
-    def opened(part: str) -> Page:
+    def open_part(part: str) -> Page:
         page.goto(f"{stack.dashboards}/gallery?part={part}")
         expect(page.get_by_role("heading", name="部品一覧")).to_be_visible()
         expect(page.locator("[class*='st-key-gallery-']").last).to_be_visible()
         return page
 
-    return opened
+    return open_part
 
 
 def grid(page: Page) -> Locator:
@@ -61,28 +61,28 @@ def grid(page: Page) -> Locator:
 
 
 def click_in_grid(page: Page, x: float, row: int) -> None:
-    """On the titles (row 0) or a row, `x` pixels from the left, or from the right when negative."""
+    """Clicks the titles (row 0) or a row, `x` pixels from the left, or from the right when negative."""
     box = grid(page).locator("canvas").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + (x if x > 0 else box["width"] + x), box["y"] + 17 + 35 * row)
 
 
-def click_title(page: Page, x: float, then_first: str) -> None:
+def click_title(page: Page, x: float, expected_first: str) -> None:
     click_in_grid(page, x, 0)
-    expect(first_row(page)).to_contain_text(then_first)
+    expect(first_row(page)).to_contain_text(expected_first)
 
 
 def first_row(page: Page) -> Locator:
-    """From the table that the canvas holds for screen readers."""
+    """The first row of the table that the canvas has for screen readers."""
     return grid(page).locator("canvas [role=row][aria-rowindex='2']")
 
 
-def english(page: Page) -> list[str]:
+def english_texts(page: Page) -> list[str]:
     texts: list[str] = page.evaluate(WORDS_ON_SCREEN)
-    return sorted({text for text in texts if re.search(r"[A-Za-z]{2}", KNOWN.sub("", text))})
+    return sorted({text for text in texts if re.search(r"[A-Za-z]{2}", ALLOWED.sub("", text))})
 
 
-def test_a_list_is_leafed_through_sorted_by_a_click_and_survives_f5(gallery: Callable[[str], Page]) -> None:
+def test_a_list_is_paged_sorted_by_a_click_and_survives_f5(gallery: Callable[[str], Page]) -> None:
     page = gallery("表")
     expect(first_row(page)).to_contain_text("TC200-000001")
     expect(page.get_by_label("表示の番号")).to_have_count(2)
@@ -122,8 +122,8 @@ def test_a_row_opens_its_drawer_which_stays_while_the_list_refreshes(gallery: Ca
     expect(drawer).to_contain_text("TC200-000002")
     drawer.get_by_label("メモ").fill("途中まで")
     updated = page.get_by_text(re.compile("最終更新")).first
-    before = updated.inner_text()
-    expect(updated).not_to_have_text(before)
+    text_before = updated.inner_text()
+    expect(updated).not_to_have_text(text_before)
 
     expect(drawer.get_by_label("メモ")).to_have_value("途中まで")
 
@@ -144,12 +144,12 @@ def test_a_dangerous_action_asks_for_its_reason_first(gallery: Callable[[str], P
     expect(dialog).to_have_count(0)
 
 
-def test_what_was_complained_of_is_forgotten_when_the_dialog_is_closed(gallery: Callable[[str], Page]) -> None:
+def test_an_error_is_gone_after_the_dialog_is_closed(gallery: Callable[[str], Page]) -> None:
     page = gallery("確認と競合")
     page.get_by_role("button", name="失敗する操作").click()
     page.get_by_role("button", name="取り消して返金する").click()
     expect(page.get_by_role("dialog")).to_contain_text("サービスに接続できません。")
-    await_drawn(page)
+    wait_until_rendered(page)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -159,7 +159,7 @@ def test_what_was_complained_of_is_forgotten_when_the_dialog_is_closed(gallery: 
     expect(page.get_by_role("dialog")).not_to_contain_text("サービスに接続できません。")
 
 
-def test_a_conflict_is_decided_by_the_person(gallery: Callable[[str], Page]) -> None:
+def test_a_conflict_is_decided_by_the_user(gallery: Callable[[str], Page]) -> None:
     page = gallery("確認と競合")
     page.get_by_role("button", name="保存する").click()
     expect(page.get_by_role("dialog")).to_contain_text("違う項目は3件です。")
@@ -183,13 +183,13 @@ def test_files_are_sent_shown_enlarged_and_their_ids_reach_the_page(
     gallery: Callable[[str], Page], picture: Path, tmp_path: Path
 ) -> None:
     page = gallery("ファイル")
-    sent: list[tuple[str, str | None]] = []
+    uploads: list[tuple[str, str | None]] = []
 
-    def door(route: Route) -> None:
+    def file_route(route: Route) -> None:
         request = route.request
         if request.method == "PUT":
-            sent.append((request.url, request.headers.get("x-requested-with")))
-            if len(sent) == 1:
+            uploads.append((request.url, request.headers.get("x-requested-with")))
+            if len(uploads) == 1:
                 problem = {"detail": "ただいま混み合っています。しばらく待ってから、やり直してください。"}
                 route.fulfill(status=503, content_type="application/problem+json", body=json.dumps(problem))
                 return
@@ -198,15 +198,15 @@ def test_files_are_sent_shown_enlarged_and_their_ids_reach_the_page(
         else:
             route.fulfill(path=picture)
 
-    page.route("**/files*", door)
-    page.route("**/files/*", door)
+    page.route("**/files*", file_route)
+    page.route("**/files/*", file_route)
     upload = page.locator("[class*='st-key-gallery-upload']").first
     upload.locator("input[type=file]").set_input_files(picture)
     expect(upload.get_by_text("ただいま混み合っています。")).to_be_visible()
     upload.get_by_role("button", name="やり直す").click()
     expect(upload.get_by_text("送信しました")).to_be_visible()
     expect(page.get_by_text("送信済み: 検針票.png")).to_be_visible()
-    url, header = sent[1]
+    url, header = uploads[1]
     assert url.endswith("/files?purpose=gallery&name=%E6%A4%9C%E9%87%9D%E7%A5%A8.png")
     assert header == "genba"
 
@@ -216,7 +216,7 @@ def test_files_are_sent_shown_enlarged_and_their_ids_reach_the_page(
     expect(
         upload.get_by_text("この形式のファイルは登録できません。JPEG・PNG・WebPのファイルを選んでください。")
     ).to_be_visible()
-    assert len(sent) == 2
+    assert len(uploads) == 2
 
     upload.get_by_role("button", name="検針票.png を拡大する").click()
     zoom = page.get_by_role("dialog", name="画像の拡大表示")
@@ -226,63 +226,63 @@ def test_files_are_sent_shown_enlarged_and_their_ids_reach_the_page(
     expect(page.get_by_text("送信済み")).to_have_count(0)
 
 
-def test_a_picture_is_enlarged_turned_and_leafed_through(gallery: Callable[[str], Page]) -> None:
+def test_a_picture_is_enlarged_rotated_and_paged(gallery: Callable[[str], Page]) -> None:
     page = gallery("ファイル")
     page.get_by_role("button", name="電気メーター.svg を拡大する").click()
     zoom = page.get_by_role("dialog", name="画像の拡大表示")
-    shown = zoom.get_by_role("img")
+    image = zoom.get_by_role("img")
     expect(zoom.get_by_text("電気メーター.svg（1 / 2）")).to_be_visible()
     zoom.get_by_role("button", name="右に回転").click()
-    expect(shown).to_have_attribute("style", re.compile(r"rotate\(90deg\)"))
+    expect(image).to_have_attribute("style", re.compile(r"rotate\(90deg\)"))
 
     page.keyboard.press("ArrowRight")
 
     expect(zoom.get_by_text("検針票_新宿店.svg（2 / 2）")).to_be_visible()
-    expect(shown).to_have_attribute("style", re.compile(r"rotate\(0deg\)"))
+    expect(image).to_have_attribute("style", re.compile(r"rotate\(0deg\)"))
     expect(zoom.get_by_role("button", name="次へ")).to_be_disabled()
     zoom.get_by_role("button", name="閉じる").click()
     expect(zoom).to_have_count(0)
 
 
-@pytest.mark.parametrize("asked", [3, pytest.param(len(PARTS), marks=pytest.mark.deep)])
-def test_no_widget_speaks_english_or_breaks_a_policy(gallery: Callable[[str], Page], page: Page, asked: int) -> None:
-    """Other ones each day."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    for part in random.sample([*PARTS], asked):
+@pytest.mark.parametrize("count", [3, pytest.param(len(PARTS), marks=pytest.mark.deep)])
+def test_no_widget_shows_english_or_breaks_a_policy(gallery: Callable[[str], Page], page: Page, count: int) -> None:
+    """A different random sample in each run."""
+    console_errors: list[str] = []
+    page.on("console", lambda message: console_errors.append(message.text) if message.type == "error" else None)
+    for part in random.sample([*PARTS], count):
         gallery(part)
-        assert settled(page) == [], part
-    assert said == []
+        assert remaining_english(page) == [], part
+    assert console_errors == []
 
 
 @pytest.mark.deep
-def test_what_opens_in_widgets_is_in_japanese_too(gallery: Callable[[str], Page]) -> None:
+def test_open_parts_of_widgets_are_in_japanese_too(gallery: Callable[[str], Page]) -> None:
     page = gallery("表")
     expect(first_row(page)).to_contain_text("TC200-000001")
     page.get_by_role("button", name="詳細条件").click()
     page.get_by_label("顧客").last.click()
-    assert settled(page) == [], "詳細条件"
+    assert remaining_english(page) == [], "詳細条件"
     page.keyboard.type("zzz")
-    assert settled(page) == [], "no match"
+    assert remaining_english(page) == [], "no match"
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.get_by_test_id("stDateInput").get_by_role("button").first.click()
     expect(page.get_by_text("翌月").or_(page.get_by_label("翌月")).first).to_be_attached()
     page.get_by_text("選択してください").last.click()
-    assert settled(page) == [], "calendar"
+    assert remaining_english(page) == [], "calendar"
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     grid(page).hover()
     click_in_grid(page, 226, 0)
-    assert settled(page) == [], "column menu"
+    assert remaining_english(page) == [], "column menu"
 
 
-def settled(page: Page) -> list[str]:
-    """What is left in English once everything is drawn and translated."""
+def remaining_english(page: Page) -> list[str]:
+    """The English texts that remain when everything is drawn and translated."""
     deadline = time.monotonic() + 5
-    while (found := english(page)) and time.monotonic() < deadline:
+    while (texts := english_texts(page)) and time.monotonic() < deadline:
         page.wait_for_timeout(100)
-    return found
+    return texts
 
 
 def test_forms_and_files_fit_a_phone(gallery: Callable[[str], Page]) -> None:

@@ -1,4 +1,4 @@
-"""代替機管理 on a phone: the way from a device's label to the stored event."""
+"""代替機管理 on a phone: from a device's label to the stored event."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from playwright.sync_api import Page, expect
 
 from stack import servers
 from tests.chromium import PHONE
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 from tests.stack import Stack
 
 
 def rows(stack: Stack, statement: str, *values: object) -> list[tuple[object, ...]]:
-    with psycopg.connect(seeing_all(servers.url(stack.home, "app"))) as connection:
+    with psycopg.connect(rls_bypass_url(servers.url(stack.home, "app"))) as connection:
         return connection.execute(statement, list(values)).fetchall()
 
 
 def test_a_label_is_scanned_and_after_signing_in_its_form_is_stored_once(phone: Page, stack: Stack) -> None:
-    [(number, forms)] = rows(
+    [(number, forms_before)] = rows(
         stack,
         "SELECT d.number, (SELECT count(*) FROM loaners_events e WHERE e.device_id = d.id AND e.kind = 'form') "
         "FROM loaners_devices d JOIN loaners_states s ON s.device_id = d.id AND upper_inf(s.during) "
@@ -33,11 +33,11 @@ def test_a_label_is_scanned_and_after_signing_in_its_form_is_stored_once(phone: 
     expect(phone.get_by_text(str(number))).to_be_visible()
     phone.get_by_text("2.回収後社内保管", exact=True).click()
     expect(phone.get_by_text("2-1.回収日")).to_be_visible()
-    greyed = phone.get_by_label("預り機のステータス")
-    expect(greyed).to_have_count(1)
-    expect(greyed).to_be_disabled()
-    wide = phone.evaluate("document.documentElement.scrollWidth")
-    assert wide <= PHONE["width"], f"the page is {wide} wide"
+    disabled_field = phone.get_by_label("預り機のステータス")
+    expect(disabled_field).to_have_count(1)
+    expect(disabled_field).to_be_disabled()
+    width = phone.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"], f"the page is {width} wide"
 
     phone.get_by_role("button", name="内容を確認する").click()
     expect(phone.get_by_text("「回収日」を入力してください。")).to_be_visible()
@@ -53,11 +53,11 @@ def test_a_label_is_scanned_and_after_signing_in_its_form_is_stored_once(phone: 
     phone.get_by_role("link", name="機器詳細を開く").click()
     expect(phone.locator("h1")).to_have_text("機器詳細")
 
-    [(stored, status)] = rows(
+    [(form_count, status)] = rows(
         stack,
         "SELECT (SELECT count(*) FROM loaners_events e WHERE e.device_id = d.id AND e.kind = 'form'), s.status "
         "FROM loaners_devices d JOIN loaners_states s ON s.device_id = d.id AND upper_inf(s.during) "
         "WHERE d.number = %s",
         number,
     )
-    assert (stored, status) == (int(str(forms)) + 1, 2)
+    assert (form_count, status) == (int(str(forms_before)) + 1, 2)

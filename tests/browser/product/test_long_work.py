@@ -1,4 +1,4 @@
-"""取り込み and 処理状況 in a real browser: a file is mapped, corrected and imported; work is followed to its end."""
+"""取り込み and 処理状況 in a real browser: a file is mapped, corrected and imported; a task is followed to its end."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chromium import await_drawn, sign_in
+from tests.chromium import sign_in, wait_until_rendered
 from tests.stack import Stack
 
-# The last one of the demo's, so that no other test misses what it was called.
+# The last terminal of the demo, so that no other test needs its old name.
 SERIAL, CUSTOMER, STORE = "TC200-000092", "田中ストア", "駅前店 レジ3番（移設）"
 
 
 def choose(page: Page, file: Path, *rows: str) -> None:
     file.write_text("\r\n".join(["端末の札,会社名,店舗名", *rows]) + "\r\n", encoding="cp932")
-    # Nobody opens a file dialog while the field for the kind that was chosen before is still there.
-    await_drawn(page)
+    # No user opens the file dialog while the field of the previous kind is still on the page.
+    wait_until_rendered(page)
     page.locator("input[type=file]").first.set_input_files(file)
 
 
@@ -51,16 +51,16 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
     expect(page.locator("canvas [role=row][aria-rowindex='2']").first).to_contain_text(STORE)
 
 
-def test_long_work_waits_is_cancelled_taken_up_again_and_its_result_saved(page: Page, stack: Stack) -> None:
+def test_a_task_waits_is_cancelled_repeated_and_its_result_saved(page: Page, stack: Stack) -> None:
     sign_in(page, stack, "fleet-operator")
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     with httpx2.Client(base_url=stack.service, timeout=30, trust_env=False) as service:
-        asked = {"login_id": "fleet-operator", "password": "genba-demo"}
-        token = service.post("/api/auth/login", json=asked).json()["token"]
+        credentials = {"login_id": "fleet-operator", "password": "genba-demo"}
+        token = service.post("/api/auth/login", json=credentials).json()["token"]
         worker = psutil.Process(stack.pid("worker"))
-        # With the processes that linger from work before: they would take this up.
-        asleep = [worker, *worker.children(recursive=True)]
-        for process in asleep:
+        # Including the processes left from earlier tasks, which would run this one.
+        suspended = [worker, *worker.children(recursive=True)]
+        for process in suspended:
             process.suspend()
         try:
             service.post(
@@ -76,9 +76,9 @@ def test_long_work_waits_is_cancelled_taken_up_again_and_its_result_saved(page: 
             page.get_by_role("button", name="もう一度実行する").click()
             expect(page.get_by_text("終わっていない処理が1件あります。")).to_be_visible()
         finally:
-            for process in asleep:
+            for process in suspended:
                 process.resume()
-    with page.expect_download() as downloading:
+    with page.expect_download() as download:
         page.get_by_role("link", name="結果をダウンロード").click()
-    assert downloading.value.suggested_filename.startswith("端末一覧_")
-    assert downloading.value.path().read_bytes()[:2] == b"PK"
+    assert download.value.suggested_filename.startswith("端末一覧_")
+    assert download.value.path().read_bytes()[:2] == b"PK"

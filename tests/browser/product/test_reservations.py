@@ -1,5 +1,5 @@
-"""A reservation from the assistant's request to the refund, and a vague answer worked to its end by an operator: every
-part is real, the customer, the shop and the bank are played in the sandbox."""
+"""A reservation from the assistant's request to the refund, and a vague answer that an operator resolves: every part is
+real; customer, shop and bank are simulated in the sandbox."""
 
 from __future__ import annotations
 
@@ -29,44 +29,51 @@ LINK = re.compile(r"http\S+/(?:pay|cancel)/[A-Za-z0-9_-]+")
 
 
 def asked(stack: Stack, service: str, plan: str, phone: str) -> str:
-    """The 予約ID that an assistant is told."""
+    """Requests a reservation as an assistant and returns its 予約ID."""
 
     async def run() -> str:
-        day = (datetime.now(TOKYO) + timedelta(days=10)).date()
-        wish = {"client_request_id": str(uuid4()), "service": service, "plan": plan, "starts_at": f"{day}T14:00:00"}
+        start_date = (datetime.now(TOKYO) + timedelta(days=10)).date()
+        arguments = {
+            "client_request_id": str(uuid4()),
+            "service": service,
+            "plan": plan,
+            "starts_at": f"{start_date}T14:00:00",
+        }
         async with (
             httpx2.AsyncClient(headers={"Authorization": f"Bearer {ASSISTANT_TOKEN}"}, timeout=30) as http,
             Client(streamable_http_client(f"{stack.service}/mcp", http_client=http)) as client,
         ):
             tools = {tool.name for tool in (await client.list_tools()).tools}
             assert "request_reservation" in tools
-            made = await client.call_tool("request_reservation", wish | {"customer_name": "青木 花子", "phone": phone})
-            assert made.structured_content is not None, made.content
-            return str(made.structured_content["reservation_id"])
+            result = await client.call_tool(
+                "request_reservation", arguments | {"customer_name": "青木 花子", "phone": phone}
+            )
+            assert result.structured_content is not None, result.content
+            return str(result.structured_content["reservation_id"])
 
-    # The browser's own event loop lives in this thread.
-    with ThreadPoolExecutor(1) as other:
-        return other.submit(lambda: asyncio.run(run())).result()
+    # The browser's event loop runs in this thread.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(run())).result()
 
 
 def a_phone() -> str:
     return f"080-{uuid4().int % 10**4:04}-{uuid4().int % 10**4:04}"
 
 
-def sms(stack: Stack, phone: str, words: str, seconds: float = 60) -> str:
-    """The newest with these words, once it is there."""
+def sms(stack: Stack, phone: str, text: str, seconds: float = 60) -> str:
+    """The newest SMS with this text, once it has arrived."""
     number = f"+81{phone.replace('-', '')[1:]}".replace("+", "%2B")
 
     def bodies() -> list[str]:
-        return [str(one["body"]) for one in stack.control(f"sms?to={number}")]
+        return [str(message["body"]) for message in stack.control(f"sms?to={number}")]
 
-    return wait_for(lambda: [body for body in bodies() if words in body], bodies, seconds)[-1]
+    return wait_for(lambda: [body for body in bodies() if text in body], bodies, seconds)[-1]
 
 
 def link(body: str) -> str:
-    found = LINK.search(body)
-    assert found, body
-    return found[0]
+    match = LINK.search(body)
+    assert match, body
+    return match[0]
 
 
 @pytest.fixture
@@ -75,10 +82,10 @@ def open_shops(stack: Stack) -> None:
 
 
 def open_every_shop(stack: Stack) -> None:
-    """Whatever the hour: an administrator lets them be called round the clock."""
+    """An administrator sets all opening hours to round the clock, so that the tests work at any time."""
     with httpx2.Client(base_url=stack.service, timeout=30, trust_env=False) as http:
-        account = {"login_id": "reservations-admin", "password": "genba-demo"}
-        http.headers["Authorization"] = f"Bearer {http.post('/api/auth/login', json=account).json()['token']}"
+        credentials = {"login_id": "reservations-admin", "password": "genba-demo"}
+        http.headers["Authorization"] = f"Bearer {http.post('/api/auth/login', json=credentials).json()['token']}"
         for shop in http.get("/api/reservations/shops").json()["items"]:
             hours = {"version": shop["version"], "opens_at": "00:00:00", "closes_at": "23:59:59", "closed_weekdays": []}
             assert http.patch(f"/api/reservations/shops/{shop['id']}", json=hours).status_code == 204
@@ -87,11 +94,11 @@ def open_every_shop(stack: Stack) -> None:
 def shop_says(stack: Stack, phone: str, kind: str) -> None:
     script = json.dumps({"what": "shop", "phone": phone, "then": {"kind": kind}}).encode()
     request = urllib.request.Request(f"{stack.sandbox}/_control/script", script, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        assert answer.status == 200
+    with urllib.request.urlopen(request, timeout=5) as response:
+        assert response.status == 200
 
 
-def test_a_bouquet_is_asked_for_paid_cancelled_and_given_back(page: Page, stack: Stack, open_shops: None) -> None:
+def test_a_bouquet_is_requested_paid_cancelled_and_refunded(page: Page, stack: Stack, open_shops: None) -> None:
     shop_says(stack, GINZA, "ok")
     phone = a_phone()
     code = asked(stack, "bouquet", "m", phone)
@@ -103,21 +110,21 @@ def test_a_bouquet_is_asked_for_paid_cancelled_and_given_back(page: Page, stack:
     page.get_by_role("button", name=re.compile("支払う")).first.click()
     expect(page.get_by_role("heading", name="予約が確定しました")).to_be_visible()
 
-    desk = page.context.new_page()
-    sign_in(desk, stack, "reservations-operator")
-    expect(desk.get_by_role("heading", name="運営ダッシュボード")).to_be_visible()
-    desk.goto(f"{stack.dashboards}/reservation?code={code}")
-    expect(desk.get_by_text("予約確定", exact=True).first).to_be_visible()
+    operator_page = page.context.new_page()
+    sign_in(operator_page, stack, "reservations-operator")
+    expect(operator_page.get_by_role("heading", name="運営ダッシュボード")).to_be_visible()
+    operator_page.goto(f"{stack.dashboards}/reservation?code={code}")
+    expect(operator_page.get_by_text("予約確定", exact=True).first).to_be_visible()
 
     page.goto(link(sms(stack, phone, "予約が確定しました")))
     page.get_by_role("button", name="この予約をキャンセルする").click()
     expect(page.get_by_role("heading", name="返金")).to_be_visible()
     assert "5,500円の返金手続きが完了しました" in sms(stack, phone, "返金手続き")
-    expect(desk.get_by_text("返金済み", exact=True).first).to_be_visible()
+    expect(operator_page.get_by_text("返金済み", exact=True).first).to_be_visible()
 
 
 @pytest.mark.deep
-def test_an_operator_works_a_vague_answer_to_its_end(page: Page, stack: Stack, open_shops: None) -> None:
+def test_an_operator_resolves_a_vague_answer(page: Page, stack: Stack, open_shops: None) -> None:
     shop_says(stack, AOYAMA, "vague")
     phone = a_phone()
     code = asked(stack, "cake", "5", phone)

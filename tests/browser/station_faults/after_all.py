@@ -1,4 +1,4 @@
-"""What each of these tests looks at when it is over, and how things come back."""
+"""What the tests of this folder check at the end, and how the service and the network come back."""
 
 from __future__ import annotations
 
@@ -7,44 +7,43 @@ from datetime import datetime
 from playwright.sync_api import Page, expect
 
 from tests.browser.relay import Relay
-from tests.browser.stations import (
-    Door,
-    made,
-)
-from tests.conftest import Service, own_database
-from tests.processes import Forked, await_ok
+from tests.browser.stations import NurseryStation, remembered_scans
+from tests.conftest import Service, worker_database_name
+from tests.processes import ForkedProcess, wait_until_ok
 
-DATABASE = own_database("genba_station")
+DATABASE = worker_database_name("genba_station")
 
 
-def begin_again(own: Service) -> None:
-    assert isinstance(own.process, Forked)
-    own.process = Forked(own.process.module, *own.process.args, environ=own.environ)
-    await_ok(f"{own.url}/api/health/live", own.process)
+def restart_service(service: Service) -> None:
+    assert isinstance(service.process, ForkedProcess)
+    service.process = ForkedProcess(service.process.module, *service.process.args, environ=service.environ)
+    wait_until_ok(f"{service.url}/api/health/live", service.process)
 
 
-def come_back(relay: Relay, *pages: Page) -> None:
-    """And the tablet says so to its browser, as it does when it finds its network again."""
+def reconnect(relay: Relay, *pages: Page) -> None:
+    """Reconnects and fires the browser's `online` event, as a tablet does when its network is back."""
     relay.come_back()
     for page in pages:
         page.evaluate("dispatchEvent(new Event('online'))")
 
 
-def await_sent(page: Page) -> None:
-    """Until the station says itself that all is well."""
+def await_all_sent(page: Page) -> None:
+    """Waits until the station shows that everything was sent."""
     expect(page.locator("#state")).to_have_text("オンライン")
     page.wait_for_function("() => !document.querySelector('#recent .badge.waiting')")
 
 
-def await_kept(page: Page, scans: int) -> None:
+def await_stored(page: Page, scans: int) -> None:
     page.wait_for_function("(n) => document.querySelectorAll('#recent .badge').length === n", arg=scans)
 
 
-def as_scanned(remembered: list[tuple[str, str]]) -> list[tuple[str, datetime]]:
-    return [(event, datetime.fromisoformat(moment)) for event, moment in remembered]
+def with_times(scans: list[tuple[str, str]]) -> list[tuple[str, datetime]]:
+    return [(event_id, datetime.fromisoformat(time)) for event_id, time in scans]
 
 
-def assert_each_once(door: Door, page: Page, parents: list[int]) -> None:
-    rows = door.rows()
+def assert_each_stored_once(station: NurseryStation, page: Page, parents: list[int]) -> None:
+    rows = station.rows()
     assert [row[0] for row in rows] == parents
-    assert [(row[3], row[2]) for row in rows] == as_scanned(made(page)), "in order, with the scan's own time"
+    assert [(row[3], row[2]) for row in rows] == with_times(remembered_scans(page)), (
+        "in order, with the scan's own time"
+    )

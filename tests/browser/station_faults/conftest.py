@@ -1,4 +1,4 @@
-"""A service of its own that may be killed, a relay that may cut the line, and a station behind it."""
+"""A service that may be killed, a relay that may disconnect, and a station behind it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,25 @@ from stack import servers
 from stack.home import Home
 from tests.browser.relay import Relay
 from tests.browser.station_faults.after_all import DATABASE
-from tests.browser.stations import (
-    PASSWORD,
-    Door,
-    found,
-    open_station,
-)
+from tests.browser.stations import PASSWORD, NurseryStation, create_station, open_station
 from tests.conftest import Service, start_service
-from tests.processes import end
+from tests.processes import stop_process
 
 
 @pytest.fixture(scope="module")
-def own(running_servers: Home) -> Iterator[Service]:
-    """A service that may be killed, with a database that begins empty in each module."""
+def own_service(running_servers: Home) -> Iterator[Service]:
+    """A service that may be killed, with its own database, empty at the start of each module."""
     started = start_service(running_servers, DATABASE)
     yield started
-    end(started.process)
+    stop_process(started.process)
     servers.drop_database(running_servers, DATABASE)
 
 
 @pytest.fixture
-def relay(own: Service) -> Iterator[Relay]:
-    made = Relay(own.url)
-    yield made
-    made.end()
+def relay(own_service: Service) -> Iterator[Relay]:
+    started = Relay(own_service.url)
+    yield started
+    started.end()
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +39,17 @@ def hashed() -> str:
 
 
 @pytest.fixture
-def door(own: Service, relay: Relay, hashed: str) -> Door:
-    return found(own, relay.url, hashed)
+def station(own_service: Service, relay: Relay, hashed: str) -> NurseryStation:
+    return create_station(own_service, relay.url, hashed)
 
 
 @pytest.fixture
-def context(chromium: Browser, door: Door) -> Iterator[BrowserContext]:
-    made = door.context(chromium)
-    yield made
-    made.close()
+def context(chromium: Browser, station: NurseryStation) -> Iterator[BrowserContext]:
+    started = station.context(chromium)
+    yield started
+    started.close()
 
 
 @pytest.fixture
-def page(context: BrowserContext, door: Door) -> Page:
-    return open_station(context, door)
+def page(context: BrowserContext, station: NurseryStation) -> Page:
+    return open_station(context, station)

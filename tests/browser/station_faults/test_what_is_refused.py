@@ -1,4 +1,4 @@
-"""What the service says no to, or somebody else says in its place: no scan goes with it."""
+"""Refusals by the service, and answers of others in its place: no scan is lost."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from service.core.database.clock import real_now
 from service.entries.station import actions, rules
 from tests.browser.relay import Relay
 from tests.browser.station_faults.after_all import (
-    as_scanned,
-    assert_each_once,
-    await_kept,
-    await_sent,
-    come_back,
+    assert_each_stored_once,
+    await_all_sent,
+    await_stored,
+    reconnect,
+    with_times,
 )
 from tests.browser.stations import (
     PASSWORD,
-    Door,
+    NurseryStation,
     await_ready,
     await_worker,
-    found,
-    made,
+    count_waiting,
+    create_station,
     open_station,
+    remembered_scans,
     scan,
-    waiting,
 )
 from tests.conftest import Service
 
 
-def test_a_token_that_expired_without_a_network(page: Page, relay: Relay, door: Door) -> None:
+def test_a_token_that_expired_without_a_network(page: Page, relay: Relay, station: NurseryStation) -> None:
     relay.go_away()
     now = real_now()
-    claims = rules.Claims(door.station_id, door.nursery_id, now - timedelta(hours=1))
+    claims = rules.Claims(station.station_id, station.nursery_id, now - timedelta(hours=1))
     expired = rules.encode_token(actions.signing_key(), claims, now - timedelta(hours=9))
     page.evaluate(
         """(token) => {
@@ -45,94 +45,97 @@ def test_a_token_that_expired_without_a_network(page: Page, relay: Relay, door: 
         }""",
         expired,
     )
-    for parent in door.parents[:2]:
+    for parent in station.parents[:2]:
         scan(page, parent)
-    await_kept(page, 2)
-    come_back(relay, page)
+    await_stored(page, 2)
+    reconnect(relay, page)
 
-    await_sent(page)
+    await_all_sent(page)
 
-    assert_each_once(door, page, list(door.parents[:2]))
+    assert_each_stored_once(station, page, list(station.parents[:2]))
 
 
-def test_a_heartbeat_that_fails_is_tried_three_times_more_and_only_the_dot_says_so(
-    chromium: Browser, relay: Relay, door: Door
+def test_a_failed_heartbeat_is_retried_three_times_and_only_the_status_shows_it(
+    chromium: Browser, relay: Relay, station: NurseryStation
 ) -> None:
-    context = door.context(chromium, offline=True)
+    context = station.context(chromium, offline=True)
     page = context.new_page()
     page.clock.install()
-    page.goto(f"{door.url}/entry-exit-registration")
+    page.goto(f"{station.url}/entry-exit-registration")
     await_ready(page)
-    beats: list[str] = []
-    page.on("request", lambda sent: beats.append(sent.url) if sent.url.endswith("/api/auth/heartbeat") else None)
+    heartbeats: list[str] = []
+    page.on(
+        "request",
+        lambda request: heartbeats.append(request.url) if request.url.endswith("/api/auth/heartbeat") else None,
+    )
     relay.go_away()
     for _ in range(40):
-        # Its timers are ours to move on, its network is not.
+        # The test moves the page's timers, but not its network.
         page.clock.run_for(1000)
         page.wait_for_timeout(20)
 
-    assert len(beats) == 4
+    assert len(heartbeats) == 4
     expect(page.locator("#state")).to_have_text("オフライン")
     expect(page.get_by_text("バーコードをスキャンしてください")).to_be_visible()
     assert page.locator("#notices .notice, .feedback.shown").count() == 0
-    come_back(relay, page)
+    reconnect(relay, page)
     expect(page.locator("#state")).to_have_text("オンライン")
     context.close()
 
 
 def test_a_session_that_staff_ended_asks_for_the_password_and_keeps_the_queue(
-    page: Page, own: Service, relay: Relay, door: Door, hashed: str
+    page: Page, own_service: Service, relay: Relay, station: NurseryStation, hashed: str
 ) -> None:
     relay.go_away()
-    scan(page, door.parents[0])
-    await_kept(page, 1)
-    remembered = as_scanned(made(page))
-    own.rows("UPDATE entries_stations SET revoked_at = now() WHERE id = %s", door.station_id)
-    come_back(relay, page)
+    scan(page, station.parents[0])
+    await_stored(page, 1)
+    scans = with_times(remembered_scans(page))
+    own_service.rows("UPDATE entries_stations SET revoked_at = now() WHERE id = %s", station.station_id)
+    reconnect(relay, page)
     page.wait_for_url("**/entry-exit-login")
     expect(page.get_by_role("alert")).to_contain_text("未送信の記録は端末に残っています")
 
-    elsewhere = found(own, relay.url, hashed)
-    log_in(page, elsewhere)
+    other_station = create_station(own_service, relay.url, hashed)
+    log_in(page, other_station)
     expect(page.locator("#notices")).to_contain_text("別の保育園の未送信の記録が1件")
-    assert elsewhere.rows() == door.rows() == []
+    assert other_station.rows() == station.rows() == []
     expect(page.get_by_text("まだスキャンはありません。")).to_be_visible()
     page.get_by_role("button", name="ログアウト").click()
     page.get_by_role("button", name="ログアウトする").click()
     page.wait_for_url("**/entry-exit-login")
-    log_in(page, door)
+    log_in(page, station)
 
-    await_sent(page)
-    assert [(row[3], row[2]) for row in door.rows()] == remembered
-    assert elsewhere.rows() == []
+    await_all_sent(page)
+    assert [(row[3], row[2]) for row in station.rows()] == scans
+    assert other_station.rows() == []
 
 
-def log_in(page: Page, door: Door) -> None:
-    page.get_by_label("保育園コード").fill(door.code)
+def log_in(page: Page, station: NurseryStation) -> None:
+    page.get_by_label("保育園コード").fill(station.code)
     page.locator("#password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/entry-exit-registration")
     await_ready(page)
 
 
-def test_what_the_service_refuses_later_is_left_to_staff(
-    chromium: Browser, own: Service, relay: Relay, door: Door
+def test_a_scan_that_is_refused_later_is_left_to_staff(
+    chromium: Browser, own_service: Service, relay: Relay, station: NurseryStation
 ) -> None:
-    context = door.context(chromium, offline=True)
-    page = open_station(context, door)
+    context = station.context(chromium, offline=True)
+    page = open_station(context, station)
     await_worker(page)
     context.set_offline(True)
-    scan(page, door.parents[0])
+    scan(page, station.parents[0])
     expect(page.locator(".feedback.good .words")).to_contain_text("保護者1さん")
     expect(page.locator("#state")).to_contain_text("オフライン")
     scan(page, "9999999999")
     expect(page.locator(".feedback.unsure .words")).to_contain_text("保護者を確認できませんでした")
-    scan(page, door.parents[1])
-    await_kept(page, 3)
+    scan(page, station.parents[1])
+    await_stored(page, 3)
     page.reload()
     await_ready(page, online=False)
-    await_kept(page, 3)
-    own.rows("UPDATE entries_parents SET archived_at = now() WHERE id = %s", door.parents[0])
+    await_stored(page, 3)
+    own_service.rows("UPDATE entries_parents SET archived_at = now() WHERE id = %s", station.parents[0])
     context.set_offline(False)
 
     page.get_by_role("button", name="要確認 2件").click()
@@ -140,11 +143,11 @@ def test_what_the_service_refuses_later_is_left_to_staff(
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("保護者1")
     expect(rows.nth(1)).to_contain_text("保護者が見つかりません")
-    with page.expect_download() as saved:
+    with page.expect_download() as download:
         page.get_by_role("button", name="CSVで保存", exact=True).click()
-    listed = list(csv.reader(io.StringIO(Path(saved.value.path()).read_text("utf-8-sig"))))
-    assert [row[1:5] for row in listed[1:]] == [
-        [str(door.parents[0]), "保護者1", "入", "要確認"],
+    csv_rows = list(csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig"))))
+    assert [row[1:5] for row in csv_rows[1:]] == [
+        [str(station.parents[0]), "保護者1", "入", "要確認"],
         ["9999999999", "", "入", "要確認"],
     ]
 
@@ -154,50 +157,50 @@ def test_what_the_service_refuses_later_is_left_to_staff(
     rows.nth(1).get_by_role("button", name="削除").click()
     page.get_by_role("button", name="削除する").click()
     expect(rows).to_have_count(1)
-    own.rows("UPDATE entries_parents SET archived_at = NULL WHERE id = %s", door.parents[0])
+    own_service.rows("UPDATE entries_parents SET archived_at = NULL WHERE id = %s", station.parents[0])
     rows.first.get_by_role("button", name="再送信").click()
     expect(rows).to_have_count(0)
 
-    assert [row[0] for row in door.rows()] == [door.parents[1], door.parents[0]]
+    assert [row[0] for row in station.rows()] == [station.parents[1], station.parents[0]]
     context.close()
 
 
-def test_an_answer_that_is_not_the_services_own_settles_nothing(page: Page, door: Door) -> None:
-    """A hotspot's page, a proxy's refusal: the scan waits until the service itself has answered."""
+def test_an_answer_of_another_server_is_no_result(page: Page, station: NurseryStation) -> None:
+    """A hotspot's page or a proxy's error: the scan waits until the service itself has answered."""
     answers = iter([(200, "text/html", "<h1>Wi-Fi</h1>"), (403, "text/html", "no"), (502, "text/html", "no")])
 
-    def elsewhere(route: Route) -> None:
+    def foreign_answer(route: Route) -> None:
         status, kind, body = next(answers)
         route.fulfill(status=status, content_type=kind, body=body)
 
-    page.route("**/api/entry-exit-logs", elsewhere, times=3)
-    scan(page, door.parents[0])
+    page.route("**/api/entry-exit-logs", foreign_answer, times=3)
+    scan(page, station.parents[0])
     expect(page.locator("#state")).to_contain_text("オフライン")
     for _ in range(2):
         page.evaluate("import('/entry-exit-station/sending.js').then(({ send }) => send())")
-    assert (door.rows(), waiting(page)) == ([], 1)
+    assert (station.rows(), count_waiting(page)) == ([], 1)
     page.evaluate("dispatchEvent(new Event('online'))")
 
-    await_sent(page)
-    assert_each_once(door, page, [door.parents[0]])
+    await_all_sent(page)
+    assert_each_stored_once(station, page, [station.parents[0]])
 
 
-def test_a_scan_that_the_service_fails_over_is_set_aside_after_three_tries(page: Page, door: Door) -> None:
+def test_a_scan_that_the_service_fails_over_is_set_aside_after_three_tries(page: Page, station: NurseryStation) -> None:
     problem = '{"type":"about:blank","title":"x","status":500,"detail":"x","errors":[]}'
 
     def failing(route: Route) -> None:
         route.fulfill(status=500, content_type="application/problem+json", body=problem)
 
     page.route("**/api/entry-exit-logs", failing)
-    scan(page, door.parents[0])
+    scan(page, station.parents[0])
     page.wait_for_selector(".feedback.good")
     for _ in range(2):
         expect(page.locator("#recent .badge.waiting")).to_have_count(1)
         page.evaluate("import('/entry-exit-station/sending.js').then(({ send }) => send())")
     expect(page.locator("#recent .badge.attention")).to_have_count(1)
     page.unroute("**/api/entry-exit-logs")
-    scan(page, door.parents[1])
+    scan(page, station.parents[1])
     expect(page.locator("#recent .badge.done")).to_have_count(1)
 
-    assert [row[0] for row in door.rows()] == [door.parents[1]]
+    assert [row[0] for row in station.rows()] == [station.parents[1]]
     expect(page.locator("#look")).to_have_text("要確認 1件")

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
-from tests.dashboards.conftest import Line
+from tests.dashboards.conftest import Network
 
 
 @pytest.fixture
-def team(db: Session, line: Line) -> Scene:
-    return scene.scene(db, line.service)
+def team(db: Session, network: Network) -> Scene:
+    return scene.scene(db, network.service)

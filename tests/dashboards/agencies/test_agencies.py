@@ -17,35 +17,35 @@ from service.core.access.identity import open_session
 from service.core.database.clock import app_now
 from service.demo import fill as fill_demo
 from tests.api.agencies import scene
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, choose, fill, keys, press, rows, texts, toasts
+from tests.dashboards.conftest import open_address
+from tests.dashboards.pages import Screen, choose_part, click_row_action, fill, keys, press, rows, texts, toasts
 
 TABLE = "agencies.agencies"
 
 
 @pytest.fixture
 def aaa(db: Session) -> Agency:
-    made = scene.agency(
+    agency = scene.agency(
         db, "株式会社AAA代理店", "AAA", contact_name="佐藤 一郎", referral_shop_code="SHP0001", phone="03-1234-5678"
     )
-    alice = scene.sales(db, "alice", made)
+    alice = scene.sales(db, "alice", agency)
     open_session(db, alice, "testclient", timedelta(hours=1))
     db.commit()
-    return made
+    return agency
 
 
 @pytest.fixture
 def page(screen: Screen, aaa: Agency) -> AppTest:
-    return opened_at(screen("adam", agencies="admin"), "agencies")
+    return open_address(screen("adam", agencies="admin"), "agencies")
 
 
 @pytest.fixture
 def masters(screen: Screen) -> AppTest:
-    return opened_at(screen("adam", agencies="admin"), "agencies-masters")
+    return open_address(screen("adam", agencies="admin"), "agencies-masters")
 
 
 def choices(masters: AppTest, name: str) -> AppTest:
-    """Those of one list."""
+    """The page with the choices of one list."""
     masters.selectbox(key="list").select(name).run()
     assert not masters.exception
     return masters
@@ -62,9 +62,9 @@ def test_the_list_has_the_documents_columns_and_the_drawer_every_field_of_the_ag
     assert row["ステータス"] == ["有効"]
     assert "有効な代理店は1件です。営業担当者と紹介店コードは、すべて登録されています。" in texts(page)
 
-    act(page, TABLE, "詳細")
-    for word in ("SHP0001", "03-1234-5678", "佐藤 一郎", "1人", "紹介店名", "作成日時", "更新日時", "代理店ID"):
-        assert word in texts(page), word
+    click_row_action(page, TABLE, "詳細")
+    for label in ("SHP0001", "03-1234-5678", "佐藤 一郎", "1人", "紹介店名", "作成日時", "更新日時", "代理店ID"):
+        assert label in texts(page), label
 
 
 def test_what_an_agency_lacks_is_said_first(screen: Screen, db: Session, aaa: Agency) -> None:
@@ -72,7 +72,7 @@ def test_what_an_agency_lacks_is_said_first(screen: Screen, db: Session, aaa: Ag
     scene.agency(db, "旧代理店", "OLD", archived_at=app_now(db))
     db.commit()
 
-    page = opened_at(screen("adam", agencies="admin"), "agencies")
+    page = open_address(screen("adam", agencies="admin"), "agencies")
 
     assert "営業担当者がいない代理店が**1件**、紹介店コードが未登録の代理店が**1件**あります。" in texts(page)
     assert "ほかに無効の代理店が1件あります。" in texts(page)
@@ -103,14 +103,14 @@ def test_an_agency_is_registered_and_its_complaints_stand_at_their_fields(page: 
 
     fill(page, new, code="BBB")
     press(page, f"{new}.submit")
-    made = db.scalars(select(Agency).where(Agency.code == "BBB")).one()
-    assert (made.name, made.mail_address) == ("株式会社BBB代理店", "sato@example.com")
+    agency = db.scalars(select(Agency).where(Agency.code == "BBB")).one()
+    assert (agency.name, agency.mail_address) == ("株式会社BBB代理店", "sato@example.com")
     text = "代理店「株式会社BBB代理店」を登録しました。営業担当者は「ユーザー管理」で登録してください。"
     assert toasts(page) == [text]
 
 
 def test_an_agency_is_edited_and_who_comes_too_late_sees_both_sides(page: AppTest, db: Session, aaa: Agency) -> None:
-    act(page, TABLE, "編集")
+    click_row_action(page, TABLE, "編集")
     aaa.contact_name, aaa.version = "鈴木 二郎", 2
     db.commit()
     key = f"agencies.agency.edit.{aaa.id}.1.False"
@@ -128,7 +128,7 @@ def test_an_agency_is_edited_and_who_comes_too_late_sees_both_sides(page: AppTes
 def test_an_agency_is_deactivated_once_the_consequence_was_named_and_brought_back(
     page: AppTest, db: Session, aaa: Agency
 ) -> None:
-    act(page, TABLE, "無効化")
+    click_row_action(page, TABLE, "無効化")
     assert "所属する営業担当者1人は、すぐにログアウトされ、ログインできなくなります。" in texts(page)
     assert "提出済みの投入依頼と獲得案件はそのまま残り" in texts(page)
     db.expire_all()
@@ -137,8 +137,8 @@ def test_an_agency_is_deactivated_once_the_consequence_was_named_and_brought_bac
     press(page, f"agencies.agency.deactivate.{aaa.id}.confirm")
     assert toasts(page) == ["代理店「株式会社AAA代理店」を無効にしました。ログイン中だった1件を終了しました。"]
     assert [row["ステータス"] for row in rows(page)] == [["無効"]]
-    for word in ("編集", "無効化"):
-        act(page, TABLE, word)
+    for label in ("編集", "無効化"):
+        click_row_action(page, TABLE, label)
         assert f"agencies.agency.activate.{aaa.id}.confirm" in keys(page)
     press(page, f"agencies.agency.activate.{aaa.id}.confirm")
     assert toasts(page) == ["代理店「株式会社AAA代理店」を有効に戻しました。"]
@@ -146,11 +146,11 @@ def test_an_agency_is_deactivated_once_the_consequence_was_named_and_brought_bac
     assert aaa.archived_at is None
 
 
-def test_the_demos_agencies_are_the_documents_with_their_people(screen: Screen, db: Session) -> None:
+def test_the_demos_agencies_are_the_documents_with_their_users(screen: Screen, db: Session) -> None:
     fill_demo(db, ["agencies"])
     db.commit()
 
-    page = opened_at(screen("adam", agencies="admin"), "agencies")
+    page = open_address(screen("adam", agencies="admin"), "agencies")
 
     columns = ("代理店名", "代理店コード", "所属営業担当数", "ステータス")
     assert {tuple(str(row[name]) for name in columns) for row in rows(page)} == {
@@ -165,16 +165,16 @@ def test_the_masters_say_what_they_hold_and_which_values_are_examples(masters: A
     assert "オプションサービスは11件です。" in texts(masters)
     assert "「例」の値があります" in texts(masters)
     assert [*rows(masters)[0]][:5] == ["選択肢の種類", "コード", "名称", "例", "表示順"]
-    choose(masters, "オプションサービス")
+    choose_part(masters, "オプションサービス")
     first = rows(masters)[0]
     assert [*first][:4] == ["コード", "オプション名", "料金", "サポートパック"]
     assert [*first.values()][:3] == ["OPT001002", "トラブル解決レスキューforBiz_年額", "5,500円/年(税込)"]
-    choose(masters, "元フィールド")
+    choose_part(masters, "元フィールド")
     assert rows(masters)[0]["元フィールド"] == "referral_shop_code"
 
 
 def name_of(page: AppTest) -> Any:
-    return next(one for one in page.text_input if one.label.startswith("名称"))
+    return next(field for field in page.text_input if field.label.startswith("名称"))
 
 
 def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(masters: AppTest, db: Session) -> None:
@@ -185,55 +185,55 @@ def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(masters: A
     assert name_of(page).help == ""
     fill(page, "agencies.choice.new", code="12", name="医療")
     press(page, "agencies.choice.new.submit")
-    made = db.scalars(select(Choice).where(Choice.list == "job_type", Choice.code == "12")).one()
-    assert (made.name, made.position) == ("医療", 12)
+    choice = db.scalars(select(Choice).where(Choice.list == "job_type", Choice.code == "12")).one()
+    assert (choice.name, choice.position) == ("医療", 12)
     assert toasts(page) == ["業種に「医療」を追加しました。"]
-    _, held = page.session_state["held.agencies.masters"]  # what forms offer
-    assert "12" in [one["code"] for one in held["choices"]["job_type"]]
+    _, cached = page.session_state["held.agencies.masters"]  # what the forms offer
+    assert "12" in [item["code"] for item in cached["choices"]["job_type"]]
 
-    act(page, "agencies.masters.choices", "詳細", 11)
+    click_row_action(page, "agencies.masters.choices", "詳細", 11)
     press(page, "agencies.masters.archive")
     assert "すでに選ばれている依頼・法人・地点の表示は変わりません。" in texts(page)
-    press(page, f"agencies.choice.archive.{made.id}.confirm")
+    press(page, f"agencies.choice.archive.{choice.id}.confirm")
     db.expire_all()
-    assert made.archived_at is not None
+    assert choice.archived_at is not None
 
 
-def test_an_example_is_confirmed_by_taking_its_mark_away_and_a_fixed_list_stays_as_it_is(
+def test_an_example_is_confirmed_by_removing_its_mark_and_a_fixed_list_stays_as_it_is(
     masters: AppTest, db: Session
 ) -> None:
     page = choices(masters, "pps")
-    one = db.scalars(select(Choice).where(Choice.list == "pps").order_by(Choice.position).limit(1)).one()
-    act(page, "agencies.masters.choices", "詳細")
+    choice = db.scalars(select(Choice).where(Choice.list == "pps").order_by(Choice.position).limit(1)).one()
+    click_row_action(page, "agencies.masters.choices", "詳細")
     press(page, "agencies.masters.edit")
-    key = f"agencies.choice.edit.{one.id}.1.False"
+    key = f"agencies.choice.edit.{choice.id}.1.False"
     assert name_of(page).help == PPS_HELP
     fill(page, key, is_example=False)
     press(page, f"{key}.submit")
     db.expire_all()
-    assert (one.is_example, one.version) == (False, 2)
+    assert (choice.is_example, choice.version) == (False, 2)
 
     choices(page, "customer_type")
-    act(page, "agencies.masters.choices", "詳細")
+    click_row_action(page, "agencies.masters.choices", "詳細")
     assert "名称と表示順は変更できますが、追加・無効化はできません。" in texts(page)
     assert "agencies.masters.archive" not in keys(page)
 
 
 def test_an_option_and_a_carrier_field_are_added(masters: AppTest, db: Session) -> None:
     page = masters
-    choose(page, "オプションサービス")
+    choose_part(page, "オプションサービス")
     press(page, "agencies.masters.new")
     fill(page, "agencies.option.new", code="OPT099999", name="新しいオプション", price="100円/月(税込)")
     press(page, "agencies.option.new.submit")
     assert db.scalars(select(Option.price).where(Option.code == "OPT099999")).one() == "100円/月(税込)"
 
-    choose(page, "元フィールド")
+    choose_part(page, "元フィールド")
     press(page, "agencies.masters.new")
     new = "agencies.carrier_field.new"
-    # Whether it has one already or not.
+    # Fields with and without a 元フィールド.
     assert {"地点：使用場所番地", "地点：電力供給エリア"} <= {*page.selectbox(key=f"{new}.field.0").options}
-    named = {"part": "second", "page": "5page", "carrier_field": "power_street_number_2"}
-    fill(page, new, field=("site", "power_street"), **named)
+    values = {"part": "second", "page": "5page", "carrier_field": "power_street_number_2"}
+    fill(page, new, field=("site", "power_street"), **values)
     press(page, f"{new}.submit")
-    made = db.scalars(select(CarrierField).where(CarrierField.carrier_field == "power_street_number_2")).one()
-    assert (made.record, made.field, made.part) == ("site", "power_street", "second")
+    carrier_field = db.scalars(select(CarrierField).where(CarrierField.carrier_field == "power_street_number_2")).one()
+    assert (carrier_field.record, carrier_field.field, carrier_field.part) == ("site", "power_street", "second")

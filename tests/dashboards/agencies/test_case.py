@@ -1,4 +1,4 @@
-"""案件詳細・明細入力: the form beside the statements, from the first site to 投入済, and two people at one site."""
+"""案件詳細・明細入力: the form next to the statements, from the first site to 投入済, and two users at one site."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from service.agencies.requests.models import Comment, Image, Request, Site
 from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
-from tests.dashboards.conftest import Line
-from tests.dashboards.pages import Open, html, keys, press, rows, run, said, texts, widget
+from tests.dashboards.conftest import Network
+from tests.dashboards.pages import OpenPage, html, keys, press, rows, run, text_of, texts, widget
 
 CASES = "/api/agencies/cases"
 
 
 @pytest.fixture
 def case(team: Scene) -> Request:
-    made = scene.request(team.db, scene.corporation(team.db, team.a, "株式会社ABC"), team.alice, site_count=2)
+    request = scene.request(team.db, scene.corporation(team.db, team.a, "株式会社ABC"), team.alice, site_count=2)
     for _ in range(2):
-        scene.image(team.db, made, team.alice)
+        scene.image(team.db, request, team.alice)
     team.db.commit()
-    return made
+    return request
 
 
 @pytest.fixture
-def page(open_page: Open, team: Scene, case: Request) -> AppTest:
+def page(open_page: OpenPage, team: Scene, case: Request) -> AppTest:
     opened = open_page(team.olga, "case", id=str(case.id))
     assert not opened.exception
     return opened
 
 
 def key_of(page: AppTest, field: str) -> str:
-    """The key of a site's field, or of what is written on the case, as it is drawn now."""
-    drawn = (str(one.key) for one in page._tree if getattr(one, "key", None))
-    return next(key for key in drawn if key.startswith("case.") and key.endswith(field))
+    """The current key of a field of the site, or of a text of the case."""
+    drawn_keys = (str(element.key) for element in page._tree if getattr(element, "key", None))
+    return next(key for key in drawn_keys if key.startswith("case.") and key.endswith(field))
 
 
 def type_in(page: AppTest, **values: Any) -> None:
@@ -79,26 +79,26 @@ FILLED = {
 }
 
 
-def test_a_case_says_what_is_entered_that_nobody_has_begun_and_who_else_has_it_open(
-    page: AppTest, case: Request, team: Scene, open_page: Open
+def test_a_case_shows_what_is_entered_that_it_has_no_owner_and_who_else_has_it_open(
+    page: AppTest, case: Request, team: Scene, open_page: OpenPage
 ) -> None:
-    said = texts(page)
-    assert "株式会社ABC" in said
-    assert "**0/2** が投入済です。担当者は未定です。" in said
-    assert "地点はまだありません" in said
-    assert "明細は郵送します。" in said  # 営業担当者の備考
-    assert "株式会社AAA代理店" in said
+    text = texts(page)
+    assert "株式会社ABC" in text
+    assert "**0/2** が投入済です。担当者は未定です。" in text
+    assert "地点はまだありません" in text
+    assert "明細は郵送します。" in text  # 営業担当者の備考
+    assert "株式会社AAA代理店" in text
 
-    adams = open_page(team.adam, "case", id=str(case.id))
-    assert "olga さんさんもこの案件を開いています" in texts(adams)
+    other_page = open_page(team.adam, "case", id=str(case.id))
+    assert "olga さんさんもこの案件を開いています" in texts(other_page)
 
 
-def test_who_reads_what_others_have_changed_since_is_offered_the_newest(
+def test_a_page_of_an_older_version_offers_to_load_the_newest(
     page: AppTest, team: Scene, case: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "case.reload" not in keys(page)
     viewers = case_talk.viewers
-    # The block looks by itself every half minute, the page does not: it was drawn with the version before.
+    # The block polls every half minute, the page does not: it was drawn with the version before.
     monkeypatch.setattr(case_talk, "viewers", lambda path, version: viewers(path, version - 1))
     run(page)
     assert "ほかの人がこの案件を更新しました" in texts(page)
@@ -107,39 +107,41 @@ def test_who_reads_what_others_have_changed_since_is_offered_the_newest(
     assert "ほかの人がこの案件を更新しました" not in texts(page)
 
 
-def complaints(page: AppTest) -> list[str]:
-    begin = ":red[:material/error: "
-    return [line.value.removeprefix(begin).rstrip("]") for line in page.markdown if line.value.startswith(begin)]
+def field_errors(page: AppTest) -> list[str]:
+    start = ":red[:material/error: "
+    return [
+        element.value.removeprefix(start).rstrip("]") for element in page.markdown if element.value.startswith(start)
+    ]
 
 
-def said_missing(page: AppTest) -> str:
-    [one] = [error.value for error in page.error if "投入済にできません" in error.value]
-    return str(one)
+def missing_fields_error(page: AppTest) -> str:
+    [message] = [error.value for error in page.error if "投入済にできません" in error.value]
+    return str(message)
 
 
 def test_a_site_is_added_filled_in_and_entered_after_one_question(page: AppTest, case: Request, db: Session) -> None:
     add_site(page)
-    assert [one.site_id for one in db.scalars(select(Image).order_by(Image.id))] == [site_of(db, case).id, None]
-    slot = f"case.site.{site_of(db, case).id}"
+    assert [image.site_id for image in db.scalars(select(Image).order_by(Image.id))] == [site_of(db, case).id, None]
+    prefix = f"case.site.{site_of(db, case).id}"
 
-    press(page, f"{slot}.enter")
+    press(page, f"{prefix}.enter")
     assert "投入済にできません。次の項目が入力されていません: PPS番号、申込区分" in texts(page)
-    assert {"入力してください。", "選んでください。"} <= {*complaints(page)}
-    first = len(complaints(page))
+    assert {"入力してください。", "選んでください。"} <= {*field_errors(page)}
+    error_count = len(field_errors(page))
     type_in(page, power_customer_location_number="03-0000-1111-2222-3333-4444")
-    # What is filled in is no longer complained of.
-    assert len(complaints(page)) == first - 1
-    assert "供給地点特定番号" not in said_missing(page)
+    # A field that is filled in has no error any more.
+    assert len(field_errors(page)) == error_count - 1
+    assert "供給地点特定番号" not in missing_fields_error(page)
 
     type_in(page, **FILLED)
-    press(page, f"{slot}.enter")
+    press(page, f"{prefix}.enter")
 
-    # Saved, and asked once.
+    # The site is saved, and the user has to confirm.
     assert site_of(db, case).power_plan_name == "従量電灯C"
     assert "キャリア管理画面への投入が終わった地点だけ" in texts(page)
-    # Two were declared: with this one the request would be done.
+    # The request declares two sites: with this one it would be done.
     assert "申告は2地点ですが、登録した地点は1地点だけです" in texts(page)
-    press(page, f"{slot}.entered.confirm")
+    press(page, f"{prefix}.entered.confirm")
     assert site_of(db, case).status == "entered"
     assert "**1/2** が投入済です" in texts(page)
     assert "残りの地点は「＋地点を追加」で続けて入力できます" in texts(page)
@@ -147,50 +149,50 @@ def test_a_site_is_added_filled_in_and_entered_after_one_question(page: AppTest,
 
 
 def test_what_is_typed_stays_on_the_page_while_the_service_is_away(
-    page: AppTest, case: Request, db: Session, line: Line
+    page: AppTest, case: Request, db: Session, network: Network
 ) -> None:
     add_site(page)
-    slot = f"case.site.{site_of(db, case).id}"
-    line.cut()
+    prefix = f"case.site.{site_of(db, case).id}"
+    network.cut()
     type_in(page, power_branch_name="渋谷店")
-    press(page, f"{slot}.save")
+    press(page, f"{prefix}.save")
     assert page.text_input(key=key_of(page, ".power_branch_name")).value == "渋谷店"
     assert "最新の状態を取得できません" in texts(page)
 
-    line.mend()
-    press(page, f"{slot}.save")
+    network.restore()
+    press(page, f"{prefix}.save")
     assert site_of(db, case).power_branch_name == "渋谷店"
 
 
-def test_what_the_service_refuses_stands_below_its_field(page: AppTest, case: Request, db: Session) -> None:
+def test_what_the_service_refuses_is_shown_below_its_field(page: AppTest, case: Request, db: Session) -> None:
     add_site(page)
-    slot = f"case.site.{site_of(db, case).id}"
+    prefix = f"case.site.{site_of(db, case).id}"
     type_in(page, power_zip_code="15", power_customer_name_kana="漢字")
 
-    press(page, f"{slot}.save")
+    press(page, f"{prefix}.save")
 
-    said = texts(page)
-    assert ":red[:material/error: 郵便番号は7桁の数字です。" in said
-    assert ":red[:material/error: 全角カタカナで入力してください。" in said
+    text = texts(page)
+    assert ":red[:material/error: 郵便番号は7桁の数字です。" in text
+    assert ":red[:material/error: 全角カタカナで入力してください。" in text
     type_in(page, power_zip_code="150-0002", power_customer_name_kana="えーびーしー")
-    press(page, f"{slot}.save")
+    press(page, f"{prefix}.save")
     assert site_of(db, case).power_customer_name_kana == "エービーシー"
     assert "郵便番号は7桁" not in texts(page)
 
 
-def test_a_stored_site_stands_as_its_statement_writes_it_and_its_sheet_is_copied_box_by_box(
-    open_page: Open, team: Scene, case: Request
+def test_a_stored_site_is_written_as_in_its_statement_and_its_sheet_is_copied_field_by_field(
+    open_page: OpenPage, team: Scene, case: Request
 ) -> None:
     site = scene.site(team.db, case, power_customer_location_number="0300001111222233334444", power_customer_number="9")
     team.db.commit()
     page = open_page(team.olga, "case", id=str(case.id))
 
-    shown = {name: page.text_input(key=key_of(page, f".{name}")).value for name in ("power_zip_code", NUMBER)}
+    values = {name: page.text_input(key=key_of(page, f".{name}")).value for name in ("power_zip_code", NUMBER)}
 
-    assert shown == {"power_zip_code": "150-0002", NUMBER: "03-0000-1111-2222-3333-4444"}
+    assert values == {"power_zip_code": "150-0002", NUMBER: "03-0000-1111-2222-3333-4444"}
     assert page.button(key=f"case.site.{site.id}.save").disabled  # The hyphens are no change.
     press(page, f"case.site.{site.id}.above.sheet")
-    assert "9" in [one.value for one in page.code]
+    assert "9" in [block.value for block in page.code]
     assert "power_customer_number" in texts(page)
     for kind in ("csv", "xlsx"):
         assert f"/download{CASES}/{case.id}/sites/{site.id}/entry.{kind}" in html(page)
@@ -198,37 +200,37 @@ def test_a_stored_site_stands_as_its_statement_writes_it_and_its_sheet_is_copied
 
 def test_the_month_options_and_gas_are_chosen_and_saved(page: AppTest, case: Request, db: Session) -> None:
     add_site(page)
-    slot = f"case.site.{site_of(db, case).id}"
+    prefix = f"case.site.{site_of(db, case).id}"
     month = page.selectbox(key=key_of(page, ".latest_date"))
-    this = times.now().date()
-    assert month.options[0] == f"{this.year}年{this.month}月"
-    # The one before this, out of the list.
+    today = times.now().date()
+    assert month.options[0] == f"{today.year}年{today.month}月"
+    # Last month, chosen from the list.
     month.select_index(1)
-    options = [one for one in page.checkbox if ".option_plans." in (one.key or "")]
+    options = [box for box in page.checkbox if ".option_plans." in (box.key or "")]
     assert len(options) == 11
-    for one in options:
-        if str(one.key).endswith(("OPT013234", "OPT061070")):
-            one.check()
-    assert not any("エコログガス用途分類" in one.label for one in page.selectbox)
+    for box in options:
+        if str(box.key).endswith(("OPT013234", "OPT061070")):
+            box.check()
+    assert not any("エコログガス用途分類" in box.label for box in page.selectbox)
     type_in(page, pps_business_number="G01")
     type_in(page, ecolog_gas_yoto="2")
-    press(page, f"{slot}.save")
+    press(page, f"{prefix}.save")
 
     site = site_of(db, case)
-    before = date(this.year, this.month, 1) - timedelta(days=1)
-    assert (site.latest_date, site.option_plans) == (f"{before:%Y-%m}", ["OPT013234", "OPT061070"])
+    last_month = date(today.year, today.month, 1) - timedelta(days=1)
+    assert (site.latest_date, site.option_plans) == (f"{last_month:%Y-%m}", ["OPT013234", "OPT061070"])
     assert (site.service_type, site.ecolog_gas_yoto) == ("gas", "2")
     type_in(page, pps_business_number="E01")
-    assert not any("エコログガス用途分類" in one.label for one in page.selectbox)
-    press(page, f"{slot}.save")
+    assert not any("エコログガス用途分類" in box.label for box in page.selectbox)
+    press(page, f"{prefix}.save")
     assert (site_of(db, case).service_type, site_of(db, case).ecolog_gas_yoto) == ("electricity", "")
 
 
-def test_what_a_dialog_is_about_is_the_tab_pressed_right_before_and_the_next_site_begins_as_its_copy(
+def test_a_dialog_is_about_the_tab_pressed_right_before_and_the_next_site_begins_as_its_copy(
     page: AppTest, case: Request, team: Scene
 ) -> None:
-    named = {"power_plan_name": "従量電灯C"}
-    first, second = (scene.site(team.db, case, power_branch_name=name, **named) for name in ("渋谷店", "新宿店"))
+    values = {"power_plan_name": "従量電灯C"}
+    first, second = (scene.site(team.db, case, power_branch_name=name, **values) for name in ("渋谷店", "新宿店"))
     team.db.commit()
     page.run()
 
@@ -248,23 +250,23 @@ def test_what_a_dialog_is_about_is_the_tab_pressed_right_before_and_the_next_sit
 
 
 def test_what_was_typed_is_there_again_after_another_tab_was_opened(
-    page: AppTest, case: Request, team: Scene, open_page: Open
+    page: AppTest, case: Request, team: Scene, open_page: OpenPage
 ) -> None:
     add_site(page)
     type_in(page, power_branch_name="渋谷店")
-    assert [one.values["power_branch_name"] for one in team.db.scalars(select(Draft))] == ["渋谷店"]
+    assert [draft.values["power_branch_name"] for draft in team.db.scalars(select(Draft))] == ["渋谷店"]
 
-    again = open_page(team.olga, "case", id=str(case.id))
+    reloaded = open_page(team.olga, "case", id=str(case.id))
 
-    assert "前回の入力の続きです" in texts(again)
-    assert again.text_input(key=key_of(again, ".power_branch_name")).value == "渋谷店"
-    press(again, f"case.site.{site_of(team.db, case).id}.save")
+    assert "前回の入力の続きです" in texts(reloaded)
+    assert reloaded.text_input(key=key_of(reloaded, ".power_branch_name")).value == "渋谷店"
+    press(reloaded, f"case.site.{site_of(team.db, case).id}.save")
     assert site_of(team.db, case).power_branch_name == "渋谷店"
     assert team.db.scalars(select(Draft)).all() == []
 
 
 def change_meanwhile(team: Scene, case: Request, **values: Any) -> None:
-    """As another operator would, whose own session does not touch ours."""
+    """Changes the site as another operator, in a session of their own."""
     site = site_of(team.db, case)
     for name, value in values.items():
         setattr(site, name, value)
@@ -276,41 +278,39 @@ def test_what_only_one_side_changed_is_taken_over_and_what_both_did_is_asked_fie
     page: AppTest, case: Request, team: Scene
 ) -> None:
     add_site(page)
-    slot = f"case.site.{site_of(team.db, case).id}"
+    prefix = f"case.site.{site_of(team.db, case).id}"
     type_in(page, power_branch_name="渋谷店")
     change_meanwhile(team, case, power_plan_name="動力プラン")
-    press(page, f"{slot}.save")
+    press(page, f"{prefix}.save")
     site = site_of(team.db, case)
     assert (site.power_branch_name, site.power_plan_name) == ("渋谷店", "動力プラン")
-    assert "ほかの人の変更（契約プラン）も取り込みました。" in said(page.toast)
+    assert "ほかの人の変更（契約プラン）も取り込みました。" in text_of(page.toast)
 
     type_in(page, power_branch_name="新宿店", power_city="新宿区", power_street="1-2-3")
     change_meanwhile(team, case, power_branch_name="本店", power_city="港区", power_plan_name="従量電灯C")
-    press(page, f"{slot}.save")
-    dialog = f"{slot}.conflict.{site_of(team.db, case).version}"
-    asked = {one.label: one for one in page.radio if str(one.key).startswith(dialog)}
-    assert {*asked} == {"店舗名", "市区町村"}
-    assert asked["店舗名"].options == ["あなたの入力: 新宿店", "最新の内容: 本店"]
+    press(page, f"{prefix}.save")
+    dialog = f"{prefix}.conflict.{site_of(team.db, case).version}"
+    questions = {radio.label: radio for radio in page.radio if str(radio.key).startswith(dialog)}
+    assert {*questions} == {"店舗名", "市区町村"}
+    assert questions["店舗名"].options == ["あなたの入力: 新宿店", "最新の内容: 本店"]
     assert site_of(team.db, case).power_branch_name == "本店"
-    asked["店舗名"].set_value(conflict.YOURS)
-    asked["市区町村"].set_value(conflict.NEWEST)
+    questions["店舗名"].set_value(conflict.YOURS)
+    questions["市区町村"].set_value(conflict.NEWEST)
     run(page)
     press(page, f"{dialog}.go_on")
-    press(page, f"{slot}.save")
+    press(page, f"{prefix}.save")
     site = site_of(team.db, case)
     assert (site.power_branch_name, site.power_city) == ("新宿店", "港区")
     assert (site.power_street, site.power_plan_name) == ("1-2-3", "従量電灯C")
 
 
-def test_images_are_tied_where_they_are_seen_and_free_again_without_their_site(
-    page: AppTest, case: Request, team: Scene
-) -> None:
+def test_images_are_linked_to_a_site_and_unlinked_when_it_is_removed(page: AppTest, case: Request, team: Scene) -> None:
     add_site(page)
     site = site_of(team.db, case)
     second = team.db.scalars(select(Image).order_by(Image.id.desc())).first()
     assert second is not None
 
-    linked = next(one for one in page.selectbox if str(one.key).startswith(f"case.link.{second.id}."))
+    linked = next(selectbox for selectbox in page.selectbox if str(selectbox.key).startswith(f"case.link.{second.id}."))
     linked.set_value(site.id)
     run(page)
     team.db.expire_all()
@@ -322,28 +322,30 @@ def test_images_are_tied_where_they_are_seen_and_free_again_without_their_site(
     assert "地点はまだありません" in texts(page)
 
 
-def send_back(page: AppTest, why: str) -> None:
-    page.text_area(key=key_of(page, "deficiency.form.message.0")).set_value(why)
+def send_back(page: AppTest, message: str) -> None:
+    page.text_area(key=key_of(page, "deficiency.form.message.0")).set_value(message)
     press(page, "case.deficiency.form.submit")
 
 
-def test_a_site_goes_back_with_its_reason_and_on_by_telephone(page: AppTest, case: Request, team: Scene) -> None:
+def test_a_site_is_sent_back_with_its_reason_and_continued_after_a_telephone_call(
+    page: AppTest, case: Request, team: Scene
+) -> None:
     add_site(page)
-    slot = f"case.site.{site_of(team.db, case).id}"
-    press(page, f"{slot}.enter")
+    prefix = f"case.site.{site_of(team.db, case).id}"
+    press(page, f"{prefix}.enter")
     press(page, "case.deficient")
     send_back(page, "明細が読めません。")
 
     assert site_of(team.db, case).status == "deficient"
     assert "不備: 明細が読めません。" in texts(page)
-    # What 投入済 was refused for is nothing to be told of one that is sent back.
+    # A site that is sent back does not show why 投入済 was refused.
     assert "投入済にできません" not in texts(page)
-    press(page, f"{slot}.above.go_on")
-    press(page, f"{slot}.go_on.confirm")
+    press(page, f"{prefix}.above.go_on")
+    press(page, f"{prefix}.go_on.confirm")
     assert site_of(team.db, case).status == "working"
 
 
-def test_without_a_site_a_case_is_claimed_talked_about_sent_back_and_released(
+def test_without_a_site_a_case_is_claimed_commented_sent_back_and_released(
     page: AppTest, case: Request, team: Scene
 ) -> None:
     press(page, "case.claim")
@@ -356,8 +358,8 @@ def test_without_a_site_a_case_is_claimed_talked_about_sent_back_and_released(
     assert "case.read" not in keys(page)
     page.text_area(key=key_of(page, "comment.message.0")).set_value("確認します。")
     press(page, "case.comment.submit")
-    said = team.db.scalars(select(Comment.message).order_by(Comment.id)).all()
-    assert said == ["明細を追加しました。", "確認します。"]
+    messages = team.db.scalars(select(Comment.message).order_by(Comment.id)).all()
+    assert messages == ["明細を追加しました。", "確認します。"]
 
     press(page, "case.deficient")
     press(page, "case.deficiency.form.submit")
@@ -372,7 +374,7 @@ def test_without_a_site_a_case_is_claimed_talked_about_sent_back_and_released(
     assert "担当者は未定です。" in texts(page)
 
 
-def test_the_list_has_conditions_and_leads_to_the_case(open_page: Open, team: Scene, case: Request) -> None:
+def test_the_list_has_conditions_and_leads_to_the_case(open_page: OpenPage, team: Scene, case: Request) -> None:
     scene.site(team.db, case, Status.ENTERED)
     scene.comment(team.db, case, team.alice)
     scene.request(team.db, scene.corporation(team.db, team.b, "有限会社みなと"), team.bob, Status.ENTERED)

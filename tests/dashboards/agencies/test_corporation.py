@@ -1,4 +1,5 @@
-"""法人検索 and 法人詳細: found, read, edited, and a card that is shown for a moment with a reason."""
+"""法人検索 and 法人詳細: a corporation is found, read and edited, and its card number is shown briefly with a
+reason."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from service.core.audit import AuditEntry
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.api.agencies.test_corporations import CARD, COMPANY
-from tests.dashboards.pages import Open, fill, keys, press, rows, run, texts, titles
+from tests.dashboards.pages import OpenPage, fill, keys, press, rows, run, texts, titles
 
 NUMBER = "4111111111111111"
 EDIT, DIALOGS = corporation_edit.KEY, card_dialogs.KEY
@@ -28,20 +29,20 @@ EDIT, DIALOGS = corporation_edit.KEY, card_dialogs.KEY
 @pytest.fixture
 def company(team: Scene, db: Session) -> Corporation:
     new = NewCorporation.model_validate(COMPANY | {"payment_type": "1", "card": CARD})
-    made = actions.create(db, team.acting(team.alice), team.a.id, new)
+    corporation = actions.create(db, team.acting(team.alice), team.a.id, new)
     db.commit()
-    return made
+    return corporation
 
 
 @pytest.fixture
-def page(open_page: Open, team: Scene, company: Corporation) -> AppTest:
+def page(open_page: OpenPage, team: Scene, company: Corporation) -> AppTest:
     opened = open_page(team.alice, "corporation", id=str(company.id))
     assert not opened.exception
     return opened
 
 
 @pytest.fixture
-def edited(page: AppTest) -> AppTest:
+def edit_page(page: AppTest) -> AppTest:
     press(page, "agencies.corporation.edit")
     return page
 
@@ -51,7 +52,7 @@ def field(page: AppTest, name: str, kind: str = "text_input") -> Any:
 
 
 def form(page: AppTest) -> str:
-    """What the keys of the edited corporation's fields begin with."""
+    """The prefix of the keys of the edited corporation's fields."""
     corporation_id = page.session_state[EDIT]["id"]
     return f"{EDIT}.{corporation_id}.{page.session_state[f'drafting.corporation.{corporation_id}'].name}"
 
@@ -62,8 +63,8 @@ def type_in(page: AppTest, **values: str) -> None:
     run(page)
 
 
-def test_the_search_lists_ones_own_corporations_and_who_sees_several_agencies_chooses_one(
-    team: Scene, open_page: Open, company: Corporation
+def test_the_search_lists_the_agencys_corporations_and_a_user_of_several_agencies_chooses_one(
+    team: Scene, open_page: OpenPage, company: Corporation
 ) -> None:
     scene.request(team.db, company, team.alice, "working")
     other = scene.corporation(team.db, team.b, "株式会社BBBのお客様")
@@ -82,23 +83,23 @@ def test_the_search_lists_ones_own_corporations_and_who_sees_several_agencies_ch
 
 
 def test_a_corporation_is_shown_by_one_name_with_its_card_as_four_digits(page: AppTest) -> None:
-    said = texts(page)
+    text = texts(page)
 
-    assert "株式会社ABC" in said
-    assert "会社名" in said
-    assert "契約者名（姓）" not in said
-    assert "契約者名（名）" not in said
-    assert "**** **** **** 1111" in said
-    assert NUMBER not in said
+    assert "株式会社ABC" in text
+    assert "会社名" in text
+    assert "契約者名（姓）" not in text
+    assert "契約者名（名）" not in text
+    assert "**** **** **** 1111" in text
+    assert NUMBER not in text
     assert f"{DIALOGS}.reveal" not in keys(page)
 
 
-def test_a_corporation_of_another_agency_is_said_once_not_to_be_there_and_cannot_be_edited(
-    team: Scene, open_page: Open, company: Corporation
+def test_a_corporation_of_another_agency_is_not_found_and_cannot_be_edited(
+    team: Scene, open_page: OpenPage, company: Corporation
 ) -> None:
     page = open_page(team.bob, "corporation", id=str(company.id))
-    [said] = page.error
-    assert "指定された法人は見つかりません" in said.value
+    [error] = page.error
+    assert "指定された法人は見つかりません" in error.value
     assert "投入依頼" not in [title.value for title in page.subheader]
     assert "株式会社ABC" not in texts(page)
 
@@ -108,63 +109,63 @@ def test_a_corporation_of_another_agency_is_said_once_not_to_be_there_and_cannot
     assert not page.text_input
 
 
-def test_an_edit_sends_what_was_changed_and_nothing_else_once_its_complaints_are_settled(
-    edited: AppTest, company: Corporation, db: Session
+def test_an_edit_sends_only_what_was_changed_once_its_errors_are_corrected(
+    edit_page: AppTest, company: Corporation, db: Session
 ) -> None:
-    before = {name: field(edited, name).value for name in ("phone1", "last_name_kana")}
-    type_in(edited, city="港区", phone1="12", last_name_kana="漢字")
-    press(edited, f"{EDIT}.save")
-    assert "電話番号は0から始まる番号" in texts(edited)
-    assert "全角カタカナで入力してください" in texts(edited)
-    assert field(edited, "phone1").value == "12"
+    before = {name: field(edit_page, name).value for name in ("phone1", "last_name_kana")}
+    type_in(edit_page, city="港区", phone1="12", last_name_kana="漢字")
+    press(edit_page, f"{EDIT}.save")
+    assert "電話番号は0から始まる番号" in texts(edit_page)
+    assert "全角カタカナで入力してください" in texts(edit_page)
+    assert field(edit_page, "phone1").value == "12"
 
-    type_in(edited, **before)
-    press(edited, f"{EDIT}.save")
+    type_in(edit_page, **before)
+    press(edit_page, f"{EDIT}.save")
     db.refresh(company)
     assert (company.city, company.version) == ("港区", 2)
     assert db.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first().after == {"city": "港区"}  # type: ignore[union-attr]
 
 
-def test_what_is_asked_follows_from_the_kind_of_customer(edited: AppTest) -> None:
-    before = {str(one.key).rpartition(".")[2] for one in edited.text_input}
-    field(edited, "customer_type", "radio").set_value("1")
-    field(edited, "payment_type", "radio").set_value("2")
-    field(edited, "billing_address_same", "radio").set_value(False)
-    run(edited)
-    after = {str(one.key).rpartition(".")[2] for one in edited.text_input}
+def test_the_fields_depend_on_the_kind_of_customer(edit_page: AppTest) -> None:
+    before = {str(box.key).rpartition(".")[2] for box in edit_page.text_input}
+    field(edit_page, "customer_type", "radio").set_value("1")
+    field(edit_page, "payment_type", "radio").set_value("2")
+    field(edit_page, "billing_address_same", "radio").set_value(False)
+    run(edit_page)
+    after = {str(box.key).rpartition(".")[2] for box in edit_page.text_input}
 
     assert {"representative_last_name", "corporation_number", "number"} <= before
     assert not {"representative_last_name", "corporation_number", "number"} & after
     assert {"first_name", "billing_customer_name"} <= after - before
-    assert "登録済みのカード情報は削除されます" in texts(edited)
+    assert "登録済みのカード情報は削除されます" in texts(edit_page)
 
 
 def test_the_address_and_the_kana_come_by_a_button_where_they_are_certain_and_not_by_themselves(
-    edited: AppTest,
+    edit_page: AppTest,
 ) -> None:
-    type_in(edited, zip_code="100-0014", last_name="合同会社さくらABC")
-    assert field(edited, "city").value == "渋谷区"
-    press(edited, f"{form(edited)}.postal.button")
-    assert (field(edited, "city").value, field(edited, "town").value) == ("千代田区", "永田町")
-    field(edited, "zip_code").input("12")
-    press(edited, f"{form(edited)}.postal.button")
-    assert "郵便番号を7桁" in texts(edited)
+    type_in(edit_page, zip_code="100-0014", last_name="合同会社さくらABC")
+    assert field(edit_page, "city").value == "渋谷区"
+    press(edit_page, f"{form(edit_page)}.postal.button")
+    assert (field(edit_page, "city").value, field(edit_page, "town").value) == ("千代田区", "永田町")
+    field(edit_page, "zip_code").input("12")
+    press(edit_page, f"{form(edit_page)}.postal.button")
+    assert "郵便番号を7桁" in texts(edit_page)
 
-    propose = f"{form(edited)}.kana.button"
-    press(edited, propose)
-    assert "カナはすでに入力されています" in texts(edited)
-    field(edited, "last_name_kana").input("")
-    press(edited, propose)
-    assert field(edited, "last_name_kana").value == "ゴウドウガイシャサクラエービーシー"
-    field(edited, "last_name").input("桜商事")
-    field(edited, "last_name_kana").input("")
-    press(edited, propose)
-    assert field(edited, "last_name_kana").value == ""
-    assert "読みを判断できない文字" in texts(edited)
+    propose = f"{form(edit_page)}.kana.button"
+    press(edit_page, propose)
+    assert "カナはすでに入力されています" in texts(edit_page)
+    field(edit_page, "last_name_kana").input("")
+    press(edit_page, propose)
+    assert field(edit_page, "last_name_kana").value == "ゴウドウガイシャサクラエービーシー"
+    field(edit_page, "last_name").input("桜商事")
+    field(edit_page, "last_name_kana").input("")
+    press(edit_page, propose)
+    assert field(edit_page, "last_name_kana").value == ""
+    assert "読みを判断できない文字" in texts(edit_page)
 
 
-def test_an_operator_sees_the_number_with_a_reason_and_only_for_a_while(
-    team: Scene, open_page: Open, company: Corporation, db: Session, monkeypatch: pytest.MonkeyPatch
+def test_an_operator_sees_the_card_number_with_a_reason_and_only_for_a_short_time(
+    team: Scene, open_page: OpenPage, company: Corporation, db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_page(team.olga, "corporation", id=str(company.id))
     press(page, f"{DIALOGS}.reveal")
@@ -194,44 +195,46 @@ def test_a_card_is_replaced_and_deleted_from_its_block(page: AppTest, company: C
 
 
 def test_f5_leads_back_to_the_edit_and_what_others_changed_meanwhile_is_chosen_field_by_field(
-    team: Scene, open_page: Open, edited: AppTest, company: Corporation, db: Session
+    team: Scene, open_page: OpenPage, edit_page: AppTest, company: Corporation, db: Session
 ) -> None:
-    field(edited, "card.number").input("5555 5555 5555 4444")
-    type_in(edited, city="港区", town="芝")
-    assert edited.query_params["edit"] in ("1", ["1"])
+    field(edit_page, "card.number").input("5555 5555 5555 4444")
+    type_in(edit_page, city="港区", town="芝")
+    assert edit_page.query_params["edit"] in ("1", ["1"])
     [draft] = db.scalars(select(Draft)).all()
-    assert {*draft.values} == {"client_id", "city", "town", "version"}  # No card's number.
+    assert {*draft.values} == {"client_id", "city", "town", "version"}  # without the card's number
     other = CorporationChange(version=1, city="新宿区", street="9-9", town="高田馬場")
     actions.change(db, team.acting(team.anna), company.id, other)
     db.commit()
 
-    again = open_page(team.alice, "corporation", id=str(company.id), edit="1")
-    assert "前回の入力の続きです" in texts(again)
-    assert [field(again, name).value for name in ("city", "town")] == ["港区", "芝"]
-    press(again, f"{EDIT}.save")
-    assert "最新の内容: 新宿区" in str(again.radio(key=f"{EDIT}.conflict.2.city").options)
-    again.radio(key=f"{EDIT}.conflict.2.town").set_value("最新の内容")
-    press(again, f"{EDIT}.conflict.2.go_on")
+    reloaded = open_page(team.alice, "corporation", id=str(company.id), edit="1")
+    assert "前回の入力の続きです" in texts(reloaded)
+    assert [field(reloaded, name).value for name in ("city", "town")] == ["港区", "芝"]
+    press(reloaded, f"{EDIT}.save")
+    assert "最新の内容: 新宿区" in str(reloaded.radio(key=f"{EDIT}.conflict.2.city").options)
+    reloaded.radio(key=f"{EDIT}.conflict.2.town").set_value("最新の内容")
+    press(reloaded, f"{EDIT}.conflict.2.go_on")
 
-    assert [field(again, name).value for name in ("city", "town", "street")] == ["港区", "高田馬場", "9-9"]
-    press(again, f"{EDIT}.save")
+    assert [field(reloaded, name).value for name in ("city", "town", "street")] == ["港区", "高田馬場", "9-9"]
+    press(reloaded, f"{EDIT}.save")
     db.refresh(company)
     assert (company.city, company.town, company.street, company.version) == ("港区", "高田馬場", "9-9", 3)
     assert db.scalars(select(Draft)).all() == []
-    assert "edit" not in again.query_params
+    assert "edit" not in reloaded.query_params
 
 
-def test_leaving_an_edit_asks_before_what_was_typed_is_lost(edited: AppTest, company: Corporation, db: Session) -> None:
-    press(edited, f"{EDIT}.leave")
-    assert titles(edited) == ["法人詳細"]
+def test_leaving_an_edit_asks_before_what_was_typed_is_lost(
+    edit_page: AppTest, company: Corporation, db: Session
+) -> None:
+    press(edit_page, f"{EDIT}.leave")
+    assert titles(edit_page) == ["法人詳細"]
 
-    press(edited, "agencies.corporation.edit")
-    type_in(edited, city="港区")
-    press(edited, f"{EDIT}.leave")
-    assert "法人を編集する" in titles(edited)
-    press(edited, f"drafting.corporation.{company.id}.discard.confirm")
+    press(edit_page, "agencies.corporation.edit")
+    type_in(edit_page, city="港区")
+    press(edit_page, f"{EDIT}.leave")
+    assert "法人を編集する" in titles(edit_page)
+    press(edit_page, f"drafting.corporation.{company.id}.discard.confirm")
 
-    assert titles(edited) == ["法人詳細"]
+    assert titles(edit_page) == ["法人詳細"]
     assert db.scalars(select(Draft)).all() == []
     db.refresh(company)
     assert (company.city, company.version) == ("渋谷区", 1)

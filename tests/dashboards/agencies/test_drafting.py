@@ -1,4 +1,4 @@
-"""Drafts in a page: what is typed is kept field by field, whatever happens to the tab."""
+"""Drafts in a page: typed values are stored field by field, whatever happens to the tab."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from dashboards import session
 from service.agencies.drafts.models import Draft
 from tests.api.agencies.scene import Scene
-from tests.dashboards.conftest import Deaf, Line
-from tests.dashboards.pages import press, said, texts
+from tests.dashboards.conftest import LostResponseTransport, Network
+from tests.dashboards.pages import press, text_of, texts
 
 KEY = "drafting.new_request.-"
 CARD = "4111 1111 1111 1111"
@@ -47,8 +47,8 @@ def script() -> None:
 
 
 @pytest.fixture
-def tab(team: Scene, line: Line, db: Session, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
-    """A new tab of alice's, as after F5 too."""
+def open_tab(team: Scene, network: Network, db: Session, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
+    """open_tab() → the page in a new tab of alice, as after F5."""
     front = team.sign_in(team.alice)
     token = front.headers.pop("Authorization").removeprefix("Bearer ")
     monkeypatch.setattr(session, "token", lambda: token)
@@ -56,7 +56,7 @@ def tab(team: Scene, line: Line, db: Session, monkeypatch: pytest.MonkeyPatch) -
 
 
 def box(page: AppTest, name: str) -> Any:
-    return next(one for one in page.text_input if str(one.key).endswith(f".{name}"))
+    return next(field for field in page.text_input if str(field.key).endswith(f".{name}"))
 
 
 def stored(db: Session) -> dict[str, Any]:
@@ -64,38 +64,38 @@ def stored(db: Session) -> dict[str, Any]:
     return dict(db.scalars(select(Draft)).one().values)
 
 
-def test_nothing_is_stored_before_something_is_typed(tab: Callable[[], AppTest], db: Session) -> None:
-    page = tab()
+def test_nothing_is_stored_before_something_is_typed(open_tab: Callable[[], AppTest], db: Session) -> None:
+    page = open_tab()
     page.run()
     assert db.scalars(select(Draft)).all() == []
     assert not page.exception
 
 
-def test_f5_loses_nothing(tab: Callable[[], AppTest], db: Session) -> None:
-    page = tab()
+def test_f5_loses_nothing(open_tab: Callable[[], AppTest], db: Session) -> None:
+    page = open_tab()
     box(page, "last_name").input("株式会社青空").run()
     box(page, "town").input("渋谷").run()
     assert "下書きを保存しました（" in texts(page)
     assert "前回の入力の続きです" not in texts(page)
 
-    again = tab()
+    reloaded = open_tab()
 
-    assert box(again, "last_name").value == "株式会社青空"
-    assert box(again, "town").value == "渋谷"
-    assert "前回の入力の続きです" in texts(again)
+    assert box(reloaded, "last_name").value == "株式会社青空"
+    assert box(reloaded, "town").value == "渋谷"
+    assert "前回の入力の続きです" in texts(reloaded)
 
 
-def test_a_page_that_is_left_and_opened_again_goes_on(tab: Callable[[], AppTest]) -> None:
-    page = tab()
+def test_a_page_that_is_left_and_opened_again_continues_the_draft(open_tab: Callable[[], AppTest]) -> None:
+    page = open_tab()
     box(page, "last_name").input("株式会社青空").run()
     state = page.session_state[KEY]
-    fresh = tab()
+    fresh = open_tab()
     fresh.session_state[KEY] = state
     assert box(fresh.run(), "last_name").value == "株式会社青空"
 
 
-def test_a_cards_number_stays_in_the_page(tab: Callable[[], AppTest], db: Session, line: Line) -> None:
-    page = tab()
+def test_a_cards_number_stays_in_the_page(open_tab: Callable[[], AppTest], db: Session, network: Network) -> None:
+    page = open_tab()
     box(page, "credit_card_number").input(CARD).run()
     assert db.scalars(select(Draft)).all() == []
     box(page, "town").input("渋谷").run()
@@ -103,61 +103,63 @@ def test_a_cards_number_stays_in_the_page(tab: Callable[[], AppTest], db: Sessio
     assert box(page, "credit_card_number").value == CARD
 
 
-def test_a_card_in_a_free_text_is_kept_out_and_the_rest_is_kept(tab: Callable[[], AppTest], db: Session) -> None:
-    page = tab()
+def test_a_card_in_a_free_text_is_not_stored_and_the_rest_is(open_tab: Callable[[], AppTest], db: Session) -> None:
+    page = open_tab()
     box(page, "town").input("渋谷").run()
     box(page, "remarks").input(f"カードは{CARD}").run()
-    assert "「備考」は下書きに保存していません。" in said(page.warning)
-    assert CARD not in said(page.warning)
+    assert "「備考」は下書きに保存していません。" in text_of(page.warning)
+    assert CARD not in text_of(page.warning)
     box(page, "last_name").input("株式会社青空").run()
     assert stored(db)["last_name"] == "株式会社青空"
     assert "remarks" not in stored(db)
-    assert "「備考」は" in said(page.warning)
+    assert "「備考」は" in text_of(page.warning)
 
     box(page, "remarks").input("明細は郵送します").run()
     assert stored(db)["remarks"] == "明細は郵送します"
     assert not page.warning
 
 
-def test_while_the_service_is_away_the_page_keeps_it_and_saves_it_afterwards(
-    tab: Callable[[], AppTest], db: Session, line: Line
+def test_while_the_service_is_away_the_page_keeps_the_values_and_saves_them_afterwards(
+    open_tab: Callable[[], AppTest], db: Session, network: Network
 ) -> None:
-    page = tab()
-    line.cut()
+    page = open_tab()
+    network.cut()
     box(page, "last_name").input("株式会社青空").run()
-    assert "下書きを保存できていません。入力した内容はこの画面に残っています。" in said(page.warning)
+    assert "下書きを保存できていません。入力した内容はこの画面に残っています。" in text_of(page.warning)
     assert box(page, "last_name").value == "株式会社青空"
-    line.mend()
+    network.restore()
     press(page, f"{KEY}.again")
     assert stored(db)["last_name"] == "株式会社青空"
     assert not page.warning
 
 
-def test_a_save_whose_answer_got_lost_is_no_conflict(tab: Callable[[], AppTest], db: Session, line: Line) -> None:
-    page = tab()
-    line.lose_answers()
+def test_a_save_whose_answer_got_lost_is_no_conflict(
+    open_tab: Callable[[], AppTest], db: Session, network: Network
+) -> None:
+    page = open_tab()
+    network.lose_answers()
     box(page, "last_name").input("株式会社青空").run()
-    line.mend()
+    network.restore()
     press(page, f"{KEY}.again")
     assert not page.warning
     box(page, "town").input("渋谷").run()
     assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
 
 
-def test_who_types_on_after_a_lost_answer_is_in_no_conflict_with_oneself(
-    tab: Callable[[], AppTest], db: Session, line: Line
+def test_typing_on_after_a_lost_answer_is_no_conflict(
+    open_tab: Callable[[], AppTest], db: Session, network: Network
 ) -> None:
-    page = tab()
-    line.lose_answers()
+    page = open_tab()
+    network.lose_answers()
     box(page, "last_name").input("株式会社青空").run()
-    line.mend()
+    network.restore()
     box(page, "town").input("渋谷").run()
     assert not page.warning
     assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
 
 
-class Interrupted(Deaf):
-    """The service does what it is asked; the run of the page ends before it can note so, as with the next click."""
+class InterruptedTransport(LostResponseTransport):
+    """The service handles the request; the run of the page ends before it can record that, as after the next click."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -167,21 +169,25 @@ class Interrupted(Deaf):
 
 
 def test_a_click_that_ends_the_run_between_saving_and_noting_it_is_no_conflict(
-    tab: Callable[[], AppTest], db: Session, line: Line
+    open_tab: Callable[[], AppTest], db: Session, network: Network
 ) -> None:
-    page = tab()
-    line.use(httpx2.Client(base_url=line.service.base_url, transport=Interrupted(line.service), trust_env=False))
+    page = open_tab()
+    network.use(
+        httpx2.Client(
+            base_url=network.service.base_url, transport=InterruptedTransport(network.service), trust_env=False
+        )
+    )
     box(page, "last_name").input("株式会社青空").run()
     assert stored(db)["last_name"] == "株式会社青空"
-    line.mend()
+    network.restore()
     box(page, "town").input("渋谷").run()
     assert not page.warning
     assert stored(db) == {**stored(db), "last_name": "株式会社青空", "town": "渋谷"}
 
 
 @dataclass
-class Overtaken(httpx2.BaseTransport):
-    """While the service's first answer is on its way, the next run of the page begins and saves what it found."""
+class OvertakenTransport(httpx2.BaseTransport):
+    """While the service's first answer is on its way, the next run of the page begins and saves its own values."""
 
     service: TestClient
     next_run: threading.Thread
@@ -195,12 +201,14 @@ class Overtaken(httpx2.BaseTransport):
         return answer
 
 
-def test_two_runs_of_a_page_at_once_are_in_no_conflict(tab: Callable[[], AppTest], db: Session, line: Line) -> None:
-    page = tab()
+def test_two_concurrent_runs_of_a_page_are_no_conflict(
+    open_tab: Callable[[], AppTest], db: Session, network: Network
+) -> None:
+    page = open_tab()
     draft = page.session_state[KEY]
     next_run = threading.Thread(target=lambda: draft.keep({**draft.values, "town": "渋谷"}, {}))
-    way = Overtaken(line.service, next_run)
-    line.use(httpx2.Client(base_url=line.service.base_url, transport=way, trust_env=False))
+    transport = OvertakenTransport(network.service, next_run)
+    network.use(httpx2.Client(base_url=network.service.base_url, transport=transport, trust_env=False))
     box(page, "last_name").input("株式会社青空").run()
     next_run.join()
     assert draft.number == 2
@@ -209,11 +217,11 @@ def test_two_runs_of_a_page_at_once_are_in_no_conflict(tab: Callable[[], AppTest
 
 
 @pytest.fixture
-def two_tabs(tab: Callable[[], AppTest]) -> tuple[AppTest, AppTest]:
-    """The older one has not seen what the newer one typed, and goes on typing."""
-    older = tab()
+def two_tabs(open_tab: Callable[[], AppTest]) -> tuple[AppTest, AppTest]:
+    """The older tab has not seen what was typed in the newer one, and the user types on in it."""
+    older = open_tab()
     box(older, "last_name").input("古い画面").run()
-    newer = tab()
+    newer = open_tab()
     box(newer, "last_name").input("新しい画面").run()
     box(older, "town").input("渋谷").run()
     return older, newer
@@ -221,12 +229,12 @@ def two_tabs(tab: Callable[[], AppTest]) -> tuple[AppTest, AppTest]:
 
 def test_of_two_tabs_the_older_sees_both(two_tabs: tuple[AppTest, AppTest], db: Session) -> None:
     older, _ = two_tabs
-    assert "別の画面（タブや端末）で先に変更されました" in said(older.warning)
+    assert "別の画面（タブや端末）で先に変更されました" in text_of(older.warning)
     assert {"古い画面", "新しい画面", "契約者名（姓）"} <= {*texts(older).split("\n")}
     assert stored(db)["last_name"] == "新しい画面"
 
 
-def test_the_older_tab_can_go_on_with_its_own(two_tabs: tuple[AppTest, AppTest], db: Session) -> None:
+def test_the_older_tab_can_keep_its_own_values(two_tabs: tuple[AppTest, AppTest], db: Session) -> None:
     older, _ = two_tabs
     press(older, f"{KEY}.keep")
     assert not older.warning
@@ -241,9 +249,9 @@ def test_the_older_tab_can_load_what_is_stored(two_tabs: tuple[AppTest, AppTest]
     assert box(older, "town").value == ""
 
 
-def test_a_draft_is_thrown_away_after_a_question(tab: Callable[[], AppTest], db: Session) -> None:
-    box(tab(), "last_name").input("株式会社青空").run()
-    page = tab()
+def test_a_draft_is_discarded_after_a_confirmation(open_tab: Callable[[], AppTest], db: Session) -> None:
+    box(open_tab(), "last_name").input("株式会社青空").run()
+    page = open_tab()
     press(page, f"{KEY}.begin")
     assert stored(db)["last_name"] == "株式会社青空"
     press(page, f"{KEY}.discard.confirm")

@@ -1,4 +1,4 @@
-"""Table 3.0: what each role has in the menu, and where it begins."""
+"""Table 3.0: what each role has in the menu, and its start page."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dashboards.menu import MENU, allowed
 from dashboards.session import User
 from service.agencies.rules import AREA
 from tests.api.agencies.scene import Scene
-from tests.dashboards.pages import Open, titles
+from tests.dashboards.pages import OpenPage, titles
 
-# 画面 | 営業担当者 | 投入担当者 | 管理者, with the page that it is.
+# 画面 | 営業担当者 | 投入担当者 | 管理者 | the page's path
 TABLE = """
 マイ依頼一覧（ホーム） | ✅ | ❌ | ✅ | my-requests
 新規投入依頼 | ✅ | ❌ | ✅ | new-request
@@ -23,8 +23,8 @@ TABLE = """
 ユーザー管理 | ❌ | ❌ | ✅ | users
 ダッシュボード | ❌ | ❌ | ✅ | agencies-dashboard
 """
-# Of table 5, and our own.
-BESIDE = """
+# The pages of table 5, and our own.
+FURTHER_PAGES = """
 法人検索 | ✅ | ✅ | ✅ | corporations
 法人詳細 | ✅ | ✅ | ✅ | corporation
 代理店別数値 | ❌ | ✅ | ✅ | agency-figures
@@ -32,24 +32,24 @@ BESIDE = """
 マスタ管理 | ❌ | ❌ | ✅ | agencies-masters
 監査ログ | ❌ | ❌ | ✅ | audit
 """
-ROWS = [tuple(cell.strip() for cell in row.split("|")) for row in (TABLE + BESIDE).split("\n") if row]
+ROWS = [tuple(cell.strip() for cell in row.split("|")) for row in (TABLE + FURTHER_PAGES).split("\n") if row]
 ROLES = {"alice": 1, "olga": 2, "adam": 3}
-STARTS = {"alice": "マイ依頼一覧", "olga": "投入案件一覧", "adam": "ダッシュボード"}
+START_TITLES = {"alice": "マイ依頼一覧", "olga": "投入案件一覧", "adam": "ダッシュボード"}
 
 
-def test_every_page_of_the_area_stands_in_a_table() -> None:
+def test_every_page_of_the_area_is_in_a_table() -> None:
     assert {page.url_path for page in PAGES} <= {row[4] for row in ROWS} <= {page.url_path for page in MENU}
 
 
-@pytest.mark.parametrize("who", [*ROLES])
-def test_what_the_table_hides_is_in_no_menu(team: Scene, who: str) -> None:
-    """That it is refused at its address is said of every page by tests/dashboards/test_menu.py."""
-    user = getattr(team, who)
-    held = AREA.roles[user.memberships[0].role].permissions
-    offered = {entry.url_path for entry in allowed(User(user.login_id, user.name, held))}
-    assert offered & {row[4] for row in ROWS} == {row[4] for row in ROWS if row[ROLES[who]] == "✅"}
+@pytest.mark.parametrize("login_id", [*ROLES])
+def test_what_the_table_hides_is_in_no_menu(team: Scene, login_id: str) -> None:
+    """tests/dashboards/test_menu.py tests that a page without its permission is refused at its address."""
+    user = getattr(team, login_id)
+    permissions = AREA.roles[user.memberships[0].role].permissions
+    menu_paths = {entry.url_path for entry in allowed(User(user.login_id, user.name, permissions))}
+    assert menu_paths & {row[4] for row in ROWS} == {row[4] for row in ROWS if row[ROLES[login_id]] == "✅"}
 
 
-@pytest.mark.parametrize("who", [*ROLES])
-def test_each_role_begins_where_the_document_says(open_page: Open, team: Scene, who: str) -> None:
-    assert titles(open_page(getattr(team, who), "start"))[0] == STARTS[who]
+@pytest.mark.parametrize("login_id", [*ROLES])
+def test_each_role_begins_where_the_document_says(open_page: OpenPage, team: Scene, login_id: str) -> None:
+    assert titles(open_page(getattr(team, login_id), "start"))[0] == START_TITLES[login_id]

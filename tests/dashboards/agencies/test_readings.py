@@ -1,4 +1,4 @@
-"""明細の読み取り on the page: nothing of it while it is off; asked for, compared, taken over one by one."""
+"""明細の読み取り on the page: hidden while it is off; requested, compared, and accepted value by value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.agencies.settings import settings
 from service.core.monitoring.health import record_job
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
-from tests.dashboards.pages import Open, keys, press, texts
+from tests.dashboards.pages import OpenPage, keys, press, texts
 
 RESULT: dict[str, Any] = {
     "engine": "rapidocr 3.10.0",
@@ -41,32 +41,32 @@ def site(team: Scene, case: Request) -> Site:
 
 @pytest.fixture
 def image(team: Scene, case: Request, site: Site) -> Image:
-    made = scene.image(team.db, case, team.alice, site)
+    image = scene.image(team.db, case, team.alice, site)
     team.db.commit()
-    return made
+    return image
 
 
 @pytest.fixture
-def switched_on(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    on = settings().model_copy(update={"ocr": True})
+def ocr_enabled(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    enabled = settings().model_copy(update={"ocr": True})
     for module in ("queries", "actions"):
-        monkeypatch.setattr(f"service.agencies.ocr.{module}.settings", lambda: on)
+        monkeypatch.setattr(f"service.agencies.ocr.{module}.settings", lambda: enabled)
 
 
 @pytest.fixture
-def page(open_page: Open, team: Scene, case: Request, image: Image) -> AppTest:
+def page(open_page: OpenPage, team: Scene, case: Request, image: Image) -> AppTest:
     opened = open_page(team.olga, "case", id=str(case.id))
     assert not opened.exception
     return opened
 
 
-def test_while_it_is_off_the_page_says_nothing_of_it(page: AppTest, image: Image) -> None:
+def test_while_it_is_off_the_page_does_not_mention_it(page: AppTest, image: Image) -> None:
     assert "読み取" not in texts(page)
     assert f"case.reading.{image.id}.ask" not in keys(page)
 
 
-def test_an_image_is_read_once_there_is_a_reader_and_its_values_are_taken_over_one_by_one_unless_refused(
-    db: Session, switched_on: None, page: AppTest, image: Image, site: Site
+def test_an_image_is_read_once_there_is_a_reader_and_its_values_are_accepted_one_by_one_unless_refused(
+    db: Session, ocr_enabled: None, page: AppTest, image: Image, site: Site
 ) -> None:
     assert "make setup-ocr" in texts(page)
     assert page.button(key=f"case.reading.{image.id}.ask").disabled
@@ -76,20 +76,20 @@ def test_an_image_is_read_once_there_is_a_reader_and_its_values_are_taken_over_o
     assert "順番待ち" in texts(page)
     assert f"case.reading.{image.id}.ask" not in keys(page)
 
-    loan = actions.claim(db)
-    assert loan is not None
-    assert actions.finish(db, loan, RESULT)
+    lease = actions.claim(db)
+    assert lease is not None
+    assert actions.finish(db, lease, RESULT)
     db.commit()
     page.run()
     press(page, f"case.reading.{image.id}.see")
-    shown = texts(page)
-    assert "確度 98%" in shown
-    assert "要確認・確度 71%" in shown
-    assert "読み取れなかった項目: 最新の明細年月、お客様番号、供給地点特定番号" in shown
+    text = texts(page)
+    assert "確度 98%" in text
+    assert "要確認・確度 71%" in text
+    assert "読み取れなかった項目: 最新の明細年月、お客様番号、供給地点特定番号" in text
     db.refresh(site)
     assert (site.latest_charges, site.latest_power_usage) == (None, None)
 
-    proposal = f"case.proposal.{loan.reading_id}"
+    proposal = f"case.proposal.{lease.reading_id}"
     page.text_input(key=f"{proposal}.latest_charges.value").set_value("たくさん")
     press(page, f"{proposal}.latest_charges.use")
     assert "金額は0以上の整数（円）で入力してください。" in texts(page)
@@ -106,13 +106,13 @@ def test_an_image_is_read_once_there_is_a_reader_and_its_values_are_taken_over_o
     ("turn", "box"), [(0, (0.4, 0.3, 0.5, 0.32)), (90, (0.4, 0.3, 0.42, 0.4)), (180, (0, 0, 1, 1))]
 )
 def test_a_piece_of_the_image_is_cut_out_upright_and_fits_its_line(turn: int, box: tuple[float, ...]) -> None:
-    shown = readings.crop({"file_id": "f", "width": 1000, "height": 1000}, box, turn)
+    html = readings.crop({"file_id": "f", "width": 1000, "height": 1000}, box, turn)
 
     width, height = (
-        float(length) for length in re.findall(r"overflow:hidden;width:([0-9.]+)px;height:([0-9.]+)px", shown)[0]
+        float(length) for length in re.findall(r"overflow:hidden;width:([0-9.]+)px;height:([0-9.]+)px", html)[0]
     )
     assert width <= readings.CROP_WIDTH
     assert height <= readings.CROP_HEIGHT
     assert width > height or turn == 180
-    assert f"rotate({turn}deg)" in shown
-    assert 'src="/files/f"' in shown
+    assert f"rotate({turn}deg)" in html
+    assert 'src="/files/f"' in html

@@ -1,4 +1,4 @@
-"""マイ依頼一覧 and 依頼詳細: what comes back, what is wrong with it, and how it goes on."""
+"""マイ依頼一覧 and 依頼詳細: requests that were sent back, their deficiencies, and how they continue."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
-from tests.dashboards.conftest import Line
-from tests.dashboards.pages import Open, goes_away, html, keys, press, rows, said, texts, toasts
+from tests.dashboards.conftest import Network
+from tests.dashboards.pages import OpenPage, assert_survives_outage, html, keys, press, rows, text_of, texts, toasts
 
 KEY = "agencies.request"
 LIST = "agencies.my_requests.list"
@@ -21,10 +21,10 @@ LIST = "agencies.my_requests.list"
 
 @pytest.fixture
 def request_(team: Scene) -> Request:
-    made = scene.request(team.db, scene.corporation(team.db, team.a, "株式会社青空"), team.alice, Status.WORKING)
-    scene.image(team.db, made, team.alice)
+    request = scene.request(team.db, scene.corporation(team.db, team.a, "株式会社青空"), team.alice, Status.WORKING)
+    scene.image(team.db, request, team.alice)
     team.db.commit()
-    return made
+    return request
 
 
 @pytest.fixture
@@ -40,45 +40,45 @@ def status(team: Scene, request: Request) -> str:
     return team.db.get_one(Request, request.id).status
 
 
-def whose(page: AppTest) -> list[str]:
-    return [str(one.placeholder) for one in page.selectbox if one.label == "依頼者"]
+def requester_filters(page: AppTest) -> list[str]:
+    return [str(selectbox.placeholder) for selectbox in page.selectbox if selectbox.label == "依頼者"]
 
 
 def test_the_list_says_first_that_something_came_back_and_the_menu_counts_what_was_not_read(
-    open_page: Open, team: Scene, deficient: Request, line: Line
+    open_page: OpenPage, team: Scene, deficient: Request, network: Network
 ) -> None:
     page = open_page(team.alice, "my-requests")
     assert not page.exception
     assert ":red[不備で差し戻された依頼が**1件**あります。]" in texts(page)
     assert "未読の通知は1件です。" in texts(page)
-    # Opened at a touch: on a phone the table's button lies outside the screen.
-    [link] = [one.value for one in page.html if f"/request?id={deficient.id}" in one.value]
+    # Opened with one touch: on a phone the table's button is outside of the screen.
+    [link] = [element.value for element in page.html if f"/request?id={deficient.id}" in element.value]
     assert ">株式会社青空<" in link
     [row] = rows(page)
-    shown = [row[name] for name in ("法人名", "ステータス", "不備通知", "地点数")]
-    assert shown == ["株式会社青空", ["不備"], ["未読"], "0/1"]
+    values = [row[name] for name in ("法人名", "ステータス", "不備通知", "地点数")]
+    assert values == ["株式会社青空", ["不備"], ["未読"], "0/1"]
     assert page.session_state["waiting.known"].numbers == {"my-requests": 1}
 
     open_page(team.alice, "request", id=str(deficient.id))
     page = open_page(team.alice, "my-requests")
     assert page.session_state["waiting.known"].numbers == {}
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
-def test_without_anything_the_list_says_how_to_begin_and_whose_requests_it_shows(open_page: Open, team: Scene) -> None:
+def test_an_empty_list_says_how_to_begin_and_whose_requests_it_shows(open_page: OpenPage, team: Scene) -> None:
     page = open_page(team.alice, "my-requests")
     assert "対応中の依頼はありません。" in texts(page)
     assert "まだ投入依頼はありません" in texts(page)
     assert "/new-request" in html(page)
-    assert whose(page) == ["自分の依頼"]
-    # An administrator has none of their own.
-    assert whose(open_page(team.adam, "my-requests")) == []
+    assert requester_filters(page) == ["自分の依頼"]
+    # An administrator has no requests of their own.
+    assert requester_filters(open_page(team.adam, "my-requests")) == []
 
 
-def test_from_the_deficiency_to_the_resubmission(open_page: Open, team: Scene, deficient: Request) -> None:
+def test_from_the_deficiency_to_the_resubmission(open_page: OpenPage, team: Scene, deficient: Request) -> None:
     page = open_page(team.alice, "request", id=str(deficient.id))
     assert not page.exception
-    assert "番号が読めません。" in said(page.error)
+    assert "番号が読めません。" in text_of(page.error)
     assert "で差し戻されています。" in texts(page)
     remarks, message, _ = page.text_area
     remarks.set_value("番号は 03-123 です")
@@ -97,27 +97,27 @@ def test_from_the_deficiency_to_the_resubmission(open_page: Open, team: Scene, d
     assert team.db.scalars(select(Draft)).all() == []
 
 
-def test_who_was_overtaken_sees_the_new_deficiency_and_sends_again(
-    open_page: Open, team: Scene, deficient: Request
+def test_a_stale_resubmission_shows_the_new_deficiency_and_can_be_sent_again(
+    open_page: OpenPage, team: Scene, deficient: Request
 ) -> None:
     page = open_page(team.alice, "request", id=str(deficient.id))
     actions.report_deficiency(team.db, team.acting(team.olga), deficient, "印影もありません。")
     team.db.commit()
     press(page, f"{KEY}.resubmit")
-    assert "開いたあとに変更されました。まだ再提出されていません。" in said(page.error)
-    assert "印影もありません。" in said(page.error)
+    assert "開いたあとに変更されました。まだ再提出されていません。" in text_of(page.error)
+    assert "印影もありません。" in text_of(page.error)
     assert status(team, deficient) == "deficient"
     press(page, f"{KEY}.resubmit")
     assert status(team, deficient) == "working"
 
 
 def test_a_lost_answer_is_understood_from_the_status(
-    open_page: Open, team: Scene, deficient: Request, line: Line
+    open_page: OpenPage, team: Scene, deficient: Request, network: Network
 ) -> None:
     page = open_page(team.alice, "request", id=str(deficient.id))
-    line.lose_answers()
+    network.lose_answers()
     press(page, f"{KEY}.resubmit")
-    line.mend()
+    network.restore()
     del page.session_state["live.away"]  # As if the two seconds had passed for which a failure is shared.
     page.run()
     assert status(team, deficient) == "working"
@@ -125,8 +125,8 @@ def test_a_lost_answer_is_understood_from_the_status(
     assert f"{KEY}.resubmit" not in keys(page)
 
 
-def test_ones_own_request_gets_a_comment_and_is_taken_back_after_a_question_but_not_by_a_colleague(
-    open_page: Open, team: Scene, request_: Request
+def test_a_users_own_request_gets_a_comment_and_is_cancelled_after_a_confirmation_but_not_by_a_colleague(
+    open_page: OpenPage, team: Scene, request_: Request
 ) -> None:
     assert f"{KEY}.cancel" not in keys(open_page(team.anna, "request", id=str(request_.id)))
     assert f"{KEY}.cancel" in keys(open_page(team.adam, "request", id=str(request_.id)))
@@ -142,21 +142,21 @@ def test_ones_own_request_gets_a_comment_and_is_taken_back_after_a_question_but_
     assert f"{KEY}.cancel" not in keys(page)
 
 
-def test_what_is_entered_offers_nothing_to_take_back(open_page: Open, team: Scene) -> None:
-    made = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, Status.ENTERED)
+def test_an_entered_request_offers_no_cancellation(open_page: OpenPage, team: Scene) -> None:
+    request = scene.request(team.db, scene.corporation(team.db, team.a), team.alice, Status.ENTERED)
     team.db.commit()
-    page = open_page(team.alice, "request", id=str(made.id))
+    page = open_page(team.alice, "request", id=str(request.id))
     assert "すべての地点の投入が終わりました。" in texts(page)
-    made.site_count = 2
+    request.site_count = 2
     team.db.commit()
     page.run()
     assert "申告2地点のうち、1地点の投入が終わりました。" in texts(page)
     assert not {f"{KEY}.cancel", f"{KEY}.more", f"{KEY}.resubmit"} & keys(page)
 
 
-def test_another_agencys_request_is_not_there(open_page: Open, team: Scene, deficient: Request) -> None:
+def test_another_agencys_request_is_not_found(open_page: OpenPage, team: Scene, deficient: Request) -> None:
     page = open_page(team.bob, "request", id=str(deficient.id))
-    assert "指定された投入依頼は見つかりません。" in said(page.error)
+    assert "指定された投入依頼は見つかりません。" in text_of(page.error)
     assert "青空" not in texts(page)
     page = open_page(team.bob, "my-requests", mine="false")
     assert "青空" not in texts(page)

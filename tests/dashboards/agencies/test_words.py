@@ -1,4 +1,4 @@
-"""Pages know neither the service's rules nor its words: where both say the same, it is held together here."""
+"""Pages do not import the service's rules and labels. Where both define the same, these tests compare them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from service.agencies.rules import CORPORATION_FIELDS, MAX_IMAGES, SERVICE_LABEL
 from service.agencies.sites import rules as sites
 
 
-def test_statuses_and_services_have_one_word_each() -> None:
+def test_statuses_and_services_have_the_services_labels() -> None:
     assert {code: status.word for code, status in words.STATUS.items()} == STATUS_LABELS
     assert words.SERVICE == SERVICE_LABELS
 
 
-def test_each_field_stands_in_one_section_and_has_a_word() -> None:
-    for listed, ours in ((case_words, SITE_FIELDS), (corporation_words, CORPORATION_FIELDS)):
-        drawn = [field for fields in listed.SECTIONS.values() for field in fields]
-        assert sorted(drawn) == sorted(ours) == sorted(listed.LABELS)
+def test_each_field_is_in_one_section_and_has_a_label() -> None:
+    for module, names in ((case_words, SITE_FIELDS), (corporation_words, CORPORATION_FIELDS)):
+        drawn = [field for fields in module.SECTIONS.values() for field in fields]
+        assert sorted(drawn) == sorted(names) == sorted(module.LABELS)
 
 
 def test_codes_are_of_the_same_lists() -> None:
@@ -43,9 +43,9 @@ def test_what_is_asked_for_is_what_has_a_place(kind: str, same: bool) -> None:
     drawn = {field for fields in corporation_words.visible_sections(values).values() for field in fields}
 
     assert set(CORPORATION_FIELDS) - drawn == {*corporations.cleared_values(values)}
-    # And what must be there can be typed.
-    wanted = {name for name, _ in corporations.missing_fields(values)}
-    assert wanted <= {field for field in drawn if corporation_words.label(field, kind)}
+    # And each required field can be typed.
+    required = {name for name, _ in corporations.missing_fields(values)}
+    assert required <= {field for field in drawn if corporation_words.label(field, kind)}
 
 
 def test_the_forms_take_as_much_as_the_service() -> None:

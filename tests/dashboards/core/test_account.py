@@ -1,4 +1,4 @@
-"""アカウント, and the one page there is as long as a password is a one-time one."""
+"""アカウント, and the only page that a user with a one-time password has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core.access.identity import User, UserSession, check_password, open_session
-from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import Screen, press, run, texts, titles, toasts
 from tests.people import PASSWORD
 
@@ -30,10 +30,10 @@ def password_is(db: Session, password: str) -> bool:
 
 @pytest.fixture
 def account(screen: Screen) -> AppTest:
-    return opened_at(screen("vera", fleet="viewer"), "account")
+    return open_address(screen("vera", fleet="viewer"), "account")
 
 
-def test_ones_own_name_leads_to_the_account_and_what_is_wrong_with_a_new_password_stands_below_its_field(
+def test_the_users_name_leads_to_the_account_and_errors_of_a_new_password_are_shown_below_its_field(
     account: AppTest, db: Session
 ) -> None:
     assert titles(account) == ["アカウント"]
@@ -63,7 +63,7 @@ def row(page: AppTest, address: str) -> dict[str, Any]:
     return next(item for item in items if item["address"] == address)
 
 
-def test_all_other_sessions_are_ended_after_being_asked_and_ones_own_is_not_ended_by_mistake(
+def test_all_other_sessions_are_ended_after_a_confirmation_and_the_own_session_is_not_ended_by_mistake(
     account: AppTest, db: Session
 ) -> None:
     [vera] = db.scalars(select(User))
@@ -82,15 +82,15 @@ def test_all_other_sessions_are_ended_after_being_asked_and_ones_own_is_not_ende
     assert [(address, at is not None) for address, at in ended] == [("testclient", False), ("192.0.2.9", True)]
 
 
-def test_with_a_one_time_password_there_is_one_page_only(screen: Screen, db: Session, line: Line) -> None:
+def test_with_a_one_time_password_there_is_one_page_only(screen: Screen, db: Session, network: Network) -> None:
     page = screen("amy", fleet="admin")
     db.execute(update(User).values(must_change_password=True))
     db.commit()
-    for place in ("start", "dashboard", "users", "account"):
-        opened_at(page, place)
+    for path in ("start", "dashboard", "users", "account"):
+        open_address(page, path)
         assert titles(page) == ["新しいパスワードを設定してください"]
         assert not page.sidebar.page_link
-    assert line.calls == ["GET /api/auth/me"]
+    assert network.calls == ["GET /api/auth/me"]
 
     fill(page, "first_password", PASSWORD, NEW, NEW)
     assert titles(page) == ["アカウント"]

@@ -1,4 +1,4 @@
-"""部品一覧: every widget in every state, as the person at the screen reads it."""
+"""部品一覧: every widget in every state, as the user sees it."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from dashboards import menu
 from dashboards.core.exhibits import PARTS, samples
 from dashboards.settings import Settings
 from dashboards.ui import confirm, forms
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, choose, fill, html, keys, press, run, texts, titles, toasts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, choose_part, fill, html, keys, press, run, texts, titles, toasts
 
 TABLE = "gallery_table"
 
 
 @pytest.fixture
-def gallery(screen: Screen) -> Callable[..., AppTest]:
-    """gallery("表", q="新宿") → the page at that part, with those conditions in its address."""
+def open_gallery(screen: Screen) -> Callable[..., AppTest]:
+    """open_gallery("表", q="新宿") → the page at that part, with those conditions in its address."""
 
-    def opened(part: str, **query: str) -> AppTest:
-        return opened_at(screen("alice", fleet="admin"), "gallery", part=part, **query)
+    def open_part(part: str, **query: str) -> AppTest:
+        return open_address(screen("alice", fleet="admin"), "gallery", part=part, **query)
 
-    return opened
+    return open_part
 
 
 def serials(page: AppTest) -> list[str]:
     return list(page.dataframe[0].value["シリアル番号"])
 
 
-def test_every_widget_is_shown_in_every_state_without_a_failure(gallery: Callable[..., AppTest], line: Line) -> None:
+def test_every_widget_is_shown_in_every_state_without_a_failure(
+    open_gallery: Callable[..., AppTest], network: Network
+) -> None:
     first, *others = PARTS
-    page = gallery(first)
+    page = open_gallery(first)
     for part in (first, *others):
-        choose(page, part)
+        choose_part(page, part)
         assert titles(page)[0] == "部品一覧"
         assert not [error for error in page.error if "不具合" in error.value]
     menu_only = [
@@ -46,28 +48,28 @@ def test_every_widget_is_shown_in_every_state_without_a_failure(gallery: Callabl
         "GET /api/fleet/rollouts/overview",
         "GET /api/core/messages/summary",
     ]
-    assert line.calls == menu_only
+    assert network.calls == menu_only
 
 
-def test_outside_the_demo_nobody_has_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_demo_has_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib import reload
 
     with monkeypatch.context() as production:
         production.setattr("dashboards.settings.settings", lambda: Settings(GENBA_MODE="production"))
         try:
-            listed = reload(menu).PATHS
+            paths = reload(menu).PATHS
         finally:
             production.undo()
             reload(menu)
 
-    assert "/gallery" not in listed
+    assert "/gallery" not in paths
     assert "/gallery" in menu.PATHS
 
 
-def test_a_list_is_leafed_through_and_another_order_or_condition_begins_at_the_first_page(
-    gallery: Callable[..., AppTest],
+def test_a_list_is_paged_and_another_order_or_condition_starts_at_the_first_page(
+    open_gallery: Callable[..., AppTest],
 ) -> None:
-    page = gallery("表")
+    page = open_gallery("表")
     first = serials(page)
     assert len(first) == 50
     assert first[0] == "TC200-000001"
@@ -102,8 +104,8 @@ def test_a_list_is_leafed_through_and_another_order_or_condition_begins_at_the_f
     assert "1–" in texts(page)
 
 
-def test_the_page_one_is_on_survives_a_rerun_and_the_last_one_has_no_next(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("表", status="エラー")
+def test_the_current_page_survives_a_rerun_and_the_last_page_has_no_next(open_gallery: Callable[..., AppTest]) -> None:
+    page = open_gallery("表", status="エラー")
     last = int(texts(page).split("1 / ")[1].split("ページ")[0])
     assert last > 1
 
@@ -116,17 +118,17 @@ def test_the_page_one_is_on_survives_a_rerun_and_the_last_one_has_no_next(galler
 
 
 def test_conditions_and_order_in_the_address_are_those_of_the_list_and_of_its_export_until_they_are_cleared(
-    gallery: Callable[..., AppTest],
+    open_gallery: Callable[..., AppTest],
 ) -> None:
-    """What F5 and a link that was passed on amount to."""
-    page = gallery("表", q="梅田店 レジ4", status="オフライン", sort="シリアル番号の逆順")
-    found = serials(page)
-    assert found == sorted(found, reverse=True)
-    assert {*(word for cell in page.dataframe[0].value["状態"] for word in cell)} == {"オフライン"}
+    """The same as after F5, or from a shared link."""
+    page = open_gallery("表", q="梅田店 レジ4", status="オフライン", sort="シリアル番号の逆順")
+    listed = serials(page)
+    assert listed == sorted(listed, reverse=True)
+    assert {*(label for cell in page.dataframe[0].value["状態"] for label in cell)} == {"オフライン"}
     assert page.text_input(key="q").value == "梅田店 レジ4"
     [link] = [element.value for element in page.html if "CSVで出力" in element.value]
-    asked = "q=%E6%A2%85%E7%94%B0%E5%BA%97+%E3%83%AC%E3%82%B84&amp;status=offline&amp;sort=-serial_number"
-    assert f'href="/app/static/samples/terminals.csv?{asked}"' in link
+    query = "q=%E6%A2%85%E7%94%B0%E5%BA%97+%E3%83%AC%E3%82%B84&amp;status=offline&amp;sort=-serial_number"
+    assert f'href="/app/static/samples/terminals.csv?{query}"' in link
     assert " download " in link
 
     press(page, "clear")
@@ -136,9 +138,9 @@ def test_conditions_and_order_in_the_address_are_those_of_the_list_and_of_its_ex
     assert not [button for button in page.button if button.label == "条件をクリア"]
 
 
-def test_a_refresh_on_its_way_does_not_undo_what_was_clicked(gallery: Callable[..., AppTest]) -> None:
-    """A browser that has not drawn the answer yet sends once more what it shows."""
-    page = gallery("表", status="オフライン")
+def test_a_refresh_on_its_way_does_not_undo_what_was_clicked(open_gallery: Callable[..., AppTest]) -> None:
+    """A browser that has not drawn the answer yet sends its old values once more."""
+    page = open_gallery("表", status="オフライン")
     press(page, "clear")
 
     page.text_input(key="filters.drawn").set_value("0")
@@ -152,9 +154,9 @@ def test_a_refresh_on_its_way_does_not_undo_what_was_clicked(gallery: Callable[.
 
 
 def test_a_row_action_gets_the_row_as_it_was_shown_and_rows_that_vanished_lead_back_to_the_first_page(
-    gallery: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+    open_gallery: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = gallery("表")
+    page = open_gallery("表")
     press(page, f"{TABLE}.next")
     row = samples.answer(limit=50, cursor="50")["items"][3]
     page.session_state[f"{TABLE}.clicked"] = ("詳細", row)
@@ -162,17 +164,17 @@ def test_a_row_action_gets_the_row_as_it_was_shown_and_rows_that_vanished_lead_b
     assert f"**{row['company']} - {row['store_name']}**" in texts(page)
     assert page.text_input(key=f"{TABLE}.memo")
 
-    everything = samples._rows()
-    monkeypatch.setattr(samples, "_rows", lambda: everything[:30])
+    all_rows = samples._rows()
+    monkeypatch.setattr(samples, "_rows", lambda: all_rows[:30])
     run(page)
     assert len(serials(page)) == 30
     assert f"{TABLE}.next" not in keys(page)
 
 
-def test_a_list_says_why_it_is_empty_or_failed_and_one_that_did_not_fail_before_stays(
-    gallery: Callable[..., AppTest],
+def test_a_list_says_why_it_is_empty_or_failed_and_a_list_that_worked_before_stays(
+    open_gallery: Callable[..., AppTest],
 ) -> None:
-    page = gallery("表の状態")
+    page = open_gallery("表の状態")
     assert "**まだ端末が登録されていません**" in texts(page)
     assert page.button(key="gallery_empty.import").label == "CSVから取り込む"
     assert "**条件に合うものはありません**" in texts(page)
@@ -187,10 +189,10 @@ def test_a_list_says_why_it_is_empty_or_failed_and_one_that_did_not_fail_before_
 
 
 def test_a_forms_field_says_what_is_wrong_and_keeps_what_was_typed_until_it_is_stored(
-    gallery: Callable[..., AppTest],
+    open_gallery: Callable[..., AppTest],
 ) -> None:
     form = "gallery_form"
-    page = gallery("フォーム")
+    page = open_gallery("フォーム")
     press(page, f"{form}.submit")
     assert texts(page).count(f": {forms.REQUIRED}]") == 2
     assert texts(page).count(f": {forms.REQUIRED_CHOICE}]") == 1
@@ -217,10 +219,10 @@ def test_a_forms_field_says_what_is_wrong_and_keeps_what_was_typed_until_it_is_s
     assert not page.error
 
 
-def test_nothing_is_deleted_without_the_reason_that_was_asked_for_and_what_fails_says_so_where_it_was_confirmed(
-    gallery: Callable[..., AppTest],
+def test_nothing_is_deleted_without_a_reason_and_a_failure_is_shown_in_the_confirmation(
+    open_gallery: Callable[..., AppTest],
 ) -> None:
-    page = gallery("確認と競合")
+    page = open_gallery("確認と競合")
     press(page, "gallery_confirm.delete")
     assert page.warning[0].value.endswith("この操作は元に戻せません。")
     press(page, "gallery_delete.confirm")
@@ -237,8 +239,8 @@ def test_nothing_is_deleted_without_the_reason_that_was_asked_for_and_what_fails
     assert page.error[0].value.startswith("サービスに接続できません。")
 
 
-def test_a_conflict_shows_both_sides_and_one_decides(gallery: Callable[..., AppTest]) -> None:
-    page = gallery("確認と競合")
+def test_a_conflict_shows_both_sides_and_the_user_decides(open_gallery: Callable[..., AppTest]) -> None:
+    page = open_gallery("確認と競合")
     for decided, done in (
         ("keep", "入力した内容を残しました。保存すると最新の内容を上書きします。"),
         ("load", "最新の内容を読み込みました。"),
@@ -253,9 +255,9 @@ def test_a_conflict_shows_both_sides_and_one_decides(gallery: Callable[..., AppT
 
 
 def test_figures_say_whether_a_change_is_welcome_a_timeline_begins_with_the_newest_and_tasks_offer_what_can_be_done(
-    gallery: Callable[..., AppTest],
+    open_gallery: Callable[..., AppTest],
 ) -> None:
-    page = gallery("指標")
+    page = open_gallery("指標")
     changed: dict[str, Any] = {metric.label: (metric.delta, metric.proto.color) for metric in page.metric[:5]}
     colors = page.metric[0].proto.MetricColor
 
@@ -269,7 +271,7 @@ def test_figures_say_whether_a_change_is_welcome_a_timeline_begins_with_the_newe
     assert page.metric[5].value == "10,234台"
     assert page.metric[8].value == ":gray[10,234台]"
 
-    choose(page, "履歴")
+    choose_part(page, "履歴")
     lines = [element.value for element in page.main.markdown if element.value.startswith(":gray[:material/")]
 
     assert "返却予定日を過ぎています" in lines[0]
@@ -279,9 +281,9 @@ def test_figures_say_whether_a_change_is_welcome_a_timeline_begins_with_the_newe
     assert "代替機を登録しました" in lines[4]
     assert "**まだ記録がありません**" in texts(page)
 
-    choose(page, "進捗")
-    offered = {button.key: button.label for button in page.button if button.key and "task" in button.key}
-    assert offered == {
+    choose_part(page, "進捗")
+    labels = {button.key: button.label for button in page.button if button.key and "task" in button.key}
+    assert labels == {
         "gallery_task_waiting.cancel": "中止する",
         "gallery_task_running.cancel": "中止する",
         "gallery_task_unknown.cancel": "中止する",
@@ -292,5 +294,5 @@ def test_figures_say_whether_a_change_is_welcome_a_timeline_begins_with_the_newe
     assert "10,000行のうち4,200行を取り込みました。" in texts(page)
 
 
-def test_strangers_are_not_told_of_the_gallery(web: TestClient) -> None:
+def test_the_gallery_needs_a_session(web: TestClient) -> None:
     assert web.get("/gallery").status_code == 303

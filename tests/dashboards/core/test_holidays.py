@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.fleet.scene import set_clock
-from tests.dashboards.pages import Screen, goes_away, rows, texts
+from tests.dashboards.pages import Screen, assert_survives_outage, rows, texts
 
 
 def test_the_next_holiday_is_named_and_a_years_days_are_listed_with_weekday_and_kind(
-    screen: Screen, db: Session, line: Line
+    screen: Screen, db: Session, network: Network
 ) -> None:
     set_clock(db, "10:00")
-    page = opened_at(screen("alice", fleet="admin"), "holidays")
+    page = open_address(screen("alice", fleet="admin"), "holidays")
 
     assert not page.exception
     assert "2026/11/23（月）の「勤労感謝の日」です。" in texts(page)
@@ -25,4 +25,4 @@ def test_the_next_holiday_is_named_and_a_years_days_are_listed_with_weekday_and_
 
     page.selectbox(key="year").select(2027).run()
     assert "2027/1/1（金）" in {row["日付"] for row in rows(page)}
-    goes_away(page, line)
+    assert_survives_outage(page, network)

@@ -1,4 +1,4 @@
-"""通知: what an administrator reads there, and how she sends a dead letter again or puts it aside."""
+"""通知: what an administrator reads there, and how a dead letter is sent again or discarded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from service.core.database.clock import real_now
 from service.core.outbox import queue
 from service.core.outbox.messages import State
 from service.core.outbox.records import OutboxMessage, Outcome
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, goes_away, html, keys, press, rows, run, texts, titles, toasts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, html, keys, press, rows, run, texts, titles, toasts
 
 
 def publish(db: Session, title: str, recipient: str = "support@techcore.example") -> OutboxMessage:
@@ -25,7 +25,7 @@ def publish(db: Session, title: str, recipient: str = "support@techcore.example"
     return message
 
 
-def a_dead_letter(db: Session, title: str, *, in_doubt: bool = False) -> OutboxMessage:
+def create_dead_letter(db: Session, title: str, *, in_doubt: bool = False) -> OutboxMessage:
     message = publish(db, title)
     claimed = queue.claim(db, "mail")
     assert claimed is not None
@@ -35,23 +35,23 @@ def a_dead_letter(db: Session, title: str, *, in_doubt: bool = False) -> OutboxM
 
 
 def open_page(screen: Screen) -> AppTest:
-    return opened_at(screen("alice", fleet="admin"), "messages")
+    return open_address(screen("alice", fleet="admin"), "messages")
 
 
-def details(page: AppTest, message: OutboxMessage) -> AppTest:
-    """As her click on 詳細 leaves it: AppTest cannot click into a grid."""
+def open_details(page: AppTest, message: OutboxMessage) -> AppTest:
+    """As after a click on 詳細: AppTest cannot click into a grid."""
     page.session_state["core.messages.clicked"] = ("詳細", {"id": message.id, "title": message.title})
     run(page)
     return page
 
 
-def test_every_state_and_every_outcome_has_its_words() -> None:
+def test_every_state_and_every_outcome_has_its_label() -> None:
     assert set(STATES) == set(State)
     assert set(OUTCOMES) == {None, *get_args(Outcome)}
 
 
-def test_the_first_line_says_that_all_left_or_what_waits_and_what_failed(
-    db: Session, screen: Screen, line: Line
+def test_the_first_line_says_that_all_is_sent_or_what_waits_and_what_failed(
+    db: Session, screen: Screen, network: Network
 ) -> None:
     page = open_page(screen)
     assert titles(page) == ["通知"]
@@ -61,11 +61,11 @@ def test_the_first_line_says_that_all_left_or_what_waits_and_what_failed(
     publish(db, "これから")
     run(page)
     assert "未送信の通知が1件あります。自動で送信します。操作は必要ありません。" in texts(page)
-    # They leave their room to the title while nothing failed.
+    # These columns are hidden while nothing failed, so that the title has more room.
     assert not {"回数", "最後のエラー"} & {*page.dataframe[0].value.columns}
 
     db.execute(update(OutboxMessage).values(discarded_at=real_now(), discard_reason="試し"))
-    a_dead_letter(db, "届かない")
+    create_dead_letter(db, "届かない")
     for _ in range(3):
         publish(db, "これから")
     run(page)
@@ -79,19 +79,19 @@ def test_the_first_line_says_that_all_left_or_what_waits_and_what_failed(
     assert {"回数", "最後のエラー"} <= {*page.dataframe[0].value.columns}
     page.selectbox(key="state").select("dead").run()
     assert [row["件名"] for row in rows(page)] == ["届かない"]
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
-def test_the_details_show_each_try_and_the_text_and_it_is_sent_again_after_one_question(
+def test_the_details_show_each_attempt_and_the_text_and_it_is_sent_again_after_a_confirmation(
     db: Session, screen: Screen
 ) -> None:
-    message = a_dead_letter(db, "届かない", in_doubt=True)
-    page = details(open_page(screen), message)
+    message = create_dead_letter(db, "届かない", in_doubt=True)
+    page = open_details(open_page(screen), message)
     assert "1回目: " in texts(page)
     assert "通知を作成しました" in texts(page)
     assert "宛先を拒否されました（550）" in page.error[0].value
     assert "本文です。" in [text.value for text in page.text]
-    # As code: an id with an @ in it is no address to click on.
+    # As code, because an id that contains @ would become a mail link.
     assert str(message.key) in [code.value for code in page.code]
     assert 'href="/alerts?id=1"' in html(page)
 
@@ -106,11 +106,11 @@ def test_the_details_show_each_try_and_the_text_and_it_is_sent_again_after_one_q
     assert "未送信の通知が1件" in texts(page)
 
 
-def test_a_dead_letter_is_put_aside_with_a_reason_only(db: Session, screen: Screen) -> None:
-    message = a_dead_letter(db, "届かない")
-    page = details(open_page(screen), message)
-    said = "1回目: 送信できませんでした（再試行しても届かないため、送信を打ち切りました）"
-    assert said in texts(page)
+def test_a_dead_letter_is_discarded_only_with_a_reason(db: Session, screen: Screen) -> None:
+    message = create_dead_letter(db, "届かない")
+    page = open_details(open_page(screen), message)
+    attempt = "1回目: 送信できませんでした（再試行しても届かないため、送信を打ち切りました）"
+    assert attempt in texts(page)
     press(page, "messages.discard")
     confirm = f"messages.discard.{message.id}"
 
@@ -122,15 +122,15 @@ def test_a_dead_letter_is_put_aside_with_a_reason_only(db: Session, screen: Scre
 
     db.expire_all()
     assert db.scalars(select(OutboxMessage.discard_reason)).one() == "電話で伝えました"
-    page = details(page, message)
+    page = open_details(page, message)
     assert "理由: 電話で伝えました" in texts(page)
     assert "alice さん" in texts(page)
     assert "messages.resend" not in keys(page)
 
 
-def test_who_comes_second_is_told_that_it_was_decided_already(db: Session, screen: Screen) -> None:
-    message = a_dead_letter(db, "届かない")
-    page = details(open_page(screen), message)
+def test_a_second_decision_is_refused_with_a_message(db: Session, screen: Screen) -> None:
+    message = create_dead_letter(db, "届かない")
+    page = open_details(open_page(screen), message)
     press(page, "messages.resend")
     db.execute(update(OutboxMessage).values(dead_at=None))
     db.commit()
@@ -140,16 +140,16 @@ def test_who_comes_second_is_told_that_it_was_decided_already(db: Session, scree
     assert "ほかの人がすでに操作したか" in page.error[0].value
 
 
-def test_who_works_in_several_areas_finds_the_messages_of_one(screen: Screen, db: Session) -> None:
+def test_a_user_of_several_areas_filters_the_messages_by_area(screen: Screen, db: Session) -> None:
     publish(db, "端末の通知")
     payload = {"channel": "#qrv-alerts", "text": "予約ID: QRV-000001 が全店NG"}
     queue.publish(db, "slack", payload, area="reservations", recipient="#qrv-alerts", title=payload["text"])
     db.commit()
-    page = opened_at(screen("alice", fleet="admin", reservations="operator"), "messages")
+    page = open_address(screen("alice", fleet="admin", reservations="operator"), "messages")
     assert [row["業務"] for row in rows(page)] == ["予約運用", "端末管理"]
 
     page.selectbox(key="area").set_value("reservations").run()
     assert [row["件名"] for row in rows(page)] == ["予約ID: QRV-000001 が全店NG"]
 
-    alone = opened_at(screen("oscar", reservations="operator"), "messages")
+    alone = open_address(screen("oscar", reservations="operator"), "messages")
     assert "業務" not in rows(alone)[0]

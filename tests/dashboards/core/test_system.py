@@ -21,11 +21,11 @@ from service.core.monitoring.health import record_job
 from service.core.monitoring.instances import GONE_AFTER, Instance, Presence
 from service.core.monitoring.probes import store
 from service.core.settings import settings as core_settings
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, goes_away, run, said, texts, titles
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, run, text_of, texts, titles
 
 
-def everything_runs(db: Session) -> None:
+def report_all_running(db: Session) -> None:
     for name in ticks():
         record_job(db, name)
     for name in ("service", "worker"):
@@ -35,51 +35,51 @@ def everything_runs(db: Session) -> None:
 
 @pytest.fixture
 def page(db: Session, screen: Screen) -> AppTest:
-    everything_runs(db)
-    opened = opened_at(screen("alice", fleet="admin"), "system")
+    report_all_running(db)
+    opened = open_address(screen("alice", fleet="admin"), "system")
     assert not opened.exception
     return opened
 
 
-def wrong(page: AppTest) -> str:
-    """What needs somebody, when the page is looked at once more."""
+def fresh_errors(page: AppTest) -> str:
+    """What needs attention, after a refresh of the page."""
     run(page)
-    return said(page.error)
+    return text_of(page.error)
 
 
-def test_all_is_well_is_said_in_the_first_line_and_the_last_state_stays(page: AppTest, line: Line) -> None:
+def test_the_first_line_says_that_all_is_well_and_the_last_state_stays(page: AppTest, network: Network) -> None:
     assert titles(page) == ["システム状態"]
     assert page.success[0].value == "サーバー、プログラム、定期処理は、すべて正常に動いています。"
     assert [frame.value.shape[0] for frame in page.dataframe] == [2, len(ticks())]
     assert "今月の監視の記録はまだありません" in texts(page)
-    goes_away(page, line)
+    assert_survives_outage(page, network)
     assert page.metric
 
 
 def test_what_does_not_run_is_named_with_what_to_do(
     page: AppTest, db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = real_now() - GONE_AFTER - timedelta(seconds=1)
-    db.execute(update(Instance).where(Instance.name == "worker").values(seen_at=gone))
+    seen_at = real_now() - GONE_AFTER - timedelta(seconds=1)
+    db.execute(update(Instance).where(Instance.name == "worker").values(seen_at=seen_at))
     db.commit()
-    told = wrong(page)
-    assert told.startswith("対応が必要な点が2件あります。")
-    assert "定期処理のプログラムが動いていません。" in told
-    assert "応答のないプログラムがあります（定期処理）。" in told
+    message = fresh_errors(page)
+    assert message.startswith("対応が必要な点が2件あります。")
+    assert "定期処理のプログラムが動いていません。" in message
+    assert "応答のないプログラムがあります（定期処理）。" in message
 
-    everything_runs(db)
-    on = settings().model_copy(update={"ocr": True})
-    monkeypatch.setattr(rules, "settings", lambda: on)
-    told = wrong(page)
-    assert told.startswith("対応が必要な点が1件あります。")
-    assert "読み取るプログラムが動いていません。" in told
-    assert "「make setup-ocr」を実行し" in told
+    report_all_running(db)
+    enabled = settings().model_copy(update={"ocr": True})
+    monkeypatch.setattr(rules, "settings", lambda: enabled)
+    message = fresh_errors(page)
+    assert message.startswith("対応が必要な点が1件あります。")
+    assert "読み取るプログラムが動いていません。" in message
+    assert "「make setup-ocr」を実行し" in message
     record_job(db, "agencies.read")
     db.commit()
-    assert wrong(page) == ""
+    assert fresh_errors(page) == ""
 
 
-def test_the_month_is_held_against_its_target(page: AppTest, db: Session) -> None:
+def test_the_month_is_compared_with_its_target(page: AppTest, db: Session) -> None:
     now = real_now().replace(microsecond=0)
     for age in range(10):
         probe = {
@@ -95,10 +95,10 @@ def test_the_month_is_held_against_its_target(page: AppTest, db: Session) -> Non
 
     run(page)
 
-    told = texts(page)
-    assert "のうち、停止は1回、合わせて30秒です。目標（月に43分以内の停止）を守れています。残りは42分です。" in told
+    text = texts(page)
+    assert "のうち、停止は1回、合わせて30秒です。目標（月に43分以内の停止）を守れています。残りは42分です。" in text
     assert "稼働率" in [metric.label for metric in page.metric]
-    assert "データサービス: データベースに接続できません" in told
+    assert "データサービス: データベースに接続できません" in text
 
 
 def test_answers_that_take_longer_than_five_seconds_are_named(page: AppTest, db: Session) -> None:
@@ -106,66 +106,68 @@ def test_answers_that_take_longer_than_five_seconds_are_named(page: AppTest, db:
     counting.count(200, 4.9)
     traffic.write(db, counting.take())
     db.commit()
-    assert wrong(page) == ""
+    assert fresh_errors(page) == ""
     for _ in range(20):
         counting.count(200, 5.1)
     traffic.write(db, counting.take())
     db.commit()
-    assert "応答に時間がかかっています。" in wrong(page)
+    assert "応答に時間がかかっています。" in fresh_errors(page)
 
 
-def backed_up(db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN, seconds: float = 2.5) -> None:
+def record_backup(
+    db: Session, hours_ago: float, ok: bool = True, kind: str = backups.TAKEN, seconds: float = 2.5
+) -> None:
     at = real_now() - timedelta(hours=hours_ago)
     size = 12_300_000 if ok else None
-    told = {"source": "a", "at": at, "seconds": seconds, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
-    backups.store(db, told)
+    report = {"source": "a", "at": at, "seconds": seconds, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
+    backups.store(db, report)
     db.commit()
 
 
-def test_a_backup_is_shown_with_its_size_and_one_that_is_late_or_failed_is_named(page: AppTest, db: Session) -> None:
-    backed_up(db, 27)
-    assert "最後のバックアップから1日3時間たちました。" in wrong(page)
-    backed_up(db, 3)
-    assert wrong(page) == ""
+def test_a_backup_is_shown_with_its_size_and_a_late_or_failed_one_is_named(page: AppTest, db: Session) -> None:
+    record_backup(db, 27)
+    assert "最後のバックアップから1日3時間たちました。" in fresh_errors(page)
+    record_backup(db, 3)
+    assert fresh_errors(page) == ""
     assert "最終バックアップ" in [metric.label for metric in page.metric]
     assert "成功　12MB、14回分を保管" in texts(page)
 
-    backed_up(db, 1, ok=False)
-    told = wrong(page)
-    assert "のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。" in told
+    record_backup(db, 1, ok=False)
+    message = fresh_errors(page)
+    assert "のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。" in message
     assert "失敗　前回の成功 12MB" in texts(page)
 
 
-def test_how_long_a_restore_took_stands_against_its_target_and_one_that_was_slow_or_failed_is_named(
+def test_the_duration_of_a_restore_is_compared_with_its_target_and_a_slow_or_failed_one_is_named(
     page: AppTest, db: Session
 ) -> None:
-    backed_up(db, 5)
-    backed_up(db, 4, kind=backups.REHEARSED, seconds=372)
-    assert wrong(page) == ""
+    record_backup(db, 5)
+    record_backup(db, 4, kind=backups.REHEARSED, seconds=372)
+    assert fresh_errors(page) == ""
     assert "かかった時間は6分です（目標は24時間以内）。" in texts(page)
-    backed_up(db, 3, kind=backups.REHEARSED, seconds=25 * 3600)
-    assert "バックアップの復元に1日1時間かかりました（目標は24時間以内）。" in wrong(page)
-    backed_up(db, 2, ok=False, kind=backups.REHEARSED)
-    assert "バックアップの復元の確認に失敗しました。" in wrong(page)
+    record_backup(db, 3, kind=backups.REHEARSED, seconds=25 * 3600)
+    assert "バックアップの復元に1日1時間かかりました（目標は24時間以内）。" in fresh_errors(page)
+    record_backup(db, 2, ok=False, kind=backups.REHEARSED)
+    assert "バックアップの復元の確認に失敗しました。" in fresh_errors(page)
 
 
 def test_a_replica_says_how_far_it_follows_and_is_named_when_it_is_late_or_away(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This process's view of a replica whose address is one where nobody answers."""
+    """The state of a replica in this process; nothing answers at the replica's address."""
     nowhere = core_settings().database_url.get_secret_value().replace("sockets", "nowhere")
     monkeypatch.setattr(core_settings(), "database_read_url", SecretStr(nowhere))
-    following = replica.ReplicaWatch(5)
-    monkeypatch.setattr(replica, "watch", lambda: following)
+    replica_watch = replica.ReplicaWatch(5)
+    monkeypatch.setattr(replica, "watch", lambda: replica_watch)
 
-    following.told("ok", 2.4)
-    assert wrong(page) == ""
+    replica_watch.told("ok", 2.4)
+    assert fresh_errors(page) == ""
     assert "遅れ 2秒" in texts(page)
-    for behind, told in ((95.0, "1分遅れています。"), (None, "大きく遅れています。")):
-        following.told("late", behind)
-        assert f"読み取り用データベースが{told}" in wrong(page)
+    for behind, text in ((95.0, "1分遅れています。"), (None, "大きく遅れています。")):
+        replica_watch.told("late", behind)
+        assert f"読み取り用データベースが{text}" in fresh_errors(page)
         assert "**読み取り用データベース**　:orange[遅れています]" in texts(page)
-    following.look()
-    following.close()
-    assert "読み取り用データベースに接続できません。その間は元のデータベースから表示するため" in wrong(page)
+    replica_watch.look()
+    replica_watch.close()
+    assert "読み取り用データベースに接続できません。その間は元のデータベースから表示するため" in fresh_errors(page)
     assert "**読み取り用データベース**　:orange[接続できません]" in texts(page)

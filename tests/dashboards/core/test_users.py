@@ -1,4 +1,4 @@
-"""ユーザー管理, as an administrator at the screen finds it."""
+"""ユーザー管理, as an administrator sees it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 from service.core import areas
 from service.core.access.identity import Membership, User
 from tests import people
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, goes_away, press, rows, run, said, texts, titles, toasts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, press, rows, run, text_of, texts, titles, toasts
 
 
 def stored(db: Session, login_id: str) -> Any:
@@ -25,21 +25,21 @@ def stored(db: Session, login_id: str) -> Any:
 
 @pytest.fixture
 def page(screen: Screen, db: Session) -> AppTest:
-    """Opened by amy; taro works there, jiro is gone."""
-    people.person(db, "taro", fleet="operator").mail = "taro@example.com"
-    people.person(db, "jiro", fleet="support").is_active = False
+    """Opened by amy; taro is active there, jiro is deactivated."""
+    people.create_user(db, "taro", fleet="operator").mail = "taro@example.com"
+    people.create_user(db, "jiro", fleet="support").is_active = False
     db.commit()
-    return opened_at(screen("amy", fleet="admin"), "users")
+    return open_address(screen("amy", fleet="admin"), "users")
 
 
 @pytest.fixture
-def codes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """端末管理 notes a code about its people."""
-    known: Any = areas.areas()
-    monkeypatch.setitem(known, "fleet", replace(known["fleet"], details={"staff_code": "担当者コード"}))
+def staff_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """端末管理 stores a code of each of its users."""
+    by_name: Any = areas.areas()
+    monkeypatch.setitem(by_name, "fleet", replace(by_name["fleet"], details={"staff_code": "担当者コード"}))
 
 
-def noted(db: Session, login_id: str) -> dict[str, str] | None:
+def stored_details(db: Session, login_id: str) -> dict[str, str] | None:
     return db.scalar(select(Membership.details).join(User).where(User.login_id == login_id))
 
 
@@ -47,8 +47,8 @@ def save(page: AppTest) -> None:
     press(page, next(str(button.key) for button in page.button if str(button.key).endswith(".submit")))
 
 
-def opened(page: AppTest, login_id: str) -> None:
-    """As after a click on 詳細 in the row; AppTest cannot click into a grid."""
+def open_details(page: AppTest, login_id: str) -> None:
+    """As after a click on 詳細 in the row: AppTest cannot click into a grid."""
     items = page.session_state["live.core.users"].data["items"]
     page.session_state["core.users.clicked"] = ("詳細", next(row for row in items if row["login_id"] == login_id))
     run(page)
@@ -58,14 +58,14 @@ def field(page: AppTest, kind: str, label: str) -> Any:
     return next(element for element in getattr(page, kind) if element.label.startswith(label))
 
 
-def fill_in(page: AppTest, *texts: tuple[str, str], role: str = "") -> None:
-    for label, value in texts:
+def fill_in(page: AppTest, *values: tuple[str, str], role: str = "") -> None:
+    for label, value in values:
         field(page, "text_input", label).set_value(value)
     if role:
         field(page, "selectbox", "端末管理での役割").select(role)
 
 
-def test_the_first_line_says_who_can_sign_in_and_the_list_is_narrowed_by_a_word(page: AppTest, line: Line) -> None:
+def test_the_first_line_says_who_can_sign_in_and_the_list_is_filtered_by_text(page: AppTest, network: Network) -> None:
     assert titles(page) == ["ユーザー管理"]
     assert "ログインできるユーザーは**2人**です。ほかに、無効にしたユーザーが1人います。" in texts(page)
     assert [row["ログインID"] for row in rows(page)] == ["amy", "jiro", "taro"]
@@ -74,24 +74,24 @@ def test_the_first_line_says_who_can_sign_in_and_the_list_is_narrowed_by_a_word(
 
     page.text_input(key="q").set_value("tar").run()
     assert [row["ログインID"] for row in rows(page)] == ["taro"]
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
-def test_the_area_is_a_condition_only_for_who_manages_several(page: AppTest, screen: Screen) -> None:
+def test_the_area_is_a_condition_only_for_administrators_of_several_areas(page: AppTest, screen: Screen) -> None:
     assert "業務" not in {choice.label for choice in page.selectbox}
 
-    several = opened_at(screen("alice", fleet="admin", loaners="admin"), "users")
+    several = open_address(screen("alice", fleet="admin", loaners="admin"), "users")
     assert "業務" in {choice.label for choice in several.selectbox}
 
 
-def test_a_new_person_is_registered_once_all_fields_are_right_and_the_password_is_shown_once(
+def test_a_new_user_is_registered_once_all_fields_are_right_and_the_password_is_shown_once(
     page: AppTest, db: Session
 ) -> None:
     press(page, "users.new")
     fill_in(page, ("ログインID", "TARO"), ("氏名", "花子"))
     press(page, "users.create.submit")
     assert "役割を1つ以上選んでください。" in texts(page)
-    assert "無効にする" not in texts(page)  # There is nobody yet whom one could deactivate.
+    assert "無効にする" not in texts(page)  # There is no user yet to deactivate.
     fill_in(page, role="support")
     press(page, "users.create.submit")
     assert "使えない文字が含まれているか、形式が正しくありません。" in texts(page)
@@ -107,29 +107,29 @@ def test_a_new_person_is_registered_once_all_fields_are_right_and_the_password_i
     assert "二度と表示できません" in page.warning[0].value
     press(page, "users.noted")
     assert not page.code
-    assert "二度と表示できません" not in said(page.warning)
+    assert "二度と表示できません" not in text_of(page.warning)
 
 
-def test_that_a_role_is_missing_is_said_once_however_many_areas_there_are(screen: Screen) -> None:
-    page = opened_at(screen("alice", fleet="admin", reservations="admin", loaners="admin"), "users")
+def test_a_missing_role_is_reported_once_however_many_areas_there_are(screen: Screen) -> None:
+    page = open_address(screen("alice", fleet="admin", reservations="admin", loaners="admin"), "users")
     press(page, "users.new")
     fill_in(page, ("ログインID", "taro"), ("氏名", "太郎"))
 
     press(page, "users.create.submit")
 
     assert [error.value for error in page.error] == ["役割を1つ以上選んでください。"]
-    assert said(page.markdown).count("役割を1つ以上選んでください。") == 0
+    assert text_of(page.markdown).count("役割を1つ以上選んでください。") == 0
 
 
-@pytest.mark.usefixtures("codes")
-def test_only_what_was_changed_is_sent_and_stored(page: AppTest, db: Session, line: Line) -> None:
+@pytest.mark.usefixtures("staff_code")
+def test_only_what_was_changed_is_sent_and_stored(page: AppTest, db: Session, network: Network) -> None:
     sent: list[bytes] = []
-    hooks = line.service.event_hooks["request"]
-    line.service.event_hooks = {"request": [*hooks, lambda request: sent.append(request.read())]}
-    opened(page, "taro")
+    hooks = network.service.event_hooks["request"]
+    network.service.event_hooks = {"request": [*hooks, lambda request: sent.append(request.read())]}
+    open_details(page, "taro")
     fill_in(page, ("氏名", "山田 太郎"))
     save(page)
-    opened(page, "taro")
+    open_details(page, "taro")
     fill_in(page, role="viewer")
     save(page)
 
@@ -142,8 +142,8 @@ def test_only_what_was_changed_is_sent_and_stored(page: AppTest, db: Session, li
     assert toasts(page) == ["山田 太郎さんを変更しました。"]
 
 
-@pytest.mark.usefixtures("codes")
-def test_what_an_area_notes_about_its_people_is_typed_beside_the_role(page: AppTest, db: Session) -> None:
+@pytest.mark.usefixtures("staff_code")
+def test_the_details_that_an_area_stores_of_its_users_are_typed_next_to_the_role(page: AppTest, db: Session) -> None:
     press(page, "users.new")
     fill_in(page, ("ログインID", "hanako"), ("氏名", "花子"), role="support")
     page.text_input(key="users.create.details.fleet.staff_code.0").set_value("A\t1")
@@ -151,22 +151,22 @@ def test_what_an_area_notes_about_its_people_is_typed_beside_the_role(page: AppT
     assert "使えない文字が含まれているか、形式が正しくありません。" in texts(page)
     fill_in(page, ("端末管理での担当者コード", " A1 "))
     press(page, "users.create.submit")
-    assert noted(db, "hanako") == {"staff_code": "A1"}
+    assert stored_details(db, "hanako") == {"staff_code": "A1"}
     press(page, "users.noted")
 
-    opened(page, "hanako")
+    open_details(page, "hanako")
     assert field(page, "text_input", "端末管理での担当者コード").value == "A1"
     fill_in(page, ("端末管理での担当者コード", ""))
     save(page)
-    assert noted(db, "hanako") == {}
+    assert stored_details(db, "hanako") == {}
     assert "担当者コード" not in texts(page)
 
 
-@pytest.mark.usefixtures("codes")
-def test_a_conflict_shows_both_sides_what_an_area_notes_too_and_what_was_typed_can_be_kept(
+@pytest.mark.usefixtures("staff_code")
+def test_a_conflict_shows_both_sides_with_the_details_of_an_area_and_the_typed_values_can_be_kept(
     page: AppTest, db: Session
 ) -> None:
-    opened(page, "taro")
+    open_details(page, "taro")
     user = db.scalars(select(User).where(User.login_id == "taro")).one()
     user.mail, user.version = "new@example.com", 2
     user.memberships[0].details = {"staff_code": "B2"}
@@ -177,37 +177,37 @@ def test_a_conflict_shows_both_sides_what_an_area_notes_too_and_what_was_typed_c
 
     assert "違う項目は2件です。" in texts(page)
     assert "**端末管理での担当者コード**" in texts(page)
-    for mine, theirs in (("後の人", "taro さん"), ("A1", "B2")):
-        assert f":orange-background[{mine}]" in texts(page)
-        assert f":blue-background[{theirs}]" in texts(page)
+    for own, other in (("後の人", "taro さん"), ("A1", "B2")):
+        assert f":orange-background[{own}]" in texts(page)
+        assert f":blue-background[{other}]" in texts(page)
     assert "new@example.com" in texts(page)
     press(page, "users.conflict.keep")
     assert field(page, "text_input", "氏名").value == "後の人"
     assert field(page, "text_input", "端末管理での担当者コード").value == "A1"
     save(page)
     assert stored(db, "taro")[:2] == ("後の人", "new@example.com")
-    assert noted(db, "taro") == {"staff_code": "A1"}
+    assert stored_details(db, "taro") == {"staff_code": "A1"}
 
 
-def test_people_are_deactivated_and_activated_after_being_asked_but_not_the_last_administrator(
+def test_users_are_deactivated_and_activated_after_a_confirmation_but_not_the_last_administrator(
     page: AppTest, db: Session
 ) -> None:
-    for person, button, is_active in (("taro", "deactivate", False), ("jiro", "activate", True)):
-        opened(page, person)
+    for login_id, button, is_active in (("taro", "deactivate", False), ("jiro", "activate", True)):
+        open_details(page, login_id)
         press(page, f"users.{button}")
-        assert stored(db, person).is_active is not is_active
+        assert stored(db, login_id).is_active is not is_active
         press(page, f"users.{button}_now.confirm")
-        assert stored(db, person).is_active is is_active
+        assert stored(db, login_id).is_active is is_active
 
-    opened(page, "amy")
+    open_details(page, "amy")
     press(page, "users.deactivate")
     press(page, "users.deactivate_now.confirm")
     assert "管理者がいなくなるため、変更できません" in page.error[0].value
     assert stored(db, "amy").is_active is True
 
 
-def test_a_one_time_password_is_made_after_being_asked(page: AppTest, db: Session) -> None:
-    opened(page, "taro")
+def test_a_one_time_password_is_created_after_a_confirmation(page: AppTest, db: Session) -> None:
+    open_details(page, "taro")
     press(page, "users.reset")
 
     press(page, "users.reset_now.confirm")

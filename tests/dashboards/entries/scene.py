@@ -1,4 +1,4 @@
-"""A Friday at さくら保育園, at a minute that stands still."""
+"""A Friday at さくら保育園, with the clock at a fixed minute."""
 
 from __future__ import annotations
 
@@ -16,22 +16,28 @@ from service.entries.models import Child, Nursery
 TODAY = date(2026, 11, 20)
 
 
-def moment(clock: str, day: date = TODAY) -> datetime:
+def tokyo_time(clock: str, day: date = TODAY) -> datetime:
     """Tokyo time, H:MM or H:MM:SS."""
     return at(day, time.fromisoformat(clock.zfill(len("09:00:00") if clock.count(":") == 2 else len("09:00"))))
 
 
 def set_clock(db: Session, clock: str) -> None:
-    """Moves the product's clock; a fifth of a second past, so that rounding cannot reach the second before."""
-    then = moment(clock).astimezone(UTC) + timedelta(milliseconds=200)
-    db.execute(update(app_clock).values(shift=then - db.execute(select(func.now())).scalar_one()))
+    """Sets the product's clock, a fifth of a second late, so that rounding cannot reach the second before."""
+    now = tokyo_time(clock).astimezone(UTC) + timedelta(milliseconds=200)
+    db.execute(update(app_clock).values(shift=now - db.execute(select(func.now())).scalar_one()))
     db.commit()
 
 
-def scan(db: Session, nursery: Nursery, parent: int, kind: str, clock: str, day: date = TODAY, **more: Any) -> None:
-    when = moment(clock, day)
-    values = {"parent_id": parent, "nursery_id": nursery.id, "entry_type": kind, "timestamp": when, "created_at": when}
-    db.execute(insert(EntryExitLog), [values | more])
+def scan(db: Session, nursery: Nursery, parent: int, kind: str, clock: str, day: date = TODAY, **columns: Any) -> None:
+    timestamp = tokyo_time(clock, day)
+    values = {
+        "parent_id": parent,
+        "nursery_id": nursery.id,
+        "entry_type": kind,
+        "timestamp": timestamp,
+        "created_at": timestamp,
+    }
+    db.execute(insert(EntryExitLog), [values | columns])
     db.commit()
 
 

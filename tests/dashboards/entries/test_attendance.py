@@ -11,17 +11,17 @@ from sqlalchemy.orm import Session
 
 from service.entries.attendance.models import Attendance
 from service.entries.models import Nursery
-from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import TODAY, child, scan, set_clock
-from tests.dashboards.pages import press, said, texts
+from tests.dashboards.pages import press, text_of, texts
 
 KEY = "entries.attendance"
 
 
 @pytest.fixture
 def scanned(db: Session, sakura: Nursery) -> None:
-    """山田花子 comes and goes six times; nothing is known of 佐藤次郎."""
+    """山田花子 has six scans; there is nothing about 佐藤次郎."""
     for kind, clock in (
         ("Entry", "9:15:32"),
         ("Exit", "11:00:01"),
@@ -34,23 +34,25 @@ def scanned(db: Session, sakura: Nursery) -> None:
     set_clock(db, "16:00")
 
 
-def written(db: Session, name: str) -> Attendance | None:
+def stored(db: Session, name: str) -> Attendance | None:
     db.expire_all()
     return db.get(Attendance, (child(db, name), TODAY))
 
 
-def test_beside_the_state_stand_the_newest_moments_and_the_history_when_pointed_at(
-    db: Session, desk: Screen, sakura: Nursery, scanned: None, line: Line
+def test_next_to_the_state_are_the_newest_times_and_the_history_on_hover(
+    db: Session, nursery_screen: Screen, sakura: Nursery, scanned: None, network: Network
 ) -> None:
-    page = opened_at(desk("staff", sakura), "attendance")
+    page = open_address(nursery_screen("staff", sakura), "attendance")
 
     assert [title.value for title in page.title] == ["出欠表管理"]
-    heads = texts(page)
-    places = [heads.index(f":gray[:small[{title}]]") for title in ("園児名", "出席状態", "送り迎え時刻", "備考")]
-    assert places == sorted(places)
-    moments = page.button(key=f"{KEY}.scans.{child(db, '山田太郎')}")
-    assert moments.label == ":green[:material/arrow_downward: **13:30**]　:orange[:material/arrow_upward: **15:30**]"
-    assert moments.help.split("  \n") == [
+    text = texts(page)
+    positions = [text.index(f":gray[:small[{title}]]") for title in ("園児名", "出席状態", "送り迎え時刻", "備考")]
+    assert positions == sorted(positions)
+    scans_button = page.button(key=f"{KEY}.scans.{child(db, '山田太郎')}")
+    assert (
+        scans_button.label == ":green[:material/arrow_downward: **13:30**]　:orange[:material/arrow_upward: **15:30**]"
+    )
+    assert scans_button.help.split("  \n") == [
         "**送り迎え履歴**",
         "保護者: 山田花子",
         "11:00:01 出（降園）",
@@ -63,30 +65,30 @@ def test_beside_the_state_stand_the_newest_moments_and_the_history_when_pointed_
     assert f"{KEY}.scans.{child(db, '佐藤次郎')}" not in {button.key for button in page.button}
     assert "出席（推定）" in texts(page)
     assert "の出席は**2人**、欠席は**0人**です。まだわからない園児が1人います。" in texts(page)
-    assert line.calls.count("GET /api/entries/attendance") == 2
+    assert network.calls.count("GET /api/entries/attendance") == 2
     assert not page.exception
 
 
-def test_a_click_shows_the_whole_day(db: Session, desk: Screen, sakura: Nursery, scanned: None) -> None:
-    page = opened_at(desk("staff", sakura), "attendance")
+def test_a_click_shows_the_whole_day(db: Session, nursery_screen: Screen, sakura: Nursery, scanned: None) -> None:
+    page = open_address(nursery_screen("staff", sakura), "attendance")
     press(page, f"{KEY}.scans.{child(db, '山田太郎')}")
     for clock in ("09:15:32", "11:00:01", "15:30:15"):
         assert f"**{clock}**" in texts(page)
     assert "スキャンからの推定。まだ入力されていません" in texts(page)
-    links = "\n".join(one.value for one in page.html)
-    words = {"child_id": "山田太郎（きりん組）", "month": "2026年11月"}
-    assert f"/attendance-report?{escape(urlencode(words))}" in links
+    links = "\n".join(element.value for element in page.html)
+    query = {"child_id": "山田太郎（きりん組）", "month": "2026年11月"}
+    assert f"/attendance-report?{escape(urlencode(query))}" in links
 
 
-def test_staff_write_state_and_note(db: Session, desk: Screen, sakura: Nursery, scanned: None) -> None:
-    page = opened_at(desk("staff", sakura), "attendance")
-    number = child(db, "佐藤次郎")
-    press(page, f"{KEY}.edit.{number}")
-    page.radio(key=f"attendance.edit.{number}.0.False.presence.0").set_value("absent")
-    page.text_area(key=f"attendance.edit.{number}.0.False.note.0").input("風邪のため")
-    press(page, f"attendance.edit.{number}.0.False.submit")
+def test_staff_write_state_and_note(db: Session, nursery_screen: Screen, sakura: Nursery, scanned: None) -> None:
+    page = open_address(nursery_screen("staff", sakura), "attendance")
+    child_id = child(db, "佐藤次郎")
+    press(page, f"{KEY}.edit.{child_id}")
+    page.radio(key=f"attendance.edit.{child_id}.0.False.presence.0").set_value("absent")
+    page.text_area(key=f"attendance.edit.{child_id}.0.False.note.0").input("風邪のため")
+    press(page, f"attendance.edit.{child_id}.0.False.submit")
 
-    row = written(db, "佐藤次郎")
+    row = stored(db, "佐藤次郎")
     assert row is not None
     assert (row.presence, row.note) == ("absent", "風邪のため")
     assert "風邪のため" in texts(page)
@@ -94,14 +96,14 @@ def test_staff_write_state_and_note(db: Session, desk: Screen, sakura: Nursery, 
 
 
 def test_of_two_who_write_the_second_sees_both_and_decides(
-    db: Session, desk: Screen, sakura: Nursery, scanned: None
+    db: Session, nursery_screen: Screen, sakura: Nursery, scanned: None
 ) -> None:
-    page = opened_at(desk("staff", sakura), "attendance")
-    number = child(db, "佐藤次郎")
-    press(page, f"{KEY}.edit.{number}")
+    page = open_address(nursery_screen("staff", sakura), "attendance")
+    child_id = child(db, "佐藤次郎")
+    press(page, f"{KEY}.edit.{child_id}")
     db.add(
         Attendance(
-            child_id=number,
+            child_id=child_id,
             day=TODAY,
             nursery_id=sakura.id,
             presence="late",
@@ -111,24 +113,24 @@ def test_of_two_who_write_the_second_sees_both_and_decides(
         )
     )
     db.commit()
-    page.radio(key=f"attendance.edit.{number}.0.False.presence.0").set_value("absent")
-    press(page, f"attendance.edit.{number}.0.False.submit")
+    page.radio(key=f"attendance.edit.{child_id}.0.False.presence.0").set_value("absent")
+    press(page, f"attendance.edit.{child_id}.0.False.submit")
     assert ":orange-background[欠席]" in texts(page)
     assert ":blue-background[遅刻]" in texts(page)
 
     press(page, "attendance.conflict.keep")
-    press(page, f"attendance.edit.{number}.1.True.submit")
+    press(page, f"attendance.edit.{child_id}.1.True.submit")
 
-    row = written(db, "佐藤次郎")
+    row = stored(db, "佐藤次郎")
     assert row is not None
     assert (row.presence, row.note) == ("absent", "")
 
 
-def test_another_day_and_a_class_stand_in_the_address(
-    db: Session, desk: Screen, sakura: Nursery, scanned: None
+def test_another_day_and_a_class_are_in_the_address(
+    db: Session, nursery_screen: Screen, sakura: Nursery, scanned: None
 ) -> None:
     scan(db, sakura, 1, "Entry", "8:05:06", TODAY - timedelta(days=1))
-    page = opened_at(desk("staff", sakura), "attendance", day="2026-11-19")
+    page = open_address(nursery_screen("staff", sakura), "attendance", day="2026-11-19")
     assert "2026/11/19（木）" in texts(page)
     assert page.button(key=f"{KEY}.scans.{child(db, '佐藤次郎')}").label.endswith("**08:05**]")
 
@@ -137,11 +139,13 @@ def test_another_day_and_a_class_stand_in_the_address(
     assert "**山田太郎**" in texts(page)
 
 
-def test_the_report_is_a_month_of_one_child_and_can_be_taken_along(
-    db: Session, desk: Screen, sakura: Nursery, scanned: None
+def test_the_report_is_a_month_of_one_child_and_can_be_exported(
+    db: Session, nursery_screen: Screen, sakura: Nursery, scanned: None
 ) -> None:
-    number = child(db, "山田太郎")
-    page = opened_at(desk("staff", sakura), "attendance-report", child_id="山田太郎（きりん組）", month="2026年11月")
+    child_id = child(db, "山田太郎")
+    page = open_address(
+        nursery_screen("staff", sakura), "attendance-report", child_id="山田太郎（きりん組）", month="2026年11月"
+    )
     assert "山田太郎さん（きりん組）は、2026年11月に**1日**出席し、**0日**欠席しました。" in texts(page)
     newest = page.dataframe[0].value.to_dict("records")[0]
     assert (newest["日付"], newest["出席状態"], newest["登園"], newest["降園"]) == (
@@ -150,19 +154,21 @@ def test_the_report_is_a_month_of_one_child_and_can_be_taken_along(
         "09:15:32",
         "15:30:15",
     )
-    links = "\n".join(one.value for one in page.html)
-    assert f"/download/api/entries/children/{number}/months/2026-11/report.pdf" in links
-    assert f"/download/api/entries/children/{number}/months/2026-11/report.csv" in links
+    links = "\n".join(element.value for element in page.html)
+    assert f"/download/api/entries/children/{child_id}/months/2026-11/report.pdf" in links
+    assert f"/download/api/entries/children/{child_id}/months/2026-11/report.csv" in links
 
 
-def test_a_report_of_nobody_asks_for_a_child(db: Session, desk: Screen, sakura: Nursery) -> None:
-    page = opened_at(desk("staff", sakura), "attendance-report")
+def test_a_report_without_a_child_asks_for_one(db: Session, nursery_screen: Screen, sakura: Nursery) -> None:
+    page = open_address(nursery_screen("staff", sakura), "attendance-report")
     assert "**園児が選ばれていません**" in texts(page)
     assert not page.exception
 
 
-def test_an_unreachable_service_is_told_in_words(db: Session, desk: Screen, sakura: Nursery, line: Line) -> None:
-    page = opened_at(desk("staff", sakura), "attendance")
-    line.cut()
+def test_an_unreachable_service_shows_a_message(
+    db: Session, nursery_screen: Screen, sakura: Nursery, network: Network
+) -> None:
+    page = open_address(nursery_screen("staff", sakura), "attendance")
+    network.cut()
     page.date_input(key="day").set_value(TODAY - timedelta(days=3)).run()
-    assert "サービスに接続できません" in said(page.error)
+    assert "サービスに接続できません" in text_of(page.error)

@@ -1,4 +1,4 @@
-"""保護者 and 園児: who is missing what, a record from its registration to the archive, and cards."""
+"""保護者 and 園児: what a record lacks, a record from its registration to the archive, and cards."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from service.core.outbox.records import OutboxMessage
 from service.entries.cards.models import Card
 from service.entries.models import Child, Guardianship, Nursery, Parent
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import open_address
 from tests.dashboards.pages import press, texts
 
-Desk = Callable[..., AppTest]
+Screen = Callable[..., AppTest]
 PARENTS, CHILDREN = "entries.parents_list", "entries.children_list"
 
 
@@ -28,8 +28,8 @@ def open_drawer(page: AppTest, table: str, name: str) -> None:
 
 
 @pytest.fixture
-def page(desk: Desk, sakura: Nursery) -> AppTest:
-    return opened_at(desk("nursery_admin", sakura), "parents")
+def page(nursery_screen: Screen, sakura: Nursery) -> AppTest:
+    return open_address(nursery_screen("nursery_admin", sakura), "parents")
 
 
 def test_the_first_line_says_who_has_no_card_yet(page: AppTest) -> None:
@@ -61,7 +61,7 @@ def test_a_card_is_issued_shown_mailed_and_revoked_in_the_drawer(page: AppTest, 
 
     press(page, "card.issue")
     assert any("/parent-card#" in code.value for code in page.code)
-    assert any("/download/api/entries/cards/sheet.pdf?parent_ids=123456" in one.value for one in page.html)
+    assert any("/download/api/entries/cards/sheet.pdf?parent_ids=123456" in element.value for element in page.html)
 
     press(page, "card.mail")
     assert "hanako@example.com" in texts(page)
@@ -77,14 +77,14 @@ def test_a_card_is_issued_shown_mailed_and_revoked_in_the_drawer(page: AppTest, 
     assert [card.revoked_at is not None for card in db.scalars(select(Card))] == [True]
 
 
-def test_cards_of_a_class_are_prepared_and_taken_along(page: AppTest, db: Session) -> None:
+def test_cards_of_a_class_are_prepared_for_print(page: AppTest, db: Session) -> None:
     press(page, "parents.cards")
     page.radio(key="cards.how").set_value("組を選ぶ").run()
     page.selectbox(key="cards.class").select("うさぎ組").run()
     press(page, "cards.print")
 
     assert "うさぎ組の園児の保護者のカード1枚を用意しました。うち1人には、新しくリンクを発行しました。" in texts(page)
-    assert any("class_name=" in one.value and "sheet.pdf" in one.value for one in page.html)
+    assert any("class_name=" in element.value and "sheet.pdf" in element.value for element in page.html)
     assert db.scalars(select(Card.parent_id)).all() == [1]
 
     press(page, "cards.mail")
@@ -118,9 +118,9 @@ def test_a_parent_is_registered_with_a_child(page: AppTest, db: Session, sakura:
     page.multiselect(key=f"{key}.children.0").set_value([child.id])
     press(page, f"{key}.submit")
 
-    made = db.scalars(select(Parent).where(Parent.name == "山田一郎")).one()
-    [tie] = db.scalars(select(Guardianship).where(Guardianship.parent_id == made.id))
-    assert (made.nursery_id, tie.child_id, tie.relation) == (sakura.id, child.id, "父")
+    parent = db.scalars(select(Parent).where(Parent.name == "山田一郎")).one()
+    [guardianship] = db.scalars(select(Guardianship).where(Guardianship.parent_id == parent.id))
+    assert (parent.nursery_id, guardianship.child_id, guardianship.relation) == (sakura.id, child.id, "父")
 
 
 def test_a_stale_edit_shows_both_sides_children_included(page: AppTest, db: Session) -> None:
@@ -158,18 +158,18 @@ def test_a_parent_is_archived_and_comes_back(page: AppTest, db: Session) -> None
     assert db.get_one(Parent, 1).archived_at is None
 
 
-def test_staff_read_and_change_nothing(desk: Desk, sakura: Nursery) -> None:
-    page = opened_at(desk("staff", sakura), "parents")
+def test_staff_read_and_change_nothing(nursery_screen: Screen, sakura: Nursery) -> None:
+    page = open_address(nursery_screen("staff", sakura), "parents")
     open_drawer(page, PARENTS, "山田花子")
-    changing = {"parents.new", "parents.cards", "parent.edit", "parent.archive", "card.issue"}
-    assert not {button.key for button in page.button} & changing
+    forbidden = {"parents.new", "parents.cards", "parent.edit", "parent.archive", "card.issue"}
+    assert not {button.key for button in page.button} & forbidden
     assert "まだ発行されていません。" in texts(page)
 
 
-def test_children_by_class_and_one_without_a_parent(desk: Desk, db: Session, sakura: Nursery) -> None:
+def test_children_by_class_and_one_without_a_parent(nursery_screen: Screen, db: Session, sakura: Nursery) -> None:
     db.add(Child(nursery_id=sakura.id, name="新井葵", class_name="うさぎ組"))
     db.commit()
-    page = opened_at(desk("nursery_admin", sakura), "children")
+    page = open_address(nursery_screen("nursery_admin", sakura), "children")
     assert (
         "登録されている園児は4人（うさぎ組 2人、きりん組 2人）です。**1人**には、保護者が登録されていません。"
         in texts(page)
@@ -185,8 +185,8 @@ def test_children_by_class_and_one_without_a_parent(desk: Desk, db: Session, sak
     assert db.get_one(Child, child.id).class_name == "きりん組"
 
 
-def test_a_child_is_registered_archived_and_comes_back(desk: Desk, db: Session, sakura: Nursery) -> None:
-    page = opened_at(desk("nursery_admin", sakura), "children")
+def test_a_child_is_registered_archived_and_comes_back(nursery_screen: Screen, db: Session, sakura: Nursery) -> None:
+    page = open_address(nursery_screen("nursery_admin", sakura), "children")
     press(page, "children.new")
     page.text_input(key=f"child.new.{sakura.id}.name.0").input("新井葵")
     press(page, f"child.new.{sakura.id}.submit")
@@ -206,21 +206,21 @@ def test_a_child_is_registered_archived_and_comes_back(desk: Desk, db: Session, 
 
 
 @pytest.mark.parametrize("address", ["parents", "children"])
-def test_an_empty_nursery_is_told_what_to_do_first(desk: Desk, db: Session, address: str) -> None:
+def test_an_empty_nursery_shows_what_to_do_first(nursery_screen: Screen, db: Session, address: str) -> None:
     nursery = Nursery(name="つくし保育園", code="TKS789")
     db.add(nursery)
     db.commit()
-    page = opened_at(desk("nursery_admin", nursery), address)
+    page = open_address(nursery_screen("nursery_admin", nursery), address)
     assert "登録されていません" in texts(page)
     assert not page.exception
 
 
 def test_from_a_child_its_own_nurserys_sheet_is_opened(
-    desk: Desk, db: Session, sakura: Nursery, himawari: Nursery
+    nursery_screen: Screen, db: Session, sakura: Nursery, himawari: Nursery
 ) -> None:
     db.add(Child(nursery_id=himawari.id, name="松本律", class_name="たんぽぽ組"))
     db.commit()
-    page = opened_at(desk("admin"), "children")
+    page = open_address(nursery_screen("admin"), "children")
     open_drawer(page, CHILDREN, "松本律")
-    leads_to = f"/attendance?{urlencode({'nursery_id': himawari.name})}"
-    assert any(f'href="{leads_to}"' in one.value for one in page.html)
+    url = f"/attendance?{urlencode({'nursery_id': himawari.name})}"
+    assert any(f'href="{url}"' in element.value for element in page.html)

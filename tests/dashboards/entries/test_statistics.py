@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from service.entries.models import Nursery
-from tests.dashboards.conftest import Line, opened_at
+from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import scan, set_clock
-from tests.dashboards.pages import said, texts
+from tests.dashboards.pages import text_of, texts
 
 FIRST = date(2026, 11, 2)
 
@@ -29,9 +29,9 @@ def weeks(db: Session, sakura: Nursery) -> None:
 
 
 def test_the_first_line_says_when_it_is_busy_and_what_was_late_and_unusual(
-    db: Session, desk: Screen, sakura: Nursery, weeks: None
+    db: Session, nursery_screen: Screen, sakura: Nursery, weeks: None
 ) -> None:
-    page = opened_at(desk("staff", sakura), "entries-statistics")
+    page = open_address(nursery_screen("staff", sakura), "entries-statistics")
 
     assert [title.value for title in page.title] == ["統計"]
     assert "登園は08:15ごろ、降園は17:00ごろが最も混み合いました。" in texts(page)
@@ -54,43 +54,43 @@ def test_the_first_line_says_when_it_is_busy_and_what_was_late_and_unusual(
     assert not page.exception
 
 
-def test_the_period_of_the_address_is_asked_and_taken_along(
-    db: Session, desk: Screen, sakura: Nursery, weeks: None
+def test_the_chosen_period_is_requested_and_exported(
+    db: Session, nursery_screen: Screen, sakura: Nursery, weeks: None
 ) -> None:
-    page = desk("staff", sakura)
-    opened_at(page, "entries-statistics")
+    page = nursery_screen("staff", sakura)
+    open_address(page, "entries-statistics")
     page.date_input(key="period").set_value((FIRST, FIRST + timedelta(days=8))).run()
     assert "2026/11/2（月）～2026/11/10（火）" in texts(page)
-    links = "\n".join(one.value for one in page.html)
+    links = "\n".join(element.value for element in page.html)
     assert "/download/api/entries/statistics/late.csv?first_day=2026-11-02&amp;last_day=2026-11-10" in links
     assert not page.exception
 
 
-def test_a_period_without_scans_says_so(db: Session, desk: Screen, sakura: Nursery) -> None:
-    page = opened_at(desk("nursery_admin", sakura), "entries-statistics")
+def test_a_period_without_scans_says_so(db: Session, nursery_screen: Screen, sakura: Nursery) -> None:
+    page = open_address(nursery_screen("nursery_admin", sakura), "entries-statistics")
     assert "**この期間の入退の記録はありません**" in texts(page)
     assert not page.exception
 
 
-def test_an_unreachable_service_is_told_in_words_and_the_filter_stays(
-    db: Session, desk: Screen, sakura: Nursery, weeks: None, line: Line
+def test_an_unreachable_service_shows_a_message_and_the_filter_stays(
+    db: Session, nursery_screen: Screen, sakura: Nursery, weeks: None, network: Network
 ) -> None:
-    page = opened_at(desk("staff", sakura), "entries-statistics")
-    line.cut()
+    page = open_address(nursery_screen("staff", sakura), "entries-statistics")
+    network.cut()
     page.date_input(key="period").set_value((FIRST, FIRST + timedelta(days=3))).run()
-    assert "サービスに接続できません" in said(page.error)
+    assert "サービスに接続できません" in text_of(page.error)
     assert page.date_input(key="period").value == (FIRST, FIRST + timedelta(days=3))
 
 
-def test_a_period_the_wrong_way_round_or_too_long_is_refused_in_words(
-    db: Session, desk: Screen, sakura: Nursery, weeks: None
+def test_a_period_the_wrong_way_round_or_too_long_is_refused_with_a_message(
+    db: Session, nursery_screen: Screen, sakura: Nursery, weeks: None
 ) -> None:
-    page = opened_at(desk("staff", sakura), "entries-statistics")
+    page = open_address(nursery_screen("staff", sakura), "entries-statistics")
     page.date_input(key="period").set_value((FIRST - timedelta(days=400), FIRST)).run()
-    assert "366日以内で指定してください。" in said(page.error)
+    assert "366日以内で指定してください。" in text_of(page.error)
 
 
 @pytest.mark.parametrize("where", ["entry-exit-logs", "attendance", "attendance-report", "entries-statistics"])
-def test_somebody_of_another_area_sees_none_of_the_pages(screen: Screen, where: str) -> None:
-    page = opened_at(screen("olivia", fleet="operator"), where)
+def test_a_user_of_another_area_sees_none_of_the_pages(screen: Screen, where: str) -> None:
+    page = open_address(screen("olivia", fleet="operator"), where)
     assert [title.value for title in page.title] == ["この画面を表示する権限がありません"]

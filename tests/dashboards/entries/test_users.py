@@ -1,4 +1,4 @@
-"""ユーザー管理 where roles are bound to a nursery: it is chosen and told by its name."""
+"""ユーザー管理 where roles are bound to a nursery, which is chosen and shown by its name."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from service.core.access.identity import Membership, User
 from service.core.access.memberships import set_suspended
 from service.entries.models import Nursery
 from tests import people
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import open_address
 from tests.dashboards.pages import press, texts
 
-Desk = Callable[..., AppTest]
+Screen = Callable[..., AppTest]
 
 
-def test_a_nursery_is_chosen_by_name_and_told_by_name_in_list_drawer_and_trail(
-    desk: Desk, db: Session, sakura: Nursery, himawari: Nursery
+def test_a_nursery_is_chosen_and_shown_by_name_in_list_drawer_and_audit_log(
+    nursery_screen: Screen, db: Session, sakura: Nursery, himawari: Nursery
 ) -> None:
-    page = opened_at(desk("admin"), "users")
+    page = open_address(nursery_screen("admin"), "users")
     press(page, "users.new")
     page.text_input(key="users.create.login_id.0").input("hana")
     page.text_input(key="users.create.name.0").input("桜井 花")
@@ -34,8 +34,8 @@ def test_a_nursery_is_chosen_by_name_and_told_by_name_in_list_drawer_and_trail(
 
     page.selectbox(key="users.create.tenant_id.entries.0").select(sakura.id)
     press(page, "users.create.submit")
-    held = select(Membership.tenant_id).join(User).where(User.login_id == "hana")
-    assert db.scalars(held).one() == sakura.id
+    statement = select(Membership.tenant_id).join(User).where(User.login_id == "hana")
+    assert db.scalars(statement).one() == sakura.id
     page.button(key="users.noted").click().run()
     items = page.session_state["live.core.users"].data["items"]
     [row] = [row for row in items if row["login_id"] == "hana"]
@@ -47,31 +47,33 @@ def test_a_nursery_is_chosen_by_name_and_told_by_name_in_list_drawer_and_trail(
     key = f"users.edit.{row['id']}.{row['version']}.False.tenant_id.entries.0"
     assert page.selectbox(key=key).value == sakura.id
 
-    trail = opened_at(page, "audit").session_state["live.core.audit"].data["items"]
-    told = [change["after"] for entry in trail for change in entry["changes"] if change["field"] == "memberships"]
-    assert told == ["入退管理の園職員（所属先 さくら保育園）"]
+    entries = open_address(page, "audit").session_state["live.core.audit"].data["items"]
+    memberships = [
+        change["after"] for entry in entries for change in entry["changes"] if change["field"] == "memberships"
+    ]
+    assert memberships == ["入退管理の園職員（所属先 さくら保育園）"]
 
 
-def test_an_archived_nursery_is_offered_to_nobody_new(
-    desk: Desk, db: Session, sakura: Nursery, himawari: Nursery
+def test_an_archived_nursery_is_offered_to_no_new_user(
+    nursery_screen: Screen, db: Session, sakura: Nursery, himawari: Nursery
 ) -> None:
     himawari.archived_at = himawari.created_at
     db.commit()
-    page = opened_at(desk("admin"), "users")
+    page = open_address(nursery_screen("admin"), "users")
     press(page, "users.new")
     assert page.selectbox(key="users.create.tenant_id.entries.0").options == ["さくら保育園"]
 
 
-def test_who_works_at_a_nursery_out_of_use_is_told_so_and_may_be_changed(
-    desk: Desk, db: Session, sakura: Nursery
+def test_a_user_of_an_archived_nursery_is_marked_and_may_be_changed(
+    nursery_screen: Screen, db: Session, sakura: Nursery
 ) -> None:
-    hana = people.person(db, "hana", entries="staff")
+    hana = people.create_user(db, "hana", entries="staff")
     hana.memberships[0].tenant_id = sakura.id
     sakura.archived_at = sakura.created_at
     db.flush()
     set_suspended(db, "entries", sakura.id, True)
     db.commit()
-    page = opened_at(desk("admin"), "users")
+    page = open_address(nursery_screen("admin"), "users")
     shown = page.dataframe[0].value.set_index("ログインID")
     assert shown["業務と役割"]["hana"] == "入退管理・園職員（さくら保育園）（所属先が無効）"
 

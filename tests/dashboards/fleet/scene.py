@@ -1,4 +1,4 @@
-"""A Saturday morning in the fleet, at a minute that stands still."""
+"""A Saturday morning in the fleet, with the clock at a fixed minute."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def at(clock: str) -> datetime:
 
 
 def set_clock(db: Session, clock: str) -> None:
-    """Moves the product's clock; the service was there all the while."""
-    moment = at(clock).astimezone(UTC)
-    db.execute(update(app_clock).values(shift=moment - db.execute(select(func.now())).scalar_one()))
-    db.execute(update(Liveness).values(alive_at=moment))
+    """Sets the product's clock, as if the service had been running all the time."""
+    now = at(clock).astimezone(UTC)
+    db.execute(update(app_clock).values(shift=now - db.execute(select(func.now())).scalar_one()))
+    db.execute(update(Liveness).values(alive_at=now))
     db.commit()
 
 
-def heard(db: Session, terminal: Terminal, clock: str, **facts: Any) -> None:
-    """As the ingest leaves a terminal just after a heartbeat."""
-    moment = at(clock)
-    silence_ends = moment + 2 * INTERVAL + timedelta(minutes=1)
+def set_heartbeat(db: Session, terminal: Terminal, clock: str, **columns: Any) -> None:
+    """Stores a terminal's state as the ingest does after a heartbeat."""
+    heartbeat_at = at(clock)
+    silence_ends = heartbeat_at + 2 * INTERVAL + timedelta(minutes=1)
     values = {
         "status": "online",
-        "last_heartbeat_at": moment,
+        "last_heartbeat_at": heartbeat_at,
         "offline_after": silence_ends,
         "terminal_connected": True,
         "cpu_usage": 23,
@@ -46,11 +46,11 @@ def heard(db: Session, terminal: Terminal, clock: str, **facts: Any) -> None:
         "disk_usage": 40,
         "firmware_version": "2.1.0",
     }
-    db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**values | facts))
+    db.execute(update(TerminalState).where(TerminalState.terminal_id == terminal.id).values(**values | columns))
 
 
-def a_morning(db: Session) -> None:
-    """Two customers, a terminal in each status and one never heard of, two open alerts; it is 10:00."""
+def fill_morning(db: Session) -> None:
+    """Two customers, a terminal in each status and one without any heartbeat, two open alerts; it is 10:00."""
     abc, xyz = factories.customer(db, "ABC商事"), factories.customer(db, "XYZストア")
     silent = factories.terminal(db, abc, "TC200-000001", "新宿店 レジ1番")
     broken = factories.terminal(db, xyz, "TC200-000002", "梅田店 レジ1番")
@@ -59,29 +59,29 @@ def a_morning(db: Session) -> None:
     factories.terminal(db, xyz, "TC200-000005", "難波店 レジ1番")
 
     set_clock(db, "9:30")
-    heard(db, silent, "9:15")
+    set_heartbeat(db, silent, "9:15")
     actions.watch(db)
     set_clock(db, "9:48")
-    heard(db, broken, "9:48", status="error", error="カードリーダー応答なし")
+    set_heartbeat(db, broken, "9:48", status="error", error="カードリーダー応答なし")
     actions.watch(db)
-    heard(db, fine, "9:57", cpu_usage=97)
-    heard(db, resting, "9:57", status="maintenance")
+    set_heartbeat(db, fine, "9:57", cpu_usage=97)
+    set_heartbeat(db, resting, "9:57", status="maintenance")
     set_clock(db, "10:00")
 
 
-def a_store_without_power(db: Session, tills: int) -> None:
-    """All terminals of one store fell silent at the same moment; it is half an hour later."""
+def fill_store_outage(db: Session, tills: int) -> None:
+    """All terminals of one store fell silent at the same time; it is half an hour later."""
     customer = factories.customer(db, "ABC商事")
     set_clock(db, "9:30")
     for till in range(1, tills + 1):
-        heard(db, factories.terminal(db, customer, store_name=f"新宿店 レジ{till}番"), "9:15")
+        set_heartbeat(db, factories.terminal(db, customer, store_name=f"新宿店 レジ{till}番"), "9:15")
     actions.watch(db)
     set_clock(db, "10:00")
 
 
-def all_well(db: Session, terminals: int = 2) -> None:
+def fill_all_online(db: Session, terminals: int = 2) -> None:
     """One customer whose terminals are all online; it is 10:00."""
     customer = factories.customer(db, "ABC商事")
     for _ in range(terminals):
-        heard(db, factories.terminal(db, customer), "9:59")
+        set_heartbeat(db, factories.terminal(db, customer), "9:59")
     set_clock(db, "10:00")

@@ -11,9 +11,22 @@ from dashboards.fleet.words import CONTRACT
 from service.fleet.models import Customer
 from service.fleet.rules import CONTRACT_LABELS
 from tests import factories
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.scene import a_morning
-from tests.dashboards.pages import Screen, fill, goes_away, html, keys, press, rows, run, said, texts, titles, toasts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.fleet.scene import fill_morning
+from tests.dashboards.pages import (
+    Screen,
+    assert_survives_outage,
+    fill,
+    html,
+    keys,
+    press,
+    rows,
+    run,
+    text_of,
+    texts,
+    titles,
+    toasts,
+)
 
 LIST = "fleet.customers_list"
 
@@ -32,25 +45,25 @@ def open_drawer(page: AppTest, company_name: str) -> None:
 
 @pytest.fixture
 def page(db: Session, screen: Screen) -> AppTest:
-    a_morning(db)
-    return opened_at(screen("anna", fleet="admin"), "customers")
+    fill_morning(db)
+    return open_address(screen("anna", fleet="admin"), "customers")
 
 
 def test_the_first_line_names_who_is_worst_off_and_conditions_and_order_are_those_of_the_service(
-    page: AppTest, line: Line
+    page: AppTest, network: Network
 ) -> None:
     assert titles(page) == ["顧客一覧"]
     assert "登録されている顧客は2社です。異常のある端末が最も多いのは**XYZストア**で、" in texts(page)
     first = rows(page)[0]
     assert (first["会社名"], first["端末数"], first["オフライン"]) == ("ABC商事", 3, 1)
-    assert line.calls.count("GET /api/fleet/customers") == 2
+    assert network.calls.count("GET /api/fleet/customers") == 2
     assert not page.exception
 
     page.selectbox(key="sort").select("-company_name").run()
     assert [row["会社名"] for row in rows(page)] == ["XYZストア", "ABC商事"]
     page.text_input(key="q").input("ABC").run()
     assert [row["会社名"] for row in rows(page)] == ["ABC商事"]
-    goes_away(page, line)
+    assert_survives_outage(page, network)
     assert [row["会社名"] for row in rows(page)] == ["ABC商事"]
 
 
@@ -71,7 +84,7 @@ def test_the_drawer_has_the_facts_the_stores_and_the_open_alerts_and_switches_wh
     assert "時刻を問わずアラートを通知します" in texts(page)
 
 
-def test_a_customer_is_registered_and_what_is_wrong_stands_at_its_field(page: AppTest, db: Session) -> None:
+def test_a_customer_is_registered_and_errors_are_shown_at_their_fields(page: AppTest, db: Session) -> None:
     press(page, "customers.new")
     contact = {"contact_email": "h.tanaka@example.jp", "contact_phone": "06-1234-5678"}
     fill(page, "customer.new", company_name="ABC商事", contact_person="田中 花子", **contact)
@@ -107,7 +120,7 @@ def test_a_customer_is_archived_and_comes_back_but_not_with_terminals_in_use(pag
     open_drawer(page, "ABC商事")
     press(page, "customer.archive")
     press(page, f"customer.archive.{busy.id}.confirm")
-    assert "使用中の端末が3台あります。" in said(page.error)
+    assert "使用中の端末が3台あります。" in text_of(page.error)
     assert stored(db, "ABC商事").archived_at is None
 
     press(page, f"customer.archive.{busy.id}.leave")
@@ -123,17 +136,17 @@ def test_a_customer_is_archived_and_comes_back_but_not_with_terminals_in_use(pag
 
 
 def test_an_operator_reads_and_changes_nothing(db: Session, screen: Screen) -> None:
-    a_morning(db)
-    page = opened_at(screen("olivia", fleet="operator"), "customers")
+    fill_morning(db)
+    page = open_address(screen("olivia", fleet="operator"), "customers")
     open_drawer(page, "ABC商事")
     assert not keys(page) & {"customers.new", "customer.edit", "customer.archive"}
     assert "使用中の端末3台のうち" in texts(page)
 
 
-def test_without_customers_it_says_what_to_do_first(screen: Screen) -> None:
-    page = opened_at(screen("anna", fleet="admin"), "customers")
+def test_without_customers_the_page_says_what_to_do_first(screen: Screen) -> None:
+    page = open_address(screen("anna", fleet="admin"), "customers")
     assert "**まだ顧客が登録されていません**" in texts(page)
 
 
 def test_contracts_are_named_as_in_the_exports() -> None:
-    assert {code.value: word for code, word in CONTRACT_LABELS.items()} == CONTRACT
+    assert {code.value: label for code, label in CONTRACT_LABELS.items()} == CONTRACT

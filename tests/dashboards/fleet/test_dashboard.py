@@ -1,4 +1,4 @@
-"""ダッシュボード: what a person reads there on a morning with alerts, when all is well, when nothing is there yet, and
+"""ダッシュボード: what a user reads there on a morning with alerts, when all is well, when there is no data yet, and
 when the service fails."""
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from service.fleet.incidents import queries
 from service.fleet.models import Terminal
 from service.fleet.watch import actions
 from tests import factories
-from tests.dashboards.conftest import Line, forget_sessions
-from tests.dashboards.fleet.scene import a_morning, a_store_without_power, all_well, heard, set_clock
+from tests.dashboards.conftest import Network, clear_session_cache
+from tests.dashboards.fleet.scene import fill_all_online, fill_morning, fill_store_outage, set_clock, set_heartbeat
 from tests.dashboards.pages import Screen, rows, titles
 
 
@@ -40,8 +40,8 @@ def bars(page: AppTest) -> list[Any]:
     return list(page.get("progress"))
 
 
-def a_moment_later(page: AppTest) -> None:
-    """As if the seconds for which the blocks of a page share a failure had passed."""
+def expire_failure(page: AppTest) -> None:
+    """As if the seconds had passed for which the blocks of a page share a failure."""
     del page.session_state["live.away"]
 
 
@@ -59,12 +59,12 @@ def break_program(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
 
 @pytest.fixture
 def morning(db: Session, screen: Screen) -> AppTest:
-    a_morning(db)
+    fill_morning(db)
     return screen("olivia", fleet="operator").run()
 
 
 def test_the_first_line_and_the_figures_say_how_many_alerts_wait_since_when_and_how_the_fleet_is(
-    morning: AppTest, line: Line
+    morning: AppTest, network: Network
 ) -> None:
     assert titles(morning) == ["ダッシュボード"]
     assert [error.value for error in morning.error] == [
@@ -73,17 +73,17 @@ def test_the_first_line_and_the_figures_say_how_many_alerts_wait_since_when_and_
     assert not morning.success
     assert not morning.warning
     assert not morning.exception
-    said = texts(morning)
+    text = texts(morning)
     assert figures(morning) == {"総端末数": "5台", "オンライン": "1台", "アラート": "2件"}
     for note in ("うちメンテナンス中 1台", "オフライン 2台・エラー 1台", "障害 2件・最も古いもの 30分前"):
-        assert f":gray[:small[{note}]]" in said
-    assert "稼働率: **20.0%**" in said
-    assert "現在オンライン 1台 ÷ 総端末数 5台" in said
+        assert f":gray[:small[{note}]]" in text
+    assert "稼働率: **20.0%**" in text
+    assert "現在オンライン 1台 ÷ 総端末数 5台" in text
     assert [bar.value for bar in bars(morning)] == [20]
     # By the service's clock; one call per block.
-    assert re.findall(r":gray\[:small\[最終更新 10:00:\d\d\]\]", said)[0].endswith("10:00:00]]")
-    assert len(re.findall(r"最終更新 10:00:\d\d", said)) == 4
-    assert sorted(line.calls) == [
+    assert re.findall(r":gray\[:small\[最終更新 10:00:\d\d\]\]", text)[0].endswith("10:00:00]]")
+    assert len(re.findall(r"最終更新 10:00:\d\d", text)) == 4
+    assert sorted(network.calls) == [
         "GET /api/auth/me",
         "GET /api/fleet/customers",
         "GET /api/fleet/incidents",
@@ -93,7 +93,7 @@ def test_the_first_line_and_the_figures_say_how_many_alerts_wait_since_when_and_
     ]
 
 
-def test_alerts_name_customer_store_kind_age_and_the_words_of_the_machine_oldest_first(
+def test_alerts_name_customer_store_kind_age_and_the_terminals_error_oldest_first(
     morning: AppTest, db: Session
 ) -> None:
     silent, broken, *_ = db.scalars(select(Terminal.id).order_by(Terminal.serial_number))
@@ -109,7 +109,7 @@ def test_alerts_name_customer_store_kind_age_and_the_words_of_the_machine_oldest
     assert error.endswith("カードリーダー応答なし]]")
 
 
-def test_customers_are_counted_by_status_and_terminals_show_theirs_and_when_they_were_heard(morning: AppTest) -> None:
+def test_customers_are_counted_by_status_and_terminals_show_theirs_and_their_last_heartbeat(morning: AppTest) -> None:
     counts = morning.dataframe[0].value.drop(columns="操作").to_dict("records")
     assert counts == [
         {"顧客名": "ABC商事", "端末数": 3, "オンライン": 1, "オフライン": 1, "エラー": 0, "保守中": 1},
@@ -139,14 +139,14 @@ def test_customers_are_counted_by_status_and_terminals_show_theirs_and_when_they
         "ディスク": 40,
         "ファームウェア": "2.1.0",
     }
-    assert terminals.loc["TC200-000005", ["CPU", "メモリ", "ディスク"]].isna().all()  # It has never said anything.
+    assert terminals.loc["TC200-000005", ["CPU", "メモリ", "ディスク"]].isna().all()  # It never sent a heartbeat.
     assert [*terminals.columns][:2] == ["状態", "エラー内容"]
     assert terminals["エラー内容"].dropna().to_dict() == {"TC200-000002": "カードリーダー応答なし"}
     assert "全5台を表示しています" in texts(morning)
 
 
 def test_the_number_of_alerts_says_of_how_many_incidents_they_are(db: Session, screen: Screen) -> None:
-    a_store_without_power(db, tills=3)
+    fill_store_outage(db, tills=3)
 
     page = screen("olivia", fleet="operator").run()
 
@@ -158,7 +158,7 @@ def test_the_number_of_alerts_says_of_how_many_incidents_they_are(db: Session, s
 def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen: Screen) -> None:
     customer = factories.customer(db, "[無料](https://evil.example)")
     terminal = factories.terminal(db, customer, store_name=":red[緊急] **太字**")
-    heard(db, terminal, "9:15", status="error", error="![x](https://evil.example/x.png)")
+    set_heartbeat(db, terminal, "9:15", status="error", error="![x](https://evil.example/x.png)")
     set_clock(db, "9:20")
     actions.watch(db)
     db.commit()
@@ -166,13 +166,13 @@ def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen
     page = screen("olivia", fleet="operator").run()
 
     [alert] = [element.value for element in page.main.markdown if element.value.startswith("**")]
-    named = "**[\\[無料\\]\\(https\\:\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\*]"
-    assert alert.startswith(f"{named}(/terminal?id={terminal.id})**: ")
+    title = "**[\\[無料\\]\\(https\\:\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\*]"
+    assert alert.startswith(f"{title}(/terminal?id={terminal.id})**: ")
     assert "\\!\\[x\\]\\(https" in alert
 
 
-def test_when_all_is_well_it_says_so_and_without_alerts_who_is_where(db: Session, screen: Screen) -> None:
-    all_well(db)
+def test_when_all_is_well_it_says_so_and_without_alerts_it_counts_each_status(db: Session, screen: Screen) -> None:
+    fill_all_online(db)
     page = screen("olivia", fleet="operator").run()
     assert [success.value for success in page.success] == [
         "現在、対応が必要なアラートはありません。全2台がオンラインです。"
@@ -183,7 +183,7 @@ def test_when_all_is_well_it_says_so_and_without_alerts_who_is_where(db: Session
     assert "対応待ちはありません" in texts(page)
 
     factories.terminal(db)
-    heard(db, factories.terminal(db), "9:59", status="maintenance")
+    set_heartbeat(db, factories.terminal(db), "9:59", status="maintenance")
     db.commit()
     page.run()
     assert page.success[0].value.endswith("オンライン 2台、オフライン 1台、メンテナンス中 1台。")
@@ -204,7 +204,7 @@ def test_an_empty_fleet_says_why_and_what_to_do_first(db: Session, screen: Scree
 def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen) -> None:
     customer, *_ = [factories.customer(db) for _ in range(9)]
     for _ in range(21):
-        heard(db, factories.terminal(db, customer), "9:48", status="error", error="用紙切れ")
+        set_heartbeat(db, factories.terminal(db, customer), "9:48", status="error", error="用紙切れ")
     set_clock(db, "9:50")
     actions.watch(db)
     db.commit()
@@ -218,7 +218,7 @@ def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen
 
 
 def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch, line: Line
+    screen: Screen, monkeypatch: pytest.MonkeyPatch, network: Network
 ) -> None:
     page = screen("olivia", fleet="operator")
     assert session.sessions.find(session.token() or "")
@@ -229,7 +229,7 @@ def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
     assert [title.value for title in page.title] == ["ダッシュボード"]
     assert [heading.value for heading in page.subheader] == ["重要アラート", "顧客別状況", "端末の状態"]
     assert len(page.error) == 4
-    for error, reference in zip(page.error, line.references[2:], strict=True):
+    for error, reference in zip(page.error, network.references[2:], strict=True):
         assert error.value.startswith(
             "データベースとの通信が途切れました。しばらく待ってから、もう一度お試しください。"
         )
@@ -239,18 +239,18 @@ def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
     assert not page.exception
 
 
-def test_a_bug_in_the_service_spoils_one_block_with_its_reference_until_it_is_asked_again(
-    db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch, line: Line
+def test_a_bug_in_the_service_breaks_one_block_with_its_reference_until_it_is_reloaded(
+    db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch, network: Network
 ) -> None:
-    a_morning(db)
-    with monkeypatch.context() as for_now:
-        break_program(for_now, "incidents")
+    fill_morning(db)
+    with monkeypatch.context() as patch:
+        break_program(patch, "incidents")
         page = screen("olivia", fleet="operator").run()
 
-    reference = line.references[line.calls.index("GET /api/fleet/incidents")]
-    spoiled = page.error[1].value
-    assert spoiled.startswith("サーバーで予期しない問題が起きました。")
-    assert spoiled.count(reference) == spoiled.count("受付番号") == 1
+    reference = network.references[network.calls.index("GET /api/fleet/incidents")]
+    error_text = page.error[1].value
+    assert error_text.startswith("サーバーで予期しない問題が起きました。")
+    assert error_text.count(reference) == error_text.count("受付番号") == 1
     assert len(page.dataframe) == 2
     assert figures(page)["アラート"] == "2件"
 
@@ -260,10 +260,10 @@ def test_a_bug_in_the_service_spoils_one_block_with_its_reference_until_it_is_as
 
 
 def test_while_the_service_is_away_the_last_state_stays_says_from_when_it_is_and_is_new_again_afterwards(
-    db: Session, morning: AppTest, line: Line
+    db: Session, morning: AppTest, network: Network
 ) -> None:
-    line.cut()
-    forget_sessions()  # It outlives the seconds for which the session is remembered.
+    network.cut()
+    clear_session_cache()  # The outage outlasts the session cache.
     morning.run()
     [warning] = [element.value for element in morning.warning]
     assert warning.startswith("最新の状態を取得できません。10:00:00時点の内容を表示しています。自動で再接続します。")
@@ -273,8 +273,8 @@ def test_while_the_service_is_away_the_last_state_stays_says_from_when_it_is_and
     assert len(rows(morning)) == 2
     assert len(re.findall(r"最終更新 10:00:\d\d（更新できていません）", texts(morning))) == 4
 
-    line.mend()
-    a_moment_later(morning)
+    network.restore()
+    expire_failure(morning)
     set_clock(db, "10:05")
     morning.run()
     assert not morning.warning
@@ -284,64 +284,64 @@ def test_while_the_service_is_away_the_last_state_stays_says_from_when_it_is_and
 
 
 @pytest.fixture
-def unanswered(line: Line) -> list[httpx2.Request]:
-    """What the service was asked since it hangs: it takes requests and never answers."""
-    asked: list[httpx2.Request] = []
-    line.use(silent_service(asked))
-    return asked
+def unanswered_requests(network: Network) -> list[httpx2.Request]:
+    """The requests since the service hangs: it accepts requests and never answers."""
+    requests: list[httpx2.Request] = []
+    network.use(silent_service(requests))
+    return requests
 
 
-def silent_service(asked: list[httpx2.Request]) -> httpx2.Client:
+def silent_service(requests: list[httpx2.Request]) -> httpx2.Client:
     def silent(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
+        requests.append(request)
         raise httpx2.ReadTimeout("", request=request)
 
     return httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(silent))
 
 
 def test_a_service_that_hangs_is_waited_for_by_one_block_and_all_say_so_together(
-    morning: AppTest, unanswered: list[httpx2.Request], monkeypatch: pytest.MonkeyPatch
+    morning: AppTest, unanswered_requests: list[httpx2.Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as for_now:
+    with monkeypatch.context() as patch:
         waited: list[int] = []
-        for_now.setattr(feedback, "stale", lambda *_: waited.append(len(unanswered)))
+        patch.setattr(feedback, "stale", lambda *_: waited.append(len(unanswered_requests)))
         morning.run()
-        a_moment_later(morning)
+        expire_failure(morning)
         morning.run()
     # While it waits once more, the page already says that it is not up to date.
     assert waited == [1, 1, 2]
 
     morning.run()
-    assert [request.url.path for request in unanswered] == ["/api/fleet/summary"] * 2
-    assert unanswered[0].extensions["timeout"]["read"] == PAGE_TIMEOUT_SECONDS
+    assert [request.url.path for request in unanswered_requests] == ["/api/fleet/summary"] * 2
+    assert unanswered_requests[0].extensions["timeout"]["read"] == PAGE_TIMEOUT_SECONDS
     assert len(morning.warning) == 1
     assert figures(morning)["総端末数"] == ":gray[5台]"
     assert len(re.findall(r"（更新できていません）", texts(morning))) == 4
 
 
 def test_a_page_opened_while_the_service_hangs_waits_once(
-    screen: Screen, line: Line, unanswered: list[httpx2.Request]
+    screen: Screen, network: Network, unanswered_requests: list[httpx2.Request]
 ) -> None:
-    line.mend()
+    network.restore()
     page = screen("olivia", fleet="operator")
     assert session.sessions.find(session.token() or "")
-    line.use(silent_service(unanswered))
+    network.use(silent_service(unanswered_requests))
 
     page.run()
 
-    [request] = unanswered
+    [request] = unanswered_requests
     assert request.url.path == "/api/fleet/incidents/counts"
     assert len(page.error) == 4
     assert all(error.value.startswith("サービスから応答がありませんでした。") for error in page.error)
 
 
-def test_whoever_asks_again_does_not_get_the_answer_of_a_moment_ago(db: Session, screen: Screen, line: Line) -> None:
-    a_morning(db)
+def test_a_reload_does_not_get_the_failure_of_just_before(db: Session, screen: Screen, network: Network) -> None:
+    fill_morning(db)
     page = screen("olivia", fleet="operator")
     assert session.sessions.find(session.token() or "")
-    line.cut()
+    network.cut()
     page.run()
-    line.mend()
+    network.restore()
 
     page.button(key="retry.fleet.summary").click().run()
 
@@ -353,9 +353,9 @@ def test_waiting_for_a_service_that_hangs_ends_before_the_next_refresh_of_the_de
     assert PAGE_TIMEOUT_SECONDS < DEMO_REFRESH_SECONDS
 
 
-def test_the_service_never_reached_is_said_instead_of_an_empty_page(screen: Screen, line: Line) -> None:
+def test_an_unreachable_service_shows_a_message_instead_of_an_empty_page(screen: Screen, network: Network) -> None:
     page = screen("olivia", fleet="operator")
-    line.cut()
+    network.cut()
 
     page.run()
 
@@ -365,7 +365,9 @@ def test_the_service_never_reached_is_said_instead_of_an_empty_page(screen: Scre
     assert not page.sidebar.markdown
 
 
-def test_a_session_ended_elsewhere_covers_the_page_at_the_next_call(db: Session, morning: AppTest, line: Line) -> None:
+def test_a_session_ended_elsewhere_covers_the_page_at_the_next_call(
+    db: Session, morning: AppTest, network: Network
+) -> None:
     db.execute(update(UserSession).values(revoked_at=real_now()))
     db.commit()
     morning.context = {"url": "http://genba.example/dashboard"}
@@ -376,9 +378,9 @@ def test_a_session_ended_elsewhere_covers_the_page_at_the_next_call(db: Session,
     assert titles(morning) == ["ダッシュボード", "ログインし直してください"]
     [way_back] = morning.get("link_button")
     assert way_back.proto.url == "/login?next=%2Fdashboard%3Fstatus%3Doffline%26status%3Derror&reason=expired"
-    assert morning.dataframe  # Below the cover, with what is typed on a page.
+    assert morning.dataframe  # Below the cover, with the values typed on the page.
     assert not morning.exception
-    # Nothing asks on and on.
-    asked = len(line.calls)
+    # The page stops polling.
+    call_count = len(network.calls)
     morning.run()
-    assert len(line.calls) < asked + 20
+    assert len(network.calls) < call_count + 20

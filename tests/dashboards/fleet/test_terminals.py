@@ -11,9 +11,9 @@ from dashboards.ui import exports, tables
 from service.core.exports import answers
 from service.core.tasks.records import Task
 from service.fleet.models import Customer, Terminal
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.fleet.scene import a_morning
-from tests.dashboards.pages import Screen, act, fill, html, keys, press, texts, titles, toasts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.fleet.scene import fill_morning
+from tests.dashboards.pages import Screen, click_row_action, fill, html, keys, press, texts, titles, toasts
 
 
 def serials(page: AppTest) -> list[str]:
@@ -22,16 +22,16 @@ def serials(page: AppTest) -> list[str]:
 
 @pytest.fixture
 def terminals(db: Session, screen: Screen) -> AppTest:
-    a_morning(db)
-    return opened_at(screen("olivia", fleet="operator"), "terminals")
+    fill_morning(db)
+    return open_address(screen("olivia", fleet="operator"), "terminals")
 
 
-def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: AppTest, line: Line) -> None:
+def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: AppTest, network: Network) -> None:
     assert titles(terminals) == ["端末一覧"]
     assert "登録されている端末は5台です。対応が必要な端末は、オフライン 2台、エラー 1台です。" in texts(terminals)
     assert serials(terminals)[:3] == ["TC200-000001", "TC200-000005", "TC200-000002"]
     assert not terminals.exception
-    assert sorted(line.calls) == [
+    assert sorted(network.calls) == [
         "GET /api/auth/me",
         "GET /api/fleet/customers/choices",
         "GET /api/fleet/incidents/counts",  # for the number in the menu
@@ -40,14 +40,14 @@ def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: Ap
         "GET /api/fleet/terminals/choices",
     ]
 
-    act(terminals, "fleet.all_terminals", "詳細", 2)
+    click_row_action(terminals, "fleet.all_terminals", "詳細", 2)
     assert [warning.value for warning in terminals.warning] == ["カードリーダー応答なし"]
     assert "2026/11/21（土）9:48" in texts(terminals)
     row = terminals.session_state["live.fleet.all_terminals"].data["items"][2]
     assert f'href="/terminal?id={row["id"]}"' in html(terminals)
 
 
-def test_conditions_and_order_are_the_services_and_go_along_into_the_file(terminals: AppTest) -> None:
+def test_conditions_and_order_are_the_services_and_apply_to_the_export(terminals: AppTest) -> None:
     terminals.selectbox(key="sort").select("-last_heartbeat_at").run()
     assert serials(terminals)[-2:] == ["TC200-000001", "TC200-000005"]
     terminals.selectbox(key="status").select("offline")
@@ -63,14 +63,14 @@ def test_conditions_and_order_are_the_services_and_go_along_into_the_file(termin
     assert serials(terminals) == ["TC200-000005"]
 
 
-def test_details_cut_by_tag_version_store_and_archive(db: Session, screen: Screen) -> None:
-    a_morning(db)
+def test_terminals_are_filtered_by_tag_version_store_and_archive(db: Session, screen: Screen) -> None:
+    fill_morning(db)
     first = db.scalars(select(Terminal).where(Terminal.serial_number == "TC200-000001")).one()
     first.tags = ["重点"]
     last = db.scalars(select(Terminal).where(Terminal.serial_number == "TC200-000005")).one()
     last.archived_at = first.created_at
     db.commit()
-    page = opened_at(screen("olivia", fleet="operator"), "terminals")
+    page = open_address(screen("olivia", fleet="operator"), "terminals")
     assert "TC200-000005" not in serials(page)
 
     page.selectbox(key="tag").select("重点").run()
@@ -87,7 +87,7 @@ def test_an_administrator_registers_terminals_and_tags_all_that_the_conditions_f
     db: Session, screen: Screen, terminals: AppTest
 ) -> None:
     assert "terminals.new" not in keys(terminals)  # An operator does not.
-    page = opened_at(screen("anna", fleet="admin"), "terminals")
+    page = open_address(screen("anna", fleet="admin"), "terminals")
     press(page, "terminals.new")
     abc = db.scalars(select(Customer).where(Customer.company_name == "ABC商事")).one()
     fill(page, "terminal.new", serial_number="TC200-000777", customer_id=abc.id, store_name="上野店 レジ1番")
@@ -105,13 +105,13 @@ def test_an_administrator_registers_terminals_and_tags_all_that_the_conditions_f
     assert [terminal.serial_number for terminal in tagged] == ["TC200-000001"]
 
 
-def test_one_customers_terminals_are_found_by_her_name_in_the_address_and_pages_follow_one_another(
+def test_a_customers_terminals_are_found_by_its_name_in_the_address_and_listed_in_pages(
     db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a_morning(db)
-    named = {"customer_id": "ABC商事", "sort": "シリアル番号の逆順"}
+    fill_morning(db)
+    conditions = {"customer_id": "ABC商事", "sort": "シリアル番号の逆順"}
     monkeypatch.setitem(tables.table.__kwdefaults__ or {}, "rows", 2)
-    page = opened_at(screen("olivia", fleet="operator"), "terminals", **named)
+    page = open_address(screen("olivia", fleet="operator"), "terminals", **conditions)
     assert serials(page) == ["TC200-000004", "TC200-000003"]
 
     press(page, "fleet.all_terminals.next")
@@ -134,20 +134,20 @@ def test_a_list_too_long_for_excel_at_once_is_written_by_a_task(
     assert task.params == {"list": "fleet.terminals", "format": "xlsx", "filters": {"status": "offline"}}
 
 
-def test_why_a_task_was_not_begun_is_said_and_after_a_lost_answer_there_is_one(
-    terminals: AppTest, db: Session, line: Line, monkeypatch: pytest.MonkeyPatch
+def test_a_task_that_was_not_started_says_why_and_after_a_lost_answer_there_is_one_task(
+    terminals: AppTest, db: Session, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And another one for what is pressed anew once the answer was seen."""
+    """And there is another task for a press after the answer was seen."""
     monkeypatch.setattr(exports, "MOST_EXCEL_ROWS", 1)
     terminals.run()
     tasks = select(func.count()).select_from(Task)
-    line.cut()
+    network.cut()
     press(terminals, "fleet.all_terminals.export.excel")
     assert any("保存はされていません" in error.value for error in terminals.error)
 
-    line.lose_answers()
+    network.lose_answers()
     press(terminals, "fleet.all_terminals.export.excel")
-    line.mend()
+    network.restore()
     assert db.scalar(tasks) == 1
     assert any("二重には保存されません" in error.value for error in terminals.error)
     press(terminals, "fleet.all_terminals.export.excel")
@@ -161,8 +161,8 @@ def test_both_sides_know_the_same_limit() -> None:
     assert exports.MOST_EXCEL_ROWS == answers.MAX_EXCEL_ROWS
 
 
-def test_while_the_service_is_away_the_list_stays(terminals: AppTest, line: Line) -> None:
-    line.cut()
+def test_while_the_service_is_away_the_list_stays(terminals: AppTest, network: Network) -> None:
+    network.cut()
 
     terminals.run()
 
@@ -174,7 +174,7 @@ def test_while_the_service_is_away_the_list_stays(terminals: AppTest, line: Line
     assert any("接続できません" in error.value for error in terminals.error)
 
 
-def test_without_terminals_it_says_what_to_do_first(db: Session, screen: Screen) -> None:
-    page = opened_at(screen("olivia", fleet="operator"), "terminals")
+def test_without_terminals_the_page_says_what_to_do_first(db: Session, screen: Screen) -> None:
+    page = open_address(screen("olivia", fleet="operator"), "terminals")
 
     assert "**まだ端末が登録されていません**" in texts(page)

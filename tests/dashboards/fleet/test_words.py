@@ -1,4 +1,4 @@
-"""Statuses of 端末管理: each that the service knows has a word, a colour and an icon here."""
+"""Statuses of 端末管理: each status of the service has a label, a colour and an icon here."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def test_roll_outs_are_named_as_in_the_services_words() -> None:
     assert {TaskState(code) for code in UPDATE} == set(TaskState)
 
 
-def written(*functions: str) -> set[str]:
-    """The kinds that the service's code passes to one of these functions, as a constant."""
+def recorded_kinds(*functions: str) -> set[str]:
+    """The event kinds that the service's code passes to one of these functions, as a constant."""
     kinds: set[str] = set()
     for path in (ROOT / "service/fleet").rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in functions:
-                named = [part for given in call.args[1:4] for part in (given, *vars(given).values())]
-                kinds |= {str(one.value) for one in named if isinstance(one, ast.Constant)}
+                nodes = [part for argument in call.args[1:4] for part in (argument, *vars(argument).values())]
+                kinds |= {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
     return {kind for kind in kinds if re.fullmatch("[a-z_]+", kind)}
 
 
-def test_the_rules_of_impact_are_told_as_they_are() -> None:
-    said = incident_words.IMPACT_HELP
+def test_the_rules_of_impact_are_explained_as_they_are() -> None:
+    help_text = incident_words.IMPACT_HELP
     for points in (
         f"全台停止で{impact.STANDSTILL_POINTS}点",
         f"スタンダード保守{impact.CONTRACT_POINTS[ContractType.STANDARD]}点",
@@ -50,7 +50,7 @@ def test_the_rules_of_impact_are_told_as_they_are() -> None:
         f"営業時間の目安の内（{impact.TRADING_POINTS}点）",
         f"{impact.HIGH_FROM}点以上を大、{impact.MIDDLE_FROM}点以上を中",
     ):
-        assert points in said
+        assert points in help_text
     assert set(incident_words.IMPACTS) == {*impact.Level, "over"}
 
 
@@ -58,36 +58,36 @@ AT = "2026-11-21T01:00:00Z"
 ITEM = {"at": AT, "by": "システム", "text": "", "detail": None, "status": None}
 
 
-def test_whatever_is_logged_about_a_terminal_has_words() -> None:
+def test_every_logged_event_of_a_terminal_has_a_title() -> None:
     ingested = set(re.findall(r"\(is_\w+[^']*(?:'started'|'shutdown')?,? ?'(\w+)'", batches.STORE))
     kinds = (
-        written("record_terminal_event", "record_terminal_events", "_note")
+        recorded_kinds("record_terminal_event", "record_terminal_events", "_note")
         | ingested
         | {"registered", "command", "status"}
     )
     assert {"cloned", "clock_skew", "update_failed", "swapped", "archived", "maintenance_planned"} <= kinds
     unnamed = terminal_words.timeline_event(ITEM | {"source": "log", "kind": "spaceship"}).what
 
-    said = {kind: terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind}).what for kind in kinds}
+    titles = {kind: terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind}).what for kind in kinds}
 
-    assert [kind for kind, words in said.items() if words == unnamed] == []
+    assert [kind for kind, title in titles.items() if title == unnamed] == []
 
 
-def test_whatever_happens_to_an_incident_has_words() -> None:
-    kinds = written("record_event") | {"archived", "recovered", "snoozed", "woken"}
+def test_every_event_of_an_incident_has_a_title() -> None:
+    kinds = recorded_kinds("record_event") | {"archived", "recovered", "snoozed", "woken"}
     assert {"opened", "maintenance", "reminded"} <= kinds
     unnamed = incident_words.timeline_event(ITEM | {"kind": "spaceship"}).what
 
-    said = {kind: incident_words.timeline_event(ITEM | {"kind": kind, "text": "理由"}) for kind in kinds}
+    events = {kind: incident_words.timeline_event(ITEM | {"kind": kind, "text": "理由"}) for kind in kinds}
 
-    assert [kind for kind, one in said.items() if one.what == unnamed] == []
-    assert said["maintenance"].what == "1台がメンテナンスに入りました"
-    assert said["maintenance"].reason == "理由"
-    assert said["archived"].what == "1台がアーカイブされ、対象から外れました"
+    assert [kind for kind, event in events.items() if event.what == unnamed] == []
+    assert events["maintenance"].what == "1台がメンテナンスに入りました"
+    assert events["maintenance"].reason == "理由"
+    assert events["archived"].what == "1台がアーカイブされ、対象から外れました"
 
 
 @pytest.mark.parametrize(
-    ("kind", "detail", "words", "reason"),
+    ("kind", "detail", "title", "reason"),
     [
         ("update_offered", {"version": "2.1.0"}, "ファームウェア 2.1.0 への更新を指示しました", ""),
         ("update_succeeded", {"version": "2.1.0"}, "ファームウェア 2.1.0 への更新が完了しました", ""),
@@ -99,6 +99,6 @@ def test_whatever_happens_to_an_incident_has_words() -> None:
         ),
     ],
 )
-def test_an_update_is_told_with_version_and_reason(kind: str, detail: dict[str, Any], words: str, reason: str) -> None:
-    told = terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind, "detail": detail})
-    assert (told.what, told.reason) == (words, reason)
+def test_an_update_is_shown_with_version_and_reason(kind: str, detail: dict[str, Any], title: str, reason: str) -> None:
+    event = terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind, "detail": detail})
+    assert (event.what, event.reason) == (title, reason)

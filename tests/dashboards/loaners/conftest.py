@@ -1,4 +1,4 @@
-"""Of the pages of 代替機管理."""
+"""Fixtures of the pages of 代替機管理."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dashboards.loaners import begun
 
 
 @pytest.fixture(autouse=True)
-def nothing_begun() -> Iterator[None]:
-    """People of one test have typed nothing in another one."""
+def clear_drafts() -> Iterator[None]:
+    """What users typed in one test is not there in the next."""
     begun.delete_all_drafts()
     yield
     begun.delete_all_drafts()

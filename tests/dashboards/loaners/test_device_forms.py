@@ -18,38 +18,38 @@ from service.loaners.devices import actions, queries, schemas
 from service.loaners.history.models import DeviceState, Event
 from service.loaners.models import Alias, Column, Device, Model, Site
 from tests import people
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import open_address
 from tests.dashboards.pages import press, texts
 
 Screen = Callable[..., AppTest]
 NEW = "loaners.device.new"
 
 
-def key(db: Session, of: type[Site] | type[Model], name: str) -> int:
-    return db.scalars(select(of.id).where((of.key if of is Site else of.name) == name)).one()
+def record_id(db: Session, model: type[Site] | type[Model], name: str) -> int:
+    return db.scalars(select(model.id).where((model.key if model is Site else model.name) == name)).one()
 
 
 @pytest.fixture
 def device(db: Session) -> Device:
     new = schemas.NewDevice(
-        site_id=key(db, Site, "osaka"),
-        model_id=key(db, Model, "ThinkPad-X1-Carbon"),
+        site_id=record_id(db, Site, "osaka"),
+        model_id=record_id(db, Model, "ThinkPad-X1-Carbon"),
         serial="ABC12345",
         asset_number="ASSET_001",
     )
-    made = actions.register(db, people.actor(db, "registrar", loaners="admin"), new)
+    device = actions.register(db, people.create_actor(db, "registrar", loaners="admin"), new)
     db.commit()
-    return made
+    return device
 
 
 @pytest.fixture
 def page(screen: Screen) -> AppTest:
-    return opened_at(screen("ada", loaners="admin"), "loaners-masters")
+    return open_address(screen("ada", loaners="admin"), "loaners-masters")
 
 
-def opened(page: AppTest, name: str, *about: Any) -> AppTest:
-    """As the list of devices opens it."""
-    page.session_state[dialogs._PENDING] = partial(getattr(device_forms, name), *about)
+def open_dialog(page: AppTest, name: str, *arguments: Any) -> AppTest:
+    """Opens the dialog as the list of devices does."""
+    page.session_state[dialogs._PENDING] = partial(getattr(device_forms, name), *arguments)
     page.run()
     assert not page.exception
     return page
@@ -62,11 +62,11 @@ def row(db: Session, device: Device) -> dict[Any, Any]:
 def test_the_number_is_shown_while_it_is_typed_and_a_twin_is_pointed_out(
     page: AppTest, db: Session, device: Device
 ) -> None:
-    opened(page, "new")
-    # No site is offered first: the number begins with it.
+    open_dialog(page, "new")
+    # No site is preselected, because the number begins with it.
     assert page.selectbox(key=f"{NEW}.site").value is None
-    page.selectbox(key=f"{NEW}.site").select(key(db, Site, "osaka")).run()
-    model = key(db, Model, "ThinkPad-X1-Carbon")
+    page.selectbox(key=f"{NEW}.site").select(record_id(db, Site, "osaka")).run()
+    model = record_id(db, Model, "ThinkPad-X1-Carbon")
     page.selectbox(key=f"{NEW}.model").select(model).run()
     page.text_input(key=f"{NEW}.serial.0").input("ABC12345").run()
 
@@ -82,7 +82,7 @@ def test_the_number_is_shown_while_it_is_typed_and_a_twin_is_pointed_out(
 
 
 def test_a_device_is_edited_with_its_further_columns(page: AppTest, db: Session, device: Device) -> None:
-    opened(page, "edit", row(db, device))
+    open_dialog(page, "edit", row(db, device))
     form = f"loaners.device.edit.{device.id}.1.False"
     page.text_input(key=f"{form}.os.0").input("Windows 11")
     press(page, f"{form}.submit")
@@ -99,7 +99,7 @@ def test_further_columns_are_asked_for_in_their_kind(page: AppTest, db: Session,
     }
     db.add_all(columns.values())
     db.commit()
-    opened(page, "edit", row(db, device))
+    open_dialog(page, "edit", row(db, device))
     form = f"loaners.device.edit.{device.id}.1.False.extra"
     page.selectbox(key=f"{form}.{columns['choice'].id}.0").select("青")
     page.date_input(key=f"{form}.{columns['date'].id}.0").set_value(date(2026, 11, 25))
@@ -115,35 +115,35 @@ def test_further_columns_are_asked_for_in_their_kind(page: AppTest, db: Session,
 
 
 def test_a_device_is_moved_with_a_reason(page: AppTest, db: Session, device: Device) -> None:
-    opened(page, "transfer", row(db, device))
+    open_dialog(page, "transfer", row(db, device))
     form = f"loaners.device.transfer.{device.id}"
     press(page, f"{form}.submit")
     assert "選んでください。" in texts(page)
-    page.selectbox(key=f"{form}.site_id.0").select(key(db, Site, "kobe"))
+    page.selectbox(key=f"{form}.site_id.0").select(record_id(db, Site, "kobe"))
     page.text_input(key=f"{form}.reason.0").input("在庫の不足")
     press(page, f"{form}.submit")
 
-    now = db.scalars(select(DeviceState.site_id).where(func.upper_inf(DeviceState.during))).one()
-    assert now == key(db, Site, "kobe")
+    site_id = db.scalars(select(DeviceState.site_id).where(func.upper_inf(DeviceState.during))).one()
+    assert site_id == record_id(db, Site, "kobe")
 
 
 def test_a_device_is_archived_and_comes_back_each_with_a_reason(page: AppTest, db: Session, device: Device) -> None:
     for name in ("archive", "restore"):
-        opened(page, name, row(db, device))
+        open_dialog(page, name, row(db, device))
         page.text_input(key=f"loaners.device.{name}.{device.id}.reason.0").input("棚卸で確認")
         press(page, f"loaners.device.{name}.{device.id}.submit")
-    told = db.scalars(select(Event.kind).order_by(Event.id)).all()
-    assert told == ["registered", "archived", "restored"]
+    kinds = db.scalars(select(Event.kind).order_by(Event.id)).all()
+    assert kinds == ["registered", "archived", "restored"]
 
 
 def test_other_numbers_are_added_and_removed(page: AppTest, db: Session, device: Device) -> None:
-    opened(page, "aliases", row(db, device))
+    open_dialog(page, "aliases", row(db, device))
     page.text_input(key=f"loaners.device.alias.{device.id}.alias.0").input("OSA/PC 7.1")
     press(page, f"loaners.device.alias.{device.id}.submit")
     assert db.scalars(select(Alias.alias)).all() == ["OSA/PC 7.1"]
 
     db.expire_all()
-    opened(page, "aliases", row(db, device))
+    open_dialog(page, "aliases", row(db, device))
     press(page, "loaners.alias.OSA/PC 7.1")
-    press(page, next(str(one.key) for one in page.button if str(one.key).endswith(".confirm")))
+    press(page, next(str(button.key) for button in page.button if str(button.key).endswith(".confirm")))
     assert db.scalars(select(Alias.alias)).all() == []

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.loaners import form_editor
 from service.loaners.forms.models import Form
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import press, said, texts
+from tests.dashboards.conftest import open_address
+from tests.dashboards.pages import press, text_of, texts
 
 Screen = Callable[..., AppTest]
 LIST, EDITOR = "loaners.forms", "loaners.form"
@@ -20,7 +20,7 @@ LIST, EDITOR = "loaners.forms", "loaners.form"
 
 @pytest.fixture
 def page(screen: Screen) -> AppTest:
-    return opened_at(screen("anna", loaners="admin"), "loaners-forms")
+    return open_address(screen("anna", loaners="admin"), "loaners-forms")
 
 
 def draft(db: Session) -> Form:
@@ -29,7 +29,7 @@ def draft(db: Session) -> Form:
 
 
 def test_a_question_is_shown_with_all_that_it_asks() -> None:
-    yes = {
+    choice_question = {
         "key": "1-4",
         "header": "1-4.預り",
         "type": "choice",
@@ -37,16 +37,23 @@ def test_a_question_is_shown_with_all_that_it_asks() -> None:
         "choices": ["有り"],
         "shown_when": [],
     }
-    when = [{"key": "1-4", "one_of": ["有り", "無し"]}]
-    more = {"key": "0-8", "header": "0-8.付属品", "type": "text", "required": False, "choices": [], "shown_when": when}
+    shown_when = [{"key": "1-4", "one_of": ["有り", "無し"]}]
+    text_question = {
+        "key": "0-8",
+        "header": "0-8.付属品",
+        "type": "text",
+        "required": False,
+        "choices": [],
+        "shown_when": shown_when,
+    }
 
-    assert "必須" in form_editor.lines([yes, more], yes)[0]
-    assert "選択肢: 有り" in form_editor.lines([yes, more], yes)[1]
-    assert "必須" not in form_editor.lines([yes, more], more)[0]
-    assert "預りが「有り」か「無し」のとき" in form_editor.lines([yes, more], more)[1]
+    assert "必須" in form_editor.lines([choice_question, text_question], choice_question)[0]
+    assert "選択肢: 有り" in form_editor.lines([choice_question, text_question], choice_question)[1]
+    assert "必須" not in form_editor.lines([choice_question, text_question], text_question)[0]
+    assert "預りが「有り」か「無し」のとき" in form_editor.lines([choice_question, text_question], text_question)[1]
 
 
-def test_the_versions_stand_there_by_kind(page: AppTest) -> None:
+def test_the_versions_are_listed_by_kind(page: AppTest) -> None:
     assert "現在のフォームは、端末は第2版、プリンタは第2版、その他は第2版です。" in texts(page)
     assert "公開前の下書きはありません。" in texts(page)
     assert texts(page).count("取込専用") == 3
@@ -56,7 +63,7 @@ def test_the_versions_stand_there_by_kind(page: AppTest) -> None:
 def test_a_draft_is_edited_tried_out_and_published(page: AppTest, db: Session) -> None:
     press(page, f"{LIST}.draft.terminal")
     form = draft(db)
-    assert "公開中のフォームと同じ内容です。" in said(page.info)
+    assert "公開中のフォームと同じ内容です。" in text_of(page.info)
 
     press(page, f"{EDITOR}.add")
     name = f"loaners.question.{form.id}.1.None"
@@ -65,10 +72,10 @@ def test_a_draft_is_edited_tried_out_and_published(page: AppTest, db: Session) -
     page.multiselect(key=f"{name}.when.0").set_value(["1-4.ユーザー機の預り有無 = 有り"])
     press(page, f"{name}.submit")
     assert draft(db).questions[-1]["when"] == [{"key": "1-4", "one_of": ["有り"]}]
-    assert "質問「0-8.付属品」が増えました。" in said(page.info)
+    assert "質問「0-8.付属品」が増えました。" in text_of(page.info)
 
     press(page, f"{EDITOR}.arrow_upward.0-8")
-    assert [one["key"] for one in draft(db).questions[-2:]] == ["0-8", "0-9"]
+    assert [question["key"] for question in draft(db).questions[-2:]] == ["0-8", "0-9"]
 
     preview = f"{EDITOR}.preview.{form.id}.{draft(db).version}"
     assert f"{preview}.0-8" not in {box.key for box in page.text_input}
@@ -82,7 +89,7 @@ def test_a_draft_is_edited_tried_out_and_published(page: AppTest, db: Session) -
     assert "公開中" in texts(page)
 
 
-def test_a_new_question_stands_behind_those_of_its_group(page: AppTest, db: Session) -> None:
+def test_a_new_question_follows_those_of_its_group(page: AppTest, db: Session) -> None:
     press(page, f"{LIST}.draft.terminal")
     name = f"loaners.question.{draft(db).id}.1.None"
 
@@ -91,15 +98,15 @@ def test_a_new_question_stands_behind_those_of_its_group(page: AppTest, db: Sess
     page.text_input(key=f"{name}.title.0").input("回収した人")
     press(page, f"{name}.submit")
 
-    keys = [one["key"] for one in draft(db).questions]
+    keys = [question["key"] for question in draft(db).questions]
     assert keys[keys.index("2-3") - 1 : keys.index("2-3") + 2] == ["2-2", "2-3", "3-0"]
 
 
-def test_what_keeps_a_draft_from_being_published_is_said(page: AppTest, db: Session) -> None:
+def test_the_reasons_against_publishing_a_draft_are_shown(page: AppTest, db: Session) -> None:
     press(page, f"{LIST}.draft.terminal")
     press(page, f"{EDITOR}.remove.1-4")
     press(page, f"{EDITOR}.remove.1-4.confirm")
-    assert "質問「1-4」は必須です。" in said(page.warning)
+    assert "質問「1-4」は必須です。" in text_of(page.warning)
     assert page.button(key=f"{EDITOR}.publish").disabled
 
     form = draft(db)
@@ -108,11 +115,11 @@ def test_what_keeps_a_draft_from_being_published_is_said(page: AppTest, db: Sess
     assert "公開前の下書きはありません。" in texts(page)
 
 
-def test_staff_look_and_change_nothing(screen: Screen) -> None:
-    page = opened_at(screen("sato", loaners="staff"), "loaners-forms")
+def test_staff_read_and_change_nothing(screen: Screen) -> None:
+    page = open_address(screen("sato", loaners="staff"), "loaners-forms")
     assert f"{LIST}.draft.terminal" not in {button.key for button in page.button}
-    opening = next(str(button.key) for button in page.button if str(button.key).startswith(f"{LIST}.open."))
-    press(page, opening)
-    assert "プレビュー" in {one.value for one in page.subheader}
+    open_key = next(str(button.key) for button in page.button if str(button.key).startswith(f"{LIST}.open."))
+    press(page, open_key)
+    assert "プレビュー" in {element.value for element in page.subheader}
     assert f"{EDITOR}.add" not in {button.key for button in page.button}
     assert not page.exception

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from service.loaners.devices import actions, schemas
 from service.loaners.models import Device, Model, Site
 from tests import people
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, choose, html, press, rows, texts
+from tests.dashboards.conftest import open_address
+from tests.dashboards.pages import Screen, choose_part, click_row_action, html, press, rows, texts
 
 SITES = "loaners.masters.sites"
 
@@ -24,28 +24,30 @@ def as_role(screen: Screen) -> Screen:
 def device(db: Session) -> Device:
     site, model = db.scalars(select(Site).where(Site.key == "osaka")).one(), db.scalars(select(Model).limit(1)).one()
     new = schemas.NewDevice(site_id=site.id, model_id=model.id, serial="ABC12345", asset_number="ASSET_001")
-    made = actions.register(db, people.actor(db, "registrar", loaners="admin"), new)
+    device = actions.register(db, people.create_actor(db, "registrar", loaners="admin"), new)
     db.commit()
-    return made
+    return device
 
 
 def test_the_masters_page_says_how_many_there_are_and_whose_notification_is_off(as_role: Screen) -> None:
-    page = opened_at(as_role("admin"), "loaners-masters")
+    page = open_address(as_role("admin"), "loaners-masters")
 
     assert "有効な拠点は3か所、機種は6種類です。" in texts(page)
     assert "ステータス変更通知がOFFです" in texts(page)
     assert [row["拠点名"] for row in rows(page)] == ["姫路", "神戸", "大阪"]
 
 
-def test_an_inactive_site_that_still_has_devices_is_said_first(as_role: Screen, db: Session, device: Device) -> None:
+def test_an_inactive_site_that_still_has_devices_is_reported_first(
+    as_role: Screen, db: Session, device: Device
+) -> None:
     db.execute(update(Site).where(Site.key == "osaka").values(archived_at=func.app_now()))
     db.commit()
 
-    assert "無効の拠点に機器が残っています（大阪）" in texts(opened_at(as_role("admin"), "loaners-masters"))
+    assert "無効の拠点に機器が残っています（大阪）" in texts(open_address(as_role("admin"), "loaners-masters"))
 
 
-def test_a_site_is_registered_and_edited_and_its_complaints_stand_at_their_fields(as_role: Screen, db: Session) -> None:
-    page = opened_at(as_role("admin"), "loaners-masters")
+def test_a_site_is_registered_and_edited_and_errors_are_shown_at_their_fields(as_role: Screen, db: Session) -> None:
+    page = open_address(as_role("admin"), "loaners-masters")
     press(page, "loaners.masters.site.new")
     for name, text in {
         "key": "Nara", "name": "奈良", "code": "NARA", "jurisdiction": "関西", "group_mail": "nara@example.com",
@@ -56,25 +58,25 @@ def test_a_site_is_registered_and_edited_and_its_complaints_stand_at_their_field
 
     page.text_input(key="loaners.site.new.key.0").input("nara")
     press(page, "loaners.site.new.submit")
-    made = db.scalars(select(Site).where(Site.key == "nara")).one()
+    site = db.scalars(select(Site).where(Site.key == "nara")).one()
     assert [toast.value for toast in page.toast] == ["拠点「奈良」を登録しました。"]
 
-    place = next(
-        place for place, row in enumerate(page.session_state[f"live.{SITES}"].data["items"]) if row["key"] == "nara"
+    index = next(
+        index for index, row in enumerate(page.session_state[f"live.{SITES}"].data["items"]) if row["key"] == "nara"
     )
-    act(page, SITES, "詳細", place)
+    click_row_action(page, SITES, "詳細", index)
     press(page, "loaners.masters.edit")
-    page.toggle(key=f"loaners.site.edit.{made.id}.1.False.notifies.0").set_value(True)
-    press(page, f"loaners.site.edit.{made.id}.1.False.submit")
+    page.toggle(key=f"loaners.site.edit.{site.id}.1.False.notifies.0").set_value(True)
+    press(page, f"loaners.site.edit.{site.id}.1.False.submit")
     db.expire_all()
-    assert made.notifies
+    assert site.notifies
 
 
-def test_a_site_is_made_inactive_in_the_documents_word(as_role: Screen, db: Session) -> None:
-    page = opened_at(as_role("admin"), "loaners-masters")
+def test_a_site_is_made_inactive_in_the_documents_term(as_role: Screen, db: Session) -> None:
+    page = open_address(as_role("admin"), "loaners-masters")
     site = db.scalars(select(Site).where(Site.key == "kobe")).one()
 
-    act(page, SITES, "詳細", 1)
+    click_row_action(page, SITES, "詳細", 1)
     press(page, "loaners.masters.archive")
     assert ":red[**無効にする**]" in [button.label for button in page.button]
     press(page, f"loaners.site.archive.{site.id}.confirm")
@@ -85,8 +87,8 @@ def test_a_site_is_made_inactive_in_the_documents_word(as_role: Screen, db: Sess
 
 
 def test_a_models_name_with_a_blank_is_refused_with_the_proposal(as_role: Screen) -> None:
-    page = opened_at(as_role("admin"), "loaners-masters")
-    choose(page, "機種")
+    page = open_address(as_role("admin"), "loaners-masters")
+    choose_part(page, "機種")
     press(page, "loaners.masters.model.new")
     page.text_input(key="loaners.model.new.name.0").input("LIFEBOOK U9312")
     page.text_input(key="loaners.model.new.maker.0").input("Fujitsu")
@@ -99,8 +101,8 @@ def test_a_models_name_with_a_blank_is_refused_with_the_proposal(as_role: Screen
 def test_a_further_column_is_added_and_asked_for_when_a_device_is_edited(
     as_role: Screen, db: Session, device: Device
 ) -> None:
-    page = opened_at(as_role("admin"), "loaners-masters")
-    choose(page, "追加の列")
+    page = open_address(as_role("admin"), "loaners-masters")
+    choose_part(page, "追加の列")
     assert "追加の列はありません" in texts(page)
     press(page, "loaners.masters.column.new")
     page.text_input(key="loaners.column.new.title.0").input("充電器の型番")
@@ -110,8 +112,8 @@ def test_a_further_column_is_added_and_asked_for_when_a_device_is_edited(
 
 
 def test_categories_and_data_types_are_shown(as_role: Screen) -> None:
-    page = opened_at(as_role("auditor"), "loaners-masters")
-    choose(page, "カテゴリ")
+    page = open_address(as_role("auditor"), "loaners-masters")
+    choose_part(page, "カテゴリ")
     assert [row["略称"] for row in rows(page)] == [
         "Desktop",
         "Laptop",
@@ -122,20 +124,20 @@ def test_categories_and_data_types_are_shown(as_role: Screen) -> None:
         "Hub",
         "Other",
     ]
-    choose(page, "データタイプ")
+    choose_part(page, "データタイプ")
     assert [*page.dataframe[0].value["データタイプID"]] == ["NORMAL", "AUDIT", "SUMMARY"]
 
 
-def test_who_may_only_read_is_offered_no_change(as_role: Screen) -> None:
-    page = opened_at(as_role("auditor"), "loaners-masters")
-    act(page, SITES, "詳細")
+def test_a_read_only_role_is_offered_no_change(as_role: Screen) -> None:
+    page = open_address(as_role("auditor"), "loaners-masters")
+    click_row_action(page, SITES, "詳細")
 
     assert not [button for button in page.button if button.key in ("loaners.masters.site.new", "loaners.masters.edit")]
 
 
-def test_the_transfer_page_says_the_order_and_offers_what_one_may_do(as_role: Screen, device: Device) -> None:
-    admin = opened_at(as_role("admin"), "loaners-transfer")
-    auditor = opened_at(as_role("auditor"), "loaners-transfer")
+def test_the_transfer_page_says_the_order_and_offers_what_the_role_may_do(as_role: Screen, device: Device) -> None:
+    admin = open_address(as_role("admin"), "loaners-transfer")
+    auditor = open_address(as_role("auditor"), "loaners-transfer")
 
     assert "端末1台、プリンタ0台、その他0台" in texts(admin)
     assert "4. ステータス収集シート" in texts(admin)
@@ -144,18 +146,18 @@ def test_the_transfer_page_says_the_order_and_offers_what_one_may_do(as_role: Sc
 
 
 def test_an_empty_area_says_where_to_begin(as_role: Screen) -> None:
-    assert "まだ機器が登録されていません" in texts(opened_at(as_role("admin"), "loaners-transfer"))
-    assert "まだ機器が登録されていません" in texts(opened_at(as_role("staff"), "loaners-labels"))
+    assert "まだ機器が登録されていません" in texts(open_address(as_role("admin"), "loaners-transfer"))
+    assert "まだ機器が登録されていません" in texts(open_address(as_role("staff"), "loaners-labels"))
 
 
 def test_labels_are_those_chosen_or_all_and_begin_where_the_sheet_is_free(as_role: Screen, device: Device) -> None:
-    page = opened_at(as_role("staff"), "loaners-labels")
+    page = open_address(as_role("staff"), "loaners-labels")
     page.number_input(key="loaners.labels.start.24").set_value(24).run()
-    everything = html(page)
+    html_of_all = html(page)
     page.multiselect(key="loaners.labels.chosen").select(device.number).run()
-    chosen = html(page)
+    html_of_chosen = html(page)
 
-    assert "labels.pdf?layout=24&amp;start=24" in everything
-    assert f"labels.pdf?number={device.number}" in chosen
-    assert "1枚のラベルを作成する" in chosen
+    assert "labels.pdf?layout=24&amp;start=24" in html_of_all
+    assert f"labels.pdf?number={device.number}" in html_of_chosen
+    assert "1枚のラベルを作成する" in html_of_chosen
     assert "A4用紙1枚に印刷します" in texts(page)

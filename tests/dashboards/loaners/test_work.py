@@ -19,21 +19,21 @@ from service.loaners.views.models import View
 from tests import people
 from tests.api.loaners import stock
 from tests.api.loaners.stock import LENT, STORED
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, press, rows, said, texts
+from tests.dashboards.conftest import open_address
+from tests.dashboards.pages import Screen, press, rows, text_of, texts
 
 LAPTOP = "OSAKA_Laptop_ThinkPad-X1-Carbon_AAA1_001"
 
 
 @pytest.fixture
 def filled(db: Session) -> Session:
-    """On the shelf in Osaka, told of twice; lent from there."""
-    staff = people.actor(db, "carol", loaners="staff")
-    laptop = stock.device(db, staff, "AAA1")
-    stock.form(db, staff, laptop, 3, STORED)
-    stock.form(db, staff, laptop, 3 - 1 / 1440, STORED)
-    desktop = stock.device(db, staff, "BBB2", model="OptiPlex-7090")
-    stock.form(db, staff, desktop, 2, LENT)
+    """A laptop on the shelf in Osaka, with a duplicate event; a desktop that is lent from there."""
+    staff = people.create_actor(db, "carol", loaners="staff")
+    laptop = stock.add_device(db, staff, "AAA1")
+    stock.add_form(db, staff, laptop, 3, STORED)
+    stock.add_form(db, staff, laptop, 3 - 1 / 1440, STORED)
+    desktop = stock.add_device(db, staff, "BBB2", model="OptiPlex-7090")
+    stock.add_form(db, staff, desktop, 2, LENT)
     db.commit()
     return db
 
@@ -42,33 +42,33 @@ def scan(page: AppTest, code: str) -> None:
     page.text_input(key="loaners.count.code").set_value(code).run()
 
 
-def begun(db: Session, page: AppTest) -> str:
+def start_stocktake(db: Session, page: AppTest) -> str:
     press(page, "loaners.stocktakes.start")
-    page.selectbox(key="loaners.stocktakes.new.site_id.0").set_value(stock.site(db, "osaka").id)
+    page.selectbox(key="loaners.stocktakes.new.site_id.0").set_value(stock.get_site(db, "osaka").id)
     press(page, "loaners.stocktakes.new.submit")
     return str(db.scalars(select(Stocktake.id)).one())
 
 
-def may_be_ended(page: AppTest) -> bool:
-    return any(one.key == "loaners.count.close" for one in page.button)
+def can_be_closed(page: AppTest) -> bool:
+    return any(button.key == "loaners.count.close" for button in page.button)
 
 
-def test_a_count_is_begun_scanned_and_ended(filled: Session, screen: Screen) -> None:
-    page = opened_at(screen("anna", loaners="auditor"), "stocktakes")
+def test_a_stocktake_is_started_scanned_and_closed(filled: Session, screen: Screen) -> None:
+    page = open_address(screen("anna", loaners="auditor"), "stocktakes")
     assert "実施中の棚卸はありません。" in texts(page)
-    stocktake = begun(filled, page)
-    page = opened_at(page, "stocktakes", stocktake=stocktake)
+    stocktake = start_stocktake(filled, page)
+    page = open_address(page, "stocktakes", stocktake=stocktake)
     assert "**大阪**で、まだ確認していない機器が**1台**あります。" in texts(page)
-    assert may_be_ended(page)  # At once, not only when the page has refreshed itself.
+    assert can_be_closed(page)  # At once, not only after the next refresh of the page.
 
     scan(page, f"https://genba.example/d/{LAPTOP}")
-    assert f"**{LAPTOP}**（ThinkPad-X1-Carbon） を確認しました。" in said(page.success)
+    assert f"**{LAPTOP}**（ThinkPad-X1-Carbon） を確認しました。" in text_of(page.success)
     scan(page, LAPTOP)
-    assert "は確認済みです。" in said(page.success)
+    assert "は確認済みです。" in text_of(page.success)
     scan(page, "OSAKA_Desktop_OptiPlex-7090_BBB2_001")
-    assert "登録上は「大阪」の「1.貸出中」です。" in said(page.error)
+    assert "登録上は「大阪」の「1.貸出中」です。" in text_of(page.error)
     scan(page, "ZZZ")
-    assert "**ZZZ** は登録されていない番号です。" in said(page.error)
+    assert "**ZZZ** は登録されていない番号です。" in text_of(page.error)
     assert [row["結果"] for row in rows(page)] == [["対象外の機器"], ["確認済み"], ["未登録の番号"]]
     assert "の対象1台をすべて確認しました。" in texts(page)
 
@@ -76,28 +76,30 @@ def test_a_count_is_begun_scanned_and_ended(filled: Session, screen: Screen) -> 
     press(page, f"loaners.count.close.{stocktake}.confirm")
     filled.expire_all()
     assert filled.scalars(select(Stocktake.closed_by)).one() == "anna さん"
-    assert not may_be_ended(page)
+    assert not can_be_closed(page)
     assert not page.exception
 
 
-def test_a_wrong_scan_is_taken_back_from_its_row(filled: Session, screen: Screen) -> None:
-    page = opened_at(screen("anna", loaners="auditor"), "stocktakes")
-    stocktake = begun(filled, page)
-    page = opened_at(page, "stocktakes", stocktake=stocktake)
+def test_a_wrong_scan_is_undone_from_its_row(filled: Session, screen: Screen) -> None:
+    page = open_address(screen("anna", loaners="auditor"), "stocktakes")
+    stocktake = start_stocktake(filled, page)
+    page = open_address(page, "stocktakes", stocktake=stocktake)
     scan(page, "ZZZ")
-    [row] = [one for one in page.session_state["live.loaners.count.rows"].data["items"] if one["result"] == "unknown"]
+    [row] = [
+        item for item in page.session_state["live.loaners.count.rows"].data["items"] if item["result"] == "unknown"
+    ]
 
     page.session_state["loaners.count.rows.clicked"] = ("詳細", row)
     page.run()
     press(page, f"loaners.count.back.{row['id']}")
     press(page, f"loaners.count.back.{row['id']}.confirm")
 
-    assert [one["結果"] for one in rows(page)] == [["未確認"]]
+    assert [item["結果"] for item in rows(page)] == [["未確認"]]
     assert not page.exception
 
 
-def test_a_repeated_event_is_taken_out_with_one_click(filled: Session, screen: Screen) -> None:
-    page = opened_at(screen("anna", loaners="admin"), "loaners-upkeep")
+def test_a_duplicate_event_is_removed_with_one_click(filled: Session, screen: Screen) -> None:
+    page = open_address(screen("anna", loaners="admin"), "loaners-upkeep")
 
     assert "重複や矛盾の可能性がある記録が**1件**あります。" in texts(page)
     assert "同じ内容のステータス登録が続けて送信されています" in texts(page)
@@ -113,13 +115,13 @@ def test_a_repeated_event_is_taken_out_with_one_click(filled: Session, screen: S
 
 def test_tables_that_differ_are_made_of_the_history_again(filled: Session, screen: Screen) -> None:
     filled.execute(text("UPDATE loaners_states SET is_archived = true"))
-    told = {"findings": {}, "different": find_mismatches(filled), "storage": storage(filled)}
-    filled.add(UpkeepRun(job=Job.CHECKS, report=told))
+    report = {"findings": {}, "different": find_mismatches(filled), "storage": storage(filled)}
+    filled.add(UpkeepRun(job=Job.CHECKS, report=report))
     filled.commit()
-    page = opened_at(screen("anna", loaners="admin"), "loaners-upkeep")
-    assert LAPTOP in said(page.error)
-    assert "「履歴から作り直す」を押すと" in said(page.error)
-    assert "ご連絡ください" not in said(page.error)
+    page = open_address(screen("anna", loaners="admin"), "loaners-upkeep")
+    assert LAPTOP in text_of(page.error)
+    assert "「履歴から作り直す」を押すと" in text_of(page.error)
+    assert "ご連絡ください" not in text_of(page.error)
 
     press(page, "loaners.upkeep.rebuild")
     press(page, "loaners.upkeep.rebuild.confirm")

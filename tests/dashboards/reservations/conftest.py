@@ -1,4 +1,4 @@
-"""The stage that pages of reservations are shown on."""
+"""The database of the tests of 予約運用's pages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 
 from service.demo.reservations import masters
 from stack.home import Home
-from tests.conftest import filled_database
+from tests.conftest import seeded_database
 
 
 @pytest.fixture(scope="session")
 def _engine(running_servers: Home) -> Iterator[Engine]:
-    with filled_database(running_servers, "genba_stage_of_pages", masters) as engine:
+    with seeded_database(running_servers, "genba_stage_of_pages", masters) as engine:
         yield engine

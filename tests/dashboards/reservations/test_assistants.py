@@ -14,8 +14,8 @@ from service.core.access.identity import hash_token
 from service.demo import reservations as demo
 from service.reservations.assistants import actions
 from service.reservations.assistants.models import Assistant
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, fill, goes_away, press, rows, said, texts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, click_row_action, fill, press, rows, text_of, texts
 
 KEY = "reservations.assistants"
 LIST = f"{KEY}.list"
@@ -29,13 +29,13 @@ def assistants(db: Session) -> None:
 
 @pytest.fixture
 def page(screen: Screen) -> AppTest:
-    return opened_at(screen("alice", reservations="admin"), "assistants")
+    return open_address(screen("alice", reservations="admin"), "assistants")
 
 
-def test_the_page_says_how_many_tokens_hold_which_are_not_used_and_one_is_revoked_with_its_consequence_said(
-    page: AppTest, db: Session, line: Line
+def test_the_page_says_how_many_tokens_are_valid_and_unused_and_a_token_is_revoked_after_its_consequence_is_named(
+    page: AppTest, db: Session, network: Network
 ) -> None:
-    made = db.scalars(select(Assistant)).one()
+    assistant = db.scalars(select(Assistant)).one()
     db.execute(update(Assistant).values(last_used_at=None))
     db.commit()
     page.run()
@@ -46,24 +46,24 @@ def test_the_page_says_how_many_tokens_hold_which_are_not_used_and_one_is_revoke
     page.run()
     assert "まだ使われていません" not in texts(page)
 
-    act(page, LIST, "失効させる")
-    assert "受け付け済みの予約はそのまま進みます" in said(page.warning)
-    press(page, f"reservations.assistant.revoke.{made.id}.confirm")
+    click_row_action(page, LIST, "失効させる")
+    assert "受け付け済みの予約はそのまま進みます" in text_of(page.warning)
+    press(page, f"reservations.assistant.revoke.{assistant.id}.confirm")
     db.expire_all()
-    assert made.revoked_at is not None
+    assert assistant.revoked_at is not None
     assert "**AIアシスタントからの予約は受け付けられません**。" in texts(page)
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
 def test_a_token_is_shown_once_with_how_to_connect(page: AppTest, db: Session) -> None:
     press(page, f"{KEY}.new")
     fill(page, "reservations.assistant.new", name="受付の*Claude*", is_shared=True)
     press(page, "reservations.assistant.new.submit")
-    made = db.scalars(select(Assistant).where(Assistant.name == "受付の*Claude*")).one()
-    token, url, command, desktop, others = (shown.value for shown in page.code)
+    assistant = db.scalars(select(Assistant).where(Assistant.name == "受付の*Claude*")).one()
+    token, url, command, desktop, others = (block.value for block in page.code)
 
-    assert made.token_hash == hash_token(token)
-    assert made.is_shared
+    assert assistant.token_hash == hash_token(token)
+    assert assistant.is_shared
     assert url.endswith("/mcp")
     assert all(token in text and url in text for text in (command, desktop, others))
     assert "この画面を閉じると、トークンは二度と表示できません。" in [warning.value for warning in page.warning]

@@ -1,4 +1,4 @@
-"""定期作業: what is to be done; turns are checked off, skipped and taken back; a calendar; definitions."""
+"""定期作業: what is to be done; turns are checked off, skipped and reopened; a calendar; definitions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,19 @@ from service.core.values.times import TOKYO
 from service.reservations.chores import actions
 from service.reservations.chores.models import Chore, ChoreTurn
 from tests.api.reservations import scene
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, fill, goes_away, html, keys, press, rows, run, texts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import (
+    Screen,
+    assert_survives_outage,
+    click_row_action,
+    fill,
+    html,
+    keys,
+    press,
+    rows,
+    run,
+    texts,
+)
 
 PAGE, KEY = "reservations.chores", "reservations.chore"
 LIST = f"{PAGE}.list"
@@ -31,29 +42,29 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def opened(screen: Screen, role: str = "operator", **query: str) -> AppTest:
-    return opened_at(screen(f"reservations-{role}", reservations=role), "chores", **query)
+def open_chores(screen: Screen, role: str = "operator", **query: str) -> AppTest:
+    return open_address(screen(f"reservations-{role}", reservations=role), "chores", **query)
 
 
-def draw(page: AppTest, title: str) -> None:
+def open_drawer(page: AppTest, title: str) -> None:
     """Opens the drawer of that chore's turn in the list."""
     items = page.session_state[f"live.{LIST}"].data["items"]
-    act(page, LIST, "開く", next(place for place, row in enumerate(items) if row["title"] == title))
+    click_row_action(page, LIST, "開く", next(index for index, row in enumerate(items) if row["title"] == title))
 
 
 def turn(db: Session, title: str) -> ChoreTurn:
-    found = select(ChoreTurn).join(Chore, Chore.id == ChoreTurn.chore_id).where(Chore.title == title)
-    return db.scalars(found.order_by(ChoreTurn.starts_at).limit(1)).one()
+    statement = select(ChoreTurn).join(Chore, Chore.id == ChoreTurn.chore_id).where(Chore.title == title)
+    return db.scalars(statement.order_by(ChoreTurn.starts_at).limit(1)).one()
 
 
 def buttons(page: AppTest) -> set[str]:
-    return {str(one.key).removeprefix(f"{KEY}.") for one in page.button if str(one.key).startswith(f"{KEY}.")}
+    return {str(button.key).removeprefix(f"{KEY}.") for button in page.button if str(button.key).startswith(f"{KEY}.")}
 
 
 def test_the_page_says_what_can_be_done_and_by_when_what_is_late_and_what_comes_next(
-    screen: Screen, db: Session, line: Line
+    screen: Screen, db: Session, network: Network
 ) -> None:
-    page = opened(screen)
+    page = open_chores(screen)
     assert "今できる作業が13件あります。そのうち今日が期限のものは9件です。" in texts(page)
     first = rows(page)[0]
     assert (first["期限"], first["担当者"], first["実施"]) == ("1/8（水）18:00", "運営担当者", "–")
@@ -68,54 +79,54 @@ def test_the_page_says_what_can_be_done_and_by_when_what_is_late_and_what_comes_
     db.execute(delete(ChoreTurn).where(ChoreTurn.starts_at <= now))
     db.commit()
     page.run()
-    said = texts(page)
-    assert "今できる作業は、すべて終わっています。次は「ダッシュボード確認」（1/9（木）10:00から）です。" in said
-    goes_away(page, line)
+    text = texts(page)
+    assert "今できる作業は、すべて終わっています。次は「ダッシュボード確認」（1/9（木）10:00から）です。" in text
+    assert_survives_outage(page, network)
 
 
 def test_a_turn_is_checked_off_from_the_drawer_which_shows_it(screen: Screen, db: Session) -> None:
-    page = opened(screen)
-    draw(page, "ダッシュボード確認")
+    page = open_chores(screen)
+    open_drawer(page, "ダッシュボード確認")
     assert "毎営業日 10:00" in texts(page)
     assert "運営ダッシュボードを開く" in html(page)
     press(page, f"{KEY}.finish")
-    known = turn(db, "ダッシュボード確認")
-    form = f"{KEY}.finish.{known.id}.1"
+    stored = turn(db, "ダッシュボード確認")
+    form = f"{KEY}.finish.{stored.id}.1"
     fill(page, form, minutes=6, note="異常なし")
     press(page, f"{form}.submit")
 
     db.expire_all()
-    assert (known.outcome, known.minutes, known.note) == ("done", 6, "異常なし")
+    assert (stored.outcome, stored.minutes, stored.note) == ("done", 6, "異常なし")
     assert "完了にしました" in texts(page)
     assert "reopen" in buttons(page)
     assert "finish" not in buttons(page)
 
 
-def test_a_turn_is_skipped_and_taken_back_with_reasons(screen: Screen, db: Session) -> None:
-    page = opened(screen)
-    draw(page, "コスト見直し")
-    known = turn(db, "コスト見直し")
+def test_a_turn_is_skipped_and_reopened_with_reasons(screen: Screen, db: Session) -> None:
+    page = open_chores(screen)
+    open_drawer(page, "コスト見直し")
+    stored = turn(db, "コスト見直し")
     press(page, f"{KEY}.skip")
-    press(page, f"{KEY}.skip.{known.id}.confirm")
+    press(page, f"{KEY}.skip.{stored.id}.confirm")
     assert "理由を入力してください。" in texts(page)
-    page.text_area(key=f"{KEY}.skip.{known.id}.reason").input("決算とまとめる")
-    press(page, f"{KEY}.skip.{known.id}.confirm")
+    page.text_area(key=f"{KEY}.skip.{stored.id}.reason").input("決算とまとめる")
+    press(page, f"{KEY}.skip.{stored.id}.confirm")
     db.expire_all()
-    assert (known.outcome, known.note) == ("skipped", "決算とまとめる")
+    assert (stored.outcome, stored.note) == ("skipped", "決算とまとめる")
 
     press(page, f"{KEY}.reopen")
-    page.text_area(key=f"{KEY}.reopen.{known.id}.reason").input("やはり今期に行う")
-    press(page, f"{KEY}.reopen.{known.id}.confirm")
+    page.text_area(key=f"{KEY}.reopen.{stored.id}.reason").input("やはり今期に行う")
+    press(page, f"{KEY}.reopen.{stored.id}.confirm")
     db.expire_all()
-    assert known.outcome is None
+    assert stored.outcome is None
     assert "やはり今期に行う" in texts(page)
 
 
-def test_the_daily_ones_are_checked_off_in_one_go_and_the_backup_check_shows_what_is_known(
+def test_the_daily_turns_are_checked_off_together_and_the_backup_check_shows_the_state_of_backups(
     screen: Screen, db: Session
 ) -> None:
-    page = opened(screen)
-    draw(page, "データベースバックアップ確認")
+    page = open_chores(screen)
+    open_drawer(page, "データベースバックアップ確認")
     assert "バックアップの状況" in texts(page)
     assert "まだ行われていません" in texts(page)
 
@@ -128,9 +139,9 @@ def test_the_daily_ones_are_checked_off_in_one_go_and_the_backup_check_shows_wha
 
 
 def test_the_calendar_shows_a_week_and_a_month_and_leads_to_a_turn(screen: Screen, db: Session) -> None:
-    page = opened(screen, part="カレンダー")
+    page = open_chores(screen, part="カレンダー")
     assert "2031/1/6（月）〜1/12" in texts(page)
-    labels = [one.label for one in page.button]
+    labels = [button.label for button in page.button]
     assert any("週次レポート作成" in label for label in labels)
     press(page, f"{PAGE}.calendar.turn.{turn(db, '月次レポート作成').id}")
     assert "自動で作成される下書きの数字を確認" in texts(page)
@@ -142,7 +153,7 @@ def test_the_calendar_shows_a_week_and_a_month_and_leads_to_a_turn(screen: Scree
     run(page)
     assert f"{PAGE}.calendar.turn.{weekly.id}" in keys(page)
 
-    page = opened_at(screen("other", reservations="operator"), "chores", part="カレンダー", view="月")
+    page = open_address(screen("other", reservations="operator"), "chores", part="カレンダー", view="月")
     assert "2031年1月" in texts(page)
     assert "成人の日" in texts(page)
     assert "日次 0/5件" in texts(page)
@@ -150,10 +161,10 @@ def test_the_calendar_shows_a_week_and_a_month_and_leads_to_a_turn(screen: Scree
     assert "2031年2月" in texts(page)
 
 
-def test_what_is_done_anytime_is_noted(screen: Screen, db: Session) -> None:
-    page = opened(screen, part="随時の作業")
+def test_a_chore_that_is_done_at_any_time_is_recorded(screen: Screen, db: Session) -> None:
+    page = open_chores(screen, part="随時の作業")
     assert {row["作業内容"] for row in rows(page)} == {"マニュアルオペ対応", "提携店リスト更新"}
-    act(page, f"{PAGE}.anytime", "実施を記録する", 1)
+    click_row_action(page, f"{PAGE}.anytime", "実施を記録する", 1)
     chore = db.scalars(select(Chore).where(Chore.code == "shops")).one()
     fill(page, f"{KEY}.record.{chore.id}", note="2店舗を追加")
     press(page, f"{KEY}.record.{chore.id}.submit")
@@ -161,10 +172,10 @@ def test_what_is_done_anytime_is_noted(screen: Screen, db: Session) -> None:
     assert db.scalars(select(ChoreTurn.note).where(ChoreTurn.chore_id == chore.id)).all() == ["2店舗を追加"]
 
 
-def test_an_admin_adds_a_chore_whose_faults_stand_at_its_fields_and_changes_only_what_was_changed(
+def test_an_admin_adds_a_chore_with_errors_at_its_fields_and_an_edit_changes_only_what_was_typed(
     screen: Screen, db: Session
 ) -> None:
-    page = opened(screen, "admin", part="作業の設定")
+    page = open_chores(screen, "admin", part="作業の設定")
     press(page, f"{PAGE}.new")
     fill(page, f"{KEY}.new", title="制服の在庫確認", rhythm="weekly", owner="運営担当者")
     press(page, f"{KEY}.new.submit")
@@ -175,7 +186,7 @@ def test_an_admin_adds_a_chore_whose_faults_stand_at_its_fields_and_changes_only
     assert (chore.rhythm, chore.weekday, chore.business_day, chore.minutes) == ("weekly", 4, None, None)
 
     page.text_input(key="q").input("週次レポート作成").run()
-    act(page, f"{PAGE}.defined", "詳細")
+    click_row_action(page, f"{PAGE}.defined", "詳細")
     press(page, f"{KEY}.edit")
     chore = db.scalars(select(Chore).where(Chore.code == "weekly_report")).one()
     form = f"{KEY}.edit.{chore.id}.1.False"
@@ -187,12 +198,12 @@ def test_an_admin_adds_a_chore_whose_faults_stand_at_its_fields_and_changes_only
 
 
 def test_operators_see_the_definitions_and_change_none(screen: Screen) -> None:
-    page = opened(screen, part="作業の設定")
+    page = open_chores(screen, part="作業の設定")
     assert f"{PAGE}.new" not in keys(page)
-    act(page, f"{PAGE}.defined", "詳細")
+    click_row_action(page, f"{PAGE}.defined", "詳細")
     assert buttons(page) == set()
 
 
-def test_every_seeded_page_is_one_of_the_menu(db: Session) -> None:
-    known = {entry.url_path for entry in MENU}
-    assert set(db.scalars(select(Chore.page).where(Chore.page != ""))) <= known
+def test_every_seeded_page_is_in_the_menu(db: Session) -> None:
+    paths = {entry.url_path for entry in MENU}
+    assert set(db.scalars(select(Chore.page).where(Chore.page != ""))) <= paths

@@ -10,9 +10,9 @@ from service.reservations.events import rules as e
 from service.reservations.flow import actions as flow
 from service.reservations.outgoing.models import Message
 from tests.api.reservations import scene
-from tests.dashboards.conftest import opened_at
-from tests.dashboards.pages import Screen, act, fill, press, texts
-from tests.dashboards.reservations.test_reservations import ACT, opened
+from tests.dashboards.conftest import open_address
+from tests.dashboards.pages import Screen, click_row_action, fill, press, texts
+from tests.dashboards.reservations.test_reservations import ACT, open_reservation
 
 KEY = "reservations.customer"
 
@@ -23,10 +23,10 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def test_a_wrong_number_is_put_right_on_the_page(screen: Screen, db: Session) -> None:
-    reservation = scene.awaiting(db)
+def test_a_wrong_number_is_corrected_on_the_page(screen: Screen, db: Session) -> None:
+    reservation = scene.awaiting_payment(db)
     db.commit()
-    page = opened(screen, reservation)
+    page = open_reservation(screen, reservation)
     press(page, f"{KEY}.open")
     assert "決済リンクを作り直して新しい番号に送り" in texts(page)
     form = f"{ACT}.customer.{reservation.code}.{reservation.version}"
@@ -44,15 +44,15 @@ def test_a_wrong_number_is_put_right_on_the_page(screen: Screen, db: Session) ->
 
 
 def test_whose_sms_fail_is_helped_from_the_task(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db)
+    reservation = scene.create_reservation(db)
     flow.record_event(db, reservation.id, e.SmsFailed(purpose="request_received"), source="twilio")
     db.commit()
-    page = opened_at(screen("olivia", reservations="operator"), "operations")
-    act(page, "reservations.operations.list", "対応する")
+    page = open_address(screen("olivia", reservations="operator"), "operations")
+    click_row_action(page, "reservations.operations.list", "対応する")
     press(page, f"{KEY}.open")
     form = f"{ACT}.customer.{reservation.code}.{reservation.version}"
     fill(page, form, phone="090-5555-0001", reason="書き間違い")
     press(page, f"{form}.submit")
 
     db.expire_all()
-    assert [one.address for one in db.scalars(select(Message).order_by(Message.id))][-1] == "+819055550001"
+    assert [message.address for message in db.scalars(select(Message).order_by(Message.id))][-1] == "+819055550001"

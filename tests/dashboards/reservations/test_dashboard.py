@@ -15,8 +15,8 @@ from service.reservations.operations import actions as operations
 from service.reservations.settings import settings
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, goes_away, texts, titles
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, texts, titles
 
 
 @pytest.fixture(autouse=True)
@@ -25,57 +25,57 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def opened(screen: Screen) -> AppTest:
-    return opened_at(screen("olivia", reservations="operator"), "reservations-dashboard")
+def open_dashboard(screen: Screen) -> AppTest:
+    return open_address(screen("olivia", reservations="operator"), "reservations-dashboard")
 
 
 def charts(page: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(one.proto.spec) for one in page.get("plotly_chart")]
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
 
 
 def chart_titles(page: AppTest) -> list[str]:
-    return [one["layout"]["title"]["text"] for one in charts(page)]
+    return [chart["layout"]["title"]["text"] for chart in charts(page)]
 
 
-def grid(page: AppTest, place: int) -> list[dict[Any, Any]]:
-    return [dict(row) for row in page.dataframe[place].value.to_dict("records")]
+def grid(page: AppTest, index: int) -> list[dict[Any, Any]]:
+    return [dict(row) for row in page.dataframe[index].value.to_dict("records")]
 
 
 def test_on_a_quiet_day_the_page_says_so(screen: Screen) -> None:
-    page = opened(screen)
+    page = open_dashboard(screen)
 
-    said = texts(page)
-    assert "今日の予約はまだありません。手動対応はすべて完了しています。" in said
-    assert "今週の予約成功率は、まだ計算できません" in said
-    assert "まだSlackへの通知はありません" in said
+    text = texts(page)
+    assert "今日の予約はまだありません。手動対応はすべて完了しています。" in text
+    assert "今週の予約成功率は、まだ計算できません" in text
+    assert "まだSlackへの通知はありません" in text
     assert charts(page) == []
 
 
-def test_the_page_says_how_today_goes_what_slack_was_told_and_keeps_it_while_the_service_is_away(
-    screen: Screen, db: Session, line: Line
+def test_the_page_shows_today_and_the_slack_notifications_and_keeps_them_while_the_service_is_away(
+    screen: Screen, db: Session, network: Network
 ) -> None:
     outcomes.confirmed(db, tokyo(2031, 1, 8, 10, 0))
-    vague = outcomes.asked(db, tokyo(2031, 1, 8, 10, 5), service_code="cake", plan_code="4")
+    vague = outcomes.requested(db, tokyo(2031, 1, 8, 10, 5), service_code="cake", plan_code="4")
     scene.pass_time(db)
-    scene.shop_says(db, vague, Answer.VAGUE)
+    scene.record_shop_answer(db, vague, Answer.VAGUE)
     operations.open_operation(db, vague.id, vague.code, Task.CUSTOMER_ENQUIRY).resolved_at = app_now(db)
     db.commit()
-    page = opened(screen)
+    page = open_dashboard(screen)
 
     assert titles(page) == ["運営ダッシュボード"]
-    asked = [call for call in line.calls if "/dashboard/" in call]
-    assert asked == [f"GET /api/reservations/dashboard/{name}" for name in ("today", "week", "notices")]
-    said = texts(page)
-    assert said.count("最終更新") == 3
-    assert "送信待ち" in said
-    assert f"/reservation?code={vague.code}" in said
-    assert "今日は予約を2件受け付けました。手動対応が1件残っています。期限を過ぎたものはありません。" in said
+    calls = [call for call in network.calls if "/dashboard/" in call]
+    assert calls == [f"GET /api/reservations/dashboard/{name}" for name in ("today", "week", "notices")]
+    text = texts(page)
+    assert text.count("最終更新") == 3
+    assert "送信待ち" in text
+    assert f"/reservation?code={vague.code}" in text
+    assert "今日は予約を2件受け付けました。手動対応が1件残っています。期限を過ぎたものはありません。" in text
     assert [(row["ステータス"], row["件数"]) for row in grid(page, 0)] == [(["店舗の回答待ち"], 1), (["予約確定"], 1)]
     assert [(row["内容"], row["今日の発生"], row["対応済み"], row["対応中"]) for row in grid(page, 1)] == [
         ("曖昧な回答", 1, 0, 1),
         ("依頼者からの問い合わせ", 1, 1, 0),
     ]
-    assert [(one.label, one.value) for one in page.metric][:4] == [
+    assert [(metric.label, metric.value) for metric in page.metric][:4] == [
         ("今日の予約", "2件"),
         ("今日の手動対応", "2件"),
         ("未完了の手動対応", "1件"),
@@ -86,26 +86,26 @@ def test_the_page_says_how_today_goes_what_slack_was_told_and_keeps_it_while_the
     db.commit()
     page.run()
     assert "手動対応が1件残っています（うち期限超過 1件）。" in texts(page)
-    goes_away(page, line)
+    assert_survives_outage(page, network)
     assert page.metric[0].label == "今日の予約"
 
 
-def test_the_weeks_charts_say_what_they_found_beside_the_goal(
+def test_the_weeks_charts_say_what_they_found_next_to_the_goal(
     screen: Screen, db: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings(), "success_goal", 90)
     outcomes.confirmed(db, tokyo(2030, 12, 31, 10, 0))
     for minute in (0, 10):
         outcomes.confirmed(db, tokyo(2031, 1, 7, 10, minute))
-    outcomes.timed_out(db, outcomes.linked(db, tokyo(2031, 1, 8, 10, 0)))
+    outcomes.timed_out(db, outcomes.awaiting_payment(db, tokyo(2031, 1, 8, 10, 0)))
     db.commit()
-    page = opened(screen)
+    page = open_dashboard(screen)
 
     assert chart_titles(page) == ["今週の予約成功率は66.7%（目標90%）", "今週の決済成功率は66.7%（2 / 3件）"]
     success = charts(page)[0]
     assert success["data"][0]["x"][1:3] == ["1/7(火)", "1/8(水)"]
     assert success["data"][0]["y"] == [None, 100.0, 0.0, None, None, None, None]
     assert success["data"][0]["customdata"][1] == "2 / 2件"
-    rates = {one.label: (one.value, one.delta) for one in page.metric}
+    rates = {metric.label: (metric.value, metric.delta) for metric in page.metric}
     assert rates["予約成功率"] == ("66.7%", "-33.3pt")
     assert rates["キャンセル率"] == ("0%", "")

@@ -1,4 +1,4 @@
-"""問い合わせ: who waits, the drawer with what comes next, how good support is, and the survey."""
+"""問い合わせ: what waits, the drawer with the next steps, how good support is, and the survey."""
 
 from __future__ import annotations
 
@@ -18,8 +18,19 @@ from service.reservations.operations.models import Operation
 from service.reservations.surveys.models import Invitation, Survey
 from tests import people
 from tests.api.reservations import scene
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, choose, fill, goes_away, keys, press, rows, run, texts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import (
+    Screen,
+    assert_survives_outage,
+    choose_part,
+    click_row_action,
+    fill,
+    keys,
+    press,
+    rows,
+    run,
+    texts,
+)
 
 LIST, KEY, SURVEYS = "reservations.enquiries.list", "reservations.enquiry", "reservations.surveys"
 
@@ -30,23 +41,23 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def made(db: Session, **said: Any) -> Enquiry:
-    given = {
+def create_enquiry(db: Session, **values: Any) -> Enquiry:
+    defaults = {
         "party": "customer", "channel": "mail", "sender_name": "青木 花子", "mail": "aoki@example.jp",
         "topic": "領収書について", "content": "領収書は発行できますか。", "category": "payment",
     }  # fmt: skip
-    by = people.actor(db, f"clerk{len(db.scalars(select(Enquiry.id)).all())}", reservations="support")
-    enquiry = actions.register(db, by, schemas.NewEnquiry.model_validate(given | said))
+    actor = people.create_actor(db, f"clerk{len(db.scalars(select(Enquiry.id)).all())}", reservations="support")
+    enquiry = actions.register(db, actor, schemas.NewEnquiry.model_validate(defaults | values))
     db.commit()
     return enquiry
 
 
-def opened(screen: Screen, role: str = "support") -> AppTest:
-    return opened_at(screen("sally", reservations=role), "enquiries")
+def open_enquiries(screen: Screen, role: str = "support") -> AppTest:
+    return open_address(screen("sally", reservations=role), "enquiries")
 
 
-def draw(page: AppTest) -> AppTest:
-    act(page, LIST, "対応する")
+def open_drawer(page: AppTest) -> AppTest:
+    click_row_action(page, LIST, "対応する")
     return page
 
 
@@ -54,14 +65,14 @@ def buttons(page: AppTest) -> set[str]:
     return {str(button.key).removeprefix(f"{KEY}.") for button in page.button if str(button.key).startswith(f"{KEY}.")}
 
 
-def test_the_page_says_that_nothing_is_to_be_answered_or_who_waits_and_until_when(
-    screen: Screen, db: Session, line: Line
+def test_the_page_says_that_nothing_is_to_be_answered_or_what_waits_and_until_when(
+    screen: Screen, db: Session, network: Network
 ) -> None:
-    page = opened(screen)
+    page = open_enquiries(screen)
     assert "現在、未解決の問い合わせはありません。" in texts(page)
     assert "お問い合わせフォームから届くと" in texts(page)
 
-    made(db)
+    create_enquiry(db)
     page.run()
     assert "未解決の問い合わせが1件あります。担当者のいないものが1件です。" in texts(page)
     row = rows(page)[0]
@@ -72,17 +83,17 @@ def test_the_page_says_that_nothing_is_to_be_answered_or_who_waits_and_until_whe
     page.run()
     assert "目標時間を過ぎたものが1件" in texts(page)
     assert rows(page)[0]["次の目標"] == "初回応答 5分超過"
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
 def test_a_call_is_taken_down(screen: Screen, db: Session) -> None:
-    page = opened(screen)
+    page = open_enquiries(screen)
     press(page, "reservations.enquiries.new")
     press(page, f"{KEY}.create.submit")
     assert "選んでください。" in texts(page)
 
-    said = {"sender_name": "青木 花子", "topic": "時間の変更", "phone": "090-1234-5678", "content": "15時に変えたい"}
-    fill(page, f"{KEY}.create", channel="phone", category="booking", **said)
+    values = {"sender_name": "青木 花子", "topic": "時間の変更", "phone": "090-1234-5678", "content": "15時に変えたい"}
+    fill(page, f"{KEY}.create", channel="phone", category="booking", **values)
     press(page, f"{KEY}.create.submit")
 
     [enquiry] = db.scalars(select(Enquiry)).all()
@@ -92,10 +103,10 @@ def test_a_call_is_taken_down(screen: Screen, db: Session) -> None:
     assert enquiry.first_response_at == app_now(db)
 
 
-def test_an_answer_goes_out_by_mail_and_stands_in_the_history(screen: Screen, db: Session) -> None:
-    enquiry = made(db)
-    page = draw(opened(screen))
-    assert "領収書は発行できますか。" in [one.value for one in page.text]
+def test_an_answer_goes_out_by_mail_and_is_in_the_history(screen: Screen, db: Session) -> None:
+    enquiry = create_enquiry(db)
+    page = open_drawer(open_enquiries(screen))
+    assert "領収書は発行できますか。" in [element.value for element in page.text]
     press(page, f"{KEY}.answer")
     form = f"{KEY}.answer.{enquiry.id}.1"
     text = page.text_area(key=f"{form}.text.0")
@@ -112,9 +123,9 @@ def test_an_answer_goes_out_by_mail_and_stands_in_the_history(screen: Screen, db
 
 
 def test_it_becomes_a_manual_operation_of_its_reservation(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db)
-    enquiry = made(db, reservation=reservation.code)
-    page = draw(opened(screen))
+    reservation = scene.create_reservation(db)
+    enquiry = create_enquiry(db, reservation=reservation.code)
+    page = open_drawer(open_enquiries(screen))
     assert "連絡先が、予約に登録されたものと一致しません。" in texts(page)
     press(page, f"{KEY}.operation")
     press(page, f"{KEY}.operation.{enquiry.id}.1.submit")
@@ -125,8 +136,8 @@ def test_it_becomes_a_manual_operation_of_its_reservation(screen: Screen, db: Se
 
 
 def test_it_is_resolved_with_how_it_was_answered(screen: Screen, db: Session) -> None:
-    enquiry = made(db)
-    page = draw(opened(screen))
+    enquiry = create_enquiry(db)
+    page = open_drawer(open_enquiries(screen))
     press(page, f"{KEY}.claim")
     db.expire_all()
     assert enquiry.status == "working"
@@ -144,13 +155,13 @@ def test_it_is_resolved_with_how_it_was_answered(screen: Screen, db: Session) ->
     assert "answer" not in buttons(page)
 
 
-def test_what_was_heard_is_edited_and_somebody_elses_edit_is_compared(screen: Screen, db: Session) -> None:
-    enquiry = made(db, phone="090-1234-5678")
-    page = draw(opened(screen))
+def test_an_enquiry_is_edited_and_a_concurrent_edit_is_compared(screen: Screen, db: Session) -> None:
+    enquiry = create_enquiry(db, phone="090-1234-5678")
+    page = open_drawer(open_enquiries(screen))
     press(page, f"{KEY}.edit")
     form = f"{KEY}.edit.{enquiry.id}.1.False"
-    by = people.actor(db, "other", reservations="support")
-    actions.change(db, by, enquiry.id, schemas.EnquiryChange(version=1, topic="別の件名"))
+    actor = people.create_actor(db, "other", reservations="support")
+    actions.change(db, actor, enquiry.id, schemas.EnquiryChange(version=1, topic="別の件名"))
     db.commit()
     fill(page, form, category="other")
     press(page, f"{form}.submit")
@@ -159,9 +170,9 @@ def test_what_was_heard_is_edited_and_somebody_elses_edit_is_compared(screen: Sc
     assert (enquiry.category, enquiry.phone) == ("payment", "+819012345678")
 
 
-def test_an_operator_answers_and_cannot_settle(screen: Screen, db: Session) -> None:
-    made(db)
-    page = draw(opened(screen, "operator"))
+def test_an_operator_answers_and_cannot_resolve(screen: Screen, db: Session) -> None:
+    create_enquiry(db)
+    page = open_drawer(open_enquiries(screen, "operator"))
 
     assert {"answer", "call", "claim"} <= buttons(page)
     assert not {"resolve", "edit"} & buttons(page)
@@ -169,11 +180,11 @@ def test_an_operator_answers_and_cannot_settle(screen: Screen, db: Session) -> N
 
 
 def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> None:
-    enquiry = made(db)
-    by = people.actor(db, "closer", reservations="support")
-    actions.resolve(db, by, enquiry.id, schemas.Resolution(version=1, way="faq", outcome="済み"))
+    enquiry = create_enquiry(db)
+    actor = people.create_actor(db, "closer", reservations="support")
+    actions.resolve(db, actor, enquiry.id, schemas.Resolution(version=1, way="faq", outcome="済み"))
     db.commit()
-    page = opened(screen, "manager")
+    page = open_enquiries(screen, "manager")
     assert "領収書について" not in texts(page)
     assert "今週は1件の問い合わせがありました。" in texts(page)
     assert rows(page)[0]["解決（Medium以下）・中央値"] == "100%（1件中1件）0分"
@@ -181,23 +192,23 @@ def test_management_sees_figures_and_no_enquiry(screen: Screen, db: Session) -> 
     page.session_state["by"] = "quarter"
     run(page)
     assert "今四半期は1件の問い合わせがありました。" in texts(page)
-    choose(page, "満足度調査")
+    choose_part(page, "満足度調査")
     assert "2030年10〜12月の満足度調査がまだです。" in texts(page)
     assert f"{SURVEYS}.new" not in keys(page)
 
 
 def test_a_survey_is_prepared_sent_after_the_number_was_shown_and_its_answers_read(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db, mail="aoki@example.jp")
+    reservation = scene.create_reservation(db, mail="aoki@example.jp")
     reservation.state, reservation.closed_at = "completed", app_now(db) - timedelta(days=30)
     db.commit()
-    page = opened(screen)
-    choose(page, "満足度調査")
+    page = open_enquiries(screen)
+    choose_part(page, "満足度調査")
     press(page, f"{SURVEYS}.new")
     press(page, f"{SURVEYS}.create.submit")
     survey = db.scalars(select(Survey)).one()
     assert (survey.year, survey.quarter, survey.sent_at) == (2030, 4, None)
 
-    act(page, f"{SURVEYS}.list", "開く")
+    click_row_action(page, f"{SURVEYS}.list", "開く")
     assert "送信先は **1人** です（メール 1人、SMS 0人）。" in texts(page)
     press(page, f"{SURVEYS}.send")
     assert "メール1通とSMS0通を送ります。送信は取り消せません。" in texts(page)

@@ -20,8 +20,8 @@ from service.reservations.incidents.rules import Level
 from service.reservations.outgoing.models import Message
 from tests import people
 from tests.api.reservations import scene
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, fill, goes_away, keys, press, rows, texts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, click_row_action, fill, keys, press, rows, texts
 
 LIST, KEY = "reservations.incidents.list", "reservations.incident"
 
@@ -32,19 +32,19 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def made(db: Session, level: Level = Level.HIGH, **said: Any) -> Incident:
-    new = schemas.NewIncident(title="Twilio障害でSMSを送れない", level=level, **said)
-    incident = actions.open_incident(db, people.actor(db, "opener", reservations="operator"), new)
+def create_incident(db: Session, level: Level = Level.HIGH, **values: Any) -> Incident:
+    new = schemas.NewIncident(title="Twilio障害でSMSを送れない", level=level, **values)
+    incident = actions.open_incident(db, people.create_actor(db, "opener", reservations="operator"), new)
     db.commit()
     return incident
 
 
-def opened(screen: Screen, role: str = "operator") -> AppTest:
-    return opened_at(screen(f"olivia-{role}", reservations=role), "incidents")
+def open_incidents(screen: Screen, role: str = "operator") -> AppTest:
+    return open_address(screen(f"olivia-{role}", reservations=role), "incidents")
 
 
-def draw(page: AppTest) -> AppTest:
-    act(page, LIST, "開く")
+def open_drawer(page: AppTest) -> AppTest:
+    click_row_action(page, LIST, "開く")
     return page
 
 
@@ -52,16 +52,20 @@ def buttons(page: AppTest) -> set[str]:
     return {str(button.key).removeprefix(f"{KEY}.") for button in page.button if str(button.key).startswith(f"{KEY}.")}
 
 
-def test_the_page_says_that_nothing_is_broken_or_what_is_open_and_late(screen: Screen, db: Session, line: Line) -> None:
-    page = opened(screen)
+def test_the_page_says_that_nothing_is_broken_or_what_is_open_and_late(
+    screen: Screen, db: Session, network: Network
+) -> None:
+    page = open_incidents(screen)
     assert "現在、対応が必要なインシデントはありません。" in texts(page)
 
-    made(db, Level.LOW)
+    create_incident(db, Level.LOW)
     page.run()
-    # Working hours are not told as days.
+    # Business hours are not converted to days.
     assert rows(page)[0]["次の対応"] == "対応 あと24時間（営業時間）"
     actions.open_incident(
-        db, people.actor(db, "otto", reservations="operator"), schemas.NewIncident(title="全停止", level=Level.CRITICAL)
+        db,
+        people.create_actor(db, "otto", reservations="operator"),
+        schemas.NewIncident(title="全停止", level=Level.CRITICAL),
     )
     db.commit()
     page.run()
@@ -72,11 +76,11 @@ def test_the_page_says_that_nothing_is_broken_or_what_is_open_and_late(screen: S
     db.commit()
     page.run()
     assert "目標時間を過ぎた対応が1件あります。" in texts(page)
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
 def test_an_incident_is_registered_with_its_level(screen: Screen, db: Session) -> None:
-    page = opened(screen)
+    page = open_incidents(screen)
     press(page, "reservations.incidents.new")
     assert "Critical: システム全体停止、決済システム障害" in page.radio(key=f"{KEY}.create.level.0").options
     press(page, f"{KEY}.create.submit")
@@ -89,8 +93,8 @@ def test_an_incident_is_registered_with_its_level(screen: Screen, db: Session) -
 
 
 def test_a_step_is_done_from_the_drawer_which_shows_it(screen: Screen, db: Session) -> None:
-    incident = made(db)
-    page = draw(opened(screen))
+    incident = create_incident(db)
+    page = open_drawer(open_incidents(screen))
     assert "外部APIのステータスページ確認" in texts(page)
     press(page, f"{KEY}.finish.first_look")
     fill(page, f"{KEY}.finish.{incident.id}.first_look", note="障害を確認")
@@ -103,8 +107,8 @@ def test_a_step_is_done_from_the_drawer_which_shows_it(screen: Screen, db: Sessi
 
 
 def test_the_record_is_edited_and_the_report_begins_with_the_template(screen: Screen, db: Session) -> None:
-    incident = made(db)
-    page = draw(opened(screen))
+    incident = create_incident(db)
+    page = open_drawer(open_incidents(screen))
     press(page, f"{KEY}.edit")
     form = f"{KEY}.edit.{incident.id}.1.False"
     fill(page, form, cause="Twilioの障害")
@@ -112,7 +116,7 @@ def test_the_record_is_edited_and_the_report_begins_with_the_template(screen: Sc
     db.expire_all()
     assert (incident.cause, incident.version) == ("Twilioの障害", 2)
 
-    draw(page.run())
+    open_drawer(page.run())
     press(page, f"{KEY}.report")
     report = page.text_area(key=f"{KEY}.report.edit.{incident.id}.2.False.report.0")
     assert str(report.value).startswith(f"# インシデントレポート: INC-{incident.id:04}")
@@ -122,18 +126,16 @@ def test_the_record_is_edited_and_the_report_begins_with_the_template(screen: Sc
     assert "## 再発防止策" in incident.report
 
 
-def test_what_is_not_done_yet_keeps_it_from_being_resolved_and_its_level_is_changed_with_a_reason(
-    screen: Screen, db: Session
-) -> None:
-    incident = made(db)
-    page = draw(opened(screen))
+def test_open_steps_prevent_its_resolution_and_its_level_is_changed_with_a_reason(screen: Screen, db: Session) -> None:
+    incident = create_incident(db)
+    page = open_drawer(open_incidents(screen))
     press(page, f"{KEY}.resolve")
     press(page, f"{KEY}.resolution.{incident.id}.1.submit")
     assert "まだ完了していない対応があります" in texts(page)
     db.refresh(incident)
     assert incident.resolved_at is None
 
-    draw(page)
+    open_drawer(page)
     press(page, f"{KEY}.level")
     form = f"{KEY}.level.{incident.id}.1"
     fill(page, form, level="critical", reason="決済も止まった")
@@ -143,11 +145,11 @@ def test_what_is_not_done_yet_keeps_it_from_being_resolved_and_its_level_is_chan
     assert "ポストモーテム作成" in texts(page)
 
 
-def test_customers_are_told_after_the_number_of_them_was_shown(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db)
-    scene.ask(db)
-    incident = made(db)
-    page = draw(opened(screen))
+def test_customers_are_notified_after_their_number_was_shown(screen: Screen, db: Session) -> None:
+    reservation = scene.create_reservation(db)
+    scene.create_reservation(db)
+    incident = create_incident(db)
+    page = open_drawer(open_incidents(screen))
     press(page, f"{KEY}.customers")
     assert "**2人**の依頼者にSMSを1通ずつ送ります。" in texts(page)
     text = page.text_area(key=f"{KEY}.customers.{incident.id}.text.0")
@@ -155,19 +157,19 @@ def test_customers_are_told_after_the_number_of_them_was_shown(screen: Screen, d
     text.input("【QRV】しばらくお待ちください。")
     press(page, f"{KEY}.customers.{incident.id}.submit")
 
-    told = select(Message.body).where(Message.reservation_id == reservation.id, Message.purpose == "incident")
-    assert db.scalars(told).all() == ["【QRV】しばらくお待ちください。"]
+    bodies = select(Message.body).where(Message.reservation_id == reservation.id, Message.purpose == "incident")
+    assert db.scalars(bodies).all() == ["【QRV】しばらくお待ちください。"]
 
 
-def test_who_only_reads_sees_all_of_it_and_has_no_button(screen: Screen, db: Session) -> None:
-    made(db, impact="SMSの送信")
+def test_a_read_only_role_sees_all_of_it_and_has_no_button(screen: Screen, db: Session) -> None:
+    create_incident(db, impact="SMSの送信")
     for role in ("manager", "support"):
-        page = draw(opened(screen, role))
+        page = open_drawer(open_incidents(screen, role))
         assert "SMSの送信" in texts(page)
         assert buttons(page) == set()
 
 
-def proposed(db: Session) -> Proposal:
+def create_proposal(db: Session) -> Proposal:
     now = real_now()
     buckets = [50, *[0] * (len(BUCKETS_MS) - 1), 50]
     db.merge(TrafficMinute(minute=now.replace(second=0, microsecond=0), requests=100, errors=0, buckets=buckets))
@@ -176,9 +178,9 @@ def proposed(db: Session) -> Proposal:
     return db.scalars(select(Proposal)).one()
 
 
-def test_a_proposal_stands_above_the_list_and_is_opened_as_it_says(screen: Screen, db: Session) -> None:
-    proposal = proposed(db)
-    page = opened(screen)
+def test_a_proposal_is_shown_above_the_list_and_is_opened_as_it_says(screen: Screen, db: Session) -> None:
+    proposal = create_proposal(db)
+    page = open_incidents(screen)
     assert "API応答時間が遅い（5秒超過）" in texts(page)
     assert "直近5分の応答100件のうち50件（50%）が5秒を超えました" in texts(page)
     key = f"reservations.proposal.{proposal.id}"
@@ -193,8 +195,8 @@ def test_a_proposal_stands_above_the_list_and_is_opened_as_it_says(screen: Scree
 
 
 def test_a_proposal_is_dismissed_with_a_reason(screen: Screen, db: Session) -> None:
-    proposal = proposed(db)
-    page = opened(screen)
+    proposal = create_proposal(db)
+    page = open_incidents(screen)
     key = f"reservations.proposal.{proposal.id}"
     press(page, f"{key}.dismiss")
     form = f"reservations.proposal.dismiss.{proposal.id}"

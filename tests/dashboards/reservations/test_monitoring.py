@@ -18,8 +18,8 @@ from service.core.monitoring.health import record_job
 from service.reservations.alarms import actions, rules
 from service.reservations.alarms.models import Measure
 from tests.api.reservations import scene
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, goes_away, rows, run, texts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, rows, run, texts
 
 KEY = "reservations.monitoring"
 
@@ -32,7 +32,7 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def measured(db: Session, cpu: float = 20, queue: int = 0) -> None:
+def add_measures(db: Session, cpu: float = 20, queue: int = 0) -> None:
     now = real_now()
     for n in range(0, 7):
         db.merge(
@@ -54,8 +54,8 @@ def measured(db: Session, cpu: float = 20, queue: int = 0) -> None:
     db.commit()
 
 
-def probed(db: Session, down: str | None = None) -> None:
-    seen: list[dict[str, Any]] = [
+def add_probes(db: Session, down: str | None = None) -> None:
+    results: list[dict[str, Any]] = [
         {
             "at": real_now(),
             "target": target,
@@ -66,22 +66,22 @@ def probed(db: Session, down: str | None = None) -> None:
         }
         for target in probes.TARGETS
     ]
-    probes.store(db, "here", seen)
+    probes.store(db, "here", results)
     db.commit()
 
 
-def opened(screen: Screen) -> AppTest:
-    page = opened_at(screen("olivia", reservations="operator"), "monitoring")
+def open_monitoring(screen: Screen) -> AppTest:
+    page = open_address(screen("olivia", reservations="operator"), "monitoring")
     assert not page.exception
     return page
 
 
 def test_when_all_is_well_the_page_says_so_with_every_check_and_what_is_not_wrong_for_long_enough(
-    screen: Screen, db: Session, line: Line
+    screen: Screen, db: Session, network: Network
 ) -> None:
-    measured(db)
-    probed(db)
-    page = opened(screen)
+    add_measures(db)
+    add_probes(db)
+    page = open_monitoring(screen)
 
     assert "現在、アラートはありません。" in texts(page)
     assert [(row["監視項目"], row["現在の値"], row["確認頻度"], row["対応優先度"]) for row in rows(page)] == [
@@ -98,27 +98,27 @@ def test_when_all_is_well_the_page_says_so_with_every_check_and_what_is_not_wron
     run(page)
     assert "基準を超えている項目があります（CPU使用率）。" in texts(page)
     assert rows(page)[1]["状態"] == ["基準超過"]
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
 def test_what_is_wrong_is_named_with_its_figures(screen: Screen, db: Session) -> None:
-    measured(db, cpu=95, queue=130)
-    probed(db, "接続できません")
+    add_measures(db, cpu=95, queue=130)
+    add_probes(db, "接続できません")
     actions.update_alarms(db)
     db.commit()
-    page = opened(screen)
+    page = open_monitoring(screen)
 
-    said = texts(page)
-    assert "アラートが3件発生しています。" in said
-    assert "CPU使用率（95%、" in said
-    assert "サーバー死活（停止" in said
+    page_text = texts(page)
+    assert "アラートが3件発生しています。" in page_text
+    assert "CPU使用率（95%、" in page_text
+    assert "サーバー死活（停止" in page_text
     listed = page.dataframe[1].value.to_dict("records")
     assert {row["アラート"] for row in listed} == {"CPU使用率が高い状態です", "予約キューが溜まっています"}
-    assert "今月の停止は1回" in said
+    assert "今月の停止は1回" in page_text
 
 
-def test_nobody_measuring_is_said_and_so_are_silent_jobs(screen: Screen, db: Session) -> None:
-    page = opened(screen)
+def test_missing_measurements_and_silent_jobs_are_reported(screen: Screen, db: Session) -> None:
+    page = open_monitoring(screen)
     assert "直近の測定値がありません。" in texts(page)
 
     db.execute(text("UPDATE job_heartbeats SET at = at - interval '10 minutes' WHERE name = 'reservations.flow'"))

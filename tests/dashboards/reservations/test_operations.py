@@ -20,8 +20,20 @@ from service.reservations.operations.models import Operation
 from service.reservations.roster.models import Shift
 from tests import people
 from tests.api.reservations import scene
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, choose, fill, goes_away, html, keys, outside, press, rows, texts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import (
+    Screen,
+    assert_survives_outage,
+    choose_part,
+    click_row_action,
+    fill,
+    html,
+    keys,
+    overlays,
+    press,
+    rows,
+    texts,
+)
 
 LIST, KEY, ACT, ROSTER = (
     "reservations.operations.list",
@@ -37,10 +49,10 @@ def world(db: Session) -> None:
     db.commit()
 
 
-def vague(db: Session) -> Reservation:
-    reservation = scene.ask(db, customer_name="百瀬 桃", phone="090-8888-1234", wishes="白いバラで")
+def vague_reservation(db: Session) -> Reservation:
+    reservation = scene.create_reservation(db, customer_name="百瀬 桃", phone="090-8888-1234", wishes="白いバラで")
     scene.pass_time(db)
-    call = scene.shop_says(db, reservation, Answer.VAGUE)
+    call = scene.record_shop_answer(db, reservation, Answer.VAGUE)
     call.reading = {"why": "検討するとの回答", "quote": "検討します", "staff": "佐藤", "change": ""}
     call.transcript = [
         {"is_shop": False, "text": "ご予約をお願いできますか。"},
@@ -50,12 +62,12 @@ def vague(db: Session) -> Reservation:
     return reservation
 
 
-def opened(screen: Screen, role: str = "operator", name: str = "olivia") -> AppTest:
-    return opened_at(screen(name, reservations=role), "operations")
+def open_operations(screen: Screen, role: str = "operator", name: str = "olivia") -> AppTest:
+    return open_address(screen(name, reservations=role), "operations")
 
 
-def draw(page: AppTest) -> AppTest:
-    act(page, LIST, "対応する")
+def open_drawer(page: AppTest) -> AppTest:
+    click_row_action(page, LIST, "対応する")
     return page
 
 
@@ -69,15 +81,15 @@ def state(db: Session, reservation: Reservation) -> str:
 
 
 def test_with_nothing_to_do_the_page_says_so(screen: Screen) -> None:
-    page = opened(screen)
+    page = open_operations(screen)
 
     assert "現在、手動対応が必要な予約はありません。" in texts(page)
     assert "手動対応が必要な予約はありません" in texts(page)
 
 
-def test_the_page_says_what_is_late_and_what_nobody_has(screen: Screen, db: Session, line: Line) -> None:
-    reservation = vague(db)
-    page = opened(screen)
+def test_the_page_says_what_is_late_and_what_has_no_owner(screen: Screen, db: Session, network: Network) -> None:
+    reservation = vague_reservation(db)
+    page = open_operations(screen)
     assert "手動対応が1件あります。担当者のいないものが1件です。" in texts(page)
     row = rows(page)[0]
     assert (row["内容"], row["予約ID"], row["担当"]) == ("曖昧な回答", reservation.code, "なし")
@@ -88,20 +100,20 @@ def test_the_page_says_what_is_late_and_what_nobody_has(screen: Screen, db: Sess
     page.run()
     assert "期限を過ぎたものが1件" in texts(page)
     assert rows(page)[0]["残り時間"] == "15分超過"
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
 def test_the_drawer_has_the_procedure_the_call_and_what_is_possible_and_the_task_is_taken_and_given_back(
     screen: Screen, db: Session
 ) -> None:
-    reservation = vague(db)
-    page = draw(opened(screen))
+    reservation = vague_reservation(db)
+    page = open_drawer(open_operations(screen))
 
-    said = texts(page)
-    assert "1. 該当の提携店に電話で確認します（1時間以内）。" in said
-    assert "百瀬 桃" in said
-    assert "白いバラで" in said
-    assert ":orange-background[**少し検討します。**]" in said
+    text = texts(page)
+    assert "1. 該当の提携店に電話で確認します（1時間以内）。" in text
+    assert "百瀬 桃" in text
+    assert "白いバラで" in text
+    assert ":orange-background[**少し検討します。**]" in text
     assert f"/reservation?code={reservation.code}" in html(page)
     assert {"shop_ok", "shop_refused", "rearrange", "cancel"} <= buttons(page)
     assert not {"accept_change", "mail_link", "retry_refund", "cancel_late"} & buttons(page)
@@ -111,16 +123,16 @@ def test_the_drawer_has_the_procedure_the_call_and_what_is_possible_and_the_task
     press(page, f"{KEY}.claim")
     assert db.scalars(select(Operation.owner_id)).one() is not None
     assert "担当 olivia さん" in texts(page)
-    assert outside(page)[-2:] == ["dialog", "toast"]
+    assert overlays(page)[-2:] == ["dialog", "toast"]
     press(page, f"{KEY}.release")
     assert db.scalars(select(Operation.owner_id)).one() is None
 
 
-def test_the_shops_word_is_recorded_and_who_comes_second_is_told_until_she_closes_it(
+def test_the_shops_answer_is_recorded_and_a_second_operator_sees_a_message_until_it_is_closed(
     screen: Screen, db: Session
 ) -> None:
-    reservation = vague(db)
-    first, second = (draw(opened(screen, name=name)) for name in ("olivia", "oscar"))
+    reservation = vague_reservation(db)
+    first, second = (open_drawer(open_operations(screen, name=name)) for name in ("olivia", "oscar"))
     form = f"{ACT}.shop_ok.{reservation.code}.{reservation.version}"
     for page in (first, second):
         press(page, f"{ACT}.shop_ok")
@@ -131,15 +143,15 @@ def test_the_shops_word_is_recorded_and_who_comes_second_is_told_until_she_close
     assert "店舗OK（決済準備中）" in texts(first)
     assert "期限内に完了" in texts(first)
 
-    told = "この予約は、画面を開いたあとに変わりました"
-    assert told in texts(second)
+    message = "この予約は、画面を開いたあとに変わりました"
+    assert message in texts(second)
     second.run()  # The page around it refreshes.
-    assert told in texts(second)
+    assert message in texts(second)
 
 
 def test_a_refusal_is_confirmed_before_the_next_shop_is_called(screen: Screen, db: Session) -> None:
-    reservation = vague(db)
-    page = draw(opened(screen))
+    reservation = vague_reservation(db)
+    page = open_drawer(open_operations(screen))
     press(page, f"{ACT}.shop_refused")
     assert "次の提携店への電話を再開します。" in texts(page)
     assert state(db, reservation) == "pending_shop_response"
@@ -149,11 +161,11 @@ def test_a_refusal_is_confirmed_before_the_next_shop_is_called(screen: Screen, d
 
 
 def test_a_change_needs_the_customers_consent(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db)
+    reservation = scene.create_reservation(db)
     scene.pass_time(db)
-    scene.shop_says(db, reservation, Answer.CHANGE_REQUESTED)
+    scene.record_shop_answer(db, reservation, Answer.CHANGE_REQUESTED)
     db.commit()
-    page = draw(opened(screen))
+    page = open_drawer(open_operations(screen))
     press(page, f"{ACT}.accept_change")
     form = f"{ACT}.accept_change.{reservation.code}.{reservation.version}"
     fill(page, form, plan="s")
@@ -165,11 +177,11 @@ def test_a_change_needs_the_customers_consent(screen: Screen, db: Session) -> No
     assert (state(db, reservation), reservation.price) == ("calling_success", 3300)
 
 
-def test_a_link_goes_by_mail_to_whoever_gets_no_sms(screen: Screen, db: Session) -> None:
-    reservation = scene.awaiting(db)
+def test_a_link_goes_by_mail_to_a_customer_who_gets_no_sms(screen: Screen, db: Session) -> None:
+    reservation = scene.awaiting_payment(db)
     flow.record_event(db, reservation.id, e.SmsFailed(purpose="payment_link"), source="twilio")
     db.commit()
-    page = draw(opened(screen))
+    page = open_drawer(open_operations(screen))
     assert "send_link" not in buttons(page)
     press(page, f"{ACT}.mail_link")
     form = f"{ACT}.mail_link.{reservation.code}.{reservation.version}"
@@ -180,12 +192,12 @@ def test_a_link_goes_by_mail_to_whoever_gets_no_sms(screen: Screen, db: Session)
     assert reservation.mail == "hanako@mail.example"
 
 
-def test_a_late_cancellation_says_what_goes_back_and_asks_for_the_shops_word(screen: Screen, db: Session) -> None:
+def test_a_late_cancellation_says_what_is_refunded_and_asks_for_the_shops_consent(screen: Screen, db: Session) -> None:
     reservation = scene.confirmed(db)
     scene.set_clock(db, reservation.starts_at - timedelta(hours=40))
     flow.record_event(db, reservation.id, e.LateCancelAsked(), source="customer", note="入院しました")
     db.commit()
-    page = draw(opened(screen))
+    page = open_drawer(open_operations(screen))
     assert "入院しました" in texts(page)
     press(page, f"{ACT}.cancel_late")
     assert "決済済みの¥5,500を全額返金します。" in texts(page)
@@ -199,11 +211,13 @@ def test_a_late_cancellation_says_what_goes_back_and_asks_for_the_shops_word(scr
     assert state(db, reservation) == "refund_pending"
 
 
-def test_what_needs_no_step_of_the_reservation_is_ticked_off_with_an_outcome(screen: Screen, db: Session) -> None:
-    reservation = scene.ask(db)
+def test_an_operation_without_a_step_of_the_reservation_is_resolved_with_an_outcome(
+    screen: Screen, db: Session
+) -> None:
+    reservation = scene.create_reservation(db)
     operation = operations.open_operation(db, reservation.id, reservation.code, Task.CUSTOMER_ENQUIRY)
     db.commit()
-    page = draw(opened(screen))
+    page = open_drawer(open_operations(screen))
     fill(page, f"{KEY}.resolution.{operation.id}", outcome="説明した")
     press(page, f"{KEY}.resolution.{operation.id}.submit")
 
@@ -212,8 +226,8 @@ def test_what_needs_no_step_of_the_reservation_is_ticked_off_with_an_outcome(scr
 
 
 def test_support_reads_and_notes_contacts_and_has_no_other_button(screen: Screen, db: Session) -> None:
-    reservation = vague(db)
-    page = draw(opened(screen, "support"))
+    reservation = vague_reservation(db)
+    page = open_drawer(open_operations(screen, "support"))
     assert buttons(page) - {f"contact.{reservation.code}.submit"} == set()
     fill(page, f"{ACT}.contact.{reservation.code}", text="15時に折り返す")
     press(page, f"{ACT}.contact.{reservation.code}.submit")
@@ -221,11 +235,11 @@ def test_support_reads_and_notes_contacts_and_has_no_other_button(screen: Screen
     assert "15時に折り返す" in texts(page)
 
 
-def test_the_roster_is_kept_and_says_who_is_on_call(screen: Screen, db: Session) -> None:
-    oscar = people.person(db, "oscar", reservations="operator")
+def test_a_shift_is_added_to_the_roster_and_removed(screen: Screen, db: Session) -> None:
+    oscar = people.create_user(db, "oscar", reservations="operator")
     db.commit()
-    page = opened(screen)
-    choose(page, "オンコール当番")
+    page = open_operations(screen)
+    choose_part(page, "オンコール当番")
     press(page, f"{ROSTER}.new")
     fill(page, f"{ROSTER}.create", user_id=str(oscar.id), phone="090-7777-0001")
     press(page, f"{ROSTER}.create.submit")
@@ -234,7 +248,7 @@ def test_the_roster_is_kept_and_says_who_is_on_call(screen: Screen, db: Session)
     assert shift.starts_at == datetime(2031, 1, 8, 18, tzinfo=TOKYO)
     assert rows(page)[0]["電話番号"] == "090-7777-0001"
 
-    act(page, f"{ROSTER}.list", "外す")
+    click_row_action(page, f"{ROSTER}.list", "外す")
     assert "誰にもSMSを送りません" in texts(page)
     press(page, f"{ROSTER}.remove.{shift.id}.confirm")
     db.expire_all()

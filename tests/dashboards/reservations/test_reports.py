@@ -1,4 +1,4 @@
-"""週次・月次レポート: what is still to be finished, the drawer with figures and texts, sending, and what others see."""
+"""週次・月次レポート: what is still to be finished, the drawer with figures and texts, sending, and other roles."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from service.reservations.incidents import schemas as incident_schemas
 from service.reservations.incidents.rules import Level
 from tests import people
 from tests.api.reservations import scene
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, fill, goes_away, html, press, rows, texts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import Screen, assert_survives_outage, click_row_action, fill, html, press, rows, texts
 
 PAGE, KEY = "reservations.reports", "reservations.report"
 LIST = f"{PAGE}.list"
@@ -34,58 +34,58 @@ def world(db: Session) -> None:
     scene.fill(db)
     holidays.top_up(db)
     chores.plan(db)
-    by = people.actor(db, "otto", reservations="operator")
-    incidents.open_incident(db, by, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
+    actor = people.create_actor(db, "otto", reservations="operator")
+    incidents.open_incident(db, actor, incident_schemas.NewIncident(title="APIの応答が遅い", level=Level.MEDIUM))
     scene.confirmed(db)
     scene.set_clock(db, datetime(2031, 1, 10, 9, 30, tzinfo=TOKYO))
     actions.draft_due(db)
     db.commit()
 
 
-def opened(screen: Screen, role: str = "operator") -> AppTest:
-    return opened_at(screen(f"reservations-{role}", reservations=role), "reservations-reports")
+def open_reports(screen: Screen, role: str = "operator") -> AppTest:
+    return open_address(screen(f"reservations-{role}", reservations=role), "reservations-reports")
 
 
 def weekly(db: Session) -> ActivityReport:
     return db.scalars(select(ActivityReport).where(ActivityReport.kind == "weekly")).one()
 
 
-def finished(db: Session) -> ActivityReport:
+def finish_weekly(db: Session) -> ActivityReport:
     report = weekly(db)
-    by = people.actor(db, "finisher", reservations="operator")
-    actions.finish(db, by, report.id, schemas.Finish(version=report.version))
+    actor = people.create_actor(db, "finisher", reservations="operator")
+    actions.finish(db, actor, report.id, schemas.Finish(version=report.version))
     db.commit()
     return report
 
 
-def draw(page: AppTest) -> AppTest:
-    act(page, LIST, "開く")
+def open_drawer(page: AppTest) -> AppTest:
+    click_row_action(page, LIST, "開く")
     return page
 
 
 def buttons(page: AppTest) -> set[str]:
-    return {str(one.key).removeprefix(f"{KEY}.") for one in page.button if str(one.key).startswith(f"{KEY}.")}
+    return {str(button.key).removeprefix(f"{KEY}.") for button in page.button if str(button.key).startswith(f"{KEY}.")}
 
 
-def test_the_page_says_that_drafts_wait_one_has_its_figures_taken_anew_and_one_that_is_missing_is_made(
-    screen: Screen, db: Session, line: Line
+def test_the_page_says_that_drafts_wait_figures_are_refreshed_and_a_missing_report_is_created(
+    screen: Screen, db: Session, network: Network
 ) -> None:
-    page = opened(screen)
+    page = open_reports(screen)
     assert "まだ完成していない下書きが2件あります。" in texts(page)
     assert [(row["期間"], row["種類"], row["予約件数"]) for row in rows(page)] == [
         ("2031/1/3（金）〜1/9（木）", "週次レポート", 1),
         ("2030年12月", "月次レポート", 0),
     ]
 
-    said = texts(draw(page))
-    for word in (
+    text = texts(open_drawer(page))
+    for part in (
         "期間中に発生した手動対応はありません。",
         "期間中に検知したものと、作成した時点で対応中だったものです。",
         "期限を迎えた14件のうち、0件を実施しました。",
         "まだ書かれていません。",
         "花束 1件",
     ):
-        assert word in said, word
+        assert part in text, part
     report = weekly(db)
     press(page, f"{KEY}.refresh")
     press(page, f"{KEY}.refresh.{report.id}.1.confirm")
@@ -99,13 +99,13 @@ def test_the_page_says_that_drafts_wait_one_has_its_figures_taken_anew_and_one_t
     fill(page, f"{KEY}.new", kind="weekly")
     press(page, f"{KEY}.new.submit")
     assert len(db.scalars(select(ActivityReport)).all()) == 3
-    goes_away(page, line)
+    assert_survives_outage(page, network)
 
 
-def test_people_write_and_finish_it_with_the_chore_and_the_incident_and_take_it_back_with_a_reason(
+def test_operators_write_and_finish_it_with_the_chore_and_the_incident_and_reopen_it_with_a_reason(
     screen: Screen, db: Session
 ) -> None:
-    page = draw(opened(screen))
+    page = open_drawer(open_reports(screen))
     report = weekly(db)
     press(page, f"{KEY}.write")
     form = f"{KEY}.edit.{report.id}.1.False"
@@ -114,7 +114,7 @@ def test_people_write_and_finish_it_with_the_chore_and_the_incident_and_take_it_
     db.refresh(report)
     assert (report.findings, report.version) == ("予約は好調でした。", 2)
 
-    page = draw(page.run())
+    page = open_drawer(page.run())
     assert "予約は好調でした。" in texts(page)
     press(page, f"{KEY}.finish")
     assert "課題・次の対応が書かれていません。" in texts(page)
@@ -137,27 +137,27 @@ def test_people_write_and_finish_it_with_the_chore_and_the_incident_and_take_it_
 def test_it_is_sent_after_the_addresses_were_confirmed_and_management_reads_what_is_finished(
     screen: Screen, db: Session
 ) -> None:
-    managers = opened(screen, "manager")
-    assert "完成したレポートは、まだありません。" in texts(managers)
-    assert "運営担当者がレポートを完成させると、ここで読めるようになります。" in texts(managers)
-    report = finished(db)
-    managers.run()
-    assert "最新の完成したレポートは、週次レポート 2031/1/3（金）〜1/9（木） です。" in texts(managers)
-    draw(managers)
-    assert buttons(managers) == set()
-    assert f"/api/reservations/reports/{report.id}.pdf" in html(managers)
+    manager_page = open_reports(screen, "manager")
+    assert "完成したレポートは、まだありません。" in texts(manager_page)
+    assert "運営担当者がレポートを完成させると、ここで読めるようになります。" in texts(manager_page)
+    report = finish_weekly(db)
+    manager_page.run()
+    assert "最新の完成したレポートは、週次レポート 2031/1/3（金）〜1/9（木） です。" in texts(manager_page)
+    open_drawer(manager_page)
+    assert buttons(manager_page) == set()
+    assert f"/api/reservations/reports/{report.id}.pdf" in html(manager_page)
 
-    people.person(db, "mona", reservations="manager").mail = "mona@qualfia.example"
+    people.create_user(db, "mona", reservations="manager").mail = "mona@qualfia.example"
     db.commit()
-    page = draw(opened(screen))
+    page = open_drawer(open_reports(screen))
     press(page, f"{KEY}.send")
     form = f"{KEY}.send.{report.id}.2"
     assert page.multiselect(key=f"{form}.managers.0").value == ["mona@qualfia.example"]
     fill(page, form, to="board@qualfia.example")
     press(page, f"{form}.submit")
     assert "mona@qualfia.example、board@qualfia.example に1通ずつ送ります" in texts(page)
-    about = (OutboxMessage.topic == "mail", OutboxMessage.subject == "report")
-    mails = select(OutboxMessage.recipient).where(*about).order_by(OutboxMessage.id)
+    conditions = (OutboxMessage.topic == "mail", OutboxMessage.subject == "report")
+    mails = select(OutboxMessage.recipient).where(*conditions).order_by(OutboxMessage.id)
     assert db.scalars(mails).all() == []
     press(page, f"{KEY}.really.{report.id}.2.confirm")
     assert db.scalars(mails).all() == ["mona@qualfia.example", "board@qualfia.example"]

@@ -1,4 +1,4 @@
-"""提携店: the list and its drawer, the order of calls, and what is said when somebody else was faster."""
+"""提携店: the list and its drawer, the order of calls, and what is shown when another operator was faster."""
 
 from __future__ import annotations
 
@@ -14,8 +14,21 @@ from service.reservations.shops import queries
 from service.reservations.shops.models import Shop
 from tests import people
 from tests.api.reservations import partners
-from tests.dashboards.conftest import Line, opened_at
-from tests.dashboards.pages import Screen, act, choose, fill, goes_away, html, keys, press, rows, run, texts, toasts
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import (
+    Screen,
+    assert_survives_outage,
+    choose_part,
+    click_row_action,
+    fill,
+    html,
+    keys,
+    press,
+    rows,
+    run,
+    texts,
+    toasts,
+)
 
 LIST, KEY, ORDER = "reservations.shops.list", "reservations.shop", "reservations.order"
 
@@ -28,13 +41,15 @@ def shops(db: Session) -> None:
 
 @pytest.fixture
 def page(screen: Screen) -> AppTest:
-    return opened_at(screen("olivia", reservations="operator"), "shops")
+    return open_address(screen("olivia", reservations="operator"), "shops")
 
 
 @pytest.fixture
-def other(db: Session, line: Line) -> TestClient:
+def other_operator(db: Session, network: Network) -> TestClient:
     """Another operator, who is faster."""
-    return people.signed_in(db, TestClient(line.service.app), people.person(db, "oscar", reservations="operator"))
+    return people.signed_in_client(
+        db, TestClient(network.service.app), people.create_user(db, "oscar", reservations="operator")
+    )
 
 
 def shop(db: Session, code: str) -> Shop:
@@ -44,33 +59,33 @@ def shop(db: Session, code: str) -> Shop:
 
 def open_shop(page: AppTest, code: str) -> None:
     items = page.session_state[f"live.{LIST}"].data["items"]
-    act(page, LIST, "詳細", next(place for place, item in enumerate(items) if item["code"] == code))
+    click_row_action(page, LIST, "詳細", next(index for index, item in enumerate(items) if item["code"] == code))
 
 
 def open_order(page: AppTest, service: str = "花束") -> None:
-    choose(page, "電話をかける順番")
+    choose_part(page, "電話をかける順番")
     page.selectbox(key="service").select(service)
     run(page)
 
 
-def called(db: Session, code: str = "bouquet") -> list[str]:
+def call_order(db: Session, code: str = "bouquet") -> list[str]:
     db.expire_all()
     service = db.scalars(select(Service).where(Service.code == code)).one()
     return queries.names_in_order(db, queries.call_places(db, service.id))
 
 
-def test_the_page_says_whom_we_call_and_the_list_when_and_in_which_place(page: AppTest, line: Line) -> None:
+def test_the_page_says_whom_we_call_and_the_list_when_and_in_which_place(page: AppTest, network: Network) -> None:
     assert "提携店は6店で、すべてに電話をかけます。" in texts(page)
     short, closed = rows(page)[3:5]
     assert (closed["店舗名"], closed["電話番号"], closed["定休日"]) == ("デリカ日本橋", "03-1234-0005", "水")
     assert (short["サービスと順番"], short["電話受付"]) == ("ホールケーキ 2番、オードブル 1番", "10:00–16:00")
     assert "/imports?kind=reservations.shops" in html(page)
-    goes_away(page, line)
-    line.mend()
+    assert_survives_outage(page, network)
+    network.restore()
     run(page)
 
 
-def test_a_shop_is_registered_and_its_complaints_stand_at_their_fields(page: AppTest, db: Session) -> None:
+def test_a_shop_is_registered_and_errors_are_shown_at_their_fields(page: AppTest, db: Session) -> None:
     new = f"{KEY}.new"
     press(page, "reservations.shops.new")
     fill(page, new, code="S100", name="花の里", phone="12-34")
@@ -82,49 +97,51 @@ def test_a_shop_is_registered_and_its_complaints_stand_at_their_fields(page: App
     page.multiselect(key=f"{new}.closed_weekdays.0").select("火")
     press(page, f"{new}.submit")
     assert toasts(page) == ["花の里を登録しました。"]
-    made = shop(db, "S100")
-    assert (made.phone, made.closed_weekdays) == ("+81312340100", [2])
-    assert called(db) == ["フラワー銀座", "花工房みどり", "花の里"]
+    new_shop = shop(db, "S100")
+    assert (new_shop.phone, new_shop.closed_weekdays) == ("+81312340100", [2])
+    assert call_order(db) == ["フラワー銀座", "花工房みどり", "花の里"]
 
 
-def test_an_edit_keeps_the_rest_and_who_edits_too_late_sees_both_sides_in_words(
-    page: AppTest, db: Session, other: TestClient
+def test_an_edit_keeps_the_rest_and_a_stale_edit_shows_both_sides_as_text(
+    page: AppTest, db: Session, other_operator: TestClient
 ) -> None:
-    known = shop(db, "S004")
+    stored = shop(db, "S004")
     open_shop(page, "S004")
     press(page, f"{KEY}.edit")
-    form = f"{KEY}.edit.{known.id}.1.False"
+    form = f"{KEY}.edit.{stored.id}.1.False"
     assert page.text_input(key=f"{form}.phone.0").value == "03-1234-0004"
     fill(page, form, contact_name="桜井 花")
     press(page, f"{form}.submit")
     changed = shop(db, "S004")
     assert (changed.contact_name, changed.phone, changed.version) == ("桜井 花", "+81312340004", 2)
-    assert called(db, "cake")[1] == "洋菓子のさくら"
+    assert call_order(db, "cake")[1] == "洋菓子のさくら"
 
     open_shop(page, "S004")
     press(page, f"{KEY}.edit")
-    other.patch(f"{partners.SHOPS}/{known.id}", json={"version": 2, "closed_weekdays": [7], "phone": "03-1234-0099"})
-    form = f"{KEY}.edit.{known.id}.2.False"
+    other_operator.patch(
+        f"{partners.SHOPS}/{stored.id}", json={"version": 2, "closed_weekdays": [7], "phone": "03-1234-0099"}
+    )
+    form = f"{KEY}.edit.{stored.id}.2.False"
     fill(page, form, phone="03-1234-0077")
     press(page, f"{form}.submit")
-    said = texts(page)
-    assert "ほかの人が変更しました" in said
-    assert "03-1234-0077" in said
-    assert "03-1234-0099" in said
-    assert "+81" not in said
+    text = texts(page)
+    assert "ほかの人が変更しました" in text
+    assert "03-1234-0077" in text
+    assert "03-1234-0099" in text
+    assert "+81" not in text
     press(page, f"{KEY}.conflict.keep")
-    press(page, f"{KEY}.edit.{known.id}.3.True.submit")
+    press(page, f"{KEY}.edit.{stored.id}.3.True.submit")
     assert (shop(db, "S004").phone, shop(db, "S004").closed_weekdays) == ("+81312340077", [7])
 
 
 def test_a_shop_is_stopped_with_a_reason_and_called_again(page: AppTest, db: Session) -> None:
-    key = shop(db, "S001").id
+    shop_id = shop(db, "S001").id
     open_shop(page, "S001")
     press(page, f"{KEY}.blacklist")
-    press(page, f"reservations.shop.blacklist.{key}.confirm")
+    press(page, f"reservations.shop.blacklist.{shop_id}.confirm")
     assert "理由を入力してください" in texts(page)
-    page.text_area(key=f"reservations.shop.blacklist.{key}.reason").input("無断キャンセルが続いた")
-    press(page, f"reservations.shop.blacklist.{key}.confirm")
+    page.text_area(key=f"reservations.shop.blacklist.{shop_id}.reason").input("無断キャンセルが続いた")
+    press(page, f"reservations.shop.blacklist.{shop_id}.confirm")
     assert shop(db, "S001").blacklist_reason == "無断キャンセルが続いた"
     assert "利用停止は1店" in texts(page)
 
@@ -132,27 +149,27 @@ def test_a_shop_is_stopped_with_a_reason_and_called_again(page: AppTest, db: Ses
     assert "利用停止です。電話をかけません。" in texts(page)
     assert "無断キャンセルが続いた" in texts(page)
     press(page, f"{KEY}.lift")
-    page.text_area(key=f"reservations.shop.lift.{key}.reason").input("話し合いがついた")
-    press(page, f"reservations.shop.lift.{key}.confirm")
+    page.text_area(key=f"reservations.shop.lift.{shop_id}.reason").input("話し合いがついた")
+    press(page, f"reservations.shop.lift.{shop_id}.confirm")
     assert shop(db, "S001").blacklisted_at is None
 
 
 def test_a_shop_is_archived_and_comes_back(page: AppTest, db: Session) -> None:
-    key = shop(db, "S001").id
+    shop_id = shop(db, "S001").id
     open_shop(page, "S001")
     press(page, f"{KEY}.archive")
-    press(page, f"{KEY}.archive.{key}.confirm")
+    press(page, f"{KEY}.archive.{shop_id}.confirm")
     assert toasts(page) == ["提携店「フラワー銀座」をアーカイブしました。"]
-    assert called(db) == ["花工房みどり"]
+    assert call_order(db) == ["花工房みどり"]
 
     page.selectbox(key="archived").select("アーカイブ済み").run()
     open_shop(page, "S001")
     press(page, f"{KEY}.restore")
-    press(page, f"{KEY}.restore.{key}.confirm")
-    assert called(db) == ["花工房みどり", "フラワー銀座"]
+    press(page, f"{KEY}.restore.{shop_id}.confirm")
+    assert call_order(db) == ["花工房みどり", "フラワー銀座"]
 
 
-def test_the_order_is_moved_about_taken_back_and_stored_as_a_whole(page: AppTest, db: Session) -> None:
+def test_the_order_is_changed_undone_and_stored_as_a_whole(page: AppTest, db: Session) -> None:
     open_order(page, "オードブル")
     before = ["洋菓子のさくら", "デリカ日本橋", "キッチン神楽坂"]
     assert f"{' → '.join(before)} の順に電話をかけます" in texts(page)
@@ -165,33 +182,35 @@ def test_the_order_is_moved_about_taken_back_and_stored_as_a_whole(page: AppTest
     press(page, f"{ORDER}.{last}.vertical_align_top")
     press(page, f"{ORDER}.{first}.arrow_downward")
     assert "まだ保存されていません" in texts(page)
-    assert called(db, "platter") == before
+    assert call_order(db, "platter") == before
     press(page, f"{ORDER}.store")
-    assert called(db, "platter") == ["キッチン神楽坂", "デリカ日本橋", "洋菓子のさくら"]
+    assert call_order(db, "platter") == ["キッチン神楽坂", "デリカ日本橋", "洋菓子のさくら"]
     assert "まだ保存されていません" not in texts(page)
     assert page.button(key=f"{ORDER}.{last}.arrow_upward").disabled
 
 
-def test_who_stores_an_order_too_late_sees_both_and_decides(page: AppTest, db: Session, other: TestClient) -> None:
+def test_a_stale_order_shows_both_and_the_user_decides(page: AppTest, db: Session, other_operator: TestClient) -> None:
     service = db.scalars(select(Service).where(Service.code == "platter")).one()
     a, b, c = (shop(db, code).id for code in ("S004", "S005", "S006"))
 
-    def stored_too_late(moved: int, theirs: list[int]) -> None:
+    def store_too_late(shop_id: int, other_order: list[int]) -> None:
         open_order(page, "オードブル")
         version = db.get_one(Service, service.id, populate_existing=True).version
-        press(page, f"{ORDER}.{moved}.vertical_align_top")
-        answer = other.put(f"{partners.SERVICES}/{service.id}/shops", json={"version": version, "shops": theirs})
+        press(page, f"{ORDER}.{shop_id}.vertical_align_top")
+        answer = other_operator.put(
+            f"{partners.SERVICES}/{service.id}/shops", json={"version": version, "shops": other_order}
+        )
         assert answer.status_code == 204
         press(page, f"{ORDER}.store")
         assert "この順番は、開いたあとにほかの人が変更しました。" in texts(page)
 
-    stored_too_late(c, [b, a, c])
+    store_too_late(c, [b, a, c])
     press(page, f"{ORDER}.conflict.load")
     assert "デリカ日本橋 → 洋菓子のさくら → キッチン神楽坂 の順に電話をかけます" in texts(page)
-    stored_too_late(a, [c, b, a])
+    store_too_late(a, [c, b, a])
     press(page, f"{ORDER}.conflict.keep")
     press(page, f"{ORDER}.store")
-    assert partners.order(other, service.id) == ["S004", "S005", "S006"]
+    assert partners.call_order(other_operator, service.id) == ["S004", "S005", "S006"]
 
 
 def test_a_stopped_shop_is_passed_over_support_is_offered_no_change_and_without_shops_the_page_says_where_to_begin(
@@ -199,7 +218,7 @@ def test_a_stopped_shop_is_passed_over_support_is_offered_no_change_and_without_
 ) -> None:
     db.execute(update(Shop).where(Shop.code == "S001").values(blacklisted_at=func.app_now()))
     db.commit()
-    page = opened_at(screen("sara", reservations="support"), "shops")
+    page = open_address(screen("sara", reservations="support"), "shops")
     assert "/imports" not in html(page)
     open_shop(page, "S001")
     changes = (f"{KEY}.", "reservations.shops.new", ORDER)
@@ -211,5 +230,5 @@ def test_a_stopped_shop_is_passed_over_support_is_offered_no_change_and_without_
 
     db.execute(update(Shop).values(archived_at=func.app_now()))
     db.commit()
-    choose(page, "提携店")
+    choose_part(page, "提携店")
     assert "まだ提携店が登録されていません" in texts(page)

@@ -1,4 +1,4 @@
-"""店舗順序シミュレーション: the page says what another order would come to, and takes one over after asking."""
+"""店舗順序シミュレーション: the page says what another order would come to, and applies one after a confirmation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.demo import people, reservations
 from service.reservations.services.models import Service
 from service.reservations.shops import queries as shops
 from tests.api.reservations import scene
-from tests.dashboards.conftest import opened_at
+from tests.dashboards.conftest import open_address
 from tests.dashboards.pages import Screen, press, texts
 
 KEY = "reservations.simulation"
@@ -33,19 +33,19 @@ def buttons(page: AppTest) -> dict[str, Any]:
 
 
 @pytest.fixture
-def lived(db: Session) -> None:
+def demo_history(db: Session) -> None:
     scene.set_clock(db, datetime(2031, 1, 8, 11, 0, tzinfo=TOKYO))
     people.fill(db)
     reservations.fill(db)
     db.commit()
 
 
-def opened(screen: Screen, role: str = "operator") -> AppTest:
-    return opened_at(screen("olivia", reservations=role), "shop-order-simulation")
+def open_simulation(screen: Screen, role: str = "operator") -> AppTest:
+    return open_address(screen("olivia", reservations=role), "shop-order-simulation")
 
 
-def test_an_order_is_tried_taken_back_and_taken_over(screen: Screen, db: Session, lived: None) -> None:
-    page = opened(screen)
+def test_an_order_is_tried_taken_back_and_taken_over(screen: Screen, db: Session, demo_history: None) -> None:
+    page = open_simulation(screen)
     assert "花工房みどり → フラワー銀座** の順にすると" in texts(page)
     assert f"{KEY}.apply" not in buttons(page)
     assert [metric.delta for metric in page.metric] == [""] * 4
@@ -69,19 +69,19 @@ def test_an_order_is_tried_taken_back_and_taken_over(screen: Screen, db: Session
     assert "現在の順序よりよい順序は見つかりませんでした" in texts(page)
 
 
-def test_without_a_past_the_page_says_so(screen: Screen, db: Session) -> None:
+def test_without_calls_the_page_says_so(screen: Screen, db: Session) -> None:
     scene.fill(db)
     db.commit()
-    assert "この期間に、電話をかけた予約がありません" in texts(opened(screen))
+    assert "この期間に、電話をかけた予約がありません" in texts(open_simulation(screen))
 
 
 def test_without_services_the_page_says_where_to_begin(screen: Screen, db: Session) -> None:
     db.execute(update(Service).values(archived_at=func.now()))
-    assert "まだサービスが登録されていません" in texts(opened(screen))
+    assert "まだサービスが登録されていません" in texts(open_simulation(screen))
 
 
 @pytest.mark.parametrize(
-    ("success", "minutes", "words"),
+    ("success", "minutes", "text"),
     [
         (0.0, NEGLIGIBLE_MINUTES, "**結果は現在の順序とほぼ同じ**でした。"),
         (NEGLIGIBLE_SHARE, NEGLIGIBLE_MINUTES, "**予約成功率が0.5ポイント上がる**見込みでした。"),
@@ -89,10 +89,8 @@ def test_without_services_the_page_says_where_to_begin(screen: Screen, db: Sessi
         (0.1, 2.1, "**予約成功率が10.0ポイント上がる、OKまでの中央値が2.0分長くなる**見込みでした。"),
     ],
 )
-def test_what_an_order_would_have_changed_is_said_from_where_it_counts(
-    success: float, minutes: float, words: str
-) -> None:
+def test_an_orders_effect_is_named_unless_it_is_negligible(success: float, minutes: float, text: str) -> None:
     present = {"success": 0.0, "median_minutes": NEGLIGIBLE_MINUTES, "calls": 1.0}
-    found = {"present": present, "is_certain": True}
+    result = {"present": present, "is_certain": True}
 
-    assert simulation.verdict({"success": success, "median_minutes": minutes, "calls": 1.0}, found) == words
+    assert simulation.verdict({"success": success, "median_minutes": minutes, "calls": 1.0}, result) == text

@@ -1,4 +1,4 @@
-"""Dialogs: one at a time, opened from anywhere, there until they are closed."""
+"""Dialogs: one at a time, opened from anywhere, open until they are closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of confirmations and buttons: one for each time that something is meant."""
+"""Idempotency keys of confirmations and buttons: one for each request that the user means."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dashboards.ui import idempotency
 
 LOST = ApiProblem(0, "", "応答がありません。")
 REFUSED = ApiProblem(409, "", "ほかの人が変更しました。")
-BEFORE = ApiProblem(422, "", "すでに保存されています。", type=IDEMPOTENCY_KEY_REUSED)
+ALREADY_STORED = ApiProblem(422, "", "すでに保存されています。", type=IDEMPOTENCY_KEY_REUSED)
 
 
-def confirming() -> None:
+def confirmation_page() -> None:
     import streamlit as st
 
     from dashboards.ui import confirm, dialogs
@@ -32,7 +32,7 @@ def confirming() -> None:
         st.button("送る", key="open", on_click=dialogs.open, args=(ask,))
 
 
-def pressing() -> None:
+def button_page() -> None:
     import streamlit as st
 
     from dashboards.client import ApiProblem
@@ -52,37 +52,37 @@ def pressing() -> None:
             pass
 
 
-def keys(page: AppTest, button: str, times: int) -> list[str]:
+def press_and_read_keys(page: AppTest, button: str, times: int) -> list[str]:
     for _ in range(times):
         page.button(key=button).click().run()
-    found: list[str] = page.session_state["keys"]
-    return found
+    used_keys: list[str] = page.session_state["keys"]
+    return used_keys
 
 
-def groups(found: list[str]) -> list[int]:
-    """Which are the same: [0, 0, 1] of two alike and another."""
-    return [list(dict.fromkeys(found)).index(one) for one in found]
+def groups(used_keys: list[str]) -> list[int]:
+    """The index of each key among the different keys: [0, 0, 1] are two equal keys and another one."""
+    return [list(dict.fromkeys(used_keys)).index(key) for key in used_keys]
 
 
 def test_a_confirmation_has_one_key_until_it_is_opened_again() -> None:
-    page = AppTest.from_function(confirming, default_timeout=30)
+    page = AppTest.from_function(confirmation_page, default_timeout=30)
     page.session_state["problems"] = [LOST, REFUSED, LOST]
     page.run()
     page.button(key="open").click().run()
-    assert groups(keys(page, "shop.confirm", 2)) == [0, 0]
+    assert groups(press_and_read_keys(page, "shop.confirm", 2)) == [0, 0]
 
     page.button(key="shop.leave").click().run()
     page.button(key="open").click().run()
-    assert groups(keys(page, "shop.confirm", 2)) == [0, 0, 1, 1]
+    assert groups(press_and_read_keys(page, "shop.confirm", 2)) == [0, 0, 1, 1]
 
 
-def test_who_is_told_that_something_else_was_stored_may_confirm_anew() -> None:
-    page = AppTest.from_function(confirming, default_timeout=30)
-    page.session_state["problems"] = [LOST, BEFORE]
+def test_a_confirmation_gets_a_new_key_once_the_service_answers_that_something_else_was_stored() -> None:
+    page = AppTest.from_function(confirmation_page, default_timeout=30)
+    page.session_state["problems"] = [LOST, ALREADY_STORED]
     page.run()
     page.button(key="open").click().run()
 
-    assert groups(keys(page, "shop.confirm", 3)) == [0, 0, 1]
+    assert groups(press_and_read_keys(page, "shop.confirm", 3)) == [0, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -92,22 +92,22 @@ def test_who_is_told_that_something_else_was_stored_may_confirm_anew() -> None:
         ([LOST, "noted", "noted"], [0, 0, 1]),
         (["cut short", "noted", "noted"], [0, 0, 1]),
         ([REFUSED, "noted"], [0, 1]),
-        ([BEFORE, "noted"], [0, 1]),
+        ([ALREADY_STORED, "noted"], [0, 1]),
     ],
 )
 def test_a_button_keeps_its_key_until_the_answer_was_noted(outcomes: list[Any], expected: list[int]) -> None:
-    page = AppTest.from_function(pressing, default_timeout=30)
+    page = AppTest.from_function(button_page, default_timeout=30)
     page.session_state["outcomes"] = outcomes[:]
     page.run()
 
-    assert groups(keys(page, "send", len(outcomes))) == expected
+    assert groups(press_and_read_keys(page, "send", len(outcomes))) == expected
 
 
-def test_who_presses_again_much_later_means_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = AppTest.from_function(pressing, default_timeout=30)
+def test_a_press_much_later_gets_a_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = AppTest.from_function(button_page, default_timeout=30)
     page.session_state["outcomes"] = [LOST, "noted"]
     page.run()
-    keys(page, "send", 1)
+    press_and_read_keys(page, "send", 1)
     monkeypatch.setattr(idempotency, "KEY_LIFETIME_SECONDS", -1)
 
-    assert groups(keys(page, "send", 1)) == [0, 1]
+    assert groups(press_and_read_keys(page, "send", 1)) == [0, 1]

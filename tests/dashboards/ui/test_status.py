@@ -1,4 +1,4 @@
-"""Statuses: a word, a tone and an icon, and what is said of one that this release does not know."""
+"""Statuses: label, colour and icon, and a status that this release does not know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboards.ui.status import UNKNOWN, Status
 KINDS = {"open": Status("未対応", "red", "error"), "done": Status("対応済み", "green", "check_circle")}
 
 
-def test_colour_never_stands_alone() -> None:
+def test_no_status_is_shown_by_colour_alone() -> None:
     for status in (*KINDS.values(), UNKNOWN):
         assert status.badge() == f":{status.color}-badge[:material/{status.icon}: {status.word}]"
 
@@ -21,5 +21,5 @@ def test_a_status_this_release_does_not_know_is_called_unknown_in_tables() -> No
     drawn: dict[str, Any] = dict(column.draw("状態", [cell]))
 
     assert cell == ["不明"]
-    words = [option["value"] for option in drawn["type_config"]["options"]]
-    assert words == ["未対応", "対応済み", "不明"]
+    labels = [option["value"] for option in drawn["type_config"]["options"]]
+    assert labels == ["未対応", "対応済み", "不明"]

@@ -1,4 +1,4 @@
-"""Text from people, in Markdown and still text."""
+"""Text of users stays plain text in Markdown."""
 
 from __future__ import annotations
 

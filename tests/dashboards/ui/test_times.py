@@ -1,4 +1,4 @@
-"""Times in words, Asia/Tokyo."""
+"""Times as Japanese text, in Asia/Tokyo."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def tokyo(*parts: int) -> datetime:
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    moment = tokyo(2026, 11, 21, 9, 5, 7)
-    monkeypatch.setattr(times, "now", lambda: moment)
-    return moment
+    at = tokyo(2026, 11, 21, 9, 5, 7)
+    monkeypatch.setattr(times, "now", lambda: at)
+    return at
 
 
 @pytest.mark.parametrize("text", ["2026-11-21T00:05:07Z", "2026-11-21T00:05:07+00:00", "2026-11-21T09:05:07+09:00"])
@@ -29,7 +29,7 @@ def test_the_services_times_become_tokyo_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "words"),
+    ("at", "text"),
     [
         (datetime(2026, 11, 21, 0, 5, tzinfo=UTC), "2026/11/21（土）9:05"),
         (datetime(2026, 11, 21, 14, 59, 59, tzinfo=UTC), "2026/11/21（土）23:59"),
@@ -38,12 +38,12 @@ def test_the_services_times_become_tokyo_time(text: str) -> None:
         (datetime(2028, 2, 28, 15, 0, tzinfo=UTC), "2028/2/29（火）0:00"),
     ],
 )
-def test_a_full_time_names_the_day_in_tokyo(moment: datetime, words: str) -> None:
-    assert times.full(moment) == words
+def test_a_full_time_names_the_day_in_tokyo(at: datetime, text: str) -> None:
+    assert times.full(at) == text
 
 
 @pytest.mark.parametrize(
-    ("moment", "words"),
+    ("at", "text"),
     [
         (tokyo(2026, 11, 21, 9, 5), "9:05"),
         (tokyo(2026, 11, 21, 0, 0), "0:00"),
@@ -54,14 +54,12 @@ def test_a_full_time_names_the_day_in_tokyo(moment: datetime, words: str) -> Non
         (datetime(2026, 11, 20, 14, 59, tzinfo=UTC), "11/20 23:59"),
     ],
 )
-def test_a_brief_time_names_the_day_only_when_it_was_not_today_in_tokyo(
-    now: datetime, moment: datetime, words: str
-) -> None:
-    assert times.short(moment) == words
+def test_a_short_time_names_the_day_only_when_it_was_not_today_in_tokyo(now: datetime, at: datetime, text: str) -> None:
+    assert times.short(at) == text
 
 
 @pytest.mark.parametrize(
-    ("span", "words"),
+    ("span", "text"),
     [
         (timedelta(seconds=-5), "0秒"),
         (timedelta(0), "0秒"),
@@ -77,12 +75,12 @@ def test_a_brief_time_names_the_day_only_when_it_was_not_today_in_tokyo(
         (timedelta(days=400), "400日"),
     ],
 )
-def test_a_duration_has_at_most_two_units_and_never_rounds_up(span: timedelta, words: str) -> None:
-    assert times.duration(span) == words
+def test_a_duration_has_at_most_two_units_and_never_rounds_up(span: timedelta, text: str) -> None:
+    assert times.duration(span) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (-120, "たった今"),
         (0, "たった今"),
@@ -95,8 +93,8 @@ def test_a_duration_has_at_most_two_units_and_never_rounds_up(span: timedelta, w
         (86400, "1日前"),
     ],
 )
-def test_how_long_ago_never_speaks_of_the_future(now: datetime, seconds: float, words: str) -> None:
-    assert times.ago(now - timedelta(seconds=seconds)) == words
+def test_how_long_ago_never_speaks_of_the_future(now: datetime, seconds: float, text: str) -> None:
+    assert times.ago(now - timedelta(seconds=seconds)) == text
 
 
 def test_a_day_alone_is_written_like_the_day_of_a_time() -> None:
@@ -120,8 +118,8 @@ def test_now_is_what_the_services_clock_says(monkeypatch: pytest.MonkeyPatch, ah
 
 
 @pytest.mark.parametrize(
-    ("minutes", "words"),
+    ("minutes", "text"),
     [(0, "たった今"), (59, "59分前"), (60, "1時間前"), (23 * 60 + 59, "23時間前"), (49 * 60, "2日前")],
 )
-def test_beside_the_time_itself_one_unit_is_enough(now: datetime, minutes: int, words: str) -> None:
-    assert times.ago_rounded(now - timedelta(minutes=minutes)) == words
+def test_next_to_the_time_itself_one_unit_is_enough(now: datetime, minutes: int, text: str) -> None:
+    assert times.ago_rounded(now - timedelta(minutes=minutes)) == text

@@ -1,4 +1,4 @@
-"""Widgets in front of a service that answers as each test wants it to."""
+"""Widgets in front of a fake service, whose answers each test chooses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ AWAY = ApiProblem(0, "", "サービスに接続できません。", reference="a
 
 
 @dataclass
-class Fake:
-    """Stands in for `session.api()`: answers in turn, the last one again and again, and remembers what it was asked."""
+class FakeApi:
+    """Replaces `session.api()`: gives its answers in turn, repeats the last one, and records the calls."""
 
     answers: list[Any] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -40,8 +40,8 @@ class Fake:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Fake:
-    fake = Fake()
+def service(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    fake = FakeApi()
     monkeypatch.setattr(session, "api", lambda **_: fake)
     return fake
 
@@ -51,7 +51,7 @@ def texts(page: AppTest) -> str:
 
 
 def task(state: str, percent: int | None = None, message: str = "") -> dict[str, Any]:
-    moment = "2026-11-21T09:00:00+09:00"
+    at = "2026-11-21T09:00:00+09:00"
     return {
         "id": 7,
         "kind": "import",
@@ -63,13 +63,13 @@ def task(state: str, percent: int | None = None, message: str = "") -> dict[str,
         "result_url": "/downloads/7" if state == "done" else None,
         "can_cancel": state in ("waiting", "running"),
         "can_resume": state == "cancelled",
-        "created_at": moment,
-        "started_at": None if state == "waiting" else moment,
-        "finished_at": None if state in ("waiting", "running") else moment,
+        "created_at": at,
+        "started_at": None if state == "waiting" else at,
+        "finished_at": None if state in ("waiting", "running") else at,
     }
 
 
-def heading_a_page() -> None:
+def page_with_headline() -> None:
     import streamlit as st
 
     from dashboards.ui import live
@@ -79,30 +79,30 @@ def heading_a_page() -> None:
         st.markdown("below the head")
 
 
-def test_a_page_whose_head_failed_is_drawn_whole_once_the_service_is_back(service: Fake) -> None:
+def test_a_page_whose_head_failed_is_drawn_whole_once_the_service_is_back(service: FakeApi) -> None:
     service.answers = [ApiProblem(503, "", "しばらくお待ちください。")]
-    page = AppTest.from_function(heading_a_page).run()
+    page = AppTest.from_function(page_with_headline).run()
     assert "below the head" not in texts(page)
     service.answers = [{"name": "株式会社ABC"}]
 
     page.button(key="retry.head").click().run()
 
     assert "below the head" in texts(page)
-    # Not by the block's refresh, which draws nothing outside of the block: the page was begun anew, once.
+    # Not by the block's refresh, which draws nothing outside of the block: the whole page was run again, once.
     assert page.session_state["drawn"] == 3
     page.run()
     assert page.session_state["drawn"] == 4
 
 
-def following() -> None:
+def task_page() -> None:
     from dashboards.ui import tasks
 
     tasks.progress(7, key="import")
 
 
-def test_a_task_is_followed_until_it_is_done(service: Fake) -> None:
+def test_a_task_is_followed_until_it_is_done(service: FakeApi) -> None:
     service.answers = [task("waiting"), task("running", 40, "40行を取り込みました。"), task("done", 100)]
-    page = AppTest.from_function(following).run()
+    page = AppTest.from_function(task_page).run()
     assert "順番を待っています。" in texts(page)
     assert " 受付" in texts(page)
     assert " 開始" not in texts(page)
@@ -118,9 +118,9 @@ def test_a_task_is_followed_until_it_is_done(service: Fake) -> None:
     assert {call[1] for call in service.calls} == {"/api/core/tasks/7"}
 
 
-def test_a_task_can_be_cancelled_and_taken_up_again(service: Fake) -> None:
+def test_a_task_can_be_cancelled_and_resumed(service: FakeApi) -> None:
     service.answers = [task("running", 10)]
-    page = AppTest.from_function(following).run()
+    page = AppTest.from_function(task_page).run()
     service.answers = [{}, task("cancelled")]
 
     page.button(key="import.cancel").click().run()
@@ -133,17 +133,17 @@ def test_a_task_can_be_cancelled_and_taken_up_again(service: Fake) -> None:
     assert page.button(key="import.cancel")
 
 
-def test_a_failed_task_says_why_and_offers_only_what_the_service_allows(service: Fake) -> None:
+def test_a_failed_task_says_why_and_offers_only_what_the_service_allows(service: FakeApi) -> None:
     service.answers = [task("failed", 40, "内容を確認しています。")]
-    page = AppTest.from_function(following).run()
+    page = AppTest.from_function(task_page).run()
 
     assert "4行目の電話番号が正しくありません。" in texts(page)
     assert not page.button
 
 
-def test_a_task_that_cannot_be_cancelled_any_more_says_so(service: Fake) -> None:
+def test_a_task_that_cannot_be_cancelled_any_more_says_so(service: FakeApi) -> None:
     service.answers = [task("running", 10)]
-    page = AppTest.from_function(following).run()
+    page = AppTest.from_function(task_page).run()
     service.answers = [ApiProblem(409, "", "すでに完了しています。"), task("done")]
 
     page.button(key="import.cancel").click().run()
@@ -151,9 +151,9 @@ def test_a_task_that_cannot_be_cancelled_any_more_says_so(service: Fake) -> None
     assert page.error[0].value == "すでに完了しています。"
 
 
-def test_a_task_stays_on_the_screen_while_the_service_is_away(service: Fake) -> None:
+def test_a_task_stays_on_the_screen_while_the_service_is_away(service: FakeApi) -> None:
     service.answers = [task("running", 40, "40行を取り込みました。"), AWAY]
-    page = AppTest.from_function(following).run()
+    page = AppTest.from_function(task_page).run()
 
     page.run()
 
@@ -161,7 +161,7 @@ def test_a_task_stays_on_the_screen_while_the_service_is_away(service: Fake) -> 
     assert "40行を取り込みました。" in texts(page)
 
 
-def registering() -> None:
+def form_page() -> None:
     import streamlit as st
 
     from dashboards import session
@@ -174,9 +174,9 @@ def registering() -> None:
         form.send(lambda once: session.api().post("/api/shops", {"name": name}, once=once), done="登録しました。")
 
 
-def test_attempts_share_a_key_until_one_is_stored(service: Fake) -> None:
+def test_attempts_share_a_key_until_one_is_stored(service: FakeApi) -> None:
     service.answers = [AWAY, AWAY, {"id": 1}, {"id": 2}]
-    page = AppTest.from_function(registering).run()
+    page = AppTest.from_function(form_page).run()
     for _ in range(3):
         page.text_input[0].input("新宿店")
         page.button(key="shop.submit").click().run()
@@ -188,10 +188,10 @@ def test_attempts_share_a_key_until_one_is_stored(service: Fake) -> None:
     assert all(keys)
 
 
-def test_a_complaint_about_no_field_of_the_form_is_said_above_it(service: Fake) -> None:
+def test_an_error_of_no_field_of_the_form_is_shown_above_it(service: FakeApi) -> None:
     errors = [{"field": "name", "message": "短すぎます。"}, {"field": "site.2", "message": "住所がありません。"}]
     service.answers = [ApiProblem(422, "", "直してください。", errors)]
-    page = AppTest.from_function(registering).run()
+    page = AppTest.from_function(form_page).run()
     page.text_input[0].input("あ")
 
     page.button(key="shop.submit").click().run()
@@ -201,8 +201,8 @@ def test_a_complaint_about_no_field_of_the_form_is_said_above_it(service: Fake) 
     assert page.text_input[0].value == "あ"
 
 
-def test_a_blank_field_that_is_required_costs_no_call(service: Fake) -> None:
-    page = AppTest.from_function(registering).run()
+def test_a_blank_field_that_is_required_costs_no_call(service: FakeApi) -> None:
+    page = AppTest.from_function(form_page).run()
     page.text_input[0].input("　")
 
     page.button(key="shop.submit").click().run()
@@ -211,23 +211,23 @@ def test_a_blank_field_that_is_required_costs_no_call(service: Fake) -> None:
     assert "入力してください。" in texts(page)
 
 
-def filtering() -> None:
+def filter_page() -> None:
     import streamlit as st
 
     from dashboards.ui import filters
 
-    asked = filters.bar(
+    conditions = filters.bar(
         filters.Text("q", "キーワード"),
         filters.Choice("status", "状態", {"open": "未対応", "done": "対応済み"}),
         filters.Dates("created", "登録日"),
         more=[filters.Choices("area", "管轄", {1: "大阪", 2: "神戸"})],
     )
-    st.json(asked.query)
-    st.session_state["active"] = asked.active
+    st.json(conditions.query)
+    st.session_state["active"] = conditions.active
 
 
 def test_conditions_become_the_parameters_of_the_service() -> None:
-    page = AppTest.from_function(filtering).run()
+    page = AppTest.from_function(filter_page).run()
     assert page.json[0].value == "{}"
 
     page.text_input(key="q").input("  新宿 ")
@@ -246,7 +246,7 @@ def test_conditions_become_the_parameters_of_the_service() -> None:
     assert page.session_state["active"] == 4
 
 
-def asking_for_a_day() -> None:
+def day_filter_page() -> None:
     from datetime import date
 
     import streamlit as st
@@ -254,13 +254,15 @@ def asking_for_a_day() -> None:
     from dashboards.ui import filters
 
     today = date.fromisoformat(st.session_state.get("today", "2026-11-20"))
-    asked = filters.bar(filters.Day("day", "日付", today), filters.Dates("period", "期間", asked=("first", "last")))
-    st.json(asked.query)
-    st.session_state["active"] = asked.active
+    conditions = filters.bar(
+        filters.Day("day", "日付", today), filters.Dates("period", "期間", asked=("first", "last"))
+    )
+    st.json(conditions.query)
+    st.session_state["active"] = conditions.active
 
 
-def test_a_day_is_asked_for_once_it_is_another_and_goes_on_with_the_calendar() -> None:
-    page = AppTest.from_function(asking_for_a_day).run()
+def test_a_day_filter_is_sent_once_it_is_not_today_and_follows_the_calendar() -> None:
+    page = AppTest.from_function(day_filter_page).run()
     assert (page.date_input(key="day").value, page.json[0].value) == (date(2026, 11, 20), "{}")
 
     page.session_state["today"] = "2026-11-21"
@@ -277,14 +279,14 @@ def test_a_day_is_asked_for_once_it_is_another_and_goes_on_with_the_calendar() -
     assert (page.date_input(key="day").value, page.json[0].value) == (date(2026, 11, 22), "{}")
 
 
-def test_a_period_is_asked_for_by_the_services_names() -> None:
-    page = AppTest.from_function(asking_for_a_day).run()
+def test_a_period_is_sent_with_the_services_parameter_names() -> None:
+    page = AppTest.from_function(day_filter_page).run()
     page.date_input(key="period").set_value((date(2026, 11, 1), date(2026, 11, 21))).run()
     assert json.loads(page.json[0].value) == {"first": "2026-11-01", "last": "2026-11-21"}
 
 
-def test_half_a_period_is_none_yet() -> None:
-    page = AppTest.from_function(filtering).run()
+def test_half_a_period_is_not_sent() -> None:
+    page = AppTest.from_function(filter_page).run()
 
     page.date_input(key="created").set_value((date(2026, 11, 1),)).run()
 
@@ -305,7 +307,7 @@ def test_half_a_period_is_none_yet() -> None:
         (columns.money("売上", lambda row: row["a"] * 2), {"a": 5}, 10),
     ],
 )
-def test_a_cell_reads_as_people_write_it(column: columns.Column, row: dict[str, Any], cell: Any) -> None:
+def test_a_cell_is_formatted_for_the_reader(column: columns.Column, row: dict[str, Any], cell: Any) -> None:
     assert column.cell(row) == cell
 
 
@@ -319,7 +321,7 @@ def test_an_arrow_has_the_colour_of_its_direction(good: Any, up: str, down: str)
     assert {option["value"]: option["color"] for option in options} == {"↑ 5%": up, "↓ 3%": down, "→ 0%": "gray"}
 
 
-def drawing() -> None:
+def chart_page() -> None:
     from datetime import date
 
     from dashboards.ui import charts
@@ -338,16 +340,16 @@ def drawing() -> None:
     )
 
 
-def counting() -> None:
+def count_chart_page() -> None:
     from dashboards.ui import charts
 
-    for name, counted in (("few", [0, 2]), ("parts", [0.5, 1.5]), ("many", [3, 40])):
-        charts.bar(name, ["新宿店", "渋谷店"], {"依頼": counted}, unit="件", key=name)
+    for name, counts in (("few", [0, 2]), ("parts", [0.5, 1.5]), ("many", [3, 40])):
+        charts.bar(name, ["新宿店", "渋谷店"], {"依頼": counts}, unit="件", key=name)
     charts.bar("none of all", ["新宿店"], {"成功率": [0]}, unit="%", key="share", top=100)
 
 
-def test_few_things_are_counted_in_whole_ones() -> None:
-    page = AppTest.from_function(counting).run()
+def test_the_axis_of_small_counts_has_whole_numbers() -> None:
+    page = AppTest.from_function(count_chart_page).run()
     assert not page.exception
     axes = [json.loads(chart.proto.spec)["layout"]["yaxis"] for chart in page.get("plotly_chart")]
     assert [axis.get("dtick") for axis in axes] == [1, None, None, None]
@@ -365,7 +367,7 @@ def test_money_that_moved_is_written_as_money_however_much_it_is() -> None:
 def test_a_chart_says_its_finding_its_unit_and_its_days_and_starts_at_zero() -> None:
     import json
 
-    page = AppTest.from_function(drawing).run()
+    page = AppTest.from_function(chart_page).run()
     assert not page.exception
     specs = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
 
@@ -392,10 +394,10 @@ def test_a_chart_says_its_finding_its_unit_and_its_days_and_starts_at_zero() -> 
         (["株式会社さくらフーズ 新宿三丁目店", "本店"], ["株式会社さくらフーズ 新宿三丁目店", "本店"]),
     ],
 )
-def test_no_more_words_stand_at_an_axis_than_have_room(labels: list[str], written: list[str]) -> None:
+def test_an_axis_has_no_more_labels_than_fit(labels: list[str], written: list[str]) -> None:
     assert charts.ticks(labels) == written
 
 
-def test_days_and_moments_at_an_axis_are_written_in_japanese() -> None:
+def test_days_and_times_at_an_axis_are_written_in_japanese() -> None:
     assert charts.day(date(2026, 1, 5)) == "1/5(月)"
     assert charts._label(datetime(2026, 1, 5, 9, 5, tzinfo=times.TOKYO)) == "1/5(月) 9:05"

@@ -1,7 +1,7 @@
-"""One module per vendor. It names itself and its doors, speaks its wire, and keeps what it got in the store.
+"""One module per vendor: its name, its operations (`doors`), its protocol, and how its messages are shown.
 
-A vendor joins by such a module and a line in `__main__`; it is made with the `House` that it lives in, and its doors
-pass through `Faults.passing`.
+A new vendor needs such a module and a line in `__main__`. It is created with `SandboxServices`, and all its requests go
+through `Faults.handle_request`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Card:
     preview: str
     text: str
     facts: Sequence[tuple[str, str]]
-    # Where it stands now, and whether that is bad; the page that shows it among its like.
+    # The current status and whether it is bad; a link to the page with similar items.
     state: str = ""
     bad: bool = False
     link: tuple[str, str] | None = None
-    # How repeats of it are counted.
+    # The counter word for its repeats.
     counter: str = "通目"
 
 

@@ -1,4 +1,5 @@
-"""Bland.ai's API: calls placed, looked at and stopped; told of by a signed webhook that is not repeated."""
+"""Bland.ai's API: calls are placed, read, listed and stopped; a signed webhook, which is not retried, reports the
+end."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import Set
-from tests.sandbox.house import House
+from tests.sandbox.faults import ActiveSwitch
+from tests.sandbox.house import SandboxServices
 from tests.sandbox.store import Message
 from tests.sandbox.vendors import Card
-from tests.sandbox.vendors.calls import STATES, WEBHOOK, Calls
-from tests.sandbox.wire import Cut
+from tests.sandbox.vendors.calls import CALL_STATUS_TITLES, WEBHOOK, Calls
+from tests.sandbox.wire import AbortedResponse
 
 
 class Bland:
@@ -33,13 +34,13 @@ class Bland:
         WEBHOOK,
     )
 
-    def __init__(self, house: House, api_key: str, webhook_secret: str) -> None:
-        self._house, self._key, self._secret = house, api_key, webhook_secret
-        self.calls = Calls(house)
+    def __init__(self, services: SandboxServices, api_key: str, webhook_secret: str) -> None:
+        self._services, self._key, self._secret = services, api_key, webhook_secret
+        self.calls = Calls(services)
 
     def routes(self) -> list[BaseRoute]:
-        self._house.webhooks.signed_by(self.name, self._sign, retries=())
-        self._house.agenda.done_by(self.name, self.calls.step)
+        self._services.webhooks.register_signer(self.name, self._sign, retry_delays=())
+        self._services.scheduler.register_handler(self.name, self.calls.run_step)
         return [
             Route("/v1/calls", self._create, methods=["POST"]),
             Route("/v1/calls", self._list),
@@ -51,54 +52,58 @@ class Bland:
 
     async def _create(self, request: Request) -> Response:
         try:
-            given = json.loads(await request.body())
+            parameters = json.loads(await request.body())
         except ValueError:
-            given = None
+            parameters = None
 
         def work(hold: bool) -> tuple[str, Response]:
-            wrong = _wrong(given)
-            refused = self._unknown(request) or (wrong and _error(400, "Invalid parameters", [wrong]))
-            if refused:
-                return "断った", refused
-            call_id = self.calls.place(given, hold)
-            said = {"status": "success", "message": "Call successfully queued.", "call_id": call_id, "batch_id": None}
-            return f"電話 {call_id} を受け付けた", JSONResponse(said)
+            problem = _parameter_error(parameters)
+            refusal = self._authentication_error(request) or (
+                problem and _error_response(400, "Invalid parameters", [problem])
+            )
+            if refusal:
+                return "断った", refusal
+            call_id = self.calls.place(parameters, hold)
+            body = {"status": "success", "message": "Call successfully queued.", "call_id": call_id, "batch_id": None}
+            return f"電話 {call_id} を受け付けた", JSONResponse(body)
 
-        return await self._pass("calls.create", given if isinstance(given, dict) else {"body": str(given)}, work)
+        return await self._handle(
+            "calls.create", parameters if isinstance(parameters, dict) else {"body": str(parameters)}, work
+        )
 
     async def _get(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
 
         def work(_: bool) -> tuple[str, Response]:
             call = self.calls.get(call_id)
-            refused = self._unknown(request)
-            if refused or call is None:
-                return "断った", refused or _error(404, "Call not found")
+            refusal = self._authentication_error(request)
+            if refusal or call is None:
+                return "断った", refusal or _error_response(404, "Call not found")
             return f"電話 {call_id} を見せた", JSONResponse(call["details"])
 
-        return await self._pass("calls.get", {"call_id": call_id}, work)
+        return await self._handle("calls.get", {"call_id": call_id}, work)
 
     async def _list(self, request: Request) -> Response:
-        asked = dict(request.query_params)
+        query = dict(request.query_params)
 
         def work(_: bool) -> tuple[str, Response]:
-            refused = self._unknown(request)
-            if refused:
-                return "断った", refused
-            rows, total = self.calls.rows(asked)
-            said = {"status": "success", "count": len(rows), "total_count": total, "calls": rows}
-            return f"電話 {len(rows)}件を見せた", JSONResponse(said)
+            refusal = self._authentication_error(request)
+            if refusal:
+                return "断った", refusal
+            rows, total = self.calls.list_calls(query)
+            body = {"status": "success", "count": len(rows), "total_count": total, "calls": rows}
+            return f"電話 {len(rows)}件を見せた", JSONResponse(body)
 
-        return await self._pass("calls.list", asked, work)
+        return await self._handle("calls.list", query, work)
 
     async def _stop(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
 
         def work(_: bool) -> tuple[str, Response]:
-            refused = self._unknown(request)
+            refusal = self._authentication_error(request)
             call = self.calls.get(call_id)
-            if refused or call is None or call["details"]["completed"]:
-                return "断った", refused or _error(400, "SID not found for the given c_id.")
+            if refusal or call is None or call["details"]["completed"]:
+                return "断った", refusal or _error_response(400, "SID not found for the given c_id.")
             self.calls.end(
                 call, "canceled" if call["details"]["status"] != "in-progress" else "completed", "API_REQUEST"
             )
@@ -106,19 +111,19 @@ class Bland:
                 {"status": "success", "message": "Call ended successfully."}
             )
 
-        return await self._pass("calls.stop", {"call_id": call_id}, work)
+        return await self._handle("calls.stop", {"call_id": call_id}, work)
 
     async def _postcall(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
 
         def work(_: bool) -> tuple[str, Response]:
-            refused, post = self._unknown(request), self.calls.post(call_id)
-            if refused or post is None:
+            refusal, webhook = self._authentication_error(request), self.calls.stored_webhook(call_id)
+            if refusal or webhook is None:
                 missing = {"error": "WEBHOOK_NOT_FOUND", "message": "No webhook was found for this call."}
-                return "断った", refused or JSONResponse({"data": None, "errors": [missing]}, 404)
-            return f"電話 {call_id} のWebhookを見せた", JSONResponse({"data": post, "errors": None})
+                return "断った", refusal or JSONResponse({"data": None, "errors": [missing]}, 404)
+            return f"電話 {call_id} のWebhookを見せた", JSONResponse({"data": webhook, "errors": None})
 
-        return await self._pass("postcall.get", {"call_id": call_id}, work)
+        return await self._handle("postcall.get", {"call_id": call_id}, work)
 
     async def _resend(self, request: Request) -> Response:
         try:
@@ -127,87 +132,89 @@ class Bland:
             ids = []
 
         def work(_: bool) -> tuple[str, Response]:
-            refused = self._unknown(request)
-            posts = [(call_id, self.calls.post(str(call_id))) for call_id in ids]
-            lost = [
+            refusal = self._authentication_error(request)
+            webhooks = [(call_id, self.calls.stored_webhook(str(call_id))) for call_id in ids]
+            errors = [
                 {"error": "WEBHOOK_NOT_FOUND", "message": f"No webhook was found for call {call_id}."}
-                for call_id, post in posts
-                if post is None
+                for call_id, webhook in webhooks
+                if webhook is None
             ]
-            found = [post for _, post in posts if post]
-            if refused or not found:
-                return "断った", refused or JSONResponse({"data": None, "errors": lost}, 400)
-            for post in found:
-                self.calls.tell(post["url"], post["payload"])
-            said = {"data": found, "errors": lost or None}
-            return f"Webhook {len(found)}件を再送した", JSONResponse(said)
+            found_webhooks = [webhook for _, webhook in webhooks if webhook]
+            if refusal or not found_webhooks:
+                return "断った", refusal or JSONResponse({"data": None, "errors": errors}, 400)
+            for webhook in found_webhooks:
+                self.calls.send_webhook(webhook["url"], webhook["payload"])
+            body = {"data": found_webhooks, "errors": errors or None}
+            return f"Webhook {len(found_webhooks)}件を再送した", JSONResponse(body)
 
-        return await self._pass("postcall.resend", {"call_ids": ids}, work)
+        return await self._handle("postcall.resend", {"call_ids": ids}, work)
 
-    async def _pass(self, door: str, given: Mapping[str, Any], work: Any) -> Response:
-        answer = await self._house.faults.passing(self.name, door, given, work, _fault, _in_words)
-        return Cut() if answer is None else answer
+    async def _handle(self, operation: str, parameters: Mapping[str, Any], work: Any) -> Response:
+        answer = await self._services.faults.handle_request(
+            self.name, operation, parameters, work, _fault_response, _response_text
+        )
+        return AbortedResponse() if answer is None else answer
 
-    def _unknown(self, request: Request) -> Response | None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return None if given == self._key else _error(401, "Invalid API key")
+    def _authentication_error(self, request: Request) -> Response | None:
+        api_key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return None if api_key == self._key else _error_response(401, "Invalid API key")
 
     def _sign(self, _: str, body: bytes, at: int) -> dict[str, str]:
-        secret = next(iter(self._house.targets.secrets(self.name)), self._secret)
+        secret = next(iter(self._services.targets.secrets(self.name)), self._secret)
         return {"X-Webhook-Signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
 
     def card(self, message: Message) -> Card:
-        kept = message.content
-        call = self.calls.get(kept["call_id"])
+        content = message.content
+        call = self.calls.get(content["call_id"])
         details = call["details"] if call else {"status": "", "transcripts": [], "summary": None, "metadata": {}}
         lines = [
             f"{'AI' if line['user'] == 'assistant' else '店舗'}：{line['text']}" for line in details["transcripts"]
         ]
         return Card(
-            title=f"{kept['to']} への電話",
-            where=kept["to"],
+            title=f"{content['to']} への電話",
+            where=content["to"],
             preview=details["summary"] or (lines[0] if lines else ""),
             text="\n".join(lines) or "まだ会話はありません。",
             facts=[
-                ("発信先", kept["to"]),
-                ("call_id", kept["call_id"]),
+                ("発信先", content["to"]),
+                ("call_id", content["call_id"]),
                 ("識別キー", str(details["metadata"].get("effect", ""))),
             ],
-            state=STATES.get(details["status"], ""),
+            state=CALL_STATUS_TITLES.get(details["status"], ""),
             bad=details["status"] in ("failed", "busy", "no-answer"),
             counter="回目",
-            link=(f"/calls/{kept['call_id']}", "通話の記録を見る"),
+            link=(f"/calls/{content['call_id']}", "通話の記録を見る"),
         )
 
     def as_json(self, message: Message) -> dict[str, Any]:
         return {"id": message.id, "received_at": message.at, "repeat": message.repeat} | message.content
 
 
-def _wrong(given: Any) -> str | None:
-    if not isinstance(given, dict):
+def _parameter_error(parameters: Any) -> str | None:
+    if not isinstance(parameters, dict):
         return "The request body must be a JSON object."
-    if not re.fullmatch(r"\+[1-9]\d{7,14}", str(given.get("phone_number") or "")):
+    if not re.fullmatch(r"\+[1-9]\d{7,14}", str(parameters.get("phone_number") or "")):
         return "phone_number must be a valid phone number in E.164 format."
-    if not given.get("task") and not given.get("pathway_id"):
+    if not parameters.get("task") and not parameters.get("pathway_id"):
         return "One of task or pathway_id is required."
     for name in ("metadata", "request_data", "analysis_schema"):
-        if given.get(name) is not None and not isinstance(given[name], dict):
+        if parameters.get(name) is not None and not isinstance(parameters[name], dict):
             return f"{name} must be an object."
-    minutes = given.get("max_duration")
+    minutes = parameters.get("max_duration")
     if minutes is not None and (not isinstance(minutes, int | float) or minutes <= 0):
         return "max_duration must be a positive number of minutes."
     return None
 
 
-def _error(status: int, message: str, errors: list[str] | None = None, headers: Any = None) -> Response:
+def _error_response(status: int, message: str, errors: list[str] | None = None, headers: Any = None) -> Response:
     return JSONResponse({"status": "error", "message": message, "errors": errors or [message]}, status, headers)
 
 
-def _fault(fault: Set) -> Response:
+def _fault_response(fault: ActiveSwitch) -> Response:
     if fault.status == 429:
-        return _error(429, "Rate limit exceeded", None, {"Retry-After": str(fault.retry_after or 1)})
-    return _error(fault.status, fault.code or "Internal server error")
+        return _error_response(429, "Rate limit exceeded", None, {"Retry-After": str(fault.retry_after or 1)})
+    return _error_response(fault.status, fault.code or "Internal server error")
 
 
-def _in_words(response: Response) -> str:
+def _response_text(response: Response) -> str:
     return f"{response.status_code} {bytes(response.body).decode()[:300]}"

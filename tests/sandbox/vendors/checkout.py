@@ -1,4 +1,4 @@
-"""Stripe's hosted page: what a customer sees behind a session's address, and pays on."""
+"""Stripe's hosted payment page, which a customer opens by a session's URL."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.sandbox.faults import Set
-from tests.sandbox.house import House
-from tests.sandbox.vendors.payments import Payments, Refused
-from tests.sandbox.view import View
-from tests.sandbox.wire import Cut
+from tests.sandbox.faults import ActiveSwitch
+from tests.sandbox.house import SandboxServices
+from tests.sandbox.vendors.payments import Payments, StripeRequestError
+from tests.sandbox.view import PageRenderer
+from tests.sandbox.wire import AbortedResponse
 
 
 class Checkout:
-    def __init__(self, house: House, payments: Payments, view: View) -> None:
-        self._house, self._payments, self._view = house, payments, view
+    def __init__(self, services: SandboxServices, payments: Payments, view: PageRenderer) -> None:
+        self._services, self._payments, self._view = services, payments, view
 
     def routes(self) -> list[Route]:
         return [
-            Route("/checkout/c/pay/{session_id}", self.page),
+            Route("/checkout/c/pay/{session_id}", self.show),
             Route("/checkout/c/pay/{session_id}", self.pay, methods=["POST"]),
         ]
 
-    async def page(self, request: Request) -> Response:
-        return self._shown(request.path_params["session_id"])
+    async def show(self, request: Request) -> Response:
+        return self._render_session(request.path_params["session_id"])
 
     async def pay(self, request: Request) -> Response:
         session_id = request.path_params["session_id"]
@@ -34,50 +34,52 @@ class Checkout:
             card = "declined" if form.get("card") == "declined" else "ok"
 
         def work(_: bool) -> tuple[str, Response]:
-            return pressed(self._payments, session_id, card, self._shown)
+            return pay_and_render(self._payments, session_id, card, self._render_session)
 
-        asked = {"session_id": session_id, "card": card}
-        answer = await self._house.faults.passing("stripe", "pay", asked, work, _fault, _in_words)
-        return Cut() if answer is None else answer
+        parameters = {"session_id": session_id, "card": card}
+        answer = await self._services.faults.handle_request(
+            "stripe", "pay", parameters, work, _fault_response, _response_text
+        )
+        return AbortedResponse() if answer is None else answer
 
-    def _shown(self, session_id: str, problem: str = "", status: int = 200) -> Response:
+    def _render_session(self, session_id: str, problem: str = "", status: int = 200) -> Response:
         try:
-            kept = self._payments.session(session_id)
-        except Refused:
-            return self._view.page("pay.html", 404, session=None)
-        session = kept["session"]
-        return self._view.page(
+            stored = self._payments.session(session_id)
+        except StripeRequestError:
+            return self._view.render("pay.html", 404, session=None)
+        session = stored["session"]
+        return self._view.render(
             "pay.html",
             status,
             session=session,
-            description=kept["description"],
-            seconds=max(round(session["expires_at"] - self._house.clock.now()), 0),
-            back=_filled(session, "success_url"),
+            description=stored["description"],
+            seconds=max(round(session["expires_at"] - self._services.clock.now()), 0),
+            back=_return_url(session, "success_url"),
             problem=problem,
         )
 
 
-def pressed(payments: Payments, session_id: str, card: str, shown: Any) -> tuple[str, Response]:
-    """支払う was pressed: what came of it, and the page after it."""
+def pay_and_render(payments: Payments, session_id: str, card: str, render_session: Any) -> tuple[str, Response]:
+    """The customer pressed 支払う: pays and returns what was done and the next page."""
     try:
-        done = payments.pay(session_id, card)
-    except Refused:
-        return "断った", shown(session_id)
-    if done["paid"]:
-        return "支払われた", RedirectResponse(_filled(done["session"], "success_url"), 303)
-    if done["reason"] == "card_declined":
+        result = payments.pay(session_id, card)
+    except StripeRequestError:
+        return "断った", render_session(session_id)
+    if result["paid"]:
+        return "支払われた", RedirectResponse(_return_url(result["session"], "success_url"), 303)
+    if result["reason"] == "card_declined":
         problem = "カードが拒否されました。別のカードをお試しください。"
-        return "カードを拒否した", shown(session_id, problem, 402)
-    return "支払われなかった", shown(session_id, "", 409)
+        return "カードを拒否した", render_session(session_id, problem, 402)
+    return "支払われなかった", render_session(session_id, "", 409)
 
 
-def _filled(session: dict[str, Any], name: str) -> str:
+def _return_url(session: dict[str, Any], name: str) -> str:
     return str(session[name]).replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
-def _fault(fault: Set) -> Response:
+def _fault_response(fault: ActiveSwitch) -> Response:
     return Response("upstream error", fault.status, media_type="text/plain")
 
 
-def _in_words(response: Response) -> str:
+def _response_text(response: Response) -> str:
     return str(response.status_code)

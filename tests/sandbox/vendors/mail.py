@@ -1,4 +1,4 @@
-"""Mail: a real SMTP listener that keeps what it receives."""
+"""Mail: a real SMTP server that stores the mails it receives."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import Faults, Set
-from tests.sandbox.house import House
+from tests.sandbox.faults import ActiveSwitch, Faults
+from tests.sandbox.house import SandboxServices
 from tests.sandbox.store import Message, Store
 from tests.sandbox.vendors import Card
 
 
 class Mail:
     name, title = "mail", "メール"
-    # RCPT: each address. DATA: the mail itself.
+    # RCPT: one recipient address. DATA: the mail itself.
     doors: tuple[str, ...] = ("RCPT", "DATA")
 
-    def __init__(self, house: House) -> None:
-        self._store = house.store
+    def __init__(self, services: SandboxServices) -> None:
+        self._store = services.store
 
     def routes(self) -> list[BaseRoute]:
         async def mails(_: Request) -> Response:
-            return JSONResponse([self.as_json(message) for message in self._store.newest(self.name, limit=1000)])
+            return JSONResponse(
+                [self.as_json(message) for message in self._store.newest_messages(self.name, limit=1000)]
+            )
 
         return [Route("/mails", mails)]
 
@@ -46,7 +48,10 @@ class Mail:
                 ("宛先", "、".join(mail["recipients"])),
                 ("差出人", mail["sender"]),
                 ("Message-ID", mail["message_id"]),
-                *(("添付", f"{one['name']}（{one['size']:,}バイト）") for one in mail.get("attachments", ())),
+                *(
+                    ("添付", f"{attachment['name']}（{attachment['size']:,}バイト）")
+                    for attachment in mail.get("attachments", ())
+                ),
             ],
         )
 
@@ -54,8 +59,8 @@ class Mail:
         return {"id": message.id, "received_at": message.at, "repeat": message.repeat} | message.content
 
 
-class Listener:
-    """aiosmtpd's handler; the names of its methods are aiosmtpd's."""
+class SmtpHandler:
+    """The handler of aiosmtpd, which defines the names of its methods."""
 
     def __init__(self, store: Store, faults: Faults) -> None:
         self._store, self._faults = store, faults
@@ -67,35 +72,35 @@ class Listener:
             envelope.rcpt_tos.append(address)
             return "宛先を受け付けた", "250 OK"
 
-        return await self._answer(server, "RCPT", {"address": address}, accept)
+        return await self._handle(server, "RCPT", {"address": address}, accept)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        mail = _read(envelope)
+        mail = _parse_mail(envelope)
 
-        def keep(hold: bool) -> tuple[str, str]:
-            words = " ".join([mail["subject"], mail["body"], *mail["recipients"]])
-            kept = self._store.add("mail", mail["message_id"], mail, words, hold=hold)
-            return f"メール{kept}を{'預かった' if hold else '受信箱に入れた'}", "250 Message accepted"
+        def store_mail(hold: bool) -> tuple[str, str]:
+            search_text = " ".join([mail["subject"], mail["body"], *mail["recipients"]])
+            stored_id = self._store.add_message("mail", mail["message_id"], mail, search_text, hold=hold)
+            return f"メール{stored_id}を{'預かった' if hold else '受信箱に入れた'}", "250 Message accepted"
 
         request = {name: mail[name] for name in ("recipients", "message_id", "subject", "body")}
-        return await self._answer(server, "DATA", request, keep)
+        return await self._handle(server, "DATA", request, store_mail)
 
-    async def _answer(
-        self, server: SMTP, door: str, request: dict[str, Any], work: Callable[[bool], tuple[str, str]]
+    async def _handle(
+        self, server: SMTP, operation: str, request: dict[str, Any], work: Callable[[bool], tuple[str, str]]
     ) -> str:
-        answer = await self._faults.passing("mail", door, request, work, _refusal, str)
+        answer = await self._faults.handle_request("mail", operation, request, work, _fault_reply, str)
         if answer is None:
             cast("asyncio.Transport", server.transport).abort()
-            # The session ends here: aiosmtpd takes the cancellation for the client's going away.
+            # The session ends here: aiosmtpd treats the cancellation like a client that disconnects.
             raise asyncio.CancelledError
         return answer
 
 
-def _refusal(fault: Set) -> str:
+def _fault_reply(fault: ActiveSwitch) -> str:
     return f"{fault.status} {fault.code or 'Refused by a fault switch'}"
 
 
-def _read(envelope: Envelope) -> dict[str, Any]:
+def _parse_mail(envelope: Envelope) -> dict[str, Any]:
     content = envelope.content or b""
     raw = content if isinstance(content, bytes) else content.encode()
     message = email.message_from_bytes(raw, EmailMessage, policy=email.policy.default)
@@ -106,17 +111,17 @@ def _read(envelope: Envelope) -> dict[str, Any]:
         "message_id": str(message["Message-ID"] or ""),
         "subject": str(message["Subject"] or ""),
         "body": body.get_content().replace("\r\n", "\n") if body else "",
-        "attachments": [_attached(part) for part in message.iter_attachments()],
+        "attachments": [_attachment(part) for part in message.iter_attachments()],
     }
 
 
-def _attached(part: EmailMessage) -> dict[str, Any]:
+def _attachment(part: EmailMessage) -> dict[str, Any]:
     content = part.get_payload(decode=True)
-    held = content if isinstance(content, bytes) else b""
-    digest = hashlib.sha256(held).hexdigest()
-    return {"name": part.get_filename() or "", "type": part.get_content_type(), "size": len(held), "sha256": digest}
+    data = content if isinstance(content, bytes) else b""
+    digest = hashlib.sha256(data).hexdigest()
+    return {"name": part.get_filename() or "", "type": part.get_content_type(), "size": len(data), "sha256": digest}
 
 
-async def listen(store: Store, faults: Faults, host: str, port: int) -> asyncio.Server:
-    loop, listener = asyncio.get_running_loop(), Listener(store, faults)
-    return await loop.create_server(lambda: SMTP(listener, loop=loop, enable_SMTPUTF8=True), host, port)
+async def start_smtp_server(store: Store, faults: Faults, host: str, port: int) -> asyncio.Server:
+    loop, handler = asyncio.get_running_loop(), SmtpHandler(store, faults)
+    return await loop.create_server(lambda: SMTP(handler, loop=loop, enable_SMTPUTF8=True), host, port)

@@ -1,4 +1,4 @@
-"""What is a card's, and where its number is noticed in a free text."""
+"""Card numbers, expiry dates and security codes, and the detection of card numbers in free text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_card_is_known_by_its_number(number: str, brand: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["4111 1111 1111 1111", "4111-1111-1111-1111", "４１１１１１１１１１１１１１１１"])
-def test_a_card_number_is_kept_as_digits(typed: str) -> None:
+def test_a_card_number_is_stored_as_digits(typed: str) -> None:
     assert rules.card_number(typed) == VISA
 
 
@@ -66,9 +66,9 @@ def test_a_refused_card_number_is_not_repeated(typed: str, why: str) -> None:
     ("month", "year"), [("11", "26"), (11, 2026), ("１１", "２０２６"), ("3", "28"), ("03", "2046"), ("11", "2046")]
 )
 def test_a_card_is_good_until_its_month_ends(month: int | str, year: int | str) -> None:
-    kept_month, kept_year = rules.card_expiry(month, year, TODAY)
-    assert 1 <= kept_month <= 12
-    assert 2026 <= kept_year <= 2046
+    stored_month, stored_year = rules.card_expiry(month, year, TODAY)
+    assert 1 <= stored_month <= 12
+    assert 2026 <= stored_year <= 2046
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_card_is_good_until_its_month_ends(month: int | str, year: int | str) 
         ("1", "", "下2桁"),
     ],
 )
-def test_an_expiry_that_cannot_be_is_refused_in_words(month: str, year: str, why: str) -> None:
+def test_an_impossible_expiry_is_refused_with_a_message(month: str, year: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         rules.card_expiry(month, year, TODAY)
 
@@ -125,7 +125,7 @@ def test_a_refused_security_code_is_not_repeated(typed: str, brand: str, why: st
         f"{DISCOVER}。",
     ],
 )
-def test_a_card_number_in_a_free_text_is_noticed(text: str) -> None:
+def test_a_card_number_in_a_free_text_is_found(text: str) -> None:
     assert rules.contains_card_number(text)
 
 
@@ -155,7 +155,7 @@ def test_a_card_number_in_a_free_text_is_noticed(text: str) -> None:
         "f4111111111111111e4111111111111111",
     ],
 )
-def test_other_numbers_in_a_free_text_are_let_pass(text: str) -> None:
+def test_other_numbers_in_a_free_text_are_accepted(text: str) -> None:
     assert not rules.contains_card_number(text)
 
 
@@ -167,20 +167,20 @@ def card_numbers(draw: st.DrawFn) -> str:
 
 
 @given(card_numbers(), st.text("あ、。 \n", min_size=1, max_size=5))
-def test_whatever_is_kept_as_a_card_number_would_be_noticed_elsewhere(number: str, around: str) -> None:
+def test_an_accepted_card_number_is_found_in_free_text(number: str, around: str) -> None:
     assert rules.card_number(number) == number
     assert number in rules.find_card_numbers(f"{around}{number}{around}{number}{around}")
 
 
 @given(card_numbers(), st.integers(0, 15), st.sampled_from("0123456789"))
-def test_a_wrong_digit_in_a_card_number_is_noticed(number: str, place: int, other: str) -> None:
-    typed = number[: place % len(number)] + other + number[place % len(number) + 1 :]
+def test_a_wrong_digit_in_a_card_number_is_refused(number: str, position: int, digit: str) -> None:
+    typed = number[: position % len(number)] + digit + number[position % len(number) + 1 :]
     if typed != number:
         with pytest.raises(ValueError, match="カードと見比べて"):
             rules.card_number(typed)
 
 
-def test_a_long_text_is_read_quickly() -> None:
+def test_a_long_text_is_searched_quickly() -> None:
     assert not rules.contains_card_number("1234 " * 40_000)
     assert not rules.contains_card_number("1" * 200_000)
     assert not rules.contains_card_number("a1" * 100_000)

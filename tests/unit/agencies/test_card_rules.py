@@ -1,4 +1,4 @@
-"""How card data is sealed."""
+"""Encryption of card data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NUMBER = "4111111111111111"
 
 
 @given(st.text(max_size=40), st.integers(1, 2**63 - 1))
-def test_what_was_sealed_opens_for_its_corporation_and_field(value: str, corporation: int) -> None:
+def test_a_sealed_value_opens_for_its_corporation_and_field(value: str, corporation: int) -> None:
     kid, sealed = rules.seal(RING, corporation, "number", value)
 
     assert rules.unseal(RING, kid, corporation, "number", sealed) == value
 
 
-def test_the_same_number_is_never_sealed_alike() -> None:
+def test_the_same_number_is_sealed_differently_each_time() -> None:
     assert rules.seal(RING, 1, "number", NUMBER) != rules.seal(RING, 1, "number", NUMBER)
 
 
@@ -36,7 +36,7 @@ def test_a_sealed_value_opens_nowhere_else() -> None:
 
 
 @given(st.integers(0, 8 * (12 + 16 + 16) - 1))
-def test_a_changed_bit_is_noticed(bit: int) -> None:
+def test_a_changed_bit_is_refused(bit: int) -> None:
     kid, sealed = rules.seal(RING, 1, "number", NUMBER)
     changed = bytearray(sealed)
     changed[bit // 8] ^= 1 << bit % 8
@@ -46,7 +46,7 @@ def test_a_changed_bit_is_noticed(bit: int) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 5, 12, 27])
-def test_what_is_cut_off_is_noticed(length: int) -> None:
+def test_a_truncated_value_is_refused(length: int) -> None:
     kid, sealed = rules.seal(RING, 1, "number", NUMBER)
 
     with pytest.raises(rules.WrongSeal):
@@ -61,7 +61,7 @@ def test_after_a_new_key_is_put_first_old_values_open_and_new_ones_use_it() -> N
     assert rules.seal(rotated, 1, "number", NUMBER)[0] == rotated.current == NEW.partition(":")[0] != old_kid
 
 
-def test_a_key_that_was_taken_away_is_named() -> None:
+def test_a_removed_key_is_named_in_the_error() -> None:
     kid, sealed = rules.seal(RING, 1, "number", NUMBER)
 
     with pytest.raises(rules.UnknownKey, match=kid):
@@ -79,10 +79,10 @@ def test_a_value_does_not_open_with_another_key_of_the_same_name() -> None:
 def test_keys_are_never_shown() -> None:
     kid, _, encoded = OLD.partition(":")
 
-    for shown in (repr(RING), str(RING), f"{[RING]}"):
-        assert kid in shown
-        assert encoded not in shown
-        assert repr(base64.b64decode(encoded)) not in shown
+    for text in (repr(RING), str(RING), f"{[RING]}"):
+        assert kid in text
+        assert encoded not in text
+        assert repr(base64.b64decode(encoded)) not in text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_keys_are_never_shown() -> None:
     ["", "SECRETSECRET", "k1:SECRETSECRET", "k1:not base64!", f"k 1:{'SECRET' * 7}Q=", f"{OLD},{OLD}", f"{OLD},"],
     ids=range(7),
 )
-def test_a_setting_that_is_not_understood_is_refused_without_repeating_it(setting: str) -> None:
+def test_an_invalid_setting_is_refused_without_repeating_it(setting: str) -> None:
     with pytest.raises(ValueError, match="key") as refused:
         KeyRing.parse(setting)
     assert "SECRET" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""What may stand in the fields of an application."""
+"""Which values the fields of an application accept, and how they are normalised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TODAY = date(2026, 11, 21)
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         ("7123456789012", "7123456789012"),
         ("4011001098993", "4011001098993"),
@@ -23,8 +23,8 @@ TODAY = date(2026, 11, 21)
         ("7-1234-5678-9012", "7123456789012"),
     ],
 )
-def test_a_corporation_number_is_thirteen_digits(typed: str, kept: str) -> None:
-    assert rules.corporation_number(typed) == kept
+def test_a_corporation_number_is_thirteen_digits(typed: str, stored: str) -> None:
+    assert rules.corporation_number(typed) == stored
 
 
 @pytest.mark.parametrize(
@@ -37,24 +37,24 @@ def test_a_corporation_number_is_thirteen_digits(typed: str, kept: str) -> None:
         ("", "数字だけ"),
     ],
 )
-def test_what_is_no_corporation_number_is_refused_in_words(typed: str, why: str) -> None:
+def test_an_invalid_corporation_number_is_refused_with_a_message(typed: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         rules.corporation_number(typed)
 
 
 @given(st.text("0123456789", min_size=12, max_size=12), st.integers(0, 12), st.sampled_from("0123456789"))
-def test_a_wrong_digit_in_a_corporation_number_is_noticed_but_for_0_and_9(base: str, place: int, other: str) -> None:
+def test_a_wrong_digit_in_a_corporation_number_is_refused_but_for_0_and_9(base: str, position: int, digit: str) -> None:
     number = rules.check_digit(base) + base
-    typed = number[:place] + other + number[place + 1 :]
+    typed = number[:position] + digit + number[position + 1 :]
 
     assert rules.corporation_number(number) == number
-    if typed != number and (place == 0 or {number[place], other} != {"0", "9"}):
+    if typed != number and (position == 0 or {number[position], digit} != {"0", "9"}):
         with pytest.raises(ValueError, match="検査数字"):
             rules.corporation_number(typed)
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         ("アオキ", "アオキ"),
         ("あおき　まこと", "アオキ　マコト"),
@@ -64,15 +64,15 @@ def test_a_wrong_digit_in_a_corporation_number_is_noticed_but_for_0_and_9(base: 
         ("  サトウ  ", "サトウ"),
     ],
 )
-def test_a_reading_is_full_width_katakana(typed: str, kept: str) -> None:
-    assert rules.kana(typed) == kept
+def test_a_reading_is_full_width_katakana(typed: str, stored: str) -> None:
+    assert rules.kana(typed) == stored
 
 
 @pytest.mark.parametrize(
-    ("typed", "named"), [("山田タロウ", "「山田」"), ("ABC商事", "「ABC商事」"), ("タナカ-イトウ", "「-」")]
+    ("typed", "quoted"), [("山田タロウ", "「山田」"), ("ABC商事", "「ABC商事」"), ("タナカ-イトウ", "「-」")]
 )
-def test_what_cannot_stand_in_a_reading_is_named(typed: str, named: str) -> None:
-    with pytest.raises(ValueError, match=f"{named}は使えません"):
+def test_invalid_characters_in_a_reading_are_named(typed: str, quoted: str) -> None:
+    with pytest.raises(ValueError, match=f"{quoted}は使えません"):
         rules.kana(typed)
 
 
@@ -83,9 +83,9 @@ def test_a_reading_has_letters(typed: str) -> None:
 
 
 @given(st.text(st.characters(min_codepoint=0x3041, max_codepoint=0x30FC), max_size=20))
-def test_a_kept_reading_stays_as_it_is(typed: str) -> None:
-    if kept := rules.proposed_kana(typed):
-        assert rules.kana(kept) == kept
+def test_a_proposed_reading_stays_as_it_is(typed: str) -> None:
+    if proposed := rules.proposed_kana(typed):
+        assert rules.kana(proposed) == proposed
 
 
 def test_a_reading_is_proposed_only_where_it_is_certain() -> None:
@@ -105,7 +105,7 @@ def test_a_postal_code_is_seven_digits(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["150-004", "15000433", "1500-043", "東京", "〒", "", "150-0043\n150-0044"])
-def test_what_is_no_postal_code_is_refused(typed: str) -> None:
+def test_an_invalid_postal_code_is_refused(typed: str) -> None:
     with pytest.raises(ValueError, match="7桁"):
         rules.zip_code(typed)
 
@@ -115,7 +115,7 @@ def test_a_postal_code_is_shown_with_its_hyphen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         ("03-1234-5678", "03-1234-5678"),
         ("０３（１２３４）５６７８", "03-1234-5678"),
@@ -139,9 +139,9 @@ def test_a_postal_code_is_shown_with_its_hyphen() -> None:
         ("+81 (0)3 1234 5678", "03-1234-5678"),
     ],
 )
-def test_a_telephone_number_has_the_hyphens_that_are_certain(typed: str, kept: str) -> None:
-    assert rules.phone(typed) == kept
-    assert rules.phone(kept) == kept
+def test_a_telephone_number_has_the_hyphens_that_are_certain(typed: str, stored: str) -> None:
+    assert rules.phone(typed) == stored
+    assert rules.phone(stored) == stored
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ def test_a_telephone_number_has_the_hyphens_that_are_certain(typed: str, kept: s
         ("", "数字とハイフンだけ"),
     ],
 )
-def test_what_is_no_telephone_number_is_refused_in_words(typed: str, why: str) -> None:
+def test_an_invalid_telephone_number_is_refused_with_a_message(typed: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         rules.phone(typed)
 
 
-def test_the_parts_of_a_number_are_asked_for_where_nobody_can_tell() -> None:
+def test_a_number_with_unknown_parts_must_have_hyphens() -> None:
     assert rules.phone_parts("0422-12-3456") == ("0422", "12", "3456")
     assert rules.phone_parts("09012345678") == ("090", "1234", "5678")
     with pytest.raises(ValueError, match="ハイフンを付けて"):
@@ -168,15 +168,15 @@ def test_the_parts_of_a_number_are_asked_for_where_nobody_can_tell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         ("aoki@ABC.Example", "aoki@abc.example"),
         (" ａｏｋｉ＠ａｂｃ．ｃｏ．ｊｐ ", "aoki@abc.co.jp"),
         ("a..b@docomo.ne.jp", "a..b@docomo.ne.jp"),
     ],
 )
-def test_a_mail_address_is_kept_in_plain_letters(typed: str, kept: str) -> None:
-    assert rules.mail(typed) == kept
+def test_a_mail_address_is_stored_in_half_width_letters(typed: str, stored: str) -> None:
+    assert rules.mail(typed) == stored
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_mail_address_is_kept_in_plain_letters(typed: str, kept: str) -> None:
         f"{'a' * 250}@abc.jp",
     ],
 )
-def test_what_is_no_mail_address_is_refused(typed: str) -> None:
+def test_an_invalid_mail_address_is_refused(typed: str) -> None:
     with pytest.raises(ValueError, match="メールアドレス"):
         rules.mail(typed)
 
@@ -220,7 +220,7 @@ def test_a_supply_point_of_electricity_has_22_digits_and_its_companys_area(typed
         ("", "gas", None, "17桁"),
     ],
 )
-def test_what_is_no_supply_point_is_refused_in_words(
+def test_an_invalid_supply_point_is_refused_with_a_message(
     typed: str, service: rules.Service, company: str | None, why: str
 ) -> None:
     with pytest.raises(ValueError, match=why):
@@ -233,24 +233,24 @@ def test_a_supply_point_is_shown_in_the_groups_of_a_statement() -> None:
     assert rules.format_supply_point("12345678901234567") == "12345678901234567"
 
 
-@pytest.mark.parametrize("born", [date(2008, 11, 21), date(1900, 1, 1), date(1980, 2, 29)])
-def test_who_is_eighteen_today_may_sign(born: date) -> None:
-    assert rules.birthday(born, TODAY) == born
+@pytest.mark.parametrize("birthday", [date(2008, 11, 21), date(1900, 1, 1), date(1980, 2, 29)])
+def test_a_signer_is_at_least_eighteen_years_old(birthday: date) -> None:
+    assert rules.birthday(birthday, TODAY) == birthday
 
 
 @pytest.mark.parametrize(
-    ("born", "why"),
+    ("birthday", "why"),
     [(date(2026, 11, 22), "未来"), (date(1899, 12, 31), "1900年より前"), (date(2008, 11, 22), "入力は17歳")],
 )
-def test_a_birthday_that_cannot_be_is_refused_in_words(born: date, why: str) -> None:
+def test_an_impossible_birthday_is_refused_with_a_message(birthday: date, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        rules.birthday(born, TODAY)
+        rules.birthday(birthday, TODAY)
 
 
 @pytest.mark.parametrize(
     "typed", ["2026/1", "2026-01", "2026.1", "2026年1月", "２０２６年１月分", "202601", " 2026年 1月 "]
 )
-def test_the_month_of_a_statement_is_written_in_one_way(typed: str) -> None:
+def test_the_month_of_a_statement_is_normalised(typed: str) -> None:
     assert rules.usage_month(typed, TODAY) == "2026-01"
 
 

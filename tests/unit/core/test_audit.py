@@ -1,4 +1,4 @@
-"""What the audit trail never holds."""
+"""Secrets are masked in the audit log."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def test_secrets_are_masked_at_any_depth() -> None:
     }
 
 
-def test_nothing_stays_nothing() -> None:
+def test_none_stays_none() -> None:
     assert masked(None) is None

@@ -1,4 +1,4 @@
-"""The arithmetic of availability: gaps, overlaps, edges of the Tokyo month."""
+"""Calculation of availability: gaps, overlaps, limits of the Tokyo month."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ def run(target: str, start: float, end: float, down: str | None = None, source: 
 
 
 def states(runs: list[Run], minutes: int = 60) -> list[tuple[str, float]]:
-    return [(one.state, one.length / timedelta(minutes=1)) for one in timeline(runs, TARGETS, START, at(minutes))]
+    return [
+        (period.state, period.length / timedelta(minutes=1)) for period in timeline(runs, TARGETS, START, at(minutes))
+    ]
 
 
-def test_without_any_probe_nothing_is_known() -> None:
+def test_without_probes_the_state_is_unknown() -> None:
     assert states([]) == [("unknown", 60)]
     assert percent(timedelta(), timedelta()) is None
 
@@ -53,7 +55,7 @@ def test_one_target_down_is_the_product_down_and_two_at_once_count_once() -> Non
     assert outage.down == {"service": "database", "dashboards": "silent"}
 
 
-def test_whoever_saw_it_down_is_believed() -> None:
+def test_one_source_that_reports_down_is_enough() -> None:
     runs = [run(target, 0, 60, source=source) for target in TARGETS for source in ("inside", "outside")]
     runs[1] = run("dashboards", 0, 60, source="inside")
     runs += [run("dashboards", 10, 12, "TLS", source="far")]
@@ -61,19 +63,19 @@ def test_whoever_saw_it_down_is_believed() -> None:
     assert states(runs) == [("up", 10), ("down", 2), ("up", 48)]
 
 
-def test_what_reaches_over_the_edge_counts_inside_only() -> None:
+def test_runs_count_only_within_the_period() -> None:
     runs = [run(target, -30, 10, "x") for target in TARGETS] + [run(target, 10, 90) for target in TARGETS]
 
     assert states(runs) == [("down", 10), ("up", 50)]
 
 
-@pytest.mark.parametrize(("down", "shown"), [(0, 100.0), (0.01, 99.999), (43, 99.9), (43_200, 0.0)])
-def test_a_percentage_is_never_rounded_up(down: float, shown: float) -> None:
+@pytest.mark.parametrize(("down", "expected"), [(0, 100.0), (0.01, 99.999), (43, 99.9), (43_200, 0.0)])
+def test_a_percentage_is_never_rounded_up(down: float, expected: float) -> None:
     month = timedelta(minutes=43_200)
-    lost = timedelta(minutes=down)
-    value = percent(month - lost, lost)
+    downtime = timedelta(minutes=down)
+    value = percent(month - downtime, downtime)
     assert value is not None
-    assert value == pytest.approx(shown, abs=0.001)
+    assert value == pytest.approx(expected, abs=0.001)
     assert (value == 100) == (down == 0)
 
 
@@ -92,17 +94,17 @@ some_runs = st.lists(
 
 @given(some_runs)
 def test_every_minute_is_counted_once_and_as_the_definition_says(runs: list[Run]) -> None:
-    parts = timeline(runs, TARGETS, START, at(60))
+    periods = timeline(runs, TARGETS, START, at(60))
 
-    assert parts[0].start == START
-    assert parts[-1].end == at(60)
-    assert all(left.end == right.start and left.state != right.state for left, right in pairwise(parts))
-    assert sum((total(parts, state) for state in ("up", "down", "unknown")), timedelta()) == timedelta(minutes=60)
+    assert periods[0].start == START
+    assert periods[-1].end == at(60)
+    assert all(left.end == right.start and left.state != right.state for left, right in pairwise(periods))
+    assert sum((total(periods, state) for state in ("up", "down", "unknown")), timedelta()) == timedelta(minutes=60)
     for minute in range(60):
-        moment = at(minute + 0.5)
-        speaking = [one for one in runs if one.start <= moment < one.end]
-        if any(one.down for one in speaking):
-            wanted = "down"
+        time = at(minute + 0.5)
+        current = [probe_run for probe_run in runs if probe_run.start <= time < probe_run.end]
+        if any(probe_run.down for probe_run in current):
+            expected = "down"
         else:
-            wanted = "up" if {one.target for one in speaking} == set(TARGETS) else "unknown"
-        assert next(part.state for part in parts if part.start <= moment < part.end) == wanted
+            expected = "up" if {probe_run.target for probe_run in current} == set(TARGETS) else "unknown"
+        assert next(period.state for period in periods if period.start <= time < period.end) == expected

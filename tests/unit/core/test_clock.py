@@ -1,4 +1,4 @@
-"""Moments as people in Tokyo write them."""
+"""Japanese format of timestamps in Tokyo time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.core.values.times import format_local_datetime
 
 
 @pytest.mark.parametrize(
-    ("moment", "words"),
+    ("timestamp", "text"),
     [
         (datetime(2026, 11, 21, 0, 5, tzinfo=UTC), "2026/11/21（土）9:05"),
         (datetime(2026, 11, 20, 15, 0, tzinfo=UTC), "2026/11/21（土）0:00"),
@@ -18,5 +18,5 @@ from service.core.values.times import format_local_datetime
         (datetime(2026, 12, 31, 15, 0, tzinfo=UTC), "2027/1/1（金）0:00"),
     ],
 )
-def test_a_moment_is_told_in_tokyo_time(moment: datetime, words: str) -> None:
-    assert format_local_datetime(moment) == words
+def test_a_timestamp_is_formatted_in_tokyo_time(timestamp: datetime, text: str) -> None:
+    assert format_local_datetime(timestamp) == text

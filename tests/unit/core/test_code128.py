@@ -1,4 +1,4 @@
-"""Code 128, read back by a decoder that is not ours."""
+"""Code 128, read back by an independent decoder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ START_B, START_C, TO_C, TO_B = 104, 105, 99, 100
 
 
 def read(text: str) -> str:
-    """The text as a decoder sees it in a picture of the modules."""
+    """The text that a decoder reads from a picture of the modules."""
     row = "0" * code128.QUIET + code128.modules(text) + "0" * code128.QUIET
     picture = numpy.repeat(numpy.array([[255 * (module == "0") for module in row]], dtype=numpy.uint8), 60, axis=0)
-    found = zxingcpp.read_barcode(
+    barcode = zxingcpp.read_barcode(
         numpy.repeat(picture, 3, axis=1), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.Code128)
     )
-    return found.text if found else ""
+    return barcode.text if barcode else ""
 
 
 @pytest.mark.parametrize(
@@ -35,17 +35,17 @@ def test_a_decoder_reads_what_was_encoded(text: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet=[chr(code) for code in range(32, 127)], min_size=1, max_size=40))
-def test_a_decoder_reads_whatever_was_encoded(text: str) -> None:
-    # Between letters: a decoder may leave out spaces at the ends.
+def test_a_decoder_reads_any_printable_text(text: str) -> None:
+    # Between letters, because a decoder may drop spaces at the ends.
     assert read(f"x{text}x") == f"x{text}x"
 
 
-def test_digits_go_in_pairs_where_that_is_shorter() -> None:
+def test_digits_are_encoded_in_pairs_where_that_is_shorter() -> None:
     assert code128.symbols("123456")[:-1] == [START_C, 12, 34, 56]
     assert code128.symbols("A1234")[:-1] == [START_B, 33, TO_C, 12, 34]
     assert code128.symbols("1234A")[:-1] == [START_C, 12, 34, TO_B, 33]
     assert code128.symbols("A12B")[:-1] == [START_B, 33, 17, 18, 34]
-    # Of an odd number of digits one stands alone.
+    # With an odd number of digits one is encoded alone.
     assert len(code128.symbols("A12345")) == len(code128.symbols("A1234")) + 1
 
 
@@ -55,6 +55,6 @@ def test_the_check_symbol_is_the_weighted_sum_modulo_103() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "新宿", "a\x00", "a\n", "é"])
-def test_what_code_128_cannot_hold_is_refused(text: str) -> None:
+def test_characters_outside_of_code_128_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ASCII"):
         code128.symbols(text)

@@ -1,9 +1,8 @@
-"""Every parser that strangers, vendors or a cable can reach, fed with whatever chance draws: what comes out is a value
-or the parser's own refusal, soon, and never an exception of a library.
+"""Fuzz tests of every parser of untrusted input (strangers, vendors, a cable): it returns a value or raises its own
+error within MAX_SECONDS, and never an exception of a library.
 
-CSV, Excel and what a cell becomes: also test_sheets.py. The line of the TC-200: tests/agent/test_tc200.py. An order for
-firmware: tests/agent/test_update.py. Signatures: tests/unit/reservations/test_signatures.py. Every route:
-tests/api/openapi.
+CSV, Excel and cells: also test_sheets.py. The line of the TC-200: tests/agent/test_tc200.py. A firmware command:
+tests/agent/test_update.py. Signatures: tests/unit/reservations/test_signatures.py. Every route: tests/api/openapi.
 """
 
 from __future__ import annotations
@@ -46,14 +45,14 @@ from service.reservations.assistants import rules as assistants
 from service.reservations.events.rules import Answer
 from service.reservations.inbox import rules as inbox
 from service.reservations.signatures import rules as signatures
-from service.reservations.transcripts import rules as listening
+from service.reservations.transcripts import rules as transcripts
 from stack import attachments
 from tests.pictures import picture, workbook
 
 DEEP = b"[" * 200_000
-SOON = 2.0
+MAX_SECONDS = 2.0
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
-# What tells most: digits of other scripts, signs that count for nothing, halves of characters, ends of ranges.
+# Values that often break parsers: digits of other scripts, invisible characters, surrogates, limits of ranges.
 ODD = st.sampled_from(
     [
         "٣",
@@ -80,15 +79,15 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def asked_since(text: str) -> object:
+def parse_log_period(text: str) -> object:
     return Asked.model_validate({"from": text, "to": text})  # a ValidationError is a ValueError
 
 
-def spent(begun: float) -> float:
-    return time.process_time() - begun
+def seconds_since(started_at: float) -> float:
+    return time.process_time() - started_at
 
 
-# What a call's details are made of, so that what is drawn gets further than the door.
+# Call details with the expected keys, so that generated values get past the first checks.
 CALL = st.fixed_dictionaries(
     {},
     optional={
@@ -112,32 +111,34 @@ CALL = st.fixed_dictionaries(
 
 @given(
     st.binary(max_size=200)
-    | JSON.map(lambda said: json.dumps(said).encode())
-    | CALL.map(lambda c: json.dumps(c).encode()),
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | CALL.map(lambda call: json.dumps(call).encode()),
     TEXT,
 )
 @example(DEEP, "")
 @example(b'{"id":' + b"9" * 5000 + b"}", "")
 @example(b"a=" + b"&a=" * 5000, "")
 def test_a_vendors_body_is_read_or_unreadable(body: bytes, effect: str) -> None:
-    for read in (
+    for parse in (
         inbox.parse_stripe_webhook,
         inbox.parse_bland_webhook,
-        lambda it: inbox.parse_twilio_webhook(it, effect),
+        lambda raw: inbox.parse_twilio_webhook(raw, effect),
     ):
         with contextlib.suppress(inbox.Unreadable):
-            told = read(body)
-            assert told.kind.isprintable()
-            # Whatever was kept is read again by a job.
-            again = {"stripe": inbox.read_stripe_event, "bland": inbox.read_call_event, "twilio": inbox.read_sms_event}[
-                told.provider
-            ]
-            again(told.body)
+            event = parse(body)
+            assert event.kind.isprintable()
+            # A job reads the stored body again.
+            read_again = {
+                "stripe": inbox.read_stripe_event,
+                "bland": inbox.read_call_event,
+                "twilio": inbox.read_sms_event,
+            }[event.provider]
+            read_again(event.body)
 
 
 @given(CALL)
-def test_a_calls_details_are_a_reading_or_nothing(details: dict[str, Any]) -> None:
-    reading = listening.read_call(details, NOW)
+def test_a_calls_details_give_a_reading_or_none(details: dict[str, Any]) -> None:
+    reading = transcripts.read_call(details, NOW)
     assert reading is None or reading.answer in Answer
 
 
@@ -152,12 +153,12 @@ def test_a_signature_is_right_or_wrong(header: str, body: bytes, url: str) -> No
 @example(base64.urlsafe_b64encode(DEEP).decode())
 @example(base64.urlsafe_b64encode(b"[" * 1400).decode())
 @example(base64.urlsafe_b64encode(b"[" + b"9" * 5000 + b"]").decode())
-def test_what_stands_in_an_address_is_read_or_refused_in_words(text: str) -> None:
+def test_a_query_parameter_is_parsed_or_refused_with_a_message(text: str) -> None:
     with contextlib.suppress(Invalid):
         paging.read_cursor(text, object, int)
-    for read in (parse_month, asked_since, phones.e164, date.fromisoformat):
+    for parse in (parse_month, parse_log_period, phones.e164, date.fromisoformat):
         with contextlib.suppress(ValueError):
-            read(text)
+            parse(text)
     phones.searched_digits(text)
     with contextlib.suppress(ValueError, Problem):
         assistants.parse_time(text)
@@ -168,9 +169,9 @@ def test_what_stands_in_an_address_is_read_or_refused_in_words(text: str) -> Non
     assert station.decode_token(b"k" * 32, text) is None
 
 
-@given(JSON.map(lambda said: json.dumps(said).encode()) | st.binary(max_size=100))
+@given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=100))
 @example(DEEP)
-def test_a_heartbeat_is_one_or_invalid(body: bytes) -> None:
+def test_a_heartbeat_is_valid_or_a_validation_error(body: bytes) -> None:
     with contextlib.suppress(ValidationError):
         Heartbeat.model_validate_json(body)
 
@@ -180,82 +181,82 @@ ARGUMENTS = sorted({name for model in TOOLS.values() for name in model.model_fie
 
 
 @given(st.dictionaries(st.sampled_from(ARGUMENTS) | TEXT, JSON, max_size=6))
-def test_arguments_of_an_assistant_are_right_or_named(arguments: dict[str, Any]) -> None:
+def test_arguments_of_an_assistant_are_valid_or_named_in_the_errors(arguments: dict[str, Any]) -> None:
     for model in TOOLS.values():
         try:
             model.model_validate(arguments)
         except ValidationError as error:
-            named = field_errors([dict(one) for one in error.errors(include_url=False, include_input=False)])
-            json.dumps(named).encode()
+            errors = field_errors([dict(detail) for detail in error.errors(include_url=False, include_input=False)])
+            json.dumps(errors).encode()
 
 
 CELLS: list[tuple[str, Field]] = [(key, field) for key, kind in kinds().items() for field in kind.fields]
 
 
 @pytest.mark.parametrize(("kind", "field"), CELLS, ids=[f"{key} {field.name}" for key, field in CELLS])
-def test_a_cell_is_a_value_or_refused_in_words(kind: str, field: Field) -> None:
-    """Of every file that any area imports."""
+def test_a_cell_is_a_value_or_refused_with_a_message(kind: str, field: Field) -> None:
+    """The cells of every file import of every area."""
 
     @settings(max_examples=settings().max_examples // 4)
     @given(TEXT.filter(bool))
-    def whatever_stands_there(text: str) -> None:
-        begun = time.process_time()
+    def check_any_text(text: str) -> None:
+        started_at = time.process_time()
         with contextlib.suppress(ValueError):
             value = field.read(text)
             assert isinstance(field.show(value), str)
-        assert spent(begun) < SOON
+        assert seconds_since(started_at) < MAX_SECONDS
 
-    whatever_stands_there()
+    check_any_text()
 
 
 ANYTHING = Purpose(
     "fleet.anything", frozenset(FileKind) - {FileKind.BINARY}, "fleet:photo:update", "fleet:terminal:read"
 )
-HONEST = [picture("JPEG", (64, 40), gps=True), picture("PNG", (64, 40)), picture("WEBP", (64, 40)), workbook()]
-# Pillow reads it, and warns that more entries are announced than there are.
-EXIF_BEGINS = HONEST[0].index(b"Exif\0\0") + 14
-TORN_EXIF = HONEST[0][:EXIF_BEGINS] + b"\xff\xff" + HONEST[0][EXIF_BEGINS + 2 :]
+VALID_FILES = [picture("JPEG", (64, 40), gps=True), picture("PNG", (64, 40)), picture("WEBP", (64, 40)), workbook()]
+# Pillow reads it, and warns that the EXIF header announces more entries than there are.
+EXIF_BEGINS = VALID_FILES[0].index(b"Exif\0\0") + 14
+TORN_EXIF = VALID_FILES[0][:EXIF_BEGINS] + b"\xff\xff" + VALID_FILES[0][EXIF_BEGINS + 2 :]
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """An honest file with bytes changed, cut out, put in, or its end missing."""
-    content = bytearray(draw(st.sampled_from(HONEST)))
+    """A valid file with bytes changed, removed or inserted, or its end missing."""
+    content = bytearray(draw(st.sampled_from(VALID_FILES)))
     for _ in range(draw(st.integers(1, 6))):
-        place = draw(st.integers(0, len(content)))
+        position = draw(st.integers(0, len(content)))
         match draw(st.integers(0, 3)):
             case 0:
-                content[place : place + 1] = bytes([draw(st.integers(0, 255))])
+                content[position : position + 1] = bytes([draw(st.integers(0, 255))])
             case 1:
-                content[place : place + draw(st.integers(1, 20))] = b""
+                content[position : position + draw(st.integers(1, 20))] = b""
             case 2:
-                content[place:place] = draw(st.binary(max_size=20))
+                content[position:position] = draw(st.binary(max_size=20))
             case _:
-                content[place + 1 :] = b""
+                content[position + 1 :] = b""
     return bytes(content)
 
 
 @settings(max_examples=settings().max_examples * 2)
 @given(damaged() | st.binary(max_size=200))
 @example(TORN_EXIF)
-def test_a_file_is_what_it_is_or_refused_in_words(content: bytes) -> None:
-    begun = time.process_time()
+def test_a_file_is_recognised_or_refused_with_a_message(content: bytes) -> None:
+    started_at = time.process_time()
     with contextlib.suppress(Problem):
         spool = io.BytesIO(content)
         kind = recognise(spool, ANYTHING)
         if kind.is_image:
-            found = pictures.inspect_picture(kind, spool, ANYTHING, io.BytesIO())
-            assert found.width * found.height <= ANYTHING.max_pixels
-    assert spent(begun) < SOON
+            inspected = pictures.inspect_picture(kind, spool, ANYTHING, io.BytesIO())
+            assert inspected.width * inspected.height <= ANYTHING.max_pixels
+    assert seconds_since(started_at) < MAX_SECONDS
 
 
 def tar(name: str, kind: bytes, link: str) -> bytes:
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w") as archive:
-        about = tarfile.TarInfo(name)
-        about.type, about.linkname, about.size = kind, link, 4 if kind == tarfile.REGTYPE else 0
-        archive.addfile(about, io.BytesIO(b"evil"))
-    return written.getvalue()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname, member.size = kind, link, 4 if kind == tarfile.REGTYPE else 0
+        archive.addfile(member, io.BytesIO(b"evil"))
+    return buffer.getvalue()
 
 
 NAMES = st.sampled_from(["../up", "/etc/evil", "a/../../up", "ok", "a/b", ".", "", "..", "a\\..\\b"])
@@ -266,32 +267,32 @@ KINDS = st.sampled_from(
 
 @given(st.builds(tar, NAMES, KINDS, NAMES) | st.binary(max_size=600))
 @example(tar("ok", tarfile.REGTYPE, ""))
-def test_an_archive_puts_nothing_beside_the_folder(content: bytes) -> None:
-    with TemporaryDirectory() as place:
-        folder = Path(place, "files")
+def test_an_archive_writes_nothing_outside_of_the_folder(content: bytes) -> None:
+    with TemporaryDirectory() as parent:
+        folder = Path(parent, "files")
         with contextlib.suppress(RuntimeError, OSError):
             attachments.unpack({"FILES_URL": f"file://{folder}"}, {"count": 1, "bytes": 4}, io.BytesIO(content))
-        there = [path for path in Path(place).rglob("*") if path != folder]
-        assert all(path.is_relative_to(folder) and not path.is_symlink() for path in there)
-        assert not any(path.is_fifo() or path.is_char_device() for path in there)
+        written = [path for path in Path(parent).rglob("*") if path != folder]
+        assert all(path.is_relative_to(folder) and not path.is_symlink() for path in written)
+        assert not any(path.is_fifo() or path.is_char_device() for path in written)
 
 
 @given(TEXT | st.text("#-*_`[](){}<>|!\\\n 「」：", max_size=80))
 @example("[" * 5000)
 @example("> " * 300 + "x")
 @example("*a_" * 2000)
-def test_a_text_in_markdown_is_sections_or_an_error_with_words(text: str) -> None:
-    begun = time.process_time()
+def test_a_text_in_markdown_gives_sections_or_an_error_message(text: str) -> None:
+    started_at = time.process_time()
     with contextlib.suppress(ValueError):
         markdown.sections(text)
-    assert spent(begun) < SOON
+    assert seconds_since(started_at) < MAX_SECONDS
 
 
 @given(st.binary(max_size=600))
 @example(b"<" * 100_000)
 @example(b"<0001 STAT OK" + b" a=b" * 20_000)
-def test_a_line_of_the_terminal_is_one_or_has_a_name(raw: bytes) -> None:
-    begun = time.process_time()
+def test_a_line_of_the_terminal_is_decoded_or_a_terminal_error(raw: bytes) -> None:
+    started_at = time.process_time()
     with contextlib.suppress(tc200.TerminalError):
         tc200.decode(raw)
-    assert spent(begun) < SOON
+    assert seconds_since(started_at) < MAX_SECONDS

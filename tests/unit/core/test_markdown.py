@@ -1,4 +1,4 @@
-"""Running text: read from Markdown, printed, and put into pages, with the same words each time."""
+"""Prose from Markdown: parsed, printed as PDF, and rendered into web pages, with the same text in both."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ AI：承知しました。
 """
 
 
-def made(text: str, **more: bool) -> Report:
-    return Report("手引き", "提携店向け", NOW, sections(text, **more))
+def prose_report(text: str, **options: bool) -> Report:
+    return Report("手引き", "提携店向け", NOW, sections(text, **options))
 
 
-def on_page(report: Report) -> str:
+def page_html(report: Report) -> str:
     template: Template = TEMPLATES.from_string(
         '{% from "prose.html" import prose %}'
         "{% for one in sections %}{{ one.title }}{{ prose(one.blocks) }}{% endfor %}"
@@ -93,20 +93,20 @@ def test_every_kind_of_block_is_read() -> None:
     assert heading == Heading((Run("小見出し"),))
 
 
-def test_a_text_of_questions_has_each_with_its_answer() -> None:
-    [about, more] = sections(
+def test_each_question_has_its_answer() -> None:
+    [payment, change] = sections(
         "## 支払い\n\n### いつまで？\n\n10分です。\n\n- 補足\n\n## 変更\n\n### できる？\n\nはい。", questions=True
     )
 
-    [question] = about.blocks
+    [question] = payment.blocks
     assert isinstance(question, Question)
     assert question.words == (Run("いつまで？"),)
     assert len(question.blocks) == 2
-    assert [type(one) for one in more.blocks] == [Question]
+    assert [type(block) for block in change.blocks] == [Question]
 
 
 @pytest.mark.parametrize("text", ["---", "![写真](x.png)", "> ただの引用", "> [!謎]\n> 何か", "*斜体*"])
-def test_what_no_block_shows_is_an_error_and_never_left_out(text: str) -> None:
+def test_unsupported_markdown_is_an_error_and_never_dropped(text: str) -> None:
     with pytest.raises(ValueError, match=r"no block shows|no text shows|a box begins"):
         sections(text)
 
@@ -114,26 +114,26 @@ def test_what_no_block_shows_is_an_error_and_never_left_out(text: str) -> None:
 @pytest.mark.parametrize(
     "name", [*HOSTILE, "<script>x</script>", "| 表 | 列 |", "1. 一", "- 項", "> 引用", "&amp; ~~x~~"]
 )
-def test_a_name_is_never_markup_wherever_it_stands(name: str) -> None:
-    """In Markdown, on paper, and on a page."""
-    report = made(f"{escaped(name)}\n\n- {escaped(name)}\n\n| a | b |\n| --- | --- |\n| {escaped(name)} | x |")
+def test_a_name_is_never_markup(name: str) -> None:
+    """In Markdown, in a PDF, and in a web page."""
+    report = prose_report(f"{escaped(name)}\n\n- {escaped(name)}\n\n| a | b |\n| --- | --- |\n| {escaped(name)} | x |")
 
     blocks = report.sections[0].blocks
     assert blocks[0] == Paragraph((Run(name),))
     assert blocks[2] == Grid([(Run("a"),), (Run("b"),)], [[(Run(name),), (Run("x"),)]])
-    [text] = paper.pages(render(report))
+    [text] = paper.page_texts(render(report))
     assert text.count(name) == 3, text
-    assert "<script" not in on_page(report)
+    assert "<script" not in page_html(report)
 
 
-def test_everything_is_printed_in_the_house_style_and_stands_on_the_page_in_the_same_words() -> None:
-    report = made(TEXT)
+def test_all_text_is_in_the_pdf_and_on_the_web_page() -> None:
+    report = prose_report(TEXT)
     with capture_logs() as logs:
         pdf = render(report)
     assert logs == []
-    printed, shown = "".join("".join(paper.pages(pdf)).split()), "".join(on_page(report).split())
+    pdf_text, html = "".join("".join(paper.page_texts(pdf)).split()), "".join(page_html(report).split())
 
-    for words in (
+    for text in (
         "はじめの",
         "次の文と",
         "つながる行。",
@@ -144,18 +144,18 @@ def test_everything_is_printed_in_the_house_style_and_stands_on_the_page_in_the_
         "店頭で",
         "小見出し",
     ):
-        assert words in printed, words
-        assert words in shown, words
-    assert '<ahref="https://genba.example/guides/">一覧</a>' in shown
+        assert text in pdf_text, text
+        assert text in html, text
+    assert '<ahref="https://genba.example/guides/">一覧</a>' in html
 
 
-def test_a_report_that_says_the_same_is_printed_once_and_another_one_anew() -> None:
-    report = made("同じ文。")
+def test_a_report_with_the_same_content_is_cached() -> None:
+    report = prose_report("同じ文。")
     later = Report(report.title, report.period, datetime(2026, 12, 1, tzinfo=UTC), report.sections)
 
     first = render_cached(report)
     assert cached_pdf(later) is first
     assert render_cached(later) is first
-    other = made("違う文。")
+    other = prose_report("違う文。")
     assert digest(other) != digest(report)
     assert cached_pdf(other) is None

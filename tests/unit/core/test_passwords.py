@@ -1,4 +1,4 @@
-"""What a password has to be, in words."""
+"""Which passwords are refused, with their messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from service.core.access import identity
 from service.core.access.passwords import MIN_LENGTH, one_time_password, problem_with
 
-# As production has them: what runs in a test process is quicker.
-OF_PRODUCTION, NOBODY = identity.BCRYPT_COST, identity._UNKNOWN_USER_HASH
+# The values of production: tests/conftest.py replaces them by cheaper ones.
+PRODUCTION_COST, UNKNOWN_USER_HASH = identity.BCRYPT_COST, identity._UNKNOWN_USER_HASH
 
 
 @pytest.mark.parametrize(
@@ -32,28 +32,28 @@ OF_PRODUCTION, NOBODY = identity.BCRYPT_COST, identity._UNKNOWN_USER_HASH
         ("20261121202", "推測されやすい"),
     ],
 )
-def test_what_is_easily_guessed_is_refused(password: str, why: str) -> None:
+def test_an_easily_guessed_password_is_refused(password: str, why: str) -> None:
     assert why in str(problem_with(password, "hanako.yamada"))
 
 
-def test_the_old_one_is_refused() -> None:
+def test_the_old_password_is_refused() -> None:
     assert "いまのパスワードとは違う" in str(problem_with("a perfectly fine one", "hanako", is_old=True))
 
 
 @pytest.mark.parametrize("password", ["correct horse battery", "まったく新しい合言葉です", "k9-tR2!mmQz"])
-def test_what_is_not_is_taken(password: str) -> None:
+def test_other_passwords_are_accepted(password: str) -> None:
     assert problem_with(password, "hanako.yamada") is None
 
 
-def test_one_time_passwords_are_long_readable_taken_and_never_the_same() -> None:
-    made = {one_time_password() for _ in range(50)}
+def test_one_time_passwords_are_long_readable_valid_and_unique() -> None:
+    passwords = {one_time_password() for _ in range(50)}
 
-    assert len(made) == 50
-    assert all(len(password) >= MIN_LENGTH and not set("0o1li") & set(password) for password in made)
-    assert [password for password in made if problem_with(password, "hanako.yamada")] == []
+    assert len(passwords) == 50
+    assert all(len(password) >= MIN_LENGTH and not set("0o1li") & set(password) for password in passwords)
+    assert [password for password in passwords if problem_with(password, "hanako.yamada")] == []
 
 
-def test_a_password_and_an_unknown_person_cost_the_same_quarter_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "BCRYPT_COST", OF_PRODUCTION)
+def test_the_hash_of_an_unknown_user_costs_the_same_as_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "BCRYPT_COST", PRODUCTION_COST)
 
-    assert identity.hash_password("x")[:7] == NOBODY[:7] == "$2b$12$"
+    assert identity.hash_password("x")[:7] == UNKNOWN_USER_HASH[:7] == "$2b$12$"

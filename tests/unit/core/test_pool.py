@@ -1,4 +1,4 @@
-"""Connections that turn out dead when they are taken."""
+"""Connection pool: connections that are dead at checkout."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from service.core.database.session import create_pooled_engine
 from tests.conftest import Service
 
 
-def _dead(*_: object) -> None:
+def _raise_disconnection(*_: object) -> None:
     raise DisconnectionError
 
 
-def test_a_database_of_which_every_connection_is_dead_is_away(service: Service) -> None:
-    """As PgBouncer's are while PostgreSQL is down. Whoever asks is told to come again (503)."""
+def test_if_every_connection_is_dead_the_database_is_unavailable(service: Service) -> None:
+    """PgBouncer's connections are dead while PostgreSQL is down. The service answers 503 then."""
     engine = create_pooled_engine(service.database_url)
-    event.listen(engine, "checkout", _dead)
+    event.listen(engine, "checkout", _raise_disconnection)
 
     with pytest.raises(OperationalError):
         engine.connect()

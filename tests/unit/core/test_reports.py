@@ -1,4 +1,4 @@
-"""Reports as PDF: what they say, how they stay the same, and what becomes of a compile that goes wrong."""
+"""Reports as PDF: their text, reproducible output, and failed compilations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def report(*blocks: Block, title: str = "端末状況レポート") -> Report:
 
 
 def every_block(rows: int = 3) -> Report:
-    """One of each, as an area would use it."""
+    """A report with one block of each kind."""
     days = [f"11/{day}" for day in range(1, 31)]
     columns = [
         Column("店舗", 2),
@@ -64,12 +64,12 @@ def every_block(rows: int = 3) -> Report:
     )
 
 
-def test_everything_a_report_is_made_of_is_printed_with_its_number_in_the_house_style() -> None:
+def test_every_block_of_a_report_is_printed() -> None:
     with capture_logs() as logs:
         pdf = render(every_block())
 
-    text = "".join(paper.pages(pdf))
-    for words in (
+    text = "".join(paper.page_texts(pdf))
+    for expected in (
         "端末状況レポート",
         "10,234",
         "96.5",
@@ -80,16 +80,16 @@ def test_everything_a_report_is_made_of_is_printed_with_its_number_in_the_house_
         "合計",
         "注記",
     ):
-        assert words in text, words
+        assert expected in text, expected
     assert "作成 2026/11/21（土）9:26" in text
     assert "縦軸は99から始まります。" in text
-    assert paper.sizes(pdf) == {(210, 297)}
-    # A template that names a font or a size that is not there would be heard here.
+    assert paper.page_sizes(pdf) == {(210, 297)}
+    # Typst logs a warning for a missing font or size.
     assert logs == []
 
 
-def test_a_long_table_repeats_its_head_and_counts_its_pages() -> None:
-    texts = paper.pages(render(every_block(rows=120)))
+def test_a_long_table_repeats_its_header_and_numbers_its_pages() -> None:
+    texts = paper.page_texts(render(every_block(rows=120)))
 
     assert len(texts) > 3
     for number, text in enumerate(texts, 1):
@@ -117,22 +117,22 @@ def test_text_is_never_markup(name: str) -> None:
     table = Table([Column(name), Column("x")], [[name, "1"]], "なし", total=[name, ""])
     chart = BarChart(name, "件", [name], [Series(name, [1]), Series("b", [2])], "なし", note=name)
 
-    [text] = paper.pages(render(report(Note(name), table, chart, title=name)))
+    [text] = paper.page_texts(render(report(Note(name), table, chart, title=name)))
 
     # Title, note, head, cell, sum, and of the chart: title, label, legend, note.
     assert text.count(name) == 9, text
 
 
-def test_what_has_no_shape_is_printed_as_a_missing_sort_and_what_is_invisible_is_left_out() -> None:
+def test_unprintable_characters_are_replaced_and_invisible_ones_removed() -> None:
     assert printable("新宿\x00店\ud800\x1b[0m") == "新宿〓店〓〓[0m"
     assert printable("evil\u202etxt.exe\u200b") == "eviltxt.exe"
     assert printable("一行目\r\n二行目\t終") == "一行目\n二行目 終"
-    [text] = paper.pages(render(report(Note("NUL\x00の店"))))
+    [text] = paper.page_texts(render(report(Note("NUL\x00の店"))))
     assert "NUL〓の店" in text
 
 
 def test_rare_kanji_of_names_are_in_the_font() -> None:
-    [text] = paper.pages(render(report(Note("髙﨑 𠮷野家 ①㈱ 葛󠄀飾 〜–"))))
+    [text] = paper.page_texts(render(report(Note("髙﨑 𠮷野家 ①㈱ 葛󠄀飾 〜–"))))
 
     assert "髙﨑 𠮷野家" in text
 
@@ -147,8 +147,8 @@ def test_rare_kanji_of_names_are_in_the_font() -> None:
         ShareBar("題", "台", [Part("a", 0)], "まだありません。"),
     ],
 )
-def test_nothing_to_show_is_said_in_words(block: Block) -> None:
-    [text] = paper.pages(render(report(block)))
+def test_an_empty_block_shows_its_text(block: Block) -> None:
+    [text] = paper.page_texts(render(report(block)))
 
     assert "まだありません。" in text
 
@@ -159,17 +159,17 @@ def test_a_long_name_neither_leaves_its_cell_nor_the_page() -> None:
 
     pdf = render(report(Table([Column("a"), Column("状態", 0), Column("b")], rows, "なし")))
 
-    [text] = paper.pages(pdf)
+    [text] = paper.page_texts(pdf)
     assert text.count("W") == 200
     assert text.count("株式会社") == 50
 
 
 @pytest.mark.parametrize("lines", [38, 40, 42])
-def test_a_table_that_has_no_room_for_its_first_rows_begins_on_the_next_page(lines: int) -> None:
+def test_a_table_without_room_for_its_first_rows_starts_on_the_next_page(lines: int) -> None:
     rows: list[list[Cell]] = [[f"新宿店 レジ{number}番", number] for number in range(1, 21)]
     table = Table([Column("設置店舗名"), Column("件数", 1, right=True)], rows, "なし")
 
-    before, after = paper.pages(render(report(*[Note("注記です。")] * lines, table)))
+    before, after = paper.page_texts(render(report(*[Note("注記です。")] * lines, table)))
 
     assert before.count("レジ") in ({0} if lines > 39 else {4, 5, 6})
     assert after.count("設置店舗名") == 1
@@ -180,16 +180,16 @@ def test_a_table_that_has_no_room_for_its_first_rows_begins_on_the_next_page(lin
 def test_a_heading_and_the_note_below_it_go_to_the_next_page_with_their_table(lines: int) -> None:
     rows: list[list[Cell]] = [[f"新宿店 レジ{number}番", number] for number in range(1, 21)]
     table = Table([Column("設置店舗名"), Column("件数", 1, right=True)], rows, "なし")
-    filled = report(*[Note("注記です。")] * lines)
-    listed = replace(filled, sections=[*filled.sections, Section("端末一覧", [Note("順に並べています。"), table])])
+    filler = report(*[Note("注記です。")] * lines)
+    with_table = replace(filler, sections=[*filler.sections, Section("端末一覧", [Note("順に並べています。"), table])])
 
-    [page] = [text for text in paper.pages(render(listed)) if "端末一覧" in text]
+    [page] = [text for text in paper.page_texts(render(with_table)) if "端末一覧" in text]
 
     assert "順に並べています。" in page
     assert "レジ1番" in page
 
 
-AS_A_PROGRAM = """
+PRINT_DIGEST = """
 import hashlib
 from tests.unit.core.test_reports import every_block
 from service.core.reports.render import render
@@ -197,48 +197,48 @@ print(hashlib.sha256(render(every_block(40))).hexdigest())
 """
 
 
-def test_the_same_report_is_the_same_file_whenever_and_wherever_it_is_made() -> None:
-    places = [
+def test_the_same_report_gives_the_same_file_in_any_environment() -> None:
+    environments = [
         {"TZ": "America/New_York", "LC_ALL": "C"},
         {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "7"},
     ]
 
-    made = [
+    digests = [
         subprocess.run(
-            [sys.executable, "-c", AS_A_PROGRAM],
+            [sys.executable, "-c", PRINT_DIGEST],
             cwd=ROOT,
-            env=os.environ | place,
+            env=os.environ | environment,
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        for place in places
+        for environment in environments
     ]
 
-    assert made[0] == made[1]
-    assert len(made[0]) == 65
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == 65
 
 
-def test_a_report_made_at_another_moment_says_so() -> None:
+def test_a_report_contains_its_creation_time() -> None:
     other = Report("端末状況レポート", "", datetime(2027, 1, 1, tzinfo=UTC), [])
 
     assert b"D:20270101000000" in render(other)
 
 
-def test_work_nobody_wants_any_more_is_ended_at_once() -> None:
+def test_cancelled_rendering_stops_at_once() -> None:
     class Cancelled(Exception):
         pass
 
-    def look() -> None:
+    def cancel() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        render(every_block(rows=6000), while_waiting=look)
-    # And the next one does not wait for it.
+        render(every_block(rows=6000), while_waiting=cancel)
+    # The next report does not wait for it.
     assert render(report(Note("次"))).startswith(b"%PDF")
 
 
-def test_what_takes_too_long_or_cannot_be_set_is_a_failure_of_ours_with_its_reason() -> None:
+def test_a_timeout_or_typesetting_error_raises_typeset_failed_with_the_reason() -> None:
     with pytest.raises(TypesetFailed, match="too long"):
         typeset("report.typ", content(every_block(rows=6000)), NOW, longest=0)
     with pytest.raises(TypesetFailed, match="dictionary does not contain key"):
@@ -246,16 +246,16 @@ def test_what_takes_too_long_or_cannot_be_set_is_a_failure_of_ours_with_its_reas
 
 
 def test_typst_is_never_loaded_into_our_own_process() -> None:
-    """Its memory is the child's: a worker or service that has made a hundred reports is as small as before."""
-    said = subprocess.run(
-        [sys.executable, "-c", f"{AS_A_PROGRAM}\nimport sys; print('typst' in sys.modules)"],
+    """A child process uses the memory: a worker or service does not grow with the number of reports."""
+    output = subprocess.run(
+        [sys.executable, "-c", f"{PRINT_DIGEST}\nimport sys; print('typst' in sys.modules)"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
 
-    assert said.split()[-1] == "False"
+    assert output.split()[-1] == "False"
 
 
 def test_the_colours_are_those_of_the_dashboards() -> None:
@@ -264,12 +264,12 @@ def test_the_colours_are_those_of_the_dashboards() -> None:
 
     assert list(CATEGORIES) == theme["chartCategoricalColors"]
     for tone, name in names.items():
-        shown = {
+        expected = {
             "mark": theme[f"{name}Color"],
             "ground": theme[f"{name}BackgroundColor"],
             "text": theme[f"{name}TextColor"],
         }
-        assert TONES[tone] == shown
+        assert TONES[tone] == expected
     assert PAPER["primary"] == theme["primaryColor"]
     assert (PAPER["text"], PAPER["border"]) == (theme["textColor"], theme["borderColor"])
     assert (PAPER["ground"], PAPER["head"]) == (
@@ -279,18 +279,18 @@ def test_the_colours_are_those_of_the_dashboards() -> None:
     assert (PAPER["muted"], PAPER["head-text"]) == (theme["grayColor"], theme["dataframeHeaderTextColor"])
 
 
-def test_stacked_bars_stand_on_one_another_from_zero_and_the_last_one_may_be_unfinished() -> None:
-    drawn = charts.bar_chart(
+def test_bars_are_stacked_from_zero_and_the_last_one_may_be_unfinished() -> None:
+    chart = charts.bar_chart(
         BarChart("題", "件", ["a", "b"], [Series("s", [10, 4]), Series("t", [10, 4])], "", last_unfinished=True)
     )
 
-    assert [(bar["y"], bar["height"], bar["unfinished"]) for bar in drawn["bars"]] == [
+    assert [(bar["y"], bar["height"], bar["unfinished"]) for bar in chart["bars"]] == [
         (0, 0.5, False),
         (0.5, 0.5, False),
         (0, 0.2, True),
         (0.2, 0.2, True),
     ]
-    assert [tick["label"] for tick in drawn["ticks"]] == ["0", "5", "10", "15", "20"]
+    assert [tick["label"] for tick in chart["ticks"]] == ["0", "5", "10", "15", "20"]
 
 
 def test_a_gap_in_a_line_stays_a_gap() -> None:

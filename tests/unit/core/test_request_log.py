@@ -1,4 +1,4 @@
-"""What is logged of a request."""
+"""The log entry of a request."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from service.core.http import request_log
 @pytest.mark.parametrize(
     ("seconds", "event", "level"), [(0.999, "request", "info"), (request_log.SLOW_SECONDS, "slow request", "warning")]
 )
-def test_a_request_of_a_second_stands_out(
+def test_a_slow_request_is_logged_as_a_warning(
     monkeypatch: pytest.MonkeyPatch, seconds: float, event: str, level: str
 ) -> None:
-    moments = iter([10.0, 10.0 + seconds])
+    times = iter([10.0, 10.0 + seconds])
 
-    async def nothing() -> Message:
+    async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def sent(_: Message) -> None:
+    async def send(_: Message) -> None:
         pass
 
     observed = request_log.RequestLog(PlainTextResponse("ok"))
-    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
-    with capture_logs() as said:
-        asyncio.run(observed({"type": "http", "method": "GET", "headers": []}, nothing, sent))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(times))
+    with capture_logs() as logs:
+        asyncio.run(observed({"type": "http", "method": "GET", "headers": []}, receive, send))
     monkeypatch.undo()
 
-    assert [(line["event"], line["log_level"], line["ms"]) for line in said] == [(event, level, seconds * 1000)]
+    assert [(line["event"], line["log_level"], line["ms"]) for line in logs] == [(event, level, seconds * 1000)]

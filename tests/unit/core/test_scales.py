@@ -1,4 +1,4 @@
-"""Axes that a person can read."""
+"""Axes with readable scales."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def test_a_count_has_no_half_steps() -> None:
 
 
 def test_a_line_of_values_that_lie_close_together_need_not_start_at_zero() -> None:
-    close = axis([99.52, 99.87], from_zero=False)
+    narrow = axis([99.52, 99.87], from_zero=False)
 
-    assert close.bottom == 99.5
-    assert close.place(99.5) == 0
+    assert narrow.bottom == 99.5
+    assert narrow.place(99.5) == 0
     assert axis([10, 99], from_zero=False).bottom == 0
 
 
 @given(st.lists(st.floats(0, 1e12), min_size=1, max_size=50), st.booleans())
 def test_every_value_has_its_place_on_its_axis(values: list[float], from_zero: bool) -> None:
-    found = axis(values, from_zero)
+    value_axis = axis(values, from_zero)
 
-    assert all(-1e-6 <= found.place(value) <= 1 + 1e-6 for value in values)
-    assert 2 <= len(found.ticks) <= 8
+    assert all(-1e-6 <= value_axis.place(value) <= 1 + 1e-6 for value in values)
+    assert 2 <= len(value_axis.ticks) <= 8
 
 
 @given(st.integers(0, 1000))
-def test_labels_never_crowd(count: int) -> None:
+def test_there_are_at_most_twelve_labels(count: int) -> None:
     assert len(label_indexes(count)) <= 12
     assert label_indexes(count)[:1] == list(range(min(count, 1)))
 

@@ -39,7 +39,7 @@ def test_the_direct_connection_falls_back_to_the_pooled_one(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("direct", "chosen", "prepares"),
+    ("direct", "setting", "prepares"),
     [
         ("", "auto", True),
         ("postgresql://genba_app@db/genba", "auto", True),
@@ -48,8 +48,8 @@ def test_the_direct_connection_falls_back_to_the_pooled_one(monkeypatch: pytest.
         ("", "off", False),
     ],
 )
-def test_plans_are_kept_unless_a_pgbouncer_is_in_between(
-    monkeypatch: pytest.MonkeyPatch, direct: str, chosen: str, prepares: bool
+def test_statements_are_prepared_unless_pgbouncer_is_in_between(
+    monkeypatch: pytest.MonkeyPatch, direct: str, setting: str, prepares: bool
 ) -> None:
-    found = settings(monkeypatch, DATABASE_DIRECT_URL=direct, DATABASE_PREPARED_STATEMENTS=chosen)
-    assert found.prepares_statements is prepares
+    configured = settings(monkeypatch, DATABASE_DIRECT_URL=direct, DATABASE_PREPARED_STATEMENTS=setting)
+    assert configured.prepares_statements is prepares

@@ -1,4 +1,4 @@
-"""Files that people call tables: read as they were meant, or refused in words. Never an exception of a library."""
+"""CSV and Excel files: read as intended, or refused with a message. Never an exception of a library."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.core.imports.sheets import Sheet
 from service.core.problems import Invalid, TooLarge
 
 HEADER = ["番号", "名前", "メモ"]
-# Any text that XML can hold; one newline is as good as another.
+# Any text that XML can hold; of line breaks only \n, because they are normalised.
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn")) | st.sampled_from("\n\t\",;'=+-@＝ "), max_size=20)
 JAPANESE = st.text(st.sampled_from("あアｱ亜①㈱髙﨑～―∥－￠￡￢ ABC123,;\"\n\t'"), max_size=20)
 PLAIN = settings(max_examples=60, deadline=None)
@@ -34,9 +34,9 @@ def rows_of(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:
 
 
 def as_csv(rows: Iterable[list[str]], delimiter: str = ",") -> str:
-    written = io.StringIO(newline="")
-    csv.writer(written, delimiter=delimiter).writerows([HEADER, *rows])
-    return written.getvalue()
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, delimiter=delimiter).writerows([HEADER, *rows])
+    return buffer.getvalue()
 
 
 def as_workbook(rows: Iterable[list[Any]], header: list[Any] | None = None) -> bytes:
@@ -46,11 +46,11 @@ def as_workbook(rows: Iterable[list[Any]], header: list[Any] | None = None) -> b
         cells = [WriteOnlyCell(sheet, value) for value in row]
         for cell in cells:
             if isinstance(cell.value, str):
-                cell.data_type = "s"  # openpyxl takes what begins with = for a formula
+                cell.data_type = "s"  # openpyxl reads a text that begins with = as a formula
         sheet.append(cells)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
 
 
 def cells(sheet: Sheet) -> list[list[str]]:
@@ -70,9 +70,7 @@ def refusal(content: bytes) -> str:
     st.sampled_from([("utf-8", ""), ("utf-8", "\ufeff"), ("utf-16-le", "\ufeff")]),
     st.sampled_from(",\t;"),
 )
-def test_what_was_written_as_csv_is_what_is_read(
-    rows: list[list[str]], encoding: tuple[str, str], delimiter: str
-) -> None:
+def test_a_written_csv_file_is_read_back(rows: list[list[str]], encoding: tuple[str, str], delimiter: str) -> None:
     codec, mark = encoding
 
     sheet = records.read((mark + as_csv(rows, delimiter)).encode(codec))
@@ -84,7 +82,7 @@ def test_what_was_written_as_csv_is_what_is_read(
 
 @PLAIN
 @given(rows_of(JAPANESE))
-def test_what_excel_writes_here_as_csv_is_read_as_shift_jis(rows: list[list[str]]) -> None:
+def test_a_csv_file_of_japanese_excel_is_read_as_shift_jis(rows: list[list[str]]) -> None:
     sheet = records.read(as_csv(rows).encode("cp932"))
 
     assert sheet.format == "CSV（Shift_JIS）"
@@ -93,7 +91,7 @@ def test_what_excel_writes_here_as_csv_is_read_as_shift_jis(rows: list[list[str]
 
 @settings(max_examples=25, deadline=None)
 @given(rows_of(TEXT))
-def test_what_was_written_as_a_workbook_is_what_is_read(rows: list[list[str]]) -> None:
+def test_a_written_workbook_is_read_back(rows: list[list[str]]) -> None:
     sheet = records.read(as_workbook(rows))
 
     assert sheet.headers == HEADER
@@ -102,18 +100,18 @@ def test_what_was_written_as_a_workbook_is_what_is_read(rows: list[list[str]]) -
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda rest: b"PK\x03\x04" + rest))
-def test_whatever_is_sent_is_a_table_or_a_refusal_in_words(content: bytes) -> None:
+def test_any_bytes_are_a_table_or_refused_with_a_message(content: bytes) -> None:
     with contextlib.suppress(Invalid, TooLarge):
         records.read(content)
 
 
 @given(st.text(max_size=10))
-def test_what_was_made_harmless_comes_back_as_it_was(text: str) -> None:
+def test_a_neutralised_cell_can_be_restored(text: str) -> None:
     assert original(neutralised(text)) == text or text.startswith("'")
     assert neutralised(text)[:1] not in set("=+-@\t\r\n＝＋－＠")
 
 
-def test_a_workbooks_cells_read_as_they_are_seen() -> None:
+def test_cells_of_a_workbook_are_read_as_excel_shows_them() -> None:
     book = Workbook()
     sheet = book.active
     assert sheet is not None
@@ -122,19 +120,19 @@ def test_a_workbooks_cells_read_as_they_are_seen() -> None:
     sheet["A3"] = 12
     sheet["A3"].number_format = "0000"
     sheet["D3"] = 1e15
-    out = io.BytesIO()
-    book.save(out)
+    buffer = io.BytesIO()
+    book.save(buffer)
 
-    read = records.read(out.getvalue())
+    parsed = records.read(buffer.getvalue())
 
-    assert cells(read) == [
+    assert cells(parsed) == [
         ["0012", "2026/11/21", "2026/11/21 09:05:00", "1234567", "0.1", "TRUE"],
         ["0012", "", "", "1000000000000000", "", ""],
     ]
 
 
 def test_rows_are_numbered_as_a_spreadsheet_shows_them() -> None:
-    """Empty rows count, and a line break inside a cell does not."""
+    """Empty rows count, a line break inside a cell does not."""
     text = '\r\n名前,メモ\r\n青木,"1行目\r\n2行目"\r\n\r\n小林,\r\n'
 
     sheet = records.read(text.encode())
@@ -142,7 +140,7 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them() -> None:
     assert [(row.number, row.cells) for row in sheet.rows] == [(3, ["青木", "1行目\n2行目"]), (5, ["小林", ""])]
 
 
-def test_no_more_columns_are_read_than_a_table_may_have() -> None:
+def test_too_many_columns_are_refused() -> None:
     wide = ["x"] * sheets.MAX_COLUMNS
     assert len(cells(records.read(as_workbook([wide], wide)))[0]) == sheets.MAX_COLUMNS
     assert "列までです" in refusal(as_workbook([[*wide, "y"]], wide))
@@ -156,14 +154,14 @@ def test_a_sheet_is_chosen_by_name() -> None:
     for sheet in (first, second):
         sheet.append(["名前"])
         sheet.append([sheet.title])
-    out = io.BytesIO()
-    book.save(out)
+    buffer = io.BytesIO()
+    book.save(buffer)
 
-    assert cells(records.read(out.getvalue())) == [["一枚目"]]
-    chosen = records.read(out.getvalue(), "二枚目")
+    assert cells(records.read(buffer.getvalue())) == [["一枚目"]]
+    chosen = records.read(buffer.getvalue(), "二枚目")
     assert (cells(chosen), chosen.sheets, chosen.format) == ([["二枚目"]], ["一枚目", "二枚目"], "Excel（二枚目）")
     with pytest.raises(Invalid, match="選べるシートは 一枚目、二枚目"):
-        records.read(out.getvalue(), "三枚目")
+        records.read(buffer.getvalue(), "三枚目")
 
 
 def test_merged_cells_are_refused_by_name() -> None:
@@ -173,37 +171,40 @@ def test_merged_cells_are_refused_by_name() -> None:
     sheet.append(["名前", "メモ"])
     sheet.append(["青木", "x"])
     sheet.merge_cells("A2:A4")
-    out = io.BytesIO()
-    book.save(out)
+    buffer = io.BytesIO()
+    book.save(buffer)
 
-    assert "セル A2:A4 が結合されています" in refusal(out.getvalue())
+    assert "セル A2:A4 が結合されています" in refusal(buffer.getvalue())
 
 
-def test_a_formula_counts_by_what_it_shows_and_an_error_in_a_cell_is_named() -> None:
+def test_a_cell_with_an_error_is_named() -> None:
     book = Workbook()
     sheet = book.active
     assert sheet is not None
     sheet.append(["名前"])
     sheet.append(["#N/A"])
     sheet["A2"].data_type = "e"
-    out = io.BytesIO()
-    book.save(out)
+    buffer = io.BytesIO()
+    book.save(buffer)
 
-    assert "セル A2 がエラー（#N/A）" in refusal(out.getvalue())
+    assert "セル A2 がエラー（#N/A）" in refusal(buffer.getvalue())
 
 
 def zip_of(**parts: bytes) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
-            made.writestr(name, content)
-    return out.getvalue()
+            archive.writestr(name, content)
+    return buffer.getvalue()
 
 
-def test_hostile_files_are_refused_in_words() -> None:
-    whole = as_workbook([["1", "2", "3"]])
+def test_hostile_files_are_refused_with_a_message() -> None:
+    valid = as_workbook([["1", "2", "3"]])
     bomb = io.BytesIO()
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as made, made.open("xl/worksheets/sheet1.xml", "w") as part:
+    with (
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/worksheets/sheet1.xml", "w") as part,
+    ):
         for _ in range(201):
             part.write(b" " * 1024 * 1024)
 
@@ -218,7 +219,7 @@ def test_hostile_files_are_refused_in_words() -> None:
     assert "見出しの行しか" in refusal(b"a,b\n")
     assert "何も入力されていません" in refusal(b"\r\n \r\n")
     assert "10MBまで" in refusal(b"a" * (sheets.MAX_BYTES + 1))
-    assert "壊れている" in refusal(whole[: len(whole) // 2])
+    assert "壊れている" in refusal(valid[: len(valid) // 2])
     assert "壊れている" in refusal(zip_of(**{"word/document.xml": b"<x/>"}))
     assert "中身が大きすぎます" in refusal(bomb.getvalue())
     assert ".xlsx 形式で" in refusal(b"\xd0\xcf\x11\xe0" + b"\x00" * 600)

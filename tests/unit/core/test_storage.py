@@ -1,4 +1,4 @@
-"""Where bytes are kept: a folder or a bucket, whole or not at all."""
+"""File storage in a folder or a bucket; writes are atomic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.core.problems import Unavailable
     "url",
     ["", "files", "file://host/files", "http://bucket", "s3://", "s3://bucket?endpoit=https://x", "memory:///"],
 )
-def test_a_url_that_names_no_storage_is_refused_in_words(url: str) -> None:
+def test_an_invalid_storage_url_is_refused_with_a_message(url: str) -> None:
     with pytest.raises(ValueError, match="FILES_URL"):
         make_storage(url)
 
@@ -29,8 +29,8 @@ def test_a_folder_with_a_japanese_name_and_spaces_is_a_storage(tmp_path: Path) -
     assert (folder / "fleet/ab/abc").read_bytes() == b"content"
 
 
-def test_what_breaks_while_it_is_written_is_not_there_at_all(tmp_path: Path) -> None:
-    class Torn(io.BytesIO):
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
+    class FailingStream(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             if self.tell() > 10_000_000:
                 raise OSError("the disk says no")
@@ -38,18 +38,18 @@ def test_what_breaks_while_it_is_written_is_not_there_at_all(tmp_path: Path) -> 
 
     storage = make_storage(tmp_path.as_uri())
     with pytest.raises(Unavailable):
-        storage.put("fleet/ab/abc", Torn(b"x" * 30_000_000))
+        storage.put("fleet/ab/abc", FailingStream(b"x" * 30_000_000))
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_what_is_put_is_on_the_disk_before_it_is_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stored_file_is_synced_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
-    really = os.fsync
+    real_fsync = os.fsync
 
     def fsync(descriptor: int) -> None:
         synced.append(str(Path(f"/proc/self/fd/{descriptor}").resolve().relative_to(tmp_path)))
-        really(descriptor)
+        real_fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
     make_storage(tmp_path.as_uri()).put("fleet/ab/abc", io.BytesIO(b"content"))
@@ -57,7 +57,7 @@ def test_what_is_put_is_on_the_disk_before_it_is_promised(tmp_path: Path, monkey
     assert synced == ["fleet/ab/abc", "fleet/ab", "fleet", "."]
 
 
-def test_a_file_that_is_gone_is_said_and_deleting_it_again_is_no_failure(tmp_path: Path) -> None:
+def test_a_missing_file_is_unavailable_and_may_be_deleted_again(tmp_path: Path) -> None:
     storage = make_storage(tmp_path.as_uri())
     storage.put("fleet/ab/abc", io.BytesIO(b"content"))
     for _ in range(2):

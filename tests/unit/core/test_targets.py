@@ -1,4 +1,4 @@
-"""How a target stands: running, near, overdue, met, missed."""
+"""States of a target: running, near, overdue, met, missed."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def minutes(count: float) -> timedelta:
         (61, State.OVERDUE, -1),
     ],
 )
-def test_an_open_target_runs_gets_near_and_falls_overdue(passed: int, state: State, remaining: int) -> None:
+def test_an_open_target_is_running_then_near_then_overdue(passed: int, state: State, remaining: int) -> None:
     due = CHECK.due_at(NOON, ALWAYS)
 
     assert read(CHECK, due, NOON + minutes(passed), ALWAYS) == Reading(state, minutes(remaining))
 
 
 @pytest.mark.parametrize(("took", "state"), [(0, State.MET), (60, State.MET), (61, State.MISSED)])
-def test_a_target_done_stays_met_or_missed_however_late_one_looks(took: int, state: State) -> None:
+def test_a_finished_target_stays_met_or_missed(took: int, state: State) -> None:
     due = CHECK.due_at(NOON, ALWAYS)
-    found = read(CHECK, due, NOON + timedelta(days=30), ALWAYS, done_at=NOON + minutes(took))
+    reading = read(CHECK, due, NOON + timedelta(days=30), ALWAYS, done_at=NOON + minutes(took))
 
-    assert found == Reading(state, minutes(60 - took))
+    assert reading == Reading(state, minutes(60 - took))
 
 
-def test_what_must_happen_at_once_is_near_and_then_overdue() -> None:
-    at_once = Target("phone", timedelta())
-    due = at_once.due_at(NOON, ALWAYS)
+def test_an_immediate_target_is_near_and_then_overdue() -> None:
+    immediate = Target("phone", timedelta())
+    due = immediate.due_at(NOON, ALWAYS)
 
-    assert read(at_once, due, NOON, ALWAYS).state == State.NEAR
-    assert read(at_once, due, NOON + timedelta(seconds=1), ALWAYS).state == State.OVERDUE
+    assert read(immediate, due, NOON, ALWAYS).state == State.NEAR
+    assert read(immediate, due, NOON + timedelta(seconds=1), ALWAYS).state == State.OVERDUE
 
 
 def test_a_night_does_not_use_up_office_hours() -> None:
@@ -68,10 +68,12 @@ def test_a_night_does_not_use_up_office_hours() -> None:
     st.timedeltas(timedelta(), timedelta(days=3)),
     st.sampled_from([ALWAYS, BUSINESS]),
 )
-def test_the_states_follow_one_another_and_never_go_back(start: datetime, later: timedelta, of: object) -> None:
-    assert isinstance(of, type(ALWAYS))
-    due = CHECK.due_at(start, of)
+def test_the_states_follow_one_another_and_never_go_back(
+    start: datetime, later: timedelta, working_calendar: object
+) -> None:
+    assert isinstance(working_calendar, type(ALWAYS))
+    due = CHECK.due_at(start, working_calendar)
     order = [State.RUNNING, State.NEAR, State.OVERDUE]
-    places = [order.index(read(CHECK, due, start + part * later / 10, of).state) for part in range(11)]
+    positions = [order.index(read(CHECK, due, start + part * later / 10, working_calendar).state) for part in range(11)]
 
-    assert places == sorted(places)
+    assert positions == sorted(positions)

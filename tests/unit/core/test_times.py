@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.core.values.times import Month, business_day, day_bounds, local_date, month_of, parse_month
 
-MOMENTS = st.timedeltas(timedelta(), timedelta(days=36_500)).map(
+TIMESTAMPS = st.timedeltas(timedelta(), timedelta(days=36_500)).map(
     lambda passed: datetime(2000, 1, 2, tzinfo=UTC) + passed
 )
 
@@ -29,21 +29,21 @@ def test_a_month_spans_the_turn_of_the_year() -> None:
     assert ends == datetime(2026, 12, 31, 15, tzinfo=UTC)
 
 
-@given(MOMENTS)
-def test_every_moment_lies_in_its_own_day_and_month(moment: datetime) -> None:
-    for begins, ends in (day_bounds(local_date(moment)), month_of(moment).bounds()):
-        assert begins <= moment < ends
+@given(TIMESTAMPS)
+def test_every_timestamp_lies_in_its_own_day_and_month(timestamp: datetime) -> None:
+    for begins, ends in (day_bounds(local_date(timestamp)), month_of(timestamp).bounds()):
+        assert begins <= timestamp < ends
 
 
-@given(MOMENTS, st.integers(-500, 500))
-def test_months_are_counted_forwards_and_back(moment: datetime, months: int) -> None:
-    month = month_of(moment)
+@given(TIMESTAMPS, st.integers(-500, 500))
+def test_months_are_counted_forwards_and_back(timestamp: datetime, months: int) -> None:
+    month = month_of(timestamp)
 
     assert month.plus(months).plus(-months) == month
     assert (month.plus(months) > month) == (months > 0)
 
 
-def test_a_month_is_read_as_it_is_written() -> None:
+def test_a_month_is_parsed_and_formatted() -> None:
     assert parse_month("2026-11") == Month(2026, 11)
     assert str(Month(2026, 3)) == "2026-03"
 
@@ -51,7 +51,7 @@ def test_a_month_is_read_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     "text", ["", "2026", "2026-13", "2026-00", "26-11", "2026/11", "2026-1", "1999-12", "２０２６-11"]
 )
-def test_what_is_no_month_is_refused_in_words(text: str) -> None:
+def test_an_invalid_month_is_refused_with_a_message(text: str) -> None:
     with pytest.raises(ValueError, match="指定してください"):
         parse_month(text)
 

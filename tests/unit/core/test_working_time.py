@@ -1,4 +1,4 @@
-"""Working time, by examples from real calendars and by laws that hold for all of them."""
+"""Working time: examples from real calendars, and properties that hold for all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOLIDAYS = frozenset(day for year in range(2025, 2030) for day, _ in jpholiday.y
 BUSINESS = calendar("business", HOLIDAYS)
 ALWAYS = calendar("always", HOLIDAYS)
 
-moments = st.timedeltas(timedelta(), timedelta(days=4 * 365)).map(
+timestamps = st.timedeltas(timedelta(), timedelta(days=4 * 365)).map(
     lambda passed: datetime(2025, 1, 1, tzinfo=TOKYO) + passed
 )
 spans = st.timedeltas(timedelta(), timedelta(hours=200))
@@ -35,7 +35,7 @@ def tokyo(text: str) -> datetime:
         ("2026-11-20 10:00", 2, "2026-11-20 12:00"),  # within a Friday
         ("2026-11-20 17:00", 1, "2026-11-20 18:00"),  # to the minute of closing
         ("2026-11-20 17:00", 2, "2026-11-24 10:00"),  # over a weekend and 勤労感謝の日
-        ("2026-11-21 12:00", 2, "2026-11-24 11:00"),  # begun on a Saturday
+        ("2026-11-21 12:00", 2, "2026-11-24 11:00"),  # starts on a Saturday
         ("2026-11-24 06:30", 1, "2026-11-24 10:00"),  # before opening
         ("2026-11-24 18:00", 1, "2026-11-25 10:00"),  # at closing
         ("2026-05-01 17:30", 1, "2026-05-07 09:30"),  # Golden Week: five closed days on end
@@ -44,14 +44,14 @@ def tokyo(text: str) -> datetime:
         ("2026-11-21 12:00", 0, "2026-11-21 12:00"),  # no time at all
     ],
 )
-def test_business_hours_are_counted_as_people_count_them(start: str, hours: int, due: str) -> None:
-    found = add_working_time(tokyo(start), timedelta(hours=hours), BUSINESS)
+def test_business_hours_are_counted(start: str, hours: int, due: str) -> None:
+    result = add_working_time(tokyo(start), timedelta(hours=hours), BUSINESS)
 
-    assert found == tokyo(due)
-    assert found.tzinfo is UTC
+    assert result == tokyo(due)
+    assert result.tzinfo is UTC
 
 
-def test_round_the_clock_knows_no_holiday() -> None:
+def test_round_the_clock_has_no_holidays() -> None:
     assert add_working_time(tokyo("2026-12-31 23:50"), timedelta(minutes=30), ALWAYS) == tokyo("2027-01-01 00:20")
 
 
@@ -66,45 +66,53 @@ def test_a_negative_span_is_an_error() -> None:
         add_working_time(tokyo("2026-11-20 17:00"), timedelta(seconds=-1), BUSINESS)
 
 
-@given(moments, spans, calendars)
-def test_the_time_added_is_the_time_between(start: datetime, span: timedelta, of: Calendar) -> None:
-    assert working_time_between(start, add_working_time(start, span, of), of) == span
+@given(timestamps, spans, calendars)
+def test_the_time_added_is_the_time_between(start: datetime, span: timedelta, working_calendar: Calendar) -> None:
+    assert working_time_between(start, add_working_time(start, span, working_calendar), working_calendar) == span
 
 
-@given(moments, spans, spans, calendars)
-def test_adding_twice_is_adding_the_sum(start: datetime, first: timedelta, second: timedelta, of: Calendar) -> None:
-    assert add_working_time(add_working_time(start, first, of), second, of) == add_working_time(
-        start, first + second, of
-    )
+@given(timestamps, spans, spans, calendars)
+def test_adding_twice_is_adding_the_sum(
+    start: datetime, first: timedelta, second: timedelta, working_calendar: Calendar
+) -> None:
+    assert add_working_time(
+        add_working_time(start, first, working_calendar), second, working_calendar
+    ) == add_working_time(start, first + second, working_calendar)
 
 
-@given(moments, moments, spans, calendars)
-def test_who_begins_later_is_not_due_earlier(one: datetime, other: datetime, span: timedelta, of: Calendar) -> None:
-    earlier, later = sorted((one, other))
+@given(timestamps, timestamps, spans, calendars)
+def test_a_later_start_is_not_due_earlier(
+    start_a: datetime, start_b: datetime, span: timedelta, working_calendar: Calendar
+) -> None:
+    earlier, later = sorted((start_a, start_b))
 
-    assert add_working_time(earlier, span, of) <= add_working_time(later, span, of)
+    assert add_working_time(earlier, span, working_calendar) <= add_working_time(later, span, working_calendar)
 
 
-@given(moments, spans, spans, calendars)
-def test_a_longer_span_is_due_later(start: datetime, one: timedelta, other: timedelta, of: Calendar) -> None:
-    shorter, longer = sorted((one, other))
-    due, later = add_working_time(start, shorter, of), add_working_time(start, longer, of)
+@given(timestamps, spans, spans, calendars)
+def test_a_longer_span_is_due_later(
+    start: datetime, span_a: timedelta, span_b: timedelta, working_calendar: Calendar
+) -> None:
+    shorter, longer = sorted((span_a, span_b))
+    due, later = add_working_time(start, shorter, working_calendar), add_working_time(start, longer, working_calendar)
 
     assert start <= due <= later
     assert (due < later) == (shorter < longer)
 
 
-@given(st.lists(moments, min_size=3, max_size=3), calendars)
-def test_working_time_adds_up_and_turns_its_sign(points: list[datetime], of: Calendar) -> None:
-    first, middle, last = points
+@given(st.lists(timestamps, min_size=3, max_size=3), calendars)
+def test_working_time_is_additive_and_changes_sign_when_reversed(
+    times: list[datetime], working_calendar: Calendar
+) -> None:
+    first, middle, last = times
 
-    assert working_time_between(first, middle, of) + working_time_between(middle, last, of) == working_time_between(
-        first, last, of
-    )
-    assert working_time_between(first, last, of) == -working_time_between(last, first, of)
+    assert working_time_between(first, middle, working_calendar) + working_time_between(
+        middle, last, working_calendar
+    ) == working_time_between(first, last, working_calendar)
+    assert working_time_between(first, last, working_calendar) == -working_time_between(last, first, working_calendar)
 
 
-@given(moments, spans)
+@given(timestamps, spans)
 def test_a_target_never_falls_due_outside_the_hours(start: datetime, span: timedelta) -> None:
     due = add_working_time(start, span, BUSINESS).astimezone(TOKYO)
 

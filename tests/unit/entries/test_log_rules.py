@@ -1,4 +1,4 @@
-"""What a card's bar code may say, and which scan repeats another."""
+"""Parent numbers in the bar code of a card, and repeated scans."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_a_parents_number_has_one_to_ten_digits(scanned: int | str, number: int 
 
 
 def test_a_scan_repeats_another_within_ten_seconds_and_no_longer() -> None:
-    first, moment = datetime(2026, 1, 14, 9, tzinfo=UTC), timedelta(microseconds=1)
+    first, microsecond = datetime(2026, 1, 14, 9, tzinfo=UTC), timedelta(microseconds=1)
     assert timedelta(seconds=10) == DOUBLE_SCAN
     for sign in (1, -1):
-        assert repeated_scan(first + sign * (DOUBLE_SCAN - moment), [first]) == first
+        assert repeated_scan(first + sign * (DOUBLE_SCAN - microsecond), [first]) == first
         assert repeated_scan(first + sign * DOUBLE_SCAN, [first]) is None

@@ -1,4 +1,4 @@
-"""How roll-outs and their tasks go forward: nothing is ever stuck, nothing goes on past a threshold."""
+"""Progress of roll-outs and their tasks: nothing gets stuck, and nothing continues past a threshold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMITS = st.builds(Limits, PERCENTS, PERCENTS, st.integers(min_value=1, max_valu
 
 
 @st.composite
-def standing(draw: st.DrawFn) -> Wave:
+def wave_states(draw: st.DrawFn) -> Wave:
     failed = draw(NUMBERS)
     return Wave(
         waiting=draw(NUMBERS),
@@ -39,10 +39,10 @@ def standing(draw: st.DrawFn) -> Wave:
     )
 
 
-WAVES = st.lists(standing(), min_size=1, max_size=5)
+WAVES = st.lists(wave_states(), min_size=1, max_size=5)
 
 
-def test_what_the_service_takes_for_signed_the_agent_does_too() -> None:
+def test_service_and_agent_accept_the_same_signatures() -> None:
     maker = Ed25519PrivateKey.generate()
     message = rules.signed_bytes("2.0.0", 4096, "ab" * 32)
     key, signature = maker.public_key().public_bytes_raw(), maker.sign(message)
@@ -54,8 +54,8 @@ def test_what_the_service_takes_for_signed_the_agent_does_too() -> None:
     order.verify(order.Order(1, "2.0.0", 4096, "ab" * 32, signature), [key])
 
 
-@given(waves=st.sets(PERCENTS).map(lambda chosen: sorted(chosen | {100})), total=st.integers(0, 20_000))
-def test_waves_take_in_everybody_and_none_of_them_is_empty(waves: list[int], total: int) -> None:
+@given(waves=st.sets(PERCENTS).map(lambda percents: sorted(percents | {100})), total=st.integers(0, 20_000))
+def test_waves_contain_all_terminals_and_none_is_empty(waves: list[int], total: int) -> None:
     ends = [end for _, end in rules.wave_ends(waves, total)]
 
     assert ends == sorted(set(ends))
@@ -71,62 +71,64 @@ def test_small_fleets_have_fewer_waves() -> None:
 
 
 @given(limits=LIMITS, waves=WAVES, data=st.data())
-def test_nothing_is_offered_past_a_threshold_and_nothing_waits_for_nobody(
+def test_a_roll_out_pauses_at_a_threshold_and_never_waits_without_open_tasks(
     limits: Limits, waves: list[Wave], data: st.DataObject
 ) -> None:
-    present = data.draw(st.integers(0, len(waves) - 1))
-    move, reason = rules.decide(limits, waves, present)
-    begun, wave = waves[: present + 1], waves[present]
-    failures = sum(one.failed - one.accepted for one in begun)
+    current = data.draw(st.integers(0, len(waves) - 1))
+    move, reason = rules.decide(limits, waves, current)
+    started, wave = waves[: current + 1], waves[current]
+    failures = sum(started_wave.failed - started_wave.accepted for started_wave in started)
 
     if failures >= limits.error_count:
         assert move is Move.PAUSE
     if wave.new_failures and wave.new_failures * 100 >= limits.error_percent * wave.counting:
         assert move is Move.PAUSE
-    if move is Move.OFFER:  # there is somebody to wait for
-        assert sum(one.waiting + one.under_way for one in begun) > 0
+    if move is Move.OFFER:  # there are open tasks to wait for
+        assert sum(started_wave.waiting + started_wave.under_way for started_wave in started) > 0
     if move is Move.NEXT_WAVE:
-        assert present < len(waves) - 1
+        assert current < len(waves) - 1
         assert wave.succeeded * 100 >= limits.success_percent * wave.counting
     if move is Move.FINISH:
-        assert present == len(waves) - 1
-        assert sum(one.waiting + one.under_way for one in begun) == 0
+        assert current == len(waves) - 1
+        assert sum(started_wave.waiting + started_wave.under_way for started_wave in started) == 0
     assert (move is Move.PAUSE) == bool(reason)
 
 
 @given(limits=LIMITS, sizes=st.lists(st.integers(1, 12), min_size=1, max_size=4), data=st.data())
-def test_whatever_becomes_of_the_terminals_a_roll_out_that_is_resumed_comes_to_its_end(
+def test_a_roll_out_that_is_resumed_after_each_pause_ends(
     limits: Limits, sizes: list[int], data: st.DataObject
 ) -> None:
-    """Every round, each waiting terminal of the waves that have begun ends well or badly; a pause is resumed."""
-    waves, present = [Wave(waiting=size) for size in sizes], 0
+    """In each round all waiting terminals of the started waves succeed or fail; each pause is resumed."""
+    waves, current = [Wave(waiting=size) for size in sizes], 0
     for _ in range(4 * len(sizes) + 4):
-        move, _ = rules.decide(limits, waves, present)
+        move, _ = rules.decide(limits, waves, current)
         if move is Move.FINISH:
             break
         if move is Move.NEXT_WAVE:
-            present += 1
+            current += 1
         elif move is Move.PAUSE:
             waves = [replace(wave, accepted=wave.failed) for wave in waves]
         else:
-            for number, wave in enumerate(waves[: present + 1]):
-                bad = data.draw(st.integers(0, wave.waiting))
-                good = wave.waiting - bad
-                waves[number] = replace(wave, waiting=0, succeeded=wave.succeeded + good, failed=wave.failed + bad)
+            for index, wave in enumerate(waves[: current + 1]):
+                failed = data.draw(st.integers(0, wave.waiting))
+                succeeded = wave.waiting - failed
+                waves[index] = replace(
+                    wave, waiting=0, succeeded=wave.succeeded + succeeded, failed=wave.failed + failed
+                )
     else:
         raise AssertionError("still on its way")
     assert all(not wave.waiting for wave in waves)
 
 
-def test_one_failure_in_a_small_first_wave_stops_it_all() -> None:
+def test_one_failure_in_a_small_first_wave_pauses_the_roll_out() -> None:
     limits = Limits(success_percent=90, error_percent=10, error_count=5)
     waves = [Wave(succeeded=4, failed=1), Wave(waiting=20), Wave(waiting=75)]
     assert rules.decide(limits, waves, 0) == (Move.PAUSE, "第1段階の失敗が20%になりました（上限10%）。")
-    known = [replace(waves[0], accepted=1), *waves[1:]]
-    assert rules.decide(limits, known, 0) == (Move.NEXT_WAVE, "")
+    accepted = [replace(waves[0], accepted=1), *waves[1:]]
+    assert rules.decide(limits, accepted, 0) == (Move.NEXT_WAVE, "")
 
 
-def test_a_wave_that_ends_below_its_success_threshold_waits_for_a_person() -> None:
+def test_a_wave_below_its_success_threshold_pauses_the_roll_out() -> None:
     limits = Limits(success_percent=90, error_percent=50, error_count=50)
     move, reason = rules.decide(limits, [Wave(succeeded=8, failed=2), Wave(waiting=1)], 0)
     assert (move, reason) == (Move.PAUSE, "第1段階の成功が80%で、次へ進む基準（90%）に届きません。")
@@ -143,13 +145,13 @@ def test_a_wave_that_ends_below_its_success_threshold_waits_for_a_person() -> No
         ("06:00", "22:00", "06:00", False),
     ],
 )
-def test_the_window_is_tokyos_and_may_lie_around_midnight(
+def test_the_window_is_in_tokyo_time_and_may_span_midnight(
     clock: str, since: str | None, until: str | None, is_open: bool
 ) -> None:
     hour, minute = map(int, clock.split(":"))
-    moment = datetime(2026, 11, 21, hour, minute, tzinfo=UTC) - timedelta(hours=9)
+    now = datetime(2026, 11, 21, hour, minute, tzinfo=UTC) - timedelta(hours=9)
     bounds = [time.fromisoformat(bound) if bound else None for bound in (since, until)]
-    assert rules.is_open(moment, *bounds) is is_open
+    assert rules.is_open(now, *bounds) is is_open
 
 
 OFFERED = Facts(
@@ -191,7 +193,7 @@ FACTS = st.builds(
 
 
 @given(task=FACTS)
-def test_no_task_outlives_its_deadline_unless_its_next_step_begins(task: Facts) -> None:
+def test_a_task_ends_at_its_deadline_unless_its_next_step_starts(task: Facts) -> None:
     verdict = rules.judge(task)
     if task.deadline_at < task.known_until:
         assert verdict is not None
@@ -202,7 +204,7 @@ def test_no_task_outlives_its_deadline_unless_its_next_step_begins(task: Facts) 
 
 
 @given(task=FACTS)
-def test_success_needs_the_new_version_and_as_many_good_heartbeats_as_asked_for(task: Facts) -> None:
+def test_success_needs_the_new_version_and_enough_healthy_heartbeats(task: Facts) -> None:
     verdict = rules.judge(task)
     if verdict is not None and verdict.state is TaskState.SUCCEEDED:
         assert task.state is TaskState.PROVING
@@ -211,7 +213,7 @@ def test_success_needs_the_new_version_and_as_many_good_heartbeats_as_asked_for(
 
 
 @given(task=FACTS)
-def test_a_task_never_goes_back_but_to_wait_for_a_shop_that_closed(task: Facts) -> None:
+def test_a_task_only_returns_to_waiting_when_its_shop_closed(task: Facts) -> None:
     verdict = rules.judge(task)
     if verdict is not None and verdict.state is TaskState.WAITING:
         assert (task.state, verdict.stop) == (TaskState.OFFERED, True)
@@ -221,25 +223,25 @@ def test_a_task_never_goes_back_but_to_wait_for_a_shop_that_closed(task: Facts) 
 
 def test_a_task_is_followed_step_by_step() -> None:
     assert rules.judge(OFFERED) is None
-    begun = replace(OFFERED, command=CommandState.RUNNING, command_step="downloading", command_percent=10)
-    verdict = rules.judge(begun)
+    running = replace(OFFERED, command=CommandState.RUNNING, command_step="downloading", command_percent=10)
+    verdict = rules.judge(running)
     assert verdict is not None
     assert (verdict.state, verdict.step, verdict.percent, verdict.renew) == ("updating", "downloading", 10, True)
-    updating = replace(begun, state=TaskState.UPDATING, step="downloading", percent=10)
+    updating = replace(running, state=TaskState.UPDATING, step="downloading", percent=10)
     assert rules.judge(updating) is None
-    further = rules.judge(replace(updating, command_percent=50))
-    assert further is not None
-    assert (further.percent, further.renew) == (50, False)
-    told = rules.judge(replace(updating, command=CommandState.DONE))
-    assert told is not None
-    assert (told.state, told.step) == ("updating", "confirming")
-    seen = rules.judge(replace(updating, command=CommandState.DONE, seen_version="2.0.0"))
-    assert seen is not None
-    assert (seen.state, seen.renew) == ("proving", True)
+    progressed = rules.judge(replace(updating, command_percent=50))
+    assert progressed is not None
+    assert (progressed.percent, progressed.renew) == (50, False)
+    reported = rules.judge(replace(updating, command=CommandState.DONE))
+    assert reported is not None
+    assert (reported.state, reported.step) == ("updating", "confirming")
+    confirmed = rules.judge(replace(updating, command=CommandState.DONE, seen_version="2.0.0"))
+    assert confirmed is not None
+    assert (confirmed.state, confirmed.renew) == ("proving", True)
 
 
 @pytest.mark.parametrize(
-    ("facts", "words"),
+    ("facts", "message"),
     [
         ({"command": CommandState.FAILED, "command_code": "no_space"}, "店舗PCの空き容量が足りません。"),
         ({"command": CommandState.FAILED, "command_message": "詳細"}, "更新に失敗しました: 詳細"),
@@ -254,67 +256,67 @@ def test_a_task_is_followed_step_by_step() -> None:
         ),
     ],
 )
-def test_a_failure_is_said_in_words(facts: dict[str, object], words: str) -> None:
+def test_a_failure_has_a_message(facts: dict[str, object], message: str) -> None:
     verdict = rules.judge(replace(OFFERED, **facts))  # type: ignore[arg-type]  # a table of cases
     assert verdict is not None
-    assert (verdict.state, verdict.error) == (TaskState.FAILED, words)
+    assert (verdict.state, verdict.error) == (TaskState.FAILED, message)
 
 
-def test_a_shop_that_closed_before_it_heard_waits_for_another_day() -> None:
+def test_a_shop_that_closed_before_the_offer_arrived_waits() -> None:
     verdict = rules.judge(replace(OFFERED, known_until=NOW + timedelta(hours=1), status=Status.OFFLINE))
     assert verdict is not None
     assert (verdict.state, verdict.stop) == (TaskState.WAITING, True)
 
 
 @pytest.mark.parametrize(
-    ("facts", "words"),
+    ("facts", "message"),
     [
         ({"seen_version": "1.0.0"}, "更新後にバージョン 1.0.0 へ戻りました。"),
         ({"status": Status.OFFLINE}, "更新後に通信が途絶えました。"),
         ({"healthy": 1}, "更新後の正常な通信が3回続きませんでした（1回）。"),
     ],
 )
-def test_a_terminal_that_does_not_prove_itself_has_failed(facts: dict[str, object], words: str) -> None:
+def test_a_terminal_without_enough_healthy_heartbeats_has_failed(facts: dict[str, object], message: str) -> None:
     late = replace(PROVING, known_until=NOW + timedelta(hours=1), **facts)  # type: ignore[arg-type]  # a table of cases
     verdict = rules.judge(late)
     assert verdict is not None
-    assert (verdict.state, verdict.error) == (TaskState.FAILED, words)
+    assert (verdict.state, verdict.error) == (TaskState.FAILED, message)
 
 
-def test_proving_may_take_what_its_heartbeats_take() -> None:
+def test_proving_time_depends_on_the_heartbeat_interval() -> None:
     assert rules.proving_time(timedelta(minutes=30), 3, 300) == timedelta(minutes=37.5)
     assert rules.proving_time(timedelta(minutes=60), 3, 30) == timedelta(minutes=60)
 
 
 @given(st.integers(0, 7), st.integers(0, 7), st.data())
-def test_the_chance_is_what_counting_every_case_says(n: int, m: int, data: st.DataObject) -> None:
-    """Of n + m hours, every way in which as many troubled ones could have been dealt out."""
+def test_the_p_value_equals_an_enumeration_of_all_cases(n: int, m: int, data: st.DataObject) -> None:
+    """Enumerates all ways to distribute the troubled hours over n + m hours."""
     a, b = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
-    cases = Counter(sum(hour < n for hour in dealt) for dealt in combinations(range(n + m), a + b))
-    slowly = Fraction(sum(count for falls, count in cases.items() if falls >= a), cases.total())
+    cases = Counter(sum(hour < n for hour in troubled) for troubled in combinations(range(n + m), a + b))
+    expected = Fraction(sum(count for in_updated, count in cases.items() if in_updated >= a), cases.total())
 
-    assert rules.p_value(Cohort(n, a, n), Cohort(m, b, m)) == pytest.approx(float(slowly), rel=1e-9)
+    assert rules.p_value(Cohort(n, a, n), Cohort(m, b, m)) == pytest.approx(float(expected), rel=1e-9)
 
 
 @given(st.integers(1, 300_000), st.integers(1, 300_000), st.integers(0, 400), st.integers(0, 400))
-def test_the_chance_holds_for_whole_fleets_and_falls_with_more_trouble(n: int, m: int, a: int, b: int) -> None:
+def test_the_p_value_is_exact_for_large_fleets_and_decreases_with_more_troubles(n: int, m: int, a: int, b: int) -> None:
     a, b = min(a, n), min(b, m)
     updated, control = Cohort(20, a, n), Cohort(20, b, m)
-    found = rules.p_value(updated, control)
-    every = comb(n + m, a + b)
-    exactly = Fraction(sum(comb(n, i) * comb(m, a + b - i) for i in range(a, min(a + b, n) + 1)), every)
+    p_value = rules.p_value(updated, control)
+    cases = comb(n + m, a + b)
+    expected = Fraction(sum(comb(n, i) * comb(m, a + b - i) for i in range(a, min(a + b, n) + 1)), cases)
 
-    assert found == pytest.approx(float(exactly), rel=1e-5, abs=1e-12)
+    assert p_value == pytest.approx(float(expected), rel=1e-5, abs=1e-12)
     if a:
-        assert rules.p_value(replace(updated, troubled=a - 1), control) >= found * (1 - 1e-6)
+        assert rules.p_value(replace(updated, troubled=a - 1), control) >= p_value * (1 - 1e-6)
 
 
-def test_a_clear_rise_is_told_and_a_mere_chance_is_not() -> None:
+def test_a_significant_increase_is_reported_and_a_random_one_is_not() -> None:
     control = Cohort(800, 2, 8000)
     assert rules.increase_reason(Cohort(42, 3, 420), control) == (
         "更新済みの端末で、異常が未更新の端末より明らかに増えています（更新済み 42台中3台、未更新 800台中2台）。"
     )
-    # Too few, or as many as one would expect, or nobody to compare with.
+    # Too few cases, too few terminals, as many cases as expected, or too few terminals to compare with.
     for updated, others in (
         (Cohort(42, 2, 420), control),
         (Cohort(19, 19, 190), control),

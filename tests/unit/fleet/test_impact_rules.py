@@ -1,4 +1,4 @@
-"""What an incident's points mean, and when a shop is likely to be open."""
+"""The impact score of an incident, and when a shop is probably open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.fleet.impact.rules import Level
 from service.fleet.rules import ContractType
 
 
-def test_the_points_reach_from_nothing_to_a_hundred() -> None:
+def test_the_points_add_up_to_a_hundred() -> None:
     assert rules.STANDSTILL_POINTS + max(rules.CONTRACT_POINTS.values()) + rules.TRADING_POINTS == 100
     assert set(rules.CONTRACT_POINTS) == set(ContractType)
 
@@ -20,12 +20,12 @@ def test_the_points_reach_from_nothing_to_a_hundred() -> None:
 @pytest.mark.parametrize(
     ("score", "level"), [(100, "high"), (70, "high"), (69, "middle"), (45, "middle"), (44, "low"), (0, "low")]
 )
-def test_points_have_a_word(score: int, level: str) -> None:
+def test_a_score_has_a_level(score: int, level: str) -> None:
     assert rules.level(score) is Level(level)
 
 
 @pytest.mark.parametrize(
-    ("opens", "closes", "clock", "open_then"),
+    ("opens", "closes", "clock", "is_trading"),
     [
         (time(9), time(21), time(8, 59), False),
         (time(9), time(21), time(9), True),
@@ -36,6 +36,6 @@ def test_points_have_a_word(score: int, level: str) -> None:
         (time(0), time(0), time(4), True),
     ],
 )
-def test_trading_hours_may_go_over_midnight(opens: time, closes: time, clock: time, open_then: bool) -> None:
-    moment = datetime.combine(date(2026, 11, 21), clock, TOKYO)
-    assert rules.is_trading(moment, opens, closes) is open_then
+def test_trading_hours_may_go_over_midnight(opens: time, closes: time, clock: time, is_trading: bool) -> None:
+    now = datetime.combine(date(2026, 11, 21), clock, TOKYO)
+    assert rules.is_trading(now, opens, closes) is is_trading

@@ -1,4 +1,4 @@
-"""What belongs to one incident, and in which words it is told."""
+"""Which troubles belong to one incident, and the text of the notice mail."""
 
 from __future__ import annotations
 
@@ -43,49 +43,57 @@ def silent(
 
 
 def ids(groups: list) -> list[list[int]]:  # type: ignore[type-arg]
-    return sorted(sorted(member.terminal_id for member in one.members) for one in groups)
+    return sorted(sorted(member.terminal_id for member in group.members) for group in groups)
 
 
-def test_the_silent_of_one_customer_belong_together() -> None:
+def test_silent_terminals_of_one_customer_are_one_group() -> None:
     assert ids(group_troubles([silent(1), silent(2, store="池袋店"), silent(3, customer_id=2)], [])) == [[1, 2], [3]]
 
 
-def test_the_silent_of_one_network_belong_together_across_customers() -> None:
-    found = [silent(1, 1, network="8.8.8.0/24"), silent(2, 2, network="8.8.8.0/24"), silent(3, 3, network="9.9.9.0/24")]
-    assert ids(group_troubles(found, [])) == [[1, 2], [3]]
+def test_silent_terminals_of_one_network_are_one_group_across_customers() -> None:
+    troubles = [
+        silent(1, 1, network="8.8.8.0/24"),
+        silent(2, 2, network="8.8.8.0/24"),
+        silent(3, 3, network="9.9.9.0/24"),
+    ]
+    assert ids(group_troubles(troubles, [])) == [[1, 2], [3]]
 
 
-def test_what_connects_two_groups_makes_them_one() -> None:
-    found = [silent(1, 1), silent(2, 2, network="8.8.8.0/24"), silent(3, 1, network="8.8.8.0/24")]
-    assert ids(group_troubles(found, [])) == [[1, 2, 3]]
+def test_a_trouble_that_connects_two_groups_merges_them() -> None:
+    troubles = [silent(1, 1), silent(2, 2, network="8.8.8.0/24"), silent(3, 1, network="8.8.8.0/24")]
+    assert ids(group_troubles(troubles, [])) == [[1, 2, 3]]
 
 
 def test_only_silence_is_grouped() -> None:
-    found = [silent(1, kind=AlertType.ERROR), silent(2, kind=AlertType.ERROR), silent(3), silent(4)]
-    assert ids(group_troubles(found, [])) == [[1], [2], [3, 4]]
+    troubles = [silent(1, kind=AlertType.ERROR), silent(2, kind=AlertType.ERROR), silent(3), silent(4)]
+    assert ids(group_troubles(troubles, [])) == [[1], [2], [3, 4]]
 
 
-def test_new_ones_join_the_earliest_open_incident_that_fits() -> None:
+def test_new_troubles_join_the_earliest_open_incident_that_fits() -> None:
     earlier = JoinableIncident(7, frozenset({1}), frozenset())
     later = JoinableIncident(9, frozenset({2}), frozenset({"8.8.8.0/24"}))
     groups = group_troubles([silent(1, 1), silent(2, 3, network="8.8.8.0/24"), silent(3, 4)], [earlier, later])
-    assert {one.incident_id: [m.terminal_id for m in one.members] for one in groups} == {7: [1], 9: [2], None: [3]}
+    assert {group.incident_id: [member.terminal_id for member in group.members] for group in groups} == {
+        7: [1],
+        9: [2],
+        None: [3],
+    }
 
-    both = group_troubles([silent(1, 1, network="8.8.8.0/24")], [earlier, later])
-    assert [one.incident_id for one in both] == [7]
+    matching_both = group_troubles([silent(1, 1, network="8.8.8.0/24")], [earlier, later])
+    assert [group.incident_id for group in matching_both] == [7]
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from([None, "8.8.8.0/24", "9.9.9.0/24"])), max_size=12))
-def test_every_silent_terminal_is_in_one_group_with_all_it_shares_something_with(
+def test_silent_terminals_that_share_customer_or_network_are_in_one_group(
     places: list[tuple[int, str | None]],
 ) -> None:
-    found = [silent(number, customer, network=network) for number, (customer, network) in enumerate(places, 1)]
-    groups = group_troubles(found, [])
-    of = {member.terminal_id: place for place, one in enumerate(groups) for member in one.members}
-    assert sorted(of) == [trouble.terminal_id for trouble in found]
-    for one, other in itertools.combinations(found, 2):
-        if one.customer_id == other.customer_id or (one.network and one.network == other.network):
-            assert of[one.terminal_id] == of[other.terminal_id]
+    troubles = [silent(number, customer, network=network) for number, (customer, network) in enumerate(places, 1)]
+    groups = group_troubles(troubles, [])
+    group_of = {member.terminal_id: index for index, group in enumerate(groups) for member in group.members}
+    assert sorted(group_of) == [trouble.terminal_id for trouble in troubles]
+    for first, second in itertools.combinations(troubles, 2):
+        if first.customer_id == second.customer_id or (first.network and first.network == second.network):
+            assert group_of[first.terminal_id] == group_of[second.terminal_id]
 
 
 @pytest.mark.parametrize(
@@ -114,11 +122,11 @@ def test_an_incident_is_named_after_what_its_members_share(members: list[Trouble
         ("2001:4860:4860:1::8888", "2001:4860:4860::/48"),
     ],
 )
-def test_an_address_that_everybody_uses_says_nothing(address: str | None, network: str | None) -> None:
+def test_a_private_address_has_no_network(address: str | None, network: str | None) -> None:
     assert network_of(address) == network
 
 
-def test_so_many_at_once_are_rather_our_own_blindness() -> None:
+def test_many_silent_terminals_suggest_a_mass_outage() -> None:
     assert not suspects_mass_outage(19, 19)
     assert not suspects_mass_outage(300, 1000)
     assert suspects_mass_outage(301, 1000)

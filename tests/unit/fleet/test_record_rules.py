@@ -1,4 +1,4 @@
-"""Tags, the bounds of maintenance, and PC or terminal: without database or web."""
+"""Tags, limits of maintenance windows, and the diagnosis "PC or terminal": without database or web."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from service.fleet.history.rules import Hours, chart_step
 from service.fleet.maintenance.rules import MAX_AHEAD, MAX_DURATION, START_TOLERANCE, window_error
 from service.fleet.terminals.rules import Facts, Finding, Neighbours, diagnose
 
-MOMENT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-NOBODY = Neighbours(0, 0)
+NO_NEIGHBOURS = Neighbours(0, 0)
 WELL = Facts(
     heard=True,
     silent=False,
@@ -26,18 +26,16 @@ WELL = Facts(
     connected=True,
     other_serial=False,
     error=False,
-    store=NOBODY,
-    network=NOBODY,
+    store=NO_NEIGHBOURS,
+    network=NO_NEIGHBOURS,
 )
 SILENT = replace(WELL, silent=True)
 
-words = st.lists(st.sampled_from(list("abcdef")), max_size=6)
+tag_lists = st.lists(st.sampled_from(list("abcdef")), max_size=6)
 
 
-@given(words, words, words)
-def test_what_is_added_is_there_and_what_is_removed_only_is_not(
-    tags: list[str], add: list[str], remove: list[str]
-) -> None:
+@given(tag_lists, tag_lists, tag_lists)
+def test_added_tags_are_present_and_removed_ones_are_not(tags: list[str], add: list[str], remove: list[str]) -> None:
     after = rules.retagged(tags, add, remove)
 
     assert set(add) <= set(after)
@@ -78,21 +76,21 @@ def test_pc_or_terminal(facts: Facts, expected: Finding) -> None:
 @pytest.mark.parametrize(
     ("starts", "ends", "field"),
     [
-        (MOMENT, MOMENT + HOUR, None),
-        (MOMENT - START_TOLERANCE, MOMENT + HOUR, None),
-        (MOMENT - START_TOLERANCE - timedelta(seconds=1), MOMENT + HOUR, "starts_at"),
-        (MOMENT + MAX_AHEAD, MOMENT + MAX_AHEAD + HOUR, None),
-        (MOMENT + MAX_AHEAD + HOUR, MOMENT + MAX_AHEAD + 2 * HOUR, "starts_at"),
-        (MOMENT + HOUR, MOMENT + HOUR, "ends_at"),
-        (MOMENT - START_TOLERANCE / 2, MOMENT - START_TOLERANCE / 4, "ends_at"),
-        (MOMENT, MOMENT + MAX_DURATION, None),
-        (MOMENT, MOMENT + MAX_DURATION + HOUR, "ends_at"),
+        (NOW, NOW + HOUR, None),
+        (NOW - START_TOLERANCE, NOW + HOUR, None),
+        (NOW - START_TOLERANCE - timedelta(seconds=1), NOW + HOUR, "starts_at"),
+        (NOW + MAX_AHEAD, NOW + MAX_AHEAD + HOUR, None),
+        (NOW + MAX_AHEAD + HOUR, NOW + MAX_AHEAD + 2 * HOUR, "starts_at"),
+        (NOW + HOUR, NOW + HOUR, "ends_at"),
+        (NOW - START_TOLERANCE / 2, NOW - START_TOLERANCE / 4, "ends_at"),
+        (NOW, NOW + MAX_DURATION, None),
+        (NOW, NOW + MAX_DURATION + HOUR, "ends_at"),
     ],
 )
 def test_maintenance_is_within_bounds(starts: datetime, ends: datetime, field: str | None) -> None:
-    wrong = window_error(starts, ends, MOMENT)
+    error = window_error(starts, ends, NOW)
 
-    assert (wrong[0] if wrong else None) == field
+    assert (error[0] if error else None) == field
 
 
 @pytest.mark.parametrize(

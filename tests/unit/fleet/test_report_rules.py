@@ -1,4 +1,4 @@
-"""What the fleet's status report says."""
+"""The content of the fleet's status report."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ TERMINAL: dict[str, Any] = {
 }
 
 
-def facts(**changed: Any) -> StatusFacts:
-    nothing = ListExcerpt([], 0)
-    given: dict[str, Any] = {
+def facts(**changes: Any) -> StatusFacts:
+    no_rows = ListExcerpt([], 0)
+    defaults: dict[str, Any] = {
         "made_at": datetime(2026, 11, 21, 0, 26, tzinfo=UTC),
         "now": "2026/11/21（土）9:26",
         "period": "2026/11/20（金）10:00 〜 2026/11/21（土）9:26",
         "counts": COUNTS,
         "oldest_alert": None,
         "hours": [(f"{hour}時", 0) for hour in range(24)],
-        "customers": nothing,
-        "alerts": nothing,
-        "terminals": nothing,
+        "customers": no_rows,
+        "alerts": no_rows,
+        "terminals": no_rows,
     }
-    return StatusFacts(**(given | changed))
+    return StatusFacts(**(defaults | changes))
 
 
 def blocks(report: Report, title: str) -> list[Block]:
@@ -65,27 +65,27 @@ def test_the_finding_names_the_silent_hours() -> None:
     )
 
 
-def test_one_hour_of_heartbeats_is_compared_with_nothing() -> None:
+def test_one_hour_of_heartbeats_has_no_comparison() -> None:
     assert heartbeat_summary([("0時", 0), ("1時", 5), ("2時", 3)]) == "受信は24時間で8件です"
     assert heartbeat_summary([("0時", 0), ("1時", 0)]) == "受信は24時間で0件です"
 
 
-def test_the_report_of_a_healthy_fleet_is_calm_and_of_a_sick_one_red() -> None:
-    well = rules.status_report(facts(counts=NONE | {"total": 2, "online": 2}))
-    ill = rules.status_report(facts(alerts=ListExcerpt([], 3), oldest_alert="2026/11/19（木）3:10"))
+def test_figures_of_an_unhealthy_fleet_are_marked_bad() -> None:
+    healthy = rules.status_report(facts(counts=NONE | {"total": 2, "online": 2}))
+    unhealthy = rules.status_report(facts(alerts=ListExcerpt([], 3), oldest_alert="2026/11/19（木）3:10"))
 
-    [calm], [loud] = blocks(well, ""), blocks(ill, "")
-    assert isinstance(calm, Figures)
-    assert isinstance(loud, Figures)
-    assert [card.tone for card in calm.cards] == [None] * 4
-    assert [card.tone for card in loud.cards] == [None, None, "bad", "bad"]
-    assert loud.cards[3].note == "最も古いもの 2026/11/19（木）3:10"
-    [share] = blocks(ill, "状態の内訳")
+    [neutral], [alarming] = blocks(healthy, ""), blocks(unhealthy, "")
+    assert isinstance(neutral, Figures)
+    assert isinstance(alarming, Figures)
+    assert [card.tone for card in neutral.cards] == [None] * 4
+    assert [card.tone for card in alarming.cards] == [None, None, "bad", "bad"]
+    assert alarming.cards[3].note == "最も古いもの 2026/11/19（木）3:10"
+    [share] = blocks(unhealthy, "状態の内訳")
     assert isinstance(share, ShareBar)
     assert share.title == "対応が必要な端末は3台です"
 
 
-def test_the_hour_that_is_not_over_is_drawn_as_such() -> None:
+def test_the_current_hour_is_drawn_as_unfinished() -> None:
     [chart] = blocks(rules.status_report(facts()), "ハートビートの受信")
 
     assert isinstance(chart, BarChart)
@@ -104,14 +104,14 @@ def test_customers_are_summed_up_only_when_all_are_listed() -> None:
     assert rest == Note("ほか1,000社は省きました。全件は顧客企業の画面で確認できます。")
 
 
-def test_a_terminal_that_never_called_shows_no_measured_values() -> None:
+def test_a_terminal_without_heartbeats_shows_no_measured_values() -> None:
     _, table = blocks(rules.status_report(facts(terminals=ListExcerpt([TERMINAL], 1))), "端末一覧")
 
     assert isinstance(table, Table)
-    place = ["TC200-000001", "ABC商事", "新宿店"]
-    assert table.rows == [[*place, Badge("オフライン", "bad"), "通信なし", None, None]]
+    cells = ["TC200-000001", "ABC商事", "新宿店"]
+    assert table.rows == [[*cells, Badge("オフライン", "bad"), "通信なし", None, None]]
 
 
-def test_every_status_and_contract_has_its_word() -> None:
+def test_every_status_and_contract_has_a_label() -> None:
     assert set(rules.STATUS_LABELS) == set(Status)
     assert set(rules.CONTRACT_LABELS) == set(ContractType)

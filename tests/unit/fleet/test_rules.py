@@ -1,4 +1,4 @@
-"""What the fleet decides, without database or web."""
+"""Rules of the fleet, without database or web."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def test_silence_is_allowed_for_two_intervals_and_a_minute(interval: int, minute
     assert rules.silence_allowed(interval) == timedelta(minutes=minutes)
 
 
-def test_every_type_of_alert_has_its_word() -> None:
+def test_every_type_of_alert_has_a_label() -> None:
     assert set(rules.ALERT_LABELS) == set(AlertType)
 
 
 def test_a_viewer_sees_reports_but_no_lists_and_only_an_admin_registers() -> None:
     assert rules.AREA.roles["viewer"].permissions == {"fleet:report:read"}
-    assert [role for role, held in rules.AREA.roles.items() if held.permissions & rules.MANAGE] == ["admin"]
+    assert [name for name, role in rules.AREA.roles.items() if role.permissions & rules.MANAGE] == ["admin"]
 
 
 INTERVALS = st.integers(min_value=5, max_value=3600)
-MOMENTS = st.floats(min_value=1.7e9, max_value=2.5e9)
+TIMESTAMPS = st.floats(min_value=1.7e9, max_value=2.5e9)
 IDS = st.integers(min_value=1, max_value=2**63 - 1)
 
 
-@given(terminal_id=IDS, now=MOMENTS, interval=INTERVALS)
-def test_one_step_of_half_to_one_and_a_half_intervals_leads_to_an_agents_own_moment(
+@given(terminal_id=IDS, now=TIMESTAMPS, interval=INTERVALS)
+def test_one_step_of_half_to_one_and_a_half_intervals_reaches_the_agents_slot(
     terminal_id: int, now: float, interval: int
 ) -> None:
     step = rules.next_heartbeat_in(terminal_id, now, interval)
@@ -44,25 +44,26 @@ def test_one_step_of_half_to_one_and_a_half_intervals_leads_to_an_agents_own_mom
     assert rules.next_heartbeat_in(terminal_id, now + step + interval, interval) == interval
 
 
-def test_an_agent_that_drifts_is_led_back_before_it_drifts_far() -> None:
-    moment, interval, begun = 1.7e9, 300, []
+def test_a_drifting_agent_is_moved_back_to_its_slot() -> None:
+    now, interval, offsets = 1.7e9, 300, []
     for _ in range(1000):
-        step = rules.next_heartbeat_in(7, moment, interval)
-        moment += step + 0.4  # the answer takes a while, every time
-        begun.append(moment % interval)
+        step = rules.next_heartbeat_in(7, now, interval)
+        now += step + 0.4  # each response takes a while
+        offsets.append(now % interval)
 
-    settled = begun[1:]
+    settled = offsets[1:]
     assert max(settled) - min(settled) < 3
 
 
-def test_a_fleet_that_comes_back_at_once_is_spread_evenly_with_its_next_heartbeat() -> None:
+def test_a_fleet_that_returns_at_once_is_spread_evenly() -> None:
     ids = range(1, 20_001)
-    back = 1.7e9
+    returned_at = 1.7e9
     arrivals = Counter(
-        int((back + number / 1000 + rules.next_heartbeat_in(number, back + number / 1000, 300)) // 10) for number in ids
+        int((returned_at + number / 1000 + rules.next_heartbeat_in(number, returned_at + number / 1000, 300)) // 10)
+        for number in ids
     )
 
-    # 20,000 in 300 s are 667 in ten seconds; those few that were on time by chance stay where they are.
+    # 20,000 in 300 s are 667 in ten seconds; the few that are in their slot already stay there.
     assert max(arrivals.values()) < 1.15 * 667
 
 

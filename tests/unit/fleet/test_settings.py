@@ -1,4 +1,4 @@
-"""The fleet's part of the environment."""
+"""The fleet's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_recipients_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("FLEET_ALERT_RECIPIENTS", "a@example.com, nobody", "is not a mail address"),
         ("FLEET_ALERT_SLACK_CHANNEL", "#fleet-alerts", "SLACK_BOT_TOKEN is missing"),
@@ -24,10 +24,10 @@ def test_recipients_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> No
         ("FLEET_FIRMWARE_PUBLIC_KEYS", "not base64", "is not a raw Ed25519 public key"),
     ],
 )
-def test_what_cannot_work_is_refused_before_anything_starts(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+def test_invalid_settings_are_refused_at_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=message):
         Settings()

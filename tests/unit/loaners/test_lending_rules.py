@@ -1,4 +1,4 @@
-"""When a site is reminded, and in which words."""
+"""When a site is reminded of a loan, and the text of the mail."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ TODAY = date(2026, 11, 21)
     ("days", "step"),
     [(4, None), (3, "before"), (1, "before"), (0, "due"), (-1, "overdue.1"), (-7, "overdue.1"), (-8, "overdue.2")],
 )
-def test_a_loan_is_told_of_before_on_and_in_every_week_after_its_day(days: int, step: str | None) -> None:
+def test_reminders_go_out_before_on_and_weekly_after_the_due_day(days: int, step: str | None) -> None:
     assert rules.reminder_step(TODAY + timedelta(days=days), TODAY, 3) == step
 
 
 def test_the_mail_names_the_longest_overdue_first() -> None:
-    due = [
+    loans = [
         DueLoan(1, 1, "OSAKA_Laptop_A_B_001", "A", "青空商事", TODAY + timedelta(days=2), "before"),
         DueLoan(2, 2, "OSAKA_Laptop_A_C_001", "A", "", TODAY - timedelta(days=9), "overdue.2"),
     ]
 
-    subject, body = rules.reminder_mail("大阪", due, TODAY, "https://genba.example/lending")
+    subject, body = rules.reminder_mail("大阪", loans, TODAY, "https://genba.example/lending")
 
     assert subject == "【代替機管理】大阪: 返却予定日を過ぎた代替機が1台あります"
     assert body.index("OSAKA_Laptop_A_C_001") < body.index("OSAKA_Laptop_A_B_001")
@@ -36,7 +36,7 @@ def test_the_mail_names_the_longest_overdue_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "read",
+    "scanned",
     [
         "OSAKA_SV_ThinkPad_ABC_001",
         " OSAKA_SV_ThinkPad_ABC_001\n",
@@ -45,5 +45,5 @@ def test_the_mail_names_the_longest_overdue_first() -> None:
         "ＯＳＡＫＡ＿ＳＶ＿ＴｈｉｎｋＰａｄ＿ＡＢＣ＿００１",
     ],
 )
-def test_a_scanner_may_read_the_number_or_the_address(read: str) -> None:
-    assert read_label(read) == "OSAKA_SV_ThinkPad_ABC_001"
+def test_a_scanner_may_read_the_number_or_the_url(scanned: str) -> None:
+    assert read_label(scanned) == "OSAKA_SV_ThinkPad_ABC_001"

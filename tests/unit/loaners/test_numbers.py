@@ -1,4 +1,4 @@
-"""The document's own tables and numbers, word for word."""
+"""The tables and management numbers of the specification, copied literally."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ DEPOSIT_TABLE = """
 2.商談や金額の問題で返却不可 | 商談や金額の問題で返却出来ない台数 | 返却不可 | 商談中
 3.お客様による返却拒否 | 代替機を貸し出し中だが、お客様より代替機を使うので返却を拒否されている台数 | 返却不可 | 返却拒否
 4.HW延長保守中(OS入れ替えやサービス終了を含む) | HW 延長保守にて貸し出している台数 ※OS 入れ替えやサービス終了を含む | 貸し出し中 | 保守対応中
-"""  # noqa: E501  # as the document has it
-# 3.3, but for the one with the point, which 3.2.3 forbids.
+"""  # noqa: E501  # as in the specification
+# 3.3, except for the number with a point, which 3.2.3 forbids.
 NUMBERS = (
     "OSAKA_SV_ThinkPad-X1-Carbon_ABC12345_001",
     "OSAKA_Printer_imageClass-MF644Cdw_XYZ98765_001",
@@ -61,30 +61,30 @@ def rows(table: str) -> list[list[str]]:
     return [line.split(" | ") for line in table.strip().splitlines()]
 
 
-def test_the_categories_are_the_documents() -> None:
-    assert [[key, one.title, one.description] for key, one in CATEGORIES.items()] == rows(CATEGORY_TABLE)
+def test_categories_match_the_specification() -> None:
+    assert [[key, category.title, category.description] for key, category in CATEGORIES.items()] == rows(CATEGORY_TABLE)
 
 
-def test_the_abbreviations_are_the_documents() -> None:
-    assert [[one.title, one.abbreviation, key] for key, one in CATEGORIES.items()] == rows(ABBREVIATIONS)
+def test_abbreviations_match_the_specification() -> None:
+    assert [[category.title, category.abbreviation, key] for key, category in CATEGORIES.items()] == rows(ABBREVIATIONS)
 
 
-def test_the_deposits_are_the_documents() -> None:
-    found = [[one.title, one.description, one.category, one.counted_as] for one in DEPOSIT_LABELS.values()]
+def test_deposits_match_the_specification() -> None:
+    table = [[label.title, label.description, label.category, label.counted_as] for label in DEPOSIT_LABELS.values()]
 
-    assert found == rows(DEPOSIT_TABLE)
+    assert table == rows(DEPOSIT_TABLE)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_the_documents_numbers_are_numbers_and_are_made_of_their_parts(number: str) -> None:
+def test_numbers_of_the_specification_are_valid_and_built_from_their_parts(number: str) -> None:
     site, category, model, serial, running = number.split("_")
-    key = next(key for key, one in CATEGORIES.items() if one.abbreviation == category)
+    key = next(key for key, entry in CATEGORIES.items() if entry.abbreviation == category)
 
     assert number_refusal(number) is None
     assert management_number(site, key, model, serial, int(running)) == number
 
 
-def test_the_documents_dotted_number_is_brought_to_the_grammar() -> None:
+def test_the_dotted_number_of_the_specification_is_normalised() -> None:
     assert number_refusal(DOTTED) is not None
     assert normalize_number(DOTTED) == "KOBE_Tablet_iPad-Pro-129_GHI33333_001"
     assert number_refusal(normalize_number(DOTTED)) is None
@@ -107,7 +107,7 @@ def test_the_documents_dotted_number_is_brought_to_the_grammar() -> None:
         "OSAKA_SV_ThinkPad_ABC_001\n",
     ],
 )
-def test_what_is_no_number_is_refused_in_words(number: str) -> None:
+def test_an_invalid_number_is_refused_with_a_message(number: str) -> None:
     refusal = number_refusal(number)
 
     assert refusal is not None
@@ -141,7 +141,7 @@ def test_a_running_number_ends_at_999() -> None:
         management_number("OSAKA", "Server", "ThinkPad", "ABC", 1000)
 
 
-def test_a_model_without_letters_makes_no_number() -> None:
+def test_a_model_without_ascii_letters_gives_no_number() -> None:
     with pytest.raises(ValueError, match="英数字"):
         management_number("OSAKA", "Other", "代替機", "ABC", 1)
 

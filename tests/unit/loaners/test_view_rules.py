@@ -1,4 +1,4 @@
-"""Definitions of the document, word for word, and the columns that follow from them."""
+"""View definitions of the specification, copied literally, and the columns that they produce."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def definition(key: str) -> Definition:
     return schemas.read_definition(VIEWS[key]["データソース設定"], VIEWS[key]["表示列設定"], VIEWS[key]["フィルタ条件"])
 
 
-def facts(**given: Any) -> Facts:
-    usual: dict[str, Any] = {
+def facts(**values: Any) -> Facts:
+    defaults: dict[str, Any] = {
         "number": "OSAKA_SV_ThinkPad_ABC123_001",
         "kind": Kind.TERMINAL,
         "category": "Server",
@@ -56,7 +56,7 @@ def facts(**given: Any) -> Facts:
         "further": {"充電器の型番": "AC-65"},
         "url": "https://genba.example/d/OSAKA_SV_ThinkPad_ABC123_001",
     }
-    return Facts(**(usual | given))
+    return Facts(**(defaults | values))
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,15 @@ def facts(**given: Any) -> Facts:
         ("SUMMARY", "表示列設定", schemas.Cards),
     ],
 )
-def test_the_documents_definitions_are_understood_word_for_word(key: str, part: str, model: type[BaseModel]) -> None:
-    understood = model.model_validate(VIEWS[key][part])
+def test_the_definitions_of_the_specification_are_parsed_completely(
+    key: str, part: str, model: type[BaseModel]
+) -> None:
+    parsed = model.model_validate(VIEWS[key][part])
 
-    assert understood.model_dump(by_alias=True, exclude_unset=True, mode="json") == VIEWS[key][part]
+    assert parsed.model_dump(by_alias=True, exclude_unset=True, mode="json") == VIEWS[key][part]
 
 
-def test_the_three_views_read_the_sheets_that_they_name() -> None:
+def test_each_view_reads_its_source_sheets() -> None:
     assert definition("NORMAL").kinds == (Kind.TERMINAL, Kind.PRINTER, Kind.OTHER)
     assert definition("AUDIT").kinds == (Kind.TERMINAL, Kind.PRINTER)
     assert definition("SUMMARY").kinds == (Kind.TERMINAL, Kind.PRINTER, Kind.OTHER)
@@ -88,21 +90,21 @@ def test_without_a_status_the_fallback_columns_are_shown() -> None:
     ]  # fmt: skip
 
 
-def test_a_status_brings_the_columns_of_its_prefix_after_the_base() -> None:
-    shown = rules.visible_columns(definition("NORMAL"), rules.form_columns([CURRENT]), Status.LENT)
+def test_a_status_adds_the_columns_of_its_prefix_after_the_base() -> None:
+    visible = rules.visible_columns(definition("NORMAL"), rules.form_columns([CURRENT]), Status.LENT)
 
     base = VIEWS["NORMAL"]["表示列設定"]["baseColumns"]
-    assert shown[: len(base)] == base
-    assert {"1-1.担当者", "1-4.ユーザー機の預り有無", "1-8.返却予定日"} <= set(shown)
-    assert not [name for name in shown if name.startswith(("2-", "3-", "0-4"))]
-    # It has no number of its own and depends on 1-4.
-    assert "預り機のステータス" in shown
+    assert visible[: len(base)] == base
+    assert {"1-1.担当者", "1-4.ユーザー機の預り有無", "1-8.返却予定日"} <= set(visible)
+    assert not [name for name in visible if name.startswith(("2-", "3-", "0-4"))]
+    # This column has no number and depends on 1-4.
+    assert "預り機のステータス" in visible
     assert "預り機のステータス" not in rules.visible_columns(
         definition("NORMAL"), rules.form_columns([CURRENT]), Status.COLLECTED
     )
 
 
-def test_columns_3_x_are_found_from_what_there_is_and_follow_the_inner_status() -> None:
+def test_columns_3_x_are_detected_and_follow_the_nested_status() -> None:
     view = definition("NORMAL")
     columns = [*rules.form_columns([CURRENT]), FormColumn("3-4", "3-4.棚"), FormColumn("3-12-1", "3-12-1.新しい区分")]
 
@@ -116,25 +118,25 @@ def test_columns_3_x_are_found_from_what_there_is_and_follow_the_inner_status() 
     assert [name for name in other if name.startswith("3-")] == ["3-0.社内ステータス", "3-4.棚", "3-12-1.新しい区分"]
 
 
-def test_an_inner_status_changes_nothing_where_nesting_is_switched_off() -> None:
+def test_a_nested_status_changes_nothing_if_nesting_is_disabled() -> None:
     columns = deepcopy(VIEWS["NORMAL"]["表示列設定"])
     columns["columnFilterRules"]["nestedStatusRules"]["3.社内にて保管中"]["dynamicDetection"]["enabled"] = False
     view = schemas.read_definition(VIEWS["NORMAL"]["データソース設定"], columns)
 
-    known = rules.form_columns([CURRENT])
-    assert rules.visible_columns(view, known, Status.STORED, "1.修理待ち") == rules.visible_columns(
-        view, known, Status.STORED
+    form_columns = rules.form_columns([CURRENT])
+    assert rules.visible_columns(view, form_columns, Status.STORED, "1.修理待ち") == rules.visible_columns(
+        view, form_columns, Status.STORED
     )
 
 
-def test_normal_cells_come_from_where_the_mapping_says() -> None:
+def test_normal_cells_follow_the_mapping() -> None:
     view, values = definition("NORMAL"), rules.row_values(facts())
 
     def cell(column: str) -> str:
         return rules.cell_value(view, column, values, "Server")
 
     assert cell("機器種別") == "端末"
-    assert cell("タイムスタンプ") == "2024/07/02 14:30:00"  # the master's 更新日, as its mapping says
+    assert cell("タイムスタンプ") == "2024/07/02 14:30:00"  # mapped to the master's 更新日
     assert cell("0-1.担当者") == "山田太郎"
     assert cell("0-4.ステータス") == "1.貸出中"
     assert cell("預かり機のステータス") == "1.返却可能"
@@ -143,22 +145,22 @@ def test_normal_cells_come_from_where_the_mapping_says() -> None:
     assert cell("3-1-1.不具合の内容") == ""
 
 
-def test_who_it_was_is_the_account_when_the_form_does_not_say() -> None:
+def test_the_person_in_charge_defaults_to_the_account() -> None:
     assert rules.row_values(facts(answers={"0-4": "1.貸出中"}))["0-1.担当者"] == "拠点 次郎"
 
 
-def test_an_answer_is_read_by_the_form_it_was_given_to() -> None:
-    old = rules.row_values(facts(questions=FORMS["terminal", 1], answers={"1-1": "○○商事", "1-2": "2024-07-01"}))
+def test_an_answer_is_read_with_the_version_of_its_form() -> None:
+    values = rules.row_values(facts(questions=FORMS["terminal", 1], answers={"1-1": "○○商事", "1-2": "2024-07-01"}))
 
-    assert (old["1-1.貸出先"], old["貸出先"], old["1-2.貸出日"]) == ("○○商事", "○○商事", "2024/07/01")
-    assert "1-1.担当者" not in old
+    assert (values["1-1.貸出先"], values["貸出先"], values["1-2.貸出日"]) == ("○○商事", "○○商事", "2024/07/01")
+    assert "1-1.担当者" not in values
 
 
-def test_the_audit_finds_its_columns_by_header_and_letters_are_the_way_out() -> None:
+def test_the_audit_finds_its_columns_by_header_then_by_letter() -> None:
     view, values = definition("AUDIT"), rules.row_values(facts())
-    shown = {column: rules.cell_value(view, column, values, "Server") for column in rules.visible_columns(view, [])}
+    cells = {column: rules.cell_value(view, column, values, "Server") for column in rules.visible_columns(view, [])}
 
-    assert shown == {
+    assert cells == {
         "担当者": "山田太郎",
         "資産管理番号": "ASSET_001",
         "拠点管理番号": "OSAKA_SV_ThinkPad_ABC123_001",
@@ -175,7 +177,7 @@ def test_the_audit_finds_its_columns_by_header_and_letters_are_the_way_out() -> 
     }
 
 
-def test_header_names_win_over_letters_with_a_questions_number_or_without() -> None:
+def test_header_names_take_precedence_over_letters() -> None:
     source = deepcopy(VIEWS["AUDIT"]["データソース設定"])
     source["columnMappings"]["備考"] = "A列"
     source["columnMappings"]["連絡先"] = "C列"
@@ -192,39 +194,39 @@ def test_header_names_win_over_letters_with_a_questions_number_or_without() -> N
     )
 
 
-@pytest.mark.parametrize(("letter", "place"), [("A列", 0), ("M列", 12), ("Z列", 25), ("AA列", 26)])
-def test_letters_count_as_a_spreadsheets_do(letter: str, place: int) -> None:
-    assert rules.column_number(letter) == place
+@pytest.mark.parametrize(("letter", "index"), [("A列", 0), ("M列", 12), ("Z列", 25), ("AA列", 26)])
+def test_column_letters_count_as_in_a_spreadsheet(letter: str, index: int) -> None:
+    assert rules.column_number(letter) == index
 
 
-def test_the_summary_groups_categories_as_its_definition_says() -> None:
+def test_the_summary_groups_categories_by_its_definition() -> None:
     assert definition("SUMMARY").groups == {
         "Server": "SV", "Desktop": "CL", "Laptop": "CL", "Tablet": "CL", "Printer": "プリンタ", "Other": "その他",
         "Router": "その他", "Hub": "その他",
     }  # fmt: skip
 
 
-def changed(key: str, part: str, *path: str, to: Any) -> tuple[Any, Any]:
+def changed_view(key: str, part: str, *path: str, to: Any) -> tuple[Any, Any]:
     view = deepcopy(VIEWS[key])
-    place = view[part]
+    parent = view[part]
     for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = to
+        parent = parent[name]
+    parent[path[-1]] = to
     return view["データソース設定"], view["表示列設定"]
 
 
 @pytest.mark.parametrize(
-    ("nonsense", "words"),
+    ("configuration", "message"),
     [
-        (changed("NORMAL", "データソース設定", "sourceType", to="sql"), "sourceType は"),
-        (changed("NORMAL", "データソース設定", "sourceSheets", to=["在庫マスタ"]), "sourceSheets"),
-        (changed("NORMAL", "データソース設定", "dynamicFields", to={}), "機器種別"),
-        (changed("NORMAL", "表示列設定", "baseColumns", to=[]), "baseColumns"),
-        (changed("NORMAL", "表示列設定", "baseColumns", to=["機種名", "機種名"]), "2回"),
-        (changed("NORMAL", "表示列設定", "statusColumnKey", to="状態"), "statusColumnKey"),
-        (changed("NORMAL", "表示列設定", "columnFilterRules", "nestedStatusRules", to={"9.紛失": {}}), "9.紛失"),
+        (changed_view("NORMAL", "データソース設定", "sourceType", to="sql"), "sourceType は"),
+        (changed_view("NORMAL", "データソース設定", "sourceSheets", to=["在庫マスタ"]), "sourceSheets"),
+        (changed_view("NORMAL", "データソース設定", "dynamicFields", to={}), "機器種別"),
+        (changed_view("NORMAL", "表示列設定", "baseColumns", to=[]), "baseColumns"),
+        (changed_view("NORMAL", "表示列設定", "baseColumns", to=["機種名", "機種名"]), "2回"),
+        (changed_view("NORMAL", "表示列設定", "statusColumnKey", to="状態"), "statusColumnKey"),
+        (changed_view("NORMAL", "表示列設定", "columnFilterRules", "nestedStatusRules", to={"9.紛失": {}}), "9.紛失"),
         (
-            changed(
+            changed_view(
                 "NORMAL",
                 "表示列設定",
                 "columnFilterRules",
@@ -235,35 +237,38 @@ def changed(key: str, part: str, *path: str, to: Any) -> tuple[Any, Any]:
             ),
             "質問番号 3 のものではありません",
         ),
-        (changed("AUDIT", "データソース設定", "columnMappings", "備考", to="13"), "列の位置"),
-        (changed("AUDIT", "表示列設定", "unknown", to=True), "unknown"),
-        (changed("SUMMARY", "データソース設定", "aggregationLogic", "deviceTypeMapping", to={"SV": ["Server"]}), "Hub"),
-        (changed("SUMMARY", "表示列設定", "categories", to={"紛失": {}}), "紛失"),
+        (changed_view("AUDIT", "データソース設定", "columnMappings", "備考", to="13"), "列の位置"),
+        (changed_view("AUDIT", "表示列設定", "unknown", to=True), "unknown"),
         (
-            changed("SUMMARY", "表示列設定", "cardGeneration", "jurisdictionFiltering", to=False),
+            changed_view("SUMMARY", "データソース設定", "aggregationLogic", "deviceTypeMapping", to={"SV": ["Server"]}),
+            "Hub",
+        ),
+        (changed_view("SUMMARY", "表示列設定", "categories", to={"紛失": {}}), "紛失"),
+        (
+            changed_view("SUMMARY", "表示列設定", "cardGeneration", "jurisdictionFiltering", to=False),
             "jurisdictionFiltering",
         ),
-        (changed("SUMMARY", "データソース設定", "dynamicGeneration", "enabled", to=False), "enabled"),
-        (changed("SUMMARY", "データソース設定", "aggregationLogic", "groupBy", to=["拠点"]), "groupBy"),
-        (changed("AUDIT", "表示列設定", "jurisdictionFiltering", "enabled", to=False), "enabled"),
+        (changed_view("SUMMARY", "データソース設定", "dynamicGeneration", "enabled", to=False), "enabled"),
+        (changed_view("SUMMARY", "データソース設定", "aggregationLogic", "groupBy", to=["拠点"]), "groupBy"),
+        (changed_view("AUDIT", "表示列設定", "jurisdictionFiltering", "enabled", to=False), "enabled"),
     ],
 )
-def test_nonsense_is_refused(nonsense: tuple[Any, Any], words: str) -> None:
+def test_an_invalid_definition_is_refused(configuration: tuple[Any, Any], message: str) -> None:
     with pytest.raises((ValidationError, ValueError)) as refused:
-        schemas.read_definition(*nonsense)
+        schemas.read_definition(*configuration)
 
-    assert words in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_a_column_that_nothing_could_stand_in_is_named() -> None:
-    source, columns = changed("NORMAL", "表示列設定", "baseColumns", to=["拠点管理番号", "色", "4-1.新しい質問"])
+def test_a_column_without_any_source_is_named() -> None:
+    source, columns = changed_view("NORMAL", "表示列設定", "baseColumns", to=["拠点管理番号", "色", "4-1.新しい質問"])
 
     assert rules.unknown_columns(schemas.read_definition(source, columns), []) == ["色"]
     assert rules.unknown_columns(schemas.read_definition(source, columns), ["色"]) == []
     assert [rules.unknown_columns(definition(key), []) for key in VIEWS] == [[], [], []]
 
 
-def test_a_condition_cuts_kinds_states_and_what_is_inactive() -> None:
+def test_a_condition_filters_kinds_statuses_and_archived_devices() -> None:
     source, columns = VIEWS["NORMAL"]["データソース設定"], VIEWS["NORMAL"]["表示列設定"]
     view = schemas.read_definition(
         source, columns, {"status": "active", "機器種別": ["プリンタ"], "0-4.ステータス": ["1.貸出中"]}

@@ -1,4 +1,4 @@
-"""週次レポート and 月次レポート: which days they are about, and what stands on paper."""
+"""週次レポート and 月次レポート: their periods, and the text of their PDFs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ HOLIDAYS = frozenset(day for year in range(2025, 2034) for day, _ in jpholiday.y
 FRIDAY = 5
 
 
-def at(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=TOKYO)  # type: ignore[misc,arg-type]
 
 
-def week(moment: datetime) -> tuple[date, date]:
-    found = rules.week_to_report(moment, FRIDAY, HOLIDAYS)
-    return found.first, found.last
+def week(now: datetime) -> tuple[date, date]:
+    period = rules.week_to_report(now, FRIDAY, HOLIDAYS)
+    return period.first, period.last
 
 
-def month(moment: datetime) -> tuple[date, date]:
-    found = rules.month_to_report(moment, 5, HOLIDAYS)
-    return found.first, found.last
+def month(now: datetime) -> tuple[date, date]:
+    period = rules.month_to_report(now, 5, HOLIDAYS)
+    return period.first, period.last
 
 
 def test_on_friday_at_eight_the_seven_days_before_are_reported() -> None:
@@ -39,7 +39,7 @@ def test_on_friday_at_eight_the_seven_days_before_are_reported() -> None:
     assert week(at(2026, 11, 26, 23, 59)) == (date(2026, 11, 13), date(2026, 11, 19))
 
 
-def test_when_friday_is_a_holiday_the_same_week_is_reported_on_the_next_business_day() -> None:
+def test_if_friday_is_a_holiday_the_report_is_due_on_the_next_business_day() -> None:
     # 2030/5/3（金） is 憲法記念日, 5/6（月） a holiday as well.
     assert week(at(2030, 5, 3, 12)) == week(at(2030, 5, 7, 7, 59)) == (date(2030, 4, 19), date(2030, 4, 25))
     assert week(at(2030, 5, 7, 8, 0)) == (date(2030, 4, 26), date(2030, 5, 2))
@@ -64,16 +64,16 @@ def test_a_period_is_compared_with_the_one_before() -> None:
 @given(day=st.dates(date(2026, 1, 1), date(2033, 1, 1)), clock=st.times(timezones=st.just(TOKYO)))
 def test_weeks_follow_one_another_without_a_gap_and_are_always_over(day: date, clock: time) -> None:
     now = datetime.combine(day, clock)
-    found = rules.week_to_report(now, FRIDAY, HOLIDAYS)
+    period = rules.week_to_report(now, FRIDAY, HOLIDAYS)
 
-    assert (found.last - found.first).days == 6
-    assert found.bounds()[1] <= now
+    assert (period.last - period.first).days == 6
+    assert period.bounds()[1] <= now
     later = rules.week_to_report(now + timedelta(days=7), FRIDAY, HOLIDAYS)
-    assert later.first >= found.first
-    assert (later.first - found.first).days % 7 == 0
+    assert later.first >= period.first
+    assert (later.first - period.first).days % 7 == 0
 
 
-def test_periods_read_as_people_write_them() -> None:
+def test_periods_and_figures_are_formatted_in_japanese() -> None:
     over_new_year = Days(date(2030, 12, 27), date(2031, 1, 2))
     assert rules.format_period(Kind.WEEKLY, over_new_year) == "2030/12/27（金）〜2031/1/2（木）"
     assert rules.format_period(Kind.MONTHLY, Days(date(2030, 12, 1), date(2030, 12, 31))) == "2030年12月"
@@ -85,13 +85,13 @@ def test_periods_read_as_people_write_them() -> None:
     )
 
 
-def draft(contents: Contents, **said: str | None) -> rules.PrintableReport:
-    given = {"findings": "", "issues": "", "next_steps": "", "finished_by": None} | said
+def draft(contents: Contents, **texts: str | None) -> rules.PrintableReport:
+    values = {"findings": "", "issues": "", "next_steps": "", "finished_by": None} | texts
     days = Days(date(2026, 11, 13), date(2026, 11, 19))
-    return rules.PrintableReport(Kind.WEEKLY, days, at(2026, 11, 20, 8), contents, **given)  # type: ignore[arg-type]
+    return rules.PrintableReport(Kind.WEEKLY, days, at(2026, 11, 20, 8), contents, **values)  # type: ignore[arg-type]
 
 
-def test_the_paper_has_the_figures_with_those_before_and_what_people_wrote() -> None:
+def test_the_pdf_has_the_figures_of_both_periods_and_the_written_texts() -> None:
     contents = Contents(
         now=Numbers(
             requested=25, success=Share(23, 25), payment=Share(20, 22), cancelled=Share(1, 20), paid=120_000,
@@ -104,23 +104,23 @@ def test_the_paper_has_the_figures_with_those_before_and_what_people_wrote() -> 
         chores=rules.Chores(30, 27, 2, 95, [rules.ChoreLine("ログ確認", "運営担当者", 1, 0, "")]),
     )  # fmt: skip
     text = "".join(
-        paper.pages(render(rules.build_report(draft(contents, findings="予約は好調でした。\n来週は連休です。"))))
+        paper.page_texts(render(rules.build_report(draft(contents, findings="予約は好調でした。\n来週は連休です。"))))
     )
     flat = text.replace("\n", "").replace(" ", "")
 
-    for said in (
+    for expected in (
         "2026/11/13（金）〜11/19（木）", "下書き（まだ完成していません）", "92%", "前週75%（23/25件）", "¥114,500",
         "前週¥80,000", "4.2", "予約は好調でした。", "来週は連休です。", "まだ書かれていません。",
         "全店舗予約NG", "1/3件", "25分",
         "15〜30分", "INC-0007", "対応中", "期限を迎えた30件のうち、27件を実施しました（うち期限後2件）。", "ログ確認",
     ):  # fmt: skip
-        assert said in flat, said
+        assert expected in flat, expected
 
 
 @pytest.mark.parametrize("finished_by", [None, "運営 太郎"])
-def test_of_a_week_without_anything_the_paper_says_so(finished_by: str | None) -> None:
+def test_the_pdf_of_a_week_without_events_says_so(finished_by: str | None) -> None:
     text = "".join(
-        paper.pages(render(rules.build_report(draft(Contents(Numbers(), Numbers()), finished_by=finished_by))))
+        paper.page_texts(render(rules.build_report(draft(Contents(Numbers(), Numbers()), finished_by=finished_by))))
     )
     flat = text.replace("\n", "").replace(" ", "")
 
@@ -129,7 +129,7 @@ def test_of_a_week_without_anything_the_paper_says_so(finished_by: str | None) -
     assert ("完成:運営太郎" in flat) is (finished_by is not None)
 
 
-def test_the_mail_says_the_most_important_figures() -> None:
+def test_the_mail_has_the_most_important_figures() -> None:
     days = Days(date(2026, 11, 13), date(2026, 11, 19))
     contents = Contents(Numbers(requested=25, success=Share(23, 25), paid=100_000), Numbers())
     subject, body = rules.build_mail(Kind.WEEKLY, days, contents, "https://genba.example/reservations-reports")

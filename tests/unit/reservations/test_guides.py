@@ -1,4 +1,4 @@
-"""The guides: complete, as long as promised, and never behind the rules that they tell of."""
+"""The guides: complete, with the promised reading time, and consistent with the rules that they describe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from service.reservations.events.rules import Task
 from service.reservations.guides import rules
 from service.reservations.guides.rules import GUIDES, SHOP_GUIDES, Audience, Facts, OfferedService, Routine, Size
 from service.reservations.incidents import rules as incidents
-from service.reservations.message_texts import rules as letters
+from service.reservations.message_texts import rules as message_texts
 from service.reservations.notices import rules as notices
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
@@ -37,7 +37,7 @@ from service.reservations.queue import rules as queue
 from stack import outages
 from stack.home import ROOT
 
-# Who reads Japanese without haste, in letters a minute.
+# Characters a minute of a slow reader of Japanese.
 READING_SPEED = 500
 OPERATORS = [guide.name for guide in GUIDES.values() if guide.audience is Audience.OPERATOR]
 DEMO = [OfferedService(name, [Size(title, price) for _, title, price in plans]) for _, name, _, plans in SERVICES]
@@ -57,9 +57,9 @@ FACTS = Facts(
 
 
 def texts(value: Any, *, shown_as_is: bool = True) -> list[str]:
-    """Every text of a guide, in its order."""
+    """All texts of a guide, in order."""
     if isinstance(value, list):
-        return [text for one in value for text in texts(one, shown_as_is=shown_as_is)]
+        return [text for item in value for text in texts(item, shown_as_is=shown_as_is)]
     if isinstance(value, dict):
         if value.get("kind") == "verbatim" and not shown_as_is:
             return []
@@ -68,31 +68,31 @@ def texts(value: Any, *, shown_as_is: bool = True) -> list[str]:
     return []
 
 
-def said(name: str, facts: Facts = FACTS) -> str:
+def guide_text(name: str, facts: Facts = FACTS) -> str:
     return "".join(texts(content(rules.build_report(GUIDES[name], facts))["sections"]))
 
 
-def test_every_guide_of_the_document_is_there_with_its_time() -> None:
-    """3.1.2, 3.2.2 and 3.3.2; beside them the guide to the MCP settings, which 3.1.1 promises."""
-    found = {
+def test_every_guide_of_the_specification_exists_with_its_reading_time() -> None:
+    """3.1.2, 3.2.2 and 3.3.2, and the guide to the MCP settings, which 3.1.1 promises."""
+    reading_times = {
         audience: {guide.title: guide.minutes for guide in GUIDES.values() if guide.audience is audience}
         for audience in Audience
     }
 
-    assert found[Audience.CUSTOMER] == {
+    assert reading_times[Audience.CUSTOMER] == {
         "クイックスタートガイド": 5,
         "MCPクライアントの設定ガイド": 5,
         "サンプル対話例": 3,
         "キャンセル手順": 2,
         "よくある質問": None,
     }
-    assert found[Audience.SHOP] == {
+    assert reading_times[Audience.SHOP] == {
         "提携店向けマニュアル": 10,
         "電話スクリプト例": 5,
         "提携店向けFAQ": None,
         "トラブルシューティング": 5,
     }
-    assert found[Audience.OPERATOR] == {
+    assert reading_times[Audience.OPERATOR] == {
         "運用マニュアル": 30,
         "インシデント対応手順書": 20,
         "ログ確認ガイド": 15,
@@ -101,22 +101,20 @@ def test_every_guide_of_the_document_is_there_with_its_time() -> None:
 
 
 @pytest.mark.parametrize("name", GUIDES)
-def test_a_guide_is_read_in_its_time_and_worth_it(name: str) -> None:
-    letters_to_read = sum(
-        map(len, texts(content(rules.build_report(GUIDES[name], FACTS))["sections"], shown_as_is=False))
-    )
+def test_the_length_of_a_guide_fits_its_reading_time(name: str) -> None:
+    length = sum(map(len, texts(content(rules.build_report(GUIDES[name], FACTS))["sections"], shown_as_is=False)))
     minutes = GUIDES[name].minutes
 
-    assert letters_to_read > 500
+    assert length > 500
     if minutes:
-        assert minutes * READING_SPEED / 3 < letters_to_read < minutes * READING_SPEED
+        assert minutes * READING_SPEED / 3 < length < minutes * READING_SPEED
 
 
 @pytest.mark.parametrize(
     "facts", [FACTS, replace(FACTS, services=(), support_phone="", support_mail="")], ids=["full", "bare"]
 )
 @pytest.mark.parametrize("name", GUIDES)
-def test_nothing_of_the_making_is_left_in_a_text(name: str, facts: Facts) -> None:
+def test_no_template_syntax_is_left_in_a_text(name: str, facts: Facts) -> None:
     sections = content(rules.build_report(GUIDES[name], facts))["sections"]
 
     for text in filter(str.strip, texts(sections, shown_as_is=False)):
@@ -125,23 +123,23 @@ def test_nothing_of_the_making_is_left_in_a_text(name: str, facts: Facts) -> Non
         assert not re.search(r"\\[^n]|\{\{|\{%|None", text), text
 
 
-def test_who_cannot_be_called_or_written_to_yet_is_reached_by_the_form() -> None:
-    bare = replace(FACTS, support_phone="", support_mail="")
+def test_without_phone_and_mail_the_guides_name_the_contact_form() -> None:
+    without_contact = replace(FACTS, support_phone="", support_mail="")
     for name in ("quick-start", "connect", "cancel", "faq", "shop-manual", "shop-faq", "shop-trouble"):
-        for facts in (FACTS, bare):
-            found = str(content(rules.build_report(GUIDES[name], facts))["sections"])
-            assert "https://qrv.example/contact" in found, name
-        assert "03-1234-5678" in said(name)
-        assert "カスタマーサポート 電話" not in said(name, bare)
+        for facts in (FACTS, without_contact):
+            sections = str(content(rules.build_report(GUIDES[name], facts))["sections"])
+            assert "https://qrv.example/contact" in sections, name
+        assert "03-1234-5678" in guide_text(name)
+        assert "カスタマーサポート 電話" not in guide_text(name, without_contact)
 
 
 def test_a_hostile_name_of_a_service_stays_a_name() -> None:
     name = "花束 | *大* [x](http://evil.example) `a` {{ 7*7 }} <b>"
-    odd = replace(FACTS, services=[OfferedService(name, [Size("M_特*", 5500)])])
+    hostile = replace(FACTS, services=[OfferedService(name, [Size("M_特*", 5500)])])
 
     for guide in ("quick-start", "examples", "shop-calls", "operations"):
-        assert name in said(guide, odd), guide
-        blocks = str(content(rules.build_report(GUIDES[guide], odd))["sections"])
+        assert name in guide_text(guide, hostile), guide
+        blocks = str(content(rules.build_report(GUIDES[guide], hostile))["sections"])
         assert "'href': 'http://evil.example'" not in blocks
 
 
@@ -165,28 +163,33 @@ RULES: list[tuple[Any, str, Any, dict[str, str]]] = [
     (cases, "ROUNDS", 9, {"quick-start": "9回ずつ", "shop-manual": "最大9回", "operations": "9周"}),
     (cases, "ROUND_PAUSE", timedelta(minutes=13), {"shop-manual": "13分ほど", "operations": "13分あけます"}),
     (cases, "REFUND_TIMEOUT", timedelta(hours=29), {"operations": "29時間たっても"}),
-    (letters, "VAGUE_REPLY", "では、また", {"shop-manual": "では、また", "shop-calls": "では、また"}),
-    (letters, "CHANGE_REPLY", "折り返します", {"shop-manual": "折り返します", "shop-calls": "折り返します"}),
-    (letters, "TOO_LATE_TO_CANCEL", "遅すぎます", {"cancel": "遅すぎます"}),
-    (letters, "SENDER", "【別名】", {"quick-start": "【別名】", "shop-manual": "【別名】", "shop-trouble": "【別名】"}),
+    (message_texts, "VAGUE_REPLY", "では、また", {"shop-manual": "では、また", "shop-calls": "では、また"}),
+    (message_texts, "CHANGE_REPLY", "折り返します", {"shop-manual": "折り返します", "shop-calls": "折り返します"}),
+    (message_texts, "TOO_LATE_TO_CANCEL", "遅すぎます", {"cancel": "遅すぎます"}),
+    (
+        message_texts,
+        "SENDER",
+        "【別名】",
+        {"quick-start": "【別名】", "shop-manual": "【別名】", "shop-trouble": "【別名】"},
+    ),
     (operations, "BURST_SIZE", 83, {"operations": "83件を超える"}),
     (operations, "NOBODY_ON_CALL", "当番なし", {"operations": "当番なし", "notices": "当番なし"}),
 ]
 
 
-@pytest.mark.parametrize(("module", "rule", "value", "guides"), RULES, ids=[one[1] for one in RULES])
-def test_a_rule_that_changes_changes_the_guides(
+@pytest.mark.parametrize(("module", "rule", "value", "guides"), RULES, ids=[case[1] for case in RULES])
+def test_a_changed_rule_changes_the_guides(
     monkeypatch: pytest.MonkeyPatch, module: Any, rule: str, value: Any, guides: dict[str, str]
 ) -> None:
-    before = {name: said(name) for name in guides}
+    before = {name: guide_text(name) for name in guides}
     monkeypatch.setattr(module, rule, value)
 
-    for name, words in guides.items():
-        assert words not in before[name], name
-        assert words in said(name), name
+    for name, expected in guides.items():
+        assert expected not in before[name], name
+        assert expected in guide_text(name), name
 
 
-def test_prices_hours_and_addresses_are_those_of_the_installation() -> None:
+def test_prices_hours_and_urls_are_those_of_the_installation() -> None:
     other = replace(
         FACTS,
         address="https://other.example",
@@ -199,22 +202,22 @@ def test_prices_hours_and_addresses_are_those_of_the_installation() -> None:
     )
 
     for name in ("quick-start", "examples", "operations"):
-        assert "生け花" in said(name, other)
-        assert "98,765円" in said(name, other)
-        assert "花束 M" not in said(name, other)
-    assert "https://other.example/mcp" in said("connect", other)
-    assert "7:30〜21:00" in said("shop-manual", other)
-    assert "長くても11分" in said("shop-manual", other)
-    assert "#another" in said("notices", other)
-    assert "06-9999-0000" in said("shop-trouble", other)
+        assert "生け花" in guide_text(name, other)
+        assert "98,765円" in guide_text(name, other)
+        assert "花束 M" not in guide_text(name, other)
+    assert "https://other.example/mcp" in guide_text("connect", other)
+    assert "7:30〜21:00" in guide_text("shop-manual", other)
+    assert "長くても11分" in guide_text("shop-manual", other)
+    assert "#another" in guide_text("notices", other)
+    assert "06-9999-0000" in guide_text("shop-trouble", other)
 
 
-def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    manual, incident = said("operations"), said("incidents")
+def test_procedures_targets_and_flows_match_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    manual, incident = guide_text("operations"), guide_text("incidents")
     for task in Task:
         assert operations.TASK_LABELS[task] in manual
-        for words in queue.PROCEDURES[task]:
-            assert words in manual, words
+        for step_text in queue.PROCEDURES[task]:
+            assert step_text in manual, step_text
     for flow in incidents.FLOWS.values():
         for step in flow.values():
             assert step.title in incident or step.title == "検知"
@@ -225,98 +228,102 @@ def test_procedures_targets_and_flows_are_those_of_the_system(monkeypatch: pytes
     monkeypatch.setitem(queue.PROCEDURES, Task.VAGUE_ANSWER, ("店舗に手紙を書きます。",))
     monkeypatch.setitem(operations.TASK_LABELS, Task.DISPUTE, "苦情")
     for name in ("operations", "notices"):
-        assert "19時間以内（平日9:00〜18:00）" in said(name)
-        assert "店舗に手紙を書きます。" in said(name)
-        assert "苦情" in said(name)
-    assert "19時間以内を目安に" in said("shop-calls")
+        assert "19時間以内（平日9:00〜18:00）" in guide_text(name)
+        assert "店舗に手紙を書きます。" in guide_text(name)
+        assert "苦情" in guide_text(name)
+    assert "19時間以内を目安に" in guide_text("shop-calls")
 
 
-def test_the_script_is_what_the_call_says() -> None:
-    guide, script = said("shop-calls"), letters.call_script(rules._example(FACTS))
+def test_the_guide_has_the_sentences_of_the_call_script() -> None:
+    guide, script = guide_text("shop-calls"), message_texts.call_script(rules._example(FACTS))
 
     assert script.first_sentence in guide
-    for sentence in (letters.VAGUE_REPLY, letters.CHANGE_REPLY):
+    for sentence in (message_texts.VAGUE_REPLY, message_texts.CHANGE_REPLY):
         assert sentence in guide
-        # Word for word what the voice is told to say.
+        # Literally what the voice assistant has to say.
         assert f"「{sentence}」" in script.task
-    told = "".join(line for line in script.task.splitlines())
-    assert "人だと偽る" in told
+    instructions = "".join(line for line in script.task.splitlines())
+    assert "人だと偽る" in instructions
     assert "はい、QRVの自動音声でございます。" in guide
 
 
-def test_examples_are_the_answers_that_assistants_give() -> None:
-    guide, one = said("examples"), rules._example(FACTS)
+def test_examples_are_the_answers_of_the_mcp_tools() -> None:
+    guide, example = guide_text("examples"), rules._example(FACTS)
 
-    assert assistants.received_text(one.code, rules._reservation_summary(one), is_new=True) in guide
-    assert rules._progress(one, "requested") in guide
+    assert assistants.received_text(example.code, rules._reservation_summary(example), is_new=True) in guide
+    assert rules._progress(example, "requested") in guide
     assert all(offered.name in guide for offered in DEMO)
 
 
-def test_messages_in_guides_are_those_that_are_sent() -> None:
-    guide = said("quick-start")
+def test_messages_in_guides_are_the_sent_ones() -> None:
+    guide = guide_text("quick-start")
     assert "【QRV】ご予約を受け付けました。" in guide
     assert "5,500円を10分以内にお支払いください: https://qrv.example/pay/…" in guide
-    for title in letters.SHOP_TITLES.values():
-        assert title in said("shop-manual")
-    assert letters.BOOKING_CANCELLED in said("shop-manual")
+    for title in message_texts.SHOP_TITLES.values():
+        assert title in guide_text("shop-manual")
+    assert message_texts.BOOKING_CANCELLED in guide_text("shop-manual")
 
 
-def test_an_example_is_a_saturday_that_can_be_asked_for_and_the_same_for_a_month() -> None:
-    days = [datetime(2026, 1, 1, 3, tzinfo=UTC) + timedelta(days=one) for one in range(800)]
-    for now in days:
+def test_the_example_day_is_a_bookable_saturday_and_the_same_for_a_month() -> None:
+    times = [datetime(2026, 1, 1, 3, tzinfo=UTC) + timedelta(days=offset) for offset in range(800)]
+    for now in times:
         day = rules.example_day(local_date(now))
         assert day.weekday() == SATURDAY
         assert timedelta(days=7) < day - local_date(now) < cases.LONGEST_NOTICE
-    assert len({rules.example_day(local_date(now)) for now in days}) == len(
-        {(d.year, d.month) for d in map(local_date, days)}
+    assert len({rules.example_day(local_date(now)) for now in times}) == len(
+        {(day.year, day.month) for day in map(local_date, times)}
     )
 
 
-def test_the_settings_of_clients_are_those_of_the_page_that_issues_tokens() -> None:
-    guide = said("connect")
-    for made in (assistant_dialogs.claude_code, assistant_dialogs.claude_desktop, assistant_dialogs.any_client):
-        shown = made("TOKEN", "https://qrv.example/mcp").replace("TOKEN", "トークン")
-        assert "".join(shown.split()) in "".join(guide.split())
-    local = said("connect", replace(FACTS, address="http://127.0.0.1:8000"))
+def test_the_client_settings_are_those_of_the_token_dialog() -> None:
+    guide = guide_text("connect")
+    for client_settings in (
+        assistant_dialogs.claude_code,
+        assistant_dialogs.claude_desktop,
+        assistant_dialogs.any_client,
+    ):
+        settings = client_settings("TOKEN", "https://qrv.example/mcp").replace("TOKEN", "トークン")
+        assert "".join(settings.split()) in "".join(guide.split())
+    local = guide_text("connect", replace(FACTS, address="http://127.0.0.1:8000"))
     desktop = assistant_dialogs.claude_desktop("TOKEN", "http://127.0.0.1:8000/mcp").replace("TOKEN", "トークン")
     assert "".join(desktop.split()) in "".join(local.split())
 
 
-def test_the_pauses_before_an_sms_is_tried_again_are_the_senders() -> None:
+def test_the_retry_delays_of_an_sms_are_those_of_the_sender() -> None:
     minutes = "、".join(f"{int(pause.total_seconds()) // 60}分後" for pause in BACK_OFF)
 
-    assert f"{minutes}に送り直します" in said("operations")
-    assert f"自動で{len(BACK_OFF)}回まで送り直します" in said("faq")
+    assert f"{minutes}に送り直します" in guide_text("operations")
+    assert f"自動で{len(BACK_OFF)}回まで送り直します" in guide_text("faq")
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-def test_every_page_that_operators_are_sent_to_is_in_the_menu(name: str) -> None:
+def test_every_page_named_for_operators_is_in_the_menu(name: str) -> None:
     titles = {page.title for page in MENU}
-    named = set(re.findall(r"「([^」]+)」画面", said(name)))
+    named = set(re.findall(r"「([^」]+)」画面", guide_text(name)))
 
     assert named - titles == set()
 
 
 def sources() -> str:
-    """What the screens and the service say."""
-    return "".join(path.read_text() for room in ("dashboards", "service") for path in (ROOT / room).rglob("*.py"))
+    """The source code of dashboards and service."""
+    return "".join(path.read_text() for folder in ("dashboards", "service") for path in (ROOT / folder).rglob("*.py"))
 
 
 @pytest.mark.parametrize("name", [*OPERATORS, "cancel", "quick-start"])
-def test_every_button_that_is_named_is_there(name: str) -> None:
-    """Words in brackets that say what one does are on a button or a page."""
-    known = sources() + "".join(path.read_text() for path in (ROOT / "service").rglob("*.html"))
+def test_every_named_button_exists(name: str) -> None:
+    """Each verb in brackets is the text of a button or in a page."""
+    source_text = sources() + "".join(path.read_text() for path in (ROOT / "service").rglob("*.html"))
     named = {
-        word
-        for word in re.findall(r"「([^「」]+)」", said(name))
-        if re.search(r"(する|ます|送る|開く|書く|残す|む|ぐ)$", word)
+        label
+        for label in re.findall(r"「([^「」]+)」", guide_text(name))
+        if re.search(r"(する|ます|送る|開く|書く|残す|む|ぐ)$", label)
     }
 
-    assert {word for word in named if word not in known} == set()
+    assert {label for label in named if label not in source_text} == set()
 
 
-# Where a text goes to Slack, and the rules that word it.
-TOLD: dict[tuple[str, str], list[Callable[..., str]]] = {
+# The functions that write to Slack, and the rules that give the text.
+NOTICES_BY_FUNCTION: dict[tuple[str, str], list[Callable[..., str]]] = {
     ("alarms/actions.py", "_begin_alarm"): [alarms.begun_notice],
     ("alarms/actions.py", "_end_alarm"): [alarms.ended_notice, alarms.ended_reply],
     ("alarms/actions.py", "_propose_one"): [alarms.proposal_notice],
@@ -334,8 +341,8 @@ TOLD: dict[tuple[str, str], list[Callable[..., str]]] = {
     ("operations/actions.py", "notify_resolved"): [operations.resolved_notice],
     ("queue/actions.py", "notify_due_operations"): [operations.due_soon_notice, operations.overdue_notice],
 }
-# They pass a text on, say in a thread who decided what, or read what was told.
-TELLERS = {
+# Functions that forward a text, reply in a thread who decided what, or read sent notices.
+FORWARDING_FUNCTIONS = {
     ("alarms/actions.py", "_reply_in_thread"),
     ("alarms/actions.py", "_decide"),
     ("figures/queries.py", "notices"),
@@ -344,40 +351,40 @@ TELLERS = {
 }
 
 
-def tells() -> set[tuple[str, str]]:
-    """Every function of the area that writes to Slack, as (file, name)."""
-    found = set()
+def slack_functions() -> set[tuple[str, str]]:
+    """All functions of the area that write to Slack, as (file, name)."""
+    functions = set()
     folder = ROOT / "service/reservations"
     for path in folder.rglob("*.py"):
         for function in ast.walk(ast.parse(path.read_text())):
-            if isinstance(function, ast.FunctionDef) and any(map(_is_telling, ast.walk(function))):
-                found.add((str(path.relative_to(folder)), function.name))
-    return found
+            if isinstance(function, ast.FunctionDef) and any(map(_writes_to_slack, ast.walk(function))):
+                functions.add((str(path.relative_to(folder)), function.name))
+    return functions
 
 
-def _is_telling(node: ast.AST) -> bool:
+def _writes_to_slack(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
         return node.value == "slack"
     return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("notify_slack", "_announce")
 
 
-def test_whoever_writes_to_slack_is_known_here() -> None:
-    """A new text belongs into `notices/rules.py`, into the guide, and into `TOLD`."""
-    assert tells() == TOLD.keys() | TELLERS
+def test_all_functions_that_write_to_slack_are_listed() -> None:
+    """Add a new text to `notices/rules.py`, to the guide, and to `NOTICES_BY_FUNCTION`."""
+    assert slack_functions() == NOTICES_BY_FUNCTION.keys() | FORWARDING_FUNCTIONS
 
 
-def test_every_rule_that_words_a_notice_is_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it says tomorrow, the guide says it too."""
-    for worded in {rule for rules_of_one in TOLD.values() for rule in rules_of_one}:
-        module = importlib.import_module(worded.__module__)
-        with monkeypatch.context() as patched:
-            patched.setattr(module, worded.__name__, lambda *_, **__: "明日からの文面\n二行目")
-            assert "明日からの文面" in "".join(notices.all_notices()), worded
-            assert "明日からの文面" in said("notices"), worded
+def test_the_list_and_guide_use_every_notice_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed text changes the guide too."""
+    for notice_rule in {notice_rule for notice_rules in NOTICES_BY_FUNCTION.values() for notice_rule in notice_rules}:
+        module = importlib.import_module(notice_rule.__module__)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, notice_rule.__name__, lambda *_, **__: "明日からの文面\n二行目")
+            assert "明日からの文面" in "".join(notices.all_notices()), notice_rule
+            assert "明日からの文面" in guide_text("notices"), notice_rule
 
 
-def test_the_list_of_notices_has_each_text_word_for_word() -> None:
-    guide = said("notices")
+def test_the_guide_to_notices_has_every_text() -> None:
+    guide = guide_text("notices")
 
     assert len(notices.all_notices()) > 30
     for text in notices.all_notices():
@@ -388,12 +395,12 @@ def test_the_list_of_notices_has_each_text_word_for_word() -> None:
         assert check.text in guide
 
 
-def test_the_watchdogs_own_words_are_in_the_list() -> None:
+def test_the_texts_of_the_watchdog_are_in_the_guide() -> None:
     for text in (outages.DOWN, outages.STALLED):
-        assert text in said("notices"), text
+        assert text in guide_text("notices"), text
 
 
-def test_the_mail_to_a_shop_names_all_that_comes_with_it() -> None:
+def test_the_mail_to_a_shop_names_all_its_guides() -> None:
     subject, body = rules.build_mail(FACTS, "フラワー銀座", "佐藤 花")
 
     assert subject == "【QRV】提携店向けマニュアルをお送りします"
@@ -402,6 +409,6 @@ def test_the_mail_to_a_shop_names_all_that_comes_with_it() -> None:
         assert guide.title in body
         assert f"https://qrv.example/guides/{guide.name}" in body
     assert "導入説明会（30分）も毎月1回" in body
-    bare = rules.build_mail(replace(FACTS, support_phone="", support_mail=""), "花の里", "")[1]
-    assert "お問い合わせ: " not in bare
-    assert "様" not in bare
+    without_contact = rules.build_mail(replace(FACTS, support_phone="", support_mail=""), "花の里", "")[1]
+    assert "お問い合わせ: " not in without_contact
+    assert "様" not in without_contact

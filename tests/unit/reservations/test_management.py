@@ -1,4 +1,4 @@
-"""When months are counted and reports leave, and what a report says."""
+"""When months are counted and reports are sent, and the content of a report."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ def test_months_are_counted_at_half_past_two() -> None:
         (tokyo(2028, 3, 1, 2, 30), Month(2028, 2)),
     ],
 )
-def test_the_newest_month_has_a_day_that_is_over(now: datetime, month: Month) -> None:
+def test_the_newest_month_has_at_least_one_full_day(now: datetime, month: Month) -> None:
     assert rules.newest_month(now) == month
 
 
 def test_a_night_counts_the_newest_month_and_the_two_before() -> None:
-    found = rules.months_to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 1), NOVEMBER)
-    assert found == [SEPTEMBER, OCTOBER, NOVEMBER]
-    # Across the year's end.
+    months = rules.months_to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 1), NOVEMBER)
+    assert months == [SEPTEMBER, OCTOBER, NOVEMBER]
+    # Across the end of a year.
     assert rules.months_to_count(tokyo(2027, 1, 1, 2, 30), Month(2025, 1), Month(2026, 12))[0] == OCTOBER
     assert rules.months_to_count(tokyo(2027, 1, 2, 2, 30), Month(2025, 1), Month(2027, 1))[-1] == Month(2027, 1)
 
 
-def test_what_was_missed_while_nothing_ran_is_counted_too() -> None:
+def test_months_missed_during_downtime_are_counted() -> None:
     assert rules.months_to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 1), Month(2026, 3))[0] == Month(2026, 3)
 
 
-def test_the_first_night_counts_everything_and_never_what_was_before_the_first_reservation() -> None:
+def test_the_first_night_counts_all_months_since_the_first_reservation() -> None:
     assert len(rules.months_to_count(tokyo(2026, 11, 22, 2, 30), Month(2025, 12), None)) == 12
     assert rules.months_to_count(tokyo(2026, 11, 22, 2, 30), OCTOBER, NOVEMBER) == [OCTOBER, NOVEMBER]
-    # The first one was made on the first of a month, of which no day is over yet.
+    # The first reservation was made on the first of a month, which has no full day yet.
     assert rules.months_to_count(tokyo(2026, 11, 1, 2, 30), NOVEMBER, None) == [OCTOBER]
 
 
-def test_last_months_report_leaves_in_the_first_week() -> None:
+def test_last_months_report_is_sent_in_the_first_week() -> None:
     assert rules.month_to_send(tokyo(2026, 11, 1, 2, 30)) == OCTOBER
     assert rules.month_to_send(tokyo(2027, 1, 1, 2, 30)) == Month(2026, 12)
     assert rules.month_to_send(tokyo(2026, 11, 7, 23, 59)) == OCTOBER
@@ -71,15 +71,15 @@ def test_a_week_begins_on_monday() -> None:
     assert monday(date(2026, 11, 22)) == monday(date(2026, 11, 16)) == date(2026, 11, 16)
 
 
-def test_a_rate_is_never_rounded_to_whole() -> None:
-    found = [
+def test_a_rate_is_never_rounded_to_0_or_100() -> None:
+    texts = [
         rules.format_percent(Rate(part, whole))
         for part, whole in ((0, 0), (0, 4), (3, 4), (1999, 2000), (5, 5), (1, 3))
     ]
-    assert found == ["–", "0%", "75%", "99.9%", "100%", "33.3%"]
+    assert texts == ["–", "0%", "75%", "99.9%", "100%", "33.3%"]
 
 
-def test_money_that_went_back_stands_with_its_sign() -> None:
+def test_a_negative_amount_has_its_sign() -> None:
     assert [rules.format_yen(amount) for amount in (1234567, 0, -5500)] == ["¥1,234,567", "¥0", "-¥5,500"]
 
 
@@ -87,10 +87,10 @@ def named(name: str, confirmed: int, paid: int = 0, code: str = "") -> NamedCoun
     return NamedCounts(name, Counts(requested=confirmed + 1, confirmed=confirmed, paid=paid), code)
 
 
-def test_equals_share_a_place_and_the_next_one_is_counted_on() -> None:
-    found = rules.rank_shops([named("A", 3), named("B", 5), named("C", 3, 100), named("D", 1)])
+def test_equal_shops_share_a_rank_and_the_next_rank_is_skipped() -> None:
+    ranking = rules.rank_shops([named("A", 3), named("B", 5), named("C", 3, 100), named("D", 1)])
 
-    assert [(place, one.name) for place, one in found] == [(1, "B"), (2, "C"), (2, "A"), (4, "D")]
+    assert [(rank, shop.name) for rank, shop in ranking] == [(1, "B"), (2, "C"), (2, "A"), (4, "D")]
 
 
 FIRST_NIGHT = tokyo(2026, 11, 1, 2, 30)
@@ -108,7 +108,7 @@ def facts(counted_at: datetime = FIRST_NIGHT, month: Month = OCTOBER) -> Facts:
     )
 
 
-def test_a_report_says_what_it_found() -> None:
+def test_a_report_states_its_results() -> None:
     report = rules.build_report(facts())
 
     assert report.period == "2026年10月（10/1 〜 10/31）"
@@ -125,7 +125,7 @@ def test_a_report_says_what_it_found() -> None:
     assert tables[2].rows[0] == ["2026年10月", 60, 45, "90%", "100%", "5%", 7, "¥240,000"]
 
 
-def test_a_month_under_way_ends_with_the_last_whole_day() -> None:
+def test_a_current_month_ends_with_the_last_full_day() -> None:
     report = rules.build_report(facts(tokyo(2026, 11, 22, 2, 30), NOVEMBER))
 
     assert report.period == "2026年11月（11/1 〜 11/21）"
@@ -135,23 +135,23 @@ def test_a_month_under_way_ends_with_the_last_whole_day() -> None:
     assert charts[0].title == "2026年11月の予約は60件です（11/21まで）"
 
 
-def test_a_report_about_nothing_can_be_made() -> None:
+def test_a_report_without_data_can_be_built() -> None:
     empty = Facts(OCTOBER, tokyo(2026, 11, 1, 2, 30), [MonthFigures(OCTOBER, Counts())], [], [], [])
 
     assert rules.build_report(empty).sections
     assert "・売上: ¥0\n・予約成功率: –" in rules.build_mail(empty)[1]
 
 
-def test_more_shops_than_paper_takes_are_said_to_be_missing() -> None:
-    many = [named(f"店{number}", 100 - number) for number in range(25)]
-    listed, rest = rules._shops(many)
+def test_a_note_names_the_number_of_omitted_shops() -> None:
+    shops = [named(f"店{number}", 100 - number) for number in range(25)]
+    table, note = rules._shops(shops)
 
-    assert isinstance(listed, Table)
-    assert len(listed.rows) == rules.MAX_PRINTED_SHOPS
-    assert "ほか5店は省きました" in rest.text  # type: ignore[union-attr]
+    assert isinstance(table, Table)
+    assert len(table.rows) == rules.MAX_PRINTED_SHOPS
+    assert "ほか5店は省きました" in note.text  # type: ignore[union-attr]
 
 
-def test_the_mail_says_the_month_in_a_few_lines() -> None:
+def test_the_mail_summarises_the_month() -> None:
     subject, body = rules.build_mail(facts())
 
     assert subject == "経営レポート（2026年10月）"

@@ -1,4 +1,4 @@
-"""Targets of 手動対応 (2.3.2): 緊急 round the clock, everything else while people are at their desks."""
+"""Targets of 手動対応 (2.3.2): 緊急 around the clock, all others in business hours."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(2031, 1, day, hour, minute, tzinfo=TOKYO)
 
 
-def due(priority: Priority, opened: datetime) -> datetime:
+def due_time(priority: Priority, opened: datetime) -> datetime:
     target = TARGETS[priority]
     return target.due_at(opened, ALWAYS if target.calendar == "always" else BUSINESS)
 
 
-def test_priorities_are_those_of_the_document() -> None:
+def test_priorities_and_targets_match_the_specification() -> None:
     assert PRIORITIES[Task.SMS_FAILED] == PRIORITIES[Task.PAYMENT_TROUBLE] == Priority.URGENT
     assert PRIORITIES[Task.ALL_SHOPS_REFUSED] == PRIORITIES[Task.VAGUE_ANSWER] == Priority.HIGH
     assert PRIORITIES[Task.CHANGE_REQUESTED] == PRIORITIES[Task.LATE_CANCEL] == Priority.MEDIUM
@@ -55,13 +55,11 @@ def test_priorities_are_those_of_the_document() -> None:
         (Priority.LOW, at(9, 9), at(14, 15)),  # nine hours of Thursday and Friday, six of Tuesday
     ],
 )
-def test_targets_count_the_time_in_which_somebody_works_on_them(
-    priority: Priority, opened: datetime, expected: datetime
-) -> None:
-    assert due(priority, opened) == expected
+def test_targets_count_only_working_time(priority: Priority, opened: datetime, expected: datetime) -> None:
+    assert due_time(priority, opened) == expected
 
 
-def test_three_quarters_of_the_span_are_the_time_to_warn() -> None:
+def test_the_warning_comes_after_three_quarters_of_the_span() -> None:
     target, opened = TARGETS[Priority.HIGH], at(10, 17, 30)
     warn_at = add_working_time(opened, target.span - target.span / NEAR, BUSINESS)
     assert warn_at == at(14, 9, 15)
@@ -70,18 +68,18 @@ def test_three_quarters_of_the_span_are_the_time_to_warn() -> None:
     assert states == [State.RUNNING, State.RUNNING, State.NEAR, State.OVERDUE]
 
 
-def test_nobody_is_at_a_desk_at_night_at_weekends_and_on_holidays() -> None:
-    moments = [at(8, 9), at(8, 17, 59), at(8, 18), at(8, 8, 59), at(11, 12), at(13, 12)]
-    assert [is_business_hours(BUSINESS, moment) for moment in moments] == [True, True, False, False, False, False]
+def test_nights_weekends_and_holidays_are_not_business_hours() -> None:
+    times = [at(8, 9), at(8, 17, 59), at(8, 18), at(8, 8, 59), at(11, 12), at(13, 12)]
+    assert [is_business_hours(BUSINESS, time) for time in times] == [True, True, False, False, False, False]
 
 
-def test_every_task_has_a_procedure_and_the_documents_six_an_estimate() -> None:
+def test_every_task_has_a_procedure_and_some_have_an_estimate() -> None:
     assert set(PROCEDURES) == set(Task)
     assert all(steps and all(step.endswith(("。", "）。")) for step in steps) for steps in PROCEDURES.values())
     assert ESTIMATED_MINUTES[Task.LATE_CANCEL] == "20〜30分"
 
 
-def test_what_a_reservation_waits_for_is_not_ticked_off() -> None:
+def test_a_task_that_a_reservation_waits_for_cannot_be_closed() -> None:
     case = Case(state=e.State.PENDING_SHOP_RESPONSE, since=at(8, 10), starts_at=at(15, 10), price=5500, order=(1,))
     assert is_waiting_for(case, Task.VAGUE_ANSWER)
     assert not is_waiting_for(case, Task.CUSTOMER_ENQUIRY)
@@ -89,7 +87,7 @@ def test_what_a_reservation_waits_for_is_not_ticked_off() -> None:
     assert is_waiting_for(case.model_copy(update={"refund_fails": True}), Task.REFUND_FAILED)
 
 
-def test_every_effect_has_words() -> None:
+def test_every_effect_has_its_own_text() -> None:
     effects: list[e.Effect] = [
         e.ToCustomer(purpose=e.Purpose.CONFIRMED),
         e.ToShop(purpose=e.Purpose.HELD, shop=1),
@@ -102,17 +100,17 @@ def test_every_effect_has_words() -> None:
         e.ForPeople(task=Task.DISPUTE),
         e.Solved(tasks=(Task.DISPUTE,)),
     ]
-    told = [
+    effect_texts = [
         effect_text({"kind": type(effect).__name__, **effect.model_dump(mode="json")}, {1: "花"}) for effect in effects
     ]
-    assert told[:3] == [
+    assert effect_texts[:3] == [
         "依頼者へ予約確定のお知らせ（SMS）",
         "花へ仮予約のお知らせ（メール）",
         "一覧にない店舗へ仮予約のお知らせ（電話などで）",
     ]
-    assert len(set(told)) == len(told)
+    assert len(set(effect_texts)) == len(effect_texts)
 
 
-def test_a_shown_message_opens_nothing() -> None:
-    shown = without_tokens("https://example.jp/pay/AbC-12_x と https://example.jp/cancel/zzz まで")
-    assert shown == "https://example.jp/pay/… と https://example.jp/cancel/… まで"
+def test_tokens_in_urls_of_a_shown_message_are_removed() -> None:
+    text = without_tokens("https://example.jp/pay/AbC-12_x と https://example.jp/cancel/zzz まで")
+    assert text == "https://example.jp/pay/… と https://example.jp/cancel/… まで"

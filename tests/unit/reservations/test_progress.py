@@ -1,4 +1,4 @@
-"""What a reservation waits for, in every state there is."""
+"""The progress sentence of a reservation in every state."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def case(state: State, **values: Any) -> Case:
 
 
 @pytest.mark.parametrize("state", State)
-def test_every_state_has_a_sentence_and_none_that_is_over_waits_for_a_moment(state: State) -> None:
-    said = progress(case(state, paid=5500, refunded=5500), NOW)
+def test_every_state_has_a_sentence_and_final_states_have_no_time(state: State) -> None:
+    answer = progress(case(state, paid=5500, refunded=5500), NOW)
 
-    assert said.sentence.endswith("。")
+    assert answer.sentence.endswith("。")
     if state in FINAL_STATES:
-        assert said.by is None
+        assert answer.by is None
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "expected"),
     [
         ({"state": State.CALLING, "call": 1}, "お店に電話をかけて、予約できるか確認しています。"),
         (
@@ -54,11 +54,11 @@ def test_every_state_has_a_sentence_and_none_that_is_over_waits_for_a_moment(sta
         ({"state": State.REFUND_PENDING, "paid": 5500, "refund_fails": True}, "担当者が確認しています。"),
     ],
 )
-def test_the_sentence_says_what_it_waits_for(values: dict[str, Any], said: str) -> None:
-    assert said in progress(case(**values), NOW).sentence
+def test_the_sentence_says_what_the_reservation_waits_for(values: dict[str, Any], expected: str) -> None:
+    assert expected in progress(case(**values), NOW).sentence
 
 
-def test_a_confirmed_one_says_until_when_it_can_be_cancelled_and_afterwards_when_to_come() -> None:
+def test_a_confirmed_reservation_shows_the_cancel_deadline_and_then_the_appointment() -> None:
     confirmed = case(State.CONFIRMED, paid=5500)
     limit = LATER - timedelta(hours=48)
 

@@ -1,4 +1,4 @@
-"""What a call with a shop came to. Most of what is said here is said by the sandbox, as on a real call."""
+"""The result of a call with a shop, read from its transcript. Most transcripts come from the sandbox."""
 
 from __future__ import annotations
 
@@ -14,42 +14,47 @@ from service.reservations.events.rules import Answer
 from service.reservations.message_texts.rules import ANALYSIS_SCHEMA
 from service.reservations.transcripts.rules import Reading, read_call
 from tests.sandbox.scripts import Answer as Scripted
-from tests.sandbox.vendors.talk import Wish as Asked
-from tests.sandbox.vendors.talk import talk, voicemail
+from tests.sandbox.vendors.talk import RequestedReservation as Asked
+from tests.sandbox.vendors.talk import build_conversation, build_voicemail
 
-WANTED = datetime(2026, 11, 25, 14, 30, tzinfo=TOKYO)
+REQUESTED_AT = datetime(2026, 11, 25, 14, 30, tzinfo=TOKYO)
 REQUEST = {"service": "花束", "size": "M", "start": "2026-11-25T14:30:00+09:00", "customer_name": "山田"}
-YES = "はい、11月25日の14時30分からでお取りできます。"
-NAME = "佐藤が承りました。"
+OK_SENTENCE = "はい、11月25日の14時30分からでお取りできます。"
+NAME_SENTENCE = "佐藤が承りました。"
 
 
-def spoken(kind: str, **more: Any) -> dict[str, Any]:
-    """The vendor's details of a call with a shop that answers so."""
-    said = talk(Scripted.model_validate({"kind": kind} | more), REQUEST, "")
-    lines = [{"user": who, "text": text} for who, text in said.lines]
-    analysis = {name: said.analysis.get(name) for name in ANALYSIS_SCHEMA}
-    return over(lines, analysis, call_ended_by=said.ended_by, summary=said.summary)
+def sandbox_call(kind: str, **options: Any) -> dict[str, Any]:
+    """The vendor's details of a sandbox call with a shop that answers like this."""
+    conversation = build_conversation(Scripted.model_validate({"kind": kind} | options), REQUEST, "")
+    lines = [{"user": speaker, "text": text} for speaker, text in conversation.lines]
+    analysis = {name: conversation.analysis.get(name) for name in ANALYSIS_SCHEMA}
+    return ended_call(lines, analysis, call_ended_by=conversation.ended_by, summary=conversation.summary)
 
 
-def over(lines: list[dict[str, str]], analysis: Any, **more: Any) -> dict[str, Any]:
-    ended = {"completed": True, "status": "completed", "answered_by": "human", "call_length": 0.75}
-    return ended | {"transcripts": lines, "analysis": analysis} | more
+def ended_call(lines: list[dict[str, str]], analysis: Any, **values: Any) -> dict[str, Any]:
+    defaults = {"completed": True, "status": "completed", "answered_by": "human", "call_length": 0.75}
+    return defaults | {"transcripts": lines, "analysis": analysis} | values
 
 
-def shop(*texts: str) -> list[dict[str, str]]:
+def shop_lines(*texts: str) -> list[dict[str, str]]:
     return [{"user": "user", "text": text} for text in texts]
 
 
-def claim(*texts: str, **analysis: Any) -> Reading:
-    """What is read when the model says yes to what the shop said."""
-    told = {"answer": "ok", "quote": YES, "staff_name": "佐藤", "confirmed_time": "2026-11-25T14:30"} | analysis
-    return certainly(over(shop(*(texts or (YES, NAME))), told))
+def read_ok_claim(*texts: str, **analysis: Any) -> Reading:
+    """The reading when the model's analysis claims "ok" for these sentences of the shop."""
+    claim = {
+        "answer": "ok",
+        "quote": OK_SENTENCE,
+        "staff_name": "佐藤",
+        "confirmed_time": "2026-11-25T14:30",
+    } | analysis
+    return read_ended_call(ended_call(shop_lines(*(texts or (OK_SENTENCE, NAME_SENTENCE))), claim))
 
 
-def certainly(details: dict[str, Any]) -> Reading:
-    found = read_call(details, WANTED)
-    assert found is not None
-    return found
+def read_ended_call(details: dict[str, Any]) -> Reading:
+    reading = read_call(details, REQUESTED_AT)
+    assert reading is not None
+    return reading
 
 
 @pytest.mark.parametrize(
@@ -65,16 +70,16 @@ def certainly(details: dict[str, Any]) -> Reading:
         ("hang_up", Answer.NO_RESULT),
     ],
 )
-def test_what_a_shop_says_is_what_is_read(kind: str, answer: Answer) -> None:
-    found = certainly(spoken(kind))
+def test_the_answer_of_the_shop_is_read(kind: str, answer: Answer) -> None:
+    reading = read_ended_call(sandbox_call(kind))
 
-    assert (found.answer, found.seconds) == (answer, 45)
-    assert found.transcript
-    assert found.why.endswith("。")
+    assert (reading.answer, reading.seconds) == (answer, 45)
+    assert reading.transcript
+    assert reading.why.endswith("。")
 
 
 @pytest.mark.parametrize(
-    ("told", "answer"),
+    ("details", "answer"),
     [
         ({"status": "busy", "answered_by": "busy"}, Answer.BUSY),
         ({"status": "no-answer", "answered_by": "no-answer"}, Answer.NO_ANSWER),
@@ -87,68 +92,71 @@ def test_what_a_shop_says_is_what_is_read(kind: str, answer: Answer) -> None:
         ({"status": "completed", "answered_by": "human"}, Answer.NO_RESULT),
     ],
 )
-def test_a_call_to_which_nobody_came_is_told_by_how_it_went(told: dict[str, str], answer: Answer) -> None:
-    assert certainly({"completed": True, "analysis": None, "transcripts": []} | told).answer is answer
+def test_an_unanswered_call_is_read_from_its_status(details: dict[str, str], answer: Answer) -> None:
+    assert read_ended_call({"completed": True, "analysis": None, "transcripts": []} | details).answer is answer
 
 
-def test_a_machine_that_answers_is_a_voicemail() -> None:
-    lines = [{"user": who, "text": text} for who, text in voicemail(Asked.of(REQUEST)).lines]
+def test_an_answering_machine_is_a_voicemail() -> None:
+    lines = [{"user": speaker, "text": text} for speaker, text in build_voicemail(Asked.of(REQUEST)).lines]
 
-    assert certainly(over(lines, None, answered_by="voicemail")).answer is Answer.VOICEMAIL
-
-
-def test_a_yes_from_a_machine_is_for_people() -> None:
-    told = {"answer": "ok", "quote": YES, "staff_name": "佐藤", "confirmed_time": "2026-11-25T14:30"}
-
-    assert certainly(over(shop(YES, NAME), told, answered_by="voicemail")).answer is Answer.VAGUE
+    assert read_ended_call(ended_call(lines, None, answered_by="voicemail")).answer is Answer.VOICEMAIL
 
 
-def test_a_call_that_goes_on_is_not_read() -> None:
-    assert read_call({"completed": False, "status": "in-progress", "analysis": {"answer": "ok"}}, WANTED) is None
-    assert read_call({"completed": "yes"}, WANTED) is None
-    assert read_call({}, WANTED) is None
+def test_an_ok_from_an_answering_machine_is_vague() -> None:
+    analysis = {"answer": "ok", "quote": OK_SENTENCE, "staff_name": "佐藤", "confirmed_time": "2026-11-25T14:30"}
+
+    assert (
+        read_ended_call(ended_call(shop_lines(OK_SENTENCE, NAME_SENTENCE), analysis, answered_by="voicemail")).answer
+        is Answer.VAGUE
+    )
 
 
-def test_a_yes_shows_who_said_it_in_which_words_and_for_when() -> None:
-    found = certainly(spoken("ok", staff="高橋"))
-
-    assert (found.staff, found.confirmed_at) == ("高橋", WANTED)
-    assert found.line is not None
-    assert found.transcript[found.line].is_shop
-    assert found.quote in found.transcript[found.line].text
+def test_a_call_in_progress_is_not_read() -> None:
+    assert read_call({"completed": False, "status": "in-progress", "analysis": {"answer": "ok"}}, REQUESTED_AT) is None
+    assert read_call({"completed": "yes"}, REQUESTED_AT) is None
+    assert read_call({}, REQUESTED_AT) is None
 
 
-def test_a_yes_that_the_shop_did_not_say_is_no_yes() -> None:
-    found = claim(quote="もちろん大丈夫でございます。")
+def test_an_ok_has_name_quote_and_time() -> None:
+    reading = read_ended_call(sandbox_call("ok", staff="高橋"))
 
-    assert (found.answer, found.quote, found.line) == (Answer.VAGUE, "", None)
-
-
-def test_words_of_our_own_assistant_are_not_the_shops() -> None:
-    lines = [{"user": "assistant", "text": YES}, *shop("ええと", NAME)]
-    told = {"answer": "ok", "quote": YES, "staff_name": "佐藤", "confirmed_time": "2026-11-25T14:30"}
-
-    assert certainly(over(lines, told)).answer is Answer.VAGUE
+    assert (reading.staff, reading.confirmed_at) == ("高橋", REQUESTED_AT)
+    assert reading.line is not None
+    assert reading.transcript[reading.line].is_shop
+    assert reading.quote in reading.transcript[reading.line].text
 
 
-def test_a_sentence_is_the_same_in_other_width_and_with_other_marks() -> None:
-    assert claim(quote="はい 11月25日の１４時３０分からでお取りできます").answer is Answer.OK
+def test_an_ok_that_the_shop_did_not_say_is_vague() -> None:
+    reading = read_ok_claim(quote="もちろん大丈夫でございます。")
+
+    assert (reading.answer, reading.quote, reading.line) == (Answer.VAGUE, "", None)
 
 
-def test_a_sentence_may_be_told_in_pieces() -> None:
-    found = claim("もしもし", "はい、11月25日の14時30分", "からでお取りできます。", NAME)
+def test_sentences_of_the_assistant_do_not_count_as_the_shops() -> None:
+    lines = [{"user": "assistant", "text": OK_SENTENCE}, *shop_lines("ええと", NAME_SENTENCE)]
+    analysis = {"answer": "ok", "quote": OK_SENTENCE, "staff_name": "佐藤", "confirmed_time": "2026-11-25T14:30"}
 
-    assert (found.answer, found.line) == (Answer.OK, 1)
+    assert read_ended_call(ended_call(lines, analysis)).answer is Answer.VAGUE
+
+
+def test_a_quote_may_differ_in_width_and_punctuation() -> None:
+    assert read_ok_claim(quote="はい 11月25日の１４時３０分からでお取りできます").answer is Answer.OK
+
+
+def test_a_quote_may_span_several_lines() -> None:
+    reading = read_ok_claim("もしもし", "はい、11月25日の14時30分", "からでお取りできます。", NAME_SENTENCE)
+
+    assert (reading.answer, reading.line) == (Answer.OK, 1)
 
 
 @pytest.mark.parametrize("name", ["", "  ", None, "鈴木", "山田"])
-def test_a_yes_without_the_name_of_who_said_it_is_for_people(name: str | None) -> None:
-    assert claim(staff_name=name).answer is Answer.VAGUE
+def test_an_ok_without_a_staff_name_is_vague(name: str | None) -> None:
+    assert read_ok_claim(staff_name=name).answer is Answer.VAGUE
 
 
 @pytest.mark.parametrize("time", ["", None, "そのお時間", "2026-13-45T99:00", "99:00", "20261125"])
-def test_a_yes_without_a_time_is_for_people(time: str | None) -> None:
-    assert claim(confirmed_time=time).answer is Answer.VAGUE
+def test_an_ok_without_a_time_is_vague(time: str | None) -> None:
+    assert read_ok_claim(confirmed_time=time).answer is Answer.VAGUE
 
 
 @pytest.mark.parametrize(
@@ -162,20 +170,20 @@ def test_a_yes_without_a_time_is_for_people(time: str | None) -> None:
         "１４：３０",
     ],
 )
-def test_the_time_is_the_same_however_it_is_written(time: str) -> None:
-    assert claim(confirmed_time=time).answer is Answer.OK
+def test_the_time_may_be_in_any_format(time: str) -> None:
+    assert read_ok_claim(confirmed_time=time).answer is Answer.OK
 
 
 @pytest.mark.parametrize("time", ["2026-11-25T15:00", "2026-11-26T14:30", "15:00", "2026-11-25T14:30Z"])
-def test_a_yes_to_another_time_is_a_change(time: str) -> None:
-    found = claim(confirmed_time=time)
+def test_an_ok_for_another_time_is_a_change_request(time: str) -> None:
+    reading = read_ok_claim(confirmed_time=time)
 
-    assert found.answer is Answer.CHANGE_REQUESTED
-    assert found.change.endswith("に変更")
+    assert reading.answer is Answer.CHANGE_REQUESTED
+    assert reading.change.endswith("に変更")
 
 
 @pytest.mark.parametrize(
-    "after",
+    "later_sentence",
     [
         "あ、すみません、その日はいっぱいでした。",
         "一度検討しますので、後で連絡します。",
@@ -183,43 +191,46 @@ def test_a_yes_to_another_time_is_a_change(time: str) -> None:
         "やはりお受けできません。",
     ],
 )
-def test_a_shop_that_thinks_better_of_it_has_not_said_yes(after: str) -> None:
-    assert claim(YES, NAME, after).answer is Answer.VAGUE
+def test_a_withdrawn_ok_is_vague(later_sentence: str) -> None:
+    assert read_ok_claim(OK_SENTENCE, NAME_SENTENCE, later_sentence).answer is Answer.VAGUE
 
 
-def test_what_a_shop_says_before_its_yes_does_not_count_against_it() -> None:
-    assert claim("確認して折り返し、いえ、少々お待ちください。", YES, NAME).answer is Answer.OK
+def test_sentences_before_the_ok_do_not_make_it_vague() -> None:
+    assert read_ok_claim("確認して折り返し、いえ、少々お待ちください。", OK_SENTENCE, NAME_SENTENCE).answer is Answer.OK
 
 
-def test_a_change_says_what_the_shop_would_like() -> None:
-    assert certainly(spoken("change_size", size="L")).change == "サイズをLに変更"
+def test_a_change_request_has_its_text() -> None:
+    assert read_ended_call(sandbox_call("change_size", size="L")).change == "サイズをLに変更"
 
 
-def test_a_refusal_that_nobody_spoke_is_for_people() -> None:
-    told = {"answer": "refused", "quote": "その日はいっぱいです。"}
+def test_a_refusal_that_the_shop_did_not_say_is_vague() -> None:
+    analysis = {"answer": "refused", "quote": "その日はいっぱいです。"}
 
-    assert certainly(over(shop("はい、承りました。"), told)).answer is Answer.VAGUE
-    assert certainly(over(shop("あいにく、その日は満席でして。"), told)).answer is Answer.REFUSED
+    assert read_ended_call(ended_call(shop_lines("はい、承りました。"), analysis)).answer is Answer.VAGUE
+    assert read_ended_call(ended_call(shop_lines("あいにく、その日は満席でして。"), analysis)).answer is Answer.REFUSED
 
 
 @pytest.mark.parametrize("analysis", [None, {}, {"answer": None}, {"answer": "yes"}, {"answer": 1}, "ok", [1]])
-def test_a_talk_that_the_model_could_not_read_is_for_people(analysis: Any) -> None:
-    assert certainly(over(shop(YES, NAME), analysis)).answer is Answer.VAGUE
+def test_a_call_without_a_usable_analysis_is_vague(analysis: Any) -> None:
+    assert read_ended_call(ended_call(shop_lines(OK_SENTENCE, NAME_SENTENCE), analysis)).answer is Answer.VAGUE
 
 
-def test_lines_that_come_in_one_text_are_told_apart() -> None:
-    told = {"answer": "ok", "quote": YES, "staff_name": "佐藤", "confirmed_time": "2026-11-25T14:30"}
-    whole = f" user: お電話ありがとうございます \n assistant: 予約をお願いします \n user: {YES} \n user: {NAME} \n"
+def test_a_concatenated_transcript_is_split_into_lines() -> None:
+    analysis = {"answer": "ok", "quote": OK_SENTENCE, "staff_name": "佐藤", "confirmed_time": "2026-11-25T14:30"}
+    transcript = (
+        " user: お電話ありがとうございます \n assistant: 予約をお願いします \n"
+        f" user: {OK_SENTENCE} \n user: {NAME_SENTENCE} \n"
+    )
 
-    found = certainly(over([], told, concatenated_transcript=whole))
+    reading = read_ended_call(ended_call([], analysis, concatenated_transcript=transcript))
 
-    assert found.answer is Answer.OK
-    assert [line.is_shop for line in found.transcript] == [True, False, True, True]
+    assert reading.answer is Answer.OK
+    assert [line.is_shop for line in reading.transcript] == [True, False, True, True]
 
 
-def test_seconds_and_summary_come_along() -> None:
-    assert certainly(spoken("ok")).summary.startswith("店舗は")
-    assert certainly(over(shop(YES), {}, call_length="long")).seconds is None
+def test_seconds_and_summary_are_read() -> None:
+    assert read_ended_call(sandbox_call("ok")).summary.startswith("店舗は")
+    assert read_ended_call(ended_call(shop_lines(OK_SENTENCE), {}, call_length="long")).seconds is None
 
 
 JSON = st.recursive(
@@ -231,30 +242,32 @@ FIELDS = ("status", "answered_by", "analysis", "transcripts", "concatenated_tran
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
-def test_whatever_the_vendor_tells_is_read_without_a_yes(told: dict[str, Any]) -> None:
-    assert certainly(told | {"completed": True}).answer is not Answer.OK
+def test_random_details_are_read_and_never_give_an_ok(details: dict[str, Any]) -> None:
+    assert read_ended_call(details | {"completed": True}).answer is not Answer.OK
 
 
 @given(
-    quote=st.sampled_from([YES, "", "大丈夫です"]),
+    quote=st.sampled_from([OK_SENTENCE, "", "大丈夫です"]),
     staff=st.sampled_from(["佐藤", "", "鈴木"]),
     shift=st.sampled_from([0, 30, 1440]),
-    lines=st.lists(st.sampled_from([YES, NAME, "検討します。", "もしもし"]), max_size=4),
+    lines=st.lists(st.sampled_from([OK_SENTENCE, NAME_SENTENCE, "検討します。", "もしもし"]), max_size=4),
 )
-def test_a_yes_always_has_a_spoken_sentence_a_spoken_name_and_the_very_time(
+def test_an_ok_always_has_a_spoken_sentence_a_spoken_name_and_the_requested_time(
     quote: str, staff: str, shift: int, lines: list[str]
 ) -> None:
-    at = WANTED + timedelta(minutes=shift)
-    found = claim(*(lines or ["はい"]), quote=quote, staff_name=staff, confirmed_time=f"{at:%Y-%m-%dT%H:%M}")
+    confirmed_at = REQUESTED_AT + timedelta(minutes=shift)
+    reading = read_ok_claim(
+        *(lines or ["はい"]), quote=quote, staff_name=staff, confirmed_time=f"{confirmed_at:%Y-%m-%dT%H:%M}"
+    )
 
-    if found.answer is Answer.OK:
-        assert (quote in lines, staff == "佐藤", NAME in lines, shift) == (True, True, True, 0)
-    elif quote == YES and quote in lines and staff == "佐藤" and NAME in lines and not shift:
+    if reading.answer is Answer.OK:
+        assert (quote in lines, staff == "佐藤", NAME_SENTENCE in lines, shift) == (True, True, True, 0)
+    elif quote == OK_SENTENCE and quote in lines and staff == "佐藤" and NAME_SENTENCE in lines and not shift:
         assert "検討します。" in lines
 
 
-def test_a_reservation_in_utc_is_the_same_moment() -> None:
-    found = read_call(spoken("ok"), WANTED.astimezone(UTC))
+def test_a_reservation_in_utc_is_the_same_time() -> None:
+    reading = read_call(sandbox_call("ok"), REQUESTED_AT.astimezone(UTC))
 
-    assert found is not None
-    assert found.answer is Answer.OK
+    assert reading is not None
+    assert reading.answer is Answer.OK

@@ -1,4 +1,4 @@
-"""The dependency audit says what was found, and that nobody was asked when nobody could be."""
+"""The dependency audit reports vulnerabilities, and that it did not run when there is no network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stack.audit import PINNED, Verdict, parse_result
 from stack.home import ROOT
 from tests.processes import free_port
 
-# As pip-audit writes it.
+# The output format of pip-audit.
 ANSWER = {
     "dependencies": [
         {
@@ -27,11 +27,11 @@ ANSWER = {
 }
 
 
-def test_a_vulnerability_is_named_with_the_version_that_mends_it() -> None:
+def test_a_vulnerability_is_named_with_the_version_that_fixes_it() -> None:
     assert parse_result(json.dumps(ANSWER), "") == Verdict(3, ["jinja2 2.4.1: PYSEC-2014-8, mended in 2.7.2"])
 
 
-def test_without_an_answer_nothing_was_found_and_nothing_is_claimed() -> None:
+def test_without_an_answer_there_is_no_result() -> None:
     verdict = parse_result("", "DEBUG\nConnectionError: no route to OSV\n")
 
     assert verdict.found is None
@@ -39,20 +39,20 @@ def test_without_an_answer_nothing_was_found_and_nothing_is_claimed() -> None:
     assert parse_result("", "").why == "no answer"
 
 
-def test_without_the_network_it_is_said_and_is_no_failure(tmp_path: Path) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    offline = {"HTTPS_PROXY": nowhere, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache")}
-    here = f"from pathlib import Path; import stack.audit as a; a.ROOT = Path({str(tmp_path)!r})"
-    script = f"{here}; raise SystemExit(a.main())"
-    done = subprocess.run(
+def test_without_the_network_the_audit_reports_not_run_and_exits_with_0(tmp_path: Path) -> None:
+    unused_address = f"http://127.0.0.1:{free_port()}"
+    offline = {"HTTPS_PROXY": unused_address, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache")}
+    setup = f"from pathlib import Path; import stack.audit as a; a.ROOT = Path({str(tmp_path)!r})"
+    script = f"{setup}; raise SystemExit(a.main())"
+    result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=os.environ | offline, capture_output=True, text=True
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Dependency audit NOT RUN: ")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("Dependency audit NOT RUN: ")
 
 
-def test_everything_that_is_pinned_is_asked_about_but_the_tool_itself() -> None:
+def test_all_requirements_files_except_its_own_are_audited() -> None:
     files = {*ROOT.glob("requirements*.txt"), *ROOT.glob("*/requirements*.txt")}
 
     assert files - {ROOT / "requirements-audit.txt"} == set(PINNED)

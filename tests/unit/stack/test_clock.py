@@ -1,4 +1,4 @@
-"""`make clock`: the product's clock and the vendors' go together, or not at all."""
+"""`make clock`: it moves the product's clock and the sandbox's clock together, or none of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stack.home import Home
 from tests import factories
 from tests.conftest import committed_database
 from tests.processes import free_port
-from tests.rls_bypass import seeing_all
+from tests.rls_bypass import rls_bypass_url
 from tests.sandbox.process import Sandbox, running_sandbox
 
 DATABASE = "genba_clock"
@@ -31,8 +31,8 @@ TWO_DAYS = timedelta(days=2)
 
 @pytest.fixture(scope="module")
 def vendors() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
-        yield running
+    with running_sandbox() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def shift(owner: str) -> timedelta:
     with psycopg.connect(owner) as connection:
         row = connection.execute("SELECT shift FROM app_clock").fetchone()
     assert row is not None
-    found: timedelta = row[0]
-    return found
+    value: timedelta = row[0]
+    return value
 
 
-def test_both_clocks_go_on_together_also_when_they_were_apart(owner: str, vendors: Sandbox) -> None:
+def test_both_clocks_move_together_even_if_they_differed(owner: str, vendors: Sandbox) -> None:
     vendors.clock(shift=60)
 
     assert move_clocks(owner, vendors.port, TWO_DAYS) == TWO_DAYS
@@ -58,30 +58,34 @@ def test_both_clocks_go_on_together_also_when_they_were_apart(owner: str, vendor
     assert vendors.clock()["shift"] == shift(owner).total_seconds()
 
 
-def test_all_terminals_are_heard_of_meanwhile_but_the_silent_one(owner: str, vendors: Sandbox) -> None:
-    engine = create_engine(seeing_all(owner))
+def test_all_terminals_send_heartbeats_except_the_silent_one(owner: str, vendors: Sandbox) -> None:
+    engine = create_engine(rls_bypass_url(owner))
     with Session(engine) as db:
         numbers = [factories.terminal(db).serial_number for _ in range(3)]
         db.execute(update(TerminalState).values(offline_after=func.now()))
         db.commit()
-        ends = select(TerminalState.offline_after).join(Terminal).order_by(Terminal.id)
-        before = db.scalars(ends).all()
+        deadlines = select(TerminalState.offline_after).join(Terminal).order_by(Terminal.id)
+        before = db.scalars(deadlines).all()
 
         move_clocks(owner, vendors.port, TWO_DAYS, silent=numbers[1])
         db.expire_all()
-        moved = [after - then for after, then in zip(db.scalars(ends), before, strict=True) if after and then]
+        moved = [
+            after - previous
+            for after, previous in zip(db.scalars(deadlines), before, strict=True)
+            if after and previous
+        ]
     engine.dispose()
     assert moved == [TWO_DAYS, timedelta(0), TWO_DAYS]
 
 
-def test_without_the_vendors_nothing_moves(owner: str) -> None:
+def test_without_the_sandbox_no_clock_moves(owner: str) -> None:
     with pytest.raises(OSError, match="refused"):
         move_clocks(owner, free_port(), TWO_DAYS)
 
     assert shift(owner) == timedelta(0)
 
 
-def test_the_command_says_what_time_it_is_and_refuses_what_it_cannot_read(
+def test_the_command_prints_the_time_and_refuses_invalid_arguments(
     running_servers: Home,
     owner: str,
     vendors: Sandbox,
@@ -92,10 +96,10 @@ def test_the_command_says_what_time_it_is_and_refuses_what_it_cannot_read(
     monkeypatch.setenv("SANDBOX_PORT", str(vendors.port))
 
     assert clock(running_servers, "36h") == 0
-    said = capsys.readouterr().out
-    assert "1 day, 12:00:00 ahead of the real time" in said
-    there = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(hours=36)
-    assert any(f"{now:%Y-%m-%d %H:%M} in Tokyo" in said for now in (there, there - timedelta(minutes=1)))
+    output = capsys.readouterr().out
+    assert "1 day, 12:00:00 ahead of the real time" in output
+    moved = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(hours=36)
+    assert any(f"{now:%Y-%m-%d %H:%M} in Tokyo" in output for now in (moved, moved - timedelta(minutes=1)))
     assert clock(running_servers, "") == 0
     assert shift(owner) == timedelta(hours=36)
     assert clock(running_servers, "-2h") == 2
@@ -104,19 +108,19 @@ def test_the_command_says_what_time_it_is_and_refuses_what_it_cannot_read(
     assert shift(owner) == timedelta(hours=36)
 
 
-def test_the_sandbox_that_runs_is_told_wherever_make_up_was_told_to_put_it(
+def test_the_running_sandbox_is_found_on_any_port(
     owner: str, vendors: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """README: SERVICE_PORT=8800 make up. Nobody thinks of saying it again to `make clock`."""
-    place = Home(tmp_path)
-    place.pids.mkdir()
+    """README: SERVICE_PORT=8800 make up. `make clock` works without the same variable."""
+    home = Home(tmp_path)
+    home.pids.mkdir()
     monkeypatch.setenv("SANDBOX_PORT", str(vendors.port))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sandbox:
-        (place.pids / "sandbox").write_text(f"{sandbox.pid} {psutil.Process(sandbox.pid).create_time()}")
+        (home.pids / "sandbox").write_text(f"{sandbox.pid} {psutil.Process(sandbox.pid).create_time()}")
         monkeypatch.setenv("DATABASE_OWNER_URL", owner)
         monkeypatch.setenv("SANDBOX_PORT", str(free_port()))
 
-        assert clock(place, "1h") == 0
+        assert clock(home, "1h") == 0
         sandbox.kill()
 
     assert vendors.clock()["shift"] == shift(owner).total_seconds() == 3600

@@ -1,4 +1,4 @@
-"""The daily backup: when it is due, what stays, and what the service hears of it, on a real database."""
+"""The daily backup on a real database: when it is due, which backups are kept, and what is reported to the service."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ THREE = datetime(2026, 11, 21, 3, 0, tzinfo=daily.TOKYO)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-def test_the_first_one_is_taken_as_soon_as_everything_is_up() -> None:
+def test_the_first_backup_is_taken_soon_after_the_start() -> None:
     assert next_backup_at(AT, THREE, None, None) == THREE + FIRST_BACKUP_DELAY
 
 
 @pytest.mark.parametrize("taken", [THREE + MINUTE, THREE + 15 * HOUR, THREE + DAY - MINUTE])
-def test_the_next_one_is_taken_at_the_next_three_oclock_of_tokyo(taken: datetime) -> None:
+def test_the_next_backup_is_taken_at_three_oclock_in_tokyo(taken: datetime) -> None:
     assert next_backup_at(AT, THREE, taken.astimezone(UTC), taken) == THREE + DAY
 
 
-def test_a_machine_that_was_off_at_that_time_makes_up_for_it() -> None:
-    begun = THREE + 6 * HOUR
+def test_a_missed_backup_is_taken_after_the_start() -> None:
+    started_at = THREE + 6 * HOUR
 
-    assert next_backup_at(AT, begun, THREE - DAY, THREE - DAY) == begun + FIRST_BACKUP_DELAY
+    assert next_backup_at(AT, started_at, THREE - DAY, THREE - DAY) == started_at + FIRST_BACKUP_DELAY
 
 
-def test_one_that_failed_is_tried_again_soon_and_a_restart_does_not_hurry_it() -> None:
-    failed = THREE + MINUTE
+def test_a_failed_backup_is_retried_and_a_restart_does_not_shorten_the_delay() -> None:
+    failed_at = THREE + MINUTE
 
-    assert next_backup_at(AT, THREE - DAY, THREE - DAY, failed) == failed + RETRY_DELAY
-    assert next_backup_at(AT, failed + MINUTE, THREE - DAY, failed) == failed + RETRY_DELAY
-    assert next_backup_at(AT, THREE - DAY, None, failed) == failed + RETRY_DELAY
+    assert next_backup_at(AT, THREE - DAY, THREE - DAY, failed_at) == failed_at + RETRY_DELAY
+    assert next_backup_at(AT, failed_at + MINUTE, THREE - DAY, failed_at) == failed_at + RETRY_DELAY
+    assert next_backup_at(AT, THREE - DAY, None, failed_at) == failed_at + RETRY_DELAY
 
 
 @pytest.mark.parametrize(
@@ -55,32 +55,34 @@ def test_one_that_failed_is_tried_again_soon_and_a_restart_does_not_hurry_it() -
         *(("BACKUP_KEEP_WEEKS", "x"), ("BACKUP_KEEP_MONTHS", "-1"), ("BACKUP_KEY", "secret")),
     ],
 )
-def test_settings_that_cannot_be_are_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+def test_invalid_settings_are_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         daily.settings(environment(Home(tmp_path)) | {name: value})
 
 
 class Nightly:
-    """A database with data, the service that is told, and the program's own functions."""
+    """A database with data, the service that receives the reports, and the functions of the program."""
 
     def __init__(self, home: Home, folder: Path, service: Service, patch: pytest.MonkeyPatch) -> None:
         patch.setenv("DATABASE_BACKUP_URL", servers.url(home, "backup", "genba_nightly"))
         patch.setenv("DATABASE_URL", servers.url(home, "app", "genba_nightly"))
         patch.setenv("DATABASE_OWNER_URL", servers.url(home, "owner", "genba_nightly"))
-        # One test asks for it: to restore takes seconds.
+        # Only a few tests set it, because a restore takes seconds.
         patch.delenv("DATABASE_REHEARSAL_URL", raising=False)
         patch.setenv("BACKUP_FOLDER", str(folder / "kept"))
         patch.setenv("BACKUP_KEEP", "2")
         patch.setenv("SERVICE_URL", service.url)
         self.home, self.service, self.environ = home, service, environment(home)
-        self.how = daily.settings(self.environ)
+        self.settings = daily.settings(self.environ)
         self.memory = Memory.of(folder / "daily.json")
 
     def take(self) -> None:
-        daily.take_backup(self.how, self.home, self.environ, self.memory)
+        daily.take_backup(self.settings, self.home, self.environ, self.memory)
 
-    def told(self) -> list[tuple[object, ...]]:
-        return self.service.rows("SELECT ok, bytes, kept FROM backups WHERE source = %s ORDER BY at", self.how.source)
+    def reported(self) -> list[tuple[object, ...]]:
+        return self.service.rows(
+            "SELECT ok, bytes, kept FROM backups WHERE source = %s ORDER BY at", self.settings.source
+        )
 
 
 @pytest.fixture
@@ -92,65 +94,65 @@ def nightly(
         yield Nightly(running_servers, tmp_path, service, monkeypatch)
 
 
-def test_backups_are_whole_the_newest_stay_and_a_persons_own_are_left_alone(
+def test_the_newest_backups_are_kept_and_manual_ones_are_not_touched(
     nightly: Nightly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = nightly.how.folder
-    mine, half = kept / "genba-20261101-120000", kept / f"daily-20200101-030000{backup.PARTIAL_SUFFIX}"
-    for folder in (mine, half):
+    backups = nightly.settings.folder
+    manual, partial = backups / "genba-20261101-120000", backups / f"daily-20200101-030000{backup.PARTIAL_SUFFIX}"
+    for folder in (manual, partial):
         folder.mkdir(parents=True)
         (folder / backup.CHECKSUMS).touch()
     for number in range(2):
-        old = kept / f"daily-2020010{number + 1}-030000"
+        old = backups / f"daily-2020010{number + 1}-030000"
         old.mkdir()
         (old / backup.CHECKSUMS).touch()
 
     nightly.take()
 
-    names = sorted(folder.name for folder in kept.iterdir())
+    names = sorted(folder.name for folder in backups.iterdir())
     assert names[0] == "daily-20200102-030000"
     assert names[1].startswith("daily-20")
-    assert names[2:] == [mine.name]
-    newest = kept / names[1]
+    assert names[2:] == [manual.name]
+    newest = backups / names[1]
     assert {file.name for file in newest.iterdir()} >= {backup.CHECKSUMS, backup.MANIFEST, backup.DUMP}
     assert json.loads((newest / backup.MANIFEST).read_text())["tables"]["public.users"]["rows"] == 0
     assert newest.stat().st_mode & 0o077 == 0
 
-    assert daily.report_all(nightly.how, nightly.memory) == ""
-    [(ok, size, left)] = nightly.told()
-    assert (ok, left) == (True, 2)
+    assert daily.report_all(nightly.settings, nightly.memory) == ""
+    [(ok, size, kept)] = nightly.reported()
+    assert (ok, kept) == (True, 2)
     assert size == sum(file.stat().st_size for file in newest.iterdir())
 
 
-def test_a_failure_is_told_and_the_old_ones_stay(nightly: Nightly) -> None:
+def test_a_failure_is_reported_and_the_old_backups_are_kept(nightly: Nightly) -> None:
     nightly.take()
     nightly.environ["DATABASE_BACKUP_URL"] = nightly.environ["DATABASE_URL"]
 
     nightly.take()
 
-    assert len(daily.complete_backups(nightly.how.folder)) == 1
+    assert len(daily.complete_backups(nightly.settings.folder)) == 1
     assert nightly.memory.tried != nightly.memory.succeeded
-    assert daily.report_all(nightly.how, nightly.memory) == ""
-    assert [row[0] for row in nightly.told()] == [True, False]
+    assert daily.report_all(nightly.settings, nightly.memory) == ""
+    assert [row[0] for row in nightly.reported()] == [True, False]
 
 
-def test_what_the_service_did_not_hear_is_told_later_and_once(
-    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    away = nightly.how.__class__(**{**vars(nightly.how), "report_url": "http://127.0.0.1:9/api/core/backups"})
+def test_an_undelivered_report_is_delivered_later_and_once(nightly: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    unreachable = nightly.settings.__class__(
+        **{**vars(nightly.settings), "report_url": "http://127.0.0.1:9/api/core/backups"}
+    )
     nightly.take()
-    assert "cannot be reached" in daily.report_all(away, nightly.memory)
+    assert "cannot be reached" in daily.report_all(unreachable, nightly.memory)
 
-    again = Memory.of(nightly.memory.file)
-    assert (again.succeeded, len(again.untold)) == (nightly.memory.succeeded, 1)
+    reloaded = Memory.of(nightly.memory.file)
+    assert (reloaded.succeeded, len(reloaded.untold)) == (nightly.memory.succeeded, 1)
     for _ in range(2):
-        assert daily.report_all(nightly.how, Memory.of(nightly.memory.file)) == ""
-    assert daily.report_all(nightly.how, again) == ""
-    assert len(nightly.told()) == 1
+        assert daily.report_all(nightly.settings, Memory.of(nightly.memory.file)) == ""
+    assert daily.report_all(nightly.settings, reloaded) == ""
+    assert len(nightly.reported()) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"succeeded": 5, "tried": null, "untold": []}'])
-def test_a_memory_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, content: str) -> None:
+def test_an_unreadable_memory_file_counts_as_empty(tmp_path: Path, content: str) -> None:
     file = tmp_path / "daily.json"
     file.write_text(content)
 
@@ -166,12 +168,12 @@ def rehearsed(nightly: Nightly, running_servers: Home) -> Iterator[Nightly]:
 
 
 @pytest.mark.deep
-def test_a_backup_is_restored_once_a_week_compared_and_cleared_away(rehearsed: Nightly) -> None:
+def test_a_backup_is_restored_compared_and_deleted_once_a_week(rehearsed: Nightly) -> None:
     def rehearsals() -> list[bool]:
-        return [one["ok"] for one in rehearsed.memory.untold if one.get("kind") == "rehearsal"]
+        return [report["ok"] for report in rehearsed.memory.untold if report.get("kind") == "rehearsal"]
 
     def take() -> None:
-        clocks.sleep(1)  # a backup's name tells its second
+        clocks.sleep(1)  # the name of a backup contains the second
         rehearsed.take()
 
     take()
@@ -188,7 +190,7 @@ def test_a_backup_is_restored_once_a_week_compared_and_cleared_away(rehearsed: N
     assert rehearsals() == [True, True]
 
 
-def test_a_rehearsal_never_touches_the_database_that_genba_works_with(
+def test_a_rehearsal_never_touches_the_production_database(
     rehearsed: Nightly, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rehearsed.environ["DATABASE_REHEARSAL_URL"] = rehearsed.environ["DATABASE_OWNER_URL"]
@@ -201,13 +203,13 @@ def test_a_rehearsal_never_touches_the_database_that_genba_works_with(
         assert not contents.is_empty(real)
 
 
-def test_the_newest_ones_stay_and_the_newest_of_some_weeks_and_months() -> None:
-    days = [datetime(2026, 9, 1) + n * DAY for n in range(83)]  # noqa: DTZ001  # names of days; until Sunday 22 November
+def test_the_newest_backups_of_days_weeks_and_months_are_kept() -> None:
+    days = [datetime(2026, 9, 1) + n * DAY for n in range(83)]  # noqa: DTZ001  # for names; until Sunday 22 November
     names = [f"daily-{day:%Y%m%d}-030000" for day in days]
 
-    stay = daily.names_to_keep(names, keep=3, weeks=3, months=3)
+    kept = daily.names_to_keep(names, keep=3, weeks=3, months=3)
 
-    assert sorted(name[6:14] for name in stay) == [
+    assert sorted(name[6:14] for name in kept) == [
         *("20260930", "20261031"),  # the last days of those months
         *("20261108", "20261115"),  # Sundays
         *("20261120", "20261121", "20261122"),
@@ -215,36 +217,38 @@ def test_the_newest_ones_stay_and_the_newest_of_some_weeks_and_months() -> None:
     assert daily.names_to_keep(names, keep=3, weeks=0, months=0) == set(names[-3:])
 
 
-def test_what_stays_day_by_day_is_what_stays_at_the_end() -> None:
-    """Nothing that a later day needs was cleared away by an earlier one."""
-    days = [datetime(2026, 1, 1) + n * DAY for n in range(400)]  # noqa: DTZ001  # names of days
-    every = [f"daily-{day:%Y%m%d}-030000" for day in days]
-    there: list[str] = []
-    for name in every:
-        stay = daily.names_to_keep([*there, name], keep=7, weeks=4, months=6)
-        there = sorted(stay)
+def test_daily_deletion_keeps_the_same_backups_as_one_deletion_at_the_end() -> None:
+    """No day deletes a backup that a later day has to keep."""
+    days = [datetime(2026, 1, 1) + n * DAY for n in range(400)]  # noqa: DTZ001  # for names
+    all_names = [f"daily-{day:%Y%m%d}-030000" for day in days]
+    present: list[str] = []
+    for name in all_names:
+        kept = daily.names_to_keep([*present, name], keep=7, weeks=4, months=6)
+        present = sorted(kept)
 
-    assert there == sorted(daily.names_to_keep(every, keep=7, weeks=4, months=6))
+    assert present == sorted(daily.names_to_keep(all_names, keep=7, weeks=4, months=6))
 
 
-def test_a_drill_restores_the_newest_and_tells_the_minutes(
+def test_a_drill_restores_the_newest_backup_and_prints_the_minutes(
     rehearsed: Nightly, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BACKUP_KEY", sealing.generate_key()[0])
     rehearsed.environ |= {"BACKUP_KEY": os.environ["BACKUP_KEY"], "DATABASE_REHEARSAL_URL": ""}
     monkeypatch.setenv("DATABASE_REHEARSAL_URL", servers.url(rehearsed.home, "owner", "genba_scratch"))
-    monkeypatch.setenv("WATCHDOG_TOKEN", rehearsed.how.token)
+    monkeypatch.setenv("WATCHDOG_TOKEN", rehearsed.settings.token)
     rehearsed.take()
 
     assert drill(rehearsed.home, None) == 0, capsys.readouterr().out
 
     assert re.search(r"Restored \d+ rows from .*daily-.* in \d+\.\d minutes, of 24 hours", capsys.readouterr().out)
-    told = rehearsed.service.rows("SELECT kind, ok, seconds FROM backups WHERE source = %s", rehearsed.how.source)
-    assert [(kind, ok) for kind, ok, _ in told] == [("rehearsal", True)]
-    assert 0 < told[0][2] < 60  # type: ignore[operator]
+    reports = rehearsed.service.rows(
+        "SELECT kind, ok, seconds FROM backups WHERE source = %s", rehearsed.settings.source
+    )
+    assert [(kind, ok) for kind, ok, _ in reports] == [("rehearsal", True)]
+    assert 0 < reports[0][2] < 60  # type: ignore[operator]
 
 
-def test_a_drill_that_fails_is_told_and_one_beside_another_is_refused(
+def test_a_failed_drill_is_reported_and_a_concurrent_one_is_refused(
     rehearsed: Nightly, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scratch = servers.url(rehearsed.home, "owner", "genba_scratch")
@@ -256,9 +260,9 @@ def test_a_drill_that_fails_is_told_and_one_beside_another_is_refused(
         assert drill(rehearsed.home, None) == 1
     assert "try again later" in capsys.readouterr().out
 
-    (daily.complete_backups(rehearsed.how.folder)[-1] / backup.DUMP).write_bytes(b"")
+    (daily.complete_backups(rehearsed.settings.folder)[-1] / backup.DUMP).write_bytes(b"")
     assert drill(rehearsed.home, None) == 1
 
     assert "has changed since it was backed up" in capsys.readouterr().out
-    told = rehearsed.service.rows("SELECT kind, ok FROM backups WHERE source = %s", rehearsed.how.source)
-    assert told == [("rehearsal", False)]
+    reports = rehearsed.service.rows("SELECT kind, ok FROM backups WHERE source = %s", rehearsed.settings.source)
+    assert reports == [("rehearsal", False)]

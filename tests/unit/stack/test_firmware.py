@@ -1,4 +1,4 @@
-"""The maker's keys and signatures, as the command writes them."""
+"""The command that writes the firmware maker's keys and signatures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from stack.home import ROOT
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    started = [sys.executable, "-m", "stack.firmware", *map(str, arguments)]
-    return subprocess.run(started, cwd=ROOT, capture_output=True, text=True)
+    command_line = [sys.executable, "-m", "stack.firmware", *map(str, arguments)]
+    return subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_what_the_maker_signs_the_service_takes(tmp_path: Path) -> None:
+def test_the_service_accepts_the_makers_signature(tmp_path: Path) -> None:
     key, image = tmp_path / "maker.key", tmp_path / "tc200.bin"
     image.write_bytes(b"firmware" * 1000)
 
@@ -30,18 +30,18 @@ def test_what_the_maker_signs_the_service_takes(tmp_path: Path) -> None:
     assert is_signed(base64.b64decode(signature), message, [base64.b64decode(public)])
 
 
-def test_a_key_is_never_written_over(tmp_path: Path) -> None:
+def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     key = tmp_path / "maker.key"
     command("key", key)
     before = key.read_bytes()
 
-    again = command("key", key)
+    second = command("key", key)
 
-    assert (again.returncode, again.stdout, key.read_bytes()) == (1, "", before)
-    assert "File exists" in again.stderr
+    assert (second.returncode, second.stdout, key.read_bytes()) == (1, "", before)
+    assert "File exists" in second.stderr
 
 
-def test_a_file_that_is_no_key_signs_nothing(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_key_signs_nothing(tmp_path: Path) -> None:
     (tmp_path / "image.bin").write_bytes(b"x")
-    done = command("sign", "--key", tmp_path / "image.bin", "--version", "1", tmp_path / "image.bin")
-    assert (done.returncode, done.stdout) == (1, "")
+    result = command("sign", "--key", tmp_path / "image.bin", "--version", "1", tmp_path / "image.bin")
+    assert (result.returncode, result.stdout) == (1, "")

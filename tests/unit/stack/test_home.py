@@ -1,4 +1,4 @@
-"""The folder that one clone keeps its data in."""
+"""The folder with the data of one clone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from stack.__main__ import reset
 from stack.home import Home
-from tests.stack import some_folder
+from tests.stack import temporary_folder
 
 
-def test_a_home_whose_parents_do_not_exist_yet_is_made() -> None:
-    with some_folder() as folder:
+def test_a_home_is_created_with_its_parents() -> None:
+    with temporary_folder() as folder:
         home = Home(folder / "not" / "there" / "yet")
 
         home.prepare()
@@ -23,7 +23,7 @@ def test_a_home_whose_parents_do_not_exist_yet_is_made() -> None:
         assert (home.path / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("keep me")
 
     with pytest.raises(PermissionError, match="holds something else"):
@@ -32,7 +32,7 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["precious.txt"]
 
 
-def test_a_secret_that_a_later_version_needs_is_added_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_new_secret_is_added_and_the_others_are_kept(tmp_path: Path) -> None:
     first = Home(tmp_path).secrets()
     older = {name: value for name, value in first.items() if name != "watchdog"}
     (tmp_path / "secrets.json").write_text(json.dumps(older))
@@ -47,7 +47,7 @@ def test_a_secret_that_a_later_version_needs_is_added_and_the_others_stay(tmp_pa
 
 @pytest.mark.parametrize(("typed", "stays"), [("no", True), ("", True), ("yes", False)])
 def test_data_is_deleted_only_after_a_yes(typed: str, stays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    with some_folder() as folder:
+    with temporary_folder() as folder:
         home = Home(folder / "home")
         home.prepare()
         monkeypatch.delenv("FORCE", raising=False)

@@ -14,7 +14,7 @@ from stack.home import Home
 from tests.conftest import TEST_DATABASE, committed_database
 
 
-def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(
+def test_a_release_does_not_change_the_schema_of_a_newer_one(
     running_servers: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with committed_database(running_servers, "genba_ahead"):
@@ -32,7 +32,7 @@ def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(
 
         with psycopg.connect(url) as owner:
             owner.execute("UPDATE alembic_version SET version_num = '0034_reservations_guides'")
-        # What that one leads to is there already.
+        # The tables of the following migrations exist already.
         with pytest.raises(RuntimeError, match="The migrations failed"):
             migrations.migrate({"DATABASE_OWNER_URL": url})
         assert migrations.main() == 1
@@ -40,19 +40,21 @@ def test_a_release_leaves_the_schema_of_a_newer_one_as_it_is(
 
 
 @pytest.mark.usefixtures("database", "served")
-def test_what_a_table_checks_is_what_its_model_says(running_servers: Home) -> None:
-    """`alembic check` does not look at them."""
+def test_check_constraints_of_tables_match_the_models(running_servers: Home) -> None:
+    """`alembic check` does not compare them."""
     with psycopg.connect(servers.url(running_servers, "owner", TEST_DATABASE)) as owner:
         for table in Base.metadata.tables.values():
             declared = [check for check in table.constraints if isinstance(check, CheckConstraint)]
             owner.execute(f"CREATE TEMP TABLE declared (LIKE {table.name})")
             for check in declared:
                 owner.execute(f"ALTER TABLE declared ADD CONSTRAINT {check.name} CHECK ({check.sqltext})")
-            stored = _checks(owner, table.name)
-            assert _checks(owner, "declared") == {check.name: stored.get(str(check.name)) for check in declared}
+            stored = _check_constraints(owner, table.name)
+            assert _check_constraints(owner, "declared") == {
+                check.name: stored.get(str(check.name)) for check in declared
+            }
             owner.execute("DROP TABLE declared")
 
 
-def _checks(owner: psycopg.Connection, table: str) -> dict[str, str]:
+def _check_constraints(owner: psycopg.Connection, table: str) -> dict[str, str]:
     definitions = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass"
     return dict(owner.execute(f"{definitions} AND contype = 'c'", [table]).fetchall())

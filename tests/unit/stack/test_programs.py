@@ -1,4 +1,4 @@
-"""Which processes a machine runs, from its settings."""
+"""Which processes a machine runs, depending on its settings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stack.programs import Program, environment, programs
 
 
 @pytest.fixture
-def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Program]:
-    """Production with two of each, behind a proxy."""
+def programs_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Program]:
+    """Production with two replicas of service and dashboards, behind a proxy."""
     settings = {
         **{"GENBA_MODE": "production", "DATABASE_URL": "postgresql://x@db/genba", "REDIS_URL": "redis://r/0"},
         **{"SERVICE_REPLICAS": "2", "DASHBOARDS_REPLICAS": "2", "FORWARDED_ALLOW_IPS": "10.0.0.5"},
@@ -20,31 +20,31 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Program
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    place = Home(tmp_path)
-    return {program.name: program for program in programs(place, environment(place))}
+    home = Home(tmp_path)
+    return {program.name: program for program in programs(home, environment(home))}
 
 
-def test_replicas_have_ports_one_after_the_other(listed: dict[str, Program]) -> None:
+def test_replicas_have_consecutive_ports(programs_by_name: dict[str, Program]) -> None:
     processes = ["service", "service-2", "worker", "beat", "dashboards", "dashboards-2", "watchdog", "backup"]
-    assert list(listed) == processes
-    assert [listed[name].ports for name in ("service", "service-2", "dashboards", "dashboards-2")] == [
+    assert list(programs_by_name) == processes
+    assert [programs_by_name[name].ports for name in ("service", "service-2", "dashboards", "dashboards-2")] == [
         *([9000], [9001], [9100], [9101])
     ]
 
 
-def test_the_proxy_that_is_named_is_believed_and_nobody_else(
-    listed: dict[str, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_only_the_configured_proxy_is_trusted(
+    programs_by_name: dict[str, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("service", "dashboards-2"):
-        assert " ".join(listed[name].command).count("--proxy-headers --forwarded-allow-ips 10.0.0.5") == 1
+        assert " ".join(programs_by_name[name].command).count("--proxy-headers --forwarded-allow-ips 10.0.0.5") == 1
     monkeypatch.delenv("FORWARDED_ALLOW_IPS")
-    alone = {program.name: program for program in programs(Home(tmp_path), environment(Home(tmp_path)))}
+    without_proxy = {program.name: program for program in programs(Home(tmp_path), environment(Home(tmp_path)))}
     for name in ("service", "dashboards-2"):
-        assert "--no-proxy-headers" in alone[name].command
+        assert "--no-proxy-headers" in without_proxy[name].command
 
 
 @pytest.mark.parametrize("value", ["0", "17", "two"])
-def test_a_number_of_replicas_that_cannot_be_is_refused_in_words(
+def test_an_invalid_number_of_replicas_is_refused_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("SERVICE_REPLICAS", value)
@@ -53,8 +53,8 @@ def test_a_number_of_replicas_that_cannot_be_is_refused_in_words(
         programs(Home(tmp_path), environment(Home(tmp_path)))
 
 
-def test_replicas_that_run_into_another_port_are_refused_in_words(
-    listed: dict[str, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_replicas_with_a_conflicting_port_are_refused_with_a_message(
+    programs_by_name: dict[str, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DASHBOARDS_PORT", "9001")
 
@@ -62,9 +62,7 @@ def test_replicas_that_run_into_another_port_are_refused_in_words(
         programs(Home(tmp_path), environment(Home(tmp_path)))
 
 
-def test_statements_are_read_by_a_process_of_its_own_where_that_is_switched_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_statements_are_read_by_a_separate_process_if_enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def names() -> list[str]:
         return [program.name for program in programs(Home(tmp_path), environment(Home(tmp_path)))]
 
@@ -73,7 +71,7 @@ def test_statements_are_read_by_a_process_of_its_own_where_that_is_switched_on(
     assert names().count("reader") == 1
 
 
-def test_two_services_take_leave_before_they_end_and_one_does_not(tmp_path: Path) -> None:
+def test_two_services_drain_before_they_end_and_one_does_not(tmp_path: Path) -> None:
     home = Home(tmp_path)
 
     assert "DRAIN_SECONDS" not in environment(home)

@@ -1,4 +1,4 @@
-"""Secrets may stand in files: for the service, its areas, the dashboards and the programs of the stack alike."""
+"""Secrets may be in files: for the service, its areas, the dashboards and the programs of the stack."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, **more: str) -> list[str]:
-    ours = ("SECRET", "DATABASE_", "AGENCIES_", "GENBA_")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environ |= {"SECRETS_FOLDER": str(folder)} | more
-    done = subprocess.run([sys.executable, "-c", READ], cwd=ROOT, env=environ, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+def read(folder: Path, **variables: str) -> list[str]:
+    product_settings = ("SECRET", "DATABASE_", "AGENCIES_", "GENBA_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(product_settings)}
+    environ |= {"SECRETS_FOLDER": str(folder)} | variables
+    result = subprocess.run([sys.executable, "-c", READ], cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
 
 
-def test_what_the_environment_does_not_hold_is_read_from_files(folder: Path) -> None:
+def test_secrets_that_are_not_in_the_environment_are_read_from_files(folder: Path) -> None:
     assert read(folder) == [KEY, "postgresql://from-a-file", "postgresql://owner", KEY, CARD_KEYS]
 
 
-def test_the_environment_comes_before_files(folder: Path) -> None:
+def test_the_environment_takes_precedence_over_files(folder: Path) -> None:
     assert read(folder, DATABASE_URL="postgresql://from-outside")[1] == "postgresql://from-outside"
 
 
 def test_the_watchdog_reads_its_token_from_a_file(folder: Path) -> None:
-    found = with_secrets({"SECRETS_FOLDER": str(folder), "WATCHDOG_TOKEN": "", "SLACK_BOT_TOKEN": "xoxb"})
+    environ = with_secrets({"SECRETS_FOLDER": str(folder), "WATCHDOG_TOKEN": "", "SLACK_BOT_TOKEN": "xoxb"})
 
-    assert (found["WATCHDOG_TOKEN"], found["SLACK_BOT_TOKEN"]) == ("of-the-file", "xoxb")
-    assert "SMTP_PASSWORD" not in found
-    assert watchdog_settings(found).token == "of-the-file"
+    assert (environ["WATCHDOG_TOKEN"], environ["SLACK_BOT_TOKEN"]) == ("of-the-file", "xoxb")
+    assert "SMTP_PASSWORD" not in environ
+    assert watchdog_settings(environ).token == "of-the-file"
 
 
-def test_a_folder_of_secrets_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_of_secrets_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="SECRETS_FOLDER"):
         with_secrets({"SECRETS_FOLDER": str(tmp_path / "none")})

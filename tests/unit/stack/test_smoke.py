@@ -1,4 +1,4 @@
-"""How `make smoke` asks."""
+"""The requests of `make smoke`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stack.smoke import Site
 
 
 class Mirror(BaseHTTPRequestHandler):
-    """Answers with what it was asked."""
+    """Answers with the request that it got."""
 
     def answer(self) -> None:
-        asked = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(asked.get("content-length", 0))).decode()
-        told = json.dumps({"method": self.command, "headers": asked, "body": body}).encode()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0))).decode()
+        response_body = json.dumps({"method": self.command, "headers": headers, "body": body}).encode()
         self.send_response(403 if self.path == "/closed" else 200)
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(response_body)))
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(response_body)
 
-    do_GET = do_POST = answer  # noqa: N815 (what http.server calls)
+    do_GET = do_POST = answer  # noqa: N815 (names from http.server)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -33,21 +33,25 @@ class Mirror(BaseHTTPRequestHandler):
 @pytest.fixture
 def mirror() -> Iterator[Site]:
     with HTTPServer(("127.0.0.1", 0), Mirror) as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
         yield Site(f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
-        serving.join()
+        thread.join()
 
 
-def test_who_is_signed_in_shows_the_token_and_nobody_else_does(mirror: Site) -> None:
+def test_the_token_is_sent_only_if_given(mirror: Site) -> None:
     assert "authorization" not in mirror.ask("/").json()["headers"]
     assert mirror.ask("/", token="t").json()["headers"]["authorization"] == "Bearer t"
 
 
-def test_a_body_is_posted_as_json_and_a_refusal_is_an_answer(mirror: Site) -> None:
-    told = mirror.ask("/closed", body={"name": "新宿店"})
+def test_a_body_is_posted_as_json_and_an_error_status_is_an_answer(mirror: Site) -> None:
+    answer = mirror.ask("/closed", body={"name": "新宿店"})
 
-    assert (told.status, told.json()["method"], json.loads(told.json()["body"])) == (403, "POST", {"name": "新宿店"})
-    assert told.json()["headers"]["content-type"] == "application/json"
+    assert (answer.status, answer.json()["method"], json.loads(answer.json()["body"])) == (
+        403,
+        "POST",
+        {"name": "新宿店"},
+    )
+    assert answer.json()["headers"]["content-type"] == "application/json"
     assert mirror.ask("/").json()["method"] == "GET"

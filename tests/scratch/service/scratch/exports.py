@@ -1,4 +1,4 @@
-"""Scratch: the list as a file."""
+"""Scratch: the export of the list."""
 
 from service.scratch import queries, schemas
 
@@ -10,6 +10,6 @@ NOTES = ExportList(
     permission="scratch:note:read",
     columns=(Column("id", "番号", "number"), Column("text", "内容")),
     filters=schemas.NoteFilters,
-    statement=queries.notes_to_take_along,
+    statement=queries.notes_export,
 )
 EXPORTS = (NOTES,)

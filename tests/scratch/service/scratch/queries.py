@@ -12,19 +12,19 @@ from service.core.problems import NotFound
 
 
 def notes(db: Session, limit: int) -> dict[str, object]:
-    """Unscoped on purpose: the second layer, row-level security, has to hold alone here."""
+    """Without a scope on purpose: here the second layer, row-level security, must hold alone."""
     items = db.scalars(select(Note).order_by(Note.id).limit(limit)).all()
     return {"items": items, "total": db.scalar(select(func.count()).select_from(Note))}
 
 
-def notes_to_take_along(_: Actor, __: object) -> Select[*tuple[Any, ...]]:
-    """Unscoped, as above."""
+def notes_export(_: Actor, __: object) -> Select[*tuple[Any, ...]]:
+    """Without a scope, as above."""
     return select(Note.id, Note.text).order_by(Note.id)
 
 
 def tenants(db: Session) -> list[Tenant]:
-    found = db.scalars(select(Note.agency_id).distinct().order_by(Note.agency_id))
-    return [Tenant(agency_id, f"代理店{agency_id}") for agency_id in found]
+    agency_ids = db.scalars(select(Note.agency_id).distinct().order_by(Note.agency_id))
+    return [Tenant(agency_id, f"代理店{agency_id}") for agency_id in agency_ids]
 
 
 def get_note(db: Session, note_id: int) -> Note:

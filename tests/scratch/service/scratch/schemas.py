@@ -15,7 +15,7 @@ class NoteItem(BaseModel):
 
 
 class NoteFilters(BaseModel):
-    """The list is taken along whole."""
+    """The list is exported without filters."""
 
 
 class NoteText(BaseModel):

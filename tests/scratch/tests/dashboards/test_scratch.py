@@ -1,4 +1,4 @@
-"""The sixth area through this door; run by tests/house/test_sixth_area.py."""
+"""The sixth area's page; run by tests/house/test_sixth_area.py."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def test_its_page_is_in_the_menu_and_shows_rows(db: Session, screen: Callable[..
     page = screen("rita", scratch="reader").run()
 
     assert page.title[0].value == "メモ一覧"
-    assert "代理店2の5件目のメモ" in [shown.value for shown in page.markdown]
+    assert "代理店2の5件目のメモ" in [element.value for element in page.markdown]

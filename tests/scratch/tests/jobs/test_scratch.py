@@ -1,4 +1,4 @@
-"""The sixth area through this door; run by tests/house/test_sixth_area.py."""
+"""The sixth area's job; run by tests/house/test_sixth_area.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.core.areas import ticks
 from service.core.monitoring.health import readiness, record_job
 
 
-def test_its_job_is_woken_and_missed(db: Session) -> None:
+def test_its_job_has_a_tick_and_is_missed(db: Session) -> None:
     from jobs.app import app
 
     app.loader.import_default_modules()
