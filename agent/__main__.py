@@ -9,9 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event
 
-from agent import __version__, config, logs, spool, state
+from agent import __version__, command_book, config, logs, spool, state
 from agent.arguments import parse
-from agent.commands import book
 from agent.commands.worker import Worker
 from agent.config import ConfigError, Settings
 from agent.context import Context
@@ -68,7 +67,7 @@ def _enrol(settings: Settings, code: str, serial_number: str | None) -> int:
         unsent = open_spool.count()
     if _previous_terminal(settings.state_dir) not in (None, enrolment.terminal_id):
         state.forget_firmware_version(settings.state_dir)
-        book.forget(settings.state_dir)
+        command_book.forget(settings.state_dir)
         journal.forget(settings.state_dir)
         if unsent:
             # Before the new token is stored: readings of one terminal are never sent as another's.

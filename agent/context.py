@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
-from agent.commands.book import Book
+from agent.command_book import Book
 from agent.config import Settings
 from agent.line import SharedLine
 from agent.spool import Spool

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 import httpx2
 
 from agent import __version__
-from agent.commands import Command, read_commands
+from agent.command import Command, read_commands
 from agent.transport import Answer, Transport, describe, enrolments_url, heartbeats_url, request_headers
 
 MAX_RETRY_AFTER_SECONDS = 3600.0

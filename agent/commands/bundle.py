@@ -14,8 +14,8 @@ from serial.tools import list_ports
 
 from agent import __version__, logs
 from agent.backoff import Backoff
-from agent.commands import CommandFailed
-from agent.commands.report import Progress, Refused, wait_seconds
+from agent.command import CommandFailed
+from agent.command_report import Progress, Refused, wait_seconds
 from agent.context import Context
 from agent.state import load_firmware_version
 from agent.transport import Answer

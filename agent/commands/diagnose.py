@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 
 from agent import __version__
-from agent.commands import Cancelled, Stopped
-from agent.commands.report import Acknowledged, Progress
+from agent.command import Cancelled, Stopped
+from agent.command_report import Acknowledged, Progress
 from agent.context import Context
 from agent.tc200 import TerminalError
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.backoff import Backoff
-from agent.commands import CommandFailed
-from agent.commands.report import Progress, Refused, wait_seconds
+from agent.command import CommandFailed
+from agent.command_report import Progress, Refused, wait_seconds
 from agent.context import Context
 from agent.send import Unauthorised
 from agent.state import StateError

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.backoff import Backoff
-from agent.commands import Cancelled, CommandFailed, Stopped
+from agent.command import Cancelled, CommandFailed, Stopped
+from agent.command_book import Entry
+from agent.command_report import Acknowledged, CommandClient, Progress, Refused, final_report, wait_seconds
 from agent.commands import bundle as bundle_command
 from agent.commands import diagnose as diagnose_command
 from agent.commands import rotate as rotate_command
-from agent.commands.book import Entry
-from agent.commands.report import Acknowledged, CommandClient, Progress, Refused, final_report, wait_seconds
 from agent.context import Context
 from agent.firmware import journal
 from agent.firmware import update as update_command

@@ -6,8 +6,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
-from agent.commands import Cancelled, CommandFailed, Stopped
-from agent.commands.report import Progress
+from agent.command import Cancelled, CommandFailed, Stopped
+from agent.command_report import Progress
 from agent.firmware.journal import INSTALLING
 from agent.firmware.order import Order
 from agent.line import SharedLine

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import httpx2
 
 from agent.backoff import Backoff
-from agent.commands import Cancelled, CommandFailed
-from agent.commands.report import Progress, wait_seconds
+from agent.command import Cancelled, CommandFailed
+from agent.command_report import Progress, wait_seconds
 from agent.firmware.journal import DOWNLOADING
 from agent.firmware.order import Order
 from agent.send import Failed, Unauthorised, detail, failed

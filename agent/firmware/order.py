@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent.commands import CommandFailed
+from agent.command import CommandFailed
 from agent.tc200 import MAX_FIRMWARE_CHARACTERS
 
 MAX_BYTES = 256 * 1024 * 1024

@@ -5,8 +5,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import NoReturn
 
-from agent.commands import Cancelled, CommandFailed
-from agent.commands.report import Progress
+from agent.command import Cancelled, CommandFailed
+from agent.command_report import Progress
 from agent.firmware.device import LOOK_SECONDS, Device
 from agent.firmware.journal import CONFIRMED, CONFIRMING, RESTARTING, ROLLING_BACK, Journal
 from agent.tc200 import Info, Refused, Terminal, TerminalError

@@ -7,8 +7,8 @@ ends in one of two states: the new firmware is confirmed, or the previous one ru
 from collections.abc import Mapping
 from typing import Any
 
-from agent.commands import Cancelled, CommandFailed
-from agent.commands.report import Progress
+from agent.command import Cancelled, CommandFailed
+from agent.command_report import Progress
 from agent.context import Context
 from agent.firmware import download, order
 from agent.firmware.device import Device

@@ -4,12 +4,12 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
 from agent.backoff import Backoff
-from agent.commands import Command
+from agent.command import Command
 from agent.send import (
     Accepted,
     Enrolment,
@@ -21,6 +21,7 @@ from agent.send import (
     read_heartbeat,
 )
 from agent.simulator import SimulatorError
+from agent.simulator.terminal import FleetTerminal
 from agent.transport import (
     Answer,
     UnsafeUrl,
@@ -31,9 +32,6 @@ from agent.transport import (
     request_headers,
     safe_service_url,
 )
-
-if TYPE_CHECKING:
-    from agent.simulator.fleet import FleetTerminal
 
 _TIMEOUT_SECONDS = 30.0
 _KEEP_ALIVE_CONNECTIONS = 100
@@ -97,7 +95,7 @@ class FleetClient:
             await asyncio.sleep((outcome.retry_after or 0.0) + backoff.next_delay())
         raise error_to_raise
 
-    async def deliver(self, terminal: "FleetTerminal", body: dict[str, Any]) -> Outcome:
+    async def deliver(self, terminal: FleetTerminal, body: dict[str, Any]) -> Outcome:
         """Send one heartbeat until it is stored or permanently refused, with the agent's back-off."""
         backoff = Backoff(terminal.rng)
         while isinstance(outcome := await self._heartbeat(terminal, body), Failed):
@@ -107,7 +105,7 @@ class FleetClient:
             self.on_commands(terminal, outcome.commands)
         return outcome
 
-    async def ask(self, terminal: "FleetTerminal", method: str, path: str, **options: Any) -> Answer:
+    async def ask(self, terminal: FleetTerminal, method: str, path: str, **options: Any) -> Answer:
         """Send another request of a terminal, until the answer is neither 429 nor 503."""
         backoff = Backoff(terminal.rng)
         while True:
@@ -120,7 +118,7 @@ class FleetClient:
             await asyncio.sleep(backoff.next_delay())
 
     async def _send(
-        self, terminal: "FleetTerminal", method: str, url: str, headers: dict[str, str] | None = None, **options: Any
+        self, terminal: FleetTerminal, method: str, url: str, headers: dict[str, str] | None = None, **options: Any
     ) -> Answer:
         """Send with the current token, and again when it is refused and the terminal has another one."""
         extra_headers = self._headers | (headers or {})
@@ -136,7 +134,7 @@ class FleetClient:
             if response.status_code != 401 or terminal.token == token:
                 return Answer(response.status_code, response.headers, response.content)
 
-    async def _heartbeat(self, terminal: "FleetTerminal", body: dict[str, Any]) -> Outcome:
+    async def _heartbeat(self, terminal: FleetTerminal, body: dict[str, Any]) -> Outcome:
         started = monotonic()
         stamped = {**body, "agent_time": terminal.clock().isoformat()}
         try:

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.commands import Cancelled, Command, CommandFailed
-from agent.commands.report import final_report
+from agent.command import Cancelled, Command, CommandFailed
+from agent.command_report import final_report
 from agent.simulator import ERRORS, KINDS, SILENT
 from agent.simulator.client import FleetClient
-from agent.simulator.fleet import FleetFile, FleetTerminal
+from agent.simulator.fleet import FleetFile
+from agent.simulator.terminal import FleetTerminal
 
 CHUNK_BYTES = 256 * 1024
 BAD_FIRMWARE_ERROR = "起動時の自己診断で異常を検出"

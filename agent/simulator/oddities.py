@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 
 from agent.simulator.client import FleetClient
-from agent.simulator.fleet import FleetTerminal
 from agent.simulator.steady import Steady
+from agent.simulator.terminal import FleetTerminal
 
 
 class ClockSkew(Steady):

@@ -14,8 +14,9 @@ from typing import Any, Protocol
 from agent.send import EnrolmentRefused
 from agent.simulator import SimulatorError
 from agent.simulator.client import FleetClient
-from agent.simulator.fleet import FleetFile, FleetTerminal, choose_stores, enrol_missing
+from agent.simulator.fleet import FleetFile, choose_stores, enrol_missing
 from agent.simulator.obey import CommandRunner, UpdateBehaviour
+from agent.simulator.terminal import FleetTerminal
 
 
 @dataclass(frozen=True)

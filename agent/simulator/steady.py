@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agent.send import Accepted, RowRefused, Unauthorised
 from agent.simulator.client import FleetClient
-from agent.simulator.fleet import FleetTerminal
+from agent.simulator.terminal import FleetTerminal
 
 ERRORS = ("カードリーダー応答なし", "プリンター用紙切れ", "ICカード読み取りエラー")
 BACKLOG_LIMIT = 2000

@@ -7,7 +7,7 @@ from time import monotonic
 
 from agent.send import Accepted
 from agent.simulator.client import FleetClient
-from agent.simulator.fleet import FleetTerminal
+from agent.simulator.terminal import FleetTerminal
 
 
 class Storm:

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from service.agencies.cards.rules import KeyRing
+from service.agencies.sealing import KeyRing
 from service.core.settings import for_area
 
 

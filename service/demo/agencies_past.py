@@ -13,7 +13,8 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from service.agencies.corporations.models import Corporation
-from service.agencies.requests.models import Comment, Image, Read, Request, Site
+from service.agencies.models import Request, Site
+from service.agencies.requests.models import Comment, Image, Read
 from service.agencies.rules import CommentType, Service, Status, aggregate, has_open_work
 from service.core.database.clock import app_now
 from service.core.values.times import DAY, at, local_date, month_of

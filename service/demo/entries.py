@@ -14,8 +14,7 @@ from service.core.access.identity import Membership, User, hash_password
 from service.core.database.clock import app_now
 from service.core.values.times import at, local_date
 from service.entries.attendance.models import Attendance
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Child, Guardianship, Nursery, Parent
+from service.entries.models import Child, EntryExitLog, Guardianship, Nursery, Parent
 
 STATION_PASSWORD = "password123"
 NURSERY, OTHER_NURSERY = "ABC123", "HMW456"

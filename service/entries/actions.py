@@ -15,10 +15,8 @@ from service.core.edits import Edits
 from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Forbidden, Invalid, Stale
 from service.entries import queries, schemas
-from service.entries.cards.models import Card
-from service.entries.models import Child, Guardianship, Nursery, Parent
+from service.entries.models import Card, Child, Guardianship, Nursery, Parent, Station
 from service.entries.rules import AREA
-from service.entries.station.models import Station
 
 NURSERIES = Edits(AREA.name, "nursery", "保育園", {"uq_entries_nurseries_code": "code"})
 PARENTS = Edits(AREA.name, "parent", "保護者", {"pk_entries_parents": "id"})

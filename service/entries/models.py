@@ -3,24 +3,28 @@ them include the nursery."""
 
 from __future__ import annotations
 
-from datetime import datetime, time
+import uuid
+from datetime import date, datetime, time
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Date,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
     Index,
+    LargeBinary,
     SmallInteger,
     String,
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base
+from service.core.database.session import Base, enum_check
+from service.entries.rules import EntryType
 
 
 class Nursery(Base):
@@ -106,3 +110,115 @@ class Guardianship(Base):
     nursery_id: Mapped[int] = mapped_column(BigInteger)
     # 続柄, such as 母
     relation: Mapped[str] = mapped_column(String(20), server_default="")
+
+
+class Station(Base):
+    """A session of a device at the entrance. Its tokens expire after hours; the session ends by log-out, by staff, or
+    when the nursery's password changes. All times are of the real clock, like those of the tokens."""
+
+    __tablename__ = "entries_stations"
+    __table_args__ = (
+        # One live session for each device of a nursery.
+        Index(
+            "uq_entries_stations_device", "nursery_id", "device_id", unique=True, postgresql_where="revoked_at IS NULL"
+        ),
+        CheckConstraint("queue_depth >= 0", name="queue_depth"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    nursery_id: Mapped[int] = mapped_column(ForeignKey("entries_nurseries.id", ondelete="RESTRICT"))
+    # Created and stored by the browser. It identifies the device; it is not a credential.
+    device_id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True))
+    # The name that staff gave the device.
+    label: Mapped[str] = mapped_column(String(50), server_default="")
+    user_agent: Mapped[str] = mapped_column(String(300), server_default="")
+    address: Mapped[str] = mapped_column(String(64), server_default="")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
+    # When the last token expires; each heartbeat renews it.
+    token_expires_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    last_seen_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
+    # Reported by the station with its last heartbeat.
+    queue_depth: Mapped[int] = mapped_column(server_default="0")
+    needs_attention: Mapped[int] = mapped_column(server_default="0")
+    oldest_queued_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Seconds that its clock is ahead of the server's.
+    skew_seconds: Mapped[int | None]
+    app_version: Mapped[str] = mapped_column(String(20), server_default="")
+    revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    revoked_by: Mapped[str | None] = mapped_column(String(100))
+
+
+class EntryExitLog(Base):
+    """One scan. It is never edited; a wrong one is deleted with a reason, and scanned again (SEC-007)."""
+
+    __tablename__ = "entries_logs"
+    __table_args__ = (
+        enum_check("entry_type", EntryType),
+        ForeignKeyConstraint(
+            ["parent_id", "nursery_id"], ["entries_parents.id", "entries_parents.nursery_id"], ondelete="RESTRICT"
+        ),
+        Index("ix_entries_logs_parent_id", "parent_id", "timestamp"),
+        Index("ix_entries_logs_nursery_id_timestamp", "nursery_id", "timestamp", "id"),
+        Index("ix_entries_logs_timestamp", "timestamp", "id"),
+        Index("ix_entries_logs_created_at", "created_at"),
+        # Idempotency key: the id that the station gave the scan.
+        Index(
+            "uq_entries_logs_client_event_id",
+            "nursery_id",
+            "client_event_id",
+            unique=True,
+            postgresql_where="client_event_id IS NOT NULL",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    parent_id: Mapped[int] = mapped_column(BigInteger)
+    nursery_id: Mapped[int] = mapped_column(ForeignKey("entries_nurseries.id", ondelete="RESTRICT"))
+    entry_type: Mapped[str] = mapped_column(String(10))
+    # When it was scanned, by the station's clock.
+    timestamp: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    # When it was stored.
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    client_event_id: Mapped[uuid.UUID | None] = mapped_column(UUID(as_uuid=True))
+    station_id: Mapped[int | None] = mapped_column(ForeignKey(Station.id, ondelete="RESTRICT"))
+    # It waited in the station's offline queue.
+    was_offline: Mapped[bool] = mapped_column(server_default="false")
+    # Seconds that the station's clock was ahead of the server's when the scan was sent.
+    skew_seconds: Mapped[int | None]
+    deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    deleted_by: Mapped[str | None] = mapped_column(String(100))
+    delete_reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class LogDay(Base):
+    """Number of logs of a nursery on a day in Tokyo. A trigger updates it, so that the total of a long list is fast."""
+
+    __tablename__ = "entries_log_days"
+
+    nursery_id: Mapped[int] = mapped_column(ForeignKey("entries_nurseries.id", ondelete="RESTRICT"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    entry_type: Mapped[str] = mapped_column(String(10), primary_key=True)
+    logs: Mapped[int] = mapped_column(server_default="0")
+    deleted: Mapped[int] = mapped_column(server_default="0")
+
+
+class Card(Base):
+    """A link opens one parent's card until it is revoked; a new link replaces the old one. Only the SHA-256 of the
+    token is stored. The token can be derived again from the SECRET_KEY, `parent_id` and `issued_at`."""
+
+    __tablename__ = "entries_cards"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["parent_id", "nursery_id"], ["entries_parents.id", "entries_parents.nursery_id"], ondelete="RESTRICT"
+        ),
+        Index("uq_entries_cards_parent_id", "parent_id", unique=True, postgresql_where="revoked_at IS NULL"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    parent_id: Mapped[int] = mapped_column(BigInteger)
+    nursery_id: Mapped[int] = mapped_column(BigInteger)
+    issued_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    issued_by: Mapped[str] = mapped_column(String(100))
+    last_opened_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

@@ -14,12 +14,8 @@ from service.core.database.lookups import get_or_404
 from service.core.database.paging import Filter, Key, Listing, archived_filter, contains, equals, when_true
 from service.core.problems import NotFound
 from service.entries import schemas
-from service.entries.cards.models import Card
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Child, Guardianship, Nursery, Parent
-from service.entries.rules import AREA
-from service.entries.station.models import Station
-from service.entries.station.rules import SILENT_AFTER
+from service.entries.models import Card, Child, EntryExitLog, Guardianship, Nursery, Parent, Station
+from service.entries.rules import AREA, SILENT_AFTER
 
 Person = TypeVar("Person", Parent, Child)
 

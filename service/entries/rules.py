@@ -8,6 +8,9 @@ from enum import StrEnum
 from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, RetentionPolicy, Role, Tick
 from service.core.purposes import FileKind, Purpose
 
+# More than two heartbeats: after that a station counts as switched off or offline.
+SILENT_AFTER = timedelta(seconds=90)
+
 
 class EntryType(StrEnum):
     """The document's own codes (5.1)."""

@@ -12,8 +12,7 @@ from service.core.access.auth import Actor
 from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, archived_filter, contains, equals, filter_values
 from service.loaners import schemas
-from service.loaners.history.models import DeviceState
-from service.loaners.models import Alias, Column, Device, Model, Site
+from service.loaners.models import Alias, Column, Device, DeviceState, Model, Site
 from service.loaners.rules import normalize_number
 
 Master = TypeVar("Master", Site, Model, Column, Device)

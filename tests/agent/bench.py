@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.commands import Command
+from agent.command import Command
 from agent.commands.worker import Worker
 from agent.config import Settings
 from agent.context import Context

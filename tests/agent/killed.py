@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from agent import command_report
 from agent.backoff import Backoff
-from agent.commands import report, worker
+from agent.commands import worker
 from agent.commands.worker import Worker
 from agent.config import Settings
 from agent.context import Context
@@ -28,7 +29,7 @@ def die() -> NoReturn:
 
 def run(folder: Path, url: str, kill_point: str) -> None:
     """`kill_point`: `write:STEP`, `written:STEP` (around the journal), `COMMAND`, `COMMAND:answered`, `forget`."""
-    for module in (report, worker):
+    for module in (command_report, worker):
         module.Backoff = lambda *_: Backoff(base=0.01, cap=0.02)  # type: ignore[attr-defined]
     for module in (device, trial):
         module.LOOK_SECONDS = 0.02  # type: ignore[attr-defined]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent import __version__, logs
+from agent import __version__, command_book, command_report, logs
 from agent.backoff import Backoff
-from agent.commands import Command, book, bundle, read_commands, report, worker
-from agent.commands.book import Book
+from agent.command import Command, read_commands
+from agent.command_book import Book
+from agent.commands import bundle, worker
 from agent.simulator.tc200 import SimulatedTerminal
 from agent.state import load_credentials
 from tests.agent.bench import Bench
@@ -25,7 +26,7 @@ CHECKS = ["service", "clock", "disk", "memory", "serial_port", "terminal", "term
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (report, worker):
+    for module in (command_report, worker):
         monkeypatch.setattr(module, "Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
     monkeypatch.setattr("agent.commands.rotate.Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
     monkeypatch.setattr("agent.commands.bundle.Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
@@ -205,32 +206,32 @@ def test_a_new_command_under_an_old_number_is_a_new_command(tmp_path: Path) -> N
 
 
 def test_the_book_stays_small_and_a_damaged_one_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book, "KEPT", 5)
-    command_book = Book(tmp_path)
+    monkeypatch.setattr(command_book, "KEPT", 5)
+    stored = Book(tmp_path)
     for number in range(1, 9):
-        command_book.take([Command(number, "diagnose", {})])
-        command_book.finish(number, {})
-        command_book.delivered(number)
+        stored.take([Command(number, "diagnose", {})])
+        stored.finish(number, {})
+        stored.delivered(number)
     assert [row["id"] for row in Book(tmp_path).figures()] == [4, 5, 6, 7, 8]
-    (tmp_path / book.FILE_NAME).write_text('[{"id": 1}]')
+    (tmp_path / command_book.FILE_NAME).write_text('[{"id": 1}]')
     assert Book(tmp_path).figures() == []
 
 
 def test_a_full_disk_takes_no_command_and_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    command_book = Book(tmp_path)
+    stored = Book(tmp_path)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(book, "write_private", full)
-        command_book.take([Command(1, "diagnose", {})])
-    assert command_book.wait(lambda _: True, 0) is None
+        patch.setattr(command_book, "write_private", full)
+        stored.take([Command(1, "diagnose", {})])
+    assert stored.wait(lambda _: True, 0) is None
     assert "空き容量" in caplog.text
-    command_book.take([Command(1, "diagnose", {})])
-    assert command_book.wait(lambda _: True, 0) is not None
+    stored.take([Command(1, "diagnose", {})])
+    assert stored.wait(lambda _: True, 0) is not None
 
 
 @pytest.mark.parametrize("faults", [[], ["before"], ["after"], ["before", "after"]], ids=str)
@@ -285,7 +286,9 @@ def test_progress_is_reported_at_new_steps_and_otherwise_every_five_seconds(
     bench: Bench, command_service: CommandService
 ) -> None:
     command_service.order(1, "x")
-    progress = report.Progress(report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event())
+    progress = command_report.Progress(
+        command_report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event()
+    )
     for percent in range(50):
         progress.tell("downloading", percent)
     progress.tell("verifying")
@@ -301,7 +304,9 @@ def test_progress_that_cannot_be_reported_does_not_block_the_work(
 ) -> None:
     command_service.order(1, "x")
     command_service.report_replies.append(problem(503, "混雑", {"Retry-After": "60"}))
-    progress = report.Progress(report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event())
+    progress = command_report.Progress(
+        command_report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event()
+    )
     for step in ("downloading", "verifying", "installing"):
         progress.tell(step)
     progress.desk.close()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from agent.backoff import Backoff
 from agent.collectors import terminal as collector
-from agent.commands import CommandFailed
+from agent.command import CommandFailed
 from agent.firmware import device, download, order, trial
 from agent.simulator.firmware_slots import Fault
 from agent.simulator.tc200 import SimulatedTerminal
@@ -35,7 +35,7 @@ PlugIn = Callable[..., SimulatedTerminal]
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("firmware.download", "commands.report", "commands.worker"):
+    for name in ("firmware.download", "command_report", "commands.worker"):
         monkeypatch.setattr(f"agent.{name}.Backoff", lambda *_: Backoff(base=0.01, cap=0.02))
     for module in (device, trial):
         monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)

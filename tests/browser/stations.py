@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from service.core.database.clock import real_now
-from service.entries.models import Nursery, Parent
+from service.entries.models import Nursery, Parent, Station
 from service.entries.station import actions, rules
-from service.entries.station.models import Station
 from tests.chromium import HAS_ROSTER
 from tests.conftest import Service
 from tests.waiting import wait_for

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from dashboards.session import SESSION_COOKIE
-from service.agencies.requests.models import Site
+from service.agencies.models import Site
 from service.core.access.identity import open_session
 from tests import chromium as real
 from tests import people

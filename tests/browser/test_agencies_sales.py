@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from dashboards.session import SESSION_COOKIE
 from service.agencies.corporations.models import Corporation
-from service.agencies.requests.models import Image, Request
+from service.agencies.models import Request
+from service.agencies.requests.models import Image
 from service.core.access.identity import open_session
 from tests.api.agencies import scene
 from tests.chromium import PHONE, mobile_context

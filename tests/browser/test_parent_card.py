@@ -12,8 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from service.core.access.identity import hash_token
-from service.entries.cards.models import Card
-from service.entries.models import Nursery, Parent
+from service.entries.models import Card, Nursery, Parent
 from tests.chromium import PHONE, mobile_context
 from tests.conftest import Service
 

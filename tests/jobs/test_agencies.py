@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from jobs import agencies
 from service.agencies.cards import actions, queries
 from service.agencies.cards.models import Card
-from service.agencies.cards.rules import generate
 from service.agencies.cards.schemas import CardIn
 from service.agencies.corporations.models import Corporation
+from service.agencies.sealing import generate_key
 from service.agencies.settings import settings as agencies_settings
 from service.core.access.auth import Actor
 from service.core.audit import AuditEntry
@@ -151,7 +151,7 @@ def test_cards_are_resealed_in_batches_and_a_broken_one_does_not_stop_the_others
 ) -> None:
     monkeypatch.setattr(actions, "PORTION", 2)
     corporations = [corporation_with_card(db, olga, has_open=True, code="987") for _ in range(5)]
-    old, new = agencies_settings(), generate()
+    old, new = agencies_settings(), generate_key()
     db.execute(
         text("UPDATE agencies_cards SET number = '\\xdeadbeef' WHERE corporation_id = :id"), {"id": corporations[1].id}
     )

@@ -18,8 +18,7 @@ from service.core.files.storage import storage
 from service.core.values.times import month_of
 from service.entries.archives import actions, queries
 from service.entries.archives.models import Archive
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Nursery, Parent
+from service.entries.models import EntryExitLog, Nursery, Parent
 
 LONG_AGO = datetime(2025, 1, 10, 0, 15, 32, tzinfo=UTC)
 

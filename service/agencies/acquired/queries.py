@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.agencies.acquired import schemas
 from service.agencies.corporations.models import Corporation
-from service.agencies.models import Agency
-from service.agencies.requests.models import Request, Site
+from service.agencies.models import Agency, Request, Site
 from service.agencies.rules import AREA
 from service.core.access.auth import Actor
 from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals

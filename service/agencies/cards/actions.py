@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from service.agencies.cards import queries, schemas
 from service.agencies.cards.models import Card
-from service.agencies.cards.rules import CODE_RETENTION, PURGE_AFTER, CannotUnseal, seal
+from service.agencies.cards.rules import CODE_RETENTION, PURGE_AFTER
 from service.agencies.fields import rules as fields
 from service.agencies.rules import AREA
+from service.agencies.sealing import CannotUnseal, seal
 from service.agencies.settings import settings
 from service.core import audit
 from service.core.access import throttle

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from service.agencies.cards import schemas
 from service.agencies.cards.models import Card
-from service.agencies.cards.rules import CODE_RETENTION, CannotUnseal, KeyRing, unseal
+from service.agencies.cards.rules import CODE_RETENTION
+from service.agencies.sealing import CannotUnseal, KeyRing, unseal
 from service.agencies.settings import settings
 from service.core.database.clock import app_now
 from service.core.problems import Conflict, NotFound

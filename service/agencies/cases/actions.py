@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from service.agencies.cases import queries, schemas
+from service.agencies.models import Request, Site
 from service.agencies.requests import actions as requests
 from service.agencies.requests import queries as request_queries
-from service.agencies.requests.models import Comment, Request, Site
+from service.agencies.requests.models import Comment
 from service.agencies.rules import AREA, Status
 from service.core import audit
 from service.core.access.auth import Actor

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from sqlalchemy.orm import Session
 
-from service.agencies.requests.models import Request, Site
+from service.agencies.models import Request, Site
 from service.agencies.rules import AREA
 from service.core.access.auth import Actor
 from service.core.exports import answers, csv_file

@@ -13,9 +13,8 @@ from service.agencies.corporations.rules import CODED
 from service.agencies.masters import queries as masters
 from service.agencies.masters.models import CarrierField
 from service.agencies.masters.rules import COLUMNS
-from service.agencies.models import Agency
+from service.agencies.models import Agency, Request, Site
 from service.agencies.requests import queries as requests
-from service.agencies.requests.models import Request, Site
 from service.agencies.requests.queries import READER
 from service.agencies.rules import AREA, CORPORATION_FIELDS, OPEN, SITE_FIELDS, Status
 from service.agencies.sites import rules as site_rules

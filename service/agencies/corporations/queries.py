@@ -16,8 +16,7 @@ from service.agencies.corporations.models import Corporation
 from service.agencies.corporations.rules import BY_CARD
 from service.agencies.fields import rules as fields
 from service.agencies.masters.models import Choice
-from service.agencies.models import Agency
-from service.agencies.requests.models import Request, Site
+from service.agencies.models import Agency, Request, Site
 from service.agencies.rules import AREA, Status
 from service.core.access.auth import Actor
 from service.core.access.identity import User

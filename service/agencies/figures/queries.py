@@ -26,8 +26,7 @@ from sqlalchemy.orm import Session
 from service.agencies.corporations.models import Corporation
 from service.agencies.figures import rules, schemas
 from service.agencies.figures.rules import Cancelled
-from service.agencies.models import Agency
-from service.agencies.requests.models import Request, Site
+from service.agencies.models import Agency, Request, Site
 from service.agencies.rules import Status
 from service.core.access.identity import User
 from service.core.database.clock import app_now

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
+from service.agencies.models import Request
 from service.agencies.requests import queries
-from service.agencies.requests.models import Image, Request
+from service.agencies.requests.models import Image
 from service.agencies.rules import AREA, MAX_IMAGES, STATEMENT
 from service.core import audit
 from service.core.access.auth import Actor

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.agencies.models import Request
 from service.agencies.ocr import rules
 from service.agencies.ocr.models import Reading
-from service.agencies.requests.models import Image, Request
+from service.agencies.requests.models import Image
 from service.agencies.settings import settings
 from service.core.access.identity import User
 from service.core.monitoring.health import JobHeartbeat

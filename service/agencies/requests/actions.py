@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from service.agencies.cards import actions as cards
 from service.agencies.corporations import queries as corporations
 from service.agencies.corporations.models import Corporation
+from service.agencies.models import Request, Site
 from service.agencies.requests import queries
-from service.agencies.requests.models import Comment, Read, Request, Site, Viewer
+from service.agencies.requests.models import Comment, Read, Viewer
 from service.agencies.rules import (
     AREA,
     OPEN,

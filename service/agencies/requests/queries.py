@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, aliased
 
 from service.agencies import queries as agencies
 from service.agencies.corporations.models import Corporation
-from service.agencies.models import Agency
-from service.agencies.requests.models import Comment, Image, Read, Request, Site, Viewer
+from service.agencies.models import Agency, Request, Site
+from service.agencies.requests.models import Comment, Image, Read, Viewer
 from service.agencies.rules import AREA, CommentType, Status
 from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User

@@ -16,9 +16,10 @@ from service.agencies.corporations.models import Corporation
 from service.agencies.drafts import actions as drafts
 from service.agencies.drafts.rules import NO_SUBJECT, Form
 from service.agencies.images import actions as images
+from service.agencies.models import Request
 from service.agencies.requests import actions as requests
 from service.agencies.requests import queries as request_queries
-from service.agencies.requests.models import Image, Request
+from service.agencies.requests.models import Image
 from service.agencies.rules import AREA
 from service.agencies.sales import queries, schemas
 from service.core import audit

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from service.agencies.models import Request
 from service.agencies.requests import queries as requests
-from service.agencies.requests.models import Image, Request
+from service.agencies.requests.models import Image
 from service.agencies.requests.queries import READER
 from service.agencies.rules import AREA, Status
 from service.agencies.sales import schemas

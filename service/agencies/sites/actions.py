@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from service.agencies.masters import queries as masters
+from service.agencies.models import Request, Site
 from service.agencies.requests import actions as requests
 from service.agencies.requests import queries as request_queries
-from service.agencies.requests.models import Image, Request, Site
+from service.agencies.requests.models import Image
 from service.agencies.rules import AREA, SITE_FIELDS, STATUS_LABELS, Status
 from service.agencies.sites import queries, rules, schemas
 from service.core import audit

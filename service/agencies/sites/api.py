@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from sqlalchemy.orm import Session
 
+from service.agencies.models import Request, Site
 from service.agencies.requests import queries as requests
-from service.agencies.requests.models import Request, Site
 from service.agencies.sites import actions, queries, schemas
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Page, single_page

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.agencies.masters.models import Choice
+from service.agencies.models import Request, Site
 from service.agencies.requests import queries as requests
-from service.agencies.requests.models import Comment, Image, Request, Site
+from service.agencies.requests.models import Comment, Image
 from service.agencies.rules import SITE_FIELDS, Status
 from service.agencies.sites import rules
 from service.core.files.records import File

@@ -18,7 +18,7 @@ from service.core.purposes import FileKind
 from service.core.values.times import Month
 from service.entries.archives import queries, rules
 from service.entries.archives.models import Archive
-from service.entries.logs.models import EntryExitLog
+from service.entries.models import EntryExitLog
 from service.entries.rules import ARCHIVE, AREA
 
 OpenSession = Callable[[], AbstractContextManager[Session]]

@@ -15,9 +15,8 @@ from service.core.files.records import File
 from service.core.values.times import Month, month_of
 from service.entries import queries
 from service.entries.archives.models import Archive
-from service.entries.logs.models import EntryExitLog
 from service.entries.logs.queries import LOGS
-from service.entries.models import Nursery
+from service.entries.models import EntryExitLog, Nursery
 
 ARCHIVES = Listing(
     select(

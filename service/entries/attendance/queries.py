@@ -16,8 +16,7 @@ from service.entries import queries
 from service.entries.attendance import schemas
 from service.entries.attendance.models import Attendance
 from service.entries.attendance.rules import suggested_presence
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Child, Guardianship, Parent
+from service.entries.models import Child, EntryExitLog, Guardianship, Parent
 from service.entries.rules import EntryType, Presence
 
 UNKNOWN = "unknown"

@@ -19,8 +19,7 @@ from service.core.outbox import queue
 from service.core.problems import Conflict, NotFound, Problem
 from service.entries import queries as masters
 from service.entries.cards import queries, rules, schemas
-from service.entries.cards.models import Card
-from service.entries.models import Parent
+from service.entries.models import Card, Parent
 from service.entries.rules import AREA
 
 # Only invalid links count: many parents may share one address.

@@ -19,8 +19,7 @@ from service.core.problems import Invalid, NotFound
 from service.core.settings import settings
 from service.entries import queries
 from service.entries.cards import rules, schemas
-from service.entries.cards.models import Card
-from service.entries.models import Child, Guardianship, Nursery, Parent
+from service.entries.models import Card, Child, Guardianship, Nursery, Parent
 
 NO_PARENTS = "カードを作る保護者がいません。一覧を開き直して、選び直してください。"
 

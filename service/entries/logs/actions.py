@@ -17,8 +17,8 @@ from service.core.database.session import violates
 from service.core.problems import Conflict, Invalid, NotFound, Problem
 from service.core.values.times import clock_skew
 from service.entries.logs import queries, rules, schemas
-from service.entries.logs.models import EntryExitLog
 from service.entries.logs.queries import ParentData
+from service.entries.models import EntryExitLog
 from service.entries.rules import AREA, EntryType
 from service.entries.station.queries import AuthenticatedStation
 

@@ -29,8 +29,7 @@ from service.core.database.paging import Filter, Key, Listing, at_least, before,
 from service.core.problems import NotFound
 from service.entries import queries
 from service.entries.logs import schemas
-from service.entries.logs.models import EntryExitLog, LogDay
-from service.entries.models import Child, Guardianship, Nursery, Parent
+from service.entries.models import Child, EntryExitLog, Guardianship, LogDay, Nursery, Parent
 from service.entries.rules import AREA, DOUBLE_SCAN
 
 

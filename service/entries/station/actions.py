@@ -19,11 +19,10 @@ from service.core.http.addresses import source_of
 from service.core.problems import Forbidden, Problem, Unauthorized
 from service.core.settings import settings as core_settings
 from service.core.values.times import clock_skew
-from service.entries.models import Nursery
+from service.entries.models import Nursery, Station
 from service.entries.rules import AREA
 from service.entries.settings import settings
 from service.entries.station import queries, rules, schemas
-from service.entries.station.models import Station
 from service.entries.station.queries import AuthenticatedStation
 
 

@@ -12,10 +12,8 @@ from service.core.access.auth import Actor
 from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.problems import NotFound
 from service.entries import queries
-from service.entries.models import Nursery, Parent
-from service.entries.rules import AREA
-from service.entries.station.models import Station
-from service.entries.station.rules import SILENT_AFTER
+from service.entries.models import Nursery, Parent, Station
+from service.entries.rules import AREA, SILENT_AFTER
 
 STATIONS = Listing(
     select(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import jwt
 
@@ -14,9 +14,6 @@ SWITCHED_OFF = (
     "管理画面の「園情報」でパスワードを設定してから、もう一度ログインしてください。"
 )
 SESSION_ENDED = "この端末のログインは終了しています。もう一度ログインしてください。未送信の記録は端末に残っています。"
-
-# More than two heartbeats: after that a station counts as switched off or offline.
-SILENT_AFTER = timedelta(seconds=90)
 
 
 @dataclass(frozen=True)

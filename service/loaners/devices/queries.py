@@ -14,10 +14,10 @@ from service.core.printing.labels import Label
 from service.core.problems import Invalid, NotFound
 from service.loaners import queries
 from service.loaners.devices import schemas
-from service.loaners.history.models import DeviceState, Event, Mark
+from service.loaners.history.models import Event, Mark
 from service.loaners.history.queries import to_state
 from service.loaners.history.rules import EventKind, State
-from service.loaners.models import Alias, Column, Device, Model, Site
+from service.loaners.models import Alias, Column, Device, DeviceState, Model, Site
 from service.loaners.rules import CATEGORIES, DEPOSIT_LABELS, Kind
 
 MAX_LABELS = 1_000

@@ -17,7 +17,7 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.problems import Conflict, Invalid
 from service.loaners.history import queries
-from service.loaners.history.models import DeviceState, Event, Loan, Mark
+from service.loaners.history.models import Event, Loan, Mark
 from service.loaners.history.rules import (
     KIND_LABELS,
     MARKABLE,
@@ -33,7 +33,7 @@ from service.loaners.history.rules import (
     project_states,
     state_at,
 )
-from service.loaners.models import Device
+from service.loaners.models import Device, DeviceState
 from service.loaners.rules import AREA, format_timestamp
 
 Period = TypeVar("Period", State, LoanPeriod)

@@ -91,31 +91,6 @@ class Mark(Base):
     marked_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
 
 
-class DeviceState(Base):
-    """Projection: the state of a device from one event to the next. It can be rebuilt from the events. The row without
-    an end is the current state."""
-
-    __tablename__ = "loaners_states"
-    __table_args__ = (
-        CheckConstraint("deposit IS NULL OR (status = 1 AND held)", name="deposit"),
-        Index("uq_loaners_states_now", "device_id", unique=True, postgresql_where="upper_inf(during)"),
-        Index("ix_loaners_states_since", "device_id", func.lower("during")),
-    )
-
-    device_id: Mapped[int] = mapped_column(
-        BigInteger, ForeignKey("loaners_devices.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
-    )
-    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE, primary_key=True)
-    # The event that started the state, and the last form event up to then.
-    event_id: Mapped[int] = mapped_column(BigInteger)
-    form_event_id: Mapped[int | None] = mapped_column(BigInteger)
-    site_id: Mapped[int] = mapped_column(ForeignKey("loaners_sites.id", ondelete="RESTRICT"))
-    status: Mapped[int | None] = mapped_column(SmallInteger)
-    held: Mapped[bool | None]
-    deposit: Mapped[int | None] = mapped_column(SmallInteger)
-    is_archived: Mapped[bool] = mapped_column(server_default="false")
-
-
 class Loan(Base):
     """Projection: a period of 1.貸出中 to one borrower. The database refuses two open loans of a device."""
 

@@ -18,9 +18,9 @@ from service.loaners import queries as masters
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.history import rules
-from service.loaners.history.models import ArchivedEvent, DeviceState, Event, Loan, Mark
+from service.loaners.history.models import ArchivedEvent, Event, Loan, Mark
 from service.loaners.history.rules import EventKind, Fact, LoanPeriod, State
-from service.loaners.models import Alias, Device, Model, Site
+from service.loaners.models import Alias, Device, DeviceState, Model, Site
 
 MAX_CANDIDATES = 10
 BATCH_SIZE = 500

@@ -25,12 +25,12 @@ from sqlalchemy.orm import Session, aliased
 from service.core.database.clock import app_now
 from service.core.database.paging import Filter, Key, Listing, contains, equals, when_true
 from service.core.values.times import TOKYO, local_date
-from service.loaners.history.models import DeviceState, Loan
+from service.loaners.history.models import Loan
 from service.loaners.lending import rules, schemas
 from service.loaners.lending.models import Reminder
 from service.loaners.lending.rules import DueLoan, Stale
 from service.loaners.lists.queries import deposit_is_unset
-from service.loaners.models import Alias, Device, Model, Site
+from service.loaners.models import Alias, Device, DeviceState, Model, Site
 from service.loaners.rules import Deposit
 from service.loaners.settings import settings
 

@@ -18,10 +18,10 @@ from service.core.values.times import day_bounds, local_date
 from service.loaners.forms import rules as forms
 from service.loaners.forms.models import Form
 from service.loaners.forms.rules import Question
-from service.loaners.history.models import ArchivedEvent, DeviceState, Event
+from service.loaners.history.models import ArchivedEvent, Event
 from service.loaners.history.rules import label_path
 from service.loaners.lists import schemas
-from service.loaners.models import Alias, Device, Model, Site
+from service.loaners.models import Alias, Device, DeviceState, Model, Site
 from service.loaners.rules import Deposit, Kind, Status
 from service.loaners.views import queries as views
 from service.loaners.views import rules

@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session, aliased
 from service.core.database.clock import app_now
 from service.core.database.paging import Key, Listing, contains, equals, when_true
 from service.core.problems import Conflict, NotFound
-from service.loaners.history.models import DeviceState
 from service.loaners.lists.queries import is_valid_at
-from service.loaners.models import Device, Model, Site
+from service.loaners.models import Device, DeviceState, Model, Site
 from service.loaners.rules import Status
 from service.loaners.stocktakes import schemas
 from service.loaners.stocktakes.models import Counted, Stocktake

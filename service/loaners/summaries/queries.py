@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session, aliased
 from service.core.database.clock import app_now
 from service.core.database.paging import Filter, Key, Listing, equals
 from service.core.values.times import local_date
-from service.loaners.history.models import DeviceState
 from service.loaners.lists.queries import end_of_day, is_valid_at
-from service.loaners.models import Device, Model, Site
+from service.loaners.models import Device, DeviceState, Model, Site
 from service.loaners.rules import DEPOSIT_LABELS, UNSET_LABEL, Status
 from service.loaners.summaries import schemas
 from service.loaners.views.models import View

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from service.core.database.clock import app_now
 from service.core.problems import NotFound
 from service.loaners.history import queries as past
-from service.loaners.history.models import DeviceState, Event, Loan
-from service.loaners.models import Device
+from service.loaners.history.models import Event, Loan
+from service.loaners.models import Device, DeviceState
 from service.loaners.rules import DEPOSIT_LABELS, KIND_LABELS, Kind
 from service.loaners.upkeep import rules
 from service.loaners.upkeep.models import Dismissal, UpkeepRun

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from service.agencies.corporations.models import Corporation
-from service.agencies.models import Agency
-from service.agencies.requests.models import Comment, Image, Request, Site
+from service.agencies.models import Agency, Request, Site
+from service.agencies.requests.models import Comment, Image
 from service.agencies.rules import STATEMENT, CommentType, Status, aggregate, has_open_work
 from service.core.access.auth import Actor
 from service.core.access.identity import User

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.agencies.acquired import queries
-from service.agencies.requests.models import Request
+from service.agencies.models import Request
 from service.agencies.rules import Status
 from service.core.access.identity import User
 from service.core.audit import AuditEntry

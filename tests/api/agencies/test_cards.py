@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 
 from service.agencies.cards import actions, queries
 from service.agencies.cards.models import Card
-from service.agencies.cards.rules import generate
 from service.agencies.corporations import actions as corporations
 from service.agencies.corporations.models import Corporation
 from service.agencies.corporations.schemas import NewCorporation
 from service.agencies.requests import actions as requests
 from service.agencies.requests.queries import sites
 from service.agencies.rules import Status
+from service.agencies.sealing import generate_key
 from service.agencies.settings import Settings, settings
 from service.core.audit import AuditEntry
 from service.core.problems import Invalid
@@ -442,7 +442,7 @@ def test_cards_sealed_with_an_older_key_are_sealed_anew_and_then_the_old_one_may
     configured(keep_security_code=True)
     corporation = add_corporation(team, card=CARD | {"security_code": CODE})
     old = settings()
-    new_number, new_code = generate(), generate()
+    new_number, new_code = generate_key(), generate_key()
     configured(
         card_keys=SecretStr(f"{new_number},{old.card_keys.get_secret_value()}"),
         code_keys=SecretStr(f"{new_code},{old.code_keys.get_secret_value()}"),
@@ -456,7 +456,7 @@ def test_cards_sealed_with_an_older_key_are_sealed_anew_and_then_the_old_one_may
     revealed = reveal(team, corporation).json()
     assert (revealed["number"], revealed["security_code"]) == (NUMBER, CODE)
 
-    configured(card_keys=SecretStr(generate()))
+    configured(card_keys=SecretStr(generate_key()))
     assert actions.reseal(db, corporation.id) is False
     assert reveal(team, corporation).status_code == 409
 
@@ -486,7 +486,7 @@ def test_a_service_with_keys_that_are_none_does_not_start(
 
 
 def test_numbers_and_codes_have_no_key_in_common() -> None:
-    key = generate()
+    key = generate_key()
     with pytest.raises(ValueError, match="one of their own") as refused:
         Settings(card_keys=SecretStr(key), code_keys=SecretStr("other:" + key.partition(":")[2]))
 

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.agencies.cards.models import Card
+from service.agencies.models import Request
 from service.agencies.requests import actions, queries
-from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from service.agencies.sites import actions as site_actions
 from service.agencies.sites import schemas

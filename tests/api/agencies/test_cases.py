@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from service.agencies.requests.models import Request
+from service.agencies.models import Request
 from service.agencies.rules import Status
 from service.core.audit import AuditEntry
 from service.core.database.clock import app_now

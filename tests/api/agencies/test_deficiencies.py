@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.agencies.models import Request, Site
 from service.agencies.requests import actions, queries
-from service.agencies.requests.models import Request, Site
 from service.agencies.rules import Status
 from service.core.outbox.records import OutboxMessage
 from tests.api.agencies import scene

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from service.agencies.corporations.models import Corporation
 from service.agencies.fields import rules
+from service.agencies.models import Request, Site
 from service.agencies.postal import queries as postal
 from service.agencies.requests import queries
-from service.agencies.requests.models import Comment, Image, Request, Site
+from service.agencies.requests.models import Comment, Image
 from service.agencies.rules import Status, aggregate, has_open_work
 from service.core.access.identity import User
 from service.core.database.clock import app_now

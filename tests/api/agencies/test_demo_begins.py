@@ -10,7 +10,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from service.agencies.requests.models import Comment, Request, Site
+from service.agencies.models import Request, Site
+from service.agencies.requests.models import Comment
 from service.core.access.identity import User
 from service.core.database.clock import app_now
 from service.demo import fill

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.agencies.models import Agency
-from service.agencies.requests.models import Request, Site
+from service.agencies.models import Agency, Request, Site
 from service.agencies.rules import Status
 from service.core.access.identity import User
 from service.core.database.clock import app_now

@@ -11,9 +11,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from service.agencies.models import Request, Site
 from service.agencies.ocr import actions, queries, rules
 from service.agencies.ocr.models import Reading
-from service.agencies.requests.models import Image, Request, Site
+from service.agencies.requests.models import Image
 from service.agencies.settings import settings
 from service.core.audit import AuditEntry
 from service.core.monitoring.health import JobHeartbeat, record_job

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from service.agencies.corporations.models import Corporation
 from service.agencies.drafts.models import Draft
+from service.agencies.models import Request
 from service.agencies.requests import actions as requests
 from service.agencies.requests import queries
-from service.agencies.requests.models import Image, Request
+from service.agencies.requests.models import Image
 from service.agencies.rules import Status
 from service.core.audit import AuditEntry
 from tests.api.agencies import scene

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from service.agencies.models import Request
 from service.agencies.requests import actions, queries
-from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene

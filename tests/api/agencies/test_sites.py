@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.agencies.requests.models import Request, Site
+from service.agencies.models import Request, Site
 from service.agencies.rules import Status
 from service.agencies.sites.rules import GAS_ONLY
 from service.core.access.identity import open_session

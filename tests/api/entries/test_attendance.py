@@ -10,8 +10,7 @@ from sqlalchemy import event, insert, select
 from sqlalchemy.orm import Session
 
 from service.core.values.times import at
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Child, Nursery
+from service.entries.models import Child, EntryExitLog, Nursery
 from tests.api.entries.test_masters import sign_in_member
 
 DAY = date(2026, 1, 14)

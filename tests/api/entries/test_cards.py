@@ -16,8 +16,7 @@ from service.core.audit import AuditEntry
 from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from service.entries.cards import actions, rules
-from service.entries.cards.models import Card
-from service.entries.models import Child, Nursery, Parent
+from service.entries.models import Card, Child, Nursery, Parent
 from tests import paper, people
 from tests.api.entries.test_masters import sign_in_member
 

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
 from service.core.values.times import at, local_date
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Guardianship, Nursery, Parent
+from service.entries.models import EntryExitLog, Guardianship, Nursery, Parent
 from tests.api.entries.test_masters import sign_in_member
 
 FIRST = date(2026, 1, 5)

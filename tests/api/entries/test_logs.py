@@ -11,8 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
-from service.entries.logs.models import EntryExitLog, LogDay
-from service.entries.models import Nursery
+from service.entries.models import EntryExitLog, LogDay, Nursery
 from tests.api.entries.conftest import log_in
 from tests.api.entries.test_masters import sign_in_member
 

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.core.values.times import at
 from service.entries.attendance.models import Attendance
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Child, Nursery
+from service.entries.models import Child, EntryExitLog, Nursery
 from tests import paper
 from tests.api.entries.test_masters import sign_in_member
 

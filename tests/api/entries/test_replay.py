@@ -13,8 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Nursery, Parent
+from service.entries.models import EntryExitLog, Nursery, Parent
 from tests.api.entries import conftest
 from tests.api.entries.conftest import log_in
 from tests.conftest import Service

@@ -10,8 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Nursery
+from service.entries.models import EntryExitLog, Nursery
 from tests.api.entries.conftest import PASSWORD, log_in
 
 LOGIN = "/api/auth/entry-exit-login"

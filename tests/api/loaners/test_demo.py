@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from service.core.database.clock import app_now
 from service.demo import fill
 from service.loaners.history import queries
-from service.loaners.history.models import DeviceState, Event, Loan
+from service.loaners.history.models import Event, Loan
 from service.loaners.history.rules import project_loans, project_states
-from service.loaners.models import Device, Site
+from service.loaners.models import Device, DeviceState, Site
 
 
 def test_the_demo_has_every_deposit_overdue_loans_a_transfer_and_a_past(db: Session) -> None:

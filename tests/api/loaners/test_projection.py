@@ -24,9 +24,9 @@ from service.loaners.forms.models import Form
 from service.loaners.history import actions as history
 from service.loaners.history import queries, rules
 from service.loaners.history.actions import NewEvent
-from service.loaners.history.models import DeviceState, Event, Loan
+from service.loaners.history.models import Event, Loan
 from service.loaners.history.rules import EventKind, Source
-from service.loaners.models import Device, Site
+from service.loaners.models import Device, DeviceState, Site
 from tests import people
 from tests.api.loaners.telling import LENT, START, register_device
 from tests.conftest import Service

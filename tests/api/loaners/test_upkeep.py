@@ -18,8 +18,8 @@ from service.core.audit import AuditEntry
 from service.core.problems import NotFound
 from service.core.values.times import local_date
 from service.loaners.history import queries as history
-from service.loaners.history.models import ArchivedEvent, DeviceState, Event
-from service.loaners.models import Device
+from service.loaners.history.models import ArchivedEvent, Event
+from service.loaners.models import Device, DeviceState
 from service.loaners.upkeep import actions, queries
 from service.loaners.upkeep.models import UpkeepRun
 from stack.home import Home

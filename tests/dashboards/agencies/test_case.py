@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 from dashboards.agencies import case_talk
 from dashboards.ui import conflict, times
 from service.agencies.drafts.models import Draft
-from service.agencies.requests.models import Comment, Image, Request, Site
+from service.agencies.models import Request, Site
+from service.agencies.requests.models import Comment, Image
 from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene

@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 from dashboards.ui import cache
 from service.agencies.corporations.models import Corporation
 from service.agencies.drafts.models import Draft
-from service.agencies.requests.models import Image, Request
+from service.agencies.models import Request
+from service.agencies.requests.models import Image
 from service.core.access.identity import UserSession
 from service.core.database.clock import real_now
 from tests.api.agencies import scene

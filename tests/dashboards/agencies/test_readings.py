@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.agencies import readings
+from service.agencies.models import Request, Site
 from service.agencies.ocr import actions, queries
-from service.agencies.requests.models import Image, Request, Site
+from service.agencies.requests.models import Image
 from service.agencies.settings import settings
 from service.core.monitoring.health import record_job
 from tests.api.agencies import scene

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from service.agencies.drafts.models import Draft
+from service.agencies.models import Request
 from service.agencies.requests import actions, queries
-from service.agencies.requests.models import Request
 from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene

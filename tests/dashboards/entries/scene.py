@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_clock
 from service.core.values.times import at
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Child, Nursery
+from service.entries.models import Child, EntryExitLog, Nursery
 
 TODAY = date(2026, 11, 20)
 

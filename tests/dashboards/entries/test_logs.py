@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core.audit import AuditEntry
-from service.entries.logs.models import EntryExitLog
-from service.entries.models import Nursery
+from service.entries.models import EntryExitLog, Nursery
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import TODAY, scan, set_clock

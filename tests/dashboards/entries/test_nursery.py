@@ -14,8 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import session
 from dashboards.entries import stations
 from service.core.database.clock import real_now
-from service.entries.models import Nursery
-from service.entries.station.models import Station
+from service.entries.models import Nursery, Station
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.entries.test_parents import open_drawer
 from tests.dashboards.pages import click_row_action, press, texts

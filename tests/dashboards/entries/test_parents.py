@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core.outbox.records import OutboxMessage
-from service.entries.cards.models import Card
-from service.entries.models import Child, Guardianship, Nursery, Parent
+from service.entries.models import Card, Child, Guardianship, Nursery, Parent
 from tests.dashboards.conftest import open_address
 from tests.dashboards.pages import press, texts
 

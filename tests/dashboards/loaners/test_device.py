@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from service.loaners.forms.queries import current
 from service.loaners.history import actions as history
 from service.loaners.history.actions import NewEvent
-from service.loaners.history.models import DeviceState, Event, Mark
+from service.loaners.history.models import Event, Mark
 from service.loaners.history.rules import EventKind, Source
-from service.loaners.models import Device, Site
+from service.loaners.models import Device, DeviceState, Site
 from tests import people
 from tests.api.loaners.telling import COLLECTED, LENT, NUMBER, days_after_start, register_device
 from tests.dashboards.conftest import open_address

@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 from dashboards.loaners import device_forms
 from dashboards.ui import dialogs
 from service.loaners.devices import actions, queries, schemas
-from service.loaners.history.models import DeviceState, Event
-from service.loaners.models import Alias, Column, Device, Model, Site
+from service.loaners.history.models import Event
+from service.loaners.models import Alias, Column, Device, DeviceState, Model, Site
 from tests import people
 from tests.dashboards.conftest import open_address
 from tests.dashboards.pages import press, texts

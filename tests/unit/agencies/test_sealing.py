@@ -8,72 +8,72 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.agencies.cards import rules
-from service.agencies.cards.rules import KeyRing
+from service.agencies import sealing
+from service.agencies.sealing import KeyRing
 
-OLD, NEW = rules.generate(), rules.generate()
+OLD, NEW = sealing.generate_key(), sealing.generate_key()
 RING = KeyRing.parse(OLD)
 NUMBER = "4111111111111111"
 
 
 @given(st.text(max_size=40), st.integers(1, 2**63 - 1))
 def test_a_sealed_value_opens_for_its_corporation_and_field(value: str, corporation: int) -> None:
-    kid, sealed = rules.seal(RING, corporation, "number", value)
+    kid, sealed = sealing.seal(RING, corporation, "number", value)
 
-    assert rules.unseal(RING, kid, corporation, "number", sealed) == value
+    assert sealing.unseal(RING, kid, corporation, "number", sealed) == value
 
 
 def test_the_same_number_is_sealed_differently_each_time() -> None:
-    assert rules.seal(RING, 1, "number", NUMBER) != rules.seal(RING, 1, "number", NUMBER)
+    assert sealing.seal(RING, 1, "number", NUMBER) != sealing.seal(RING, 1, "number", NUMBER)
 
 
 def test_a_sealed_value_opens_nowhere_else() -> None:
-    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    kid, sealed = sealing.seal(RING, 1, "number", NUMBER)
 
     for corporation, field in ((2, "number"), (1, "code"), (11, "number")):
-        with pytest.raises(rules.WrongSeal):
-            rules.unseal(RING, kid, corporation, field, sealed)
+        with pytest.raises(sealing.WrongSeal):
+            sealing.unseal(RING, kid, corporation, field, sealed)
 
 
 @given(st.integers(0, 8 * (12 + 16 + 16) - 1))
 def test_a_changed_bit_is_refused(bit: int) -> None:
-    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    kid, sealed = sealing.seal(RING, 1, "number", NUMBER)
     changed = bytearray(sealed)
     changed[bit // 8] ^= 1 << bit % 8
 
-    with pytest.raises(rules.WrongSeal):
-        rules.unseal(RING, kid, 1, "number", bytes(changed))
+    with pytest.raises(sealing.WrongSeal):
+        sealing.unseal(RING, kid, 1, "number", bytes(changed))
 
 
 @pytest.mark.parametrize("length", [0, 5, 12, 27])
 def test_a_truncated_value_is_refused(length: int) -> None:
-    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    kid, sealed = sealing.seal(RING, 1, "number", NUMBER)
 
-    with pytest.raises(rules.WrongSeal):
-        rules.unseal(RING, kid, 1, "number", sealed[:length])
+    with pytest.raises(sealing.WrongSeal):
+        sealing.unseal(RING, kid, 1, "number", sealed[:length])
 
 
 def test_after_a_new_key_is_put_first_old_values_open_and_new_ones_use_it() -> None:
-    old_kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    old_kid, sealed = sealing.seal(RING, 1, "number", NUMBER)
     rotated = KeyRing.parse(f"{NEW},{OLD}")
 
-    assert rules.unseal(rotated, old_kid, 1, "number", sealed) == NUMBER
-    assert rules.seal(rotated, 1, "number", NUMBER)[0] == rotated.current == NEW.partition(":")[0] != old_kid
+    assert sealing.unseal(rotated, old_kid, 1, "number", sealed) == NUMBER
+    assert sealing.seal(rotated, 1, "number", NUMBER)[0] == rotated.current == NEW.partition(":")[0] != old_kid
 
 
 def test_a_removed_key_is_named_in_the_error() -> None:
-    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    kid, sealed = sealing.seal(RING, 1, "number", NUMBER)
 
-    with pytest.raises(rules.UnknownKey, match=kid):
-        rules.unseal(KeyRing.parse(NEW), kid, 1, "number", sealed)
+    with pytest.raises(sealing.UnknownKey, match=kid):
+        sealing.unseal(KeyRing.parse(NEW), kid, 1, "number", sealed)
 
 
 def test_a_value_does_not_open_with_another_key_of_the_same_name() -> None:
-    kid, sealed = rules.seal(RING, 1, "number", NUMBER)
+    kid, sealed = sealing.seal(RING, 1, "number", NUMBER)
     other = KeyRing.parse(f"{kid}:{NEW.partition(':')[2]}")
 
-    with pytest.raises(rules.WrongSeal):
-        rules.unseal(other, kid, 1, "number", sealed)
+    with pytest.raises(sealing.WrongSeal):
+        sealing.unseal(other, kid, 1, "number", sealed)
 
 
 def test_keys_are_never_shown() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Condition
 from typing import Any
 
-from agent.commands import Command
+from agent.command import Command
 from agent.state import write_private
 
 FILE_NAME = "commands.json"

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 from agent.backoff import Backoff
-from agent.commands import Cancelled, Stopped
+from agent.command import Cancelled, Stopped
 from agent.config import Settings
 from agent.send import Failed, Unauthorised, detail, failed, unexpected_answer
 from agent.tokens import Tokens
