@@ -280,8 +280,8 @@ def open_backup_file(folder: Path, name: str, environ: Mapping[str, str]) -> Ite
         return
     encryption_keys = read_encryption_keys(environ)
     try:
-        with encrypted_file.open("rb") as handle:
-            yield sealing.Decryptor(handle, encryption_keys)
+        with encrypted_file.open("rb") as handle, sealing.Decryptor(handle, encryption_keys) as decrypted:
+            yield decrypted
     except sealing.NoMatchingKey:
         if encryption_keys is None:
             raise Refused(f"{folder} is sealed. Set BACKUP_KEY to the key that it was sealed with.") from None
