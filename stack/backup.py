@@ -265,9 +265,8 @@ def _new_file(file: Path, encryption_keys: sealing.Keys | None) -> Iterator[seal
         if encryption_keys is None:
             yield handle
             return
-        sealer = sealing.Encryptor(handle, encryption_keys.public)
-        yield sealer
-        sealer.close()
+        with sealing.Encryptor(handle, encryption_keys.public) as encrypted:
+            yield encrypted
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 import pyrage
 from pyrage.x25519 import Identity, Recipient
@@ -65,11 +65,36 @@ def _parse_key(text: str) -> Identity | Recipient:
         raise ValueError("BACKUP_KEY must be a key of age: AGE-SECRET-KEY-1… or, to seal only, age1….") from None
 
 
-class _Pump:
-    """Runs `work` on a thread; its exception is raised by `join`."""
+class _Disk:
+    """A file that remembers its own error, such as a full disk: pyrage would turn it into one of its own."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work = work
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._remember(self._file.read, size)
+        return data
+
+    def write(self, data: bytes) -> int:
+        return self._remember(self._file.write, data) or len(data)
+
+    def flush(self) -> None:
+        """The caller that opened the file flushes it."""
+
+    def _remember(self, work: Callable[[Any], Any], argument: object) -> Any:
+        try:
+            return work(argument)
+        except OSError as error:
+            self.error = error
+            raise
+
+
+class _Pump:
+    """Runs `work` on a thread; its exception, or that of the disk, is raised by `join`."""
+
+    def __init__(self, disk: _Disk, work: Callable[[], None]) -> None:
+        self._disk, self._work = disk, work
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -78,16 +103,16 @@ class _Pump:
         try:
             self._work()
         except Exception as error:
-            self._error = error
+            self._error = self._disk.error or error
 
-    def join(self) -> None:
+    def join(self, *, silent: bool = False) -> None:
         self._thread.join()
-        if self._error is not None:
+        if self._error is not None and not silent:
             raise self._error
 
 
 class Encryptor:
-    """A file to write to; the encrypted data goes to `target`. Complete only after `close`."""
+    """A file to write to, in a `with`; the encrypted data goes to `target`, and is complete after the block."""
 
     def __init__(self, target: Target, public: Recipient) -> None:
         source, sink = os.pipe()
@@ -95,9 +120,10 @@ class Encryptor:
 
         def encrypt() -> None:
             with os.fdopen(source, "rb") as plain:
-                pyrage.encrypt_io(plain, target, [public])
+                pyrage.encrypt_io(plain, disk, [public])
 
-        self._pump = _Pump(encrypt)
+        disk = _Disk(target)
+        self._pump = _Pump(disk, encrypt)
 
     def write(self, data: bytes) -> int:
         try:
@@ -109,9 +135,12 @@ class Encryptor:
             raise
         return len(data)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._sink.close()
-        self._pump.join()
+        self._pump.join(silent=kind is not None)
 
 
 class Decryptor:
@@ -128,9 +157,10 @@ class Decryptor:
 
         def decrypt() -> None:
             with os.fdopen(sink, "wb", buffering=0) as target:
-                pyrage.decrypt_io(source, target, identities)
+                pyrage.decrypt_io(disk, target, identities)
 
-        self._pump = _Pump(decrypt)
+        disk = _Disk(source)
+        self._pump = _Pump(disk, decrypt)
 
     def read(self, size: int = -1) -> bytes:
         data = self._plain.read(size)
@@ -146,7 +176,7 @@ class Decryptor:
                 raise NoMatchingKey from None
             raise InvalidFile("its header cannot be read") from None
         except OSError as error:
-            if error.errno is not None:  # the disk's own, such as a read error
+            if error.errno is not None:  # the disk's own
                 raise
             raise InvalidFile("it was changed or cut off") from None
 

@@ -28,15 +28,18 @@ def seal(content: bytes) -> bytes:
     target = io.BytesIO()
     keys = sealing.parse_keys(PUBLIC)
     assert keys is not None
-    sealer = sealing.Encryptor(target, keys.public)
-    for start in range(0, len(content), 10_007):
-        sealer.write(content[start : start + 10_007])
-    sealer.close()
+    with sealing.Encryptor(target, keys.public) as sealer:
+        for start in range(0, len(content), 10_007):
+            sealer.write(content[start : start + 10_007])
     return target.getvalue()
 
 
 def unseal(content: bytes, keys: str = SECRET) -> bytes:
-    with sealing.Decryptor(io.BytesIO(content), sealing.parse_keys(keys)) as decrypted:
+    return unseal_from(io.BytesIO(content), keys)
+
+
+def unseal_from(source: io.BytesIO, keys: str = SECRET) -> bytes:
+    with sealing.Decryptor(source, sealing.parse_keys(keys)) as decrypted:
         return decrypted.read()
 
 
@@ -108,12 +111,11 @@ def test_large_files_need_little_memory() -> None:
 
     keys, target = sealing.parse_keys(PUBLIC), CountingTarget()
     assert keys is not None
-    sealer = sealing.Encryptor(target, keys.public)
     piece = bytes(1_000_000)
     tracemalloc.start()
-    for _ in range(50):
-        sealer.write(piece)
-    sealer.close()
+    with sealing.Encryptor(target, keys.public) as sealer:
+        for _ in range(50):
+            sealer.write(piece)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -131,3 +133,21 @@ def test_a_mistyped_key_is_refused_without_being_shown(key: str) -> None:
         sealing.parse_keys(key)
 
     assert key not in str(refused.value)
+
+
+def test_an_error_of_the_disk_is_reported_as_such() -> None:
+    class Broken(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(28, "No space left on device")
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 100_000:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    keys = sealing.parse_keys(PUBLIC)
+    assert keys is not None
+    with pytest.raises(OSError, match="No space left"), sealing.Encryptor(Broken(), keys.public) as sealer:
+        sealer.write(bytes(2_000_000))
+    with pytest.raises(OSError, match="Input/output"):
+        unseal_from(Broken(seal(bytes(300_000))))
