@@ -13,15 +13,15 @@ from dashboards import session
 from dashboards.entries import choices
 from dashboards.entries.words import DIRECTION_LABELS, ENTRY_LABELS, NOT_ENTERED, PRESENCE, arrow
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, editing, forms, times
+from dashboards.ui import details, dialogs, forms, times
 from dashboards.ui.columns import Row
+from dashboards.ui.fields import Custom, Text
 from dashboards.ui.links import link
+from dashboards.ui.records import Record
 from dashboards.ui.text import plain, small
 
 # As many scans as a tooltip shows (UI-AD-003).
 TOOLTIP_SCANS = 5
-MAX_NOTE_LENGTH = 500
-LABELS = {"presence": "出席状態", "note": "備考"}
 
 
 def history(scans: Sequence[Row], limit: int | None = None) -> str:
@@ -79,19 +79,17 @@ def presence_text(presence: str | None, suggested: bool) -> str:
     return PRESENCE[presence].word + ("（スキャンからの推定。まだ入力されていません）" if suggested else "")
 
 
-def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
+def _presence_field(form: forms.Form, day: Mapping[str, Any]) -> Any:
     options = [*PRESENCE, None]
-    presence = form.field(
+    return form.field(
         "presence",
         st.radio,
-        LABELS["presence"],
+        "出席状態",
         options=options,
-        index=options.index(initial["presence"]),
+        index=options.index(day["presence"]),
         format_func=_presence_label,
         horizontal=True,
     )
-    note = form.field("note", st.text_area, LABELS["note"], value=initial["note"], max_chars=MAX_NOTE_LENGTH, height=96)
-    return {"presence": presence, "note": note.strip()}
 
 
 def _presence_label(presence: str | None) -> str:
@@ -103,26 +101,19 @@ def _save(record: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     session.api().put(path, {"version": record["version"], **values})
 
 
-RECORD = editing.Record(
+RECORD = Record(
     key="attendance",
     path="",
-    labels=LABELS,
     name=lambda day: f"{day['child_name']}さんの{times.day(date.fromisoformat(day['day']))}の出欠",
-    fields=_fields,
-    in_words=lambda day: {"presence": _presence_label(day["presence"])},
+    fields=(
+        Custom("presence", "出席状態", _presence_field, lambda day: _presence_label(day["presence"])),
+        Text("note", "備考", 500, height=96),
+    ),
+    further=("child_name", "day"),
     save=_save,
 )
 
 
 def edit(row: Row, day: str) -> None:
     """What the scans suggest is not stored yet. Saving the form stores it."""
-    RECORD.edit(
-        {
-            "id": row["child_id"],
-            "version": row["version"],
-            "child_name": row["child_name"],
-            "day": day,
-            "presence": row["presence"],
-            "note": row["note"],
-        }
-    )
+    RECORD.edit({**row, "id": row["child_id"], "day": day})

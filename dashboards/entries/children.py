@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.entries import child_drawer, choices
-from dashboards.entries.child_drawer import PATH
+from dashboards.entries.records import CHILD, new_child
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.exports import Export
@@ -59,7 +59,7 @@ def _actions() -> None:
     if has_permission("core:import:create") and has_permission("entries:parent:update"):
         link("取り込む", "/imports")
     if has_permission("entries:child:update"):
-        dialogs.button("園児を登録する", child_drawer.new, key="children.new", icon="add", type="primary")
+        dialogs.button("園児を登録する", new_child, key="children.new", icon="add", type="primary")
 
 
 @refreshing
@@ -67,13 +67,13 @@ def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "entries.children_list",
         "",
-        PATH,
+        CHILD.path,
         shown_columns(),
         counter="人",
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": child_drawer.drawer},
-        export=Export.of(PATH),
+        export=Export.of(CHILD.path),
         empty=tables.Empty(
             "まだ園児が登録されていません",
             "保護者と一緒にファイルで取り込むか、「園児を登録する」から登録してください。",

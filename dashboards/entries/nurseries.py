@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards.entries import nursery_forms
-from dashboards.entries.nursery_forms import PATH
+from dashboards.entries.records import NURSERY, new_nursery
 from dashboards.entries.words import NURSERIES
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, live, tables
@@ -39,7 +38,9 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block("entries.nurseries_headline", "保育園一覧", PATH, headline=True, right=_new_button, limit=100)
+    reading = live.block(
+        "entries.nurseries_headline", "保育園一覧", NURSERY.path, headline=True, right=_new_button, limit=100
+    )
     if reading is None:
         return
     items, total = reading.data["items"], reading.data["total"]
@@ -58,7 +59,7 @@ def headline() -> None:
 
 def _new_button() -> None:
     if has_permission("entries:nursery:create"):
-        dialogs.button("保育園を登録する", nursery_forms.new, key="nurseries.new", icon="add", type="primary")
+        dialogs.button("保育園を登録する", new_nursery, key="nurseries.new", icon="add", type="primary")
 
 
 def drawer(row: Row) -> None:
@@ -67,11 +68,7 @@ def drawer(row: Row) -> None:
         st.markdown(NURSERIES[state(row)].badge())
         with st.container(horizontal=True):
             link("園情報を開く", f"/nursery?{urlencode({'nursery_id': row['name']})}", primary=True)
-            if row["archived_at"]:
-                dialogs.button("元に戻す", nursery_forms.restore, row, key="nursery.restore", icon="unarchive")
-            else:
-                dialogs.button("編集する", nursery_forms.edit, row, key="nursery.edit", icon="edit")
-                dialogs.button("アーカイブする", nursery_forms.archive, row, key="nursery.archive", icon="archive")
+            NURSERY.buttons(row)
         details.facts(
             {
                 "保育園コード": row["code"],
@@ -90,7 +87,7 @@ def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "entries.nurseries_list",
         "",
-        PATH,
+        NURSERY.path,
         COLUMNS,
         counter="園",
         sorts=SORTS,

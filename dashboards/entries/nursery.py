@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.addresses import FILES
-from dashboards.entries import choices, nursery_forms, stations
+from dashboards.entries import choices, station_password, stations
+from dashboards.entries.records import NURSERY
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, live, tables
 from dashboards.ui.columns import Row
@@ -75,7 +76,7 @@ def _facts(nursery: Row) -> None:
         }
     )
     if has_permission("entries:nursery:update") and not nursery["archived_at"]:
-        dialogs.button("編集する", nursery_forms.edit, nursery, key="nursery.edit", icon="edit")
+        dialogs.button("編集する", NURSERY.edit, nursery, key="nursery.edit", icon="edit")
 
 
 def _station_login(nursery: Row) -> None:
@@ -89,10 +90,14 @@ def _station_login(nursery: Row) -> None:
             link("入退登録画面を開く", address)
             if has_permission("entries:nursery:update") and not nursery["archived_at"]:
                 label = "パスワードを変更する" if nursery["has_station_password"] else "パスワードを設定する"
-                dialogs.button(label, nursery_forms.set_password, nursery, key="nursery.password", icon="key")
+                dialogs.button(label, station_password.set_password, nursery, key="nursery.password", icon="key")
                 if nursery["has_station_password"]:
                     dialogs.button(
-                        "入退登録を無効にする", nursery_forms.clear_password, nursery, key="nursery.off", icon="key_off"
+                        "入退登録を無効にする",
+                        station_password.clear_password,
+                        nursery,
+                        key="nursery.off",
+                        icon="key_off",
                     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.entries import card_dialogs, choices, parent_drawer
-from dashboards.entries.parent_drawer import PATH
+from dashboards.entries.records import PARENT, new_parent
 from dashboards.entries.words import CARD
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
@@ -76,7 +76,7 @@ def _actions() -> None:
     if has_permission("entries:card:issue"):
         dialogs.button("カードをまとめて用意する", card_dialogs.open_bulk_dialog, key="parents.cards", icon="badge")
     if has_permission("entries:parent:update"):
-        dialogs.button("保護者を登録する", parent_drawer.new, key="parents.new", icon="person_add", type="primary")
+        dialogs.button("保護者を登録する", new_parent, key="parents.new", icon="person_add", type="primary")
 
 
 @refreshing
@@ -84,13 +84,13 @@ def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "entries.parents_list",
         "",
-        PATH,
+        PARENT.path,
         shown_columns(),
         counter="人",
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": parent_drawer.drawer},
-        export=Export.of(PATH),
+        export=Export.of(PARENT.path),
         empty=tables.Empty(
             "まだ保護者が登録されていません",
             "ファイルを取り込むか、「保護者を登録する」から登録してください。",

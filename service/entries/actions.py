@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -14,51 +15,10 @@ from service.core.database.clock import real_now
 from service.core.edits import Edits
 from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Forbidden, Invalid, Stale
+from service.core.resources import Resource
 from service.entries import queries, schemas
 from service.entries.models import Card, Child, Guardianship, Nursery, Parent, Station
 from service.entries.rules import AREA
-
-NURSERIES = Edits(AREA.name, "nursery", "保育園", {"uq_entries_nurseries_code": "code"})
-PARENTS = Edits(AREA.name, "parent", "保護者", {"pk_entries_parents": "id"})
-CHILDREN = Edits(AREA.name, "child", "園児")
-
-
-def create_nursery(db: Session, by: Actor, new: schemas.NewNursery) -> Nursery:
-    """Raises Forbidden for a user bound to one nursery, Conflict when the code is already in use."""
-    if by.tenant_in(AREA.name) is not None:
-        raise Forbidden("保育園の登録は、すべての園を管理する管理者だけができます。")
-    nursery = Nursery(**new.model_dump())
-    NURSERIES.create(db, by, nursery, new.model_dump())
-    return nursery
-
-
-def change_nursery(db: Session, by: Actor, nursery_id: int, new: schemas.NurseryChange) -> None:
-    nursery = queries.get_nursery(db, by, nursery_id, lock=True)
-    opens, closes = new.opens_at or nursery.opens_at, new.closes_at or nursery.closes_at
-    if opens >= closes:
-        message = "閉園時刻は開園時刻より後にしてください。"
-        raise Invalid(message, [("closes_at", message)])
-    NURSERIES.change(db, by, nursery, new)
-
-
-def archive_nursery(db: Session, by: Actor, nursery_id: int, archived: bool) -> None:
-    """Also logs out its stations. Users bound to this nursery cannot sign in until it is restored."""
-    nursery = queries.get_nursery(db, by, nursery_id, lock=True)
-    ended = memberships.set_suspended(db, AREA.name, nursery.id, archived)
-    details = {"sessions_ended": ended} if archived else {}
-    if NURSERIES.set_archived(db, by, nursery, archived, details) and archived:
-        end_stations(db, by, nursery)
-
-
-def set_station_password(db: Session, by: Actor, nursery_id: int, hashed: str | None) -> int:
-    """Sets the log-in password of the stations; None switches log-in off. Returns how many stations were logged out."""
-    nursery = queries.get_nursery(db, by, nursery_id, lock=True)
-    had = nursery.station_password_hash is not None
-    nursery.station_password_hash = hashed
-    NURSERIES.touch(db, nursery)
-    before, after = {"station_password": "" if had else None}, {"station_password": "" if hashed else None}
-    audit.record(db, by, "update", AREA.name, "nursery", nursery.id, before=before, after=after)
-    return end_stations(db, by, nursery)
 
 
 def end_stations(db: Session, by: Actor, nursery: Nursery) -> int:
@@ -73,66 +33,108 @@ def end_stations(db: Session, by: Actor, nursery: Nursery) -> int:
     return len(ended)
 
 
-def create_parent(db: Session, by: Actor, new: schemas.NewParent) -> Parent:
-    """Raises NotFound for an unknown nursery, Conflict for an archived one, Invalid for an unknown child."""
-    _get_active_nursery(db, by, new.nursery_id)
-    parent = Parent(**new.model_dump(exclude={"children"}))
-    PARENTS.create(db, by, parent, new.model_dump(exclude={"children"}))
-    if new.children:
-        _set_children(db, parent, new.children)
-        after = {"children": queries.guardianship_labels(db, parent.id)}
-        audit.record(db, by, "update", AREA.name, "parent", parent.id, after=after)
-    return parent
+class Nurseries(Resource[Nursery]):
+    def create(self, db: Session, by: Actor, new: schemas.NewNursery) -> Nursery:
+        """Raises Forbidden for a user bound to one nursery, Conflict when the code is already in use."""
+        if by.tenant_in(AREA.name) is not None:
+            raise Forbidden("保育園の登録は、すべての園を管理する管理者だけができます。")
+        return super().create(db, by, new)
+
+    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+        nursery = queries.get_nursery(db, by, key, lock=True)
+        opens, closes = new.opens_at or nursery.opens_at, new.closes_at or nursery.closes_at
+        if opens >= closes:
+            message = "閉園時刻は開園時刻より後にしてください。"
+            raise Invalid(message, [("closes_at", message)])
+        self.edits.change(db, by, nursery, new)
+
+    def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
+        """Also logs out its stations. Users bound to this nursery cannot sign in until it is restored."""
+        nursery = queries.get_nursery(db, by, key, lock=True)
+        ended = memberships.set_suspended(db, AREA.name, nursery.id, archived)
+        details = {"sessions_ended": ended} if archived else {}
+        if self.edits.set_archived(db, by, nursery, archived, details) and archived:
+            end_stations(db, by, nursery)
 
 
-def change_parent(db: Session, by: Actor, parent_id: int, new: schemas.ParentChange) -> None:
-    parent = queries.get_parent(db, by, parent_id, lock=True)
-    try:
-        PARENTS.change(db, by, parent, new.model_copy(update={"children": None}))
-    except Stale as stale:
-        stale.current["children"] = [
-            {"id": child_id, "relation": guardianship.relation}
-            for child_id, guardianship in queries.guardianships_by_child(db, parent.id).items()
-        ]
+class Parents(Resource[Parent]):
+    def create(self, db: Session, by: Actor, new: schemas.NewParent) -> Parent:
+        """Raises NotFound for an unknown nursery, Conflict for an archived one, Invalid for an unknown child."""
+        _get_active_nursery(db, by, new.nursery_id)
+        parent = self.add(db, by, new.model_dump(exclude={"children"}))
+        if new.children:
+            _set_children(db, parent, new.children)
+            after = {"children": queries.guardianship_labels(db, parent.id)}
+            audit.record(db, by, "update", AREA.name, "parent", parent.id, after=after)
+        return parent
+
+    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+        parent = queries.get_parent(db, by, key, lock=True)
+        try:
+            self.edits.change(db, by, parent, new.model_copy(update={"children": None}))
+        except Stale as stale:
+            stale.current["children"] = [
+                {"id": child_id, "relation": guardianship.relation}
+                for child_id, guardianship in queries.guardianships_by_child(db, parent.id).items()
+            ]
+            if new.children is not None:
+                stale.yours["children"] = [child.model_dump() for child in new.children]
+            raise
         if new.children is not None:
-            stale.yours["children"] = [child.model_dump() for child in new.children]
-        raise
-    if new.children is None:
-        return
-    before = queries.guardianship_labels(db, parent.id)
-    _set_children(db, parent, new.children)
-    after = queries.guardianship_labels(db, parent.id)
-    if before != after:
-        PARENTS.touch(db, parent)
-        audit.record(
-            db, by, "update", AREA.name, "parent", parent.id, before={"children": before}, after={"children": after}
-        )
+            self._change_children(db, by, parent, new.children)
+
+    def _change_children(self, db: Session, by: Actor, parent: Parent, children: Sequence[schemas.Tie]) -> None:
+        before = {"children": queries.guardianship_labels(db, parent.id)}
+        _set_children(db, parent, children)
+        after = {"children": queries.guardianship_labels(db, parent.id)}
+        if before != after:
+            self.edits.touch(db, parent)
+            audit.record(db, by, "update", AREA.name, "parent", parent.id, before=before, after=after)
+
+    def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
+        """Also revokes the card; stations do not accept it any more."""
+        parent = queries.get_parent(db, by, key, lock=True)
+        if self.edits.set_archived(db, by, parent, archived) and archived:
+            db.execute(
+                update(Card)
+                .where(Card.parent_id == parent.id, Card.revoked_at.is_(None))
+                .values(revoked_at=parent.archived_at)
+            )
 
 
-def archive_parent(db: Session, by: Actor, parent_id: int, archived: bool) -> None:
-    """Also revokes the card; stations do not accept it any more."""
-    parent = queries.get_parent(db, by, parent_id, lock=True)
-    if PARENTS.set_archived(db, by, parent, archived) and archived:
-        db.execute(
-            update(Card)
-            .where(Card.parent_id == parent.id, Card.revoked_at.is_(None))
-            .values(revoked_at=parent.archived_at)
-        )
+class Children(Resource[Child]):
+    def create(self, db: Session, by: Actor, new: schemas.NewChild) -> Child:
+        """Raises NotFound for an unknown nursery, Conflict for an archived one."""
+        _get_active_nursery(db, by, new.nursery_id)
+        return super().create(db, by, new)
 
 
-def create_child(db: Session, by: Actor, new: schemas.NewChild) -> Child:
-    _get_active_nursery(db, by, new.nursery_id)
-    child = Child(**new.model_dump())
-    CHILDREN.create(db, by, child, new.model_dump())
-    return child
+NURSERIES = Nurseries(
+    Edits(AREA.name, "nursery", "保育園", {"uq_entries_nurseries_code": "code"}),
+    Nursery,
+    schemas.NewNursery,
+    schemas.NurseryChange,
+    queries.get_nursery,
+)
+PARENTS = Parents(
+    Edits(AREA.name, "parent", "保護者", {"pk_entries_parents": "id"}),
+    Parent,
+    schemas.NewParent,
+    schemas.ParentChange,
+    queries.get_parent,
+)
+CHILDREN = Children(Edits(AREA.name, "child", "園児"), Child, schemas.NewChild, schemas.ChildChange, queries.get_child)
 
 
-def change_child(db: Session, by: Actor, child_id: int, new: schemas.ChildChange) -> None:
-    CHILDREN.change(db, by, queries.get_child(db, by, child_id, lock=True), new)
-
-
-def archive_child(db: Session, by: Actor, child_id: int, archived: bool) -> None:
-    CHILDREN.set_archived(db, by, queries.get_child(db, by, child_id, lock=True), archived)
+def set_station_password(db: Session, by: Actor, nursery_id: int, hashed: str | None) -> int:
+    """Sets the log-in password of the stations; None switches log-in off. Returns how many stations were logged out."""
+    nursery = queries.get_nursery(db, by, nursery_id, lock=True)
+    had = nursery.station_password_hash is not None
+    nursery.station_password_hash = hashed
+    NURSERIES.edits.touch(db, nursery)
+    before, after = {"station_password": "" if had else None}, {"station_password": "" if hashed else None}
+    audit.record(db, by, "update", AREA.name, "nursery", nursery.id, before=before, after=after)
+    return end_stations(db, by, nursery)
 
 
 def _get_active_nursery(db: Session, by: Actor, nursery_id: int) -> Nursery:
@@ -171,8 +173,7 @@ def import_parents(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
     for row in new:
         nursery = nurseries[row.values["nursery_code"]]
         values = {name: row.values[name] for name in ("name", "kana", "phone_number", "mail")}
-        parent = Parent(id=row.values["id"], nursery_id=nursery.id, **values)
-        PARENTS.create(db, by, parent, {"id": parent.id, "nursery_id": nursery.id} | values)
+        parent = PARENTS.add(db, by, {"id": row.values["id"], "nursery_id": nursery.id} | values)
         _set_children_by_name(db, by, parent, row.values["children"])
 
 
@@ -180,7 +181,7 @@ def reimport_parents(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> N
     for row in changes:
         parent = queries.get_parent(db, by, row.id, lock=True)
         values = {name: row.after[name] for name in ("name", "kana", "phone_number", "mail")}
-        PARENTS.change(db, by, parent, schemas.ParentChange(version=parent.version, **values))
+        PARENTS.edits.change(db, by, parent, schemas.ParentChange(version=parent.version, **values))
         if row.before["children"] != row.after["children"]:
             _set_children_by_name(db, by, parent, row.after["children"])
 
@@ -189,7 +190,7 @@ def _set_children_by_name(db: Session, by: Actor, parent: Parent, names: Sequenc
     by_name = queries.children_by_name(db, parent.nursery_id, names)
     for name in names:
         if name not in by_name:
-            by_name[name] = create_child(db, by, schemas.NewChild(nursery_id=parent.nursery_id, name=name))
+            by_name[name] = CHILDREN.create(db, by, schemas.NewChild(nursery_id=parent.nursery_id, name=name))
     relations = {
         child_id: guardianship.relation
         for child_id, guardianship in queries.guardianships_by_child(db, parent.id).items()

@@ -208,7 +208,7 @@ def _filter_values(by: Actor, filters: schemas.NurseryFilters | schemas.PersonFi
     return values | {"nursery_id": nursery_id, "is_archived": filters.archived, "is_in_use": not filters.archived}
 
 
-def get_nursery(db: Session, by: Actor, nursery_id: int, *, lock: bool = False) -> Nursery:
+def get_nursery(db: Session, by: Actor, nursery_id: int, lock: bool = False) -> Nursery:
     nursery_scope(by, nursery_id)
     return get_or_404(db, Nursery, nursery_id, "保育園", lock=lock)
 
@@ -266,11 +266,11 @@ def get_default_nursery(db: Session, by: Actor, nursery_id: int | None) -> Nurse
     return get_nursery(db, by, scope)
 
 
-def get_parent(db: Session, by: Actor, parent_id: int, *, lock: bool = False) -> Parent:
+def get_parent(db: Session, by: Actor, parent_id: int, lock: bool = False) -> Parent:
     return _get(db, by, Parent, parent_id, "保護者", lock)
 
 
-def get_child(db: Session, by: Actor, child_id: int, *, lock: bool = False) -> Child:
+def get_child(db: Session, by: Actor, child_id: int, lock: bool = False) -> Child:
     return _get(db, by, Child, child_id, "園児", lock)
 
 

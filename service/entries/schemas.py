@@ -7,16 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from service.core.values.texts import (
-    NO_NUL,
-    ONE_LINE,
-    MailOrEmpty,
-    Name,
-    NotBlank,
-    PhoneOrEmpty,
-    RecordId,
-    RecordVersion,
-)
+from service.core.resources import change_model
+from service.core.values.texts import NO_NUL, ONE_LINE, MailOrEmpty, Name, NotBlank, PhoneOrEmpty, RecordId
 
 Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Kana = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
@@ -30,10 +22,6 @@ Cap = Annotated[int, Field(ge=1, le=5000)]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
 MAX_RELATIVES = 20
-
-
-class Created(BaseModel):
-    id: int
 
 
 class Hours(BaseModel):
@@ -55,17 +43,7 @@ class NewNursery(Hours):
     offline_cap: Cap = 100
 
 
-class NurseryChange(Hours):
-    """Fields that are omitted or null do not change. `version` is the one that was read (optimistic locking)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Name | None = None
-    code: Code | None = None
-    opens_at: time | None = None
-    closes_at: time | None = None
-    offline_cap: Cap | None = None
+NurseryChange = change_model("NurseryChange", NewNursery, Hours)
 
 
 class NewStationPassword(BaseModel):
@@ -143,17 +121,8 @@ class NewParent(BaseModel):
     children: Annotated[list[Tie], Field(max_length=MAX_RELATIVES)] = []
 
 
-class ParentChange(BaseModel):
-    """As with nurseries. `children`, when given, replace all children of the parent."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Name | None = None
-    kana: Kana | None = None
-    phone_number: PhoneOrEmpty | None = None
-    mail: MailOrEmpty | None = None
-    children: Annotated[list[Tie], Field(max_length=MAX_RELATIVES)] | None = None
+# `children`, when given, replace all children of the parent.
+ParentChange = change_model("ParentChange", NewParent, fixed=("nursery_id",))
 
 
 class NewChild(BaseModel):
@@ -165,13 +134,7 @@ class NewChild(BaseModel):
     class_name: ClassName = ""
 
 
-class ChildChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Name | None = None
-    kana: Kana | None = None
-    class_name: ClassName | None = None
+ChildChange = change_model("ChildChange", NewChild, fixed=("nursery_id",))
 
 
 class Relative(BaseModel):

@@ -177,7 +177,7 @@ def _routing_problem(error: HTTPException) -> Problem:
     return problem
 
 
-# For a route's `responses`; `service.main` adds ProblemBody to the OpenAPI document's schemas.
+# `service.main` adds ProblemBody to the OpenAPI document's schemas.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}, "description": text}
     for status, text in (
@@ -195,3 +195,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         (503, "Unavailable"),
     )
 }
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the problems that it answers with."""
+    return {status: RESPONSES[status] for status in statuses}

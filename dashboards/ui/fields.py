@@ -1,0 +1,155 @@
+"""The fields of a record as data: the same fields make the form of a new record, that of an edit, and the comparison of
+two versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import time
+from typing import Any, Literal
+
+import streamlit as st
+
+from dashboards.ui import forms
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. `name` is the service's name of it, `when` tells which of the two forms asks for it.
+
+    Args:
+        title: the label in the form, where it says more than the usual label.
+        default: what a new record's form begins with.
+    """
+
+    name: str
+    label: str
+    _: KW_ONLY
+    required: bool = False
+    help: str | None = None
+    title: str = ""
+    default: Any = None
+    when: Literal["always", "new", "edit"] = "always"
+
+    def draw(self, form: forms.Form, values: Values) -> Any:
+        """Draws the field with its value in `values`, and returns what stands in it."""
+        raise NotImplementedError
+
+    def in_words(self, record: Values) -> Any:
+        """The value for display."""
+        return record[self.name]
+
+    def _widget(self, form: forms.Form, widget: Callable[..., Any], **options: Any) -> Any:
+        label = self.title or self.label
+        return form.field(self.name, widget, label, required=self.required, help=self.help, **options)
+
+
+@dataclass(frozen=True)
+class Text(Field):
+    """A text of at most `max_length` characters; `height` in pixels makes it one of several lines."""
+
+    max_length: int
+    _: KW_ONLY
+    placeholder: str | None = None
+    height: int = 0
+    default: str = ""
+
+    def draw(self, form: forms.Form, values: Values) -> str:
+        widget, height = (st.text_area, {"height": self.height}) if self.height else (st.text_input, {})
+        value = values.get(self.name, self.default)
+        typed: str = self._widget(
+            form, widget, value=value, max_chars=self.max_length, placeholder=self.placeholder, **height
+        )
+        return typed.strip()
+
+
+@dataclass(frozen=True)
+class Number(Field):
+    least: int
+    most: int
+    _: KW_ONLY
+    step: int = 1
+    placeholder: str | None = None
+    words: Callable[[int], str] | None = None
+
+    def draw(self, form: forms.Form, values: Values) -> Any:
+        value, limits = values.get(self.name, self.default), {"min_value": self.least, "max_value": self.most}
+        return self._widget(form, st.number_input, value=value, step=self.step, placeholder=self.placeholder, **limits)
+
+    def in_words(self, record: Values) -> Any:
+        return self.words(record[self.name]) if self.words else record[self.name]
+
+
+@dataclass(frozen=True)
+class Time(Field):
+    """A time of day, in steps of a quarter of an hour."""
+
+    def draw(self, form: forms.Form, values: Values) -> str:
+        value = time.fromisoformat(values.get(self.name, self.default))
+        chosen: time = self._widget(form, st.time_input, value=value, step=900)
+        return chosen.isoformat()
+
+    def in_words(self, record: Values) -> str:
+        at: str = record[self.name][:5]
+        return at
+
+
+@dataclass(frozen=True)
+class Toggle(Field):
+    """`words`: the value's names, on and off."""
+
+    words: tuple[str, str]
+    _: KW_ONLY
+    default: bool = False
+
+    def draw(self, form: forms.Form, values: Values) -> Any:
+        return self._widget(form, st.toggle, value=values.get(self.name, self.default))
+
+    def in_words(self, record: Values) -> str:
+        return self.words[0] if record[self.name] else self.words[1]
+
+
+@dataclass(frozen=True)
+class Choice(Field):
+    """One of the options: value → label. `words` is the label in the select box, where it says more."""
+
+    options: Callable[[], Mapping[Any, str]]
+    _: KW_ONLY
+    words: Callable[[Any, str], str] = lambda _, label: label
+    placeholder: str | None = None
+
+    def draw(self, form: forms.Form, values: Values) -> Any:
+        options, chosen = self.options(), values.get(self.name, self.default)
+        return self._widget(
+            form,
+            st.selectbox,
+            options=[*options],
+            index=[*options].index(chosen) if chosen in options else None,
+            format_func=lambda key: self.words(key, options[key]),
+            placeholder=self.placeholder,
+        )
+
+    def in_words(self, record: Values) -> str:
+        value = record[self.name]
+        return self.options().get(value, str(value))
+
+
+@dataclass(frozen=True)
+class Custom(Field):
+    """A field with widgets of its own. `words` gets the whole record."""
+
+    widgets: Callable[[forms.Form, Values], Any]
+    words: Callable[[Values], Any]
+
+    def draw(self, form: forms.Form, values: Values) -> Any:
+        return self.widgets(form, values)
+
+    def in_words(self, record: Values) -> Any:
+        return self.words(record)
+
+
+def draw(fields: tuple[Field, ...], form: forms.Form, values: Values, when: Literal["new", "edit"]) -> dict[str, Any]:
+    """Draws the fields of that form; returns their values by name."""
+    return {field.name: field.draw(form, values) for field in fields if field.when in ("always", when)}

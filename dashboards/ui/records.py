@@ -1,0 +1,162 @@
+"""A kind of record that users register, edit, archive and restore, declared once with its fields.
+
+An edit sends only the changed fields, and a user who saves a stale edit sees both versions and decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.client import ApiProblem
+from dashboards.ui import confirm, conflict, dialogs, feedback, fields, forms
+from dashboards.ui.columns import Row
+from dashboards.ui.text import plain
+
+Values = Mapping[str, Any]
+Width = Literal["small", "medium", "large"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A kind of record. Archiving it takes the place of deleting it.
+
+    Args:
+        path: the service's list. POST there makes a record, PATCH `<path>/<id>` takes the changes and the version that
+            was read, POST `<path>/<id>/archive` and `/restore` do what they say.
+        name: the record's name in sentences, before を and は: 顧客「ABC商事」.
+        archiving, restoring: the consequence, shown in the confirmation.
+        further: what the form needs of a row besides its fields.
+        archive_verb: before する, where it is not アーカイブする.
+        save: saves all typed values, when PATCH with the changes is not enough.
+    """
+
+    key: str
+    path: str
+    name: Callable[[Values], str]
+    fields: tuple[fields.Field, ...]
+    archiving: str | Callable[[Values], str] = ""
+    restoring: str = ""
+    further: tuple[str, ...] = ()
+    archive_verb: str = "アーカイブ"
+    save: Callable[[Values, Values], Any] | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of the fields that can be edited."""
+        return {field.name: field.label for field in self.fields if field.when != "new"}
+
+    def new(
+        self,
+        title: str,
+        done: Callable[[Values], str],
+        *,
+        icon: str = "add",
+        submit: str = "登録する",
+        path: str = "",
+        given: Callable[[], Values | None] = dict,
+    ) -> None:
+        """Opens the form of a new record. `done` makes the success message from what was typed. `given` draws what
+        stands above the form, and returns the values that it gives, which are sent too; None: there is no form yet."""
+
+        @dialogs.dialog(title, width="medium", icon=f":material/{icon}:")
+        def ask() -> None:
+            values = given()
+            if values is None:
+                return
+            with forms.form(".".join([self.key, "new", *map(str, values.values())]), submit=submit) as form:
+                typed = fields.draw(self.fields, form, values, "new")
+            if form.submitted:
+                body = {**values, **typed}
+                form.send(lambda key: session.api().post(path or self.path, body, once=key), done=done(body))
+
+        ask()
+
+    def edit(self, row: Row) -> None:
+        self._edit({name: row[name] for name in ("id", "version", *self.further, *self.labels)})
+
+    def archive(self, row: Row) -> None:
+        consequence = self.archiving if isinstance(self.archiving, str) else self.archiving(row)
+        self._confirm(row, "archive", f"{self.archive_verb}し", f"{self.archive_verb}する", consequence, danger=True)
+
+    def restore(self, row: Row) -> None:
+        self._confirm(row, "restore", "元に戻し", "元に戻す", self.restoring, danger=False)
+
+    def buttons(self, row: Row, *, may_archive: bool = True) -> None:
+        """The buttons of a drawer: edit and archive, or restore."""
+        if row["archived_at"]:
+            dialogs.button("元に戻す", self.restore, row, key=f"{self.key}.restore", icon="unarchive")
+            return
+        dialogs.button("編集する", self.edit, row, key=f"{self.key}.edit", icon="edit")
+        if may_archive:
+            label = f"{self.archive_verb}する"
+            dialogs.button(label, self.archive, row, key=f"{self.key}.archive", icon="archive")
+
+    def drawer(self, row: Row, draw: Callable[[Row], None], *, icon: str, width: Width = "small") -> None:
+        """Opens the details of a row. `draw` gets the record as it is now."""
+
+        @dialogs.dialog(plain(row["name"]), position="right", width=width, icon=f":material/{icon}:")
+        def show() -> None:
+            try:
+                record = session.api().get(f"{self.path}/{row['id']}")
+            except ApiProblem as problem:
+                feedback.failed(problem, key=f"{self.key}.drawer")
+                return
+            draw(record)
+
+        show()
+
+    def _confirm(self, row: Values, action: str, stem: str, verb: str, consequence: str, *, danger: bool) -> None:
+        confirm.confirm(
+            f"{self.key}.{action}.{row['id']}",
+            f"{self.name(row)}を{stem}ますか？",
+            consequence,
+            action=verb,
+            do=lambda _, key: session.api().post(f"{self.path}/{row['id']}/{action}", once=key),
+            done=f"{self.name(row)}を{stem}ました。",
+            danger=danger,
+        )
+
+    def _edit(self, stored: Values, draft: Values | None = None) -> None:
+        """`stored`: `id`, `version` and the stored value of each field; `draft`: what was typed before a conflict."""
+
+        @dialogs.dialog(f"{self.name(stored)}を編集する", width="medium", icon=":material/edit:")
+        def ask() -> None:
+            key = f"{self.key}.edit.{stored['id']}.{stored['version']}.{bool(draft)}"
+            with forms.form(key, submit="保存する") as form:
+                typed = fields.draw(self.fields, form, {**stored, **(draft or {})}, "edit")
+            if form.submitted:
+                self._send(form, stored, typed)
+
+        ask()
+
+    def _send(self, form: forms.Form, stored: Values, typed: Values) -> None:
+        save = self.save or self._save_changes
+        problem = form.send(lambda _: save(stored, typed), done=f"{self.name({**stored, **typed})}を変更しました。")
+        if problem and problem.current:
+            dialogs.open(self._compare, stored, problem.yours or {}, problem.current)
+            st.rerun()
+
+    def _save_changes(self, stored: Values, typed: Values) -> Any:
+        # Only the changed fields: another user may have changed the others meanwhile.
+        body = {"version": stored["version"]} | {name: value for name, value in typed.items() if value != stored[name]}
+        return session.api().patch(f"{self.path}/{stored['id']}", body)
+
+    def _compare(self, stored: Values, yours: Values, current: Values) -> None:
+        newest = {**stored, **current}
+        conflict.conflict(
+            f"{self.key}.conflict",
+            self.labels,
+            self._in_words({**newest, **yours}),
+            self._in_words(newest),
+            changed=f"{self.name(stored)}は、開いたあとにほかの人が変更しました。",
+            keep=lambda: dialogs.open(self._edit, newest, yours),
+            load=lambda: dialogs.open(self._edit, newest),
+        )
+
+    def _in_words(self, values: Values) -> dict[str, Any]:
+        return {field.name: field.in_words(values) for field in self.fields if field.when != "new"}

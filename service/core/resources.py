@@ -1,0 +1,144 @@
+"""A kind of record, declared once: from the declaration come the model of a change, the plain actions and the routes.
+
+`Resource` has the plain actions; an area overrides those that mean more. `change_model` makes the model of a change
+from that of a new record. `add_routes` adds the routes: list, create, read, change, archive, restore.
+"""
+
+# No `from __future__ import annotations`: FastAPI reads the routes' annotations, which are values of this module.
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Optional, TypeVar
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, create_model
+from sqlalchemy.orm import Session
+
+from service.core.access.auth import Actor, allow
+from service.core.database.paging import Cursor, Limit, Page
+from service.core.database.session import Db
+from service.core.edits import Edit, Edits, Record
+from service.core.http.problem_responses import refusals
+from service.core.routing.lists import ListRequest, list_request
+
+Row = TypeVar("Row", bound=Record)
+
+
+class Created(BaseModel):
+    id: int
+
+
+def change_model(name: str, new: type[BaseModel], *bases: type[Any], fixed: tuple[str, ...] = ()) -> type[Edit]:
+    """The model of a change: the `version` that was read, and the fields of `new`, each optional, but not the `fixed`
+    ones. Fields that are omitted or null do not change. `bases` have the validators that both models share."""
+    fields: dict[str, Any] = {
+        field_name: (Optional[field.rebuild_annotation()], None)  # noqa: UP045  # a value, not an annotation
+        for field_name, field in new.model_fields.items()
+        if field_name not in fixed
+    }
+    return create_model(name, __base__=(Edit, *bases), __module__=new.__module__, **fields)
+
+
+@dataclass(frozen=True)
+class Resource(Generic[Row]):
+    """The plain actions on the records of one kind. Each is written to the audit log.
+
+    Args:
+        new_model, change_model: what a user enters.
+        find: reads a record that the user may see; the last argument says whether to lock it. Raises NotFound.
+    """
+
+    edits: Edits
+    model: type[Row]
+    new_model: type[BaseModel]
+    change_model: type[Edit]
+    find: Callable[[Session, Actor, int, bool], Row]
+
+    def create(self, db: Session, by: Actor, new: Any) -> Row:
+        """Raises Conflict when a unique value exists already."""
+        return self.add(db, by, new.model_dump())
+
+    def add(self, db: Session, by: Actor, values: Mapping[str, Any]) -> Row:
+        row = self.model(**values)
+        self.edits.create(db, by, row, values)
+        return row
+
+    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+        """Raises NotFound, and as `Edits.change`."""
+        self.edits.change(db, by, self.find(db, by, key, True), new)
+
+    def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
+        """Archives or restores. Raises NotFound."""
+        self.edits.set_archived(db, by, self.find(db, by, key, True), archived)
+
+
+@dataclass(frozen=True)
+class Permissions:
+    read: str
+    create: str
+    update: str
+    archive: str
+
+    @classmethod
+    def of(cls, read: str, update: str) -> "Permissions":
+        """Who may change a record may also create, archive and restore it."""
+        return cls(read, update, update, update)
+
+
+def add_routes(
+    router: APIRouter,
+    path: str,
+    resource: Resource[Any],
+    permissions: Permissions,
+    *,
+    item: type[BaseModel],
+    filters: type[BaseModel],
+    page: Callable[[Session, Actor, int, str | None, Any], Mapping[str, Any]],
+    one: Callable[[Session, Actor, int], Mapping[str, Any]] | None = None,
+    refused: tuple[int, ...] = (),
+    may_lag: bool = False,
+) -> None:
+    """Adds the six routes; without `one` there is no route that reads one record.
+
+    Args:
+        path: also the list's name.
+        page: a page of the list; its arguments are the session, the user, the limit, the cursor and the filters.
+        one: a record as in the list, by its id.
+        refused: further statuses of the list and of a new record, such as 404 for an unknown tenant.
+        may_lag: the list may come from the replica.
+    """
+    subject = resource.edits.subject
+    one_path = f"{path}/{{{subject}_id}}"
+    key_type = Annotated[int, Path(alias=f"{subject}_id", ge=1, lt=2**63)]
+    list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=may_lag)]
+    filters_type, new_type, change_type = Annotated[filters, Query()], resource.new_model, resource.change_model
+    reader, creator = Annotated[Actor, allow(permissions.read)], Annotated[Actor, allow(permissions.create)]
+    editor, archiver = Annotated[Actor, allow(permissions.update)], Annotated[Actor, allow(permissions.archive)]
+
+    @router.get(path, name=path.strip("/"), response_model=Page[item], responses=refusals(*refused))
+    async def list_page(
+        page_request: list_type, query: filters_type, limit: Limit = 50, cursor: Cursor = None
+    ) -> Response:
+        return await page_request.page(lambda db, actor: page(db, actor, limit, cursor, query))
+
+    @router.post(path, name=f"create_{subject}", status_code=201, responses=refusals(*refused, 409))
+    def create(actor: creator, db: Db, new: new_type) -> Created:
+        return Created(id=resource.create(db, actor, new).id)
+
+    if one is not None:
+
+        @router.get(one_path, name=subject, response_model=item, responses=refusals(404))
+        def read(actor: reader, db: Db, key: key_type) -> Any:
+            return one(db, actor, key)
+
+    @router.patch(one_path, name=f"change_{subject}", status_code=204, responses=refusals(404, 409))
+    def change(actor: editor, db: Db, key: key_type, new: change_type) -> None:
+        resource.change(db, actor, key, new)
+
+    @router.post(f"{one_path}/archive", name=f"archive_{subject}", status_code=204, responses=refusals(404))
+    def archive(actor: archiver, db: Db, key: key_type) -> None:
+        resource.set_archived(db, actor, key, True)
+
+    @router.post(f"{one_path}/restore", name=f"restore_{subject}", status_code=204, responses=refusals(404))
+    def restore(actor: archiver, db: Db, key: key_type) -> None:
+        resource.set_archived(db, actor, key, False)
