@@ -93,8 +93,8 @@ def add_routes(
     *,
     item: type[BaseModel],
     filters: type[BaseModel],
-    page: Callable[[Session, Actor, int, str | None, Any], Mapping[str, Any]],
-    one: Callable[[Session, Actor, int], Mapping[str, Any]] | None = None,
+    page: Callable[[Session, Actor, int, str | None, Any], Page[Any]],
+    one: Callable[[Session, Actor, int], BaseModel] | None = None,
     refused: tuple[int, ...] = (),
     may_lag: bool = False,
 ) -> None:

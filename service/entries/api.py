@@ -90,7 +90,7 @@ def nursery(
     nursery_id: Annotated[RecordId | None, Query()] = None,
 ) -> schemas.NurseryItem:
     """The requested nursery, or the first one that the user may see."""
-    return schemas.NurseryItem.model_validate(queries.nursery_detail(db, actor, nursery_id))
+    return queries.nursery_detail(db, actor, nursery_id)
 
 
 @router.get("/people", responses=refusals(404))
@@ -100,4 +100,4 @@ def people(
     nursery_id: Annotated[RecordId | None, Query()] = None,
 ) -> schemas.People:
     """Counts parents and children, and those that lack a card, a mail address or a parent."""
-    return schemas.People.model_validate(queries.count_people(db, actor, nursery_id))
+    return queries.count_people(db, actor, nursery_id)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from service.core.access.auth import Actor
 from service.core.access.tenants import Tenant
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Filter, Key, Listing, archived_filter, contains, equals, when_true
+from service.core.database.paging import Filter, Key, Listing, Page, archived_filter, contains, equals, when_true
 from service.core.problems import NotFound
 from service.entries import schemas
 from service.entries.models import Card, Child, EntryExitLog, Guardianship, Nursery, Parent, Station
@@ -58,6 +58,7 @@ NURSERIES = Listing(
         ).label("silent_stations"),
         Nursery.archived_at,
     ),
+    model=schemas.NurseryItem,
     unique=Nursery.id,
     keys={"name": Key(Nursery.name), "code": Key(Nursery.code)},
     default="name",
@@ -110,6 +111,7 @@ PARENTS = Listing(
         _last_scan.scalar_subquery().label("last_scanned_at"),
         Parent.archived_at,
     ).join(Nursery, Nursery.id == Parent.nursery_id),
+    model=schemas.ParentItem,
     unique=Parent.id,
     keys={"kana": Key(Parent.kana), "name": Key(Parent.name), "id": Key(Parent.id)},
     default="kana",
@@ -136,6 +138,7 @@ CHILDREN = Listing(
         _relatives_json(Parent, Guardianship.child_id == Child.id).label("parents"),
         Child.archived_at,
     ).join(Nursery, Nursery.id == Child.nursery_id),
+    model=schemas.ChildItem,
     unique=Child.id,
     keys={"kana": Key(Child.kana), "name": Key(Child.name), "class_name": Key(Child.class_name)},
     default="kana",
@@ -162,12 +165,14 @@ def nursery_scope(by: Actor, nursery_id: int | None = None) -> int | None:
 
 def nurseries(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.NurseryFilters
-) -> dict[str, Any]:
-    return NURSERIES.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
+) -> Page[schemas.NurseryItem]:
+    return NURSERIES.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
-def parents(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ParentFilters) -> dict[str, Any]:
-    return PARENTS.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
+def parents(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ParentFilters
+) -> Page[schemas.ParentItem]:
+    return PARENTS.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
 def export_parents(by: Actor, filters: schemas.ParentFilters) -> Select[*tuple[Any, ...]]:
@@ -177,8 +182,10 @@ def export_parents(by: Actor, filters: schemas.ParentFilters) -> Select[*tuple[A
     )
 
 
-def children(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ChildFilters) -> dict[str, Any]:
-    return CHILDREN.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
+def children(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ChildFilters
+) -> Page[schemas.ChildItem]:
+    return CHILDREN.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
 def export_children(by: Actor, filters: schemas.ChildFilters) -> Select[*tuple[Any, ...]]:
@@ -213,23 +220,22 @@ def get_nursery(db: Session, by: Actor, nursery_id: int, lock: bool = False) -> 
     return get_or_404(db, Nursery, nursery_id, "保育園", lock=lock)
 
 
-def nursery_detail(db: Session, by: Actor, nursery_id: int | None) -> dict[Any, Any]:
+def nursery_detail(db: Session, by: Actor, nursery_id: int | None) -> schemas.NurseryItem:
     """As in the list. Raises as `get_default_nursery`."""
-    nursery = get_default_nursery(db, by, nursery_id)
-    return dict(db.execute(NURSERIES.rows.where(Nursery.id == nursery.id)).one()._mapping)
+    return NURSERIES.read_one(db, get_default_nursery(db, by, nursery_id).id)
 
 
-def parent_detail(db: Session, by: Actor, parent_id: int) -> dict[Any, Any]:
+def parent_detail(db: Session, by: Actor, parent_id: int) -> schemas.ParentItem:
     """As in the list. Raises NotFound."""
-    return dict(db.execute(PARENTS.rows.where(Parent.id == get_parent(db, by, parent_id).id)).one()._mapping)
+    return PARENTS.read_one(db, get_parent(db, by, parent_id).id)
 
 
-def child_detail(db: Session, by: Actor, child_id: int) -> dict[Any, Any]:
+def child_detail(db: Session, by: Actor, child_id: int) -> schemas.ChildItem:
     """As in the list. Raises NotFound."""
-    return dict(db.execute(CHILDREN.rows.where(Child.id == get_child(db, by, child_id).id)).one()._mapping)
+    return CHILDREN.read_one(db, get_child(db, by, child_id).id)
 
 
-def count_people(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
+def count_people(db: Session, by: Actor, nursery_id: int | None) -> schemas.People:
     """Counts parents and children, and those with missing data; the classes are sorted by name."""
     scope = nursery_scope(by, nursery_id)
     parents, children = select(Parent).where(Parent.archived_at.is_(None)), Child.archived_at.is_(None)
@@ -242,12 +248,17 @@ def count_people(db: Session, by: Actor, nursery_id: int | None) -> dict[str, An
     parent_counts = parents.with_only_columns(
         func.count(), func.count().filter(~_has_card), func.count().filter(Parent.mail == "")
     )
-    counts = [*db.execute(parent_counts).one(), *db.execute(child_counts).one()]
-    names = ("parents", "without_card", "without_mail", "children", "without_parent")
+    parent_count, without_card, without_mail = db.execute(parent_counts).one()
+    child_count, without_parent = db.execute(child_counts).one()
     classes = db.execute(class_sizes.group_by(Child.class_name).order_by(Child.class_name))
-    return dict(zip(names, counts, strict=True)) | {
-        "classes": [{"name": name, "children": count} for name, count in classes]
-    }
+    return schemas.People(
+        parents=parent_count,
+        without_card=without_card,
+        without_mail=without_mail,
+        children=child_count,
+        without_parent=without_parent,
+        classes=[schemas.ClassSize(name=name, children=count) for name, count in classes],
+    )
 
 
 def tenants(db: Session) -> list[Tenant]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -33,11 +33,12 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from typing_extensions import TypeVar
 
 from service.core.database.session import engine, fetch
 from service.core.problems import Invalid
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", default=Any)
 Limit = Annotated[int, Query(ge=1, le=100)]
 # A cursor can hold a name of 100 characters, each up to eight letters when encoded.
 Cursor = Annotated[str | None, Query(max_length=2000)]
@@ -185,7 +186,7 @@ def _compiled(page: Select[*tuple[Any, ...]]) -> _Statement:
 _Start = Literal["first", "after", "after_none"]
 
 
-class Listing:
+class Listing(Generic[Item]):
     """A list: `rows` without order, filtered by `filters`, sorted by one of `keys`; a minus before its name reverses
     the order. `unique` orders rows with the same sort value.
 
@@ -197,6 +198,7 @@ class Listing:
         self,
         rows: Select[*tuple[Any, ...]],
         *,
+        model: type[Item] | None = None,
         unique: InstrumentedAttribute[int],
         keys: Mapping[str, Key],
         default: str,
@@ -204,11 +206,14 @@ class Listing:
         total: Callable[[frozenset[str]], Select[int] | None] = lambda _: None,
         late: bool = False,
     ) -> None:
-        """`total` gives a cheaper statement for the number of rows with these filters (it can use their parameters);
-        None: the rows are counted. `late` (late row lookup): the statement finds the page's ids first, and the other
-        columns only for these. For a list without an index for its usual order: the server would build every row."""
+        """`model` is that of an item in the API. `total` gives a cheaper statement for the number of rows with these
+        filters (it can use their parameters); None: the rows are counted. `late` (late row lookup): the statement finds
+        the page's ids first, and the other columns only for these. For a list without an index for its usual order: the
+        server would build every row."""
         self.rows, self.unique, self.keys, self.default, self.filters = rows, unique, keys, default, filters
         self.total, self.late = total, late
+        self._item_model = TypeAdapter(model) if model else None
+        self._page_model = Page[model] if model else None  # type: ignore[valid-type]
         self.names = [*keys, *(f"-{name}" for name in keys)]
         # One for each shape. Parameters are not part of it, except the limit: without it the server would plan for a
         # tenth of the table.
@@ -256,6 +261,27 @@ class Listing:
             "total": rows[0][-1] if rows else self._count(db, names, values) if cursor else 0,
             "next_cursor": write_cursor(sort, key.write(last[-3]), last[-2]) if last else None,
         }
+
+    def read(
+        self,
+        db: Session,
+        limit: int,
+        cursor: str | None,
+        sort: str | None = None,
+        *,
+        item: Callable[[dict[str, Any]], Any] | None = None,
+        asked: Mapping[str, Any] = MappingProxyType({}),
+        **filters: Any,
+    ) -> Page[Item]:
+        """As `page`, with items of the model."""
+        assert self._page_model is not None
+        return self._page_model.model_validate(self.page(db, limit, cursor, sort, item=item, asked=asked, **filters))
+
+    def read_one(self, db: Session, row_id: int) -> Item:
+        """The item of the row with that unique value, which must exist."""
+        assert self._item_model is not None
+        row = db.execute(self.rows.where(self.unique == row_id)).one()
+        return self._item_model.validate_python(dict(row._mapping))
 
     def all(
         self, sort: str | None = None, *, asked: Mapping[str, Any] = MappingProxyType({}), **filters: Any

@@ -18,12 +18,16 @@ from typing import Any
 
 from anyio import to_thread
 from fastapi import Depends, Request, Response
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, BearerToken, authenticate, require, require_own_password
 from service.core.database import replica
 from service.core.database.session import transaction
 from service.core.routing import replica_reads
+
+# A page: the route's `response_model`, or what it is made from.
+Query = Callable[[Session, Actor], BaseModel | Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,11 @@ class ListRequest:
     permission: str | None
     may_lag: bool
 
-    async def page(self, query: Callable[[Session, Actor], Mapping[str, Any]]) -> Response:
+    async def page(self, query: Query) -> Response:
         """The result of `query` for the authorised user, as the route's `response_model`. Raises as `auth.allow`."""
         return Response(await to_thread.run_sync(self._page_json, query), media_type="application/json")
 
-    def _page_json(self, query: Callable[[Session, Actor], Mapping[str, Any]]) -> bytes:
+    def _page_json(self, query: Query) -> bytes:
         model = self.request.scope["route"].response_model
         with transaction() as db:
             actor = require_own_password(authenticate(self.request, db, self.token))
