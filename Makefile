@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture audit test-times test-deep test-mutants test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture contract audit test-times test-deep test-mutants test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ restore: setup ## restore a backup into an empty database (FROM=folder)
 drill: setup ## restore the newest backup beside the data, compare it, tell the minutes (FROM=folder)
 	@$(VENV) -m stack drill $(if $(FROM),--from "$(FROM)")
 
-clock: setup ## move the demo's time on, the vendors' with it (AHEAD=90m, 48h, 3d)
+ccontract: setup-tests ## write dashboards/contract anew: types and labels from the OpenAPI document
+	@$(VENV) -m tests.contract
+
+lock: setup ## move the demo's time on, the vendors' with it (AHEAD=90m, 48h, 3d)
 	@$(VENV) -m stack clock --ahead "$(AHEAD)"
 
 test: setup-tests ## everything that a change can break: lint, types, contracts, tests of every room, browsers (minutes)
@@ -97,6 +100,9 @@ bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minute
 picture: setup-tests ## take the README's picture of the dashboard anew
 	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m tests.portrait docs/images/dashboard.png
+
+contract: setup-tests ## write dashboards/contract anew: types and labels from the OpenAPI document
+	@$(VENV) -m tests.contract
 
 lock: setup ## compile the requirements anew from pyproject.toml
 	@UV="$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate"; \

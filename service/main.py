@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,8 @@ from service import __version__
 from service.core import api as core_api
 from service.core import areas
 from service.core.api import account, files, imports, sign_in
+from service.core.audit.search import CORE_FIELDS
+from service.core.audit.words import CORE_VALUES
 from service.core.database import replica
 from service.core.database.installation import refuse_demo_in_production
 from service.core.database.session import transaction
@@ -40,6 +42,7 @@ from service.core.monitoring.instances import Presence
 from service.core.pages import assets
 from service.core.routing import path_table, replica_reads
 from service.core.settings import settings
+from service.core.values import labels
 from service.entries import pages as entries_pages
 from service.entries.cards.rules import PATH as CARD_PATH
 from service.fleet import ingest as fleet_ingest
@@ -96,11 +99,22 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.McpApp) -> 
                     operation["responses"].setdefault(str(status), problem_responses.RESPONSES[status])
             document["paths"][fleet_ingest.PATH] = fleet_ingest.openapi(schema_of)
             _describe_times_of_day(document)
+            document["x-labels"] = _labels()
             api.openapi_schema = document
         return api.openapi_schema
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return api
+
+
+def _labels() -> dict[str, dict[str, Mapping[Any, str]]]:
+    """Of codes, by area and table; `Fields` and `Subjects` are those of the area's audit entries, then come the codes
+    in their fields."""
+    core: dict[str, Mapping[Any, str]] = {"Fields": CORE_FIELDS, **CORE_VALUES, **labels.TABLES.get(areas.CORE, {})}
+    return {areas.CORE: core} | {
+        area.name: {"Fields": area.fields, "Subjects": area.subjects, **area.values, **labels.TABLES.get(area.name, {})}
+        for area in areas.areas().values()
+    }
 
 
 # Time of day in Tokyo, without a time zone; the format `time` of JSON Schema has one.

@@ -25,7 +25,7 @@ WHOLE_NURSERY = "園のすべての保護者"
 ALL, CLASS, SOME = "園のすべて", "組を選ぶ", "保護者を選ぶ"
 
 
-def card_section(parent: Row, drawer: Callable[[Row], None]) -> None:
+def card_section(parent: Row, drawer: Callable[[Any], None]) -> None:
     """The card section of a parent's drawer."""
     st.markdown(small("保護者カード"))
     if not parent["card_issued_at"]:
@@ -63,7 +63,7 @@ def sheet_url(query: Mapping[str, Any]) -> str:
     return f"{DOWNLOAD}{PATH}/sheet.pdf?{urlencode(query, doseq=True)}"
 
 
-def issue(parent: Row, drawer: Callable[[Row], None]) -> None:
+def issue(parent: Row, drawer: Callable[[Any], None]) -> None:
     """Without a confirmation: it only creates the link, which the drawer then shows."""
     try:
         with button_idempotency_key(f"{PATH}/issue {parent['id']}") as idempotency_key:

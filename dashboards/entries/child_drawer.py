@@ -6,16 +6,16 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboards.contract.entries import ChildItem
 from dashboards.entries import choices
 from dashboards.entries.records import CHILD
 from dashboards.session import has_permission
 from dashboards.ui import details, times
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
 
-def parents_label(child: Row) -> str:
+def parents_label(child: ChildItem) -> str:
     """山田花子（母）、…"""
     names = [
         f"{parent['name']}（{parent['relation']}）" if parent["relation"] else parent["name"]
@@ -24,11 +24,11 @@ def parents_label(child: Row) -> str:
     return "、".join(names)
 
 
-def drawer(row: Row) -> None:
+def drawer(row: ChildItem) -> None:
     CHILD.drawer(row, _show, icon="child_care")
 
 
-def _show(child: Row) -> None:
+def _show(child: ChildItem) -> None:
     st.markdown(f"**{_state(child)}**")
     with st.container(horizontal=True):
         query = f"?{urlencode({choices.NURSERY: child['nursery_name']})}" if choices.has_several_nurseries() else ""
@@ -48,7 +48,7 @@ def _show(child: Row) -> None:
         st.markdown(f"**{plain(parent['name'])}**{relation}　{number}")
 
 
-def _state(child: Row) -> str:
+def _state(child: ChildItem) -> str:
     if child["archived_at"]:
         return f"{times.full(times.parse(child['archived_at']))}にアーカイブされました。"
     if not child["parents"]:

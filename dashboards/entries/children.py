@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.contract.entries import People
 from dashboards.entries import child_drawer, choices
 from dashboards.entries.records import CHILD, new_child
 from dashboards.session import has_permission
@@ -41,7 +42,7 @@ def headline() -> None:
     )
     if reading is None:
         return
-    counts = reading.data
+    counts: People = reading.data
     if not counts["children"]:
         st.markdown("まだ園児が登録されていません。")
         return

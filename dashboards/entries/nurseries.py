@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboards.contract.entries import NurseryItem
 from dashboards.entries.records import NURSERY, new_nursery
 from dashboards.entries.words import NURSERIES
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
@@ -18,7 +18,7 @@ from dashboards.ui.text import plain
 SORTS = {"name": "保育園名順", "-name": "保育園名の逆順", "code": "保育園コード順"}
 
 
-def state(row: Row) -> str:
+def state(row: NurseryItem) -> str:
     if row["archived_at"]:
         return "archived"
     return "running" if row["has_station_password"] else "off"
@@ -62,7 +62,7 @@ def _new_button() -> None:
         dialogs.button("保育園を登録する", new_nursery, key="nurseries.new", icon="add", type="primary")
 
 
-def drawer(row: Row) -> None:
+def drawer(row: NurseryItem) -> None:
     @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/apartment:")
     def show() -> None:
         st.markdown(NURSERIES[state(row)].badge())

@@ -6,20 +6,20 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboards.contract.entries import ParentItem
 from dashboards.entries import card_dialogs
 from dashboards.entries.records import PARENT
 from dashboards.session import has_permission
 from dashboards.ui import details, times
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
 
-def drawer(row: Row) -> None:
+def drawer(row: ParentItem) -> None:
     PARENT.drawer(row, _show, icon="person", width="medium")
 
 
-def _show(parent: Row) -> None:
+def _show(parent: ParentItem) -> None:
     st.markdown(f"**{_state(parent)}**")
     with st.container(horizontal=True):
         query = urlencode({"parent_name": parent["name"]})
@@ -37,7 +37,7 @@ def _show(parent: Row) -> None:
     _children(parent)
 
 
-def _state(parent: Row) -> str:
+def _state(parent: ParentItem) -> str:
     if parent["archived_at"]:
         return f"{times.full(times.parse(parent['archived_at']))}にアーカイブされました。"
     if not parent["last_scanned_at"]:
@@ -46,7 +46,7 @@ def _state(parent: Row) -> str:
     return f"最後の入退登録は{times.full(last)}（{times.ago(last)}）です。"
 
 
-def _children(parent: Row) -> None:
+def _children(parent: ParentItem) -> None:
     st.markdown(small("園児"))
     if not parent["children"]:
         st.markdown("園児が登録されていません。「編集する」から選んでください。")

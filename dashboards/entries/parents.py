@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.contract.entries import ParentItem, People
 from dashboards.entries import card_dialogs, choices, parent_drawer
 from dashboards.entries.records import PARENT, new_parent
 from dashboards.entries.words import CARD
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -37,7 +37,7 @@ def shown_columns() -> tuple[columns.Column, ...]:
     )
 
 
-def card_state(row: Row) -> str:
+def card_state(row: ParentItem) -> str:
     return "issued" if row["card_issued_at"] else "none"
 
 
@@ -54,7 +54,7 @@ def headline() -> None:
     )
     if reading is None:
         return
-    counts = reading.data
+    counts: People = reading.data
     if not counts["parents"]:
         st.markdown("まだ保護者が登録されていません。")
         return

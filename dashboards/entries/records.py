@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.entries import FIELDS
 from dashboards.entries import choices
 from dashboards.ui import forms
 from dashboards.ui.fields import Custom, Number, Text, Time
@@ -72,17 +73,17 @@ NURSERY = Record(
         Text("name", "保育園名", 100, required=True, placeholder="さくら保育園"),
         Text(
             "code",
-            "保育園コード",
+            FIELDS["code"],
             50,
             required=True,
             placeholder="ABC123",
             help="入退登録画面のログインに使います。半角の英数字・ハイフン・下線で、4文字以上。",
         ),
-        Time("opens_at", "開園時刻", default="07:00:00"),
-        Time("closes_at", "閉園時刻", default="18:00:00"),
+        Time("opens_at", FIELDS["opens_at"], default="07:00:00"),
+        Time("closes_at", FIELDS["closes_at"], default="18:00:00"),
         Number(
             "offline_cap",
-            "オフラインで保存できる件数",
+            FIELDS["offline_cap"],
             1,
             5000,
             step=10,
@@ -104,10 +105,10 @@ PARENT = Record(
     name=lambda parent: f"保護者「{parent['name']}」",
     fields=(
         Text("name", "氏名", 100, required=True, placeholder="山田花子"),
-        Text("kana", "ふりがな", 100, placeholder="やまだはなこ"),
-        Text("phone_number", "電話番号", 20, placeholder="090-1234-5678"),
-        Text("mail", "メールアドレス", 254, placeholder="hanako@example.com"),
-        Custom("children", "園児", _children_fields, _children_in_words),
+        Text("kana", FIELDS["kana"], 100, placeholder="やまだはなこ"),
+        Text("phone_number", FIELDS["phone_number"], 20, placeholder="090-1234-5678"),
+        Text("mail", FIELDS["mail"], 254, placeholder="hanako@example.com"),
+        Custom("children", FIELDS["children"], _children_fields, _children_in_words),
     ),
     archiving="一覧から外れ、カードのリンクは使えなくなり、スキャンしても「保護者が見つかりません」と表示されます。"
     "入退ログは残り、あとで元に戻せます。",
@@ -120,8 +121,8 @@ CHILD = Record(
     name=lambda child: f"園児「{child['name']}」",
     fields=(
         Text("name", "園児名", 100, required=True, placeholder="山田太郎"),
-        Text("kana", "ふりがな", 100, placeholder="やまだたろう"),
-        Text("class_name", "組", 50, placeholder="きりん組"),
+        Text("kana", FIELDS["kana"], 100, placeholder="やまだたろう"),
+        Text("class_name", FIELDS["class_name"], 50, placeholder="きりん組"),
     ),
     archiving="一覧と出欠表から外れます。入退ログと出欠の記録は残り、あとで元に戻せます。",
     restoring="一覧と出欠表に戻ります。",

@@ -63,7 +63,7 @@ def describe_anomaly(row: Row) -> str:
 
 UNUSUAL_COLUMNS = (
     *COMMON_COLUMNS,
-    columns.badge("種類", "kind", ANOMALIES, width=160),
+    columns.badge("種類", "kind", ANOMALIES, width=190),
     columns.text("理由", describe_anomaly, width=460),
 )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dashboards.ui.status import Status
+from dashboards.contract import entries as contract
+from dashboards.ui.status import Status, statuses
 
 # The arrows of the specification (DI-AL-001, FR-AD-003).
-IN, OUT = Status("↓ 入", "green", "arrow_downward"), Status("↑ 出", "orange", "arrow_upward")
+IN = Status(f"↓ {contract.ENTRY_TYPE['Entry']}", "green", "arrow_downward")
+OUT = Status(f"↑ {contract.ENTRY_TYPE['Exit']}", "orange", "arrow_upward")
 ENTRY = {"Entry": IN, "Exit": OUT}
 DIRECTION_LABELS = {"Entry": "登園", "Exit": "降園"}
 ENTRY_LABELS = {"Entry": "入（登園）", "Exit": "出（降園）"}
@@ -16,12 +18,15 @@ def arrow(entry_type: str) -> str:
     return f":{ENTRY[entry_type].color}-badge[**{ENTRY[entry_type].word}**]"
 
 
-PRESENCE = {
-    "present": Status("出席", "green", "check_circle"),
-    "absent": Status("欠席", "red", "cancel"),
-    "late": Status("遅刻", "orange", "schedule"),
-    "left_early": Status("早退", "blue", "logout"),
-}
+PRESENCE = statuses(
+    contract.PRESENCE,
+    {
+        "present": ("green", "check_circle"),
+        "absent": ("red", "cancel"),
+        "late": ("orange", "schedule"),
+        "left_early": ("blue", "logout"),
+    },
+)
 NOT_ENTERED = "未入力"
 
 MARKS = {
@@ -31,12 +36,15 @@ MARKS = {
 # A larger difference of a station's clock, in seconds, is marked.
 MAX_SKEW_SECONDS = 120
 
-ANOMALIES = {
-    "early": Status("いつもより早い", "blue", "schedule"),
-    "late": Status("いつもより遅い", "orange", "schedule"),
-    "other_person": Status("いつもと違う人", "red", "person_alert"),
-    "forgotten": Status("「出」の記録がない", "gray", "help"),
-}
+ANOMALIES = statuses(
+    contract.UNUSUAL_KIND,
+    {
+        "early": ("blue", "schedule"),
+        "late": ("orange", "schedule"),
+        "other_person": ("red", "person_alert"),
+        "forgotten": ("gray", "help"),
+    },
+)
 
 CARD = {
     "issued": Status("発行済み", "green", "check_circle"),

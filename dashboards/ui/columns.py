@@ -24,14 +24,14 @@ class Column:
     """
 
     title: str
-    cell: Callable[[Row], Any]
+    cell: Callable[[Any], Any]
     draw: Callable[[str, Sequence[Any]], ColumnConfig]
     sort: str = ""
 
 
 def text(
     title: str,
-    field: str | Callable[[Row], Any],
+    field: str | Callable[[Any], Any],
     *,
     width: int | None = None,
     alignment: Literal["left", "right"] = "left",
@@ -47,7 +47,7 @@ def text(
 
 def badge(
     title: str,
-    field: str | Callable[[Row], str],
+    field: str | Callable[[Any], str],
     kinds: Mapping[str, Status],
     *,
     width: int = 124,
@@ -70,7 +70,7 @@ def badge(
 
 
 def badges(
-    title: str, field: Callable[[Row], Sequence[str]], kinds: Mapping[str, Status], *, width: int = 124
+    title: str, field: Callable[[Any], Sequence[str]], kinds: Mapping[str, Status], *, width: int = 124
 ) -> Column:
     """Any number of statuses, each as in `badge`."""
     statuses = [*kinds.values()]
@@ -87,17 +87,17 @@ def badges(
 
 
 def number(
-    title: str, field: str | Callable[[Row], Any], *, width: int = 84, help: str | None = None, sort: str = ""
+    title: str, field: str | Callable[[Any], Any], *, width: int = 84, help: str | None = None, sort: str = ""
 ) -> Column:
     """Right-aligned, with thousands separators. The unit is in the title."""
     return _number(title, field, "localized", width, help, sort)
 
 
-def percent(title: str, field: str | Callable[[Row], Any], *, width: int = 72, sort: str = "") -> Column:
+def percent(title: str, field: str | Callable[[Any], Any], *, width: int = 72, sort: str = "") -> Column:
     return _number(title, field, "%d%%", width, None, sort)
 
 
-def money(title: str, field: str | Callable[[Row], Any], *, width: int = 104, sort: str = "") -> Column:
+def money(title: str, field: str | Callable[[Any], Any], *, width: int = 104, sort: str = "") -> Column:
     return _number(title, field, "¥%,d", width, None, sort)
 
 
@@ -124,7 +124,7 @@ def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Co
 
 def trend(
     title: str,
-    field: str | Callable[[Row], Any],
+    field: str | Callable[[Any], Any],
     *,
     good: Literal["up", "down"] = "up",
     unit: str = "%",
@@ -150,7 +150,7 @@ def trend(
 
 
 def _number(
-    title: str, field: str | Callable[[Row], Any], format: str, width: int, help: str | None, sort: str
+    title: str, field: str | Callable[[Any], Any], format: str, width: int, help: str | None, sort: str
 ) -> Column:
     def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
         return st.column_config.NumberColumn(label, format=format, width=width, help=help)
@@ -158,5 +158,5 @@ def _number(
     return Column(title, _value(field), draw, sort)
 
 
-def _value(field: str | Callable[[Row], Any]) -> Callable[[Row], Any]:
+def _value(field: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
     return field if callable(field) else lambda row: row[field]

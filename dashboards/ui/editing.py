@@ -35,9 +35,9 @@ class Record:
     key: str
     path: str
     labels: Mapping[str, str]
-    name: Callable[[Values], str]
+    name: Callable[[Any], str]
     fields: Callable[[forms.Form, Values], dict[str, Any]]
-    in_words: Callable[[Values], Values]
+    in_words: Callable[[Any], Values]
     putting_away: str = "アーカイブ"
     save: Callable[[Values, Values], Any] | None = None
 

@@ -141,7 +141,7 @@ class Custom(Field):
     """A field with widgets of its own. `words` gets the whole record."""
 
     widgets: Callable[[forms.Form, Values], Any]
-    words: Callable[[Values], Any]
+    words: Callable[[Any], Any]
 
     def draw(self, form: forms.Form, values: Values) -> Any:
         return self.widgets(form, values)

@@ -55,7 +55,7 @@ def new(
     master: Master,
     title: str,
     fields: Callable[[forms.Form], dict[str, Any]],
-    done: Callable[[Mapping[str, Any]], str],
+    done: Callable[[Any], str],
     *,
     submit: str,
 ) -> None:

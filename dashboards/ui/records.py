@@ -37,9 +37,9 @@ class Record:
 
     key: str
     path: str
-    name: Callable[[Values], str]
+    name: Callable[[Any], str]
     fields: tuple[fields.Field, ...]
-    archiving: str | Callable[[Values], str] = ""
+    archiving: str | Callable[[Any], str] = ""
     restoring: str = ""
     further: tuple[str, ...] = ()
     archive_verb: str = "アーカイブ"
@@ -53,7 +53,7 @@ class Record:
     def new(
         self,
         title: str,
-        done: Callable[[Values], str],
+        done: Callable[[Any], str],
         *,
         icon: str = "add",
         submit: str = "登録する",
@@ -96,7 +96,7 @@ class Record:
             label = f"{self.archive_verb}する"
             dialogs.button(label, self.archive, row, key=f"{self.key}.archive", icon="archive")
 
-    def drawer(self, row: Row, draw: Callable[[Row], None], *, icon: str, width: Width = "small") -> None:
+    def drawer(self, row: Row, draw: Callable[[Any], None], *, icon: str, width: Width = "small") -> None:
         """Opens the details of a row. `draw` gets the record as it is now."""
 
         @dialogs.dialog(plain(row["name"]), position="right", width=width, icon=f":material/{icon}:")

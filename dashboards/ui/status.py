@@ -6,19 +6,27 @@ purpose.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+Color = Literal["green", "red", "orange", "gray", "blue"]
 
 
 @dataclass(frozen=True)
 class Status:
     word: str
-    color: Literal["green", "red", "orange", "gray", "blue"]
+    color: Color
     icon: str
 
     def badge(self) -> str:
         """As Markdown, for any text in Streamlit."""
         return f":{self.color}-badge[:material/{self.icon}: {self.word}]"
+
+
+def statuses(labels: Mapping[str, str], looks: Mapping[str, tuple[Color, str]]) -> dict[str, Status]:
+    """The service's labels (`dashboards.contract`) with a colour and an icon for each code, in the order of `looks`."""
+    return {code: Status(labels[code], color, icon) for code, (color, icon) in looks.items()}
 
 
 UNKNOWN = Status("不明", "gray", "help")

@@ -70,7 +70,7 @@ def table(
     filters: Filters | None = None,
     query: Mapping[str, Any] | None = None,
     rows: int = PAGE_ROWS,
-    actions: Mapping[str, Callable[[Row], None]] | None = None,
+    actions: Mapping[str, Callable[[Any], None]] | None = None,
     export: Export | None = None,
     empty: Empty | None = None,
     headline: bool = False,
@@ -206,7 +206,7 @@ def _grid(
     columns: Sequence[Column],
     sorts: Mapping[str, str] | None,
     sort_name: str,
-    actions: Mapping[str, Callable[[Row], None]],
+    actions: Mapping[str, Callable[[Any], None]],
     height: int | None,
 ) -> None:
     cells = {column.title: [column.cell(item) for item in items] for column in columns}
@@ -297,7 +297,7 @@ def _action_clicked(key: str) -> None:
     st.session_state[f"{key}.clicked"] = (click["label"], live.last_answer(key)["items"][click["row"]])
 
 
-def _run_action(key: str, actions: Mapping[str, Callable[[Row], None]]) -> None:
+def _run_action(key: str, actions: Mapping[str, Callable[[Any], None]]) -> None:
     label, row = st.session_state.pop(f"{key}.clicked", (None, None))
     if label in actions:
         dialogs.open(actions[label], row)

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 
 from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, RetentionPolicy, Role, Tick
 from service.core.purposes import FileKind, Purpose
+from service.core.values.labels import Labelled
 
 # More than two heartbeats: after that a station counts as switched off or offline.
 SILENT_AFTER = timedelta(seconds=90)
 
 
-class EntryType(StrEnum):
+class EntryType(Labelled):
     """The document's own codes (5.1)."""
 
-    ENTRY = "Entry"
-    EXIT = "Exit"
+    ENTRY = "Entry", "入"
+    EXIT = "Exit", "出"
 
 
-class Presence(StrEnum):
+class Presence(Labelled):
     """出席状態, set by staff."""
 
-    PRESENT = "present"
-    ABSENT = "absent"
-    LATE = "late"
-    LEFT_EARLY = "left_early"
+    PRESENT = "present", "出席"
+    ABSENT = "absent", "欠席"
+    LATE = "late", "遅刻"
+    LEFT_EARLY = "left_early", "早退"
 
-
-TYPE_LABELS = {EntryType.ENTRY: "入", EntryType.EXIT: "出"}
-PRESENCE_LABELS = {
-    Presence.PRESENT: "出席",
-    Presence.ABSENT: "欠席",
-    Presence.LATE: "遅刻",
-    Presence.LEFT_EARLY: "早退",
-}
 
 # A second scan of the same parent and type within this time is a duplicate.
 DOUBLE_SCAN = timedelta(seconds=10)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from service.core.values.times import TOKYO, Month, month_of
-from service.entries.rules import TYPE_LABELS, EntryType
+from service.entries.rules import EntryType
 
 # A year, leap day included. Younger logs stay in the list.
 ARCHIVE_AFTER = timedelta(days=366)
@@ -43,7 +43,7 @@ def csv_rows(logs: Iterable[Any]) -> Iterator[tuple[str, ...]]:
             _timestamp(log.timestamp),
             str(log.parent_id),
             log.parent_name,
-            TYPE_LABELS[EntryType(log.entry_type)],
+            EntryType(log.entry_type).label,
             "、".join(log.child_names),
             log.nursery_name,
             _timestamp(log.created_at),

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
-from typing import Any, Literal
+from typing import Any
 
+from service.core.values.labels import Labelled
 from service.core.values.times import TOKYO
-from service.entries.rules import TYPE_LABELS, EntryType
+from service.entries.rules import EntryType
 
 QUARTER = 15
 # A day is unusual when its time differs by this much from the median of the other days. The median needs some days.
@@ -19,17 +20,17 @@ MIN_DAYS = 8
 MIN_PICKUPS = 8
 MAX_PERIOD_DAYS = 366
 
-UnusualKind = Literal["early", "late", "other_person", "forgotten"]
-UNUSUAL_LABELS: dict[UnusualKind, str] = {
-    "early": "いつもより早い",
-    "late": "いつもより遅い",
-    "other_person": "いつもと違う人のお迎え",
-    "forgotten": "「出」の記録がない",
-}
 _HEADER = ("日付", "時刻", "保護者名", "関連園児名")
 LATE_TITLE, UNUSUAL_TITLE = "閉園後のお迎え", "いつもと違う入退"
 LATE_HEADER = (*_HEADER, "閉園からの分数")
 UNUSUAL_HEADER = (*_HEADER, "入/出", "理由", "いつもとの差（分）")
+
+
+class UnusualKind(Labelled):
+    EARLY = "early", "いつもより早い"
+    LATE = "late", "いつもより遅い"
+    OTHER_PERSON = "other_person", "いつもと違う人のお迎え"
+    FORGOTTEN = "forgotten", "「出」の記録がない"
 
 
 def quarter_of_hour(minutes: int) -> str:
@@ -59,7 +60,7 @@ def unusual_times(minutes: Sequence[int]) -> list[Unusual | None]:
     for rank, index in enumerate(order):
         offset = round(minutes[index] - _median_without(minutes, order, rank))
         if abs(offset) * 60 >= UNUSUAL_OFFSET.total_seconds():
-            result[index] = Unusual("late" if offset > 0 else "early", abs(offset))
+            result[index] = Unusual(UnusualKind.LATE if offset > 0 else UnusualKind.EARLY, abs(offset))
     return result
 
 
@@ -78,7 +79,7 @@ def unusual_pickups(parent_ids: Sequence[int]) -> list[Unusual | None]:
     if len(parent_ids) <= MIN_PICKUPS:
         return [None] * len(parent_ids)
     counts = Counter(parent_ids)
-    return [Unusual("other_person") if counts[parent_id] == 1 else None for parent_id in parent_ids]
+    return [Unusual(UnusualKind.OTHER_PERSON) if counts[parent_id] == 1 else None for parent_id in parent_ids]
 
 
 def late_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
@@ -89,7 +90,7 @@ def late_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
 def unusual_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         offset = str(row["minutes"]) if row["minutes"] else ""
-        yield (*_common_cells(row), TYPE_LABELS[EntryType(row["entry_type"])], UNUSUAL_LABELS[row["kind"]], offset)
+        yield (*_common_cells(row), EntryType(row["entry_type"]).label, UnusualKind(row["kind"]).label, offset)
 
 
 def _common_cells(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.core.exports.declared import Column, ExportList
 from service.entries.logs import queries, schemas
-from service.entries.rules import TYPE_LABELS
+from service.entries.rules import EntryType
 
 LOGS = ExportList(
     key="entries.logs",
@@ -13,7 +13,7 @@ LOGS = ExportList(
     columns=(
         Column("timestamp", "日時", "moment", form="YYYY-MM-DD HH24:MI:SS"),
         Column("parent_name", "保護者名"),
-        Column("entry_type", "入/出", "choice", {kind.value: label for kind, label in TYPE_LABELS.items()}),
+        Column("entry_type", "入/出", "choice", EntryType.labels()),
         Column("child_words", "関連園児名"),
         Column("nursery_name", "保育園名"),
     ),

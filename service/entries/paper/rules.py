@@ -9,7 +9,7 @@ from typing import Any
 
 from service.core.reports import Column, Figure, Figures, Note, Report, Section, Table
 from service.core.values.times import TOKYO, WEEKDAYS
-from service.entries.rules import PRESENCE_LABELS, Presence
+from service.entries.rules import Presence
 
 LIST_TITLE, MONTH_TITLE = "紙の入退台帳", "出欠の詳細レポート"
 NO_CLASS = "組なし"
@@ -59,7 +59,7 @@ def paper_list(nursery: str, now: datetime, children: Sequence[Mapping[str, Any]
 def presence_label(presence: str | None, suggested: bool) -> str:
     if presence is None:
         return ""
-    return PRESENCE_LABELS[Presence(presence)] + ("（スキャンから）" if suggested else "")
+    return Presence(presence).label + ("（スキャンから）" if suggested else "")
 
 
 def month_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -80,7 +80,7 @@ def month_title(report: Mapping[str, Any]) -> str:
 
 def month_report(report: Mapping[str, Any], now: datetime) -> Report:
     counts = report["counts"]
-    figures = [Figure(label, counts[presence], "日") for presence, label in PRESENCE_LABELS.items()]
+    figures = [Figure(presence.label, counts[presence], "日") for presence in Presence]
     widths = (1.5, 1.5, 0.8, 0.8, 1, 2.4)
     columns = [Column(title, width) for title, width in zip(MONTH_HEADER, widths, strict=True)]
     place = "　".join(filter(None, (report["nursery_name"], report["class_name"])))

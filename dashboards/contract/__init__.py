@@ -1,0 +1,1 @@
+"""What the dashboards know of the service; written by `make contract`."""
