@@ -15,8 +15,8 @@ import service
 from service.core.areas import areas
 from service.main import route_permissions
 from stack import servers
-from stack.home import ROOT
-from tests import Home, contract
+from stack.home import ROOT, Home
+from tests import contract
 from tests.house.permissions import TABLE, table
 from tests.whole import service_app
 
