@@ -45,10 +45,7 @@ restore: setup ## restore a backup into an empty database (FROM=folder)
 drill: setup ## restore the newest backup beside the data, compare it, tell the minutes (FROM=folder)
 	@$(VENV) -m stack drill $(if $(FROM),--from "$(FROM)")
 
-ccontract: setup-tests ## write dashboards/contract anew: types and labels from the OpenAPI document
-	@$(VENV) -m tests.contract
-
-lock: setup ## move the demo's time on, the vendors' with it (AHEAD=90m, 48h, 3d)
+clock: setup ## move the demo's time on, the vendors' with it (AHEAD=90m, 48h, 3d)
 	@$(VENV) -m stack clock --ahead "$(AHEAD)"
 
 test: setup-tests ## everything that a change can break: lint, types, contracts, tests of every room, browsers (minutes)
