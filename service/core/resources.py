@@ -22,6 +22,8 @@ from service.core.http.problem_responses import refusals
 from service.core.routing.lists import ListRequest, list_request
 
 Row = TypeVar("Row", bound=Record)
+# A record's id in a path.
+PathId = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 class Created(BaseModel):

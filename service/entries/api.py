@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from service.core import resources
@@ -13,11 +13,11 @@ from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.short_transactions import allow_without_transaction, short_transaction
 from service.core.values.texts import RecordId
 from service.entries import actions, exports, queries, schemas
 
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 router = APIRouter(prefix="/api/entries", tags=["entries"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "/parents", exports.PARENTS, refusals(404))
@@ -72,7 +72,7 @@ class LoggedOut(BaseModel):
 async def set_station_password(
     actor: Annotated[Actor, allow_without_transaction("entries:nursery:update")],
     request: Request,
-    nursery_id: Id,
+    nursery_id: PathId,
     new: schemas.NewStationPassword,
 ) -> LoggedOut:
     """AR-EL-002."""
