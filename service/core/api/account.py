@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
@@ -13,15 +12,14 @@ from service.core.access.auth import BearerToken, SignedIn, authenticate
 from service.core.api.users import session_list
 from service.core.database.paging import Page
 from service.core.database.session import NO_SCOPES, Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.problems import Invalid, Unavailable
 from service.core.routing.short_transactions import short_transaction
 from service.core.settings import settings
 from service.core.users import actions, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 PASSWORD_PATH = "/api/auth/password"
-router = APIRouter(prefix="/api/auth", tags=["auth"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/auth", tags=["auth"], responses=refusals(400, 401, 403, 422, 503))
 
 
 def _limit() -> throttle.Limit:
@@ -30,7 +28,7 @@ def _limit() -> throttle.Limit:
     return throttle.Limit("own password", settings().sign_in_attempts, window)
 
 
-@router.post("/password", responses={status: RESPONSES[status] for status in (409, 429)})
+@router.post("/password", responses=refusals(409, 429))
 async def change_password(request: Request, token: BearerToken, change: schemas.PasswordChange) -> schemas.Ended:
     """Ends the user's other sessions. Also allowed for a user who has to change a one-time password first."""
 

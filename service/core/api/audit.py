@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
@@ -14,14 +14,13 @@ from service.core.audit import Action, search, table
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import answers, csv_file
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.problems import Invalid
 from service.core.purposes import FileKind
 from service.core.routing.lists import ListRequest, list_request
 from service.core.values.texts import NO_NUL
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-router = APIRouter(prefix="/api/core/audit", tags=["core"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/core/audit", tags=["core"], responses=refusals(400, 401, 403, 422, 503))
 
 Day = Annotated[date | None, Query(ge=date(2000, 1, 1), le=date(9000, 12, 31))]
 Text = Annotated[str | None, Query(max_length=100, pattern=NO_NUL)]

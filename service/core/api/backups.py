@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.core.access.machines import authenticate_machine
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.monitoring import backups
 from service.core.values.texts import Instant
 
@@ -41,7 +41,7 @@ class Told(BaseModel):
     "",
     status_code=204,
     dependencies=[Depends(authenticate_machine)],
-    responses={status: RESPONSES[status] for status in (400, 401, 422, 503)},
+    responses=refusals(400, 401, 422, 503),
 )
 def tell(db: Db, report: Told) -> None:
     """For the backup program, which authenticates with WATCHDOG_TOKEN."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,14 +11,11 @@ from service.core.access.auth import Actor, allow
 from service.core.api.tasks import TaskAnswer, task_answer
 from service.core.database.session import Db
 from service.core.exports.declared import export_list_for, read_filters
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.tasks import records
 from service.core.tasks.records import Order
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: RESPONSES[status] for status in (400, 401, 403, 404, 409, 422, 503)
-}
-router = APIRouter(prefix="/api/core/exports", tags=["exports"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/core/exports", tags=["exports"], responses=refusals(400, 401, 403, 404, 409, 422, 503))
 
 
 class NewExport(BaseModel):

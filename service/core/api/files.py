@@ -14,7 +14,7 @@ from service.core.access.auth import Actor
 from service.core.files import answers, deposit, incoming, names, records
 from service.core.files.records import File
 from service.core.files.storage import storage
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.problems import Forbidden, Invalid, NotFound
 from service.core.purposes import FileKind, Purpose
 from service.core.routing.short_transactions import SignedInWithoutTransaction, short_transaction
@@ -31,7 +31,7 @@ _DOWNLOAD_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": _BYTES}},
     206: {"description": "The part asked for", "content": {"*/*": _BYTES}},
     304: {"description": "Not changed"},
-    **{status: RESPONSES[status] for status in (400, 401, 404, 416, 422, 503)},
+    **refusals(400, 401, 404, 416, 422, 503),
 }
 
 
@@ -53,7 +53,7 @@ def file_answer(file: File) -> FileAnswer:
 @router.put(
     "",
     status_code=201,
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 408, 409, 413, 415, 422, 503)},
+    responses=refusals(400, 401, 403, 408, 409, 413, 415, 422, 503),
     openapi_extra={
         "requestBody": {
             "required": True,

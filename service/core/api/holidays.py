@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,11 +12,10 @@ from service.core import holidays
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.values.texts import ONE_LINE, NotBlank
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-router = APIRouter(prefix="/api/core/holidays", tags=["core"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/core/holidays", tags=["core"], responses=refusals(400, 401, 403, 422, 503))
 
 
 Day = Annotated[date, Path(ge=date(2000, 1, 1), le=date(2100, 12, 31))]
@@ -52,12 +51,12 @@ def of_year(
     return Page(items=items, total=len(items))
 
 
-@router.put("/{day}", responses={409: RESPONSES[409]})
+@router.put("/{day}", responses=refusals(409))
 def put(actor: Annotated[Actor, allow("core:calendar:update")], db: Db, day: Day, new_holiday: Named) -> HolidayItem:
     return HolidayItem.model_validate(holidays.put(db, actor, day, new_holiday.name, new_holiday.version))
 
 
-@router.delete("/{day}", status_code=204, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+@router.delete("/{day}", status_code=204, responses=refusals(404, 409))
 def remove(
     actor: Annotated[Actor, allow("core:calendar:update")],
     db: Db,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Literal
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -17,23 +17,21 @@ from service.core.api.tasks import TaskAnswer, task_answer
 from service.core.database.session import Db
 from service.core.exports import answers, csv_file
 from service.core.http import idempotency
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.imports import intake, records
 from service.core.imports.kinds import ImportKind, kind_for, kinds
 from service.core.imports.records import Import
 from service.core.problems import Invalid, Unavailable
 from service.core.purposes import FileKind
+from service.core.resources import PathId
 from service.core.routing.short_transactions import allow_without_transaction, idempotent_transaction, short_transaction
 from service.core.tasks import records as tasks
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 _CSV = answers.download_responses(FileKind.CSV)
 PATH = "/api/core/imports"
-router = APIRouter(prefix=PATH, tags=["imports"], responses=_REFUSALS)
+router = APIRouter(prefix=PATH, tags=["imports"], responses=refusals(400, 401, 403, 404, 422, 503))
 # The kind's own permission is checked in addition (`kind_for`).
 Importer = Annotated[Actor, allow("core:import:create")]
-ImportId = Annotated[int, Path(ge=1, lt=2**63)]
 KindKey = Annotated[str, Path(max_length=64, pattern=r"^[a-z_.]+$")]
 # Reading a workbook is CPU work: one at a time, so that other requests are not slowed down.
 _reading = CapacityLimiter(1)
@@ -186,7 +184,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Res
     return answers.spooled(name, FileKind.CSV, write)
 
 
-@router.post("", status_code=201, responses={413: RESPONSES[413]})
+@router.post("", status_code=201, responses=refusals(413))
 @idempotency.claims_by_itself
 async def begin(
     request: Request, actor: Annotated[Actor, allow_without_transaction("core:import:create")], new_import: NewImport
@@ -222,13 +220,13 @@ async def _reading_turn() -> AsyncIterator[None]:
 
 
 @router.get("/{import_id}")
-def draft(actor: Importer, db: Db, import_id: ImportId) -> ImportAnswer:
+def draft(actor: Importer, db: Db, import_id: PathId) -> ImportAnswer:
     import_draft = records.get(db, actor, import_id)
     return import_answer(db, import_draft, kind_for(actor, import_draft.kind))
 
 
-@router.put("/{import_id}/mapping", responses=_CONFLICT)
-def remap(actor: Importer, db: Db, import_id: ImportId, new_mapping: NewMapping) -> ImportAnswer:
+@router.put("/{import_id}/mapping", responses=refusals(409))
+def remap(actor: Importer, db: Db, import_id: PathId, new_mapping: NewMapping) -> ImportAnswer:
     """Maps fields to columns; the mapping is remembered for the next file of this kind."""
     import_draft = records.remap(db, actor, import_id, new_mapping.columns)
     return import_answer(db, import_draft, kind_for(actor, import_draft.kind))
@@ -238,7 +236,7 @@ def remap(actor: Importer, db: Db, import_id: ImportId, new_mapping: NewMapping)
 def preview(
     actor: Importer,
     db: Db,
-    import_id: ImportId,
+    import_id: PathId,
     offset: Annotated[int, Query(ge=0, le=records.MAX_ERRORS_STORED)] = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Preview:
@@ -252,7 +250,7 @@ def preview(
 
 
 @router.get("/{import_id}/errors.csv", response_class=Response, responses=_CSV)
-def errors_as_csv(actor: Importer, db: Db, import_id: ImportId) -> Response:
+def errors_as_csv(actor: Importer, db: Db, import_id: PathId) -> Response:
     """The rows with errors as in the file, and their errors."""
     import_draft = records.get(db, actor, import_id)
     rows_with_errors = records.rows_with_errors(db, actor, import_draft, kind_for(actor, import_draft.kind))
@@ -267,8 +265,8 @@ def errors_as_csv(actor: Importer, db: Db, import_id: ImportId) -> Response:
     )
 
 
-@router.post("/{import_id}/run", status_code=202, responses=_CONFLICT)
-def run(actor: Importer, db: Db, import_id: ImportId) -> TaskAnswer:
+@router.post("/{import_id}/run", status_code=202, responses=refusals(409))
+def run(actor: Importer, db: Db, import_id: PathId) -> TaskAnswer:
     """Starts the task that imports all rows, or none."""
     task = records.start_import(db, actor, import_id)
     return task_answer(tasks.get(db, actor, task.id), actor)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.outbox import messages
 from service.core.outbox.messages import READ, RESEND, State
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import NO_NUL
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-router = APIRouter(prefix="/api/core/messages", tags=["messages"], responses=_REFUSALS)
-
-Id = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/core/messages", tags=["messages"], responses=refusals(400, 401, 403, 422, 503))
 
 
 class MessageSummary(BaseModel):
@@ -113,21 +111,21 @@ async def listed(
     )
 
 
-@router.get("/{message_id}", responses={404: RESPONSES[404]})
-def detail(actor: Annotated[Actor, allow(READ)], db: Db, message_id: Id) -> MessageDetail:
+@router.get("/{message_id}", responses=refusals(404))
+def detail(actor: Annotated[Actor, allow(READ)], db: Db, message_id: PathId) -> MessageDetail:
     return MessageDetail.model_validate(messages.detail(db, actor, message_id))
 
 
-@router.post("/{message_id}/resend", responses={404: RESPONSES[404], 409: RESPONSES[409]})
-def resend(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id) -> MessageDetail:
+@router.post("/{message_id}/resend", responses=refusals(404, 409))
+def resend(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: PathId) -> MessageDetail:
     """Puts a dead letter back into the queue, with new tries and the same key."""
     messages.resend(db, actor, message_id)
     db.flush()
     return MessageDetail.model_validate(messages.detail(db, actor, message_id))
 
 
-@router.post("/{message_id}/discard", responses={404: RESPONSES[404], 409: RESPONSES[409]})
-def discard(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: Id, decision: Discard) -> MessageDetail:
+@router.post("/{message_id}/discard", responses=refusals(404, 409))
+def discard(actor: Annotated[Actor, allow(RESEND)], db: Db, message_id: PathId, decision: Discard) -> MessageDetail:
     """Discards a dead letter, with the reason."""
     messages.discard(db, actor, message_id, decision.reason)
     db.flush()

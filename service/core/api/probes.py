@@ -12,7 +12,7 @@ from service.core.access.auth import Actor, allow
 from service.core.access.machines import authenticate_machine
 from service.core.database.clock import real_now
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.monitoring import probes
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import NO_NUL, Instant
@@ -83,14 +83,14 @@ class Availability(BaseModel):
 @router.post(
     "",
     dependencies=[Depends(authenticate_machine)],
-    responses={status: RESPONSES[status] for status in (400, 401, 422, 503)},
+    responses=refusals(400, 401, 422, 503),
 )
 def deliver(db: Db, delivery: Delivery) -> Delivered:
     """For watchdogs, which authenticate with WATCHDOG_TOKEN."""
     return Delivered(stored=probes.store(db, delivery.source, [probe.model_dump() for probe in delivery.probes]))
 
 
-@router.get("/availability", responses={status: RESPONSES[status] for status in (401, 403, 422, 503)})
+@router.get("/availability", responses=refusals(401, 403, 422, 503))
 def availability(
     actor: Annotated[Actor, allow("core:system:read")],
     db: ReadDb,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +13,9 @@ from service.core.access.auth import Actor, allow
 from service.core.areas import retention_policies
 from service.core.database import retention
 from service.core.database.session import SYSTEM, transaction
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 422, 503)}
-router = APIRouter(prefix="/api/core/retention", tags=["core"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/core/retention", tags=["core"], responses=refusals(401, 403, 422, 503))
 
 
 class Going(BaseModel):

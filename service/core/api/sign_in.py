@@ -17,7 +17,7 @@ from service.core.access.throttle import Limit
 from service.core.database.clock import app_now, real_now
 from service.core.database.session import NO_SCOPES, Db
 from service.core.http.addresses import source_of
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.problems import Forbidden, Problem, Unauthorized, Unavailable
 from service.core.routing.short_transactions import short_transaction
 from service.core.settings import settings
@@ -77,7 +77,7 @@ def _me(db: Session, actor: Actor) -> Me:
     )
 
 
-@router.post(PATH, responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 429, 503)}, tags=["auth"])
+@router.post(PATH, responses=refusals(400, 401, 403, 422, 429, 503), tags=["auth"])
 async def sign_in(credentials: Credentials, request: Request) -> SignedInAnswer:
     """Opens a session; the token goes into `Authorization: Bearer …`."""
     # Short transactions: neither a transaction nor a slot is held while the password is checked, and the audit entry of
@@ -175,12 +175,12 @@ def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, 
     return token, actor_of(active_session, address)
 
 
-@router.get("/api/auth/me", responses={status: RESPONSES[status] for status in (401, 403)}, tags=["auth"])
+@router.get("/api/auth/me", responses=refusals(401, 403), tags=["auth"])
 def who_am_i(actor: Authenticated, db: Db) -> Me:
     return _me(db, actor)
 
 
-@router.post("/api/auth/logout", status_code=204, responses={401: RESPONSES[401]}, tags=["auth"])
+@router.post("/api/auth/logout", status_code=204, responses=refusals(401), tags=["auth"])
 def sign_out(request: Request, db: Db, token: BearerToken) -> None:
     """Every signed-in user can sign out, without any permission."""
     active_session = identity.find_session(db, token)

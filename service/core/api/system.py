@@ -10,12 +10,10 @@ from pydantic import AwareDatetime, BaseModel
 
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.monitoring import system
 
-router = APIRouter(
-    prefix="/api/core", tags=["core"], responses={status: RESPONSES[status] for status in (400, 401, 403, 503)}
-)
+router = APIRouter(prefix="/api/core", tags=["core"], responses=refusals(400, 401, 403, 503))
 
 
 class Database(BaseModel):

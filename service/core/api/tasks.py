@@ -7,23 +7,20 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, SignedIn
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.tasks import records
 from service.core.tasks.records import OPEN, Task
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CHANGE_REFUSALS: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-router = APIRouter(prefix="/api/core/tasks", tags=["tasks"], responses=_REFUSALS)
-TaskId = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/core/tasks", tags=["tasks"], responses=refusals(400, 401, 403, 422, 503))
 
 
 class TaskFile(BaseModel):
@@ -128,17 +125,17 @@ async def everybodys_tasks(
     return await requested.page(lambda db, actor: _task_page(db, actor, limit, cursor, state, everybody=True))
 
 
-@router.get("/{task_id}", responses=_NOT_FOUND)
-def task(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
+@router.get("/{task_id}", responses=refusals(404))
+def task(actor: SignedIn, db: Db, task_id: PathId) -> TaskAnswer:
     return task_answer(records.get(db, actor, task_id), actor)
 
 
-@router.post("/{task_id}/cancel", responses=_CHANGE_REFUSALS)
-def cancel(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
+@router.post("/{task_id}/cancel", responses=refusals(404, 409))
+def cancel(actor: SignedIn, db: Db, task_id: PathId) -> TaskAnswer:
     """A running task ends within seconds; nothing of it is stored."""
     return task_answer(records.cancel(db, actor, task_id), actor)
 
 
-@router.post("/{task_id}/resume", responses=_CHANGE_REFUSALS)
-def resume(actor: SignedIn, db: Db, task_id: TaskId) -> TaskAnswer:
+@router.post("/{task_id}/resume", responses=refusals(404, 409))
+def resume(actor: SignedIn, db: Db, task_id: PathId) -> TaskAnswer:
     return task_answer(records.resume(db, actor, task_id), actor)

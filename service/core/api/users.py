@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
@@ -13,22 +13,20 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http import idempotency
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.short_transactions import allow_without_transaction, idempotent_transaction
 from service.core.users import actions, queries, schemas
 from service.core.users.scope import READ, UPDATE, AdminScope
 from service.core.values.texts import NO_NUL
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-router = APIRouter(prefix="/api/core", tags=["users"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/core", tags=["users"], responses=refusals(400, 401, 403, 404, 422, 503))
 
 Reader = Annotated[Actor, allow(READ)]
 Administrator = Annotated[Actor, allow(UPDATE)]
 # For routes that hash a password: no transaction is open meanwhile.
 AdministratorWithoutTransaction = Annotated[Actor, allow_without_transaction(UPDATE)]
-UserId = Annotated[int, Path(ge=1, lt=2**63)]
 Code = Annotated[str | None, Query(max_length=32, pattern=NO_NUL)]
 
 
@@ -88,7 +86,7 @@ def roles(actor: Reader, db: Db) -> list[AreaChoice]:
     return [AreaChoice.model_validate(choice) for choice in queries.roles(db, actor)]
 
 
-@router.post("/users", status_code=201, responses=_CONFLICT)
+@router.post("/users", status_code=201, responses=refusals(409))
 @idempotency.claims_by_itself
 async def create_user(
     request: Request, actor: AdministratorWithoutTransaction, new_user: schemas.NewUser, response: Response
@@ -104,19 +102,19 @@ async def create_user(
 
 
 @router.get("/users/{user_id}")
-def user(actor: Reader, db: Db, user_id: UserId) -> schemas.UserItem:
+def user(actor: Reader, db: Db, user_id: PathId) -> schemas.UserItem:
     return _user_item(queries.get_user(db, actor, user_id), actor)
 
 
-@router.patch("/users/{user_id}", responses=_CONFLICT)
-def change_user(actor: Administrator, db: Db, user_id: UserId, change: schemas.UserChange) -> schemas.UserItem:
+@router.patch("/users/{user_id}", responses=refusals(409))
+def change_user(actor: Administrator, db: Db, user_id: PathId, change: schemas.UserChange) -> schemas.UserItem:
     return _user_item(actions.change_user(db, actor, user_id, change), actor)
 
 
-@router.post("/users/{user_id}/password", responses=_CONFLICT)
+@router.post("/users/{user_id}/password", responses=refusals(409))
 @idempotency.claims_by_itself
 async def reset_password(
-    request: Request, actor: AdministratorWithoutTransaction, user_id: UserId, response: Response
+    request: Request, actor: AdministratorWithoutTransaction, user_id: PathId, response: Response
 ) -> schemas.OneTimePassword:
     """Sets a new one-time password and ends all sessions of the user. The caller's own password is changed at
     /api/auth/password."""
@@ -130,23 +128,23 @@ async def reset_password(
     return await idempotent_transaction(request, actor, 200, reset)
 
 
-@router.post("/users/{user_id}/deactivate", responses=_CONFLICT)
-def deactivate(actor: Administrator, db: Db, user_id: UserId) -> schemas.UserItem:
+@router.post("/users/{user_id}/deactivate", responses=refusals(409))
+def deactivate(actor: Administrator, db: Db, user_id: PathId) -> schemas.UserItem:
     return _user_item(actions.set_active(db, actor, user_id, False), actor)
 
 
 @router.post("/users/{user_id}/activate")
-def activate(actor: Administrator, db: Db, user_id: UserId) -> schemas.UserItem:
+def activate(actor: Administrator, db: Db, user_id: PathId) -> schemas.UserItem:
     return _user_item(actions.set_active(db, actor, user_id, True), actor)
 
 
 @router.get("/users/{user_id}/sessions")
-def sessions(actor: Reader, db: Db, user_id: UserId) -> Page[schemas.SessionItem]:
+def sessions(actor: Reader, db: Db, user_id: PathId) -> Page[schemas.SessionItem]:
     return session_list(identity.open_sessions(db, queries.get_user(db, actor, user_id).id), actor)
 
 
 @router.post("/users/{user_id}/sessions/revoke")
-def revoke_sessions(actor: Administrator, db: Db, user_id: UserId, selection: schemas.SessionsToEnd) -> schemas.Ended:
+def revoke_sessions(actor: Administrator, db: Db, user_id: PathId, selection: schemas.SessionsToEnd) -> schemas.Ended:
     return schemas.Ended(ended=actions.end_sessions(db, actor, user_id, selection.session_id))
 
 
