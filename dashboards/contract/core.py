@@ -88,6 +88,9 @@ class HolidayItem(TypedDict):
     version: int
 
 
+ImportOutcome: TypeAlias = Literal["new", "update", "same", "error"]
+
+
 class InstanceItem(TypedDict):
     name: str
     host: str
@@ -175,6 +178,9 @@ class MessageAttempt(TypedDict):
     error: str | None
 
 
+MessageState: TypeAlias = Literal["waiting", "sending", "retrying", "sent", "dead", "discarded"]
+
+
 class MessageSummary(TypedDict):
     as_of: str
     areas: dict[str, str]
@@ -223,7 +229,7 @@ Presence: TypeAlias = Literal["present", "absent", "late", "left_early"]
 
 class PreviewRow(TypedDict):
     row: int
-    outcome: Literal["new", "update", "same", "error"]
+    outcome: ImportOutcome
     values: dict[str, str]
     before: dict[str, str]
     errors: list[str]
@@ -346,6 +352,31 @@ class Preview(TypedDict):
     error_count: int
 
 
+class MessageItem(TypedDict):
+    id: int
+    key: str
+    area: str
+    topic: str
+    state: MessageState
+    recipient: str
+    title: str
+    subject: str | None
+    subject_id: str | None
+    attempts: int
+    created_at: str
+    next_attempt_at: str | None
+    last_error: str | None
+    in_doubt: bool
+    sent_at: str | None
+    dead_at: str | None
+    resent_at: str | None
+    discarded_at: str | None
+    discard_reason: str | None
+    decided_by: str | None
+    expires_at: str | None
+    external_id: str | None
+
+
 class Outage(TypedDict):
     start: str
     end: str
@@ -365,9 +396,6 @@ class RunItem(TypedDict):
     at: str
 
 
-State: TypeAlias = Literal["waiting", "sending", "retrying", "sent", "dead", "discarded"]
-
-
 class Ended(TypedDict):
     ended: int
 
@@ -376,6 +404,9 @@ class Summary(TypedDict):
     active: int
     one_time_password: int
     inactive: int
+
+
+TaskState: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
 class AreaChoice(TypedDict):
@@ -460,7 +491,7 @@ class MessageDetail(TypedDict):
     key: str
     area: str
     topic: str
-    state: State
+    state: MessageState
     recipient: str
     title: str
     subject: str | None
@@ -484,6 +515,12 @@ class MessageDetail(TypedDict):
 
 class PageAuditItem(TypedDict):
     items: list[AuditItem]
+    total: int
+    next_cursor: str | None
+
+
+class PageMessageItem(TypedDict):
+    items: list[MessageItem]
     total: int
     next_cursor: str | None
 
@@ -522,7 +559,7 @@ class TaskAnswer(TypedDict):
     area: str
     kind: str
     title: str
-    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    state: TaskState
     started_by: str
     percent: int | None
     done_count: int
@@ -540,42 +577,11 @@ class TaskAnswer(TypedDict):
     can_resume: bool
 
 
-class MessageItem(TypedDict):
-    id: int
-    key: str
-    area: str
-    topic: str
-    state: State
-    recipient: str
-    title: str
-    subject: str | None
-    subject_id: str | None
-    attempts: int
-    created_at: str
-    next_attempt_at: str | None
-    last_error: str | None
-    in_doubt: bool
-    sent_at: str | None
-    dead_at: str | None
-    resent_at: str | None
-    discarded_at: str | None
-    discard_reason: str | None
-    decided_by: str | None
-    expires_at: str | None
-    external_id: str | None
-
-
 class ChildDay(TypedDict):
     childId: int
     childName: str
     attendances: list[DayAttendance]
     entryExitLogs: list[DayLog]
-
-
-class PageMessageItem(TypedDict):
-    items: list[MessageItem]
-    total: int
-    next_cursor: str | None
 
 
 class PageTaskAnswer(TypedDict):
@@ -632,6 +638,7 @@ MESSAGE_STATE = {
     "retrying": "再送待ち",
     "sent": "送信済み",
     "dead": "送信失敗",
-    "discarded": "破棄",
+    "discarded": "破棄済み",
 }
 TASK_STATE = {"waiting": "待機中", "running": "実行中", "done": "完了", "failed": "失敗", "cancelled": "中止"}
+IMPORT_OUTCOME = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}

@@ -276,9 +276,6 @@ class TaskFile(TypedDict):
     size: int
 
 
-TaskState: TypeAlias = Literal["waiting", "offered", "updating", "proving", "succeeded", "failed", "cancelled"]
-
-
 class TerminalHours(TypedDict):
     as_of: str
     setting: bool
@@ -324,6 +321,9 @@ class WavePreview(TypedDict):
     terminals: int
 
 
+ValuesTaskState: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
 ValuesState: TypeAlias = Literal["running", "near", "overdue", "met", "missed"]
 
 
@@ -334,6 +334,9 @@ class DeviceItem(TypedDict):
     fate: Fate | None
     reason: str | None
     removed_by: str | None
+
+
+FirmwareTaskState: TypeAlias = Literal["waiting", "offered", "updating", "proving", "succeeded", "failed", "cancelled"]
 
 
 class FirmwareChoices(TypedDict):
@@ -366,7 +369,7 @@ class TaskItem(TypedDict):
     customer_name: str
     store_name: str
     wave: int
-    state: TaskState
+    state: FirmwareTaskState
     step: str | None
     percent: int | None
     from_version: str
@@ -689,7 +692,7 @@ class TaskAnswer(TypedDict):
     area: str
     kind: str
     title: str
-    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    state: ValuesTaskState
     started_by: str
     percent: int | None
     done_count: int

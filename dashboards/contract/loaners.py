@@ -91,6 +91,9 @@ Meaning: TypeAlias = Literal[
 ]
 
 
+MessageState: TypeAlias = Literal["waiting", "sending", "retrying", "sent", "dead", "discarded"]
+
+
 class ModelItem(TypedDict):
     id: int
     version: int
@@ -219,10 +222,7 @@ class ViewItem(TypedDict):
     archived_at: str | None
 
 
-OutboxState: TypeAlias = Literal["waiting", "sending", "retrying", "sent", "dead", "discarded"]
-
-
-FormsState: TypeAlias = Literal["draft", "current", "retired", "import_only"]
+State: TypeAlias = Literal["draft", "current", "retired", "import_only"]
 
 
 class Choice(TypedDict):
@@ -416,7 +416,7 @@ class FormItem(TypedDict):
     kind_word: str
     number: int
     note: str
-    state: FormsState
+    state: State
     question_count: int
     version: int
     created_at: str
@@ -470,7 +470,7 @@ class MailShown(TypedDict):
     event_id: int
     recipient: str
     title: str
-    state: OutboxState
+    state: MessageState
     told_at: str
     sent_at: str | None
     error: str | None
@@ -648,7 +648,7 @@ class FormInFull(TypedDict):
     kind_word: str
     number: int
     note: str
-    state: FormsState
+    state: State
     question_count: int
     version: int
     created_at: str

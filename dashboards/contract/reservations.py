@@ -169,6 +169,9 @@ class MeasureItem(TypedDict):
     median_minutes: int | None
 
 
+MessageState: TypeAlias = Literal["waiting", "sending", "retrying", "sent", "dead", "discarded"]
+
+
 class MoneyItem(TypedDict):
     kind: Literal["payment", "refund"]
     number: int
@@ -410,9 +413,6 @@ Trust: TypeAlias = Literal["good", "fair", "poor"]
 Way: TypeAlias = Literal["faq", "system", "manual"]
 
 
-OutboxState: TypeAlias = Literal["waiting", "sending", "retrying", "sent", "dead", "discarded"]
-
-
 ValuesState: TypeAlias = Literal["running", "near", "overdue", "met", "missed"]
 
 
@@ -621,7 +621,7 @@ class Notice(TypedDict):
     subject_id: str | None
     created_at: str
     sent_at: str | None
-    state: OutboxState
+    state: MessageState
     last_error: str | None
 
 

@@ -9,11 +9,12 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.core import IMPORT_OUTCOME
 from dashboards.ui import feedback, figures, files, heading, live, tasks
 from dashboards.ui.figures import Figure
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.text import plain, small
 
 PATH = "/api/core/imports"
@@ -22,12 +23,15 @@ ERRORS_PER_PAGE = 50
 FILE_KINDS = {".csv": "CSV", ".txt": "CSV", ".xlsx": "Excel"}
 MAX_FILE_BYTES = 10 * files.MEGABYTE
 NO_COLUMN = "（この項目の列はない）"
-OUTCOMES = {
-    "new": Status("新規", "green", "add_circle"),
-    "update": Status("更新", "blue", "edit"),
-    "same": Status("変更なし", "gray", "remove"),
-    "error": Status("エラー", "red", "error"),
-}
+OUTCOMES = statuses(
+    IMPORT_OUTCOME,
+    {
+        "new": ("green", "add_circle"),
+        "update": ("blue", "edit"),
+        "same": ("gray", "remove"),
+        "error": ("red", "error"),
+    },
+)
 ROW_NUMBER_COLUMN = st.column_config.NumberColumn("行", format="localized", width=60)
 
 

@@ -9,23 +9,27 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.core import MESSAGE_STATE
 from dashboards.menu import page_for_subject
 from dashboards.ui import confirm, details, dialogs, feedback, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
-from dashboards.ui.status import UNKNOWN, Status
+from dashboards.ui.status import UNKNOWN, statuses
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import TimelineEvent, timeline
 
 PATH = "/api/core/messages"
-STATES = {
-    "waiting": Status("送信待ち", "blue", "schedule"),
-    "sending": Status("送信中", "blue", "sync"),
-    "retrying": Status("再試行待ち", "orange", "update"),
-    "sent": Status("送信済み", "green", "check_circle"),
-    "dead": Status("送信失敗", "red", "error"),
-    "discarded": Status("破棄済み", "gray", "delete"),
-}
+STATES = statuses(
+    MESSAGE_STATE,
+    {
+        "waiting": ("blue", "schedule"),
+        "sending": ("blue", "sync"),
+        "retrying": ("orange", "update"),
+        "sent": ("green", "check_circle"),
+        "dead": ("red", "error"),
+        "discarded": ("gray", "delete"),
+    },
+)
 TOPICS = {"mail": "メール", "slack": "Slack", "sms": "SMS", "voice": "電話", "payments": "決済"}
 OUTCOMES = {
     None: ("送信しています", "update"),

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.core import MESSAGE_STATE
 from dashboards.loaners import words
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, live, times
@@ -127,16 +128,6 @@ def unmark(event: Row) -> None:
     )
 
 
-MAIL_STATES = {
-    "waiting": "送信待ち",
-    "sending": "送信中",
-    "retrying": "再送待ち",
-    "sent": "送信済み",
-    "dead": "送信失敗",
-    "discarded": "破棄",
-}
-
-
 @refreshing
 def mails(path: str) -> None:
     """The mails about changes of this device."""
@@ -155,7 +146,7 @@ def mails(path: str) -> None:
         return
     with st.container(border=True, gap="small", key=f"{KEY}.mails.list"):
         for mail in items:
-            state = MAIL_STATES[mail["state"]]
+            state = MESSAGE_STATE[mail["state"]]
             time = words.timestamp(mail["sent_at"] or mail["told_at"])
             st.markdown(
                 f":gray[:material/mail:] {plain(mail['title'])}  \n"

@@ -14,22 +14,26 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.core import TASK_STATE
 from dashboards.ui import feedback, times
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.text import plain, small
 
 PATH = "/api/core/tasks"
 POLL_SECONDS = 2
 RUNNING = ("waiting", "running")
-STATES = {
-    "waiting": Status("待機中", "gray", "schedule"),
-    "running": Status("実行中", "blue", "autorenew"),
-    "done": Status("完了", "green", "check_circle"),
-    "failed": Status("失敗", "red", "error"),
-    "cancelled": Status("中止", "gray", "cancel"),
-}
+STATES = statuses(
+    TASK_STATE,
+    {
+        "waiting": ("gray", "schedule"),
+        "running": ("blue", "autorenew"),
+        "done": ("green", "check_circle"),
+        "failed": ("red", "error"),
+        "cancelled": ("gray", "cancel"),
+    },
+)
 SENTENCES = {
     "waiting": "順番を待っています。このページを離れても続きます。",
     "running": "このページを離れても続きます。",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -20,6 +20,7 @@ from service.core.http import idempotency
 from service.core.http.problem_responses import refusals
 from service.core.imports import intake, records
 from service.core.imports.kinds import ImportKind, kind_for, kinds
+from service.core.imports.plan import ImportOutcome
 from service.core.imports.records import Import
 from service.core.problems import Invalid, Unavailable
 from service.core.purposes import FileKind
@@ -103,7 +104,7 @@ class PreviewRow(BaseModel):
     """`values` as in the file, `before` the values that a change replaces; both by label."""
 
     row: int
-    outcome: Literal["new", "update", "same", "error"]
+    outcome: ImportOutcome
     values: dict[str, str]
     before: dict[str, str]
     errors: list[str]

@@ -14,10 +14,11 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.outbox import messages
-from service.core.outbox.messages import READ, RESEND, State
+from service.core.outbox.messages import READ, RESEND
 from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
+from service.core.values.states import MessageState
 from service.core.values.texts import NO_NUL
 
 router = APIRouter(prefix="/api/core/messages", tags=["messages"], responses=refusals(400, 401, 403, 422, 503))
@@ -47,7 +48,7 @@ class MessageItem(BaseModel):
     key: uuid.UUID
     area: str
     topic: str
-    state: State
+    state: MessageState
     recipient: str
     title: str
     subject: str | None
@@ -100,7 +101,7 @@ async def listed(
     requested: Annotated[ListRequest, list_request(READ, may_lag=True)],
     limit: Limit = 50,
     cursor: Cursor = None,
-    state: State | None = None,
+    state: MessageState | None = None,
     topic: Annotated[str | None, Query(max_length=64, pattern=NO_NUL)] = None,
     area: Annotated[str | None, Query(max_length=32, pattern=NO_NUL)] = None,
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,

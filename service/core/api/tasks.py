@@ -19,6 +19,7 @@ from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.tasks import records
 from service.core.tasks.records import OPEN, Task
+from service.core.values.states import TaskState
 
 router = APIRouter(prefix="/api/core/tasks", tags=["tasks"], responses=refusals(400, 401, 403, 422, 503))
 
@@ -39,7 +40,7 @@ class TaskAnswer(BaseModel):
     area: str
     kind: str
     title: str
-    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    state: TaskState
     started_by: str
     percent: int | None
     done_count: int

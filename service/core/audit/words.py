@@ -11,6 +11,7 @@ from typing import Any
 from service.core.areas import areas, ticks
 from service.core.audit import COMMAND_LINE
 from service.core.catalogue import Entry, entries_by_key
+from service.core.values.states import MessageState, TaskState
 from service.core.values.times import format_local_datetime
 
 # Prefixes of the names of machines that sign in: as stored in the audit log → as shown.
@@ -21,21 +22,8 @@ PROGRAMS = {COMMAND_LINE: "コマンド操作", "tasks": "自動処理（長い�
 CORE_VALUES: Mapping[str, Mapping[str, str]] = {
     "format": {"csv": "CSV", "xlsx": "Excel"},
     "kind": {"core.export": "一覧の出力", "core.import": "取り込み"},
-    "message.state": {
-        "waiting": "送信待ち",
-        "sending": "送信中",
-        "retrying": "再送待ち",
-        "sent": "送信済み",
-        "dead": "送信失敗",
-        "discarded": "破棄",
-    },
-    "task.state": {
-        "waiting": "待機中",
-        "running": "実行中",
-        "done": "完了",
-        "failed": "失敗",
-        "cancelled": "中止",
-    },
+    "message.state": MessageState.labels(),
+    "task.state": TaskState.labels(),
 }
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 

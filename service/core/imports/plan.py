@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
@@ -15,11 +15,19 @@ from service.core.http.problem_responses import field_errors
 from service.core.imports.kinds import ChangedRow, ImportKind, NewRow, Values
 from service.core.imports.mapping import Columns
 from service.core.imports.sheets import Row
+from service.core.values.labels import Labelled
 
-Outcome = Literal["new", "update", "same", "error"]
-OUTCOME_TITLES: Mapping[Outcome, str] = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
 CHUNK = 1_000
 _SPACE = " \t\r\n　\u00a0"
+
+
+class ImportOutcome(Labelled):
+    """What an import does with a row of the file."""
+
+    NEW = "new", "新規"
+    UPDATE = "update", "更新"
+    SAME = "same", "変更なし"
+    ERROR = "error", "エラー"
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class PlannedRow:
 
     row: Row
     values: dict[str, str]
-    outcome: Outcome = "same"
+    outcome: ImportOutcome = ImportOutcome.SAME
     changed: list[str] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
     action: NewRow | ChangedRow | None = None
@@ -143,20 +151,20 @@ def _compare(kind: ImportKind, planned_row: PlannedRow, after: Values, existing:
     if planned_row.is_duplicate:
         return
     if existing is None:
-        planned_row.outcome, planned_row.action = "new", NewRow(after)
+        planned_row.outcome, planned_row.action = ImportOutcome.NEW, NewRow(after)
         return
     row_id, before = existing
     if kind.identity:
         return
     planned_row.changed = [field.name for field in kind.fields if before.get(field.name) != after.get(field.name)]
     if planned_row.changed:
-        planned_row.outcome, planned_row.action = "update", ChangedRow(row_id, before, after)
+        planned_row.outcome, planned_row.action = ImportOutcome.UPDATE, ChangedRow(row_id, before, after)
 
 
 def _refuse(kind: ImportKind, planned_row: PlannedRow, name: str, message: str) -> None:
     label = next((field.label for field in kind.fields if field.name == name), "")
     planned_row.refused.add(name)
-    planned_row.outcome = "error"
+    planned_row.outcome = ImportOutcome.ERROR
     planned_row.errors.append(RowError(planned_row.row.number, label, message))
 
 

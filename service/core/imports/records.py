@@ -23,7 +23,7 @@ from service.core.database.session import Base
 from service.core.imports import kinds, mapping, text_files
 from service.core.imports.kinds import ChangedRow, ImportKind
 from service.core.imports.mapping import Columns
-from service.core.imports.plan import OUTCOME_TITLES, PlannedRow, RowError, plan, shown
+from service.core.imports.plan import ImportOutcome, PlannedRow, RowError, plan, shown
 from service.core.imports.sheets import MAX_BYTES, Row, Sheet, pack, unpack
 from service.core.problems import Conflict, Invalid, NotFound, TooLarge
 from service.core.tasks import records as task_records
@@ -162,7 +162,7 @@ def _refuse_while_running(db: Session, draft: Import) -> None:
 
 
 def _preview(db: Session, by: Actor, kind: ImportKind, rows: list[Row], columns: Columns) -> dict[str, Any]:
-    counts = dict.fromkeys(OUTCOME_TITLES, 0)
+    counts = dict.fromkeys(ImportOutcome.labels(), 0)
     first_rows: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     error_count = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, select
@@ -18,35 +17,25 @@ from service.core.database.clock import real_now
 from service.core.database.paging import Key, Listing, contains, equals, when_true
 from service.core.outbox.records import OutboxAttempt, OutboxMessage
 from service.core.problems import Conflict, NotFound
+from service.core.values.states import MessageState
 from service.core.values.times import TOKYO
 
 READ, RESEND = "core:message:read", "core:message:resend"
 
 
-class State(StrEnum):
-    """`dead`: given up, until a user sends it again (`retrying`) or discards it (`discarded`)."""
-
-    WAITING = "waiting"
-    SENDING = "sending"
-    RETRYING = "retrying"
-    SENT = "sent"
-    DEAD = "dead"
-    DISCARDED = "discarded"
-
-
 STATE = case(
-    (OutboxMessage.sent_at.is_not(None), State.SENT),
-    (OutboxMessage.discarded_at.is_not(None), State.DISCARDED),
-    (OutboxMessage.dead_at.is_not(None), State.DEAD),
-    (OutboxMessage.lease.is_not(None), State.SENDING),
-    (OutboxMessage.attempts > 0, State.RETRYING),
-    else_=State.WAITING,
+    (OutboxMessage.sent_at.is_not(None), MessageState.SENT),
+    (OutboxMessage.discarded_at.is_not(None), MessageState.DISCARDED),
+    (OutboxMessage.dead_at.is_not(None), MessageState.DEAD),
+    (OutboxMessage.lease.is_not(None), MessageState.SENDING),
+    (OutboxMessage.attempts > 0, MessageState.RETRYING),
+    else_=MessageState.WAITING,
 )
 # Written as the conditions of the partial indexes, so that these are used.
 _WHERE = {
-    State.SENT: OutboxMessage.sent_at.is_not(None),
-    State.DEAD: OutboxMessage.dead_at.is_not(None) & OutboxMessage.discarded_at.is_(None),
-    State.DISCARDED: OutboxMessage.discarded_at.is_not(None),
+    MessageState.SENT: OutboxMessage.sent_at.is_not(None),
+    MessageState.DEAD: OutboxMessage.dead_at.is_not(None) & OutboxMessage.discarded_at.is_(None),
+    MessageState.DISCARDED: OutboxMessage.discarded_at.is_not(None),
 }
 _OPEN = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None) & OutboxMessage.discarded_at.is_(None)
 _ITEM = (
@@ -79,7 +68,7 @@ _MESSAGES = Listing(
     keys={"id": Key(OutboxMessage.id)},
     default="-id",
     filters={
-        **{state: when_true(_WHERE.get(state, _OPEN & (state == STATE))) for state in State},
+        **{state: when_true(_WHERE.get(state, _OPEN & (state == STATE))) for state in MessageState},
         "topic": equals(OutboxMessage.topic),
         "area": equals(OutboxMessage.area),
         "q": contains(OutboxMessage.recipient, OutboxMessage.title),
@@ -104,7 +93,7 @@ def summary(db: Session, by: Actor) -> dict[str, Any]:
         "open": still_open[0],
         "tried": still_open[1],
         "oldest_open_at": still_open[2],
-        "dead": db.scalar(select(func.count()).where(in_user_scope, _WHERE[State.DEAD])),
+        "dead": db.scalar(select(func.count()).where(in_user_scope, _WHERE[MessageState.DEAD])),
         "sent_today": _count_sent(db, in_user_scope, today, now),
         "sent_yesterday_by_now": _count_sent(db, in_user_scope, today - timedelta(days=1), now - timedelta(days=1)),
     }
@@ -123,7 +112,7 @@ def page(
     limit: int,
     cursor: str | None,
     *,
-    state: State | None = None,
+    state: MessageState | None = None,
     topic: str | None = None,
     area: str | None = None,
     q: str | None = None,
@@ -160,12 +149,12 @@ def resend(db: Session, by: Actor, message_id: int) -> None:
         Conflict: it is not a dead letter.
     """
     message = _dead_letter(db, by, message_id)
-    before = {"state": State.DEAD, "last_error": message.last_error, "expires_at": _iso(message.expires_at)}
+    before = {"state": MessageState.DEAD, "last_error": message.last_error, "expires_at": _iso(message.expires_at)}
     message.dead_at, message.expires_at, message.tries = None, None, 0
     message.insisted = message.in_doubt
     message.next_attempt_at = message.resent_at = real_now()
     message.decided_by = by.name
-    after = {"state": State.RETRYING, "expires_at": None}
+    after = {"state": MessageState.RETRYING, "expires_at": None}
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
 
 
@@ -176,8 +165,8 @@ def discard(db: Session, by: Actor, message_id: int, reason: str) -> None:
     # Due once more: the next `queue.claim` closes it as discarded and calls the area's reaction.
     message.next_attempt_at, message.dead_at = message.dead_at or message.discarded_at, None
     message.decided_by = by.name
-    before = {"state": State.DEAD, "last_error": message.last_error}
-    after = {"state": State.DISCARDED, "reason": reason}
+    before = {"state": MessageState.DEAD, "last_error": message.last_error}
+    after = {"state": MessageState.DISCARDED, "reason": reason}
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
 
 
@@ -206,9 +195,9 @@ def _scope(by: Actor, permission: str) -> ColumnElement[bool]:
 
 def _item(row: dict[str, Any]) -> dict[str, Any]:
     # Only these states have a next try.
-    has_next_attempt = row["state"] in (State.WAITING, State.RETRYING)
+    has_next_attempt = row["state"] in (MessageState.WAITING, MessageState.RETRYING)
     # Discarded a moment ago: see `discard`.
-    was_dead_at = row["next_attempt_at"] if row["state"] == State.DISCARDED else None
+    was_dead_at = row["next_attempt_at"] if row["state"] == MessageState.DISCARDED else None
     return {name: value for name, value in row.items() if name != "payload"} | {
         "next_attempt_at": row["next_attempt_at"] if has_next_attempt else None,
         "dead_at": row["dead_at"] or was_dead_at,

@@ -10,8 +10,9 @@ from sqlalchemy import insert, or_, update
 from sqlalchemy.orm import Session
 
 from service.core.outbox import queue
-from service.core.outbox.messages import STATE, State
+from service.core.outbox.messages import STATE
 from service.core.outbox.records import OutboxMessage
+from service.core.values.states import MessageState
 from service.loaners.models import Site
 from service.loaners.notifications.models import Notification
 from service.loaners.notifications.rules import Notice
@@ -55,7 +56,7 @@ def save_results(db: Session) -> int:
     changed = or_(Notification.state != STATE, Notification.error.is_distinct_from(OutboxMessage.last_error))
     result = db.connection().execute(
         update(Notification)
-        .where(Notification.message_id == OutboxMessage.id, Notification.state != State.SENT.value, changed)
+        .where(Notification.message_id == OutboxMessage.id, Notification.state != MessageState.SENT.value, changed)
         .values(state=STATE, sent_at=OutboxMessage.sent_at, error=OutboxMessage.last_error)
     )
     return result.rowcount

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel
 
-from service.core.outbox.messages import State
+from service.core.values.states import MessageState
 from service.loaners.history.rules import EventKind, Source
 from service.loaners.notifications.rules import Notice
 from service.loaners.rules import Deposit, Kind
@@ -120,7 +120,7 @@ class MailShown(BaseModel):
     event_id: int
     recipient: str
     title: str
-    state: State
+    state: MessageState
     told_at: datetime
     sent_at: datetime | None
     error: str | None

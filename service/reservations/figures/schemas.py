@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from service.core.outbox.messages import State as Sending
+from service.core.values.states import MessageState
 from service.reservations.events.rules import State, Task
 from service.reservations.figures.rules import Counts as Counts
 from service.reservations.figures.rules import Period as Period
@@ -90,7 +90,7 @@ class Notice(BaseModel):
     subject_id: str | None
     created_at: datetime
     sent_at: datetime | None
-    state: Sending
+    state: MessageState
     last_error: str | None
 
 

@@ -21,8 +21,8 @@ from service.core.audit import AuditEntry, search, table, words
 from service.core.database.clock import real_now
 from service.core.database.paging import write_cursor
 from service.core.exports import answers
-from service.core.outbox.messages import State
 from service.core.purposes import FileKind
+from service.core.values.states import MessageState
 from service.core.values.times import TOKYO, local_date
 from service.fleet import rules, schemas
 from service.fleet.agents.schemas import NewEnrolmentCode
@@ -405,7 +405,7 @@ def test_every_code_of_the_fleets_lists_has_a_title() -> None:
     fields = search.field_titles("fleet")
     assert [key for listing in (TERMINALS, CUSTOMERS) for key in listing.keys if key not in fields] == []
     assert set(words.values("fleet", "file")["purpose"]) == {purpose.key for purpose in rules.AREA.purposes}
-    assert set(words.values("fleet", "message")["state"]) == {state.value for state in State}
+    assert set(words.values("fleet", "message")["state"]) == {state.value for state in MessageState}
 
 
 def test_the_audit_log_is_exported_as_excel_too(

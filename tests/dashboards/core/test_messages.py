@@ -12,8 +12,8 @@ from dashboards.core.message_drawer import OUTCOMES, STATES
 from service.core.audit import AuditEntry
 from service.core.database.clock import real_now
 from service.core.outbox import queue
-from service.core.outbox.messages import State
 from service.core.outbox.records import OutboxMessage, Outcome
+from service.core.values.states import MessageState
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import Screen, assert_survives_outage, html, keys, press, rows, run, texts, titles, toasts
 
@@ -46,7 +46,7 @@ def open_details(page: AppTest, message: OutboxMessage) -> AppTest:
 
 
 def test_every_state_and_every_outcome_has_its_label() -> None:
-    assert set(STATES) == set(State)
+    assert set(STATES) == set(MessageState)
     assert set(OUTCOMES) == {None, *get_args(Outcome)}
 
 

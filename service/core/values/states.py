@@ -1,0 +1,24 @@
+"""The states of the floor's records: messages and tasks."""
+
+from __future__ import annotations
+
+from service.core.values.labels import Labelled
+
+
+class MessageState(Labelled):
+    """`dead`: given up, until a user sends it again (`retrying`) or discards it (`discarded`)."""
+
+    WAITING = "waiting", "送信待ち"
+    SENDING = "sending", "送信中"
+    RETRYING = "retrying", "再送待ち"
+    SENT = "sent", "送信済み"
+    DEAD = "dead", "送信失敗"
+    DISCARDED = "discarded", "破棄済み"
+
+
+class TaskState(Labelled):
+    WAITING = "waiting", "待機中"
+    RUNNING = "running", "実行中"
+    DONE = "done", "完了"
+    FAILED = "failed", "失敗"
+    CANCELLED = "cancelled", "中止"
