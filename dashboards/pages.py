@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -21,7 +21,7 @@ class PendingCount:
 
 @dataclass(frozen=True)
 class Entry:
-    """`file` is relative to the area's folder. `permission` None: every signed-in user sees the page.
+    """`file` is the page's, relative to `dashboards`. `permission` None: every signed-in user sees the page.
 
     `about`: the service's subjects that are managed there; notifications about them lead to this page. `names`: the
     query parameter for the id, when the page shows a single subject.
@@ -44,10 +44,10 @@ class Entry:
     def page(self, waiting: int = 0) -> StreamlitPage:
         visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
         return st.Page(
-            f"{self.area}/{self.file}",
+            self.file,
             # Narrow brackets: the longest title and a number just fit into the menu.
             title=f"{self.title}({waiting:,})" if waiting else self.title,
-            icon=self.icon,
+            icon=f":material/{self.icon}:",
             url_path=self.url_path,
             visibility=visibility,
         )
@@ -60,3 +60,19 @@ class Entry:
     def instead(self, screen: Callable[[], None], title: str) -> StreamlitPage:
         """Another screen at this page's URL. Without it Streamlit would open the start page there."""
         return st.Page(screen, title=title, url_path=self.url_path, visibility="hidden")
+
+
+@dataclass(frozen=True)
+class Section:
+    """The entries of one area, below their title in the menu."""
+
+    area: str
+    title: str
+
+    def page(
+        self, name: str, title: str, icon: str, permission: str | None, *, url_path: str = "", **options: Any
+    ) -> Entry:
+        """The page of the file `<area>/<name>.py`. Its address is the name with hyphens, if no other is given;
+        `options` are those of `Entry`."""
+        path = url_path or name.replace("_", "-")
+        return Entry(self.area, self.title, f"{self.area}/{name}.py", title, icon, path, permission, **options)
