@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture contract audit test-times test-deep test-mutants test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture contract lines audit test-times test-deep test-mutants test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minute
 picture: setup-tests ## take the README's picture of the dashboard anew
 	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m tests.portrait docs/images/dashboard.png
+
+lines: setup-tests ## lines of Python by room
+	@$(VENV) -m tests.lines
 
 contract: setup-tests ## write dashboards/contract anew: types and labels from the OpenAPI document
 	@$(VENV) -m tests.contract
