@@ -27,6 +27,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service import __version__
+from service.migrations import baseline
 from stack import attachments, contents, migrations, sealing, servers
 from stack.borrowed import running_postgres
 from stack.home import ROOT, Home
@@ -176,10 +177,14 @@ def verify_backup(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(source.read())
     if manifest["format"] != FORMAT:
         raise Refused(f"The backup is in format {manifest['format']}; this version reads {FORMAT}.")
-    if manifest["revision"] not in migrations.release_revisions():
+    revision = manifest["revision"]
+    if revision not in (baseline.RELEASE_REVISION, *migrations.release_revisions()):
+        way = "Restore it with that version or a newer one."
+        if revision and migrations.is_too_old(revision):
+            way = f"Restore it with {baseline.RELEASE}, start that once, and back up again."
         raise Refused(
-            f"The backup is of version {manifest['version']} with migration {manifest['revision']}, which this version "
-            "does not know. Restore it with that version or a newer one."
+            f"The backup is of version {manifest['version']} with migration {revision}, "
+            f"which this version does not know. {way}"
         )
     return manifest
 

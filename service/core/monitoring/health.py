@@ -36,13 +36,8 @@ def record_job(db: Session, name: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def newest_revision() -> str | None:
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
-
-
-@lru_cache(maxsize=1)
-def known_revisions() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+def newest_revision() -> str:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
 
 
 def readiness() -> dict[str, str]:
@@ -69,8 +64,9 @@ def _migrations(db: Session) -> str:
     if db.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
         return "マイグレーションが一度も実行されていません"
     revision = db.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    # An unknown revision is that of the next release, which was migrated while this one still runs (docs/upgrades.md).
-    is_behind = revision in known_revisions() and revision != newest_revision()
+    # Revisions begin with their number. A higher one is that of the next release, which was migrated while this one
+    # still runs (docs/upgrades.md).
+    is_behind = revision is not None and revision < newest_revision()
     return f"マイグレーションが最新ではありません（現在 {revision}）" if is_behind else "ok"
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from service.core.areas import AREAS, areas
 from service.core.audit.search import ACTION_TITLES
+from service.migrations.baseline import read_rows
 from service.reservations.events.rules import STATE_LABELS, WAITING_LABEL
 from tests.api.walks.walk import CHOOSE_WALKERS, MIN_TEXT_LENGTH, Walker, WalkerChoice, operations
 
@@ -20,7 +19,7 @@ PRODUCT_TEXTS = {*AREAS} | {
 PRODUCT_TEXTS |= {text for labels in ACTION_TITLES.items() for text in labels}
 PRODUCT_TEXTS |= {role for area in areas().values() for role in area.roles}
 # 定期作業 come with the product: their codes, owners and pages.
-CHORES = import_module("service.migrations.versions.2026_11_22_reservations_chores").CHORES
+CHORES = read_rows("reservations_chores")
 PRODUCT_TEXTS |= {chore[name] for chore in CHORES for name in ("code", "owner", "page")}
 # The state of a reservation is shown as a label; which labels a list has depends on the time.
 PRODUCT_TEXTS |= {*STATE_LABELS.values(), WAITING_LABEL}

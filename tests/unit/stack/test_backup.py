@@ -271,18 +271,27 @@ def test_the_backup_role_is_no_superuser(environment: BackupEnvironment) -> None
     ) == [(False, True)]
 
 
-def test_a_backup_of_a_newer_version_is_refused(
+@pytest.mark.parametrize(
+    ("revision", "way"),
+    [
+        ("9999_newer", "Restore it with that version or a newer one."),
+        ("0020_fleet_history", "Restore it with 1.0.0, start that once, and back up again."),
+    ],
+)
+def test_a_backup_of_another_version_is_refused_with_the_version_that_restores_it(
     environment: BackupEnvironment,
     empty_database: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    revision: str,
+    way: str,
 ) -> None:
-    monkeypatch.setattr(contents, "REVISION", "SELECT '9999_newer'")
+    monkeypatch.setattr(contents, "REVISION", f"SELECT '{revision}'")
     _, folder = environment.back_up()
 
     assert environment.restore_to(empty_database, folder) == 1
 
-    assert "9999_newer, which this version does not know" in capsys.readouterr().out
+    assert f"{revision}, which this version does not know. {way}" in capsys.readouterr().out
 
 
 def test_differences_of_a_restored_database_are_listed_by_table() -> None:
