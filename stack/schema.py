@@ -66,7 +66,7 @@ def differences(expected: Description, actual: Description) -> list[str]:
         elif before is None:
             lines.append(f"{name}: does not belong there")
         elif len(before + after) > PRINTED_LENGTH:
-            lines.append(f"{name}: is another one")
+            lines.append(f"{name}: is not the same")
         else:
             lines.append(f"{name}: {after}, instead of: {before}")
     return lines

@@ -29,9 +29,11 @@ SELECT CASE relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 
         CASE WHEN relrowsecurity THEN 'row-level security' END, CASE WHEN relforcerowsecurity THEN 'forced' END,
         'partitioned by ' || pg_get_partkeydef(r.oid), pg_get_expr(relpartbound, r.oid),
         (SELECT concat_ws(' ', seqtypid::regtype, 'from', seqstart, 'by', seqincrement, 'within', seqmin, seqmax)
-            FROM pg_sequence WHERE seqrelid = r.oid),
-        'columns ' || (SELECT string_agg(attname, ' ' ORDER BY attnum) FROM columns WHERE attrelid = r.oid))
+            FROM pg_sequence WHERE seqrelid = r.oid))
 FROM relations r WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+UNION ALL
+SELECT 'order of columns in', relname, string_agg(attname, ' ' ORDER BY attnum)
+FROM relations r JOIN columns ON attrelid = r.oid GROUP BY relname
 UNION ALL
 SELECT 'column', name, concat_ws(' ', format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'not null' END,
     nullif(attcollation, 0)::regcollation, nullif(format('identity %%s', attidentity), 'identity '),

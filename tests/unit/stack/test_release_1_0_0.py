@@ -159,7 +159,15 @@ def test_the_baseline_makes_the_schema_and_the_rows_of_1_0_0_to_the_letter(
         ),
         ("GRANT EXECUTE ON FUNCTION expire_rows TO PUBLIC", "rights function expire_rows(text,"),
         ("DROP POLICY isolation ON files", "policy files.isolation: is missing"),
-        ("ALTER TABLE files NO FORCE ROW LEVEL SECURITY", "table files: "),
+        (
+            "ALTER TABLE files NO FORCE ROW LEVEL SECURITY",
+            "table files: owner genba_owner, persistence p, row-level security, instead of: "
+            "owner genba_owner, persistence p, row-level security, forced",
+        ),
+        (
+            "ALTER TABLE calendar_version ADD mine int",
+            "order of columns in calendar_version: id version mine, instead of: id version",
+        ),
         ("ALTER TABLE holidays DISABLE TRIGGER renew_calendar_version", "trigger holidays.renew_calendar_version: "),
         (
             "CREATE OR REPLACE FUNCTION renew_calendar_version() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
