@@ -153,6 +153,10 @@ def test_the_baseline_makes_the_schema_and_the_rows_of_1_0_0_to_the_letter(
             "constraint files.ck_files_size: CHECK ((size >= 0)), instead of: CHECK ((size > 0))",
         ),
         (
+            "ALTER TABLE files DROP CONSTRAINT pk_files CASCADE, ADD CONSTRAINT pk_files PRIMARY KEY (id, area)",
+            "constraint files.pk_files: PRIMARY KEY (id, area), instead of: PRIMARY KEY (id)",
+        ),
+        (
             "GRANT UPDATE ON audit_entries TO genba_app",
             "rights table audit_entries: genba_app INSERT, genba_app SELECT, genba_app UPDATE, "
             "instead of: genba_app INSERT, genba_app SELECT",
