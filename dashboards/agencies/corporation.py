@@ -73,9 +73,13 @@ def _actions(corporation: Row) -> None:
     with st.container(horizontal=True, key=f"{KEY}.actions"):
         if has_permission("agencies:corporation:update"):
             st.button(
-                "編集する", key=f"{KEY}.edit", icon=":material/edit:", type="primary",
-                on_click=corporation_edit.start_editing, args=(corporation,),
-            )  # fmt: skip
+                "編集する",
+                key=f"{KEY}.edit",
+                icon=":material/edit:",
+                type="primary",
+                on_click=corporation_edit.start_editing,
+                args=(corporation,),
+            )
         if has_permission("agencies:request:create"):
             link("この法人に地点を追加する", f"/add-site?corporation_id={corporation['id']}")
 

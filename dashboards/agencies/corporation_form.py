@@ -63,11 +63,20 @@ MAX_LENGTHS = {
 # The keyboard that a phone shows: digits, or that of an address.
 KEYBOARDS: Mapping[str, str] = {
     **dict.fromkeys(
-        ("corporation_number", "zip_code", "billing_zip_code", "phone1", "phone2", "card.number", "card.expire_month",
-         "card.expire_year"), "phone",
+        (
+            "corporation_number",
+            "zip_code",
+            "billing_zip_code",
+            "phone1",
+            "phone2",
+            "card.number",
+            "card.expire_month",
+            "card.expire_year",
+        ),
+        "phone",
     ),
     "mail_address": "email",
-}  # fmt: skip
+}
 
 
 def masters() -> dict[str, Any]:
@@ -148,10 +157,13 @@ class _Form:
         chosen = self.field(
             field,
             lambda: st.date_input(
-                f"{LABELS[field]}{mark}", key=self.widget_key(field, None), min_value=EARLIEST,
-                max_value=times.now().date(), format="YYYY/MM/DD",
+                f"{LABELS[field]}{mark}",
+                key=self.widget_key(field, None),
+                min_value=EARLIEST,
+                max_value=times.now().date(),
+                format="YYYY/MM/DD",
             ),
-        )  # fmt: skip
+        )
         iso_date: str | None = chosen.isoformat() if chosen else None
         self.stored[field] = iso_date
         return iso_date
@@ -297,10 +309,14 @@ def _billing(form: _Form, result: dict[str, Any]) -> None:
     same = form.field(
         field,
         lambda: st.radio(
-            LABELS[field], [True, False], key=key, horizontal=True, label_visibility="collapsed",
+            LABELS[field],
+            [True, False],
+            key=key,
+            horizontal=True,
+            label_visibility="collapsed",
             format_func=lambda same: SAME if same else ELSEWHERE,
         ),
-    )  # fmt: skip
+    )
     result[field] = bool(same)
     if not same:
         _address(form, result, "billing_", required=True)

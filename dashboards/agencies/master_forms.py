@@ -50,9 +50,12 @@ def _choice_fields(form: forms.Form, initial: Values, name: str = "") -> dict[st
     values: dict[str, Any] = {"name": text(form, "name", "名称", initial, 100, required=True, help=help)}
     if initial.get("is_example"):
         values["is_example"] = form.field(
-            "is_example", st.toggle, "「例」の印を付けておく", value=True,
+            "is_example",
+            st.toggle,
+            "「例」の印を付けておく",
+            value=True,
             help="要件定義書に値の記載がない項目です。実際に使う値だと確認できたら、オフにしてください。",
-        )  # fmt: skip
+        )
     return values | _position(form, initial)
 
 
@@ -71,15 +74,26 @@ def _carrier_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
     pages = [*dict.fromkeys([*PAGES, *([initial["page"]] if initial else [])])]
     return {
         "page": form.field(
-            "page", st.selectbox, "ページ", required=True, options=pages,
-            index=pages.index(initial["page"]) if initial else None, placeholder="選んでください",
+            "page",
+            st.selectbox,
+            "ページ",
+            required=True,
+            options=pages,
+            index=pages.index(initial["page"]) if initial else None,
+            placeholder="選んでください",
         ),
         "carrier_field": text(
-            form, "carrier_field", "元フィールド", initial, 60, required=True, placeholder="power_zip_code1",
+            form,
+            "carrier_field",
+            "元フィールド",
+            initial,
+            60,
+            required=True,
+            placeholder="power_zip_code1",
             help="キャリア管理画面の入力欄の名前です。",
         ),
         **_position(form, initial),
-    }  # fmt: skip
+    }
 
 
 CHOICE = Master(
@@ -163,13 +177,23 @@ def new_carrier_field(columns: Mapping[str, Mapping[str, str]]) -> None:
 
     def fields(form: forms.Form) -> dict[str, Any]:
         chosen = form.field(
-            "field", st.selectbox, "項目", required=True, options=[*options], index=None, placeholder="選んでください",
+            "field",
+            st.selectbox,
+            "項目",
+            required=True,
+            options=[*options],
+            index=None,
+            placeholder="選んでください",
             format_func=lambda key: f"{records[key[0]]}：{options[key]}",
-        )  # fmt: skip
+        )
         part = form.field(
-            "part", st.selectbox, "部分", options=[*parts], format_func=parts.__getitem__,
+            "part",
+            st.selectbox,
+            "部分",
+            options=[*parts],
+            format_func=parts.__getitem__,
             help="郵便番号・電話番号・日付のように、画面の入力欄が分かれている項目で選びます。",
-        )  # fmt: skip
+        )
         record, name = chosen or ("", "")
         return {"record": record, "field": name, "part": part} | _carrier_fields(form, {})
 

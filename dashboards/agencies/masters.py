@@ -101,9 +101,13 @@ def choose_list() -> None:
     def ask() -> None:
         lists = service_labels("lists")
         name = st.selectbox(
-            "選択肢の種類", [*lists], index=None, format_func=lists.__getitem__, key=f"{KEY}.which",
+            "選択肢の種類",
+            [*lists],
+            index=None,
+            format_func=lists.__getitem__,
+            key=f"{KEY}.which",
             placeholder="選んでください",
-        )  # fmt: skip
+        )
         # Not in a callback: it would get the arguments of the previous run, which miss a choice made just now.
         if name and st.button("次へ", key=f"{KEY}.which.next", type="primary"):
             dialogs.open(master_forms.new_choice, name)
@@ -122,19 +126,37 @@ def new_carrier_field() -> None:
 
 
 def choices(chosen: filters.Filters) -> None:
-    _show_table("choices", CHOICES, CHOICE_COLUMNS, {"list": "一覧の順", "code": "コード順", "name": "名称順"},
-            chosen, choice_drawer)  # fmt: skip
+    _show_table(
+        "choices",
+        CHOICES,
+        CHOICE_COLUMNS,
+        {"list": "一覧の順", "code": "コード順", "name": "名称順"},
+        chosen,
+        choice_drawer,
+    )
 
 
 def options(chosen: filters.Filters) -> None:
-    _show_table("options", OPTIONS, OPTION_COLUMNS, {"position": "表示順", "code": "コード順", "name": "名前順"},
-            chosen, option_drawer)  # fmt: skip
+    _show_table(
+        "options",
+        OPTIONS,
+        OPTION_COLUMNS,
+        {"position": "表示順", "code": "コード順", "name": "名前順"},
+        chosen,
+        option_drawer,
+    )
 
 
 def carrier_fields(chosen: filters.Filters) -> None:
     st.markdown(small("法人・地点などの項目を、キャリア管理画面のどの入力欄へ入れるかの対応表です。"))
-    _show_table("fields", FIELDS, FIELD_COLUMNS, {"position": "画面の順", "carrier_field": "元フィールド順"},
-            chosen, field_drawer)  # fmt: skip
+    _show_table(
+        "fields",
+        FIELDS,
+        FIELD_COLUMNS,
+        {"position": "画面の順", "carrier_field": "元フィールド順"},
+        chosen,
+        field_drawer,
+    )
 
 
 def _show_table(

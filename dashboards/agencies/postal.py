@@ -23,9 +23,13 @@ Candidate = Mapping[str, str]
 def button(key: str, zip_key: str, targets: Mapping[str, str], *, disabled: bool = False) -> None:
     """`zip_key`: the session key of the postal code's field; `targets`: those for prefecture, city and town."""
     st.button(
-        LABEL, key=f"{key}.button", icon=":material/pin_drop:", on_click=_look_up, args=(key, zip_key, targets),
+        LABEL,
+        key=f"{key}.button",
+        icon=":material/pin_drop:",
+        on_click=_look_up,
+        args=(key, zip_key, targets),
         disabled=disabled,
-    )  # fmt: skip
+    )
     candidates: list[Candidate] = st.session_state.get(f"{key}.found", [])
     if len(candidates) > 1:
         # The key contains the code, so that an earlier choice is not used for another code.

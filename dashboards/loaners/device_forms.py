@@ -134,9 +134,14 @@ def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if is_terminal or initial.get("asset_number"):
         values["asset_number"] = form.field(
-            "asset_number", st.text_input, LABELS["asset_number"], required=is_terminal, max_chars=50,
-            value=initial.get("asset_number", ""), placeholder="ASSET_001",
-        ).strip()  # fmt: skip
+            "asset_number",
+            st.text_input,
+            LABELS["asset_number"],
+            required=is_terminal,
+            max_chars=50,
+            value=initial.get("asset_number", ""),
+            placeholder="ASSET_001",
+        ).strip()
     if is_terminal:
         for name, example in (("software", "Office 2021"), ("os", "Windows 11")):
             values[name] = form.field(
@@ -156,9 +161,13 @@ def _extra_field(form: forms.Form, column: Mapping[str, Any], value: str) -> str
         return form.field(name, st.selectbox, title, required=required, options=column["choices"], index=index) or ""
     if column["value_type"] == "date":
         chosen = form.field(
-            name, st.date_input, title, required=required, value=date.fromisoformat(value) if value else None,
+            name,
+            st.date_input,
+            title,
+            required=required,
+            value=date.fromisoformat(value) if value else None,
             format="YYYY/MM/DD",
-        )  # fmt: skip
+        )
         return chosen.isoformat() if chosen else ""
     text: str = form.field(name, st.text_input, title, required=required, value=value, max_chars=200)
     return text.strip()
@@ -234,9 +243,14 @@ def transfer(device: Row) -> None:
         sites = {key: name for key, name in choices.sites().items() if key != device["site_id"]}
         with forms.form(f"loaners.device.transfer.{device['id']}", submit="移管する") as form:
             site = form.field(
-                "site_id", st.selectbox, "移管先の拠点", required=True, options=[*sites], index=None,
+                "site_id",
+                st.selectbox,
+                "移管先の拠点",
+                required=True,
+                options=[*sites],
+                index=None,
                 format_func=lambda key: sites[key],
-            )  # fmt: skip
+            )
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=200)
         if form.submitted:
             form.send(

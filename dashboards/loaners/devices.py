@@ -99,9 +99,14 @@ def show_list(view: str, chosen: filters.Filters) -> None:
 
 headline()
 shown = st.segmented_control(
-    "表示", [LIST, DIFFERENCES], default=LIST, required=True, key=bound.page_key("shown"), bind="query-params",
+    "表示",
+    [LIST, DIFFERENCES],
+    default=LIST,
+    required=True,
+    key=bound.page_key("shown"),
+    bind="query-params",
     label_visibility="collapsed",
-)  # fmt: skip
+)
 if shown == DIFFERENCES:
     differences.section()
 else:

@@ -66,8 +66,10 @@ def section() -> None:
             lists.kind_field(),
             prefix="diff_",
         )
-    days = {name: chosen.query.pop(name, default.isoformat()) for name, default in
-            (("since", today - MONTH), ("until", today))}  # fmt: skip
+    days = {
+        name: chosen.query.pop(name, default.isoformat())
+        for name, default in (("since", today - MONTH), ("until", today))
+    }
     show_list(filters.Filters(chosen.query | days, chosen.active, chosen.hits))
 
 

@@ -37,9 +37,13 @@ def print_box(query: dict[str, Any], total: int) -> None:
         stock = left.selectbox("用紙（A4）", [*STOCKS], format_func=lambda key: STOCKS[key][0], key=f"{KEY}.stock")
         labels_per_sheet = STOCKS[stock][1]
         start = middle.number_input(
-            "開始位置", min_value=1, max_value=labels_per_sheet, value=1, key=f"{KEY}.start.{stock}",
+            "開始位置",
+            min_value=1,
+            max_value=labels_per_sheet,
+            value=1,
+            key=f"{KEY}.start.{stock}",
             help="使いかけの用紙は、左上から数えて最初に空いているラベルの番号を指定します。",
-        )  # fmt: skip
+        )
         count = len(selected) or total
         sheets = -(-(count + int(start) - 1) // labels_per_sheet)
         selection = {"number": selected} if selected else query

@@ -33,37 +33,56 @@ def _site_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
     return {
         "name": _text(form, "name", SITE_LABELS["name"], initial, 100, placeholder="大阪"),
         "code": _text(
-            form, "code", SITE_LABELS["code"], initial, 20, placeholder="OSAKA",
+            form,
+            "code",
+            SITE_LABELS["code"],
+            initial,
+            20,
+            placeholder="OSAKA",
             help="拠点管理番号の先頭になります。大文字の英語だけ、20文字以内。登録済みの機器の番号は変わりません。",
         ),
         "jurisdiction": _text(form, "jurisdiction", SITE_LABELS["jurisdiction"], initial, 50, placeholder="関西"),
         "group_mail": _text(
-            form, "group_mail", SITE_LABELS["group_mail"], initial, 254, placeholder="test-group@example.com",
+            form,
+            "group_mail",
+            SITE_LABELS["group_mail"],
+            initial,
+            254,
+            placeholder="test-group@example.com",
             help="ステータスが変更されたときと、返却予定日の前後に、ここへメールを送信します。",
         ),
         "notifies": form.field(
             "notifies", st.toggle, "ステータスが変更されたとき、メールで通知する", value=initial.get("notifies", False)
         ),
-    }  # fmt: skip
+    }
 
 
 def _model_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
     options = choices.categories()
     return {
         "name": _text(
-            form, "name", MODEL_LABELS["name"], initial, 60, placeholder="ThinkPad-X1-Carbon",
+            form,
+            "name",
+            MODEL_LABELS["name"],
+            initial,
+            60,
+            placeholder="ThinkPad-X1-Carbon",
             help="スペースとアンダースコアは使えません。ハイフン（-）を使ってください。",
         ),
         "maker": _text(form, "maker", MODEL_LABELS["maker"], initial, 100, placeholder="Lenovo"),
         "category": form.field(
-            "category", st.selectbox, MODEL_LABELS["category"], required=True, options=[*options],
+            "category",
+            st.selectbox,
+            MODEL_LABELS["category"],
+            required=True,
+            options=[*options],
             index=[*options].index(initial["category"]) if initial.get("category") in options else None,
             format_func=lambda key: f"{options[key]}（{key}）",
         ),
         "note": form.field(
             "note", st.text_area, MODEL_LABELS["note"], value=initial.get("note", ""), max_chars=500, height=80
         ).strip(),
-    }  # fmt: skip
+    }
 
 
 def _column_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
@@ -71,14 +90,22 @@ def _column_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
         "title": _text(form, "title", COLUMN_LABELS["title"], initial, 50, placeholder="充電器の型番")
     }
     lines = form.field(
-        "choices", st.text_area, COLUMN_LABELS["choices"], value="\n".join(initial.get("choices", [])), height=100,
+        "choices",
+        st.text_area,
+        COLUMN_LABELS["choices"],
+        value="\n".join(initial.get("choices", [])),
+        height=100,
         help="形式が「選択」のときだけ、1行に1つずつ入力してください。",
-    )  # fmt: skip
+    )
     values["choices"] = [line.strip() for line in lines.splitlines() if line.strip()]
     values["position"] = form.field(
-        "position", st.number_input, COLUMN_LABELS["position"], value=initial.get("position", 1), min_value=1,
+        "position",
+        st.number_input,
+        COLUMN_LABELS["position"],
+        value=initial.get("position", 1),
+        min_value=1,
         max_value=1000,
-    )  # fmt: skip
+    )
     values["required"] = form.field("required", st.toggle, "入力を必須にする", value=initial.get("required", False))
     return values
 
@@ -141,9 +168,14 @@ def _new(master: Master, title: str, fields: Callable[[forms.Form], dict[str, An
 def new_site() -> None:
     def fields(form: forms.Form) -> dict[str, Any]:
         key = _text(
-            form, "key", "拠点ID", {}, 20, placeholder="osaka",
+            form,
+            "key",
+            "拠点ID",
+            {},
+            20,
+            placeholder="osaka",
             help="小文字の英数字だけ、20文字以内。あとから変更できません。",
-        )  # fmt: skip
+        )
         return {"key": key} | _site_fields(form, {})
 
     _new(SITE, "拠点を登録する", fields, "拠点")

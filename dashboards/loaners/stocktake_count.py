@@ -171,11 +171,15 @@ COLUMNS = (
     columns.badge("結果", "result", RESULT, width=116),
     columns.text("拠点管理番号", "number", width=345, sort="number"),
     columns.text("登録上の拠点・ステータス", registered_state, width=168),
-    columns.text("確認日時", lambda row: words.timestamp(row["scanned_at"]) if row["scanned_at"] else "", width=142,
-                 sort="scanned_at"),
+    columns.text(
+        "確認日時",
+        lambda row: words.timestamp(row["scanned_at"]) if row["scanned_at"] else "",
+        width=142,
+        sort="scanned_at",
+    ),
     columns.text("確認した人", "scanned_by", width=84),
     columns.text("備考", "note", width=160),
-)  # fmt: skip
+)
 
 
 @refreshing
@@ -215,9 +219,13 @@ def drawer(stocktake: str, row: Row) -> None:
             return
         with forms.form(f"{KEY}.note.{row['id']}", submit="備考を保存する") as form:
             note = form.field(
-                "note", st.text_input, "備考", value=row["note"], max_chars=MAX_NOTE_LENGTH,
+                "note",
+                st.text_input,
+                "備考",
+                value=row["note"],
+                max_chars=MAX_NOTE_LENGTH,
                 placeholder="修理に出している、別の部屋にある など",
-            )  # fmt: skip
+            )
         if form.submitted:
             form.send(
                 lambda _: session.api().put(f"{path(stocktake)}/rows/{row['id']}/note", {"note": note.strip()}),

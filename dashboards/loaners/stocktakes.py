@@ -72,9 +72,15 @@ def start() -> None:
         options = lists.sites()
         with forms.form(f"{KEY}.new", submit="始める") as form:
             site = form.field(
-                "site_id", st.selectbox, "拠点", required=True, options=[*options],
-                index=None, format_func=lambda key: options[key], placeholder="選んでください",
-            )  # fmt: skip
+                "site_id",
+                st.selectbox,
+                "拠点",
+                required=True,
+                options=[*options],
+                index=None,
+                format_func=lambda key: options[key],
+                placeholder="選んでください",
+            )
             room = form.field("room", st.text_input, "部屋", max_chars=100, placeholder="倉庫A（任意）")
         if form.submitted:
 

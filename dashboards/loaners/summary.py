@@ -112,8 +112,10 @@ def table(item: Row, data: Row) -> str:
     head = "".join(f'<th scope="col" style="{_CELL}">{escape(title)}</th>' for title in (*groups, "合計"))
     body = []
     for row in item["rows"]:
-        cells = [_number(count, item, data, row["site_id"], group)
-                 for group, count in zip(groups, row["counts"], strict=True)]  # fmt: skip
+        cells = [
+            _number(count, item, data, row["site_id"], group)
+            for group, count in zip(groups, row["counts"], strict=True)
+        ]
         cells.append(_number(row["total"], item, data, row["site_id"], None))
         body.append(_line(row["site_name"], cells))
     cells = [_number(count, item, data, None, group) for group, count in zip(groups, item["totals"], strict=True)]

@@ -37,10 +37,13 @@ COLUMNS = (
     columns.text("データタイプID", "key", width=150, sort="key"),
     columns.text("データタイプ名", "name", width=150, sort="name"),
     columns.text("説明", "description", width=360),
-    columns.badge("ステータス", lambda row: "archived" if row["archived_at"] else "used",
-                  {"used": USED, "archived": words.ARCHIVED}),
+    columns.badge(
+        "ステータス",
+        lambda row: "archived" if row["archived_at"] else "used",
+        {"used": USED, "archived": words.ARCHIVED},
+    ),
     columns.text("更新日", lambda row: words.timestamp(row["updated_at"]), width=160),
-)  # fmt: skip
+)
 
 
 def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,9 +60,14 @@ def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     }
     for name, height in (("filter", 68), ("source", 260), ("columns", 260)):
         text = form.field(
-            name, st.text_area, LABELS[name], required=name != "filter", value=initial.get(name) or "", height=height,
+            name,
+            st.text_area,
+            LABELS[name],
+            required=name != "filter",
+            value=initial.get(name) or "",
+            height=height,
             help=HELP[name],
-        )  # fmt: skip
+        )
         values[name] = text.strip() or None
     return values
 
@@ -86,9 +94,14 @@ def copy(view: Row) -> None:
     def ask() -> None:
         with forms.form(f"{KEY}.new.{view['id']}", submit="登録する") as form:
             key = form.field(
-                "key", st.text_input, "データタイプID", required=True, max_chars=30, placeholder="PRINTERS",
+                "key",
+                st.text_input,
+                "データタイプID",
+                required=True,
+                max_chars=30,
+                placeholder="PRINTERS",
                 help="英語の大文字とアンダースコア（_）で入力してください。登録したあとは変えられません。",
-            ).strip()  # fmt: skip
+            ).strip()
             values = _fields(form, {name: view[name] for name in ("description", "filter", "source", "columns")})
         if form.submitted:
             form.send(

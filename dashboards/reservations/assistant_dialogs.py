@@ -21,13 +21,20 @@ def issue() -> None:
     def ask() -> None:
         with forms.form("reservations.assistant.new", submit="発行する") as form:
             name: str = form.field(
-                "name", st.text_input, "名前", required=True, max_chars=100, placeholder="佐藤様のClaude",
+                "name",
+                st.text_input,
+                "名前",
+                required=True,
+                max_chars=100,
+                placeholder="佐藤様のClaude",
                 help="誰の、どのアシスタントかがわかる名前を付けます。",
-            )  # fmt: skip
+            )
             is_shared: bool = form.field(
-                "is_shared", st.checkbox, "複数のお客様で共用する",
+                "is_shared",
+                st.checkbox,
+                "複数のお客様で共用する",
                 help="予約の状況を確認するときとキャンセルするときに、予約時の電話番号も必要になります。",
-            )  # fmt: skip
+            )
         if form.submitted:
             body = {"name": name.strip(), "is_shared": is_shared}
             form.send(

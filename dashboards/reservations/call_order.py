@@ -102,10 +102,14 @@ def _line(draft: Draft, index: int, shop: Row) -> None:
                 ("下へ", index + 1, "arrow_downward"),
             ):
                 st.button(
-                    label, key=f"{KEY}.{shop['id']}.{icon}", type="tertiary", icon=f":material/{icon}:",
-                    disabled=not 0 <= target < len(draft.shops) or target == index, on_click=_move,
+                    label,
+                    key=f"{KEY}.{shop['id']}.{icon}",
+                    type="tertiary",
+                    icon=f":material/{icon}:",
+                    disabled=not 0 <= target < len(draft.shops) or target == index,
+                    on_click=_move,
                     args=(draft, index, target),
-                )  # fmt: skip
+                )
 
 
 def _move(draft: Draft, index: int, target: int) -> None:

@@ -53,9 +53,15 @@ def finish(turn: Row, back: Back) -> None:
 def _result_fields(form: forms.Form, estimate: int | None) -> dict[str, Any]:
     estimate_note = f"目安は{chore_words.minutes(estimate)}です。" if estimate else ""
     minutes = form.field(
-        "minutes", st.number_input, "かかった時間（分）", value=None, min_value=0, max_value=100_000, step=5,
+        "minutes",
+        st.number_input,
+        "かかった時間（分）",
+        value=None,
+        min_value=0,
+        max_value=100_000,
+        step=5,
         help=f"{estimate_note}空欄のままでもかまいません。",
-    )  # fmt: skip
+    )
     note = form.field("note", st.text_area, "メモ", max_chars=1000, height=80, placeholder="気づいたことや結果")
     left, right = st.columns(2)
     with left:
@@ -162,35 +168,57 @@ def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "title": masters.text(form, "title", LABELS["title"], initial, 100, required=True),
         "rhythm": form.field(
-            "rhythm", st.selectbox, LABELS["rhythm"], required=True, options=[*RHYTHM],
+            "rhythm",
+            st.selectbox,
+            LABELS["rhythm"],
+            required=True,
+            options=[*RHYTHM],
             index=[*RHYTHM].index(initial["rhythm"]) if initial.get("rhythm") else None,
-            format_func=lambda code: RHYTHM[code], placeholder="選ぶ",
+            format_func=lambda code: RHYTHM[code],
+            placeholder="選ぶ",
             help="日次は営業日（平日・祝日を除く）ごと、四半期は4・7・10・1月の予定になります。",
         ),
-    }  # fmt: skip
+    }
     left, right = st.columns(2)
     with left:
         values["weekday"] = form.field(
-            "weekday", st.selectbox, LABELS["weekday"], options=[*WEEKDAYS],
+            "weekday",
+            st.selectbox,
+            LABELS["weekday"],
+            options=[*WEEKDAYS],
             index=[*WEEKDAYS].index(initial["weekday"]) if initial.get("weekday") else None,
-            format_func=lambda day: WEEKDAYS[day], placeholder="週次のときに選ぶ",
+            format_func=lambda day: WEEKDAYS[day],
+            placeholder="週次のときに選ぶ",
             help="祝日に当たるときは、次の営業日の予定になります。",
-        )  # fmt: skip
+        )
         clock_time = form.field(
-            "starts", st.time_input, LABELS["starts"], value=starts, step=900,
+            "starts",
+            st.time_input,
+            LABELS["starts"],
+            value=starts,
+            step=900,
             help="この時刻から実施できます。期限は、その日（月次・四半期は最後の日）の18:00です。",
-        )  # fmt: skip
+        )
     with right:
         day = form.field(
-            "business_day", st.selectbox, LABELS["business_day"], options=[MIDDLE, *range(1, 16)],
+            "business_day",
+            st.selectbox,
+            LABELS["business_day"],
+            options=[MIDDLE, *range(1, 16)],
             index=initial["business_day"] or 0 if "business_day" in initial else 5,
             format_func=lambda number: f"第{number}営業日まで" if number else "月中（11〜20日）",
             help="月次のときだけ使います。",
-        )  # fmt: skip
+        )
         values["minutes"] = form.field(
-            "minutes", st.number_input, LABELS["minutes"], value=initial.get("minutes"), min_value=1, max_value=100_000,
-            step=5, help="決まっていないとき（変動）は空欄にします。",
-        )  # fmt: skip
+            "minutes",
+            st.number_input,
+            LABELS["minutes"],
+            value=initial.get("minutes"),
+            min_value=1,
+            max_value=100_000,
+            step=5,
+            help="決まっていないとき（変動）は空欄にします。",
+        )
     values["starts"] = (clock_time or starts).strftime("%H:%M:%S")
     values["business_day"] = day or None
     values["owner"] = masters.text(
@@ -200,9 +228,13 @@ def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
         "what", st.text_area, LABELS["what"], value=initial.get("what", ""), max_chars=2000, height=120
     ).strip()
     values["page"] = form.field(
-        "page", st.selectbox, LABELS["page"], options=["", *pages], index=["", *pages].index(page),
+        "page",
+        st.selectbox,
+        LABELS["page"],
+        options=["", *pages],
+        index=["", *pages].index(page),
         format_func=lambda address: pages.get(address, "なし"),
-    )  # fmt: skip
+    )
     return values
 
 

@@ -25,9 +25,13 @@ def correct(reservation: Row, back: Back) -> None:
         st.info(_consequence(reservation))
         with forms.form(form_key(reservation, "customer"), submit="訂正する") as form:
             name = form.field(
-                "customer_name", st.text_input, "依頼者の名前", required=True, max_chars=100,
+                "customer_name",
+                st.text_input,
+                "依頼者の名前",
+                required=True,
+                max_chars=100,
                 value=reservation["customer_name"],
-            )  # fmt: skip
+            )
             phone = form.field(
                 "phone", st.text_input, "電話番号", required=True, max_chars=30, value=reservation["phone_shown"]
             )

@@ -60,14 +60,25 @@ def _new_fields(form: forms.Form) -> dict[str, Any]:
     left, right = st.columns(2)
     with left:
         party = form.field(
-            "party", st.segmented_control, "問い合わせ元", options=[*PARTY], default="customer", required=True,
+            "party",
+            st.segmented_control,
+            "問い合わせ元",
+            options=[*PARTY],
+            default="customer",
+            required=True,
             format_func=lambda code: PARTY[code].word,
-        )  # fmt: skip
+        )
     with right:
         channel = form.field(
-            "channel", st.selectbox, "チャネル", required=True, options=[*CHANNELS], index=None,
-            format_func=lambda code: CHANNELS[code], placeholder="選ぶ",
-        )  # fmt: skip
+            "channel",
+            st.selectbox,
+            "チャネル",
+            required=True,
+            options=[*CHANNELS],
+            index=None,
+            format_func=lambda code: CHANNELS[code],
+            placeholder="選ぶ",
+        )
     contact = _contact(form, {})
     left, right = st.columns(2)
     with left:
@@ -81,9 +92,15 @@ def _new_fields(form: forms.Form) -> dict[str, Any]:
     left, right = st.columns(2)
     with left:
         category = form.field(
-            "category", st.selectbox, LABELS["category"], required=True, options=[*CATEGORY], index=None,
-            format_func=lambda code: CATEGORY[code], placeholder="選ぶ",
-        )  # fmt: skip
+            "category",
+            st.selectbox,
+            LABELS["category"],
+            required=True,
+            options=[*CATEGORY],
+            index=None,
+            format_func=lambda code: CATEGORY[code],
+            placeholder="選ぶ",
+        )
     with right:
         level = form.field(
             "level", st.selectbox, LABELS["level"], options=[*LEVELS], format_func=lambda code: LEVELS[code]
@@ -92,9 +109,14 @@ def _new_fields(form: forms.Form) -> dict[str, Any]:
     with st.container(border=True):
         st.markdown(":gray[:small[その場で解決したときだけ入力します。登録と同時に「解決」になります。]]")
         method = form.field(
-            "way", st.selectbox, "対応方法", options=[*METHOD], index=None, format_func=lambda code: METHOD[code],
+            "way",
+            st.selectbox,
+            "対応方法",
+            options=[*METHOD],
+            index=None,
+            format_func=lambda code: METHOD[code],
             placeholder="まだ解決していない",
-        )  # fmt: skip
+        )
         outcome = form.field("outcome", st.text_area, "対応内容", max_chars=2000, height=80)
         for_faq = form.field("faq", st.checkbox, "FAQに追加すべき内容として、週次レビューに出す")
     return contact | {
@@ -116,15 +138,23 @@ def _new_fields(form: forms.Form) -> dict[str, Any]:
 
 def _contact(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     name = form.field(
-        "sender_name", st.text_input, LABELS["sender_name"], required=True, max_chars=100,
+        "sender_name",
+        st.text_input,
+        LABELS["sender_name"],
+        required=True,
+        max_chars=100,
         value=initial.get("sender_name", ""),
-    )  # fmt: skip
+    )
     left, right = st.columns(2)
     with left:
         phone = form.field(
-            "phone", st.text_input, LABELS["phone"], max_chars=30, value=initial.get("phone_shown", ""),
+            "phone",
+            st.text_input,
+            LABELS["phone"],
+            max_chars=30,
+            value=initial.get("phone_shown", ""),
             placeholder="090-1234-5678",
-        )  # fmt: skip
+        )
     with right:
         mail = form.field("mail", st.text_input, LABELS["mail"], max_chars=254, value=initial.get("mail", "")).strip()
     return {"sender_name": name, "phone": phone, "mail": mail}
@@ -168,9 +198,13 @@ def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
 
 def _select(form: forms.Form, name: str, options: Mapping[str, str], current: str) -> Any:
     return form.field(
-        name, st.selectbox, LABELS[name], options=[*options], index=[*options].index(current),
+        name,
+        st.selectbox,
+        LABELS[name],
+        options=[*options],
+        index=[*options].index(current),
         format_func=lambda code: options[code],
-    )  # fmt: skip
+    )
 
 
 def _display_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,9 +269,13 @@ def call(enquiry: Row, back: Back) -> None:
         st.markdown(plain(number))
         with forms.form(f"{KEY}.call.{enquiry['id']}.{enquiry['version']}", submit="記録する") as form:
             reached = form.field(
-                "reached", st.radio, "結果", options=[True, False], horizontal=True,
+                "reached",
+                st.radio,
+                "結果",
+                options=[True, False],
+                horizontal=True,
                 format_func=lambda code: "話せた" if code else "つながらなかった",
-            )  # fmt: skip
+            )
             text = form.field("text", st.text_area, "内容", required=True, max_chars=2000, height=112)
             waits = _waits_field(form)
         if form.submitted:
@@ -281,14 +319,23 @@ def resolve(enquiry: Row, back: Back) -> None:
         method_names = methods(enquiry)
         with forms.form(f"{KEY}.resolution.{enquiry['id']}.{enquiry['version']}", submit="解決にする") as form:
             method = form.field(
-                "way", st.radio, "対応方法", required=True, options=[*method_names],
+                "way",
+                st.radio,
+                "対応方法",
+                required=True,
+                options=[*method_names],
                 index=[*method_names].index("manual") if enquiry["operation"] else None,
                 format_func=lambda code: method_names[code],
-            )  # fmt: skip
+            )
             outcome = form.field(
-                "outcome", st.text_area, "対応内容", required=True, max_chars=2000, height=112,
+                "outcome",
+                st.text_area,
+                "対応内容",
+                required=True,
+                max_chars=2000,
+                height=112,
                 value=enquiry["outcome"],
-            )  # fmt: skip
+            )
             for_faq = form.field(
                 "faq", st.checkbox, "FAQに追加すべき内容として、週次レビューに出す", value=enquiry["faq"] == "wanted"
             )

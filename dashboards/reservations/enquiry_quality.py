@@ -23,9 +23,15 @@ _LAST = {"week": "前週比", "quarter": "前四半期比"}
 
 def section() -> None:
     by = st.segmented_control(
-        "期間", [*SPANS], default="week", required=True, format_func=lambda code: SPANS[code], key=bound.page_key("by"),
-        bind="query-params", label_visibility="collapsed",
-    )  # fmt: skip
+        "期間",
+        [*SPANS],
+        default="week",
+        required=True,
+        format_func=lambda code: SPANS[code],
+        key=bound.page_key("by"),
+        bind="query-params",
+        label_visibility="collapsed",
+    )
     _show(by)
 
 

@@ -50,16 +50,25 @@ def new(proposal: Row | None = None) -> None:
         )
         with forms.form(key, submit="登録する") as form:
             level = form.field(
-                "level", st.radio, "レベル", required=True, options=[*DEFINITIONS],
+                "level",
+                st.radio,
+                "レベル",
+                required=True,
+                options=[*DEFINITIONS],
                 index=None if proposal is None else [*DEFINITIONS].index("medium"),
                 format_func=lambda code: DEFINITIONS[code],
-            )  # fmt: skip
+            )
             title = form.field("title", st.text_input, "件名", required=True, value=initial["title"], max_chars=200)
             detected_at = _time_field(form, "detected_at", initial["found_at"])
             impact = form.field(
-                "impact", st.text_area, "影響範囲", value=initial["impact"], max_chars=2000, height=96,
+                "impact",
+                st.text_area,
+                "影響範囲",
+                value=initial["impact"],
+                max_chars=2000,
+                height=96,
                 placeholder=_HINTS["impact"],
-            )  # fmt: skip
+            )
             st.markdown(":gray[:small[発生日時は、時刻が空欄のときは今の日時になります。]]")
         if form.submitted:
             body = {"level": level, "title": title, "impact": impact, "detected_at": detected_at}
@@ -163,9 +172,14 @@ def change_level(incident: Row, back: Back) -> None:
         options = [code for code in DEFINITIONS if code != incident["level"]]
         with forms.form(f"{KEY}.level.{incident['id']}.{incident['version']}", submit="変更する") as form:
             level = form.field(
-                "level", st.radio, "新しいレベル", required=True, options=options, index=None,
+                "level",
+                st.radio,
+                "新しいレベル",
+                required=True,
+                options=options,
+                index=None,
                 format_func=lambda code: DEFINITIONS[code],
-            )  # fmt: skip
+            )
             reason = form.field("reason", st.text_input, "理由", required=True, max_chars=500)
         if form.submitted:
             body = {"version": incident["version"], "level": level, "reason": reason}

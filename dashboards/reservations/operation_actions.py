@@ -80,14 +80,22 @@ def shop_ok(reservation: Row, back: Back) -> None:
         with forms.form(form_key(reservation, "shop_ok"), submit="予約OKを確認した") as form:
             asked_id = reservation["asked_id"]
             shop = form.field(
-                "shop_id", st.selectbox, "店舗", options=[*shops],
+                "shop_id",
+                st.selectbox,
+                "店舗",
+                options=[*shops],
                 index=[*shops].index(asked_id) if asked_id in shops else None,
-                format_func=lambda key: shops[key], placeholder="登録済みの店舗から選ぶ",
-            )  # fmt: skip
+                format_func=lambda key: shops[key],
+                placeholder="登録済みの店舗から選ぶ",
+            )
             unlisted = form.field(
-                "unlisted", st.text_input, "一覧にない店舗の名前と電話番号", max_chars=300,
-                placeholder="花の里 03-1234-5678", help="登録済みの店舗でないときに入力します。連絡は電話で行います。",
-            ).strip()  # fmt: skip
+                "unlisted",
+                st.text_input,
+                "一覧にない店舗の名前と電話番号",
+                max_chars=300,
+                placeholder="花の里 03-1234-5678",
+                help="登録済みの店舗でないときに入力します。連絡は電話で行います。",
+            ).strip()
             note = form.field("note", st.text_input, "メモ", max_chars=500, placeholder="佐藤さんが確認")
         if form.submitted:
             body = {"shop_id": None if unlisted else shop, "unlisted": unlisted, "note": note}
@@ -102,11 +110,16 @@ def shop_ok(reservation: Row, back: Back) -> None:
 def shop_refused(reservation: Row, back: Back) -> None:
     shop = reservation["asked_name"] or "提携店"
     _confirm(
-        reservation, back, "shop_refused", "shop-refused",
+        reservation,
+        back,
+        "shop_refused",
+        "shop-refused",
         f"{reservation_label(reservation)}について、{shop}の予約NGを確認しましたか？",
         "次の提携店への電話を再開します。依頼者への連絡はありません。",
-        action="予約NGを確認した", done="予約NGを記録しました。次の提携店に電話します。", danger=False,
-    )  # fmt: skip
+        action="予約NGを確認した",
+        done="予約NGを記録しました。次の提携店に電話します。",
+        danger=False,
+    )
 
 
 def time_fields(form: forms.Form, initial: datetime) -> str:
@@ -124,9 +137,13 @@ def _plan(form: forms.Form, reservation: Row) -> str:
     current = reservation["plan_code"]
     plans = plans if current in plans else {current: f"{reservation['plan_name']} ¥{reservation['price']:,}"} | plans
     chosen: str = form.field(
-        "plan", st.selectbox, "サイズ・料金", options=[*plans], index=[*plans].index(current),
+        "plan",
+        st.selectbox,
+        "サイズ・料金",
+        options=[*plans],
+        index=[*plans].index(current),
         format_func=lambda code: plans[code],
-    )  # fmt: skip
+    )
     return chosen
 
 
@@ -147,9 +164,16 @@ def accept_change(reservation: Row, back: Back) -> None:
             starts_at = time_fields(form, _starts_at(reservation))
             plan = _plan(form, reservation)
             price = form.field(
-                "price", st.number_input, "料金（円）", min_value=50, max_value=9_999_999, value=None, step=100,
-                placeholder="サイズの料金のまま", help="店舗と別の料金で合意したときだけ入力します。",
-            )  # fmt: skip
+                "price",
+                st.number_input,
+                "料金（円）",
+                min_value=50,
+                max_value=9_999_999,
+                value=None,
+                step=100,
+                placeholder="サイズの料金のまま",
+                help="店舗と別の料金で合意したときだけ入力します。",
+            )
             consented = form.field("consented", st.checkbox, "依頼者に電話で説明し、承諾を得ました")
             note = form.field("note", st.text_input, "メモ", max_chars=500)
         if form.submitted:
@@ -164,11 +188,16 @@ def accept_change(reservation: Row, back: Back) -> None:
 
 def refuse_change(reservation: Row, back: Back) -> None:
     _confirm(
-        reservation, back, "refuse_change", "change-refused",
+        reservation,
+        back,
+        "refuse_change",
+        "change-refused",
         f"{reservation_label(reservation)}の変更は、依頼者の承諾を得られませんでしたか？",
         f"{reservation['asked_name'] or '提携店'}に見送りのメールを送り、次の提携店への電話を再開します。",
-        action="承諾なし", done="承諾なしを記録しました。次の提携店に電話します。", danger=False,
-    )  # fmt: skip
+        action="承諾なし",
+        done="承諾なしを記録しました。次の提携店に電話します。",
+        danger=False,
+    )
 
 
 def rearrange(reservation: Row, back: Back) -> None:
@@ -194,11 +223,16 @@ def rearrange(reservation: Row, back: Back) -> None:
 
 def send_link(reservation: Row, back: Back) -> None:
     _confirm(
-        reservation, back, "send_link", "link",
+        reservation,
+        back,
+        "send_link",
+        "link",
         f"{reservation_label(reservation)}の決済リンクを再作成しますか？",
         f"今の決済ページを閉じ、新しい決済ページを用意します。{LINK}",
-        action="再作成する", done="決済リンクを作り直しています。", danger=False,
-    )  # fmt: skip
+        action="再作成する",
+        done="決済リンクを作り直しています。",
+        danger=False,
+    )
 
 
 def mail_link(reservation: Row, back: Back) -> None:
@@ -256,11 +290,15 @@ def cancel_late(reservation: Row, back: Back) -> None:
 
 def retry_refund(reservation: Row, back: Back) -> None:
     _confirm(
-        reservation, back, "retry_refund", "refund",
+        reservation,
+        back,
+        "retry_refund",
+        "refund",
         f"{reservation_label(reservation)}の返金をやり直しますか？",
         f"Stripeに¥{reservation['paid']:,}の返金をもう一度依頼します。返金が終わると、依頼者にSMSで知らせます。",
-        action="返金をやり直す", done="返金をやり直します。",
-    )  # fmt: skip
+        action="返金をやり直す",
+        done="返金をやり直します。",
+    )
 
 
 def refunded_otherwise(reservation: Row, back: Back) -> None:
@@ -276,9 +314,14 @@ def refunded_otherwise(reservation: Row, back: Back) -> None:
         )
         with forms.form(form_key(reservation, "refunded_otherwise"), submit="返金済みにする") as form:
             method = form.field(
-                "how", st.text_area, "返金の方法", required=True, max_chars=500, height=80,
+                "how",
+                st.text_area,
+                "返金の方法",
+                required=True,
+                max_chars=500,
+                height=80,
                 placeholder="例: 2026/11/23 に依頼者の口座へ振込",
-            )  # fmt: skip
+            )
         if form.submitted:
             form.send(
                 lambda idempotency_key: post(reservation, "refunded-otherwise", back, {"how": method}, idempotency_key),
@@ -300,9 +343,15 @@ def correct(reservation: Row, call: Row, back: Back) -> None:
         options = {code: label for code, label in ANSWERS.items() if code != call["answer"]}
         with forms.form(form_key(reservation, f"correct.{call['number']}"), submit="訂正する") as form:
             answer = form.field(
-                "answer", st.selectbox, "正しい判定", required=True, options=[*options], index=None,
-                format_func=lambda code: options[code], placeholder="選ぶ",
-            )  # fmt: skip
+                "answer",
+                st.selectbox,
+                "正しい判定",
+                required=True,
+                options=[*options],
+                index=None,
+                format_func=lambda code: options[code],
+                placeholder="選ぶ",
+            )
             note = form.field("note", st.text_input, "訂正の理由", max_chars=500)
         if form.submitted:
             form.send(
@@ -330,9 +379,13 @@ def contact(reservation: Row, back: Back) -> None:
 
     with forms.form(f"{KEY}.contact.{reservation['code']}", submit="記録する") as form:
         party = form.field(
-            "party", st.segmented_control, "相手", options=[*parties], default="customer",
+            "party",
+            st.segmented_control,
+            "相手",
+            options=[*parties],
+            default="customer",
             format_func=lambda code: parties[code],
-        )  # fmt: skip
+        )
         text = form.field("text", st.text_area, "内容", required=True, max_chars=1000, height=80)
     if form.submitted:
         form.send(post, done="連絡を記録しました。")

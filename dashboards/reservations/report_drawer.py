@@ -131,18 +131,27 @@ def _figures(report: Row) -> None:
 
     def change(label: str, field: str, unit: str, good: Good, note: str = "") -> Figure:
         return Figure(
-            label, f"{current[field]:,}{unit}", note, change=current[field] - before[field], change_unit=unit,
-            against=f"{period}比", good=good,
-        )  # fmt: skip
+            label,
+            f"{current[field]:,}{unit}",
+            note,
+            change=current[field] - before[field],
+            change_unit=unit,
+            against=f"{period}比",
+            good=good,
+        )
 
     def rate(label: str, field: str, good: Good) -> Figure:
         share_now, share_before = share(current[field]), share(before[field])
         is_comparable = share_now is not None and share_before is not None
         return Figure(
-            label, in_percent(share_now), f"{current[field]['part']:,} / {current[field]['whole']:,}件",
+            label,
+            in_percent(share_now),
+            f"{current[field]['part']:,} / {current[field]['whole']:,}件",
             change=round(100 * ((share_now or 0) - (share_before or 0)), 1) if is_comparable else None,
-            change_unit="pt", against=f"{period}比", good=good,
-        )  # fmt: skip
+            change_unit="pt",
+            against=f"{period}比",
+            good=good,
+        )
 
     figures.row(
         [

@@ -130,15 +130,24 @@ def send(report: Row, back: Back) -> None:
             chosen = []
             if options:
                 chosen = form.field(
-                    "managers", st.multiselect, "経営の利用者", options=[*options], default=[*options],
-                    format_func=lambda mail: options[mail], placeholder="選ぶ",
-                )  # fmt: skip
+                    "managers",
+                    st.multiselect,
+                    "経営の利用者",
+                    options=[*options],
+                    default=[*options],
+                    format_func=lambda mail: options[mail],
+                    placeholder="選ぶ",
+                )
             else:
                 st.markdown(small("メールアドレスのある経営の利用者はいません。"))
             text = form.field(
-                "to", st.text_area, "そのほかの送信先", height=80, placeholder="taro@example.com",
+                "to",
+                st.text_area,
+                "そのほかの送信先",
+                height=80,
+                placeholder="taro@example.com",
                 help="メールアドレスを、1行に1つずつ入力してください。",
-            )  # fmt: skip
+            )
         if form.submitted:
             recipients = list(
                 dict.fromkeys([*chosen, *(address for address in re.split(r"[\s,、;]+", text) if address)])

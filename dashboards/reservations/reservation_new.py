@@ -39,9 +39,13 @@ def new() -> None:
 def _form(service: str, plans: dict[str, str]) -> None:
     with forms.form(KEY, submit="受け付ける") as form:
         plan = form.field(
-            "plan", st.selectbox, "サイズ・料金", required=True, options=[*plans],
+            "plan",
+            st.selectbox,
+            "サイズ・料金",
+            required=True,
+            options=[*plans],
             format_func=lambda code: plans.get(code, code),
-        )  # fmt: skip
+        )
         starts_at = operation_actions.time_fields(
             form, (times.now() + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
         )
@@ -49,21 +53,35 @@ def _form(service: str, plans: dict[str, str]) -> None:
             "customer_name", st.text_input, "依頼者の名前", required=True, max_chars=100, placeholder="青木 花子"
         )
         phone = form.field(
-            "phone", st.text_input, "電話番号", required=True, max_chars=30, placeholder="090-1234-5678",
+            "phone",
+            st.text_input,
+            "電話番号",
+            required=True,
+            max_chars=30,
+            placeholder="090-1234-5678",
             help="決済リンクをSMSで送る番号です。携帯電話の番号を入力します。",
-        )  # fmt: skip
+        )
         mail = form.field(
-            "mail", st.text_input, "メールアドレス", max_chars=254, placeholder="hanako@mail.example",
+            "mail",
+            st.text_input,
+            "メールアドレス",
+            max_chars=254,
+            placeholder="hanako@mail.example",
             help="入力すると、SMSと同じお知らせをメールでも送ります。",
-        )  # fmt: skip
+        )
         wishes = form.field(
             "wishes", st.text_area, "要望", max_chars=500, height=80, placeholder="白いバラを入れてください。"
         )
     if form.submitted:
         request = {
-            "service": service, "plan": plan, "starts_at": starts_at, "customer_name": name.strip(),
-            "phone": phone.strip(), "mail": mail.strip(), "wishes": wishes.strip(),
-        }  # fmt: skip
+            "service": service,
+            "plan": plan,
+            "starts_at": starts_at,
+            "customer_name": name.strip(),
+            "phone": phone.strip(),
+            "mail": mail.strip(),
+            "wishes": wishes.strip(),
+        }
         form.send(lambda idempotency_key: _post(request, idempotency_key), done="")
 
 

@@ -59,14 +59,25 @@ def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
     users = choices.assignees()
     current = str(initial["user_id"]) if initial else None
     chosen = form.field(
-        "user_id", st.selectbox, "当番", required=True, options=[*users],
+        "user_id",
+        st.selectbox,
+        "当番",
+        required=True,
+        options=[*users],
         index=[*users].index(current) if current in users else None,
-        format_func=lambda user_id: users[user_id], placeholder="選ぶ",
-    )  # fmt: skip
+        format_func=lambda user_id: users[user_id],
+        placeholder="選ぶ",
+    )
     phone = form.field(
-        "phone", st.text_input, "電話番号", required=True, value=initial.get("phone_shown", ""), max_chars=30,
-        placeholder="090-1234-5678", help="緊急のSMSを受け取れる携帯電話の番号です。",
-    )  # fmt: skip
+        "phone",
+        st.text_input,
+        "電話番号",
+        required=True,
+        value=initial.get("phone_shown", ""),
+        max_chars=30,
+        placeholder="090-1234-5678",
+        help="緊急のSMSを受け取れる携帯電話の番号です。",
+    )
     today = datetime.combine(times.now().date(), time(18), times.now().tzinfo)
     starts = times.parse(initial["starts_at"]).astimezone(today.tzinfo) if initial else today
     ends = times.parse(initial["ends_at"]).astimezone(today.tzinfo) if initial else today + timedelta(hours=15)

@@ -25,9 +25,15 @@ def _text(
     form: forms.Form, name: str, label: str, initial: Values, max_length: int, placeholder: str, **options: Any
 ) -> str:
     text: str = form.field(
-        name, st.text_input, label, required=True, value=initial.get(name, ""), max_chars=max_length,
-        placeholder=placeholder, **options,
-    )  # fmt: skip
+        name,
+        st.text_input,
+        label,
+        required=True,
+        value=initial.get(name, ""),
+        max_chars=max_length,
+        placeholder=placeholder,
+        **options,
+    )
     return text.strip()
 
 
@@ -37,28 +43,45 @@ def _position(form: forms.Form, initial: Values) -> dict[str, Any]:
         return {}
     return {
         "position": form.field(
-            "position", st.number_input, LABELS["position"], value=initial["position"], min_value=0, max_value=10_000,
+            "position",
+            st.number_input,
+            LABELS["position"],
+            value=initial["position"],
+            min_value=0,
+            max_value=10_000,
             help="小さい番号から順に並びます。",
         )
-    }  # fmt: skip
+    }
 
 
 def _fields(form: forms.Form, initial: Values) -> dict[str, Any]:
     name = _text(form, "name", LABELS["name"], initial, 100, "花束")
     description = form.field(
-        "description", st.text_area, LABELS["description"], value=initial.get("description", ""), max_chars=500,
-        height=100, help="AIアシスタントが依頼者に伝える説明です。",
-    )  # fmt: skip
+        "description",
+        st.text_area,
+        LABELS["description"],
+        value=initial.get("description", ""),
+        max_chars=500,
+        height=100,
+        help="AIアシスタントが依頼者に伝える説明です。",
+    )
     return {"name": name, "description": description.strip()} | _position(form, initial)
 
 
 def _plan_fields(form: forms.Form, initial: Values) -> dict[str, Any]:
     name = _text(form, "name", PLAN_LABELS["name"], initial, 100, "M（約20本）")
     price = form.field(
-        "price", st.number_input, PLAN_LABELS["price"], required=True, value=initial.get("price"), min_value=50,
-        max_value=9_999_999, step=100, placeholder="5500",
+        "price",
+        st.number_input,
+        PLAN_LABELS["price"],
+        required=True,
+        value=initial.get("price"),
+        min_value=50,
+        max_value=9_999_999,
+        step=100,
+        placeholder="5500",
         help="これから受け付ける予約の料金です。受け付け済みの予約の料金は変わりません。",
-    )  # fmt: skip
+    )
     return {"name": name, "price": price} | _position(form, initial)
 
 

@@ -46,9 +46,15 @@ def _fields(form: forms.Form, initial: Values) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, (max_length, placeholder, required) in TEXTS.items():
         values[name] = form.field(
-            name, st.text_input, LABELS[name], required=required, value=initial.get(name, ""), max_chars=max_length,
-            placeholder=placeholder, help=HELP.get(name),
-        ).strip()  # fmt: skip
+            name,
+            st.text_input,
+            LABELS[name],
+            required=required,
+            value=initial.get(name, ""),
+            max_chars=max_length,
+            placeholder=placeholder,
+            help=HELP.get(name),
+        ).strip()
     left, right = st.columns(2)
     for column, name in ((left, "opens_at"), (right, "closes_at")):
         with column:
@@ -62,17 +68,27 @@ def _fields(form: forms.Form, initial: Values) -> dict[str, Any]:
         values[name] = chosen.isoformat()
     values["closed_weekdays"] = sorted(
         form.field(
-            "closed_weekdays", st.multiselect, LABELS["closed_weekdays"], options=[*words.WEEKDAYS],
-            default=initial.get("closed_weekdays", []), format_func=lambda day: words.WEEKDAYS[day],
-            placeholder=words.NONE, help="この曜日には電話をかけません。",
+            "closed_weekdays",
+            st.multiselect,
+            LABELS["closed_weekdays"],
+            options=[*words.WEEKDAYS],
+            default=initial.get("closed_weekdays", []),
+            format_func=lambda day: words.WEEKDAYS[day],
+            placeholder=words.NONE,
+            help="この曜日には電話をかけません。",
         )
-    )  # fmt: skip
+    )
     options = _service_options(initial)
     chosen = form.field(
-        "services", st.multiselect, LABELS["services"], options=[*options], default=initial.get("services", []),
-        format_func=lambda key: options[key], placeholder="取り扱うサービスを選ぶ",
+        "services",
+        st.multiselect,
+        LABELS["services"],
+        options=[*options],
+        default=initial.get("services", []),
+        format_func=lambda key: options[key],
+        placeholder="取り扱うサービスを選ぶ",
         help="新しく加えたサービスでは、最後に電話をかけます。順番は「電話をかける順番」で変更できます。",
-    )  # fmt: skip
+    )
     values["services"] = [key for key in options if key in chosen]
     values["note"] = form.field(
         "note", st.text_area, LABELS["note"], value=initial.get("note", ""), max_chars=1000, height=80

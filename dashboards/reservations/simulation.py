@@ -154,16 +154,18 @@ def _compare(result: Row, trial: Trial) -> None:
     figures.row(
         [
             card("予約成功率", _display("success", score), "success", gain, "ポイント", "up"),
+            card("OKまでの平均", _display("mean_minutes", score), "mean_minutes", round(mean_change, 1), "分", "down"),
             card(
-                "OKまでの平均", _display("mean_minutes", score), "mean_minutes", round(mean_change, 1), "分", "down"
-            ),
-            card(
-                "OKまでの中央値", _display("median_minutes", score), "median_minutes", round(median_change, 1), "分",
+                "OKまでの中央値",
+                _display("median_minutes", score),
+                "median_minutes",
+                round(median_change, 1),
+                "分",
                 "down",
             ),
             card("1件あたりの電話", _display("calls", score), "calls", calls, "回", "down"),
         ]
-    )  # fmt: skip
+    )
 
 
 def _display(name: str, score: Row) -> str:
@@ -211,10 +213,14 @@ def _line(trial: Trial, index: int, shop: Row) -> None:
                 ("下へ", index + 1, "arrow_downward"),
             ):
                 st.button(
-                    label, key=f"{KEY}.{shop['id']}.{icon}", type="tertiary", icon=f":material/{icon}:",
-                    disabled=not 0 <= target < len(trial.shops) or target == index, on_click=_move,
+                    label,
+                    key=f"{KEY}.{shop['id']}.{icon}",
+                    type="tertiary",
+                    icon=f":material/{icon}:",
+                    disabled=not 0 <= target < len(trial.shops) or target == index,
+                    on_click=_move,
                     args=(trial, index, target),
-                )  # fmt: skip
+                )
 
 
 def _move(trial: Trial, index: int, target: int) -> None:

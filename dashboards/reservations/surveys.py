@@ -156,9 +156,13 @@ def new() -> None:
         quarters = _quarters()
         with forms.form(f"{KEY}.create", submit="準備する") as form:
             quarter = form.field(
-                "quarter", st.selectbox, "対象の四半期", required=True, options=[*quarters],
+                "quarter",
+                st.selectbox,
+                "対象の四半期",
+                required=True,
+                options=[*quarters],
                 format_func=lambda code: quarters[code],
-            )  # fmt: skip
+            )
         if form.submitted:
             form.send(
                 lambda idempotency_key: session.api().post(PATH, {"quarter": quarter}, once=idempotency_key),

@@ -16,7 +16,8 @@ _JAPAN = "+81"
 _MOBILE = re.compile(r"\+81[6-9]0[0-9]{8}")
 _SEPARATORS = re.compile(r"[\s().-]")
 # Area codes of three digits (without the leading 0), and the fourth digits that make them codes of four: 042, but 0422
-# and 0428. All others have four digits; the largest cities have two.
+# and 0428. All others have four digits; the largest cities have two. Not formatted: a line for each tens digit reads as
+# the numbering plan does.
 _THREE_DIGIT_AREAS = {
     "11": "", "17": "2345689", "18": "234567", "19": "1234578",
     "22": "0345689", "23": "34578", "24": "01234678", "25": "0456789", "26": "01345679", "27": "046789",

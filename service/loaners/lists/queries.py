@@ -303,8 +303,23 @@ def row_cells(query: ListQuery, row: Mapping[str, Any]) -> list[str]:
     return [rules.cell_value(query.definition, column, values, row["category"]) for column in query.columns]
 
 
-_SAME_NAMES = ("number", "category", "model_name", "maker", "serial", "asset_number", "software", "os", "site_name",
-               "jurisdiction", "held", "is_archived", "created_at", "updated_at", "told_at")  # fmt: skip
+_SAME_NAMES = (
+    "number",
+    "category",
+    "model_name",
+    "maker",
+    "serial",
+    "asset_number",
+    "software",
+    "os",
+    "site_name",
+    "jurisdiction",
+    "held",
+    "is_archived",
+    "created_at",
+    "updated_at",
+    "told_at",
+)
 
 
 def _facts(query: ListQuery, row: Mapping[str, Any]) -> Facts:

@@ -79,8 +79,10 @@ def audit_log(db: Session, action: str) -> list[AuditEntry]:
 def test_only_an_operator_with_a_reason_sees_a_number_and_it_is_never_cached(team: Scene, db: Session) -> None:
     corporation = add_corporation(team)
 
-    answers = {user.login_id: team.sign_in(user).post(f"{path(corporation)}/card/reveal", json=REASON)
-               for user in (team.alice, team.anna, team.bob, team.adam)}  # fmt: skip
+    answers = {
+        user.login_id: team.sign_in(user).post(f"{path(corporation)}/card/reveal", json=REASON)
+        for user in (team.alice, team.anna, team.bob, team.adam)
+    }
     without_reason = team.sign_in(team.olga).post(f"{path(corporation)}/card/reveal", json={"reason": "　"})
     revealed = reveal(team, corporation)
 
@@ -231,8 +233,8 @@ def test_a_ciphertext_in_another_row_or_column_does_not_open(
     # No statement can read the encrypted columns, so the copy is made with the function of the table's owner.
     sealed = db.execute(text("SELECT number, code FROM agencies_sealed_card(:id)"), {"id": victim.id}).one()
     for column, value in (("number", sealed.number), ("number", sealed.code)):
-        db.execute(text(f"UPDATE agencies_cards SET {column} = :value WHERE corporation_id = :id"),
-                   {"value": value, "id": attacker.id})  # fmt: skip
+        swap = text(f"UPDATE agencies_cards SET {column} = :value WHERE corporation_id = :id")
+        db.execute(swap, {"value": value, "id": attacker.id})
         db.commit()
         answer = reveal(team, attacker)
         assert (answer.status_code, "復号できません" in answer.json()["detail"]) == (409, True)
@@ -253,8 +255,8 @@ def test_the_applications_role_cannot_select_the_sealed_columns(team: Scene, db:
 
 def test_a_user_of_one_agency_decrypts_no_card_even_by_sql(team: Scene, db: Session) -> None:
     corporation = add_corporation(team)
-    db.execute(text("SELECT set_config('genba.areas', '{}', true), set_config('genba.tenants', :own, true)"),
-               {"own": f"{{agencies:{team.a.id}}}"})  # fmt: skip
+    scope = text("SELECT set_config('genba.areas', '{}', true), set_config('genba.tenants', :own, true)")
+    db.execute(scope, {"own": f"{{agencies:{team.a.id}}}"})
 
     rows = db.execute(text("SELECT * FROM agencies_sealed_card(:id)"), {"id": corporation.id}).all()
 
@@ -396,9 +398,14 @@ def test_a_card_number_as_a_search_finds_nothing_and_is_not_in_the_audit_log(
 
 
 def test_no_number_or_code_is_left_in_the_audit_log_the_outbox_tasks_and_logs(
-    team: Scene, db: Session, client: TestClient, configured: Callable[..., None], capfd: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    team: Scene,
+    db: Session,
+    client: TestClient,
+    configured: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     caplog.set_level(logging.DEBUG)
     configured(keep_security_code=True)
     card = CARD | {"number": "378282246310005", "security_code": "8163"}

@@ -75,14 +75,21 @@ def test_a_new_corporation_is_stored_in_the_format_of_the_carrier(team: Scene) -
         ({"payment_type": "1"}, {"card"}),
         ({"card": CARD}, {"card"}),
         ({"zip_code": "150", "phone1": "12", "mail_address": "x"}, {"zip_code", "phone1", "mail_address"}),
-        ({"billing_address_same": False}, {
-            "billing_zip_code", "billing_prefecture", "billing_city", "billing_street", "billing_customer_name",
-        }),
+        (
+            {"billing_address_same": False},
+            {
+                "billing_zip_code",
+                "billing_prefecture",
+                "billing_city",
+                "billing_street",
+                "billing_customer_name",
+            },
+        ),
         ({"payment_type": "1", "card": CARD | {"number": "4111111111111112"}}, {"card.number"}),
         ({"payment_type": "1", "card": CARD | {"expire_year": "2020"}}, {"card.expire_year"}),
         ({"payment_type": "1", "card": CARD | {"security_code": "123"}}, {"card.security_code"}),
     ],
-)  # fmt: skip
+)
 def test_all_errors_are_reported_at_once_by_field(team: Scene, changed: dict[str, Any], fields: set[str]) -> None:
     with pytest.raises(Invalid) as refused:
         create(team, **changed)
@@ -94,9 +101,13 @@ def test_all_errors_are_reported_at_once_by_field(team: Scene, changed: dict[str
 def test_what_has_no_place_is_emptied(team: Scene) -> None:
     individual = create(
         team,
-        customer_type="1", first_name="花子", first_name_kana="ハナコ", birthday="1980-01-02",
-        representative_birthday="1970-01-01", billing_city="大阪市",
-    )  # fmt: skip
+        customer_type="1",
+        first_name="花子",
+        first_name_kana="ハナコ",
+        birthday="1980-01-02",
+        representative_birthday="1970-01-01",
+        billing_city="大阪市",
+    )
 
     assert (individual.corporation_number, individual.representative_last_name, individual.billing_city) == ("", "", "")
     assert individual.representative_birthday is None

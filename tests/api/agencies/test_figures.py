@@ -64,8 +64,14 @@ def test_the_documents_table_is_what_comes_out(team: Scene) -> None:
     assert [item["id"] for item in body["items"]] == [agency.id for agency in agencies]
     assert body["total"] == 3
     assert body["whole"] == {
-        "requests": 51, "deficient": 4, "working": 8, "entered": 39, "cancelled": 0, "acquired_sites": 83, "rate": 8,
-    }  # fmt: skip
+        "requests": 51,
+        "deficient": 4,
+        "working": 8,
+        "entered": 39,
+        "cancelled": 0,
+        "acquired_sites": 83,
+        "rate": 8,
+    }
 
 
 def test_the_sum_is_of_all_agencies_on_whatever_page_they_stand(team: Scene) -> None:
@@ -214,6 +220,13 @@ def test_sales_get_none_of_it_and_operators_no_dashboard(team: Scene) -> None:
 
 def test_what_is_no_period_is_refused(team: Scene) -> None:
     team.sign_in(team.olga)
-    for params in ({"month": "2026-13"}, {"month": "0001-01"}, {"since": "0001-01-01"}, {"until": "9999-12-31"},
-                  {"cancelled": "maybe"}, {"sort": "id"}, {"agency_id": 2**63}):  # fmt: skip
+    for params in (
+        {"month": "2026-13"},
+        {"month": "0001-01"},
+        {"since": "0001-01-01"},
+        {"until": "9999-12-31"},
+        {"cancelled": "maybe"},
+        {"sort": "id"},
+        {"agency_id": 2**63},
+    ):
         assert team.client.get(PATH, params=params).status_code == 422, params

@@ -128,6 +128,7 @@ def test_a_role_is_answered_what_the_table_gives_it_and_refused_the_rest(
 
 def test_every_route_of_the_area_stands_in_the_table_or_is_named_here(team: Scene) -> None:
     """A new route needs a decision about who may use it."""
+    # Not formatted: routes that belong together stand in one line.
     others = {
         # For the users who fill in a form; for 法人検索; for administrators, by their permission.
         "GET /masters", "GET /kana", "GET /postal-codes/1", "GET /card-intake", "GET /dashboard",

@@ -74,8 +74,11 @@ def send_parts(app: RequestSizeLimit, *parts: Message, wait: float = 0) -> list[
         sent.append(message)
 
     scope: dict[str, Any] = {
-        "type": "http", "method": "POST", "path": "/api/x", "headers": [(b"transfer-encoding", b"chunked")]
-    }  # fmt: skip
+        "type": "http",
+        "method": "POST",
+        "path": "/api/x",
+        "headers": [(b"transfer-encoding", b"chunked")],
+    }
     asyncio.run(app(scope, receive, send))
     return sent
 

@@ -79,9 +79,12 @@ def add_form(db: Session, by: Actor, device: Device, days_ago: float, answers: M
     ).one()
     values: dict[str, Any] = event_columns(forms.answers_by_meaning(forms.load_questions(current.questions), answers))
     add_event(
-        db, by, device, days_ago,
+        db,
+        by,
+        device,
+        days_ago,
         NewEvent(kind=EventKind.FORM, source=Source.FORM, form_id=current.id, answers=dict(answers), **values),
-    )  # fmt: skip
+    )
 
 
 def add_deposit(db: Session, by: Actor, device: Device, days_ago: float, value: int) -> None:

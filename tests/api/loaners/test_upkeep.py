@@ -173,8 +173,12 @@ def test_findings_name_what_does_not_fit_together(inconsistent: Session, sign_in
     findings = sign_in("alice", loaners="admin").get(f"{PATH}/findings").json()
 
     assert findings["counts"] == {
-        "same_serial": 1, "repeated": 1, "unreturned": 1, "due_before_lent": 1, "ignored_deposit": 1,
-    }  # fmt: skip
+        "same_serial": 1,
+        "repeated": 1,
+        "unreturned": 1,
+        "due_before_lent": 1,
+        "ignored_deposit": 1,
+    }
     by_check = {item["check"]: item for item in findings["items"]}
     assert by_check["repeated"]["detail"] == "2分0秒前に同じ内容の登録があります"
     assert by_check["unreturned"]["detail"] == "「株式会社青空商事」の返却前に「株式会社ほか」へ貸出"

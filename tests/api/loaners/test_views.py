@@ -171,8 +171,10 @@ def test_a_list_is_exported_as_csv_and_excel_with_its_own_columns(staff: TestCli
     csv = staff.get(f"{LISTS}/AUDIT.csv").content.decode("utf-8-sig").splitlines()
     excel = load_workbook(io.BytesIO(staff.get(f"{LISTS}/NORMAL.xlsx", params={"status": 1}).content)).active
 
-    assert csv[0] == "担当者,資産管理番号,拠点管理番号,機種名,製造番号,ソフトウェア,OS,ステータス,貸出先,貸出日," \
-        "ユーザー預り機有,お預かり証No.,備考"  # fmt: skip
+    assert (
+        csv[0] == "担当者,資産管理番号,拠点管理番号,機種名,製造番号,ソフトウェア,OS,ステータス,貸出先,貸出日,"
+        "ユーザー預り機有,お預かり証No.,備考"
+    )
     assert len(csv) == 4
     assert excel is not None
     assert [cell.value for cell in next(iter(excel.rows))][:3] == ["拠点管理番号", "機器種別", "機種名"]
@@ -267,8 +269,11 @@ def test_the_summary_counts_by_card_site_and_group_and_leads_to_its_rows(filled:
 
     assert summary["groups"] == ["SV", "CL", "プリンタ", "その他"]
     assert [card["title"] for card in summary["cards"]] == [
-        "返却可能", "商談や金額の問題で返却不可", "お客様による返却拒否", "HW延長保守中",
-    ]  # fmt: skip
+        "返却可能",
+        "商談や金額の問題で返却不可",
+        "お客様による返却拒否",
+        "HW延長保守中",
+    ]
     returnable = summary["cards"][0]
     assert [row["site_name"] for row in returnable["rows"]] == ["大阪", "神戸", "姫路"]
     assert returnable["rows"][0]["counts"] == [0, 1, 0, 0]

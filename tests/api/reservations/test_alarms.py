@@ -202,14 +202,16 @@ def test_the_state_names_every_check_of_the_document_with_its_limits(sign_in: Si
     db.commit()
 
     checks = get_state(client)
-    assert [(checks[kind]["title"], checks[kind]["every_minutes"], checks[kind]["priority"]) for kind in
-            ("alive", "cpu", "memory", "queue", "errors")] == [
+    assert [
+        (checks[kind]["title"], checks[kind]["every_minutes"], checks[kind]["priority"])
+        for kind in ("alive", "cpu", "memory", "queue", "errors")
+    ] == [
         ("サーバー死活", 5, "緊急"),
         ("CPU使用率", 5, "高"),
         ("メモリ使用率", 5, "高"),
         ("Celeryキュー長", 1, "高"),
         ("エラー率", 5, "緊急"),
-    ]  # fmt: skip
+    ]
     assert (checks["cpu"]["state"], checks["cpu"]["shown"], checks["cpu"]["limit"]) == (
         "alarm",
         "95%",

@@ -101,9 +101,14 @@ def test_the_demo_has_each_state_each_kind_of_task_and_an_on_call_shift(db: Sess
     assert set(db.scalars(select(Reservation.state))) == {state.value for state in State}
     now, open_tasks = app_now(db), db.scalars(select(Operation).where(Operation.resolved_at.is_(None))).all()
     assert {task.kind for task in open_tasks} >= {
-        Task.ALL_SHOPS_REFUSED, Task.SMS_FAILED, Task.CUSTOMER_ENQUIRY, Task.VAGUE_ANSWER, Task.CHANGE_REQUESTED,
-        Task.LATE_CANCEL, Task.REFUND_FAILED,
-    }  # fmt: skip
+        Task.ALL_SHOPS_REFUSED,
+        Task.SMS_FAILED,
+        Task.CUSTOMER_ENQUIRY,
+        Task.VAGUE_ANSWER,
+        Task.CHANGE_REQUESTED,
+        Task.LATE_CANCEL,
+        Task.REFUND_FAILED,
+    }
     assert any(task.owner_id is None for task in open_tasks)
     assert any(task.owner_id is not None for task in open_tasks)
     assert any(task.due_at < now for task in open_tasks)
@@ -131,8 +136,13 @@ def test_the_shares_are_those_of_the_document(db: Session) -> None:
     assert all(20 < count < 90 for _, count in sorted(months.items())[1:-1])
     kinds = Counter(operation.kind for operation in db.scalars(select(Operation)))
     one_percent = len(past) / 100
-    for task, share in ((Task.ALL_SHOPS_REFUSED, 5), (Task.VAGUE_ANSWER, 3), (Task.CHANGE_REQUESTED, 5),
-                        (Task.LATE_CANCEL, 2), (Task.SMS_FAILED, 1)):  # fmt: skip
+    for task, share in (
+        (Task.ALL_SHOPS_REFUSED, 5),
+        (Task.VAGUE_ANSWER, 3),
+        (Task.CHANGE_REQUESTED, 5),
+        (Task.LATE_CANCEL, 2),
+        (Task.SMS_FAILED, 1),
+    ):
         assert 0.6 * share * one_percent <= kinds[task] <= 1.5 * share * one_percent, task
     timeouts = sum(reservation.state == State.PAYMENT_TIMEOUT for reservation in past)
     assert 8 * one_percent < timeouts < 12 * one_percent

@@ -351,8 +351,11 @@ def test_enquiries_are_searched_filtered_and_exported(sally: TestClient, db: Ses
     response = sally.get(f"{ENQUIRIES}.csv", params={"party": "customer"})
     [row] = csv.DictReader(io.StringIO(response.content.decode("utf-8-sig")))
     assert (row["件名"], row["問い合わせ元"], row["チャネル"], row["種別"]) == (
-        "100%の返金", "依頼者", "Email", "キャンセル・返金",
-    )  # fmt: skip
+        "100%の返金",
+        "依頼者",
+        "Email",
+        "キャンセル・返金",
+    )
     assert sally.get(f"{ENQUIRIES}.xlsx").status_code == 200
 
 

@@ -154,6 +154,12 @@ def test_the_counts_of_all_reservations(olivia: TestClient, db: Session) -> None
     counts = fetch(olivia, "counts")
     del counts["as_of"]
     assert counts == {
-        "total": 5, "seeking": 1, "paying": 1, "confirmed": 2, "today": 1, "refunding": 0, "needs_people": 1,
+        "total": 5,
+        "seeking": 1,
+        "paying": 1,
+        "confirmed": 2,
+        "today": 1,
+        "refunding": 0,
+        "needs_people": 1,
         "asked_today": 5,
-    }  # fmt: skip
+    }

@@ -383,9 +383,15 @@ def test_wrong_rows_are_explained_and_nothing_is_imported(environment: Environme
 
     assert preview(client, draft)["counts"] == {"new": 1, "update": 0, "same": 0, "error": 8}
     for message in (
-        "アーカイブされています", "市外局番から", "「9:00」のように", "開始より後", "「水・日」のように",
-        "「寿司」というサービスはありません", "「S015」と重なっています", "必須の項目",
-    ):  # fmt: skip
+        "アーカイブされています",
+        "市外局番から",
+        "「9:00」のように",
+        "開始より後",
+        "「水・日」のように",
+        "「寿司」というサービスはありません",
+        "「S015」と重なっています",
+        "必須の項目",
+    ):
         assert message in errors, message
     assert client.post(f"/api/core/imports/{draft['id']}/run").status_code == 422
 

@@ -54,8 +54,10 @@ def test_the_integrated_list_marks_the_devices_that_were_moved(
         "操作",
     ]
     assert [(row["製造番号"], row["現在の拠点"]) for row in shown] == [
-        ("CCC3", "姫路"), ("AAA1", "大阪"), ("BBB2", "神戸（移管）"),
-    ]  # fmt: skip
+        ("CCC3", "姫路"),
+        ("AAA1", "大阪"),
+        ("BBB2", "神戸（移管）"),
+    ]
     assert network.calls.count("GET /api/loaners/lists/INTEGRATED") == 1
     assert not page.exception
 
@@ -87,8 +89,10 @@ def test_another_day_is_named_above_its_list(filled: Session, screen: Screen) ->
 
     assert f"{day:%Y/%m/%d} の終わりの状態を表示しています。" in text_of(page.info)
     assert {row["製造番号"]: row["利用状況"][0] for row in rows(page)} == {
-        "AAA1": "1.貸出中", "BBB2": "未登録", "CCC3": "未登録",
-    }  # fmt: skip
+        "AAA1": "1.貸出中",
+        "BBB2": "未登録",
+        "CCC3": "未登録",
+    }
 
 
 def test_two_days_are_compared(filled: Session, screen: Screen) -> None:
@@ -108,9 +112,12 @@ def test_the_summary_leads_to_the_rows_behind_each_number(filled: Session, scree
         page
     )
     assert [(metric.label, metric.value) for metric in page.metric] == [
-        ("返却可能", "1台"), ("商談や金額の問題で返却不可", "0台"), ("お客様による返却拒否", "0台"),
-        ("HW延長保守中", "0台"), ("未設定", "1台"),
-    ]  # fmt: skip
+        ("返却可能", "1台"),
+        ("商談や金額の問題で返却不可", "0台"),
+        ("お客様による返却拒否", "0台"),
+        ("HW延長保守中", "0台"),
+        ("未設定", "1台"),
+    ]
     link = next(part for part in html(page).split('"') if part.startswith("/loaners?") and "group=CL" in part)
     query = dict(part.split("=") for part in link.replace("&amp;", "&").partition("?")[2].split("&"))
     target = open_address(
@@ -125,9 +132,20 @@ def test_the_audit_has_the_documents_columns(filled: Session, screen: Screen) ->
 
     assert "監査の対象は、端末とプリンタをあわせて**2台**です。" in texts(page)
     assert list(rows(page)[0])[:13] == [
-        "担当者", "資産管理番号", "拠点管理番号", "機種名", "製造番号", "ソフトウェア", "OS", "ステータス", "貸出先",
-        "貸出日", "ユーザー預り機有", "お預かり証No.", "備考",
-    ]  # fmt: skip
+        "担当者",
+        "資産管理番号",
+        "拠点管理番号",
+        "機種名",
+        "製造番号",
+        "ソフトウェア",
+        "OS",
+        "ステータス",
+        "貸出先",
+        "貸出日",
+        "ユーザー預り機有",
+        "お預かり証No.",
+        "備考",
+    ]
     assert not page.exception
 
 

@@ -50,8 +50,12 @@ def test_a_site_is_registered_and_edited_and_errors_are_shown_at_their_fields(as
     page = open_address(as_role("admin"), "loaners-masters")
     press(page, "loaners.masters.site.new")
     for name, text in {
-        "key": "Nara", "name": "奈良", "code": "NARA", "jurisdiction": "関西", "group_mail": "nara@example.com",
-    }.items():  # fmt: skip
+        "key": "Nara",
+        "name": "奈良",
+        "code": "NARA",
+        "jurisdiction": "関西",
+        "group_mail": "nara@example.com",
+    }.items():
         page.text_input(key=f"loaners.site.new.{name}.0").input(text)
     press(page, "loaners.site.new.submit")
     assert db.scalars(select(Site).where(Site.code == "NARA")).one_or_none() is None

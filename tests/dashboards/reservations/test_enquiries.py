@@ -43,9 +43,14 @@ def world(db: Session) -> None:
 
 def create_enquiry(db: Session, **values: Any) -> Enquiry:
     defaults = {
-        "party": "customer", "channel": "mail", "sender_name": "青木 花子", "mail": "aoki@example.jp",
-        "topic": "領収書について", "content": "領収書は発行できますか。", "category": "payment",
-    }  # fmt: skip
+        "party": "customer",
+        "channel": "mail",
+        "sender_name": "青木 花子",
+        "mail": "aoki@example.jp",
+        "topic": "領収書について",
+        "content": "領収書は発行できますか。",
+        "category": "payment",
+    }
     actor = people.create_actor(db, f"clerk{len(db.scalars(select(Enquiry.id)).all())}", reservations="support")
     enquiry = actions.register(db, actor, schemas.NewEnquiry.model_validate(defaults | values))
     db.commit()
@@ -98,8 +103,11 @@ def test_a_call_is_taken_down(screen: Screen, db: Session) -> None:
 
     [enquiry] = db.scalars(select(Enquiry)).all()
     assert (enquiry.channel, enquiry.phone, enquiry.status, enquiry.faq) == (
-        "phone", "+819012345678", "working", "none",
-    )  # fmt: skip
+        "phone",
+        "+819012345678",
+        "working",
+        "none",
+    )
     assert enquiry.first_response_at == app_now(db)
 
 

@@ -86,8 +86,15 @@ def test_each_view_reads_its_source_sheets() -> None:
 
 def test_without_a_status_the_fallback_columns_are_shown() -> None:
     assert rules.visible_columns(definition("NORMAL"), rules.form_columns([CURRENT])) == [
-        "拠点管理番号", "機器種別", "機種名", "製造番号", "タイムスタンプ", "0-1.担当者", "0-4.ステータス", "更新日時",
-    ]  # fmt: skip
+        "拠点管理番号",
+        "機器種別",
+        "機種名",
+        "製造番号",
+        "タイムスタンプ",
+        "0-1.担当者",
+        "0-4.ステータス",
+        "更新日時",
+    ]
 
 
 def test_a_status_adds_the_columns_of_its_prefix_after_the_base() -> None:
@@ -201,9 +208,15 @@ def test_column_letters_count_as_in_a_spreadsheet(letter: str, index: int) -> No
 
 def test_the_summary_groups_categories_by_its_definition() -> None:
     assert definition("SUMMARY").groups == {
-        "Server": "SV", "Desktop": "CL", "Laptop": "CL", "Tablet": "CL", "Printer": "プリンタ", "Other": "その他",
-        "Router": "その他", "Hub": "その他",
-    }  # fmt: skip
+        "Server": "SV",
+        "Desktop": "CL",
+        "Laptop": "CL",
+        "Tablet": "CL",
+        "Printer": "プリンタ",
+        "Other": "その他",
+        "Router": "その他",
+        "Hub": "その他",
+    }
 
 
 def changed_view(key: str, part: str, *path: str, to: Any) -> tuple[Any, Any]:

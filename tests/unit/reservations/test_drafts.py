@@ -94,20 +94,30 @@ def draft(contents: Contents, **texts: str | None) -> rules.PrintableReport:
 def test_the_pdf_has_the_figures_of_both_periods_and_the_written_texts() -> None:
     contents = Contents(
         now=Numbers(
-            requested=25, success=Share(23, 25), payment=Share(20, 22), cancelled=Share(1, 20), paid=120_000,
-            refunded=5_500, operations=4, incidents=1, enquiries=6, satisfaction=4.2, answers=9,
+            requested=25,
+            success=Share(23, 25),
+            payment=Share(20, 22),
+            cancelled=Share(1, 20),
+            paid=120_000,
+            refunded=5_500,
+            operations=4,
+            incidents=1,
+            enquiries=6,
+            satisfaction=4.2,
+            answers=9,
         ),
         before=Numbers(requested=20, success=Share(15, 20), paid=80_000),
         by_service={"花束": 15, "ホールケーキ": 10},
         operations=[rules.OperationLine("all_shops_refused", 3, 2, 3, 1, 25, 1)],
         incidents=[rules.IncidentLine("INC-0007", "電話がつながらない", "low", at(2026, 11, 16, 9), None, True, True)],
         chores=rules.Chores(30, 27, 2, 95, [rules.ChoreLine("ログ確認", "運営担当者", 1, 0, "")]),
-    )  # fmt: skip
+    )
     text = "".join(
         paper.page_texts(render(rules.build_report(draft(contents, findings="予約は好調でした。\n来週は連休です。"))))
     )
     flat = text.replace("\n", "").replace(" ", "")
 
+    # Not formatted: a line for each block of the report.
     for expected in (
         "2026/11/13（金）〜11/19（木）", "下書き（まだ完成していません）", "92%", "前週75%（23/25件）", "¥114,500",
         "前週¥80,000", "4.2", "予約は好調でした。", "来週は連休です。", "まだ書かれていません。",

@@ -77,8 +77,9 @@ def test_a_quarter_is_three_months_in_tokyo_time() -> None:
 
     assert (str(quarter), quarter.words) == ("2030-Q4", "2030年10〜12月")
     assert quarter.bounds() == (
-        datetime(2030, 10, 1, tzinfo=TOKYO), datetime(2031, 1, 1, tzinfo=TOKYO),
-    )  # fmt: skip
+        datetime(2030, 10, 1, tzinfo=TOKYO),
+        datetime(2031, 1, 1, tzinfo=TOKYO),
+    )
     assert (quarter.plus(1), quarter.plus(-4)) == (Quarter(2031, 1), Quarter(2029, 4))
 
 

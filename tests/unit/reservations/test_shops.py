@@ -98,6 +98,7 @@ def test_services_with_the_same_name_are_written_by_code() -> None:
     assert labels == {"a": "a", "b": "b", "c": "ケーキ"}
 
 
+# Not formatted: mobile and service numbers in the first line, area codes by length below.
 NUMBERS = [
     "03-1234-0001", "06-6123-4567", "090-1234-5678", "050-1234-5678", "0120-123-456", "0570-012-345", "0800-123-4567",
     "011-222-3333", "045-123-4567", "075-123-4567", "098-123-4567", "042-312-3456", "0422-12-3456", "04-7163-1234",
