@@ -14,7 +14,7 @@ setup:
 setup-tests:
 	@$(PYTHON) stack/bootstrap.py --tests
 
-setup-ocr: ## install what reading statements needs (README, "Reading statements")
+setup-ocr: ## install what reading statements needs (docs/options.md)
 	@$(PYTHON) stack/bootstrap.py --ocr
 
 up: setup ## start Genba on this machine (Ctrl-C stops it)

@@ -1,4 +1,4 @@
-"""Production as the README describes it, on one machine and on free ports: PostgreSQL and Valkey over TCP with
+"""Production as docs/production.md describes it, on one machine and on free ports: PostgreSQL and Valkey over TCP with
 passwords, a streaming replica, PgBouncer, two services and two dashboards from `make up`, and Caddy with TLS in front.
 Secrets, roles and the servers' options come from the files and commands of docker-compose.yml."""
 
@@ -266,7 +266,7 @@ def _pgbouncer(production: Production) -> Iterator[None]:
 
 
 def _configure(production: Production) -> None:
-    """The settings that the README puts into .env."""
+    """The settings that docs/production.md puts into .env."""
     inner_address = f"127.0.0.1:{production.ports['door']}"
     # Consecutive ports, because the launcher numbers replicas.
     service, dashboards = _two_free_ports(), _two_free_ports()

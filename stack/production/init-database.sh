@@ -1,5 +1,5 @@
 #!/bin/sh
-# Roles and databases, as the README has an administrator make them; PostgreSQL's container runs it once, on an empty
+# Roles and databases, as docs/production.md has an administrator make them; PostgreSQL's container runs it once, on an empty
 # volume. Passwords come from files and never stand in a command line.
 set -eu
 export SECRETS_FOLDER="${SECRETS_FOLDER:-/run/secrets}" PGUSER="${PGUSER:-postgres}" PGDATABASE=postgres

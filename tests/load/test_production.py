@@ -1,4 +1,4 @@
-"""Production as the README describes it: one origin with TLS in front of two services and two dashboards, PgBouncer in
+"""Production as docs/production.md describes it: one origin with TLS in front of two services and two dashboards, PgBouncer in
 front of PostgreSQL, passwords everywhere, no demo."""
 
 from __future__ import annotations

@@ -82,13 +82,13 @@ WITH sample AS (
                                              AND event IS DISTINCT FROM 'started'
                        WHEN before_stream THEN sequence > before_sequence ELSE false END AS is_twin
     FROM clock, sample JOIN held USING (terminal_id)
-), kept AS (
+), inserted AS (
     INSERT INTO fleet_heartbeats (terminal_id, received_at, sent_at, stream_id, sequence, cpu_usage, memory_usage,
                                   disk_usage, terminal_connected, error)
     SELECT terminal_id, now, sent_at, stream_id, sequence, cpu_usage, memory_usage, disk_usage, terminal_connected,
            error
     FROM judged WHERE is_fresh
-), changed AS (
+), updated AS (
     UPDATE fleet_terminal_states AS state SET
         status = CASE WHEN state.status = 'maintenance' THEN state.status ELSE reported END,
         status_since = CASE WHEN state.status IN ('maintenance', reported) THEN state.status_since ELSE now END,
@@ -115,7 +115,7 @@ WITH sample AS (
         terminal_serial = judged.terminal_serial
     FROM judged
     WHERE state.terminal_id = judged.terminal_id AND is_fresh AND is_newest
-), unmasked AS (
+), marked_clones AS (
     UPDATE fleet_terminal_states AS state SET cloned_at = now FROM judged
     WHERE state.terminal_id = judged.terminal_id AND is_twin AND is_newest AND NOT is_fresh AND judged.cloned_at IS NULL
 ), logged AS (
@@ -135,7 +135,7 @@ WITH sample AS (
     ) AS happening(happened, kind, detail)
     WHERE (event IS NOT NULL OR terminal_connected <> was_connected OR firmware_version <> was_version OR is_twin
            OR abs(skew) > {MOST_SKEW}) AND happened
-), told AS (
+), marked_commands AS (
     UPDATE fleet_commands SET told_at = now FROM clock
     WHERE id IN (
         SELECT id FROM fleet_commands
