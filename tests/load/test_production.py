@@ -1,5 +1,5 @@
-"""Production as docs/production.md describes it: one origin with TLS in front of two services and two dashboards, PgBouncer in
-front of PostgreSQL, passwords everywhere, no demo."""
+"""Production as docs/production.md describes it: one origin with TLS in front of two services and two dashboards,
+PgBouncer in front of PostgreSQL, passwords everywhere, no demo."""
 
 from __future__ import annotations
 
