@@ -155,7 +155,7 @@ def programs(home: Home, environ: dict[str, str]) -> list[Program]:
         all_programs.append(Program("valkey", servers.valkey_command(home)))
     if environ["GENBA_MODE"] == "demo":
         ports = [_port(environ, "SANDBOX_PORT"), _port(environ, "SANDBOX_SMTP_PORT")]
-        all_programs.append(Program("sandbox", [PYTHON, "-m", "tests.sandbox"], ports))
+        all_programs.append(Program("sandbox", [PYTHON, "-m", "sandbox"], ports))
     celery = [PYTHON, "-m", "celery", "--app"]
     all_programs += [
         Program(name, _uvicorn("service.main:app", environ, port, factory=True), [port])

@@ -33,7 +33,7 @@ SEED = os.environ.get("SEED") or time.strftime("%Y%m%d")
 SEEDS = [f"--hypothesis-seed={SEED}", f"--randomly-seed={SEED}"]
 PYTEST = [sys.executable, "-m", "pytest", *SEEDS, "-n", "auto", "--dist", "loadfile"]
 # The packages that processes of the tests import.
-COMPILED_FOLDERS = ("service", "jobs", "dashboards", "agent", "stack", "tests")
+COMPILED_FOLDERS = ("service", "jobs", "dashboards", "agent", "stack", "sandbox", "tests")
 # Byte code is compiled once before the tests: otherwise all workers compile it at the same time.
 PREPARATIONS = {
     "Chromium": [sys.executable, "tests/ensure_browser.py"],

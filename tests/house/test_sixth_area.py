@@ -19,7 +19,7 @@ from stack.home import ROOT
 
 AREA = ROOT / "tests" / "scratch"
 LISTS = (Path("service/core/areas.py"), Path("dashboards/menu.py"))
-PACKAGES = ("agent", "dashboards", "jobs", "service", "stack", "tests")
+PACKAGES = ("agent", "dashboards", "jobs", "sandbox", "service", "stack", "tests")
 LEAK_TESTS = (
     "tests/api/core/test_isolation.py::test_every_table_is_under_row_level_security_or_named_here",
     "tests/api/walks/test_borders.py::test_people_of_two_agencies_or_nurseries_have_no_row_in_common",

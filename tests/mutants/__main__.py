@@ -39,7 +39,7 @@ FIRST = 50
 OF_PERMISSIONS = ["tests/house/test_structure.py", "tests/api/walks/test_refusals.py"]
 # Each test adds a second to these: what is not done by then does not end.
 PATIENCE_SECONDS = 300
-COPIED = (*ROOMS, "tests", "scanner_station", "docs", ".ci")
+COPIED = (*ROOMS, "sandbox", "tests", "scanner_station", "docs", ".ci")
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def running_sandbox(
         "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
         "SANDBOX_STRIPE_URL": stripe_url,
     }
-    process = ForkedProcess("tests.sandbox", environ=environ)
+    process = ForkedProcess("sandbox", environ=environ)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ok(f"{url}/health", process)

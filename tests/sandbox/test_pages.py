@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sandbox.store import Store
 from tests.sandbox.process import Sandbox
-from tests.sandbox.store import Store
 from tests.sandbox.test_doors import post, send_mail
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.scripts import Answer as Scripted
+from sandbox.vendors.talk import RequestedReservation as Asked
+from sandbox.vendors.talk import build_conversation, build_voicemail
 from service.core.values.times import TOKYO
 from service.reservations.events.rules import Answer
 from service.reservations.message_texts.rules import ANALYSIS_SCHEMA
 from service.reservations.transcripts.rules import Reading, read_call
-from tests.sandbox.scripts import Answer as Scripted
-from tests.sandbox.vendors.talk import RequestedReservation as Asked
-from tests.sandbox.vendors.talk import build_conversation, build_voicemail
 
 REQUESTED_AT = datetime(2026, 11, 25, 14, 30, tzinfo=TOKYO)
 REQUEST = {"service": "花束", "size": "M", "start": "2026-11-25T14:30:00+09:00", "customer_name": "山田"}

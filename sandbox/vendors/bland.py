@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import ActiveSwitch
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.store import Message
-from tests.sandbox.vendors import Card
-from tests.sandbox.vendors.calls import CALL_STATUS_TITLES, WEBHOOK, Calls
-from tests.sandbox.wire import AbortedResponse
+from sandbox.faults import ActiveSwitch
+from sandbox.house import SandboxServices
+from sandbox.store import Message
+from sandbox.vendors import Card
+from sandbox.vendors.calls import CALL_STATUS_TITLES, WEBHOOK, Calls
+from sandbox.wire import AbortedResponse
 
 
 class Bland:

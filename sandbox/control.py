@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.scripts import Answer, Script
-from tests.sandbox.vendors.bland import Bland
-from tests.sandbox.vendors.payments import StripeRequestError
-from tests.sandbox.vendors.stripe import Stripe
-from tests.sandbox.vendors.twilio import Twilio
+from sandbox.house import SandboxServices
+from sandbox.scripts import Answer, Script
+from sandbox.vendors.bland import Bland
+from sandbox.vendors.payments import StripeRequestError
+from sandbox.vendors.stripe import Stripe
+from sandbox.vendors.twilio import Twilio
 
 MAX_IDLE_WAIT_SECONDS = 10
 

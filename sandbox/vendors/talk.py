@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.sandbox.scripts import Answer
+from sandbox.scripts import Answer
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 ASSISTANT, SHOP = "assistant", "user"

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tests.sandbox.store import Store
+from sandbox.store import Store
 
 FaultKind = Literal["error", "delay", "late", "drop", "duplicate", "reorder"]
 EVERY_OPERATION = "*"

@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import ActiveSwitch, Faults
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.store import Message, Store
-from tests.sandbox.vendors import Card
+from sandbox.faults import ActiveSwitch, Faults
+from sandbox.house import SandboxServices
+from sandbox.store import Message, Store
+from sandbox.vendors import Card
 
 
 class Mail:

@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import EVERY_OPERATION, Switch
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.vendors import SandboxVendor
-from tests.sandbox.vendors.mail import start_smtp_server
-from tests.sandbox.view import PageRenderer
+from sandbox.faults import EVERY_OPERATION, Switch
+from sandbox.house import SandboxServices
+from sandbox.vendors import SandboxVendor
+from sandbox.vendors.mail import start_smtp_server
+from sandbox.view import PageRenderer
 
 FAULT_KIND_TITLES = {
     "error": "エラーを返す",

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from tests.sandbox.faults import Faults
+from sandbox.faults import Faults
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 

@@ -1,4 +1,4 @@
-"""`python -m tests.sandbox`: runs the sandbox as a process, on loopback.
+"""`python -m sandbox`: runs the sandbox as a process, on loopback.
 
 SANDBOX_PORT, SANDBOX_SMTP_PORT: the ports it listens on. SANDBOX_STORE: the SQLite file of its state (default: in
 memory). SANDBOX_REMEMBERED: a JSON file of payments from before the sandbox existed.
@@ -22,20 +22,20 @@ from pathlib import Path
 
 import uvicorn
 
-from tests.sandbox.app import create_app
-from tests.sandbox.control import ControlApi
-from tests.sandbox.house import Pace, SandboxServices, WebhookTargets
-from tests.sandbox.people import VisitorPages
-from tests.sandbox.store import Store
-from tests.sandbox.vendors import SandboxVendor
-from tests.sandbox.vendors.bland import Bland
-from tests.sandbox.vendors.checkout import Checkout
-from tests.sandbox.vendors.mail import Mail
-from tests.sandbox.vendors.slack import Slack
-from tests.sandbox.vendors.stripe import Stripe
-from tests.sandbox.vendors.twilio import Twilio
-from tests.sandbox.view import PageRenderer
-from tests.sandbox.wire import AbortableProtocol
+from sandbox.app import create_app
+from sandbox.control import ControlApi
+from sandbox.house import Pace, SandboxServices, WebhookTargets
+from sandbox.people import VisitorPages
+from sandbox.store import Store
+from sandbox.vendors import SandboxVendor
+from sandbox.vendors.bland import Bland
+from sandbox.vendors.checkout import Checkout
+from sandbox.vendors.mail import Mail
+from sandbox.vendors.slack import Slack
+from sandbox.vendors.stripe import Stripe
+from sandbox.vendors.twilio import Twilio
+from sandbox.view import PageRenderer
+from sandbox.wire import AbortableProtocol
 
 
 def setting(name: str, default: str = "") -> str:

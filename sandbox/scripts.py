@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tests.sandbox.store import Store
+from sandbox.store import Store
 
 ANY_PHONE = "*"
 ScriptSubject = Literal["shop", "sms", "refund"]

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx2
 
-from tests.sandbox.faults import Faults
-from tests.sandbox.store import Store
+from sandbox.faults import Faults
+from sandbox.store import Store
 
 # Seconds after each failed attempt. Real vendors retry for hours, too long to watch.
 RETRY_DELAYS = (1, 5, 30, 120)

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.scripts import Answer
-from tests.sandbox.things import VendorObjects
-from tests.sandbox.vendors.talk import Conversation, RequestedReservation, build_conversation, build_voicemail
+from sandbox.house import SandboxServices
+from sandbox.scripts import Answer
+from sandbox.things import VendorObjects
+from sandbox.vendors.talk import Conversation, RequestedReservation, build_conversation, build_voicemail
 
 WEBHOOK = "webhook"
 DEFAULT_MAX_MINUTES = 30

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from starlette.routing import BaseRoute
 
-from tests.sandbox.store import Message
+from sandbox.store import Message
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import ActiveSwitch
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.store import Message, Store
-from tests.sandbox.vendors import Card
-from tests.sandbox.wire import AbortedResponse
+from sandbox.faults import ActiveSwitch
+from sandbox.house import SandboxServices
+from sandbox.store import Message, Store
+from sandbox.vendors import Card
+from sandbox.wire import AbortedResponse
 
 # The webhook of Slack's Events API.
 EVENTS = "events"

@@ -22,13 +22,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.sandbox.faults import ActiveSwitch
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.scripts import Answer
-from tests.sandbox.store import Message
-from tests.sandbox.things import VendorObjects
-from tests.sandbox.vendors import Card
-from tests.sandbox.wire import AbortedResponse
+from sandbox.faults import ActiveSwitch
+from sandbox.house import SandboxServices
+from sandbox.scripts import Answer
+from sandbox.store import Message
+from sandbox.things import VendorObjects
+from sandbox.vendors import Card
+from sandbox.wire import AbortedResponse
 
 CALLBACK = "callback"
 MAX_CHARACTERS = 1600

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.sandbox.faults import Faults
-from tests.sandbox.scripts import Scripts
-from tests.sandbox.store import Store
-from tests.sandbox.webhooks import Webhooks
+from sandbox.faults import Faults
+from sandbox.scripts import Scripts
+from sandbox.store import Store
+from sandbox.webhooks import Webhooks
 
 # Arguments: the step and the object's id.
 StepHandler = Callable[[str, str], None]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.sandbox.store import MAX_OBJECTS, Store
+from sandbox.store import MAX_OBJECTS, Store
 
 
 class VendorObjects:

@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.sandbox.house import SandboxServices
-from tests.sandbox.scripts import ANSWER_KINDS, ANY_PHONE, Answer, Script, ScriptSubject
-from tests.sandbox.vendors.calls import CALL_STATUS_TITLES, Calls
-from tests.sandbox.vendors.payments import Payments, StripeRequestError
-from tests.sandbox.vendors.stripe import REFUND_STATUS_TITLES
-from tests.sandbox.vendors.stripe import SESSION_STATUS_TITLES as SESSION_STATES
-from tests.sandbox.vendors.talk import RequestedReservation
-from tests.sandbox.vendors.twilio import SMS_STATUS_TITLES, Twilio
-from tests.sandbox.view import PageRenderer
+from sandbox.house import SandboxServices
+from sandbox.scripts import ANSWER_KINDS, ANY_PHONE, Answer, Script, ScriptSubject
+from sandbox.vendors.calls import CALL_STATUS_TITLES, Calls
+from sandbox.vendors.payments import Payments, StripeRequestError
+from sandbox.vendors.stripe import REFUND_STATUS_TITLES
+from sandbox.vendors.stripe import SESSION_STATUS_TITLES as SESSION_STATES
+from sandbox.vendors.talk import RequestedReservation
+from sandbox.vendors.twilio import SMS_STATUS_TITLES, Twilio
+from sandbox.view import PageRenderer
 
 MAX_ROWS = 100
 # Fields of the analysis that Genba requests from Bland's model, and the values of `answer`.
