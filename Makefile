@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench picture contract lines audit test-times test-deep test-mutants test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench widgets picture contract lines audit test-times test-deep test-mutants test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,10 @@ test-production: setup-tests ## production: Caddy, PgBouncer, two of each, serve
 bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minutes)
 	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m tests.load.bench
+
+widgets: setup ## show every shared widget of the pages in each state, without the rest of Genba (GALLERY_PORT=8502)
+	@$(VENV) -m dashboards.fonts
+	@GENBA_MODE=demo exec $(VENV) -m dashboards.gallery
 
 picture: setup-tests ## take the README's picture of the dashboard anew
 	@$(VENV) tests/ensure_browser.py

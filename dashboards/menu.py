@@ -6,15 +6,11 @@ from importlib import import_module
 
 from dashboards.pages import Entry
 from dashboards.session import User
-from dashboards.settings import settings
 
 AREAS = ("fleet", "entries", "loaners", "agencies", "reservations")
 
 MENU: tuple[Entry, ...] = tuple(
-    entry
-    for area in (*AREAS, "core")
-    for entry in import_module(f"dashboards.{area}.menu").PAGES
-    if not entry.demo_only or settings().demo_mode
+    entry for area in (*AREAS, "core") for entry in import_module(f"dashboards.{area}.menu").PAGES
 )
 
 PATHS = frozenset({"/", *(f"/{entry.url_path}" for entry in MENU)})

@@ -35,7 +35,6 @@ class Entry:
     icon: str
     url_path: str
     permission: str | None
-    demo_only: bool = False
     in_menu: bool = True
     about: tuple[str, ...] = ()
     names: str = ""

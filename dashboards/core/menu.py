@@ -24,5 +24,4 @@ PAGES: tuple[Entry, ...] = (
     _page("holidays", "休日カレンダー", "event", "core:calendar:read"),
     _page("system", "システム状態", "monitor_heart", "core:system:read"),
     ACCOUNT,
-    _page("gallery", "部品一覧", "widgets", "core:system:read", demo_only=True),
 )

@@ -66,7 +66,7 @@ AREA_PAGES = {
     """,
 }
 # Shared pages that not every role has: the administrators of all areas have them, and these roles.
-ADMINISTRATOR_PAGES = {"imports", "messages", "users", "audit", "holidays", "system", "gallery"}
+ADMINISTRATOR_PAGES = {"imports", "messages", "users", "audit", "holidays", "system"}
 FURTHER_ROLES = {("entries", "nursery_admin"): {"imports"}, ("reservations", "operator"): {"imports", "messages"}}
 
 

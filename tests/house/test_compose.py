@@ -255,7 +255,7 @@ def test_the_image_is_built_on_a_version_and_installs_what_is_pinned() -> None:
 
 
 def test_the_image_holds_the_product_and_no_more() -> None:
-    """No tests, no sandbox, no data and no local .env: what is not named stays out."""
+    """No tests, no sandbox, no gallery of widgets, no data and no local .env: what is not named stays out."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
     copied = {source for step in steps("COPY") for source in step.split()[:-1]}
@@ -265,6 +265,7 @@ def test_the_image_holds_the_product_and_no_more() -> None:
     assert all((ROOT / source).exists() for source in copied)
     assert {"service", "jobs", "dashboards", "agent", "stack", "scanner_station"} <= copied
     assert not {"sandbox", "tests"} & copied
+    assert "dashboards/gallery*" in lines
 
 
 def test_folders_that_are_written_belong_to_the_account() -> None:

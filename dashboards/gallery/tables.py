@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.core.exhibits import samples
-from dashboards.core.exhibits.samples import state
+from dashboards.gallery import samples
+from dashboards.gallery.samples import state
 from dashboards.ui import columns, dialogs, filters, flash, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export

@@ -7,7 +7,7 @@ import re
 import streamlit as st
 
 from dashboards.client import ApiProblem
-from dashboards.core.exhibits.samples import SERVICE_DOWN, state
+from dashboards.gallery.samples import SERVICE_DOWN, state
 from dashboards.ui import forms
 
 TAKEN = "TC200-000001"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.core.exhibits.samples import state
+from dashboards.gallery.samples import state
 from dashboards.ui import files as shared
 from dashboards.ui.files import DOCUMENTS, IMAGES, File
 from dashboards.ui.text import small

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from dashboards.core.exhibits.samples import KINDS, state
+from dashboards.gallery.samples import KINDS, state
 from dashboards.ui import charts as shared
 
 DAYS = [date(2026, 11, 15) + timedelta(days=number) for number in range(7)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.core.exhibits.samples import SERVICE_DOWN, state
+from dashboards.gallery.samples import SERVICE_DOWN, state
 from dashboards.ui import confirm, conflict, flash
 
 LABELS = {"store_name": "設置店舗名", "contact": "担当者", "phone": "電話番号", "fee": "月額料金（円）", "note": "備考"}

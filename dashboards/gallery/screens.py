@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from dashboards.core.exhibits.samples import KINDS, SERVICE_DOWN, state
+from dashboards.gallery.samples import KINDS, SERVICE_DOWN, state
 from dashboards.ui import feedback, times
 from dashboards.ui.tasks import STATES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dashboards.core.exhibits.samples import state
+from dashboards.gallery.samples import state
 from dashboards.ui import figures, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.timeline import TimelineEvent, timeline

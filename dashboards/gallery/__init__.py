@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboards.core.exhibits import charts, dialogs, files, forms, records, screens, tables, tasks
+from dashboards.gallery import charts, dialogs, files, forms, records, screens, tables, tasks
 
 PARTS: dict[str, Callable[[], None]] = {
     "表": tables.filled,

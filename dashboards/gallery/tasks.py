@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from dashboards.core.exhibits.samples import SERVICE_DOWN, state
+from dashboards.gallery.samples import SERVICE_DOWN, state
 from dashboards.ui import tasks, times
 
 

@@ -6,25 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboards import menu
-from dashboards.core.exhibits import PARTS, samples
-from dashboards.settings import Settings
+from dashboards.gallery import PARTS, samples
 from dashboards.ui import confirm, forms
-from tests.dashboards.conftest import Network, open_address
-from tests.dashboards.pages import Screen, choose_part, fill, html, keys, press, run, texts, titles, toasts
+from stack.home import ROOT
+from tests.dashboards.conftest import Network
+from tests.dashboards.pages import choose_part, fill, html, keys, press, run, texts, titles, toasts
 
+PAGE = ROOT / "dashboards" / "gallery_page.py"
 TABLE = "gallery_table"
 
 
 @pytest.fixture
-def open_gallery(screen: Screen) -> Callable[..., AppTest]:
+def open_gallery() -> Callable[..., AppTest]:
     """open_gallery("表", q="新宿") → the page at that part, with those conditions in its address."""
 
     def open_part(part: str, **query: str) -> AppTest:
-        return open_address(screen("alice", fleet="admin"), "gallery", part=part, **query)
+        page = AppTest.from_file(str(PAGE), default_timeout=30)
+        page.query_params = {"part": part} | query
+        return page.run()
 
     return open_part
 
@@ -42,28 +43,7 @@ def test_every_widget_is_shown_in_every_state_without_a_failure(
         choose_part(page, part)
         assert titles(page)[0] == "部品一覧"
         assert not [error for error in page.error if "不具合" in error.value]
-    menu_only = [
-        "GET /api/auth/me",
-        "GET /api/fleet/incidents/counts",
-        "GET /api/fleet/rollouts/overview",
-        "GET /api/core/messages/summary",
-    ]
-    assert network.calls == menu_only
-
-
-def test_only_the_demo_has_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib import reload
-
-    with monkeypatch.context() as production:
-        production.setattr("dashboards.settings.settings", lambda: Settings(GENBA_MODE="production"))
-        try:
-            paths = reload(menu).PATHS
-        finally:
-            production.undo()
-            reload(menu)
-
-    assert "/gallery" not in paths
-    assert "/gallery" in menu.PATHS
+    assert network.calls == []
 
 
 def test_a_list_is_paged_and_another_order_or_condition_starts_at_the_first_page(
@@ -292,7 +272,3 @@ def test_figures_say_whether_a_change_is_welcome_a_timeline_begins_with_the_newe
     }
     assert "結果をダウンロード" in html(page)
     assert "10,000行のうち4,200行を取り込みました。" in texts(page)
-
-
-def test_the_gallery_needs_a_session(web: TestClient) -> None:
-    assert web.get("/gallery").status_code == 303

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from dashboards.core.exhibits import PARTS
-from tests.chromium import get_session_token, set_session_cookies, wait_until_rendered
-from tests.stack import Stack
+from dashboards.gallery import PARTS
+from tests.chromium import wait_until_rendered
+from tests.processes import free_port, running_command
 
 # Names, formats and numbers of the samples; everything else is Japanese.
 ALLOWED = re.compile(
@@ -38,19 +40,23 @@ WORDS_ON_SCREEN = """() => {
 
 
 @pytest.fixture(scope="module")
-def admin(stack: Stack) -> str:
-    return get_session_token(stack, "admin")
+def gallery_url() -> Iterator[str]:
+    """What `make widgets` starts."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command, environ = [sys.executable, "-m", "dashboards.gallery"], {"GENBA_MODE": "demo", "GALLERY_PORT": str(port)}
+    with running_command(command, os.environ | environ, ready=f"{url}/_stcore/health"):
+        yield url
 
 
 @pytest.fixture
-def gallery(page: Page, stack: Stack, admin: str) -> Callable[[str], Page]:
-    """gallery("表") opens the page at that part, as an administrator."""
-    set_session_cookies(page.context, stack, admin)
+def gallery(page: Page, gallery_url: str) -> Callable[[str], Page]:
+    """gallery("表") opens the page at that part."""
 
     def open_part(part: str) -> Page:
-        page.goto(f"{stack.dashboards}/gallery?part={part}")
+        page.goto(f"{gallery_url}/?part={part}")
         expect(page.get_by_role("heading", name="部品一覧")).to_be_visible()
         expect(page.locator("[class*='st-key-gallery-']").last).to_be_visible()
+        wait_until_rendered(page)
         return page
 
     return open_part
