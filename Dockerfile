@@ -1,10 +1,13 @@
 # One image for every process of Genba and for PgBouncer; docker-compose.yml says which of them a container is.
 FROM python:3.11.14-slim-bookworm
 
-# PgBouncer of the distribution: the version that the tests run.
+# PgBouncer of the distribution: the version that the tests run. pg_dump and pg_restore of PostgreSQL's own archive, as
+# the distribution's are older than the server.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends pgbouncer \
+    && apt-get install --yes --no-install-recommends pgbouncer postgresql-common \
+    && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+    && apt-get install --yes --no-install-recommends postgresql-client-18 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-create-home --home-dir /tmp genba \
     && install --directory --owner genba --group genba \
@@ -30,6 +33,7 @@ COPY stack stack
 RUN python -m dashboards.fonts && python -m compileall -q service jobs dashboards agent stack
 
 ENV HOME=/tmp \
+    POSTGRESQL_PROGRAMS=/usr/lib/postgresql/18/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001:10001

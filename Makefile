@@ -111,6 +111,7 @@ contract: setup-tests ## write dashboards/contract anew: types and labels from t
 lock: setup ## compile the requirements anew from pyproject.toml
 	@UV="$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate"; \
 	$$UV pyproject.toml -o requirements.txt && \
-	$$UV --group test -c requirements.txt -o tests/requirements.txt && \
+	$$UV --group embedded -c requirements.txt -o requirements-embedded.txt && \
+	$$UV --group test -c requirements.txt -c requirements-embedded.txt -o tests/requirements.txt && \
 	$$UV --group ocr -c requirements.txt -o requirements-ocr.txt && \
 	$$UV --group audit -c requirements.txt -c tests/requirements.txt -o requirements-audit.txt

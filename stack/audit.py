@@ -16,7 +16,10 @@ from pathlib import Path
 from stack.home import ROOT
 
 TOOL = ROOT / "requirements-audit.txt"
-PINNED = tuple(ROOT / name for name in ("requirements.txt", "tests/requirements.txt", "requirements-ocr.txt"))
+PINNED = tuple(
+    ROOT / name
+    for name in ("requirements.txt", "requirements-embedded.txt", "requirements-ocr.txt", "tests/requirements.txt")
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Builds `.venv` from the hashed requirements. Standard library only: it runs before anything is installed.
 
-`python3 stack/bootstrap.py` installs the packages of the product, `--tests` adds those of the tests, `--ocr` those for
-reading statements, which every later run then includes. A second run with unchanged requirements returns at once. Byte
+`python3 stack/bootstrap.py` installs the packages of the product and the servers that it runs on one machine, `--tests`
+adds those of the tests, `--ocr` those for reading statements, which every later run then includes. A second run with
+unchanged requirements returns at once. The image of production is built without this script. Byte
 code is compiled here: a process that may not write it (PYTHONDONTWRITEBYTECODE) would otherwise compile pandas and
 Streamlit at every start.
 """
@@ -27,10 +28,7 @@ def main() -> int:
         return 1
     tests, ocr = "--tests" in sys.argv[1:], "--ocr" in sys.argv[1:] or any(VENV.glob("installed-*-ocr.sha256"))
     requirements = _requirements(tests, ocr)
-    fingerprints = {
-        _stamp(with_tests, ocr): _fingerprint(_requirements(with_tests, ocr)) for with_tests in {tests, True}
-    }
-    if any(_is_current(stamp, fingerprint) for stamp, fingerprint in fingerprints.items()) and _venv_works():
+    if any(_is_current(with_tests, ocr) for with_tests in {tests, True}) and _venv_works():
         return 0
     started_at = time.monotonic()
     if not _venv_works():
@@ -49,7 +47,7 @@ def main() -> int:
 
 def _requirements(tests: bool, ocr: bool) -> list[Path]:
     extra = [ROOT / "tests" / "requirements.txt"] * tests + [ROOT / "requirements-ocr.txt"] * ocr
-    return [ROOT / "requirements.txt", *extra]
+    return [ROOT / "requirements.txt", ROOT / "requirements-embedded.txt", *extra]
 
 
 def _stamp(tests: bool, ocr: bool) -> Path:
@@ -63,8 +61,9 @@ def _fingerprint(requirements: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _is_current(stamp: Path, fingerprint: str) -> bool:
-    return stamp.is_file() and stamp.read_text() == fingerprint
+def _is_current(tests: bool, ocr: bool) -> bool:
+    stamp = _stamp(tests, ocr)
+    return stamp.is_file() and stamp.read_text() == _fingerprint(_requirements(tests, ocr))
 
 
 def _venv_works() -> bool:

@@ -97,7 +97,7 @@ def test_every_test_that_a_document_names_exists() -> None:
             assert name in existing, f"{document.name}: {name}"
 
 
-@pytest.mark.parametrize("path", tracked("requirements.txt", "tests/requirements.txt", "stack/installer.txt"), ids=str)
+@pytest.mark.parametrize("path", tracked("requirements*.txt", "tests/requirements.txt", "stack/installer.txt"), ids=str)
 def test_pinned_requirements_are_hashed_and_name_no_registry(path: Path) -> None:
     text = path.read_text()
     assert "://" not in text

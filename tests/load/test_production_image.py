@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from stack import servers
 from stack.home import ROOT, reachable_by_others
 from tests.compose import interpolate, own_services, services
 from tests.processes import free_port, wait_until_ok
@@ -100,6 +101,7 @@ def environment(production: Production, image: Image, name: str, folder: Path, p
         "GENBA_HOME": str(written / "home"),
         "BACKUP_FOLDER": str(written / "backups"),
         "WATCHDOG_FILE": str(written / "probes.sqlite"),
+        "POSTGRESQL_PROGRAMS": str(servers.bin_dir(production.server_home)),
         "SERVICE_PORT": str(ports["service"]),
         "DASHBOARDS_PORT": str(ports["dashboards"]),
     }
