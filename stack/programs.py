@@ -205,9 +205,6 @@ def _port(environ: dict[str, str], name: str) -> int:
     return int(value)
 
 
-# Runs before a new version starts.
-MIGRATE = [PYTHON, "-m", "stack.migrations"]
-
 # Threads, because the jobs wait for servers rather than compute. One machine has one worker, so there are no others to
 # talk to.
 _WORKER = ["worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]

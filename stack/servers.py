@@ -188,8 +188,3 @@ def restrict_connections(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
     accounts = sql.SQL(", ").join(map(sql.Identifier, ROLES.values()))
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(name), accounts))
-
-
-def drop_database(home: Home, name: str) -> None:
-    with psycopg.connect(url(home, "superuser", "postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -166,6 +166,11 @@ def create_database(home: Home, name: str) -> None:
     created_databases.append(name)
 
 
+def drop_database(home: Home, name: str) -> None:
+    with psycopg.connect(servers.url(home, "superuser", "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @contextmanager
 def shared_cluster(folder: Path) -> Iterator[dict[str, str]]:
     """The cluster that the controller runs in the folder. Yields the arguments of `join`."""

@@ -175,7 +175,7 @@ def committed_database(home: Home, name: str) -> Iterator[str]:
 
     cluster.create_database(home, name)
     yield sqlalchemy_url(servers.url(home, "app", name))
-    servers.drop_database(home, name)
+    cluster.drop_database(home, name)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def terminals(db: Session, owner: Customer, store_names: Sequence[str]) -> list[
 
 def alert(db: Session, terminal: Terminal, kind: str = "error", message: str = "カードリーダー応答なし") -> Alert:
     """An open alert, with the incident that every alert has."""
-    watch.raise_alert(db, terminal.id, AlertType(kind), message)
+    watch.raise_alerts(db, AlertType(kind), {terminal.id: message})
     db.flush()
     return db.scalars(select(Alert).where(Alert.terminal_id == terminal.id, ~Alert.is_resolved)).one()
 

@@ -34,7 +34,6 @@ from dashboards.ui.text import plain, small
 
 Values = Mapping[str, Any]
 EARLIEST = date(1900, 1, 1)
-CARD = ("number", "expire_month", "expire_year", "holder", "security_code")
 CARD_NOT_SAVED = "カード情報は下書きに残りません。画面を読み込み直したときは、もう一度入力してください。"
 KANA = "全角カタカナ。ひらがな・半角カナは保存するときに直します。"
 PLACEHOLDERS = {

@@ -16,7 +16,6 @@ from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
 FORM = "new_request"
-REQUEST_FIELDS = ("requested_by", "agency_id", "images", "remarks", "site_count")
 LABELS = corporation_words.LABELS | sending.LABELS
 
 Values = Mapping[str, Any]

@@ -29,16 +29,6 @@ ROLLOUT = {
     "finished": Status("完了", "green", "check_circle"),
 }
 
-UPDATE = {
-    "waiting": Status("待機中", "gray", "schedule"),
-    "offered": Status("通知済み", "blue", "send"),
-    "updating": Status("更新中", "blue", "sync"),
-    "proving": Status("確認中", "blue", "monitor_heart"),
-    "succeeded": Status("成功", "green", "check_circle"),
-    "failed": Status("失敗", "red", "error"),
-    "cancelled": Status("取り消し", "gray", "cancel"),
-}
-
 CONTRACT = {"basic": "ベーシック保守", "standard": "スタンダード保守", "premium": "プレミアム保守"}
 
 COMMANDS = {

@@ -61,8 +61,3 @@ def delete_draft(number: str) -> None:
     if key := _own_key(number):
         with _guard:
             _all.pop(key, None)
-
-
-def delete_all_drafts() -> None:
-    with _guard:
-        _all.clear()

@@ -81,10 +81,6 @@ def owner(task: Row) -> str:
     return task["owner"]["name"] if task["owner"] else "なし"
 
 
-def task_title(task: Row) -> str:
-    return f"{task['title']}（{task['code']}）" if task["code"] else str(task["title"])
-
-
 def timeline_event(event: Row) -> TimelineEvent:
     """An event of the task itself."""
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))

@@ -70,11 +70,6 @@ def _decode_key(kid: str, encoded: str) -> bytes:
     return key
 
 
-def generate_key() -> str:
-    """A new key in the format of the setting; put before the others, it becomes the current one."""
-    return f"k{os.urandom(4).hex()}:{base64.b64encode(AESGCM.generate_key(8 * _KEY_BYTES)).decode()}"
-
-
 def seal(ring: KeyRing, corporation_id: int, field: str, plaintext: str) -> tuple[str, bytes]:
     """The id of the key, and the sealed value: nonce and ciphertext."""
     nonce = os.urandom(_NONCE_BYTES)

@@ -15,7 +15,6 @@ from service.agencies.cards import actions, queries
 from service.agencies.cards.models import Card
 from service.agencies.cards.schemas import CardIn
 from service.agencies.corporations.models import Corporation
-from service.agencies.sealing import generate_key
 from service.agencies.settings import settings as agencies_settings
 from service.core.access.auth import Actor
 from service.core.audit import AuditEntry
@@ -23,6 +22,7 @@ from service.core.monitoring.health import JobHeartbeat
 from service.core.outbox.records import OutboxMessage
 from tests import people
 from tests.api.agencies import scene
+from tests.card_keys import generate_key
 from tests.luhn import card_numbers
 
 NUMBER = "4111111111111111"

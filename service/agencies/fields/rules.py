@@ -318,15 +318,10 @@ def security_code(text: str, brand: str) -> str:
 
 def contains_card_number(text: str) -> bool:
     """Whether a free text contains a number that can only be a card number."""
-    return any(_find_card_numbers(text))
+    return any(find_card_numbers(text))
 
 
-def find_card_numbers(text: str) -> list[str]:
-    """Each card number once, in the order of the text."""
-    return list(dict.fromkeys(_find_card_numbers(text)))
-
-
-def _find_card_numbers(text: str) -> Iterator[str]:
+def find_card_numbers(text: str) -> Iterator[str]:
     for match in _GROUPS.finditer(_NOT_CARD_NUMBERS.sub("x", half_width(text))):
         groups = re.split("[ -]+", match[0])
         for digits in _candidates(groups):

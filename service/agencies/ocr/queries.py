@@ -63,7 +63,7 @@ def _item(reading: Reading, image: Image, asked_by: str) -> dict[str, Any]:
             {
                 "field": name,
                 **proposals[name],
-                "is_sure": proposals[name]["score"] >= rules.SURE and not proposals[name]["notes"],
+                "is_sure": rules.Proposal(**proposals[name]).is_sure,
                 "decision": reading.decisions.get(name),
             }
             for name in rules.FIELDS

@@ -219,10 +219,6 @@ class Listing(Generic[Item]):
         # tenth of the table.
         self._statement = lru_cache(maxsize=256)(self._build)
 
-    def parameter(self) -> Any:
-        """The route's query parameter: `sort: Annotated[str, LISTING.parameter()] = LISTING.default`."""
-        return Query(max_length=50, json_schema_extra={"enum": [*self.names]})
-
     def page(
         self,
         db: Session,

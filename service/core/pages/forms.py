@@ -21,7 +21,6 @@ from service.core.problems import Forbidden
 from service.core.settings import settings
 
 COOKIE = "genba_form"
-FIELD = "form_token"
 # A form may stay open over a lunch break.
 VALID_SECONDS = 4 * 3600
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -35,7 +35,6 @@ from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.database.session import Base
 from service.core.problems import Conflict, NotFound
 
-STATES = ("waiting", "running", "done", "failed", "cancelled")
 OPEN = ("waiting", "running")
 # How many tasks of one user may wait or run, so that no user fills the queue for all others.
 MAX_OPEN = 10

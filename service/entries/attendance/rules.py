@@ -6,9 +6,6 @@ from datetime import datetime
 
 from service.entries.rules import Presence
 
-# Scans in a tooltip (UI-AD-003).
-TOOLTIP_SCANS = 5
-
 
 def suggested_presence(first_entry: datetime | None) -> Presence | None:
     """PRESENT when the child was brought; None: nothing is known."""

@@ -14,7 +14,6 @@ from service.fleet.impact.rules import Impact
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType
 
-Version = Annotated[int, Field(ge=1, lt=2**31)]
 LongText = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL), NotBlank]
 ShortText = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 

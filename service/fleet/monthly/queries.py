@@ -285,7 +285,6 @@ _REPORTS = Listing(
         "sent": when_true(MonthlyReport.sent_at.is_not(None)),
     },
 )
-SORTS = _REPORTS.names
 
 
 def reports(db: Session, limit: int, cursor: str | None, filters: schemas.ReportFilters) -> dict[str, Any]:

@@ -81,14 +81,9 @@ def mark_offline(db: Session) -> int:
     return cast("CursorResult[Any]", result).rowcount
 
 
-def raise_alert(db: Session, terminal_id: int, kind: AlertType, message: str) -> None:
-    """Opens an alert that the watch cannot detect by itself, unless one of its kind is open. Notifies at once."""
-    raise_alerts(db, kind, {terminal_id: message})
-
-
 def raise_alerts(db: Session, kind: AlertType, messages: Mapping[int, str]) -> None:
-    """`raise_alert` for many terminals at once; they share one mail when there are too many for single mails. Skips
-    terminals in maintenance and archived ones."""
+    """Opens alerts that the watch cannot detect by itself, one for each terminal that has none of this kind open.
+    Notifies at once; many share one mail. Skips terminals in maintenance and archived ones."""
     alertable_ids = queries.alertable_terminals(db, [*messages])
     troubles = [
         queries.build_trouble(db, terminal_id, kind, message)

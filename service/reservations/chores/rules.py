@@ -146,18 +146,6 @@ def next_business_day(day: date, holidays: Collection[date]) -> date:
     return day
 
 
-def turn_state(
-    outcome: str | None, starts_at: datetime, due_at: datetime | None, lapses_at: datetime | None, now: datetime
-) -> State:
-    if outcome is not None:
-        return State(outcome)
-    if now < starts_at:
-        return State.PLANNED
-    if due_at is None or now <= due_at:
-        return State.NOW
-    return State.OVERDUE if lapses_at is None or now < lapses_at else State.MISSED
-
-
 def format_schedule(rhythm: Rhythm, starts: time, weekday: int | None, day: int | None) -> str:
     """As in the document's tables: 毎営業日 10:00, 金曜日, 月初5営業日以内, 月中, 4/7/10/1月, 随時."""
     match rhythm:

@@ -238,10 +238,6 @@ def format_period(kind: Kind, days: Days) -> str:
     return f"{days.first.year}年{days.first.month}月" if kind is Kind.MONTHLY else format_days(days)
 
 
-def report_title(kind: Kind, days: Days) -> str:
-    return f"予約運用 {KIND_LABELS[kind]} {format_period(kind, days)}"
-
-
 def file_name(kind: Kind, days: Days) -> str:
     if kind is Kind.MONTHLY:
         return f"予約運用_月次レポート_{days.first:%Y%m}.pdf"

@@ -27,8 +27,6 @@ SHOP_TITLES = {
     Purpose.CORRECTED: "お客様情報の訂正のお知らせ",
 }
 BOOKING_CANCELLED = "予約キャンセルのお知らせ"
-# UCS-2: the number of characters in a single SMS, and in each part of a longer one.
-SINGLE_SMS_CHARS, SMS_PART_CHARS = 70, 67
 
 
 @dataclass(frozen=True)
@@ -99,12 +97,6 @@ def yen(amount: int) -> str:
 def domestic_phone(phone: str) -> str:
     """+819012345678 in domestic form: 09012345678."""
     return f"0{phone.removeprefix('+81')}" if phone.startswith("+81") else phone
-
-
-def sms_segments(text: str) -> int:
-    """The number of SMS segments of a text."""
-    units = len(text.encode("utf-16-be")) // 2
-    return 1 if units <= SINGLE_SMS_CHARS else -(-units // SMS_PART_CHARS)
 
 
 def customer_message(purpose: Purpose, facts: Facts) -> CustomerMessage:

@@ -215,11 +215,3 @@ def other_notices() -> list[Notice]:
             "心当たりがなければ「アシスタント連携」でトークンを失効させます。",
         ),
     ]
-
-
-def all_notices() -> list[str]:
-    """The texts of all Slack messages, as in the guide."""
-    groups = (clock_notices(), incident_notices(), burst_notices(), alarm_notices(), enquiry_notices(), other_notices())
-    return [operations.operation_notice(task, EXAMPLE_CODE) for task in Task] + [
-        notice.text for group in groups for notice in group
-    ]

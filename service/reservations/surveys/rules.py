@@ -28,9 +28,6 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-STATUS_LABELS = {Status.PREPARING: "準備中", Status.OPEN: "実施中", Status.CLOSED: "終了"}
-
-
 @dataclass(frozen=True, order=True)
 class Quarter:
     """A quarter of a year in Tokyo time, written 2026-Q3."""

@@ -10,11 +10,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.core.edits import Edit
-from service.core.values.texts import NO_NUL
-from service.reservations.surveys.rules import MAX_COMMENT_LENGTH, Status, parse_quarter
+from service.reservations.surveys.rules import Status, parse_quarter
 
 QuarterText = Annotated[str, Field(max_length=7), AfterValidator(lambda text: str(parse_quarter(text)))]
-Comment = Annotated[str, Field(max_length=MAX_COMMENT_LENGTH, pattern=NO_NUL)]
 
 
 @dataclass(frozen=True)

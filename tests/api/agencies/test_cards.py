@@ -23,13 +23,13 @@ from service.agencies.corporations.schemas import NewCorporation
 from service.agencies.requests import actions as requests
 from service.agencies.requests.queries import sites
 from service.agencies.rules import Status
-from service.agencies.sealing import generate_key
 from service.agencies.settings import Settings, settings
 from service.core.audit import AuditEntry
 from service.core.problems import Invalid
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.api.agencies.test_corporations import CARD, COMPANY
+from tests.card_keys import generate_key
 from tests.luhn import card_numbers
 
 NUMBER, OTHER, CODE = "4111111111111111", "5555555555554444", "987"

@@ -149,13 +149,13 @@ def public() -> TestClient:
 def test_a_form_that_was_opened_here_is_taken(public: TestClient) -> None:
     first = public.get("/cancel")
 
-    assert public.post("/cancel", data={forms.FIELD: first.text}).json() == "done"
+    assert public.post("/cancel", data={"form_token": first.text}).json() == "done"
     cookie = first.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     # A second tab does not break the first.
     public.get("/cancel")
-    assert public.post("/cancel", data={forms.FIELD: first.text}).status_code == 200
+    assert public.post("/cancel", data={"form_token": first.text}).status_code == 200
 
 
 def test_a_form_of_a_foreign_page_is_refused_in_words(public: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_a_form_of_a_foreign_page_is_refused_in_words(public: TestClient, monkey
     other_token = other_browser.get("/cancel").text
 
     def refused(client: TestClient, form_token: str, path: str = "/cancel") -> None:
-        answer = client.post(path, data={forms.FIELD: form_token})
+        answer = client.post(path, data={"form_token": form_token})
         assert answer.status_code == 403
         assert "前の画面に戻って読み込み直し" in answer.text
 

@@ -107,7 +107,7 @@ def test_every_form_takes_only_what_was_filled_in_on_it(browser: TestClient, met
     def refused(form_token: str, cookie: str | None) -> bool:
         cookies = {"Cookie": f"{forms.COOKIE}={cookie}"} if cookie is not None else {}
         headers = {"Origin": "https://evil.example", **cookies}
-        answer = browser.request(method, path, data={forms.FIELD: form_token, "party": "customer"}, headers=headers)
+        answer = browser.request(method, path, data={"form_token": form_token, "party": "customer"}, headers=headers)
         return answer.status_code == 403 and "別の画面から送られた" in answer.text
 
     assert refused("", own_secret)

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from service.core.access.identity import hash_password
-from stack import servers
 from stack.home import Home
+from tests import cluster
 from tests.browser.relay import Relay
 from tests.browser.station_faults.after_all import DATABASE
 from tests.browser.stations import PASSWORD, NurseryStation, create_station, open_station
@@ -23,7 +23,7 @@ def own_service(running_servers: Home) -> Iterator[Service]:
     started = start_service(running_servers, DATABASE)
     yield started
     stop_process(started.process)
-    servers.drop_database(running_servers, DATABASE)
+    cluster.drop_database(running_servers, DATABASE)
 
 
 @pytest.fixture

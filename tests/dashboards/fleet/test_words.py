@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dashboards.fleet import incident_words, terminal_words
-from dashboards.fleet.words import ALERT, ROLLOUT, TERMINAL, UPDATE
-from service.fleet.firmware.rules import ROLLOUT_LABELS, RolloutState, TaskState
+from dashboards.fleet.words import ALERT, ROLLOUT, TERMINAL
+from service.fleet.firmware.rules import ROLLOUT_LABELS, RolloutState
 from service.fleet.impact import rules as impact
 from service.fleet.ingest import batches
 from service.fleet.rules import ALERT_LABELS, STATUS_LABELS, AlertType, ContractType, Status
@@ -27,7 +27,6 @@ def test_alerts_are_named_as_in_the_mails_about_them() -> None:
 
 def test_roll_outs_are_named_as_in_the_services_words() -> None:
     assert {RolloutState(code): status.word for code, status in ROLLOUT.items()} == ROLLOUT_LABELS
-    assert {TaskState(code) for code in UPDATE} == set(TaskState)
 
 
 def recorded_kinds(*functions: str) -> set[str]:

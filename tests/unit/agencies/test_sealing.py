@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from service.agencies import sealing
 from service.agencies.sealing import KeyRing
+from tests.card_keys import generate_key
 
-OLD, NEW = sealing.generate_key(), sealing.generate_key()
+OLD, NEW = generate_key(), generate_key()
 RING = KeyRing.parse(OLD)
 NUMBER = "4111111111111111"
 

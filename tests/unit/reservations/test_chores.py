@@ -6,13 +6,12 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
 import jpholiday
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.values.times import TOKYO, is_business_day, local_date
 from service.reservations.chores import rules
-from service.reservations.chores.rules import OverdueTurn, Plan, Rhythm, State, Turn
+from service.reservations.chores.rules import OverdueTurn, Plan, Rhythm, Turn
 
 HOLIDAYS = frozenset(day for year in range(2026, 2034) for day, _ in jpholiday.year_holidays(year))
 
@@ -122,24 +121,6 @@ def test_turns_follow_one_another_on_business_days_with_any_holidays(
     # Planned again later, the remaining turns are the same.
     later = rules.plan_turns(plan, since + timedelta(days=10), since + rules.PLANNING_HORIZON, holidays)
     assert later == [turn for turn in planned if turn.due_at > since + timedelta(days=10)]
-
-
-@pytest.mark.parametrize(
-    ("now", "expected"),
-    [
-        (at(2026, 11, 20, 9, 59), State.PLANNED),
-        (at(2026, 11, 20, 10, 0), State.NOW),
-        (at(2026, 11, 20, 18, 0), State.NOW),
-        (at(2026, 11, 20, 18, 0, 1), State.OVERDUE),
-        (at(2026, 11, 24, 9, 59), State.OVERDUE),
-        (at(2026, 11, 24, 10, 0), State.MISSED),
-    ],
-)
-def test_a_turn_is_planned_then_current_then_overdue_then_missed(now: datetime, expected: State) -> None:
-    [turn, *_] = turns(Plan(Rhythm.DAILY, time(10)), at(2026, 11, 20), days=1)
-
-    assert rules.turn_state(None, turn.starts_at, turn.due_at, turn.lapses_at, now) is expected
-    assert rules.turn_state("done", turn.starts_at, turn.due_at, turn.lapses_at, now) is State.DONE
 
 
 def test_schedules_and_durations_are_formatted_as_in_the_specification() -> None:

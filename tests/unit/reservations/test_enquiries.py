@@ -13,9 +13,9 @@ from service.core.values.working_time import calendar
 from service.reservations.enquiries import rules
 from service.reservations.enquiries.rules import Channel, Party
 from service.reservations.incidents.rules import Level
-from service.reservations.message_texts.rules import sms_segments
 from service.reservations.surveys import rules as surveys
 from service.reservations.surveys.rules import Quarter
+from tests.sms import sms_segments
 
 BUSINESS = calendar("business", frozenset())
 WEDNESDAY = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)

@@ -10,7 +10,7 @@ from service.core.values.times import TOKYO
 from service.core.values.working_time import calendar
 from service.reservations.incidents import rules
 from service.reservations.incidents.rules import Facts, Level, Mark
-from service.reservations.message_texts.rules import sms_segments
+from tests.sms import sms_segments
 
 # Monday, Coming of Age Day.
 HOLIDAYS = frozenset({date(2031, 1, 13)})

@@ -12,6 +12,7 @@ from service.reservations.events.rules import Purpose, Task
 from service.reservations.message_texts import rules as message_texts
 from service.reservations.message_texts.rules import Facts
 from service.reservations.operations.rules import operation_notice
+from tests.sms import sms_segments
 
 STARTS = datetime(2026, 11, 25, 14, 0, tzinfo=TOKYO)
 FACTS = Facts(
@@ -95,11 +96,11 @@ def test_an_sms_has_at_most_three_segments_with_names_of_any_length(purpose: Pur
 
     for facts in (FACTS, replace(FACTS, paid=5500), with_long_names):
         sms = message_texts.customer_message(purpose, facts).sms
-        assert message_texts.sms_segments(sms) <= 3, f"{len(sms)} characters"
+        assert sms_segments(sms) <= 3, f"{len(sms)} characters"
 
 
 def test_sms_segments_are_counted_as_in_mobile_networks() -> None:
-    assert [message_texts.sms_segments("あ" * count) for count in (1, 70, 71, 134, 135, 201, 202)] == [
+    assert [sms_segments("あ" * count) for count in (1, 70, 71, 134, 135, 201, 202)] == [
         1,
         1,
         2,
@@ -108,8 +109,8 @@ def test_sms_segments_are_counted_as_in_mobile_networks() -> None:
         3,
         4,
     ]
-    assert message_texts.sms_segments("💐" * 35) == 1
-    assert message_texts.sms_segments("💐" * 36) == 2
+    assert sms_segments("💐" * 35) == 1
+    assert sms_segments("💐" * 36) == 2
 
 
 def test_the_payment_message_has_the_amount_and_the_deadline() -> None:

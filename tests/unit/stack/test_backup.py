@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from stack import backup, contents, sealing, servers
 from stack.home import ROOT, Home
-from tests import factories
+from tests import cluster, factories
 from tests.conftest import committed_database
 
 _numbers = itertools.count(1)
@@ -112,7 +112,7 @@ def empty_database(running_servers: Home) -> Iterator[str]:
     name = f"genba_empty_{next(_numbers)}"
     servers.create_database(running_servers, name)
     yield name
-    servers.drop_database(running_servers, name)
+    cluster.drop_database(running_servers, name)
 
 
 def test_a_restored_database_has_the_same_values(

@@ -18,6 +18,7 @@ from stack.daily import FIRST_BACKUP_DELAY, RETRY_DELAY, Memory, next_backup_at
 from stack.drill import drill
 from stack.home import Home
 from stack.programs import environment
+from tests import cluster
 from tests.conftest import Service, committed_database
 
 AT = time(3, 0)
@@ -164,7 +165,7 @@ def rehearsed(nightly: Nightly, running_servers: Home) -> Iterator[Nightly]:
     servers.create_database(running_servers, "genba_scratch")
     nightly.environ["DATABASE_REHEARSAL_URL"] = servers.url(running_servers, "owner", "genba_scratch")
     yield nightly
-    servers.drop_database(running_servers, "genba_scratch")
+    cluster.drop_database(running_servers, "genba_scratch")
 
 
 @pytest.mark.deep
