@@ -1,4 +1,5 @@
-"""Agents that are killed (-9) at one point of an update, each in a process of its own; started by test_update.
+"""Agents that are killed (-9) at one point of an update, each in a process of its own; started by
+update/test_killed.py.
 
 A line on stdin (folder, URL, kill point) is one agent; the signal that ended it goes to stdout.
 """

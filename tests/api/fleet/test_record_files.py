@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.api.core.test_imports import begin_import, preview, run_import
+from tests.imports import begin_import, preview, run_import
 from tests.workers import Environment, environment
 
 __all__ = ["environment"]

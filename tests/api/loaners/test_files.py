@@ -6,8 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from tests.api.core.test_imports import begin_import, preview, run_import
 from tests.api.loaners.test_forms import create_draft, edit_draft, publish, question_inputs
+from tests.imports import begin_import, preview, run_import
 from tests.sheets import long_history
 from tests.workers import Environment, environment
 

@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from tests.api.core.test_imports import begin_import, preview, run_import
 from tests.api.reservations import partners
 from tests.api.reservations.partners import SERVICES, SHOP, SHOPS, call_order
+from tests.imports import begin_import, preview, run_import
 from tests.unit.reservations.test_shops import NUMBERS
 from tests.workers import Environment, environment
 

@@ -2,7 +2,8 @@
 error within MAX_SECONDS, and never an exception of a library.
 
 CSV, Excel and cells: also test_sheets.py. The line of the TC-200: tests/agent/test_tc200.py. A firmware command:
-tests/agent/test_update.py. Signatures: tests/unit/reservations/test_signatures.py. Every route: tests/api/openapi.
+tests/agent/update/test_update.py. Signatures: tests/unit/reservations/test_signatures.py. Every route:
+tests/api/openapi.
 """
 
 from __future__ import annotations
