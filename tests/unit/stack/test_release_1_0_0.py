@@ -19,6 +19,7 @@ import pytest
 from service.migrations import baseline
 from stack import backup, contents, migrations, servers
 from stack.home import Home
+from tests.cluster import drop_database
 from tests.conftest import committed_database
 
 BACKUP = Path(__file__).parent / "genba-1.0.0.tar.xz"
@@ -66,10 +67,6 @@ class Database:
         return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout
 
 
-def drop(database: Database) -> None:
-    servers.drop_database(database.home, database.name)
-
-
 @pytest.fixture(scope="module")
 def original(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """The backup, restored with this release's command. No test changes it."""
@@ -82,7 +79,7 @@ def original(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) ->
             patch.setenv(variable, servers.url(running_servers, role, name))
         assert backup.restore(running_servers, folder / "genba-1.0.0") == 0
     yield Database(running_servers, name)
-    drop(Database(running_servers, name))
+    drop_database(running_servers, name)
 
 
 @pytest.fixture
@@ -94,7 +91,7 @@ def restored(original: Database) -> Iterator[Database]:
             f"CREATE DATABASE {copy.name} OWNER genba_owner TEMPLATE {original.name} STRATEGY FILE_COPY".encode()
         )
     yield copy
-    drop(copy)
+    drop_database(copy.home, copy.name)
 
 
 def test_a_restored_backup_of_1_0_0_is_recognised_and_nothing_in_it_is_changed(restored: Database) -> None:
@@ -123,7 +120,7 @@ def made_and_restored(running_servers: Home) -> Iterator[Database]:
         made.query("REVOKE UPDATE ON app_clock FROM genba_app")
         database.run("pg_restore", "--exit-on-error", stdin=made.run("pg_dump", "--format=custom"))
     yield database
-    drop(database)
+    drop_database(database.home, database.name)
 
 
 def test_the_baseline_makes_the_schema_and_the_rows_of_1_0_0_to_the_letter(
