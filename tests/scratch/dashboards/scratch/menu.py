@@ -1,5 +1,5 @@
 """Scratch: its menu."""
 
-from dashboards.pages import Entry
+from dashboards.pages import Section
 
-PAGES = (Entry("scratch", "メモ", "notes.py", "メモ一覧", ":material/note:", "notes", "scratch:note:read"),)
+PAGES = (Section("scratch", "メモ").page("notes", "メモ一覧", "note", "scratch:note:read"),)

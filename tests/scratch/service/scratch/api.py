@@ -1,19 +1,18 @@
 """Scratch: api."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from service.scratch import actions, exports, queries, schemas
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
-router = APIRouter(prefix="/api/scratch", tags=["scratch"], responses=_REFUSALS)
-NoteId = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/scratch", tags=["scratch"], responses=refusals(400, 401, 403, 404, 422, 503))
 
 
 @router.get("/notes")
@@ -25,12 +24,12 @@ routes.add_export_routes(router, "/notes", exports.NOTES)
 
 
 @router.get("/notes/{note_id}")
-def note(actor: Annotated[Actor, allow("scratch:note:read")], db: Db, note_id: NoteId) -> schemas.NoteItem:
+def note(actor: Annotated[Actor, allow("scratch:note:read")], db: Db, note_id: PathId) -> schemas.NoteItem:
     return schemas.NoteItem.model_validate(queries.get_note(db, note_id))
 
 
 @router.patch("/notes/{note_id}")
 def rewrite(
-    actor: Annotated[Actor, allow("scratch:note:update")], db: Db, note_id: NoteId, new: schemas.NoteText
+    actor: Annotated[Actor, allow("scratch:note:update")], db: Db, note_id: PathId, new: schemas.NoteText
 ) -> schemas.NoteItem:
     return schemas.NoteItem.model_validate(actions.rewrite(db, actor, note_id, new.text))
