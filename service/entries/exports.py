@@ -56,16 +56,18 @@ def csv_export(
     db: Session,
     by: Actor,
     subject: str,
-    title: str,
     header: Sequence[str],
     rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
     query: BaseModel | None = None,
 ) -> answers.SpooledResponse:
-    """Rows that one SELECT cannot produce, as CSV. The export is recorded in the audit log."""
+    """Rows that one SELECT cannot produce, as CSV. The export is recorded in the audit log. `title`: of the file, where
+    it says more than the subject's name."""
 
     def write(spool: IO[bytes]) -> None:
         count = csv_file.write_rows(header, rows, spool)
         filters = query.model_dump(mode="json", exclude_none=True) if query else {}
         answers.record_export(db, by, AREA.name, subject, filters, FileKind.CSV, count)
 
-    return answers.spooled(answers.file_name(db, title, FileKind.CSV), FileKind.CSV, write)
+    return answers.spooled(answers.file_name(db, title or AREA.subjects[subject], FileKind.CSV), FileKind.CSV, write)

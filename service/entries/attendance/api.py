@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import MonthText
 from service.core.values.times import parse_month
 from service.entries.attendance import actions, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(tags=["entries"], responses=_REFUSALS)
+Reader = Annotated[Actor, allow("entries:attendance:read")]
+router = APIRouter(tags=["entries"], responses=refusals(400, 401, 403, 404, 422, 503))
 
 
 @router.get("/api/attendance")
 def by_the_document(
-    actor: Annotated[Actor, allow("entries:attendance:read")],
-    db: Db,
-    day: Annotated[schemas.Day | None, Query(alias="date")] = None,
+    actor: Reader, db: Db, day: Annotated[schemas.Day | None, Query(alias="date")] = None
 ) -> list[schemas.ChildDay]:
     """Of today, unless `date` is given."""
-    return [schemas.ChildDay.model_validate(row) for row in queries.attendance_by_child(db, actor, day)]
+    return queries.attendance_by_child(db, actor, day)
 
 
 @router.get("/api/entries/attendance")
-def sheet(
-    actor: Annotated[Actor, allow("entries:attendance:read")], db: Db, filters: Annotated[schemas.Filters, Query()]
-) -> schemas.DaySheet:
+def sheet(actor: Reader, db: Db, filters: Annotated[schemas.Filters, Query()]) -> schemas.DaySheet:
     """出欠表管理."""
-    return schemas.DaySheet.model_validate(queries.day_sheet(db, actor, filters))
+    return queries.day_sheet(db, actor, filters)
 
 
-@router.put("/api/entries/children/{child_id}/attendance/{day}", status_code=204, responses={409: RESPONSES[409]})
+@router.put("/api/entries/children/{child_id}/attendance/{day}", status_code=204, responses=refusals(409))
 def write(
     actor: Annotated[Actor, allow("entries:attendance:update")],
     db: Db,
-    child_id: Id,
+    child_id: PathId,
     day: schemas.Day,
     new: schemas.Written,
 ) -> None:
@@ -49,8 +45,6 @@ def write(
 
 
 @router.get("/api/entries/children/{child_id}/months/{month}")
-def month(
-    actor: Annotated[Actor, allow("entries:attendance:read")], db: ReadDb, child_id: Id, month: MonthText
-) -> schemas.MonthReport:
+def month(actor: Reader, db: ReadDb, child_id: PathId, month: MonthText) -> schemas.MonthReport:
     """詳細レポート."""
-    return schemas.MonthReport.model_validate(queries.child_month(db, actor, child_id, parse_month(month)))
+    return queries.child_month(db, actor, child_id, parse_month(month))

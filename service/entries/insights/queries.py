@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.problems import Invalid
-from service.core.values.times import TOKYO, at, day_bounds, local_date
+from service.core.values.times import at, day_bounds, local_date
 from service.entries.attendance.queries import day_sheet
-from service.entries.attendance.schemas import Filters
+from service.entries.attendance.schemas import Filters, Row
 from service.entries.insights import rules, schemas
+from service.entries.insights.rules import UnusualKind
 from service.entries.queries import get_default_nursery, get_nursery
 from service.entries.rules import EntryType, Presence
 
@@ -25,46 +27,48 @@ from service.entries.rules import EntryType, Presence
 MAX_LISTED = 200
 
 
-def children_now(db: Session, by: Actor, nursery_id: int | None) -> dict[str, Any]:
+def children_now(db: Session, by: Actor, nursery_id: int | None) -> schemas.Now:
     """Where the children are, by their last scan of today. Raises NotFound."""
     current_time = app_now(db)
     today = day_sheet(db, by, Filters(nursery_id=nursery_id))
-    nursery = get_nursery(db, by, today["nursery_id"])
+    nursery = get_nursery(db, by, today.nursery_id)
     is_closed = current_time >= at(local_date(current_time), nursery.closes_at)
-    children = [_child_now(row, is_closed) for row in today["rows"]]
+    children = [_child_now(row, is_closed) for row in today.rows]
     counts = dict.fromkeys(("in", "out", "not_come", "absent", "overdue"), 0)
     for child in children:
-        counts[child["state"]] += 1
-        counts["absent"] += child["absent"]
-        counts["overdue"] += child["overdue"]
-    return {
-        "as_of": current_time,
-        "nursery_id": nursery.id,
-        "nursery_name": nursery.name,
-        "closes_at": f"{nursery.closes_at:%H:%M}",
-        "is_closed": is_closed,
-        "counts": counts,
-        "children": children,
-    }
+        counts[child.state] += 1
+        counts["absent"] += child.absent
+        counts["overdue"] += child.overdue
+    return schemas.Now(
+        as_of=current_time,
+        nursery_id=nursery.id,
+        nursery_name=nursery.name,
+        closes_at=f"{nursery.closes_at:%H:%M}",
+        is_closed=is_closed,
+        counts=counts,
+        children=children,
+    )
 
 
-def _child_now(row: dict[str, Any], is_closed: bool) -> dict[str, Any]:
-    last = row["scans"][-1] if row["scans"] else None
-    state = "not_come" if last is None else "in" if last["entry_type"] == EntryType.ENTRY else "out"
-    return {
-        "child_id": row["child_id"],
-        "child_name": row["child_name"],
-        "class_name": row["class_name"],
-        "state": state,
-        "since": last["timestamp"] if last else None,
-        "by": last["parent_name"] if last else None,
-        "absent": row["presence"] == Presence.ABSENT,
-        "overdue": state == "in" and is_closed,
-    }
+def _child_now(row: Row, is_closed: bool) -> schemas.ChildNow:
+    last = row.scans[-1] if row.scans else None
+    state: schemas.State = "not_come" if last is None else "in" if last.entry_type == EntryType.ENTRY else "out"
+    return schemas.ChildNow(
+        child_id=row.child_id,
+        child_name=row.child_name,
+        class_name=row.class_name,
+        state=state,
+        since=last.timestamp if last else None,
+        by=last.parent_name if last else None,
+        absent=row.presence == Presence.ABSENT,
+        overdue=state == "in" and is_closed,
+    )
 
 
 @dataclass(frozen=True)
 class Scan:
+    """`minutes`: since midnight."""
+
     day: date
     minutes: int
     at: datetime
@@ -133,7 +137,7 @@ WHERE nursery_id = :nursery_id AND deleted_at IS NULL AND station_id IS NOT NULL
 """)
 
 
-def statistics(db: Session, by: Actor, period: schemas.Period, limit: int | None = MAX_LISTED) -> dict[str, Any]:
+def statistics(db: Session, by: Actor, period: schemas.Period, limit: int | None = MAX_LISTED) -> schemas.Statistics:
     """`limit`: the maximum number of rows in each list; None: all rows.
 
     Raises:
@@ -151,113 +155,119 @@ def statistics(db: Session, by: Actor, period: schemas.Period, limit: int | None
     scans = [Scan(row[0], int(row[1]), *row[2:]) for row in db.execute(DAYS, parameters)]
     days = len({scan.day for scan in scans})
     quarters = [
-        (rules.quarter_of_hour(begins), entries, exits) for begins, entries, exits in db.execute(QUARTERS, parameters)
+        schemas.Quarter(begins=rules.quarter_of_hour(begins), entries=entries, exits=exits)
+        for begins, entries, exits in db.execute(QUARTERS, parameters)
     ]
     late = _late(scans, rules.minute_of_day(nursery.closes_at))
-    unusual = sorted(
-        [*_unusual(scans, local_date(now)), *_picked_up_by_others(db, parameters)],
-        key=lambda item: (item["at"], item["kind"]),
-        reverse=True,
-    )
-    return {
-        "nursery_id": nursery.id,
-        "nursery_name": nursery.name,
-        "as_of": now,
-        "first_day": first,
-        "last_day": last,
-        "closes_at": f"{nursery.closes_at:%H:%M}",
-        "days": days,
-        "quarters": [
-            {"begins": begins, "entries": round(entries / days, 2), "exits": round(exits / days, 2)}
-            for begins, entries, exits in quarters
+    unusual = [*_unusual(scans, local_date(now)), *_picked_up_by_others(db, parameters)]
+    unusual.sort(key=lambda odd: (odd.at, odd.kind), reverse=True)
+    return schemas.Statistics(
+        as_of=now,
+        nursery_id=nursery.id,
+        nursery_name=nursery.name,
+        first_day=first,
+        last_day=last,
+        closes_at=f"{nursery.closes_at:%H:%M}",
+        days=days,
+        quarters=[
+            schemas.Quarter(
+                begins=quarter.begins, entries=round(quarter.entries / days, 2), exits=round(quarter.exits / days, 2)
+            )
+            for quarter in quarters
         ],
-        "busiest_entry": max(quarters, key=lambda quarter: quarter[1])[0] if any(q[1] for q in quarters) else None,
-        "busiest_exit": max(quarters, key=lambda quarter: quarter[2])[0] if any(q[2] for q in quarters) else None,
-        "late": late[:limit],
-        "late_total": len(late),
-        "unusual": unusual[:limit],
-        "unusual_total": len(unusual),
-        "indicators": _indicators(db, parameters, now, scans),
-    }
+        busiest_entry=_busiest(quarters, lambda quarter: quarter.entries),
+        busiest_exit=_busiest(quarters, lambda quarter: quarter.exits),
+        late=late[:limit],
+        late_total=len(late),
+        unusual=unusual[:limit],
+        unusual_total=len(unusual),
+        indicators=_indicators(db, parameters, now, scans),
+    )
 
 
-def _late(scans: Sequence[Scan], closes_at: int) -> list[dict[str, Any]]:
+def _busiest(quarters: Sequence[schemas.Quarter], scans: Callable[[schemas.Quarter], float]) -> str | None:
+    busiest = max(quarters, key=scans, default=None)
+    return busiest.begins if busiest is not None and scans(busiest) else None
+
+
+def _late(scans: Sequence[Scan], closes_at: int) -> list[schemas.Late]:
     return [
-        _scan_fields(scan) | {"minutes": scan.minutes - closes_at}
+        schemas.Late(
+            day=scan.day,
+            parent_name=scan.parent_name,
+            child_names=scan.child_names,
+            at=scan.at,
+            minutes=scan.minutes - closes_at,
+        )
         for scan in scans
         if scan.entry_type == EntryType.EXIT and scan.minutes > closes_at
     ]
 
 
-def _unusual(scans: Sequence[Scan], today: date) -> list[dict[str, Any]]:
+def _unusual(scans: Sequence[Scan], today: date) -> Iterator[schemas.Odd]:
     """Scans that differ from the same parent's other days, and days that ended without an exit."""
     by_parent: dict[tuple[int, str], list[Scan]] = defaultdict(list)
     for scan in scans:
         by_parent[scan.parent_id, scan.entry_type].append(scan)
-    rows = []
     for (parent_id, kind), own_scans in by_parent.items():
         days_with_exit = {scan.day for scan in by_parent.get((parent_id, EntryType.EXIT), [])}
         for scan, unusual in zip(own_scans, rules.unusual_times([scan.minutes for scan in own_scans]), strict=True):
             if unusual:
-                rows.append(_scan_fields(scan) | {"kind": unusual.kind, "minutes": unusual.by})
+                yield _odd(scan, unusual.kind, unusual.by)
             if kind == EntryType.ENTRY and scan.day < today and scan.day not in days_with_exit:
-                rows.append(_scan_fields(scan) | {"kind": "forgotten", "minutes": 0})
-    return rows
+                yield _odd(scan, UnusualKind.FORGOTTEN)
 
 
-def _picked_up_by_others(db: Session, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    by_child: dict[int, list[dict[str, Any]]] = defaultdict(list)
+def _picked_up_by_others(db: Session, parameters: dict[str, Any]) -> Iterator[schemas.Odd]:
+    by_child: dict[int, list[Scan]] = defaultdict(list)
     for child_id, child, day, parent_id, parent, exited_at in db.execute(PICKUPS, parameters):
-        row = {"day": day, "parent_name": parent, "child_names": [child], "at": exited_at}
-        row["entry_type"] = EntryType.EXIT
-        by_child[child_id].append({"parent_id": parent_id, "shown": row})
-    rows = []
+        by_child[child_id].append(Scan(day, 0, exited_at, parent_id, parent, EntryType.EXIT, [child]))
     for pickups in by_child.values():
-        judgements = rules.unusual_pickups([pickup["parent_id"] for pickup in pickups])
+        judgements = rules.unusual_pickups([pickup.parent_id for pickup in pickups])
         for pickup, unusual in zip(pickups, judgements, strict=True):
             if unusual:
-                rows.append(pickup["shown"] | {"kind": unusual.kind, "minutes": 0})
-    return rows
+                yield _odd(pickup, unusual.kind)
 
 
-def _scan_fields(scan: Scan) -> dict[str, Any]:
-    return {
-        "day": scan.day,
-        "parent_name": scan.parent_name,
-        "child_names": scan.child_names,
-        "at": scan.at,
-        "entry_type": scan.entry_type,
-    }
+def _odd(scan: Scan, kind: UnusualKind, minutes: int = 0) -> schemas.Odd:
+    return schemas.Odd(
+        day=scan.day,
+        parent_name=scan.parent_name,
+        child_names=scan.child_names,
+        at=scan.at,
+        entry_type=scan.entry_type,
+        kind=kind,
+        minutes=minutes,
+    )
 
 
-def _indicators(db: Session, parameters: dict[str, Any], now: datetime, scans: Sequence[Scan]) -> list[dict[str, Any]]:
-    kpi = db.execute(KPI, parameters | {"now": now, "month_ago": now - timedelta(days=30)}).mappings().one()
-    today = now.astimezone(TOKYO).date()
+def _indicators(
+    db: Session, parameters: dict[str, Any], now: datetime, scans: Sequence[Scan]
+) -> list[schemas.Indicator]:
+    kpi = db.execute(KPI, parameters | {"now": now, "month_ago": now - timedelta(days=30)}).one()
+    today = local_date(now)
     entered = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.ENTRY and scan.day < today}
     exited = {(scan.parent_id, scan.day) for scan in scans if scan.entry_type == EntryType.EXIT}
     forgotten = len(entered - exited)
-    slowest = None if kpi["p99"] is None else round(float(kpi["p99"]), 2)
+    slowest = None if kpi.p99 is None else round(float(kpi.p99), 2)
     return [
-        _percentage("KPI-001", kpi["used"], kpi["parents"], 90, lambda value: value >= 90),
-        _percentage("KPI-002", forgotten, len(entered), 5, lambda value: value <= 5),
-        {
-            "key": "KPI-003",
-            "value": slowest,
-            "target": 2,
-            "met": None if slowest is None else slowest <= 2,
-            "part": kpi["prompt"],
-            "whole": kpi["prompt"],
-        },
+        _indicator("KPI-001", _percentage(kpi.used, kpi.parents), operator.ge, 90, kpi.used, kpi.parents),
+        _indicator("KPI-002", _percentage(forgotten, len(entered)), operator.le, 5, forgotten, len(entered)),
+        _indicator("KPI-003", slowest, operator.le, 2, kpi.prompt, kpi.prompt),
     ]
 
 
-def _percentage(key: str, part: int, whole: int, target: float, met: Any) -> dict[str, Any]:
-    value = round(100 * part / whole, 1) if whole else None
-    return {
-        "key": key,
-        "value": value,
-        "target": target,
-        "met": None if value is None else met(value),
-        "part": part,
-        "whole": whole,
-    }
+def _percentage(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 1) if whole else None
+
+
+def _indicator(
+    key: Literal["KPI-001", "KPI-002", "KPI-003"],
+    value: float | None,
+    meets: Callable[[float, float], bool],
+    target: float,
+    part: int,
+    whole: int,
+) -> schemas.Indicator:
+    met = None if value is None else meets(value, target)
+    return schemas.Indicator(key=key, value=value, target=target, met=met, part=part, whole=whole)

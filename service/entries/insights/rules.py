@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
-from typing import Any
 
 from service.core.values.labels import Labelled
-from service.core.values.times import TOKYO
-from service.entries.rules import EntryType
 
 QUARTER = 15
 # A day is unusual when its time differs by this much from the median of the other days. The median needs some days.
@@ -19,11 +16,6 @@ MIN_DAYS = 8
 # Up to this many pick-ups say nothing about who usually comes.
 MIN_PICKUPS = 8
 MAX_PERIOD_DAYS = 366
-
-_HEADER = ("日付", "時刻", "保護者名", "関連園児名")
-LATE_TITLE, UNUSUAL_TITLE = "閉園後のお迎え", "いつもと違う入退"
-LATE_HEADER = (*_HEADER, "閉園からの分数")
-UNUSUAL_HEADER = (*_HEADER, "入/出", "理由", "いつもとの差（分）")
 
 
 class UnusualKind(Labelled):
@@ -80,19 +72,3 @@ def unusual_pickups(parent_ids: Sequence[int]) -> list[Unusual | None]:
         return [None] * len(parent_ids)
     counts = Counter(parent_ids)
     return [Unusual(UnusualKind.OTHER_PERSON) if counts[parent_id] == 1 else None for parent_id in parent_ids]
-
-
-def late_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
-    for row in rows:
-        yield (*_common_cells(row), str(row["minutes"]))
-
-
-def unusual_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
-    for row in rows:
-        offset = str(row["minutes"]) if row["minutes"] else ""
-        yield (*_common_cells(row), EntryType(row["entry_type"]).label, UnusualKind(row["kind"]).label, offset)
-
-
-def _common_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    at = row["at"].astimezone(TOKYO)
-    return f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}", row["parent_name"], "、".join(row["child_names"])

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
 from service.core.values.texts import RecordId
+from service.core.values.times import TOKYO
 from service.entries.attendance.schemas import Day
 from service.entries.insights.rules import UnusualKind
 from service.entries.rules import EntryType
 
 State = Literal["in", "out", "not_come"]
-
-
-class NowFilters(BaseModel):
-    nursery_id: RecordId | None = None
 
 
 class ChildNow(BaseModel):
@@ -60,24 +57,41 @@ class Quarter(BaseModel):
     exits: float
 
 
-class Late(BaseModel):
+class Found(BaseModel):
+    """A row of one of the lists."""
+
+    CSV_HEADER: ClassVar[tuple[str, ...]] = ("日付", "時刻", "保護者名", "関連園児名")
+
+    day: date
+    parent_name: str
+    child_names: list[str]
+    at: datetime
+
+    def csv_row(self) -> tuple[str, ...]:
+        at = self.at.astimezone(TOKYO)
+        return f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}", self.parent_name, "、".join(self.child_names)
+
+
+class Late(Found):
     """Picked up after the nursery had closed."""
 
-    day: date
-    parent_name: str
-    child_names: list[str]
-    at: datetime
+    CSV_HEADER = (*Found.CSV_HEADER, "閉園からの分数")
+
     minutes: int
 
+    def csv_row(self) -> tuple[str, ...]:
+        return (*super().csv_row(), str(self.minutes))
 
-class Odd(BaseModel):
-    day: date
-    parent_name: str
-    child_names: list[str]
-    at: datetime
+
+class Odd(Found):
+    CSV_HEADER = (*Found.CSV_HEADER, "入/出", "理由", "いつもとの差（分）")
+
     entry_type: EntryType
     kind: UnusualKind
     minutes: Annotated[int, Field(description="how far off, in minutes; 0 where that says nothing")]
+
+    def csv_row(self) -> tuple[str, ...]:
+        return (*super().csv_row(), self.entry_type.label, self.kind.label, str(self.minutes or ""))
 
 
 class Indicator(BaseModel):

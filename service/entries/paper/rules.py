@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
-from typing import Any
+from typing import NamedTuple
 
 from service.core.reports import Column, Figure, Figures, Note, Report, Section, Table
-from service.core.values.times import TOKYO, WEEKDAYS
+from service.core.values.times import TOKYO, WEEKDAYS, local_date
+from service.entries.attendance.schemas import MonthReport
 from service.entries.rules import Presence
 
 LIST_TITLE, MONTH_TITLE = "紙の入退台帳", "出欠の詳細レポート"
@@ -33,12 +34,21 @@ def format_day(day: date) -> str:
     return f"{day.year}/{day.month}/{day.day}（{WEEKDAYS[day.weekday()]}）"
 
 
-def paper_list(nursery: str, now: datetime, children: Sequence[Mapping[str, Any]]) -> Report:
-    """`children`: name, class_name and relatives as text, sorted by class. Each class has spare rows for guests."""
+class ListedChild(NamedTuple):
+    """A child on the list. `parents`: their names."""
+
+    name: str
+    kana: str
+    class_name: str
+    parents: str
+
+
+def paper_list(nursery: str, now: datetime, children: Sequence[ListedChild]) -> Report:
+    """`children` are sorted by class. Each class has spare rows for guests."""
     blank = ("",) * (len(LIST_COLUMNS) - 2)
     sections = [Section("", [Note(HOW_TO)])]
-    for group, members in groupby(children, key=lambda child: child["class_name"]):
-        rows = [(child["name"], child["relatives"], *blank) for child in members]
+    for group, members in groupby(children, key=lambda child: child.class_name):
+        rows = [(child.name, child.parents, *blank) for child in members]
         rows += [("", "", *blank)] * SPARE_ROWS
         sections.append(
             Section(
@@ -50,43 +60,43 @@ def paper_list(nursery: str, now: datetime, children: Sequence[Mapping[str, Any]
         sections.append(Section("", [Table(LIST_COLUMNS, (), empty="園児が登録されていません。")]))
     return Report(
         title=LIST_TITLE,
-        period=f"{nursery}　{format_day(now.astimezone(TOKYO).date())}　園児 {len(children)}人",
+        period=f"{nursery}　{format_day(local_date(now))}　園児 {len(children)}人",
         made_at=now,
         sections=sections,
     )
 
 
-def presence_label(presence: str | None, suggested: bool) -> str:
+def presence_label(presence: Presence | None, suggested: bool) -> str:
     if presence is None:
         return ""
-    return Presence(presence).label + ("（スキャンから）" if suggested else "")
+    return presence.label + ("（スキャンから）" if suggested else "")
 
 
-def month_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for day in report["days"]:
+def month_rows(report: MonthReport) -> Iterator[tuple[str, ...]]:
+    for day in report.days:
         yield (
-            format_day(day["day"]),
-            presence_label(day["presence"], day["suggested"]),
-            _clock(day["first_entry"]),
-            _clock(day["last_exit"]),
-            str(len(day["scans"])) if day["scans"] else "",
-            day["note"],
+            format_day(day.day),
+            presence_label(day.presence, day.suggested),
+            _clock(day.first_entry),
+            _clock(day.last_exit),
+            str(len(day.scans)) if day.scans else "",
+            day.note,
         )
 
 
-def month_title(report: Mapping[str, Any]) -> str:
-    return f"{MONTH_TITLE}_{report['child_name']}_{report['month']:%Y-%m}"
+def month_title(report: MonthReport) -> str:
+    return f"{MONTH_TITLE}_{report.child_name}_{report.month:%Y-%m}"
 
 
-def month_report(report: Mapping[str, Any], now: datetime) -> Report:
-    counts = report["counts"]
+def month_report(report: MonthReport, now: datetime) -> Report:
+    counts = report.counts
     figures = [Figure(presence.label, counts[presence], "日") for presence in Presence]
     widths = (1.5, 1.5, 0.8, 0.8, 1, 2.4)
     columns = [Column(title, width) for title, width in zip(MONTH_HEADER, widths, strict=True)]
-    place = "　".join(filter(None, (report["nursery_name"], report["class_name"])))
+    place = "　".join(filter(None, (report.nursery_name, report.class_name)))
     return Report(
-        title=f"{MONTH_TITLE}　{report['child_name']}",
-        period=f"{place}　{report['month'].year}年{report['month'].month}月",
+        title=f"{MONTH_TITLE}　{report.child_name}",
+        period=f"{place}　{report.month.year}年{report.month.month}月",
         made_at=now,
         sections=[
             Section("", [Figures(figures)]),
@@ -98,7 +108,7 @@ def month_report(report: Mapping[str, Any], now: datetime) -> Report:
     )
 
 
-def _rows(report: Mapping[str, Any]) -> Sequence[tuple[str | None, ...]]:
+def _rows(report: MonthReport) -> Sequence[tuple[str | None, ...]]:
     return [tuple(cell or None for cell in row) for row in month_rows(report)]
 
 
@@ -106,6 +116,6 @@ def _clock(at: datetime | None) -> str:
     return f"{at.astimezone(TOKYO):%H:%M:%S}" if at else ""
 
 
-def sorted_by_class(children: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def sorted_by_class(children: Iterable[ListedChild]) -> list[ListedChild]:
     """Those without a class come last."""
-    return sorted(children, key=lambda child: (not child["class_name"], child["class_name"], child["kana"]))
+    return sorted(children, key=lambda child: (not child.class_name, child.class_name, child.kana))
