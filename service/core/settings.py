@@ -6,6 +6,8 @@ Production is the default, without default secrets; the demo has to be selected 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import re
 from collections.abc import Mapping
@@ -139,6 +141,10 @@ class Settings(BaseSettings):
     def networks(self) -> Mapping[str, tuple[IPv4Network | IPv6Network, ...]]:
         """The networks from which an area can be used; an area that is missing can be used from anywhere."""
         return {} if self.mode == "demo" else _networks(self.address_lists)
+
+    def derived_key(self, purpose: bytes) -> bytes:
+        """A key of the SECRET_KEY for one purpose only."""
+        return hmac.new(self.secret_key.get_secret_value().encode(), purpose, hashlib.sha256).digest()
 
     @property
     def direct_url(self) -> str:

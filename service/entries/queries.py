@@ -17,7 +17,7 @@ from service.entries import schemas
 from service.entries.models import Card, Child, EntryExitLog, Guardianship, Nursery, Parent, Station
 from service.entries.rules import AREA, SILENT_AFTER
 
-Person = TypeVar("Person", Parent, Child)
+NurseryRow = TypeVar("NurseryRow", Parent, Child, Station, EntryExitLog)
 
 
 def _relatives_json(model: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[Any]:
@@ -278,17 +278,17 @@ def get_default_nursery(db: Session, by: Actor, nursery_id: int | None) -> Nurse
 
 
 def get_parent(db: Session, by: Actor, parent_id: int, lock: bool = False) -> Parent:
-    return _get(db, by, Parent, parent_id, "保護者", lock)
+    return get_row(db, by, Parent, parent_id, "保護者", lock=lock)
 
 
 def get_child(db: Session, by: Actor, child_id: int, lock: bool = False) -> Child:
-    return _get(db, by, Child, child_id, "園児", lock)
+    return get_row(db, by, Child, child_id, "園児", lock=lock)
 
 
-def _get(db: Session, by: Actor, model: type[Person], row_id: int, noun: str, lock: bool) -> Person:
-    row = db.get(model, row_id, with_for_update=lock, populate_existing=lock)
-    own_nursery_id = by.tenant_in(AREA.name)
-    if row is None or own_nursery_id not in (None, row.nursery_id):
+def get_row(db: Session, by: Actor, model: type[NurseryRow], row_id: int, noun: str, *, lock: bool) -> NurseryRow:
+    """A row of a nursery that the user may see. Raises NotFound with the `noun`."""
+    row = get_or_404(db, model, row_id, noun, lock=lock)
+    if by.tenant_in(AREA.name) not in (None, row.nursery_id):
         raise NotFound(f"指定された{noun}は見つかりません。一覧を開き直してください。")
     return row
 

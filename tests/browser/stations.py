@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from service.core.database.clock import real_now
 from service.entries.models import Nursery, Parent, Station
-from service.entries.station import actions, rules
+from service.entries.station import queries, rules
 from tests.chromium import HAS_ROSTER
 from tests.conftest import Service
 from tests.waiting import wait_for
@@ -77,7 +77,7 @@ def create_station(service: Service, url: str, hashed: str, parents: int = 5, **
         db.add_all([station, *parent_rows])
         db.flush()
         session = {
-            "token": rules.encode_token(actions.signing_key(), rules.Claims(station.id, nursery.id, expires_at), now),
+            "token": rules.encode_token(queries.signing_key(), rules.Claims(station.id, nursery.id, expires_at), now),
             "nurseryId": nursery.id,
             "nurseryName": nursery.name,
             "expiresAt": expires_at.isoformat(),

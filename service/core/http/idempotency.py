@@ -175,12 +175,8 @@ def _parsed(key: str) -> uuid.UUID:
         raise Invalid(INVALID_KEY, [(HEADER, INVALID_KEY)]) from None
 
 
-def _secret(purpose: bytes) -> bytes:
-    return hmac.new(settings().secret_key.get_secret_value().encode(), purpose, hashlib.sha256).digest()
-
-
 def _cipher() -> AESGCM:
-    return AESGCM(_secret(b"answers"))
+    return AESGCM(settings().derived_key(b"answers"))
 
 
 def _bound_to(idempotent_request: IdempotentRequest) -> bytes:
@@ -189,7 +185,7 @@ def _bound_to(idempotent_request: IdempotentRequest) -> bytes:
 
 async def _digest(request: Request) -> bytes:
     request_bytes = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
-    return hmac.new(_secret(b"what was asked"), request_bytes, hashlib.sha256).digest()
+    return hmac.new(settings().derived_key(b"what was asked"), request_bytes, hashlib.sha256).digest()
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -7,16 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from service.core.database.paging import Cursor, Limit, Page
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.routing.lists import ListRequest, list_request
 from service.core.values.texts import RecordId
 from service.entries.archives import queries, schemas
 
-router = APIRouter(
-    prefix="/api/entries",
-    tags=["entries"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)},
-)
+router = APIRouter(prefix="/api/entries", tags=["entries"], responses=refusals(400, 401, 403, 404, 422, 503))
 
 
 @router.get("/archives", response_model=Page[schemas.ArchiveItem])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.database.paging import Key, Listing, equals
+from service.core.database.paging import Key, Listing, Page, equals
 from service.core.database.partitions import RetentionTable
 from service.core.files.records import File
 from service.core.values.times import Month, month_of
 from service.entries import queries
+from service.entries.archives import schemas
 from service.entries.archives.models import Archive
 from service.entries.logs.queries import LOGS
+from service.entries.logs.schemas import LogRow
 from service.entries.models import EntryExitLog, Nursery
 
 ARCHIVES = Listing(
@@ -30,6 +31,7 @@ ARCHIVES = Listing(
     )
     .join(Nursery, Nursery.id == Archive.nursery_id)
     .join(File, File.id == Archive.file_id),
+    model=schemas.ArchiveItem,
     unique=Archive.nursery_id,
     keys={"month": Key(Archive.month)},
     default="-month",
@@ -37,9 +39,11 @@ ARCHIVES = Listing(
 )
 
 
-def archives(db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None) -> dict[str, Any]:
+def archives(
+    db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None
+) -> Page[schemas.ArchiveItem]:
     """The newest month first."""
-    return ARCHIVES.page(db, limit, cursor, nursery_id=queries.nursery_scope(by, nursery_id))
+    return ARCHIVES.read(db, limit, cursor, nursery_id=queries.nursery_scope(by, nursery_id))
 
 
 def archived_until(db: Session, *, lock: bool = False) -> datetime:
@@ -66,8 +70,9 @@ def unarchived_nurseries(db: Session, month: Month) -> list[tuple[int, str]]:
     return [(nursery_id, name) for nursery_id, name in db.execute(statement.order_by(Nursery.id))]
 
 
-def month_logs(db: Session, nursery_id: int, month: Month) -> list[Row[Any]]:
+def month_logs(db: Session, nursery_id: int, month: Month) -> list[LogRow]:
     """All logs, deleted ones included, oldest first."""
     begins, ends = month.bounds()
     statement = LOGS.all("timestamp", nursery_id=nursery_id)
-    return list(db.execute(statement.where(EntryExitLog.created_at >= begins, EntryExitLog.created_at < ends)))
+    rows = db.execute(statement.where(EntryExitLog.created_at >= begins, EntryExitLog.created_at < ends))
+    return [LogRow.model_validate(row, from_attributes=True) for row in rows]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from service.core.values.times import TOKYO, Month, month_of
-from service.entries.rules import EntryType
+from service.entries.logs.schemas import LogRow
 
 # A year, leap day included. Younger logs stay in the list.
 ARCHIVE_AFTER = timedelta(days=366)
@@ -36,14 +35,14 @@ def file_title(nursery: str, month: Month) -> str:
     return f"入退ログ_{nursery}_{month}.csv"
 
 
-def csv_rows(logs: Iterable[Any]) -> Iterator[tuple[str, ...]]:
+def csv_rows(logs: Iterable[LogRow]) -> Iterator[tuple[str, ...]]:
     for log in logs:
         yield (
             str(log.id),
             _timestamp(log.timestamp),
             str(log.parent_id),
             log.parent_name,
-            EntryType(log.entry_type).label,
+            log.entry_type.label,
             "、".join(log.child_names),
             log.nursery_name,
             _timestamp(log.created_at),

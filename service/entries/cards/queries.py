@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Row, exists, select
 from sqlalchemy.orm import Session
@@ -26,7 +23,7 @@ NO_PARENTS = "カードを作る保護者がいません。一覧を開き直し
 
 def signing_key() -> bytes:
     """The key that card links are derived from, and nothing else."""
-    return hmac.new(settings().secret_key.get_secret_value().encode(), b"entries card", hashlib.sha256).digest()
+    return settings().derived_key(b"entries card")
 
 
 def card_link(card: Card) -> str | None:
@@ -73,14 +70,14 @@ def active_cards(db: Session, parents: Sequence[int]) -> dict[int, Card]:
     return {card.parent_id: card for card in cards}
 
 
-def parent_card_link(db: Session, by: Actor, parent_id: int) -> Mapping[str, Any]:
+def parent_card_link(db: Session, by: Actor, parent_id: int) -> schemas.CardLink:
     """Raises NotFound for an unknown parent, and for one without a link that can be shown."""
     queries.get_parent(db, by, parent_id)
     card = active_cards(db, [parent_id]).get(parent_id)
     url = card_link(card) if card else None
     if card is None or url is None:
         raise NotFound("この保護者のカードはまだ発行されていません。")
-    return {"url": url, "issued_at": card.issued_at, "last_opened_at": card.last_opened_at}
+    return schemas.CardLink(url=url, issued_at=card.issued_at, last_opened_at=card.last_opened_at)
 
 
 def card_by_token(db: Session, token: str) -> Row[Card, str, str] | None:

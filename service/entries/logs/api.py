@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.problems import Problem
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.entries.logs import actions, exports, queries, schemas
-from service.entries.station.api import CallingStation
+from service.entries.station.auth import CallingStation
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(tags=["entries"], responses=_REFUSALS)
+router = APIRouter(tags=["entries"], responses=refusals(400, 401, 403, 404, 422, 503))
 
 routes.add_export_routes(router, "/api/entries/logs", exports.LOGS)
 
@@ -49,22 +47,24 @@ def _replayed(outcome: actions.Outcome | Problem) -> schemas.Replayed:
 def numbered_logs(
     actor: Annotated[Actor, allow("entries:log:read")], db: Db, query: Annotated[schemas.Asked, Query()]
 ) -> schemas.LogPage:
-    return schemas.LogPage.model_validate(queries.numbered_page(db, actor, query))
+    return queries.numbered_page(db, actor, query)
 
 
 @router.delete("/api/entry-exit-logs/{log_id}", status_code=204)
 def delete(
     actor: Annotated[Actor, allow("entries:log:delete")],
     db: Db,
-    log_id: Id,
-    told: Annotated[schemas.Deletion | None, Body()] = None,
+    log_id: PathId,
+    deletion: Annotated[schemas.Deletion | None, Body()] = None,
 ) -> None:
     """Marks the log as deleted. The default reason is the document's: a wrong scan (FR-AL-006)."""
-    actions.delete(db, actor, log_id, told.reason if told else "誤スキャン")
+    actions.delete(db, actor, log_id, deletion.reason if deletion else "誤スキャン")
 
 
-@router.post("/api/entries/logs/{log_id}/purge", status_code=204, responses=_CONFLICT)
-def purge(actor: Annotated[Actor, allow("entries:log:purge")], db: Db, log_id: Id, deletion: schemas.Deletion) -> None:
+@router.post("/api/entries/logs/{log_id}/purge", status_code=204, responses=refusals(409))
+def purge(
+    actor: Annotated[Actor, allow("entries:log:purge")], db: Db, log_id: PathId, deletion: schemas.Deletion
+) -> None:
     """Deletes permanently; only for a log that is already marked as deleted."""
     actions.purge(db, actor, log_id, deletion.reason)
 

@@ -25,12 +25,11 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.access.auth import Actor
-from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals, when_true
-from service.core.problems import NotFound
+from service.core.database.paging import Filter, Key, Listing, Page, at_least, before, contains, equals, when_true
 from service.entries import queries
 from service.entries.logs import schemas
 from service.entries.models import Child, EntryExitLog, Guardianship, LogDay, Nursery, Parent
-from service.entries.rules import AREA, DOUBLE_SCAN
+from service.entries.rules import DOUBLE_SCAN
 
 
 def child_names_of(parent_id: InstrumentedAttribute[int]) -> ColumnElement[list[str]]:
@@ -53,15 +52,13 @@ class ParentData:
     child_names: list[str]
 
 
+_PARENTS = select(Parent.id, Parent.name, child_names_of(Parent.id))
+
+
 def lock_parents(db: Session, nursery_id: int, ids: Sequence[int]) -> dict[int, ParentData]:
     """Those of the nursery, locked: of two concurrent scans of a parent, the second one sees the first."""
-    rows = db.execute(
-        select(Parent.id, Parent.name, child_names_of(Parent.id))
-        .where(Parent.nursery_id == nursery_id, Parent.id.in_(ids), Parent.archived_at.is_(None))
-        .order_by(Parent.id)
-        .with_for_update(key_share=True, of=Parent)
-    )
-    return {parent_id: ParentData(parent_id, name, list(children)) for parent_id, name, children in rows}
+    active = _PARENTS.where(Parent.archived_at.is_(None)).order_by(Parent.id)
+    return _parents(db, active.with_for_update(key_share=True, of=Parent), nursery_id, ids)
 
 
 def logs_by_event_id(db: Session, nursery_id: int, event_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, EntryExitLog]:
@@ -73,12 +70,14 @@ def logs_by_event_id(db: Session, nursery_id: int, event_ids: Sequence[uuid.UUID
 
 def parents_by_id(db: Session, nursery_id: int, ids: Collection[int]) -> dict[int, ParentData]:
     """Archived parents too: their logs stay."""
-    rows = db.execute(
-        select(Parent.id, Parent.name, child_names_of(Parent.id)).where(
-            Parent.nursery_id == nursery_id, Parent.id.in_(ids)
-        )
-    )
-    return {parent_id: ParentData(parent_id, name, list(children)) for parent_id, name, children in rows}
+    return _parents(db, _PARENTS, nursery_id, ids)
+
+
+def _parents(
+    db: Session, statement: Select[int, str, list[str]], nursery_id: int, ids: Collection[int]
+) -> dict[int, ParentData]:
+    rows = db.execute(statement.where(Parent.nursery_id == nursery_id, Parent.id.in_(ids)))
+    return {parent_id: ParentData(parent_id, name, child_names) for parent_id, name, child_names in rows}
 
 
 def possible_repeats(db: Session, nursery_id: int, scans: Sequence[tuple[int, datetime]]) -> list[EntryExitLog]:
@@ -165,6 +164,7 @@ LOGS = Listing(
         EntryExitLog.deleted_by,
         EntryExitLog.delete_reason,
     ),
+    model=schemas.LogRow,
     unique=EntryExitLog.id,
     keys={"timestamp": Key(EntryExitLog.timestamp)},
     default="-timestamp",
@@ -184,9 +184,9 @@ LOGS = Listing(
 )
 
 
-def logs(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.LogFilters) -> dict[str, Any]:
+def logs(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.LogFilters) -> Page[schemas.LogRow]:
     """Newest first by default."""
-    return LOGS.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
+    return LOGS.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
 def export_logs(by: Actor, filters: schemas.LogFilters) -> Select[*tuple[Any, ...]]:
@@ -201,7 +201,7 @@ def _filter_values(by: Actor, filters: schemas.LogFilters) -> dict[str, Any]:
     return values | {"nursery_id": nursery_id, "is_live": not filters.deleted, "is_deleted": filters.deleted}
 
 
-def numbered_page(db: Session, by: Actor, query: schemas.Asked) -> dict[str, Any]:
+def numbered_page(db: Session, by: Actor, query: schemas.Asked) -> schemas.LogPage:
     """The document's page (A.2): by page number, newest first."""
     values = {
         "nursery_id": queries.nursery_scope(by),
@@ -220,13 +220,9 @@ def numbered_page(db: Session, by: Actor, query: schemas.Asked) -> dict[str, Any
         .offset(skipped - later)
         .limit(query.page_size)
     )
-    statement = LOGS.all(is_live=True).where(EntryExitLog.id.in_(ids)) if skipped < total else None
-    return {
-        "logs": [dict(row) for row in db.execute(statement).mappings()] if statement is not None else [],
-        "total_count": total,
-        "page": query.page,
-        "page_size": query.page_size,
-    }
+    rows = db.execute(LOGS.all(is_live=True).where(EntryExitLog.id.in_(ids))).all() if skipped < total else []
+    logs = [schemas.LogItem.model_validate(row, from_attributes=True) for row in rows]
+    return schemas.LogPage(logs=logs, total_count=total, page=query.page, page_size=query.page_size)
 
 
 def _day_of(db: Session, values: Mapping[str, Any], skipped: int) -> tuple[date | None, int]:
@@ -260,8 +256,5 @@ def _bounds(query: schemas.Asked) -> dict[str, Any]:
 
 
 def get_log(db: Session, by: Actor, log_id: int) -> EntryExitLog:
-    """Locked."""
-    log = db.get(EntryExitLog, log_id, with_for_update=True, populate_existing=True)
-    if log is None or by.tenant_in(AREA.name) not in (None, log.nursery_id):
-        raise NotFound("指定された入退ログは見つかりません。一覧を開き直してください。")
-    return log
+    """Locked. Raises NotFound."""
+    return queries.get_row(db, by, EntryExitLog, log_id, "入退ログ", lock=True)

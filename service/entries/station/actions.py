@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import uuid
 from datetime import datetime, timedelta
 
@@ -17,18 +15,12 @@ from service.core.access.throttle import Limit
 from service.core.database.clock import real_now
 from service.core.http.addresses import source_of
 from service.core.problems import Forbidden, Problem, Unauthorized
-from service.core.settings import settings as core_settings
 from service.core.values.times import clock_skew
 from service.entries.models import Nursery, Station
 from service.entries.rules import AREA
 from service.entries.settings import settings
 from service.entries.station import queries, rules, schemas
 from service.entries.station.queries import AuthenticatedStation
-
-
-def signing_key() -> bytes:
-    """The key that signs the tokens of stations, and nothing else."""
-    return hmac.new(core_settings().secret_key.get_secret_value().encode(), b"entries station", hashlib.sha256).digest()
 
 
 class LogIn:
@@ -119,7 +111,7 @@ def _lifetime() -> timedelta:
 
 
 def _token(station_id: int, nursery_id: int, expires_at: datetime, now: datetime) -> str:
-    return rules.encode_token(signing_key(), rules.Claims(station_id, nursery_id, expires_at), now)
+    return rules.encode_token(queries.signing_key(), rules.Claims(station_id, nursery_id, expires_at), now)
 
 
 def renew(db: Session, station: AuthenticatedStation, pulse: schemas.Pulse) -> schemas.Renewed:

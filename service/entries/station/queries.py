@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.database.paging import Key, Listing, equals, when_true
-from service.core.problems import NotFound
+from service.core.database.paging import Key, Listing, Page, equals, when_true
+from service.core.settings import settings
 from service.entries import queries
 from service.entries.models import Nursery, Parent, Station
-from service.entries.rules import AREA, SILENT_AFTER
+from service.entries.rules import SILENT_AFTER
+from service.entries.station import schemas
 
 STATIONS = Listing(
     select(
@@ -34,6 +34,7 @@ STATIONS = Listing(
         (Station.last_seen_at < func.now() - literal(SILENT_AFTER)).label("is_silent"),
         Station.revoked_at,
     ).join(Nursery, Nursery.id == Station.nursery_id),
+    model=schemas.StationItem,
     unique=Station.id,
     keys={"last_seen_at": Key(Station.last_seen_at)},
     default="-last_seen_at",
@@ -57,6 +58,11 @@ class AuthenticatedStation:
         return f"station {self.station_id}"
 
 
+def signing_key() -> bytes:
+    """The key that signs the tokens of stations, and nothing else."""
+    return settings().derived_key(b"entries station")
+
+
 def nursery_by_code(db: Session, code: str) -> Nursery | None:
     return db.scalars(select(Nursery).where(Nursery.code == code, Nursery.archived_at.is_(None))).one_or_none()
 
@@ -78,27 +84,26 @@ def roster_version(db: Session, nursery_id: int) -> str:
     return f"{count}-{newest.timestamp():.6f}" if newest else "0"
 
 
-def roster(db: Session, nursery_id: int) -> dict[str, Any]:
+def roster(db: Session, nursery_id: int) -> schemas.Roster:
     """Ids and names only: enough to greet a parent while the station is offline."""
     parents = db.execute(
         select(Parent.id, Parent.name)
         .where(Parent.nursery_id == nursery_id, Parent.archived_at.is_(None))
         .order_by(Parent.id)
     )
-    return {
-        "version": roster_version(db, nursery_id),
-        "parents": [{"id": parent_id, "name": name} for parent_id, name in parents],
-    }
+    return schemas.Roster(
+        version=roster_version(db, nursery_id),
+        parents=[schemas.RosterParent(id=parent_id, name=name) for parent_id, name in parents],
+    )
 
 
-def stations(db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None) -> dict[str, Any]:
+def stations(
+    db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None
+) -> Page[schemas.StationItem]:
     """Stations that are logged in; the one with the newest heartbeat first."""
-    return STATIONS.page(db, limit, cursor, nursery_id=queries.nursery_scope(by, nursery_id), is_live=True)
+    return STATIONS.read(db, limit, cursor, nursery_id=queries.nursery_scope(by, nursery_id), is_live=True)
 
 
 def get_station(db: Session, by: Actor, station_id: int) -> Station:
     """Locked. Raises NotFound."""
-    station = db.get(Station, station_id, with_for_update=True, populate_existing=True)
-    if station is None or by.tenant_in(AREA.name) not in (None, station.nursery_id):
-        raise NotFound("指定された端末は見つかりません。一覧を開き直してください。")
-    return station
+    return queries.get_row(db, by, Station, station_id, "端末", lock=True)

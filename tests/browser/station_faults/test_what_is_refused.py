@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Route, expect
 
 from service.core.database.clock import real_now
-from service.entries.station import actions, rules
+from service.entries.station import queries, rules
 from tests.browser.relay import Relay
 from tests.browser.station_faults.after_all import (
     assert_each_stored_once,
@@ -37,7 +37,7 @@ def test_a_token_that_expired_without_a_network(page: Page, relay: Relay, statio
     relay.go_away()
     now = real_now()
     claims = rules.Claims(station.station_id, station.nursery_id, now - timedelta(hours=1))
-    expired = rules.encode_token(actions.signing_key(), claims, now - timedelta(hours=9))
+    expired = rules.encode_token(queries.signing_key(), claims, now - timedelta(hours=9))
     page.evaluate(
         """(token) => {
           const kept = JSON.parse(localStorage.getItem("genba.station.session"));
