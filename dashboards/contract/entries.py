@@ -229,9 +229,9 @@ class ChildItem(TypedDict):
     nursery_name: str
     name: str
     kana: str
+    archived_at: str | None
     class_name: str
     parents: list[Relative]
-    archived_at: str | None
 
 
 class MonthDay(TypedDict):
@@ -283,12 +283,12 @@ class ParentItem(TypedDict):
     nursery_name: str
     name: str
     kana: str
+    archived_at: str | None
     phone_number: str
     mail: str
     children: list[Relative]
     card_issued_at: str | None
     last_scanned_at: str | None
-    archived_at: str | None
 
 
 class Roster(TypedDict):

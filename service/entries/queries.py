@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, cast, exists, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Select, String, bindparam, cast, exists, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.access.auth import Actor
@@ -20,18 +20,24 @@ from service.entries.rules import AREA, SILENT_AFTER
 NurseryRow = TypeVar("NurseryRow", Parent, Child, Station, EntryExitLog)
 
 
-def _relatives_json(model: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[Any]:
-    """The other side of the guardianships as JSON: id, name and relation, in the order of the nursery's lists."""
-    relative = func.json_build_object("id", model.id, "name", model.name, "relation", Guardianship.relation)
+def relatives(
+    model: type[Parent | Child], key: ColumnElement[bool], value: ColumnElement[Any] | InstrumentedAttribute[str]
+) -> ColumnElement[list[Any]]:
+    """The value of each person on the other side of the guardianships, in the order of the nursery's lists."""
     foreign_key = Guardianship.child_id if model is Child else Guardianship.parent_id
     rows = (
-        select(relative)
+        select(value)
         .select_from(Guardianship)
         .join(model, model.id == foreign_key)
         .where(key, model.archived_at.is_(None))
         .order_by(model.kana, model.id)
     )
-    return func.to_json(func.array(rows.scalar_subquery()))
+    return func.array(rows.scalar_subquery(), type_=ARRAY(value.type))
+
+
+def _relatives_json(model: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[Any]:
+    relative = func.json_build_object("id", model.id, "name", model.name, "relation", Guardianship.relation)
+    return func.to_json(relatives(model, key, relative))
 
 
 def _count(nursery_id: InstrumentedAttribute[int], *where: ColumnElement[bool]) -> ColumnElement[int]:
@@ -177,9 +183,8 @@ def parents(
 
 def export_parents(by: Actor, filters: schemas.ParentFilters) -> Select[*tuple[Any, ...]]:
     """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
-    return PARENTS.all(filters.sort, **_filter_values(by, filters)).add_columns(
-        _relative_names(Child, Guardianship.parent_id == Parent.id)
-    )
+    names = _relative_names(Child, Guardianship.parent_id == Parent.id)
+    return PARENTS.all(filters.sort, **_filter_values(by, filters)).add_columns(names)
 
 
 def children(
@@ -190,21 +195,12 @@ def children(
 
 def export_children(by: Actor, filters: schemas.ChildFilters) -> Select[*tuple[Any, ...]]:
     """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
-    return CHILDREN.all(filters.sort, **_filter_values(by, filters)).add_columns(
-        _relative_names(Parent, Guardianship.child_id == Child.id)
-    )
+    names = _relative_names(Parent, Guardianship.child_id == Child.id)
+    return CHILDREN.all(filters.sort, **_filter_values(by, filters)).add_columns(names)
 
 
 def _relative_names(model: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[str]:
-    foreign_key = Guardianship.child_id if model is Child else Guardianship.parent_id
-    rows = (
-        select(model.name)
-        .select_from(Guardianship)
-        .join(model, model.id == foreign_key)
-        .where(key, model.archived_at.is_(None))
-        .order_by(model.kana, model.id)
-    )
-    return func.array_to_string(func.array(rows.scalar_subquery()), "、").label("relatives")
+    return func.array_to_string(relatives(model, key, model.name), "、").label("relatives")
 
 
 def _filter_values(by: Actor, filters: schemas.NurseryFilters | schemas.PersonFilters) -> dict[str, Any]:

@@ -110,12 +110,15 @@ class Tie(BaseModel):
     relation: Relation = ""
 
 
-class NewParent(BaseModel):
+class NewPerson(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     nursery_id: RecordId
     name: Name
     kana: Kana = ""
+
+
+class NewParent(NewPerson):
     phone_number: PhoneOrEmpty = ""
     mail: MailOrEmpty = ""
     children: Annotated[list[Tie], Field(max_length=MAX_RELATIVES)] = []
@@ -125,12 +128,7 @@ class NewParent(BaseModel):
 ParentChange = change_model("ParentChange", NewParent, fixed=("nursery_id",))
 
 
-class NewChild(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    nursery_id: RecordId
-    name: Name
-    kana: Kana = ""
+class NewChild(NewPerson):
     class_name: ClassName = ""
 
 
@@ -143,31 +141,27 @@ class Relative(BaseModel):
     relation: str
 
 
-class ParentItem(BaseModel):
+class PersonItem(BaseModel):
     id: int
     version: int
     nursery_id: int
     nursery_name: str
     name: str
     kana: str
+    archived_at: datetime | None
+
+
+class ParentItem(PersonItem):
     phone_number: str
     mail: str
     children: list[Relative]
     card_issued_at: datetime | None
     last_scanned_at: datetime | None
-    archived_at: datetime | None
 
 
-class ChildItem(BaseModel):
-    id: int
-    version: int
-    nursery_id: int
-    nursery_name: str
-    name: str
-    kana: str
+class ChildItem(PersonItem):
     class_name: str
     parents: list[Relative]
-    archived_at: datetime | None
 
 
 class ClassSize(BaseModel):

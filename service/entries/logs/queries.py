@@ -8,19 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Date,
-    Select,
-    String,
-    bindparam,
-    cast,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Date, Select, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -34,13 +22,7 @@ from service.entries.rules import DOUBLE_SCAN
 
 def child_names_of(parent_id: InstrumentedAttribute[int]) -> ColumnElement[list[str]]:
     """The names of a parent's children, in the order of the nursery's lists."""
-    names = (
-        select(Child.name)
-        .join(Guardianship, Guardianship.child_id == Child.id)
-        .where(Guardianship.parent_id == parent_id, Child.archived_at.is_(None))
-        .order_by(Child.kana, Child.id)
-    )
-    return func.array(names.scalar_subquery(), type_=ARRAY(String))
+    return queries.relatives(Child, Guardianship.parent_id == parent_id, Child.name)
 
 
 @dataclass(frozen=True)
