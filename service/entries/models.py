@@ -23,11 +23,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base, enum_check
+from service.core.database.session import Base, RecordColumns, enum_check
 from service.entries.rules import EntryType
 
 
-class Nursery(Base):
+class Nursery(RecordColumns, Base):
     __tablename__ = "entries_nurseries"
     __table_args__ = (
         CheckConstraint("offline_cap BETWEEN 1 AND 5000", name="offline_cap"),
@@ -44,13 +44,9 @@ class Nursery(Base):
     closes_at: Mapped[time] = mapped_column(server_default="18:00")
     # How many scans a station stores while it is offline (SEC-010).
     offline_cap: Mapped[int] = mapped_column(SmallInteger, server_default="100")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Parent(Base):
+class Parent(RecordColumns, Base):
     """`id` is what the bar code carries: one to ten digits (SEC-008)."""
 
     __tablename__ = "entries_parents"
@@ -66,13 +62,9 @@ class Parent(Base):
     kana: Mapped[str] = mapped_column(String(100), server_default="")
     phone_number: Mapped[str] = mapped_column(String(20), server_default="")
     mail: Mapped[str] = mapped_column(String(254), server_default="")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Child(Base):
+class Child(RecordColumns, Base):
     __tablename__ = "entries_children"
     __table_args__ = (
         UniqueConstraint("id", "nursery_id"),
@@ -85,10 +77,6 @@ class Child(Base):
     kana: Mapped[str] = mapped_column(String(100), server_default="")
     # 組
     class_name: Mapped[str] = mapped_column(String(50), server_default="")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Guardianship(Base):

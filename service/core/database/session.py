@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
@@ -19,9 +20,10 @@ from typing import Annotated, Any
 import psycopg
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
-from sqlalchemy import CheckConstraint, Engine, ExceptionContext, MetaData, create_engine, event, text
+from sqlalchemy import CheckConstraint, Engine, ExceptionContext, MetaData, create_engine, event, func, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InvalidRequestError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from service.core.areas import AREAS, CORE
@@ -59,6 +61,15 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
+
+
+class RecordColumns:
+    """The columns of a record that users edit and archive (`core/edits`)."""
+
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 def enum_check(column: str, choices: type[StrEnum]) -> CheckConstraint:
