@@ -296,7 +296,7 @@ class Roster(TypedDict):
     parents: list[RosterParent]
 
 
-class Row(TypedDict):
+class SheetRow(TypedDict):
     child_id: int
     child_name: str
     class_name: str
@@ -335,7 +335,7 @@ class DaySheet(TypedDict):
     nursery_id: int
     nursery_name: str
     counts: dict[str, int]
-    rows: list[Row]
+    rows: list[SheetRow]
 
 
 class PageParentItem(TypedDict):

@@ -7,13 +7,12 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.entries import DaySheet, SheetRow
 from dashboards.entries import attendance_drawer, choices
 from dashboards.entries.attendance_drawer import TOOLTIP_SCANS, history
-from dashboards.entries.words import IN, NOT_ENTERED, OUT, PRESENCE
+from dashboards.entries.words import IN, NOT_ENTERED, OUT, PRESENCE, attended, presence_figures
 from dashboards.session import has_permission
 from dashboards.ui import dialogs, feedback, figures, filters, live, times
-from dashboards.ui.columns import Row
-from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -50,27 +49,20 @@ def headline(day: date | None, nursery_id: int | None) -> None:
     )
     if reading is None:
         return
-    sheet = reading.data
+    sheet: DaySheet = reading.data
     if day is None:
         st.session_state[TODAY] = sheet["day"]
     if not sheet["rows"]:
         return
     counts = sheet["counts"]
-    attended = counts["present"] + counts["late"] + counts["left_early"]
     unknown = (
         f"まだわからない園児が{counts['unknown']:,}人います。" if counts["unknown"] else "全員の出欠がわかっています。"
     )
     st.markdown(
-        f"{times.day(date.fromisoformat(sheet['day']))}、{plain(sheet['nursery_name'])}の出席は**{attended:,}人**、"
+        f"{times.day(date.fromisoformat(sheet['day']))}、{plain(sheet['nursery_name'])}の出席は**{attended(counts):,}人**、"
         f"欠席は**{counts['absent']:,}人**です。{unknown}"
     )
-    figures.row(
-        [
-            *(Figure(status.word, f"{counts[code]:,}人") for code, status in PRESENCE.items()),
-            Figure(NOT_ENTERED, f"{counts['unknown']:,}人"),
-        ],
-        faded=reading.problem is not None,
-    )
+    figures.row(presence_figures(counts, "人"), faded=reading.problem is not None)
 
 
 def today() -> date:
@@ -98,7 +90,8 @@ def show_list(chosen: filters.Filters) -> None:
     reading = live.block(KEY, "", PATH, left=_hint, **chosen.query)
     if reading is None:
         return
-    rows = reading.data["rows"]
+    sheet: DaySheet = reading.data
+    rows = sheet["rows"]
     chosen.tell(len(rows), "人")
     if not rows:
         feedback.empty(
@@ -112,7 +105,7 @@ def show_list(chosen: filters.Filters) -> None:
         for column, title in zip(st.columns(WIDTHS), ("園児名", "出席状態", "送り迎え時刻", "備考", ""), strict=True):
             column.markdown(small(title))
         for row in rows[page * ROWS : (page + 1) * ROWS]:
-            _row(row, reading.data["day"])
+            _row(row, sheet["day"])
     _pager(len(rows), page)
 
 
@@ -123,7 +116,7 @@ def _hint() -> None:
     )
 
 
-def _row(row: Row, day: str) -> None:
+def _row(row: SheetRow, day: str) -> None:
     name, presence, scan_times, note, action = st.columns(WIDTHS, vertical_alignment="center")
     name.markdown(f"**{plain(row['child_name'])}**  \n{small(plain(row['class_name']))}")
     presence.markdown(_presence(row))
@@ -143,19 +136,19 @@ def _row(row: Row, day: str) -> None:
             )
 
 
-def _presence(row: Row) -> str:
+def _presence(row: SheetRow) -> str:
     if row["presence"] is None:
         return small(NOT_ENTERED)
     status = PRESENCE[row["presence"]]
     return f":gray-badge[:material/barcode_scanner: {status.word}（推定）]" if row["suggested"] else status.badge()
 
 
-def _scan_times(row: Row, day: str) -> None:
+def _scan_times(row: SheetRow, day: str) -> None:
     """The newest scan of each direction. The tooltip shows the day's history, a click shows all of it."""
     latest = [
-        f":{status.color}[:material/{status.icon}: **{times.parse(row[field]):%H:%M}**]"
-        for field, status in (("latest_entry", IN), ("latest_exit", OUT))
-        if row[field]
+        f":{status.color}[:material/{status.icon}: **{times.parse(at):%H:%M}**]"
+        for at, status in ((row["latest_entry"], IN), (row["latest_exit"], OUT))
+        if at
     ]
     if latest:
         st.button(

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.entries import FIELDS, Presence, Scanned, SheetRow
 from dashboards.entries import choices
 from dashboards.entries.words import DIRECTION_LABELS, ENTRY_LABELS, NOT_ENTERED, PRESENCE, arrow
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, forms, times
-from dashboards.ui.columns import Row
 from dashboards.ui.fields import Custom, Text
 from dashboards.ui.links import link
 from dashboards.ui.records import Record
@@ -24,7 +24,7 @@ from dashboards.ui.text import plain, small
 TOOLTIP_SCANS = 5
 
 
-def history(scans: Sequence[Row], limit: int | None = None) -> str:
+def history(scans: Sequence[Scanned], limit: int | None = None) -> str:
     """6.4.2 as Markdown: the newest scans in order of time, grouped by parent."""
     shown = list(scans)[-limit:] if limit else list(scans)
     lines = ["**送り迎え履歴**"]
@@ -39,7 +39,7 @@ def history(scans: Sequence[Row], limit: int | None = None) -> str:
     return "  \n".join(lines)
 
 
-def drawer(row: Row, day: str) -> None:
+def drawer(row: SheetRow, day: str) -> None:
     title = f"{plain(row['child_name'])}　{times.day(date.fromisoformat(day))}"
 
     @dialogs.dialog(title, position="right", width="medium", icon=":material/child_care:")
@@ -50,13 +50,13 @@ def drawer(row: Row, day: str) -> None:
                     "出欠を編集する", edit, row, day, key="attendance.drawer.edit", icon="edit", type="primary"
                 )
             child = choices.child_label(row["child_name"], row["class_name"])
-            query = urlencode({"child_id": child, "month": f"{int(day[:4])}年{int(day[5:7])}月"})
+            query = urlencode({"child_id": child, "month": times.month(day)})
             link("詳細レポート", f"/attendance-report?{query}")
         details.facts(
             {
-                "組": row["class_name"],
-                "出席状態": presence_text(row["presence"], row["suggested"]),
-                "備考": row["note"],
+                FIELDS["class_name"]: row["class_name"],
+                FIELDS["presence"]: presence_text(row["presence"], row["suggested"]),
+                FIELDS["note"]: row["note"],
                 "入力した人": row["updated_by"],
             }
         )
@@ -73,7 +73,7 @@ def drawer(row: Row, day: str) -> None:
     show()
 
 
-def presence_text(presence: str | None, suggested: bool) -> str:
+def presence_text(presence: Presence | None, suggested: bool) -> str:
     if presence is None:
         return NOT_ENTERED
     return PRESENCE[presence].word + ("（スキャンからの推定。まだ入力されていません）" if suggested else "")
@@ -84,7 +84,7 @@ def _presence_field(form: forms.Form, day: Mapping[str, Any]) -> Any:
     return form.field(
         "presence",
         st.radio,
-        "出席状態",
+        FIELDS["presence"],
         options=options,
         index=options.index(day["presence"]),
         format_func=_presence_label,
@@ -106,14 +106,14 @@ RECORD = Record(
     path="",
     name=lambda day: f"{day['child_name']}さんの{times.day(date.fromisoformat(day['day']))}の出欠",
     fields=(
-        Custom("presence", "出席状態", _presence_field, lambda day: _presence_label(day["presence"])),
-        Text("note", "備考", 500, height=96),
+        Custom("presence", FIELDS["presence"], _presence_field, lambda day: _presence_label(day["presence"])),
+        Text("note", FIELDS["note"], 500, height=96),
     ),
     further=("child_name", "day"),
     save=_save,
 )
 
 
-def edit(row: Row, day: str) -> None:
+def edit(row: SheetRow, day: str) -> None:
     """What the scans suggest is not stored yet. Saving the form stores it."""
     RECORD.edit({**row, "id": row["child_id"], "day": day})

@@ -7,11 +7,10 @@ from datetime import date
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.entries import MonthDay, MonthReport
 from dashboards.entries import choices
-from dashboards.entries.words import NOT_ENTERED, PRESENCE
+from dashboards.entries.words import PRESENCE, attended, presence_figures
 from dashboards.ui import columns, feedback, figures, filters, heading, live, tables, times
-from dashboards.ui.columns import Row
-from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.text import plain
 
@@ -20,16 +19,15 @@ MONTHS_OFFERED = 13
 NOTHING_CHOSEN = "園児を選ぶと、その月の出欠と送り迎えの時刻を1日ずつ表示します。"
 
 
-def time_column(field: str) -> columns.Column:
-    title = {"first_entry": "登園", "last_exit": "降園"}[field]
+def time_column(title: str, field: str) -> columns.Column:
     return columns.text(title, lambda day: f"{times.parse(day[field]):%H:%M:%S}" if day[field] else "–", width=90)
 
 
 COLUMNS = (
     columns.text("日付", lambda day: times.day(date.fromisoformat(day["day"])), width=140),
     columns.text("出席状態", lambda day: presence(day), width=140),
-    time_column("first_entry"),
-    time_column("last_exit"),
+    time_column("登園", "first_entry"),
+    time_column("降園", "last_exit"),
     columns.number("送り迎え（件）", lambda day: len(day["scans"]) or None, width=110),
     columns.text(
         "保護者", lambda day: "、".join(dict.fromkeys(scan["parent_name"] for scan in day["scans"])), width=180
@@ -38,7 +36,7 @@ COLUMNS = (
 )
 
 
-def presence(day: Row) -> str:
+def presence(day: MonthDay) -> str:
     if day["presence"] is None:
         return "–"
     return PRESENCE[day["presence"]].word + ("（推定）" if day["suggested"] else "")
@@ -47,8 +45,8 @@ def presence(day: Row) -> str:
 def months() -> dict[str, str]:
     now = times.now()
     count = now.year * 12 + now.month - 1
-    year_months = [((count - back) // 12, (count - back) % 12 + 1) for back in range(MONTHS_OFFERED)]
-    return {f"{year:04}-{month:02}": f"{year}年{month}月" for year, month in year_months}
+    codes = (f"{(count - back) // 12:04}-{(count - back) % 12 + 1:02}" for back in range(MONTHS_OFFERED))
+    return {code: times.month(code) for code in codes}
 
 
 def show(chosen: filters.Filters) -> None:
@@ -60,19 +58,13 @@ def show(chosen: filters.Filters) -> None:
     reading = live.block(KEY, "", address, left=lambda: downloads(address))
     if reading is None:
         return
-    report = reading.data
+    report: MonthReport = reading.data
     counts = report["counts"]
-    attended = counts["present"] + counts["late"] + counts["left_early"]
     st.markdown(
         f"{plain(report['child_name'])}さん（{plain(report['class_name'] or '組なし')}）は、"
-        f"{months().get(month, month)}に**{attended:,}日**出席し、**{counts['absent']:,}日**欠席しました。"
+        f"{times.month(month)}に**{attended(counts):,}日**出席し、**{counts['absent']:,}日**欠席しました。"
     )
-    figures.row(
-        [
-            *(Figure(status.word, f"{counts[code]:,}日") for code, status in PRESENCE.items()),
-            Figure(NOT_ENTERED, f"{counts['unknown']:,}日", "休園日を含みます"),
-        ]
-    )
+    figures.row(presence_figures(counts, "日", "休園日を含みます"))
     if not report["days"]:
         feedback.empty("この月の記録はまだありません", "月を変えると表示されます。")
         return

@@ -11,10 +11,10 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
+from dashboards.contract.entries import FIELDS, SUBJECTS, CardLink, Issued, Mailed, ParentItem
 from dashboards.entries import choices
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, flash, times
-from dashboards.ui.columns import Row
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -25,9 +25,9 @@ WHOLE_NURSERY = "園のすべての保護者"
 ALL, CLASS, SOME = "園のすべて", "組を選ぶ", "保護者を選ぶ"
 
 
-def card_section(parent: Row, drawer: Callable[[Any], None]) -> None:
+def card_section(parent: ParentItem, drawer: Callable[[ParentItem], None]) -> None:
     """The card section of a parent's drawer."""
-    st.markdown(small("保護者カード"))
+    st.markdown(small(SUBJECTS["card"]))
     if not parent["card_issued_at"]:
         st.markdown("まだ発行されていません。")
         if has_permission("entries:card:issue"):
@@ -38,7 +38,7 @@ def card_section(parent: Row, drawer: Callable[[Any], None]) -> None:
         st.markdown(f"{issued_at}に発行されました。")
         return
     try:
-        card = session.api().get(f"/api/entries/parents/{parent['id']}/card")
+        card: CardLink = session.api().get(f"/api/entries/parents/{parent['id']}/card")
     except ApiProblem as problem:
         feedback.action_failed(problem)
         return
@@ -63,7 +63,7 @@ def sheet_url(query: Mapping[str, Any]) -> str:
     return f"{DOWNLOAD}{PATH}/sheet.pdf?{urlencode(query, doseq=True)}"
 
 
-def issue(parent: Row, drawer: Callable[[Any], None]) -> None:
+def issue(parent: ParentItem, drawer: Callable[[ParentItem], None]) -> None:
     """Without a confirmation: it only creates the link, which the drawer then shows."""
     try:
         with button_idempotency_key(f"{PATH}/issue {parent['id']}") as idempotency_key:
@@ -75,7 +75,7 @@ def issue(parent: Row, drawer: Callable[[Any], None]) -> None:
     st.rerun()
 
 
-def mail_card(parent: Row) -> None:
+def mail_card(parent: ParentItem) -> None:
     confirm.confirm(
         f"card.mail.{parent['id']}",
         f"{parent['name']}さんにカードのリンクをメールで送りますか？",
@@ -91,7 +91,7 @@ def mail_card(parent: Row) -> None:
     )
 
 
-def revoke(parent: Row) -> None:
+def revoke(parent: ParentItem) -> None:
     confirm.confirm(
         f"card.revoke.{parent['id']}",
         f"{parent['name']}さんのカードのリンクを無効にしますか？",
@@ -116,12 +116,14 @@ def open_bulk_dialog() -> None:
         label = WHOLE_NURSERY
         if target == CLASS:
             options = choices.classes(nursery_id)
-            chosen = st.selectbox("組", [*options], format_func=lambda name: options[name], key="cards.class")
+            chosen = st.selectbox(
+                FIELDS["class_name"], [*options], format_func=lambda name: options[name], key="cards.class"
+            )
             selection["class_name"], label = chosen, f"{chosen}の園児の保護者"
         elif target == SOME:
             names = choices.parents(nursery_id)
             parent_ids = st.multiselect(
-                "保護者",
+                FIELDS["parents"],
                 [*names],
                 format_func=lambda key: f"{names[key]}（{key}）",
                 key="cards.some",
@@ -147,7 +149,7 @@ def _prepare(selection: dict[str, Any], label: str) -> None:
     """The links must exist before they are printed as QR codes."""
     try:
         with button_idempotency_key(f"{PATH}/issue {selection}") as idempotency_key:
-            result = session.api().post(f"{PATH}/issue", selection, once=idempotency_key)
+            result: Issued = session.api().post(f"{PATH}/issue", selection, once=idempotency_key)
             total = result["issued"] + result["there"]
             message = f"{label}のカード{total:,}枚を用意しました。" + (
                 f"うち{result['issued']:,}人には、新しくリンクを発行しました。" if result["issued"] else ""
@@ -170,7 +172,7 @@ def _show_result(selection: dict[str, Any]) -> None:
 
 def _confirm_mail(selection: dict[str, Any], label: str) -> None:
     def send(_: str, idempotency_key: str) -> None:
-        result = session.api().post(f"{PATH}/mail", selection, once=idempotency_key)
+        result: Mailed = session.api().post(f"{PATH}/mail", selection, once=idempotency_key)
         note = (
             f"メールアドレスが未登録の{result['without_mail']:,}人には送っていません。"
             if result["without_mail"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.contract.entries import People
+from dashboards.contract.entries import FIELDS, People
 from dashboards.entries import child_drawer, choices
 from dashboards.entries.records import CHILD, new_child
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.exports import Export
-from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
@@ -24,13 +23,12 @@ SORTS = {
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    nursery_column = (columns.text("保育園名", "nursery_name", width=150),) if choices.has_several_nurseries() else ()
     return (
-        columns.text("園児名", "name", width=150, sort="name"),
-        columns.text("ふりがな", "kana", width=160, sort="kana"),
-        columns.text("組", "class_name", width=130, sort="class_name"),
-        columns.text("保護者", child_drawer.parents_label, width=320),
-        *nursery_column,
+        columns.text(FIELDS["child_name"], "name", width=150, sort="name"),
+        columns.text(FIELDS["kana"], "kana", width=160, sort="kana"),
+        columns.text(FIELDS["class_name"], "class_name", width=130, sort="class_name"),
+        columns.text(FIELDS["parents"], child_drawer.parents_label, width=320),
+        *choices.nursery_column(150),
     )
 
 
@@ -57,8 +55,7 @@ def headline() -> None:
 
 
 def _actions() -> None:
-    if has_permission("core:import:create") and has_permission("entries:parent:update"):
-        link("取り込む", "/imports")
+    choices.head_import_link()
     if has_permission("entries:child:update"):
         dialogs.button("園児を登録する", new_child, key="children.new", icon="add", type="primary")
 

@@ -8,8 +8,9 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.entries import People
 from dashboards.session import has_permission
-from dashboards.ui import feedback, filters, heading
+from dashboards.ui import columns, feedback, filters, heading
 from dashboards.ui.cache import fetch_all, load_cached
 from dashboards.ui.links import link
 
@@ -79,8 +80,8 @@ def classes(nursery_id: int | None = None) -> dict[str, str]:
         return {}
 
     def load() -> dict[str, str]:
-        summary = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/entries/people", nursery_id=nursery_id)
-        return {group["name"]: f"{group['name']}（{group['children']:,}人）" for group in summary["classes"]}
+        people: People = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/entries/people", nursery_id=nursery_id)
+        return {group["name"]: f"{group['name']}（{group['children']:,}人）" for group in people["classes"]}
 
     return load_cached(f"entries.classes.{nursery_id}", load)
 
@@ -104,6 +105,11 @@ def nursery_fields(otherwise: str = "すべて", width: int = 180) -> tuple[filt
     """The nursery filter for a filter bar; empty when there is only one nursery. The selection stays on other pages."""
     options = nurseries()
     return (filters.Choice(NURSERY, "保育園", options, width, otherwise, stays=True),) if len(options) > 1 else ()
+
+
+def nursery_column(width: int) -> tuple[columns.Column, ...]:
+    """For a list; empty when there is only one nursery."""
+    return (columns.text("保育園名", "nursery_name", width=width),) if has_several_nurseries() else ()
 
 
 def selected_option(name: str, options: dict[Any, str]) -> Any:
@@ -138,6 +144,12 @@ def nursery_selector() -> None:
             icon=":material/apartment:",
             width=200,
         )
+
+
+def head_import_link() -> None:
+    """At the head of the pages of parents and children."""
+    if has_permission("core:import:create") and has_permission("entries:parent:update"):
+        link("取り込む", "/imports")
 
 
 def import_link() -> None:

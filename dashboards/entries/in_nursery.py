@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.entries import ChildNow, Now
 from dashboards.entries import choices
 from dashboards.ui import feedback, figures, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -30,7 +30,7 @@ def page() -> None:
     reading = live.block(KEY, "在園状況", "/api/entries/now", headline=True, right=head, nursery_id=nursery_id)
     if reading is None:
         return
-    now = reading.data
+    now: Now = reading.data
     if not now["children"]:
         feedback.empty(
             f"{now['nursery_name']}には、まだ園児が登録されていません",
@@ -40,7 +40,7 @@ def page() -> None:
         return
     if not reading.problem:
         state_sentence(now)
-    key_figures(reading)
+    key_figures(now, faded=reading.problem is not None)
     classes(now)
 
 
@@ -51,7 +51,7 @@ def head() -> None:
     link("紙の入退台帳（PDF）", f"{DOWNLOAD}/api/entries/paper-list.pdf{query}", download=True)
 
 
-def state_sentence(now: Row) -> None:
+def state_sentence(now: Now) -> None:
     counts, closes_at = now["counts"], now["closes_at"]
     prefix = f"現在、{plain(now['nursery_name'])}の園内にいる園児は"
     if counts["overdue"]:
@@ -69,26 +69,22 @@ def state_sentence(now: Row) -> None:
         st.info(f"{prefix}いません。今日はまだ登園の記録がありません。", icon=":material/info:")
 
 
-def key_figures(reading: live.Snapshot) -> None:
-    counts, total = reading.data["counts"], len(reading.data["children"])
-    absent = sum(child["absent"] for child in reading.data["children"] if child["state"] == "not_come")
-    overdue = figures.Figure(
-        "閉園後のお迎え待ち",
-        f"{counts['overdue']:,}人",
-        f"閉園時刻 {reading.data['closes_at']}" + ("（閉園しました）" if reading.data["is_closed"] else ""),
-    )
+def key_figures(now: Now, *, faded: bool) -> None:
+    counts, total = now["counts"], len(now["children"])
+    absent = sum(child["absent"] for child in now["children"] if child["state"] == "not_come")
+    closing = f"閉園時刻 {now['closes_at']}" + ("（閉園しました）" if now["is_closed"] else "")
     figures.row(
         [
             Figure("在園中", f"{counts['in']:,}人", f"登録されている園児 {total:,}人", share=counts["in"] / total),
             Figure("お迎え済み", f"{counts['out']:,}人", "今日登園して、降園した園児"),
             Figure("未登園", f"{counts['not_come']:,}人", f"うち欠席 {absent:,}人"),
-            overdue,
+            Figure("閉園後のお迎え待ち", f"{counts['overdue']:,}人", closing),
         ],
-        faded=reading.problem is not None,
+        faded=faded,
     )
 
 
-def classes(now: Row) -> None:
+def classes(now: Now) -> None:
     """A card for each class. The children in the building come first: they must be counted in an emergency."""
     by_class = sorted(now["children"], key=lambda child: (not child["class_name"], child["class_name"]))
     closed_at = _closed_at(now)
@@ -98,11 +94,11 @@ def classes(now: Row) -> None:
             _card(group or NO_CLASS, list(members), closed_at)
 
 
-def _card(name: str, children: Sequence[Row], closed_at: datetime) -> None:
+def _card(name: str, children: Sequence[ChildNow], closed_at: datetime) -> None:
     present = [child for child in children if child["state"] == "in"]
     st.markdown(f"**{plain(name)}**　在園 **{len(present):,}** / {len(children):,}人")
     if present:
-        present.sort(key=lambda child: (not child["overdue"], child["since"]))
+        present.sort(key=lambda child: (not child["overdue"], child["since"] or ""))
         st.markdown("  \n".join(_line(child, closed_at) for child in present))
     else:
         st.markdown(small("園内にいる園児はいません。"))
@@ -118,29 +114,27 @@ def _card(name: str, children: Sequence[Row], closed_at: datetime) -> None:
         st.markdown(small("  \n".join(others)))
 
 
-def _line(child: Row, closed_at: datetime) -> str:
-    since = times.parse(child["since"])
-    drop_off = small(f"{since:%H:%M}から　送り：{plain(child['by'])}")
+def _line(child: ChildNow, closed_at: datetime) -> str:
+    drop_off = small(f"{_time(child)}から　送り：{plain(child['by'] or '')}")
     overdue = ""
     if child["overdue"]:
         overdue = f":red-badge[:material/warning: お迎え待ち {times.duration(times.now() - closed_at)}]  \n"
     return f":green[:material/arrow_downward:] **{plain(child['child_name'])}**　{overdue}{drop_off}"
 
 
-def _names(children: Sequence[Row]) -> str:
+def _names(children: Sequence[ChildNow]) -> str:
     """The children who are not in the building, the latest first. A long list is cut, so that the children in the
     building are seen at a glance."""
     latest = sorted(children, key=lambda child: child["since"] or "", reverse=True)
     more = f" ほか{len(latest) - MAX_NAMES:,}人" if len(latest) > MAX_NAMES else ""
-    return "、".join(_name_and_time(child) for child in latest[:MAX_NAMES]) + more
+    return "、".join(f"{plain(child['child_name'])} {_time(child)}".strip() for child in latest[:MAX_NAMES]) + more
 
 
-def _name_and_time(child: Row) -> str:
-    time = f" {times.parse(child['since']):%H:%M}" if child["since"] else ""
-    return plain(child["child_name"]) + time
+def _time(child: ChildNow) -> str:
+    return f"{times.parse(child['since']):%H:%M}" if child["since"] else ""
 
 
-def _closed_at(now: Row) -> datetime:
+def _closed_at(now: Now) -> datetime:
     hour, minute = map(int, now["closes_at"].split(":"))
     return times.parse(now["as_of"]).replace(hour=hour, minute=minute, second=0, microsecond=0)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.entries import FIELDS, LogRow, PageLogRow
 from dashboards.entries import choices
-from dashboards.entries.words import ENTRY, MARKS, MAX_SKEW_SECONDS, arrow
+from dashboards.entries.words import ENTRY, MARKS, MAX_SKEW_SECONDS, arrow, timestamp
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, filters, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
@@ -22,15 +20,9 @@ SORTS = {"-timestamp": "日時の新しい順", "timestamp": "日時の古い順
 WRONG_SCAN = "誤スキャン"
 MAX_REASON_LENGTH = 200
 STAMP_WIDTH = 150
-TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-def format_timestamp(row: Row, field: str = "timestamp") -> str:
-    """The specification's YYYY-MM-DD HH:mm:ss."""
-    return times.parse(row[field]).strftime(TIMESTAMP_FORMAT) if row[field] else ""
-
-
-def marks(row: Row) -> list[str]:
+def marks(row: LogRow) -> list[str]:
     skewed = abs(row["skew_seconds"] or 0) > MAX_SKEW_SECONDS
     return [name for name, is_set in (("offline", row["was_offline"]), ("skew", skewed)) if is_set]
 
@@ -38,23 +30,20 @@ def marks(row: Row) -> list[str]:
 def shown_columns(deleted: bool) -> tuple[columns.Column, ...]:
     """DI-AL-001, in its order, then the marks of the record or its deletion."""
     scale = 1 if not deleted else 0.72
-    nursery_column = (
-        (columns.text("保育園名", "nursery_name", width=round(150 * scale)),) if choices.has_several_nurseries() else ()
-    )
     base = (
-        columns.text("日時", format_timestamp, width=STAMP_WIDTH, sort="timestamp"),
-        columns.text("保護者名", "parent_name", width=round(150 * scale)),
-        columns.badge("入/出", "entry_type", ENTRY, width=72),
+        columns.text(FIELDS["timestamp"], lambda row: timestamp(row["timestamp"]), width=STAMP_WIDTH, sort="timestamp"),
+        columns.text(FIELDS["parent_name"], "parent_name", width=round(150 * scale)),
+        columns.badge(FIELDS["entry_type"], "entry_type", ENTRY, width=72),
         columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=round(210 * scale)),
-        *nursery_column,
+        *choices.nursery_column(round(150 * scale)),
     )
     if not deleted:
         return (*base, columns.badges("記録の状態", marks, MARKS, width=190))
     return (
         *base,
-        columns.text("削除日時", lambda row: format_timestamp(row, "deleted_at"), width=STAMP_WIDTH),
+        columns.text("削除日時", lambda row: timestamp(row["deleted_at"]), width=STAMP_WIDTH),
         columns.text("削除した人", "deleted_by", width=92),
-        columns.text("理由", "delete_reason", width=120),
+        columns.text(FIELDS["reason"], "delete_reason", width=120),
     )
 
 
@@ -64,13 +53,13 @@ def headline() -> None:
     reading = live.block(f"{KEY}_today", "入退管理ログ", PATH, headline=True, first_day=today, last_day=today, limit=1)
     if reading is None:
         return
-    items, total = reading.data["items"], reading.data["total"]
-    if not items:
+    page: PageLogRow = reading.data
+    if not page["items"]:
         st.markdown("今日はまだ入退の記録がありません。")
         return
-    newest = items[0]
+    newest = page["items"][0]
     st.markdown(
-        f"今日は**{total:,}件**の入退が記録されました。最も新しいものは{times.parse(newest['timestamp']):%H:%M:%S}の"
+        f"今日は**{page['total']:,}件**の入退が記録されました。最も新しいものは{times.clock(times.parse(newest['timestamp']))}の"
         f"**{plain(newest['parent_name'])}**さんの{arrow(newest['entry_type'])}です。"
     )
 
@@ -80,9 +69,9 @@ def conditions() -> filters.Filters:
     with st.container(border=True):
         return filters.bar(
             filters.Dates("period", "期間", width=236, asked=("first_day", "last_day")),
-            filters.Text("parent_name", "保護者名", "名前の一部", width=140),
-            filters.Choice("entry_type", "入/出", ENTRY, width=108),
-            filters.Text("child_name", "園児名", "名前の一部", width=140),
+            filters.Text("parent_name", FIELDS["parent_name"], "名前の一部", width=140),
+            filters.Choice("entry_type", FIELDS["entry_type"], ENTRY, width=108),
+            filters.Text("child_name", FIELDS["child_name"], "名前の一部", width=140),
             *choices.nursery_fields(width=150),
             more=(deleted,) if has_permission("entries:log:purge") else (),
         )
@@ -91,11 +80,9 @@ def conditions() -> filters.Filters:
 @refreshing
 def show_list(chosen: filters.Filters) -> None:
     deleted = bool(chosen.query.get("deleted"))
-    actions: dict[str, Any] = {}
-    if deleted and has_permission("entries:log:purge"):
-        actions = {"完全に削除": purge}
-    elif not deleted and has_permission("entries:log:delete"):
-        actions = {"削除": delete}
+    permission, actions = (
+        ("entries:log:purge", {"完全に削除": purge}) if deleted else ("entries:log:delete", {"削除": delete})
+    )
     tables.table(
         KEY,
         "",
@@ -103,7 +90,7 @@ def show_list(chosen: filters.Filters) -> None:
         shown_columns(deleted),
         sorts=SORTS,
         filters=chosen,
-        actions=actions or None,
+        actions=actions if has_permission(permission) else None,
         export=Export.of(PATH),
         empty=tables.Empty(
             "まだ入退の記録がありません",
@@ -113,11 +100,11 @@ def show_list(chosen: filters.Filters) -> None:
     )
 
 
-def _describe(row: Row) -> str:
-    return f"{format_timestamp(row)} {row['parent_name']}さんの「{ENTRY[row['entry_type']].word}」"
+def _describe(row: LogRow) -> str:
+    return f"{timestamp(row['timestamp'])} {row['parent_name']}さんの「{ENTRY[row['entry_type']].word}」"
 
 
-def delete(row: Row) -> None:
+def delete(row: LogRow) -> None:
     children = "、".join(row["child_names"])
     confirm.confirm(
         f"logs.delete.{row['id']}",
@@ -135,7 +122,7 @@ def delete(row: Row) -> None:
     )
 
 
-def purge(row: Row) -> None:
+def purge(row: LogRow) -> None:
     confirm.confirm(
         f"logs.purge.{row['id']}",
         "この入退ログを完全に削除しますか？",

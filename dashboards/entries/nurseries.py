@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards.contract.entries import NurseryItem
+from dashboards.contract.entries import FIELDS, SUBJECTS, NurseryItem, PageNurseryItem
 from dashboards.entries.records import NURSERY, new_nursery
 from dashboards.entries.words import NURSERIES
 from dashboards.session import has_permission
@@ -24,15 +24,19 @@ def state(row: NurseryItem) -> str:
     return "running" if row["has_station_password"] else "off"
 
 
+def opening_hours(row: NurseryItem) -> str:
+    return f"{row['opens_at'][:5]}〜{row['closes_at'][:5]}"
+
+
 COLUMNS = (
     columns.text("保育園名", "name", width=200, sort="name"),
-    columns.text("保育園コード", "code", width=130, sort="code"),
+    columns.text(FIELDS["code"], "code", width=130, sort="code"),
     columns.badge("入退登録", state, NURSERIES, width=150),
     columns.number("保護者数", "parents", width=90),
     columns.number("園児数", "children", width=90),
     columns.number("端末数", "stations", width=90),
     columns.number("応答なし", "silent_stations", width=90),
-    columns.text("開園時間", lambda row: f"{row['opens_at'][:5]}〜{row['closes_at'][:5]}", width=120),
+    columns.text("開園時間", opening_hours, width=120),
 )
 
 
@@ -43,7 +47,8 @@ def headline() -> None:
     )
     if reading is None:
         return
-    items, total = reading.data["items"], reading.data["total"]
+    nurseries: PageNurseryItem = reading.data
+    items, total = nurseries["items"], nurseries["total"]
     if not total:
         st.markdown("まだ保育園が登録されていません。")
         return
@@ -71,11 +76,11 @@ def drawer(row: NurseryItem) -> None:
             NURSERY.buttons(row)
         details.facts(
             {
-                "保育園コード": row["code"],
-                "開園時間": f"{row['opens_at'][:5]}〜{row['closes_at'][:5]}",
-                "保護者": f"{row['parents']:,}人",
-                "園児": f"{row['children']:,}人",
-                "入退登録端末": f"{row['stations']:,}台（応答なし {row['silent_stations']:,}台）",
+                FIELDS["code"]: row["code"],
+                "開園時間": opening_hours(row),
+                FIELDS["parents"]: f"{row['parents']:,}人",
+                FIELDS["children"]: f"{row['children']:,}人",
+                SUBJECTS["station"]: f"{row['stations']:,}台（応答なし {row['silent_stations']:,}台）",
             }
         )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.addresses import FILES
+from dashboards.contract.entries import FIELDS, SUBJECTS, ArchiveItem, NurseryItem
 from dashboards.entries import choices, station_password, stations
 from dashboards.entries.records import NURSERY
 from dashboards.session import has_permission
-from dashboards.ui import columns, details, dialogs, live, tables
-from dashboards.ui.columns import Row
+from dashboards.ui import columns, details, dialogs, live, tables, times
 from dashboards.ui.links import link, public_url
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -30,7 +30,7 @@ def page() -> None:
     )
     if reading is None:
         return
-    nursery = reading.data
+    nursery: NurseryItem = reading.data
     state_sentence(nursery)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -39,7 +39,7 @@ def page() -> None:
         _station_login(nursery)
 
 
-def state_sentence(nursery: Row) -> None:
+def state_sentence(nursery: NurseryItem) -> None:
     name, running, silent = plain(nursery["name"]), nursery["stations"], nursery["silent_stations"]
     if nursery["archived_at"]:
         st.info(f"{name}はアーカイブされています。入退登録は利用できません。", icon=":material/archive:")
@@ -63,23 +63,24 @@ def state_sentence(nursery: Row) -> None:
         st.success(f"{name}の入退登録端末は、{running:,}台すべてが稼働中です。", icon=":material/check_circle:")
 
 
-def _facts(nursery: Row) -> None:
+def _facts(nursery: NurseryItem) -> None:
+    labels = NURSERY.labels
     details.facts(
         {
-            "保育園名": nursery["name"],
-            "保育園コード": nursery["code"],
-            "開園時刻": nursery["opens_at"][:5],
-            "閉園時刻": nursery["closes_at"][:5],
-            "オフラインで保存できる件数": f"{nursery['offline_cap']:,}件",
-            "保護者": f"{nursery['parents']:,}人",
-            "園児": f"{nursery['children']:,}人",
+            labels["name"]: nursery["name"],
+            labels["code"]: nursery["code"],
+            labels["opens_at"]: nursery["opens_at"][:5],
+            labels["closes_at"]: nursery["closes_at"][:5],
+            labels["offline_cap"]: f"{nursery['offline_cap']:,}件",
+            FIELDS["parents"]: f"{nursery['parents']:,}人",
+            FIELDS["children"]: f"{nursery['children']:,}人",
         }
     )
     if has_permission("entries:nursery:update") and not nursery["archived_at"]:
         dialogs.button("編集する", NURSERY.edit, nursery, key="nursery.edit", icon="edit")
 
 
-def _station_login(nursery: Row) -> None:
+def _station_login(nursery: NurseryItem) -> None:
     with st.container(border=True, gap="small", key="nursery.station"):
         st.markdown("**入退登録画面**")
         address = public_url("/entry-exit-login")
@@ -105,7 +106,7 @@ def _station_login(nursery: Row) -> None:
 def devices() -> None:
     tables.table(
         "entries.stations",
-        "入退登録端末",
+        SUBJECTS["station"],
         stations.PATH,
         stations.COLUMNS,
         counter="台",
@@ -119,7 +120,7 @@ def devices() -> None:
 
 
 def _nursery_query() -> dict[str, int]:
-    nursery = live.last_answer(KEY)
+    nursery: NurseryItem | None = live.last_answer(KEY)
     return {"nursery_id": nursery["id"]} if nursery else {}
 
 
@@ -130,8 +131,8 @@ def archives() -> None:
         "古い入退ログの保管ファイル",
         ARCHIVES,
         (
-            columns.text("対象月", lambda row: f"{row['month'][:4]}年{int(row['month'][5:7])}月", width=120),
-            columns.number("件数", "logs", width=100),
+            columns.text(FIELDS["month"], lambda row: times.month(row["month"]), width=120),
+            columns.number(FIELDS["logs"], "logs", width=100),
             columns.stamp("保管した日時", "made_at"),
         ),
         query=_nursery_query(),
@@ -142,8 +143,8 @@ def archives() -> None:
     )
 
 
-def _open_archive(row: Row) -> None:
-    month = f"{row['month'][:4]}年{int(row['month'][5:7])}月"
+def _open_archive(row: ArchiveItem) -> None:
+    month = times.month(row["month"])
 
     @dialogs.dialog(f"{month}の入退ログ", width="small", icon=":material/folder_zip:")
     def show() -> None:

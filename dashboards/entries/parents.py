@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.contract.entries import ParentItem, People
+from dashboards.contract.entries import FIELDS, ParentItem, People
 from dashboards.entries import card_dialogs, choices, parent_drawer
 from dashboards.entries.records import PARENT, new_parent
 from dashboards.entries.words import CARD
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.exports import Export
-from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 
 SORTS = {
@@ -24,15 +23,14 @@ SORTS = {
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
-    nursery_column = (columns.text("保育園名", "nursery_name", width=120),) if choices.has_several_nurseries() else ()
     return (
-        columns.text("保護者名", "name", width=124, sort="name"),
-        columns.text("ふりがな", "kana", width=112, sort="kana"),
-        columns.text("保護者ID", lambda row: str(row["id"]), width=100, alignment="right", sort="id"),
-        columns.text("園児", lambda row: "、".join(child["name"] for child in row["children"]), width=156),
-        *nursery_column,
+        columns.text(FIELDS["parent_name"], "name", width=124, sort="name"),
+        columns.text(FIELDS["kana"], "kana", width=112, sort="kana"),
+        columns.text(FIELDS["parent_id"], lambda row: str(row["id"]), width=100, alignment="right", sort="id"),
+        columns.text(FIELDS["children"], lambda row: "、".join(child["name"] for child in row["children"]), width=156),
+        *choices.nursery_column(120),
         columns.badge("カード", card_state, CARD, width=104),
-        columns.text("電話番号", "phone_number", width=124),
+        columns.text(FIELDS["phone_number"], "phone_number", width=124),
         columns.ago("最後の入退", "last_scanned_at", missing="まだありません"),
     )
 
@@ -71,8 +69,7 @@ def headline() -> None:
 
 
 def _actions() -> None:
-    if has_permission("core:import:create") and has_permission("entries:parent:update"):
-        link("取り込む", "/imports")
+    choices.head_import_link()
     if has_permission("entries:card:issue"):
         dialogs.button("カードをまとめて用意する", card_dialogs.open_bulk_dialog, key="parents.cards", icon="badge")
     if has_permission("entries:parent:update"):

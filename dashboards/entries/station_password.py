@@ -5,19 +5,22 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.entries import LoggedOut, NurseryItem
 from dashboards.entries.records import NURSERY
 from dashboards.ui import confirm, dialogs, flash, forms
-from dashboards.ui.columns import Row
 from dashboards.ui.text import plain
 
 MIN_PASSWORD_LENGTH = 8
 
 
-def _logged_out_message(stations: int) -> str:
-    return f"端末{stations:,}台がログアウトされました。" if stations else ""
+def _save(nursery: NurseryItem, password: str | None, done: str) -> None:
+    path = f"{NURSERY.path}/{nursery['id']}/station-password"
+    logged_out: LoggedOut = session.api().put(path, {"password": password})
+    count = logged_out["stations"]
+    flash.add(done + (f"端末{count:,}台がログアウトされました。" if count else ""))
 
 
-def set_password(nursery: Row) -> None:
+def set_password(nursery: NurseryItem) -> None:
     station_count = nursery["stations"]
 
     @dialogs.dialog("入退登録のパスワード", width="small", icon=":material/key:")
@@ -42,29 +45,19 @@ def set_password(nursery: Row) -> None:
                 help="目のアイコンを押すと、入力した文字を確認できます。",
             )
         if form.submitted:
-
-            def send(_: str) -> None:
-                result = session.api().put(f"{NURSERY.path}/{nursery['id']}/station-password", {"password": password})
-                flash.add(f"入退登録のパスワードを設定しました。{_logged_out_message(result['stations'])}")
-
-            form.send(send, done="")
+            form.send(lambda _: _save(nursery, password, "入退登録のパスワードを設定しました。"), done="")
 
     ask()
 
 
-def clear_password(nursery: Row) -> None:
+def clear_password(nursery: NurseryItem) -> None:
     station_count = nursery["stations"]
     logout_note = f"ログイン中の端末{station_count:,}台がログアウトされ、" if station_count else ""
-
-    def clear(_: str, _idempotency_key: str) -> None:
-        result = session.api().put(f"{NURSERY.path}/{nursery['id']}/station-password", {"password": None})
-        flash.add(f"{nursery['name']}の入退登録を無効にしました。{_logged_out_message(result['stations'])}")
-
     confirm.confirm(
         f"nursery.off.{nursery['id']}",
         f"{nursery['name']}の入退登録を無効にしますか？",
         f"{logout_note}パスワードを設定し直すまで、入退登録画面にログインできなくなります。入退ログはそのまま残ります。",
         action="無効にする",
-        do=clear,
+        do=lambda _, _idempotency_key: _save(nursery, None, f"{nursery['name']}の入退登録を無効にしました。"),
         done="",
     )

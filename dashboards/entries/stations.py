@@ -5,19 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.entries import FIELDS, StationItem
 from dashboards.entries.words import MAX_SKEW_SECONDS, STATIONS
 from dashboards.ui import columns, confirm, dialogs, forms, times
-from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/stations"
 
 
-def name(row: Row) -> str:
+def name(row: StationItem) -> str:
     return row["label"] or f"端末 {row['id']}"
 
 
-def state(row: Row) -> str:
+def state(row: StationItem) -> str:
     if row["is_silent"]:
         return "silent"
     if row["needs_attention"]:
@@ -25,9 +25,8 @@ def state(row: Row) -> str:
     return "waiting" if row["queue_depth"] else "running"
 
 
-def skew(row: Row) -> str:
-    """The difference between the station's clock and ours. Up to two minutes is normal."""
-    seconds = row["skew_seconds"]
+def skew(seconds: int | None) -> str:
+    """How far the station's clock is ahead of ours. Up to two minutes is normal."""
     if seconds is None:
         return "–"
     if abs(seconds) <= MAX_SKEW_SECONDS:
@@ -41,19 +40,19 @@ COLUMNS = (
     columns.ago("最後の応答", "last_seen_at"),
     columns.number("未送信", "queue_depth", width=76),
     columns.number("要確認", "needs_attention", width=76),
-    columns.text("時計", skew, width=100),
+    columns.text("時計", lambda row: skew(row["skew_seconds"]), width=100),
     columns.text("版", "app_version", width=96),
     columns.text("接続元", "address", width=110),
 )
 
 
-def rename(row: Row) -> None:
+def rename(row: StationItem) -> None:
     @dialogs.dialog(f"{plain(name(row))}の名前を変更する", width="small", icon=":material/edit:")
     def ask() -> None:
         st.markdown(small("置き場所など、見分けやすい名前を付けてください。"))
         with forms.form(f"station.rename.{row['id']}", submit="保存する") as form:
             label = form.field(
-                "label", st.text_input, "端末の名前", value=row["label"], max_chars=50, placeholder="正面玄関"
+                "label", st.text_input, FIELDS["label"], value=row["label"], max_chars=50, placeholder="正面玄関"
             ).strip()
         if form.submitted:
             form.send(
@@ -64,7 +63,7 @@ def rename(row: Row) -> None:
     ask()
 
 
-def revoke(row: Row) -> None:
+def revoke(row: StationItem) -> None:
     unsent = row["queue_depth"] + row["needs_attention"]
     unsent_note = f"端末に残っている{unsent:,}件の記録は消えず、ログインし直すと送信されます。" if unsent else ""
     confirm.confirm(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.entries import SUBJECTS, Indicator, Late, Odd, Quarter, Statistics
 from dashboards.entries import choices
-from dashboards.entries.words import ANOMALIES, DIRECTION_LABELS, IN, OUT
+from dashboards.entries.words import ANOMALIES, DIRECTION_LABELS, IN, OUT, timestamp
 from dashboards.session import has_permission
 from dashboards.ui import charts, columns, feedback, figures, filters, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -33,19 +34,15 @@ INDICATORS = {
 }
 
 
-def stamp(row: Row) -> str:
-    return f"{times.parse(row['at']):%Y-%m-%d %H:%M:%S}"
-
-
 COMMON_COLUMNS = (
-    columns.text("日時", stamp, width=160),
+    columns.text("日時", lambda row: timestamp(row["at"]), width=160),
     columns.text("保護者名", "parent_name", width=120),
     columns.text("関連園児名", lambda row: ", ".join(row["child_names"]), width=160),
 )
 LATE_COLUMNS = (*COMMON_COLUMNS, columns.number("閉園から（分）", "minutes", width=120))
 
 
-def describe_anomaly(row: Row) -> str:
+def describe_anomaly(row: Odd) -> str:
     """The reason in words, with the usual time."""
     at, kind, minutes = times.parse(row["at"]), row["kind"], row["minutes"]
     if kind == "forgotten":
@@ -101,10 +98,10 @@ def page() -> None:
     )
     if reading is None:
         return
-    statistics = reading.data
+    statistics: Statistics = reading.data
     with sentence:
         state_sentence(statistics)
-        goals(reading)
+        figures.row([_goal(indicator) for indicator in statistics["indicators"]], faded=reading.problem is not None)
     if not statistics["days"]:
         feedback.empty(
             "この期間の入退の記録はありません",
@@ -117,7 +114,7 @@ def page() -> None:
     unusual(statistics, query)
 
 
-def state_sentence(statistics: Row) -> None:
+def state_sentence(statistics: Statistics) -> None:
     first, last = (times.day(date.fromisoformat(statistics[name])) for name in ("first_day", "last_day"))
     period = f"{plain(statistics['nursery_name'])}の{first}～{last}"
     if not statistics["days"]:
@@ -134,11 +131,7 @@ def state_sentence(statistics: Row) -> None:
     )
 
 
-def goals(reading: live.Snapshot) -> None:
-    figures.row([_goal(indicator) for indicator in reading.data["indicators"]], faded=reading.problem is not None)
-
-
-def _goal(indicator: Row) -> Figure:
+def _goal(indicator: Indicator) -> Figure:
     label, unit, target, basis = INDICATORS[indicator["key"]]
     verdict = {True: "達成", False: "未達成", None: "まだ測定できません"}[indicator["met"]]
     value = "–" if indicator["value"] is None else f"{indicator['value']:g}{unit}"
@@ -146,7 +139,7 @@ def _goal(indicator: Row) -> Figure:
     return Figure(f"{label}（{verdict}）", value, f"{target}。{measured}")
 
 
-def rush(statistics: Row) -> None:
+def rush(statistics: Statistics) -> None:
     x, entries, exits = quarters(statistics["quarters"])
     charts.stacked(
         rush_title(statistics),
@@ -159,62 +152,71 @@ def rush(statistics: Row) -> None:
     st.markdown(small(f"記録のあった{statistics['days']:,}日の平均を、15分ごとに示します。"))
 
 
-def quarters(rows: list[Row]) -> tuple[list[str], list[float | None], list[float | None]]:
+def quarters(rows: list[Quarter]) -> tuple[list[str], list[float], list[float]]:
     """From the first quarter of an hour with scans to the last. Quarters without scans are zero."""
     by_time = {row["begins"]: row for row in rows}
     minutes = [int(begins[:2]) * 60 + int(begins[3:]) for begins in by_time]
     x = [f"{at // 60:02}:{at % 60:02}" for at in range(min(minutes), max(minutes) + 1, QUARTER)]
-    entries, exits = ([by_time[at][name] if at in by_time else 0 for at in x] for name in ("entries", "exits"))
-    return x, entries, exits
+    shown = [by_time.get(begins, Quarter(begins=begins, entries=0, exits=0)) for begins in x]
+    return x, [quarter["entries"] for quarter in shown], [quarter["exits"] for quarter in shown]
 
 
-def rush_title(statistics: Row) -> str:
-    by_time = {row["begins"]: row for row in statistics["quarters"]}
-    parts = [
-        f"{label}は{quarter}から15分間が最も多く、平均{by_time[quarter][name]:g}件"
-        for label, quarter, name in (
-            ("登園", statistics["busiest_entry"], "entries"),
-            ("降園", statistics["busiest_exit"], "exits"),
-        )
-        if quarter
-    ]
-    return "、".join(parts)
-
-
-def late(statistics: Row, query: dict[str, Any]) -> None:
-    _title(
-        f"閉園時刻{statistics['closes_at']}を過ぎたお迎え",
-        statistics["late_total"],
-        len(statistics["late"]),
-        f"{PATH}/late.csv",
-        query,
+def rush_title(statistics: Statistics) -> str:
+    peaks = (
+        ("登園", statistics["busiest_entry"], max(quarter["entries"] for quarter in statistics["quarters"])),
+        ("降園", statistics["busiest_exit"], max(quarter["exits"] for quarter in statistics["quarters"])),
     )
-    if not statistics["late"]:
-        feedback.empty("閉園後のお迎えはありませんでした", "この期間のお迎えは、すべて閉園時刻までに済んでいます。")
-        return
-    tables.grid(f"{KEY}.late", "閉園後のお迎え", statistics["late"], LATE_COLUMNS, height="auto")
+    return "、".join(
+        f"{label}は{begins}から15分間が最も多く、平均{average:g}件" for label, begins, average in peaks if begins
+    )
 
 
-def unusual(statistics: Row, query: dict[str, Any]) -> None:
-    _title("いつもと違う入退", statistics["unusual_total"], len(statistics["unusual"]), f"{PATH}/unusual.csv", query)
-    if not statistics["unusual"]:
-        feedback.empty(
-            "いつもと違う入退はありませんでした", "同じ保護者のほかの日と比べて、大きく異なる記録を示します。"
-        )
-        return
-    tables.grid(f"{KEY}.unusual", "いつもと違う入退", statistics["unusual"], UNUSUAL_COLUMNS, height="auto")
+def late(statistics: Statistics, query: dict[str, Any]) -> None:
+    _scans(
+        "late",
+        f"閉園時刻{statistics['closes_at']}を過ぎたお迎え",
+        statistics["late"],
+        statistics["late_total"],
+        LATE_COLUMNS,
+        query,
+        ("閉園後のお迎えはありませんでした", "この期間のお迎えは、すべて閉園時刻までに済んでいます。"),
+    )
 
 
-def _title(title: str, total: int, shown: int, address: str, query: dict[str, Any]) -> None:
+def unusual(statistics: Statistics, query: dict[str, Any]) -> None:
+    _scans(
+        "unusual",
+        SUBJECTS["unusual"],
+        statistics["unusual"],
+        statistics["unusual_total"],
+        UNUSUAL_COLUMNS,
+        query,
+        ("いつもと違う入退はありませんでした", "同じ保護者のほかの日と比べて、大きく異なる記録を示します。"),
+    )
+
+
+def _scans(
+    name: Literal["late", "unusual"],
+    title: str,
+    rows: Sequence[Late | Odd],
+    total: int,
+    shown_columns: tuple[columns.Column, ...],
+    query: dict[str, Any],
+    empty: tuple[str, str],
+) -> None:
+    """The newest rows of a list, and all of them as CSV. `query` is that of the page."""
+    counted = f"新しい{len(rows):,}件 / 全{total:,}件" if len(rows) < total else f"全{total:,}件"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.subheader(title, anchor=False, width="content")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            st.markdown(
-                small(f"新しい{shown:,}件 / 全{total:,}件" if shown < total else f"全{total:,}件"), width="content"
-            )
+            st.markdown(small(counted), width="content")
             if total and has_permission("entries:log:read"):
                 query_string = f"?{urlencode(query)}" if query else ""
-                link("CSVで出力", f"{DOWNLOAD}{address}{query_string}", download=True)
+                link("CSVで出力", f"{DOWNLOAD}{PATH}/{name}.csv{query_string}", download=True)
+    if rows:
+        tables.grid(f"{KEY}.{name}", SUBJECTS[name], rows, shown_columns, height="auto")
+    else:
+        feedback.empty(*empty)
 
 
 if choices.require_nursery("統計"):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dashboards.contract import entries as contract
+from dashboards.contract.entries import EntryType
+from dashboards.ui import times
+from dashboards.ui.figures import Figure
 from dashboards.ui.status import Status, statuses
 
 # The arrows of the specification (DI-AL-001, FR-AD-003).
@@ -10,10 +15,15 @@ IN = Status(f"↓ {contract.ENTRY_TYPE['Entry']}", "green", "arrow_downward")
 OUT = Status(f"↑ {contract.ENTRY_TYPE['Exit']}", "orange", "arrow_upward")
 ENTRY = {"Entry": IN, "Exit": OUT}
 DIRECTION_LABELS = {"Entry": "登園", "Exit": "降園"}
-ENTRY_LABELS = {"Entry": "入（登園）", "Exit": "出（降園）"}
+ENTRY_LABELS = {code: f"{contract.ENTRY_TYPE[code]}（{label}）" for code, label in DIRECTION_LABELS.items()}
 
 
-def arrow(entry_type: str) -> str:
+def timestamp(at: str | None) -> str:
+    """The specification's YYYY-MM-DD HH:mm:ss."""
+    return f"{times.parse(at):%Y-%m-%d %H:%M:%S}" if at else ""
+
+
+def arrow(entry_type: EntryType) -> str:
     """As Markdown: the arrow with its label on its colour."""
     return f":{ENTRY[entry_type].color}-badge[**{ENTRY[entry_type].word}**]"
 
@@ -28,6 +38,19 @@ PRESENCE = statuses(
     },
 )
 NOT_ENTERED = "未入力"
+
+
+def attended(counts: Mapping[str, int]) -> int:
+    return counts["present"] + counts["late"] + counts["left_early"]
+
+
+def presence_figures(counts: Mapping[str, int], unit: str, note: str = "") -> list[Figure]:
+    """`note`: what the last figure includes."""
+    return [
+        *(Figure(status.word, f"{counts[code]:,}{unit}") for code, status in PRESENCE.items()),
+        Figure(NOT_ENTERED, f"{counts['unknown']:,}{unit}", note),
+    ]
+
 
 MARKS = {
     "offline": Status("オフライン", "gray", "cloud_off"),

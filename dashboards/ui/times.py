@@ -48,6 +48,11 @@ def day(value: date) -> str:
     return f"{value.year}/{value.month}/{value.day}（{WEEKDAYS[value.weekday()]}）"
 
 
+def month(text: str) -> str:
+    """2026年11月, from 2026-11 or a day of that month."""
+    return f"{int(text[:4])}年{int(text[5:7])}月"
+
+
 def short(at: datetime) -> str:
     """9:05, 11/20 9:05 on another day, 2025/11/20 in another year: for tables, next to the relative time."""
     local, today = at.astimezone(TOKYO), now()

@@ -100,11 +100,11 @@ def day_sheet(db: Session, by: Actor, filters: schemas.Filters) -> schemas.DaySh
     )
 
 
-def _row(child: Child, attendance: Attendance | None, scans: list[schemas.Scanned]) -> schemas.Row:
+def _row(child: Child, attendance: Attendance | None, scans: list[schemas.Scanned]) -> schemas.SheetRow:
     latest = {scan.entry_type: scan.timestamp for scan in scans}
     entered = attendance.presence if attendance else None
     suggestion = suggested_presence(latest.get(EntryType.ENTRY))
-    return schemas.Row(
+    return schemas.SheetRow(
         child_id=child.id,
         child_name=child.name,
         class_name=child.class_name,
@@ -120,7 +120,7 @@ def _row(child: Child, attendance: Attendance | None, scans: list[schemas.Scanne
     )
 
 
-def _counts(rows: Iterable[schemas.Row | schemas.MonthDay]) -> dict[str, int]:
+def _counts(rows: Iterable[schemas.SheetRow | schemas.MonthDay]) -> dict[str, int]:
     counts = {presence.value: 0 for presence in Presence} | {UNKNOWN: 0}
     for row in rows:
         counts[row.presence or UNKNOWN] += 1
@@ -148,7 +148,7 @@ def child_month(db: Session, by: Actor, child_id: int, month: Month) -> schemas.
     )
 
 
-def _month_day(day: date, row: schemas.Row) -> schemas.MonthDay:
+def _month_day(day: date, row: schemas.SheetRow) -> schemas.MonthDay:
     entries = (scan.timestamp for scan in row.scans if scan.entry_type == EntryType.ENTRY)
     return schemas.MonthDay(
         day=day,

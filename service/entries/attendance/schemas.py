@@ -51,7 +51,7 @@ class Scanned(BaseModel):
     parent_name: str
 
 
-class Row(BaseModel):
+class SheetRow(BaseModel):
     """A row of 出欠表管理. `suggested`: `presence` comes from the scans, staff entered none. `version` 0: nothing is
     stored. `latest_entry` and `latest_exit` are what the column shows; `scans` are all of the day, oldest first."""
 
@@ -77,7 +77,7 @@ class DaySheet(BaseModel):
     nursery_id: int
     nursery_name: str
     counts: dict[str, int]
-    rows: list[Row]
+    rows: list[SheetRow]
 
 
 class Written(BaseModel):

@@ -17,7 +17,7 @@ from service.core.database.clock import app_now
 from service.core.problems import Invalid
 from service.core.values.times import at, day_bounds, local_date
 from service.entries.attendance.queries import day_sheet
-from service.entries.attendance.schemas import Filters, Row
+from service.entries.attendance.schemas import Filters, SheetRow
 from service.entries.insights import rules, schemas
 from service.entries.insights.rules import UnusualKind
 from service.entries.queries import get_default_nursery, get_nursery
@@ -50,7 +50,7 @@ def children_now(db: Session, by: Actor, nursery_id: int | None) -> schemas.Now:
     )
 
 
-def _child_now(row: Row, is_closed: bool) -> schemas.ChildNow:
+def _child_now(row: SheetRow, is_closed: bool) -> schemas.ChildNow:
     last = row.scans[-1] if row.scans else None
     state: schemas.State = "not_come" if last is None else "in" if last.entry_type == EntryType.ENTRY else "out"
     return schemas.ChildNow(

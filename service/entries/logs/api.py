@@ -45,7 +45,7 @@ def _replayed(outcome: actions.Outcome | Problem) -> schemas.Replayed:
 
 @router.get("/api/entry-exit-logs")
 def numbered_logs(
-    actor: Annotated[Actor, allow("entries:log:read")], db: Db, query: Annotated[schemas.Asked, Query()]
+    actor: Annotated[Actor, allow("entries:log:read")], db: Db, query: Annotated[schemas.LogQuery, Query()]
 ) -> schemas.LogPage:
     return queries.numbered_page(db, actor, query)
 

@@ -183,7 +183,7 @@ def _filter_values(by: Actor, filters: schemas.LogFilters) -> dict[str, Any]:
     return values | {"nursery_id": nursery_id, "is_live": not filters.deleted, "is_deleted": filters.deleted}
 
 
-def numbered_page(db: Session, by: Actor, query: schemas.Asked) -> schemas.LogPage:
+def numbered_page(db: Session, by: Actor, query: schemas.LogQuery) -> schemas.LogPage:
     """The document's page (A.2): by page number, newest first."""
     values = {
         "nursery_id": queries.nursery_scope(by),
@@ -228,7 +228,7 @@ def _day_of(db: Session, values: Mapping[str, Any], skipped: int) -> tuple[date 
     return (row[0], int(row[1])) if row else (None, 0)
 
 
-def _bounds(query: schemas.Asked) -> dict[str, Any]:
+def _bounds(query: schemas.LogQuery) -> dict[str, Any]:
     """A date means the whole day in Tokyo, from its beginning or to its end; a timestamp is used as it is."""
     bounds: dict[str, Any] = {}
     for value, day, timestamp in ((query.since, "first_day", "since"), (query.until, "last_day", "until")):

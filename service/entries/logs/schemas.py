@@ -82,7 +82,7 @@ DayOrTimestamp = Annotated[date | Instant, BeforeValidator(_day_or_timestamp)]
 Part = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 
 
-class Asked(CamelModel):
+class LogQuery(CamelModel):
     """The document's query (A.2). `from` and `to` are days in Tokyo, both included, or timestamps."""
 
     since: Annotated[DayOrTimestamp | None, Field(alias="from")] = None

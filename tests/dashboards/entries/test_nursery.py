@@ -201,4 +201,4 @@ def test_before_there_is_a_nursery_each_page_leads_to_the_registration(nursery_s
     [(None, "–"), (120, "正常"), (-120, "正常"), (121, "2分進み"), (-121, "2分遅れ"), (7200, "120分進み")],
 )
 def test_a_stations_clock_is_named_when_it_is_more_than_two_minutes_off(seconds: int | None, text: str) -> None:
-    assert stations.skew({"skew_seconds": seconds}) == text
+    assert stations.skew(seconds) == text

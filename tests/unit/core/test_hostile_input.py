@@ -38,7 +38,7 @@ from service.core.reports import markdown
 from service.core.values import phones
 from service.core.values.times import parse_month
 from service.entries.logs.rules import parse_parent_id
-from service.entries.logs.schemas import Asked
+from service.entries.logs.schemas import LogQuery
 from service.entries.station import rules as station
 from service.fleet.schemas import Heartbeat
 from service.reservations.assistants import mcp
@@ -81,7 +81,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 def parse_log_period(text: str) -> object:
-    return Asked.model_validate({"from": text, "to": text})  # a ValidationError is a ValueError
+    return LogQuery.model_validate({"from": text, "to": text})  # a ValidationError is a ValueError
 
 
 def seconds_since(started_at: float) -> float:
