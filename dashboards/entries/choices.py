@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 
@@ -15,15 +16,20 @@ from dashboards.ui.cache import fetch_all, load_cached
 from dashboards.ui.links import link
 
 NURSERY = "nursery_id"
+Key = TypeVar("Key", int, str)
+
+
+def _options(permission: str, name: str, load: Callable[[], dict[Key, str]]) -> dict[Key, str]:
+    return load_cached(f"entries.{name}", load) if has_permission(permission) else {}
 
 
 def nurseries() -> dict[int, str]:
     """The nurseries that the user may see: id → name."""
-    if not has_permission("entries:nursery:read"):
-        return {}
-    return load_cached(
-        "entries.nurseries", lambda: {row["id"]: row["name"] for row in fetch_all("/api/entries/nurseries")}
-    )
+
+    def load() -> dict[int, str]:
+        return {row["id"]: row["name"] for row in fetch_all("/api/entries/nurseries")}
+
+    return _options("entries:nursery:read", "nurseries", load)
 
 
 def require_nursery(title: str) -> bool:
@@ -54,36 +60,31 @@ def child_label(name: str, class_name: str) -> str:
 
 def children(nursery_id: int | None = None) -> dict[int, str]:
     """Id → name and class, in the order of the nursery's lists."""
-    if not has_permission("entries:child:read"):
-        return {}
 
     def load() -> dict[int, str]:
         rows = fetch_all("/api/entries/children", nursery_id=nursery_id)
         return {row["id"]: child_label(row["name"], row["class_name"]) for row in rows}
 
-    return load_cached(f"entries.children.{nursery_id}", load)
+    return _options("entries:child:read", f"children.{nursery_id}", load)
 
 
 def parents(nursery_id: int | None = None) -> dict[int, str]:
     """Id → name, in the order of the nursery's lists."""
-    if not has_permission("entries:parent:read"):
-        return {}
-    return load_cached(
-        f"entries.parents.{nursery_id}",
-        lambda: {row["id"]: row["name"] for row in fetch_all("/api/entries/parents", nursery_id=nursery_id)},
-    )
+
+    def load() -> dict[int, str]:
+        return {row["id"]: row["name"] for row in fetch_all("/api/entries/parents", nursery_id=nursery_id)}
+
+    return _options("entries:parent:read", f"parents.{nursery_id}", load)
 
 
 def classes(nursery_id: int | None = None) -> dict[str, str]:
     """Class name → label with the number of children."""
-    if not has_permission("entries:parent:read"):
-        return {}
 
     def load() -> dict[str, str]:
         people: People = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/entries/people", nursery_id=nursery_id)
         return {group["name"]: f"{group['name']}（{group['children']:,}人）" for group in people["classes"]}
 
-    return load_cached(f"entries.classes.{nursery_id}", load)
+    return _options("entries:parent:read", f"classes.{nursery_id}", load)
 
 
 def select_target_nursery() -> int | None:
@@ -112,20 +113,15 @@ def nursery_column(width: int) -> tuple[columns.Column, ...]:
     return (columns.text("保育園名", "nursery_name", width=width),) if has_several_nurseries() else ()
 
 
-def selected_option(name: str, options: dict[Any, str]) -> Any:
-    """The option selected in the filter of that name. Before the filter is first drawn, it comes from the page's
-    address."""
-    chosen = st.session_state.get(name)
-    if chosen is None:
-        label = st.query_params.get(name)
-        chosen = next((key for key, option_label in options.items() if option_label == label), None)
-    return chosen if chosen in options else None
-
-
 def selected_nursery_id() -> int | None:
-    """None: the service uses the first nursery."""
-    nursery_id: int | None = selected_option(NURSERY, nurseries())
-    return nursery_id
+    """The nursery selected in the filter; before the filter is first drawn, that of the page's address. None: the
+    service uses the first nursery."""
+    options = nurseries()
+    chosen = st.session_state.get(NURSERY)
+    if chosen is None:
+        name = st.query_params.get(NURSERY)
+        chosen = next((nursery_id for nursery_id, label in options.items() if label == name), None)
+    return chosen if chosen in options else None
 
 
 def nursery_selector() -> None:

@@ -71,18 +71,11 @@ def selected_period() -> dict[str, str]:
     chosen = st.session_state.get("period")
     if chosen is None:
         chosen = st.query_params.get_all("period")
-    days = [day.isoformat() if isinstance(day, date) else day for day in chosen]
-    if len(days) != 2 or not all(_is_day(day) for day in days):
-        return {}
-    return {"first_day": days[0], "last_day": days[1]}
-
-
-def _is_day(text: str) -> bool:
     try:
-        date.fromisoformat(text)
+        days = [date.fromisoformat(str(day)).isoformat() for day in chosen]
     except ValueError:
-        return False
-    return True
+        return {}
+    return {"first_day": days[0], "last_day": days[1]} if len(days) == 2 else {}
 
 
 def page() -> None:

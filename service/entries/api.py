@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -34,7 +35,7 @@ resources.add_routes(
     ),
     item=schemas.NurseryItem,
     filters=schemas.NurseryFilters,
-    page=queries.nurseries,
+    page=partial(queries.page, queries.NURSERIES),
 )
 resources.add_routes(
     router,
@@ -43,7 +44,7 @@ resources.add_routes(
     resources.Permissions.of("entries:parent:read", "entries:parent:update"),
     item=schemas.ParentItem,
     filters=schemas.ParentFilters,
-    page=queries.parents,
+    page=partial(queries.page, queries.PARENTS),
     one=queries.parent_detail,
     refused=(404,),
     may_lag=True,
@@ -55,7 +56,7 @@ resources.add_routes(
     resources.Permissions.of("entries:child:read", "entries:child:update"),
     item=schemas.ChildItem,
     filters=schemas.ChildFilters,
-    page=queries.children,
+    page=partial(queries.page, queries.CHILDREN),
     one=queries.child_detail,
     refused=(404,),
     may_lag=True,

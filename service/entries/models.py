@@ -27,6 +27,11 @@ from service.core.database.session import Base, RecordColumns, enum_check
 from service.entries.rules import EntryType
 
 
+def of_same_nursery(column: str, table: str) -> ForeignKeyConstraint:
+    """The parent or child in this column belongs to the row's nursery."""
+    return ForeignKeyConstraint([column, "nursery_id"], [f"{table}.id", f"{table}.nursery_id"], ondelete="RESTRICT")
+
+
 class Nursery(RecordColumns, Base):
     __tablename__ = "entries_nurseries"
     __table_args__ = (
@@ -84,12 +89,8 @@ class Guardianship(Base):
 
     __tablename__ = "entries_guardianships"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["parent_id", "nursery_id"], ["entries_parents.id", "entries_parents.nursery_id"], ondelete="RESTRICT"
-        ),
-        ForeignKeyConstraint(
-            ["child_id", "nursery_id"], ["entries_children.id", "entries_children.nursery_id"], ondelete="RESTRICT"
-        ),
+        of_same_nursery("parent_id", "entries_parents"),
+        of_same_nursery("child_id", "entries_children"),
         Index("ix_entries_guardianships_child_id", "child_id"),
     )
 
@@ -142,9 +143,7 @@ class EntryExitLog(Base):
     __tablename__ = "entries_logs"
     __table_args__ = (
         enum_check("entry_type", EntryType),
-        ForeignKeyConstraint(
-            ["parent_id", "nursery_id"], ["entries_parents.id", "entries_parents.nursery_id"], ondelete="RESTRICT"
-        ),
+        of_same_nursery("parent_id", "entries_parents"),
         Index("ix_entries_logs_parent_id", "parent_id", "timestamp"),
         Index("ix_entries_logs_nursery_id_timestamp", "nursery_id", "timestamp", "id"),
         Index("ix_entries_logs_timestamp", "timestamp", "id"),
@@ -196,9 +195,7 @@ class Card(Base):
 
     __tablename__ = "entries_cards"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["parent_id", "nursery_id"], ["entries_parents.id", "entries_parents.nursery_id"], ondelete="RESTRICT"
-        ),
+        of_same_nursery("parent_id", "entries_parents"),
         Index("uq_entries_cards_parent_id", "parent_id", unique=True, postgresql_where="revoked_at IS NULL"),
     )
 

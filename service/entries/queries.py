@@ -17,6 +17,7 @@ from service.entries import schemas
 from service.entries.models import Card, Child, EntryExitLog, Guardianship, Nursery, Parent, Station
 from service.entries.rules import AREA, SILENT_AFTER
 
+Item = TypeVar("Item")
 NurseryRow = TypeVar("NurseryRow", Parent, Child, Station, EntryExitLog)
 
 
@@ -169,28 +170,16 @@ def nursery_scope(by: Actor, nursery_id: int | None = None) -> int | None:
     return nursery_id if own_nursery_id is None else own_nursery_id
 
 
-def nurseries(
-    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.NurseryFilters
-) -> Page[schemas.NurseryItem]:
-    return NURSERIES.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
-
-
-def parents(
-    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ParentFilters
-) -> Page[schemas.ParentItem]:
-    return PARENTS.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
+def page(
+    listing: Listing[Item], db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ListFilters
+) -> Page[Item]:
+    return listing.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
 def export_parents(by: Actor, filters: schemas.ParentFilters) -> Select[*tuple[Any, ...]]:
     """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
     names = _relative_names(Child, Guardianship.parent_id == Parent.id)
     return PARENTS.all(filters.sort, **_filter_values(by, filters)).add_columns(names)
-
-
-def children(
-    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ChildFilters
-) -> Page[schemas.ChildItem]:
-    return CHILDREN.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
 def export_children(by: Actor, filters: schemas.ChildFilters) -> Select[*tuple[Any, ...]]:
@@ -203,7 +192,7 @@ def _relative_names(model: type[Parent | Child], key: ColumnElement[bool]) -> Co
     return func.array_to_string(relatives(model, key, model.name), "、").label("relatives")
 
 
-def _filter_values(by: Actor, filters: schemas.NurseryFilters | schemas.PersonFilters) -> dict[str, Any]:
+def _filter_values(by: Actor, filters: schemas.ListFilters) -> dict[str, Any]:
     values = filters.model_dump(exclude={"archived", "card", "sort"}, exclude_none=True)
     nursery_id = nursery_scope(by, values.get("nursery_id"))
     card = getattr(filters, "card", None)

@@ -72,20 +72,21 @@ class NurseryItem(BaseModel):
     archived_at: datetime | None
 
 
-class NurseryFilters(BaseModel):
-    """`q` is part of a name or a code."""
+class ListFilters(BaseModel):
+    """`q` is part of a name, or of a nursery's code, or of a person's kana. `archived`: only archived rows, else only
+    active ones."""
 
     q: Search | None = None
     archived: bool = False
+    sort: Sort
+
+
+class NurseryFilters(ListFilters):
     sort: Sort = "name"
 
 
-class PersonFilters(BaseModel):
-    """`q` is part of a name or of its kana. `archived`: only archived rows, else only active ones."""
-
+class PersonFilters(ListFilters):
     nursery_id: RecordId | None = None
-    q: Search | None = None
-    archived: bool = False
     sort: Sort = "kana"
 
 

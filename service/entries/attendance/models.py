@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Date, ForeignKeyConstraint, Index, String, func
+from sqlalchemy import BigInteger, Date, Index, String, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
+from service.entries.models import of_same_nursery
 from service.entries.rules import Presence
 
 
@@ -16,9 +17,7 @@ class Attendance(Base):
     __tablename__ = "entries_attendances"
     __table_args__ = (
         enum_check("presence", Presence),
-        ForeignKeyConstraint(
-            ["child_id", "nursery_id"], ["entries_children.id", "entries_children.nursery_id"], ondelete="RESTRICT"
-        ),
+        of_same_nursery("child_id", "entries_children"),
         Index("ix_entries_attendances_nursery_id_day", "nursery_id", "day"),
     )
 

@@ -90,21 +90,11 @@ def _midnight(name: str, days: int) -> ColumnElement[datetime]:
     return func.timezone("Asia/Tokyo", func.cast(day, TIMESTAMP(timezone=False)), type_=TIMESTAMP(timezone=True))
 
 
-def _by_name(model: type[Parent | Child]) -> Filter:
-    """Logs of the parents with that name, or of the parents of the child with that name."""
+def _by_name(parents: Select[int], model: type[Parent | Child]) -> Filter:
+    """Logs of the `parents`, selected together with the model, of which one has that name."""
     name_filter = contains(model.name, model.kana)
-    if model is Parent:
-        return Filter(
-            lambda name: EntryExitLog.parent_id.in_(select(Parent.id).where(name_filter.condition(name))),
-            name_filter.value,
-        )
     return Filter(
-        lambda name: EntryExitLog.parent_id.in_(
-            select(Guardianship.parent_id)
-            .join(Child, Child.id == Guardianship.child_id)
-            .where(name_filter.condition(name))
-        ),
-        name_filter.value,
+        lambda name: EntryExitLog.parent_id.in_(parents.where(name_filter.condition(name))), name_filter.value
     )
 
 
@@ -157,8 +147,8 @@ LOGS = Listing(
         "since": at_least(EntryExitLog.timestamp, lambda at: at),
         "until": before(EntryExitLog.timestamp, lambda at: at),
         "entry_type": equals(EntryExitLog.entry_type),
-        "parent_name": _by_name(Parent),
-        "child_name": _by_name(Child),
+        "parent_name": _by_name(select(Parent.id), Parent),
+        "child_name": _by_name(select(Guardianship.parent_id).join(Child, Child.id == Guardianship.child_id), Child),
         "is_live": when_true(EntryExitLog.deleted_at.is_(None)),
         "is_deleted": when_true(EntryExitLog.deleted_at.is_not(None)),
     },
