@@ -24,7 +24,7 @@ def _children_fields(form: forms.Form, parent: Values) -> list[dict[str, Any]]:
     chosen = form.field(
         "children",
         st.multiselect,
-        "園児",
+        FIELDS["children"],
         options=[*options, *(child for child in relations if child not in options)],
         default=[*relations],
         format_func=lambda child: options.get(child, f"園児 {child}"),
@@ -35,7 +35,7 @@ def _children_fields(form: forms.Form, parent: Values) -> list[dict[str, Any]]:
     relation = form.field(
         "relation",
         st.text_input,
-        "続柄",
+        FIELDS["relation"],
         value=first,
         max_chars=20,
         placeholder="母",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -21,6 +22,10 @@ from service.entries.rules import AREA
 from service.entries.settings import settings
 from service.entries.station import queries, rules, schemas
 from service.entries.station.queries import AuthenticatedStation
+
+
+def _record(db: Session, by: Actor | str, action: audit.Action, station_id: int | str, **values: Any) -> None:
+    audit.record(db, by, action, AREA.name, "station", station_id, **values)
 
 
 class LogIn:
@@ -60,14 +65,14 @@ class LogIn:
         current = db.get(Nursery, nursery.id, with_for_update=True) if nursery is not None else None
         if nursery is None or current is None:
             # An unknown code is not recorded: the user may have typed the password there.
-            audit.record(db, "-", "login_failed", AREA.name, "station", "-", address=self.address)
+            _record(db, "-", "login_failed", "-", address=self.address)
             return Unauthorized(rules.WRONG_CREDENTIALS)
         if current.station_password_hash is None:
             self.withdraw(db)
             return Forbidden(rules.SWITCHED_OFF)
         if not is_correct or current.station_password_hash != nursery.station_password_hash:
             after = {"code": current.code, "nursery_id": current.id}
-            audit.record(db, "-", "login_failed", AREA.name, "station", "-", after=after, address=self.address)
+            _record(db, "-", "login_failed", "-", after=after, address=self.address)
             return Unauthorized(rules.WRONG_CREDENTIALS)
         throttle.reset(db, *self.source_limit)
         throttle.undo_attempt(db, *self.code_limit)
@@ -94,10 +99,8 @@ class LogIn:
         )
         db.add(station)
         db.flush()
-        audit.record(
-            db, f"station {station.id}", "login", AREA.name, "station", station.id, after={"nursery_id": nursery.id},
-            address=self.address,
-        )  # fmt: skip
+        after = {"nursery_id": nursery.id}
+        _record(db, f"station {station.id}", "login", station.id, after=after, address=self.address)
         return schemas.LoggedIn(
             token=_token(station.id, nursery.id, station.token_expires_at, now),
             nursery_id=nursery.id,
@@ -146,10 +149,8 @@ def log_out_station(db: Session, station: AuthenticatedStation) -> None:
     db.execute(
         update(Station).where(Station.id == station.station_id).values(revoked_at=real_now(), revoked_by=station.name)
     )
-    audit.record(
-        db, station.name, "logout", AREA.name, "station", station.station_id,
-        after={"nursery_id": station.nursery_id}, address=station.address,
-    )  # fmt: skip
+    after = {"nursery_id": station.nursery_id}
+    _record(db, station.name, "logout", station.station_id, after=after, address=station.address)
 
 
 def rename_station(db: Session, by: Actor, station_id: int, label: str) -> None:
@@ -158,7 +159,7 @@ def rename_station(db: Session, by: Actor, station_id: int, label: str) -> None:
     if station.label != label:
         before, after = {"label": station.label}, {"label": label}
         station.label = label
-        audit.record(db, by, "update", AREA.name, "station", station.id, before=before, after=after)
+        _record(db, by, "update", station.id, before=before, after=after)
 
 
 def revoke(db: Session, by: Actor, station_id: int) -> None:
@@ -167,4 +168,4 @@ def revoke(db: Session, by: Actor, station_id: int) -> None:
     if station.revoked_at is None:
         station.revoked_at, station.revoked_by = real_now(), by.name
         after = {"revoked": True, "nursery_id": station.nursery_id}
-        audit.record(db, by, "status_change", AREA.name, "station", station.id, after=after)
+        _record(db, by, "status_change", station.id, after=after)
