@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, String, func, select, text
+from sqlalchemy import CheckConstraint, String, func, select, text, update
 from sqlalchemy.dialects.postgresql import INTERVAL, TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -38,6 +38,20 @@ def partitioned_tables(db: Session) -> list[str]:
             select(RetentionTable.name).where(RetentionTable.partitions.is_not(None)).order_by(RetentionTable.name)
         )
     )
+
+
+def compacted_until(db: Session, table: str, *, lock: bool = False) -> datetime:
+    """Until when the rows of this table are summed up; for tables whose rows are."""
+    statement = select(RetentionTable.compacted_until).where(RetentionTable.name == table)
+    until = db.execute(statement.with_for_update() if lock else statement).scalar_one()
+    assert until is not None  # set by the migration
+    return until
+
+
+def set_compacted_until(db: Session, table: str, until: datetime) -> None:
+    """Records that all rows before `until` are summed up: they may be deleted."""
+    statement = update(RetentionTable).where(RetentionTable.name == table).values(compacted_until=until)
+    db.execute(statement.execution_options(synchronize_session=False))
 
 
 def create_partitions(db: Session, table: str) -> int:

@@ -6,12 +6,12 @@ import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.database.clock import app_now
-from service.core.database.partitions import RetentionTable
+from service.core.database.partitions import set_compacted_until
 from service.core.exports import csv_file
 from service.core.files import deposit, records
 from service.core.purposes import FileKind
@@ -64,5 +64,4 @@ def _archive_nursery(open_session: OpenSession, nursery_id: int, name: str, mont
 def _release_month(db: Session, month: Month) -> None:
     """Lets retention delete up to the end of the month. No log is added to a month that is over."""
     if queries.archived_until(db, lock=True) < month.bounds()[1] and not queries.unarchived_nurseries(db, month):
-        statement = update(RetentionTable).where(RetentionTable.name == EntryExitLog.__tablename__)
-        db.execute(statement.values(compacted_until=month.bounds()[1]))
+        set_compacted_until(db, EntryExitLog.__tablename__, month.bounds()[1])

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.database.paging import Key, Listing, Page, equals
-from service.core.database.partitions import RetentionTable
+from service.core.database.partitions import compacted_until
 from service.core.files.records import File
 from service.core.values.times import Month, month_of
 from service.entries import queries
@@ -48,10 +48,7 @@ def archives(
 
 def archived_until(db: Session, *, lock: bool = False) -> datetime:
     """All logs stored before this time are in a file."""
-    statement = select(RetentionTable.compacted_until).where(RetentionTable.name == EntryExitLog.__tablename__)
-    until = db.scalar(statement.with_for_update() if lock else statement)
-    assert until is not None, "the migration sets it"
-    return until
+    return compacted_until(db, EntryExitLog.__tablename__, lock=lock)
 
 
 def next_month(db: Session, newest: Month) -> Month | None:

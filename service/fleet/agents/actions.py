@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -27,7 +29,7 @@ from service.fleet.agents.models import Command, Device
 from service.fleet.agents.queries import Agent
 from service.fleet.agents.rules import COMMAND_LABELS, CommandName, CommandState
 from service.fleet.ingest.tokens import unknown_token
-from service.fleet.models import EnrolmentCode, TerminalToken, terminal_logs
+from service.fleet.models import EnrolmentCode, Terminal, TerminalToken, terminal_logs
 from service.fleet.rules import AREA
 from service.fleet.schemas import NewTerminal
 
@@ -286,6 +288,31 @@ def cancel_open_commands(db: Session, terminal_id: int, by: Actor) -> int:
         command.state, command.finished_at = CommandState.CANCELLED, app_now(db)
         _note(db, command, by)
     return len(commands)
+
+
+def offer_commands(
+    db: Session, name: CommandName, arguments: Sequence[tuple[int, dict[str, Any]]], now: datetime
+) -> Sequence[int]:
+    """Creates one command for each terminal, with its arguments. Returns the ids in the same order."""
+    rows = [
+        {"terminal_id": terminal_id, "name": name, "arguments": values, "expires_at": now + rules.COMMAND_TTL}
+        for terminal_id, values in arguments
+    ]
+    return db.scalars(insert(Command).returning(Command.id, sort_by_parameter_order=True), rows).all()
+
+
+def withdraw_commands(db: Session, command_ids: Sequence[int]) -> None:
+    """The agents do not get these commands any more, or stop at their next safe point."""
+    if command_ids:
+        statement = update(Command).where(Command.id.in_(command_ids), Command.state.in_(rules.OPEN_STATES))
+        values = {"state": CommandState.CANCELLED, "finished_at": clock.now_sql()}
+        db.execute(statement.values(**values).execution_options(synchronize_session=False))
+
+
+def correct_device_serial(db: Session, terminal: Terminal) -> None:
+    """The terminal's present machine gets the corrected serial number too."""
+    statement = update(Device).where(Device.terminal_id == terminal.id, Device.removed_at.is_(None))
+    db.execute(statement.values(serial_number=terminal.serial_number).execution_options(synchronize_session=False))
 
 
 def require_bundle_command(db: Session, by: Agent, command_id: int) -> None:

@@ -23,8 +23,8 @@ from service.core.outbox import queue
 from service.core.problems import Conflict, Invalid
 from service.core.settings import settings as core_settings
 from service.core.values.times import format_local_datetime
-from service.fleet.agents.models import Command
-from service.fleet.agents.rules import COMMAND_TTL, OPEN_STATES, CommandName, CommandState
+from service.fleet.agents import actions as agents
+from service.fleet.agents.rules import CommandName, CommandState
 from service.fleet.firmware import queries, rules, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.firmware.rules import (
@@ -37,6 +37,7 @@ from service.fleet.firmware.rules import (
     TaskState,
     Verdict,
 )
+from service.fleet.incidents import actions as incidents
 from service.fleet.models import terminal_logs
 from service.fleet.queries import get_customer
 from service.fleet.rules import AREA, FIRMWARE, AlertType, Status
@@ -199,7 +200,7 @@ def _abort(db: Session, by: Actor, rollout: Rollout, reason: str) -> None:
         .returning(UpdateTask.command_id)
         .execution_options(synchronize_session=False)
     )
-    _cancel_commands(db, [command_id for (command_id,) in cancelled if command_id is not None])
+    agents.withdraw_commands(db, [command_id for (command_id,) in cancelled if command_id is not None])
     rollout.reason, rollout.finished_at = reason, app_now(db)
     _set_state(db, by, rollout, RolloutState.ABORTED, reason=reason)
 
@@ -295,14 +296,6 @@ def _set_state(db: Session, by: Actor | str, rollout: Rollout, state: RolloutSta
     audit.record(db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after=values)
 
 
-def _cancel_commands(db: Session, command_ids: Sequence[int]) -> None:
-    """The agents do not get these commands any more, or stop at their next safe point."""
-    if command_ids:
-        statement = update(Command).where(Command.id.in_(command_ids), Command.state.in_(OPEN_STATES))
-        values = {"state": CommandState.CANCELLED, "finished_at": now_sql()}
-        db.execute(statement.values(**values).execution_options(synchronize_session=False))
-
-
 def advance(db: Session) -> dict[str, int]:
     """One run of the job: evaluates the updates under way, advances each running roll-out, and offers the firmware to
     the next terminals. Returns the number of changed tasks, of terminals offered the firmware, and of changed
@@ -392,16 +385,8 @@ def _offer(db: Session, rollout: Rollout, now: datetime, limit: int) -> int:
         "sha256": firmware.sha256.hex(),
         "signature": base64.b64encode(firmware.signature).decode(),
     }
-    rows = [
-        {
-            "terminal_id": terminal_id,
-            "name": CommandName.UPDATE_FIRMWARE,
-            "arguments": {"task_id": task_id, **common},
-            "expires_at": now + COMMAND_TTL,
-        }
-        for task_id, terminal_id, _ in tasks
-    ]
-    command_ids = db.scalars(insert(Command).returning(Command.id, sort_by_parameter_order=True), rows).all()
+    arguments = [(terminal_id, {"task_id": task_id, **common}) for task_id, terminal_id, _ in tasks]
+    command_ids = agents.offer_commands(db, CommandName.UPDATE_FIRMWARE, arguments, now)
     deadline = now + timedelta(minutes=rollout.step_minutes)
     values = {"state": TaskState.OFFERED, "offered_at": now, "deadline_at": deadline}
     db.execute(
@@ -424,7 +409,7 @@ def _evaluate_tasks(db: Session) -> int:
     if not judged:
         return 0
     db.execute(update(UpdateTask), [_task_values(row, verdict, now) for row, verdict in judged])
-    _cancel_commands(db, [row.command_id for row, verdict in judged if verdict.stop and row.command_id])
+    agents.withdraw_commands(db, [row.command_id for row, verdict in judged if verdict.stop and row.command_id])
     failed = {row.terminal_id: row for row, verdict in judged if verdict.state is TaskState.FAILED}
     errors = {row.terminal_id: verdict.error or "" for row, verdict in judged if verdict.state is TaskState.FAILED}
     succeeded = [row for row, verdict in judged if verdict.state is TaskState.SUCCEEDED]
@@ -437,7 +422,7 @@ def _evaluate_tasks(db: Session) -> int:
     messages = {key: f"ファームウェア {failed[key].version} への更新に失敗: {errors[key]}" for key in failed}
     watch.raise_alerts(db, AlertType.UPDATE_FAILED, messages)
     for row in succeeded:
-        watch.clear_alerts(db, row.terminal_id, AlertType.UPDATE_FAILED, UPDATED)
+        incidents.clear_alerts(db, row.terminal_id, AlertType.UPDATE_FAILED, UPDATED)
     return len(judged)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from service.core.database.partitions import RetentionTable
+from service.core.database.partitions import set_compacted_until
 from service.fleet.history import queries
 from service.fleet.history.rules import DAY
 from service.fleet.hours.rules import hour_of_week
@@ -117,8 +117,7 @@ def compact(db: Session) -> str | None:
 
 def mark_compacted(db: Session, until: datetime) -> None:
     """Records that all days before `until` are summed up: their heartbeats may be deleted."""
-    statement = update(RetentionTable).where(RetentionTable.name == heartbeats.name).values(compacted_until=until)
-    db.execute(statement.execution_options(synchronize_session=False))
+    set_compacted_until(db, heartbeats.name, until)
 
 
 def sum_up(db: Session, begins: datetime, ends: datetime) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from service.core.database import partitions
 from service.core.database.clock import app_now
 from service.core.database.paging import STALE_CURSOR, read_cursor, write_cursor
-from service.core.database.partitions import RetentionTable
 from service.core.problems import Invalid
 from service.core.values.times import TOKYO, day_bounds, local_date
 from service.fleet.history import rules
@@ -107,10 +107,7 @@ def _seconds(row: dict[str, Any]) -> dict[str, int] | None:
 
 def compacted_until(db: Session, *, lock: bool = False) -> datetime:
     """The beginning of the first day that is not summed up yet."""
-    statement = select(RetentionTable.compacted_until).where(RetentionTable.name == heartbeats.name)
-    until = db.execute(statement.with_for_update() if lock else statement).scalar_one()
-    assert until is not None  # set by the migration
-    return until
+    return partitions.compacted_until(db, heartbeats.name, lock=lock)
 
 
 def next_day(db: Session) -> tuple[datetime, bool] | None:

@@ -1,10 +1,13 @@
-"""What users do about incidents: each action records an event, an audit log entry and, for a step, its time."""
+"""Every write of incidents and their alerts. The watch's actions record an event; users' actions record an event, an
+audit log entry and, for a step, its time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import and_, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.core import audit, edits
@@ -15,9 +18,23 @@ from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.times import format_local_datetime
 from service.fleet.incidents import queries, schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
-from service.fleet.incidents.rules import INITIAL_CHECK, MAX_SNOOZE, STEPS, blocking_step
-from service.fleet.models import Alert
-from service.fleet.rules import AREA
+from service.fleet.incidents.rules import (
+    DETECTION,
+    INITIAL_CHECK,
+    MAX_SNOOZE,
+    RECOVERED,
+    STEPS,
+    SYSTEM,
+    OverdueStep,
+    Scope,
+    SharedScope,
+    Trouble,
+    TroubleGroup,
+    blocking_step,
+    shared_scope,
+)
+from service.fleet.models import Alert, TerminalState
+from service.fleet.rules import AREA, AlertType
 
 
 def record_event(
@@ -34,6 +51,140 @@ def record_event(
     )
     db.add(row)
     return row
+
+
+def open_incidents(db: Session, groups: Sequence[TroubleGroup], shared_scopes: Sequence[SharedScope]) -> Sequence[int]:
+    """Creates incidents with their steps, alerts and first event. Returns the ids in the order of `groups`."""
+    if not groups:
+        return []
+    now = app_now(db)
+    rows = [
+        {
+            "alert_type": group.members[0].alert_type,
+            "scope": common.scope,
+            "customer_id": common.customer_id,
+            "store_name": common.store,
+            "network": common.network,
+            "opened_at": now,
+            "joined_at": now,
+            "told_at": now,
+        }
+        for group, common in zip(groups, shared_scopes, strict=True)
+    ]
+    incident_ids = db.scalars(insert(Incident).returning(Incident.id, sort_by_parameter_order=True), rows).all()
+    db.execute(insert(IncidentStep), [step for incident_id in incident_ids for step in _steps(incident_id, now)])
+    by_incident = {incident_id: group.members for incident_id, group in zip(incident_ids, groups, strict=True)}
+    _add_alerts(db, by_incident)
+    for incident_id, members in by_incident.items():
+        record_event(db, incident_id, "opened", SYSTEM, terminals=len(members))
+    return incident_ids
+
+
+def _steps(incident_id: int, now: datetime) -> Iterable[dict[str, Any]]:
+    for step in STEPS.values():
+        done = step.number == DETECTION
+        yield {
+            "incident_id": incident_id,
+            "step": step.number,
+            "due_at": None if step.after else now + step.target.span,
+            "done_at": now if done else None,
+            "done_by": SYSTEM if done else None,
+        }
+
+
+def _add_alerts(db: Session, by_incident: Mapping[int, Sequence[Trouble]]) -> None:
+    db.execute(
+        insert(Alert),
+        [
+            {
+                "incident_id": incident_id,
+                "terminal_id": member.terminal_id,
+                "alert_type": member.alert_type,
+                "message": member.message,
+            }
+            for incident_id, members in by_incident.items()
+            for member in members
+        ],
+    )
+
+
+def join(db: Session, incident_id: int, members: Sequence[Trouble]) -> None:
+    """Adds alerts to an open incident, and determines again what its members have in common."""
+    incident = queries.get_incident(db, incident_id, lock=True)
+    _add_alerts(db, {incident.id: members})
+    incident.joined_at = app_now(db)
+    db.flush()
+    common = shared_scope(queries.members_of(db, [incident.id])[incident.id])
+    if incident.scope != Scope.FLEET:
+        incident.scope, incident.customer_id = common.scope, common.customer_id
+        incident.store_name, incident.network = common.store, common.network
+    record_event(db, incident.id, "joined", SYSTEM, terminals=len(members))
+
+
+def reopen(db: Session, incident_id: int, members: Sequence[Trouble]) -> None:
+    """Reopens the incident of flapping alerts."""
+    incident = queries.get_incident(db, incident_id, lock=True)
+    incident.resolved_at = incident.resolved_by = None
+    _add_alerts(db, {incident.id: members})
+    record_event(db, incident.id, "reopened", SYSTEM, terminals=len(members))
+
+
+def clear_alerts(db: Session, terminal_id: int, kind: AlertType, by: str) -> int:
+    """Resolves the terminal's open alert of this kind, and its incident when no alert of it is open any more. Returns
+    how many alerts were resolved."""
+    return _resolve_alerts(db, (Alert.terminal_id == terminal_id) & (Alert.alert_type == kind), by)
+
+
+def resolve_alerts_of_archived(db: Session, terminal_id: int, by: Actor) -> int:
+    """Resolves all open alerts of a terminal that this user archives. Returns how many."""
+    return _resolve_alerts(db, Alert.terminal_id == terminal_id, by.name, ("archived", by))
+
+
+def resolve_recovered(db: Session) -> int:
+    """Resolves the alerts of terminals that have recovered, and the incidents without any other open alert."""
+    return sum(
+        _resolve_alerts(db, (Alert.alert_type == kind) & queries.recovered_condition(kind), RECOVERED)
+        for kind in queries.TROUBLE_CONDITIONS
+    )
+
+
+def _resolve_alerts(
+    db: Session, condition: Any, by: str, kind_and_by: tuple[str, Actor | str] = ("recovered", SYSTEM)
+) -> int:
+    """`kind_and_by`: the kind of the event recorded for each incident, and who it is by."""
+    ending = and_(condition, TerminalState.terminal_id == Alert.terminal_id, ~Alert.is_resolved)
+    incident_ids = queries.lock_incidents(db, Incident.id.in_(select(Alert.incident_id).where(ending)))
+    if not incident_ids:
+        return 0
+    resolved = db.execute(
+        update(Alert)
+        .where(ending, Alert.incident_id.in_(incident_ids))
+        .values(is_resolved=True, resolved_at=clock.now_sql(), resolved_by=by[:50])
+        .returning(Alert.incident_id)
+        .execution_options(synchronize_session=False)
+    )
+    resolved_incident_ids = [row[0] for row in resolved]
+    for incident_id in sorted(set(resolved_incident_ids)):
+        record_event(db, incident_id, *kind_and_by, terminals=resolved_incident_ids.count(incident_id))
+    db.flush()
+    open_alerts = select(Alert.id).where(Alert.incident_id == Incident.id, ~Alert.is_resolved)
+    db.execute(
+        update(Incident)
+        .where(Incident.id.in_(set(resolved_incident_ids)), Incident.resolved_at.is_(None), ~open_alerts.exists())
+        .values(resolved_at=clock.now_sql(), resolved_by=by[:50])
+        .execution_options(synchronize_session=False)
+    )
+    return len(resolved_incident_ids)
+
+
+def record_reminders(db: Session, overdue: Sequence[OverdueStep], now: datetime) -> None:
+    """Records that a reminder of each of these steps was sent."""
+    db.execute(
+        update(IncidentStep),
+        [{"incident_id": step.incident_id, "step": step.step, "reminded_at": now} for step in overdue],
+    )
+    for step in overdue:
+        record_event(db, step.incident_id, "reminded", SYSTEM, step=step.step)
 
 
 def acknowledge(db: Session, by: Actor, incident_id: int) -> None:

@@ -21,14 +21,13 @@ from service.fleet.actions import (
     revoke_tokens,
 )
 from service.fleet.agents import actions as agents
-from service.fleet.agents.models import Device
 from service.fleet.firmware import actions as firmware
+from service.fleet.incidents import actions as incidents
 from service.fleet.maintenance import actions as maintenance
 from service.fleet.models import Terminal, TerminalState
 from service.fleet.queries import get_terminal
 from service.fleet.rules import AREA, Status
 from service.fleet.terminals import queries, schemas
-from service.fleet.watch.actions import resolve_alerts_of_archived
 
 
 def change(db: Session, by: Actor, terminal_id: int, new: schemas.TerminalChange) -> None:
@@ -49,7 +48,7 @@ def change(db: Session, by: Actor, terminal_id: int, new: schemas.TerminalChange
 
     before = TERMINALS.change(db, by, terminal, new, check)
     if "serial_number" in before:
-        _update_device_serial(db, terminal)
+        agents.correct_device_serial(db, terminal)
     if before:
         record_terminal_event(db, terminal.id, "edited", by, fields=sorted(before))
 
@@ -58,11 +57,6 @@ def _refuse_serial_change(db: Session, terminal: Terminal) -> None:
     if db.get_one(TerminalState, terminal.id).last_heartbeat_at is not None:
         message = "通信したことのある端末のシリアル番号は変更できません。本体を替えた場合は、端末交換を使ってください。"
         raise Conflict(message, [("serial_number", message)])
-
-
-def _update_device_serial(db: Session, terminal: Terminal) -> None:
-    statement = update(Device).where(Device.terminal_id == terminal.id, Device.removed_at.is_(None))
-    db.execute(statement.values(serial_number=terminal.serial_number).execution_options(synchronize_session=False))
 
 
 def archive(db: Session, by: Actor, terminal_id: int) -> None:
@@ -75,7 +69,7 @@ def archive(db: Session, by: Actor, terminal_id: int) -> None:
         "updates_cancelled": firmware.cancel_terminal_updates(db, terminal.id),
         "commands_cancelled": agents.cancel_open_commands(db, terminal.id, by),
         "maintenances_ended": maintenance.end_terminal_windows(db, by, terminal.id),
-        "alerts_resolved": resolve_alerts_of_archived(db, terminal.id, by),
+        "alerts_resolved": incidents.resolve_alerts_of_archived(db, terminal.id, by),
     }
     revoke_tokens(db, terminal.id)
     state = db.get_one(TerminalState, terminal.id, with_for_update=True, populate_existing=True)

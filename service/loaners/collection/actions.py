@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
@@ -17,8 +17,7 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.loaners.collection import queries
 from service.loaners.history import queries as history
-from service.loaners.history.actions import NewEvent, project
-from service.loaners.history.models import Event
+from service.loaners.history.actions import NewEvent, insert_events, project
 from service.loaners.history.rules import (
     EMPTIED_REASON,
     EventKind,
@@ -61,9 +60,9 @@ def add_events(db: Session, by: Actor, events: Sequence[PastEvent]) -> dict[int,
     facts = history.facts(db, ids)
     now = app_now(db)
     rows = [_past_row(by, event, now) for event in (*_registrations(facts, events), *events)]
-    new = _insert(db, sorted(rows, key=lambda row: (row["device_id"], row["effective_at"])))
-    _insert(db, _cleared_rows(history.facts(db, ids), new))
-    _insert(db, _emptied_rows(history.facts(db, ids), queries.emptied_event_ids(db, ids), now))
+    new = insert_events(db, sorted(rows, key=lambda row: (row["device_id"], row["effective_at"])))
+    insert_events(db, _cleared_rows(history.facts(db, ids), new))
+    insert_events(db, _emptied_rows(history.facts(db, ids), queries.emptied_event_ids(db, ids), now))
     project(db, ids)
     _update_timestamps(db, events)
     return new
@@ -93,16 +92,6 @@ def _past_row(by: Actor | str, event: PastEvent, now: datetime) -> dict[str, Any
     actor = {"actor": login_id, "actor_name": event.actor_name or name, "actor_mail": event.actor_mail}
     recorded = event.recorded_at or now
     return {"device_id": event.device_id, **values, **actor, "recorded_at": recorded, "import_key": event.import_key}
-
-
-def _insert(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """The rows by their new ids, which grow in the order of the rows."""
-    if not rows:
-        return {}
-    ids = db.scalars(
-        insert(Event).returning(Event.id, sort_by_parameter_order=True).execution_options(render_nulls=True), rows
-    )
-    return dict(zip(ids, rows, strict=True))
 
 
 def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:

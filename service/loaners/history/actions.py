@@ -106,6 +106,16 @@ def record_event(db: Session, by: Actor, device_id: int, new_event: NewEvent) ->
     return RecordedEvent(event.id, before, after, was, rebuilt[-1])
 
 
+def insert_events(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Adds many events, which the caller projects. Returns the rows by their ids, which grow in their order."""
+    if not rows:
+        return {}
+    ids = db.scalars(
+        insert(Event).returning(Event.id, sort_by_parameter_order=True).execution_options(render_nulls=True), rows
+    )
+    return dict(zip(ids, rows, strict=True))
+
+
 def check_event(db: Session, facts: Sequence[Fact], new_event: NewEvent, happened_at: datetime, now: datetime) -> None:
     """Raises as `record_event` when the event is not allowed for a device with this history."""
     if happened_at > now:
