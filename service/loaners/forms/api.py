@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/loaners/forms", tags=["loaners"], responses=_REF
 
 @router.get("")
 def forms(actor: Annotated[Actor, allow("loaners:form:read")], db: Db, kind: Kind | None = None) -> schemas.Forms:
-    return schemas.Forms.model_validate(queries.versions(db, kind))
+    return queries.versions(db, kind)
 
 
 @router.post("", status_code=201, responses=_CONFLICT)
@@ -30,7 +30,7 @@ def draft(actor: Annotated[Actor, allow("loaners:form:update")], db: Db, new: sc
 
 @router.get("/{form_id}")
 def form(actor: Annotated[Actor, allow("loaners:form:read")], db: Db, form_id: Id) -> schemas.FormInFull:
-    return schemas.FormInFull.model_validate(queries.form_detail(db, form_id))
+    return queries.form_detail(db, form_id)
 
 
 @router.patch("/{form_id}", status_code=204, responses=_CONFLICT)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.problems import NotFound
-from service.loaners.forms import rules
+from service.loaners.forms import rules, schemas
 from service.loaners.forms.models import Form
 from service.loaners.rules import KIND_LABELS, Kind
 
@@ -35,30 +33,30 @@ def get_form(db: Session, form_id: int) -> Form:
     return form
 
 
-def versions(db: Session, kind: Kind | None) -> dict[str, Any]:
+def versions(db: Session, kind: Kind | None) -> schemas.Forms:
     """By kind, newest first."""
     statement = select(Form).order_by(Form.kind.desc(), Form.number.desc())
     rows = db.scalars(statement if kind is None else statement.where(Form.kind == kind))
     current_ids = {member.value: current(db, member).id for member in Kind}
-    return {"items": [item(form, current_ids[form.kind]) for form in rows]}
+    return schemas.Forms(items=[item(form, current_ids[form.kind]) for form in rows])
 
 
-def item(form: Form, current_id: int) -> dict[str, Any]:
+def item(form: Form, current_id: int) -> schemas.FormItem:
     """`current_id`: the current form of its kind."""
-    return {
-        "id": form.id,
-        "kind": form.kind,
-        "kind_word": KIND_LABELS[Kind(form.kind)],
-        "number": form.number,
-        "note": form.note,
-        "state": _state(form, current_id),
-        "question_count": len(form.questions),
-        "version": form.version,
-        "created_at": form.created_at,
-        "updated_at": form.updated_at,
-        "published_at": form.published_at,
-        "published_by": form.published_by,
-    }
+    return schemas.FormItem(
+        id=form.id,
+        kind=form.kind,
+        kind_word=KIND_LABELS[Kind(form.kind)],
+        number=form.number,
+        note=form.note,
+        state=_state(form, current_id),
+        question_count=len(form.questions),
+        version=form.version,
+        created_at=form.created_at,
+        updated_at=form.updated_at,
+        published_at=form.published_at,
+        published_by=form.published_by,
+    )
 
 
 def _state(form: Form, current_id: int) -> rules.State:
@@ -69,22 +67,23 @@ def _state(form: Form, current_id: int) -> rules.State:
     return rules.State.CURRENT if form.id == current_id else rules.State.RETIRED
 
 
-def form_detail(db: Session, form_id: int) -> dict[str, Any]:
+def form_detail(db: Session, form_id: int) -> schemas.FormInFull:
     """With its questions; a draft with its errors and differences. Raises NotFound."""
     form = get_form(db, form_id)
     questions = rules.load_questions(form.questions)
     newest = current(db, form.kind)
     is_draft = form.published_at is None
-    return item(form, newest.id) | {
-        "questions": questions_with_conditions(questions),
-        "problems": rules.definition_refusals(questions) if is_draft else [],
-        "differences": rules.differences(rules.load_questions(newest.questions), questions) if is_draft else [],
-    }
+    return schemas.FormInFull(
+        **dict(item(form, newest.id)),
+        questions=questions_with_conditions(questions),
+        problems=rules.definition_refusals(questions) if is_draft else [],
+        differences=rules.differences(rules.load_questions(newest.questions), questions) if is_draft else [],
+    )
 
 
-def questions_with_conditions(questions: list[rules.Question]) -> list[dict[str, Any]]:
+def questions_with_conditions(questions: list[rules.Question]) -> list[schemas.ShownQuestion]:
     """Each question with all its conditions, those of its key included."""
     return [
-        stored | {"header": question.header, "shown_when": rules.shown_when(questions, question)}
+        schemas.ShownQuestion(**stored, header=question.header, shown_when=rules.shown_when(questions, question))
         for question, stored in zip(questions, rules.dump_questions(questions), strict=True)
     ]

@@ -63,13 +63,9 @@ class NewEvent:
 
 @dataclass(frozen=True)
 class RecordedEvent:
-    """A recorded event with the states just before and after it. `was` and `now`: the current state without and with
-    the event; `now` differs from `after` when later events exist."""
+    """A recorded event, and the current state with it: not the state after it when later events exist."""
 
-    event_id: int
-    before: State | None
-    after: State
-    was: State | None
+    event: Event
     now: State
 
 
@@ -90,7 +86,6 @@ def record_event(db: Session, by: Actor, device_id: int, new_event: NewEvent) ->
     facts = queries.facts(db, [device_id])[device_id]
     check_event(db, facts, new_event, happened_at, now)
     before = state_at(project_states(facts), happened_at)
-    was = project_states(facts)[-1] if facts else None
     event = _to_event(db, device_id, by, new_event, happened_at)
     db.add(event)
     db.flush()
@@ -100,10 +95,7 @@ def record_event(db: Session, by: Actor, device_id: int, new_event: NewEvent) ->
     audit.record(db, by, "create", AREA.name, "event", event.id, after=_audit_values(new_event, device_id, happened_at))
     if cleared:
         audit.record(db, "system", "create", AREA.name, "event", cleared.id, after={"reason": cleared.reason})
-    after = state_at(rebuilt, happened_at)
-    if after is None:
-        raise AssertionError("an event is followed by a state")
-    return RecordedEvent(event.id, before, after, was, rebuilt[-1])
+    return RecordedEvent(event, rebuilt[-1])
 
 
 def insert_events(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy import func, literal_column, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
@@ -20,9 +20,8 @@ from service.loaners.forms.models import Form
 from service.loaners.history import rules
 from service.loaners.history.models import ArchivedEvent, Event, Loan, Mark
 from service.loaners.history.rules import EventKind, Fact, LoanPeriod, State
-from service.loaners.models import Alias, Device, DeviceState, Model, Site
+from service.loaners.models import Device, DeviceState, Model, Site
 
-MAX_CANDIDATES = 10
 BATCH_SIZE = 500
 _FACT = (
     Event.id,
@@ -38,6 +37,15 @@ _FACT = (
     Event.due_on,
 )
 _IS_NOT_MARKED = ~select(Mark.event_id).where(Mark.event_id == Event.id).exists()
+
+
+class StoredForm(NamedTuple):
+    """Who recorded a form, when, and what it says."""
+
+    actor_name: str
+    recorded_at: datetime
+    status: int | None
+    answers: Mapping[str, str]
 
 
 def find_device(db: Session, text: str) -> Device | None:
@@ -56,30 +64,6 @@ def get_device(db: Session, text: str) -> Device:
             "ラベルの番号を確認するか、一覧から選び直してください。"
         )
     return device
-
-
-def candidates(db: Session, text: str) -> dict[str, Any]:
-    """Devices that match the text: the one with exactly this number, or those with this part of a number, an alias, a
-    製造番号 or a 資産管理番号."""
-    exact = find_device(db, text)
-    part = rules.read_label(text)
-    if exact:
-        where: ColumnElement[bool] = Device.id == exact.id
-    else:
-        by_alias = select(Alias.device_id).where(Alias.alias.icontains(part, autoescape=True))
-        columns = Device.number, Device.serial, Device.asset_number
-        where = or_(*(column.icontains(part, autoescape=True) for column in columns), Device.id.in_(by_alias))
-    rows = db.execute(
-        select(Device.number, Model.name.label("model_name"), DeviceState.status, Site.name.label("site_name"))
-        .join(Model, Model.id == Device.model_id)
-        .join(DeviceState, (DeviceState.device_id == Device.id) & func.upper_inf(DeviceState.during))
-        .join(Site, Site.id == DeviceState.site_id)
-        .where(where)
-        .order_by(Device.number)
-        .limit(MAX_CANDIDATES + 1)
-    ).all()
-    items = [row._asdict() | {"status_word": rules.status_label(row.status)} for row in rows[:MAX_CANDIDATES]]
-    return {"items": items, "more": len(rows) > MAX_CANDIDATES, "exact": exact is not None}
 
 
 def facts(db: Session, device_ids: Collection[int]) -> dict[int, list[Fact]]:
@@ -249,15 +233,15 @@ def clearing_of(db: Session, event: Event) -> Event | None:
     ).one_or_none()
 
 
-def form_event_values(db: Session, event_id: int) -> dict[str, Any]:
-    """actor_name, recorded_at, status and answers of a form event, archived or not."""
+def stored_form(db: Session, event_id: int) -> StoredForm:
+    """A form event, archived or not."""
     columns = Event.actor_name, Event.recorded_at, Event.status, Event.answers
     row = db.execute(select(*columns).where(Event.id == event_id)).one_or_none()
     if row is not None:
-        return row._asdict()
+        return StoredForm(*row)
     archived = db.scalars(select(ArchivedEvent.event).where(ArchivedEvent.id == event_id)).one()
-    values = {column.key: archived[column.key] for column in columns}
-    return values | {"recorded_at": datetime.fromisoformat(archived["recorded_at"])}
+    recorded_at = datetime.fromisoformat(archived["recorded_at"])
+    return StoredForm(archived["actor_name"], recorded_at, archived["status"], archived["answers"])
 
 
 def answers_of(db: Session, event_id: int | None) -> Mapping[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import select
@@ -46,7 +45,7 @@ class _ValidForm:
     emptied: bool
 
 
-def submit(db: Session, by: Actor, number: str, submission: schemas.Submission) -> dict[str, Any]:
+def submit(db: Session, by: Actor, number: str, submission: schemas.Submission) -> schemas.Stored:
     """Stores the form, and notifies the site when 0-4 changes.
 
     Raises:
@@ -57,15 +56,15 @@ def submit(db: Session, by: Actor, number: str, submission: schemas.Submission) 
     """
     device = past.get_device(db, number)
     history.lock_device(db, device.id)
-    event = _find_replay(db, by, device, submission.client_id)
-    if event is None:
-        form = _validate(db, device, submission)
-        recorded = history.record_event(db, by, device.id, form.event)
-        event = past.get_event(db, recorded.event_id)
-        if form.emptied:
-            history.record_event(db, by, device.id, _clearing_event(event.effective_at, event.id))
-        _notify_site(db, by, device, event, form.questions)
-    return _result(db, device, event)
+    if stored := _find_replay(db, by, device, submission.client_id):
+        return _answer(db, device, stored, queries.stored_outcome(db, device, stored))
+    form = _validate(db, device, submission)
+    event = history.record_event(db, by, device.id, form.event).event
+    if form.emptied:
+        history.record_event(db, by, device.id, _clearing_event(event.effective_at, event.id))
+    outcome = queries.stored_outcome(db, device, event)
+    _notify_site(db, by, device, event, form.questions, outcome)
+    return _answer(db, device, event, outcome)
 
 
 def _find_replay(db: Session, by: Actor, device: Device, client_id: uuid.UUID) -> Event | None:
@@ -76,13 +75,19 @@ def _find_replay(db: Session, by: Actor, device: Device, client_id: uuid.UUID) -
     return event
 
 
-def check(db: Session, by: Actor, number: str, submission: schemas.Checked) -> dict[str, Any]:
+def check(db: Session, by: Actor, number: str, submission: schemas.Checked) -> schemas.Expected:
     """What `submit` would do; raises the same errors. For a replay, returns the stored result."""
     device = past.get_device(db, number)
     if submission.client_id and (event := _find_replay(db, by, device, submission.client_id)):
-        stored = _result(db, device, event)
-        preview = {name: stored[name] for name in ("effective_at", "changes", "cleared", "mail_to")}
-        return preview | {"warnings": [], "stored": stored}
+        stored = _answer(db, device, event, queries.stored_outcome(db, device, event))
+        return schemas.Expected(
+            effective_at=stored.effective_at,
+            changes=stored.changes,
+            cleared=stored.cleared,
+            mail_to=stored.mail_to,
+            warnings=[],
+            stored=stored,
+        )
     form = _validate(db, device, submission)
     new_event, now = form.event, app_now(db)
     happened_at = new_event.effective_at or now
@@ -91,19 +96,20 @@ def check(db: Session, by: Actor, number: str, submission: schemas.Checked) -> d
     new = [history.to_fact(new_event, happened_at, facts)]
     if form.emptied:
         new.append(history.to_fact(_clearing_event(happened_at), happened_at, [*facts, *new]))
-    outcome = queries.compute_outcome(db, facts, new, form_rules.answers_by_header(form.questions, new_event.answers))
+    answers = form_rules.answers_by_header(form.questions, new_event.answers)
+    outcome = queries.compute_outcome(db, facts, new, answers, form.cleared)
     site = queries.site_to_notify(db, outcome)
     warnings = [] if outcome.changes else ["前回の登録から変わる項目はありません。"]
     if outcome.now.since > happened_at:
         label = rules.status_label(outcome.now.status)
         warnings.append(f"発生日時より後の登録があるため、現在のステータスは「{label}」のままです。")
-    return {
-        "effective_at": new_event.effective_at,
-        "changes": outcome.changes,
-        "cleared": form.cleared,
-        "mail_to": site.group_mail if site else None,
-        "warnings": warnings,
-    }
+    return schemas.Expected(
+        effective_at=new_event.effective_at,
+        changes=outcome.changes,
+        cleared=outcome.cleared,
+        mail_to=site.group_mail if site else None,
+        warnings=warnings,
+    )
 
 
 def _validate(db: Session, device: Device, submission: schemas.Answers) -> _ValidForm:
@@ -180,18 +186,19 @@ def _version_message(db: Session, form: Form, number: int) -> str:
 def _stale_edit(db: Session, state: rules.State, submission: schemas.Answers) -> Conflict:
     if state.form_event_id is None:
         return Conflict("もとにした登録が除去されました。まだ登録されていません。最新の内容を読み込んでください。")
-    last_form = past.form_event_values(db, state.form_event_id)
+    last_form = past.stored_form(db, state.form_event_id)
     return Stale(
-        f"{last_form['actor_name']}さんが{format_timestamp(last_form['recorded_at'])}に、この機器のステータスを"
-        f"「{rules.status_label(last_form['status'])}」で登録しました。あなたの入力はまだ登録されていません。"
+        f"{last_form.actor_name}さんが{format_timestamp(last_form.recorded_at)}に、この機器のステータスを"
+        f"「{rules.status_label(last_form.status)}」で登録しました。あなたの入力はまだ登録されていません。"
         "最新の内容を読み込んで、もう一度登録してください。",
         yours=dict(submission.answers),
-        current=dict(last_form["answers"]),
+        current=dict(last_form.answers),
     )
 
 
-def _notify_site(db: Session, by: Actor, device: Device, event: Event, questions: list[Question]) -> None:
-    outcome = _outcome(db, device, event)
+def _notify_site(
+    db: Session, by: Actor, device: Device, event: Event, questions: list[Question], outcome: queries.Outcome
+) -> None:
     site = queries.site_to_notify(db, outcome)
     if site is None:
         return
@@ -213,31 +220,21 @@ def _notify_site(db: Session, by: Actor, device: Device, event: Event, questions
     notifications.notify_site(db, site, Notice.CHANGE, mail, [(device.id, event.id)], ("event", event.id))
 
 
-def _outcome(db: Session, device: Device, event: Event) -> queries.Outcome:
-    """The outcome at the time when the event was recorded, without later events."""
-    facts = [fact for fact in past.facts(db, [device.id])[device.id] if fact.id < event.id]
-    cleared = past.clearing_of(db, event)
-    new = [past.event_fact(added) for added in (event, cleared) if added]
-    answers = form_rules.answers_by_header(past.questions_of(db, event.form_id), event.answers)
-    return queries.compute_outcome(db, facts, new, answers)
+def _answer(db: Session, device: Device, event: Event, outcome: queries.Outcome) -> schemas.Stored:
+    return schemas.Stored(
+        event_id=event.id,
+        number=device.number,
+        effective_at=event.effective_at,
+        recorded_at=event.recorded_at,
+        changes=outcome.changes,
+        status=outcome.now.status,
+        status_word=rules.status_label(outcome.now.status),
+        cleared=outcome.cleared,
+        mail_to=notified_recipient(db, event.id),
+    )
 
 
-def _result(db: Session, device: Device, event: Event) -> dict[str, Any]:
-    outcome, cleared = _outcome(db, device, event), past.clearing_of(db, event)
-    return {
-        "event_id": event.id,
-        "number": device.number,
-        "effective_at": event.effective_at,
-        "recorded_at": event.recorded_at,
-        "changes": outcome.changes,
-        "status": outcome.now.status,
-        "status_word": rules.status_label(outcome.now.status),
-        "cleared": cleared.reason if cleared else None,
-        "mail_to": notified_recipient(db, event.id),
-    }
-
-
-def set_deposit(db: Session, by: Actor, number: str, new: schemas.DepositChange) -> dict[str, Any]:
+def set_deposit(db: Session, by: Actor, number: str, new: schemas.DepositChange) -> schemas.DepositSet:
     """Sets the 預り機のステータス; sends no mail (edits in the viewer are silent).
 
     Raises:
@@ -249,7 +246,7 @@ def set_deposit(db: Session, by: Actor, number: str, new: schemas.DepositChange)
     history.lock_device(db, device.id)
     state = queries.current_state(db, device)
     if state.deposit == new.deposit:
-        return {"event_id": None, "deposit": new.deposit}
+        return schemas.DepositSet(event_id=None, deposit=new.deposit)
     if refusal := rules.deposit_refusal(state):
         raise Conflict(refusal)
     if state.event_id != new.based_on:
@@ -262,4 +259,4 @@ def set_deposit(db: Session, by: Actor, number: str, new: schemas.DepositChange)
     kind = EventKind.DEPOSIT if new.deposit else EventKind.CLEARED
     new_event = NewEvent(kind=kind, source=Source.VIEWER, deposit=new.deposit, reason=new.reason)
     recorded = history.record_event(db, by, device.id, new_event)
-    return {"event_id": recorded.event_id, "deposit": recorded.now.deposit}
+    return schemas.DepositSet(event_id=recorded.event.id, deposit=recorded.now.deposit)

@@ -10,7 +10,6 @@ from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
 from service.core.http.problem_responses import RESPONSES
 from service.core.values.texts import NO_NUL
-from service.loaners.history import queries as past
 from service.loaners.history.schemas import Number
 from service.loaners.statuses import actions, queries, schemas
 
@@ -23,12 +22,12 @@ router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 @router.get("/scanned")
 def scanned(actor: Annotated[Actor, allow("loaners:device:read")], db: Db, q: Text) -> schemas.Candidates:
     """Devices that match the URL of a label, a number, an alias, or a part of them."""
-    return schemas.Candidates.model_validate(past.candidates(db, q))
+    return queries.candidates(db, q)
 
 
 @router.get("/devices/{number}/status-form")
 def status_form(actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number) -> schemas.FormToFill:
-    return schemas.FormToFill.model_validate(queries.form_to_fill(db, actor, number))
+    return queries.form_to_fill(db, actor, number)
 
 
 @router.post("/devices/{number}/status/check", responses=_CONFLICT)
@@ -36,18 +35,18 @@ def check(
     actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, submission: schemas.Checked
 ) -> schemas.Expected:
     """What the form would change, or the stored result of a replay. Stores nothing."""
-    return schemas.Expected.model_validate(actions.check(db, actor, number, submission))
+    return actions.check(db, actor, number, submission)
 
 
 @router.post("/devices/{number}/status", status_code=201, responses=_CONFLICT)
 def submit(
     actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, submission: schemas.Submission
 ) -> schemas.Stored:
-    return schemas.Stored.model_validate(actions.submit(db, actor, number, submission))
+    return actions.submit(db, actor, number, submission)
 
 
 @router.put("/devices/{number}/deposit", responses=_CONFLICT)
 def set_deposit(
     actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, new: schemas.DepositChange
 ) -> schemas.DepositSet:
-    return schemas.DepositSet.model_validate(actions.set_deposit(db, actor, number, new))
+    return actions.set_deposit(db, actor, number, new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -19,6 +20,7 @@ from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from service.loaners.models import Site
 from service.loaners.notifications import actions
+from service.loaners.statuses import queries
 from tests import people
 from tests.api.loaners.telling import (
     COLLECTED,
@@ -64,6 +66,25 @@ def test_the_sites_group_is_notified_of_the_first_form_and_each_change(staff: Te
     assert [(mail_row["kind"], mail_row["recipient"], mail_row["state"]) for mail_row in mail_rows] == [
         ("change", GROUP, "waiting")
     ] * 2
+
+
+def test_the_mail_and_the_answer_tell_one_outcome(
+    staff: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[queries.Outcome] = []
+
+    def compute(*arguments: Any) -> queries.Outcome:
+        computed.append(compute_outcome(*arguments))
+        return computed[-1]
+
+    compute_outcome = queries.compute_outcome
+    monkeypatch.setattr(queries, "compute_outcome", compute)
+    answer = submit_form(staff, NUMBER, LENT)
+
+    [outcome] = computed
+    assert answer["changes"] == [change.model_dump() for change in outcome.changes]
+    assert (answer["status"], answer["mail_to"]) == (outcome.now.status, GROUP)
+    assert [mail.title for mail in mails(db)] == [f"【代替機】{NUMBER} 未登録 → 1.貸出中"]
 
 
 def test_what_became_of_a_mail_stays_with_the_history_when_the_outbox_has_forgotten_it(

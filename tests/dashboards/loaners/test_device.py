@@ -42,7 +42,7 @@ def record_form_event(db: Session, device: Device, day: float, answers: dict[str
     login_id = f"lena-{day}".replace(".", "-")
     result = history.record_event(db, people.create_actor(db, login_id, loaners="staff"), device.id, event)
     db.commit()
-    return result.event_id
+    return result.event.id
 
 
 @pytest.fixture
