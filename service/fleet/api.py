@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_ERROR_RESPONS
 @router.get("/summary")
 def summary(actor: Annotated[Actor, allow("fleet:terminal:read")], db: ReadDb) -> schemas.Summary:
     """The fleet in numbers, now."""
-    return schemas.Summary.model_validate(queries.summary(db))
+    return queries.summary(db)
 
 
 routes.add_export_routes(router, "/customers", exports.CUSTOMERS)
@@ -68,7 +68,7 @@ def create_terminal(
 
 @router.get("/terminals/{terminal_id}/photos", responses={404: RESPONSES[404]})
 def photos(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.Photos:
-    return schemas.Photos.model_validate(queries.photos(db, terminal_id))
+    return queries.photos(db, terminal_id)
 
 
 @router.post("/terminals/{terminal_id}/photos", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
@@ -77,7 +77,7 @@ def add_photo(
 ) -> schemas.Photos:
     """Attaches an uploaded picture (`PUT /api/core/files?purpose=fleet.terminal_photo`)."""
     actions.add_photo(db, actor, terminal_id, new)
-    return schemas.Photos.model_validate(queries.photos(db, terminal_id))
+    return queries.photos(db, terminal_id)
 
 
 @router.delete("/terminals/{terminal_id}/photos/{file_id}", status_code=204, responses={404: RESPONSES[404]})

@@ -21,7 +21,6 @@ from service.core.database.paging import (
     contains,
     equals,
     filter_values,
-    single_page,
     when_true,
 )
 from service.core.files.records import File
@@ -150,19 +149,19 @@ _ALERTS = Listing(
 )
 
 
-def summary(db: Session) -> dict[str, Any]:
+def summary(db: Session) -> schemas.Summary:
     in_use = select(*COUNTS).join(Terminal, Terminal.id == TerminalState.terminal_id)
     counts = db.execute(in_use.where(Terminal.archived_at.is_(None))).mappings().one()
     columns = func.count(), func.count(Alert.incident_id.distinct()), func.min(Alert.created_at)
     alerts, incidents, oldest = db.execute(select(*columns).where(~Alert.is_resolved)).one()
-    return {
-        "as_of": app_now(db),
-        "terminals": dict(counts),
-        "online_percent": round(100 * counts["online"] / counts["total"], 1) if counts["total"] else None,
-        "open_alerts": alerts,
-        "open_incidents": incidents,
-        "oldest_open_alert_at": oldest,
-    }
+    return schemas.Summary(
+        as_of=app_now(db),
+        terminals=schemas.StatusCounts(**counts),
+        online_percent=round(100 * counts["online"] / counts["total"], 1) if counts["total"] else None,
+        open_alerts=alerts,
+        open_incidents=incidents,
+        oldest_open_alert_at=oldest,
+    )
 
 
 def customers(
@@ -237,7 +236,7 @@ def get_terminal(db: Session, terminal_id: int, *, lock: bool = False) -> Termin
     return get_or_404(db, Terminal, terminal_id, "端末", lock=lock)
 
 
-def photos(db: Session, terminal_id: int) -> dict[str, Any]:
+def photos(db: Session, terminal_id: int) -> schemas.Photos:
     """The terminal's photos, newest first; there are never many."""
     get_terminal(db, terminal_id)
     statement = (
@@ -256,8 +255,8 @@ def photos(db: Session, terminal_id: int) -> dict[str, Any]:
         .where(TerminalPhoto.terminal_id == terminal_id)
         .order_by(TerminalPhoto.added_at.desc(), File.id)
     )
-    items = [dict(row) for row in db.execute(statement).mappings()]
-    return single_page(items)
+    items = [schemas.Photo(**row) for row in db.execute(statement).mappings()]
+    return schemas.Photos(items=items, total=len(items))
 
 
 def get_photo(db: Session, terminal_id: int, file_id: uuid.UUID) -> tuple[TerminalPhoto, File]:

@@ -103,8 +103,8 @@ def test_a_flapping_terminal_reopens_its_incident_without_another_mail(db: Sessi
     detail = queries.incident(
         db, people.create_actor(db, "olivia", fleet="operator"), db.scalars(select(Incident.id)).one()
     )
-    assert (detail["members"], detail["members_open"], len(detail["listed"])) == (1, 0, 1)
-    assert detail["store_name"] == terminal.store_name
+    assert (detail.members, detail.members_open, len(detail.listed)) == (1, 0, 1)
+    assert detail.store_name == terminal.store_name
     assert len([mail for mail in mails(db) if "オフライン" in mail["subject"] and "目標" not in mail["subject"]]) == 1
     kinds = db.scalars(select(IncidentEvent.kind).order_by(IncidentEvent.id)).all()
     assert [kind for kind in kinds if kind != "reminded"] == [

@@ -64,8 +64,8 @@ def test_rolling_back_reaches_only_updated_terminals(fleet: Fleet) -> None:
     undone = actions.roll_back(fleet.db, fleet.by, rollout.id)
     fleet.advance()
 
-    assert (undone["terminals"], undone["missing"]) == (1, [])
-    back = fleet.db.get_one(Rollout, undone["ids"][0])
+    assert (undone.terminals, undone.missing) == (1, [])
+    back = fleet.db.get_one(Rollout, undone.ids[0])
     assert (back.firmware_id, back.undoes_id, back.state) == (former.id, rollout.id, "running")
     assert [(task.terminal_id, task.from_version) for task in fleet.tasks() if task.rollout_id == back.id] == [
         (first.terminal_id, "2.0.0")
@@ -100,8 +100,8 @@ def test_a_preview_counts_what_a_start_would_take(fleet: Fleet) -> None:
     fleet.db.execute(update(TerminalState).where(state).values(firmware_version="2.0.0"))
     request = schemas.Preview(firmware_id=fleet.firmware.id, waves=[5, 50, 100])
     preview = queries.preview(fleet.db, request)
-    assert (preview["terminals"], preview["online"]) == (4, 4)
-    assert [(wave["percent"], wave["terminals"]) for wave in preview["waves"]] == [(5, 1), (50, 1), (100, 2)]
+    assert (preview.terminals, preview.online) == (4, 4)
+    assert [(wave.percent, wave.terminals) for wave in preview.waves] == [(5, 1), (50, 1), (100, 2)]
     fleet.start(waves=[5, 50, 100])
     assert sorted(task.wave for task in fleet.tasks()) == [0, 1, 2, 2]
 

@@ -67,7 +67,7 @@ def revoke_enrolment_code(actor: Annotated[Actor, allow("fleet:enrolment:revoke"
 
 @router.get("/terminals/{terminal_id}/token", responses=_NOT_FOUND)
 def token(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.TokenAnswer:
-    return schemas.TokenAnswer.model_validate(queries.token(db, terminal_id))
+    return queries.token(db, terminal_id)
 
 
 @router.delete("/terminals/{terminal_id}/token", status_code=204, responses=_NOT_FOUND)
@@ -109,7 +109,7 @@ def cancel(actor: Annotated[Actor, allow("fleet:terminal:diagnose")], db: Db, te
 @router.get("/terminals/{terminal_id}/devices", responses=_NOT_FOUND)
 def devices(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.Devices:
     """The terminal's machines, the present one first."""
-    return schemas.Devices.model_validate(queries.devices(db, terminal_id))
+    return queries.devices(db, terminal_id)
 
 
 @router.post("/terminals/{terminal_id}/swap", responses=_NOT_FOUND_OR_CONFLICT)

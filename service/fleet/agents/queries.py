@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, case, func, select, text
@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session, aliased
 
 from service.core.access.identity import User, hash_token
 from service.core.database.clock import now_sql
-from service.core.database.paging import Key, Listing, equals, single_page
+from service.core.database.paging import Key, Listing, equals
 from service.core.files.records import File
 from service.core.problems import NotFound
 from service.fleet import queries
+from service.fleet.agents import schemas
 from service.fleet.agents.models import Command, Device
 from service.fleet.agents.rules import BUNDLE_RETENTION, MAX_RENEWALS, RENEWAL_RETRY_AFTER, CodeState, CommandName
 from service.fleet.ingest.tokens import SELECT_TOKENS, unknown_token
@@ -134,14 +135,14 @@ def valid_token(db: Session, terminal_id: int) -> TerminalToken | None:
     return db.scalars(statement).one_or_none()
 
 
-def token(db: Session, terminal_id: int) -> dict[str, datetime | None]:
+def token(db: Session, terminal_id: int) -> schemas.TokenAnswer:
     queries.get_terminal(db, terminal_id)
     current = valid_token(db, terminal_id)
-    return {
-        "issued_at": current.created_at if current else None,
-        "renew_at": current.created_at + timedelta(days=settings().token_days) if current else None,
-        "cloned_at": db.scalar(select(TerminalState.cloned_at).where(TerminalState.terminal_id == terminal_id)),
-    }
+    return schemas.TokenAnswer(
+        issued_at=current.created_at if current else None,
+        renew_at=current.created_at + timedelta(days=settings().token_days) if current else None,
+        cloned_at=db.scalar(select(TerminalState.cloned_at).where(TerminalState.terminal_id == terminal_id)),
+    )
 
 
 def commands(db: Session, terminal_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -159,7 +160,7 @@ def get_command(db: Session, terminal_id: int, command_id: int) -> Command:
     return command
 
 
-def devices(db: Session, terminal_id: int) -> dict[str, Any]:
+def devices(db: Session, terminal_id: int) -> schemas.Devices:
     """The terminal's machines, the present one first. Before the first swap there is no row: the present machine is
     derived from the terminal."""
     terminal = queries.get_terminal(db, terminal_id)
@@ -176,17 +177,17 @@ def devices(db: Session, terminal_id: int) -> dict[str, Any]:
         .where(Device.terminal_id == terminal_id)
         .order_by(Device.removed_at.desc().nulls_first(), Device.id.desc())
     ).mappings()
-    items = [dict(row) for row in rows] or [
-        {
-            "serial_number": terminal.serial_number,
-            "placed_at": terminal.created_at,
-            "removed_at": None,
-            "fate": None,
-            "reason": None,
-            "removed_by": None,
-        }
+    items = [schemas.DeviceItem(**row) for row in rows] or [
+        schemas.DeviceItem(
+            serial_number=terminal.serial_number,
+            placed_at=terminal.created_at,
+            removed_at=None,
+            fate=None,
+            reason=None,
+            removed_by=None,
+        )
     ]
-    return single_page(items)
+    return schemas.Devices(items=items, total=len(items))
 
 
 def current_device(db: Session, terminal_id: int) -> Device | None:

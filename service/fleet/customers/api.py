@@ -24,12 +24,12 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 @router.get("/choices")
 def choices(actor: Annotated[Actor, allow("fleet:customer:read")], db: ReadDb) -> list[schemas.CustomerChoice]:
     """The customers in use by name, for a select box: at most 1,000."""
-    return [schemas.CustomerChoice.model_validate(row) for row in queries.choices(db)]
+    return queries.choices(db)
 
 
 @router.get("/{customer_id}")
 def customer(actor: Annotated[Actor, allow("fleet:customer:read")], db: Db, customer_id: Id) -> schemas.CustomerDetail:
-    return schemas.CustomerDetail.model_validate(queries.customer(db, customer_id))
+    return queries.customer(db, customer_id)
 
 
 @router.patch("/{customer_id}", responses=_CONFLICT)
@@ -55,4 +55,4 @@ def restore(actor: Annotated[Actor, allow("fleet:customer:update")], db: Db, cus
 
 def _detail(db: Db, customer_id: int) -> schemas.CustomerDetail:
     db.flush()
-    return schemas.CustomerDetail.model_validate(queries.customer(db, customer_id))
+    return queries.customer(db, customer_id)

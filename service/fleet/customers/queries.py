@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.fleet import queries
+from service.fleet.customers import schemas
 from service.fleet.incidents.models import Incident
 from service.fleet.models import Alert, Customer, Terminal, TerminalState
 from service.fleet.monthly.models import MonthlyReport
 from service.fleet.rules import Status
+from service.fleet.schemas import StatusCounts
 
 MAX_STORES_LISTED = 200
 MAX_CHOICES = 1000
@@ -29,29 +29,30 @@ CUSTOMER_FIELDS = (
 )
 
 
-def choices(db: Session) -> list[dict[str, Any]]:
+def choices(db: Session) -> list[schemas.CustomerChoice]:
     customers = select(Customer.id, Customer.company_name).where(Customer.archived_at.is_(None))
     statement = customers.order_by(Customer.company_name, Customer.id).limit(MAX_CHOICES)
-    return [dict(row) for row in db.execute(statement).mappings()]
+    return [schemas.CustomerChoice(**row) for row in db.execute(statement).mappings()]
 
 
-def customer(db: Session, customer_id: int) -> dict[str, Any]:
+def customer(db: Session, customer_id: int) -> schemas.CustomerDetail:
     """Raises NotFound."""
     customer_row = queries.get_customer(db, customer_id)
     stores = _stores(db, customer_id)
-    counts = [store["terminals"] for store in stores]
+    terminals = {name: sum(getattr(store.terminals, name) for store in stores) for name in ("total", *Status)}
     archived = select(func.count()).where(Terminal.customer_id == customer_id, Terminal.archived_at.is_not(None))
-    return {name: getattr(customer_row, name) for name in CUSTOMER_FIELDS} | {
-        "terminals": {name: sum(store_counts[name] for store_counts in counts) for name in ("total", *Status)},
-        "archived_terminals": db.scalar(archived),
-        "stores": stores[:MAX_STORES_LISTED],
-        "store_count": len(stores),
-        "open_incidents": _open_incidents(db, customer_id),
-        "last_report": _last_report(db, customer_id),
-    }
+    return schemas.CustomerDetail(
+        **{name: getattr(customer_row, name) for name in CUSTOMER_FIELDS},
+        terminals=terminals,
+        archived_terminals=db.scalar(archived),
+        stores=stores[:MAX_STORES_LISTED],
+        store_count=len(stores),
+        open_incidents=_open_incidents(db, customer_id),
+        last_report=_last_report(db, customer_id),
+    )
 
 
-def _stores(db: Session, customer_id: int) -> list[dict[str, Any]]:
+def _stores(db: Session, customer_id: int) -> list[schemas.Store]:
     """All stores of the customer, those with a problem first, then by name."""
     statement = (
         select(Terminal.store, *queries.COUNTS)
@@ -61,10 +62,10 @@ def _stores(db: Session, customer_id: int) -> list[dict[str, Any]]:
         .order_by(func.count().filter(TerminalState.status.in_([Status.OFFLINE, Status.ERROR])).desc(), Terminal.store)
     )
     rows = db.execute(statement).mappings().all()
-    return [{"store": row["store"], "terminals": {name: row[name] for name in ("total", *Status)}} for row in rows]
+    return [schemas.Store(store=row["store"], terminals=StatusCounts(**row)) for row in rows]
 
 
-def _open_incidents(db: Session, customer_id: int) -> list[dict[str, Any]]:
+def _open_incidents(db: Session, customer_id: int) -> list[schemas.OpenIncident]:
     statement = (
         select(Incident.id, Incident.alert_type, Incident.scope, Incident.opened_at, func.count().label("members_open"))
         .join(Alert, Alert.incident_id == Incident.id)
@@ -73,10 +74,10 @@ def _open_incidents(db: Session, customer_id: int) -> list[dict[str, Any]]:
         .group_by(Incident.id)
         .order_by(Incident.opened_at, Incident.id)
     )
-    return [dict(row) for row in db.execute(statement).mappings()]
+    return [schemas.OpenIncident(**row) for row in db.execute(statement).mappings()]
 
 
-def _last_report(db: Session, customer_id: int) -> dict[str, Any] | None:
+def _last_report(db: Session, customer_id: int) -> schemas.LastReport | None:
     statement = (
         select(MonthlyReport.id, MonthlyReport.month, MonthlyReport.drafted_at, MonthlyReport.sent_at)
         .where(MonthlyReport.customer_id == customer_id)
@@ -84,7 +85,7 @@ def _last_report(db: Session, customer_id: int) -> dict[str, Any] | None:
         .limit(1)
     )
     row = db.execute(statement).mappings().one_or_none()
-    return dict(row) if row else None
+    return schemas.LastReport(**row) if row else None
 
 
 def terminals_in_use(db: Session, customer_id: int) -> int:

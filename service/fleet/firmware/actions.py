@@ -236,7 +236,7 @@ _RETRY_VALUES: dict[str, Any] = {"state": TaskState.WAITING, "healthy": 0} | dic
 )
 
 
-def roll_back(db: Session, by: Actor, rollout_id: int) -> dict[str, Any]:
+def roll_back(db: Session, by: Actor, rollout_id: int) -> schemas.Undone:
     """Aborts it if it is active, and returns every terminal on its version to the version before: at once, in one
     roll-out for each of those versions. Unregistered versions are returned as `missing`; their terminals stay.
 
@@ -258,7 +258,7 @@ def roll_back(db: Session, by: Actor, rollout_id: int) -> dict[str, Any]:
         _abort(db, by, undone, "元のバージョンに戻すため中止しました。")
     rollouts = [_undo(db, by, undone, firmwares[before], by_version[before]) for before in sorted(firmwares)]
     terminals = sum(len(by_version[before]) for before in firmwares)
-    return {"ids": [rollout.id for rollout in rollouts], "terminals": terminals, "missing": missing}
+    return schemas.Undone(ids=[rollout.id for rollout in rollouts], terminals=terminals, missing=missing)
 
 
 def _undo(db: Session, by: Actor, undone: Rollout, firmware: Firmware, terminals: Sequence[tuple[int, str]]) -> Rollout:

@@ -83,23 +83,23 @@ def preview(
     actor: Annotated[Actor, allow("fleet:rollout:create")], db: Db, body: schemas.Preview
 ) -> schemas.PreviewAnswer:
     """How many terminals a roll-out would reach, wave by wave."""
-    return schemas.PreviewAnswer.model_validate(queries.preview(db, body))
+    return queries.preview(db, body)
 
 
 @router.get("/rollouts/overview")
 def overview(actor: Reader, db: ReadDb) -> schemas.Overview:
-    return schemas.Overview.model_validate(queries.overview(db))
+    return queries.overview(db)
 
 
 @router.get("/rollouts/choices")
 def choices(actor: Reader, db: Db) -> schemas.Choices:
     """Tags and versions that roll-outs can target, in addition to customers."""
-    return schemas.Choices.model_validate(queries.choices(db))
+    return queries.choices(db)
 
 
 @router.get("/rollouts/{rollout_id}", responses=NOT_FOUND)
 def rollout(actor: Reader, db: Db, rollout_id: Id) -> schemas.RolloutDetail:
-    return schemas.RolloutDetail.model_validate(queries.rollout(db, rollout_id))
+    return queries.rollout(db, rollout_id)
 
 
 @router.get("/rollouts/{rollout_id}/tasks", responses=NOT_FOUND, response_model=Page[schemas.TaskItem])
@@ -146,7 +146,7 @@ def retry(actor: Operator, db: Db, rollout_id: Id) -> schemas.Retried:
 @router.post("/rollouts/{rollout_id}/roll-back", status_code=201, responses=NOT_FOUND_OR_CONFLICT)
 def roll_back(actor: Operator, db: Db, rollout_id: Id) -> schemas.Undone:
     """Returns every updated terminal to the version it had before."""
-    return schemas.Undone.model_validate(actions.roll_back(db, actor, rollout_id))
+    return actions.roll_back(db, actor, rollout_id)
 
 
 @router.get("/agent/firmware/{task_id}", response_class=Response, responses=_IMAGE_RESPONSES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -132,29 +132,29 @@ def get_rollout(db: Session, rollout_id: int, *, lock: bool = False) -> Rollout:
     return rollout
 
 
-def overview(db: Session) -> dict[str, Any]:
+def overview(db: Session) -> schemas.Overview:
     statement = select(Rollout.state, func.count()).group_by(Rollout.state)
     states = dict(db.execute(statement).all())
-    return {
-        "as_of": app_now(db),
-        "running": states.get(RolloutState.RUNNING, 0),
-        "paused": states.get(RolloutState.PAUSED, 0),
-        "drafts": states.get(RolloutState.DRAFT, 0),
-        "under_way": db.scalar(select(func.count()).where(UpdateTask.state.in_(UNDER_WAY))),
-        "firmwares": db.scalar(select(func.count()).where(Firmware.withdrawn_at.is_(None))),
-    }
+    return schemas.Overview(
+        as_of=app_now(db),
+        running=states.get(RolloutState.RUNNING, 0),
+        paused=states.get(RolloutState.PAUSED, 0),
+        drafts=states.get(RolloutState.DRAFT, 0),
+        under_way=db.scalar(select(func.count()).where(UpdateTask.state.in_(UNDER_WAY))),
+        firmwares=db.scalar(select(func.count()).where(Firmware.withdrawn_at.is_(None))),
+    )
 
 
-def choices(db: Session) -> dict[str, list[str]]:
+def choices(db: Session) -> schemas.Choices:
     tag = func.unnest(Terminal.tags).label("tag")
     tags = select(tag).where(Terminal.archived_at.is_(None)).subquery()
     by_tag = select(tags.c.tag).group_by(tags.c.tag).order_by(func.count().desc(), tags.c.tag).limit(100)
     version = TerminalState.firmware_version
     by_version = select(version).where(TerminalState.last_heartbeat_at.is_not(None)).group_by(version)
-    return {
-        "tags": [*db.scalars(by_tag)],
-        "versions": [*db.scalars(by_version.order_by(func.count().desc(), version).limit(100))],
-    }
+    return schemas.Choices(
+        tags=[*db.scalars(by_tag)],
+        versions=[*db.scalars(by_version.order_by(func.count().desc(), version).limit(100))],
+    )
 
 
 def targeted(version: str, targets: schemas.Targets) -> Select[int, str, str]:
@@ -177,16 +177,16 @@ def targeted(version: str, targets: schemas.Targets) -> Select[int, str, str]:
     return statement
 
 
-def preview(db: Session, request: schemas.Preview) -> dict[str, Any]:
+def preview(db: Session, request: schemas.Preview) -> schemas.PreviewAnswer:
     """How many terminals each wave would reach now."""
     terminals = targeted(get_firmware(db, request.firmware_id).version, request.targets).subquery()
     online = func.count().filter(terminals.c.status == Status.ONLINE)
     total, online_now = db.execute(select(func.count(), online).select_from(terminals)).one()
     waves, previous_end = [], 0
     for percent, end in rules.wave_ends(request.waves, total):
-        waves.append({"percent": percent, "terminals": end - previous_end})
+        waves.append(schemas.WavePreview(percent=percent, terminals=end - previous_end))
         previous_end = end
-    return {"terminals": total, "online": online_now, "waves": waves}
+    return schemas.PreviewAnswer(terminals=total, online=online_now, waves=waves)
 
 
 def rollouts(db: Session, limit: int, cursor: str | None, state: RolloutState | None) -> dict[str, Any]:
@@ -215,8 +215,8 @@ def counts(db: Session, rollout_ids: Sequence[int]) -> dict[int, dict[int, dict[
     return by_rollout
 
 
-def _sum_counts(waves: Any) -> dict[str, int]:
-    return {name: sum(wave[name] for wave in waves) for name in ("total", *_COUNT_NAMES)}
+def _sum_counts(waves: Collection[dict[str, int]]) -> schemas.Counts:
+    return schemas.Counts(**{name: sum(wave[name] for wave in waves) for name in ("total", *_COUNT_NAMES)})
 
 
 def waves(db: Session, rollout: Rollout) -> list[Wave]:
@@ -229,7 +229,7 @@ def waves(db: Session, rollout: Rollout) -> list[Wave]:
     return [by_number.get(number, Wave()) for number in range(len(rollout.waves))]
 
 
-def rollout(db: Session, rollout_id: int) -> dict[str, Any]:
+def rollout(db: Session, rollout_id: int) -> schemas.RolloutDetail:
     """The roll-out with its waves, settings and first failures."""
     record = get_rollout(db, rollout_id)
     statement = (
@@ -237,42 +237,41 @@ def rollout(db: Session, rollout_id: int) -> dict[str, Any]:
         .join(Firmware, Firmware.id == Rollout.firmware_id)
         .outerjoin(User, User.id == Rollout.user_id)
     )
-    item = dict(db.execute(statement.where(Rollout.id == rollout_id)).mappings().one())
+    item = db.execute(statement.where(Rollout.id == rollout_id)).mappings().one()
     by_wave, now = counts(db, [rollout_id])[rollout_id], app_now(db)
-    return item | {
-        "as_of": now,
-        "counts": _sum_counts(by_wave.values()),
-        "targets": _target_names(db, schemas.Targets.model_validate(record.targets)),
-        "success_percent": record.success_percent,
-        "error_percent": record.error_percent,
-        "error_count": record.error_count,
-        "healthy_heartbeats": record.healthy_heartbeats,
-        "step_minutes": record.step_minutes,
-        "offer_from": record.offer_from,
-        "offer_until": record.offer_until,
-        "is_open": rules.is_open(now, record.offer_from, record.offer_until),
-        "progress": [
-            wave_counts | {"wave": number, "percent": record.waves[number]} for number, wave_counts in by_wave.items()
+    return schemas.RolloutDetail(
+        **item,
+        as_of=now,
+        counts=_sum_counts(by_wave.values()),
+        targets=_target_names(db, schemas.Targets.model_validate(record.targets)),
+        success_percent=record.success_percent,
+        error_percent=record.error_percent,
+        error_count=record.error_count,
+        healthy_heartbeats=record.healthy_heartbeats,
+        step_minutes=record.step_minutes,
+        offer_from=record.offer_from,
+        offer_until=record.offer_until,
+        is_open=rules.is_open(now, record.offer_from, record.offer_until),
+        progress=[
+            schemas.WaveCounts(**wave_counts, wave=number, percent=record.waves[number])
+            for number, wave_counts in by_wave.items()
         ],
-        "failed": tasks(db, rollout_id, MAX_FAILED_LISTED, None, TaskState.FAILED)["items"],
-        "comparison": _comparison(db, record),
-        "preview": _draft_preview(db, record) if record.state == RolloutState.DRAFT else None,
-        "took": db.scalar(select(func.count()).select_from(terminals_on_version(rollout_id).subquery())),
-    }
+        failed=tasks(db, rollout_id, MAX_FAILED_LISTED, None, TaskState.FAILED)["items"],
+        comparison=_comparison(db, record),
+        preview=_draft_preview(db, record) if record.state == RolloutState.DRAFT else None,
+        took=db.scalar(select(func.count()).select_from(terminals_on_version(rollout_id).subquery())),
+    )
 
 
-def _draft_preview(db: Session, draft: Rollout) -> dict[str, Any]:
+def _draft_preview(db: Session, draft: Rollout) -> schemas.PreviewAnswer:
     targets = schemas.Targets.model_validate(draft.targets)
     return preview(db, schemas.Preview(firmware_id=draft.firmware_id, targets=targets, waves=draft.waves))
 
 
-def _target_names(db: Session, targets: schemas.Targets) -> dict[str, list[str]]:
+def _target_names(db: Session, targets: schemas.Targets) -> schemas.Target:
     customers = select(Customer.company_name).where(Customer.id.in_(targets.customer_ids))
-    return {
-        "customers": [*db.scalars(customers.order_by(Customer.company_name))],
-        "tags": targets.tags,
-        "versions": targets.versions,
-    }
+    names = [*db.scalars(customers.order_by(Customer.company_name))]
+    return schemas.Target(customers=names, tags=targets.tags, versions=targets.versions)
 
 
 def tasks(db: Session, rollout_id: int, limit: int, cursor: str | None, state: TaskState | None) -> dict[str, Any]:
@@ -413,16 +412,15 @@ def observe_cohort(db: Session, rollout: Rollout, *, updated: bool) -> Cohort:
     return Cohort(**db.execute(_COHORT, parameters).mappings().one())
 
 
-def _comparison(db: Session, rollout: Rollout) -> dict[str, Any] | None:
+def _comparison(db: Session, rollout: Rollout) -> schemas.Comparison | None:
     """Both cohorts of an active roll-out; None when no terminal is updated."""
     if rollout.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
         return None
     updated = observe_cohort(db, rollout, updated=True)
-    return (
-        {"updated": vars(updated), "control": vars(observe_cohort(db, rollout, updated=False))}
-        if updated.terminals
-        else None
-    )
+    if not updated.terminals:
+        return None
+    control = observe_cohort(db, rollout, updated=False)
+    return schemas.Comparison(updated=schemas.Side(**vars(updated)), control=schemas.Side(**vars(control)))
 
 
 def lock_running(db: Session) -> Sequence[Rollout]:

@@ -26,7 +26,7 @@ def metrics(
     actor: Annotated[Actor, allow("fleet:terminal:read")], db: ReadDb, terminal_id: Id, hours: Hours = Hours.DAY
 ) -> schemas.Metrics:
     """The readings of the last day, week, month or year, one point per chart step."""
-    return schemas.Metrics.model_validate(queries.metrics(db, terminal_id, hours))
+    return queries.metrics(db, terminal_id, hours)
 
 
 @router.get("/{terminal_id}/timeline")
@@ -38,4 +38,4 @@ def timeline(
     cursor: Cursor = None,
 ) -> schemas.Timeline:
     """The events of the terminal and of its incidents, newest first."""
-    return schemas.Timeline.model_validate(queries.timeline(db, terminal_id, limit, cursor))
+    return queries.timeline(db, terminal_id, limit, cursor)

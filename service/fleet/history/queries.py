@@ -15,7 +15,7 @@ from service.core.database.clock import app_now
 from service.core.database.paging import STALE_CURSOR, read_cursor, write_cursor
 from service.core.problems import Invalid
 from service.core.values.times import TOKYO, day_bounds, local_date
-from service.fleet.history import rules
+from service.fleet.history import rules, schemas
 from service.fleet.history.rules import Hours
 from service.fleet.incidents.models import IncidentEvent
 from service.fleet.models import Alert, Terminal, heartbeats, terminal_logs
@@ -62,10 +62,9 @@ SELECT at, coalesce(heartbeats, 0) AS heartbeats, cpu_average, cpu_highest, memo
 FROM generate_series(CAST(:since AS timestamptz), :until, '24 hours') AS at LEFT JOIN known USING (at)
 ORDER BY at
 """)
-_SECONDS = ("online", "offline", "error", "maintenance", "closed")
 
 
-def metrics(db: Session, terminal_id: int, hours: Hours) -> dict[str, Any]:
+def metrics(db: Session, terminal_id: int, hours: Hours) -> schemas.Metrics:
     """Raises NotFound."""
     get_terminal(db, terminal_id)
     now = app_now(db)
@@ -75,21 +74,21 @@ def metrics(db: Session, terminal_id: int, hours: Hours) -> dict[str, Any]:
         if step == rules.DAY
         else _metrics_by_step(db, terminal_id, now, hours, step)
     )
-    return {"hours": hours, "step_seconds": int(step.total_seconds()), "points": points}
+    return schemas.Metrics(hours=hours, step_seconds=int(step.total_seconds()), points=points)
 
 
 def _metrics_by_step(
     db: Session, terminal_id: int, now: datetime, hours: Hours, step: timedelta
-) -> list[dict[str, Any]]:
+) -> list[schemas.Reading]:
     """Steps are aligned to midnight in Tokyo; the last one is not over yet."""
     midnight, _ = day_bounds(local_date(now))
     until = midnight + (now - midnight) // step * step
     since = until - timedelta(hours=hours) + step
     parameters = {"terminal_id": terminal_id, "since": since, "until": until, "step": step}
-    return [{**row, "seconds": None} for row in db.execute(_METRICS_BY_STEP, parameters).mappings()]
+    return [schemas.Reading(**row, seconds=None) for row in db.execute(_METRICS_BY_STEP, parameters).mappings()]
 
 
-def _metrics_by_day(db: Session, terminal_id: int, now: datetime, hours: Hours) -> list[dict[str, Any]]:
+def _metrics_by_day(db: Session, terminal_id: int, now: datetime, hours: Hours) -> list[schemas.Reading]:
     today, _ = day_bounds(local_date(now))
     parameters = {
         "terminal_id": terminal_id,
@@ -98,11 +97,9 @@ def _metrics_by_day(db: Session, terminal_id: int, now: datetime, hours: Hours) 
         "compacted_until": min(compacted_until(db), today),
     }
     rows = db.execute(_METRICS_BY_DAY, parameters).mappings()
-    return [{**row, "seconds": _seconds(dict(row))} for row in rows]
-
-
-def _seconds(row: dict[str, Any]) -> dict[str, int] | None:
-    return {name: row[name] for name in _SECONDS} if row["online"] is not None else None
+    return [
+        schemas.Reading(**row, seconds=schemas.Seconds(**row) if row["online"] is not None else None) for row in rows
+    ]
 
 
 def compacted_until(db: Session, *, lock: bool = False) -> datetime:
@@ -131,7 +128,7 @@ def iso_date(begins: datetime) -> str:
 _SHOWN_AS_ALERTS = ("opened", "joined", "reopened", "recovered")
 
 
-def timeline(db: Session, terminal_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
+def timeline(db: Session, terminal_id: int, limit: int, cursor: str | None) -> schemas.Timeline:
     """A page merged from all sources; each is read by its index, no further than the page. Raises NotFound; Invalid for
     a malformed cursor."""
     get_terminal(db, terminal_id)
@@ -152,10 +149,10 @@ def timeline(db: Session, terminal_id: int, limit: int, cursor: str | None) -> d
     newest = select(merged).order_by(merged.c.at.desc(), merged.c.place.desc(), merged.c.key.desc()).limit(limit + 1)
     rows = db.execute(newest).mappings().all()
     last = rows[limit - 1] if len(rows) > limit else None
-    return {
-        "items": [dict(row) for row in rows[:limit]],
-        "next_cursor": write_cursor(last["at"].isoformat(), last["place"], last["key"]) if last else None,
-    }
+    return schemas.Timeline(
+        items=[schemas.Happening(**row) for row in rows[:limit]],
+        next_cursor=write_cursor(last["at"].isoformat(), last["place"], last["key"]) if last else None,
+    )
 
 
 def _position(cursor: str) -> tuple[datetime, int, int]:

@@ -24,7 +24,7 @@ def of_terminal(
     actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id
 ) -> schemas.TerminalHours:
     """The terminal's opening hours, learned from the last weeks."""
-    return schemas.TerminalHours.model_validate(queries.of_terminal(db, terminal_id))
+    return queries.of_terminal(db, terminal_id)
 
 
 @router.put("/terminals/{terminal_id}/hours")
@@ -32,14 +32,14 @@ def switch_terminal(
     actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, terminal_id: Id, new: schemas.Switch
 ) -> schemas.TerminalHours:
     actions.switch_terminal(db, actor, terminal_id, new.learned_hours)
-    return schemas.TerminalHours.model_validate(queries.of_terminal(db, terminal_id))
+    return queries.of_terminal(db, terminal_id)
 
 
 @router.get("/customers/{customer_id}/hours")
 def of_customer(
     actor: Annotated[Actor, allow("fleet:customer:read")], db: Db, customer_id: Id
 ) -> schemas.CustomerHours:
-    return schemas.CustomerHours.model_validate(queries.of_customer(db, customer_id))
+    return queries.of_customer(db, customer_id)
 
 
 @router.put("/customers/{customer_id}/hours")
@@ -48,4 +48,4 @@ def switch_customer(
 ) -> schemas.CustomerHours:
     """For all terminals of the customer; each terminal also has its own switch."""
     actions.switch_customer(db, actor, customer_id, new.learned_hours)
-    return schemas.CustomerHours.model_validate(queries.of_customer(db, customer_id))
+    return queries.of_customer(db, customer_id)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Date, Integer, Interval, Row, Select, case
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
-from service.fleet.hours import rules
+from service.fleet.hours import rules, schemas
 from service.fleet.hours.models import LearnedHours
 from service.fleet.models import Customer, Day, Terminal, TerminalState
 from service.fleet.queries import get_customer, get_terminal
@@ -86,27 +86,27 @@ def _days(until: datetime, first: int, last: int) -> Select[*tuple[Any, ...]]:
     )
 
 
-def of_customer(db: Session, customer_id: int) -> dict[str, bool]:
+def of_customer(db: Session, customer_id: int) -> schemas.CustomerHours:
     """Raises NotFound."""
     customer = get_customer(db, customer_id)
-    return {"setting": settings().learned_hours, "learned_hours": customer.learned_hours}
+    return schemas.CustomerHours(setting=settings().learned_hours, learned_hours=customer.learned_hours)
 
 
-def of_terminal(db: Session, terminal_id: int) -> dict[str, Any]:
+def of_terminal(db: Session, terminal_id: int) -> schemas.TerminalHours:
     """Raises NotFound."""
     terminal = get_terminal(db, terminal_id)
     learned = db.get(LearnedHours, terminal_id, populate_existing=True)
     state = db.get_one(TerminalState, terminal_id, populate_existing=True)
     week = learned.week if learned else None
     is_waiting = settings().learned_hours and state.status == Status.OFFLINE
-    return {
-        "as_of": app_now(db),
-        "setting": settings().learned_hours,
-        "customer": get_customer(db, terminal.customer_id).learned_hours,
-        "learned_hours": terminal.learned_hours,
-        "learned_until": learned and learned.learned_until,
-        "days": learned.days if learned else 0,
-        "days_needed": rules.MIN_DAYS,
-        "week": week and [[vars(span) for span in spans] for spans in rules.opening_hours(week)],
-        "alert_after": state.alert_after if is_waiting else None,
-    }
+    return schemas.TerminalHours(
+        as_of=app_now(db),
+        setting=settings().learned_hours,
+        customer=get_customer(db, terminal.customer_id).learned_hours,
+        learned_hours=terminal.learned_hours,
+        learned_until=learned and learned.learned_until,
+        days=learned.days if learned else 0,
+        days_needed=rules.MIN_DAYS,
+        week=week and [[schemas.SpanItem(**vars(span)) for span in spans] for spans in rules.opening_hours(week)],
+        alert_after=state.alert_after if is_waiting else None,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +31,7 @@ from service.fleet.rules import ContractType
 from service.fleet.settings import settings
 
 IncidentId = InstrumentedAttribute[int]
-# The columns that `pop_impact` reads; a statement with them needs the parameters of `impact_parameters`.
+# The columns that `read_impact` reads; a statement with them needs the parameters of `impact_parameters`.
 SCORE_COLUMN, WORST_COLUMN, CONTRACT_COLUMN, TRADING_COLUMN = (
     "impact_score",
     "impact_worst",
@@ -66,24 +67,19 @@ def impact_columns(
     ]
 
 
-def pop_impact(row: dict[str, Any]) -> Impact | None:
-    """Removes these columns from the row and returns them as an `Impact`; None for a resolved incident."""
-    points, worst, contract, trading = (
-        row.pop(SCORE_COLUMN),
-        row.pop(WORST_COLUMN),
-        row.pop(CONTRACT_COLUMN),
-        row.pop(TRADING_COLUMN),
-    )
+def read_impact(row: Mapping[str, Any]) -> Impact | None:
+    """These columns of the row as an `Impact`; None for a resolved incident."""
+    points, contract = row[SCORE_COLUMN], row[CONTRACT_COLUMN]
     if points is None:
         return None
-    stopped, terminals = worst or (0, 0)
+    stopped, terminals = row[WORST_COLUMN] or (0, 0)
     return Impact(
         score=points,
         level=rules.level(points),
         stopped=stopped,
         terminals=terminals if stopped else 0,
         contract_type=next(kind for kind, value in CONTRACT_POINTS.items() if value == contract),
-        is_trading=trading,
+        is_trading=row[TRADING_COLUMN],
     )
 
 

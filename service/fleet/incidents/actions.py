@@ -206,7 +206,7 @@ def acknowledge(db: Session, by: Actor, incident_id: int) -> None:
 def assign(db: Session, by: Actor, incident_id: int, new: schemas.Assignment) -> None:
     incident = _lock_open_incident(db, incident_id)
     _refuse_stale_edit(db, by, incident, new)
-    names = {responder["id"]: responder["name"] for responder in queries.responders(db)}
+    names = {responder.id: responder.name for responder in queries.responders(db)}
     if new.user_id is not None and new.user_id not in names:
         raise Invalid("担当者を選び直してください。", [("user_id", "この人は担当者にできません。")])
     before = incident.assignee_id
@@ -315,7 +315,7 @@ def _lock_open_incident(db: Session, incident_id: int) -> Incident:
 
 def _refuse_stale_edit(db: Session, by: Actor, incident: Incident, new: edits.Edit) -> None:
     if new.version != incident.version:
-        current = schemas.IncidentDetail.model_validate(queries.incident(db, by, incident.id))
+        current = queries.incident(db, by, incident.id)
         raise Stale(
             "ほかの人が先にこの障害を更新しました。まだ保存されていません。最新の内容を確認してください。",
             yours=new.model_dump(mode="json", exclude={"version"}),

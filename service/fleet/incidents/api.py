@@ -54,18 +54,18 @@ async def incidents(
 
 @router.get("/counts")
 def counts(actor: Annotated[Actor, allow("fleet:incident:read")], db: ReadDb) -> schemas.Counts:
-    return schemas.Counts.model_validate(queries.counts(db))
+    return queries.counts(db)
 
 
 @router.get("/responders")
 def responders(actor: Annotated[Actor, allow("fleet:incident:read")], db: Db) -> list[schemas.Person]:
     """The users that an incident can be assigned to."""
-    return [schemas.Person.model_validate(responder) for responder in queries.responders(db)]
+    return queries.responders(db)
 
 
 @router.get("/{incident_id}", responses=NOT_FOUND)
 def incident(actor: Annotated[Actor, allow("fleet:incident:read")], db: Db, incident_id: Id) -> schemas.IncidentDetail:
-    return schemas.IncidentDetail.model_validate(queries.incident(db, actor, incident_id))
+    return queries.incident(db, actor, incident_id)
 
 
 @router.post("/{incident_id}/acknowledge", responses=NOT_FOUND_OR_CONFLICT)
@@ -137,4 +137,4 @@ def resolve(
 
 def _detail(db: Db, actor: Actor, incident_id: int) -> schemas.IncidentDetail:
     db.flush()
-    return schemas.IncidentDetail.model_validate(queries.incident(db, actor, incident_id))
+    return queries.incident(db, actor, incident_id)

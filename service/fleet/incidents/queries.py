@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ from service.core.values.targets import State, read
 from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
-from service.fleet.incidents.rules import STEPS, Trouble, blocking_step, network_of
+from service.fleet.incidents.rules import STEPS, Step, Trouble, blocking_step, network_of
 from service.fleet.models import Alert, Customer, Terminal, TerminalState
 from service.fleet.rules import AlertType, Status
 
@@ -171,7 +171,7 @@ def incidents(
     page = INCIDENTS.page(
         db, limit, cursor, filters.sort, asked=impact.impact_parameters(now), **_filter_values(by, filters)
     )
-    page["items"] = [_incident_item(db, row, now) for row in page["items"]]
+    page["items"] = [schemas.IncidentItem(**_incident_values(db, row, now)) for row in page["items"]]
     return page
 
 
@@ -191,18 +191,17 @@ def _filter_values(by: Actor, filters: schemas.IncidentFilters) -> dict[str, Any
     }
 
 
-def _incident_item(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    item = dict(row)
-    step, due_at = item["step"], item["due_at"]
-    item["response"] = _response(db, step, due_at, now, None) if step is not None else None
-    assignee_id, name = item.pop("assignee_id"), item.pop("assignee_name")
-    item["assignee"] = {"id": assignee_id, "name": name} if assignee_id is not None else None
-    terminal_store = item.pop("terminal_store_name")
-    if item["members"] == 1:
-        item["store_name"] = terminal_store
-    item["impact"] = impact.pop_impact(item)
-    item["network"] = str(item["network"]) if item["network"] else None
-    return item
+def _incident_values(db: Session, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The values of an `IncidentItem` from a row of `_select_incidents`."""
+    step, assignee_id = row["step"], row["assignee_id"]
+    return {
+        **row,
+        "response": _response(db, step, row["due_at"], now, None) if step is not None else None,
+        "assignee": {"id": assignee_id, "name": row["assignee_name"]} if assignee_id is not None else None,
+        "store_name": row["terminal_store_name"] if row["members"] == 1 else row["store_name"],
+        "impact": impact.read_impact(row),
+        "network": str(row["network"]) if row["network"] else None,
+    }
 
 
 def _response(db: Session, step: int, due_at: datetime, now: datetime, done_at: datetime | None) -> State:
@@ -233,7 +232,7 @@ def recorded_steps(db: Session, incident_id: int) -> set[int]:
     return set(db.scalars(statement))
 
 
-def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
+def incident(db: Session, by: Actor, incident_id: int) -> schemas.IncidentDetail:
     """The incident with its steps, members and events."""
     is_resolved = get_incident(db, incident_id).resolved_at is not None
     now = app_now(db)
@@ -271,40 +270,33 @@ def incident(db: Session, by: Actor, incident_id: int) -> dict[str, Any]:
         .limit(MAX_MEMBERS_LISTED)
     )
     events = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id.desc())
-    return _incident_item(db, dict(row), now) | {
-        "steps": [
-            _step_item(db, by, step, now)
-            | {
-                "waits_for": blocking.title
-                if (blocking := blocking_step(step.step, done, is_resolved=is_resolved))
-                else None
-            }
-            for step in steps
+    return schemas.IncidentDetail(
+        **_incident_values(db, dict(row), now),
+        steps=[
+            _step_item(db, by, step, now, blocking_step(step.step, done, is_resolved=is_resolved)) for step in steps
         ],
-        "listed": [dict(member) for member in db.execute(members).mappings()],
-        "events": [
-            {name: getattr(event, name) for name in ("id", "at", "kind", "by", "text", "detail")}
-            for event in db.scalars(events)
-        ],
-    }
+        listed=[schemas.MemberItem(**member) for member in db.execute(members).mappings()],
+        events=[schemas.EventItem.model_validate(event, from_attributes=True) for event in db.scalars(events)],
+    )
 
 
-def _step_item(db: Session, by: Actor, step: IncidentStep, now: datetime) -> dict[str, Any]:
+def _step_item(db: Session, by: Actor, step: IncidentStep, now: datetime, blocking: Step | None) -> schemas.StepItem:
     definition = STEPS[step.step]
-    return {
-        "step": step.step,
-        "title": definition.title,
-        "team": definition.team,
-        "due_at": step.due_at,
-        "done_at": step.done_at,
-        "done_by": step.done_by,
-        "note": step.note,
-        "response": _response(db, step.step, step.due_at, now, step.done_at) if step.due_at else None,
-        "may": definition.permission is not None and definition.permission in by.permissions,
-    }
+    return schemas.StepItem(
+        step=step.step,
+        title=definition.title,
+        team=definition.team,
+        due_at=step.due_at,
+        done_at=step.done_at,
+        done_by=step.done_by,
+        note=step.note,
+        response=_response(db, step.step, step.due_at, now, step.done_at) if step.due_at else None,
+        may=definition.permission is not None and definition.permission in by.permissions,
+        waits_for=blocking.title if blocking else None,
+    )
 
 
-def counts(db: Session) -> dict[str, Any]:
+def counts(db: Session) -> schemas.Counts:
     """How many incidents and alerts are open, and how urgent the incidents are."""
     is_snoozed = func.coalesce(Incident.snoozed_until > now_sql(), False)
     row = db.execute(
@@ -319,10 +311,10 @@ def counts(db: Session) -> dict[str, Any]:
         .where(_is_open)
     )
     alerts = db.scalar(select(func.count()).select_from(Alert).where(~Alert.is_resolved))
-    return {"as_of": app_now(db), "alerts": alerts, **row.mappings().one()}
+    return schemas.Counts(as_of=app_now(db), alerts=alerts, **row.mappings().one())
 
 
-def responders(db: Session) -> list[dict[str, Any]]:
+def responders(db: Session) -> list[schemas.Person]:
     """The users that an incident can be assigned to: the area's responders, by name."""
     statement = (
         select(User.id, User.name)
@@ -330,7 +322,7 @@ def responders(db: Session) -> list[dict[str, Any]]:
         .where(User.is_active, Membership.area == "fleet", Membership.role.in_(["admin", "operator", "support"]))
         .order_by(User.name, User.id)
     )
-    return [dict(row) for row in db.execute(statement).mappings()]
+    return [schemas.Person(**row) for row in db.execute(statement).mappings()]
 
 
 # The condition under which a terminal has each kind of trouble. A failed update is reported by the roll-out, not

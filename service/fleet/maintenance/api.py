@@ -51,7 +51,7 @@ def end_several(
 def maintenance(
     actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, maintenance_id: Id
 ) -> schemas.MaintenanceItem:
-    return schemas.MaintenanceItem.model_validate(queries.window(db, maintenance_id))
+    return queries.window(db, maintenance_id)
 
 
 @router.post("/{maintenance_id}/end", responses={404: RESPONSES[404]})
@@ -61,4 +61,4 @@ def end(
     """Ends a window early, or cancels it when it has not begun. A past window stays unchanged."""
     actions.end(db, actor, [maintenance_id])
     db.flush()
-    return schemas.MaintenanceItem.model_validate(queries.window(db, maintenance_id))
+    return queries.window(db, maintenance_id)

@@ -71,17 +71,18 @@ def windows(db: Session, limit: int, cursor: str | None, filters: schemas.Mainte
     return WINDOWS.page(db, limit, cursor, filters.sort, **filter_values)
 
 
-def window(db: Session, maintenance_id: int) -> dict[str, Any]:
+def window(db: Session, maintenance_id: int) -> schemas.MaintenanceItem:
     row = db.execute(_select_windows().where(Maintenance.id == maintenance_id)).mappings().one_or_none()
     if row is None:
         raise NotFound("指定されたメンテナンスは見つかりません。画面を開き直してください。")
-    return dict(row)
+    return schemas.MaintenanceItem(**row)
 
 
-def open_windows(db: Session, terminal_id: int) -> list[dict[str, Any]]:
+def open_windows(db: Session, terminal_id: int) -> list[schemas.MaintenanceItem]:
     """The terminal's current window and future ones, by time."""
     statement = _select_windows().where(IS_OPEN, Maintenance.terminal_id == terminal_id)
-    return [dict(row) for row in db.execute(statement.order_by(Maintenance.starts_at, Maintenance.id)).mappings()]
+    rows = db.execute(statement.order_by(Maintenance.starts_at, Maintenance.id)).mappings()
+    return [schemas.MaintenanceItem(**row) for row in rows]
 
 
 def lock_selected_terminals(db: Session, new: schemas.NewMaintenance) -> dict[int, str]:

@@ -42,7 +42,7 @@ def overview(
     actor: Annotated[Actor, allow("fleet:report:read")], db: ReadDb, month: MonthText | None = None
 ) -> schemas.Overview:
     """The progress of a month's reports (without a month: last month's), and the month's figures."""
-    return schemas.Overview.model_validate(queries.overview(db, parse_month(month) if month else None))
+    return queries.overview(db, parse_month(month) if month else None)
 
 
 @router.post("/drafts", status_code=202, responses={409: RESPONSES[409]})
@@ -54,7 +54,7 @@ def draft(actor: Annotated[Actor, allow("fleet:report:create")], db: Db, new: sc
 
 @router.get("/{report_id}", responses={404: RESPONSES[404]})
 def report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db, report_id: Id) -> schemas.ReportDetail:
-    return schemas.ReportDetail.model_validate(queries.report(db, report_id))
+    return queries.report(db, report_id)
 
 
 @router.post("/{report_id}/send", responses={404: RESPONSES[404], 409: RESPONSES[409]})
@@ -64,4 +64,4 @@ def send(
     """Sends the report with its PDF to the customer's 連絡先メール."""
     actions.send(db, actor, report_id, body)
     db.flush()
-    return schemas.ReportDetail.model_validate(queries.report(db, report_id))
+    return queries.report(db, report_id)

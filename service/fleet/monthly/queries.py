@@ -301,18 +301,19 @@ def reports(db: Session, limit: int, cursor: str | None, filters: schemas.Report
     )
 
 
-def report(db: Session, report_id: int) -> dict[str, Any]:
+def report(db: Session, report_id: int) -> schemas.ReportDetail:
     """Raises NotFound."""
     report_row = get(db, report_id)
     row = db.execute(_REPORTS.rows.where(MonthlyReport.id == report_id)).mappings().one()
     before = find(db, Month(report_row.month.year, report_row.month.month).plus(-1), report_row.customer_id)
-    return dict(row) | {
-        "figures": load_figures(report_row.figures),
-        "before": load_figures(before.figures) if before else None,
-    }
+    return schemas.ReportDetail(
+        **row,
+        figures=load_figures(report_row.figures),
+        before=load_figures(before.figures) if before else None,
+    )
 
 
-def overview(db: Session, month: Month | None) -> dict[str, Any]:
+def overview(db: Session, month: Month | None) -> schemas.Overview:
     """The progress of a month's reports; without a month, last month's. `months`: those with reports and last month,
     the newest first."""
     last = last_month(db)
@@ -331,21 +332,21 @@ def overview(db: Session, month: Month | None) -> dict[str, Any]:
     drafted, sent, unsent, first_at, drafted_at = db.execute(statement).one()
     summed_up, expected = is_summed_up(db, chosen), len(expected_reports(db, chosen))
     overall, before = find(db, chosen, None), find(db, chosen.plus(-1), None)
-    return {
-        "as_of": app_now(db),
-        "month": str(chosen),
-        "months": sorted(months | {str(last)}, reverse=True),
-        "is_summed_up": summed_up,
-        "is_drafting": chosen == last and summed_up and drafted < expected,
-        "expected": expected,
-        "drafted": drafted,
-        "first_drafted_at": first_at,
-        "sent": sent,
-        "unsent": unsent,
-        "drafted_at": drafted_at,
-        "figures": load_figures(overall.figures) if overall else None,
-        "before": load_figures(before.figures) if before else None,
-    }
+    return schemas.Overview(
+        as_of=app_now(db),
+        month=str(chosen),
+        months=sorted(months | {str(last)}, reverse=True),
+        is_summed_up=summed_up,
+        is_drafting=chosen == last and summed_up and drafted < expected,
+        expected=expected,
+        drafted=drafted,
+        first_drafted_at=first_at,
+        sent=sent,
+        unsent=unsent,
+        drafted_at=drafted_at,
+        figures=load_figures(overall.figures) if overall else None,
+        before=load_figures(before.figures) if before else None,
+    )
 
 
 def get_file(db: Session, file_id: Any) -> File:

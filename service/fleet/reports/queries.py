@@ -21,15 +21,15 @@ HOURS = 24
 
 def status_facts(db: Session) -> StatusFacts:
     summary = queries.summary(db)
-    now: datetime = summary["as_of"]
+    now = summary.as_of
     this_hour = now.astimezone(TOKYO).replace(minute=0, second=0, microsecond=0)
     since = this_hour - timedelta(hours=HOURS - 1)
-    oldest = summary["oldest_open_alert_at"]
+    oldest = summary.oldest_open_alert_at
     return StatusFacts(
         made_at=now,
         now=format_local_datetime(now),
         period=f"{format_local_datetime(since)} 〜 {format_local_datetime(now)}",
-        counts=summary["terminals"],
+        counts=dict(summary.terminals),
         oldest_alert=format_local_datetime(oldest) if oldest else None,
         hours=_heartbeats_per_hour(db, since),
         customers=_excerpt(queries.customers(db, MAX_LISTED, None)),

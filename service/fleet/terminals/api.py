@@ -24,7 +24,7 @@ _NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 
 @router.get("/choices")
 def choices(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db) -> schemas.Choices:
     """The tags and firmware versions of the terminals in use, for select boxes."""
-    return schemas.Choices.model_validate(queries.choices(db))
+    return queries.choices(db)
 
 
 @router.post("/tags", responses=_NOT_FOUND_OR_CONFLICT)
@@ -35,7 +35,7 @@ def retag(actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, new: 
 
 @router.get("/{terminal_id}", responses=_NOT_FOUND)
 def terminal(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.TerminalDetail:
-    return schemas.TerminalDetail.model_validate(queries.terminal(db, terminal_id))
+    return queries.terminal(db, terminal_id)
 
 
 @router.patch("/{terminal_id}", responses=_NOT_FOUND_OR_CONFLICT)
@@ -61,4 +61,4 @@ def restore(actor: Annotated[Actor, allow("fleet:terminal:update")], db: Db, ter
 
 def _detail(db: Db, terminal_id: int) -> schemas.TerminalDetail:
     db.flush()
-    return schemas.TerminalDetail.model_validate(queries.terminal(db, terminal_id))
+    return queries.terminal(db, terminal_id)

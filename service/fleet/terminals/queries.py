@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, cast, func, select
 from sqlalchemy.dialects.postgresql import CIDR
@@ -16,7 +16,7 @@ from service.fleet.incidents.rules import network_of
 from service.fleet.maintenance.queries import open_windows
 from service.fleet.models import Alert, Customer, Terminal, TerminalState, TerminalToken
 from service.fleet.rules import Status
-from service.fleet.schemas import TerminalFilters
+from service.fleet.schemas import StatusCounts, TerminalFilters
 from service.fleet.settings import settings
 from service.fleet.terminals import rules, schemas
 from service.fleet.terminals.rules import Neighbours
@@ -34,7 +34,7 @@ _TERMINAL_FIELDS = (
 )
 
 
-def terminal(db: Session, terminal_id: int) -> dict[str, Any]:
+def terminal(db: Session, terminal_id: int) -> schemas.TerminalDetail:
     """Raises NotFound."""
     statement = (
         select(Terminal, Customer, TerminalState)
@@ -47,30 +47,32 @@ def terminal(db: Session, terminal_id: int) -> dict[str, Any]:
     if row is None:
         raise NotFound("指定された端末は見つかりません。一覧を開き直してください。")
     terminal_row, customer, state = row
-    return {name: getattr(terminal_row, name) for name in _TERMINAL_FIELDS} | {
-        "as_of": app_now(db),
-        "enrolled_at": _enrolled_at(db, terminal_id),
-        "customer": {name: getattr(customer, name) for name in schemas.CustomerOfTerminal.model_fields},
-        "state": _state(state),
-        "diagnosis": _diagnosis(db, terminal_row, state) if terminal_row.archived_at is None else None,
-        "alerts": _open_alerts(db, terminal_id),
-        "maintenances": open_windows(db, terminal_id),
-        "store": _store(db, terminal_row),
-    }
+    return schemas.TerminalDetail(
+        **{name: getattr(terminal_row, name) for name in _TERMINAL_FIELDS},
+        as_of=app_now(db),
+        enrolled_at=_enrolled_at(db, terminal_id),
+        customer=schemas.CustomerOfTerminal.model_validate(customer, from_attributes=True),
+        state=_state(state),
+        diagnosis=_diagnosis(db, terminal_row, state) if terminal_row.archived_at is None else None,
+        alerts=_open_alerts(db, terminal_id),
+        maintenances=open_windows(db, terminal_id),
+        store=_store(db, terminal_row),
+    )
 
 
-def _enrolled_at(db: Session, terminal_id: int) -> object:
+def _enrolled_at(db: Session, terminal_id: int) -> datetime | None:
     is_valid = TerminalToken.revoked_at.is_(None)
     return db.scalar(select(TerminalToken.created_at).where(TerminalToken.terminal_id == terminal_id, is_valid))
 
 
-def _state(state: TerminalState) -> dict[str, Any]:
+def _state(state: TerminalState) -> schemas.State:
     address = str(state.address).partition("/")[0] if state.address else None
-    columns = {name: getattr(state, name, None) for name in schemas.State.model_fields}
-    return columns | {"since": state.status_since, "address": address, "network": network_of(address)}
+    derived = {"since": state.status_since, "address": address, "network": network_of(address)}
+    columns = {name: getattr(state, name) for name in schemas.State.model_fields if name not in derived}
+    return schemas.State(**columns, **derived)
 
 
-def _diagnosis(db: Session, terminal: Terminal, state: TerminalState) -> dict[str, Any]:
+def _diagnosis(db: Session, terminal: Terminal, state: TerminalState) -> schemas.Diagnosis:
     same_store = and_(Terminal.customer_id == terminal.customer_id, Terminal.store == terminal.store)
     store_neighbours = _neighbours(db, terminal.id, same_store)
     network = network_of(str(state.address) if state.address else None)
@@ -92,7 +94,11 @@ def _diagnosis(db: Session, terminal: Terminal, state: TerminalState) -> dict[st
         store=store_neighbours,
         network=network_neighbours,
     )
-    return {"finding": rules.diagnose(facts), "store": vars(store_neighbours), "network": vars(network_neighbours)}
+    return schemas.Diagnosis(
+        finding=rules.diagnose(facts),
+        store=schemas.Neighbourhood(**vars(store_neighbours)),
+        network=schemas.Neighbourhood(**vars(network_neighbours)),
+    )
 
 
 def _neighbours(db: Session, terminal_id: int, condition: ColumnElement[bool]) -> Neighbours:
@@ -112,13 +118,13 @@ def _neighbours(db: Session, terminal_id: int, condition: ColumnElement[bool]) -
     return Neighbours(others, silent)
 
 
-def _open_alerts(db: Session, terminal_id: int) -> list[dict[str, Any]]:
+def _open_alerts(db: Session, terminal_id: int) -> list[schemas.OpenAlert]:
     columns = [getattr(Alert, name) for name in schemas.OpenAlert.model_fields]
     statement = select(*columns).where(Alert.terminal_id == terminal_id, ~Alert.is_resolved).order_by(Alert.id)
-    return [dict(row) for row in db.execute(statement).mappings()]
+    return [schemas.OpenAlert(**row) for row in db.execute(statement).mappings()]
 
 
-def _store(db: Session, terminal: Terminal) -> dict[str, Any]:
+def _store(db: Session, terminal: Terminal) -> schemas.StoreOfTerminal:
     statement = (
         select(*queries.COUNTS)
         .join(Terminal, Terminal.id == TerminalState.terminal_id)
@@ -128,10 +134,11 @@ def _store(db: Session, terminal: Terminal) -> dict[str, Any]:
             Terminal.archived_at.is_(None),
         )
     )
-    return {"store": terminal.store, "terminals": dict(db.execute(statement).mappings().one())}
+    counts = StatusCounts(**db.execute(statement).mappings().one())
+    return schemas.StoreOfTerminal(store=terminal.store, terminals=counts)
 
 
-def choices(db: Session) -> dict[str, Any]:
+def choices(db: Session) -> schemas.Choices:
     tag = func.unnest(Terminal.tags).label("value")
     tags = select(tag, func.count().label("terminals")).where(Terminal.archived_at.is_(None)).group_by(tag)
     terminal_count = func.count().label("terminals")
@@ -142,10 +149,10 @@ def choices(db: Session) -> dict[str, Any]:
         .group_by(TerminalState.firmware_version)
         .order_by(terminal_count.desc(), TerminalState.firmware_version)
     )
-    return {
-        "tags": [dict(row) for row in db.execute(tags.order_by(tag)).mappings()],
-        "firmware_versions": [dict(row) for row in db.execute(versions).mappings()],
-    }
+    return schemas.Choices(
+        tags=[schemas.Choice(**row) for row in db.execute(tags.order_by(tag)).mappings()],
+        firmware_versions=[schemas.Choice(**row) for row in db.execute(versions).mappings()],
+    )
 
 
 def lock_selected_terminals(db: Session, ids: Sequence[int] | None, filters: TerminalFilters | None) -> list[Terminal]:
