@@ -17,6 +17,7 @@ from service.core.database.paging import (
     Filter,
     Key,
     Listing,
+    Page,
     archived_filter,
     contains,
     equals,
@@ -65,6 +66,7 @@ TERMINALS = Listing(
     # Every terminal has both rows. PostgreSQL drops an outer join of which no column is used, as in a count.
     .outerjoin(TerminalState, TerminalState.terminal_id == Terminal.id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id),
+    model=schemas.TerminalItem,
     unique=Terminal.id,
     keys={
         "status": Key(_STATUS_RANK),
@@ -110,6 +112,7 @@ CUSTOMERS = Listing(
         Customer.archived_at,
         *(func.coalesce(_STATUS_COUNTS.c[name], 0).label(name) for name in ("total", *Status)),
     ).outerjoin(_STATUS_COUNTS, _STATUS_COUNTS.c.customer_id == Customer.id),
+    model=schemas.CustomerItem,
     unique=Customer.id,
     keys={
         "company_name": Key(Customer.company_name),
@@ -142,6 +145,7 @@ _ALERTS = Listing(
     )
     .outerjoin(Terminal, Terminal.id == Alert.terminal_id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id),
+    model=schemas.AlertItem,
     unique=Alert.id,
     keys={"created_at": Key(Alert.created_at)},
     default="created_at",
@@ -166,13 +170,14 @@ def summary(db: Session) -> schemas.Summary:
 
 def customers(
     db: Session, limit: int, cursor: str | None, filters: schemas.CustomerFilters | None = None
-) -> dict[str, Any]:
+) -> Page[schemas.CustomerItem]:
     """Customers by name unless sorted otherwise, each with its terminals in use counted by status."""
     filters = filters or schemas.CustomerFilters()
-    page = CUSTOMERS.page(db, limit, cursor, filters.sort, **filter_values(filters))
-    for customer in page["items"]:
-        customer["terminals"] = {name: customer[name] for name in ("total", *Status)}
-    return page
+    return CUSTOMERS.read(db, limit, cursor, filters.sort, item=_customer_values, **filter_values(filters))
+
+
+def _customer_values(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"terminals": {name: row[name] for name in ("total", *Status)}}
 
 
 def export_customers(_: Actor, filters: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
@@ -183,10 +188,10 @@ def export_customers(_: Actor, filters: schemas.CustomerFilters) -> Select[*tupl
 
 def terminals(
     db: Session, limit: int, cursor: str | None, filters: schemas.TerminalFilters | None = None
-) -> dict[str, Any]:
+) -> Page[schemas.TerminalItem]:
     """Terminals; those with a problem come first unless sorted otherwise."""
     filters = filters or schemas.TerminalFilters()
-    return TERMINALS.page(db, limit, cursor, filters.sort, **filter_values(filters))
+    return TERMINALS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def export_terminals(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
@@ -223,9 +228,9 @@ def terminals_by_serial(db: Session, serials: Sequence[str]) -> dict[str, tuple[
     return {terminal.serial_number: (terminal, company) for terminal, company in rows}
 
 
-def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> dict[str, Any]:
+def alerts(db: Session, limit: int, cursor: str | None, only_open: bool) -> Page[schemas.AlertItem]:
     """Alerts, the oldest first."""
-    return _ALERTS.page(db, limit, cursor, is_open=only_open)
+    return _ALERTS.read(db, limit, cursor, is_open=only_open)
 
 
 def get_customer(db: Session, customer_id: int, *, lock: bool = False) -> Customer:

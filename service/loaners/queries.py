@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, archived_filter, contains, equals, filter_values
+from service.core.database.paging import Key, Listing, Page, archived_filter, contains, equals, filter_values
 from service.loaners import schemas
 from service.loaners.models import Alias, Column, Device, DeviceState, Model, Site
 from service.loaners.rules import normalize_number
@@ -38,6 +38,7 @@ SITES = Listing(
         Site.updated_at,
         Site.archived_at,
     ),
+    model=schemas.SiteItem,
     unique=Site.id,
     keys={"key": Key(Site.key), "code": Key(Site.code), "name": Key(Site.name), "jurisdiction": Key(Site.jurisdiction)},
     default="key",
@@ -65,6 +66,7 @@ MODELS = Listing(
         Model.updated_at,
         Model.archived_at,
     ),
+    model=schemas.ModelItem,
     unique=Model.id,
     keys={"name": Key(Model.name), "maker": Key(Model.maker), "category": Key(Model.category), "id": Key(Model.id)},
     default="name",
@@ -88,6 +90,7 @@ COLUMNS = Listing(
         Column.updated_at,
         Column.archived_at,
     ),
+    model=schemas.ColumnItem,
     unique=Column.id,
     keys={"position": Key(Column.position), "title": Key(Column.title)},
     default="position",
@@ -98,8 +101,8 @@ COLUMNS = Listing(
 )
 
 
-def sites(db: Session, limit: int, cursor: str | None, filters: schemas.SiteFilters) -> dict[str, Any]:
-    return SITES.page(db, limit, cursor, filters.sort, **filter_values(filters))
+def sites(db: Session, limit: int, cursor: str | None, filters: schemas.SiteFilters) -> Page[schemas.SiteItem]:
+    return SITES.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def export_sites(_: Actor, filters: schemas.SiteFilters) -> Select[*tuple[Any, ...]]:
@@ -107,16 +110,16 @@ def export_sites(_: Actor, filters: schemas.SiteFilters) -> Select[*tuple[Any, .
     return SITES.all(filters.sort, **filter_values(filters)).add_columns(Site.notifies.cast(String).label("notified"))
 
 
-def models(db: Session, limit: int, cursor: str | None, filters: schemas.ModelFilters) -> dict[str, Any]:
-    return MODELS.page(db, limit, cursor, filters.sort, **filter_values(filters))
+def models(db: Session, limit: int, cursor: str | None, filters: schemas.ModelFilters) -> Page[schemas.ModelItem]:
+    return MODELS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def export_models(_: Actor, filters: schemas.ModelFilters) -> Select[*tuple[Any, ...]]:
     return MODELS.all(filters.sort, **filter_values(filters))
 
 
-def columns(db: Session, limit: int, cursor: str | None, filters: schemas.ColumnFilters) -> dict[str, Any]:
-    return COLUMNS.page(db, limit, cursor, filters.sort, **filter_values(filters))
+def columns(db: Session, limit: int, cursor: str | None, filters: schemas.ColumnFilters) -> Page[schemas.ColumnItem]:
+    return COLUMNS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def active_columns(db: Session, kind: str) -> list[Column]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import Row, case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from service.core.access.identity import User, hash_token
 from service.core.database.clock import now_sql
-from service.core.database.paging import Key, Listing, equals
+from service.core.database.paging import Key, Listing, Page, equals
 from service.core.files.records import File
 from service.core.problems import NotFound
 from service.fleet import queries
@@ -49,6 +48,7 @@ _CODES = Listing(
     )
     .outerjoin(Customer, Customer.id == EnrolmentCode.customer_id)
     .outerjoin(_requester, _requester.id == EnrolmentCode.user_id),
+    model=schemas.EnrolmentCodeItem,
     unique=EnrolmentCode.id,
     keys={"created_at": Key(EnrolmentCode.created_at)},
     default="-created_at",
@@ -70,6 +70,7 @@ _COMMANDS = Listing(
         Command.finished_at,
         Command.expires_at,
     ).outerjoin(_requester, _requester.id == Command.user_id),
+    model=schemas.CommandItem,
     unique=Command.id,
     keys={"created_at": Key(Command.created_at)},
     default="-created_at",
@@ -123,9 +124,9 @@ def lock_valid_codes(db: Session, customer_id: int) -> Sequence[EnrolmentCode]:
     return db.scalars(statement.order_by(EnrolmentCode.id).with_for_update()).all()
 
 
-def codes(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
+def codes(db: Session, limit: int, cursor: str | None) -> Page[schemas.EnrolmentCodeItem]:
     """Enrolment codes, the newest first."""
-    return _CODES.page(db, limit, cursor)
+    return _CODES.read(db, limit, cursor)
 
 
 def valid_token(db: Session, terminal_id: int) -> TerminalToken | None:
@@ -145,10 +146,10 @@ def token(db: Session, terminal_id: int) -> schemas.TokenAnswer:
     )
 
 
-def commands(db: Session, terminal_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
+def commands(db: Session, terminal_id: int, limit: int, cursor: str | None) -> Page[schemas.CommandItem]:
     """The commands for the terminal's agent, the newest first."""
     queries.get_terminal(db, terminal_id)
-    return _COMMANDS.page(db, limit, cursor, terminal_id=terminal_id)
+    return _COMMANDS.read(db, limit, cursor, terminal_id=terminal_id)
 
 
 def get_command(db: Session, terminal_id: int, command_id: int) -> Command:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.identity import User
 from service.core.database.clock import app_now, now_sql
-from service.core.database.paging import Key, Listing, equals
+from service.core.database.paging import Key, Listing, Page, equals
 from service.core.files.records import File
 from service.core.problems import NotFound
 from service.fleet.agents.models import Command
@@ -43,6 +43,7 @@ _FIRMWARES = Listing(
         _CREATED_BY,
         Firmware.withdrawn_at,
     ).outerjoin(User, User.id == Firmware.user_id),
+    model=schemas.FirmwareItem,
     unique=Firmware.id,
     keys={"created_at": Key(Firmware.created_at)},
     default="-created_at",
@@ -93,6 +94,7 @@ _TASKS = Listing(
     .outerjoin(Terminal, Terminal.id == UpdateTask.terminal_id)
     .outerjoin(Customer, Customer.id == Terminal.customer_id)
     .outerjoin(TerminalState, TerminalState.terminal_id == UpdateTask.terminal_id),
+    model=schemas.TaskItem,
     unique=UpdateTask.id,
     keys={"wave": Key(UpdateTask.wave)},
     default="wave",
@@ -100,9 +102,9 @@ _TASKS = Listing(
 )
 
 
-def firmwares(db: Session, limit: int, cursor: str | None) -> dict[str, Any]:
+def firmwares(db: Session, limit: int, cursor: str | None) -> Page[schemas.FirmwareItem]:
     """The newest first, withdrawn ones included."""
-    return _FIRMWARES.page(db, limit, cursor)
+    return _FIRMWARES.read(db, limit, cursor)
 
 
 def get_firmware(db: Session, firmware_id: int, *, lock: bool = False) -> Firmware:
@@ -189,13 +191,13 @@ def preview(db: Session, request: schemas.Preview) -> schemas.PreviewAnswer:
     return schemas.PreviewAnswer(terminals=total, online=online_now, waves=waves)
 
 
-def rollouts(db: Session, limit: int, cursor: str | None, state: RolloutState | None) -> dict[str, Any]:
+def rollouts(db: Session, limit: int, cursor: str | None, state: RolloutState | None) -> Page[schemas.RolloutItem]:
     """The newest first, each with the counts of its tasks."""
     page = ROLLOUTS.page(db, limit, cursor, state=state)
     wave_counts = counts(db, [item["id"] for item in page["items"]])
     for item in page["items"]:
         item["counts"] = _sum_counts(wave_counts[item["id"]].values())
-    return page
+    return Page[schemas.RolloutItem](**page)
 
 
 def counts(db: Session, rollout_ids: Sequence[int]) -> dict[int, dict[int, dict[str, int]]]:
@@ -256,7 +258,7 @@ def rollout(db: Session, rollout_id: int) -> schemas.RolloutDetail:
             schemas.WaveCounts(**wave_counts, wave=number, percent=record.waves[number])
             for number, wave_counts in by_wave.items()
         ],
-        failed=tasks(db, rollout_id, MAX_FAILED_LISTED, None, TaskState.FAILED)["items"],
+        failed=tasks(db, rollout_id, MAX_FAILED_LISTED, None, TaskState.FAILED).items,
         comparison=_comparison(db, record),
         preview=_draft_preview(db, record) if record.state == RolloutState.DRAFT else None,
         took=db.scalar(select(func.count()).select_from(terminals_on_version(rollout_id).subquery())),
@@ -274,9 +276,11 @@ def _target_names(db: Session, targets: schemas.Targets) -> schemas.Target:
     return schemas.Target(customers=names, tags=targets.tags, versions=targets.versions)
 
 
-def tasks(db: Session, rollout_id: int, limit: int, cursor: str | None, state: TaskState | None) -> dict[str, Any]:
+def tasks(
+    db: Session, rollout_id: int, limit: int, cursor: str | None, state: TaskState | None
+) -> Page[schemas.TaskItem]:
     get_rollout(db, rollout_id)
-    return _TASKS.page(db, limit, cursor, rollout_id=rollout_id, state=state)
+    return _TASKS.read(db, limit, cursor, rollout_id=rollout_id, state=state)
 
 
 def terminals_on_version(rollout_id: int) -> Select[int, str]:

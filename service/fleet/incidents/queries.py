@@ -25,7 +25,7 @@ from service.core import holidays
 from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
-from service.core.database.paging import Filter, Key, Listing, contains, equals, when_true
+from service.core.database.paging import Filter, Key, Listing, Page, contains, equals, when_true
 from service.core.problems import NotFound
 from service.core.values.targets import State, read
 from service.fleet.impact import queries as impact
@@ -142,6 +142,7 @@ def _any_member(condition: Callable[[str], ColumnElement[bool]]) -> Filter:
 _text_search = contains(Terminal.serial_number, Terminal.store_name)
 INCIDENTS = Listing(
     _select_incidents(),
+    model=schemas.IncidentItem,
     unique=Incident.id,
     keys={
         "due_at": Key(type_coerce(_due_sort_key, TIMESTAMP(timezone=True)), nullable=True),
@@ -165,14 +166,18 @@ INCIDENTS = Listing(
 
 def incidents(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.IncidentFilters
-) -> dict[str, Any]:
+) -> Page[schemas.IncidentItem]:
     """Incidents, the next due first."""
     now = app_now(db)
-    page = INCIDENTS.page(
-        db, limit, cursor, filters.sort, asked=impact.impact_parameters(now), **_filter_values(by, filters)
+    return INCIDENTS.read(
+        db,
+        limit,
+        cursor,
+        filters.sort,
+        item=lambda row: _incident_values(db, row, now),
+        asked=impact.impact_parameters(now),
+        **_filter_values(by, filters),
     )
-    page["items"] = [schemas.IncidentItem(**_incident_values(db, row, now)) for row in page["items"]]
-    return page
 
 
 def _filter_values(by: Actor, filters: schemas.IncidentFilters) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.identity import User
 from service.core.database.clock import now_sql
-from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.paging import Key, Listing, Page, equals, when_true
 from service.core.problems import NotFound
 from service.fleet.maintenance import schemas
 from service.fleet.maintenance.models import Maintenance
@@ -53,6 +53,7 @@ def _select_windows() -> Select[*tuple[Any, ...]]:
 
 WINDOWS = Listing(
     _select_windows(),
+    model=schemas.MaintenanceItem,
     unique=Maintenance.id,
     keys={"starts_at": Key(Maintenance.starts_at), "ends_at": Key(Maintenance.ends_at)},
     default="starts_at",
@@ -64,11 +65,13 @@ WINDOWS = Listing(
 )
 
 
-def windows(db: Session, limit: int, cursor: str | None, filters: schemas.MaintenanceFilters) -> dict[str, Any]:
+def windows(
+    db: Session, limit: int, cursor: str | None, filters: schemas.MaintenanceFilters
+) -> Page[schemas.MaintenanceItem]:
     filter_values: dict[str, Any] = filters.model_dump(exclude={"phase", "sort"})
     if filters.phase is not None:
         filter_values[filters.phase.value] = True
-    return WINDOWS.page(db, limit, cursor, filters.sort, **filter_values)
+    return WINDOWS.read(db, limit, cursor, filters.sort, **filter_values)
 
 
 def window(db: Session, maintenance_id: int) -> schemas.MaintenanceItem:

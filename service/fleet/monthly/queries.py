@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.core.access.identity import User
 from service.core.database.clock import app_now
-from service.core.database.paging import Key, Listing, contains, equals, when_true
+from service.core.database.paging import Key, Listing, Page, contains, equals, when_true
 from service.core.files.records import File
 from service.core.problems import NotFound
 from service.core.values.times import Month, local_date, month_of, parse_month
@@ -269,6 +269,7 @@ _REPORTS = Listing(
     )
     .outerjoin(Customer, Customer.id == MonthlyReport.customer_id)
     .outerjoin(User, User.id == MonthlyReport.user_id),
+    model=schemas.ReportItem,
     unique=MonthlyReport.id,
     keys={
         # The report about all comes first.
@@ -287,8 +288,8 @@ _REPORTS = Listing(
 )
 
 
-def reports(db: Session, limit: int, cursor: str | None, filters: schemas.ReportFilters) -> dict[str, Any]:
-    return _REPORTS.page(
+def reports(db: Session, limit: int, cursor: str | None, filters: schemas.ReportFilters) -> Page[schemas.ReportItem]:
+    return _REPORTS.read(
         db,
         limit,
         cursor,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.core.database.paging import Page
 from service.core.printing.labels import Label
 from service.core.problems import Invalid, NotFound
 from service.core.values.times import TOKYO, format_local_datetime
 from service.fleet import queries
 from service.fleet.models import Customer, Terminal, heartbeats
 from service.fleet.reports.rules import MAX_LABELS, MAX_LISTED, ListExcerpt, StatusFacts
+from service.fleet.schemas import AlertItem, CustomerItem, TerminalItem
 
 HOURS = 24
 
@@ -38,13 +39,15 @@ def status_facts(db: Session) -> StatusFacts:
     )
 
 
-def _excerpt(page: dict[str, Any], time_column: str | None = None) -> ListExcerpt:
-    rows = page["items"]
+def _excerpt(
+    page: Page[CustomerItem] | Page[AlertItem] | Page[TerminalItem], time_column: str | None = None
+) -> ListExcerpt:
+    rows = [row.model_dump() for row in page.items]
     if time_column:
         rows = [
             row | {time_column: format_local_datetime(row[time_column]) if row[time_column] else None} for row in rows
         ]
-    return ListExcerpt(rows, page["total"])
+    return ListExcerpt(rows, page.total)
 
 
 def _heartbeats_per_hour(db: Session, since: datetime) -> list[tuple[str, int]]:

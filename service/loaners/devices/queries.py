@@ -9,7 +9,16 @@ from sqlalchemy import ColumnElement, Select, String, and_, case, exists, func, 
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.database.paging import Filter, Key, Listing, archived_filter, contains, equals, filter_values
+from service.core.database.paging import (
+    Filter,
+    Key,
+    Listing,
+    Page,
+    archived_filter,
+    contains,
+    equals,
+    filter_values,
+)
 from service.core.printing.labels import Label
 from service.core.problems import Invalid, NotFound
 from service.loaners import queries
@@ -54,6 +63,7 @@ DEVICES = Listing(
     .join(Model, Model.id == Device.model_id)
     .join(DeviceState, _is_current)
     .join(Site, Site.id == DeviceState.site_id),
+    model=schemas.DeviceItem,
     unique=Device.id,
     keys={
         "number": Key(Device.number),
@@ -82,8 +92,8 @@ DEVICES = Listing(
 )
 
 
-def devices(db: Session, limit: int, cursor: str | None, filters: schemas.DeviceFilters) -> dict[str, Any]:
-    return DEVICES.page(db, limit, cursor, filters.sort, **filter_values(filters))
+def devices(db: Session, limit: int, cursor: str | None, filters: schemas.DeviceFilters) -> Page[schemas.DeviceItem]:
+    return DEVICES.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def existing_numbers(db: Session, model_id: int, serial: str) -> Sequence[str]:

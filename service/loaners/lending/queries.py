@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP, array
 from sqlalchemy.orm import Session, aliased
 
 from service.core.database.clock import app_now
-from service.core.database.paging import Filter, Key, Listing, contains, equals, when_true
+from service.core.database.paging import Filter, Key, Listing, Page, contains, equals, when_true
 from service.core.values.times import TOKYO, local_date
 from service.loaners.history.models import Loan
 from service.loaners.lending import rules, schemas
@@ -128,6 +128,7 @@ LOANS = Listing(
         .scalar_subquery()
         .label("reminded_at"),
     ),
+    model=schemas.LoanItem,
     unique=Device.id,
     keys={
         "due_on": Key(Loan.due_on, nullable=True),
@@ -154,18 +155,18 @@ LOANS = Listing(
 )
 
 
-def loans(db: Session, limit: int, cursor: str | None, filters: schemas.LoanFilters) -> dict[str, Any]:
+def loans(db: Session, limit: int, cursor: str | None, filters: schemas.LoanFilters) -> Page[schemas.LoanItem]:
     """By 返却予定日, earliest first; loans without it come last."""
-    return LOANS.page(db, limit, cursor, filters.sort, asked=_parameters(db), **_filter_values(filters))
+    return LOANS.read(db, limit, cursor, filters.sort, asked=_parameters(db), **_filter_values(filters))
 
 
 def all_loans(db: Session, filters: schemas.LoanFilters) -> Iterator[schemas.LoanItem]:
     """Raises Invalid for an unknown sort order."""
     for row in db.execute(LOANS.all(filters.sort, asked=_parameters(db), **_filter_values(filters))).mappings():
-        yield schemas.LoanItem.model_validate(dict(row))
+        yield schemas.LoanItem(**row)
 
 
-def counts(db: Session) -> dict[str, Any]:
+def counts(db: Session) -> schemas.LoanCounts:
     """Counts of all sites: lent, overdue, soon due and forgotten."""
     figures = [func.count().filter(condition).label(name) for name, condition in COUNT_CONDITIONS.items()]
     row = db.execute(
@@ -174,16 +175,16 @@ def counts(db: Session) -> dict[str, Any]:
     ).one()
     values = row._mapping
     config = settings()
-    return {
-        "as_of": app_now(db),
-        "total": values["total"],
-        "oldest": max(values["oldest"] or 0, 0),
+    return schemas.LoanCounts(
+        as_of=app_now(db),
+        total=values["total"],
+        oldest=max(values["oldest"] or 0, 0),
         **{name: values[name] for name in DUE_CONDITIONS},
-        "stale": {kind: values[kind.value] for kind in STALE_CONDITIONS},
-        "soon_days": config.remind_days,
-        "returnable_days": config.returnable_days,
-        "silent_days": config.silent_days,
-    }
+        stale={kind: values[kind.value] for kind in STALE_CONDITIONS},
+        soon_days=config.remind_days,
+        returnable_days=config.returnable_days,
+        silent_days=config.silent_days,
+    )
 
 
 def _parameters(db: Session) -> dict[str, Any]:

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
 @router.get("/options")
 def options(actor: Annotated[Actor, allow("loaners:view:read")], db: Db) -> schemas.Options:
     """Values for the filters of lists."""
-    return schemas.Options.model_validate(queries.options(db))
+    return queries.options(db)
 
 
 @router.get("/lists/{view}.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV) | _ABSENT)

@@ -260,7 +260,7 @@ def _forms_in_use(db: Session, view: Definition, published: PublishedForms, at: 
     return [*current, *sorted(earlier.difference(current))]
 
 
-def page(db: Session, key: str, limit: int, cursor: str | None, filters: schemas.ListFilters) -> dict[str, Any]:
+def page(db: Session, key: str, limit: int, cursor: str | None, filters: schemas.ListFilters) -> schemas.ListPage:
     """Raises NotFound, and Invalid for an unknown sort order."""
     query = build_query(db, key, filters)
     result = query.listing.page(
@@ -272,13 +272,14 @@ def page(db: Session, key: str, limit: int, cursor: str | None, filters: schemas
         asked=query.parameters,
         **query.filter_values(),
     )
-    return result | {
-        "view": key,
-        "name": query.name,
-        "columns": query.columns,
-        "as_of": app_now(db),
-        "shown": None if query.at is None else filters.as_of,
-    }
+    return schemas.ListPage(
+        **result,
+        view=key,
+        name=query.name,
+        columns=query.columns,
+        as_of=app_now(db),
+        shown=None if query.at is None else filters.as_of,
+    )
 
 
 def rows(db: Session, query: ListQuery) -> Iterator[list[str]]:
@@ -338,20 +339,22 @@ def _facts(query: ListQuery, row: Mapping[str, Any]) -> Facts:
     )
 
 
-def _view_choice(key: str, name: str, description: str, definition: Definition) -> dict[str, Any]:
+def _view_choice(key: str, name: str, description: str, definition: Definition) -> schemas.ViewChoice:
     groups = [*dict.fromkeys(definition.groups.values())]
-    return {"key": key, "name": name, "description": description, "groups": groups}
+    return schemas.ViewChoice(key=key, name=name, description=description, groups=groups)
 
 
-def _active_views(db: Session) -> list[dict[str, Any]]:
+def _active_views(db: Session) -> list[schemas.ViewChoice]:
     rows = db.scalars(select(View).where(View.archived_at.is_(None)).order_by(View.position))
     return [_view_choice(view.key, view.name, view.description, views.view_definition(view)) for view in rows]
 
 
-def options(db: Session) -> dict[str, Any]:
+def options(db: Session) -> schemas.Options:
     """Values for the filters of lists, and the active views; the integrated view comes first."""
     sites = [
-        {"id": site.id, "name": site.name, "jurisdiction": site.jurisdiction, "archived": site.archived_at is not None}
+        schemas.Choice(
+            id=site.id, name=site.name, jurisdiction=site.jurisdiction, archived=site.archived_at is not None
+        )
         for site in db.scalars(select(Site).order_by(Site.jurisdiction, Site.id))
     ]
     published = published_forms(db)
@@ -362,9 +365,9 @@ def options(db: Session) -> dict[str, Any]:
         if question.key == NESTED
         for choice in question.choices
     ]
-    return {
-        "views": [_view_choice(INTEGRATED, INTEGRATED_NAME, INTEGRATED_TEXT, INTEGRATED_VIEW), *_active_views(db)],
-        "sites": sites,
-        "jurisdictions": [*dict.fromkeys(site["jurisdiction"] for site in sites if not site["archived"])],
-        "nested": [*dict.fromkeys(nested)],
-    }
+    return schemas.Options(
+        views=[_view_choice(INTEGRATED, INTEGRATED_NAME, INTEGRATED_TEXT, INTEGRATED_VIEW), *_active_views(db)],
+        sites=sites,
+        jurisdictions=[*dict.fromkeys(site.jurisdiction for site in sites if not site.archived)],
+        nested=[*dict.fromkeys(nested)],
+    )

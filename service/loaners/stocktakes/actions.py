@@ -115,5 +115,5 @@ def close(db: Session, by: Actor, stocktake_id: int) -> None:
     stocktake.closed_by, stocktake.closed_at = by.name, app_now(db)
     db.flush()
     totals = queries.stocktake_detail(db, stocktake_id)
-    after = {name: totals[name] for name in ("found", "elsewhere", "missing", "misplaced", "unknown")}
+    after = {name: getattr(totals, name) for name in ("found", "elsewhere", "missing", "misplaced", "unknown")}
     audit.record(db, by, "status_change", AREA.name, "stocktake", stocktake_id, after={"closed": True} | after)

@@ -44,7 +44,7 @@ def start(
 def stocktake(
     actor: Annotated[Actor, allow("loaners:stocktake:read")], db: Db, stocktake_id: Id
 ) -> schemas.StocktakeDetail:
-    return schemas.StocktakeDetail.model_validate(queries.stocktake_detail(db, stocktake_id))
+    return queries.stocktake_detail(db, stocktake_id)
 
 
 @router.get("/{stocktake_id}/rows", response_model=Page[schemas.RowItem], responses=_ABSENT)

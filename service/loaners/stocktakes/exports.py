@@ -29,7 +29,7 @@ HEADER = (
 def rows(db: Session, stocktake_id: int, filters: schemas.RowFilters) -> Table:
     """Raises NotFound."""
     stocktake = queries.stocktake_detail(db, stocktake_id)
-    title = "_".join(part for part in ("棚卸", stocktake["site_name"], stocktake["room"]) if part)
+    title = "_".join(part for part in ("棚卸", stocktake.site_name, stocktake.room) if part)
     table_rows = (_row(item) for item in queries.all_rows(db, stocktake_id, filters))
     audit_filters = {"id": stocktake_id} | filters.model_dump(mode="json", exclude_defaults=True)
     return Table(title, "stocktake", HEADER, table_rows, audit_filters)

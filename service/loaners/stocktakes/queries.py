@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from service.core.database.clock import app_now
-from service.core.database.paging import Key, Listing, contains, equals, when_true
+from service.core.database.paging import Key, Listing, Page, contains, equals, when_true
 from service.core.problems import Conflict, NotFound
 from service.loaners.lists.queries import is_valid_at
 from service.loaners.models import Device, DeviceState, Model, Site
@@ -68,6 +68,7 @@ STOCKTAKES = Listing(
         _count(Counted.expected).label("expected"),
         *(_count(condition).label(result.value) for result, condition in RESULT_CONDITIONS.items()),
     ).join(Site, Site.id == Stocktake.site_id),
+    model=schemas.StocktakeItem,
     unique=Stocktake.id,
     keys={"started_at": Key(Stocktake.started_at), "site": Key(Site.name)},
     default="-started_at",
@@ -107,6 +108,7 @@ ROWS = Listing(
         ),
     )
     .outerjoin(Site, Site.id == DeviceState.site_id),
+    model=schemas.RowItem,
     unique=Counted.id,
     keys={"number": Key(_number_shown), "scanned_at": Key(Counted.scanned_at, nullable=True)},
     default="number",
@@ -118,8 +120,10 @@ ROWS = Listing(
 )
 
 
-def stocktakes(db: Session, limit: int, cursor: str | None, filters: schemas.StocktakeFilters) -> dict[str, Any]:
-    return STOCKTAKES.page(
+def stocktakes(
+    db: Session, limit: int, cursor: str | None, filters: schemas.StocktakeFilters
+) -> Page[schemas.StocktakeItem]:
+    return STOCKTAKES.read(
         db,
         limit,
         cursor,
@@ -130,24 +134,26 @@ def stocktakes(db: Session, limit: int, cursor: str | None, filters: schemas.Sto
     )
 
 
-def stocktake_detail(db: Session, stocktake_id: int) -> dict[str, Any]:
+def stocktake_detail(db: Session, stocktake_id: int) -> schemas.StocktakeDetail:
     """As in the list. Raises NotFound."""
     row = db.execute(STOCKTAKES.all(id=stocktake_id)).mappings().one_or_none()
     if row is None:
         raise _absent()
-    return dict(row) | {"as_of": app_now(db)}
+    return schemas.StocktakeDetail(**row, as_of=app_now(db))
 
 
-def rows(db: Session, stocktake_id: int, limit: int, cursor: str | None, filters: schemas.RowFilters) -> dict[str, Any]:
+def rows(
+    db: Session, stocktake_id: int, limit: int, cursor: str | None, filters: schemas.RowFilters
+) -> Page[schemas.RowItem]:
     """Raises NotFound."""
     if db.get(Stocktake, stocktake_id) is None:
         raise _absent()
-    return ROWS.page(db, limit, cursor, filters.sort, **_filter_values(stocktake_id, filters))
+    return ROWS.read(db, limit, cursor, filters.sort, **_filter_values(stocktake_id, filters))
 
 
 def all_rows(db: Session, stocktake_id: int, filters: schemas.RowFilters) -> Iterator[schemas.RowItem]:
     for row in db.execute(ROWS.all(filters.sort, **_filter_values(stocktake_id, filters))).mappings():
-        yield schemas.RowItem.model_validate(dict(row))
+        yield schemas.RowItem(**row)
 
 
 def _filter_values(stocktake_id: int, filters: schemas.RowFilters) -> dict[str, Any]:
@@ -198,8 +204,7 @@ def find_row(db: Session, stocktake_id: int, device_id: int | None, code: str) -
 
 
 def row_item(db: Session, row_id: int) -> schemas.RowItem:
-    [row] = db.execute(ROWS.rows.where(Counted.id == row_id)).mappings()
-    return schemas.RowItem.model_validate(dict(row))
+    return ROWS.read_one(db, row_id)
 
 
 def _absent() -> NotFound:

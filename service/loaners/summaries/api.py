@@ -28,7 +28,7 @@ def summary(
     filters: Annotated[schemas.SummaryFilters, Query()],
 ) -> schemas.Summary:
     """Section 3.1: now, or at the end of a day."""
-    return schemas.Summary.model_validate(queries.summary(db, filters))
+    return queries.summary(db, filters)
 
 
 @router.get("/summary.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV))
@@ -56,7 +56,7 @@ def trend(
     filters: Annotated[schemas.TrendFilters, Query()],
 ) -> schemas.Trend:
     """The last quarter, week by week."""
-    return schemas.Trend.model_validate(queries.trend(db, filters.jurisdiction))
+    return queries.trend(db, filters.jurisdiction)
 
 
 @router.get("/differences.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV))

@@ -29,18 +29,17 @@ DIFFERENCE_HEADER = (
 def summary(db: Session, filters: schemas.SummaryFilters) -> Table:
     """In the layout of the document's sheet: the cards one below the other, a row for each site, then the total."""
     data = queries.summary(db, filters)
-    header = ["サマリーカテゴリ", "拠点", *data["groups"], "合計"]
+    header = ["サマリーカテゴリ", "拠点", *data.groups, "合計"]
     rows: list[list[str]] = []
-    for card in (*data["cards"], data["unset"]):
-        rows += [[card["title"], row["site_name"], *map(str, row["counts"]), str(row["total"])] for row in card["rows"]]
-        rows.append([card["title"], "合計", *map(str, card["totals"]), str(card["total"])])
+    for card in (*data.cards, data.unset):
+        rows += [[card.title, row.site_name, *map(str, row.counts), str(row.total)] for row in card.rows]
+        rows.append([card.title, "合計", *map(str, card.totals), str(card.total)])
     return Table("サマリー", "view", header, rows, filters.model_dump(mode="json", exclude_defaults=True))
 
 
 def differences(db: Session, filters: schemas.DifferenceFilters) -> Table:
     rows = (
-        _difference(schemas.Difference.model_validate(dict(row)))
-        for row in db.execute(queries.all_differences(db, filters)).mappings()
+        _difference(schemas.Difference(**row)) for row in db.execute(queries.all_differences(db, filters)).mappings()
     )
     audit_filters = filters.model_dump(mode="json", exclude_defaults=True)
     return Table("機器の差分", "device", DIFFERENCE_HEADER, rows, audit_filters)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session, aliased
 
 from service.core.database.clock import app_now
-from service.core.database.paging import Filter, Key, Listing, equals
+from service.core.database.paging import Filter, Key, Listing, Page, equals
 from service.core.values.times import local_date
 from service.loaners.lists.queries import end_of_day, is_valid_at
 from service.loaners.models import Device, DeviceState, Model, Site
@@ -30,7 +30,7 @@ POINTS, STEP = 14, timedelta(days=7)
 UNSET_DESCRIPTION = "ユーザー機を預かっていますが、預り機のステータスが登録されていません"
 
 
-def summary(db: Session, filters: schemas.SummaryFilters) -> dict[str, Any]:
+def summary(db: Session, filters: schemas.SummaryFilters) -> schemas.Summary:
     """Section 3.1: devices in 1.貸出中 with 預り 有り, by 預り機のステータス, site and デバイスタイプ, as the view
     SUMMARY defines them; the totals are those of the 管轄."""
     view = db.scalars(select(View).where(View.key == SUMMARY)).one()
@@ -54,17 +54,17 @@ def summary(db: Session, filters: schemas.SummaryFilters) -> dict[str, Any]:
     for deposit, site_id, category, number in rows:
         counts[str(deposit or UNSET_KEY), site_id, definition.groups.get(category, "")] += number
     sites = _sites(db, filters.jurisdiction, {site_id for _, site_id, _ in counts})
-    return {
-        "as_of": app_now(db),
-        "shown": None if at is None else filters.as_of,
-        "jurisdiction": filters.jurisdiction,
-        "groups": groups,
-        "cards": [
+    return schemas.Summary(
+        as_of=app_now(db),
+        shown=None if at is None else filters.as_of,
+        jurisdiction=filters.jurisdiction,
+        groups=groups,
+        cards=[
             _card(str(CARDS[title].value), title, style.description, style.color, counts, sites, groups)
             for title, style in cards.items()
         ],
-        "unset": _card(UNSET_KEY, UNSET_LABEL, UNSET_DESCRIPTION, "secondary", counts, sites, groups),
-    }
+        unset=_card(UNSET_KEY, UNSET_LABEL, UNSET_DESCRIPTION, "secondary", counts, sites, groups),
+    )
 
 
 def _is_counted(definition: Definition) -> ColumnElement[bool]:
@@ -97,24 +97,24 @@ def _card(
     counted: Mapping[tuple[str, int, str], int],
     sites: Mapping[int, str],
     groups: list[str],
-) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = []
+) -> schemas.SummaryCard:
+    rows: list[schemas.SummaryRow] = []
     for site_id, name in sites.items():
         counts = [counted.get((deposit, site_id, group), 0) for group in groups]
-        rows.append({"site_id": site_id, "site_name": name, "counts": counts, "total": sum(counts)})
-    totals = [sum(row["counts"][index] for row in rows) for index in range(len(groups))]
-    return {
-        "deposit": deposit,
-        "title": title,
-        "description": description,
-        "color": color,
-        "rows": rows,
-        "totals": totals,
-        "total": sum(totals),
-    }
+        rows.append(schemas.SummaryRow(site_id=site_id, site_name=name, counts=counts, total=sum(counts)))
+    totals = [sum(row.counts[index] for row in rows) for index in range(len(groups))]
+    return schemas.SummaryCard(
+        deposit=deposit,
+        title=title,
+        description=description,
+        color=color,
+        rows=rows,
+        totals=totals,
+        total=sum(totals),
+    )
 
 
-def trend(db: Session, jurisdiction: str | None) -> dict[str, Any]:
+def trend(db: Session, jurisdiction: str | None) -> schemas.Trend:
     """The cards' totals at the end of the same weekday in each week of the last quarter, oldest first."""
     definition = view_definition(db.scalars(select(View).where(View.key == SUMMARY)).one())
     today = local_date(app_now(db))
@@ -132,7 +132,9 @@ def trend(db: Session, jurisdiction: str | None) -> dict[str, Any]:
         statement = statement.join(Site, Site.id == DeviceState.site_id).where(Site.jurisdiction == jurisdiction)
     counts = {(local_date(at), str(deposit or UNSET_KEY)): number for at, deposit, number in db.execute(statement)}
     keys = [*(str(deposit.value) for deposit in DEPOSIT_LABELS), UNSET_KEY]
-    return {"points": [{"day": day, "counts": {key: counts.get((day, key), 0) for key in keys}} for day in days]}
+    return schemas.Trend(
+        points=[schemas.TrendPoint(day=day, counts={key: counts.get((day, key), 0) for key in keys}) for day in days]
+    )
 
 
 def _timestamp_parameter(name: str) -> ColumnElement[datetime]:
@@ -174,6 +176,7 @@ DIFFERENCES = Listing(
         is_valid_at(Now.during, _timestamp_parameter("until")),
         or_(*(getattr(Now, name).is_distinct_from(getattr(Then, name)) for name in _COMPARED_COLUMNS)),
     ),
+    model=schemas.Difference,
     unique=Device.id,
     keys={"number": Key(Device.number), "site": Key(Site.name)},
     default="number",
@@ -185,9 +188,11 @@ DIFFERENCES = Listing(
 )
 
 
-def differences(db: Session, limit: int, cursor: str | None, filters: schemas.DifferenceFilters) -> dict[str, Any]:
+def differences(
+    db: Session, limit: int, cursor: str | None, filters: schemas.DifferenceFilters
+) -> Page[schemas.Difference]:
     """Devices whose state differs between the earlier and the later day."""
-    return DIFFERENCES.page(db, limit, cursor, filters.sort, asked=_bounds(db, filters), **_filter_values(filters))
+    return DIFFERENCES.read(db, limit, cursor, filters.sort, asked=_bounds(db, filters), **_filter_values(filters))
 
 
 def all_differences(db: Session, filters: schemas.DifferenceFilters) -> Select[*tuple[Any, ...]]:

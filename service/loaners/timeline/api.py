@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/loaners/devices/{number}", tags=["loaners"], res
 def device(
     actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number, as_of: Instant | None = None
 ) -> schemas.DeviceShown:
-    return schemas.DeviceShown.model_validate(queries.device(db, number, as_of))
+    return queries.device(db, number, as_of)
 
 
 @router.get("/timeline")
@@ -33,11 +33,11 @@ def timeline(
     number: Number,
     limit: Limit = 100,
 ) -> schemas.Timeline:
-    return schemas.Timeline.model_validate(queries.timeline(db, number, limit))
+    return queries.timeline(db, number, limit)
 
 
 @router.get("/mails")
 def mails(
     actor: Annotated[Actor, allow("loaners:device:read")], db: Db, number: Number, limit: Limit = 20
 ) -> schemas.Mails:
-    return schemas.Mails.model_validate(queries.mails(db, number, limit))
+    return queries.mails(db, number, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -40,8 +41,8 @@ def rotate_if_due(open_session: OpenSession) -> dict[str, Any] | None:
         if archived < BATCH_SIZE:
             break
     with open_session() as db:
-        audit_values = {"events": total, "devices": plan["devices"]}
-        return _finish(db, Job.ROTATION, audit_values | {"by_kind": plan["by_kind"]}, audit_values)
+        audit_values = {"events": total, "devices": plan.devices}
+        return _finish(db, Job.ROTATION, audit_values | {"by_kind": plan.by_kind}, audit_values)
 
 
 def archive_events(db: Session, limit: int) -> int:
@@ -60,9 +61,7 @@ def check_if_due(open_session: OpenSession) -> dict[str, Any] | None:
     with open_session() as db:
         if not _is_due(db, Job.CHECKS):
             return None
-        counts: dict[str, int] = {}
-        for finding in queries.findings(db):
-            counts[finding["kind"]] = counts.get(finding["kind"], 0) + 1
+        counts = Counter(finding.check.value for finding in queries.findings(db))
         report: dict[str, Any] = {
             "findings": counts,
             "different": past.find_mismatches(db),
@@ -91,9 +90,9 @@ def remove(db: Session, by: Actor, finding: str, reason: str) -> None:
     """除去: marks the event of the finding. Raises NotFound, and Conflict when the finding has no event, or the event
     cannot be marked."""
     details = queries.get_finding(db, finding)
-    if details["removable"] is None:
+    if details.removable is None:
         raise Conflict("この指摘には、除去できる履歴がありません。機器の内容を確認してください。")
-    history.mark(db, by, details["removable"], reason)
+    history.mark(db, by, details.removable, reason)
 
 
 def dismiss(db: Session, by: Actor, finding: str, reason: str) -> None:

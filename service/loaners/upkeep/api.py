@@ -24,7 +24,7 @@ def findings(
     db: Db,
     filters: Annotated[schemas.FindingFilters, Query()],
 ) -> schemas.Findings:
-    return schemas.Findings.model_validate(queries.findings_page(db, dismissed=filters.dismissed))
+    return queries.findings_page(db, dismissed=filters.dismissed)
 
 
 @router.post("/findings/remove", status_code=204, responses=_ABSENT_OR_CONFLICT)
@@ -56,10 +56,10 @@ def rebuild(
 @router.get("/rotation")
 def rotation(actor: Annotated[Actor, allow("loaners:history:rotate")], db: Db) -> schemas.RotationPlan:
     """A dry run: what would be archived now."""
-    return schemas.RotationPlan.model_validate(queries.rotation_plan(db))
+    return queries.rotation_plan(db)
 
 
 @router.get("/runs")
 def runs(actor: Annotated[Actor, allow("loaners:history:rotate")], db: Db) -> schemas.Runs:
     """The newest reports of rotation and checks."""
-    return schemas.Runs.model_validate({"items": queries.runs(db)})
+    return queries.runs(db)

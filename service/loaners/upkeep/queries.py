@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -18,7 +17,7 @@ from service.loaners.history import queries as past
 from service.loaners.history.models import Event, Loan
 from service.loaners.models import Device, DeviceState
 from service.loaners.rules import DEPOSIT_LABELS, KIND_LABELS, Kind
-from service.loaners.upkeep import rules
+from service.loaners.upkeep import rules, schemas
 from service.loaners.upkeep.models import Dismissal, UpkeepRun
 from service.loaners.upkeep.rules import CHECK_LABELS, Check, Job
 
@@ -58,7 +57,7 @@ def archivable_events() -> Select[int, int]:
     )
 
 
-def rotation_plan(db: Session) -> dict[str, Any]:
+def rotation_plan(db: Session) -> schemas.RotationPlan:
     """A dry run."""
     cutoff = archive_cutoff(db)
     archivable = archivable_events().subquery()
@@ -76,27 +75,27 @@ def rotation_plan(db: Session) -> dict[str, Any]:
     events = sum(row[1] for row in rows)
     now = app_now(db)
     last = last_run(db, Job.ROTATION)
-    return {
-        "as_of": now,
-        "before": cutoff,
-        "events": events,
-        "devices": devices,
-        "by_kind": {KIND_LABELS[Kind(row[0])]: row[1] for row in rows},
-        "oldest": min((row[2] for row in rows), default=None),
-        "newest": max((row[3] for row in rows), default=None),
-        "kept": old - events,
-        "next_at": max(now, last.at + rules.ROTATION_EVERY) if last else now,
-    }
+    return schemas.RotationPlan(
+        as_of=now,
+        before=cutoff,
+        events=events,
+        devices=devices,
+        by_kind={KIND_LABELS[Kind(row[0])]: row[1] for row in rows},
+        oldest=min((row[2] for row in rows), default=None),
+        newest=max((row[3] for row in rows), default=None),
+        kept=old - events,
+        next_at=max(now, last.at + rules.ROTATION_EVERY) if last else now,
+    )
 
 
 def last_run(db: Session, job: Job) -> UpkeepRun | None:
     return db.scalars(select(UpkeepRun).where(UpkeepRun.job == job).order_by(UpkeepRun.at.desc()).limit(1)).first()
 
 
-def runs(db: Session) -> list[dict[str, Any]]:
+def runs(db: Session) -> schemas.Runs:
     """Newest first."""
     rows = db.scalars(select(UpkeepRun).order_by(UpkeepRun.at.desc(), UpkeepRun.id.desc()).limit(MAX_RUNS))
-    return [{"id": run.id, "job": run.job, "at": run.at, "report": run.report} for run in rows]
+    return schemas.Runs(items=[schemas.RunItem.model_validate(run, from_attributes=True) for run in rows])
 
 
 # Each returns: subject, number, time, detail, and the event that could be marked (除去).
@@ -154,7 +153,7 @@ def _findings_sql() -> str:
 _FINDINGS_SQL = _findings_sql()
 
 
-def findings(db: Session, *, dismissed: bool = False, finding: str | None = None) -> list[dict[str, Any]]:
+def findings(db: Session, *, dismissed: bool = False, finding: str | None = None) -> list[schemas.FindingItem]:
     """All current findings, or one, newest first. A finding disappears when its cause is corrected."""
     rows = db.execute(
         text(
@@ -168,32 +167,30 @@ def findings(db: Session, *, dismissed: bool = False, finding: str | None = None
             "deposits": json.dumps({int(code): labels.title for code, labels in DEPOSIT_LABELS.items()}),
         },
     ).mappings()
-    return [dict(row) for row in rows]
+    return [schemas.FindingItem(**row, check=row["kind"], **vars(CHECK_LABELS[Check(row["kind"])])) for row in rows]
 
 
-def findings_page(db: Session, *, dismissed: bool) -> dict[str, Any]:
+def findings_page(db: Session, *, dismissed: bool) -> schemas.Findings:
     """For the page: the first findings of each check, their counts, and devices with a wrong projection."""
     all_findings = findings(db, dismissed=dismissed)
-    counts = Counter(Check(finding["kind"]) for finding in all_findings)
-    shown: Counter[str] = Counter()
-    items = []
+    counts: Counter[Check] = Counter()
+    items: list[schemas.FindingItem] = []
     for finding in all_findings:
-        shown[finding["kind"]] += 1
-        if shown[finding["kind"]] <= MAX_LISTED:
-            labels = CHECK_LABELS[Check(finding["kind"])]
-            items.append(finding | {"check": finding["kind"], "title": labels.title, "advice": labels.advice})
+        counts[finding.check] += 1
+        if counts[finding.check] <= MAX_LISTED:
+            items.append(finding)
     last = last_run(db, Job.CHECKS)
-    return {
-        "as_of": app_now(db),
-        "items": items,
-        "total": len(all_findings),
-        "counts": {check: counts[check] for check in Check},
-        "checked_at": last.at if last else None,
-        "different": past.remaining_mismatches(db, last.report["different"]) if last else [],
-    }
+    return schemas.Findings(
+        as_of=app_now(db),
+        items=items,
+        total=len(all_findings),
+        counts={check: counts[check] for check in Check},
+        checked_at=last.at if last else None,
+        different=past.remaining_mismatches(db, last.report["different"]) if last else [],
+    )
 
 
-def get_finding(db: Session, finding: str) -> dict[str, Any]:
+def get_finding(db: Session, finding: str) -> schemas.FindingItem:
     """Raises NotFound for a finding that is corrected or dismissed."""
     matches = findings(db, finding=finding)
     if not matches:
@@ -216,7 +213,7 @@ _STORAGE = text("""
 """)
 
 
-def storage(db: Session) -> dict[str, Any]:
+def storage(db: Session) -> dict[str, float]:
     """The size of the area's tables and of their indexes, in bytes, and the percentage of dead rows, which autovacuum
     should remove (8.3)."""
     data, indexes, dead = db.execute(_STORAGE).one()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core.database.paging import Key, Listing, archived_filter
+from service.core.database.paging import Key, Listing, Page, archived_filter
 from service.core.problems import NotFound
 from service.loaners.models import Column
 from service.loaners.views import schemas
@@ -29,6 +27,7 @@ VIEWS = Listing(
         View.updated_at,
         View.archived_at,
     ),
+    model=schemas.ViewItem,
     unique=View.id,
     keys={"position": Key(View.position), "key": Key(View.key), "name": Key(View.name)},
     default="position",
@@ -36,8 +35,8 @@ VIEWS = Listing(
 )
 
 
-def views(db: Session, limit: int, cursor: str | None, filters: schemas.ViewFilters) -> dict[str, Any]:
-    return VIEWS.page(db, limit, cursor, filters.sort, is_archived=filters.archived, is_in_use=not filters.archived)
+def views(db: Session, limit: int, cursor: str | None, filters: schemas.ViewFilters) -> Page[schemas.ViewItem]:
+    return VIEWS.read(db, limit, cursor, filters.sort, is_archived=filters.archived, is_in_use=not filters.archived)
 
 
 def get_view(db: Session, view_id: int) -> View:

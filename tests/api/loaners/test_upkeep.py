@@ -72,7 +72,7 @@ def test_rotation_keeps_what_held_three_years_ago_and_the_start_of_an_open_loan(
     remaining = [all_ids.index(event_id) for event_id in event_ids(db)]
     # Three remain from before the cut: the first of the loan, the last form and the last deposit; and all after it.
     assert remaining == [3, 5, 6, 7]
-    assert (plan["events"], plan["devices"], plan["by_kind"], plan["kept"]) == (4, 1, {"端末": 4}, 3)
+    assert (plan.events, plan.devices, plan.by_kind, plan.kept) == (4, 1, {"端末": 4}, 3)
     assert stored_projection(db, device) == before
     assert db.scalar(select(func.count()).select_from(ArchivedEvent)) == 4
     assert history.find_mismatches(db) == []
@@ -227,7 +227,7 @@ def test_of_two_concurrent_decisions_the_second_is_refused(running_servers: Home
             stock.add_device(db, staff, "DDD4", days_ago=20)
             stock.add_device(db, staff, "DDD4", at="kobe", days_ago=20).serial = "DDD4"
             db.flush()
-            [finding] = [item["finding"] for item in queries.findings(db)]
+            [finding] = [item.finding for item in queries.findings(db)]
 
         def dismiss(db: Session) -> None:
             actions.dismiss(db, staff, finding, "別の機器")
