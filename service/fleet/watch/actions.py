@@ -72,13 +72,7 @@ def mark_offline(db: Session) -> int:
 def raise_alerts(db: Session, kind: AlertType, messages: Mapping[int, str]) -> None:
     """Opens alerts that the watch cannot detect by itself, with a message for each terminal, and notifies at once.
     Skips terminals that have an open alert of this kind, are in maintenance or archived."""
-    alertable_ids = queries.alertable_terminals(db, [*messages])
-    troubles = [
-        queries.build_trouble(db, terminal_id, kind, message)
-        for terminal_id, message in messages.items()
-        if terminal_id in alertable_ids and not queries.has_open_alert(db, terminal_id, kind)
-    ]
-    if troubles:
+    if troubles := queries.reported_troubles(db, kind, messages):
         _open_and_notify(db, troubles)
 
 

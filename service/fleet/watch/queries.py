@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, SQLColumnExpression, case, func, null, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, SQLColumnExpression, case, func, null, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
@@ -76,9 +76,6 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
     terminals cannot be archived until this transaction ends; a terminal that another transaction is changing is left
     to the next run."""
     now = now_sql()
-    open_alert = select(Alert.id).where(
-        Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
-    )
     statement = (
         select(
             TerminalState.terminal_id,
@@ -93,7 +90,7 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
             Terminal.archived_at.is_(None),
             TerminalState.last_heartbeat_at.is_not(None),
             func.coalesce(TerminalState.alerts_from <= now, True),
-            ~open_alert.exists(),
+            ~_open_alert(kind).exists(),
         )
         .order_by(TerminalState.terminal_id)
         .with_for_update(read=True, of=Terminal, skip_locked=True)
@@ -105,6 +102,13 @@ def new_troubles(db: Session, kind: AlertType, shutdown_grace: timedelta) -> lis
         Trouble(terminal_id, kind, message, customer_id, company, store, store_name, serial, network_of(address))
         for terminal_id, message, customer_id, company, store, store_name, serial, address in db.execute(statement)
     ]
+
+
+def _open_alert(kind: AlertType) -> Select[int]:
+    """The open alert of this kind of a terminal, correlated with its TerminalState."""
+    return select(Alert.id).where(
+        Alert.terminal_id == TerminalState.terminal_id, Alert.alert_type == kind, ~Alert.is_resolved
+    )
 
 
 def silence_known_until() -> ScalarSelect[Any]:
@@ -194,29 +198,25 @@ def flapping_incidents(db: Session, troubles: Sequence[Trouble]) -> dict[tuple[i
     return {(terminal, AlertType(kind)): incident for terminal, kind, incident in db.execute(statement)}
 
 
-def has_open_alert(db: Session, terminal_id: int, kind: AlertType) -> bool:
-    open_alert = select(Alert.id).where(Alert.terminal_id == terminal_id, Alert.alert_type == kind, ~Alert.is_resolved)
-    return db.scalar(select(open_alert.exists())) or False
-
-
-def alertable_terminals(db: Session, terminal_ids: Sequence[int]) -> set[int]:
-    """The terminals for which an alert may be opened: not in maintenance and not archived. They cannot be archived
-    until this transaction ends."""
+def reported_troubles(db: Session, kind: AlertType, messages: Mapping[int, str]) -> list[Trouble]:
+    """Troubles that were detected outside the watch, in the order of `messages` (by terminal): of terminals that are
+    neither in maintenance nor archived and have no open alert of this kind. The terminals cannot be archived until this
+    transaction ends."""
     statement = (
-        select(Terminal.id)
+        select(Terminal.id, *PLACE_COLUMNS)
+        .join(Customer, Customer.id == Terminal.customer_id)
         .join(TerminalState, TerminalState.terminal_id == Terminal.id)
         .where(
-            Terminal.id.in_(terminal_ids), TerminalState.status != Status.MAINTENANCE, Terminal.archived_at.is_(None)
+            Terminal.id.in_([*messages]),
+            TerminalState.status != Status.MAINTENANCE,
+            Terminal.archived_at.is_(None),
+            ~_open_alert(kind).exists(),
         )
         .order_by(Terminal.id)
     )
-    return set(db.scalars(statement.with_for_update(read=True, of=Terminal)))
-
-
-def build_trouble(db: Session, terminal_id: int, kind: AlertType, message: str) -> Trouble:
-    """A trouble that was detected outside the watch, with the facts of its terminal."""
-    statement = (
-        select(*PLACE_COLUMNS).join(Customer, Customer.id == Terminal.customer_id).where(Terminal.id == terminal_id)
-    )
-    customer_id, customer_name, store, store_name, serial_number = db.execute(statement).one()
-    return Trouble(terminal_id, kind, message, customer_id, customer_name, store, store_name, serial_number)
+    places = {row[0]: row[1:] for row in db.execute(statement.with_for_update(read=True, of=Terminal))}
+    return [
+        Trouble(terminal_id, kind, message, *places[terminal_id])
+        for terminal_id, message in messages.items()
+        if terminal_id in places
+    ]
