@@ -25,7 +25,7 @@ PATH = "/api/fleet/incidents"
 @pytest.fixture
 def incident(db: Session) -> Incident:
     """A till of ABC商事 in error, found by the watch."""
-    terminal = factories.terminal(db, factories.customer(db, "ABC商事"), "TC200-000001")
+    terminal = factories.terminal(db, factories.customer(db, "ABC商事"), "TC200-A00001")
     record_heartbeat(db, terminal, status="error", error="カードリーダー応答なし")
     watch.watch(db)
     return db.scalars(select(Incident)).one()
@@ -37,7 +37,7 @@ def test_the_list_says_what_is_to_be_done_next_and_until_when(db: Session, sign_
     [item] = operator.get(PATH).json()["items"]
 
     assert (item["scope"], item["alert_type"], item["customer_name"]) == ("terminal", "error", "ABC商事")
-    assert (item["store_name"], item["serial_number"]) == ("新宿店 レジ1番", "TC200-000001")
+    assert (item["store_name"], item["serial_number"]) == ("新宿店 レジ1番", "TC200-A00001")
     assert (item["members"], item["members_open"], item["store_terminals"]) == (1, 1, 1)
     assert (item["step"], item["response"]) == (2, "running")
 
