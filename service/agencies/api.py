@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.agencies import actions, exports, queries, schemas
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ, UPDATE = "agencies:agency:read", "agencies:agency:update"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow(UPDATE)]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "/agencies", exports.AGENCIES)
 
@@ -43,24 +40,24 @@ def summary(actor: Reader, db: ReadDb) -> schemas.AgencySummary:
     return schemas.AgencySummary(**queries.summary(db))
 
 
-@router.post("/agencies", status_code=201, responses=_CONFLICT)
+@router.post("/agencies", status_code=201, responses=refusals(409))
 def create_agency(actor: Editor, db: Db, new: schemas.NewAgency) -> schemas.Created:
     return schemas.Created(id=actions.create_agency(db, actor, new).id)
 
 
-@router.patch("/agencies/{agency_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def change_agency(actor: Editor, db: Db, agency_id: Id, new: schemas.AgencyChange) -> None:
+@router.patch("/agencies/{agency_id}", status_code=204, responses=refusals(404, 409))
+def change_agency(actor: Editor, db: Db, agency_id: PathId, new: schemas.AgencyChange) -> None:
     actions.change_agency(db, actor, agency_id, new)
 
 
-@router.post("/agencies/{agency_id}/deactivate", responses=_NOT_FOUND)
-def deactivate(actor: Editor, db: Db, agency_id: Id, body: schemas.Deactivation) -> schemas.Deactivated:
+@router.post("/agencies/{agency_id}/deactivate", responses=refusals(404))
+def deactivate(actor: Editor, db: Db, agency_id: PathId, body: schemas.Deactivation) -> schemas.Deactivated:
     """無効化: its users are signed out and cannot sign in."""
     return schemas.Deactivated(sessions_ended=actions.deactivate(db, actor, agency_id, body.reason))
 
 
-@router.post("/agencies/{agency_id}/activate", status_code=204, responses=_NOT_FOUND)
-def activate(actor: Editor, db: Db, agency_id: Id) -> None:
+@router.post("/agencies/{agency_id}/activate", status_code=204, responses=refusals(404))
+def activate(actor: Editor, db: Db, agency_id: PathId) -> None:
     actions.activate(db, actor, agency_id)
 
 

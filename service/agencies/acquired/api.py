@@ -10,14 +10,14 @@ from service.agencies.acquired import exports, queries, schemas
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
 router = APIRouter(
     prefix="/api/agencies",
     tags=["agencies"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 routes.add_export_routes(router, "/acquired", exports.ACQUIRED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from service.agencies.cases import actions, exports, queries, schemas
@@ -15,19 +15,16 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page, single_page
 from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.purposes import FileKind
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 Reader = Annotated[Actor, allow("agencies:case:read")]
 Writer = Annotated[Actor, allow("agencies:case:update")]
 Listed = Annotated[ListRequest, list_request("agencies:case:read")]
-router = APIRouter(prefix="/api/agencies/cases", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies/cases", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("", response_model=Page[schemas.CaseItem])
@@ -60,69 +57,69 @@ async def operators(page_request: Listed) -> Response:
     return await page_request.page(lambda db, actor: single_page(queries.operators(db)))
 
 
-@router.get("/{case_id}", responses=_NOT_FOUND)
-def case(actor: Reader, db: Db, case_id: Id) -> schemas.CaseDetail:
+@router.get("/{case_id}", responses=refusals(404))
+def case(actor: Reader, db: Db, case_id: PathId) -> schemas.CaseDetail:
     return schemas.CaseDetail.model_validate(queries.case(db, actor, case_id))
 
 
-@router.patch("/{case_id}", responses=_NOT_FOUND_OR_CONFLICT)
-def change(actor: Writer, db: Db, case_id: Id, new: schemas.CaseChange) -> schemas.CaseDetail:
+@router.patch("/{case_id}", responses=refusals(404, 409))
+def change(actor: Writer, db: Db, case_id: PathId, new: schemas.CaseChange) -> schemas.CaseDetail:
     actions.change(db, actor, requests.get_request(db, actor, case_id, lock=True), new)
     db.flush()
     return schemas.CaseDetail.model_validate(queries.case(db, actor, case_id))
 
 
-@router.post("/{case_id}/deficiency", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def report(actor: Writer, db: Db, case_id: Id, new: schemas.Deficiency) -> None:
+@router.post("/{case_id}/deficiency", status_code=204, responses=refusals(404, 409))
+def report(actor: Writer, db: Db, case_id: PathId, new: schemas.Deficiency) -> None:
     actions.report_deficiency(db, actor, requests.get_request(db, actor, case_id, lock=True), new)
 
 
-@router.post("/{case_id}/put-right", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def put_right(actor: Writer, db: Db, case_id: Id, new: schemas.PutRight) -> None:
+@router.post("/{case_id}/put-right", status_code=204, responses=refusals(404, 409))
+def put_right(actor: Writer, db: Db, case_id: PathId, new: schemas.PutRight) -> None:
     actions.resolve_deficiencies(db, actor, requests.get_request(db, actor, case_id, lock=True), new)
 
 
-@router.post("/{case_id}/claim", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def claim(actor: Writer, db: Db, case_id: Id, new: schemas.Claim) -> None:
+@router.post("/{case_id}/claim", status_code=204, responses=refusals(404, 409))
+def claim(actor: Writer, db: Db, case_id: PathId, new: schemas.Claim) -> None:
     actions.claim(db, actor, requests.get_request(db, actor, case_id, lock=True), take_over=new.take_over)
 
 
-@router.post("/{case_id}/hand-over", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def hand_over(actor: Writer, db: Db, case_id: Id, new: schemas.HandOver) -> None:
+@router.post("/{case_id}/hand-over", status_code=204, responses=refusals(404, 409))
+def hand_over(actor: Writer, db: Db, case_id: PathId, new: schemas.HandOver) -> None:
     actions.hand_over(db, actor, requests.get_request(db, actor, case_id, lock=True), new.user_id)
 
 
-@router.post("/{case_id}/release", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def release(actor: Writer, db: Db, case_id: Id) -> None:
+@router.post("/{case_id}/release", status_code=204, responses=refusals(404, 409))
+def release(actor: Writer, db: Db, case_id: PathId) -> None:
     actions.release(db, actor, requests.get_request(db, actor, case_id, lock=True))
 
 
-@router.post("/{case_id}/viewing", responses=_NOT_FOUND)
-def viewing(actor: Reader, db: Db, case_id: Id) -> schemas.Viewers:
+@router.post("/{case_id}/viewing", responses=refusals(404))
+def viewing(actor: Reader, db: Db, case_id: PathId) -> schemas.Viewers:
     """Records that the user has the case open, and returns who else has."""
     request = requests.get_request(db, actor, case_id)
     return schemas.Viewers(names=request_actions.record_viewer(db, actor, request), version=request.version)
 
 
-@router.get("/{case_id}/comments", response_model=Page[request_schemas.CommentItem], responses=_NOT_FOUND)
-async def comments(page_request: Listed, case_id: Id) -> Response:
+@router.get("/{case_id}/comments", response_model=Page[request_schemas.CommentItem], responses=refusals(404))
+async def comments(page_request: Listed, case_id: PathId) -> Response:
     return await page_request.page(
         lambda db, actor: single_page(requests.comments(db, actor, requests.get_request(db, actor, case_id)))
     )
 
 
-@router.post("/{case_id}/comments", status_code=204, responses=_NOT_FOUND)
-def comment(actor: Writer, db: Db, case_id: Id, new: schemas.NewComment) -> None:
+@router.post("/{case_id}/comments", status_code=204, responses=refusals(404))
+def comment(actor: Writer, db: Db, case_id: PathId, new: schemas.NewComment) -> None:
     actions.comment(db, actor, requests.get_request(db, actor, case_id, lock=True), new)
 
 
-@router.post("/{case_id}/read", status_code=204, responses=_NOT_FOUND)
-def read(actor: Reader, db: Db, case_id: Id, new: request_schemas.ReadUpTo) -> None:
+@router.post("/{case_id}/read", status_code=204, responses=refusals(404))
+def read(actor: Reader, db: Db, case_id: PathId, new: request_schemas.ReadUpTo) -> None:
     request_actions.mark_read_up_to(db, actor, requests.get_request(db, actor, case_id), new.comment_id)
 
 
-@router.get("/{case_id}/sites/{site_id}/entry", response_model=Page[schemas.EntryItem], responses=_NOT_FOUND)
-async def entry(page_request: Listed, case_id: Id, site_id: Id) -> Response:
+@router.get("/{case_id}/sites/{site_id}/entry", response_model=Page[schemas.EntryItem], responses=refusals(404))
+async def entry(page_request: Listed, case_id: PathId, site_id: PathId) -> Response:
     """投入用シート: the value for each field of the carrier's screen."""
 
     def load(db: Session, actor: Actor) -> dict[str, Any]:
@@ -135,9 +132,9 @@ async def entry(page_request: Listed, case_id: Id, site_id: Id) -> Response:
 @router.get(
     "/{case_id}/sites/{site_id}/entry.csv",
     response_class=Response,
-    responses=answers.download_responses(FileKind.CSV) | _NOT_FOUND,
+    responses=answers.download_responses(FileKind.CSV) | refusals(404),
 )
-def entry_as_csv(actor: Reader, db: Db, case_id: Id, site_id: Id) -> Response:
+def entry_as_csv(actor: Reader, db: Db, case_id: PathId, site_id: PathId) -> Response:
     request = requests.get_request(db, actor, case_id)
     site = requests.get_site(db, request, site_id)
     return exports.entry_as_csv(db, actor, request, site, queries.entry(db, request, site))
@@ -146,9 +143,9 @@ def entry_as_csv(actor: Reader, db: Db, case_id: Id, site_id: Id) -> Response:
 @router.get(
     "/{case_id}/sites/{site_id}/entry.xlsx",
     response_class=Response,
-    responses=answers.download_responses(FileKind.XLSX) | _NOT_FOUND,
+    responses=answers.download_responses(FileKind.XLSX) | refusals(404),
 )
-def entry_as_excel(actor: Reader, db: Db, case_id: Id, site_id: Id) -> Response:
+def entry_as_excel(actor: Reader, db: Db, case_id: PathId, site_id: PathId) -> Response:
     request = requests.get_request(db, actor, case_id)
     site = requests.get_site(db, request, site_id)
     return exports.entry_as_excel(db, actor, request, site, queries.entry(db, request, site))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.agencies.cards import actions as cards
 from service.agencies.cards import queries as card_queries
@@ -14,19 +14,15 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import NO_SCOPES, Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.short_transactions import allow_without_transaction, short_transaction
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-_TOO_MANY: dict[int | str, dict[str, Any]] = {429: RESPONSES[429]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "agencies:corporation:read"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow("agencies:corporation:update")]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "/corporations", exports.CORPORATIONS)
 
@@ -53,44 +49,44 @@ def duplicates(actor: Reader, db: Db, sought: schemas.Sought) -> schemas.Duplica
     return schemas.Duplicates(items=queries.duplicates(db, actor, sought))
 
 
-@router.get("/corporations/{corporation_id}", responses=_NOT_FOUND)
-def corporation(actor: Reader, db: Db, corporation_id: Id) -> schemas.CorporationDetail:
+@router.get("/corporations/{corporation_id}", responses=refusals(404))
+def corporation(actor: Reader, db: Db, corporation_id: PathId) -> schemas.CorporationDetail:
     """The corporation; of its card only the summary."""
     return schemas.CorporationDetail.model_validate(queries.detail(db, actor, corporation_id))
 
 
-@router.get("/corporations/{corporation_id}/requests", response_model=Page[schemas.RequestOf], responses=_NOT_FOUND)
+@router.get("/corporations/{corporation_id}/requests", response_model=Page[schemas.RequestOf], responses=refusals(404))
 async def requests_of(
     page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
-    corporation_id: Id,
+    corporation_id: PathId,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     return await page_request.page(lambda db, by: queries.requests_of(db, by, corporation_id, limit, cursor))
 
 
-@router.patch("/corporations/{corporation_id}", status_code=204, responses=_CONFLICT)
-def change(actor: Editor, db: Db, corporation_id: Id, new: schemas.CorporationChange) -> None:
+@router.patch("/corporations/{corporation_id}", status_code=204, responses=refusals(404, 409))
+def change(actor: Editor, db: Db, corporation_id: PathId, new: schemas.CorporationChange) -> None:
     actions.change(db, actor, corporation_id, new)
 
 
-@router.put("/corporations/{corporation_id}/card", status_code=204, responses=_CONFLICT)
-def replace_card(actor: Editor, db: Db, corporation_id: Id, card: NewCard) -> None:
+@router.put("/corporations/{corporation_id}/card", status_code=204, responses=refusals(404, 409))
+def replace_card(actor: Editor, db: Db, corporation_id: PathId, card: NewCard) -> None:
     """Replaces the card. Only `reveal` returns it again."""
     actions.replace_card(db, actor, corporation_id, card)
 
 
-@router.delete("/corporations/{corporation_id}/card", status_code=204, responses=_CONFLICT)
-def remove_card(actor: Editor, db: Db, corporation_id: Id, why: Removal) -> None:
+@router.delete("/corporations/{corporation_id}/card", status_code=204, responses=refusals(404, 409))
+def remove_card(actor: Editor, db: Db, corporation_id: PathId, why: Removal) -> None:
     actions.remove_card(db, actor, corporation_id, why)
 
 
-@router.post("/corporations/{corporation_id}/card/reveal", responses=_CONFLICT | _TOO_MANY)
+@router.post("/corporations/{corporation_id}/card/reveal", responses=refusals(404, 409, 429))
 async def reveal(
     actor: Annotated[Actor, allow_without_transaction("agencies:card:reveal")],
     request: Request,
     response: Response,
-    corporation_id: Id,
+    corporation_id: PathId,
     why: Why,
 ) -> Revealed:
     """The unmasked card. Separate transactions: the attempt is counted for the rate limit, the audit log records who

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -11,16 +11,14 @@ from service.agencies.drafts.rules import Form
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.routing.lists import ListRequest, list_request
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 UPDATE = "agencies:draft:update"
 Writer = Annotated[Actor, allow(UPDATE)]
 # An id, or "-" for none.
 Subject = Annotated[str, Path(pattern="^(-|[1-9][0-9]{0,17})$")]
-router = APIRouter(prefix="/api/agencies/drafts", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies/drafts", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("", response_model=Page[schemas.DraftItem])
@@ -39,7 +37,7 @@ def content(actor: Writer, db: Db, form: Form, subject: Subject) -> schemas.Cont
     return schemas.Content.model_validate(queries.content(db, actor, form, subject))
 
 
-@router.put("/{form}/{subject}", responses=_CONFLICT)
+@router.put("/{form}/{subject}", responses=refusals(409))
 def save(actor: Writer, db: Db, form: Form, subject: Subject, new: schemas.Save) -> schemas.Saved:
     return schemas.Saved.model_validate(actions.save(db, actor, form, subject, new))
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from service.agencies.fields import rules, schemas
 from service.core.access.auth import Actor, allow
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.values.texts import ONE_LINE
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
 Name = Annotated[str, Query(min_length=1, max_length=200, pattern=ONE_LINE)]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("/kana")

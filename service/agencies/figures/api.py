@@ -10,7 +10,7 @@ from service.agencies.figures import exports, queries, schemas
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
@@ -19,7 +19,7 @@ Agencies = Annotated[int, Query(ge=1, le=1000)]
 router = APIRouter(
     prefix="/api/agencies",
     tags=["agencies"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 routes.add_export_routes(router, "/figures", exports.FIGURES)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.agencies.masters import actions, exports, queries, schemas
 from service.agencies.schemas import Created
@@ -12,17 +12,14 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ, UPDATE = "agencies:master:read", "agencies:master:update"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow(UPDATE)]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "/choices", exports.CHOICES)
 routes.add_export_routes(router, "/options", exports.OPTIONS)
@@ -46,23 +43,23 @@ async def choices(
     return await page_request.page(lambda db, _: queries.choices(db, limit, cursor, filters))
 
 
-@router.post("/choices", status_code=201, responses=_CONFLICT)
+@router.post("/choices", status_code=201, responses=refusals(409))
 def create_choice(actor: Editor, db: Db, new: schemas.NewChoice) -> Created:
     return Created(id=actions.create_choice(db, actor, new).id)
 
 
-@router.patch("/choices/{choice_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def change_choice(actor: Editor, db: Db, choice_id: Id, new: schemas.ChoiceChange) -> None:
+@router.patch("/choices/{choice_id}", status_code=204, responses=refusals(404, 409))
+def change_choice(actor: Editor, db: Db, choice_id: PathId, new: schemas.ChoiceChange) -> None:
     actions.change_choice(db, actor, choice_id, new)
 
 
-@router.post("/choices/{choice_id}/archive", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def archive_choice(actor: Editor, db: Db, choice_id: Id) -> None:
+@router.post("/choices/{choice_id}/archive", status_code=204, responses=refusals(404, 409))
+def archive_choice(actor: Editor, db: Db, choice_id: PathId) -> None:
     actions.archive_choice(db, actor, choice_id, True)
 
 
-@router.post("/choices/{choice_id}/restore", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def restore_choice(actor: Editor, db: Db, choice_id: Id) -> None:
+@router.post("/choices/{choice_id}/restore", status_code=204, responses=refusals(404, 409))
+def restore_choice(actor: Editor, db: Db, choice_id: PathId) -> None:
     actions.archive_choice(db, actor, choice_id, False)
 
 
@@ -77,23 +74,23 @@ async def options(
     return await page_request.page(lambda db, _: queries.options(db, limit, cursor, filters))
 
 
-@router.post("/options", status_code=201, responses=_CONFLICT)
+@router.post("/options", status_code=201, responses=refusals(409))
 def create_option(actor: Editor, db: Db, new: schemas.NewOption) -> Created:
     return Created(id=actions.create_option(db, actor, new).id)
 
 
-@router.patch("/options/{option_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def change_option(actor: Editor, db: Db, option_id: Id, new: schemas.OptionChange) -> None:
+@router.patch("/options/{option_id}", status_code=204, responses=refusals(404, 409))
+def change_option(actor: Editor, db: Db, option_id: PathId, new: schemas.OptionChange) -> None:
     actions.change_option(db, actor, option_id, new)
 
 
-@router.post("/options/{option_id}/archive", status_code=204, responses=_NOT_FOUND)
-def archive_option(actor: Editor, db: Db, option_id: Id) -> None:
+@router.post("/options/{option_id}/archive", status_code=204, responses=refusals(404))
+def archive_option(actor: Editor, db: Db, option_id: PathId) -> None:
     actions.archive_option(db, actor, option_id, True)
 
 
-@router.post("/options/{option_id}/restore", status_code=204, responses=_NOT_FOUND)
-def restore_option(actor: Editor, db: Db, option_id: Id) -> None:
+@router.post("/options/{option_id}/restore", status_code=204, responses=refusals(404))
+def restore_option(actor: Editor, db: Db, option_id: PathId) -> None:
     actions.archive_option(db, actor, option_id, False)
 
 
@@ -108,21 +105,21 @@ async def carrier_fields(
     return await page_request.page(lambda db, _: queries.carrier_fields(db, limit, cursor, filters))
 
 
-@router.post("/carrier-fields", status_code=201, responses=_CONFLICT)
+@router.post("/carrier-fields", status_code=201, responses=refusals(409))
 def create_carrier_field(actor: Editor, db: Db, new: schemas.NewCarrierField) -> Created:
     return Created(id=actions.create_carrier_field(db, actor, new).id)
 
 
-@router.patch("/carrier-fields/{field_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def change_carrier_field(actor: Editor, db: Db, field_id: Id, new: schemas.CarrierFieldChange) -> None:
+@router.patch("/carrier-fields/{field_id}", status_code=204, responses=refusals(404, 409))
+def change_carrier_field(actor: Editor, db: Db, field_id: PathId, new: schemas.CarrierFieldChange) -> None:
     actions.change_carrier_field(db, actor, field_id, new)
 
 
-@router.post("/carrier-fields/{field_id}/archive", status_code=204, responses=_NOT_FOUND)
-def archive_carrier_field(actor: Editor, db: Db, field_id: Id) -> None:
+@router.post("/carrier-fields/{field_id}/archive", status_code=204, responses=refusals(404))
+def archive_carrier_field(actor: Editor, db: Db, field_id: PathId) -> None:
     actions.archive_carrier_field(db, actor, field_id, True)
 
 
-@router.post("/carrier-fields/{field_id}/restore", status_code=204, responses=_NOT_FOUND)
-def restore_carrier_field(actor: Editor, db: Db, field_id: Id) -> None:
+@router.post("/carrier-fields/{field_id}/restore", status_code=204, responses=refusals(404))
+def restore_carrier_field(actor: Editor, db: Db, field_id: PathId) -> None:
     actions.archive_carrier_field(db, actor, field_id, False)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 
 from service.agencies.postal import queries, schemas
 from service.core.access.auth import Actor, allow
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 ZipCode = Annotated[str, Path(pattern="^[0-9]{7}$")]
-router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals(400, 401, 403, 404, 422, 503))
 
 
 @router.get("/postal-codes/{zip_code}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from service.agencies.requests import actions as request_actions
@@ -15,19 +15,16 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page, single_page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "agencies:request:read"
 Reader = Annotated[Actor, allow(READ)]
 Sender = Annotated[Actor, allow("agencies:request:create")]
 Listed = Annotated[ListRequest, list_request(READ)]
-router = APIRouter(prefix="/api/agencies/requests", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(prefix="/api/agencies/requests", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "", exports.REQUESTS)
 
@@ -43,12 +40,12 @@ async def listed(
     return await page_request.page(lambda db, actor: queries.listed(db, actor, limit, cursor, filters))
 
 
-@router.post("", status_code=201, responses=_CONFLICT)
+@router.post("", status_code=201, responses=refusals(404, 409))
 def submit(actor: Sender, db: Db, new: schemas.NewRequest) -> schemas.Created:
     return schemas.Created(id=actions.submit(db, actor, new))
 
 
-@router.post("/check", status_code=204, responses=_CONFLICT)
+@router.post("/check", status_code=204, responses=refusals(404, 409))
 def check(actor: Sender, db: Db, new: schemas.NewRequest) -> None:
     """Validates a request without storing it."""
     actions.check(db, actor, new)
@@ -59,55 +56,55 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db, actor))
 
 
-@router.get("/{request_id}", responses=_NOT_FOUND)
-def detail(actor: Reader, db: Db, request_id: Id) -> schemas.RequestDetail:
+@router.get("/{request_id}", responses=refusals(404))
+def detail(actor: Reader, db: Db, request_id: PathId) -> schemas.RequestDetail:
     return schemas.RequestDetail.model_validate(queries.detail(db, actor, request_id))
 
 
-@router.get("/{request_id}/images", response_model=Page[schemas.ImageItem], responses=_NOT_FOUND)
-async def images(page_request: Listed, request_id: Id) -> Response:
+@router.get("/{request_id}/images", response_model=Page[schemas.ImageItem], responses=refusals(404))
+async def images(page_request: Listed, request_id: PathId) -> Response:
     return await page_request.page(
         lambda db, actor: single_page(queries.images(db, requests.get_request(db, actor, request_id)))
     )
 
 
-@router.post("/{request_id}/images", status_code=204, responses=_CONFLICT)
-def add_images(actor: Sender, db: Db, request_id: Id, new: schemas.MoreImages) -> None:
+@router.post("/{request_id}/images", status_code=204, responses=refusals(404, 409))
+def add_images(actor: Sender, db: Db, request_id: PathId, new: schemas.MoreImages) -> None:
     actions.add_images(db, actor, requests.get_request(db, actor, request_id, lock=True), new.images)
 
 
-@router.get("/{request_id}/comments", response_model=Page[request_schemas.CommentItem], responses=_NOT_FOUND)
-async def comments(page_request: Listed, request_id: Id) -> Response:
+@router.get("/{request_id}/comments", response_model=Page[request_schemas.CommentItem], responses=refusals(404))
+async def comments(page_request: Listed, request_id: PathId) -> Response:
     def load(db: Session, actor: Actor) -> dict[str, Any]:
         return single_page(requests.comments(db, actor, requests.get_request(db, actor, request_id)))
 
     return await page_request.page(load)
 
 
-@router.post("/{request_id}/comments", status_code=204, responses=_NOT_FOUND)
-def comment(actor: Sender, db: Db, request_id: Id, new: request_schemas.Said) -> None:
+@router.post("/{request_id}/comments", status_code=204, responses=refusals(404))
+def comment(actor: Sender, db: Db, request_id: PathId, new: request_schemas.Said) -> None:
     request_actions.add_comment(db, actor, requests.get_request(db, actor, request_id, lock=True), new.message)
 
 
-@router.get("/{request_id}/sites", response_model=Page[schemas.SiteItem], responses=_NOT_FOUND)
-async def sites(page_request: Listed, request_id: Id) -> Response:
+@router.get("/{request_id}/sites", response_model=Page[schemas.SiteItem], responses=refusals(404))
+async def sites(page_request: Listed, request_id: PathId) -> Response:
     return await page_request.page(
         lambda db, actor: single_page(queries.sites(db, requests.get_request(db, actor, request_id)))
     )
 
 
-@router.post("/{request_id}/read", status_code=204, responses=_NOT_FOUND)
-def read(actor: Reader, db: Db, request_id: Id, new: request_schemas.ReadUpTo) -> None:
+@router.post("/{request_id}/read", status_code=204, responses=refusals(404))
+def read(actor: Reader, db: Db, request_id: PathId, new: request_schemas.ReadUpTo) -> None:
     request_actions.mark_read_up_to(db, actor, requests.get_request(db, actor, request_id), new.comment_id)
 
 
-@router.post("/{request_id}/resubmit", status_code=204, responses=_CONFLICT)
-def resubmit(actor: Sender, db: Db, request_id: Id, new: schemas.Correction) -> None:
+@router.post("/{request_id}/resubmit", status_code=204, responses=refusals(404, 409))
+def resubmit(actor: Sender, db: Db, request_id: PathId, new: schemas.Correction) -> None:
     actions.resubmit(db, actor, requests.get_request(db, actor, request_id, lock=True), new)
 
 
-@router.post("/{request_id}/cancel", status_code=204, responses=_CONFLICT)
+@router.post("/{request_id}/cancel", status_code=204, responses=refusals(404, 409))
 def cancel(
-    actor: Annotated[Actor, allow("agencies:request:cancel")], db: Db, request_id: Id, new: schemas.Reason
+    actor: Annotated[Actor, allow("agencies:request:cancel")], db: Db, request_id: PathId, new: schemas.Reason
 ) -> None:
     actions.cancel(db, actor, requests.get_request(db, actor, request_id, lock=True), new.reason)

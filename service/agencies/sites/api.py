@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
 from service.agencies.models import Request, Site
@@ -13,18 +13,18 @@ from service.agencies.sites import actions, queries, schemas
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Page, single_page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 Writer = Annotated[Actor, allow("agencies:case:update")]
-router = APIRouter(prefix="/api/agencies/cases/{case_id}", tags=["agencies"], responses=_ERRORS)
+router = APIRouter(
+    prefix="/api/agencies/cases/{case_id}", tags=["agencies"], responses=refusals(400, 401, 403, 404, 422, 503)
+)
 
 
 @router.get("/sites", response_model=Page[schemas.SiteItem])
-async def sites(page_request: Annotated[ListRequest, list_request("agencies:case:read")], case_id: Id) -> Response:
+async def sites(page_request: Annotated[ListRequest, list_request("agencies:case:read")], case_id: PathId) -> Response:
     def load(db: Session, actor: Actor) -> dict[str, Any]:
         request = requests.get_request(db, actor, case_id)
         return single_page(queries.site_items(db, request, requests.sites(db, request)))
@@ -32,42 +32,42 @@ async def sites(page_request: Annotated[ListRequest, list_request("agencies:case
     return await page_request.page(load)
 
 
-@router.post("/sites", status_code=201, responses=_CONFLICT)
-def add(actor: Writer, db: Db, case_id: Id, new: schemas.NewSite) -> schemas.SiteItem:
+@router.post("/sites", status_code=201, responses=refusals(409))
+def add(actor: Writer, db: Db, case_id: PathId, new: schemas.NewSite) -> schemas.SiteItem:
     request = requests.get_request(db, actor, case_id, lock=True)
     return _site_item(db, request, actions.add(db, actor, request, new))
 
 
-@router.patch("/sites/{site_id}", responses=_CONFLICT)
-def change(actor: Writer, db: Db, case_id: Id, site_id: Id, new: schemas.SiteChange) -> schemas.SiteItem:
+@router.patch("/sites/{site_id}", responses=refusals(409))
+def change(actor: Writer, db: Db, case_id: PathId, site_id: PathId, new: schemas.SiteChange) -> schemas.SiteItem:
     request, site = _lock(db, actor, case_id, site_id)
     actions.change(db, actor, site, new)
     return _site_item(db, request, site)
 
 
-@router.post("/sites/{site_id}/status", responses=_CONFLICT)
-def set_status(actor: Writer, db: Db, case_id: Id, site_id: Id, new: schemas.NewStatus) -> schemas.SiteItem:
+@router.post("/sites/{site_id}/status", responses=refusals(409))
+def set_status(actor: Writer, db: Db, case_id: PathId, site_id: PathId, new: schemas.NewStatus) -> schemas.SiteItem:
     request, site = _lock(db, actor, case_id, site_id)
     actions.set_status(db, actor, request, site, new)
     return _site_item(db, request, site)
 
 
-@router.delete("/sites/{site_id}", status_code=204, responses=_CONFLICT)
-def remove(actor: Writer, db: Db, case_id: Id, site_id: Id, read: schemas.Read) -> None:
+@router.delete("/sites/{site_id}", status_code=204, responses=refusals(409))
+def remove(actor: Writer, db: Db, case_id: PathId, site_id: PathId, read: schemas.Read) -> None:
     """Deletes a site that was added by mistake."""
     request, site = _lock(db, actor, case_id, site_id)
     actions.remove(db, actor, request, site, read.version)
 
 
 @router.get("/images", response_model=Page[schemas.ImageItem])
-async def images(page_request: Annotated[ListRequest, list_request("agencies:case:read")], case_id: Id) -> Response:
+async def images(page_request: Annotated[ListRequest, list_request("agencies:case:read")], case_id: PathId) -> Response:
     return await page_request.page(
         lambda db, actor: single_page(queries.images(db, requests.get_request(db, actor, case_id)))
     )
 
 
-@router.patch("/images/{image_id}", status_code=204, responses=_CONFLICT)
-def link(actor: Writer, db: Db, case_id: Id, image_id: Id, new: schemas.Link) -> None:
+@router.patch("/images/{image_id}", status_code=204, responses=refusals(409))
+def link(actor: Writer, db: Db, case_id: PathId, image_id: PathId, new: schemas.Link) -> None:
     request = requests.get_request(db, actor, case_id, lock=True)
     image = queries.get_image(db, request, image_id)
     site = requests.get_site(db, request, new.site_id) if new.site_id is not None else None
