@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from dashboards.agencies import case_words, numbers, words
+from dashboards.contract.agencies import SERVICE
 from dashboards.session import has_permission
 from dashboards.ui import filters, live, tables, times
 from dashboards.ui.columns import Row
@@ -121,7 +122,7 @@ def sites(item: Row) -> str:
 def cells(site: Row) -> tuple[str, ...]:
     return (
         site["branch_name"] or "–",
-        words.SERVICE[site["service_type"]],
+        SERVICE[site["service_type"]],
         site["power_plan_name"] or "–",
         case_words.grouped(site["location_number"]) or "–",
         words.STATUS[site["status"]].word,

@@ -7,41 +7,10 @@ from datetime import date
 from typing import Any
 
 from dashboards.agencies import words
+from dashboards.contract.agencies import FIELDS, SERVICE
 
 Values = Mapping[str, Any]
 
-LABELS = {
-    "pps_business_number": "PPS番号",
-    "service_type": "サービス種別",
-    "application_type": "申込区分",
-    "power_area": "電力供給エリア",
-    "power_supplier_type": "現在の電力会社",
-    "power_customer_number": "お客様番号",
-    "power_customer_location_number": "供給地点特定番号",
-    "power_zip_code": "郵便番号",
-    "power_prefecture": "都道府県",
-    "power_city": "市区町村",
-    "power_town": "町域",
-    "power_street": "番地",
-    "power_building": "建物名",
-    "power_room_number": "部屋番号",
-    "power_customer_name": "名義",
-    "power_customer_name_kana": "名義カナ",
-    "power_branch_name": "店舗名",
-    "power_building_type": "建物区分",
-    "latest_charges": "最新の明細料金（円）",
-    "latest_power_usage": "最新の電力使用量（kWh）",
-    "latest_date": "最新の明細年月",
-    "power_plan_name": "契約プラン",
-    "contract_capacity": "契約容量",
-    "power_amounts_form": "力率",
-    "moving_in_date": "入居日/開業日",
-    "contract_corporation_type": "契約者法人種別",
-    "saisan_gas_yoto": "サイサンガス専用業種",
-    "ecolog_gas_yoto": "エコログガス用途分類",
-    "option_plans": "オプションサービス",
-    "note": "メモ/備考",
-}
 GAS_ONLY = ("contract_corporation_type", "saisan_gas_yoto", "ecolog_gas_yoto")
 SECTIONS: Mapping[str, Sequence[str]] = {
     "基本情報": ("pps_business_number", "service_type", "application_type"),
@@ -64,6 +33,15 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "ガス": GAS_ONLY,
     "オプション": ("option_plans",),
     "管理": ("note",),
+}
+LABELS = {field: FIELDS[field] for fields in SECTIONS.values() for field in fields} | {
+    # Below the title 使用場所, which the service puts before each of these.
+    "power_zip_code": "郵便番号",
+    "power_prefecture": "都道府県",
+    "power_city": "市区町村",
+    "power_town": "町域",
+    "power_street": "番地",
+    "power_building": "建物名",
 }
 # The list of the masters that a field's codes belong to.
 CODE_LISTS = {
@@ -96,7 +74,7 @@ def display_value(field: str, value: Any, masters: Values) -> str:
     if value in (None, "", []):
         return ""
     if field == "service_type":
-        return words.SERVICE[value]
+        return SERVICE[value]
     if field == "option_plans":
         names = {option["code"]: option["name"] for option in masters["options"]}
         return "、".join(names.get(code, code) for code in value)

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from dashboards.agencies.words import titles
+from dashboards.contract.agencies import FIELDS
 from dashboards.ui import times
 
 PATH = "/api/agencies/corporations"
@@ -65,42 +66,6 @@ PREFECTURES = [
     "鹿児島県",
     "沖縄県",
 ]
-LABELS = {
-    "customer_type": "契約者区分",
-    "corporation_number": "法人番号",
-    "last_name": "契約者名（姓）",
-    "first_name": "契約者名（名）",
-    "last_name_kana": "契約者名カナ（セイ）",
-    "first_name_kana": "契約者名カナ（メイ）",
-    "representative_last_name": "代表者名（姓）",
-    "representative_first_name": "代表者名（名）",
-    "representative_last_name_kana": "代表者カナ（セイ）",
-    "representative_first_name_kana": "代表者カナ（メイ）",
-    "zip_code": "郵便番号",
-    "prefecture": "都道府県",
-    "city": "市区町村",
-    "town": "町域",
-    "street": "字・丁目＋番地号",
-    "building_name": "建物名",
-    "phone1": "連絡先番号1",
-    "phone2": "連絡先番号2",
-    "mail_address": "メールアドレス",
-    "birthday": "生年月日",
-    "representative_birthday": "代表者の生年月日",
-    "job_type": "業種",
-    "payment_type": "支払方法",
-    "invoice": "請求明細",
-    "payment_certificate": "支払証明",
-    "billing_address_same": "請求書送付先",
-    "billing_zip_code": "送付先の郵便番号",
-    "billing_prefecture": "送付先の都道府県",
-    "billing_city": "送付先の市区町村",
-    "billing_town": "送付先の町域",
-    "billing_street": "送付先の番地",
-    "billing_building": "送付先の建物名",
-    "billing_customer_name": "送付先の宛名",
-    "sales_channel_id": "営業チャネル",
-}
 # 3.1: the sections of the form, and their fields.
 SECTIONS: Mapping[str, Sequence[str]] = {
     "契約者区分": ("customer_type",),
@@ -127,6 +92,10 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "billing_customer_name",
     ),
     "営業チャネル": ("sales_channel_id",),
+}
+LABELS = {field: FIELDS[field] for fields in SECTIONS.values() for field in fields} | {
+    # It is shown with `SAME` or `ELSEWHERE`.
+    "billing_address_same": "請求書送付先",
 }
 # The list of the masters that a field's codes belong to.
 CODE_LISTS = {

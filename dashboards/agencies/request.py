@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import drafting, sending, words
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import FIELDS, SERVICE
 from dashboards.ui import details, dialogs, feedback, files, flash, forms, heading, live, times
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link, requested_id
@@ -18,7 +19,7 @@ from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import TimelineEvent, timeline
 
 KEY = "agencies.request"
-LABELS = {"remarks": "備考", "images": "追加する明細画像", "message": "修正した内容"}
+LABELS = {"remarks": FIELDS["remarks"], "images": "追加する明細画像", "message": "修正した内容"}
 UNSURE = (
     "応答を受け取れなかったため、再提出されたかどうかわかりません。上のステータスが対応中になっていれば、"
     "再提出は済んでいます。不備のままであれば、もう一度「再提出する」を押してください。"
@@ -246,7 +247,7 @@ def sites(request_id: int) -> None:
     with st.container(border=True, gap="small", key=f"{KEY}.sites"):
         for number, site in enumerate(reading.data["items"], 1):
             name = plain(site["branch_name"]) or f"地点{number}"
-            line = f"{words.STATUS[site['status']].badge()} **{name}**　{words.SERVICE[site['service_type']]}"
+            line = f"{words.STATUS[site['status']].badge()} **{name}**　{SERVICE[site['service_type']]}"
             if site["entered_at"]:
                 line += f"　{small(plain(times.day(times.parse(site['entered_at']))))}"
             if site["deficiency"]:

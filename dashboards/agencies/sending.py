@@ -15,6 +15,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies.drafting import Draft
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import FIELDS
 from dashboards.ui import cache, confirm, details, feedback, files
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -25,10 +26,10 @@ WIDTH = 640
 MAX_IMAGES = 20
 LABELS = {
     "images": "明細画像",
-    "remarks": "備考",
-    "site_count": "地点数",
+    "remarks": FIELDS["remarks"],
+    "site_count": FIELDS["site_count"],
     "agency_id": "代理店",
-    "requested_by": "営業担当者",
+    "requested_by": FIELDS["requested_by"],
 }
 CORRECT = "まだ送信されていません。赤字の項目を直して、もう一度「内容を確認する」を押してください。"
 UNSURE = (

@@ -12,6 +12,7 @@ import streamlit as st
 from dashboards.agencies import case_words, kana, postal, words
 from dashboards.agencies.case_words import CODE_LISTS
 from dashboards.agencies.corporation_words import PREFECTURES
+from dashboards.contract.agencies import SERVICE
 from dashboards.ui import times
 from dashboards.ui.text import plain
 
@@ -120,8 +121,7 @@ class Form:
         if field == "service_type":
             key = self._widget_key(field)
             return (
-                st.segmented_control(label, [*words.SERVICE], format_func=words.SERVICE.__getitem__, key=key)
-                or self.values[field]
+                st.segmented_control(label, [*SERVICE], format_func=SERVICE.__getitem__, key=key) or self.values[field]
             )
         if field in CODE_LISTS or field == "power_prefecture":
             return self._choice(field, label)

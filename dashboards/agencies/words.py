@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dashboards.ui.status import Status
+from dashboards.contract import agencies as contract
+from dashboards.ui.status import Status, statuses
 
-STATUS = {
-    "deficient": Status("不備", "red", "report"),
-    "working": Status("対応中", "orange", "pending"),
-    "entered": Status("投入済", "green", "task_alt"),
-    "cancelled": Status("キャンセル", "gray", "block"),
-}
-SERVICE = {"electricity": "電気", "gas": "ガス"}
+STATUS = statuses(
+    contract.STATUS,
+    {
+        "deficient": ("red", "report"),
+        "working": ("orange", "pending"),
+        "entered": ("green", "task_alt"),
+        "cancelled": ("gray", "block"),
+    },
+)
 # By 4.2 a mixture of 投入済 and キャンセル is 対応中, although no work remains.
 NOTHING_REMAINING = Status("残りなし", "gray", "done_all")
 # The status of a request in a list, by `list_status`.

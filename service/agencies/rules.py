@@ -4,41 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
-from enum import StrEnum
 
 from service.agencies.settings import settings
 from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, RetentionPolicy, Role, Tick
 from service.core.purposes import FileKind, Purpose
+from service.core.values.labels import Labelled
 
 
-class Status(StrEnum):
+class Status(Labelled):
     """Of a site (4.1), and of a request, whose status is derived from its sites (4.2)."""
 
-    DEFICIENT = "deficient"
-    WORKING = "working"
-    ENTERED = "entered"
-    CANCELLED = "cancelled"
+    DEFICIENT = "deficient", "不備"
+    WORKING = "working", "対応中"
+    ENTERED = "entered", "投入済"
+    CANCELLED = "cancelled", "キャンセル"
 
 
-class Service(StrEnum):
+class Service(Labelled):
     """サービス種別."""
 
-    ELECTRICITY = "electricity"
-    GAS = "gas"
+    ELECTRICITY = "electricity", "電気"
+    GAS = "gas", "ガス"
 
 
-class CommentType(StrEnum):
-    DEFICIENCY = "deficiency"
-    COMMENT = "comment"
+class CommentType(Labelled):
+    DEFICIENCY = "deficiency", "不備通知"
+    COMMENT = "comment", "コメント"
 
 
-STATUS_LABELS = {
-    Status.DEFICIENT: "不備",
-    Status.WORKING: "対応中",
-    Status.ENTERED: "投入済",
-    Status.CANCELLED: "キャンセル",
-}
-SERVICE_LABELS = {Service.ELECTRICITY: "電気", Service.GAS: "ガス"}
+class Decision(Labelled):
+    """What the operator did with a value that was read from a statement."""
+
+    ACCEPTED = "accepted", "そのまま使用"
+    CORRECTED = "corrected", "訂正して使用"
+
+
+class ChoiceList(Labelled):
+    """選択肢マスタ: those of section 9 first, then the lists that tables 2.4 and 2.5 name."""
+
+    SALES_CHANNEL = "sales_channel", "営業チャネル"
+    CUSTOMER_TYPE = "customer_type", "契約者区分"
+    PAYMENT_TYPE = "payment_type", "支払方法"
+    APPLICATION_TYPE = "application_type", "申込区分"
+    POWER_SUPPLIER = "power_supplier", "電力会社"
+    JOB_TYPE = "job_type", "業種"
+    INVOICE = "invoice", "請求明細"
+    PAYMENT_CERTIFICATE = "payment_certificate", "支払証明"
+    SERVICE_TYPE = "service_type", "サービス種別"
+    PPS = "pps", "PPS番号"
+    POWER_AREA = "power_area", "電力供給エリア"
+    BUILDING_TYPE = "building_type", "建物区分"
+    POWER_FACTOR = "power_factor", "力率"
+    GAS_CORPORATION_TYPE = "gas_corporation_type", "契約者法人種別（エコログガス用）"
+    SAISAN_GAS_YOTO = "saisan_gas_yoto", "サイサンガス専用業種"
+    ECOLOG_GAS_YOTO = "ecolog_gas_yoto", "エコログガス用途分類"
+
+
+class CarrierRecord(Labelled):
+    """元フィールド: the record whose column goes to the carrier's screen."""
+
+    AGENCY = "agency", "代理店"
+    USER = "user", "営業担当者"
+    CORPORATION = "corporation", "法人"
+    SITE = "site", "地点"
+
+
+class FieldPart(Labelled):
+    """元フィールド: which part of the column's value goes to the carrier's screen."""
+
+    WHOLE = "whole", "全体"
+    FIRST = "first", "1番目の部分"
+    SECOND = "second", "2番目の部分"
+    THIRD = "third", "3番目の部分"
+    YEAR = "year", "年"
+    MONTH = "month", "月"
+    DAY = "day", "日"
+
+
 OPEN = frozenset({Status.DEFICIENT, Status.WORKING})
 # 4.1: the status transitions of a site. 投入済 and キャンセル are final.
 MOVES: dict[Status, frozenset[Status]] = {
@@ -70,11 +112,10 @@ def transition_error(current: Status, requested: Status) -> str | None:
     if requested in MOVES[current]:
         return None
     if current in (Status.ENTERED, Status.CANCELLED):
-        return f"この地点は{STATUS_LABELS[current]}のため、{STATUS_LABELS[requested]}に変更できません。"
+        return f"この地点は{current.label}のため、{requested.label}に変更できません。"
     if current is requested:
-        return f"この地点はすでに{STATUS_LABELS[current]}です。画面を読み込み直して確認してください。"
-    labels = STATUS_LABELS
-    return f"{labels[current]}の地点は、{labels[requested]}に直接変更できません。先に対応中へ戻してください。"
+        return f"この地点はすでに{current.label}です。画面を読み込み直して確認してください。"
+    return f"{current.label}の地点は、{requested.label}に直接変更できません。先に対応中へ戻してください。"
 
 
 STATEMENT = Purpose(
@@ -187,36 +228,6 @@ CARD_FIELDS = {
     "credit_card_name": "カード名義",
     "credit_card_security_code": "セキュリティコード",
 }
-# 選択肢マスタ: those of section 9 first, then the lists that tables 2.4 and 2.5 name.
-LISTS = {
-    "sales_channel": "営業チャネル",
-    "customer_type": "契約者区分",
-    "payment_type": "支払方法",
-    "application_type": "申込区分",
-    "power_supplier": "電力会社",
-    "job_type": "業種",
-    "invoice": "請求明細",
-    "payment_certificate": "支払証明",
-    "service_type": "サービス種別",
-    "pps": "PPS番号",
-    "power_area": "電力供給エリア",
-    "building_type": "建物区分",
-    "power_factor": "力率",
-    "gas_corporation_type": "契約者法人種別（エコログガス用）",
-    "saisan_gas_yoto": "サイサンガス専用業種",
-    "ecolog_gas_yoto": "エコログガス用途分類",
-}
-# 元フィールド: the record whose column goes to the carrier's screen, and which part of the value.
-RECORDS = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
-PARTS = {
-    "whole": "全体",
-    "first": "1番目の部分",
-    "second": "2番目の部分",
-    "third": "3番目の部分",
-    "year": "年",
-    "month": "月",
-    "day": "日",
-}
 
 AREA = Area(
     name="agencies",
@@ -311,14 +322,14 @@ AREA = Area(
         "sort": "並べ替え",
     },
     values={
-        "status": {status.value: label for status, label in STATUS_LABELS.items()},
-        "service_type": {service.value: label for service, label in SERVICE_LABELS.items()},
-        "list": LISTS,
-        "decision": {"accepted": "そのまま使用", "corrected": "訂正して使用"},
-        "record": RECORDS,
-        "part": PARTS,
+        "status": Status.labels(),
+        "service_type": Service.labels(),
+        "list": ChoiceList.labels(),
+        "decision": Decision.labels(),
+        "record": CarrierRecord.labels(),
+        "part": FieldPart.labels(),
         "carrier_field.field": {**CORPORATION_FIELDS, **CARD_FIELDS, **SITE_FIELDS},
-        "type": {CommentType.DEFICIENCY.value: "不備通知", CommentType.COMMENT.value: "コメント"},
+        "type": CommentType.labels(),
     },
     details={"sales_staff_code": "営業担当者コード", "l_code": "Lコード"},
     retention=(RetentionPolicy("agencies_drafts", "入力途中の下書き", lambda: DRAFT_RETENTION),),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.agencies.acquired import queries, schemas
-from service.agencies.rules import SERVICE_LABELS, STATUS_LABELS
+from service.agencies.rules import Service, Status
 from service.core.exports.declared import Column, ExportList
 
 ACQUIRED = ExportList(
@@ -13,8 +13,8 @@ ACQUIRED = ExportList(
     columns=(
         Column("corporation_name", "法人名"),
         Column("branch_name", "店舗名"),
-        Column("service_type", "サービス種別", "choice", {item.value: label for item, label in SERVICE_LABELS.items()}),
-        Column("status", "ステータス", "choice", {item.value: label for item, label in STATUS_LABELS.items()}),
+        Column("service_type", "サービス種別", "choice", Service.labels()),
+        Column("status", "ステータス", "choice", Status.labels()),
         Column("power_plan_name", "契約プラン"),
         Column("location_number", "供給地点特定番号"),
         Column("entered_at", "投入完了日", "moment", form="YYYY-MM-DD"),

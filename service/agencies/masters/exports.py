@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.agencies.masters import queries, schemas
-from service.agencies.rules import LISTS, PARTS, RECORDS
+from service.agencies.rules import CarrierRecord, ChoiceList, FieldPart
 from service.core.exports.declared import Column, ExportList
 
 READ = "agencies:master:read"
@@ -12,7 +12,7 @@ CHOICES = ExportList(
     title="選択肢マスタ",
     permission=READ,
     columns=(
-        Column("list", "選択肢の種類", "choice", words=LISTS),
+        Column("list", "選択肢の種類", "choice", words=ChoiceList.labels()),
         Column("code", "コード"),
         Column("name", "名称"),
         Column("example", "例", "choice", words={"true": "例", "false": ""}),
@@ -42,10 +42,10 @@ CARRIER_FIELDS = ExportList(
     columns=(
         Column("page", "ページ"),
         Column("carrier_field", "元フィールド"),
-        Column("record", "対象", "choice", words=RECORDS),
+        Column("record", "対象", "choice", words=CarrierRecord.labels()),
         Column("title", "項目"),
         Column("field", "カラム名"),
-        Column("part", "部分", "choice", words=PARTS),
+        Column("part", "部分", "choice", words=FieldPart.labels()),
         Column("position", "表示順", "number"),
     ),
     filters=schemas.CarrierFieldFilters,

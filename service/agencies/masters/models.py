@@ -12,7 +12,7 @@ from service.core.database.session import Base
 
 
 class Choice(Base):
-    """One value of a list (`rules.LISTS`). Its code is never changed, because records refer to it."""
+    """One value of a list (`rules.ChoiceList`). Its code is never changed, because records refer to it."""
 
     __tablename__ = "agencies_choices"
     __table_args__ = (

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.agencies.masters import schemas
 from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.masters.rules import COLUMNS, FIXED
-from service.agencies.rules import LISTS, PARTS, RECORDS
+from service.agencies.rules import CarrierRecord, ChoiceList, FieldPart
 from service.core.access.auth import Actor
 from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, archived_filter, contains, equals, filter_values
@@ -20,7 +20,9 @@ from service.core.problems import Invalid
 Master = TypeVar("Master", Choice, Option, CarrierField)
 NOUNS: Mapping[type[Any], str] = {Choice: "選択肢", Option: "オプションサービス", CarrierField: "元フィールド"}
 # Lists in the order of the specification.
-_LIST_ORDER = case({name: place for place, name in enumerate(LISTS)}, value=Choice.list, else_=len(LISTS))
+_LIST_ORDER = case(
+    {name.value: place for place, name in enumerate(ChoiceList)}, value=Choice.list, else_=len(ChoiceList)
+)
 _TITLE = func.coalesce(
     case(
         {f"{record}.{field}": title for record, columns in COLUMNS.items() for field, title in columns.items()},
@@ -137,7 +139,7 @@ def get(db: Session, model: type[Master], key: int, *, lock: bool = False) -> Ma
 
 def masters(db: Session) -> dict[str, Any]:
     """All choices and options in their order, for forms and for the labels of codes."""
-    choices_by_list: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
+    choices_by_list: dict[str, list[dict[str, Any]]] = {name.value: [] for name in ChoiceList}
     choice_rows = select(
         Choice.list, Choice.code, Choice.name, Choice.is_example, Choice.archived_at.is_(None).label("in_use")
     )
@@ -148,18 +150,18 @@ def masters(db: Session) -> dict[str, Any]:
     )
     rows = db.execute(options.order_by(Option.position, Option.id)).mappings()
     return {
-        "lists": LISTS,
+        "lists": ChoiceList.labels(),
         "choices": choices_by_list,
         "options": [dict(row) for row in rows],
-        "records": RECORDS,
+        "records": CarrierRecord.labels(),
         "columns": COLUMNS,
-        "parts": PARTS,
+        "parts": FieldPart.labels(),
     }
 
 
 def titles(db: Session) -> dict[str, dict[str, str]]:
     """Titles of choices by list and code, archived ones included."""
-    titles_by_list: dict[str, dict[str, str]] = {list_name: {} for list_name in LISTS}
+    titles_by_list: dict[str, dict[str, str]] = {name.value: {} for name in ChoiceList}
     for list_name, code, title in db.execute(select(Choice.list, Choice.code, Choice.name).order_by(Choice.position)):
         titles_by_list.setdefault(list_name, {})[code] = title
     return titles_by_list
@@ -181,7 +183,7 @@ def check(db: Session, codes: Mapping[str, tuple[str, str]], before: Mapping[str
     rows = db.execute(select(Choice.list, Choice.code).where(matches, Choice.archived_at.is_(None)))
     in_use = {(row.list, row.code) for row in rows}
     wrong = {field: name for field, (name, code) in changed.items() if (name, code) not in in_use}
-    _refuse([(field, f"{LISTS[name]}を選び直してください。") for field, name in wrong.items()])
+    _refuse([(field, f"{ChoiceList(name).label}を選び直してください。") for field, name in wrong.items()])
 
 
 def check_options(db: Session, field: str, codes: Collection[str], before: Collection[str] = ()) -> None:

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from service.agencies.fields.schemas import Search
 from service.agencies.masters.rules import COLUMNS
+from service.agencies.rules import CarrierRecord, ChoiceList, FieldPart
 from service.agencies.schemas import Line, Sort, usable_code
 from service.core.values.texts import ONE_LINE, Name, NotBlank, RecordVersion
 
-ListName = Literal[
-    "sales_channel",
-    "customer_type",
-    "payment_type",
-    "application_type",
-    "power_supplier",
-    "job_type",
-    "invoice",
-    "payment_certificate",
-    "service_type",
-    "pps",
-    "power_area",
-    "building_type",
-    "power_factor",
-    "gas_corporation_type",
-    "saisan_gas_yoto",
-    "ecolog_gas_yoto",
-]
-RecordName = Literal["agency", "user", "corporation", "site"]
-PartName = Literal["whole", "first", "second", "third", "year", "month", "day"]
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_\-\[\].]*")
 
 
@@ -55,7 +36,7 @@ class NewChoice(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    list: ListName
+    list: ChoiceList
     code: MasterCode
     name: Name
     is_example: bool = False
@@ -91,7 +72,7 @@ class ChoiceItem(BaseModel):
 
 
 class ChoiceFilters(BaseModel):
-    list: ListName | None = None
+    list: ChoiceList | None = None
     q: Search | None = None
     archived: bool = False
     sort: Sort = "list"
@@ -143,9 +124,9 @@ class NewCarrierField(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    record: RecordName
+    record: CarrierRecord
     field: Annotated[str, Field(max_length=60, pattern=ONE_LINE)]
-    part: PartName = "whole"
+    part: FieldPart = FieldPart.WHOLE
     page: ScreenPage
     carrier_field: CarrierName
     position: Position | None = None
@@ -184,7 +165,7 @@ class CarrierFieldItem(BaseModel):
 
 
 class CarrierFieldFilters(BaseModel):
-    record: RecordName | None = None
+    record: CarrierRecord | None = None
     page: Line | None = None
     q: Search | None = None
     archived: bool = False

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from service.agencies.models import Request, Site
 from service.agencies.ocr import queries, rules, schemas
 from service.agencies.ocr.models import Reading
-from service.agencies.ocr.rules import Decision, State
+from service.agencies.ocr.rules import State
 from service.agencies.requests import queries as requests
 from service.agencies.requests.models import Image
-from service.agencies.rules import AREA
+from service.agencies.rules import AREA, Decision
 from service.agencies.settings import settings
 from service.agencies.sites import actions as sites
 from service.agencies.sites.schemas import SiteChange

@@ -28,13 +28,6 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Decision(StrEnum):
-    """What the operator did with a proposal."""
-
-    ACCEPTED = "accepted"
-    CORRECTED = "corrected"
-
-
 # The fields of a site for which values are proposed, in the order in which they are shown.
 FIELDS = (
     "latest_charges",

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.agencies.ocr.rules import Decision, State
+from service.agencies.ocr.rules import State
+from service.agencies.rules import Decision
 from service.core.database.paging import Page
 from service.core.values.texts import ONE_LINE, NotBlank, RecordId, RecordVersion
 

@@ -19,7 +19,6 @@ from service.agencies.requests.models import Comment, Read, Viewer
 from service.agencies.rules import (
     AREA,
     OPEN,
-    STATUS_LABELS,
     CommentType,
     Status,
     aggregate,
@@ -163,7 +162,7 @@ def cancel(db: Session, by: Actor, request: Request, reason: str) -> None:
     """投入依頼キャンセル: sites that are 投入済 stay so. Raises Conflict when nothing can be cancelled."""
     if not request.is_open:
         raise Conflict(
-            f"この依頼は{STATUS_LABELS[Status(request.status)]}のため、キャンセルできません。"
+            f"この依頼は{Status(request.status).label}のため、キャンセルできません。"
             if request.status != Status.WORKING.value
             else NOTHING_OPEN
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.agencies.rules import STATUS_LABELS
+from service.agencies.rules import Status
 from service.agencies.sales import queries, schemas
 from service.core.exports.declared import Column, ExportList
 
@@ -13,9 +13,7 @@ REQUESTS = ExportList(
     columns=(
         Column("id", "依頼ID", "number"),
         Column("corporation_name", "法人名"),
-        Column(
-            "status", "ステータス", "choice", words={status.value: label for status, label in STATUS_LABELS.items()}
-        ),
+        Column("status", "ステータス", "choice", words=Status.labels()),
         Column("site_count", "地点数（申告）", "number"),
         Column("sites", "地点数", "number"),
         Column("entered_sites", "投入済の地点数", "number"),

@@ -12,7 +12,7 @@ from service.agencies.models import Request, Site
 from service.agencies.requests import actions as requests
 from service.agencies.requests import queries as request_queries
 from service.agencies.requests.models import Image
-from service.agencies.rules import AREA, SITE_FIELDS, STATUS_LABELS, Status
+from service.agencies.rules import AREA, SITE_FIELDS, Status
 from service.agencies.sites import queries, rules, schemas
 from service.core import audit
 from service.core.access.auth import Actor
@@ -118,7 +118,7 @@ def remove(db: Session, by: Actor, request: Request, site: Site, version: int) -
             current={"status": site.status, "version": site.version},
         )
     if site.status != Status.WORKING.value:
-        raise Conflict(f"この地点は{STATUS_LABELS[Status(site.status)]}のため、削除できません。")
+        raise Conflict(f"この地点は{Status(site.status).label}のため、削除できません。")
     if queries.has_comments(db, site):
         raise Conflict("この地点には不備やコメントの記録があるため、削除できません。")
     for image in queries.images_of(db, site):

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from fnmatch import fnmatchcase
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,8 +14,7 @@ from sqlalchemy import select
 from service.agencies.masters import queries
 from service.agencies.masters.models import CarrierField
 from service.agencies.masters.rules import COLUMNS
-from service.agencies.masters.schemas import ListName, PartName, RecordName
-from service.agencies.rules import CARD_FIELDS, CORPORATION_FIELDS, LISTS, PARTS, RECORDS, SITE_FIELDS
+from service.agencies.rules import CARD_FIELDS, CORPORATION_FIELDS, SITE_FIELDS, CarrierRecord, ChoiceList, FieldPart
 from service.core.problems import Invalid
 from tests.api.agencies.scene import Scene
 
@@ -146,25 +145,27 @@ def test_the_choices_are_the_documents_in_its_order(team: Scene) -> None:
     answer = team.sign_in(team.alice).get("/api/agencies/masters").json()["choices"]
 
     found = {
-        LISTS[name]: " / ".join(f"{choice['code']}:{choice['name']}" for choice in choices)
+        ChoiceList(name).label: " / ".join(f"{choice['code']}:{choice['name']}" for choice in choices)
         for name, choices in answer.items()
     }
     assert {title: found[title] for title in CHOICES} == CHOICES
-    examples = {LISTS[name] for name, choices in answer.items() if any(choice["is_example"] for choice in choices)}
+    examples = {
+        ChoiceList(name).label for name, choices in answer.items() if any(choice["is_example"] for choice in choices)
+    }
     assert not examples & set(CHOICES)
 
 
 def test_every_list_of_the_product_has_values_and_a_word(team: Scene) -> None:
     answer = team.sign_in(team.adam).get("/api/agencies/masters").json()["choices"]
 
-    assert {name for name, choices in answer.items() if choices} == set(LISTS) == set(get_args(ListName))
+    assert {name for name, choices in answer.items() if choices} == set(ChoiceList)
 
 
 def test_the_titles_of_lists_records_and_parts_are_answered(team: Scene) -> None:
     answer = team.sign_in(team.olga).get("/api/agencies/masters").json()
 
-    assert [*answer["lists"].items()] == [*LISTS.items()]
-    assert (answer["records"], answer["parts"]) == (RECORDS, PARTS)
+    assert [*answer["lists"].items()] == [*ChoiceList.labels().items()]
+    assert (answer["records"], answer["parts"]) == (CarrierRecord.labels(), FieldPart.labels())
 
 
 def test_the_carrier_fields_are_the_documents(team: Scene) -> None:
@@ -195,8 +196,7 @@ def test_every_carrier_field_says_what_goes_there(team: Scene) -> None:
     fields = team.db.scalars(select(CarrierField)).all()
 
     assert all(row.field in COLUMNS[row.record] for row in fields)
-    assert set(RECORDS) == set(get_args(RecordName)) == set(COLUMNS)
-    assert set(PARTS) == set(get_args(PartName))
+    assert set(CarrierRecord) == set(COLUMNS)
     # 2.4 and 2.5 give each column its field, except for these: they follow from another one, or are the product's own.
     own = {"service_type", "power_area"}
     with_carrier_field = {row.field for row in fields if row.record in ("corporation", "site")}
@@ -383,7 +383,7 @@ def test_a_long_list_is_read_page_by_page_in_its_order(team: Scene) -> None:
             break
 
     assert len(list_names) == page["total"]
-    assert [*dict.fromkeys(list_names)] == [*LISTS]
+    assert [*dict.fromkeys(list_names)] == [*ChoiceList]
 
 
 def test_a_choice_comes_behind_those_of_its_own_list(team: Scene) -> None:

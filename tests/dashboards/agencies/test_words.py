@@ -1,4 +1,4 @@
-"""Pages do not import the service's rules and labels. Where both define the same, these tests compare them."""
+"""Pages do not import the service's rules. Where both define the same, these tests compare them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import re
 
 import pytest
 
-from dashboards.agencies import case_words, corporation_words, drafting, sending, words
+from dashboards.agencies import case_words, corporation_words, drafting, sending
 from service.agencies.corporations import rules as corporations
 from service.agencies.corporations.models import Corporation
 from service.agencies.drafts import rules as drafts
-from service.agencies.rules import CORPORATION_FIELDS, MAX_IMAGES, SERVICE_LABELS, SITE_FIELDS, STATEMENT, STATUS_LABELS
+from service.agencies.rules import CORPORATION_FIELDS, MAX_IMAGES, SITE_FIELDS, STATEMENT
 from service.agencies.sites import rules as sites
 
 
-def test_statuses_and_services_have_the_services_labels() -> None:
-    assert {code: status.word for code, status in words.STATUS.items()} == STATUS_LABELS
-    assert words.SERVICE == SERVICE_LABELS
-
-
-def test_each_field_is_in_one_section_and_has_a_label() -> None:
+def test_each_field_is_in_one_section() -> None:
     for module, names in ((case_words, SITE_FIELDS), (corporation_words, CORPORATION_FIELDS)):
         drawn = [field for fields in module.SECTIONS.values() for field in fields]
-        assert sorted(drawn) == sorted(names) == sorted(module.LABELS)
+        assert sorted(drawn) == sorted(names)
 
 
 def test_codes_are_of_the_same_lists() -> None:
