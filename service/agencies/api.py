@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from service.agencies import actions, exports, queries, schemas
+from service.core import resources
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
@@ -22,32 +23,21 @@ Editor = Annotated[Actor, allow(UPDATE)]
 router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "/agencies", exports.AGENCIES)
-
-
-@router.get("/agencies", response_model=Page[schemas.AgencyItem])
-async def agencies(
-    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
-    filters: Annotated[schemas.AgencyFilters, Query()],
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Response:
-    """代理店一覧 (3.5)."""
-    return await page_request.page(lambda db, _: queries.agencies(db, limit, cursor, filters))
+resources.add_routes(
+    router,
+    "/agencies",
+    actions.AGENCIES,
+    resources.Permissions(READ, create=UPDATE, update=UPDATE, archive=None),
+    item=schemas.AgencyItem,
+    filters=schemas.AgencyFilters,
+    page=queries.agencies,
+    may_lag=True,
+)
 
 
 @router.get("/agencies/summary")
 def summary(actor: Reader, db: ReadDb) -> schemas.AgencySummary:
-    return schemas.AgencySummary(**queries.summary(db))
-
-
-@router.post("/agencies", status_code=201, responses=refusals(409))
-def create_agency(actor: Editor, db: Db, new: schemas.NewAgency) -> schemas.Created:
-    return schemas.Created(id=actions.create_agency(db, actor, new).id)
-
-
-@router.patch("/agencies/{agency_id}", status_code=204, responses=refusals(404, 409))
-def change_agency(actor: Editor, db: Db, agency_id: PathId, new: schemas.AgencyChange) -> None:
-    actions.change_agency(db, actor, agency_id, new)
+    return queries.summary(db)
 
 
 @router.post("/agencies/{agency_id}/deactivate", responses=refusals(404))

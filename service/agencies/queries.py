@@ -14,8 +14,7 @@ from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.access.memberships import count_members
 from service.core.access.tenants import Tenant
-from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, contains, equals
+from service.core.database.paging import Key, Listing, Page, contains, equals
 
 SALES_COUNT = count_members(AREA.name, "sales", Agency.id)
 _ACTIVE = Agency.archived_at.is_(None)
@@ -36,6 +35,7 @@ AGENCIES = Listing(
         Agency.created_at,
         Agency.updated_at,
     ),
+    model=schemas.AgencyItem,
     unique=Agency.id,
     keys={"name": Key(Agency.name), "code": Key(Agency.code), "created_at": Key(Agency.created_at)},
     default="name",
@@ -49,6 +49,7 @@ SALES_PEOPLE = Listing(
     .join(Membership, Membership.user_id == User.id)
     .join(Agency, Agency.id == Membership.tenant_id)
     .where(Membership.area == AREA.name, Membership.role == "sales", ~Membership.is_suspended, User.is_active),
+    model=schemas.SalesPerson,
     unique=User.id,
     keys={"name": Key(User.name)},
     default="name",
@@ -69,18 +70,15 @@ def tenants(db: Session) -> list[Tenant]:
     return [Tenant(row.id, row.name, row.archived_at is None) for row in rows]
 
 
-def get_agency(db: Session, agency_id: int, *, lock: bool = False) -> Agency:
-    """Raises NotFound."""
-    return get_or_404(db, Agency, agency_id, "代理店", lock=lock)
-
-
 def _filter_values(filters: Any) -> dict[str, Any]:
     values: dict[str, Any] = filters.model_dump(exclude={"sort"}, exclude_none=True)
     return values
 
 
-def agencies(db: Session, limit: int, cursor: str | None, filters: schemas.AgencyFilters) -> dict[str, Any]:
-    return AGENCIES.page(db, limit, cursor, filters.sort, **_filter_values(filters))
+def agencies(
+    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.AgencyFilters
+) -> Page[schemas.AgencyItem]:
+    return AGENCIES.read(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
 def agencies_export(_: Actor, filters: schemas.AgencyFilters) -> Select[*tuple[Any, ...]]:
@@ -89,7 +87,7 @@ def agencies_export(_: Actor, filters: schemas.AgencyFilters) -> Select[*tuple[A
     return statement.add_columns(_ACTIVE.cast(String).label("state"))
 
 
-def summary(db: Session) -> dict[str, int]:
+def summary(db: Session) -> schemas.AgencySummary:
     without_sales, without_shop = _ACTIVE & (SALES_COUNT == 0), _ACTIVE & (Agency.referral_shop_code == "")
     row = db.execute(
         select(
@@ -104,11 +102,11 @@ def summary(db: Session) -> dict[str, int]:
             )
         )
     ).one()
-    return dict(row._mapping)
+    return schemas.AgencySummary(**row._mapping)
 
 
 def sales_people(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.SalesPeopleFilters
-) -> dict[str, Any]:
+) -> Page[schemas.SalesPerson]:
     """Sales staff on whose behalf the user may make requests: of the own agency, or of all."""
-    return SALES_PEOPLE.page(db, limit, cursor, filters.sort, **_filter_values(filters), own=by.tenant_in(AREA.name))
+    return SALES_PEOPLE.read(db, limit, cursor, filters.sort, **_filter_values(filters), own=by.tenant_in(AREA.name))

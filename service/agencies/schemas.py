@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.fields.schemas import Search, WithoutCard
-from service.core.values.texts import NO_NUL, ONE_LINE, Name, RecordId, RecordVersion
+from service.core.resources import change_model
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, RecordId
 
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -31,10 +32,6 @@ Reason = Annotated[str, Field(max_length=500, pattern=NO_NUL), AfterValidator(st
 Sort = Annotated[str, Field(max_length=50)]
 
 
-class Created(BaseModel):
-    id: int
-
-
 class NewAgency(BaseModel):
     """代理店 (2.1)."""
 
@@ -49,19 +46,7 @@ class NewAgency(BaseModel):
     mail_address: OptionalMail = ""
 
 
-class AgencyChange(BaseModel):
-    """Fields that are missing or null stay unchanged. `version` is the one that was read."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Name | None = None
-    code: Code | None = None
-    referral_shop_code: ShortLine | None = None
-    referral_shop_name: Line | None = None
-    contact_name: Line | None = None
-    phone: OptionalPhone | None = None
-    mail_address: OptionalMail | None = None
+AgencyChange = change_model("AgencyChange", NewAgency)
 
 
 class Deactivation(BaseModel):

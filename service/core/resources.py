@@ -15,6 +15,7 @@ from pydantic import BaseModel, create_model
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, allow
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.edits import Edit, Edits, Record
@@ -47,14 +48,21 @@ class Resource(Generic[Row]):
 
     Args:
         new_model, change_model: what a user enters.
-        find: reads a record that the user may see; the last argument says whether to lock it. Raises NotFound.
+        find: reads a record that the user may see; the last argument says whether to lock it. Raises NotFound. None:
+            who may change one may change all.
     """
 
     edits: Edits
     model: type[Row]
     new_model: type[BaseModel]
     change_model: type[Edit]
-    find: Callable[[Session, Actor, int, bool], Row]
+    find: Callable[[Session, Actor, int, bool], Row] | None = None
+
+    def lock(self, db: Session, by: Actor, key: int) -> Row:
+        """The record, locked. Raises NotFound."""
+        if self.find is None:
+            return get_or_404(db, self.model, key, self.edits.noun, lock=True)
+        return self.find(db, by, key, True)
 
     def create(self, db: Session, by: Actor, new: Any) -> Row:
         """Raises Conflict when a unique value exists already."""
@@ -67,19 +75,21 @@ class Resource(Generic[Row]):
 
     def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
         """Raises NotFound, and as `Edits.change`."""
-        self.edits.change(db, by, self.find(db, by, key, True), new)
+        self.edits.change(db, by, self.lock(db, by, key), new)
 
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """Archives or restores. Raises NotFound."""
-        self.edits.set_archived(db, by, self.find(db, by, key, True), archived)
+        self.edits.set_archived(db, by, self.lock(db, by, key), archived)
 
 
 @dataclass(frozen=True)
 class Permissions:
+    """`archive`: None where records end in another way; there are no routes to archive and restore them."""
+
     read: str
     create: str
     update: str
-    archive: str
+    archive: str | None
 
     @classmethod
     def of(cls, read: str, update: str) -> "Permissions":
@@ -98,26 +108,31 @@ def add_routes(
     page: Callable[[Session, Actor, int, str | None, Any], Page[Any]],
     one: Callable[[Session, Actor, int], BaseModel] | None = None,
     refused: tuple[int, ...] = (),
+    archive_refused: tuple[int, ...] = (),
+    id_name: str = "",
     may_lag: bool = False,
 ) -> None:
-    """Adds the six routes; without `one` there is no route that reads one record.
+    """Adds the six routes; without `one` there is no route that reads one record, and see `Permissions.archive`.
 
     Args:
         path: also the list's name.
         page: a page of the list; its arguments are the session, the user, the limit, the cursor and the filters.
         one: a record as in the list, by its id.
         refused: further statuses of the list and of a new record, such as 404 for an unknown tenant.
+        archive_refused: further statuses of archiving and restoring.
+        id_name: the id's name in the paths, where it is not that of the audit log's subject.
         may_lag: the list may come from the replica.
     """
     subject = resource.edits.subject
-    one_path = f"{path}/{{{subject}_id}}"
-    key_type = Annotated[int, Path(alias=f"{subject}_id", ge=1, lt=2**63)]
+    id_name = id_name or f"{subject}_id"
+    one_path = f"{path}/{{{id_name}}}"
+    key_type = Annotated[int, Path(alias=id_name, ge=1, lt=2**63)]
     list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=may_lag)]
     filters_type, new_type, change_type = Annotated[filters, Query()], resource.new_model, resource.change_model
     reader, creator = Annotated[Actor, allow(permissions.read)], Annotated[Actor, allow(permissions.create)]
-    editor, archiver = Annotated[Actor, allow(permissions.update)], Annotated[Actor, allow(permissions.archive)]
+    editor = Annotated[Actor, allow(permissions.update)]
 
-    @router.get(path, name=path.strip("/"), response_model=Page[item], responses=refusals(*refused))
+    @router.get(path, name=path.strip("/").replace("-", "_"), response_model=Page[item], responses=refusals(*refused))
     async def list_page(
         page_request: list_type, query: filters_type, limit: Limit = 50, cursor: Cursor = None
     ) -> Response:
@@ -137,10 +152,15 @@ def add_routes(
     def change(actor: editor, db: Db, key: key_type, new: change_type) -> None:
         resource.change(db, actor, key, new)
 
-    @router.post(f"{one_path}/archive", name=f"archive_{subject}", status_code=204, responses=refusals(404))
+    if permissions.archive is None:
+        return
+    archiver = Annotated[Actor, allow(permissions.archive)]
+    archive_responses = refusals(404, *archive_refused)
+
+    @router.post(f"{one_path}/archive", name=f"archive_{subject}", status_code=204, responses=archive_responses)
     def archive(actor: archiver, db: Db, key: key_type) -> None:
         resource.set_archived(db, actor, key, True)
 
-    @router.post(f"{one_path}/restore", name=f"restore_{subject}", status_code=204, responses=refusals(404))
+    @router.post(f"{one_path}/restore", name=f"restore_{subject}", status_code=204, responses=archive_responses)
     def restore(actor: archiver, db: Db, key: key_type) -> None:
         resource.set_archived(db, actor, key, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Select, String, case, cast, func, or_, select
 from sqlalchemy.orm import Session
@@ -13,12 +13,9 @@ from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.masters.rules import COLUMNS, FIXED
 from service.agencies.rules import CarrierRecord, ChoiceList, FieldPart
 from service.core.access.auth import Actor
-from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, archived_filter, contains, equals, filter_values
+from service.core.database.paging import Key, Listing, Page, archived_filter, contains, equals, filter_values
 from service.core.problems import Invalid
 
-Master = TypeVar("Master", Choice, Option, CarrierField)
-NOUNS: Mapping[type[Any], str] = {Choice: "選択肢", Option: "オプションサービス", CarrierField: "元フィールド"}
 # Lists in the order of the specification.
 _LIST_ORDER = case(
     {name.value: place for place, name in enumerate(ChoiceList)}, value=Choice.list, else_=len(ChoiceList)
@@ -46,6 +43,7 @@ CHOICES = Listing(
         Choice.updated_at,
         Choice.archived_at,
     ),
+    model=schemas.ChoiceItem,
     unique=Choice.id,
     keys={"list": Key(_LIST_ORDER * 10_000 + Choice.position), "code": Key(Choice.code), "name": Key(Choice.name)},
     default="list",
@@ -68,6 +66,7 @@ OPTIONS = Listing(
         Option.updated_at,
         Option.archived_at,
     ),
+    model=schemas.OptionItem,
     unique=Option.id,
     keys={"position": Key(Option.position), "code": Key(Option.code), "name": Key(Option.name)},
     default="position",
@@ -91,6 +90,7 @@ CARRIER_FIELDS = Listing(
         CarrierField.updated_at,
         CarrierField.archived_at,
     ),
+    model=schemas.CarrierFieldItem,
     unique=CarrierField.id,
     keys={"position": Key(CarrierField.position), "carrier_field": Key(CarrierField.carrier_field)},
     default="position",
@@ -103,16 +103,22 @@ CARRIER_FIELDS = Listing(
 )
 
 
-def choices(db: Session, limit: int, cursor: str | None, filters: schemas.ChoiceFilters) -> dict[str, Any]:
-    return CHOICES.page(db, limit, cursor, filters.sort, **filter_values(filters))
+def choices(
+    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.ChoiceFilters
+) -> Page[schemas.ChoiceItem]:
+    return CHOICES.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def options(db: Session, limit: int, cursor: str | None, filters: schemas.OptionFilters) -> dict[str, Any]:
-    return OPTIONS.page(db, limit, cursor, filters.sort, **filter_values(filters))
+def options(
+    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.OptionFilters
+) -> Page[schemas.OptionItem]:
+    return OPTIONS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def carrier_fields(db: Session, limit: int, cursor: str | None, filters: schemas.CarrierFieldFilters) -> dict[str, Any]:
-    return CARRIER_FIELDS.page(db, limit, cursor, filters.sort, **filter_values(filters))
+def carrier_fields(
+    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.CarrierFieldFilters
+) -> Page[schemas.CarrierFieldItem]:
+    return CARRIER_FIELDS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def choices_export(_: Actor, filters: schemas.ChoiceFilters) -> Select[*tuple[Any, ...]]:
@@ -132,31 +138,26 @@ def carrier_fields_export(_: Actor, filters: schemas.CarrierFieldFilters) -> Sel
     return CARRIER_FIELDS.all(filters.sort, **filter_values(filters))
 
 
-def get(db: Session, model: type[Master], key: int, *, lock: bool = False) -> Master:
-    """Raises NotFound."""
-    return get_or_404(db, model, key, NOUNS[model], lock=lock)
-
-
-def masters(db: Session) -> dict[str, Any]:
+def masters(db: Session) -> schemas.Masters:
     """All choices and options in their order, for forms and for the labels of codes."""
-    choices_by_list: dict[str, list[dict[str, Any]]] = {name.value: [] for name in ChoiceList}
+    choices_by_list: dict[str, list[schemas.MasterChoice]] = {name.value: [] for name in ChoiceList}
     choice_rows = select(
         Choice.list, Choice.code, Choice.name, Choice.is_example, Choice.archived_at.is_(None).label("in_use")
     )
     for row in db.execute(choice_rows.order_by(Choice.list, Choice.position, Choice.id)).mappings():
-        choices_by_list.setdefault(row["list"], []).append({name: row[name] for name in row if name != "list"})
+        choices_by_list.setdefault(row["list"], []).append(schemas.MasterChoice(**row))
     options = select(
         Option.code, Option.name, Option.price, Option.is_support_pack, Option.archived_at.is_(None).label("in_use")
     )
-    rows = db.execute(options.order_by(Option.position, Option.id)).mappings()
-    return {
-        "lists": ChoiceList.labels(),
-        "choices": choices_by_list,
-        "options": [dict(row) for row in rows],
-        "records": CarrierRecord.labels(),
-        "columns": COLUMNS,
-        "parts": FieldPart.labels(),
-    }
+    option_rows = db.execute(options.order_by(Option.position, Option.id)).mappings()
+    return schemas.Masters(
+        lists=ChoiceList.labels(),
+        choices=choices_by_list,
+        options=[schemas.MasterOption(**row) for row in option_rows],
+        records=CarrierRecord.labels(),
+        columns=COLUMNS,
+        parts=FieldPart.labels(),
+    )
 
 
 def titles(db: Session) -> dict[str, dict[str, str]]:

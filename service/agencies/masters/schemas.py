@@ -12,7 +12,8 @@ from service.agencies.fields.schemas import Search
 from service.agencies.masters.rules import COLUMNS
 from service.agencies.rules import CarrierRecord, ChoiceList, FieldPart
 from service.agencies.schemas import Line, Sort, usable_code
-from service.core.values.texts import ONE_LINE, Name, NotBlank, RecordVersion
+from service.core.resources import change_model
+from service.core.values.texts import ONE_LINE, Name, NotBlank
 
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_\-\[\].]*")
 
@@ -43,15 +44,7 @@ class NewChoice(BaseModel):
     position: Position | None = None
 
 
-class ChoiceChange(BaseModel):
-    """Fields that are missing or null stay unchanged. `version` is the one that was read."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Name | None = None
-    is_example: bool | None = None
-    position: Position | None = None
+ChoiceChange = change_model("ChoiceChange", NewChoice, fixed=("list", "code"))
 
 
 class ChoiceItem(BaseModel):
@@ -90,14 +83,7 @@ class NewOption(BaseModel):
     position: Position | None = None
 
 
-class OptionChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Name | None = None
-    price: Price | None = None
-    is_support_pack: bool | None = None
-    position: Position | None = None
+OptionChange = change_model("OptionChange", NewOption, fixed=("code",))
 
 
 class OptionItem(BaseModel):
@@ -138,13 +124,7 @@ class NewCarrierField(BaseModel):
         return self
 
 
-class CarrierFieldChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    page: ScreenPage | None = None
-    carrier_field: CarrierName | None = None
-    position: Position | None = None
+CarrierFieldChange = change_model("CarrierFieldChange", NewCarrierField, fixed=("record", "field", "part"))
 
 
 class CarrierFieldItem(BaseModel):

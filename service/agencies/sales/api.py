@@ -16,7 +16,7 @@ from service.core.database.paging import Cursor, Limit, Page, single_page
 from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
@@ -41,8 +41,8 @@ async def listed(
 
 
 @router.post("", status_code=201, responses=refusals(404, 409))
-def submit(actor: Sender, db: Db, new: schemas.NewRequest) -> schemas.Created:
-    return schemas.Created(id=actions.submit(db, actor, new))
+def submit(actor: Sender, db: Db, new: schemas.NewRequest) -> Created:
+    return Created(id=actions.submit(db, actor, new))
 
 
 @router.post("/check", status_code=204, responses=refusals(404, 409))

@@ -41,10 +41,6 @@ class NewRequest(BaseModel):
     site_count: SiteCount | None = None
 
 
-class Created(BaseModel):
-    id: int
-
-
 class RequestFilters(BaseModel):
     """`mine` defaults to true for users who see one agency. `open`: only open requests."""
 
