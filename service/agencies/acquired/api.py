@@ -39,4 +39,4 @@ def counts(
     db: ReadDb,
     filters: Annotated[schemas.AcquiredFilters, Query()],
 ) -> schemas.AcquiredCounts:
-    return schemas.AcquiredCounts.model_validate(queries.counts(db, actor, filters))
+    return queries.counts(db, actor, filters)

@@ -14,7 +14,7 @@ from service.agencies.corporations.models import Corporation
 from service.agencies.models import Agency, Request, Site
 from service.agencies.rules import AREA
 from service.core.access.auth import Actor
-from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals
+from service.core.database.paging import Filter, Key, Listing, Page, at_least, before, contains, equals
 from service.core.values.times import day_bounds
 
 # The agency id of a user who belongs to no agency and does not see all; it matches no row.
@@ -96,36 +96,36 @@ def _listing(names: frozenset[str]) -> Listing:
 
 def acquired(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.AcquiredFilters
-) -> dict[str, Any]:
+) -> Page[schemas.AcquiredItem]:
     """A page of corporations, the last entered first, each with its newest sites in the same order."""
     values = parameters(by, filters)
     names = frozenset(values)
     page = _listing(names).page(db, limit, cursor, filters.sort, asked=values)
     ids = [item["id"] for item in page["items"]]
-    sites: dict[int, list[dict[str, Any]]] = {key: [] for key in ids}
+    sites: dict[int, list[schemas.AcquiredSite]] = {key: [] for key in ids}
     newest = (Site.entered_at.desc(), Site.id.desc())
     rank = func.row_number().over(partition_by=Site.corporation_id, order_by=newest).label("place")
     ranked = _sites().add_columns(rank).where(*_conditions(names), Site.corporation_id.in_(ids)).subquery()
     for row in db.execute(select(ranked).where(ranked.c.place <= SITES).order_by(ranked.c.place), values).mappings():
-        sites[row["corporation_id"]].append(dict(row))
-    corporation_values = _corporation_values(db, ids)
-    return page | {
-        "items": [item | corporation_values[item["id"]] | {"sites": sites[item["id"]]} for item in page["items"]]
-    }
+        sites[row["corporation_id"]].append(schemas.AcquiredSite(**row))
+    corporations = _corporations(db, ids)
+    items = [
+        schemas.AcquiredItem(**item, **corporations[item["id"]], sites=sites[item["id"]]) for item in page["items"]
+    ]
+    return Page[schemas.AcquiredItem](items=items, total=page["total"], next_cursor=page["next_cursor"])
 
 
-def _corporation_values(db: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+def _corporations(db: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What a page shows of the corporations besides their sites, by id."""
     rows = db.execute(
-        select(
-            Corporation.id,
-            Corporation.name.label("corporation_name"),
-            Corporation.agency_id,
-            Agency.name.label("agency_name"),
-        )
+        select(Corporation.id, Corporation.name, Corporation.agency_id, Agency.name)
         .join(Agency, Agency.id == Corporation.agency_id)
         .where(Corporation.id.in_(ids))
     )
-    return {row["id"]: dict(row) for row in rows.mappings()}
+    return {
+        key: {"corporation_name": name, "agency_id": agency_id, "agency_name": agency_name}
+        for key, name, agency_id, agency_name in rows
+    }
 
 
 def _sites() -> Select[*tuple[Any, ...]]:
@@ -142,7 +142,7 @@ def _sites() -> Select[*tuple[Any, ...]]:
     )
 
 
-def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> dict[str, Any]:
+def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> schemas.AcquiredCounts:
     values = parameters(by, filters)
     grouped = _grouped(frozenset(values))
     row = db.execute(
@@ -153,7 +153,7 @@ def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> dict[str
         ).select_from(grouped),
         values,
     )
-    return dict(row.mappings().one())
+    return schemas.AcquiredCounts(**row.mappings().one())
 
 
 def acquired_export(by: Actor, filters: schemas.AcquiredFilters) -> Select[*tuple[Any, ...]]:

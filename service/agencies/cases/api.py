@@ -39,7 +39,7 @@ async def cases(
 
 @router.get("/counts")
 def counts(actor: Reader, db: ReadDb) -> schemas.CaseCounts:
-    return schemas.CaseCounts.model_validate(queries.counts(db, actor))
+    return queries.counts(db, actor)
 
 
 @router.get("/sales-people", response_model=Page[schemas.PersonItem])
@@ -59,14 +59,14 @@ async def operators(page_request: Listed) -> Response:
 
 @router.get("/{case_id}", responses=refusals(404))
 def case(actor: Reader, db: Db, case_id: PathId) -> schemas.CaseDetail:
-    return schemas.CaseDetail.model_validate(queries.case(db, actor, case_id))
+    return queries.case(db, actor, case_id)
 
 
 @router.patch("/{case_id}", responses=refusals(404, 409))
 def change(actor: Writer, db: Db, case_id: PathId, new: schemas.CaseChange) -> schemas.CaseDetail:
     actions.change(db, actor, requests.get_request(db, actor, case_id, lock=True), new)
     db.flush()
-    return schemas.CaseDetail.model_validate(queries.case(db, actor, case_id))
+    return queries.case(db, actor, case_id)
 
 
 @router.post("/{case_id}/deficiency", status_code=204, responses=refusals(404, 409))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any
+from collections.abc import Iterable, Iterator
+from typing import IO
 
 from sqlalchemy.orm import Session
 
+from service.agencies.cases.schemas import EntryItem
 from service.agencies.models import Request, Site
 from service.agencies.rules import AREA
 from service.core.access.auth import Actor
@@ -20,7 +21,7 @@ HEADER = ("ページ", "元フィールド", "項目", "値", "選択肢の名�
 
 
 def entry_as_csv(
-    db: Session, by: Actor, request: Request, site: Site, rows: Iterable[Mapping[str, Any]]
+    db: Session, by: Actor, request: Request, site: Site, rows: Iterable[EntryItem]
 ) -> answers.SpooledResponse:
     """In the order of the carrier's pages."""
 
@@ -31,7 +32,7 @@ def entry_as_csv(
 
 
 def entry_as_excel(
-    db: Session, by: Actor, request: Request, site: Site, rows: Iterable[Mapping[str, Any]]
+    db: Session, by: Actor, request: Request, site: Site, rows: Iterable[EntryItem]
 ) -> answers.SpooledResponse:
     """The same as a workbook, in which numbers stay as they are: when Excel opens a CSV file, it drops leading zeros
     and last digits."""
@@ -44,9 +45,9 @@ def _title(request: Request, site: Site) -> str:
     return f"投入用シート_依頼{request.id}_地点{site.id}"
 
 
-def _rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
+def _rows(rows: Iterable[EntryItem]) -> Iterator[list[str]]:
     for row in rows:
-        yield [str(row[name]) for name in ("page", "carrier_field", "title", "value", "words")]
+        yield [row.page, row.carrier_field, row.title, row.value, row.words]
 
 
 def _record_export(db: Session, by: Actor, request: Request, site: Site, kind: FileKind, row_count: int) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.agencies.cases import rules, schemas
 from service.agencies.corporations.rules import CODED
+from service.agencies.corporations.schemas import Facts
 from service.agencies.masters import queries as masters
 from service.agencies.masters.models import CarrierField
 from service.agencies.masters.rules import COLUMNS
@@ -21,7 +22,7 @@ from service.agencies.sites import rules as site_rules
 from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now
-from service.core.database.paging import Filter, Listing, equals, when_true
+from service.core.database.paging import Filter, Listing, Page, equals, when_true
 from service.core.problems import NotFound
 
 ABSENT_PERSON = "指定された担当者は見つかりません。投入担当者または管理者を選び直してください。"
@@ -49,6 +50,7 @@ _filters = {
 }
 CASES = Listing(
     _rows,
+    model=schemas.CaseItem,
     unique=Request.id,
     keys=requests.KEYS,
     default="created_at",
@@ -57,9 +59,11 @@ CASES = Listing(
 )
 
 
-def cases(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.CaseFilters) -> dict[str, Any]:
+def cases(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.CaseFilters
+) -> Page[schemas.CaseItem]:
     """A page of cases; by default the longest waiting first."""
-    return CASES.page(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
+    return CASES.read(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
 
 
 def _filter_values(by: Actor, filters: schemas.CaseFilters) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def _filter_values(by: Actor, filters: schemas.CaseFilters) -> dict[str, Any]:
     return values | {"open": only_open}
 
 
-def counts(db: Session, by: Actor) -> dict[str, Any]:
+def counts(db: Session, by: Actor) -> schemas.CaseCounts:
     """Counts of open requests."""
     columns: dict[str, ColumnElement[Any]] = {
         "open": func.count(),
@@ -90,26 +94,26 @@ def counts(db: Session, by: Actor) -> dict[str, Any]:
     )
     row = db.execute(statement).one()
     unread = requests.unread_request_counts(by, func.count(Request.id)).where(Request.is_open)
-    return {"as_of": app_now(db), "unread": db.scalar(unread) or 0, **row._mapping}
+    return schemas.CaseCounts(as_of=app_now(db), unread=db.scalar(unread) or 0, **row._mapping)
 
 
-def case(db: Session, by: Actor, request_id: int) -> dict[str, Any]:
+def case(db: Session, by: Actor, request_id: int) -> schemas.CaseDetail:
     """Raises NotFound."""
     request = requests.get_request(db, by, request_id)
     row = db.execute(_rows.where(Request.id == request.id), {"reader": by.user_id}).mappings().one()
     deficiencies = [deficiency for deficiency in requests.open_deficiencies(db, request) if deficiency.site_id is None]
-    return {
+    return schemas.CaseDetail(
         **row,
-        "remarks": request.remarks,
-        "corporation": requests.get_corporation(db, request),
-        "cancelled_at": request.cancelled_at,
-        "claimed_at": request.claimed_at,
-        "deficiency": deficiencies[-1].message if deficiencies else "",
-        "viewers": requests.viewers(db, by, request),
-    }
+        remarks=request.remarks,
+        corporation=Facts.model_validate(requests.get_corporation(db, request)),
+        cancelled_at=request.cancelled_at,
+        claimed_at=request.claimed_at,
+        deficiency=deficiencies[-1].message if deficiencies else "",
+        viewers=requests.viewers(db, by, request),
+    )
 
 
-def sales_people(db: Session, by: Actor) -> list[dict[str, Any]]:
+def sales_people(db: Session, by: Actor) -> list[schemas.PersonItem]:
     """Users who have made requests, for the list's filter."""
     # One index lookup for each user; scanning all requests would be slower.
     has_requests = exists().where(Request.requested_by == User.id, requests.visible_to(by))
@@ -124,14 +128,14 @@ def sales_people(db: Session, by: Actor) -> list[dict[str, Any]]:
         .where(has_requests)
         .order_by(User.name, User.id)
     )
-    return [dict(row) for row in rows.mappings()]
+    return [schemas.PersonItem(**row) for row in rows.mappings()]
 
 
-def agencies(db: Session, by: Actor) -> list[dict[str, Any]]:
+def agencies(db: Session, by: Actor) -> list[schemas.AgencyItem]:
     """Agencies that have requests, for the list's filter."""
     has_requests = exists().where(Request.agency_id == Agency.id, requests.visible_to(by))
     rows = db.execute(select(Agency.id, Agency.name).where(has_requests).order_by(Agency.name, Agency.id))
-    return [dict(row) for row in rows.mappings()]
+    return [schemas.AgencyItem(**row) for row in rows.mappings()]
 
 
 _operators = (
@@ -141,9 +145,9 @@ _operators = (
 )
 
 
-def operators(db: Session) -> list[dict[str, Any]]:
+def operators(db: Session) -> list[schemas.PersonItem]:
     """Users to whom a case can be handed over."""
-    return [dict(row) for row in db.execute(_operators.order_by(User.name, User.id)).mappings()]
+    return [schemas.PersonItem(**row) for row in db.execute(_operators.order_by(User.name, User.id)).mappings()]
 
 
 def get_operator(db: Session, user_id: int) -> str:
@@ -154,7 +158,7 @@ def get_operator(db: Session, user_id: int) -> str:
     return name
 
 
-def entry(db: Session, request: Request, site: Site) -> Iterator[dict[str, Any]]:
+def entry(db: Session, request: Request, site: Site) -> Iterator[schemas.EntryItem]:
     """投入用シート: every 元フィールド in the order of the carrier's pages, with its value."""
     records = _records(db, request, site)
     names = masters.titles(db)
@@ -165,15 +169,15 @@ def entry(db: Session, request: Request, site: Site) -> Iterator[dict[str, Any]]
     )
     for carrier_field in carrier_fields:
         value = records[carrier_field.record].get(carrier_field.field)
-        yield {
-            "id": carrier_field.id,
-            "page": carrier_field.page,
-            "carrier_field": carrier_field.carrier_field,
-            "title": COLUMNS[carrier_field.record].get(carrier_field.field, carrier_field.field)
+        yield schemas.EntryItem(
+            id=carrier_field.id,
+            page=carrier_field.page,
+            carrier_field=carrier_field.carrier_field,
+            title=COLUMNS[carrier_field.record].get(carrier_field.field, carrier_field.field)
             + rules.PART_LABELS[carrier_field.part],
-            "value": rules.part_value(carrier_field.field, carrier_field.part, value),
-            "words": rules.code_names(value, lists.get(carrier_field.field, {})),
-        }
+            value=rules.part_value(carrier_field.field, carrier_field.part, value),
+            words=rules.code_names(value, lists.get(carrier_field.field, {})),
+        )
 
 
 def _records(db: Session, request: Request, site: Site) -> dict[str, dict[str, Any]]:

@@ -52,7 +52,7 @@ def duplicates(actor: Reader, db: Db, sought: schemas.Sought) -> schemas.Duplica
 @router.get("/corporations/{corporation_id}", responses=refusals(404))
 def corporation(actor: Reader, db: Db, corporation_id: PathId) -> schemas.CorporationDetail:
     """The corporation; of its card only the summary."""
-    return schemas.CorporationDetail.model_validate(queries.detail(db, actor, corporation_id))
+    return queries.detail(db, actor, corporation_id)
 
 
 @router.get("/corporations/{corporation_id}/requests", response_model=Page[schemas.RequestOf], responses=refusals(404))

@@ -20,7 +20,7 @@ from service.agencies.models import Agency, Request, Site
 from service.agencies.rules import AREA, Status
 from service.core.access.auth import Actor
 from service.core.access.identity import User
-from service.core.database.paging import Filter, Key, Listing, contains, equals
+from service.core.database.paging import Filter, Key, Listing, Page, contains, equals
 from service.core.problems import NotFound
 from service.core.values.texts import half_width
 
@@ -92,6 +92,7 @@ CORPORATIONS = Listing(
         _sites.scalar_subquery().label("sites"),
         Corporation.created_at,
     ).join(Agency, Agency.id == Corporation.agency_id),
+    model=schemas.CorporationItem,
     unique=Corporation.id,
     keys={
         "kana": Key(Corporation.reading),
@@ -118,8 +119,8 @@ def _filter_values(by: Actor, filters: schemas.CorporationFilters) -> dict[str, 
 
 def corporations(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.CorporationFilters
-) -> dict[str, Any]:
-    return CORPORATIONS.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
+) -> Page[schemas.CorporationItem]:
+    return CORPORATIONS.read(db, limit, cursor, filters.sort, **_filter_values(by, filters))
 
 
 def corporations_export(by: Actor, filters: schemas.CorporationFilters) -> Select[*tuple[Any, ...]]:
@@ -129,7 +130,7 @@ def corporations_export(by: Actor, filters: schemas.CorporationFilters) -> Selec
     return statement.add_columns(type_name.correlate(Corporation).scalar_subquery().label("customer_type_name"))
 
 
-def detail(db: Session, by: Actor, corporation_id: int) -> dict[str, Any]:
+def detail(db: Session, by: Actor, corporation_id: int) -> schemas.CorporationDetail:
     """Raises NotFound."""
     corporation = get(db, by, corporation_id)
     card = cards.summary(db, corporation.id)
@@ -150,7 +151,7 @@ def detail(db: Session, by: Actor, corporation_id: int) -> dict[str, Any]:
         if hasattr(corporation, name)
     }
     needs_card = corporation.payment_type == BY_CARD and (card is None or not card.has_number)
-    return {**values, **counts._mapping, "card": card, "needs_card": needs_card}
+    return schemas.CorporationDetail(**values, **counts._mapping, card=card, needs_card=needs_card)
 
 
 _sites_of_request = select(func.count(Site.id)).where(Site.request_id == Request.id).correlate(Request)
@@ -167,6 +168,7 @@ REQUESTS = Listing(
         func.array(_site_names.order_by(Site.id).correlate(Request).scalar_subquery()).label("site_names"),
         Request.created_at,
     ).join(User, User.id == Request.requested_by),
+    model=schemas.RequestOf,
     unique=Request.id,
     keys={"created_at": Key(Request.created_at)},
     default="-created_at",
@@ -174,10 +176,10 @@ REQUESTS = Listing(
 )
 
 
-def requests_of(db: Session, by: Actor, corporation_id: int, limit: int, cursor: str | None) -> dict[str, Any]:
+def requests_of(db: Session, by: Actor, corporation_id: int, limit: int, cursor: str | None) -> Page[schemas.RequestOf]:
     """Raises NotFound."""
     corporation = get(db, by, corporation_id)
-    return REQUESTS.page(db, limit, cursor, corporation_id=corporation.id)
+    return REQUESTS.read(db, limit, cursor, corporation_id=corporation.id)
 
 
 def duplicates(db: Session, by: Actor, sought: schemas.Sought) -> list[schemas.Duplicate]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from service.agencies.drafts import queries
 from service.agencies.drafts.models import Draft
 from service.agencies.drafts.rules import Form, storage_errors
-from service.agencies.drafts.schemas import Save
+from service.agencies.drafts.schemas import Content, Save, Saved
 from service.agencies.rules import AREA, DRAFT_RETENTION, MAX_IMAGES, STATEMENT
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
@@ -22,7 +22,7 @@ from service.core.files import records
 from service.core.problems import Invalid, Stale
 
 
-def save(db: Session, by: Actor, form: Form, subject: str, new: Save) -> dict[str, Any]:
+def save(db: Session, by: Actor, form: Form, subject: str, new: Save) -> Saved:
     """Saving the same values again is no conflict: the response to the first try may have been lost.
 
     Raises:
@@ -34,10 +34,10 @@ def save(db: Session, by: Actor, form: Form, subject: str, new: Save) -> dict[st
     is_saved = _add(db, by, form, subject, new) if new.number == 0 else _replace(db, by, form, subject, new)
     if not is_saved:
         current = queries.content(db, by, form, subject)
-        if current["number"] == 0 or current["values"] != new.values:
+        if current.number == 0 or current.values != new.values:
             _refuse(new, current)
     records.extend_expiry(db, by, _images(new.values), STATEMENT, DRAFT_RETENTION)
-    return queries.content(db, by, form, subject)
+    return Saved.model_validate(queries.content(db, by, form, subject), from_attributes=True)
 
 
 def remove(db: Session, by: Actor, form: Form, subject: str) -> None:
@@ -57,13 +57,13 @@ def _replace(db: Session, by: Actor, form: Form, subject: str, new: Save) -> boo
     return db.scalar(statement.values(values).returning(Draft.id)) is not None
 
 
-def _refuse(new: Save, current: Mapping[str, Any]) -> None:
+def _refuse(new: Save, current: Content) -> None:
     raise Stale(
         "この下書きは、別の画面（タブや端末）で先に変更されました。"
-        if current["number"]
+        if current.number
         else "この下書きは、別の画面（タブや端末）で送信または破棄されました。",
         yours={"values": new.values, "number": new.number},
-        current={"values": current["values"], "number": current["number"]},
+        current={"values": current.values, "number": current.number},
     )
 
 

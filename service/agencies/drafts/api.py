@@ -34,12 +34,12 @@ async def drafts(
 
 @router.get("/{form}/{subject}")
 def content(actor: Writer, db: Db, form: Form, subject: Subject) -> schemas.Content:
-    return schemas.Content.model_validate(queries.content(db, actor, form, subject))
+    return queries.content(db, actor, form, subject)
 
 
 @router.put("/{form}/{subject}", responses=refusals(409))
 def save(actor: Writer, db: Db, form: Form, subject: Subject, new: schemas.Save) -> schemas.Saved:
-    return schemas.Saved.model_validate(actions.save(db, actor, form, subject, new))
+    return actions.save(db, actor, form, subject, new)
 
 
 @router.delete("/{form}/{subject}", status_code=204)

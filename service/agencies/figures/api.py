@@ -42,10 +42,10 @@ def series(
     filters: Annotated[schemas.SeriesFilters, Query()],
 ) -> schemas.Series:
     """Requests and acquired sites by month or by day, the oldest first."""
-    return schemas.Series.model_validate(queries.series(db, filters))
+    return queries.series(db, filters)
 
 
 @router.get("/dashboard")
 def dashboard(actor: Annotated[Actor, allow("agencies:dashboard:read")], db: ReadDb) -> schemas.Dashboard:
     """What waits, and the numbers of this month."""
-    return schemas.Dashboard.model_validate(queries.dashboard(db))
+    return queries.dashboard(db)

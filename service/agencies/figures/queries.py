@@ -101,6 +101,7 @@ FIGURES = Listing(
     .outerjoin(ACQUIRED, ACQUIRED.c.agency_id == Agency.id)
     # An agency that is 無効 is shown when it has numbers.
     .where(or_(Agency.archived_at.is_(None), _REQUESTS > 0, _SITES > 0)),
+    model=schemas.Figure,
     unique=Agency.id,
     keys={
         "name": Key(Agency.name),
@@ -118,15 +119,15 @@ def _parameters(filters: schemas.PeriodFilters) -> dict[str, Any]:
     return {"first": first, "last": last, "cancelled": filters.cancelled.value}
 
 
-def figures(db: Session, limit: int, cursor: str | None, filters: schemas.FigureFilters) -> dict[str, Any]:
+def figures(db: Session, limit: int, cursor: str | None, filters: schemas.FigureFilters) -> schemas.FiguresPage:
     """3.6: a page of agencies, and the sum of all agencies."""
-    page = FIGURES.page(db, limit, cursor, filters.sort, asked=_parameters(filters), agency_id=filters.agency_id)
-    if page["total"] <= len(page["items"]):
-        whole = {name: sum(item[name] for item in page["items"]) for name in NUMBERS}
+    page = FIGURES.read(db, limit, cursor, filters.sort, asked=_parameters(filters), agency_id=filters.agency_id)
+    if page.total <= len(page.items):
+        whole = {name: sum(getattr(item, name) for item in page.items) for name in NUMBERS}
     else:
         whole = _whole(db, filters)
     rate = rules.rate(whole["deficient"], whole["requests"])
-    return page | {"whole": whole | {"rate": rate}, "as_of": app_now(db)}
+    return schemas.FiguresPage(**dict(page), whole=schemas.Numbers(**whole, rate=rate), as_of=app_now(db))
 
 
 def _whole(db: Session, filters: schemas.FigureFilters) -> dict[str, int]:
@@ -142,7 +143,7 @@ def figures_export(filters: schemas.FigureFilters) -> Select[*tuple[Any, ...]]:
     return statement.add_columns(shown_rate.label("shown_rate"))
 
 
-def series(db: Session, filters: schemas.SeriesFilters) -> dict[str, Any]:
+def series(db: Session, filters: schemas.SeriesFilters) -> schemas.Series:
     """Raises Invalid when the period has more points than a chart shows."""
     until = filters.until or max(local_date(app_now(db)), filters.since or local_date(app_now(db)))
     since = filters.since or rules.default_since(filters.by, until)
@@ -151,12 +152,12 @@ def series(db: Session, filters: schemas.SeriesFilters) -> dict[str, Any]:
         unit = "か月" if filters.by is rules.By.MONTH else "日間"
         raise Invalid("期間が長すぎます。", [("since", f"{limit}{unit}までの期間を指定してください。")])
     points = rules.points(filters.by, since, until)
-    return {"points": _count_points(db, points, filters.agency_id) if points else []}
+    return schemas.Series(points=_count_points(db, points, filters.agency_id) if points else [])
 
 
 def _count_points(
     db: Session, points: list[tuple[Any, datetime, datetime]], agency_id: int | None = None
-) -> list[dict[str, Any]]:
+) -> list[schemas.Point]:
     """Requests and acquired sites of each point. Each count is a range of an index; the bounds are parameters, so that
     the database needs no calendar."""
     days, firsts, lasts = (list(column) for column in zip(*points, strict=True))
@@ -180,10 +181,10 @@ def _count_points(
             acquired.select_from(Site).correlate(periods).scalar_subquery().label("acquired_sites"),
         ).order_by(periods.c.first)
     )
-    return [dict(row) for row in rows.mappings()]
+    return [schemas.Point(**row) for row in rows.mappings()]
 
 
-def dashboard(db: Session) -> dict[str, Any]:
+def dashboard(db: Session) -> schemas.Dashboard:
     now = app_now(db)
     today = local_date(now)
     periods = {
@@ -191,7 +192,8 @@ def dashboard(db: Session) -> dict[str, Any]:
         "month": month_of(now).bounds(),
         "before": rules.previous_month_so_far(now),
     }
-    counts = {name: _count_points(db, [(today, *bounds)])[0] for name, bounds in periods.items()}
+    points = {name: _count_points(db, [(today, *bounds)])[0] for name, bounds in periods.items()}
+    counts = {name: schemas.Period.model_validate(point, from_attributes=True) for name, point in points.items()}
     working = Request.status == Status.WORKING.value
     open_counts = db.execute(
         select(
@@ -200,10 +202,10 @@ def dashboard(db: Session) -> dict[str, Any]:
             func.count().filter(working, Request.claimed_by.is_(None)).label("unclaimed"),
         ).where(Request.is_open)
     )
-    return {"as_of": now, **open_counts.mappings().one(), "oldest": _oldest_open(db), **counts}
+    return schemas.Dashboard(as_of=now, **open_counts.mappings().one(), oldest=_oldest_open(db), **counts)
 
 
-def _oldest_open(db: Session) -> list[dict[str, Any]]:
+def _oldest_open(db: Session) -> list[schemas.Waiting]:
     rows = db.execute(
         select(
             Request.id,
@@ -220,4 +222,4 @@ def _oldest_open(db: Session) -> list[dict[str, Any]]:
         .order_by(Request.created_at, Request.id)
         .limit(OLDEST_SHOWN)
     )
-    return [dict(row) for row in rows.mappings()]
+    return [schemas.Waiting(**row) for row in rows.mappings()]

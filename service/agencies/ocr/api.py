@@ -33,7 +33,7 @@ def ask(actor: Writer, db: Db, case_id: PathId, image_id: PathId) -> schemas.Rea
     """Starts a reading in the background; poll the list for the result."""
     request = requests.get_request(db, actor, case_id, lock=True)
     reading = actions.request_reading(db, actor, request, sites.get_image(db, request, image_id))
-    return schemas.ReadingItem.model_validate(queries.reading(db, request, reading.id))
+    return queries.reading(db, request, reading.id)
 
 
 @router.post("/readings/{reading_id}/accept", responses=refusals(409))
@@ -41,4 +41,4 @@ def accept(actor: Writer, db: Db, case_id: PathId, reading_id: PathId, new: sche
     """「この値を使う」: writes one value of a reading to one field of a site."""
     request = requests.get_request(db, actor, case_id, lock=True)
     actions.accept(db, actor, request, queries.get_reading(db, request, reading_id), new)
-    return schemas.ReadingItem.model_validate(queries.reading(db, request, reading_id))
+    return queries.reading(db, request, reading_id)

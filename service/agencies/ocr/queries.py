@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.agencies.models import Request
-from service.agencies.ocr import rules
+from service.agencies.ocr import rules, schemas
 from service.agencies.ocr.models import Reading
 from service.agencies.requests.models import Image
 from service.agencies.settings import settings
@@ -33,7 +33,7 @@ def problem(db: Session) -> str:
     return "" if db.scalar(heartbeat) else READER_MISSING
 
 
-def readings(db: Session, request: Request) -> dict[str, Any]:
+def readings(db: Session, request: Request) -> schemas.Readings:
     """Readings of the request's images, in the order in which they were requested."""
     rows = db.execute(
         select(Reading, Image, User.name)
@@ -45,13 +45,13 @@ def readings(db: Session, request: Request) -> dict[str, Any]:
     )
     items = [_item(reading, image, name) for reading, image, name in rows]
     is_on = settings().ocr
-    return {"items": items, "total": len(items), "is_on": is_on, "problem": problem(db) if is_on else ""}
+    return schemas.Readings(items=items, total=len(items), is_on=is_on, problem=problem(db) if is_on else "")
 
 
-def _item(reading: Reading, image: Image, asked_by: str) -> dict[str, Any]:
+def _item(reading: Reading, image: Image, asked_by: str) -> schemas.ReadingItem:
     result: Mapping[str, Any] = (image.ocr_result or {}) if reading.state == rules.State.DONE else {}
     proposals: Mapping[str, Mapping[str, Any]] = result.get("fields", {})
-    return {
+    item = {
         "id": reading.id,
         "image_id": reading.image_id,
         "site_id": image.site_id,
@@ -74,13 +74,14 @@ def _item(reading: Reading, image: Image, asked_by: str) -> dict[str, Any]:
         "created_at": reading.created_at,
         "done_at": reading.done_at,
     }
+    return schemas.ReadingItem.model_validate(item)
 
 
-def reading(db: Session, request: Request, reading_id: int) -> dict[str, Any]:
+def reading(db: Session, request: Request, reading_id: int) -> schemas.ReadingItem:
     """Raises NotFound, also for a reading of another request."""
     get_reading(db, request, reading_id)
-    [match] = [item for item in readings(db, request)["items"] if item["id"] == reading_id]
-    return dict(match)
+    [match] = [item for item in readings(db, request).items if item.id == reading_id]
+    return match
 
 
 def get_reading(db: Session, request: Request, reading_id: int) -> Reading:

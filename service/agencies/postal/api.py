@@ -17,4 +17,4 @@ router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals
 @router.get("/postal-codes/{zip_code}")
 def postal_code(actor: Annotated[Actor, allow("agencies:corporation:read")], zip_code: ZipCode) -> schemas.PostalCode:
     """The addresses of a code of seven digits, to choose one from."""
-    return schemas.PostalCode.model_validate(queries.addresses(zip_code))
+    return queries.addresses(zip_code)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from service.agencies.fields.rules import format_zip
+from service.agencies.postal import schemas
 from service.core.problems import NotFound
 
 # Large offices have codes of their own.
@@ -21,7 +22,7 @@ _ENTRIES = "SELECT data FROM postal_data WHERE code = :code UNION ALL SELECT dat
 _NOT_A_TOWN = re.compile(r"(?<=[^第０-９])第?[０-９]+地割.*|.+の次に.*番地.*がくる場合|以下に掲載がない場合|（.*")
 
 
-def addresses(zip_code: str) -> dict[str, Any]:
+def addresses(zip_code: str) -> schemas.PostalCode:
     """The addresses that have this code, in the order of the list. Raises NotFound."""
     # Opened for each lookup (0.1 ms): threads share no connection, and the file is not opened before it is needed. The
     # package's own functions open the file for writing at import, and share that connection.
@@ -32,10 +33,8 @@ def addresses(zip_code: str) -> dict[str, Any]:
             f"郵便番号 {format_zip(zip_code)} は見つかりません。番号を確認するか、住所をそのまま入力してください。"
         )
     places = dict.fromkeys(place for entry in entries for place in _places(entry))
-    return {
-        "zip_code": zip_code,
-        "candidates": [{"prefecture": prefecture, "city": city, "town": town} for prefecture, city, town in places],
-    }
+    candidates = [schemas.Address(prefecture=prefecture, city=city, town=town) for prefecture, city, town in places]
+    return schemas.PostalCode(zip_code=zip_code, candidates=candidates)
 
 
 @cache

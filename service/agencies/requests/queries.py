@@ -14,6 +14,7 @@ from service.agencies import queries as agencies
 from service.agencies.corporations.models import Corporation
 from service.agencies.models import Agency, Request, Site
 from service.agencies.requests.models import Comment, Image, Read, Viewer
+from service.agencies.requests.schemas import CommentItem
 from service.agencies.rules import AREA, CommentType, Status
 from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
@@ -97,7 +98,7 @@ def is_sales_of(db: Session, user_id: int, agency_id: int) -> bool:
     return db.scalar(statement.join(Agency, Agency.id == Membership.tenant_id).where(*conditions)) is not None
 
 
-def comments(db: Session, by: Actor, request: Request) -> list[dict[str, Any]]:
+def comments(db: Session, by: Actor, request: Request) -> list[CommentItem]:
     """All comments, the newest first. `is_unread`: by another user, after the reader's read mark; `is_open`: an
     unresolved 不備通知."""
     read_mark = select(Read.comment_id).where(Read.request_id == request.id, Read.user_id == by.user_id)
@@ -119,13 +120,13 @@ def comments(db: Session, by: Actor, request: Request) -> list[dict[str, Any]]:
         .order_by(Comment.id.desc())
     )
     return [
-        {
-            **comment,
-            "site_name": names.get(comment["site_id"], ""),
-            "is_open": comment["type"] == CommentType.DEFICIENCY.value and comment["resolved_at"] is None,
-            "is_unread": comment["id"] > last_read and comment["author_id"] != by.user_id,
-        }
-        for comment in rows.mappings()
+        CommentItem(
+            **comment._mapping,
+            site_name=names.get(comment.site_id, ""),
+            is_open=comment.type == CommentType.DEFICIENCY.value and comment.resolved_at is None,
+            is_unread=comment.id > last_read and comment.author_id != by.user_id,
+        )
+        for comment in rows
     ]
 
 

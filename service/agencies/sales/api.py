@@ -53,12 +53,12 @@ def check(actor: Sender, db: Db, new: schemas.NewRequest) -> None:
 
 @router.get("/counts")
 def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
-    return schemas.Counts.model_validate(queries.counts(db, actor))
+    return queries.counts(db, actor)
 
 
 @router.get("/{request_id}", responses=refusals(404))
 def detail(actor: Reader, db: Db, request_id: PathId) -> schemas.RequestDetail:
-    return schemas.RequestDetail.model_validate(queries.detail(db, actor, request_id))
+    return queries.detail(db, actor, request_id)
 
 
 @router.get("/{request_id}/images", response_model=Page[schemas.ImageItem], responses=refusals(404))

@@ -12,11 +12,11 @@ from service.agencies.models import Request
 from service.agencies.requests import queries as requests
 from service.agencies.requests.models import Image
 from service.agencies.requests.queries import READER
-from service.agencies.rules import AREA, Status
+from service.agencies.rules import AREA, Service, Status
 from service.agencies.sales import schemas
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
-from service.core.database.paging import Filter, Listing, when_true
+from service.core.database.paging import Filter, Listing, Page, when_true
 from service.core.files.records import File
 
 _unread = requests.unread(READER, deficiencies=True)
@@ -34,6 +34,7 @@ _filters = {
 }
 REQUESTS = Listing(
     _rows,
+    model=schemas.RequestItem,
     unique=Request.id,
     keys=requests.KEYS,
     default="-created_at",
@@ -42,8 +43,10 @@ REQUESTS = Listing(
 )
 
 
-def listed(db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.RequestFilters) -> dict[str, Any]:
-    return REQUESTS.page(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
+def listed(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.RequestFilters
+) -> Page[schemas.RequestItem]:
+    return REQUESTS.read(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
 
 
 def requests_export(by: Actor, filters: schemas.RequestFilters) -> Select[*tuple[Any, ...]]:
@@ -61,7 +64,7 @@ def _own_requests(by: Actor) -> ColumnElement[bool]:
     return requests.visible_to(by) if by.tenant_in(AREA.name) is None else Request.requested_by == by.user_id
 
 
-def counts(db: Session, by: Actor) -> dict[str, Any]:
+def counts(db: Session, by: Actor) -> schemas.Counts:
     columns: dict[str, ColumnElement[Any]] = {
         status.value: func.count().filter(Request.status == status.value) for status in Status
     }
@@ -77,22 +80,22 @@ def counts(db: Session, by: Actor) -> dict[str, Any]:
         deficiencies=True,
     )
     unread_counts = db.execute(unread.where(_own_requests(by))).one()
-    return {"as_of": app_now(db), **totals._mapping, **unread_counts._mapping}
+    return schemas.Counts(as_of=app_now(db), **totals._mapping, **unread_counts._mapping)
 
 
-def detail(db: Session, by: Actor, request_id: int) -> dict[str, Any]:
+def detail(db: Session, by: Actor, request_id: int) -> schemas.RequestDetail:
     """Raises NotFound."""
     request = requests.get_request(db, by, request_id)
     row = db.execute(_rows.where(Request.id == request.id), {"reader": by.user_id}).mappings().one()
     images = select(func.count(Image.id)).where(Image.request_id == request.id)
-    return {
+    return schemas.RequestDetail(
         **row,
-        "remarks": request.remarks,
-        "images": db.scalar(images) or 0,
-        "cancelled_at": request.cancelled_at,
-        "may_put_right": request.status == Status.DEFICIENT.value,
-        "may_cancel": request.is_open and may_cancel(by, request),
-    }
+        remarks=request.remarks,
+        images=db.scalar(images) or 0,
+        cancelled_at=request.cancelled_at,
+        may_put_right=request.status == Status.DEFICIENT.value,
+        may_cancel=request.is_open and may_cancel(by, request),
+    )
 
 
 def may_cancel(by: Actor, request: Request) -> bool:
@@ -100,7 +103,7 @@ def may_cancel(by: Actor, request: Request) -> bool:
     return by.tenant_in(AREA.name) is None or request.requested_by == by.user_id
 
 
-def images(db: Session, request: Request) -> list[dict[str, Any]]:
+def images(db: Session, request: Request) -> list[schemas.ImageItem]:
     """In the order in which they were uploaded."""
     rows = db.execute(
         select(
@@ -116,20 +119,20 @@ def images(db: Session, request: Request) -> list[dict[str, Any]]:
         .where(Image.request_id == request.id)
         .order_by(Image.id)
     )
-    return [dict(row) for row in rows.mappings()]
+    return [schemas.ImageItem(**row) for row in rows.mappings()]
 
 
-def sites(db: Session, request: Request) -> list[dict[str, Any]]:
+def sites(db: Session, request: Request) -> list[schemas.SiteItem]:
     reasons = {comment.site_id: comment.message for comment in requests.open_deficiencies(db, request)}
     return [
-        {
-            "id": site.id,
-            "branch_name": site.power_branch_name,
-            "service_type": site.service_type,
-            "status": site.status,
-            "deficiency": reasons.get(site.id, ""),
-            "entered_at": site.entered_at,
-        }
+        schemas.SiteItem(
+            id=site.id,
+            branch_name=site.power_branch_name,
+            service_type=Service(site.service_type),
+            status=Status(site.status),
+            deficiency=reasons.get(site.id, ""),
+            entered_at=site.entered_at,
+        )
         for site in requests.sites(db, request)
     ]
 

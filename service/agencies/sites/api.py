@@ -82,4 +82,4 @@ def _lock(db: Session, by: Actor, case_id: int, site_id: int) -> tuple[Request, 
 def _site_item(db: Session, request: Request, site: Site) -> schemas.SiteItem:
     db.flush()
     db.refresh(site)
-    return schemas.SiteItem.model_validate(queries.site_items(db, request, [site])[0])
+    return queries.site_items(db, request, [site])[0]

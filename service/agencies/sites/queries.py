@@ -13,7 +13,7 @@ from service.agencies.models import Request, Site
 from service.agencies.requests import queries as requests
 from service.agencies.requests.models import Comment, Image
 from service.agencies.rules import SITE_FIELDS, Status
-from service.agencies.sites import rules
+from service.agencies.sites import rules, schemas
 from service.core.files.records import File
 from service.core.problems import NotFound
 
@@ -26,24 +26,27 @@ def values(site: Site) -> dict[str, Any]:
     return {name: getattr(site, name) for name in SITE_FIELDS}
 
 
-def site_items(db: Session, request: Request, sites: Sequence[Site]) -> list[dict[str, Any]]:
+def site_items(db: Session, request: Request, sites: Sequence[Site]) -> list[schemas.SiteItem]:
     """Sites of the request, each with its required and missing fields, its deficiency and its twins."""
     deficiencies: dict[int | None, Comment] = {
         comment.site_id: comment for comment in requests.open_deficiencies(db, request)
     }
     same_number = _count_by_location(db, sites)
     return [
-        {
+        schemas.SiteItem(
             **values(site),
-            **{name: getattr(site, name) for name in ("id", "version", "status", "entered_at")},
-            "created_at": site.created_at,
-            "updated_at": site.updated_at,
-            "required": rules.required(values(site)),
-            "missing": rules.missing(values(site)),
-            "deficiency": deficiencies[site.id].message if site.id in deficiencies else "",
+            id=site.id,
+            version=site.version,
+            status=Status(site.status),
+            required=rules.required(values(site)),
+            missing=rules.missing(values(site)),
+            deficiency=deficiencies[site.id].message if site.id in deficiencies else "",
             # The site itself is not counted.
-            "twins": max(0, same_number.get(site.power_customer_location_number, 0) - (site.status != CANCELLED)),
-        }
+            twins=max(0, same_number.get(site.power_customer_location_number, 0) - (site.status != CANCELLED)),
+            entered_at=site.entered_at,
+            created_at=site.created_at,
+            updated_at=site.updated_at,
+        )
         for site in sites
     ]
 
@@ -64,7 +67,7 @@ def _count_by_location(db: Session, sites: Sequence[Site]) -> Mapping[str, int]:
     return {row[0]: row[1] for row in db.execute(statement)}
 
 
-def images(db: Session, request: Request) -> list[dict[str, Any]]:
+def images(db: Session, request: Request) -> list[schemas.ImageItem]:
     """In the order in which they were uploaded."""
     rows = db.execute(
         select(
@@ -82,7 +85,7 @@ def images(db: Session, request: Request) -> list[dict[str, Any]]:
         .where(Image.request_id == request.id)
         .order_by(Image.id)
     )
-    return [dict(row) for row in rows.mappings()]
+    return [schemas.ImageItem(**row) for row in rows.mappings()]
 
 
 def get_image(db: Session, request: Request, image_id: int) -> Image:

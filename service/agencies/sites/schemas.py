@@ -106,8 +106,6 @@ class SiteItem(BaseModel):
     """`required`: the fields that 投入済 needs; `missing`: those of them that are empty. `deficiency`: the latest open
     reason. `twins`: how many other sites of any request have the same 供給地点特定番号 and are not キャンセル."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     id: int
     version: int
     status: Status

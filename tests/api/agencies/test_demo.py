@@ -84,8 +84,8 @@ def test_its_numbers_names_and_addresses_pass_the_products_own_checks(db: Sessio
 
 
 def places(zip_code: str) -> list[tuple[str, str, str]]:
-    candidates = postal.addresses(zip_code)["candidates"]
-    return [(candidate["prefecture"], candidate["city"], candidate["town"]) for candidate in candidates]
+    candidates = postal.addresses(zip_code).candidates
+    return [(candidate.prefecture, candidate.city, candidate.town) for candidate in candidates]
 
 
 def test_what_is_entered_begins_with_the_documents_example(db: Session, client: TestClient) -> None:

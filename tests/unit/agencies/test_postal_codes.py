@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.agencies.postal import queries, schemas
+from service.agencies.postal import queries
 from service.core.problems import NotFound
 
 
 def places(zip_code: str) -> list[tuple[str, str, str]]:
-    answer = schemas.PostalCode.model_validate(queries.addresses(zip_code))
+    answer = queries.addresses(zip_code)
     assert answer.zip_code == zip_code
     return [(place.prefecture, place.city, place.town) for place in answer.candidates]
 
