@@ -49,6 +49,15 @@ class Agency(Base):
     archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
+def corporation_key(table: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["corporation_id", "agency_id"],
+        ["agencies_corporations.id", "agencies_corporations.agency_id"],
+        ondelete="RESTRICT",
+        name=f"fk_{table}_corporation_id_agency_id",
+    )
+
+
 def request_key(table: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         ["request_id", "agency_id"],
@@ -63,12 +72,7 @@ class Request(Base):
 
     __tablename__ = "agencies_requests"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["corporation_id", "agency_id"],
-            ["agencies_corporations.id", "agencies_corporations.agency_id"],
-            ondelete="RESTRICT",
-            name="fk_agencies_requests_corporation_id_agency_id",
-        ),
+        corporation_key("agencies_requests"),
         UniqueConstraint("id", "corporation_id", "agency_id"),
         UniqueConstraint("id", "agency_id"),
         UniqueConstraint("requested_by", "client_id"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Select, String, case, false, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -15,7 +15,15 @@ from service.core.access.identity import Membership, User
 from service.core.access.memberships import count_members
 from service.core.access.tenants import Tenant
 from service.core.database.paging import Key, Listing, Page, contains, equals
+from service.core.problems import NotFound
 
+
+class _Owned(Protocol):
+    id: Any
+    agency_id: Any
+
+
+Owned = TypeVar("Owned", bound=_Owned)
 SALES_COUNT = count_members(AREA.name, "sales", Agency.id)
 _ACTIVE = Agency.archived_at.is_(None)
 
@@ -63,6 +71,17 @@ def visible_to(by: Actor, agency_id: ColumnElement[int] | InstrumentedAttribute[
     if own_agency is not None:
         return agency_id == own_agency
     return true() if AREA.name in by.scopes.whole else false()
+
+
+def get_visible(db: Session, by: Actor, model: type[Owned], key: int, absent: str, *, lock: bool = False) -> Owned:
+    """Raises NotFound with the message `absent` when it does not exist or belongs to another agency."""
+    statement = select(model).where(model.id == key, visible_to(by, model.agency_id))
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    row = db.scalars(statement).one_or_none()
+    if row is None:
+        raise NotFound(absent)
+    return row
 
 
 def tenants(db: Session) -> list[Tenant]:

@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
-    ForeignKeyConstraint,
     Index,
     LargeBinary,
     String,
@@ -18,18 +17,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
+from service.agencies.models import corporation_key
 from service.core.database.session import Base
 
 
 class Card(Base):
     __tablename__ = "agencies_cards"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["corporation_id", "agency_id"],
-            ["agencies_corporations.id", "agencies_corporations.agency_id"],
-            ondelete="RESTRICT",
-            name="fk_agencies_cards_corporation_id_agency_id",
-        ),
+        corporation_key("agencies_cards"),
         CheckConstraint("last4 ~ '^[0-9]{4}$'", name="last4"),
         CheckConstraint("(number IS NOT NULL) = (number_key <> '')", name="number"),
         CheckConstraint(

@@ -21,27 +21,15 @@ from service.agencies.rules import AREA, Status
 from service.core.access.auth import Actor
 from service.core.access.identity import User
 from service.core.database.paging import Filter, Key, Listing, Page, contains, equals
-from service.core.problems import NotFound
 from service.core.values.texts import half_width
 
 ABSENT = "指定された法人は見つかりません。法人検索を開き直してください。"
 MAX_DUPLICATES = 20
 
 
-def visible_to(by: Actor) -> ColumnElement[bool]:
-    """The condition for corporations that the user may see: of the own agency, or all."""
-    return agencies.visible_to(by, Corporation.agency_id)
-
-
 def get(db: Session, by: Actor, corporation_id: int, *, lock: bool = False) -> Corporation:
     """Raises NotFound when it does not exist or belongs to another agency."""
-    statement = select(Corporation).where(Corporation.id == corporation_id, visible_to(by))
-    if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
-    corporation = db.scalars(statement).one_or_none()
-    if corporation is None:
-        raise NotFound(ABSENT)
-    return corporation
+    return agencies.get_visible(db, by, Corporation, corporation_id, ABSENT, lock=lock)
 
 
 def check_card_revealable(db: Session, by: Actor, corporation_id: int) -> None:
@@ -195,7 +183,9 @@ def duplicates(db: Session, by: Actor, sought: schemas.Sought) -> list[schemas.D
         same["phone"] = or_(Corporation.phone1.in_(phones), Corporation.phone2.in_(phones))
     if not same:
         return []
-    criteria = and_(visible_to(by), or_(*same.values()), Corporation.id != (sought.except_id or 0))
+    criteria = and_(
+        agencies.visible_to(by, Corporation.agency_id), or_(*same.values()), Corporation.id != (sought.except_id or 0)
+    )
     statement = select(Corporation, Agency.name, *(condition.label(name) for name, condition in same.items()))
     rows = db.execute(
         statement.join(Agency, Agency.id == Corporation.agency_id)

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
+from service.agencies.models import request_key
 from service.agencies.ocr.rules import State
 from service.core.database.session import Base, enum_check
 
@@ -30,12 +31,7 @@ class Reading(Base):
 
     __tablename__ = "agencies_readings"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["request_id", "agency_id"],
-            ["agencies_requests.id", "agencies_requests.agency_id"],
-            ondelete="RESTRICT",
-            name="fk_agencies_readings_request_id_agency_id",
-        ),
+        request_key("agencies_readings"),
         ForeignKeyConstraint(
             ["image_id", "request_id"],
             ["agencies_images.id", "agencies_images.request_id"],

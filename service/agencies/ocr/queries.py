@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from service.agencies.models import Request
 from service.agencies.ocr import rules, schemas
 from service.agencies.ocr.models import Reading
+from service.agencies.requests import queries as requests
 from service.agencies.requests.models import Image
 from service.agencies.settings import settings
 from service.core.access.identity import User
 from service.core.monitoring.health import JobHeartbeat
-from service.core.problems import NotFound
 
 JOB = "agencies.read"
 ABSENT = "指定された読み取り結果は見つかりません。案件を開き直してください。"
@@ -85,12 +85,8 @@ def reading(db: Session, request: Request, reading_id: int) -> schemas.ReadingIt
 
 
 def get_reading(db: Session, request: Request, reading_id: int) -> Reading:
-    """Raises NotFound, also for a reading of another request."""
-    statement = select(Reading).where(Reading.id == reading_id, Reading.request_id == request.id)
-    reading = db.scalars(statement.execution_options(populate_existing=True)).one_or_none()
-    if reading is None:
-        raise NotFound(ABSENT)
-    return reading
+    """Raises NotFound."""
+    return requests.get_part(db, request, Reading, reading_id, ABSENT)
 
 
 def find_by_image(db: Session, image: Image) -> Reading | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, Select, and_, bindparam, func, select, true
 from sqlalchemy.orm import Session, aliased
 
 from service.agencies import queries as agencies
@@ -19,6 +19,7 @@ from service.agencies.rules import AREA, CommentType, Status
 from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.paging import Filter, Key, at_least, before, contains, equals, when_true
+from service.core.files.records import File
 from service.core.problems import NotFound
 from service.core.values.times import day_bounds
 
@@ -35,22 +36,30 @@ def visible_to(by: Actor) -> ColumnElement[bool]:
 
 def get_request(db: Session, by: Actor, request_id: int, *, lock: bool = False) -> Request:
     """Raises NotFound when it does not exist or belongs to another agency."""
-    statement = select(Request).where(Request.id == request_id, visible_to(by))
-    if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
-    request = db.scalars(statement).one_or_none()
-    if request is None:
-        raise NotFound(ABSENT)
-    return request
+    return agencies.get_visible(db, by, Request, request_id, ABSENT, lock=lock)
+
+
+class _Part(Protocol):
+    id: Any
+    request_id: Any
+
+
+Part = TypeVar("Part", bound=_Part)
+
+
+def get_part(db: Session, request: Request, model: type[Part], key: int, absent: str) -> Part:
+    """A site, an image or a reading of the request; it is protected by the request's lock, because every change of one
+    locks the request first. Raises NotFound with the message `absent`, also for one of another request."""
+    statement = select(model).where(model.id == key, model.request_id == request.id)
+    part = db.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+    if part is None:
+        raise NotFound(absent)
+    return part
 
 
 def get_site(db: Session, request: Request, site_id: int) -> Site:
-    """The site is protected by the request's lock: every change of a site locks the request first. Raises NotFound."""
-    statement = select(Site).where(Site.id == site_id, Site.request_id == request.id)
-    site = db.scalars(statement.execution_options(populate_existing=True)).one_or_none()
-    if site is None:
-        raise NotFound(ABSENT_SITE)
-    return site
+    """Raises NotFound."""
+    return get_part(db, request, Site, site_id, ABSENT_SITE)
 
 
 def sites(db: Session, request: Request) -> Sequence[Site]:
@@ -61,6 +70,22 @@ def sites(db: Session, request: Request) -> Sequence[Site]:
 
 def images(db: Session, request: Request) -> Sequence[Image]:
     return db.scalars(select(Image).where(Image.request_id == request.id).order_by(Image.id)).all()
+
+
+def image_rows(db: Session, request: Request) -> Sequence[RowMapping]:
+    """The images with their files, in the order in which they were uploaded."""
+    rows = select(
+        Image.id,
+        Image.site_id,
+        Image.file_id,
+        Image.file_name,
+        File.content_type,
+        File.size,
+        File.width,
+        File.height,
+        Image.uploaded_at,
+    ).join(File, File.id == Image.file_id)
+    return db.execute(rows.where(Image.request_id == request.id).order_by(Image.id)).mappings().all()
 
 
 def site_names(db: Session, request: Request) -> dict[int, str]:

@@ -17,7 +17,6 @@ from service.agencies.sales import schemas
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.database.paging import Filter, Listing, Page, when_true
-from service.core.files.records import File
 
 _unread = requests.unread(READER, deficiencies=True)
 
@@ -105,21 +104,7 @@ def may_cancel(by: Actor, request: Request) -> bool:
 
 def images(db: Session, request: Request) -> list[schemas.ImageItem]:
     """In the order in which they were uploaded."""
-    rows = db.execute(
-        select(
-            Image.id,
-            Image.file_id,
-            Image.file_name,
-            File.content_type,
-            File.size,
-            Image.site_id,
-            Image.uploaded_at,
-        )
-        .join(File, File.id == Image.file_id)
-        .where(Image.request_id == request.id)
-        .order_by(Image.id)
-    )
-    return [schemas.ImageItem(**row) for row in rows.mappings()]
+    return [schemas.ImageItem(**row) for row in requests.image_rows(db, request)]
 
 
 def sites(db: Session, request: Request) -> list[schemas.SiteItem]:

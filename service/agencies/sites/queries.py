@@ -14,8 +14,6 @@ from service.agencies.requests import queries as requests
 from service.agencies.requests.models import Comment, Image
 from service.agencies.rules import SITE_FIELDS, Status
 from service.agencies.sites import rules, schemas
-from service.core.files.records import File
-from service.core.problems import NotFound
 
 CANCELLED = Status.CANCELLED.value
 ABSENT_IMAGE = "指定された明細画像は見つかりません。案件を開き直してください。"
@@ -69,32 +67,12 @@ def _count_by_location(db: Session, sites: Sequence[Site]) -> Mapping[str, int]:
 
 def images(db: Session, request: Request) -> list[schemas.ImageItem]:
     """In the order in which they were uploaded."""
-    rows = db.execute(
-        select(
-            Image.id,
-            Image.site_id,
-            Image.file_id,
-            Image.file_name,
-            File.content_type,
-            File.size,
-            File.width,
-            File.height,
-            Image.uploaded_at,
-        )
-        .join(File, File.id == Image.file_id)
-        .where(Image.request_id == request.id)
-        .order_by(Image.id)
-    )
-    return [schemas.ImageItem(**row) for row in rows.mappings()]
+    return [schemas.ImageItem(**row) for row in requests.image_rows(db, request)]
 
 
 def get_image(db: Session, request: Request, image_id: int) -> Image:
-    """Raises NotFound, also for an image of another request."""
-    statement = select(Image).where(Image.id == image_id, Image.request_id == request.id)
-    image = db.scalars(statement.execution_options(populate_existing=True)).one_or_none()
-    if image is None:
-        raise NotFound(ABSENT_IMAGE)
-    return image
+    """Raises NotFound."""
+    return requests.get_part(db, request, Image, image_id, ABSENT_IMAGE)
 
 
 def images_of(db: Session, site: Site) -> Sequence[Image]:
