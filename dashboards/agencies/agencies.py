@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards.agencies import agency_forms
-from dashboards.agencies.agency_forms import PATH
+from dashboards import session
+from dashboards.agencies.records import AGENCY, new_agency
 from dashboards.session import has_permission
-from dashboards.ui import columns, details, dialogs, filters, live, tables, times
+from dashboards.ui import columns, confirm, details, dialogs, filters, flash, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
@@ -37,7 +37,7 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block("agencies.summary", "代理店管理", f"{PATH}/summary", headline=True, right=_new_button)
+    reading = live.block("agencies.summary", "代理店管理", f"{AGENCY.path}/summary", headline=True, right=_new_button)
     if reading is None:
         return
     counts = reading.data
@@ -58,7 +58,60 @@ def headline() -> None:
 
 def _new_button() -> None:
     if has_permission("agencies:agency:update"):
-        dialogs.button("代理店を登録する", agency_forms.new, key="agencies.agency.add", icon="add", type="primary")
+        dialogs.button("代理店を登録する", new_agency, key="agencies.agency.add", icon="add", type="primary")
+
+
+def edit(agency: Row) -> None:
+    """An inactive agency is activated first."""
+    if agency["is_active"]:
+        AGENCY.edit(agency)
+    else:
+        activate(agency)
+
+
+def switch(agency: Row) -> None:
+    (deactivate if agency["is_active"] else activate)(agency)
+
+
+def deactivate(agency: Row) -> None:
+    name, sales_count = f"代理店「{agency['name']}」", agency["sales_count"]
+
+    def send(reason: str, idempotency_key: str) -> None:
+        session_count = session.api().post(
+            f"{AGENCY.path}/{agency['id']}/deactivate", {"reason": reason}, once=idempotency_key
+        )["sessions_ended"]
+        logout_note = f"ログイン中だった{session_count:,}件を終了しました。" if session_count else ""
+        flash.add(f"{name}を無効にしました。{logout_note}")
+
+    subject = (
+        f"所属する営業担当者{sales_count:,}人は、すぐにログアウトされ、" if sales_count else "所属する営業担当者は、"
+    )
+    confirm.confirm(
+        f"agencies.agency.deactivate.{agency['id']}",
+        f"{name}を無効にしますか？",
+        f"{subject}ログインできなくなります。この代理店に新しい営業担当者を登録することもできません。"
+        "提出済みの投入依頼と獲得案件はそのまま残り、投入担当者は作業を続けられます。あとで有効に戻せます。",
+        action="無効にする",
+        do=send,
+        done="",
+        reason="optional",
+    )
+
+
+def activate(agency: Row) -> None:
+    name, sales_count = f"代理店「{agency['name']}」", agency["sales_count"]
+    subject = f"所属する営業担当者{sales_count:,}人が、" if sales_count else "所属する営業担当者が、"
+    confirm.confirm(
+        f"agencies.agency.activate.{agency['id']}",
+        f"{name}は無効です。有効に戻しますか？",
+        f"{subject}これまでのパスワードでまたログインできるようになります。",
+        action="有効に戻す",
+        do=lambda _, idempotency_key: session.api().post(
+            f"{AGENCY.path}/{agency['id']}/activate", once=idempotency_key
+        ),
+        done=f"{name}を有効に戻しました。",
+        danger=False,
+    )
 
 
 def drawer(row: Row) -> None:
@@ -67,15 +120,15 @@ def drawer(row: Row) -> None:
         st.markdown(ACTIVE[state(row)].badge())
         with st.container(horizontal=True):
             if row["is_active"]:
-                dialogs.button("編集", agency_forms.edit, row, key="agencies.agency.edit", icon="edit")
-                dialogs.button("無効化", agency_forms.deactivate, row, key="agencies.agency.deactivate", icon="block")
+                dialogs.button("編集", edit, row, key="agencies.agency.edit", icon="edit")
+                dialogs.button("無効化", deactivate, row, key="agencies.agency.deactivate", icon="block")
             else:
-                dialogs.button("有効に戻す", agency_forms.activate, row, key="agencies.agency.activate", icon="undo")
+                dialogs.button("有効に戻す", activate, row, key="agencies.agency.activate", icon="undo")
             if has_permission("core:user:read"):
                 link("ユーザー管理", f"/users?{urlencode({'role': 'sales'})}")
         details.facts(
             {
-                **{label: row[name] for name, label in agency_forms.LABELS.items() if name != "name"},
+                **{label: row[name] for name, label in AGENCY.labels.items() if name != "name"},
                 "所属営業担当数": f"{row['sales_count']:,}人",
                 "代理店ID": row["id"],
                 "作成日時": times.full(times.parse(row["created_at"])),
@@ -91,12 +144,12 @@ def show_list(chosen: filters.Filters) -> None:
     tables.table(
         "agencies.agencies",
         "",
-        PATH,
+        AGENCY.path,
         COLUMNS,
         sorts=SORTS,
         filters=chosen,
-        actions={"編集": agency_forms.edit, "無効化": agency_forms.switch, "詳細": drawer},
-        export=Export.of(PATH),
+        actions={"編集": edit, "無効化": switch, "詳細": drawer},
+        export=Export.of(AGENCY.path),
         empty=tables.Empty("まだ代理店が登録されていません", "「代理店を登録する」から登録してください。"),
     )
 

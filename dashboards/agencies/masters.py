@@ -8,26 +8,26 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import master_forms
-from dashboards.agencies.master_forms import list_name, service_labels
+from dashboards.agencies import records
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CARRIER_RECORD, CHOICE_LIST, FIELD_PART
 from dashboards.session import has_permission
 from dashboards.ui import bound, cache, columns, dialogs, feedback, filters, heading, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.masters import ARCHIVED, Master, drawer
+from dashboards.ui.masters import ARCHIVED, drawer
+from dashboards.ui.records import Record
 from dashboards.ui.status import Status
 from dashboards.ui.text import small
 
 KEY = "agencies.masters"
-CHOICES, OPTIONS, FIELDS = "/api/agencies/choices", "/api/agencies/options", "/api/agencies/carrier-fields"
 PARTS_OF_PAGE = ("選択肢", "オプションサービス", "元フィールド")
 EXAMPLE = {"example": Status("例", "orange", "help")}
 FIXED = "入力画面の動きと結びついた一覧です。名称と表示順は変更できますが、追加・無効化はできません。"
 PACK = {"pack": Status("対象", "blue", "inventory_2")}
 
 CHOICE_COLUMNS = (
-    columns.text("選択肢の種類", list_name, width=230),
+    columns.text("選択肢の種類", lambda row: CHOICE_LIST[row["list"]], width=230),
     columns.text("コード", "code", width=110, sort="code"),
     columns.text("名称", "name", width=280, sort="name"),
     columns.badges("例", lambda row: ["example"] if row["is_example"] else [], EXAMPLE, width=80),
@@ -43,9 +43,9 @@ OPTION_COLUMNS = (
 FIELD_COLUMNS = (
     columns.text("ページ", "page", width=80),
     columns.text("元フィールド", "carrier_field", width=260, sort="carrier_field"),
-    columns.text("対象", lambda row: service_labels("records").get(row["record"], row["record"]), width=100),
+    columns.text("対象", lambda row: CARRIER_RECORD[row["record"]], width=100),
     columns.text("項目", "title", width=250),
-    columns.text("部分", lambda row: service_labels("parts").get(row["part"], row["part"]), width=110),
+    columns.text("部分", lambda row: FIELD_PART[row["part"]], width=110),
     columns.number("表示順", "position", width=80),
 )
 
@@ -57,7 +57,7 @@ def selected_part() -> str:
 
 def selected_list() -> str | None:
     name = st.session_state.get("list") or st.query_params.get("list")
-    return name if name in service_labels("lists") else None
+    return name if name in CHOICE_LIST else None
 
 
 def headline() -> None:
@@ -69,7 +69,7 @@ def headline() -> None:
         feedback.failed(problem, key=KEY)
         return
     in_use = {name: [row for row in rows if row["in_use"]] for name, rows in masters["choices"].items()}
-    examples = [masters["lists"][name] for name, rows in in_use.items() if any(row["is_example"] for row in rows)]
+    examples = [CHOICE_LIST[name] for name, rows in in_use.items() if any(row["is_example"] for row in rows)]
     options = sum(row["in_use"] for row in masters["options"])
     sentence = (
         f"選択肢は{len(in_use):,}種類・{sum(map(len, in_use.values())):,}件、オプションサービスは{options:,}件です。"
@@ -86,11 +86,11 @@ def _new_button() -> None:
         return
     part, name = selected_part(), selected_list()
     if part == "オプションサービス":
-        label, draw = "オプションを追加する", master_forms.new_option
+        label, draw = "オプションを追加する", records.new_option
     elif part == "元フィールド":
-        label, draw = "元フィールドを追加する", new_carrier_field
+        label, draw = "元フィールドを追加する", records.new_carrier_field
     elif name:
-        label, draw = "選択肢を追加する", partial(master_forms.new_choice, name)
+        label, draw = "選択肢を追加する", partial(records.new_choice, name)
     else:
         label, draw = "選択肢を追加する", choose_list
     dialogs.button(label, draw, key=f"{KEY}.new", icon="add", type="primary")
@@ -99,36 +99,26 @@ def _new_button() -> None:
 def choose_list() -> None:
     @dialogs.dialog("どの一覧に追加しますか？", width="small", icon=":material/list:")
     def ask() -> None:
-        lists = service_labels("lists")
         name = st.selectbox(
             "選択肢の種類",
-            [*lists],
+            [*CHOICE_LIST],
             index=None,
-            format_func=lists.__getitem__,
+            format_func=CHOICE_LIST.__getitem__,
             key=f"{KEY}.which",
             placeholder="選んでください",
         )
         # Not in a callback: it would get the arguments of the previous run, which miss a choice made just now.
         if name and st.button("次へ", key=f"{KEY}.which.next", type="primary"):
-            dialogs.open(master_forms.new_choice, name)
+            dialogs.open(records.new_choice, name)
             dialogs.rerun_if_changed()
 
     ask()
 
 
-def new_carrier_field() -> None:
-    try:
-        record_columns = session.api().get("/api/agencies/masters")["columns"]
-    except ApiProblem as problem:
-        feedback.failed(problem, key=f"{KEY}.fields")
-        return
-    master_forms.new_carrier_field(record_columns)
-
-
 def choices(chosen: filters.Filters) -> None:
     _show_table(
         "choices",
-        CHOICES,
+        records.CHOICE,
         CHOICE_COLUMNS,
         {"list": "一覧の順", "code": "コード順", "name": "名称順"},
         chosen,
@@ -139,7 +129,7 @@ def choices(chosen: filters.Filters) -> None:
 def options(chosen: filters.Filters) -> None:
     _show_table(
         "options",
-        OPTIONS,
+        records.OPTION,
         OPTION_COLUMNS,
         {"position": "表示順", "code": "コード順", "name": "名前順"},
         chosen,
@@ -151,7 +141,7 @@ def carrier_fields(chosen: filters.Filters) -> None:
     st.markdown(small("法人・地点などの項目を、キャリア管理画面のどの入力欄へ入れるかの対応表です。"))
     _show_table(
         "fields",
-        FIELDS,
+        records.CARRIER_FIELD,
         FIELD_COLUMNS,
         {"position": "画面の順", "carrier_field": "元フィールド順"},
         chosen,
@@ -160,36 +150,36 @@ def carrier_fields(chosen: filters.Filters) -> None:
 
 
 def _show_table(
-    key: str, path: str, table_columns: Any, sorts: dict[str, str], chosen: filters.Filters, drawer: Any
+    key: str, record: Record, table_columns: Any, sorts: dict[str, str], chosen: filters.Filters, drawer: Any
 ) -> None:
     tables.table(
         f"{KEY}.{key}",
         "",
-        path,
+        record.path,
         table_columns,
         sorts=sorts,
         filters=chosen,
         actions={"詳細": drawer},
-        export=Export.of(path),
+        export=Export.of(record.path),
         empty=tables.Empty("登録がありません", "右上の「追加する」から登録してください。"),
     )
 
 
-def _open_drawer(title: str, row: Row, master: Master, facts: dict[str, object], *, fixed: str = "") -> None:
+def _open_drawer(title: str, row: Row, record: Record, facts: dict[str, object], *, fixed: str = "") -> None:
     updated = {"更新日時": times.full(times.parse(row["updated_at"]))}
     may_change = has_permission("agencies:master:update")
-    drawer(title, row, master, facts | updated, key=KEY, icon="category", may_change=may_change, fixed=fixed)
+    drawer(title, row, record, facts | updated, key=KEY, icon="category", may_change=may_change, fixed=fixed)
 
 
 def choice_drawer(row: Row) -> None:
     facts: dict[str, object] = {
-        "選択肢の種類": list_name(row),
+        "選択肢の種類": CHOICE_LIST[row["list"]],
         "コード": row["code"],
         "名称": row["name"],
         "例": "例（要件定義書に値の記載がありません）" if row["is_example"] else "",
         "表示順": row["position"],
     }
-    _open_drawer(row["name"], row, master_forms.CHOICE, facts, fixed=FIXED if row["is_fixed"] else "")
+    _open_drawer(row["name"], row, records.CHOICE, facts, fixed=FIXED if row["is_fixed"] else "")
 
 
 def option_drawer(row: Row) -> None:
@@ -199,19 +189,19 @@ def option_drawer(row: Row) -> None:
         "サポートパック": "対象" if row["is_support_pack"] else "対象外",
         "表示順": row["position"],
     }
-    _open_drawer(row["name"], row, master_forms.OPTION, facts)
+    _open_drawer(row["name"], row, records.OPTION, facts)
 
 
 def field_drawer(row: Row) -> None:
     facts: dict[str, object] = {
         "ページ": row["page"],
         "元フィールド": row["carrier_field"],
-        "対象": service_labels("records").get(row["record"], row["record"]),
+        "対象": CARRIER_RECORD[row["record"]],
         "カラム名": row["field"],
-        "部分": service_labels("parts").get(row["part"], row["part"]),
+        "部分": FIELD_PART[row["part"]],
         "表示順": row["position"],
     }
-    _open_drawer(row["title"], row, master_forms.CARRIER_FIELD, facts)
+    _open_drawer(row["title"], row, records.CARRIER_FIELD, facts)
 
 
 def page() -> None:
@@ -220,15 +210,13 @@ def page() -> None:
     if part == "オプションサービス":
         options(filters.bar(filters.Text("q", "キーワード", "コード・オプション名"), ARCHIVED))
     elif part == "元フィールド":
-        record = filters.Choice("record", "対象", service_labels("records"))
-        page_filter = filters.Choice(
-            "page", "ページ", {page_name: page_name for page_name in master_forms.PAGES}, width=140
-        )
+        record = filters.Choice("record", "対象", CARRIER_RECORD)
+        page_filter = filters.Choice("page", "ページ", {page_name: page_name for page_name in records.PAGES}, width=140)
         carrier_fields(
             filters.bar(filters.Text("q", "キーワード", "元フィールド・項目"), record, page_filter, ARCHIVED)
         )
     else:
-        name = filters.Choice("list", "選択肢の種類", service_labels("lists"), width=260)
+        name = filters.Choice("list", "選択肢の種類", CHOICE_LIST, width=260)
         choices(filters.bar(name, filters.Text("q", "キーワード", "コード・名称", width=200), ARCHIVED))
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.ui import details, dialogs, editing, filters, forms
 from dashboards.ui.columns import Row
+from dashboards.ui.records import Record
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain
 
@@ -77,7 +78,7 @@ def new(
 def drawer(
     title: str,
     row: Row,
-    master: Master,
+    master: Master | Record,
     facts: Mapping[str, object],
     *,
     key: str,

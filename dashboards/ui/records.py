@@ -59,9 +59,11 @@ class Record:
         submit: str = "登録する",
         path: str = "",
         given: Callable[[], Values | None] = dict,
+        body: Callable[[Values], Values] = dict,
     ) -> None:
         """Opens the form of a new record. `done` makes the success message from what was typed. `given` draws what
-        stands above the form, and returns the values that it gives, which are sent too; None: there is no form yet."""
+        stands above the form, and returns the values that it gives, which are sent too; None: there is no form yet.
+        `body` makes what is sent from all values."""
 
         @dialogs.dialog(title, width="medium", icon=f":material/{icon}:")
         def ask() -> None:
@@ -71,8 +73,8 @@ class Record:
             with forms.form(".".join([self.key, "new", *map(str, values.values())]), submit=submit) as form:
                 typed = fields.draw(self.fields, form, values, "new")
             if form.submitted:
-                body = {**values, **typed}
-                form.send(lambda key: session.api().post(path or self.path, body, once=key), done=done(body))
+                new = {**values, **typed}
+                form.send(lambda key: session.api().post(path or self.path, body(new), once=key), done=done(new))
 
         ask()
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards.agencies.master_forms import PPS_HELP
+from dashboards.agencies.records import PPS_HELP
 from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.models import Agency
 from service.core.access.identity import open_session
@@ -183,8 +183,8 @@ def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(masters: A
 
     press(page, "agencies.masters.new")
     assert name_of(page).help == ""
-    fill(page, "agencies.choice.new", code="12", name="医療")
-    press(page, "agencies.choice.new.submit")
+    fill(page, "agencies.choice.new.job_type", code="12", name="医療")
+    press(page, "agencies.choice.new.job_type.submit")
     choice = db.scalars(select(Choice).where(Choice.list == "job_type", Choice.code == "12")).one()
     assert (choice.name, choice.position) == ("医療", 12)
     assert toasts(page) == ["業種に「医療」を追加しました。"]
