@@ -8,10 +8,9 @@ from html import escape
 import streamlit as st
 
 from dashboards.agencies import case_words, numbers, words
-from dashboards.contract.agencies import SERVICE
+from dashboards.contract.agencies import SERVICE, AcquiredCounts, AcquiredItem, AcquiredSite
 from dashboards.session import has_permission
 from dashboards.ui import filters, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -48,9 +47,9 @@ def headline() -> None:
         st.markdown(sentence(reading.data))
 
 
-def sentence(counts: Row) -> str:
+def sentence(counts: AcquiredCounts) -> str:
     scope = "すべての代理店の" if SEES_ALL else "あなたの依頼の"
-    if not counts["sites"]:
+    if counts["last_entered_at"] is None:
         return f"{scope}獲得案件は、まだありません。"
     last = times.parse(counts["last_entered_at"])
     return (
@@ -91,7 +90,7 @@ def show_list(chosen: filters.Filters, *, is_open: bool) -> None:
     )
 
 
-def groups(items: Sequence[Row], *, is_open: bool) -> None:
+def groups(items: Sequence[AcquiredItem], *, is_open: bool) -> None:
     for item in items:
         agency = f"　{small(plain(item['agency_name']))}" if SEES_ALL else ""
         label = f"**{plain(item['corporation_name'])}**（{item['sites_count']:,}地点）{agency}"
@@ -109,7 +108,7 @@ def remaining_text(shown: int, remaining: int) -> str:
     )
 
 
-def sites(item: Row) -> str:
+def sites(item: AcquiredItem) -> str:
     head = "".join(f'<th scope="col" style="{_CELL}; width: {share}%">{title}</th>' for title, share in TITLES.items())
     body = "".join(f"<tr>{''.join(map(_cell, cells(site)))}</tr>" for site in item["sites"])
     return (
@@ -119,7 +118,7 @@ def sites(item: Row) -> str:
     )
 
 
-def cells(site: Row) -> tuple[str, ...]:
+def cells(site: AcquiredSite) -> tuple[str, ...]:
     return (
         site["branch_name"] or "–",
         SERVICE[site["service_type"]],

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import corporation_form, corporation_words, drafting, sending
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CorporationDetail, CorporationItem, Masters
 from dashboards.ui import cache, feedback, heading
 from dashboards.ui.links import link, requested_id
 from dashboards.ui.text import plain, small
@@ -39,7 +40,7 @@ def page() -> None:
         return
     try:
         path = f"{CORPORATIONS}/{corporation_id}"
-        corporation = cache.load_cached_answer(f"agencies.add_site.{corporation_id}", path)
+        corporation: CorporationDetail = cache.load_cached_answer(f"agencies.add_site.{corporation_id}", path)
         masters = corporation_form.masters()
     except ApiProblem as problem:
         _not_loaded(problem)
@@ -97,7 +98,7 @@ def search() -> None:
     _show_results(result["items"])
 
 
-def _show_results(items: Sequence[Values]) -> None:
+def _show_results(items: Sequence[CorporationItem]) -> None:
     for corporation in items:
         st.button(
             corporation_label(corporation),
@@ -108,7 +109,7 @@ def _show_results(items: Sequence[Values]) -> None:
         )
 
 
-def corporation_label(corporation: Values) -> str:
+def corporation_label(corporation: CorporationItem) -> str:
     number = f"　法人番号 {plain(corporation['corporation_number'])}" if corporation["corporation_number"] else ""
     agency = f"{plain(corporation['agency_name'])}・" if session.has_permission("agencies:agency:read") else ""
     address = plain(f"{corporation['prefecture']}{corporation['city']}")
@@ -127,13 +128,15 @@ def leave() -> None:
     st.session_state.pop(f"{FORM}.q", None)
 
 
-def read_only(corporation: Values, masters: Values) -> None:
+def read_only(corporation: CorporationDetail, masters: Masters) -> None:
     """法人情報は表示のみ."""
     for section, facts in corporation_words.facts(corporation, masters).items():
         sending.show_filled(section, facts)
 
 
-def fill_in(submission: sending.Sending, draft: drafting.Draft, corporation: Values, masters: Values) -> None:
+def fill_in(
+    submission: sending.Sending, draft: drafting.Draft, corporation: CorporationDetail, masters: Masters
+) -> None:
     draft.begun_before()
     with st.container(horizontal=True, vertical_alignment="center", key=f"{FORM}.chosen"):
         st.markdown(f"**{plain(corporation['name'])}** に地点を追加します。", width="content")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies.records import AGENCY, new_agency
+from dashboards.contract.agencies import AgenciesAgencyItem, AgencySummary
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, details, dialogs, filters, flash, live, tables, times
 from dashboards.ui.columns import Row
@@ -21,7 +22,7 @@ ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Statu
 SORTS = {"name": "代理店名順", "code": "代理店コード順", "-created_at": "登録の新しい順"}
 
 
-def state(row: Row) -> str:
+def state(row: AgenciesAgencyItem) -> str:
     return "active" if row["is_active"] else "inactive"
 
 
@@ -40,7 +41,7 @@ def headline() -> None:
     reading = live.block("agencies.summary", "代理店管理", f"{AGENCY.path}/summary", headline=True, right=_new_button)
     if reading is None:
         return
-    counts = reading.data
+    counts: AgencySummary = reading.data
     if not counts["active"] + counts["inactive"]:
         st.markdown("まだ代理店が登録されていません。")
         return
@@ -61,7 +62,7 @@ def _new_button() -> None:
         dialogs.button("代理店を登録する", new_agency, key="agencies.agency.add", icon="add", type="primary")
 
 
-def edit(agency: Row) -> None:
+def edit(agency: AgenciesAgencyItem) -> None:
     """An inactive agency is activated first."""
     if agency["is_active"]:
         AGENCY.edit(agency)
@@ -69,11 +70,11 @@ def edit(agency: Row) -> None:
         activate(agency)
 
 
-def switch(agency: Row) -> None:
+def switch(agency: AgenciesAgencyItem) -> None:
     (deactivate if agency["is_active"] else activate)(agency)
 
 
-def deactivate(agency: Row) -> None:
+def deactivate(agency: AgenciesAgencyItem) -> None:
     name, sales_count = f"代理店「{agency['name']}」", agency["sales_count"]
 
     def send(reason: str, idempotency_key: str) -> None:
@@ -98,7 +99,7 @@ def deactivate(agency: Row) -> None:
     )
 
 
-def activate(agency: Row) -> None:
+def activate(agency: AgenciesAgencyItem) -> None:
     name, sales_count = f"代理店「{agency['name']}」", agency["sales_count"]
     subject = f"所属する営業担当者{sales_count:,}人が、" if sales_count else "所属する営業担当者が、"
     confirm.confirm(
@@ -114,7 +115,7 @@ def activate(agency: Row) -> None:
     )
 
 
-def drawer(row: Row) -> None:
+def drawer(row: AgenciesAgencyItem) -> None:
     @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/store:")
     def show() -> None:
         st.markdown(ACTIVE[state(row)].badge())
@@ -126,9 +127,10 @@ def drawer(row: Row) -> None:
                 dialogs.button("有効に戻す", activate, row, key="agencies.agency.activate", icon="undo")
             if has_permission("core:user:read"):
                 link("ユーザー管理", f"/users?{urlencode({'role': 'sales'})}")
+        values: Row = row
         details.facts(
             {
-                **{label: row[name] for name, label in AGENCY.labels.items() if name != "name"},
+                **{label: values[name] for name, label in AGENCY.labels.items() if name != "name"},
                 "所属営業担当数": f"{row['sales_count']:,}人",
                 "代理店ID": row["id"],
                 "作成日時": times.full(times.parse(row["created_at"])),

@@ -4,7 +4,6 @@ the user has given a reason, which is written to the audit log."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -13,15 +12,15 @@ from dashboards import session
 from dashboards.agencies import corporation_form
 from dashboards.agencies.corporation_words import BY_CARD, PATH
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CardSummary, CorporationDetail, Intake, Revealed
 from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, feedback, forms, times
 from dashboards.ui.text import plain, small
 
 KEY = "agencies.card"
-Row = Mapping[str, Any]
 
 
-def card_section(corporation: Row) -> None:
+def card_section(corporation: CorporationDetail) -> None:
     """The card of a corporation as every user may see it."""
     card = corporation["card"]
     st.markdown("**カード情報**")
@@ -41,7 +40,7 @@ def card_section(corporation: Row) -> None:
             dialogs.button("カード情報を削除する", remove, corporation, key=f"{KEY}.remove", icon="delete")
 
 
-def _facts(card: Row) -> None:
+def _facts(card: CardSummary) -> None:
     if not card["has_number"]:
         st.markdown(
             f":orange[:material/credit_card_off: カード番号（下4桁 {plain(card['last4'])}）は、保管期間が過ぎたため"
@@ -61,7 +60,7 @@ def _facts(card: Row) -> None:
     )
 
 
-def replace(corporation: Row) -> None:
+def replace(corporation: CorporationDetail) -> None:
     has_number = bool(corporation["card"] and corporation["card"]["has_number"])
 
     @dialogs.dialog(
@@ -89,7 +88,7 @@ def replace(corporation: Row) -> None:
     show_form()
 
 
-def _fields(form: forms.Form, intake: Row) -> dict[str, str]:
+def _fields(form: forms.Form, intake: Intake) -> dict[str, str]:
     widget_options: dict[str, Any] = {"required": True, "autocomplete": "off"}
     values = {"number": form.field("card.number", st.text_input, "カード番号", max_chars=30, **widget_options)}
     for field, label, max_length in (
@@ -106,7 +105,7 @@ def _fields(form: forms.Form, intake: Row) -> dict[str, str]:
     return values
 
 
-def remove(corporation: Row) -> None:
+def remove(corporation: CorporationDetail) -> None:
     confirm.confirm(
         f"{KEY}.remove.{corporation['id']}",
         f"法人「{corporation['name']}」のカード情報を削除しますか？",
@@ -121,7 +120,7 @@ def remove(corporation: Row) -> None:
     )
 
 
-def open_reveal_dialog(corporation: Row) -> None:
+def open_reveal_dialog(corporation: CorporationDetail) -> None:
     @dialogs.dialog("カード番号を表示する", width="medium", icon=":material/visibility:")
     def show_form() -> None:
         st.warning("だれが・いつ・どの法人のカード番号を・なぜ表示したかが監査ログに残ります。")
@@ -136,11 +135,11 @@ def open_reveal_dialog(corporation: Row) -> None:
 
 
 def _reveal(corporation_id: int, reason: str) -> None:
-    answer = session.api().post(f"{PATH}/{corporation_id}/card/reveal", {"reason": reason.strip()}, once=None)
+    answer: Revealed = session.api().post(f"{PATH}/{corporation_id}/card/reveal", {"reason": reason.strip()}, once=None)
     dialogs.open(_show, answer, time.monotonic() + answer["seconds"])
 
 
-def _show(card: Row, until: float) -> None:
+def _show(card: Revealed, until: float) -> None:
     """The number exists only in the dialog, and disappears with it."""
 
     @dialogs.dialog("カード番号", width="medium", icon=":material/credit_card:")
@@ -151,7 +150,7 @@ def _show(card: Row, until: float) -> None:
 
 
 @st.fragment(run_every=1)
-def _show_number(card: Row, until: float) -> None:
+def _show_number(card: Revealed, until: float) -> None:
     remaining = until - time.monotonic()
     if remaining <= 0:
         dialogs.close()

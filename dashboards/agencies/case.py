@@ -18,6 +18,7 @@ from dashboards.agencies import (
     words,
 )
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CaseDetail, CommentItem, Masters, SitesImageItem, SitesSiteItem
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, forms, heading, live, times
 from dashboards.ui.links import link, requested_id
@@ -26,14 +27,15 @@ from dashboards.ui.text import plain, small
 CASES = "/api/agencies/cases"
 KEY, TITLE = "agencies.case", "案件詳細・明細入力"
 Row = Mapping[str, Any]
+Parts = tuple[Sequence[SitesSiteItem], Sequence[SitesImageItem], Sequence[CommentItem]]
 
 
-def masters() -> dict[str, Any]:
-    """Empty when they were never read. While the service is away, what is typed stays on the page."""
+def masters() -> Masters | None:
+    """None when they were never read. While the service is away, what is typed stays on the page."""
     try:
         return corporation_form.masters()
     except ApiProblem:
-        return {}
+        return None
 
 
 def show(case_id: int) -> None:
@@ -41,7 +43,7 @@ def show(case_id: int) -> None:
     reading = live.block(KEY, TITLE, path, headline=True, right=back)
     if reading is None:
         return
-    case = reading.data
+    case: CaseDetail = reading.data
     if problem := st.session_state.pop("case.problem", None):
         st.error(problem, icon=":material/error:")
     parts = load_parts(path)
@@ -66,27 +68,27 @@ def show(case_id: int) -> None:
         side_panel(case, path, sites, images, comments, site_id, may_update)
 
 
-def load_parts(path: str) -> list[Sequence[Row]] | None:
+def load_parts(path: str) -> Parts | None:
     """The sites, images and comments. While the service is away the last ones, so that the form and what is typed in
     it stay on the page; the head shows how old they are. None when there are none: the page shows why."""
     slot = f"case.belongings.{path}"
-    last: list[Sequence[Row]] | None = st.session_state.get(slot)
+    last: Parts | None = st.session_state.get(slot)
     try:
-        loaded = [live.fetch(f"{path}/{part}")["items"] for part in ("sites", "images", "comments")]
+        sites, images, comments = (live.fetch(f"{path}/{part}")["items"] for part in ("sites", "images", "comments"))
     except ApiProblem as failure:
         if last is None or not failure.temporary:
             feedback.failed(failure, key=KEY)
             return None
         return last
-    st.session_state[slot] = loaded
-    return loaded
+    st.session_state[slot] = sites, images, comments
+    return sites, images, comments
 
 
 def back() -> None:
     link("一覧に戻る", "/cases")
 
 
-def sentence(case: Row) -> str:
+def sentence(case: CaseDetail) -> str:
     requester = f"{plain(case['agency_name'])}　{plain(case['requested_by_name'])}さん"
     created_at = times.full(times.parse(case["created_at"]))
     badge = words.STATUS[case["status"]] if case["is_open"] or case["status"] != "working" else words.NOTHING_REMAINING
@@ -100,14 +102,14 @@ def sentence(case: Row) -> str:
     )
 
 
-def remaining_sites_text(case: Row) -> str:
+def remaining_sites_text(case: CaseDetail) -> str:
     return (
         f"申告は{case['site_count']:,}地点ですが、投入済の地点は{case['entered_sites']:,}地点です。残りの地点は"
         "「＋地点を追加」で続けて入力できます。残りがなければ、「地点数を変更する」で実際の数に直してください。"
     )
 
 
-def select_site(sites: Sequence[Row]) -> int | None:
+def select_site(sites: Sequence[SitesSiteItem]) -> int | None:
     """The selected site, or the first one that still needs work."""
     ids = [site["id"] for site in sites]
     requested = st.session_state.pop("case.go_to", None)
@@ -119,7 +121,7 @@ def select_site(sites: Sequence[Row]) -> int | None:
     return site_shown.selected_site_id()
 
 
-def actions(case: Row, path: str, sites: Sequence[Row]) -> None:
+def actions(case: CaseDetail, path: str, sites: Sequence[SitesSiteItem]) -> None:
     with st.container(horizontal=True, key="case.actions"):
         if case["is_open"]:
             case_talk.claim(case, path)
@@ -137,7 +139,7 @@ def actions(case: Row, path: str, sites: Sequence[Row]) -> None:
             dialogs.button("地点数を変更する", count_sites, case, path, key="case.count", type="tertiary", icon="tag")
 
 
-def count_sites(case: Row, path: str) -> None:
+def count_sites(case: CaseDetail, path: str) -> None:
     @dialogs.dialog("地点数を変更する", width="small", icon=":material/tag:")
     def ask() -> None:
         st.markdown("営業担当者が申告した地点数を、明細画像から判断した数に直します。")
@@ -155,7 +157,11 @@ def count_sites(case: Row, path: str) -> None:
 
 
 def site_box(
-    case: Row, sites: Sequence[Row], images: Sequence[Row], chosen: int | None, may_update: bool
+    case: CaseDetail,
+    sites: Sequence[SitesSiteItem],
+    images: Sequence[SitesImageItem],
+    chosen: int | None,
+    may_update: bool,
 ) -> int | None:
     with st.container(horizontal=True, vertical_alignment="center", key="case.sites"):
         if sites:
@@ -174,25 +180,25 @@ def site_box(
     site_id = site_shown.selected_site_id() or chosen
     number, site_row = next((number, site) for number, site in enumerate(sites, 1) if site["id"] == site_id)
     master_data = masters()
-    if not master_data:
+    if master_data is None:
         st.error("選択肢を読み込めません。しばらく待ってから、画面を読み込み直してください。", icon=":material/error:")
         return site_id
     site_work.work(site_work.Site(case, site_row, number, images), master_data, may_update)
     return site_id
 
 
-def tab(site: Row, number: int) -> str:
+def tab(site: SitesSiteItem, number: int) -> str:
     status = words.STATUS[site["status"]]
     name = plain(site["power_branch_name"]) or "店舗名未入力"
     return f":{status.color}[:material/{status.icon}:] {number} {name}"
 
 
 def side_panel(
-    case: Row,
+    case: CaseDetail,
     path: str,
-    sites: Sequence[Row],
-    images: Sequence[Row],
-    comments: Sequence[Row],
+    sites: Sequence[SitesSiteItem],
+    images: Sequence[SitesImageItem],
+    comments: Sequence[CommentItem],
     site_id: int | None,
     may_update: bool,
 ) -> None:
@@ -217,7 +223,12 @@ def side_panel(
 
 
 def corporation(data: Row) -> None:
-    master_data = masters()
+    if (master_data := masters()) is not None:
+        _facts(data, master_data)
+    link("法人詳細を開く（カード情報の確認・法人情報の編集）", f"/corporation?id={data['id']}")
+
+
+def _facts(data: Row, master_data: Masters) -> None:
     for title, fields in corporation_words.SECTIONS.items():
         shown = {
             corporation_words.LABELS[name]: corporation_words.display_value(name, data[name], master_data)
@@ -228,7 +239,6 @@ def corporation(data: Row) -> None:
             shown = {"法人名": data["name"], "カナ": data["kana"], **shown}
         if shown:
             details.section(title, shown)
-    link("法人詳細を開く（カード情報の確認・法人情報の編集）", f"/corporation?id={data['id']}")
 
 
 selected_id = requested_id()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -11,17 +10,22 @@ from dashboards import session
 from dashboards.addresses import FILES
 from dashboards.agencies import case_words, readings
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CaseDetail, SitesImageItem, SitesSiteItem
 from dashboards.ui import feedback, files, flash
 from dashboards.ui.files import File
 from dashboards.ui.text import small
 
-Row = Mapping[str, Any]
 FROM_REMARKS = "営業担当者の備考を見て入力してください。足りないときは「不備あり」で差し戻します。"
 NO_IMAGES = "画像のない依頼です。明細の内容は、営業担当者の備考に書かれています。"
 
 
 def show(
-    path: str, case: Row, images: Sequence[Row], sites: Sequence[Row], site_id: int | None, may_update: bool
+    path: str,
+    case: CaseDetail,
+    images: Sequence[SitesImageItem],
+    sites: Sequence[SitesSiteItem],
+    site_id: int | None,
+    may_update: bool,
 ) -> None:
     """`path` is the case's, `site_id` the site in the form: its first image is shown when another site is selected."""
     if not images:
@@ -32,7 +36,7 @@ def show(
         File(image["file_id"], image["file_name"], image["size"], image["content_type"], f"{FILES}/{image['file_id']}")
         for image in images
     ]
-    labels = {image["file_id"]: names.get(image["site_id"], "未紐づけ") for image in images}
+    labels = {image["file_id"]: names.get(image["site_id"] or 0, "未紐づけ") for image in images}
     first_file_id = next(
         (image["file_id"] for image in images if site_id is not None and image["site_id"] == site_id), None
     )
@@ -49,7 +53,7 @@ def show(
         readings.show(path, images)
 
 
-def _links(path: str, images: Sequence[Row], names: Mapping[int, str]) -> None:
+def _links(path: str, images: Sequence[SitesImageItem], names: Mapping[int, str]) -> None:
     unlinked = sum(image["site_id"] is None for image in images)
     title = f"画像と地点の紐づけ（未紐づけ {unlinked}枚）" if unlinked else "画像と地点の紐づけ"
     with st.expander(title, icon=":material/link:", expanded=bool(unlinked), key="case.links"):
@@ -68,7 +72,7 @@ def _links(path: str, images: Sequence[Row], names: Mapping[int, str]) -> None:
             )
 
 
-def _link(path: str, image: Row, key: str, names: Mapping[int, str]) -> None:
+def _link(path: str, image: SitesImageItem, key: str, names: Mapping[int, str]) -> None:
     site_id = st.session_state[key]
     try:
         session.api().patch(f"{path}/images/{image['id']}", {"site_id": site_id, "before": image["site_id"]})

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import EntryItem
 from dashboards.ui import dialogs, feedback
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -20,7 +21,7 @@ def show(path: str, name: str) -> None:
     @dialogs.dialog(f"投入用シート　{name}", width="large", icon=":material/content_paste:")
     def sheet() -> None:
         try:
-            items = session.api().get(f"{path}/entry")["items"]
+            items: list[EntryItem] = session.api().get(f"{path}/entry")["items"]
         except ApiProblem as problem:
             feedback.failed(problem, key="case.sheet")
             return

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import case_words, site_shown
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CaseDetail, CommentItem, SitesSiteItem, Viewers
 from dashboards.ui import cache, confirm, dialogs, feedback, flash, forms, times
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.text import plain, small
@@ -39,7 +40,7 @@ def viewers(path: str, version: int) -> None:
     """Reports that this user has the case open. Nothing is edited in this fragment."""
     dialogs.rerun_if_changed()
     try:
-        viewing = session.api(patience=5).post(f"{path}/viewing", once=None)
+        viewing: Viewers = session.api(patience=5).post(f"{path}/viewing", once=None)
     except ApiProblem:
         return  # the page's own blocks show the problem
     if viewing["names"]:
@@ -51,7 +52,7 @@ def viewers(path: str, version: int) -> None:
             st.rerun()
 
 
-def claim(case: Row, path: str) -> None:
+def claim(case: CaseDetail, path: str) -> None:
     """The buttons for claiming and releasing the case."""
     if case["is_claimed_by_me"]:
         dialogs.button("引き渡す", hand_over, path, key="case.hand_over", icon="swap_horiz")
@@ -64,7 +65,7 @@ def claim(case: Row, path: str) -> None:
         dialogs.button("担当を引き継ぐ", take_over, case, path, key="case.take_over", icon="front_hand")
 
 
-def take_over(case: Row, path: str) -> None:
+def take_over(case: CaseDetail, path: str) -> None:
     confirm.confirm(
         "case.take_over.ask",
         f"{case['claimed_by_name']}さんから担当を引き継ぎますか？",
@@ -108,7 +109,7 @@ def hand_over(path: str) -> None:
     ask()
 
 
-def report(case: Row, path: str, sites: Sequence[Row]) -> None:
+def report(case: CaseDetail, path: str, sites: Sequence[SitesSiteItem]) -> None:
     """不備あり: of selected sites, or of the request as a whole, with the reason."""
     current_id = site_shown.selected_site_id()
     names = {
@@ -176,7 +177,7 @@ def resolve_deficiency(path: str, version: int) -> None:
     )
 
 
-def comments(path: str, rows: Sequence[Row], sites: Sequence[Row], may_update: bool) -> None:
+def comments(path: str, rows: Sequence[CommentItem], sites: Sequence[SitesSiteItem], may_update: bool) -> None:
     """The newest first."""
     names = {site["id"]: case_words.name(site, number) for number, site in enumerate(sites, 1)}
     unread = sum(row["is_unread"] for row in rows)
@@ -199,14 +200,14 @@ def comments(path: str, rows: Sequence[Row], sites: Sequence[Row], may_update: b
             st.markdown("  \n".join(plain(line) for line in row["message"].splitlines()))
 
 
-def _comment_head(comment: Row, names: Mapping[int, str]) -> str:
+def _comment_head(comment: CommentItem, names: Mapping[int, str]) -> str:
     badge = ":gray-badge[:material/chat: コメント]"
     if comment["type"] == "deficiency":
         resolved_at = comment["resolved_at"]
         badge = (
             ":green-badge[:material/check: 不備（解決済み）]" if resolved_at else ":red-badge[:material/report: 不備]"
         )
-    subject = names.get(comment["site_id"], WHOLE_REQUEST)
+    subject = names.get(comment["site_id"] or 0, WHOLE_REQUEST)
     unread_mark = " :blue-badge[未読]" if comment["is_unread"] else ""
     created_at = times.full(times.parse(comment["created_at"]))
     return f"{badge}{unread_mark} **{plain(comment['author_name'])}** " + small(

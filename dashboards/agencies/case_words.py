@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from dashboards.agencies import words
-from dashboards.contract.agencies import FIELDS, SERVICE
+from dashboards.contract.agencies import FIELDS, SERVICE, Masters, SitesSiteItem
 
 Values = Mapping[str, Any]
 
@@ -69,7 +69,7 @@ def label(field: str, service_type: str = "electricity") -> str:
     return "最新のガス使用量（m³）" if field == "latest_power_usage" and service_type == "gas" else LABELS[field]
 
 
-def display_value(field: str, value: Any, masters: Values) -> str:
+def display_value(field: str, value: Any, masters: Masters) -> str:
     """A value as it is displayed; "" for none."""
     if value in (None, "", []):
         return ""
@@ -122,7 +122,7 @@ def month(text: str) -> str:
     return f"{year}年{int(number)}月" if dash and year.isdecimal() and number.isdecimal() else text
 
 
-def name(site: Values, number: int) -> str:
+def name(site: SitesSiteItem, number: int) -> str:
     """The name of a site: its number in the case, and its 店舗名."""
     return f"地点{number}" + (f" {site['power_branch_name']}" if site["power_branch_name"] else "")
 

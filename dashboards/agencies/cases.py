@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import numbers, words
+from dashboards.contract.agencies import CaseCounts, CaseItem
 from dashboards.ui import cache, columns, filters, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
 
@@ -31,7 +31,7 @@ def headline() -> None:
         st.markdown(sentence(reading.data))
 
 
-def sentence(counts: Row) -> str:
+def sentence(counts: CaseCounts) -> str:
     if not counts["open"]:
         return ":material/task_alt: 残っている投入案件はありません。"
     sentences = [f"投入待ち・対応中の案件が**{counts['working']:,}件**あります。"]
@@ -97,7 +97,7 @@ def show_list(chosen: filters.Filters) -> None:
     )
 
 
-def open_case(row: Row) -> None:
+def open_case(row: CaseItem) -> None:
     st.switch_page(CASE, query_params={"id": str(row["id"])})
 
 

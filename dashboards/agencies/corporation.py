@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -12,6 +10,7 @@ from dashboards import session
 from dashboards.agencies import card_dialogs, corporation_edit, corporation_form, words
 from dashboards.agencies.corporation_words import BY_CARD, PATH, corporation_url, facts
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CorporationDetail, Duplicates, RequestOf
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, feedback, heading, live, tables, times
 from dashboards.ui.links import link, requested_id
@@ -19,7 +18,6 @@ from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
 KEY = "agencies.corporation"
-Row = Mapping[str, Any]
 MATCH_LABELS = {"corporation_number": "法人番号", "name": "法人名", "kana": "カナ", "phone": "電話番号"}
 
 
@@ -29,7 +27,7 @@ def show_corporation(corporation_id: int) -> bool:
     reading = live.block(f"{KEY}.{corporation_id}", "法人詳細", f"{PATH}/{corporation_id}", headline=True)
     if reading is None:
         return False
-    corporation = reading.data
+    corporation: CorporationDetail = reading.data
     st.markdown(sentence(corporation))
     _actions(corporation)
     try:
@@ -56,7 +54,7 @@ def show_corporation(corporation_id: int) -> bool:
     return True
 
 
-def sentence(corporation: Row) -> str:
+def sentence(corporation: CorporationDetail) -> str:
     text = (
         f"**{plain(corporation['name'])}** の投入依頼は{corporation['requests']:,}件、"
         f"地点は{corporation['sites']:,}地点です。"
@@ -69,7 +67,7 @@ def sentence(corporation: Row) -> str:
     return text
 
 
-def _actions(corporation: Row) -> None:
+def _actions(corporation: CorporationDetail) -> None:
     with st.container(horizontal=True, key=f"{KEY}.actions"):
         if has_permission("agencies:corporation:update"):
             st.button(
@@ -104,7 +102,7 @@ def requests(corporation_id: int) -> None:
     )
 
 
-def _open(page: str, row: Row) -> None:
+def _open(page: str, row: RequestOf) -> None:
     @dialogs.dialog(f"依頼 {row['id']}", position="right", width="small", icon=":material/assignment:")
     def show() -> None:
         link("依頼を開く", f"{page}?id={row['id']}", primary=True)
@@ -125,7 +123,7 @@ def duplicates(corporation_id: int) -> None:
     """For users who see all agencies: corporations that may be the same one at another agency."""
     if not has_permission("agencies:case:read"):
         return
-    corporation = live.last_answer(f"{KEY}.{corporation_id}")
+    corporation: CorporationDetail | None = live.last_answer(f"{KEY}.{corporation_id}")
     if corporation is None:
         return
     try:
@@ -134,10 +132,12 @@ def duplicates(corporation_id: int) -> None:
             "name": corporation["name"],
             "except_id": corporation["id"],
         }
-        matches = session.api().post(f"{PATH}/duplicates", query | {"phone": corporation["phone1"]}, once=None)["items"]
+        answer: Duplicates = session.api().post(
+            f"{PATH}/duplicates", query | {"phone": corporation["phone1"]}, once=None
+        )
     except ApiProblem:
         return  # the block above shows the problem
-    if matches:
+    if matches := answer["items"]:
         with st.expander(f"同じ可能性のある法人（{len(matches):,}件）", icon=":material/content_copy:"):
             for match in matches:
                 fields = "・".join(MATCH_LABELS[name] for name in match["same"])

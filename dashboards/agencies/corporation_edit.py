@@ -14,6 +14,7 @@ from dashboards import session
 from dashboards.agencies import corporation_form, drafting, sending
 from dashboards.agencies.corporation_words import LABELS, PATH, display_value
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CorporationDetail, Intake, Masters
 from dashboards.session import has_permission
 from dashboards.ui import conflict, dialogs, feedback, flash, heading
 from dashboards.ui.forms import CORRECT_FIELDS
@@ -32,14 +33,14 @@ def is_open(corporation_id: int) -> bool:
     return st.query_params.get(PARAMETER) == "1" and has_permission("agencies:corporation:update")
 
 
-def start_editing(corporation: Values) -> None:
+def start_editing(corporation: CorporationDetail) -> None:
     """A callback. `dialogs.close` leaves the block that refreshes itself, because the whole page changes."""
     dialogs.close()
     _open(corporation)
     st.query_params[PARAMETER] = "1"
 
 
-def _open(corporation: Values) -> None:
+def _open(corporation: CorporationDetail) -> None:
     corporation_form.forget(_prefix(corporation["id"]))
     st.session_state[KEY] = {"id": corporation["id"], "known": dict(corporation), "errors": {}, "problem": None}
 
@@ -82,7 +83,7 @@ def _not_loaded(problem: ApiProblem) -> None:
     feedback.failed(problem, key=KEY)
 
 
-def _fill_in(draft: drafting.Draft, masters: Values, intake: Values) -> None:
+def _fill_in(draft: drafting.Draft, masters: Masters, intake: Intake) -> None:
     state = st.session_state[KEY]
     corporation = state["known"]
     st.markdown(
@@ -117,7 +118,7 @@ def _fill_in(draft: drafting.Draft, masters: Values, intake: Values) -> None:
             _save(draft, based_on, changed, card, masters)
 
 
-def _save(draft: drafting.Draft, based_on: int, changed: Values, card: Values, masters: Values) -> None:
+def _save(draft: drafting.Draft, based_on: int, changed: Values, card: Values, masters: Masters) -> None:
     state = st.session_state[KEY]
     corporation = state["known"]
     state["errors"], state["problem"] = {}, None
@@ -143,7 +144,7 @@ def _save(draft: drafting.Draft, based_on: int, changed: Values, card: Values, m
     st.rerun()
 
 
-def _compare(draft: drafting.Draft, corporation: Values, changes: Values, current: Values, masters: Values) -> None:
+def _compare(draft: drafting.Draft, corporation: Values, changes: Values, current: Values, masters: Masters) -> None:
     newest = {**corporation, **current}
     conflict.field_by_field(
         f"{KEY}.conflict.{newest['version']}",

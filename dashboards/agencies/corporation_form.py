@@ -29,6 +29,7 @@ from dashboards.agencies.corporation_words import (
     visible_sections,
 )
 from dashboards.agencies.words import titles
+from dashboards.contract.agencies import CardSummary, Intake, Masters
 from dashboards.ui import cache, times
 from dashboards.ui.text import plain, small
 
@@ -78,18 +79,20 @@ KEYBOARDS: Mapping[str, str] = {
 }
 
 
-def masters() -> dict[str, Any]:
+def masters() -> Masters:
     """Raises ApiProblem."""
-    return cache.load_cached_answer("agencies.masters", "/api/agencies/masters")
+    answer: Masters = cache.load_cached_answer("agencies.masters", "/api/agencies/masters")
+    return answer
 
 
-def intake() -> dict[str, Any]:
+def intake() -> Intake:
     """Whether cards are taken here. Raises ApiProblem."""
-    return cache.load_cached_answer("agencies.card_intake", "/api/agencies/card-intake")
+    answer: Intake = cache.load_cached_answer("agencies.card_intake", "/api/agencies/card-intake")
+    return answer
 
 
 class _Form:
-    def __init__(self, prefix: str, values: Values, masters: Values, errors: Mapping[str, str]) -> None:
+    def __init__(self, prefix: str, values: Values, masters: Masters, errors: Mapping[str, str]) -> None:
         self.prefix, self.masters, self.errors = prefix, masters, errors
         self.stored: dict[str, Any] = st.session_state.setdefault(f"{prefix}.kept", {**values})
         # The field names of a larger form have a prefix.
@@ -176,7 +179,7 @@ def _keyboard_options(field: str) -> dict[str, Any]:
     return {"type": KEYBOARDS[field]} | overrides
 
 
-def _active_codes(masters: Values, field: str, current: str | None) -> list[str]:
+def _active_codes(masters: Masters, field: str, current: str | None) -> list[str]:
     """The active codes, and the current one."""
     choices = masters["choices"].get(CODE_LISTS[field], [])
     return [choice["code"] for choice in choices if choice["in_use"] or choice["code"] == current]
@@ -185,10 +188,10 @@ def _active_codes(masters: Values, field: str, current: str | None) -> list[str]
 def draw(
     prefix: str,
     values: Values,
-    masters: Values,
-    intake: Values,
+    masters: Masters,
+    intake: Intake,
     *,
-    card: Values | None = None,
+    card: CardSummary | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The values of the fields, as the service expects them. `card` is included only when a part of it was typed.
@@ -322,7 +325,7 @@ def _billing(form: _Form, result: dict[str, Any]) -> None:
         result["billing_customer_name"] = form.text("billing_customer_name", required=True)
 
 
-def _payment(form: _Form, result: dict[str, Any], intake: Values, card: Values | None) -> None:
+def _payment(form: _Form, result: dict[str, Any], intake: Intake, card: CardSummary | None) -> None:
     result["payment_type"] = form.choice("payment_type", required=True, radio=True, value="2", alone=True)
     if result["payment_type"] == BY_CARD:
         if intake["takes_number"]:
@@ -340,7 +343,7 @@ def _payment(form: _Form, result: dict[str, Any], intake: Values, card: Values |
         result["payment_certificate"] = form.choice("payment_certificate", value="0")
 
 
-def _card(form: _Form, intake: Values, card: Values | None) -> dict[str, str]:
+def _card(form: _Form, intake: Intake, card: CardSummary | None) -> dict[str, str]:
     """The typed values of a card; empty when nothing was typed."""
     has_number = card is not None and card["has_number"]
     with st.container(border=True, key=f"{form.prefix}.card_box"):

@@ -8,12 +8,11 @@ from datetime import date
 from typing import Any
 
 from dashboards.agencies.words import titles
-from dashboards.contract.agencies import FIELDS
+from dashboards.contract.agencies import FIELDS, Masters
 from dashboards.ui import times
 
 PATH = "/api/agencies/corporations"
 Values = Mapping[str, Any]
-Masters = Mapping[str, Any]
 
 INDIVIDUAL, CORPORATION, TRADE_NAME = "1", "2", "3"
 BY_CARD = "1"

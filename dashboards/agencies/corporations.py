@@ -7,10 +7,10 @@ import streamlit as st
 from dashboards.agencies import corporation_form, numbers
 from dashboards.agencies.corporation_words import PATH, corporation_url
 from dashboards.agencies.words import titles
+from dashboards.contract.agencies import CorporationItem
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, heading, tables, times
 from dashboards.ui.cache import load_cached
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -76,7 +76,7 @@ def first_request_link() -> None:
         link("新規投入依頼を開く", "/new-request", primary=True)
 
 
-def drawer(row: Row) -> None:
+def drawer(row: CorporationItem) -> None:
     @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/domain:")
     def show() -> None:
         with st.container(horizontal=True):

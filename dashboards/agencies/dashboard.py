@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.agencies import numbers, trends, words
+from dashboards.contract.agencies import Dashboard, Waiting
 from dashboards.ui import feedback, figures, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -21,14 +21,14 @@ def overview() -> None:
     reading = live.block("agencies.dashboard", "ダッシュボード", PATH, headline=True)
     if reading is None:
         return
-    data = reading.data
+    data: Dashboard = reading.data
     if reading.problem is None:
         sentence(data)
     key_figures(data, faded=reading.problem is not None)
     waiting(data)
 
 
-def sentence(data: Row) -> None:
+def sentence(data: Dashboard) -> None:
     if not data["deficient"] and not data["working"]:
         st.success("現在、投入を待っている依頼はありません。", icon=":material/check_circle:")
         return
@@ -42,7 +42,7 @@ def sentence(data: Row) -> None:
     st.warning(text, icon=":material/pending_actions:")
 
 
-def key_figures(data: Row, *, faded: bool) -> None:
+def key_figures(data: Dashboard, *, faded: bool) -> None:
     month, last_month, today = data["month"], data["before"], data["today"]
     figures.row(
         [
@@ -69,7 +69,7 @@ def key_figures(data: Row, *, faded: bool) -> None:
     )
 
 
-def waiting(data: Row) -> None:
+def waiting(data: Dashboard) -> None:
     st.subheader("待ち時間の長い依頼", anchor=False)
     if not data["oldest"]:
         feedback.empty("待っている依頼はありません", "新しい投入依頼が届くと、ここに古い順で表示されます。")
@@ -80,7 +80,7 @@ def waiting(data: Row) -> None:
     link("投入案件一覧を開く", "/cases")
 
 
-def line(item: Row) -> str:
+def line(item: Waiting) -> str:
     """不備 株式会社ABC (3日前), and below it the agency and the operator."""
     status = words.STATUS.get(item["status"], UNKNOWN)
     since = times.parse(item["created_at"])

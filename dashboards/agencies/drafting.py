@@ -24,6 +24,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.agencies import Content, Saved
 from dashboards.ui import confirm, conflict, details, dialogs, feedback, times
 from dashboards.ui.text import plain, small
 
@@ -148,7 +149,7 @@ class Draft:
         # Before the request, not after it: the next click may end this run between the service's answer and this note.
         self.unanswered.append(values)
         try:
-            answer = session.api(patience=PAGE_TIMEOUT_SECONDS).put(
+            answer: Saved = session.api(patience=PAGE_TIMEOUT_SECONDS).put(
                 self.path, {"values": values, "number": self.number}
             )
         except ApiProblem as problem:
@@ -231,7 +232,7 @@ def open_draft(form: str, subject: str = "-") -> Draft | None:
     if cached is not None:
         return cached
     try:
-        answer = session.api().get(_path(form, subject))
+        answer: Content = session.api().get(_path(form, subject))
     except ApiProblem as problem:
         if problem.status == 401 and session.has_ended():
             st.rerun()

@@ -11,8 +11,8 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.agencies import case_words, numbers, trends
+from dashboards.contract.agencies import Figure, FiguresPage, Numbers
 from dashboards.ui import feedback, filters, live
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
@@ -41,8 +41,9 @@ def conditions() -> filters.Filters:
 
 
 def show_figures(chosen: filters.Filters, reading: live.Snapshot) -> None:
-    items, total = reading.data["items"], reading.data["whole"]
-    chosen.tell(reading.data["total"], "店")
+    data: FiguresPage = reading.data
+    items, total = data["items"], data["whole"]
+    chosen.tell(data["total"], "店")
     if not items:
         feedback.empty("代理店がまだ登録されていません", "「代理店管理」で代理店を登録すると、ここに並びます。")
         return
@@ -74,12 +75,12 @@ def days(query: dict[str, Any]) -> Sequence[str]:
     return (first, last) if first and last != "9999" and first <= last else ()
 
 
-def sentence(items: Sequence[Row], total: Row, *, is_filtered: bool) -> str:
+def sentence(items: Sequence[Figure], total: Numbers, *, is_filtered: bool) -> str:
     """`is_filtered`: other requests may exist outside of the filters."""
     if not total["requests"] and not total["acquired_sites"]:
         return f"{'この条件の' if is_filtered else ''}投入依頼と獲得地点は{'' if is_filtered else 'まだ'}ありません。"
     text = f"投入依頼は**{total['requests']:,}件**、獲得地点は**{total['acquired_sites']:,}地点**です。"
-    worst = max((row for row in items if row["deficient"]), key=lambda row: row["rate"], default=None)
+    worst = max((row for row in items if row["deficient"]), key=lambda row: row["rate"] or 0, default=None)
     if worst is None:
         return f"{text}不備はありません。"
     return (

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import sending, words
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import Counts, RequestItem
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
@@ -22,8 +20,6 @@ PATH = sending.PATH
 NEW = Status("未読", "red", "notifications_active")
 OWNER_OPTIONS = {"false": "代理店のすべて"}
 UNREAD_OPTIONS = {"true": "未読の不備通知あり"}
-
-Row = Mapping[str, Any]
 
 
 @live.refreshing
@@ -64,8 +60,8 @@ def first_request() -> None:
         link("新規投入依頼を開く", "/new-request", primary=True)
 
 
-def sentence(counts: Row) -> str:
-    if not counts["deficient"]:
+def sentence(counts: Counts) -> str:
+    if counts["oldest_deficient"] is None:
         if not counts["working"]:
             return "対応中の依頼はありません。「新規投入依頼」から提出できます。"
         return f"不備はありません。**{counts['working']:,}件**を投入担当者が対応しています。"
@@ -125,7 +121,7 @@ def show_list(chosen: filters.Filters) -> None:
     )
 
 
-def drawer(row: Row) -> None:
+def drawer(row: RequestItem) -> None:
     @dialogs.dialog(f"依頼 {row['id']}", position="right", width="small", icon=":material/assignment:")
     def show() -> None:
         status = words.LIST_STATUS[words.list_status(row)]
@@ -149,7 +145,7 @@ def drawer(row: Row) -> None:
     show()
 
 
-def may_cancel(row: Row) -> bool:
+def may_cancel(row: RequestItem) -> bool:
     return bool(
         session.has_permission("agencies:request:cancel")
         and row["is_open"]

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import corporation_form, corporation_words, drafting, sending
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.agencies import Duplicate, Intake, Masters
 from dashboards.ui import feedback, heading
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -47,7 +48,7 @@ def _not_loaded(problem: ApiProblem) -> None:
     st.markdown(small(sending.DRAFT_KEPT))
 
 
-def fill_in(submission: sending.Sending, draft: drafting.Draft, masters: Values, intake: Values) -> None:
+def fill_in(submission: sending.Sending, draft: drafting.Draft, masters: Masters, intake: Intake) -> None:
     st.markdown("法人情報と明細画像を入力してください。カード情報のほかは、入力するたびに下書きに保存されます。")
     draft.begun_before()
     errors = submission.errors
@@ -72,7 +73,7 @@ def prefix(draft: drafting.Draft) -> str:
     return f"{FORM}.{draft.name}"
 
 
-def confirm(submission: sending.Sending, draft: drafting.Draft, masters: Values) -> None:
+def confirm(submission: sending.Sending, draft: drafting.Draft, masters: Masters) -> None:
     corporation = submission.body["corporation"]
     duplicate_notice(submission, corporation)
 
@@ -98,7 +99,7 @@ def duplicate_notice(submission: sending.Sending, corporation: Values) -> None:
     }
     try:
         query = {name: value for name, value in search.items() if value}
-        duplicates = session.api(patience=PAGE_TIMEOUT_SECONDS).post(
+        duplicates: list[Duplicate] = session.api(patience=PAGE_TIMEOUT_SECONDS).post(
             "/api/agencies/corporations/duplicates", query, once=None
         )["items"]
     except ApiProblem:

@@ -12,6 +12,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import words
 from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.contract.agencies import Figure, FiguresPage, Numbers
 from dashboards.ui.cache import load_cached
 from dashboards.ui.columns import Row
 
@@ -27,9 +28,9 @@ _CELL = "padding: 0.4rem 0.75rem; text-align: right; border-bottom: 1px solid #e
 HEADER = ("依頼件数", "不備", "対応中", "投入済", "キャンセル", "獲得地点", "不備率")
 
 
-def load_figures(**query: Any) -> dict[str, Any]:
+def load_figures(**query: Any) -> FiguresPage:
     """The figures of all agencies, and their total."""
-    answer: dict[str, Any] = session.api(patience=PAGE_TIMEOUT_SECONDS).get(PATH, limit=MAX_AGENCIES, **query)
+    answer: FiguresPage = session.api(patience=PAGE_TIMEOUT_SECONDS).get(PATH, limit=MAX_AGENCIES, **query)
     return answer
 
 
@@ -41,7 +42,7 @@ def agencies() -> dict[int, str]:
     )
 
 
-def table(items: Sequence[Row], total: Row, days: Sequence[str] = ()) -> str:
+def table(items: Sequence[Figure], total: Numbers, days: Sequence[str] = ()) -> str:
     """A row for each agency, the total last. `days`: from, to, for the lists that the numbers link to."""
     head = "".join(f'<th scope="col" style="{_CELL}">{title}</th>' for title in HEADER)
     body = "".join(_line(row, days) for row in items)
@@ -52,11 +53,12 @@ def table(items: Sequence[Row], total: Row, days: Sequence[str] = ()) -> str:
     )
 
 
-def _line(row: Row, days: Sequence[str]) -> str:
+def _line(row: Figure, days: Sequence[str]) -> str:
     name = _link(row["name"], cases_url(row["name"], ALL, days))
     inactive_mark = "" if row["is_active"] else "（無効）"
+    counts: Row = row
     cells = [_number(row["requests"], cases_url(row["name"], ALL, days))]
-    cells += [_number(row[code], cases_url(row["name"], status.word, days)) for code, status in words.STATUS.items()]
+    cells += [_number(counts[code], cases_url(row["name"], status.word, days)) for code, status in words.STATUS.items()]
     cells += [_number(row["acquired_sites"], acquired_url(row["name"], days)), percent(row["rate"])]
     return _row(f"{name}{inactive_mark}", cells)
 

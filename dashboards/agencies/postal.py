@@ -6,18 +6,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import Address
 from dashboards.ui.text import plain
 
 PATH = "/api/agencies/postal-codes"
 LABEL = "郵便番号から住所を入力"
 SEVEN_DIGITS = "郵便番号を7桁の数字で入力してから押してください。"
 
-Candidate = Mapping[str, str]
+Candidate = Mapping[str, Any]
 
 
 def button(key: str, zip_key: str, targets: Mapping[str, str], *, disabled: bool = False) -> None:
@@ -59,7 +61,7 @@ def _look_up(key: str, zip_key: str, targets: Mapping[str, str]) -> None:
         st.session_state[f"{key}.said"] = SEVEN_DIGITS
         return
     try:
-        candidates = session.api().get(f"{PATH}/{code}")["candidates"]
+        candidates: list[Address] = session.api().get(f"{PATH}/{code}")["candidates"]
     except ApiProblem as problem:
         st.session_state[f"{key}.said"] = problem.detail
         return

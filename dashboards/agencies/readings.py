@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -11,12 +10,12 @@ from dashboards import session
 from dashboards.addresses import FILES
 from dashboards.agencies import case_words, site_shown
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import ReadField, ReadingItem, Readings, SitesImageItem, SitesSiteItem
 from dashboards.ui import dialogs, feedback, flash
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
-Row = Mapping[str, Any]
 TITLE = "明細の読み取り"
 STATES = {
     "none": Status("未読み取り", "gray", "image"),
@@ -32,10 +31,10 @@ POLL_INTERVAL = "3s"
 CROP_WIDTH, CROP_HEIGHT, CROP_MARGIN = 440, 48, 0.35
 
 
-def show(path: str, images: Sequence[Row]) -> None:
+def show(path: str, images: Sequence[SitesImageItem]) -> None:
     """`path` is the case's. Draws nothing where statements are not read."""
     try:
-        answer = session.api().get(f"{path}/readings")
+        answer: Readings = session.api().get(f"{path}/readings")
     except ApiProblem as problem:
         feedback.failed(problem, key="case.readings")
         return
@@ -46,10 +45,10 @@ def show(path: str, images: Sequence[Row]) -> None:
         st.fragment(run_every=POLL_INTERVAL if is_pending else None)(_images)(path, images, is_pending)
 
 
-def _images(path: str, images: Sequence[Row], was_pending: bool) -> None:
+def _images(path: str, images: Sequence[SitesImageItem], was_pending: bool) -> None:
     dialogs.rerun_if_changed()
     try:
-        answer = session.api().get(f"{path}/readings")
+        answer: Readings = session.api().get(f"{path}/readings")
     except ApiProblem as problem:
         feedback.action_failed(problem)
         return
@@ -68,8 +67,8 @@ def _images(path: str, images: Sequence[Row], was_pending: bool) -> None:
 def _image(
     path: str,
     number: int,
-    image: Row,
-    reading: Row | None,
+    image: SitesImageItem,
+    reading: ReadingItem | None,
     is_off: bool,
 ) -> None:
     state = reading["state"] if reading else "none"
@@ -87,7 +86,7 @@ def _image(
         st.markdown(small(plain(reading["error"])))
 
 
-def _request_reading(path: str, image: Row) -> None:
+def _request_reading(path: str, image: SitesImageItem) -> None:
     endpoint = f"{path}/images/{image['id']}/reading"
     try:
         with button_idempotency_key(endpoint) as idempotency_key:
@@ -98,15 +97,15 @@ def _request_reading(path: str, image: Row) -> None:
     st.rerun()
 
 
-def _compare(path: str, number: int, image: Row, reading_id: int) -> None:
+def _compare(path: str, number: int, image: SitesImageItem, reading_id: int) -> None:
     chosen = site_shown.selected_site_id()
 
     @dialogs.dialog(f"読み取り結果: {number}枚目", width="large", icon=":material/document_scanner:")
     def ask() -> None:
         # Loaded again each time: accepting a value changes both.
         try:
-            items = session.api().get(f"{path}/readings")["items"]
-            sites = session.api().get(f"{path}/sites")["items"]
+            items: list[ReadingItem] = session.api().get(f"{path}/readings")["items"]
+            sites: list[SitesSiteItem] = session.api().get(f"{path}/sites")["items"]
         except ApiProblem as problem:
             feedback.action_failed(problem)
             return
@@ -127,7 +126,7 @@ def _compare(path: str, number: int, image: Row, reading_id: int) -> None:
     ask()
 
 
-def _site(sites: Sequence[Row], reading_id: int, preselected: int | None) -> Row | None:
+def _site(sites: Sequence[SitesSiteItem], reading_id: int, preselected: int | None) -> SitesSiteItem | None:
     """Select box for the site that gets the values."""
     names = {site["id"]: case_words.name(site, number) for number, site in enumerate(sites, 1)}
     if not names:
@@ -142,7 +141,9 @@ def _site(sites: Sequence[Row], reading_id: int, preselected: int | None) -> Row
     return next(site for site in sites if site["id"] == chosen)
 
 
-def _proposal(path: str, image: Row, reading: Row, proposal: Row, site: Row | None) -> None:
+def _proposal(
+    path: str, image: SitesImageItem, reading: ReadingItem, proposal: ReadField, site: SitesSiteItem | None
+) -> None:
     name = proposal["field"]
     key = f"case.proposal.{reading['id']}.{name}"
     with st.container(border=True, gap="xsmall"):
@@ -177,7 +178,7 @@ def _proposal(path: str, image: Row, reading: Row, proposal: Row, site: Row | No
             st.rerun()
 
 
-def crop(image: Row, box: Sequence[float], turn: int) -> str:
+def crop(image: SitesImageItem, box: Sequence[float], turn: int) -> str:
     """The part of the image from which a value was read, with a margin, upright. The browser cuts it from the
     picture that it shows anyway."""
     size = float(image["width"] or 1), float(image["height"] or 1)

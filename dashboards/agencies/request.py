@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import drafting, sending, words
 from dashboards.client import ApiProblem
-from dashboards.contract.agencies import FIELDS, SERVICE
+from dashboards.contract.agencies import FIELDS, SERVICE, CommentItem, RequestDetail
 from dashboards.ui import details, dialogs, feedback, files, flash, forms, heading, live, times
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link, requested_id
@@ -25,19 +25,17 @@ UNSURE = (
     "再提出は済んでいます。不備のままであれば、もう一度「再提出する」を押してください。"
 )
 
-Row = Mapping[str, Any]
-
 
 def path(request_id: int) -> str:
     return f"{sending.PATH}/{request_id}"
 
 
 @refreshing
-def headline(request_id: int) -> Row | None:
+def headline(request_id: int) -> RequestDetail | None:
     reading = live.block(f"{KEY}.{request_id}", "依頼詳細", path(request_id), headline=True)
     if reading is None:
         return None
-    request: Row = reading.data
+    request: RequestDetail = reading.data
     st.markdown(sentence(request))
     with st.container(horizontal=True, key=f"{KEY}.actions"):
         link("法人情報を確認・編集する", f"/corporation?id={request['corporation_id']}")
@@ -48,7 +46,7 @@ def headline(request_id: int) -> Row | None:
     return request
 
 
-def sentence(request: Row) -> str:
+def sentence(request: RequestDetail) -> str:
     name = f"依頼 {request['id']}（**{plain(request['corporation_name'])}**）"
     badge = words.STATUS[request["status"]].badge()
     progress = f"{words.entered_ratio(request)}地点が投入済です。"
@@ -82,7 +80,7 @@ def deficiencies(request_id: int) -> None:
             )
 
 
-def correction(request: Row) -> None:
+def correction(request: RequestDetail) -> None:
     """修正・再提出."""
     draft = drafting.open_draft("correction", str(request["id"]))
     if draft is None:
@@ -140,7 +138,7 @@ def correction(request: Row) -> None:
         st.rerun()
 
 
-def _show_problem(problem: ApiProblem, request: Row, state: dict[str, Any], remarks: str) -> None:
+def _show_problem(problem: ApiProblem, request: RequestDetail, state: dict[str, Any], remarks: str) -> None:
     if problem.stale:
         st.error(
             "この依頼は、開いたあとに変更されました。まだ再提出されていません。上の不備の内容を確認してから、"
@@ -160,7 +158,7 @@ def _show_problem(problem: ApiProblem, request: Row, state: dict[str, Any], rema
         feedback.action_failed(problem)
 
 
-def resubmit(request: Row, draft: drafting.Draft, state: dict[str, Any], body: Mapping[str, Any]) -> None:
+def resubmit(request: RequestDetail, draft: drafting.Draft, state: dict[str, Any], body: Mapping[str, Any]) -> None:
     state["problem"], endpoint = None, f"{path(request['id'])}/resubmit"
     try:
         with button_idempotency_key(endpoint) as idempotency_key:
@@ -173,7 +171,7 @@ def resubmit(request: Row, draft: drafting.Draft, state: dict[str, Any], body: M
             state["problem"] = problem
 
 
-def more_images(request: Row) -> None:
+def more_images(request: RequestDetail) -> None:
     state = st.session_state.setdefault(f"{KEY}.more.{request['id']}", {"round": 0, "problem": None})
 
     @dialogs.dialog("明細画像を追加する", width="medium", icon=":material/add_photo_alternate:")
@@ -201,7 +199,7 @@ def more_images(request: Row) -> None:
     show()
 
 
-def _add(request: Row, state: dict[str, Any], key: str) -> None:
+def _add(request: RequestDetail, state: dict[str, Any], key: str) -> None:
     image_ids = [file.id for file in files.stored(key)]
     state["problem"], endpoint = None, f"{path(request['id'])}/images"
     try:
@@ -266,7 +264,7 @@ def history(request_id: int) -> None:
         _mark_read(request_id, max(row["id"] for row in rows))
 
 
-def timeline_event(row: Row) -> TimelineEvent:
+def timeline_event(row: CommentItem) -> TimelineEvent:
     site = f"{row['site_name']}: " if row["site_name"] else ""
     unread_mark = "【未読】" if row["is_unread"] else ""
     if row["type"] == "comment":
@@ -302,7 +300,7 @@ def comment(request_id: int) -> None:
         )
 
 
-def facts(request: Row) -> None:
+def facts(request: RequestDetail) -> None:
     st.subheader("依頼", anchor=False)
     details.facts(
         {

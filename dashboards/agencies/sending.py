@@ -15,7 +15,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies.drafting import Draft
 from dashboards.client import ApiProblem
-from dashboards.contract.agencies import FIELDS
+from dashboards.contract.agencies import FIELDS, RequestDetail, RequestItem, SalesPerson
 from dashboards.ui import cache, confirm, details, feedback, files
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -101,7 +101,7 @@ def requester_fields(draft: Draft, errors: Mapping[str, str], agency_id: int | N
     return {"requested_by": chosen, "agency_id": sales_people[chosen]["agency_id"] if chosen else None}
 
 
-def _sales_people() -> dict[int, dict[str, Any]]:
+def _sales_people() -> dict[int, SalesPerson]:
     return {person["id"]: person for person in cache.fetch_all("/api/agencies/sales-people")}
 
 
@@ -293,7 +293,7 @@ def request_url(request_id: int) -> str:
     return f"/request?{urlencode({'id': request_id})}"
 
 
-def cancel(row: Values) -> None:
+def cancel(row: RequestItem | RequestDetail) -> None:
     entered_note = f"投入済の{row['entered_sites']:,}地点はそのまま残ります。" if row["entered_sites"] else ""
     confirm.confirm(
         f"agencies.cancel.{row['id']}",

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboards.agencies import case_words, kana, postal, words
 from dashboards.agencies.case_words import CODE_LISTS
 from dashboards.agencies.corporation_words import PREFECTURES
-from dashboards.contract.agencies import SERVICE
+from dashboards.contract.agencies import SERVICE, Masters
 from dashboards.ui import times
 from dashboards.ui.text import plain
 
@@ -48,7 +48,7 @@ class Form:
     fields for which 投入済 was refused: each is marked until it is filled."""
 
     def __init__(
-        self, prefix: str, values: Values, masters: Values, errors: Values, required: list[str], missing: list[str]
+        self, prefix: str, values: Values, masters: Masters, errors: Values, required: list[str], missing: list[str]
     ) -> None:
         self.prefix, self.values, self.masters = prefix, values, masters
         self.errors, self.required, self.missing = errors, required, missing

@@ -12,6 +12,7 @@ from dashboards import session
 from dashboards.agencies import case_sheet, case_words, drafting, site_shown, words
 from dashboards.agencies.site_form import Form
 from dashboards.client import ApiProblem
+from dashboards.contract.agencies import CaseDetail, Masters, SitesImageItem, SitesSiteItem
 from dashboards.ui import confirm, conflict, details, dialogs, feedback, flash
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.text import plain, small
@@ -30,10 +31,10 @@ FINAL = {
 class Site:
     """One site of a case, as it was read, with its number in the case."""
 
-    case: Row
-    row: Row
+    case: CaseDetail
+    row: SitesSiteItem
     number: int
-    images: Sequence[Row]
+    images: Sequence[SitesImageItem]
 
     @property
     def id(self) -> int:
@@ -52,15 +53,15 @@ class Site:
         return f"case.site.{self.id}"
 
 
-def row_at_version(site: Site, version: int) -> Row | None:
+def row_at_version(site: Site, version: int) -> SitesSiteItem | None:
     """The site as this tab read it in that version."""
-    by_version: dict[int, Row] = st.session_state.setdefault(f"{site.slot}.read", {})
+    by_version: dict[int, SitesSiteItem] = st.session_state.setdefault(f"{site.slot}.read", {})
     by_version[site.row["version"]] = site.row
     return by_version.get(version)
 
 
 @st.fragment
-def work(site: Site, masters: Row, may_update: bool) -> None:
+def work(site: Site, masters: Masters, may_update: bool) -> None:
     dialogs.rerun_if_changed()
     _state(site)
     if not may_update or site.row["status"] == "cancelled":
@@ -86,7 +87,8 @@ def work(site: Site, masters: Row, may_update: bool) -> None:
     with st.container(height=FORM_HEIGHT, key=f"{site.slot}.fields"):
         st.markdown(small(":red-badge[必須] は投入済にするときに必要な項目です。途中でも保存できます。"))
         values = form.draw()
-        changes = {name: value for name, value in values.items() if not case_words.is_same(value, site.row[name])}
+        stored: Row = site.row
+        changes = {name: value for name, value in values.items() if not case_words.is_same(value, stored[name])}
         draft.keep({**changes, "version": based_on} if changes else {}, {**case_words.LABELS, "version": "版"})
     with error_slot:
         _show_errors(site, [name for name in missing if case_words.is_empty(values[name])])
@@ -118,11 +120,12 @@ def _state(site: Site) -> None:
         st.info(FINAL[row["status"]], icon=":material/info:")
 
 
-def _read_only(site: Site, masters: Row) -> None:
+def _read_only(site: Site, masters: Masters) -> None:
+    values: Row = site.row
     for title, fields in case_words.sections(site.row["service_type"]).items():
         st.markdown(f"**{title}**")
         details.facts(
-            {case_words.LABELS[name]: case_words.display_value(name, site.row[name], masters) for name in fields}
+            {case_words.LABELS[name]: case_words.display_value(name, values[name], masters) for name in fields}
         )
 
 
@@ -135,7 +138,7 @@ def _actions(site: Site, key: str) -> None:
         dialogs.button("削除する", confirm_removal, site, key=f"{key}.remove", type="tertiary", icon="delete")
 
 
-def _send(site: Site, draft: drafting.Draft, changes: Row, based_on: int, masters: Row) -> None:
+def _send(site: Site, draft: drafting.Draft, changes: Row, based_on: int, masters: Masters) -> None:
     save = st.button("保存する", key=f"{site.slot}.save", icon=":material/save:", disabled=not changes, type="primary")
     enter = site.row["status"] == "working" and st.button(
         "投入済にする", key=f"{site.slot}.enter", icon=":material/task_alt:"
@@ -151,7 +154,7 @@ def _send(site: Site, draft: drafting.Draft, changes: Row, based_on: int, master
     st.rerun()
 
 
-def _store(site: Site, draft: drafting.Draft, changes: Row, based_on: int, masters: Row) -> Row | None:
+def _store(site: Site, draft: drafting.Draft, changes: Row, based_on: int, masters: Masters) -> SitesSiteItem | None:
     """The site as it is stored now; None when it was not stored: the page shows why."""
     try:
         stored, taken_over = _save_merged(site, changes, based_on)
@@ -173,14 +176,15 @@ class _ConflictingEdit(Exception):
         self.current, self.fields = current, fields
 
 
-def _save_merged(site: Site, changes: Row, based_on: int) -> tuple[Row, list[str]]:
+def _save_merged(site: Site, changes: Row, based_on: int) -> tuple[SitesSiteItem, list[str]]:
     """Changes of one side only are merged without asking. Raises _ConflictingEdit when both sides changed a field."""
     try:
         return session.api().patch(site.path, {**changes, "version": based_on}), []
     except ApiProblem as problem:
         if not problem.stale or not problem.current:
             raise
-        current, base = problem.current, row_at_version(site, based_on)
+        current = problem.current
+    base: Row | None = row_at_version(site, based_on)
     if both := case_words.conflicting_fields(base, changes, current):
         raise _ConflictingEdit(current, both)
     other_changes = [
@@ -191,7 +195,7 @@ def _save_merged(site: Site, changes: Row, based_on: int) -> tuple[Row, list[str
     return session.api().patch(site.path, {**changes, "version": current["version"]}), other_changes
 
 
-def _compare(site: Site, draft: drafting.Draft, changes: Row, current: Row, both: list[str], masters: Row) -> None:
+def _compare(site: Site, draft: drafting.Draft, changes: Row, current: Row, both: list[str], masters: Masters) -> None:
     """Asks only about fields that both sides changed."""
 
     def take(chosen: Row) -> None:
@@ -218,7 +222,7 @@ def _record_refusal(site: Site, problem: ApiProblem) -> None:
     st.session_state[f"{site.slot}.said"] = feedback.problem_text(problem) + (f"（{plain(names)}）" if names else "")
 
 
-def _ask_to_enter(site: Site, stored: Row) -> None:
+def _ask_to_enter(site: Site, stored: SitesSiteItem) -> None:
     """Notes the missing fields, which the form then marks until they are filled, or asks for a confirmation."""
     if stored["missing"]:
         st.session_state[f"{site.slot}.missing"] = stored["missing"]
@@ -226,7 +230,7 @@ def _ask_to_enter(site: Site, stored: Row) -> None:
     dialogs.open(_confirm_entered, site, stored)
 
 
-def _confirm_entered(site: Site, stored: Row) -> None:
+def _confirm_entered(site: Site, stored: SitesSiteItem) -> None:
     body = {"to": "entered", "version": stored["version"]}
     warning = early_end_warning(site.case)
     confirm.confirm(
@@ -241,7 +245,7 @@ def _confirm_entered(site: Site, stored: Row) -> None:
     )
 
 
-def early_end_warning(case: Row) -> str:
+def early_end_warning(case: CaseDetail) -> str:
     """By 4.2 a request is 投入済 with the last of its sites. Declared sites that were not added do not count."""
     if not words.unregistered(case) or case["entered_sites"] + 1 < case["sites"]:
         return ""
@@ -293,7 +297,7 @@ def _copy_source(names: dict[int, str], selected: int | None) -> tuple[int | Non
     return source, address
 
 
-def add(case: Row, sites: Sequence[Row], images: Sequence[Row]) -> None:
+def add(case: CaseDetail, sites: Sequence[SitesSiteItem], images: Sequence[SitesImageItem]) -> None:
     """＋地点を追加. The selected site is the default to copy from."""
     selected = site_shown.selected_site_id()
     names = {row["id"]: case_words.name(row, number) for number, row in enumerate(sites, 1)}

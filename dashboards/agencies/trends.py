@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.agencies import Figure, Point
 from dashboards.ui import charts, heading, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.text import small
 
 SERIES = "/api/agencies/figures/series"
@@ -47,7 +47,7 @@ def trend(key: str, query: dict[str, Any]) -> None:
     reading = live.block(key, "推移", SERIES, **parameters)
     if reading is None:
         return
-    points = reading.data["points"]
+    points: list[Point] = reading.data["points"]
     if not any(point["requests"] or point["acquired_sites"] for point in points):
         st.markdown(small("この期間の投入依頼と獲得地点はありません。"))
         return
@@ -65,7 +65,7 @@ def trend(key: str, query: dict[str, Any]) -> None:
     )
 
 
-def chart_title(points: Sequence[Row], *, by_day: bool) -> str:
+def chart_title(points: Sequence[Point], *, by_day: bool) -> str:
     best = max(points, key=lambda point: point["acquired_sites"], default=None)
     if best is None or not best["acquired_sites"]:
         return "この期間に獲得した地点はありません"
@@ -74,7 +74,7 @@ def chart_title(points: Sequence[Row], *, by_day: bool) -> str:
     return f"獲得が最も多いのは{period}の{best['acquired_sites']:,}地点"
 
 
-def by_agency(items: Sequence[Row], key: str) -> None:
+def by_agency(items: Sequence[Figure], key: str) -> None:
     """The agencies with the most acquired sites."""
     heading.row("代理店別")
     shown = sorted(items, key=lambda row: -row["acquired_sites"])[:AGENCIES_SHOWN]

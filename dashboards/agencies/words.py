@@ -38,6 +38,6 @@ def unregistered(case: Mapping[str, Any]) -> int:
     return max(int(case["site_count"]) - int(case["sites"]), 0)
 
 
-def titles(masters: Mapping[str, Any], name: str) -> dict[str, str]:
+def titles(masters: contract.Masters, name: str) -> dict[str, str]:
     """A list of the masters: code → name, in their order, inactive ones included."""
     return {choice["code"]: choice["name"] for choice in masters["choices"].get(name, ())}

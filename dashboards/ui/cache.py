@@ -38,7 +38,7 @@ def load_cached(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Val
     return dict(answer)
 
 
-def load_cached_answer(name: str, path: str) -> dict[str, Any]:
+def load_cached_answer(name: str, path: str) -> Any:
     """The answer to `path`, without which a form cannot be drawn. While the service is away, the last one stays, so
     that what is being typed stays on the page. Each field of a draft is a write, so writes do not expire it:
     `cache_answer` replaces it. Raises ApiProblem when there is no answer, or when it is refused."""
@@ -51,18 +51,17 @@ def load_cached_answer(name: str, path: str) -> dict[str, Any]:
             if cached is None or not problem.temporary:
                 raise
         cache_answer(name, cached)
-    answer: dict[str, Any] = cached
-    return answer
+    return cached
 
 
-def cache_answer(name: str, answer: dict[str, Any]) -> None:
+def cache_answer(name: str, answer: object) -> None:
     """Caches what the service has just answered, for a page that asks for it whenever it is drawn."""
     st.session_state[f"held.{name}"] = (time.monotonic() + CACHE_SECONDS, answer)
 
 
-def fetch_all(path: str, **query: Any) -> list[dict[str, Any]]:
+def fetch_all(path: str, **query: Any) -> list[Any]:
     """All rows of a list, page by page, up to MAX_OPTIONS rows."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Any] = []
     while len(rows) < MAX_OPTIONS:
         page = session.api(patience=PAGE_TIMEOUT_SECONDS).get(path, limit=100, **query)
         rows += page["items"]

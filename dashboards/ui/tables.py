@@ -76,7 +76,7 @@ def table(
     headline: bool = False,
     right: Callable[[], object] | None = None,
     height: int | None = None,
-    draw: Callable[[Sequence[Row]], None] | None = None,
+    draw: Callable[[Sequence[Any]], None] | None = None,
 ) -> live.Snapshot | None:
     """A list of the service at `path` (`items`, `total`, `next_cursor`), one page at a time.
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.agencies import readings
+from dashboards.contract.agencies import SitesImageItem
 from service.agencies.models import Request, Site
 from service.agencies.ocr import actions, queries
 from service.agencies.requests.models import Image
@@ -107,7 +108,19 @@ def test_an_image_is_read_once_there_is_a_reader_and_its_values_are_accepted_one
     ("turn", "box"), [(0, (0.4, 0.3, 0.5, 0.32)), (90, (0.4, 0.3, 0.42, 0.4)), (180, (0, 0, 1, 1))]
 )
 def test_a_piece_of_the_image_is_cut_out_upright_and_fits_its_line(turn: int, box: tuple[float, ...]) -> None:
-    html = readings.crop({"file_id": "f", "width": 1000, "height": 1000}, box, turn)
+    image: SitesImageItem = {
+        "id": 1,
+        "site_id": None,
+        "file_id": "f",
+        "file_name": "meisai.jpg",
+        "content_type": "image/jpeg",
+        "size": 1,
+        "width": 1000,
+        "height": 1000,
+        "uploaded_at": "",
+    }
+
+    html = readings.crop(image, box, turn)
 
     width, height = (
         float(length) for length in re.findall(r"overflow:hidden;width:([0-9.]+)px;height:([0-9.]+)px", html)[0]
