@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -28,12 +28,13 @@ from dashboards.agencies.corporation_words import (
     label,
     visible_sections,
 )
-from dashboards.agencies.words import titles
+from dashboards.agencies.words import active_codes, titles
 from dashboards.contract.agencies import CardSummary, Intake, Masters
 from dashboards.ui import cache, times
 from dashboards.ui.text import plain, small
 
 Values = Mapping[str, Any]
+Value = TypeVar("Value")
 EARLIEST = date(1900, 1, 1)
 CARD_NOT_SAVED = "カード情報は下書きに残りません。画面を読み込み直したときは、もう一度入力してください。"
 KANA = "全角カタカナ。ひらがな・半角カナは保存するときに直します。"
@@ -95,6 +96,8 @@ class _Form:
     def __init__(self, prefix: str, values: Values, masters: Masters, errors: Mapping[str, str]) -> None:
         self.prefix, self.masters, self.errors = prefix, masters, errors
         self.stored: dict[str, Any] = st.session_state.setdefault(f"{prefix}.kept", {**values})
+        # The values of the fields that were drawn, without those of a card.
+        self.result: dict[str, Any] = {}
         # The field names of a larger form have a prefix.
         self.messages = {field.removeprefix("corporation."): message for field, message in errors.items()}
 
@@ -123,8 +126,13 @@ class _Form:
             | options
         )
         title = f"{label or LABELS.get(field) or CARD_LABELS[field]}{mark}"
-        value = self.field(field, lambda: st.text_input(title, key=self.widget_key(field, ""), **widget_options))
-        return (value or "").strip()
+        typed: str = self.field(field, lambda: st.text_input(title, key=self.widget_key(field, ""), **widget_options))
+        return self._result(field, (typed or "").strip())
+
+    def _result(self, field: str, value: Value) -> Value:
+        if field in LABELS:
+            self.result[field] = value
+        return value
 
     def choice(
         self, field: str, *, required: bool = False, radio: bool = False, value: str = "", alone: bool = False
@@ -132,7 +140,7 @@ class _Form:
         """`alone`: the only field of its section; its label is then the section's title."""
         names = titles(self.masters, CODE_LISTS[field]) if field in CODE_LISTS else dict.fromkeys(PREFECTURES, "")
         current = self.stored.get(field) or value or None
-        codes = _active_codes(self.masters, field, current) if field in CODE_LISTS else [*names]
+        codes = active_codes(self.masters, CODE_LISTS[field], current) if field in CODE_LISTS else [*names]
         if current is not None and current not in codes:
             codes.append(current)
         if not self.stored.get(field):
@@ -150,9 +158,10 @@ class _Form:
             if radio
             else (lambda: st.selectbox(title, key=key, placeholder="選んでください", **options))
         )
-        return self.field(field, draw) or ""
+        chosen: str = self.field(field, draw) or ""
+        return self._result(field, chosen)
 
-    def day(self, field: str, *, required: bool = False) -> str | None:
+    def day(self, field: str, *, required: bool = False) -> None:
         if isinstance(text := self.stored.get(field), str):
             self.stored[field] = date.fromisoformat(text) if text else None
         mark = " :red-badge[必須]" if required else ""
@@ -167,8 +176,13 @@ class _Form:
             ),
         )
         iso_date: str | None = chosen.isoformat() if chosen else None
-        self.stored[field] = iso_date
-        return iso_date
+        self.stored[field] = self._result(field, iso_date)
+
+    def row(self, *draws: Callable[[], object]) -> None:
+        """Fields next to each other; a phone shows them one below the other, in this order."""
+        for draw, column in zip(draws, st.columns(len(draws)), strict=True):
+            with column:
+                draw()
 
 
 def _keyboard_options(field: str) -> dict[str, Any]:
@@ -177,12 +191,6 @@ def _keyboard_options(field: str) -> dict[str, Any]:
         return {}
     overrides = {"icon": "", "validate": "", "autocomplete": "off", "placeholder": PLACEHOLDERS.get(field, "")}
     return {"type": KEYBOARDS[field]} | overrides
-
-
-def _active_codes(masters: Masters, field: str, current: str | None) -> list[str]:
-    """The active codes, and the current one."""
-    choices = masters["choices"].get(CODE_LISTS[field], [])
-    return [choice["code"] for choice in choices if choice["in_use"] or choice["code"] == current]
 
 
 def draw(
@@ -203,31 +211,25 @@ def draw(
         errors: field → message, as the service sends them; those of a larger form under corporation.….
     """
     form = _Form(prefix, values, masters, errors or {})
-    result: dict[str, Any] = {}
-    result["customer_type"] = form.choice("customer_type", required=True, radio=True, value="2", alone=True)
-    sections = visible_sections(result | {"billing_address_same": True})
-    _names(form, result, sections)
+    kind = form.choice("customer_type", required=True, radio=True, value="2", alone=True)
+    sections = visible_sections({"customer_type": kind, "billing_address_same": True})
+    _names(form, kind, sections)
     _section("住所")
-    _address(form, result, "", required=True)
+    _address(form, "")
     _section("連絡先")
-    left, right = st.columns(2)
-    with left:
-        result["phone1"] = form.text("phone1", required=True)
-    with right:
-        result["phone2"] = form.text("phone2")
-    result["mail_address"] = form.text("mail_address")
+    form.row(lambda: form.text("phone1", required=True), lambda: form.text("phone2"))
+    form.text("mail_address")
     if len(sections["生年月日"]) > 1:
         _section("生年月日")
     for field, column in zip(sections["生年月日"], st.columns(2), strict=False):
         with column:
-            is_required = field == "birthday" and result["customer_type"] == INDIVIDUAL
-            result[field] = form.day(field, required=is_required)
-    result["job_type"] = form.choice("job_type", required=result["customer_type"] != INDIVIDUAL, alone=True)
-    _payment(form, result, intake, card)
+            form.day(field, required=field == "birthday" and kind == INDIVIDUAL)
+    form.choice("job_type", required=kind != INDIVIDUAL, alone=True)
+    new_card = _payment(form, intake, card)
     _section("請求書送付先")
-    _billing(form, result)
-    result["sales_channel_id"] = form.choice("sales_channel_id", required=True, alone=True)
-    return {**_empty(), **result}
+    _billing(form)
+    form.choice("sales_channel_id", required=True, alone=True)
+    return {**_empty(), **form.result, **({"card": new_card} if new_card else {})}
 
 
 def fill(prefix: str, values: Values) -> None:
@@ -254,19 +256,16 @@ def _section(title: str) -> None:
     st.markdown(f"**{title}**")
 
 
-def _names(form: _Form, result: dict[str, Any], sections: Mapping[str, Any]) -> None:
-    labels = {field: label(field, result["customer_type"]) for field in SECTIONS["契約者名"]}
+def _names(form: _Form, kind: str, sections: Mapping[str, Any]) -> None:
+    labels = {field: label(field, kind) for field in SECTIONS["契約者名"]}
     _section("契約者名")
     if "corporation_number" in sections["契約者名"]:
-        result["corporation_number"] = form.text(
-            "corporation_number", required=True, help="国税庁の法人番号公表サイトの13桁の番号です。"
-        )
+        form.text("corporation_number", required=True, help="国税庁の法人番号公表サイトの13桁の番号です。")
     for pair in (("last_name", "first_name"), ("last_name_kana", "first_name_kana")):
         visible = [field for field in pair if labels[field]]
         for field, column in zip(visible, st.columns(len(visible)), strict=True):
             with column:
-                help = KANA if field.endswith("kana") else None
-                result[field] = form.text(field, labels[field], required=True, help=help)
+                form.text(field, labels[field], required=True, help=KANA if field.endswith("kana") else None)
     _kana_button(form, "kana", ("last_name", "first_name"))
     if "代表者名" not in sections:
         return
@@ -274,7 +273,7 @@ def _names(form: _Form, result: dict[str, Any], sections: Mapping[str, Any]) -> 
     for fields in (SECTIONS["代表者名"][:2], SECTIONS["代表者名"][2:]):
         for field, column in zip(fields, st.columns(2), strict=True):
             with column:
-                result[field] = form.text(field, required=True, help=KANA if field.endswith("kana") else None)
+                form.text(field, required=True, help=KANA if field.endswith("kana") else None)
     _kana_button(form, "representative_kana", SECTIONS["代表者名"][:2])
 
 
@@ -282,29 +281,21 @@ def _kana_button(form: _Form, key: str, fields: Sequence[str]) -> None:
     kana.button(form.key(key), {form.key(field): form.key(f"{field}_kana") for field in fields})
 
 
-def _address(form: _Form, result: dict[str, Any], field_prefix: str, *, required: bool) -> None:
-    zip_code, building = f"{field_prefix}zip_code", "billing_building" if field_prefix else "building_name"
-    targets = {part: form.key(f"{field_prefix}{part}") for part in ("prefecture", "city", "town")}
+def _address(form: _Form, prefix: str) -> None:
+    targets = {part: form.key(f"{prefix}{part}") for part in ("prefecture", "city", "town")}
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        result[zip_code] = form.text(zip_code, required=required)
+        form.text(f"{prefix}zip_code", required=True)
     with right:
-        postal.button(form.key(f"{field_prefix}postal"), form.key(zip_code), targets)
-    # Row by row, so that a phone shows them in the order of an address.
-    left, right = st.columns(2)
-    with left:
-        result[f"{field_prefix}prefecture"] = form.choice(f"{field_prefix}prefecture", required=required)
-    with right:
-        result[f"{field_prefix}city"] = form.text(f"{field_prefix}city", required=required)
-    left, right = st.columns(2)
-    with left:
-        result[f"{field_prefix}town"] = form.text(f"{field_prefix}town")
-    with right:
-        result[f"{field_prefix}street"] = form.text(f"{field_prefix}street", required=required)
-    result[building] = form.text(building)
+        postal.button(form.key(f"{prefix}postal"), form.key(f"{prefix}zip_code"), targets)
+    form.row(
+        lambda: form.choice(f"{prefix}prefecture", required=True), lambda: form.text(f"{prefix}city", required=True)
+    )
+    form.row(lambda: form.text(f"{prefix}town"), lambda: form.text(f"{prefix}street", required=True))
+    form.text("billing_building" if prefix else "building_name")
 
 
-def _billing(form: _Form, result: dict[str, Any]) -> None:
+def _billing(form: _Form) -> None:
     field = "billing_address_same"
     form.stored.setdefault(field, True)
     key = form.widget_key(field, True)
@@ -319,32 +310,27 @@ def _billing(form: _Form, result: dict[str, Any]) -> None:
             format_func=lambda same: SAME if same else ELSEWHERE,
         ),
     )
-    result[field] = bool(same)
+    form.result[field] = bool(same)
     if not same:
-        _address(form, result, "billing_", required=True)
-        result["billing_customer_name"] = form.text("billing_customer_name", required=True)
+        _address(form, "billing_")
+        form.text("billing_customer_name", required=True)
 
 
-def _payment(form: _Form, result: dict[str, Any], intake: Intake, card: CardSummary | None) -> None:
-    result["payment_type"] = form.choice("payment_type", required=True, radio=True, value="2", alone=True)
-    if result["payment_type"] == BY_CARD:
+def _payment(form: _Form, intake: Intake, card: CardSummary | None) -> dict[str, str]:
+    """The typed values of a card; empty when nothing was typed."""
+    new_card: dict[str, str] = {}
+    if form.choice("payment_type", required=True, radio=True, value="2", alone=True) == BY_CARD:
         if intake["takes_number"]:
             new_card = _card(form, intake, card)
-            if new_card:
-                result["card"] = new_card
         else:
             st.info(plain(intake["why"]), icon=":material/credit_card_off:")
     elif card is not None and card["has_number"]:
         st.warning("クレジットカード以外にして保存すると、登録済みのカード情報は削除されます。")
-    left, right = st.columns(2)
-    with left:
-        result["invoice"] = form.choice("invoice", value="0")
-    with right:
-        result["payment_certificate"] = form.choice("payment_certificate", value="0")
+    form.row(lambda: form.choice("invoice", value="0"), lambda: form.choice("payment_certificate", value="0"))
+    return new_card
 
 
 def _card(form: _Form, intake: Intake, card: CardSummary | None) -> dict[str, str]:
-    """The typed values of a card; empty when nothing was typed."""
     has_number = card is not None and card["has_number"]
     with st.container(border=True, key=f"{form.prefix}.card_box"):
         if card is not None and has_number:

@@ -10,7 +10,15 @@ import streamlit as st
 from dashboards import session
 from dashboards.agencies import records
 from dashboards.client import ApiProblem
-from dashboards.contract.agencies import CARRIER_RECORD, CHOICE_LIST, FIELD_PART
+from dashboards.contract.agencies import (
+    CARRIER_RECORD,
+    CHOICE_LIST,
+    FIELD_PART,
+    CarrierFieldItem,
+    ChoiceItem,
+    Masters,
+    OptionItem,
+)
 from dashboards.session import has_permission
 from dashboards.ui import bound, cache, columns, dialogs, feedback, filters, heading, tables, times
 from dashboards.ui.columns import Row
@@ -63,7 +71,7 @@ def selected_list() -> str | None:
 def headline() -> None:
     heading.page("マスタ管理", right=_new_button)
     try:
-        masters = session.api().get("/api/agencies/masters")
+        masters: Masters = session.api().get("/api/agencies/masters")
         cache.cache_answer("agencies.masters", masters)
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
@@ -115,40 +123,6 @@ def choose_list() -> None:
     ask()
 
 
-def choices(chosen: filters.Filters) -> None:
-    _show_table(
-        "choices",
-        records.CHOICE,
-        CHOICE_COLUMNS,
-        {"list": "一覧の順", "code": "コード順", "name": "名称順"},
-        chosen,
-        choice_drawer,
-    )
-
-
-def options(chosen: filters.Filters) -> None:
-    _show_table(
-        "options",
-        records.OPTION,
-        OPTION_COLUMNS,
-        {"position": "表示順", "code": "コード順", "name": "名前順"},
-        chosen,
-        option_drawer,
-    )
-
-
-def carrier_fields(chosen: filters.Filters) -> None:
-    st.markdown(small("法人・地点などの項目を、キャリア管理画面のどの入力欄へ入れるかの対応表です。"))
-    _show_table(
-        "fields",
-        records.CARRIER_FIELD,
-        FIELD_COLUMNS,
-        {"position": "画面の順", "carrier_field": "元フィールド順"},
-        chosen,
-        field_drawer,
-    )
-
-
 def _show_table(
     key: str, record: Record, table_columns: Any, sorts: dict[str, str], chosen: filters.Filters, drawer: Any
 ) -> None:
@@ -171,7 +145,7 @@ def _open_drawer(title: str, row: Row, record: Record, facts: dict[str, object],
     drawer(title, row, record, facts | updated, key=KEY, icon="category", may_change=may_change, fixed=fixed)
 
 
-def choice_drawer(row: Row) -> None:
+def choice_drawer(row: ChoiceItem) -> None:
     facts: dict[str, object] = {
         "選択肢の種類": CHOICE_LIST[row["list"]],
         "コード": row["code"],
@@ -182,7 +156,7 @@ def choice_drawer(row: Row) -> None:
     _open_drawer(row["name"], row, records.CHOICE, facts, fixed=FIXED if row["is_fixed"] else "")
 
 
-def option_drawer(row: Row) -> None:
+def option_drawer(row: OptionItem) -> None:
     facts: dict[str, object] = {
         "コード": row["code"],
         "料金": row["price"],
@@ -192,7 +166,7 @@ def option_drawer(row: Row) -> None:
     _open_drawer(row["name"], row, records.OPTION, facts)
 
 
-def field_drawer(row: Row) -> None:
+def field_drawer(row: CarrierFieldItem) -> None:
     facts: dict[str, object] = {
         "ページ": row["page"],
         "元フィールド": row["carrier_field"],
@@ -208,16 +182,21 @@ def page() -> None:
     headline()
     part = bound.choose_part(PARTS_OF_PAGE, "マスタ")
     if part == "オプションサービス":
-        options(filters.bar(filters.Text("q", "キーワード", "コード・オプション名"), ARCHIVED))
+        chosen = filters.bar(filters.Text("q", "キーワード", "コード・オプション名"), ARCHIVED)
+        sorts = {"position": "表示順", "code": "コード順", "name": "名前順"}
+        _show_table("options", records.OPTION, OPTION_COLUMNS, sorts, chosen, option_drawer)
     elif part == "元フィールド":
         record = filters.Choice("record", "対象", CARRIER_RECORD)
-        page_filter = filters.Choice("page", "ページ", {page_name: page_name for page_name in records.PAGES}, width=140)
-        carrier_fields(
-            filters.bar(filters.Text("q", "キーワード", "元フィールド・項目"), record, page_filter, ARCHIVED)
-        )
+        page_filter = filters.Choice("page", "ページ", dict(zip(records.PAGES, records.PAGES, strict=True)), width=140)
+        chosen = filters.bar(filters.Text("q", "キーワード", "元フィールド・項目"), record, page_filter, ARCHIVED)
+        st.markdown(small("法人・地点などの項目を、キャリア管理画面のどの入力欄へ入れるかの対応表です。"))
+        sorts = {"position": "画面の順", "carrier_field": "元フィールド順"}
+        _show_table("fields", records.CARRIER_FIELD, FIELD_COLUMNS, sorts, chosen, field_drawer)
     else:
         name = filters.Choice("list", "選択肢の種類", CHOICE_LIST, width=260)
-        choices(filters.bar(name, filters.Text("q", "キーワード", "コード・名称", width=200), ARCHIVED))
+        chosen = filters.bar(name, filters.Text("q", "キーワード", "コード・名称", width=200), ARCHIVED)
+        sorts = {"list": "一覧の順", "code": "コード順", "name": "名称順"}
+        _show_table("choices", records.CHOICE, CHOICE_COLUMNS, sorts, chosen, choice_drawer)
 
 
 page()

@@ -148,7 +148,9 @@ class Form:
         names = words.titles(self.masters, CODE_LISTS[field]) if field in CODE_LISTS else dict.fromkeys(PREFECTURES, "")
         key = self._widget_key(field)
         current = st.session_state[key]
-        codes = self._active_codes(field, current) if field in CODE_LISTS else [*names]
+        codes = [*names]
+        if field in CODE_LISTS:
+            codes = words.active_codes(self.masters, CODE_LISTS[field], current, self.values[field])
         if current is not None and current not in codes:
             codes.append(current)
         on_change: Callable[..., None] | None = self._apply_service_type if field == "pps_business_number" else None
@@ -177,12 +179,6 @@ class Form:
             key=key,
         )
         return (chosen or "").strip()
-
-    def _active_codes(self, field: str, current: str | None) -> list[str]:
-        choices = self.masters["choices"].get(CODE_LISTS[field], [])
-        return [
-            choice["code"] for choice in choices if choice["in_use"] or choice["code"] in (current, self.values[field])
-        ]
 
     def _apply_service_type(self) -> None:
         """2.5: the selected PPS sets サービス種別, which can be changed afterwards."""

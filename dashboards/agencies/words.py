@@ -41,3 +41,10 @@ def unregistered(case: Mapping[str, Any]) -> int:
 def titles(masters: contract.Masters, name: str) -> dict[str, str]:
     """A list of the masters: code → name, in their order, inactive ones included."""
     return {choice["code"]: choice["name"] for choice in masters["choices"].get(name, ())}
+
+
+def active_codes(masters: contract.Masters, name: str, *stored: str | None) -> list[str]:
+    """The active codes of a list of the masters, and those that are stored already."""
+    return [
+        choice["code"] for choice in masters["choices"].get(name, ()) if choice["in_use"] or choice["code"] in stored
+    ]

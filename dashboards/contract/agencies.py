@@ -704,16 +704,16 @@ class RequestDetail(TypedDict):
     corporation_name: str
     agency_id: int
     agency_name: str
-    site_count: int
-    sites: int
     entered_sites: int
+    sites: int
+    site_count: int
     requested_by_id: int
     requested_by_name: str
+    created_at: str
+    updated_at: str
     is_mine: bool
     unread: int
     unread_comments: int
-    created_at: str
-    updated_at: str
     remarks: str
     images: int
     cancelled_at: str | None
@@ -730,16 +730,16 @@ class RequestItem(TypedDict):
     corporation_name: str
     agency_id: int
     agency_name: str
-    site_count: int
-    sites: int
     entered_sites: int
+    sites: int
+    site_count: int
     requested_by_id: int
     requested_by_name: str
+    created_at: str
+    updated_at: str
     is_mine: bool
     unread: int
     unread_comments: int
-    created_at: str
-    updated_at: str
 
 
 class Series(TypedDict):

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.agencies.corporations.schemas import Facts
 from service.agencies.fields.schemas import Search
-from service.agencies.requests.schemas import Said
-from service.agencies.rules import Status
+from service.agencies.requests.schemas import RequestRow, Said
 from service.core.values.texts import Day, RecordId, RecordVersion
 
 
@@ -29,25 +28,9 @@ class CaseFilters(BaseModel):
     sort: Annotated[str, Field(max_length=50)] = "created_at"
 
 
-class CaseItem(BaseModel):
-    """`site_count`: as declared by sales or corrected by operators; `sites`: all sites except キャンセル;
-    `entered_sites`: 投入済. `unread`: comments of others that the reader has not read."""
+class CaseItem(RequestRow):
+    """`unread`: comments of others that the reader has not read."""
 
-    id: int
-    version: int
-    status: Status
-    is_open: bool
-    corporation_id: int
-    corporation_name: str
-    agency_id: int
-    agency_name: str
-    entered_sites: int
-    sites: int
-    site_count: int
-    requested_by_id: int
-    requested_by_name: str
-    created_at: datetime
-    updated_at: datetime
     unread: int
     claimed_by_id: int | None
     claimed_by_name: str | None

@@ -8,8 +8,29 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.agencies.fields.schemas import WithoutCard
-from service.agencies.rules import CommentType
+from service.agencies.rules import CommentType, Status
 from service.core.values.texts import NO_NUL, NotBlank, RecordId
+
+
+class RequestRow(BaseModel):
+    """What every list of requests shows. 地点数: `site_count` as declared by sales or corrected by operators, `sites`:
+    all except キャンセル, `entered_sites`: 投入済."""
+
+    id: int
+    version: int
+    status: Status
+    is_open: bool
+    corporation_id: int
+    corporation_name: str
+    agency_id: int
+    agency_name: str
+    entered_sites: int
+    sites: int
+    site_count: int
+    requested_by_id: int
+    requested_by_name: str
+    created_at: datetime
+    updated_at: datetime
 
 
 class Said(BaseModel):

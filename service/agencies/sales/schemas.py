@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.corporations.schemas import NewCorporation
 from service.agencies.fields.schemas import Search, WithoutCard
+from service.agencies.requests.schemas import RequestRow
 from service.agencies.rules import MAX_IMAGES, Service, Status
 from service.core.values.texts import NO_NUL, Day, NotBlank, RecordId, RecordVersion
 
@@ -55,28 +56,12 @@ class RequestFilters(BaseModel):
     sort: Annotated[str, Field(max_length=50)] = "-created_at"
 
 
-class RequestItem(BaseModel):
-    """地点数: `site_count` as declared, `sites`: all except キャンセル, `entered_sites`: 投入済. `unread`: 不備通知
-    that the reader has not read; `unread_comments`: comments of both types."""
+class RequestItem(RequestRow):
+    """`unread`: 不備通知 that the reader has not read; `unread_comments`: comments of both types."""
 
-    id: int
-    version: int
-    status: Status
-    is_open: bool
-    corporation_id: int
-    corporation_name: str
-    agency_id: int
-    agency_name: str
-    site_count: int
-    sites: int
-    entered_sites: int
-    requested_by_id: int
-    requested_by_name: str
     is_mine: bool
     unread: int
     unread_comments: int
-    created_at: datetime
-    updated_at: datetime
 
 
 class RequestDetail(RequestItem):
