@@ -84,10 +84,10 @@ class Resource(Generic[Row]):
 
 @dataclass(frozen=True)
 class Permissions:
-    """`archive`: None where records end in another way; there are no routes to archive and restore them."""
+    """None: there is no such route, because records of this kind begin or end in another way."""
 
     read: str
-    create: str
+    create: str | None
     update: str
     archive: str | None
 
@@ -112,7 +112,7 @@ def add_routes(
     id_name: str = "",
     may_lag: bool = False,
 ) -> None:
-    """Adds the six routes; without `one` there is no route that reads one record, and see `Permissions.archive`.
+    """Adds the six routes; without `one` there is no route that reads one record, and see `Permissions`.
 
     Args:
         path: also the list's name.
@@ -129,8 +129,7 @@ def add_routes(
     key_type = Annotated[int, Path(alias=id_name, ge=1, lt=2**63)]
     list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=may_lag)]
     filters_type, new_type, change_type = Annotated[filters, Query()], resource.new_model, resource.change_model
-    reader, creator = Annotated[Actor, allow(permissions.read)], Annotated[Actor, allow(permissions.create)]
-    editor = Annotated[Actor, allow(permissions.update)]
+    reader, editor = Annotated[Actor, allow(permissions.read)], Annotated[Actor, allow(permissions.update)]
 
     @router.get(path, name=path.strip("/").replace("-", "_"), response_model=Page[item], responses=refusals(*refused))
     async def list_page(
@@ -138,9 +137,12 @@ def add_routes(
     ) -> Response:
         return await page_request.page(lambda db, actor: page(db, actor, limit, cursor, query))
 
-    @router.post(path, name=f"create_{subject}", status_code=201, responses=refusals(*refused, 409))
-    def create(actor: creator, db: Db, new: new_type) -> Created:
-        return Created(id=resource.create(db, actor, new).id)
+    if permissions.create is not None:
+        creator = Annotated[Actor, allow(permissions.create)]
+
+        @router.post(path, name=f"create_{subject}", status_code=201, responses=refusals(*refused, 409))
+        def create(actor: creator, db: Db, new: new_type) -> Created:
+            return Created(id=resource.create(db, actor, new).id)
 
     if one is not None:
 

@@ -18,13 +18,12 @@ from service.agencies.masters import queries as masters
 from service.agencies.rules import AREA
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
-from service.core.edits import Edits
+from service.core.edits import Edit, Edits
 from service.core.problems import Conflict, Invalid, Problem, Stale
+from service.core.resources import Resource
 from service.core.values.times import local_date
 
-CORPORATIONS = Edits(
-    AREA.name, "corporation", "法人", may_be_emptied=frozenset({"birthday", "representative_birthday"})
-)
+EDITS = Edits(AREA.name, "corporation", "法人", may_be_emptied=frozenset({"birthday", "representative_birthday"}))
 NOT_BY_CARD = "支払方法がクレジットカードのときだけ、カード情報を登録できます。支払方法を確認してください。"
 CARD_REQUIRED = "カード情報を入力してください。"
 INVALID_INPUT = "入力内容を確認してください。"
@@ -44,7 +43,7 @@ def create(
     values = validated_values(db, new, prefix=prefix)
     corporation = Corporation(agency_id=agency_id, **values)
     audited = {name: value for name, value in values.items() if value not in ("", None)}
-    CORPORATIONS.create(db, by, corporation, audited | {"agency_id": agency_id})
+    EDITS.create(db, by, corporation, audited | {"agency_id": agency_id})
     if new.card is not None:
         cards.store(db, by, corporation.id, agency_id, new.card, has_open=has_open)
     return corporation
@@ -63,25 +62,31 @@ def validated_values(db: Session, new: schemas.NewCorporation, *, prefix: str = 
     return values
 
 
-def change(db: Session, by: Actor, corporation_id: int, new: schemas.CorporationChange) -> None:
-    """
-    Raises:
-        NotFound: it does not exist, or belongs to another agency.
-        Stale: another user changed it since that version was read; neither side contains the card.
-        Invalid: changed fields are missing or not valid.
-    """
-    corporation = queries.get(db, by, corporation_id, lock=True)
-    fields = schemas.Fields.model_construct(
-        new.model_fields_set - {"card"}, **{name: getattr(new, name) for name in schemas.Fields.model_fields}
-    )
-    if new.version == corporation.version:
-        fields = _validated_changes(db, corporation, fields, new.card)
-    CORPORATIONS.change(db, by, corporation, fields)
-    if corporation.payment_type != BY_CARD:
-        if cards.remove(db, by, corporation.id, NO_LONGER_BY_CARD):
-            CORPORATIONS.touch(db, corporation)
-    elif new.card is not None:
-        _store(db, by, corporation, new.card)
+class Corporations(Resource[Corporation]):
+    """A new one comes with its first request: see `create` above."""
+
+    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+        """
+        Raises:
+            NotFound: it does not exist, or belongs to another agency.
+            Stale: another user changed it since that version was read; neither side contains the card.
+            Invalid: changed fields are missing or not valid.
+        """
+        corporation = self.lock(db, by, key)
+        fields = schemas.FieldsChange.model_construct(
+            new.model_fields_set - {"card"}, **{name: getattr(new, name) for name in schemas.FieldsChange.model_fields}
+        )
+        if new.version == corporation.version:
+            fields = _validated_changes(db, corporation, fields, new.card)
+        EDITS.change(db, by, corporation, fields)
+        if corporation.payment_type != BY_CARD:
+            if cards.remove(db, by, corporation.id, NO_LONGER_BY_CARD):
+                EDITS.touch(db, corporation)
+        elif new.card is not None:
+            _store(db, by, corporation, new.card)
+
+
+CORPORATIONS = Corporations(EDITS, Corporation, schemas.NewCorporation, schemas.CorporationChange, queries.get)
 
 
 def replace_card(db: Session, by: Actor, corporation_id: int, card: NewCard) -> None:
@@ -99,7 +104,7 @@ def remove_card(db: Session, by: Actor, corporation_id: int, removal: Removal) -
     card_queries.get_card(db, corporation.id)
     _refuse_stale(db, corporation, removal.version, "カード情報はまだ削除されていません")
     cards.remove(db, by, corporation.id, removal.reason)
-    CORPORATIONS.touch(db, corporation)
+    EDITS.touch(db, corporation)
 
 
 def _refuse_stale(db: Session, corporation: Corporation, version: int, not_done: str) -> None:
@@ -117,20 +122,18 @@ def _refuse_stale(db: Session, corporation: Corporation, version: int, not_done:
 def _store(db: Session, by: Actor, corporation: Corporation, card: CardIn) -> None:
     has_open = queries.has_open_request(db, corporation.id)
     cards.store(db, by, corporation.id, corporation.agency_id, card, has_open=has_open)
-    CORPORATIONS.touch(db, corporation)
+    EDITS.touch(db, corporation)
 
 
-def _validated_changes(
-    db: Session, corporation: Corporation, new: schemas.Fields, card: CardIn | None
-) -> schemas.Fields:
+def _validated_changes(db: Session, corporation: Corporation, new: Edit, card: CardIn | None) -> Edit:
     """The changes to be written. Fields that were missing before and are not changed are no error."""
     checks = Checks()
     sent = {
         name: value
         for name, value in new.model_dump(exclude={"version"}, exclude_unset=True).items()
-        if value is not None or name in CORPORATIONS.may_be_emptied
+        if value is not None or name in EDITS.may_be_emptied
     }
-    before = {name: getattr(corporation, name) for name in schemas.Fields.model_fields if name != "version"}
+    before = {name: getattr(corporation, name) for name in schemas.FieldsChange.model_fields if name != "version"}
     changed = {name: value for name, value in sent.items() if value != before[name]}
     changed = normalized_values(checks, changed, local_date(app_now(db)))
     after = {**before, **changed}
@@ -144,7 +147,7 @@ def _validated_changes(
     if card is not None or (changed.get("payment_type") == BY_CARD and card_queries.find(db, corporation.id) is None):
         _check_card(db, checks, after["payment_type"], card)
     _refuse(checks)
-    return schemas.Fields.model_construct({"version", *changed}, version=new.version, **changed)
+    return schemas.FieldsChange.model_construct({"version", *changed}, version=new.version, **changed)
 
 
 def _check_codes(db: Session, checks: Checks, values: Mapping[str, Any]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from service.agencies.cards import actions as cards
 from service.agencies.cards import queries as card_queries
 from service.agencies.cards.schemas import Intake, NewCard, Removal, Revealed, Why
 from service.agencies.corporations import actions, exports, queries, schemas
+from service.core import resources
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import NO_SCOPES, Db
@@ -19,22 +20,22 @@ from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.short_transactions import allow_without_transaction, short_transaction
 
-READ = "agencies:corporation:read"
+READ, UPDATE = "agencies:corporation:read", "agencies:corporation:update"
 Reader = Annotated[Actor, allow(READ)]
-Editor = Annotated[Actor, allow("agencies:corporation:update")]
+Editor = Annotated[Actor, allow(UPDATE)]
 router = APIRouter(prefix="/api/agencies", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "/corporations", exports.CORPORATIONS)
-
-
-@router.get("/corporations", response_model=Page[schemas.CorporationItem])
-async def corporations(
-    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
-    filters: Annotated[schemas.CorporationFilters, Query()],
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, by: queries.corporations(db, by, limit, cursor, filters))
+resources.add_routes(
+    router,
+    "/corporations",
+    actions.CORPORATIONS,
+    resources.Permissions(READ, create=None, update=UPDATE, archive=None),
+    item=schemas.CorporationItem,
+    filters=schemas.CorporationFilters,
+    page=queries.corporations,
+    may_lag=True,
+)
 
 
 @router.get("/card-intake")
@@ -63,11 +64,6 @@ async def requests_of(
     cursor: Cursor = None,
 ) -> Response:
     return await page_request.page(lambda db, by: queries.requests_of(db, by, corporation_id, limit, cursor))
-
-
-@router.patch("/corporations/{corporation_id}", status_code=204, responses=refusals(404, 409))
-def change(actor: Editor, db: Db, corporation_id: PathId, new: schemas.CorporationChange) -> None:
-    actions.change(db, actor, corporation_id, new)
 
 
 @router.put("/corporations/{corporation_id}/card", status_code=204, responses=refusals(404, 409))

@@ -27,7 +27,7 @@ ABSENT = "指定された法人は見つかりません。法人検索を開き�
 MAX_DUPLICATES = 20
 
 
-def get(db: Session, by: Actor, corporation_id: int, *, lock: bool = False) -> Corporation:
+def get(db: Session, by: Actor, corporation_id: int, lock: bool = False) -> Corporation:
     """Raises NotFound when it does not exist or belongs to another agency."""
     return agencies.get_visible(db, by, Corporation, corporation_id, ABSENT, lock=lock)
 

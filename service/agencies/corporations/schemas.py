@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.cards.schemas import CardIn, CardSummary
 from service.agencies.fields.schemas import Search, WithoutCard
-from service.core.values.texts import ONE_LINE, RecordId, RecordVersion
+from service.core.resources import change_model
+from service.core.values.texts import ONE_LINE, RecordId
 
 Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
 _Trimmed = AfterValidator(str.strip)
@@ -67,53 +68,13 @@ class NewCorporation(BaseModel):
     card: CardIn | None = None
 
 
-class Fields(BaseModel):
-    """The fields of a corporation that may be changed. Missing or null fields stay unchanged, but null clears a
-    birthday."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    version: RecordVersion
-    customer_type: Code | None = None
-    corporation_number: Typed | None = None
-    last_name: Text100 | None = None
-    first_name: Text100 | None = None
-    last_name_kana: Text100 | None = None
-    first_name_kana: Text100 | None = None
-    representative_last_name: Text100 | None = None
-    representative_first_name: Text100 | None = None
-    representative_last_name_kana: Text100 | None = None
-    representative_first_name_kana: Text100 | None = None
-    zip_code: Typed | None = None
-    prefecture: Prefecture | None = None
-    city: Text100 | None = None
-    town: Text100 | None = None
-    street: Text200 | None = None
-    building_name: Text200 | None = None
-    phone1: Typed | None = None
-    phone2: Typed | None = None
-    mail_address: Mail | None = None
-    birthday: Day | None = None
-    representative_birthday: Day | None = None
-    job_type: Code | None = None
-    payment_type: Code | None = None
-    invoice: Code | None = None
-    payment_certificate: Code | None = None
-    billing_address_same: bool | None = None
-    billing_zip_code: Typed | None = None
-    billing_prefecture: Prefecture | None = None
-    billing_city: Text100 | None = None
-    billing_town: Text100 | None = None
-    billing_street: Text200 | None = None
-    billing_building: Text200 | None = None
-    billing_customer_name: Text200 | None = None
-    sales_channel_id: Code | None = None
+class _Hidden(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
 
 
-class CorporationChange(Fields):
-    """`card` replaces the stored card. No response contains it, not even that of a conflict."""
-
-    card: CardIn | None = None
+# `card` replaces the stored card. No response contains it, not even that of a conflict, which has the other fields.
+CorporationChange = change_model("CorporationChange", NewCorporation, _Hidden)
+FieldsChange = change_model("FieldsChange", NewCorporation, _Hidden, fixed=("card",))
 
 
 class CorporationItem(BaseModel):

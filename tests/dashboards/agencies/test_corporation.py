@@ -202,8 +202,8 @@ def test_f5_leads_back_to_the_edit_and_what_others_changed_meanwhile_is_chosen_f
     assert edit_page.query_params["edit"] in ("1", ["1"])
     [draft] = db.scalars(select(Draft)).all()
     assert {*draft.values} == {"client_id", "city", "town", "version"}  # without the card's number
-    other = CorporationChange(version=1, city="新宿区", street="9-9", town="高田馬場")
-    actions.change(db, team.acting(team.anna), company.id, other)
+    other = CorporationChange.model_validate({"version": 1, "city": "新宿区", "street": "9-9", "town": "高田馬場"})
+    actions.CORPORATIONS.change(db, team.acting(team.anna), company.id, other)
     db.commit()
 
     reloaded = open_page(team.alice, "corporation", id=str(company.id), edit="1")
