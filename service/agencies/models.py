@@ -18,16 +18,17 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.agencies.rules import Service, Status
-from service.core.database.session import Base, enum_check
+from service.core.database.session import Base, RecordColumns, VersionColumns, enum_check
 
 
-class Agency(Base):
+class Agency(RecordColumns, Base):
+    """`archived_at` is is_active of the specification: null is 有効."""
+
     __tablename__ = "agencies_agencies"
     __table_args__ = (
         CheckConstraint(r"name ~ '\S'", name="name"),
@@ -42,11 +43,6 @@ class Agency(Base):
     contact_name: Mapped[str] = mapped_column(String(100), server_default="")
     phone: Mapped[str] = mapped_column(String(20), server_default="")
     mail_address: Mapped[str] = mapped_column(String(254), server_default="")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # is_active in the specification: null is 有効.
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 def corporation_key(table: str) -> ForeignKeyConstraint:
@@ -67,7 +63,7 @@ def request_key(table: str) -> ForeignKeyConstraint:
     )
 
 
-class Request(Base):
+class Request(VersionColumns, Base):
     """`status` and `is_open` are derived from its sites and deficiencies (`actions.update_status`)."""
 
     __tablename__ = "agencies_requests"
@@ -102,14 +98,11 @@ class Request(Base):
     cancelled_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # The idempotency key: a request that is sent again gets the first one as its answer.
     client_id: Mapped[uuid.UUID | None] = mapped_column(UUID)
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     # Never archived: a request ends by its status.
     archived_at = None
 
 
-class Site(Base):
+class Site(VersionColumns, Base):
     """Names as in table 2.5; `power_area` is 電力供給エリア of 3.2."""
 
     __tablename__ = "agencies_sites"
@@ -185,7 +178,4 @@ class Site(Base):
     ecolog_gas_yoto: Mapped[str] = mapped_column(String(20), server_default="")
     # 投入完了日.
     entered_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     archived_at = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy import (
     BigInteger,
@@ -14,12 +14,10 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    func,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base
+from service.core.database.session import Base, VersionColumns
 
 _KANA = "btrim(last_name_kana || ' ' || first_name_kana)"
 READING = (
@@ -32,7 +30,7 @@ READING = (
 )
 
 
-class Corporation(Base):
+class Corporation(VersionColumns, Base):
     __tablename__ = "agencies_corporations"
     __table_args__ = (
         UniqueConstraint("id", "agency_id"),
@@ -102,8 +100,5 @@ class Corporation(Base):
     billing_building: Mapped[str] = mapped_column(String(200), server_default="")
     billing_customer_name: Mapped[str] = mapped_column(String(200), server_default="")
     sales_channel_id: Mapped[str] = mapped_column(String(20), server_default="")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     # Never archived: it stays as long as its requests.
     archived_at = None

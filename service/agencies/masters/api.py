@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -26,7 +27,7 @@ resources.add_routes(
     PERMISSIONS,
     item=schemas.ChoiceItem,
     filters=schemas.ChoiceFilters,
-    page=queries.choices,
+    page=partial(queries.page, queries.CHOICES),
     archive_refused=(409,),
 )
 resources.add_routes(
@@ -36,7 +37,7 @@ resources.add_routes(
     PERMISSIONS,
     item=schemas.OptionItem,
     filters=schemas.OptionFilters,
-    page=queries.options,
+    page=partial(queries.page, queries.OPTIONS),
 )
 resources.add_routes(
     router,
@@ -45,7 +46,7 @@ resources.add_routes(
     PERMISSIONS,
     item=schemas.CarrierFieldItem,
     filters=schemas.CarrierFieldFilters,
-    page=queries.carrier_fields,
+    page=partial(queries.page, queries.CARRIER_FIELDS),
     id_name="field_id",
 )
 

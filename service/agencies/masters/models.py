@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from sqlalchemy import BigInteger, CheckConstraint, Identity, String, UniqueConstraint, func
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, CheckConstraint, Identity, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base
+from service.core.database.session import Base, RecordColumns
 
 
-class Choice(Base):
+class Choice(RecordColumns, Base):
     """One value of a list (`rules.ChoiceList`). Its code is never changed, because records refer to it."""
 
     __tablename__ = "agencies_choices"
@@ -28,13 +25,9 @@ class Choice(Base):
     # The specification names the list but none of its values.
     is_example: Mapped[bool] = mapped_column(server_default="false")
     position: Mapped[int]
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Option(Base):
+class Option(RecordColumns, Base):
     """オプションサービス (8)."""
 
     __tablename__ = "agencies_options"
@@ -49,13 +42,9 @@ class Option(Base):
     price: Mapped[str] = mapped_column(String(50), server_default="")
     is_support_pack: Mapped[bool] = mapped_column(server_default="false")
     position: Mapped[int]
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class CarrierField(Base):
+class CarrierField(RecordColumns, Base):
     """元フィールド: a field of the carrier's screen, and which part of which column goes there."""
 
     __tablename__ = "agencies_carrier_fields"
@@ -72,7 +61,3 @@ class CarrierField(Base):
     page: Mapped[str] = mapped_column(String(10))
     carrier_field: Mapped[str] = mapped_column(String(60))
     position: Mapped[int]
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, String, case, cast, func, or_, select
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from service.core.access.auth import Actor
 from service.core.database.paging import Key, Listing, Page, archived_filter, contains, equals, filter_values
 from service.core.problems import Invalid
 
+Item = TypeVar("Item")
 # Lists in the order of the specification.
 _LIST_ORDER = case(
     {name.value: place for place, name in enumerate(ChoiceList)}, value=Choice.list, else_=len(ChoiceList)
@@ -103,22 +104,10 @@ CARRIER_FIELDS = Listing(
 )
 
 
-def choices(
-    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.ChoiceFilters
-) -> Page[schemas.ChoiceItem]:
-    return CHOICES.read(db, limit, cursor, filters.sort, **filter_values(filters))
-
-
-def options(
-    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.OptionFilters
-) -> Page[schemas.OptionItem]:
-    return OPTIONS.read(db, limit, cursor, filters.sort, **filter_values(filters))
-
-
-def carrier_fields(
-    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.CarrierFieldFilters
-) -> Page[schemas.CarrierFieldItem]:
-    return CARRIER_FIELDS.read(db, limit, cursor, filters.sort, **filter_values(filters))
+def page(
+    listing: Listing[Item], db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.MasterFilters
+) -> Page[Item]:
+    return listing.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def choices_export(_: Actor, filters: schemas.ChoiceFilters) -> Select[*tuple[Any, ...]]:

@@ -32,6 +32,12 @@ Price = Annotated[str, Field(max_length=50, pattern=ONE_LINE), AfterValidator(st
 Position = Annotated[int, Field(ge=1, le=1000)]
 
 
+class MasterFilters(BaseModel):
+    q: Search | None = None
+    archived: bool = False
+    sort: Sort
+
+
 class NewChoice(BaseModel):
     """A code can be used only once, because records refer to it. Without a position the choice comes last."""
 
@@ -64,10 +70,8 @@ class ChoiceItem(BaseModel):
     archived_at: datetime | None
 
 
-class ChoiceFilters(BaseModel):
+class ChoiceFilters(MasterFilters):
     list: ChoiceList | None = None
-    q: Search | None = None
-    archived: bool = False
     sort: Sort = "list"
 
 
@@ -99,9 +103,7 @@ class OptionItem(BaseModel):
     archived_at: datetime | None
 
 
-class OptionFilters(BaseModel):
-    q: Search | None = None
-    archived: bool = False
+class OptionFilters(MasterFilters):
     sort: Sort = "position"
 
 
@@ -144,11 +146,9 @@ class CarrierFieldItem(BaseModel):
     archived_at: datetime | None
 
 
-class CarrierFieldFilters(BaseModel):
+class CarrierFieldFilters(MasterFilters):
     record: CarrierRecord | None = None
     page: Line | None = None
-    q: Search | None = None
-    archived: bool = False
     sort: Sort = "position"
 
 

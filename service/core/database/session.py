@@ -63,12 +63,17 @@ class Base(DeclarativeBase):
     )
 
 
-class RecordColumns:
-    """The columns of a record that users edit and archive (`core/edits`)."""
+class VersionColumns:
+    """The columns of a record that users edit (`core/edits`)."""
 
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+
+
+class RecordColumns(VersionColumns):
+    """And of one that they archive."""
+
     archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
