@@ -89,20 +89,19 @@ def replace(corporation: CorporationDetail) -> None:
 
 
 def _fields(form: forms.Form, intake: Intake) -> dict[str, str]:
-    widget_options: dict[str, Any] = {"required": True, "autocomplete": "off"}
-    values = {"number": form.field("card.number", st.text_input, "カード番号", max_chars=30, **widget_options)}
-    for field, label, max_length in (
-        ("expire_month", "有効期限（月）", 2),
-        ("expire_year", "有効期限（年）", 4),
-        ("holder", "カード名義", 100),
-    ):
-        values[field] = form.field(f"card.{field}", st.text_input, label, max_chars=max_length, **widget_options)
+    values: dict[str, str] = {}
+    for name, max_length in {"number": 30, "expire_month": 2, "expire_year": 4, "holder": 100}.items():
+        values[name] = _field(form, f"card.{name}", max_length, required=True)
     if intake["takes_code"]:
-        code = form.field(
-            "card.security_code", st.text_input, "セキュリティコード", type="password", max_chars=4, autocomplete="off"
-        )
+        code = _field(form, "card.security_code", 4, type="password")
         values |= {"security_code": code} if code else {}
     return values
+
+
+def _field(form: forms.Form, name: str, max_length: int, **options: Any) -> str:
+    label = corporation_form.CARD_LABELS[name]
+    typed: str = form.field(name, st.text_input, label, max_chars=max_length, autocomplete="off", **options)
+    return typed
 
 
 def remove(corporation: CorporationDetail) -> None:

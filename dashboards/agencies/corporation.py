@@ -10,7 +10,7 @@ from dashboards import session
 from dashboards.agencies import card_dialogs, corporation_edit, corporation_form, words
 from dashboards.agencies.corporation_words import BY_CARD, PATH, corporation_url, facts
 from dashboards.client import ApiProblem
-from dashboards.contract.agencies import CorporationDetail, Duplicates, RequestOf
+from dashboards.contract.agencies import FIELDS, CorporationDetail, Duplicates, RequestOf
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, feedback, heading, live, tables, times
 from dashboards.ui.links import link, requested_id
@@ -18,7 +18,12 @@ from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
 KEY = "agencies.corporation"
-MATCH_LABELS = {"corporation_number": "法人番号", "name": "法人名", "kana": "カナ", "phone": "電話番号"}
+MATCH_LABELS = {
+    "corporation_number": FIELDS["corporation_number"],
+    "name": "法人名",
+    "kana": "カナ",
+    "phone": FIELDS["phone"],
+}
 
 
 @refreshing

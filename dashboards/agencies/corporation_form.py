@@ -29,7 +29,7 @@ from dashboards.agencies.corporation_words import (
     visible_sections,
 )
 from dashboards.agencies.words import active_codes, titles
-from dashboards.contract.agencies import CardSummary, Intake, Masters
+from dashboards.contract.agencies import FIELDS, CardSummary, Intake, Masters
 from dashboards.ui import cache, times
 from dashboards.ui.text import plain, small
 
@@ -49,12 +49,12 @@ PLACEHOLDERS = {
 }
 # The fields of a card as the service's errors name them, with their labels.
 CARD_LABELS = {
-    "card": "カード情報",
-    "card.number": "カード番号",
+    "card": FIELDS["card"],
+    "card.number": FIELDS["number"],
     "card.expire_month": "有効期限（月）",
     "card.expire_year": "有効期限（年）",
-    "card.holder": "カード名義",
-    "card.security_code": "セキュリティコード",
+    "card.holder": FIELDS["holder"],
+    "card.security_code": FIELDS["credit_card_security_code"],
 }
 MAX_LENGTHS = {
     **dict.fromkeys(("corporation_number", "zip_code", "billing_zip_code", "phone1", "phone2"), 40),

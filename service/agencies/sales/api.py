@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy.orm import Session
 
 from service.agencies.requests import actions as request_actions
 from service.agencies.requests import queries as requests
@@ -75,10 +74,9 @@ def add_images(actor: Sender, db: Db, request_id: PathId, new: schemas.MoreImage
 
 @router.get("/{request_id}/comments", response_model=Page[request_schemas.CommentItem], responses=refusals(404))
 async def comments(page_request: Listed, request_id: PathId) -> Response:
-    def load(db: Session, actor: Actor) -> dict[str, Any]:
-        return single_page(requests.comments(db, actor, requests.get_request(db, actor, request_id)))
-
-    return await page_request.page(load)
+    return await page_request.page(
+        lambda db, actor: single_page(requests.comments(db, actor, requests.get_request(db, actor, request_id)))
+    )
 
 
 @router.post("/{request_id}/comments", status_code=204, responses=refusals(404))
