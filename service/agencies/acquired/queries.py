@@ -41,7 +41,7 @@ CONDITIONS: Mapping[str, Filter] = {
 }
 
 
-def parameters(by: Actor, filters: schemas.AcquiredFilters) -> dict[str, Any]:
+def _parameters(by: Actor, filters: schemas.AcquiredFilters) -> dict[str, Any]:
     """The parameters of the conditions that apply, by name. Sales see only their own agency's sites."""
     own_agency = by.tenant_in(AREA.name)
     if own_agency is None and AREA.name not in by.scopes.whole:
@@ -98,7 +98,7 @@ def acquired(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.AcquiredFilters
 ) -> Page[schemas.AcquiredItem]:
     """A page of corporations, the last entered first, each with its newest sites in the same order."""
-    values = parameters(by, filters)
+    values = _parameters(by, filters)
     names = frozenset(values)
     page = _listing(names).page(db, limit, cursor, filters.sort, asked=values)
     ids = [item["id"] for item in page["items"]]
@@ -143,7 +143,7 @@ def _sites() -> Select[*tuple[Any, ...]]:
 
 
 def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> schemas.AcquiredCounts:
-    values = parameters(by, filters)
+    values = _parameters(by, filters)
     grouped = _grouped(frozenset(values))
     row = db.execute(
         select(
@@ -158,7 +158,7 @@ def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> schemas.
 
 def acquired_export(by: Actor, filters: schemas.AcquiredFilters) -> Select[*tuple[Any, ...]]:
     """Every matching site, in the order of the page. Raises Invalid for an unknown sort order."""
-    values = parameters(by, filters)
+    values = _parameters(by, filters)
     names = frozenset(values)
     _listing(names).all(filters.sort)
     orders: dict[str, Any] = {
