@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 
 from service.core.areas import AREAS
 from service.core.database.installation import mark_as_demo
+
+# Whichever area is filled alone: its tables may refer to those of files.
+from service.core.files import records as records
 from service.demo import people
 
 

@@ -1,12 +1,12 @@
-"""Demo accounts. One password for all, printed by `make up`; outside demo mode none of these exist.
+"""Demo accounts (`accounts` in the data file of each area). One password for all, printed by `make up`; outside demo
+mode none of these exist.
 
-Each area lists its own as `ACCOUNTS` in `service/demo/<area>.py`: login id → name, role. `admin` administers them all.
+`admin` administers all areas.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from sqlalchemy import select
@@ -15,17 +15,18 @@ from sqlalchemy.orm import Session
 from service.core.access.identity import Membership, User, hash_password
 from service.core.areas import AREAS, areas
 from service.core.users.scope import administers
+from service.demo.files import load
 
-PASSWORD = "genba-demo"
+PASSWORD: str = load("people")["password"]
 
 
 def accounts() -> Mapping[str, tuple[str, Mapping[str, str]]]:
     """Login id → name, area → role."""
     everything = {area: next(role for role in areas()[area].roles if administers(area, role)) for area in AREAS}
-    listed: dict[str, tuple[str, Mapping[str, str]]] = {"admin": ("管理 一郎", everything)}
+    listed: dict[str, tuple[str, Mapping[str, str]]] = {"admin": (load("people")["admin"], everything)}
     for area in AREAS:
-        own: Mapping[str, tuple[str, str]] = import_module(f"service.demo.{area}").ACCOUNTS
-        listed |= {login_id: (name, {area: role}) for login_id, (name, role) in own.items()}
+        for login_id, told in load(area)["accounts"].items():
+            listed[login_id] = (told["name"], {area: told["role"]})
     return listed
 
 
@@ -39,7 +40,7 @@ def as_shown() -> dict[str, Any]:
 
 
 def fill(db: Session) -> None:
-    """A role that is bound to an agency or a nursery is given by its area, which knows their ids."""
+    """A role that is bound to an agency or a nursery is given by its area, which knows their ids (`place`)."""
     listed = accounts()
     known = {user.login_id: user for user in db.scalars(select(User))}
     # Hashing takes a quarter of a second by design; one hash serves all accounts, which share the password anyway.
@@ -52,3 +53,12 @@ def fill(db: Session) -> None:
         held = {membership.area for membership in user.memberships}
         free = {area: role for area, role in roles.items() if areas()[area].roles[role].scope is None}
         user.memberships.extend(Membership(area=area, role=role) for area, role in free.items() if area not in held)
+
+
+def place(db: Session, area: str, ids: Mapping[str, int]) -> None:
+    """`ids`: of the area's agencies or nurseries, by their codes."""
+    for login_id, told in load(area)["accounts"].items():
+        user = db.scalars(select(User).where(User.login_id == login_id)).one()
+        if "at" in told and not any(held.area == area for held in user.memberships):
+            bound = {"role": told["role"], "tenant_id": ids[told["at"]], "details": told.get("details", {})}
+            user.memberships.append(Membership(area=area, **bound))

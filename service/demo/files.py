@@ -1,0 +1,55 @@
+"""The demo's data files, and how rows made of them get into the tables."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from service.core.access.auth import Actor, actor_of
+from service.core.access.identity import User, find_user
+
+# A row of a table, or what a file tells of one.
+Row = dict[str, Any]
+FOLDER = Path(__file__).with_name("data")
+# Left out of an insert of many rows, each None would make a statement of its own of its row.
+_AS_ONE = {"render_nulls": True}
+
+
+@cache
+def load(name: str) -> dict[str, Any]:
+    """The contents of `data/<name>.toml`. Not to be changed by callers."""
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+
+
+def insert_rows(db: Session, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """All rows in one statement. A column that only some rows have is NULL in the others."""
+    if rows:
+        db.execute(insert(table), _filled(rows), execution_options=_AS_ONE)
+
+
+def insert_for_ids(db: Session, table: Any, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """As `insert_rows`. Returns the ids in the order of the rows."""
+    if not rows:
+        return []
+    statement = insert(table).returning(table.id, sort_by_parameter_order=True)
+    return list(db.scalars(statement, _filled(rows), execution_options=_AS_ONE))
+
+
+def _filled(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def actor(db: Session, login_id: str) -> Actor:
+    """A demo account as the one who acts."""
+    user_id = db.query(User.id).where(User.login_id == login_id).scalar()
+    person = find_user(db, user_id) if user_id else None
+    if person is None:
+        raise AssertionError(f"{login_id} is filled before the data of its area")
+    return actor_of(person, "-")
