@@ -16,7 +16,8 @@ import psycopg
 
 from service.core.database.session import SYSTEM, transaction
 from service.core.settings import settings
-from service.demo import fill, firmware, fleet, people, reservations_payments
+from service.demo import fill, firmware, fleet, people
+from service.demo.reservations import payments
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
         fill(db)
         if arguments.firmware_key_file:
             firmware.fill(db, base64.b64decode(arguments.firmware_key_file.read_bytes()))
-        paid = reservations_payments.known(db)
+        paid = payments.known(db)
     _count(os.environ.get("DATABASE_OWNER_URL"))
     if arguments.accounts_file:
         arguments.accounts_file.write_text(json.dumps(people.as_shown(), ensure_ascii=False, indent=1))

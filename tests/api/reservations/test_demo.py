@@ -19,7 +19,7 @@ from service.core.access.identity import User
 from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
-from service.demo import reservations_payments
+from service.demo.reservations import payments
 from service.reservations.events.rules import EVENT_ADAPTER, FINAL_STATES, SHOP_SEARCH_STATES, Answer, State, Task
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
@@ -188,10 +188,10 @@ def test_the_pages_read_it(db: Session, client: TestClient) -> None:
 
 
 def test_the_demos_stripe_has_what_can_still_be_paid_or_refunded(db: Session) -> None:
-    sessions = {session["id"]: session for session in reservations_payments.known(db)}
-    payments = select(Payment).join(Reservation, Reservation.id == Payment.reservation_id)
+    sessions = {session["id"]: session for session in payments.known(db)}
+    of_reservations = select(Payment).join(Reservation, Reservation.id == Payment.reservation_id)
     for state in (State.AWAITING_PAYMENT, State.EXPIRING, State.CONFIRMED, State.REFUND_PENDING):
-        for payment in db.scalars(payments.where(Reservation.state == state)):
+        for payment in db.scalars(of_reservations.where(Reservation.state == state)):
             assert sessions[str(payment.session_id)]["intent"] == payment.intent
             assert (payment.intent is None) == (state in (State.AWAITING_PAYMENT, State.EXPIRING))
     waiting = db.scalars(select(Reservation).where(Reservation.state == State.AWAITING_PAYMENT)).one()

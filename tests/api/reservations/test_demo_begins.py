@@ -7,7 +7,8 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
-from service.demo import reservations, reservations_measures
+from service.demo import reservations
+from service.demo.reservations import measures
 from service.reservations.alarms import queries as alarms
 from service.reservations.alarms.models import Alarm
 from service.reservations.flow.models import Reservation
@@ -28,7 +29,7 @@ def test_a_second_time_adds_nothing(db: Session) -> None:
 
 
 def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_ones(db: Session) -> None:
-    reservations_measures.fill(db)
+    measures.fill(db)
     now = real_now()
 
     points = alarms.charts(db, now)["points"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.pages import shell
-from service.demo.reservations_life import SESSION
-from service.demo.reservations_stage import pay_token
+from service.demo.reservations.ground import pay_token
+from service.demo.reservations.world import SESSION
 from service.reservations.events.rules import FINAL_STATES
 from service.reservations.flow.models import Payment, Reservation
 from service.reservations.outgoing.actions import CHECKOUT_LIFETIME_SECONDS
@@ -24,24 +24,22 @@ def known(db: Session) -> list[dict[str, Any]]:
         .join(Reservation, Reservation.id == Payment.reservation_id)
         .join(Service, Service.id == Reservation.service_id)
         .join(Plan, Plan.id == Reservation.plan_id)
-        .where(
-            Payment.session_id.startswith(f"{SESSION}_"), Reservation.state.not_in([one.value for one in FINAL_STATES])
-        )
-        .where(or_(Payment.status == "open", Payment.status == "paid"))
+        .where(Payment.session_id.startswith(f"{SESSION}_"), Payment.status.in_(("open", "paid")))
+        .where(Reservation.state.not_in([one.value for one in FINAL_STATES]))
         .order_by(Payment.id)
     )
     return [_told(payment, code, f"{service} {plan}") for payment, code, service, plan in db.execute(found)]
 
 
 def _told(payment: Payment, code: str, name: str) -> dict[str, Any]:
-    back = f"{shell.address()}/pay/{pay_token(code)}"
+    back, created = f"{shell.address()}/pay/{pay_token(code)}", payment.created_at
     return {
         "id": payment.session_id,
         "intent": payment.intent,
         "amount": payment.amount,
         "name": name,
-        "created": int(payment.created_at.timestamp()),
-        "expires_at": int((payment.created_at + timedelta(seconds=CHECKOUT_LIFETIME_SECONDS)).timestamp()),
+        "created": int(created.timestamp()),
+        "expires_at": int((created + timedelta(seconds=CHECKOUT_LIFETIME_SECONDS)).timestamp()),
         "success_url": f"{back}/done",
         "cancel_url": back,
         "client_reference_id": code,

@@ -1,0 +1,90 @@
+"""The tasks of the demo's reservations, as operators and the clocks leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from service.core.access.auth import Actor
+from service.core.values.targets import NEAR
+from service.core.values.working_time import Calendar, add_working_time
+from service.demo.files import Row
+from service.demo.reservations.life import SECOND, Life
+from service.reservations.events.rules import Task
+from service.reservations.operations.models import Operation
+from service.reservations.operations.rules import (
+    PRIORITIES,
+    RESOLVED_AUTOMATICALLY,
+    RESOLVED_BY_OPERATOR,
+    TARGETS,
+    TASK_LABELS,
+)
+
+
+class Desk:
+    """`people` work on them; `calendars` by name."""
+
+    def __init__(self, people: Sequence[Actor], calendars: Mapping[Any, Calendar]) -> None:
+        self.people, self.calendars = people, calendars
+
+    def calendar(self, task: Task) -> Calendar:
+        return self.calendars[TARGETS[PRIORITIES[task]].calendar]
+
+    def open_tasks(self, life: Life, tasks: Iterable[Task]) -> list[Row]:
+        kinds = [task.value for task in tasks]
+        return [one for one in life.rows[Operation] if one["kind"] in kinds and one["resolved_at"] is None]
+
+    def open(self, life: Life, task: Task, now: datetime, detail: str = "") -> Row:
+        target, calendar = TARGETS[PRIORITIES[task]], self.calendar(task)
+        operation = life.add(
+            Operation,
+            kind=task.value,
+            priority=PRIORITIES[task].value,
+            title=TASK_LABELS[task],
+            detail=detail,
+            opened_at=now,
+            due_at=target.due_at(now, calendar),
+            warn_at=add_working_time(now, target.span - target.span / NEAR, calendar),
+            owner_id=None,
+            resolved_at=None,
+            version=1,
+            # Slack was told of it then.
+            told_at=now,
+            events=[],
+        )
+        self.record(operation, "opened", None, now)
+        return operation
+
+    def record(self, operation: Row, kind: str, person: Actor | None, now: datetime, text: str | None = None) -> None:
+        by, user_id = (person.name, person.user_id) if person else ("システム", None)
+        operation["events"].append({"at": now, "kind": kind, "by": by, "user_id": user_id, "text": text})
+
+    def claim(self, operation: Row, person: Actor, now: datetime) -> None:
+        if operation["resolved_at"] is None and operation["owner_id"] is None:
+            self.tell_lateness(operation, now)
+            operation.update(owner_id=person.user_id, claimed_at=now, version=operation["version"] + 1)
+            self.record(operation, "claimed", person, now, person.name)
+
+    def tell_lateness(self, operation: Row, now: datetime) -> None:
+        """What the clocks have said while nobody had it."""
+        if operation["owner_id"] is not None or operation["resolved_at"] is not None:
+            return
+        if operation["warn_at"] <= now:
+            operation["warned_at"] = operation["warn_at"]
+            self.record(operation, "warned", None, operation["warn_at"])
+        if operation["due_at"] < now:
+            operation["breached_at"] = operation["due_at"] + SECOND
+            self.record(operation, "breached", None, operation["breached_at"])
+
+    def resolve(self, operation: Row, person: Actor, now: datetime, outcome: str) -> None:
+        operation.update(resolved_at=now, resolved_by=person.name, outcome=outcome, version=operation["version"] + 1)
+        self.record(operation, "resolved", person, now, outcome)
+
+    def close(self, life: Life, tasks: Iterable[Task], now: datetime, by: Actor | None) -> None:
+        """The reservation has gone on."""
+        for one in self.open_tasks(life, tasks):
+            self.tell_lateness(one, now)
+            one.update(resolved_at=now, resolved_by=by.name if by else "システム", version=one["version"] + 1)
+            one["outcome"] = RESOLVED_BY_OPERATOR if by else RESOLVED_AUTOMATICALLY
+            self.record(one, "closed", by, now)
