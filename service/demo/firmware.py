@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.core.files import deposit, records
 from service.core.purposes import FileKind
+from service.demo.files import load
 from service.fleet.firmware.actions import add_firmware
 from service.fleet.firmware.models import Firmware
 from service.fleet.firmware.rules import signed_bytes
@@ -21,11 +22,6 @@ from service.fleet.rules import FIRMWARE
 from service.fleet.settings import settings
 
 BY = "demo"
-BYTES = 96 * 1024
-IMAGES = {
-    "1.1.0": "ICカードの読み取りが速くなりました。",
-    "1.2.0": "電子マネーの残高照会に対応しました。\nUSBの再接続時に固まる不具合を修正しました。",
-}
 
 
 def fill(db: Session, key: bytes) -> None:
@@ -34,10 +30,11 @@ def fill(db: Session, key: bytes) -> None:
     if maker.public_key().public_bytes_raw() not in settings().public_keys:
         return
     known = set(db.scalars(select(Firmware.version)))
-    for version, notes in IMAGES.items():
+    images = load("fleet")["firmware"]
+    for version, notes in images["notes"].items():
         if version in known:
             continue
-        content = random.Random(version).randbytes(BYTES)
+        content = random.Random(version).randbytes(images["bytes"])
         digest = hashlib.sha256(content).hexdigest()
         made = deposit.store(io.BytesIO(content), FIRMWARE, f"tc200-{version}.bin", FileKind.BINARY)
         file = records.add(db, BY, made)
