@@ -19,7 +19,7 @@ from tests.stack import running_stack
 COLOURS = 128
 TIMEOUT_MS = 120_000
 # The demo's two silent terminals: the last of its incidents to be detected.
-SILENT_TERMINALS = "田中ストア - 駅前店（2台）"
+SILENT_TERMINALS = "田中ストア - 本店（2台）"
 
 
 def take_screenshot(path: Path) -> None:

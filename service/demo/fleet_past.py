@@ -44,8 +44,8 @@ UPDATE fleet_days SET
     heard_hours = (1 << s.closes) - (1 << s.opens),
     firmware_version = '1.0.0'
 FROM (
-    SELECT id, CASE WHEN store = :nightly THEN :opens ELSE 0 END AS opens,
-        CASE WHEN store = :nightly THEN :closes ELSE 24 END AS closes
+    SELECT id, CASE WHEN store = :store THEN :opens ELSE 0 END AS opens,
+        CASE WHEN store = :store THEN :closes ELSE 24 END AS closes
     FROM fleet_terminals
 ) AS s, (
     SELECT terminal_id AS id, begins_at AS at, abs(hashint8(terminal_id)::bigint) AS own,
@@ -56,133 +56,110 @@ WHERE s.id = terminal_id AND h.id = terminal_id AND h.at = begins_at AND begins_
 """)
 
 
+@dataclass(frozen=True)
+class _Month:
+    """`told`: what the file says of it."""
+
+    told: Row
+    since: datetime
+    now: datetime
+
+    @property
+    def work(self) -> tuple[datetime, datetime]:
+        begins = self.since + timedelta(days=self.told["work"]["day"], hours=self.told["work"]["hour"])
+        return begins, begins + timedelta(hours=self.told["work"]["hours"])
+
+    def is_worked_at(self, terminal: Terminal) -> bool:
+        return terminal.store == str(self.told["work"]["store"])
+
+    def is_nightly(self, terminal: Terminal) -> bool:
+        return terminal.store == str(self.told["nightly"]["store"])
+
+
 def fill(db: Session, terminals: Sequence[Terminal]) -> None:
     """For terminals that have just been registered: they have been there for a month."""
-    told, now = load("fleet")["past"], app_now(db)
+    now = app_now(db)
     today, _ = day_bounds(local_date(now))
-    since = today - DAYS * DAY
-    db.execute(update(Terminal).where(Terminal.id.in_([one.id for one in terminals])).values(created_at=since))
-    work = _work(since)
-    outages = [outage for terminal in terminals for outage in _outages(terminal, since, now, work)]
-    trouble = _begin_trouble(db, terminals, since, now)
-    lines = [line for terminal in terminals for line in _log(terminal, outages, trouble, since, now, work)]
-    insert_rows(db, terminal_logs, lines)
+    month = _Month(load("fleet")["past"], today - DAYS * DAY, now)
+    db.execute(update(Terminal).where(Terminal.id.in_([one.id for one in terminals])).values(created_at=month.since))
+    troubled = load("fleet")["trouble"]["serial_number"]
+    outages = []
+    for terminal in terminals:
+        if terminal.serial_number == troubled:
+            outages.append(_begin_trouble(db, terminal, month))
+            continue
+        own = [] if month.is_nightly(terminal) else [*_outages(terminal, month)]
+        insert_rows(db, terminal_logs, [*_log(terminal, own, month)])
+        outages += own
     for ago in range(DAYS, 0, -1):
         sum_up(db, today - ago * DAY, today - (ago - 1) * DAY)
-    db.execute(READINGS, {"since": since, "nightly": told["nightly"]["store"]} | _open_hours())
+    db.execute(READINGS, {"since": month.since, **month.told["nightly"]})
     mark_compacted(db, today)
     learn(db, today)
-    fleet_incidents.fill(db, [*outages, *trouble], now)
-    row = {"starts_at": work.starts_at, "ends_at": work.ends_at, "reason": told["work"]["reason"]}
-    row |= {"begun_at": work.starts_at, "ended_at": work.ends_at, "ended_by": SYSTEM}
-    row |= {"created_at": work.starts_at - 2 * DAY}
-    insert_rows(db, Maintenance, [row | {"terminal_id": one.id} for one in terminals if one.store == work.store])
+    fleet_incidents.fill(db, outages, now)
+    begins, ends = month.work
+    row: Row = {
+        "starts_at": begins,
+        "begun_at": begins,
+        "created_at": begins - 2 * DAY,
+        "ends_at": ends,
+        "ended_at": ends,
+    }
+    row |= {"reason": month.told["work"]["reason"], "ended_by": SYSTEM}
+    insert_rows(db, Maintenance, [row | {"terminal_id": one.id} for one in terminals if month.is_worked_at(one)])
     for table in (terminal_logs.name, Day.__tablename__):
         partitions.create_partitions(db, table)
 
 
-def _open_hours() -> dict[str, int]:
-    """Of the store that switches its PCs off."""
-    nightly = load("fleet")["past"]["nightly"]
-    return {"opens": nightly["opens"], "closes": nightly["closes"]}
-
-
-@dataclass(frozen=True)
-class _Work:
-    store: str
-    starts_at: datetime
-    ends_at: datetime
-
-
-def _work(since: datetime) -> _Work:
-    told = load("fleet")["past"]["work"]
-    starts_at = since + told["day"] * DAY + timedelta(hours=told["hour"])
-    return _Work(told["store"], starts_at, starts_at + timedelta(hours=told["hours"]))
-
-
-def _begin_trouble(db: Session, terminals: Sequence[Terminal], since: datetime, now: datetime) -> list[Outage]:
-    """One terminal has been online all the month, and has reported an error for some minutes. The changes of its status
-    are logged by the database itself."""
+def _begin_trouble(db: Session, terminal: Terminal, month: _Month) -> Outage:
+    """It has been online all the month, and has reported an error for some minutes. The changes of its status are
+    logged by the database itself."""
     told = load("fleet")["trouble"]
-    found = [one for one in terminals if one.serial_number == told["serial_number"]]
-    begun = now - timedelta(minutes=told["minutes"])
-    for one in found:
-        state = update(TerminalState).where(TerminalState.terminal_id == one.id)
-        db.execute(state.values(status=Status.ONLINE, status_since=since))
-        heard = {
-            "last_heartbeat_at": now,
-            "offline_after": now + silence_allowed(settings().heartbeat_interval_seconds),
-        }
-        shown = {
-            "error": told["error"],
-            "terminal_connected": True,
-            "cpu_usage": 23,
-            "memory_usage": 47,
-            "disk_usage": 52,
-        }
-        agent = {"agent_version": load("fleet")["past"]["agent"]}
-        db.execute(state.values(status=Status.ERROR, status_since=begun, **heard, **shown, **agent))
-    return [Outage(one, begun, None, told["error"]) for one in found]
+    begun = month.now - timedelta(minutes=told["minutes"])
+    state = update(TerminalState).where(TerminalState.terminal_id == terminal.id)
+    db.execute(state.values(status=Status.ONLINE, status_since=month.since))
+    heard = {"last_heartbeat_at": month.now}
+    heard["offline_after"] = month.now + silence_allowed(settings().heartbeat_interval_seconds)
+    db.execute(state.values(status=Status.ERROR, status_since=begun, error=told["error"], **heard, **told["state"]))
+    return Outage(terminal, begun, None, told["error"])
 
 
-def _outages(terminal: Terminal, since: datetime, now: datetime, work: _Work) -> Iterator[Outage]:
-    """Of a terminal that was installed on its first day and had a trouble now and then. One that would meet the work
-    at its store did not happen."""
-    chance, past = Random(terminal.serial_number), load("fleet")["past"]
-    if (
-        terminal.store == past["nightly"]["store"]
-        or terminal.serial_number == load("fleet")["trouble"]["serial_number"]
-    ):
-        return
-    at = since + timedelta(minutes=chance.randrange(30, 600))
+def _outages(terminal: Terminal, month: _Month) -> Iterator[Outage]:
+    """A trouble now and then. One that would meet the work at its store did not happen."""
+    chance, errors, (work_begins, work_ends) = Random(terminal.serial_number), month.told["errors"], month.work
+    at = month.since + timedelta(minutes=chance.randrange(30, 600))
     while True:
-        at += timedelta(hours=chance.uniform(60, 400))
-        lasts = timedelta(minutes=8 + chance.expovariate(1 / 50))
-        error = chance.choice([*past["errors"], *[None] * 2 * len(past["errors"])])
-        if at + lasts >= now:
+        begins = at + timedelta(hours=chance.uniform(60, 400))
+        at = begins + timedelta(minutes=8 + chance.expovariate(1 / 50))
+        error = chance.choice([*errors, *[None] * 2 * len(errors)])
+        if at >= month.now:
             return
-        meets = terminal.store == work.store and at < work.ends_at and at + lasts > work.starts_at
-        if not meets:
-            yield Outage(terminal, at, at + lasts, error)
-        at += lasts
+        if not (month.is_worked_at(terminal) and begins < work_ends and at > work_begins):
+            yield Outage(terminal, begins, at, error)
 
 
-def _log(
-    terminal: Terminal,
-    outages: Sequence[Outage],
-    trouble: Sequence[Outage],
-    since: datetime,
-    now: datetime,
-    work: _Work,
-) -> Iterator[Row]:
+def _log(terminal: Terminal, outages: Sequence[Outage], month: _Month) -> Iterator[Row]:
     """The changes of its status. It is not heard of until its agent starts."""
-    if any(outage.terminal is terminal for outage in trouble):
-        return
-    nightly = terminal.store == load("fleet")["past"]["nightly"]["store"]
-    changes = [(since, "online"), (now, "offline")]
-    if nightly:
-        changes = [*_nights(since, now), (now, "offline")]
+    nightly, before = month.is_nightly(terminal), "offline"
+    changes = [*_nights(month)] if nightly else [(month.since, "online")]
     for outage in outages:
-        if outage.terminal is terminal and outage.ends_at is not None:
-            changes += [(outage.begins_at, outage.status), (outage.ends_at, "online")]
-    if terminal.store == work.store:
-        changes += [(work.starts_at, "maintenance"), (work.ends_at, "online")]
-    before = "offline"
-    for at, status in sorted(changes):
+        changes += [(outage.begins_at, outage.status), (outage.ends_at or month.now, "online")]
+    if month.is_worked_at(terminal):
+        changes += zip(month.work, ("maintenance", "online"), strict=True)
+    for at, status in sorted([*changes, (month.now, "offline")]):
         if status != before:
             line = {"terminal_id": terminal.id, "at": at, "kind": "status", "status": status}
             yield line | {"detail": {"from": before}}
             before = status
-        if nightly and at < now:
-            said = {"kind": "started", "detail": {"version": load("fleet")["past"]["agent"]}}
+        if nightly and at < month.now:
+            said = {"kind": "started", "detail": {"version": month.told["agent"]}}
             yield {"terminal_id": terminal.id, "at": at} | (said if status == "online" else {"kind": "shutdown"})
 
 
-def _nights(since: datetime, now: datetime) -> Iterator[tuple[datetime, str]]:
+def _nights(month: _Month) -> Iterator[tuple[datetime, str]]:
     """Open every day, and offline in between."""
-    hours = _open_hours()
     for number in range(DAYS + 1):
         for name, status in (("opens", "online"), ("closes", "offline")):
-            at = since + number * DAY + timedelta(hours=hours[name])
-            if at < now:
+            at = month.since + number * DAY + timedelta(hours=month.told["nightly"][name])
+            if at < month.now:
                 yield at, status

@@ -82,8 +82,8 @@ def _settled(ground: _Ground, chance: Random, received_at: datetime) -> _Story:
     answered_at = add_working_time(received_at, took * MINUTE, ground.calendar)
     settled_at = add_working_time(answered_at, chance.choice(texts["settled"]) * MINUTE, ground.calendar)
     level = Level.MEDIUM if chance.random() < 0.15 else Level.LOW
-    row = _row(ground, chance, asked, party, channel, Level.LOW, received_at)
-    row |= {"level": level.value, "received_by": by.name if channel is Channel.PHONE else "フォーム"}
+    row = _row(ground, chance, asked, party, channel, level, received_at)
+    row["received_by"] = by.name if channel is Channel.PHONE else "フォーム"
     row |= {"status": Status.RESOLVED.value, "owner_id": by.user_id}
     row |= {"first_response_at": answered_at, "first_response_by": by.name, "first_minutes": took}
     row |= {"resolved_at": settled_at, "resolved_by": by.name, "way": asked[3], "outcome": asked[4]}
