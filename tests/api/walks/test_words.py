@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.core.areas import AREAS, areas
 from service.core.audit.search import ACTION_TITLES
+from service.core.values import targets
 from service.migrations.baseline import read_rows
 from service.reservations.events.rules import STATE_LABELS, WAITING_LABEL
 from tests.api.walks.walk import CHOOSE_WALKERS, MIN_TEXT_LENGTH, Walker, WalkerChoice, operations
@@ -23,6 +24,8 @@ CHORES = read_rows("reservations_chores")
 PRODUCT_TEXTS |= {chore[name] for chore in CHORES for name in ("code", "owner", "page")}
 # The state of a reservation is shown as a label; which labels a list has depends on the time.
 PRODUCT_TEXTS |= {*STATE_LABELS.values(), WAITING_LABEL}
+# So is the state of a target, which each area has: of an incident of the fleet, of a task of the reservations.
+PRODUCT_TEXTS |= {*targets.State}
 # An area without tenant-bound roles is one tenant: a row that a colleague lists may appear in a detail.
 SINGLE_TENANT_AREAS = {name for name, area in areas().items() if not any(role.scope for role in area.roles.values())}
 
