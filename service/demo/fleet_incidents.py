@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.values.times import format_local_datetime
-from service.demo.files import Row, actor, insert_for_ids, insert_rows
+from service.demo.files import Row, actor, event, insert_trees
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
 from service.fleet.incidents.rules import (
     DETECTION,
@@ -74,17 +73,19 @@ class _Case:
 def fill(db: Session, outages: Sequence[Outage], now: datetime) -> None:
     companies = dict(db.execute(select(Customer.id, Customer.company_name)).all())
     cases, by = _cases(outages), actor(db, "fleet-operator")
-    ids = insert_for_ids(db, Incident, [_row(case, companies, by) for case in cases])
-    told: dict[Any, list[Row]] = {Alert: [], IncidentStep: [], IncidentEvent: []}
-    for key, case in zip(ids, cases, strict=True):
-        for table, rows in (
-            (Alert, [_alert(outage) for outage in case.outages]),
-            (IncidentStep, _steps(case, now, by)),
-            (IncidentEvent, sorted(_events(case, now, by), key=lambda event: event["at"])),
-        ):
-            told[table] += [row | {"incident_id": key} for row in rows]
-    for table, rows in told.items():
-        insert_rows(db, table, rows)
+    insert_trees(
+        db,
+        Incident,
+        [
+            _row(case, companies, by)
+            | {
+                Alert: [_alert(outage) for outage in case.outages],
+                IncidentStep: [*_steps(case, now, by)],
+                IncidentEvent: sorted(_events(case, now, by), key=lambda told: told["at"]),
+            }
+            for case in cases
+        ],
+    )
 
 
 def _cases(outages: Sequence[Outage]) -> list[_Case]:
@@ -169,12 +170,12 @@ def _steps(case: _Case, now: datetime, by: Actor) -> Iterator[Row]:
 
 
 def _events(case: _Case, now: datetime, by: Actor) -> Iterator[Row]:
-    one, person = {"by": SYSTEM, "detail": {"terminals": 1}}, {"by": by.name, "user_id": by.user_id}
+    terminals = {"detail": {"terminals": 1}}
     for outage in case.outages:
-        yield {"at": outage.begins_at, "kind": "opened" if outage is case.outages[0] else "joined", **one}
+        yield event(outage.begins_at, "opened" if outage is case.outages[0] else "joined", SYSTEM) | terminals
         if outage.ends_at is not None:
-            yield {"at": outage.ends_at, "kind": "recovered", **one}
-    yield {"at": case.looked_at, "kind": "acknowledged", **person}
+            yield event(outage.ends_at, "recovered", SYSTEM) | terminals
+    yield event(case.looked_at, "acknowledged", by)
     for number, moment in _done(case, now).items():
         if number != DETECTION:
-            yield {"at": moment, "kind": "step", "detail": {"step": number}, **person}
+            yield event(moment, "step", by) | {"detail": {"step": number}}

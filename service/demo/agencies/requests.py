@@ -21,7 +21,7 @@ from service.core.database.clock import app_now
 from service.core.values.times import DAY, at, local_date, month_of
 from service.demo.agencies.corporations import Company, companies
 from service.demo.agencies.statements import Statement, store
-from service.demo.files import Row, insert_for_ids, load
+from service.demo.files import Row, insert_trees, load
 
 STATUSES = {"D": Status.DEFICIENT, "W": Status.WORKING, "E": Status.ENTERED, "C": Status.CANCELLED}
 WEEKDAYS_BACK = 45
@@ -48,10 +48,10 @@ def fill(db: Session, agencies: Mapping[str, int]) -> None:
     operator = users["agencies-operator"]
     cases = sorted(_cases(db, agencies, users), key=lambda case: case.created_at)
     rows = [_row(case, operator) for case in cases]
-    for case, row, request_id in zip(cases, rows, insert_for_ids(db, Request, rows), strict=True):
+    for case, row, request_id in zip(cases, rows, insert_trees(db, Request, rows), strict=True):
         keys = {"agency_id": row["agency_id"], "request_id": request_id}
         own = keys | {"corporation_id": case.corporation_id}
-        sites = insert_for_ids(db, Site, [site | own for site in case.sites])
+        sites = insert_trees(db, Site, [site | own for site in case.sites])
         _talk(db, case, keys, sites, (operator, case.sales))
         _pictures(db, case, keys, sites)
 
@@ -64,9 +64,7 @@ def _cases(db: Session, agencies: Mapping[str, int], users: Mapping[str, int]) -
         code = agency["code"]
         known = companies(agency, agencies[code], first)
         first += len(known)
-        ids = insert_for_ids(
-            db, Corporation, [one.values | {"created_at": begun, "updated_at": begun} for one in known]
-        )
+        ids = insert_trees(db, Corporation, [one.values | {"created_at": begun, "updated_at": begun} for one in known])
         sales = [users[login_id] for login_id, account in accounts.items() if account.get("at") == code]
         # How many sites of a corporation other requests have.
         earlier: Counter[int] = Counter()
@@ -200,7 +198,7 @@ def _talk(db: Session, case: _Case, keys: Mapping[str, int], sites: Sequence[int
         row = {"site_id": sites[told["site"]] if "site" in told else None, "type": kind.value, **keys}
         row |= {"author_id": people[told.get("by_sales", False)], "message": told["message"], "created_at": moment}
         rows.append(row | {"resolved_at": moment + timedelta(hours=20) if told.get("resolved", False) else None})
-    ids = insert_for_ids(db, Comment, rows)
+    ids = insert_trees(db, Comment, rows)
     for is_sales, person in enumerate(people):
         seen = [
             number

@@ -9,10 +9,10 @@ from typing import Any
 from service.core.access.auth import Actor
 from service.core.values.targets import NEAR
 from service.core.values.working_time import Calendar, add_working_time
-from service.demo.files import Row
+from service.demo.files import Row, event
 from service.demo.reservations.life import SECOND, Life
 from service.reservations.events.rules import Task
-from service.reservations.operations.models import Operation
+from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import (
     PRIORITIES,
     RESOLVED_AUTOMATICALLY,
@@ -20,6 +20,8 @@ from service.reservations.operations.rules import (
     TARGETS,
     TASK_LABELS,
 )
+
+SYSTEM = "システム"
 
 
 class Desk:
@@ -51,20 +53,15 @@ class Desk:
             version=1,
             # Slack was told of it then.
             told_at=now,
-            events=[],
         )
-        self.record(operation, "opened", None, now)
+        operation[OperationEvent] = [event(now, "opened", SYSTEM)]
         return operation
-
-    def record(self, operation: Row, kind: str, person: Actor | None, now: datetime, text: str | None = None) -> None:
-        by, user_id = (person.name, person.user_id) if person else ("システム", None)
-        operation["events"].append({"at": now, "kind": kind, "by": by, "user_id": user_id, "text": text})
 
     def claim(self, operation: Row, person: Actor, now: datetime) -> None:
         if operation["resolved_at"] is None and operation["owner_id"] is None:
             self.tell_lateness(operation, now)
             operation.update(owner_id=person.user_id, claimed_at=now, version=operation["version"] + 1)
-            self.record(operation, "claimed", person, now, person.name)
+            operation[OperationEvent].append(event(now, "claimed", person, person.name))
 
     def tell_lateness(self, operation: Row, now: datetime) -> None:
         """What the clocks have said while nobody had it."""
@@ -72,19 +69,19 @@ class Desk:
             return
         if operation["warn_at"] <= now:
             operation["warned_at"] = operation["warn_at"]
-            self.record(operation, "warned", None, operation["warn_at"])
+            operation[OperationEvent].append(event(operation["warn_at"], "warned", SYSTEM))
         if operation["due_at"] < now:
             operation["breached_at"] = operation["due_at"] + SECOND
-            self.record(operation, "breached", None, operation["breached_at"])
+            operation[OperationEvent].append(event(operation["breached_at"], "breached", SYSTEM))
 
     def resolve(self, operation: Row, person: Actor, now: datetime, outcome: str) -> None:
         operation.update(resolved_at=now, resolved_by=person.name, outcome=outcome, version=operation["version"] + 1)
-        self.record(operation, "resolved", person, now, outcome)
+        operation[OperationEvent].append(event(now, "resolved", person, outcome))
 
     def close(self, life: Life, tasks: Iterable[Task], now: datetime, by: Actor | None) -> None:
         """The reservation has gone on."""
         for one in self.open_tasks(life, tasks):
             self.tell_lateness(one, now)
-            one.update(resolved_at=now, resolved_by=by.name if by else "システム", version=one["version"] + 1)
+            one.update(resolved_at=now, resolved_by=by.name if by else SYSTEM, version=one["version"] + 1)
             one["outcome"] = RESOLVED_BY_OPERATOR if by else RESOLVED_AUTOMATICALLY
-            self.record(one, "closed", by, now)
+            one[OperationEvent].append(event(now, "closed", by or SYSTEM))

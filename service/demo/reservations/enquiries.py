@@ -15,7 +15,7 @@ from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
 from service.core.values.times import DAY, at, is_business_day, local_date
 from service.core.values.working_time import Calendar, add_working_time
-from service.demo.files import Row, actor, insert_for_ids, insert_rows, load
+from service.demo.files import Row, actor, event, insert_trees, load
 from service.demo.reservations.life import MINUTE
 from service.demo.reservations.today import ago
 from service.reservations.enquiries import rules
@@ -40,9 +40,6 @@ class _Ground:
     reservations: list[Reservation]
 
 
-_Story = tuple[Row, list[Row]]
-
-
 def fill(db: Session) -> None:
     """After people and shops. What happened in the past is history only: nobody is written to."""
     if db.scalars(select(Enquiry.id).limit(1)).all():
@@ -52,27 +49,24 @@ def fill(db: Session) -> None:
     people = {login: actor(db, login) for login in (SUPPORT, OPERATOR)}
     calendar, shops = calendar_named(db, rules.CALENDAR), db.scalars(select(Shop).order_by(Shop.code))
     ground = _Ground(app_now(db), calendar, people, list(shops), list(db.scalars(newest)))
-    stories = [*_past(ground), *_open(ground)]
-    ids = insert_for_ids(db, Enquiry, [row for row, _ in stories])
-    told = [event | {"enquiry_id": key} for key, (_, events) in zip(ids, stories, strict=True) for event in events]
-    insert_rows(db, EnquiryEvent, told)
+    insert_trees(db, Enquiry, [*_past(ground), *_open(ground)])
     _surveys(db, ground.now)
 
 
-def _past(ground: _Ground) -> Iterator[_Story]:
+def _past(ground: _Ground) -> Iterator[Row]:
     """On business days, a few a week, and nothing that would still be open."""
     chance, today = Random(7), local_date(ground.now)
     for back in range(load("reservations_office")["enquiries"]["weeks"] * 7, 5, -1):
         day = today - back * DAY
         if is_business_day(day, ground.calendar.holidays):
             for _ in range(chance.choice((0, 1, 1, 1, 2))):
-                row, events = _settled(ground, chance, at(day, time(9)) + chance.randrange(5, 520) * MINUTE)
+                row = _settled(ground, chance, at(day, time(9)) + chance.randrange(5, 520) * MINUTE)
                 # A row of holidays takes it to a day that is still to come.
                 if row["resolved_at"] < ground.now:
-                    yield row, events
+                    yield row
 
 
-def _settled(ground: _Ground, chance: Random, received_at: datetime) -> _Story:
+def _settled(ground: _Ground, chance: Random, received_at: datetime) -> Row:
     texts = load("reservations_office")["enquiries"]
     party = Party.SHOP if chance.random() < 0.25 else Party.CUSTOMER
     channel = Channel.PHONE if chance.random() < 0.4 else Channel.MAIL
@@ -90,16 +84,12 @@ def _settled(ground: _Ground, chance: Random, received_at: datetime) -> _Story:
     row["resolution_minutes"] = rules.working_minutes(received_at, settled_at, ground.calendar)
     row["faq"] = chance.choice(("none", "none", "none", "added", "declined"))
     solved = f"{rules.WAY_LABELS[rules.Way(asked[3])]}\n{asked[4]}"
-    events = [
-        {"at": received_at, "kind": "received", "by": row["received_by"]},
-        _said(answered_at, "called" if channel is Channel.PHONE else "mailed", by, asked[4]),
-        _said(settled_at, "resolved", by, solved),
+    row[EnquiryEvent] = [
+        event(received_at, "received", row["received_by"]),
+        event(answered_at, "called" if channel is Channel.PHONE else "mailed", by, asked[4]),
+        event(settled_at, "resolved", by, solved),
     ]
-    return row, events
-
-
-def _said(moment: datetime, kind: str, by: Actor, text: str) -> Row:
-    return {"at": moment, "kind": kind, "by": by.name, "user_id": by.user_id, "text": text}
+    return row
 
 
 def _row(
@@ -141,7 +131,7 @@ def _row(
     }
 
 
-def _open(ground: _Ground) -> Iterator[_Story]:
+def _open(ground: _Ground) -> Iterator[Row]:
     chance, texts = Random(11), load("reservations_office")["enquiries"]
     for told in texts["open"]:
         party, channel = Party(told.get("party", "customer")), Channel(told.get("channel", "mail"))
@@ -155,7 +145,7 @@ def _open(ground: _Ground) -> Iterator[_Story]:
         row["received_by"] = owner.name if owner and channel is Channel.PHONE else "フォーム"
         row |= {"faq": told.get("faq", "none"), "status": Status.RECEIVED.value}
         _tell_lateness(row, ground.now)
-        events = [{"at": received_at, "kind": "received", "by": row["received_by"]}]
+        row[EnquiryEvent] = [event(received_at, "received", row["received_by"])]
         if owner:
             waits, took = told.get("waits", False), 0 if channel is Channel.PHONE else 35
             row |= {"status": (Status.WAITING if waits else Status.WORKING).value, "owner_id": owner.user_id}
@@ -164,8 +154,9 @@ def _open(ground: _Ground) -> Iterator[_Story]:
             promised = (
                 f"{asked[4]}。結果を知らせてもらうよう依頼した" if waits else "確認して折り返しご連絡すると伝えた"
             )
-            events.append(_said(answered_at, "called" if channel is Channel.PHONE else "mailed", owner, promised))
-        yield row, events
+            kind = "called" if channel is Channel.PHONE else "mailed"
+            row[EnquiryEvent].append(event(answered_at, kind, owner, promised))
+        yield row
 
 
 def _tell_lateness(row: Row, now: datetime) -> None:
@@ -188,13 +179,13 @@ def _surveys(db: Session, now: datetime) -> None:
         survey = {"year": quarter.year, "quarter": quarter.quarter, "created_by": by, "sent_by": by}
         survey |= {"created_at": sent_at - timedelta(hours=1), "sent_at": sent_at}
         survey |= {"reminded_at": sent_at + survey_rules.REMINDER_AFTER, "reminded": asked["invited"] - len(given) + 9}
-        [key] = insert_for_ids(db, Survey, [survey | {"closes_at": closes_at, "closed_at": closes_at}])
+        survey |= {"closes_at": closes_at, "closed_at": closes_at}
         chance = Random(asked["back"])
         rows: list[Row] = []
         for place in range(asked["invited"]):
-            row: Row = {"survey_id": key, "channel": "mail" if place % 3 == 0 else "sms", "comment": ""}
+            row: Row = {"channel": "mail" if place % 3 == 0 else "sms", "comment": ""}
             if place < len(given):
                 row |= {"stars": given[place], "comment": chance.choice(told["comments"][str(given[place])])}
                 row["answered_at"] = sent_at + chance.randrange(30, 9000) * MINUTE
             rows.append(row)
-        insert_rows(db, Invitation, rows)
+        insert_trees(db, Survey, [{**survey, Invitation: rows}])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.core.access.auth import Actor
 from service.core.holidays import calendar_named
 from service.core.values.times import DAY, at, local_date
-from service.demo.files import insert_rows, load
+from service.demo.files import Row, event, insert_trees, load
 from service.demo.reservations.life import MINUTE
 from service.reservations.incidents import rules
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark
@@ -21,8 +21,8 @@ _TEXTS = ("title", "level", "impact", "cause", "response", "prevention", "report
 
 
 def fill(db: Session, people: Sequence[Actor], now: datetime) -> None:
-    for told in load("reservations_office")["incidents"]:
-        _incident(db, told, people[told["by"]], now)
+    listed = load("reservations_office")["incidents"]
+    insert_trees(db, Incident, [_incident(db, told, people[told["by"]], now) for told in listed])
 
 
 def _detected_at(when: Mapping[str, Any], now: datetime) -> datetime:
@@ -33,42 +33,32 @@ def _detected_at(when: Mapping[str, Any], now: datetime) -> datetime:
     return at(today - back * DAY, when["at"])
 
 
-def _incident(db: Session, told: Mapping[str, Any], by: Actor, now: datetime) -> None:
+def _incident(db: Session, told: Mapping[str, Any], by: Actor, now: datetime) -> Row:
     detected_at, level = _detected_at(told["when"], now), Level(told["level"])
     done = {Mark(mark): (detected_at + minutes * MINUTE, note) for mark, minutes, note in told["steps"]}
-    incident = Incident(
-        **{name: told.get(name, "").lstrip() for name in _TEXTS},
-        detected_at=detected_at,
-        opened_at=detected_at,
-        opened_by=by.name,
-    )
-    events: list[tuple[datetime, str, str | None]] = [(detected_at, "opened", rules.LEVEL_LABELS[level])]
+    row: Row = {name: told.get(name, "").lstrip() for name in _TEXTS}
+    row |= {"detected_at": detected_at, "opened_at": detected_at, "opened_by": by.name}
     if "recovered" in told:
-        incident.recovered_at = detected_at + told["recovered"] * MINUTE
-        incident.resolved_at, incident.resolved_by = max(moment for moment, _ in done.values()), by.name
-    db.add(incident)
-    db.flush()
-    done[Mark.DETECTED] = (detected_at, "")
+        row["recovered_at"] = detected_at + told["recovered"] * MINUTE
+        row |= {"resolved_at": max(moment for moment, _ in done.values()), "resolved_by": by.name}
+    marks, events = [], []
     calendar = calendar_named(db, rules.calendar_of(level))
     for due in rules.step_deadlines(level, detected_at, detected_at, calendar):
-        mark = IncidentMark(incident_id=incident.id, mark=due.mark.value, due_at=due.due_at, notify_at=due.notify_at)
-        db.add(mark)
-        is_told = rules.FLOWS[level][due.mark].tells
+        mark: Row = {"mark": due.mark.value, "due_at": due.due_at, "notify_at": due.notify_at, "note": ""}
+        is_told, title = rules.FLOWS[level][due.mark].tells, rules.STEP_TITLES[due.mark]
         if is_told and due.mark not in done and due.notify_at < now:
-            mark.notified_at = due.notify_at
+            mark["notified_at"] = due.notify_at
             done[due.mark] = (due.notify_at, "")
         if due.mark in done:
-            mark.done_at, mark.note = done[due.mark]
-            mark.done_by = "システム" if is_told else by.name
-            if due.mark is not Mark.DETECTED:
-                title = rules.STEP_TITLES[due.mark]
-                events.append((mark.done_at, "step_done", f"{title}\n{mark.note}" if mark.note else title))
-    if incident.resolved_at is not None:
-        events.append((incident.resolved_at, "resolved", None))
-    who = {"incident_id": incident.id, "by": by.name, "user_id": by.user_id}
-    rows = [who | {"at": moment, "kind": kind, "text": text} for moment, kind, text in sorted(events, key=_moment)]
-    insert_rows(db, IncidentEvent, rows)
-
-
-def _moment(event: tuple[datetime, str, str | None]) -> datetime:
-    return event[0]
+            mark["done_at"], mark["note"] = done[due.mark]
+            events.append(event(mark["done_at"], "step_done", by, f"{title}\n{mark['note']}".rstrip()))
+        elif due.mark is Mark.DETECTED:
+            mark["done_at"] = detected_at
+        if "done_at" in mark:
+            mark["done_by"] = "システム" if is_told else by.name
+        marks.append(mark)
+    events.sort(key=lambda told: told["at"])
+    if "resolved_at" in row:
+        events.append(event(row["resolved_at"], "resolved", by))
+    opened = event(detected_at, "opened", by, rules.LEVEL_LABELS[level])
+    return row | {IncidentMark: marks, IncidentEvent: [opened, *events]}

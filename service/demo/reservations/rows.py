@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now, clock_shift
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY
-from service.demo.files import Row, insert_for_ids, insert_rows
+from service.demo.files import Row, insert_rows, insert_trees
 from service.demo.reservations.life import Life
 from service.reservations.events.rules import Task
 from service.reservations.flow.models import Link, Payment, PhoneCall, Refund, Reservation, TimelineEvent
-from service.reservations.operations.models import Operation, OperationEvent
+from service.reservations.operations.models import Operation
 from service.reservations.operations.rules import operation_notice
 from service.reservations.outgoing.models import Message
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
 
 SLACK_DAYS = 30
+TABLES = (TimelineEvent, PhoneCall, Payment, Refund, Message, Link, Operation)
 
 
 def store(db: Session, lives: Sequence[Life]) -> dict[str, int]:
     """Their ids by 予約ID; older ones have lower ids."""
     lives = sorted(lives, key=lambda life: (life.at, life.code))
-    rows = [_row(life, number) for number, life in enumerate(lives, 1)]
-    ids = dict(zip((life.code for life in lives), insert_for_ids(db, Reservation, rows), strict=True))
-    for table in (TimelineEvent, PhoneCall, Payment, Refund, Message, Link):
-        insert_rows(db, table, [{"reservation_id": ids[life.code]} | row for life in lives for row in life.rows[table]])
-    tasks = [(life, row) for life in lives for row in life.rows[Operation]]
-    tasks.sort(key=lambda task: task[1]["opened_at"])
-    operations: list[Row] = [{"reservation_id": ids[life.code]} | row for life, row in tasks]
-    events = [sorted(row.pop("events"), key=lambda event: event["at"]) for row in operations]
-    keys = insert_for_ids(db, Operation, operations)
-    told = [{"operation_id": key} | event for key, listed in zip(keys, events, strict=True) for event in listed]
-    insert_rows(db, OperationEvent, told)
-    _told_in_slack(db, tasks)
-    return ids
+    ids = insert_trees(db, Reservation, [_row(life, number) for number, life in enumerate(lives, 1)])
+    _told_in_slack(db, lives)
+    return dict(zip((life.code for life in lives), ids, strict=True))
 
 
 def _row(life: Life, number: int) -> Row:
@@ -66,20 +56,21 @@ def _row(life: Life, number: int) -> Row:
         "next_action_at": case.next_action_at,
         "created_at": life.at,
         **values,
+        **{table: life.rows[table] for table in TABLES},
         "shop_note": values["shop_note"] if case.is_unlisted else "",
     }
 
 
-def _told_in_slack(db: Session, tasks: Sequence[tuple[Life, Mapping[str, Any]]]) -> None:
+def _told_in_slack(db: Session, lives: Sequence[Life]) -> None:
     """What was sent of the last weeks' tasks, for the list of what Slack was told; it is sent no more."""
     now, shift, channel = app_now(db), clock_shift(db), settings().slack_channel
-    rows = []
-    for life, task in tasks:
+    rows: list[Row] = []
+    for code, task in ((life.code, task) for life in lives for task in life.rows[Operation]):
         if task["opened_at"] < now - SLACK_DAYS * DAY:
             continue
-        text, real = operation_notice(Task(task["kind"]), life.code), task["opened_at"] - shift
+        text, real = operation_notice(Task(task["kind"]), code), task["opened_at"] - shift
         row: Row = {"topic": "slack", "payload": {"channel": channel, "text": text}, "area": AREA.name}
         row |= {"recipient": channel, "title": " ".join(text.split())}
-        row |= {"subject": "reservation", "subject_id": life.code, "attempts": 1, "tries": 1}
+        row |= {"subject": "reservation", "subject_id": code, "attempts": 1, "tries": 1}
         rows.append(row | {"created_at": real, "next_attempt_at": real, "sent_at": real + timedelta(seconds=1)})
-    insert_rows(db, OutboxMessage, rows)
+    insert_rows(db, OutboxMessage, sorted(rows, key=lambda row: row["created_at"]))

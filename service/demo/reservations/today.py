@@ -20,7 +20,7 @@ from service.core.database.clock import real_now
 from service.core.settings import settings
 from service.core.values.times import DAY, TOKYO, at, is_business_day, local_date
 from service.core.values.working_time import Calendar, working_time_between
-from service.demo.files import Row, insert_rows, load
+from service.demo.files import Row, event, insert_rows, load
 from service.demo.reservations import incidents
 from service.demo.reservations.ground import FIRST_CUSTOMER, Ground, customer
 from service.demo.reservations.life import MINUTE, SECOND, Life, draw_fate
@@ -29,6 +29,7 @@ from service.reservations.events.rules import State, Task
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, Reservation
+from service.reservations.operations.models import OperationEvent
 from service.reservations.outgoing.actions import carry_out
 from service.reservations.roster.models import Shift
 
@@ -124,7 +125,7 @@ def finish(ground: Ground, listed: list[Scene], now: datetime) -> list[Life]:
             for one in desk.open_tasks(life, [Task(owner["task"])]):
                 when = min(one["opened_at"] + 3 * MINUTE, now)
                 desk.claim(one, person, when)
-                desk.record(one, "note", person, min(when + 4 * MINUTE, now), owner["note"])
+                one[OperationEvent].append(event(min(when + 4 * MINUTE, now), "note", person, owner["note"]))
         if "enquiry" in scene.told and closed is not None:
             desk.open(life, Task.CUSTOMER_ENQUIRY, min(closed + 40 * MINUTE, now), scene.told["enquiry"])
         for one in desk.open_tasks(life, Task):
