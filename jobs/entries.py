@@ -21,4 +21,4 @@ def archive() -> None:
     with transaction(SYSTEM) as db:
         record_job(db, "entries.archive")
     if archived is not None:
-        log.info("logs put away", month=str(archived[0]), logs=archived[1])
+        log.info("logs archived", month=str(archived[0]), logs=archived[1])
