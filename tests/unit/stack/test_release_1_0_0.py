@@ -7,7 +7,9 @@ area, `stack.backup.make`), so it has the schema of those migrations and no othe
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +20,8 @@ import pytest
 
 from service.migrations import baseline
 from stack import backup, contents, migrations, servers
-from stack.home import Home
+from stack.home import ROOT, Home
 from tests.cluster import drop_database
-from tests.conftest import committed_database
 
 BACKUP = Path(__file__).parent / "genba-1.0.0.tar.xz"
 # The rows that the migrations add, those alone that no release and no clock changes.
@@ -54,7 +55,12 @@ class Database:
             return contents.table_figures(reader)
 
     def migrate(self) -> str:
-        return migrations.migrate({"DATABASE_OWNER_URL": self.owner})
+        return migrations.migrate(os.environ | {"DATABASE_OWNER_URL": self.owner})
+
+    def migrate_to_baseline(self) -> None:
+        command = [sys.executable, "-m", "alembic", "upgrade", baseline.REVISION]
+        environ = os.environ | {"DATABASE_OWNER_URL": self.owner}
+        subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True)
 
     def schema(self) -> list[str]:
         """As pg_dump writes it, without the partitions of a day or a month."""
@@ -94,14 +100,18 @@ def restored(original: Database) -> Iterator[Database]:
     drop_database(copy.home, copy.name)
 
 
-def test_a_restored_backup_of_1_0_0_is_recognised_and_nothing_in_it_is_changed(restored: Database) -> None:
+def test_a_restored_backup_of_1_0_0_is_recognised_and_nothing_in_it_is_changed(
+    restored: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if no migration followed the baseline.
+    monkeypatch.setattr(migrations, "release_revisions", lambda: [baseline.REVISION])
     figures, schema_before = restored.figures(), restored.schema()
     assert restored.revision() == baseline.RELEASE_REVISION
     assert backup.count_rows(figures) == 339
 
     assert restored.migrate() == RECOGNISED
 
-    assert restored.revision() == migrations.release_revisions()[0]
+    assert restored.revision() == baseline.REVISION
     assert contents.differences(figures, restored.figures()) == [
         "public.alembic_version: the same number of rows, but other values"
     ]
@@ -109,16 +119,24 @@ def test_a_restored_backup_of_1_0_0_is_recognised_and_nothing_in_it_is_changed(r
     assert restored.migrate() == ""
 
 
+def test_a_database_of_1_0_0_goes_on_to_the_newest_migration(restored: Database) -> None:
+    assert restored.migrate() == RECOGNISED
+
+    assert restored.revision() == migrations.release_revisions()[0]
+    [[what]] = restored.query("SELECT what FROM reservations_chores WHERE code = 'vulnerabilities'")
+    assert "make audit" in what
+
+
 @pytest.fixture
 def made_and_restored(running_servers: Home) -> Iterator[Database]:
-    """A database of this release's migrations, backed up and restored too: that changes how PostgreSQL writes some
+    """A database that the baseline has made, backed up and restored too: that changes how PostgreSQL writes some
     constraints."""
     made, database = (Database(running_servers, f"genba_made_{next(_numbers)}") for _ in range(2))
-    servers.create_database(running_servers, database.name)
-    with committed_database(running_servers, made.name):
-        # The template of the tests has this right in addition.
-        made.query("REVOKE UPDATE ON app_clock FROM genba_app")
-        database.run("pg_restore", "--exit-on-error", stdin=made.run("pg_dump", "--format=custom"))
+    for new in (made, database):
+        servers.create_database(running_servers, new.name)
+    made.migrate_to_baseline()
+    database.run("pg_restore", "--exit-on-error", stdin=made.run("pg_dump", "--format=custom"))
+    drop_database(made.home, made.name)
     yield database
     drop_database(database.home, database.name)
 
