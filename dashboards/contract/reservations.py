@@ -595,24 +595,6 @@ class EnquiriesEventItem(TypedDict):
     sending: Literal["waiting", "sent", "failed"] | None
 
 
-EventsState: TypeAlias = Literal[
-    "requested",
-    "calling",
-    "pending_shop_response",
-    "change_requested",
-    "all_shops_refused",
-    "calling_success",
-    "awaiting_payment",
-    "expiring",
-    "payment_timeout",
-    "confirmed",
-    "completed",
-    "cancelled",
-    "refund_pending",
-    "refunded",
-]
-
-
 class Notice(TypedDict):
     id: int
     title: str
@@ -773,6 +755,24 @@ class SimulationShopItem(TypedDict):
     known_ok: int
     likely: float
     minutes: float
+
+
+StateMachineState: TypeAlias = Literal[
+    "requested",
+    "calling",
+    "pending_shop_response",
+    "change_requested",
+    "all_shops_refused",
+    "calling_success",
+    "awaiting_payment",
+    "expiring",
+    "payment_timeout",
+    "confirmed",
+    "completed",
+    "cancelled",
+    "refund_pending",
+    "refunded",
+]
 
 
 SurveysStatus: TypeAlias = Literal["preparing", "open", "closed"]
@@ -988,7 +988,7 @@ class OperationItem(TypedDict):
     resolved_by: str | None
     outcome: str | None
     code: str | None
-    state: EventsState | None
+    state: StateMachineState | None
     state_title: str | None
     customer_name: str | None
     phone_shown: str | None
@@ -1068,7 +1068,7 @@ class ReservationItem(TypedDict):
     id: int
     code: str
     version: int
-    state: EventsState
+    state: StateMachineState
     state_title: str
     state_since: str
     waits_until: str | None
@@ -1149,7 +1149,7 @@ class Standing(TypedDict):
 
 
 class StateCount(TypedDict):
-    state: EventsState
+    state: StateMachineState
     number: int
 
 
@@ -1273,8 +1273,8 @@ class DeskEventItem(TypedDict):
     at: str
     kind: str
     title: str
-    state_before: EventsState | None
-    state: EventsState
+    state_before: StateMachineState | None
+    state: StateMachineState
     state_title: str
     ignored: str | None
     source: str
@@ -1293,8 +1293,8 @@ class StepItem(TypedDict):
     source_title: str
     ignored: str | None
     led_to: list[str]
-    state_before: EventsState | None
-    state: EventsState
+    state_before: StateMachineState | None
+    state: StateMachineState
     state_title: str
     waits_until: str | None
     agrees: bool
@@ -1468,7 +1468,7 @@ class ReservationDetail(TypedDict):
     id: int
     code: str
     version: int
-    state: EventsState
+    state: StateMachineState
     state_title: str
     state_since: str
     waits_until: str | None
@@ -1557,7 +1557,7 @@ class OperationDetail(TypedDict):
     resolved_by: str | None
     outcome: str | None
     code: str | None
-    state: EventsState | None
+    state: StateMachineState | None
     state_title: str | None
     customer_name: str | None
     phone_shown: str | None

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from service.core.database.clock import app_now
-from service.reservations.events import rules as e
 from service.reservations.flow import actions
+from service.reservations.state_machine import events as e
 from tests.api.reservations import scene
 from tests.conftest import Service
 

@@ -22,12 +22,13 @@ from service.core.database.clock import app_now
 from service.core.database.session import SYSTEM, transaction
 from service.core.outbox import queue
 from service.core.pages import shell
-from service.reservations.events.rules import Event, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries as flow_queries
 from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent, Webhook
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message
+from service.reservations.state_machine.events import Event
+from service.reservations.state_machine.states import State
 from tests.api.reservations import scene, vendors
 from tests.api.reservations.vendors import SignedRequest
 from tests.sandbox.process import STRIPE_SECRET, TWILIO_TOKEN, Sandbox

@@ -12,11 +12,11 @@ from jobs import reservations
 from service.core.database.clock import app_now
 from service.core.monitoring.health import JobHeartbeat
 from service.core.outbox.records import OutboxMessage
-from service.reservations.cases.rules import Case
-from service.reservations.events import rules as e
 from service.reservations.flow import queries
-from service.reservations.machine import rules as machine
-from service.reservations.machine.rules import EarliestCall
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.case import Case
+from service.reservations.state_machine.rules import EarliestCall
 from tests.api.reservations import scene
 
 

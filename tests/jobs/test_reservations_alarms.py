@@ -16,8 +16,8 @@ from service.core.monitoring.instances import Presence
 from service.core.outbox.records import OutboxMessage
 from service.reservations.alarms import rules
 from service.reservations.alarms.models import Alarm, Measure
-from service.reservations.events.rules import Task
 from service.reservations.operations import actions as operations
+from service.reservations.state_machine.states import Task
 from tests.api.reservations import scene
 from tests.sandbox.process import Sandbox
 

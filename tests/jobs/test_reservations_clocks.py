@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from jobs import reservations
 from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
-from service.reservations.events.rules import Task
 from service.reservations.operations import actions as operations
+from service.reservations.state_machine.states import Task
 from tests.api.reservations import scene
 
 

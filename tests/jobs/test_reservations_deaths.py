@@ -17,8 +17,8 @@ from jobs.vendors.wire import VendorHttp
 from service.core.outbox import queue
 from service.core.outbox.queue import LEASE
 from service.core.outbox.records import Claimed
-from service.reservations.events import rules as e
-from service.reservations.events.rules import State
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import State
 from tests.jobs.reservations_world import FIRST, World
 
 TIMES_OF_DEATH = ("before", "during", "after")

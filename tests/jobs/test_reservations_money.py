@@ -11,9 +11,9 @@ import pytest
 
 from jobs import reservations as jobs
 from service.core.database.session import SYSTEM, transaction
-from service.reservations.events import rules as e
-from service.reservations.events.rules import State
 from service.reservations.inbox.actions import process_next_webhook
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import State
 from tests.jobs.reservations_world import World
 from tests.waiting import wait_for
 

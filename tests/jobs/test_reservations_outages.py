@@ -14,9 +14,9 @@ from jobs import reservations as jobs
 from service.core.database.clock import app_now
 from service.core.database.session import SYSTEM, transaction
 from service.core.outbox.records import OutboxMessage
-from service.reservations.cases.rules import REMIND_BEFORE
-from service.reservations.events import rules as e
-from service.reservations.events.rules import State
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.case import REMIND_BEFORE
+from service.reservations.state_machine.states import State
 from tests.jobs.reservations_world import FIRST, World
 from tests.waiting import wait_for
 

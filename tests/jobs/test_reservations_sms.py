@@ -13,9 +13,9 @@ from jobs.vendors import sms as client
 from service.core.database.clock import app_now, real_now
 from service.core.database.session import SYSTEM, transaction
 from service.core.outbox.records import OutboxMessage
-from service.reservations.events import rules as e
-from service.reservations.events.rules import State
 from service.reservations.outgoing.models import Message
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import State
 from service.reservations.vendor_events.rules import SMS_RETRY_DELAYS, TEMPORARY_CODES
 from tests.jobs.reservations_world import World
 from tests.waiting import wait_for

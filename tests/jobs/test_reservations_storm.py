@@ -14,11 +14,11 @@ from sqlalchemy import select
 
 from jobs import reservations as jobs
 from service.core.database.session import SYSTEM, transaction
-from service.reservations.events import rules as e
-from service.reservations.events.rules import FINAL_STATES, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, Reservation
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import FINAL_STATES, State
 from tests.api.reservations import scene
 from tests.jobs.reservations_world import FIRST, World
 

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import select, text
 
 from service.core.outbox.records import OutboxMessage
-from service.reservations.events import rules as e
-from service.reservations.events.rules import FINAL_STATES, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Payment, PhoneCall, Refund
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import FINAL_STATES, State
 from tests.load.reservation_world import World
 
 # A message of a killed sender waits for its lease, and one in doubt for its next check; moving the clock passes both.

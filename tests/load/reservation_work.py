@@ -9,8 +9,8 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from service.reservations.events.rules import State
 from service.reservations.flow.models import Reservation
+from service.reservations.state_machine.states import State
 from tests.load.crowd import RunningProduct
 from tests.load.ground import BenchEnvironment
 from tests.load.reservation_world import World, create_world

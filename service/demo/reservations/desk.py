@@ -11,7 +11,6 @@ from service.core.values.targets import NEAR
 from service.core.values.working_time import Calendar, add_working_time
 from service.demo.files import Row, event
 from service.demo.reservations.life import SECOND, Life
-from service.reservations.events.rules import Task
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import (
     PRIORITIES,
@@ -20,6 +19,7 @@ from service.reservations.operations.rules import (
     TARGETS,
     TASK_LABELS,
 )
+from service.reservations.state_machine.states import Task
 
 SYSTEM = "システム"
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from service.core.access.auth import Actor
 from service.demo.files import Row
-from service.reservations.cases.rules import Case
-from service.reservations.events.rules import Task
 from service.reservations.services.models import Plan, Service
-from service.reservations.shop_search.rules import PhoneLine
 from service.reservations.shops.models import Shop
+from service.reservations.state_machine.case import Case
+from service.reservations.state_machine.shop_search import PhoneLine
+from service.reservations.state_machine.states import Task
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 

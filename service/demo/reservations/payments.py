@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from service.core.pages import shell
 from service.demo.reservations.ground import pay_token
 from service.demo.reservations.world import SESSION
-from service.reservations.events.rules import FINAL_STATES
 from service.reservations.flow.models import Payment, Reservation
 from service.reservations.outgoing.actions import CHECKOUT_LIFETIME_SECONDS
 from service.reservations.services.models import Plan, Service
+from service.reservations.state_machine.states import FINAL_STATES
 
 
 def known(db: Session) -> list[dict[str, Any]]:

@@ -12,13 +12,13 @@ from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY
 from service.demo.files import Row, insert_rows, insert_trees
 from service.demo.reservations.life import Life
-from service.reservations.events.rules import Task
 from service.reservations.flow.models import Link, Payment, PhoneCall, Refund, Reservation, TimelineEvent
 from service.reservations.operations.models import Operation
 from service.reservations.operations.rules import operation_notice
 from service.reservations.outgoing.models import Message
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
+from service.reservations.state_machine.states import Task
 
 SLACK_DAYS = 30
 TABLES = (TimelineEvent, PhoneCall, Payment, Refund, Message, Link, Operation)

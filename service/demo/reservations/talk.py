@@ -27,7 +27,7 @@ class Wish:
 
 
 def told(answer: str, wish: Wish, chance: Random) -> dict[str, Any]:
-    """The vendor's account of a call that is over; `answer` is one of `events.rules.Answer` that a call ends with."""
+    """The vendor's account of a call that is over; `answer` is one of `states.Answer` that a call ends with."""
     texts = load("reservations_talk")
     if answer in texts["nobody"]:
         nobody = texts["nobody"][answer]

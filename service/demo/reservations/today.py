@@ -24,14 +24,14 @@ from service.demo.files import Row, event, insert_rows, load
 from service.demo.reservations import incidents
 from service.demo.reservations.ground import FIRST_CUSTOMER, Ground, customer
 from service.demo.reservations.life import MINUTE, SECOND, Life, draw_fate
-from service.reservations.events import rules as e
-from service.reservations.events.rules import State, Task
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, Reservation
 from service.reservations.operations.models import OperationEvent
 from service.reservations.outgoing.actions import carry_out
 from service.reservations.roster.models import Shift
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import State, Task
 
 # Between these all shops of a bouquet and some of a cake can be reached, and there is time for what follows.
 OPENS, CLOSES = time(9, 1), time(19, 55)

@@ -24,14 +24,15 @@ from service.demo.files import Row, load
 from service.demo.reservations.desk import Desk
 from service.demo.reservations.life import MINUTE, SECOND, CalledShop, Life
 from service.demo.reservations.talk import Wish, told
-from service.reservations.cases.rules import FINISH_AFTER, LONGEST_NOTICE, PAY_MINUTES
-from service.reservations.events import rules as e
-from service.reservations.events.rules import EVENT_ADAPTER, FINAL_STATES, Effect, Event, Purpose, State, Task
 from service.reservations.flow.models import Link, Payment, PhoneCall, Refund, TimelineEvent
-from service.reservations.machine import rules as machine
 from service.reservations.message_texts import rules as letters
 from service.reservations.outgoing.models import Message
-from service.reservations.shop_search.rules import earliest_call
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.case import FINISH_AFTER, LONGEST_NOTICE, PAY_MINUTES
+from service.reservations.state_machine.events import EVENT_ADAPTER, Effect, Event
+from service.reservations.state_machine.shop_search import earliest_call
+from service.reservations.state_machine.states import FINAL_STATES, Purpose, State, Task
 from service.reservations.transcripts.rules import read_call
 from service.reservations.vendor_events.rules import refund_cause, undelivered_text
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from service.core.values.texts import half_width
 from service.core.values.times import TOKYO
-from service.reservations.cases.rules import CANCEL_BEFORE, PAY_MINUTES
+from service.reservations.state_machine.case import CANCEL_BEFORE, PAY_MINUTES
 
 CANCEL_HOURS = CANCEL_BEFORE // timedelta(hours=1)
 # 2026-11-21T14:00, with or without seconds and time zone. Python would read a date alone as midnight.

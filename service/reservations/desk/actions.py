@@ -16,10 +16,7 @@ from service.core.database.clock import app_now
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
-from service.reservations.cases.rules import LONGEST_NOTICE
 from service.reservations.desk import queries, schemas
-from service.reservations.events import rules as e
-from service.reservations.events.rules import STATE_LABELS, Answer, Event, State
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Link, Reservation
 from service.reservations.flow.queries import active_plans, call_order, case_of, lock_reservation
@@ -27,6 +24,10 @@ from service.reservations.message_texts.rules import domestic_phone
 from service.reservations.rules import AREA
 from service.reservations.services.models import Plan
 from service.reservations.shops import queries as shops
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.case import LONGEST_NOTICE
+from service.reservations.state_machine.events import Event
+from service.reservations.state_machine.states import STATE_LABELS, Answer, State
 
 
 def create(db: Session, by: Actor, new: schemas.NewReservation) -> Reservation:

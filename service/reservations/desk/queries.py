@@ -17,10 +17,17 @@ from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.times import day_bounds, local_date
 from service.reservations.desk import rules, schemas
-from service.reservations.events.rules import (
+from service.reservations.flow.models import Assistant, Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.flow.queries import NOT_FOUND, case_of
+from service.reservations.operations.models import Operation
+from service.reservations.outgoing.models import Message
+from service.reservations.progress.rules import MIN_PAUSE, progress
+from service.reservations.services.models import Plan, Service
+from service.reservations.shops.models import Shop
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.events import EVENT_ADAPTER, EVENT_LABELS
+from service.reservations.state_machine.states import (
     ANSWER_LABELS,
-    EVENT_ADAPTER,
-    EVENT_LABELS,
     SHOP_SEARCH_STATES,
     STATE_LABELS,
     WAITING_LABEL,
@@ -28,14 +35,6 @@ from service.reservations.events.rules import (
     Purpose,
     State,
 )
-from service.reservations.flow.models import Assistant, Payment, PhoneCall, Refund, Reservation, TimelineEvent
-from service.reservations.flow.queries import NOT_FOUND, case_of
-from service.reservations.machine import rules as machine
-from service.reservations.operations.models import Operation
-from service.reservations.outgoing.models import Message
-from service.reservations.progress.rules import MIN_PAUSE, progress
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop
 
 # Separates two texts in one parameter: the text for codes and names, and the digits for telephone numbers or nothing.
 _SEPARATOR = "\x1f"

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from service.reservations.cases.rules import Case
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Event, Purpose, Task
-from service.reservations.machine import rules as machine
-from service.reservations.machine.rules import Outcome
 from service.reservations.operations.rules import TASK_LABELS
 from service.reservations.progress.rules import progress, waits_until
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.case import Case
+from service.reservations.state_machine.events import Event
+from service.reservations.state_machine.rules import Outcome
+from service.reservations.state_machine.states import STATE_LABELS, WAITING_LABEL, Purpose, State, Task
 
 SOURCE_LABELS = {
     "system": "自動処理",
@@ -77,7 +78,7 @@ def replay_step(outcome: Outcome, at: datetime, shops: Mapping[int, str]) -> dic
         "ignored": outcome.ignored,
         "led_to": effect_texts([e.effect_as_json(effect) for effect in outcome.effects], shops),
         "state": case.state,
-        "state_title": e.STATE_LABELS[case.state] if paused_until is None else e.WAITING_LABEL,
+        "state_title": STATE_LABELS[case.state] if paused_until is None else WAITING_LABEL,
         "waits_until": paused_until,
         "progress": progress(case, at).sentence,
         "round": case.round,
@@ -98,12 +99,12 @@ def is_waiting_for(case: Case, task: Task) -> bool:
     return case.state in _BLOCKING_STATES.get(task, ()) or (task is Task.REFUND_FAILED and case.refund_fails)
 
 
-_BLOCKING_STATES: Mapping[Task, tuple[e.State, ...]] = {
-    Task.VAGUE_ANSWER: (e.State.PENDING_SHOP_RESPONSE,),
-    Task.CHANGE_REQUESTED: (e.State.CHANGE_REQUESTED,),
-    Task.ALL_SHOPS_REFUSED: (e.State.ALL_SHOPS_REFUSED,),
-    Task.SMS_FAILED: (e.State.CALLING_SUCCESS,),
-    Task.PAYMENT_TROUBLE: (e.State.CALLING_SUCCESS,),
+_BLOCKING_STATES: Mapping[Task, tuple[State, ...]] = {
+    Task.VAGUE_ANSWER: (State.PENDING_SHOP_RESPONSE,),
+    Task.CHANGE_REQUESTED: (State.CHANGE_REQUESTED,),
+    Task.ALL_SHOPS_REFUSED: (State.ALL_SHOPS_REFUSED,),
+    Task.SMS_FAILED: (State.CALLING_SUCCESS,),
+    Task.PAYMENT_TROUBLE: (State.CALLING_SUCCESS,),
 }
 
 

@@ -19,8 +19,8 @@ from service.core.values.texts import (
     NotBlank,
     RecordId,
 )
-from service.reservations.events.rules import Answer, State, Task
 from service.reservations.operations.rules import Priority
+from service.reservations.state_machine.states import Answer, State, Task
 
 Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]

@@ -31,10 +31,10 @@ from service.reservations.chores.rules import (
     next_business_day,
     nth_business_day,
 )
-from service.reservations.events.rules import Task
 from service.reservations.incidents.rules import LEVEL_LABELS, Level
 from service.reservations.operations.rules import TASK_LABELS
 from service.reservations.queue.rules import ESTIMATED_MINUTES
+from service.reservations.state_machine.states import Task
 
 # Reports are drafted before office hours.
 DRAFTING_TIME = time(8)

@@ -15,12 +15,12 @@ from service.core.outbox.messages import STATE
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY, day_bounds, local_date
 from service.reservations.desk.rules import UNLISTED
-from service.reservations.events.rules import State, Task
 from service.reservations.figures.rules import COUNTS, DECIDED, WEEK, Counts, Period, monday
 from service.reservations.flow.models import Reservation
 from service.reservations.operations.models import Operation
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
+from service.reservations.state_machine.states import State, Task
 
 MAX_NOTICES = 10
 

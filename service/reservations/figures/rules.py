@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from service.reservations.events.rules import State
+from service.reservations.state_machine.states import State
 
 # In these states it is decided whether a reservation succeeded; before, it is not counted.
 DECIDED = frozenset(
@@ -90,7 +90,7 @@ class Period:
     those whose first payment link was sent in the period; a link that can still be paid does not count yet.
     `cancelled`: キャンセル率, the share of cancelled ones among the confirmed ones that ended in the period (completed
     or cancelled). `paid` and `refunded`: yen, by the time Stripe received the payment or made the refund. `operations`:
-    手動対応 that began in the period, by kind (`events.rules.Task`). `by_service`: requested, by the title of the
+    手動対応 that began in the period, by kind (`states.Task`). `by_service`: requested, by the title of the
     service; `by_shop`: confirmed, by the name of the shop, 一覧にない店舗 for an unlisted one. In each the largest
     number comes first.
     """

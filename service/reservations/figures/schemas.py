@@ -7,10 +7,10 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict
 
 from service.core.values.states import MessageState
-from service.reservations.events.rules import State, Task
 from service.reservations.figures.rules import Counts as Counts
 from service.reservations.figures.rules import Period as Period
 from service.reservations.figures.rules import Rate as Rate
+from service.reservations.state_machine.states import State, Task
 
 
 class Share(BaseModel):

@@ -22,17 +22,18 @@ from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.phones import is_mobile
 from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
-from service.reservations.cases.rules import LONGEST_NOTICE, SHORTEST_NOTICE, Case
-from service.reservations.events import rules as e
-from service.reservations.events.rules import EVENT_LABELS, FINAL_STATES, STATE_LABELS, Event, State
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, PhoneCall, Reservation, TimelineEvent
-from service.reservations.machine import rules as machine
-from service.reservations.machine.rules import Outcome
 from service.reservations.outgoing import actions as effects
 from service.reservations.rules import AREA
 from service.reservations.services.models import Plan, Service
-from service.reservations.shop_search.rules import BUSY_DELAY, PhoneLine, earliest_call, unusual_time_reason
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.case import LONGEST_NOTICE, SHORTEST_NOTICE, Case
+from service.reservations.state_machine.events import EVENT_LABELS, Event
+from service.reservations.state_machine.rules import Outcome
+from service.reservations.state_machine.shop_search import BUSY_DELAY, PhoneLine, earliest_call, unusual_time_reason
+from service.reservations.state_machine.states import FINAL_STATES, STATE_LABELS, State
 
 Source = Literal["system", "assistant", "customer", "stripe", "twilio", "bland", "operator"]
 # Without 0, O, 1 and I, which are easy to confuse on the telephone.

@@ -23,13 +23,13 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
-from service.reservations.events.rules import State
 from service.reservations.outgoing.models import Link as Link
 
 # Re-exported: code that reads reservations also reads what they led to.
 from service.reservations.outgoing.models import Payment as Payment
 from service.reservations.outgoing.models import PhoneCall as PhoneCall
 from service.reservations.outgoing.models import Refund as Refund
+from service.reservations.state_machine.states import State
 
 _RESERVATION = "reservations_reservations.id"
 
@@ -53,7 +53,7 @@ class Assistant(Base):
 
 
 class Reservation(Base):
-    """A reservation. `case_now` is the complete case of the state machine (`cases.rules.Case`); state, times and
+    """A reservation. `case_now` is the complete case of the state machine (`state_machine.case.Case`); state, times and
     amounts are copied to columns for lists and figures. Only `flow.actions` writes both."""
 
     __tablename__ = "reservations_reservations"
@@ -117,7 +117,7 @@ class Reservation(Base):
 
 
 class TimelineEvent(Base):
-    """An event of the timeline and its effects (`events.rules`). Append-only."""
+    """An event of the timeline and its effects (`state_machine.events`). Append-only."""
 
     __tablename__ = "reservations_events"
     __table_args__ = (Index("ix_reservations_events_at", "at"),)

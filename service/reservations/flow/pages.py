@@ -14,11 +14,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from service.core.database.clock import app_now
 from service.core.database.session import Db, Scopes, set_scopes
 from service.core.pages import forms, shell
-from service.reservations.events.rules import CancelAsked, LateCancelAsked
 from service.reservations.flow import actions, queries, rules
 from service.reservations.flow.models import Payment, Reservation
 from service.reservations.rules import AREA, CONTACT_PAGE
 from service.reservations.settings import settings
+from service.reservations.state_machine.events import CancelAsked, LateCancelAsked
 
 # A link is looked up before the customer is known.
 AREA_SCOPES = Scopes(frozenset({AREA.name}))

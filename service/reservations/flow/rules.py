@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Literal
 
 from service.core.values.times import format_local_datetime
-from service.reservations.cases.rules import Case
-from service.reservations.events.rules import SHOP_SEARCH_STATES, State
 from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT, TOO_LATE_TO_CANCEL, yen
+from service.reservations.state_machine.case import Case
+from service.reservations.state_machine.states import SHOP_SEARCH_STATES, State
 
 Tone = Literal["", "good", "warning", "bad"]
 _AGAIN = "もう一度予約する場合は、AIアシスタントに依頼してください。"

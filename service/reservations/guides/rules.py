@@ -22,9 +22,7 @@ from service.core.values.times import DAY, SATURDAY, TOKYO, WEEKDAYS, Month, at,
 from service.core.values.working_time import HOURS
 from service.reservations.alarms import rules as alarms
 from service.reservations.assistants import rules as assistants
-from service.reservations.cases import rules as cases
 from service.reservations.enquiries import rules as enquiries
-from service.reservations.events.rules import STATE_LABELS, Purpose, State, Task
 from service.reservations.incidents import rules as incidents
 from service.reservations.incidents.rules import Level, Mark
 from service.reservations.message_texts import rules as letters
@@ -35,6 +33,8 @@ from service.reservations.operations.rules import Priority
 from service.reservations.progress.rules import progress
 from service.reservations.queue import rules as queue
 from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH, SERVICE_NAME
+from service.reservations.state_machine import case as cases
+from service.reservations.state_machine.states import STATE_LABELS, Purpose, State, Task
 
 MAKER = SERVICE_NAME
 # A guide of at least this reading time starts with a table of contents.

@@ -15,7 +15,6 @@ from service.core.holidays import calendar_named
 from service.core.outbox import queue
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.settings import settings as floor
-from service.reservations.events.rules import Purpose
 from service.reservations.incidents import queries, rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
 from service.reservations.incidents.rules import Level, Mark
@@ -24,6 +23,7 @@ from service.reservations.operations.rules import NOBODY_ON_CALL
 from service.reservations.outgoing.actions import publish
 from service.reservations.outgoing.models import Message
 from service.reservations.rules import AREA
+from service.reservations.state_machine.states import Purpose
 
 SUBJECT = "incident"
 _FUTURE_MESSAGE = "これからの日時は指定できません。"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.core.values.times import TOKYO, format_local_datetime
-from service.reservations.events.rules import Purpose
 from service.reservations.rules import SERVICE_NAME
+from service.reservations.state_machine.states import Purpose
 
 # The document's own sentences.
 NOT_POSSIBLE = "現在、予約できませんでした。別の日時をご検討いただくか、カスタマーサポートまでご連絡ください"

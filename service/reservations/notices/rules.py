@@ -16,10 +16,10 @@ from service.reservations.assistants import rules as assistants
 from service.reservations.chores import rules as chores
 from service.reservations.drafts import rules as drafts
 from service.reservations.enquiries import rules as enquiries
-from service.reservations.events.rules import Task
 from service.reservations.incidents import rules as incidents
 from service.reservations.incidents.rules import Level, Mark
 from service.reservations.operations import rules as operations
+from service.reservations.state_machine.states import Task
 
 EXAMPLE_CODE, EXAMPLE_STAFF = "QRV-7K2M9P", "佐藤"
 

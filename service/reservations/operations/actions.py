@@ -17,7 +17,6 @@ from service.core.settings import settings as floor
 from service.core.values.targets import NEAR
 from service.core.values.texts import escape_for_slack
 from service.core.values.working_time import add_working_time
-from service.reservations.events.rules import Task
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import (
     BURST_SIZE,
@@ -41,6 +40,7 @@ from service.reservations.operations.rules import (
 from service.reservations.roster import queries as roster
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
+from service.reservations.state_machine.states import Task
 
 
 def open_operation(db: Session, reservation_id: int, code: str, task: Task, detail: str = "") -> Operation:

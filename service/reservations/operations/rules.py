@@ -10,7 +10,7 @@ from enum import StrEnum
 from service.core.values.targets import Target
 from service.core.values.times import format_duration, format_local_datetime, local_date
 from service.core.values.working_time import Calendar
-from service.reservations.events.rules import Task
+from service.reservations.state_machine.states import Task
 
 # Notifications about a reservation within this time go into the thread of the first.
 THREAD_WINDOW = timedelta(hours=1)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.core.values.times import format_local_datetime
-from service.reservations.cases.rules import GIVE_UP_BEFORE, PAY_MINUTES, Case
-from service.reservations.events.rules import State
 from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT, yen
+from service.reservations.state_machine.case import GIVE_UP_BEFORE, PAY_MINUTES, Case
+from service.reservations.state_machine.states import State
 
 # A shorter pause is not mentioned.
 MIN_PAUSE = timedelta(minutes=1)

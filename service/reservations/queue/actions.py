@@ -11,13 +11,13 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.times import format_local_datetime
-from service.reservations.events.rules import Task
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import Priority, due_soon_notice, on_call_sms, overdue_notice
 from service.reservations.queue import queries, schemas
 from service.reservations.roster import queries as roster
 from service.reservations.rules import AREA
+from service.reservations.state_machine.states import Task
 
 
 def claim(db: Session, by: Actor, operation_id: int, new: edits.Edit) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.reservations.events.rules import Task
+from service.reservations.state_machine.states import Task
 
 # The document's estimate of the working time, in minutes.
 ESTIMATED_MINUTES: Mapping[Task, str] = {

@@ -11,9 +11,9 @@ from service.core.edits import Edit
 from service.core.values.targets import State as Target
 from service.core.values.texts import NO_NUL, NotBlank, RecordId
 from service.reservations.desk.schemas import ReservationDetail
-from service.reservations.events.rules import State, Task
 from service.reservations.operations.rules import Priority
 from service.reservations.roster.schemas import Person, ShiftItem
+from service.reservations.state_machine.states import State, Task
 
 Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
 

@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
 from service.core.problems import Invalid
-from service.reservations.events.rules import SHOP_SEARCH_STATES, Answer
 from service.reservations.flow.models import Reservation, TimelineEvent
 from service.reservations.flow.queries import phone_lines
 from service.reservations.shops import queries as shops
 from service.reservations.simulation import rules, schemas
 from service.reservations.simulation.rules import CallStatistics, PastCall, PastSearch
+from service.reservations.state_machine.states import SHOP_SEARCH_STATES, Answer
 
 MONTH = timedelta(days=30.44)
 # Events that show how a search went. Events after a shop has agreed do not matter.

@@ -17,8 +17,8 @@ from itertools import permutations
 from math import sqrt
 
 from service.core.values.times import SATURDAY, TOKYO
-from service.reservations.cases.rules import GIVE_UP_BEFORE, ROUND_PAUSE, ROUNDS
-from service.reservations.shop_search.rules import PhoneLine, earliest_call
+from service.reservations.state_machine.case import GIVE_UP_BEFORE, ROUND_PAUSE, ROUNDS
+from service.reservations.state_machine.shop_search import PhoneLine, earliest_call
 
 # Weight of the more general rate, in answers: smooths the rate of a shop with few answers.
 PRIOR_WEIGHT = 6

@@ -20,8 +20,8 @@ from service.reservations.enquiries import queries as enquiries
 from service.reservations.enquiries.models import Enquiry
 from service.reservations.enquiries.rules import SATISFACTION_GOAL, Party
 from service.reservations.enquiries.schemas import Kpis, Measure
-from service.reservations.events.rules import State
 from service.reservations.flow.models import Reservation
+from service.reservations.state_machine.states import State
 from service.reservations.surveys import rules, schemas
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink
 from service.reservations.surveys.rules import Quarter, Status

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from service.core.values.times import TOKYO
-from service.reservations.events.rules import Answer
+from service.reservations.state_machine.states import Answer
 
 MAX_LINES, MAX_LINE_LENGTH = 500, 2000
 # A shorter quote would match by chance.

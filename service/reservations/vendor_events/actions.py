@@ -14,15 +14,15 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now, real_now
 from service.core.outbox import queue
-from service.reservations.cases.rules import Case
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Answer, Purpose
 from service.reservations.flow import queries as flow
 from service.reservations.flow.actions import record_event
 from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation
 from service.reservations.outgoing.actions import VALID_STATES
 from service.reservations.outgoing.models import Message
 from service.reservations.rules import AREA
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.case import Case
+from service.reservations.state_machine.states import Answer, Purpose
 from service.reservations.transcripts.rules import read_call
 from service.reservations.vendor_events import queries
 from service.reservations.vendor_events.rules import (

@@ -19,9 +19,9 @@ from service.core.audit import AuditEntry
 from service.core.database.clock import app_now
 from service.reservations.assistants import mcp
 from service.reservations.assistants.models import Assistant
-from service.reservations.events.rules import Answer
 from service.reservations.flow.models import Reservation
 from service.reservations.message_texts.rules import NOT_POSSIBLE, TOO_LATE_TO_CANCEL
+from service.reservations.state_machine.states import Answer
 from tests.api.reservations import scene
 from tests.api.reservations.test_assistants_mcp import facts, refusal
 

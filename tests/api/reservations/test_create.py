@@ -16,13 +16,13 @@ from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.problems import Invalid
 from service.core.values.times import TOKYO
-from service.reservations.events import rules as e
 from service.reservations.flow import actions
 from service.reservations.flow.actions import OutsideHours
 from service.reservations.flow.models import Reservation
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message
 from service.reservations.shops.models import ShopService
+from service.reservations.state_machine import events as e
 from tests import people
 from tests.api.reservations import scene
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.core.outbox.records import OutboxMessage
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Answer
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Payment, Reservation
 from service.reservations.outgoing.models import Message
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import Answer
 from service.reservations.vendor_events.actions import is_still_valid, record_sms_failure
 from tests.api.reservations import scene
 from tests.api.reservations.test_desk import get_reservation, olivia, post_action, sent_messages, world

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from service.core.database.clock import app_now, real_now
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY
-from service.reservations.events.rules import Answer, Task
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.settings import settings
+from service.reservations.state_machine.states import Answer, Task
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 

@@ -20,15 +20,16 @@ from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
 from service.demo.reservations import payments
-from service.reservations.events.rules import EVENT_ADAPTER, FINAL_STATES, SHOP_SEARCH_STATES, Answer, State, Task
 from service.reservations.flow import queries
 from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
 from service.reservations.incidents.models import Incident
-from service.reservations.machine import rules as machine
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message
 from service.reservations.roster.models import Shift
 from service.reservations.shops.models import Shop
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.events import EVENT_ADAPTER
+from service.reservations.state_machine.states import FINAL_STATES, SHOP_SEARCH_STATES, Answer, State, Task
 from stack.home import Home
 from tests import people
 from tests.api.reservations.demo import EVERYDAY_COUNT, START_TIMES, StartTime, fill_demo

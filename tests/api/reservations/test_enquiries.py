@@ -20,9 +20,9 @@ from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
 from service.reservations.enquiries import actions as enquiries
 from service.reservations.enquiries import queries
-from service.reservations.events.rules import Task
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
+from service.reservations.state_machine.states import Task
 from tests.api.reservations import scene
 
 SignIn = Callable[..., TestClient]

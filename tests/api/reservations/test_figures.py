@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from service.core.values.times import DAY, Month
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Answer
 from service.reservations.figures import queries
 from service.reservations.figures.rules import Period, Rate
 from service.reservations.flow import actions
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import Answer
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 

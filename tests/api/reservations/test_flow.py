@@ -16,14 +16,15 @@ from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.problems import NotFound, Stale
 from service.core.values.times import TOKYO
-from service.reservations.events import rules as e
-from service.reservations.events.rules import EVENT_ADAPTER, Answer, State
 from service.reservations.flow import actions, queries
 from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
-from service.reservations.machine import rules as machine
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message
 from service.reservations.shops.models import ShopService
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.events import EVENT_ADAPTER
+from service.reservations.state_machine.states import Answer, State
 from tests import people
 from tests.api.reservations import scene
 

@@ -14,8 +14,6 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
-from service.reservations.events import rules as e
-from service.reservations.events.rules import State
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Payment, Reservation, Webhook
 from service.reservations.inbox import actions
@@ -25,6 +23,8 @@ from service.reservations.inbox.rules import (
     parse_stripe_webhook,
     parse_twilio_webhook,
 )
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import State
 from service.reservations.vendor_events import actions as vendor_events
 from tests.api.reservations import scene
 from tests.api.reservations.vendors import sms_fields, stripe_event

@@ -18,11 +18,11 @@ from service.core.audit import AuditEntry
 from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
-from service.reservations.events import rules as e
 from service.reservations.flow import actions as flow
 from service.reservations.incidents import actions as incidents
 from service.reservations.outgoing.models import Message
 from service.reservations.roster.models import Shift
+from service.reservations.state_machine import events as e
 from tests import people
 from tests.api.reservations import scene
 

@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
-from service.reservations.events.rules import Answer, Task
 from service.reservations.flow.models import Reservation
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.queue import actions as queue
+from service.reservations.state_machine.states import Answer, Task
 from tests import people
 from tests.api.reservations import scene
 

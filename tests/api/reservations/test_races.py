@@ -19,12 +19,12 @@ from service.core.outbox.records import OutboxMessage
 from service.core.problems import Conflict, Stale
 from service.reservations.desk import actions as desk
 from service.reservations.desk import schemas as desk_schemas
-from service.reservations.events.rules import Answer, State, Task
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Payment, Reservation, TimelineEvent
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.queue import actions as queue
+from service.reservations.state_machine.states import Answer, State, Task
 from tests import people
 from tests.api.reservations import scene
 

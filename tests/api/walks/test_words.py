@@ -6,7 +6,7 @@ from service.core.areas import AREAS, areas
 from service.core.audit.search import ACTION_TITLES
 from service.core.values import targets
 from service.migrations.baseline import read_rows
-from service.reservations.events.rules import STATE_LABELS, WAITING_LABEL
+from service.reservations.state_machine.states import STATE_LABELS, WAITING_LABEL
 from tests.api.walks.walk import CHOOSE_WALKERS, MIN_TEXT_LENGTH, Walker, WalkerChoice, operations
 
 # Names of areas, which jobs are named after, and of their records, fields, choices and actions, as the code and the

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.reservations.events import rules as e
 from service.reservations.flow import actions as flow
 from service.reservations.outgoing.models import Message
+from service.reservations.state_machine import events as e
 from tests.api.reservations import scene
 from tests.dashboards.conftest import open_address
 from tests.dashboards.pages import Screen, click_row_action, fill, press, texts

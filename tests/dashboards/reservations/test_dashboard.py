@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.core.database.clock import app_now
-from service.reservations.events.rules import Answer, Task
 from service.reservations.operations import actions as operations
 from service.reservations.settings import settings
+from service.reservations.state_machine.states import Answer, Task
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.dashboards.conftest import Network, open_address

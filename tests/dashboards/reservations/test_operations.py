@@ -11,13 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 from service.core.database.clock import app_now
 from service.core.values.times import TOKYO
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Answer, Task
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Reservation
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.roster.models import Shift
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import Answer, Task
 from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Network, open_address

@@ -17,11 +17,11 @@ from dashboards.ui.status import Status
 from service.core.database.clock import app_now
 from service.core.database.session import Base
 from service.core.values.times import TOKYO
-from service.reservations.events import rules as e
-from service.reservations.events.rules import STATE_LABELS, Answer
 from service.reservations.flow import actions as flow
 from service.reservations.flow.models import Payment, Refund, Reservation
 from service.reservations.outgoing.models import Message
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.states import STATE_LABELS, Answer
 from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Network, open_address

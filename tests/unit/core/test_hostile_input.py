@@ -43,9 +43,9 @@ from service.entries.station import rules as station
 from service.fleet.schemas import Heartbeat
 from service.reservations.assistants import mcp
 from service.reservations.assistants import rules as assistants
-from service.reservations.events.rules import Answer
 from service.reservations.inbox import rules as inbox
 from service.reservations.signatures import rules as signatures
+from service.reservations.state_machine.states import Answer
 from service.reservations.transcripts import rules as transcripts
 from stack import attachments
 from tests.pictures import picture, workbook

@@ -21,11 +21,9 @@ from service.core.values.times import SATURDAY, local_date
 from service.demo.reservations import SERVICES
 from service.reservations.alarms import rules as alarms
 from service.reservations.assistants import rules as assistants
-from service.reservations.cases import rules as cases
 from service.reservations.chores import rules as chores
 from service.reservations.drafts import rules as drafts
 from service.reservations.enquiries import rules as enquiries
-from service.reservations.events.rules import Task
 from service.reservations.guides import rules
 from service.reservations.guides.rules import GUIDES, SHOP_GUIDES, Audience, Facts, OfferedService, Routine, Size
 from service.reservations.incidents import rules as incidents
@@ -34,6 +32,8 @@ from service.reservations.notices import rules as notices
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
 from service.reservations.queue import rules as queue
+from service.reservations.state_machine import case as cases
+from service.reservations.state_machine.states import Task
 from stack import outages
 from stack.home import ROOT
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from service.core.values.times import TOKYO
-from service.reservations.events.rules import Purpose, Task
 from service.reservations.message_texts import rules as message_texts
 from service.reservations.message_texts.rules import Facts
 from service.reservations.operations.rules import operation_notice
+from service.reservations.state_machine.states import Purpose, Task
 from tests.sms import sms_segments
 
 STARTS = datetime(2026, 11, 25, 14, 0, tzinfo=TOKYO)

@@ -6,15 +6,16 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from service.core.values.targets import NEAR, State, read
+from service.core.values import targets
+from service.core.values.targets import NEAR, read
 from service.core.values.times import TOKYO
 from service.core.values.working_time import add_working_time, calendar
-from service.reservations.cases.rules import Case
 from service.reservations.desk.rules import effect_text, is_waiting_for, without_tokens
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Task
 from service.reservations.operations.rules import PRIORITIES, TARGETS, Priority, is_business_hours
 from service.reservations.queue.rules import ESTIMATED_MINUTES, PROCEDURES
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.case import Case
+from service.reservations.state_machine.states import Purpose, State, Task
 
 # Monday, Coming of Age Day.
 HOLIDAYS = frozenset({date(2031, 1, 13)})
@@ -65,7 +66,7 @@ def test_the_warning_comes_after_three_quarters_of_the_span() -> None:
     assert warn_at == at(14, 9, 15)
     due_at = target.due_at(opened, BUSINESS)
     states = [read(target, due_at, now, BUSINESS).state for now in (at(12, 12), at(14, 9, 14), warn_at, at(14, 9, 31))]
-    assert states == [State.RUNNING, State.RUNNING, State.NEAR, State.OVERDUE]
+    assert states == [targets.State.RUNNING, targets.State.RUNNING, targets.State.NEAR, targets.State.OVERDUE]
 
 
 def test_nights_weekends_and_holidays_are_not_business_hours() -> None:
@@ -80,18 +81,18 @@ def test_every_task_has_a_procedure_and_some_have_an_estimate() -> None:
 
 
 def test_a_task_that_a_reservation_waits_for_cannot_be_closed() -> None:
-    case = Case(state=e.State.PENDING_SHOP_RESPONSE, since=at(8, 10), starts_at=at(15, 10), price=5500, order=(1,))
+    case = Case(state=State.PENDING_SHOP_RESPONSE, since=at(8, 10), starts_at=at(15, 10), price=5500, order=(1,))
     assert is_waiting_for(case, Task.VAGUE_ANSWER)
     assert not is_waiting_for(case, Task.CUSTOMER_ENQUIRY)
-    assert not is_waiting_for(case.model_copy(update={"state": e.State.CALLING}), Task.VAGUE_ANSWER)
+    assert not is_waiting_for(case.model_copy(update={"state": State.CALLING}), Task.VAGUE_ANSWER)
     assert is_waiting_for(case.model_copy(update={"refund_fails": True}), Task.REFUND_FAILED)
 
 
 def test_every_effect_has_its_own_text() -> None:
     effects: list[e.Effect] = [
-        e.ToCustomer(purpose=e.Purpose.CONFIRMED),
-        e.ToShop(purpose=e.Purpose.HELD, shop=1),
-        e.ToShop(purpose=e.Purpose.HELD, shop=None),
+        e.ToCustomer(purpose=Purpose.CONFIRMED),
+        e.ToShop(purpose=Purpose.HELD, shop=1),
+        e.ToShop(purpose=Purpose.HELD, shop=None),
         e.Call(number=1, shop=1),
         e.StopCall(number=1),
         e.Checkout(number=1, amount=5500),

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from service.core.values.times import TOKYO
-from service.reservations.cases.rules import Case
-from service.reservations.events.rules import FINAL_STATES, State
 from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT
 from service.reservations.progress.rules import progress
+from service.reservations.state_machine.case import Case
+from service.reservations.state_machine.states import FINAL_STATES, State
 
 NOW = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)
 LATER = datetime(2031, 1, 15, 14, 0, tzinfo=TOKYO)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from service.core.values.times import TOKYO
-from service.reservations.shop_search.rules import PhoneLine
 from service.reservations.simulation import rules
 from service.reservations.simulation.queries import first_search
 from service.reservations.simulation.rules import CallStatistics, PastCall, PastSearch, Trust
+from service.reservations.state_machine.shop_search import PhoneLine
 
 WEDNESDAY = datetime(2031, 1, 8, 10, 0, tzinfo=TOKYO)
 LINES = {shop: PhoneLine(opens_at=time(9), closes_at=time(20)) for shop in (1, 2, 3)}

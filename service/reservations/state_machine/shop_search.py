@@ -8,7 +8,8 @@ from datetime import datetime, time, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from service.core.values.times import DAY, TOKYO, at, format_local_datetime, local_date
-from service.reservations.cases.rules import (
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.case import (
     PAYMENT_TASKS,
     SHOP_SEARCH_TASKS,
     Case,
@@ -18,8 +19,8 @@ from service.reservations.cases.rules import (
     resume_calling,
     with_changes,
 )
-from service.reservations.events import rules as e
-from service.reservations.events.rules import FINAL_STATES, SHOP_SEARCH_STATES, Answer, Effect, Purpose, State, Task
+from service.reservations.state_machine.events import Effect
+from service.reservations.state_machine.states import FINAL_STATES, SHOP_SEARCH_STATES, Answer, Purpose, State, Task
 
 # Answers that operators have to clarify: the next state and the task.
 _UNCLEAR_ANSWERS: Mapping[Answer, tuple[State, Task]] = {

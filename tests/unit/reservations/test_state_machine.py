@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.reservations.cases.rules import CANCEL_BEFORE, Case
-from service.reservations.events import rules as e
-from service.reservations.events.rules import EVENT_ADAPTER, FINAL_STATES, Answer, Event, State
-from service.reservations.machine import rules as machine
-from service.reservations.machine.rules import Outcome
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine import rules as machine
+from service.reservations.state_machine.case import CANCEL_BEFORE, Case
+from service.reservations.state_machine.events import EVENT_ADAPTER, Event
+from service.reservations.state_machine.rules import Outcome
+from service.reservations.state_machine.states import FINAL_STATES, Answer, Purpose, State, Task
 
 NOW = datetime(2031, 1, 8, 1, 0, tzinfo=UTC)
 S = State
@@ -307,7 +308,7 @@ def test_without_shops_a_manual_task_is_opened_at_once() -> None:
     run.advance_to(NOW, lambda _: None)
 
     assert run.is_at(S.ALL_SHOPS_REFUSED)
-    assert e.ForPeople(task=e.Task.ALL_SHOPS_REFUSED) in list(machine.replay(run.events))[-1][2].effects
+    assert e.ForPeople(task=Task.ALL_SHOPS_REFUSED) in list(machine.replay(run.events))[-1][2].effects
 
 
 def confirmed_run(starts_in: timedelta = timedelta(days=7)) -> ReservationRun:
@@ -345,7 +346,7 @@ def test_only_an_operator_may_cancel_after_the_time_limit() -> None:
     assert run.apply(e.CancelAsked(by="operator", special=True)).ignored is None
 
 
-def purposes(outcome: Outcome) -> list[e.Purpose]:
+def purposes(outcome: Outcome) -> list[Purpose]:
     return [effect.purpose for effect in outcome.effects if isinstance(effect, e.ToCustomer)]
 
 
@@ -359,7 +360,7 @@ def test_a_payment_during_expiry_counts() -> None:
     expiring.advance_to(NOW + timedelta(minutes=10), lambda _: NOW)
     assert expiring.is_at(S.EXPIRING)
 
-    assert purposes(expiring.apply(paid)) == [e.Purpose.CONFIRMED]
+    assert purposes(expiring.apply(paid)) == [Purpose.CONFIRMED]
     assert expiring.apply(e.SessionClosed(session="cs_1")).ignored is not None
     assert expiring.is_at(S.CONFIRMED)
 
@@ -401,7 +402,7 @@ def test_a_late_ok_for_a_changed_request_books_nothing() -> None:
     outcome = run.apply(e.CallEnded(number=1, shop=1, answer=Answer.OK))
 
     assert run.is_at(S.CALLING)
-    assert e.ToShop(purpose=e.Purpose.RELEASED, shop=1) in outcome.effects
+    assert e.ToShop(purpose=Purpose.RELEASED, shop=1) in outcome.effects
     assert run.apply(e.CallEnded(number=1, shop=1, answer=Answer.OK)).ignored == "この店舗には見送りを伝えました。"
 
 
@@ -416,8 +417,8 @@ def test_the_first_ok_is_booked_and_the_second_is_released() -> None:
 
     assert run.case.shop == 1
     assert e.StopCall(number=2) in first.effects
-    assert e.ToShop(purpose=e.Purpose.RELEASED, shop=2) in second.effects
-    assert e.ForPeople(task=e.Task.SECOND_OK) in second.effects
+    assert e.ToShop(purpose=Purpose.RELEASED, shop=2) in second.effects
+    assert e.ForPeople(task=Task.SECOND_OK) in second.effects
 
 
 def test_a_misheard_ok_can_be_overruled_until_the_link_is_sent() -> None:
@@ -430,17 +431,17 @@ def test_a_misheard_ok_can_be_overruled_until_the_link_is_sent() -> None:
 
     assert run.is_at(S.CALLING)
     assert e.Expire(session="cs_1") in overruled.effects
-    assert e.ToShop(purpose=e.Purpose.RELEASED, shop=1) in overruled.effects
+    assert e.ToShop(purpose=Purpose.RELEASED, shop=1) in overruled.effects
     run.advance_to(run.now, lambda _: run.now)
     assert run.called[2] == 2, "the next shop is called"
 
 
 @pytest.mark.parametrize(
     ("starts_in", "expected"),
-    [(timedelta(days=7), [e.Purpose.REMINDER]), (timedelta(hours=24, minutes=30), [])],
+    [(timedelta(days=7), [Purpose.REMINDER]), (timedelta(hours=24, minutes=30), [])],
     ids=["a week ahead", "only just booked"],
 )
-def test_a_reminder_is_sent_a_day_before_unless_just_booked(starts_in: timedelta, expected: list[e.Purpose]) -> None:
+def test_a_reminder_is_sent_a_day_before_unless_just_booked(starts_in: timedelta, expected: list[Purpose]) -> None:
     run = confirmed_run(starts_in)
     # Two hours late: after a downtime the reminder is still sent.
     run.advance_to(run.case.starts_at - timedelta(hours=22), lambda _: run.now)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from service.reservations.cases.rules import (
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.case import (
     ARRANGEMENT_TASKS,
     PAYMENT_TASKS,
     Case,
@@ -18,8 +19,8 @@ from service.reservations.cases.rules import (
     close_session,
     with_changes,
 )
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Effect, Purpose, State, Task
+from service.reservations.state_machine.events import Effect
+from service.reservations.state_machine.states import Purpose, State, Task
 
 
 def _checkout_ready(case: Case, event: e.CheckoutReady, now: datetime) -> Transition:

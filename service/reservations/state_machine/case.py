@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from service.reservations.events import rules as e
-from service.reservations.events.rules import Effect, Purpose, State, Task
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine.events import Effect
+from service.reservations.state_machine.states import Purpose, State, Task
 
 PAY_MINUTES = 10
 ROUNDS = 2

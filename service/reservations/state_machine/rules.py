@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from service.reservations.cases.rules import (
+from service.reservations.state_machine import events as e
+from service.reservations.state_machine import payments, shop_search
+from service.reservations.state_machine.case import (
     ARRANGEMENT_TASKS,
     CALL_TIMEOUT,
     EXPIRY_RETRY_AFTER,
@@ -24,10 +26,8 @@ from service.reservations.cases.rules import (
     close_session,
     with_changes,
 )
-from service.reservations.events import rules as e
-from service.reservations.events.rules import SHOP_SEARCH_STATES, Answer, Effect, Event, Purpose, State, Task
-from service.reservations.payments import rules as paying
-from service.reservations.shop_search import rules as seeking
+from service.reservations.state_machine.events import Effect, Event
+from service.reservations.state_machine.states import SHOP_SEARCH_STATES, Answer, Purpose, State, Task
 
 
 class Outcome(BaseModel):
@@ -211,7 +211,7 @@ def _customer_corrected(case: Case, event: e.CustomerCorrected, now: datetime) -
     if case.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT):
         if not (event.mail if case.by_mail else event.phone):
             return corrected, effects
-        waiting, checkout_effects = paying.restart_checkout(corrected, by_mail=case.by_mail)
+        waiting, checkout_effects = payments.restart_checkout(corrected, by_mail=case.by_mail)
         return waiting, [*effects, *checkout_effects]
     if case.state in _LAST_MESSAGES and (event.phone or event.mail or event.new_mail):
         effects.append(e.ToCustomer(purpose=_LAST_MESSAGES[case.state], by_mail=not event.phone))
@@ -231,8 +231,8 @@ _LAST_MESSAGES = {
     State.REFUNDED: Purpose.REFUNDED,
 }
 _HANDLERS: Mapping[str, Callable[..., Transition]] = {
-    **seeking.HANDLERS,
-    **paying.HANDLERS,
+    **shop_search.HANDLERS,
+    **payments.HANDLERS,
     "requested": _already_requested,
     "reminder_due": _reminder_due,
     "finished": _finished,

@@ -1,1 +1,0 @@
-"""The case: everything that the state machine decides by."""

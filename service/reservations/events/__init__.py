@@ -1,1 +1,0 @@
-"""What can happen to a reservation, and what has to be done about it."""

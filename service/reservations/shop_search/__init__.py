@@ -1,1 +1,0 @@
-"""Shop search: calls to shops and their answers."""
