@@ -24,9 +24,10 @@ from service.core.outbox import queue
 from service.core.pages import shell
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries as flow_queries
-from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent, Webhook
+from service.reservations.inbox.models import Webhook
+from service.reservations.models import Reservation, TimelineEvent
 from service.reservations.operations.models import Operation
-from service.reservations.outgoing.models import Message
+from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.state_machine.events import Event
 from service.reservations.state_machine.states import State
 from tests.api.reservations import scene, vendors

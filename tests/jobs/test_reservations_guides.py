@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from jobs import outbox, reservations
 from service.core.monitoring.health import JobHeartbeat
 from service.reservations.guides.rules import SHOP_GUIDES
-from service.reservations.shops.models import Shop
+from service.reservations.models import Shop
 from tests.api.reservations import scene
 from tests.sandbox.process import Sandbox
 

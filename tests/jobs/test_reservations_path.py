@@ -10,9 +10,9 @@ from sqlalchemy import update
 from jobs import reservations as jobs
 from service.core.database.clock import real_now
 from service.core.database.session import SYSTEM, transaction
-from service.reservations.flow.models import PhoneCall
+from service.reservations.models import ShopService
 from service.reservations.operations.models import Operation
-from service.reservations.shops.models import ShopService
+from service.reservations.outgoing.models import PhoneCall
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import State
 from tests.api.reservations import scene

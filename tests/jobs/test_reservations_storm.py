@@ -16,7 +16,8 @@ from jobs import reservations as jobs
 from service.core.database.session import SYSTEM, transaction
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
-from service.reservations.flow.models import Payment, Reservation
+from service.reservations.models import Reservation
+from service.reservations.outgoing.models import Payment
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import FINAL_STATES, State
 from tests.api.reservations import scene

@@ -12,9 +12,8 @@ from sqlalchemy import select, text
 
 from service.core.outbox.records import OutboxMessage
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Payment, PhoneCall, Refund
 from service.reservations.operations.models import Operation
-from service.reservations.outgoing.models import Message
+from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import FINAL_STATES, State
 from tests.load.reservation_world import World

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from jobs import reservations as jobs
 from service.core.database.clock import app_now
 from service.core.database.session import SYSTEM, transaction
-from service.reservations.flow.models import Reservation, TimelineEvent
+from service.reservations.models import Reservation, TimelineEvent
 from tests.api.reservations import scene
 
 AWAITING, CONFIRMED, SEEKING, DUE_AT_ONCE = 600, 100, 300, 200

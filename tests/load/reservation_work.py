@@ -9,7 +9,7 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.state_machine.states import State
 from tests.load.crowd import RunningProduct
 from tests.load.ground import BenchEnvironment

@@ -18,10 +18,7 @@ from sqlalchemy import select
 from service.core.access.identity import hash_token
 from service.core.database.clock import app_now
 from service.core.values.times import TOKYO
-from service.reservations.assistants.models import Assistant
-from service.reservations.flow.models import Reservation
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop, ShopService
+from service.reservations.models import Assistant, Plan, Reservation, Service, Shop, ShopService
 from tests.load.crowd import RunningProduct
 
 SERVICE, PLAN, PRICE = "proof", "m", 5500

@@ -11,9 +11,7 @@ from service.core.access.identity import User, hash_token
 from service.core.database.clock import app_now
 from service.demo.files import load
 from service.demo.reservations import chores, enquiries, measures, year
-from service.reservations.assistants.models import Assistant
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop, ShopService
+from service.reservations.models import Assistant, Plan, Service, Shop, ShopService
 
 _COLUMNS = ("code", "name", "phone", "mail", "contact_name", "note", "opens_at", "closes_at", "closed_weekdays")
 # Code, name, description, and code, name and price of the sizes.

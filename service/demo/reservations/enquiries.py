@@ -21,9 +21,8 @@ from service.demo.reservations.today import ago
 from service.reservations.enquiries import rules
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import Channel, Party, Status
-from service.reservations.flow.models import Reservation
 from service.reservations.incidents.rules import Level
-from service.reservations.shops.models import Shop
+from service.reservations.models import Reservation, Shop
 from service.reservations.surveys import rules as survey_rules
 from service.reservations.surveys.models import Invitation, Survey
 

@@ -18,10 +18,8 @@ from service.core.values.working_time import HOURS
 from service.demo.files import actor, load
 from service.demo.reservations.life import CalledShop, Fate, Life
 from service.demo.reservations.world import World
-from service.reservations.assistants.models import Assistant
 from service.reservations.flow.actions import CODE_ALPHABET
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop, ShopService
+from service.reservations.models import Assistant, Plan, Service, Shop, ShopService
 
 # The sizes of a service, the middle one most often.
 _SIZES = [3, 5, 2]

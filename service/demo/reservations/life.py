@@ -11,8 +11,7 @@ from typing import Any
 
 from service.core.access.auth import Actor
 from service.demo.files import Row
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop
+from service.reservations.models import Plan, Service, Shop
 from service.reservations.state_machine.case import Case
 from service.reservations.state_machine.shop_search import PhoneLine
 from service.reservations.state_machine.states import Task

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from service.core.pages import shell
 from service.demo.reservations.ground import pay_token
 from service.demo.reservations.world import SESSION
-from service.reservations.flow.models import Payment, Reservation
+from service.reservations.models import Plan, Reservation, Service
 from service.reservations.outgoing.actions import CHECKOUT_LIFETIME_SECONDS
-from service.reservations.services.models import Plan, Service
+from service.reservations.outgoing.models import Payment
 from service.reservations.state_machine.states import FINAL_STATES
 
 

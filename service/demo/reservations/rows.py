@@ -12,10 +12,10 @@ from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY
 from service.demo.files import Row, insert_rows, insert_trees
 from service.demo.reservations.life import Life
-from service.reservations.flow.models import Link, Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.models import Reservation, TimelineEvent
 from service.reservations.operations.models import Operation
 from service.reservations.operations.rules import operation_notice
-from service.reservations.outgoing.models import Message
+from service.reservations.outgoing.models import Link, Message, Payment, PhoneCall, Refund
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
 from service.reservations.state_machine.states import Task

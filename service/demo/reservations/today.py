@@ -26,9 +26,10 @@ from service.demo.reservations.ground import FIRST_CUSTOMER, Ground, customer
 from service.demo.reservations.life import MINUTE, SECOND, Life, draw_fate
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
-from service.reservations.flow.models import Payment, Reservation
+from service.reservations.models import Reservation
 from service.reservations.operations.models import OperationEvent
 from service.reservations.outgoing.actions import carry_out
+from service.reservations.outgoing.models import Payment
 from service.reservations.roster.models import Shift
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import State, Task

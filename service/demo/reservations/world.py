@@ -24,9 +24,9 @@ from service.demo.files import Row, load
 from service.demo.reservations.desk import Desk
 from service.demo.reservations.life import MINUTE, SECOND, CalledShop, Life
 from service.demo.reservations.talk import Wish, told
-from service.reservations.flow.models import Link, Payment, PhoneCall, Refund, TimelineEvent
 from service.reservations.message_texts import rules as letters
-from service.reservations.outgoing.models import Message
+from service.reservations.models import TimelineEvent
+from service.reservations.outgoing.models import Link, Message, Payment, PhoneCall, Refund
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.case import FINISH_AFTER, LONGEST_NOTICE, PAY_MINUTES

@@ -20,7 +20,7 @@ from service.demo.reservations import today
 from service.demo.reservations.ground import Ground
 from service.demo.reservations.life import Life, draw_fate
 from service.demo.reservations.rows import store
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.operations.models import Operation
 from service.reservations.state_machine.states import FINAL_STATES, State
 

@@ -26,7 +26,8 @@ from service.core.values.times import month_of
 from service.reservations.alarms import rules
 from service.reservations.alarms.models import Alarm, Measure, Proposal
 from service.reservations.alarms.rules import Case, Kind, Minute, MinutesByStart
-from service.reservations.flow.models import Reservation, Webhook
+from service.reservations.inbox.models import Webhook
+from service.reservations.models import Reservation
 from service.reservations.operations.models import Operation
 from service.reservations.rules import AREA
 

@@ -21,14 +21,12 @@ from service.core.problems import Conflict, Invalid, NotFound, Problem, TooMany,
 from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
 from service.reservations.assistants import queries, rules, schemas
-from service.reservations.assistants.models import Assistant
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries as reservations
-from service.reservations.flow.models import Reservation
 from service.reservations.message_texts.rules import TOO_LATE_TO_CANCEL, domestic_phone, yen
+from service.reservations.models import Assistant, Reservation, Service
 from service.reservations.operations import actions as operations
 from service.reservations.rules import AREA, GUIDES_PATH
-from service.reservations.services.models import Service
 from service.reservations.settings import settings
 from service.reservations.state_machine.events import CancelAsked
 from service.reservations.state_machine.rules import Outcome

@@ -36,7 +36,7 @@ from service.core.settings import settings
 from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name
 from service.reservations.assistants import actions, queries, rules, schemas
 from service.reservations.assistants.actions import MCP_PATH, ReservationRequest
-from service.reservations.assistants.models import Assistant
+from service.reservations.models import Assistant
 from service.reservations.rules import AREA, SERVICE_NAME
 
 METADATA_PATH = f"/.well-known/oauth-protected-resource{MCP_PATH}"

@@ -12,13 +12,10 @@ from service.core.database.clock import app_now
 from service.core.database.paging import Key, Listing, contains, when_true
 from service.core.problems import NotFound
 from service.reservations.assistants import rules, schemas
-from service.reservations.assistants.models import Assistant
 from service.reservations.flow import queries as flow
-from service.reservations.flow.models import Reservation
 from service.reservations.message_texts.rules import domestic_phone
+from service.reservations.models import Assistant, Plan, Reservation, Service, Shop
 from service.reservations.progress.rules import progress
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop
 from service.reservations.state_machine.case import LONGEST_NOTICE, SHORTEST_NOTICE
 from service.reservations.state_machine.states import STATE_LABELS
 

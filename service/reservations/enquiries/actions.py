@@ -21,8 +21,8 @@ from service.core.values.times import format_local_datetime
 from service.reservations.enquiries import queries, rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import Channel, Party, Status
-from service.reservations.flow.models import Reservation
 from service.reservations.incidents.rules import Level
+from service.reservations.models import Reservation
 from service.reservations.operations import actions as operations
 from service.reservations.rules import AREA
 from service.reservations.settings import settings

@@ -24,11 +24,10 @@ from service.core.values.times import day_bounds, local_date
 from service.reservations.enquiries import rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import CATEGORY_LABELS, CHANNEL_LABELS, Channel, Faq, Party, Status
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation, Shop
 from service.reservations.operations.models import Operation
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
-from service.reservations.shops.models import Shop
 
 # Roles that can own an enquiry: customer support, and the roles that work with reservations.
 OWNER_ROLES = ("admin", "operator", "support")

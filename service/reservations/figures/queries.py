@@ -16,7 +16,7 @@ from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY, day_bounds, local_date
 from service.reservations.desk.rules import UNLISTED
 from service.reservations.figures.rules import COUNTS, DECIDED, WEEK, Counts, Period, monday
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.operations.models import Operation
 from service.reservations.rules import AREA
 from service.reservations.settings import settings

@@ -23,10 +23,10 @@ from service.core.values.phones import is_mobile
 from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
 from service.reservations.flow import queries
-from service.reservations.flow.models import Payment, PhoneCall, Reservation, TimelineEvent
+from service.reservations.models import Plan, Reservation, Service, TimelineEvent
 from service.reservations.outgoing import actions as effects
+from service.reservations.outgoing.models import Payment, PhoneCall
 from service.reservations.rules import AREA
-from service.reservations.services.models import Plan, Service
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.case import LONGEST_NOTICE, SHORTEST_NOTICE, Case

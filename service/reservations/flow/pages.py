@@ -15,7 +15,8 @@ from service.core.database.clock import app_now
 from service.core.database.session import Db, Scopes, set_scopes
 from service.core.pages import forms, shell
 from service.reservations.flow import actions, queries, rules
-from service.reservations.flow.models import Payment, Reservation
+from service.reservations.models import Reservation
+from service.reservations.outgoing.models import Payment
 from service.reservations.rules import AREA, CONTACT_PAGE
 from service.reservations.settings import settings
 from service.reservations.state_machine.events import CancelAsked, LateCancelAsked

@@ -14,14 +14,13 @@ from service.core.database.clock import now_sql
 from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.times import format_local_datetime
-from service.reservations.flow.models import Link, Payment, PhoneCall, Reservation, TimelineEvent
 from service.reservations.message_texts.rules import yen
+from service.reservations.models import Plan, Reservation, Service, Shop, ShopService, TimelineEvent
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.actions import Booking
+from service.reservations.outgoing.models import Link, Payment, PhoneCall
 from service.reservations.rules import CONTACT_PAGE
-from service.reservations.services.models import Plan, Service
 from service.reservations.settings import settings
-from service.reservations.shops.models import Shop, ShopService
 from service.reservations.state_machine.case import Case
 from service.reservations.state_machine.shop_search import PhoneLine
 from service.reservations.state_machine.states import FINAL_STATES, State, Task

@@ -23,10 +23,10 @@ from service.core.reports.render import digest, render
 from service.reservations.guides import queries, rules, schemas
 from service.reservations.guides.models import GuideFile, ShopManual
 from service.reservations.guides.rules import SHOP_GUIDES, Facts
+from service.reservations.models import Shop
 from service.reservations.rules import AREA, GUIDE_FILE
 from service.reservations.shops import queries as shops
 from service.reservations.shops.actions import SHOPS
-from service.reservations.shops.models import Shop
 
 JOB = "reservations.manuals"
 BATCH_SIZE = 50

@@ -30,11 +30,10 @@ from service.reservations.guides.rules import (
     Routine,
     Size,
 )
+from service.reservations.models import Plan, Service, Shop
 from service.reservations.rules import GUIDES_PATH
-from service.reservations.services.models import Plan, Service
 from service.reservations.settings import settings
 from service.reservations.shops import queries as shops
-from service.reservations.shops.models import Shop
 from service.reservations.shops.schemas import ShopValues
 
 

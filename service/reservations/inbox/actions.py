@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
-from service.reservations.flow.models import Webhook
+from service.reservations.inbox.models import Webhook
 from service.reservations.inbox.rules import (
     GIVE_UP_AFTER,
     StripeEvent,

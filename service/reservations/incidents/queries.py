@@ -16,10 +16,10 @@ from service.core.holidays import calendar_named
 from service.core.problems import NotFound
 from service.core.values.targets import read
 from service.core.values.times import day_bounds
-from service.reservations.flow.models import Reservation
 from service.reservations.incidents import rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
 from service.reservations.incidents.rules import Level, Mark, Status
+from service.reservations.models import Reservation
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
 from service.reservations.state_machine.states import FINAL_STATES, State

@@ -14,13 +14,11 @@ from service.core.problems import NotFound
 from service.core.values.times import Month, month_of, parse_month
 from service.reservations.desk.rules import UNLISTED
 from service.reservations.figures.rules import COUNTS, Counts
-from service.reservations.flow.models import Reservation
 from service.reservations.incidents.queries import manager_mails
 from service.reservations.management import rules, schemas
 from service.reservations.management.models import DayCounts, ManagementReport, MonthCounts
 from service.reservations.management.rules import Facts, MonthFigures, NamedCounts
-from service.reservations.services.models import Service
-from service.reservations.shops.models import Shop
+from service.reservations.models import Reservation, Service, Shop
 
 MAX_REPORTS = 12
 

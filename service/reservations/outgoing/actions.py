@@ -20,11 +20,11 @@ from service.core.access.identity import hash_token
 from service.core.outbox import queue, records
 from service.core.pages import shell
 from service.reservations.message_texts import rules as letters
+from service.reservations.models import Shop
 from service.reservations.operations import actions as operations
 from service.reservations.outgoing.models import Link, Message, Payment, PhoneCall, Refund
 from service.reservations.rules import AREA, GUIDES_PATH
 from service.reservations.settings import settings
-from service.reservations.shops.models import Shop
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import CALL_TIMEOUT, FINISH_AFTER, LONGEST_NOTICE, PAY_MINUTES, Case
 from service.reservations.state_machine.events import Effect

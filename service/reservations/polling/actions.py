@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
-from service.reservations.flow.models import Payment, PhoneCall, Refund
-from service.reservations.outgoing.models import Message
+from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.vendor_events import actions as news
 from service.reservations.vendor_events.rules import POLL_INTERVALS
 

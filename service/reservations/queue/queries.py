@@ -20,13 +20,12 @@ from service.core.values.times import day_bounds, local_date
 from service.reservations.desk import queries as desk
 from service.reservations.desk.queries import SEARCH, STATE_TITLE
 from service.reservations.desk.rules import is_waiting_for
-from service.reservations.flow.models import Reservation
 from service.reservations.flow.queries import case_of
+from service.reservations.models import Reservation, Service
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import TARGETS, Priority
 from service.reservations.queue import rules, schemas
 from service.reservations.roster import queries as roster
-from service.reservations.services.models import Service
 from service.reservations.state_machine.states import Task
 
 _owner = aliased(User)

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.edits import Edits
+from service.reservations.models import Plan, Service
 from service.reservations.rules import AREA
 from service.reservations.services import queries, schemas
-from service.reservations.services.models import Plan, Service
 
 CODE = {"code": "コード"}
 SERVICES = Edits(AREA.name, "service", "サービス", {"uq_reservations_services_code": "code"}, CODE)

@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 from service.core.audit import search
 from service.core.database.paging import Key, Listing, contains, when_true
 from service.core.problems import NotFound
+from service.reservations.models import Plan, Service, Shop, ShopService
 from service.reservations.rules import AREA
 from service.reservations.services import schemas
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop, ShopService
 
 Master = TypeVar("Master", Service, Plan)
 NOUNS = {Service: "サービス", Plan: "サイズ・料金"}

@@ -18,12 +18,11 @@ from service.core.edits import Edits
 from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.values import phones
+from service.reservations.models import Service, Shop, ShopService
 from service.reservations.rules import AREA
 from service.reservations.services import queries as services
 from service.reservations.services.actions import SERVICES
-from service.reservations.services.models import Service
 from service.reservations.shops import queries, schemas
-from service.reservations.shops.models import Shop, ShopService
 from service.reservations.shops.rules import (
     CLOSES_BEFORE_OPENING,
     format_places,

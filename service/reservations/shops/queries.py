@@ -26,11 +26,10 @@ from service.core.audit import search
 from service.core.database.paging import Filter, Key, Listing, contains, when_true
 from service.core.problems import NotFound
 from service.core.values import phones
+from service.reservations.models import Service, Shop, ShopService
 from service.reservations.rules import AREA
 from service.reservations.services import queries as services
-from service.reservations.services.models import Service
 from service.reservations.shops import schemas
-from service.reservations.shops.models import Shop, ShopService
 from service.reservations.shops.rules import WEEKDAYS, ordered_ids
 
 _IN_SERVICES = (

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
 from service.core.problems import Invalid
-from service.reservations.flow.models import Reservation, TimelineEvent
 from service.reservations.flow.queries import phone_lines
+from service.reservations.models import Reservation, TimelineEvent
 from service.reservations.shops import queries as shops
 from service.reservations.simulation import rules, schemas
 from service.reservations.simulation.rules import CallStatistics, PastCall, PastSearch

@@ -20,7 +20,7 @@ from service.reservations.enquiries import queries as enquiries
 from service.reservations.enquiries.models import Enquiry
 from service.reservations.enquiries.rules import SATISFACTION_GOAL, Party
 from service.reservations.enquiries.schemas import Kpis, Measure
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.state_machine.states import State
 from service.reservations.surveys import rules, schemas
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink

@@ -16,9 +16,9 @@ from service.core.database.clock import app_now, real_now
 from service.core.outbox import queue
 from service.reservations.flow import queries as flow
 from service.reservations.flow.actions import record_event
-from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation
+from service.reservations.models import Reservation
 from service.reservations.outgoing.actions import VALID_STATES
-from service.reservations.outgoing.models import Message
+from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.rules import AREA
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import Case

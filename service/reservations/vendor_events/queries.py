@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
-from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
-from service.reservations.outgoing.models import Message
+from service.reservations.models import Reservation, TimelineEvent
+from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.rules import AREA
 
 

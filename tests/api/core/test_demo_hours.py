@@ -26,8 +26,8 @@ from service.fleet.models import Alert, Liveness, Terminal, TerminalState, termi
 from service.fleet.monthly import queries as monthly
 from service.fleet.watch.actions import watch
 from service.reservations.flow.actions import advance_due
-from service.reservations.flow.models import PhoneCall, Reservation
-from service.reservations.shops.models import Shop
+from service.reservations.models import Reservation, Shop
+from service.reservations.outgoing.models import PhoneCall
 from stack.home import Home
 from tests import people
 from tests.conftest import seeded_database

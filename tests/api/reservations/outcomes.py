@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from service.core.values.times import TOKYO
 from service.reservations.flow import actions
-from service.reservations.flow.models import Payment, Refund, Reservation
+from service.reservations.models import Reservation
+from service.reservations.outgoing.models import Payment, Refund
 from service.reservations.state_machine import events as e
 from service.reservations.vendor_events.actions import handle_checkout_event, handle_refund_event
 from tests.api.reservations import scene

@@ -13,11 +13,9 @@ from sqlalchemy.orm import Session
 from service.core.database.clock import app_now
 from service.core.values.times import DAY, TOKYO
 from service.demo import reservations as demo
-from service.reservations.assistants.models import Assistant
 from service.reservations.flow import actions, queries
-from service.reservations.flow.models import Payment, PhoneCall, Reservation, TimelineEvent
-from service.reservations.outgoing.models import Message
-from service.reservations.shops.models import Shop
+from service.reservations.models import Assistant, Reservation, Shop, TimelineEvent
+from service.reservations.outgoing.models import Message, Payment, PhoneCall
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import Case
 from service.reservations.state_machine.states import Answer, State

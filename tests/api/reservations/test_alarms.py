@@ -20,8 +20,9 @@ from service.core.outbox.records import OutboxMessage
 from service.reservations.alarms import actions, queries, rules
 from service.reservations.alarms.models import Alarm, Measure, Proposal
 from service.reservations.alarms.rules import Kind
-from service.reservations.flow.models import Reservation, Webhook
+from service.reservations.inbox.models import Webhook
 from service.reservations.incidents.models import Incident
+from service.reservations.models import Reservation
 from service.reservations.operations.models import Operation
 from service.reservations.operations.rules import TARGETS, Priority
 from tests.api.reservations import scene

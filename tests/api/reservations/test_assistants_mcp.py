@@ -21,7 +21,7 @@ from service.core.database.clock import app_now
 from service.core.values.times import TOKYO
 from service.demo import reservations as demo
 from service.reservations.assistants import actions, rules
-from service.reservations.assistants.models import Assistant
+from service.reservations.models import Assistant
 from service.reservations.state_machine.case import CANCEL_BEFORE
 from stack.home import ROOT
 from tests.conftest import Service

@@ -18,10 +18,9 @@ from service.core.problems import Invalid
 from service.core.values.times import TOKYO
 from service.reservations.flow import actions
 from service.reservations.flow.actions import OutsideHours
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation, ShopService
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message
-from service.reservations.shops.models import ShopService
 from service.reservations.state_machine import events as e
 from tests import people
 from tests.api.reservations import scene

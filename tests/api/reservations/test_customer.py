@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from service.core.audit import AuditEntry
 from service.core.outbox.records import OutboxMessage
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Payment, Reservation
-from service.reservations.outgoing.models import Message
+from service.reservations.models import Reservation
+from service.reservations.outgoing.models import Message, Payment
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import Answer
 from service.reservations.vendor_events.actions import is_still_valid, record_sms_failure

@@ -21,12 +21,11 @@ from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
 from service.demo.reservations import payments
 from service.reservations.flow import queries
-from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
 from service.reservations.incidents.models import Incident
+from service.reservations.models import Reservation, Shop, TimelineEvent
 from service.reservations.operations.models import Operation
-from service.reservations.outgoing.models import Message
+from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.roster.models import Shift
-from service.reservations.shops.models import Shop
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.events import EVENT_ADAPTER
 from service.reservations.state_machine.states import FINAL_STATES, SHOP_SEARCH_STATES, Answer, State, Task

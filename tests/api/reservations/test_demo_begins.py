@@ -11,7 +11,7 @@ from service.demo import reservations
 from service.demo.reservations import measures
 from service.reservations.alarms import queries as alarms
 from service.reservations.alarms.models import Alarm
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from tests.api.reservations.demo import fill_demo
 
 

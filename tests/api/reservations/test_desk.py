@@ -21,7 +21,7 @@ from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
 from service.reservations.figures import queries as figures
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.outgoing.models import Message
 from service.reservations.state_machine import events as e

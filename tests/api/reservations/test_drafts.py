@@ -23,12 +23,12 @@ from service.reservations.chores import schemas as chore_schemas
 from service.reservations.chores.models import Chore, ChoreTurn
 from service.reservations.drafts import actions
 from service.reservations.drafts.models import ActivityReport
-from service.reservations.flow.models import Payment
 from service.reservations.incidents import actions as incidents
 from service.reservations.incidents import queries as incident_queries
 from service.reservations.incidents import schemas as incident_schemas
 from service.reservations.incidents.rules import Level, Mark
 from service.reservations.operations import actions as operations
+from service.reservations.outgoing.models import Payment
 from service.reservations.state_machine.states import Answer, Task
 from tests import people
 from tests.api.reservations import scene

@@ -17,10 +17,9 @@ from service.core.outbox.records import OutboxMessage
 from service.core.problems import NotFound, Stale
 from service.core.values.times import TOKYO
 from service.reservations.flow import actions, queries
-from service.reservations.flow.models import Payment, PhoneCall, Refund, Reservation, TimelineEvent
+from service.reservations.models import Reservation, ShopService, TimelineEvent
 from service.reservations.operations.models import Operation
-from service.reservations.outgoing.models import Message
-from service.reservations.shops.models import ShopService
+from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.events import EVENT_ADAPTER

@@ -23,9 +23,8 @@ from service.core.settings import settings as core_settings
 from service.reservations.guides import actions, queries, rules
 from service.reservations.guides.models import GuideFile, ShopManual
 from service.reservations.guides.rules import GUIDES, PUBLIC_AUDIENCES, SHOP_GUIDES
-from service.reservations.services.models import Plan
+from service.reservations.models import Plan, Shop
 from service.reservations.settings import settings
-from service.reservations.shops.models import Shop
 from tests import paper
 from tests.api.reservations import partners, scene
 from tests.api.reservations.partners import SHOPS

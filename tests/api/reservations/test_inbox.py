@@ -15,14 +15,16 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Payment, Reservation, Webhook
 from service.reservations.inbox import actions
+from service.reservations.inbox.models import Webhook
 from service.reservations.inbox.rules import (
     WebhookEvent,
     parse_bland_webhook,
     parse_stripe_webhook,
     parse_twilio_webhook,
 )
+from service.reservations.models import Reservation
+from service.reservations.outgoing.models import Payment
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import State
 from service.reservations.vendor_events import actions as vendor_events

@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 from service.core.audit import AuditEntry
 from service.core.outbox.records import OutboxMessage
 from service.reservations import settings as area_settings
-from service.reservations.assistants.models import Assistant
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Assistant, Reservation
 from service.reservations.outgoing.models import Message
 from tests.api.reservations.test_assistants import REQUEST_ARGUMENTS, assistant, call
 from tests.api.reservations.test_assistants_mcp import facts, refusal

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
 from service.reservations.flow import actions
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import Answer
 from tests.api.reservations import scene

@@ -17,9 +17,9 @@ from service.core.access.identity import User
 from service.core.audit import AuditEntry
 from service.core.values.times import Month
 from service.reservations.figures import queries as figures
-from service.reservations.flow.models import Refund
 from service.reservations.management import actions, queries
 from service.reservations.management.models import DayCounts, ManagementReport, MonthCounts
+from service.reservations.outgoing.models import Refund
 from stack.home import Home
 from tests import paper, people
 from tests.api.reservations import outcomes, scene

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.queue import actions as queue

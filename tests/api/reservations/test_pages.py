@@ -16,10 +16,9 @@ from sqlalchemy.orm import Session
 from service.core.database.clock import app_now
 from service.core.values import phones
 from service.reservations.flow import actions
-from service.reservations.flow.models import Payment, Refund, Reservation
+from service.reservations.models import Reservation, Shop
 from service.reservations.operations.models import Operation
-from service.reservations.outgoing.models import Message
-from service.reservations.shops.models import Shop
+from service.reservations.outgoing.models import Message, Payment, Refund
 from service.reservations.state_machine import events as e
 from tests.api.reservations import scene
 

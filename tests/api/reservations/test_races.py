@@ -20,9 +20,10 @@ from service.core.problems import Conflict, Stale
 from service.reservations.desk import actions as desk
 from service.reservations.desk import schemas as desk_schemas
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Payment, Reservation, TimelineEvent
+from service.reservations.models import Reservation, TimelineEvent
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation, OperationEvent
+from service.reservations.outgoing.models import Payment
 from service.reservations.queue import actions as queue
 from service.reservations.state_machine.states import Answer, State, Task
 from tests import people

@@ -11,8 +11,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
-from service.reservations.services.models import Service
-from service.reservations.shops.models import Shop
+from service.reservations.models import Service, Shop
 from stack.home import Home
 from tests import people
 from tests.api.reservations.demo import fill_demo

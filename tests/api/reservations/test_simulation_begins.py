@@ -7,8 +7,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.reservations.flow.models import Reservation
-from service.reservations.services.models import Service
+from service.reservations.models import Reservation, Service
 from tests.api.reservations import scene
 from tests.api.reservations.test_simulation import PATH, operator, signed_in, simulate
 

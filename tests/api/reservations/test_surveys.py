@@ -19,7 +19,7 @@ from service.core.database.clock import app_now
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
 from service.reservations.enquiries.models import Enquiry
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.surveys import actions, queries
 from service.reservations.surveys.models import Invitation, Survey, SurveyLink
 from service.reservations.surveys.rules import MAX_COMMENT_LENGTH

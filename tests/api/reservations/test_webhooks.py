@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from service.core.pages import shell
 from service.core.settings import settings
-from service.reservations.flow.models import Webhook
 from service.reservations.inbox import webhooks
+from service.reservations.inbox.models import Webhook
 from service.reservations.inbox.rules import MAX_BYTES
 from stack.home import Home
 from tests.api.reservations.vendors import (

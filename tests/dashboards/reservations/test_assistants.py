@@ -13,7 +13,7 @@ from dashboards.reservations import assistant_dialogs
 from service.core.access.identity import hash_token
 from service.demo import reservations as demo
 from service.reservations.assistants import actions
-from service.reservations.assistants.models import Assistant
+from service.reservations.models import Assistant
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import Screen, assert_survives_outage, click_row_action, fill, press, rows, text_of, texts
 

@@ -11,7 +11,7 @@ from service.core.outbox.records import OutboxMessage
 from service.core.reports.render import content
 from service.reservations.guides import queries
 from service.reservations.guides.rules import GUIDES
-from service.reservations.shops.models import Shop
+from service.reservations.models import Shop
 from tests.api.reservations import scene
 from tests.api.reservations.test_guides import guide_texts, send_manuals
 from tests.dashboards.conftest import Network, open_address

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from service.core.database.clock import app_now
 from service.core.values.times import TOKYO
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Reservation
+from service.reservations.models import Reservation
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
 from service.reservations.roster.models import Shift

@@ -18,8 +18,8 @@ from service.core.database.clock import app_now
 from service.core.database.session import Base
 from service.core.values.times import TOKYO
 from service.reservations.flow import actions as flow
-from service.reservations.flow.models import Payment, Refund, Reservation
-from service.reservations.outgoing.models import Message
+from service.reservations.models import Reservation
+from service.reservations.outgoing.models import Message, Payment, Refund
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import STATE_LABELS, Answer
 from tests import people

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.demo import reservations as demo
-from service.reservations.services.models import Plan, Service
-from service.reservations.shops.models import Shop
+from service.reservations.models import Plan, Service, Shop
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import (
     Screen,

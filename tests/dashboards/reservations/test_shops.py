@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from service.demo import reservations as demo
-from service.reservations.services.models import Service
+from service.reservations.models import Service, Shop
 from service.reservations.shops import queries
-from service.reservations.shops.models import Shop
 from tests import people
 from tests.api.reservations import partners
 from tests.dashboards.conftest import Network, open_address

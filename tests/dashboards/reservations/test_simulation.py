@@ -14,7 +14,7 @@ from dashboards.reservations import simulation
 from dashboards.reservations.simulation import NEGLIGIBLE_MINUTES, NEGLIGIBLE_SHARE
 from service.core.values.times import TOKYO
 from service.demo import people, reservations
-from service.reservations.services.models import Service
+from service.reservations.models import Service
 from service.reservations.shops import queries as shops
 from tests.api.reservations import scene
 from tests.dashboards.conftest import open_address

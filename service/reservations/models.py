@@ -1,8 +1,8 @@
-"""Tables of reservations, their timeline, assistants (tokens) and vendors' webhooks."""
+"""Tables that several topics share: services with their plans, shops, assistants, reservations and their timeline."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import (
@@ -19,19 +19,108 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
-from service.reservations.outgoing.models import Link as Link
-
-# Re-exported: code that reads reservations also reads what they led to.
-from service.reservations.outgoing.models import Payment as Payment
-from service.reservations.outgoing.models import PhoneCall as PhoneCall
-from service.reservations.outgoing.models import Refund as Refund
 from service.reservations.state_machine.states import State
 
-_RESERVATION = "reservations_reservations.id"
+
+class Service(Base):
+    """A type of service that customers request by name."""
+
+    __tablename__ = "reservations_services"
+    __table_args__ = (
+        CheckConstraint("code ~ '^[a-z0-9-]+$'", name="code"),
+        CheckConstraint(r"name ~ '\S'", name="name"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    code: Mapped[str] = mapped_column(String(30), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str] = mapped_column(String(500), server_default="")
+    position: Mapped[int] = mapped_column(server_default="0")
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Plan(Base):
+    """A size of a service with its price in yen. A reservation keeps the price at which it was made."""
+
+    __tablename__ = "reservations_plans"
+    __table_args__ = (
+        UniqueConstraint("service_id", "code"),
+        UniqueConstraint("id", "service_id", name="uq_reservations_plans_id_service_id"),
+        CheckConstraint("code ~ '^[a-z0-9-]+$'", name="code"),
+        CheckConstraint(r"name ~ '\S'", name="name"),
+        CheckConstraint("price BETWEEN 50 AND 9999999", name="price"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    service_id: Mapped[int] = mapped_column(ForeignKey("reservations_services.id", ondelete="RESTRICT"))
+    code: Mapped[str] = mapped_column(String(30))
+    name: Mapped[str] = mapped_column(String(100))
+    price: Mapped[int]
+    position: Mapped[int] = mapped_column(server_default="0")
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class Shop(Base):
+    """A partner shop. It is called between `opens_at` and `closes_at` (Tokyo), not on its closed weekdays (ISO: 1 is
+    Monday). A blacklisted shop is not called."""
+
+    __tablename__ = "reservations_shops"
+    __table_args__ = (
+        CheckConstraint("code ~ '^[A-Za-z0-9_-]+$'", name="code"),
+        CheckConstraint(r"name ~ '\S'", name="name"),
+        CheckConstraint(r"phone ~ '^\+[0-9]{8,15}$'", name="phone"),
+        CheckConstraint("closes_at > opens_at", name="closes_at"),
+        # For the job that looks for due manuals every minute.
+        Index(
+            "ix_reservations_shops_manual",
+            "id",
+            postgresql_where=text(
+                "manual_sent_at IS NULL AND mail <> '' AND archived_at IS NULL AND blacklisted_at IS NULL"
+            ),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    code: Mapped[str] = mapped_column(String(30), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    phone: Mapped[str] = mapped_column(String(16))
+    mail: Mapped[str] = mapped_column(String(254), server_default="")
+    contact_name: Mapped[str] = mapped_column(String(100), server_default="")
+    note: Mapped[str] = mapped_column(String(1000), server_default="")
+    opens_at: Mapped[time] = mapped_column(server_default="09:00")
+    closes_at: Mapped[time] = mapped_column(server_default="20:00")
+    closed_weekdays: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger), server_default="{}")
+    blacklisted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    blacklist_reason: Mapped[str | None] = mapped_column(String(500))
+    # When the manual was last mailed; null: it is due.
+    manual_sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
+    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class ShopService(Base):
+    """A service that a shop offers, and its place in that service's order."""
+
+    __tablename__ = "reservations_shop_services"
+    __table_args__ = (Index("ix_reservations_shop_services_service_id", "service_id", "position", "shop_id"),)
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("reservations_shops.id", ondelete="RESTRICT"), primary_key=True)
+    service_id: Mapped[int] = mapped_column(
+        ForeignKey("reservations_services.id", ondelete="RESTRICT"), primary_key=True
+    )
+    position: Mapped[int]
 
 
 class Assistant(Base):
@@ -122,7 +211,9 @@ class TimelineEvent(Base):
     __tablename__ = "reservations_events"
     __table_args__ = (Index("ix_reservations_events_at", "at"),)
 
-    reservation_id: Mapped[int] = mapped_column(ForeignKey(_RESERVATION, ondelete="RESTRICT"), primary_key=True)
+    reservation_id: Mapped[int] = mapped_column(
+        ForeignKey("reservations_reservations.id", ondelete="RESTRICT"), primary_key=True
+    )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     event: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -137,26 +228,3 @@ class TimelineEvent(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     by: Mapped[str] = mapped_column(String(100), server_default="")
     note: Mapped[str] = mapped_column(String(2000), server_default="")
-
-
-class Webhook(Base):
-    """A vendor's webhook, stored once. A worker processes it later; `outcome` says with what result."""
-
-    __tablename__ = "reservations_webhooks"
-    __table_args__ = (
-        UniqueConstraint("provider", "event_id"),
-        Index("ix_reservations_webhooks_due", "next_try_at", postgresql_where=text("processed_at IS NULL")),
-        Index("ix_reservations_webhooks_received_at", "received_at"),
-    )
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    provider: Mapped[str] = mapped_column(String(10))
-    event_id: Mapped[str] = mapped_column(String(300))
-    kind: Mapped[str] = mapped_column(String(100))
-    body: Mapped[bytes] = mapped_column(LargeBinary)
-    received_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
-    processed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    next_try_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
-    reservation_id: Mapped[int | None] = mapped_column(BigInteger)
-    outcome: Mapped[str | None] = mapped_column(String(500))
