@@ -142,7 +142,7 @@ def begin(db: Session, ground: Ground, ids: Mapping[str, int], now: datetime) ->
         payment.look_at = real_now() + MINUTE
     for one in db.scalars(select(Reservation).where(Reservation.state == State.EXPIRING.value)):
         case = queries.case_of(one)
-        carry_out(db, queries.booking_of(db, one), case, [e.Expire(session=case.session or "")], now, moved=False)
+        carry_out(db, one, case, [e.Expire(session=case.session or "")], now, moved=False)
     newest, (name, phone, mail) = load("reservations_today")["newest"], customer(FIRST_CUSTOMER)
     who: Row = {"assistant_id": ground.assistant, "customer_name": name, "phone": phone, "mail": mail}
     flow.create(db, starts_at=_day(now, newest), **who, **newest["values"])

@@ -24,8 +24,8 @@ from service.demo.files import Row, load
 from service.demo.reservations.desk import Desk
 from service.demo.reservations.life import MINUTE, SECOND, CalledShop, Life
 from service.demo.reservations.talk import Wish, told
-from service.reservations.message_texts import rules as letters
 from service.reservations.models import TimelineEvent
+from service.reservations.outgoing import message_texts
 from service.reservations.outgoing.models import Link, Message, Payment, PhoneCall, Refund
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine import rules as machine
@@ -182,9 +182,9 @@ class World:
 
     # Messages
 
-    def _facts(self, life: Life, shop_id: int | None) -> letters.Facts:
+    def _facts(self, life: Life, shop_id: int | None) -> message_texts.Facts:
         case, called = life.now, self._shops.get(shop_id or 0)
-        return letters.Facts(
+        return message_texts.Facts(
             code=life.code,
             service=life.service.name,
             plan=life.plan.name,
@@ -216,7 +216,7 @@ class World:
         elif purpose in (Purpose.REQUEST_RECEIVED, Purpose.CONFIRMED):
             until = max(case.starts_at + FINISH_AFTER, now + LONGEST_NOTICE) + LINK_LIFETIME
             facts = replace(facts, cancel_url=self._link(life, "cancel", until, now))
-        words = letters.customer_message(purpose, facts)
+        words = message_texts.customer_message(purpose, facts)
         if not effect.by_mail and not (case.sms_fails and life.mail):
             self._sms(life, purpose, words.sms, now)
         if life.mail:
@@ -258,7 +258,7 @@ class World:
 
     def _to_shop(self, life: Life, effect: e.ToShop, now: datetime) -> str | None:
         facts, called = self._facts(life, effect.shop), self._shops.get(effect.shop or 0)
-        mail = letters.shop_mail(
+        mail = message_texts.shop_mail(
             effect.purpose, replace(facts, is_booked=facts.is_booked and effect.shop == life.now.shop)
         )
         if called is None or not called.shop.mail:

@@ -22,11 +22,11 @@ from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
 from service.reservations.assistants import queries, rules, schemas
 from service.reservations.flow import actions as flow
-from service.reservations.flow import queries as reservations
-from service.reservations.message_texts.rules import TOO_LATE_TO_CANCEL, domestic_phone, yen
 from service.reservations.models import Assistant, Reservation, Service
 from service.reservations.operations import actions as operations
+from service.reservations.outgoing.message_texts import TOO_LATE_TO_CANCEL, domestic_phone, yen
 from service.reservations.rules import AREA, GUIDES_PATH
+from service.reservations.services.queries import plan_names
 from service.reservations.settings import settings
 from service.reservations.state_machine.events import CancelAsked
 from service.reservations.state_machine.rules import Outcome
@@ -154,10 +154,8 @@ def request_reservation(
     is_new = reservation.created_at == app_now(db)
     if not is_new:
         _require_same_request(db, reservation, request, starts_at)
-    booking = reservations.booking_of(db, reservation)
-    summary = (
-        f"{booking.service} {booking.plan}、{format_local_datetime(reservation.starts_at)}、{yen(reservation.price)}"
-    )
+    service, plan = plan_names(db, reservation.plan_id)
+    summary = f"{service} {plan}、{format_local_datetime(reservation.starts_at)}、{yen(reservation.price)}"
     text = rules.received_text(reservation.code, summary, is_new=is_new)
     return _with_guide(db, assistant, queries.reservation_answer(db, reservation, text))
 

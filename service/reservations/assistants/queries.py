@@ -13,9 +13,10 @@ from service.core.database.paging import Key, Listing, contains, when_true
 from service.core.problems import NotFound
 from service.reservations.assistants import rules, schemas
 from service.reservations.flow import queries as flow
-from service.reservations.message_texts.rules import domestic_phone
+from service.reservations.flow.progress import progress
 from service.reservations.models import Assistant, Plan, Reservation, Service, Shop
-from service.reservations.progress.rules import progress
+from service.reservations.outgoing.message_texts import domestic_phone
+from service.reservations.services.queries import plan_names
 from service.reservations.state_machine.case import LONGEST_NOTICE, SHORTEST_NOTICE
 from service.reservations.state_machine.states import STATE_LABELS
 
@@ -103,19 +104,19 @@ def offered_services(db: Session) -> schemas.Services:
 
 def reservation_answer(db: Session, reservation: Reservation, prefix: str = "") -> schemas.ReservationAnswer:
     """The reservation's state. The message starts with `prefix`."""
-    case, booking = flow.case_of(reservation), flow.booking_of(db, reservation)
+    case, (service, plan) = flow.case_of(reservation), plan_names(db, reservation.plan_id)
     current_progress = progress(case, app_now(db))
     return schemas.ReservationAnswer(
         message=f"{prefix}{current_progress.sentence}",
         reservation_id=reservation.code,
         status=case.state.value,
         status_label=STATE_LABELS[case.state],
-        service_name=booking.service,
-        plan_name=booking.plan,
+        service_name=service,
+        plan_name=plan,
         price_yen=case.price,
         starts_at=rules.iso(case.starts_at),
         next_by=rules.iso(current_progress.by) if current_progress.by else None,
-        shop=_shop(db, reservation) if booking.is_booked else None,
+        shop=_shop(db, reservation) if reservation.confirmed_at is not None else None,
     )
 
 

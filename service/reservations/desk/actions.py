@@ -19,8 +19,8 @@ from service.core.values.times import format_local_datetime
 from service.reservations.desk import queries, schemas
 from service.reservations.flow import actions as flow
 from service.reservations.flow.queries import active_plans, call_order, case_of, lock_reservation
-from service.reservations.message_texts.rules import domestic_phone
 from service.reservations.models import Plan, Reservation
+from service.reservations.outgoing.message_texts import domestic_phone
 from service.reservations.outgoing.models import Link
 from service.reservations.rules import AREA
 from service.reservations.shops import queries as shops

@@ -17,11 +17,11 @@ from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.times import day_bounds, local_date
 from service.reservations.desk import rules, schemas
+from service.reservations.flow.progress import MIN_PAUSE, progress
 from service.reservations.flow.queries import NOT_FOUND, case_of
 from service.reservations.models import Assistant, Plan, Reservation, Service, Shop, TimelineEvent
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
-from service.reservations.progress.rules import MIN_PAUSE, progress
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.events import EVENT_ADAPTER, EVENT_LABELS
 from service.reservations.state_machine.states import (

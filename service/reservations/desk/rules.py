@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from service.reservations.flow.progress import progress, waits_until
 from service.reservations.operations.rules import TASK_LABELS
-from service.reservations.progress.rules import progress, waits_until
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.case import Case

@@ -391,9 +391,8 @@ def _carry_out_and_record(
     state_changed = before is not None and before.state != outcome.case.state
     effect_notes = []
     if outcome.effects or state_changed:
-        booking = queries.booking_of(db, reservation)
         effect_notes = effects.carry_out(
-            db, booking, outcome.case, outcome.effects, now, moved=state_changed, detail=note, by=by
+            db, reservation, outcome.case, outcome.effects, now, moved=state_changed, detail=note, by=by
         )
     db.add(
         TimelineEvent(

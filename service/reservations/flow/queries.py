@@ -14,12 +14,12 @@ from service.core.database.clock import now_sql
 from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.times import format_local_datetime
-from service.reservations.message_texts.rules import yen
 from service.reservations.models import Plan, Reservation, Service, Shop, ShopService, TimelineEvent
 from service.reservations.operations.models import Operation
-from service.reservations.outgoing.actions import Booking
+from service.reservations.outgoing.message_texts import yen
 from service.reservations.outgoing.models import Link, Payment, PhoneCall
 from service.reservations.rules import CONTACT_PAGE
+from service.reservations.services.queries import plan_names
 from service.reservations.settings import settings
 from service.reservations.state_machine.case import Case
 from service.reservations.state_machine.shop_search import PhoneLine
@@ -40,25 +40,6 @@ def lock_reservation(db: Session, reservation_id: int) -> Reservation:
 
 def case_of(reservation: Reservation) -> Case:
     return Case.model_validate(reservation.case_now)
-
-
-def booking_of(db: Session, reservation: Reservation) -> Booking:
-    """The reservation's data that effects need."""
-    statement = select(Service.name, Plan.name).join(Service, Service.id == Plan.service_id)
-    statement = statement.where(Plan.id == reservation.plan_id)
-    service, plan = db.execute(statement).one()
-    return Booking(
-        id=reservation.id,
-        code=reservation.code,
-        service=service,
-        plan=plan,
-        customer_name=reservation.customer_name,
-        phone=reservation.phone,
-        mail=reservation.mail,
-        wishes=reservation.wishes,
-        shop_note=reservation.shop_note,
-        is_booked=reservation.confirmed_at is not None,
-    )
 
 
 def next_number(db: Session, reservation_id: int) -> int:
@@ -211,18 +192,18 @@ def has_late_cancel_enquiry(db: Session, reservation_id: int) -> bool:
 
 def page_details(db: Session, reservation: Reservation) -> list[tuple[str, str]]:
     """What a page shows to anybody who has the link; once it is paid, also the shop's telephone."""
-    booking = booking_of(db, reservation)
+    service, plan = plan_names(db, reservation.plan_id)
     details = [
-        ("予約ID", booking.code),
-        ("内容", f"{booking.service} {booking.plan}"),
+        ("予約ID", reservation.code),
+        ("内容", f"{service} {plan}"),
         ("日時", format_local_datetime(reservation.starts_at)),
         ("料金", yen(reservation.price)),
     ]
     shop = db.get(Shop, reservation.shop_id) if reservation.shop_id is not None else None
     if reservation.state in (State.CONFIRMED, State.COMPLETED):
-        details.append(("店舗", shop.name if shop else booking.shop_note))
+        details.append(("店舗", shop.name if shop else reservation.shop_note))
         if shop:
             details.append((SHOP_PHONE, phones.format_phone(shop.phone)))
     elif reservation.state in (State.CALLING_SUCCESS, State.AWAITING_PAYMENT):
-        details.append(("店舗", shop.name if shop else booking.shop_note))
+        details.append(("店舗", shop.name if shop else reservation.shop_note))
     return details

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from service.core.values.times import format_local_datetime
-from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT, TOO_LATE_TO_CANCEL, yen
+from service.reservations.outgoing.message_texts import NOT_POSSIBLE, TIMED_OUT, TOO_LATE_TO_CANCEL, yen
 from service.reservations.state_machine.case import Case
 from service.reservations.state_machine.states import SHOP_SEARCH_STATES, State
 

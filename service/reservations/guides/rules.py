@@ -23,14 +23,14 @@ from service.core.values.working_time import HOURS
 from service.reservations.alarms import rules as alarms
 from service.reservations.assistants import rules as assistants
 from service.reservations.enquiries import rules as enquiries
+from service.reservations.flow.progress import progress
 from service.reservations.incidents import rules as incidents
 from service.reservations.incidents.rules import Level, Mark
-from service.reservations.message_texts import rules as letters
 from service.reservations.notices import rules as notices
 from service.reservations.notices.rules import EXAMPLE_CODE, EXAMPLE_NUMBER, EXAMPLE_STAFF, EXAMPLE_TIME, EXAMPLE_TITLE
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
-from service.reservations.progress.rules import progress
+from service.reservations.outgoing import call_script, message_texts
 from service.reservations.queue import rules as queue
 from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH, SERVICE_NAME
 from service.reservations.state_machine import case as cases
@@ -183,7 +183,7 @@ def _environment() -> Environment:
         autoescape=False,  # the result is escaped where it is shown
         finalize=lambda value: value if isinstance(value, _Verbatim) else escaped(str(value)),
     )
-    environment.filters |= {"verbatim": lambda text: _Verbatim(text), "yen": letters.yen, "span": format_span}
+    environment.filters |= {"verbatim": lambda text: _Verbatim(text), "yen": message_texts.yen, "span": format_span}
     return environment
 
 
@@ -212,7 +212,7 @@ def example_day(today: date) -> date:
     return first + DAY * ((SATURDAY - first.weekday()) % 7 + 7)
 
 
-def _example(facts: Facts, offered: OfferedService | None = None, size: int = -1) -> letters.Facts:
+def _example(facts: Facts, offered: OfferedService | None = None, size: int = -1) -> message_texts.Facts:
     """An example reservation. By default of the second largest size, if the service has several."""
     chosen = offered or (facts.services[0] if facts.services else None)
     service, plan, price = EXAMPLE_SIZE
@@ -220,7 +220,7 @@ def _example(facts: Facts, offered: OfferedService | None = None, size: int = -1
         chosen_size = chosen.sizes[size] if size >= 0 else chosen.sizes[max(0, len(chosen.sizes) - 2)]
         service, plan, price = chosen.name, chosen_size.name, chosen_size.price
     starts_at = at(example_day(local_date(facts.now)), time(14))
-    return letters.Facts(
+    return message_texts.Facts(
         code=EXAMPLE_CODE,
         service=service,
         plan=plan,
@@ -263,7 +263,8 @@ def _context(facts: Facts) -> dict[str, Any]:
         "near": f"{100 // NEAR}%",
         "mcp_url": f"{facts.address}/mcp",
         "tokyo": TOKYO,
-        "letters": letters,
+        "call_script": call_script,
+        "message_texts": message_texts,
         "cases": cases,
         # An example reservation, and all messages about it.
         "example": example,
@@ -277,12 +278,16 @@ def _context(facts: Facts) -> dict[str, Any]:
             reservation.code, _reservation_summary(reservation), is_new=True
         ),
         "progress": _progress,
-        "sms": {purpose.name: letters.customer_message(purpose, paid).sms for purpose in letters.CUSTOMER_PURPOSES},
-        "to_shop": {
-            purpose.name: letters.shop_mail(purpose, replace(paid, is_booked=False)) for purpose in letters.SHOP_TITLES
+        "sms": {
+            purpose.name: message_texts.customer_message(purpose, paid).sms
+            for purpose in message_texts.CUSTOMER_PURPOSES
         },
-        "booking_cancelled": letters.shop_mail(Purpose.RELEASED, paid),
-        "call": letters.call_script(example),
+        "to_shop": {
+            purpose.name: message_texts.shop_mail(purpose, replace(paid, is_booked=False))
+            for purpose in message_texts.SHOP_TITLES
+        },
+        "booking_cancelled": message_texts.shop_mail(Purpose.RELEASED, paid),
+        "call": call_script.build_script(example),
         # For operators.
         "states": STATE_LABELS,
         "tasks": [TaskDescription(task) for task in Task],
@@ -316,11 +321,11 @@ def _context(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _reservation_summary(reservation: letters.Facts) -> str:
-    return f"{reservation.what}、{format_local_datetime(reservation.starts_at)}、{letters.yen(reservation.price)}"
+def _reservation_summary(reservation: message_texts.Facts) -> str:
+    return f"{reservation.what}、{format_local_datetime(reservation.starts_at)}、{message_texts.yen(reservation.price)}"
 
 
-def _progress(reservation: letters.Facts, state: str) -> str:
+def _progress(reservation: message_texts.Facts, state: str) -> str:
     """The progress message for the customer in that state, three days before the reservation starts."""
     now = reservation.starts_at - 3 * DAY
     call = 1 if state == State.CALLING else None
@@ -456,4 +461,4 @@ def build_mail(facts: Facts, shop: str, contact: str) -> tuple[str, str]:
         *([support] if support else []),
         "このメールは自動でお送りしています。",
     ]
-    return f"{letters.SENDER}{first}をお送りします", "\n".join(lines)
+    return f"{message_texts.SENDER}{first}をお送りします", "\n".join(lines)

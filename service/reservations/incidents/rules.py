@@ -10,7 +10,7 @@ from enum import StrEnum
 from service.core.values.targets import Target
 from service.core.values.times import DAY, at, format_local_datetime, local_date
 from service.core.values.working_time import Calendar, CalendarName, add_working_time
-from service.reservations.message_texts.rules import SENDER
+from service.reservations.outgoing.message_texts import SENDER
 
 FRIDAY = 4
 CLOSING_TIME = time(18)

@@ -1,7 +1,7 @@
 """Carries out the effects of the state machine in the same transaction: rows, and messages in the outbox.
 
-Nothing is sent here. The delivery result of a message comes to `reservations.delivery_results`, in the transaction that
-finishes the message.
+Nothing is sent here. The delivery result of a message comes to `vendor_events`, in the transaction that finishes the
+message.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -19,11 +19,12 @@ from service.core.access.auth import Actor
 from service.core.access.identity import hash_token
 from service.core.outbox import queue, records
 from service.core.pages import shell
-from service.reservations.message_texts import rules as letters
-from service.reservations.models import Shop
+from service.reservations.models import Reservation, Shop
 from service.reservations.operations import actions as operations
+from service.reservations.outgoing import call_script, message_texts
 from service.reservations.outgoing.models import Link, Message, Payment, PhoneCall, Refund
 from service.reservations.rules import AREA, GUIDES_PATH
+from service.reservations.services.queries import plan_names
 from service.reservations.settings import settings
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import CALL_TIMEOUT, FINISH_AFTER, LONGEST_NOTICE, PAY_MINUTES, Case
@@ -47,27 +48,11 @@ WITHDRAWN = "予約が先へ進んだため、送信を取りやめました。"
 
 
 @dataclass(frozen=True)
-class Booking:
-    """The reservation's data that effects need in addition to its case."""
-
-    id: int
-    code: str
-    service: str
-    plan: str
-    customer_name: str
-    phone: str
-    mail: str
-    wishes: str
-    # An unlisted shop, as an operator described it.
-    shop_note: str
-    # It was confirmed, and the shop was notified.
-    is_booked: bool
-
-
-@dataclass(frozen=True)
 class _Context:
     db: Session
-    booking: Booking
+    reservation: Reservation
+    service: str
+    plan: str
     case: Case
     now: datetime
     detail: str
@@ -76,7 +61,7 @@ class _Context:
 
 def carry_out(
     db: Session,
-    booking: Booking,
+    reservation: Reservation,
     case: Case,
     effects: Iterable[Effect],
     now: datetime,
@@ -87,7 +72,8 @@ def carry_out(
 ) -> list[str]:
     """Returns notes for the timeline. `case` is the case after the event; `moved`: its state has changed. `detail` is
     stored with tasks; `by`: the operator who caused the event, if any."""
-    context = _Context(db, booking, case, now, detail, by)
+    service, plan = plan_names(db, reservation.plan_id)
+    context = _Context(db, reservation, service, plan, case, now, detail, by)
     notes = [_carry_out_one(context, effect) for effect in effects]
     if moved:
         _withdraw_messages(context)
@@ -95,6 +81,7 @@ def carry_out(
 
 
 def _carry_out_one(context: _Context, effect: Effect) -> str | None:
+    db, reservation = context.db, context.reservation
     match effect:
         case e.ToCustomer():
             return _message_customer(context, effect)
@@ -111,9 +98,9 @@ def _carry_out_one(context: _Context, effect: Effect) -> str | None:
         case e.Refund():
             _refund(context, effect)
         case e.ForPeople():
-            operations.open_operation(context.db, context.booking.id, context.booking.code, effect.task, context.detail)
+            operations.open_operation(db, reservation.id, reservation.code, effect.task, context.detail)
         case e.Solved():
-            operations.close_operations(context.db, context.booking.id, effect.tasks, context.by)
+            operations.close_operations(db, reservation.id, effect.tasks, context.by)
     return None
 
 
@@ -142,15 +129,13 @@ def publish(
     return message
 
 
-def new_link(
-    db: Session, booking: Booking, purpose: str, expires_at: datetime, payment_number: int | None = None
-) -> str:
+def _new_link(context: _Context, purpose: str, expires_at: datetime, payment_number: int | None = None) -> str:
     """The URL of a public page. Only the hash of its token is stored."""
     token = secrets.token_urlsafe(16)
-    db.add(
+    context.db.add(
         Link(
             token_hash=hash_token(token),
-            reservation_id=booking.id,
+            reservation_id=context.reservation.id,
             purpose=purpose,
             payment_number=payment_number,
             expires_at=expires_at,
@@ -165,21 +150,21 @@ def hang_up(db: Session, code: str, call: PhoneCall) -> None:
     publish(db, code, "voice", payload, recipient=call.phone, title=f"{code} 電話の中止")
 
 
-def _facts(context: _Context, shop: Shop | None) -> letters.Facts:
-    booking, case, config = context.booking, context.case, settings()
-    return letters.Facts(
-        code=booking.code,
-        service=booking.service,
-        plan=booking.plan,
+def _facts(context: _Context, shop: Shop | None) -> message_texts.Facts:
+    reservation, case, config = context.reservation, context.case, settings()
+    return message_texts.Facts(
+        code=reservation.code,
+        service=context.service,
+        plan=context.plan,
         starts_at=case.starts_at,
         price=case.price,
-        customer_name=booking.customer_name,
-        phone=booking.phone,
-        wishes=booking.wishes,
+        customer_name=reservation.customer_name,
+        phone=reservation.phone,
+        wishes=reservation.wishes,
         cancel_until=case.cancel_until,
-        shop=shop.name if shop else booking.shop_note,
+        shop=shop.name if shop else reservation.shop_note,
         shop_phone=shop.phone if shop else "",
-        is_booked=booking.is_booked,
+        is_booked=reservation.confirmed_at is not None,
         paid=case.paid,
         pay_minutes=PAY_MINUTES,
         support_phone=config.support_phone,
@@ -189,16 +174,16 @@ def _facts(context: _Context, shop: Shop | None) -> letters.Facts:
 
 
 def _message_customer(context: _Context, effect: e.ToCustomer) -> str | None:
-    db, booking, case = context.db, context.booking, context.case
-    shop = db.get(Shop, case.shop) if case.shop is not None else None
+    reservation, case = context.reservation, context.case
+    shop = context.db.get(Shop, case.shop) if case.shop is not None else None
     facts = _facts(context, shop)
     is_payment_link = effect.purpose is Purpose.PAYMENT_LINK
     if is_payment_link:
         facts = replace(facts, pay_url=_pay_link(context, case.checkouts))
     elif effect.purpose in _WITH_CANCEL_LINK:
         until = max(case.starts_at + FINISH_AFTER, context.now + LONGEST_NOTICE) + LINK_PAGE_LIFETIME
-        facts = replace(facts, cancel_url=new_link(db, booking, "cancel", until))
-    texts = letters.customer_message(effect.purpose, facts)
+        facts = replace(facts, cancel_url=_new_link(context, "cancel", until))
+    texts = message_texts.customer_message(effect.purpose, facts)
     expires_at = (
         context.now + LINK_SEND_LIMIT
         if is_payment_link
@@ -207,17 +192,16 @@ def _message_customer(context: _Context, effect: e.ToCustomer) -> str | None:
         else None
     )
     # If SMS to this number fails, only the mail is sent.
-    if not effect.by_mail and not (case.sms_fails and booking.mail):
+    if not effect.by_mail and not (case.sms_fails and reservation.mail):
         payload = {
-            "to": booking.phone,
+            "to": reservation.phone,
             "body": texts.sms,
             "validity_seconds": LINK_VALIDITY_SECONDS if is_payment_link else None,
         }
-        title = f"{booking.code} {texts.title.partition('（')[0]}"
-        message = publish(db, booking.code, "sms", payload, recipient=booking.phone, title=title, expires_at=expires_at)
-        _store_message(context, message, "sms", "customer", effect.purpose, booking.phone, title="", body=texts.sms)
-    if booking.mail:
-        _mail(context, "customer", effect.purpose, booking.mail, texts.title, texts.mail, expires_at)
+        title = f"{reservation.code} {texts.title.partition('（')[0]}"
+        _send(context, "sms", "customer", effect.purpose, reservation.phone, title, texts.sms, payload, expires_at)
+    if reservation.mail:
+        _mail(context, "customer", effect.purpose, reservation.mail, texts.title, texts.mail, expires_at)
     elif effect.by_mail:
         return "依頼者のメールアドレスがないため、メールを送っていません。"
     return None
@@ -228,8 +212,8 @@ def _message_shop(context: _Context, effect: e.ToShop) -> str | None:
     facts = _facts(context, shop)
     # A shop that does not hold the reservation is not notified of a booking.
     facts = replace(facts, is_booked=facts.is_booked and effect.shop == context.case.shop)
-    mail = letters.shop_mail(effect.purpose, facts)
-    name = shop.name if shop else context.booking.shop_note or "一覧にない店舗"
+    mail = message_texts.shop_mail(effect.purpose, facts)
+    name = shop.name if shop else context.reservation.shop_note or "一覧にない店舗"
     if shop is None or not shop.mail:
         return f"{name}のメールアドレスがないため、「{mail.title}」を送っていません。電話などで連絡してください。"
     _mail(context, "shop", effect.purpose, shop.mail, mail.title, mail.body)
@@ -246,32 +230,33 @@ def _mail(
     expires_at: datetime | None = None,
 ) -> None:
     payload = {"to": [address], "subject": title, "body": body}
-    message = publish(
-        context.db, context.booking.code, "mail", payload, recipient=address, title=title, expires_at=expires_at
-    )
-    _store_message(context, message, "mail", recipient, purpose, address, title, body)
+    _send(context, "mail", recipient, purpose, address, title, body, payload, expires_at)
 
 
-def _store_message(
+def _send(
     context: _Context,
-    message: records.OutboxMessage,
-    channel: str,
+    channel: Literal["sms", "mail"],
     recipient: str,
     purpose: Purpose,
     address: str,
     title: str,
     body: str,
+    payload: Mapping[str, Any],
+    expires_at: datetime | None,
 ) -> None:
-    context.db.add(
+    """Publishes a message and stores it. The title of an SMS is only its title in the outbox."""
+    db, reservation = context.db, context.reservation
+    published = publish(db, reservation.code, channel, payload, recipient=address, title=title, expires_at=expires_at)
+    db.add(
         Message(
-            reservation_id=context.booking.id,
+            reservation_id=reservation.id,
             channel=channel,
             recipient=recipient,
             purpose=purpose.value,
             address=address,
-            title=title,
+            title=title if channel == "mail" else "",
             body=body,
-            message_key=message.key,
+            message_key=published.key,
             created_at=context.now,
         )
     )
@@ -285,7 +270,7 @@ def _withdraw_messages(context: _Context) -> None:
     context.db.flush()
     waiting = context.db.scalars(
         select(Message.message_key).where(
-            Message.reservation_id == context.booking.id, Message.status == "waiting", Message.purpose.in_(outdated)
+            Message.reservation_id == context.reservation.id, Message.status == "waiting", Message.purpose.in_(outdated)
         )
     ).all()
     withdrawn = queue.withdraw(context.db, waiting, WITHDRAWN) if waiting else []
@@ -294,9 +279,9 @@ def _withdraw_messages(context: _Context) -> None:
 
 
 def _call(context: _Context, effect: e.Call) -> None:
-    db, code = context.db, context.booking.code
+    db, code = context.db, context.reservation.code
     shop = db.get_one(Shop, effect.shop)
-    script = letters.call_script(_facts(context, shop))
+    script = call_script.build_script(_facts(context, shop))
     payload = {
         "do": "call",
         "number": effect.number,
@@ -309,7 +294,7 @@ def _call(context: _Context, effect: e.Call) -> None:
         "analysis_schema": dict(script.analysis_schema),
     }
     call = PhoneCall(
-        reservation_id=context.booking.id,
+        reservation_id=context.reservation.id,
         number=effect.number,
         round=context.case.round,
         shop_id=shop.id,
@@ -327,66 +312,66 @@ def _call(context: _Context, effect: e.Call) -> None:
 
 def _stop_call(context: _Context, effect: e.StopCall) -> None:
     call = context.db.scalars(
-        select(PhoneCall).where(PhoneCall.reservation_id == context.booking.id, PhoneCall.number == effect.number)
+        select(PhoneCall).where(PhoneCall.reservation_id == context.reservation.id, PhoneCall.number == effect.number)
     ).one_or_none()
     if call is None:
         return
     call.is_active, call.ended_at = False, call.ended_at or context.now
     context.db.flush()
     if call.external_id is not None:
-        hang_up(context.db, context.booking.code, call)
+        hang_up(context.db, context.reservation.code, call)
     elif call.message_key is not None:
         # A call that is being placed now is ended once its id is known, and not placed again (`settling`).
         queue.withdraw(context.db, [call.message_key], WITHDRAWN)
 
 
 def _pay_link(context: _Context, number: int) -> str:
-    return new_link(context.db, context.booking, "pay", context.now + LINK_PAGE_LIFETIME, number)
+    return _new_link(context, "pay", context.now + LINK_PAGE_LIFETIME, number)
 
 
 def _checkout(context: _Context, effect: e.Checkout) -> None:
-    booking, return_url = context.booking, _pay_link(context, effect.number)
+    reservation, return_url = context.reservation, _pay_link(context, effect.number)
     payload = {
         "do": "checkout",
         "number": effect.number,
-        "reference": booking.code,
+        "reference": reservation.code,
         "amount": effect.amount,
-        "name": f"{booking.service} {booking.plan}",
+        "name": f"{context.service} {context.plan}",
         "expires_in_seconds": CHECKOUT_LIFETIME_SECONDS,
         "success_url": f"{return_url}/done",
         "cancel_url": return_url,
-        "metadata": {"reservation": booking.code},
+        "metadata": {"reservation": reservation.code},
     }
     context.db.add(
-        Payment(reservation_id=booking.id, number=effect.number, amount=effect.amount, created_at=context.now)
+        Payment(reservation_id=reservation.id, number=effect.number, amount=effect.amount, created_at=context.now)
     )
-    title = f"{booking.code} 決済ページ（{letters.yen(effect.amount)}）"
-    publish(context.db, booking.code, "payments", payload, recipient="Stripe", title=title)
+    title = f"{reservation.code} 決済ページ（{message_texts.yen(effect.amount)}）"
+    publish(context.db, reservation.code, "payments", payload, recipient="Stripe", title=title)
 
 
 def _expire(context: _Context, effect: e.Expire) -> None:
     payload = {"do": "expire", "session_id": effect.session}
-    code = context.booking.code
+    code = context.reservation.code
     publish(context.db, code, "payments", payload, recipient="Stripe", title=f"{code} 決済ページを閉じる")
 
 
 def _refund(context: _Context, effect: e.Refund) -> None:
-    booking = context.booking
+    reservation = context.reservation
     payload = {
         "do": "refund",
         "number": effect.number,
         "payment_intent": effect.intent,
         "amount": effect.amount,
-        "reference": booking.code,
+        "reference": reservation.code,
     }
     context.db.add(
         Refund(
-            reservation_id=booking.id,
+            reservation_id=reservation.id,
             number=effect.number,
             intent=effect.intent,
             amount=effect.amount,
             created_at=context.now,
         )
     )
-    title = f"{booking.code} 返金（{letters.yen(effect.amount)}）"
-    publish(context.db, booking.code, "payments", payload, recipient="Stripe", title=title)
+    title = f"{reservation.code} 返金（{message_texts.yen(effect.amount)}）"
+    publish(context.db, reservation.code, "payments", payload, recipient="Stripe", title=title)

@@ -99,6 +99,13 @@ def lock_services(db: Session, keys: Collection[int]) -> dict[int, Service]:
     return {service.id: service for service in db.scalars(statement.execution_options(populate_existing=True))}
 
 
+def plan_names(db: Session, plan_id: int) -> tuple[str, str]:
+    """The names of a plan's service and of the plan itself."""
+    names = select(Service.name, Plan.name).join(Service, Service.id == Plan.service_id)
+    service, plan = db.execute(names.where(Plan.id == plan_id)).one()
+    return service, plan
+
+
 def active_services(db: Session) -> list[Service]:
     """Active services in their order."""
     statement = select(Service).where(Service.archived_at.is_(None))

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from service.core.values.times import TOKYO, Month, format_local_datetime, month_of
-from service.reservations.message_texts.rules import SENDER as SMS_SENDER
+from service.reservations.outgoing.message_texts import SENDER as SMS_SENDER
 
 # 1週間 (6.4).
 OPEN_DURATION = timedelta(days=7)

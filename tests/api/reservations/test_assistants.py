@@ -18,8 +18,8 @@ from service.core.access.identity import hash_token
 from service.core.audit import AuditEntry
 from service.core.database.clock import app_now
 from service.reservations.assistants import mcp
-from service.reservations.message_texts.rules import NOT_POSSIBLE, TOO_LATE_TO_CANCEL
 from service.reservations.models import Assistant, Reservation
+from service.reservations.outgoing.message_texts import NOT_POSSIBLE, TOO_LATE_TO_CANCEL
 from service.reservations.state_machine.states import Answer
 from tests.api.reservations import scene
 from tests.api.reservations.test_assistants_mcp import facts, refusal

@@ -27,10 +27,10 @@ from service.reservations.enquiries import rules as enquiries
 from service.reservations.guides import rules
 from service.reservations.guides.rules import GUIDES, SHOP_GUIDES, Audience, Facts, OfferedService, Routine, Size
 from service.reservations.incidents import rules as incidents
-from service.reservations.message_texts import rules as message_texts
 from service.reservations.notices import rules as notices
 from service.reservations.operations import rules as operations
 from service.reservations.operations.rules import Priority
+from service.reservations.outgoing import call_script, message_texts
 from service.reservations.queue import rules as queue
 from service.reservations.state_machine import case as cases
 from service.reservations.state_machine.states import Task
@@ -163,8 +163,8 @@ RULES: list[tuple[Any, str, Any, dict[str, str]]] = [
     (cases, "ROUNDS", 9, {"quick-start": "9回ずつ", "shop-manual": "最大9回", "operations": "9周"}),
     (cases, "ROUND_PAUSE", timedelta(minutes=13), {"shop-manual": "13分ほど", "operations": "13分あけます"}),
     (cases, "REFUND_TIMEOUT", timedelta(hours=29), {"operations": "29時間たっても"}),
-    (message_texts, "VAGUE_REPLY", "では、また", {"shop-manual": "では、また", "shop-calls": "では、また"}),
-    (message_texts, "CHANGE_REPLY", "折り返します", {"shop-manual": "折り返します", "shop-calls": "折り返します"}),
+    (call_script, "VAGUE_REPLY", "では、また", {"shop-manual": "では、また", "shop-calls": "では、また"}),
+    (call_script, "CHANGE_REPLY", "折り返します", {"shop-manual": "折り返します", "shop-calls": "折り返します"}),
     (message_texts, "TOO_LATE_TO_CANCEL", "遅すぎます", {"cancel": "遅すぎます"}),
     (
         message_texts,
@@ -235,10 +235,10 @@ def test_procedures_targets_and_flows_match_the_rules(monkeypatch: pytest.Monkey
 
 
 def test_the_guide_has_the_sentences_of_the_call_script() -> None:
-    guide, script = guide_text("shop-calls"), message_texts.call_script(rules._example(FACTS))
+    guide, script = guide_text("shop-calls"), call_script.build_script(rules._example(FACTS))
 
     assert script.first_sentence in guide
-    for sentence in (message_texts.VAGUE_REPLY, message_texts.CHANGE_REPLY):
+    for sentence in (call_script.VAGUE_REPLY, call_script.CHANGE_REPLY):
         assert sentence in guide
         # Literally what the voice assistant has to say.
         assert f"「{sentence}」" in script.task

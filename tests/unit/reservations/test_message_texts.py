@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from service.core.values.times import TOKYO
-from service.reservations.message_texts import rules as message_texts
-from service.reservations.message_texts.rules import Facts
 from service.reservations.operations.rules import operation_notice
+from service.reservations.outgoing import message_texts
+from service.reservations.outgoing.call_script import build_script
+from service.reservations.outgoing.message_texts import Facts
 from service.reservations.state_machine.states import Purpose, Task
 from tests.sms import sms_segments
 
@@ -66,7 +67,7 @@ def test_the_payment_mail_names_the_shop_and_the_confirmation_its_phone_number()
 
 def test_the_assistant_ends_calls_with_the_specified_sentences() -> None:
     """2.2.4 and 2.2.5."""
-    task = message_texts.call_script(FACTS).task
+    task = build_script(FACTS).task
 
     assert "「では、お電話を切らせていただきます。ご連絡お待ちしております」" in task
     assert "「承知しました。確認して折り返しご連絡いたします」" in task
@@ -172,11 +173,11 @@ def test_a_shop_gets_the_customers_number_only_after_payment() -> None:
     purposes = [purpose for purpose in TO_SHOPS if "09012345678" in message_texts.shop_mail(purpose, FACTS).body]
 
     assert purposes == [Purpose.BOOKED]
-    assert "9012345678" not in str(message_texts.call_script(FACTS))
+    assert "9012345678" not in str(build_script(FACTS))
 
 
 def test_the_call_script_has_all_facts_and_the_schema_of_the_analysis() -> None:
-    script = message_texts.call_script(FACTS)
+    script = build_script(FACTS)
 
     for expected in (
         "フラワー銀座",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from service.core.values.times import TOKYO
-from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT
-from service.reservations.progress.rules import progress
+from service.reservations.flow.progress import progress
+from service.reservations.outgoing.message_texts import NOT_POSSIBLE, TIMED_OUT
 from service.reservations.state_machine.case import Case
 from service.reservations.state_machine.states import FINAL_STATES, State
 

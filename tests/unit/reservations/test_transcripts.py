@@ -13,7 +13,7 @@ from sandbox.scripts import Answer as Scripted
 from sandbox.vendors.talk import RequestedReservation as Asked
 from sandbox.vendors.talk import build_conversation, build_voicemail
 from service.core.values.times import TOKYO
-from service.reservations.message_texts.rules import ANALYSIS_SCHEMA
+from service.reservations.outgoing.call_script import ANALYSIS_SCHEMA
 from service.reservations.state_machine.states import Answer
 from service.reservations.transcripts.rules import Reading, read_call
 

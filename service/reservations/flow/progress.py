@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.core.values.times import format_local_datetime
-from service.reservations.message_texts.rules import NOT_POSSIBLE, TIMED_OUT, yen
+from service.reservations.outgoing.message_texts import NOT_POSSIBLE, TIMED_OUT, yen
 from service.reservations.state_machine.case import GIVE_UP_BEFORE, PAY_MINUTES, Case
 from service.reservations.state_machine.states import State
 

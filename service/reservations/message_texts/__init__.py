@@ -1,1 +1,0 @@
-"""The texts for customers, shops and the telephone."""
