@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.core.outbox.records import Check, Reaction
-from service.reservations.delivery_results import actions as reservations
+from service.reservations.vendor_events import actions as reservations
 
 REACTIONS: Mapping[str, Reaction] = {"reservations": reservations.handle_delivery_result}
 CHECKS: Mapping[str, Check] = {"reservations": reservations.reason_not_to_send}

@@ -26,10 +26,10 @@ from service.reservations.inbox import actions as inbox
 from service.reservations.incidents import actions as incidents
 from service.reservations.management import actions as management
 from service.reservations.operations import actions as operations
-from service.reservations.polling import actions as looking
-from service.reservations.polling.actions import Kind, Poll
 from service.reservations.queue import actions as queue
 from service.reservations.surveys import actions as surveys
+from service.reservations.vendor_events import polling
+from service.reservations.vendor_events.polling import Kind, Poll
 
 # A tick ends after this; the next one does the rest.
 TICK_SECONDS = 10
@@ -82,7 +82,7 @@ def look() -> None:
     try:
         with transaction(SYSTEM) as db:
             record_job(db, "reservations.look")
-            due = looking.take_due_polls(db, POLLS_PER_TICK)
+            due = polling.take_due_polls(db, POLLS_PER_TICK)
         deadline = time.monotonic() + TICK_SECONDS
         unreachable: set[Kind] = set()
         for lookup in due:
@@ -108,7 +108,7 @@ def _poll(lookup: Poll) -> bool:
         return False
     try:
         with transaction(SYSTEM) as db:
-            bound_log.info("looked at", outcome=looking.handle_answer(db, lookup, state))
+            bound_log.info("looked at", outcome=polling.handle_answer(db, lookup, state))
     except Exception:
         # This concerns one reservation; the others do not wait for it.
         bound_log.exception("what a vendor said could not be taken")

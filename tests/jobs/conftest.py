@@ -21,6 +21,7 @@ from stack.home import Home
 from tests.api.reservations import scene
 from tests.conftest import committed_database, worker_database_name
 from tests.jobs.reservations_world import World
+from tests.reservation_locks import locked_once
 from tests.restored import RestoredDatabase
 from tests.sandbox.process import (
     BLAND_KEY,
@@ -102,7 +103,7 @@ def shop_database(running_servers: Home) -> Iterator[RestoredDatabase]:
 @pytest.fixture
 def world(
     service_url: str, shop_database: RestoredDatabase, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> World:
+) -> Iterator[World]:
     secrets = {
         "twilio_auth_token": TWILIO_TOKEN,
         "bland_webhook_secret": BLAND_SECRET,
@@ -117,4 +118,5 @@ def world(
     with transaction(SYSTEM) as db:
         scene.fill(db)
         sandbox.clock(shift=clock_shift(db).total_seconds())
-    return World(service_url, sandbox)
+    with locked_once():
+        yield World(service_url, sandbox)

@@ -33,8 +33,8 @@ from service.reservations.state_machine.case import FINISH_AFTER, LONGEST_NOTICE
 from service.reservations.state_machine.events import EVENT_ADAPTER, Effect, Event
 from service.reservations.state_machine.shop_search import earliest_call
 from service.reservations.state_machine.states import FINAL_STATES, Purpose, State, Task
-from service.reservations.transcripts.rules import read_call
 from service.reservations.vendor_events.rules import refund_cause, undelivered_text
+from service.reservations.vendor_events.transcripts import read_call
 
 LANDLINE = "30006"
 SESSION = "cs_test_demo"

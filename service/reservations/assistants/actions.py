@@ -176,7 +176,6 @@ def cancel(db: Session, assistant: Assistant, code: str, phone: str | None) -> s
     if isinstance(reservation, Problem):
         return reservation
     outcome = flow.record_event(db, reservation.id, CancelAsked(by="customer"), source="assistant")
-    db.refresh(reservation)
     if (refusal := _cancel_refusal(outcome)) is not None:
         return refusal
     return _with_guide(db, assistant, queries.reservation_answer(db, reservation))

@@ -62,12 +62,12 @@ def record_shop_ok(db: Session, by: Actor, code: str, new: schemas.ShopAgreed) -
         raise Invalid(message, [("shop_id", message)])
     note = "\n".join(part for part in (new.unlisted.strip(), new.note.strip()) if part)
     event = e.ShopOk(shop=new.shop_id, note=new.unlisted.strip())
-    _record_event(db, by, reservation, event, note)
+    _apply_event(db, by, reservation, event, note)
 
 
 def record_shop_refusal(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
     """予約NGを確認: the next shop is called."""
-    _record_event(db, by, _lock_version(db, code, new), e.ShopRefused(), new.note)
+    _apply_event(db, by, _lock_version(db, code, new), e.ShopRefused(), new.note)
 
 
 def accept_change(db: Session, by: Actor, code: str, new: schemas.Change) -> None:
@@ -96,12 +96,12 @@ def accept_change(db: Session, by: Actor, code: str, new: schemas.Change) -> Non
         )
         raise Invalid(message, [("starts_at", message)])
     _store_changes(db, by, reservation, starts_at=new.starts_at, price=price, plan=plan)
-    _record_event(db, by, reservation, e.ChangeAccepted(starts_at=new.starts_at, price=price), new.note)
+    _apply_event(db, by, reservation, e.ChangeAccepted(starts_at=new.starts_at, price=price), new.note)
 
 
 def refuse_change(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
     """The customer does not agree: the shop is notified, and the next one is called."""
-    _record_event(db, by, _lock_version(db, code, new), e.ChangeRefused(), new.note)
+    _apply_event(db, by, _lock_version(db, code, new), e.ChangeRefused(), new.note)
 
 
 def rearrange(db: Session, by: Actor, code: str, new: schemas.Rearrangement) -> None:
@@ -112,7 +112,7 @@ def rearrange(db: Session, by: Actor, code: str, new: schemas.Rearrangement) -> 
     price = plan.price if plan.id != reservation.plan_id else reservation.price
     _store_changes(db, by, reservation, starts_at=new.starts_at, price=price, plan=plan)
     order = call_order(db, reservation.service_id)
-    _record_event(db, by, reservation, e.Rearranged(starts_at=new.starts_at, price=price, order=order), new.note)
+    _apply_event(db, by, reservation, e.Rearranged(starts_at=new.starts_at, price=price, order=order), new.note)
 
 
 def send_link(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
@@ -120,7 +120,7 @@ def send_link(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
     reservation = _lock_version(db, code, new)
     if case_of(reservation).sms_fails:
         raise Conflict("この依頼者にはSMSが届きません。決済リンクはメールで送ってください。")
-    _record_event(db, by, reservation, e.CheckoutRetried(), new.note)
+    _apply_event(db, by, reservation, e.CheckoutRetried(), new.note)
 
 
 def mail_link(db: Session, by: Actor, code: str, new: schemas.LinkByMail) -> None:
@@ -132,7 +132,7 @@ def mail_link(db: Session, by: Actor, code: str, new: schemas.LinkByMail) -> Non
     if new.mail is not None and new.mail != reservation.mail:
         before, reservation.mail = reservation.mail, new.mail
         _audit(db, by, reservation, {"mail": before}, {"mail": new.mail})
-    _record_event(db, by, reservation, e.CheckoutRetried(by_mail=True), new.note)
+    _apply_event(db, by, reservation, e.CheckoutRetried(by_mail=True), new.note)
 
 
 def cancel(db: Session, by: Actor, code: str, new: schemas.Cancellation) -> None:
@@ -147,16 +147,16 @@ def cancel(db: Session, by: Actor, code: str, new: schemas.Cancellation) -> None
         )
         raise Invalid(message, [("shop_agreed", message)])
     reason = f"{new.reason}\n提携店の承諾: あり" if is_late else new.reason
-    _record_event(db, by, reservation, e.CancelAsked(by="operator", special=is_late), reason)
+    _apply_event(db, by, reservation, e.CancelAsked(by="operator", special=is_late), reason)
 
 
 def retry_refund(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
-    _record_event(db, by, _lock_version(db, code, new), e.RefundRetried(), new.note)
+    _apply_event(db, by, _lock_version(db, code, new), e.RefundRetried(), new.note)
 
 
 def record_other_refund(db: Session, by: Actor, code: str, new: schemas.RefundedOtherwise) -> None:
     """別の方法で返金した: Stripe could not refund, and an operator did it another way."""
-    _record_event(db, by, _lock_version(db, code, new), e.RefundedOtherwise(), new.how)
+    _apply_event(db, by, _lock_version(db, code, new), e.RefundedOtherwise(), new.how)
 
 
 def correct_answer(db: Session, by: Actor, code: str, number: int, new: schemas.Correction) -> bool:
@@ -174,7 +174,7 @@ def correct_answer(db: Session, by: Actor, code: str, number: int, new: schemas.
     if call.answer == answer:
         raise Conflict("この電話の判定は、すでにその内容です。画面を開き直してください。")
     event = e.CallEnded(number=number, shop=call.shop_id, answer=answer, overruled=True)
-    outcome = flow.record_event(db, reservation.id, event, source="operator", by=by, note=new.note.strip())
+    outcome = flow.apply_event(db, reservation, event, source="operator", by=by, note=new.note.strip())
     return outcome.ignored is None
 
 
@@ -208,7 +208,7 @@ def correct_customer(db: Session, by: Actor, code: str, new: schemas.CustomerCor
     before, after = ({name: values[name] for name in changed} for values in (previous, corrected))
     _audit(db, by, reservation, before, after | {"reason": new.reason.strip()})
     lines = [f"{_FIELD_LABELS[name]}: {_display(name, previous)} → {_display(name, corrected)}" for name in changed]
-    _record_event(db, by, reservation, event, "\n".join([*lines, f"理由: {new.reason.strip()}"]))
+    _apply_event(db, by, reservation, event, "\n".join([*lines, f"理由: {new.reason.strip()}"]))
 
 
 _FIELD_LABELS = {"customer_name": "お名前", "phone": "電話番号", "mail": "メールアドレス"}
@@ -244,9 +244,8 @@ def _lock_version(db: Session, code: str, new: edits.Edit) -> Reservation:
     return reservation
 
 
-def _record_event(db: Session, by: Actor, reservation: Reservation, event: Event, note: str) -> None:
-    db.flush()
-    outcome = flow.record_event(db, reservation.id, event, source="operator", by=by, note=note.strip())
+def _apply_event(db: Session, by: Actor, reservation: Reservation, event: Event, note: str) -> None:
+    outcome = flow.apply_event(db, reservation, event, source="operator", by=by, note=note.strip())
     if outcome.ignored is not None:
         state_label = STATE_LABELS[outcome.case.state]
         raise Conflict(

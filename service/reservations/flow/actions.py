@@ -18,7 +18,7 @@ from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now, real_now
 from service.core.database.session import violates
-from service.core.problems import Conflict, Invalid, Stale
+from service.core.problems import Conflict, Invalid
 from service.core.values.phones import is_mobile
 from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
@@ -139,19 +139,40 @@ def record_event(
     source: Source,
     by: Actor | None = None,
     note: str = "",
-    expect_version: int | None = None,
 ) -> Outcome:
-    """Applies an event to the reservation and records it. An event that changes nothing is recorded as well, with the
-    reason (`Outcome.ignored`).
+    """Locks the reservation and applies the event (`apply_event`). Raises NotFound: there is no such reservation."""
+    return apply_event(db, queries.lock_reservation(db, reservation_id), event, source=source, by=by, note=note)
 
-    Raises:
-        NotFound: there is no such reservation.
-        Stale: optimistic locking (`expect_version`): the reservation has changed since the operator read it.
-    """
-    reservation = queries.lock_reservation(db, reservation_id)
-    if expect_version is not None and expect_version != reservation.version:
-        raise _stale_edit(reservation, event, expect_version)
-    return _apply(db, reservation, event, source=source, by=by, note=note)
+
+def apply_event(
+    db: Session,
+    reservation: Reservation,
+    event: Event,
+    *,
+    source: Source,
+    by: Actor | None = None,
+    note: str = "",
+    now: datetime | None = None,
+) -> Outcome:
+    """Applies an event to a reservation that this transaction has locked, and records it. An event that changes nothing
+    is recorded as well, with the reason (`Outcome.ignored`)."""
+    before, now = queries.case_of(reservation), now or app_now(db)
+    outcome = machine.apply(before, event, now)
+    if outcome.ignored is None:
+        _store_case(reservation, outcome.case, now)
+        reservation.shop_note = _shop_note(reservation, outcome.case, event)
+        reservation.version += 1
+    if isinstance(event, e.CallEnded):
+        _end_call(db, reservation, event, now, by)
+    db.flush()
+    _carry_out_and_record(db, reservation, before, event, outcome, now, source=source, by=by, note=note)
+    if isinstance(event, e.CallEnded):
+        _wake_next_for_line(db, event.shop, now)
+    elif any(isinstance(effect, e.StopCall) for effect in outcome.effects):
+        _wake_next_for_line(db, before.turn[-1], now)
+    if by is not None:
+        _audit(db, reservation, by, event, before, outcome)
+    return outcome
 
 
 def poll_payment_now(db: Session, reservation: Reservation) -> None:
@@ -199,11 +220,11 @@ def _advance(db: Session, reservation: Reservation, now: datetime) -> None:
             )
             return
         if not isinstance(event, e.CallPlaced):
-            _apply(db, reservation, event, source="system", now=now)
+            apply_event(db, reservation, event, source="system", now=now)
             continue
         try:
             with db.begin_nested():
-                _apply(db, reservation, event, source="system", now=now)
+                apply_event(db, reservation, event, source="system", now=now)
         except IntegrityError as error:
             if not violates(error, "uq_reservations_calls_line"):
                 raise
@@ -309,36 +330,6 @@ def _insert(db: Session, reservation: Reservation) -> None:
     raise Conflict("予約IDを決められませんでした。もう一度お試しください。")
 
 
-def _apply(
-    db: Session,
-    reservation: Reservation,
-    event: Event,
-    *,
-    source: Source,
-    by: Actor | None = None,
-    note: str = "",
-    now: datetime | None = None,
-) -> Outcome:
-    """`reservation` is locked."""
-    before, now = queries.case_of(reservation), now or app_now(db)
-    outcome = machine.apply(before, event, now)
-    if outcome.ignored is None:
-        _store_case(reservation, outcome.case, now)
-        reservation.shop_note = _shop_note(reservation, outcome.case, event)
-        reservation.version += 1
-    if isinstance(event, e.CallEnded):
-        _end_call(db, reservation, event, now, by)
-    db.flush()
-    _carry_out_and_record(db, reservation, before, event, outcome, now, source=source, by=by, note=note)
-    if isinstance(event, e.CallEnded):
-        _wake_next_for_line(db, event.shop, now)
-    elif any(isinstance(effect, e.StopCall) for effect in outcome.effects):
-        _wake_next_for_line(db, before.turn[-1], now)
-    if by is not None:
-        _audit(db, reservation, by, event, before, outcome)
-    return outcome
-
-
 def _store_case(reservation: Reservation, case: Case, now: datetime) -> None:
     """Stores the case, and copies of some of its fields as columns for lists and figures."""
     reservation.case_now = case.model_dump(mode="json")
@@ -428,12 +419,3 @@ def _audit(db: Session, reservation: Reservation, by: Actor, event: Event, befor
         after["reason"] = outcome.ignored
     state = {"state": STATE_LABELS[before.state]}
     audit.record(db, by, action, AREA.name, "reservation", reservation.code, before=state, after=after)
-
-
-def _stale_edit(reservation: Reservation, event: Event, expected: int) -> Stale:
-    state_label = STATE_LABELS[State(reservation.state)]
-    return Stale(
-        f"この予約は、画面を開いたあとに変わりました（今は「{state_label}」です）。内容を確認して、もう一度操作してください。",
-        yours={"version": expected, "event": EVENT_LABELS[event.kind]},
-        current={"version": reservation.version, "state": state_label},
-    )

@@ -20,8 +20,8 @@ from service.reservations.inbox.rules import (
     read_stripe_event,
     retry_delay,
 )
-from service.reservations.vendor_events import actions as news
-from service.reservations.vendor_events.actions import UnknownObject
+from service.reservations.vendor_events import calls, messages, payments
+from service.reservations.vendor_events.rules import UnknownObject
 
 NO_OBJECT = "対象が見つかりません。"
 # After so many failures the webhook is given up: a developer has to look at the log.
@@ -85,9 +85,9 @@ def process_next_webhook(db: Session) -> bool:
 def _process(db: Session, webhook: Webhook) -> tuple[int | None, str]:
     if webhook.provider == "twilio":
         sms = read_sms_event(webhook.body)
-        return news.handle_sms_event(db, sms.sid, sms.status, sms.code, sms.effect)
+        return messages.handle_sms_event(db, sms.sid, sms.status, sms.code, sms.effect)
     if webhook.provider == "bland":
-        return news.handle_call_event(db, *read_call_event(webhook.body))
+        return calls.handle_call_event(db, *read_call_event(webhook.body))
     return _process_stripe(db, read_stripe_event(webhook.body))
 
 
@@ -100,10 +100,10 @@ def _process_stripe(db: Session, event: StripeEvent) -> tuple[int | None, str]:
             "payment_intent": event.text("payment_intent"),
             "amount_total": event.number("amount_total"),
         }
-        return news.handle_checkout_event(db, session)
+        return payments.handle_checkout_event(db, session)
     if event.kind in _REFUND_EVENTS:
-        reason = event.text("failure_reason")
-        return news.handle_refund_event(db, event.text("id"), event.metadata("effect"), event.text("status"), reason)
+        effect, reason = event.metadata("effect"), event.text("failure_reason")
+        return payments.handle_refund_event(db, event.text("id"), effect, event.text("status"), reason)
     if event.kind == "charge.dispute.created":
-        return news.handle_dispute_event(db, event.text("payment_intent"), event.text("reason"))
+        return payments.handle_dispute_event(db, event.text("payment_intent"), event.text("reason"))
     return None, "この種類の連絡は使いません。"

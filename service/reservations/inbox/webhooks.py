@@ -32,7 +32,7 @@ from service.reservations.inbox.rules import (
     parse_stripe_webhook,
     parse_twilio_webhook,
 )
-from service.reservations.signatures.rules import is_bland_signature, is_stripe_signature, is_twilio_signature
+from service.reservations.inbox.signatures import is_bland_signature, is_stripe_signature, is_twilio_signature
 
 PATH = "/api/reservations/webhooks/"
 MAX_SECONDS = 20

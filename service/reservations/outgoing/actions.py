@@ -321,7 +321,8 @@ def _stop_call(context: _Context, effect: e.StopCall) -> None:
     if call.external_id is not None:
         hang_up(context.db, context.reservation.code, call)
     elif call.message_key is not None:
-        # A call that is being placed now is ended once its id is known, and not placed again (`settling`).
+        # A call that is being placed now is ended once its id is known, and not placed again
+        # (`vendor_events.calls`).
         queue.withdraw(context.db, [call.message_key], WITHDRAWN)
 
 

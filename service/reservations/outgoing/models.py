@@ -56,7 +56,7 @@ class PhoneCall(Base):
     # When the vendor is polled next, in real time: a webhook may never come.
     look_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     answer: Mapped[str | None] = mapped_column(String(20))
-    # What was read from the call, before any correction by an operator, and why (`listening.rules.Reading`).
+    # What was read from the call, before any correction by an operator, and why (`vendor_events.transcripts.Reading`).
     read_answer: Mapped[str | None] = mapped_column(String(20))
     reading: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     transcript: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))

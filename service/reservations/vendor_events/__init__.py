@@ -1,1 +1,2 @@
-"""Vendor events: what a vendor reports about an SMS, a call, a payment or a refund."""
+"""What vendors report: by webhook, as the answer to a message, or when asked. It may come late, twice and in any order:
+what is already applied changes nothing."""

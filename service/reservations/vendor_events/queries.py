@@ -11,9 +11,19 @@ from sqlalchemy.orm import Session
 
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import TOKYO
+from service.reservations.flow.queries import lock_reservation
 from service.reservations.models import Reservation, TimelineEvent
 from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.rules import AREA
+
+Reported = TypeVar("Reported", Message, Payment, PhoneCall, Refund)
+
+
+def lock_with_reservation(db: Session, reported: Reported) -> Reservation:
+    """Locks the reservation until the transaction ends, before its state is checked. Refreshes `reported`."""
+    reservation = lock_reservation(db, reported.reservation_id)
+    db.refresh(reported)
+    return reservation
 
 
 def reservation_id_by_code(db: Session, code: str) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+ALREADY_APPLIED = "すでに反映済みの連絡です。"
+EARLIER_MESSAGE = "以前の送信についての連絡です。"
 # The polling interval for objects about which the vendor sends no webhook.
 POLL_INTERVALS: Mapping[str, timedelta] = {
     "call": timedelta(seconds=15),
@@ -56,6 +58,10 @@ SMS_UNDELIVERED = frozenset({"undelivered", "failed", "canceled"})
 MESSAGE_RANKS = {"waiting": 0, "sent": 1, "undelivered": 2, "failed": 2, "dropped": 2, "delivered": 3}
 REFUND_RANKS = {"planned": 0, "pending": 1, "succeeded": 2, "failed": 3}
 _REFUND_STATUSES = {"requires_action": "pending", "canceled": "failed"}
+
+
+class UnknownObject(Exception):
+    """No object of ours has this id; our own commit may be in progress."""
 
 
 def message_status(status: str) -> str | None:

@@ -14,6 +14,7 @@ from service.reservations.chores import actions as chores
 from stack.home import Home
 from tests.api.reservations import scene
 from tests.conftest import committed_database, seeded_database, worker_database_name
+from tests.reservation_locks import locked_once
 from tests.rls_bypass import rls_bypass_url
 
 
@@ -53,3 +54,9 @@ def pooled_engine(running_servers: Home) -> Iterator[Engine]:
             scene.fill(db)
         yield engine
         engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _reservations_are_locked_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    with locked_once(exempt=request.getfixturevalue("db") if "db" in request.fixturenames else None):
+        yield

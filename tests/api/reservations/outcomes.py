@@ -13,7 +13,7 @@ from service.reservations.flow import actions
 from service.reservations.models import Reservation
 from service.reservations.outgoing.models import Payment, Refund
 from service.reservations.state_machine import events as e
-from service.reservations.vendor_events.actions import handle_checkout_event, handle_refund_event
+from service.reservations.vendor_events.payments import handle_checkout_event, handle_refund_event
 from tests.api.reservations import scene
 
 

@@ -18,7 +18,7 @@ from service.reservations.models import Reservation
 from service.reservations.outgoing.models import Message, Payment
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import Answer
-from service.reservations.vendor_events.actions import is_still_valid, record_sms_failure
+from service.reservations.vendor_events.messages import is_still_valid, record_sms_failure
 from tests.api.reservations import scene
 from tests.api.reservations.test_desk import get_reservation, olivia, post_action, sent_messages, world
 
@@ -160,8 +160,9 @@ def test_a_later_failure_of_the_wrong_number_is_ignored(olivia: TestClient, db: 
     old = db.scalars(select(Message)).one()
     correct(olivia, reservation, phone=RIGHT_PHONE)
 
-    assert not is_still_valid(db, old, scene.case(db, reservation))
-    record_sms_failure(db, old, "30005")
+    db.refresh(reservation)
+    assert not is_still_valid(db, reservation, old)
+    record_sms_failure(db, reservation, old, "30005")
     assert not scene.case(db, reservation).sms_fails
 
 

@@ -27,7 +27,7 @@ from service.reservations.models import Reservation
 from service.reservations.outgoing.models import Payment
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import State
-from service.reservations.vendor_events import actions as vendor_events
+from service.reservations.vendor_events import payments
 from tests.api.reservations import scene
 from tests.api.reservations.vendors import sms_fields, stripe_event
 
@@ -125,15 +125,15 @@ def test_a_failing_webhook_does_not_block_the_others_and_is_rolled_back(
     broken, session = waiting_for_payment(db)
     sound, other_session = waiting_for_payment(db)
     first, second = store(db, paid(session)), store(db, paid(other_session, "evt_2"))
-    record_event = flow.record_event
+    apply_event = flow.apply_event
 
-    def record_then_fail(db: Session, reservation_id: int, event: e.Event, **kwargs: Any) -> Any:
-        outcome = record_event(db, reservation_id, event, **kwargs)
-        if reservation_id == broken.id:
+    def apply_then_fail(db: Session, reservation: Reservation, event: e.Event, **kwargs: Any) -> Any:
+        outcome = apply_event(db, reservation, event, **kwargs)
+        if reservation.id == broken.id:
             raise RuntimeError("a fault")
         return outcome
 
-    monkeypatch.setattr(vendor_events, "record_event", record_then_fail)
+    monkeypatch.setattr(payments, "apply_event", apply_then_fail)
     assert process_all(db) == 2
     assert (first.processed_at, first.outcome, second.processed_at is not None) == (None, None, True)
     assert scene.case(db, broken).state is State.AWAITING_PAYMENT

@@ -28,6 +28,7 @@ from service.reservations.queue import actions as queue
 from service.reservations.state_machine.states import Answer, State, Task
 from tests import people
 from tests.api.reservations import scene
+from tests.reservation_locks import SCENE
 
 
 def cancel_at_desk(db: Session, by: Actor, code: str, version: int) -> None:
@@ -93,7 +94,7 @@ def test_of_an_operator_and_the_deadline_at_once_one_succeeds(pooled_engine: Eng
     """At the deadline the operator cancels the version that was read before it: the first one succeeds, and an
     operator who is second sees the new state."""
     for _ in range(4):
-        with Session(pooled_engine) as db, db.begin():
+        with Session(pooled_engine, info=SCENE) as db, db.begin():
             reservation = scene.awaiting_payment(db)
             code, version, reservation_id = reservation.code, reservation.version, reservation.id
             by = people.create_actor(db, f"olivia-{reservation_id}", reservations="operator")
@@ -123,7 +124,7 @@ def test_of_an_operator_and_the_deadline_at_once_one_succeeds(pooled_engine: Eng
 
 
 def test_two_operators_who_record_a_vague_shops_ok_at_once_make_one_payment(pooled_engine: Engine) -> None:
-    with Session(pooled_engine) as db, db.begin():
+    with Session(pooled_engine, info=SCENE) as db, db.begin():
         reservation = scene.create_reservation(db)
         scene.pass_time(db)
         shop = scene.record_shop_answer(db, reservation, Answer.VAGUE).shop_id

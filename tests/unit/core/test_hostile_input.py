@@ -44,9 +44,9 @@ from service.fleet.schemas import Heartbeat
 from service.reservations.assistants import mcp
 from service.reservations.assistants import rules as assistants
 from service.reservations.inbox import rules as inbox
-from service.reservations.signatures import rules as signatures
+from service.reservations.inbox import signatures
 from service.reservations.state_machine.states import Answer
-from service.reservations.transcripts import rules as transcripts
+from service.reservations.vendor_events import transcripts
 from stack import attachments
 from tests.pictures import picture, workbook
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from service.reservations.signatures.rules import is_bland_signature, is_stripe_signature, is_twilio_signature
+from service.reservations.inbox.signatures import is_bland_signature, is_stripe_signature, is_twilio_signature
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 OLD, NEW = "whsec_old", "whsec_new"

@@ -15,7 +15,7 @@ from sandbox.vendors.talk import build_conversation, build_voicemail
 from service.core.values.times import TOKYO
 from service.reservations.outgoing.call_script import ANALYSIS_SCHEMA
 from service.reservations.state_machine.states import Answer
-from service.reservations.transcripts.rules import Reading, read_call
+from service.reservations.vendor_events.transcripts import Reading, read_call
 
 REQUESTED_AT = datetime(2026, 11, 25, 14, 30, tzinfo=TOKYO)
 REQUEST = {"service": "花束", "size": "M", "start": "2026-11-25T14:30:00+09:00", "customer_name": "山田"}

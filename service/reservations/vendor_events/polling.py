@@ -1,4 +1,4 @@
-"""Polling: what to ask the vendors about next, because a webhook may never come. `news` applies the answers."""
+"""Polling: what to ask the vendors about next, because a webhook may never come."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
 from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
-from service.reservations.vendor_events import actions as news
+from service.reservations.vendor_events import calls, messages, payments
 from service.reservations.vendor_events.rules import POLL_INTERVALS
 
 Kind = Literal["call", "payment", "refund", "sms"]
@@ -60,15 +60,14 @@ def take_due_polls(db: Session, limit: int) -> list[Poll]:
 def handle_answer(db: Session, poll: Poll, answer: Mapping[str, Any] | None) -> str:
     """Applies the vendor's answer, as its client returns it; None: the vendor has no such object."""
     if poll.kind == "call":
-        call = db.get_one(PhoneCall, poll.id)
-        return news.handle_call_poll(db, call, answer) if answer is not None else news.handle_missing_call(db, call)
+        return calls.handle_call_poll(db, poll.id, answer)
     if answer is None:
         table, _ = _TABLES[poll.kind]
         db.execute(update(table).where(table.id == poll.id).values(look_at=None))
         return "相手先に記録がありません。"
     if poll.kind == "payment":
-        return news.handle_checkout_event(db, answer)[1]
+        return payments.handle_checkout_event(db, answer)[1]
     if poll.kind == "sms":
-        return news.handle_sms_poll(db, db.get_one(Message, poll.id), poll.name, answer)
+        return messages.handle_sms_poll(db, poll.id, poll.name, answer)
     reason = str(answer.get("failure_reason") or "")
-    return news.handle_refund_event(db, poll.name, "", str(answer["status"]), reason)[1]
+    return payments.handle_refund_event(db, poll.name, "", str(answer["status"]), reason)[1]

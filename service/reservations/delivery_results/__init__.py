@@ -1,1 +1,0 @@
-"""Delivery results of a reservation's messages."""

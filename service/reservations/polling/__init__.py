@@ -1,1 +1,0 @@
-"""Polling of vendors, because a webhook may never come."""

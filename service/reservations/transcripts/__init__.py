@@ -1,1 +1,0 @@
-"""Transcripts: what a shop said on the phone."""
