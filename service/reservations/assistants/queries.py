@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from service.core.access.identity import hash_token
 from service.core.database.clock import app_now
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, contains, when_true
-from service.core.problems import NotFound
 from service.reservations.assistants import rules, schemas
 from service.reservations.flow import queries as flow
 from service.reservations.flow.progress import progress
@@ -55,10 +55,7 @@ def assistants(db: Session, limit: int, cursor: str | None, filters: schemas.Ass
 
 def lock_assistant(db: Session, assistant_id: int) -> Assistant:
     """Raises NotFound."""
-    assistant = db.get(Assistant, assistant_id, with_for_update=True, populate_existing=True)
-    if assistant is None:
-        raise NotFound("指定されたトークンは見つかりません。一覧を開き直してください。")
-    return assistant
+    return get_or_404(db, Assistant, assistant_id, "トークン", lock=True)
 
 
 def assistant_by_token(db: Session, token: str) -> Assistant | None:

@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now, now_sql
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import (
     Key,
     Listing,
@@ -274,10 +275,7 @@ def owners(db: Session) -> list[str]:
 
 def get(db: Session, chore_id: int, *, lock: bool = False) -> Chore:
     """Raises NotFound."""
-    chore = db.get(Chore, chore_id, with_for_update=lock, populate_existing=lock)
-    if chore is None:
-        raise NotFound("指定された定期作業は見つかりません。一覧を開き直してください。")
-    return chore
+    return get_or_404(db, Chore, chore_id, "定期作業", lock=lock)
 
 
 def get_turn(db: Session, turn_id: int, *, lock: bool = False) -> ChoreTurn:

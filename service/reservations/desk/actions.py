@@ -18,11 +18,12 @@ from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
 from service.reservations.desk import queries, schemas
 from service.reservations.flow import actions as flow
-from service.reservations.flow.queries import active_plans, call_order, case_of, lock_reservation
+from service.reservations.flow.queries import call_order, case_of, lock_reservation
 from service.reservations.models import Plan, Reservation
 from service.reservations.outgoing.message_texts import domestic_phone
 from service.reservations.outgoing.models import Link
 from service.reservations.rules import AREA
+from service.reservations.services.queries import active_plans
 from service.reservations.shops import queries as shops
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import LONGEST_NOTICE

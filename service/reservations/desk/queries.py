@@ -22,6 +22,7 @@ from service.reservations.flow.queries import NOT_FOUND, case_of
 from service.reservations.models import Assistant, Plan, Reservation, Service, Shop, TimelineEvent
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
+from service.reservations.outgoing.queries import find_row
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.events import EVENT_ADAPTER, EVENT_LABELS
 from service.reservations.state_machine.states import (
@@ -172,9 +173,7 @@ def find(db: Session, code: str) -> Reservation:
 
 def get_call(db: Session, reservation: Reservation, number: int) -> PhoneCall:
     """Raises NotFound with a message for the user."""
-    call = db.scalars(
-        select(PhoneCall).where(PhoneCall.reservation_id == reservation.id, PhoneCall.number == number)
-    ).one_or_none()
+    call = find_row(db, PhoneCall, PhoneCall.reservation_id == reservation.id, PhoneCall.number == number)
     if call is None:
         raise NotFound("この番号の電話は見つかりません。画面を開き直してください。")
     return call

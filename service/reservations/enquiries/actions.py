@@ -21,6 +21,7 @@ from service.core.values.times import format_local_datetime
 from service.reservations.enquiries import queries, rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import Channel, Party, Status
+from service.reservations.flow.queries import reservation_id_by_code
 from service.reservations.incidents.rules import Level
 from service.reservations.models import Reservation
 from service.reservations.operations import actions as operations
@@ -83,7 +84,7 @@ def receive_form(db: Session, new: schemas.FormEnquiry, source: str) -> Enquiry:
         return duplicate
     enquiry = _create(db, new, now, Channel.MAIL, Level.LOW, FORM)
     enquiry.is_from_form = True
-    enquiry.reservation_id = queries.reservation_id_by_code(db, new.reservation) if new.reservation else None
+    enquiry.reservation_id = reservation_id_by_code(db, new.reservation) if new.reservation else None
     enquiry.shop_id = queries.shop_id_by_code(db, new.shop) if new.shop else None
     _record_event(db, enquiry, "received", None, None)
     values = new.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
@@ -313,7 +314,7 @@ def _create(
 
 def _look_up_ids(db: Session, reservation: str, shop: str) -> tuple[int | None, int | None]:
     """The ids of the reservation and the shop by their codes. Raises Invalid for an unknown code."""
-    reservation_id = queries.reservation_id_by_code(db, reservation) if reservation else None
+    reservation_id = reservation_id_by_code(db, reservation) if reservation else None
     if reservation and reservation_id is None:
         message = f"予約ID「{reservation}」の予約は見つかりません。予約一覧で確認してください。"
         raise Invalid(message, [("reservation", message)])

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session, aliased
 from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals, when_true
 from service.core.holidays import calendar_named
 from service.core.outbox.records import OutboxMessage
-from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.targets import State, Target, read
 from service.core.values.times import day_bounds, local_date
@@ -231,10 +231,7 @@ def counts(db: Session, by: Actor) -> dict[str, Any]:
 
 def get(db: Session, enquiry_id: int, *, lock: bool = False) -> Enquiry:
     """Raises NotFound."""
-    enquiry = db.get(Enquiry, enquiry_id, with_for_update=lock, populate_existing=lock)
-    if enquiry is None:
-        raise NotFound("指定された問い合わせは見つかりません。一覧を開き直してください。")
-    return enquiry
+    return get_or_404(db, Enquiry, enquiry_id, "問い合わせ", lock=lock)
 
 
 def enquiry_detail(db: Session, enquiry_id: int) -> dict[str, Any]:
@@ -348,10 +345,6 @@ def possible_owners(db: Session) -> list[dict[str, Any]]:
         .order_by(User.name, User.id)
     )
     return [dict(row._mapping) for row in db.execute(statement)]
-
-
-def reservation_id_by_code(db: Session, code: str) -> int | None:
-    return db.scalars(select(Reservation.id).where(Reservation.code == code.upper())).one_or_none()
 
 
 def shop_id_by_code(db: Session, code: str) -> int | None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,9 @@ from service.reservations.flow import queries
 from service.reservations.models import Plan, Reservation, Service, TimelineEvent
 from service.reservations.outgoing import actions as effects
 from service.reservations.outgoing.models import Payment, PhoneCall
+from service.reservations.outgoing.queries import find_row
 from service.reservations.rules import AREA
+from service.reservations.services.queries import active_plans, active_services
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.case import LONGEST_NOTICE, SHORTEST_NOTICE, Case
@@ -268,12 +270,13 @@ def normalize_phone(phone: str) -> str:
 
 
 def _find_plan(db: Session, service_code: str, plan_code: str) -> tuple[Service, Plan]:
-    service = queries.active_service(db, service_code)
+    services = {service.code: service for service in active_services(db)}
+    service = services.get(service_code)
     if service is None:
-        choices = "、".join(queries.service_codes(db)) or "なし"
+        choices = "、".join(services) or "なし"
         message = f"このサービスは取り扱っていません。指定できるサービス: {choices}"
         raise Invalid(message, [("service", message)])
-    plans = queries.active_plans(db, service.id)
+    plans = active_plans(db, service.id)
     if plan_code not in plans:
         choices = "、".join(f"{code}（{plan.name}）" for code, plan in plans.items()) or "なし"
         message = f"{service.name}に、このサイズはありません。指定できるサイズ: {choices}"
@@ -356,9 +359,7 @@ def _shop_note(reservation: Reservation, case: Case, event: Event) -> str:
 def _end_call(db: Session, reservation: Reservation, event: e.CallEnded, now: datetime, by: Actor | None) -> None:
     """Ends the call itself, even when the reservation ignores the event. An operator's correction is not
     overwritten."""
-    call = db.scalars(
-        select(PhoneCall).where(PhoneCall.reservation_id == reservation.id, PhoneCall.number == event.number)
-    ).one_or_none()
+    call = find_row(db, PhoneCall, PhoneCall.reservation_id == reservation.id, PhoneCall.number == event.number)
     if call is None or (call.overruled_at is not None and not event.overruled):
         return
     call.is_active, call.ended_at, call.answer = False, call.ended_at or now, event.answer.value

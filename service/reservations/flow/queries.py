@@ -14,10 +14,11 @@ from service.core.database.clock import now_sql
 from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.times import format_local_datetime
-from service.reservations.models import Plan, Reservation, Service, Shop, ShopService, TimelineEvent
+from service.reservations.models import Reservation, Shop, ShopService, TimelineEvent
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.message_texts import yen
 from service.reservations.outgoing.models import Link, Payment, PhoneCall
+from service.reservations.outgoing.queries import find_row
 from service.reservations.rules import CONTACT_PAGE
 from service.reservations.services.queries import plan_names
 from service.reservations.settings import settings
@@ -38,6 +39,10 @@ def lock_reservation(db: Session, reservation_id: int) -> Reservation:
     return reservation
 
 
+def reservation_id_by_code(db: Session, code: str) -> int | None:
+    return db.scalars(select(Reservation.id).where(Reservation.code == code.upper())).one_or_none()
+
+
 def case_of(reservation: Reservation) -> Case:
     return Case.model_validate(reservation.case_now)
 
@@ -46,21 +51,6 @@ def next_number(db: Session, reservation_id: int) -> int:
     """The next number in the reservation's timeline."""
     last_number = select(func.max(TimelineEvent.number)).where(TimelineEvent.reservation_id == reservation_id)
     return (db.scalar(last_number) or 0) + 1
-
-
-def active_service(db: Session, service_code: str) -> Service | None:
-    return db.scalars(select(Service).where(Service.code == service_code, Service.archived_at.is_(None))).one_or_none()
-
-
-def active_plans(db: Session, service_id: int) -> Mapping[str, Plan]:
-    """The service's active plans by code, in order."""
-    statement = select(Plan).where(Plan.service_id == service_id, Plan.archived_at.is_(None))
-    return {plan.code: plan for plan in db.scalars(statement.order_by(Plan.position, Plan.id))}
-
-
-def service_codes(db: Session) -> list[str]:
-    statement = select(Service.code).where(Service.archived_at.is_(None))
-    return list(db.scalars(statement.order_by(Service.position, Service.id)))
 
 
 def call_order(db: Session, service_id: int) -> tuple[int, ...]:
@@ -171,9 +161,7 @@ def reservation_by_link(db: Session, purpose: str, token: str) -> Reservation:
 def current_payment(db: Session, reservation: Reservation) -> Payment | None:
     """The payment of the newest checkout."""
     number = case_of(reservation).checkouts
-    return db.scalars(
-        select(Payment).where(Payment.reservation_id == reservation.id, Payment.number == number)
-    ).one_or_none()
+    return find_row(db, Payment, Payment.reservation_id == reservation.id, Payment.number == number)
 
 
 def is_payable(payment: Payment | None) -> bool:

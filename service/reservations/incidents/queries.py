@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, at_least, before, contains, equals, when_true
 from service.core.holidays import calendar_named
-from service.core.problems import NotFound
 from service.core.values.targets import read
 from service.core.values.times import day_bounds
 from service.reservations.incidents import rules, schemas
@@ -154,10 +154,7 @@ def counts(db: Session) -> dict[str, Any]:
 
 def get(db: Session, incident_id: int, *, lock: bool = False) -> Incident:
     """Raises NotFound."""
-    incident = db.get(Incident, incident_id, with_for_update=lock, populate_existing=lock)
-    if incident is None:
-        raise NotFound("指定されたインシデントは見つかりません。一覧を開き直してください。")
-    return incident
+    return get_or_404(db, Incident, incident_id, "インシデント", lock=lock)
 
 
 def marks(db: Session, incident_id: int) -> dict[Mark, IncidentMark]:

@@ -23,6 +23,7 @@ from service.reservations.models import Reservation, Shop
 from service.reservations.operations import actions as operations
 from service.reservations.outgoing import call_script, message_texts
 from service.reservations.outgoing.models import Link, Message, Payment, PhoneCall, Refund
+from service.reservations.outgoing.queries import find_row
 from service.reservations.rules import AREA, GUIDES_PATH
 from service.reservations.services.queries import plan_names
 from service.reservations.settings import settings
@@ -311,19 +312,18 @@ def _call(context: _Context, effect: e.Call) -> None:
 
 
 def _stop_call(context: _Context, effect: e.StopCall) -> None:
-    call = context.db.scalars(
-        select(PhoneCall).where(PhoneCall.reservation_id == context.reservation.id, PhoneCall.number == effect.number)
-    ).one_or_none()
+    db, reservation = context.db, context.reservation
+    call = find_row(db, PhoneCall, PhoneCall.reservation_id == reservation.id, PhoneCall.number == effect.number)
     if call is None:
         return
     call.is_active, call.ended_at = False, call.ended_at or context.now
-    context.db.flush()
+    db.flush()
     if call.external_id is not None:
-        hang_up(context.db, context.reservation.code, call)
+        hang_up(db, reservation.code, call)
     elif call.message_key is not None:
         # A call that is being placed now is ended once its id is known, and not placed again
         # (`vendor_events.calls`).
-        queue.withdraw(context.db, [call.message_key], WITHDRAWN)
+        queue.withdraw(db, [call.message_key], WITHDRAWN)
 
 
 def _pay_link(context: _Context, number: int) -> str:

@@ -201,6 +201,11 @@ def _details(facts: Facts) -> list[str]:
     # The shop's telephone only after the payment.
     if facts.shop_phone and facts.paid:
         shop.append(f"店舗の電話番号: {domestic_phone(facts.shop_phone)}")
+    return _frame(facts, shop)
+
+
+def _frame(facts: Facts, party: list[str]) -> list[str]:
+    """The reservation's data; `party`: the lines about the shop or the customer."""
     wishes = [f"ご要望: {facts.wishes}"] if facts.wishes else []
     return [
         "――――――――――",
@@ -208,7 +213,7 @@ def _details(facts: Facts) -> list[str]:
         f"内容: {facts.what}",
         f"日時: {format_local_datetime(facts.starts_at)}",
         f"料金: {yen(facts.price)}",
-        *shop,
+        *party,
         *wishes,
         "――――――――――",
     ]
@@ -225,7 +230,6 @@ def shop_mail(purpose: Purpose, facts: Facts) -> Mail:
     was_booked = purpose is Purpose.RELEASED and facts.is_booked
     title = BOOKING_CANCELLED if was_booked else SHOP_TITLES[purpose]
     lines = _CANCELLED_BOOKING if was_booked else _SHOP_TEXTS[purpose]
-    wishes = [f"ご要望: {facts.wishes}"] if facts.wishes else []
     customer = (
         [f"お客様: {facts.customer_name} 様", f"お客様の電話番号: {domestic_phone(facts.phone)}"]
         if purpose is Purpose.BOOKED or (purpose is Purpose.CORRECTED and facts.is_booked)
@@ -237,14 +241,7 @@ def shop_mail(purpose: Purpose, facts: Facts) -> Mail:
         f"いつもお世話になっております。{SERVICE_NAME} です。",
         *lines,
         "",
-        "――――――――――",
-        f"予約ID: {facts.code}",
-        f"内容: {facts.what}",
-        f"日時: {format_local_datetime(facts.starts_at)}",
-        f"料金: {yen(facts.price)}",
-        *customer,
-        *wishes,
-        "――――――――――",
+        *_frame(facts, customer),
         "",
         *_signature(facts, "提携店向けマニュアル", "shop-manual"),
     ]

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session, aliased
 from service.core.access.auth import Actor
 from service.core.access.identity import User
 from service.core.database.clock import app_now, now_sql
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.holidays import calendar_named
-from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.targets import read
 from service.core.values.times import day_bounds, local_date
@@ -147,10 +147,7 @@ def counts(db: Session, by: Actor) -> dict[str, Any]:
 
 def get(db: Session, operation_id: int, *, lock: bool = False) -> Operation:
     """Raises NotFound with a message for the user."""
-    operation = db.get(Operation, operation_id, with_for_update=lock, populate_existing=lock)
-    if operation is None:
-        raise NotFound("指定された手動対応は見つかりません。一覧を開き直してください。")
-    return operation
+    return get_or_404(db, Operation, operation_id, "手動対応", lock=lock)
 
 
 def is_reservation_blocked(db: Session, operation: Operation) -> bool:

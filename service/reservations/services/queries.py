@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.core.audit import search
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, contains, when_true
-from service.core.problems import NotFound
 from service.reservations.models import Plan, Service, Shop, ShopService
 from service.reservations.rules import AREA
 from service.reservations.services import schemas
@@ -87,16 +87,18 @@ def history(db: Session, service_id: int) -> dict[str, Any]:
 
 def get(db: Session, model: type[Master], key: int, *, lock: bool = False) -> Master:
     """Raises NotFound."""
-    row = db.get(model, key, with_for_update=lock, populate_existing=lock)
-    if row is None:
-        raise NotFound(f"指定された{NOUNS[model]}は見つかりません。一覧を開き直してください。")
-    return row
+    return get_or_404(db, model, key, NOUNS[model], lock=lock)
 
 
 def lock_services(db: Session, keys: Collection[int]) -> dict[int, Service]:
     """Locks the services that exist, always in the order of ids, which avoids deadlocks."""
     statement = select(Service).where(Service.id.in_(keys)).order_by(Service.id).with_for_update()
     return {service.id: service for service in db.scalars(statement.execution_options(populate_existing=True))}
+
+
+def active_plans(db: Session, service_id: int) -> dict[str, Plan]:
+    """The service's active plans by code, in order."""
+    return {plan.code: plan for plan in plans_of(db, service_id) if plan.archived_at is None}
 
 
 def plan_names(db: Session, plan_id: int) -> tuple[str, str]:

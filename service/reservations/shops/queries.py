@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.audit import search
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Filter, Key, Listing, contains, when_true
-from service.core.problems import NotFound
 from service.core.values import phones
 from service.reservations.models import Service, Shop, ShopService
 from service.reservations.rules import AREA
@@ -218,10 +218,7 @@ def call_order(db: Session, service_id: int) -> dict[str, Any]:
 
 def get(db: Session, shop_id: int, *, lock: bool = False) -> Shop:
     """Raises NotFound."""
-    shop = db.get(Shop, shop_id, with_for_update=lock, populate_existing=lock)
-    if shop is None:
-        raise NotFound("指定された提携店は見つかりません。一覧を開き直してください。")
-    return shop
+    return get_or_404(db, Shop, shop_id, "提携店", lock=lock)
 
 
 def call_places(db: Session, service_id: int) -> dict[int, int]:

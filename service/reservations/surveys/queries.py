@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.identity import hash_token
 from service.core.database.clock import app_now
+from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, equals, when_true
 from service.core.problems import NotFound
 from service.core.values.phones import is_mobile
@@ -128,10 +129,7 @@ def _filter_values(filters: schemas.AnswerFilters) -> dict[str, Any]:
 
 def get(db: Session, survey_id: int, *, lock: bool = False) -> Survey:
     """Raises NotFound."""
-    survey = db.get(Survey, survey_id, with_for_update=lock, populate_existing=lock)
-    if survey is None:
-        raise NotFound("指定された満足度調査は見つかりません。一覧を開き直してください。")
-    return survey
+    return get_or_404(db, Survey, survey_id, "満足度調査", lock=lock)
 
 
 def survey_of_quarter(db: Session, quarter: Quarter) -> Survey | None:

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from service.core.outbox.records import OutboxMessage, Settled
 from service.reservations.models import Reservation
 from service.reservations.outgoing.actions import WITHDRAWN
-from service.reservations.vendor_events import queries
+from service.reservations.outgoing.models import Message, PhoneCall
+from service.reservations.outgoing.queries import find_row
 from service.reservations.vendor_events.calls import handle_call_result
 from service.reservations.vendor_events.messages import handle_message_result, is_still_valid
 from service.reservations.vendor_events.payments import handle_payment_result
@@ -28,13 +29,13 @@ def reason_not_to_send(db: Session, outbox_message: OutboxMessage) -> str | None
     """Why a message must no longer be sent; called before each try. After a vendor's outage no reminder of a cancelled
     reservation is sent, and no shop is called for it."""
     if outbox_message.topic in ("sms", "mail"):
-        message = queries.message_by_key(db, outbox_message.key)
+        message = find_row(db, Message, Message.message_key == outbox_message.key)
         if message is None:
             return None
         reservation = db.get_one(Reservation, message.reservation_id)
         return None if is_still_valid(db, reservation, message) else WITHDRAWN
     if outbox_message.topic == "voice" and outbox_message.payload["do"] == "call":
-        call = queries.call_by_key(db, outbox_message.key)
+        call = find_row(db, PhoneCall, PhoneCall.message_key == outbox_message.key)
         if call is not None and not call.is_active:
             return WITHDRAWN
     return None

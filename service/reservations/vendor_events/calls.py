@@ -14,6 +14,7 @@ from service.reservations.flow.actions import apply_event
 from service.reservations.models import Reservation
 from service.reservations.outgoing.actions import hang_up
 from service.reservations.outgoing.models import PhoneCall
+from service.reservations.outgoing.queries import find_row
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import Answer
 from service.reservations.vendor_events import queries
@@ -31,7 +32,9 @@ def handle_call_event(db: Session, call_id: str, effect: str) -> tuple[int, str]
         UnknownObject: it is not a call of ours.
     """
     outbox_message = queries.outbox_message_by_key(db, effect)
-    call = queries.call_by_id(db, call_id) or (queries.call_by_key(db, outbox_message.key) if outbox_message else None)
+    call = find_row(db, PhoneCall, PhoneCall.external_id == call_id) or (
+        find_row(db, PhoneCall, PhoneCall.message_key == outbox_message.key) if outbox_message else None
+    )
     if call is None:
         raise UnknownObject
     reservation = queries.lock_with_reservation(db, call)
@@ -70,7 +73,7 @@ def handle_call_poll(db: Session, call_id: int, details: Mapping[str, Any] | Non
 
 def handle_call_result(db: Session, result: Settled) -> None:
     """The request for a call was sent, or given up. A discarded one was given up before."""
-    call = queries.call_by_key(db, result.message.key)
+    call = find_row(db, PhoneCall, PhoneCall.message_key == result.message.key)
     if call is None:
         return
     reservation = queries.lock_with_reservation(db, call)

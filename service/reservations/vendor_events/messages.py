@@ -11,10 +11,11 @@ from service.core.database.clock import app_now, real_now
 from service.core.outbox import queue
 from service.core.outbox.records import Settled
 from service.reservations.flow.actions import apply_event
-from service.reservations.flow.queries import case_of
+from service.reservations.flow.queries import case_of, reservation_id_by_code
 from service.reservations.models import Reservation
 from service.reservations.outgoing.actions import VALID_STATES
 from service.reservations.outgoing.models import Message
+from service.reservations.outgoing.queries import find_row
 from service.reservations.rules import AREA
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import PAY_MINUTES
@@ -42,11 +43,10 @@ def handle_sms_event(db: Session, sid: str, status: str, code: str, effect: str)
         UnknownObject: it is not an SMS of ours.
     """
     outbox_message = queries.outbox_message_by_key(db, effect)
-    message = (queries.message_by_key(db, outbox_message.key) if outbox_message else None) or queries.message_by_sid(
-        db, sid
-    )
+    message = find_row(db, Message, Message.message_key == outbox_message.key) if outbox_message else None
+    message = message or find_row(db, Message, Message.external_id == sid, Message.channel == "sms")
     if message is None:
-        owner_id = queries.reservation_id_by_code(db, outbox_message.subject_id or "") if outbox_message else None
+        owner_id = reservation_id_by_code(db, outbox_message.subject_id or "") if outbox_message else None
         if owner_id is None:
             raise UnknownObject
         return owner_id, EARLIER_MESSAGE
@@ -87,7 +87,7 @@ def handle_sms_poll(db: Session, message_id: int, sid: str, details: Mapping[str
 
 def handle_message_result(db: Session, result: Settled) -> None:
     """An SMS or a mail was sent, failed or was discarded."""
-    message = queries.message_by_key(db, result.message.key)
+    message = find_row(db, Message, Message.message_key == result.message.key)
     if message is None:
         return
     reservation = queries.lock_with_reservation(db, message)

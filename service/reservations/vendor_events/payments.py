@@ -14,6 +14,7 @@ from service.reservations.flow.actions import apply_event, record_event
 from service.reservations.flow.queries import case_of
 from service.reservations.models import Reservation
 from service.reservations.outgoing.models import Payment, Refund
+from service.reservations.outgoing.queries import find_row
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import EXPIRY_RETRY_AFTER
 from service.reservations.state_machine.states import State
@@ -40,7 +41,7 @@ def handle_checkout_event(db: Session, session: Mapping[str, Any]) -> tuple[int,
     Raises:
         UnknownObject: it is not a session of ours.
     """
-    payment = queries.payment_by_session(db, str(session["session_id"]))
+    payment = find_row(db, Payment, Payment.session_id == str(session["session_id"]))
     if payment is None or payment.session_id is None:
         raise UnknownObject
     reservation = queries.lock_with_reservation(db, payment)
@@ -72,9 +73,7 @@ def handle_refund_event(db: Session, refund_id: str, effect: str, status: str, r
     Raises:
         UnknownObject: it is not a refund of ours.
     """
-    refund = queries.refund_by_id(db, refund_id) or queries.money_row(
-        db, Refund, queries.outbox_message_by_key(db, effect)
-    )
+    refund = find_row(db, Refund, Refund.refund_id == refund_id) or queries.money_row(db, Refund, effect)
     if refund is None:
         raise UnknownObject
     reservation = queries.lock_with_reservation(db, refund)
@@ -112,7 +111,7 @@ def _record_refund_failure(db: Session, reservation: Reservation, refund: Refund
 
 def handle_dispute_event(db: Session, intent: str, reason: str) -> tuple[int, str]:
     """Raises UnknownObject when it is not a payment of ours."""
-    payment = queries.payment_by_intent(db, intent)
+    payment = find_row(db, Payment, Payment.intent == intent)
     if payment is None:
         raise UnknownObject
     record_event(db, payment.reservation_id, e.Disputed(), source="stripe", note=dispute_cause(reason))
@@ -120,7 +119,7 @@ def handle_dispute_event(db: Session, intent: str, reason: str) -> tuple[int, st
 
 
 def _handle_checkout(db: Session, result: Settled) -> None:
-    payment = queries.money_row(db, Payment, queries.outbox_message_by_key(db, result.message.key))
+    payment = queries.money_row(db, Payment, result.message.key)
     if payment is None:
         return
     reservation = queries.lock_with_reservation(db, payment)
@@ -139,7 +138,7 @@ def _handle_checkout(db: Session, result: Settled) -> None:
 
 
 def _handle_expire(db: Session, result: Settled) -> None:
-    payment = queries.payment_by_session(db, result.message.payload["session_id"])
+    payment = find_row(db, Payment, Payment.session_id == result.message.payload["session_id"])
     if payment is None:
         return
     if result.outcome == "sent":
@@ -160,7 +159,7 @@ def _handle_refund(db: Session, result: Settled) -> None:
         reason = str(answer.get("failure_reason") or "")
         handle_refund_event(db, str(result.external_id), str(result.message.key), str(answer["status"]), reason)
         return
-    refund = queries.money_row(db, Refund, queries.outbox_message_by_key(db, result.message.key))
+    refund = queries.money_row(db, Refund, result.message.key)
     if refund is not None:
         reservation = queries.lock_with_reservation(db, refund)
         # In doubt the refund may have succeeded: Stripe's later report must still count.

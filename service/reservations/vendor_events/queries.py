@@ -26,10 +26,6 @@ def lock_with_reservation(db: Session, reported: Reported) -> Reservation:
     return reservation
 
 
-def reservation_id_by_code(db: Session, code: str) -> int | None:
-    return db.scalars(select(Reservation.id).where(Reservation.code == code)).one_or_none()
-
-
 def has_event(db: Session, reservation: int, kind: str, since: datetime) -> bool:
     """Whether an event of that kind was recorded after `since`."""
     statement = select(TimelineEvent.number).where(
@@ -48,14 +44,6 @@ def outbox_message_by_key(db: Session, key: str | uuid.UUID) -> OutboxMessage | 
     return message if message is not None and message.area == AREA.name else None
 
 
-def message_by_key(db: Session, key: uuid.UUID) -> Message | None:
-    return db.scalars(select(Message).where(Message.message_key == key)).one_or_none()
-
-
-def message_by_sid(db: Session, sid: str) -> Message | None:
-    return db.scalars(select(Message).where(Message.external_id == sid, Message.channel == "sms")).first()
-
-
 def is_newest_message(db: Session, message: Message) -> bool:
     """Whether no newer message of its kind was written."""
     newer = select(Message.id).where(
@@ -68,10 +56,6 @@ def is_newest_message(db: Session, message: Message) -> bool:
     return db.scalar(select(newer.exists())) is not True
 
 
-def call_by_key(db: Session, key: uuid.UUID) -> PhoneCall | None:
-    return db.scalars(select(PhoneCall).where(PhoneCall.message_key == key)).one_or_none()
-
-
 def requested_time(db: Session, call: PhoneCall) -> datetime | None:
     """The time that was requested in the call: the reservation's time may have changed since."""
     message = outbox_message_by_key(db, call.message_key) if call.message_key else None
@@ -82,29 +66,14 @@ def requested_time(db: Session, call: PhoneCall) -> datetime | None:
         return None
 
 
-def call_by_id(db: Session, call_id: str) -> PhoneCall | None:
-    return db.scalars(select(PhoneCall).where(PhoneCall.external_id == call_id)).one_or_none()
-
-
-def payment_by_session(db: Session, session_id: str) -> Payment | None:
-    return db.scalars(select(Payment).where(Payment.session_id == session_id)).one_or_none()
-
-
-def payment_by_intent(db: Session, intent: str) -> Payment | None:
-    return db.scalars(select(Payment).where(Payment.intent == intent)).first()
-
-
 Numbered = TypeVar("Numbered", Payment, Refund)
 
 
-def money_row(db: Session, table: type[Numbered], message: OutboxMessage | None) -> Numbered | None:
-    """The payment or refund that an outbox message is about."""
+def money_row(db: Session, table: type[Numbered], key: str | uuid.UUID) -> Numbered | None:
+    """The payment or refund that the outbox message with that key is about."""
+    message = outbox_message_by_key(db, key)
     if message is None or message.subject_id is None:
         return None
     statement = select(table).join(Reservation, Reservation.id == table.reservation_id)
     number = message.payload.get("number")
     return db.scalars(statement.where(Reservation.code == message.subject_id, table.number == number)).one_or_none()
-
-
-def refund_by_id(db: Session, refund_id: str) -> Refund | None:
-    return db.scalars(select(Refund).where(Refund.refund_id == refund_id)).one_or_none()
