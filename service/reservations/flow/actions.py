@@ -24,7 +24,7 @@ from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
 from service.reservations.flow import queries
 from service.reservations.models import Plan, Reservation, Service, TimelineEvent
-from service.reservations.outgoing import actions as effects
+from service.reservations.outgoing import actions as outgoing
 from service.reservations.outgoing.models import Payment, PhoneCall
 from service.reservations.outgoing.queries import find_row
 from service.reservations.rules import AREA
@@ -383,7 +383,7 @@ def _carry_out_and_record(
     state_changed = before is not None and before.state != outcome.case.state
     effect_notes = []
     if outcome.effects or state_changed:
-        effect_notes = effects.carry_out(
+        effect_notes = outgoing.carry_out(
             db, reservation, outcome.case, outcome.effects, now, moved=state_changed, detail=note, by=by
         )
     db.add(
