@@ -10,11 +10,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Table
 
+from service.core.areas import AREAS
 from service.core.database.session import Base
 from stack.home import ROOT
 
-# Reservations follow when their topics are joined.
-AREAS = ("agencies", "entries", "fleet", "loaners")
 # Topics that write another's table, each with its reason.
 EXCEPTIONS = {
     # One statement stores a batch of heartbeats and marks the commands that go into its answers.

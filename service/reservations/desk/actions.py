@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from service.core import audit, edits
@@ -20,8 +19,8 @@ from service.reservations.desk import queries, schemas
 from service.reservations.flow import actions as flow
 from service.reservations.flow.queries import call_order, case_of, lock_reservation
 from service.reservations.models import Plan, Reservation
+from service.reservations.outgoing.actions import delete_links
 from service.reservations.outgoing.message_texts import domestic_phone
-from service.reservations.outgoing.models import Link
 from service.reservations.rules import AREA
 from service.reservations.services.queries import active_plans
 from service.reservations.shops import queries as shops
@@ -197,7 +196,9 @@ def correct_customer(db: Session, by: Actor, code: str, new: schemas.CustomerCor
         raise Invalid(message, [("phone", message)])
     case = case_of(reservation)
     if "phone" in changed:
-        _delete_links(db, reservation, keep_payment_links=case.by_mail or case.state is State.EXPIRING)
+        # The holder of the wrong number must neither cancel nor see the reservation.
+        keep_payment_links = case.by_mail or case.state is State.EXPIRING
+        delete_links(db, reservation.id, ["cancel"] if keep_payment_links else ["cancel", "pay"])
     for name in changed:
         setattr(reservation, name, corrected[name])
     event = e.CustomerCorrected(
@@ -217,12 +218,6 @@ _FIELD_LABELS = {"customer_name": "お名前", "phone": "電話番号", "mail": 
 
 def _display(name: str, values: Mapping[str, str]) -> str:
     return (domestic_phone(values[name]) if name == "phone" else values[name]) or "なし"
-
-
-def _delete_links(db: Session, reservation: Reservation, *, keep_payment_links: bool) -> None:
-    """Deletes links: the holder of the wrong number must neither cancel nor see the reservation."""
-    purposes = ["cancel"] if keep_payment_links else ["cancel", "pay"]
-    db.execute(delete(Link).where(Link.reservation_id == reservation.id, Link.purpose.in_(purposes)))
 
 
 def note_contact(db: Session, by: Actor, code: str, new: schemas.Contact) -> None:

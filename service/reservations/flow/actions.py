@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.access.auth import Actor
-from service.core.database.clock import app_now, real_now
+from service.core.database.clock import app_now
 from service.core.database.session import violates
 from service.core.problems import Conflict, Invalid
 from service.core.values.phones import is_mobile
@@ -25,7 +25,7 @@ from service.core.values.times import format_local_datetime
 from service.reservations.flow import queries
 from service.reservations.models import Plan, Reservation, Service, TimelineEvent
 from service.reservations.outgoing import actions as outgoing
-from service.reservations.outgoing.models import Payment, PhoneCall
+from service.reservations.outgoing.models import PhoneCall
 from service.reservations.outgoing.queries import find_row
 from service.reservations.rules import AREA
 from service.reservations.services.queries import active_plans, active_services
@@ -175,15 +175,6 @@ def apply_event(
     if by is not None:
         _audit(db, reservation, by, event, before, outcome)
     return outcome
-
-
-def poll_payment_now(db: Session, reservation: Reservation) -> None:
-    """The customer comes back from Stripe: the payment is polled now, not at its next turn."""
-    db.execute(
-        update(Payment)
-        .where(Payment.reservation_id == reservation.id, Payment.status == "open", Payment.look_at > real_now())
-        .values(look_at=real_now())
-    )
 
 
 def advance_due(db: Session, limit: int = 1) -> int:

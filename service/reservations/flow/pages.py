@@ -16,6 +16,7 @@ from service.core.database.session import Db, Scopes, set_scopes
 from service.core.pages import forms, shell
 from service.reservations.flow import actions, queries, rules
 from service.reservations.models import Reservation
+from service.reservations.outgoing.actions import poll_payment_now
 from service.reservations.outgoing.models import Payment
 from service.reservations.rules import AREA, CONTACT_PAGE
 from service.reservations.settings import settings
@@ -49,7 +50,7 @@ def go_and_pay(request: Request, db: Db, token: str, form_token: FormToken = "")
 def done(request: Request, db: Db, token: str) -> Response:
     """Back from Stripe: the payment is polled at once."""
     reservation = _reservation_by_link(db, "pay", token)
-    actions.poll_payment_now(db, reservation)
+    poll_payment_now(db, reservation.id)
     case, payment = queries.case_of(reservation), queries.current_payment(db, reservation)
     return _page(
         request, db, reservation, rules.after_payment_view(case, queries.is_payable(payment), app_now(db)), payment

@@ -242,6 +242,19 @@ def notify_on_call(db: Session, code: str, text: str, subject: str = "reservatio
     return True
 
 
+def add_event(db: Session, operation: Operation, kind: str, by: Actor | None, text: str | None) -> None:
+    db.add(
+        OperationEvent(
+            operation_id=operation.id,
+            at=app_now(db),
+            kind=kind,
+            by=by.name[:100] if by else "システム",
+            user_id=by.user_id if by else None,
+            text=text,
+        )
+    )
+
+
 def close_operations(db: Session, reservation_id: int, tasks: Iterable[Task], by: Actor | None = None) -> None:
     """Closes open tasks of these kinds that an event made unnecessary. `by`: the operator who caused the event; None:
     it happened automatically."""

@@ -7,16 +7,17 @@ message.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.access.identity import hash_token
+from service.core.database.clock import real_now
 from service.core.outbox import queue, records
 from service.core.pages import shell
 from service.reservations.models import Reservation, Shop
@@ -200,7 +201,9 @@ def _message_customer(context: _Context, effect: e.ToCustomer) -> str | None:
             "validity_seconds": LINK_VALIDITY_SECONDS if is_payment_link else None,
         }
         title = f"{reservation.code} {texts.title.partition('（')[0]}"
-        _send(context, "sms", "customer", effect.purpose, reservation.phone, title, texts.sms, payload, expires_at)
+        to = ("sms", "customer", effect.purpose, reservation.phone)
+        db, code, now = context.db, reservation.code, context.now
+        send_message(db, reservation.id, code, *to, title, texts.sms, payload, now, expires_at)
     if reservation.mail:
         _mail(context, "customer", effect.purpose, reservation.mail, texts.title, texts.mail, expires_at)
     elif effect.by_mail:
@@ -231,26 +234,30 @@ def _mail(
     expires_at: datetime | None = None,
 ) -> None:
     payload = {"to": [address], "subject": title, "body": body}
-    _send(context, "mail", recipient, purpose, address, title, body, payload, expires_at)
+    db, reservation, now = context.db, context.reservation, context.now
+    to = ("mail", recipient, purpose, address)
+    send_message(db, reservation.id, reservation.code, *to, title, body, payload, now, expires_at)
 
 
-def _send(
-    context: _Context,
-    channel: Literal["sms", "mail"],
+def send_message(
+    db: Session,
+    reservation_id: int,
+    code: str,
+    channel: str,
     recipient: str,
     purpose: Purpose,
     address: str,
     title: str,
     body: str,
     payload: Mapping[str, Any],
-    expires_at: datetime | None,
+    now: datetime,
+    expires_at: datetime | None = None,
 ) -> None:
     """Publishes a message and stores it. The title of an SMS is only its title in the outbox."""
-    db, reservation = context.db, context.reservation
-    published = publish(db, reservation.code, channel, payload, recipient=address, title=title, expires_at=expires_at)
+    published = publish(db, code, channel, payload, recipient=address, title=title, expires_at=expires_at)
     db.add(
         Message(
-            reservation_id=reservation.id,
+            reservation_id=reservation_id,
             channel=channel,
             recipient=recipient,
             purpose=purpose.value,
@@ -258,9 +265,22 @@ def _send(
             title=title if channel == "mail" else "",
             body=body,
             message_key=published.key,
-            created_at=context.now,
+            created_at=now,
         )
     )
+
+
+def poll_payment_now(db: Session, reservation_id: int) -> None:
+    """The customer comes back from Stripe: the payment is polled now, not at its next turn."""
+    db.execute(
+        update(Payment)
+        .where(Payment.reservation_id == reservation_id, Payment.status == "open", Payment.look_at > real_now())
+        .values(look_at=real_now())
+    )
+
+
+def delete_links(db: Session, reservation_id: int, purposes: Collection[str]) -> None:
+    db.execute(delete(Link).where(Link.reservation_id == reservation_id, Link.purpose.in_(purposes)))
 
 
 def _withdraw_messages(context: _Context) -> None:

@@ -12,7 +12,7 @@ from service.core.database.clock import app_now
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.times import format_local_datetime
 from service.reservations.operations import actions as operations
-from service.reservations.operations.models import Operation, OperationEvent
+from service.reservations.operations.models import Operation
 from service.reservations.operations.rules import Priority, due_soon_notice, on_call_sms, overdue_notice
 from service.reservations.queue import queries, schemas
 from service.reservations.roster import queries as roster
@@ -47,7 +47,7 @@ def release(db: Session, by: Actor, operation_id: int, new: edits.Edit) -> None:
 
 def note(db: Session, by: Actor, operation_id: int, new: schemas.NewNote) -> None:
     operation = queries.get(db, operation_id)
-    _add_event(db, operation, "note", by, new.text)
+    operations.add_event(db, operation, "note", by, new.text)
     _audit(db, by, operation, None, {"note": new.text})
 
 
@@ -60,7 +60,7 @@ def resolve(db: Session, by: Actor, operation_id: int, new: schemas.Resolution) 
         )
     operation.resolved_at, operation.resolved_by, operation.outcome = app_now(db), by.name[:100], new.outcome
     operation.version += 1
-    _add_event(db, operation, "resolved", by, new.outcome)
+    operations.add_event(db, operation, "resolved", by, new.outcome)
     before, after = {"resolved": False}, {"resolved": True, "outcome": new.outcome}
     audit.record(db, by, "status_change", AREA.name, "operation", operation.id, before=before, after=after)
 
@@ -78,7 +78,7 @@ def notify_due_operations(db: Session, limit: int = 50) -> int:
         operations.notify_slack(db, code_label, text, follows=operation.thread_key, broadcast=True)
         if operation.priority == Priority.URGENT:
             operations.notify_on_call(db, code_label, on_call_sms(task, code_label, operation.due_at))
-        _add_event(db, operation, "breached" if is_overdue else "warned", None, None)
+        operations.add_event(db, operation, "breached" if is_overdue else "warned", None, None)
     db.flush()
     return len(rows)
 
@@ -106,21 +106,8 @@ def _set_owner(db: Session, by: Actor, operation: Operation, user_id: int | None
     operation.owner_id = user_id
     operation.claimed_at = app_now(db) if user_id is not None else None
     operation.version += 1
-    _add_event(db, operation, kind, by, name)
+    operations.add_event(db, operation, kind, by, name)
     _audit(db, by, operation, {"owner_id": before}, {"owner_id": user_id})
-
-
-def _add_event(db: Session, operation: Operation, kind: str, by: Actor | None, text: str | None) -> None:
-    db.add(
-        OperationEvent(
-            operation_id=operation.id,
-            at=app_now(db),
-            kind=kind,
-            by=by.name[:100] if by else "システム",
-            user_id=by.user_id if by else None,
-            text=text,
-        )
-    )
 
 
 def _audit(db: Session, by: Actor, operation: Operation, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
