@@ -325,19 +325,6 @@ class UserItem(TypedDict):
     elsewhere: bool
 
 
-class Change(TypedDict):
-    field: str
-    title: str
-    before: str | None
-    after: str | None
-
-
-class Choices(TypedDict):
-    areas: dict[str, str]
-    actions: dict[str, str]
-    subjects: dict[str, str]
-
-
 class Counts(TypedDict):
     new: int
     update: int
@@ -394,6 +381,19 @@ class RunItem(TypedDict):
     day: str
     target: str
     at: str
+
+
+class Change(TypedDict):
+    field: str
+    title: str
+    before: str | None
+    after: str | None
+
+
+class Choices(TypedDict):
+    areas: dict[str, str]
+    actions: dict[str, str]
+    subjects: dict[str, str]
 
 
 class Ended(TypedDict):

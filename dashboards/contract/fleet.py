@@ -567,6 +567,18 @@ class Diagnosis(TypedDict):
     network: Neighbourhood
 
 
+class Happening(TypedDict):
+    at: str
+    source: Literal["log", "alert", "incident"]
+    kind: str
+    status: Status | None
+    alert_type: AlertType | None
+    incident_id: int | None
+    text: str | None
+    by: str | None
+    detail: dict[str, Any] | None
+
+
 class Impact(TypedDict):
     score: int
     level: Level
@@ -766,18 +778,6 @@ class Paging1(TypedDict):
     items: list[ReportItem]
     total: int
     next_cursor: str | None
-
-
-class Happening(TypedDict):
-    at: str
-    source: Literal["log", "alert", "incident"]
-    kind: str
-    status: Status | None
-    alert_type: AlertType | None
-    incident_id: int | None
-    text: str | None
-    by: str | None
-    detail: dict[str, Any] | None
 
 
 class Reading(TypedDict):

@@ -273,24 +273,6 @@ class Scanned(TypedDict):
     status: Status | None
 
 
-class Difference(TypedDict):
-    id: int
-    number: str
-    kind: Kind
-    model_name: str
-    was_known: bool
-    before_site: str | None
-    before_status: Status | None
-    before_held: bool | None
-    before_deposit: Deposit | None
-    before_archived: bool | None
-    site: str
-    status: Status | None
-    held: bool | None
-    deposit: Deposit | None
-    archived: bool
-
-
 Check: TypeAlias = Literal["same_serial", "repeated", "unreturned", "due_before_lent", "ignored_deposit"]
 
 
@@ -364,6 +346,24 @@ class DeviceShown(TypedDict):
     form_number: int | None
     answers: list[Fact]
     loan: LoanShown | None
+
+
+class Difference(TypedDict):
+    id: int
+    number: str
+    kind: Kind
+    model_name: str
+    was_known: bool
+    before_site: str | None
+    before_status: Status | None
+    before_held: bool | None
+    before_deposit: Deposit | None
+    before_archived: bool | None
+    site: str
+    status: Status | None
+    held: bool | None
+    deposit: Deposit | None
+    archived: bool
 
 
 class EventShown(TypedDict):

@@ -413,6 +413,13 @@ Trust: TypeAlias = Literal["good", "fair", "poor"]
 Way: TypeAlias = Literal["faq", "system", "manual"]
 
 
+class Change(TypedDict):
+    field: str
+    title: str
+    before: str | None
+    after: str | None
+
+
 ValuesState: TypeAlias = Literal["running", "near", "overdue", "met", "missed"]
 
 
@@ -696,23 +703,6 @@ class QueueEventItem(TypedDict):
     text: str | None
 
 
-class Difference(TypedDict):
-    field: str
-    title: str
-    before: str | None
-    after: str | None
-
-
-class Happening(TypedDict):
-    id: int
-    at: str
-    actor_title: str
-    action: str
-    action_title: str
-    subject_title: str
-    changes: list[Difference]
-
-
 class ShopsShopItem(TypedDict):
     id: int
     version: int
@@ -918,8 +908,14 @@ class GuideInFull(TypedDict):
     sections: list[Section]
 
 
-class History(TypedDict):
-    items: list[Happening]
+class HistoryItem(TypedDict):
+    id: int
+    at: str
+    actor_title: str
+    action: str
+    action_title: str
+    subject_title: str
+    changes: list[Change]
 
 
 class MarkItem(TypedDict):
@@ -1432,6 +1428,10 @@ class EnquiryDetail(TypedDict):
     events: list[EnquiriesEventItem]
     answer_subject: str
     answer_body: str
+
+
+class History(TypedDict):
+    items: list[HistoryItem]
 
 
 class PageReservationItem(TypedDict):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict
 
 from service.core.access.auth import Actor, allow
 from service.core.areas import CORE, areas
 from service.core.audit import Action, search, table
+from service.core.audit.schemas import AuditItem, Choices
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import answers, csv_file
@@ -24,46 +24,6 @@ router = APIRouter(prefix="/api/core/audit", tags=["core"], responses=refusals(4
 
 Day = Annotated[date | None, Query(ge=date(2000, 1, 1), le=date(9000, 12, 31))]
 Text = Annotated[str | None, Query(max_length=100, pattern=NO_NUL)]
-
-
-class Change(BaseModel):
-    """A field that differs: its `title`, and values as text, null where there is none. Secrets are masked."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    field: str
-    title: str
-    before: str | None
-    after: str | None
-
-
-class AuditItem(BaseModel):
-    """`actor` is a login id or a machine's name, `actor_name` the user's name, `actor_title` a title for either; the
-    other …`_title` are titles of the codes."""
-
-    id: int
-    at: datetime
-    user_id: int | None
-    actor: str
-    actor_name: str | None
-    actor_title: str
-    address: str
-    area: str
-    area_title: str
-    action: str
-    action_title: str
-    subject: str
-    subject_title: str
-    subject_id: str
-    changes: list[Change]
-
-
-class Choices(BaseModel):
-    """The choices of the filters: code → title."""
-
-    areas: dict[str, str]
-    actions: dict[str, str]
-    subjects: dict[str, str]
 
 
 def read_filters(

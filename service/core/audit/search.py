@@ -16,7 +16,8 @@ from service.core.access.identity import Membership, User
 from service.core.access.tenants import names
 from service.core.areas import CORE, areas
 from service.core.audit import Action, AuditEntry, words
-from service.core.database.paging import Key, Listing, at_least, before, contains, equals
+from service.core.audit.schemas import AuditItem, Change, HistoryItem
+from service.core.database.paging import Key, Listing, Page, at_least, before, contains, equals
 from service.core.values.times import day_bounds
 
 ACTION_TITLES: Mapping[Action, str] = {
@@ -96,16 +97,6 @@ class Filters:
     q: str | None = None
 
 
-@dataclass(frozen=True)
-class Change:
-    """A field's title and its values as text; None when there was, or is, no value."""
-
-    field: str
-    title: str
-    before: str | None
-    after: str | None
-
-
 Values = Mapping[str, Mapping[str, str]]
 _ACTOR = contains(AuditEntry.actor, User.name)
 _AREAS = bindparam("seen", type_=ARRAY(String))
@@ -122,6 +113,7 @@ _ENTRIES = Listing(
             ),
         )
     ),
+    model=AuditItem,
     unique=AuditEntry.id,
     keys={"at": Key(AuditEntry.at)},
     default="-at",
@@ -140,10 +132,10 @@ _ENTRIES = Listing(
 
 def page(
     db: Session, visible_areas: Collection[str], filters: Filters, limit: int, cursor: str | None
-) -> dict[str, Any]:
+) -> Page[AuditItem]:
     """A page of the entries of the visible areas, newest first."""
     tenant_titles = _tenant_titles(db, visible_areas)
-    return _ENTRIES.page(
+    return _ENTRIES.read(
         db,
         limit,
         cursor,
@@ -155,20 +147,17 @@ def page(
 
 def count(db: Session, visible_areas: Collection[str], filters: Filters) -> int:
     """The number of entries that `all_entries` gives."""
-    total: int = _ENTRIES.page(
-        db, 1, None, item=lambda row: row["id"], asked={"seen": [*visible_areas]}, **vars(filters)
-    )["total"]
-    return total
+    return _ENTRIES.count(db, asked={"seen": [*visible_areas]}, **vars(filters))
 
 
-def all_entries(db: Session, visible_areas: Collection[str], filters: Filters) -> Iterator[dict[str, Any]]:
+def all_entries(db: Session, visible_areas: Collection[str], filters: Filters) -> Iterator[AuditItem]:
     """Every matching entry, newest first. Read in chunks, because the log of years does not fit into memory."""
     statement = _ENTRIES.all(asked={"seen": [*visible_areas]}, **vars(filters)).execution_options(yield_per=1000)
     tenant_titles = _tenant_titles(db, visible_areas)
     return (_readable(row._asdict(), tenant_titles) for row in db.connection().execute(statement))
 
 
-def history(db: Session, area: str, about: Mapping[str, Collection[int]], limit: int = 50) -> list[dict[str, Any]]:
+def history(db: Session, area: str, about: Mapping[str, Collection[int]], limit: int = 50) -> list[HistoryItem]:
     """The history of these things (subject → ids), newest first, for the staff who work with them; without the
     addresses of the actors."""
     db.flush()
@@ -180,9 +169,8 @@ def history(db: Session, area: str, about: Mapping[str, Collection[int]], limit:
         .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
         .limit(limit)
     )
-    entries = [_readable(row._asdict(), {}) for row in db.connection().execute(statement)]
-    shown = ("id", "at", "actor_title", "action", "action_title", "subject_title", "changes")
-    return [{name: entry[name] for name in shown} for entry in entries]
+    entries = (_readable(row._asdict(), {}) for row in db.connection().execute(statement))
+    return [HistoryItem.model_validate(entry, from_attributes=True) for entry in entries]
 
 
 def filters_as_dict(filters: Filters) -> dict[str, Any]:
@@ -198,30 +186,30 @@ def _tenant_titles(db: Session, visible_areas: Collection[str]) -> Values:
     }
 
 
-def _readable(entry: dict[str, Any], tenant_titles: Values) -> dict[str, Any]:
+def _readable(entry: dict[str, Any], tenant_titles: Values) -> AuditItem:
     """The entry with titles for its codes. Areas declare theirs; a code of an earlier release is shown as it is."""
     area = areas().get(entry["area"])
     subjects, fields = subject_titles(entry["area"]), field_titles(entry["area"])
     titles: Mapping[str, str] = ACTION_TITLES  # type: ignore[assignment]  # as stored: any text
-    return {
-        "id": entry["id"],
-        "at": entry["at"],
-        "user_id": entry["user_id"],
-        "actor": entry["actor"],
-        "actor_name": entry["name"],
-        "actor_title": words.actor_title(entry["actor"], entry["name"]),
-        "address": entry["address"],
-        "area": entry["area"],
-        "area_title": area.title if area else CORE_TITLE,
-        "action": entry["action"],
-        "action_title": titles.get(entry["action"], entry["action"]),
-        "subject": entry["subject"],
-        "subject_title": subjects.get(entry["subject"], entry["subject"]),
-        "subject_id": entry["subject_id"],
-        "changes": changes(
+    return AuditItem(
+        id=entry["id"],
+        at=entry["at"],
+        user_id=entry["user_id"],
+        actor=entry["actor"],
+        actor_name=entry["name"],
+        actor_title=words.actor_title(entry["actor"], entry["name"]),
+        address=entry["address"],
+        area=entry["area"],
+        area_title=area.title if area else CORE_TITLE,
+        action=entry["action"],
+        action_title=titles.get(entry["action"], entry["action"]),
+        subject=entry["subject"],
+        subject_title=subjects.get(entry["subject"], entry["subject"]),
+        subject_id=entry["subject_id"],
+        changes=changes(
             entry["before"], entry["after"], fields, {**_values(entry["area"], entry["subject"]), **tenant_titles}
         ),
-    }
+    )
 
 
 def subject_titles(area: str) -> dict[str, str]:

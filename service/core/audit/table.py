@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from service.core.audit import search
+from service.core.audit.schemas import AuditItem
 from service.core.values.times import TOKYO
 
 TITLE = "監査ログ"
@@ -19,15 +19,15 @@ def rows(db: Session, visible_areas: Collection[str], filters: search.Filters) -
     return map(_cells, search.all_entries(db, visible_areas, filters))
 
 
-def _cells(entry: dict[str, Any]) -> list[str]:
+def _cells(entry: AuditItem) -> list[str]:
     return [
-        f"{entry['at'].astimezone(TOKYO):%Y/%m/%d %H:%M:%S}",
-        entry["area_title"],
-        entry["actor"] if entry["actor_name"] else entry["actor_title"],
-        entry["actor_name"] or "",
-        entry["action_title"],
-        entry["subject_title"],
-        entry["subject_id"],
-        "\n".join(f"{change.title}: {change.before or '–'} → {change.after or '–'}" for change in entry["changes"]),
-        "" if entry["address"] == "-" else entry["address"],
+        f"{entry.at.astimezone(TOKYO):%Y/%m/%d %H:%M:%S}",
+        entry.area_title,
+        entry.actor if entry.actor_name else entry.actor_title,
+        entry.actor_name or "",
+        entry.action_title,
+        entry.subject_title,
+        entry.subject_id,
+        "\n".join(f"{change.title}: {change.before or '–'} → {change.after or '–'}" for change in entry.changes),
+        "" if entry.address == "-" else entry.address,
     ]

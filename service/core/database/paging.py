@@ -287,9 +287,10 @@ class Listing(Generic[Item]):
         order = self._order(*self._sort_key(self.default if sort is None else sort))
         return self._filtered(names).order_by(*order).params(**values, **asked)
 
-    def count(self, db: Session, **filters: Any) -> int:
+    def count(self, db: Session, *, asked: Mapping[str, Any] = MappingProxyType({}), **filters: Any) -> int:
         """The number of rows with these filters."""
-        return self._count(db, *self._cut(filters))
+        names, values = self._cut(filters)
+        return self._count(db, names, {**values, **asked})
 
     def _cut(self, filters: Mapping[str, Any]) -> tuple[frozenset[str], dict[str, Any]]:
         converted = {name: self.filters[name].value(value) for name, value in filters.items() if value is not None}

@@ -47,7 +47,7 @@ def service(actor: Reader, db: Db, service_id: Id) -> schemas.ServiceDetail:
 @router.get("/services/{service_id}/history", responses=_NOT_FOUND)
 def history(actor: Reader, db: ReadDb, service_id: Id) -> schemas.History:
     """The history of the service and its plans, the newest first."""
-    return schemas.History.model_validate(queries.history(db, service_id))
+    return queries.history(db, service_id)
 
 
 @router.patch("/services/{service_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)

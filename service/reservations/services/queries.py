@@ -78,11 +78,11 @@ def plans_of(db: Session, service_id: int) -> list[Plan]:
     return list(db.scalars(statement.order_by(Plan.archived_at.is_not(None), Plan.position, Plan.id)))
 
 
-def history(db: Session, service_id: int) -> dict[str, Any]:
+def history(db: Session, service_id: int) -> schemas.History:
     """The history of a service and its plans. Raises NotFound."""
     service = get(db, Service, service_id)
     plans = [plan.id for plan in plans_of(db, service.id)]
-    return {"items": search.history(db, AREA.name, {"service": [service.id], "plan": plans})}
+    return schemas.History(items=search.history(db, AREA.name, {"service": [service.id], "plan": plans}))
 
 
 def get(db: Session, model: type[Master], key: int, *, lock: bool = False) -> Master:

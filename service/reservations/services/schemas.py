@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.audit.schemas import HistoryItem
 from service.core.values.texts import NO_NUL, Name, RecordVersion
 
 # Assistants refer to services and sizes by code.
@@ -118,28 +119,7 @@ class ServiceFilters(BaseModel):
     sort: Sort = "position"
 
 
-class Difference(BaseModel):
-    """A changed field: its label, and its values as text; null without a value."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    field: str
-    title: str
-    before: str | None
-    after: str | None
-
-
-class Happening(BaseModel):
-    """An entry of the audit log. …`_title`: as text."""
-
-    id: int
-    at: datetime
-    actor_title: str
-    action: str
-    action_title: str
-    subject_title: str
-    changes: list[Difference]
-
-
 class History(BaseModel):
-    items: list[Happening]
+    """The audit log of a record, newest first."""
+
+    items: list[HistoryItem]

@@ -57,7 +57,7 @@ def shop(actor: Reader, db: Db, shop_id: Id) -> schemas.ShopItem:
 @router.get("/shops/{shop_id}/history", responses=_NOT_FOUND)
 def history(actor: Reader, db: ReadDb, shop_id: Id) -> History:
     """The history of the shop, the newest first."""
-    return History.model_validate(queries.history(db, shop_id))
+    return queries.history(db, shop_id)
 
 
 @router.patch("/shops/{shop_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)

@@ -23,12 +23,14 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.audit import search
+from service.core.audit.schemas import Change
 from service.core.database.lookups import get_or_404
 from service.core.database.paging import Filter, Key, Listing, contains, when_true
 from service.core.values import phones
 from service.reservations.models import Service, Shop, ShopService
 from service.reservations.rules import AREA
 from service.reservations.services import queries as services
+from service.reservations.services.schemas import History
 from service.reservations.shops import schemas
 from service.reservations.shops.rules import WEEKDAYS, ordered_ids
 
@@ -162,17 +164,15 @@ def shop_detail(db: Session, shop_id: int) -> dict[str, Any]:
     return dict(db.execute(SHOPS.rows.where(Shop.id == get(db, shop_id).id)).one()._mapping)
 
 
-def history(db: Session, shop_id: int) -> dict[str, Any]:
+def history(db: Session, shop_id: int) -> History:
     """The audit log of a shop. Raises NotFound."""
     entries = search.history(db, AREA.name, {"shop": [get(db, shop_id).id]})
-    return {
-        "items": [
-            entry | {"changes": [_with_readable_phone(change) for change in entry["changes"]]} for entry in entries
-        ]
-    }
+    for entry in entries:
+        entry.changes = [_with_readable_phone(change) for change in entry.changes]
+    return History(items=entries)
 
 
-def _with_readable_phone(change: search.Change) -> search.Change:
+def _with_readable_phone(change: Change) -> Change:
     if change.field != "phone":
         return change
     before, after = (text and phones.format_phone(text) for text in (change.before, change.after))

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from service.core import audit
 from service.core.access.auth import Actor
 from service.core.audit import AuditEntry, search, table, words
+from service.core.audit.schemas import Change
 from service.core.database.clock import real_now
 from service.core.database.paging import write_cursor
 from service.core.exports import answers
@@ -98,8 +99,8 @@ def test_the_query_itself_filters_by_area_too(db: Session) -> None:
 
     page = search.page(db, frozenset({"fleet"}), search.Filters(), 50, None)
 
-    assert [entry["area"] for entry in page["items"]] == ["fleet"]
-    assert page["total"] == 1
+    assert [entry.area for entry in page.items] == ["fleet"]
+    assert page.total == 1
 
 
 def test_only_administrators_read_the_audit_log(sign_in: Callable[..., TestClient]) -> None:
@@ -215,12 +216,12 @@ def test_changes_are_listed_field_by_field_and_by_path() -> None:
     after = {"name": "A", "address": {"city": "神戸", "zip": "530"}, "tags": ["x", "y"], "open": False, "same": 1}
 
     assert search.changes(before, after, {"address": "住所", "city": "市"}) == [
-        search.Change("address.city", "住所・市", "大阪", "神戸"),
-        search.Change("tags", "tags", "x", "x、y"),
-        search.Change("open", "open", "はい", "いいえ"),
+        Change("address.city", "住所・市", "大阪", "神戸"),
+        Change("tags", "tags", "x", "x、y"),
+        Change("open", "open", "はい", "いいえ"),
     ]
-    assert search.changes(None, {"name": "B"}, {}) == [search.Change("name", "name", None, "B")]
-    assert search.changes({"name": "B"}, None, {}) == [search.Change("name", "name", "B", None)]
+    assert search.changes(None, {"name": "B"}, {}) == [Change("name", "name", None, "B")]
+    assert search.changes({"name": "B"}, None, {}) == [Change("name", "name", "B", None)]
 
 
 def test_an_entry_is_in_the_partition_of_its_tokyo_month(db: Session) -> None:
