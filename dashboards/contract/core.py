@@ -38,12 +38,6 @@ class DetailChoice(TypedDict):
 EntryType: TypeAlias = Literal["Entry", "Exit"]
 
 
-class ErrorAnswer(TypedDict):
-    row: int
-    field: str
-    message: str
-
-
 class FieldAnswer(TypedDict):
     name: str
     label: str
@@ -275,6 +269,12 @@ class RoleChoice(TypedDict):
     scope: str | None
 
 
+class RowError(TypedDict):
+    row: int
+    field: str
+    message: str
+
+
 class SessionItem(TypedDict):
     id: int
     address: str
@@ -325,45 +325,6 @@ class UserItem(TypedDict):
     elsewhere: bool
 
 
-class Counts(TypedDict):
-    new: int
-    update: int
-    same: int
-    error: int
-
-
-class Preview(TypedDict):
-    counts: Counts
-    rows: list[PreviewRow]
-    errors: list[ErrorAnswer]
-    error_count: int
-
-
-class MessageItem(TypedDict):
-    id: int
-    key: str
-    area: str
-    topic: str
-    state: MessageState
-    recipient: str
-    title: str
-    subject: str | None
-    subject_id: str | None
-    attempts: int
-    created_at: str
-    next_attempt_at: str | None
-    last_error: str | None
-    in_doubt: bool
-    sent_at: str | None
-    dead_at: str | None
-    resent_at: str | None
-    discarded_at: str | None
-    discard_reason: str | None
-    decided_by: str | None
-    expires_at: str | None
-    external_id: str | None
-
-
 class Outage(TypedDict):
     start: str
     end: str
@@ -394,6 +355,45 @@ class Choices(TypedDict):
     areas: dict[str, str]
     actions: dict[str, str]
     subjects: dict[str, str]
+
+
+class Counts(TypedDict):
+    new: int
+    update: int
+    same: int
+    error: int
+
+
+class Preview(TypedDict):
+    counts: Counts
+    rows: list[PreviewRow]
+    errors: list[RowError]
+    error_count: int
+
+
+class MessageItem(TypedDict):
+    id: int
+    key: str
+    area: str
+    topic: str
+    state: MessageState
+    recipient: str
+    title: str
+    subject: str | None
+    subject_id: str | None
+    attempts: int
+    created_at: str
+    next_attempt_at: str | None
+    last_error: str | None
+    in_doubt: bool
+    sent_at: str | None
+    dead_at: str | None
+    resent_at: str | None
+    discarded_at: str | None
+    discard_reason: str | None
+    decided_by: str | None
+    expires_at: str | None
+    external_id: str | None
 
 
 class Ended(TypedDict):

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.access.auth import Actor, allow
-from service.core.api.tasks import TaskAnswer, task_answer
 from service.core.database.session import Db
 from service.core.exports.declared import export_list_for, read_filters
 from service.core.http.problem_responses import refusals
 from service.core.tasks import records
 from service.core.tasks.records import Order
+from service.core.tasks.schemas import TaskAnswer
 
 router = APIRouter(prefix="/api/core/exports", tags=["exports"], responses=refusals(400, 401, 403, 404, 409, 422, 503))
 
@@ -41,4 +41,4 @@ def start_export(actor: Annotated[Actor, allow("core:task:create")], db: Db, new
         params={"list": export_list.key, "format": new_export.format, "filters": filters},
     )
     task = records.start(db, actor, order)
-    return task_answer(records.get(db, actor, task.id), actor)
+    return records.answer(records.get(db, actor, task.id), actor)

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import IO, Annotated
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, allow
-from service.core.api.tasks import TaskAnswer, task_answer
 from service.core.database.session import Db
 from service.core.exports import answers, csv_file
 from service.core.http import idempotency
 from service.core.http.problem_responses import refusals
 from service.core.imports import intake, records
-from service.core.imports.kinds import ImportKind, kind_for, kinds
-from service.core.imports.plan import ImportOutcome
-from service.core.imports.records import Import
+from service.core.imports.kinds import kind_for, kinds
+from service.core.imports.schemas import ImportAnswer, KindAnswer, NewImport, NewMapping, Preview
 from service.core.problems import Invalid, Unavailable
 from service.core.purposes import FileKind
 from service.core.resources import PathId
 from service.core.routing.short_transactions import allow_without_transaction, idempotent_transaction, short_transaction
 from service.core.tasks import records as tasks
+from service.core.tasks.schemas import TaskAnswer
 
 _CSV = answers.download_responses(FileKind.CSV)
 PATH = "/api/core/imports"
@@ -39,133 +35,12 @@ _reading = CapacityLimiter(1)
 _WAIT_SECONDS = 10
 
 
-class FieldAnswer(BaseModel):
-    name: str
-    label: str
-    example: str
-    is_required: bool
-    is_key: bool
-
-
-class KindAnswer(BaseModel):
-    """`purpose` is the purpose for the upload of the file (PUT /api/core/files)."""
-
-    kind: str
-    area: str
-    title: str
-    purpose: str
-    fields: list[FieldAnswer]
-
-
-class NewImport(BaseModel):
-    """`sheet` is the name of a workbook's sheet; null: the first."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Annotated[str, Field(max_length=64)]
-    file_id: uuid.UUID
-    sheet: Annotated[str, Field(max_length=100)] | None = None
-
-
-class NewMapping(BaseModel):
-    """Field → index of its column, from 0; null: the file has none."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    columns: dict[str, Annotated[int, Field(ge=0, le=1000)] | None]
-
-
-class Counts(BaseModel):
-    new: int
-    update: int
-    same: int
-    error: int
-
-
-class ImportAnswer(BaseModel):
-    """`counts` is null until the columns are mapped; `sheets` are the workbook's sheets, only in the answer to the
-    upload. `fields` are the kind's, and those that only this file has."""
-
-    id: int
-    kind: str
-    title: str
-    file_name: str
-    format: str
-    sheets: list[str]
-    headers: list[str]
-    row_count: int
-    fields: list[FieldAnswer]
-    columns: dict[str, int | None]
-    counts: Counts | None
-    task_id: int | None
-
-
-class PreviewRow(BaseModel):
-    """`values` as in the file, `before` the values that a change replaces; both by label."""
-
-    row: int
-    outcome: ImportOutcome
-    values: dict[str, str]
-    before: dict[str, str]
-    errors: list[str]
-
-
-class ErrorAnswer(BaseModel):
-    row: int
-    field: str
-    message: str
-
-
-class Preview(BaseModel):
-    """The first rows, and a page of the errors; at most the first thousand errors are listed."""
-
-    counts: Counts
-    rows: list[PreviewRow]
-    errors: list[ErrorAnswer]
-    error_count: int
-
-
-def import_answer(db: Session, draft: Import, kind: ImportKind, sheets: list[str] | None = None) -> ImportAnswer:
-    return ImportAnswer(
-        id=draft.id,
-        kind=draft.kind,
-        title=kind.title,
-        file_name=draft.file_name,
-        format=draft.format,
-        sheets=sheets or [],
-        headers=draft.headers,
-        row_count=draft.row_count,
-        fields=_fields(kind.of(db, draft.headers)),
-        columns=draft.mapping,
-        counts=Counts(**draft.outcome["counts"]) if draft.outcome else None,
-        task_id=draft.task_id,
-    )
-
-
 @router.get("/kinds")
 def importable(actor: Importer, db: Db) -> list[KindAnswer]:
     """The kinds that the user may import."""
-    return [_kind(kind.of(db, ())) for kind in kinds().values() if kind.area in actor.areas_where(kind.permission)]
-
-
-def _fields(kind: ImportKind) -> list[FieldAnswer]:
-    required = {name for name, field in kind.model.model_fields.items() if field.is_required()}
     return [
-        FieldAnswer(
-            name=field.name,
-            label=field.label,
-            example=field.example,
-            is_required=field.name in required,
-            is_key=field.name == kind.natural_key,
-        )
-        for field in kind.fields
+        KindAnswer.of(kind.of(db, ())) for kind in kinds().values() if kind.area in actor.areas_where(kind.permission)
     ]
-
-
-def _kind(kind: ImportKind) -> KindAnswer:
-    return KindAnswer(
-        kind=kind.key, area=kind.area, title=kind.title, purpose=f"{kind.area}.import", fields=_fields(kind)
-    )
 
 
 @router.get("/{kind}/template.csv", response_class=Response, responses=_CSV)
@@ -201,7 +76,7 @@ async def begin(
             request,
             actor,
             201,
-            lambda db: import_answer(db, records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
+            lambda db: records.answer(db, records.add(db, actor, kind, sheet, file.name), kind, sheet.sheets),
         )
 
 
@@ -223,14 +98,14 @@ async def _reading_turn() -> AsyncIterator[None]:
 @router.get("/{import_id}")
 def draft(actor: Importer, db: Db, import_id: PathId) -> ImportAnswer:
     import_draft = records.get(db, actor, import_id)
-    return import_answer(db, import_draft, kind_for(actor, import_draft.kind))
+    return records.answer(db, import_draft, kind_for(actor, import_draft.kind))
 
 
 @router.put("/{import_id}/mapping", responses=refusals(409))
 def remap(actor: Importer, db: Db, import_id: PathId, new_mapping: NewMapping) -> ImportAnswer:
     """Maps fields to columns; the mapping is remembered for the next file of this kind."""
     import_draft = records.remap(db, actor, import_id, new_mapping.columns)
-    return import_answer(db, import_draft, kind_for(actor, import_draft.kind))
+    return records.answer(db, import_draft, kind_for(actor, import_draft.kind))
 
 
 @router.get("/{import_id}/preview")
@@ -244,10 +119,10 @@ def preview(
     """The plan of the rows, as of the last mapping."""
     import_draft = records.get(db, actor, import_id)
     kind_for(actor, import_draft.kind)
-    if import_draft.outcome is None:
+    whole = import_draft.preview()
+    if whole is None:
         raise Invalid("列の割り当てがまだ決まっていません。割り当てを確認してください。")
-    errors = import_draft.outcome["errors"][offset : offset + limit]
-    return Preview.model_validate(import_draft.outcome | {"errors": errors})
+    return whole.model_copy(update={"errors": whole.errors[offset : offset + limit]})
 
 
 @router.get("/{import_id}/errors.csv", response_class=Response, responses=_CSV)
@@ -270,4 +145,4 @@ def errors_as_csv(actor: Importer, db: Db, import_id: PathId) -> Response:
 def run(actor: Importer, db: Db, import_id: PathId) -> TaskAnswer:
     """Starts the task that imports all rows, or none."""
     task = records.start_import(db, actor, import_id)
-    return task_answer(tasks.get(db, actor, task.id), actor)
+    return tasks.answer(tasks.get(db, actor, task.id), actor)

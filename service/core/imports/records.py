@@ -24,6 +24,7 @@ from service.core.imports import kinds, mapping, text_files
 from service.core.imports.kinds import ChangedRow, ImportKind
 from service.core.imports.mapping import Columns
 from service.core.imports.plan import ImportOutcome, PlannedRow, RowError, plan, shown
+from service.core.imports.schemas import Counts, FieldAnswer, ImportAnswer, Preview, PreviewRow
 from service.core.imports.sheets import MAX_BYTES, Row, Sheet, pack, unpack
 from service.core.problems import Conflict, Invalid, NotFound, TooLarge
 from service.core.tasks import records as task_records
@@ -57,6 +58,9 @@ class Import(Base):
     outcome: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     task_id: Mapped[int | None] = mapped_column(ForeignKey("tasks.id", ondelete="RESTRICT"))
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now(), index=True)
+
+    def preview(self) -> Preview | None:
+        return Preview.model_validate(self.outcome) if self.outcome else None
 
 
 class ImportMapping(Base):
@@ -162,29 +166,49 @@ def _refuse_while_running(db: Session, draft: Import) -> None:
 
 
 def _preview(db: Session, by: Actor, kind: ImportKind, rows: list[Row], columns: Columns) -> dict[str, Any]:
+    """As it is stored."""
     counts = dict.fromkeys(ImportOutcome.labels(), 0)
-    first_rows: list[dict[str, Any]] = []
-    errors: list[dict[str, Any]] = []
+    first_rows: list[PreviewRow] = []
+    errors: list[RowError] = []
     error_count = 0
     for planned_row in plan(db, by, kind, rows, columns):
         counts[planned_row.outcome] += 1
         if len(first_rows) < MAX_ROWS_SHOWN:
             first_rows.append(_row_preview(kind, planned_row))
         error_count += len(planned_row.errors)
-        errors += [vars(error) for error in planned_row.errors[: MAX_ERRORS_STORED - len(errors)]]
-    return {"counts": counts, "rows": first_rows, "errors": errors, "error_count": error_count}
+        errors += planned_row.errors[: MAX_ERRORS_STORED - len(errors)]
+    preview = Preview(counts=Counts(**counts), rows=first_rows, errors=errors, error_count=error_count)
+    return preview.model_dump(mode="json")
 
 
-def _row_preview(kind: ImportKind, planned_row: PlannedRow) -> dict[str, Any]:
+def _row_preview(kind: ImportKind, planned_row: PlannedRow) -> PreviewRow:
     labels = {field.name: field.label for field in kind.fields}
     before = shown(kind, planned_row.action.before) if isinstance(planned_row.action, ChangedRow) else {}
-    return {
-        "row": planned_row.row.number,
-        "outcome": planned_row.outcome,
-        "values": {labels[name]: value for name, value in planned_row.values.items()},
-        "before": {labels[name]: before[name] for name in planned_row.changed},
-        "errors": [error.message_text() for error in planned_row.errors],
-    }
+    return PreviewRow(
+        row=planned_row.row.number,
+        outcome=planned_row.outcome,
+        values={labels[name]: value for name, value in planned_row.values.items()},
+        before={labels[name]: before[name] for name in planned_row.changed},
+        errors=[error.message_text() for error in planned_row.errors],
+    )
+
+
+def answer(db: Session, draft: Import, kind: ImportKind, sheets: list[str] | None = None) -> ImportAnswer:
+    preview = draft.preview()
+    return ImportAnswer(
+        id=draft.id,
+        kind=draft.kind,
+        title=kind.title,
+        file_name=draft.file_name,
+        format=draft.format,
+        sheets=sheets or [],
+        headers=draft.headers,
+        row_count=draft.row_count,
+        fields=FieldAnswer.all_of(kind.of(db, draft.headers)),
+        columns=draft.mapping,
+        counts=preview.counts if preview else None,
+        task_id=draft.task_id,
+    )
 
 
 def rows_with_errors(db: Session, by: Actor, draft: Import, kind: ImportKind) -> list[tuple[Row, list[RowError]]]:
@@ -203,12 +227,12 @@ def start_import(db: Session, by: Actor, import_id: int) -> Task:
     draft = get(db, by, import_id, lock=True)
     kind = kinds.kind_for(by, draft.kind)
     _refuse_while_running(db, draft)
-    if draft.outcome is None:
+    preview = draft.preview()
+    if preview is None:
         raise Invalid("列の割り当てがまだ決まっていません。割り当てを確認してから取り込んでください。")
-    if draft.outcome["error_count"]:
-        error_rows = draft.outcome["counts"]["error"]
+    if preview.error_count:
         raise Invalid(
-            f"エラーの行が{error_rows:,}行あります。1行でもエラーがあると取り込めません。ファイルを直してください。"
+            f"エラーの行が{preview.counts.error:,}行あります。1行でもエラーがあると取り込めません。ファイルを直してください。"
         )
     order = Order(
         kind="core.import",

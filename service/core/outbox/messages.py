@@ -14,8 +14,9 @@ from service.core.access.auth import Actor
 from service.core.access.tenant_scope import in_bound_scope, in_scope, scope_parameters
 from service.core.areas import areas
 from service.core.database.clock import real_now
-from service.core.database.paging import Key, Listing, contains, equals, when_true
+from service.core.database.paging import Key, Listing, Page, contains, equals, when_true
 from service.core.outbox.records import OutboxAttempt, OutboxMessage
+from service.core.outbox.schemas import MessageDetail, MessageItem, MessageSummary
 from service.core.problems import Conflict, NotFound
 from service.core.values.states import MessageState
 from service.core.values.times import TOKYO
@@ -64,6 +65,7 @@ _ITEM = (
 )
 _MESSAGES = Listing(
     select(*_ITEM).where(in_bound_scope(OutboxMessage.area, OutboxMessage.tenant_id)),
+    model=MessageItem,
     unique=OutboxMessage.id,
     keys={"id": Key(OutboxMessage.id)},
     default="-id",
@@ -76,9 +78,8 @@ _MESSAGES = Listing(
 )
 
 
-def summary(db: Session, by: Actor) -> dict[str, Any]:
-    """The outbox as of now, limited to messages that the user may see; sent messages are counted by Tokyo day. `areas`:
-    the areas of these messages, code → title."""
+def summary(db: Session, by: Actor) -> MessageSummary:
+    """The outbox as of now, limited to messages that the user may see; sent messages are counted by Tokyo day."""
     in_user_scope = _scope(by, READ)
     now = real_now()
     today = now.astimezone(TOKYO).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -87,16 +88,16 @@ def summary(db: Session, by: Actor) -> dict[str, Any]:
             in_user_scope, _OPEN
         )
     ).one()
-    return {
-        "as_of": now,
-        "areas": {name: area.title for name, area in areas().items() if name in by.areas_where(READ)},
-        "open": still_open[0],
-        "tried": still_open[1],
-        "oldest_open_at": still_open[2],
-        "dead": db.scalar(select(func.count()).where(in_user_scope, _WHERE[MessageState.DEAD])),
-        "sent_today": _count_sent(db, in_user_scope, today, now),
-        "sent_yesterday_by_now": _count_sent(db, in_user_scope, today - timedelta(days=1), now - timedelta(days=1)),
-    }
+    return MessageSummary(
+        as_of=now,
+        areas={name: area.title for name, area in areas().items() if name in by.areas_where(READ)},
+        open=still_open[0],
+        tried=still_open[1],
+        oldest_open_at=still_open[2],
+        dead=db.scalar(select(func.count()).where(in_user_scope, _WHERE[MessageState.DEAD])) or 0,
+        sent_today=_count_sent(db, in_user_scope, today, now),
+        sent_yesterday_by_now=_count_sent(db, in_user_scope, today - timedelta(days=1), now - timedelta(days=1)),
+    )
 
 
 def _count_sent(db: Session, in_user_scope: Any, since: datetime, until: datetime) -> int:
@@ -116,14 +117,14 @@ def page(
     topic: str | None = None,
     area: str | None = None,
     q: str | None = None,
-) -> dict[str, Any]:
+) -> Page[MessageItem]:
     """Messages that the user may see, newest first; filtered by state, topic, area and part of recipient or title."""
     state_filter: dict[str, Any] = {state: True} if state else {}
     parameters = scope_parameters(by, READ)
-    return _MESSAGES.page(db, limit, cursor, item=_item, asked=parameters, **state_filter, topic=topic, area=area, q=q)
+    return _MESSAGES.read(db, limit, cursor, item=_item, asked=parameters, **state_filter, topic=topic, area=area, q=q)
 
 
-def detail(db: Session, by: Actor, message_id: int) -> dict[str, Any]:
+def detail(db: Session, by: Actor, message_id: int) -> MessageDetail:
     """A message with its tries, the last one first.
 
     Raises:
@@ -137,10 +138,10 @@ def detail(db: Session, by: Actor, message_id: int) -> dict[str, Any]:
     tries = db.scalars(
         select(OutboxAttempt).where(OutboxAttempt.message_id == message_id).order_by(OutboxAttempt.number.desc())
     )
-    return _item(row._asdict()) | {"text": _text(row.payload), "history": list(tries)}
+    return MessageDetail.model_validate(_item(row._asdict()) | {"text": _text(row.payload), "history": list(tries)})
 
 
-def resend(db: Session, by: Actor, message_id: int) -> None:
+def resend(db: Session, by: Actor, message_id: int) -> MessageDetail:
     """Puts a dead letter back into the queue with new tries and the same key. It no longer expires, because a user
     wants it sent now. When it may have arrived, the vendor is asked first; when the vendor cannot say, it is sent.
 
@@ -156,9 +157,11 @@ def resend(db: Session, by: Actor, message_id: int) -> None:
     message.decided_by = by.name
     after = {"state": MessageState.RETRYING, "expires_at": None}
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
+    db.flush()
+    return detail(db, by, message.id)
 
 
-def discard(db: Session, by: Actor, message_id: int, reason: str) -> None:
+def discard(db: Session, by: Actor, message_id: int, reason: str) -> MessageDetail:
     """Discards a dead letter for good. Raises as `resend`."""
     message = _dead_letter(db, by, message_id)
     message.discarded_at, message.discard_reason = real_now(), reason
@@ -168,6 +171,8 @@ def discard(db: Session, by: Actor, message_id: int, reason: str) -> None:
     before = {"state": MessageState.DEAD, "last_error": message.last_error}
     after = {"state": MessageState.DISCARDED, "reason": reason}
     audit.record(db, by, "status_change", message.area, "message", message.id, before=before, after=after)
+    db.flush()
+    return detail(db, by, message.id)
 
 
 def _dead_letter(db: Session, by: Actor, message_id: int) -> OutboxMessage:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -31,9 +32,10 @@ from service.core.access.auth import Actor
 from service.core.access.identity import User
 from service.core.access.tenant_scope import in_bound_scope, in_scope, scope_parameters
 from service.core.database.clock import app_now
-from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.paging import Key, Listing, Page, equals, when_true
 from service.core.database.session import Base
 from service.core.problems import Conflict, NotFound
+from service.core.tasks.schemas import TaskAnswer, TaskFile
 
 OPEN = ("waiting", "running")
 # How many tasks of one user may wait or run, so that no user fills the queue for all others.
@@ -132,6 +134,7 @@ _TASKS = Listing(
     select(Task, User.name.label("started_by"))
     .join(User, User.id == Task.user_id)
     .where(or_(Task.user_id == _ME, in_bound_scope(Task.area, Task.tenant_id))),
+    model=TaskAnswer,
     unique=Task.id,
     keys={"id": Key(Task.id)},
     default="-id",
@@ -147,17 +150,57 @@ def tasks(
     *,
     everybody: bool,
     only_open: bool,
-) -> dict[str, Any]:
-    """The user's own tasks, newest first; with `everybody` also all tasks of the areas where the user may read them.
-    Items are a task's columns and `started_by`."""
-    return _TASKS.page(
+) -> Page[TaskAnswer]:
+    """The user's own tasks, newest first; with `everybody` also all tasks of the areas where the user may read them."""
+    return _TASKS.read(
         db,
         limit,
         cursor,
+        item=lambda row: _answer(SimpleNamespace(**row), row["started_by"], by),
         asked={"me": by.user_id, **scope_parameters(by, "core:task:read")},
         user_id=None if everybody else by.user_id,
         is_open=only_open,
     )
+
+
+def answer(task: Task, by: Actor) -> TaskAnswer:
+    """A task that was read with its user."""
+    return _answer(task, task.user.name, by)
+
+
+def _answer(task: Any, started_by: str, by: Actor) -> TaskAnswer:
+    """`task` is a Task, or a row with the same columns."""
+    result = task.result or {}
+    file = result.get("file") if task.user_id == by.user_id else None
+    is_open = task.state in OPEN
+    return TaskAnswer(
+        id=task.id,
+        area=task.area,
+        kind=task.kind,
+        title=task.title,
+        state=task.state,
+        started_by=started_by,
+        percent=_percent(task),
+        done_count=task.done_count,
+        total_count=task.total_count,
+        message=task.message,
+        error=task.error,
+        figures=result.get("figures") or {},
+        file=TaskFile(**file) if file else None,
+        result_url=f"/files/{file['id']}" if file else None,
+        created_at=task.created_at,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+        is_cancelling=is_open and task.cancel_requested_at is not None,
+        can_cancel=is_open and task.cancel_requested_at is None,
+        can_resume=task.state in ("failed", "cancelled") and task.is_resumable and task.user_id == by.user_id,
+    )
+
+
+def _percent(task: Any) -> int | None:
+    if task.state == "done":
+        return 100
+    return min(99, 100 * task.done_count // task.total_count) if task.total_count else None
 
 
 def get(db: Session, by: Actor, task_id: int, *, lock: bool = False) -> Task:

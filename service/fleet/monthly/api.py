@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from service.core.access.auth import Actor, allow
-from service.core.api.tasks import TaskAnswer, task_answer
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import RESPONSES
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.tasks import records
+from service.core.tasks.schemas import TaskAnswer
 from service.core.values.texts import MonthText
 from service.core.values.times import parse_month
 from service.fleet.monthly import actions, queries, schemas
@@ -49,7 +49,7 @@ def overview(
 def draft(actor: Annotated[Actor, allow("fleet:report:create")], db: Db, new: schemas.NewDrafts) -> TaskAnswer:
     """Starts the task that drafts the reports; drafts are replaced, sent reports are not."""
     task = actions.start_drafting(db, actor, new)
-    return task_answer(records.get(db, actor, task.id), actor)
+    return records.answer(records.get(db, actor, task.id), actor)
 
 
 @router.get("/{report_id}", responses={404: RESPONSES[404]})

@@ -169,11 +169,11 @@ def test_the_queries_of_tasks_and_messages_filter_by_tenant_too(db: Session) -> 
     def visible(actor: Actor) -> tuple[set[int], set[int]]:
         task_page = tasks(db, actor, 50, None, everybody=True, only_open=False)
         message_page = messages.page(db, actor, 50, None)
-        return {task["id"] for task in task_page["items"]}, {item["id"] for item in message_page["items"]}
+        return {task.id for task in task_page.items}, {item.id for item in message_page.items}
 
     assert visible(tenant_admin) == ({ids[1][0]}, {ids[1][1]})
     assert visible(area_admin) == ({task for task, _ in ids.values()}, {message for _, message in ids.values()})
-    assert messages.summary(db, tenant_admin)["open"] == 1
+    assert messages.summary(db, tenant_admin).open == 1
     for read in (lambda: get(db, tenant_admin, ids[2][0]), lambda: messages.detail(db, tenant_admin, ids[2][1])):
         with pytest.raises(NotFound):
             read()
