@@ -296,7 +296,7 @@ class TaskFile(TypedDict):
     size: int
 
 
-class TenantChoice(TypedDict):
+class Tenant(TypedDict):
     id: int
     name: str
     in_use: bool
@@ -323,13 +323,6 @@ class UserItem(TypedDict):
     version: int
     memberships: list[MembershipOut]
     elsewhere: bool
-
-
-class Outage(TypedDict):
-    start: str
-    end: str
-    minutes: float
-    down: dict[str, str]
 
 
 class RunItem(TypedDict):
@@ -369,6 +362,13 @@ class Preview(TypedDict):
     rows: list[PreviewRow]
     errors: list[RowError]
     error_count: int
+
+
+class Outage(TypedDict):
+    start: str
+    end: str
+    minutes: float
+    down: dict[str, str]
 
 
 class MessageItem(TypedDict):
@@ -413,7 +413,7 @@ class AreaChoice(TypedDict):
     area: str
     title: str
     roles: list[RoleChoice]
-    tenants: list[TenantChoice]
+    tenants: list[Tenant]
     details: list[DetailChoice]
 
 

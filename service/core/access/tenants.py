@@ -21,7 +21,7 @@ class Tenant:
 
     id: int
     name: str
-    in_use: bool = True
+    in_use: bool
 
 
 def tenants(db: Session, area: str) -> list[Tenant]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -14,6 +13,7 @@ from service.core.database.clock import real_now
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.monitoring import probes
+from service.core.monitoring.schemas import Availability
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import NO_NUL, Instant
 from service.core.values.times import month_of, parse_month
@@ -52,34 +52,6 @@ class Delivered(BaseModel):
     stored: int
 
 
-class Gap(BaseModel):
-    start: datetime
-    end: datetime
-    minutes: float
-
-
-class Outage(Gap):
-    """`down`: target → the first reason that a watchdog reported."""
-
-    down: dict[str, str]
-
-
-class Availability(BaseModel):
-    """`percent` is of the time with known state; null when none is known. Months are Tokyo's, times are UTC."""
-
-    month: str
-    start: datetime
-    end: datetime
-    up_minutes: float
-    down_minutes: float
-    unknown_minutes: float
-    percent: float | None
-    target_minutes: float
-    within_target: bool
-    outages: list[Outage]
-    gaps: list[Gap]
-
-
 @router.post(
     "",
     dependencies=[Depends(authenticate_machine)],
@@ -98,4 +70,4 @@ def availability(
 ) -> Availability:
     """Availability in a Tokyo month, compared with the target."""
     selected_month = parse_month(month) if month else month_of(real_now())
-    return Availability.model_validate(probes.month_availability(db, selected_month))
+    return probes.month_availability(db, selected_month)

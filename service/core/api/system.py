@@ -2,143 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel
 
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.monitoring import system
+from service.core.monitoring.schemas import SystemState
 
 router = APIRouter(prefix="/api/core", tags=["core"], responses=refusals(400, 401, 403, 503))
 
 
-class Database(BaseModel):
-    version: str
-    size_bytes: int
-    connections: int
-    connections_allowed: int
-    started_at: AwareDatetime
-
-
-class Replica(BaseModel):
-    """The replica for reads that may lag, as the answering process sees it. `state`: "ok", "late" (its lag is above
-    `limit_seconds`), "away" (unreachable), "other" (it replays nothing: promoted, or the primary itself) or "off" (not
-    checked yet); in all but the first the primary answers. `behind_seconds` is null when the lag is unknown."""
-
-    state: Literal["ok", "late", "away", "other", "off"]
-    behind_seconds: float | None
-    limit_seconds: float
-
-
-class Broker(BaseModel):
-    """`waiting`: queued ticks that no worker has taken yet."""
-
-    name: str
-    version: str
-    memory_bytes: int
-    started_at: AwareDatetime
-    waiting: int
-
-
-class InstanceItem(BaseModel):
-    """A process of the service or the jobs. `cpu_percent` is of one core; `host_…` percentages are of its machine."""
-
-    name: str
-    host: str
-    pid: int
-    started_at: AwareDatetime
-    seen_at: AwareDatetime
-    is_there: bool
-    cpu_percent: float
-    memory_bytes: int
-    host_cpu_percent: float
-    host_memory_percent: float
-    host_disk_percent: float
-
-
-class JobItem(BaseModel):
-    name: str
-    title: str
-    every_seconds: int
-    last_at: AwareDatetime | None
-    is_late: bool
-    remedy: str
-
-
-class Outbox(BaseModel):
-    waiting: int
-    retrying: int
-    dead: int
-    oldest_waiting_at: AwareDatetime | None
-
-
-class Minute(BaseModel):
-    minute: AwareDatetime
-    requests: int
-    errors: int
-
-
-class Traffic(BaseModel):
-    """The last five minutes: `error_rate` from 0 to 1, null for too few requests; `p95_ms` an upper bound, null when
-    unknown. `minutes`: the last hour; a minute without requests is missing."""
-
-    requests: int
-    errors: int
-    error_rate: float | None
-    p95_ms: int | None
-    minutes: list[Minute]
-
-
-class LastBackup(BaseModel):
-    """`kept`: how many daily backups there were after it."""
-
-    at: AwareDatetime
-    seconds: float
-    bytes: int
-    kept: int
-
-
-class Rehearsal(BaseModel):
-    """The last rehearsal: a test restore of a backup and a comparison of the result, and how long it took. `is_slow`:
-    longer than a restore may take; `is_late`: the next rehearsal is overdue."""
-
-    at: AwareDatetime
-    ok: bool
-    seconds: float
-    is_slow: bool
-    is_late: bool
-
-
-class Backups(BaseModel):
-    """The daily backup. `expected`: false when another system makes the backups; `last` is the newest successful one,
-    `failed`: the newest try failed."""
-
-    expected: bool
-    last: LastBackup | None
-    tried_at: AwareDatetime | None
-    failed: bool
-    is_late: bool
-    rehearsal: Rehearsal | None
-
-
-class SystemState(BaseModel):
-    """`redis` is null when it cannot be reached, `replica` when there is none."""
-
-    as_of: datetime
-    database: Database
-    replica: Replica | None
-    redis: Broker | None
-    instances: list[InstanceItem]
-    jobs: list[JobItem]
-    outbox: Outbox
-    traffic: Traffic
-    backup: Backups
-
-
 @router.get("/system")
 def state(actor: Annotated[Actor, allow("core:system:read")], db: Db) -> SystemState:
-    return SystemState.model_validate(system.state(db))
+    return system.state(db)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from service.core.access import identity, password_hashing, passwords
@@ -30,38 +29,6 @@ AdministratorWithoutTransaction = Annotated[Actor, allow_without_transaction(UPD
 Code = Annotated[str | None, Query(max_length=32, pattern=NO_NUL)]
 
 
-class RoleChoice(BaseModel):
-    role: str
-    title: str
-    scope: str | None
-
-
-class TenantChoice(BaseModel):
-    """An agency or a nursery; no further user can be bound to one that is not in use."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    name: str
-    in_use: bool
-
-
-class DetailChoice(BaseModel):
-    name: str
-    title: str
-
-
-class AreaChoice(BaseModel):
-    """An area with its roles, the tenants that roles with a `scope` can be bound to, and the further fields of its
-    memberships."""
-
-    area: str
-    title: str
-    roles: list[RoleChoice]
-    tenants: list[TenantChoice]
-    details: list[DetailChoice]
-
-
 @router.get("/users", response_model=Page[schemas.UserItem])
 async def users(
     requested: Annotated[ListRequest, list_request(READ)],
@@ -77,13 +44,13 @@ async def users(
 
 @router.get("/users/summary")
 def summary(actor: Reader, db: Db) -> schemas.Summary:
-    return schemas.Summary.model_validate(queries.summary(db, actor))
+    return queries.summary(db, actor)
 
 
 @router.get("/roles")
-def roles(actor: Reader, db: Db) -> list[AreaChoice]:
+def roles(actor: Reader, db: Db) -> list[schemas.AreaChoice]:
     """The choices for a user's membership of an area."""
-    return [AreaChoice.model_validate(choice) for choice in queries.roles(db, actor)]
+    return queries.roles(db, actor)
 
 
 @router.post("/users", status_code=201, responses=refusals(409))
@@ -164,4 +131,4 @@ def session_list(open_sessions: list[identity.UserSession], actor: Actor) -> Pag
 
 
 def _user_item(user: identity.User, actor: Actor) -> schemas.UserItem:
-    return schemas.UserItem.model_validate(queries.user_item(user, AdminScope.of(actor, READ)))
+    return queries.user_item(user, AdminScope.of(actor, READ))

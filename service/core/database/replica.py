@@ -160,14 +160,6 @@ def is_configured() -> bool:
     return bool(settings().database_read_url.get_secret_value())
 
 
-def state() -> dict[str, Any] | None:
-    """The replica's state as this process sees it; None when no replica is configured."""
-    replica_watch = watch()
-    if not is_configured():
-        return None
-    return {"state": replica_watch.state, "behind_seconds": replica_watch.behind, "limit_seconds": replica_watch.limit}
-
-
 @lru_cache(maxsize=1)
 def _sessions() -> sessionmaker[Session]:
     engine = create_pooled_engine(settings().database_read_url.get_secret_value(), CONNECT_SECONDS)

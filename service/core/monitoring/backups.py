@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Float, Integer, String, func, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.core.access.identity import User
 from service.core.database.session import Base
+from service.core.monitoring import schemas
 from service.core.settings import settings
 
 # A day, plus the time for a backup and a restart of the machine.
@@ -43,12 +43,12 @@ class Backup(Base):
     kept: Mapped[int] = mapped_column(Integer)
 
 
-def store(db: Session, report: dict[str, Any]) -> None:
+def store(db: Session, report: schemas.BackupReport) -> None:
     """Stores a report; a repeated one changes nothing."""
-    db.execute(insert(Backup).values(report).on_conflict_do_nothing())
+    db.execute(insert(Backup).values(report.model_dump()).on_conflict_do_nothing())
 
 
-def state(db: Session, now: datetime) -> dict[str, Any]:
+def state(db: Session, now: datetime) -> schemas.Backups:
     """`last`: the newest successful backup. `failed`: the newest one failed. `is_late`: expected, but none for too long
     (since the installation, when there was none). `rehearsal`: the newest test restore, None before the first."""
     newest_backup = select(Backup).where(Backup.kind == TAKEN).order_by(Backup.at.desc()).limit(1)
@@ -56,18 +56,21 @@ def state(db: Session, now: datetime) -> dict[str, Any]:
     rehearsal = db.scalar(select(Backup).where(Backup.kind == REHEARSED).order_by(Backup.at.desc()).limit(1))
     since = last.at if last else db.scalar(select(func.min(User.created_at))) or now
     expected = settings().backup_at != OFF
-    return {
-        "expected": expected,
-        "last": last and {"at": last.at, "seconds": last.seconds, "bytes": last.bytes, "kept": last.kept},
-        "tried_at": newest.at if newest else None,
-        "failed": newest is not None and not newest.ok,
-        "is_late": expected and now - since > LATE_AFTER,
-        "rehearsal": rehearsal
-        and {
-            "at": rehearsal.at,
-            "ok": rehearsal.ok,
-            "seconds": rehearsal.seconds,
-            "is_slow": rehearsal.seconds > RESTORED_WITHIN.total_seconds(),
-            "is_late": now - rehearsal.at > REHEARSAL_LATE_AFTER,
-        },
-    }
+    return schemas.Backups(
+        expected=expected,
+        last=schemas.LastBackup.model_validate(last, from_attributes=True) if last else None,
+        tried_at=newest.at if newest else None,
+        failed=newest is not None and not newest.ok,
+        is_late=expected and now - since > LATE_AFTER,
+        rehearsal=_rehearsal(rehearsal, now) if rehearsal else None,
+    )
+
+
+def _rehearsal(rehearsal: Backup, now: datetime) -> schemas.Rehearsal:
+    return schemas.Rehearsal(
+        at=rehearsal.at,
+        ok=rehearsal.ok,
+        seconds=rehearsal.seconds,
+        is_slow=rehearsal.seconds > RESTORED_WITHIN.total_seconds(),
+        is_late=now - rehearsal.at > REHEARSAL_LATE_AFTER,
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 import structlog
 from prometheus_client import REGISTRY
@@ -20,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.core.database.clock import real_now
 from service.core.database.session import SYSTEM, transaction
-from service.core.monitoring import health, system
+from service.core.monitoring import health, schemas, system
 from service.core.monitoring.probes import Probe
 
 # The product needs these processes: their counts are also reported when there is none.
@@ -64,35 +63,35 @@ def _parts(parts: dict[str, str]) -> Iterator[Metric]:
     yield part_ok
 
 
-def _state(state: dict[str, Any], last_probe_at: datetime | None, now: datetime) -> Iterator[Metric]:
-    yield from _processes(state["instances"])
+def _state(state: schemas.SystemState, last_probe_at: datetime | None, now: datetime) -> Iterator[Metric]:
+    yield from _processes(state.instances)
     late = _gauge("genba_tick_late", "1 when a job was silent for longer than it may be", "tick")
     silent = _gauge("genba_tick_silent_seconds", "Since a job last ran to its end", "tick")
-    for job in state["jobs"]:
-        late.add_metric([job["name"]], job["is_late"])
-        if job["last_at"]:
-            silent.add_metric([job["name"]], _seconds(now, job["last_at"]))
+    for job in state.jobs:
+        late.add_metric([job.name], job.is_late)
+        if job.last_at:
+            silent.add_metric([job.name], _seconds(now, job.last_at))
     yield from (late, silent)
-    outbox = state["outbox"]
+    outbox = state.outbox
     messages = _gauge("genba_outbox_messages", "Messages that are not sent: waiting, of these retrying, dead", "state")
     for name in ("waiting", "retrying", "dead"):
-        messages.add_metric([name], outbox[name])
+        messages.add_metric([name], getattr(outbox, name))
     yield messages
-    oldest = outbox["oldest_waiting_at"]
+    oldest = outbox.oldest_waiting_at
     yield _single_gauge(
-        "genba_outbox_oldest_seconds", "Age of the oldest waiting message", oldest and _seconds(now, oldest)
+        "genba_outbox_oldest_seconds", "Age of the oldest waiting message", _seconds(now, oldest) if oldest else None
     )
-    database, redis, backup = state["database"], state["redis"], state["backup"]
-    yield _single_gauge("genba_database_bytes", "Size of the database", database["size_bytes"])
-    yield _single_gauge("genba_database_connections", "Connections to the database", database["connections"])
-    yield _single_gauge("genba_database_connections_allowed", "Most there may be", database["connections_allowed"])
+    database, redis, backup = state.database, state.redis, state.backup
+    yield _single_gauge("genba_database_bytes", "Size of the database", database.size_bytes)
+    yield _single_gauge("genba_database_connections", "Connections to the database", database.connections)
+    yield _single_gauge("genba_database_connections_allowed", "Most there may be", database.connections_allowed)
     if redis is not None:
-        yield _single_gauge("genba_redis_bytes", "Memory that Redis (Valkey) uses", redis["memory_bytes"])
-        yield _single_gauge("genba_ticks_waiting", "Ticks that wait for a worker", redis["waiting"])
-    yield _single_gauge("genba_backup_late", "1 when no daily backup succeeded for too long", backup["is_late"])
-    yield _single_gauge("genba_backup_failed", "1 when the last try failed", backup["failed"])
-    rehearsal = backup["rehearsal"]
-    is_unproven = rehearsal is not None and (not rehearsal["ok"] or rehearsal["is_late"])
+        yield _single_gauge("genba_redis_bytes", "Memory that Redis (Valkey) uses", redis.memory_bytes)
+        yield _single_gauge("genba_ticks_waiting", "Ticks that wait for a worker", redis.waiting)
+    yield _single_gauge("genba_backup_late", "1 when no daily backup succeeded for too long", backup.is_late)
+    yield _single_gauge("genba_backup_failed", "1 when the last try failed", backup.failed)
+    rehearsal = backup.rehearsal
+    is_unproven = rehearsal is not None and (not rehearsal.ok or rehearsal.is_late)
     yield _single_gauge("genba_backup_unproven", "1 when the last restore failed or is too long ago", is_unproven)
     if last_probe_at is not None:
         yield _single_gauge(
@@ -100,21 +99,21 @@ def _state(state: dict[str, Any], last_probe_at: datetime | None, now: datetime)
         )
 
 
-def _processes(instances: list[dict[str, Any]]) -> Iterator[Metric]:
+def _processes(instances: list[schemas.InstanceItem]) -> Iterator[Metric]:
     present = _gauge("genba_processes", "Processes that are there", "name")
     missing = _gauge("genba_processes_missing", "Processes that fell silent and have no successor", "name")
-    for name in sorted({*EXPECTED, *(instance["name"] for instance in instances)}):
-        states = [instance["is_there"] for instance in instances if instance["name"] == name]
+    for name in sorted({*EXPECTED, *(instance.name for instance in instances)}):
+        states = [instance.is_there for instance in instances if instance.name == name]
         present.add_metric([name], states.count(True))
         missing.add_metric([name], states.count(False))
     cpu = _gauge("genba_host_cpu_percent", "CPU of a machine in use", "host")
     memory = _gauge("genba_host_memory_percent", "Memory of a machine in use", "host")
     disk = _gauge("genba_host_disk_percent", "Disk of a machine in use", "host")
-    hosts = {instance["host"]: instance for instance in instances if instance["is_there"]}
+    hosts = {instance.host: instance for instance in instances if instance.is_there}
     for host, instance in sorted(hosts.items()):
-        cpu.add_metric([host], instance["host_cpu_percent"])
-        memory.add_metric([host], instance["host_memory_percent"])
-        disk.add_metric([host], instance["host_disk_percent"])
+        cpu.add_metric([host], instance.host_cpu_percent)
+        memory.add_metric([host], instance.host_memory_percent)
+        disk.add_metric([host], instance.host_disk_percent)
     yield from (present, missing, cpu, memory, disk)
 
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.core.database.clock import real_now
 from service.core.database.session import Base
-from service.core.monitoring import availability
-from service.core.monitoring.availability import Period, Run
+from service.core.monitoring import availability, schemas
+from service.core.monitoring.availability import Run
 from service.core.values.times import Month
 
 # The product is up only while both are known to be up.
@@ -70,7 +70,7 @@ def store(db: Session, source: str, probes: Sequence[Mapping[str, Any]]) -> int:
     return len(db.execute(rows.on_conflict_do_nothing().returning(Probe.target)).all())
 
 
-def month_availability(db: Session, month: Month, now: datetime | None = None) -> dict[str, Any]:
+def month_availability(db: Session, month: Month, now: datetime | None = None) -> schemas.Availability:
     """The month up to now. Minutes are fractions; `percent` is of the known time, None when none is known; `outages`
     and `gaps` (periods without a valid probe) are in order, times are UTC."""
     start, end = month.bounds()
@@ -78,23 +78,27 @@ def month_availability(db: Session, month: Month, now: datetime | None = None) -
     run_rows = db.execute(RUNS, {"since": start - 2 * MAX_INTERVAL, "until": end}).mappings()
     periods = availability.timeline([Run(**row) for row in run_rows], TARGETS, start, end)
     up, down, unknown = (availability.total(periods, state) for state in ("up", "down", "unknown"))
-    return {
-        "month": str(month),
-        "start": start,
-        "end": end,
-        "up_minutes": _minutes(up),
-        "down_minutes": _minutes(down),
-        "unknown_minutes": _minutes(unknown),
-        "percent": availability.percent(up, down),
-        "target_minutes": _minutes(availability.MAX_DOWNTIME),
-        "within_target": down <= availability.MAX_DOWNTIME,
-        "outages": [_period_item(period) | {"down": period.down} for period in periods if period.state == "down"],
-        "gaps": [_period_item(period) for period in periods if period.state == "unknown"],
-    }
-
-
-def _period_item(period: Period) -> dict[str, Any]:
-    return {"start": period.start, "end": period.end, "minutes": _minutes(period.length)}
+    return schemas.Availability(
+        month=str(month),
+        start=start,
+        end=end,
+        up_minutes=_minutes(up),
+        down_minutes=_minutes(down),
+        unknown_minutes=_minutes(unknown),
+        percent=availability.percent(up, down),
+        target_minutes=_minutes(availability.MAX_DOWNTIME),
+        within_target=down <= availability.MAX_DOWNTIME,
+        outages=[
+            schemas.Outage(start=period.start, end=period.end, minutes=_minutes(period.length), down=dict(period.down))
+            for period in periods
+            if period.state == "down"
+        ],
+        gaps=[
+            schemas.Gap(start=period.start, end=period.end, minutes=_minutes(period.length))
+            for period in periods
+            if period.state == "unknown"
+        ],
+    )
 
 
 def _minutes(length: timedelta) -> float:

@@ -15,7 +15,7 @@ from service.core.database import replica
 from service.core.database.clock import app_now, real_now
 from service.core.http import traffic
 from service.core.http.traffic import TrafficMinute
-from service.core.monitoring import backups
+from service.core.monitoring import backups, schemas
 from service.core.monitoring.health import JobHeartbeat
 from service.core.monitoring.instances import GONE_AFTER, Instance
 from service.core.outbox.records import OutboxMessage
@@ -24,22 +24,22 @@ from service.core.settings import settings
 TRAFFIC_SHOWN = timedelta(hours=1)
 
 
-def state(db: Session) -> dict[str, Any]:
+def state(db: Session) -> schemas.SystemState:
     now = real_now()
-    return {
-        "as_of": app_now(db),
-        "database": _database(db),
-        "replica": replica.state(),
-        "redis": _redis(),
-        "instances": _instances(db, now),
-        "jobs": _jobs(db, now),
-        "outbox": _outbox(db),
-        "traffic": _traffic(db),
-        "backup": backups.state(db, now),
-    }
+    return schemas.SystemState(
+        as_of=app_now(db),
+        database=_database(db),
+        replica=_replica(),
+        redis=_redis(),
+        instances=_instances(db, now),
+        jobs=_jobs(db, now),
+        outbox=_outbox(db),
+        traffic=_traffic(db),
+        backup=backups.state(db, now),
+    )
 
 
-def _database(db: Session) -> dict[str, Any]:
+def _database(db: Session) -> schemas.Database:
     row = db.execute(
         text(
             "SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS size_bytes, "
@@ -48,10 +48,18 @@ def _database(db: Session) -> dict[str, Any]:
             "pg_postmaster_start_time() AS started_at"
         )
     )
-    return dict(row.mappings().one())
+    return schemas.Database(**row.mappings().one())
 
 
-def _redis() -> dict[str, Any] | None:
+def _replica() -> schemas.Replica | None:
+    """As this process sees it; None when none is configured."""
+    watch = replica.watch()
+    if not replica.is_configured():
+        return None
+    return schemas.Replica(state=watch.state, behind_seconds=watch.behind, limit_seconds=watch.limit)
+
+
+def _redis() -> schemas.Broker | None:
     """None when it cannot be reached."""
     url = settings().redis_url.get_secret_value()
     client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
@@ -62,42 +70,45 @@ def _redis() -> dict[str, Any] | None:
         return None
     finally:
         client.close()
-    return {
+    return schemas.Broker(
         # Valkey reports a Redis version for old clients, and its own version in addition.
-        "version": str(info.get("valkey_version") or info.get("redis_version")),
-        "name": "Valkey" if "valkey_version" in info else "Redis",
-        "memory_bytes": int(info["used_memory"]),
-        "started_at": real_now() - timedelta(seconds=int(info["uptime_in_seconds"])),
-        "waiting": int(waiting),
-    }
+        version=str(info.get("valkey_version") or info.get("redis_version")),
+        name="Valkey" if "valkey_version" in info else "Redis",
+        memory_bytes=int(info["used_memory"]),
+        started_at=real_now() - timedelta(seconds=int(info["uptime_in_seconds"])),
+        waiting=int(waiting),
+    )
 
 
-def _instances(db: Session, now: datetime) -> list[dict[str, Any]]:
+def _instances(db: Session, now: datetime) -> list[schemas.InstanceItem]:
     rows = db.scalars(select(Instance).order_by(Instance.name, Instance.started_at))
     columns = [column.key for column in Instance.__table__.columns if column.key != "id"]
     return [
-        {name: getattr(row, name) for name in columns} | {"is_there": now - row.seen_at <= GONE_AFTER} for row in rows
+        schemas.InstanceItem(
+            is_there=now - row.seen_at <= GONE_AFTER, **{column: getattr(row, column) for column in columns}
+        )
+        for row in rows
     ]
 
 
-def _jobs(db: Session, now: datetime) -> list[dict[str, Any]]:
+def _jobs(db: Session, now: datetime) -> list[schemas.JobItem]:
     """Every tick with its last run; `is_late`: silent for longer than allowed; `remedy`: what an administrator does
     then, for some ticks."""
     last = {heartbeat.name: heartbeat.at for heartbeat in db.scalars(select(JobHeartbeat))}
     return [
-        {
-            "name": name,
-            "title": tick.title,
-            "every_seconds": int(tick.every.total_seconds()),
-            "last_at": last.get(name),
-            "is_late": tick.silence is not None and (name not in last or now - last[name] > tick.silence),
-            "remedy": tick.remedy,
-        }
+        schemas.JobItem(
+            name=name,
+            title=tick.title,
+            every_seconds=int(tick.every.total_seconds()),
+            last_at=last.get(name),
+            is_late=tick.silence is not None and (name not in last or now - last[name] > tick.silence),
+            remedy=tick.remedy,
+        )
         for name, tick in ticks().items()
     ]
 
 
-def _outbox(db: Session) -> dict[str, Any]:
+def _outbox(db: Session) -> schemas.Outbox:
     """Counts of the outbox, of the areas that the user administers."""
     waiting = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None) & OutboxMessage.discarded_at.is_(None)
     row = db.execute(
@@ -108,18 +119,18 @@ def _outbox(db: Session) -> dict[str, Any]:
             func.min(OutboxMessage.created_at).filter(waiting).label("oldest_waiting_at"),
         )
     )
-    return dict(row.mappings().one())
+    return schemas.Outbox(**row.mappings().one())
 
 
-def _traffic(db: Session) -> dict[str, Any]:
+def _traffic(db: Session) -> schemas.Traffic:
     last_minutes = traffic.recent_traffic(db)
     minutes = db.scalars(
         select(TrafficMinute).where(TrafficMinute.minute > real_now() - TRAFFIC_SHOWN).order_by(TrafficMinute.minute)
     )
-    return {
-        "requests": last_minutes.requests,
-        "errors": last_minutes.errors,
-        "error_rate": last_minutes.error_rate,
-        "p95_ms": last_minutes.p95_ms,
-        "minutes": [{"minute": row.minute, "requests": row.requests, "errors": row.errors} for row in minutes],
-    }
+    return schemas.Traffic(
+        requests=last_minutes.requests,
+        errors=last_minutes.errors,
+        error_rate=last_minutes.error_rate,
+        p95_ms=last_minutes.p95_ms,
+        minutes=[schemas.Minute(minute=row.minute, requests=row.requests, errors=row.errors) for row in minutes],
+    )

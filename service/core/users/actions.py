@@ -68,7 +68,7 @@ def change_user(db: Session, by: Actor, user_id: int, change: schemas.UserChange
             "ほかの人が先にこのユーザーを変更しました。まだ保存されていません。"
             "最新の内容を確認してから、もう一度変更してください。",
             yours=values,
-            current=schemas.UserItem.model_validate(user_item(user, scope)).model_dump(mode="json"),
+            current=user_item(user, scope).model_dump(mode="json"),
         )
     before = _audit_values(user)
     own_values = {

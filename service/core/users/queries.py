@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import String, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -12,8 +10,9 @@ from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.access.tenants import tenants
 from service.core.areas import areas
-from service.core.database.paging import Key, Listing, contains, equals
+from service.core.database.paging import Key, Listing, Page, contains, equals
 from service.core.problems import NotFound
+from service.core.users import schemas
 from service.core.users.scope import READ, AdminScope
 
 USER_NOT_FOUND = "指定されたユーザーは見つかりません。一覧を開き直してください。"
@@ -31,6 +30,7 @@ _MEMBER = select(Membership.id).where(
 )
 _USERS = Listing(
     select(User.id).where(exists(_MEMBER)),
+    model=int,
     unique=User.id,
     keys={"login_id": Key(User.login_id)},
     default="login_id",
@@ -47,17 +47,18 @@ def users(
     area: str | None = None,
     role: str | None = None,
     active: bool | None = None,
-) -> dict[str, Any]:
+) -> Page[schemas.UserItem]:
     """Users with a membership in the actor's scope, by login id; filtered by part of login id, name or mail. Area and
     role have to be those of the same membership."""
     parameters = {**tenant_scope.scope_parameters(actor, READ), "member_area": area, "member_role": role}
-    page = _USERS.page(db, limit, cursor, item=lambda row: row["id"], asked=parameters, active=active, q=q)
-    by_id = {user.id: user for user in db.scalars(select(User).where(User.id.in_(page["items"])))}
+    page = _USERS.read(db, limit, cursor, item=lambda row: row["id"], asked=parameters, active=active, q=q)
+    by_id = {user.id: user for user in db.scalars(select(User).where(User.id.in_(page.items)))}
     scope = AdminScope.of(actor, READ)
-    return page | {"items": [user_item(by_id[user_id], scope) for user_id in page["items"]]}
+    items = [user_item(by_id[user_id], scope) for user_id in page.items]
+    return Page(items=items, total=page.total, next_cursor=page.next_cursor)
 
 
-def summary(db: Session, actor: Actor) -> dict[str, int]:
+def summary(db: Session, actor: Actor) -> schemas.Summary:
     member = select(Membership.id).where(Membership.user_id == User.id, AdminScope.of(actor, READ).sql())
     counts = db.execute(
         select(
@@ -66,34 +67,34 @@ def summary(db: Session, actor: Actor) -> dict[str, int]:
             func.count().filter(~User.is_active),
         ).where(exists(member))
     ).one()
-    return dict(zip(("active", "one_time_password", "inactive"), counts, strict=True))
+    return schemas.Summary(active=counts[0], one_time_password=counts[1], inactive=counts[2])
 
 
-def user_item(user: User, scope: AdminScope) -> dict[str, Any]:
+def user_item(user: User, scope: AdminScope) -> schemas.UserItem:
     visible = [membership for membership in user.memberships if scope.covers(membership.area, membership.tenant_id)]
-    return {
-        "id": user.id,
-        "login_id": user.login_id,
-        "name": user.name,
-        "mail": user.mail,
-        "is_active": user.is_active,
-        "must_change_password": user.must_change_password,
-        "state": "inactive" if not user.is_active else "one_time_password" if user.must_change_password else "active",
-        "last_signed_in_at": user.last_signed_in_at,
-        "created_at": user.created_at,
-        "version": user.version,
-        "memberships": [
-            {
-                "area": membership.area,
-                "role": membership.role,
-                "tenant_id": membership.tenant_id,
-                "details": membership.details,
-                "is_suspended": membership.is_suspended,
-            }
+    return schemas.UserItem(
+        id=user.id,
+        login_id=user.login_id,
+        name=user.name,
+        mail=user.mail,
+        is_active=user.is_active,
+        must_change_password=user.must_change_password,
+        state="inactive" if not user.is_active else "one_time_password" if user.must_change_password else "active",
+        last_signed_in_at=user.last_signed_in_at,
+        created_at=user.created_at,
+        version=user.version,
+        memberships=[
+            schemas.MembershipOut(
+                area=membership.area,
+                role=membership.role,
+                tenant_id=membership.tenant_id,
+                details=membership.details,
+                is_suspended=membership.is_suspended,
+            )
             for membership in visible
         ],
-        "elsewhere": len(visible) < len(user.memberships),
-    }
+        elsewhere=len(visible) < len(user.memberships),
+    )
 
 
 def get_user(db: Session, actor: Actor, user_id: int, permission: str = READ, *, lock: bool = False) -> User:
@@ -114,22 +115,22 @@ def get_user(db: Session, actor: Actor, user_id: int, permission: str = READ, *,
     return user
 
 
-def roles(db: Session, actor: Actor) -> list[dict[str, Any]]:
+def roles(db: Session, actor: Actor) -> list[schemas.AreaChoice]:
     """The choices for memberships: the areas in the actor's scope, with titles of their roles and tenants."""
     scope = AdminScope.of(actor, READ)
     areas_of_tenants = {area for area, _ in scope.tenants}
     return [
-        {
-            "area": name,
-            "title": area.title,
-            "roles": [
-                {"role": key, "title": role.title, "scope": role.scope}
+        schemas.AreaChoice(
+            area=name,
+            title=area.title,
+            roles=[
+                schemas.RoleChoice(role=key, title=role.title, scope=role.scope)
                 for key, role in area.roles.items()
                 if name in scope.whole or role.scope is not None
             ],
-            "details": [{"name": key, "title": title} for key, title in area.details.items()],
-            "tenants": [tenant for tenant in tenants(db, name) if scope.covers(name, tenant.id)],
-        }
+            details=[schemas.DetailChoice(name=key, title=title) for key, title in area.details.items()],
+            tenants=[tenant for tenant in tenants(db, name) if scope.covers(name, tenant.id)],
+        )
         for name, area in areas().items()
         if name in scope.whole or name in areas_of_tenants
     ]

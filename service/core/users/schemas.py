@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from service.core.access.tenants import Tenant
 from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 
 # Lower-case letters only, because Admin and admin are easily confused.
@@ -85,6 +86,28 @@ class UserItem(BaseModel):
     version: int
     memberships: list[MembershipOut]
     elsewhere: bool
+
+
+class RoleChoice(BaseModel):
+    role: str
+    title: str
+    scope: str | None
+
+
+class DetailChoice(BaseModel):
+    name: str
+    title: str
+
+
+class AreaChoice(BaseModel):
+    """An area with its roles, the tenants that roles with a `scope` can be bound to, and the further fields of its
+    memberships."""
+
+    area: str
+    title: str
+    roles: list[RoleChoice]
+    tenants: list[Tenant]
+    details: list[DetailChoice]
 
 
 class OneTimePassword(BaseModel):

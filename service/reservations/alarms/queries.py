@@ -269,10 +269,10 @@ def outages(db: Session, now: datetime | None = None) -> dict[str, Any]:
     """The outages of this month by the watchdog; newest first."""
     month = probes.month_availability(db, month_of(now or real_now()), now)
     items = [
-        {"start": outage["start"], "end": outage["end"], "words": _outage_text(outage["down"])}
-        for outage in reversed(month["outages"])
+        {"start": outage.start, "end": outage.end, "words": _outage_text(outage.down)}
+        for outage in reversed(month.outages)
     ]
-    return {"as_of": app_now(db), "items": items[:20], "total": len(items), "down_minutes": month["down_minutes"]}
+    return {"as_of": app_now(db), "items": items[:20], "total": len(items), "down_minutes": month.down_minutes}
 
 
 def _outage_text(reasons: Mapping[str, str]) -> str:

@@ -199,16 +199,16 @@ def turn_detail(db: Session, turn_id: int) -> dict[str, Any]:
 
 def _backups(db: Session) -> dict[str, Any]:
     state = backups.state(db, app_now(db))
-    last, rehearsal = state["last"] or {}, state["rehearsal"] or {}
+    last, rehearsal = state.last, state.rehearsal
     return {
-        "expected": state["expected"],
-        "last_at": last.get("at"),
-        "last_bytes": last.get("bytes"),
-        "kept": last.get("kept"),
-        "failed": state["failed"],
-        "is_late": state["is_late"],
-        "rehearsal_at": rehearsal.get("at"),
-        "rehearsal_ok": rehearsal.get("ok"),
+        "expected": state.expected,
+        "last_at": last and last.at,
+        "last_bytes": last and last.bytes,
+        "kept": last and last.kept,
+        "failed": state.failed,
+        "is_late": state.is_late,
+        "rehearsal_at": rehearsal and rehearsal.at,
+        "rehearsal_ok": rehearsal and rehearsal.ok,
     }
 
 

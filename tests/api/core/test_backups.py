@@ -133,5 +133,5 @@ def test_a_backup_is_late_after_its_span_and_not_on_it(db: Session) -> None:
     db.add(Backup(source="a", at=at, seconds=1, ok=True, bytes=1, kept=1))
     db.flush()
 
-    assert backups.state(db, at + LATE_AFTER)["is_late"] is False
-    assert backups.state(db, at + LATE_AFTER + timedelta(microseconds=1))["is_late"] is True
+    assert backups.state(db, at + LATE_AFTER).is_late is False
+    assert backups.state(db, at + LATE_AFTER + timedelta(microseconds=1)).is_late is True

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
 from service.core.monitoring import probes
+from service.core.monitoring.schemas import Gap, Outage
 from service.core.settings import settings
 from service.core.values.times import TOKYO, Month
 
@@ -54,12 +55,12 @@ def test_minutes_down_in_a_month_and_what_was_down(db: Session) -> None:
 
     month = probes.month_availability(db, OCTOBER, at_minute(60))
 
-    assert (month["up_minutes"], month["down_minutes"], month["unknown_minutes"]) == (58, 2, 0)
-    assert month["percent"] == 96.666
-    assert month["within_target"]
-    assert month["target_minutes"] == 43
-    assert month["outages"] == [
-        {"start": at_minute(30), "end": at_minute(32), "minutes": 2, "down": {"service": "database: 接続できません"}}
+    assert (month.up_minutes, month.down_minutes, month.unknown_minutes) == (58, 2, 0)
+    assert month.percent == 96.666
+    assert month.within_target
+    assert month.target_minutes == 43
+    assert month.outages == [
+        Outage(start=at_minute(30), end=at_minute(32), minutes=2, down={"service": "database: 接続できません"})
     ]
 
 
@@ -68,7 +69,7 @@ def test_older_messages_are_shown_without_the_name_of_the_exception(db: Session)
 
     month = probes.month_availability(db, OCTOBER, at_minute(1))
 
-    assert month["outages"][0]["down"] == {"service": "接続できません"}
+    assert month.outages[0].down == {"service": "接続できません"}
 
 
 def test_a_silent_watchdog_is_a_gap_that_begins_after_two_intervals(db: Session) -> None:
@@ -77,14 +78,14 @@ def test_a_silent_watchdog_is_a_gap_that_begins_after_two_intervals(db: Session)
 
     month = probes.month_availability(db, OCTOBER, at_minute(29))
 
-    assert month["gaps"] == [{"start": at_minute(11), "end": at_minute(20), "minutes": 9}]
-    assert (month["up_minutes"], month["down_minutes"], month["percent"]) == (20, 0, 100)
+    assert month.gaps == [Gap(start=at_minute(11), end=at_minute(20), minutes=9)]
+    assert (month.up_minutes, month.down_minutes, month.percent) == (20, 0, 100)
 
 
 def test_one_late_probe_is_no_gap(db: Session) -> None:
     probes.store(db, "a", both_targets(range(0, 10, 2)))
 
-    assert probes.month_availability(db, OCTOBER, at_minute(10))["gaps"] == []
+    assert probes.month_availability(db, OCTOBER, at_minute(10)).gaps == []
 
 
 def test_a_month_counts_what_lies_in_it_by_tokyo_time(db: Session) -> None:
@@ -93,10 +94,10 @@ def test_a_month_counts_what_lies_in_it_by_tokyo_time(db: Session) -> None:
     september = probes.month_availability(db, Month(2026, 9))
     october = probes.month_availability(db, OCTOBER, at_minute(10))
 
-    assert september["down_minutes"] == 10
-    assert september["end"] == MIDNIGHT
-    assert october["down_minutes"] == 10
-    assert october["start"] == MIDNIGHT
+    assert september.down_minutes == 10
+    assert september.end == MIDNIGHT
+    assert october.down_minutes == 10
+    assert october.start == MIDNIGHT
 
 
 def test_more_downtime_than_the_target_is_shown(db: Session) -> None:
@@ -104,13 +105,13 @@ def test_more_downtime_than_the_target_is_shown(db: Session) -> None:
 
     month = probes.month_availability(db, OCTOBER, at_minute(44))
 
-    assert (month["down_minutes"], month["within_target"], month["percent"]) == (44, False, 0)
+    assert (month.down_minutes, month.within_target, month.percent) == (44, False, 0)
 
 
 def test_a_month_without_probes_is_unknown(db: Session) -> None:
     month = probes.month_availability(db, OCTOBER, at_minute(60))
 
-    assert (month["percent"], month["unknown_minutes"]) == (None, 60)
+    assert (month.percent, month.unknown_minutes) == (None, 60)
 
 
 def delivery(*delivered: dict[str, Any], source: str = "a") -> dict[str, Any]:

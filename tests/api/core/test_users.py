@@ -38,7 +38,7 @@ SHOPS = Area(
 def shops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A second area, in which some roles are bound to a nursery. It has no routes and no tables, only users."""
     monkeypatch.setitem(sys.modules, "service.shops.rules", SimpleNamespace(AREA=SHOPS))
-    tenants = [Tenant(1, "一番保育園"), Tenant(2, "二番保育園")]
+    tenants = [Tenant(1, "一番保育園", True), Tenant(2, "二番保育園", True)]
     monkeypatch.setitem(sys.modules, "service.shops.queries", SimpleNamespace(tenants=lambda _: tenants))
     areas.areas.cache_clear()
     with monkeypatch.context() as patch:

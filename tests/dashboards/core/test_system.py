@@ -20,6 +20,7 @@ from service.core.monitoring import backups
 from service.core.monitoring.health import record_job
 from service.core.monitoring.instances import GONE_AFTER, Instance, Presence
 from service.core.monitoring.probes import store
+from service.core.monitoring.schemas import BackupReport
 from service.core.settings import settings as core_settings
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import Screen, assert_survives_outage, run, text_of, texts, titles
@@ -120,7 +121,7 @@ def record_backup(
     at = real_now() - timedelta(hours=hours_ago)
     size = 12_300_000 if ok else None
     report = {"source": "a", "at": at, "seconds": seconds, "ok": ok, "bytes": size, "kept": 14, "kind": kind}
-    backups.store(db, report)
+    backups.store(db, BackupReport.model_validate(report))
     db.commit()
 
 

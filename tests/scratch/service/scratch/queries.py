@@ -24,7 +24,7 @@ def notes_export(_: Actor, __: object) -> Select[*tuple[Any, ...]]:
 
 def tenants(db: Session) -> list[Tenant]:
     agency_ids = db.scalars(select(Note.agency_id).distinct().order_by(Note.agency_id))
-    return [Tenant(agency_id, f"代理店{agency_id}") for agency_id in agency_ids]
+    return [Tenant(agency_id, f"代理店{agency_id}", True) for agency_id in agency_ids]
 
 
 def get_note(db: Session, note_id: int) -> Note:
