@@ -75,11 +75,7 @@ class Health(TypedDict):
     parts: dict[str, str]
 
 
-class HolidayItem(TypedDict):
-    day: str
-    name: str
-    source: Literal["shipped", "edited"]
-    version: int
+HolidaySource: TypeAlias = Literal["shipped", "edited"]
 
 
 ImportOutcome: TypeAlias = Literal["new", "update", "same", "error"]
@@ -204,12 +200,6 @@ class Outbox(TypedDict):
     oldest_waiting_at: str | None
 
 
-class PageHolidayItem(TypedDict):
-    items: list[HolidayItem]
-    total: int
-    next_cursor: str | None
-
-
 class PolicyItem(TypedDict):
     target: str
     when: Literal["nightly", "hourly"]
@@ -310,19 +300,7 @@ class Traffic(TypedDict):
     minutes: list[Minute]
 
 
-class UserItem(TypedDict):
-    id: int
-    login_id: str
-    name: str
-    mail: str | None
-    is_active: bool
-    must_change_password: bool
-    state: Literal["active", "one_time_password", "inactive"]
-    last_signed_in_at: str | None
-    created_at: str
-    version: int
-    memberships: list[MembershipOut]
-    elsewhere: bool
+UserState: TypeAlias = Literal["active", "one_time_password", "inactive"]
 
 
 class RunItem(TypedDict):
@@ -471,6 +449,13 @@ class DayLog(TypedDict):
     parentName: str
 
 
+class HolidayItem(TypedDict):
+    day: str
+    name: str
+    source: HolidaySource
+    version: int
+
+
 class ImportAnswer(TypedDict):
     id: int
     kind: str
@@ -519,6 +504,12 @@ class PageAuditItem(TypedDict):
     next_cursor: str | None
 
 
+class PageHolidayItem(TypedDict):
+    items: list[HolidayItem]
+    total: int
+    next_cursor: str | None
+
+
 class PageMessageItem(TypedDict):
     items: list[MessageItem]
     total: int
@@ -527,12 +518,6 @@ class PageMessageItem(TypedDict):
 
 class PageSessionItem(TypedDict):
     items: list[SessionItem]
-    total: int
-    next_cursor: str | None
-
-
-class PageUserItem(TypedDict):
-    items: list[UserItem]
     total: int
     next_cursor: str | None
 
@@ -577,6 +562,21 @@ class TaskAnswer(TypedDict):
     can_resume: bool
 
 
+class UserItem(TypedDict):
+    id: int
+    login_id: str
+    name: str
+    mail: str | None
+    is_active: bool
+    must_change_password: bool
+    state: UserState
+    last_signed_in_at: str | None
+    created_at: str
+    version: int
+    memberships: list[MembershipOut]
+    elsewhere: bool
+
+
 class ChildDay(TypedDict):
     childId: int
     childName: str
@@ -586,6 +586,12 @@ class ChildDay(TypedDict):
 
 class PageTaskAnswer(TypedDict):
     items: list[TaskAnswer]
+    total: int
+    next_cursor: str | None
+
+
+class PageUserItem(TypedDict):
+    items: list[UserItem]
     total: int
     next_cursor: str | None
 
@@ -641,4 +647,7 @@ MESSAGE_STATE = {
     "discarded": "破棄済み",
 }
 TASK_STATE = {"waiting": "待機中", "running": "実行中", "done": "完了", "failed": "失敗", "cancelled": "中止"}
+USER_STATE = {"active": "有効", "one_time_password": "仮パスワード", "inactive": "無効"}
+HOLIDAY_SOURCE = {"shipped": "国民の祝日", "edited": "追加・変更"}
 IMPORT_OUTCOME = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
+PROBE_TARGET = {"service": "データサービス", "dashboards": "画面"}

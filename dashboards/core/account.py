@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.core import SessionItem
 from dashboards.core import password
 from dashboards.core.sessions import COLUMNS
 from dashboards.ui import confirm, dialogs, flash, heading, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
 
@@ -39,7 +39,7 @@ def end_others() -> None:
     )
 
 
-def end(row: Row) -> None:
+def end(row: SessionItem) -> None:
     if row["current"]:
         flash.add("いまお使いのログインです。終了するときは「ログアウト」を押してください。")
         st.rerun()

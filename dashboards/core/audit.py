@@ -7,10 +7,10 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.contract.core import AuditItem, Change, PageAuditItem
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.cache import load_cached
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -20,16 +20,16 @@ EXPORT = Export(f"{DOWNLOAD}{PATH}/export.csv", f"{DOWNLOAD}{PATH}/export.xlsx")
 NOTHING = ":gray[–]"
 
 
-def time_text(entry: Row) -> str:
+def time_text(entry: AuditItem) -> str:
     at = times.parse(entry["at"])
     return f"{times.full(at)}:{at:%S}"
 
 
-def subject_text(entry: Row) -> str:
+def subject_text(entry: AuditItem) -> str:
     return f"{entry['subject_title']} {entry['subject_id']}" if entry["subject_id"] != "-" else entry["subject_title"]
 
 
-def changes_text(entry: Row) -> str | None:
+def changes_text(entry: AuditItem) -> str | None:
     """The first changed field, and the number of the others."""
     if not entry["changes"]:
         return None
@@ -74,13 +74,14 @@ def headline() -> None:
     reading = live.block("core.audit_headline", "監査ログ", PATH, headline=True, day_from=today, limit=1)
     if reading is None:
         return
-    if not reading.data["total"]:
+    today_page: PageAuditItem = reading.data
+    if not today_page["total"]:
         st.markdown("今日の操作の記録はまだありません。")
         return
-    newest = reading.data["items"][0]
+    newest = today_page["items"][0]
     last_action = f"{times.ago(times.parse(newest['at']))}に{plain(newest['actor_title'])}が行った"
     st.markdown(
-        f"今日は{reading.data['total']:,}件の操作が記録されています。"
+        f"今日は{today_page['total']:,}件の操作が記録されています。"
         f"最も新しいものは、{last_action}「{plain(subject_text(newest))}」の{newest['action_title']}です。"
     )
 
@@ -99,7 +100,7 @@ def draw_list(chosen: filters.Filters) -> None:
     )
 
 
-def drawer(entry: Row) -> None:
+def drawer(entry: AuditItem) -> None:
     """Each changed field before and after, side by side."""
 
     @dialogs.dialog(f"{entry['action_title']}: {subject_text(entry)}", width="large", icon=":material/history:")
@@ -119,8 +120,8 @@ def drawer(entry: Row) -> None:
     show()
 
 
-def change_line(change: Row) -> list[str]:
-    before, after = (plain(change[key]) if change[key] else NOTHING for key in ("before", "after"))
+def change_line(change: Change) -> list[str]:
+    before, after = (plain(text) if text else NOTHING for text in (change["before"], change["after"]))
     return [f"**{plain(change['title'])}**", before, after]
 
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.core import HOLIDAY_SOURCE, HolidayItem, PageHolidayItem
 from dashboards.session import has_permission
 from dashboards.ui import bound, columns, confirm, dialogs, forms, live, tables, times
-from dashboards.ui.columns import Row
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.text import plain
 
 PATH = "/api/core/holidays"
 YEARS_BACK, YEARS_AHEAD = 1, 4
 # More than a year's days: one page.
 MAX_ROWS = 400
-SOURCES = {"shipped": Status("国民の祝日", "gray", "flag"), "edited": Status("追加・変更", "green", "edit_calendar")}
+SOURCES = statuses(HOLIDAY_SOURCE, {"shipped": ("gray", "flag"), "edited": ("green", "edit_calendar")})
 
 
-def day_text(holiday: Row) -> str:
+def day_text(holiday: HolidayItem) -> str:
     return times.day(date.fromisoformat(holiday["day"]))
 
 
-def note(holiday: Row) -> str:
+def note(holiday: HolidayItem) -> str:
     return "もともと休業日（土日）です" if date.fromisoformat(holiday["day"]).weekday() >= 5 else ""
 
 
@@ -57,8 +56,9 @@ def headline() -> None:
     reading = live.block("core.holidays_headline", "休日カレンダー", PATH, headline=True, right=add_button)
     if reading is None:
         return
+    page: PageHolidayItem = reading.data
     today = times.now().date().isoformat()
-    upcoming = [holiday for holiday in reading.data["items"] if holiday["day"] >= today]
+    upcoming = [holiday for holiday in page["items"] if holiday["day"] >= today]
     next_holiday = (
         f"次の休日は{plain(day_text(upcoming[0]))}の「{plain(upcoming[0]['name'])}」です。"
         if upcoming
@@ -99,7 +99,7 @@ def add() -> None:
     show_form()
 
 
-def rename(holiday: Row) -> None:
+def rename(holiday: HolidayItem) -> None:
     @dialogs.dialog(f"{day_text(holiday)}の名称を変更する", icon=":material/edit_calendar:")
     def show_form() -> None:
         with forms.form(f"holiday.{holiday['day']}", submit="変更する") as form:
@@ -113,7 +113,7 @@ def rename(holiday: Row) -> None:
     show_form()
 
 
-def remove(holiday: Row) -> None:
+def remove(holiday: HolidayItem) -> None:
     confirm.confirm(
         "holiday",
         f"{day_text(holiday)}「{holiday['name']}」を休日から削除しますか？",
@@ -125,8 +125,8 @@ def remove(holiday: Row) -> None:
     )
 
 
-def save_holiday(day: date, name: str, version: int | None) -> Any:
-    return session.api().put(f"{PATH}/{day.isoformat()}", {"name": name, "version": version})
+def save_holiday(day: date, name: str, version: int | None) -> None:
+    session.api().put(f"{PATH}/{day.isoformat()}", {"name": name, "version": version})
 
 
 headline()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
-from dashboards.contract.core import IMPORT_OUTCOME
+from dashboards.contract.core import IMPORT_OUTCOME, Counts, ImportAnswer, KindAnswer, Preview, PreviewRow
 from dashboards.ui import feedback, figures, files, heading, live, tasks
 from dashboards.ui.figures import Figure
 from dashboards.ui.idempotency import button_idempotency_key
@@ -35,8 +33,8 @@ OUTCOMES = statuses(
 ROW_NUMBER_COLUMN = st.column_config.NumberColumn("行", format="localized", width=60)
 
 
-def fetch_kinds() -> list[dict[str, Any]]:
-    kinds: list[dict[str, Any]] = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/kinds")
+def fetch_kinds() -> list[KindAnswer]:
+    kinds: list[KindAnswer] = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/kinds")
     return kinds
 
 
@@ -57,7 +55,7 @@ def restart(kind: str | None = None) -> None:
         st.session_state["kind"] = kind
 
 
-def choose_file(kinds: list[dict[str, Any]]) -> None:
+def choose_file(kinds: list[KindAnswer]) -> None:
     """Step 1. The file is read as soon as it has been uploaded."""
     draw_steps(1)
     titles = {kind["kind"]: kind["title"] for kind in kinds}
@@ -89,7 +87,8 @@ def create_draft(kind: str, file_id: str, sheet: str | None) -> None:
         st.session_state[f"{KEY}.asked"] = request
         try:
             with st.spinner("ファイルを読み取っています…"), button_idempotency_key(f"{PATH} {request}") as once:
-                draft = session.api().post(PATH, {"kind": kind, "file_id": file_id, "sheet": sheet}, once=once)
+                body = {"kind": kind, "file_id": file_id, "sheet": sheet}
+                draft: ImportAnswer = session.api().post(PATH, body, once=once)
         except ApiProblem as problem:
             st.session_state[f"{KEY}.refused"] = problem
         else:
@@ -101,7 +100,7 @@ def create_draft(kind: str, file_id: str, sheet: str | None) -> None:
         feedback.action_failed(read_problem)
 
 
-def choose_sheet(draft: dict[str, Any]) -> None:
+def choose_sheet(draft: ImportAnswer) -> None:
     file_id, sheets, format = st.session_state.get(f"{KEY}.sheets", ("", [], ""))
     if len(sheets) < 2:
         return
@@ -115,7 +114,7 @@ def chosen_columns(draft_id: int, names: list[str]) -> dict[str, int | None]:
     return {name: st.session_state[f"{KEY}.column.{draft_id}.{name}"] for name in names}
 
 
-def mapping_changed(draft: dict[str, Any]) -> bool:
+def mapping_changed(draft: ImportAnswer) -> bool:
     """Whether other columns were chosen since the file was checked."""
     names = [field["name"] for field in draft["fields"]]
     return any(column != draft["columns"].get(name) for name, column in chosen_columns(draft["id"], names).items())
@@ -131,7 +130,7 @@ def save_mapping(draft_id: int, names: list[str]) -> None:
         st.session_state.pop(f"{KEY}.refused", None)
 
 
-def draw_mapping(draft: dict[str, Any]) -> None:
+def draw_mapping(draft: ImportAnswer) -> None:
     """Step 2: the columns as guessed, or as chosen last time; a change is checked at once."""
     headers = draft["headers"]
     names = [field["name"] for field in draft["fields"]]
@@ -162,9 +161,8 @@ def draw_mapping(draft: dict[str, Any]) -> None:
         )
 
 
-def draw_verdict(draft: dict[str, Any]) -> None:
+def draw_verdict(counts: Counts) -> None:
     """Whether the file can be imported, and what the import would do."""
-    counts = draft["counts"]
     if counts["error"]:
         return
     if not counts["new"] and not counts["update"]:
@@ -179,13 +177,12 @@ def draw_verdict(draft: dict[str, Any]) -> None:
         )
 
 
-def draw_check(draft: dict[str, Any]) -> None:
+def draw_check(draft: ImportAnswer, counts: Counts) -> None:
     """Step 3: what each row would do."""
-    counts = draft["counts"]
-    draw_verdict(draft)
-    figures.row([Figure(status.word, f"{counts[name]:,}行", good="neither") for name, status in OUTCOMES.items()])
+    draw_verdict(counts)
+    figures.row([Figure(OUTCOMES[name].word, f"{count:,}行", good="neither") for name, count in counts.items()])
     offset = st.session_state.get(f"{KEY}.errors_from", 0)
-    preview = session.api().get(f"{PATH}/{draft['id']}/preview", offset=offset, limit=ERRORS_PER_PAGE)
+    preview: Preview = session.api().get(f"{PATH}/{draft['id']}/preview", offset=offset, limit=ERRORS_PER_PAGE)
     if preview["error_count"]:
         draw_errors(draft, preview, offset)
     draw_buttons(draft)
@@ -215,15 +212,15 @@ def draw_check(draft: dict[str, Any]) -> None:
     )
 
 
-def value_text(row: dict[str, Any], label: str) -> str:
+def value_text(row: PreviewRow, label: str) -> str:
     value = str(row["values"][label])
     return f"{row['before'][label]} → {value}" if label in row["before"] else value
 
 
-def draw_errors(draft: dict[str, Any], preview: dict[str, Any], offset: int) -> None:
+def draw_errors(draft: ImportAnswer, preview: Preview, offset: int) -> None:
     total = preview["error_count"]
     st.error(
-        f"取り込めない行が{draft['counts']['error']:,}行あります。ファイルを直して、もう一度選んでください。"
+        f"取り込めない行が{preview['counts']['error']:,}行あります。ファイルを直して、もう一度選んでください。"
         "1行でもエラーがあると、どの行も取り込まれません。",
         icon=":material/error:",
     )
@@ -264,7 +261,7 @@ def set_error_page(offset: int) -> None:
     st.session_state[f"{KEY}.errors_from"] = max(0, offset)
 
 
-def start_import(draft: dict[str, Any]) -> None:
+def start_import(draft: ImportAnswer) -> None:
     """For callbacks: columns that were chosen just before the press must be checked first."""
     if mapping_changed(draft):
         return
@@ -277,7 +274,7 @@ def start_import(draft: dict[str, Any]) -> None:
         st.session_state[f"{KEY}.not_run"] = problem
 
 
-def draw_draft(draft: dict[str, Any]) -> None:
+def draw_draft(draft: ImportAnswer) -> None:
     st.markdown(
         f"**{plain(draft['file_name'])}**（{plain(draft['title'])}、{plain(draft['format'])}、{draft['row_count']:,}行）"
     )
@@ -290,12 +287,12 @@ def draw_draft(draft: dict[str, Any]) -> None:
     choose_sheet(draft)
     draw_mapping(draft)
     if draft["counts"] is not None:
-        draw_check(draft)
+        draw_check(draft, draft["counts"])
     else:
         draw_buttons(draft)
 
 
-def draw_buttons(draft: dict[str, Any]) -> None:
+def draw_buttons(draft: ImportAnswer) -> None:
     if problem := st.session_state.get(f"{KEY}.not_run"):
         feedback.action_failed(problem)
     counts = draft["counts"]
@@ -318,7 +315,7 @@ def draw_buttons(draft: dict[str, Any]) -> None:
         restart_button("別のファイルを選ぶ", draft)
 
 
-def restart_button(label: str, draft: dict[str, Any]) -> None:
+def restart_button(label: str, draft: ImportAnswer) -> None:
     st.button(label, key=f"{KEY}.again", icon=":material/upload_file:", on_click=restart, args=(draft["kind"],))
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.contract.core import MESSAGE_STATE
+from dashboards.contract.core import MESSAGE_STATE, MessageDetail, MessageItem
 from dashboards.menu import page_for_subject
 from dashboards.ui import confirm, details, dialogs, feedback, times
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN, statuses
 from dashboards.ui.text import plain, small
@@ -43,13 +41,13 @@ OUTCOMES = {
 }
 
 
-def drawer(row: Row) -> None:
+def drawer(row: MessageItem) -> None:
     """Opens next to the list."""
 
     @dialogs.dialog(plain(row["title"]), position="right", width="medium", icon=":material/outgoing_mail:")
     def show() -> None:
         try:
-            message = session.api().get(f"{PATH}/{row['id']}")
+            message: MessageDetail = session.api().get(f"{PATH}/{row['id']}")
         except ApiProblem as problem:
             feedback.failed(problem, key="messages.drawer")
             return
@@ -72,7 +70,7 @@ def drawer(row: Row) -> None:
     show()
 
 
-def _confirm_resend(message: dict[str, Any]) -> None:
+def _confirm_resend(message: MessageDetail) -> None:
     consequence = f"{plain(message['recipient'])} へ、もう一度送信します。"
     if message["in_doubt"]:
         consequence += (
@@ -92,7 +90,7 @@ def _confirm_resend(message: dict[str, Any]) -> None:
     )
 
 
-def _confirm_discard(message: dict[str, Any]) -> None:
+def _confirm_discard(message: MessageDetail) -> None:
     confirm.confirm(
         f"messages.discard.{message['id']}",
         f"「{plain(message['title'])}」を破棄しますか？",
@@ -104,7 +102,7 @@ def _confirm_discard(message: dict[str, Any]) -> None:
     )
 
 
-def _facts(message: dict[str, Any]) -> None:
+def _facts(message: MessageDetail) -> None:
     st.markdown(STATES.get(message["state"], UNKNOWN).badge())
     if message["state"] in ("dead", "retrying") and message["last_error"]:
         (st.error if message["state"] == "dead" else st.warning)(plain(message["last_error"]), icon=":material/error:")
@@ -124,7 +122,7 @@ def _time_text(timestamp: str | None) -> str:
     return times.full(times.parse(timestamp)) if timestamp else ""
 
 
-def _history(message: dict[str, Any]) -> list[TimelineEvent]:
+def _history(message: MessageDetail) -> list[TimelineEvent]:
     events = [TimelineEvent(times.parse(message["created_at"]), "通知を作成しました", "create")]
     for attempt in message["history"]:
         label, kind = OUTCOMES.get(attempt["outcome"], ("結果不明の送信", "update"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from dashboards.contract.core import MessageSummary
 from dashboards.core.message_drawer import PATH, STATES, TOPICS, drawer
 from dashboards.ui import columns, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
@@ -19,7 +18,7 @@ def headline() -> None:
     reading = live.block(HEADLINE, "通知", f"{PATH}/summary", headline=True)
     if reading is None:
         return
-    summary = reading.data
+    summary: MessageSummary = reading.data
     st.markdown(summary_sentence(summary))
     oldest = f"最も古いもの {times.ago(times.parse(summary['oldest_open_at']))}" if summary["oldest_open_at"] else ""
     figures.row(
@@ -44,7 +43,7 @@ def headline() -> None:
     )
 
 
-def summary_sentence(summary: dict[str, Any]) -> str:
+def summary_sentence(summary: MessageSummary) -> str:
     """The state of all notifications in a sentence."""
     waiting, dead = summary["open"], summary["dead"]
     if not waiting and not dead:
@@ -77,15 +76,15 @@ def draw_list(chosen: filters.Filters) -> None:
 
 def areas() -> dict[str, str]:
     """Code → title of the areas whose messages are listed, from the headline's answer."""
-    summary: dict[str, Any] = live.last_answer(HEADLINE) or {}
-    return dict(summary.get("areas", {}))
+    summary: MessageSummary | None = live.last_answer(HEADLINE)
+    return summary["areas"] if summary else {}
 
 
 def shown_columns() -> tuple[columns.Column, ...]:
     """Columns that are not needed leave their width to the title: the area, when there is only one; attempts and
     errors, when nothing has failed."""
     area_titles = areas()
-    summary: dict[str, Any] = live.last_answer(HEADLINE) or {}
+    summary: MessageSummary | None = live.last_answer(HEADLINE)
     area_column = (
         (columns.text("業務", lambda row: area_titles.get(row["area"], row["area"]), width=84),)
         if len(area_titles) > 1
@@ -93,7 +92,7 @@ def shown_columns() -> tuple[columns.Column, ...]:
     )
     error_columns = (
         (columns.number("回数", "attempts", width=56), columns.text("最後のエラー", "last_error", width=164))
-        if summary.get("tried") or summary.get("dead")
+        if summary and (summary["tried"] or summary["dead"])
         else ()
     )
     return (

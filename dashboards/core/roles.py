@@ -7,35 +7,36 @@ from typing import Any
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.contract.core import AreaChoice
 from dashboards.ui.cache import load_cached
 
 SUSPENDED = "（所属先が無効）"
 
 
-def choices() -> list[dict[str, Any]]:
+def choices() -> list[AreaChoice]:
     """The roles that can be assigned; [] while the service is away, which the list below reports."""
     return [*load_cached("core.roles", _fetch_roles).values()]
 
 
-def _fetch_roles() -> dict[str, dict[str, Any]]:
-    areas = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/core/roles")
+def _fetch_roles() -> dict[str, AreaChoice]:
+    areas: list[AreaChoice] = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/core/roles")
     return {area["area"]: area for area in areas}
 
 
-def tenant_name(area: Mapping[str, Any], tenant_id: int) -> str:
+def tenant_name(area: AreaChoice, tenant_id: int) -> str:
     """さくら保育園; the id of a deleted tenant."""
     name = next((tenant["name"] for tenant in area["tenants"] if tenant["id"] == tenant_id), None)
     return str(name or tenant_id)
 
 
-def tenant_text(area: Mapping[str, Any], membership: Mapping[str, Any]) -> str:
+def tenant_text(area: AreaChoice, membership: Mapping[str, Any]) -> str:
     """（さくら保育園）（所属先が無効）"""
     if not membership["tenant_id"]:
         return ""
     return f"（{tenant_name(area, membership['tenant_id'])}）" + (SUSPENDED if membership.get("is_suspended") else "")
 
 
-def details(user: Mapping[str, Any], areas: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+def details(user: Mapping[str, Any], areas: Sequence[AreaChoice]) -> dict[tuple[str, str], str]:
     """The details of a user's memberships by area and name; "" where there is none."""
     by_area = {membership["area"]: membership for membership in user["memberships"]}
     return {
@@ -45,7 +46,7 @@ def details(user: Mapping[str, Any], areas: Sequence[Mapping[str, Any]]) -> dict
     }
 
 
-def detail_titles(areas: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+def detail_titles(areas: Sequence[AreaChoice]) -> dict[tuple[str, str], str]:
     """端末管理での担当者コード, by area and name"""
     return {
         (area["area"], detail["name"]): f"{area['title']}での{detail['title']}"
@@ -54,7 +55,7 @@ def detail_titles(areas: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], s
     }
 
 
-def roles_text(user: Mapping[str, Any], areas: Sequence[Mapping[str, Any]]) -> str:
+def roles_text(user: Mapping[str, Any], areas: Sequence[AreaChoice]) -> str:
     """端末管理・運用オペレーター、入退管理・園職員（さくら保育園）、…"""
     texts = [
         f"{area['title']}・{role['title']}{tenant_text(area, membership)}"

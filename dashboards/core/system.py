@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 
+from dashboards.contract.core import (
+    PROBE_TARGET,
+    Availability,
+    Backups,
+    Broker,
+    Database,
+    InstanceItem,
+    JobItem,
+    Rehearsal,
+    Replica,
+    SystemState,
+    Traffic,
+)
 from dashboards.ui import charts, columns, figures, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
@@ -15,8 +28,7 @@ from dashboards.ui.text import plain, small
 
 PATH = "/api/core/system"
 STATE = "core.system"
-TARGETS = {"service": "データサービス", "dashboards": "画面"}
-NAMES = {"service": "データサービス", "worker": "定期処理", "reader": "明細の読み取り"}
+NAMES = {"service": PROBE_TARGET["service"], "worker": "定期処理", "reader": "明細の読み取り"}
 PRESENCE = {"there": Status("稼働中", "green", "check_circle"), "gone": Status("応答なし", "red", "cloud_off")}
 RUNNING = {
     "fine": Status("正常", "green", "check_circle"),
@@ -61,7 +73,7 @@ def draw_overview() -> None:
     reading = live.block(STATE, "システム状態", PATH, headline=True)
     if reading is None:
         return
-    state = reading.data
+    state: SystemState = reading.data
     if not reading.problem:
         problems = problem_texts(state)
         if problems:
@@ -100,7 +112,7 @@ def draw_overview() -> None:
 @refreshing
 def draw_parts() -> None:
     """The overview's answer in detail, without a call of its own."""
-    state = live.last_answer(STATE)
+    state: SystemState | None = live.last_answer(STATE)
     if state is None:
         return
     st.subheader("プログラム", anchor=False)
@@ -116,7 +128,7 @@ def draw_parts() -> None:
         draw_requests(state["traffic"])
 
 
-def problem_texts(state: dict[str, Any]) -> list[str]:
+def problem_texts(state: SystemState) -> list[str]:
     """What needs attention, a sentence each."""
     traffic = state["traffic"]
     missing_instances = [instance for instance in state["instances"] if not instance["is_there"]]
@@ -143,7 +155,7 @@ def problem_texts(state: dict[str, Any]) -> list[str]:
     return problems
 
 
-def replica_problem_texts(state: dict[str, Any] | None) -> list[str]:
+def replica_problem_texts(state: Replica | None) -> list[str]:
     """The replica's problem. Users still get fresh data: the primary database answers them."""
     if state is None or state["state"] in ("ok", "off"):
         return []
@@ -153,7 +165,7 @@ def replica_problem_texts(state: dict[str, Any] | None) -> list[str]:
     return [f"{problem}その間は元のデータベースから表示するため、表示は古くなりません。"]
 
 
-def last_backup_text(backup: dict[str, Any]) -> tuple[str, str]:
+def last_backup_text(backup: Backups) -> tuple[str, str]:
     """The time of the last backup, and its result."""
     last = backup["last"]
     if last is None:
@@ -162,7 +174,7 @@ def last_backup_text(backup: dict[str, Any]) -> tuple[str, str]:
     return times.short(times.parse(last["at"])), f"失敗　前回の成功 {size}" if backup["failed"] else f"成功　{size}"
 
 
-def restore_test_text(rehearsal: dict[str, Any] | None) -> str:
+def restore_test_text(rehearsal: Rehearsal | None) -> str:
     """Whether a restore of a backup was tested."""
     if rehearsal is None:
         return "バックアップから復元できるかどうかの確認は、まだ行われていません。"
@@ -176,11 +188,11 @@ def restore_test_text(rehearsal: dict[str, Any] | None) -> str:
     )
 
 
-def backup_problem_texts(backup: dict[str, Any]) -> list[str]:
+def backup_problem_texts(backup: Backups) -> list[str]:
     return _backup_run_problem_texts(backup) + _restore_problem_texts(backup["rehearsal"])
 
 
-def _restore_problem_texts(rehearsal: dict[str, Any] | None) -> list[str]:
+def _restore_problem_texts(rehearsal: Rehearsal | None) -> list[str]:
     if rehearsal is None:
         return []
     at_text = times.full(times.parse(rehearsal["at"]))
@@ -194,8 +206,8 @@ def _restore_problem_texts(rehearsal: dict[str, Any] | None) -> list[str]:
     return [slow] * rehearsal["is_slow"] + [late] * rehearsal["is_late"]
 
 
-def _backup_run_problem_texts(backup: dict[str, Any]) -> list[str]:
-    if backup["failed"]:
+def _backup_run_problem_texts(backup: Backups) -> list[str]:
+    if backup["failed"] and backup["tried_at"]:
         at_text = times.full(times.parse(backup["tried_at"]))
         return [f"{at_text}のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。"]
     if not backup["is_late"]:
@@ -207,7 +219,7 @@ def _backup_run_problem_texts(backup: dict[str, Any]) -> list[str]:
     ]
 
 
-def service_instance(state: dict[str, Any]) -> dict[str, Any] | None:
+def service_instance(state: SystemState) -> InstanceItem | None:
     return next(
         (instance for instance in state["instances"] if instance["name"] == "service" and instance["is_there"]), None
     )
@@ -217,17 +229,17 @@ def rate_text(error_rate: float | None) -> str:
     return "–" if error_rate is None else f"{error_rate:.1%}"
 
 
-def response_time_text(traffic: dict[str, Any]) -> str:
+def response_time_text(traffic: Traffic) -> str:
     if traffic["p95_ms"] is None:
         return "–"
     return f"{traffic['p95_ms'] / 1000:g}秒以内"
 
 
-def percent_text(machine: dict[str, Any] | None, name: str) -> str:
+def percent_text(machine: InstanceItem | None, name: Literal["host_cpu_percent", "host_memory_percent"]) -> str:
     return "–" if machine is None else f"{machine[name]:.0f}%"
 
 
-def disk_text(machine: dict[str, Any] | None) -> str:
+def disk_text(machine: InstanceItem | None) -> str:
     return "" if machine is None else f"ディスク使用率 {machine['host_disk_percent']:.0f}%"
 
 
@@ -235,13 +247,13 @@ def size_text(size: int) -> str:
     return f"{size / 1e9:,.1f}GB" if size >= 1e9 else f"{size / 1e6:,.0f}MB"
 
 
-def job_state(job: dict[str, Any]) -> str:
+def job_state(job: JobItem) -> str:
     if job["is_late"]:
         return "late"
     return "fine" if job["last_at"] else "new"
 
 
-def draw_servers(state: dict[str, Any]) -> None:
+def draw_servers(state: SystemState) -> None:
     database, redis = state["database"], state["redis"]
     with st.container(border=True):
         st.markdown(f"**データベース**（PostgreSQL {plain(database['version'].split(' ')[0])}）")
@@ -261,7 +273,7 @@ def draw_servers(state: dict[str, Any]) -> None:
         st.markdown(small(f"メモリ {size_text(redis['memory_bytes'])}　{waiting}　{started_at_text(redis)}から稼働"))
 
 
-def replica_text(state: dict[str, Any]) -> str:
+def replica_text(state: Replica) -> str:
     """The read replica, which lists and figures are read from."""
     title = "**読み取り用データベース**　"
     if state["state"] == "ok":
@@ -270,11 +282,11 @@ def replica_text(state: dict[str, Any]) -> str:
     return f"{title}:orange[{REPLICA[state['state']]}]"
 
 
-def started_at_text(server: dict[str, Any]) -> str:
+def started_at_text(server: Database | Broker) -> str:
     return times.full(times.parse(server["started_at"]))
 
 
-def draw_requests(traffic: dict[str, Any]) -> None:
+def draw_requests(traffic: Traffic) -> None:
     """The last hour by the minute, in real time, with minutes without a request."""
     by_minute = {times.parse(minute["minute"]): minute for minute in traffic["minutes"]}
     this_minute = datetime.now(times.TOKYO).replace(second=0, microsecond=0)
@@ -299,7 +311,7 @@ def draw_month() -> None:
     reading = live.block("core.availability", "今月の稼働状況", "/api/core/probes/availability")
     if reading is None:
         return
-    availability = reading.data
+    availability: Availability = reading.data
     down, target = availability["down_minutes"], availability["target_minutes"]
     if availability["percent"] is None:
         st.markdown(
@@ -326,11 +338,11 @@ def draw_month() -> None:
     )
     for outage in availability["outages"][-5:]:
         start = times.parse(outage["start"])
-        details = "、".join(f"{TARGETS.get(name, name)}: {plain(text)}" for name, text in outage["down"].items())
+        details = "、".join(f"{PROBE_TARGET.get(name, name)}: {plain(text)}" for name, text in outage["down"].items())
         st.markdown(small(f"{times.full(start)}から{minutes_text(outage['minutes'])}　{details}"))
 
 
-def month_text(availability: dict[str, Any]) -> str:
+def month_text(availability: Availability) -> str:
     prefix = f"今月、監視できた{minutes_text(availability['up_minutes'] + availability['down_minutes'])}のうち、"
     if not availability["outages"]:
         return f"{prefix}停止はありません。"
@@ -339,7 +351,7 @@ def month_text(availability: dict[str, Any]) -> str:
     )
 
 
-def target_text(availability: dict[str, Any]) -> str:
+def target_text(availability: Availability) -> str:
     down, target = availability["down_minutes"], availability["target_minutes"]
     goal = f"目標（月に{minutes_text(target)}以内の停止）"
     if not availability["within_target"]:

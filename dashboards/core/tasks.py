@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.core import PageTaskAnswer, TaskAnswer
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, feedback, live, tables, tasks, times
-from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 
 OWN_TASKS, ALL_TASKS = "自分の処理", "担当業務のすべての処理"
@@ -43,7 +43,8 @@ def headline() -> None:
     )
     if reading is None:
         return
-    open_tasks, total = reading.data["items"], reading.data["total"]
+    page: PageTaskAnswer = reading.data
+    open_tasks, total = page["items"], page["total"]
     if not total:
         st.markdown("実行中・待機中の処理はありません。")
         return
@@ -55,7 +56,7 @@ def headline() -> None:
 
 def draw_cards() -> None:
     """Each card polls its task until it ends, and stays for a while with the result."""
-    open_tasks = live.last_answer(f"{KEY}.open")
+    open_tasks: PageTaskAnswer | None = live.last_answer(f"{KEY}.open")
     still_open = [task["id"] for task in open_tasks["items"]] if open_tasks else []
     followed = still_open + [task_id for task_id in st.session_state.get(f"{KEY}.followed", []) if is_recent(task_id)]
     st.session_state[f"{KEY}.followed"] = list(dict.fromkeys(followed))[:CARDS_SHOWN]
@@ -66,19 +67,19 @@ def draw_cards() -> None:
 def is_recent(task_id: int) -> bool:
     """Whether a task that was followed here still runs or has just ended; a task whose end is unknown counts as
     running."""
-    last = st.session_state.get(f"{KEY}.{task_id}.task")
+    last: TaskAnswer | None = st.session_state.get(f"{KEY}.{task_id}.task")
     if last is None or last["finished_at"] is None:
         return True
     return times.now() - times.parse(last["finished_at"]) < SHOWN_AFTER_END
 
 
-def drawer(row: Row) -> None:
+def drawer(row: TaskAnswer) -> None:
     """The whole task next to the list, with its actions."""
 
     @dialogs.dialog(str(row["title"])[:60], position="right", width="small", icon=":material/task:")
     def show() -> None:
         try:
-            task = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{tasks.PATH}/{row['id']}")
+            task: TaskAnswer = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{tasks.PATH}/{row['id']}")
         except ApiProblem as problem:
             feedback.failed(problem, key=f"{KEY}.drawer")
             return
@@ -88,9 +89,9 @@ def drawer(row: Row) -> None:
     show()
 
 
-def facts(task: dict[str, Any]) -> dict[str, str]:
-    def time_text(field: str) -> str:
-        return times.full(times.parse(task[field])) if task[field] else ""
+def facts(task: TaskAnswer) -> dict[str, str]:
+    def time_text(field: Literal["created_at", "started_at", "finished_at"]) -> str:
+        return times.full(times.parse(at)) if (at := task[field]) else ""
 
     counts = {label: f"{number:,}" for label, number in task["figures"].items()}
     return {
@@ -103,7 +104,7 @@ def facts(task: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def percent_text(task: Row) -> str:
+def percent_text(task: TaskAnswer) -> str:
     if task["state"] == "running":
         return f"{task['percent']}%" if task["percent"] is not None else "実行中"
     return "100%" if task["state"] == "done" else "–"
@@ -122,7 +123,7 @@ EMPTY = tables.Empty("まだ処理はありません", "一覧の出力や取り
 
 @refreshing
 def draw_list() -> None:
-    actions: dict[str, Callable[[Row], None]] = {"詳細": drawer}
+    actions: dict[str, Callable[[TaskAnswer], None]] = {"詳細": drawer}
     tables.table(f"{KEY}.list", "履歴", list_path(), COLUMNS, actions=actions, empty=EMPTY)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from dashboards.contract.core import AreaChoice, Summary
 from dashboards.core import user_drawer
 from dashboards.core.roles import choices, roles_text
 from dashboards.core.user_drawer import USER
@@ -21,7 +20,7 @@ def headline() -> None:
     )
     if reading is None:
         return
-    counts = reading.data
+    counts: Summary = reading.data
     sentence = f"ログインできるユーザーは**{counts['active']:,}人**です。"
     if counts["one_time_password"]:
         sentence += f"うち{counts['one_time_password']:,}人は、仮のパスワードをまだ変更していません。"
@@ -35,7 +34,7 @@ def register_button() -> None:
         dialogs.button("ユーザーを登録する", user_drawer.register, key="users.new", icon="person_add", type="primary")
 
 
-def filter_bar(areas: list[dict[str, Any]]) -> filters.Filters:
+def filter_bar(areas: list[AreaChoice]) -> filters.Filters:
     roles = {role["role"]: role["title"] for area in areas for role in area["roles"]}
     fields: list[filters.Field] = [filters.Text("q", "キーワード", "ログインID・氏名・メール")]
     if len(areas) > 1:
@@ -46,7 +45,7 @@ def filter_bar(areas: list[dict[str, Any]]) -> filters.Filters:
 
 
 @refreshing
-def draw_list(chosen: filters.Filters, areas: list[dict[str, Any]]) -> None:
+def draw_list(chosen: filters.Filters, areas: list[AreaChoice]) -> None:
     tables.table(
         "core.users",
         "",

@@ -28,6 +28,7 @@ from service.core.database.clock import app_now
 from service.core.database.session import Base
 from service.core.problems import Conflict, NotFound
 from service.core.values import working_time
+from service.core.values.states import HolidaySource
 from service.core.values.times import local_date
 
 # A law that moves a holiday is known a year or two before; due times are seldom further away.
@@ -93,7 +94,10 @@ def put(db: Session, by: Actor, day: date, name: str, version: int | None) -> Ho
     if existing is None:
         _refuse_stale(version is None, day, existing)
         statement = (
-            insert(Holiday).values(day=day, name=name, source="edited").on_conflict_do_nothing().returning(Holiday)
+            insert(Holiday)
+            .values(day=day, name=name, source=HolidaySource.EDITED)
+            .on_conflict_do_nothing()
+            .returning(Holiday)
         )
         holiday = db.scalars(statement).one_or_none()
         if holiday is None:
@@ -108,7 +112,7 @@ def put(db: Session, by: Actor, day: date, name: str, version: int | None) -> Ho
         audit.record(db, by, "update", CORE, "holiday", day, before={"name": existing.name}, after={"name": name})
     else:
         return existing
-    existing.name, existing.is_removed, existing.source = name, False, "edited"
+    existing.name, existing.is_removed, existing.source = name, False, HolidaySource.EDITED
     existing.version += 1
     db.flush()
     return existing
@@ -124,7 +128,7 @@ def remove(db: Session, by: Actor, day: date, version: int) -> None:
     if existing is None or existing.is_removed:
         raise NotFound(f"{day:%Y/%m/%d} は休日として登録されていません。一覧を開き直してください。")
     _refuse_stale(version == existing.version, day, existing)
-    existing.is_removed, existing.source = True, "edited"
+    existing.is_removed, existing.source = True, HolidaySource.EDITED
     existing.version += 1
     audit.record(db, by, "delete", CORE, "holiday", day, before={"day": str(day), "name": existing.name})
 
@@ -144,7 +148,7 @@ def _update_shipped(db: Session, shipped: dict[date, str], first: date, last: da
     changed = 0
     for day, holiday in stored.items():
         shipped_name = shipped.get(day)
-        if holiday.source == "shipped" and (holiday.is_removed, holiday.name) != (
+        if holiday.source == HolidaySource.SHIPPED and (holiday.is_removed, holiday.name) != (
             shipped_name is None,
             shipped_name or holiday.name,
         ):
@@ -152,7 +156,9 @@ def _update_shipped(db: Session, shipped: dict[date, str], first: date, last: da
             holiday.version += 1
             changed += 1
     new: list[dict[str, Any]] = [
-        {"day": day, "name": name, "source": "shipped"} for day, name in shipped.items() if day not in stored
+        {"day": day, "name": name, "source": HolidaySource.SHIPPED}
+        for day, name in shipped.items()
+        if day not in stored
     ]
     if new:
         # Two concurrent ticks insert each day once.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
+from service.core.values.states import HolidaySource
 from service.core.values.texts import ONE_LINE, NotBlank
 
 router = APIRouter(prefix="/api/core/holidays", tags=["core"], responses=refusals(400, 401, 403, 422, 503))
@@ -36,7 +37,7 @@ class HolidayItem(BaseModel):
 
     day: date
     name: str
-    source: Literal["shipped", "edited"]
+    source: HolidaySource
     version: int
 
 

@@ -14,10 +14,11 @@ from service.core.database.clock import real_now
 from service.core.database.session import Base
 from service.core.monitoring import availability, schemas
 from service.core.monitoring.availability import Run
+from service.core.values import labels
 from service.core.values.times import Month
 
 # The product is up only while both are known to be up.
-TARGETS = frozenset({"service", "dashboards"})
+TARGETS = labels.table("core", "ProbeTarget", {"service": "データサービス", "dashboards": "画面"})
 MAX_INTERVAL = timedelta(hours=1)
 
 
@@ -76,7 +77,7 @@ def month_availability(db: Session, month: Month, now: datetime | None = None) -
     start, end = month.bounds()
     end = max(start, min(end, now or real_now()))
     run_rows = db.execute(RUNS, {"since": start - 2 * MAX_INTERVAL, "until": end}).mappings()
-    periods = availability.timeline([Run(**row) for row in run_rows], TARGETS, start, end)
+    periods = availability.timeline([Run(**row) for row in run_rows], TARGETS.keys(), start, end)
     up, down, unknown = (availability.total(periods, state) for state in ("up", "down", "unknown"))
     return schemas.Availability(
         month=str(month),

@@ -14,6 +14,7 @@ from service.core.database.paging import Key, Listing, Page, contains, equals
 from service.core.problems import NotFound
 from service.core.users import schemas
 from service.core.users.scope import READ, AdminScope
+from service.core.values.states import UserState
 
 USER_NOT_FOUND = "指定されたユーザーは見つかりません。一覧を開き直してください。"
 
@@ -79,7 +80,7 @@ def user_item(user: User, scope: AdminScope) -> schemas.UserItem:
         mail=user.mail,
         is_active=user.is_active,
         must_change_password=user.must_change_password,
-        state="inactive" if not user.is_active else "one_time_password" if user.must_change_password else "active",
+        state=_state(user),
         last_signed_in_at=user.last_signed_in_at,
         created_at=user.created_at,
         version=user.version,
@@ -95,6 +96,12 @@ def user_item(user: User, scope: AdminScope) -> schemas.UserItem:
         ],
         elsewhere=len(visible) < len(user.memberships),
     )
+
+
+def _state(user: User) -> UserState:
+    if not user.is_active:
+        return UserState.INACTIVE
+    return UserState.ONE_TIME_PASSWORD if user.must_change_password else UserState.ACTIVE
 
 
 def get_user(db: Session, actor: Actor, user_id: int, permission: str = READ, *, lock: bool = False) -> User:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.core.access.tenants import Tenant
+from service.core.values.states import UserState
 from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 
 # Lower-case letters only, because Admin and admin are easily confused.
@@ -80,7 +81,7 @@ class UserItem(BaseModel):
     mail: str | None
     is_active: bool
     must_change_password: bool
-    state: Literal["active", "one_time_password", "inactive"]
+    state: UserState
     last_signed_in_at: datetime | None
     created_at: datetime
     version: int

@@ -1,4 +1,4 @@
-"""The states of the floor's records: messages and tasks."""
+"""The states of the floor's records: messages, tasks, users, and where a holiday comes from."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ class TaskState(Labelled):
     DONE = "done", "完了"
     FAILED = "failed", "失敗"
     CANCELLED = "cancelled", "中止"
+
+
+class UserState(Labelled):
+    ACTIVE = "active", "有効"
+    ONE_TIME_PASSWORD = "one_time_password", "仮パスワード"
+    INACTIVE = "inactive", "無効"
+
+
+class HolidaySource(Labelled):
+    SHIPPED = "shipped", "国民の祝日"
+    EDITED = "edited", "追加・変更"

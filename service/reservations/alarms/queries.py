@@ -35,7 +35,6 @@ REDIS_TIMEOUT = 2
 # After this time without a report the watchdog counts as not running (4.1.1: every five minutes).
 PROBE_INTERVAL = timedelta(minutes=5)
 CHART_SPAN, CHART_STEP = timedelta(hours=24), timedelta(minutes=10)
-TARGET_LABELS = {"service": "データサービス", "dashboards": "画面"}
 BACKLOG_LABELS = (
     ("waiting_ticks", "Celeryのキュー"),
     ("waiting_outbox", "通知の送信"),
@@ -186,7 +185,7 @@ def _liveness_check(db: Session, now: datetime) -> dict[str, Any]:
     )
     last_probes = {row.target: row for row in db.execute(statement)}
     down = [row for row in last_probes.values() if not row.ok]
-    state = "alarm" if down else "fine" if last_probes.keys() >= probes.TARGETS else "unknown"
+    state = "alarm" if down else "fine" if last_probes.keys() >= probes.TARGETS.keys() else "unknown"
     at = max((row.at for row in last_probes.values()), default=None)
     return {
         "kind": "alive",
@@ -276,7 +275,7 @@ def outages(db: Session, now: datetime | None = None) -> dict[str, Any]:
 
 
 def _outage_text(reasons: Mapping[str, str]) -> str:
-    return "、".join(f"{TARGET_LABELS.get(name, name)}: {reason}" for name, reason in reasons.items())
+    return "、".join(f"{probes.TARGETS.get(name, name)}: {reason}" for name, reason in reasons.items())
 
 
 ALARMS = Listing(
