@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dashboards.addresses import login_url, safe_next
 from dashboards.client import Api, ApiProblem
+from dashboards.contract.core import SignedInAnswer
 from dashboards.gate import client_address, connections, same_origin, signed_in
 from dashboards.plain import notice, page
 from dashboards.session import BROWSER_COOKIE, SESSION_COOKIE, sessions
@@ -62,8 +63,9 @@ async def logout(request: Request) -> Response:
     return response
 
 
-def _log_in(credentials: dict[str, str], address: str) -> Any:
-    return Api(address=address).post("/api/auth/login", credentials, once=None)
+def _log_in(credentials: dict[str, str], address: str) -> SignedInAnswer:
+    answer: SignedInAnswer = Api(address=address).post("/api/auth/login", credentials, once=None)
+    return answer
 
 
 async def _sign_in(request: Request, target: str) -> Response:

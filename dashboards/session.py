@@ -6,15 +6,14 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import streamlit as st
 
 from dashboards.client import PAGE_TIMEOUT_SECONDS, Api, ApiProblem, last_writes
+from dashboards.contract.core import Me
 
 SESSION_COOKIE = "genba_session"
 # A random id of the browser, set at its first login; it stays after logout.
@@ -38,7 +37,7 @@ class User:
     clock_ahead: timedelta = timedelta()
 
     @classmethod
-    def from_answer(cls, answer: Mapping[str, Any]) -> User:
+    def from_answer(cls, answer: Me) -> User:
         now = datetime.now(UTC)
         # During a rolling update, a service of the release before does not send it.
         as_of = datetime.fromisoformat(answer["as_of"]) if "as_of" in answer else now

@@ -11,6 +11,7 @@ from dashboards.ui import details, dialogs
 from dashboards.ui.text import plain
 
 KEEP, LOAD = "自分の入力を残す", "最新を読み込む"
+YOURS, NEWEST = "あなたの入力", "最新の内容"
 NOTHING = "（空欄）"
 
 
@@ -36,7 +37,7 @@ def conflict(
     def draw() -> None:
         different = [name for name in labels if yours.get(name) != newest.get(name)]
         st.markdown(f"{plain(changed)}あなたの変更はまだ保存されていません。違う項目は{len(different)}件です。")
-        details.sides(("項目", "あなたの入力", "最新の内容"), map(compare_line, labels), key=f"{key}.sides")
+        details.sides(("項目", YOURS, NEWEST), map(compare_line, labels), key=f"{key}.sides")
         st.markdown(
             f"「{KEEP}」を選ぶと、入力した内容のまま編集を続けます。保存すると最新の内容を上書きします。  \n"
             f"「{LOAD}」を選ぶと、入力した内容を破棄して、最新の内容を表示します。"
@@ -56,9 +57,6 @@ def conflict(
         action()
 
     draw()
-
-
-YOURS, NEWEST = "あなたの入力", "最新の内容"
 
 
 def field_by_field(

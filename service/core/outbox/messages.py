@@ -39,30 +39,7 @@ _WHERE = {
     MessageState.DISCARDED: OutboxMessage.discarded_at.is_not(None),
 }
 _OPEN = OutboxMessage.sent_at.is_(None) & OutboxMessage.dead_at.is_(None) & OutboxMessage.discarded_at.is_(None)
-_ITEM = (
-    OutboxMessage.id,
-    OutboxMessage.key,
-    OutboxMessage.area,
-    OutboxMessage.topic,
-    STATE.label("state"),
-    OutboxMessage.recipient,
-    OutboxMessage.title,
-    OutboxMessage.subject,
-    OutboxMessage.subject_id,
-    OutboxMessage.attempts,
-    OutboxMessage.created_at,
-    OutboxMessage.next_attempt_at,
-    OutboxMessage.last_error,
-    OutboxMessage.in_doubt,
-    OutboxMessage.sent_at,
-    OutboxMessage.dead_at,
-    OutboxMessage.resent_at,
-    OutboxMessage.discarded_at,
-    OutboxMessage.discard_reason,
-    OutboxMessage.decided_by,
-    OutboxMessage.expires_at,
-    OutboxMessage.external_id,
-)
+_ITEM = [STATE.label("state") if name == "state" else getattr(OutboxMessage, name) for name in MessageItem.model_fields]
 _MESSAGES = Listing(
     select(*_ITEM).where(in_bound_scope(OutboxMessage.area, OutboxMessage.tenant_id)),
     model=MessageItem,
