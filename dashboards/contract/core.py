@@ -398,19 +398,19 @@ class AreaChoice(TypedDict):
 class AuditItem(TypedDict):
     id: int
     at: str
+    actor_title: str
+    action: str
+    action_title: str
+    subject_title: str
+    changes: list[Change]
     user_id: int | None
     actor: str
     actor_name: str | None
-    actor_title: str
     address: str
     area: str
     area_title: str
-    action: str
-    action_title: str
     subject: str
-    subject_title: str
     subject_id: str
-    changes: list[Change]
 
 
 class Availability(TypedDict):

@@ -14,7 +14,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
-from dashboards.contract.core import TASK_STATE
+from dashboards.contract.core import TASK_STATE, TaskAnswer
 from dashboards.ui import feedback, times
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
@@ -45,16 +45,16 @@ SENTENCES = {
 
 def progress(task_id: int | str, *, key: str) -> None:
     """Polls a task until it ends. `key` is unique in the page."""
-    last: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
+    last: TaskAnswer | None = st.session_state.get(f"{key}.task")
     ended = last is not None and str(last["id"]) == str(task_id) and last["state"] not in RUNNING
 
     @st.fragment(run_every=None if ended else POLL_SECONDS)
     def follow() -> None:
         if st.session_state.pop(f"{key}.asked", False):
             st.rerun()  # The page may show the number of running tasks.
-        previous: Mapping[str, Any] | None = st.session_state.get(f"{key}.task")
+        previous: TaskAnswer | None = st.session_state.get(f"{key}.task")
         try:
-            task = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/{task_id}")
+            task: TaskAnswer = session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/{task_id}")
         except ApiProblem as problem:
             if problem.status == 401 and session.has_ended():
                 st.rerun()

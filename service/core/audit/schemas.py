@@ -30,25 +30,18 @@ class HistoryItem(BaseModel):
     changes: list[Change]
 
 
-class AuditItem(BaseModel):
+class AuditItem(HistoryItem):
     """`actor` is a login id or a machine's name, `actor_name` the user's name, `actor_title` a title for either; the
     other …`_title` are titles of the codes."""
 
-    id: int
-    at: datetime
     user_id: int | None
     actor: str
     actor_name: str | None
-    actor_title: str
     address: str
     area: str
     area_title: str
-    action: str
-    action_title: str
     subject: str
-    subject_title: str
     subject_id: str
-    changes: list[Change]
 
 
 class Choices(BaseModel):
