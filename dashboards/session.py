@@ -24,7 +24,7 @@ CACHE_FAILURE_SECONDS = 1
 CACHE_MAX_TOKENS = 2048
 # The gate sets it to the browser's IP address, and removes it from what clients send.
 BROWSER_ADDRESS_HEADER = "x-browser-address"
-_LAST_USER, _ENDED, _SHOWN_AS_ENDED = "session.user", "session.over", "session.said"
+_LAST_USER, _ENDED, _SHOWN_AS_ENDED = "session.user", "session.ended", "session.shown_as_ended"
 
 
 @dataclass(frozen=True)

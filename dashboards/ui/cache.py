@@ -24,7 +24,7 @@ def load_cached(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Val
     """Asks again after the user has written something, so that a new record can be chosen at once. While the service is
     away, the last answer stays. {} when the service refuses: the page's own block shows the error, and without names
     there is nothing to choose. `name` is unique in all pages."""
-    slot = f"kept.{name}"
+    slot = f"cached.{name}"
     cached_at, cached = st.session_state.get(slot, (-math.inf, {}))
     since_write = session.seconds_since_write()
     now = time.monotonic()
@@ -42,7 +42,7 @@ def load_cached_answer(name: str, path: str) -> Any:
     """The answer to `path`, without which a form cannot be drawn. While the service is away, the last one stays, so
     that what is being typed stays on the page. Each field of a draft is a write, so writes do not expire it:
     `cache_answer` replaces it. Raises ApiProblem when there is no answer, or when it is refused."""
-    slot = f"held.{name}"
+    slot = f"cached_answer.{name}"
     expires_at, cached = st.session_state.get(slot, (0.0, None))
     if cached is None or time.monotonic() >= expires_at:
         try:
@@ -56,7 +56,7 @@ def load_cached_answer(name: str, path: str) -> Any:
 
 def cache_answer(name: str, answer: object) -> None:
     """Caches what the service has just answered, for a page that asks for it whenever it is drawn."""
-    st.session_state[f"held.{name}"] = (time.monotonic() + CACHE_SECONDS, answer)
+    st.session_state[f"cached_answer.{name}"] = (time.monotonic() + CACHE_SECONDS, answer)
 
 
 def fetch_all(path: str, **query: Any) -> list[Any]:

@@ -112,16 +112,16 @@ class ReplicaWatch:
             self._replica = _connected(self._replica, settings().database_read_url.get_secret_value())
             replays, replayed = _fetch_row(self._replica, f"SELECT {_STATE}")
         except psycopg.Error:
-            self.told("away", None)
+            self.set_state("away", None)
             return
         if not replays:
-            self.told("other", None)
+            self.set_state("other", None)
             return
         now = time.monotonic()
         is_recent = self.samples.reached(replayed, now - self.limit)
-        self.told("ok" if is_recent else "late", self.samples.behind(replayed, now))
+        self.set_state("ok" if is_recent else "late", self.samples.behind(replayed, now))
 
-    def told(self, state: str, behind: float | None) -> None:
+    def set_state(self, state: str, behind: float | None) -> None:
         self.state, self.behind = state, behind
         USABLE.set(state == "ok")
         BEHIND.set(float("nan") if behind is None else behind)
@@ -203,7 +203,7 @@ def _session_or_reason(scopes: Scopes, since_write: str | None) -> Session | str
         ).one()
     except (DBAPIError, PoolTimeout):
         session.close()
-        replica_watch.told("away", None)
+        replica_watch.set_state("away", None)
         return "away"
     if row[2] and replica_watch.samples.reached(row[3], since):
         return session
@@ -231,5 +231,5 @@ def failing_over() -> Iterator[None]:
             raise
         log.warning("replica failed a request", code=code)
         if code not in BUSY:
-            watch().told("away", None)
+            watch().set_state("away", None)
         raise Failed from error

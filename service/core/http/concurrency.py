@@ -18,8 +18,8 @@ from service.core.http.problem_responses import problem_response
 from service.core.problems import Unavailable
 
 MAX_WAITING = 500
-_LIMIT_KEY = "genba.seats"
-_SLOT_KEY = "genba.seat"
+_LIMIT_KEY = "genba.concurrency_limit"
+_SLOT_KEY = "genba.slot"
 
 
 class Slot:

@@ -126,5 +126,5 @@ def _run(payload: bytes, while_waiting: Callable[[], None] | None, deadline: flo
     if process.returncode != 0:
         raise TypesetFailed(f"typst ended with {process.returncode}: {error_text[-2000:]}")
     if error_text:
-        log.warning("typeset with warnings", told=error_text[:500])
+        log.warning("typeset with warnings", warnings=error_text[:500])
     return pdf

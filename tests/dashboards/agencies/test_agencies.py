@@ -188,7 +188,7 @@ def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(masters: A
     choice = db.scalars(select(Choice).where(Choice.list == "job_type", Choice.code == "12")).one()
     assert (choice.name, choice.position) == ("医療", 12)
     assert toasts(page) == ["業種に「医療」を追加しました。"]
-    _, cached = page.session_state["held.agencies.masters"]  # what the forms offer
+    _, cached = page.session_state["cached_answer.agencies.masters"]  # what the forms offer
     assert "12" in [item["code"] for item in cached["choices"]["job_type"]]
 
     click_row_action(page, "agencies.masters.choices", "詳細", 11)

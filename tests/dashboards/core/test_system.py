@@ -161,11 +161,11 @@ def test_a_replica_says_how_far_it_follows_and_is_named_when_it_is_late_or_away(
     replica_watch = replica.ReplicaWatch(5)
     monkeypatch.setattr(replica, "watch", lambda: replica_watch)
 
-    replica_watch.told("ok", 2.4)
+    replica_watch.set_state("ok", 2.4)
     assert fresh_errors(page) == ""
     assert "遅れ 2秒" in texts(page)
     for behind, text in ((95.0, "1分遅れています。"), (None, "大きく遅れています。")):
-        replica_watch.told("late", behind)
+        replica_watch.set_state("late", behind)
         assert f"読み取り用データベースが{text}" in fresh_errors(page)
         assert "**読み取り用データベース**　:orange[遅れています]" in texts(page)
     replica_watch.look()
