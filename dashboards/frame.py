@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
-from dashboards import session, waiting
+from dashboards import pending_counts, session
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
 from dashboards.core import password
@@ -30,8 +30,8 @@ def show(user: session.User) -> None:
     times.begin_page(user.clock_ahead)
     is_over = session.remember_end()
     allowed_entries = allowed(user)
-    waiting_numbers = waiting.pending_counts(allowed_entries)
-    entries = {entry: entry.page(waiting_numbers.get(entry.url_path, 0)) for entry in allowed_entries}
+    counts_by_path = pending_counts.cached_counts(allowed_entries)
+    entries = {entry: entry.page(counts_by_path.get(entry.url_path, 0)) for entry in allowed_entries}
     in_menu = {entry: page for entry, page in entries.items() if entry.in_menu}
     unlisted = [page for entry, page in entries.items() if not entry.in_menu]
 
@@ -54,7 +54,7 @@ def show(user: session.User) -> None:
             st.page_link(single_page)
             st.divider()
         account(user, entries[ACCOUNT])
-        waiting.poll_counts(allowed_entries, waiting_numbers)
+        pending_counts.poll_counts(allowed_entries, counts_by_path)
     bound.begin_page(page.url_path)
     with dialogs.draw_after(page.url_path):
         page.run()

@@ -40,12 +40,12 @@ class Entry:
     names: str = ""
     waiting: PendingCount | None = None
 
-    def page(self, waiting: int = 0) -> StreamlitPage:
+    def page(self, count: int = 0) -> StreamlitPage:
         visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
         return st.Page(
             self.file,
             # Narrow brackets: the longest title and a number just fit into the menu.
-            title=f"{self.title}({waiting:,})" if waiting else self.title,
+            title=f"{self.title}({count:,})" if count else self.title,
             icon=f":material/{self.icon}:",
             url_path=self.url_path,
             visibility=visibility,

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import menu
 from dashboards.core.menu import ACCOUNT
-from dashboards.waiting import CachedCounts
+from dashboards.pending_counts import CachedCounts
 from service.core.database.clock import app_now
 from service.fleet.incidents.models import Incident
 from tests.dashboards.conftest import Network
@@ -35,7 +35,7 @@ def label(page: AppTest) -> str:
 
 
 def rerun_after_expiry(page: AppTest) -> AppTest:
-    counts: CachedCounts = page.session_state["waiting.known"]
+    counts: CachedCounts = page.session_state["pending_counts"]
     counts.until = 0.0
     return page.run()
 

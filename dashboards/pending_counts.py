@@ -18,7 +18,7 @@ from dashboards.pages import Entry
 from dashboards.settings import settings
 from dashboards.ui import live
 
-_CACHE = "waiting.known"
+_CACHE = "pending_counts"
 
 
 @dataclass
@@ -27,7 +27,7 @@ class CachedCounts:
     numbers: dict[str, int] = field(default_factory=dict)
 
 
-def pending_counts(entries: Iterable[Entry]) -> dict[str, int]:
+def cached_counts(entries: Iterable[Entry]) -> dict[str, int]:
     """By the page's URL path, without pages that have none."""
     cached: CachedCounts = st.session_state.setdefault(_CACHE, CachedCounts())
     if time.monotonic() >= cached.until:
@@ -54,5 +54,5 @@ def fetch_counts(entries: Iterable[Entry], previous: dict[str, int]) -> dict[str
 def poll_counts(entries: Iterable[Entry], drawn: dict[str, int]) -> None:
     """Draws the page again when the menu's numbers have changed, or the session has ended: a fragment that refreshes
     itself cannot change the frame."""
-    if session.end_changed() or pending_counts(entries) != drawn:
+    if session.end_changed() or cached_counts(entries) != drawn:
         st.rerun()
