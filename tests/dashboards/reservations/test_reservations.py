@@ -141,8 +141,8 @@ def test_an_operator_takes_a_reservation_its_complaints_stand_at_their_fields_an
 ) -> None:
     page = open_list(screen)
     press(page, "reservations.reservations.new")
-    page.selectbox(key=f"{NEW}.service").select("cake").run()
-    fill(page, NEW, plan="5", customer_name="電話 太郎", phone="12345")
+    page.selectbox(key=f"{NEW}.service").select("bouquet").run()
+    fill(page, NEW, plan="m", customer_name="電話 太郎", phone="12345")
     press(page, f"{NEW}.submit")
     assert "日本の携帯電話の番号を" in texts(page)
 
@@ -155,7 +155,7 @@ def test_an_operator_takes_a_reservation_its_complaints_stand_at_their_fields_an
     # Pressing again confirms that time.
     press(page, f"{NEW}.submit")
     reservation = db.scalars(select(Reservation)).one()
-    assert (reservation.customer_name, reservation.price, reservation.phone) == ("電話 太郎", 4800, "+819012345678")
+    assert (reservation.customer_name, reservation.price, reservation.phone) == ("電話 太郎", 5500, "+819012345678")
     assert reservation.starts_at.astimezone(TOKYO).hour == 4
     assert toasts(page) == [f"電話 太郎様の予約 {reservation.code} を受け付けました。"]
     assert rows(page)[0]["予約ID"] == reservation.code
