@@ -10,9 +10,10 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.fleet import CONTRACT_TYPE
 from dashboards.fleet import customer_hours
 from dashboards.fleet.report_words import month_text
-from dashboards.fleet.words import ALERT, CONTRACT, TERMINAL
+from dashboards.fleet.words import ALERT, TERMINAL
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, editing, feedback, forms, times
 from dashboards.ui.columns import Row
@@ -88,7 +89,7 @@ def _facts(customer: Row) -> None:
             LABELS["contact_person"]: customer["contact_person"],
             LABELS["contact_email"]: customer["contact_email"],
             LABELS["contact_phone"]: customer["contact_phone"],
-            LABELS["contract_type"]: CONTRACT.get(customer["contract_type"], ""),
+            LABELS["contract_type"]: CONTRACT_TYPE.get(customer["contract_type"], ""),
             "店舗数": f"{customer['store_count']:,}店舗",
             "アーカイブ済みの端末": f"{customer['archived_terminals']:,}台",
             "最新の月次報告書": report
@@ -141,14 +142,14 @@ def _fields(form: forms.Form, values: Mapping[str, Any]) -> dict[str, Any]:
         ).strip()
         for name in MAX_LENGTHS
     }
-    kinds = [*CONTRACT]
+    kinds = [*CONTRACT_TYPE]
     typed["contract_type"] = form.field(
         "contract_type",
         st.selectbox,
         LABELS["contract_type"],
         options=kinds,
         index=kinds.index(values.get("contract_type", kinds[0])),
-        format_func=lambda kind: CONTRACT[kind],
+        format_func=lambda kind: CONTRACT_TYPE[kind],
     )
     return typed
 
@@ -173,7 +174,7 @@ RECORD = editing.Record(
     labels=LABELS,
     name=lambda customer: f"顧客「{customer['company_name']}」",
     fields=_fields,
-    in_words=lambda customer: {"contract_type": CONTRACT.get(customer["contract_type"], "")},
+    in_words=lambda customer: {"contract_type": CONTRACT_TYPE.get(customer["contract_type"], "")},
 )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.contract.fleet import CONTRACT_TYPE
 from dashboards.fleet import customer_drawer
 from dashboards.fleet.customer_drawer import PATH
-from dashboards.fleet.words import CONTRACT
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.columns import Row
@@ -28,7 +28,7 @@ SORTS = {
 
 COLUMNS = (
     columns.text("会社名", "company_name", width=200, sort="company_name"),
-    columns.text("契約種別", lambda row: CONTRACT.get(row["contract_type"], ""), width=140),
+    columns.text("契約種別", lambda row: CONTRACT_TYPE.get(row["contract_type"], ""), width=140),
     columns.number("端末数", lambda row: row["terminals"]["total"], width=76, sort="terminals"),
     columns.number("オンライン", lambda row: row["terminals"]["online"], width=90),
     columns.number("エラー", lambda row: row["terminals"]["error"], width=72, sort="trouble"),
@@ -92,7 +92,7 @@ headline()
 draw_list(
     filters.bar(
         filters.Text("q", "キーワード", "会社名・担当者"),
-        filters.Choice("contract_type", "契約種別", CONTRACT),
+        filters.Choice("contract_type", "契約種別", CONTRACT_TYPE),
         filters.Choice("archived", "表示", {"true": "アーカイブ済み"}, otherwise="使用中"),
     )
 )

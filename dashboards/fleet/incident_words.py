@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.fleet.words import CONTRACT
+from dashboards.contract.fleet import CONTRACT_TYPE, LEVEL, STEPS
 from dashboards.ui import times
 from dashboards.ui.columns import Row
-from dashboards.ui.status import Status
+from dashboards.ui.status import Status, statuses
 from dashboards.ui.timeline import TimelineEvent
 
 INCIDENT_STATES = {
@@ -17,18 +17,15 @@ INCIDENT_STATES = {
     "snoozed": Status("スヌーズ中", "gray", "snooze"),
     "resolved": Status("解決済み", "green", "check_circle"),
 }
-IMPACTS = {
-    "high": Status("大", "red", "priority_high"),
-    "middle": Status("中", "orange", "drag_handle"),
-    "low": Status("小", "gray", "low_priority"),
-    "over": Status("–", "gray", "remove"),
-}
+IMPACTS = statuses(
+    LEVEL,
+    {"high": ("red", "priority_high"), "middle": ("orange", "drag_handle"), "low": ("gray", "low_priority")},
+) | {"over": Status("–", "gray", "remove")}
 IMPACT_HELP = (
     "最も影響の大きい店舗で停止している端末の割合（全台停止で60点）、契約種別（スタンダード保守10点、プレミアム保守20点）、"
     "営業時間の目安の内（20点）を合計し、70点以上を大、45点以上を中、それ未満を小とします。"
     "CPU・メモリの使用率と更新失敗は、決済を続けられるため停止に数えません。"
 )
-STEPS = {2: "初動確認", 3: "リモート診断", 4: "顧客連絡", 5: "対応実施", 6: "完了報告"}
 
 
 def place_text(incident: Row) -> str:
@@ -78,7 +75,7 @@ def impact_text(incident: Row) -> str:
     stopped = f"店舗の端末{stopped_text(incident)}が停止" if impact["stopped"] else "停止している端末なし"
     hours = "営業時間の目安の内" if impact["is_trading"] else "営業時間の目安の外"
     level = IMPACTS[impact["level"]].word
-    return f"{level}（{impact['score']}点）: {stopped}、{CONTRACT[impact['contract_type']]}、{hours}"
+    return f"{level}（{impact['score']}点）: {stopped}、{CONTRACT_TYPE[impact['contract_type']]}、{hours}"
 
 
 def alert_count_text(alerts: int, incidents: int) -> str:

@@ -10,8 +10,9 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
+from dashboards.contract.fleet import COMMAND_NAME
 from dashboards.fleet.terminals_table import PATH
-from dashboards.fleet.words import COMMAND_STATES, COMMANDS, OPEN_COMMANDS
+from dashboards.fleet.words import COMMAND_STATES, OPEN_COMMANDS
 from dashboards.session import has_permission
 from dashboards.settings import settings
 from dashboards.ui import feedback, live, times
@@ -101,7 +102,7 @@ def _card(terminal: Row, command: Row) -> None:
     state = COMMAND_STATES.get(command["state"], UNKNOWN)
     with st.container(border=True, key=f"command.{command['id']}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"**{COMMANDS.get(command['name'], '指示')}**　{state.badge()}", width="content")
+            st.markdown(f"**{COMMAND_NAME.get(command['name'], '指示')}**　{state.badge()}", width="content")
             created_at = times.parse(command["created_at"])
             st.markdown(small(plain(f"{times.full(created_at)}　{command['created_by']}")), width="content")
         if command["state"] in OPEN_COMMANDS:

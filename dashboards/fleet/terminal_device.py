@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.fleet import FATE
 from dashboards.fleet.terminals_table import PATH
-from dashboards.fleet.words import FATES
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, details, dialogs, feedback, files, flash, live, tables, times
 from dashboards.ui.columns import Row
@@ -19,7 +19,7 @@ DEVICES = (
     columns.text("シリアル番号", "serial_number", width=130),
     columns.stamp("設置", "placed_at"),
     columns.stamp("撤去", "removed_at", missing="使用中"),
-    columns.text("撤去後", lambda device: FATES.get(device["fate"] or "", "–"), width=96),
+    columns.text("撤去後", lambda device: FATE.get(device["fate"] or "", "–"), width=96),
     columns.text("理由", "reason", width=200),
     columns.text("担当", lambda device: device["removed_by"] or "–", width=96),
 )

@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.fleet import FATE
 from dashboards.fleet import enrolment
 from dashboards.fleet.choices import customers, tags
 from dashboards.fleet.terminals_table import PATH
-from dashboards.fleet.words import FATES
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, editing, forms, times
 from dashboards.ui.columns import Row
@@ -180,7 +180,7 @@ def swap(terminal: Row) -> None:
                 placeholder="TC200-000123",
             )
             fate = form.field(
-                "fate", st.selectbox, "旧本体の扱い", options=[*FATES], format_func=lambda fate: FATES[fate]
+                "fate", st.selectbox, "旧本体の扱い", options=[*FATE], format_func=lambda fate: FATE[fate]
             )
             reason = form.field(
                 "reason", st.text_input, "交換の理由", required=True, max_chars=200, placeholder="カードリーダーの故障"
@@ -208,7 +208,7 @@ def _confirm_swap(terminal: Row, body: dict[str, Any]) -> None:
     confirm.confirm(
         f"terminal.swap_now.{terminal['id']}",
         f"端末 {old_serial} を {new_serial} に交換しますか？（2/2）",
-        f"{terminal['store_name']}の本体は{new_serial}になり、{old_serial}は「{FATES[body['fate']]}」として記録されます。"
+        f"{terminal['store_name']}の本体は{new_serial}になり、{old_serial}は「{FATE[body['fate']]}」として記録されます。"
         "旧本体の店舗PCのトークンはすぐに失効し、実行中の診断は取り消されます。"
         "続けて、新しい本体を登録するためのコードを一度だけ表示します。この操作は元に戻せません。",
         action="交換する",

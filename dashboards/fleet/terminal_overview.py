@@ -6,11 +6,12 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.fleet import CONTRACT_TYPE
 from dashboards.fleet import advice, terminal_hours
 from dashboards.fleet.incident_drawer import incident_url
 from dashboards.fleet.terminal_words import timeline_event
 from dashboards.fleet.terminals_table import PATH, installed_text
-from dashboards.fleet.words import ALERT, CONTRACT
+from dashboards.fleet.words import ALERT
 from dashboards.ui import details, feedback, live, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
@@ -62,7 +63,7 @@ def _draw_facts(terminal: Row) -> None:
             {
                 "シリアル番号": terminal["serial_number"],
                 "顧客": customer["company_name"],
-                "契約種別": CONTRACT.get(customer["contract_type"], ""),
+                "契約種別": CONTRACT_TYPE.get(customer["contract_type"], ""),
                 "設置店舗名": terminal["store_name"],
                 "タグ": "、".join(terminal["tags"]),
                 "設置日": installed_text(terminal),

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from dashboards.contract.fleet import COMMAND_NAME, FATE, FIELDS
 from dashboards.fleet import incident_words
-from dashboards.fleet.words import ALERT, COMMAND_STATES, COMMANDS, FATES, TERMINAL
+from dashboards.fleet.words import ALERT, COMMAND_STATES, TERMINAL
 from dashboards.ui import times
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.timeline import TimelineEvent
 
-FIELDS = {
-    "serial_number": "シリアル番号",
-    "customer_id": "顧客",
-    "store_name": "設置店舗名",
-    "installed_date": "設置日",
-    "tags": "タグ",
-    "learned_hours": "営業時間の学習",
-}
+_LABELS = FIELDS | {"customer_id": "顧客"}
 
 
 def timeline_event(item: dict[str, Any]) -> TimelineEvent:
@@ -60,15 +54,15 @@ def _log_text(kind: str, detail: dict[str, Any], status: str | None) -> tuple[st
             text, icon = _UPDATES[kind]
             return f"ファームウェア {detail.get('version') or '（版不明）'} への更新{text}", icon
         case "swapped":
-            fate = FATES.get(detail.get("fate") or "", "")
+            fate = FATE.get(detail.get("fate") or "", "")
             return f"本体を{detail.get('from')}から{detail.get('to')}に交換しました（旧本体: {fate}）", "update"
         case "command":
-            label = COMMANDS.get(detail.get("name") or "", "指示")
+            label = COMMAND_NAME.get(detail.get("name") or "", "指示")
             return f"{label}: {COMMAND_STATES.get(detail.get('state') or '', UNKNOWN).word}", "update"
         case "edited":
             if detail.get("source") == "import":
                 return "取り込みで登録内容を変更しました", "update"
-            fields = "・".join(FIELDS.get(name, name) for name in detail.get("fields", []))
+            fields = "・".join(_LABELS.get(name, name) for name in detail.get("fields", []))
             return f"登録内容を変更しました（{fields}）", "update"
         case "tagged":
             return f"タグを変更しました（{_tags_text(detail)}）", "update"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.core.exports.declared import Column, ExportList
 from service.fleet import queries, schemas
-from service.fleet.rules import CONTRACT_LABELS, STATUS_LABELS
+from service.fleet.rules import ContractType, Status
 
 TERMINALS = ExportList(
     key="fleet.terminals",
@@ -14,7 +14,7 @@ TERMINALS = ExportList(
         Column("serial_number", "シリアル番号"),
         Column("customer_name", "顧客企業"),
         Column("store_name", "設置店舗名"),
-        Column("status", "状態", "choice", {status.value: label for status, label in STATUS_LABELS.items()}),
+        Column("status", "状態", "choice", Status.labels()),
         Column("error", "エラー内容"),
         Column("last_heartbeat_at", "最終通信", "moment"),
         Column("firmware_version", "ファームウェア"),
@@ -38,7 +38,7 @@ CUSTOMERS = ExportList(
         Column("contact_person", "担当者"),
         Column("contact_email", "連絡先メール"),
         Column("contact_phone", "電話番号"),
-        Column("contract_type", "契約種別", "choice", {kind.value: label for kind, label in CONTRACT_LABELS.items()}),
+        Column("contract_type", "契約種別", "choice", ContractType.labels()),
         Column("terminal_count", "端末数", "number"),
         Column("created_at", "登録日時", "moment"),
         Column("archived_at", "アーカイブ日時", "moment"),

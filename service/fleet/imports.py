@@ -14,7 +14,7 @@ from service.core.imports.kinds import Field, ImportKind, Values
 from service.core.values import phones
 from service.core.values.texts import half_width
 from service.fleet import actions, queries, schemas
-from service.fleet.rules import CONTRACT_LABELS, TAG_SEPARATORS, ContractType
+from service.fleet.rules import TAG_SEPARATORS, ContractType
 
 _DATE = re.compile(r"(\d{4})[/\-.年](\d{1,2})[/\-.月](\d{1,2})日?(?: 0{1,2}:00(?::00)?)?")
 
@@ -32,10 +32,10 @@ def _parse_date(text: str) -> date:
 def _parse_contract(text: str) -> ContractType:
     """プレミアム保守, プレミアム or premium."""
     normalized = unicodedata.normalize("NFKC", text).casefold()
-    for kind, label in CONTRACT_LABELS.items():
-        if normalized in (kind.value, label, label.removesuffix("保守")):
+    for kind in ContractType:
+        if normalized in (kind.value, kind.label, kind.label.removesuffix("保守")):
             return kind
-    raise ValueError(f"選べる値は {'、'.join(CONTRACT_LABELS.values())} です。")
+    raise ValueError(f"選べる値は {'、'.join(ContractType.labels().values())} です。")
 
 
 def _parse_tags(text: str) -> list[str]:
@@ -131,7 +131,7 @@ CUSTOMERS = ImportKind(
             "ベーシック保守",
             ("契約", "保守", "保守契約", "プラン"),
             _parse_contract,
-            lambda kind: CONTRACT_LABELS[kind],
+            lambda kind: ContractType(kind).label,
         ),
     ),
     model=schemas.NewCustomer,

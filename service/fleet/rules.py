@@ -5,32 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
 
 from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, RetentionPolicy, Role, Tick
 from service.core.purposes import IMAGES, FileKind, Purpose
+from service.core.values.labels import Labelled
 from service.fleet.settings import settings
 
 
-class Status(StrEnum):
-    ONLINE = "online"
-    OFFLINE = "offline"
-    ERROR = "error"
-    MAINTENANCE = "maintenance"
+class Status(Labelled):
+    ONLINE = "online", "オンライン"
+    OFFLINE = "offline", "オフライン"
+    ERROR = "error", "エラー"
+    MAINTENANCE = "maintenance", "メンテナンス中"
 
 
-class AlertType(StrEnum):
-    OFFLINE = "offline"
-    ERROR = "error"
-    HIGH_CPU = "high_cpu"
-    HIGH_MEMORY = "high_memory"
-    UPDATE_FAILED = "update_failed"
+class AlertType(Labelled):
+    OFFLINE = "offline", "オフライン"
+    ERROR = "error", "エラー"
+    HIGH_CPU = "high_cpu", "CPU使用率高"
+    HIGH_MEMORY = "high_memory", "メモリ使用率高"
+    UPDATE_FAILED = "update_failed", "更新失敗"
 
 
-class ContractType(StrEnum):
-    BASIC = "basic"
-    STANDARD = "standard"
-    PREMIUM = "premium"
+class ContractType(Labelled):
+    BASIC = "basic", "ベーシック保守"
+    STANDARD = "standard", "スタンダード保守"
+    PREMIUM = "premium", "プレミアム保守"
 
 
 ALERT_LABELS = {
@@ -159,7 +159,7 @@ AREA = Area(
         "company_name": "会社名",
         "contact_person": "担当者",
         "contact_email": "連絡先メール",
-        "contact_phone": "連絡先電話番号",
+        "contact_phone": "電話番号",
         "contract_type": "契約種別",
         "serial_number": "シリアル番号",
         "customer_id": "顧客ID",
@@ -225,8 +225,8 @@ AREA = Area(
         "sent_to": "送信先",
     },
     values={
-        "contract_type": {kind.value: label for kind, label in CONTRACT_LABELS.items()},
-        "status": {status.value: label for status, label in STATUS_LABELS.items()},
+        "contract_type": ContractType.labels(),
+        "status": Status.labels(),
         "kind": {"fleet.monthly_reports": "月次報告書の作成"},
         "purpose": {
             TERMINAL_PHOTO.key: "設置写真",

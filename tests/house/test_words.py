@@ -14,7 +14,7 @@ from service.agencies.cards.actions import OVERDUE
 from service.core import areas
 from service.core.settings import Settings as ServiceSettings
 from service.demo import people
-from service.fleet.rules import ALERT_LABELS
+from service.fleet.rules import AlertType
 from service.reservations.notices import rules as notices
 from stack import outages
 from stack.home import ROOT
@@ -131,7 +131,7 @@ def test_every_alert_and_every_notice_has_its_row_in_the_operations_manual() -> 
         *(notice for source in (notices.enquiry_notices, notices.incident_notices) for notice in source()),
         *notices.other_notices(),
     )
-    for title in (*(notice.title for notice in listed), outages.DOWN, outages.STALLED, *ALERT_LABELS.values()):
+    for title in (*(notice.title for notice in listed), outages.DOWN, outages.STALLED, *AlertType.labels().values()):
         assert f"\n| {title} |" in OPERATIONS, title
     assert OVERDUE in OPERATIONS
 

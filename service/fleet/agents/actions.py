@@ -27,7 +27,7 @@ from service.fleet.actions import create_terminal, record_terminal_event, revoke
 from service.fleet.agents import queries, rules, schemas
 from service.fleet.agents.models import Command, Device
 from service.fleet.agents.queries import Agent
-from service.fleet.agents.rules import COMMAND_LABELS, CommandName, CommandState
+from service.fleet.agents.rules import CommandName, CommandState
 from service.fleet.ingest.tokens import unknown_token
 from service.fleet.models import EnrolmentCode, Terminal, TerminalToken, terminal_logs
 from service.fleet.rules import AREA
@@ -176,8 +176,8 @@ def send_command(db: Session, by: Actor, terminal_id: int, name: CommandName) ->
     except IntegrityError as error:
         if not violates(error, "uq_fleet_commands_open"):
             raise
-        raise Conflict(f"{COMMAND_LABELS[name]}はすでに実行中です。終わるのを待つか、取り消してください。") from None
-    after = {"terminal_id": terminal_id, "command": COMMAND_LABELS[name]}
+        raise Conflict(f"{name.label}はすでに実行中です。終わるのを待つか、取り消してください。") from None
+    after = {"terminal_id": terminal_id, "command": name.label}
     audit.record(db, by, "create", AREA.name, "command", command.id, after=after)
     _note(db, command, by)
     return command
@@ -191,11 +191,11 @@ def cancel(db: Session, by: Actor, terminal_id: int, command_id: int) -> None:
     """
     command = queries.get_command(db, terminal_id, command_id)
     if command.name not in (CommandName.DIAGNOSE, CommandName.SEND_BUNDLE):
-        raise Conflict(f"{COMMAND_LABELS[CommandName(command.name)]}は、ここからは取り消せません。")
+        raise Conflict(f"{CommandName(command.name).label}は、ここからは取り消せません。")
     if command.finished_at is not None:
         raise Conflict("この指示はすでに終わっています。画面を更新してください。")
     command.state, command.finished_at = CommandState.CANCELLED, app_now(db)
-    after = {"terminal_id": terminal_id, "command": COMMAND_LABELS[CommandName(command.name)]}
+    after = {"terminal_id": terminal_id, "command": CommandName(command.name).label}
     audit.record(db, by, "cancel", AREA.name, "command", command.id, after=after)
     _note(db, command, by)
 
@@ -268,7 +268,7 @@ def swap(db: Session, by: Actor, terminal_id: int, new: schemas.Swap) -> tuple[E
         "terminal",
         terminal_id,
         before={"serial_number": old},
-        after={"serial_number": new.serial_number, "fate": rules.FATE_LABELS[new.fate], "reason": new.reason},
+        after={"serial_number": new.serial_number, "fate": new.fate.label, "reason": new.reason},
     )
     record_terminal_event(db, terminal_id, "swapped", by, **{"from": old, "to": new.serial_number, "fate": new.fate})
     new_code = schemas.NewEnrolmentCode(customer_id=terminal.customer_id, valid_hours=rules.SWAP_CODE_HOURS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
+
+from service.core.values.labels import Labelled
 
 # How long a command waits for its agent, and how long a working agent may send no report.
 COMMAND_TTL, REPORT_TIMEOUT = timedelta(hours=24), timedelta(hours=1)
@@ -16,30 +17,24 @@ MAX_RENEWALS = 500
 SWAP_CODE_HOURS = 72
 
 
-class CommandName(StrEnum):
-    DIAGNOSE = "diagnose"
-    SEND_BUNDLE = "send_bundle"
-    ROTATE_TOKEN = "rotate_token"
-    UPDATE_FIRMWARE = "update_firmware"
+class CommandName(Labelled):
+    DIAGNOSE = "diagnose", "リモート診断"
+    SEND_BUNDLE = "send_bundle", "診断ファイルの取得"
+    ROTATE_TOKEN = "rotate_token", "トークンの更新"
+    UPDATE_FIRMWARE = "update_firmware", "ファームウェアの更新"
 
 
-class CommandState(StrEnum):
-    WAITING = "waiting"
-    ACCEPTED = "accepted"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
+class CommandState(Labelled):
+    WAITING = "waiting", "送信待ち"
+    ACCEPTED = "accepted", "受付済み"
+    RUNNING = "running", "実行中"
+    DONE = "done", "完了"
+    FAILED = "failed", "失敗"
+    CANCELLED = "cancelled", "取り消し"
+    EXPIRED = "expired", "期限切れ"
 
 
 OPEN_STATES = (CommandState.WAITING, CommandState.ACCEPTED, CommandState.RUNNING)
-COMMAND_LABELS = {
-    CommandName.DIAGNOSE: "リモート診断",
-    CommandName.SEND_BUNDLE: "診断ファイルの取得",
-    CommandName.ROTATE_TOKEN: "トークンの更新",
-    CommandName.UPDATE_FIRMWARE: "ファームウェアの更新",
-}
 
 
 def is_step_back(present: CommandState, reported: CommandState) -> bool:
@@ -47,21 +42,18 @@ def is_step_back(present: CommandState, reported: CommandState) -> bool:
     return reported in OPEN_STATES and OPEN_STATES.index(reported) < OPEN_STATES.index(present)
 
 
-class CodeState(StrEnum):
+class CodeState(Labelled):
     """Whether an enrolment code can be used, and if not, why."""
 
-    VALID = "valid"
-    USED_UP = "used_up"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
+    VALID = "valid", "有効"
+    USED_UP = "used_up", "使用済み"
+    EXPIRED = "expired", "期限切れ"
+    REVOKED = "revoked", "失効"
 
 
-class Fate(StrEnum):
+class Fate(Labelled):
     """What happens to a machine that was removed."""
 
-    REPAIR = "repair"
-    STOCK = "stock"
-    SCRAPPED = "scrapped"
-
-
-FATE_LABELS = {Fate.REPAIR: "修理", Fate.STOCK: "在庫", Fate.SCRAPPED: "廃棄"}
+    REPAIR = "repair", "修理に出す"
+    STOCK = "stock", "在庫に戻す"
+    SCRAPPED = "scrapped", "廃棄する"

@@ -28,7 +28,6 @@ from service.fleet.agents.rules import CommandName, CommandState
 from service.fleet.firmware import queries, rules, schemas
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.firmware.rules import (
-    ROLLOUT_LABELS,
     UNDER_WAY,
     Facts,
     Limits,
@@ -285,14 +284,14 @@ _COPIED_FIELDS = ("success_percent", "error_percent", "error_count", "healthy_he
 def _lock_rollout(db: Session, rollout_id: int, *states: RolloutState) -> Rollout:
     rollout = queries.get_rollout(db, rollout_id, lock=True)
     if rollout.state not in states:
-        label = ROLLOUT_LABELS[RolloutState(rollout.state)]
+        label = RolloutState(rollout.state).label
         raise Conflict(f"この配信は「{label}」のため、この操作はできません。画面を更新してください。")
     return rollout
 
 
 def _set_state(db: Session, by: Actor | str, rollout: Rollout, state: RolloutState, **after: Any) -> None:
-    before, rollout.state = {"state": ROLLOUT_LABELS[RolloutState(rollout.state)]}, state
-    values = {"state": ROLLOUT_LABELS[state]} | after
+    before, rollout.state = {"state": RolloutState(rollout.state).label}, state
+    values = {"state": state.label} | after
     audit.record(db, by, "status_change", AREA.name, "rollout", rollout.id, before=before, after=values)
 
 

@@ -11,6 +11,7 @@ from math import exp, lgamma
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from service.core.values.labels import Labelled
 from service.core.values.times import TOKYO
 from service.fleet.agents.rules import CommandState
 from service.fleet.rules import Status
@@ -29,12 +30,12 @@ SIGNIFICANCE_LEVEL = 0.002
 _SPARE_HEARTBEATS = 2
 
 
-class RolloutState(StrEnum):
-    DRAFT = "draft"
-    RUNNING = "running"
-    PAUSED = "paused"
-    ABORTED = "aborted"
-    FINISHED = "finished"
+class RolloutState(Labelled):
+    DRAFT = "draft", "下書き"
+    RUNNING = "running", "配信中"
+    PAUSED = "paused", "一時停止中"
+    ABORTED = "aborted", "中止"
+    FINISHED = "finished", "完了"
 
 
 class TaskState(StrEnum):
@@ -51,13 +52,6 @@ class TaskState(StrEnum):
 
 
 UNDER_WAY = (TaskState.OFFERED, TaskState.UPDATING, TaskState.PROVING)
-ROLLOUT_LABELS = {
-    RolloutState.DRAFT: "下書き",
-    RolloutState.RUNNING: "配信中",
-    RolloutState.PAUSED: "一時停止中",
-    RolloutState.ABORTED: "中止",
-    RolloutState.FINISHED: "完了",
-}
 # Labels for the failure codes of agents.
 FAILURE_LABELS = {
     "bad_signature": "署名を確認できません",

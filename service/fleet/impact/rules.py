@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time
-from enum import StrEnum
 
+from service.core.values.labels import Labelled
 from service.core.values.times import TOKYO
 from service.fleet.rules import AlertType, ContractType, Status
 
@@ -25,10 +25,10 @@ NOT_STOPPING_ALERTS = (AlertType.HIGH_CPU, AlertType.HIGH_MEMORY, AlertType.UPDA
 HIGH_FROM, MIDDLE_FROM = 70, 45
 
 
-class Level(StrEnum):
-    HIGH = "high"
-    MIDDLE = "middle"
-    LOW = "low"
+class Level(Labelled):
+    HIGH = "high", "大"
+    MIDDLE = "middle", "中"
+    LOW = "low", "小"
 
 
 @dataclass(frozen=True)

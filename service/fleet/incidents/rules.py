@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from ipaddress import ip_address, ip_network
 
+from service.core.values import labels
+from service.core.values.labels import Labelled
 from service.core.values.targets import Target
 from service.core.values.texts import escape_for_slack
-from service.fleet.rules import ALERT_LABELS, AlertType
+from service.fleet.rules import AlertType
 
 SYSTEM = "システム"
 RECOVERED = "システム（自動復旧）"
@@ -31,14 +32,14 @@ NOTICE_TTL = timedelta(days=1)
 MAX_SNOOZE = timedelta(days=7)
 
 
-class Scope(StrEnum):
+class Scope(Labelled):
     """What the terminals of an incident have in common."""
 
-    TERMINAL = "terminal"
-    STORE = "store"
-    CUSTOMER = "customer"
-    NETWORK = "network"
-    FLEET = "fleet"
+    TERMINAL = "terminal", "端末1台"
+    STORE = "store", "店舗"
+    CUSTOMER = "customer", "顧客企業"
+    NETWORK = "network", "回線"
+    FLEET = "fleet", "複数の顧客・回線"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ STEPS = {
         _step(6, "完了報告", "サポート", 10, CONTACT, after=5),
     )
 }
+labels.table("fleet", "Steps", {number: step.title for number, step in STEPS.items()})
 DETECTION, INITIAL_CHECK = 1, 2
 
 
@@ -222,7 +224,7 @@ class IncidentNotice:
         return f"{scope_label(self.common, self.members[0])}: {self._summary()}"
 
     def _summary(self) -> str:
-        label = ALERT_LABELS[self.members[0].alert_type]
+        label = self.members[0].alert_type.label
         count = len(self.members)
         if self.is_mass_outage:
             return f"{label} {count:,}台（監視側の障害の可能性があります）"
@@ -263,7 +265,7 @@ def notice_mail(notices: Sequence[IncidentNotice], found_at: str, url: str) -> t
 def _member_lines(notice: IncidentNotice) -> Iterable[str]:
     for member in notice.members:
         yield f"・{member.customer_name} - {member.store_name}（{member.serial_number}）"
-        yield f"  {ALERT_LABELS[member.alert_type]}: {member.message}"
+        yield f"  {member.alert_type.label}: {member.message}"
 
 
 def notice_post(notices: Sequence[IncidentNotice], found_at: str, url: str) -> str:

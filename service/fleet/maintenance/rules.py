@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
+
+from service.core.values.labels import Labelled
 
 MAX_DURATION = timedelta(days=31)
 MAX_AHEAD = timedelta(days=366)
@@ -11,10 +12,10 @@ MAX_AHEAD = timedelta(days=366)
 START_TOLERANCE = timedelta(minutes=10)
 
 
-class Phase(StrEnum):
-    NOW = "now"
-    NEXT = "next"
-    PAST = "past"
+class Phase(Labelled):
+    NOW = "now", "実施中"
+    NEXT = "next", "予定"
+    PAST = "past", "終了"
 
 
 def window_error(starts_at: datetime, ends_at: datetime, now: datetime) -> tuple[str, str] | None:

@@ -22,7 +22,7 @@ from service.core.reports import (
 )
 from service.core.values.times import Month
 from service.fleet.incidents.rules import STEPS, Scope
-from service.fleet.rules import ALERT_LABELS, AlertType, silence_allowed
+from service.fleet.rules import AlertType, silence_allowed
 
 # How many terminals with the lowest uptime are in the figures, and how many a customer's printed list has at most.
 MAX_WORST = 10
@@ -32,13 +32,6 @@ MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 # A silent terminal is detected at the latest this long after its deadline.
 MAX_DETECTION_DELAY = timedelta(seconds=30)
 RESPOND, REPAIR = STEPS[2].target.span, STEPS[5].target.span
-SCOPE_LABELS = {
-    Scope.TERMINAL: "端末1台",
-    Scope.STORE: "店舗",
-    Scope.CUSTOMER: "顧客企業",
-    Scope.NETWORK: "回線",
-    Scope.FLEET: "複数の顧客・回線",
-}
 DEFINITION = (
     "時間稼働率は、オンラインだった時間 ÷（登録されていた時間 − メンテナンスの時間 − 閉店中の時間）です。"
     "閉店中とは、いつもの開店時間（過去4週間の通信から判断）の外でオフラインだった時間です。"
@@ -310,8 +303,8 @@ def _by_day(figures: MonthFigures) -> LineChart:
 
 def _incidents(counts: Counts) -> Iterable[Block]:
     empty = "この月に検知した障害はありません。"
-    kinds: list[list[Cell]] = [[ALERT_LABELS[AlertType(kind)], count] for kind, count in sorted(counts.by_type.items())]
-    scopes: list[list[Cell]] = [[SCOPE_LABELS[Scope(scope)], count] for scope, count in sorted(counts.by_scope.items())]
+    kinds: list[list[Cell]] = [[AlertType(kind).label, count] for kind, count in sorted(counts.by_type.items())]
+    scopes: list[list[Cell]] = [[Scope(scope).label, count] for scope, count in sorted(counts.by_scope.items())]
     yield Table([Column("種別", 3), Column("件数", 1, right=True)], kinds, empty)
     if scopes:
         yield Table([Column("影響の範囲", 3), Column("件数", 1, right=True)], scopes, empty)

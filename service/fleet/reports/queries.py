@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,9 +16,9 @@ from service.core.values.times import TOKYO, format_local_datetime
 from service.fleet import queries
 from service.fleet.models import Customer, Terminal, heartbeats
 from service.fleet.reports.rules import MAX_LABELS, MAX_LISTED, ListExcerpt, StatusFacts
-from service.fleet.schemas import AlertItem, CustomerItem, TerminalItem
 
 HOURS = 24
+Item = TypeVar("Item")
 
 
 def status_facts(db: Session) -> StatusFacts:
@@ -30,24 +31,17 @@ def status_facts(db: Session) -> StatusFacts:
         made_at=now,
         now=format_local_datetime(now),
         period=f"{format_local_datetime(since)} 〜 {format_local_datetime(now)}",
-        counts=dict(summary.terminals),
+        counts=summary.terminals,
         oldest_alert=format_local_datetime(oldest) if oldest else None,
         hours=_heartbeats_per_hour(db, since),
         customers=_excerpt(queries.customers(db, MAX_LISTED, None)),
-        alerts=_excerpt(queries.alerts(db, MAX_LISTED, None, only_open=True), "created_at"),
-        terminals=_excerpt(queries.terminals(db, MAX_LISTED, None), "last_heartbeat_at"),
+        alerts=_excerpt(queries.alerts(db, MAX_LISTED, None, only_open=True)),
+        terminals=_excerpt(queries.terminals(db, MAX_LISTED, None)),
     )
 
 
-def _excerpt(
-    page: Page[CustomerItem] | Page[AlertItem] | Page[TerminalItem], time_column: str | None = None
-) -> ListExcerpt:
-    rows = [row.model_dump() for row in page.items]
-    if time_column:
-        rows = [
-            row | {time_column: format_local_datetime(row[time_column]) if row[time_column] else None} for row in rows
-        ]
-    return ListExcerpt(rows, page.total)
+def _excerpt(page: Page[Item]) -> ListExcerpt[Item]:
+    return ListExcerpt(page.items, page.total)
 
 
 def _heartbeats_per_hour(db: Session, since: datetime) -> list[tuple[str, int]]:

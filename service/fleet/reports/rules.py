@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from service.core.reports import (
     Badge,
@@ -23,7 +24,9 @@ from service.core.reports import (
     Table,
 )
 from service.core.reports.colours import Tone
-from service.fleet.rules import ALERT_LABELS, AlertType, ContractType, Status
+from service.core.values.times import format_local_datetime
+from service.fleet.rules import Status
+from service.fleet.schemas import AlertItem, CustomerItem, StatusCounts, TerminalItem
 
 TITLE = "端末状況レポート"
 # Rows per list: problems come first, the rest is in the lists on the screen.
@@ -31,24 +34,22 @@ MAX_LISTED = 500
 # Labels per request; typst needs a second for about 400.
 MAX_LABELS = 2000
 
-STATUS_LABELS: dict[str, tuple[str, Tone]] = {
-    Status.ONLINE: ("オンライン", "good"),
-    Status.OFFLINE: ("オフライン", "bad"),
-    Status.ERROR: ("エラー", "warning"),
-    Status.MAINTENANCE: ("メンテナンス", "quiet"),
+# The columns are narrow: メンテナンス中 without 中, プレミアム保守 without 保守.
+STATUS_LABELS = {status.value: status.label.removesuffix("中") for status in Status}
+_TONES: dict[str, Tone] = {
+    Status.ONLINE: "good",
+    Status.OFFLINE: "bad",
+    Status.ERROR: "warning",
+    Status.MAINTENANCE: "quiet",
 }
-CONTRACT_LABELS = {
-    ContractType.BASIC: "ベーシック",
-    ContractType.STANDARD: "スタンダード",
-    ContractType.PREMIUM: "プレミアム",
-}
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class ListExcerpt:
-    """The first rows of a list, and its total. Timestamps are formatted as text already."""
+class ListExcerpt(Generic[Item]):
+    """The first rows of a list, and its total."""
 
-    rows: Sequence[Mapping[str, object]]
+    rows: Sequence[Item]
     total: int
 
 
@@ -59,12 +60,12 @@ class StatusFacts:
     made_at: datetime
     now: str
     period: str
-    counts: Mapping[str, int]
+    counts: StatusCounts
     oldest_alert: str | None
     hours: Sequence[tuple[str, int]]
-    customers: ListExcerpt
-    alerts: ListExcerpt
-    terminals: ListExcerpt
+    customers: ListExcerpt[CustomerItem]
+    alerts: ListExcerpt[AlertItem]
+    terminals: ListExcerpt[TerminalItem]
 
 
 def status_report(facts: StatusFacts) -> Report:
@@ -79,18 +80,18 @@ def status_report(facts: StatusFacts) -> Report:
     return Report(TITLE, facts.period, facts.made_at, sections)
 
 
-def rate(counts: Mapping[str, int]) -> str:
+def rate(counts: StatusCounts) -> str:
     """稼働率 as on the dashboard: the share of terminals that are online now; a dash without terminals."""
-    return f"{100 * counts['online'] / counts['total']:.1f}" if counts["total"] else "–"
+    return f"{100 * counts.online / counts.total:.1f}" if counts.total else "–"
 
 
 def _figures(facts: StatusFacts) -> Figures:
     counts, alerts = facts.counts, facts.alerts.total
     return Figures(
         [
-            Figure("全端末", counts["total"], "台"),
-            Figure("稼働率（現時点）", rate(counts), "%" if counts["total"] else "", "オンライン÷全端末"),
-            Figure("オフライン", counts["offline"], "台", tone="bad" if counts["offline"] else None),
+            Figure("全端末", counts.total, "台"),
+            Figure("稼働率（現時点）", rate(counts), "%" if counts.total else "", "オンライン÷全端末"),
+            Figure("オフライン", counts.offline, "台", tone="bad" if counts.offline else None),
             Figure(
                 "未解決のアラート",
                 alerts,
@@ -102,12 +103,19 @@ def _figures(facts: StatusFacts) -> Figures:
     )
 
 
-def _share(counts: Mapping[str, int]) -> ShareBar:
-    trouble = counts["offline"] + counts["error"]
+def _by_status(counts: StatusCounts) -> list[int]:
+    return [counts.online, counts.offline, counts.error, counts.maintenance]
+
+
+def _share(counts: StatusCounts) -> ShareBar:
+    trouble = counts.offline + counts.error
     title = f"対応が必要な端末は{trouble:,}台です" if trouble else "対応が必要な端末はありません"
-    if not counts["total"]:
+    if not counts.total:
         title = "登録された端末がありません"
-    parts = [Part(label, counts[status], tone) for status, (label, tone) in STATUS_LABELS.items()]
+    parts = [
+        Part(STATUS_LABELS[status], count, _TONES[status])
+        for status, count in zip(Status, _by_status(counts), strict=True)
+    ]
     return ShareBar(title, "台", parts, "端末はまだ登録されていません。端末を登録すると、ここに内訳が出ます。")
 
 
@@ -141,48 +149,43 @@ def _heartbeats(facts: StatusFacts) -> BarChart:
     )
 
 
-def _with_omitted_note(table: Table, excerpt: ListExcerpt, unit: str, screen: str) -> list[Block]:
+def _with_omitted_note(table: Table, excerpt: ListExcerpt[Any], unit: str, screen: str) -> list[Block]:
     omitted = excerpt.total - len(excerpt.rows)
     if omitted <= 0:
         return [table]
     return [table, Note(f"ほか{omitted:,}{unit}は省きました。全件は{screen}で確認できます。")]
 
 
-def _customers(excerpt: ListExcerpt) -> list[Block]:
+def _customers(excerpt: ListExcerpt[CustomerItem]) -> list[Block]:
     columns = [
         Column("会社名", 3),
         Column("契約", 1.3),
         Column("端末", 0, right=True),
-        *(Column(label, 0, right=True) for label, _ in STATUS_LABELS.values()),
+        *(Column(label, 0, right=True) for label in STATUS_LABELS.values()),
         Column("稼働率", 0, right=True),
     ]
-    rows = []
-    for row in excerpt.rows:
-        counts = row["terminals"]
-        assert isinstance(counts, dict)
-        share = f"{rate(counts)}%" if counts["total"] else None
-        contract = CONTRACT_LABELS[ContractType(str(row["contract_type"]))]
-        rows.append(
-            [str(row["company_name"]), contract, counts["total"], *(counts[status] for status in STATUS_LABELS), share]
-        )
+    rows = [
+        [row.company_name, row.contract_type.label.removesuffix("保守"), *_count_cells(row.terminals)]
+        for row in excerpt.rows
+    ]
     table = Table(columns, rows, "顧客企業はまだ登録されていません。", total=_total_row(excerpt))
     return _with_omitted_note(table, excerpt, "社", "顧客企業の画面")
 
 
-def _total_row(excerpt: ListExcerpt) -> list[Cell] | None:
+def _total_row(excerpt: ListExcerpt[CustomerItem]) -> list[Cell] | None:
     """The total row of the customers' table; None when rows are left out, since it would not be the total of all."""
     if len(excerpt.rows) < max(2, excerpt.total):
         return None
-    customer_counts = [row["terminals"] for row in excerpt.rows]
-    counts = {
-        name: sum(counts_row[name] for counts_row in customer_counts if isinstance(counts_row, dict))
-        for name in ("total", *STATUS_LABELS)
-    }
-    by_status = [counts[status] for status in STATUS_LABELS]
-    return ["合計", "", counts["total"], *by_status, f"{rate(counts)}%" if counts["total"] else None]
+    names = StatusCounts.model_fields
+    counts = StatusCounts(**{name: sum(getattr(row.terminals, name) for row in excerpt.rows) for name in names})
+    return ["合計", "", *_count_cells(counts)]
 
 
-def _alerts(excerpt: ListExcerpt) -> list[Block]:
+def _count_cells(counts: StatusCounts) -> list[Cell]:
+    return [counts.total, *_by_status(counts), f"{rate(counts)}%" if counts.total else None]
+
+
+def _alerts(excerpt: ListExcerpt[AlertItem]) -> list[Block]:
     columns = [
         Column("検知", 0),
         Column("種類", 0),
@@ -192,18 +195,18 @@ def _alerts(excerpt: ListExcerpt) -> list[Block]:
     ]
     rows = [
         [
-            str(row["created_at"]),
-            ALERT_LABELS[AlertType(str(row["alert_type"]))],
-            str(row["customer_name"]),
-            f"{row['store_name']}（{row['serial_number']}）",
-            str(row["message"]),
+            format_local_datetime(row.created_at),
+            row.alert_type.label,
+            row.customer_name,
+            f"{row.store_name}（{row.serial_number}）",
+            row.message,
         ]
         for row in excerpt.rows
     ]
     return _with_omitted_note(Table(columns, rows, "未解決のアラートはありません。"), excerpt, "件", "アラートの画面")
 
 
-def _terminals(excerpt: ListExcerpt) -> list[Block]:
+def _terminals(excerpt: ListExcerpt[TerminalItem]) -> list[Block]:
     columns = [
         Column("シリアル番号", 1.3),
         Column("顧客企業", 1.6),
@@ -215,11 +218,11 @@ def _terminals(excerpt: ListExcerpt) -> list[Block]:
     ]
     rows = []
     for row in excerpt.rows:
-        last_heartbeat = row["last_heartbeat_at"]
-        usages = [f"{row['cpu_usage']}%", f"{row['memory_usage']}%"] if last_heartbeat else [None, None]
-        label, tone = STATUS_LABELS[str(row["status"])]
-        location = [str(row["serial_number"]), str(row["customer_name"]), str(row["store_name"])]
-        rows.append([*location, Badge(label, tone), str(last_heartbeat) if last_heartbeat else "通信なし", *usages])
+        heard = row.last_heartbeat_at
+        usages = [f"{row.cpu_usage}%", f"{row.memory_usage}%"] if heard else [None, None]
+        badge = Badge(STATUS_LABELS[row.status], _TONES[row.status])
+        heard_text = format_local_datetime(heard) if heard else "通信なし"
+        rows.append([row.serial_number, row.customer_name, row.store_name, badge, heard_text, *usages])
     table = Table(columns, rows, "端末はまだ登録されていません。")
     order = [Note("対応が必要な端末から順に並べています。")] if rows else []
     return [*order, *_with_omitted_note(table, excerpt, "台", "端末の画面")]

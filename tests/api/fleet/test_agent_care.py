@@ -210,7 +210,7 @@ def test_a_swap_keeps_the_history_and_lets_the_new_machine_in_once(
     assert audited(db, "terminal")[-1] == (
         "update",
         {"serial_number": "TC200-OLD"},
-        {"serial_number": "TC200-NEW", "fate": "修理", "reason": "画面が割れた"},
+        {"serial_number": "TC200-NEW", "fate": "修理に出す", "reason": "画面が割れた"},
     )
 
 

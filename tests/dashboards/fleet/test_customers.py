@@ -7,9 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards.fleet.words import CONTRACT
 from service.fleet.models import Customer
-from service.fleet.rules import CONTRACT_LABELS
 from tests import factories
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.fleet.scene import fill_morning
@@ -146,7 +144,3 @@ def test_an_operator_reads_and_changes_nothing(db: Session, screen: Screen) -> N
 def test_without_customers_the_page_says_what_to_do_first(screen: Screen) -> None:
     page = open_address(screen("anna", fleet="admin"), "customers")
     assert "**まだ顧客が登録されていません**" in texts(page)
-
-
-def test_contracts_are_named_as_in_the_exports() -> None:
-    assert {code.value: label for code, label in CONTRACT_LABELS.items()} == CONTRACT

@@ -5,8 +5,6 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboards.fleet.words import CODES
-from service.fleet.agents.rules import CodeState
 from service.fleet.models import Customer, EnrolmentCode
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.fleet.scene import fill_morning
@@ -40,7 +38,3 @@ def test_a_code_is_issued_shown_once_with_the_command_for_the_store_pc_and_revok
     assert enrolment_code.revoked_at is not None
     assert rows(page)[0]["状態"] == ["失効"]
     assert_survives_outage(page, network)
-
-
-def test_every_state_has_a_label() -> None:
-    assert CODES.keys() == {state.value for state in CodeState}

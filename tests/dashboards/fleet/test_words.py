@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from dashboards.fleet import incident_words, terminal_words
-from dashboards.fleet.words import ALERT, ROLLOUT, TERMINAL
-from service.fleet.firmware.rules import ROLLOUT_LABELS, RolloutState
+from dashboards.contract import fleet as contract
+from dashboards.fleet import incident_words, terminal_words, words
+from dashboards.ui.status import Status
 from service.fleet.impact import rules as impact
 from service.fleet.ingest import batches
-from service.fleet.rules import ALERT_LABELS, STATUS_LABELS, AlertType, ContractType, Status
+from service.fleet.rules import ContractType
 from stack.home import ROOT
 
 
-def test_terminals_are_named_as_in_the_exports() -> None:
-    assert {Status(code): status.word for code, status in TERMINAL.items()} == STATUS_LABELS
-
-
-def test_alerts_are_named_as_in_the_mails_about_them() -> None:
-    assert {AlertType(code): status.word for code, status in ALERT.items()} == ALERT_LABELS
-
-
-def test_roll_outs_are_named_as_in_the_services_words() -> None:
-    assert {RolloutState(code): status.word for code, status in ROLLOUT.items()} == ROLLOUT_LABELS
+@pytest.mark.parametrize(
+    ("shown", "labels"),
+    [
+        (words.TERMINAL, contract.STATUS),
+        (words.ALERT, contract.ALERT_TYPE),
+        (words.ROLLOUT, contract.ROLLOUT_STATE),
+        (words.COMMAND_STATES, contract.COMMAND_STATE),
+        (words.PHASES, contract.PHASE),
+        (words.CODES, contract.CODE_STATE),
+    ],
+)
+def test_every_code_of_the_service_has_a_colour_and_an_icon(
+    shown: Mapping[str, Status], labels: Mapping[str, str]
+) -> None:
+    assert {code: status.word for code, status in shown.items()} == labels
 
 
 def recorded_kinds(*functions: str) -> set[str]:

@@ -10,25 +10,47 @@ from service.core.reports.model import Block
 from service.fleet.reports import rules
 from service.fleet.reports.rules import ListExcerpt, StatusFacts, heartbeat_summary
 from service.fleet.rules import ContractType, Status
+from service.fleet.schemas import CustomerItem, StatusCounts, TerminalItem
 
-COUNTS = {"total": 20, "online": 17, "offline": 2, "error": 1, "maintenance": 0}
-NONE = dict.fromkeys(COUNTS, 0)
-CUSTOMER = {"company_name": "ABC商事", "contract_type": "premium", "terminals": COUNTS}
-TERMINAL: dict[str, Any] = {
-    "serial_number": "TC200-000001",
-    "customer_name": "ABC商事",
-    "store_name": "新宿店",
-    "status": "offline",
-    "last_heartbeat_at": None,
-    "cpu_usage": 0,
-    "memory_usage": 0,
-}
+COUNTS = StatusCounts(total=20, online=17, offline=2, error=1, maintenance=0)
+NONE = StatusCounts(total=0, online=0, offline=0, error=0, maintenance=0)
+CUSTOMER = CustomerItem(
+    id=1,
+    company_name="ABC商事",
+    contact_person="山田 太郎",
+    contact_email="t.yamada@example.co.jp",
+    contact_phone="03-1234-5678",
+    contract_type=ContractType.PREMIUM,
+    archived_at=None,
+    terminals=COUNTS,
+)
+AT = datetime(2026, 11, 21, 0, 26, tzinfo=UTC)
+TERMINAL = TerminalItem(
+    id=1,
+    serial_number="TC200-000001",
+    customer_id=1,
+    customer_name="ABC商事",
+    store_name="新宿店",
+    store="新宿店",
+    installed_date=None,
+    tags=[],
+    archived_at=None,
+    status=Status.OFFLINE,
+    status_since=AT,
+    firmware_version="",
+    agent_version=None,
+    last_heartbeat_at=None,
+    cpu_usage=0,
+    memory_usage=0,
+    disk_usage=0,
+    error=None,
+)
 
 
 def facts(**changes: Any) -> StatusFacts:
-    no_rows = ListExcerpt([], 0)
+    no_rows: ListExcerpt[Any] = ListExcerpt([], 0)
     defaults: dict[str, Any] = {
-        "made_at": datetime(2026, 11, 21, 0, 26, tzinfo=UTC),
+        "made_at": AT,
         "now": "2026/11/21（土）9:26",
         "period": "2026/11/20（金）10:00 〜 2026/11/21（土）9:26",
         "counts": COUNTS,
@@ -71,7 +93,7 @@ def test_one_hour_of_heartbeats_has_no_comparison() -> None:
 
 
 def test_figures_of_an_unhealthy_fleet_are_marked_bad() -> None:
-    healthy = rules.status_report(facts(counts=NONE | {"total": 2, "online": 2}))
+    healthy = rules.status_report(facts(counts=NONE.model_copy(update={"total": 2, "online": 2})))
     unhealthy = rules.status_report(facts(alerts=ListExcerpt([], 3), oldest_alert="2026/11/19（木）3:10"))
 
     [neutral], [alarming] = blocks(healthy, ""), blocks(unhealthy, "")
@@ -110,8 +132,3 @@ def test_a_terminal_without_heartbeats_shows_no_measured_values() -> None:
     assert isinstance(table, Table)
     cells = ["TC200-000001", "ABC商事", "新宿店"]
     assert table.rows == [[*cells, Badge("オフライン", "bad"), "通信なし", None, None]]
-
-
-def test_every_status_and_contract_has_a_label() -> None:
-    assert set(rules.STATUS_LABELS) == set(Status)
-    assert set(rules.CONTRACT_LABELS) == set(ContractType)

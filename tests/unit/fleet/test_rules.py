@@ -11,16 +11,11 @@ from hypothesis import strategies as st
 
 from service.core.values.times import clock_skew
 from service.fleet import rules
-from service.fleet.rules import AlertType
 
 
 @pytest.mark.parametrize(("interval", "minutes"), [(300, 11), (30, 2), (60, 3)])
 def test_silence_is_allowed_for_two_intervals_and_a_minute(interval: int, minutes: int) -> None:
     assert rules.silence_allowed(interval) == timedelta(minutes=minutes)
-
-
-def test_every_type_of_alert_has_a_label() -> None:
-    assert set(rules.ALERT_LABELS) == set(AlertType)
 
 
 def test_a_viewer_sees_reports_but_no_lists_and_only_an_admin_registers() -> None:
