@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.fleet import actions, exports, queries, schemas
 
-_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_ERROR_RESPONSES)
+router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("/summary")
@@ -41,7 +40,7 @@ async def customers(
     return await request.page(lambda db, _: queries.customers(db, limit, cursor, filters))
 
 
-@router.post("/customers", status_code=201, responses={409: RESPONSES[409]})
+@router.post("/customers", status_code=201, responses=refusals(409))
 def create_customer(
     actor: Annotated[Actor, allow("fleet:customer:create")], db: Db, new: schemas.NewCustomer
 ) -> schemas.Created:
@@ -59,30 +58,30 @@ async def terminals(
     return await request.page(lambda db, _: queries.terminals(db, limit, cursor, filters))
 
 
-@router.post("/terminals", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+@router.post("/terminals", status_code=201, responses=refusals(404, 409))
 def create_terminal(
     actor: Annotated[Actor, allow("fleet:terminal:create")], db: Db, new: schemas.NewTerminal
 ) -> schemas.Created:
     return schemas.Created(id=actions.create_terminal(db, actor, new).id)
 
 
-@router.get("/terminals/{terminal_id}/photos", responses={404: RESPONSES[404]})
-def photos(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.Photos:
+@router.get("/terminals/{terminal_id}/photos", responses=refusals(404))
+def photos(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: PathId) -> schemas.Photos:
     return queries.photos(db, terminal_id)
 
 
-@router.post("/terminals/{terminal_id}/photos", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+@router.post("/terminals/{terminal_id}/photos", status_code=201, responses=refusals(404, 409))
 def add_photo(
-    actor: Annotated[Actor, allow("fleet:photo:update")], db: Db, terminal_id: Id, new: schemas.NewPhoto
+    actor: Annotated[Actor, allow("fleet:photo:update")], db: Db, terminal_id: PathId, new: schemas.NewPhoto
 ) -> schemas.Photos:
     """Attaches an uploaded picture (`PUT /api/core/files?purpose=fleet.terminal_photo`)."""
     actions.add_photo(db, actor, terminal_id, new)
     return queries.photos(db, terminal_id)
 
 
-@router.delete("/terminals/{terminal_id}/photos/{file_id}", status_code=204, responses={404: RESPONSES[404]})
+@router.delete("/terminals/{terminal_id}/photos/{file_id}", status_code=204, responses=refusals(404))
 def remove_photo(
-    actor: Annotated[Actor, allow("fleet:photo:update")], db: Db, terminal_id: Id, file_id: uuid.UUID
+    actor: Annotated[Actor, allow("fleet:photo:update")], db: Db, terminal_id: PathId, file_id: uuid.UUID
 ) -> None:
     actions.remove_photo(db, actor, terminal_id, file_id)
 

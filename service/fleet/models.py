@@ -25,14 +25,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base, enum_check
+from service.core.database.session import Base, RecordColumns, enum_check
 from service.fleet.rules import AlertType, ContractType, Status
 
 # An SQL expression, as a raw string because PostgreSQL reads the escapes.
 STORE = r"regexp_replace(store_name, '[ \u3000]+[^ \u3000]*(レジ|端末|[0-9０-９]).*$', '')"
 
 
-class Customer(Base):
+class Customer(RecordColumns, Base):
     """A company that bought TC-200 terminals (requirements document 2.1)."""
 
     __tablename__ = "fleet_customers"
@@ -46,13 +46,9 @@ class Customer(Base):
     contract_type: Mapped[str] = mapped_column(String(20), server_default="basic")
     # Whether opening hours are learned from its terminals' heartbeats.
     learned_hours: Mapped[bool] = mapped_column(server_default="true")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Terminal(Base):
+class Terminal(RecordColumns, Base):
     """A TC-200 and the store PC it is plugged into."""
 
     __tablename__ = "fleet_terminals"
@@ -71,10 +67,6 @@ class Terminal(Base):
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(30)), server_default="{}")
     # Whether opening hours are learned from its heartbeats. No effect when the customer's switch is off.
     learned_hours: Mapped[bool] = mapped_column(server_default="true")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class TerminalPhoto(Base):

@@ -33,26 +33,6 @@ class ContractType(Labelled):
     PREMIUM = "premium", "プレミアム保守"
 
 
-ALERT_LABELS = {
-    AlertType.OFFLINE: "オフライン",
-    AlertType.ERROR: "エラー",
-    AlertType.HIGH_CPU: "CPU使用率高",
-    AlertType.HIGH_MEMORY: "メモリ使用率高",
-    AlertType.UPDATE_FAILED: "更新失敗",
-}
-
-STATUS_LABELS = {
-    Status.ONLINE: "オンライン",
-    Status.OFFLINE: "オフライン",
-    Status.ERROR: "エラー",
-    Status.MAINTENANCE: "メンテナンス中",
-}
-CONTRACT_LABELS = {
-    ContractType.BASIC: "ベーシック保守",
-    ContractType.STANDARD: "スタンダード保守",
-    ContractType.PREMIUM: "プレミアム保守",
-}
-
 READ = frozenset({"fleet:customer:read", "fleet:incident:note", "fleet:incident:read", "fleet:terminal:read"})
 REPORTS = frozenset({"fleet:report:read"})
 # `incidents.rules` says which of the two permissions a response step needs.

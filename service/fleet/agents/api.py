@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, BearerToken, allow, client_address
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import NO_SCOPES, Db, Scopes, set_scopes
 from service.core.files import incoming
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.short_transactions import short_transaction
 from service.fleet.agents import actions, queries, schemas
@@ -20,13 +21,8 @@ from service.fleet.agents.queries import Agent
 from service.fleet.rules import AREA, BUNDLE
 from service.fleet.schemas import Created
 
-_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-_UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (404, 408, 409, 413, 415)}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 SCOPES = Scopes(frozenset({AREA.name}))
-router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=_ERROR_RESPONSES)
+router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 
 
 def authenticate_agent(request: Request, db: Session, token: str) -> Agent:
@@ -51,7 +47,7 @@ async def enrolment_codes(
     return await request.page(lambda db, _: queries.codes(db, limit, cursor))
 
 
-@router.post("/enrolment-codes", status_code=201, responses=_NOT_FOUND)
+@router.post("/enrolment-codes", status_code=201, responses=refusals(404))
 def issue_enrolment_code(
     actor: Annotated[Actor, allow("fleet:enrolment:create")], db: Db, new: schemas.NewEnrolmentCode
 ) -> schemas.EnrolmentCodeAnswer:
@@ -59,33 +55,33 @@ def issue_enrolment_code(
     return schemas.EnrolmentCodeAnswer(id=row.id, code=code, expires_at=row.expires_at, maximum_uses=row.maximum_uses)
 
 
-@router.delete("/enrolment-codes/{code_id}", status_code=204, responses=_NOT_FOUND)
-def revoke_enrolment_code(actor: Annotated[Actor, allow("fleet:enrolment:revoke")], db: Db, code_id: Id) -> None:
+@router.delete("/enrolment-codes/{code_id}", status_code=204, responses=refusals(404))
+def revoke_enrolment_code(actor: Annotated[Actor, allow("fleet:enrolment:revoke")], db: Db, code_id: PathId) -> None:
     """The code no longer enrols an agent; agents that used it stay enrolled."""
     actions.revoke_enrolment_code(db, actor, code_id)
 
 
-@router.get("/terminals/{terminal_id}/token", responses=_NOT_FOUND)
-def token(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.TokenAnswer:
+@router.get("/terminals/{terminal_id}/token", responses=refusals(404))
+def token(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: PathId) -> schemas.TokenAnswer:
     return queries.token(db, terminal_id)
 
 
-@router.delete("/terminals/{terminal_id}/token", status_code=204, responses=_NOT_FOUND)
-def revoke_token(actor: Annotated[Actor, allow("fleet:token:revoke")], db: Db, terminal_id: Id) -> None:
+@router.delete("/terminals/{terminal_id}/token", status_code=204, responses=refusals(404))
+def revoke_token(actor: Annotated[Actor, allow("fleet:token:revoke")], db: Db, terminal_id: PathId) -> None:
     """The terminal's agent cannot authenticate until it is enrolled again."""
     actions.revoke_token(db, actor, terminal_id)
 
 
-@router.post("/terminals/{terminal_id}/token/rotation", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
-def rotate_token(actor: Annotated[Actor, allow("fleet:token:rotate")], db: Db, terminal_id: Id) -> Created:
+@router.post("/terminals/{terminal_id}/token/rotation", status_code=201, responses=refusals(404, 409))
+def rotate_token(actor: Annotated[Actor, allow("fleet:token:rotate")], db: Db, terminal_id: PathId) -> Created:
     """Asks the agent to renew its token; returns the command's id."""
     return Created(id=actions.rotate_token(db, actor, terminal_id).id)
 
 
-@router.get("/terminals/{terminal_id}/commands", responses=_NOT_FOUND, response_model=Page[schemas.CommandItem])
+@router.get("/terminals/{terminal_id}/commands", responses=refusals(404), response_model=Page[schemas.CommandItem])
 async def commands(
     request: Annotated[ListRequest, list_request("fleet:terminal:read")],
-    terminal_id: Id,
+    terminal_id: PathId,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -93,28 +89,30 @@ async def commands(
     return await request.page(lambda db, _: queries.commands(db, terminal_id, limit, cursor))
 
 
-@router.post("/terminals/{terminal_id}/commands", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/terminals/{terminal_id}/commands", status_code=201, responses=refusals(404, 409))
 def order(
-    actor: Annotated[Actor, allow("fleet:terminal:diagnose")], db: Db, terminal_id: Id, new: schemas.NewCommand
+    actor: Annotated[Actor, allow("fleet:terminal:diagnose")], db: Db, terminal_id: PathId, new: schemas.NewCommand
 ) -> Created:
     """The agent gets the command with the answer to its next heartbeat."""
     return Created(id=actions.send_command(db, actor, terminal_id, new.name).id)
 
 
-@router.post("/terminals/{terminal_id}/commands/{command_id}/cancel", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def cancel(actor: Annotated[Actor, allow("fleet:terminal:diagnose")], db: Db, terminal_id: Id, command_id: Id) -> None:
+@router.post("/terminals/{terminal_id}/commands/{command_id}/cancel", status_code=204, responses=refusals(404, 409))
+def cancel(
+    actor: Annotated[Actor, allow("fleet:terminal:diagnose")], db: Db, terminal_id: PathId, command_id: PathId
+) -> None:
     actions.cancel(db, actor, terminal_id, command_id)
 
 
-@router.get("/terminals/{terminal_id}/devices", responses=_NOT_FOUND)
-def devices(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: Id) -> schemas.Devices:
+@router.get("/terminals/{terminal_id}/devices", responses=refusals(404))
+def devices(actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, terminal_id: PathId) -> schemas.Devices:
     """The terminal's machines, the present one first."""
     return queries.devices(db, terminal_id)
 
 
-@router.post("/terminals/{terminal_id}/swap", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/terminals/{terminal_id}/swap", responses=refusals(404, 409))
 def swap(
-    actor: Annotated[Actor, allow("fleet:terminal:swap")], db: Db, terminal_id: Id, new: schemas.Swap
+    actor: Annotated[Actor, allow("fleet:terminal:swap")], db: Db, terminal_id: PathId, new: schemas.Swap
 ) -> schemas.Swapped:
     """Replaces the terminal's machine: keeps the history, revokes the token and issues a code for the new machine."""
     row, code = actions.swap(db, actor, terminal_id, new)
@@ -127,7 +125,7 @@ def swap(
     )
 
 
-@router.post("/enrolments", status_code=201, responses={409: RESPONSES[409]})
+@router.post("/enrolments", status_code=201, responses=refusals(409))
 def enrol(request: Request, db: Db, new: schemas.NewEnrolment) -> schemas.Enrolment:
     """For agents: authenticated by the enrolment code."""
     set_scopes(db, SCOPES)
@@ -135,14 +133,14 @@ def enrol(request: Request, db: Db, new: schemas.NewEnrolment) -> schemas.Enrolm
     return schemas.Enrolment(terminal_id=terminal_id, token=token)
 
 
-@router.put("/agent/token", status_code=204, responses={409: RESPONSES[409]})
+@router.put("/agent/token", status_code=204, responses=refusals(409))
 def renew_token(agent: CallingAgent, db: Db, new: schemas.NewToken) -> None:
     """For agents: replaces the token of this request by a new one, of which only the hash is sent."""
     actions.renew_token(db, agent, new)
 
 
-@router.post("/agent/commands/{command_id}", responses=_NOT_FOUND)
-def report(agent: CallingAgent, db: Db, command_id: Id, progress: schemas.Report) -> schemas.ReportAnswer:
+@router.post("/agent/commands/{command_id}", responses=refusals(404))
+def report(agent: CallingAgent, db: Db, command_id: PathId, progress: schemas.Report) -> schemas.ReportAnswer:
     """For agents: the progress of a command. Idempotent."""
     return schemas.ReportAnswer(go_on=actions.record_report(db, agent, command_id, progress))
 
@@ -150,7 +148,7 @@ def report(agent: CallingAgent, db: Db, command_id: Id, progress: schemas.Report
 @router.put(
     "/agent/commands/{command_id}/bundle",
     status_code=201,
-    responses=_UPLOAD_ERRORS,
+    responses=refusals(404, 408, 409, 413, 415),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -158,7 +156,7 @@ def report(agent: CallingAgent, db: Db, command_id: Id, progress: schemas.Report
         }
     },
 )
-async def send_bundle(request: Request, token: BearerToken, command_id: Id) -> schemas.BundleAnswer:
+async def send_bundle(request: Request, token: BearerToken, command_id: PathId) -> schemas.BundleAnswer:
     """For agents: uploads the diagnostic bundle that a command asked for, as a zip file."""
 
     def authenticate(db: Session) -> Agent:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from service.core.values.texts import Mail, Name, Phone, RecordVersion
+from service.core.edits import Edit
+from service.core.values.texts import Mail, Name, Phone
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType, ContractType
 from service.fleet.schemas import Person, StatusCounts
 
 
-class CustomerChange(BaseModel):
-    """A field that is missing or null stays unchanged. `version`: as it was read (optimistic locking)."""
+class CustomerChange(Edit):
+    """A field that is missing or null stays unchanged."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     company_name: Name | None = None
     contact_person: Person | None = None
     contact_email: Mail | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, BearerToken, allow
@@ -12,7 +12,8 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import NO_SCOPES, Db
 from service.core.files import answers
 from service.core.files.records import File
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.routing.short_transactions import short_transaction
@@ -21,22 +22,13 @@ from service.fleet.firmware import actions, queries, schemas
 from service.fleet.firmware.rules import RolloutState, TaskState
 from service.fleet.schemas import Created
 
-router = APIRouter(
-    prefix="/api/fleet",
-    tags=["fleet"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
-)
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
+router = APIRouter(prefix="/api/fleet", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 _IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: _BYTES,
     206: {"description": "The part asked for"} | _BYTES,
     304: {"description": "Not changed"},
-    404: RESPONSES[404],
-    416: RESPONSES[416],
-}
+} | refusals(404, 416)
 Operator = Annotated[Actor, allow("fleet:rollout:operate")]
 Reader = Annotated[Actor, allow("fleet:firmware:read")]
 
@@ -49,14 +41,14 @@ async def firmwares(
     return await request.page(lambda db, _: queries.firmwares(db, limit, cursor))
 
 
-@router.post("/firmwares", status_code=201, responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/firmwares", status_code=201, responses=refusals(404, 409))
 def register(actor: Annotated[Actor, allow("fleet:firmware:create")], db: Db, new: schemas.NewFirmware) -> Created:
     """Registers an uploaded image (`PUT /api/core/files?purpose=fleet.firmware`) if its signature is valid."""
     return Created(id=actions.register(db, actor, new).id)
 
 
-@router.post("/firmwares/{firmware_id}/withdraw", status_code=204, responses=NOT_FOUND)
-def withdraw(actor: Annotated[Actor, allow("fleet:firmware:withdraw")], db: Db, firmware_id: Id) -> None:
+@router.post("/firmwares/{firmware_id}/withdraw", status_code=204, responses=refusals(404))
+def withdraw(actor: Annotated[Actor, allow("fleet:firmware:withdraw")], db: Db, firmware_id: PathId) -> None:
     """The firmware is not installed any more; its roll-outs are aborted."""
     actions.withdraw(db, actor, firmware_id)
 
@@ -72,13 +64,13 @@ async def rollouts(
     return await request.page(lambda db, _: queries.rollouts(db, limit, cursor, state))
 
 
-@router.post("/rollouts", status_code=201, responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/rollouts", status_code=201, responses=refusals(404, 409))
 def create(actor: Annotated[Actor, allow("fleet:rollout:create")], db: Db, new: schemas.NewRollout) -> Created:
     """Creates a draft, which has to be started."""
     return Created(id=actions.create(db, actor, new).id)
 
 
-@router.post("/rollouts/preview", responses=NOT_FOUND)
+@router.post("/rollouts/preview", responses=refusals(404))
 def preview(
     actor: Annotated[Actor, allow("fleet:rollout:create")], db: Db, body: schemas.Preview
 ) -> schemas.PreviewAnswer:
@@ -97,15 +89,15 @@ def choices(actor: Reader, db: Db) -> schemas.Choices:
     return queries.choices(db)
 
 
-@router.get("/rollouts/{rollout_id}", responses=NOT_FOUND)
-def rollout(actor: Reader, db: Db, rollout_id: Id) -> schemas.RolloutDetail:
+@router.get("/rollouts/{rollout_id}", responses=refusals(404))
+def rollout(actor: Reader, db: Db, rollout_id: PathId) -> schemas.RolloutDetail:
     return queries.rollout(db, rollout_id)
 
 
-@router.get("/rollouts/{rollout_id}/tasks", responses=NOT_FOUND, response_model=Page[schemas.TaskItem])
+@router.get("/rollouts/{rollout_id}/tasks", responses=refusals(404), response_model=Page[schemas.TaskItem])
 async def tasks(
     request: Annotated[ListRequest, list_request("fleet:firmware:read", may_lag=True)],
-    rollout_id: Id,
+    rollout_id: PathId,
     limit: Limit = 50,
     cursor: Cursor = None,
     state: TaskState | None = None,
@@ -114,43 +106,43 @@ async def tasks(
     return await request.page(lambda db, _: queries.tasks(db, rollout_id, limit, cursor, state))
 
 
-@router.post("/rollouts/{rollout_id}/start", status_code=204, responses=NOT_FOUND_OR_CONFLICT)
-def start(actor: Operator, db: Db, rollout_id: Id) -> None:
+@router.post("/rollouts/{rollout_id}/start", status_code=204, responses=refusals(404, 409))
+def start(actor: Operator, db: Db, rollout_id: PathId) -> None:
     actions.start(db, actor, rollout_id)
 
 
-@router.post("/rollouts/{rollout_id}/pause", status_code=204, responses=NOT_FOUND_OR_CONFLICT)
-def pause(actor: Operator, db: Db, rollout_id: Id, body: schemas.Reason) -> None:
+@router.post("/rollouts/{rollout_id}/pause", status_code=204, responses=refusals(404, 409))
+def pause(actor: Operator, db: Db, rollout_id: PathId, body: schemas.Reason) -> None:
     """No further terminal is offered the firmware; updates under way go on."""
     actions.pause(db, actor, rollout_id, body.reason)
 
 
-@router.post("/rollouts/{rollout_id}/resume", status_code=204, responses=NOT_FOUND_OR_CONFLICT)
-def resume(actor: Operator, db: Db, rollout_id: Id) -> None:
+@router.post("/rollouts/{rollout_id}/resume", status_code=204, responses=refusals(404, 409))
+def resume(actor: Operator, db: Db, rollout_id: PathId) -> None:
     """Resumes it; the failures so far do not pause it again."""
     actions.resume(db, actor, rollout_id)
 
 
-@router.post("/rollouts/{rollout_id}/abort", status_code=204, responses=NOT_FOUND_OR_CONFLICT)
-def abort(actor: Operator, db: Db, rollout_id: Id, body: schemas.Reason) -> None:
+@router.post("/rollouts/{rollout_id}/abort", status_code=204, responses=refusals(404, 409))
+def abort(actor: Operator, db: Db, rollout_id: PathId, body: schemas.Reason) -> None:
     """Ends it for good; updates under way stop at their next safe point."""
     actions.abort(db, actor, rollout_id, body.reason)
 
 
-@router.post("/rollouts/{rollout_id}/retry", responses=NOT_FOUND_OR_CONFLICT)
-def retry(actor: Operator, db: Db, rollout_id: Id) -> schemas.Retried:
+@router.post("/rollouts/{rollout_id}/retry", responses=refusals(404, 409))
+def retry(actor: Operator, db: Db, rollout_id: PathId) -> schemas.Retried:
     """Offers it to the failed terminals again."""
     return schemas.Retried(terminals=actions.retry(db, actor, rollout_id))
 
 
-@router.post("/rollouts/{rollout_id}/roll-back", status_code=201, responses=NOT_FOUND_OR_CONFLICT)
-def roll_back(actor: Operator, db: Db, rollout_id: Id) -> schemas.Undone:
+@router.post("/rollouts/{rollout_id}/roll-back", status_code=201, responses=refusals(404, 409))
+def roll_back(actor: Operator, db: Db, rollout_id: PathId) -> schemas.Undone:
     """Returns every updated terminal to the version it had before."""
     return actions.roll_back(db, actor, rollout_id)
 
 
 @router.get("/agent/firmware/{task_id}", response_class=Response, responses=_IMAGE_RESPONSES)
-async def download(request: Request, token: BearerToken, task_id: Id) -> Response:
+async def download(request: Request, token: BearerToken, task_id: PathId) -> Response:
     """For agents: the image of the terminal's update under way. Supports Range and If-Range."""
 
     def find_file(db: Session) -> File:

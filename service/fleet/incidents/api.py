@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.fleet.incidents import actions, queries, schemas
 from service.fleet.incidents.rules import CONTACT, OPERATE, STEPS
 
-router = APIRouter(
-    prefix="/api/fleet/incidents",
-    tags=["fleet"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
-)
-Id = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/fleet/incidents", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 
 
 def _step_number(permission: str) -> Any:
@@ -37,8 +33,6 @@ def _step_number(permission: str) -> Any:
 
 
 OPERATOR_STEP, SUPPORT_STEP = _step_number(OPERATE), _step_number(CONTACT)
-NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
 
 
 @router.get("", response_model=Page[schemas.IncidentItem])
@@ -63,41 +57,43 @@ def responders(actor: Annotated[Actor, allow("fleet:incident:read")], db: Db) ->
     return queries.responders(db)
 
 
-@router.get("/{incident_id}", responses=NOT_FOUND)
-def incident(actor: Annotated[Actor, allow("fleet:incident:read")], db: Db, incident_id: Id) -> schemas.IncidentDetail:
+@router.get("/{incident_id}", responses=refusals(404))
+def incident(
+    actor: Annotated[Actor, allow("fleet:incident:read")], db: Db, incident_id: PathId
+) -> schemas.IncidentDetail:
     return queries.incident(db, actor, incident_id)
 
 
-@router.post("/{incident_id}/acknowledge", responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/{incident_id}/acknowledge", responses=refusals(404, 409))
 def acknowledge(
-    actor: Annotated[Actor, allow("fleet:incident:operate")], db: Db, incident_id: Id
+    actor: Annotated[Actor, allow("fleet:incident:operate")], db: Db, incident_id: PathId
 ) -> schemas.IncidentDetail:
     """Records the initial check. An earlier acknowledgement by another user is kept."""
     actions.acknowledge(db, actor, incident_id)
     return _detail(db, actor, incident_id)
 
 
-@router.post("/{incident_id}/assignment", responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/{incident_id}/assignment", responses=refusals(404, 409))
 def assign(
-    actor: Annotated[Actor, allow("fleet:incident:assign")], db: Db, incident_id: Id, new: schemas.Assignment
+    actor: Annotated[Actor, allow("fleet:incident:assign")], db: Db, incident_id: PathId, new: schemas.Assignment
 ) -> schemas.IncidentDetail:
     actions.assign(db, actor, incident_id, new)
     return _detail(db, actor, incident_id)
 
 
-@router.post("/{incident_id}/notes", status_code=201, responses=NOT_FOUND)
+@router.post("/{incident_id}/notes", status_code=201, responses=refusals(404))
 def note(
-    actor: Annotated[Actor, allow("fleet:incident:note")], db: Db, incident_id: Id, new: schemas.NewNote
+    actor: Annotated[Actor, allow("fleet:incident:note")], db: Db, incident_id: PathId, new: schemas.NewNote
 ) -> schemas.IncidentDetail:
     actions.note(db, actor, incident_id, new)
     return _detail(db, actor, incident_id)
 
 
-@router.post("/{incident_id}/steps/{number}", responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/{incident_id}/steps/{number}", responses=refusals(404, 409))
 def finish_step(
     actor: Annotated[Actor, allow(OPERATE)],
     db: Db,
-    incident_id: Id,
+    incident_id: PathId,
     number: Annotated[int, OPERATOR_STEP],
     done: schemas.StepDone,
 ) -> schemas.IncidentDetail:
@@ -106,11 +102,11 @@ def finish_step(
     return _detail(db, actor, incident_id)
 
 
-@router.post("/{incident_id}/contacts/{number}", responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/{incident_id}/contacts/{number}", responses=refusals(404, 409))
 def finish_contact(
     actor: Annotated[Actor, allow(CONTACT)],
     db: Db,
-    incident_id: Id,
+    incident_id: PathId,
     number: Annotated[int, SUPPORT_STEP],
     done: schemas.StepDone,
 ) -> schemas.IncidentDetail:
@@ -119,17 +115,17 @@ def finish_contact(
     return _detail(db, actor, incident_id)
 
 
-@router.post("/{incident_id}/snooze", responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/{incident_id}/snooze", responses=refusals(404, 409))
 def snooze(
-    actor: Annotated[Actor, allow("fleet:incident:snooze")], db: Db, incident_id: Id, new: schemas.Snooze
+    actor: Annotated[Actor, allow("fleet:incident:snooze")], db: Db, incident_id: PathId, new: schemas.Snooze
 ) -> schemas.IncidentDetail:
     actions.snooze(db, actor, incident_id, new)
     return _detail(db, actor, incident_id)
 
 
-@router.post("/{incident_id}/resolution", responses=NOT_FOUND_OR_CONFLICT)
+@router.post("/{incident_id}/resolution", responses=refusals(404, 409))
 def resolve(
-    actor: Annotated[Actor, allow("fleet:incident:resolve")], db: Db, incident_id: Id, new: schemas.Resolution
+    actor: Annotated[Actor, allow("fleet:incident:resolve")], db: Db, incident_id: PathId, new: schemas.Resolution
 ) -> schemas.IncidentDetail:
     actions.resolve(db, actor, incident_id, new)
     return _detail(db, actor, incident_id)

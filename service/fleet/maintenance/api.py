@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.fleet.maintenance import actions, queries, schemas
 
-router = APIRouter(
-    prefix="/api/fleet/maintenances",
-    tags=["fleet"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
-)
-Id = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/fleet/maintenances", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("", response_model=Page[schemas.MaintenanceItem])
@@ -32,14 +28,14 @@ async def maintenances(
     return await request.page(lambda db, _: queries.windows(db, limit, cursor, filters))
 
 
-@router.post("", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+@router.post("", status_code=201, responses=refusals(404, 409))
 def plan(
     actor: Annotated[Actor, allow("fleet:terminal:maintain")], db: Db, new: schemas.NewMaintenance
 ) -> schemas.Planned:
     return schemas.Planned(ids=actions.plan(db, actor, new))
 
 
-@router.post("/end", responses={404: RESPONSES[404]})
+@router.post("/end", responses=refusals(404))
 def end_several(
     actor: Annotated[Actor, allow("fleet:terminal:maintain")], db: Db, body: schemas.ToEnd
 ) -> schemas.Ended:
@@ -47,16 +43,16 @@ def end_several(
     return schemas.Ended(ended=actions.end(db, actor, body.ids))
 
 
-@router.get("/{maintenance_id}", responses={404: RESPONSES[404]})
+@router.get("/{maintenance_id}", responses=refusals(404))
 def maintenance(
-    actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, maintenance_id: Id
+    actor: Annotated[Actor, allow("fleet:terminal:read")], db: Db, maintenance_id: PathId
 ) -> schemas.MaintenanceItem:
     return queries.window(db, maintenance_id)
 
 
-@router.post("/{maintenance_id}/end", responses={404: RESPONSES[404]})
+@router.post("/{maintenance_id}/end", responses=refusals(404))
 def end(
-    actor: Annotated[Actor, allow("fleet:terminal:maintain")], db: Db, maintenance_id: Id
+    actor: Annotated[Actor, allow("fleet:terminal:maintain")], db: Db, maintenance_id: PathId
 ) -> schemas.MaintenanceItem:
     """Ends a window early, or cancels it when it has not begun. A past window stays unchanged."""
     actions.end(db, actor, [maintenance_id])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.tasks import records
@@ -18,12 +19,7 @@ from service.core.values.texts import MonthText
 from service.core.values.times import parse_month
 from service.fleet.monthly import actions, queries, schemas
 
-router = APIRouter(
-    prefix="/api/fleet/reports/monthly",
-    tags=["fleet"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
-)
-Id = Annotated[int, Path(ge=1, lt=2**63)]
+router = APIRouter(prefix="/api/fleet/reports/monthly", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("", response_model=Page[schemas.ReportItem])
@@ -45,21 +41,21 @@ def overview(
     return queries.overview(db, parse_month(month) if month else None)
 
 
-@router.post("/drafts", status_code=202, responses={409: RESPONSES[409]})
+@router.post("/drafts", status_code=202, responses=refusals(409))
 def draft(actor: Annotated[Actor, allow("fleet:report:create")], db: Db, new: schemas.NewDrafts) -> TaskAnswer:
     """Starts the task that drafts the reports; drafts are replaced, sent reports are not."""
     task = actions.start_drafting(db, actor, new)
     return records.answer(records.get(db, actor, task.id), actor)
 
 
-@router.get("/{report_id}", responses={404: RESPONSES[404]})
-def report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db, report_id: Id) -> schemas.ReportDetail:
+@router.get("/{report_id}", responses=refusals(404))
+def report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db, report_id: PathId) -> schemas.ReportDetail:
     return queries.report(db, report_id)
 
 
-@router.post("/{report_id}/send", responses={404: RESPONSES[404], 409: RESPONSES[409]})
+@router.post("/{report_id}/send", responses=refusals(404, 409))
 def send(
-    actor: Annotated[Actor, allow("fleet:report:send")], db: Db, report_id: Id, body: schemas.Sending
+    actor: Annotated[Actor, allow("fleet:report:send")], db: Db, report_id: PathId, body: schemas.Sending
 ) -> schemas.ReportDetail:
     """Sends the report with its PDF to the customer's 連絡先メール."""
     actions.send(db, actor, report_id, body)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from service.core.access.auth import Actor, allow
 from service.core.database.clock import app_now
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.printing import labels
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
@@ -20,7 +20,7 @@ from service.fleet.reports import queries, rules
 router = APIRouter(
     prefix="/api/fleet",
     tags=["fleet"],
-    responses={**PDF_ANSWER, **{status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}},
+    responses={**PDF_ANSWER, **refusals(400, 401, 403, 422, 503)},
 )
 
 
@@ -31,7 +31,7 @@ def status_report(actor: Annotated[Actor, allow("fleet:report:read")], db: Db) -
     return Pdf(partial(render, report), f"{report.title}_{report.made_at.astimezone(TOKYO):%Y%m%d-%H%M}.pdf")
 
 
-@router.get("/terminals/labels.pdf", response_class=Response, responses={404: RESPONSES[404]})
+@router.get("/terminals/labels.pdf", response_class=Response, responses=refusals(404))
 def terminal_labels(
     actor: Annotated[Actor, allow("fleet:terminal:read")],
     db: Db,

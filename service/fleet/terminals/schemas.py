@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.values.texts import Name, RecordId, RecordVersion
+from service.core.edits import Edit
+from service.core.values.texts import Name, RecordId
 from service.fleet.maintenance.schemas import MaintenanceItem
 from service.fleet.rules import MAX_TAGS, AlertType, ContractType, Status
 from service.fleet.schemas import (
@@ -23,13 +24,9 @@ from service.fleet.terminals.rules import Finding
 MAX_TERMINALS = 20_000
 
 
-class TerminalChange(BaseModel):
-    """A field that is missing or null stays unchanged, except `installed_date`, which null clears. `version`: as it was
-    read (optimistic locking)."""
+class TerminalChange(Edit):
+    """A field that is missing or null stays unchanged, except `installed_date`, which null clears."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     serial_number: Serial | None = None
     customer_id: RecordId | None = None
     store_name: Name | None = None
