@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from dashboards.contract.fleet import Diagnosis, OpenAlert, TerminalDetail
 from dashboards.ui import times
-from dashboards.ui.columns import Row
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ SILENT = ("shut_down", "closed", "pc_silent", "store_silent", "network_silent")
 UNKNOWN = Advice("info", "不明", "状況を判定できません。", "リモート診断を行ってください。")
 
 
-def advice(terminal: Row) -> Advice | None:
+def advice(terminal: TerminalDetail) -> Advice | None:
     """None for an archived terminal."""
     diagnosis = terminal["diagnosis"]
     if not diagnosis:
@@ -147,22 +147,23 @@ def advice(terminal: Row) -> Advice | None:
     return ALERTED[alert["alert_type"]] if alert else ADVICE.get(diagnosis["finding"], UNKNOWN)
 
 
-def _only_alert(terminal: Row) -> dict[str, Any] | None:
+def _only_alert(terminal: TerminalDetail) -> OpenAlert | None:
     """The oldest alert of a terminal without any other problem."""
     if not terminal["diagnosis"] or terminal["diagnosis"]["finding"] != "well":
         return None
     return next((alert for alert in terminal["alerts"] if alert["alert_type"] in ALERTED), None)
 
 
-def place_text(terminal: Row) -> str:
+def place_text(terminal: TerminalDetail) -> str:
     return f"{terminal['customer']['company_name']} - {terminal['store_name']}"
 
 
-def is_silent(terminal: Row) -> bool:
-    return bool(terminal["diagnosis"]) and terminal["diagnosis"]["finding"] in SILENT
+def is_silent(terminal: TerminalDetail) -> bool:
+    diagnosis = terminal["diagnosis"]
+    return diagnosis is not None and diagnosis["finding"] in SILENT
 
 
-def since_text(terminal: Row) -> str:
+def since_text(terminal: TerminalDetail) -> str:
     """When it began; for silence, the last heartbeat."""
     state = terminal["state"]
     if state["last_heartbeat_at"] is None:
@@ -175,7 +176,7 @@ def since_text(terminal: Row) -> str:
     return f"{times.full(started_at)}（{times.ago(started_at)}）から続いています。"
 
 
-def neighbours_text(diagnosis: dict[str, Any]) -> str:
+def neighbours_text(diagnosis: Diagnosis) -> str:
     """Whether other terminals of the store and the network are online: it separates a PC problem from one of the store
     or the network."""
     texts = []
@@ -190,16 +191,16 @@ def neighbours_text(diagnosis: dict[str, Any]) -> str:
     return "".join(texts)
 
 
-def status_text(terminal: Row) -> str:
+def status_text(terminal: TerminalDetail) -> str:
     """The headline's text: what is wrong and where, since when, and the next step."""
-    advised = advice(terminal)
-    if advised is None:
+    if terminal["archived_at"]:
         archived_at = times.full(times.parse(terminal["archived_at"]))
         return f"この端末は{archived_at}にアーカイブされました。履歴だけを表示しています。"
+    advised, diagnosis = advice(terminal) or UNKNOWN, terminal["diagnosis"]
     side = (
         "" if advised.side in ("異常なし", "設置前", "営業時間外", "不明") else f"原因は{advised.side}と考えられます。"
     )
-    others_text = neighbours_text(terminal["diagnosis"]) if is_silent(terminal) else ""
+    others_text = neighbours_text(diagnosis) if diagnosis and is_silent(terminal) else ""
     return f"{advised.what}{side}{since_text(terminal)}{others_text}{next_step_text(advised)}"
 
 
@@ -207,7 +208,7 @@ def next_step_text(advised: Advice) -> str:
     return f"次の対応: {advised.next_step}" if advised.next_step else "対応は必要ありません。"
 
 
-def merchant_text(terminal: Row) -> str:
+def merchant_text(terminal: TerminalDetail) -> str:
     """A text to read out or to paste into a mail."""
     advised = advice(terminal)
     if advised is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.fleet import IncidentItem, IncidentsCounts
 from dashboards.fleet.choices import customers, responders
 from dashboards.fleet.incident_drawer import PATH, drawer, open_requested
 from dashboards.fleet.incident_words import (
@@ -22,7 +22,6 @@ from dashboards.fleet.incident_words import (
 )
 from dashboards.fleet.words import ALERT
 from dashboards.ui import columns, figures, filters, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 
@@ -35,7 +34,7 @@ SORTS = {
 }
 
 
-def remaining_text(incident: Row) -> str:
+def remaining_text(incident: IncidentItem) -> str:
     """The time left for the next step, or by how much it is late."""
     if incident["resolved_at"]:
         return "–"
@@ -63,7 +62,7 @@ def headline() -> None:
     reading = live.block("fleet.incident_counts", "アラート一覧", f"{PATH}/counts", headline=True)
     if reading is None:
         return
-    counts = reading.data
+    counts: IncidentsCounts = reading.data
     if not reading.problem:
         state_sentence(counts)
     oldest = counts["oldest_opened_at"]
@@ -86,7 +85,7 @@ def headline() -> None:
     )
 
 
-def state_sentence(counts: dict[str, Any]) -> None:
+def state_sentence(counts: IncidentsCounts) -> None:
     if not counts["open"]:
         st.success("現在、対応が必要なアラートはありません。", icon=":material/check_circle:")
         return

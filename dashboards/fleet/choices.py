@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.contract.fleet import CustomerChoice, Person
 from dashboards.session import has_permission
 from dashboards.ui.cache import load_cached
 
@@ -14,7 +15,7 @@ def customers() -> dict[int, str]:
         return {}
 
     def fetch() -> dict[int, str]:
-        rows = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/fleet/customers/choices")
+        rows: list[CustomerChoice] = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/fleet/customers/choices")
         return {customer["id"]: customer["company_name"] for customer in rows}
 
     return load_cached("fleet.customers", fetch)
@@ -24,7 +25,7 @@ def responders() -> dict[str, str]:
     """User id as text → name: the users to whom an incident can be assigned."""
 
     def fetch() -> dict[str, str]:
-        users = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/fleet/incidents/responders")
+        users: list[Person] = session.api(patience=PAGE_TIMEOUT_SECONDS).get("/api/fleet/incidents/responders")
         return {str(user["id"]): user["name"] for user in users}
 
     return load_cached("fleet.responders", fetch)

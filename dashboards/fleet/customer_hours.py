@@ -6,16 +6,16 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.fleet import CustomerDetail, CustomerHours
 from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, feedback
-from dashboards.ui.columns import Row
 
 PATH = "/api/fleet/customers"
 
 
-def show(customer: Row) -> None:
+def show(customer: CustomerDetail) -> None:
     try:
-        setting = session.api().get(f"{PATH}/{customer['id']}/hours")
+        setting: CustomerHours = session.api().get(f"{PATH}/{customer['id']}/hours")
     except ApiProblem as problem:
         feedback.failed(problem, key="customer.hours")
         return
@@ -35,7 +35,7 @@ def show(customer: Row) -> None:
         )
 
 
-def switch(customer: Row, on: bool) -> None:
+def switch(customer: CustomerDetail, on: bool) -> None:
     confirm.confirm(
         f"customer.hours.{customer['id']}",
         f"{customer['company_name']}のすべての端末で、営業時間を学習{'しますか' if on else 'しないようにしますか'}？",

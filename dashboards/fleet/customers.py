@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.contract.fleet import CONTRACT_TYPE
+from dashboards.contract.fleet import CONTRACT_TYPE, CustomerItem, PageCustomerItem
 from dashboards.fleet import customer_drawer
 from dashboards.fleet.customer_drawer import PATH
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -46,14 +45,15 @@ def headline() -> None:
     )
     if reading is None:
         return
-    total, items = reading.data["total"], reading.data["items"]
+    page: PageCustomerItem = reading.data
+    total, items = page["total"], page["items"]
     if not total:
         st.markdown("まだ顧客が登録されていません。")
         return
     st.markdown(f"登録されている顧客は{total:,}社です。{_worst_text(items[0])}")
 
 
-def _worst_text(customer: Row) -> str:
+def _worst_text(customer: CustomerItem) -> str:
     counts = customer["terminals"]
     if not counts["offline"] + counts["error"]:
         return "端末に異常のある顧客はありません。"

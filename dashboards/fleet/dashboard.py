@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from dashboards.contract.fleet import IncidentItem, Summary
 from dashboards.fleet.customer_drawer import PATH, drawer
 from dashboards.fleet.incident_drawer import incident_url
 from dashboards.fleet.incident_words import alert_count_text, place_text
@@ -13,6 +12,7 @@ from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminal
 from dashboards.fleet.words import ALERT, TERMINAL
 from dashboards.session import has_permission
 from dashboards.ui import columns, feedback, figures, live, tables, targets, times
+from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -48,7 +48,7 @@ def draw_overview() -> None:
     key_figures(reading)
 
 
-def state_sentence(summary: dict[str, Any]) -> None:
+def state_sentence(summary: Summary) -> None:
     counts, alert_count = summary["terminals"], summary["open_alerts"]
     if alert_count:
         oldest = summary["oldest_open_alert_at"]
@@ -64,13 +64,13 @@ def state_sentence(summary: dict[str, Any]) -> None:
         st.success(f"現在、対応が必要なアラートはありません。{online_text}。", icon=":material/check_circle:")
 
 
-def breakdown(counts: dict[str, int]) -> str:
+def breakdown(counts: Row) -> str:
     return "、".join(f"{status.word} {counts[code]:,}台" for code, status in TERMINAL.items() if counts[code])
 
 
 def key_figures(reading: live.Snapshot) -> None:
-    names = ("terminals", "open_alerts", "open_incidents", "oldest_open_alert_at")
-    counts, alert_count, incident_count, oldest = (reading.data[name] for name in names)
+    summary: Summary = reading.data
+    counts, alert_count, oldest = summary["terminals"], summary["open_alerts"], summary["oldest_open_alert_at"]
     faded = reading.problem is not None
     total, online = counts["total"], counts["online"]
     rate = online / total if total else None
@@ -85,7 +85,7 @@ def key_figures(reading: live.Snapshot) -> None:
             Figure(
                 "アラート",
                 f"{alert_count:,}件",
-                f"障害 {incident_count:,}件・最も古いもの {times.ago(times.parse(oldest))}"
+                f"障害 {summary['open_incidents']:,}件・最も古いもの {times.ago(times.parse(oldest))}"
                 if oldest
                 else "対応待ちはありません",
                 help="未解決のアラートの件数です。同じ店舗・顧客・回線で同時に起きたアラートは1件の障害にまとめ、"
@@ -111,7 +111,8 @@ def draw_alerts() -> None:
     reading = live.block("fleet.incidents", "重要アラート", "/api/fleet/incidents", limit=ALERTS_SHOWN)
     if reading is None:
         return
-    items, total = reading.data["items"], reading.data["total"]
+    items: list[IncidentItem] = reading.data["items"]
+    total = reading.data["total"]
     if not items:
         feedback.empty("対応が必要なアラートはありません", "端末の通信が途絶えると、ここに自動で表示されます。")
         return
@@ -123,11 +124,13 @@ def draw_alerts() -> None:
     link("アラート一覧を開く", "/alerts")
 
 
-def incident_lines(incident: dict[str, Any]) -> str:
+def incident_lines(incident: IncidentItem) -> str:
     """ABC商事 - 新宿店: オフライン (10分前), and below it the terminal, the time and the message."""
     status, since = ALERT.get(incident["alert_type"], UNKNOWN), times.parse(incident["opened_at"])
     facts = plain(f"{times.full(since)}　{incident['serial_number']}　{incident['message']}")
-    due = targets.countdown(times.parse(incident["due_at"]), incident["response"]) if incident["due_at"] else ""
+    due = ""
+    if incident["due_at"] and incident["response"]:
+        due = targets.countdown(times.parse(incident["due_at"]), incident["response"])
     target = (
         f"/terminal?id={incident['terminal_id']}" if incident["scope"] == "terminal" else incident_url(incident["id"])
     )

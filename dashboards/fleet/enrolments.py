@@ -7,12 +7,12 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.fleet import EnrolmentCodeAnswer, EnrolmentCodeItem, PageEnrolmentCodeItem
 from dashboards.fleet import enrolment
 from dashboards.fleet.choices import customers
 from dashboards.fleet.words import CODES
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, forms, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 
 PATH = "/api/fleet/enrolment-codes"
@@ -33,7 +33,8 @@ def headline() -> None:
     reading = live.block("fleet.codes_headline", "登録コード", PATH, headline=True, right=_issue_button, limit=MAX_ROWS)
     if reading is None:
         return
-    valid = [code for code in reading.data["items"] if code["state"] == "valid"]
+    page: PageEnrolmentCodeItem = reading.data
+    valid = [code for code in page["items"] if code["state"] == "valid"]
     if not valid:
         st.markdown("使える登録コードはありません。店舗PCを新しく登録するときに発行してください。")
         return
@@ -103,7 +104,7 @@ def issue() -> None:
 
 
 def _issue_and_show(body: dict[str, Any], customer: str | None, once: str) -> None:
-    created = session.api().post(PATH, body, once=once)
+    created: EnrolmentCodeAnswer = session.api().post(PATH, body, once=once)
     until = times.full(times.parse(created["expires_at"]))
     target = f"{customer}の端末" if customer else "登録済みの端末"
     dialogs.open(
@@ -115,7 +116,7 @@ def _issue_and_show(body: dict[str, Any], customer: str | None, once: str) -> No
     )
 
 
-def revoke(code: Row) -> None:
+def revoke(code: EnrolmentCodeItem) -> None:
     target = code["customer_name"] or "登録済みのすべての端末"
     issued_at = times.full(times.parse(code["created_at"]))
     confirm.confirm(

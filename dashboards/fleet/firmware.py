@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.fleet import FirmwareItem, FirmwareOverview, RolloutItem
 from dashboards.fleet.firmware_forms import new_firmware, new_rollout
 from dashboards.fleet.rollout_drawer import drawer
 from dashboards.fleet.words import ROLLOUT
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, figures, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -21,7 +19,7 @@ ROLLOUTS, FIRMWARES = "/api/fleet/rollouts", "/api/fleet/firmwares"
 IN_USE = {"open": Status("配信できます", "green", "check_circle"), "withdrawn": Status("取り下げ", "gray", "block")}
 
 
-def progress_text(rollout: Row) -> str:
+def progress_text(rollout: RolloutItem) -> str:
     """第2段階 / 3（25%）"""
     if rollout["state"] == "draft":
         return "開始前"
@@ -29,7 +27,7 @@ def progress_text(rollout: Row) -> str:
     return f"第{wave + 1}段階 / {len(waves)}（{waves[wave]}%）"
 
 
-def _success_percent(rollout: Row) -> float:
+def _success_percent(rollout: RolloutItem) -> float:
     counts = rollout["counts"]
     return 100 * counts["succeeded"] // counts["total"] if counts["total"] else 0
 
@@ -64,7 +62,7 @@ def headline() -> None:
     )
     if reading is None:
         return
-    counts = reading.data
+    counts: FirmwareOverview = reading.data
     if not reading.problem:
         _state_sentence(counts)
     figures.row(
@@ -83,7 +81,7 @@ def _create_button() -> None:
         dialogs.button("配信を作成する", new_rollout, key="firmware.new_rollout", icon="add", type="primary")
 
 
-def _state_sentence(counts: dict[str, Any]) -> None:
+def _state_sentence(counts: FirmwareOverview) -> None:
     if counts["paused"]:
         st.error(
             f"一時停止中の配信が{counts['paused']:,}件あります。停止の理由を確認し、再開するか中止するかを決めてください。",
@@ -136,7 +134,7 @@ def _register_button() -> None:
         dialogs.button("ファームウェアを登録する", new_firmware, key="firmware.new", icon="upload")
 
 
-def withdraw(row: Row) -> None:
+def withdraw(row: FirmwareItem) -> None:
     confirm.confirm(
         f"firmware.withdraw.{row['id']}",
         f"ファームウェア {row['version']} を取り下げますか？",

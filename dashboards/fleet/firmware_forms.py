@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.fleet import FirmwareChoices, FirmwareItem
 from dashboards.fleet.choices import customers
 from dashboards.fleet.rollout_drawer import PATH, preview_text
 from dashboards.ui import dialogs, feedback, files, forms
@@ -65,8 +66,8 @@ def new_rollout() -> None:
     @dialogs.dialog("配信を作成する", width="large", icon=":material/rocket_launch:")
     def show() -> None:
         try:
-            firmwares = session.api().get("/api/fleet/firmwares", limit=100)["items"]
-            choices = session.api().get(f"{PATH}/choices")
+            firmwares: list[FirmwareItem] = session.api().get("/api/fleet/firmwares", limit=100)["items"]
+            choices: FirmwareChoices = session.api().get(f"{PATH}/choices")
         except ApiProblem as problem:
             feedback.failed(problem, key="rollout.form")
             return
@@ -83,7 +84,7 @@ def new_rollout() -> None:
     show()
 
 
-def _targets(versions_by_id: dict[int, str], choices: dict[str, list[str]]) -> dict[str, Any]:
+def _targets(versions_by_id: dict[int, str], choices: FirmwareChoices) -> dict[str, Any]:
     """Drawn outside of the form: each change is counted at once."""
     st.markdown("**1. ファームウェアと対象**  \n" + small("条件を選ばなければ、すべての端末が対象です。"))
     customer_names = customers()

@@ -9,12 +9,19 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.contract.fleet import IncidentDetail, StepItem
 from dashboards.fleet.choices import responders
-from dashboards.fleet.incident_words import INCIDENT_STATES, impact_text, place_text, state_key, timeline_event
+from dashboards.fleet.incident_words import (
+    INCIDENT_STATES,
+    Incident,
+    impact_text,
+    place_text,
+    state_key,
+    timeline_event,
+)
 from dashboards.fleet.words import ALERT
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, flash, forms, targets, times
-from dashboards.ui.columns import Row
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link, requested_id
 from dashboards.ui.status import UNKNOWN
@@ -44,11 +51,11 @@ def open_requested() -> None:
         feedback.action_failed(problem)
 
 
-def drawer(row: Row) -> None:
+def drawer(row: Incident) -> None:
     @dialogs.dialog(plain(place_text(row)), position="right", width="medium", icon=":material/notifications_active:")
     def show() -> None:
         try:
-            incident = session.api().get(f"{PATH}/{row['id']}")
+            incident: IncidentDetail = session.api().get(f"{PATH}/{row['id']}")
         except ApiProblem as problem:
             feedback.failed(problem, key="incident.drawer")
             return
@@ -67,9 +74,9 @@ def drawer(row: Row) -> None:
     show()
 
 
-def _draw_state(incident: Row) -> None:
+def _draw_state(incident: IncidentDetail) -> None:
     due = ""
-    if incident["due_at"] and not incident["resolved_at"]:
+    if incident["due_at"] and incident["response"] and not incident["resolved_at"]:
         due = targets.countdown(times.parse(incident["due_at"]), incident["response"])
     kind = ALERT.get(incident["alert_type"], UNKNOWN)
     st.markdown(f"{INCIDENT_STATES[state_key(incident)].badge()} {kind.badge()} {due}")
@@ -92,7 +99,7 @@ def _time_text(timestamp: str | None) -> str:
     return times.full(times.parse(timestamp)) if timestamp else ""
 
 
-def _first_actions(incident: Row) -> None:
+def _first_actions(incident: IncidentDetail) -> None:
     with st.container(horizontal=True):
         if has_permission("fleet:incident:operate") and not incident["acknowledged_at"]:
             _button(
@@ -109,7 +116,7 @@ def _first_actions(incident: Row) -> None:
                 _resolve_form(incident)
 
 
-def _button(label: str, key: str, icon: str, incident: Row, path: str, done: str) -> None:
+def _button(label: str, key: str, icon: str, incident: IncidentDetail, path: str, done: str) -> None:
     st.button(
         label,
         key=f"incident.{key}",
@@ -120,7 +127,7 @@ def _button(label: str, key: str, icon: str, incident: Row, path: str, done: str
     )
 
 
-def _send_action(incident: Row, path: str, body: dict[str, Any] | None, done: str) -> None:
+def _send_action(incident: IncidentDetail, path: str, body: dict[str, Any] | None, done: str) -> None:
     """For callbacks: sends the action and shows the message; a refusal is shown in the drawer, which stays open."""
     url = f"{PATH}/{incident['id']}/{path}"
     try:
@@ -131,7 +138,7 @@ def _send_action(incident: Row, path: str, body: dict[str, Any] | None, done: st
         st.session_state[_PROBLEM] = problem
 
 
-def _assign_form(incident: Row) -> None:
+def _assign_form(incident: IncidentDetail) -> None:
     users = responders()
     assignee_id = str(incident["assignee"]["id"]) if incident["assignee"] else None
     key = f"incident.assignee.{incident['id']}.{incident['version']}"
@@ -146,14 +153,14 @@ def _assign_form(incident: Row) -> None:
     st.button("担当を決める", key="incident.assign", on_click=_save_assignment, args=(incident, key, users))
 
 
-def _save_assignment(incident: Row, key: str, users: dict[str, str]) -> None:
+def _save_assignment(incident: IncidentDetail, key: str, users: dict[str, str]) -> None:
     """For callbacks, like `_finish_step`: the choice may be newer than what was drawn last."""
     assignee_id = st.session_state.get(key)
     body = {"version": incident["version"], "user_id": int(assignee_id) if assignee_id else None}
     _send_action(incident, "assignment", body, f"担当を{users.get(assignee_id or '', '未割り当て')}にしました。")
 
 
-def _snooze_buttons(incident: Row) -> None:
+def _snooze_buttons(incident: IncidentDetail) -> None:
     st.markdown(small("終了するまで通知を止め、一覧の下に並べます。アラートは閉じません。"))
     for minutes, label in SNOOZES.items():
         until = (times.now() + timedelta(minutes=minutes)).isoformat()
@@ -183,7 +190,7 @@ def _snooze_buttons(incident: Row) -> None:
         )
 
 
-def _resolve_form(incident: Row) -> None:
+def _resolve_form(incident: IncidentDetail) -> None:
     st.markdown(small("復旧した端末のアラートは自動で閉じます。ここでは、復旧の確認ができたものを閉じます。"))
     with forms.form(f"incident.resolution.{incident['id']}", submit="解決済みにする") as form:
         resolution = form.field("resolution", st.text_area, "解決の内容", required=True, max_chars=500, height=96)
@@ -195,7 +202,7 @@ def _resolve_form(incident: Row) -> None:
         )
 
 
-def _draw_steps(incident: Row) -> None:
+def _draw_steps(incident: IncidentDetail) -> None:
     """The six steps of the requirement document: finished ones with time and user, open ones with the remaining
     time."""
     st.markdown(small("対応手順"))
@@ -208,7 +215,7 @@ def _draw_steps(incident: Row) -> None:
                     _finish_form(incident, step)
 
 
-def _step_lines(step: dict[str, Any], incident: Row) -> str:
+def _step_lines(step: StepItem, incident: IncidentDetail) -> str:
     title = f"**{step['step']}. {plain(step['title'])}**　{small(step['team'])}"
     if step["done_at"]:
         late = step["response"] == "missed"
@@ -221,11 +228,13 @@ def _step_lines(step: dict[str, Any], incident: Row) -> str:
         return f":gray[:material/radio_button_unchecked:] {title}  \n{small(plain(waiting_text))}"
     if incident["resolved_at"]:
         return f":gray[:material/radio_button_unchecked:] {title}  \n{small('記録なし')}"
-    due = targets.countdown(times.parse(step["due_at"]), step["response"])
+    due = (
+        targets.countdown(times.parse(step["due_at"]), step["response"]) if step["due_at"] and step["response"] else ""
+    )
     return f":gray[:material/radio_button_unchecked:] {title}  \n{due}"
 
 
-def _finish_form(incident: Row, step: dict[str, Any]) -> None:
+def _finish_form(incident: IncidentDetail, step: StepItem) -> None:
     key = f"incident.step.{incident['id']}.{step['step']}"
     st.text_area("メモ（任意）", key=key, max_chars=500, height=96)
     st.button(
@@ -237,7 +246,7 @@ def _finish_form(incident: Row, step: dict[str, Any]) -> None:
     )
 
 
-def _finish_step(incident: Row, step: dict[str, Any], key: str) -> None:
+def _finish_step(incident: IncidentDetail, step: StepItem, key: str) -> None:
     """For callbacks: uses the note as it is now. A user who clicks from the note directly onto the button presses one
     that was drawn before the note."""
     subpath = "contacts" if step["step"] in (4, 6) else "steps"
@@ -245,7 +254,7 @@ def _finish_step(incident: Row, step: dict[str, Any], key: str) -> None:
     _send_action(incident, f"{subpath}/{step['step']}", {"note": note}, f"「{step['title']}」を完了にしました。")
 
 
-def _draw_members(incident: Row) -> None:
+def _draw_members(incident: IncidentDetail) -> None:
     if incident["members"] == 1:
         link("端末詳細を開く", f"/terminal?id={incident['terminal_id']}")
         return
@@ -259,7 +268,7 @@ def _draw_members(incident: Row) -> None:
             st.markdown(small(f"ほか{incident['members'] - MEMBERS_SHOWN:,}台"))
 
 
-def _note_form(incident: Row) -> None:
+def _note_form(incident: IncidentDetail) -> None:
     def post(once: str) -> None:
         session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=once)
         dialogs.open(drawer, incident)  # A note does not close the drawer: it opens again, with the note.

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dashboards.contract.fleet import CONTRACT_TYPE, LEVEL, STEPS
+from dashboards.contract.fleet import CONTRACT_TYPE, LEVEL, STEPS, EventItem, Happening, IncidentDetail, IncidentItem
 from dashboards.ui import times
-from dashboards.ui.columns import Row
 from dashboards.ui.status import Status, statuses
 from dashboards.ui.timeline import TimelineEvent
 
@@ -21,6 +18,7 @@ IMPACTS = statuses(
     LEVEL,
     {"high": ("red", "priority_high"), "middle": ("orange", "drag_handle"), "low": ("gray", "low_priority")},
 ) | {"over": Status("–", "gray", "remove")}
+Incident = IncidentItem | IncidentDetail
 IMPACT_HELP = (
     "最も影響の大きい店舗で停止している端末の割合（全台停止で60点）、契約種別（スタンダード保守10点、プレミアム保守20点）、"
     "営業時間の目安の内（20点）を合計し、70点以上を大、45点以上を中、それ未満を小とします。"
@@ -28,7 +26,7 @@ IMPACT_HELP = (
 )
 
 
-def place_text(incident: Row) -> str:
+def place_text(incident: Incident) -> str:
     """What the affected terminals share: ABC商事 - 新宿店 レジ1番 for one terminal, 回線 203.0.113.0/24 for a
     network."""
     match incident["scope"]:
@@ -43,7 +41,7 @@ def place_text(incident: Row) -> str:
     return f"複数の顧客・回線（{incident['members']:,}台）"
 
 
-def state_key(incident: Row) -> str:
+def state_key(incident: Incident) -> str:
     """A key of INCIDENT_STATES."""
     if incident["resolved_at"]:
         return "resolved"
@@ -54,12 +52,12 @@ def state_key(incident: Row) -> str:
     return "working" if incident["acknowledged_at"] else "new"
 
 
-def impact_key(incident: Row) -> str:
+def impact_key(incident: Incident) -> str:
     """A key of IMPACTS."""
     return incident["impact"]["level"] if incident["impact"] else "over"
 
 
-def stopped_text(incident: Row) -> str:
+def stopped_text(incident: Incident) -> str:
     """1台中1台: how many terminals of the worst affected store are stopped."""
     impact = incident["impact"]
     if not impact:
@@ -67,7 +65,7 @@ def stopped_text(incident: Row) -> str:
     return f"{impact['terminals']:,}台中{impact['stopped']:,}台" if impact["stopped"] else "停止なし"
 
 
-def impact_text(incident: Row) -> str:
+def impact_text(incident: Incident) -> str:
     """大（90点）: 店舗の端末1台中1台が停止、スタンダード保守、営業時間の目安の内"""
     impact = incident["impact"]
     if not impact:
@@ -83,13 +81,13 @@ def alert_count_text(alerts: int, incidents: int) -> str:
     return f"{alerts:,}件" if alerts == incidents else f"{alerts:,}件（障害 {incidents:,}件）"
 
 
-def next_step_text(incident: Row) -> str:
-    return STEPS.get(incident["step"], "–")
+def next_step_text(incident: Incident) -> str:
+    return STEPS.get(incident["step"] or 0, "–")
 
 
-def timeline_event(event: dict[str, Any]) -> TimelineEvent:
+def timeline_event(event: EventItem | Happening) -> TimelineEvent:
     """One line of an incident's timeline."""
-    details, user_name, text = event["detail"] or {}, event["by"], event["text"] or ""
+    details, user_name, text = event["detail"] or {}, event["by"] or "", event["text"] or ""
     count, reason = f"{details.get('terminals', 1):,}台", ""
     match event["kind"]:
         case "opened":

@@ -12,11 +12,11 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import FILES
 from dashboards.client import ApiProblem
+from dashboards.contract.fleet import DayFigure, ReportDetail, ReportItem, Span, TaskAnswer, TerminalFigure
 from dashboards.fleet.report_words import month_text, percent_text, percentage_point_change
 from dashboards.fleet.words import ALERT
 from dashboards.session import has_permission
 from dashboards.ui import charts, confirm, details, dialogs, feedback, tasks, times
-from dashboards.ui.columns import Row
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN, Status
@@ -32,15 +32,15 @@ LISTED_STATES = {**REPORT_STATES, "internal": Status("社内用", "gray", "lock"
 NOT_MEASURED = "測定できた障害はありません"
 
 
-def report_state(row: Row) -> str:
+def report_state(row: ReportItem | ReportDetail) -> str:
     return "sent" if row["sent_at"] else "draft" if row["customer_id"] else "internal"
 
 
-def report_name(row: Row) -> str:
+def report_name(row: ReportItem | ReportDetail) -> str:
     return str(row["customer_name"] or "全体")
 
 
-def drawer(row: Row) -> None:
+def drawer(row: ReportItem | ReportDetail) -> None:
     @dialogs.dialog(
         plain(f"{month_text(row['month'])} {report_name(row)}"),
         position="right",
@@ -49,7 +49,7 @@ def drawer(row: Row) -> None:
     )
     def show() -> None:
         try:
-            report = session.api().get(f"{PATH}/{row['id']}")
+            report: ReportDetail = session.api().get(f"{PATH}/{row['id']}")
         except ApiProblem as problem:
             feedback.failed(problem, key="report.drawer")
             return
@@ -61,7 +61,7 @@ def drawer(row: Row) -> None:
     show()
 
 
-def _draw_head(report: Row) -> None:
+def _draw_head(report: ReportDetail) -> None:
     st.markdown(LISTED_STATES[report_state(report)].badge())
     with st.container(horizontal=True):
         link("PDFをダウンロード", f"{FILES}/{report['pdf_id']}", primary=True, download=True)
@@ -87,7 +87,7 @@ def _draw_head(report: Row) -> None:
     )
 
 
-def _draw_figures(report: Row) -> None:
+def _draw_figures(report: ReportDetail) -> None:
     month_figures, previous = report["figures"], report["before"]
     counts = month_figures["counts"]
     uptime_change = percentage_point_change(month_figures["uptime"], previous["uptime"] if previous else None)
@@ -109,21 +109,21 @@ def _draw_figures(report: Row) -> None:
     )
 
 
-def _span_text(span: Row) -> str:
+def _span_text(span: Span) -> str:
     """中央値 4分、最長 15分（目標5分以内 9 / 12件）"""
     if not span["count"]:
         return NOT_MEASURED
     median, worst, target = (
-        times.duration(timedelta(seconds=span[name] or 0)) for name in ("median", "worst", "target")
+        times.duration(timedelta(seconds=seconds or 0)) for seconds in (span["median"], span["worst"], span["target"])
     )
     return f"中央値 {median}、最長 {worst}（目標{target}以内 {span['within']:,} / {span['count']:,}件）"
 
 
-def _draw_by_day(days: list[dict[str, Any]]) -> None:
+def _draw_by_day(days: list[DayFigure]) -> None:
     measured = [day_row for day_row in days if day_row["uptime"] is not None]
     if not measured:
         return
-    lowest = min(measured, key=lambda day_row: day_row["uptime"])
+    lowest = min(measured, key=lambda day_row: day_row["uptime"] or 0)
     day = date.fromisoformat(lowest["day"])
     title = (
         "時間稼働率はすべての日で100%でした"
@@ -140,7 +140,7 @@ def _draw_by_day(days: list[dict[str, Any]]) -> None:
     )
 
 
-def _draw_worst(terminals: list[dict[str, Any]]) -> None:
+def _draw_worst(terminals: list[TerminalFigure]) -> None:
     if not terminals:
         return
     st.markdown(small("時間稼働率の低い端末"))
@@ -151,7 +151,7 @@ def _draw_worst(terminals: list[dict[str, Any]]) -> None:
         )
 
 
-def send(report: Row) -> None:
+def send(report: ReportDetail) -> None:
     """Confirms first, because the report goes to the customer; the text differs when it was sent before."""
     month, name = month_text(report["month"]), report_name(report)
     consequence = f"{report['contact_email']} へ、PDFを添付したメールを送ります。送信後は取り消せません。"
@@ -174,7 +174,7 @@ def start_drafting(request: dict[str, Any]) -> None:
     """For callbacks: starts the task that drafts the reports, and shows its progress in a dialog."""
     try:
         with button_idempotency_key(f"{PATH}/drafts {request}") as once:
-            task = session.api().post(f"{PATH}/drafts", request, once=once)
+            task: TaskAnswer = session.api().post(f"{PATH}/drafts", request, once=once)
             dialogs.open(_dialog, partial(_show_progress, task["id"]))
     except ApiProblem as problem:
         dialogs.open(_dialog, partial(feedback.action_failed, problem))

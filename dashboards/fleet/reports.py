@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.fleet import MonthFigures, MonthlyOverview, ReportItem
 from dashboards.fleet.choices import customers
 from dashboards.fleet.report_drawer import (
     LISTED_STATES,
@@ -25,7 +26,6 @@ from dashboards.fleet.report_words import month_text, percent_text, percentage_p
 from dashboards.session import has_permission
 from dashboards.settings import settings
 from dashboards.ui import columns, dialogs, figures, filters, live, tables, tasks, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -39,7 +39,7 @@ PAPERS = {"65": "65面", "44": "44面", "24": "24面"}
 SORTS = {"customer_name": "会社名順", "uptime": "時間稼働率が低い順", "-uptime": "時間稼働率が高い順"}
 
 
-def _uptime_change(row: Row) -> float | None:
+def _uptime_change(row: ReportItem) -> float | None:
     return percentage_point_change(row["uptime"], row["uptime_before"])
 
 
@@ -80,18 +80,19 @@ def _headline(month: str | None, *, was_drafting: bool) -> None:
     )
     if reading is None:
         return
+    overview: MonthlyOverview = reading.data
     if not reading.problem:
-        state_sentence(reading.data)
-    if reading.data["is_drafting"]:
-        tasks.card(drafting_task(reading.data), key=f"{KEY}.drafting", problem=reading.problem)
-    if reading.data["figures"]:
-        key_figures(reading)
-    if reading.data["is_drafting"] != was_drafting:
-        st.session_state[IS_DRAFTING] = reading.data["is_drafting"]
+        state_sentence(overview)
+    if overview["is_drafting"]:
+        tasks.card(drafting_task(overview), key=f"{KEY}.drafting", problem=reading.problem)
+    if overview["figures"]:
+        key_figures(overview["figures"], overview["before"], faded=reading.problem is not None)
+    if overview["is_drafting"] != was_drafting:
+        st.session_state[IS_DRAFTING] = overview["is_drafting"]
         st.rerun()  # The polling interval has changed, and the list has new reports.
 
 
-def drafting_task(summary: Row) -> dict[str, Any]:
+def drafting_task(summary: MonthlyOverview) -> dict[str, Any]:
     """The job that drafts the month automatically, as a task for `tasks.card`. No user started it or can cancel it."""
     drafted, expected = summary["drafted"], summary["expected"]
     return {
@@ -103,7 +104,7 @@ def drafting_task(summary: Row) -> dict[str, Any]:
     } | dict.fromkeys(("error", "created_at", "finished_at", "can_cancel", "can_resume", "result_url"))
 
 
-def state_sentence(summary: Row) -> None:
+def state_sentence(summary: MonthlyOverview) -> None:
     month, drafted, expected = month_text(summary["month"]), summary["drafted"], summary["expected"]
     if not drafted and not summary["is_summed_up"]:
         st.info(f"{month}の月次報告書は、集計が終わると自動で作成されます。", icon=":material/schedule:")
@@ -129,8 +130,7 @@ def state_sentence(summary: Row) -> None:
         )
 
 
-def key_figures(reading: live.Snapshot) -> None:
-    current, previous = reading.data["figures"], reading.data["before"]
+def key_figures(current: MonthFigures, previous: MonthFigures | None, *, faded: bool) -> None:
     counts = current["counts"]
     respond = counts["respond"]
     figures.row(
@@ -173,7 +173,7 @@ def key_figures(reading: live.Snapshot) -> None:
                 "中央値" if counts["repair"]["count"] else NOT_MEASURED,
             ),
         ],
-        faded=reading.problem is not None,
+        faded=faded,
     )
 
 
@@ -249,7 +249,7 @@ def draw_list(chosen: filters.Filters, month: str | None) -> None:
     )
 
 
-def filter_bar(summary: Any) -> filters.Filters:
+def filter_bar(summary: MonthlyOverview | None) -> filters.Filters:
     months = {month: month_text(month) for month in (summary["months"] if summary else [])}
     return filters.bar(
         filters.Choice("month", "対象月", months, otherwise=month_text(summary["month"]) if summary else "最新の月"),
@@ -260,5 +260,5 @@ def filter_bar(summary: Any) -> filters.Filters:
 
 requested_month = chosen_month()
 headline(requested_month)
-overview = live.last_answer(f"{KEY}_headline")
+overview: MonthlyOverview | None = live.last_answer(f"{KEY}_headline")
 draw_list(filter_bar(overview), requested_month or (overview["month"] if overview else None))

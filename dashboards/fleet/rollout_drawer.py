@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.fleet import Comparison, PreviewAnswer, RolloutDetail, RolloutItem
 from dashboards.fleet.words import ROLLOUT
 from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, feedback, live, times
@@ -21,7 +20,7 @@ POLL_SECONDS = 5
 ALL_DAY = "終日"
 
 
-def drawer(row: Row) -> None:
+def drawer(row: RolloutItem) -> None:
     @dialogs.dialog(plain(row["name"]), position="right", width="medium", icon=":material/system_update_alt:")
     def show() -> None:
         last_answer = live.last_answer(KEY)
@@ -36,7 +35,7 @@ def _poll(rollout_id: int, *, had_ended: bool) -> None:
     reading = live.block(KEY, "", f"{PATH}/{rollout_id}")
     if reading is None:
         return
-    rollout = reading.data
+    rollout: RolloutDetail = reading.data
     if reading.problem:
         feedback.stale(reading.at, reading.problem)
     _draw_state(rollout)
@@ -51,12 +50,12 @@ def _poll(rollout_id: int, *, had_ended: bool) -> None:
         st.rerun()  # It has ended or was resumed: the polling interval changes.
 
 
-def _is_over(rollout: Row) -> bool:
+def _is_over(rollout: RolloutDetail) -> bool:
     """Whether nothing changes any more. An aborted roll-out is over when the updates under way have ended."""
     return rollout["state"] in ("aborted", "finished") and not rollout["counts"]["under_way"]
 
 
-def _draw_state(rollout: Row) -> None:
+def _draw_state(rollout: RolloutDetail) -> None:
     badge = ROLLOUT.get(rollout["state"], UNKNOWN).badge()
     st.markdown(f"{badge}　ファームウェア **{plain(rollout['firmware_version'])}**")
     if rollout["reason"]:
@@ -66,13 +65,13 @@ def _draw_state(rollout: Row) -> None:
         st.info(f"いまは配信する時間帯（{offer_window_text(rollout)}）の外のため、新しい端末への通知を待っています。")
 
 
-def offer_window_text(rollout: Row) -> str:
-    if not rollout["offer_from"]:
+def offer_window_text(rollout: RolloutDetail) -> str:
+    if not rollout["offer_from"] or not rollout["offer_until"]:
         return ALL_DAY
     return f"{rollout['offer_from'][:5]}–{rollout['offer_until'][:5]}"
 
 
-def _draw_actions(rollout: Row) -> None:
+def _draw_actions(rollout: RolloutDetail) -> None:
     state, counts = rollout["state"], rollout["counts"]
     actions = [
         (state == "draft", "配信を開始する", "start", "play_arrow", start),
@@ -95,7 +94,7 @@ def _draw_actions(rollout: Row) -> None:
                 )
 
 
-def _draw_waves(rollout: Row) -> None:
+def _draw_waves(rollout: RolloutDetail) -> None:
     st.markdown(small("段階ごとの進み具合"))
     if preview := rollout["preview"]:
         st.markdown(preview_text(preview))
@@ -109,7 +108,7 @@ def _draw_waves(rollout: Row) -> None:
             st.progress(ended / wave["total"], text=_counts_text(wave))
 
 
-def _counts_text(wave: dict[str, Any]) -> str:
+def _counts_text(wave: Row) -> str:
     labels = {
         "succeeded": "成功",
         "failed": "失敗",
@@ -120,7 +119,7 @@ def _counts_text(wave: dict[str, Any]) -> str:
     return "　".join(f"{label} {wave[name]:,}台" for name, label in labels.items() if wave[name] or name == "succeeded")
 
 
-def _draw_comparison(rollout: Row) -> None:
+def _draw_comparison(rollout: RolloutDetail) -> None:
     """Problems of updated terminals compared with waiting ones; a clear increase pauses the roll-out automatically."""
     if comparison := rollout["comparison"]:
         st.markdown(small("更新後の異常（エラー・USBの切断・予期しない再起動）"))
@@ -129,7 +128,7 @@ def _draw_comparison(rollout: Row) -> None:
             st.markdown(small("明らかに増えた場合は、自動で一時停止します。"))
 
 
-def comparison_text(comparison: dict[str, Any]) -> str:
+def comparison_text(comparison: Comparison) -> str:
     updated, control = comparison["updated"], comparison["control"]
     updated_text = f"更新済み {updated['terminals']:,}台中{updated['troubled']:,}台で異常"
     if not control["terminals"]:
@@ -137,7 +136,7 @@ def comparison_text(comparison: dict[str, Any]) -> str:
     return f"{updated_text}、未更新 {control['terminals']:,}台中{control['troubled']:,}台"
 
 
-def preview_text(preview: dict[str, Any]) -> str:
+def preview_text(preview: PreviewAnswer) -> str:
     """How many terminals a roll-out would reach, wave by wave."""
     if not preview["terminals"]:
         return "対象の端末はありません。条件を見直してください。"
@@ -148,7 +147,7 @@ def preview_text(preview: dict[str, Any]) -> str:
     return f"対象は **{preview['terminals']:,}台**（うちオンライン {preview['online']:,}台）です。{waves}"
 
 
-def _draw_failed(rollout: Row) -> None:
+def _draw_failed(rollout: RolloutDetail) -> None:
     if not rollout["failed"]:
         return
     st.markdown(small(f"失敗した端末（{rollout['counts']['failed']:,}台）"))
@@ -163,12 +162,16 @@ def _draw_failed(rollout: Row) -> None:
             st.markdown(small(f"ほか{rollout['counts']['failed'] - len(rollout['failed']):,}台"))
 
 
-def _settings(rollout: Row) -> dict[str, object]:
+def _settings(rollout: RolloutDetail) -> dict[str, object]:
     targets = rollout["targets"]
     target_texts = [
-        f"{label}: {'、'.join(targets[name])}"
-        for name, label in (("customers", "顧客"), ("tags", "タグ"), ("versions", "現在のバージョン"))
-        if targets[name]
+        f"{label}: {'、'.join(values)}"
+        for label, values in (
+            ("顧客", targets["customers"]),
+            ("タグ", targets["tags"]),
+            ("現在のバージョン", targets["versions"]),
+        )
+        if values
     ]
     return {
         "対象": "　".join(target_texts) or "すべての端末",
@@ -188,7 +191,7 @@ def _time_text(timestamp: str | None) -> str:
 
 
 def _confirm(
-    rollout: Row,
+    rollout: RolloutDetail,
     action_path: str,
     question: str,
     consequence: str,
@@ -211,20 +214,22 @@ def _confirm(
     )
 
 
-def start(rollout: Row) -> None:
-    first = rollout["preview"]["waves"][0]["terminals"] if rollout["preview"]["waves"] else 0
+def start(rollout: RolloutDetail) -> None:
+    preview = rollout["preview"]
+    assert preview is not None, "a draft has one"
+    first = preview["waves"][0]["terminals"] if preview["waves"] else 0
     _confirm(
         rollout,
         "start",
         f"「{rollout['name']}」の配信を開始しますか？",
-        f"{preview_text(rollout['preview'])}\n\nはじめに第1段階の{first:,}台へ、ファームウェア "
+        f"{preview_text(preview)}\n\nはじめに第1段階の{first:,}台へ、ファームウェア "
         f"{rollout['firmware_version']} への更新を指示します。更新中の端末は、再起動のあいだ決済に使えません。",
         "開始する",
         "配信を開始しました。",
     )
 
 
-def pause(rollout: Row) -> None:
+def pause(rollout: RolloutDetail) -> None:
     _confirm(
         rollout,
         "pause",
@@ -237,7 +242,7 @@ def pause(rollout: Row) -> None:
     )
 
 
-def resume(rollout: Row) -> None:
+def resume(rollout: RolloutDetail) -> None:
     failed = rollout["counts"]["failed"]
     confirmed_text = f"これまでに失敗した{failed:,}台は確認済みとして扱い、停止の判断に数えません。" if failed else ""
     _confirm(
@@ -250,7 +255,7 @@ def resume(rollout: Row) -> None:
     )
 
 
-def retry(rollout: Row) -> None:
+def retry(rollout: RolloutDetail) -> None:
     _confirm(
         rollout,
         "retry",
@@ -261,7 +266,7 @@ def retry(rollout: Row) -> None:
     )
 
 
-def abort(rollout: Row) -> None:
+def abort(rollout: RolloutDetail) -> None:
     counts = rollout["counts"]
     _confirm(
         rollout,
@@ -275,7 +280,7 @@ def abort(rollout: Row) -> None:
     )
 
 
-def roll_back(rollout: Row) -> None:
+def roll_back(rollout: RolloutDetail) -> None:
     _confirm(
         rollout,
         "roll-back",

@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from dashboards.contract.fleet import TerminalDetail
 from dashboards.fleet import (
     advice,
     terminal_commands,
@@ -19,7 +20,6 @@ from dashboards.fleet.terminal_reading import KEY, read, read_first
 from dashboards.fleet.words import TERMINAL
 from dashboards.session import has_permission
 from dashboards.ui import bound, dialogs, feedback, figures, heading, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link, requested_id
 from dashboards.ui.live import refreshing
@@ -37,7 +37,7 @@ VIEWS = {
 
 
 @refreshing
-def headline(terminal: Row) -> None:
+def headline(terminal: TerminalDetail) -> None:
     title, button = f"{terminal['serial_number']}　{advice.place_text(terminal)}", partial(diagnose_button, terminal)
     reading = live.block(KEY, title, read, headline=True, right=button, terminal_id=terminal["id"])
     if reading is None:
@@ -47,7 +47,7 @@ def headline(terminal: Row) -> None:
     key_figures(reading.data, faded=reading.problem is not None)
 
 
-def diagnose_button(terminal: Row) -> None:
+def diagnose_button(terminal: TerminalDetail) -> None:
     if has_permission("fleet:terminal:diagnose") and terminal["archived_at"] is None and terminal["enrolled_at"]:
         st.button(
             "リモート診断を開始する",
@@ -65,7 +65,7 @@ def _start_diagnosis(terminal_id: int) -> None:
     dialogs.close()  # Reruns the whole page.
 
 
-def state_sentence(terminal: Row) -> None:
+def state_sentence(terminal: TerminalDetail) -> None:
     advised, text = advice.advice(terminal), plain(advice.status_text(terminal))
     current_maintenance = next(
         (maintenance for maintenance in terminal["maintenances"] if maintenance["phase"] == "now"), None
@@ -83,7 +83,7 @@ def state_sentence(terminal: Row) -> None:
         st.info(text, icon=":material/info:")
 
 
-def key_figures(terminal: Row, *, faded: bool) -> None:
+def key_figures(terminal: TerminalDetail, *, faded: bool) -> None:
     state, store = terminal["state"], terminal["store"]
     last_heartbeat_at = state["last_heartbeat_at"]
     figures.row(
@@ -101,11 +101,15 @@ def key_figures(terminal: Row, *, faded: bool) -> None:
             *(
                 Figure(
                     label,
-                    f"{state[name]}%" if last_heartbeat_at else "–",
+                    f"{usage}%" if last_heartbeat_at else "–",
                     "最終通信時の値" if last_heartbeat_at and state["status"] == "offline" else "",
-                    share=state[name] / 100 if last_heartbeat_at else 0.0,
+                    share=usage / 100 if last_heartbeat_at else 0.0,
                 )
-                for label, name in (("CPU", "cpu_usage"), ("メモリ", "memory_usage"), ("ディスク", "disk_usage"))
+                for label, usage in (
+                    ("CPU", state["cpu_usage"]),
+                    ("メモリ", state["memory_usage"]),
+                    ("ディスク", state["disk_usage"]),
+                )
             ),
             Figure(
                 "店舗のオンライン",

@@ -10,13 +10,12 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
-from dashboards.contract.fleet import COMMAND_NAME
+from dashboards.contract.fleet import COMMAND_NAME, CommandItem, PageCommandItem, TerminalDetail
 from dashboards.fleet.terminals_table import PATH
 from dashboards.fleet.words import COMMAND_STATES, OPEN_COMMANDS
 from dashboards.session import has_permission
 from dashboards.settings import settings
 from dashboards.ui import feedback, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN
@@ -39,20 +38,21 @@ CHECKS = {
 _PROBLEM, _BUSY = "fleet.command_problem", "fleet.commands.busy"
 
 
-def show(terminal: Row) -> None:
+def show(terminal: TerminalDetail) -> None:
     """Polls every two seconds while a command is open, otherwise as often as the rest of the page."""
     is_busy = st.session_state.get(_BUSY, False)
     poll = st.fragment(_poll, run_every=POLL_SECONDS if is_busy else settings().refresh_seconds)
     poll(terminal, is_busy)
 
 
-def _poll(terminal: Row, was_busy: bool) -> None:
+def _poll(terminal: TerminalDetail, was_busy: bool) -> None:
     reading = live.block(
         KEY, "診断", f"{PATH}/{terminal['id']}/commands", right=partial(_buttons, terminal), limit=MAX_COMMANDS
     )
     if reading is None:
         return
-    commands = reading.data["items"]
+    page: PageCommandItem = reading.data
+    commands = page["items"]
     is_busy = any(command["state"] in OPEN_COMMANDS for command in commands)
     if is_busy != was_busy:
         st.session_state[_BUSY] = is_busy
@@ -69,7 +69,7 @@ def _poll(terminal: Row, was_busy: bool) -> None:
         _card(terminal, command)
 
 
-def _buttons(terminal: Row) -> None:
+def _buttons(terminal: TerminalDetail) -> None:
     if not has_permission("fleet:terminal:diagnose") or terminal["archived_at"] or not terminal["enrolled_at"]:
         return
     st.button(
@@ -98,7 +98,7 @@ def _send_action(path: str, body: dict[str, Any] | None) -> None:
         st.session_state[_PROBLEM] = problem
 
 
-def _card(terminal: Row, command: Row) -> None:
+def _card(terminal: TerminalDetail, command: CommandItem) -> None:
     state = COMMAND_STATES.get(command["state"], UNKNOWN)
     with st.container(border=True, key=f"command.{command['id']}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -111,7 +111,7 @@ def _card(terminal: Row, command: Row) -> None:
             _draw_outcome(command)
 
 
-def _draw_progress(terminal: Row, command: Row) -> None:
+def _draw_progress(terminal: TerminalDetail, command: CommandItem) -> None:
     if command["state"] == "waiting":
         until = times.full(times.parse(command["expires_at"]))
         st.markdown(plain(f"店舗PCの次の通信で伝えます。{until}までに応答がなければ打ち切ります。"))
@@ -131,7 +131,7 @@ def _draw_progress(terminal: Row, command: Row) -> None:
         )
 
 
-def _draw_outcome(command: Row) -> None:
+def _draw_outcome(command: CommandItem) -> None:
     checks = (command["result"] or {}).get("checks")
     if isinstance(checks, list) and command["state"] == "done":
         _draw_checks([check for check in checks if isinstance(check, dict)])

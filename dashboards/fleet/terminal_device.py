@@ -6,11 +6,10 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.contract.fleet import FATE
+from dashboards.contract.fleet import FATE, Devices, Photos, TerminalDetail, TokenAnswer
 from dashboards.fleet.terminals_table import PATH
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, details, dialogs, feedback, files, flash, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.files import FILES_PATH, File
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -25,20 +24,20 @@ DEVICES = (
 )
 
 
-def show(terminal: Row) -> None:
+def show(terminal: TerminalDetail) -> None:
     _draw_token(terminal)
     _draw_devices(terminal)
     _draw_photos(terminal)
 
 
 @refreshing
-def _draw_token(terminal: Row) -> None:
+def _draw_token(terminal: TerminalDetail) -> None:
     reading = live.block("fleet.token", "トークン", f"{PATH}/{terminal['id']}/token")
     if reading is None:
         return
-    token = reading.data
+    token: TokenAnswer = reading.data
     issued_at, renew_at, cloned_at = (
-        token[name] and times.parse(token[name]) for name in ("issued_at", "renew_at", "cloned_at")
+        times.parse(stamp) if stamp else None for stamp in (token["issued_at"], token["renew_at"], token["cloned_at"])
     )
     if not issued_at:
         st.markdown("有効なトークンはありません。店舗PCのエージェントを登録コードで登録すると発行されます。")
@@ -59,7 +58,7 @@ def _draw_token(terminal: Row) -> None:
             dialogs.button("トークンを失効させる", revoke, terminal, key="terminal.token.revoke", icon="block")
 
 
-def rotate(terminal: Row) -> None:
+def rotate(terminal: TerminalDetail) -> None:
     confirm.confirm(
         f"terminal.rotate.{terminal['id']}",
         f"端末 {terminal['serial_number']} のトークンを更新しますか？",
@@ -71,7 +70,7 @@ def rotate(terminal: Row) -> None:
     )
 
 
-def revoke(terminal: Row) -> None:
+def revoke(terminal: TerminalDetail) -> None:
     confirm.confirm(
         f"terminal.revoke.{terminal['id']}",
         f"端末 {terminal['serial_number']}（{terminal['store_name']}）のトークンを失効させますか？",
@@ -83,19 +82,21 @@ def revoke(terminal: Row) -> None:
 
 
 @refreshing
-def _draw_devices(terminal: Row) -> None:
+def _draw_devices(terminal: TerminalDetail) -> None:
     reading = live.block("fleet.devices", "本体の履歴", f"{PATH}/{terminal['id']}/devices")
     if reading is not None:
-        tables.grid("terminal.devices", "本体の履歴", reading.data["items"], DEVICES)
+        devices: Devices = reading.data
+        tables.grid("terminal.devices", "本体の履歴", devices["items"], DEVICES)
 
 
-def _draw_photos(terminal: Row) -> None:
+def _draw_photos(terminal: TerminalDetail) -> None:
     reading = live.block("fleet.photos", "設置写真", f"{PATH}/{terminal['id']}/photos")
     if reading is None:
         return
+    answer: Photos = reading.data
     photos = [
         File(photo["id"], photo["name"], photo["size"], photo["content_type"], f"{FILES_PATH}/{photo['id']}")
-        for photo in reading.data["items"]
+        for photo in answer["items"]
     ]
     if photos:
         files.previews("terminal.photos", photos)

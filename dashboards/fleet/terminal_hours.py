@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.fleet import SpanItem, TerminalDetail, TerminalHours
 from dashboards.fleet.terminals_table import PATH
 from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
@@ -19,11 +17,11 @@ WEEKDAYS = "月火水木金土日"
 
 
 @refreshing
-def show(terminal: Row) -> None:
+def show(terminal: TerminalDetail) -> None:
     reading = live.block("fleet.hours", TITLE, f"{PATH}/{terminal['id']}/hours")
     if reading is None:
         return
-    hours = reading.data
+    hours: TerminalHours = reading.data
     with st.container(border=True, key="terminal.hours"):
         st.markdown(plain(status_text(hours)))
         if hours["week"] and _is_on(hours):
@@ -39,11 +37,11 @@ def show(terminal: Row) -> None:
             )
 
 
-def _is_on(hours: dict[str, Any]) -> bool:
+def _is_on(hours: TerminalHours) -> bool:
     return bool(hours["setting"] and hours["customer"] and hours["learned_hours"])
 
 
-def status_text(opening_hours: dict[str, Any]) -> str:
+def status_text(opening_hours: TerminalHours) -> str:
     """What these hours mean for this terminal now."""
     if not opening_hours["setting"]:
         return (
@@ -67,7 +65,7 @@ def status_text(opening_hours: dict[str, Any]) -> str:
     return "直近4週間の通信から学習しました。営業時間外に通信が途絶えても、次の開店まではアラートを通知しません。"
 
 
-def week_text(week: list[list[dict[str, int]]]) -> dict[str, str]:
+def week_text(week: list[list[SpanItem]]) -> dict[str, str]:
     """Consecutive weekdays with the same hours share a line: 月～金 → 9:00～21:00."""
     lines: list[tuple[str, str]] = []
     for weekday, spans in zip(WEEKDAYS, week, strict=True):
@@ -85,14 +83,14 @@ def _weekdays_text(weekdays: str) -> str:
     return f"{weekdays[0]}～{weekdays[-1]}" if len(weekdays) > 2 else "・".join(weekdays)
 
 
-def _span_text(span: dict[str, int]) -> str:
+def _span_text(span: SpanItem) -> str:
     opens, closes = span["opens"], span["closes"]
     if (opens, closes) == (0, 24):
         return "24時間"
     return f"{opens}:00～翌{closes - 24}:00" if closes > 24 else f"{opens}:00～{closes}:00"
 
 
-def switch(terminal: Row, on: bool) -> None:
+def switch(terminal: TerminalDetail, on: bool) -> None:
     confirm.confirm(
         f"terminal.hours.{terminal['id']}",
         f"端末 {terminal['serial_number']} の営業時間を学習{'しますか' if on else 'しないようにしますか'}？",

@@ -9,10 +9,10 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.fleet import MaintenanceItem, TerminalDetail
 from dashboards.fleet.words import PHASES
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, forms, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 
 PATH = "/api/fleet/maintenances"
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 @refreshing
-def show(terminal: Row) -> None:
+def show(terminal: TerminalDetail) -> None:
     may_maintain = has_permission("fleet:terminal:maintain") and terminal["archived_at"] is None
     tables.table(
         "fleet.terminal_maintenances",
@@ -44,11 +44,11 @@ def show(terminal: Row) -> None:
     )
 
 
-def _plan_button(terminal: Row) -> None:
+def _plan_button(terminal: TerminalDetail) -> None:
     dialogs.button("メンテナンスを登録する", plan, terminal, key="terminal.plan", icon="build")
 
 
-def plan(terminal: Row) -> None:
+def plan(terminal: TerminalDetail) -> None:
     """Now or later, with an end and a reason; for this terminal or all terminals of its store."""
     store = terminal["store"]
     scope_labels = {
@@ -93,7 +93,7 @@ def plan(terminal: Row) -> None:
 
 
 def _request_body(
-    terminal: Row, scope: str, starts_at: datetime | None, ends_at: datetime | None, reason: str
+    terminal: TerminalDetail, scope: str, starts_at: datetime | None, ends_at: datetime | None, reason: str
 ) -> dict[str, Any]:
     affected = (
         {"customer_id": terminal["customer"]["id"], "store": terminal["store"]["store"]}
@@ -108,7 +108,7 @@ def _request_body(
     return {**affected, **timestamps, "reason": reason.strip()}
 
 
-def end(window: Row) -> None:
+def end(window: MaintenanceItem) -> None:
     span = f"{times.full(times.parse(window['starts_at']))}～{times.full(times.parse(window['ends_at']))}"
     if window["phase"] == "past":
 

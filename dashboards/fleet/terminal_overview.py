@@ -6,14 +6,13 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
-from dashboards.contract.fleet import CONTRACT_TYPE
+from dashboards.contract.fleet import CONTRACT_TYPE, TerminalDetail, Timeline
 from dashboards.fleet import advice, terminal_hours
 from dashboards.fleet.incident_drawer import incident_url
 from dashboards.fleet.terminal_words import timeline_event
 from dashboards.fleet.terminals_table import PATH, installed_text
 from dashboards.fleet.words import ALERT
 from dashboards.ui import details, feedback, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import UNKNOWN
@@ -25,7 +24,7 @@ LATEST_EVENTS = 5
 EVENTS_PER_PAGE = 50
 
 
-def show(terminal: Row) -> None:
+def show(terminal: TerminalDetail) -> None:
     left, right = st.columns([1, 1.05], gap="medium")
     with left:
         _draw_alerts(terminal)
@@ -37,7 +36,7 @@ def show(terminal: Row) -> None:
             _draw_repair_card(terminal)
 
 
-def _draw_alerts(terminal: Row) -> None:
+def _draw_alerts(terminal: TerminalDetail) -> None:
     if not terminal["alerts"]:
         return
     st.subheader("未解決のアラート", anchor=False)
@@ -50,7 +49,7 @@ def _draw_alerts(terminal: Row) -> None:
         link("アラート一覧で対応する", incident_url(terminal["alerts"][0]["incident_id"]))
 
 
-def _draw_facts(terminal: Row) -> None:
+def _draw_facts(terminal: TerminalDetail) -> None:
     state, customer = terminal["state"], terminal["customer"]
     st.subheader("端末の情報", anchor=False)
     connected = {True: "接続中", False: "未接続", None: "不明"}[state["terminal_connected"]]
@@ -84,7 +83,7 @@ def _skew_text(seconds: int | None) -> str | None:
     return f"{abs(seconds):,}秒{'進み' if seconds > 0 else '遅れ'}" if seconds else "なし"
 
 
-def _draw_repair_card(terminal: Row) -> None:
+def _draw_repair_card(terminal: TerminalDetail) -> None:
     """For the phone call: whom to call, what happened, what to do, and what to say."""
     advised, customer = advice.advice(terminal), terminal["customer"]
     st.subheader("電話対応カード", anchor=False)
@@ -101,7 +100,7 @@ def _draw_repair_card(terminal: Row) -> None:
         )
         st.markdown(small("直近の出来事"))
         try:
-            page = session.api(patience=PAGE_TIMEOUT_SECONDS).get(
+            page: Timeline = session.api(patience=PAGE_TIMEOUT_SECONDS).get(
                 f"{PATH}/{terminal['id']}/timeline", limit=LATEST_EVENTS
             )
         except ApiProblem as problem:
@@ -130,8 +129,9 @@ def history(terminal_id: int) -> None:
     if reading is None:
         pages.cursors.clear()
         return
-    pages.next_cursor = reading.data["next_cursor"]
-    timeline(map(timeline_event, reading.data["items"]), key="terminal.history")
+    answer: Timeline = reading.data
+    pages.next_cursor = answer["next_cursor"]
+    timeline(map(timeline_event, answer["items"]), key="terminal.history")
     if pages.number == 1 and pages.next_cursor is None:
         return
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.contract.fleet import COMMAND_NAME, FATE, FIELDS
+from dashboards.contract.fleet import COMMAND_NAME, FATE, FIELDS, Happening
 from dashboards.fleet import incident_words
 from dashboards.fleet.words import ALERT, COMMAND_STATES, TERMINAL
 from dashboards.ui import times
@@ -14,10 +14,10 @@ from dashboards.ui.timeline import TimelineEvent
 _LABELS = FIELDS | {"customer_id": "顧客"}
 
 
-def timeline_event(item: dict[str, Any]) -> TimelineEvent:
+def timeline_event(item: Happening) -> TimelineEvent:
     """One line of a terminal's timeline, which has three kinds of sources."""
     if item["source"] == "incident":
-        return incident_words.timeline_event({**item, "by": item["by"] or "システム"})
+        return incident_words.timeline_event(item)
     if item["source"] == "alert":
         title, kind = _alert_text(item)
     else:
@@ -30,8 +30,8 @@ def timeline_event(item: dict[str, Any]) -> TimelineEvent:
     )
 
 
-def _alert_text(item: dict[str, Any]) -> tuple[str, str]:
-    label = ALERT.get(item["alert_type"], UNKNOWN).word
+def _alert_text(item: Happening) -> tuple[str, str]:
+    label = ALERT.get(item["alert_type"] or "", UNKNOWN).word
     if item["kind"] == "alert_resolved":
         return f"アラート「{label}」が解決しました", "resolve"
     return f"アラート「{label}」が発生しました: {item['text'] or ''}".removesuffix(": "), "alert"

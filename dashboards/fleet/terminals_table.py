@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.fleet import TerminalDetail, TerminalItem
 from dashboards.fleet.words import TERMINAL
 from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, tables, times
@@ -39,7 +40,7 @@ def _reported(name: str) -> Callable[[Row], Any]:
     return lambda terminal: terminal[name] if terminal["last_heartbeat_at"] else None
 
 
-def installed_text(terminal: Row) -> str:
+def installed_text(terminal: TerminalItem | TerminalDetail) -> str:
     return times.day(date.fromisoformat(terminal["installed_date"])) if terminal["installed_date"] else ""
 
 
@@ -80,7 +81,7 @@ def _first_steps() -> None:
             link("登録コードを開く", "/enrolments")
 
 
-def drawer(terminal: Row) -> None:
+def drawer(terminal: TerminalItem) -> None:
     """The facts of a terminal, next to the list."""
 
     @dialogs.dialog(terminal["serial_number"], position="right", width="small", icon=":material/point_of_sale:")

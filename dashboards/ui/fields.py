@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from datetime import time
+from datetime import date, time
 from typing import Any, Literal
 
 import streamlit as st
@@ -97,6 +97,24 @@ class Time(Field):
 
 
 @dataclass(frozen=True)
+class Date(Field):
+    """A day, or none."""
+
+    earliest: date
+
+    def draw(self, form: forms.Form, values: Values) -> str | None:
+        value = values.get(self.name, self.default)
+        day: date | None = self._widget(
+            form,
+            st.date_input,
+            value=date.fromisoformat(value) if value else None,
+            format="YYYY/MM/DD",
+            min_value=self.earliest,
+        )
+        return day.isoformat() if day else None
+
+
+@dataclass(frozen=True)
 class Toggle(Field):
     """`words`: the value's names, on and off."""
 
@@ -113,15 +131,19 @@ class Toggle(Field):
 
 @dataclass(frozen=True)
 class Choice(Field):
-    """One of the options: value → label. `words` is the label in the select box, where it says more."""
+    """One of the options: value → label. `words` is the label in the select box, where it says more. `current` is the
+    record's own name of the present value, which the options may lack."""
 
     options: Callable[[], Mapping[Any, str]]
     _: KW_ONLY
+    current: str = ""
     words: Callable[[Any, str], str] = lambda _, label: label
     placeholder: str | None = None
 
     def draw(self, form: forms.Form, values: Values) -> Any:
         options, chosen = self.options(), values.get(self.name, self.default)
+        if self.current in values and chosen not in options:
+            options = {**options, chosen: values[self.current]}
         return self._widget(
             form,
             st.selectbox,

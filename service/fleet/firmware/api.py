@@ -28,7 +28,8 @@ _IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: _BYTES,
     206: {"description": "The part asked for"} | _BYTES,
     304: {"description": "Not changed"},
-} | refusals(404, 416)
+    **refusals(404, 416),
+}
 Operator = Annotated[Actor, allow("fleet:rollout:operate")]
 Reader = Annotated[Actor, allow("fleet:firmware:read")]
 

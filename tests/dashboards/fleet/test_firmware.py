@@ -157,7 +157,7 @@ def test_the_drawer_compares_the_updated_terminals_with_those_that_wait(
 
 
 def test_a_comparison_without_a_control_group_says_so() -> None:
-    sides = {"updated": {"terminals": 1042, "troubled": 3}, "control": {"terminals": 0, "troubled": 0}}
+    sides: Any = {"updated": {"terminals": 1042, "troubled": 3}, "control": {"terminals": 0, "troubled": 0}}
     assert comparison_text(sides) == "更新済み 1,042台中3台で異常（比べられる未更新の端末はありません）"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from agent.simulator.obey import _CHECKS
+from dashboards.contract.fleet import SpanItem
 from dashboards.fleet import terminal_hours
 from dashboards.fleet.advice import ADVICE, status_text
 from dashboards.fleet.terminal_commands import CHECKS
@@ -98,7 +100,8 @@ def test_each_trouble_has_its_place_and_its_next_step(
     finding: str, alerts: list[dict[str, str]], parts: tuple[str, ...]
 ) -> None:
     timestamp = "2026-11-21T00:15:00Z"
-    terminal = {
+    terminal: Any = {
+        "archived_at": None,
         "diagnosis": {"finding": finding, "store": NEAR, "network": NEAR | {"others": 0}},
         "alerts": alerts,
         "state": {"last_heartbeat_at": timestamp, "since": timestamp},
@@ -271,7 +274,14 @@ def add_learned_hours(db: Session, terminal: Terminal, days: int, week: str | No
 
 @pytest.mark.parametrize(("days", "text"), [(13, "学習中です（あと1日）"), (14, "通信のある時間帯が決まっていません")])
 def test_hours_are_being_learned_until_there_are_enough_days(days: int, text: str) -> None:
-    hours = {"setting": True, "customer": True, "learned_hours": True, "week": None, "days": days, "days_needed": 14}
+    hours: Any = {
+        "setting": True,
+        "customer": True,
+        "learned_hours": True,
+        "week": None,
+        "days": days,
+        "days_needed": 14,
+    }
     assert terminal_hours.status_text(hours).startswith(text)
 
 
@@ -331,5 +341,5 @@ def test_hours_that_are_not_learned_yet_say_how_long_it_takes(db: Session, scree
     ],
 )
 def test_a_week_of_the_same_hours_is_one_line(spans: list[tuple[int, int]], text: str) -> None:
-    day = [{"opens": opens, "closes": closes} for opens, closes in spans]
+    day: list[SpanItem] = [{"opens": opens, "closes": closes} for opens, closes in spans]
     assert week_text([day] * 7) == {"毎日": text}

@@ -60,7 +60,7 @@ def test_the_rules_of_impact_are_explained_as_they_are() -> None:
 
 
 AT = "2026-11-21T01:00:00Z"
-ITEM = {"at": AT, "by": "システム", "text": "", "detail": None, "status": None}
+ITEM: Any = {"at": AT, "by": "システム", "text": "", "detail": None, "status": None}
 
 
 def test_every_logged_event_of_a_terminal_has_a_title() -> None:
