@@ -110,11 +110,16 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.McpApp) -> 
 def _labels() -> dict[str, dict[str, Mapping[Any, str]]]:
     """Of codes, by area and table; `Fields` and `Subjects` are those of the area's audit entries, then come the codes
     in their fields."""
-    core: dict[str, Mapping[Any, str]] = {"Fields": CORE_FIELDS, **CORE_VALUES, **labels.TABLES.get(areas.CORE, {})}
+    core: dict[str, Mapping[Any, str]] = {"Fields": CORE_FIELDS, **CORE_VALUES, **_registered(areas.CORE)}
     return {areas.CORE: core} | {
-        area.name: {"Fields": area.fields, "Subjects": area.subjects, **area.values, **labels.TABLES.get(area.name, {})}
+        area.name: {"Fields": area.fields, "Subjects": area.subjects, **area.values, **_registered(area.name)}
         for area in areas.areas().values()
     }
+
+
+def _registered(area: str) -> dict[str, Mapping[Any, str]]:
+    """By name: the order of the imports is not always the same."""
+    return dict(sorted(labels.TABLES.get(area, {}).items()))
 
 
 # Time of day in Tokyo, without a time zone; the format `time` of JSON Schema has one.

@@ -1028,8 +1028,7 @@ CARRIER_FIELD_FIELD = {
     "ecolog_gas_yoto": "エコログガス用途分類",
 }
 TYPE = {"deficiency": "不備通知", "comment": "コメント"}
-SERVICE = {"electricity": "電気", "gas": "ガス"}
-COMMENT_TYPE = {"deficiency": "不備通知", "comment": "コメント"}
+CARRIER_RECORD = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
 CHOICE_LIST = {
     "sales_channel": "営業チャネル",
     "customer_type": "契約者区分",
@@ -1048,7 +1047,7 @@ CHOICE_LIST = {
     "saisan_gas_yoto": "サイサンガス専用業種",
     "ecolog_gas_yoto": "エコログガス用途分類",
 }
-CARRIER_RECORD = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
+COMMENT_TYPE = {"deficiency": "不備通知", "comment": "コメント"}
 FIELD_PART = {
     "whole": "全体",
     "first": "1番目の部分",
@@ -1058,3 +1057,4 @@ FIELD_PART = {
     "month": "月",
     "day": "日",
 }
+SERVICE = {"electricity": "電気", "gas": "ガス"}

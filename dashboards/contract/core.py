@@ -647,7 +647,7 @@ MESSAGE_STATE = {
     "discarded": "破棄済み",
 }
 TASK_STATE = {"waiting": "待機中", "running": "実行中", "done": "完了", "failed": "失敗", "cancelled": "中止"}
-USER_STATE = {"active": "有効", "one_time_password": "仮パスワード", "inactive": "無効"}
 HOLIDAY_SOURCE = {"shipped": "国民の祝日", "edited": "追加・変更"}
 IMPORT_OUTCOME = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
 PROBE_TARGET = {"service": "データサービス", "dashboards": "画面"}
+USER_STATE = {"active": "有効", "one_time_password": "仮パスワード", "inactive": "無効"}

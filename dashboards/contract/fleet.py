@@ -1038,6 +1038,7 @@ ALERT_TYPE = {
     "high_memory": "メモリ使用率高",
     "update_failed": "更新失敗",
 }
+CODE_STATE = {"valid": "有効", "used_up": "使用済み", "expired": "期限切れ", "revoked": "失効"}
 COMMAND_NAME = {
     "diagnose": "リモート診断",
     "send_bundle": "診断ファイルの取得",
@@ -1053,10 +1054,9 @@ COMMAND_STATE = {
     "cancelled": "取り消し",
     "expired": "期限切れ",
 }
-CODE_STATE = {"valid": "有効", "used_up": "使用済み", "expired": "期限切れ", "revoked": "失効"}
 FATE = {"repair": "修理に出す", "stock": "在庫に戻す", "scrapped": "廃棄する"}
-SCOPE = {"terminal": "端末1台", "store": "店舗", "customer": "顧客企業", "network": "回線", "fleet": "複数の顧客・回線"}
-STEPS = {1: "アラート検知", 2: "初動確認", 3: "リモート診断", 4: "顧客連絡", 5: "対応実施", 6: "完了報告"}
-ROLLOUT_STATE = {"draft": "下書き", "running": "配信中", "paused": "一時停止中", "aborted": "中止", "finished": "完了"}
 LEVEL = {"high": "大", "middle": "中", "low": "小"}
 PHASE = {"now": "実施中", "next": "予定", "past": "終了"}
+ROLLOUT_STATE = {"draft": "下書き", "running": "配信中", "paused": "一時停止中", "aborted": "中止", "finished": "完了"}
+SCOPE = {"terminal": "端末1台", "store": "店舗", "customer": "顧客企業", "network": "回線", "fleet": "複数の顧客・回線"}
+STEPS = {1: "アラート検知", 2: "初動確認", 3: "リモート診断", 4: "顧客連絡", 5: "対応実施", 6: "完了報告"}
