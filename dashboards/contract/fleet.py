@@ -42,6 +42,15 @@ class CustomerChoice(TypedDict):
     company_name: str
 
 
+class CustomerContact(TypedDict):
+    id: int
+    company_name: str
+    contact_person: str
+    contact_email: str
+    contact_phone: str
+    contract_type: ContractType
+
+
 class CustomerFigure(TypedDict):
     name: str
     terminals: int
@@ -52,15 +61,6 @@ class CustomerFigure(TypedDict):
 class CustomerHours(TypedDict):
     setting: bool
     learned_hours: bool
-
-
-class CustomerOfTerminal(TypedDict):
-    id: int
-    company_name: str
-    contact_person: str
-    contact_email: str
-    contact_phone: str
-    contract_type: ContractType
 
 
 class DayFigure(TypedDict):
@@ -734,7 +734,7 @@ class TerminalDetail(TypedDict):
     updated_at: str
     archived_at: str | None
     enrolled_at: str | None
-    customer: CustomerOfTerminal
+    customer: CustomerContact
     state: TerminalsState
     diagnosis: Diagnosis | None
     alerts: list[OpenAlert]
@@ -856,16 +856,16 @@ class IncidentItem(TypedDict):
 
 class CustomerDetail(TypedDict):
     id: int
-    version: int
     company_name: str
     contact_person: str
     contact_email: str
     contact_phone: str
     contract_type: ContractType
-    created_at: str
-    updated_at: str
     archived_at: str | None
     terminals: StatusCounts
+    version: int
+    created_at: str
+    updated_at: str
     archived_terminals: int
     stores: list[Store]
     store_count: int

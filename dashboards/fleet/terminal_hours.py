@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import session
 from dashboards.contract.fleet import SpanItem, TerminalDetail, TerminalHours
+from dashboards.fleet import hours_switch
 from dashboards.fleet.terminals_table import PATH
 from dashboards.session import has_permission
-from dashboards.ui import confirm, details, dialogs, live, times
+from dashboards.ui import details, live, times
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
@@ -27,14 +27,8 @@ def show(terminal: TerminalDetail) -> None:
         if hours["week"] and _is_on(hours):
             details.facts(week_text(hours["week"]))
         if has_permission("fleet:terminal:update") and hours["setting"] and hours["customer"]:
-            turn_on = not hours["learned_hours"]
-            st.button(
-                "営業時間を学習する" if turn_on else "営業時間を学習しない",
-                key="terminal.hours.switch",
-                icon=":material/schedule:" if turn_on else ":material/alarm_off:",
-                on_click=dialogs.open,
-                args=(switch, terminal, turn_on),
-            )
+            place = f"端末 {terminal['serial_number']} の"
+            hours_switch.draw("terminal", PATH, terminal["id"], place, is_on=hours["learned_hours"])
 
 
 def _is_on(hours: TerminalHours) -> bool:
@@ -88,17 +82,3 @@ def _span_text(span: SpanItem) -> str:
     if (opens, closes) == (0, 24):
         return "24時間"
     return f"{opens}:00～翌{closes - 24}:00" if closes > 24 else f"{opens}:00～{closes}:00"
-
-
-def switch(terminal: TerminalDetail, on: bool) -> None:
-    confirm.confirm(
-        f"terminal.hours.{terminal['id']}",
-        f"端末 {terminal['serial_number']} の営業時間を学習{'しますか' if on else 'しないようにしますか'}？",
-        "営業時間外に通信が途絶えても、次の開店まではアラートを通知しなくなります。"
-        if on
-        else "時刻を問わず、通信が途絶えるとアラートを通知します。閉店後に電源を切る店舗では、毎晩アラートになります。",
-        action="学習する" if on else "学習しない",
-        do=lambda _, _once: session.api().put(f"{PATH}/{terminal['id']}/hours", {"learned_hours": on}),
-        done=f"営業時間の学習を{'使うように' if on else '使わないように'}しました。",
-        danger=False,
-    )

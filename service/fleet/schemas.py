@@ -176,13 +176,16 @@ class Summary(BaseModel):
     oldest_open_alert_at: datetime | None
 
 
-class CustomerItem(BaseModel):
+class CustomerContact(BaseModel):
     id: int
     company_name: str
     contact_person: str
     contact_email: str
     contact_phone: str
     contract_type: ContractType
+
+
+class CustomerItem(CustomerContact):
     archived_at: datetime | None
     terminals: StatusCounts
 

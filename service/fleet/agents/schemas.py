@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
 from service.fleet.agents.rules import CodeState, CommandName, CommandState, Fate
 from service.fleet.schemas import Serial, Version
 
@@ -39,7 +39,7 @@ class NewEnrolmentCode(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customer_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    customer_id: RecordId | None = None
     maximum_uses: Annotated[int, Field(ge=1, le=20_000)] = 1
     valid_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 72
 

@@ -10,7 +10,7 @@ from service.core.edits import Edit
 from service.core.values.texts import Mail, Name, Phone
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType, ContractType
-from service.fleet.schemas import Person, StatusCounts
+from service.fleet.schemas import CustomerItem, Person, StatusCounts
 
 
 class CustomerChange(Edit):
@@ -54,20 +54,12 @@ class LastReport(BaseModel):
     sent_at: datetime | None
 
 
-class CustomerDetail(BaseModel):
+class CustomerDetail(CustomerItem):
     """`stores`: the first 200, those with a problem first; `store_count`: the number of all stores."""
 
-    id: int
     version: int
-    company_name: str
-    contact_person: str
-    contact_email: str
-    contact_phone: str
-    contract_type: ContractType
     created_at: datetime
     updated_at: datetime
-    archived_at: datetime | None
-    terminals: StatusCounts
     archived_terminals: int
     stores: list[Store]
     store_count: int

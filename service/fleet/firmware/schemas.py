@@ -8,12 +8,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
 from service.fleet.firmware.rules import RolloutState, TaskState
 
 FirmwareVersion = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 Whole = Annotated[int, Field(ge=1, le=100)]
-Key = Annotated[int, Field(ge=1, lt=2**63)]
 Tag = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
 
 
@@ -48,7 +47,7 @@ class Targets(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customer_ids: Annotated[list[Key], Field(max_length=1000)] = []
+    customer_ids: Annotated[list[RecordId], Field(max_length=1000)] = []
     tags: Annotated[list[Tag], Field(max_length=100)] = []
     versions: Annotated[list[Annotated[str, Field(max_length=20, pattern=NO_NUL)]], Field(max_length=100)] = []
 
@@ -65,7 +64,7 @@ Waves = Annotated[list[Whole], Field(min_length=1, max_length=10), AfterValidato
 class Preview(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    firmware_id: Key
+    firmware_id: RecordId
     targets: Targets = Targets()
     waves: Waves = [5, 25, 100]
 

@@ -56,33 +56,26 @@ def _save(db: Session, rows: Sequence[dict[str, Any]]) -> None:
 def switch_terminal(db: Session, by: Actor, terminal_id: int, on: bool) -> None:
     """Switches on or off whether alerts wait for the learned opening. When switched off, an alert that is waiting does
     not wait any longer. Raises NotFound."""
-    terminal = get_terminal(db, terminal_id, lock=True)
-    if terminal.learned_hours == on:
-        return
-    terminal.learned_hours = on
-    db.flush()
-    audit.record(
-        db, by, "update", AREA.name, "terminal", terminal_id, before={"learned_hours": not on}, after=_audit_values(on)
-    )
-    record_terminal_event(db, terminal_id, "edited", by, fields=["learned_hours"])
-    _refresh_ahead(db, Terminal.id == terminal_id)
+    if _switch(db, by, "terminal", get_terminal(db, terminal_id, lock=True), on):
+        record_terminal_event(db, terminal_id, "edited", by, fields=["learned_hours"])
+        _refresh_ahead(db, Terminal.id == terminal_id)
 
 
 def switch_customer(db: Session, by: Actor, customer_id: int, on: bool) -> None:
     """`switch_terminal` for all terminals of the customer. Raises NotFound."""
-    customer = get_customer(db, customer_id, lock=True)
-    if customer.learned_hours == on:
-        return
-    customer.learned_hours = on
+    if _switch(db, by, "customer", get_customer(db, customer_id, lock=True), on):
+        _refresh_ahead(db, Terminal.customer_id == customer_id)
+
+
+def _switch(db: Session, by: Actor, subject: str, record: Terminal | Customer, on: bool) -> bool:
+    """Returns whether that changed anything."""
+    if record.learned_hours == on:
+        return False
+    record.learned_hours = on
     db.flush()
-    audit.record(
-        db, by, "update", AREA.name, "customer", customer_id, before={"learned_hours": not on}, after=_audit_values(on)
-    )
-    _refresh_ahead(db, Terminal.customer_id == customer_id)
-
-
-def _audit_values(on: bool) -> dict[str, bool]:
-    return {"learned_hours": on}
+    before, after = {"learned_hours": not on}, {"learned_hours": on}
+    audit.record(db, by, "update", AREA.name, subject, record.id, before=before, after=after)
+    return True
 
 
 def _refresh_ahead(db: Session, condition: ColumnElement[bool]) -> None:

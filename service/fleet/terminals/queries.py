@@ -16,7 +16,7 @@ from service.fleet.incidents.rules import network_of
 from service.fleet.maintenance.queries import open_windows
 from service.fleet.models import Alert, Customer, Terminal, TerminalState, TerminalToken
 from service.fleet.rules import Status
-from service.fleet.schemas import StatusCounts, TerminalFilters
+from service.fleet.schemas import CustomerContact, StatusCounts, TerminalFilters
 from service.fleet.settings import settings
 from service.fleet.terminals import rules, schemas
 from service.fleet.terminals.rules import Neighbours
@@ -51,7 +51,7 @@ def terminal(db: Session, terminal_id: int) -> schemas.TerminalDetail:
         **{name: getattr(terminal_row, name) for name in _TERMINAL_FIELDS},
         as_of=app_now(db),
         enrolled_at=_enrolled_at(db, terminal_id),
-        customer=schemas.CustomerOfTerminal.model_validate(customer, from_attributes=True),
+        customer=CustomerContact.model_validate(customer, from_attributes=True),
         state=_state(state),
         diagnosis=_diagnosis(db, terminal_row, state) if terminal_row.archived_at is None else None,
         alerts=_open_alerts(db, terminal_id),

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.core.edits import Edit
 from service.core.values.texts import Name, RecordId
 from service.fleet.maintenance.schemas import MaintenanceItem
-from service.fleet.rules import MAX_TAGS, AlertType, ContractType, Status
+from service.fleet.rules import MAX_TAGS, AlertType, Status
 from service.fleet.schemas import (
+    CustomerContact,
     Installed,
     Serial,
     StatusCounts,
@@ -63,15 +64,6 @@ class Choices(BaseModel):
 
     tags: list[Choice]
     firmware_versions: list[Choice]
-
-
-class CustomerOfTerminal(BaseModel):
-    id: int
-    company_name: str
-    contact_person: str
-    contact_email: str
-    contact_phone: str
-    contract_type: ContractType
 
 
 class State(BaseModel):
@@ -142,7 +134,7 @@ class TerminalDetail(BaseModel):
     updated_at: datetime
     archived_at: datetime | None
     enrolled_at: datetime | None
-    customer: CustomerOfTerminal
+    customer: CustomerContact
     state: State
     diagnosis: Diagnosis | None
     alerts: list[OpenAlert]
