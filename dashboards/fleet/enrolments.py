@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -12,12 +13,18 @@ from dashboards.fleet import enrolment
 from dashboards.fleet.choices import customers
 from dashboards.fleet.words import CODES
 from dashboards.session import has_permission
-from dashboards.ui import columns, confirm, dialogs, forms, live, tables, times
+from dashboards.ui import columns, confirm, dialogs, fields, forms, live, tables, times
+from dashboards.ui.fields import Choice, Number
 from dashboards.ui.live import refreshing
 
 PATH = "/api/fleet/enrolment-codes"
 MAX_ROWS = 100
 HOURS = {24: "24時間", 72: "3日間", 168: "7日間", 720: "30日間", 2160: "90日間"}
+NEW_CODE = (
+    Choice("customer_id", "顧客", customers, placeholder="登録済みのすべての端末"),
+    Number("maximum_uses", "使える台数", 1, 20_000, default=1),
+    Choice("valid_hours", "有効期間", lambda: HOURS, default=72),
+)
 COLUMNS = (
     columns.text("対象", lambda code: code["customer_name"] or "登録済みのすべての端末", width=220),
     columns.badge("状態", "state", CODES, width=104),
@@ -65,7 +72,6 @@ def draw_list() -> None:
 
 def issue() -> None:
     """The code is only in this answer, and shown once."""
-    customer_names = customers()
 
     @dialogs.dialog("登録コードを発行する", width="medium", icon=":material/key:")
     def show_form() -> None:
@@ -73,39 +79,17 @@ def issue() -> None:
             "顧客を選ぶと、その顧客の端末を新規も含めて登録できます。選ばない場合は、登録済みの端末だけを登録できます。"
         )
         with forms.form("enrolments.new", submit="発行する") as form:
-            customer_id = form.field(
-                "customer_id",
-                st.selectbox,
-                "顧客",
-                options=[*customer_names],
-                index=None,
-                format_func=lambda option: customer_names[option],
-                placeholder="登録済みのすべての端末",
-            )
-            uses = form.field(
-                "maximum_uses", st.number_input, "使える台数", value=1, min_value=1, max_value=20_000, step=1
-            )
-            hours = form.field(
-                "valid_hours",
-                st.selectbox,
-                "有効期間",
-                options=[*HOURS],
-                index=1,
-                format_func=lambda hours: HOURS[hours],
-            )
+            typed = fields.draw(NEW_CODE, form, {}, "new")
         if form.submitted:
-            body = {"customer_id": customer_id, "maximum_uses": uses, "valid_hours": hours}
-            form.send(
-                lambda once: _issue_and_show(body, customer_names.get(customer_id), once),
-                done="登録コードを発行しました。",
-            )
+            form.send(lambda once: _issue_and_show(typed, once), done="登録コードを発行しました。")
 
     show_form()
 
 
-def _issue_and_show(body: dict[str, Any], customer: str | None, once: str) -> None:
+def _issue_and_show(body: Mapping[str, Any], once: str) -> None:
     created: EnrolmentCodeAnswer = session.api().post(PATH, body, once=once)
     until = times.full(times.parse(created["expires_at"]))
+    customer = customers().get(body["customer_id"])
     target = f"{customer}の端末" if customer else "登録済みの端末"
     dialogs.open(
         enrolment.show_code_once,

@@ -9,10 +9,11 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.contract.fleet import FirmwareChoices, FirmwareItem
+from dashboards.contract.fleet import FIELDS, FirmwareChoices, FirmwareItem
 from dashboards.fleet.choices import customers
 from dashboards.fleet.rollout_drawer import PATH, preview_text
-from dashboards.ui import dialogs, feedback, files, forms
+from dashboards.ui import dialogs, feedback, fields, files, forms
+from dashboards.ui.fields import Text
 from dashboards.ui.text import small
 
 IMAGES = {".bin": "ファームウェア", ".img": "ファームウェア", ".fw": "ファームウェア"}
@@ -20,6 +21,17 @@ MAX_BYTES = 64 * 1024 * 1024
 WAVES = "5, 25, 100"
 # A select box, because Streamlit's time field shows 月 for minutes.
 HALF_HOURS = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 30)]
+
+
+SIGNING = (
+    "ファームウェアの作成者が、バージョン・大きさ・SHA-256に付けたEd25519の署名です。"
+    "`python -m stack.firmware sign` で作れます。署名が一致しないファイルは登録できません。"
+)
+NEW_FIRMWARE = (
+    Text("version", FIELDS["version"], 20, required=True, placeholder="1.2.0"),
+    Text("signature", "署名（Base64）", 200, required=True, height=80, help=SIGNING),
+    Text("notes", "説明", 2000, height=96),
+)
 
 
 def new_firmware() -> None:
@@ -36,30 +48,18 @@ def new_firmware() -> None:
             help="64MBまで。署名したファイルを、そのまま選んでください。",
         )
         with forms.form("firmware.form", submit="登録する") as form:
-            version = form.field(
-                "version", st.text_input, "バージョン", required=True, max_chars=20, placeholder="1.2.0"
-            )
-            signature = form.field(
-                "signature", st.text_area, "署名（Base64）", required=True, max_chars=200, height=80, help=SIGNING
-            )
-            notes = form.field("notes", st.text_area, "説明", max_chars=2000, height=96)
+            typed = fields.draw(NEW_FIRMWARE, form, {}, "new")
         if form.submitted:
             if not uploaded:
                 st.error("ファイルを選び、送信が終わってから登録してください。", icon=":material/error:")
                 return
-            body = {"file_id": uploaded[0].id, "version": version, "signature": signature, "notes": notes or ""}
+            body = {"file_id": uploaded[0].id, **typed}
             form.send(
                 lambda once: session.api().post("/api/fleet/firmwares", body, once=once),
-                done=f"ファームウェア {version} を登録しました。署名を確認しました。",
+                done=f"ファームウェア {typed['version']} を登録しました。署名を確認しました。",
             )
 
     show()
-
-
-SIGNING = (
-    "ファームウェアの作成者が、バージョン・大きさ・SHA-256に付けたEd25519の署名です。"
-    "`python -m stack.firmware sign` で作れます。署名が一致しないファイルは登録できません。"
-)
 
 
 def new_rollout() -> None:
@@ -135,8 +135,8 @@ def _limits(request: dict[str, Any], version: str) -> None:
                 "healthy_heartbeats", _number, "成功に必要な正常通信（回）", value=3, max_value=100
             )
         with middle:
-            error_percent = form.field("error_percent", _number, "停止する失敗率（%）", value=10, max_value=100)
-            step_minutes = form.field("step_minutes", _number, "手順ごとの制限時間（分）", value=30, max_value=1440)
+            error_percent = form.field("error_percent", _number, FIELDS["error_percent"], value=10, max_value=100)
+            step_minutes = form.field("step_minutes", _number, FIELDS["step_minutes"], value=30, max_value=1440)
         with right:
             error_count = form.field("error_count", _number, "停止する失敗台数（台）", value=5, max_value=100_000)
         st.markdown("**4. 配信する時間帯（日本時間）**  \n" + small("両方を空にすると、終日配信します。"))

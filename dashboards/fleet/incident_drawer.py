@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
-from dashboards.contract.fleet import IncidentDetail, StepItem
+from dashboards.contract.fleet import FIELDS, IncidentDetail, StepItem
 from dashboards.fleet.choices import responders
 from dashboards.fleet.incident_words import (
     INCIDENT_STATES,
@@ -90,7 +90,7 @@ def _draw_state(incident: IncidentDetail) -> None:
         "担当": incident["assignee"]["name"] if incident["assignee"] else "未割り当て",
         "スヌーズ": _time_text(incident["snoozed_until"]) and f"{_time_text(incident['snoozed_until'])}まで",
         "解決": incident["resolved_at"] and f"{_time_text(incident['resolved_at'])}　{incident['resolved_by']}",
-        "解決の内容": incident["resolution"],
+        FIELDS["resolution"]: incident["resolution"],
     }
     details.facts({label: value for label, value in facts.items() if value})
 
@@ -193,7 +193,9 @@ def _snooze_buttons(incident: IncidentDetail) -> None:
 def _resolve_form(incident: IncidentDetail) -> None:
     st.markdown(small("復旧した端末のアラートは自動で閉じます。ここでは、復旧の確認ができたものを閉じます。"))
     with forms.form(f"incident.resolution.{incident['id']}", submit="解決済みにする") as form:
-        resolution = form.field("resolution", st.text_area, "解決の内容", required=True, max_chars=500, height=96)
+        resolution = form.field(
+            "resolution", st.text_area, FIELDS["resolution"], required=True, max_chars=500, height=96
+        )
     if form.submitted:
         body = {"version": incident["version"], "resolution": resolution}
         form.send(
@@ -274,6 +276,6 @@ def _note_form(incident: IncidentDetail) -> None:
         dialogs.open(drawer, incident)  # A note does not close the drawer: it opens again, with the note.
 
     with forms.form(f"incident.note.{incident['id']}", submit="メモを残す") as form:
-        text = form.field("text", st.text_area, "メモ", required=True, max_chars=2000, height=80)
+        text = form.field("text", st.text_area, FIELDS["note"], required=True, max_chars=2000, height=80)
     if form.submitted:
         form.send(post, done="メモを残しました。")

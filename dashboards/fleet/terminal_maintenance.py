@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.contract.fleet import MaintenanceItem, TerminalDetail
+from dashboards.contract.fleet import FIELDS, MaintenanceItem, TerminalDetail
 from dashboards.fleet.words import PHASES
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, forms, tables, times
@@ -76,14 +76,14 @@ def plan(terminal: TerminalDetail) -> None:
             ends = form.field(
                 "ends_at",
                 st.datetime_input,
-                "終了日時",
+                FIELDS["ends_at"],
                 required=True,
                 value=hour + timedelta(hours=2),
                 format="YYYY/MM/DD",
                 step=timedelta(minutes=15),
             )
             reason = form.field(
-                "reason", st.text_input, "理由", required=True, max_chars=200, placeholder="店舗の改装のため"
+                "reason", st.text_input, FIELDS["reason"], required=True, max_chars=200, placeholder="店舗の改装のため"
             )
         if form.submitted:
             body = _request_body(terminal, scope, starts, ends, reason)
