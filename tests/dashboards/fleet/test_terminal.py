@@ -220,6 +220,20 @@ def test_a_stale_edit_shows_both_sides_and_what_was_typed_can_be_kept_tags_too(d
 
 
 @pytest.mark.usefixtures("morning")
+def test_an_edit_offers_the_present_customer_even_where_the_choices_end_before_it(
+    db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.fleet.customers.queries.MAX_CHOICES", 0)
+    page = open_terminal(screen, db, "TC200-000001")
+    terminal = terminal_by_serial(db, "TC200-000001")
+
+    press(page, "terminal.edit")
+
+    customer = page.selectbox(key=f"terminal.edit.{terminal.id}.{terminal.version}.False.customer_id.0")
+    assert (customer.value, customer.options) == (terminal.customer_id, ["ABC商事"])
+
+
+@pytest.mark.usefixtures("morning")
 def test_a_swap_names_what_follows_and_shows_the_code_once(db: Session, screen: Screen) -> None:
     page = open_terminal(screen, db, "TC200-000001", "operator")
     terminal = terminal_by_serial(db, "TC200-000001")
