@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import lru_cache
 from typing import Any
 
@@ -350,5 +351,5 @@ def overview(db: Session, month: Month | None) -> schemas.Overview:
     )
 
 
-def get_file(db: Session, file_id: Any) -> File:
+def get_file(db: Session, file_id: uuid.UUID) -> File:
     return db.get_one(File, file_id)
