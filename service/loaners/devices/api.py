@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.clock import app_now
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.printing import labels
 from service.core.reports.response import PDF_ANSWER, Pdf
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.values.texts import NO_NUL
 from service.loaners.devices import actions, exports, queries, schemas
 from service.loaners.rules import MAX_NUMBER_LENGTH, Kind
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 AliasParameter = Annotated[str, Query(min_length=1, max_length=MAX_NUMBER_LENGTH, pattern=NO_NUL)]
 READ = "loaners:device:read"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow("loaners:device:update")]
 Worker = Annotated[Actor, allow("loaners:device:work")]
-router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "/devices/terminals", exports.MASTERS[Kind.TERMINAL])
 routes.add_export_routes(router, "/devices/printers", exports.MASTERS[Kind.PRINTER])
@@ -47,13 +44,13 @@ async def devices(
     return await page_request.page(lambda db, _: queries.devices(db, limit, cursor, filters))
 
 
-@router.get("/devices/number", responses=_ABSENT | _CONFLICT)
+@router.get("/devices/number", responses=refusals(404, 409))
 def preview(actor: Editor, db: Db, request: Annotated[schemas.Wanted, Query()]) -> schemas.Preview:
     """The 拠点管理番号 that a device would get."""
     return actions.preview(db, request)
 
 
-@router.get("/devices/labels.pdf", response_class=Response, responses={**PDF_ANSWER, **_ABSENT})
+@router.get("/devices/labels.pdf", response_class=Response, responses={**PDF_ANSWER, **refusals(404)})
 def device_labels(
     actor: Reader,
     db: Db,
@@ -67,37 +64,37 @@ def device_labels(
     return Pdf(partial(labels.sheets, to_print, stock, app_now(db), start=start), "機器ラベル.pdf")
 
 
-@router.post("/devices", status_code=201, responses=_ABSENT | _CONFLICT)
+@router.post("/devices", status_code=201, responses=refusals(404, 409))
 def register(actor: Editor, db: Db, new: schemas.NewDevice) -> schemas.Registered:
     device = actions.register(db, actor, new)
     return schemas.Registered(id=device.id, number=device.number)
 
 
-@router.patch("/devices/{device_id}", status_code=204, responses=_ABSENT | _CONFLICT)
-def change(actor: Editor, db: Db, device_id: Id, new: schemas.DeviceChange) -> None:
+@router.patch("/devices/{device_id}", status_code=204, responses=refusals(404, 409))
+def change(actor: Editor, db: Db, device_id: PathId, new: schemas.DeviceChange) -> None:
     actions.change(db, actor, device_id, new)
 
 
-@router.post("/devices/{device_id}/archive", status_code=204, responses=_ABSENT | _CONFLICT)
-def archive(actor: Editor, db: Db, device_id: Id, body: schemas.Why) -> None:
+@router.post("/devices/{device_id}/archive", status_code=204, responses=refusals(404, 409))
+def archive(actor: Editor, db: Db, device_id: PathId, body: schemas.Why) -> None:
     actions.archive(db, actor, device_id, True, body.reason)
 
 
-@router.post("/devices/{device_id}/restore", status_code=204, responses=_ABSENT)
-def restore(actor: Editor, db: Db, device_id: Id, body: schemas.Why) -> None:
+@router.post("/devices/{device_id}/restore", status_code=204, responses=refusals(404))
+def restore(actor: Editor, db: Db, device_id: PathId, body: schemas.Why) -> None:
     actions.archive(db, actor, device_id, False, body.reason)
 
 
-@router.post("/devices/{device_id}/aliases", status_code=204, responses=_ABSENT | _CONFLICT)
-def add_alias(actor: Editor, db: Db, device_id: Id, new: schemas.NewAlias) -> None:
+@router.post("/devices/{device_id}/aliases", status_code=204, responses=refusals(404, 409))
+def add_alias(actor: Editor, db: Db, device_id: PathId, new: schemas.NewAlias) -> None:
     actions.add_alias(db, actor, device_id, new.alias)
 
 
-@router.delete("/devices/{device_id}/aliases", status_code=204, responses=_ABSENT)
-def remove_alias(actor: Editor, db: Db, device_id: Id, alias: AliasParameter) -> None:
+@router.delete("/devices/{device_id}/aliases", status_code=204, responses=refusals(404))
+def remove_alias(actor: Editor, db: Db, device_id: PathId, alias: AliasParameter) -> None:
     actions.remove_alias(db, actor, device_id, alias)
 
 
-@router.post("/devices/{device_id}/transfer", status_code=204, responses=_ABSENT | _CONFLICT)
-def transfer(actor: Worker, db: Db, device_id: Id, new: schemas.Transfer) -> None:
+@router.post("/devices/{device_id}/transfer", status_code=204, responses=refusals(404, 409))
+def transfer(actor: Worker, db: Db, device_id: PathId, new: schemas.Transfer) -> None:
     actions.transfer(db, actor, device_id, new)

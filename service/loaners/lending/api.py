@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
@@ -10,15 +10,14 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.purposes import FileKind
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.loaners.lending import exports, queries, schemas
 from service.loaners.lists.exports import as_csv, as_excel
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("/loans", response_model=Page[schemas.LoanItem])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -10,16 +10,14 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit
 from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.purposes import FileKind
 from service.core.routing.lists import ListRequest, list_request
 from service.core.values.texts import NO_NUL
 from service.loaners.lists import exports, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
 ViewKey = Annotated[str, Path(max_length=30, pattern=NO_NUL)]
-router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("/options")
@@ -28,7 +26,9 @@ def options(actor: Annotated[Actor, allow("loaners:view:read")], db: Db) -> sche
     return queries.options(db)
 
 
-@router.get("/lists/{view}.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV) | _ABSENT)
+@router.get(
+    "/lists/{view}.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV) | refusals(404)
+)
 def list_as_csv(
     actor: Annotated[Actor, allow("loaners:device:read")],
     db: Db,
@@ -39,7 +39,7 @@ def list_as_csv(
 
 
 @router.get(
-    "/lists/{view}.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX) | _ABSENT
+    "/lists/{view}.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX) | refusals(404)
 )
 def list_as_excel(
     actor: Annotated[Actor, allow("loaners:device:read")],
@@ -50,7 +50,7 @@ def list_as_excel(
     return exports.as_excel(db, actor, exports.list_table(db, view, filters))
 
 
-@router.get("/lists/{view}", response_model=schemas.ListPage, responses=_ABSENT)
+@router.get("/lists/{view}", response_model=schemas.ListPage, responses=refusals(404))
 async def listed(
     page_request: Annotated[ListRequest, list_request("loaners:device:read", may_lag=True)],
     view: ViewKey,

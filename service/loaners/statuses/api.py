@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.values.texts import NO_NUL
 from service.loaners.history.schemas import Number
 from service.loaners.statuses import actions, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
 Text = Annotated[str, Query(min_length=2, max_length=300, pattern=NO_NUL)]
-router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=refusals(400, 401, 403, 404, 422, 503))
 
 
 @router.get("/scanned")
@@ -30,7 +28,7 @@ def status_form(actor: Annotated[Actor, allow("loaners:device:work")], db: Db, n
     return queries.form_to_fill(db, actor, number)
 
 
-@router.post("/devices/{number}/status/check", responses=_CONFLICT)
+@router.post("/devices/{number}/status/check", responses=refusals(409))
 def check(
     actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, submission: schemas.Checked
 ) -> schemas.Expected:
@@ -38,14 +36,14 @@ def check(
     return actions.check(db, actor, number, submission)
 
 
-@router.post("/devices/{number}/status", status_code=201, responses=_CONFLICT)
+@router.post("/devices/{number}/status", status_code=201, responses=refusals(409))
 def submit(
     actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, submission: schemas.Submission
 ) -> schemas.Stored:
     return actions.submit(db, actor, number, submission)
 
 
-@router.put("/devices/{number}/deposit", responses=_CONFLICT)
+@router.put("/devices/{number}/deposit", responses=refusals(409))
 def set_deposit(
     actor: Annotated[Actor, allow("loaners:device:work")], db: Db, number: Number, new: schemas.DepositChange
 ) -> schemas.DepositSet:

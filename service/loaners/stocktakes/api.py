@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import answers
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.purposes import FileKind
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.loaners.lists.exports import as_csv, as_excel
 from service.loaners.stocktakes import actions, exports, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(prefix="/api/loaners/stocktakes", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/loaners/stocktakes", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("", response_model=Page[schemas.StocktakeItem])
@@ -33,24 +30,24 @@ async def stocktakes(
     return await page_request.page(lambda db, actor: queries.stocktakes(db, limit, cursor, filters))
 
 
-@router.post("", status_code=201, responses=_ABSENT_OR_CONFLICT)
+@router.post("", status_code=201, responses=refusals(404, 409))
 def start(
     actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, new: schemas.NewStocktake
 ) -> schemas.Created:
     return schemas.Created(id=actions.start(db, actor, new).id)
 
 
-@router.get("/{stocktake_id}", responses=_ABSENT)
+@router.get("/{stocktake_id}", responses=refusals(404))
 def stocktake(
-    actor: Annotated[Actor, allow("loaners:stocktake:read")], db: Db, stocktake_id: Id
+    actor: Annotated[Actor, allow("loaners:stocktake:read")], db: Db, stocktake_id: PathId
 ) -> schemas.StocktakeDetail:
     return queries.stocktake_detail(db, stocktake_id)
 
 
-@router.get("/{stocktake_id}/rows", response_model=Page[schemas.RowItem], responses=_ABSENT)
+@router.get("/{stocktake_id}/rows", response_model=Page[schemas.RowItem], responses=refusals(404))
 async def rows(
     page_request: Annotated[ListRequest, list_request("loaners:stocktake:read")],
-    stocktake_id: Id,
+    stocktake_id: PathId,
     filters: Annotated[schemas.RowFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -59,53 +56,59 @@ async def rows(
 
 
 @router.get(
-    "/{stocktake_id}/rows.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV) | _ABSENT
+    "/{stocktake_id}/rows.csv",
+    response_class=Response,
+    responses=answers.download_responses(FileKind.CSV) | refusals(404),
 )
 def rows_as_csv(
     actor: Annotated[Actor, allow("loaners:stocktake:read")],
     db: Db,
-    stocktake_id: Id,
+    stocktake_id: PathId,
     filters: Annotated[schemas.RowFilters, Query()],
 ) -> Response:
     return as_csv(db, actor, exports.rows(db, stocktake_id, filters))
 
 
 @router.get(
-    "/{stocktake_id}/rows.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX) | _ABSENT
+    "/{stocktake_id}/rows.xlsx",
+    response_class=Response,
+    responses=answers.download_responses(FileKind.XLSX) | refusals(404),
 )
 def rows_as_excel(
     actor: Annotated[Actor, allow("loaners:stocktake:read")],
     db: Db,
-    stocktake_id: Id,
+    stocktake_id: PathId,
     filters: Annotated[schemas.RowFilters, Query()],
 ) -> Response:
     return as_excel(db, actor, exports.rows(db, stocktake_id, filters))
 
 
-@router.post("/{stocktake_id}/scans", responses=_ABSENT_OR_CONFLICT)
+@router.post("/{stocktake_id}/scans", responses=refusals(404, 409))
 def scan(
-    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id, body: schemas.Scan
+    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: PathId, body: schemas.Scan
 ) -> schemas.Scanned:
     return actions.scan(db, actor, stocktake_id, body.code)
 
 
-@router.delete("/{stocktake_id}/rows/{row_id}/scan", status_code=204, responses=_ABSENT_OR_CONFLICT)
-def take_back(actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id, row_id: Id) -> None:
+@router.delete("/{stocktake_id}/rows/{row_id}/scan", status_code=204, responses=refusals(404, 409))
+def take_back(
+    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: PathId, row_id: PathId
+) -> None:
     """Undoes a wrong scan."""
     actions.undo_scan(db, actor, stocktake_id, row_id)
 
 
-@router.put("/{stocktake_id}/rows/{row_id}/note", status_code=204, responses=_ABSENT_OR_CONFLICT)
+@router.put("/{stocktake_id}/rows/{row_id}/note", status_code=204, responses=refusals(404, 409))
 def note(
     actor: Annotated[Actor, allow("loaners:stocktake:update")],
     db: Db,
-    stocktake_id: Id,
-    row_id: Id,
+    stocktake_id: PathId,
+    row_id: PathId,
     new: schemas.Note,
 ) -> None:
     actions.set_note(db, actor, stocktake_id, row_id, new.note)
 
 
-@router.post("/{stocktake_id}/close", status_code=204, responses=_ABSENT_OR_CONFLICT)
-def close(actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: Id) -> None:
+@router.post("/{stocktake_id}/close", status_code=204, responses=refusals(404, 409))
+def close(actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, stocktake_id: PathId) -> None:
     actions.close(db, actor, stocktake_id)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import Instant
 from service.loaners.history.schemas import Number
 from service.loaners.timeline import queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 404, 422, 503)}
 Limit = Annotated[int, Query(ge=1, le=2000)]
-router = APIRouter(prefix="/api/loaners/devices/{number}", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(
+    prefix="/api/loaners/devices/{number}", tags=["loaners"], responses=refusals(400, 401, 403, 404, 422, 503)
+)
 
 
 @router.get("/state")

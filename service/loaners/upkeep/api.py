@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.loaners.history import actions as history
 from service.loaners.upkeep import actions, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-router = APIRouter(prefix="/api/loaners/upkeep", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/loaners/upkeep", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("/findings")
@@ -27,19 +24,19 @@ def findings(
     return queries.findings_page(db, dismissed=filters.dismissed)
 
 
-@router.post("/findings/remove", status_code=204, responses=_ABSENT_OR_CONFLICT)
+@router.post("/findings/remove", status_code=204, responses=refusals(404, 409))
 def remove(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, decision: schemas.Decision) -> None:
     """除去."""
     actions.remove(db, actor, decision.finding, decision.reason)
 
 
-@router.post("/findings/dismiss", status_code=204, responses=_ABSENT)
+@router.post("/findings/dismiss", status_code=204, responses=refusals(404))
 def dismiss(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, decision: schemas.Decision) -> None:
     """問題なし."""
     actions.dismiss(db, actor, decision.finding, decision.reason)
 
 
-@router.post("/findings/reconsider", status_code=204, responses=_ABSENT)
+@router.post("/findings/reconsider", status_code=204, responses=refusals(404))
 def reconsider(actor: Annotated[Actor, allow("loaners:history:mark")], db: Db, decision: schemas.Reconsidered) -> None:
     actions.reconsider(db, actor, decision.finding)
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.loaners.views import actions, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_ABSENT_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
 
 
 class Created(BaseModel):
@@ -35,23 +32,23 @@ async def views(
     return await page_request.page(lambda db, actor: queries.views(db, limit, cursor, filters))
 
 
-@router.post("/views", status_code=201, responses={409: RESPONSES[409]})
+@router.post("/views", status_code=201, responses=refusals(409))
 def create_view(actor: Annotated[Actor, allow("loaners:view:update")], db: Db, new: schemas.NewView) -> Created:
     return Created(id=actions.create(db, actor, new).id)
 
 
-@router.patch("/views/{view_id}", status_code=204, responses=_ABSENT_OR_CONFLICT)
+@router.patch("/views/{view_id}", status_code=204, responses=refusals(404, 409))
 def change_view(
-    actor: Annotated[Actor, allow("loaners:view:update")], db: Db, view_id: Id, new: schemas.ViewChange
+    actor: Annotated[Actor, allow("loaners:view:update")], db: Db, view_id: PathId, new: schemas.ViewChange
 ) -> None:
     actions.change(db, actor, view_id, new)
 
 
-@router.post("/views/{view_id}/archive", status_code=204, responses=_ABSENT_OR_CONFLICT)
-def archive_view(actor: Annotated[Actor, allow("loaners:view:update")], db: Db, view_id: Id) -> None:
+@router.post("/views/{view_id}/archive", status_code=204, responses=refusals(404, 409))
+def archive_view(actor: Annotated[Actor, allow("loaners:view:update")], db: Db, view_id: PathId) -> None:
     actions.set_archived(db, actor, view_id, True)
 
 
-@router.post("/views/{view_id}/restore", status_code=204, responses=_ABSENT)
-def restore_view(actor: Annotated[Actor, allow("loaners:view:update")], db: Db, view_id: Id) -> None:
+@router.post("/views/{view_id}/restore", status_code=204, responses=refusals(404))
+def restore_view(actor: Annotated[Actor, allow("loaners:view:update")], db: Db, view_id: PathId) -> None:
     actions.set_archived(db, actor, view_id, False)
