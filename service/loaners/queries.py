@@ -101,7 +101,9 @@ COLUMNS = Listing(
 )
 
 
-def sites(db: Session, limit: int, cursor: str | None, filters: schemas.SiteFilters) -> Page[schemas.SiteItem]:
+def sites(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.SiteFilters
+) -> Page[schemas.SiteItem]:
     return SITES.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
@@ -110,7 +112,9 @@ def export_sites(_: Actor, filters: schemas.SiteFilters) -> Select[*tuple[Any, .
     return SITES.all(filters.sort, **filter_values(filters)).add_columns(Site.notifies.cast(String).label("notified"))
 
 
-def models(db: Session, limit: int, cursor: str | None, filters: schemas.ModelFilters) -> Page[schemas.ModelItem]:
+def models(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ModelFilters
+) -> Page[schemas.ModelItem]:
     return MODELS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
@@ -118,7 +122,9 @@ def export_models(_: Actor, filters: schemas.ModelFilters) -> Select[*tuple[Any,
     return MODELS.all(filters.sort, **filter_values(filters))
 
 
-def columns(db: Session, limit: int, cursor: str | None, filters: schemas.ColumnFilters) -> Page[schemas.ColumnItem]:
+def columns(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ColumnFilters
+) -> Page[schemas.ColumnItem]:
     return COLUMNS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name, NotBlank, RecordVersion
+from service.core.resources import change_model
+from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name, NotBlank
 from service.loaners.rules import CATEGORIES, Kind, model_name_refusal
 
 
@@ -35,10 +36,6 @@ Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
 
 
-class Created(BaseModel):
-    id: int
-
-
 class NewSite(BaseModel):
     """拠点; `key` is the document's 拠点ID."""
 
@@ -52,17 +49,7 @@ class NewSite(BaseModel):
     notifies: bool = False
 
 
-class SiteChange(BaseModel):
-    """Fields that are omitted or null do not change. `version` is the one that was read (optimistic locking)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    code: SiteCode | None = None
-    name: Name | None = None
-    jurisdiction: Jurisdiction | None = None
-    group_mail: Mail | None = None
-    notifies: bool | None = None
+SiteChange = change_model("SiteChange", NewSite, fixed=("key",))
 
 
 class SiteItem(BaseModel):
@@ -101,16 +88,8 @@ class NewModel(BaseModel):
     note: Note = ""
 
 
-class ModelChange(BaseModel):
-    """As with sites. Devices keep their numbers and their category."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: ModelName | None = None
-    maker: Name | None = None
-    category: CategoryKey | None = None
-    note: Note | None = None
+# Devices keep their numbers and their category.
+ModelChange = change_model("ModelChange", NewModel)
 
 
 class ModelItem(BaseModel):
@@ -162,14 +141,7 @@ class NewColumn(ColumnShape):
     position: Position = 1
 
 
-class ColumnChange(ColumnShape):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    title: Title | None = None
-    choices: Choices | None = None
-    required: bool | None = None
-    position: Position | None = None
+ColumnChange = change_model("ColumnChange", NewColumn, ColumnShape, fixed=("kind", "value_type"))
 
 
 class ColumnItem(BaseModel):

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.loaners.forms import actions, queries, schemas
 from service.loaners.rules import Kind
 
@@ -22,8 +22,8 @@ def forms(actor: Annotated[Actor, allow("loaners:form:read")], db: Db, kind: Kin
 
 
 @router.post("", status_code=201, responses=refusals(409))
-def draft(actor: Annotated[Actor, allow("loaners:form:update")], db: Db, new: schemas.NewDraft) -> schemas.Made:
-    return schemas.Made(id=actions.draft(db, actor, new.kind).id)
+def draft(actor: Annotated[Actor, allow("loaners:form:update")], db: Db, new: schemas.NewDraft) -> Created:
+    return Created(id=actions.draft(db, actor, new.kind).id)
 
 
 @router.get("/{form_id}")

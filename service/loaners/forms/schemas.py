@@ -60,10 +60,6 @@ class Publication(BaseModel):
     version: RecordVersion
 
 
-class Made(BaseModel):
-    id: int
-
-
 class ShownCondition(BaseModel):
     """In a draft, the condition may be impossible."""
 

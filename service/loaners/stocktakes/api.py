@@ -12,7 +12,7 @@ from service.core.database.session import Db
 from service.core.exports import answers
 from service.core.http.problem_responses import refusals
 from service.core.purposes import FileKind
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.loaners.lists.exports import as_csv, as_excel
 from service.loaners.stocktakes import actions, exports, queries, schemas
@@ -31,10 +31,8 @@ async def stocktakes(
 
 
 @router.post("", status_code=201, responses=refusals(404, 409))
-def start(
-    actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, new: schemas.NewStocktake
-) -> schemas.Created:
-    return schemas.Created(id=actions.start(db, actor, new).id)
+def start(actor: Annotated[Actor, allow("loaners:stocktake:update")], db: Db, new: schemas.NewStocktake) -> Created:
+    return Created(id=actions.start(db, actor, new).id)
 
 
 @router.get("/{stocktake_id}", responses=refusals(404))

@@ -93,7 +93,3 @@ class Note(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     note: Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
-
-
-class Created(BaseModel):
-    id: int

@@ -9,53 +9,57 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.edits import Edits
+from service.core.edits import Edit, Edits
 from service.core.http.problem_responses import field_errors
 from service.core.problems import Conflict, Invalid
+from service.core.resources import Resource
 from service.loaners.rules import AREA, INACTIVE
 from service.loaners.views import queries, rules, schemas
 from service.loaners.views.models import View
 
-VIEWS = Edits(
-    AREA.name,
-    "view",
-    "データタイプ",
-    unique={"uq_loaners_views_key": "key", "uq_loaners_views_position": "position"},
-    titles={"key": "データタイプID", "position": "表示順序"},
-    may_be_emptied=frozenset({"filter"}),
-    archived=INACTIVE,
+
+class Views(Resource[View]):
+    def create(self, db: Session, by: Actor, new: schemas.NewView) -> View:
+        """Raises Invalid for an invalid definition, Conflict when the ID or the position is in use."""
+        _check(db, new.source, new.columns, new.filter)
+        _refuse_built_in(new.key)
+        return super().create(db, by, new)
+
+    def change(self, db: Session, by: Actor, key: int, new: Edit) -> None:
+        """Raises NotFound, Stale, Conflict, and Invalid for an invalid definition."""
+        view = self.lock(db, by, key)
+
+        def check(after: Mapping[str, Any]) -> None:
+            source, columns = (after.get(name, getattr(view, name)) for name in ("source", "columns"))
+            _check(db, source, columns, after.get("filter", view.filter))
+            if view.key == rules.SUMMARY and schemas.parse_json(source)["sourceType"] != "aggregated":
+                message = "「サマリー」の画面が使う定義です。sourceType は aggregated のままにしてください。"
+                raise Invalid(message, [("source", message)])
+
+        self.edits.change(db, by, view, new, check)
+
+    def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
+        """Raises NotFound, and Conflict for the view that the summary uses."""
+        view = self.lock(db, by, key)
+        if archived and view.key == rules.SUMMARY:
+            raise Conflict("「サマリー」の画面が使うデータタイプのため、無効にできません。")
+        self.edits.set_archived(db, by, view, archived)
+
+
+VIEWS = Views(
+    Edits(
+        AREA.name,
+        "view",
+        "データタイプ",
+        unique={"uq_loaners_views_key": "key", "uq_loaners_views_position": "position"},
+        titles={"key": "データタイプID", "position": "表示順序"},
+        may_be_emptied=frozenset({"filter"}),
+        archived=INACTIVE,
+    ),
+    View,
+    schemas.NewView,
+    schemas.ViewChange,
 )
-
-
-def create(db: Session, by: Actor, new: schemas.NewView) -> View:
-    """Raises Invalid for an invalid definition, Conflict when the ID or the position is in use."""
-    _check(db, new.source, new.columns, new.filter)
-    _refuse_built_in(new.key)
-    view = View(**new.model_dump())
-    VIEWS.create(db, by, view, new.model_dump())
-    return view
-
-
-def change(db: Session, by: Actor, view_id: int, new: schemas.ViewChange) -> None:
-    """Raises NotFound, Stale, Conflict, and Invalid for an invalid definition."""
-    view = queries.get_view(db, view_id)
-
-    def check(after: Mapping[str, Any]) -> None:
-        source, columns = (after.get(name, getattr(view, name)) for name in ("source", "columns"))
-        _check(db, source, columns, after.get("filter", view.filter))
-        if view.key == rules.SUMMARY and schemas.parse_json(source)["sourceType"] != "aggregated":
-            message = "「サマリー」の画面が使う定義です。sourceType は aggregated のままにしてください。"
-            raise Invalid(message, [("source", message)])
-
-    VIEWS.change(db, by, view, new, check)
-
-
-def set_archived(db: Session, by: Actor, view_id: int, archived: bool) -> None:
-    """Raises NotFound, and Conflict for the view that the summary uses."""
-    view = queries.get_view(db, view_id)
-    if archived and view.key == rules.SUMMARY:
-        raise Conflict("「サマリー」の画面が使うデータタイプのため、無効にできません。")
-    VIEWS.set_archived(db, by, view, archived)
 
 
 def _refuse_built_in(key: str) -> None:

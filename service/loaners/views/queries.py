@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.core.access.auth import Actor
 from service.core.database.paging import Key, Listing, Page, archived_filter
 from service.core.problems import NotFound
 from service.loaners.models import Column
@@ -35,16 +36,10 @@ VIEWS = Listing(
 )
 
 
-def views(db: Session, limit: int, cursor: str | None, filters: schemas.ViewFilters) -> Page[schemas.ViewItem]:
+def views(
+    db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ViewFilters
+) -> Page[schemas.ViewItem]:
     return VIEWS.read(db, limit, cursor, filters.sort, is_archived=filters.archived, is_in_use=not filters.archived)
-
-
-def get_view(db: Session, view_id: int) -> View:
-    """Locked. Raises NotFound."""
-    view = db.get(View, view_id, with_for_update=True, populate_existing=True)
-    if view is None:
-        raise NotFound("指定されたデータタイプは見つかりません。一覧を開き直してください。")
-    return view
 
 
 def get_definition(db: Session, key: str) -> tuple[str, Definition]:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank, RecordVersion
+from service.core.resources import change_model
+from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 from service.loaners.rules import CATEGORIES, KIND_LABELS, STATUS_COLUMN, STATUS_LABELS, Status
 from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, Definition, Nesting
 
@@ -336,16 +337,7 @@ class NewView(BaseModel):
     columns: Json
 
 
-class ViewChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Title | None = None
-    description: Line | None = None
-    position: Position | None = None
-    filter: ConditionJson | None = None
-    source: Json | None = None
-    columns: Json | None = None
+ViewChange = change_model("ViewChange", NewView, fixed=("key",))
 
 
 class ViewFilters(BaseModel):
