@@ -16,14 +16,14 @@ from sqlalchemy import (
     String,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSTZRANGE, Range
+from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base, enum_check
+from service.core.database.session import Base, RecordColumns, enum_check
 from service.loaners.rules import Kind
 
 
-class Site(Base):
+class Site(RecordColumns, Base):
     """拠点. `archived_at` is the document's inactive: the site gets no new devices; its devices stay."""
 
     __tablename__ = "loaners_sites"
@@ -45,13 +45,9 @@ class Site(Base):
     group_mail: Mapped[str] = mapped_column(String(254))
     # ステータス変更通知.
     notifies: Mapped[bool] = mapped_column(server_default="false")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Model(Base):
+class Model(RecordColumns, Base):
     """機種. A name has no blank and no underscore (2.2.2)."""
 
     __tablename__ = "loaners_models"
@@ -69,13 +65,9 @@ class Model(Base):
     maker: Mapped[str] = mapped_column(String(100))
     category: Mapped[str] = mapped_column(String(10))
     note: Mapped[str] = mapped_column(String(500), server_default="")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Column(Base):
+class Column(RecordColumns, Base):
     """A custom column of a master, added by an administrator (2.4 to 2.6). The values are in `Device.extra`, by the
     column's id."""
 
@@ -93,14 +85,11 @@ class Column(Base):
     choices: Mapped[list[str]] = mapped_column(JSONB, server_default="[]")
     required: Mapped[bool] = mapped_column(server_default="false")
     position: Mapped[int]
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Device(Base):
-    """A row of the 端末, プリンタ or その他 master. Its history says where it is and who has it."""
+class Device(RecordColumns, Base):
+    """A row of the 端末, プリンタ or その他 master. Its history says where it is and who has it. `updated_at` is 更新日: the
+    last change of the record or of its status, whichever is later."""
 
     __tablename__ = "loaners_devices"
     __table_args__ = (
@@ -127,11 +116,6 @@ class Device(Base):
     software: Mapped[str] = mapped_column(String(200), server_default="")
     os: Mapped[str] = mapped_column(String(100), server_default="")
     extra: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    # 更新日: the last change of the record or of its status, whichever is later.
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Alias(Base):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Identity, Index, String, func
+from sqlalchemy import BigInteger, Identity, Index, String
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base, enum_check
+from service.core.database.session import Base, VersionColumns, enum_check
 from service.loaners.rules import Kind
 
 
-class Form(Base):
+class Form(VersionColumns, Base):
     """One version of a kind's form: `forms.rules.Question`s as JSON. A published form never changes. The newest
     published one that is not for imports only is the current form."""
 
@@ -32,9 +32,6 @@ class Form(Base):
     questions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     note: Mapped[str] = mapped_column(String(200), server_default="")
     import_only: Mapped[bool] = mapped_column(server_default="false")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
     published_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     published_by: Mapped[str | None] = mapped_column(String(100))
     # Versions are not archived: a newer one replaces them.

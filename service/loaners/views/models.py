@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from sqlalchemy import BigInteger, CheckConstraint, Identity, String, Text, func
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, CheckConstraint, Identity, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base
+from service.core.database.session import Base, RecordColumns
 
 
-class View(Base):
+class View(RecordColumns, Base):
     """`archived_at` is the document's inactive. `filter`, `source` and `columns` are the document's JSON. They are
     stored as text so that an administrator finds the formatting unchanged."""
 
@@ -34,7 +31,3 @@ class View(Base):
     filter: Mapped[str | None] = mapped_column(Text)
     source: Mapped[str] = mapped_column(Text)
     columns: Mapped[str] = mapped_column(Text)
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
