@@ -65,10 +65,6 @@ class LoanShown(TypedDict):
     days: int
 
 
-class Made(TypedDict):
-    id: int
-
-
 class MarkShown(TypedDict):
     reason: str
     marked_by: str
@@ -200,6 +196,9 @@ class TrendPoint(TypedDict):
 Type: TypeAlias = Literal["text", "long", "choice", "date", "number", "mail"]
 
 
+ValueType: TypeAlias = Literal["text", "number", "date", "choice"]
+
+
 class ViewChoice(TypedDict):
     key: str
     name: str
@@ -297,7 +296,7 @@ class ColumnItem(TypedDict):
     version: int
     kind: Kind
     title: str
-    value_type: Literal["text", "number", "date", "choice"]
+    value_type: ValueType
     choices: list[str]
     required: bool
     position: int
@@ -794,3 +793,53 @@ DEPOSIT = {
     "3": "3.お客様による返却拒否",
     "4": "4.HW延長保守中(OS入れ替えやサービス終了を含む)",
 }
+DEPOSIT_CLASS = {"1": "返却可能", "2": "商談中", "3": "返却拒否", "4": "保守対応中"}
+DUE_STATE = {"overdue": "返却予定日を過ぎた", "soon": "もうすぐ返却予定日", "no_due": "返却予定日なし"}
+EVENT_KIND = {
+    "registered": "登録",
+    "form": "ステータス登録",
+    "deposit": "預り機のステータスの変更",
+    "cleared": "預り機のステータスの自動クリア",
+    "transfer": "移管",
+    "archived": "無効化",
+    "restored": "有効化",
+}
+JOB = {"rotation": "ローテーション", "checks": "月次の点検"}
+MEANING = {
+    "person": "担当者",
+    "status": "ステータス",
+    "held": "ユーザー機の預り有無",
+    "deposit": "預り機のステータス",
+    "borrower": "貸出先",
+    "user": "ユーザー情報",
+    "loan_number": "貸出番号",
+    "lent_on": "貸出日",
+    "due_on": "返却予定日",
+    "asset_number": "資産管理番号",
+    "receipt": "お預かり証No.",
+    "note": "備考",
+}
+RESULT = {
+    "found": "確認済み",
+    "elsewhere": "別の棚卸で確認済み",
+    "missing": "未確認",
+    "misplaced": "対象外の機器",
+    "unknown": "未登録の番号",
+}
+SOURCE = {"form": "フォーム", "viewer": "画面", "system": "自動", "import": "取込"}
+STALE = {
+    "returnable": "返却可能のまま",
+    "unset": "ステータス未設定",
+    "inactive_site": "無効な拠点",
+    "silent": "更新なし",
+}
+STATE = {"draft": "下書き", "current": "公開中", "retired": "以前の版", "import_only": "取込専用"}
+TYPE = {
+    "text": "1行の文字",
+    "long": "複数行の文字",
+    "choice": "選択肢から1つ",
+    "date": "日付",
+    "number": "数字",
+    "mail": "メールアドレス",
+}
+VALUE_TYPE = {"text": "文字", "number": "数字", "date": "日付", "choice": "選択"}

@@ -88,8 +88,8 @@ class Column(RecordColumns, Base):
 
 
 class Device(RecordColumns, Base):
-    """A row of the 端末, プリンタ or その他 master. Its history says where it is and who has it. `updated_at` is 更新日: the
-    last change of the record or of its status, whichever is later."""
+    """A row of the 端末, プリンタ or その他 master. Its history says where it is and who has it. `updated_at` is
+    更新日: the last change of the record or of its status, whichever is later."""
 
     __tablename__ = "loaners_devices"
     __table_args__ = (

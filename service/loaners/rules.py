@@ -10,16 +10,27 @@ from enum import IntEnum, StrEnum
 
 from service.core.areas import ADMINISTRATOR_PERMISSIONS, STAFF_PERMISSIONS, Area, Role, Tick
 from service.core.purposes import FileKind, Purpose
+from service.core.values import labels
+from service.core.values.labels import Labelled
 from service.core.values.texts import normalised_header
 from service.core.values.times import TOKYO
 
 
-class Kind(StrEnum):
+class Kind(Labelled):
     """機器種別: the master that a device belongs to, and the form that is used for it."""
 
-    TERMINAL = "terminal"
-    PRINTER = "printer"
-    OTHER = "other"
+    TERMINAL = "terminal", "端末"
+    PRINTER = "printer", "プリンタ"
+    OTHER = "other", "その他"
+
+
+class ValueType(Labelled):
+    """Of a custom column."""
+
+    TEXT = "text", "文字"
+    NUMBER = "number", "数字"
+    DATE = "date", "日付"
+    CHOICE = "choice", "選択"
 
 
 class Group(StrEnum):
@@ -83,7 +94,6 @@ class DepositLabels:
     card: str
 
 
-KIND_LABELS = {Kind.TERMINAL: "端末", Kind.PRINTER: "プリンタ", Kind.OTHER: "その他"}
 STATUS_LABELS = {Status.LENT: "1.貸出中", Status.COLLECTED: "2.回収後社内保管", Status.STORED: "3.社内にて保管中"}
 HELD_LABELS = {True: "有り", False: "無し"}
 DEPOSIT_LABELS = {
@@ -116,6 +126,7 @@ DEPOSIT_LABELS = {
         "HW延長保守中",
     ),
 }
+labels.table("loaners", "DepositClass", {str(deposit.value): row.counted_as for deposit, row in DEPOSIT_LABELS.items()})
 UNSET_LABEL = "未設定"
 
 MAX_NUMBER_LENGTH, MAX_SERIAL_LENGTH, MAX_CODE_LENGTH = 100, 20, 20
@@ -398,7 +409,7 @@ AREA = Area(
         "different": "履歴と異なる機器",
     },
     values={
-        "kind": {kind.value: label for kind, label in KIND_LABELS.items()},
+        "kind": Kind.labels(),
         "status": {str(status.value): label for status, label in STATUS_LABELS.items()},
         "deposit": {str(deposit.value): labels.title for deposit, labels in DEPOSIT_LABELS.items()},
     },

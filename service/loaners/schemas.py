@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.core.resources import change_model
 from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name, NotBlank
-from service.loaners.rules import CATEGORIES, Kind, model_name_refusal
+from service.loaners.rules import CATEGORIES, Kind, ValueType, model_name_refusal
 
 
 def _valid_model_name(name: str) -> str:
@@ -30,7 +30,6 @@ Title = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), Not
 Choices = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]], Field(max_length=50)
 ]
-ValueType = Literal["text", "number", "date", "choice"]
 Position = Annotated[int, Field(ge=1, le=1000)]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
@@ -135,7 +134,7 @@ class NewColumn(ColumnShape):
 
     kind: Kind
     title: Title
-    value_type: ValueType = "text"
+    value_type: ValueType = ValueType.TEXT
     choices: Choices = []
     required: bool = False
     position: Position = 1

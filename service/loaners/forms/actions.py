@@ -12,7 +12,7 @@ from service.core.edits import Edits
 from service.core.problems import Conflict, Invalid, Stale
 from service.loaners.forms import queries, rules, schemas
 from service.loaners.forms.models import Form
-from service.loaners.rules import AREA, KIND_LABELS, Kind
+from service.loaners.rules import AREA, Kind
 
 EDITS = Edits(AREA.name, "form", "フォーム", unique={"uq_loaners_forms_draft": "kind"})
 
@@ -21,7 +21,7 @@ def draft(db: Session, by: Actor, kind: Kind) -> Form:
     """Creates the next version as a copy of the current one. Raises Conflict while there is another draft."""
     if queries.draft(db, kind):
         raise Conflict(
-            f"{KIND_LABELS[kind]}のフォームには、すでに下書きがあります。その下書きを編集するか、破棄してください。"
+            f"{kind.label}のフォームには、すでに下書きがあります。その下書きを編集するか、破棄してください。"
         )
     number = db.scalar(select(func.max(Form.number)).where(Form.kind == kind)) or 0
     form = Form(kind=kind, number=number + 1, questions=queries.current(db, kind).questions, note="")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service.core.problems import NotFound
 from service.loaners.forms import rules, schemas
 from service.loaners.forms.models import Form
-from service.loaners.rules import KIND_LABELS, Kind
+from service.loaners.rules import Kind
 
 
 def current(db: Session, kind: str) -> Form:
@@ -46,7 +46,7 @@ def item(form: Form, current_id: int) -> schemas.FormItem:
     return schemas.FormItem(
         id=form.id,
         kind=form.kind,
-        kind_word=KIND_LABELS[Kind(form.kind)],
+        kind_word=Kind(form.kind).label,
         number=form.number,
         note=form.note,
         state=_state(form, current_id),

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
+from service.core.values.labels import Labelled
 from service.loaners.rules import DEPOSIT_LABELS, HELD_LABELS, STATUS_LABELS
 
 STATUS, HELD, DEPOSIT = "0-4", "1-4", "deposit"
@@ -19,63 +19,39 @@ MAX_ANSWER_LENGTH = 1000
 NESTING = "0"
 
 
-class Type(StrEnum):
-    TEXT = "text"
-    LONG = "long"
-    CHOICE = "choice"
-    DATE = "date"
-    NUMBER = "number"
-    MAIL = "mail"
+class Type(Labelled):
+    TEXT = "text", "1行の文字"
+    LONG = "long", "複数行の文字"
+    CHOICE = "choice", "選択肢から1つ"
+    DATE = "date", "日付"
+    NUMBER = "number", "数字"
+    MAIL = "mail", "メールアドレス"
 
 
-class Meaning(StrEnum):
+class Meaning(Labelled):
     """The meaning of an answer for the product, independent of the question's key in that version."""
 
-    PERSON = "person"
-    STATUS = "status"
-    HELD = "held"
-    DEPOSIT = "deposit"
-    BORROWER = "borrower"
-    USER = "user"
-    LOAN_NUMBER = "loan_number"
-    LENT_ON = "lent_on"
-    DUE_ON = "due_on"
-    ASSET_NUMBER = "asset_number"
-    RECEIPT = "receipt"
-    NOTE = "note"
+    PERSON = "person", "担当者"
+    STATUS = "status", "ステータス"
+    HELD = "held", "ユーザー機の預り有無"
+    DEPOSIT = "deposit", "預り機のステータス"
+    BORROWER = "borrower", "貸出先"
+    USER = "user", "ユーザー情報"
+    LOAN_NUMBER = "loan_number", "貸出番号"
+    LENT_ON = "lent_on", "貸出日"
+    DUE_ON = "due_on", "返却予定日"
+    ASSET_NUMBER = "asset_number", "資産管理番号"
+    RECEIPT = "receipt", "お預かり証No."
+    NOTE = "note", "備考"
 
 
-class State(StrEnum):
+class State(Labelled):
     """CURRENT is the newest published form; a form for imports only is never CURRENT."""
 
-    DRAFT = "draft"
-    CURRENT = "current"
-    RETIRED = "retired"
-    IMPORT_ONLY = "import_only"
-
-
-TYPE_LABELS = {
-    Type.TEXT: "1行の文字",
-    Type.LONG: "複数行の文字",
-    Type.CHOICE: "選択肢から1つ",
-    Type.DATE: "日付",
-    Type.NUMBER: "数字",
-    Type.MAIL: "メールアドレス",
-}
-MEANING_LABELS = {
-    Meaning.PERSON: "担当者",
-    Meaning.STATUS: "ステータス",
-    Meaning.HELD: "ユーザー機の預り有無",
-    Meaning.DEPOSIT: "預り機のステータス",
-    Meaning.BORROWER: "貸出先",
-    Meaning.USER: "ユーザー情報",
-    Meaning.LOAN_NUMBER: "貸出番号",
-    Meaning.LENT_ON: "貸出日",
-    Meaning.DUE_ON: "返却予定日",
-    Meaning.ASSET_NUMBER: "資産管理番号",
-    Meaning.RECEIPT: "お預かり証No.",
-    Meaning.NOTE: "備考",
-}
+    DRAFT = "draft", "下書き"
+    CURRENT = "current", "公開中"
+    RETIRED = "retired", "以前の版"
+    IMPORT_ONLY = "import_only", "取込専用"
 
 
 @dataclass(frozen=True)
@@ -299,11 +275,11 @@ def _parts(question: Question) -> dict[str, str]:
     when = "、".join(f"{condition.key}が「{'」か「'.join(condition.one_of)}」" for condition in question.when)
     return {
         "質問": f"「{question.title}」",
-        "回答の形式": TYPE_LABELS[question.type],
+        "回答の形式": question.type.label,
         "回答": "必須" if question.required else "任意",
         "説明文": f"「{question.help}」" if question.help else "なし",
         "ほかの表示条件": f"{when}のとき" if when else "なし",
-        "意味": MEANING_LABELS[question.meaning] if question.meaning else "なし",
+        "意味": question.meaning.label if question.meaning else "なし",
     }
 
 
@@ -355,7 +331,7 @@ def _fixed_refusals(by_key: Mapping[str, Question]) -> list[str]:
         elif (question.type, question.choices, question.meaning) != (Type.CHOICE, choices, meaning):
             errors.append(
                 f"質問「{question.header}」は、選択肢「{'」「'.join(choices)}」、"
-                f"意味「{MEANING_LABELS[meaning]}」のままにしてください。"
+                f"意味「{meaning.label}」のままにしてください。"
             )
     if STATUS in by_key and (not by_key[STATUS].required or by_key[STATUS].when):
         errors.append("質問「0-4」は、表示条件のない必須の質問にしてください。")
@@ -364,12 +340,12 @@ def _fixed_refusals(by_key: Mapping[str, Question]) -> list[str]:
 
 def _meaning_refusals(questions: Sequence[Question]) -> list[str]:
     errors: list[str] = []
-    for meaning, label in MEANING_LABELS.items():
+    for meaning in Meaning:
         with_meaning = [question for question in questions if question.meaning is meaning]
         if len(with_meaning) > 1:
-            errors.append(f"意味「{label}」の質問が2つ以上あります。1つにしてください。")
+            errors.append(f"意味「{meaning.label}」の質問が2つ以上あります。1つにしてください。")
         errors += [
-            f"「{question.header}」の形式は日付にしてください（意味が「{label}」のため）。"
+            f"「{question.header}」の形式は日付にしてください（意味が「{meaning.label}」のため）。"
             for question in with_meaning
             if meaning in (Meaning.LENT_ON, Meaning.DUE_ON) and question.type is not Type.DATE
         ]

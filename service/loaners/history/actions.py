@@ -19,7 +19,6 @@ from service.core.problems import Conflict, Invalid
 from service.loaners.history import queries
 from service.loaners.history.models import Event, Loan, Mark
 from service.loaners.history.rules import (
-    KIND_LABELS,
     MARKABLE,
     EventKind,
     Fact,
@@ -289,7 +288,7 @@ def _require_markable(event: Event) -> None:
     if kind is EventKind.CLEARED and event.source != Source.VIEWER:
         raise Conflict("自動クリアは、そのもとになったステータス登録を除去すると一緒に除去されます。")
     if kind not in MARKABLE | {EventKind.CLEARED}:
-        raise Conflict(f"「{KIND_LABELS[kind]}」の履歴は除去できません。機器の一覧から操作してください。")
+        raise Conflict(f"「{kind.label}」の履歴は除去できません。機器の一覧から操作してください。")
 
 
 def _with_clearing(db: Session, event: Event) -> list[int]:

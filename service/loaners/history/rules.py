@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from service.core.values.labels import Labelled
 from service.core.values.times import local_date
 from service.loaners.forms.rules import Meaning, choice_number
 from service.loaners.rules import (
@@ -24,34 +24,25 @@ from service.loaners.rules import (
 )
 
 
-class EventKind(StrEnum):
-    REGISTERED = "registered"
-    FORM = "form"
-    DEPOSIT = "deposit"
-    CLEARED = "cleared"
-    TRANSFER = "transfer"
-    ARCHIVED = "archived"
-    RESTORED = "restored"
+class EventKind(Labelled):
+    REGISTERED = "registered", "登録"
+    FORM = "form", "ステータス登録"
+    DEPOSIT = "deposit", "預り機のステータスの変更"
+    CLEARED = "cleared", "預り機のステータスの自動クリア"
+    TRANSFER = "transfer", "移管"
+    ARCHIVED = "archived", "無効化"
+    RESTORED = "restored", "有効化"
 
 
-class Source(StrEnum):
+class Source(Labelled):
     """Where an event came from: a form, the dashboards' lists, the product itself, or a file."""
 
-    FORM = "form"
-    VIEWER = "viewer"
-    SYSTEM = "system"
-    IMPORT = "import"
+    FORM = "form", "フォーム"
+    VIEWER = "viewer", "画面"
+    SYSTEM = "system", "自動"
+    IMPORT = "import", "取込"
 
 
-KIND_LABELS = {
-    EventKind.REGISTERED: "登録",
-    EventKind.FORM: "ステータス登録",
-    EventKind.DEPOSIT: "預り機のステータスの変更",
-    EventKind.CLEARED: "預り機のステータスの自動クリア",
-    EventKind.TRANSFER: "移管",
-    EventKind.ARCHIVED: "無効化",
-    EventKind.RESTORED: "有効化",
-}
 # Events that an administrator may mark (除去). Not the registration, which every history needs; not archiving, which
 # restoring undoes; not a clearing, which is marked with the form that caused it.
 MARKABLE = frozenset({EventKind.FORM, EventKind.DEPOSIT, EventKind.TRANSFER})
@@ -63,7 +54,6 @@ NOT_REGISTERED = "未登録"
 SITE_HEADER, DEPOSIT_HEADER = "拠点", "預り機のステータス"
 # Path of a device's label: /d/<number>.
 LABEL_PATH = "/d/"
-SOURCE_LABELS = {Source.FORM: "フォーム", Source.VIEWER: "画面", Source.SYSTEM: "自動", Source.IMPORT: "取込"}
 
 
 class Fact(NamedTuple):

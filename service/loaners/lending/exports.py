@@ -6,9 +6,8 @@ from sqlalchemy.orm import Session
 
 from service.core.exports.declared import ExportList
 from service.loaners.lending import queries, schemas
-from service.loaners.lending.rules import STALE_LABELS
 from service.loaners.lists.exports import Table
-from service.loaners.rules import DEPOSIT_LABELS, KIND_LABELS, format_timestamp
+from service.loaners.rules import DEPOSIT_LABELS, format_timestamp
 
 # Empty: no list here can be exported by one SELECT.
 EXPORTS: tuple[ExportList, ...] = ()
@@ -37,7 +36,7 @@ def loans(db: Session, filters: schemas.LoanFilters) -> Table:
 def _row(loan: schemas.LoanItem) -> list[str]:
     return [
         loan.number,
-        KIND_LABELS[loan.kind],
+        loan.kind.label,
         loan.model_name,
         loan.site_name,
         loan.borrower,
@@ -48,5 +47,5 @@ def _row(loan: schemas.LoanItem) -> list[str]:
         str(loan.days),
         DEPOSIT_LABELS[loan.deposit].title if loan.deposit else "",
         format_timestamp(loan.last_at),
-        "、".join(STALE_LABELS[kind] for kind in loan.stale),
+        "、".join(kind.label for kind in loan.stale),
     ]

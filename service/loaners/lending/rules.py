@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
+from service.core.values.labels import Labelled
 from service.core.values.times import WEEKDAYS
 
 WEEK = 7
 
 
-class Stale(StrEnum):
+class DueState(Labelled):
+    OVERDUE = "overdue", "返却予定日を過ぎた"
+    SOON = "soon", "もうすぐ返却予定日"
+    NO_DUE = "no_due", "返却予定日なし"
+
+
+class Stale(Labelled):
     """Why an open loan seems to be forgotten."""
 
-    RETURNABLE = "returnable"
-    UNSET = "unset"
-    INACTIVE_SITE = "inactive_site"
-    SILENT = "silent"
-
-
-STALE_LABELS = {
-    Stale.RETURNABLE: "返却可能のまま",
-    Stale.UNSET: "ステータス未設定",
-    Stale.INACTIVE_SITE: "無効な拠点",
-    Stale.SILENT: "更新なし",
-}
+    RETURNABLE = "returnable", "返却可能のまま"
+    UNSET = "unset", "ステータス未設定"
+    INACTIVE_SITE = "inactive_site", "無効な拠点"
+    SILENT = "silent", "更新なし"
 
 
 def reminder_step(due_on: date, today: date, days_before: int) -> str | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from service.core.values.texts import NO_NUL
-from service.loaners.lending.rules import Stale
+from service.loaners.lending.rules import DueState, Stale
 from service.loaners.lists.schemas import Cut
 from service.loaners.rules import Deposit, Kind
 
 
 class LoanFilters(Cut):
     kind: Kind | None = None
-    state: Literal["overdue", "soon", "no_due"] | None = None
+    state: DueState | None = None
     stale: Stale | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "due_on"

@@ -6,9 +6,8 @@ from sqlalchemy.orm import Session
 
 from service.core.exports.declared import ExportList
 from service.loaners.lists.exports import Table
-from service.loaners.rules import KIND_LABELS, STATUS_LABELS, format_timestamp
+from service.loaners.rules import STATUS_LABELS, format_timestamp
 from service.loaners.stocktakes import queries, schemas
-from service.loaners.stocktakes.rules import RESULT_LABELS
 
 # Empty: no list here can be exported by one SELECT.
 EXPORTS: tuple[ExportList, ...] = ()
@@ -37,9 +36,9 @@ def rows(db: Session, stocktake_id: int, filters: schemas.RowFilters) -> Table:
 
 def _row(item: schemas.RowItem) -> list[str]:
     return [
-        RESULT_LABELS[item.result],
+        item.result.label,
         item.number,
-        KIND_LABELS[item.kind] if item.kind else "",
+        item.kind.label if item.kind else "",
         item.model_name or "",
         item.serial or "",
         item.site_name or "",

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from service.core.exports.declared import ExportList
 from service.loaners.lists.exports import Table
-from service.loaners.rules import DEPOSIT_LABELS, HELD_LABELS, KIND_LABELS, STATUS_LABELS, Deposit, Status
+from service.loaners.rules import DEPOSIT_LABELS, HELD_LABELS, STATUS_LABELS, Deposit, Status
 from service.loaners.summaries import queries, schemas
 
 # Empty: no list here can be exported by one SELECT.
@@ -48,7 +48,7 @@ def differences(db: Session, filters: schemas.DifferenceFilters) -> Table:
 def _difference(row: schemas.Difference) -> list[str]:
     return [
         row.number,
-        KIND_LABELS[row.kind],
+        row.kind.label,
         row.model_name,
         row.before_site or "",
         row.site,

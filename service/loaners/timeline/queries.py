@@ -23,7 +23,7 @@ from service.loaners.history.models import ArchivedEvent, Event, Mark
 from service.loaners.history.rules import EventKind, Source, State
 from service.loaners.models import Alias, Column, Device, Model, Site
 from service.loaners.notifications.models import Notification
-from service.loaners.rules import CATEGORIES, KIND_LABELS, UNSET_LABEL, Kind
+from service.loaners.rules import CATEGORIES, UNSET_LABEL, Kind
 from service.loaners.statuses.schemas import Change
 from service.loaners.timeline import schemas
 
@@ -73,7 +73,7 @@ def _record_values(db: Session, device: Device) -> dict[str, Any]:
     timestamps = ("created_at", "updated_at", "archived_at")
     return {name: getattr(device, name) for name in (*plain, *timestamps)} | {
         "aliases": list(db.scalars(select(Alias.alias).where(Alias.device_id == device.id).order_by(Alias.alias))),
-        "kind_word": KIND_LABELS[Kind(device.kind)],
+        "kind_word": Kind(device.kind).label,
         "category_word": CATEGORIES[device.category].title,
         "model_name": model.name,
         "maker": model.maker,
@@ -206,12 +206,12 @@ def _row(
     return schemas.EventShown(
         id=fact.id,
         kind=kind,
-        kind_word=rules.KIND_LABELS[kind],
+        kind_word=kind.label,
         effective_at=fact.effective_at,
         recorded_at=event.recorded_at,
         is_late=source is not Source.IMPORT and event.recorded_at - fact.effective_at > rules.LATE_AFTER,
         source=source,
-        source_word=rules.SOURCE_LABELS[source],
+        source_word=source.label,
         who="" if by_system else event.actor_name or event.actor,
         mail=event.actor_mail,
         reason=event.reason,

@@ -16,7 +16,7 @@ from service.core.problems import NotFound
 from service.loaners.history import queries as past
 from service.loaners.history.models import Event, Loan
 from service.loaners.models import Device, DeviceState
-from service.loaners.rules import DEPOSIT_LABELS, KIND_LABELS, Kind
+from service.loaners.rules import DEPOSIT_LABELS, Kind
 from service.loaners.upkeep import rules, schemas
 from service.loaners.upkeep.models import Dismissal, UpkeepRun
 from service.loaners.upkeep.rules import CHECK_LABELS, Check, Job
@@ -80,7 +80,7 @@ def rotation_plan(db: Session) -> schemas.RotationPlan:
         before=cutoff,
         events=events,
         devices=devices,
-        by_kind={KIND_LABELS[Kind(row[0])]: row[1] for row in rows},
+        by_kind={Kind(row[0]).label: row[1] for row in rows},
         oldest=min((row[2] for row in rows), default=None),
         newest=max((row[3] for row in rows), default=None),
         kept=old - events,

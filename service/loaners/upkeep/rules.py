@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from service.core.values.labels import Labelled
 from service.core.values.times import month_of
 
 
-class Job(StrEnum):
-    ROTATION = "rotation"
-    CHECKS = "checks"
+class Job(Labelled):
+    ROTATION = "rotation", "ローテーション"
+    CHECKS = "checks", "月次の点検"
 
 
 # 8.2.1: every four weeks.

@@ -13,7 +13,6 @@ from service.loaners.rules import (
     CATEGORIES,
     DEPOSIT_LABELS,
     HELD_LABELS,
-    KIND_LABELS,
     OTHER_COLUMNS,
     STATUS_LABELS,
     Deposit,
@@ -194,7 +193,7 @@ def row_values(facts: Facts) -> dict[str, str]:
     others = (
         facts.maker,
         facts.category,
-        KIND_LABELS[facts.kind],
+        facts.kind.label,
         facts.site_name,
         facts.jurisdiction,
         "無効" if facts.is_archived else status or UNREGISTERED,

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from service.core.resources import change_model
 from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
-from service.loaners.rules import CATEGORIES, KIND_LABELS, STATUS_COLUMN, STATUS_LABELS, Status
+from service.loaners.rules import CATEGORIES, STATUS_COLUMN, STATUS_LABELS, Kind, Status
 from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, Definition, Nesting
 
 _LETTERS = re.compile(r"[A-Z]{1,2}列")
@@ -284,9 +284,9 @@ def _definition_of_masters(source: Dynamic, columns: Any, conditions: Condition)
 def _conditions(sheets: list[Any], condition: Condition) -> dict[str, Any]:
     """The kinds in the order of the masters, and the values of the condition."""
     in_sheets = {sheet.removesuffix("マスタ").removesuffix("ステータス収集") for sheet in sheets}
-    requested: set[str] = {*(condition.kinds or KIND_LABELS.values())}
+    requested: set[str] = {*(condition.kinds or Kind.labels().values())}
     return {
-        "kinds": tuple(kind for kind, label in KIND_LABELS.items() if label in in_sheets and label in requested),
+        "kinds": tuple(kind for kind in Kind if kind.label in in_sheets and kind.label in requested),
         "archived": None if condition.status is None else condition.status == "inactive",
         "statuses": tuple(status for status, label in STATUS_LABELS.items() if label in (condition.statuses or ())),
     }
