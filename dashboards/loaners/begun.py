@@ -9,9 +9,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from dashboards import session
+from dashboards.contract.loaners import FormToFill
 from dashboards.ui import times
 
 MAX_AGE = timedelta(hours=12)
@@ -38,7 +38,7 @@ def _own_key(number: str) -> tuple[str, str] | None:
     return (user.login_id, number) if user else None
 
 
-def find_draft(form: dict[str, Any]) -> Draft | None:
+def find_draft(form: FormToFill) -> Draft | None:
     """The user's draft for this form of the device, if it is not outdated."""
     key = _own_key(form["number"])
     with _guard:
@@ -48,7 +48,7 @@ def find_draft(form: dict[str, Any]) -> Draft | None:
     return draft if times.now() - draft.at < MAX_AGE else None
 
 
-def save_draft(form: dict[str, Any], answers: dict[str, str], effective_at: str | None) -> None:
+def save_draft(form: FormToFill, answers: dict[str, str], effective_at: str | None) -> None:
     if key := _own_key(form["number"]):
         with _guard:
             _all[key] = Draft(form["form"], form["based_on"], answers, effective_at, times.now())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dashboards import session
+from dashboards.contract.loaners import ColumnItem, ModelItem
 from dashboards.session import has_permission
 from dashboards.ui.cache import fetch_all, load_cached
 
@@ -28,7 +27,7 @@ def jurisdictions() -> dict[str, str]:
     )
 
 
-def models() -> dict[int, dict[str, Any]]:
+def models() -> dict[int, ModelItem]:
     """The models in use, by id."""
     if not has_permission("loaners:master:read"):
         return {}
@@ -49,6 +48,6 @@ def category(key: str) -> str:
     return categories().get(key, key)
 
 
-def extra_columns(kind: str) -> list[dict[str, Any]]:
+def extra_columns(kind: str) -> list[ColumnItem]:
     """The extra columns of a master, in their order."""
     return fetch_all("/api/loaners/columns", kind=kind)

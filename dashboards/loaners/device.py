@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime, time
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import streamlit as st
 
 from dashboards import session
-from dashboards.loaners import device_forms, device_timeline, words
+from dashboards.contract.loaners import DeviceItem, DeviceShown, LoanShown
+from dashboards.loaners import device_forms, device_timeline, records, words
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, filters, forms, heading, live, times
 from dashboards.ui.links import link
@@ -19,8 +19,6 @@ from dashboards.ui.text import plain, small
 
 KEY = "loaners.device"
 NOTHING = "未設定"
-
-Row = Mapping[str, Any]
 
 
 def as_of(chosen: filters.Filters) -> str | None:
@@ -37,7 +35,7 @@ def device(path: str, at: str | None) -> bool:
     reading = live.block(KEY, "", f"{path}/state", headline=True, as_of=at)
     if reading is None:
         return False
-    state = reading.data
+    state: DeviceShown = reading.data
     st.markdown(sentence(state))
     actions(state)
     left, right = st.columns(2, gap="large")
@@ -48,7 +46,7 @@ def device(path: str, at: str | None) -> bool:
     return True
 
 
-def sentence(state: Row) -> str:
+def sentence(state: DeviceShown) -> str:
     number = plain(state["number"])
     if not state["is_now"]:
         at_text = f"{words.timestamp(state['moment'])}時点では、"
@@ -56,8 +54,8 @@ def sentence(state: Row) -> str:
             return f"{at_text}**{number}** はまだ登録されていませんでした。"
     else:
         at_text = ""
-    badge = words.STATUS.get(state["status"], words.NOT_REGISTERED).badge()
-    location = f"**{plain(state['site_name'])}**（{plain(state['jurisdiction'])}）"
+    badge = words.status(state["status"]).badge()
+    location = f"**{plain(state['site_name'] or '')}**（{plain(state['jurisdiction'] or '')}）"
     sentences = [f"{at_text}**{number}** は{location}の機器で、{badge} です。"]
     if state["is_archived"]:
         sentences.append("無効な機器です。")
@@ -70,18 +68,18 @@ def sentence(state: Row) -> str:
     return "".join(sentences)
 
 
-def _loan(loan: Row) -> str:
+def _loan(loan: LoanShown) -> str:
     borrower = f"**{plain(loan['borrower'])}**へ" if loan["borrower"] else ""
     text = f"{borrower}貸し出してから**{loan['days']:,}日**たっています。"
+    if loan["due_on"] is None:
+        return text
+    due = words.display_value(loan["due_on"])
     if loan["overdue_days"]:
-        due = words.display_value(loan["due_on"])
-        text += f":red[返却予定日（{due}）を**{loan['overdue_days']:,}日**過ぎています。]"
-    elif loan["due_on"]:
-        text += f"返却予定日は{words.display_value(loan['due_on'])}です。"
-    return text
+        return f"{text}:red[返却予定日（{due}）を**{loan['overdue_days']:,}日**過ぎています。]"
+    return f"{text}返却予定日は{due}です。"
 
 
-def facts(state: Row) -> None:
+def facts(state: DeviceShown) -> None:
     moved = "（移管）" if state["is_moved"] else ""
     terminal = {"資産管理番号": state["asset_number"], "ソフトウェア": state["software"], "OS": state["os"]}
     details.facts(
@@ -102,7 +100,7 @@ def facts(state: Row) -> None:
     )
 
 
-def answers(state: Row) -> None:
+def answers(state: DeviceShown) -> None:
     """The last answers, and the address of the form for the next ones."""
     if state["answers"]:
         st.markdown(f"**最後の回答**（フォーム第{state['form_number']}版）")
@@ -113,7 +111,7 @@ def answers(state: Row) -> None:
     st.code(state["label_url"], language=None, wrap_lines=True)
 
 
-def actions(state: Row) -> None:
+def actions(state: DeviceShown) -> None:
     if not state["is_now"]:
         st.info(
             "過去の時点を表示しています。登録や変更は、現在の状態に戻してから行ってください。",
@@ -134,7 +132,7 @@ def actions(state: Row) -> None:
             )
             _record_button("移管する", device_forms.transfer, state, "move_location")
         if has_permission("loaners:device:update"):
-            _record_button("編集する", device_forms.edit, state, "edit")
+            _record_button("編集する", records.DEVICE.edit, state, "edit")
             _record_button("別名", device_forms.aliases, state, "sell")
             if state["is_archived"]:
                 _record_button("元に戻す", device_forms.restore, state, "unarchive")
@@ -144,7 +142,7 @@ def actions(state: Row) -> None:
         st.markdown(small(f"預り機のステータス: {plain(state['deposit_refusal'])}"))
 
 
-def _record_button(label: str, action: Callable[[Row], None], state: Row, icon: str) -> None:
+def _record_button(label: str, action: Callable[[DeviceItem], None], state: DeviceShown, icon: str) -> None:
     """A button that changes the device's record."""
 
     def draw() -> None:
@@ -159,7 +157,7 @@ def _now() -> None:
     st.session_state["as_of"] = times.now().date()
 
 
-def deposit(state: Row) -> None:
+def deposit(state: DeviceShown) -> None:
     @dialogs.dialog("預り機のステータスを変更する", width="medium", icon=":material/label:")
     def ask() -> None:
         choices = [*words.DEPOSIT, None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,23 +11,21 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.loaners import choices
-from dashboards.loaners.words import KIND
-from dashboards.ui import confirm, dialogs, editing, feedback, forms
-from dashboards.ui.columns import Row
+from dashboards.contract.loaners import KIND, DeviceItem, ModelItem, Preview
+from dashboards.loaners import choices, records
+from dashboards.ui import confirm, dialogs, feedback, fields, forms
 from dashboards.ui.text import plain, small
 
-PATH = "/api/loaners/devices"
-LABELS = {"asset_number": "資産管理番号", "software": "ソフトウェア", "os": "OS", "extra": "追加の項目"}
+PATH = records.DEVICE.path
 NEW = "loaners.device.new"
 
 
-def find_device(number: str) -> Row | None:
+def find_device(number: str) -> DeviceItem | None:
     """The device of this number as the masters have it; None when there is none."""
     for archived in (False, True):
-        rows = session.api().get(PATH, q=number, archived=archived, limit=100)["items"]
+        rows: list[DeviceItem] = session.api().get(PATH, q=number, archived=archived, limit=100)["items"]
         if matches := [row for row in rows if row["number"] == number]:
-            return dict(matches[0])
+            return matches[0]
     return None
 
 
@@ -42,7 +39,7 @@ def new() -> None:
         identity = _identity_fields(sites, models)
         kind = _preview(identity)
         with forms.form(NEW, submit="登録する") as form:
-            values = _fields(form, {"kind": kind})
+            values = fields.draw(records.DEVICE.fields, form, {"kind": kind}, "new")
         if form.submitted and identity:
             _register(form, identity | values)
         elif form.submitted:
@@ -57,7 +54,7 @@ def _round() -> int:
     return number
 
 
-def _identity_fields(sites: Mapping[int, str], models: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+def _identity_fields(sites: Mapping[int, str], models: Mapping[int, ModelItem]) -> dict[str, Any] | None:
     """What the number consists of; None while something is missing. Outside of the form, so that the number is shown
     at once."""
     left, right = st.columns(2)
@@ -107,7 +104,7 @@ def _preview(identity: Mapping[str, Any] | None) -> str:
         st.markdown(small("拠点・機種・製造番号を入力すると、拠点管理番号が決まります。"))
         return "terminal"
     try:
-        preview = session.api().get(f"{PATH}/number", **identity)
+        preview: Preview = session.api().get(f"{PATH}/number", **identity)
     except ApiProblem as problem:
         feedback.action_failed(problem)
         return "terminal"
@@ -117,8 +114,7 @@ def _preview(identity: Mapping[str, Any] | None) -> str:
             f"同じ機種・製造番号の機器がすでに{len(preview['others']):,}台あります（{plain(preview['others'][-1])}）。"
             "同じ機器を二重に登録しようとしていないか、確認してください。"
         )
-    kind: str = preview["kind"]
-    return kind
+    return preview["kind"]
 
 
 def _register(form: forms.Form, body: Mapping[str, Any]) -> None:
@@ -128,72 +124,7 @@ def _register(form: forms.Form, body: Mapping[str, Any]) -> None:
     )
 
 
-def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a device of the kind in `initial`, with its values."""
-    is_terminal = initial["kind"] == "terminal"
-    values: dict[str, Any] = {}
-    if is_terminal or initial.get("asset_number"):
-        values["asset_number"] = form.field(
-            "asset_number",
-            st.text_input,
-            LABELS["asset_number"],
-            required=is_terminal,
-            max_chars=50,
-            value=initial.get("asset_number", ""),
-            placeholder="ASSET_001",
-        ).strip()
-    if is_terminal:
-        for name, example in (("software", "Office 2021"), ("os", "Windows 11")):
-            values[name] = form.field(
-                name, st.text_input, LABELS[name], value=initial.get(name, ""), max_chars=100, placeholder=example
-            ).strip()
-    extra: dict[str, str] = dict(initial.get("extra") or {})
-    for column in choices.extra_columns(initial["kind"]):
-        extra[str(column["id"])] = _extra_field(form, column, extra.get(str(column["id"]), ""))
-    values["extra"] = {key: value for key, value in extra.items() if value}
-    return values
-
-
-def _extra_field(form: forms.Form, column: Mapping[str, Any], value: str) -> str:
-    name, title, required = f"extra.{column['id']}", column["title"], column["required"]
-    if column["value_type"] == "choice":
-        index = column["choices"].index(value) if value in column["choices"] else None
-        return form.field(name, st.selectbox, title, required=required, options=column["choices"], index=index) or ""
-    if column["value_type"] == "date":
-        chosen = form.field(
-            name,
-            st.date_input,
-            title,
-            required=required,
-            value=date.fromisoformat(value) if value else None,
-            format="YYYY/MM/DD",
-        )
-        return chosen.isoformat() if chosen else ""
-    text: str = form.field(name, st.text_input, title, required=required, value=value, max_chars=200)
-    return text.strip()
-
-
-def _display_values(device: Mapping[str, Any]) -> dict[str, Any]:
-    titles = {str(column["id"]): column["title"] for column in choices.extra_columns(device["kind"])}
-    return {"extra": "、".join(f"{titles.get(key, key)}: {value}" for key, value in device["extra"].items())}
-
-
-RECORD = editing.Record(
-    key="loaners.device",
-    path=PATH,
-    labels=LABELS,
-    name=lambda device: f"機器「{device['number']}」",
-    fields=_fields,
-    in_words=_display_values,
-)
-
-
-def edit(device: Row) -> None:
-    """`device`: a row of GET /api/loaners/devices, as in every function here."""
-    RECORD.edit({name: device[name] for name in ("id", "version", "number", "kind", *LABELS)})
-
-
-def _reason_dialog(device: Row, key: str, title: str, consequence: str, submit: str, done: str) -> None:
+def _reason_dialog(device: DeviceItem, key: str, title: str, consequence: str, submit: str, done: str) -> None:
     @dialogs.dialog(title, icon=":material/help:")
     def ask() -> None:
         st.markdown(f"**{plain(device['number'])}**")
@@ -211,7 +142,7 @@ def _reason_dialog(device: Row, key: str, title: str, consequence: str, submit: 
     ask()
 
 
-def archive(device: Row) -> None:
+def archive(device: DeviceItem) -> None:
     _reason_dialog(
         device,
         "archive",
@@ -222,7 +153,7 @@ def archive(device: Row) -> None:
     )
 
 
-def restore(device: Row) -> None:
+def restore(device: DeviceItem) -> None:
     _reason_dialog(
         device,
         "restore",
@@ -233,7 +164,7 @@ def restore(device: Row) -> None:
     )
 
 
-def transfer(device: Row) -> None:
+def transfer(device: DeviceItem) -> None:
     """移管."""
 
     @dialogs.dialog("別の拠点へ移管する", icon=":material/move_location:")
@@ -263,7 +194,7 @@ def transfer(device: Row) -> None:
     ask()
 
 
-def aliases(device: Row) -> None:
+def aliases(device: DeviceItem) -> None:
     """Other numbers that the device is known by."""
 
     @dialogs.dialog("別名", icon=":material/sell:")
@@ -287,7 +218,7 @@ def aliases(device: Row) -> None:
     show()
 
 
-def _remove_alias(device: Row, alias: str) -> None:
+def _remove_alias(device: DeviceItem, alias: str) -> None:
     confirm.confirm(
         f"loaners.alias.{uuid.uuid5(uuid.NAMESPACE_OID, alias)}",
         f"別名「{alias}」を削除しますか？",

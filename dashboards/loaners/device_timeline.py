@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
 from dashboards.contract.core import MESSAGE_STATE
+from dashboards.contract.loaners import EventShown, Mails, Timeline
 from dashboards.loaners import words
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, live, times
@@ -31,8 +29,6 @@ MARKED = ":gray-badge[:material/block: 除去済み]"
 LATE = ":orange-badge[:material/history: 後日登録]"
 ARCHIVED = ":gray-badge[:material/inventory_2: 保管済み]"
 
-Row = Mapping[str, Any]
-
 
 @refreshing
 def timeline(path: str) -> None:
@@ -40,7 +36,8 @@ def timeline(path: str) -> None:
     reading = live.block(f"{KEY}.block", "履歴", f"{path}/timeline", limit=limit)
     if reading is None:
         return
-    items, total = reading.data["items"], reading.data["total"]
+    data: Timeline = reading.data
+    items, total = data["items"], data["total"]
     with st.container(border=True, key=KEY):
         for event in items:
             _event(event)
@@ -52,7 +49,7 @@ def _more(slot: str) -> None:
     st.session_state[slot] = min(2000, st.session_state[slot] * 5)
 
 
-def _event(event: Row) -> None:
+def _event(event: EventShown) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top"):
         st.markdown("  \n".join(_lines(event)), width="stretch")
         if has_permission("loaners:history:mark"):
@@ -67,7 +64,7 @@ def _event(event: Row) -> None:
             )
 
 
-def _lines(event: Row) -> list[str]:
+def _lines(event: EventShown) -> list[str]:
     marks = [MARKED] * bool(event["mark"]) + [LATE] * event["is_late"] + [ARCHIVED] * event["put_away"]
     label = plain(event["kind_word"]) + (f"「{plain(event['status_word'])}」" if event["status_word"] else "")
     title = f"~~{label}~~" if event["mark"] else f"**{label}**"
@@ -90,14 +87,14 @@ def _lines(event: Row) -> list[str]:
     return lines
 
 
-def _button(event: Row) -> None:
+def _button(event: EventShown) -> None:
     if event["mark"] and event["may_be_marked"]:
         dialogs.button("元に戻す", unmark, event, key=f"{KEY}.unmark.{event['id']}", type="tertiary", icon="undo")
     elif event["may_be_marked"]:
         dialogs.button("除去", mark, event, key=f"{KEY}.mark.{event['id']}", type="tertiary", icon="block")
 
 
-def mark(event: Row) -> None:
+def mark(event: EventShown) -> None:
     confirm.confirm(
         f"{KEY}.mark.{event['id']}",
         "この履歴を除去しますか？",
@@ -114,7 +111,7 @@ def mark(event: Row) -> None:
     )
 
 
-def unmark(event: Row) -> None:
+def unmark(event: EventShown) -> None:
     confirm.confirm(
         f"{KEY}.unmark.{event['id']}",
         "除去した履歴を元に戻しますか？",
@@ -136,7 +133,8 @@ def mails(path: str) -> None:
     reading = live.block(f"{KEY}.mails", "通知の履歴", f"{path}/mails", limit=limit)
     if reading is None:
         return
-    items, total = reading.data["items"], reading.data["total"]
+    data: Mails = reading.data
+    items, total = data["items"], data["total"]
     if not items:
         feedback.empty(
             "この機器の通知はまだありません",

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.loaners import LoanCounts
 from dashboards.loaners import device_forms, differences, lists, words
 from dashboards.session import has_permission
 from dashboards.ui import bound, dialogs, filters, live, tables
@@ -20,7 +21,7 @@ def headline() -> None:
     reading = live.block("loaners.headline", "機器一覧", "/api/loaners/loans/counts", headline=True, right=head_actions)
     if reading is None:
         return
-    counts = reading.data
+    counts: LoanCounts = reading.data
     if not counts["total"]:
         st.markdown("現在、貸出中の機器はありません。")
     elif counts["overdue"]:

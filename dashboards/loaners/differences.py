@@ -7,9 +7,9 @@ from datetime import timedelta
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.loaners import KIND, Difference
 from dashboards.loaners import lists, words
 from dashboards.ui import columns, dialogs, filters, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
@@ -20,13 +20,12 @@ SORTS = {"number": "拠点管理番号順", "-number": "拠点管理番号の逆
 
 
 def status(code: int | None, archived: bool | None) -> str:
-    return "無効" if archived else words.STATUS.get(code or 0, words.NOT_REGISTERED).word
+    return "無効" if archived else words.status(code).word
 
 
-def deposit(row: Row, prefix: str = "") -> str:
+def deposit(code: int | None, held: bool | None, status_code: int | None) -> str:
     """While no user's machine is held, lists do not show it."""
-    code = row[f"{prefix}deposit"]
-    is_held = row[f"{prefix}held"] and row[f"{prefix}status"] == words.LENT
+    is_held = held and status_code == words.LENT
     return words.DEPOSIT_CLASSES[code] if code else words.UNSET.word if is_held else "なし"
 
 
@@ -34,21 +33,25 @@ def change(before: str | None, after: str, prefix: str = "") -> str:
     return "" if before == after else f"{prefix}{before} → {after}"
 
 
-def describe_changes(row: Row) -> str:
+def describe_changes(row: Difference) -> str:
     """All changes of a row as one text."""
     if not row["was_known"]:
         return f"新しく登録（{row['site']}、{status(row['status'], row['archived'])}）"
     parts = (
         change(row["before_site"], row["site"]),
         change(status(row["before_status"], row["before_archived"]), status(row["status"], row["archived"])),
-        change(deposit(row, "before_"), deposit(row), "預り機: "),
+        change(
+            deposit(row["before_deposit"], row["before_held"], row["before_status"]),
+            deposit(row["deposit"], row["held"], row["status"]),
+            "預り機: ",
+        ),
     )
     return "、".join(part for part in parts if part) or "ユーザー機の預り有無が変わりました"
 
 
 COLUMNS = (
     columns.text("拠点管理番号", "number", width=345, sort="number"),
-    columns.text("機器種別", lambda row: words.KIND[row["kind"]], width=68),
+    columns.text("機器種別", lambda row: KIND[row["kind"]], width=68),
     columns.text("機種名", "model_name", width=146),
     columns.text("拠点", "site", width=55, sort="site"),
     columns.text("変わったこと", describe_changes, width=410),
@@ -90,7 +93,7 @@ def show_list(chosen: filters.Filters) -> None:
     )
 
 
-def drawer(row: Row) -> None:
+def drawer(row: Difference) -> None:
     @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/difference:")
     def show() -> None:
         st.markdown(plain(describe_changes(row)))

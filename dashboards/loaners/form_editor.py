@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.loaners import question_dialog, questions, words
-from dashboards.loaners.question_dialog import TYPE, to_payload
+from dashboards.contract import loaners as contract
+from dashboards.contract.loaners import FormInFull, ShownQuestion
+from dashboards.loaners import question_dialog, questions
+from dashboards.loaners.question_dialog import Question, to_payload
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, flash
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.text import plain, small
 
 PATH = "/api/loaners/forms"
 KEY = "loaners.form"
-STATE = {
-    "draft": Status("下書き", "orange", "edit_note"),
-    "current": Status("公開中", "green", "check_circle"),
-    "retired": Status("以前の版", "gray", "history"),
-    "import_only": Status("取込専用", "gray", "upload_file"),
-}
-
-Row = Mapping[str, Any]
+STATE = statuses(
+    contract.STATE,
+    {
+        "draft": ("orange", "edit_note"),
+        "current": ("green", "check_circle"),
+        "retired": ("gray", "history"),
+        "import_only": ("gray", "upload_file"),
+    },
+)
 
 
 def open_form(form_id: int) -> None:
@@ -69,7 +71,7 @@ def editor(form_id: int) -> None:
         preview(form)
 
 
-def readiness(form: Row) -> None:
+def readiness(form: FormInFull) -> None:
     """What prevents the publication, and what would change."""
     if form["problems"]:
         bullets = "\n".join(f"- {plain(problem)}" for problem in form["problems"])
@@ -81,9 +83,9 @@ def readiness(form: Row) -> None:
         st.info("公開中のフォームと同じ内容です。質問を編集してから公開してください。", icon=":material/info:")
 
 
-def question_list(form: Row, may_edit: bool) -> None:
+def question_list(form: FormInFull, may_edit: bool) -> None:
     st.subheader("質問", anchor=False)
-    form_questions: Sequence[Row] = form["questions"]
+    form_questions: Sequence[ShownQuestion] = form["questions"]
     with st.container(border=True, gap="small", key=f"{KEY}.questions"):
         for position, question in enumerate(form_questions):
             left, right = st.columns([9, 2])
@@ -95,9 +97,9 @@ def question_list(form: Row, may_edit: bool) -> None:
         dialogs.button("質問を追加する", add, form, key=f"{KEY}.add", icon="add")
 
 
-def lines(form_questions: Sequence[Row], question: Row) -> list[str]:
+def lines(form_questions: Sequence[ShownQuestion], question: ShownQuestion) -> list[str]:
     mark = " :red-badge[必須]" if question["required"] else ""
-    parts = [f"**{plain(question['header'])}**{mark}　{small(TYPE[question['type']])}"]
+    parts = [f"**{plain(question['header'])}**{mark}　{small(contract.TYPE[question['type']])}"]
     if question["choices"]:
         parts.append(small("選択肢: " + plain(" ／ ".join(question["choices"]))))
     if question["shown_when"]:
@@ -110,7 +112,7 @@ def lines(form_questions: Sequence[Row], question: Row) -> list[str]:
     return parts
 
 
-def _buttons(form: Row, position: int) -> None:
+def _buttons(form: FormInFull, position: int) -> None:
     key = f"{KEY}.{{}}.{form['questions'][position]['key']}"
     last = len(form["questions"]) - 1
     with st.container(horizontal=True, width="content", gap="xxsmall"):
@@ -129,12 +131,12 @@ def _buttons(form: Row, position: int) -> None:
         dialogs.button("削除", remove, form, position, key=key.format("remove"), type="tertiary")
 
 
-def save(form: Row, form_questions: Sequence[Row]) -> None:
+def save(form: FormInFull, form_questions: Sequence[Question]) -> None:
     body = {"version": form["version"], "questions": [to_payload(question) for question in form_questions]}
     session.api().patch(f"{PATH}/{form['id']}", body)
 
 
-def swap(form: Row, position: int, target: int) -> None:
+def swap(form: FormInFull, position: int, target: int) -> None:
     form_questions = list(form["questions"])
     form_questions[position], form_questions[target] = form_questions[target], form_questions[position]
     try:
@@ -143,17 +145,17 @@ def swap(form: Row, position: int, target: int) -> None:
         st.session_state[f"{KEY}.problem"] = problem
 
 
-def add(form: Row) -> None:
+def add(form: FormInFull) -> None:
     form_questions = form["questions"]
 
-    def put(question: Row) -> None:
+    def put(question: Question) -> None:
         position = insert_position(form_questions, question["key"])
         save(form, [*form_questions[:position], question, *form_questions[position:]])
 
     question_dialog.open_dialog(form, None, put)
 
 
-def insert_position(form_questions: Sequence[Row], key: str) -> int:
+def insert_position(form_questions: Sequence[Question], key: str) -> int:
     """After the last question of the same group (1-10 after those of 1), at the end where there is none."""
     group = key.rpartition("-")[0]
     positions = [
@@ -164,7 +166,7 @@ def insert_position(form_questions: Sequence[Row], key: str) -> int:
     return positions[-1] + 1 if positions else len(form_questions)
 
 
-def edit(form: Row, position: int) -> None:
+def edit(form: FormInFull, position: int) -> None:
     form_questions = form["questions"]
     question_dialog.open_dialog(
         form,
@@ -173,7 +175,7 @@ def edit(form: Row, position: int) -> None:
     )
 
 
-def remove(form: Row, position: int) -> None:
+def remove(form: FormInFull, position: int) -> None:
     form_questions = form["questions"]
     confirm.confirm(
         f"{KEY}.remove.{form_questions[position]['key']}",
@@ -185,7 +187,7 @@ def remove(form: Row, position: int) -> None:
     )
 
 
-def publish(form: Row) -> None:
+def publish(form: FormInFull) -> None:
     name = f"{form['kind_word']}のフォーム 第{form['number']}版"
     differences = "".join(f"\n- {plain(difference)}" for difference in form["differences"])
     confirm.confirm(
@@ -199,11 +201,11 @@ def publish(form: Row) -> None:
     )
 
 
-def _publish(form: Row, _: str, idempotency_key: str) -> None:
+def _publish(form: FormInFull, _: str, idempotency_key: str) -> None:
     session.api().post(f"{PATH}/{form['id']}/publish", {"version": form["version"]}, once=idempotency_key)
 
 
-def discard(form: Row) -> None:
+def discard(form: FormInFull) -> None:
     def do(_: str, _idempotency_key: str) -> None:
         session.api().delete(f"{PATH}/{form['id']}")
         close()
@@ -220,10 +222,10 @@ def discard(form: Row) -> None:
     )
 
 
-def preview(form: Row) -> None:
+def preview(form: FormInFull) -> None:
     st.subheader("プレビュー", anchor=False)
     st.markdown(small("スマートフォンで開いたときと同じように動きます。ここで入力しても登録されません。"))
     with st.container(border=True, width=420, key=f"{KEY}.preview"):
         questions.fill_in(f"{KEY}.preview.{form['id']}.{form['version']}", form["questions"], {}, {})
     if form["state"] == "import_only":
-        st.markdown(small(f"この版は取込専用です（{words.KIND[form['kind']]}の収集シート）。"))
+        st.markdown(small(f"この版は取込専用です（{contract.KIND[form['kind']]}の収集シート）。"))

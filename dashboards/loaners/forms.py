@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.loaners import KIND, Created, FormItem
 from dashboards.loaners import form_editor, words
 from dashboards.loaners.form_editor import PATH, STATE
 from dashboards.session import has_permission
@@ -18,16 +16,14 @@ from dashboards.ui.text import plain, small
 
 KEY = "loaners.forms"
 
-Row = Mapping[str, Any]
-
 
 def versions() -> None:
     reading = live.block(KEY, "フォーム管理", PATH, headline=True)
     if reading is None:
         return
-    items = reading.data["items"]
+    items: list[FormItem] = reading.data["items"]
     st.markdown(sentence(items))
-    for kind, label in words.KIND.items():
+    for kind, label in KIND.items():
         kind_forms = [form for form in items if form["kind"] == kind]
         st.subheader(label, anchor=False)
         with st.container(border=True, key=f"{KEY}.{kind}"):
@@ -43,14 +39,14 @@ def versions() -> None:
                 )
 
 
-def sentence(items: list[Row]) -> str:
+def sentence(items: list[FormItem]) -> str:
     current = "、".join(f"{form['kind_word']}は第{form['number']}版" for form in items if form["state"] == "current")
     drafts = [f"{form['kind_word']}（第{form['number']}版）" for form in items if form["state"] == "draft"]
     more = f"公開前の下書きがあります: **{'、'.join(drafts)}**。" if drafts else "公開前の下書きはありません。"
     return f"現在のフォームは、{current}です。{more}"
 
 
-def version(form: Row) -> None:
+def version(form: FormItem) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         if form["published_at"]:
             changed = f"{words.timestamp(form['published_at'])}に公開（{plain(form['published_by'] or '')}）"
@@ -75,10 +71,8 @@ def version(form: Row) -> None:
 def draft(kind: str) -> None:
     try:
         with button_idempotency_key(f"{PATH} {kind}") as idempotency_key:
-            form = session.api().post(PATH, {"kind": kind}, once=idempotency_key)
-            flash.add(
-                f"{words.KIND[kind]}のフォームの下書きを作成しました。公開するまで、いまのフォームは変わりません。"
-            )
+            form: Created = session.api().post(PATH, {"kind": kind}, once=idempotency_key)
+            flash.add(f"{KIND[kind]}のフォームの下書きを作成しました。公開するまで、いまのフォームは変わりません。")
             form_editor.open_form(form["id"])
     except ApiProblem as problem:
         st.session_state[f"{KEY}.problem"] = problem

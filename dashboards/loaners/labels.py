@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.loaners import KIND
 from dashboards.loaners import choices
-from dashboards.loaners.words import KIND
 from dashboards.session import has_permission
 from dashboards.ui import columns, filters, heading, live, tables
 from dashboards.ui.links import link, public_url

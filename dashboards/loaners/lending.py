@@ -7,13 +7,13 @@ from datetime import date
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract import loaners as contract
 from dashboards.loaners import lists, words
 from dashboards.ui import columns, dialogs, figures, filters, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.text import plain
 
 PATH = "/api/loaners/loans"
@@ -29,13 +29,15 @@ SORTS = {
     "number": "拠点管理番号順",
     "borrower": "貸出先順",
 }
-STATES = {"overdue": "返却予定日を過ぎた", "soon": "もうすぐ返却予定日", "no_due": "返却予定日なし"}
-STALE = {
-    "returnable": Status("返却可能のまま", "orange", "hourglass_bottom"),
-    "unset": Status("ステータス未設定", "orange", "help"),
-    "inactive_site": Status("無効な拠点", "red", "domain_disabled"),
-    "silent": Status("更新なし", "gray", "schedule"),
-}
+STALE = statuses(
+    contract.STALE,
+    {
+        "returnable": ("orange", "hourglass_bottom"),
+        "unset": ("orange", "help"),
+        "inactive_site": ("red", "domain_disabled"),
+        "silent": ("gray", "schedule"),
+    },
+)
 
 
 @refreshing
@@ -43,7 +45,7 @@ def headline() -> None:
     reading = live.block(f"{KEY}_counts", "貸出状況", f"{PATH}/counts", headline=True)
     if reading is None:
         return
-    counts = reading.data
+    counts: contract.LoanCounts = reading.data
     st.markdown(sentence(counts))
     stale = counts["stale"]
     figures.row(
@@ -59,7 +61,7 @@ def headline() -> None:
     )
 
 
-def sentence(counts: Row) -> str:
+def sentence(counts: contract.LoanCounts) -> str:
     if not counts["total"]:
         return "現在、貸出中の機器はありません。"
     inactive_count = counts["stale"]["inactive_site"]
@@ -72,21 +74,21 @@ def sentence(counts: Row) -> str:
     return f"貸出中の機器は{counts['total']:,}台です。返却予定日を過ぎたものはありません。{site}"
 
 
-def due(row: Row) -> str:
-    if not row["due_on"]:
+def due(row: contract.LoanItem) -> str:
+    if row["due_on"] is None or row["overdue"] is None:
         return "未登録"
     days_left = -row["overdue"]
     remaining = f"{-days_left:,}日超過" if days_left < 0 else "本日" if days_left == 0 else f"あと{days_left:,}日"
     return f"{date.fromisoformat(row['due_on']):%Y/%m/%d}（{remaining}）"
 
 
-def deposit(row: Row) -> str:
+def deposit(row: contract.LoanItem) -> str:
     if row["deposit"]:
         return words.DEPOSIT[row["deposit"]].word
     return words.UNSET.word if row["held"] else "預りなし"
 
 
-def deposit_class(row: Row) -> str:
+def deposit_class(row: contract.LoanItem) -> str:
     return words.DEPOSIT_CLASSES[row["deposit"]] if row["deposit"] else deposit(row)
 
 
@@ -101,7 +103,7 @@ COLUMNS = (
 )
 
 
-def drawer(row: Row) -> None:
+def drawer(row: contract.LoanItem) -> None:
     @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/assignment_return:")
     def show() -> None:
         st.markdown(f"**{plain(row['borrower'] or '貸出先未登録')}** へ貸出中（{row['days']:,}日）")
@@ -147,7 +149,7 @@ def show_list(chosen: filters.Filters) -> None:
 headline()
 with st.container(border=True):
     selected = filters.bar(
-        filters.Choice("state", "返却予定日", STATES, 140),
+        filters.Choice("state", "返却予定日", contract.DUE_STATE, 140),
         filters.Choice("stale", "注意", STALE, 150),
         lists.site_field(110),
         lists.jurisdiction_field(100),

@@ -12,11 +12,12 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.contract.loaners import KIND, Listed, ListPage
 from dashboards.loaners import words
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables, times
 from dashboards.ui.cache import load_cached
-from dashboards.ui.columns import Column, Row
+from dashboards.ui.columns import Column
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
 from dashboards.ui.text import plain
@@ -85,7 +86,7 @@ def jurisdiction_field(width: int = 110) -> filters.Choice:
 
 
 def kind_field(width: int = 110) -> filters.Choice:
-    return filters.Choice("kind", "機器種別", words.KIND, width)
+    return filters.Choice("kind", "機器種別", KIND, width)
 
 
 def day_field() -> filters.Day:
@@ -117,7 +118,7 @@ class ResponseColumns(Sequence[Column]):
 
 
 def _column(title: str, index: int) -> Column:
-    def cell(row: Row) -> str:
+    def cell(row: Listed) -> str:
         text: str = row["cells"][index]
         return text
 
@@ -126,12 +127,12 @@ def _column(title: str, index: int) -> Column:
     return columns.text(title, cell, width=WIDTHS.get(title, DEFAULT_WIDTH), sort=SORT_KEYS.get(title, ""))
 
 
-def site_label(row: Row) -> str:
+def site_label(row: Listed) -> str:
     """The present site. A device that was transferred is marked; its number shows where it comes from."""
     return f"{row['site_name']}（移管）" if row["home"] else str(row["site_name"])
 
 
-def site_label_with_origin(row: Row) -> str:
+def site_label_with_origin(row: Listed) -> str:
     return f"{row['site_name']}（移管：{row['home']}から）" if row["home"] else str(row["site_name"])
 
 
@@ -167,7 +168,7 @@ def device_links(number: str, *, primary: bool = True) -> None:
             link("ステータスを登録する", f"/status-form?{urlencode({'number': number})}")
 
 
-def drawer(shown: Row | None, row: Row) -> None:
+def drawer(shown: ListPage | None, row: Listed) -> None:
     """A whole row: every column of its list, as the list was `shown` when the row was clicked."""
     titles: list[str] = shown["columns"] if shown else []
 
@@ -183,8 +184,8 @@ def drawer(shown: Row | None, row: Row) -> None:
     draw()
 
 
-def _badges(row: Row) -> str:
-    status = words.STATUS.get(row["status"], words.NOT_REGISTERED).badge()
+def _badges(row: Listed) -> str:
+    status = words.status(row["status"]).badge()
     deposit = words.DEPOSIT[row["deposit"]].badge() if row["deposit"] else ""
     archived = words.ARCHIVED.badge() if row["is_archived"] else ""
     return f"{status} {deposit} {archived} {plain(site_label_with_origin(row))}"

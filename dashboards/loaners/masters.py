@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.loaners import choices, master_forms, view_editor, words
+from dashboards.contract.loaners import KIND, VALUE_TYPE, ColumnItem, ModelItem, SiteItem
+from dashboards.loaners import choices, records, view_editor, words
 from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
-from dashboards.ui.masters import ARCHIVED, Master, drawer
+from dashboards.ui.masters import ARCHIVED, drawer
+from dashboards.ui.records import Record
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
 KEY = "loaners.masters"
 PARTS = ("拠点", "機種", "カテゴリ", "データタイプ", "追加の列")
 NOTIFIES = {"on": Status("ON", "blue", "notifications_active"), "off": Status("OFF", "gray", "notifications_off")}
-GROUPS, TYPES = words.KIND, master_forms.TYPES
-NEW: dict[str, tuple[str, Callable[[], None], str]] = {
-    "拠点": ("拠点を登録する", master_forms.new_site, "site"),
-    "機種": ("機種を登録する", master_forms.new_model, "model"),
-    "追加の列": ("列を追加する", master_forms.new_column, "column"),
+NEW = {
+    "拠点": ("拠点を登録する", records.SITE, "site"),
+    "機種": ("機種を登録する", records.MODEL, "model"),
+    "追加の列": ("列を追加する", records.COLUMN, "column"),
 }
-SITES, MODELS, COLUMNS = "/api/loaners/sites", "/api/loaners/models", "/api/loaners/columns"
 
 
 def may_change() -> bool:
@@ -55,8 +55,8 @@ MODEL_COLUMNS = (
 )
 EXTRA_COLUMNS = (
     columns.text("項目名", "title", width=200, sort="title"),
-    columns.text("マスタ", lambda row: GROUPS[row["kind"]], width=110),
-    columns.text("形式", lambda row: TYPES[row["value_type"]], width=90),
+    columns.text("マスタ", lambda row: KIND[row["kind"]], width=110),
+    columns.text("形式", lambda row: VALUE_TYPE[row["value_type"]], width=90),
     columns.text("選択肢", lambda row: "、".join(row["choices"]), width=240),
     columns.text("必須", lambda row: "必須" if row["required"] else "", width=80),
     columns.number("表示順序", "position", width=90),
@@ -67,8 +67,9 @@ def headline() -> None:
     heading.page("マスタ管理", right=_actions)
     try:
         client = session.api()
-        sites = client.get(SITES, limit=100)
-        models, inactive = client.get(MODELS, limit=1)["total"], client.get(SITES, limit=100, archived=True)["items"]
+        sites = client.get(records.SITE.path, limit=100)
+        inactive: list[SiteItem] = client.get(records.SITE.path, limit=100, archived=True)["items"]
+        models = client.get(records.MODEL.path, limit=1)["total"]
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
@@ -88,22 +89,22 @@ def _actions() -> None:
     """The open part decides the primary button."""
     link("取込・出力", "/loaners-transfer")
     part = st.session_state.get("part") or st.query_params.get("part") or PARTS[0]
-    label, draw, key = NEW.get(part, ("", None, ""))
-    if draw and may_change():
-        dialogs.button(label, draw, key=f"{KEY}.{key}.new", icon="add", type="primary")
+    if part in NEW and may_change():
+        label, record, key = NEW[part]
+        dialogs.button(label, records.new, record, label, key=f"{KEY}.{key}.new", icon="add", type="primary")
 
 
 def sites(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.sites",
         "",
-        SITES,
+        records.SITE.path,
         SITE_COLUMNS,
         counter="か所",
         sorts={"key": "拠点ID順", "name": "拠点名順", "code": "拠点コード順", "jurisdiction": "管轄順"},
         filters=chosen,
         actions={"詳細": site_drawer},
-        export=Export.of(SITES),
+        export=Export.of(records.SITE.path),
         empty=tables.Empty("拠点がありません", "「拠点を登録する」から登録してください。"),
     )
 
@@ -112,13 +113,13 @@ def models(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.models",
         "",
-        MODELS,
+        records.MODEL.path,
         MODEL_COLUMNS,
         counter="種類",
         sorts={"name": "機種名順", "maker": "メーカー順", "category": "カテゴリ順", "-id": "新しい順"},
         filters=chosen,
         actions={"詳細": model_drawer},
-        export=Export.of(MODELS),
+        export=Export.of(records.MODEL.path),
         empty=tables.Empty("機種がありません", "「機種を登録する」から登録してください。"),
     )
 
@@ -127,7 +128,7 @@ def extra_columns(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.columns",
         "",
-        COLUMNS,
+        records.COLUMN.path,
         EXTRA_COLUMNS,
         counter="列",
         sorts={"position": "表示順", "title": "項目名順"},
@@ -153,17 +154,17 @@ def categories() -> None:
             columns.text("カテゴリ（英語）", "key", width=140),
             columns.text("略称", "abbreviation", width=100),
             columns.text("説明", "description", width=240),
-            columns.text("機器種別", lambda row: GROUPS[row["kind"]], width=110),
+            columns.text("機器種別", lambda row: KIND[row["kind"]], width=110),
             columns.text("デバイスタイプ", "group", width=130),
         ),
     )
 
 
-def _open_drawer(title: str, icon: str, facts: dict[str, object], row: Row, master: Master) -> None:
-    drawer(title, row, master, facts, key=KEY, icon=icon, may_change=may_change())
+def _open_drawer(title: str, icon: str, facts: Mapping[str, object], row: Row, record: Record) -> None:
+    drawer(title, row, record, facts, key=KEY, icon=icon, may_change=may_change())
 
 
-def site_drawer(row: Row) -> None:
+def site_drawer(row: SiteItem) -> None:
     facts = {
         "拠点ID": row["key"],
         "拠点コード": row["code"],
@@ -174,10 +175,10 @@ def site_drawer(row: Row) -> None:
         "作成日": words.timestamp(row["created_at"]),
         "更新日": words.timestamp(row["updated_at"]),
     }
-    _open_drawer(row["name"], "apartment", facts, row, master_forms.SITE)
+    _open_drawer(row["name"], "apartment", facts, row, records.SITE)
 
 
-def model_drawer(row: Row) -> None:
+def model_drawer(row: ModelItem) -> None:
     facts = {
         "機種ID": row["code"],
         "メーカー": row["maker"],
@@ -187,18 +188,18 @@ def model_drawer(row: Row) -> None:
         "作成日": words.timestamp(row["created_at"]),
         "更新日": words.timestamp(row["updated_at"]),
     }
-    _open_drawer(row["name"], "devices_other", facts, row, master_forms.MODEL)
+    _open_drawer(row["name"], "devices_other", facts, row, records.MODEL)
 
 
-def column_drawer(row: Row) -> None:
+def column_drawer(row: ColumnItem) -> None:
     facts = {
-        "マスタ": GROUPS[row["kind"]],
-        "形式": TYPES[row["value_type"]],
+        "マスタ": KIND[row["kind"]],
+        "形式": VALUE_TYPE[row["value_type"]],
         "選択肢": "、".join(row["choices"]) or "–",
         "必須": "必須" if row["required"] else "任意",
         "表示順序": row["position"],
     }
-    _open_drawer(row["title"], "view_column", facts, row, master_forms.COLUMN)
+    _open_drawer(row["title"], "view_column", facts, row, records.COLUMN)
 
 
 def page() -> None:
@@ -214,7 +215,7 @@ def page() -> None:
     elif part == "データタイプ":
         view_editor.section()
     else:
-        extra_columns(filters.bar(filters.Choice("kind", "マスタ", GROUPS), ARCHIVED))
+        extra_columns(filters.bar(filters.Choice("kind", "マスタ", KIND), ARCHIVED))
 
 
 def _jurisdiction() -> filters.Choice:

@@ -7,32 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.loaners import FIELDS, MEANING, TYPE, FormInFull
 from dashboards.ui import dialogs, forms
 
 KEY = "loaners.question"
-TYPE = {
-    "text": "1行の文字",
-    "long": "複数行の文字",
-    "choice": "選択肢から1つ",
-    "date": "日付",
-    "number": "数字",
-    "mail": "メールアドレス",
-}
-MEANING = {
-    "person": "担当者",
-    "status": "ステータス",
-    "held": "ユーザー機の預り有無",
-    "deposit": "預り機のステータス",
-    "borrower": "貸出先",
-    "user": "ユーザー情報",
-    "loan_number": "貸出番号",
-    "lent_on": "貸出日",
-    "due_on": "返却予定日",
-    "asset_number": "資産管理番号",
-    "receipt": "お預かり証No.",
-    "note": "備考",
-}
-FIELDS = ("key", "title", "type", "choices", "required", "help", "meaning", "when")
+PAYLOAD = ("key", "title", "type", "choices", "required", "help", "meaning", "when")
 NEW = {
     "key": "",
     "title": "",
@@ -44,17 +23,18 @@ NEW = {
     "when": [],
 }
 
-Row = Mapping[str, Any]
+# As the service answers it, or as it is typed.
+Question = Mapping[str, Any]
 
 
-def to_payload(question: Row) -> dict[str, Any]:
+def to_payload(question: Question) -> dict[str, Any]:
     """As the service expects it."""
-    return {name: question[name] for name in FIELDS}
+    return {name: question[name] for name in PAYLOAD}
 
 
-def open_dialog(form: Row, index: int | None, save: Callable[[Row], object]) -> None:
+def open_dialog(form: FormInFull, index: int | None, save: Callable[[Question], object]) -> None:
     """Opens the dialog for the question at that index, or for a new one."""
-    question: Row = NEW if index is None else form["questions"][index]
+    question: Question = NEW if index is None else form["questions"][index]
     title = "質問を追加する" if index is None else "質問を編集する"
 
     @dialogs.dialog(title, width="medium", icon=":material/edit_note:")
@@ -67,7 +47,7 @@ def open_dialog(form: Row, index: int | None, save: Callable[[Row], object]) -> 
     draw()
 
 
-def _fields(form: forms.Form, form_data: Row, question: Row) -> dict[str, Any]:
+def _fields(form: forms.Form, form_data: FormInFull, question: Question) -> dict[str, Any]:
     conditions = _conditions(form_data, question)
     key = form.field(
         "key",
@@ -80,7 +60,12 @@ def _fields(form: forms.Form, form_data: Row, question: Row) -> dict[str, Any]:
     )
     title = form.field("title", st.text_input, "質問", required=True, value=question["title"], max_chars=50)
     answer_type = form.field(
-        "type", st.selectbox, "回答の形式", options=[*TYPE], index=[*TYPE].index(question["type"]), format_func=TYPE.get
+        "type",
+        st.selectbox,
+        FIELDS["type"],
+        options=[*TYPE],
+        index=[*TYPE].index(question["type"]),
+        format_func=TYPE.get,
     )
     choices = form.field(
         "choices",
@@ -90,7 +75,7 @@ def _fields(form: forms.Form, form_data: Row, question: Row) -> dict[str, Any]:
         help="形式が「選択肢から1つ」のときに使います。",
     )
     required = form.field("required", st.checkbox, "必須にする", value=question["required"])
-    help_ = form.field("help", st.text_input, "説明文", value=question["help"], max_chars=200)
+    help_ = form.field("help", st.text_input, FIELDS["help"], value=question["help"], max_chars=200)
     selected = form.field(
         "when",
         st.multiselect,
@@ -107,7 +92,7 @@ def _fields(form: forms.Form, form_data: Row, question: Row) -> dict[str, Any]:
     meaning = form.field(
         "meaning",
         st.selectbox,
-        "意味",
+        FIELDS["meaning"],
         options=[*MEANING],
         index=[*MEANING].index(question["meaning"]) if question["meaning"] else None,
         format_func=MEANING.get,
@@ -126,7 +111,7 @@ def _fields(form: forms.Form, form_data: Row, question: Row) -> dict[str, Any]:
     }
 
 
-def _conditions(form_data: Row, question: Row) -> dict[str, tuple[str, str]]:
+def _conditions(form_data: FormInFull, question: Question) -> dict[str, tuple[str, str]]:
     """The possible conditions: each choice of the other questions, as a label → the question and its answer."""
     return {
         f"{other['header']} = {choice}": (other["key"], choice)
@@ -136,7 +121,7 @@ def _conditions(form_data: Row, question: Row) -> dict[str, tuple[str, str]]:
     }
 
 
-def _has_condition(question: Row, key: str, choice: str) -> bool:
+def _has_condition(question: Question, key: str, choice: str) -> bool:
     return any(condition["key"] == key and choice in condition["one_of"] for condition in question["when"])
 
 

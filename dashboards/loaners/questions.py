@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.loaners import ShownQuestion
 from dashboards.ui.text import plain, small
 
 DEPOSIT = "deposit"
@@ -18,15 +18,13 @@ HINTS = {"number": "例: 120", "mail": "例: name@example.com"}
 # Like `text.plain`, but only for what is Markdown in a widget's label: screen readers read every backslash aloud.
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>#$~:])")
 
-Question = Mapping[str, Any]
 
-
-def label(question: Question) -> str:
+def label(question: ShownQuestion) -> str:
     return _MARKDOWN.sub(r"\\\1", question["header"])
 
 
 def fill_in(
-    key: str, questions: Sequence[Question], initial: Mapping[str, str], errors: Mapping[str, str]
+    key: str, questions: Sequence[ShownQuestion], initial: Mapping[str, str], errors: Mapping[str, str]
 ) -> dict[str, str]:
     """Draws the questions whose conditions hold and returns their answers. `initial`: the first values, `errors`:
     the messages, both by question. The 預り機のステータス stays visible, disabled, when its conditions do not hold."""
@@ -47,12 +45,12 @@ def fill_in(
     return answers
 
 
-def _disabled(key: str, question: Question) -> None:
+def _disabled(key: str, question: ShownQuestion) -> None:
     st.selectbox(label(question), [], index=None, key=f"{key}.greyed", disabled=True, placeholder="選べません")
     st.markdown(small(plain(question["help"] or "条件を満たすときだけ選べます。")))
 
 
-def _widget(key: str, question: Question, initial: str) -> str:
+def _widget(key: str, question: ShownQuestion, initial: str) -> str:
     title = label(question) + (" :red-badge[必須]" if question["required"] else "")
     help_ = plain(question["help"]) or None
     kind = question["type"]
@@ -68,7 +66,7 @@ def _widget(key: str, question: Question, initial: str) -> str:
     ).strip()
 
 
-def _choice(key: str, title: str, question: Question, initial: str, help_: str | None) -> str:
+def _choice(key: str, title: str, question: ShownQuestion, initial: str, help_: str | None) -> str:
     choices = list(question["choices"])
     index = choices.index(initial) if initial in choices else None
     if question["required"]:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.loaners import Candidates, Expected, FormToFill, Stored
 from dashboards.loaners import begun, questions, words
 from dashboards.ui import dialogs, feedback, heading, times
 from dashboards.ui.links import link
@@ -24,8 +25,6 @@ UNSURE = (
     "すでに登録されていれば、二重に登録されることはなく、登録した内容が表示されます。"
 )
 CORRECT = "入力内容をご確認ください。赤字の項目を直して、もう一度お試しください。まだ登録されていません。"
-
-Row = Mapping[str, Any]
 
 
 def path(number: str) -> str:
@@ -49,7 +48,7 @@ def search() -> None:
     if len(text) < 2:
         return
     try:
-        matches = session.api().get("/api/loaners/scanned", q=text)
+        matches: Candidates = session.api().get("/api/loaners/scanned", q=text)
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
@@ -94,7 +93,7 @@ def load_state(number: str) -> dict[str, Any] | None:
     if state and state["number"] == number:
         return state
     try:
-        form = session.api().get(f"{path(number)}/status-form")
+        form: FormToFill = session.api().get(f"{path(number)}/status-form")
     except ApiProblem as problem:
         if problem.status == 404:
             st.warning(plain(problem.detail), icon=":material/search_off:")
@@ -104,7 +103,7 @@ def load_state(number: str) -> dict[str, Any] | None:
         return None
     times.use_service_clock(times.parse(form["as_of"]))
     client_id = unconfirmed_ids().setdefault(form["number"], uuid.uuid4().hex)
-    new_state = {"number": number, "form": form, "client_id": client_id, "draft": uuid.uuid4().hex}
+    new_state: dict[str, Any] = {"number": number, "form": form, "client_id": client_id, "draft": uuid.uuid4().hex}
     new_state |= {"problem": None, "done": None, "unsure": False, "opened": times.now()}
     new_state |= {"begun": begun.find_draft(form), "first": None, "kept": False}
     st.session_state[KEY] = new_state
@@ -117,9 +116,9 @@ def unconfirmed_ids() -> dict[str, str]:
     return ids
 
 
-def state_sentence(form: Row) -> None:
+def state_sentence(form: FormToFill) -> None:
     st.markdown(f"**{plain(form['number'])}**  \n{plain(form['model_name'])}・{plain(form['site_name'])}")
-    badge = words.STATUS.get(form["status"], words.NOT_REGISTERED).badge()
+    badge = words.status(form["status"]).badge()
     since = f"（{words.timestamp(form['changed_at'])}から）" if form["changed_at"] else ""
     st.markdown(f"現在のステータスは {badge} です{since}。")
 
@@ -177,7 +176,7 @@ def save_draft(state: dict[str, Any], answers: dict[str, str], effective_at: str
         begun.delete_draft(state["form"]["number"])
 
 
-def effective_at_field(state: Row, error: str | None) -> str | None:
+def effective_at_field(state: Mapping[str, Any], error: str | None) -> str | None:
     """When it happened, if not now."""
     key = f"{KEY}.{state['draft']}.late"
     draft: begun.Draft | None = state["begun"]
@@ -198,7 +197,7 @@ def effective_at_field(state: Row, error: str | None) -> str | None:
     return datetime.combine(day, clock_time, times.TOKYO).isoformat()
 
 
-def show_problem(state: Row) -> None:
+def show_problem(state: Mapping[str, Any]) -> None:
     problem = state["problem"]
     if state["unsure"]:
         st.error(UNSURE, icon=":material/error:")
@@ -212,10 +211,10 @@ def show_problem(state: Row) -> None:
         st.button("最新の内容を読み込む", key=f"{KEY}.again", icon=":material/refresh:", on_click=reload)
 
 
-def check(state: dict[str, Any], payload: Row) -> None:
+def check(state: dict[str, Any], payload: Mapping[str, Any]) -> None:
     """Shows what would change, before it is stored."""
     try:
-        preview = session.api().post(
+        preview: Expected = session.api().post(
             f"{path(state['number'])}/status/check",
             {**payload, "client_id": state["client_id"]},
             once=None,
@@ -233,7 +232,7 @@ def check(state: dict[str, Any], payload: Row) -> None:
     dialogs.open(confirm, state, payload, preview)
 
 
-def confirm(state: dict[str, Any], payload: Row, preview: Row) -> None:
+def confirm(state: dict[str, Any], payload: Mapping[str, Any], preview: Expected) -> None:
     @dialogs.dialog("この内容で登録しますか？", width="medium", icon=":material/fact_check:")
     def ask() -> None:
         effective_at = words.timestamp(preview["effective_at"]) if preview["effective_at"] else "今"
@@ -252,7 +251,7 @@ def confirm(state: dict[str, Any], payload: Row, preview: Row) -> None:
     ask()
 
 
-def consequences(preview: Row) -> list[str]:
+def consequences(preview: Expected) -> list[str]:
     sentences = []
     if preview["cleared"]:
         sentences.append(f"{plain(preview['cleared'])}、「預り機のステータス」はクリアされます。")
@@ -261,12 +260,12 @@ def consequences(preview: Row) -> list[str]:
     return sentences
 
 
-def send(state: dict[str, Any], payload: Row) -> None:
+def send(state: dict[str, Any], payload: Mapping[str, Any]) -> None:
     dialogs.close()
     if state["done"]:
         return
     try:
-        done = session.api().post(
+        done: Stored = session.api().post(
             f"{path(state['number'])}/status", {**payload, "client_id": state["client_id"]}, once=None
         )
     except ApiProblem as problem:
@@ -276,7 +275,7 @@ def send(state: dict[str, Any], payload: Row) -> None:
         succeed(state, done)
 
 
-def succeed(state: dict[str, Any], done: Row) -> None:
+def succeed(state: dict[str, Any], done: Stored) -> None:
     state["done"] = done
     unconfirmed_ids().pop(done["number"], None)
     begun.delete_draft(done["number"])
@@ -285,7 +284,7 @@ def succeed(state: dict[str, Any], done: Row) -> None:
 def show_stored(state: dict[str, Any]) -> None:
     done = state["done"]
     st.success(f"登録しました（{words.timestamp(done['recorded_at'])}）。", icon=":material/check_circle:")
-    badge = words.STATUS.get(done["status"], words.NOT_REGISTERED).badge()
+    badge = words.status(done["status"]).badge()
     st.markdown(f"**{plain(done['number'])}** の現在のステータスは {badge} です。")
     with st.container(border=True, gap="small", key=f"{KEY}.done"):
         for line in words.changes(done["changes"]):

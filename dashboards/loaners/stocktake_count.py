@@ -9,31 +9,34 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
+from dashboards.contract import loaners as contract
 from dashboards.loaners import lists, words
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, feedback, figures, filters, forms, live, scanning, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.text import plain
 
 KEY = "loaners.count"
-RESULT = {
-    "found": Status("確認済み", "green", "check_circle"),
-    "elsewhere": Status("別の棚卸で確認済み", "gray", "done_all"),
-    "missing": Status("未確認", "orange", "pending"),
-    "misplaced": Status("対象外の機器", "red", "wrong_location"),
-    "unknown": Status("未登録の番号", "red", "help"),
-}
+RESULT = statuses(
+    contract.RESULT,
+    {
+        "found": ("green", "check_circle"),
+        "elsewhere": ("gray", "done_all"),
+        "missing": ("orange", "pending"),
+        "misplaced": ("red", "wrong_location"),
+        "unknown": ("red", "help"),
+    },
+)
 SORTS = {"number": "拠点管理番号順", "-scanned_at": "確認の新しい順", "scanned_at": "確認の古い順"}
 MAX_NOTE_LENGTH = 200
 MAX_CODE_LENGTH = 300
 
 
-def path(stocktake: str) -> str:
+def path(stocktake: str | int) -> str:
     return f"/api/loaners/stocktakes/{stocktake}"
 
 
@@ -58,7 +61,7 @@ def head(stocktake: str) -> bool:
     )
     if reading is None:
         return False
-    data = reading.data
+    data: contract.StocktakeDetail = reading.data
     st.markdown(sentence(data))
     if data["closed_at"] is None and has_permission("loaners:stocktake:update"):
         # Drawn only with the current answer: the stocktake may have ended meanwhile, or may be new.
@@ -77,12 +80,12 @@ def head(stocktake: str) -> bool:
     return True
 
 
-def elsewhere(stocktake: Row) -> str:
+def elsewhere(stocktake: contract.StocktakeDetail) -> str:
     """For a site that is counted room by room."""
     return f"ほかに別の棚卸で確認済み {stocktake['elsewhere']:,}台" if stocktake["elsewhere"] else ""
 
 
-def _share(stocktake: Row) -> float:
+def _share(stocktake: contract.StocktakeDetail) -> float:
     return stocktake["found"] / stocktake["expected"] if stocktake["expected"] else 0.0
 
 
@@ -92,11 +95,12 @@ def _head_links() -> DeltaGenerator:
     return st.container(width="content")
 
 
-def sentence(stocktake: Row) -> str:
+def sentence(stocktake: contract.StocktakeDetail) -> str:
     location = plain(f"{stocktake['site_name']} {stocktake['room']}".strip())
     if stocktake["closed_at"]:
         return (
-            f"**{location}**の棚卸は{words.timestamp(stocktake['closed_at'])}に{plain(stocktake['closed_by'])}さんが終了しました。"
+            f"**{location}**の棚卸は{words.timestamp(stocktake['closed_at'])}に"
+            f"{plain(stocktake['closed_by'] or '')}さんが終了しました。"
             f"対象{stocktake['expected']:,}台のうち{stocktake['found']:,}台を確認し、{stocktake['missing']:,}台は未確認でした。"
         )
     if stocktake["missing"]:
@@ -138,18 +142,19 @@ def show_scan_result(scan: scanning.Scan) -> None:
         show(scan_message(answer), icon=f":material/{RESULT[answer['result']].icon}:")
 
 
-def scan_message(answer: Row) -> str:
+def scan_message(answer: contract.Scanned) -> str:
     number = f"**{plain(answer['number'])}**"
     if answer["result"] == "unknown":
         return f"{number} は登録されていない番号です。ラベルを確認してください。記録には残しました。"
-    name = f"{number}（{plain(answer['model_name'])}）"
+    name = f"{number}（{plain(answer['model_name'] or '')}）"
     if answer["result"] == "misplaced":
-        state = words.STATUS.get(answer["status"], words.NOT_REGISTERED).word
-        return f"{name} はこの棚卸の対象ではありません。登録上は「{plain(answer['site_name'])}」の「{state}」です。"
+        state = words.status(answer["status"]).word
+        site = plain(answer["site_name"] or "")
+        return f"{name} はこの棚卸の対象ではありません。登録上は「{site}」の「{state}」です。"
     return f"{name} は確認済みです。" if answer["again"] else f"{name} を確認しました。"
 
 
-def close(stocktake: Row) -> None:
+def close(stocktake: contract.StocktakeDetail) -> None:
     note = f"未確認の{stocktake['missing']:,}台は「未確認」のまま記録されます。" if stocktake["missing"] else ""
     confirm.confirm(
         f"{KEY}.close.{stocktake['id']}",
@@ -161,10 +166,10 @@ def close(stocktake: Row) -> None:
     )
 
 
-def registered_state(row: Row) -> str:
+def registered_state(row: contract.RowItem) -> str:
     if row["device_id"] is None:
         return ""
-    return f"{row['site_name']}・{words.STATUS.get(row['status'], words.NOT_REGISTERED).word}"
+    return f"{row['site_name']}・{words.status(row['status']).word}"
 
 
 COLUMNS = (
@@ -205,7 +210,7 @@ def rows(stocktake: str) -> None:
     show_list(stocktake, chosen)
 
 
-def drawer(stocktake: str, row: Row) -> None:
+def drawer(stocktake: str, row: contract.RowItem) -> None:
     shown = live.last_answer(f"{KEY}_head")
     is_open = bool(shown) and shown["closed_at"] is None and has_permission("loaners:stocktake:update")
 
@@ -237,7 +242,7 @@ def drawer(stocktake: str, row: Row) -> None:
     show()
 
 
-def undo_scan(stocktake: str, row: Row) -> None:
+def undo_scan(stocktake: str, row: contract.RowItem) -> None:
     confirm.confirm(
         f"{KEY}.back.{row['id']}",
         f"{row['number']} のスキャンを取り消しますか？",

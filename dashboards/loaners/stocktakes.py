@@ -7,10 +7,10 @@ from typing import Literal
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.loaners import Created, StocktakeItem
 from dashboards.loaners import lists, stocktake_count, words
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, forms, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -22,7 +22,7 @@ SORTS = {"-started_at": "開始の新しい順", "started_at": "開始の古い�
 STATE = {"open": Status("実施中", "blue", "qr_code_scanner"), "closed": Status("終了", "gray", "task_alt")}
 
 
-def location(row: Row) -> str:
+def location(row: StocktakeItem) -> str:
     return f"{row['site_name']} {row['room']}".strip()
 
 
@@ -45,7 +45,7 @@ def headline() -> None:
     reading = live.block(f"{KEY}_headline", "棚卸", PATH, headline=True, right=_start_button, is_open=True, limit=10)
     if reading is None:
         return
-    stocktakes = reading.data["items"]
+    stocktakes: list[StocktakeItem] = reading.data["items"]
     if not stocktakes:
         st.markdown("実施中の棚卸はありません。")
         return
@@ -85,7 +85,8 @@ def start() -> None:
         if form.submitted:
 
             def send(idempotency_key: str) -> None:
-                stocktake = session.api().post(PATH, {"site_id": site, "room": room.strip()}, once=idempotency_key)
+                body = {"site_id": site, "room": room.strip()}
+                stocktake: Created = session.api().post(PATH, body, once=idempotency_key)
                 st.query_params["stocktake"] = str(stocktake["id"])
 
             form.send(send, done="棚卸を始めました。ラベルのQRコードをスキャンしてください。")
@@ -93,7 +94,7 @@ def start() -> None:
     ask()
 
 
-def drawer(row: Row) -> None:
+def drawer(row: StocktakeItem) -> None:
     @dialogs.dialog(f"{plain(location(row))}の棚卸", position="right", width="small", icon=":material/fact_check:")
     def show() -> None:
         st.markdown(STATE["closed" if row["closed_at"] else "open"].badge())

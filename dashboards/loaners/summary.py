@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.loaners import Summary, SummaryCard, TrendPoint
 from dashboards.loaners import lists, words
 from dashboards.ui import bound, charts, figures, live
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -71,7 +71,7 @@ def summary() -> None:
     reading = live.block(KEY, "サマリー", PATH, headline=True, right=filter_boxes, **selected_query())
     if reading is None:
         return
-    data = reading.data
+    data: Summary = reading.data
     st.markdown(sentence(data))
     cards = [*data["cards"], data["unset"]]
     figures.row([Figure(item["title"], f"{item['total']:,}台") for item in cards], faded=reading.problem is not None)
@@ -81,7 +81,7 @@ def summary() -> None:
             card(item, data)
 
 
-def sentence(data: Row) -> str:
+def sentence(data: Summary) -> str:
     area = plain(data["jurisdiction"] or "全管轄")
     time_text = f"{date.fromisoformat(data['shown']):%Y/%m/%d}の終わりに" if data["shown"] else "現在、"
     total = sum(card["total"] for card in data["cards"]) + data["unset"]["total"]
@@ -95,7 +95,7 @@ def sentence(data: Row) -> str:
     return text + (f"**{unset:,}台**は、預り機のステータスがまだ登録されていません。" if unset else "")
 
 
-def card(item: Row, data: Row) -> None:
+def card(item: SummaryCard, data: Summary) -> None:
     color: Any = COLORS.get(item["color"], "gray")
     status = DEPOSITS[item["deposit"]]
     st.markdown(f"{Status(item['title'], color, status.icon).badge()} **{item['total']:,}台**")
@@ -106,7 +106,7 @@ def card(item: Row, data: Row) -> None:
     st.html(table(item, data))
 
 
-def table(item: Row, data: Row) -> str:
+def table(item: SummaryCard, data: Summary) -> str:
     """Sites by デバイスタイプ, the 管轄's totals last. Each number links to its rows."""
     groups = data["groups"]
     head = "".join(f'<th scope="col" style="{_CELL}">{escape(title)}</th>' for title in (*groups, "合計"))
@@ -133,7 +133,7 @@ def _line(title: str, cells: list[str], *, strong: bool = False) -> str:
     return f'<tr><th scope="row" style="{_CELL}; text-align: left{weight}">{escape(title)}</th>{row}</tr>'
 
 
-def _number(count: int, item: Row, data: Row, site_id: int | None, group: str | None) -> str:
+def _number(count: int, item: SummaryCard, data: Summary, site_id: int | None, group: str | None) -> str:
     if not count:
         return "0"
     color = st.get_option("theme.primaryColor")
@@ -141,7 +141,7 @@ def _number(count: int, item: Row, data: Row, site_id: int | None, group: str | 
     return f'<a href="{href}" target="_self" style="color: {color}">{count:,}</a>'
 
 
-def rows_url(item: Row, data: Row, site_id: int | None, group: str | None) -> str:
+def rows_url(item: SummaryCard, data: Summary, site_id: int | None, group: str | None) -> str:
     """The address of 機器一覧 with the filters of one number, as its boxes have them in the address."""
     query: dict[str, str] = {"view": lists.views().get(lists.SUMMARY, ""), "deposit": DEPOSITS[item["deposit"]].word}
     if site_id is not None:
@@ -160,14 +160,14 @@ def trend() -> None:
     reading = live.block(f"{KEY}_trend", "推移", f"{PATH}/trend", jurisdiction=selected_query().get("jurisdiction"))
     if reading is None:
         return
-    points = reading.data["points"]
+    points: list[TrendPoint] = reading.data["points"]
     days = [date.fromisoformat(point["day"]) for point in points]
     statuses = [Status(status.word, status.color, status.icon) for status in DEPOSITS.values()]
     series = {status.word: [point["counts"][key] for point in points] for key, status in DEPOSITS.items()}
     charts.stacked(trend_title(points), days, series, unit="台", key=f"{KEY}.trend", statuses=statuses)
 
 
-def trend_title(points: list[Row]) -> str:
+def trend_title(points: list[TrendPoint]) -> str:
     first, last = sum(points[0]["counts"].values()), sum(points[-1]["counts"].values())
     weeks = len(points) - 1
     if first == last:

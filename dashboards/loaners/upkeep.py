@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.loaners import JOB, FindingItem, Findings, Rebuilt, RotationPlan, RunItem
 from dashboards.loaners import lists, words
 from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, dialogs, feedback, figures, live, tables
@@ -20,7 +21,6 @@ PATH = "/api/loaners/upkeep"
 KEY = "loaners.upkeep"
 MAX_REASON_LENGTH = 200
 MAX_NUMBERS = 5
-JOBS = {"rotation": "ローテーション", "checks": "月次の点検"}
 OPEN, DISMISSED = "対応が必要な指摘", "「問題なし」にした指摘"
 
 
@@ -30,7 +30,7 @@ def findings(dismissed: bool) -> None:
     reading = live.block(KEY, "点検", f"{PATH}/findings", headline=True, dismissed=dismissed)
     if reading is None:
         return
-    data = reading.data
+    data: Findings = reading.data
     st.markdown(sentence(data, dismissed))
     if data["different"]:
         _mismatches(data["different"])
@@ -73,10 +73,11 @@ def _rebuild_all() -> None:
     """In batches: each is stored before the next one starts."""
     after: int | None = 0
     while after is not None:
-        after = session.api().post(f"{PATH}/rebuild", {"after": after}, once=None)["next"]
+        rebuilt: Rebuilt = session.api().post(f"{PATH}/rebuild", {"after": after}, once=None)
+        after = rebuilt["next"]
 
 
-def sentence(data: Row, dismissed: bool) -> str:
+def sentence(data: Findings, dismissed: bool) -> str:
     checked_note = f"前回の月次点検は{words.timestamp(data['checked_at'])}です。" if data["checked_at"] else ""
     if dismissed:
         return f"「問題なし」にした指摘は{data['total']:,}件です。"
@@ -85,7 +86,7 @@ def sentence(data: Row, dismissed: bool) -> str:
     return f"重複や矛盾のある記録はありません。{checked_note}"
 
 
-def _check_group(items: list[Row], total: int, dismissed: bool) -> None:
+def _check_group(items: list[FindingItem], total: int, dismissed: bool) -> None:
     with st.container(border=True):
         st.markdown(f"**{plain(items[0]['title'])}**　{total:,}件")
         st.markdown(small(plain(items[0]["advice"])))
@@ -95,7 +96,7 @@ def _check_group(items: list[Row], total: int, dismissed: bool) -> None:
             st.markdown(small(f"新しい{len(items):,}件を表示しています。"))
 
 
-def _finding(item: Row, dismissed: bool) -> None:
+def _finding(item: FindingItem, dismissed: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         time = f"{words.timestamp(item['at'])}　" if item["at"] else ""
         reason = f"  \n{small('理由: ' + plain(item['reason']))}" if item["reason"] else ""
@@ -111,7 +112,7 @@ def _finding(item: Row, dismissed: bool) -> None:
             dialogs.button("問題なし", _dismiss, item, key=f"{KEY}.dismiss.{item['finding']}")
 
 
-def _decide(verb: str, item: Row, reason: str, idempotency_key: str) -> Any:
+def _decide(verb: str, item: FindingItem, reason: str, idempotency_key: str) -> Any:
     return session.api().post(
         f"{PATH}/findings/{verb}",
         {"finding": item["finding"], "reason": " ".join(reason.split())},
@@ -119,7 +120,7 @@ def _decide(verb: str, item: Row, reason: str, idempotency_key: str) -> Any:
     )
 
 
-def _remove(item: Row) -> None:
+def _remove(item: FindingItem) -> None:
     confirm.confirm(
         f"{KEY}.remove.{item['finding']}",
         f"{item['number']} のこの履歴を除去しますか？",
@@ -133,7 +134,7 @@ def _remove(item: Row) -> None:
     )
 
 
-def _dismiss(item: Row) -> None:
+def _dismiss(item: FindingItem) -> None:
     confirm.confirm(
         f"{KEY}.dismiss.{item['finding']}",
         f"{item['number']} の指摘を「問題なし」にしますか？",
@@ -147,7 +148,7 @@ def _dismiss(item: Row) -> None:
     )
 
 
-def _reconsider(item: Row) -> None:
+def _reconsider(item: FindingItem) -> None:
     confirm.confirm(
         f"{KEY}.back.{item['finding']}",
         f"{item['number']} の「問題なし」を取り消しますか？",
@@ -165,7 +166,7 @@ def rotation() -> None:
     reading = live.block(f"{KEY}_rotation", "履歴のローテーション", f"{PATH}/rotation")
     if reading is None:
         return
-    plan = reading.data
+    plan: RotationPlan = reading.data
     kinds = "、".join(f"{label} {count:,}件" for label, count in plan["by_kind"].items())
     if plan["events"]:
         st.markdown(
@@ -187,12 +188,12 @@ def rotation() -> None:
 
 RUNS = (
     columns.text("日時", lambda row: words.timestamp(row["at"]), width=150),
-    columns.text("処理", lambda row: JOBS[row["job"]], width=120),
+    columns.text("処理", lambda row: JOB[row["job"]], width=120),
     columns.text("結果", lambda row: result(row), width=800),
 )
 
 
-def result(row: Row) -> str:
+def result(row: RunItem) -> str:
     report = row["report"]
     if row["job"] == "rotation":
         return f"{report['devices']:,}台の履歴{report['events']:,}件をアーカイブへ移しました。"

@@ -4,31 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
+from dashboards.contract import loaners as contract
 from dashboards.ui import times
-from dashboards.ui.status import Status
+from dashboards.ui.status import Status, statuses
 from dashboards.ui.text import plain, small
 
+Value = TypeVar("Value")
 LENT, COLLECTED, STORED = 1, 2, 3
-STATUS = {
-    LENT: Status("1.貸出中", "blue", "local_shipping"),
-    COLLECTED: Status("2.回収後社内保管", "orange", "assignment_return"),
-    STORED: Status("3.社内にて保管中", "green", "warehouse"),
-}
+
+
+def _by_number(by_text: Mapping[str, Value]) -> dict[int, Value]:
+    """Answers have these codes as numbers."""
+    return {int(code): value for code, value in by_text.items()}
+
+
+STATUS = _by_number(
+    statuses(
+        contract.STATUS,
+        {"1": ("blue", "local_shipping"), "2": ("orange", "assignment_return"), "3": ("green", "warehouse")},
+    )
+)
 NOT_REGISTERED = Status("未登録", "gray", "help")
-DEPOSIT = {
-    1: Status("1.返却可能", "green", "check_circle"),
-    2: Status("2.商談や金額の問題で返却不可", "orange", "warning"),
-    3: Status("3.お客様による返却拒否", "red", "person_cancel"),
-    4: Status("4.HW延長保守中(OS入れ替えやサービス終了を含む)", "blue", "shield"),
-}
+DEPOSIT = _by_number(
+    statuses(
+        contract.DEPOSIT,
+        {
+            "1": ("green", "check_circle"),
+            "2": ("orange", "warning"),
+            "3": ("red", "person_cancel"),
+            "4": ("blue", "shield"),
+        },
+    )
+)
 # Short forms, as the specification classifies them (集計分類).
-DEPOSIT_CLASSES = {1: "返却可能", 2: "商談中", 3: "返却拒否", 4: "保守対応中"}
+DEPOSIT_CLASSES = _by_number(contract.DEPOSIT_CLASS)
 UNSET = Status("未設定", "gray", "remove")
 ARCHIVED = Status("無効", "gray", "archive")
-DEPOSIT_HEADER = "預り機のステータス"
-KIND = {"terminal": "端末", "printer": "プリンタ", "other": "その他"}
+DEPOSIT_HEADER = contract.FIELDS["deposit"]
+
+
+def status(code: int | None) -> Status:
+    return STATUS.get(code or 0, NOT_REGISTERED)
 
 
 def timestamp(at: datetime | str) -> str:
@@ -43,7 +61,7 @@ def display_value(value: str) -> str:
     return value.replace("-", "/") if is_day else value
 
 
-def changes(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+def changes(differences: Sequence[contract.Change]) -> list[str]:
     """Lines of Markdown: the old and the new values. Answers that another status does not use are named together."""
     removed = [
         plain(difference["header"])
@@ -56,6 +74,6 @@ def changes(differences: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines + ([small(f"使わなくなる回答: {'、'.join(removed)}")] if removed else [])
 
 
-def _change(difference: Mapping[str, Any]) -> str:
-    old, new = (plain(display_value(difference[side])) or ":gray[（なし）]" for side in ("old", "new"))
+def _change(difference: contract.Change) -> str:
+    old, new = (plain(display_value(value)) or ":gray[（なし）]" for value in (difference["old"], difference["new"]))
     return f"{plain(difference['header'])}：{old} → **{new}**"

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards.loaners import device_forms
+from dashboards.loaners import device_forms, records
 from dashboards.ui import dialogs
 from service.loaners.devices import actions, queries, schemas
 from service.loaners.history.models import Event
@@ -48,8 +48,9 @@ def page(screen: Screen) -> AppTest:
 
 
 def open_dialog(page: AppTest, name: str, *arguments: Any) -> AppTest:
-    """Opens the dialog as the list of devices does."""
-    page.session_state[dialogs._PENDING] = partial(getattr(device_forms, name), *arguments)
+    """Opens the dialog as the device's page does."""
+    owner = records.DEVICE if name == "edit" else device_forms
+    page.session_state[dialogs._PENDING] = partial(getattr(owner, name), *arguments)
     page.run()
     assert not page.exception
     return page

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards.contract.loaners import ShownQuestion
 from dashboards.loaners import form_editor
 from service.loaners.forms.models import Form
 from tests.dashboards.conftest import open_address
@@ -29,22 +30,26 @@ def draft(db: Session) -> Form:
 
 
 def test_a_question_is_shown_with_all_that_it_asks() -> None:
-    choice_question = {
+    choice_question: ShownQuestion = {
         "key": "1-4",
+        "title": "預り",
         "header": "1-4.預り",
         "type": "choice",
-        "required": True,
         "choices": ["有り"],
+        "required": True,
+        "help": "",
+        "meaning": None,
+        "when": [],
         "shown_when": [],
     }
-    shown_when = [{"key": "1-4", "one_of": ["有り", "無し"]}]
-    text_question = {
+    text_question: ShownQuestion = {
+        **choice_question,
         "key": "0-8",
         "header": "0-8.付属品",
         "type": "text",
-        "required": False,
         "choices": [],
-        "shown_when": shown_when,
+        "required": False,
+        "shown_when": [{"key": "1-4", "one_of": ["有り", "無し"]}],
     }
 
     assert "必須" in form_editor.lines([choice_question, text_question], choice_question)[0]
