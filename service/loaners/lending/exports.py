@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
+from typing import Annotated
 
+from fastapi import Query
+
+from service.core.database.session import Db
 from service.core.exports.declared import ExportList
 from service.loaners.lending import queries, schemas
 from service.loaners.lists.exports import Table
@@ -28,7 +31,7 @@ HEADER = (
 )
 
 
-def loans(db: Session, filters: schemas.LoanFilters) -> Table:
+def loans(db: Db, filters: Annotated[schemas.LoanFilters, Query()]) -> Table:
     rows = (_row(loan) for loan in queries.all_loans(db, filters))
     return Table("貸出状況", "device", HEADER, rows, filters.model_dump(mode="json", exclude_defaults=True))
 

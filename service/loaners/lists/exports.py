@@ -1,17 +1,20 @@
-"""Exports whose columns depend on the request, or whose rows cannot be produced by one SELECT."""
+"""Exports whose columns depend on the request, or whose rows cannot be produced by one SELECT, and their two routes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
+from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.orm import Session
 
-from service.core.access.auth import Actor
+from service.core.access.auth import Actor, allow
+from service.core.database.session import Db
 from service.core.exports import answers, csv_file
 from service.core.exports.declared import ExportList
+from service.core.http.problem_responses import refusals
 from service.core.purposes import FileKind
 from service.loaners.lists import queries, schemas
 from service.loaners.rules import AREA
@@ -31,10 +34,10 @@ class Table:
     filters: Mapping[str, Any]
 
 
-def list_table(db: Session, key: str, filters: schemas.ListFilters) -> Table:
+def list_table(db: Db, view: schemas.ViewKey, filters: Annotated[schemas.ListFilters, Query()]) -> Table:
     """All rows of a view's list. Raises NotFound, and Invalid for an unknown sort order."""
-    query = queries.build_query(db, key, filters)
-    audit_filters = {"view": key} | filters.model_dump(mode="json", exclude_defaults=True)
+    query = queries.build_query(db, view, filters)
+    audit_filters = {"view": view} | filters.model_dump(mode="json", exclude_defaults=True)
     return Table(query.name, "device", query.columns, queries.rows(db, query), audit_filters)
 
 
@@ -58,3 +61,32 @@ def as_excel(db: Session, by: Actor, table: Table) -> answers.SpooledResponse:
 
 def _record_export(db: Session, by: Actor, table: Table, kind: FileKind, count: int) -> None:
     answers.record_export(db, by, AREA.name, table.subject, table.filters, kind, count)
+
+
+def add_download_routes(
+    router: APIRouter, path: str, name: str, permission: str, table: Callable[..., Table], *refused: int
+) -> None:
+    """Adds `path`.csv and `path`.xlsx. `table` is a dependency: it reads the path's ids and the filters. `refused`: the
+    table's own statuses."""
+    for kind, suffix, write in ((FileKind.CSV, "csv", as_csv), (FileKind.XLSX, "excel", as_excel)):
+        router.add_api_route(
+            f"{path}{kind.extensions[0]}",
+            _endpoint(permission, table, write),
+            name=f"{name}_as_{suffix}",
+            response_class=Response,
+            responses=answers.download_responses(kind) | refusals(*refused),
+        )
+
+
+def _endpoint(permission: str, table: Callable[..., Table], write: Callable[..., Response]) -> Callable[..., Any]:
+    def download(actor: Actor, db: Session, data: Table) -> Response:
+        return write(db, actor, data)
+
+    # FastAPI reads the annotations: each table has its own permission and filters.
+    download.__annotations__ = {
+        "actor": Annotated[Actor, allow(permission)],
+        "db": Db,
+        "data": Annotated[Table, Depends(table)],
+        "return": Response,
+    }
+    return download

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, Field
 
 from service.core.values.texts import NO_NUL, Day, RecordId
 from service.loaners.rules import Deposit, Kind, Status
 
+ViewKey = Annotated[str, Path(max_length=30, pattern=NO_NUL)]
 Text = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 
 

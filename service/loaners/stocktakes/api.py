@@ -9,15 +9,14 @@ from fastapi import APIRouter, Query, Response
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.exports import answers
 from service.core.http.problem_responses import refusals
-from service.core.purposes import FileKind
 from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
-from service.loaners.lists.exports import as_csv, as_excel
+from service.loaners.lists.exports import add_download_routes
 from service.loaners.stocktakes import actions, exports, queries, schemas
 
 router = APIRouter(prefix="/api/loaners/stocktakes", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
+add_download_routes(router, "/{stocktake_id}/rows", "rows", "loaners:stocktake:read", exports.rows, 404)
 
 
 @router.get("", response_model=Page[schemas.StocktakeItem])
@@ -51,34 +50,6 @@ async def rows(
     cursor: Cursor = None,
 ) -> Response:
     return await page_request.page(lambda db, actor: queries.rows(db, stocktake_id, limit, cursor, filters))
-
-
-@router.get(
-    "/{stocktake_id}/rows.csv",
-    response_class=Response,
-    responses=answers.download_responses(FileKind.CSV) | refusals(404),
-)
-def rows_as_csv(
-    actor: Annotated[Actor, allow("loaners:stocktake:read")],
-    db: Db,
-    stocktake_id: PathId,
-    filters: Annotated[schemas.RowFilters, Query()],
-) -> Response:
-    return as_csv(db, actor, exports.rows(db, stocktake_id, filters))
-
-
-@router.get(
-    "/{stocktake_id}/rows.xlsx",
-    response_class=Response,
-    responses=answers.download_responses(FileKind.XLSX) | refusals(404),
-)
-def rows_as_excel(
-    actor: Annotated[Actor, allow("loaners:stocktake:read")],
-    db: Db,
-    stocktake_id: PathId,
-    filters: Annotated[schemas.RowFilters, Query()],
-) -> Response:
-    return as_excel(db, actor, exports.rows(db, stocktake_id, filters))
 
 
 @router.post("/{stocktake_id}/scans", responses=refusals(404, 409))

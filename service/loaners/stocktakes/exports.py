@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
+from typing import Annotated
 
+from fastapi import Query
+
+from service.core.database.session import Db
 from service.core.exports.declared import ExportList
+from service.core.resources import PathId
 from service.loaners.lists.exports import Table
 from service.loaners.rules import STATUS_LABELS, format_timestamp
 from service.loaners.stocktakes import queries, schemas
@@ -25,7 +29,7 @@ HEADER = (
 )
 
 
-def rows(db: Session, stocktake_id: int, filters: schemas.RowFilters) -> Table:
+def rows(db: Db, stocktake_id: PathId, filters: Annotated[schemas.RowFilters, Query()]) -> Table:
     """Raises NotFound."""
     stocktake = queries.stocktake_detail(db, stocktake_id)
     title = "_".join(part for part in ("棚卸", stocktake.site_name, stocktake.room) if part)

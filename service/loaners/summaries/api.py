@@ -8,16 +8,15 @@ from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
-from service.core.database.session import Db
-from service.core.exports import answers
 from service.core.http.problem_responses import refusals
-from service.core.purposes import FileKind
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
-from service.loaners.lists.exports import as_csv, as_excel
+from service.loaners.lists.exports import add_download_routes
 from service.loaners.summaries import exports, queries, schemas
 
 router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
+add_download_routes(router, "/summary", "summary", "loaners:device:read", exports.summary)
+add_download_routes(router, "/differences", "differences", "loaners:device:read", exports.differences)
 
 
 @router.get("/summary")
@@ -30,24 +29,6 @@ def summary(
     return queries.summary(db, filters)
 
 
-@router.get("/summary.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV))
-def summary_as_csv(
-    actor: Annotated[Actor, allow("loaners:device:read")],
-    db: Db,
-    filters: Annotated[schemas.SummaryFilters, Query()],
-) -> Response:
-    return as_csv(db, actor, exports.summary(db, filters))
-
-
-@router.get("/summary.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX))
-def summary_as_excel(
-    actor: Annotated[Actor, allow("loaners:device:read")],
-    db: Db,
-    filters: Annotated[schemas.SummaryFilters, Query()],
-) -> Response:
-    return as_excel(db, actor, exports.summary(db, filters))
-
-
 @router.get("/summary/trend")
 def trend(
     actor: Annotated[Actor, allow("loaners:device:read")],
@@ -56,24 +37,6 @@ def trend(
 ) -> schemas.Trend:
     """The last quarter, week by week."""
     return queries.trend(db, filters.jurisdiction)
-
-
-@router.get("/differences.csv", response_class=Response, responses=answers.download_responses(FileKind.CSV))
-def differences_as_csv(
-    actor: Annotated[Actor, allow("loaners:device:read")],
-    db: Db,
-    filters: Annotated[schemas.DifferenceFilters, Query()],
-) -> Response:
-    return as_csv(db, actor, exports.differences(db, filters))
-
-
-@router.get("/differences.xlsx", response_class=Response, responses=answers.download_responses(FileKind.XLSX))
-def differences_as_excel(
-    actor: Annotated[Actor, allow("loaners:device:read")],
-    db: Db,
-    filters: Annotated[schemas.DifferenceFilters, Query()],
-) -> Response:
-    return as_excel(db, actor, exports.differences(db, filters))
 
 
 @router.get("/differences", response_model=Page[schemas.Difference])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
+from typing import Annotated
 
+from fastapi import Query
+
+from service.core.database.session import Db
 from service.core.exports.declared import ExportList
 from service.loaners.lists.exports import Table
 from service.loaners.rules import DEPOSIT_LABELS, HELD_LABELS, STATUS_LABELS, Deposit, Status
@@ -26,7 +29,7 @@ DIFFERENCE_HEADER = (
 )
 
 
-def summary(db: Session, filters: schemas.SummaryFilters) -> Table:
+def summary(db: Db, filters: Annotated[schemas.SummaryFilters, Query()]) -> Table:
     """In the layout of the document's sheet: the cards one below the other, a row for each site, then the total."""
     data = queries.summary(db, filters)
     header = ["サマリーカテゴリ", "拠点", *data.groups, "合計"]
@@ -37,7 +40,7 @@ def summary(db: Session, filters: schemas.SummaryFilters) -> Table:
     return Table("サマリー", "view", header, rows, filters.model_dump(mode="json", exclude_defaults=True))
 
 
-def differences(db: Session, filters: schemas.DifferenceFilters) -> Table:
+def differences(db: Db, filters: Annotated[schemas.DifferenceFilters, Query()]) -> Table:
     rows = (
         _difference(schemas.Difference(**row)) for row in db.execute(queries.all_differences(db, filters)).mappings()
     )
