@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import streamlit as st
 
 from dashboards import session
-from dashboards.contract.loaners import DeviceItem, DeviceShown, LoanShown
+from dashboards.contract.loaners import FIELDS, DeviceItem, DeviceShown, LoanShown
 from dashboards.loaners import device_forms, device_timeline, records, words
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, filters, forms, heading, live, times
@@ -165,7 +165,7 @@ def deposit(state: DeviceShown) -> None:
             chosen = form.field(
                 "deposit",
                 st.radio,
-                "預り機のステータス",
+                FIELDS["deposit"],
                 options=choices,
                 index=choices.index(state["deposit"]),
                 format_func=lambda code: words.DEPOSIT[code].word if code else NOTHING,

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.contract.loaners import KIND, DeviceItem, ModelItem, Preview
+from dashboards.contract.loaners import FIELDS, KIND, DeviceItem, ModelItem, Preview
 from dashboards.loaners import choices, records
 from dashboards.ui import confirm, dialogs, feedback, fields, forms
 from dashboards.ui.text import plain, small
@@ -130,7 +130,7 @@ def _reason_dialog(device: DeviceItem, key: str, title: str, consequence: str, s
         st.markdown(f"**{plain(device['number'])}**")
         st.markdown(consequence)
         with forms.form(f"loaners.device.{key}.{device['id']}", submit=submit) as form:
-            reason = form.field("reason", st.text_input, "理由", required=True, max_chars=200)
+            reason = form.field("reason", st.text_input, FIELDS["reason"], required=True, max_chars=200)
         if form.submitted:
             form.send(
                 lambda idempotency_key: session.api().post(
@@ -182,7 +182,7 @@ def transfer(device: DeviceItem) -> None:
                 index=None,
                 format_func=lambda key: sites[key],
             )
-            reason = form.field("reason", st.text_input, "理由", required=True, max_chars=200)
+            reason = form.field("reason", st.text_input, FIELDS["reason"], required=True, max_chars=200)
         if form.submitted:
             form.send(
                 lambda idempotency_key: session.api().post(

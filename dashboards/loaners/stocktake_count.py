@@ -226,7 +226,7 @@ def drawer(stocktake: str, row: contract.RowItem) -> None:
             note = form.field(
                 "note",
                 st.text_input,
-                "備考",
+                contract.FIELDS["note"],
                 value=row["note"],
                 max_chars=MAX_NOTE_LENGTH,
                 placeholder="修理に出している、別の部屋にある など",

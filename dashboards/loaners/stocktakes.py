@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboards import session
-from dashboards.contract.loaners import Created, StocktakeItem
+from dashboards.contract.loaners import FIELDS, Created, StocktakeItem
 from dashboards.loaners import lists, stocktake_count, words
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, forms, live, tables
@@ -81,7 +81,7 @@ def start() -> None:
                 format_func=lambda key: options[key],
                 placeholder="選んでください",
             )
-            room = form.field("room", st.text_input, "部屋", max_chars=100, placeholder="倉庫A（任意）")
+            room = form.field("room", st.text_input, FIELDS["room"], max_chars=100, placeholder="倉庫A（任意）")
         if form.submitted:
 
             def send(idempotency_key: str) -> None:

@@ -74,9 +74,7 @@ def register(db: Session, by: Actor, new: schemas.NewDevice) -> Device:
     return device
 
 
-def _next_number(
-    db: Session, site: Site, model: Model, request: schemas.Wanted | schemas.NewDevice
-) -> tuple[str, list[str]]:
+def _next_number(db: Session, site: Site, model: Model, request: schemas.Wanted) -> tuple[str, list[str]]:
     existing = list(queries.existing_numbers(db, model.id, request.serial))
     category = request.category or model.category
     try:

@@ -24,22 +24,6 @@ Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), N
 AliasText = Annotated[str, Field(min_length=1, max_length=MAX_NUMBER_LENGTH, pattern=ONE_LINE), NotBlank]
 
 
-class NewDevice(BaseModel):
-    """`category` null: that of the model. The 拠点管理番号 is built from these values; its 連番 is the next one of the
-    same model and 製造番号."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    site_id: RecordId
-    model_id: RecordId
-    category: CategoryKey | None = None
-    serial: Serial
-    asset_number: AssetNumber = ""
-    software: Software = ""
-    os: Os = ""
-    extra: Extra = {}
-
-
 class Wanted(BaseModel):
     """The values of a number, for a preview before the registration."""
 
@@ -47,6 +31,18 @@ class Wanted(BaseModel):
     model_id: RecordId
     category: CategoryKey | None = None
     serial: Serial
+
+
+class NewDevice(Wanted):
+    """`category` null: that of the model. The 拠点管理番号 is built from these values; its 連番 is the next one of the
+    same model and 製造番号."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    asset_number: AssetNumber = ""
+    software: Software = ""
+    os: Os = ""
+    extra: Extra = {}
 
 
 class Preview(BaseModel):
@@ -125,17 +121,22 @@ class DeviceItem(BaseModel):
     archived_at: datetime | None
 
 
-class DeviceFilters(BaseModel):
+class MasterFilters(BaseModel):
     """`q` is part of a number, an alias, a 製造番号, a 資産管理番号 or a model name; `site_id` is the current site."""
 
     q: Search | None = None
     site_id: RecordId | None = None
     jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
+    archived: bool = False
+    sort: Sort = "number"
+
+
+class DeviceFilters(MasterFilters):
+    """Of the three masters together."""
+
     kind: Kind | None = None
     category: CategoryKey | None = None
     model_id: RecordId | None = None
-    archived: bool = False
-    sort: Sort = "number"
 
 
 class LabelFilters(DeviceFilters):
@@ -144,16 +145,6 @@ class LabelFilters(DeviceFilters):
     number: Annotated[
         list[Annotated[str, Field(max_length=MAX_NUMBER_LENGTH, pattern=NO_NUL)]], Field(max_length=200)
     ] = []
-
-
-class MasterFilters(BaseModel):
-    """Filters of one master, without the kind of device."""
-
-    q: Search | None = None
-    site_id: RecordId | None = None
-    jurisdiction: Annotated[str, Field(max_length=50, pattern=NO_NUL)] | None = None
-    archived: bool = False
-    sort: Sort = "number"
 
 
 class ImportedNumber(str):
