@@ -649,5 +649,6 @@ MESSAGE_STATE = {
 TASK_STATE = {"waiting": "待機中", "running": "実行中", "done": "完了", "failed": "失敗", "cancelled": "中止"}
 HOLIDAY_SOURCE = {"shipped": "国民の祝日", "edited": "追加・変更"}
 IMPORT_OUTCOME = {"new": "新規", "update": "更新", "same": "変更なし", "error": "エラー"}
+LABEL_STOCK = {"24": "24面（66×33.9mm）", "44": "44面（48.3×25.4mm）", "65": "65面（38.1×21.2mm）"}
 PROBE_TARGET = {"service": "データサービス", "dashboards": "画面"}
 USER_STATE = {"active": "有効", "one_time_password": "仮パスワード", "inactive": "無効"}

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.core import LABEL_STOCK
 from dashboards.contract.loaners import KIND
 from dashboards.loaners import choices
 from dashboards.session import has_permission
@@ -18,7 +19,6 @@ from dashboards.ui.text import small
 PATH = "/api/loaners/devices"
 KEY = "loaners.labels"
 MAX_LABELS = 1_000
-STOCKS = {"24": ("24面（66×33.9mm）", 24), "44": ("44面（48.3×25.4mm）", 44), "65": ("65面（38.1×21.2mm）", 65)}
 SORTS = {"number": "拠点管理番号順", "-created_at": "登録の新しい順", "model_name": "機種名順"}
 COLUMNS = (
     columns.text("拠点管理番号", "number", width=360, sort="number"),
@@ -34,8 +34,9 @@ def print_box(query: dict[str, Any], total: int) -> None:
     selected: list[str] = st.session_state.get(f"{KEY}.chosen", [])
     with st.container(border=True):
         left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
-        stock = left.selectbox("用紙（A4）", [*STOCKS], format_func=lambda key: STOCKS[key][0], key=f"{KEY}.stock")
-        labels_per_sheet = STOCKS[stock][1]
+        stock = left.selectbox("用紙（A4）", [*LABEL_STOCK], format_func=LABEL_STOCK.__getitem__, key=f"{KEY}.stock")
+        # The key of a stock is its number of labels.
+        labels_per_sheet = int(stock)
         start = middle.number_input(
             "開始位置",
             min_value=1,

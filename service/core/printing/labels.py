@@ -11,6 +11,7 @@ from typing import Any, Literal
 from service.core.printing import code128
 from service.core.problems import Invalid
 from service.core.reports.typeset import CodeDoesNotFit, typeset
+from service.core.values.labels import table
 
 Symbology = Literal["qr", "code128"]
 
@@ -53,6 +54,7 @@ STOCKS = {
     "44": _centred("44面（48.3×25.4mm）", 4, 11, 48.3, 25.4),
     "65": _centred("65面（38.1×21.2mm）", 5, 13, 38.1, 21.2, gap_x=2.5),
 }
+table("core", "LabelStock", {layout: stock.name for layout, stock in STOCKS.items()})
 
 
 def stock_for(layout: str, start: int) -> Stock:
