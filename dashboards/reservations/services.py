@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboards.reservations import service_drawer, service_forms, words
-from dashboards.reservations.service_forms import PATH
+from dashboards.contract.reservations import PageServiceItem, ServiceItem
+from dashboards.reservations import service_drawer, words
+from dashboards.reservations.service_forms import SERVICE, new
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
@@ -26,10 +26,11 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block(f"{KEY}.summary", "サービス・料金", PATH, headline=True, right=_actions, limit=100)
+    reading = live.block(f"{KEY}.summary", "サービス・料金", SERVICE.path, headline=True, right=_actions, limit=100)
     if reading is None:
         return
-    items, total = reading.data["items"], reading.data["total"]
+    page: PageServiceItem = reading.data
+    items, total = page["items"], page["total"]
     if not total:
         st.markdown("まだサービスが登録されていません。")
         return
@@ -41,7 +42,7 @@ def headline() -> None:
     st.markdown(sentence)
 
 
-def _missing(problem: str, services: Sequence[Row]) -> str:
+def _missing(problem: str, services: Sequence[ServiceItem]) -> str:
     if not services:
         return ""
     return f"**{'、'.join(plain(service['name']) for service in services)}には、{problem}**。"
@@ -49,7 +50,7 @@ def _missing(problem: str, services: Sequence[Row]) -> str:
 
 def _actions() -> None:
     if has_permission("reservations:service:update"):
-        dialogs.button("サービスを登録する", service_forms.new, key=f"{KEY}.new", icon="add", type="primary")
+        dialogs.button("サービスを登録する", new, key=f"{KEY}.new", icon="add", type="primary")
 
 
 @refreshing
@@ -57,7 +58,7 @@ def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
-        PATH,
+        SERVICE.path,
         COLUMNS,
         counter="種類",
         sorts={"position": "表示順", "name": "名前順", "code": "コード順"},

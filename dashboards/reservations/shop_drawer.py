@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.contract.reservations import ShopsShopItem
 from dashboards.reservations import history, shop_forms, shop_manual, words
-from dashboards.reservations.shop_forms import LABELS, PATH
+from dashboards.reservations.shop_forms import SHOP
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, feedback, times
-from dashboards.ui.columns import Row
+from dashboards.ui import details, dialogs, times
 from dashboards.ui.text import plain
 
-KEY = "reservations.shop"
+KEY = SHOP.key
 
 
-def drawer(row: Row) -> None:
-    @dialogs.dialog(plain(row["name"]), position="right", width="medium", icon=":material/storefront:")
-    def show() -> None:
-        try:
-            shop = session.api().get(f"{PATH}/{row['id']}")
-        except ApiProblem as problem:
-            feedback.failed(problem, key=f"{KEY}.drawer")
-            return
-        st.markdown(f"{words.SHOP[shop['state']].badge()}　**{plain(state_sentence(shop))}**")
-        _buttons(shop)
-        _facts(shop)
-        shop_manual.show(shop)
-        history.show(f"{PATH}/{shop['id']}", key=f"{KEY}.history")
-
-    show()
+def drawer(row: ShopsShopItem) -> None:
+    SHOP.drawer(row, _show, icon="storefront", width="medium")
 
 
-def state_sentence(shop: Row) -> str:
-    if shop["state"] == "archived":
+def _show(shop: ShopsShopItem) -> None:
+    st.markdown(f"{words.SHOP[shop['state']].badge()}　**{plain(state_sentence(shop))}**")
+    _buttons(shop)
+    _facts(shop)
+    shop_manual.show(shop)
+    history.show(f"{SHOP.path}/{shop['id']}", key=f"{KEY}.history")
+
+
+def state_sentence(shop: ShopsShopItem) -> str:
+    if shop["archived_at"]:
         return f"{times.full(times.parse(shop['archived_at']))}にアーカイブされました。電話をかけません。"
-    if shop["state"] == "blacklisted":
+    if shop["blacklisted_at"]:
         since = times.full(times.parse(shop["blacklisted_at"]))
         return f"{since}から利用停止です。電話をかけません。"
     if not shop["services"]:
@@ -52,34 +45,35 @@ def state_sentence(shop: Row) -> str:
     return f"今は電話をかけられる時間帯です（{words.clock(shop['closes_at'])}まで）。"
 
 
-def _buttons(shop: Row) -> None:
+def _buttons(shop: ShopsShopItem) -> None:
     if not has_permission("reservations:shop:update"):
         return
     with st.container(horizontal=True):
         if shop["state"] == "archived":
-            dialogs.button("元に戻す", shop_forms.restore, shop, key=f"{KEY}.restore", icon="unarchive")
+            dialogs.button("元に戻す", SHOP.restore, shop, key=f"{KEY}.restore", icon="unarchive")
             return
         dialogs.button("編集する", shop_forms.edit, shop, key=f"{KEY}.edit", icon="edit")
         if shop["state"] == "blacklisted":
             dialogs.button("利用停止を解除する", shop_forms.lift, shop, key=f"{KEY}.lift", icon="check_circle")
         else:
             dialogs.button("利用停止にする", shop_forms.blacklist, shop, key=f"{KEY}.blacklist", icon="block")
-        dialogs.button("アーカイブする", shop_forms.archive, shop, key=f"{KEY}.archive", icon="archive")
+        dialogs.button("アーカイブする", SHOP.archive, shop, key=f"{KEY}.archive", icon="archive")
 
 
-def _facts(shop: Row) -> None:
+def _facts(shop: ShopsShopItem) -> None:
+    labels = SHOP.labels
     blacklist_facts = {"利用停止の理由": shop["blacklist_reason"]} if shop["blacklist_reason"] else {}
     details.facts(
         blacklist_facts
         | {
-            LABELS["phone"]: shop["phone_shown"],
+            labels["phone"]: shop["phone_shown"],
             "電話受付": words.hours(shop),
-            LABELS["closed_weekdays"]: words.days(shop["closed_weekdays"]),
-            LABELS["contact_name"]: shop["contact_name"],
-            LABELS["mail"]: shop["mail"],
+            labels["closed_weekdays"]: words.days(shop["closed_weekdays"]),
+            labels["contact_name"]: shop["contact_name"],
+            labels["mail"]: shop["mail"],
             "サービスと順番": words.service_positions(shop),
-            LABELS["code"]: shop["code"],
-            LABELS["note"]: shop["note"],
+            labels["code"]: shop["code"],
+            labels["note"]: shop["note"],
             "登録日時": times.full(times.parse(shop["created_at"])),
         }
     )

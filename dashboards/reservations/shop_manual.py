@@ -6,10 +6,10 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.reservations.shop_forms import PATH
+from dashboards.contract.reservations import Manual, ShopsShopItem
+from dashboards.reservations.shop_forms import SHOP
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, times
-from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -23,10 +23,10 @@ STATE = {
 }
 
 
-def show(shop: Row) -> None:
+def show(shop: ShopsShopItem) -> None:
     st.markdown(small("提携店向けマニュアルの送付"))
     try:
-        manual = session.api().get(f"{PATH}/{shop['id']}/manual")
+        manual: Manual = session.api().get(f"{SHOP.path}/{shop['id']}/manual")
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
@@ -37,7 +37,7 @@ def show(shop: Row) -> None:
         dialogs.button("マニュアルを再送する", send_again, shop, manual, key=f"{KEY}.again", icon="forward_to_inbox")
 
 
-def sentence(shop: Row, manual: Row) -> str:
+def sentence(shop: ShopsShopItem, manual: Manual) -> str:
     if manual["state"] == "none":
         if not shop["mail"]:
             return "メールアドレスがないため、送っていません。登録すると、自動で送ります。"
@@ -49,14 +49,14 @@ def sentence(shop: Row, manual: Row) -> str:
     return f"{sent_at}{recipient}"
 
 
-def send_again(shop: Row, manual: Row) -> None:
+def send_again(shop: ShopsShopItem, manual: Manual) -> None:
     confirm.confirm(
         f"{KEY}.{shop['id']}.{shop['version']}",
         f"提携店「{shop['name']}」にマニュアルを再送しますか？",
         f"{shop['mail']} 宛に、{'、'.join(manual['titles'])}（PDF）を最新の内容でメールします。",
         action="再送する",
         do=lambda _, idempotency_key: session.api().post(
-            f"{PATH}/{shop['id']}/manual", {"version": shop["version"]}, once=idempotency_key
+            f"{SHOP.path}/{shop['id']}/manual", {"version": shop["version"]}, once=idempotency_key
         ),
         done=f"{shop['name']}にマニュアルを再送します。1分ほどで送信します。",
         danger=False,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.reservations import call_order, choices, shop_drawer, shop_forms, words
-from dashboards.reservations.shop_forms import PATH
+from dashboards.contract.reservations import Summary
+from dashboards.reservations import call_order, choices, shop_drawer, words
+from dashboards.reservations.shop_forms import SHOP, new
 from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, filters, live, tables
 from dashboards.ui.exports import Export
@@ -35,10 +36,10 @@ COLUMNS = (
 
 @refreshing
 def headline() -> None:
-    reading = live.block(f"{KEY}.summary", "提携店", f"{PATH}/summary", headline=True, right=_actions)
+    reading = live.block(f"{KEY}.summary", "提携店", f"{SHOP.path}/summary", headline=True, right=_actions)
     if reading is None:
         return
-    counts = reading.data
+    counts: Summary = reading.data
     if not counts["shops"]:
         st.markdown("まだ提携店が登録されていません。")
         return
@@ -58,7 +59,7 @@ def _actions() -> None:
     if has_permission("core:import:create") and has_permission("reservations:shop:create"):
         link("取り込む", "/imports?kind=reservations.shops")
     if has_permission("reservations:shop:create"):
-        dialogs.button("提携店を登録する", shop_forms.new, key=f"{KEY}.new", icon="add", type="primary")
+        dialogs.button("提携店を登録する", new, key=f"{KEY}.new", icon="add", type="primary")
 
 
 @refreshing
@@ -66,13 +67,13 @@ def show_list(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.list",
         "",
-        PATH,
+        SHOP.path,
         COLUMNS,
         counter="店",
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": shop_drawer.drawer},
-        export=Export.of(PATH),
+        export=Export.of(SHOP.path),
         empty=tables.Empty(
             "まだ提携店が登録されていません", "「提携店を登録する」から登録するか、ファイルを取り込んでください。"
         ),

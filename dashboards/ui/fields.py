@@ -4,8 +4,10 @@ two versions."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from datetime import date, time
+from itertools import groupby
 from typing import Any, Literal
 
 import streamlit as st
@@ -22,6 +24,7 @@ class Field:
     Args:
         title: the label in the form, where it says more than the usual label.
         default: what a new record's form begins with.
+        half: the column of the field. Fields in a row that have one stand side by side, on a phone one below another.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Field:
     title: str = ""
     default: Any = None
     when: Literal["always", "new", "edit"] = "always"
+    half: Literal["left", "right"] | None = None
 
     def draw(self, form: forms.Form, values: Values) -> Any:
         """Draws the field with its value in `values`, and returns what stands in it."""
@@ -86,14 +90,15 @@ class Number(Field):
 class Time(Field):
     """A time of day, in steps of a quarter of an hour."""
 
+    words: Callable[[str], str] = lambda text: text[:5]
+
     def draw(self, form: forms.Form, values: Values) -> str:
         value = time.fromisoformat(values.get(self.name, self.default))
         chosen: time = self._widget(form, st.time_input, value=value, step=900)
         return chosen.isoformat()
 
     def in_words(self, record: Values) -> str:
-        at: str = record[self.name][:5]
-        return at
+        return self.words(record[self.name])
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,32 @@ class Choice(Field):
 
     def in_words(self, record: Values) -> str:
         value = record[self.name]
-        return self.options().get(value, str(value))
+        return self.options().get(value, "" if value is None else str(value))
+
+
+@dataclass(frozen=True)
+class Choices(Field):
+    """Any number of the options, in their order: value → label. `options` and `words` get the whole record."""
+
+    options: Callable[[Values], Mapping[Any, str]]
+    words: Callable[[Any], str]
+    _: KW_ONLY
+    placeholder: str | None = None
+
+    def draw(self, form: forms.Form, values: Values) -> list[Any]:
+        options = self.options(values)
+        chosen = self._widget(
+            form,
+            st.multiselect,
+            options=[*options],
+            default=values.get(self.name, []),
+            format_func=lambda key: options[key],
+            placeholder=self.placeholder,
+        )
+        return [key for key in options if key in chosen]
+
+    def in_words(self, record: Values) -> str:
+        return self.words(record)
 
 
 @dataclass(frozen=True)
@@ -174,4 +204,11 @@ class Custom(Field):
 
 def draw(fields: tuple[Field, ...], form: forms.Form, values: Values, when: Literal["new", "edit"]) -> dict[str, Any]:
     """Draws the fields of that form; returns their values by name."""
-    return {field.name: field.draw(form, values) for field in fields if field.when in ("always", when)}
+    typed: dict[str, Any] = {}
+    shown = (field for field in fields if field.when in ("always", when))
+    for has_columns, group in groupby(shown, key=lambda field: field.half is not None):
+        columns = dict(zip(("left", "right"), st.columns(2), strict=True)) if has_columns else {}
+        for field in group:
+            with columns[field.half] if field.half else nullcontext():
+                typed[field.name] = field.draw(form, values)
+    return typed
