@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.reservations import Calendar, CalendarDay, CalendarItem
 from dashboards.reservations.chore_drawer import drawer
-from dashboards.reservations.chore_forms import PATH
+from dashboards.reservations.chore_forms import CHORE
 from dashboards.reservations.chore_words import STATE
 from dashboards.ui import bound, dialogs, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
@@ -74,10 +73,11 @@ def _title(anchor: date, first: date, last: date, view: str) -> str:
 
 @refreshing
 def _show(view: str, anchor: date, first: date, last: date) -> None:
-    reading = live.block(KEY, "", f"{PATH}/calendar", since=first.isoformat(), until=last.isoformat())
+    reading = live.block(KEY, "", f"{CHORE.path}/calendar", since=first.isoformat(), until=last.isoformat())
     if reading is None:
         return
-    days = reading.data["days"]
+    calendar: Calendar = reading.data
+    days = calendar["days"]
     # Weekends without items are left out, so that the other days have more room.
     show_weekend = any(day["items"] for index, day in enumerate(days) if index % 7 >= WEEKEND)
     column_count = 7 if show_weekend else WEEKEND
@@ -91,7 +91,7 @@ def _show(view: str, anchor: date, first: date, last: date) -> None:
                 )
 
 
-def _day(day: Row, *, show_daily: bool, dim: bool) -> None:
+def _day(day: CalendarDay, *, show_daily: bool, dim: bool) -> None:
     calendar_day = date.fromisoformat(day["day"])
     name = f"{calendar_day.month}/{calendar_day.day}（{times.WEEKDAYS[calendar_day.weekday()]}）"
     color = "gray" if dim or not day["is_business_day"] else "blue" if calendar_day == times.now().date() else ""
@@ -108,7 +108,7 @@ def _day(day: Row, *, show_daily: bool, dim: bool) -> None:
         _item(turn)
 
 
-def _daily_summary(daily: Sequence[dict[str, Any]]) -> None:
+def _daily_summary(daily: Sequence[CalendarItem]) -> None:
     if not daily:
         return
     finished = sum(turn["state"] in ("done", "skipped") for turn in daily)
@@ -117,11 +117,11 @@ def _daily_summary(daily: Sequence[dict[str, Any]]) -> None:
     st.markdown(f":{status.color}[:material/{status.icon}:] {small(f'日次 {finished:,}/{len(daily):,}件')}")
 
 
-def _any(items: Sequence[dict[str, Any]], state: str) -> bool:
+def _any(items: Sequence[CalendarItem], state: str) -> bool:
     return any(turn["state"] == state for turn in items)
 
 
-def _item(turn: Row) -> None:
+def _item(turn: CalendarItem) -> None:
     status = STATE[turn["state"]]
     st.button(
         f":{status.color}[:material/{status.icon}:] {plain(turn['title'])}",

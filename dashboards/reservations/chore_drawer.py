@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
-from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.contract.reservations import RHYTHM, BackupFacts, ChoreItem, TurnDetail
 from dashboards.reservations import chore_forms, chore_words
+from dashboards.reservations.actions import Back
 from dashboards.reservations.chore_forms import CHORE, KEY, TURNS
-from dashboards.reservations.chore_words import RHYTHM, STATE, done_text, due_text, short_time, timeline_event
+from dashboards.reservations.chore_words import STATE, done_text, due_text, short_time, timeline_event
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, feedback, masters, times
+from dashboards.ui import details, dialogs, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
+from dashboards.ui.masters import ACTIVE
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
 
 def drawer(row: Row) -> None:
-    @dialogs.dialog(plain(row["title"]), position="right", width="medium", icon=":material/event_repeat:")
-    def show() -> None:
-        try:
-            turn = session.api().get(f"{TURNS}/{row['id']}")
-        except ApiProblem as problem:
-            feedback.failed(problem, key=f"{KEY}.drawer")
-            return
-        rhythm = plain(f"{RHYTHM[turn['rhythm']]}・{turn['when']}")
-        st.markdown(f"{STATE[turn['state']].badge()}　{small(rhythm)}")
-        _buttons(turn, _ReopenDrawer(row))
-        _instructions(turn)
-        _facts(turn)
-        if turn["backups"]:
-            _backups(turn["backups"])
-        st.markdown(small("経過"))
-        timeline(map(timeline_event, turn["events"]), key=f"{KEY}.history")
-
-    show()
+    """`row`: an item of the list or of the calendar."""
+    dialogs.drawer(row["title"], f"{TURNS}/{row['id']}", _show, key=KEY, icon="event_repeat")
 
 
-class _ReopenDrawer:
-    """Opens the drawer again, which then shows the current state."""
+def _show(turn: TurnDetail) -> None:
+    rhythm = plain(f"{RHYTHM[turn['rhythm']]}・{turn['when']}")
+    st.markdown(f"{STATE[turn['state']].badge()}　{small(rhythm)}")
+    _buttons(turn, partial(dialogs.open, drawer, turn))
+    _instructions(turn)
+    _facts(turn)
+    if turn["backups"]:
+        _backups(turn["backups"])
+    st.markdown(small("経過"))
+    timeline(map(timeline_event, turn["events"]), key=f"{KEY}.history")
 
-    def __init__(self, row: Row) -> None:
-        self.row = row
 
-    def __call__(self) -> None:
-        dialogs.open(drawer, self.row)
-
-
-def _buttons(turn: Row, back: _ReopenDrawer) -> None:
+def _buttons(turn: TurnDetail, back: Back) -> None:
     page = chore_words.page_of(turn["page"])
     with st.container(horizontal=True):
         if has_permission("reservations:chore:perform"):
@@ -69,12 +58,12 @@ def _buttons(turn: Row, back: _ReopenDrawer) -> None:
             link(f"{page.title}を開く", f"/{turn['page']}")
 
 
-def _instructions(turn: Row) -> None:
+def _instructions(turn: TurnDetail) -> None:
     if turn["what"]:
         st.markdown("  \n".join(plain(line) for line in turn["what"].splitlines() if line.strip()))
 
 
-def _facts(turn: Row) -> None:
+def _facts(turn: TurnDetail) -> None:
     duration = chore_words.minutes(turn["minutes"]) if turn["minutes"] is not None else None
     facts: dict[str, object] = {"担当者": turn["owner"]}
     if turn["due_at"]:
@@ -88,7 +77,7 @@ def _facts(turn: Row) -> None:
     details.facts(facts)
 
 
-def _backups(backups: Row) -> None:
+def _backups(backups: BackupFacts) -> None:
     """The state of the backups, as the product knows it."""
     st.markdown(small("バックアップの状況"))
     if not backups["expected"]:
@@ -115,24 +104,26 @@ def _backups(backups: Row) -> None:
     )
 
 
-def chore_drawer(row: Row) -> None:
+def chore_drawer(row: ChoreItem) -> None:
     """The drawer of a chore's definition."""
-    page = chore_words.pages().get(row["page"])
-    masters.drawer(
-        row["title"],
-        row,
-        CHORE,
-        {
-            "周期": RHYTHM[row["rhythm"]],
-            "実施": row["when"],
-            "所要時間": chore_words.minutes(row["minutes"]),
-            "担当者": row["owner"],
-            "手順": row["what"],
-            "作業する画面": page,
-            "前回": f"{short_time(row['last_at'])}　{row['last_by']}" if row["last_at"] else None,
-            "次回": short_time(row["next_at"]) if row["next_at"] else None,
-        },
-        key=KEY,
-        icon="event_repeat",
-        may_change=has_permission("reservations:chore:update"),
-    )
+
+    @dialogs.dialog(plain(row["title"]), position="right", width="small", icon=":material/event_repeat:")
+    def show() -> None:
+        st.markdown(ACTIVE["inactive" if row["archived_at"] else "active"].badge())
+        if has_permission("reservations:chore:update"):
+            with st.container(horizontal=True):
+                CHORE.buttons(row)
+        details.facts(
+            {
+                "周期": RHYTHM[row["rhythm"]],
+                "実施": row["when"],
+                "所要時間": chore_words.minutes(row["minutes"]),
+                "担当者": row["owner"],
+                "手順": row["what"],
+                "作業する画面": chore_words.pages().get(row["page"]),
+                "前回": f"{short_time(row['last_at'])}　{row['last_by']}" if row["last_at"] else None,
+                "次回": short_time(row["next_at"]) if row["next_at"] else None,
+            }
+        )
+
+    show()

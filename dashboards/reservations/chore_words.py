@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dashboards.contract.reservations import ChoresEventItem, TurnItem
 from dashboards.menu import MENU
 from dashboards.pages import Entry
 from dashboards.session import has_permission
 from dashboards.ui import times
-from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 from dashboards.ui.timeline import TimelineEvent
 
@@ -18,7 +18,6 @@ STATE = {
     "done": Status("完了", "green", "check_circle"),
     "skipped": Status("見送り", "gray", "skip_next"),
 }
-RHYTHM = {"daily": "日次", "weekly": "週次", "monthly": "月次", "quarterly": "四半期", "anytime": "随時"}
 _EVENTS = {
     "done": ("完了にしました", "resolve"),
     "skipped": ("見送りにしました", "cancel"),
@@ -37,7 +36,7 @@ def minutes(count: int | None) -> str:
     return f"{hours}時間{remaining}分" if hours and remaining else f"{hours}時間" if hours else f"{remaining}分"
 
 
-def due_text(turn: Row) -> str:
+def due_text(turn: TurnItem) -> str:
     """11/24（火）18:00; – for what is done anytime."""
     return short_time(turn["due_at"]) if turn["due_at"] else "–"
 
@@ -49,7 +48,7 @@ def short_time(text: str) -> str:
     return f"{year}{local.month}/{local.day}（{times.WEEKDAYS[local.weekday()]}）{local.hour}:{local.minute:02}"
 
 
-def done_text(turn: Row) -> str:
+def done_text(turn: TurnItem) -> str:
     """11/24（火）10:12 運営 太郎"""
     if not turn["done_at"]:
         return "–"
@@ -57,7 +56,7 @@ def done_text(turn: Row) -> str:
     return f"{short_time(turn['done_at'])}{late}　{turn['done_by']}"
 
 
-def timeline_event(event: Row) -> TimelineEvent:
+def timeline_event(event: ChoresEventItem) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     return TimelineEvent(times.parse(event["at"]), title, kind, event["by"], more=event["text"] or "")
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.contract.reservations import RHYTHM, ChoresCounts
 from dashboards.reservations import chore_calendar, chore_forms, chore_words
 from dashboards.reservations.chore_drawer import chore_drawer, drawer
-from dashboards.reservations.chore_forms import PATH, TURNS
-from dashboards.reservations.chore_words import RHYTHM, STATE, done_text, due_text, short_time
+from dashboards.reservations.chore_forms import CHORE, TURNS
+from dashboards.reservations.chore_words import STATE, done_text, due_text, short_time
 from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, figures, filters, live, tables
 from dashboards.ui.cache import load_cached
@@ -73,7 +72,7 @@ def headline() -> None:
     reading = live.block(f"{KEY}.counts", "定期作業", f"{TURNS}/counts", headline=True, right=_actions)
     if reading is None:
         return
-    counts = reading.data
+    counts: ChoresCounts = reading.data
     if not reading.problem:
         state_sentence(counts)
     figures.row(
@@ -87,7 +86,7 @@ def headline() -> None:
     )
 
 
-def state_sentence(counts: dict[str, Any]) -> None:
+def state_sentence(counts: ChoresCounts) -> None:
     if counts["overdue"]:
         remaining = counts["todo"] - counts["overdue"]
         more = f"ほかに、今できる作業が{remaining:,}件あります。" if remaining else ""
@@ -114,7 +113,7 @@ def state_sentence(counts: dict[str, Any]) -> None:
 
 def owners() -> dict[str, str]:
     def load() -> dict[str, str]:
-        return {name: name for name in session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/owners")}
+        return {name: name for name in session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{CHORE.path}/owners")}
 
     return load_cached(f"{KEY}.owners", load)
 
@@ -142,14 +141,14 @@ def show_anytime() -> None:
         "決まった日のない作業です。実施したら記録してください。これまでの記録は「作業一覧」の状態「完了」にあります。"
     )
     actions = (
-        {"実施を記録する": chore_forms.note_done}
+        {"実施を記録する": chore_forms.record_done}
         if has_permission("reservations:chore:perform")
         else {"詳細": chore_drawer}
     )
     tables.table(
         f"{KEY}.anytime",
         "",
-        PATH,
+        CHORE.path,
         ANYTIME_COLUMNS,
         query={"rhythm": "anytime"},
         actions=actions,
@@ -162,7 +161,7 @@ def show_definitions(chosen: filters.Filters) -> None:
     tables.table(
         f"{KEY}.defined",
         "",
-        PATH,
+        CHORE.path,
         DEFINITION_COLUMNS,
         sorts={"position": "表示順", "title": "作業内容順", "owner": "担当者順"},
         sort_name="order",

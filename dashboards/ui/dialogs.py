@@ -15,7 +15,9 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import session
+from dashboards.client import ApiProblem
 from dashboards.ui import feedback
+from dashboards.ui.text import plain
 
 _PAGE, _PENDING, _OPENED = "dialogs.page", "dialogs.noted", "dialogs.opened"
 _RERUN, _DRAWING = "dialogs.leaving", "dialogs.drawing"
@@ -46,6 +48,29 @@ def dialog(title: str, **options: Any) -> Callable[[Draw], Draw]:
         return open_dialog
 
     return decorated
+
+
+def drawer(
+    title: str,
+    path: str,
+    draw: Callable[[Any], None],
+    *,
+    key: str,
+    icon: str,
+    width: Literal["small", "medium", "large"] = "medium",
+) -> None:
+    """Opens the details of the record at `path`, at the right. `draw` gets the record as it is now."""
+
+    @dialog(plain(title), position="right", width=width, icon=f":material/{icon}:")
+    def show() -> None:
+        try:
+            record = session.api().get(path)
+        except ApiProblem as problem:
+            feedback.failed(problem, key=f"{key}.drawer")
+            return
+        draw(record)
+
+    show()
 
 
 def open(draw: Draw, *args: Any) -> None:

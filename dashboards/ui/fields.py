@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from itertools import groupby
 from typing import Any, Literal
 
 import streamlit as st
 
-from dashboards.ui import forms
+from dashboards.ui import forms, times
+from dashboards.ui.text import small
 
 Values = Mapping[str, Any]
 
@@ -120,6 +121,47 @@ class Date(Field):
 
 
 @dataclass(frozen=True)
+class Moment(Field):
+    """A day and a time; without a time None, and without a day today. `title` is the day's label, `note` stands
+    below."""
+
+    _: KW_ONLY
+    time_title: str = "時刻"
+    step: int = 60
+    note: str = ""
+
+    def draw(self, form: forms.Form, values: Values) -> str | None:
+        stored: str | None = values.get(self.name)
+        # The form has no seconds: an unchanged time keeps its seconds.
+        initial = times.parse(stored).replace(second=0, microsecond=0) if stored else None
+        left, right = st.columns(2)
+        with left:
+            day = self._widget(form, st.date_input, value=initial.date() if initial else None, format="YYYY/MM/DD")
+        with right:
+            at = initial.time() if initial else None
+            clock_time = form.field(f"{self.name}_time", st.time_input, self.time_title, value=at, step=self.step)
+        if self.note:
+            st.markdown(small(self.note))
+        if clock_time is None:
+            return None
+        chosen = datetime.combine(day or times.now().date(), clock_time, times.TOKYO)
+        return stored if chosen == initial else chosen.isoformat()
+
+    def in_words(self, record: Values) -> str:
+        stored: str | None = record.get(self.name)
+        return times.full(times.parse(stored)) if stored else ""
+
+
+@dataclass(frozen=True)
+class Checkbox(Field):
+    _: KW_ONLY
+    default: bool = False
+
+    def draw(self, form: forms.Form, values: Values) -> Any:
+        return self._widget(form, st.checkbox, value=values.get(self.name, self.default))
+
+
+@dataclass(frozen=True)
 class Toggle(Field):
     """`words`: the value's names, on and off."""
 
@@ -161,6 +203,23 @@ class Choice(Field):
     def in_words(self, record: Values) -> str:
         value = record[self.name]
         return self.options().get(value, "" if value is None else str(value))
+
+
+@dataclass(frozen=True)
+class Radio(Choice):
+    _: KW_ONLY
+    horizontal: bool = False
+
+    def draw(self, form: forms.Form, values: Values) -> Any:
+        options, chosen = self.options(), values.get(self.name, self.default)
+        return self._widget(
+            form,
+            st.radio,
+            options=[*options],
+            index=[*options].index(chosen) if chosen in options else None,
+            format_func=lambda key: self.words(key, options[key]),
+            horizontal=self.horizontal,
+        )
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import ApiProblem
-from dashboards.ui import confirm, conflict, dialogs, feedback, fields, forms
+from dashboards.ui import confirm, conflict, dialogs, fields, forms
 from dashboards.ui.columns import Row
-from dashboards.ui.text import plain
 
 Values = Mapping[str, Any]
 Width = Literal["small", "medium", "large"]
@@ -100,17 +98,7 @@ class Record:
 
     def drawer(self, row: Row, draw: Callable[[Any], None], *, icon: str, width: Width = "small") -> None:
         """Opens the details of a row. `draw` gets the record as it is now."""
-
-        @dialogs.dialog(plain(row["name"]), position="right", width=width, icon=f":material/{icon}:")
-        def show() -> None:
-            try:
-                record = session.api().get(f"{self.path}/{row['id']}")
-            except ApiProblem as problem:
-                feedback.failed(problem, key=f"{self.key}.drawer")
-                return
-            draw(record)
-
-        show()
+        dialogs.drawer(row["name"], f"{self.path}/{row['id']}", draw, key=self.key, icon=icon, width=width)
 
     def _confirm(self, row: Values, action: str, stem: str, verb: str, consequence: str, *, danger: bool) -> None:
         confirm.confirm(

@@ -107,16 +107,16 @@ def test_a_turn_is_skipped_and_reopened_with_reasons(screen: Screen, db: Session
     open_drawer(page, "コスト見直し")
     stored = turn(db, "コスト見直し")
     press(page, f"{KEY}.skip")
-    press(page, f"{KEY}.skip.{stored.id}.confirm")
+    press(page, f"{KEY}.skip.{stored.id}.1.confirm")
     assert "理由を入力してください。" in texts(page)
-    page.text_area(key=f"{KEY}.skip.{stored.id}.reason").input("決算とまとめる")
-    press(page, f"{KEY}.skip.{stored.id}.confirm")
+    page.text_area(key=f"{KEY}.skip.{stored.id}.1.reason").input("決算とまとめる")
+    press(page, f"{KEY}.skip.{stored.id}.1.confirm")
     db.expire_all()
     assert (stored.outcome, stored.note) == ("skipped", "決算とまとめる")
 
     press(page, f"{KEY}.reopen")
-    page.text_area(key=f"{KEY}.reopen.{stored.id}.reason").input("やはり今期に行う")
-    press(page, f"{KEY}.reopen.{stored.id}.confirm")
+    page.text_area(key=f"{KEY}.reopen.{stored.id}.2.reason").input("やはり今期に行う")
+    press(page, f"{KEY}.reopen.{stored.id}.2.confirm")
     db.expire_all()
     assert stored.outcome is None
     assert "やはり今期に行う" in texts(page)
@@ -166,8 +166,8 @@ def test_a_chore_that_is_done_at_any_time_is_recorded(screen: Screen, db: Sessio
     assert {row["作業内容"] for row in rows(page)} == {"マニュアルオペ対応", "提携店リスト更新"}
     click_row_action(page, f"{PAGE}.anytime", "実施を記録する", 1)
     chore = db.scalars(select(Chore).where(Chore.code == "shops")).one()
-    fill(page, f"{KEY}.record.{chore.id}", note="2店舗を追加")
-    press(page, f"{KEY}.record.{chore.id}.submit")
+    fill(page, f"{KEY}.records.{chore.id}", note="2店舗を追加")
+    press(page, f"{KEY}.records.{chore.id}.submit")
 
     assert db.scalars(select(ChoreTurn.note).where(ChoreTurn.chore_id == chore.id)).all() == ["2店舗を追加"]
 

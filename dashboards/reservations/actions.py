@@ -1,0 +1,90 @@
+"""Actions on a record that a dialog asks about first: with a form, or with a confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+from dashboards import session
+from dashboards.ui import confirm, dialogs, fields, forms
+from dashboards.ui.text import plain
+
+Back = Callable[[], None]
+Body = Mapping[str, Any]
+REASON = fields.Text("reason", "理由", 500, required=True)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The record as the user saw it.
+
+    Args:
+        key: begins the dialogs' keys.
+        path: the service's list. An action is posted to `<path>/<id>/<route>`, with `version` when there is one.
+        back: shows the record again after the action.
+    """
+
+    key: str
+    path: str
+    id: int | str
+    back: Back
+    version: int | None = None
+
+    def post(self, route: str, body: Body, once: str) -> None:
+        version = {} if self.version is None else {"version": self.version}
+        session.api().post(f"{self.path}/{self.id}/{route}", {**version, **body}, once=once)
+        self.back()
+
+    def ask(
+        self,
+        route: str,
+        title: str,
+        asked: tuple[fields.Field, ...],
+        *,
+        icon: str,
+        submit: str,
+        done: str,
+        intro: str | Callable[[], object] = "",
+        values: Body | None = None,
+        body: Callable[[Body], Body] = dict,
+        width: Literal["medium", "large"] = "medium",
+    ) -> None:
+        """Opens a form. `intro` stands above it; `values` are those that its fields begin with; `body` makes what is
+        sent from what was typed."""
+
+        @dialogs.dialog(plain(title), width=width, icon=f":material/{icon}:")
+        def show() -> None:
+            if callable(intro):
+                intro()
+            elif intro:
+                st.info(intro)
+            with forms.form(self._dialog_key(route), submit=submit) as form:
+                typed = fields.draw(asked, form, values or {}, "new")
+            if form.submitted:
+                form.send(lambda once: self.post(route, body(typed), once), done=done)
+
+        show()
+
+    def confirm(
+        self, route: str, question: str, consequence: str, *, body: Callable[[str], Body], **options: Any
+    ) -> None:
+        """Asks once; `body` makes what is sent from the reason that was typed. The options are those of
+        `confirm.confirm`."""
+        confirm.confirm(
+            self._dialog_key(route),
+            question,
+            consequence,
+            do=lambda reason, once: self.post(route, body(reason), once),
+            **options,
+        )
+
+    def _dialog_key(self, route: str) -> str:
+        version = "" if self.version is None else f".{self.version}"
+        return f"{self.key}.{route}.{self.id}{version}"
+
+
+def with_reason(reason: str) -> Body:
+    return {"reason": reason}
