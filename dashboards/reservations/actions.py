@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
@@ -15,6 +16,42 @@ from dashboards.ui.text import plain
 Back = Callable[[], None]
 Body = Mapping[str, Any]
 REASON = fields.Text("reason", "理由", 500, required=True)
+
+
+def ask(
+    key: str,
+    title: str,
+    asked: tuple[fields.Field, ...],
+    send: Callable[[Body, str], object],
+    *,
+    icon: str,
+    submit: str,
+    done: str,
+    intro: str | Callable[[], object] = "",
+    values: Body | None = None,
+    body: Callable[[Body], Body] = dict,
+    width: Literal["medium", "large"] = "medium",
+) -> None:
+    """Opens a dialog with a form. `send` gets what was typed and the idempotency key.
+
+    Args:
+        intro: stands above the form.
+        values: those that the fields begin with.
+        body: makes what is sent from what was typed.
+    """
+
+    @dialogs.dialog(plain(title), width=width, icon=f":material/{icon}:")
+    def show() -> None:
+        if callable(intro):
+            intro()
+        elif intro:
+            st.info(intro)
+        with forms.form(key, submit=submit) as form:
+            typed = fields.draw(asked, form, values or {}, "new")
+        if form.submitted:
+            form.send(lambda once: send(body(typed), once), done=done)
+
+    show()
 
 
 @dataclass(frozen=True)
@@ -30,7 +67,7 @@ class Target:
     key: str
     path: str
     id: int | str
-    back: Back
+    back: Back = lambda: None
     version: int | None = None
 
     def post(self, route: str, body: Body, once: str) -> None:
@@ -38,50 +75,24 @@ class Target:
         session.api().post(f"{self.path}/{self.id}/{route}", {**version, **body}, once=once)
         self.back()
 
-    def ask(
-        self,
-        route: str,
-        title: str,
-        asked: tuple[fields.Field, ...],
-        *,
-        icon: str,
-        submit: str,
-        done: str,
-        intro: str | Callable[[], object] = "",
-        values: Body | None = None,
-        body: Callable[[Body], Body] = dict,
-        width: Literal["medium", "large"] = "medium",
-    ) -> None:
-        """Opens a form. `intro` stands above it; `values` are those that its fields begin with; `body` makes what is
-        sent from what was typed."""
-
-        @dialogs.dialog(plain(title), width=width, icon=f":material/{icon}:")
-        def show() -> None:
-            if callable(intro):
-                intro()
-            elif intro:
-                st.info(intro)
-            with forms.form(self._dialog_key(route), submit=submit) as form:
-                typed = fields.draw(asked, form, values or {}, "new")
-            if form.submitted:
-                form.send(lambda once: self.post(route, body(typed), once), done=done)
-
-        show()
+    def ask(self, route: str, title: str, asked: tuple[fields.Field, ...], **options: Any) -> None:
+        """Asks with a form. The options are those of `ask`."""
+        ask(self._key(route), title, asked, partial(self.post, route), **options)
 
     def confirm(
         self, route: str, question: str, consequence: str, *, body: Callable[[str], Body], **options: Any
     ) -> None:
-        """Asks once; `body` makes what is sent from the reason that was typed. The options are those of
+        """Asks for a confirmation. `body` makes what is sent from the reason that was typed. The options are those of
         `confirm.confirm`."""
         confirm.confirm(
-            self._dialog_key(route),
+            self._key(route),
             question,
             consequence,
             do=lambda reason, once: self.post(route, body(reason), once),
             **options,
         )
 
-    def _dialog_key(self, route: str) -> str:
+    def _key(self, route: str) -> str:
         version = "" if self.version is None else f".{self.version}"
         return f"{self.key}.{route}.{self.id}{version}"
 

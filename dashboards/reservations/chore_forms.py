@@ -166,7 +166,7 @@ def reopen(turn: TurnDetail, back: Back) -> None:
 
 def record_done(chore: ChoreItem) -> None:
     """For a 随時 chore."""
-    Target(KEY, CHORE.path, chore["id"], back=lambda: None).ask(
+    Target(KEY, CHORE.path, chore["id"]).ask(
         "records",
         f"「{chore['title']}」の実施を記録する",
         _result_fields(chore["minutes"]),

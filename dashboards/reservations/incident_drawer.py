@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
-from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.contract.reservations import IncidentDetail, IncidentItem, MarkItem
 from dashboards.reservations import incident_forms
-from dashboards.reservations.incident_forms import KEY, LABELS, PATH, RECORD, REPORT
+from dashboards.reservations.actions import Back
+from dashboards.reservations.incident_forms import KEY, PATH, RECORD, REPORT
 from dashboards.reservations.incident_words import LEVEL, STATUS, countdown, timeline_event
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, feedback, forms, times
-from dashboards.ui.columns import Row
+from dashboards.ui import details, dialogs, forms, times
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
 
-def drawer(row: Row) -> None:
-    @dialogs.dialog(
-        plain(f"{row['code']} {row['title']}"), position="right", width="medium", icon=":material/emergency_home:"
-    )
-    def show() -> None:
-        try:
-            incident = session.api().get(f"{PATH}/{row['id']}")
-        except ApiProblem as problem:
-            feedback.failed(problem, key=f"{KEY}.drawer")
-            return
-        back = _ReopenDrawer(row)
-        _state(incident)
-        if has_permission("reservations:incident:update"):
-            _buttons(incident, back)
-        _steps(incident, back)
-        _record(incident)
-        _report(incident)
-        if has_permission("reservations:incident:update"):
-            _note(incident, back)
-        st.markdown(small("経過"))
-        timeline(map(timeline_event, incident["events"]), key=f"{KEY}.history")
-
-    show()
+def drawer(row: IncidentItem) -> None:
+    title = f"{row['code']} {row['title']}"
+    dialogs.drawer(title, f"{PATH}/{row['id']}", _show, key=KEY, icon="emergency_home")
 
 
-class _ReopenDrawer:
-    """Opens the drawer again, which then shows the current state."""
+def _show(incident: IncidentDetail) -> None:
+    back = partial(dialogs.open, drawer, incident)
+    _state(incident)
+    if has_permission("reservations:incident:update"):
+        _buttons(incident, back)
+    _steps(incident, back)
+    _record(incident)
+    _report(incident)
+    if has_permission("reservations:incident:update"):
+        _note(incident, back)
+    st.markdown(small("経過"))
+    timeline(map(timeline_event, incident["events"]), key=f"{KEY}.history")
 
-    def __init__(self, row: Row) -> None:
-        self.row = row
 
-    def __call__(self) -> None:
-        dialogs.open(drawer, self.row)
-
-
-def _state(incident: Row) -> None:
+def _state(incident: IncidentDetail) -> None:
     badges = f"{LEVEL[incident['level']].badge()} {STATUS[incident['status']].badge()}"
     since = f"発生 {times.full(times.parse(incident['detected_at']))}"
     recovered = f"　復旧 {times.full(times.parse(incident['recovered_at']))}" if incident["recovered_at"] else ""
     st.markdown(f"{badges}　{small(plain(since + recovered))}")
 
 
-def _buttons(incident: Row, back: _ReopenDrawer) -> None:
+def _buttons(incident: IncidentDetail, back: Back) -> None:
     with st.container(horizontal=True):
         if not incident["resolved_at"]:
             dialogs.button(
@@ -74,7 +59,7 @@ def _buttons(incident: Row, back: _ReopenDrawer) -> None:
         )
 
 
-def _steps(incident: Row, back: _ReopenDrawer) -> None:
+def _steps(incident: IncidentDetail, back: Back) -> None:
     """The steps of its level (5.2)."""
     st.markdown(small("対応手順"))
     with st.container(border=True, gap="small", key=f"{KEY}.steps"):
@@ -82,7 +67,7 @@ def _steps(incident: Row, back: _ReopenDrawer) -> None:
             _step(incident, step, back)
 
 
-def _step(incident: Row, step: Row, back: _ReopenDrawer) -> None:
+def _step(incident: IncidentDetail, step: MarkItem, back: Back) -> None:
     due_at = times.full(times.parse(step["due_at"]))
     if step["done_at"]:
         done = f"{times.full(times.parse(step['done_at']))}　{step['done_by']}"
@@ -105,22 +90,19 @@ def _step(incident: Row, step: Row, back: _ReopenDrawer) -> None:
         )
 
 
-def _record(incident: Row) -> None:
+def _record(incident: IncidentDetail) -> None:
     """インシデント記録 (5.3.1)."""
     st.markdown(small("インシデント記録"))
-    values = dict(incident) | {
-        name: times.full(times.parse(incident[name])) if incident[name] else ""
-        for name in ("detected_at", "recovered_at")
-    }
     notified = f"{incident['told_customers']:,}人" if incident["told_customers"] else ""
+    detected_at, *others = RECORD.fields[1:]  # The drawer's title names the incident.
     details.facts(
-        {LABELS["detected_at"]: values["detected_at"], "レベル": LEVEL[incident["level"]].word}
-        | {LABELS[name]: values[name] for name in ("impact", "cause", "response", "recovered_at", "prevention")}
+        {detected_at.label: detected_at.in_words(incident), "レベル": LEVEL[incident["level"]].word}
+        | {field.label: field.in_words(incident) for field in others}
         | {"登録した人": incident["opened_by"], "状況説明SMS": notified}
     )
 
 
-def _report(incident: Row) -> None:
+def _report(incident: IncidentDetail) -> None:
     due_note = f"（期限 {times.full(times.parse(incident['report_due_at']))}）" if incident["report_due_at"] else ""
     st.markdown(small(plain(f"報告書{due_note}")))
     if incident["report"]:
@@ -133,12 +115,11 @@ def _report(incident: Row) -> None:
         st.markdown("まだ書かれていません。")
 
 
-def _note(incident: Row, back: _ReopenDrawer) -> None:
-    def post(idempotency_key: str) -> None:
-        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=idempotency_key)
-        back()
-
+def _note(incident: IncidentDetail, back: Back) -> None:
     with st.expander("メモを残す"), forms.form(f"{KEY}.note.{incident['id']}", submit="残す") as form:
         text = form.field("text", st.text_area, "メモ", required=True, max_chars=1000, height=80)
     if form.submitted:
-        form.send(post, done="メモを残しました。")
+        form.send(
+            lambda once: incident_forms.target(incident, back).post("notes", {"text": text}, once),
+            done="メモを残しました。",
+        )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dashboards.contract.reservations import IncidentItem, IncidentsEventItem
 from dashboards.reservations.operation_words import working_time
 from dashboards.ui import times
-from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 from dashboards.ui.timeline import TimelineEvent
 
@@ -41,8 +41,11 @@ _EVENTS = {
 }
 
 
-def countdown(level: str, title: str, response: str, left_seconds: int, due_at: str) -> str:
-    """初動対応 あと3分; in hours of the clock for Critical, in business hours for the other levels."""
+def countdown(level: str, title: str | None, response: str | None, left_seconds: int | None, due_at: str | None) -> str:
+    """初動対応 あと3分; in hours of the clock for Critical, in business hours for the other levels. – when nothing is
+    due."""
+    if title is None or left_seconds is None or due_at is None:
+        return "–"
     if response == "overdue":
         return f"{title} {times.duration(times.now() - times.parse(due_at))}超過"
     if level == "critical":
@@ -50,9 +53,7 @@ def countdown(level: str, title: str, response: str, left_seconds: int, due_at: 
     return f"{title} あと{working_time(timedelta(seconds=left_seconds))}（営業時間）"
 
 
-def time_left(incident: Row) -> str:
-    if incident["next_title"] is None:
-        return "–"
+def time_left(incident: IncidentItem) -> str:
     return countdown(
         incident["level"],
         incident["next_title"],
@@ -62,7 +63,7 @@ def time_left(incident: Row) -> str:
     )
 
 
-def timeline_event(event: Row) -> TimelineEvent:
+def timeline_event(event: IncidentsEventItem) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     actor = "" if event["by"] == "システム" else event["by"]
     return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=event["text"] or "")

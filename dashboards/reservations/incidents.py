@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import IncidentsCounts, ProposalItem, Proposals
 from dashboards.reservations import incident_forms
 from dashboards.reservations.incident_drawer import drawer
 from dashboards.reservations.incident_forms import PATH, PROPOSAL, PROPOSALS
@@ -50,7 +49,7 @@ def headline() -> None:
     reading = live.block(f"{KEY}.counts", "インシデント", f"{PATH}/counts", headline=True, right=register)
     if reading is None:
         return
-    counts = reading.data
+    counts: IncidentsCounts = reading.data
     if not reading.problem:
         state_sentence(counts)
     figures.row(
@@ -63,7 +62,7 @@ def headline() -> None:
     )
 
 
-def state_sentence(counts: dict[str, Any]) -> None:
+def state_sentence(counts: IncidentsCounts) -> None:
     late = f"目標時間を過ぎた対応が{counts['overdue']:,}件あります。" if counts["overdue"] else ""
     if counts["open"]:
         critical = f"（うちCritical {counts['critical']:,}件）" if counts["critical"] else ""
@@ -82,7 +81,7 @@ def show_proposals() -> None:
     it."""
     dialogs.rerun_if_changed()
     try:
-        proposals = live.fetch(PROPOSALS)
+        proposals: Proposals = live.fetch(PROPOSALS)
     except ApiProblem:
         return
     if not proposals["items"]:
@@ -94,7 +93,7 @@ def show_proposals() -> None:
             _proposal(proposal)
 
 
-def _proposal(proposal: dict[str, Any]) -> None:
+def _proposal(proposal: ProposalItem) -> None:
     calm_note = f"　{times.full(times.parse(proposal['calm_at']))}以降は収まっています" if proposal["calm_at"] else ""
     found_note = f"検知 {times.full(times.parse(proposal['found_at']))}{calm_note}"
     lines = [

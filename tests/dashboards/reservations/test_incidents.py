@@ -97,8 +97,8 @@ def test_a_step_is_done_from_the_drawer_which_shows_it(screen: Screen, db: Sessi
     page = open_drawer(open_incidents(screen))
     assert "外部APIのステータスページ確認" in texts(page)
     press(page, f"{KEY}.finish.first_look")
-    fill(page, f"{KEY}.finish.{incident.id}.first_look", note="障害を確認")
-    press(page, f"{KEY}.finish.{incident.id}.first_look.submit")
+    fill(page, f"{KEY}.marks/first_look.{incident.id}", note="障害を確認")
+    press(page, f"{KEY}.marks/first_look.{incident.id}.submit")
 
     done = db.get_one(IncidentMark, (incident.id, "first_look"), populate_existing=True)
     assert (done.done_by, done.note) == ("olivia-operator さん", "障害を確認")
@@ -199,7 +199,7 @@ def test_a_proposal_is_dismissed_with_a_reason(screen: Screen, db: Session) -> N
     page = open_incidents(screen)
     key = f"reservations.proposal.{proposal.id}"
     press(page, f"{key}.dismiss")
-    form = f"reservations.proposal.dismiss.{proposal.id}"
+    form = f"reservations.proposal.dismissal.{proposal.id}"
     fill(page, form, reason="負荷試験のため")
     press(page, f"{form}.submit")
 
