@@ -10,7 +10,9 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import session
-from dashboards.ui import confirm, dialogs, fields, forms
+from dashboards.client import ApiProblem
+from dashboards.ui import confirm, dialogs, feedback, fields, flash, forms
+from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.text import plain
 
 Back = Callable[[], None]
@@ -26,7 +28,8 @@ def ask(
     *,
     icon: str,
     submit: str,
-    done: str,
+    submit_icon: str | None = None,
+    done: str | Callable[[Body], str],
     intro: str | Callable[[], object] = "",
     values: Body | None = None,
     body: Callable[[Body], Body] = dict,
@@ -35,6 +38,7 @@ def ask(
     """Opens a dialog with a form. `send` gets what was typed and the idempotency key.
 
     Args:
+        done: the success message; a function makes it from what was typed.
         intro: stands above the form.
         values: those that the fields begin with.
         body: makes what is sent from what was typed.
@@ -46,10 +50,11 @@ def ask(
             intro()
         elif intro:
             st.info(intro)
-        with forms.form(key, submit=submit) as form:
+        with forms.form(key, submit=submit, icon=submit_icon) as form:
             typed = fields.draw(asked, form, values or {}, "new")
         if form.submitted:
-            form.send(lambda once: send(body(typed), once), done=done)
+            message = done if isinstance(done, str) else done(typed)
+            form.send(lambda once: send(body(typed), once), done=message)
 
     show()
 
@@ -74,6 +79,31 @@ class Target:
         version = {} if self.version is None else {"version": self.version}
         session.api().post(f"{self.path}/{self.id}/{route}", {**version, **body}, once=once)
         self.back()
+
+    def do(self, route: str, body: Body, done: str) -> None:
+        """For callbacks: an error is shown by `show_failure` in the drawer, which stays open."""
+        path = f"{self.path}/{self.id}/{route}"
+        try:
+            with button_idempotency_key(path) as once:
+                session.api().post(path, {"version": self.version, **body}, once=once)
+                flash.add(done)
+        except ApiProblem as problem:
+            st.session_state[f"{self.key}.problem"] = problem
+
+    def show_failure(self) -> None:
+        if failure := st.session_state.pop(f"{self.key}.problem", None):
+            feedback.action_failed(failure)
+
+    def button(self, label: str, route: str, icon: str, *, done: str, primary: bool = False) -> None:
+        """A button that acts at once."""
+        st.button(
+            label,
+            key=f"{self.key}.{route}",
+            type="primary" if primary else "secondary",
+            icon=f":material/{icon}:",
+            on_click=self.do,
+            args=(route, {}, done),
+        )
 
     def ask(self, route: str, title: str, asked: tuple[fields.Field, ...], **options: Any) -> None:
         """Asks with a form. The options are those of `ask`."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from dashboards.contract.reservations import EnquiriesCounts
 from dashboards.reservations import choices, enquiry_forms, enquiry_quality, surveys
 from dashboards.reservations.enquiry_drawer import drawer
 from dashboards.reservations.enquiry_forms import PATH
@@ -49,7 +48,7 @@ def headline() -> None:
     reading = live.block(f"{KEY}.counts", "問い合わせ", f"{PATH}/counts", headline=True, right=register)
     if reading is None:
         return
-    counts = reading.data
+    counts: EnquiriesCounts = reading.data
     if not reading.problem:
         state_sentence(counts)
     figures.row(
@@ -65,7 +64,7 @@ def headline() -> None:
     )
 
 
-def state_sentence(counts: dict[str, Any]) -> None:
+def state_sentence(counts: EnquiriesCounts) -> None:
     if not counts["open"]:
         done_note = f"今日は{counts['resolved_today']:,}件を解決しました。" if counts["resolved_today"] else ""
         st.success(f"現在、未解決の問い合わせはありません。{done_note}", icon=":material/check_circle:")

@@ -3,14 +3,14 @@ step."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.contract.reservations import EnquiryDetail, EnquiryItem
 from dashboards.reservations import choices, enquiry_forms
+from dashboards.reservations.actions import Back, Target
 from dashboards.reservations.enquiry_forms import KEY, PATH
 from dashboards.reservations.enquiry_words import (
     CATEGORY,
@@ -30,56 +30,37 @@ from dashboards.reservations.hand_over import hand_over
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, feedback, flash, forms, times
-from dashboards.ui.columns import Row
-from dashboards.ui.idempotency import button_idempotency_key
+from dashboards.ui import details, dialogs, forms, times
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
-_PROBLEM = f"{KEY}.problem"
+
+def drawer(row: EnquiryItem) -> None:
+    dialogs.drawer(f"{row['code']} {row['topic']}", f"{PATH}/{row['id']}", _show, key=KEY, icon="forum")
 
 
-def drawer(row: Row) -> None:
-    @dialogs.dialog(plain(f"{row['code']} {row['topic']}"), position="right", width="medium", icon=":material/forum:")
-    def show() -> None:
-        try:
-            enquiry = session.api().get(f"{PATH}/{row['id']}")
-        except ApiProblem as problem:
-            feedback.failed(problem, key=f"{KEY}.drawer")
-            return
-        back = _ReopenDrawer(row)
-        _state(enquiry)
-        if failure := st.session_state.pop(_PROBLEM, None):
-            feedback.action_failed(failure)
-        _buttons(enquiry, back)
-        _question(enquiry)
-        _targets(enquiry)
-        _operation(enquiry)
-        _resolution(enquiry)
-        _conversation(enquiry)
-        if has_permission("reservations:enquiry:answer"):
-            _note(enquiry, back)
-        st.markdown(small("経過"))
-        timeline(map(timeline_event, enquiry["events"]), key=f"{KEY}.history")
-
-    show()
+def _show(enquiry: EnquiryDetail) -> None:
+    back = partial(dialogs.open, drawer, enquiry)
+    target = enquiry_forms.target(enquiry, back)
+    _state(enquiry)
+    target.show_failure()
+    _buttons(enquiry, target)
+    _question(enquiry)
+    _targets(enquiry)
+    _operation(enquiry)
+    _resolution(enquiry)
+    _conversation(enquiry)
+    if has_permission("reservations:enquiry:answer"):
+        _note(enquiry, back)
+    st.markdown(small("経過"))
+    timeline(map(timeline_event, enquiry["events"]), key=f"{KEY}.history")
 
 
-class _ReopenDrawer:
-    """Opens the drawer again, which then shows the current state."""
-
-    def __init__(self, row: Row) -> None:
-        self.row = row
-
-    def __call__(self) -> None:
-        dialogs.open(drawer, self.row)
-
-
-def _state(enquiry: Row) -> None:
+def _state(enquiry: EnquiryDetail) -> None:
     badges = [STATUS[enquiry["status"]].badge(), LEVEL[enquiry["level"]].badge()]
     owner_text = f"担当 {owner(enquiry)}"
-    if enquiry["due_at"]:
+    if enquiry["due_at"] and enquiry["response"]:
         badges.append(RESPONSE[enquiry["response"]].badge())
         due_at = times.full(times.parse(enquiry["due_at"]))
         st.markdown(
@@ -89,7 +70,7 @@ def _state(enquiry: Row) -> None:
         st.markdown(f"{' '.join(badges)}　{small(plain(owner_text))}")
 
 
-def _buttons(enquiry: Row, back: _ReopenDrawer) -> None:
+def _buttons(enquiry: EnquiryDetail, target: Target) -> None:
     may_update, may_answer = (
         has_permission("reservations:enquiry:update"),
         has_permission("reservations:enquiry:answer"),
@@ -98,29 +79,34 @@ def _buttons(enquiry: Row, back: _ReopenDrawer) -> None:
         if enquiry["resolved_at"]:
             if may_update:
                 dialogs.button(
-                    "対応を再開する", enquiry_forms.reopen, enquiry, back, key=f"{KEY}.reopen", icon="restart_alt"
+                    "対応を再開する",
+                    enquiry_forms.reopen,
+                    enquiry,
+                    target.back,
+                    key=f"{KEY}.reopen",
+                    icon="restart_alt",
                 )
         elif may_answer:
-            _answer_buttons(enquiry, back)
+            _answer_buttons(enquiry, target)
             if may_update:
                 dialogs.button(
-                    "解決にする", enquiry_forms.resolve, enquiry, back, key=f"{KEY}.resolve", icon="check_circle"
+                    "解決にする", enquiry_forms.resolve, enquiry, target.back, key=f"{KEY}.resolve", icon="check_circle"
                 )
         if may_update:
             dialogs.button("編集する", enquiry_forms.edit, enquiry, key=f"{KEY}.edit", icon="edit")
 
 
-def _answer_buttons(enquiry: Row, back: _ReopenDrawer) -> None:
+def _answer_buttons(enquiry: EnquiryDetail, target: Target) -> None:
     if enquiry["owner"] is None:
-        _button("自分が対応する", "claim", "front_hand", enquiry, {}, done="担当になりました。")
+        target.button("自分が対応する", "claim", "front_hand", done="担当になりました。")
     with st.popover("引き継ぐ" if enquiry["owner"] else "担当を決める", icon=":material/person:"):
-        hand_over(KEY, enquiry, choices.enquiry_assignees(), _do)
+        hand_over(target, choices.enquiry_assignees())
     if enquiry["mail"]:
         dialogs.button(
             "メールで回答する",
             enquiry_forms.answer,
             enquiry,
-            back,
+            target.back,
             key=f"{KEY}.answer",
             icon="reply",
             type="primary",
@@ -129,7 +115,7 @@ def _answer_buttons(enquiry: Row, back: _ReopenDrawer) -> None:
         "電話を記録する",
         enquiry_forms.call,
         enquiry,
-        back,
+        target.back,
         key=f"{KEY}.call",
         icon="call",
         type="secondary" if enquiry["mail"] else "primary",
@@ -139,34 +125,13 @@ def _answer_buttons(enquiry: Row, back: _ReopenDrawer) -> None:
             "手動対応にする",
             enquiry_forms.to_operations,
             enquiry,
-            back,
+            target.back,
             key=f"{KEY}.operation",
             icon="support_agent",
         )
 
 
-def _button(label: str, action: str, icon: str, enquiry: Row, body: dict[str, Any], *, done: str) -> None:
-    st.button(
-        label,
-        key=f"{KEY}.{action}",
-        icon=f":material/{icon}:",
-        on_click=_do,
-        args=(enquiry, action, {"version": enquiry["version"]} | body, done),
-    )
-
-
-def _do(enquiry: Row, action: str, body: dict[str, Any], done: str) -> None:
-    """For callbacks: an error is shown in the drawer, which stays open."""
-    endpoint = f"{PATH}/{enquiry['id']}/{action}"
-    try:
-        with button_idempotency_key(endpoint) as idempotency_key:
-            session.api().post(endpoint, body, once=idempotency_key)
-            flash.add(done)
-    except ApiProblem as problem:
-        st.session_state[_PROBLEM] = problem
-
-
-def _question(enquiry: Row) -> None:
+def _question(enquiry: EnquiryDetail) -> None:
     received_at = times.full(times.parse(enquiry["received_at"]))
     received_by = "自動受付" if enquiry["is_from_form"] else f"{enquiry['received_by']}が受付"
     st.markdown(
@@ -204,7 +169,7 @@ def _with_given(given: str, match: str | None) -> str:
     return match or (f"{given}（登録されていません）" if given else "")
 
 
-def _targets(enquiry: Row) -> None:
+def _targets(enquiry: EnquiryDetail) -> None:
     st.markdown(small("目標時間"))
     with st.container(border=True, gap="small", key=f"{KEY}.targets"):
         for title, target in (("初回応答", enquiry["first"]), ("解決", enquiry["resolution"])):
@@ -216,7 +181,7 @@ def _targets(enquiry: Row) -> None:
                 st.markdown(f"{RESPONSE[target['response']].badge()} **{title}**　{small(plain(target_text(target)))}")
 
 
-def _operation(enquiry: Row) -> None:
+def _operation(enquiry: EnquiryDetail) -> None:
     operation = enquiry["operation"]
     if operation is None:
         return
@@ -236,7 +201,7 @@ def _operation(enquiry: Row) -> None:
                 link("手動対応で開く", f"/operations?{urlencode({'q': enquiry['reservation_code'] or ''})}")
 
 
-def _resolution(enquiry: Row) -> None:
+def _resolution(enquiry: EnquiryDetail) -> None:
     facts = {
         "対応方法": methods(enquiry)[enquiry["way"]] if enquiry["way"] else "",
         "対応内容": enquiry["outcome"],
@@ -248,7 +213,7 @@ def _resolution(enquiry: Row) -> None:
         details.facts(filled)
 
 
-def _conversation(enquiry: Row) -> None:
+def _conversation(enquiry: EnquiryDetail) -> None:
     """The messages and calls, as they were written; the newest is open."""
     messages = [event for event in enquiry["events"] if event["kind"] in CONVERSATION and event["text"]]
     if not messages:
@@ -261,17 +226,15 @@ def _conversation(enquiry: Row) -> None:
             st.text(event["text"])
 
 
-def _note(enquiry: Row, back: _ReopenDrawer) -> None:
+def _note(enquiry: EnquiryDetail, back: Back) -> None:
     kinds = {False: "メモ", True: "相手からの返信"}
 
-    def post(idempotency_key: str) -> None:
-        session.api().post(f"{PATH}/{enquiry['id']}/notes", {"text": text, "is_reply": is_reply}, once=idempotency_key)
-        back()
-
+    target = Target(KEY, PATH, enquiry["id"], back)
     with st.expander("メモ・返信を残す"), forms.form(f"{KEY}.note.{enquiry['id']}", submit="残す") as form:
         is_reply = form.field(
             "is_reply", st.radio, "種類", options=[*kinds], horizontal=True, format_func=lambda code: kinds[code]
         )
         text = form.field("text", st.text_area, "内容", required=True, max_chars=2000, height=80)
     if form.submitted:
-        form.send(post, done="記録を残しました。")
+        body = {"text": text, "is_reply": is_reply}
+        form.send(lambda once: target.post("notes", body, once), done="記録を残しました。")

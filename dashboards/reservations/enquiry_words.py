@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dashboards.contract.reservations import EnquiriesEventItem, EnquiryItem, Standing
 from dashboards.reservations.incident_words import countdown
 from dashboards.ui import times
-from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 from dashboards.ui.timeline import TimelineEvent
 
@@ -69,22 +69,20 @@ _EVENTS = {
 }
 
 
-def methods(enquiry: Row) -> dict[str, str]:
+def methods(enquiry: EnquiryItem) -> dict[str, str]:
     return SHOP_METHOD if enquiry["party"] == "shop" else METHOD
 
 
-def channel(enquiry: Row) -> str:
+def channel(enquiry: EnquiryItem) -> str:
     return "Email（フォーム）" if enquiry["is_from_form"] else CHANNEL[enquiry["channel"]]
 
 
-def owner(enquiry: Row) -> str:
+def owner(enquiry: EnquiryItem) -> str:
     return enquiry["owner"]["name"] if enquiry["owner"] else "なし"
 
 
-def next_target(enquiry: Row) -> str:
+def next_target(enquiry: EnquiryItem) -> str:
     """初回応答 あと1時間12分（営業時間）"""
-    if enquiry["due_at"] is None:
-        return "–"
     return countdown("low", enquiry["due_title"], enquiry["response"], enquiry["left_seconds"], enquiry["due_at"])
 
 
@@ -96,7 +94,7 @@ def minutes(count: int | None) -> str:
     return f"{hours}時間{f'{remaining}分' if remaining else ''}" if hours else f"{remaining}分"
 
 
-def target_text(target: Row) -> str:
+def target_text(target: Standing) -> str:
     """One line about a target that is met, missed or still open."""
     due_at = times.full(times.parse(target["due_at"]))
     if target["done_at"] is None:
@@ -105,7 +103,7 @@ def target_text(target: Row) -> str:
     return f"{done_at}・{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due_at}）"
 
 
-def timeline_event(event: Row) -> TimelineEvent:
+def timeline_event(event: EnquiriesEventItem) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     text = event["text"] or ""
     if event["kind"] == "handed_over":

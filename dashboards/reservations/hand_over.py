@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboards.ui.columns import Row
-
-Post = Callable[[Row, str, dict[str, object], str], None]
+from dashboards.reservations.actions import Target
 
 
-def hand_over(key: str, item: Row, assignees: Mapping[str, str], do: Post) -> None:
-    """`assignees`: name by user id. `do` is called with the item, the route's name, its body, and the success
-    message."""
-    select_key = f"{key}.owner.{item['id']}.{item['version']}"
+def hand_over(target: Target, assignees: Mapping[str, str]) -> None:
+    """`assignees`: name by user id."""
+    select_key = f"{target.key}.owner.{target.id}.{target.version}"
     st.selectbox(
         "担当者",
         [*assignees],
@@ -25,15 +22,14 @@ def hand_over(key: str, item: Row, assignees: Mapping[str, str], do: Post) -> No
     )
     st.button(
         "担当を決める",
-        key=f"{key}.hand_over",
+        key=f"{target.key}.hand_over",
         disabled=st.session_state[select_key] is None,
         on_click=_submit,
-        args=(item, select_key, assignees, do),
+        args=(target, select_key, assignees),
     )
 
 
-def _submit(item: Row, key: str, assignees: Mapping[str, str], do: Post) -> None:
+def _submit(target: Target, select_key: str, assignees: Mapping[str, str]) -> None:
     """For callbacks: the selection may be newer than what was drawn last."""
-    chosen = str(st.session_state[key])
-    body: dict[str, object] = {"version": item["version"], "user_id": int(chosen)}
-    do(item, "hand-over", body, f"担当を{assignees[chosen]}にしました。")
+    chosen = str(st.session_state[select_key])
+    target.do("hand-over", {"user_id": int(chosen)}, f"担当を{assignees[chosen]}にしました。")

@@ -4,28 +4,28 @@ Each dialog says in advance which calls, messages and payments will follow."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
-from dashboards import session
+from dashboards.contract.reservations import CallItem, ReservationDetail
 from dashboards.reservations import choices
+from dashboards.reservations.actions import Back, Target
 from dashboards.reservations.operation_words import ANSWERS
 from dashboards.session import has_permission
-from dashboards.ui import confirm, dialogs, forms, times
-from dashboards.ui.columns import Row
+from dashboards.ui import dialogs, forms, times
+from dashboards.ui.fields import Checkbox, Choice, Moment, Number, Text
 from dashboards.ui.text import plain, small
 
 PATH, KEY = "/api/reservations/reservations", "reservations.act"
-Back = Callable[[], None]
 LINK = (
     "依頼者に決済リンクをSMSで送ります（メールアドレスがあればメールも送ります）。届いてから10分以内に決済がないと、"
     "予約は期限切れになります。"
 )
+_NOTE = Text("note", "メモ", 500)
 
 
-def buttons(reservation: Row, back: Back) -> None:
+def buttons(reservation: ReservationDetail, back: Back) -> None:
     """The actions that are possible now and that the user may do."""
     names = [name for name in reservation["actions"] if name in _BUTTONS and has_permission(_permission(name))]
     if not names:
@@ -42,79 +42,57 @@ def _permission(name: str) -> str:
     return "reservations:reservation:refund" if name in refunds else "reservations:reservation:operate"
 
 
-def post(reservation: Row, action: str, back: Back, body: Mapping[str, Any], idempotency_key: str) -> None:
-    session.api().post(
-        f"{PATH}/{reservation['code']}/{action}", {"version": reservation["version"], **body}, once=idempotency_key
-    )
-    back()
+def target(reservation: ReservationDetail, back: Back) -> Target:
+    return Target(KEY, PATH, reservation["code"], back, reservation["version"])
 
 
-def reservation_label(reservation: Row) -> str:
+def reservation_label(reservation: ReservationDetail) -> str:
     return f"{reservation['code']}（{reservation['customer_name']}様）"
 
 
 def _confirm(
-    reservation: Row, back: Back, name: str, route: str, question: str, consequence: str, **options: Any
+    reservation: ReservationDetail, back: Back, route: str, question: str, consequence: str, **options: Any
 ) -> None:
-    confirm.confirm(
-        f"{KEY}.{name}.{reservation['code']}.{reservation['version']}",
-        question,
+    target(reservation, back).confirm(
+        route,
+        f"{reservation_label(reservation)}{question}",
         consequence,
-        do=lambda note, idempotency_key: post(reservation, route, back, {"note": note}, idempotency_key),
+        body=lambda note: {"note": note},
         reason="optional",
         **options,
     )
 
 
-def form_key(reservation: Row, name: str) -> str:
-    return f"{KEY}.{name}.{reservation['code']}.{reservation['version']}"
-
-
-def shop_ok(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(
-        plain(f"{reservation_label(reservation)}の予約OKを確認"), width="medium", icon=":material/check_circle:"
-    )
-    def ask() -> None:
-        st.info(f"{LINK}店舗には仮予約のお知らせをメールで送ります。")
-        shops = choices.shops()
-        with forms.form(form_key(reservation, "shop_ok"), submit="予約OKを確認した") as form:
-            asked_id = reservation["asked_id"]
-            shop = form.field(
-                "shop_id",
-                st.selectbox,
-                "店舗",
-                options=[*shops],
-                index=[*shops].index(asked_id) if asked_id in shops else None,
-                format_func=lambda key: shops[key],
-                placeholder="登録済みの店舗から選ぶ",
-            )
-            unlisted = form.field(
+def shop_ok(reservation: ReservationDetail, back: Back) -> None:
+    target(reservation, back).ask(
+        "shop-agreed",
+        f"{reservation_label(reservation)}の予約OKを確認",
+        (
+            Choice("shop_id", "店舗", choices.shops, placeholder="登録済みの店舗から選ぶ"),
+            Text(
                 "unlisted",
-                st.text_input,
                 "一覧にない店舗の名前と電話番号",
-                max_chars=300,
+                300,
                 placeholder="花の里 03-1234-5678",
                 help="登録済みの店舗でないときに入力します。連絡は電話で行います。",
-            ).strip()
-            note = form.field("note", st.text_input, "メモ", max_chars=500, placeholder="佐藤さんが確認")
-        if form.submitted:
-            body = {"shop_id": None if unlisted else shop, "unlisted": unlisted, "note": note}
-            form.send(
-                lambda idempotency_key: post(reservation, "shop-agreed", back, body, idempotency_key),
-                done="予約OKを記録しました。決済リンクを準備しています。",
-            )
+            ),
+            Text("note", "メモ", 500, placeholder="佐藤さんが確認"),
+        ),
+        values={"shop_id": reservation["asked_id"]},
+        body=lambda typed: {**typed, "shop_id": None if typed["unlisted"] else typed["shop_id"]},
+        icon="check_circle",
+        submit="予約OKを確認した",
+        done="予約OKを記録しました。決済リンクを準備しています。",
+        intro=f"{LINK}店舗には仮予約のお知らせをメールで送ります。",
+    )
 
-    ask()
 
-
-def shop_refused(reservation: Row, back: Back) -> None:
-    shop = reservation["asked_name"] or "提携店"
+def shop_refused(reservation: ReservationDetail, back: Back) -> None:
     _confirm(
         reservation,
         back,
-        "shop_refused",
         "shop-refused",
-        f"{reservation_label(reservation)}について、{shop}の予約NGを確認しましたか？",
+        f"について、{reservation['asked_name'] or '提携店'}の予約NGを確認しましたか？",
         "次の提携店への電話を再開します。依頼者への連絡はありません。",
         action="予約NGを確認した",
         done="予約NGを記録しました。次の提携店に電話します。",
@@ -122,77 +100,57 @@ def shop_refused(reservation: Row, back: Back) -> None:
     )
 
 
-def time_fields(form: forms.Form, initial: datetime) -> str:
-    """The reservation's time, as the service expects it."""
-    left, right = st.columns(2)
-    with left:
-        day = form.field("starts_at", st.date_input, "予約日", value=initial.date(), format="YYYY/MM/DD")
-    with right:
-        clock_time = form.field("time", st.time_input, "予約時刻", value=initial.time(), step=900)
-    return datetime.combine(day or initial.date(), clock_time or initial.time(), initial.tzinfo).isoformat()
+STARTS_AT = Moment("starts_at", "予約日", time_title="予約時刻", step=900)
 
 
-def _plan(form: forms.Form, reservation: Row) -> str:
-    plans = choices.plans(reservation["service_id"])
-    current = reservation["plan_code"]
-    plans = plans if current in plans else {current: f"{reservation['plan_name']} ¥{reservation['price']:,}"} | plans
-    chosen: str = form.field(
-        "plan",
-        st.selectbox,
-        "サイズ・料金",
-        options=[*plans],
-        index=[*plans].index(current),
-        format_func=lambda code: plans[code],
-    )
-    return chosen
+def _plan_and_date(reservation: ReservationDetail) -> tuple[Moment, Choice]:
+    def plans() -> dict[str, str]:
+        offered, current = choices.plans(reservation["service_id"]), reservation["plan_code"]
+        if current in offered:
+            return offered
+        return {current: f"{reservation['plan_name']} ¥{reservation['price']:,}"} | offered
+
+    return STARTS_AT, Choice("plan", "サイズ・料金", plans, default=reservation["plan_code"])
 
 
-def _starts_at(reservation: Row) -> datetime:
-    return times.parse(reservation["starts_at"]).astimezone(times.now().tzinfo)
-
-
-def accept_change(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(
-        plain(f"{reservation_label(reservation)}の変更を反映"), width="medium", icon=":material/edit_calendar:"
-    )
-    def ask() -> None:
+def accept_change(reservation: ReservationDetail, back: Back) -> None:
+    def intro() -> None:
         requested_change = next((call["change"] for call in reservation["calls"] if call["change"]), "")
         if requested_change:
             st.markdown(f"店舗の要望: **{plain(requested_change)}**")
         st.info(f"変更後の内容で予約を進めます。{LINK}店舗には仮予約のお知らせをメールで送ります。")
-        with forms.form(form_key(reservation, "accept_change"), submit="変更を反映する") as form:
-            starts_at = time_fields(form, _starts_at(reservation))
-            plan = _plan(form, reservation)
-            price = form.field(
+
+    target(reservation, back).ask(
+        "change-accepted",
+        f"{reservation_label(reservation)}の変更を反映",
+        (
+            *_plan_and_date(reservation),
+            Number(
                 "price",
-                st.number_input,
                 "料金（円）",
-                min_value=50,
-                max_value=9_999_999,
-                value=None,
+                50,
+                9_999_999,
                 step=100,
                 placeholder="サイズの料金のまま",
                 help="店舗と別の料金で合意したときだけ入力します。",
-            )
-            consented = form.field("consented", st.checkbox, "依頼者に電話で説明し、承諾を得ました")
-            note = form.field("note", st.text_input, "メモ", max_chars=500)
-        if form.submitted:
-            body = {"consented": consented, "starts_at": starts_at, "plan": plan, "price": price, "note": note}
-            form.send(
-                lambda idempotency_key: post(reservation, "change-accepted", back, body, idempotency_key),
-                done="変更を反映しました。決済リンクを準備しています。",
-            )
+            ),
+            Checkbox("consented", "依頼者に電話で説明し、承諾を得ました"),
+            _NOTE,
+        ),
+        values={"starts_at": reservation["starts_at"]},
+        icon="edit_calendar",
+        submit="変更を反映する",
+        done="変更を反映しました。決済リンクを準備しています。",
+        intro=intro,
+    )
 
-    ask()
 
-
-def refuse_change(reservation: Row, back: Back) -> None:
+def refuse_change(reservation: ReservationDetail, back: Back) -> None:
     _confirm(
         reservation,
         back,
-        "refuse_change",
         "change-refused",
-        f"{reservation_label(reservation)}の変更は、依頼者の承諾を得られませんでしたか？",
+        "の変更は、依頼者の承諾を得られませんでしたか？",
         f"{reservation['asked_name'] or '提携店'}に見送りのメールを送り、次の提携店への電話を再開します。",
         action="承諾なし",
         done="承諾なしを記録しました。次の提携店に電話します。",
@@ -200,34 +158,26 @@ def refuse_change(reservation: Row, back: Back) -> None:
     )
 
 
-def rearrange(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(
-        plain(f"{reservation_label(reservation)}を別の日時で探し直す"), width="medium", icon=":material/restart_alt:"
+def rearrange(reservation: ReservationDetail, back: Back) -> None:
+    mail_note = f"{reservation['asked_name']}には見送りのメールを送ります。" if reservation["asked_name"] else ""
+    target(reservation, back).ask(
+        "rearrange",
+        f"{reservation_label(reservation)}を別の日時で探し直す",
+        (*_plan_and_date(reservation), _NOTE),
+        values={"starts_at": reservation["starts_at"]},
+        icon="restart_alt",
+        submit="探し直す",
+        done="新しい日時で、提携店に電話をかけ直します。",
+        intro=f"新しい日時で、最初の提携店から順番に電話をかけ直します。{mail_note}",
     )
-    def ask() -> None:
-        mail_note = f"{reservation['asked_name']}には見送りのメールを送ります。" if reservation["asked_name"] else ""
-        st.info(f"新しい日時で、最初の提携店から順番に電話をかけ直します。{mail_note}")
-        with forms.form(form_key(reservation, "rearrange"), submit="探し直す") as form:
-            starts_at = time_fields(form, _starts_at(reservation))
-            plan = _plan(form, reservation)
-            note = form.field("note", st.text_input, "メモ", max_chars=500)
-        if form.submitted:
-            body = {"starts_at": starts_at, "plan": plan, "note": note}
-            form.send(
-                lambda idempotency_key: post(reservation, "rearrange", back, body, idempotency_key),
-                done="新しい日時で、提携店に電話をかけ直します。",
-            )
-
-    ask()
 
 
-def send_link(reservation: Row, back: Back) -> None:
+def send_link(reservation: ReservationDetail, back: Back) -> None:
     _confirm(
         reservation,
         back,
-        "send_link",
         "link",
-        f"{reservation_label(reservation)}の決済リンクを再作成しますか？",
+        "の決済リンクを再作成しますか？",
         f"今の決済ページを閉じ、新しい決済ページを用意します。{LINK}",
         action="再作成する",
         done="決済リンクを作り直しています。",
@@ -235,148 +185,95 @@ def send_link(reservation: Row, back: Back) -> None:
     )
 
 
-def mail_link(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(
-        plain(f"{reservation_label(reservation)}の決済リンクをメールで送る"), width="medium", icon=":material/mail:"
+def mail_link(reservation: ReservationDetail, back: Back) -> None:
+    target(reservation, back).ask(
+        "link-by-mail",
+        f"{reservation_label(reservation)}の決済リンクをメールで送る",
+        (Text("mail", "メールアドレス", 254, required=True), _NOTE),
+        values={"mail": reservation["mail"]},
+        icon="mail",
+        submit="メールで送る",
+        done="決済リンクをメールで送ります。",
+        intro=f"新しい決済ページ（¥{reservation['price']:,}）を用意し、リンクをメールだけで送ります。"
+        "送信から10分以内に決済がないと、予約は期限切れになります。依頼者に電話で伝えてから送ってください。",
     )
-    def ask() -> None:
-        st.info(
-            f"新しい決済ページ（¥{reservation['price']:,}）を用意し、リンクをメールだけで送ります。"
-            "送信から10分以内に決済がないと、予約は期限切れになります。依頼者に電話で伝えてから送ってください。"
-        )
-        with forms.form(form_key(reservation, "mail_link"), submit="メールで送る") as form:
-            mail = form.field(
-                "mail", st.text_input, "メールアドレス", required=True, value=reservation["mail"], max_chars=254
-            ).strip()
-            note = form.field("note", st.text_input, "メモ", max_chars=500)
-        if form.submitted:
-            form.send(
-                lambda idempotency_key: post(
-                    reservation, "link-by-mail", back, {"mail": mail, "note": note}, idempotency_key
-                ),
-                done="決済リンクをメールで送ります。",
-            )
-
-    ask()
 
 
-def cancel(reservation: Row, back: Back, *, late: bool = False) -> None:
-    @dialogs.dialog(
-        plain(f"{reservation_label(reservation)}をキャンセルしますか？"), width="medium", icon=":material/warning:"
-    )
-    def ask() -> None:
+def cancel(reservation: ReservationDetail, back: Back, *, late: bool = False) -> None:
+    def intro() -> None:
         paid = reservation["paid"]
         refund_note = f"決済済みの¥{paid:,}を全額返金します。" if paid else "決済はまだないため、返金はありません。"
         st.warning(f"{refund_note}依頼者にSMSで、店舗にメールで知らせます。この操作は取り消せません。")
         if late:
             deadline = times.full(times.parse(reservation["cancel_until"]))
             st.markdown(f"キャンセル期限（{plain(deadline)}）を過ぎています。特別な事情と、提携店の承諾が必要です。")
-        with forms.form(form_key(reservation, "cancel"), submit="キャンセルする") as form:
-            reason = form.field("reason", st.text_area, "理由", required=True, max_chars=500, height=80)
-            agreed = form.field("shop_agreed", st.checkbox, "提携店の承諾を得ました") if late else False
-        if form.submitted:
-            body = {"reason": reason, "shop_agreed": agreed}
-            form.send(
-                lambda idempotency_key: post(reservation, "cancel", back, body, idempotency_key),
-                done="キャンセルしました。",
-            )
 
-    ask()
+    consent = (Checkbox("shop_agreed", "提携店の承諾を得ました"),) if late else ()
+    target(reservation, back).ask(
+        "cancel",
+        f"{reservation_label(reservation)}をキャンセルしますか？",
+        (Text("reason", "理由", 500, required=True, height=80), *consent),
+        body=lambda typed: {"shop_agreed": False, **typed},
+        icon="warning",
+        submit="キャンセルする",
+        done="キャンセルしました。",
+        intro=intro,
+    )
 
 
-def cancel_late(reservation: Row, back: Back) -> None:
+def cancel_late(reservation: ReservationDetail, back: Back) -> None:
     cancel(reservation, back, late=True)
 
 
-def retry_refund(reservation: Row, back: Back) -> None:
+def retry_refund(reservation: ReservationDetail, back: Back) -> None:
     _confirm(
         reservation,
         back,
-        "retry_refund",
         "refund",
-        f"{reservation_label(reservation)}の返金をやり直しますか？",
+        "の返金をやり直しますか？",
         f"Stripeに¥{reservation['paid']:,}の返金をもう一度依頼します。返金が終わると、依頼者にSMSで知らせます。",
         action="返金をやり直す",
         done="返金をやり直します。",
     )
 
 
-def refunded_otherwise(reservation: Row, back: Back) -> None:
-    @dialogs.dialog(
-        plain(f"{reservation_label(reservation)}を別の方法で返金しましたか？"),
-        width="medium",
-        icon=":material/currency_yen:",
-    )
-    def ask() -> None:
+def refunded_otherwise(reservation: ReservationDetail, back: Back) -> None:
+    def intro() -> None:
         st.warning(
             f"¥{reservation['paid']:,}を、Stripeの管理画面や振込などで返金し終えたときに記録します。振込の前に、Stripeでは返金されて"
             "いないことを確かめてください。予約は返金済みになり、依頼者にSMSは送りません。この操作は取り消せません。"
         )
-        with forms.form(form_key(reservation, "refunded_otherwise"), submit="返金済みにする") as form:
-            method = form.field(
-                "how",
-                st.text_area,
-                "返金の方法",
-                required=True,
-                max_chars=500,
-                height=80,
-                placeholder="例: 2026/11/23 に依頼者の口座へ振込",
-            )
-        if form.submitted:
-            form.send(
-                lambda idempotency_key: post(reservation, "refunded-otherwise", back, {"how": method}, idempotency_key),
-                done="返金済みにしました。",
-            )
 
-    ask()
-
-
-def correct(reservation: Row, call: Row, back: Back) -> None:
-    @dialogs.dialog(
-        plain(f"{call['number']}回目の電話（{call['shop_name']}）の判定を訂正"), width="medium", icon=":material/edit:"
+    target(reservation, back).ask(
+        "refunded-otherwise",
+        f"{reservation_label(reservation)}を別の方法で返金しましたか？",
+        (Text("how", "返金の方法", 500, required=True, height=80, placeholder="例: 2026/11/23 に依頼者の口座へ振込"),),
+        icon="currency_yen",
+        submit="返金済みにする",
+        done="返金済みにしました。",
+        intro=intro,
     )
-    def ask() -> None:
-        st.info(
-            f"今の判定は「{call['answer_title']}」です。予約OKにすると、ほかの店舗が決まっていなければ決済リンクを送ります。"
-            "予約がすでに先へ進んでいるときは、判定の記録だけを訂正します。"
-        )
-        options = {code: label for code, label in ANSWERS.items() if code != call["answer"]}
-        with forms.form(form_key(reservation, f"correct.{call['number']}"), submit="訂正する") as form:
-            answer = form.field(
-                "answer",
-                st.selectbox,
-                "正しい判定",
-                required=True,
-                options=[*options],
-                index=None,
-                format_func=lambda code: options[code],
-                placeholder="選ぶ",
-            )
-            note = form.field("note", st.text_input, "訂正の理由", max_chars=500)
-        if form.submitted:
-            form.send(
-                lambda idempotency_key: post(
-                    reservation,
-                    f"calls/{call['number']}/answer",
-                    back,
-                    {"answer": answer, "note": note},
-                    idempotency_key,
-                ),
-                done="判定を訂正しました。",
-            )
-
-    ask()
 
 
-def contact(reservation: Row, back: Back) -> None:
+def correct(reservation: ReservationDetail, call: CallItem, back: Back) -> None:
+    options = {code: label for code, label in ANSWERS.items() if code != call["answer"]}
+    target(reservation, back).ask(
+        f"calls/{call['number']}/answer",
+        f"{call['number']}回目の電話（{call['shop_name']}）の判定を訂正",
+        (
+            Choice("answer", "正しい判定", lambda: options, required=True, placeholder="選ぶ"),
+            Text("note", "訂正の理由", 500),
+        ),
+        icon="edit",
+        submit="訂正する",
+        done="判定を訂正しました。",
+        intro=f"今の判定は「{call['answer_title']}」です。予約OKにすると、ほかの店舗が決まっていなければ決済リンクを送ります。"
+        "予約がすでに先へ進んでいるときは、判定の記録だけを訂正します。",
+    )
+
+
+def contact(reservation: ReservationDetail, back: Back) -> None:
     parties = {"customer": "依頼者", "shop": "店舗"}
-
-    def post(idempotency_key: str) -> None:
-        session.api().post(
-            f"{PATH}/{reservation['code']}/contacts", {"party": party, "text": text}, once=idempotency_key
-        )
-        back()
-
     with forms.form(f"{KEY}.contact.{reservation['code']}", submit="記録する") as form:
         party = form.field(
             "party",
@@ -388,10 +285,14 @@ def contact(reservation: Row, back: Back) -> None:
         )
         text = form.field("text", st.text_area, "内容", required=True, max_chars=1000, height=80)
     if form.submitted:
-        form.send(post, done="連絡を記録しました。")
+        unversioned = Target(KEY, PATH, reservation["code"], back)
+        form.send(
+            lambda once: unversioned.post("contacts", {"party": party, "text": text}, once),
+            done="連絡を記録しました。",
+        )
 
 
-_BUTTONS: Mapping[str, tuple[str, str, Callable[[Row, Back], None]]] = {
+_BUTTONS: Mapping[str, tuple[str, str, Callable[[ReservationDetail, Back], None]]] = {
     "shop_ok": ("予約OKを確認", "check_circle", shop_ok),
     "shop_refused": ("予約NGを確認", "do_not_disturb_on", shop_refused),
     "accept_change": ("変更を反映", "edit_calendar", accept_change),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dashboards.contract.reservations import DeskEventItem, OperationItem, QueueEventItem
 from dashboards.ui import times
-from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 from dashboards.ui.timeline import TimelineEvent
 
@@ -56,7 +56,7 @@ _EVENTS = {
 }
 
 
-def time_left(task: Row) -> str:
+def time_left(task: OperationItem) -> str:
     """The working time that is left, or by how much the task is late. For 緊急 every hour counts."""
     if task["resolved_at"]:
         return RESPONSE[task["response"]].word
@@ -73,15 +73,15 @@ def working_time(span: timedelta) -> str:
     return f"{hours}時間{f'{remaining}分' if remaining else ''}" if hours else f"{remaining}分"
 
 
-def _late(task: Row) -> str:
+def _late(task: OperationItem) -> str:
     return times.duration(times.now() - times.parse(task["due_at"]))
 
 
-def owner(task: Row) -> str:
+def owner(task: OperationItem) -> str:
     return task["owner"]["name"] if task["owner"] else "なし"
 
 
-def timeline_event(event: Row) -> TimelineEvent:
+def timeline_event(event: QueueEventItem) -> TimelineEvent:
     """An event of the task itself."""
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     is_handed_over = event["kind"] == "handed_over"
@@ -107,7 +107,7 @@ _KINDS_OF_EVENTS = {
 }
 
 
-def reservation_timeline_event(event: Row) -> TimelineEvent:
+def reservation_timeline_event(event: DeskEventItem) -> TimelineEvent:
     title = event["title"] + (f"：{event['state_title']}" if event["state"] != event["state_before"] else "")
     kind = _KINDS_OF_EVENTS.get(event["kind"], "status_change")
     parts = [event["note"], "、".join(event["led_to"])]

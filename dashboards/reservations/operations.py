@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from dashboards.contract.reservations import QueueCounts
 from dashboards.reservations import choices, roster
 from dashboards.reservations.operation_drawer import PATH, drawer
 from dashboards.reservations.operation_words import KINDS, PRIORITY, RESPONSE, owner, time_left
@@ -39,7 +38,7 @@ def headline() -> None:
     reading = live.block(f"{KEY}.counts", "手動対応", f"{PATH}/counts", headline=True)
     if reading is None:
         return
-    counts = reading.data
+    counts: QueueCounts = reading.data
     if not reading.problem:
         state_sentence(counts)
     on_call = counts["on_call"]
@@ -60,7 +59,7 @@ def headline() -> None:
     )
 
 
-def state_sentence(counts: dict[str, Any]) -> None:
+def state_sentence(counts: QueueCounts) -> None:
     if not counts["open"]:
         done_note = f"今日は{counts['resolved_today']:,}件を完了しました。" if counts["resolved_today"] else ""
         st.success(f"現在、手動対応が必要な予約はありません。{done_note}", icon=":material/check_circle:")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
-from dashboards import session
 from dashboards.addresses import DOWNLOAD
-from dashboards.client import ApiProblem
+from dashboards.contract.reservations import Chores, Contents, DraftsReportItem, DraftsShare, ReportDetail
 from dashboards.reservations import report_forms
+from dashboards.reservations.actions import Back
 from dashboards.reservations.chore_words import minutes, short_time
 from dashboards.reservations.figure_words import in_percent, yen
 from dashboards.reservations.incident_words import LEVEL
@@ -17,17 +18,16 @@ from dashboards.reservations.report_forms import KEY, PATH, TEXT_RECORD
 from dashboards.reservations.report_words import (
     BEFORE,
     STATE,
-    TEXTS,
     in_time,
     name,
     sales,
     share,
     state,
     timeline_event,
+    written,
 )
 from dashboards.session import has_permission
-from dashboards.ui import columns, details, dialogs, feedback, figures, tables, times
-from dashboards.ui.columns import Row
+from dashboards.ui import columns, details, dialogs, figures, tables, times
 from dashboards.ui.figures import Figure, Good
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
@@ -68,40 +68,25 @@ NOT_DONE = (
 )
 
 
-def drawer(row: Row) -> None:
-    @dialogs.dialog(plain(name(row)), position="right", width="large", icon=":material/summarize:")
-    def show() -> None:
-        try:
-            report = session.api().get(f"{PATH}/{row['id']}")
-        except ApiProblem as problem:
-            feedback.failed(problem, key=f"{KEY}.drawer")
-            return
-        _head(report)
-        _buttons(report, _ReopenDrawer(row))
-        _figures(report)
-        _written(report)
-        _reservations(report["contents"])
-        _operations(report)
-        _incidents(report)
-        _support(report)
-        _chores(report["contents"]["chores"])
-        st.markdown("**経過**")
-        timeline(map(timeline_event, report["events"]), key=f"{KEY}.history")
-
-    show()
+def drawer(row: DraftsReportItem) -> None:
+    dialogs.drawer(name(row), f"{PATH}/{row['id']}", _show, key=KEY, icon="summarize", width="large")
 
 
-class _ReopenDrawer:
-    """Opens the drawer again, which then shows the current state."""
+def _show(report: ReportDetail) -> None:
+    _head(report)
+    _buttons(report, partial(dialogs.open, drawer, report))
+    _figures(report)
+    _written(report)
+    _reservations(report["contents"])
+    _operations(report)
+    _incidents(report)
+    _support(report)
+    _chores(report["contents"]["chores"])
+    st.markdown("**経過**")
+    timeline(map(timeline_event, report["events"]), key=f"{KEY}.history")
 
-    def __init__(self, row: Row) -> None:
-        self.row = row
 
-    def __call__(self) -> None:
-        dialogs.open(drawer, self.row)
-
-
-def _head(report: Row) -> None:
+def _head(report: ReportDetail) -> None:
     text = f"数字は{times.full(times.parse(report['drafted_at']))}時点"
     if report["finished_at"]:
         text += f"　完成 {times.full(times.parse(report['finished_at']))} {report['finished_by']}"
@@ -110,7 +95,7 @@ def _head(report: Row) -> None:
     st.markdown(f"{STATE[state(report)].badge()}　{small(plain(text))}")
 
 
-def _buttons(report: Row, back: _ReopenDrawer) -> None:
+def _buttons(report: ReportDetail, back: Back) -> None:
     may_update, finished = has_permission("reservations:report:update"), report["finished_at"]
     with st.container(horizontal=True):
         if may_update and not finished:
@@ -126,39 +111,32 @@ def _buttons(report: Row, back: _ReopenDrawer) -> None:
             dialogs.button("下書きに戻す", report_forms.reopen, report, back, key=f"{KEY}.reopen", icon="undo")
 
 
-def _figures(report: Row) -> None:
-    current, before, period = report["contents"]["now"], report["contents"]["before"], BEFORE[report["kind"]]
+def _figures(report: ReportDetail) -> None:
+    current, before = report["contents"]["now"], report["contents"]["before"]
+    against = f"{BEFORE[report['kind']]}比"
 
-    def change(label: str, field: str, unit: str, good: Good, note: str = "") -> Figure:
-        return Figure(
-            label,
-            f"{current[field]:,}{unit}",
-            note,
-            change=current[field] - before[field],
-            change_unit=unit,
-            against=f"{period}比",
-            good=good,
-        )
+    def change(label: str, count: int, count_before: int, good: Good) -> Figure:
+        return Figure(label, f"{count:,}件", change=count - count_before, change_unit="件", against=against, good=good)
 
-    def rate(label: str, field: str, good: Good) -> Figure:
-        share_now, share_before = share(current[field]), share(before[field])
+    def rate(label: str, ratio: DraftsShare, ratio_before: DraftsShare, good: Good) -> Figure:
+        share_now, share_before = share(ratio), share(ratio_before)
         is_comparable = share_now is not None and share_before is not None
         return Figure(
             label,
             in_percent(share_now),
-            f"{current[field]['part']:,} / {current[field]['whole']:,}件",
+            f"{ratio['part']:,} / {ratio['whole']:,}件",
             change=round(100 * ((share_now or 0) - (share_before or 0)), 1) if is_comparable else None,
             change_unit="pt",
-            against=f"{period}比",
+            against=against,
             good=good,
         )
 
     figures.row(
         [
-            change("予約件数", "requested", "件", "up"),
-            rate("予約成功率", "success", "up"),
-            rate("決済成功率", "payment", "up"),
-            rate("キャンセル率", "cancelled", "down"),
+            change("予約件数", current["requested"], before["requested"], "up"),
+            rate("予約成功率", current["success"], before["success"], "up"),
+            rate("決済成功率", current["payment"], before["payment"], "up"),
+            rate("キャンセル率", current["cancelled"], before["cancelled"], "down"),
         ]
     )
     satisfaction = current["satisfaction"]
@@ -167,13 +145,12 @@ def _figures(report: Row) -> None:
             Figure(
                 "売上",
                 yen(sales(current)),
-                "",
                 change=sales(current) - sales(before),
                 change_unit="¥",
-                against=f"{period}比",
+                against=against,
             ),
-            change("手動対応", "operations", "件", "down"),
-            change("問い合わせ", "enquiries", "件", "down"),
+            change("手動対応", current["operations"], before["operations"], "down"),
+            change("問い合わせ", current["enquiries"], before["enquiries"], "down"),
             Figure(
                 "顧客満足度",
                 "–" if satisfaction is None else f"{satisfaction:.1f}",
@@ -185,16 +162,16 @@ def _figures(report: Row) -> None:
     )
 
 
-def _written(report: Row) -> None:
-    for field, label in TEXTS.items():
+def _written(report: ReportDetail) -> None:
+    for label, text in written(report):
         st.markdown(f"**{label}**")
-        if report[field].strip():
-            st.markdown("  \n".join(plain(line) for line in report[field].splitlines()))
+        if text.strip():
+            st.markdown("  \n".join(plain(line) for line in text.splitlines()))
         else:
             st.markdown(small("まだ書かれていません。"))
 
 
-def _reservations(contents: Row) -> None:
+def _reservations(contents: Contents) -> None:
     st.markdown("**予約**")
     details.facts(
         {
@@ -209,17 +186,17 @@ def _counts_text(counts: Mapping[str, int]) -> str:
     return "、".join(f"{title} {count:,}件" for title, count in ranked)
 
 
-def _operations(report: Row) -> None:
+def _operations(report: ReportDetail) -> None:
     st.markdown("**手動対応**")
     kind_data = report["operations"]
-    rows = [row | kind_data[row["kind"]] for row in report["contents"]["operations"]]
+    rows = [{**row, **kind_data[row["kind"]]} for row in report["contents"]["operations"]]
     if rows:
         tables.grid(f"{KEY}.operations", "手動対応の種類ごとの件数と時間", rows, OPERATIONS)
     else:
         st.markdown("期間中に発生した手動対応はありません。")
 
 
-def _incidents(report: Row) -> None:
+def _incidents(report: ReportDetail) -> None:
     st.markdown("**インシデント**")
     rows = report["contents"]["incidents"]
     if rows:
@@ -229,7 +206,7 @@ def _incidents(report: Row) -> None:
         st.markdown("期間中のインシデントはありません。")
 
 
-def _support(report: Row) -> None:
+def _support(report: ReportDetail) -> None:
     support = report["contents"]["support"]
     st.markdown("**問い合わせ**")
     by_channel = "、".join(f"{channel} {count:,}件" for channel, count in support["by_channel"].items())
@@ -246,7 +223,7 @@ def _support(report: Row) -> None:
     )
 
 
-def _chores(chores: Row) -> None:
+def _chores(chores: Chores) -> None:
     st.markdown("**定期作業**")
     if not chores["due"]:
         st.markdown("期間中に期限を迎えた定期作業はありません。")

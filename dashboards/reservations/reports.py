@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from dashboards.contract.reservations import REPORT_KIND, DraftsCounts
 from dashboards.reservations import report_forms
 from dashboards.reservations.chore_words import short_time
 from dashboards.reservations.figure_words import in_percent, yen
 from dashboards.reservations.report_drawer import drawer
 from dashboards.reservations.report_forms import PATH
-from dashboards.reservations.report_words import KIND, STATE, state
+from dashboards.reservations.report_words import STATE, state
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
 from dashboards.ui.live import refreshing
@@ -20,7 +19,7 @@ KEY = "reservations.reports"
 SORTS = {"-last_day": "期間が新しい順", "last_day": "期間が古い順", "-finished_at": "完成が新しい順"}
 COLUMNS = (
     columns.text("期間", "period", width=212, sort="last_day"),
-    columns.text("種類", lambda row: KIND[row["kind"]], width=104),
+    columns.text("種類", lambda row: REPORT_KIND[row["kind"]], width=104),
     columns.badge("状態", state, STATE, width=84),
     columns.number("予約件数", "requested", width=76),
     columns.text("予約成功率", lambda row: in_percent(row["success"]), width=86, alignment="right"),
@@ -46,9 +45,9 @@ def headline() -> None:
         state_sentence(reading.data)
 
 
-def state_sentence(counts: dict[str, Any]) -> None:
+def state_sentence(counts: DraftsCounts) -> None:
     last = (
-        f"最新の完成したレポートは、{KIND[counts['last_kind']]} {counts['last_period']} です。"
+        f"最新の完成したレポートは、{REPORT_KIND[counts['last_kind']]} {counts['last_period']} です。"
         if counts["last_kind"]
         else ""
     )
@@ -58,7 +57,8 @@ def state_sentence(counts: dict[str, Any]) -> None:
             icon=":material/edit_note:",
         )
         return
-    upcoming = [f"{KIND[kind]}は{short_time(counts[f'next_{kind}_at'])}" for kind in KIND if counts[f"next_{kind}_at"]]
+    next_drafts = {"weekly": counts["next_weekly_at"], "monthly": counts["next_monthly_at"]}
+    upcoming = [f"{REPORT_KIND[kind]}は{short_time(at)}" for kind, at in next_drafts.items() if at]
     next_note = f"次の下書きは、{'、'.join(upcoming)}に作成されます。" if upcoming else ""
     if last:
         st.success(f"{last}{next_note}", icon=":material/check_circle:")
@@ -87,7 +87,7 @@ def show_list(chosen: filters.Filters) -> None:
 
 def page() -> None:
     headline()
-    choices = [filters.Choice("kind", "種類", KIND)]
+    choices = [filters.Choice("kind", "種類", REPORT_KIND)]
     if has_permission("reservations:report:update"):
         choices.append(filters.Choice("state", "状態", STATE))
     show_list(filters.bar(*choices))

@@ -7,13 +7,13 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
+from dashboards.contract.reservations import MessageItem, ReservationDetail
 from dashboards.reservations import customer_correction, operation_actions, reservation_parts, words
 from dashboards.reservations.operation_actions import PATH
 from dashboards.reservations.operation_words import PRIORITY, reservation_timeline_event
 from dashboards.reservations.reservation_replay import replay
 from dashboards.session import has_permission
 from dashboards.ui import dialogs, feedback, heading, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -31,7 +31,7 @@ def show_reservation(code: str) -> bool:
     reading = live.block(KEY, TITLE, f"{PATH}/{quote(code, safe='')}", headline=True, right=_back)
     if reading is None:
         return False
-    reservation = reading.data
+    reservation: ReservationDetail = reading.data
     st.markdown(sentence(reservation))
     _progress(reservation)
     _actions(reservation)
@@ -52,7 +52,7 @@ def _back() -> None:
     link("一覧に戻る", "/reservations")
 
 
-def sentence(reservation: Row) -> str:
+def sentence(reservation: ReservationDetail) -> str:
     starts_at = times.full(times.parse(reservation["starts_at"]))
     service = f"{reservation['service_name']} {reservation['plan_name']}（{starts_at}）"
     since = times.parse(reservation["state_since"])
@@ -63,7 +63,7 @@ def sentence(reservation: Row) -> str:
     )
 
 
-def tone(reservation: Row) -> Tone:
+def tone(reservation: ReservationDetail) -> Tone:
     if any(task["resolved_at"] is None for task in reservation["operations"]):
         return "needs_people"
     if reservation["state"] in _CLOSED_STATES:
@@ -71,7 +71,7 @@ def tone(reservation: Row) -> Tone:
     return "good" if reservation["state"] == "confirmed" else "waits"
 
 
-def _progress(reservation: Row) -> None:
+def _progress(reservation: ReservationDetail) -> None:
     """Why it waits. The customer reads the same text, so that both have the same information on the telephone."""
     draw, icon = {
         "needs_people": (st.warning, "support_agent"),
@@ -92,7 +92,7 @@ def stay() -> None:
     """After an action: the page is drawn again where it is."""
 
 
-def _actions(reservation: Row) -> None:
+def _actions(reservation: ReservationDetail) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{KEY}.actions"):
         operation_actions.buttons(reservation, stay)
         customer_correction.button(reservation, stay)
@@ -100,7 +100,7 @@ def _actions(reservation: Row) -> None:
             dialogs.button("連絡を記録する", contact, reservation, key=f"{KEY}.contact", icon="chat")
 
 
-def contact(reservation: Row) -> None:
+def contact(reservation: ReservationDetail) -> None:
     @dialogs.dialog(plain(f"{reservation['code']}の連絡を記録する"), width="medium", icon=":material/chat:")
     def ask() -> None:
         operation_actions.contact(reservation, stay)
@@ -108,13 +108,13 @@ def contact(reservation: Row) -> None:
     ask()
 
 
-def _received_by(reservation: Row) -> None:
+def _received_by(reservation: ReservationDetail) -> None:
     name = reservation["assistant_name"] or reservation["created_by"]
     source = f"AIアシスタント（{name}）" if reservation["assistant_name"] else f"{name or '運営担当者'}"
     st.markdown(small(plain(f"{times.full(times.parse(reservation['created_at']))}に{source}が受付")))
 
 
-def _tasks(reservation: Row) -> None:
+def _tasks(reservation: ReservationDetail) -> None:
     open_tasks = [task for task in reservation["operations"] if task["resolved_at"] is None]
     if not open_tasks:
         return
@@ -133,7 +133,7 @@ def _tasks(reservation: Row) -> None:
             link("手動対応で開く", f"/operations?{urlencode({'q': reservation['code']})}")
 
 
-def _calls(reservation: Row) -> None:
+def _calls(reservation: ReservationDetail) -> None:
     st.subheader("店舗への電話", anchor=False)
     if not reservation["calls"]:
         feedback.empty(
@@ -143,7 +143,7 @@ def _calls(reservation: Row) -> None:
     reservation_parts.calls(reservation, stay, key=KEY)
 
 
-def _messages(reservation: Row) -> None:
+def _messages(reservation: ReservationDetail) -> None:
     st.subheader("メッセージ", anchor=False)
     if not reservation["messages"]:
         feedback.empty("まだメッセージはありません", "SMSとメールを送ると、ここに並びます。", icon=":material/mail:")
@@ -156,9 +156,9 @@ def _messages(reservation: Row) -> None:
             _message(message)
 
 
-def _message(message: Row) -> None:
-    timestamps = [("作成", "created_at"), ("送信", "sent_at"), ("配達", "delivered_at")]
-    times_text = [f"{label} {times.full(times.parse(message[name]))}" for label, name in timestamps if message[name]]
+def _message(message: MessageItem) -> None:
+    timestamps = {"作成": message["created_at"], "送信": message["sent_at"], "配達": message["delivered_at"]}
+    times_text = [f"{label} {times.full(times.parse(at))}" for label, at in timestamps.items() if at]
     tries_note = [f"{message['tries']:,}回試行"] if message["tries"] > 1 else []
     st.markdown(small("　".join(plain(part) for part in (message["address"], *times_text, *tries_note))))
     if message["error"]:
@@ -168,7 +168,7 @@ def _message(message: Row) -> None:
     st.text(message["body"])
 
 
-def _money(reservation: Row) -> None:
+def _money(reservation: ReservationDetail) -> None:
     st.subheader("決済・返金", anchor=False)
     if not reservation["money"]:
         if reservation["state"] == "cancelled":
@@ -194,7 +194,7 @@ def _money(reservation: Row) -> None:
 @refreshing
 def history(code: str) -> None:
     """From the page's last answer: it needs no other request."""
-    reservation = live.last_answer(KEY)
+    reservation: ReservationDetail | None = live.last_answer(KEY)
     if reservation is None or reservation["code"] != code:
         return
     st.subheader("経過", anchor=False)

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import FIELDS
 from dashboards.reservations import choices, operation_actions, words
-from dashboards.ui import dialogs, flash, forms, times
+from dashboards.ui import dialogs, fields, flash, forms, times
+from dashboards.ui.fields import Text
 from dashboards.ui.text import plain
 
 KEY = "reservations.reservation.new"
 # The session key of the time that the service asked to confirm.
 ASKED_TIME = f"{KEY}.asked"
 OUTSIDE_HOURS = "urn:genba:outside-hours"
+_FIELDS = (
+    operation_actions.STARTS_AT,
+    Text("customer_name", "依頼者の名前", 100, required=True, placeholder="青木 花子"),
+    Text(
+        "phone",
+        FIELDS["phone"],
+        30,
+        required=True,
+        placeholder="090-1234-5678",
+        help="決済リンクをSMSで送る番号です。携帯電話の番号を入力します。",
+    ),
+    Text(
+        "mail",
+        FIELDS["mail"],
+        254,
+        placeholder="hanako@mail.example",
+        help="入力すると、SMSと同じお知らせをメールでも送ります。",
+    ),
+    Text("wishes", "要望", 500, height=80, placeholder="白いバラを入れてください。"),
+)
 
 
 def new() -> None:
@@ -46,49 +69,17 @@ def _form(service: str, plans: dict[str, str]) -> None:
             options=[*plans],
             format_func=lambda code: plans.get(code, code),
         )
-        starts_at = operation_actions.time_fields(
-            form, (times.now() + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
-        )
-        name = form.field(
-            "customer_name", st.text_input, "依頼者の名前", required=True, max_chars=100, placeholder="青木 花子"
-        )
-        phone = form.field(
-            "phone",
-            st.text_input,
-            "電話番号",
-            required=True,
-            max_chars=30,
-            placeholder="090-1234-5678",
-            help="決済リンクをSMSで送る番号です。携帯電話の番号を入力します。",
-        )
-        mail = form.field(
-            "mail",
-            st.text_input,
-            "メールアドレス",
-            max_chars=254,
-            placeholder="hanako@mail.example",
-            help="入力すると、SMSと同じお知らせをメールでも送ります。",
-        )
-        wishes = form.field(
-            "wishes", st.text_area, "要望", max_chars=500, height=80, placeholder="白いバラを入れてください。"
-        )
+        tomorrow = (times.now() + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
+        typed = fields.draw(_FIELDS, form, {"starts_at": tomorrow.isoformat()}, "new")
     if form.submitted:
-        request = {
-            "service": service,
-            "plan": plan,
-            "starts_at": starts_at,
-            "customer_name": name.strip(),
-            "phone": phone.strip(),
-            "mail": mail.strip(),
-            "wishes": wishes.strip(),
-        }
-        form.send(lambda idempotency_key: _post(request, idempotency_key), done="")
+        request = {"service": service, "plan": plan, **typed}
+        form.send(lambda once: _post(request, once), done="")
 
 
-def _post(request: dict[str, str], idempotency_key: str) -> None:
+def _post(request: dict[str, Any], once: str) -> None:
     """When the service has asked to confirm an unusual time, sending the same time again confirms it."""
     body = request | {
-        "client_request_id": idempotency_key,
+        "client_request_id": once,
         "hours_confirmed": st.session_state.get(ASKED_TIME) == request["starts_at"],
     }
     try:

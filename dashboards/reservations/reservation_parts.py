@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.contract.reservations import CallItem, ReservationDetail
 from dashboards.reservations import operation_actions
+from dashboards.reservations.actions import Back
 from dashboards.reservations.operation_words import ANSWERS
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, times
-from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
 # A longer conversation scrolls in a box: every line of it can be read, above all the one that decided.
 LINES_SHOWN, BOX_HEIGHT = 40, 480
 
 
-def facts(reservation: Row) -> None:
+def facts(reservation: ReservationDetail) -> None:
     asked_shop = {"回答待ちの店舗": reservation["asked_name"]} if reservation["asked_name"] else {}
     payment_note = f"（決済 ¥{reservation['paid']:,}）" if reservation["paid"] else "（未決済）"
     details.facts(
@@ -36,7 +37,7 @@ def facts(reservation: Row) -> None:
     )
 
 
-def calls(reservation: Row, back: operation_actions.Back, *, key: str) -> None:
+def calls(reservation: ReservationDetail, back: Back, *, key: str) -> None:
     """The conversations with shops, newest first. The sentence that the answer was read from is marked."""
     for index, call in enumerate(reservation["calls"]):
         answer = call["answer_title"] or "通話中・結果待ち"
@@ -55,7 +56,7 @@ def calls(reservation: Row, back: operation_actions.Back, *, key: str) -> None:
                 )
 
 
-def _call(call: Row) -> None:
+def _call(call: CallItem) -> None:
     time = times.full(times.parse(call["placed_at"] or call["planned_at"]))
     duration = [f"{call['seconds']:,}秒"] if call["seconds"] else []
     st.markdown(small("　".join(plain(part) for part in (time, call["phone_shown"], *duration))))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, time, timedelta
-from typing import Any
 
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.reservations import FIELDS, ShiftItem
 from dashboards.reservations import choices
+from dashboards.reservations.actions import Body, ask
 from dashboards.session import has_permission
-from dashboards.ui import columns, confirm, dialogs, filters, forms, tables, times
-from dashboards.ui.columns import Row
+from dashboards.ui import columns, confirm, dialogs, filters, tables, times
+from dashboards.ui.fields import Choice, Moment, Text
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
-from dashboards.ui.text import plain
 
 PATH, KEY = "/api/reservations/roster", "reservations.roster"
 STATE = {"now": Status("当番中", "green", "call"), "later": Status("予定", "gray", "schedule")}
@@ -55,75 +54,55 @@ def _show_list(chosen: filters.Filters) -> None:
     )
 
 
-def _fields(form: forms.Form, initial: Mapping[str, Any]) -> dict[str, Any]:
-    users = choices.assignees()
-    current = str(initial["user_id"]) if initial else None
-    chosen = form.field(
-        "user_id",
-        st.selectbox,
-        "当番",
-        required=True,
-        options=[*users],
-        index=[*users].index(current) if current in users else None,
-        format_func=lambda user_id: users[user_id],
-        placeholder="選ぶ",
-    )
-    phone = form.field(
+_FIELDS = (
+    Choice("user_id", "当番", choices.assignees, required=True, placeholder="選ぶ"),
+    Text(
         "phone",
-        st.text_input,
-        "電話番号",
+        FIELDS["phone"],
+        30,
         required=True,
-        value=initial.get("phone_shown", ""),
-        max_chars=30,
         placeholder="090-1234-5678",
         help="緊急のSMSを受け取れる携帯電話の番号です。",
-    )
-    today = datetime.combine(times.now().date(), time(18), times.now().tzinfo)
-    starts = times.parse(initial["starts_at"]).astimezone(today.tzinfo) if initial else today
-    ends = times.parse(initial["ends_at"]).astimezone(today.tzinfo) if initial else today + timedelta(hours=15)
-    values = {"user_id": int(chosen) if chosen else None, "phone": phone}
-    return values | {
-        "starts_at": _time_fields(form, "starts_at", "開始", starts),
-        "ends_at": _time_fields(form, "ends_at", "終了", ends),
-    }
-
-
-def _time_fields(form: forms.Form, name: str, label: str, initial: datetime) -> str:
-    left, right = st.columns(2)
-    with left:
-        day = form.field(name, st.date_input, f"{label}日", value=initial.date(), format="YYYY/MM/DD")
-    with right:
-        clock_time = form.field(f"{name}_time", st.time_input, f"{label}時刻", value=initial.time(), step=900)
-    return datetime.combine(day or initial.date(), clock_time or initial.time(), initial.tzinfo).isoformat()
+    ),
+    Moment("starts_at", "開始日", time_title="開始時刻", step=900),
+    Moment("ends_at", "終了日", time_title="終了時刻", step=900),
+)
 
 
 def new() -> None:
-    @dialogs.dialog("当番を登録する", width="medium", icon=":material/add_call:")
-    def ask() -> None:
-        with forms.form(f"{KEY}.create", submit="登録する") as form:
-            values = _fields(form, {})
-        if form.submitted:
-            form.send(
-                lambda idempotency_key: session.api().post(PATH, values, once=idempotency_key),
-                done="当番を登録しました。",
-            )
-
-    ask()
-
-
-def edit(shift: Row) -> None:
-    @dialogs.dialog(f"{plain(shift['name'])}の当番を変更する", width="medium", icon=":material/edit:")
-    def ask() -> None:
-        with forms.form(f"{KEY}.edit.{shift['id']}.{shift['version']}", submit="保存する") as form:
-            values = _fields(form, shift)
-        if form.submitted:
-            body = values | {"version": shift["version"]}
-            form.send(lambda _: session.api().patch(f"{PATH}/{shift['id']}", body), done="当番を変更しました。")
-
-    ask()
+    starts_at = datetime.combine(times.now().date(), time(18), times.TOKYO)
+    ask(
+        f"{KEY}.create",
+        "当番を登録する",
+        _FIELDS,
+        lambda body, once: session.api().post(PATH, body, once=once),
+        values={"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=15)).isoformat()},
+        body=_body,
+        icon="add_call",
+        submit="登録する",
+        done="当番を登録しました。",
+    )
 
 
-def remove(shift: Row) -> None:
+def edit(shift: ShiftItem) -> None:
+    ask(
+        f"{KEY}.edit.{shift['id']}.{shift['version']}",
+        f"{shift['name']}の当番を変更する",
+        _FIELDS,
+        lambda body, _: session.api().patch(f"{PATH}/{shift['id']}", {**body, "version": shift["version"]}),
+        values={**shift, "user_id": str(shift["user_id"]), "phone": shift["phone_shown"]},
+        body=_body,
+        icon="edit",
+        submit="保存する",
+        done="当番を変更しました。",
+    )
+
+
+def _body(typed: Body) -> Body:
+    return {**typed, "user_id": int(typed["user_id"])}
+
+
+def remove(shift: ShiftItem) -> None:
     span = f"{times.full(times.parse(shift['starts_at']))}から{times.full(times.parse(shift['ends_at']))}まで"
     confirm.confirm(
         f"{KEY}.remove.{shift['id']}",

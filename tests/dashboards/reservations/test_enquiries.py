@@ -116,7 +116,7 @@ def test_an_answer_goes_out_by_mail_and_is_in_the_history(screen: Screen, db: Se
     page = open_drawer(open_enquiries(screen))
     assert "領収書は発行できますか。" in [element.value for element in page.text]
     press(page, f"{KEY}.answer")
-    form = f"{KEY}.answer.{enquiry.id}.1"
+    form = f"{KEY}.answers.{enquiry.id}.1"
     text = page.text_area(key=f"{form}.text.0")
     assert str(text.value).startswith("青木 花子 様")
     text.input("発行できます。")

@@ -133,7 +133,7 @@ def test_the_shops_answer_is_recorded_and_a_second_operator_sees_a_message_until
 ) -> None:
     reservation = vague_reservation(db)
     first, second = (open_drawer(open_operations(screen, name=name)) for name in ("olivia", "oscar"))
-    form = f"{ACT}.shop_ok.{reservation.code}.{reservation.version}"
+    form = f"{ACT}.shop-agreed.{reservation.code}.{reservation.version}"
     for page in (first, second):
         press(page, f"{ACT}.shop_ok")
         assert "決済リンクをSMSで送ります" in texts(page)
@@ -155,7 +155,7 @@ def test_a_refusal_is_confirmed_before_the_next_shop_is_called(screen: Screen, d
     press(page, f"{ACT}.shop_refused")
     assert "次の提携店への電話を再開します。" in texts(page)
     assert state(db, reservation) == "pending_shop_response"
-    press(page, f"{ACT}.shop_refused.{reservation.code}.{reservation.version}.confirm")
+    press(page, f"{ACT}.shop-refused.{reservation.code}.{reservation.version}.confirm")
 
     assert state(db, reservation) == "calling"
 
@@ -167,7 +167,7 @@ def test_a_change_needs_the_customers_consent(screen: Screen, db: Session) -> No
     db.commit()
     page = open_drawer(open_operations(screen))
     press(page, f"{ACT}.accept_change")
-    form = f"{ACT}.accept_change.{reservation.code}.{reservation.version}"
+    form = f"{ACT}.change-accepted.{reservation.code}.{reservation.version}"
     fill(page, form, plan="s")
     press(page, f"{form}.submit")
     assert state(db, reservation) == "change_requested"
@@ -184,7 +184,7 @@ def test_a_link_goes_by_mail_to_a_customer_who_gets_no_sms(screen: Screen, db: S
     page = open_drawer(open_operations(screen))
     assert "send_link" not in buttons(page)
     press(page, f"{ACT}.mail_link")
-    form = f"{ACT}.mail_link.{reservation.code}.{reservation.version}"
+    form = f"{ACT}.link-by-mail.{reservation.code}.{reservation.version}"
     fill(page, form, mail="hanako@mail.example")
     press(page, f"{form}.submit")
 

@@ -159,5 +159,5 @@ def test_it_is_sent_after_the_addresses_were_confirmed_and_management_reads_what
     conditions = (OutboxMessage.topic == "mail", OutboxMessage.subject == "report")
     mails = select(OutboxMessage.recipient).where(*conditions).order_by(OutboxMessage.id)
     assert db.scalars(mails).all() == []
-    press(page, f"{KEY}.really.{report.id}.2.confirm")
+    press(page, f"{KEY}.send.{report.id}.2.confirm")
     assert db.scalars(mails).all() == ["mona@qualfia.example", "board@qualfia.example"]

@@ -148,7 +148,7 @@ def test_an_operator_takes_a_reservation_its_complaints_stand_at_their_fields_an
 
     fill(page, NEW, phone="090-1234-5678")
     for hour in (3, 4):
-        fill(page, NEW, time=time(hour))
+        fill(page, NEW, starts_at_time=time(hour))
         press(page, f"{NEW}.submit")
         assert "午前と午後の取り違えがないか" in texts(page)
         assert db.scalars(select(Reservation)).all() == []
@@ -201,7 +201,7 @@ def test_what_was_misheard_is_corrected_on_the_page(screen: Screen, db: Session)
     reservation = vague_reservation(db)
     page = open_reservation(screen, reservation)
     press(page, f"{KEY}.correct.1")
-    form = f"{ACT}.correct.1.{reservation.code}.{reservation.version}"
+    form = f"{ACT}.calls/1/answer.{reservation.code}.{reservation.version}"
     fill(page, form, answer="ok")
     press(page, f"{form}.submit")
 
@@ -223,7 +223,7 @@ def test_a_correction_that_is_too_late_shows_a_message_and_changes_nothing(
     other_operator.post(
         f"/api/reservations/reservations/{reservation.code}/cancel", json={"version": version, "reason": "希望"}
     )
-    form = f"{ACT}.correct.1.{reservation.code}.{version}"
+    form = f"{ACT}.calls/1/answer.{reservation.code}.{version}"
     fill(page, form, answer="ok")
     press(page, f"{form}.submit")
 
