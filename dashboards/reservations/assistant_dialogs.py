@@ -8,8 +8,10 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.ui import confirm, dialogs, forms
-from dashboards.ui.columns import Row
+from dashboards.contract.reservations import FIELDS, AssistantItem, IssuedAssistant
+from dashboards.reservations.actions import Body, Target, ask
+from dashboards.ui import dialogs
+from dashboards.ui.fields import Checkbox, Text
 from dashboards.ui.text import plain, small
 
 PATH = "/api/reservations/assistants"
@@ -17,37 +19,34 @@ NAME = "genba-reservations"
 
 
 def issue() -> None:
-    @dialogs.dialog("トークンを発行する", width="medium", icon=":material/key:")
-    def ask() -> None:
-        with forms.form("reservations.assistant.new", submit="発行する") as form:
-            name: str = form.field(
+    ask(
+        "reservations.assistant.new",
+        "トークンを発行する",
+        (
+            Text(
                 "name",
-                st.text_input,
-                "名前",
+                FIELDS["name"],
+                100,
                 required=True,
-                max_chars=100,
                 placeholder="佐藤様のClaude",
                 help="誰の、どのアシスタントかがわかる名前を付けます。",
-            )
-            is_shared: bool = form.field(
+            ),
+            Checkbox(
                 "is_shared",
-                st.checkbox,
                 "複数のお客様で共用する",
                 help="予約の状況を確認するときとキャンセルするときに、予約時の電話番号も必要になります。",
-            )
-        if form.submitted:
-            body = {"name": name.strip(), "is_shared": is_shared}
-            form.send(
-                lambda idempotency_key: _issue(body, idempotency_key),
-                done=f"「{body['name']}」のトークンを発行しました。",
-            )
-
-    ask()
+            ),
+        ),
+        _issue,
+        icon="key",
+        submit="発行する",
+        done=lambda typed: f"「{typed['name']}」のトークンを発行しました。",
+    )
 
 
-def _issue(body: dict[str, Any], idempotency_key: str) -> None:
-    created = session.api().post(PATH, body, once=idempotency_key)
-    dialogs.open(show_token, str(body["name"]), str(created["token"]), str(created["url"]))
+def _issue(body: Body, once: str) -> None:
+    created: IssuedAssistant = session.api().post(PATH, body, once=once)
+    dialogs.open(show_token, body["name"], created["token"], created["url"])
 
 
 def show_token(name: str, token: str, url: str) -> None:
@@ -110,14 +109,14 @@ def _config_file(server: dict[str, Any]) -> str:
     return f'{{\n  "mcpServers": {{\n    "{NAME}": {{\n{lines}\n    }}\n  }}\n}}'
 
 
-def revoke(assistant: Row) -> None:
+def revoke(assistant: AssistantItem) -> None:
     name = assistant["name"]
-    confirm.confirm(
-        f"reservations.assistant.revoke.{assistant['id']}",
+    Target("reservations.assistant", PATH, assistant["id"]).confirm(
+        "revoke",
         f"「{name}」のトークンを失効させますか？",
         "このトークンを使うアシスタントは、すぐに接続できなくなります。受け付け済みの予約はそのまま進みます。"
         "この操作は元に戻せません。",
+        body=lambda _: {},
         action="失効させる",
-        do=lambda _, idempotency_key: session.api().post(f"{PATH}/{assistant['id']}/revoke", once=idempotency_key),
         done=f"「{name}」のトークンを失効させました。",
     )

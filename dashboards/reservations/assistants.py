@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.contract.reservations import PageAssistantItem
 from dashboards.reservations import assistant_dialogs
 from dashboards.reservations.assistant_dialogs import PATH
 from dashboards.session import has_permission
@@ -34,7 +35,8 @@ def headline() -> None:
     reading = live.block(f"{KEY}.summary", "アシスタント連携", PATH, headline=True, right=_actions, limit=100)
     if reading is None:
         return
-    items, total = reading.data["items"], reading.data["total"]
+    page: PageAssistantItem = reading.data
+    items, total = page["items"], page["total"]
     if not total:
         st.markdown("有効なトークンがありません。**AIアシスタントからの予約は受け付けられません**。")
         return

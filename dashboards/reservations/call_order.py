@@ -9,10 +9,11 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import Called, Order
 from dashboards.reservations import choices, words
+from dashboards.reservations.order_buttons import order_buttons
 from dashboards.session import has_permission
 from dashboards.ui import conflict, dialogs, feedback, flash, live
-from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
 KEY = "reservations.order"
@@ -29,6 +30,9 @@ class Draft:
     stored: list[int]
     problem: ApiProblem | None = None
 
+    def forget_problem(self) -> None:
+        self.problem = None
+
     @property
     def changed(self) -> bool:
         return self.shops != self.stored
@@ -44,7 +48,7 @@ def section() -> None:
     service_id = choices.service(services)
     path = f"{choices.SERVICES}/{service_id}/shops"
     try:
-        order = live.fetch(path)
+        order: Order = live.fetch(path)
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY)
         return
@@ -59,11 +63,11 @@ def section() -> None:
     st.markdown(_sentence(order["service_name"], [shops[key] for key in draft.shops if key in shops]))
     with st.container(border=True, gap="small", key=f"{KEY}.list"):
         for index, key in enumerate(draft.shops):
-            _line(draft, index, shops.get(key, {"id": key, "name": "（外れた店舗）"}))
+            _line(draft, index, shops.get(key))
     _save_bar(draft, path, {key: shop["name"] for key, shop in shops.items()})
 
 
-def _draft(order: Row) -> Draft:
+def _draft(order: Order) -> Draft:
     """The current draft, as long as it is for this service and differs from the stored order."""
     stored = [shop["id"] for shop in order["items"]]
     draft: Draft | None = st.session_state.get(KEY)
@@ -72,7 +76,7 @@ def _draft(order: Row) -> Draft:
     return draft
 
 
-def _sentence(service: str, shops: list[Row]) -> str:
+def _sentence(service: str, shops: list[Called]) -> str:
     active = [shop for shop in shops if not shop["blacklisted_at"]]
     if not active:
         warning = f"**{plain(service)}には、電話をかけられる提携店がありません**。"
@@ -82,12 +86,15 @@ def _sentence(service: str, shops: list[Row]) -> str:
     return f"{plain(service)}の予約では、{names}{more} の順に電話をかけます（2周まで）。"
 
 
-def _line(draft: Draft, index: int, shop: Row) -> None:
+def _line(draft: Draft, index: int, shop: Called | None) -> None:
     with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{KEY}.{shop['id']}"
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+        key=f"{KEY}.{draft.shops[index]}",
     ):
-        text = f"**{index + 1:,}　{plain(shop['name'])}**"
-        if "opens_at" in shop:
+        text = f"**{index + 1:,}　{plain(shop['name'] if shop else '（外れた店舗）')}**"
+        if shop:
             hours_text = f"電話受付 {words.hours(shop)}、定休日 {words.days(shop['closed_weekdays'])}"
             text += f"　{small(plain(hours_text))}"
             if shop["blacklisted_at"]:
@@ -95,26 +102,7 @@ def _line(draft: Draft, index: int, shop: Row) -> None:
         st.markdown(text, width="content")
         if not has_permission("reservations:shop:update"):
             return
-        with st.container(horizontal=True, width="content", gap="small"):
-            for label, target, icon in (
-                ("先頭へ", 0, "vertical_align_top"),
-                ("上へ", index - 1, "arrow_upward"),
-                ("下へ", index + 1, "arrow_downward"),
-            ):
-                st.button(
-                    label,
-                    key=f"{KEY}.{shop['id']}.{icon}",
-                    type="tertiary",
-                    icon=f":material/{icon}:",
-                    disabled=not 0 <= target < len(draft.shops) or target == index,
-                    on_click=_move,
-                    args=(draft, index, target),
-                )
-
-
-def _move(draft: Draft, index: int, target: int) -> None:
-    draft.shops.insert(target, draft.shops.pop(index))
-    draft.problem = None
+        order_buttons(KEY, draft.shops, index, draft.forget_problem)
 
 
 def _save_bar(draft: Draft, path: str, names: dict[int, str]) -> None:

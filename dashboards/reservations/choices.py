@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.contract.reservations import PlanSummary, ServiceItem
 from dashboards.session import has_permission
 from dashboards.ui import bound
 from dashboards.ui.cache import fetch_all, load_cached
@@ -36,7 +36,7 @@ def service(options: Mapping[int, str]) -> int:
     return chosen
 
 
-def offers() -> dict[str, dict[str, Any]]:
+def offers() -> dict[str, ServiceItem]:
     """The services that can be reserved, with their sizes, by code."""
     return load_cached("reservations.offers", lambda: {row["code"]: row for row in fetch_all(SERVICES) if row["plans"]})
 
@@ -52,7 +52,7 @@ def plans(service_id: int) -> dict[str, str]:
     """The sizes that a service offers: code → name and price."""
 
     def load() -> dict[str, str]:
-        service_plans: list[dict[str, Any]] = next(
+        service_plans: list[PlanSummary] = next(
             (row["plans"] for row in fetch_all(SERVICES) if row["id"] == service_id), []
         )
         return {plan["code"]: f"{plan['name']} ¥{plan['price']:,}" for plan in service_plans}

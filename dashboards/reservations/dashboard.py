@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import streamlit as st
 
+from dashboards.contract.reservations import FiguresShare, Notice, Notices, StateCount, Today, Week
 from dashboards.core.message_drawer import STATES
 from dashboards.menu import page_for_subject
 from dashboards.reservations import words
 from dashboards.reservations.figure_words import percent, points, ratio_text, value
 from dashboards.reservations.operation_words import KINDS
 from dashboards.ui import charts, columns, feedback, figures, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure, Good
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing_figures
@@ -40,7 +40,8 @@ def today() -> None:
     reading = live.block(f"{KEY}.today", "運営ダッシュボード", f"{PATH}/today", headline=True)
     if reading is None:
         return
-    data, faded = reading.data, reading.problem is not None
+    data: Today = reading.data
+    faded = reading.problem is not None
     if not faded:
         state_sentence(data)
     key_figures(data, faded=faded)
@@ -51,7 +52,7 @@ def today() -> None:
         operations(data)
 
 
-def state_sentence(data: Row) -> None:
+def state_sentence(data: Today) -> None:
     text = (
         f"今日は予約を{data['requested']:,}件受け付けました。" if data["requested"] else "今日の予約はまだありません。"
     )
@@ -65,7 +66,7 @@ def state_sentence(data: Row) -> None:
         st.warning(f"{text}。期限を過ぎたものはありません。", icon=":material/support_agent:")
 
 
-def key_figures(data: Row, *, faded: bool) -> None:
+def key_figures(data: Today, *, faded: bool) -> None:
     done = sum(row["done"] for row in data["operations"])
     figures.row(
         [
@@ -92,7 +93,7 @@ def key_figures(data: Row, *, faded: bool) -> None:
     )
 
 
-def states(rows: Sequence[Row]) -> None:
+def states(rows: Sequence[StateCount]) -> None:
     st.subheader("今日の予約（ステータス別）", anchor=False)
     if not rows:
         feedback.empty("今日の予約はまだありません", "予約を受け付けると、ステータスごとの件数が並びます。")
@@ -101,7 +102,7 @@ def states(rows: Sequence[Row]) -> None:
     link("予約一覧を開く", "/reservations")
 
 
-def operations(data: Row) -> None:
+def operations(data: Today) -> None:
     st.subheader("手動対応（内容別）", anchor=False)
     if not data["operations"]:
         feedback.empty("今日の手動対応はありません", "自動で進められない予約が出ると、内容ごとの件数が並びます。")
@@ -115,44 +116,49 @@ def week() -> None:
     reading = live.block(f"{KEY}.week", "今週", f"{PATH}/week")
     if reading is None:
         return
-    data, faded = reading.data, reading.problem is not None
-    this_week, last_week = data["this"], data["before"]
+    data: Week = reading.data
+    current, before = data["this"], data["before"]
     figures.row(
         [
-            rate("予約成功率", "success", this_week, last_week, "結果の出た予約のうち、確定した予約の割合です。"),
+            rate(
+                "予約成功率",
+                current["success"],
+                before["success"],
+                "結果の出た予約のうち、確定した予約の割合です。",
+            ),
             rate(
                 "決済成功率",
-                "payment",
-                this_week,
-                last_week,
+                current["payment"],
+                before["payment"],
                 "決済リンクを送った予約のうち、支払いが済んだ予約の割合です。",
             ),
             rate(
                 "キャンセル率",
-                "cancellation",
-                this_week,
-                last_week,
+                current["cancellation"],
+                before["cancellation"],
                 "確定後に終わった予約（完了・キャンセル）のうち、キャンセルの割合です。",
                 good="down",
             ),
         ],
-        faded=faded,
+        faded=reading.problem is not None,
     )
     left, right = st.columns(2, gap="large")
     with left:
-        chart("今週の予約成功率", "success", data, data["success_goal"])
+        by_day = {day["day"]: day["success"] for day in data["days"]}
+        chart("今週の予約成功率", "success", current["success"], by_day, data["success_goal"])
     with right:
-        chart("今週の決済成功率", "payment", data, data["payment_goal"])
+        by_day = {day["day"]: day["payment"] for day in data["days"]}
+        chart("今週の決済成功率", "payment", current["payment"], by_day, data["payment_goal"])
 
 
-def rate(label: str, name: str, this_week: Row, last_week: Row, help: str, good: Good = "up") -> Figure:
+def rate(label: str, current: FiguresShare, before: FiguresShare, help: str, good: Good = "up") -> Figure:
     """A rate of this week, next to the week before."""
-    earlier = f"前週 {percent(last_week[name])}" if last_week[name]["whole"] else "前週はありません"
+    earlier = f"前週 {percent(before)}" if before["whole"] else "前週はありません"
     return Figure(
         label,
-        percent(this_week[name]),
-        f"{ratio_text(this_week[name])}・{earlier}" if this_week[name]["whole"] else earlier,
-        change=points(this_week[name], last_week[name]),
+        percent(current),
+        f"{ratio_text(current)}・{earlier}" if current["whole"] else earlier,
+        change=points(current, before),
         change_unit="pt",
         against="前週比",
         good=good,
@@ -160,8 +166,7 @@ def rate(label: str, name: str, this_week: Row, last_week: Row, help: str, good:
     )
 
 
-def chart(label: str, name: str, data: Row, goal: int | None) -> None:
-    week_rate = data["this"][name]
+def chart(label: str, key: str, week_rate: FiguresShare, by_day: Mapping[str, FiguresShare], goal: int | None) -> None:
     if not week_rate["whole"]:
         feedback.empty(
             f"{label}は、まだ計算できません",
@@ -171,17 +176,17 @@ def chart(label: str, name: str, data: Row, goal: int | None) -> None:
         return
     charts.bar(
         chart_title(label, week_rate, goal),
-        [date.fromisoformat(row["day"]) for row in data["days"]],
-        {label: [value(row[name]) for row in data["days"]]},
+        [date.fromisoformat(day) for day in by_day],
+        {label: [*map(value, by_day.values())]},
         unit="%",
-        key=f"{KEY}.{name}",
+        key=f"{KEY}.{key}",
         goal=goal,
         top=100,
-        notes=[ratio_text(row[name]) for row in data["days"]],
+        notes=[*map(ratio_text, by_day.values())],
     )
 
 
-def chart_title(label: str, ratio: Row, goal: int | None) -> str:
+def chart_title(label: str, ratio: FiguresShare, goal: int | None) -> str:
     """今週の予約成功率は92%（目標95%）"""
     text = f"{label}は{percent(ratio)}"
     return f"{text}（目標{goal}%）" if goal is not None else f"{text}（{ratio_text(ratio)}）"
@@ -192,7 +197,8 @@ def notices() -> None:
     reading = live.block(f"{KEY}.notices", "直近のSlack通知", f"{PATH}/notices")
     if reading is None:
         return
-    items = reading.data["items"]
+    recent: Notices = reading.data
+    items = recent["items"]
     if not items:
         feedback.empty("まだSlackへの通知はありません", "手動対応やインシデントが発生すると、新しい順に並びます。")
         return
@@ -201,7 +207,7 @@ def notices() -> None:
             st.markdown(notice(row))
 
 
-def notice(row: Row) -> str:
+def notice(row: Notice) -> str:
     """送信済み 予約ID: QRV-ABC123 が全店NG (3分前), and below it the time, the recipient and the error."""
     state = STATES.get(row["state"], UNKNOWN)
     created_at = times.parse(row["created_at"])

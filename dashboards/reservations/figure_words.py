@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dashboards.ui.columns import Row
+from typing import TypedDict
+
+from dashboards.contract.reservations import FiguresShare
 
 NONE = "–"
 
 
-def percent(rate: Row) -> str:
+class Rate(TypedDict):
+    share: float | None
+
+
+def percent(rate: Rate) -> str:
     return in_percent(rate["share"])
 
 
@@ -17,7 +23,7 @@ def in_percent(share: float | None) -> str:
     return NONE if rounded is None else f"{rounded:g}%"
 
 
-def value(rate: Row) -> float | None:
+def value(rate: Rate) -> float | None:
     """In percent, for a chart."""
     return _rounded(rate["share"])
 
@@ -28,12 +34,12 @@ def _rounded(share: float | None) -> float | None:
     return min(round(share * 100, 1), 99.9) if share < 1 else 100.0
 
 
-def ratio_text(rate: Row) -> str:
+def ratio_text(rate: FiguresShare) -> str:
     """11 / 12件"""
     return f"{rate['part']:,} / {rate['whole']:,}件"
 
 
-def points(current: Row, previous: Row) -> float | None:
+def points(current: Rate, previous: Rate) -> float | None:
     """The change in percentage points; None when there is nothing to compare."""
     current_value, previous_value = value(current), value(previous)
     return None if current_value is None or previous_value is None else round(current_value - previous_value, 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards.contract.reservations import Section
 from dashboards.ui.columns import Row
 from dashboards.ui.text import plain
 
@@ -19,7 +20,7 @@ ICONS = {
 }
 
 
-def show(sections: Iterable[Row]) -> None:
+def show(sections: Iterable[Section]) -> None:
     for section in sections:
         if section["title"]:
             st.subheader(plain(section["title"]), anchor=False)

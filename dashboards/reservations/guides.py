@@ -7,9 +7,9 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import GuideInFull, GuideItem, Guides
 from dashboards.reservations import guide_text
 from dashboards.ui import feedback, heading, live
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 
@@ -26,7 +26,8 @@ def listing() -> None:
     reading = live.block(f"{KEY}.list", "手引き", PATH, headline=True)
     if reading is None:
         return
-    items = reading.data["items"]
+    listed: Guides = reading.data
+    items = listed["items"]
     st.markdown(
         f"手引きは{len(items):,}冊です。書かれている時間・文面・料金は、今の設定から作られるため、いつも最新です。"
     )
@@ -40,7 +41,7 @@ def listing() -> None:
                     _entry(guide)
 
 
-def _entry(guide: Row) -> None:
+def _entry(guide: GuideItem) -> None:
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.markdown(f"**{plain(guide['title'])}**　{small(plain(guide['reading']))}  \n{plain(guide['summary'])}")
     with right, st.container(horizontal=True, horizontal_alignment="right"):
@@ -48,7 +49,7 @@ def _entry(guide: Row) -> None:
         link("PDF", f"{DOWNLOAD}{PATH}/{guide['name']}.pdf", download=True)
 
 
-def _open(guide: Row) -> None:
+def _open(guide: GuideItem) -> None:
     st.query_params["name"] = guide["name"]
 
 
@@ -58,7 +59,7 @@ def _back() -> None:
 
 def reading(name: str) -> None:
     try:
-        guide = session.api().get(f"{PATH}/{name}")
+        guide: GuideInFull = session.api().get(f"{PATH}/{name}")
     except ApiProblem as problem:
         heading.page("手引き")
         feedback.failed(problem, key=f"{KEY}.guide")
@@ -72,7 +73,7 @@ def reading(name: str) -> None:
     guide_text.show(guide["sections"])
 
 
-def _head_links(guide: Row) -> None:
+def _head_links(guide: GuideItem) -> None:
     st.button("一覧に戻る", key=f"{KEY}.back", icon=":material/arrow_back:", on_click=_back)
     link("PDFで保存", f"{DOWNLOAD}{PATH}/{guide['name']}.pdf", primary=True, download=True)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import streamlit as st
 
 from dashboards import session
+from dashboards.contract.reservations import FiguresShare, ManagementOverview
 from dashboards.reservations import management_parts, management_reports
 from dashboards.reservations.figure_words import NONE, month, percent, points, ratio_text, short_month, yen
 from dashboards.reservations.management_parts import PATH
 from dashboards.session import has_permission
 from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, flash, live, tables, times
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure, Good
 from dashboards.ui.live import refreshing_figures
@@ -27,14 +27,11 @@ DEFINITION = (
 )
 
 
-def _rate(name: str) -> columns.Column:
-    titles = {"success": "予約成功率", "payment": "決済成功率", "cancellation": "キャンセル率"}
+def _rate(label: str, name: str) -> columns.Column:
+    def cell(row: columns.Row) -> str:
+        return NONE if row[name] is None else f"{row[name]:g}%"
 
-    def cell(row: Row) -> str:
-        rate = row[f"{name}_percent"]
-        return NONE if rate is None else f"{rate:g}%"
-
-    return columns.text(titles[name], cell, width=96, alignment="right")
+    return columns.text(label, cell, width=96, alignment="right")
 
 
 COLUMNS = (
@@ -42,9 +39,9 @@ COLUMNS = (
     columns.number("予約件数", "requested", sort="requested"),
     columns.number("確定", "confirmed", width=68),
     columns.number("不成立", "failed", width=68),
-    _rate("success"),
-    _rate("payment"),
-    _rate("cancellation"),
+    _rate("予約成功率", "success_percent"),
+    _rate("決済成功率", "payment_percent"),
+    _rate("キャンセル率", "cancellation_percent"),
     columns.number("手動対応", "operations"),
     columns.money("売上", "sales", sort="sales"),
 )
@@ -76,7 +73,8 @@ def overview() -> None:
     reading = live.block(f"{KEY}.overview", "経営ダッシュボード", PATH, headline=True, right=buttons)
     if reading is None:
         return
-    data, faded = reading.data, reading.problem is not None
+    data: ManagementOverview = reading.data
+    faded = reading.problem is not None
     if not data["months"]:
         feedback.empty(
             "まだ集計された月はありません",
@@ -98,13 +96,13 @@ def overview() -> None:
     st.markdown(small(DEFINITION))
 
 
-def trends(data: Row) -> None:
+def trends(data: ManagementOverview) -> None:
     left, right = st.columns(2, gap="large")
     labels = [short_month(row["month"]) for row in data["months"]]
     with left:
         st.subheader("月間予約件数推移", anchor=False)
         charts.bar(
-            chart_title(data, "予約", [f"{row['requested']:,}件" for row in data["months"]], "requested"),
+            chart_title(data, "予約", [row["requested"] for row in data["months"]], in_items),
             labels,
             {
                 "予約件数": [row["requested"] for row in data["months"]],
@@ -116,7 +114,7 @@ def trends(data: Row) -> None:
     with right:
         st.subheader("月間売上推移", anchor=False)
         charts.bar(
-            chart_title(data, "売上", [yen(row["sales"]) for row in data["months"]], "sales"),
+            chart_title(data, "売上", [row["sales"] for row in data["months"]], yen),
             labels,
             {"売上": [row["sales"] for row in data["months"]]},
             unit="¥",
@@ -125,9 +123,9 @@ def trends(data: Row) -> None:
         )
 
 
-def state_sentence(data: Row) -> None:
+def state_sentence(data: ManagementOverview) -> None:
     """The time of the count, and the newest month."""
-    counted_at, newest = times.parse(data["counted_at"]), data["months"][-1]
+    counted_at, newest = times.parse(data["counted_at"] or data["as_of"]), data["months"][-1]
     text = (
         f"{counted_at.month}月{counted_at.day}日 {counted_at.hour}:{counted_at.minute:02} 時点: "
         f"{month(newest['month'])}の予約は{newest['requested']:,}件、売上は{yen(newest['sales'])}です{until(data)}。"
@@ -138,7 +136,7 @@ def state_sentence(data: Row) -> None:
         st.info(text, icon=":material/monitoring:")
 
 
-def until(data: Row) -> str:
+def until(data: ManagementOverview) -> str:
     """（11/21まで）, for a month that is not over."""
     if data["is_over"]:
         return ""
@@ -146,43 +144,45 @@ def until(data: Row) -> str:
     return f"（{day.month}/{day.day}まで）"
 
 
-def last_day(data: Row) -> date:
+def last_day(data: ManagementOverview) -> date:
     """The last whole day that was counted."""
-    return (times.parse(data["counted_at"]) - timedelta(days=1)).date()
+    return (times.parse(data["counted_at"] or data["as_of"]) - timedelta(days=1)).date()
 
 
-def chart_title(data: Row, subject: str, values: Sequence[str], name: str) -> str:
+def chart_title(data: ManagementOverview, subject: str, numbers: Sequence[int], shown: Callable[[int], str]) -> str:
     """2026年10月の予約は60件（前月比 +25%）; a month that is not over is not compared."""
-    months = data["months"]
-    text = f"{month(months[-1]['month'])}の{subject}は{values[-1]}"
+    text = f"{month(data['months'][-1]['month'])}の{subject}は{shown(numbers[-1])}"
     if not data["is_over"]:
         return text + until(data)
-    before = months[-2][name] if len(months) > 1 else 0
+    before = numbers[-2] if len(numbers) > 1 else 0
     if before <= 0:
         return text
-    change = round((months[-1][name] - before) / before, 2)
+    change = round((numbers[-1] - before) / before, 2)
     return f"{text}（前月比 {change:+.0%}）" if change else f"{text}（前月と同じ水準）"
 
 
-def key_figures(data: Row, *, faded: bool) -> None:
+def in_items(count: int) -> str:
+    return f"{count:,}件"
+
+
+def key_figures(data: ManagementOverview, *, faded: bool) -> None:
     current = data["months"][-1]
     before = data["months"][-2] if len(data["months"]) > 1 else None
-    is_over = data["is_over"]
 
-    def amount(label: str, name: str, text: str, earlier: str, unit: str, good: Good = "up") -> Figure:
+    def amount(
+        label: str, count: int, earlier: int | None, shown: Callable[[int], str], unit: str, good: Good = "up"
+    ) -> Figure:
         # A month that is not over is not compared with a whole month.
-        change = current[name] - before[name] if before and is_over else None
-        note = f"前月 {earlier}" if before else "前月の集計はありません"
-        return Figure(label, text, note, change=change, change_unit=unit, against="前月比", good=good)
+        change = count - earlier if earlier is not None and data["is_over"] else None
+        note = "前月の集計はありません" if earlier is None else f"前月 {shown(earlier)}"
+        return Figure(label, shown(count), note, change=change, change_unit=unit, against="前月比", good=good)
 
-    def rate(label: str, name: str, good: Good = "up") -> Figure:
-        change = points(current[name], before[name]) if before else None
-        note = ratio_text(current[name]) if current[name]["whole"] else ""
+    def rate(label: str, now: FiguresShare, earlier: FiguresShare | None, good: Good = "up") -> Figure:
         return Figure(
             label,
-            percent(current[name]),
-            note,
-            change=change,
+            percent(now),
+            ratio_text(now) if now["whole"] else "",
+            change=points(now, earlier) if earlier else None,
             change_unit="pt",
             against="前月比",
             good=good,
@@ -191,30 +191,17 @@ def key_figures(data: Row, *, faded: bool) -> None:
     # Six figures in a row leave no room for millions.
     figures.row(
         [
-            amount(
-                "予約件数",
-                "requested",
-                f"{current['requested']:,}件",
-                f"{before['requested']:,}件" if before else "",
-                "件",
-            ),
-            amount("売上", "sales", yen(current["sales"]), yen(before["sales"]) if before else "", "¥"),
-            amount(
-                "手動対応",
-                "operations",
-                f"{current['operations']:,}件",
-                f"{before['operations']:,}件" if before else "",
-                "件",
-                "down",
-            ),
+            amount("予約件数", current["requested"], before and before["requested"], in_items, "件"),
+            amount("売上", current["sales"], before and before["sales"], yen, "¥"),
+            amount("手動対応", current["operations"], before and before["operations"], in_items, "件", "down"),
         ],
         faded=faded,
     )
     figures.row(
         [
-            rate("予約成功率", "success"),
-            rate("決済成功率", "payment"),
-            rate("キャンセル率", "cancellation", "down"),
+            rate("予約成功率", current["success"], before and before["success"]),
+            rate("決済成功率", current["payment"], before and before["payment"]),
+            rate("キャンセル率", current["cancellation"], before and before["cancellation"], "down"),
         ],
         faded=faded,
     )
@@ -244,7 +231,7 @@ def show_months() -> None:
 
 def page() -> None:
     overview()
-    shown = live.last_answer(f"{KEY}.overview")
+    shown: ManagementOverview | None = live.last_answer(f"{KEY}.overview")
     if shown is None or not shown["months"]:
         return
     st.subheader("サービスと提携店の内訳", anchor=False)

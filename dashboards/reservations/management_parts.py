@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
+from dashboards.contract.reservations import Parts
 from dashboards.reservations.figure_words import yen
 from dashboards.ui import charts, columns, feedback, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.text import plain
 
@@ -34,7 +34,7 @@ SERVICE_COLUMNS = (
 )
 
 
-def draw(parts: Row, key: str, query: Mapping[str, Any]) -> None:
+def draw(parts: Parts, key: str, query: Mapping[str, Any]) -> None:
     """Services and shops next to each other, and for a month its days."""
     left, right = st.columns(2, gap="large")
     with left:
@@ -56,7 +56,7 @@ def _title(title: str, path: str, query: Mapping[str, Any]) -> None:
                 link(f"{kind}で出力", f"{DOWNLOAD}{path}.{extension}{query_string}", download=True)
 
 
-def services(parts: Row, key: str) -> None:
+def services(parts: Parts, key: str) -> None:
     rows = [row for row in parts["services"] if row["requested"]]
     total = sum(row["requested"] for row in rows)
     if not total:
@@ -74,11 +74,11 @@ def services(parts: Row, key: str) -> None:
         top=100,
         notes=[f"{row['requested']:,}件" for row in rows],
     )
-    grid_rows = [row | {"part": f"{share:g}%"} for row, share in zip(rows, shares, strict=True)]
+    grid_rows = [{**row, "part": f"{share:g}%"} for row, share in zip(rows, shares, strict=True)]
     tables.grid(f"{key}.services.grid", "サービスタイプ別の予約件数", grid_rows, SERVICE_COLUMNS)
 
 
-def shops(parts: Row, key: str) -> None:
+def shops(parts: Parts, key: str) -> None:
     rows = parts["shops"]
     if not rows:
         feedback.empty(
@@ -92,7 +92,7 @@ def shops(parts: Row, key: str) -> None:
     tables.grid(f"{key}.shops.grid", "提携店別の予約件数", rows, SHOP_COLUMNS, height="auto")
 
 
-def days(parts: Row, key: str) -> None:
+def days(parts: Parts, key: str) -> None:
     by_day = {date.fromisoformat(row["day"]): row for row in parts["days"]}
     requested = {day: row["requested"] for day, row in by_day.items() if row["requested"]}
     if not requested:

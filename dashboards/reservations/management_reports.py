@@ -9,12 +9,12 @@ import streamlit as st
 from dashboards import session
 from dashboards.addresses import DOWNLOAD, FILES
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import ManagementReportItem, MonthItem, Parts, Reports
 from dashboards.reservations import management_parts
 from dashboards.reservations.figure_words import month, yen
 from dashboards.reservations.management_parts import PATH
 from dashboards.session import has_permission
 from dashboards.ui import confirm, details, dialogs, feedback, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -35,7 +35,7 @@ def section() -> None:
     reading = live.block(KEY, "レポートの送信", f"{PATH}/reports")
     if reading is None:
         return
-    data = reading.data
+    data: Reports = reading.data
     if data["recipients"]:
         st.markdown(
             f"毎月1日の集計のあと、前月のレポート（PDF）を「経営」の利用者{len(data['recipients']):,}人"
@@ -52,7 +52,7 @@ def section() -> None:
             st.markdown(line(report))
 
 
-def line(report: Row) -> str:
+def line(report: ManagementReportItem) -> str:
     """送信済み 2026年10月 (自動), and below it the time and the recipients."""
     state = WAITING if report["sent_at"] is None else SENT if report["recipients"] else NO_RECIPIENT
     title = f"**{month(report['month'])}**"
@@ -64,16 +64,10 @@ def line(report: Row) -> str:
     return f"{state.badge()} {title}　{small(plain(f'{sender}・{time}{recipients}'))}"
 
 
-def drawer(row: Row) -> None:
+def drawer(row: MonthItem) -> None:
     """The drawer of a month: its figures, their parts, and the report."""
 
-    @dialogs.dialog(f"{month(row['month'])}の内訳", position="right", width="large", icon=":material/monitoring:")
-    def show() -> None:
-        try:
-            parts = session.api().get(f"{PATH}/parts", month=row["month"])
-        except ApiProblem as problem:
-            feedback.failed(problem, key="management.drawer")
-            return
+    def show(parts: Parts) -> None:
         with st.container(horizontal=True):
             link("PDFをダウンロード", pdf(row["month"]), primary=True, download=True)
             if has_permission("reservations:management:send"):
@@ -88,7 +82,15 @@ def drawer(row: Row) -> None:
         )
         management_parts.draw(parts, "management.drawer", {"month": row["month"]})
 
-    show()
+    dialogs.drawer(
+        f"{month(row['month'])}の内訳",
+        f"{PATH}/parts",
+        show,
+        key="management",
+        icon="monitoring",
+        width="large",
+        month=row["month"],
+    )
 
 
 def pdf(month_text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboards.contract.reservations import AlarmItem, AlarmsState, Charts, Check, Outages
 from dashboards.ui import charts, columns, feedback, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing, refreshing_figures
@@ -46,7 +47,7 @@ ALARMS = (
 SORTS = {"-begun_at": "発生が新しい順", "begun_at": "発生が古い順"}
 
 
-def lasting(row: columns.Row) -> str:
+def lasting(row: AlarmItem) -> str:
     # Alarms use the real time, not the product's clock.
     until = times.parse(row["over_at"]) if row["over_at"] else times.real_now()
     return times.duration(until - times.parse(row["begun_at"]))
@@ -57,14 +58,14 @@ def headline() -> None:
     reading = live.block(STATE, "監視", f"{PATH}/state", headline=True)
     if reading is None:
         return
-    state = reading.data
+    state: AlarmsState = reading.data
     if not reading.problem:
         state_sentence(state)
     figures.row([_figure(check) for check in state["checks"]], faded=reading.problem is not None)
     tables.grid(f"{KEY}.checks", "監視項目", state["checks"], CHECKS)
 
 
-def state_sentence(state: dict[str, Any]) -> None:
+def state_sentence(state: AlarmsState) -> None:
     alarms = [check for check in state["checks"] if check["state"] == "alarm"]
     if alarms:
         text = "、".join(f"{check['title']}（{_since(check)}）" for check in alarms)
@@ -84,7 +85,7 @@ def state_sentence(state: dict[str, Any]) -> None:
         _quiet(state["checks"])
 
 
-def _quiet(checks: list[dict[str, Any]]) -> None:
+def _quiet(checks: list[Check]) -> None:
     high, unknown = (
         "、".join(check["title"] for check in checks if check["state"] == state) for state in ("high", "unknown")
     )
@@ -96,14 +97,14 @@ def _quiet(checks: list[dict[str, Any]]) -> None:
         st.success(f"現在、アラートはありません。{note}", icon=":material/check_circle:")
 
 
-def _since(check: dict[str, Any]) -> str:
+def _since(check: Check) -> str:
     value = check["shown"] or "–"
     if not check["since"]:
         return value
     return f"{value}、{times.duration(times.real_now() - times.parse(check['since']))}前から"
 
 
-def _figure(check: dict[str, Any]) -> Figure:
+def _figure(check: Check) -> Figure:
     share = check["value"] / 100 if check["kind"] in ("cpu", "memory") and check["value"] is not None else None
     return Figure(
         check["title"], check["shown"] or "–", check["limit"], share=None if share is None else min(1.0, share)
@@ -115,11 +116,15 @@ def day() -> None:
     reading = live.block(f"{KEY}.charts", "直近24時間", f"{PATH}/charts")
     if reading is None:
         return
-    points = reading.data["points"]
+    recorded: Charts = reading.data
+    points = recorded["points"]
     x = [times.clock(times.parse(point["at"]))[:5] for point in points]
     left, right = st.columns(2, gap="medium")
     with left:
-        machine = {"CPU使用率": _rounded(points, "cpu"), "メモリ使用率": _rounded(points, "memory")}
+        machine = {
+            "CPU使用率": _rounded([point["cpu"] for point in points]),
+            "メモリ使用率": _rounded([point["memory"] for point in points]),
+        }
         charts.line(
             chart_title("サーバーの使用率（10分ごとの平均）", "CPUは最大", machine["CPU使用率"], "%"),
             x,
@@ -131,7 +136,7 @@ def day() -> None:
             top=100,
         )
     with right:
-        queue = {"待っている処理": _rounded(points, "queue")}
+        queue = {"待っている処理": _rounded([point["queue"] for point in points])}
         charts.line(
             chart_title("待っている処理", "最大", queue["待っている処理"], "件"),
             x,
@@ -142,7 +147,7 @@ def day() -> None:
             goal_word="基準",
             top=max(120, *(1.1 * (value or 0) for value in queue["待っている処理"])),
         )
-    errors = {"エラー率": _rounded(points, "errors", 2)}
+    errors = {"エラー率": _rounded([point["errors"] for point in points], 2)}
     charts.line(
         chart_title("エラー率（応答が50件以上あった時間帯）", "最大", errors["エラー率"], "%"),
         x,
@@ -155,8 +160,8 @@ def day() -> None:
     )
 
 
-def _rounded(points: list[dict[str, Any]], name: str, digits: int = 1) -> list[float | None]:
-    return [None if point[name] is None else round(point[name], digits) for point in points]
+def _rounded(values: Sequence[float | None], digits: int = 1) -> list[float | None]:
+    return [None if value is None else round(value, digits) for value in values]
 
 
 def chart_title(subject: str, label: str, values: list[float | None], unit: str) -> str:
@@ -184,7 +189,7 @@ def outages() -> None:
     reading = live.block(f"{KEY}.outages", "今月の停止", f"{PATH}/outages")
     if reading is None:
         return
-    report = reading.data
+    report: Outages = reading.data
     if not report["items"]:
         feedback.empty(
             "今月、停止の記録はありません",

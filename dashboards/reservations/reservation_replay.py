@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import StepItem
 from dashboards.reservations import words
 from dashboards.reservations.operation_actions import PATH
+from dashboards.reservations.words import full_time
 from dashboards.ui import details, feedback, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 
 KEY = "reservations.replay"
@@ -19,7 +20,7 @@ def replay(code: str) -> None:
     """A fragment of its own that loads only when the user moves: what the user is reading must not change."""
     st.subheader("経過をたどる", anchor=False)
     try:
-        steps: list[Row] = live.fetch(f"{PATH}/{code}/steps")["items"]
+        steps: list[StepItem] = live.fetch(f"{PATH}/{code}/steps")["items"]
     except ApiProblem as problem:
         feedback.failed(problem, key=KEY, again=live.clear_failure)
         return
@@ -34,7 +35,7 @@ def replay(code: str) -> None:
     _step(step, len(steps))
 
 
-def _select_step(code: str, steps: list[Row]) -> Row:
+def _select_step(code: str, steps: list[StepItem]) -> StepItem:
     """Steps count from 1; the last one is the default."""
     if len(steps) == 1:
         return steps[0]
@@ -58,7 +59,7 @@ def _move(slot: str, number: int) -> None:
     st.session_state[slot] = number
 
 
-def _step(step: Row, count: int) -> None:
+def _step(step: StepItem, count: int) -> None:
     step_time = times.parse(step["at"])
     with st.container(border=True, key=f"{KEY}.step"):
         before = words.STATE.get(step["state_before"] or "")
@@ -77,20 +78,16 @@ def _step(step: Row, count: int) -> None:
                 {
                     "店舗": step["shop_name"] or step["asked_name"],
                     "電話": f"{step['calls']:,}回（{step['round']:,}巡目）",
-                    "次に動く時刻": _format_time(step["next_action_at"]),
-                    "決済期限": _format_time(step["pay_until"]),
+                    "次に動く時刻": full_time(step["next_action_at"]),
+                    "決済期限": full_time(step["pay_until"]),
                 }
             )
         with right:
             details.facts(
                 {
-                    "予約日時": _format_time(step["starts_at"]),
+                    "予約日時": full_time(step["starts_at"]),
                     "料金": words.yen(step["price"]),
                     "決済額・返金額": f"{words.yen(step['paid'])}・{words.yen(step['refunded'])}",
                     "行ったこと": "、".join(step["led_to"]),
                 }
             )
-
-
-def _format_time(text: str | None) -> str:
-    return times.full(times.parse(text)) if text else ""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.contract.reservations import DeskCounts, ReservationItem
 from dashboards.reservations import choices, reservation_new, words
 from dashboards.reservations.operation_actions import PATH
 from dashboards.session import has_permission
 from dashboards.ui import columns, dialogs, filters, live, tables
-from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.live import refreshing
 
 KEY = "reservations.reservations"
 DETAIL = "reservations/reservation.py"
-OPEN_LABELS = {"seeking": "店舗を探している予約", "paying": "決済を待つ予約", "refunding": "返金中の予約"}
 SORTS = {
     "-created_at": "受付の新しい順",
     "created_at": "受付の古い順",
@@ -44,10 +43,15 @@ def headline() -> None:
     st.markdown(sentence(reading.data))
 
 
-def sentence(counts: Row) -> str:
+def sentence(counts: DeskCounts) -> str:
     if not counts["total"]:
         return "まだ予約はありません。"
-    open_parts = [f"{label}が**{counts[name]:,}件**" for name, label in OPEN_LABELS.items() if counts[name]]
+    open_counts = {
+        "店舗を探している予約": counts["seeking"],
+        "決済を待つ予約": counts["paying"],
+        "返金中の予約": counts["refunding"],
+    }
+    open_parts = [f"{label}が**{count:,}件**" for label, count in open_counts.items() if count]
     text = f"{'、'.join(open_parts)}あります。" if open_parts else "手配中の予約はありません。"
     text += f"確定している予約は{counts['confirmed']:,}件で、うち今日が{counts['today']:,}件です。"
     if counts["needs_people"]:
@@ -77,7 +81,7 @@ def show_list(chosen: filters.Filters) -> None:
     )
 
 
-def open_detail(row: Row) -> None:
+def open_detail(row: ReservationItem) -> None:
     st.switch_page(DETAIL, query_params={"code": row["code"]})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,11 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import ScoreItem, Simulation, SimulationShopItem
 from dashboards.reservations import choices, words
+from dashboards.reservations.order_buttons import order_buttons
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, figures, heading, live, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure, Good
 from dashboards.ui.text import plain, small
 
@@ -52,7 +53,7 @@ def page() -> None:
     if trial is not None and trial.shops != trial.present:
         query["order"] = ",".join(map(str, trial.shops))
     try:
-        result = live.fetch(f"{PATH}/{service_id}", **query)
+        result: Simulation = live.fetch(f"{PATH}/{service_id}", **query)
     except ApiProblem as problem:
         if problem.status == 422:
             # The shops of the service have changed: the tried order is not valid any more.
@@ -65,7 +66,7 @@ def page() -> None:
     _draw(result, trial)
 
 
-def _draw(result: Row, trial: Trial) -> None:
+def _draw(result: Simulation, trial: Trial) -> None:
     shops = {shop["id"]: shop for shop in result["shops"]}
     st.markdown(_sentence(result, trial, shops))
     if not result["reservations"]:
@@ -81,12 +82,13 @@ def _draw(result: Row, trial: Trial) -> None:
         _explanation(result)
 
 
-def _sentence(result: Row, trial: Trial, shops: dict[int, Row]) -> str:
+def _sentence(result: Simulation, trial: Trial, shops: dict[int, SimulationShopItem]) -> str:
     service = plain(result["service_name"])
     if not result["reservations"]:
         return f"{service}には、この期間に店舗へ電話をかけた予約がありません。"
     if trial.shops != trial.present:
-        return f"{_names(trial.shops, shops)} の順に電話をかけていたら、{verdict(result['tried'], result)}"
+        effect = verdict(result["tried"], result["present"], is_certain=result["is_certain"])
+        return f"{_names(trial.shops, shops)} の順に電話をかけていたら、{effect}"
     if result["suggested"] == trial.present:
         return f"{service}の{result['reservations']:,}件の予約では、**現在の順序よりよい順序は見つかりませんでした**。"
     gain = _describe_gain(result["suggested_score"], result["present"])
@@ -96,28 +98,27 @@ def _sentence(result: Row, trial: Trial, shops: dict[int, Row]) -> str:
     )
 
 
-def _names(order: Sequence[int], shops: dict[int, Row]) -> str:
+def _names(order: Sequence[int], shops: dict[int, SimulationShopItem]) -> str:
     return " → ".join(plain(shops[key]["name"]) for key in order)
 
 
-def verdict(score: Row, result: Row) -> str:
+def verdict(score: ScoreItem, present: ScoreItem, *, is_certain: bool) -> str:
     """The result of an order, compared with the present one."""
-    present = result["present"]
     gain = score["success"] - present["success"]
     saved = _minutes_saved(score, present)
     if abs(gain) < NEGLIGIBLE_SHARE and abs(saved) < NEGLIGIBLE_MINUTES:
         return "**結果は現在の順序とほぼ同じ**でした。"
     text = f"{_describe_gain(score, present)}見込みでした。"
-    if abs(gain) >= NEGLIGIBLE_SHARE and not result["is_certain"]:
+    if abs(gain) >= NEGLIGIBLE_SHARE and not is_certain:
         text += "ただし、成功率の差は推定の誤差の範囲です。"
     return text
 
 
-def _minutes_saved(score: Row, present: Row) -> float:
+def _minutes_saved(score: ScoreItem, present: ScoreItem) -> float:
     return float(present["median_minutes"] or 0) - float(score["median_minutes"] or 0)
 
 
-def _describe_gain(score: Row, present: Row) -> str:
+def _describe_gain(score: ScoreItem, present: ScoreItem) -> str:
     gain, saved = score["success"] - present["success"], _minutes_saved(score, present)
     parts = []
     if abs(gain) >= NEGLIGIBLE_SHARE:
@@ -139,13 +140,13 @@ def _minutes(minutes: float | None) -> str:
     return f"{minutes:.1f}分"
 
 
-def _compare(result: Row, trial: Trial) -> None:
+def _compare(result: Simulation, trial: Trial) -> None:
     score, present = result["tried"], result["present"]
     is_changed = trial.shops != trial.present
 
-    def card(label: str, value: str, name: str, change: float | None, unit: str, good: Good) -> Figure:
-        note = f"現在の順序 {_display(name, present)}　実績 {_display(name, result['actual'])}"
-        return Figure(label, value, note, change if is_changed else None, unit, "現在の順序との差", good)
+    def card(label: str, shown: Callable[[ScoreItem], str], change: float, unit: str, good: Good) -> Figure:
+        note = f"現在の順序 {shown(present)}　実績 {shown(result['actual'])}"
+        return Figure(label, shown(score), note, change if is_changed else None, unit, "現在の順序との差", good)
 
     median_change = -_minutes_saved(score, present)
     mean_change = (score["mean_minutes"] or 0) - (present["mean_minutes"] or 0)
@@ -153,28 +154,17 @@ def _compare(result: Row, trial: Trial) -> None:
     calls = round(score["calls"] - present["calls"], 2)
     figures.row(
         [
-            card("予約成功率", _display("success", score), "success", gain, "ポイント", "up"),
-            card("OKまでの平均", _display("mean_minutes", score), "mean_minutes", round(mean_change, 1), "分", "down"),
+            card("予約成功率", lambda score: f"{score['success'] * 100:.1f}%", gain, "ポイント", "up"),
+            card("OKまでの平均", lambda score: _minutes(score["mean_minutes"]), round(mean_change, 1), "分", "down"),
             card(
-                "OKまでの中央値",
-                _display("median_minutes", score),
-                "median_minutes",
-                round(median_change, 1),
-                "分",
-                "down",
+                "OKまでの中央値", lambda score: _minutes(score["median_minutes"]), round(median_change, 1), "分", "down"
             ),
-            card("1件あたりの電話", _display("calls", score), "calls", calls, "回", "down"),
+            card("1件あたりの電話", lambda score: f"{score['calls']:.2f}回", calls, "回", "down"),
         ]
     )
 
 
-def _display(name: str, score: Row) -> str:
-    if name == "success":
-        return f"{score[name] * 100:.1f}%"
-    return f"{score[name]:.2f}回" if name == "calls" else _minutes(score[name])
-
-
-def _order_list(result: Row, trial: Trial, shops: dict[int, Row]) -> None:
+def _order_list(result: Simulation, trial: Trial, shops: dict[int, SimulationShopItem]) -> None:
     st.subheader("試す順序", anchor=False)
     with st.container(border=True, gap="small", key=f"{KEY}.list"):
         for index, key in enumerate(trial.shops):
@@ -195,7 +185,7 @@ def _order_list(result: Row, trial: Trial, shops: dict[int, Row]) -> None:
         )
 
 
-def _line(trial: Trial, index: int, shop: Row) -> None:
+def _line(trial: Trial, index: int, shop: SimulationShopItem) -> None:
     current = trial.present.index(shop["id"]) + 1
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{KEY}.{shop['id']}"
@@ -206,32 +196,14 @@ def _line(trial: Trial, index: int, shop: Row) -> None:
         facts += f"電話受付 {words.hours(shop)}、定休日 {words.days(shop['closed_weekdays'])}"
         badge = f"　{words.SHOP['blacklisted'].badge()}" if shop["blacklisted_at"] else ""
         st.markdown(f"{text}{badge}  \n{small(plain(facts))}", width="content")
-        with st.container(horizontal=True, width="content", gap="small"):
-            for label, target, icon in (
-                ("先頭へ", 0, "vertical_align_top"),
-                ("上へ", index - 1, "arrow_upward"),
-                ("下へ", index + 1, "arrow_downward"),
-            ):
-                st.button(
-                    label,
-                    key=f"{KEY}.{shop['id']}.{icon}",
-                    type="tertiary",
-                    icon=f":material/{icon}:",
-                    disabled=not 0 <= target < len(trial.shops) or target == index,
-                    on_click=_move,
-                    args=(trial, index, target),
-                )
-
-
-def _move(trial: Trial, index: int, target: int) -> None:
-    trial.shops.insert(target, trial.shops.pop(index))
+        order_buttons(KEY, trial.shops, index)
 
 
 def _set_order(trial: Trial, order: Sequence[int]) -> None:
     trial.shops = [*order]
 
 
-def _explanation(result: Row) -> None:
+def _explanation(result: Simulation) -> None:
     """Explains what is measured and what is estimated."""
     st.subheader("結果の読み方", anchor=False)
     if result["reservations"]:
@@ -251,7 +223,7 @@ def _explanation(result: Row) -> None:
     )
 
 
-def _apply(result: Row, trial: Trial, shops: dict[int, Row]) -> None:
+def _apply(result: Simulation, trial: Trial, shops: dict[int, SimulationShopItem]) -> None:
     before, after = (_names(order, shops) for order in (trial.present, trial.shops))
 
     def do(_: str, _idempotency_key: str) -> None:

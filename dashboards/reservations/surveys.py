@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.contract.reservations import FIELDS, Recipients, SurveyDetail, SurveyItem, SurveysOverview
+from dashboards.reservations.actions import Target, ask
+from dashboards.reservations.words import full_time
 from dashboards.session import has_permission
-from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, forms, live, tables, times
-from dashboards.ui.columns import Row
+from dashboards.ui import charts, columns, dialogs, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
+from dashboards.ui.fields import Choice
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -28,21 +29,22 @@ STARS = {5: "とても満足", 4: "やや満足", 3: "どちらともいえな�
 _WEEK = timedelta(days=7)
 
 
-def mean(survey: Row) -> str:
+def mean(survey: SurveyItem) -> str:
     return "–" if survey["mean"] is None else f"{survey['mean']:.2f}"
 
 
-def answer_rate(survey: Row) -> str:
+def answer_rate(survey: SurveyItem) -> str:
     """23人（回答率 46%）"""
     if not survey["invited"]:
         return "–"
     return f"{survey['answered']:,}人（回答率 {survey['answered'] / survey['invited']:.0%}）"
 
 
-def _period(survey: Row) -> str:
-    if not survey["sent_at"]:
+def _period(survey: SurveyItem) -> str:
+    sent_at, ends_at = survey["sent_at"], survey["closed_at"] or survey["closes_at"]
+    if not sent_at or not ends_at:
         return "未送信"
-    first, last = times.parse(survey["sent_at"]), times.parse(survey["closed_at"] or survey["closes_at"])
+    first, last = times.parse(sent_at), times.parse(ends_at)
     return f"{first.month}/{first.day}〜{last.month}/{last.day}"
 
 
@@ -76,7 +78,7 @@ def _overview() -> None:
     reading = live.block(f"{KEY}.overview", "満足度調査", f"{PATH}/overview", right=_prepare_button)
     if reading is None:
         return
-    overview = reading.data
+    overview: SurveysOverview = reading.data
     _sentence(overview)
     survey = overview["open"] or overview["last"]
     if survey is None:
@@ -108,9 +110,9 @@ def _overview() -> None:
         )
 
 
-def _sentence(overview: dict[str, Any]) -> None:
+def _sentence(overview: SurveysOverview) -> None:
     if survey := overview["open"]:
-        closes_at = times.full(times.parse(survey["closes_at"]))
+        closes_at = full_time(survey["closes_at"])
         st.info(
             f"{survey['title']}の調査を実施しています。{closes_at}に終了します。{survey['answered']:,}人が回答しました。",
             icon=":material/how_to_vote:",
@@ -147,29 +149,17 @@ def _quarters() -> dict[str, str]:
 
 
 def new() -> None:
-    @dialogs.dialog("満足度調査を準備する", width="medium", icon=":material/add:")
-    def ask() -> None:
-        st.info(
-            "その四半期に予約が完了・キャンセルになった依頼者と、問い合わせをした依頼者が対象です。"
-            "準備しただけでは送信されません。"
-        )
-        quarters = _quarters()
-        with forms.form(f"{KEY}.create", submit="準備する") as form:
-            quarter = form.field(
-                "quarter",
-                st.selectbox,
-                "対象の四半期",
-                required=True,
-                options=[*quarters],
-                format_func=lambda code: quarters[code],
-            )
-        if form.submitted:
-            form.send(
-                lambda idempotency_key: session.api().post(PATH, {"quarter": quarter}, once=idempotency_key),
-                done="調査を準備しました。一覧から送信してください。",
-            )
-
-    ask()
+    ask(
+        f"{KEY}.create",
+        "満足度調査を準備する",
+        (Choice("quarter", FIELDS["quarter"], _quarters, required=True, default=next(iter(_quarters()))),),
+        lambda body, once: session.api().post(PATH, body, once=once),
+        icon="add",
+        submit="準備する",
+        done="調査を準備しました。一覧から送信してください。",
+        intro="その四半期に予約が完了・キャンセルになった依頼者と、問い合わせをした依頼者が対象です。"
+        "準備しただけでは送信されません。",
+    )
 
 
 @refreshing
@@ -187,37 +177,29 @@ def _show_list() -> None:
     )
 
 
-def drawer(row: Row) -> None:
-    @dialogs.dialog(
-        plain(f"満足度調査 {row['title']}"), position="right", width="medium", icon=":material/how_to_vote:"
-    )
-    def show() -> None:
-        try:
-            survey = session.api().get(f"{PATH}/{row['id']}")
-        except ApiProblem as problem:
-            feedback.failed(problem, key=f"{KEY}.drawer")
-            return
-        st.markdown(f"{STATUS[survey['status']].badge()}　{small(plain(_times(survey)))}")
-        if survey["status"] == "preparing":
-            _recipients(survey)
-        else:
-            _results(survey)
-
-    show()
+def drawer(row: SurveyItem) -> None:
+    dialogs.drawer(f"満足度調査 {row['title']}", f"{PATH}/{row['id']}", _show, key=KEY, icon="how_to_vote")
 
 
-def _times(survey: Row) -> str:
+def _show(survey: SurveyDetail) -> None:
+    st.markdown(f"{STATUS[survey['status']].badge()}　{small(plain(_times(survey)))}")
+    if survey["recipients"]:
+        _recipients(survey, survey["recipients"])
+    else:
+        _results(survey)
+
+
+def _times(survey: SurveyDetail) -> str:
     if not survey["sent_at"]:
         return f"準備 {times.full(times.parse(survey['created_at']))}・{survey['created_by']}"
     sent = f"送信 {times.full(times.parse(survey['sent_at']))}・{survey['sent_by']}"
     if survey["closed_at"]:
         return f"{sent}、終了 {times.full(times.parse(survey['closed_at']))}"
     reminder = f"、再送 {times.full(times.parse(survey['reminder_at']))}ごろ" if survey["reminder_at"] else ""
-    return f"{sent}、終了予定 {times.full(times.parse(survey['closes_at']))}{reminder}"
+    return f"{sent}、終了予定 {full_time(survey['closes_at'])}{reminder}"
 
 
-def _recipients(survey: Row) -> None:
-    recipients = survey["recipients"]
+def _recipients(survey: SurveyDetail, recipients: Recipients) -> None:
     total = recipients["mail"] + recipients["sms"]
     if not total:
         st.info("この四半期の送信先はありません。", icon=":material/info:")
@@ -230,26 +212,28 @@ def _recipients(survey: Row) -> None:
         )
     )
     if has_permission("reservations:survey:update"):
-        dialogs.button("送信する", _send, survey, total, key=f"{KEY}.send", icon="send", type="primary")
+        dialogs.button("送信する", _send, survey, recipients, key=f"{KEY}.send", icon="send", type="primary")
 
 
-def _send(survey: Row, total: int) -> None:
-    recipients = survey["recipients"]
+def _send(survey: SurveyDetail, recipients: Recipients) -> None:
+    total = recipients["mail"] + recipients["sms"]
     closes_at = times.full(times.now() + _WEEK)
-    confirm.confirm(
-        f"{KEY}.send.{survey['id']}.{survey['version']}",
+    _target(survey).confirm(
+        "send",
         f"満足度調査（{survey['title']}）を{total:,}人に送信しますか？",
         f"メール{recipients['mail']:,}通とSMS{recipients['sms']:,}通を送ります。送信は取り消せません。"
         f"回答は{closes_at}まで受け付け、4日後に未回答の方へ一度だけ再送します。",
+        body=lambda _: {"recipients": total},
         action=f"{total:,}人に送信する",
-        do=lambda _, idempotency_key: session.api().post(
-            f"{PATH}/{survey['id']}/send", {"version": survey["version"], "recipients": total}, once=idempotency_key
-        ),
         done=f"満足度調査を{total:,}人に送信します。",
     )
 
 
-def _results(survey: Row) -> None:
+def _target(survey: SurveyDetail) -> Target:
+    return Target(KEY, PATH, survey["id"], version=survey["version"])
+
+
+def _results(survey: SurveyDetail) -> None:
     st.markdown(f"平均 **{mean(survey)}**　回答 **{plain(answer_rate(survey))}**　送信先 {survey['invited']:,}人")
     highest = max(survey["distribution"]) or 1
     with st.container(border=True, gap="small", key=f"{KEY}.stars"):
@@ -263,15 +247,13 @@ def _results(survey: Row) -> None:
         dialogs.button("今すぐ終了する", _close, survey, key=f"{KEY}.close", icon="stop_circle")
 
 
-def _close(survey: Row) -> None:
-    confirm.confirm(
-        f"{KEY}.close.{survey['id']}.{survey['version']}",
+def _close(survey: SurveyDetail) -> None:
+    _target(survey).confirm(
+        "close",
         f"満足度調査（{survey['title']}）を終了しますか？",
         "以後は回答も変更もできません。回答とお客様の連絡先の結び付きは消え、元に戻せません。",
+        body=lambda _: {},
         action="終了する",
-        do=lambda _, idempotency_key: session.api().post(
-            f"{PATH}/{survey['id']}/close", {"version": survey["version"]}, once=idempotency_key
-        ),
         done="満足度調査を終了しました。",
     )
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dashboards.contract.reservations import (
+    Called,
+    PlanSummary,
+    ReservationItem,
+    ShopsShopItem,
+    SimulationShopItem,
+    StepItem,
+)
 from dashboards.ui import times
-from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
 
 SHOP = {
@@ -59,9 +66,14 @@ WEEKDAYS = dict(enumerate(times.WEEKDAYS, 1))
 NONE = "なし"
 
 
-def display_state(reservation: Row) -> str:
+def display_state(reservation: ReservationItem | StepItem) -> str:
     """The key of DISPLAY_STATE."""
-    return WAITING if reservation["waits_until"] else str(reservation["state"])
+    return WAITING if reservation["waits_until"] else reservation["state"]
+
+
+def full_time(text: str | None) -> str:
+    """2026/11/21（土）9:05; nothing without a time."""
+    return times.full(times.parse(text)) if text else ""
 
 
 def clock(text: str) -> str:
@@ -70,7 +82,7 @@ def clock(text: str) -> str:
     return f"{int(hour)}:{minute}"
 
 
-def hours(shop: Row) -> str:
+def hours(shop: ShopsShopItem | Called | SimulationShopItem) -> str:
     return f"{clock(shop['opens_at'])}–{clock(shop['closes_at'])}"
 
 
@@ -78,7 +90,7 @@ def days(closed: Sequence[int]) -> str:
     return "・".join(WEEKDAYS[day] for day in closed) or NONE
 
 
-def service_positions(shop: Row) -> str:
+def service_positions(shop: ShopsShopItem) -> str:
     """花束 1番、ケーキ 2番"""
     return "、".join(f"{service['name']} {service['place']:,}番" for service in shop["services"])
 
@@ -87,6 +99,6 @@ def yen(price: int) -> str:
     return f"¥{price:,}"
 
 
-def plans(rows: Sequence[Row]) -> str:
+def plans(rows: Sequence[PlanSummary]) -> str:
     """S ¥3,300、M ¥5,500"""
     return "、".join(f"{plan['name']} {yen(plan['price'])}" for plan in rows)

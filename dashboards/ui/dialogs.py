@@ -58,13 +58,14 @@ def drawer(
     key: str,
     icon: str,
     width: Literal["small", "medium", "large"] = "medium",
+    **query: Any,
 ) -> None:
     """Opens the details of the record at `path`, at the right. `draw` gets the record as it is now."""
 
     @dialog(plain(title), position="right", width=width, icon=f":material/{icon}:")
     def show() -> None:
         try:
-            record = session.api().get(path)
+            record = session.api().get(path, **query)
         except ApiProblem as problem:
             feedback.failed(problem, key=f"{key}.drawer")
             return

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from dashboards.contract.reservations import ScoreItem
 from dashboards.reservations import simulation
 from dashboards.reservations.simulation import NEGLIGIBLE_MINUTES, NEGLIGIBLE_SHARE
 from service.core.values.times import TOKYO
@@ -90,7 +91,14 @@ def test_without_services_the_page_says_where_to_begin(screen: Screen, db: Sessi
     ],
 )
 def test_an_orders_effect_is_named_unless_it_is_negligible(success: float, minutes: float, text: str) -> None:
-    present = {"success": 0.0, "median_minutes": NEGLIGIBLE_MINUTES, "calls": 1.0}
-    result = {"present": present, "is_certain": True}
+    present: ScoreItem = {
+        "success": 0.0,
+        "mean_minutes": None,
+        "median_minutes": NEGLIGIBLE_MINUTES,
+        "calls": 1.0,
+        "measured": 1.0,
+        "doubt": 0.0,
+    }
+    score: ScoreItem = {**present, "success": success, "median_minutes": minutes}
 
-    assert simulation.verdict({"success": success, "median_minutes": minutes, "calls": 1.0}, result) == text
+    assert simulation.verdict(score, present, is_certain=True) == text
