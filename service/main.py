@@ -112,7 +112,12 @@ def _labels() -> dict[str, dict[str, Mapping[Any, str]]]:
     in their fields."""
     core: dict[str, Mapping[Any, str]] = {"Fields": CORE_FIELDS, **CORE_VALUES, **_registered(areas.CORE)}
     return {areas.CORE: core} | {
-        area.name: {"Fields": area.fields, "Subjects": area.subjects, **area.values, **_registered(area.name)}
+        area.name: {
+            "Fields": area.fields,
+            "Subjects": area.subjects,
+            **{field: codes for field, codes in area.values.items() if not isinstance(codes, str)},
+            **_registered(area.name),
+        }
         for area in areas.areas().values()
     }
 

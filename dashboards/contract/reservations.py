@@ -1683,12 +1683,37 @@ SUBJECTS = {
     "alarm": "監視のアラート",
     "proposal": "インシデントの提案",
 }
-ENQUIRY_PARTY = {"customer": "依頼者", "shop": "提携店"}
-ENQUIRY_CHANNEL = {"mail": "Email", "phone": "電話"}
-ENQUIRY_STATUS = {"received": "受付", "working": "対応中", "waiting": "回答待ち", "resolved": "解決"}
-ENQUIRY_WAY = {"faq": "FAQ記載内容", "system": "システム確認", "manual": "マニュアルオペレーション"}
-ENQUIRY_FAQ = {"none": "なし", "wanted": "追加すべき", "added": "追加済み", "declined": "見送り"}
-ENQUIRY_CATEGORY = {
+MANUAL = {"none": "未送付", "sent": "送付", "again": "再送を依頼"}
+MARK = {
+    "first_look": "初動対応",
+    "stopgap": "応急処置・対応",
+    "recovery": "復旧確認",
+    "management": "経営陣に報告",
+    "report": "ポストモーテム・インシデントレポート作成",
+    "weekly": "週次報告で共有",
+}
+WEEKDAY = {"1": "月曜日", "2": "火曜日", "3": "水曜日", "4": "木曜日", "5": "金曜日", "6": "土曜日", "7": "日曜日"}
+PURPOSE = {
+    "reservations.import": "取り込むファイル",
+    "reservations.guide": "提携店向けの手引き",
+    "reservations.management_report": "経営レポート",
+    "reservations.report": "週次・月次レポート",
+}
+ALARM_KIND = {"cpu": "CPU使用率", "memory": "メモリ使用率", "queue": "Celeryキュー長", "errors": "エラー率"}
+ANSWER = {
+    "ok": "予約OK",
+    "refused": "予約NG",
+    "vague": "曖昧な回答",
+    "change_requested": "変更依頼",
+    "voicemail": "留守番電話",
+    "no_answer": "応答なし",
+    "busy": "話し中",
+    "failed": "発信失敗",
+    "no_result": "結果不明",
+    "unknown": "発信の成否不明",
+    "skipped": "電話せず",
+}
+CATEGORY = {
     "booking": "予約の内容・変更",
     "payment": "お支払い",
     "cancellation": "キャンセル・返金",
@@ -1698,23 +1723,54 @@ ENQUIRY_CATEGORY = {
     "trouble": "不具合・トラブル",
     "other": "その他",
 }
-MANUAL = {"none": "未送付", "sent": "送付", "again": "再送を依頼"}
+CHANNEL = {"mail": "Email", "phone": "電話"}
+ENQUIRY_STATUS = {"received": "受付", "working": "対応中", "waiting": "回答待ち", "resolved": "解決"}
+FAQ = {"none": "なし", "wanted": "追加すべき", "added": "追加済み", "declined": "見送り"}
+INCIDENT_STATUS = {"open": "対応中", "follow_up": "事後対応中", "done": "完了"}
 LEVEL = {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"}
-MARK = {
-    "first_look": "初動対応",
-    "stopgap": "応急処置・対応",
-    "recovery": "復旧確認",
-    "management": "経営陣に報告",
-    "report": "ポストモーテム・インシデントレポート作成",
-    "weekly": "週次報告で共有",
+PARTY = {"customer": "依頼者", "shop": "提携店"}
+PERIOD_BEFORE = {"weekly": "前週", "monthly": "前月"}
+PRIORITY = {"urgent": "緊急", "high": "高", "medium": "中", "low": "低"}
+REPORT_KIND = {"weekly": "週次レポート", "monthly": "月次レポート"}
+RESERVATION_STATE = {
+    "requested": "受付済み",
+    "calling": "店舗に電話中",
+    "pending_shop_response": "店舗の回答待ち",
+    "change_requested": "変更の確認中",
+    "all_shops_refused": "全店舗NG",
+    "calling_success": "店舗OK（決済準備中）",
+    "awaiting_payment": "決済待ち",
+    "expiring": "決済の締め切り処理中",
+    "payment_timeout": "決済期限切れ",
+    "confirmed": "予約確定",
+    "completed": "完了",
+    "cancelled": "キャンセル",
+    "refund_pending": "返金処理中",
+    "refunded": "返金済み",
 }
 RHYTHM = {"daily": "日次", "weekly": "週次", "monthly": "月次", "quarterly": "四半期", "anytime": "随時"}
-WEEKDAY = {"1": "月曜日", "2": "火曜日", "3": "水曜日", "4": "木曜日", "5": "金曜日", "6": "土曜日", "7": "日曜日"}
-CHORE_TURN_OUTCOME = {"done": "完了", "skipped": "見送り"}
-REPORT_KIND = {"weekly": "週次レポート", "monthly": "月次レポート"}
-PURPOSE = {
-    "reservations.import": "取り込むファイル",
-    "reservations.guide": "提携店向けの手引き",
-    "reservations.management_report": "経営レポート",
-    "reservations.report": "週次・月次レポート",
+SHOP_STATE = {"active": "利用中", "blacklisted": "利用停止", "archived": "アーカイブ済み"}
+STARS = {1: "とても不満", 2: "やや不満", 3: "どちらともいえない", 4: "やや満足", 5: "とても満足"}
+TASK = {
+    "all_shops_refused": "全店舗予約NG",
+    "sms_failed": "SMS送信失敗",
+    "vague_answer": "曖昧な回答",
+    "change_requested": "予約内容の変更依頼",
+    "late_cancel": "期限超過後のキャンセル依頼",
+    "payment_trouble": "決済の不具合",
+    "refund_failed": "返金の失敗",
+    "dispute": "支払いへの異議",
+    "call_unclear": "電話の発信状況が不明",
+    "second_ok": "別の店舗からも予約OK",
+    "customer_enquiry": "依頼者からの問い合わせ",
 }
+TURN_OUTCOME = {"done": "完了", "skipped": "見送り"}
+TURN_STATE = {
+    "planned": "予定",
+    "now": "実施する時間",
+    "overdue": "期限超過",
+    "missed": "未実施",
+    "done": "完了",
+    "skipped": "見送り",
+}
+WAY = {"faq": "FAQ記載内容", "system": "システム確認", "manual": "マニュアルオペレーション"}

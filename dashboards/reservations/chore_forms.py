@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
-from dashboards.contract.reservations import FIELDS, RHYTHM, ChoreItem, TurnDetail, TurnItem
+from dashboards.contract.reservations import FIELDS, RHYTHM, WEEKDAY, ChoreItem, TurnDetail, TurnItem
 from dashboards.reservations import chore_words
 from dashboards.reservations.actions import Back, Target, with_reason
 from dashboards.reservations.chore_words import STATE, due_text
@@ -19,7 +19,7 @@ from dashboards.ui.records import Record
 from dashboards.ui.text import plain, small
 
 KEY = "reservations.chore"
-WEEKDAYS = {1: "月曜日", 2: "火曜日", 3: "水曜日", 4: "木曜日", 5: "金曜日"}
+WEEKDAYS = {day: WEEKDAY[str(day)] for day in range(1, 6)}
 # The service stores 月中 as None.
 BUSINESS_DAYS = {None: "月中（11〜20日）"} | {day: f"第{day}営業日まで" for day in range(1, 16)}
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dashboards.contract.reservations import ChoresEventItem, TurnItem
+from dashboards.contract.reservations import TURN_STATE, ChoresEventItem, TurnItem
 from dashboards.menu import MENU
 from dashboards.pages import Entry
 from dashboards.session import has_permission
 from dashboards.ui import times
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.timeline import TimelineEvent
 
-STATE = {
-    "planned": Status("予定", "gray", "schedule"),
-    "now": Status("実施する時間", "blue", "play_circle"),
-    "overdue": Status("期限超過", "red", "alarm"),
-    "missed": Status("未実施", "orange", "event_busy"),
-    "done": Status("完了", "green", "check_circle"),
-    "skipped": Status("見送り", "gray", "skip_next"),
-}
+STATE = statuses(
+    TURN_STATE,
+    {
+        "planned": ("gray", "schedule"),
+        "now": ("blue", "play_circle"),
+        "overdue": ("red", "alarm"),
+        "missed": ("orange", "event_busy"),
+        "done": ("green", "check_circle"),
+        "skipped": ("gray", "skip_next"),
+    },
+)
 _EVENTS = {
     "done": ("完了にしました", "resolve"),
     "skipped": ("見送りにしました", "cancel"),

@@ -7,12 +7,11 @@ from datetime import date
 
 import streamlit as st
 
-from dashboards.contract.reservations import FiguresShare, Notice, Notices, StateCount, Today, Week
+from dashboards.contract.reservations import TASK, FiguresShare, Notice, Notices, StateCount, Today, Week
 from dashboards.core.message_drawer import STATES
 from dashboards.menu import page_for_subject
 from dashboards.reservations import words
 from dashboards.reservations.figure_words import percent, points, ratio_text, value
-from dashboards.reservations.operation_words import KINDS
 from dashboards.ui import charts, columns, feedback, figures, live, tables, times
 from dashboards.ui.figures import Figure, Good
 from dashboards.ui.links import link
@@ -27,7 +26,7 @@ STATE_COLUMNS = (
     columns.number("件数", "number", width=72),
 )
 OPERATION_COLUMNS = (
-    columns.text("内容", lambda row: KINDS.get(row["kind"], row["kind"]), width=208),
+    columns.text("内容", lambda row: TASK.get(row["kind"], row["kind"]), width=208),
     columns.number("今日の発生", lambda row: row["open"] + row["done"], width=84),
     columns.number("対応済み", "done", width=76),
     columns.number("対応中", "open", width=68),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.contract.reservations import EnquiriesCounts
+from dashboards.contract.reservations import CATEGORY, CHANNEL, EnquiriesCounts
 from dashboards.reservations import choices, enquiry_forms, enquiry_quality, surveys
 from dashboards.reservations.enquiry_drawer import drawer
 from dashboards.reservations.enquiry_forms import PATH
-from dashboards.reservations.enquiry_words import CATEGORY, CHANNEL, FAQ, PARTY, STATUS, next_target, owner
+from dashboards.reservations.enquiry_words import FAQ, PARTY, STATUS, next_target, owner
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import has_permission

@@ -8,12 +8,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards.contract.reservations import EnquiryDetail, EnquiryItem
+from dashboards.contract.reservations import CATEGORY, EnquiryDetail, EnquiryItem
 from dashboards.reservations import choices, enquiry_forms
 from dashboards.reservations.actions import Back, Target
 from dashboards.reservations.enquiry_forms import KEY, PATH
 from dashboards.reservations.enquiry_words import (
-    CATEGORY,
     CONVERSATION,
     FAQ,
     PARTY,

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.contract.reservations import FIELDS, EnquiryDetail
+from dashboards.contract.reservations import CATEGORY, FIELDS, EnquiryDetail
 from dashboards.reservations.actions import REASON, Back, Body, Target, ask
-from dashboards.reservations.enquiry_words import CATEGORY, FAQ, METHOD, PARTY, methods
+from dashboards.reservations.enquiry_words import FAQ, METHOD, PARTY, methods
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.ui import forms
 from dashboards.ui.fields import Checkbox, Choice, Custom, Moment, Radio, Text

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from dashboards.contract.reservations import EnquiriesEventItem, EnquiryItem, Standing
+from dashboards.contract import reservations as contract
+from dashboards.contract.reservations import ENQUIRY_STATUS, EnquiriesEventItem, EnquiryItem, Standing
 from dashboards.reservations.incident_words import countdown
 from dashboards.ui import times
-from dashboards.ui.status import Status
+from dashboards.ui.status import Status, statuses
 from dashboards.ui.timeline import TimelineEvent
 
-PARTY = {"customer": Status("依頼者", "blue", "person"), "shop": Status("提携店", "orange", "storefront")}
-CHANNEL = {"mail": "Email", "phone": "電話"}
-STATUS = {
-    "received": Status("受付", "orange", "inbox"),
-    "working": Status("対応中", "blue", "support_agent"),
-    "waiting": Status("回答待ち", "gray", "hourglass_top"),
-    "resolved": Status("解決", "green", "check_circle"),
-}
-CATEGORY = {
-    "booking": "予約の内容・変更",
-    "payment": "お支払い",
-    "cancellation": "キャンセル・返金",
-    "messages": "SMS・メールが届かない",
-    "calls": "店舗への電話・受付",
-    "assistant": "AIアシスタントの使い方",
-    "trouble": "不具合・トラブル",
-    "other": "その他",
-}
-FAQ = {
-    "none": Status("なし", "gray", "remove"),
-    "wanted": Status("追加すべき", "orange", "playlist_add"),
-    "added": Status("追加済み", "green", "check_circle"),
-    "declined": Status("見送り", "gray", "block"),
-}
+PARTY = statuses(
+    contract.PARTY,
+    {
+        "customer": ("blue", "person"),
+        "shop": ("orange", "storefront"),
+    },
+)
+STATUS = statuses(
+    ENQUIRY_STATUS,
+    {
+        "received": ("orange", "inbox"),
+        "working": ("blue", "support_agent"),
+        "waiting": ("gray", "hourglass_top"),
+        "resolved": ("green", "check_circle"),
+    },
+)
+FAQ = statuses(
+    contract.FAQ,
+    {
+        "none": ("gray", "remove"),
+        "wanted": ("orange", "playlist_add"),
+        "added": ("green", "check_circle"),
+        "declined": ("gray", "block"),
+    },
+)
 # The specification's terms: for customers (7.1.2), and for shops (7.2.2).
 METHOD = {
     "faq": "FAQ記載内容（その場で回答）",
@@ -74,7 +76,7 @@ def methods(enquiry: EnquiryItem) -> dict[str, str]:
 
 
 def channel(enquiry: EnquiryItem) -> str:
-    return "Email（フォーム）" if enquiry["is_from_form"] else CHANNEL[enquiry["channel"]]
+    return "Email（フォーム）" if enquiry["is_from_form"] else contract.CHANNEL[enquiry["channel"]]
 
 
 def owner(enquiry: EnquiryItem) -> str:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dashboards.contract.reservations import IncidentItem, IncidentsEventItem
+from dashboards.contract import reservations as contract
+from dashboards.contract.reservations import INCIDENT_STATUS, IncidentItem, IncidentsEventItem
 from dashboards.reservations.operation_words import working_time
 from dashboards.ui import times
-from dashboards.ui.status import Status
+from dashboards.ui.status import statuses
 from dashboards.ui.timeline import TimelineEvent
 
-LEVEL = {
-    "critical": Status("Critical", "red", "e911_emergency"),
-    "high": Status("High", "orange", "keyboard_double_arrow_up"),
-    "medium": Status("Medium", "blue", "keyboard_arrow_up"),
-    "low": Status("Low", "gray", "keyboard_arrow_down"),
-}
+LEVEL = statuses(
+    contract.LEVEL,
+    {
+        "critical": ("red", "e911_emergency"),
+        "high": ("orange", "keyboard_double_arrow_up"),
+        "medium": ("blue", "keyboard_arrow_up"),
+        "low": ("gray", "keyboard_arrow_down"),
+    },
+)
 # The definitions of the specification (5.1), shown in the selection of a level.
 DEFINITIONS = {
     "critical": "Critical: システム全体停止、決済システム障害",
@@ -23,11 +27,14 @@ DEFINITIONS = {
     "medium": "Medium: パフォーマンス劣化、マニュアルオペ多発",
     "low": "Low: 軽微な不具合、一時的なエラー",
 }
-STATUS = {
-    "open": Status("対応中", "red", "emergency_home"),
-    "follow_up": Status("事後対応中", "orange", "pending_actions"),
-    "done": Status("完了", "green", "check_circle"),
-}
+STATUS = statuses(
+    INCIDENT_STATUS,
+    {
+        "open": ("red", "emergency_home"),
+        "follow_up": ("orange", "pending_actions"),
+        "done": ("green", "check_circle"),
+    },
+)
 _EVENTS = {
     "opened": ("インシデントを登録しました", "create"),
     "edited": ("記録を編集しました", "update"),

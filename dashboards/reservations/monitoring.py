@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboards.contract.reservations import AlarmItem, AlarmsState, Charts, Check, Outages
+from dashboards.contract.reservations import ALARM_KIND, AlarmItem, AlarmsState, Charts, Check, Outages
 from dashboards.ui import charts, columns, feedback, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing, refreshing_figures
@@ -21,7 +21,6 @@ STATES = {
     "alarm": Status("アラート中", "red", "error"),
     "unknown": Status("データなし", "gray", "help"),
 }
-KINDS = {"cpu": "CPU使用率", "memory": "メモリ使用率", "queue": "Celeryキュー長", "errors": "エラー率"}
 ALARM = {
     "open": Status("発生中", "red", "error"),
     "over": Status("解決済み", "green", "check_circle"),
@@ -215,7 +214,7 @@ st.subheader("アラートの記録", anchor=False)
 show_list(
     filters.bar(
         filters.Choice("state", "状態", ALARM),
-        filters.Choice("kind", "監視項目", KINDS),
+        filters.Choice("kind", "監視項目", ALARM_KIND),
     )
 )
 outages()

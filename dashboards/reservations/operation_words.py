@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dashboards.contract.reservations import DeskEventItem, OperationItem, QueueEventItem
+from dashboards.contract import reservations as contract
+from dashboards.contract.reservations import ANSWER, DeskEventItem, OperationItem, QueueEventItem
 from dashboards.ui import times
-from dashboards.ui.status import Status
+from dashboards.ui.status import Status, statuses
 from dashboards.ui.timeline import TimelineEvent
 
-PRIORITY = {
-    "urgent": Status("緊急", "red", "e911_emergency"),
-    "high": Status("高", "orange", "keyboard_double_arrow_up"),
-    "medium": Status("中", "blue", "keyboard_arrow_up"),
-    "low": Status("低", "gray", "keyboard_arrow_down"),
-}
+PRIORITY = statuses(
+    contract.PRIORITY,
+    {
+        "urgent": ("red", "e911_emergency"),
+        "high": ("orange", "keyboard_double_arrow_up"),
+        "medium": ("blue", "keyboard_arrow_up"),
+        "low": ("gray", "keyboard_arrow_down"),
+    },
+)
 RESPONSE = {
     "running": Status("期限内", "gray", "timer"),
     "near": Status("期限間近", "orange", "timer"),
@@ -22,27 +26,8 @@ RESPONSE = {
     "met": Status("期限内に完了", "green", "check_circle"),
     "missed": Status("期限後に完了", "orange", "check_circle"),
 }
-KINDS = {
-    "all_shops_refused": "全店舗予約NG",
-    "sms_failed": "SMS送信失敗",
-    "vague_answer": "曖昧な回答",
-    "change_requested": "予約内容の変更依頼",
-    "late_cancel": "期限超過後のキャンセル依頼",
-    "payment_trouble": "決済の不具合",
-    "refund_failed": "返金の失敗",
-    "dispute": "支払いへの異議",
-    "call_unclear": "電話の発信状況が不明",
-    "second_ok": "別の店舗からも予約OK",
-    "customer_enquiry": "依頼者からの問い合わせ",
-}
-ANSWERS = {
-    "ok": "予約OK",
-    "refused": "予約NG",
-    "vague": "曖昧な回答",
-    "change_requested": "変更依頼",
-    "voicemail": "留守番電話",
-    "no_answer": "応答なし",
-}
+# What a call can be corrected to.
+ANSWERS = {code: ANSWER[code] for code in ("ok", "refused", "vague", "change_requested", "voicemail", "no_answer")}
 _EVENTS = {
     "opened": ("手動対応が発生しました", "alert"),
     "claimed": ("担当になりました", "update"),

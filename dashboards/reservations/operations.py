@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.contract.reservations import QueueCounts
+from dashboards.contract.reservations import TASK, QueueCounts
 from dashboards.reservations import choices, roster
 from dashboards.reservations.operation_drawer import PATH, drawer
-from dashboards.reservations.operation_words import KINDS, PRIORITY, RESPONSE, owner, time_left
+from dashboards.reservations.operation_words import PRIORITY, RESPONSE, owner, time_left
 from dashboards.ui import bound, columns, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
@@ -112,7 +112,7 @@ def page() -> None:
             filters.Choice("priority", "優先度", PRIORITY),
             filters.Choice("owner", "担当", {"me": "自分", "none": "担当者なし"} | choices.assignees()),
             more=[
-                filters.Choice("kind", "内容", KINDS, width=240),
+                filters.Choice("kind", "内容", TASK, width=240),
                 filters.Choice("late", "期限", {"true": "期限を過ぎたもの"}, width=220),
                 filters.Choice("state", "表示", {"resolved": "完了済み", "all": "すべて（完了済みを含む）"}, width=220),
             ],

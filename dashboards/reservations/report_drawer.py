@@ -8,7 +8,14 @@ from functools import partial
 import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
-from dashboards.contract.reservations import Chores, Contents, DraftsReportItem, DraftsShare, ReportDetail
+from dashboards.contract.reservations import (
+    PERIOD_BEFORE,
+    Chores,
+    Contents,
+    DraftsReportItem,
+    DraftsShare,
+    ReportDetail,
+)
 from dashboards.reservations import report_forms
 from dashboards.reservations.actions import Back
 from dashboards.reservations.chore_words import minutes, short_time
@@ -16,7 +23,6 @@ from dashboards.reservations.figure_words import in_percent, yen
 from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.report_forms import KEY, PATH, TEXT_RECORD
 from dashboards.reservations.report_words import (
-    BEFORE,
     STATE,
     in_time,
     name,
@@ -113,7 +119,7 @@ def _buttons(report: ReportDetail, back: Back) -> None:
 
 def _figures(report: ReportDetail) -> None:
     current, before = report["contents"]["now"], report["contents"]["before"]
-    against = f"{BEFORE[report['kind']]}比"
+    against = f"{PERIOD_BEFORE[report['kind']]}比"
 
     def change(label: str, count: int, count_before: int, good: Good) -> Figure:
         return Figure(label, f"{count:,}件", change=count - count_before, change_unit="件", against=against, good=good)

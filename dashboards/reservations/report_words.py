@@ -17,7 +17,6 @@ from dashboards.ui import times
 from dashboards.ui.status import Status
 from dashboards.ui.timeline import TimelineEvent
 
-BEFORE = {"weekly": "前週", "monthly": "前月"}
 STATE = {
     "draft": Status("下書き", "orange", "edit_note"),
     "finished": Status("完成", "green", "check_circle"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 import streamlit as st
 
 from dashboards import session
-from dashboards.contract.reservations import FIELDS, Recipients, SurveyDetail, SurveyItem, SurveysOverview
+from dashboards.contract.reservations import FIELDS, STARS, Recipients, SurveyDetail, SurveyItem, SurveysOverview
 from dashboards.reservations.actions import Target, ask
 from dashboards.reservations.words import full_time
 from dashboards.session import has_permission
@@ -25,7 +25,6 @@ STATUS = {
     "open": Status("実施中", "blue", "how_to_vote"),
     "closed": Status("終了", "gray", "task_alt"),
 }
-STARS = {5: "とても満足", 4: "やや満足", 3: "どちらともいえない", 2: "やや不満", 1: "とても不満"}
 _WEEK = timedelta(days=7)
 
 
@@ -237,7 +236,7 @@ def _results(survey: SurveyDetail) -> None:
     st.markdown(f"平均 **{mean(survey)}**　回答 **{plain(answer_rate(survey))}**　送信先 {survey['invited']:,}人")
     highest = max(survey["distribution"]) or 1
     with st.container(border=True, gap="small", key=f"{KEY}.stars"):
-        for stars, label in STARS.items():
+        for stars, label in reversed(STARS.items()):
             count = survey["distribution"][stars - 1]
             left, middle, right = st.columns([3, 4, 1], vertical_alignment="center")
             left.markdown(f"{'★' * stars} {label}")
@@ -260,9 +259,12 @@ def _close(survey: SurveyDetail) -> None:
 
 def _answers() -> None:
     st.subheader("回答", anchor=False)
+    ratings = {str(stars): f"{stars} {label}" for stars, label in reversed(STARS.items())}
     chosen = filters.bar(
         filters.Choice("quarter", "対象の四半期", _quarters(), width=200),
-        filters.Choice("stars", "評価", {str(stars): f"{stars} {label}" for stars, label in STARS.items()}, width=220),
+        filters.Choice(
+            "stars", "評価", {str(stars): f"{stars} {label}" for stars, label in reversed(STARS.items())}, width=220
+        ),
         filters.Choice("commented", "コメント", {"true": "コメントのあるものだけ"}, width=220),
         prefix="answers.",
     )

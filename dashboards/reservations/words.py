@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.contract.reservations import (
+    RESERVATION_STATE,
+    SHOP_STATE,
     Called,
     PlanSummary,
     ReservationItem,
@@ -13,29 +15,35 @@ from dashboards.contract.reservations import (
     StepItem,
 )
 from dashboards.ui import times
-from dashboards.ui.status import Status
+from dashboards.ui.status import Status, statuses
 
-SHOP = {
-    "active": Status("利用中", "green", "check_circle"),
-    "blacklisted": Status("利用停止", "red", "block"),
-    "archived": Status("アーカイブ済み", "gray", "archive"),
-}
-STATE = {
-    "requested": Status("受付済み", "blue", "inbox"),
-    "calling": Status("店舗に電話中", "blue", "call"),
-    "pending_shop_response": Status("店舗の回答待ち", "orange", "hourglass_top"),
-    "change_requested": Status("変更の確認中", "orange", "edit_calendar"),
-    "all_shops_refused": Status("全店舗NG", "red", "block"),
-    "calling_success": Status("店舗OK（決済準備中）", "blue", "thumb_up"),
-    "awaiting_payment": Status("決済待ち", "blue", "payments"),
-    "expiring": Status("決済の締め切り処理中", "orange", "timer_off"),
-    "payment_timeout": Status("決済期限切れ", "gray", "timer_off"),
-    "confirmed": Status("予約確定", "green", "check_circle"),
-    "completed": Status("完了", "green", "task_alt"),
-    "cancelled": Status("キャンセル", "gray", "cancel"),
-    "refund_pending": Status("返金処理中", "orange", "currency_yen"),
-    "refunded": Status("返金済み", "gray", "undo"),
-}
+SHOP = statuses(
+    SHOP_STATE,
+    {
+        "active": ("green", "check_circle"),
+        "blacklisted": ("red", "block"),
+        "archived": ("gray", "archive"),
+    },
+)
+STATE = statuses(
+    RESERVATION_STATE,
+    {
+        "requested": ("blue", "inbox"),
+        "calling": ("blue", "call"),
+        "pending_shop_response": ("orange", "hourglass_top"),
+        "change_requested": ("orange", "edit_calendar"),
+        "all_shops_refused": ("red", "block"),
+        "calling_success": ("blue", "thumb_up"),
+        "awaiting_payment": ("blue", "payments"),
+        "expiring": ("orange", "timer_off"),
+        "payment_timeout": ("gray", "timer_off"),
+        "confirmed": ("green", "check_circle"),
+        "completed": ("green", "task_alt"),
+        "cancelled": ("gray", "cancel"),
+        "refund_pending": ("orange", "currency_yen"),
+        "refunded": ("gray", "undo"),
+    },
+)
 WAITING = "waiting"
 # The state in lists and details: 店舗への電話待ち while no shop can be called.
 DISPLAY_STATE = STATE | {WAITING: Status("店舗への電話待ち", "gray", "schedule")}

@@ -100,8 +100,9 @@ class Area:
     # Titles for codes in the area's audit entries: subjects and fields.
     subjects: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
-    # And for values that are codes: field, or subject.field, → code → title.
-    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # And for values that are codes: field, or subject.field, → code → title, or the name of the area's table
+    # (`service.core.values.labels`) where it stands with a topic.
+    values: Mapping[str, Mapping[str, str] | str] = field(default_factory=dict)
     purposes: tuple[Purpose, ...] = ()
     # Further fields of the area's memberships, in addition to the role: name → title.
     details: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Any
 from service.core.areas import areas, ticks
 from service.core.audit import COMMAND_LINE
 from service.core.catalogue import Entry, entries_by_key
+from service.core.values import labels
 from service.core.values.states import MessageState, TaskState
 from service.core.values.times import format_local_datetime
 
@@ -59,7 +60,7 @@ def values(area: str, subject: str) -> dict[str, Mapping[str, str]]:
     declared_area = areas().get(area)
     titles = dict(CORE_VALUES)
     for name, codes in (declared_area.values if declared_area else {}).items():
-        titles[name] = {**titles.get(name, {}), **codes}
+        titles[name] = {**titles.get(name, {}), **labels.resolved(area, codes)}
     titles["area"] = {listed_area.name: listed_area.title for listed_area in areas().values()}
     titles["list"] = {**titles.get("list", {}), **exported_lists()}
     prefix = f"{subject}."

@@ -19,7 +19,8 @@ TABLES: dict[str, dict[str, Mapping[Any, str]]] = {}
 
 
 class Labelled(StrEnum):
-    """Codes with their labels. The class's name is that of the table, in the area of its module."""
+    """Codes with their labels. The table is in the area of the class's module, and has the class's name or that of
+    `class Status(Labelled, table="EnquiryStatus")`."""
 
     _value_: str
     label: str
@@ -29,11 +30,11 @@ class Labelled(StrEnum):
         member._value_, member.label = code, label
         return member
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, table: str = "") -> None:
         super().__init_subclass__()
         room, _, path = cls.__module__.partition(".")
         if room == "service":
-            _register(path.split(".")[0], cls.__name__, cls.labels())
+            _register(path.split(".")[0], table or cls.__name__, cls.labels())
 
     @classmethod
     def labels(cls) -> dict[str, str]:
@@ -45,6 +46,11 @@ def table(area: str, name: str, labels: Mapping[Code, str]) -> Mapping[Code, str
     """Registers the labels of codes that are no enumeration; returns them."""
     _register(area, name, labels)
     return labels
+
+
+def resolved(area: str, labels: Mapping[str, str] | str) -> Mapping[Any, str]:
+    """The labels, or those of the area's table with this name."""
+    return TABLES[area][labels] if isinstance(labels, str) else labels
 
 
 def _register(area: str, name: str, labels: Mapping[Any, str]) -> None:

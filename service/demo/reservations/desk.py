@@ -17,7 +17,6 @@ from service.reservations.operations.rules import (
     RESOLVED_AUTOMATICALLY,
     RESOLVED_BY_OPERATOR,
     TARGETS,
-    TASK_LABELS,
 )
 from service.reservations.state_machine.states import Task
 
@@ -43,7 +42,7 @@ class Desk:
             Operation,
             kind=task.value,
             priority=PRIORITIES[task].value,
-            title=TASK_LABELS[task],
+            title=task.label,
             detail=detail,
             opened_at=now,
             due_at=target.due_at(now, calendar),

@@ -82,7 +82,7 @@ def _settled(ground: _Ground, chance: Random, received_at: datetime) -> Row:
     row |= {"resolved_at": settled_at, "resolved_by": by.name, "way": asked[3], "outcome": asked[4]}
     row["resolution_minutes"] = rules.working_minutes(received_at, settled_at, ground.calendar)
     row["faq"] = chance.choice(("none", "none", "none", "added", "declined"))
-    solved = f"{rules.WAY_LABELS[rules.Way(asked[3])]}\n{asked[4]}"
+    solved = f"{rules.Way(asked[3]).label}\n{asked[4]}"
     row[EnquiryEvent] = [
         event(received_at, "received", row["received_by"]),
         event(answered_at, "called" if channel is Channel.PHONE else "mailed", by, asked[4]),

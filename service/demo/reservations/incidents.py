@@ -60,5 +60,5 @@ def _incident(db: Session, told: Mapping[str, Any], by: Actor, now: datetime) ->
     events.sort(key=lambda told: told["at"])
     if "resolved_at" in row:
         events.append(event(row["resolved_at"], "resolved", by))
-    opened = event(detected_at, "opened", by, rules.LEVEL_LABELS[level])
+    opened = event(detected_at, "opened", by, level.label)
     return row | {IncidentMark: marks, IncidentEvent: [opened, *events]}

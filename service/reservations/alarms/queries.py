@@ -145,7 +145,7 @@ def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
         checks.append(
             {
                 "kind": kind.value,
-                "title": check.title,
+                "title": kind.label,
                 "value": value,
                 "shown": rules.format_figure(kind, value) if value is not None else None,
                 "limit": rules.limit_text(kind),

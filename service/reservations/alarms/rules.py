@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from service.core.values.labels import Labelled
 from service.core.values.times import format_duration, format_local_datetime
 
 MINUTE = timedelta(minutes=1)
@@ -22,11 +23,13 @@ HISTORY_DAYS, MIN_KNOWN_DAYS = 28, 7
 PROPOSAL_INTERVAL = timedelta(days=1)
 
 
-class Kind(StrEnum):
-    CPU = "cpu"
-    MEMORY = "memory"
-    QUEUE = "queue"
-    ERRORS = "errors"
+class Kind(Labelled, table="AlarmKind"):
+    """The document's 監視項目 (4.1.1)."""
+
+    CPU = "cpu", "CPU使用率"
+    MEMORY = "memory", "メモリ使用率"
+    QUEUE = "queue", "Celeryキュー長"
+    ERRORS = "errors", "エラー率"
 
 
 class Case(StrEnum):
@@ -39,10 +42,9 @@ class Case(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """`title`: the document's 監視項目 (4.1.1); `text`: the Slack text (4.3.1). An alarm begins when the figure was
-    above `above` in each of `begins` complete minutes, and ends when it was below `below` in each of `ends`."""
+    """`text`: the Slack text (4.3.1). An alarm begins when the figure was above `above` in each of `begins` complete
+    minutes, and ends when it was below `below` in each of `ends`."""
 
-    title: str
     text: str
     figure: str
     unit: str
@@ -55,10 +57,10 @@ class Check:
 
 
 CHECKS: Mapping[Kind, Check] = {
-    Kind.CPU: Check("CPU使用率", "CPU使用率が高い状態です", "CPU使用率", "%", 80, 75, 5, 5, 5, "高"),
-    Kind.MEMORY: Check("メモリ使用率", "メモリ使用率が高い状態です", "メモリ使用率", "%", 90, 85, 5, 5, 5, "高"),
-    Kind.QUEUE: Check("Celeryキュー長", "予約キューが溜まっています", "待っている処理", "件", 100, 80, 1, 2, 1, "高"),
-    Kind.ERRORS: Check("エラー率", "エラーが多発しています", "エラー率", "%", 5, 2.5, 5, 5, 5, "緊急"),
+    Kind.CPU: Check("CPU使用率が高い状態です", "CPU使用率", "%", 80, 75, 5, 5, 5, "高"),
+    Kind.MEMORY: Check("メモリ使用率が高い状態です", "メモリ使用率", "%", 90, 85, 5, 5, 5, "高"),
+    Kind.QUEUE: Check("予約キューが溜まっています", "待っている処理", "件", 100, 80, 1, 2, 1, "高"),
+    Kind.ERRORS: Check("エラーが多発しています", "エラー率", "%", 5, 2.5, 5, 5, 5, "緊急"),
 }
 
 

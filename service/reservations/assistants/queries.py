@@ -18,7 +18,6 @@ from service.reservations.models import Assistant, Plan, Reservation, Service, S
 from service.reservations.outgoing.message_texts import domestic_phone
 from service.reservations.services.queries import plan_names
 from service.reservations.state_machine.case import LONGEST_NOTICE, SHORTEST_NOTICE
-from service.reservations.state_machine.states import STATE_LABELS
 
 _RESERVATION_COUNT = (
     select(func.count())
@@ -107,7 +106,7 @@ def reservation_answer(db: Session, reservation: Reservation, prefix: str = "") 
         message=f"{prefix}{current_progress.sentence}",
         reservation_id=reservation.code,
         status=case.state.value,
-        status_label=STATE_LABELS[case.state],
+        status_label=case.state.label,
         service_name=service,
         plan_name=plan,
         price_yen=case.price,

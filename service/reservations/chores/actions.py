@@ -233,7 +233,7 @@ def notify_overdue(db: Session) -> int:
 def _lock_open_turn(db: Session, turn_id: int, version: int) -> ChoreTurn:
     turn = queries.get_turn(db, turn_id, lock=True)
     if turn.outcome is not None:
-        label = rules.STATE_LABELS[State(turn.outcome)]
+        label = State(turn.outcome).label
         raise Conflict(f"この作業は{turn.done_by}が「{label}」にしています。画面を更新してください。")
     _refuse_stale(turn, version)
     return turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.core.exports.declared import Column, ExportList
 from service.reservations.chores import queries, schemas
-from service.reservations.chores.rules import RHYTHM_LABELS, STATE_LABELS
+from service.reservations.chores.rules import Rhythm, State
 
 TURNS = ExportList(
     key="reservations.chores.turns",
@@ -12,11 +12,11 @@ TURNS = ExportList(
     permission="reservations:chore:read",
     columns=(
         Column("title", "作業内容"),
-        Column("rhythm", "周期", "choice", words={rhythm.value: label for rhythm, label in RHYTHM_LABELS.items()}),
+        Column("rhythm", "周期", "choice", words=Rhythm.labels()),
         Column("owner", "担当者"),
         Column("starts_at", "開始", "moment"),
         Column("due_at", "期限", "moment"),
-        Column("state", "状態", "choice", words={state.value: label for state, label in STATE_LABELS.items()}),
+        Column("state", "状態", "choice", words=State.labels()),
         Column("done_at", "実施日時", "moment"),
         Column("done_by", "実施した人"),
         Column("estimate", "所要時間の目安（分）", "number"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from enum import StrEnum
 from itertools import pairwise
 
-from service.core.values.times import DAY, Month, at, business_day, format_local_datetime, is_business_day
+from service.core.values.labels import Labelled
+from service.core.values.times import DAY, WEEKDAYS, Month, at, business_day, format_local_datetime, is_business_day
 
 WEEK = 7 * DAY
 # How far ahead turns are planned: the calendar shows the next quarter.
@@ -25,46 +25,28 @@ MINUTES_PER_WEEK = 7 * 24 * 60
 WEEKLY_REPORT, MONTHLY_REPORT, BACKUPS = "weekly_report", "monthly_report", "backups"
 
 
-class Rhythm(StrEnum):
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-    QUARTERLY = "quarterly"
-    ANYTIME = "anytime"
+class Rhythm(Labelled):
+    DAILY = "daily", "日次"
+    WEEKLY = "weekly", "週次"
+    MONTHLY = "monthly", "月次"
+    QUARTERLY = "quarterly", "四半期"
+    ANYTIME = "anytime", "随時"
 
 
-class Outcome(StrEnum):
-    DONE = "done"
-    SKIPPED = "skipped"
+class Outcome(Labelled, table="TurnOutcome"):
+    DONE = "done", "完了"
+    SKIPPED = "skipped", "見送り"
 
 
-class State(StrEnum):
+class State(Labelled, table="TurnState"):
     """`now`: it has begun and can be done; `overdue`: it is past `due_at`; `missed`: the next turn has begun, too."""
 
-    PLANNED = "planned"
-    NOW = "now"
-    OVERDUE = "overdue"
-    MISSED = "missed"
-    DONE = "done"
-    SKIPPED = "skipped"
-
-
-RHYTHM_LABELS = {
-    Rhythm.DAILY: "日次",
-    Rhythm.WEEKLY: "週次",
-    Rhythm.MONTHLY: "月次",
-    Rhythm.QUARTERLY: "四半期",
-    Rhythm.ANYTIME: "随時",
-}
-STATE_LABELS = {
-    State.PLANNED: "予定",
-    State.NOW: "実施する時間",
-    State.OVERDUE: "期限超過",
-    State.MISSED: "未実施",
-    State.DONE: "完了",
-    State.SKIPPED: "見送り",
-}
-WEEKDAY_LABELS = {1: "月曜日", 2: "火曜日", 3: "水曜日", 4: "木曜日", 5: "金曜日"}
+    PLANNED = "planned", "予定"
+    NOW = "now", "実施する時間"
+    OVERDUE = "overdue", "期限超過"
+    MISSED = "missed", "未実施"
+    DONE = "done", "完了"
+    SKIPPED = "skipped", "見送り"
 
 
 @dataclass(frozen=True)
@@ -152,12 +134,12 @@ def format_schedule(rhythm: Rhythm, starts: time, weekday: int | None, day: int 
         case Rhythm.DAILY:
             return f"毎営業日 {starts.hour}:{starts:%M}"
         case Rhythm.WEEKLY:
-            return WEEKDAY_LABELS[weekday or 1]
+            return f"{WEEKDAYS[(weekday or 1) - 1]}曜日"
         case Rhythm.MONTHLY:
             return f"月初{day}営業日以内" if day else "月中（11〜20日）"
         case Rhythm.QUARTERLY:
             return "4/7/10/1月"
-    return RHYTHM_LABELS[rhythm]
+    return rhythm.label
 
 
 def format_minutes(minutes: int | None) -> str:

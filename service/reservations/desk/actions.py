@@ -27,7 +27,7 @@ from service.reservations.shops import queries as shops
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import LONGEST_NOTICE
 from service.reservations.state_machine.events import Event
-from service.reservations.state_machine.states import STATE_LABELS, Answer, State
+from service.reservations.state_machine.states import Answer, State
 
 
 def create(db: Session, by: Actor, new: schemas.NewReservation) -> Reservation:
@@ -230,7 +230,7 @@ def _lock_version(db: Session, code: str, new: edits.Edit) -> Reservation:
     """Locks the reservation. Raises Stale (optimistic locking) when it has changed since that version was read."""
     reservation = lock_reservation(db, queries.find(db, code).id)
     if new.version != reservation.version:
-        state_label = STATE_LABELS[State(reservation.state)]
+        state_label = State(reservation.state).label
         raise Stale(
             f"この予約は、画面を開いたあとに変わりました（今は「{state_label}」です）。まだ何も行っていません。"
             "最新の内容を確認して、もう一度操作してください。",
@@ -243,7 +243,7 @@ def _lock_version(db: Session, code: str, new: edits.Edit) -> Reservation:
 def _apply_event(db: Session, by: Actor, reservation: Reservation, event: Event, note: str) -> None:
     outcome = flow.apply_event(db, reservation, event, source="operator", by=by, note=note.strip())
     if outcome.ignored is not None:
-        state_label = STATE_LABELS[outcome.case.state]
+        state_label = outcome.case.state.label
         raise Conflict(
             f"{outcome.ignored}今は「{state_label}」のため、この操作はできません。画面を開き直してください。"
         )

@@ -26,9 +26,7 @@ from service.reservations.outgoing.queries import find_row
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.events import EVENT_ADAPTER, EVENT_LABELS
 from service.reservations.state_machine.states import (
-    ANSWER_LABELS,
     SHOP_SEARCH_STATES,
-    STATE_LABELS,
     WAITING_LABEL,
     Answer,
     Purpose,
@@ -74,7 +72,7 @@ _IS_PAUSED = and_(
 WAITS_UNTIL = case((_IS_PAUSED, _RESUME_AT))
 STATE_TITLE = case(
     (_IS_PAUSED, WAITING_LABEL),
-    else_=case({state.value: label for state, label in STATE_LABELS.items()}, value=Reservation.state),
+    else_=case(State.labels(), value=Reservation.state),
 )
 SHOP_NAME = func.coalesce(Shop.name, func.nullif(Reservation.shop_note, ""))
 
@@ -241,7 +239,7 @@ def _call(call: PhoneCall, shops: Mapping[int, str]) -> dict[str, Any]:
         "placed_at": call.placed_at,
         "ended_at": call.ended_at,
         "answer": call.answer,
-        "answer_title": ANSWER_LABELS[Answer(call.answer)] if call.answer else None,
+        "answer_title": Answer(call.answer).label if call.answer else None,
         "read_answer": call.read_answer,
         **{name: reading.get(name) or "" for name in ("why", "quote", "staff", "change", "summary")},
         "seconds": call.seconds,
@@ -262,7 +260,7 @@ def _timeline(db: Session, reservation: Reservation, shops: Mapping[int, str]) -
             "title": EVENT_LABELS[event.kind],
             "state_before": event.state_before,
             "state": event.state,
-            "state_title": WAITING_LABEL if event.kind == "shops_closed" else STATE_LABELS[State(event.state)],
+            "state_title": WAITING_LABEL if event.kind == "shops_closed" else State(event.state).label,
             "ignored": event.ignored,
             "source": event.source,
             "source_title": _source_title(event),

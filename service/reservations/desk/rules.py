@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from service.reservations.flow.progress import progress, waits_until
-from service.reservations.operations.rules import TASK_LABELS
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.case import Case
 from service.reservations.state_machine.events import Event
 from service.reservations.state_machine.rules import Outcome
-from service.reservations.state_machine.states import STATE_LABELS, WAITING_LABEL, Purpose, State, Task
+from service.reservations.state_machine.states import WAITING_LABEL, Purpose, State, Task
 
 SOURCE_LABELS = {
     "system": "自動処理",
@@ -78,7 +77,7 @@ def replay_step(outcome: Outcome, at: datetime, shops: Mapping[int, str]) -> dic
         "ignored": outcome.ignored,
         "led_to": effect_texts([e.effect_as_json(effect) for effect in outcome.effects], shops),
         "state": case.state,
-        "state_title": STATE_LABELS[case.state] if paused_until is None else WAITING_LABEL,
+        "state_title": case.state.label if paused_until is None else WAITING_LABEL,
         "waits_until": paused_until,
         "progress": progress(case, at).sentence,
         "round": case.round,
@@ -140,5 +139,5 @@ def effect_text(effect: Mapping[str, Any], shops: Mapping[int, str]) -> str:
         case "Refund":
             return f"返金（¥{effect['amount']:,}）"
         case "ForPeople":
-            return f"手動対応「{TASK_LABELS[Task(effect['task'])]}」"
+            return f"手動対応「{Task(effect['task']).label}」"
     return "対応済みの手動対応を完了"

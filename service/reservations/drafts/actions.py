@@ -53,7 +53,7 @@ def draft(db: Session, by: Actor, new: schemas.NewDraft) -> ActivityReport:
     """Drafts the report of the last complete period. Raises Conflict when it exists already, or when the report's chore
     has ended."""
     period = dict(queries.periods_to_report(db)).get(new.kind)
-    label = rules.KIND_LABELS[new.kind]
+    label = new.kind.label
     if period is None:
         raise Conflict(f"定期作業の「{label}作成」が無効になっているため、作成できません。")
     report = _draft(db, by, new.kind, period)
@@ -123,7 +123,7 @@ def finish(db: Session, by: Actor, report_id: int, new: schemas.Finish) -> None:
     _record_event(db, report, "finished", by)
     before, after = {"finished": False}, {"finished": True}
     audit.record(db, by, "status_change", AREA.name, SUBJECT, report.id, before=before, after=after)
-    label = rules.KIND_LABELS[Kind(report.kind)]
+    label = Kind(report.kind).label
     period = rules.format_period(Kind(report.kind), queries.days_of(report))
     turn = chores.turn_to_check_off(db, rules.CHORE_CODES[Kind(report.kind)]) if new.check_off else None
     if turn is not None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from enum import StrEnum
 
 from service.core.reports.colours import Tone
 from service.core.reports.model import (
@@ -22,6 +21,8 @@ from service.core.reports.model import (
     Table,
     Written,
 )
+from service.core.values import labels
+from service.core.values.labels import Labelled
 from service.core.values.times import DAY, WEEKDAYS, Month, at, format_local_datetime, local_date, month_of
 from service.reservations.chores.rules import (
     MONTHLY_REPORT,
@@ -31,8 +32,7 @@ from service.reservations.chores.rules import (
     next_business_day,
     nth_business_day,
 )
-from service.reservations.incidents.rules import LEVEL_LABELS, Level
-from service.reservations.operations.rules import TASK_LABELS
+from service.reservations.incidents.rules import Level
 from service.reservations.queue.rules import ESTIMATED_MINUTES
 from service.reservations.state_machine.states import Task
 
@@ -41,13 +41,12 @@ DRAFTING_TIME = time(8)
 MAX_RANKED = 10
 
 
-class Kind(StrEnum):
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
+class Kind(Labelled, table="ReportKind"):
+    WEEKLY = "weekly", "週次レポート"
+    MONTHLY = "monthly", "月次レポート"
 
 
-KIND_LABELS = {Kind.WEEKLY: "週次レポート", Kind.MONTHLY: "月次レポート"}
-BEFORE_LABELS = {Kind.WEEKLY: "前週", Kind.MONTHLY: "前月"}
+BEFORE_LABELS = labels.table("reservations", "PeriodBefore", {"weekly": "前週", "monthly": "前月"})
 # The chore that is done by writing the report.
 CHORE_CODES = {Kind.WEEKLY: WEEKLY_REPORT, Kind.MONTHLY: MONTHLY_REPORT}
 TEXT_LABELS = {"findings": "所見", "issues": "課題", "next_steps": "次の対応"}
@@ -257,16 +256,16 @@ def format_percent(share: Share) -> str:
 
 def drafted_message(kind: Kind, days: Days) -> str:
     """The Slack message about a new draft."""
-    headline = f"{KIND_LABELS[kind]} {format_period(kind, days)} の下書きができました"
+    headline = f"{kind.label} {format_period(kind, days)} の下書きができました"
     return f"{headline}\n内容を確認し、完成させてください。"
 
 
 def build_mail(kind: Kind, days: Days, contents: Contents, url: str) -> tuple[str, str]:
     """Subject and body of the mail with which a report is sent."""
     now = contents.now
-    subject = f"【予約運用】{KIND_LABELS[kind]} {format_period(kind, days)}"
+    subject = f"【予約運用】{kind.label} {format_period(kind, days)}"
     body = (
-        f"{KIND_LABELS[kind]} {format_period(kind, days)} を添付でお送りします。\n\n"
+        f"{kind.label} {format_period(kind, days)} を添付でお送りします。\n\n"
         f"・予約件数: {now.requested:,}件\n"
         f"・予約成功率: {format_percent(now.success)}\n"
         f"・決済成功率: {format_percent(now.payment)}\n"
@@ -283,7 +282,7 @@ def build_report(draft: PrintableReport) -> Report:
     contents, kind = draft.contents, draft.kind
     by = f"完成: {draft.finished_by}" if draft.finished_by else "下書き（まだ完成していません）"
     return Report(
-        f"予約運用　{KIND_LABELS[kind]}",
+        f"予約運用　{kind.label}",
         f"{format_period(kind, draft.days)}　{by}",
         draft.drafted_at,
         [
@@ -357,7 +356,7 @@ def _counted(label: str, counts: Mapping[str, int]) -> Table:
 
 
 def operation_label(kind: str) -> str:
-    return TASK_LABELS[Task(kind)] if kind in {task.value for task in Task} else kind
+    return Task(kind).label if kind in {task.value for task in Task} else kind
 
 
 def operation_estimate(kind: str) -> str | None:
@@ -406,7 +405,7 @@ def _incidents(lines: Sequence[IncidentLine]) -> Table:
     rows: list[list[Cell]] = [
         [
             line.code,
-            Badge(LEVEL_LABELS[Level(line.level)], tones[Level(line.level)]),
+            Badge(Level(line.level).label, tones[Level(line.level)]),
             line.title,
             format_local_datetime(line.detected_at),
             format_local_datetime(line.recovered_at) if line.recovered_at else "対応中" if line.is_open else None,

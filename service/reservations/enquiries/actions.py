@@ -360,7 +360,7 @@ def _resolve(db: Session, by: Actor, enquiry: Enquiry, way: rules.Way, outcome: 
     enquiry.resolution_minutes = rules.working_minutes(enquiry.received_at, now, calendar_named(db, rules.CALENDAR))
     enquiry.owner_id = enquiry.owner_id or by.user_id
     enquiry.version += 1
-    _record_event(db, enquiry, "resolved", by, f"{rules.WAY_LABELS[way]}\n{outcome}")
+    _record_event(db, enquiry, "resolved", by, f"{way.label}\n{outcome}")
     after = {"status": Status.RESOLVED, "way": way, "outcome": outcome, "faq": enquiry.faq}
     audit.record(db, by, "status_change", AREA.name, SUBJECT, enquiry.id, before={"status": before}, after=after)
 

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from service.core.exports.declared import Column, ExportList
 from service.reservations.enquiries import queries, rules, schemas
-from service.reservations.incidents.rules import LEVEL_LABELS
-
-
-def _choice(name: str, label: str, labels: Mapping[Any, str]) -> Column:
-    return Column(name, label, "choice", words={code.value: text for code, text in labels.items()})
-
+from service.reservations.incidents.rules import Level
 
 ENQUIRIES = ExportList(
     key="reservations.enquiries",
@@ -21,18 +13,18 @@ ENQUIRIES = ExportList(
     columns=(
         Column("code", "番号"),
         Column("received_at", "受付日時", "moment"),
-        _choice("party", "問い合わせ元", rules.PARTY_LABELS),
-        _choice("channel", "チャネル", rules.CHANNEL_LABELS),
+        Column("party", "問い合わせ元", "choice", words=rules.Party.labels()),
+        Column("channel", "チャネル", "choice", words=rules.Channel.labels()),
         Column("sender_name", "氏名"),
         Column("phone_shown", "電話番号"),
         Column("mail", "メールアドレス"),
         Column("reservation_code", "予約ID"),
         Column("shop_name", "提携店"),
-        _choice("category", "種別", rules.CATEGORY_LABELS),
-        _choice("level", "レベル", LEVEL_LABELS),
+        Column("category", "種別", "choice", words=rules.Category.labels()),
+        Column("level", "レベル", "choice", words=Level.labels()),
         Column("topic", "件名"),
         Column("content", "問い合わせ内容"),
-        _choice("status", "ステータス", rules.STATUS_LABELS),
+        Column("status", "ステータス", "choice", words=rules.Status.labels()),
         Column("owner_name", "担当"),
         Column("first_due_at", "初回応答の目標", "moment"),
         Column("first_response_at", "初回応答日時", "moment"),
@@ -41,9 +33,9 @@ ENQUIRIES = ExportList(
         Column("resolved_at", "解決日時", "moment"),
         Column("resolution_minutes", "解決（営業時間・分）", "number"),
         Column("resolved_by", "解決した人"),
-        _choice("way", "対応方法", rules.WAY_LABELS),
+        Column("way", "対応方法", "choice", words=rules.Way.labels()),
         Column("outcome", "対応内容"),
-        _choice("faq", "FAQへの追加", rules.FAQ_LABELS),
+        Column("faq", "FAQへの追加", "choice", words=rules.Faq.labels()),
     ),
     filters=schemas.EnquiryFilters,
     statement=queries.enquiries_export,

@@ -116,8 +116,8 @@ def _page(request: Request, typed: Mapping[str, str], complaints: Mapping[str, s
         typed=typed,
         complaints=complaints,
         labels=LABELS,
-        parties=rules.PARTY_LABELS,
-        categories=rules.CATEGORY_LABELS,
+        parties=rules.Party.labels(),
+        categories=rules.Category.labels(),
         support=settings(),
         hours=rules.HOURS,
     )

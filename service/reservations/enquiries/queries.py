@@ -23,7 +23,7 @@ from service.core.values.targets import State, Target, read
 from service.core.values.times import day_bounds, local_date
 from service.reservations.enquiries import rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
-from service.reservations.enquiries.rules import CATEGORY_LABELS, CHANNEL_LABELS, Channel, Faq, Party, Status
+from service.reservations.enquiries.rules import Channel, Faq, Party, Status
 from service.reservations.models import Reservation, Shop
 from service.reservations.operations.models import Operation
 from service.reservations.rules import AREA
@@ -438,7 +438,7 @@ def kpis(db: Session, since: datetime, until: datetime) -> schemas.Kpis:
     ).all()
     return _kpis_of_row(
         row,
-        categories=tuple((CATEGORY_LABELS[rules.Category(code)], count) for code, count in categories),
+        categories=tuple((rules.Category(code).label, count) for code, count in categories),
         for_faq=tuple((code, subject) for code, subject in for_faq),
     )
 
@@ -448,7 +448,7 @@ def _kpis_of_row(
 ) -> schemas.Kpis:
     return schemas.Kpis(
         count=row["count"],
-        by_channel={CHANNEL_LABELS[channel]: row[channel.value] for channel in Channel},
+        by_channel={channel.label: row[channel.value] for channel in Channel},
         first_mail=_measure(row, Channel.MAIL.value),
         first_phone=_measure(row, Channel.PHONE.value),
         resolution=_measure(row, "resolution"),

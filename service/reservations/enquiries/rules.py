@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from service.core.values.labels import Labelled
 from service.core.values.targets import NEAR, Target
 from service.core.values.times import format_local_datetime
 from service.core.values.working_time import Calendar, CalendarName, add_working_time, working_time_between
@@ -19,75 +19,54 @@ SENDER = SERVICE_NAME
 HOURS = "平日9:00〜18:00"
 
 
-class Party(StrEnum):
-    CUSTOMER = "customer"
-    SHOP = "shop"
+class Party(Labelled):
+    CUSTOMER = "customer", "依頼者"
+    SHOP = "shop", "提携店"
 
 
-class Channel(StrEnum):
+class Channel(Labelled):
     """An enquiry from the public form counts as mail: it is answered by mail."""
 
-    MAIL = "mail"
-    PHONE = "phone"
+    MAIL = "mail", "Email"
+    PHONE = "phone", "電話"
 
 
-class Status(StrEnum):
+class Status(Labelled, table="EnquiryStatus"):
     """`waiting`: for a reply of the sender."""
 
-    RECEIVED = "received"
-    WORKING = "working"
-    WAITING = "waiting"
-    RESOLVED = "resolved"
+    RECEIVED = "received", "受付"
+    WORKING = "working", "対応中"
+    WAITING = "waiting", "回答待ち"
+    RESOLVED = "resolved", "解決"
 
 
-class Category(StrEnum):
-    BOOKING = "booking"
-    PAYMENT = "payment"
-    CANCELLATION = "cancellation"
-    MESSAGES = "messages"
-    CALLS = "calls"
-    ASSISTANT = "assistant"
-    TROUBLE = "trouble"
-    OTHER = "other"
+class Category(Labelled):
+    BOOKING = "booking", "予約の内容・変更"
+    PAYMENT = "payment", "お支払い"
+    CANCELLATION = "cancellation", "キャンセル・返金"
+    MESSAGES = "messages", "SMS・メールが届かない"
+    CALLS = "calls", "店舗への電話・受付"
+    ASSISTANT = "assistant", "AIアシスタントの使い方"
+    TROUBLE = "trouble", "不具合・トラブル"
+    OTHER = "other", "その他"
 
 
-class Way(StrEnum):
+class Way(Labelled):
     """How it was answered (7.1.2, 7.2.2)."""
 
-    FAQ = "faq"
-    SYSTEM = "system"
-    MANUAL = "manual"
+    FAQ = "faq", "FAQ記載内容"
+    SYSTEM = "system", "システム確認"
+    MANUAL = "manual", "マニュアルオペレーション"
 
 
-class Faq(StrEnum):
+class Faq(Labelled):
     """For the weekly FAQ review (7.3.2): nothing to do, should be added, was added, was declined."""
 
-    NONE = "none"
-    WANTED = "wanted"
-    ADDED = "added"
-    DECLINED = "declined"
+    NONE = "none", "なし"
+    WANTED = "wanted", "追加すべき"
+    ADDED = "added", "追加済み"
+    DECLINED = "declined", "見送り"
 
-
-PARTY_LABELS = {Party.CUSTOMER: "依頼者", Party.SHOP: "提携店"}
-CHANNEL_LABELS = {Channel.MAIL: "Email", Channel.PHONE: "電話"}
-STATUS_LABELS = {
-    Status.RECEIVED: "受付",
-    Status.WORKING: "対応中",
-    Status.WAITING: "回答待ち",
-    Status.RESOLVED: "解決",
-}
-CATEGORY_LABELS = {
-    Category.BOOKING: "予約の内容・変更",
-    Category.PAYMENT: "お支払い",
-    Category.CANCELLATION: "キャンセル・返金",
-    Category.MESSAGES: "SMS・メールが届かない",
-    Category.CALLS: "店舗への電話・受付",
-    Category.ASSISTANT: "AIアシスタントの使い方",
-    Category.TROUBLE: "不具合・トラブル",
-    Category.OTHER: "その他",
-}
-WAY_LABELS = {Way.FAQ: "FAQ記載内容", Way.SYSTEM: "システム確認", Way.MANUAL: "マニュアルオペレーション"}
-FAQ_LABELS = {Faq.NONE: "なし", Faq.WANTED: "追加すべき", Faq.ADDED: "追加済み", Faq.DECLINED: "見送り"}
 
 # 初回応答時間目標 (7.1.1, 7.2.1); 即時: the target is `received_at` itself.
 FIRST_RESPONSE_TARGETS: Mapping[tuple[Party, Channel], Target] = {
@@ -138,7 +117,7 @@ def working_minutes(start: datetime, end: datetime, calendar: Calendar) -> int:
 
 
 def _heading(enquiry_id: int, party: Party, channel: Channel) -> str:
-    return f"問い合わせ {enquiry_number(enquiry_id)}（{PARTY_LABELS[party]}・{CHANNEL_LABELS[channel]}）"
+    return f"問い合わせ {enquiry_number(enquiry_id)}（{party.label}・{channel.label}）"
 
 
 def received_message(enquiry_id: int, party: Party, subject: str, due_at: datetime) -> str:

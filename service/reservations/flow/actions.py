@@ -35,7 +35,7 @@ from service.reservations.state_machine.case import LONGEST_NOTICE, SHORTEST_NOT
 from service.reservations.state_machine.events import EVENT_LABELS, Event
 from service.reservations.state_machine.rules import Outcome
 from service.reservations.state_machine.shop_search import BUSY_DELAY, PhoneLine, earliest_call, unusual_time_reason
-from service.reservations.state_machine.states import FINAL_STATES, STATE_LABELS, State
+from service.reservations.state_machine.states import FINAL_STATES, State
 
 Source = Literal["system", "assistant", "customer", "stripe", "twilio", "bland", "operator"]
 # Without 0, O, 1 and I, which are easy to confuse on the telephone.
@@ -128,7 +128,7 @@ def create(
     source: Source = "operator" if by is not None else "assistant"
     _carry_out_and_record(db, reservation, None, event, outcome, now, source=source, by=by)
     if by is not None:
-        after = {"state": STATE_LABELS[outcome.case.state], "starts_at": starts_at.isoformat()}
+        after = {"state": outcome.case.state.label, "starts_at": starts_at.isoformat()}
         audit.record(db, by, "create", AREA.name, "reservation", reservation.code, after=after)
     return reservation
 
@@ -406,8 +406,8 @@ def _audit(db: Session, reservation: Reservation, by: Actor, event: Event, befor
         if state_changed
         else "update"
     )
-    after = {"state": STATE_LABELS[outcome.case.state], "event": EVENT_LABELS[event.kind]}
+    after = {"state": outcome.case.state.label, "event": EVENT_LABELS[event.kind]}
     if outcome.ignored is not None:
         after["reason"] = outcome.ignored
-    state = {"state": STATE_LABELS[before.state]}
+    state = {"state": before.state.label}
     audit.record(db, by, action, AREA.name, "reservation", reservation.code, before=state, after=after)

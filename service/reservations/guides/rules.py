@@ -34,7 +34,7 @@ from service.reservations.outgoing import call_script, message_texts
 from service.reservations.queue import rules as queue
 from service.reservations.rules import AREA, CONTACT_PAGE, GUIDES_PATH, SERVICE_NAME
 from service.reservations.state_machine import case as cases
-from service.reservations.state_machine.states import STATE_LABELS, Purpose, State, Task
+from service.reservations.state_machine.states import Purpose, State, Task
 
 MAKER = SERVICE_NAME
 # A guide of at least this reading time starts with a table of contents.
@@ -257,7 +257,7 @@ def _context(facts: Facts) -> dict[str, Any]:
         "url": {name: f"{facts.address}{GUIDES_PATH}/{name}" for name in GUIDES},
         "title": {name: guide.title for name, guide in GUIDES.items()},
         "shop_titles": "、".join(guide.title for guide in SHOP_GUIDES),
-        "refund_title": operations.TASK_LABELS[Task.REFUND_FAILED],
+        "refund_title": Task.REFUND_FAILED.label,
         "burst": operations.BURST_SIZE,
         "burst_minutes": format_span(operations.BURST_WINDOW),
         "near": f"{100 // NEAR}%",
@@ -289,11 +289,9 @@ def _context(facts: Facts) -> dict[str, Any]:
         "booking_cancelled": message_texts.shop_mail(Purpose.RELEASED, paid),
         "call": call_script.build_script(example),
         # For operators.
-        "states": STATE_LABELS,
+        "states": State.labels(),
         "tasks": [TaskDescription(task) for task in Task],
-        "priorities": [
-            (operations.PRIORITY_LABELS[priority], target_text(operations.TARGETS[priority])) for priority in Priority
-        ],
+        "priorities": [(priority.label, target_text(operations.TARGETS[priority])) for priority in Priority],
         "vague_target": f"{format_span(operations.TARGETS[operations.PRIORITIES[Task.VAGUE_ANSWER]].span)}以内",
         "levels": [Flow(level) for level in Level],
         "clock_notices": notices.clock_notices(),
@@ -305,7 +303,7 @@ def _context(facts: Facts) -> dict[str, Any]:
         "checks": list(alarms.CHECKS.values()),
         "first_responses": [
             (
-                enquiries.PARTY_LABELS[party],
+                party.label,
                 [_response_target(enquiries.FIRST_RESPONSE_TARGETS[party, channel]) for channel in enquiries.Channel],
             )
             for party in enquiries.Party
@@ -367,10 +365,10 @@ class TaskDescription:
 
     def __init__(self, task: Task) -> None:
         priority = operations.PRIORITIES[task]
-        self.title = operations.TASK_LABELS[task]
+        self.title = task.label
         self.occasion = OCCASIONS[task]
         self.notice = operations.operation_notice(task, EXAMPLE_CODE)
-        self.priority = operations.PRIORITY_LABELS[priority]
+        self.priority = priority.label
         self.target = target_text(operations.TARGETS[priority])
         self.minutes = queue.ESTIMATED_MINUTES.get(task, "")
         self.steps = queue.PROCEDURES[task]
@@ -393,7 +391,7 @@ class Flow:
     """A level of incidents: its definition, and its steps with their targets."""
 
     def __init__(self, level: Level) -> None:
-        self.word = incidents.LEVEL_LABELS[level]
+        self.word = level.label
         self.definition, self.examples = LEVELS[level]
         self.clock = "24時間" if incidents.calendar_of(level) == "always" else business_hours()
         self.is_recorded = incidents.requires_record(level)

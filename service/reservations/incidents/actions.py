@@ -39,7 +39,7 @@ def open_incident(db: Session, by: Actor, new: schemas.NewIncident) -> Incident:
     incident = Incident(**values, opened_at=now, opened_by=by.name[:100])
     db.add(incident)
     db.flush()
-    _record_event(db, incident, "opened", by, rules.LEVEL_LABELS[new.level])
+    _record_event(db, incident, "opened", by, new.level.label)
     audit.record(db, by, "create", AREA.name, SUBJECT, incident.id, after=to_jsonable_python(values))
     _plan_steps(db, incident, now)
     detected = queries.marks(db, incident.id)[Mark.DETECTED]
@@ -84,11 +84,11 @@ def change_level(db: Session, by: Actor, incident_id: int, new: schemas.LevelCha
     _refuse_stale(incident, new.version, {"level": new.level.value})
     before = Level(incident.level)
     if before is new.level:
-        raise Conflict(f"レベルはすでに{rules.LEVEL_LABELS[before]}です。画面を更新してください。")
+        raise Conflict(f"レベルはすでに{before.label}です。画面を更新してください。")
     now = app_now(db)
     incident.level = new.level.value
     incident.version += 1
-    summary = f"{rules.LEVEL_LABELS[before]} → {rules.LEVEL_LABELS[new.level]}（{new.reason}）"
+    summary = f"{before.label} → {new.level.label}（{new.reason}）"
     _record_event(db, incident, "level_changed", by, summary)
     old_values, new_values = {"level": before.value}, {"level": new.level.value, "reason": new.reason}
     audit.record(db, by, "status_change", AREA.name, SUBJECT, incident.id, before=old_values, after=new_values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.core.exports.declared import Column, ExportList
 from service.reservations.incidents import queries, schemas
-from service.reservations.incidents.rules import LEVEL_LABELS, STATUS_LABELS
+from service.reservations.incidents.rules import Level, Status
 
 INCIDENTS = ExportList(
     key="reservations.incidents",
@@ -13,9 +13,9 @@ INCIDENTS = ExportList(
     columns=(
         Column("code", "番号"),
         Column("title", "件名"),
-        Column("status", "状況", "choice", words={status.value: label for status, label in STATUS_LABELS.items()}),
+        Column("status", "状況", "choice", words=Status.labels()),
         Column("detected_at", "発生日時", "moment"),
-        Column("level", "レベル", "choice", words={level.value: label for level, label in LEVEL_LABELS.items()}),
+        Column("level", "レベル", "choice", words=Level.labels()),
         Column("impact", "影響範囲"),
         Column("cause", "原因"),
         Column("response", "対応内容"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from service.core.values.labels import Labelled
 from service.core.values.targets import Target
 from service.core.values.times import DAY, at, format_local_datetime, local_date
 from service.core.values.working_time import Calendar, CalendarName, add_working_time
@@ -19,11 +20,11 @@ REPORT_LEAD_TIME = timedelta(minutes=5)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-class Level(StrEnum):
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
+class Level(Labelled):
+    CRITICAL = "critical", "Critical"
+    HIGH = "high", "High"
+    MEDIUM = "medium", "Medium"
+    LOW = "low", "Low"
 
 
 class Mark(StrEnum):
@@ -38,17 +39,15 @@ class Mark(StrEnum):
     WEEKLY = "weekly"
 
 
-class Status(StrEnum):
+class Status(Labelled, table="IncidentStatus"):
     """`follow_up`: the service is restored, but steps of 事後対応 are open."""
 
-    OPEN = "open"
-    FOLLOW_UP = "follow_up"
-    DONE = "done"
+    OPEN = "open", "対応中"
+    FOLLOW_UP = "follow_up", "事後対応中"
+    DONE = "done", "完了"
 
 
 # The terms of the document.
-LEVEL_LABELS = {Level.CRITICAL: "Critical", Level.HIGH: "High", Level.MEDIUM: "Medium", Level.LOW: "Low"}
-STATUS_LABELS = {Status.OPEN: "対応中", Status.FOLLOW_UP: "事後対応中", Status.DONE: "完了"}
 # Steps to do before an incident can be resolved; the others are 事後対応.
 RESPONSE_MARKS = (Mark.FIRST_LOOK, Mark.STOPGAP, Mark.RECOVERY)
 
@@ -211,7 +210,7 @@ def calendar_of(level: Level) -> CalendarName:
 
 
 def _heading(code: str, level: Level) -> str:
-    return f"インシデント {code}（{LEVEL_LABELS[level]}）"
+    return f"インシデント {code}（{level.label}）"
 
 
 def opened_message(code: str, level: Level, title: str, detected_at: datetime) -> str:
@@ -220,7 +219,7 @@ def opened_message(code: str, level: Level, title: str, detected_at: datetime) -
 
 
 def level_changed_message(code: str, before: Level, level: Level, title: str) -> str:
-    return f"インシデント {code} のレベルを{LEVEL_LABELS[before]}から{LEVEL_LABELS[level]}に変更しました\n{title}"
+    return f"インシデント {code} のレベルを{before.label}から{level.label}に変更しました\n{title}"
 
 
 def late_message(code: str, level: Level, title: str, step: str, due_at: datetime) -> str:
@@ -279,7 +278,7 @@ def report_template(facts: Facts) -> str:
 def _items(facts: Facts) -> list[tuple[str, str]]:
     return [
         ("発生日時", format_local_datetime(facts.detected_at)),
-        ("レベル", LEVEL_LABELS[facts.level]),
+        ("レベル", facts.level.label),
         ("影響範囲", facts.impact),
         ("原因", facts.cause),
         ("対応内容", facts.response),

@@ -129,12 +129,12 @@ def burst_notices() -> list[Notice]:
 def alarm_notices() -> list[Notice]:
     begun = [
         Notice(
-            check.title,
+            kind.label,
             alarms.begun_notice(kind, _VALUES[kind], _DETAILS[kind], EXAMPLE_TIME),
-            f"{check.title}が基準を超えました。",
+            f"{kind.label}が基準を超えました。",
             _RESPONSES[kind],
         )
-        for kind, check in alarms.CHECKS.items()
+        for kind in alarms.CHECKS
     ]
     kind, lasting = Kind.CPU, 35 * MINUTE
     slow = alarms.find_slow_responses(240, 31)

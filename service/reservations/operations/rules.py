@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from service.core.values.labels import Labelled
 from service.core.values.targets import Target
 from service.core.values.times import format_duration, format_local_datetime, local_date
 from service.core.values.working_time import Calendar
@@ -24,14 +24,13 @@ RESOLVED_AUTOMATICALLY = "予約が先へ進んだため、自動で完了にし
 NOBODY_ON_CALL = "営業時間外ですが、オンコール当番が登録されていません。"
 
 
-class Priority(StrEnum):
-    URGENT = "urgent"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
+class Priority(Labelled):
+    URGENT = "urgent", "緊急"
+    HIGH = "high", "高"
+    MEDIUM = "medium", "中"
+    LOW = "low", "低"
 
 
-PRIORITY_LABELS = {Priority.URGENT: "緊急", Priority.HIGH: "高", Priority.MEDIUM: "中", Priority.LOW: "低"}
 # 緊急 runs round the clock with the person on call; the others count 平日 9:00-18:00.
 TARGETS = {
     Priority.URGENT: Target("urgent", timedelta(minutes=30), "always"),
@@ -52,19 +51,6 @@ PRIORITIES = {
     Task.SECOND_OK: Priority.HIGH,
     Task.CUSTOMER_ENQUIRY: Priority.LOW,
 }
-TASK_LABELS = {
-    Task.ALL_SHOPS_REFUSED: "全店舗予約NG",
-    Task.SMS_FAILED: "SMS送信失敗",
-    Task.VAGUE_ANSWER: "曖昧な回答",
-    Task.CHANGE_REQUESTED: "予約内容の変更依頼",
-    Task.LATE_CANCEL: "期限超過後のキャンセル依頼",
-    Task.PAYMENT_TROUBLE: "決済の不具合",
-    Task.REFUND_FAILED: "返金の失敗",
-    Task.DISPUTE: "支払いへの異議",
-    Task.CALL_UNCLEAR: "電話の発信状況が不明",
-    Task.SECOND_OK: "別の店舗からも予約OK",
-    Task.CUSTOMER_ENQUIRY: "依頼者からの問い合わせ",
-}
 # Slack texts in the document's words (2.2); all other tasks get a general text (4.3.1).
 _NOTICES = {
     Task.ALL_SHOPS_REFUSED: "予約ID: {code} が全店NG",
@@ -76,7 +62,7 @@ _NOTICES = {
 
 def operation_notice(task: Task, code: str) -> str:
     template = _NOTICES.get(task)
-    return template.format(code=code) if template else f"予約ID: {code} で手動対応が必要\n{TASK_LABELS[task]}"
+    return template.format(code=code) if template else f"予約ID: {code} で手動対応が必要\n{task.label}"
 
 
 def resolved_notice(text: str, opened_at: datetime, resolved_at: datetime, by: str) -> str:
@@ -120,9 +106,7 @@ def is_business_hours(calendar: Calendar, now: datetime) -> bool:
 
 def on_call_sms(task: Task, code: str, due_at: datetime) -> str:
     """The SMS to the person on call."""
-    return (
-        f"【予約運用・緊急】予約ID: {code} {TASK_LABELS[task]}。{format_local_datetime(due_at)}までに対応してください。"
-    )
+    return f"【予約運用・緊急】予約ID: {code} {task.label}。{format_local_datetime(due_at)}までに対応してください。"
 
 
 def due_soon_notice(task: Task, code: str, due_at: datetime) -> str:
@@ -137,4 +121,4 @@ def overdue_notice(task: Task, code: str, due_at: datetime) -> str:
 
 
 def _without_owner(task: Task, heading: str, due: str) -> str:
-    return f"{heading}\n{TASK_LABELS[task]}（{PRIORITY_LABELS[PRIORITIES[task]]}）: {due}。まだ担当者がいません。"
+    return f"{heading}\n{task.label}（{PRIORITIES[task].label}）: {due}。まだ担当者がいません。"

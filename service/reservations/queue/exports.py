@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.core.exports.declared import Column, ExportList
-from service.reservations.operations.rules import PRIORITY_LABELS
+from service.reservations.operations.rules import Priority
 from service.reservations.queue import queries, schemas
 
 OPERATIONS = ExportList(
@@ -13,9 +13,7 @@ OPERATIONS = ExportList(
     columns=(
         Column("code", "予約ID"),
         Column("title", "内容"),
-        Column(
-            "priority", "優先度", "choice", words={priority.value: label for priority, label in PRIORITY_LABELS.items()}
-        ),
+        Column("priority", "優先度", "choice", words=Priority.labels()),
         Column("customer_name", "依頼者"),
         Column("phone_shown", "電話番号"),
         Column("service_name", "サービス"),

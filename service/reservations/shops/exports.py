@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from service.core.exports.declared import Column, ExportList
+from service.core.values import labels
 from service.reservations.shops import queries, schemas
 from service.reservations.shops.rules import HEADERS
 
-STATES = {"active": "利用中", "blacklisted": "利用停止", "archived": "アーカイブ済み"}
+STATES = labels.table(
+    "reservations", "ShopState", {"active": "利用中", "blacklisted": "利用停止", "archived": "アーカイブ済み"}
+)
 SHOPS = ExportList(
     key="reservations.shops",
     title="提携店",

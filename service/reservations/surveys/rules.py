@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from service.core.values import labels
 from service.core.values.times import TOKYO, Month, format_local_datetime, month_of
 from service.reservations.outgoing.message_texts import SENDER as SMS_SENDER
 
@@ -15,7 +16,11 @@ OPEN_DURATION = timedelta(days=7)
 # Customers without an answer get one reminder after this time, in the daytime.
 REMINDER_AFTER = timedelta(days=4)
 DAY_BEGINS, DAY_ENDS = time(9), time(20)
-STARS = {1: "とても不満", 2: "やや不満", 3: "どちらともいえない", 4: "やや満足", 5: "とても満足"}
+STARS = labels.table(
+    "reservations",
+    "Stars",
+    {1: "とても不満", 2: "やや不満", 3: "どちらともいえない", 4: "やや満足", 5: "とても満足"},
+)
 MAX_COMMENT_LENGTH = 1000
 _QUARTER = re.compile(r"([0-9]{4})-Q([1-4])")
 # How many quarters back a survey can be created for.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from service.core.areas import AREAS, areas
 from service.core.audit.search import ACTION_TITLES
-from service.core.values import targets
+from service.core.values import labels, targets
 from service.migrations.baseline import read_rows
-from service.reservations.state_machine.states import STATE_LABELS, WAITING_LABEL
+from service.reservations.state_machine.states import WAITING_LABEL, State
 from tests.api.walks.walk import CHOOSE_WALKERS, MIN_TEXT_LENGTH, Walker, WalkerChoice, operations
 
 # Names of areas, which jobs are named after, and of their records, fields, choices and actions, as the code and the
@@ -14,16 +14,16 @@ from tests.api.walks.walk import CHOOSE_WALKERS, MIN_TEXT_LENGTH, Walker, Walker
 PRODUCT_TEXTS = {*AREAS} | {
     text
     for area in areas().values()
-    for labels in (area.subjects, area.fields, *area.values.values())
-    for text in (*labels, *labels.values())
+    for titles in (area.subjects, area.fields, *(labels.resolved(area.name, codes) for codes in area.values.values()))
+    for text in (*titles, *titles.values())
 }
-PRODUCT_TEXTS |= {text for labels in ACTION_TITLES.items() for text in labels}
+PRODUCT_TEXTS |= {text for titles in ACTION_TITLES.items() for text in titles}
 PRODUCT_TEXTS |= {role for area in areas().values() for role in area.roles}
 # 定期作業 come with the product: their codes, owners and pages.
 CHORES = read_rows("reservations_chores")
 PRODUCT_TEXTS |= {chore[name] for chore in CHORES for name in ("code", "owner", "page")}
 # The state of a reservation is shown as a label; which labels a list has depends on the time.
-PRODUCT_TEXTS |= {*STATE_LABELS.values(), WAITING_LABEL}
+PRODUCT_TEXTS |= {*State.labels().values(), WAITING_LABEL}
 # So is the state of a target, which each area has: of an incident of the fleet, of a task of the reservations.
 PRODUCT_TEXTS |= {*targets.State}
 # An area without tenant-bound roles is one tenant: a row that a colleague lists may appear in a detail.

@@ -21,7 +21,7 @@ from service.reservations.flow import actions as flow
 from service.reservations.models import Reservation
 from service.reservations.outgoing.models import Message, Payment, Refund
 from service.reservations.state_machine import events as e
-from service.reservations.state_machine.states import STATE_LABELS, Answer
+from service.reservations.state_machine.states import Answer, State
 from tests import people
 from tests.api.reservations import scene
 from tests.dashboards.conftest import Network, open_address
@@ -82,9 +82,7 @@ def state(db: Session, reservation: Reservation) -> str:
 
 
 def test_every_state_has_the_services_label() -> None:
-    assert {code: status.word for code, status in words.STATE.items()} == {
-        state.value: label for state, label in STATE_LABELS.items()
-    }
+    assert {code: status.word for code, status in words.STATE.items()} == State.labels()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_thresholds_and_texts_match_the_specification() -> None:
     assert checks[Kind.CPU] == ("CPU使用率が高い状態です", 80, 5)
     assert checks[Kind.QUEUE] == ("予約キューが溜まっています", 100, 1)
     assert checks[Kind.ERRORS] == ("エラーが多発しています", 5, 5)
-    assert {check.title: (check.every_minutes, check.priority) for check in rules.CHECKS.values()} == {
+    assert {kind.label: (check.every_minutes, check.priority) for kind, check in rules.CHECKS.items()} == {
         "CPU使用率": (5, "高"),
         "メモリ使用率": (5, "高"),
         "Celeryキュー長": (1, "高"),

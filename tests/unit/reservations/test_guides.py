@@ -215,7 +215,7 @@ def test_prices_hours_and_urls_are_those_of_the_installation() -> None:
 def test_procedures_targets_and_flows_match_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     manual, incident = guide_text("operations"), guide_text("incidents")
     for task in Task:
-        assert operations.TASK_LABELS[task] in manual
+        assert task.label in manual
         for step_text in queue.PROCEDURES[task]:
             assert step_text in manual, step_text
     for flow in incidents.FLOWS.values():
@@ -226,7 +226,7 @@ def test_procedures_targets_and_flows_match_the_rules(monkeypatch: pytest.Monkey
 
     monkeypatch.setitem(operations.TARGETS, Priority.HIGH, Target("high", timedelta(hours=19), "business"))
     monkeypatch.setitem(queue.PROCEDURES, Task.VAGUE_ANSWER, ("店舗に手紙を書きます。",))
-    monkeypatch.setitem(operations.TASK_LABELS, Task.DISPUTE, "苦情")
+    monkeypatch.setattr(Task.DISPUTE, "label", "苦情")
     for name in ("operations", "notices"):
         assert "19時間以内（平日9:00〜18:00）" in guide_text(name)
         assert "店舗に手紙を書きます。" in guide_text(name)
