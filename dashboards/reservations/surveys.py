@@ -262,9 +262,7 @@ def _answers() -> None:
     ratings = {str(stars): f"{stars} {label}" for stars, label in reversed(STARS.items())}
     chosen = filters.bar(
         filters.Choice("quarter", "対象の四半期", _quarters(), width=200),
-        filters.Choice(
-            "stars", "評価", {str(stars): f"{stars} {label}" for stars, label in reversed(STARS.items())}, width=220
-        ),
+        filters.Choice("stars", "評価", ratings, width=220),
         filters.Choice("commented", "コメント", {"true": "コメントのあるものだけ"}, width=220),
         prefix="answers.",
     )

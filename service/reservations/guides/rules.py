@@ -300,7 +300,7 @@ def _context(facts: Facts) -> dict[str, Any]:
         "alarm_notices": notices.alarm_notices(),
         "enquiry_notices": notices.enquiry_notices(),
         "other_notices": notices.other_notices(),
-        "checks": list(alarms.CHECKS.values()),
+        "checks": alarms.CHECKS,
         "first_responses": [
             (
                 party.label,
