@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import ApiProblem
+from dashboards.contract.reservations import HistoryItem
 from dashboards.ui import feedback, times
-from dashboards.ui.columns import Row
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import ICONS, OTHER_ICON
 
@@ -19,7 +19,7 @@ def show(path: str, *, key: str) -> None:
     """`path` is the record's."""
     st.markdown(small("変更履歴"))
     try:
-        entries = session.api().get(f"{path}/history")["items"]
+        entries: list[HistoryItem] = session.api().get(f"{path}/history")["items"]
     except ApiProblem as problem:
         feedback.failed(problem, key=key)
         return
@@ -33,7 +33,7 @@ def show(path: str, *, key: str) -> None:
             st.markdown(small(f"新しい順に{MAX_ENTRIES:,}件を表示しています。それ以前は監査ログで確認できます。"))
 
 
-def lines(entry: Row) -> list[str]:
+def lines(entry: HistoryItem) -> list[str]:
     at = times.parse(entry["at"])
     icon = ICONS.get(entry["action"], OTHER_ICON)
     parts = [f":gray[:material/{icon}:] **{plain(entry['subject_title'])}の{plain(entry['action_title'])}**"]
