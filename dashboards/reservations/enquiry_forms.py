@@ -29,11 +29,9 @@ CHANNELS = {
     "phone": "電話（出られた）",
     "missed": "電話（出られなかった・折り返しが必要）",
 }
-_SENDER = (
-    Text("sender_name", FIELDS["sender_name"], 100, required=True),
-    Text("phone", FIELDS["phone"], 30, placeholder="090-1234-5678", half="left"),
-    Text("mail", FIELDS["mail"], 254, half="right"),
-)
+_NAME = Text("sender_name", FIELDS["sender_name"], 100, required=True)
+_PHONE = Text("phone", FIELDS["phone"], 30, placeholder="090-1234-5678", half="left")
+_MAIL = Text("mail", FIELDS["mail"], 254, half="right")
 _REFERENCES = (
     Text("reservation", FIELDS["reservation"], 30, placeholder="QRV-XXXXXX", half="left"),
     Text("shop", FIELDS["shop"], 30, placeholder="S001", half="right"),
@@ -48,12 +46,22 @@ _WAITS = Radio(
     horizontal=True,
 )
 
+
+def _phone_field(form: forms.Form, enquiry: Body) -> Any:
+    """The stored form of the number, when it was not changed."""
+    shown = enquiry["phone_shown"]
+    typed = _PHONE.draw(form, {"phone": shown})
+    return enquiry["phone"] if typed == shown else typed
+
+
 RECORD = Record(
     key=KEY,
     path=PATH,
     name=lambda enquiry: f"問い合わせ「{enquiry['topic']}」",
     fields=(
-        *_SENDER,
+        _NAME,
+        Custom("phone", FIELDS["phone"], _phone_field, lambda enquiry: enquiry["phone"], half="left"),
+        _MAIL,
         _TOPIC,
         Choice("category", FIELDS["category"], lambda: CATEGORY),
         Choice(
@@ -65,6 +73,7 @@ RECORD = Record(
         Choice("faq", FIELDS["faq"], lambda: {code: status.word for code, status in FAQ.items()}),
         *_REFERENCES,
     ),
+    further=("phone_shown",),
 )
 
 
@@ -72,7 +81,6 @@ def edit(enquiry: EnquiryDetail) -> None:
     RECORD.edit(
         {
             **enquiry,
-            "phone": enquiry["phone_shown"],
             "reservation": enquiry["reservation_given"],
             "shop": enquiry["shop_given"],
         }
@@ -86,7 +94,9 @@ def new() -> None:
         (
             Custom("party", FIELDS["party"], _party_field, lambda enquiry: enquiry["party"], half="left"),
             Choice("channel", FIELDS["channel"], lambda: CHANNELS, required=True, placeholder="選ぶ", half="right"),
-            *_SENDER,
+            _NAME,
+            _PHONE,
+            _MAIL,
             *_REFERENCES,
             _TOPIC,
             Text("content", "内容（状況のヒアリング）", 4000, required=True, height=112),
