@@ -108,7 +108,8 @@ def _references(node: Any) -> Iterator[str]:
 
 def _short_names(names: Iterable[str]) -> dict[str, str]:
     """service__agencies__sites__schemas__ImageItem becomes ImageItem, or SitesImageItem where the area has two."""
-    parts = {name: name.strip("_").split("__") for name in names}
+    # pydantic numbers the pages of equally named items: paging__Page_SiteItem___3.
+    parts = {name: re.sub(r"___\d+$", "", name).strip("_").split("__") for name in names}
     counts = Counter(path[-1] for path in parts.values())
     return {
         name: path[-1] if counts[path[-1]] == 1 or len(path) == 1 else f"{path[-3].title()}{path[-1]}"

@@ -519,19 +519,19 @@ class SitesSiteItem(TypedDict):
     updated_at: str
 
 
-class Paging1(TypedDict):
-    items: list[SalesImageItem]
+class DatabasePageAgencyItem(TypedDict):
+    items: list[CasesAgencyItem]
     total: int
     next_cursor: str | None
 
 
-class Paging2(TypedDict):
-    items: list[SalesSiteItem]
+class DatabasePageImageItem(TypedDict):
+    items: list[SitesImageItem]
     total: int
     next_cursor: str | None
 
 
-class Field3(TypedDict):
+class DatabasePageSiteItem(TypedDict):
     items: list[SitesSiteItem]
     total: int
     next_cursor: str | None

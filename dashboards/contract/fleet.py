@@ -774,7 +774,7 @@ class TerminalItem(TypedDict):
     error: str | None
 
 
-class Paging1(TypedDict):
+class PageReportItem(TypedDict):
     items: list[ReportItem]
     total: int
     next_cursor: str | None
@@ -899,6 +899,12 @@ class PageRolloutItem(TypedDict):
 
 class PageTerminalItem(TypedDict):
     items: list[TerminalItem]
+    total: int
+    next_cursor: str | None
+
+
+class PageIncidentItem(TypedDict):
+    items: list[IncidentItem]
     total: int
     next_cursor: str | None
 

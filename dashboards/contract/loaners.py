@@ -575,7 +575,7 @@ class Trend(TypedDict):
     points: list[TrendPoint]
 
 
-class Field1(TypedDict):
+class PageSiteItem(TypedDict):
     items: list[SiteItem]
     total: int
     next_cursor: str | None

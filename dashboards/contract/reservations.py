@@ -1258,7 +1258,13 @@ class Week(TypedDict):
     payment_goal: int | None
 
 
-class Paging2(TypedDict):
+class PageIncidentItem(TypedDict):
+    items: list[IncidentItem]
+    total: int
+    next_cursor: str | None
+
+
+class PageReportItem(TypedDict):
     items: list[DraftsReportItem]
     total: int
     next_cursor: str | None
