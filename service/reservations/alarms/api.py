@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.clock import app_now
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.alarms import actions, queries, schemas
 from service.reservations.alarms.rules import Kind
 
-_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:alarm:read"
 Reader = Annotated[Actor, allow(READ)]
 Manager = Annotated[Actor, allow("reservations:incident:read")]
@@ -26,7 +25,7 @@ Sort = Annotated[str, Query(max_length=50)]
 router = APIRouter(
     prefix="/api/reservations/alarms",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 
@@ -73,12 +72,12 @@ def proposals(actor: Manager, db: Db) -> schemas.Proposals:
     return schemas.Proposals(as_of=app_now(db), items=items)
 
 
-@router.post("/proposals/{proposal_id}/incident", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
-def accept(actor: Worker, db: Db, proposal_id: Id, new: schemas.Accepted) -> schemas.Opened:
+@router.post("/proposals/{proposal_id}/incident", status_code=201, responses=refusals(404, 409))
+def accept(actor: Worker, db: Db, proposal_id: PathId, new: schemas.Accepted) -> schemas.Opened:
     return schemas.Opened(incident_id=actions.accept_proposal(db, actor, proposal_id, new))
 
 
-@router.post("/proposals/{proposal_id}/dismissal", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def dismiss(actor: Worker, db: Db, proposal_id: Id, new: schemas.Dismissal) -> None:
+@router.post("/proposals/{proposal_id}/dismissal", status_code=204, responses=refusals(404, 409))
+def dismiss(actor: Worker, db: Db, proposal_id: PathId, new: schemas.Dismissal) -> None:
     """Opens no incident, with a reason."""
     actions.dismiss_proposal(db, actor, proposal_id, new)

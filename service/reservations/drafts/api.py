@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db, transaction
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.drafts import actions, queries, rules, schemas
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-_NOT_FOUND_OR_CONFLICT = _NOT_FOUND | _CONFLICT
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:report:read"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow(queries.WRITE)]
@@ -28,7 +25,7 @@ Sender = Annotated[Actor, allow("reservations:report:send")]
 router = APIRouter(
     prefix="/api/reservations/reports",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 
@@ -45,7 +42,7 @@ async def reports(
     )
 
 
-@router.post("", status_code=201, responses=_CONFLICT)
+@router.post("", status_code=201, responses=refusals(409))
 def draft(actor: Editor, db: Db, new: schemas.NewDraft) -> schemas.Made:
     """Drafts the report of the last complete period, if the job has not."""
     return schemas.Made(id=actions.draft(db, actor, new).id)
@@ -62,45 +59,45 @@ def managers(actor: Sender, db: Db) -> list[schemas.Manager]:
     return [schemas.Manager.model_validate(manager) for manager in queries.managers(db)]
 
 
-@router.get("/{report_id}.pdf", response_class=Response, responses={**PDF_ANSWER, **_NOT_FOUND})
-def paper(actor: Reader, db: Db, report_id: Id) -> Pdf:
+@router.get("/{report_id}.pdf", response_class=Response, responses=PDF_ANSWER | refusals(404))
+def paper(actor: Reader, db: Db, report_id: PathId) -> Pdf:
     printable = queries.printable_report(queries.get(db, report_id, with_drafts=_sees_drafts(actor)))
     return Pdf(partial(render, rules.build_report(printable)), rules.file_name(printable.kind, printable.days))
 
 
-@router.get("/{report_id}", responses=_NOT_FOUND)
-def report(actor: Reader, db: Db, report_id: Id) -> schemas.ReportDetail:
+@router.get("/{report_id}", responses=refusals(404))
+def report(actor: Reader, db: Db, report_id: PathId) -> schemas.ReportDetail:
     return _report_detail(db, actor, report_id)
 
 
-@router.patch("/{report_id}", responses=_NOT_FOUND_OR_CONFLICT)
-def change(actor: Editor, db: Db, report_id: Id, new: schemas.ReportChange) -> schemas.ReportDetail:
+@router.patch("/{report_id}", responses=refusals(404, 409))
+def change(actor: Editor, db: Db, report_id: PathId, new: schemas.ReportChange) -> schemas.ReportDetail:
     actions.change(db, actor, report_id, new)
     return _report_detail(db, actor, report_id)
 
 
-@router.post("/{report_id}/refresh", responses=_NOT_FOUND_OR_CONFLICT)
-def refresh(actor: Editor, db: Db, report_id: Id, new: schemas.Read) -> schemas.ReportDetail:
+@router.post("/{report_id}/refresh", responses=refusals(404, 409))
+def refresh(actor: Editor, db: Db, report_id: PathId, new: schemas.Read) -> schemas.ReportDetail:
     """Updates the figures to the current data."""
     actions.refresh(db, actor, report_id, new)
     return _report_detail(db, actor, report_id)
 
 
-@router.post("/{report_id}/finish", responses=_NOT_FOUND_OR_CONFLICT)
-def finish(actor: Editor, db: Db, report_id: Id, new: schemas.Finish) -> schemas.ReportDetail:
+@router.post("/{report_id}/finish", responses=refusals(404, 409))
+def finish(actor: Editor, db: Db, report_id: PathId, new: schemas.Finish) -> schemas.ReportDetail:
     actions.finish(db, actor, report_id, new)
     return _report_detail(db, actor, report_id)
 
 
-@router.post("/{report_id}/reopen", responses=_NOT_FOUND_OR_CONFLICT)
-def reopen(actor: Editor, db: Db, report_id: Id, new: schemas.Reopen) -> schemas.ReportDetail:
+@router.post("/{report_id}/reopen", responses=refusals(404, 409))
+def reopen(actor: Editor, db: Db, report_id: PathId, new: schemas.Reopen) -> schemas.ReportDetail:
     """下書きに戻す."""
     actions.reopen(db, actor, report_id, new)
     return _report_detail(db, actor, report_id)
 
 
-@router.post("/{report_id}/send", status_code=202, responses=_NOT_FOUND_OR_CONFLICT)
-def send(actor: Sender, report_id: Id, new: schemas.Sending) -> schemas.Sent:
+@router.post("/{report_id}/send", status_code=202, responses=refusals(404, 409))
+def send(actor: Sender, report_id: PathId, new: schemas.Sending) -> schemas.Sent:
     """Mails the report with its PDF, which is rendered before the mail is queued."""
     return schemas.Sent(recipients=actions.send(partial(transaction, actor.scopes), actor, report_id, new))
 

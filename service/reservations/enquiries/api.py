@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core import edits
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.enquiries import actions, exports, queries, schemas
 from service.reservations.roster.schemas import Person
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:enquiry:read"
 Reader = Annotated[Actor, allow(READ)]
 Answerer = Annotated[Actor, allow("reservations:enquiry:answer")]
@@ -27,7 +25,7 @@ Editor = Annotated[Actor, allow("reservations:enquiry:update")]
 router = APIRouter(
     prefix="/api/reservations/enquiries",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 routes.add_export_routes(router, "", exports.ENQUIRIES)
@@ -60,65 +58,65 @@ def register(actor: Editor, db: Db, new: schemas.NewEnquiry) -> schemas.Made:
     return schemas.Made(id=actions.register(db, actor, new).id)
 
 
-@router.get("/{enquiry_id}", responses=_NOT_FOUND)
-def enquiry(actor: Reader, db: Db, enquiry_id: Id) -> schemas.EnquiryDetail:
+@router.get("/{enquiry_id}", responses=refusals(404))
+def enquiry(actor: Reader, db: Db, enquiry_id: PathId) -> schemas.EnquiryDetail:
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.patch("/{enquiry_id}", responses=_NOT_FOUND_OR_CONFLICT)
-def change(actor: Editor, db: Db, enquiry_id: Id, new: schemas.EnquiryChange) -> schemas.EnquiryDetail:
+@router.patch("/{enquiry_id}", responses=refusals(404, 409))
+def change(actor: Editor, db: Db, enquiry_id: PathId, new: schemas.EnquiryChange) -> schemas.EnquiryDetail:
     actions.change(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/claim", responses=_NOT_FOUND_OR_CONFLICT)
-def claim(actor: Answerer, db: Db, enquiry_id: Id, new: edits.Edit) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/claim", responses=refusals(404, 409))
+def claim(actor: Answerer, db: Db, enquiry_id: PathId, new: edits.Edit) -> schemas.EnquiryDetail:
     """自分が対応する."""
     actions.claim(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/hand-over", responses=_NOT_FOUND_OR_CONFLICT)
-def hand_over(actor: Answerer, db: Db, enquiry_id: Id, new: schemas.HandOver) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/hand-over", responses=refusals(404, 409))
+def hand_over(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.HandOver) -> schemas.EnquiryDetail:
     actions.hand_over(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/answers", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
-def answer(actor: Answerer, db: Db, enquiry_id: Id, new: schemas.Answer) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/answers", status_code=201, responses=refusals(404, 409))
+def answer(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.Answer) -> schemas.EnquiryDetail:
     """Answers the sender by mail."""
     actions.answer(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/calls", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
-def call(actor: Answerer, db: Db, enquiry_id: Id, new: schemas.Call) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/calls", status_code=201, responses=refusals(404, 409))
+def call(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.Call) -> schemas.EnquiryDetail:
     """Records a phone call."""
     actions.call(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/notes", status_code=201, responses=_NOT_FOUND)
-def note(actor: Answerer, db: Db, enquiry_id: Id, new: schemas.Note) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/notes", status_code=201, responses=refusals(404))
+def note(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.Note) -> schemas.EnquiryDetail:
     actions.note(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/operation", responses=_NOT_FOUND_OR_CONFLICT)
-def to_operations(actor: Answerer, db: Db, enquiry_id: Id, new: schemas.ToOperations) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/operation", responses=refusals(404, 409))
+def to_operations(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.ToOperations) -> schemas.EnquiryDetail:
     """手動対応にする."""
     actions.to_operations(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/resolution", responses=_NOT_FOUND_OR_CONFLICT)
-def resolve(actor: Editor, db: Db, enquiry_id: Id, new: schemas.Resolution) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/resolution", responses=refusals(404, 409))
+def resolve(actor: Editor, db: Db, enquiry_id: PathId, new: schemas.Resolution) -> schemas.EnquiryDetail:
     actions.resolve(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 
 
-@router.post("/{enquiry_id}/reopening", responses=_NOT_FOUND_OR_CONFLICT)
-def reopen(actor: Editor, db: Db, enquiry_id: Id, new: schemas.Reopening) -> schemas.EnquiryDetail:
+@router.post("/{enquiry_id}/reopening", responses=refusals(404, 409))
+def reopen(actor: Editor, db: Db, enquiry_id: PathId, new: schemas.Reopening) -> schemas.EnquiryDetail:
     actions.reopen(db, actor, enquiry_id, new)
     return _enquiry_detail(db, enquiry_id)
 

@@ -15,6 +15,7 @@ from service.core.outbox.messages import STATE
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY, day_bounds, local_date
 from service.reservations.desk.rules import UNLISTED
+from service.reservations.figures import schemas
 from service.reservations.figures.rules import COUNTS, DECIDED, WEEK, Counts, Period, monday
 from service.reservations.models import Reservation
 from service.reservations.operations.models import Operation
@@ -125,7 +126,7 @@ def _with_unique_names(counts: Mapping[tuple[str, str], int]) -> Mapping[str, in
 # 運営ダッシュボード
 
 
-def today(db: Session) -> dict[str, Any]:
+def today(db: Session) -> schemas.Today:
     """Reservations that were requested today by current state, and today's 手動対応."""
     now = app_now(db)
     day = local_date(now)
@@ -137,18 +138,23 @@ def today(db: Session) -> dict[str, Any]:
     by_state = {row.state: row.number for row in states}
     is_yesterday = (Reservation.created_at >= since - DAY) & (Reservation.created_at <= now - DAY)
     starts_today = (Reservation.starts_at >= since) & (Reservation.starts_at < until)
-    return {
-        "as_of": now,
-        "day": day,
-        "requested": sum(by_state.values()),
-        "before": _count(db, is_yesterday),
-        "states": [{"state": state, "number": by_state[state]} for state in State if state in by_state],
-        "starting": _count(db, starts_today & (Reservation.state == State.CONFIRMED)),
-    } | _operations_today(db, since, now)
+    operations_today = _operations_today(db, since, now)
+    return schemas.Today(
+        as_of=now,
+        day=day,
+        requested=sum(by_state.values()),
+        before=_count(db, is_yesterday),
+        states=[schemas.StateCount(state=state, number=by_state[state]) for state in State if state in by_state],
+        starting=_count(db, starts_today & (Reservation.state == State.CONFIRMED)),
+        operations=operations_today,
+        begun=sum(count.open + count.done for count in operations_today),
+        still_open=sum(count.open + count.carried for count in operations_today),
+        overdue=sum(count.overdue for count in operations_today),
+    )
 
 
-def _operations_today(db: Session, since: datetime, now: datetime) -> dict[str, Any]:
-    """`operations`: begun today, by kind, with those that are still open from earlier days."""
+def _operations_today(db: Session, since: datetime, now: datetime) -> list[schemas.OperationCount]:
+    """手動対応 begun today, by kind, with those that are still open from earlier days."""
     is_open, is_new = Operation.resolved_at.is_(None), Operation.opened_at >= since
     rows = db.execute(
         select(
@@ -161,24 +167,15 @@ def _operations_today(db: Session, since: datetime, now: datetime) -> dict[str, 
         .where(is_new | is_open)
         .group_by(Operation.kind)
     ).all()
-    by_kind = {
-        row.kind: {"kind": row.kind, "open": row.open, "done": row.done, "carried": row.carried, "overdue": row.overdue}
-        for row in rows
-    }
-    counts = [by_kind[kind] for kind in Task if kind in by_kind]
-    return {
-        "operations": counts,
-        "begun": sum(count["open"] + count["done"] for count in counts),
-        "still_open": sum(count["open"] + count["carried"] for count in counts),
-        "overdue": sum(count["overdue"] for count in counts),
-    }
+    by_kind = {row.kind: schemas.OperationCount(**row._mapping) for row in rows}
+    return [by_kind[kind] for kind in Task if kind in by_kind]
 
 
 def _count(db: Session, condition: ColumnElement[bool]) -> int:
     return db.scalar(select(func.count()).select_from(Reservation).where(condition)) or 0
 
 
-def week(db: Session) -> dict[str, Any]:
+def week(db: Session) -> schemas.Week:
     """This week from Monday on, by day, and the previous week in total."""
     now = app_now(db)
     first = monday(local_date(now))
@@ -188,15 +185,15 @@ def week(db: Session) -> dict[str, Any]:
     this_week = sum((counts.get(day, Counts()) for day in days), Counts())
     last_week = sum((counts.get(day - WEEK, Counts()) for day in days), Counts())
     config = settings()
-    return {
-        "as_of": now,
-        "first": first,
-        "days": [_rates(counts.get(day, Counts())) | {"day": day} for day in days],
-        "this": _rates(this_week),
-        "before": _rates(last_week),
-        "success_goal": config.success_goal or None,
-        "payment_goal": config.payment_goal or None,
-    }
+    return schemas.Week(
+        as_of=now,
+        first=first,
+        days=[schemas.DayRates(day=day, **_rates(counts.get(day, Counts()))) for day in days],
+        this=schemas.Rates(**_rates(this_week)),
+        before=schemas.Rates(**_rates(last_week)),
+        success_goal=config.success_goal or None,
+        payment_goal=config.payment_goal or None,
+    )
 
 
 def _rates(counts: Counts) -> dict[str, Any]:
@@ -209,7 +206,7 @@ def by_day(db: Session, since: datetime, until: datetime) -> dict[date, Counts]:
     return {row["day"]: counts_of(row) for row in rows}
 
 
-def notices(db: Session) -> dict[str, Any]:
+def notices(db: Session) -> schemas.Notices:
     """The latest Slack messages, and whether they were sent."""
     statement = (
         select(
@@ -228,4 +225,4 @@ def notices(db: Session) -> dict[str, Any]:
         .limit(MAX_NOTICES)
     )
     # The outbox uses real time.
-    return {"as_of": real_now(), "items": [dict(row._mapping) for row in db.execute(statement)]}
+    return schemas.Notices(as_of=real_now(), items=[schemas.Notice(**row._mapping) for row in db.execute(statement)])

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.incidents import actions, exports, queries, schemas
 from service.reservations.incidents.rules import Mark
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:incident:read"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow("reservations:incident:update")]
 router = APIRouter(
     prefix="/api/reservations/incidents",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 routes.add_export_routes(router, "", exports.INCIDENTS)
@@ -51,50 +49,50 @@ def create(actor: Editor, db: Db, new: schemas.NewIncident) -> schemas.Made:
     return schemas.Made(id=actions.open_incident(db, actor, new).id)
 
 
-@router.get("/{incident_id}", responses=_NOT_FOUND)
-def incident(actor: Reader, db: Db, incident_id: Id) -> schemas.IncidentDetail:
+@router.get("/{incident_id}", responses=refusals(404))
+def incident(actor: Reader, db: Db, incident_id: PathId) -> schemas.IncidentDetail:
     return _incident_detail(db, incident_id)
 
 
-@router.patch("/{incident_id}", responses=_NOT_FOUND_OR_CONFLICT)
-def change(actor: Editor, db: Db, incident_id: Id, new: schemas.IncidentChange) -> schemas.IncidentDetail:
+@router.patch("/{incident_id}", responses=refusals(404, 409))
+def change(actor: Editor, db: Db, incident_id: PathId, new: schemas.IncidentChange) -> schemas.IncidentDetail:
     actions.change(db, actor, incident_id, new)
     return _incident_detail(db, incident_id)
 
 
-@router.post("/{incident_id}/level", responses=_NOT_FOUND_OR_CONFLICT)
-def change_level(actor: Editor, db: Db, incident_id: Id, new: schemas.LevelChange) -> schemas.IncidentDetail:
+@router.post("/{incident_id}/level", responses=refusals(404, 409))
+def change_level(actor: Editor, db: Db, incident_id: PathId, new: schemas.LevelChange) -> schemas.IncidentDetail:
     actions.change_level(db, actor, incident_id, new)
     return _incident_detail(db, incident_id)
 
 
-@router.post("/{incident_id}/marks/{mark}", responses=_NOT_FOUND_OR_CONFLICT)
-def finish(actor: Editor, db: Db, incident_id: Id, mark: Mark, new: schemas.Done) -> schemas.IncidentDetail:
+@router.post("/{incident_id}/marks/{mark}", responses=refusals(404, 409))
+def finish(actor: Editor, db: Db, incident_id: PathId, mark: Mark, new: schemas.Done) -> schemas.IncidentDetail:
     """Marks a step of the flow as done."""
     actions.finish(db, actor, incident_id, mark, new)
     return _incident_detail(db, incident_id)
 
 
-@router.post("/{incident_id}/notes", status_code=201, responses=_NOT_FOUND)
-def note(actor: Editor, db: Db, incident_id: Id, new: schemas.NewNote) -> schemas.IncidentDetail:
+@router.post("/{incident_id}/notes", status_code=201, responses=refusals(404))
+def note(actor: Editor, db: Db, incident_id: PathId, new: schemas.NewNote) -> schemas.IncidentDetail:
     actions.note(db, actor, incident_id, new)
     return _incident_detail(db, incident_id)
 
 
-@router.post("/{incident_id}/resolution", responses=_NOT_FOUND_OR_CONFLICT)
-def resolve(actor: Editor, db: Db, incident_id: Id, new: schemas.Resolution) -> schemas.IncidentDetail:
+@router.post("/{incident_id}/resolution", responses=refusals(404, 409))
+def resolve(actor: Editor, db: Db, incident_id: PathId, new: schemas.Resolution) -> schemas.IncidentDetail:
     actions.resolve(db, actor, incident_id, new)
     return _incident_detail(db, incident_id)
 
 
-@router.get("/{incident_id}/status-text", responses=_NOT_FOUND)
-def waiting(actor: Editor, db: Db, incident_id: Id) -> schemas.Waiting:
+@router.get("/{incident_id}/status-text", responses=refusals(404))
+def waiting(actor: Editor, db: Db, incident_id: PathId) -> schemas.Waiting:
     """The current number of recipients of the status SMS, and its default text."""
     return schemas.Waiting.model_validate(queries.status_sms_preview(db, incident_id))
 
 
-@router.post("/{incident_id}/status-text", responses=_NOT_FOUND_OR_CONFLICT)
-def send_status(actor: Editor, db: Db, incident_id: Id, new: schemas.StatusText) -> schemas.IncidentDetail:
+@router.post("/{incident_id}/status-text", responses=refusals(404, 409))
+def send_status(actor: Editor, db: Db, incident_id: PathId, new: schemas.StatusText) -> schemas.IncidentDetail:
     """Sends 状況説明SMS to waiting customers, one each."""
     actions.send_status(db, actor, incident_id, new)
     return _incident_detail(db, incident_id)

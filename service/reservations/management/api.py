@@ -12,7 +12,7 @@ from service.core.database.clock import app_now
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
 from service.core.routing.lists import ListRequest, list_request
@@ -26,7 +26,7 @@ Reader = Annotated[Actor, allow(READ)]
 router = APIRouter(
     prefix="/api/reservations/management",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 routes.add_export_routes(router, "/months", exports.MONTHS)
@@ -37,13 +37,13 @@ routes.add_export_routes(router, "/services", exports.SERVICES)
 @router.get("")
 def overview(actor: Reader, db: ReadDb) -> schemas.Overview:
     """The figures of the newest months, and when they were counted."""
-    return schemas.Overview.model_validate(queries.overview(db))
+    return queries.overview(db)
 
 
-@router.get("/parts", responses={404: RESPONSES[404]})
+@router.get("/parts", responses=refusals(404))
 def parts(actor: Reader, db: ReadDb, month: MonthText | None = None) -> schemas.Parts:
     """Services, shops and days of a month. Without a month: of the newest twelve months together."""
-    return schemas.Parts.model_validate(queries.parts(db, parse_month(month) if month else None))
+    return queries.parts(db, parse_month(month) if month else None)
 
 
 @router.get("/months", response_model=Page[schemas.MonthItem])
@@ -56,7 +56,7 @@ async def months(
     return await request.page(lambda db, _: queries.months(db, limit, cursor, filters))
 
 
-@router.get("/report.pdf", response_class=Response, responses={**PDF_ANSWER, 404: RESPONSES[404]})
+@router.get("/report.pdf", response_class=Response, responses=PDF_ANSWER | refusals(404))
 def report(actor: Reader, db: Db, month: MonthText) -> Pdf:
     """The report of a month as PDF."""
     facts = queries.facts(db, parse_month(month))
@@ -66,10 +66,10 @@ def report(actor: Reader, db: Db, month: MonthText) -> Pdf:
 @router.get("/reports")
 def reports(actor: Reader, db: Db) -> schemas.Reports:
     """The reports that were mailed, and the current recipients."""
-    return schemas.Reports.model_validate(queries.reports(db))
+    return queries.reports(db)
 
 
-@router.post("/reports", status_code=201, responses={404: RESPONSES[404], 409: RESPONSES[409]})
+@router.post("/reports", status_code=201, responses=refusals(404, 409))
 def send(
     actor: Annotated[Actor, allow("reservations:management:send")], db: Db, new: schemas.NewReport
 ) -> schemas.Made:

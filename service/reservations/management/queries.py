@@ -9,7 +9,7 @@ from sqlalchemy import Numeric, Select, cast, func, select
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
-from service.core.database.paging import Key, Listing
+from service.core.database.paging import Key, Listing, Page
 from service.core.problems import NotFound
 from service.core.values.times import Month, month_of, parse_month
 from service.reservations.desk.rules import UNLISTED
@@ -55,11 +55,12 @@ MONTHS = Listing(
         "sales": Key(_sales),
     },
     default="-month",
+    model=schemas.MonthItem,
 )
 
 
-def months(db: Session, limit: int, cursor: str | None, filters: schemas.MonthFilters) -> dict[str, Any]:
-    return MONTHS.page(db, limit, cursor, filters.sort)
+def months(db: Session, limit: int, cursor: str | None, filters: schemas.MonthFilters) -> Page[schemas.MonthItem]:
+    return MONTHS.read(db, limit, cursor, filters.sort)
 
 
 def months_export(_: object, filters: schemas.MonthFilters) -> Select[*tuple[Any, ...]]:
@@ -78,22 +79,20 @@ def first_month(db: Session) -> Month | None:
     return month_of(first) if first is not None else None
 
 
-def overview(db: Session) -> dict[str, Any]:
+def overview(db: Session) -> schemas.Overview:
     """The newest month and the months before it."""
-    now, last_counted_at = app_now(db), counted_at(db)
-    last_night = rules.last_counting_time(now)
-    result: dict[str, Any] = {
-        "as_of": now,
-        "counted_at": last_counted_at,
-        "is_late": last_counted_at is None or last_counted_at < last_night,
-    }
-    last = _newest_month(db)
-    newest_months = figures(db, last, rules.MAX_MONTHS) if last else []
-    return result | {
-        "is_over": last is not None and last_counted_at is not None and rules.is_complete(last, last_counted_at),
-        "months": [_month_numbers(month) for month in newest_months],
-        "all_months": [str(month) for month in _all_months(db)],
-    }
+    now, last_counted_at, last = app_now(db), counted_at(db), _newest_month(db)
+    return schemas.Overview(
+        as_of=now,
+        counted_at=last_counted_at,
+        is_late=last_counted_at is None or last_counted_at < rules.last_counting_time(now),
+        is_over=last is not None and last_counted_at is not None and rules.is_complete(last, last_counted_at),
+        months=[
+            schemas.MonthNumbers(month=str(row.month), operations=row.operations, **_numbers(row.counts))
+            for row in (figures(db, last, rules.MAX_MONTHS) if last else [])
+        ],
+        all_months=[str(month) for month in _all_months(db)],
+    )
 
 
 def _newest_month(db: Session) -> Month | None:
@@ -106,18 +105,9 @@ def _all_months(db: Session) -> list[Month]:
     return [Month(first.year, first.month) for first in first_days]
 
 
-def _month_numbers(month: MonthFigures) -> dict[str, Any]:
-    return {"month": str(month.month), "operations": month.operations} | _numbers(month.counts)
-
-
 def _numbers(counts: Counts) -> dict[str, Any]:
-    return {
-        **{name: getattr(counts, name) for name in COUNTS},
-        "sales": counts.sales,
-        "success": counts.success,
-        "payment": counts.payment,
-        "cancellation": counts.cancellation,
-    }
+    """The fields of `schemas.Numbers`."""
+    return {name: getattr(counts, name) for name in schemas.Numbers.model_fields}
 
 
 def figures(db: Session, last: Month, number: int) -> list[MonthFigures]:
@@ -135,25 +125,30 @@ def figures(db: Session, last: Month, number: int) -> list[MonthFigures]:
     ]
 
 
-def parts(db: Session, month: Month | None) -> dict[str, Any]:
+def parts(db: Session, month: Month | None) -> schemas.Parts:
     """The figures of a month, or of the months that are shown, by service and shop; of a month also by day. Raises
     NotFound for a month that was not counted."""
     last = _newest_month(db)
     if month is not None and (last is None or db.scalar(_counted_month(month)) is None):
         raise _not_counted(month)
     if last is None:
-        return {"month": None, "services": [], "shops": [], "days": []}
+        return schemas.Parts(month=None, services=[], shops=[], days=[])
     first = month or last.plus(1 - rules.MAX_MONTHS)
     since, until = first.first, (month or last).plus(1).first
-    return {
-        "month": str(month) if month else None,
-        "services": [{"name": service.name} | _numbers(service.counts) for service in services(db, since, until)],
-        "shops": [
-            {"place": place, "code": shop.code, "name": shop.name} | _numbers(shop.counts)
+    return schemas.Parts(
+        month=str(month) if month else None,
+        services=[
+            schemas.ServiceNumbers(name=service.name, **_numbers(service.counts))
+            for service in services(db, since, until)
+        ],
+        shops=[
+            schemas.ShopNumbers(place=place, code=shop.code, name=shop.name, **_numbers(shop.counts))
             for place, shop in rules.rank_shops(shops(db, since, until))
         ],
-        "days": [{"day": day} | _numbers(counts) for day, counts in days(db, since, until)] if month else [],
-    }
+        days=[schemas.DayNumbers(day=day, **_numbers(counts)) for day, counts in days(db, since, until)]
+        if month
+        else [],
+    )
 
 
 def _counted_month(month: Month) -> Select[int]:
@@ -254,26 +249,26 @@ def facts(db: Session, month: Month) -> Facts:
     )
 
 
-def reports(db: Session) -> dict[str, Any]:
+def reports(db: Session) -> schemas.Reports:
     """Sent and requested reports, the latest first, and the current recipients."""
     latest = db.scalars(select(ManagementReport).order_by(ManagementReport.id.desc()).limit(MAX_REPORTS))
-    return {
-        "as_of": app_now(db),
-        "recipients": manager_mails(db),
-        "items": [
-            {
-                "id": report.id,
-                "month": f"{report.month:%Y-%m}",
-                "is_automatic": report.is_automatic,
-                "asked_at": report.asked_at,
-                "asked_by": report.asked_by,
-                "sent_at": report.sent_at,
-                "recipients": report.recipients,
-                "pdf_id": report.pdf_id,
-            }
+    return schemas.Reports(
+        as_of=app_now(db),
+        recipients=manager_mails(db),
+        items=[
+            schemas.ReportItem(
+                id=report.id,
+                month=f"{report.month:%Y-%m}",
+                is_automatic=report.is_automatic,
+                asked_at=report.asked_at,
+                asked_by=report.asked_by,
+                sent_at=report.sent_at,
+                recipients=report.recipients,
+                pdf_id=report.pdf_id,
+            )
             for report in latest
         ],
-    }
+    )
 
 
 def next_unsent(db: Session) -> ManagementReport | None:

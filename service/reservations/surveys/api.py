@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core import edits
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.surveys import actions, exports, queries, schemas
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:quality:read"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow("reservations:survey:update")]
 router = APIRouter(
     prefix="/api/reservations/surveys",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 routes.add_export_routes(router, "/answers", exports.ANSWERS)
@@ -64,25 +62,25 @@ async def answers(
     return await request.page(lambda db, _: queries.answers(db, limit, cursor, filters))
 
 
-@router.post("", status_code=201, responses={409: RESPONSES[409]})
+@router.post("", status_code=201, responses=refusals(409))
 def create(actor: Editor, db: Db, new: schemas.NewSurvey) -> schemas.Made:
     return schemas.Made(id=actions.create(db, actor, new).id)
 
 
-@router.get("/{survey_id}", responses=_NOT_FOUND)
-def survey(actor: Reader, db: Db, survey_id: Id) -> schemas.SurveyDetail:
+@router.get("/{survey_id}", responses=refusals(404))
+def survey(actor: Reader, db: Db, survey_id: PathId) -> schemas.SurveyDetail:
     return _survey_detail(db, survey_id)
 
 
-@router.post("/{survey_id}/send", responses=_NOT_FOUND_OR_CONFLICT)
-def send(actor: Editor, db: Db, survey_id: Id, new: schemas.Sending) -> schemas.SurveyDetail:
+@router.post("/{survey_id}/send", responses=refusals(404, 409))
+def send(actor: Editor, db: Db, survey_id: PathId, new: schemas.Sending) -> schemas.SurveyDetail:
     """Sends it to every customer of the quarter."""
     actions.send(db, actor, survey_id, new)
     return _survey_detail(db, survey_id)
 
 
-@router.post("/{survey_id}/close", responses=_NOT_FOUND_OR_CONFLICT)
-def close(actor: Editor, db: Db, survey_id: Id, new: edits.Edit) -> schemas.SurveyDetail:
+@router.post("/{survey_id}/close", responses=refusals(404, 409))
+def close(actor: Editor, db: Db, survey_id: PathId, new: edits.Edit) -> schemas.SurveyDetail:
     actions.close(db, actor, survey_id, new)
     return _survey_detail(db, survey_id)
 

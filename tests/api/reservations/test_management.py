@@ -163,7 +163,7 @@ def test_the_year_ends_with_december_and_leap_years_have_a_day_more(stage: Sessi
 
 
 def requested_days(db: Session, month: Month) -> list[str]:
-    return [day["day"].isoformat() for day in queries.parts(db, month)["days"]]
+    return [numbers.day.isoformat() for numbers in queries.parts(db, month).days]
 
 
 def test_empty_months_are_listed_between_the_others(past: Session) -> None:
