@@ -46,6 +46,10 @@ class Reading:
     state: State
     remaining: timedelta
 
+    @property
+    def left_seconds(self) -> int:
+        return int(self.remaining.total_seconds())
+
 
 def read(
     target: Target, due_at: datetime, now: datetime, calendar: Calendar, done_at: datetime | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import redis
 from sqlalchemy import Integer, Select, cast, func, select
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.core.areas import TICK_QUEUE, ticks
 from service.core.database.clock import app_now, real_now
-from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.paging import Key, Listing, Page, equals, when_true
 from service.core.http.traffic import BUCKETS_MS, TrafficMinute
 from service.core.monitoring import probes
 from service.core.monitoring.health import JobHeartbeat
@@ -23,7 +23,7 @@ from service.core.outbox.records import OutboxMessage
 from service.core.problems import NotFound
 from service.core.settings import settings
 from service.core.values.times import month_of
-from service.reservations.alarms import rules
+from service.reservations.alarms import rules, schemas
 from service.reservations.alarms.models import Alarm, Measure, Proposal
 from service.reservations.alarms.rules import Case, Kind, Minute, MinutesByStart
 from service.reservations.inbox.models import Webhook
@@ -133,7 +133,7 @@ def detail(kind: Kind, measure: Measure | None) -> str:
     return rules.breakdown_text([(label, getattr(measure, name)) for name, label in BACKLOG_LABELS])
 
 
-def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
+def state(db: Session, now: datetime | None = None) -> schemas.State:
     """All checks of 4.1.1 with figure, limit and state."""
     now = now or real_now()
     minutes, alarms_by_kind, measure = recent_minutes(db, now), open_alarms(db), last_measure(db)
@@ -143,31 +143,30 @@ def state(db: Session, now: datetime | None = None) -> dict[str, Any]:
         reading = rules.read_check(kind, minutes, now, was_on=alarm is not None)
         value = reading.value
         checks.append(
-            {
-                "kind": kind.value,
-                "title": kind.label,
-                "value": value,
-                "shown": rules.format_figure(kind, value) if value is not None else None,
-                "limit": rules.limit_text(kind),
-                "every_minutes": check.every_minutes,
-                "priority": check.priority,
-                "state": _check_state(kind, value, is_on=alarm is not None),
-                "since": alarm.begun_at if alarm else None,
-                "detail": detail(kind, measure),
-            }
+            schemas.Check(
+                kind=kind.value,
+                title=kind.label,
+                value=value,
+                shown=rules.format_figure(kind, value) if value is not None else None,
+                limit=rules.limit_text(kind),
+                every_minutes=check.every_minutes,
+                priority=check.priority,
+                state=_check_state(kind, value, is_on=alarm is not None),
+                since=alarm.begun_at if alarm else None,
+                detail=detail(kind, measure),
+            )
         )
-    silent_jobs = _silent_ticks(db, now)
-    return {
-        "as_of": app_now(db),
-        "checks": checks,
-        "measured_at": measure.minute if measure else None,
-        "is_measured": measure is not None and now - measure.minute < timedelta(minutes=3),
-        "silent_jobs": silent_jobs,
-        "open": len(alarms_by_kind) + (checks[0]["state"] == "alarm"),
-    }
+    return schemas.State(
+        as_of=app_now(db),
+        checks=checks,
+        measured_at=measure.minute if measure else None,
+        is_measured=measure is not None and now - measure.minute < timedelta(minutes=3),
+        silent_jobs=_silent_ticks(db, now),
+        open=len(alarms_by_kind) + (checks[0].state == "alarm"),
+    )
 
 
-def _check_state(kind: Kind, value: float | None, *, is_on: bool) -> str:
+def _check_state(kind: Kind, value: float | None, *, is_on: bool) -> schemas.CheckState:
     """`high`: above the limit, but not for long enough."""
     if is_on:
         return "alarm"
@@ -176,7 +175,7 @@ def _check_state(kind: Kind, value: float | None, *, is_on: bool) -> str:
     return "high" if value > rules.CHECKS[kind].above else "fine"
 
 
-def _liveness_check(db: Session, now: datetime) -> dict[str, Any]:
+def _liveness_check(db: Session, now: datetime) -> schemas.Check:
     """サーバー死活, by the watchdog's last report on each target."""
     statement = (
         select(Probe.target, Probe.at, Probe.ok, Probe.down)
@@ -185,20 +184,22 @@ def _liveness_check(db: Session, now: datetime) -> dict[str, Any]:
     )
     last_probes = {row.target: row for row in db.execute(statement)}
     down = [row for row in last_probes.values() if not row.ok]
-    state = "alarm" if down else "fine" if last_probes.keys() >= probes.TARGETS.keys() else "unknown"
+    state: Literal["alarm", "fine", "unknown"] = (
+        "alarm" if down else "fine" if last_probes.keys() >= probes.TARGETS.keys() else "unknown"
+    )
     at = max((row.at for row in last_probes.values()), default=None)
-    return {
-        "kind": "alive",
-        "title": "サーバー死活",
-        "value": None,
-        "shown": {"alarm": "停止", "fine": "稼働中", "unknown": None}[state],
-        "limit": "応答なしが続いたとき",
-        "every_minutes": 5,
-        "priority": "緊急",
-        "state": state,
-        "since": at if down else None,
-        "detail": _outage_text({row.target: row.down or "" for row in down}),
-    }
+    return schemas.Check(
+        kind="alive",
+        title="サーバー死活",
+        value=None,
+        shown={"alarm": "停止", "fine": "稼働中", "unknown": None}[state],
+        limit="応答なしが続いたとき",
+        every_minutes=5,
+        priority="緊急",
+        state=state,
+        since=at if down else None,
+        detail=_outage_text({row.target: row.down or "" for row in down}),
+    )
 
 
 def _silent_ticks(db: Session, now: datetime) -> list[str]:
@@ -211,7 +212,7 @@ def _silent_ticks(db: Session, now: datetime) -> list[str]:
     ]
 
 
-def charts(db: Session, now: datetime | None = None) -> dict[str, Any]:
+def charts(db: Session, now: datetime | None = None) -> schemas.Charts:
     """The last 24 hours in steps of ten minutes, oldest first; null where nothing was measured. CPU and memory are
     means in percent, `queue` is the maximum backlog, `errors` percent of the requests, null with too few requests."""
     now = now or real_now()
@@ -251,27 +252,25 @@ def charts(db: Session, now: datetime | None = None) -> dict[str, Any]:
         measure, traffic_row = measures.get(n), traffic.get(n)
         has_enough_requests = traffic_row is not None and traffic_row.requests >= rules.MIN_REQUESTS
         points.append(
-            {
-                "at": start,
-                "cpu": measure.cpu if measure else None,
-                "memory": measure.memory if measure else None,
-                "queue": measure.queue if measure else None,
-                "errors": 100 * traffic_row.errors / traffic_row.requests
-                if traffic_row and has_enough_requests
-                else None,
-            }
+            schemas.Point(
+                at=start,
+                cpu=measure.cpu if measure else None,
+                memory=measure.memory if measure else None,
+                queue=measure.queue if measure else None,
+                errors=100 * traffic_row.errors / traffic_row.requests if traffic_row and has_enough_requests else None,
+            )
         )
-    return {"as_of": app_now(db), "points": points}
+    return schemas.Charts(as_of=app_now(db), points=points)
 
 
-def outages(db: Session, now: datetime | None = None) -> dict[str, Any]:
+def outages(db: Session, now: datetime | None = None) -> schemas.Outages:
     """The outages of this month by the watchdog; newest first."""
     month = probes.month_availability(db, month_of(now or real_now()), now)
     items = [
-        {"start": outage.start, "end": outage.end, "words": _outage_text(outage.down)}
+        schemas.Outage(start=outage.start, end=outage.end, words=_outage_text(outage.down))
         for outage in reversed(month.outages)
     ]
-    return {"as_of": app_now(db), "items": items[:20], "total": len(items), "down_minutes": month.down_minutes}
+    return schemas.Outages(as_of=app_now(db), items=items[:20], total=len(items), down_minutes=month.down_minutes)
 
 
 def _outage_text(reasons: Mapping[str, str]) -> str:
@@ -288,23 +287,23 @@ ALARMS = Listing(
         "is_open": when_true(Alarm.over_at.is_(None)),
         "is_over": when_true(Alarm.over_at.is_not(None)),
     },
+    model=schemas.AlarmItem,
 )
 
 
 def alarms(
     db: Session, limit: int, cursor: str | None, *, kind: Kind | None, state: str | None, sort: str
-) -> dict[str, Any]:
-    page = ALARMS.page(
+) -> Page[schemas.AlarmItem]:
+    return ALARMS.read(
         db,
         limit,
         cursor,
         sort,
+        item=_alarm_item,
         kind=kind.value if kind else None,
         is_open=True if state == "open" else None,
         is_over=True if state == "over" else None,
     )
-    page["items"] = [_alarm_item(dict(row)) for row in page["items"]]
-    return page
 
 
 def _alarm_item(row: dict[str, Any]) -> dict[str, Any]:
@@ -343,10 +342,11 @@ def operation_counts(db: Session, case: Case, now: datetime) -> tuple[int, int, 
     return row[0], row[1], known_days
 
 
-def proposals(db: Session) -> Sequence[Proposal]:
+def proposals(db: Session) -> schemas.Proposals:
     """Proposals without a decision, newest first."""
     statement = select(Proposal).where(Proposal.decided_at.is_(None)).order_by(Proposal.id.desc())
-    return db.scalars(statement.execution_options(populate_existing=True)).all()
+    rows = db.scalars(statement.execution_options(populate_existing=True))
+    return schemas.Proposals(as_of=app_now(db), items=[schemas.ProposalItem.model_validate(row) for row in rows])
 
 
 def latest_proposal(db: Session, case: Case) -> Proposal | None:

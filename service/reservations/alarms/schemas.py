@@ -11,6 +11,8 @@ from service.core.values.texts import NO_NUL, NotBlank
 from service.reservations.alarms.rules import Case, Kind
 from service.reservations.incidents.schemas import NewIncident
 
+CheckState = Literal["fine", "high", "alarm", "unknown"]
+
 
 class Check(BaseModel):
     """A 監視項目 of 4.1.1. `kind`: `alive` or an alarm's kind. `shown`: the figure as text, null when unknown; `state`:
@@ -24,7 +26,7 @@ class Check(BaseModel):
     limit: str
     every_minutes: int
     priority: str
-    state: Literal["fine", "high", "alarm", "unknown"]
+    state: CheckState
     since: datetime | None
     detail: str
 
@@ -91,6 +93,8 @@ class Outages(BaseModel):
 
 class ProposalItem(BaseModel):
     """`calm_at`: since when the figures are normal again."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: int
     kind: Case

@@ -50,13 +50,13 @@ def draft(actor: Editor, db: Db, new: schemas.NewDraft) -> schemas.Made:
 
 @router.get("/counts")
 def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
-    return schemas.Counts.model_validate(queries.counts(db, with_drafts=_sees_drafts(actor)))
+    return queries.counts(db, with_drafts=_sees_drafts(actor))
 
 
 @router.get("/managers")
 def managers(actor: Sender, db: Db) -> list[schemas.Manager]:
     """The usual recipients of a report."""
-    return [schemas.Manager.model_validate(manager) for manager in queries.managers(db)]
+    return queries.managers(db)
 
 
 @router.get("/{report_id}.pdf", response_class=Response, responses=PDF_ANSWER | refusals(404))
@@ -107,4 +107,4 @@ def _sees_drafts(actor: Actor) -> bool:
 
 
 def _report_detail(db: Db, actor: Actor, report_id: int) -> schemas.ReportDetail:
-    return schemas.ReportDetail.model_validate(queries.report_detail(db, report_id, with_drafts=_sees_drafts(actor)))
+    return queries.report_detail(db, report_id, with_drafts=_sees_drafts(actor))

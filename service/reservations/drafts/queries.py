@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now
-from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.paging import Key, Listing, Page, equals, when_true
 from service.core.holidays import calendar_named, days
 from service.core.problems import NotFound
 from service.core.values.times import DAY, at, local_date
@@ -98,18 +98,19 @@ REPORTS = Listing(
         "is_draft": when_true(~_is_finished),
         "is_finished": when_true(_is_finished),
     },
+    model=schemas.ReportItem,
 )
 
 
 def reports(
     db: Session, limit: int, cursor: str | None, filters: schemas.ReportFilters, *, with_drafts: bool
-) -> dict[str, Any]:
+) -> Page[schemas.ReportItem]:
     """`with_drafts`: also drafts, for users who may edit them; otherwise finished reports only."""
     values: dict[str, Any] = {"kind": filters.kind.value if filters.kind else None}
     values |= {f"is_{filters.state}": True} if filters.state else {}
     # A user who may not see drafts but filters by them gets none: no report matches both conditions.
     values |= {} if with_drafts else {"is_finished": True}
-    return REPORTS.page(db, limit, cursor, filters.sort, item=_report_item, **values)
+    return REPORTS.read(db, limit, cursor, filters.sort, item=_report_item, **values)
 
 
 def _report_item(row: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def days_of(report: ActivityReport) -> Days:
     return Days(report.first_day, report.last_day)
 
 
-def report_detail(db: Session, report_id: int, *, with_drafts: bool) -> dict[str, Any]:
+def report_detail(db: Session, report_id: int, *, with_drafts: bool) -> schemas.ReportDetail:
     """Raises NotFound."""
     db.flush()
     report = get(db, report_id, with_drafts=with_drafts)
@@ -148,19 +149,22 @@ def report_detail(db: Session, report_id: int, *, with_drafts: bool) -> dict[str
         .where(ReportEvent.report_id == report.id)
         .order_by(ReportEvent.id.desc())
     )
-    return _report_item(row) | {
-        "findings": report.findings,
-        "issues": report.issues,
-        "next_steps": report.next_steps,
-        "contents": contents,
-        "operations": {
-            line.kind: {"title": rules.operation_label(line.kind), "estimate": rules.operation_estimate(line.kind)}
+    return schemas.ReportDetail(
+        **_report_item(row),
+        findings=report.findings,
+        issues=report.issues,
+        next_steps=report.next_steps,
+        contents=contents,
+        operations={
+            line.kind: schemas.OperationWords(
+                title=rules.operation_label(line.kind), estimate=rules.operation_estimate(line.kind)
+            )
             for line in contents.operations
         },
-        "events": [dict(event._mapping) for event in db.execute(events)],
-        "open_chore": turn.id if turn else None,
-        "unshared": [code for code, _ in unshared(db, report)],
-    }
+        events=[schemas.EventItem(**event._mapping) for event in db.execute(events)],
+        open_chore=turn.id if turn else None,
+        unshared=[code for code, _ in unshared(db, report)],
+    )
 
 
 def unshared(db: Session, report: ActivityReport) -> list[tuple[str, int]]:
@@ -216,7 +220,7 @@ def due_reports(db: Session) -> list[tuple[Kind, Days]]:
     ]
 
 
-def counts(db: Session, *, with_drafts: bool) -> dict[str, Any]:
+def counts(db: Session, *, with_drafts: bool) -> schemas.Counts:
     drafts, finished = db.execute(
         select(func.count().filter(~_is_finished), func.count().filter(_is_finished)).select_from(ActivityReport)
     ).one()
@@ -224,16 +228,16 @@ def counts(db: Session, *, with_drafts: bool) -> dict[str, Any]:
         select(ActivityReport).where(_is_finished).order_by(ActivityReport.last_day.desc()).limit(1)
     ).one_or_none()
     upcoming = _upcoming(db) if with_drafts else {}
-    return {
-        "as_of": app_now(db),
-        "drafts": drafts if with_drafts else 0,
-        "finished": finished,
-        "last_kind": last.kind if last else None,
-        "last_period": rules.format_period(Kind(last.kind), days_of(last)) if last else None,
-        "last_finished_at": last.finished_at if last else None,
-        "next_weekly_at": upcoming.get(Kind.WEEKLY),
-        "next_monthly_at": upcoming.get(Kind.MONTHLY),
-    }
+    return schemas.Counts(
+        as_of=app_now(db),
+        drafts=drafts if with_drafts else 0,
+        finished=finished,
+        last_kind=Kind(last.kind) if last else None,
+        last_period=rules.format_period(Kind(last.kind), days_of(last)) if last else None,
+        last_finished_at=last.finished_at if last else None,
+        next_weekly_at=upcoming.get(Kind.WEEKLY),
+        next_monthly_at=upcoming.get(Kind.MONTHLY),
+    )
 
 
 def _upcoming(db: Session) -> dict[Kind, datetime]:
@@ -381,7 +385,7 @@ def _chores(db: Session, since: datetime, until: datetime) -> rules.Chores:
     )
 
 
-def managers(db: Session) -> list[dict[str, Any]]:
+def managers(db: Session) -> list[schemas.Manager]:
     """The area's managers who have a mail address: the usual recipients of a report."""
     statement = (
         select(User.name, User.mail)
@@ -390,4 +394,4 @@ def managers(db: Session) -> list[dict[str, Any]]:
         .where(Membership.role == incident_queries.MANAGER_ROLE)
         .order_by(User.name, User.id)
     )
-    return [dict(row._mapping) for row in db.execute(statement)]
+    return [schemas.Manager(**row._mapping) for row in db.execute(statement)]

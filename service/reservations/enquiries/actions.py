@@ -143,7 +143,7 @@ def claim(db: Session, by: Actor, enquiry_id: int, new: edits.Edit) -> None:
 def hand_over(db: Session, by: Actor, enquiry_id: int, new: schemas.HandOver) -> None:
     """Gives it to another owner. Raises as `claim`, and Invalid for a user who cannot own enquiries."""
     enquiry = _lock_open(db, enquiry_id, new)
-    names = {user["id"]: user["name"] for user in queries.possible_owners(db)}
+    names = {user.id: user.name for user in queries.possible_owners(db)}
     if new.user_id not in names:
         message = "カスタマーサポート、運営担当者、予約運用管理者の中から選んでください。"
         raise Invalid(message, [("user_id", message)])

@@ -44,13 +44,13 @@ async def enquiries(
 
 @router.get("/counts")
 def counts(actor: Annotated[Actor, allow("reservations:quality:read")], db: ReadDb) -> schemas.Counts:
-    return schemas.Counts.model_validate(queries.counts(db, actor))
+    return queries.counts(db, actor)
 
 
 @router.get("/people")
 def people(actor: Reader, db: Db) -> list[Person]:
     """The users who can own an enquiry."""
-    return [Person.model_validate(user) for user in queries.possible_owners(db)]
+    return queries.possible_owners(db)
 
 
 @router.post("", status_code=201)
@@ -60,66 +60,62 @@ def register(actor: Editor, db: Db, new: schemas.NewEnquiry) -> schemas.Made:
 
 @router.get("/{enquiry_id}", responses=refusals(404))
 def enquiry(actor: Reader, db: Db, enquiry_id: PathId) -> schemas.EnquiryDetail:
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.patch("/{enquiry_id}", responses=refusals(404, 409))
 def change(actor: Editor, db: Db, enquiry_id: PathId, new: schemas.EnquiryChange) -> schemas.EnquiryDetail:
     actions.change(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/claim", responses=refusals(404, 409))
 def claim(actor: Answerer, db: Db, enquiry_id: PathId, new: edits.Edit) -> schemas.EnquiryDetail:
     """自分が対応する."""
     actions.claim(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/hand-over", responses=refusals(404, 409))
 def hand_over(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.HandOver) -> schemas.EnquiryDetail:
     actions.hand_over(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/answers", status_code=201, responses=refusals(404, 409))
 def answer(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.Answer) -> schemas.EnquiryDetail:
     """Answers the sender by mail."""
     actions.answer(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/calls", status_code=201, responses=refusals(404, 409))
 def call(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.Call) -> schemas.EnquiryDetail:
     """Records a phone call."""
     actions.call(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/notes", status_code=201, responses=refusals(404))
 def note(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.Note) -> schemas.EnquiryDetail:
     actions.note(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/operation", responses=refusals(404, 409))
 def to_operations(actor: Answerer, db: Db, enquiry_id: PathId, new: schemas.ToOperations) -> schemas.EnquiryDetail:
     """手動対応にする."""
     actions.to_operations(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/resolution", responses=refusals(404, 409))
 def resolve(actor: Editor, db: Db, enquiry_id: PathId, new: schemas.Resolution) -> schemas.EnquiryDetail:
     actions.resolve(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
+    return queries.enquiry_detail(db, enquiry_id)
 
 
 @router.post("/{enquiry_id}/reopening", responses=refusals(404, 409))
 def reopen(actor: Editor, db: Db, enquiry_id: PathId, new: schemas.Reopening) -> schemas.EnquiryDetail:
     actions.reopen(db, actor, enquiry_id, new)
-    return _enquiry_detail(db, enquiry_id)
-
-
-def _enquiry_detail(db: Db, enquiry_id: int) -> schemas.EnquiryDetail:
-    return schemas.EnquiryDetail.model_validate(queries.enquiry_detail(db, enquiry_id))
+    return queries.enquiry_detail(db, enquiry_id)

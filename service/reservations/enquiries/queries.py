@@ -15,17 +15,18 @@ from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals, when_true
+from service.core.database.paging import Filter, Key, Listing, Page, at_least, before, contains, equals, when_true
 from service.core.holidays import calendar_named
 from service.core.outbox.records import OutboxMessage
 from service.core.values import phones
-from service.core.values.targets import State, Target, read
+from service.core.values.targets import Reading, State, Target, read
 from service.core.values.times import day_bounds, local_date
 from service.reservations.enquiries import rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import Channel, Faq, Party, Status
 from service.reservations.models import Reservation, Shop
 from service.reservations.operations.models import Operation
+from service.reservations.roster.schemas import Person
 from service.reservations.rules import AREA
 from service.reservations.settings import settings
 
@@ -127,6 +128,7 @@ ENQUIRIES = Listing(
         "until": before(Enquiry.received_at, lambda day: day_bounds(day)[1]),
         "q": Filter(_search_condition, _search_value),
     },
+    model=schemas.EnquiryItem,
 )
 
 
@@ -158,12 +160,12 @@ def _filter_values(by: Actor, filters: schemas.EnquiryFilters) -> dict[str, Any]
 
 def enquiries(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.EnquiryFilters
-) -> dict[str, Any]:
+) -> Page[schemas.EnquiryItem]:
     """By default, the next due enquiry comes first."""
-    page = ENQUIRIES.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
     now = app_now(db)
-    page["items"] = [_enquiry_item(db, row, now) for row in page["items"]]
-    return page
+    return ENQUIRIES.read(
+        db, limit, cursor, filters.sort, item=lambda row: _enquiry_item(db, row, now), **_filter_values(by, filters)
+    )
 
 
 def enquiries_export(by: Actor, filters: schemas.EnquiryFilters) -> Select[*tuple[Any, ...]]:
@@ -192,8 +194,12 @@ def _enquiry_item(db: Session, row: dict[str, Any], now: datetime) -> dict[str, 
             if is_first
             else rules.RESOLUTION_TARGET
         )
-        item |= {"due_title": FIRST_RESPONSE_TITLE if is_first else RESOLUTION_TITLE}
-        item |= _target_state(db, target, item["due_at"], now, None)
+        reading = _read_target(db, target, item["due_at"], now, None)
+        item |= {
+            "due_title": FIRST_RESPONSE_TITLE if is_first else RESOLUTION_TITLE,
+            "response": reading.state,
+            "left_seconds": reading.left_seconds,
+        }
     return item
 
 
@@ -202,14 +208,11 @@ def _was_late(item: dict[str, Any]) -> bool:
     return bool(first > item["first_due_at"] or (resolution and item["resolved_at"] > resolution))
 
 
-def _target_state(
-    db: Session, target: Target, due_at: datetime, now: datetime, done_at: datetime | None
-) -> dict[str, Any]:
-    reading = read(target, due_at, now, calendar_named(db, target.calendar), done_at)
-    return {"response": reading.state, "left_seconds": int(reading.remaining.total_seconds())}
+def _read_target(db: Session, target: Target, due_at: datetime, now: datetime, done_at: datetime | None) -> Reading:
+    return read(target, due_at, now, calendar_named(db, target.calendar), done_at)
 
 
-def counts(db: Session, by: Actor) -> dict[str, Any]:
+def counts(db: Session, by: Actor) -> schemas.Counts:
     now = app_now(db)
     today, _ = day_bounds(local_date(now))
     late = and_(_is_open, _next_due_at < now)
@@ -226,7 +229,7 @@ def counts(db: Session, by: Actor) -> dict[str, Any]:
             func.count().filter(Enquiry.resolved_at >= today).label("resolved_today"),
         )
     ).one()
-    return {"as_of": now, **row._mapping}
+    return schemas.Counts(as_of=now, **row._mapping)
 
 
 def get(db: Session, enquiry_id: int, *, lock: bool = False) -> Enquiry:
@@ -234,58 +237,59 @@ def get(db: Session, enquiry_id: int, *, lock: bool = False) -> Enquiry:
     return get_or_404(db, Enquiry, enquiry_id, "問い合わせ", lock=lock)
 
 
-def enquiry_detail(db: Session, enquiry_id: int) -> dict[str, Any]:
+def enquiry_detail(db: Session, enquiry_id: int) -> schemas.EnquiryDetail:
     """An enquiry with its history. Raises NotFound."""
     db.flush()
     enquiry, now = get(db, enquiry_id), app_now(db)
     row = dict(db.execute(ENQUIRIES.rows.where(Enquiry.id == enquiry.id)).one()._mapping)
     config, party = settings(), Party(enquiry.party)
-    first = rules.FIRST_RESPONSE_TARGETS[party, Channel(enquiry.channel)]
-    return _enquiry_item(db, row, now) | {
-        "phone": enquiry.phone,
-        "content": enquiry.content,
-        "reservation_given": enquiry.reservation_given,
-        "shop_given": enquiry.shop_given,
-        "shop_id": enquiry.shop_id,
-        "received_by": enquiry.received_by,
-        "first": _target_detail(
-            db, first, enquiry.first_due_at, now, enquiry.first_response_at, enquiry.first_response_by,
-            enquiry.first_minutes,
-        ),
-        "resolution": None
-        if enquiry.resolution_due_at is None
-        else _target_detail(
-            db, rules.RESOLUTION_TARGET, enquiry.resolution_due_at, now, enquiry.resolved_at, enquiry.resolved_by,
-            enquiry.resolution_minutes,
-        ),
-        "way": enquiry.way,
-        "outcome": enquiry.outcome,
-        "is_known_contact": _is_known_contact(db, enquiry),
-        "operation": _operation_link(db.get(Operation, enquiry.operation_id)) if enquiry.operation_id else None,
-        "operations": [_operation_link(operation) for operation in open_operations(db, enquiry)],
-        "events": _events(db, enquiry.id),
-        "answer_subject": rules.answer_subject(enquiry.id, enquiry.topic),
-        "answer_body": rules.answer_body(party, enquiry.sender_name, config.support_phone, config.support_mail),
-    }  # fmt: skip
+    operation = db.get_one(Operation, enquiry.operation_id) if enquiry.operation_id else None
+    return schemas.EnquiryDetail(
+        **_enquiry_item(db, row, now),
+        phone=enquiry.phone,
+        content=enquiry.content,
+        reservation_given=enquiry.reservation_given,
+        shop_given=enquiry.shop_given,
+        shop_id=enquiry.shop_id,
+        received_by=enquiry.received_by,
+        first=_first_response(db, enquiry, now),
+        resolution=_resolution(db, enquiry, now),
+        way=rules.Way(enquiry.way) if enquiry.way else None,
+        outcome=enquiry.outcome,
+        is_known_contact=_is_known_contact(db, enquiry),
+        operation=schemas.OperationLink.model_validate(operation) if operation else None,
+        operations=[schemas.OperationLink.model_validate(item) for item in open_operations(db, enquiry)],
+        events=_events(db, enquiry.id),
+        answer_subject=rules.answer_subject(enquiry.id, enquiry.topic),
+        answer_body=rules.answer_body(party, enquiry.sender_name, config.support_phone, config.support_mail),
+    )
 
 
-def _target_detail(
-    db: Session,
-    target: Target,
-    due_at: datetime,
-    now: datetime,
-    done_at: datetime | None,
-    done_by: str | None,
-    minutes: int | None,
-) -> dict[str, Any]:
-    done = {"due_at": due_at, "done_at": done_at, "done_by": done_by, "minutes": minutes}
-    return done | _target_state(db, target, due_at, now, done_at)
+def _first_response(db: Session, enquiry: Enquiry, now: datetime) -> schemas.Standing:
+    target = rules.FIRST_RESPONSE_TARGETS[Party(enquiry.party), Channel(enquiry.channel)]
+    reading = _read_target(db, target, enquiry.first_due_at, now, enquiry.first_response_at)
+    return schemas.Standing(
+        due_at=enquiry.first_due_at,
+        done_at=enquiry.first_response_at,
+        done_by=enquiry.first_response_by,
+        response=reading.state,
+        left_seconds=reading.left_seconds,
+        minutes=enquiry.first_minutes,
+    )
 
 
-def _operation_link(operation: Operation | None) -> dict[str, Any] | None:
-    if operation is None:
+def _resolution(db: Session, enquiry: Enquiry, now: datetime) -> schemas.Standing | None:
+    if enquiry.resolution_due_at is None:
         return None
-    return {name: getattr(operation, name) for name in schemas.OperationLink.model_fields}
+    reading = _read_target(db, rules.RESOLUTION_TARGET, enquiry.resolution_due_at, now, enquiry.resolved_at)
+    return schemas.Standing(
+        due_at=enquiry.resolution_due_at,
+        done_at=enquiry.resolved_at,
+        done_by=enquiry.resolved_by,
+        response=reading.state,
+        left_seconds=reading.left_seconds,
+        minutes=enquiry.resolution_minutes,
+    )
 
 
 def open_operations(db: Session, enquiry: Enquiry) -> Sequence[Operation]:
@@ -312,7 +316,7 @@ def _is_known_contact(db: Session, enquiry: Enquiry) -> bool | None:
     return by_mail or (bool(enquiry.phone) and enquiry.phone == contact.phone)
 
 
-def _events(db: Session, enquiry_id: int) -> list[dict[str, Any]]:
+def _events(db: Session, enquiry_id: int) -> list[schemas.EventItem]:
     sending = case(
         (OutboxMessage.id.is_(None), None),
         (OutboxMessage.sent_at.is_not(None), "sent"),
@@ -332,10 +336,10 @@ def _events(db: Session, enquiry_id: int) -> list[dict[str, Any]]:
         .where(EnquiryEvent.enquiry_id == enquiry_id)
         .order_by(EnquiryEvent.id.desc())
     )
-    return [dict(event._mapping) for event in db.execute(statement)]
+    return [schemas.EventItem(**event._mapping) for event in db.execute(statement)]
 
 
-def possible_owners(db: Session) -> list[dict[str, Any]]:
+def possible_owners(db: Session) -> list[Person]:
     """The users who can own an enquiry, ordered by name."""
     statement = (
         select(User.id, User.name)
@@ -344,7 +348,7 @@ def possible_owners(db: Session) -> list[dict[str, Any]]:
         .where(~Membership.is_suspended)
         .order_by(User.name, User.id)
     )
-    return [dict(row._mapping) for row in db.execute(statement)]
+    return [Person(**row._mapping) for row in db.execute(statement)]
 
 
 def shop_id_by_code(db: Session, code: str) -> int | None:

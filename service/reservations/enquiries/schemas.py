@@ -145,6 +145,8 @@ class EventItem(BaseModel):
 class OperationLink(BaseModel):
     """A 手動対応 of the same reservation."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: int
     title: str
     resolved_at: datetime | None

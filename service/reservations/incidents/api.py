@@ -41,7 +41,7 @@ async def incidents(
 
 @router.get("/counts")
 def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
-    return schemas.Counts.model_validate(queries.counts(db))
+    return queries.counts(db)
 
 
 @router.post("", status_code=201)
@@ -51,52 +51,48 @@ def create(actor: Editor, db: Db, new: schemas.NewIncident) -> schemas.Made:
 
 @router.get("/{incident_id}", responses=refusals(404))
 def incident(actor: Reader, db: Db, incident_id: PathId) -> schemas.IncidentDetail:
-    return _incident_detail(db, incident_id)
+    return queries.incident_detail(db, incident_id)
 
 
 @router.patch("/{incident_id}", responses=refusals(404, 409))
 def change(actor: Editor, db: Db, incident_id: PathId, new: schemas.IncidentChange) -> schemas.IncidentDetail:
     actions.change(db, actor, incident_id, new)
-    return _incident_detail(db, incident_id)
+    return queries.incident_detail(db, incident_id)
 
 
 @router.post("/{incident_id}/level", responses=refusals(404, 409))
 def change_level(actor: Editor, db: Db, incident_id: PathId, new: schemas.LevelChange) -> schemas.IncidentDetail:
     actions.change_level(db, actor, incident_id, new)
-    return _incident_detail(db, incident_id)
+    return queries.incident_detail(db, incident_id)
 
 
 @router.post("/{incident_id}/marks/{mark}", responses=refusals(404, 409))
 def finish(actor: Editor, db: Db, incident_id: PathId, mark: Mark, new: schemas.Done) -> schemas.IncidentDetail:
     """Marks a step of the flow as done."""
     actions.finish(db, actor, incident_id, mark, new)
-    return _incident_detail(db, incident_id)
+    return queries.incident_detail(db, incident_id)
 
 
 @router.post("/{incident_id}/notes", status_code=201, responses=refusals(404))
 def note(actor: Editor, db: Db, incident_id: PathId, new: schemas.NewNote) -> schemas.IncidentDetail:
     actions.note(db, actor, incident_id, new)
-    return _incident_detail(db, incident_id)
+    return queries.incident_detail(db, incident_id)
 
 
 @router.post("/{incident_id}/resolution", responses=refusals(404, 409))
 def resolve(actor: Editor, db: Db, incident_id: PathId, new: schemas.Resolution) -> schemas.IncidentDetail:
     actions.resolve(db, actor, incident_id, new)
-    return _incident_detail(db, incident_id)
+    return queries.incident_detail(db, incident_id)
 
 
 @router.get("/{incident_id}/status-text", responses=refusals(404))
 def waiting(actor: Editor, db: Db, incident_id: PathId) -> schemas.Waiting:
     """The current number of recipients of the status SMS, and its default text."""
-    return schemas.Waiting.model_validate(queries.status_sms_preview(db, incident_id))
+    return queries.status_sms_preview(db, incident_id)
 
 
 @router.post("/{incident_id}/status-text", responses=refusals(404, 409))
 def send_status(actor: Editor, db: Db, incident_id: PathId, new: schemas.StatusText) -> schemas.IncidentDetail:
     """Sends 状況説明SMS to waiting customers, one each."""
     actions.send_status(db, actor, incident_id, new)
-    return _incident_detail(db, incident_id)
-
-
-def _incident_detail(db: Db, incident_id: int) -> schemas.IncidentDetail:
-    return schemas.IncidentDetail.model_validate(queries.incident_detail(db, incident_id))
+    return queries.incident_detail(db, incident_id)

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, at_least, before, contains, equals, when_true
+from service.core.database.paging import Key, Listing, Page, at_least, before, contains, equals, when_true
 from service.core.holidays import calendar_named
-from service.core.values.targets import read
+from service.core.values.targets import Reading, read
 from service.core.values.times import day_bounds
 from service.reservations.incidents import rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
@@ -88,6 +88,7 @@ INCIDENTS = Listing(
             Incident.report,
         ),
     },
+    model=schemas.IncidentItem,
 )
 
 
@@ -102,11 +103,13 @@ def _filter_values(filters: schemas.IncidentFilters) -> dict[str, Any]:
     }
 
 
-def incidents(db: Session, limit: int, cursor: str | None, filters: schemas.IncidentFilters) -> dict[str, Any]:
-    page = INCIDENTS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
+def incidents(
+    db: Session, limit: int, cursor: str | None, filters: schemas.IncidentFilters
+) -> Page[schemas.IncidentItem]:
     now = app_now(db)
-    page["items"] = [_incident_item(db, row, now) for row in page["items"]]
-    return page
+    return INCIDENTS.read(
+        db, limit, cursor, filters.sort, item=lambda row: _incident_item(db, row, now), **_filter_values(filters)
+    )
 
 
 def incidents_export(_: object, filters: schemas.IncidentFilters) -> Select[*tuple[Any, ...]]:
@@ -119,9 +122,9 @@ def _incident_item(db: Session, row: dict[str, Any], now: datetime) -> dict[str,
     mark, level = item.pop("next_mark"), Level(item["level"])
     item |= {"code": rules.incident_number(item["id"]), "next_title": None, "next_response": None, "left_seconds": None}
     if mark is not None:
-        state = _target_state(db, level, Mark(mark), item["next_due_at"], now, None)
-        item |= {"next_title": _title(level, Mark(mark)), "next_response": state["response"]}
-        item["left_seconds"] = state["left_seconds"]
+        reading = _read_target(db, level, Mark(mark), item["next_due_at"], now, None)
+        item |= {"next_title": _title(level, Mark(mark)), "next_response": reading.state}
+        item["left_seconds"] = reading.left_seconds
     return item
 
 
@@ -130,15 +133,14 @@ def _title(level: Level, mark: Mark) -> str:
     return step.title if step else rules.STEP_TITLES[mark]
 
 
-def _target_state(
+def _read_target(
     db: Session, level: Level, mark: Mark, due_at: datetime, now: datetime, done_at: datetime | None
-) -> dict[str, Any]:
+) -> Reading:
     target = rules.target_of(level, mark)
-    reading = read(target, due_at, now, calendar_named(db, target.calendar), done_at)
-    return {"response": reading.state, "left_seconds": int(reading.remaining.total_seconds())}
+    return read(target, due_at, now, calendar_named(db, target.calendar), done_at)
 
 
-def counts(db: Session) -> dict[str, Any]:
+def counts(db: Session) -> schemas.Counts:
     row = db.execute(
         select(
             func.count().filter(_is_open).label("open"),
@@ -149,7 +151,7 @@ def counts(db: Session) -> dict[str, Any]:
         .select_from(Incident)
         .where(_is_unfinished)
     ).one()
-    return {"as_of": app_now(db), **row._mapping}
+    return schemas.Counts(as_of=app_now(db), **row._mapping)
 
 
 def get(db: Session, incident_id: int, *, lock: bool = False) -> Incident:
@@ -163,7 +165,7 @@ def marks(db: Session, incident_id: int) -> dict[Mark, IncidentMark]:
     return {Mark(row.mark): row for row in db.scalars(statement.execution_options(populate_existing=True))}
 
 
-def incident_detail(db: Session, incident_id: int) -> dict[str, Any]:
+def incident_detail(db: Session, incident_id: int) -> schemas.IncidentDetail:
     """An incident with its steps and history. Raises NotFound."""
     db.flush()
     incident, now = get(db, incident_id), app_now(db)
@@ -174,14 +176,15 @@ def incident_detail(db: Session, incident_id: int) -> dict[str, Any]:
         .where(IncidentEvent.incident_id == incident.id)
         .order_by(IncidentEvent.id.desc())
     )
-    return _incident_item(db, row, now) | {
-        "report": incident.report,
-        "report_template": rules.report_template(facts(incident)),
-        "report_due_at": by_mark[Mark.REPORT].due_at if Mark.REPORT in by_mark else None,
-        "marks": [_mark_item(db, level, by_mark[mark], now) for mark in Mark if mark in by_mark],
-        "events": [dict(event._mapping) for event in db.execute(events)],
-        "told_customers": _count_texted(db, incident.id),
-    }
+    return schemas.IncidentDetail(
+        **_incident_item(db, row, now),
+        report=incident.report,
+        report_template=rules.report_template(facts(incident)),
+        report_due_at=by_mark[Mark.REPORT].due_at if Mark.REPORT in by_mark else None,
+        marks=[_mark_item(db, level, by_mark[mark], now) for mark in Mark if mark in by_mark],
+        events=[schemas.EventItem(**event._mapping) for event in db.execute(events)],
+        told_customers=_count_texted(db, incident.id),
+    )
 
 
 def facts(incident: Incident) -> rules.Facts:
@@ -198,20 +201,22 @@ def facts(incident: Incident) -> rules.Facts:
     )
 
 
-def _mark_item(db: Session, level: Level, stored: IncidentMark, now: datetime) -> dict[str, Any]:
+def _mark_item(db: Session, level: Level, stored: IncidentMark, now: datetime) -> schemas.MarkItem:
     mark = Mark(stored.mark)
     step = rules.FLOWS[level].get(mark)
-    return {
-        "mark": mark,
-        "title": _title(level, mark),
-        "hints": list(step.hints) if step else [],
-        "tells": step is not None and step.tells,
-        "due_at": stored.due_at,
-        "done_at": stored.done_at,
-        "done_by": stored.done_by,
-        "note": stored.note,
-        **_target_state(db, level, mark, stored.due_at, now, stored.done_at),
-    }
+    reading = _read_target(db, level, mark, stored.due_at, now, stored.done_at)
+    return schemas.MarkItem(
+        mark=mark,
+        title=_title(level, mark),
+        hints=list(step.hints) if step else [],
+        tells=step is not None and step.tells,
+        due_at=stored.due_at,
+        response=reading.state,
+        left_seconds=reading.left_seconds,
+        done_at=stored.done_at,
+        done_by=stored.done_by,
+        note=stored.note,
+    )
 
 
 def due_for_notification(now: datetime, limit: int) -> Select[Incident]:
@@ -256,16 +261,16 @@ def status_recipients(db: Session, incident_id: int, *, include_confirmed: bool)
     return [(row.id, row.code, row.phone) for row in db.execute(statement)]
 
 
-def status_sms_preview(db: Session, incident_id: int) -> dict[str, Any]:
+def status_sms_preview(db: Session, incident_id: int) -> schemas.Waiting:
     """The recipients of the status SMS by number, and its default text. Raises NotFound."""
     incident = get(db, incident_id)
     unconfirmed = len(status_recipients(db, incident.id, include_confirmed=False))
-    return {
-        "text": rules.status_text(incident.resolved_at is not None, settings().support_phone),
-        "waiting": unconfirmed,
-        "confirmed": len(status_recipients(db, incident.id, include_confirmed=True)) - unconfirmed,
-        "told": _count_texted(db, incident.id),
-    }
+    return schemas.Waiting(
+        text=rules.status_text(incident.resolved_at is not None, settings().support_phone),
+        waiting=unconfirmed,
+        confirmed=len(status_recipients(db, incident.id, include_confirmed=True)) - unconfirmed,
+        told=_count_texted(db, incident.id),
+    )
 
 
 def _count_texted(db: Session, incident_id: int) -> int:

@@ -122,7 +122,7 @@ def _item(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
     return item | {
         "owner": {"id": owner_id, "name": owner_name} if owner_id is not None else None,
         "response": status.state,
-        "left_seconds": int(status.remaining.total_seconds()),
+        "left_seconds": status.left_seconds,
     }
 
 

@@ -42,13 +42,13 @@ async def surveys(
 
 @router.get("/overview")
 def overview(actor: Reader, db: ReadDb) -> schemas.Overview:
-    return schemas.Overview.model_validate(queries.overview(db))
+    return queries.overview(db)
 
 
 @router.get("/quality")
 def quality(actor: Reader, db: ReadDb, by: Literal["week", "quarter"] = "week") -> schemas.Quality:
     """The KPIs of support by week or by quarter, with the results of surveys."""
-    return schemas.Quality.model_validate(queries.quality(db, by))
+    return queries.quality(db, by)
 
 
 @router.get("/answers", response_model=Page[schemas.AnswerItem])
@@ -69,21 +69,17 @@ def create(actor: Editor, db: Db, new: schemas.NewSurvey) -> schemas.Made:
 
 @router.get("/{survey_id}", responses=refusals(404))
 def survey(actor: Reader, db: Db, survey_id: PathId) -> schemas.SurveyDetail:
-    return _survey_detail(db, survey_id)
+    return queries.survey_detail(db, survey_id)
 
 
 @router.post("/{survey_id}/send", responses=refusals(404, 409))
 def send(actor: Editor, db: Db, survey_id: PathId, new: schemas.Sending) -> schemas.SurveyDetail:
     """Sends it to every customer of the quarter."""
     actions.send(db, actor, survey_id, new)
-    return _survey_detail(db, survey_id)
+    return queries.survey_detail(db, survey_id)
 
 
 @router.post("/{survey_id}/close", responses=refusals(404, 409))
 def close(actor: Editor, db: Db, survey_id: PathId, new: edits.Edit) -> schemas.SurveyDetail:
     actions.close(db, actor, survey_id, new)
-    return _survey_detail(db, survey_id)
-
-
-def _survey_detail(db: Db, survey_id: int) -> schemas.SurveyDetail:
-    return schemas.SurveyDetail.model_validate(queries.survey_detail(db, survey_id))
+    return queries.survey_detail(db, survey_id)

@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 from service.core.access.identity import hash_token
 from service.core.database.clock import app_now
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.paging import Key, Listing, Page, equals, when_true
 from service.core.problems import NotFound
 from service.core.values.phones import is_mobile
 from service.core.values.times import DAY, at, local_date
 from service.reservations.enquiries import queries as enquiries
 from service.reservations.enquiries.models import Enquiry
 from service.reservations.enquiries.rules import SATISFACTION_GOAL, Party
-from service.reservations.enquiries.schemas import Kpis, Measure
+from service.reservations.enquiries.schemas import Kpis
 from service.reservations.models import Reservation
 from service.reservations.state_machine.states import State
 from service.reservations.surveys import rules, schemas
@@ -72,6 +72,7 @@ SURVEYS = Listing(
     unique=Survey.id,
     keys={"quarter": Key(_quarter_order)},
     default="-quarter",
+    model=schemas.SurveyItem,
 )
 
 ANSWERS = Listing(
@@ -94,6 +95,7 @@ ANSWERS = Listing(
         "stars": equals(Invitation.stars),
         "is_commented": when_true(Invitation.comment != ""),
     },
+    model=schemas.AnswerItem,
 )
 
 
@@ -110,12 +112,12 @@ def _survey_item(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def surveys(db: Session, limit: int, cursor: str | None, filters: schemas.SurveyFilters) -> dict[str, Any]:
-    return SURVEYS.page(db, limit, cursor, filters.sort, item=_survey_item)
+def surveys(db: Session, limit: int, cursor: str | None, filters: schemas.SurveyFilters) -> Page[schemas.SurveyItem]:
+    return SURVEYS.read(db, limit, cursor, filters.sort, item=_survey_item)
 
 
-def answers(db: Session, limit: int, cursor: str | None, filters: schemas.AnswerFilters) -> dict[str, Any]:
-    return ANSWERS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
+def answers(db: Session, limit: int, cursor: str | None, filters: schemas.AnswerFilters) -> Page[schemas.AnswerItem]:
+    return ANSWERS.read(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
 def answers_export(_: object, filters: schemas.AnswerFilters) -> Select[*tuple[Any, ...]]:
@@ -137,37 +139,38 @@ def survey_of_quarter(db: Session, quarter: Quarter) -> Survey | None:
     return db.scalars(statement).one_or_none()
 
 
-def survey_detail(db: Session, survey_id: int) -> dict[str, Any]:
+def survey_detail(db: Session, survey_id: int) -> schemas.SurveyDetail:
     """Raises NotFound."""
     db.flush()
     survey = get(db, survey_id)
-    row = _survey_item(dict(db.execute(SURVEYS.rows.where(Survey.id == survey.id)).one()._mapping))
+    row = db.execute(SURVEYS.rows.where(Survey.id == survey.id)).one()
     recipient_list = recipients(db, Quarter(survey.year, survey.quarter)) if survey.sent_at is None else None
     is_waiting = survey.sent_at is not None and survey.closed_at is None and survey.reminded_at is None
-    return row | {
-        "recipients": recipient_list.summary if recipient_list else None,
-        "reminder_at": survey.sent_at + rules.REMINDER_AFTER if is_waiting and survey.sent_at else None,
-    }
+    return schemas.SurveyDetail(
+        **_survey_item(dict(row._mapping)),
+        recipients=recipient_list.summary if recipient_list else None,
+        reminder_at=survey.sent_at + rules.REMINDER_AFTER if is_waiting and survey.sent_at else None,
+    )
 
 
-def overview(db: Session) -> dict[str, Any]:
+def overview(db: Session) -> schemas.Overview:
     """The open survey, the last closed one, and the quarter for which a new one can be created."""
     now = app_now(db)
     last_quarter = rules.quarter_of(now).plus(-1)
     has_survey = survey_of_quarter(db, last_quarter) is not None
-    return {
-        "as_of": now,
-        "goal": SATISFACTION_GOAL,
-        "open": _newest(db, Status.OPEN),
-        "last": _newest(db, Status.CLOSED),
-        "next_quarter": None if has_survey else str(last_quarter),
-        "next_title": None if has_survey else last_quarter.words,
-    }
+    return schemas.Overview(
+        as_of=now,
+        goal=SATISFACTION_GOAL,
+        open=_newest(db, Status.OPEN),
+        last=_newest(db, Status.CLOSED),
+        next_quarter=None if has_survey else str(last_quarter),
+        next_title=None if has_survey else last_quarter.words,
+    )
 
 
-def _newest(db: Session, status: Status) -> dict[str, Any] | None:
+def _newest(db: Session, status: Status) -> schemas.SurveyItem | None:
     row = db.execute(SURVEYS.rows.where(_status == status.value).order_by(_quarter_order.desc()).limit(1)).one_or_none()
-    return None if row is None else _survey_item(dict(row._mapping))
+    return None if row is None else schemas.SurveyItem(**_survey_item(dict(row._mapping)))
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,7 @@ def _satisfaction(counts: dict[int, int]) -> schemas.Satisfaction:
     return schemas.Satisfaction(count, None if mean is None else round(mean, 2), distribution)
 
 
-def quality(db: Session, by: Literal["week", "quarter"]) -> dict[str, Any]:
+def quality(db: Session, by: Literal["week", "quarter"]) -> schemas.Quality:
     """The KPIs of 7.3.1 by week or by quarter; by quarter with the satisfaction of its survey."""
     now = app_now(db)
     spans = _weeks(now) if by == "week" else _quarters(now)
@@ -278,12 +281,12 @@ def quality(db: Session, by: Literal["week", "quarter"]) -> dict[str, Any]:
         for (title, since, until), kpis in zip(spans, kpis_by_span, strict=True)
     ]
     _, since, until = spans[-1]
-    return {
-        "as_of": now,
-        "goal": SATISFACTION_GOAL,
-        "periods": periods,
-        "categories": enquiries.kpis(db, since, until).categories,
-    }
+    return schemas.Quality(
+        as_of=now,
+        goal=SATISFACTION_GOAL,
+        periods=periods,
+        categories=list(enquiries.kpis(db, since, until).categories),
+    )
 
 
 def _weeks(now: datetime) -> list[tuple[str, datetime, datetime]]:
@@ -316,23 +319,19 @@ def _satisfaction_by_quarter(db: Session) -> dict[Quarter, schemas.Satisfaction]
 
 def _period(
     title: str, since: datetime, until: datetime, kpis: Kpis, survey_result: schemas.Satisfaction | None
-) -> dict[str, Any]:
+) -> schemas.QualityPeriod:
     mail, phone = kpis.by_channel.values()
-    return {
-        "title": title,
-        "since": since,
-        "until": until,
-        "count": kpis.count,
-        "mail": mail,
-        "phone": phone,
-        "unresolved": kpis.unresolved,
-        "first_mail": _measure(kpis.first_mail),
-        "first_phone": _measure(kpis.first_phone),
-        "resolution": _measure(kpis.resolution),
-        "satisfaction": survey_result.mean if survey_result else None,
-        "answers": survey_result.count if survey_result else 0,
-    }
-
-
-def _measure(measure: Measure) -> dict[str, Any]:
-    return {"due": measure.due, "met": measure.met, "share": measure.share, "median_minutes": measure.median_minutes}
+    return schemas.QualityPeriod(
+        title=title,
+        since=since,
+        until=until,
+        count=kpis.count,
+        mail=mail,
+        phone=phone,
+        unresolved=kpis.unresolved,
+        first_mail=schemas.MeasureItem.model_validate(kpis.first_mail),
+        first_phone=schemas.MeasureItem.model_validate(kpis.first_phone),
+        resolution=schemas.MeasureItem.model_validate(kpis.resolution),
+        satisfaction=survey_result.mean if survey_result else None,
+        answers=survey_result.count if survey_result else 0,
+    )

@@ -117,6 +117,8 @@ class Made(BaseModel):
 class MeasureItem(BaseModel):
     """As `enquiries.schemas.Measure`. `share`: 0 to 1."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     due: int
     met: int
     share: float | None

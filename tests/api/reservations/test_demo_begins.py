@@ -32,12 +32,10 @@ def test_the_demo_has_a_day_of_measures_and_leaves_the_present_to_real_ones(db: 
     measures.fill(db)
     now = real_now()
 
-    points = alarms.charts(db, now)["points"]
-    measured = [
-        index for index, point in enumerate(points) if None not in (point["cpu"], point["queue"], point["errors"])
-    ]
+    points = alarms.charts(db, now).points
+    measured = [index for index, point in enumerate(points) if None not in (point.cpu, point.queue, point.errors)]
     assert measured == [*range(len(points) - 3)] or measured == [*range(len(points) - 2)]
-    assert all(point["cpu"] < 95 for point in points if point["cpu"] is not None)
+    assert all(point.cpu < 95 for point in points if point.cpu is not None)
     assert alarms.recent_minutes(db, now) == {}
     assert [alarm.kind for alarm in db.scalars(select(Alarm).where(Alarm.over_at.is_not(None)))] == ["cpu", "queue"]
     assert alarms.open_alarms(db) == {}
