@@ -20,6 +20,7 @@ from service.core.values.times import local_date
 from service.reservations.chores import queries, rules, schemas
 from service.reservations.chores.models import Chore, ChoreEvent, ChoreNotice, ChoreTurn
 from service.reservations.chores.rules import Outcome, Rhythm, State
+from service.reservations.history import event_values
 from service.reservations.operations import actions as operations
 from service.reservations.rules import AREA
 
@@ -274,13 +275,4 @@ def _non_empty(texts: Iterable[str]) -> list[str]:
 
 
 def _record_event(db: Session, turn: ChoreTurn, kind: str, by: Actor, note: str) -> None:
-    db.add(
-        ChoreEvent(
-            turn_id=turn.id,
-            at=app_now(db),
-            kind=kind,
-            by=by.name[:100],
-            user_id=by.user_id,
-            text=note[:2000] or None,
-        )
-    )
+    db.add(ChoreEvent(turn_id=turn.id, **event_values(db, kind, by, note)))

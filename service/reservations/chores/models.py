@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
 from service.reservations.chores.rules import Outcome, Plan, Rhythm
+from service.reservations.history import EventColumns
 
 
 class Chore(Base):
@@ -94,19 +95,13 @@ class ChoreTurn(Base):
     version: Mapped[int] = mapped_column(server_default="1")
 
 
-class ChoreEvent(Base):
+class ChoreEvent(EventColumns, Base):
     """History of a turn. Append-only."""
 
     __tablename__ = "reservations_chore_events"
     __table_args__ = (Index("ix_reservations_chore_events_turn_id", "turn_id", "id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     turn_id: Mapped[int] = mapped_column(ForeignKey("reservations_chore_turns.id", ondelete="RESTRICT"))
-    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    kind: Mapped[str] = mapped_column(String(30))
-    by: Mapped[str] = mapped_column(String(100))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    text: Mapped[str | None] = mapped_column(String(2000))
 
 
 class ChoreNotice(Base):

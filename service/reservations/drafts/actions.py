@@ -26,6 +26,7 @@ from service.reservations.chores import schemas as chore_schemas
 from service.reservations.drafts import queries, rules, schemas
 from service.reservations.drafts.models import ActivityReport, ReportEvent
 from service.reservations.drafts.rules import Days, Kind
+from service.reservations.history import event_values
 from service.reservations.incidents import actions as incidents
 from service.reservations.incidents import schemas as incident_schemas
 from service.reservations.incidents.rules import Mark
@@ -237,13 +238,4 @@ def _refuse_stale(report: ActivityReport, version: int, yours: dict[str, Any]) -
 
 def _record_event(db: Session, report: ActivityReport, kind: str, by: Actor | str, text: str = "") -> None:
     actor = by if isinstance(by, Actor) else None
-    db.add(
-        ReportEvent(
-            report_id=report.id,
-            at=app_now(db),
-            kind=kind,
-            by=actor.name[:100] if actor else "システム",
-            user_id=actor.user_id if actor else None,
-            text=text[:2000] or None,
-        )
-    )
+    db.add(ReportEvent(report_id=report.id, **event_values(db, kind, actor, text)))

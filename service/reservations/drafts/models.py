@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
 from service.reservations.drafts.rules import Kind
+from service.reservations.history import EventColumns
 
 
 class ActivityReport(Base):
@@ -42,16 +43,10 @@ class ActivityReport(Base):
     version: Mapped[int] = mapped_column(server_default="1")
 
 
-class ReportEvent(Base):
+class ReportEvent(EventColumns, Base):
     """History of a report. Append-only."""
 
     __tablename__ = "reservations_report_events"
     __table_args__ = (Index("ix_reservations_report_events_report_id", "report_id", "id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     report_id: Mapped[int] = mapped_column(ForeignKey("reservations_reports.id", ondelete="RESTRICT"))
-    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    kind: Mapped[str] = mapped_column(String(30))
-    by: Mapped[str] = mapped_column(String(100))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    text: Mapped[str | None] = mapped_column(String(2000))

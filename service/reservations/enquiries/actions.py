@@ -22,6 +22,7 @@ from service.reservations.enquiries import queries, rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import Channel, Party, Status
 from service.reservations.flow.queries import reservation_id_by_code
+from service.reservations.history import event_values
 from service.reservations.incidents.rules import Level
 from service.reservations.models import Reservation
 from service.reservations.operations import actions as operations
@@ -423,14 +424,5 @@ def _send_mail(db: Session, enquiry: Enquiry, subject: str, body: str) -> uuid.U
 def _record_event(
     db: Session, enquiry: Enquiry, kind: str, by: Actor | None, text: str | None, message_key: uuid.UUID | None = None
 ) -> None:
-    db.add(
-        EnquiryEvent(
-            enquiry_id=enquiry.id,
-            at=app_now(db),
-            kind=kind,
-            by=by.name[:100] if by else "システム",
-            user_id=by.user_id if by else None,
-            text=text[:8000] if text else None,
-            message_key=message_key,
-        )
-    )
+    values = event_values(db, kind, by, text, max_length=8000)
+    db.add(EnquiryEvent(enquiry_id=enquiry.id, message_key=message_key, **values))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
+from service.reservations.history import EventColumns
 from service.reservations.incidents.rules import Level
 
 _UNRESOLVED = text("resolved_at IS NULL")
@@ -81,17 +82,12 @@ class Enquiry(Base):
     version: Mapped[int] = mapped_column(server_default="1")
 
 
-class EnquiryEvent(Base):
+class EnquiryEvent(EventColumns, Base):
     """History of an enquiry. `message_key`: the outbox message of a mail. Append-only."""
 
     __tablename__ = "reservations_enquiry_events"
     __table_args__ = (Index("ix_reservations_enquiry_events_enquiry_id", "enquiry_id", "id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     enquiry_id: Mapped[int] = mapped_column(ForeignKey("reservations_enquiries.id", ondelete="CASCADE"))
-    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    kind: Mapped[str] = mapped_column(String(30))
-    by: Mapped[str] = mapped_column(String(100))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     text: Mapped[str | None] = mapped_column(String(8000))
     message_key: Mapped[uuid.UUID | None] = mapped_column(UUID)

@@ -15,6 +15,7 @@ from service.core.holidays import calendar_named
 from service.core.outbox import queue
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.settings import settings as floor
+from service.reservations.history import actor_name, event_values
 from service.reservations.incidents import queries, rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
 from service.reservations.incidents.rules import Level, Mark
@@ -283,7 +284,7 @@ def _notify_late(db: Session, incident: Incident, step: str, due_at: datetime) -
 def _mark_done(
     db: Session, incident: Incident, mark: IncidentMark, now: datetime, by: Actor | None, note: str, title: str
 ) -> None:
-    mark.done_at, mark.done_by, mark.note = now, _actor_name(by), note
+    mark.done_at, mark.done_by, mark.note = now, actor_name(by), note
     _record_event(db, incident, "step_done", by, f"{title}\n{note}" if note else title)
 
 
@@ -319,18 +320,5 @@ def _code(incident: Incident) -> str:
     return rules.incident_number(incident.id)
 
 
-def _actor_name(by: Actor | None) -> str:
-    return by.name[:100] if by else "システム"
-
-
 def _record_event(db: Session, incident: Incident, kind: str, by: Actor | None, text: str | None) -> None:
-    db.add(
-        IncidentEvent(
-            incident_id=incident.id,
-            at=app_now(db),
-            kind=kind,
-            by=_actor_name(by),
-            user_id=by.user_id if by else None,
-            text=text[:2000] if text else None,
-        )
-    )
+    db.add(IncidentEvent(incident_id=incident.id, **event_values(db, kind, by, text)))

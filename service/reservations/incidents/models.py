@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
+from service.reservations.history import EventColumns
 from service.reservations.incidents.rules import Level, Mark
 
 _INCIDENT = "reservations_incidents.id"
@@ -66,19 +67,13 @@ class IncidentMark(Base):
     note: Mapped[str] = mapped_column(String(1000), server_default="")
 
 
-class IncidentEvent(Base):
+class IncidentEvent(EventColumns, Base):
     """History of an incident. Append-only."""
 
     __tablename__ = "reservations_incident_events"
     __table_args__ = (Index("ix_reservations_incident_events_incident_id", "incident_id", "id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     incident_id: Mapped[int] = mapped_column(ForeignKey(_INCIDENT, ondelete="RESTRICT"))
-    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    kind: Mapped[str] = mapped_column(String(30))
-    by: Mapped[str] = mapped_column(String(100))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    text: Mapped[str | None] = mapped_column(String(2000))
 
 
 class IncidentText(Base):

@@ -23,6 +23,7 @@ from service.core.reports.render import render
 from service.core.values.times import Month, day_bounds, local_date, month_of, parse_month
 from service.reservations.figures.queries import FACTS, SUMS, fact_parameters
 from service.reservations.figures.rules import COUNTS
+from service.reservations.history import SYSTEM
 from service.reservations.incidents.queries import manager_mails
 from service.reservations.management import queries, rules, schemas
 from service.reservations.management.models import ManagementReport
@@ -30,7 +31,6 @@ from service.reservations.management.rules import Facts
 from service.reservations.rules import AREA, MANAGEMENT_REPORT
 
 SUBJECT = "management_report"
-SYSTEM = "システム"
 _COLUMNS = ", ".join(COUNTS)
 _DELETE_DAYS = text("DELETE FROM reservations_days WHERE day >= :first")
 _INSERT_DAYS = text(f"""

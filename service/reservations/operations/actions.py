@@ -17,6 +17,7 @@ from service.core.settings import settings as floor
 from service.core.values.targets import NEAR
 from service.core.values.texts import escape_for_slack
 from service.core.values.working_time import add_working_time
+from service.reservations.history import SYSTEM, actor_name, event_values
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import (
     BURST_SIZE,
@@ -66,7 +67,7 @@ def open_operation(db: Session, reservation_id: int, code: str, task: Task, deta
     )
     db.add(operation)
     db.flush()
-    db.add(OperationEvent(operation_id=operation.id, at=now, kind="opened", by="システム"))
+    db.add(OperationEvent(operation_id=operation.id, at=now, kind="opened", by=SYSTEM))
     on_call_notified = (
         notify_on_call(db, code, on_call_sms(task, code, operation.due_at)) if priority is Priority.URGENT else True
     )
@@ -242,23 +243,14 @@ def notify_on_call(db: Session, code: str, text: str, subject: str = "reservatio
 
 
 def add_event(db: Session, operation: Operation, kind: str, by: Actor | None, text: str | None) -> None:
-    db.add(
-        OperationEvent(
-            operation_id=operation.id,
-            at=app_now(db),
-            kind=kind,
-            by=by.name[:100] if by else "システム",
-            user_id=by.user_id if by else None,
-            text=text,
-        )
-    )
+    db.add(OperationEvent(operation_id=operation.id, **event_values(db, kind, by, text)))
 
 
 def close_operations(db: Session, reservation_id: int, tasks: Iterable[Task], by: Actor | None = None) -> None:
     """Closes open tasks of these kinds that an event made unnecessary. `by`: the operator who caused the event; None:
     it happened automatically."""
     now = app_now(db)
-    by_name = by.name[:100] if by else "システム"
+    by_name = actor_name(by)
     closed_ids = db.scalars(
         update(Operation)
         .where(

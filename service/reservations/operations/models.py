@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.database.session import Base, enum_check
+from service.reservations.history import EventColumns
 from service.reservations.operations.rules import Priority
 
 
@@ -67,16 +68,10 @@ class Operation(Base):
     end_told_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class OperationEvent(Base):
+class OperationEvent(EventColumns, Base):
     """The history of an operation. Append-only."""
 
     __tablename__ = "reservations_operation_events"
     __table_args__ = (Index("ix_reservations_operation_events_operation_id", "operation_id", "id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     operation_id: Mapped[int] = mapped_column(ForeignKey("reservations_operations.id", ondelete="RESTRICT"))
-    at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    kind: Mapped[str] = mapped_column(String(30))
-    by: Mapped[str] = mapped_column(String(100))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    text: Mapped[str | None] = mapped_column(String(2000))
