@@ -36,6 +36,13 @@ class Edit(BaseModel):
     version: RecordVersion
 
 
+def entered_values(new: BaseModel, may_be_emptied: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The fields of a change that the user sent, without `version`. Null does not change a field, except those in
+    `may_be_emptied`."""
+    sent_values = new.model_dump(exclude={"version"}, exclude_unset=True)
+    return {name: value for name, value in sent_values.items() if value is not None or name in may_be_emptied}
+
+
 @dataclass(frozen=True)
 class Edits:
     """How records of one kind are edited. `noun` is the record's name in messages. `unique` maps a unique constraint to
@@ -74,10 +81,7 @@ class Edits:
             Stale: another user has changed the record since that version was read.
             Conflict: the record is archived, or another record has the unique value.
         """
-        sent_values = new.model_dump(exclude={"version"}, exclude_unset=True)
-        values = {
-            name: value for name, value in sent_values.items() if value is not None or name in self.may_be_emptied
-        }
+        values = entered_values(new, self.may_be_emptied)
         if new.version != row.version:  # type: ignore[attr-defined]  # each such model has one
             raise Stale(
                 f"ほかの人が先にこの{self.noun}を変更しました。まだ保存されていません。"

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core import audit
+from service.core import audit, edits
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.files import deposit, records
@@ -91,8 +91,7 @@ def change(db: Session, by: Actor, report_id: int, new: schemas.ReportChange) ->
         Stale: it was changed since that version was read.
         Conflict: it is finished.
     """
-    sent = new.model_dump(exclude={"version"}, exclude_unset=True)
-    values = {name: value for name, value in sent.items() if value is not None}
+    values = edits.entered_values(new)
     report = _lock_draft(db, report_id, new.version, values)
     before = {name: getattr(report, name) for name in values if getattr(report, name) != values[name]}
     if not before:
@@ -105,7 +104,7 @@ def change(db: Session, by: Actor, report_id: int, new: schemas.ReportChange) ->
     audit.record(db, by, "update", AREA.name, SUBJECT, report.id, before=before, after=after)
 
 
-def refresh(db: Session, by: Actor, report_id: int, new: schemas.Read) -> None:
+def refresh(db: Session, by: Actor, report_id: int, new: edits.Edit) -> None:
     """Updates the figures to the current data; the texts stay. Raises as `change`."""
     report = _lock_draft(db, report_id, new.version, {})
     report.figures = queries.as_stored(queries.collect_contents(db, Kind(report.kind), queries.days_of(report)))

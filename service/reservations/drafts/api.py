@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from service.core import edits
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db, transaction
@@ -77,7 +78,7 @@ def change(actor: Editor, db: Db, report_id: PathId, new: schemas.ReportChange) 
 
 
 @router.post("/{report_id}/refresh", responses=refusals(404, 409))
-def refresh(actor: Editor, db: Db, report_id: PathId, new: schemas.Read) -> schemas.ReportDetail:
+def refresh(actor: Editor, db: Db, report_id: PathId, new: edits.Edit) -> schemas.ReportDetail:
     """Updates the figures to the current data."""
     actions.refresh(db, actor, report_id, new)
     return _report_detail(db, actor, report_id)

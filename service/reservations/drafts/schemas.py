@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.values.texts import NO_NUL, Mail, NotBlank, RecordVersion
+from service.core.edits import Edit
+from service.core.values.texts import NO_NUL, Mail, NotBlank
 from service.reservations.drafts.rules import Contents, Kind
 
 Text = Annotated[str, Field(max_length=4000, pattern=NO_NUL)]
@@ -83,12 +84,9 @@ class Counts(BaseModel):
     next_monthly_at: datetime | None
 
 
-class ReportChange(BaseModel):
-    """Missing and null fields are not changed. `version` is the one that was read."""
+class ReportChange(Edit):
+    """Missing and null fields are not changed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     findings: Text | None = None
     issues: Text | None = None
     next_steps: Text | None = None
@@ -102,24 +100,18 @@ class NewDraft(BaseModel):
     kind: Kind
 
 
-class Read(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-
-
-class Finish(Read):
+class Finish(Edit):
     """`check_off`: also marks the chore as done. `share`: also marks 週次報告で共有 of its Medium incidents as done."""
 
     check_off: bool = False
     share: bool = False
 
 
-class Reopen(Read):
+class Reopen(Edit):
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]
 
 
-class Sending(Read):
+class Sending(Edit):
     to: Annotated[list[Mail], Field(min_length=1, max_length=MAX_RECIPIENTS)]
 
 

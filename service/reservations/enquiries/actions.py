@@ -106,8 +106,7 @@ def change(db: Session, by: Actor, enquiry_id: int, new: schemas.EnquiryChange) 
         Invalid: an id is unknown, or neither phone nor mail remains.
     """
     enquiry = queries.get(db, enquiry_id, lock=True)
-    sent = new.model_dump(exclude={"version"}, exclude_unset=True)
-    values = {name: value for name, value in sent.items() if value is not None}
+    values = edits.entered_values(new)
     _refuse_stale(enquiry, new.version, values)
     current = _editable_values(enquiry)
     before = {name: current[name] for name in values if current[name] != values[name]}

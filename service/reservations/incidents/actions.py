@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
-from service.core import audit
+from service.core import audit, edits
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
@@ -58,8 +58,7 @@ def change(db: Session, by: Actor, incident_id: int, new: schemas.IncidentChange
         Invalid: a time is in the future, or recovery is before detection.
     """
     incident = queries.get(db, incident_id, lock=True)
-    sent = new.model_dump(exclude={"version"}, exclude_unset=True)
-    values = {name: value for name, value in sent.items() if value is not None}
+    values = edits.entered_values(new)
     _refuse_stale(incident, new.version, values)
     before = {name: getattr(incident, name) for name in values if getattr(incident, name) != values[name]}
     if not before:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.edits import Edit
 from service.core.values.targets import State as Target
-from service.core.values.texts import NO_NUL, ONE_LINE, Day, Instant, NotBlank, RecordVersion
+from service.core.values.texts import NO_NUL, ONE_LINE, Day, Instant, NotBlank
 from service.reservations.incidents.rules import Level, Mark, Status
 
 Title = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
@@ -109,12 +110,9 @@ class NewIncident(BaseModel):
     impact: Text = ""
 
 
-class IncidentChange(BaseModel):
-    """Missing and null fields are not changed. `version` is the one that was read."""
+class IncidentChange(Edit):
+    """Missing and null fields are not changed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     title: Title | None = None
     detected_at: Instant | None = None
     impact: Text | None = None
@@ -125,10 +123,7 @@ class IncidentChange(BaseModel):
     report: Annotated[str, Field(max_length=20000, pattern=NO_NUL)] | None = None
 
 
-class LevelChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
+class LevelChange(Edit):
     level: Level
     reason: Note
 
@@ -147,12 +142,9 @@ class NewNote(BaseModel):
     text: Note
 
 
-class Resolution(BaseModel):
+class Resolution(Edit):
     """`recovered_at` (復旧日時): when the service was restored. Default: the recorded time, else now."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     recovered_at: Instant | None = None
 
 
