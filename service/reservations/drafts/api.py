@@ -14,7 +14,7 @@ from service.core.database.session import Db, transaction
 from service.core.http.problem_responses import refusals
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.drafts import actions, queries, rules, schemas
@@ -44,9 +44,9 @@ async def reports(
 
 
 @router.post("", status_code=201, responses=refusals(409))
-def draft(actor: Editor, db: Db, new: schemas.NewDraft) -> schemas.Made:
+def draft(actor: Editor, db: Db, new: schemas.NewDraft) -> Created:
     """Drafts the report of the last complete period, if the job has not."""
-    return schemas.Made(id=actions.draft(db, actor, new).id)
+    return Created(id=actions.draft(db, actor, new).id)
 
 
 @router.get("/counts")

@@ -120,9 +120,5 @@ class Manager(BaseModel):
     mail: str
 
 
-class Made(BaseModel):
-    id: int
-
-
 class Sent(BaseModel):
     recipients: int

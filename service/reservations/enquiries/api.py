@@ -12,7 +12,7 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.enquiries import actions, exports, queries, schemas
@@ -54,8 +54,8 @@ def people(actor: Reader, db: Db) -> list[Person]:
 
 
 @router.post("", status_code=201)
-def register(actor: Editor, db: Db, new: schemas.NewEnquiry) -> schemas.Made:
-    return schemas.Made(id=actions.register(db, actor, new).id)
+def register(actor: Editor, db: Db, new: schemas.NewEnquiry) -> Created:
+    return Created(id=actions.register(db, actor, new).id)
 
 
 @router.get("/{enquiry_id}", responses=refusals(404))

@@ -305,7 +305,3 @@ class Resolution(Edit):
 
 class Reopening(Edit):
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]
-
-
-class Made(BaseModel):
-    id: int

@@ -11,7 +11,7 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.incidents import actions, exports, queries, schemas
@@ -45,8 +45,8 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
 
 
 @router.post("", status_code=201)
-def create(actor: Editor, db: Db, new: schemas.NewIncident) -> schemas.Made:
-    return schemas.Made(id=actions.open_incident(db, actor, new).id)
+def create(actor: Editor, db: Db, new: schemas.NewIncident) -> Created:
+    return Created(id=actions.open_incident(db, actor, new).id)
 
 
 @router.get("/{incident_id}", responses=refusals(404))

@@ -166,7 +166,3 @@ class StatusText(BaseModel):
     text: Annotated[str, Field(min_length=1, max_length=400, pattern=NO_NUL), NotBlank]
     include_confirmed: bool = False
     recipients: Annotated[int, Field(ge=1, lt=2**31)]
-
-
-class Made(BaseModel):
-    id: int

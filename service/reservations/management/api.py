@@ -15,6 +15,7 @@ from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
+from service.core.resources import Created
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import MonthText
@@ -70,11 +71,9 @@ def reports(actor: Reader, db: Db) -> schemas.Reports:
 
 
 @router.post("/reports", status_code=201, responses=refusals(404, 409))
-def send(
-    actor: Annotated[Actor, allow("reservations:management:send")], db: Db, new: schemas.NewReport
-) -> schemas.Made:
+def send(actor: Annotated[Actor, allow("reservations:management:send")], db: Db, new: schemas.NewReport) -> Created:
     """Requests the report of a month; a job mails it to managers."""
-    return schemas.Made(id=actions.request_report(db, actor, new).id)
+    return Created(id=actions.request_report(db, actor, new).id)
 
 
 @router.post("/recount")

@@ -133,10 +133,6 @@ class NewReport(BaseModel):
     recipients: Annotated[int, Field(ge=1, lt=2**31)]
 
 
-class Made(BaseModel):
-    id: int
-
-
 class Recounted(BaseModel):
     counted_at: datetime
     months: int

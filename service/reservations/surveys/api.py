@@ -12,7 +12,7 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.surveys import actions, exports, queries, schemas
@@ -63,8 +63,8 @@ async def answers(
 
 
 @router.post("", status_code=201, responses=refusals(409))
-def create(actor: Editor, db: Db, new: schemas.NewSurvey) -> schemas.Made:
-    return schemas.Made(id=actions.create(db, actor, new).id)
+def create(actor: Editor, db: Db, new: schemas.NewSurvey) -> Created:
+    return Created(id=actions.create(db, actor, new).id)
 
 
 @router.get("/{survey_id}", responses=refusals(404))

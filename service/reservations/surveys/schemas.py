@@ -110,10 +110,6 @@ class Sending(Edit):
     recipients: Annotated[int, Field(ge=1, lt=2**31)]
 
 
-class Made(BaseModel):
-    id: int
-
-
 class MeasureItem(BaseModel):
     """As `enquiries.schemas.Measure`. `share`: 0 to 1."""
 
