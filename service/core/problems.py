@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -158,6 +158,11 @@ class TooMany(Problem):
 
 class Invalid(Problem):
     status, title = 422, "入力内容を確認してください"
+
+    @classmethod
+    def at_field(cls, field: str, message: str) -> Self:
+        """The message is shown at its field."""
+        return cls(message, [(field, message)])
 
 
 class Unavailable(Problem):

@@ -51,10 +51,9 @@ def register(db: Session, by: Actor, new: schemas.NewEnquiry) -> Enquiry:
     now = app_now(db)
     received_at = new.received_at or now
     if received_at > now:
-        raise Invalid(_FUTURE_MESSAGE, [("received_at", _FUTURE_MESSAGE)])
+        raise Invalid.at_field("received_at", _FUTURE_MESSAGE)
     if new.way is not None and not new.outcome.strip():
-        message = "どのように対応したかを入力してください。"
-        raise Invalid(message, [("outcome", message)])
+        raise Invalid.at_field("outcome", "どのように対応したかを入力してください。")
     enquiry = _create(db, new, received_at, new.channel, new.level, by.name[:100])
     enquiry.faq = new.faq.value
     enquiry.reservation_id, enquiry.shop_id = _look_up_ids(db, new.reservation, new.shop)
@@ -114,7 +113,7 @@ def change(db: Session, by: Actor, enquiry_id: int, new: schemas.EnquiryChange) 
         return
     after = {name: values[name] for name in before}
     if not after.get("phone", enquiry.phone) and not after.get("mail", enquiry.mail):
-        raise Invalid(schemas.NEEDS_CONTACT, [("mail", schemas.NEEDS_CONTACT)])
+        raise Invalid.at_field("mail", schemas.NEEDS_CONTACT)
     for name in _EDITABLE:
         if name in after:
             setattr(enquiry, name, after[name])
@@ -145,8 +144,7 @@ def hand_over(db: Session, by: Actor, enquiry_id: int, new: schemas.HandOver) ->
     enquiry = _lock_open(db, enquiry_id, new)
     names = {user.id: user.name for user in queries.possible_owners(db)}
     if new.user_id not in names:
-        message = "カスタマーサポート、運営担当者、予約運用管理者の中から選んでください。"
-        raise Invalid(message, [("user_id", message)])
+        raise Invalid.at_field("user_id", "カスタマーサポート、運営担当者、予約運用管理者の中から選んでください。")
     _set_owner(db, by, enquiry, new.user_id, "handed_over", names[new.user_id])
 
 
@@ -154,8 +152,9 @@ def answer(db: Session, by: Actor, enquiry_id: int, new: schemas.Answer) -> None
     """Answers by mail, with the enquiry quoted below. Raises as `claim`, and Invalid when it has no mail address."""
     enquiry = _lock_open(db, enquiry_id, new)
     if not enquiry.mail:
-        message = "メールアドレスが登録されていません。電話で回答するか、先にメールアドレスを登録してください。"
-        raise Invalid(message, [("text", message)])
+        raise Invalid.at_field(
+            "text", "メールアドレスが登録されていません。電話で回答するか、先にメールアドレスを登録してください。"
+        )
     quoted = rules.quotation(enquiry.received_at, enquiry.topic, enquiry.content)
     key = _send_mail(db, enquiry, new.subject, f"{new.text}\n{quoted}")
     _record_answer(db, enquiry, by, new.waits)
@@ -195,8 +194,7 @@ def to_operations(db: Session, by: Actor, enquiry_id: int, new: schemas.ToOperat
     """
     enquiry = _lock_open(db, enquiry_id, new)
     if enquiry.reservation_id is None:
-        message = "予約が登録されていません。先に予約IDを登録してください。"
-        raise Invalid(message, [("operation_id", message)])
+        raise Invalid.at_field("operation_id", "予約が登録されていません。先に予約IDを登録してください。")
     if new.operation_id is None:
         reservation = db.get_one(Reservation, enquiry.reservation_id)
         detail = f"{rules.enquiry_number(enquiry.id)} {enquiry.topic}\n{enquiry.content}"
@@ -204,8 +202,9 @@ def to_operations(db: Session, by: Actor, enquiry_id: int, new: schemas.ToOperat
     else:
         open_operations = {operation.id: operation for operation in queries.open_operations(db, enquiry)}
         if new.operation_id not in open_operations:
-            message = "この予約の、完了していない手動対応の中から選んでください。画面を更新してください。"
-            raise Invalid(message, [("operation_id", message)])
+            raise Invalid.at_field(
+                "operation_id", "この予約の、完了していない手動対応の中から選んでください。画面を更新してください。"
+            )
         operation = open_operations[new.operation_id]
     before = {"operation_id": enquiry.operation_id}
     enquiry.operation_id, enquiry.status = operation.id, Status.WORKING
@@ -316,12 +315,12 @@ def _look_up_ids(db: Session, reservation: str, shop: str) -> tuple[int | None, 
     """The ids of the reservation and the shop by their codes. Raises Invalid for an unknown code."""
     reservation_id = reservation_id_by_code(db, reservation) if reservation else None
     if reservation and reservation_id is None:
-        message = f"予約ID「{reservation}」の予約は見つかりません。予約一覧で確認してください。"
-        raise Invalid(message, [("reservation", message)])
+        raise Invalid.at_field(
+            "reservation", f"予約ID「{reservation}」の予約は見つかりません。予約一覧で確認してください。"
+        )
     shop_id = queries.shop_id_by_code(db, shop) if shop else None
     if shop and shop_id is None:
-        message = f"提携店ID「{shop}」の提携店は見つかりません。提携店の一覧で確認してください。"
-        raise Invalid(message, [("shop", message)])
+        raise Invalid.at_field("shop", f"提携店ID「{shop}」の提携店は見つかりません。提携店の一覧で確認してください。")
     return reservation_id, shop_id
 
 

@@ -35,7 +35,7 @@ def open_incident(db: Session, by: Actor, new: schemas.NewIncident) -> Incident:
     now = app_now(db)
     detected_at = new.detected_at or now
     if detected_at > now:
-        raise Invalid(_FUTURE_MESSAGE, [("detected_at", _FUTURE_MESSAGE)])
+        raise Invalid.at_field("detected_at", _FUTURE_MESSAGE)
     values = new.model_dump() | {"detected_at": detected_at, "level": new.level.value}
     incident = Incident(**values, opened_at=now, opened_by=by.name[:100])
     db.add(incident)
@@ -301,10 +301,9 @@ def _refuse_stale(incident: Incident, version: int, yours: dict[str, Any]) -> No
 def _check_times(detected_at: datetime, recovered_at: datetime | None, now: datetime) -> None:
     for name, value in (("detected_at", detected_at), ("recovered_at", recovered_at)):
         if value is not None and value > now:
-            raise Invalid(_FUTURE_MESSAGE, [(name, _FUTURE_MESSAGE)])
+            raise Invalid.at_field(name, _FUTURE_MESSAGE)
     if recovered_at is not None and recovered_at < detected_at:
-        message = "復旧日時は、発生日時より後の日時を指定してください。"
-        raise Invalid(message, [("recovered_at", message)])
+        raise Invalid.at_field("recovered_at", "復旧日時は、発生日時より後の日時を指定してください。")
 
 
 def _refuse_incomplete_record(incident: Incident) -> None:

@@ -39,8 +39,7 @@ def create(db: Session, by: Actor, new: schemas.NewSurvey) -> Survey:
     """
     quarter = rules.parse_quarter(new.quarter)
     if not rules.may_have_survey(quarter, app_now(db)):
-        message = "終わった四半期のうち、直近1年の中から選んでください。"
-        raise Invalid(message, [("quarter", message)])
+        raise Invalid.at_field("quarter", "終わった四半期のうち、直近1年の中から選んでください。")
     survey = Survey(year=quarter.year, quarter=quarter.quarter, created_at=app_now(db), created_by=by.name[:100])
     try:
         with db.begin_nested():
