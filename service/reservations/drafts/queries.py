@@ -117,7 +117,7 @@ def _report_item(row: dict[str, Any]) -> dict[str, Any]:
     item = dict(row)
     now = _numbers_adapter().validate_python(item.pop("now"))
     period = rules.format_period(Kind(item["kind"]), Days(item["first_day"], item["last_day"]))
-    return item | {"period": period, "requested": now.requested, "success": now.success.value, "sales": now.sales}
+    return item | {"period": period, "requested": now.requested, "success": now.success.share, "sales": now.sales}
 
 
 def get(db: Session, report_id: int, *, lock: bool = False, with_drafts: bool = True) -> ActivityReport:

@@ -32,6 +32,7 @@ from service.reservations.chores.rules import (
     next_business_day,
     nth_business_day,
 )
+from service.reservations.figures.rules import Rate, format_percent, format_yen
 from service.reservations.incidents.rules import Level
 from service.reservations.queue.rules import ESTIMATED_MINUTES
 from service.reservations.state_machine.states import Task
@@ -96,13 +97,8 @@ def previous_period(kind: Kind, days: Days) -> Days:
 
 
 @dataclass(frozen=True)
-class Share:
-    part: int = 0
-    whole: int = 0
-
-    @property
-    def value(self) -> float | None:
-        return self.part / self.whole if self.whole else None
+class Share(Rate):
+    """A rate as a report stores it."""
 
 
 @dataclass(frozen=True)
@@ -241,17 +237,6 @@ def file_name(kind: Kind, days: Days) -> str:
     if kind is Kind.MONTHLY:
         return f"予約運用_月次レポート_{days.first:%Y%m}.pdf"
     return f"予約運用_週次レポート_{days.first:%Y%m%d}-{days.last:%Y%m%d}.pdf"
-
-
-def format_yen(amount: int) -> str:
-    return f"¥{amount:,}" if amount >= 0 else f"-¥{-amount:,}"
-
-
-def format_percent(share: Share) -> str:
-    """92%, 91.7%, as on the dashboards; – for an empty share. Less than the whole is never shown as 100%."""
-    if share.value is None:
-        return "–"
-    return f"{min(round(100 * share.value, 1), 99.9) if share.value < 1 else 100:g}%"
 
 
 def drafted_message(kind: Kind, days: Days) -> str:

@@ -26,8 +26,8 @@ WEEK = timedelta(days=7)
 class Rate:
     """`part` of `whole`; the share is None when `whole` is 0."""
 
-    part: int
-    whole: int
+    part: int = 0
+    whole: int = 0
 
     @property
     def share(self) -> float | None:
@@ -109,6 +109,17 @@ class Period:
     def sales(self) -> int:
         """売上"""
         return self.paid - self.refunded
+
+
+def format_percent(rate: Rate) -> str:
+    """92%, 91.7%; – for an empty rate. Less than the whole is never shown as 100%."""
+    if rate.share is None:
+        return "–"
+    return "100%" if rate.part == rate.whole else f"{min(round(rate.share * 100, 1), 99.9):g}%"
+
+
+def format_yen(amount: int) -> str:
+    return f"-¥{-amount:,}" if amount < 0 else f"¥{amount:,}"
 
 
 def monday(day: date) -> date:

@@ -21,7 +21,7 @@ from service.core.reports import (
     Table,
 )
 from service.core.values.times import DAY, Month, at, format_local_datetime, local_date, month_of
-from service.reservations.figures.rules import Counts, Rate
+from service.reservations.figures.rules import Counts, Rate, format_percent, format_yen
 
 # When months are counted every night, Tokyo time.
 COUNTING_TIME = time(2, 30)
@@ -125,17 +125,6 @@ def is_complete(month: Month, counted_at: datetime) -> bool:
 
 def format_month(month: Month) -> str:
     return f"{month.year}年{month.month}月"
-
-
-def format_percent(rate: Rate) -> str:
-    """92%, 91.7%; – for an empty rate. Less than the whole is never shown as 100%."""
-    if rate.share is None:
-        return "–"
-    return "100%" if rate.part == rate.whole else f"{min(round(rate.share * 100, 1), 99.9):g}%"
-
-
-def format_yen(amount: int) -> str:
-    return f"-¥{-amount:,}" if amount < 0 else f"¥{amount:,}"
 
 
 def file_name(month: Month) -> str:

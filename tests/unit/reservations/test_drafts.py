@@ -78,11 +78,6 @@ def test_periods_and_figures_are_formatted_in_japanese() -> None:
     assert rules.format_period(Kind.WEEKLY, over_new_year) == "2030/12/27（金）〜2031/1/2（木）"
     assert rules.format_period(Kind.MONTHLY, Days(date(2030, 12, 1), date(2030, 12, 31))) == "2030年12月"
     assert rules.file_name(Kind.WEEKLY, over_new_year) == "予約運用_週次レポート_20301227-20310102.pdf"
-    assert (rules.format_percent(Share(0, 0)), rules.format_percent(Share(23, 25)), rules.format_yen(-5500)) == (
-        "–",
-        "92%",
-        "-¥5,500",
-    )
 
 
 def draft(contents: Contents, **texts: str | None) -> rules.PrintableReport:

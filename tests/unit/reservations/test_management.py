@@ -8,7 +8,7 @@ import pytest
 
 from service.core.reports import BarChart, ShareBar, Table
 from service.core.values.times import TOKYO, Month
-from service.reservations.figures.rules import Counts, Rate, monday
+from service.reservations.figures.rules import Counts, Rate, format_percent, format_yen, monday
 from service.reservations.management import rules
 from service.reservations.management.rules import Facts, MonthFigures, NamedCounts
 
@@ -73,14 +73,13 @@ def test_a_week_begins_on_monday() -> None:
 
 def test_a_rate_is_never_rounded_to_0_or_100() -> None:
     texts = [
-        rules.format_percent(Rate(part, whole))
-        for part, whole in ((0, 0), (0, 4), (3, 4), (1999, 2000), (5, 5), (1, 3))
+        format_percent(Rate(part, whole)) for part, whole in ((0, 0), (0, 4), (3, 4), (1999, 2000), (5, 5), (1, 3))
     ]
     assert texts == ["–", "0%", "75%", "99.9%", "100%", "33.3%"]
 
 
 def test_a_negative_amount_has_its_sign() -> None:
-    assert [rules.format_yen(amount) for amount in (1234567, 0, -5500)] == ["¥1,234,567", "¥0", "-¥5,500"]
+    assert [format_yen(amount) for amount in (1234567, 0, -5500)] == ["¥1,234,567", "¥0", "-¥5,500"]
 
 
 def named(name: str, confirmed: int, paid: int = 0, code: str = "") -> NamedCounts:
