@@ -208,13 +208,13 @@ def notify_sales(db: Session, request: Request, subject: str, body: str) -> None
     url = f"{settings().public_base_url.rstrip('/')}/request?{urlencode({'id': request.id})}"
     about = f"依頼 {request.id}（{corporation.name}）について、{body}"
     text = f"{sales.name} 様\n\n{about}\n\n依頼の確認と再提出:\n{url}\n\nGenba 申込投入"
-    queue.publish(
+    queue.publish_mail(
         db,
-        "mail",
-        {"to": [sales.mail], "subject": f"【{subject}】依頼 {request.id} {corporation.name}", "body": text},
+        [sales.mail],
+        f"【{subject}】依頼 {request.id} {corporation.name}",
+        text,
         area=AREA.name,
         tenant_id=request.agency_id,
-        recipient=sales.mail,
         title=f"{subject}: 依頼 {request.id}",
         about=("request", request.id),
     )

@@ -120,6 +120,35 @@ def publish(
     return message
 
 
+def publish_mail(
+    db: Session,
+    to: Sequence[str],
+    subject: str,
+    body: str,
+    *,
+    area: str,
+    about: tuple[str, object],
+    title: str = "",
+    attachments: Sequence[str] = (),
+    tenant_id: int | None = None,
+    expires_at: datetime | None = None,
+) -> OutboxMessage:
+    """Writes one mail to these addresses into the outbox. Without a `title`, lists show the mail's subject.
+    `attachments`: ids of files."""
+    payload: dict[str, Any] = {"to": list(to), "subject": subject, "body": body}
+    return publish(
+        db,
+        "mail",
+        payload | ({"attachments": list(attachments)} if attachments else {}),
+        area=area,
+        recipient="、".join(to),
+        title=title or subject,
+        tenant_id=tenant_id,
+        about=about,
+        expires_at=expires_at,
+    )
+
+
 def message_exists(db: Session, key: uuid.UUID) -> bool:
     """Whether the message is stored. Retention deletes old ones, and a restored backup lacks those written after it."""
     return bool(db.scalar(select(exists().where(OutboxMessage.key == key))))

@@ -71,16 +71,8 @@ def mail(db: Session, by: Actor, selection: schemas.Selection) -> schemas.Mailed
     cards = queries.active_cards(db, [parent.id for parent, _ in recipients])
     for parent, nursery_name in recipients:
         subject, body = rules.card_mail(parent.name, nursery_name, queries.card_link(cards[parent.id]) or "")
-        queue.publish(
-            db,
-            "mail",
-            {"to": [parent.mail], "subject": subject, "body": body},
-            area=AREA.name,
-            recipient=parent.mail,
-            title=subject,
-            tenant_id=parent.nursery_id,
-            about=("parent", parent.id),
-        )
+        about = "parent", parent.id
+        queue.publish_mail(db, [parent.mail], subject, body, area=AREA.name, tenant_id=parent.nursery_id, about=about)
     sent = ((cards[parent.id].id, None, {"parent_id": parent.id, "sent_to": parent.mail}) for parent, _ in recipients)
     audit.record_many(db, by, "update", AREA.name, "card", sent)
     return schemas.Mailed(mailed=len(recipients), without_mail=len(rows) - len(recipients))

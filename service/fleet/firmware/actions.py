@@ -360,16 +360,8 @@ def _notify_paused(db: Session, rollout: Rollout, reason: str, now: datetime) ->
     url = f"{core_settings().public_base_url.rstrip('/')}/firmware"
     version = queries.get_firmware(db, rollout.firmware_id).version
     subject, body = rules.paused_mail(rollout.name, version, reason, format_local_datetime(now), url)
-    queue.publish(
-        db,
-        "mail",
-        {"to": recipients, "subject": subject, "body": body},
-        area=AREA.name,
-        recipient="、".join(recipients),
-        title=subject,
-        about=("rollout", rollout.id),
-        expires_at=now + rules.NOTICE_TTL,
-    )
+    about, expires_at = ("rollout", rollout.id), now + rules.NOTICE_TTL
+    queue.publish_mail(db, recipients, subject, body, area=AREA.name, about=about, expires_at=expires_at)
 
 
 def _offer(db: Session, rollout: Rollout, now: datetime, limit: int) -> int:

@@ -177,15 +177,8 @@ def send(db: Session, by: Actor, report_id: int, new: schemas.Sending) -> None:
     subject, body = rules.report_mail(
         month, customer.company_name, customer.contact_person, queries.load_figures(report.figures)
     )
-    queue.publish(
-        db,
-        "mail",
-        {"to": [customer.contact_email], "subject": subject, "body": body, "attachments": [str(pdf.id)]},
-        area=AREA.name,
-        recipient=customer.contact_email,
-        title=subject,
-        about=("monthly_report", report.id),
-    )
+    about, to = ("monthly_report", report.id), [customer.contact_email]
+    queue.publish_mail(db, to, subject, body, area=AREA.name, about=about, attachments=[str(pdf.id)])
     before = {"sent_at": report.sent_at.isoformat() if report.sent_at else None, "sent_to": report.sent_to}
     report.sent_at, report.sent_to, report.user_id = app_now(db), customer.contact_email, by.user_id
     report.version += 1

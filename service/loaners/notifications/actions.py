@@ -36,15 +36,8 @@ def notify_site(
 ) -> None:
     """Sends one mail to the site's group address and stores it for each (device id, event id) of `events`. `about` is
     the link in the list of messages; after `expires_at` the mail is not sent any more."""
-    message = queue.publish(
-        db,
-        "mail",
-        {"to": [site.group_mail], "subject": mail.subject, "body": mail.body},
-        area=AREA.name,
-        recipient=site.group_mail,
-        title=mail.subject,
-        about=about,
-        expires_at=expires_at,
+    message = queue.publish_mail(
+        db, [site.group_mail], mail.subject, mail.body, area=AREA.name, about=about, expires_at=expires_at
     )
     db.flush()  # for the id
     values = {"kind": kind.value, "message_id": message.id, "recipient": message.recipient, "title": message.title}

@@ -190,16 +190,9 @@ def send(transaction: OpenTransaction, by: Actor, report_id: int, new: schemas.S
 def _send_mails(db: Session, report: ActivityReport, to: Sequence[str]) -> None:
     kind, contents = Kind(report.kind), queries.from_stored(report.figures)
     subject, body = rules.build_mail(kind, queries.days_of(report), contents, _reports_url())
+    about, files = (SUBJECT, report.id), [str(report.pdf_id)]
     for address in to:
-        queue.publish(
-            db,
-            "mail",
-            {"to": [address], "subject": subject, "body": body, "attachments": [str(report.pdf_id)]},
-            area=AREA.name,
-            recipient=address,
-            title=subject,
-            about=(SUBJECT, report.id),
-        )
+        queue.publish_mail(db, [address], subject, body, area=AREA.name, about=about, attachments=files)
 
 
 def _reports_url() -> str:

@@ -406,15 +406,8 @@ def _refuse_stale(enquiry: Enquiry, version: int, yours: dict[str, Any]) -> None
 
 def _send_mail(db: Session, enquiry: Enquiry, subject: str, body: str) -> uuid.UUID:
     """Mails the sender. Returns the key of the outbox message."""
-    message = queue.publish(
-        db,
-        "mail",
-        {"to": [enquiry.mail], "subject": subject, "body": body},
-        area=AREA.name,
-        recipient=enquiry.mail,
-        title=subject[:200],
-        about=(SUBJECT, rules.enquiry_number(enquiry.id)),
-    )
+    about = SUBJECT, rules.enquiry_number(enquiry.id)
+    message = queue.publish_mail(db, [enquiry.mail], subject, body, area=AREA.name, about=about)
     db.flush()  # for the key
     return message.key
 

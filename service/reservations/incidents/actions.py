@@ -245,15 +245,7 @@ def _report_to_managers(db: Session, incident: Incident) -> None:
     subject, body = rules.management_mail(queries.facts(incident), f"{floor().public_base_url.rstrip('/')}/incidents")
     addresses = queries.manager_mails(db)
     for address in addresses:
-        queue.publish(
-            db,
-            "mail",
-            {"to": [address], "subject": subject, "body": body},
-            area=AREA.name,
-            recipient=address,
-            title=subject,
-            about=(SUBJECT, code),
-        )
+        queue.publish_mail(db, [address], subject, body, area=AREA.name, about=(SUBJECT, code))
     channels = (
         f"Slack、メール{len(addresses):,}件" if addresses else "Slack（経営の利用者にメールアドレスがありません）"
     )

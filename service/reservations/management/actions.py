@@ -169,14 +169,9 @@ def send_report(db: Session, report_id: int, facts: Facts, pdf_file: Deposit) ->
     report.pdf_id, report.sent_at, report.recipients = file.id, app_now(db), manager_mails(db)
     if report.recipients:
         subject, body = rules.build_mail(facts)
-        queue.publish(
-            db,
-            "mail",
-            {"to": report.recipients, "subject": subject, "body": body, "attachments": [str(file.id)]},
-            area=AREA.name,
-            recipient="、".join(report.recipients),
-            title=subject,
-            about=(SUBJECT, report.id),
+        files = [str(file.id)]
+        queue.publish_mail(
+            db, report.recipients, subject, body, area=AREA.name, about=(SUBJECT, report.id), attachments=files
         )
     after = {"month": str(facts.month), "recipients": len(report.recipients)}
     audit.record(db, SYSTEM, "status_change", AREA.name, SUBJECT, report.id, after=after)
