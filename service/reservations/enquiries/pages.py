@@ -35,12 +35,9 @@ LABELS = {
     "reservation": "予約ID",
     "shop": "提携店ID",
 }
+_EMPTY_MESSAGES = {"party": "選んでください。", "category": "選んでください。"}
 # Messages for customers instead of those of the schema.
-_MESSAGES = {
-    "party": "選んでください。",
-    "category": "選んでください。",
-    "mail": "メールアドレスの形式で入力してください（例: hanako@example.jp）。",
-}
+_MESSAGES = _EMPTY_MESSAGES | {"mail": "メールアドレスの形式で入力してください（例: hanako@example.jp）。"}
 router = APIRouter(include_in_schema=False)
 
 
@@ -98,12 +95,9 @@ def _error_messages(error: ValidationError, typed: Mapping[str, str]) -> dict[st
     messages = {}
     for path, message in field_errors(error.errors()):
         name = path.partition(".")[0]
-        messages[name] = _MESSAGES.get(name, message) if typed.get(name, "").strip() else _EMPTY_MESSAGES.get(name, "")
-        messages[name] = messages[name] or "入力してください。"
+        is_empty = not typed.get(name, "").strip()
+        messages[name] = _EMPTY_MESSAGES.get(name, "入力してください。") if is_empty else _MESSAGES.get(name, message)
     return messages
-
-
-_EMPTY_MESSAGES = {"party": "選んでください。", "category": "選んでください。"}
 
 
 def _page(request: Request, typed: Mapping[str, str], complaints: Mapping[str, str]) -> HTMLResponse:
