@@ -142,7 +142,7 @@ def _show_table(
 def _open_drawer(title: str, row: Row, record: Record, facts: dict[str, object], *, fixed: str = "") -> None:
     updated = {"更新日時": times.full(times.parse(row["updated_at"]))}
     may_change = has_permission("agencies:master:update")
-    drawer(title, row, record, facts | updated, key=KEY, icon="category", may_change=may_change, fixed=fixed)
+    drawer(title, row, record, facts | updated, icon="category", may_change=may_change, fixed=fixed)
 
 
 def choice_drawer(row: ChoiceItem) -> None:

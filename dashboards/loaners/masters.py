@@ -161,7 +161,7 @@ def categories() -> None:
 
 
 def _open_drawer(title: str, icon: str, facts: Mapping[str, object], row: Row, record: Record) -> None:
-    drawer(title, row, record, facts, key=KEY, icon=icon, may_change=may_change())
+    drawer(title, row, record, facts, icon=icon, may_change=may_change())
 
 
 def site_drawer(row: SiteItem) -> None:

@@ -192,7 +192,7 @@ def test_a_choice_is_added_to_the_list_that_is_open_and_made_inactive(masters: A
     assert "12" in [item["code"] for item in cached["choices"]["job_type"]]
 
     click_row_action(page, "agencies.masters.choices", "詳細", 11)
-    press(page, "agencies.masters.archive")
+    press(page, "agencies.choice.archive")
     assert "すでに選ばれている依頼・法人・地点の表示は変わりません。" in texts(page)
     press(page, f"agencies.choice.archive.{choice.id}.confirm")
     db.expire_all()
@@ -205,7 +205,7 @@ def test_an_example_is_confirmed_by_removing_its_mark_and_a_fixed_list_stays_as_
     page = choices(masters, "pps")
     choice = db.scalars(select(Choice).where(Choice.list == "pps").order_by(Choice.position).limit(1)).one()
     click_row_action(page, "agencies.masters.choices", "詳細")
-    press(page, "agencies.masters.edit")
+    press(page, "agencies.choice.edit")
     key = f"agencies.choice.edit.{choice.id}.1.False"
     assert name_of(page).help == PPS_HELP
     fill(page, key, is_example=False)
@@ -216,7 +216,7 @@ def test_an_example_is_confirmed_by_removing_its_mark_and_a_fixed_list_stays_as_
     choices(page, "customer_type")
     click_row_action(page, "agencies.masters.choices", "詳細")
     assert "名称と表示順は変更できますが、追加・無効化はできません。" in texts(page)
-    assert "agencies.masters.archive" not in keys(page)
+    assert "agencies.choice.archive" not in keys(page)
 
 
 def test_an_option_and_a_carrier_field_are_added(masters: AppTest, db: Session) -> None:

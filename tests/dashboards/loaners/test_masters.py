@@ -69,7 +69,7 @@ def test_a_site_is_registered_and_edited_and_errors_are_shown_at_their_fields(as
         index for index, row in enumerate(page.session_state[f"live.{SITES}"].data["items"]) if row["key"] == "nara"
     )
     click_row_action(page, SITES, "詳細", index)
-    press(page, "loaners.masters.edit")
+    press(page, "loaners.site.edit")
     page.toggle(key=f"loaners.site.edit.{site.id}.1.False.notifies.0").set_value(True)
     press(page, f"loaners.site.edit.{site.id}.1.False.submit")
     db.expire_all()
@@ -81,7 +81,7 @@ def test_a_site_is_made_inactive_in_the_documents_term(as_role: Screen, db: Sess
     site = db.scalars(select(Site).where(Site.key == "kobe")).one()
 
     click_row_action(page, SITES, "詳細", 1)
-    press(page, "loaners.masters.archive")
+    press(page, "loaners.site.archive")
     assert ":red[**無効にする**]" in [button.label for button in page.button]
     press(page, f"loaners.site.archive.{site.id}.confirm")
 
@@ -136,7 +136,7 @@ def test_a_read_only_role_is_offered_no_change(as_role: Screen) -> None:
     page = open_address(as_role("auditor"), "loaners-masters")
     click_row_action(page, SITES, "詳細")
 
-    assert not [button for button in page.button if button.key in ("loaners.masters.site.new", "loaners.masters.edit")]
+    assert not [button for button in page.button if button.key in ("loaners.masters.site.new", "loaners.site.edit")]
 
 
 def test_the_transfer_page_says_the_order_and_offers_what_the_role_may_do(as_role: Screen, device: Device) -> None:
