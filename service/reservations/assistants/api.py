@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.reservations.assistants import actions, queries, schemas
 
-_ERRORS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
-router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=_ERRORS)
+router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("/assistants", response_model=Page[schemas.AssistantItem])
@@ -37,7 +35,7 @@ def issue(
     return actions.issue(db, actor, new)
 
 
-@router.post("/assistants/{assistant_id}/revoke", status_code=204, responses=_NOT_FOUND)
-def revoke(actor: Annotated[Actor, allow("reservations:assistant:revoke")], db: Db, assistant_id: Id) -> None:
+@router.post("/assistants/{assistant_id}/revoke", status_code=204, responses=refusals(404))
+def revoke(actor: Annotated[Actor, allow("reservations:assistant:revoke")], db: Db, assistant_id: PathId) -> None:
     """Takes effect immediately. Its reservations continue."""
     actions.revoke(db, actor, assistant_id)

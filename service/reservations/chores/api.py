@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.chores import actions, exports, queries, schemas
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-_NOT_FOUND_OR_CONFLICT = _NOT_FOUND | _CONFLICT
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:chore:read"
 Reader = Annotated[Actor, allow(READ)]
 Worker = Annotated[Actor, allow("reservations:chore:perform")]
@@ -26,7 +23,7 @@ Editor = Annotated[Actor, allow("reservations:chore:update")]
 router = APIRouter(
     prefix="/api/reservations/chores",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 routes.add_export_routes(router, "/turns", exports.TURNS)
@@ -73,55 +70,55 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 
-@router.post("/turns/finish", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/turns/finish", responses=refusals(404, 409))
 def finish_many(actor: Worker, db: Db, new: schemas.FinishMany) -> schemas.Done:
     """Marks several turns as done at once."""
     return schemas.Done(done=actions.finish_many(db, actor, new))
 
 
-@router.get("/turns/{turn_id}", responses=_NOT_FOUND)
-def turn(actor: Reader, db: Db, turn_id: Id) -> schemas.TurnDetail:
+@router.get("/turns/{turn_id}", responses=refusals(404))
+def turn(actor: Reader, db: Db, turn_id: PathId) -> schemas.TurnDetail:
     return _turn_detail(db, turn_id)
 
 
-@router.post("/turns/{turn_id}/finish", responses=_NOT_FOUND_OR_CONFLICT)
-def finish(actor: Worker, db: Db, turn_id: Id, new: schemas.Finish) -> schemas.TurnDetail:
+@router.post("/turns/{turn_id}/finish", responses=refusals(404, 409))
+def finish(actor: Worker, db: Db, turn_id: PathId, new: schemas.Finish) -> schemas.TurnDetail:
     actions.finish(db, actor, turn_id, new)
     return _turn_detail(db, turn_id)
 
 
-@router.post("/turns/{turn_id}/skip", responses=_NOT_FOUND_OR_CONFLICT)
-def skip(actor: Worker, db: Db, turn_id: Id, new: schemas.Because) -> schemas.TurnDetail:
+@router.post("/turns/{turn_id}/skip", responses=refusals(404, 409))
+def skip(actor: Worker, db: Db, turn_id: PathId, new: schemas.Because) -> schemas.TurnDetail:
     """Skips this turn."""
     actions.skip(db, actor, turn_id, new)
     return _turn_detail(db, turn_id)
 
 
-@router.post("/turns/{turn_id}/reopen", responses=_NOT_FOUND_OR_CONFLICT)
-def reopen(actor: Worker, db: Db, turn_id: Id, new: schemas.Because) -> schemas.TurnDetail:
+@router.post("/turns/{turn_id}/reopen", responses=refusals(404, 409))
+def reopen(actor: Worker, db: Db, turn_id: PathId, new: schemas.Because) -> schemas.TurnDetail:
     """Reopens a turn that was done or skipped."""
     actions.reopen(db, actor, turn_id, new)
     return _turn_detail(db, turn_id)
 
 
-@router.patch("/{chore_id}", status_code=204, responses=_NOT_FOUND_OR_CONFLICT)
-def change(actor: Editor, db: Db, chore_id: Id, new: schemas.ChoreChange) -> None:
+@router.patch("/{chore_id}", status_code=204, responses=refusals(404, 409))
+def change(actor: Editor, db: Db, chore_id: PathId, new: schemas.ChoreChange) -> None:
     actions.change(db, actor, chore_id, new)
 
 
-@router.post("/{chore_id}/archive", status_code=204, responses=_NOT_FOUND)
-def end(actor: Editor, db: Db, chore_id: Id) -> None:
+@router.post("/{chore_id}/archive", status_code=204, responses=refusals(404))
+def end(actor: Editor, db: Db, chore_id: PathId) -> None:
     """Ends the chore: it has no further turns."""
     actions.end(db, actor, chore_id)
 
 
-@router.post("/{chore_id}/restore", status_code=204, responses=_NOT_FOUND)
-def restore(actor: Editor, db: Db, chore_id: Id) -> None:
+@router.post("/{chore_id}/restore", status_code=204, responses=refusals(404))
+def restore(actor: Editor, db: Db, chore_id: PathId) -> None:
     actions.restore(db, actor, chore_id)
 
 
-@router.post("/{chore_id}/records", status_code=201, responses=_NOT_FOUND_OR_CONFLICT)
-def note_done(actor: Worker, db: Db, chore_id: Id, new: schemas.NewRecord) -> schemas.Made:
+@router.post("/{chore_id}/records", status_code=201, responses=refusals(404, 409))
+def note_done(actor: Worker, db: Db, chore_id: PathId, new: schemas.NewRecord) -> schemas.Made:
     """Records that a 随時 chore was done."""
     return schemas.Made(id=actions.note_done(db, actor, chore_id, new).id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -10,7 +10,7 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import NO_NUL
@@ -21,13 +21,10 @@ Number = Annotated[int, Path(ge=1, lt=2**31)]
 READ, OPERATE = "reservations:reservation:read", "reservations:reservation:operate"
 Reader = Annotated[Actor, allow(READ)]
 Operator = Annotated[Actor, allow(OPERATE)]
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_NOT_FOUND_OR_CONFLICT = _NOT_FOUND | _CONFLICT
 router = APIRouter(
     prefix="/api/reservations/reservations",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 routes.add_export_routes(router, "", exports.RESERVATIONS)
@@ -44,7 +41,7 @@ async def reservations(
     return await request.page(lambda db, _: queries.reservations(db, limit, cursor, filters))
 
 
-@router.post("", status_code=201, responses=_CONFLICT)
+@router.post("", status_code=201, responses=refusals(409))
 def create(
     actor: Annotated[Actor, allow("reservations:reservation:create")], db: Db, new: schemas.NewReservation
 ) -> schemas.ReservationDetail:
@@ -56,73 +53,73 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db))
 
 
-@router.get("/{code}", responses=_NOT_FOUND)
+@router.get("/{code}", responses=refusals(404))
 def reservation(actor: Reader, db: Db, code: Code) -> schemas.ReservationDetail:
     return _detail(db, code)
 
 
-@router.get("/{code}/steps", responses=_NOT_FOUND)
+@router.get("/{code}/steps", responses=refusals(404))
 def steps(actor: Reader, db: Db, code: Code) -> schemas.Replay:
     """A replay of the timeline: the reservation after each event."""
     return schemas.Replay.model_validate(queries.replay_steps(db, code))
 
 
-@router.post("/{code}/shop-agreed", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/shop-agreed", responses=refusals(404, 409))
 def shop_agreed(actor: Operator, db: Db, code: Code, new: schemas.ShopAgreed) -> schemas.ReservationDetail:
     """予約OKを確認."""
     actions.record_shop_ok(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/shop-refused", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/shop-refused", responses=refusals(404, 409))
 def shop_refused(actor: Operator, db: Db, code: Code, new: schemas.Noted) -> schemas.ReservationDetail:
     """予約NGを確認."""
     actions.record_shop_refusal(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/change-accepted", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/change-accepted", responses=refusals(404, 409))
 def accept_change(actor: Operator, db: Db, code: Code, new: schemas.Change) -> schemas.ReservationDetail:
     """変更を反映."""
     actions.accept_change(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/change-refused", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/change-refused", responses=refusals(404, 409))
 def refuse_change(actor: Operator, db: Db, code: Code, new: schemas.Noted) -> schemas.ReservationDetail:
     """承諾なし."""
     actions.refuse_change(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/rearrange", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/rearrange", responses=refusals(404, 409))
 def rearrange(actor: Operator, db: Db, code: Code, new: schemas.Rearrangement) -> schemas.ReservationDetail:
     """別の日時で探し直す."""
     actions.rearrange(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/link", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/link", responses=refusals(404, 409))
 def send_link(actor: Operator, db: Db, code: Code, new: schemas.Noted) -> schemas.ReservationDetail:
     """決済リンクを再作成."""
     actions.send_link(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/link-by-mail", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/link-by-mail", responses=refusals(404, 409))
 def mail_link(actor: Operator, db: Db, code: Code, new: schemas.LinkByMail) -> schemas.ReservationDetail:
     """決済リンクをメールで送る."""
     actions.mail_link(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/cancel", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/cancel", responses=refusals(404, 409))
 def cancel(actor: Operator, db: Db, code: Code, new: schemas.Cancellation) -> schemas.ReservationDetail:
     actions.cancel(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/refund", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/refund", responses=refusals(404, 409))
 def retry_refund(
     actor: Annotated[Actor, allow("reservations:reservation:refund")], db: Db, code: Code, new: schemas.Noted
 ) -> schemas.ReservationDetail:
@@ -131,7 +128,7 @@ def retry_refund(
     return _detail(db, code)
 
 
-@router.post("/{code}/refunded-otherwise", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/refunded-otherwise", responses=refusals(404, 409))
 def refunded_otherwise(
     actor: Annotated[Actor, allow("reservations:reservation:refund")],
     db: Db,
@@ -143,21 +140,21 @@ def refunded_otherwise(
     return _detail(db, code)
 
 
-@router.post("/{code}/calls/{number}/answer", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/calls/{number}/answer", responses=refusals(404, 409))
 def correct(actor: Operator, db: Db, code: Code, number: Number, new: schemas.Correction) -> schemas.ReservationDetail:
     """判定を訂正."""
     actions.correct_answer(db, actor, code, number, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/customer", responses=_NOT_FOUND_OR_CONFLICT)
+@router.post("/{code}/customer", responses=refusals(404, 409))
 def correct_customer(actor: Operator, db: Db, code: Code, new: schemas.CustomerCorrection) -> schemas.ReservationDetail:
     """依頼者の連絡先を訂正."""
     actions.correct_customer(db, actor, code, new)
     return _detail(db, code)
 
 
-@router.post("/{code}/contacts", status_code=201, responses=_NOT_FOUND)
+@router.post("/{code}/contacts", status_code=201, responses=refusals(404))
 def note_contact(
     actor: Annotated[Actor, allow("reservations:reservation:contact")], db: Db, code: Code, new: schemas.Contact
 ) -> schemas.ReservationDetail:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
 from service.core.reports.response import PDF_ANSWER, cached_pdf_response
+from service.core.resources import PathId
 from service.reservations.guides import actions, queries, schemas
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (400, 401, 403, 422, 503)}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 Name = Annotated[str, Path(min_length=1, max_length=40, pattern="^[a-z-]+$")]
 Reader = Annotated[Actor, allow("reservations:guide:read")]
-router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=_REFUSALS)
+router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=refusals(400, 401, 403, 422, 503))
 
 
 @router.get("/guides")
@@ -26,26 +24,26 @@ def guides(actor: Reader) -> schemas.Guides:
     return schemas.Guides.model_validate(queries.guide_list())
 
 
-@router.get("/guides/{name}.pdf", response_class=Response, responses=PDF_ANSWER | _NOT_FOUND)
+@router.get("/guides/{name}.pdf", response_class=Response, responses=PDF_ANSWER | refusals(404))
 def printed(actor: Reader, db: Db, name: Name) -> Response:
     guide = queries.get_guide(name, public=False)
     return cached_pdf_response(queries.guide_report(db, guide), f"{guide.title}.pdf")
 
 
-@router.get("/guides/{name}", responses=_NOT_FOUND)
+@router.get("/guides/{name}", responses=refusals(404))
 def guide(actor: Reader, db: Db, name: Name) -> schemas.GuideInFull:
     return schemas.GuideInFull.model_validate(queries.guide_detail(db, queries.get_guide(name, public=False)))
 
 
-@router.get("/shops/{shop_id}/manual", responses=_NOT_FOUND)
-def manual(actor: Annotated[Actor, allow("reservations:shop:read")], db: Db, shop_id: Id) -> schemas.Manual:
+@router.get("/shops/{shop_id}/manual", responses=refusals(404))
+def manual(actor: Annotated[Actor, allow("reservations:shop:read")], db: Db, shop_id: PathId) -> schemas.Manual:
     """The delivery state of the shop's manual."""
     return schemas.Manual.model_validate(queries.manual(db, shop_id))
 
 
-@router.post("/shops/{shop_id}/manual", status_code=204, responses=_NOT_FOUND | {409: RESPONSES[409]})
+@router.post("/shops/{shop_id}/manual", status_code=204, responses=refusals(404, 409))
 def send_again(
-    actor: Annotated[Actor, allow("reservations:shop:update")], db: Db, shop_id: Id, new: schemas.Sending
+    actor: Annotated[Actor, allow("reservations:shop:update")], db: Db, shop_id: PathId, new: schemas.Sending
 ) -> None:
     """Mails the manual again."""
     actions.send_again(db, actor, shop_id, new)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core import edits
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.queue import actions, exports, queries, schemas
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_NOT_FOUND_OR_CONFLICT: dict[int | str, dict[str, Any]] = {404: RESPONSES[404], 409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:operation:read"
 Reader = Annotated[Actor, allow(READ)]
 Worker = Annotated[Actor, allow("reservations:operation:update")]
 router = APIRouter(
     prefix="/api/reservations/operations",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 routes.add_export_routes(router, "", exports.OPERATIONS)
@@ -47,38 +45,38 @@ def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
     return schemas.Counts.model_validate(queries.counts(db, actor))
 
 
-@router.get("/{operation_id}", responses=_NOT_FOUND)
-def operation(actor: Reader, db: Db, operation_id: Id) -> schemas.OperationDetail:
+@router.get("/{operation_id}", responses=refusals(404))
+def operation(actor: Reader, db: Db, operation_id: PathId) -> schemas.OperationDetail:
     return _detail(db, operation_id)
 
 
-@router.post("/{operation_id}/claim", responses=_NOT_FOUND_OR_CONFLICT)
-def claim(actor: Worker, db: Db, operation_id: Id, new: edits.Edit) -> schemas.OperationDetail:
+@router.post("/{operation_id}/claim", responses=refusals(404, 409))
+def claim(actor: Worker, db: Db, operation_id: PathId, new: edits.Edit) -> schemas.OperationDetail:
     """自分が対応する."""
     actions.claim(db, actor, operation_id, new)
     return _detail(db, operation_id)
 
 
-@router.post("/{operation_id}/hand-over", responses=_NOT_FOUND_OR_CONFLICT)
-def hand_over(actor: Worker, db: Db, operation_id: Id, new: schemas.HandOver) -> schemas.OperationDetail:
+@router.post("/{operation_id}/hand-over", responses=refusals(404, 409))
+def hand_over(actor: Worker, db: Db, operation_id: PathId, new: schemas.HandOver) -> schemas.OperationDetail:
     actions.hand_over(db, actor, operation_id, new)
     return _detail(db, operation_id)
 
 
-@router.post("/{operation_id}/release", responses=_NOT_FOUND_OR_CONFLICT)
-def release(actor: Worker, db: Db, operation_id: Id, new: edits.Edit) -> schemas.OperationDetail:
+@router.post("/{operation_id}/release", responses=refusals(404, 409))
+def release(actor: Worker, db: Db, operation_id: PathId, new: edits.Edit) -> schemas.OperationDetail:
     actions.release(db, actor, operation_id, new)
     return _detail(db, operation_id)
 
 
-@router.post("/{operation_id}/notes", status_code=201, responses=_NOT_FOUND)
-def note(actor: Worker, db: Db, operation_id: Id, new: schemas.NewNote) -> schemas.OperationDetail:
+@router.post("/{operation_id}/notes", status_code=201, responses=refusals(404))
+def note(actor: Worker, db: Db, operation_id: PathId, new: schemas.NewNote) -> schemas.OperationDetail:
     actions.note(db, actor, operation_id, new)
     return _detail(db, operation_id)
 
 
-@router.post("/{operation_id}/resolution", responses=_NOT_FOUND_OR_CONFLICT)
-def resolve(actor: Worker, db: Db, operation_id: Id, new: schemas.Resolution) -> schemas.OperationDetail:
+@router.post("/{operation_id}/resolution", responses=refusals(404, 409))
+def resolve(actor: Worker, db: Db, operation_id: PathId, new: schemas.Resolution) -> schemas.OperationDetail:
     """対応を完了する."""
     actions.resolve(db, actor, operation_id, new)
     return _detail(db, operation_id)

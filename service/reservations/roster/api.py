@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
-from service.core.http.problem_responses import RESPONSES
+from service.core.http.problem_responses import refusals
+from service.core.resources import PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.values.texts import RecordVersion
 from service.reservations.roster import actions, queries, schemas
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: RESPONSES[404]}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: RESPONSES[409]}
-Id = Annotated[int, Path(ge=1, lt=2**63)]
 READ = "reservations:operation:read"
 Reader = Annotated[Actor, allow(READ)]
 Editor = Annotated[Actor, allow("reservations:roster:update")]
 router = APIRouter(
     prefix="/api/reservations/roster",
     tags=["reservations"],
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 422, 503)},
+    responses=refusals(400, 401, 403, 422, 503),
 )
 
 
@@ -49,16 +47,16 @@ def people(actor: Reader, db: Db) -> list[schemas.Person]:
     return [schemas.Person.model_validate(user) for user in queries.responders(db)]
 
 
-@router.post("", status_code=201, responses=_CONFLICT)
+@router.post("", status_code=201, responses=refusals(409))
 def create(actor: Editor, db: Db, new: schemas.NewShift) -> schemas.Made:
     return schemas.Made(id=actions.create(db, actor, new).id)
 
 
-@router.patch("/{shift_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def change(actor: Editor, db: Db, shift_id: Id, new: schemas.ShiftChange) -> None:
+@router.patch("/{shift_id}", status_code=204, responses=refusals(404, 409))
+def change(actor: Editor, db: Db, shift_id: PathId, new: schemas.ShiftChange) -> None:
     actions.change(db, actor, shift_id, new)
 
 
-@router.delete("/{shift_id}", status_code=204, responses=_NOT_FOUND | _CONFLICT)
-def remove(actor: Editor, db: Db, shift_id: Id, version: Annotated[RecordVersion, Query()]) -> None:
+@router.delete("/{shift_id}", status_code=204, responses=refusals(404, 409))
+def remove(actor: Editor, db: Db, shift_id: PathId, version: Annotated[RecordVersion, Query()]) -> None:
     actions.remove(db, actor, shift_id, version)
