@@ -22,11 +22,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base, enum_check
+from service.core.database.session import Base, RecordColumns, VersionColumns, enum_check
 from service.reservations.state_machine.states import State
 
 
-class Service(Base):
+class Service(RecordColumns, Base):
     """A type of service that customers request by name."""
 
     __tablename__ = "reservations_services"
@@ -40,13 +40,9 @@ class Service(Base):
     name: Mapped[str] = mapped_column(String(100))
     description: Mapped[str] = mapped_column(String(500), server_default="")
     position: Mapped[int] = mapped_column(server_default="0")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Plan(Base):
+class Plan(RecordColumns, Base):
     """A size of a service with its price in yen. A reservation keeps the price at which it was made."""
 
     __tablename__ = "reservations_plans"
@@ -64,13 +60,9 @@ class Plan(Base):
     name: Mapped[str] = mapped_column(String(100))
     price: Mapped[int]
     position: Mapped[int] = mapped_column(server_default="0")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
-class Shop(Base):
+class Shop(RecordColumns, Base):
     """A partner shop. It is called between `opens_at` and `closes_at` (Tokyo), not on its closed weekdays (ISO: 1 is
     Monday). A blacklisted shop is not called."""
 
@@ -104,10 +96,6 @@ class Shop(Base):
     blacklist_reason: Mapped[str | None] = mapped_column(String(500))
     # When the manual was last mailed; null: it is due.
     manual_sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class ShopService(Base):
@@ -141,7 +129,7 @@ class Assistant(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
 
 
-class Reservation(Base):
+class Reservation(VersionColumns, Base):
     """A reservation. `case_now` is the complete case of the state machine (`state_machine.case.Case`); state, times and
     amounts are copied to columns for lists and figures. Only `flow.actions` writes both."""
 
@@ -200,9 +188,6 @@ class Reservation(Base):
     closed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     case_now: Mapped[dict[str, Any]] = mapped_column(JSONB)
     next_action_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
 
 
 class TimelineEvent(Base):

@@ -19,12 +19,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base, enum_check
+from service.core.database.session import Base, RecordColumns, enum_check
 from service.reservations.chores.rules import Outcome, Plan, Rhythm
 from service.reservations.history import EventColumns
 
 
-class Chore(Base):
+class Chore(RecordColumns, Base):
     """A recurring task. `code`: set for the chores that the code refers to. `page`: address of the page where it is
     done, without the slash. `minutes`: the estimate; None: 変動."""
 
@@ -52,10 +52,6 @@ class Chore(Base):
     what: Mapped[str] = mapped_column(String(2000), server_default="")
     page: Mapped[str] = mapped_column(String(100), server_default="")
     position: Mapped[int] = mapped_column(server_default="0")
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     @property
     def plan(self) -> Plan:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.core.database.session import Base
+from service.core.database.session import Base, RecordColumns
 
 
-class Shift(Base):
+class Shift(RecordColumns, Base):
     """A user who is on call from `starts_at` to `ends_at`, under the number `phone` (2.3.1)."""
 
     __tablename__ = "reservations_shifts"
@@ -26,7 +26,3 @@ class Shift(Base):
     phone: Mapped[str] = mapped_column(String(16))
     starts_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     ends_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.app_now())
-    archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
