@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.core.access.identity import hash_token
 from service.core.database.clock import app_now
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, contains, when_true
+from service.core.database.paging import Key, Listing, Page, contains, when_true
 from service.reservations.assistants import rules, schemas
 from service.reservations.flow import queries as flow
 from service.reservations.flow.progress import progress
@@ -36,6 +36,7 @@ ASSISTANTS = Listing(
         Assistant.last_used_at,
         Assistant.revoked_at,
     ),
+    model=schemas.AssistantItem,
     unique=Assistant.id,
     keys={"created_at": Key(Assistant.created_at), "name": Key(Assistant.name)},
     default="-created_at",
@@ -47,9 +48,11 @@ ASSISTANTS = Listing(
 )
 
 
-def assistants(db: Session, limit: int, cursor: str | None, filters: schemas.AssistantFilters) -> dict[str, Any]:
+def assistants(
+    db: Session, limit: int, cursor: str | None, filters: schemas.AssistantFilters
+) -> Page[schemas.AssistantItem]:
     filter_values: dict[str, Any] = {"q": filters.q, "is_revoked": filters.revoked, "holds": not filters.revoked}
-    return ASSISTANTS.page(db, limit, cursor, filters.sort, **filter_values)
+    return ASSISTANTS.read(db, limit, cursor, filters.sort, **filter_values)
 
 
 def lock_assistant(db: Session, assistant_id: int) -> Assistant:

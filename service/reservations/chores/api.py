@@ -52,7 +52,7 @@ def owners(actor: Reader, db: Db) -> list[str]:
 
 @router.get("/calendar")
 def calendar(actor: Reader, db: ReadDb, filters: Annotated[schemas.CalendarFilters, Query()]) -> schemas.Calendar:
-    return schemas.Calendar.model_validate(queries.calendar(db, filters))
+    return queries.calendar(db, filters)
 
 
 @router.get("/turns", response_model=Page[schemas.TurnItem])
@@ -67,7 +67,7 @@ async def turns(
 
 @router.get("/turns/counts")
 def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
-    return schemas.Counts.model_validate(queries.counts(db))
+    return queries.counts(db)
 
 
 @router.post("/turns/finish", responses=refusals(404, 409))
@@ -78,27 +78,27 @@ def finish_many(actor: Worker, db: Db, new: schemas.FinishMany) -> schemas.Done:
 
 @router.get("/turns/{turn_id}", responses=refusals(404))
 def turn(actor: Reader, db: Db, turn_id: PathId) -> schemas.TurnDetail:
-    return _turn_detail(db, turn_id)
+    return queries.turn_detail(db, turn_id)
 
 
 @router.post("/turns/{turn_id}/finish", responses=refusals(404, 409))
 def finish(actor: Worker, db: Db, turn_id: PathId, new: schemas.Finish) -> schemas.TurnDetail:
     actions.finish(db, actor, turn_id, new)
-    return _turn_detail(db, turn_id)
+    return queries.turn_detail(db, turn_id)
 
 
 @router.post("/turns/{turn_id}/skip", responses=refusals(404, 409))
 def skip(actor: Worker, db: Db, turn_id: PathId, new: schemas.Because) -> schemas.TurnDetail:
     """Skips this turn."""
     actions.skip(db, actor, turn_id, new)
-    return _turn_detail(db, turn_id)
+    return queries.turn_detail(db, turn_id)
 
 
 @router.post("/turns/{turn_id}/reopen", responses=refusals(404, 409))
 def reopen(actor: Worker, db: Db, turn_id: PathId, new: schemas.Because) -> schemas.TurnDetail:
     """Reopens a turn that was done or skipped."""
     actions.reopen(db, actor, turn_id, new)
-    return _turn_detail(db, turn_id)
+    return queries.turn_detail(db, turn_id)
 
 
 @router.patch("/{chore_id}", status_code=204, responses=refusals(404, 409))
@@ -121,7 +121,3 @@ def restore(actor: Editor, db: Db, chore_id: PathId) -> None:
 def note_done(actor: Worker, db: Db, chore_id: PathId, new: schemas.NewRecord) -> schemas.Made:
     """Records that a 随時 chore was done."""
     return schemas.Made(id=actions.note_done(db, actor, chore_id, new).id)
-
-
-def _turn_detail(db: Db, turn_id: int) -> schemas.TurnDetail:
-    return schemas.TurnDetail.model_validate(queries.turn_detail(db, turn_id))

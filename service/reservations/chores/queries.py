@@ -14,6 +14,7 @@ from service.core.database.lookups import get_or_404
 from service.core.database.paging import (
     Key,
     Listing,
+    Page,
     archived_filter,
     at_least,
     before,
@@ -73,6 +74,7 @@ CHORES = Listing(
         Chore.updated_at,
         Chore.archived_at,
     ),
+    model=schemas.ChoreItem,
     unique=Chore.id,
     keys={"position": Key(Chore.position), "title": Key(Chore.title), "owner": Key(Chore.owner)},
     default="position",
@@ -85,16 +87,13 @@ CHORES = Listing(
 )
 
 
-def chores(db: Session, limit: int, cursor: str | None, filters: schemas.ChoreFilters) -> dict[str, Any]:
-    return CHORES.page(db, limit, cursor, filters.sort, item=_chore_item, **filter_values(filters))
+def chores(db: Session, limit: int, cursor: str | None, filters: schemas.ChoreFilters) -> Page[schemas.ChoreItem]:
+    return CHORES.read(db, limit, cursor, filters.sort, item=_chore_item, **filter_values(filters))
 
 
 def _chore_item(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"when": _schedule_label(row)}
-
-
-def _schedule_label(row: dict[str, Any]) -> str:
-    return rules.format_schedule(Rhythm(row["rhythm"]), row["starts"], row["weekday"], row["business_day"])
+    when = rules.format_schedule(Rhythm(row["rhythm"]), row["starts"], row["weekday"], row["business_day"])
+    return row | {"when": when}
 
 
 def _open_when(*, todo: bool) -> Any:
@@ -140,6 +139,7 @@ TURNS = Listing(
         ChoreTurn.minutes,
         ChoreTurn.note,
     ).join(Chore, Chore.id == ChoreTurn.chore_id),
+    model=schemas.TurnItem,
     unique=ChoreTurn.id,
     keys={
         "due_at": Key(ChoreTurn.due_at, nullable=True),
@@ -170,8 +170,8 @@ def _turn_filters(filters: schemas.TurnFilters) -> dict[str, Any]:
     return values | ({f"is_{filters.state}": True} if filters.state != "all" else {})
 
 
-def turns(db: Session, limit: int, cursor: str | None, filters: schemas.TurnFilters) -> dict[str, Any]:
-    return TURNS.page(db, limit, cursor, filters.sort, **_turn_filters(filters))
+def turns(db: Session, limit: int, cursor: str | None, filters: schemas.TurnFilters) -> Page[schemas.TurnItem]:
+    return TURNS.read(db, limit, cursor, filters.sort, **_turn_filters(filters))
 
 
 def turns_export(_: object, filters: schemas.TurnFilters) -> Select[*tuple[Any, ...]]:
@@ -179,7 +179,7 @@ def turns_export(_: object, filters: schemas.TurnFilters) -> Select[*tuple[Any, 
     return TURNS.all(filters.sort, **_turn_filters(filters))
 
 
-def turn_detail(db: Session, turn_id: int) -> dict[str, Any]:
+def turn_detail(db: Session, turn_id: int) -> schemas.TurnDetail:
     """A turn with its history. Raises NotFound."""
     db.flush()
     turn = get_turn(db, turn_id)
@@ -189,30 +189,31 @@ def turn_detail(db: Session, turn_id: int) -> dict[str, Any]:
         .where(ChoreEvent.turn_id == turn.id)
         .order_by(ChoreEvent.id.desc())
     )
-    return dict(db.execute(TURNS.rows.where(ChoreTurn.id == turn.id)).one()._mapping) | {
-        "what": chore.what,
-        "when": rules.format_schedule(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day),
-        "events": [dict(event._mapping) for event in db.execute(events)],
-        "backups": _backups(db) if chore.code == rules.BACKUPS else None,
-    }
+    return schemas.TurnDetail(
+        **db.execute(TURNS.rows.where(ChoreTurn.id == turn.id)).one()._mapping,
+        what=chore.what,
+        when=rules.format_schedule(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day),
+        events=[schemas.EventItem(**event) for event in db.execute(events).mappings()],
+        backups=_backups(db) if chore.code == rules.BACKUPS else None,
+    )
 
 
-def _backups(db: Session) -> dict[str, Any]:
+def _backups(db: Session) -> schemas.BackupFacts:
     state = backups.state(db, app_now(db))
     last, rehearsal = state.last, state.rehearsal
-    return {
-        "expected": state.expected,
-        "last_at": last and last.at,
-        "last_bytes": last and last.bytes,
-        "kept": last and last.kept,
-        "failed": state.failed,
-        "is_late": state.is_late,
-        "rehearsal_at": rehearsal and rehearsal.at,
-        "rehearsal_ok": rehearsal and rehearsal.ok,
-    }
+    return schemas.BackupFacts(
+        expected=state.expected,
+        last_at=last and last.at,
+        last_bytes=last and last.bytes,
+        kept=last and last.kept,
+        failed=state.failed,
+        is_late=state.is_late,
+        rehearsal_at=rehearsal and rehearsal.at,
+        rehearsal_ok=rehearsal and rehearsal.ok,
+    )
 
 
-def counts(db: Session) -> dict[str, Any]:
+def counts(db: Session) -> schemas.Counts:
     now = app_now(db)
     begins, ends = day_bounds(local_date(now))
     is_today = and_(ChoreTurn.due_at >= begins, ChoreTurn.due_at < ends)
@@ -235,10 +236,10 @@ def counts(db: Session) -> dict[str, Any]:
     )
     next_turn = db.execute(following).one_or_none()
     upcoming = next_turn._mapping if next_turn else {"next_title": None, "next_at": None}
-    return {"as_of": now, **row._mapping, **upcoming}
+    return schemas.Counts(as_of=now, **row._mapping, **upcoming)
 
 
-def calendar(db: Session, filters: schemas.CalendarFilters) -> dict[str, Any]:
+def calendar(db: Session, filters: schemas.CalendarFilters) -> schemas.Calendar:
     """Each day with the turns that are due or were done on it."""
     since, until = filters.since, filters.until
     begins, ends = day_bounds(since)[0], day_bounds(until)[1]
@@ -247,25 +248,24 @@ def calendar(db: Session, filters: schemas.CalendarFilters) -> dict[str, Any]:
         .where(_calendar_at >= begins, _calendar_at < ends)
         .order_by(_calendar_at, Chore.position, ChoreTurn.id)
     )
-    by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
-    for row in db.execute(rows):
-        item = dict(row._mapping)
-        by_day[local_date(item["day_at"])].append(item)
+    by_day: dict[date, list[schemas.CalendarItem]] = defaultdict(list)
+    for row in db.execute(rows).mappings():
+        by_day[local_date(row["day_at"])].append(schemas.CalendarItem(**row))
     holidays = select(Holiday.day, Holiday.name).where(Holiday.day.between(since, until), ~Holiday.is_removed)
     names = {row.day: row.name for row in db.execute(holidays)}
     days = [since + n * DAY for n in range((until - since).days + 1)]
-    return {
-        "as_of": app_now(db),
-        "days": [
-            {
-                "day": day,
-                "is_business_day": is_business_day(day, names.keys()),
-                "holiday": names.get(day),
-                "items": by_day[day],
-            }
+    return schemas.Calendar(
+        as_of=app_now(db),
+        days=[
+            schemas.CalendarDay(
+                day=day,
+                is_business_day=is_business_day(day, names.keys()),
+                holiday=names.get(day),
+                items=by_day[day],
+            )
             for day in days
         ],
-    }
+    )
 
 
 def owners(db: Session) -> list[str]:
@@ -325,7 +325,8 @@ def is_notified(db: Session, day: date) -> bool:
     return db.get(ChoreNotice, day) is not None
 
 
-def turns_due_in(db: Session, since: datetime, until: datetime) -> list[dict[str, Any]]:
+def turns_due_in(db: Session, since: datetime, until: datetime) -> list[schemas.TurnItem]:
     """Turns that were due in [since, until), with the columns of the list, ordered by due time."""
     rows = TURNS.rows.where(ChoreTurn.due_at >= since, ChoreTurn.due_at < until)
-    return [dict(row._mapping) for row in db.execute(rows.order_by(ChoreTurn.due_at, Chore.position))]
+    ordered = rows.order_by(ChoreTurn.due_at, Chore.position)
+    return [schemas.TurnItem(**row) for row in db.execute(ordered).mappings()]

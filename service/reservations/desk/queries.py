@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.core.access.auth import Actor
 from service.core.access.identity import User
 from service.core.database.clock import app_now, now_sql
-from service.core.database.paging import Filter, Key, Listing, at_least, before, contains, equals, when_true
+from service.core.database.paging import Filter, Key, Listing, Page, at_least, before, contains, equals, when_true
 from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.times import day_bounds, local_date
@@ -100,6 +101,7 @@ RESERVATIONS = Listing(
     .join(Service, Service.id == Reservation.service_id)
     .join(Plan, Plan.id == Reservation.plan_id)
     .outerjoin(Shop, Shop.id == Reservation.shop_id),
+    model=schemas.ReservationItem,
     unique=Reservation.id,
     keys={
         "created_at": Key(Reservation.created_at),
@@ -131,8 +133,10 @@ def _filter_values(filters: schemas.ReservationFilters) -> dict[str, Any]:
     }
 
 
-def reservations(db: Session, limit: int, cursor: str | None, filters: schemas.ReservationFilters) -> dict[str, Any]:
-    return RESERVATIONS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
+def reservations(
+    db: Session, limit: int, cursor: str | None, filters: schemas.ReservationFilters
+) -> Page[schemas.ReservationItem]:
+    return RESERVATIONS.read(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
 def reservations_export(_: Actor, filters: schemas.ReservationFilters) -> Select[*tuple[Any, ...]]:
@@ -140,7 +144,7 @@ def reservations_export(_: Actor, filters: schemas.ReservationFilters) -> Select
     return RESERVATIONS.all(filters.sort, **_filter_values(filters))
 
 
-def counts(db: Session) -> dict[str, Any]:
+def counts(db: Session) -> schemas.Counts:
     now = app_now(db)
     today, tomorrow = day_bounds(local_date(now))
     is_confirmed = Reservation.state == State.CONFIRMED
@@ -158,7 +162,7 @@ def counts(db: Session) -> dict[str, Any]:
     with_open_operations = select(func.count(Operation.reservation_id.distinct())).where(
         Operation.resolved_at.is_(None)
     )
-    return {"as_of": now, "needs_people": db.scalar(with_open_operations) or 0, **row._mapping}
+    return schemas.Counts(as_of=now, needs_people=db.scalar(with_open_operations) or 0, **row._mapping)
 
 
 def find(db: Session, code: str) -> Reservation:
@@ -177,98 +181,99 @@ def get_call(db: Session, reservation: Reservation, number: int) -> PhoneCall:
     return call
 
 
-def reservation_detail(db: Session, code: str) -> dict[str, Any]:
+def reservation_detail(db: Session, code: str) -> schemas.ReservationDetail:
     """A reservation with all its data. Raises NotFound."""
     db.flush()
     reservation, now = find(db, code), app_now(db)
-    row = dict(db.execute(RESERVATIONS.rows.where(Reservation.id == reservation.id)).one()._mapping)
+    row = db.execute(RESERVATIONS.rows.where(Reservation.id == reservation.id)).one()
     current = case_of(reservation)
     current_progress = progress(current, now)
     shops = _shops(db)
     service = db.get_one(Service, reservation.service_id)
     assistant = db.get(Assistant, reservation.assistant_id) if reservation.assistant_id else None
     creator = db.get(User, reservation.user_id) if reservation.user_id else None
-    return row | {
-        "as_of": now,
-        "progress": current_progress.sentence,
-        "progress_by": current_progress.by,
-        "next_action_at": current.next_action_at,
-        "service_id": service.id,
-        "service_code": service.code,
-        "plan_code": db.get_one(Plan, reservation.plan_id).code,
-        "phone": reservation.phone,
-        "mail": reservation.mail,
-        "wishes": reservation.wishes,
-        "assistant_name": assistant.name if assistant else None,
-        "created_by": creator.name if creator else None,
-        "shop_id": reservation.shop_id,
-        "asked_id": current.asked,
-        "asked_name": shops.get(current.asked) if current.asked else None,
-        "sms_fails": current.sms_fails,
-        "pay_until": current.deadline,
-        "cancel_until": current.cancel_until,
-        "closed_at": reservation.closed_at,
-        "actions": rules.possible_actions(current, now),
-        "calls": _calls(db, reservation, shops),
-        "timeline": _timeline(db, reservation, shops),
-        "messages": _messages(db, reservation),
-        "money": _money(db, reservation),
-        "operations": _operations(db, reservation),
-    }
+    return schemas.ReservationDetail(
+        **row._mapping,
+        as_of=now,
+        progress=current_progress.sentence,
+        progress_by=current_progress.by,
+        next_action_at=current.next_action_at,
+        service_id=service.id,
+        service_code=service.code,
+        plan_code=db.get_one(Plan, reservation.plan_id).code,
+        phone=reservation.phone,
+        mail=reservation.mail,
+        wishes=reservation.wishes,
+        assistant_name=assistant.name if assistant else None,
+        created_by=creator.name if creator else None,
+        shop_id=reservation.shop_id,
+        asked_id=current.asked,
+        asked_name=shops.get(current.asked) if current.asked else None,
+        sms_fails=current.sms_fails,
+        pay_until=current.deadline,
+        cancel_until=current.cancel_until,
+        closed_at=reservation.closed_at,
+        actions=rules.possible_actions(current, now),
+        calls=_calls(db, reservation, shops),
+        timeline=_timeline(db, reservation, shops),
+        messages=_messages(db, reservation),
+        money=_money(db, reservation),
+        operations=_operations(db, reservation),
+    )
 
 
 def _shops(db: Session) -> dict[int, str]:
     return {shop.id: shop.name for shop in db.execute(select(Shop.id, Shop.name))}
 
 
-def _calls(db: Session, reservation: Reservation, shops: Mapping[int, str]) -> list[dict[str, Any]]:
+def _calls(db: Session, reservation: Reservation, shops: Mapping[int, str]) -> list[schemas.CallItem]:
     statement = select(PhoneCall).where(PhoneCall.reservation_id == reservation.id).order_by(PhoneCall.number.desc())
     return [_call(call, shops) for call in db.scalars(statement)]
 
 
-def _call(call: PhoneCall, shops: Mapping[int, str]) -> dict[str, Any]:
+def _call(call: PhoneCall, shops: Mapping[int, str]) -> schemas.CallItem:
     reading = call.reading or {}
-    return {
-        "number": call.number,
-        "round": call.round,
-        "shop_id": call.shop_id,
-        "shop_name": shops[call.shop_id],
-        "phone_shown": phones.format_phone(call.phone),
-        "is_active": call.is_active,
-        "planned_at": call.planned_at,
-        "placed_at": call.placed_at,
-        "ended_at": call.ended_at,
-        "answer": call.answer,
-        "answer_title": Answer(call.answer).label if call.answer else None,
-        "read_answer": call.read_answer,
+    return schemas.CallItem(
+        number=call.number,
+        round=call.round,
+        shop_id=call.shop_id,
+        shop_name=shops[call.shop_id],
+        phone_shown=phones.format_phone(call.phone),
+        is_active=call.is_active,
+        planned_at=call.planned_at,
+        placed_at=call.placed_at,
+        ended_at=call.ended_at,
+        answer=call.answer,
+        answer_title=Answer(call.answer).label if call.answer else None,
+        read_answer=call.read_answer,
         **{name: reading.get(name) or "" for name in ("why", "quote", "staff", "change", "summary")},
-        "seconds": call.seconds,
-        "transcript": call.transcript or [],
-        "overruled_at": call.overruled_at,
-        "overruled_by": call.overruled_by,
-        "may_overrule": call.answer is not None and not call.is_active,
-    }
+        seconds=call.seconds,
+        transcript=call.transcript or [],
+        overruled_at=call.overruled_at,
+        overruled_by=call.overruled_by,
+        may_overrule=call.answer is not None and not call.is_active,
+    )
 
 
-def _timeline(db: Session, reservation: Reservation, shops: Mapping[int, str]) -> list[dict[str, Any]]:
+def _timeline(db: Session, reservation: Reservation, shops: Mapping[int, str]) -> list[schemas.EventItem]:
     statement = select(TimelineEvent).where(TimelineEvent.reservation_id == reservation.id)
     return [
-        {
-            "number": event.number,
-            "at": event.at,
-            "kind": event.kind,
-            "title": EVENT_LABELS[event.kind],
-            "state_before": event.state_before,
-            "state": event.state,
-            "state_title": WAITING_LABEL if event.kind == "shops_closed" else State(event.state).label,
-            "ignored": event.ignored,
-            "source": event.source,
-            "source_title": _source_title(event),
-            "by": event.by,
-            "note": event.note,
-            "led_to": rules.effect_texts(event.effects, shops),
-            "event": event.event,
-        }
+        schemas.EventItem(
+            number=event.number,
+            at=event.at,
+            kind=event.kind,
+            title=EVENT_LABELS[event.kind],
+            state_before=event.state_before,
+            state=event.state,
+            state_title=WAITING_LABEL if event.kind == "shops_closed" else State(event.state).label,
+            ignored=event.ignored,
+            source=event.source,
+            source_title=_source_title(event),
+            by=event.by,
+            note=event.note,
+            led_to=rules.effect_texts(event.effects, shops),
+            event=event.event,
+        )
         for event in db.scalars(statement.order_by(TimelineEvent.number.desc()))
     ]
 
@@ -277,70 +282,68 @@ def _source_title(event: TimelineEvent) -> str:
     return rules.SOURCE_LABELS.get(event.source, event.source)
 
 
-def replay_steps(db: Session, code: str) -> dict[str, Any]:
+def replay_steps(db: Session, code: str) -> schemas.Replay:
     """Replays the reservation from its first event on. Raises NotFound."""
     reservation, shops = find(db, code), _shops(db)
     statement = select(TimelineEvent).where(TimelineEvent.reservation_id == reservation.id)
     events = db.scalars(statement.order_by(TimelineEvent.number)).all()
     replayed = machine.replay((event.at, EVENT_ADAPTER.validate_python(event.event)) for event in events)
     items = [_step(event, outcome, shops) for event, (_, _, outcome) in zip(events, replayed, strict=True)]
-    return {"as_of": app_now(db), "items": items}
+    return schemas.Replay(as_of=app_now(db), items=items)
 
 
-def _step(event: TimelineEvent, outcome: machine.Outcome, shops: Mapping[int, str]) -> dict[str, Any]:
-    return {
-        "number": event.number,
-        "at": event.at,
-        "title": EVENT_LABELS[event.kind],
-        "by": event.by,
-        "source_title": _source_title(event),
-        "state_before": event.state_before,
-        "agrees": (event.state, event.ignored) == (outcome.case.state.value, outcome.ignored),
+def _step(event: TimelineEvent, outcome: machine.Outcome, shops: Mapping[int, str]) -> schemas.StepItem:
+    return schemas.StepItem(
+        number=event.number,
+        at=event.at,
+        title=EVENT_LABELS[event.kind],
+        by=event.by,
+        source_title=_source_title(event),
+        state_before=event.state_before,
+        agrees=(event.state, event.ignored) == (outcome.case.state.value, outcome.ignored),
         **rules.replay_step(outcome, event.at, shops),
-    }
+    )
 
 
-def _messages(db: Session, reservation: Reservation) -> list[dict[str, Any]]:
+def _messages(db: Session, reservation: Reservation) -> list[schemas.MessageItem]:
     statement = select(Message).where(Message.reservation_id == reservation.id).order_by(Message.id.desc())
     fields = ("id", "channel", "recipient", "purpose", "title", "status", "tries", "error")
     timestamps = ("created_at", "sent_at", "delivered_at")
     return [
-        {name: getattr(message, name) for name in (*fields, *timestamps)}
-        | {
-            "purpose_title": rules.PURPOSE_LABELS[Purpose(message.purpose)],
-            "address": phones.format_phone(message.address),
-            "body": rules.without_tokens(message.body),
-        }
+        schemas.MessageItem(
+            **{name: getattr(message, name) for name in (*fields, *timestamps)},
+            purpose_title=rules.PURPOSE_LABELS[Purpose(message.purpose)],
+            address=phones.format_phone(message.address),
+            body=rules.without_tokens(message.body),
+        )
         for message in db.scalars(statement)
     ]
 
 
-def _money(db: Session, reservation: Reservation) -> list[dict[str, Any]]:
+def _money(db: Session, reservation: Reservation) -> list[schemas.MoneyItem]:
     payments = db.scalars(select(Payment).where(Payment.reservation_id == reservation.id)).all()
     refunds = db.scalars(select(Refund).where(Refund.reservation_id == reservation.id)).all()
-    items = [
-        {"kind": "payment", "error": "", "at": payment.created_at, "settled_at": payment.closed_at, **_amount(payment)}
-        for payment in payments
-    ]
-    items += [
-        {
-            "kind": "refund",
-            "error": refund.error,
-            "at": refund.created_at,
-            "settled_at": refund.settled_at,
-            **_amount(refund),
-        }
-        for refund in refunds
-    ]
-    return sorted(items, key=lambda item: item["at"], reverse=True)
+    items = [_money_item(payment, "payment", payment.closed_at) for payment in payments]
+    items += [_money_item(refund, "refund", refund.settled_at, refund.error) for refund in refunds]
+    return sorted(items, key=lambda item: item.at, reverse=True)
 
 
-def _amount(row: Payment | Refund) -> dict[str, Any]:
-    return {"number": row.number, "amount": row.amount, "status": row.status}
+def _money_item(
+    row: Payment | Refund, kind: Literal["payment", "refund"], settled_at: datetime | None, error: str = ""
+) -> schemas.MoneyItem:
+    return schemas.MoneyItem(
+        kind=kind,
+        number=row.number,
+        amount=row.amount,
+        status=row.status,
+        error=error,
+        at=row.created_at,
+        settled_at=settled_at,
+    )
 
 
-def _operations(db: Session, reservation: Reservation) -> list[dict[str, Any]]:
+def _operations(db: Session, reservation: Reservation) -> list[schemas.TaskItem]:
     fields = [getattr(Operation, name) for name in schemas.TaskItem.model_fields]
     statement = select(*fields).where(Operation.reservation_id == reservation.id)
     statement = statement.order_by(Operation.resolved_at.is_not(None), Operation.id.desc())
-    return [dict(row._mapping) for row in db.execute(statement)]
+    return [schemas.TaskItem(**row) for row in db.execute(statement).mappings()]

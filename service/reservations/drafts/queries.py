@@ -22,6 +22,7 @@ from service.core.values.working_time import working_time_between
 from service.reservations.chores import queries as chores
 from service.reservations.chores.models import Chore
 from service.reservations.chores.rules import WEEK, next_business_day, nth_business_day
+from service.reservations.chores.schemas import TurnItem
 from service.reservations.drafts import rules, schemas
 from service.reservations.drafts.models import ActivityReport, ReportEvent
 from service.reservations.drafts.rules import Contents, Days, InTime, Kind, Numbers, Share
@@ -362,23 +363,23 @@ def _incidents(db: Session, since: datetime, until: datetime) -> list[rules.Inci
 
 def _chores(db: Session, since: datetime, until: datetime) -> rules.Chores:
     turns = chores.turns_due_in(db, since, until)
-    done = [turn for turn in turns if turn["state"] == "done"]
-    not_done: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    done = [turn for turn in turns if turn.state == "done"]
+    not_done: dict[str, list[TurnItem]] = defaultdict(list)
     for turn in turns:
-        if turn["state"] != "done":
-            not_done[turn["title"]].append(turn)
+        if turn.state != "done":
+            not_done[turn.title].append(turn)
     return rules.Chores(
         due=len(turns),
         done=len(done),
-        late=sum(turn["was_late"] for turn in done),
-        minutes=sum(turn["minutes"] or 0 for turn in done),
+        late=sum(turn.was_late for turn in done),
+        minutes=sum(turn.minutes or 0 for turn in done),
         not_done=[
             rules.ChoreLine(
                 title=title,
-                owner=chore_turns[0]["owner"],
-                times=sum(turn["state"] != "skipped" for turn in chore_turns),
-                skipped=sum(turn["state"] == "skipped" for turn in chore_turns),
-                reason=next((turn["note"] for turn in reversed(chore_turns) if turn["state"] == "skipped"), ""),
+                owner=chore_turns[0].owner,
+                times=sum(turn.state != "skipped" for turn in chore_turns),
+                skipped=sum(turn.state == "skipped" for turn in chore_turns),
+                reason=next((turn.note for turn in reversed(chore_turns) if turn.state == "skipped"), ""),
             )
             for title, chore_turns in not_done.items()
         ],

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=
 @router.get("/guides")
 def guides(actor: Reader) -> schemas.Guides:
     """All guides, including those for operators."""
-    return schemas.Guides.model_validate(queries.guide_list())
+    return queries.guide_list()
 
 
 @router.get("/guides/{name}.pdf", response_class=Response, responses=PDF_ANSWER | refusals(404))
@@ -32,13 +32,13 @@ def printed(actor: Reader, db: Db, name: Name) -> Response:
 
 @router.get("/guides/{name}", responses=refusals(404))
 def guide(actor: Reader, db: Db, name: Name) -> schemas.GuideInFull:
-    return schemas.GuideInFull.model_validate(queries.guide_detail(db, queries.get_guide(name, public=False)))
+    return queries.guide_detail(db, queries.get_guide(name, public=False))
 
 
 @router.get("/shops/{shop_id}/manual", responses=refusals(404))
 def manual(actor: Annotated[Actor, allow("reservations:shop:read")], db: Db, shop_id: PathId) -> schemas.Manual:
     """The delivery state of the shop's manual."""
-    return schemas.Manual.model_validate(queries.manual(db, shop_id))
+    return queries.manual(db, shop_id)
 
 
 @router.post("/shops/{shop_id}/manual", status_code=204, responses=refusals(404, 409))

@@ -18,7 +18,7 @@ from service.core.reports.render import content
 from service.reservations.chores import queries as chores
 from service.reservations.chores.models import Chore
 from service.reservations.chores.rules import Rhythm, format_minutes, format_schedule
-from service.reservations.guides import rules
+from service.reservations.guides import rules, schemas
 from service.reservations.guides.models import GuideFile, ShopManual
 from service.reservations.guides.rules import (
     AUDIENCE_LABELS,
@@ -86,11 +86,11 @@ def guide_report(db: Session, guide: Guide) -> Report:
     return rules.build_report(guide, current_facts(db))
 
 
-def guide_list() -> dict[str, Any]:
-    return {"items": [guide_item(guide) for guide in GUIDES.values()]}
+def guide_list() -> schemas.Guides:
+    return schemas.Guides(items=[schemas.GuideItem(**_guide_values(guide)) for guide in GUIDES.values()])
 
 
-def guide_item(guide: Guide) -> dict[str, Any]:
+def _guide_values(guide: Guide) -> dict[str, Any]:
     return {
         "name": guide.name,
         "title": guide.title,
@@ -102,8 +102,9 @@ def guide_item(guide: Guide) -> dict[str, Any]:
     }
 
 
-def guide_detail(db: Session, guide: Guide) -> dict[str, Any]:
-    return guide_item(guide) | {"sections": content(guide_report(db, guide))["sections"]}
+def guide_detail(db: Session, guide: Guide) -> schemas.GuideInFull:
+    sections = content(guide_report(db, guide))["sections"]
+    return schemas.GuideInFull(**_guide_values(guide), sections=sections)
 
 
 def due_shops(limit: int) -> Select[*tuple[Any, ...]]:
@@ -136,7 +137,7 @@ def files(db: Session, digests: Mapping[str, str]) -> dict[str, File]:
     return {row.name: row.File for row in rows if digests[row.name] == row.digest}
 
 
-def manual(db: Session, shop_id: int) -> dict[str, Any]:
+def manual(db: Session, shop_id: int) -> schemas.Manual:
     """The delivery state of a shop's manual. Raises NotFound."""
     shop = shops.get(db, shop_id)
     newest = db.execute(
@@ -146,17 +147,14 @@ def manual(db: Session, shop_id: int) -> dict[str, Any]:
         .order_by(ShopManual.id.desc())
         .limit(1)
     ).one_or_none()
-    result: dict[str, Any] = {"sent_at": shop.manual_sent_at, "sent_to": None, "error": None}
-    result["titles"] = [guide.title for guide in SHOP_GUIDES]
+    sent, message = newest if newest is not None else (None, None)
+    # Sent messages are deleted after the retention time; failed ones are kept until a user decides about them.
+    state, sent_to, error = "sent", sent and sent.address, None
     if shop.manual_sent_at is None:
         is_due = shop.mail and shop.archived_at is None and shop.blacklisted_at is None
-        return result | {"state": "due" if is_due else "none"}
-    if newest is None:
-        return result | {"state": "sent"}
-    sent, message = newest
-    # Sent messages are deleted after the retention time; failed ones are kept until a user decides about them.
-    state = "sent"
-    if message is not None and message.sent_at is None:
-        state = "failed" if message.dead_at or message.discarded_at else "waiting"
-    error = message.last_error if message is not None and state == "failed" else None
-    return result | {"state": state, "sent_to": sent.address, "error": error}
+        state, sent_to = "due" if is_due else "none", None
+    elif message is not None and message.sent_at is None:
+        has_failed = message.dead_at or message.discarded_at
+        state, error = ("failed", message.last_error) if has_failed else ("waiting", None)
+    titles = [guide.title for guide in SHOP_GUIDES]
+    return schemas.Manual(state=state, sent_at=shop.manual_sent_at, sent_to=sent_to, error=error, titles=titles)

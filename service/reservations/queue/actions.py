@@ -33,7 +33,7 @@ def claim(db: Session, by: Actor, operation_id: int, new: edits.Edit) -> None:
 def hand_over(db: Session, by: Actor, operation_id: int, new: schemas.HandOver) -> None:
     """Raises as `claim`, and Invalid for a user who cannot be its owner."""
     operation = _lock_open(db, operation_id, new)
-    names = {responder["id"]: responder["name"] for responder in roster.responders(db)}
+    names = {responder.id: responder.name for responder in roster.responders(db)}
     if new.user_id not in names:
         message = "運営担当者か予約運用管理者の中から選んでください。"
         raise Invalid(message, [("user_id", message)])
@@ -90,7 +90,7 @@ def _lock_open(db: Session, operation_id: int, new: edits.Edit) -> Operation:
             f"この対応は{format_local_datetime(operation.resolved_at)}に{operation.resolved_by}が完了しました。画面を更新してください。"
         )
     if new.version != operation.version:
-        current = schemas.OperationDetail.model_validate(queries.operation_detail(db, operation.id))
+        current = queries.operation_detail(db, operation.id)
         raise Stale(
             "ほかの人が先にこの対応を更新しました。まだ保存されていません。最新の内容を確認してください。",
             yours=new.model_dump(mode="json", exclude={"version"}),

@@ -42,45 +42,41 @@ async def operations(
 
 @router.get("/counts")
 def counts(actor: Reader, db: ReadDb) -> schemas.Counts:
-    return schemas.Counts.model_validate(queries.counts(db, actor))
+    return queries.counts(db, actor)
 
 
 @router.get("/{operation_id}", responses=refusals(404))
 def operation(actor: Reader, db: Db, operation_id: PathId) -> schemas.OperationDetail:
-    return _detail(db, operation_id)
+    return queries.operation_detail(db, operation_id)
 
 
 @router.post("/{operation_id}/claim", responses=refusals(404, 409))
 def claim(actor: Worker, db: Db, operation_id: PathId, new: edits.Edit) -> schemas.OperationDetail:
     """自分が対応する."""
     actions.claim(db, actor, operation_id, new)
-    return _detail(db, operation_id)
+    return queries.operation_detail(db, operation_id)
 
 
 @router.post("/{operation_id}/hand-over", responses=refusals(404, 409))
 def hand_over(actor: Worker, db: Db, operation_id: PathId, new: schemas.HandOver) -> schemas.OperationDetail:
     actions.hand_over(db, actor, operation_id, new)
-    return _detail(db, operation_id)
+    return queries.operation_detail(db, operation_id)
 
 
 @router.post("/{operation_id}/release", responses=refusals(404, 409))
 def release(actor: Worker, db: Db, operation_id: PathId, new: edits.Edit) -> schemas.OperationDetail:
     actions.release(db, actor, operation_id, new)
-    return _detail(db, operation_id)
+    return queries.operation_detail(db, operation_id)
 
 
 @router.post("/{operation_id}/notes", status_code=201, responses=refusals(404))
 def note(actor: Worker, db: Db, operation_id: PathId, new: schemas.NewNote) -> schemas.OperationDetail:
     actions.note(db, actor, operation_id, new)
-    return _detail(db, operation_id)
+    return queries.operation_detail(db, operation_id)
 
 
 @router.post("/{operation_id}/resolution", responses=refusals(404, 409))
 def resolve(actor: Worker, db: Db, operation_id: PathId, new: schemas.Resolution) -> schemas.OperationDetail:
     """対応を完了する."""
     actions.resolve(db, actor, operation_id, new)
-    return _detail(db, operation_id)
-
-
-def _detail(db: Db, operation_id: int) -> schemas.OperationDetail:
-    return schemas.OperationDetail.model_validate(queries.operation_detail(db, operation_id))
+    return queries.operation_detail(db, operation_id)

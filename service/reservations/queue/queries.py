@@ -12,7 +12,7 @@ from service.core.access.auth import Actor
 from service.core.access.identity import User
 from service.core.database.clock import app_now, now_sql
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.paging import Key, Listing, Page, equals, when_true
 from service.core.holidays import calendar_named
 from service.core.values import phones
 from service.core.values.targets import read
@@ -59,6 +59,7 @@ OPERATIONS = Listing(
     .outerjoin(Reservation, Reservation.id == Operation.reservation_id)
     .outerjoin(Service, Service.id == Reservation.service_id)
     .outerjoin(_owner, _owner.id == Operation.owner_id),
+    model=schemas.OperationItem,
     unique=Operation.id,
     keys={
         # Resolved operations have no due time and come last.
@@ -98,12 +99,11 @@ def _filter_values(by: Actor, filters: schemas.OperationFilters) -> dict[str, An
 
 def operations(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.OperationFilters
-) -> dict[str, Any]:
+) -> Page[schemas.OperationItem]:
     """Ordered by due time by default."""
-    page = OPERATIONS.page(db, limit, cursor, filters.sort, **_filter_values(by, filters))
     now = app_now(db)
-    page["items"] = [_item(db, row, now) for row in page["items"]]
-    return page
+    values = _filter_values(by, filters)
+    return OPERATIONS.read(db, limit, cursor, filters.sort, item=lambda row: _item(db, row, now), **values)
 
 
 def operations_export(by: Actor, filters: schemas.OperationFilters) -> Select[*tuple[Any, ...]]:
@@ -126,7 +126,7 @@ def _item(db: Session, row: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def counts(db: Session, by: Actor) -> dict[str, Any]:
+def counts(db: Session, by: Actor) -> schemas.Counts:
     now = app_now(db)
     today, _ = day_bounds(local_date(now))
     row = db.execute(
@@ -141,8 +141,8 @@ def counts(db: Session, by: Actor) -> dict[str, Any]:
         ).where(_is_open)
     ).one()
     resolved_today = db.scalar(select(func.count()).select_from(Operation).where(Operation.resolved_at >= today)) or 0
-    on_call = roster.on_call_now(db)["shift"]
-    return {"as_of": now, **row._mapping, "resolved_today": resolved_today, "on_call": on_call}
+    on_call = roster.on_call_now(db).shift
+    return schemas.Counts(as_of=now, resolved_today=resolved_today, on_call=on_call, **row._mapping)
 
 
 def get(db: Session, operation_id: int, *, lock: bool = False) -> Operation:
@@ -158,7 +158,7 @@ def is_reservation_blocked(db: Session, operation: Operation) -> bool:
     return is_waiting_for(current_case, Task(operation.kind))
 
 
-def operation_detail(db: Session, operation_id: int) -> dict[str, Any]:
+def operation_detail(db: Session, operation_id: int) -> schemas.OperationDetail:
     """With the procedure, its events and its complete reservation. Raises NotFound."""
     db.flush()
     operation, now = get(db, operation_id), app_now(db)
@@ -169,13 +169,14 @@ def operation_detail(db: Session, operation_id: int) -> dict[str, Any]:
         .where(OperationEvent.operation_id == operation.id)
         .order_by(OperationEvent.id.desc())
     )
-    return _item(db, row, now) | {
-        "minutes": rules.ESTIMATED_MINUTES.get(kind),
-        "steps": list(rules.PROCEDURES[kind]),
-        "may_resolve": operation.resolved_at is None and not is_reservation_blocked(db, operation),
-        "events": [dict(event._mapping) for event in db.execute(events)],
-        "reservation": desk.reservation_detail(db, row["code"]) if row["code"] else None,
-    }
+    return schemas.OperationDetail(
+        **_item(db, row, now),
+        minutes=rules.ESTIMATED_MINUTES.get(kind),
+        steps=list(rules.PROCEDURES[kind]),
+        may_resolve=operation.resolved_at is None and not is_reservation_blocked(db, operation),
+        events=[schemas.EventItem(**event) for event in db.execute(events).mappings()],
+        reservation=desk.reservation_detail(db, row["code"]) if row["code"] else None,
+    )
 
 
 def due_for_notice(now: datetime, limit: int) -> Select[Operation, str | None]:

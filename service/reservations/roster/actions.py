@@ -74,7 +74,7 @@ def _lock_roster(db: Session) -> None:
 
 
 def _check_user(db: Session, user_id: int) -> None:
-    if user_id not in {user["id"] for user in queries.responders(db)}:
+    if user_id not in {user.id for user in queries.responders(db)}:
         message = "運営担当者か予約運用管理者の中から選んでください。"
         raise Invalid(message, [("user_id", message)])
 

@@ -38,13 +38,13 @@ async def shifts(
 @router.get("/now")
 def on_call(actor: Reader, db: Db) -> schemas.OnCall:
     """The shift that is on call now."""
-    return schemas.OnCall.model_validate(queries.on_call_now(db))
+    return queries.on_call_now(db)
 
 
 @router.get("/people")
 def people(actor: Reader, db: Db) -> list[schemas.Person]:
     """The users who can be on call and own 手動対応."""
-    return [schemas.Person.model_validate(user) for user in queries.responders(db)]
+    return queries.responders(db)
 
 
 @router.post("", status_code=201, responses=refusals(409))

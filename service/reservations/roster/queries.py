@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
-from service.core.database.paging import Key, Listing, equals, when_true
+from service.core.database.paging import Key, Listing, Page, equals, when_true
 from service.core.problems import NotFound
 from service.core.values import phones
 from service.reservations.roster import schemas
@@ -34,6 +33,7 @@ SHIFTS = Listing(
     )
     .join(User, User.id == Shift.user_id)
     .where(Shift.archived_at.is_(None)),
+    model=schemas.ShiftItem,
     unique=Shift.id,
     keys={"starts_at": Key(Shift.starts_at)},
     default="starts_at",
@@ -41,9 +41,9 @@ SHIFTS = Listing(
 )
 
 
-def shifts(db: Session, limit: int, cursor: str | None, filters: schemas.ShiftFilters) -> dict[str, Any]:
+def shifts(db: Session, limit: int, cursor: str | None, filters: schemas.ShiftFilters) -> Page[schemas.ShiftItem]:
     is_coming = filters.state == "coming"
-    return SHIFTS.page(db, limit, cursor, filters.sort, is_coming=is_coming, user_id=filters.user_id)
+    return SHIFTS.read(db, limit, cursor, filters.sort, is_coming=is_coming, user_id=filters.user_id)
 
 
 def on_call(db: Session) -> Shift | None:
@@ -53,15 +53,12 @@ def on_call(db: Session) -> Shift | None:
     return db.scalars(statement.order_by(Shift.starts_at.desc(), Shift.id).limit(1)).one_or_none()
 
 
-def on_call_now(db: Session) -> dict[str, Any]:
+def on_call_now(db: Session) -> schemas.OnCall:
     shift = on_call(db)
-    item = None
-    if shift is not None:
-        item = dict(db.execute(SHIFTS.rows.where(Shift.id == shift.id)).one()._mapping)
-    return {"as_of": app_now(db), "shift": item}
+    return schemas.OnCall(as_of=app_now(db), shift=SHIFTS.read_one(db, shift.id) if shift is not None else None)
 
 
-def responders(db: Session) -> list[dict[str, Any]]:
+def responders(db: Session) -> list[schemas.Person]:
     """The users of the area who can be on call and own 手動対応, ordered by name."""
     statement = (
         select(User.id, User.name)
@@ -69,7 +66,7 @@ def responders(db: Session) -> list[dict[str, Any]]:
         .where(User.is_active, Membership.area == AREA.name, Membership.role.in_(RESPONDERS))
         .order_by(User.name, User.id)
     )
-    return [dict(row._mapping) for row in db.execute(statement)]
+    return [schemas.Person(**row) for row in db.execute(statement).mappings()]
 
 
 def get(db: Session, shift_id: int, *, lock: bool = False) -> Shift:

@@ -38,7 +38,7 @@ def create(actor: Editor, db: Db, new: schemas.NewService) -> schemas.Created:
 
 @router.get("/services/{service_id}", responses=refusals(404))
 def service(actor: Reader, db: Db, service_id: PathId) -> schemas.ServiceDetail:
-    return schemas.ServiceDetail.model_validate(queries.service_detail(db, service_id))
+    return queries.service_detail(db, service_id)
 
 
 @router.get("/services/{service_id}/history", responses=refusals(404))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.core.audit import search
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Key, Listing, contains, when_true
+from service.core.database.paging import Key, Listing, Page, archived_filter, contains, filter_values
 from service.reservations.models import Plan, Service, Shop, ShopService
 from service.reservations.rules import AREA
 from service.reservations.services import schemas
@@ -49,27 +49,26 @@ SERVICES = Listing(
         Service.updated_at,
         Service.archived_at,
     ),
+    model=schemas.ServiceItem,
     unique=Service.id,
     keys={"position": Key(Service.position), "name": Key(Service.name), "code": Key(Service.code)},
     default="position",
     filters={
         "q": contains(Service.name, Service.code),
-        "is_in_use": when_true(Service.archived_at.is_(None)),
-        "is_archived": when_true(Service.archived_at.is_not(None)),
+        **archived_filter(Service.archived_at),
     },
 )
 
 
-def services(db: Session, limit: int, cursor: str | None, filters: schemas.ServiceFilters) -> dict[str, Any]:
-    values: dict[str, Any] = {"q": filters.q, "is_archived": filters.archived, "is_in_use": not filters.archived}
-    return SERVICES.page(db, limit, cursor, filters.sort, **values)
+def services(db: Session, limit: int, cursor: str | None, filters: schemas.ServiceFilters) -> Page[schemas.ServiceItem]:
+    return SERVICES.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
-def service_detail(db: Session, service_id: int) -> dict[str, Any]:
+def service_detail(db: Session, service_id: int) -> schemas.ServiceDetail:
     """Raises NotFound."""
     service = get(db, Service, service_id)
-    facts = dict(db.execute(SERVICES.rows.where(Service.id == service.id)).one()._mapping)
-    return facts | {"plans": plans_of(db, service.id)}
+    row = db.execute(SERVICES.rows.where(Service.id == service.id)).one()
+    return schemas.ServiceDetail.model_validate({**row._mapping, "plans": plans_of(db, service.id)})
 
 
 def plans_of(db: Session, service_id: int) -> list[Plan]:

@@ -38,7 +38,7 @@ async def shops(
 @router.get("/shops/summary")
 def summary(actor: Reader, db: ReadDb) -> schemas.Summary:
     """The number of shops, and of those that need attention."""
-    return schemas.Summary.model_validate(queries.summary(db))
+    return queries.summary(db)
 
 
 @router.post("/shops", status_code=201, responses=refusals(409))
@@ -48,7 +48,7 @@ def create(actor: Annotated[Actor, allow("reservations:shop:create")], db: Db, n
 
 @router.get("/shops/{shop_id}", responses=refusals(404))
 def shop(actor: Reader, db: Db, shop_id: PathId) -> schemas.ShopItem:
-    return schemas.ShopItem.model_validate(queries.shop_detail(db, shop_id))
+    return queries.shop_detail(db, shop_id)
 
 
 @router.get("/shops/{shop_id}/history", responses=refusals(404))
@@ -87,7 +87,7 @@ def lift(actor: Editor, db: Db, shop_id: PathId, why: schemas.Why) -> None:
 @router.get("/services/{service_id}/shops", responses=refusals(404))
 def order(actor: Reader, db: Db, service_id: PathId) -> schemas.Order:
     """The shops of a service in the order of calls."""
-    return schemas.Order.model_validate(queries.call_order(db, service_id))
+    return queries.call_order(db, service_id)
 
 
 @router.put("/services/{service_id}/shops", status_code=204, responses=refusals(404, 409))

@@ -25,7 +25,7 @@ from service.core.access.auth import Actor
 from service.core.audit import search
 from service.core.audit.schemas import Change
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Filter, Key, Listing, contains, when_true
+from service.core.database.paging import Filter, Key, Listing, Page, contains, when_true
 from service.core.values import phones
 from service.reservations.models import Service, Shop, ShopService
 from service.reservations.rules import AREA
@@ -95,6 +95,7 @@ SHOPS = Listing(
         Shop.updated_at,
         Shop.archived_at,
     ),
+    model=schemas.ShopItem,
     unique=Shop.id,
     keys={
         "code": Key(Shop.code),
@@ -131,8 +132,8 @@ def _filter_values(filters: schemas.ShopFilters) -> dict[str, Any]:
     }
 
 
-def shops(db: Session, limit: int, cursor: str | None, filters: schemas.ShopFilters) -> dict[str, Any]:
-    return SHOPS.page(db, limit, cursor, filters.sort, **_filter_values(filters))
+def shops(db: Session, limit: int, cursor: str | None, filters: schemas.ShopFilters) -> Page[schemas.ShopItem]:
+    return SHOPS.read(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
 def shops_export(_: Actor, filters: schemas.ShopFilters) -> Select[*tuple[Any, ...]]:
@@ -159,9 +160,9 @@ def _places_text() -> ColumnElement[str]:
     return func.array_to_string(func.array(texts.scalar_subquery()), "、")
 
 
-def shop_detail(db: Session, shop_id: int) -> dict[str, Any]:
+def shop_detail(db: Session, shop_id: int) -> schemas.ShopItem:
     """A shop as in the list. Raises NotFound."""
-    return dict(db.execute(SHOPS.rows.where(Shop.id == get(db, shop_id).id)).one()._mapping)
+    return SHOPS.read_one(db, get(db, shop_id).id)
 
 
 def history(db: Session, shop_id: int) -> History:
@@ -179,7 +180,7 @@ def _with_readable_phone(change: Change) -> Change:
     return replace(change, before=before, after=after)
 
 
-def summary(db: Session) -> dict[str, Any]:
+def summary(db: Session) -> schemas.Summary:
     has_service = exists(
         select(ShopService.shop_id)
         .join(Service, Service.id == ShopService.service_id)
@@ -191,10 +192,10 @@ def summary(db: Session) -> dict[str, Any]:
         func.count().filter(Shop.mail == "").label("without_mail"),
         func.count().filter(and_(Shop.blacklisted_at.is_(None), ~has_service)).label("unplaced"),
     ).where(Shop.archived_at.is_(None))
-    return dict(db.execute(statement).one()._mapping)
+    return schemas.Summary(**db.execute(statement).one()._mapping)
 
 
-def call_order(db: Session, service_id: int) -> dict[str, Any]:
+def call_order(db: Session, service_id: int) -> schemas.Order:
     """Raises NotFound."""
     service = services.get(db, Service, service_id)
     statement = (
@@ -212,8 +213,8 @@ def call_order(db: Session, service_id: int) -> dict[str, Any]:
         .where(ShopService.service_id == service.id, Shop.archived_at.is_(None))
         .order_by(ShopService.position, Shop.id)
     )
-    items = [dict(row._mapping) for row in db.execute(statement)]
-    return {"service_id": service.id, "service_name": service.name, "version": service.version, "items": items}
+    items = [schemas.Called(**row) for row in db.execute(statement).mappings()]
+    return schemas.Order(service_id=service.id, service_name=service.name, version=service.version, items=items)
 
 
 def get(db: Session, shop_id: int, *, lock: bool = False) -> Shop:

@@ -27,4 +27,4 @@ def simulation(
     options: Annotated[schemas.Wanted, Query()],
 ) -> schemas.Simulation:
     """Simulates the past searches of a service with another order of shops. Changes no data."""
-    return schemas.Simulation.model_validate(queries.simulation(db, service_id, options))
+    return queries.simulation(db, service_id, options)

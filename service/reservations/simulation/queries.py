@@ -17,6 +17,7 @@ from service.core.problems import Invalid
 from service.reservations.flow.queries import phone_lines
 from service.reservations.models import Reservation, TimelineEvent
 from service.reservations.shops import queries as shops
+from service.reservations.shops.schemas import Called
 from service.reservations.simulation import rules, schemas
 from service.reservations.simulation.rules import CallStatistics, PastCall, PastSearch
 from service.reservations.state_machine.states import SHOP_SEARCH_STATES, Answer
@@ -40,12 +41,12 @@ _UNDECIDED_ANSWERS = (Answer.VAGUE, Answer.CHANGE_REQUESTED)
 NO_SHOPS_MESSAGE = "このサービスを取り扱う提携店がありません。提携店を登録してから、もう一度お試しください。"
 
 
-def simulation(db: Session, service_id: int, options: schemas.Wanted) -> dict[str, Any]:
+def simulation(db: Session, service_id: int, options: schemas.Wanted) -> schemas.Simulation:
     """Raises NotFound, and Invalid for an order that does not contain each shop of the service exactly once."""
     now = app_now(db)
     since = now - options.months * MONTH
     call_order = shops.call_order(db, service_id)
-    present_order = tuple(shop["id"] for shop in call_order["items"])
+    present_order = tuple(shop.id for shop in call_order.items)
     order = present_order if options.order is None else tuple(int(key) for key in options.order.split(","))
     if sorted(order) != sorted(present_order):
         message = "順番には、このサービスの提携店をすべて1回ずつ含めてください。画面を開き直してください。"
@@ -69,33 +70,34 @@ def simulation(db: Session, service_id: int, options: schemas.Wanted) -> dict[st
     callable_shops = [key for key in present_order if not lines_by_shop[key].is_out]
     fewest = min((statistics.of(key).calls for key in callable_shops), default=0)
     tried = score(order)
-    return {
-        "as_of": now,
-        "since": since,
-        "service_id": service_id,
-        "service_name": call_order["service_name"],
-        "version": call_order["version"],
-        "reservations": len(searches),
-        "shops": [shop | _statistics_item(statistics, shop["id"]) for shop in call_order["items"]],
-        "order": order,
-        "actual": asdict(rules.actual_score(searches)),
-        "present": asdict(score(present_order)),
-        "tried": asdict(tried),
-        "suggested": best,
-        "suggested_score": asdict(best_score),
-        "trust": rules.rate_trust(len(searches), tried, fewest),
-        "is_certain": rules.is_certain(tried, score(present_order)),
-    }
+    return schemas.Simulation(
+        as_of=now,
+        since=since,
+        service_id=service_id,
+        service_name=call_order.service_name,
+        version=call_order.version,
+        reservations=len(searches),
+        shops=[_shop_item(shop, statistics) for shop in call_order.items],
+        order=list(order),
+        actual=_score_item(rules.actual_score(searches)),
+        present=_score_item(score(present_order)),
+        tried=_score_item(tried),
+        suggested=list(best),
+        suggested_score=_score_item(best_score),
+        trust=rules.rate_trust(len(searches), tried, fewest),
+        is_certain=rules.is_certain(tried, score(present_order)),
+    )
 
 
-def _statistics_item(statistics: CallStatistics, shop: int) -> dict[str, Any]:
-    shop_statistics = statistics.of(shop)
-    return {
-        "known_calls": shop_statistics.calls,
-        "known_ok": shop_statistics.ok,
-        "likely": shop_statistics.share,
-        "minutes": shop_statistics.minutes,
-    }
+def _score_item(score: rules.Score) -> schemas.ScoreItem:
+    return schemas.ScoreItem(**asdict(score))
+
+
+def _shop_item(shop: Called, statistics: CallStatistics) -> schemas.ShopItem:
+    known = statistics.of(shop.id)
+    return schemas.ShopItem(
+        **shop.model_dump(), known_calls=known.calls, known_ok=known.ok, likely=known.share, minutes=known.minutes
+    )
 
 
 def past_searches(db: Session, service_id: int, since: datetime) -> list[PastSearch]:
