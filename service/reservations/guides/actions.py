@@ -124,6 +124,6 @@ def send_again(db: Session, by: Actor, shop_id: int, new: schemas.Sending) -> No
     if shop.manual_sent_at is None:
         raise Conflict("この提携店には、まもなくマニュアルを送ります。再送の必要はありません。")
     shop.manual_sent_at = None
-    SHOPS.touch(db, shop)
+    SHOPS.edits.touch(db, shop)
     before, after = {"manual": "sent"}, {"manual": "again", "sent_to": shop.mail}
     audit.record(db, by, "update", AREA.name, "shop", shop.id, before=before, after=after)

@@ -4,6 +4,7 @@ overlapping shifts."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,41 +14,41 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.edits import Edits
 from service.core.problems import Conflict, Invalid, Stale
+from service.core.resources import Resource
 from service.core.values.phones import is_mobile
 from service.core.values.times import format_local_datetime
 from service.reservations.roster import queries, schemas
 from service.reservations.roster.models import Shift
 from service.reservations.rules import AREA
 
-SHIFTS = Edits(AREA.name, "shift", "当番")
 # A longer shift is taken for an input error.
 MAX_DURATION = timedelta(days=14)
 
 
-def create(db: Session, by: Actor, new: schemas.NewShift) -> Shift:
-    """Raises Invalid for a user who cannot be on call, a number that cannot receive SMS or an invalid time; Conflict
-    when it overlaps another shift."""
-    _lock_roster(db)
-    _check_user(db, new.user_id)
-    _check_phone(new.phone)
-    _check_time(db, new.starts_at, new.ends_at)
-    values = new.model_dump()
-    shift = Shift(**values)
-    SHIFTS.create(db, by, shift, values)
-    return shift
+class Shifts(Resource[Shift]):
+    def create(self, db: Session, by: Actor, new: schemas.NewShift) -> Shift:
+        """Raises Invalid for a user who cannot be on call, a number that cannot receive SMS or an invalid time;
+        Conflict when it overlaps another shift."""
+        _lock_roster(db)
+        _check_user(db, new.user_id)
+        _check_phone(new.phone)
+        _check_time(db, new.starts_at, new.ends_at)
+        return super().create(db, by, new)
+
+    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+        """Raises as `create`, and Stale when it was changed since that version was read."""
+        _lock_roster(db)
+        shift = queries.get(db, key, lock=True)
+        if new.version == shift.version:
+            if new.user_id is not None and new.user_id != shift.user_id:
+                _check_user(db, new.user_id)
+            if new.phone is not None:
+                _check_phone(new.phone)
+            _check_time(db, new.starts_at or shift.starts_at, new.ends_at or shift.ends_at, exclude_id=shift.id)
+        self.edits.change(db, by, shift, new)
 
 
-def change(db: Session, by: Actor, shift_id: int, new: schemas.ShiftChange) -> None:
-    """Raises as `create`, and Stale when it was changed since that version was read."""
-    _lock_roster(db)
-    shift = queries.get(db, shift_id, lock=True)
-    if new.version == shift.version:
-        if new.user_id is not None and new.user_id != shift.user_id:
-            _check_user(db, new.user_id)
-        if new.phone is not None:
-            _check_phone(new.phone)
-        _check_time(db, new.starts_at or shift.starts_at, new.ends_at or shift.ends_at, exclude_id=shift.id)
-    SHIFTS.change(db, by, shift, new)
+SHIFTS = Shifts(Edits(AREA.name, "shift", "当番"), Shift, schemas.NewShift, schemas.ShiftChange)
 
 
 def remove(db: Session, by: Actor, shift_id: int, version: int) -> None:

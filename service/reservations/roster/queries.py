@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
 from service.core.database.paging import Key, Listing, Page, equals, when_true
@@ -41,7 +42,9 @@ SHIFTS = Listing(
 )
 
 
-def shifts(db: Session, limit: int, cursor: str | None, filters: schemas.ShiftFilters) -> Page[schemas.ShiftItem]:
+def shifts(
+    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.ShiftFilters
+) -> Page[schemas.ShiftItem]:
     is_coming = filters.state == "coming"
     return SHIFTS.read(db, limit, cursor, filters.sort, is_coming=is_coming, user_id=filters.user_id)
 

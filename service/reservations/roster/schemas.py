@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.core.resources import change_model
 from service.core.values import phones
-from service.core.values.texts import ONE_LINE, Instant, RecordId, RecordVersion
+from service.core.values.texts import ONE_LINE, Instant, RecordId
 
 # In any notation; stored as +81….
 Phone = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(phones.e164)]
@@ -57,17 +58,4 @@ class NewShift(BaseModel):
     ends_at: Instant
 
 
-class ShiftChange(BaseModel):
-    """Missing and null fields are not changed. `version` is the one that was read."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    user_id: RecordId | None = None
-    phone: Phone | None = None
-    starts_at: Instant | None = None
-    ends_at: Instant | None = None
-
-
-class Made(BaseModel):
-    id: int
+ShiftChange = change_model("ShiftChange", NewShift)

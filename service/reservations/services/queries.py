@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.core.access.auth import Actor
 from service.core.audit import search
 from service.core.database.lookups import get_or_404
 from service.core.database.paging import Key, Listing, Page, archived_filter, contains, filter_values
 from service.reservations.models import Plan, Service, Shop, ShopService
 from service.reservations.rules import AREA
 from service.reservations.services import schemas
-
-Master = TypeVar("Master", Service, Plan)
-NOUNS = {Service: "サービス", Plan: "サイズ・料金"}
 
 _PLANS = func.to_json(
     func.array(
@@ -60,13 +57,15 @@ SERVICES = Listing(
 )
 
 
-def services(db: Session, limit: int, cursor: str | None, filters: schemas.ServiceFilters) -> Page[schemas.ServiceItem]:
+def services(
+    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.ServiceFilters
+) -> Page[schemas.ServiceItem]:
     return SERVICES.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def service_detail(db: Session, service_id: int) -> schemas.ServiceDetail:
     """Raises NotFound."""
-    service = get(db, Service, service_id)
+    service = get(db, service_id)
     row = db.execute(SERVICES.rows.where(Service.id == service.id)).one()
     return schemas.ServiceDetail.model_validate({**row._mapping, "plans": plans_of(db, service.id)})
 
@@ -79,14 +78,14 @@ def plans_of(db: Session, service_id: int) -> list[Plan]:
 
 def history(db: Session, service_id: int) -> schemas.History:
     """The history of a service and its plans. Raises NotFound."""
-    service = get(db, Service, service_id)
+    service = get(db, service_id)
     plans = [plan.id for plan in plans_of(db, service.id)]
     return schemas.History(items=search.history(db, AREA.name, {"service": [service.id], "plan": plans}))
 
 
-def get(db: Session, model: type[Master], key: int, *, lock: bool = False) -> Master:
+def get(db: Session, service_id: int, *, lock: bool = False) -> Service:
     """Raises NotFound."""
-    return get_or_404(db, model, key, NOUNS[model], lock=lock)
+    return get_or_404(db, Service, service_id, "サービス", lock=lock)
 
 
 def lock_services(db: Session, keys: Collection[int]) -> dict[int, Service]:

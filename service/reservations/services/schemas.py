@@ -8,7 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.audit.schemas import HistoryItem
-from service.core.values.texts import NO_NUL, Name, RecordVersion
+from service.core.edits import Edit
+from service.core.resources import change_model
+from service.core.values.texts import NO_NUL, Name
 
 # Assistants refer to services and sizes by code.
 Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[a-z0-9-]+$")]
@@ -18,10 +20,6 @@ Price = Annotated[int, Field(ge=50, le=9_999_999)]
 Position = Annotated[int, Field(ge=0, le=10_000)]
 Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
-
-
-class Created(BaseModel):
-    id: int
 
 
 class NewService(BaseModel):
@@ -35,16 +33,8 @@ class NewService(BaseModel):
     position: Position | None = None
 
 
-class ServiceChange(BaseModel):
-    """Missing and null fields are not changed. `version` is the one that was read. The code cannot be changed:
-    assistants and files refer to it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    name: Name | None = None
-    description: Description | None = None
-    position: Position | None = None
+# The code cannot be changed: assistants and files refer to it.
+ServiceChange = change_model("ServiceChange", NewService, fixed=("code",))
 
 
 class NewPlan(BaseModel):
@@ -58,12 +48,9 @@ class NewPlan(BaseModel):
     position: Position | None = None
 
 
-class PlanChange(BaseModel):
-    """As `ServiceChange`. Existing reservations keep their price."""
+class PlanChange(Edit):
+    """Missing and null fields are not changed, nor is the code. Existing reservations keep their price."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     name: Name | None = None
     price: Price | None = None
     position: Position | None = None

@@ -7,6 +7,7 @@ of the same order do not overwrite each other.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from service.core.database.clock import app_now
 from service.core.edits import Edits
 from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Invalid, Stale
+from service.core.resources import Resource
 from service.core.values import phones
 from service.reservations.models import Service, Shop, ShopService
 from service.reservations.rules import AREA
@@ -31,71 +33,76 @@ from service.reservations.shops.rules import (
     service_labels,
 )
 
-SHOPS = Edits(AREA.name, "shop", "提携店", {"uq_reservations_shops_code": "code"}, {"code": "店舗コード"})
 OWN_FIELDS = set(schemas.ShopValues.model_fields)
 
 
-def create(db: Session, by: Actor, new: schemas.NewShop) -> Shop:
-    """Creates a shop, which is called last for each of its services. Raises Conflict when the code is in use, Invalid
-    for an unknown or archived service."""
-    values = new.model_dump(include=OWN_FIELDS)
-    shop = Shop(**values)
-    offered = _check_services(services.lock_services(db, new.services), new.services)
-    SHOPS.create(db, by, shop, values | {"services": [service.name for service in offered]})
-    for service in offered:
-        _append_shop(db, by, service, shop.id)
-    return shop
+class Shops(Resource[Shop]):
+    def create(self, db: Session, by: Actor, new: schemas.NewShop) -> Shop:
+        """Creates a shop, which is called last for each of its services. Raises Conflict when the code is in use,
+        Invalid for an unknown or archived service."""
+        values = new.model_dump(include=OWN_FIELDS)
+        shop = Shop(**values)
+        offered = _check_services(services.lock_services(db, new.services), new.services)
+        self.edits.create(db, by, shop, values | {"services": [service.name for service in offered]})
+        for service in offered:
+            _append_shop(db, by, service, shop.id)
+        return shop
+
+    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+        shop = self.lock(db, by, key)
+        if (new.opens_at or shop.opens_at) >= (new.closes_at or shop.closes_at):
+            raise Invalid(CLOSES_BEFORE_OPENING, [("closes_at", CLOSES_BEFORE_OPENING)])
+        offered = queries.offered_services(db, shop.id)
+        current = {service_id: service for service_id, service in offered.items() if service.archived_at is None}
+        try:
+            self.edits.change(db, by, shop, new.model_copy(update={"services": None}))
+        except Stale as stale:
+            _complete_stale(stale, shop, [*current], new)
+            raise
+        if new.services is None or set(new.services) == current.keys():
+            return
+        locked = services.lock_services(db, {*current, *new.services})
+        added = _check_services(locked, [service_id for service_id in new.services if service_id not in current])
+        for service_id in current.keys() - set(new.services):
+            remaining = _remove_shops(queries.call_places(db, service_id), [shop.id])
+            _set_order(db, by, locked[service_id], remaining, [shop.id])
+        for service in added:
+            _append_shop(db, by, service, shop.id)
+        self.edits.touch(db, shop)
+        names = [service.name for service in current.values()], [locked[service_id].name for service_id in new.services]
+        audit.record(
+            db, by, "update", AREA.name, "shop", shop.id, before={"services": names[0]}, after={"services": names[1]}
+        )
+
+    def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
+        """An archived shop is removed from the orders; a restored one comes last in them."""
+        shop = self.lock(db, by, key)
+        locked = services.lock_services(db, [*queries.offered_services(db, shop.id)])
+        before = {service_id: queries.call_places(db, service_id) for service_id in locked}
+        if not self.edits.set_archived(db, by, shop, archived):
+            return
+        db.flush()
+        for service_id, service in locked.items():
+            places = before[service_id]
+            new_places = _remove_shops(places, [shop.id]) if archived else places | {shop.id: _last_place(places)}
+            _set_order(db, by, service, new_places, before=places)
 
 
-def change(db: Session, by: Actor, shop_id: int, new: schemas.ShopChange) -> None:
-    shop = queries.get(db, shop_id, lock=True)
-    if (new.opens_at or shop.opens_at) >= (new.closes_at or shop.closes_at):
-        raise Invalid(CLOSES_BEFORE_OPENING, [("closes_at", CLOSES_BEFORE_OPENING)])
-    current = {
-        key: service for key, service in queries.offered_services(db, shop.id).items() if service.archived_at is None
-    }
-    try:
-        SHOPS.change(db, by, shop, new.model_copy(update={"services": None}))
-    except Stale as stale:
-        _complete_stale(stale, shop, [*current], new)
-        raise
-    if new.services is None or set(new.services) == current.keys():
-        return
-    locked = services.lock_services(db, {*current, *new.services})
-    added = _check_services(locked, [key for key in new.services if key not in current])
-    for key in current.keys() - set(new.services):
-        _set_order(db, by, locked[key], _remove_shops(queries.call_places(db, key), [shop.id]), [shop.id])
-    for service in added:
-        _append_shop(db, by, service, shop.id)
-    SHOPS.touch(db, shop)
-    names = [service.name for service in current.values()], [locked[key].name for key in new.services]
-    audit.record(
-        db, by, "update", AREA.name, "shop", shop.id, before={"services": names[0]}, after={"services": names[1]}
-    )
+SHOPS = Shops(
+    Edits(AREA.name, "shop", "提携店", {"uq_reservations_shops_code": "code"}, {"code": "店舗コード"}),
+    Shop,
+    schemas.NewShop,
+    schemas.ShopChange,
+)
 
 
-def _complete_stale(stale: Stale, shop: Shop, service_ids: list[int], new: schemas.ShopChange) -> None:
+def _complete_stale(stale: Stale, shop: Shop, service_ids: list[int], new: Any) -> None:
     """Adds services and the phone number to both sides of the stale edit."""
     stale.current |= {"services": service_ids, "phone": phones.format_phone(shop.phone)}
     if new.services is not None:
         stale.yours["services"] = new.services
     if new.phone is not None:
         stale.yours["phone"] = phones.format_phone(new.phone)
-
-
-def archive(db: Session, by: Actor, shop_id: int, archived: bool) -> None:
-    """An archived shop is removed from the orders; a restored one comes last in them."""
-    shop = queries.get(db, shop_id, lock=True)
-    locked = services.lock_services(db, [*queries.offered_services(db, shop.id)])
-    before = {key: queries.call_places(db, key) for key in locked}
-    if not SHOPS.set_archived(db, by, shop, archived):
-        return
-    db.flush()
-    for key, service in locked.items():
-        if archived:
-            _set_order(db, by, service, _remove_shops(before[key], [shop.id]), before=before[key])
-        else:
-            _set_order(db, by, service, before[key] | {shop.id: _last_place(before[key])}, before=before[key])
 
 
 def blacklist(db: Session, by: Actor, shop_id: int, reason: str) -> None:
@@ -106,7 +113,7 @@ def blacklist(db: Session, by: Actor, shop_id: int, reason: str) -> None:
     if shop.blacklisted_at is not None:
         raise Conflict("この提携店はすでに利用停止になっています。画面を開き直してください。")
     shop.blacklisted_at, shop.blacklist_reason = app_now(db), reason
-    SHOPS.touch(db, shop)
+    SHOPS.edits.touch(db, shop)
     before, after = {"blacklisted": False}, {"blacklisted": True, "reason": reason}
     audit.record(db, by, "status_change", AREA.name, "shop", shop.id, before=before, after=after)
 
@@ -118,7 +125,7 @@ def lift(db: Session, by: Actor, shop_id: int, reason: str) -> None:
         raise Conflict("この提携店は利用停止になっていません。画面を開き直してください。")
     before = {"blacklisted": True, "reason": shop.blacklist_reason}
     shop.blacklisted_at = shop.blacklist_reason = None
-    SHOPS.touch(db, shop)
+    SHOPS.edits.touch(db, shop)
     after = {"blacklisted": False, "reason": reason}
     audit.record(db, by, "status_change", AREA.name, "shop", shop.id, before=before, after=after)
 
@@ -132,7 +139,7 @@ def arrange(db: Session, by: Actor, service_id: int, new: schemas.NewOrder) -> N
         Conflict: the service is archived.
         Invalid: `shops` does not contain each shop of the order exactly once.
     """
-    service = services.get(db, Service, service_id, lock=True)
+    service = services.get(db, service_id, lock=True)
     current = queries.call_places(db, service.id)
     if new.version != service.version:
         raise Stale(
@@ -156,7 +163,7 @@ def import_shops(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
     for row in new:
         values = {name: row.values[name] for name in OWN_FIELDS}
         shop = Shop(**values)
-        SHOPS.create(db, by, shop, values | {"services": format_places(row.values["services"], labels)})
+        SHOPS.edits.create(db, by, shop, values | {"services": format_places(row.values["services"], labels)})
         for code, place in row.values["services"].items():
             places_by_code.setdefault(code, {})[shop.id] = place
     _set_places(db, by, places_by_code)
@@ -168,13 +175,13 @@ def reimport_shops(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> Non
     labels = _service_labels(db)
     for row in changes:
         shop = queries.get(db, row.id, lock=True)
-        SHOPS.change(
+        SHOPS.edits.change(
             db, by, shop, schemas.ShopChange(version=shop.version, **{name: row.after[name] for name in OWN_FIELDS})
         )
         before, after = row.before["services"], row.after["services"]
         if before == after:
             continue
-        SHOPS.touch(db, shop)
+        SHOPS.edits.touch(db, shop)
         written = [{"services": format_places(places, labels)} for places in (before, after)]
         audit.record(db, by, "update", AREA.name, "shop", shop.id, before=written[0], after=written[1])
         for code, place in after.items():
@@ -254,7 +261,7 @@ def _set_order(
             db.execute(update(ShopService).where(*is_row).values(position=place))
     if old_places == new_places:
         return
-    SERVICES.touch(db, service)
+    SERVICES.edits.touch(db, service)
     if ordered_ids(old_places) == ordered_ids(new_places):
         return
     names = [{"order": queries.names_in_order(db, places)} for places in (old_places, new_places)]

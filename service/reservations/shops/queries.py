@@ -132,7 +132,9 @@ def _filter_values(filters: schemas.ShopFilters) -> dict[str, Any]:
     }
 
 
-def shops(db: Session, limit: int, cursor: str | None, filters: schemas.ShopFilters) -> Page[schemas.ShopItem]:
+def shops(
+    db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.ShopFilters
+) -> Page[schemas.ShopItem]:
     return SHOPS.read(db, limit, cursor, filters.sort, **_filter_values(filters))
 
 
@@ -160,7 +162,7 @@ def _places_text() -> ColumnElement[str]:
     return func.array_to_string(func.array(texts.scalar_subquery()), "、")
 
 
-def shop_detail(db: Session, shop_id: int) -> schemas.ShopItem:
+def shop_detail(db: Session, _: Actor, shop_id: int) -> schemas.ShopItem:
     """A shop as in the list. Raises NotFound."""
     return SHOPS.read_one(db, get(db, shop_id).id)
 
@@ -197,7 +199,7 @@ def summary(db: Session) -> schemas.Summary:
 
 def call_order(db: Session, service_id: int) -> schemas.Order:
     """Raises NotFound."""
-    service = services.get(db, Service, service_id)
+    service = services.get(db, service_id)
     statement = (
         select(
             Shop.id,

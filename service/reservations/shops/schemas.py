@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from service.core.resources import change_model
 from service.core.values import phones
 from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId, RecordVersion
 from service.reservations.shops.rules import ALL_DAYS_CLOSED, CLOSES_BEFORE_OPENING
@@ -68,23 +69,8 @@ class NewShop(ShopValues):
     services: Keys = []
 
 
-class ShopChange(Hours):
-    """Missing and null fields are not changed. `version` is the one that was read. `services` replaces all services:
-    the shop comes last in a new one, and keeps its place in the others."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    code: Code | None = None
-    name: Name | None = None
-    phone: Phone | None = None
-    mail: ShopMail | None = None
-    contact_name: Contact | None = None
-    note: Note | None = None
-    opens_at: time | None = None
-    closes_at: time | None = None
-    closed_weekdays: Weekdays | None = None
-    services: Keys | None = None
+# `services` replaces all services: the shop comes last in a new one, and keeps its place in the others.
+ShopChange = change_model("ShopChange", NewShop, Hours)
 
 
 class Offered(BaseModel):
