@@ -154,6 +154,11 @@ def filter_values(filters: Any) -> dict[str, Any]:
 _LIKE_SPECIAL = re.compile("[%_/]")
 
 
+def like_pattern(text: str) -> str | None:
+    """The pattern of LIKE, with the escape character "/", for values that contain the text; None for an empty text."""
+    return "%" + _LIKE_SPECIAL.sub(r"/\g<0>", text) + "%" if text else None
+
+
 def contains(*columns: Column) -> Filter:
     """Rows with the text in one of the columns, upper or lower case; an empty text does not filter."""
 
@@ -161,7 +166,7 @@ def contains(*columns: Column) -> Filter:
         pattern = func.lower(bindparam(name, type_=String))
         return or_(*(func.lower(column).like(pattern, escape="/") for column in columns))
 
-    return Filter(condition, lambda text: "%" + _LIKE_SPECIAL.sub(r"/\g<0>", text) + "%" if text else None)
+    return Filter(condition, like_pattern)
 
 
 @dataclass(frozen=True)

@@ -165,9 +165,9 @@ TURNS = Listing(
 
 
 def _turn_filters(filters: schemas.TurnFilters) -> dict[str, Any]:
-    values: dict[str, Any] = filters.model_dump(exclude={"state", "sort", "rhythm"}, exclude_none=True)
-    values |= {"rhythm": filters.rhythm.value} if filters.rhythm else {}
-    return values | ({f"is_{filters.state}": True} if filters.state != "all" else {})
+    return filters.model_dump(exclude={"state", "sort"}) | (
+        {f"is_{filters.state}": True} if filters.state != "all" else {}
+    )
 
 
 def turns(db: Session, limit: int, cursor: str | None, filters: schemas.TurnFilters) -> Page[schemas.TurnItem]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from service.core.edits import Edit
 from service.core.values.texts import NO_NUL, Day, Instant, Name, NotBlank, RecordId, RecordVersion
 from service.reservations.chores.rules import Rhythm, State
 
@@ -87,13 +88,10 @@ class NewChore(BaseModel):
     position: Position | None = None
 
 
-class ChoreChange(BaseModel):
+class ChoreChange(Edit):
     """Missing fields are not changed. null empties `weekday`, `business_day` and `minutes`, and leaves other fields
     unchanged. `version` is the one that was read. Untouched future turns are planned again."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
-
-    version: RecordVersion
     title: Name | None = None
     rhythm: Rhythm | None = None
     starts: Clock | None = None
@@ -226,12 +224,9 @@ class Calendar(BaseModel):
     days: list[CalendarDay]
 
 
-class Finish(BaseModel):
+class Finish(Edit):
     """Without `done_at`: done now. `minutes`: how long it took."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     done_at: Instant | None = None
     minutes: MinutesTaken | None = None
     note: Note = ""
@@ -253,10 +248,7 @@ class FinishMany(BaseModel):
     note: Note = ""
 
 
-class Because(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
+class Because(Edit):
     reason: Reason
 
 

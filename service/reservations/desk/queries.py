@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, cast, func, or_, select
+from sqlalchemy import Select, and_, case, cast, func, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.access.identity import User
 from service.core.database.clock import app_now, now_sql
-from service.core.database.paging import Filter, Key, Listing, Page, at_least, before, contains, equals, when_true
+from service.core.database.paging import Key, Listing, Page, at_least, before, equals, when_true
 from service.core.problems import NotFound
 from service.core.values import phones
 from service.core.values.times import day_bounds, local_date
@@ -24,6 +24,7 @@ from service.reservations.models import Assistant, Plan, Reservation, Service, S
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.outgoing.queries import find_row
+from service.reservations.search import text_or_phone
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.events import EVENT_ADAPTER, EVENT_LABELS
 from service.reservations.state_machine.states import (
@@ -34,28 +35,7 @@ from service.reservations.state_machine.states import (
     State,
 )
 
-# Separates two texts in one parameter: the text for codes and names, and the digits for telephone numbers or nothing.
-_SEPARATOR = "\x1f"
-
-
-def _search_condition(name: str) -> ColumnElement[bool]:
-    text, digits = (func.split_part(bindparam(name, type_=String), _SEPARATOR, part) for part in (1, 2))
-    return or_(
-        *(
-            func.lower(column).like(func.lower(text), escape="/")
-            for column in (Reservation.code, Reservation.customer_name)
-        ),
-        phones.digits_after_prefix(Reservation.phone).like(digits),
-    )
-
-
-def _search_value(query: str) -> str | None:
-    # The pattern of `contains`; its column does not matter here.
-    text, digits = contains(Reservation.code).value(query.strip()), phones.searched_digits(query)
-    return f"{text}{_SEPARATOR}{f'%{digits}%' if digits else ''}" if text else None
-
-
-SEARCH = Filter(_search_condition, _search_value)
+SEARCH = text_or_phone(Reservation.code, Reservation.customer_name, phone=Reservation.phone)
 _OPEN_OPERATIONS = (
     select(func.count())
     .select_from(Operation)
@@ -121,27 +101,15 @@ RESERVATIONS = Listing(
 )
 
 
-def _filter_values(filters: schemas.ReservationFilters) -> dict[str, Any]:
-    return {
-        "q": filters.q,
-        "state": filters.state.value if filters.state else None,
-        "service_id": filters.service_id,
-        "shop_id": filters.shop_id,
-        "needs_people": filters.needs_people,
-        "since": filters.since,
-        "until": filters.until,
-    }
-
-
 def reservations(
     db: Session, limit: int, cursor: str | None, filters: schemas.ReservationFilters
 ) -> Page[schemas.ReservationItem]:
-    return RESERVATIONS.read(db, limit, cursor, filters.sort, **_filter_values(filters))
+    return RESERVATIONS.read(db, limit, cursor, filters.sort, **filters.model_dump(exclude={"sort"}))
 
 
 def reservations_export(_: Actor, filters: schemas.ReservationFilters) -> Select[*tuple[Any, ...]]:
     """Raises Invalid for an unknown sort order."""
-    return RESERVATIONS.all(filters.sort, **_filter_values(filters))
+    return RESERVATIONS.all(filters.sort, **filters.model_dump(exclude={"sort"}))
 
 
 def counts(db: Session) -> schemas.Counts:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from service.core.values.texts import RecordVersion
+from service.core.edits import Edit
 from service.reservations.guides.rules import Audience
 
 
@@ -38,12 +38,8 @@ class GuideInFull(GuideItem):
     sections: list[Section]
 
 
-class Sending(BaseModel):
+class Sending(Edit):
     """`version`: the one of the shop that was read."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
 
 
 class Manual(BaseModel):

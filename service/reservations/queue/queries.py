@@ -90,8 +90,8 @@ def _filter_values(by: Actor, filters: schemas.OperationFilters) -> dict[str, An
     return owner_filter | {
         "is_open": filters.state == "open",
         "is_resolved": filters.state == "resolved",
-        "priority": filters.priority.value if filters.priority else None,
-        "kind": filters.kind.value if filters.kind else None,
+        "priority": filters.priority,
+        "kind": filters.kind,
         "is_late": filters.late,
         "q": filters.q,
     }

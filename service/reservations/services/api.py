@@ -18,7 +18,6 @@ Reader = Annotated[Actor, allow(PERMISSIONS.read)]
 Editor = Annotated[Actor, allow(PERMISSIONS.update)]
 router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=refusals(400, 401, 403, 422, 503))
 
-
 resources.add_routes(
     router,
     "/services",

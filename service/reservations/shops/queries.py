@@ -9,14 +9,12 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
-    String,
     and_,
     bindparam,
     case,
     exists,
     func,
     literal,
-    or_,
     select,
 )
 from sqlalchemy.orm import Session
@@ -25,10 +23,11 @@ from service.core.access.auth import Actor
 from service.core.audit import search
 from service.core.audit.schemas import Change
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Filter, Key, Listing, Page, contains, when_true
+from service.core.database.paging import Filter, Key, Listing, Page, archived_filter, equals, filter_values
 from service.core.values import phones
 from service.reservations.models import Service, Shop, ShopService
 from service.reservations.rules import AREA
+from service.reservations.search import text_or_phone
 from service.reservations.services import queries as services
 from service.reservations.services.schemas import History
 from service.reservations.shops import schemas
@@ -53,24 +52,6 @@ _SERVICES = func.to_json(
 _STATE = case(
     (Shop.archived_at.is_not(None), "archived"), (Shop.blacklisted_at.is_not(None), "blacklisted"), else_="active"
 )
-
-
-# One parameter holds two search patterns: for names and codes, and for phone digits, which may be empty.
-_SEPARATOR = "\x1f"
-
-
-def _search_condition(name: str) -> ColumnElement[bool]:
-    text, digits = (func.split_part(bindparam(name, type_=String), _SEPARATOR, place) for place in (1, 2))
-    return or_(
-        *(func.lower(column).like(func.lower(text), escape="/") for column in (Shop.name, Shop.code)),
-        phones.digits_after_prefix(Shop.phone).like(digits),
-    )
-
-
-def _search_value(search_text: str) -> str | None:
-    # The pattern of `contains`; its column does not matter here.
-    text, digits = contains(Shop.name).value(search_text), phones.searched_digits(search_text)
-    return f"{text}{_SEPARATOR}{f'%{digits}%' if digits else ''}" if text else None
 
 
 SHOPS = Listing(
@@ -105,7 +86,7 @@ SHOPS = Listing(
     },
     default="code",
     filters={
-        "q": Filter(_search_condition, _search_value),
+        "q": text_or_phone(Shop.name, Shop.code, phone=Shop.phone),
         "service_id": Filter(
             lambda name: exists(
                 select(ShopService.shop_id).where(
@@ -113,35 +94,22 @@ SHOPS = Listing(
                 )
             )
         ),
-        "is_blacklisted": when_true(Shop.blacklisted_at.is_not(None)),
-        "is_usable": when_true(Shop.blacklisted_at.is_(None)),
-        "is_in_use": when_true(Shop.archived_at.is_(None)),
-        "is_archived": when_true(Shop.archived_at.is_not(None)),
+        "blacklisted": equals(Shop.blacklisted_at.is_not(None)),
+        **archived_filter(Shop.archived_at),
     },
 )
-
-
-def _filter_values(filters: schemas.ShopFilters) -> dict[str, Any]:
-    return {
-        "q": filters.q,
-        "service_id": filters.service_id,
-        "is_blacklisted": filters.blacklisted is True,
-        "is_usable": filters.blacklisted is False,
-        "is_archived": filters.archived,
-        "is_in_use": not filters.archived,
-    }
 
 
 def shops(
     db: Session, _: Actor, limit: int, cursor: str | None, filters: schemas.ShopFilters
 ) -> Page[schemas.ShopItem]:
-    return SHOPS.read(db, limit, cursor, filters.sort, **_filter_values(filters))
+    return SHOPS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def shops_export(_: Actor, filters: schemas.ShopFilters) -> Select[*tuple[Any, ...]]:
     """All shops in the order of the list, with the columns of an import file. Raises Invalid for an unknown sort
     order."""
-    return SHOPS.all(filters.sort, **_filter_values(filters)).add_columns(
+    return SHOPS.all(filters.sort, **filter_values(filters)).add_columns(
         func.to_char(Shop.opens_at, "FMHH24:MI").label("opens"),
         func.to_char(Shop.closes_at, "FMHH24:MI").label("closes"),
         _closed_days_text().label("days"),

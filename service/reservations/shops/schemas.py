@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from service.core.edits import Edit
 from service.core.resources import change_model
 from service.core.values import phones
-from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId, RecordVersion
+from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
 from service.reservations.shops.rules import ALL_DAYS_CLOSED, CLOSES_BEFORE_OPENING
 
 
@@ -154,12 +155,9 @@ class Order(BaseModel):
     items: list[Called]
 
 
-class NewOrder(BaseModel):
+class NewOrder(Edit):
     """`shops`: exactly the shops of the order."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     shops: Keys
 
 
