@@ -247,8 +247,10 @@ def _notify_rate_limit(db: Session, assistant: Assistant, rate_limited: _RateLim
 def _parse_start(text: str) -> datetime:
     starts_at = rules.parse_time(text)
     if starts_at is None:
-        message = "日付と時刻を、2026-11-21T14:00:00+09:00 のように指定してください（時差を省くと日本時間です）。"
-        raise Invalid(message, [("starts_at", message)])
+        raise Invalid.at_field(
+            "starts_at",
+            "日付と時刻を、2026-11-21T14:00:00+09:00 のように指定してください（時差を省くと日本時間です）。",
+        )
     return starts_at
 
 

@@ -75,8 +75,7 @@ def change(db: Session, by: Actor, chore_id: int, new: schemas.ChoreChange) -> N
 
 def _check_schedule(rhythm: Rhythm, weekday: int | None, business_day: int | None) -> dict[str, Any]:
     if rhythm is Rhythm.WEEKLY and weekday is None:
-        message = "週次の作業には、曜日を選んでください。"
-        raise Invalid(message, [("weekday", message)])
+        raise Invalid.at_field("weekday", "週次の作業には、曜日を選んでください。")
     return {
         "weekday": weekday if rhythm is Rhythm.WEEKLY else None,
         "business_day": business_day if rhythm is Rhythm.MONTHLY else None,
@@ -251,8 +250,7 @@ def _refuse_stale(turn: ChoreTurn, version: int) -> None:
 
 def _past_or_now(done_at: datetime | None, now: datetime) -> datetime:
     if done_at is not None and done_at > now:
-        message = "これからの日時は指定できません。"
-        raise Invalid(message, [("done_at", message)])
+        raise Invalid.at_field("done_at", "これからの日時は指定できません。")
     return done_at or now
 
 

@@ -11,7 +11,7 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
-from service.core.resources import PathId
+from service.core.resources import Created, PathId
 from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.chores import actions, exports, queries, schemas
@@ -40,8 +40,8 @@ async def chores(
 
 
 @router.post("", status_code=201)
-def create(actor: Editor, db: Db, new: schemas.NewChore) -> schemas.Made:
-    return schemas.Made(id=actions.create(db, actor, new).id)
+def create(actor: Editor, db: Db, new: schemas.NewChore) -> Created:
+    return Created(id=actions.create(db, actor, new).id)
 
 
 @router.get("/owners")
@@ -118,6 +118,6 @@ def restore(actor: Editor, db: Db, chore_id: PathId) -> None:
 
 
 @router.post("/{chore_id}/records", status_code=201, responses=refusals(404, 409))
-def note_done(actor: Worker, db: Db, chore_id: PathId, new: schemas.NewRecord) -> schemas.Made:
+def note_done(actor: Worker, db: Db, chore_id: PathId, new: schemas.NewRecord) -> Created:
     """Records that a 随時 chore was done."""
-    return schemas.Made(id=actions.note_done(db, actor, chore_id, new).id)
+    return Created(id=actions.note_done(db, actor, chore_id, new).id)

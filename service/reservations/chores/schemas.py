@@ -262,9 +262,5 @@ class NewRecord(BaseModel):
     note: Note = ""
 
 
-class Made(BaseModel):
-    id: int
-
-
 class Done(BaseModel):
     done: int

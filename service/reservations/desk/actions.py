@@ -55,11 +55,11 @@ def record_shop_ok(db: Session, by: Actor, code: str, new: schemas.ShopAgreed) -
     """
     reservation = _lock_version(db, code, new)
     if (new.shop_id is None) == (not new.unlisted.strip()):
-        message = "予約OKを確認した店舗を選ぶか、一覧にない店舗の名前と電話番号を入力してください。"
-        raise Invalid(message, [("shop_id", message)])
+        raise Invalid.at_field(
+            "shop_id", "予約OKを確認した店舗を選ぶか、一覧にない店舗の名前と電話番号を入力してください。"
+        )
     if new.shop_id is not None and shops.get(db, new.shop_id).archived_at is not None:
-        message = "この店舗はアーカイブされています。別の店舗を選んでください。"
-        raise Invalid(message, [("shop_id", message)])
+        raise Invalid.at_field("shop_id", "この店舗はアーカイブされています。別の店舗を選んでください。")
     note = "\n".join(part for part in (new.unlisted.strip(), new.note.strip()) if part)
     event = e.ShopOk(shop=new.shop_id, note=new.unlisted.strip())
     _apply_event(db, by, reservation, event, note)
@@ -79,22 +79,22 @@ def accept_change(db: Session, by: Actor, code: str, new: schemas.Change) -> Non
     """
     reservation = _lock_version(db, code, new)
     if not new.consented:
-        message = (
+        raise Invalid.at_field(
+            "consented",
             "依頼者に電話で説明し、承諾を得てから、「承諾を得ました」を選んでください。"
-            "承諾されないときは、「承諾なし」で次の提携店への電話を再開できます。"
+            "承諾されないときは、「承諾なし」で次の提携店への電話を再開できます。",
         )
-        raise Invalid(message, [("consented", message)])
     _validate_future(new.starts_at, app_now(db))
     plan = _plan(db, reservation, new.plan)
     plan_changed = plan.id != reservation.plan_id
     price = new.price if new.price is not None else plan.price if plan_changed else reservation.price
     is_unchanged = not plan_changed and (new.starts_at, price) == (reservation.starts_at, reservation.price)
     if is_unchanged and not new.note.strip():
-        message = (
+        raise Invalid.at_field(
+            "starts_at",
             "日時もサイズも料金も、今の予約と同じです。承諾された内容に書き換えてください。"
-            "ほかの変更（色など）だけのときは、その内容をメモに書いてください。"
+            "ほかの変更（色など）だけのときは、その内容をメモに書いてください。",
         )
-        raise Invalid(message, [("starts_at", message)])
     _store_changes(db, by, reservation, starts_at=new.starts_at, price=price, plan=plan)
     _apply_event(db, by, reservation, e.ChangeAccepted(starts_at=new.starts_at, price=price), new.note)
 
@@ -127,8 +127,7 @@ def mail_link(db: Session, by: Actor, code: str, new: schemas.LinkByMail) -> Non
     """決済リンクをメールで送る. Raises Invalid when there is no mail address."""
     reservation = _lock_version(db, code, new)
     if new.mail is None and not reservation.mail:
-        message = "決済リンクを送るメールアドレスを入力してください。"
-        raise Invalid(message, [("mail", message)])
+        raise Invalid.at_field("mail", "決済リンクを送るメールアドレスを入力してください。")
     if new.mail is not None and new.mail != reservation.mail:
         before, reservation.mail = reservation.mail, new.mail
         _audit(db, by, reservation, {"mail": before}, {"mail": new.mail})
@@ -141,11 +140,11 @@ def cancel(db: Session, by: Actor, code: str, new: schemas.Cancellation) -> None
     case = case_of(reservation)
     is_late = case.state is State.CONFIRMED and app_now(db) > case.cancel_until
     if is_late and not new.shop_agreed:
-        message = (
+        raise Invalid.at_field(
+            "shop_agreed",
             f"キャンセル期限（{format_local_datetime(case.cancel_until)}）を過ぎています。"
-            "提携店の承諾を得てから、「提携店の承諾を得ました」を選んでください。"
+            "提携店の承諾を得てから、「提携店の承諾を得ました」を選んでください。",
         )
-        raise Invalid(message, [("shop_agreed", message)])
     reason = f"{new.reason}\n提携店の承諾: あり" if is_late else new.reason
     _apply_event(db, by, reservation, e.CancelAsked(by="operator", special=is_late), reason)
 
@@ -192,8 +191,7 @@ def correct_customer(db: Session, by: Actor, code: str, new: schemas.CustomerCor
     previous = {name: getattr(reservation, name) for name in corrected}
     changed = [name for name in corrected if corrected[name] != previous[name]]
     if not changed:
-        message = "どれも今の内容と同じです。訂正する項目を書き換えてください。"
-        raise Invalid(message, [("phone", message)])
+        raise Invalid.at_field("phone", "どれも今の内容と同じです。訂正する項目を書き換えてください。")
     case = case_of(reservation)
     if "phone" in changed:
         # The holder of the wrong number must neither cancel nor see the reservation.
@@ -259,16 +257,14 @@ def _plan(db: Session, reservation: Reservation, code: str | None) -> Plan:
     offered = active_plans(db, reservation.service_id)
     if code not in offered:
         choices = "、".join(f"{plan_code}（{plan.name}）" for plan_code, plan in offered.items()) or "なし"
-        message = f"このサイズは取り扱っていません。指定できるサイズ: {choices}"
-        raise Invalid(message, [("plan", message)])
+        raise Invalid.at_field("plan", f"このサイズは取り扱っていません。指定できるサイズ: {choices}")
     return offered[code]
 
 
 def _validate_future(starts_at: datetime, now: datetime) -> None:
     if now < starts_at <= now + LONGEST_NOTICE:
         return
-    message = f"これから{LONGEST_NOTICE.days}日先までの日時を指定してください。"
-    raise Invalid(message, [("starts_at", message)])
+    raise Invalid.at_field("starts_at", f"これから{LONGEST_NOTICE.days}日先までの日時を指定してください。")
 
 
 def _store_changes(

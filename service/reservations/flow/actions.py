@@ -265,13 +265,11 @@ def _find_plan(db: Session, service_code: str, plan_code: str) -> tuple[Service,
     service = services.get(service_code)
     if service is None:
         choices = "、".join(services) or "なし"
-        message = f"このサービスは取り扱っていません。指定できるサービス: {choices}"
-        raise Invalid(message, [("service", message)])
+        raise Invalid.at_field("service", f"このサービスは取り扱っていません。指定できるサービス: {choices}")
     plans = active_plans(db, service.id)
     if plan_code not in plans:
         choices = "、".join(f"{code}（{plan.name}）" for code, plan in plans.items()) or "なし"
-        message = f"{service.name}に、このサイズはありません。指定できるサイズ: {choices}"
-        raise Invalid(message, [("plan", message)])
+        raise Invalid.at_field("plan", f"{service.name}に、このサイズはありません。指定できるサイズ: {choices}")
     return service, plans[plan_code]
 
 
@@ -289,7 +287,7 @@ def validate_start_time(starts_at: datetime, now: datetime) -> None:
         )
     else:
         return
-    raise Invalid(message, [("starts_at", message)])
+    raise Invalid.at_field("starts_at", message)
 
 
 class OutsideHours(Invalid):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from service.core import audit, edits
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
-from service.core.problems import Conflict, Invalid, Stale
+from service.core.problems import Conflict, Stale
 from service.core.values.times import format_local_datetime
 from service.reservations.operations import actions as operations
 from service.reservations.operations.models import Operation
@@ -33,11 +33,8 @@ def claim(db: Session, by: Actor, operation_id: int, new: edits.Edit) -> None:
 def hand_over(db: Session, by: Actor, operation_id: int, new: schemas.HandOver) -> None:
     """Raises as `claim`, and Invalid for a user who cannot be its owner."""
     operation = _lock_open(db, operation_id, new)
-    names = {responder.id: responder.name for responder in roster.responders(db)}
-    if new.user_id not in names:
-        message = "運営担当者か予約運用管理者の中から選んでください。"
-        raise Invalid(message, [("user_id", message)])
-    _set_owner(db, by, operation, new.user_id, "handed_over", names[new.user_id])
+    owner = roster.responder(db, new.user_id)
+    _set_owner(db, by, operation, owner.id, "handed_over", owner.name)
 
 
 def release(db: Session, by: Actor, operation_id: int, new: edits.Edit) -> None:

@@ -30,7 +30,7 @@ class Shifts(Resource[Shift]):
         """Raises Invalid for a user who cannot be on call, a number that cannot receive SMS or an invalid time;
         Conflict when it overlaps another shift."""
         _lock_roster(db)
-        _check_user(db, new.user_id)
+        queries.responder(db, new.user_id)
         _check_phone(new.phone)
         _check_time(db, new.starts_at, new.ends_at)
         return super().create(db, by, new)
@@ -41,7 +41,7 @@ class Shifts(Resource[Shift]):
         shift = queries.get(db, key, lock=True)
         if new.version == shift.version:
             if new.user_id is not None and new.user_id != shift.user_id:
-                _check_user(db, new.user_id)
+                queries.responder(db, new.user_id)
             if new.phone is not None:
                 _check_phone(new.phone)
             _check_time(db, new.starts_at or shift.starts_at, new.ends_at or shift.ends_at, exclude_id=shift.id)
@@ -74,17 +74,12 @@ def _lock_roster(db: Session) -> None:
     db.execute(text("SELECT pg_advisory_xact_lock(hashtext('reservations roster'))"))
 
 
-def _check_user(db: Session, user_id: int) -> None:
-    if user_id not in {user.id for user in queries.responders(db)}:
-        message = "運営担当者か予約運用管理者の中から選んでください。"
-        raise Invalid(message, [("user_id", message)])
-
-
 def _check_phone(phone: str) -> None:
     """The operator on call is notified by SMS only."""
     if not is_mobile(phone):
-        message = "この番号はSMSを受け取れません。携帯電話の番号（070・080・090など）を入力してください。"
-        raise Invalid(message, [("phone", message)])
+        raise Invalid.at_field(
+            "phone", "この番号はSMSを受け取れません。携帯電話の番号（070・080・090など）を入力してください。"
+        )
 
 
 def _check_time(db: Session, starts_at: datetime, ends_at: datetime, exclude_id: int | None = None) -> None:
@@ -102,4 +97,4 @@ def _check_time(db: Session, starts_at: datetime, ends_at: datetime, exclude_id:
         span = f"{format_local_datetime(other.starts_at)}から{format_local_datetime(other.ends_at)}まで"
         message = f"{span}は、{name}の当番です。時間が重ならないようにしてください。"
         raise Conflict(message, [("starts_at", message)])
-    raise Invalid(message, [("ends_at", message)])
+    raise Invalid.at_field("ends_at", message)

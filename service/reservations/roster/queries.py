@@ -11,7 +11,7 @@ from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
 from service.core.database.paging import Key, Listing, Page, equals, when_true
-from service.core.problems import NotFound
+from service.core.problems import Invalid, NotFound
 from service.core.values import phones
 from service.reservations.roster import schemas
 from service.reservations.roster.models import Shift
@@ -70,6 +70,14 @@ def responders(db: Session) -> list[schemas.Person]:
         .order_by(User.name, User.id)
     )
     return [schemas.Person(**row) for row in db.execute(statement).mappings()]
+
+
+def responder(db: Session, user_id: int) -> schemas.Person:
+    """Raises Invalid for a user who cannot be on call."""
+    people = {person.id: person for person in responders(db)}
+    if user_id not in people:
+        raise Invalid.at_field("user_id", "運営担当者か予約運用管理者の中から選んでください。")
+    return people[user_id]
 
 
 def get(db: Session, shift_id: int, *, lock: bool = False) -> Shift:

@@ -51,7 +51,7 @@ class Shops(Resource[Shop]):
     def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
         shop = self.lock(db, by, key)
         if (new.opens_at or shop.opens_at) >= (new.closes_at or shop.closes_at):
-            raise Invalid(CLOSES_BEFORE_OPENING, [("closes_at", CLOSES_BEFORE_OPENING)])
+            raise Invalid.at_field("closes_at", CLOSES_BEFORE_OPENING)
         offered = queries.offered_services(db, shop.id)
         current = {service_id: service for service_id, service in offered.items() if service.archived_at is None}
         try:
@@ -151,8 +151,9 @@ def arrange(db: Session, by: Actor, service_id: int, new: schemas.NewOrder) -> N
     if service.archived_at is not None:
         raise Conflict("このサービスはアーカイブされています。元に戻してから変更してください。")
     if set(new.shops) != current.keys():
-        message = "順番には、このサービスの提携店をすべて1回ずつ含めてください。画面を開き直してください。"
-        raise Invalid(message, [("shops", message)])
+        raise Invalid.at_field(
+            "shops", "順番には、このサービスの提携店をすべて1回ずつ含めてください。画面を開き直してください。"
+        )
     _set_order(db, by, service, {key: place for place, key in enumerate(new.shops, 1)})
 
 
@@ -218,8 +219,9 @@ def _check_services(locked: Mapping[int, Service], requested: Iterable[int]) -> 
     """The requested services in the order of ids. Raises Invalid for an unknown or archived one."""
     keys = sorted(requested)
     if any(key not in locked or locked[key].archived_at is not None for key in keys):
-        message = "選ばれたサービスが見つからないか、アーカイブされています。選び直してください。"
-        raise Invalid(message, [("services", message)])
+        raise Invalid.at_field(
+            "services", "選ばれたサービスが見つからないか、アーカイブされています。選び直してください。"
+        )
     return [locked[key] for key in keys]
 
 

@@ -49,10 +49,11 @@ def simulation(db: Session, service_id: int, options: schemas.Wanted) -> schemas
     present_order = tuple(shop.id for shop in call_order.items)
     order = present_order if options.order is None else tuple(int(key) for key in options.order.split(","))
     if sorted(order) != sorted(present_order):
-        message = "順番には、このサービスの提携店をすべて1回ずつ含めてください。画面を開き直してください。"
-        raise Invalid(message, [("order", message)])
+        raise Invalid.at_field(
+            "order", "順番には、このサービスの提携店をすべて1回ずつ含めてください。画面を開き直してください。"
+        )
     if not present_order:
-        raise Invalid(NO_SHOPS_MESSAGE, [("order", NO_SHOPS_MESSAGE)])
+        raise Invalid.at_field("order", NO_SHOPS_MESSAGE)
     # Whether a shop is busy with another call now does not matter for past searches.
     lines_by_shop = {
         key: line.model_copy(update={"is_busy": False}) for key, line in phone_lines(db, 0, present_order).items()
