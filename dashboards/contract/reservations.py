@@ -142,10 +142,6 @@ class Line(TypedDict):
     text: str
 
 
-class Made(TypedDict):
-    id: int
-
-
 class Manager(TypedDict):
     name: str
     mail: str

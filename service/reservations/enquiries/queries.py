@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, cast, func, literal, or_, select, values
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, values
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session, aliased
@@ -15,7 +15,7 @@ from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
 from service.core.database.clock import app_now, now_sql
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Filter, Key, Listing, Page, at_least, before, contains, equals, when_true
+from service.core.database.paging import Key, Listing, Page, at_least, before, equals, when_true
 from service.core.holidays import calendar_named
 from service.core.outbox.records import OutboxMessage
 from service.core.values import phones
@@ -28,6 +28,7 @@ from service.reservations.models import Reservation, Shop
 from service.reservations.operations.models import Operation
 from service.reservations.roster.schemas import Person
 from service.reservations.rules import AREA
+from service.reservations.search import text_or_phone
 from service.reservations.settings import settings
 
 # Roles that can own an enquiry: customer support, and the roles that work with reservations.
@@ -47,8 +48,7 @@ _is_late = or_(
     Enquiry.first_due_at < func.coalesce(Enquiry.first_response_at, Enquiry.resolved_at, now_sql()),
     Enquiry.resolution_due_at < func.coalesce(Enquiry.resolved_at, now_sql()),
 )
-_SEPARATOR = "\x1f"
-_SEARCHED = (
+_SEARCH = text_or_phone(
     _code,
     Enquiry.topic,
     Enquiry.content,
@@ -56,24 +56,8 @@ _SEARCHED = (
     Enquiry.mail,
     Enquiry.reservation_given,
     Reservation.code,
+    phone=Enquiry.phone,
 )
-
-
-def _search_condition(name: str) -> ColumnElement[bool]:
-    """Search condition. The parameter holds two patterns: one for texts, and one for phone digits, which may be
-    empty."""
-    text, digits = (func.split_part(bindparam(name, type_=String), _SEPARATOR, place) for place in (1, 2))
-    return or_(
-        *(func.lower(column).like(func.lower(text), escape="/") for column in _SEARCHED),
-        # NULL, not an empty pattern: an enquiry without a phone number would match every search.
-        phones.digits_after_prefix(Enquiry.phone).like(func.nullif(digits, "")),
-    )
-
-
-def _search_value(search: str) -> str | None:
-    text, digits = contains(Enquiry.topic).value(search.strip()), phones.searched_digits(search)
-    return f"{text}{_SEPARATOR}{f'%{digits}%' if digits else ''}" if text else None
-
 
 ENQUIRIES = Listing(
     select(
@@ -126,7 +110,7 @@ ENQUIRIES = Listing(
         "is_late": when_true(_is_late),
         "since": at_least(Enquiry.received_at, lambda day: day_bounds(day)[0]),
         "until": before(Enquiry.received_at, lambda day: day_bounds(day)[1]),
-        "q": Filter(_search_condition, _search_value),
+        "q": _SEARCH,
     },
     model=schemas.EnquiryItem,
 )
