@@ -115,6 +115,14 @@ class Guides(TypedDict):
     items: list[GuideItem]
 
 
+class HistoryEvent(TypedDict):
+    id: int
+    at: str
+    kind: str
+    by: str
+    text: str | None
+
+
 class InTime(TypedDict):
     due: int
     met: int
@@ -480,14 +488,6 @@ class ChoresCounts(TypedDict):
     next_at: str | None
 
 
-class ChoresEventItem(TypedDict):
-    id: int
-    at: str
-    kind: str
-    by: str
-    text: str | None
-
-
 class DeskCounts(TypedDict):
     as_of: str
     total: int
@@ -546,14 +546,6 @@ class DraftsCounts(TypedDict):
     last_finished_at: str | None
     next_weekly_at: str | None
     next_monthly_at: str | None
-
-
-class DraftsEventItem(TypedDict):
-    id: int
-    at: str
-    kind: str
-    by: str
-    text: str | None
 
 
 class DraftsReportItem(TypedDict):
@@ -630,14 +622,6 @@ class IncidentsCounts(TypedDict):
     overdue: int
 
 
-class IncidentsEventItem(TypedDict):
-    id: int
-    at: str
-    kind: str
-    by: str
-    text: str | None
-
-
 class IncidentItem(TypedDict):
     id: int
     version: int
@@ -689,14 +673,6 @@ class QueueCounts(TypedDict):
     next_due_at: str | None
     resolved_today: int
     on_call: ShiftItem | None
-
-
-class QueueEventItem(TypedDict):
-    id: int
-    at: str
-    kind: str
-    by: str
-    text: str | None
 
 
 class ShopsShopItem(TypedDict):
@@ -1220,7 +1196,7 @@ class TurnDetail(TypedDict):
     note: str
     what: str
     when: str
-    events: list[ChoresEventItem]
+    events: list[HistoryEvent]
     backups: BackupFacts | None
 
 
@@ -1347,7 +1323,7 @@ class IncidentDetail(TypedDict):
     report_template: str
     report_due_at: str | None
     marks: list[MarkItem]
-    events: list[IncidentsEventItem]
+    events: list[HistoryEvent]
     told_customers: int
 
 
@@ -1532,7 +1508,7 @@ class ReportDetail(TypedDict):
     next_steps: str
     contents: Contents
     operations: dict[str, OperationWords]
-    events: list[DraftsEventItem]
+    events: list[HistoryEvent]
     open_chore: int | None
     unshared: list[str]
 
@@ -1568,7 +1544,7 @@ class OperationDetail(TypedDict):
     minutes: str | None
     steps: list[str]
     may_resolve: bool
-    events: list[QueueEventItem]
+    events: list[HistoryEvent]
     reservation: ReservationDetail | None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.contract.reservations import TURN_STATE, ChoresEventItem, TurnItem
+from dashboards.contract.reservations import TURN_STATE, HistoryEvent, TurnItem
 from dashboards.menu import MENU
 from dashboards.pages import Entry
 from dashboards.session import has_permission
@@ -59,7 +59,7 @@ def done_text(turn: TurnItem) -> str:
     return f"{short_time(turn['done_at'])}{late}　{turn['done_by']}"
 
 
-def timeline_event(event: ChoresEventItem) -> TimelineEvent:
+def timeline_event(event: HistoryEvent) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     return TimelineEvent(times.parse(event["at"]), title, kind, event["by"], more=event["text"] or "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dashboards.contract import reservations as contract
-from dashboards.contract.reservations import INCIDENT_STATUS, IncidentItem, IncidentsEventItem
+from dashboards.contract.reservations import INCIDENT_STATUS, HistoryEvent, IncidentItem
 from dashboards.reservations.operation_words import working_time
 from dashboards.ui import times
 from dashboards.ui.status import statuses
@@ -70,7 +70,7 @@ def time_left(incident: IncidentItem) -> str:
     )
 
 
-def timeline_event(event: IncidentsEventItem) -> TimelineEvent:
+def timeline_event(event: HistoryEvent) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     actor = "" if event["by"] == "システム" else event["by"]
     return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=event["text"] or "")

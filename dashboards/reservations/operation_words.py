@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dashboards.contract import reservations as contract
-from dashboards.contract.reservations import ANSWER, DeskEventItem, OperationItem, QueueEventItem
+from dashboards.contract.reservations import ANSWER, DeskEventItem, HistoryEvent, OperationItem
 from dashboards.ui import times
 from dashboards.ui.status import Status, statuses
 from dashboards.ui.timeline import TimelineEvent
@@ -66,7 +66,7 @@ def owner(task: OperationItem) -> str:
     return task["owner"]["name"] if task["owner"] else "なし"
 
 
-def timeline_event(event: QueueEventItem) -> TimelineEvent:
+def timeline_event(event: HistoryEvent) -> TimelineEvent:
     """An event of the task itself."""
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     is_handed_over = event["kind"] == "handed_over"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dashboards.contract.reservations import (
     FIELDS,
     REPORT_KIND,
-    DraftsEventItem,
     DraftsReportItem,
     DraftsShare,
+    HistoryEvent,
     InTime,
     Numbers,
     ReportDetail,
@@ -65,7 +65,7 @@ def in_time(measure: InTime) -> str:
     return f"{measure['met']:,} / {measure['due']:,}件{median_note}"
 
 
-def timeline_event(event: DraftsEventItem) -> TimelineEvent:
+def timeline_event(event: HistoryEvent) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     actor = "" if event["by"] == "システム" else event["by"]
     return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=event["text"] or "")

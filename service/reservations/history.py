@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, String, func
+from pydantic import BaseModel
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Identity, String, func, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -26,6 +27,14 @@ class EventColumns:
     text: Mapped[str | None] = mapped_column(String(2000))
 
 
+class HistoryEvent(BaseModel):
+    id: int
+    at: datetime
+    kind: str
+    by: str
+    text: str | None
+
+
 def actor_name(by: Actor | None) -> str:
     """None: it happened automatically."""
     return by.name[:100] if by else SYSTEM
@@ -40,3 +49,10 @@ def event_values(db: Session, kind: str, by: Actor | None, text: str | None, max
         "user_id": by.user_id if by else None,
         "text": text[:max_length] if text else None,
     }
+
+
+def events_where(db: Session, table: type[EventColumns], is_of_record: ColumnElement[bool]) -> list[HistoryEvent]:
+    """A record's events, the newest first."""
+    columns = (table.id, table.at, table.kind, table.by, table.text)
+    rows = db.execute(select(*columns).where(is_of_record).order_by(table.id.desc()))
+    return [HistoryEvent(**row) for row in rows.mappings()]

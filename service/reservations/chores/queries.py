@@ -30,6 +30,7 @@ from service.core.values.times import DAY, day_bounds, is_business_day, local_da
 from service.reservations.chores import rules, schemas
 from service.reservations.chores.models import Chore, ChoreEvent, ChoreNotice, ChoreTurn
 from service.reservations.chores.rules import Outcome, OverdueTurn, Rhythm, State
+from service.reservations.history import events_where
 
 LATELY = 30 * DAY
 
@@ -184,16 +185,11 @@ def turn_detail(db: Session, turn_id: int) -> schemas.TurnDetail:
     db.flush()
     turn = get_turn(db, turn_id)
     chore = db.get_one(Chore, turn.chore_id)
-    events = (
-        select(ChoreEvent.id, ChoreEvent.at, ChoreEvent.kind, ChoreEvent.by, ChoreEvent.text)
-        .where(ChoreEvent.turn_id == turn.id)
-        .order_by(ChoreEvent.id.desc())
-    )
     return schemas.TurnDetail(
         **db.execute(TURNS.rows.where(ChoreTurn.id == turn.id)).one()._mapping,
         what=chore.what,
         when=rules.format_schedule(Rhythm(chore.rhythm), chore.starts, chore.weekday, chore.business_day),
-        events=[schemas.EventItem(**event) for event in db.execute(events).mappings()],
+        events=events_where(db, ChoreEvent, ChoreEvent.turn_id == turn.id),
         backups=_backups(db) if chore.code == rules.BACKUPS else None,
     )
 

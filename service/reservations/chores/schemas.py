@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from service.core.edits import Edit
 from service.core.values.texts import NO_NUL, Day, Instant, Name, NotBlank, RecordId, RecordVersion
 from service.reservations.chores.rules import Rhythm, State
+from service.reservations.history import HistoryEvent
 
 
 def _check_working_hours(clock: time) -> time:
@@ -141,14 +142,6 @@ class TurnItem(BaseModel):
     note: str
 
 
-class EventItem(BaseModel):
-    id: int
-    at: datetime
-    kind: str
-    by: str
-    text: str | None
-
-
 class BackupFacts(BaseModel):
     """State of the daily backups. `expected`: they are enabled. `rehearsal_…`: the last test restore."""
 
@@ -167,7 +160,7 @@ class TurnDetail(TurnItem):
 
     what: str
     when: str
-    events: list[EventItem]
+    events: list[HistoryEvent]
     backups: BackupFacts | None
 
 

@@ -30,6 +30,7 @@ from service.reservations.enquiries import queries as enquiries
 from service.reservations.enquiries.schemas import Kpis, Measure
 from service.reservations.figures import queries as figures
 from service.reservations.figures.schemas import Period, Rate
+from service.reservations.history import events_where
 from service.reservations.incidents import queries as incident_queries
 from service.reservations.incidents import rules as incident_rules
 from service.reservations.incidents.models import Incident
@@ -145,11 +146,6 @@ def report_detail(db: Session, report_id: int, *, with_drafts: bool) -> schemas.
     row = dict(db.execute(REPORTS.rows.where(ActivityReport.id == report.id)).one()._mapping)
     contents = from_stored(report.figures)
     turn = chores.turn_to_check_off(db, rules.CHORE_CODES[Kind(report.kind)]) if with_drafts else None
-    events = (
-        select(ReportEvent.id, ReportEvent.at, ReportEvent.kind, ReportEvent.by, ReportEvent.text)
-        .where(ReportEvent.report_id == report.id)
-        .order_by(ReportEvent.id.desc())
-    )
     return schemas.ReportDetail(
         **_report_item(row),
         findings=report.findings,
@@ -162,7 +158,7 @@ def report_detail(db: Session, report_id: int, *, with_drafts: bool) -> schemas.
             )
             for line in contents.operations
         },
-        events=[schemas.EventItem(**event._mapping) for event in db.execute(events)],
+        events=events_where(db, ReportEvent, ReportEvent.report_id == report.id),
         open_chore=turn.id if turn else None,
         unshared=[code for code, _ in unshared(db, report)],
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.core.edits import Edit
 from service.core.values.texts import NO_NUL, Mail, NotBlank
 from service.reservations.drafts.rules import Contents, Kind
+from service.reservations.history import HistoryEvent
 
 Text = Annotated[str, Field(max_length=4000, pattern=NO_NUL)]
 MAX_RECIPIENTS = 20
@@ -40,14 +41,6 @@ class ReportItem(BaseModel):
     sales: int
 
 
-class EventItem(BaseModel):
-    id: int
-    at: datetime
-    kind: str
-    by: str
-    text: str | None
-
-
 class OperationWords(BaseModel):
     """The label of a kind of 手動対応, and the document's estimate of its duration."""
 
@@ -65,7 +58,7 @@ class ReportDetail(ReportItem):
     next_steps: str
     contents: Contents
     operations: dict[str, OperationWords]
-    events: list[EventItem]
+    events: list[HistoryEvent]
     open_chore: int | None
     unshared: list[str]
 

@@ -24,6 +24,7 @@ from service.core.values.texts import (
     half_width,
 )
 from service.reservations.enquiries.rules import Category, Channel, Faq, Party, Status, Way
+from service.reservations.history import HistoryEvent
 from service.reservations.incidents.rules import Level
 from service.reservations.roster.schemas import Person
 
@@ -131,14 +132,9 @@ class EnquiryItem(BaseModel):
     left_seconds: int | None
 
 
-class EventItem(BaseModel):
+class EventItem(HistoryEvent):
     """`sending`: state of a mail in the outbox; null for other events, and after the retention of outbox messages."""
 
-    id: int
-    at: datetime
-    kind: str
-    by: str
-    text: str | None
     sending: Literal["waiting", "sent", "failed"] | None
 
 

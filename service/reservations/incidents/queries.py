@@ -16,6 +16,7 @@ from service.core.database.paging import Key, Listing, Page, at_least, before, c
 from service.core.holidays import calendar_named
 from service.core.values.targets import Reading, read
 from service.core.values.times import day_bounds
+from service.reservations.history import events_where
 from service.reservations.incidents import rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
 from service.reservations.incidents.rules import Level, Mark, Status
@@ -171,18 +172,13 @@ def incident_detail(db: Session, incident_id: int) -> schemas.IncidentDetail:
     incident, now = get(db, incident_id), app_now(db)
     row = dict(db.execute(INCIDENTS.rows.where(Incident.id == incident.id)).one()._mapping)
     level, by_mark = Level(incident.level), marks(db, incident.id)
-    events = (
-        select(IncidentEvent.id, IncidentEvent.at, IncidentEvent.kind, IncidentEvent.by, IncidentEvent.text)
-        .where(IncidentEvent.incident_id == incident.id)
-        .order_by(IncidentEvent.id.desc())
-    )
     return schemas.IncidentDetail(
         **_incident_item(db, row, now),
         report=incident.report,
         report_template=rules.report_template(facts(incident)),
         report_due_at=by_mark[Mark.REPORT].due_at if Mark.REPORT in by_mark else None,
         marks=[_mark_item(db, level, by_mark[mark], now) for mark in Mark if mark in by_mark],
-        events=[schemas.EventItem(**event._mapping) for event in db.execute(events)],
+        events=events_where(db, IncidentEvent, IncidentEvent.incident_id == incident.id),
         told_customers=_count_texted(db, incident.id),
     )
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.core.edits import Edit
 from service.core.values.targets import State as Target
 from service.core.values.texts import NO_NUL, ONE_LINE, Day, Instant, NotBlank
+from service.reservations.history import HistoryEvent
 from service.reservations.incidents.rules import Level, Mark, Status
 
 Title = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]
@@ -70,14 +71,6 @@ class MarkItem(BaseModel):
     note: str
 
 
-class EventItem(BaseModel):
-    id: int
-    at: datetime
-    kind: str
-    by: str
-    text: str | None
-
-
 class IncidentDetail(IncidentItem):
     """`report_template`: the default text of a report. `told_customers`: the number of recipients of the status SMS."""
 
@@ -85,7 +78,7 @@ class IncidentDetail(IncidentItem):
     report_template: str
     report_due_at: datetime | None
     marks: list[MarkItem]
-    events: list[EventItem]
+    events: list[HistoryEvent]
     told_customers: int
 
 

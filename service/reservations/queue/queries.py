@@ -21,6 +21,7 @@ from service.reservations.desk import queries as desk
 from service.reservations.desk.queries import SEARCH, STATE_TITLE
 from service.reservations.desk.rules import is_waiting_for
 from service.reservations.flow.queries import case_of
+from service.reservations.history import events_where
 from service.reservations.models import Reservation, Service
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import TARGETS, Priority
@@ -164,17 +165,12 @@ def operation_detail(db: Session, operation_id: int) -> schemas.OperationDetail:
     operation, now = get(db, operation_id), app_now(db)
     row = dict(db.execute(OPERATIONS.rows.where(Operation.id == operation.id)).one()._mapping)
     kind = Task(operation.kind)
-    events = (
-        select(OperationEvent.id, OperationEvent.at, OperationEvent.kind, OperationEvent.by, OperationEvent.text)
-        .where(OperationEvent.operation_id == operation.id)
-        .order_by(OperationEvent.id.desc())
-    )
     return schemas.OperationDetail(
         **_item(db, row, now),
         minutes=rules.ESTIMATED_MINUTES.get(kind),
         steps=list(rules.PROCEDURES[kind]),
         may_resolve=operation.resolved_at is None and not is_reservation_blocked(db, operation),
-        events=[schemas.EventItem(**event) for event in db.execute(events).mappings()],
+        events=events_where(db, OperationEvent, OperationEvent.operation_id == operation.id),
         reservation=desk.reservation_detail(db, row["code"]) if row["code"] else None,
     )
 

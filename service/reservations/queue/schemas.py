@@ -11,6 +11,7 @@ from service.core.edits import Edit
 from service.core.values.targets import State as Target
 from service.core.values.texts import NO_NUL, NotBlank, RecordId
 from service.reservations.desk.schemas import ReservationDetail
+from service.reservations.history import HistoryEvent
 from service.reservations.operations.rules import Priority
 from service.reservations.roster.schemas import Person, ShiftItem
 from service.reservations.state_machine.states import State, Task
@@ -59,14 +60,6 @@ class OperationItem(BaseModel):
     starts_at: datetime | None
 
 
-class EventItem(BaseModel):
-    id: int
-    at: datetime
-    kind: str
-    by: str
-    text: str | None
-
-
 class OperationDetail(OperationItem):
     """`steps`: the document's procedure; `may_resolve`: false while the reservation waits for one of its own
     actions."""
@@ -74,7 +67,7 @@ class OperationDetail(OperationItem):
     minutes: str | None
     steps: list[str]
     may_resolve: bool
-    events: list[EventItem]
+    events: list[HistoryEvent]
     reservation: ReservationDetail | None
 
 
