@@ -120,12 +120,15 @@ class Api:
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, once: str | None, reads: bool = False) -> Any:
-        """`once`, a UUID, is sent as Idempotency-Key: a repeat with the same key gets the first answer and is stored
-        once. Forms and dialogs have a key; a button has that of `ui.once`. None: a repeat does no harm, because the
-        call only reads, or its body has an id of its own; tests/house/test_idempotency.py lists these calls. `reads`:
-        without an answer nothing was stored, and the message says so."""
-        return self._call("POST", path, {"Idempotency-Key": once} if once else {}, reads, json=body)
+    def post(
+        self, path: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None, reads: bool = False
+    ) -> Any:
+        """A repeat with the same idempotency key, a UUID, gets the first answer and is stored once. Forms and dialogs
+        have a key; a button has that of `ui.idempotency`. None: a repeat does no harm, because the call only reads, or
+        its body has an id of its own; tests/house/test_idempotency.py lists these calls. `reads`: without an answer
+        nothing was stored, and the message says so."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._call("POST", path, headers, reads, json=body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._call("PUT", path, json=body)

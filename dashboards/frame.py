@@ -43,7 +43,9 @@ def show(user: session.User) -> None:
     sections: dict[str, list[st.Page]] = {}
     for entry, page in in_menu.items():
         sections.setdefault(entry.section, []).append(page)
-    forbidden_pages = [entry.instead(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries]
+    forbidden_pages = [
+        entry.replaced_by(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries
+    ]
     home = st.Page(start, title="Genba", url_path="start", default=True, visibility="hidden")
     page = st.navigation({"": [home, *unlisted, *forbidden_pages], **sections}, expanded=True)
     st.set_page_config(page_title=f"{page.title}｜Genba")
@@ -77,7 +79,7 @@ def account(user: session.User, page: StreamlitPage) -> None:
 def show_only(screen: Callable[[], None]) -> None:
     """One message at any address, without a menu."""
     home = st.Page(screen, title="Genba", url_path="start", default=True)
-    st.navigation([home, *(entry.instead(screen, "Genba") for entry in MENU)], position="hidden").run()
+    st.navigation([home, *(entry.replaced_by(screen, "Genba") for entry in MENU)], position="hidden").run()
 
 
 st.set_page_config(

@@ -64,7 +64,7 @@ async def logout(request: Request) -> Response:
 
 
 def _log_in(credentials: dict[str, str], address: str) -> SignedInAnswer:
-    answer: SignedInAnswer = Api(address=address).post("/api/auth/login", credentials, once=None)
+    answer: SignedInAnswer = Api(address=address).post("/api/auth/login", credentials, idempotency_key=None)
     return answer
 
 
@@ -129,5 +129,5 @@ def demo_accounts() -> dict[str, Any]:
 def _revoke(token: str, address: str) -> None:
     # Without an answer the cookie is still cleared, and the token expires by itself.
     with suppress(ApiProblem):
-        Api(token, address=address).post("/api/auth/logout", once=None)
+        Api(token, address=address).post("/api/auth/logout", idempotency_key=None)
     sessions.forget(token)

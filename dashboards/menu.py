@@ -22,4 +22,4 @@ def allowed(user: User) -> list[Entry]:
 
 def page_for_subject(area: str, subject: str | None) -> Entry | None:
     """The page that manages subjects of this kind."""
-    return next((entry for entry in MENU if entry.area == area and subject in entry.about), None)
+    return next((entry for entry in MENU if entry.area == area and subject in entry.subjects), None)

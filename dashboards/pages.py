@@ -23,9 +23,9 @@ class PendingCount:
 class Entry:
     """`file` is the page's, relative to `dashboards`. `permission` None: every signed-in user sees the page.
 
-    `about`: the service's subjects that are managed there; notifications about them lead to this page. `names`: the
-    query parameter for the id, when the page shows a single subject.
-    `waiting`: the count of open items that the menu shows next to the title.
+    `subjects`: the service's subjects that are managed there; notifications about them lead to this page.
+    `id_parameter`: the query parameter for the id, when the page shows a single subject.
+    `pending_count`: the count of open items that the menu shows next to the title.
     """
 
     area: str
@@ -36,9 +36,9 @@ class Entry:
     url_path: str
     permission: str | None
     in_menu: bool = True
-    about: tuple[str, ...] = ()
-    names: str = ""
-    waiting: PendingCount | None = None
+    subjects: tuple[str, ...] = ()
+    id_parameter: str = ""
+    pending_count: PendingCount | None = None
 
     def page(self, count: int = 0) -> StreamlitPage:
         visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
@@ -53,10 +53,10 @@ class Entry:
 
     def address(self, subject_id: str | None) -> str:
         """The page's address, for the subject with this id."""
-        query = f"?{urlencode({self.names: subject_id})}" if self.names and subject_id else ""
+        query = f"?{urlencode({self.id_parameter: subject_id})}" if self.id_parameter and subject_id else ""
         return f"/{self.url_path}{query}"
 
-    def instead(self, screen: Callable[[], None], title: str) -> StreamlitPage:
+    def replaced_by(self, screen: Callable[[], None], title: str) -> StreamlitPage:
         """Another screen at this page's URL. Without it Streamlit would open the start page there."""
         return st.Page(screen, title=title, url_path=self.url_path, visibility="hidden")
 

@@ -39,10 +39,10 @@ def cached_counts(entries: Iterable[Entry]) -> dict[str, int]:
 def fetch_counts(entries: Iterable[Entry], previous: dict[str, int]) -> dict[str, int]:
     counts = {}
     for entry in entries:
-        if entry.waiting is None:
+        if entry.pending_count is None:
             continue
         try:
-            count = live.fetch_answer(entry.waiting.path)[entry.waiting.field]
+            count = live.fetch_answer(entry.pending_count.path)[entry.pending_count.field]
         except ApiProblem:
             count = previous.get(entry.url_path, 0)
         if count:

@@ -141,7 +141,12 @@ def _deliver(message: records.Claimed) -> None:
     else:
         with transaction(SYSTEM) as db:
             settled = queue.mark_sent(
-                db, message, result.external_id, found=earlier is not None, answer=result.answer, reactions=REACTIONS
+                db,
+                message,
+                result.external_id,
+                already_delivered=earlier is not None,
+                answer=result.answer,
+                reactions=REACTIONS,
             )
         bound_log.info("message sent", found=earlier is not None, settled=settled)
 

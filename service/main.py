@@ -197,7 +197,7 @@ class Application:
         self.default_app = _with_middleware(limited)
         self.doors: dict[str, ASGIApp] = {
             fleet_ingest.PATH: ingest,
-            **dict.fromkeys(assistants_mcp.PATHS, _with_middleware(limited.beside(assistants))),
+            **dict.fromkeys(assistants_mcp.PATHS, _with_middleware(limited.shared_with(assistants))),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

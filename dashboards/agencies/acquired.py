@@ -66,7 +66,7 @@ def conditions() -> filters.Filters:
     )
     return filters.bar(
         filters.Text("q", "キーワード", "法人名・店舗名"),
-        filters.Dates("days", "投入完了日", asked=("since", "until")),
+        filters.Dates("days", "投入完了日", parameters=("since", "until")),
         scope_field,
     )
 
@@ -124,7 +124,7 @@ def cells(site: AcquiredSite) -> tuple[str, ...]:
         SERVICE[site["service_type"]],
         site["power_plan_name"] or "–",
         case_words.grouped(site["location_number"]) or "–",
-        words.STATUS[site["status"]].word,
+        words.STATUS[site["status"]].label,
         day(site["entered_at"]),
     )
 

@@ -79,7 +79,7 @@ def deactivate(agency: AgenciesAgencyItem) -> None:
 
     def send(reason: str, idempotency_key: str) -> None:
         session_count = session.api().post(
-            f"{AGENCY.path}/{agency['id']}/deactivate", {"reason": reason}, once=idempotency_key
+            f"{AGENCY.path}/{agency['id']}/deactivate", {"reason": reason}, idempotency_key=idempotency_key
         )["sessions_ended"]
         logout_note = f"ログイン中だった{session_count:,}件を終了しました。" if session_count else ""
         flash.add(f"{name}を無効にしました。{logout_note}")
@@ -94,7 +94,7 @@ def deactivate(agency: AgenciesAgencyItem) -> None:
         "提出済みの投入依頼と獲得案件はそのまま残り、投入担当者は作業を続けられます。あとで有効に戻せます。",
         action="無効にする",
         do=send,
-        done="",
+        success="",
         reason="optional",
     )
 
@@ -108,9 +108,9 @@ def activate(agency: AgenciesAgencyItem) -> None:
         f"{subject}これまでのパスワードでまたログインできるようになります。",
         action="有効に戻す",
         do=lambda _, idempotency_key: session.api().post(
-            f"{AGENCY.path}/{agency['id']}/activate", once=idempotency_key
+            f"{AGENCY.path}/{agency['id']}/activate", idempotency_key=idempotency_key
         ),
-        done=f"{name}を有効に戻しました。",
+        success=f"{name}を有効に戻しました。",
         danger=False,
     )
 

@@ -82,7 +82,8 @@ def replace(corporation: CorporationDetail) -> None:
         if form.submitted:
             card = values | {"version": corporation["version"]}
             form.send(
-                lambda _: session.api().put(f"{PATH}/{corporation['id']}/card", card), done="カード情報を登録しました。"
+                lambda _: session.api().put(f"{PATH}/{corporation['id']}/card", card),
+                success="カード情報を登録しました。",
             )
 
     show_form()
@@ -113,9 +114,9 @@ def remove(corporation: CorporationDetail) -> None:
         do=lambda reason, _idempotency_key: session.api().delete(
             f"{PATH}/{corporation['id']}/card", {"reason": reason, "version": corporation["version"]}
         ),
-        done="カード情報を削除しました。",
+        success="カード情報を削除しました。",
         reason="required",
-        most=200,
+        max_length=200,
     )
 
 
@@ -128,13 +129,15 @@ def open_reveal_dialog(corporation: CorporationDetail) -> None:
                 "reason", st.text_input, "理由", required=True, max_chars=200, placeholder="キャリア管理画面への投入"
             )
         if form.submitted:
-            form.send(lambda _: _reveal(corporation["id"], reason), done="")
+            form.send(lambda _: _reveal(corporation["id"], reason), success="")
 
     show_form()
 
 
 def _reveal(corporation_id: int, reason: str) -> None:
-    answer: Revealed = session.api().post(f"{PATH}/{corporation_id}/card/reveal", {"reason": reason.strip()}, once=None)
+    answer: Revealed = session.api().post(
+        f"{PATH}/{corporation_id}/card/reveal", {"reason": reason.strip()}, idempotency_key=None
+    )
     dialogs.open(_show, answer, time.monotonic() + answer["seconds"])
 
 

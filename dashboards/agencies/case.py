@@ -150,7 +150,7 @@ def count_sites(case: CaseDetail, path: str) -> None:
         if form.submitted:
             form.send(
                 lambda _: session.api().patch(path, {"version": case["version"], "site_count": count}),
-                done=f"地点数を{count}にしました。",
+                success=f"地点数を{count}にしました。",
             )
 
     ask()

@@ -32,7 +32,7 @@ def attempt(call: Callable[[], object], done: str) -> None:
 
 def _post(path: str, body: Row | None = None) -> None:
     with button_idempotency_key(path) as idempotency_key:
-        session.api().post(path, body, once=idempotency_key)
+        session.api().post(path, body, idempotency_key=idempotency_key)
 
 
 @st.fragment(run_every=30)
@@ -40,7 +40,7 @@ def viewers(path: str, version: int) -> None:
     """Reports that this user has the case open. Nothing is edited in this fragment."""
     dialogs.rerun_if_changed()
     try:
-        viewing: Viewers = session.api(patience=5).post(f"{path}/viewing", once=None)
+        viewing: Viewers = session.api(patience=5).post(f"{path}/viewing", idempotency_key=None)
     except ApiProblem:
         return  # the page's own blocks show the problem
     if viewing["names"]:
@@ -71,8 +71,10 @@ def take_over(case: CaseDetail, path: str) -> None:
         f"{case['claimed_by_name']}さんから担当を引き継ぎますか？",
         f"{case['claimed_by_name']}さんが入力中の場合があります。先に声をかけてください。",
         action="引き継ぐ",
-        do=lambda _, idempotency_key: session.api().post(f"{path}/claim", {"take_over": True}, once=idempotency_key),
-        done="担当を引き継ぎました。",
+        do=lambda _, idempotency_key: session.api().post(
+            f"{path}/claim", {"take_over": True}, idempotency_key=idempotency_key
+        ),
+        success="担当を引き継ぎました。",
         danger=False,
     )
 
@@ -101,9 +103,9 @@ def hand_over(path: str) -> None:
         if form.submitted:
             form.send(
                 lambda idempotency_key: session.api().post(
-                    f"{path}/hand-over", {"user_id": chosen}, once=idempotency_key
+                    f"{path}/hand-over", {"user_id": chosen}, idempotency_key=idempotency_key
                 ),
-                done=f"{operators.get(chosen, '')}さんに引き渡しました。",
+                success=f"{operators.get(chosen, '')}さんに引き渡しました。",
             )
 
     ask()
@@ -147,10 +149,10 @@ def report(case: CaseDetail, path: str, sites: Sequence[SitesSiteItem]) -> None:
             st.session_state[message_key] = message
 
             def send(idempotency_key: str) -> None:
-                session.api().post(f"{path}/deficiency", body, once=idempotency_key)
+                session.api().post(f"{path}/deficiency", body, idempotency_key=idempotency_key)
                 st.session_state.pop(message_key, None)
 
-            problem = form.send(send, done=f"{subject}を不備として差し戻しました。")
+            problem = form.send(send, success=f"{subject}を不備として差し戻しました。")
             if problem is not None and problem.stale:
                 # The reason is kept; the page behind shows the current state.
                 dialogs.close()
@@ -169,9 +171,9 @@ def resolve_deficiency(path: str, version: int) -> None:
         "電話などで確認が取れたときに使います。不備のすべての地点が対応中に戻り、内容はコメントに残ります。",
         action="解決済みにする",
         do=lambda reason, idempotency_key: session.api().post(
-            f"{path}/put-right", {"message": reason, "version": version}, once=idempotency_key
+            f"{path}/put-right", {"message": reason, "version": version}, idempotency_key=idempotency_key
         ),
-        done="不備を解決済みにしました。",
+        success="不備を解決済みにしました。",
         reason="required",
         danger=False,
     )
@@ -228,7 +230,7 @@ def _comment_form(path: str, names: Mapping[int, str]) -> None:
     if form.submitted:
         form.send(
             lambda idempotency_key: session.api().post(
-                f"{path}/comments", {"message": message, "site_id": subject_id}, once=idempotency_key
+                f"{path}/comments", {"message": message, "site_id": subject_id}, idempotency_key=idempotency_key
             ),
-            done="コメントを送信しました。",
+            success="コメントを送信しました。",
         )

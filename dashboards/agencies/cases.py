@@ -13,7 +13,7 @@ from dashboards.ui.status import Status
 
 PATH = "/api/agencies/cases"
 CASE = "agencies/case.py"
-STATUS_FILTER = {code: status.word for code, status in words.STATUS.items()} | {"all": "全件"}
+STATUS_FILTER = {code: status.label for code, status in words.STATUS.items()} | {"all": "全件"}
 CLAIMED = {"me": "自分が担当", "nobody": "担当者なし", "others": "ほかの人が担当"}
 SORTS = {
     "created_at": "依頼の古い順",
@@ -53,7 +53,7 @@ def conditions() -> filters.Filters:
         filters.Choice("status", "ステータス", STATUS_FILTER, width=160, otherwise="残りあり"),
         filters.Text("q", "法人名", "法人名・カナ", width=220),
         filters.Choice("sales_id", "営業担当者", sales_people(), width=200),
-        filters.Dates("days", "投入依頼日", asked=("since", "until")),
+        filters.Dates("days", "投入依頼日", parameters=("since", "until")),
         more=(
             filters.Choice("agency_id", "代理店", numbers.agencies()),
             filters.Choice("claimed", "担当", CLAIMED),

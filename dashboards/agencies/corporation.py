@@ -113,7 +113,7 @@ def _open(page: str, row: RequestOf) -> None:
         link("依頼を開く", f"{page}?id={row['id']}", primary=True)
         details.facts(
             {
-                "ステータス": words.LIST_STATUS[words.list_status(row)].word,
+                "ステータス": words.LIST_STATUS[words.list_status(row)].label,
                 "地点数": f"投入済 {words.entered_ratio(row)}",
                 "店舗名": "、".join(row["site_names"]),
                 "営業担当者": row["requested_by_name"],
@@ -138,7 +138,7 @@ def duplicates(corporation_id: int) -> None:
             "except_id": corporation["id"],
         }
         answer: Duplicates = session.api().post(
-            f"{PATH}/duplicates", query | {"phone": corporation["phone1"]}, once=None
+            f"{PATH}/duplicates", query | {"phone": corporation["phone1"]}, idempotency_key=None
         )
     except ApiProblem:
         return  # the block above shows the problem

@@ -108,7 +108,7 @@ class Draft:
             "下書きは削除され、元に戻せません。まだ送信していない内容は失われます。",
             action="破棄する",
             do=discard,
-            done="下書きを破棄しました。",
+            success="下書きを破棄しました。",
         )
 
     def discard(self) -> None:

@@ -34,7 +34,7 @@ def conditions() -> filters.Filters:
     return filters.bar(
         filters.Choice("agency_id", "代理店", numbers.agencies(), width=220),
         filters.Choice("month", "月別", months(trends.today()), width=150, otherwise="全期間"),
-        filters.Dates("days", "日別", asked=("since", "until")),
+        filters.Dates("days", "日別", parameters=("since", "until")),
         filters.Choice("cancelled", "キャンセル", {"excluded": "除く"}, width=120, otherwise="含める"),
         more=(filters.Choice("sort", "並べ替え", SORTS, otherwise="依頼件数の多い順"),),
     )
@@ -43,7 +43,7 @@ def conditions() -> filters.Filters:
 def show_figures(chosen: filters.Filters, reading: live.Snapshot) -> None:
     data: FiguresPage = reading.data
     items, total = data["items"], data["whole"]
-    chosen.tell(data["total"], "店")
+    chosen.show_total(data["total"], "店")
     if not items:
         feedback.empty("代理店がまだ登録されていません", "「代理店管理」で代理店を登録すると、ここに並びます。")
         return

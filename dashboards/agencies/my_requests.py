@@ -78,7 +78,7 @@ def conditions() -> filters.Filters:
         filters.Choice("status", "ステータス", words.STATUS, width=150),
         filters.Text("q", "法人名", "法人名・カナの一部", width=220),
         filters.Choice("unread", "不備通知", UNREAD_OPTIONS, width=190),
-        more=(*owner_filter(), filters.Dates("created", "投入依頼日", asked=("since", "until"))),
+        more=(*owner_filter(), filters.Dates("created", "投入依頼日", parameters=("since", "until"))),
     )
 
 

@@ -100,7 +100,7 @@ def duplicate_notice(submission: sending.Sending, corporation: Values) -> None:
     try:
         query = {name: value for name, value in search.items() if value}
         duplicates: list[Duplicate] = session.api(patience=PAGE_TIMEOUT_SECONDS).post(
-            "/api/agencies/corporations/duplicates", query, once=None
+            "/api/agencies/corporations/duplicates", query, idempotency_key=None
         )["items"]
     except ApiProblem:
         return  # The check is optional.

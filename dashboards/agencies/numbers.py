@@ -58,7 +58,9 @@ def _line(row: Figure, days: Sequence[str]) -> str:
     inactive_mark = "" if row["is_active"] else "（無効）"
     counts: Row = row
     cells = [_number(row["requests"], cases_url(row["name"], ALL, days))]
-    cells += [_number(counts[code], cases_url(row["name"], status.word, days)) for code, status in words.STATUS.items()]
+    cells += [
+        _number(counts[code], cases_url(row["name"], status.label, days)) for code, status in words.STATUS.items()
+    ]
     cells += [_number(row["acquired_sites"], acquired_url(row["name"], days)), percent(row["rate"])]
     return _row(f"{name}{inactive_mark}", cells)
 
@@ -80,7 +82,7 @@ def percent(rate: int | None) -> str:
 
 def cases_url(agency: str, status: str, days: Sequence[str]) -> str:
     """The address of 投入案件一覧, with the values of its filters."""
-    open_filter = {"open": WITH_DONE} if status == words.STATUS["working"].word else {}
+    open_filter = {"open": WITH_DONE} if status == words.STATUS["working"].label else {}
     return _address("/cases", {"agency_id": agency, "status": status, **open_filter}, days)
 
 

@@ -90,7 +90,7 @@ def _request_reading(path: str, image: SitesImageItem) -> None:
     endpoint = f"{path}/images/{image['id']}/reading"
     try:
         with button_idempotency_key(endpoint) as idempotency_key:
-            session.api().post(endpoint, once=idempotency_key)
+            session.api().post(endpoint, idempotency_key=idempotency_key)
     except ApiProblem as problem:
         feedback.action_failed(problem)
         return
@@ -169,7 +169,7 @@ def _proposal(
             endpoint = f"{path}/readings/{reading['id']}/accept"
             try:
                 with button_idempotency_key(endpoint) as idempotency_key:
-                    session.api().post(endpoint, body, once=idempotency_key)
+                    session.api().post(endpoint, body, idempotency_key=idempotency_key)
                     flash.add(f"{case_words.LABELS[name]}に「{plain(value)}」を保存しました。")
             except ApiProblem as problem:
                 details = "".join(f"  \n{plain(error['message'])}" for error in problem.errors)

@@ -162,7 +162,7 @@ def resubmit(request: RequestDetail, draft: drafting.Draft, state: dict[str, Any
     state["problem"], endpoint = None, f"{path(request['id'])}/resubmit"
     try:
         with button_idempotency_key(endpoint) as idempotency_key:
-            session.api().post(endpoint, {"version": state["version"], **body}, once=idempotency_key)
+            session.api().post(endpoint, {"version": state["version"], **body}, idempotency_key=idempotency_key)
             draft.forget()
             st.session_state.pop(f"{KEY}.correction.{request['id']}", None)
             flash.add(f"依頼 {request['id']} を再提出しました。投入担当者が確認します。")
@@ -204,7 +204,7 @@ def _add(request: RequestDetail, state: dict[str, Any], key: str) -> None:
     state["problem"], endpoint = None, f"{path(request['id'])}/images"
     try:
         with button_idempotency_key(endpoint) as idempotency_key:
-            session.api().post(endpoint, {"images": image_ids}, once=idempotency_key)
+            session.api().post(endpoint, {"images": image_ids}, idempotency_key=idempotency_key)
             state["round"] += 1
             flash.add(f"明細画像を{len(image_ids)}枚追加しました。")
             dialogs.close()
@@ -279,7 +279,7 @@ def timeline_event(row: CommentItem) -> TimelineEvent:
 def _mark_read(request_id: int, comment_id: int) -> None:
     """What is on the screen is marked as read. When that fails now, it stays unread."""
     try:
-        session.api().post(f"{path(request_id)}/read", {"comment_id": comment_id}, once=None)
+        session.api().post(f"{path(request_id)}/read", {"comment_id": comment_id}, idempotency_key=None)
     except ApiProblem:
         return
 
@@ -294,9 +294,9 @@ def comment(request_id: int) -> None:
     if form.submitted:
         form.send(
             lambda idempotency_key: session.api().post(
-                f"{path(request_id)}/comments", {"message": message}, once=idempotency_key
+                f"{path(request_id)}/comments", {"message": message}, idempotency_key=idempotency_key
             ),
-            done="コメントを送信しました。",
+            success="コメントを送信しました。",
         )
 
 

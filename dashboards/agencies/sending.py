@@ -204,7 +204,7 @@ def _show_refusal(sending: Sending, labels: Mapping[str, str]) -> None:
 def _check(sending: Sending, payload: dict[str, Any]) -> None:
     sending.problem = None
     try:
-        session.api().post(f"{PATH}/check", payload, once=None, reads=True)
+        session.api().post(f"{PATH}/check", payload, idempotency_key=None, reads=True)
     except ApiProblem as problem:
         _record_failure(sending, problem)
         return
@@ -262,7 +262,7 @@ def _send(sending: Sending, draft: Draft, on_sent: Callable[[], None]) -> None:
         return
     sending.problem = None
     try:
-        answer = session.api().post(PATH, sending.body, once=None)
+        answer = session.api().post(PATH, sending.body, idempotency_key=None)
     except ApiProblem as problem:
         _record_failure(sending, problem)
         sending.is_unsure = (sending.is_unsure or problem.was_sent) and problem.temporary
@@ -301,8 +301,8 @@ def cancel(row: RequestItem | RequestDetail) -> None:
         f"まだ投入されていない地点はすべてキャンセルになり、元に戻せません。{entered_note}",
         action="キャンセルする",
         do=lambda reason, idempotency_key: session.api().post(
-            f"{PATH}/{row['id']}/cancel", {"reason": reason}, once=idempotency_key
+            f"{PATH}/{row['id']}/cancel", {"reason": reason}, idempotency_key=idempotency_key
         ),
-        done=f"依頼 {row['id']} をキャンセルしました。",
+        success=f"依頼 {row['id']} をキャンセルしました。",
         reason="required",
     )

@@ -239,8 +239,8 @@ def _confirm_entered(site: Site, stored: SitesSiteItem) -> None:
         f"{warning}キャリア管理画面への投入が終わった地点だけを投入済にしてください。投入済にすると、元に戻すことも"
         "キャンセルすることもできません。獲得案件一覧に表示されます。",
         action="投入済にする",
-        do=lambda _, idempotency_key: session.api().post(f"{site.path}/status", body, once=idempotency_key),
-        done=f"{site.name}を投入済にしました。",
+        do=lambda _, idempotency_key: session.api().post(f"{site.path}/status", body, idempotency_key=idempotency_key),
+        success=f"{site.name}を投入済にしました。",
         danger=bool(warning),
     )
 
@@ -263,9 +263,9 @@ def confirm_resume(site: Site) -> None:
         "電話などで確認が取れ、営業担当者の再提出を待たずに進めるときに使います。この地点の不備は解決したものとして記録されます。",
         action="対応中に戻す",
         do=lambda _, idempotency_key: session.api().post(
-            f"{site.path}/status", {"to": "working", "version": site.row["version"]}, once=idempotency_key
+            f"{site.path}/status", {"to": "working", "version": site.row["version"]}, idempotency_key=idempotency_key
         ),
-        done=f"{site.name}を対応中に戻しました。",
+        success=f"{site.name}を対応中に戻しました。",
         danger=False,
     )
 
@@ -279,7 +279,7 @@ def confirm_removal(site: Site) -> None:
         f"間違えて追加した地点を取り除きます。入力した内容は失われ、元に戻せません。{unlink_note}",
         action="削除する",
         do=lambda _, _idempotency_key: session.api().delete(site.path, {"version": site.row["version"]}),
-        done=f"{site.name}を削除しました。",
+        success=f"{site.name}を削除しました。",
     )
 
 
@@ -320,7 +320,7 @@ def add(case: CaseDetail, sites: Sequence[SitesSiteItem], images: Sequence[Sites
             endpoint = f"{CASES}/{case['id']}/sites"
             try:
                 with button_idempotency_key(endpoint) as idempotency_key:
-                    created = session.api().post(endpoint, body, once=idempotency_key)
+                    created = session.api().post(endpoint, body, idempotency_key=idempotency_key)
                     st.session_state["case.go_to"] = created["id"]
                     flash.add("地点を追加しました。")
                     dialogs.close()

@@ -34,8 +34,8 @@ def end_others() -> None:
         "このブラウザー以外のログインをすべて終了しますか？",
         "ほかのブラウザーは、もう一度ログインするまで使えなくなります。入力の途中だった内容は失われます。",
         action="すべて終了する",
-        do=lambda _reason, once: session.api().post("/api/auth/sessions/revoke", {}, once=once),
-        done="ほかのログインをすべて終了しました。",
+        do=lambda _reason, key: session.api().post("/api/auth/sessions/revoke", {}, idempotency_key=key),
+        success="ほかのログインをすべて終了しました。",
     )
 
 
@@ -48,8 +48,10 @@ def end(row: SessionItem) -> None:
         f"{row['address']} からのログインを終了しますか？",
         "そのブラウザーは、もう一度ログインするまで使えなくなります。",
         action="終了する",
-        do=lambda _reason, once: session.api().post("/api/auth/sessions/revoke", {"session_id": row["id"]}, once=once),
-        done=f"{row['address']} からのログインを終了しました。",
+        do=lambda _reason, key: session.api().post(
+            "/api/auth/sessions/revoke", {"session_id": row["id"]}, idempotency_key=key
+        ),
+        success=f"{row['address']} からのログインを終了しました。",
     )
 
 

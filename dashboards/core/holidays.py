@@ -94,7 +94,7 @@ def add() -> None:
             day = form.field("day", st.date_input, "日付", required=True, value=None, format="YYYY/MM/DD")
             name = form.field("name", st.text_input, "名称", required=True, max_chars=50, placeholder="年末年始休業")
         if form.submitted:
-            form.send(lambda _: save_holiday(day, name, None), done=f"{name} を休日に追加しました。")
+            form.send(lambda _: save_holiday(day, name, None), success=f"{name} を休日に追加しました。")
 
     show_form()
 
@@ -107,7 +107,7 @@ def rename(holiday: HolidayItem) -> None:
         if form.submitted:
             form.send(
                 lambda _: save_holiday(date.fromisoformat(holiday["day"]), name, holiday["version"]),
-                done=f"{day_text(holiday)}の名称を「{name}」に変更しました。",
+                success=f"{day_text(holiday)}の名称を「{name}」に変更しました。",
             )
 
     show_form()
@@ -120,8 +120,8 @@ def remove(holiday: HolidayItem) -> None:
         "この日は平日として扱われ、これから始まる対応期限の計算に入ります。すでに決まっている期限は変わりません。"
         "あとから追加し直すことができます。",
         action="削除する",
-        do=lambda _, _once: session.api().delete(f"{PATH}/{holiday['day']}?version={holiday['version']}"),
-        done=f"{day_text(holiday)}「{holiday['name']}」を休日から削除しました。",
+        do=lambda _, _key: session.api().delete(f"{PATH}/{holiday['day']}?version={holiday['version']}"),
+        success=f"{day_text(holiday)}「{holiday['name']}」を休日から削除しました。",
     )
 
 

@@ -86,9 +86,12 @@ def create_draft(kind: str, file_id: str, sheet: str | None) -> None:
     if st.session_state.get(f"{KEY}.asked") != request:
         st.session_state[f"{KEY}.asked"] = request
         try:
-            with st.spinner("ファイルを読み取っています…"), button_idempotency_key(f"{PATH} {request}") as once:
+            with (
+                st.spinner("ファイルを読み取っています…"),
+                button_idempotency_key(f"{PATH} {request}") as idempotency_key,
+            ):
                 body = {"kind": kind, "file_id": file_id, "sheet": sheet}
-                draft: ImportAnswer = session.api().post(PATH, body, once=once)
+                draft: ImportAnswer = session.api().post(PATH, body, idempotency_key=idempotency_key)
         except ApiProblem as problem:
             st.session_state[f"{KEY}.refused"] = problem
         else:
@@ -180,7 +183,7 @@ def draw_verdict(counts: Counts) -> None:
 def draw_check(draft: ImportAnswer, counts: Counts) -> None:
     """Step 3: what each row would do."""
     draw_verdict(counts)
-    figures.row([Figure(OUTCOMES[name].word, f"{count:,}行", good="neither") for name, count in counts.items()])
+    figures.row([Figure(OUTCOMES[name].label, f"{count:,}行", good="neither") for name, count in counts.items()])
     offset = st.session_state.get(f"{KEY}.errors_from", 0)
     preview: Preview = session.api().get(f"{PATH}/{draft['id']}/preview", offset=offset, limit=ERRORS_PER_PAGE)
     if preview["error_count"]:
@@ -192,7 +195,7 @@ def draw_check(draft: ImportAnswer, counts: Counts) -> None:
         [
             {
                 "行": row["row"],
-                "結果": [OUTCOMES[row["outcome"]].word],
+                "結果": [OUTCOMES[row["outcome"]].label],
                 **{label: value_text(row, label) for label in labels if label in row["values"]},
             }
             for row in preview["rows"]
@@ -204,7 +207,7 @@ def draw_check(draft: ImportAnswer, counts: Counts) -> None:
             "行": ROW_NUMBER_COLUMN,
             "結果": st.column_config.MultiselectColumn(
                 width=96,
-                options=[status.word for status in OUTCOMES.values()],
+                options=[status.label for status in OUTCOMES.values()],
                 color=[status.color for status in OUTCOMES.values()],
             ),
         },
@@ -267,8 +270,8 @@ def start_import(draft: ImportAnswer) -> None:
         return
     path = f"{PATH}/{draft['id']}/run"
     try:
-        with button_idempotency_key(path) as once:
-            session.api().post(path, once=once)
+        with button_idempotency_key(path) as idempotency_key:
+            session.api().post(path, idempotency_key=idempotency_key)
             st.session_state.pop(f"{KEY}.not_run", None)
     except ApiProblem as problem:
         st.session_state[f"{KEY}.not_run"] = problem

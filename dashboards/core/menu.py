@@ -17,7 +17,7 @@ PAGES: tuple[Entry, ...] = (
         "通知",
         "outgoing_mail",
         "core:message:read",
-        waiting=PendingCount("/api/core/messages/summary", "dead"),
+        pending_count=PendingCount("/api/core/messages/summary", "dead"),
     ),
     _page("users", "ユーザー管理", "group", "core:user:read"),
     _page("audit", "監査ログ", "history", "core:audit:read"),

@@ -84,8 +84,8 @@ def _confirm_resend(message: MessageDetail) -> None:
         f"「{plain(message['title'])}」を再送しますか？",
         consequence,
         action="再送する",
-        do=lambda _, once: session.api().post(f"{PATH}/{message['id']}/resend", once=once),
-        done="再送を受け付けました。まもなく送信します。",
+        do=lambda _, key: session.api().post(f"{PATH}/{message['id']}/resend", idempotency_key=key),
+        success="再送を受け付けました。まもなく送信します。",
         danger=False,
     )
 
@@ -96,8 +96,10 @@ def _confirm_discard(message: MessageDetail) -> None:
         f"「{plain(message['title'])}」を破棄しますか？",
         f"{plain(message['recipient'])} へは送信しません。破棄した通知は元に戻せません。",
         action="破棄する",
-        do=lambda reason, once: session.api().post(f"{PATH}/{message['id']}/discard", {"reason": reason}, once=once),
-        done="通知を破棄しました。",
+        do=lambda reason, key: session.api().post(
+            f"{PATH}/{message['id']}/discard", {"reason": reason}, idempotency_key=key
+        ),
+        success="通知を破棄しました。",
         reason="required",
     )
 

@@ -23,7 +23,7 @@ def change(key: str, *, done: str, old_label: str = "現在のパスワード") 
         new = field(form, "new_password", "新しいパスワード", "new-password")
         repeated = field(form, "again", "新しいパスワード（確認）", "new-password")
     if form.submitted:
-        form.send(lambda _once: _send(old, new, repeated), done=done)
+        form.send(lambda _key: _send(old, new, repeated), success=done)
 
 
 def field(form: forms.Form, name: str, label: str, autocomplete: str) -> str:
@@ -34,7 +34,7 @@ def field(form: forms.Form, name: str, label: str, autocomplete: str) -> str:
 def _send(old: str, new: str, repeated: str) -> None:
     if new != repeated:
         raise ApiProblem(422, "", DIFFERENT, [{"field": "again", "message": DIFFERENT}])
-    session.api().post("/api/auth/password", {"current_password": old, "new_password": new}, once=None)
+    session.api().post("/api/auth/password", {"current_password": old, "new_password": new}, idempotency_key=None)
     if own_token := session.token():
         session.sessions.forget(own_token)  # The cached user has just changed.
 

@@ -297,8 +297,8 @@ def draw_requests(traffic: Traffic) -> None:
         f"直近1時間の応答は{sum(total):,}件、うち失敗は{sum(errors):,}件です",
         [times.clock(minute)[:5] for minute in minutes],
         {
-            ANSWERS[0].word: [count - error_count for count, error_count in zip(total, errors, strict=True)],
-            ANSWERS[1].word: errors,
+            ANSWERS[0].label: [count - error_count for count, error_count in zip(total, errors, strict=True)],
+            ANSWERS[1].label: errors,
         },
         unit="件",
         key="core.system.traffic",

@@ -36,8 +36,10 @@ def one_time_password(name: str, login_id: str, password: str) -> None:
 
 
 def reset(user: UserItem) -> None:
-    def send(_reason: str, once: str) -> None:
-        created: OneTimePassword = session.api().post(f"/api/core/users/{user['id']}/password", once=once)
+    def send(_reason: str, idempotency_key: str) -> None:
+        created: OneTimePassword = session.api().post(
+            f"/api/core/users/{user['id']}/password", idempotency_key=idempotency_key
+        )
         dialogs.open(one_time_password, user["name"], user["login_id"], created["password"])
 
     confirm.confirm(
@@ -46,7 +48,7 @@ def reset(user: UserItem) -> None:
         "いまのパスワードは使えなくなり、ログイン中のブラウザーはすべて終了します。",
         action="発行する",
         do=send,
-        done=f"{user['name']}さんの仮パスワードを発行しました。",
+        success=f"{user['name']}さんの仮パスワードを発行しました。",
     )
 
 
@@ -56,8 +58,10 @@ def _confirm(user: UserItem, action_path: str, question: str, consequence: str, 
         f"{user['name']}さん{question}",
         consequence,
         action=action,
-        do=lambda _reason, once: session.api().post(f"/api/core/users/{user['id']}/{action_path}", {}, once=once),
-        done=f"{user['name']}さん{done}",
+        do=lambda _reason, key: session.api().post(
+            f"/api/core/users/{user['id']}/{action_path}", {}, idempotency_key=key
+        ),
+        success=f"{user['name']}さん{done}",
         danger=action_path != "activate",
     )
 

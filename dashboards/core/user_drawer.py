@@ -45,13 +45,13 @@ def register() -> None:
             typed = {name: st.session_state[form.name(name)].strip() for name in ("login_id", "name", "mail")}
             body = typed | {"mail": typed["mail"] or None, "memberships": user_roles.chosen_memberships(chosen)}
 
-            def create(once: str) -> None:
-                created: OneTimePassword = session.api().post("/api/core/users", body, once=once)
+            def create(idempotency_key: str) -> None:
+                created: OneTimePassword = session.api().post("/api/core/users", body, idempotency_key=idempotency_key)
                 dialogs.open(user_actions.one_time_password, typed["name"], typed["login_id"], created["password"])
 
             form.send(
-                lambda once: user_roles.send_with_field_errors(lambda: create(once), chosen),
-                done=f"{typed['name']}さんを登録しました。",
+                lambda key: user_roles.send_with_field_errors(lambda: create(key), chosen),
+                success=f"{typed['name']}さんを登録しました。",
             )
 
     show_form()
@@ -113,8 +113,8 @@ def _edit(user: UserItem, draft: Mapping[str, Any], areas: list[AreaChoice]) -> 
 
     hint = "利用を止めるときは「無効にする」をお使いください。"
     problem = form.send(
-        lambda _once: user_roles.send_with_field_errors(change, chosen, hint),
-        done=f"{user['name']}さんを変更しました。",
+        lambda _key: user_roles.send_with_field_errors(change, chosen, hint),
+        success=f"{user['name']}さんを変更しました。",
     )
     if problem and problem.current:
         dialogs.open(_conflict, problem.yours, problem.current)

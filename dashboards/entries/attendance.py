@@ -92,7 +92,7 @@ def show_list(chosen: filters.Filters) -> None:
         return
     sheet: DaySheet = reading.data
     rows = sheet["rows"]
-    chosen.tell(len(rows), "人")
+    chosen.show_total(len(rows), "人")
     if not rows:
         feedback.empty(
             "まだ園児が登録されていません",
@@ -140,7 +140,7 @@ def _presence(row: SheetRow) -> str:
     if row["presence"] is None:
         return small(NOT_ENTERED)
     status = PRESENCE[row["presence"]]
-    return f":gray-badge[:material/barcode_scanner: {status.word}（推定）]" if row["suggested"] else status.badge()
+    return f":gray-badge[:material/barcode_scanner: {status.label}（推定）]" if row["suggested"] else status.badge()
 
 
 def _scan_times(row: SheetRow, day: str) -> None:

@@ -76,7 +76,7 @@ def drawer(row: SheetRow, day: str) -> None:
 def presence_text(presence: Presence | None, suggested: bool) -> str:
     if presence is None:
         return NOT_ENTERED
-    return PRESENCE[presence].word + ("（スキャンからの推定。まだ入力されていません）" if suggested else "")
+    return PRESENCE[presence].label + ("（スキャンからの推定。まだ入力されていません）" if suggested else "")
 
 
 def _presence_field(form: forms.Form, day: Mapping[str, Any]) -> Any:
@@ -93,7 +93,7 @@ def _presence_field(form: forms.Form, day: Mapping[str, Any]) -> Any:
 
 
 def _presence_label(presence: str | None) -> str:
-    return PRESENCE[presence].word if presence else NOT_ENTERED
+    return PRESENCE[presence].label if presence else NOT_ENTERED
 
 
 def _save(record: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -39,7 +39,7 @@ COLUMNS = (
 def presence(day: MonthDay) -> str:
     if day["presence"] is None:
         return "–"
-    return PRESENCE[day["presence"]].word + ("（推定）" if day["suggested"] else "")
+    return PRESENCE[day["presence"]].label + ("（推定）" if day["suggested"] else "")
 
 
 def months() -> dict[str, str]:

@@ -67,7 +67,7 @@ def issue(parent: ParentItem, drawer: Callable[[ParentItem], None]) -> None:
     """Without a confirmation: it only creates the link, which the drawer then shows."""
     try:
         with button_idempotency_key(f"{PATH}/issue {parent['id']}") as idempotency_key:
-            session.api().post(f"{PATH}/issue", {"parent_ids": [parent["id"]]}, once=idempotency_key)
+            session.api().post(f"{PATH}/issue", {"parent_ids": [parent["id"]]}, idempotency_key=idempotency_key)
             flash.add(f"{parent['name']}さんのカードを発行しました。")
     except ApiProblem as problem:
         flash.add(problem.detail)
@@ -84,9 +84,9 @@ def mail_card(parent: ParentItem) -> None:
         else "メールアドレスが登録されていないため、先に登録が必要です。",
         action="送信する",
         do=lambda _, idempotency_key: session.api().post(
-            f"{PATH}/mail", {"parent_ids": [parent["id"]]}, once=idempotency_key
+            f"{PATH}/mail", {"parent_ids": [parent["id"]]}, idempotency_key=idempotency_key
         ),
-        done=f"{parent['name']}さんにメールを送信します。状況は「通知」で確認できます。",
+        success=f"{parent['name']}さんにメールを送信します。状況は「通知」で確認できます。",
         danger=False,
     )
 
@@ -99,9 +99,9 @@ def revoke(parent: ParentItem) -> None:
         "必要なときは、新しいリンクを発行できます。",
         action="無効にする",
         do=lambda _, idempotency_key: session.api().post(
-            f"/api/entries/parents/{parent['id']}/card/revoke", once=idempotency_key
+            f"/api/entries/parents/{parent['id']}/card/revoke", idempotency_key=idempotency_key
         ),
-        done=f"{parent['name']}さんのカードのリンクを無効にしました。",
+        success=f"{parent['name']}さんのカードのリンクを無効にしました。",
     )
 
 
@@ -149,7 +149,7 @@ def _prepare(selection: dict[str, Any], label: str) -> None:
     """The links must exist before they are printed as QR codes."""
     try:
         with button_idempotency_key(f"{PATH}/issue {selection}") as idempotency_key:
-            result: Issued = session.api().post(f"{PATH}/issue", selection, once=idempotency_key)
+            result: Issued = session.api().post(f"{PATH}/issue", selection, idempotency_key=idempotency_key)
             total = result["issued"] + result["there"]
             message = f"{label}のカード{total:,}枚を用意しました。" + (
                 f"うち{result['issued']:,}人には、新しくリンクを発行しました。" if result["issued"] else ""
@@ -172,7 +172,7 @@ def _show_result(selection: dict[str, Any]) -> None:
 
 def _confirm_mail(selection: dict[str, Any], label: str) -> None:
     def send(_: str, idempotency_key: str) -> None:
-        result: Mailed = session.api().post(f"{PATH}/mail", selection, once=idempotency_key)
+        result: Mailed = session.api().post(f"{PATH}/mail", selection, idempotency_key=idempotency_key)
         note = (
             f"メールアドレスが未登録の{result['without_mail']:,}人には送っていません。"
             if result["without_mail"]
@@ -186,6 +186,6 @@ def _confirm_mail(selection: dict[str, Any], label: str) -> None:
         "メールアドレスが登録されている保護者の全員に送ります。送信したあとは取り消せません。",
         action="送信する",
         do=send,
-        done="",
+        success="",
         danger=False,
     )

@@ -68,7 +68,7 @@ def conditions() -> filters.Filters:
     deleted = filters.Choice("deleted", "表示", {"true": "削除済みのログ"}, otherwise="有効なログ")
     with st.container(border=True):
         return filters.bar(
-            filters.Dates("period", "期間", width=236, asked=("first_day", "last_day")),
+            filters.Dates("period", "期間", width=236, parameters=("first_day", "last_day")),
             filters.Text("parent_name", FIELDS["parent_name"], "名前の一部", width=140),
             filters.Choice("entry_type", FIELDS["entry_type"], ENTRY, width=108),
             filters.Text("child_name", FIELDS["child_name"], "名前の一部", width=140),
@@ -101,7 +101,7 @@ def show_list(chosen: filters.Filters) -> None:
 
 
 def _describe(row: LogRow) -> str:
-    return f"{timestamp(row['timestamp'])} {row['parent_name']}さんの「{ENTRY[row['entry_type']].word}」"
+    return f"{timestamp(row['timestamp'])} {row['parent_name']}さんの「{ENTRY[row['entry_type']].label}」"
 
 
 def delete(row: LogRow) -> None:
@@ -115,10 +115,10 @@ def delete(row: LogRow) -> None:
         do=lambda reason, _idempotency_key: session.api().delete(
             f"/api/entry-exit-logs/{row['id']}", {"reason": " ".join(reason.split())}
         ),
-        done=f"{_describe(row)}を削除しました。",
+        success=f"{_describe(row)}を削除しました。",
         reason="required",
         preset=WRONG_SCAN,
-        most=MAX_REASON_LENGTH,
+        max_length=MAX_REASON_LENGTH,
     )
 
 
@@ -130,11 +130,11 @@ def purge(row: LogRow) -> None:
         "監査ログには、消した内容と理由が残ります。",
         action="完全に削除する",
         do=lambda reason, idempotency_key: session.api().post(
-            f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}, once=idempotency_key
+            f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}, idempotency_key=idempotency_key
         ),
-        done=f"{_describe(row)}を完全に削除しました。",
+        success=f"{_describe(row)}を完全に削除しました。",
         reason="required",
-        most=MAX_REASON_LENGTH,
+        max_length=MAX_REASON_LENGTH,
     )
 
 

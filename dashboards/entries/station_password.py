@@ -45,7 +45,7 @@ def set_password(nursery: NurseryItem) -> None:
                 help="目のアイコンを押すと、入力した文字を確認できます。",
             )
         if form.submitted:
-            form.send(lambda _: _save(nursery, password, "入退登録のパスワードを設定しました。"), done="")
+            form.send(lambda _: _save(nursery, password, "入退登録のパスワードを設定しました。"), success="")
 
     ask()
 
@@ -59,5 +59,5 @@ def clear_password(nursery: NurseryItem) -> None:
         f"{logout_note}パスワードを設定し直すまで、入退登録画面にログインできなくなります。入退ログはそのまま残ります。",
         action="無効にする",
         do=lambda _, _idempotency_key: _save(nursery, None, f"{nursery['name']}の入退登録を無効にしました。"),
-        done="",
+        success="",
     )

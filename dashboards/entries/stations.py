@@ -57,7 +57,7 @@ def rename(row: StationItem) -> None:
         if form.submitted:
             form.send(
                 lambda _: session.api().patch(f"{PATH}/{row['id']}", {"label": label}),
-                done="端末の名前を変更しました。",
+                success="端末の名前を変更しました。",
             )
 
     ask()
@@ -72,8 +72,8 @@ def revoke(row: StationItem) -> None:
         f"この端末（最後の応答 {times.full(times.parse(row['last_seen_at']))}）はログアウトされ、"
         f"もう一度ログインするまで記録を送れなくなります。{unsent_note}",
         action="無効化する",
-        do=lambda _, idempotency_key: session.api().post(f"{PATH}/{row['id']}/revoke", once=idempotency_key),
-        done=f"{name(row)}を無効化しました。",
+        do=lambda _, idempotency_key: session.api().post(f"{PATH}/{row['id']}/revoke", idempotency_key=idempotency_key),
+        success=f"{name(row)}を無効化しました。",
     )
 
 

@@ -86,7 +86,7 @@ def page() -> None:
     shown = live.last_answer(KEY)
     sentence = st.container()
     filters.bar(
-        filters.Dates("period", "期間", asked=("first_day", "last_day")),
+        filters.Dates("period", "期間", parameters=("first_day", "last_day")),
         *choices.nursery_fields(shown["nursery_name"] if shown else "保育園"),
     )
     if reading is None:
@@ -137,7 +137,7 @@ def rush(statistics: Statistics) -> None:
     charts.stacked(
         rush_title(statistics),
         x,
-        {IN.word: entries, OUT.word: exits},
+        {IN.label: entries, OUT.label: exits},
         unit="件",
         key=f"{KEY}.rush",
         statuses=(IN, OUT),

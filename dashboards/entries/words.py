@@ -25,7 +25,7 @@ def timestamp(at: str | None) -> str:
 
 def arrow(entry_type: EntryType) -> str:
     """As Markdown: the arrow with its label on its colour."""
-    return f":{ENTRY[entry_type].color}-badge[**{ENTRY[entry_type].word}**]"
+    return f":{ENTRY[entry_type].color}-badge[**{ENTRY[entry_type].label}**]"
 
 
 PRESENCE = statuses(
@@ -47,7 +47,7 @@ def attended(counts: Mapping[str, int]) -> int:
 def presence_figures(counts: Mapping[str, int], unit: str, note: str = "") -> list[Figure]:
     """`note`: what the last figure includes."""
     return [
-        *(Figure(status.word, f"{counts[code]:,}{unit}") for code, status in PRESENCE.items()),
+        *(Figure(status.label, f"{counts[code]:,}{unit}") for code, status in PRESENCE.items()),
         Figure(NOT_ENTERED, f"{counts['unknown']:,}{unit}", note),
     ]
 

@@ -61,7 +61,7 @@ def _status_text(customer: CustomerDetail) -> str:
     if not counts["total"]:
         return "使用中の端末はありません。"
     by_status = {"offline": counts["offline"], "error": counts["error"]}
-    problems = [f"{TERMINAL[code].word} {count:,}台" for code, count in by_status.items() if count]
+    problems = [f"{TERMINAL[code].label} {count:,}台" for code, count in by_status.items() if count]
     if not problems:
         return f"使用中の端末{counts['total']:,}台に異常はありません。"
     return f"使用中の端末{counts['total']:,}台のうち、{'、'.join(problems)}です。"

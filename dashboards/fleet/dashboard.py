@@ -65,7 +65,7 @@ def state_sentence(summary: Summary) -> None:
 
 
 def breakdown(counts: Row) -> str:
-    return "、".join(f"{status.word} {counts[code]:,}台" for code, status in TERMINAL.items() if counts[code])
+    return "、".join(f"{status.label} {counts[code]:,}台" for code, status in TERMINAL.items() if counts[code])
 
 
 def key_figures(reading: live.Snapshot) -> None:

@@ -81,13 +81,13 @@ def issue() -> None:
         with forms.form("enrolments.new", submit="発行する") as form:
             typed = fields.draw(NEW_CODE, form, {}, "new")
         if form.submitted:
-            form.send(lambda once: _issue_and_show(typed, once), done="登録コードを発行しました。")
+            form.send(lambda key: _issue_and_show(typed, key), success="登録コードを発行しました。")
 
     show_form()
 
 
-def _issue_and_show(body: Mapping[str, Any], once: str) -> None:
-    created: EnrolmentCodeAnswer = session.api().post(PATH, body, once=once)
+def _issue_and_show(body: Mapping[str, Any], idempotency_key: str) -> None:
+    created: EnrolmentCodeAnswer = session.api().post(PATH, body, idempotency_key=idempotency_key)
     until = times.full(times.parse(created["expires_at"]))
     customer = customers().get(body["customer_id"])
     target = f"{customer}の端末" if customer else "登録済みの端末"
@@ -108,8 +108,8 @@ def revoke(code: EnrolmentCodeItem) -> None:
         f"{issued_at}に発行した登録コード（{target}）を失効させますか？",
         "このコードではすぐに登録できなくなります。登録済みの店舗PCはそのまま使えます。元には戻せません。",
         action="失効させる",
-        do=lambda _, _once: session.api().delete(f"{PATH}/{code['id']}"),
-        done="登録コードを失効させました。",
+        do=lambda _, _key: session.api().delete(f"{PATH}/{code['id']}"),
+        success="登録コードを失効させました。",
     )
 
 

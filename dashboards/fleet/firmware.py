@@ -141,8 +141,8 @@ def withdraw(row: FirmwareItem) -> None:
         "このファームウェアの配信はすべて中止され、新しく配信できなくなります。取り下げは元に戻せません。"
         "すでに更新した端末は、そのままのバージョンで動き続けます。",
         action="取り下げる",
-        do=lambda _, once: session.api().post(f"{FIRMWARES}/{row['id']}/withdraw", once=once),
-        done=f"ファームウェア {row['version']} を取り下げました。",
+        do=lambda _, key: session.api().post(f"{FIRMWARES}/{row['id']}/withdraw", idempotency_key=key),
+        success=f"ファームウェア {row['version']} を取り下げました。",
     )
 
 

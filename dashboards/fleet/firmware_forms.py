@@ -55,8 +55,8 @@ def new_firmware() -> None:
                 return
             body = {"file_id": uploaded[0].id, **typed}
             form.send(
-                lambda once: session.api().post("/api/fleet/firmwares", body, once=once),
-                done=f"ファームウェア {typed['version']} を登録しました。署名を確認しました。",
+                lambda key: session.api().post("/api/fleet/firmwares", body, idempotency_key=key),
+                success=f"ファームウェア {typed['version']} を登録しました。署名を確認しました。",
             )
 
     show()
@@ -117,7 +117,8 @@ def _targets(versions_by_id: dict[int, str], choices: FirmwareChoices) -> dict[s
 def _preview(request: dict[str, Any]) -> None:
     try:
         st.info(
-            preview_text(session.api().post(f"{PATH}/preview", request, once=None)), icon=":material/point_of_sale:"
+            preview_text(session.api().post(f"{PATH}/preview", request, idempotency_key=None)),
+            icon=":material/point_of_sale:",
         )
     except ApiProblem as problem:
         messages = [error["message"] for error in problem.errors]
@@ -157,8 +158,8 @@ def _limits(request: dict[str, Any], version: str) -> None:
             "offer_until": offer_until,
         }
         form.send(
-            lambda once: session.api().post(PATH, body, once=once),
-            done="下書きを作成しました。一覧から開いて、配信を開始してください。",
+            lambda key: session.api().post(PATH, body, idempotency_key=key),
+            success="下書きを作成しました。一覧から開いて、配信を開始してください。",
         )
 
 

@@ -27,7 +27,7 @@ def _switch(key: str, path: str, place: str, note: str, on: bool) -> None:
         if on
         else "時刻を問わず、通信が途絶えるとアラートを通知します。閉店後に電源を切る店舗では、毎晩アラートになります。",
         action="学習する" if on else "学習しない",
-        do=lambda _, _once: session.api().put(path, {"learned_hours": on}),
-        done=f"営業時間の学習を{'使うように' if on else '使わないように'}しました。",
+        do=lambda _, _key: session.api().put(path, {"learned_hours": on}),
+        success=f"営業時間の学習を{'使うように' if on else '使わないように'}しました。",
         danger=False,
     )

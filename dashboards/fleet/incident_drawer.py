@@ -131,8 +131,8 @@ def _send_action(incident: IncidentDetail, path: str, body: dict[str, Any] | Non
     """For callbacks: sends the action and shows the message; a refusal is shown in the drawer, which stays open."""
     url = f"{PATH}/{incident['id']}/{path}"
     try:
-        with button_idempotency_key(url) as once:
-            session.api().post(url, body, once=once)
+        with button_idempotency_key(url) as idempotency_key:
+            session.api().post(url, body, idempotency_key=idempotency_key)
             flash.add(done)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
@@ -199,8 +199,8 @@ def _resolve_form(incident: IncidentDetail) -> None:
     if form.submitted:
         body = {"version": incident["version"], "resolution": resolution}
         form.send(
-            lambda once: session.api().post(f"{PATH}/{incident['id']}/resolution", body, once=once),
-            done="解決済みにしました。",
+            lambda key: session.api().post(f"{PATH}/{incident['id']}/resolution", body, idempotency_key=key),
+            success="解決済みにしました。",
         )
 
 
@@ -271,11 +271,11 @@ def _draw_members(incident: IncidentDetail) -> None:
 
 
 def _note_form(incident: IncidentDetail) -> None:
-    def post(once: str) -> None:
-        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, once=once)
+    def post(idempotency_key: str) -> None:
+        session.api().post(f"{PATH}/{incident['id']}/notes", {"text": text}, idempotency_key=idempotency_key)
         dialogs.open(drawer, incident)  # A note does not close the drawer: it opens again, with the note.
 
     with forms.form(f"incident.note.{incident['id']}", submit="メモを残す") as form:
         text = form.field("text", st.text_area, FIELDS["note"], required=True, max_chars=2000, height=80)
     if form.submitted:
-        form.send(post, done="メモを残しました。")
+        form.send(post, success="メモを残しました。")

@@ -72,7 +72,7 @@ def impact_text(incident: Incident) -> str:
         return ""
     stopped = f"店舗の端末{stopped_text(incident)}が停止" if impact["stopped"] else "停止している端末なし"
     hours = "営業時間の目安の内" if impact["is_trading"] else "営業時間の目安の外"
-    level = IMPACTS[impact["level"]].word
+    level = IMPACTS[impact["level"]].label
     return f"{level}（{impact['score']}点）: {stopped}、{CONTRACT_TYPE[impact['contract_type']]}、{hours}"
 
 

@@ -91,7 +91,7 @@ def _draw_figures(report: ReportDetail) -> None:
     month_figures, previous = report["figures"], report["before"]
     counts = month_figures["counts"]
     uptime_change = percentage_point_change(month_figures["uptime"], previous["uptime"] if previous else None)
-    kinds = "、".join(f"{ALERT.get(kind, UNKNOWN).word} {count:,}件" for kind, count in counts["by_type"].items())
+    kinds = "、".join(f"{ALERT.get(kind, UNKNOWN).label} {count:,}件" for kind, count in counts["by_type"].items())
     details.facts(
         {
             "時間稼働率": percent_text(month_figures["uptime"])
@@ -164,8 +164,8 @@ def send(report: ReportDetail) -> None:
         plain(f"{name}に{month}の月次報告書を送信しますか？"),
         plain(consequence),
         action="送信する",
-        do=lambda _, once: session.api().post(f"{PATH}/{report['id']}/send", body, once=once),
-        done=f"{name}への送信を受け付けました。",
+        do=lambda _, key: session.api().post(f"{PATH}/{report['id']}/send", body, idempotency_key=key),
+        success=f"{name}への送信を受け付けました。",
         danger=False,
     )
 
@@ -173,8 +173,8 @@ def send(report: ReportDetail) -> None:
 def start_drafting(request: dict[str, Any]) -> None:
     """For callbacks: starts the task that drafts the reports, and shows its progress in a dialog."""
     try:
-        with button_idempotency_key(f"{PATH}/drafts {request}") as once:
-            task: TaskAnswer = session.api().post(f"{PATH}/drafts", request, once=once)
+        with button_idempotency_key(f"{PATH}/drafts {request}") as idempotency_key:
+            task: TaskAnswer = session.api().post(f"{PATH}/drafts", request, idempotency_key=idempotency_key)
             dialogs.open(_dialog, partial(_show_progress, task["id"]))
     except ApiProblem as problem:
         dialogs.open(_dialog, partial(feedback.action_failed, problem))

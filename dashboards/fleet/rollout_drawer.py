@@ -205,10 +205,10 @@ def _confirm(
         question,
         consequence,
         action=action,
-        do=lambda reason, once: session.api().post(
-            f"{PATH}/{rollout['id']}/{action_path}", {"reason": reason} if with_reason else None, once=once
+        do=lambda reason, key: session.api().post(
+            f"{PATH}/{rollout['id']}/{action_path}", {"reason": reason} if with_reason else None, idempotency_key=key
         ),
-        done=done,
+        success=done,
         reason="optional" if with_reason else "no",
         danger=action_path not in ("start", "resume", "retry"),
     )

@@ -90,7 +90,7 @@ def key_figures(terminal: TerminalDetail, *, faded: bool) -> None:
         [
             Figure(
                 "状態",
-                TERMINAL.get(state["status"], UNKNOWN).word,
+                TERMINAL.get(state["status"], UNKNOWN).label,
                 f"{times.ago(times.parse(state['since']))}から",
             ),
             Figure(

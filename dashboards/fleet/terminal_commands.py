@@ -92,8 +92,8 @@ def _cancel(terminal_id: int, command_id: int) -> None:
 def _send_action(path: str, body: dict[str, Any] | None) -> None:
     st.session_state.pop(_PROBLEM, None)
     try:
-        with button_idempotency_key(f"{path} {body}") as once:
-            session.api().post(path, body, once=once)
+        with button_idempotency_key(f"{path} {body}") as idempotency_key:
+            session.api().post(path, body, idempotency_key=idempotency_key)
     except ApiProblem as problem:
         st.session_state[_PROBLEM] = problem
 

@@ -64,8 +64,8 @@ def rotate(terminal: TerminalDetail) -> None:
         f"端末 {terminal['serial_number']} のトークンを更新しますか？",
         "次の通信で、店舗PCのエージェントが新しいトークンに切り替えます。通信は途切れません。",
         action="更新する",
-        do=lambda _, once: session.api().post(f"{PATH}/{terminal['id']}/token/rotation", once=once),
-        done="トークンの更新を依頼しました。",
+        do=lambda _, key: session.api().post(f"{PATH}/{terminal['id']}/token/rotation", idempotency_key=key),
+        success="トークンの更新を依頼しました。",
         danger=False,
     )
 
@@ -76,8 +76,8 @@ def revoke(terminal: TerminalDetail) -> None:
         f"端末 {terminal['serial_number']}（{terminal['store_name']}）のトークンを失効させますか？",
         "この店舗PCからの通信をすぐに拒否します。再開するには、登録コードで登録し直す必要があります。",
         action="失効させる",
-        do=lambda _, _once: session.api().delete(f"{PATH}/{terminal['id']}/token"),
-        done="トークンを失効させました。",
+        do=lambda _, _key: session.api().delete(f"{PATH}/{terminal['id']}/token"),
+        success="トークンを失効させました。",
     )
 
 
@@ -130,7 +130,7 @@ def _upload_form(terminal_id: int) -> None:
 def _save_photos(terminal_id: int, key: str) -> None:
     try:
         for file in files.stored(key):
-            session.api().post(f"{PATH}/{terminal_id}/photos", {"file_id": file.id}, once=file.id)
+            session.api().post(f"{PATH}/{terminal_id}/photos", {"file_id": file.id}, idempotency_key=file.id)
     except ApiProblem as problem:
         st.session_state["terminal.photos.problem"] = problem
         return
@@ -144,6 +144,6 @@ def _confirm_removal(terminal_id: int, photo: File) -> None:
         f"設置写真「{photo.name}」を外しますか？",
         "この端末の設置写真から外します。元には戻せません。",
         action="外す",
-        do=lambda _, _once: session.api().delete(f"{PATH}/{terminal_id}/photos/{photo.id}"),
-        done="設置写真を外しました。",
+        do=lambda _, _key: session.api().delete(f"{PATH}/{terminal_id}/photos/{photo.id}"),
+        success="設置写真を外しました。",
     )

@@ -95,7 +95,7 @@ def swap(terminal: TerminalDetail) -> None:
             typed = fields.draw(_SWAP_FIELDS, form, {}, "new")
         if form.submitted:
             body = {**typed, "version": terminal["version"]}
-            form.send(lambda _: dialogs.open(_confirm_swap, terminal, body), done="")
+            form.send(lambda _: dialogs.open(_confirm_swap, terminal, body), success="")
 
     show_form()
 
@@ -104,8 +104,8 @@ def _confirm_swap(terminal: TerminalDetail, body: dict[str, Any]) -> None:
     """Step 2 of 2."""
     old_serial, new_serial = terminal["serial_number"], body["serial_number"]
 
-    def do(_reason: str, once: str) -> None:
-        created = session.api().post(f"{PATH}/{terminal['id']}/swap", body, once=once)
+    def do(_reason: str, idempotency_key: str) -> None:
+        created = session.api().post(f"{PATH}/{terminal['id']}/swap", body, idempotency_key=idempotency_key)
         dialogs.open(_show_code, terminal, created)
 
     confirm.confirm(
@@ -116,7 +116,7 @@ def _confirm_swap(terminal: TerminalDetail, body: dict[str, Any]) -> None:
         "続けて、新しい本体を登録するためのコードを一度だけ表示します。この操作は元に戻せません。",
         action="交換する",
         do=do,
-        done=f"端末を {new_serial} に交換しました。",
+        success=f"端末を {new_serial} に交換しました。",
     )
 
 
@@ -150,6 +150,9 @@ def retag(filters: Mapping[str, Any], total: int) -> None:
             remove = form.field("remove", st.multiselect, "外すタグ", options=tag_options, placeholder="選んでください")
         if form.submitted:
             body = {"filters": filters, "add": add, "remove": remove}
-            form.send(lambda once: session.api().post(f"{PATH}/tags", body, once=once), done="タグを変更しました。")
+            form.send(
+                lambda key: session.api().post(f"{PATH}/tags", body, idempotency_key=key),
+                success="タグを変更しました。",
+            )
 
     show_form()

@@ -87,7 +87,9 @@ def plan(terminal: TerminalDetail) -> None:
             )
         if form.submitted:
             body = _request_body(terminal, scope, starts, ends, reason)
-            form.send(lambda once: session.api().post(PATH, body, once=once), done="メンテナンスを登録しました。")
+            form.send(
+                lambda key: session.api().post(PATH, body, idempotency_key=key), success="メンテナンスを登録しました。"
+            )
 
     show_form()
 
@@ -124,7 +126,7 @@ def end(window: MaintenanceItem) -> None:
         f"{window['serial_number']} のメンテナンスを{'終了しますか' if is_current else '取り消しますか'}？",
         f"対象の期間: {span}。{'すぐに監視とアラート通知に戻ります。' if is_current else 'この予定は実施されません。'}",
         action="終了する" if is_current else "取り消す",
-        do=lambda _, once: session.api().post(f"{PATH}/{window['id']}/end", once=once),
-        done="メンテナンスを終了しました。" if is_current else "メンテナンスの予定を取り消しました。",
+        do=lambda _, key: session.api().post(f"{PATH}/{window['id']}/end", idempotency_key=key),
+        success="メンテナンスを終了しました。" if is_current else "メンテナンスの予定を取り消しました。",
         danger=False,
     )

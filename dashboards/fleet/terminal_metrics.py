@@ -81,7 +81,7 @@ def _draw_availability(x: Sequence[Any], points: Sequence[dict[str, Any]]) -> No
     online = sum(day["online"] for day in seconds_by_day)
     title = f"オンラインは登録期間（閉店中を除く）の{online / total:.1%}" if total else "日ごとの状態"
     hours = {
-        status.word: [round(point["seconds"][code] / 3600, 1) if point["seconds"] else None for point in points]
+        status.label: [round(point["seconds"][code] / 3600, 1) if point["seconds"] else None for point in points]
         for code, status in DAY.items()
     }
     charts.stacked(title, x, hours, unit="時間", top=24, key="terminal.days", statuses=DAY.values())

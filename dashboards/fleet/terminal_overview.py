@@ -109,7 +109,7 @@ def _draw_repair_card(terminal: TerminalDetail) -> None:
             for item in page["items"]:
                 event = timeline_event(item)
                 time_text = small(plain(f"{times.full(event.at)}（{times.ago(event.at)}）"))
-                st.markdown(f"{plain(event.what)}  \n{time_text}")
+                st.markdown(f"{plain(event.title)}  \n{time_text}")
         st.markdown(small("加盟店への案内文（マウスを重ねると、右上にコピーのボタンが出ます）"))
         st.code(advice.merchant_text(terminal), language=None, wrap_lines=True)
 

@@ -31,7 +31,7 @@ def timeline_event(item: Happening) -> TimelineEvent:
 
 
 def _alert_text(item: Happening) -> tuple[str, str]:
-    label = ALERT.get(item["alert_type"] or "", UNKNOWN).word
+    label = ALERT.get(item["alert_type"] or "", UNKNOWN).label
     if item["kind"] == "alert_resolved":
         return f"アラート「{label}」が解決しました", "resolve"
     return f"アラート「{label}」が発生しました: {item['text'] or ''}".removesuffix(": "), "alert"
@@ -40,7 +40,7 @@ def _alert_text(item: Happening) -> tuple[str, str]:
 def _log_text(kind: str, detail: dict[str, Any], status: str | None) -> tuple[str, str]:
     match kind:
         case "status":
-            before, now = (TERMINAL.get(code or "", UNKNOWN).word for code in (detail.get("from"), status))
+            before, now = (TERMINAL.get(code or "", UNKNOWN).label for code in (detail.get("from"), status))
             return f"状態が「{before}」から「{now}」に変わりました", "status_change"
         case "firmware":
             return f"ファームウェアが{detail.get('from')}から{detail.get('to')}に変わりました", "update"
@@ -58,7 +58,7 @@ def _log_text(kind: str, detail: dict[str, Any], status: str | None) -> tuple[st
             return f"本体を{detail.get('from')}から{detail.get('to')}に交換しました（旧本体: {fate}）", "update"
         case "command":
             label = COMMAND_NAME.get(detail.get("name") or "", "指示")
-            return f"{label}: {COMMAND_STATES.get(detail.get('state') or '', UNKNOWN).word}", "update"
+            return f"{label}: {COMMAND_STATES.get(detail.get('state') or '', UNKNOWN).label}", "update"
         case "edited":
             if detail.get("source") == "import":
                 return "取り込みで登録内容を変更しました", "update"

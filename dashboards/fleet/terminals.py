@@ -49,7 +49,7 @@ def headline() -> None:
         return
     counts = reading.data["terminals"]
     problem_texts = [
-        f"{status.word} {counts[code]:,}台"
+        f"{status.label} {counts[code]:,}台"
         for code, status in TERMINAL.items()
         if code in PROBLEM_STATES and counts[code]
     ]

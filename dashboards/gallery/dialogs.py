@@ -29,8 +29,8 @@ def dialogs() -> None:
                 "端末 TC200-000123 を削除しますか？",
                 "ABC商事 - 新宿店 レジ1番の端末を一覧から外します。この操作は元に戻せません。",
                 action="削除する",
-                do=lambda _reason, _once: None,
-                done="端末 TC200-000123 を削除しました。",
+                do=lambda _reason, _key: None,
+                success="端末 TC200-000123 を削除しました。",
                 reason="required",
             )
         if st.button("お知らせを送信する", key="gallery_confirm.send"):
@@ -39,8 +39,8 @@ def dialogs() -> None:
                 "お知らせメールを48社へ送信しますか？",
                 "送信したメールは取り消せません。",
                 action="48社へ送信する",
-                do=lambda _reason, _once: None,
-                done="お知らせメールを48社へ送信しました。",
+                do=lambda _reason, _key: None,
+                success="お知らせメールを48社へ送信しました。",
                 reason="optional",
                 danger=False,
             )
@@ -51,7 +51,7 @@ def dialogs() -> None:
                 "お客様に取り消しのSMSを送信し、全額を返金します。",
                 action="取り消して返金する",
                 do=_fail,
-                done="取り消しました。",
+                success="取り消しました。",
             )
     with state("conflict", "編集の競合"):
         if st.button("保存する", key="gallery_conflict.save", type="primary"):
@@ -66,5 +66,5 @@ def dialogs() -> None:
             )
 
 
-def _fail(_reason: str, _once: str) -> None:
+def _fail(_reason: str, _key: str) -> None:
     raise SERVICE_DOWN

@@ -33,7 +33,7 @@ def register() -> None:
             )
             form.field("note", st.text_area, "備考", max_chars=200, height=80)
         if form.submitted:
-            form.send(lambda _once: fake_service(serial, store), done=f"端末 {serial} を登録しました。")
+            form.send(lambda _key: fake_service(serial, store), success=f"端末 {serial} を登録しました。")
 
 
 def fake_service(serial: str, store: str) -> None:

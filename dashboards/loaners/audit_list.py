@@ -40,7 +40,7 @@ with st.container(border=True):
     selected = filters.bar(
         lists.jurisdiction_field(),
         lists.site_field(110),
-        filters.Choice("status", "ステータス", {code: status.word for code, status in words.STATUS.items()}, 160),
+        filters.Choice("status", "ステータス", {code: status.label for code, status in words.STATUS.items()}, 160),
         filters.Text("q", "キーワード", "番号・資産番号・貸出先", width=180),
         lists.day_field(),
         more=(filters.Choice("archived", "表示", {"true": "無効な機器"}, 240, otherwise="有効な機器"),),

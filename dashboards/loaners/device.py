@@ -168,15 +168,15 @@ def deposit(state: DeviceShown) -> None:
                 FIELDS["deposit"],
                 options=choices,
                 index=choices.index(state["deposit"]),
-                format_func=lambda code: words.DEPOSIT[code].word if code else NOTHING,
+                format_func=lambda code: words.DEPOSIT[code].label if code else NOTHING,
             )
             reason = form.field("reason", st.text_input, "理由（任意）", max_chars=200)
         if form.submitted:
             body = {"deposit": chosen, "based_on": state["event_id"], "reason": " ".join(reason.split())}
-            label = words.DEPOSIT[chosen].word if chosen else NOTHING
+            label = words.DEPOSIT[chosen].label if chosen else NOTHING
             form.send(
                 lambda _: session.api().put(f"{device_path(state['number'])}/deposit", body),
-                done=f"預り機のステータスを「{label}」にしました。",
+                success=f"預り機のステータスを「{label}」にしました。",
             )
 
     ask()

@@ -119,8 +119,8 @@ def _preview(identity: Mapping[str, Any] | None) -> str:
 
 def _register(form: forms.Form, body: Mapping[str, Any]) -> None:
     form.send(
-        lambda idempotency_key: session.api().post(PATH, dict(body), once=idempotency_key),
-        done="機器を登録しました。「ラベル印刷」でQRコードのラベルを印刷できます。",
+        lambda idempotency_key: session.api().post(PATH, dict(body), idempotency_key=idempotency_key),
+        success="機器を登録しました。「ラベル印刷」でQRコードのラベルを印刷できます。",
     )
 
 
@@ -134,9 +134,9 @@ def _reason_dialog(device: DeviceItem, key: str, title: str, consequence: str, s
         if form.submitted:
             form.send(
                 lambda idempotency_key: session.api().post(
-                    f"{PATH}/{device['id']}/{key}", {"reason": reason.strip()}, once=idempotency_key
+                    f"{PATH}/{device['id']}/{key}", {"reason": reason.strip()}, idempotency_key=idempotency_key
                 ),
-                done=done,
+                success=done,
             )
 
     ask()
@@ -186,9 +186,11 @@ def transfer(device: DeviceItem) -> None:
         if form.submitted:
             form.send(
                 lambda idempotency_key: session.api().post(
-                    f"{PATH}/{device['id']}/transfer", {"site_id": site, "reason": reason.strip()}, once=idempotency_key
+                    f"{PATH}/{device['id']}/transfer",
+                    {"site_id": site, "reason": reason.strip()},
+                    idempotency_key=idempotency_key,
                 ),
-                done=f"{device['number']}を{sites.get(site, '')}へ移管しました。",
+                success=f"{device['number']}を{sites.get(site, '')}へ移管しました。",
             )
 
     ask()
@@ -210,9 +212,9 @@ def aliases(device: DeviceItem) -> None:
         if form.submitted:
             form.send(
                 lambda idempotency_key: session.api().post(
-                    f"{PATH}/{device['id']}/aliases", {"alias": alias_text.strip()}, once=idempotency_key
+                    f"{PATH}/{device['id']}/aliases", {"alias": alias_text.strip()}, idempotency_key=idempotency_key
                 ),
-                done="別名を追加しました。",
+                success="別名を追加しました。",
             )
 
     show()
@@ -227,5 +229,5 @@ def _remove_alias(device: DeviceItem, alias: str) -> None:
         do=lambda _, _idempotency_key: session.api().delete(
             f"{PATH}/{device['id']}/aliases?{urlencode({'alias': alias})}"
         ),
-        done="別名を削除しました。",
+        success="別名を削除しました。",
     )

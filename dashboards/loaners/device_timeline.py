@@ -102,12 +102,14 @@ def mark(event: EventShown) -> None:
         "履歴には「除去済み」として残り、あとで元に戻せます。",
         action="除去する",
         do=lambda reason, idempotency_key: session.api().post(
-            f"/api/loaners/events/{event['id']}/mark", {"reason": " ".join(reason.split())}, once=idempotency_key
+            f"/api/loaners/events/{event['id']}/mark",
+            {"reason": " ".join(reason.split())},
+            idempotency_key=idempotency_key,
         ),
-        done="履歴を除去しました。",
+        success="履歴を除去しました。",
         reason="required",
         preset="二重に登録したため",
-        most=MAX_REASON_LENGTH,
+        max_length=MAX_REASON_LENGTH,
     )
 
 
@@ -118,9 +120,9 @@ def unmark(event: EventShown) -> None:
         f"{words.timestamp(event['effective_at'])}の**{plain(event['kind_word'])}**が、もう一度、現在の状態・一覧・集計に入ります。",
         action="元に戻す",
         do=lambda _, idempotency_key: session.api().post(
-            f"/api/loaners/events/{event['id']}/unmark", once=idempotency_key
+            f"/api/loaners/events/{event['id']}/unmark", idempotency_key=idempotency_key
         ),
-        done="履歴を元に戻しました。",
+        success="履歴を元に戻しました。",
         danger=False,
     )
 

@@ -43,14 +43,14 @@ def head_actions() -> None:
 def conditions() -> tuple[str, filters.Filters]:
     """The selected view and the filters."""
     options = lists.options()
-    deposits = {str(code): status.word for code, status in words.DEPOSIT.items()} | {"unset": "未設定"}
+    deposits = {str(code): status.label for code, status in words.DEPOSIT.items()} | {"unset": "未設定"}
     nested = {choice: choice for choice in options.get("nested", ())}
     views = {key: name for key, name in lists.views().items() if key != lists.INTEGRATED}
     with st.container(border=True):
         status = st.pills(
             "ステータス",
             [*words.STATUS],
-            format_func=lambda code: words.STATUS[code].word,
+            format_func=lambda code: words.STATUS[code].label,
             key=bound.page_key("status"),
             bind="query-params",
             label_visibility="collapsed",

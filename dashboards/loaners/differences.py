@@ -20,13 +20,13 @@ SORTS = {"number": "拠点管理番号順", "-number": "拠点管理番号の逆
 
 
 def status(code: int | None, archived: bool | None) -> str:
-    return "無効" if archived else words.status(code).word
+    return "無効" if archived else words.status(code).label
 
 
 def deposit(code: int | None, held: bool | None, status_code: int | None) -> str:
     """While no user's machine is held, lists do not show it."""
     is_held = held and status_code == words.LENT
-    return words.DEPOSIT_CLASSES[code] if code else words.UNSET.word if is_held else "なし"
+    return words.DEPOSIT_CLASSES[code] if code else words.UNSET.label if is_held else "なし"
 
 
 def change(before: str | None, after: str, prefix: str = "") -> str:

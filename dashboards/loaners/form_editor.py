@@ -183,7 +183,7 @@ def remove(form: FormInFull, position: int) -> None:
         f"下書きから**{plain(form_questions[position]['header'])}**を取り除きます。登録済みの回答は、以前の版のまま残ります。",
         action="削除する",
         do=lambda _, _idempotency_key: save(form, [*form_questions[:position], *form_questions[position + 1 :]]),
-        done=f"「{form_questions[position]['header']}」を削除しました。",
+        success=f"「{form_questions[position]['header']}」を削除しました。",
     )
 
 
@@ -196,13 +196,13 @@ def publish(form: FormInFull) -> None:
         f"公開すると、すぐにこの版で登録するようになり、この版は変更できなくなります。{differences}",
         action="公開する",
         do=partial(_publish, form),
-        done=f"{name}を公開しました。",
+        success=f"{name}を公開しました。",
         danger=False,
     )
 
 
 def _publish(form: FormInFull, _: str, idempotency_key: str) -> None:
-    session.api().post(f"{PATH}/{form['id']}/publish", {"version": form["version"]}, once=idempotency_key)
+    session.api().post(f"{PATH}/{form['id']}/publish", {"version": form["version"]}, idempotency_key=idempotency_key)
 
 
 def discard(form: FormInFull) -> None:
@@ -218,7 +218,7 @@ def discard(form: FormInFull) -> None:
         "公開中のフォームは変わりません。",
         action="破棄する",
         do=do,
-        done="",
+        success="",
     )
 
 

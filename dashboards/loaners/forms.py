@@ -71,7 +71,7 @@ def version(form: FormItem) -> None:
 def draft(kind: str) -> None:
     try:
         with button_idempotency_key(f"{PATH} {kind}") as idempotency_key:
-            form: Created = session.api().post(PATH, {"kind": kind}, once=idempotency_key)
+            form: Created = session.api().post(PATH, {"kind": kind}, idempotency_key=idempotency_key)
             flash.add(f"{KIND[kind]}のフォームの下書きを作成しました。公開するまで、いまのフォームは変わりません。")
             form_editor.open_form(form["id"])
     except ApiProblem as problem:

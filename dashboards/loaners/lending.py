@@ -84,8 +84,8 @@ def due(row: contract.LoanItem) -> str:
 
 def deposit(row: contract.LoanItem) -> str:
     if row["deposit"]:
-        return words.DEPOSIT[row["deposit"]].word
-    return words.UNSET.word if row["held"] else "預りなし"
+        return words.DEPOSIT[row["deposit"]].label
+    return words.UNSET.label if row["held"] else "預りなし"
 
 
 def deposit_class(row: contract.LoanItem) -> str:

@@ -43,7 +43,7 @@ SORT_KEYS = {
     "ステータス": "status",
 }
 WIDTHS = {"拠点管理番号": 345, "機器種別": 68, "機種名": 146, "製造番号": 92, "更新日時": 142, "タイムスタンプ": 142}
-STATUSES = {status.word: status for status in words.STATUS.values()} | {
+STATUSES = {status.label: status for status in words.STATUS.values()} | {
     "未登録": words.NOT_REGISTERED,
     "無効": words.ARCHIVED,
     "": words.NOT_REGISTERED,

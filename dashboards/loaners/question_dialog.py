@@ -42,7 +42,7 @@ def open_dialog(form: FormInFull, index: int | None, save: Callable[[Question], 
         with forms.form(f"{KEY}.{form['id']}.{form['version']}.{index}", submit="保存する") as dialog_form:
             values = _fields(dialog_form, form, question)
         if dialog_form.submitted:
-            dialog_form.send(lambda _: save(values), done=f"質問「{values['title']}」を下書きに保存しました。")
+            dialog_form.send(lambda _: save(values), success=f"質問「{values['title']}」を下書きに保存しました。")
 
     draw()
 

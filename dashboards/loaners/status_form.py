@@ -217,7 +217,7 @@ def check(state: dict[str, Any], payload: Mapping[str, Any]) -> None:
         preview: Expected = session.api().post(
             f"{path(state['number'])}/status/check",
             {**payload, "client_id": state["client_id"]},
-            once=None,
+            idempotency_key=None,
             reads=True,
         )
     except ApiProblem as problem:
@@ -266,7 +266,7 @@ def send(state: dict[str, Any], payload: Mapping[str, Any]) -> None:
         return
     try:
         done: Stored = session.api().post(
-            f"{path(state['number'])}/status", {**payload, "client_id": state["client_id"]}, once=None
+            f"{path(state['number'])}/status", {**payload, "client_id": state["client_id"]}, idempotency_key=None
         )
     except ApiProblem as problem:
         state["problem"] = problem

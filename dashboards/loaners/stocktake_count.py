@@ -118,7 +118,7 @@ def scan_box(stocktake: str) -> None:
         "スキャンした番号",
         key=f"{KEY}.code",
         queue=f"stocktake.{stocktake}",
-        store=lambda code: session.api().post(f"{path(stocktake)}/scans", {"code": code}, once=None),
+        store=lambda code: session.api().post(f"{path(stocktake)}/scans", {"code": code}, idempotency_key=None),
         done=lambda scans: st.session_state.update({slot: scans}),
         placeholder="QRコードをスキャン、または拠点管理番号を入力",
         icon=":material/qr_code_scanner:",
@@ -148,7 +148,7 @@ def scan_message(answer: contract.Scanned) -> str:
         return f"{number} は登録されていない番号です。ラベルを確認してください。記録には残しました。"
     name = f"{number}（{plain(answer['model_name'] or '')}）"
     if answer["result"] == "misplaced":
-        state = words.status(answer["status"]).word
+        state = words.status(answer["status"]).label
         site = plain(answer["site_name"] or "")
         return f"{name} はこの棚卸の対象ではありません。登録上は「{site}」の「{state}」です。"
     return f"{name} は確認済みです。" if answer["again"] else f"{name} を確認しました。"
@@ -161,15 +161,17 @@ def close(stocktake: contract.StocktakeDetail) -> None:
         f"{stocktake['site_name']}の棚卸を終了しますか？",
         f"{note}終了すると、スキャンと備考の入力はできなくなります。元に戻すことはできません。",
         action="終了する",
-        do=lambda _, idempotency_key: session.api().post(f"{path(stocktake['id'])}/close", once=idempotency_key),
-        done="棚卸を終了しました。",
+        do=lambda _, idempotency_key: session.api().post(
+            f"{path(stocktake['id'])}/close", idempotency_key=idempotency_key
+        ),
+        success="棚卸を終了しました。",
     )
 
 
 def registered_state(row: contract.RowItem) -> str:
     if row["device_id"] is None:
         return ""
-    return f"{row['site_name']}・{words.status(row['status']).word}"
+    return f"{row['site_name']}・{words.status(row['status']).label}"
 
 
 COLUMNS = (
@@ -234,7 +236,7 @@ def drawer(stocktake: str, row: contract.RowItem) -> None:
         if form.submitted:
             form.send(
                 lambda _: session.api().put(f"{path(stocktake)}/rows/{row['id']}/note", {"note": note.strip()}),
-                done="備考を保存しました。",
+                success="備考を保存しました。",
             )
         if row["scanned_at"]:
             dialogs.button("スキャンを取り消す", undo_scan, stocktake, row, key=f"{KEY}.back.{row['id']}", icon="undo")
@@ -249,5 +251,5 @@ def undo_scan(stocktake: str, row: contract.RowItem) -> None:
         "確認していない状態に戻します。対象外の機器と未登録の番号は、一覧から消えます。",
         action="取り消す",
         do=lambda _, _idempotency_key: session.api().delete(f"{path(stocktake)}/rows/{row['id']}/scan"),
-        done="スキャンを取り消しました。",
+        success="スキャンを取り消しました。",
     )

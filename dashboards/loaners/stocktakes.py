@@ -86,10 +86,10 @@ def start() -> None:
 
             def send(idempotency_key: str) -> None:
                 body = {"site_id": site, "room": room.strip()}
-                stocktake: Created = session.api().post(PATH, body, once=idempotency_key)
+                stocktake: Created = session.api().post(PATH, body, idempotency_key=idempotency_key)
                 st.query_params["stocktake"] = str(stocktake["id"])
 
-            form.send(send, done="棚卸を始めました。ラベルのQRコードをスキャンしてください。")
+            form.send(send, success="棚卸を始めました。ラベルのQRコードをスキャンしてください。")
 
     ask()
 

@@ -143,7 +143,7 @@ def _number(count: int, item: SummaryCard, data: Summary, site_id: int | None, g
 
 def rows_url(item: SummaryCard, data: Summary, site_id: int | None, group: str | None) -> str:
     """The address of 機器一覧 with the filters of one number, as its boxes have them in the address."""
-    query: dict[str, str] = {"view": lists.views().get(lists.SUMMARY, ""), "deposit": DEPOSITS[item["deposit"]].word}
+    query: dict[str, str] = {"view": lists.views().get(lists.SUMMARY, ""), "deposit": DEPOSITS[item["deposit"]].label}
     if site_id is not None:
         query["site_id"] = lists.sites().get(site_id, "")
     elif data["jurisdiction"]:
@@ -162,8 +162,8 @@ def trend() -> None:
         return
     points: list[TrendPoint] = reading.data["points"]
     days = [date.fromisoformat(point["day"]) for point in points]
-    statuses = [Status(status.word, status.color, status.icon) for status in DEPOSITS.values()]
-    series = {status.word: [point["counts"][key] for point in points] for key, status in DEPOSITS.items()}
+    statuses = [Status(status.label, status.color, status.icon) for status in DEPOSITS.values()]
+    series = {status.label: [point["counts"][key] for point in points] for key, status in DEPOSITS.items()}
     charts.stacked(trend_title(points), days, series, unit="台", key=f"{KEY}.trend", statuses=statuses)
 
 

@@ -64,7 +64,7 @@ def _rebuild(count: int) -> None:
         "すべての機器を調べ、一覧・貸出の内容が履歴と異なる機器を履歴のとおりに直します。履歴そのものは変わりません。",
         action="作り直す",
         do=lambda _, _idempotency_key: _rebuild_all(),
-        done="履歴から作り直しました。",
+        success="履歴から作り直しました。",
         danger=False,
     )
 
@@ -73,7 +73,7 @@ def _rebuild_all() -> None:
     """In batches: each is stored before the next one starts."""
     after: int | None = 0
     while after is not None:
-        rebuilt: Rebuilt = session.api().post(f"{PATH}/rebuild", {"after": after}, once=None)
+        rebuilt: Rebuilt = session.api().post(f"{PATH}/rebuild", {"after": after}, idempotency_key=None)
         after = rebuilt["next"]
 
 
@@ -116,7 +116,7 @@ def _decide(verb: str, item: FindingItem, reason: str, idempotency_key: str) -> 
     return session.api().post(
         f"{PATH}/findings/{verb}",
         {"finding": item["finding"], "reason": " ".join(reason.split())},
-        once=idempotency_key,
+        idempotency_key=idempotency_key,
     )
 
 
@@ -127,10 +127,10 @@ def _remove(item: FindingItem) -> None:
         f"{plain(item['detail'])}。除去した履歴は、一覧・集計・貸出に反映されなくなります。記録は残り、機器詳細から元に戻せます。",
         action="除去する",
         do=lambda reason, idempotency_key: _decide("remove", item, reason, idempotency_key),
-        done=f"{item['number']} の履歴を除去しました。",
+        success=f"{item['number']} の履歴を除去しました。",
         reason="required",
         preset="重複した登録",
-        most=MAX_REASON_LENGTH,
+        max_length=MAX_REASON_LENGTH,
     )
 
 
@@ -141,9 +141,9 @@ def _dismiss(item: FindingItem) -> None:
         f"{plain(item['title'])}。この指摘は一覧に出なくなります。あとで戻せます。",
         action="問題なしにする",
         do=lambda reason, idempotency_key: _decide("dismiss", item, reason, idempotency_key),
-        done="指摘を「問題なし」にしました。",
+        success="指摘を「問題なし」にしました。",
         reason="required",
-        most=MAX_REASON_LENGTH,
+        max_length=MAX_REASON_LENGTH,
         danger=False,
     )
 
@@ -155,9 +155,9 @@ def _reconsider(item: FindingItem) -> None:
         "対応が必要な指摘として、もう一度一覧に並びます。",
         action="指摘に戻す",
         do=lambda _, idempotency_key: session.api().post(
-            f"{PATH}/findings/reconsider", {"finding": item["finding"]}, once=idempotency_key
+            f"{PATH}/findings/reconsider", {"finding": item["finding"]}, idempotency_key=idempotency_key
         ),
-        done="指摘に戻しました。",
+        success="指摘に戻しました。",
         danger=False,
     )
 

@@ -39,8 +39,8 @@ def copy(view: ViewItem) -> None:
             values = fields.draw(records.VIEW.fields, form, copied, "new")
         if form.submitted:
             form.send(
-                lambda idempotency_key: session.api().post(records.VIEW.path, values, once=idempotency_key),
-                done=f"{records.VIEW.name(values)}を登録しました。",
+                lambda idempotency_key: session.api().post(records.VIEW.path, values, idempotency_key=idempotency_key),
+                success=f"{records.VIEW.name(values)}を登録しました。",
             )
 
     ask()

@@ -54,7 +54,7 @@ def ask(
             typed = fields.draw(asked, form, values or {}, "new")
         if form.submitted:
             message = done if isinstance(done, str) else done(typed)
-            form.send(lambda once: send(body(typed), once), done=message)
+            form.send(lambda key: send(body(typed), key), success=message)
 
     show()
 
@@ -75,17 +75,17 @@ class Target:
     back: Back = lambda: None
     version: int | None = None
 
-    def post(self, route: str, body: Body, once: str) -> None:
+    def post(self, route: str, body: Body, idempotency_key: str) -> None:
         version = {} if self.version is None else {"version": self.version}
-        session.api().post(f"{self.path}/{self.id}/{route}", {**version, **body}, once=once)
+        session.api().post(f"{self.path}/{self.id}/{route}", {**version, **body}, idempotency_key=idempotency_key)
         self.back()
 
     def do(self, route: str, body: Body, done: str) -> None:
         """For callbacks: an error is shown by `show_failure` in the drawer, which stays open."""
         path = f"{self.path}/{self.id}/{route}"
         try:
-            with button_idempotency_key(path) as once:
-                session.api().post(path, {"version": self.version, **body}, once=once)
+            with button_idempotency_key(path) as idempotency_key:
+                session.api().post(path, {"version": self.version, **body}, idempotency_key=idempotency_key)
                 flash.add(done)
         except ApiProblem as problem:
             st.session_state[f"{self.key}.problem"] = problem
@@ -118,7 +118,7 @@ class Target:
             self._key(route),
             question,
             consequence,
-            do=lambda reason, once: self.post(route, body(reason), once),
+            do=lambda reason, key: self.post(route, body(reason), key),
             **options,
         )
 

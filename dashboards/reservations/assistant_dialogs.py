@@ -44,8 +44,8 @@ def issue() -> None:
     )
 
 
-def _issue(body: Body, once: str) -> None:
-    created: IssuedAssistant = session.api().post(PATH, body, once=once)
+def _issue(body: Body, idempotency_key: str) -> None:
+    created: IssuedAssistant = session.api().post(PATH, body, idempotency_key=idempotency_key)
     dialogs.open(show_token, body["name"], created["token"], created["url"])
 
 
@@ -118,5 +118,5 @@ def revoke(assistant: AssistantItem) -> None:
         "この操作は元に戻せません。",
         body=lambda _: {},
         action="失効させる",
-        done=f"「{name}」のトークンを失効させました。",
+        success=f"「{name}」のトークンを失効させました。",
     )

@@ -127,7 +127,7 @@ def _item(turn: CalendarItem) -> None:
         f":{status.color}[:material/{status.icon}:] {plain(turn['title'])}",
         key=f"{KEY}.turn.{turn['id']}",
         type="tertiary",
-        help=f"{plain(turn['title'])}（{status.word}）",
+        help=f"{plain(turn['title'])}（{status.label}）",
         on_click=dialogs.open,
         args=(drawer, turn),
         wrap=False,

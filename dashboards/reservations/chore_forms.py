@@ -145,7 +145,7 @@ def skip(turn: TurnDetail, back: Back) -> None:
         f"期限が{due_text(turn)}の作業を、実施しないことにします。次回の予定は変わりません。レポートに理由が載ります。",
         body=with_reason,
         action="見送る",
-        done=f"「{turn['title']}」を見送りにしました。",
+        success=f"「{turn['title']}」を見送りにしました。",
         reason="required",
         danger=False,
     )
@@ -155,10 +155,10 @@ def reopen(turn: TurnDetail, back: Back) -> None:
     _turn(turn, back).confirm(
         "reopen",
         f"「{turn['title']}」を元に戻しますか？",
-        f"「{STATE[turn['state']].word}」の記録を取り消し、まだ実施していない作業に戻します。経過には残ります。",
+        f"「{STATE[turn['state']].label}」の記録を取り消し、まだ実施していない作業に戻します。経過には残ります。",
         body=with_reason,
         action="元に戻す",
-        done=f"「{turn['title']}」を元に戻しました。",
+        success=f"「{turn['title']}」を元に戻しました。",
         reason="required",
         danger=False,
     )
@@ -204,8 +204,10 @@ def finish_many() -> None:
             st.error("完了にする作業をチェックしてください。", icon=":material/error:")
         elif form.submitted:
             form.send(
-                lambda once: session.api().post(f"{TURNS}/finish", {"turns": chosen, "note": note.strip()}, once=once),
-                done=f"{len(chosen):,}件の作業を完了にしました。",
+                lambda key: session.api().post(
+                    f"{TURNS}/finish", {"turns": chosen, "note": note.strip()}, idempotency_key=key
+                ),
+                success=f"{len(chosen):,}件の作業を完了にしました。",
             )
 
     ask()

@@ -61,7 +61,7 @@ def done_text(turn: TurnItem) -> str:
 
 def timeline_event(event: HistoryEvent) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
-    return TimelineEvent(times.parse(event["at"]), title, kind, event["by"], more=event["text"] or "")
+    return TimelineEvent(times.parse(event["at"]), title, kind, event["by"], details=event["text"] or "")
 
 
 def pages() -> dict[str, str]:

@@ -27,7 +27,7 @@ SORTS = {
     "starts_at": "開始が早い順",
     "-done_at": "実施が新しい順",
 }
-STATES = {code: STATE[code].word for code in ("overdue", "planned", "missed", "done", "skipped")} | {"all": "すべて"}
+STATES = {code: STATE[code].label for code in ("overdue", "planned", "missed", "done", "skipped")} | {"all": "すべて"}
 COLUMNS = (
     columns.text("作業内容", "title", width=250),
     columns.badge("状態", "state", STATE, width=110),
@@ -193,7 +193,7 @@ def page() -> None:
                 filters.Choice("state", "状態", STATES, otherwise="今できる作業", width=170),
                 filters.Choice("rhythm", "周期", RHYTHM, width=120),
                 filters.Choice("owner", "担当者", owners(), width=200),
-                more=[filters.Dates("starts", "開始日", asked=("since", "until"))],
+                more=[filters.Dates("starts", "開始日", parameters=("since", "until"))],
             )
         )
 

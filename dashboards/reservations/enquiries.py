@@ -25,7 +25,7 @@ SORTS = {
     "received_at": "受付が古い順",
     "-resolved_at": "解決が新しい順",
 }
-STATES = {code: status.word for code, status in STATUS.items()} | {"all": "すべて（解決済みを含む）"}
+STATES = {code: status.label for code, status in STATUS.items()} | {"all": "すべて（解決済みを含む）"}
 COLUMNS = (
     columns.text("件名", "topic", width=164),
     columns.badge("ステータス", "status", STATUS, width=88),
@@ -109,7 +109,7 @@ def show_list(chosen: filters.Filters) -> None:
 def _conditions() -> filters.Filters:
     return filters.bar(
         filters.Text("q", "キーワード", "番号・件名・内容・氏名・連絡先・予約ID"),
-        filters.Choice("party", "問い合わせ元", {code: status.word for code, status in PARTY.items()}, width=140),
+        filters.Choice("party", "問い合わせ元", {code: status.label for code, status in PARTY.items()}, width=140),
         filters.Choice("owner", "担当", {"me": "自分", "none": "担当者なし"} | choices.enquiry_assignees(), width=160),
         filters.Choice("state", "ステータス", STATES, otherwise="未解決", width=200),
         more=[
@@ -118,8 +118,10 @@ def _conditions() -> filters.Filters:
             filters.Choice("level", "レベル", LEVEL),
             filters.Choice("unanswered", "初回応答", {"true": "初回応答待ち"}),
             filters.Choice("late", "目標時間", {"true": "目標時間を過ぎたもの"}, width=240),
-            filters.Choice("faq", "FAQへの追加", {code: status.word for code, status in FAQ.items() if code != "none"}),
-            filters.Dates("received", "受付日", asked=("since", "until")),
+            filters.Choice(
+                "faq", "FAQへの追加", {code: status.label for code, status in FAQ.items() if code != "none"}
+            ),
+            filters.Dates("received", "受付日", parameters=("since", "until")),
         ],
     )
 

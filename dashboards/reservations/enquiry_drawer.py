@@ -204,7 +204,7 @@ def _resolution(enquiry: EnquiryDetail) -> None:
     facts = {
         "対応方法": methods(enquiry)[enquiry["way"]] if enquiry["way"] else "",
         "対応内容": enquiry["outcome"],
-        "FAQへの追加": FAQ[enquiry["faq"]].word if enquiry["faq"] != "none" else "",
+        "FAQへの追加": FAQ[enquiry["faq"]].label if enquiry["faq"] != "none" else "",
     }
     filled = {label: value for label, value in facts.items() if value}
     if filled:
@@ -236,4 +236,4 @@ def _note(enquiry: EnquiryDetail, back: Back) -> None:
         text = form.field("text", st.text_area, "内容", required=True, max_chars=2000, height=80)
     if form.submitted:
         body = {"text": text, "is_reply": is_reply}
-        form.send(lambda once: target.post("notes", body, once), done="記録を残しました。")
+        form.send(lambda key: target.post("notes", body, key), success="記録を残しました。")

@@ -67,10 +67,10 @@ RECORD = Record(
         Choice(
             "level",
             FIELDS["level"],
-            lambda: {code: LEVEL[code].word for code in LEVELS},
+            lambda: {code: LEVEL[code].label for code in LEVELS},
             words=lambda code, _: LEVELS[code],
         ),
-        Choice("faq", FIELDS["faq"], lambda: {code: status.word for code, status in FAQ.items()}),
+        Choice("faq", FIELDS["faq"], lambda: {code: status.label for code, status in FAQ.items()}),
         *_REFERENCES,
     ),
     further=("phone_shown",),
@@ -110,7 +110,7 @@ def new() -> None:
             ),
             Custom("resolution", "解決", _resolution_fields, lambda enquiry: enquiry["outcome"]),
         ),
-        lambda body, once: session.api().post(PATH, body, once=once),
+        lambda body, key: session.api().post(PATH, body, idempotency_key=key),
         body=_new_enquiry,
         width="large",
         icon="add_comment",
@@ -127,7 +127,7 @@ def _party_field(form: forms.Form, _: Body) -> Any:
         options=[*PARTY],
         default="customer",
         required=True,
-        format_func=lambda code: PARTY[code].word,
+        format_func=lambda code: PARTY[code].label,
     )
 
 

@@ -117,7 +117,7 @@ def timeline_event(event: EnquiriesEventItem) -> TimelineEvent:
     elif event["kind"] in CONVERSATION:
         text = ""
     if event["sending"]:
-        title = f"{title}（{SENDING[event['sending']].word}）"
+        title = f"{title}（{SENDING[event['sending']].label}）"
     actor = "" if event["by"] == "システム" else event["by"]
     failed = event["sending"] == "failed"
-    return TimelineEvent(times.parse(event["at"]), title, "alert" if failed else kind, actor, more=text)
+    return TimelineEvent(times.parse(event["at"]), title, "alert" if failed else kind, actor, details=text)

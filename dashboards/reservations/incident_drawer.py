@@ -96,7 +96,7 @@ def _record(incident: IncidentDetail) -> None:
     notified = f"{incident['told_customers']:,}人" if incident["told_customers"] else ""
     detected_at, *others = RECORD.fields[1:]  # The drawer's title names the incident.
     details.facts(
-        {detected_at.label: detected_at.in_words(incident), "レベル": LEVEL[incident["level"]].word}
+        {detected_at.label: detected_at.in_words(incident), "レベル": LEVEL[incident["level"]].label}
         | {field.label: field.in_words(incident) for field in others}
         | {"登録した人": incident["opened_by"], "状況説明SMS": notified}
     )
@@ -120,6 +120,6 @@ def _note(incident: IncidentDetail, back: Back) -> None:
         text = form.field("text", st.text_area, "メモ", required=True, max_chars=1000, height=80)
     if form.submitted:
         form.send(
-            lambda once: incident_forms.target(incident, back).post("notes", {"text": text}, once),
-            done="メモを残しました。",
+            lambda key: incident_forms.target(incident, back).post("notes", {"text": text}, key),
+            success="メモを残しました。",
         )

@@ -81,11 +81,13 @@ def new(proposal: ProposalItem | None = None) -> None:
     )
 
 
-def _create(proposal: ProposalItem | None, body: Body, once: str) -> None:
+def _create(proposal: ProposalItem | None, body: Body, idempotency_key: str) -> None:
     if proposal is None:
-        session.api().post(PATH, body, once=once)
+        session.api().post(PATH, body, idempotency_key=idempotency_key)
     else:
-        session.api().post(f"{PROPOSALS}/{proposal['id']}/incident", {"incident": body}, once=once)
+        session.api().post(
+            f"{PROPOSALS}/{proposal['id']}/incident", {"incident": body}, idempotency_key=idempotency_key
+        )
 
 
 def dismiss(proposal: ProposalItem) -> None:
@@ -118,7 +120,7 @@ def change_level(incident: IncidentDetail, back: Back) -> None:
         icon="sync_alt",
         submit="変更する",
         done="レベルを変更しました。",
-        intro=f"今のレベルは{LEVEL[incident['level']].word}です。完了していない対応の目標時間を、発生日時から数え直します。"
+        intro=f"今のレベルは{LEVEL[incident['level']].label}です。完了していない対応の目標時間を、発生日時から数え直します。"
         "変更はSlackに通知します。Criticalにすると、まだ報告していなければ、すぐに経営陣に報告します。",
     )
 
@@ -181,8 +183,8 @@ def notify_customers(incident: IncidentDetail, back: Back) -> None:
         if form.submitted:
             body = {"text": text, "include_confirmed": include_confirmed, "recipients": count}
             form.send(
-                lambda once: target(incident, back).post("status-text", body, once),
-                done=f"{count:,}人にSMSを送ります。",
+                lambda key: target(incident, back).post("status-text", body, key),
+                success=f"{count:,}人にSMSを送ります。",
             )
 
     ask()

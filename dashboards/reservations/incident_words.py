@@ -73,4 +73,4 @@ def time_left(incident: IncidentItem) -> str:
 def timeline_event(event: HistoryEvent) -> TimelineEvent:
     title, kind = _EVENTS.get(event["kind"], (event["kind"], "update"))
     actor = "" if event["by"] == "システム" else event["by"]
-    return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=event["text"] or "")
+    return TimelineEvent(times.parse(event["at"]), title, kind, actor, details=event["text"] or "")

@@ -20,7 +20,7 @@ from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
 KEY = "reservations.incidents"
-STATES = {code: status.word for code, status in STATUS.items()} | {"all": "すべて"}
+STATES = {code: status.label for code, status in STATUS.items()} | {"all": "すべて"}
 PROPOSED = Status("提案", "blue", "lightbulb")
 SORTS = {
     "-detected_at": "発生が新しい順",
@@ -142,7 +142,7 @@ def page() -> None:
                 width=220,
             ),
             more=[
-                filters.Dates("detected", "発生日", asked=("since", "until")),
+                filters.Dates("detected", "発生日", parameters=("since", "until")),
                 filters.Choice("late", "目標時間", {"true": "目標時間を過ぎたもの"}, width=240),
             ],
         )

@@ -54,7 +54,7 @@ def buttons() -> None:
 
 def confirm_recount() -> None:
     def recount(_: str, _idempotency_key: str) -> None:
-        result = session.api().post(f"{PATH}/recount", once=None)
+        result = session.api().post(f"{PATH}/recount", idempotency_key=None)
         flash.add(f"{result['months']:,}か月分を集計し直しました。")
 
     confirm.confirm(
@@ -63,7 +63,7 @@ def confirm_recount() -> None:
         "最初の予約の月から、昨日までの数字を計算し直します。通常は、毎日2:30に自動で集計しています。",
         action="集計し直す",
         do=recount,
-        done="",
+        success="",
         danger=False,
     )
 

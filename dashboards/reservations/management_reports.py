@@ -116,8 +116,8 @@ def confirm_send(month_code: str) -> None:
             "送信後は取り消せません。"
         ),
         action="送信する",
-        do=lambda _, idempotency_key: session.api().post(f"{PATH}/reports", body, once=idempotency_key),
-        done=f"{month(month_code)}の経営レポートの送信を受け付けました。",
+        do=lambda _, idempotency_key: session.api().post(f"{PATH}/reports", body, idempotency_key=idempotency_key),
+        success=f"{month(month_code)}の経営レポートの送信を受け付けました。",
         danger=False,
     )
 

@@ -95,7 +95,7 @@ def shop_refused(reservation: ReservationDetail, back: Back) -> None:
         f"について、{reservation['asked_name'] or '提携店'}の予約NGを確認しましたか？",
         "次の提携店への電話を再開します。依頼者への連絡はありません。",
         action="予約NGを確認した",
-        done="予約NGを記録しました。次の提携店に電話します。",
+        success="予約NGを記録しました。次の提携店に電話します。",
         danger=False,
     )
 
@@ -153,7 +153,7 @@ def refuse_change(reservation: ReservationDetail, back: Back) -> None:
         "の変更は、依頼者の承諾を得られませんでしたか？",
         f"{reservation['asked_name'] or '提携店'}に見送りのメールを送り、次の提携店への電話を再開します。",
         action="承諾なし",
-        done="承諾なしを記録しました。次の提携店に電話します。",
+        success="承諾なしを記録しました。次の提携店に電話します。",
         danger=False,
     )
 
@@ -180,7 +180,7 @@ def send_link(reservation: ReservationDetail, back: Back) -> None:
         "の決済リンクを再作成しますか？",
         f"今の決済ページを閉じ、新しい決済ページを用意します。{LINK}",
         action="再作成する",
-        done="決済リンクを作り直しています。",
+        success="決済リンクを作り直しています。",
         danger=False,
     )
 
@@ -233,7 +233,7 @@ def retry_refund(reservation: ReservationDetail, back: Back) -> None:
         "の返金をやり直しますか？",
         f"Stripeに¥{reservation['paid']:,}の返金をもう一度依頼します。返金が終わると、依頼者にSMSで知らせます。",
         action="返金をやり直す",
-        done="返金をやり直します。",
+        success="返金をやり直します。",
     )
 
 
@@ -287,8 +287,8 @@ def contact(reservation: ReservationDetail, back: Back) -> None:
     if form.submitted:
         unversioned = Target(KEY, PATH, reservation["code"], back)
         form.send(
-            lambda once: unversioned.post("contacts", {"party": party, "text": text}, once),
-            done="連絡を記録しました。",
+            lambda key: unversioned.post("contacts", {"party": party, "text": text}, key),
+            success="連絡を記録しました。",
         )
 
 

@@ -94,8 +94,8 @@ def _resolve(target: Target) -> None:
         outcome = form.field("outcome", st.text_area, "対応結果", required=True, max_chars=1000, height=96)
     if form.submitted:
         form.send(
-            lambda once: target.post("resolution", {"outcome": outcome}, once),
-            done="対応を完了しました。",
+            lambda key: target.post("resolution", {"outcome": outcome}, key),
+            success="対応を完了しました。",
         )
 
 

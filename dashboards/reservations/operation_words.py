@@ -44,7 +44,7 @@ _EVENTS = {
 def time_left(task: OperationItem) -> str:
     """The working time that is left, or by how much the task is late. For 緊急 every hour counts."""
     if task["resolved_at"]:
-        return RESPONSE[task["response"]].word
+        return RESPONSE[task["response"]].label
     span = timedelta(seconds=task["left_seconds"])
     if task["response"] == "overdue":
         return f"{_late(task)}超過"
@@ -73,7 +73,7 @@ def timeline_event(event: HistoryEvent) -> TimelineEvent:
     text = f"{event['text']}に{title}" if is_handed_over else title
     details = "" if is_handed_over or event["kind"] == "claimed" else event["text"] or ""
     actor = "" if event["by"] == "システム" else event["by"]
-    return TimelineEvent(times.parse(event["at"]), text, kind, actor, more=details)
+    return TimelineEvent(times.parse(event["at"]), text, kind, actor, details=details)
 
 
 _KINDS_OF_EVENTS = {
@@ -100,4 +100,4 @@ def reservation_timeline_event(event: DeskEventItem) -> TimelineEvent:
         parts.append(f"変化なし: {event['ignored']}")
     actor = event["by"] or ("" if event["source"] == "system" else event["source_title"])
     details = "　".join(part for part in parts if part)
-    return TimelineEvent(times.parse(event["at"]), title, kind, actor, more=details)
+    return TimelineEvent(times.parse(event["at"]), title, kind, actor, details=details)

@@ -35,7 +35,7 @@ def new() -> None:
         f"{KEY}.new",
         "下書きを作成する",
         (Radio("kind", FIELDS["kind"], lambda: REPORT_KIND, required=True, default="weekly"),),
-        lambda body, once: session.api().post(PATH, body, once=once),
+        lambda body, key: session.api().post(PATH, body, idempotency_key=key),
         icon="note_add",
         submit="作成する",
         done=lambda body: f"{REPORT_KIND[body['kind']]}の下書きを作成しました。",
@@ -55,7 +55,7 @@ def refresh(report: ReportDetail, back: Back) -> None:
         "期間の数字を、今わかっている内容に置き換えます。所見・課題・次の対応は変わりません。",
         body=lambda _: {},
         action="取り直す",
-        done="数字を取り直しました。",
+        success="数字を取り直しました。",
         danger=False,
     )
 
@@ -96,7 +96,7 @@ def reopen(report: ReportDetail, back: Back) -> None:
         "もう一度完成させるまで、経営とカスタマーサポートの利用者には表示されません。すでに送信したメールは取り消せません。",
         body=with_reason,
         action="下書きに戻す",
-        done="下書きに戻しました。",
+        success="下書きに戻しました。",
         reason="required",
     )
 
@@ -154,6 +154,6 @@ def _confirm_send(report: ReportDetail, recipients: list[str], back: Back) -> No
         plain(f"PDFを添付したメールを、{'、'.join(recipients)} に1通ずつ送ります。送信後は取り消せません。"),
         body=lambda _: {"to": recipients},
         action=f"{len(recipients):,}件に送信する",
-        done=f"{len(recipients):,}件への送信を受け付けました。",
+        success=f"{len(recipients):,}件への送信を受け付けました。",
         danger=False,
     )

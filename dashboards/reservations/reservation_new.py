@@ -73,17 +73,17 @@ def _form(service: str, plans: dict[str, str]) -> None:
         typed = fields.draw(_FIELDS, form, {"starts_at": tomorrow.isoformat()}, "new")
     if form.submitted:
         request = {"service": service, "plan": plan, **typed}
-        form.send(lambda once: _post(request, once), done="")
+        form.send(lambda key: _post(request, key), success="")
 
 
-def _post(request: dict[str, Any], once: str) -> None:
+def _post(request: dict[str, Any], idempotency_key: str) -> None:
     """When the service has asked to confirm an unusual time, sending the same time again confirms it."""
     body = request | {
-        "client_request_id": once,
+        "client_request_id": idempotency_key,
         "hours_confirmed": st.session_state.get(ASKED_TIME) == request["starts_at"],
     }
     try:
-        reservation = session.api().post(operation_actions.PATH, body, once=None)
+        reservation = session.api().post(operation_actions.PATH, body, idempotency_key=None)
     except ApiProblem as problem:
         if problem.type == OUTSIDE_HOURS:
             st.session_state[ASKED_TIME] = request["starts_at"]

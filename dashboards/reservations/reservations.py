@@ -90,7 +90,7 @@ show_list(
     filters.bar(
         filters.Text("q", "キーワード", "予約ID・依頼者・電話番号", width=240),
         filters.Choice("state", "ステータス", words.STATE, width=190),
-        filters.Dates("day", "予約日", asked=("since", "until"), width=240),
+        filters.Dates("day", "予約日", parameters=("since", "until"), width=240),
         more=[
             filters.Choice("service_id", "サービス", choices.services(), width=260),
             filters.Choice("shop_id", "店舗", choices.shops(), width=260),

@@ -75,7 +75,7 @@ def new() -> None:
         f"{KEY}.create",
         "当番を登録する",
         _FIELDS,
-        lambda body, once: session.api().post(PATH, body, once=once),
+        lambda body, key: session.api().post(PATH, body, idempotency_key=key),
         values={"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=15)).isoformat()},
         body=_body,
         icon="add_call",
@@ -110,5 +110,5 @@ def remove(shift: ShiftItem) -> None:
         f"{span}の当番を外します。この時間に緊急の手動対応が発生しても、誰にもSMSを送りません。",
         action="外す",
         do=lambda _, _idempotency_key: session.api().delete(f"{PATH}/{shift['id']}?version={shift['version']}"),
-        done="当番を外しました。",
+        success="当番を外しました。",
     )

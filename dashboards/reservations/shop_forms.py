@@ -97,9 +97,9 @@ def blacklist(shop: ShopsShopItem) -> None:
         "順番はそのまま残り、あとで解除できます。",
         action="利用停止にする",
         do=lambda reason, idempotency_key: session.api().post(
-            f"{SHOP.path}/{shop['id']}/blacklist", {"reason": reason}, once=idempotency_key
+            f"{SHOP.path}/{shop['id']}/blacklist", {"reason": reason}, idempotency_key=idempotency_key
         ),
-        done=f"{shop['name']}を利用停止にしました。",
+        success=f"{shop['name']}を利用停止にしました。",
         reason="required",
     )
 
@@ -111,9 +111,9 @@ def lift(shop: ShopsShopItem) -> None:
         "新しい予約から、元の順番でまた電話をかけます。",
         action="解除する",
         do=lambda reason, idempotency_key: session.api().post(
-            f"{SHOP.path}/{shop['id']}/lift", {"reason": reason}, once=idempotency_key
+            f"{SHOP.path}/{shop['id']}/lift", {"reason": reason}, idempotency_key=idempotency_key
         ),
-        done=f"{shop['name']}の利用停止を解除しました。",
+        success=f"{shop['name']}の利用停止を解除しました。",
         reason="required",
         danger=False,
     )

@@ -56,8 +56,8 @@ def send_again(shop: ShopsShopItem, manual: Manual) -> None:
         f"{shop['mail']} 宛に、{'、'.join(manual['titles'])}（PDF）を最新の内容でメールします。",
         action="再送する",
         do=lambda _, idempotency_key: session.api().post(
-            f"{SHOP.path}/{shop['id']}/manual", {"version": shop["version"]}, once=idempotency_key
+            f"{SHOP.path}/{shop['id']}/manual", {"version": shop["version"]}, idempotency_key=idempotency_key
         ),
-        done=f"{shop['name']}にマニュアルを再送します。1分ほどで送信します。",
+        success=f"{shop['name']}にマニュアルを再送します。1分ほどで送信します。",
         danger=False,
     )

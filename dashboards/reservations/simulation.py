@@ -237,7 +237,7 @@ def _apply(result: Simulation, trial: Trial, shops: dict[int, SimulationShopItem
         f"{before} から、{after} に変更します。これから始まる予約に使われます。手配中の予約の順番は変わりません。",
         action="反映する",
         do=do,
-        done="電話をかける順番を反映しました。",
+        success="電話をかける順番を反映しました。",
         danger=False,
     )
 

@@ -85,7 +85,7 @@ def _overview() -> None:
     goal = overview["goal"]
     figures.row(
         [
-            Figure("対象", survey["title"], STATUS[survey["status"]].word),
+            Figure("対象", survey["title"], STATUS[survey["status"]].label),
             Figure("満足度（5段階の平均）", mean(survey), f"目標 {goal:.1f}以上"),
             Figure("回答", f"{survey['answered']:,}人", f"送信先 {survey['invited']:,}人"),
             Figure(
@@ -152,7 +152,7 @@ def new() -> None:
         f"{KEY}.create",
         "満足度調査を準備する",
         (Choice("quarter", FIELDS["quarter"], _quarters, required=True, default=next(iter(_quarters()))),),
-        lambda body, once: session.api().post(PATH, body, once=once),
+        lambda body, key: session.api().post(PATH, body, idempotency_key=key),
         icon="add",
         submit="準備する",
         done="調査を準備しました。一覧から送信してください。",
@@ -224,7 +224,7 @@ def _send(survey: SurveyDetail, recipients: Recipients) -> None:
         f"回答は{closes_at}まで受け付け、4日後に未回答の方へ一度だけ再送します。",
         body=lambda _: {"recipients": total},
         action=f"{total:,}人に送信する",
-        done=f"満足度調査を{total:,}人に送信します。",
+        success=f"満足度調査を{total:,}人に送信します。",
     )
 
 
@@ -253,7 +253,7 @@ def _close(survey: SurveyDetail) -> None:
         "以後は回答も変更もできません。回答とお客様の連絡先の結び付きは消え、元に戻せません。",
         body=lambda _: {},
         action="終了する",
-        done="満足度調査を終了しました。",
+        success="満足度調査を終了しました。",
     )
 
 

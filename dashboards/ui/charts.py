@@ -165,7 +165,7 @@ def _has_small_counts(series: Iterable[Sequence[float | None]]) -> bool:
 
 def _colors(series: Series, statuses: Iterable[Status]) -> dict[str, str]:
     """A status has the colour of its badge; all other series take the palette's colours in turn."""
-    by_label = {status.word: st.get_option(f"theme.{status.color}Color") for status in statuses}
+    by_label = {status.label: st.get_option(f"theme.{status.color}Color") for status in statuses}
     palette = cycle(st.get_option("theme.chartCategoricalColors"))
     return {name: by_label.get(name) or next(palette) for name in series}
 

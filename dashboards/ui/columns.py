@@ -61,12 +61,12 @@ def badge(
         return st.column_config.MultiselectColumn(
             label,
             width=width,
-            options=[status.word for status in statuses],
+            options=[status.label for status in statuses],
             color=[status.color for status in statuses],
             help=help,
         )
 
-    return Column(title, lambda row: [kinds.get(code(row), UNKNOWN).word], draw, sort)
+    return Column(title, lambda row: [kinds.get(code(row), UNKNOWN).label], draw, sort)
 
 
 def badges(
@@ -79,11 +79,11 @@ def badges(
         return st.column_config.MultiselectColumn(
             label,
             width=width,
-            options=[status.word for status in statuses],
+            options=[status.label for status in statuses],
             color=[status.color for status in statuses],
         )
 
-    return Column(title, lambda row: [kinds[code].word for code in field(row)], draw)
+    return Column(title, lambda row: [kinds[code].label for code in field(row)], draw)
 
 
 def number(

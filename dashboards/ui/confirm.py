@@ -21,10 +21,10 @@ def confirm(
     *,
     action: str,
     do: Callable[[str, str], None],
-    done: str,
+    success: str,
     reason: Literal["no", "optional", "required"] = "no",
     preset: str = "",
-    most: int = 500,
+    max_length: int = 500,
     danger: bool = True,
 ) -> None:
     """Opens the dialog; call it when the user pressed the button on the page, or pass it to `dialogs.open`.
@@ -36,8 +36,8 @@ def confirm(
         do: called with the reason and the idempotency key, which is the same for every attempt in the dialog. An
             ApiProblem is shown in the dialog, which stays open. It may open another dialog.
         preset: the usual reason, which the user can change.
-        most: the service's maximum length of the reason.
-        done: shown in a toast after the page was drawn again; empty when `do` shows a message itself.
+        max_length: the service's maximum length of the reason.
+        success: shown in a toast after the page was drawn again; empty when `do` shows a message itself.
     """
 
     slot = f"confirm.{key}"
@@ -50,11 +50,11 @@ def confirm(
     def ask() -> None:
         state = st.session_state.setdefault(slot, {})
         if state.get("opened", state) is not dialogs.pending():  # Opened again: old errors are removed.
-            state |= {"opened": dialogs.pending(), "problem": None, "missing": False, "once": new_key()}
+            state |= {"opened": dialogs.pending(), "problem": None, "missing": False, "idempotency_key": new_key()}
         (st.warning if danger else st.info)(consequence)
         if reason != "no":
             mark = " :red-badge[必須]" if reason == "required" else "（任意）"
-            st.text_area(f"理由{mark}", key=f"{key}.reason", value=preset, max_chars=most, height=96)
+            st.text_area(f"理由{mark}", key=f"{key}.reason", value=preset, max_chars=max_length, height=96)
             if state["missing"]:
                 st.markdown(f":red[:material/error: {REASON_MISSING}]")
         if state["problem"]:
@@ -76,14 +76,14 @@ def confirm(
         if state["missing"]:
             return
         try:
-            do(reason_text, state["once"])
+            do(reason_text, state["idempotency_key"])
         except ApiProblem as problem:
             state["problem"] = problem
             if problem.key_reused:
-                state["once"] = new_key()
+                state["idempotency_key"] = new_key()
             return
-        if done:
-            flash.add(done)
+        if success:
+            flash.add(success)
         if dialogs.pending() is own_dialog:
             dialogs.close()
 

@@ -70,8 +70,10 @@ def _with_query(address: str, query: Mapping[str, Any]) -> str:
 
 def _start_task(list_key: str, query: dict[str, Any]) -> None:
     try:
-        with button_idempotency_key(f"{PATH} {list_key} {query}") as once:
-            task = session.api().post(PATH, {"list": list_key, "format": "xlsx", "filters": query}, once=once)
+        with button_idempotency_key(f"{PATH} {list_key} {query}") as idempotency_key:
+            task = session.api().post(
+                PATH, {"list": list_key, "format": "xlsx", "filters": query}, idempotency_key=idempotency_key
+            )
             dialogs.open(_dialog, partial(_show_progress, task["id"]))
     except ApiProblem as problem:
         dialogs.open(_dialog, partial(feedback.action_failed, problem))

@@ -17,7 +17,7 @@ Options = Mapping[Any, str] | Mapping[Any, Status]
 
 
 def _label(option: str | Status) -> str:
-    return option if isinstance(option, str) else option.word
+    return option if isinstance(option, str) else option.label
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,19 @@ class Choices:
 @dataclass(frozen=True)
 class Dates:
     """From a day to a day, both included; the service gets them as `<name>_from` and `<name>_to`, or under the two
-    names in `asked`."""
+    names in `parameters`."""
 
     name: str
     label: str
     width: int = 250
-    asked: tuple[str, str] | None = None
+    parameters: tuple[str, str] | None = None
 
     def draw(self, key: str) -> None:
         st.date_input(self.label, [], key=key, format="YYYY/MM/DD", bind="query-params", width=self.width)
 
     def query(self, value: Any) -> dict[str, Any]:
         days = [day.isoformat() for day in value] if isinstance(value, (tuple, list)) and len(value) == 2 else None
-        names = self.asked or (f"{self.name}_from", f"{self.name}_to")
+        names = self.parameters or (f"{self.name}_from", f"{self.name}_to")
         return {names[0]: days[0] if days else None, names[1]: days[1] if days else None}
 
 
@@ -146,7 +146,7 @@ class Filters:
     active: int
     hits: DeltaGenerator
 
-    def tell(self, total: int, counter: str = "件") -> None:
+    def show_total(self, total: int, counter: str = "件") -> None:
         """Shows the number of rows next to the filters."""
         self.hits.markdown(
             f"該当 **{total:,}{counter}**" if self.active else f"全**{total:,}{counter}**", width="content"

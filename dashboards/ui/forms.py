@@ -22,7 +22,7 @@ CORRECT_FIELDS = "入力内容をご確認ください。赤字の項目を直�
 class Form:
     """A form while it is drawn. Its state between runs is in the session under `form.<key>.`.
 
-    `once`, the idempotency key, is the same for every attempt until one succeeds: an attempt whose answer was lost and
+    `idempotency_key` is the same for every attempt until one succeeds: an attempt whose answer was lost and
     its repeat are stored once. A user who changes something in between is told that the first attempt is stored, and
     may then send another.
     """
@@ -33,14 +33,16 @@ class Form:
         self._slots: dict[str, DeltaGenerator] = {}
         self._required: dict[str, tuple[str, str]] = {}
         self._summary: DeltaGenerator | None = None
-        self._state = st.session_state.setdefault(f"form.{key}", {"errors": {}, "round": 0, "once": new_key()})
+        self._state = st.session_state.setdefault(
+            f"form.{key}", {"errors": {}, "round": 0, "idempotency_key": new_key()}
+        )
         if self._state.get("in") is not dialogs.pending():  # Opened again: the old summary does not apply.
             self._state |= {"in": dialogs.pending(), "summary": ""}
 
     @property
-    def once(self) -> str:
-        once: str = self._state["once"]
-        return once
+    def idempotency_key(self) -> str:
+        key: str = self._state["idempotency_key"]
+        return key
 
     def name(self, field: str) -> str:
         """The widget key of a field; a new one after each success, so that the form is empty again."""
@@ -67,8 +69,8 @@ class Form:
         if message := self._state["errors"].get(field):
             self._slots[field].markdown(f":red[:material/error: {plain(message)}]")
 
-    def send(self, call: Callable[[str], Any], *, done: str) -> Any:
-        """Sends what was typed. `call` gets the idempotency key. On success it shows `done` (unless empty: a step of
+    def send(self, call: Callable[[str], Any], *, success: str) -> Any:
+        """Sends what was typed. `call` gets the idempotency key. On success it shows `success` (unless empty: a step of
         several stores nothing yet), closes the dialog around the form, and draws the page again.
 
         Returns a problem that belongs to no single field (for example a conflict) after showing it; None when fields
@@ -83,16 +85,16 @@ class Form:
             return None
         own_dialog = dialogs.pending()
         try:
-            call(self.once)
+            call(self.idempotency_key)
         except ApiProblem as problem:
             if problem.key_reused:
-                self._state["once"] = new_key()
+                self._state["idempotency_key"] = new_key()
             return self._handle_problem(problem)
-        self._state |= {"errors": {}, "summary": "", "round": self._state["round"] + 1, "once": new_key()}
+        self._state |= {"errors": {}, "summary": "", "round": self._state["round"] + 1, "idempotency_key": new_key()}
         if dialogs.pending() is own_dialog:
             dialogs.close()
-        if done:
-            flash.add(done)
+        if success:
+            flash.add(success)
         st.rerun()
 
     def _handle_problem(self, problem: ApiProblem) -> ApiProblem | None:

@@ -21,12 +21,12 @@ def new_key() -> str:
 
 @contextmanager
 def button_idempotency_key(name: str) -> Iterator[str]:
-    """`with pressed(path) as once:` around the call and around storing its result.
+    """`with button_idempotency_key(path) as key:` around the call and around storing its result.
 
     The key stays when no answer came, and when the run was cut short inside (Streamlit raises wherever the session
     state is touched). A stored answer and a refusal end it.
     """
-    keys = st.session_state.setdefault("once.pressed", {})
+    keys = st.session_state.setdefault("idempotency.pressed", {})
     key, created_at = keys.get(name, ("", 0.0))
     if not key or time.monotonic() - created_at > KEY_LIFETIME_SECONDS:
         key, _ = keys[name] = new_key(), time.monotonic()

@@ -72,7 +72,9 @@ class Record:
                 typed = fields.draw(self.fields, form, values, "new")
             if form.submitted:
                 new = {**values, **typed}
-                form.send(lambda key: session.api().post(path or self.path, body(new), once=key), done=done(new))
+                form.send(
+                    lambda key: session.api().post(path or self.path, body(new), idempotency_key=key), success=done(new)
+                )
 
         ask()
 
@@ -106,8 +108,8 @@ class Record:
             f"{self.name(row)}を{stem}ますか？",
             consequence,
             action=verb,
-            do=lambda _, key: session.api().post(f"{self.path}/{row['id']}/{action}", once=key),
-            done=f"{self.name(row)}を{stem}ました。",
+            do=lambda _, key: session.api().post(f"{self.path}/{row['id']}/{action}", idempotency_key=key),
+            success=f"{self.name(row)}を{stem}ました。",
             danger=danger,
         )
 
@@ -126,7 +128,7 @@ class Record:
 
     def _send(self, form: forms.Form, stored: Values, typed: Values) -> None:
         save = self.save or self._save_changes
-        problem = form.send(lambda _: save(stored, typed), done=f"{self.name({**stored, **typed})}を変更しました。")
+        problem = form.send(lambda _: save(stored, typed), success=f"{self.name({**stored, **typed})}を変更しました。")
         if problem and problem.current:
             dialogs.open(self._compare, stored, problem.yours or {}, problem.current)
             st.rerun()

@@ -15,13 +15,13 @@ Color = Literal["green", "red", "orange", "gray", "blue"]
 
 @dataclass(frozen=True)
 class Status:
-    word: str
+    label: str
     color: Color
     icon: str
 
     def badge(self) -> str:
         """As Markdown, for any text in Streamlit."""
-        return f":{self.color}-badge[:material/{self.icon}: {self.word}]"
+        return f":{self.color}-badge[:material/{self.icon}: {self.label}]"
 
 
 def statuses(labels: Mapping[str, str], looks: Mapping[str, tuple[Color, str]]) -> dict[str, Status]:

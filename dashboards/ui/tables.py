@@ -137,7 +137,7 @@ def table(
         pages.cursors.clear()
         st.rerun()  # The rows of this page no longer exist.
     if filters:
-        filters.tell(total, counter)
+        filters.show_total(total, counter)
     if not items:
         _no_rows(filters, empty)
         return reading

@@ -125,8 +125,8 @@ def _send_action(task: Mapping[str, Any], action: str, key: str) -> None:
     st.session_state.pop(f"{key}.refused", None)
     path = f"{PATH}/{task['id']}/{action}"
     try:
-        with button_idempotency_key(path) as once:
-            session.api().post(path, once=once)
+        with button_idempotency_key(path) as idempotency_key:
+            session.api().post(path, idempotency_key=idempotency_key)
             st.session_state.pop(f"{key}.task", None)  # So that it is polled again.
             st.session_state[f"{key}.asked"] = True
     except ApiProblem as problem:

@@ -36,14 +36,14 @@ OTHER_ICON = "radio_button_checked"
 
 @dataclass(frozen=True)
 class TimelineEvent:
-    """`what` is a sentence, `more` its result; `kind` is a key of ICONS; `who` is empty for automatic changes."""
+    """`title` is a sentence, `details` its result; `kind` is a key of ICONS; `actor` is empty for automatic changes."""
 
     at: datetime
-    what: str
+    title: str
     kind: str = "update"
-    who: str = ""
+    actor: str = ""
     reason: str = ""
-    more: str = ""
+    details: str = ""
 
 
 def timeline(events: Iterable[TimelineEvent], *, key: str) -> None:
@@ -60,12 +60,12 @@ def timeline(events: Iterable[TimelineEvent], *, key: str) -> None:
 
 
 def _lines(event: TimelineEvent) -> str:
-    user_name = plain(event.who) or "自動処理"
+    user_name = plain(event.actor) or "自動処理"
     time_text = plain(f"{times.full(event.at)}（{times.ago(event.at)}）")
     icon = ICONS.get(event.kind, OTHER_ICON)
-    lines = [f":gray[:material/{icon}:] **{plain(event.what)}**", small(f"{time_text}　{user_name}")]
+    lines = [f":gray[:material/{icon}:] **{plain(event.title)}**", small(f"{time_text}　{user_name}")]
     if event.reason:
         lines.append(f"理由: {plain(event.reason)}")
-    if event.more:
-        lines.append(plain(event.more))
+    if event.details:
+        lines.append(plain(event.details))
     return "  \n".join(lines)

@@ -72,7 +72,7 @@ def problem_of(call: Callable[[], object]) -> ApiProblem:
 
 
 def test_a_refusal_carries_the_services_message_and_fields(network: Network) -> None:
-    problem = problem_of(lambda: Api().post("/api/auth/login", {"login_id": "", "password": "x"}, once=None))
+    problem = problem_of(lambda: Api().post("/api/auth/login", {"login_id": "", "password": "x"}, idempotency_key=None))
 
     assert problem.status == 422
     assert problem.title == "入力内容を確認してください"
@@ -110,7 +110,7 @@ def test_parameters_without_a_value_are_left_out(network: Network) -> None:
 def test_an_answer_without_content_is_none(network: Network) -> None:
     answer_with(network, 204)
 
-    assert Api().post("/x", once=None) is None
+    assert Api().post("/x", idempotency_key=None) is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_answer_without_content_is_none(network: Network) -> None:
 def test_a_service_that_cannot_be_reached_has_stored_nothing(network: Network, method: str, detail: str) -> None:
     network.cut()
 
-    problem = problem_of(lambda: Api().get("/x") if method == "GET" else Api().post("/x", once=None))
+    problem = problem_of(lambda: Api().get("/x") if method == "GET" else Api().post("/x", idempotency_key=None))
 
     assert (problem.status, problem.detail) == (0, detail)
     assert problem.temporary
@@ -146,7 +146,7 @@ def test_a_write_without_an_answer_may_have_been_stored_and_says_so(
 ) -> None:
     with peer(behave) as http:
         network.use(http)
-        problem = problem_of(lambda: Api().post("/x", {"a": 1}, once=None))
+        problem = problem_of(lambda: Api().post("/x", {"a": 1}, idempotency_key=None))
 
     assert problem.status == 0
     assert "保存されたかどうかを確認できません。" in problem.detail
@@ -226,7 +226,7 @@ def test_the_service_gets_the_seconds_since_the_users_last_write(
     assert sent_header() == "60.000"
     taro.get("/a")
     assert sent_header() == "0.000"
-    hanako.post("/a", {}, once=None)
+    hanako.post("/a", {}, idempotency_key=None)
     assert sent_header() is None
     now += 2.5
     hanako.get("/a")

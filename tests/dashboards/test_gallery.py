@@ -186,16 +186,16 @@ def test_a_forms_field_says_what_is_wrong_and_keeps_what_was_typed_until_it_is_s
     assert page.text_input(key=f"{form}.serial_number.0").value == "TC200 #1"
     assert not page.toast
 
-    once = page.session_state[f"form.{form}"]["once"]
+    idempotency_key = page.session_state[f"form.{form}"]["idempotency_key"]
     fill(page, form, serial_number="STOP")
     press(page, f"{form}.submit")
     assert page.error[0].value.startswith("サービスに接続できません。")
-    assert page.session_state[f"form.{form}"]["once"] == once
+    assert page.session_state[f"form.{form}"]["idempotency_key"] == idempotency_key
     fill(page, form, serial_number="TC200-000999")
     press(page, f"{form}.submit")
     assert toasts(page) == ["端末 TC200-000999 を登録しました。"]
     assert page.text_input(key=f"{form}.serial_number.1").value == ""
-    assert page.session_state[f"form.{form}"]["once"] != once
+    assert page.session_state[f"form.{form}"]["idempotency_key"] != idempotency_key
     assert not page.error
 
 

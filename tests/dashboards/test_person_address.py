@@ -98,7 +98,7 @@ def test_a_write_from_a_page_records_the_browsers_address(
         "contact_email": "s@example.com",
         "contact_phone": "03-1111-2222",
     }
-    session.api().post("/api/fleet/customers", customer, once=None)
+    session.api().post("/api/fleet/customers", customer, idempotency_key=None)
 
     entry = db.scalars(select(AuditEntry).where(AuditEntry.subject == "customer")).one()
     assert (entry.actor, entry.address) == ("alice", BROWSER)

@@ -43,11 +43,11 @@ def _without_a_key() -> Iterator[tuple[str, str]]:
     folder = ROOT / "dashboards"
     for path in folder.rglob("*.py"):
         text = path.read_text()
-        for call in ast.walk(ast.parse(text)) if "once=None" in text else ():
+        for call in ast.walk(ast.parse(text)) if "idempotency_key=None" in text else ():
             if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "post"):
                 continue
             arguments = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
-            if arguments.get("once") == "None":
+            if arguments.get("idempotency_key") == "None":
                 segment = ast.unparse(call.args[0]).strip("f'\"").rpartition("/")[2]
                 yield path.relative_to(folder).as_posix(), segment
 

@@ -63,7 +63,7 @@ def cases(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.CaseFilters
 ) -> Page[schemas.CaseItem]:
     """A page of cases; by default the longest waiting first."""
-    return CASES.read(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
+    return CASES.read(db, limit, cursor, filters.sort, parameters={"reader": by.user_id}, **_filter_values(by, filters))
 
 
 def _filter_values(by: Actor, filters: schemas.CaseFilters) -> dict[str, Any]:

@@ -27,7 +27,7 @@ DRAFTS = Listing(
 
 def drafts(db: Session, by: Actor, limit: int, cursor: str | None, filters: DraftFilters) -> Page[DraftItem]:
     parameters = {"user_id": by.user_id, "agency_id": by.tenant_in(AREA.name)}
-    return DRAFTS.read(db, limit, cursor, filters.sort, asked=parameters, form=filters.form)
+    return DRAFTS.read(db, limit, cursor, filters.sort, parameters=parameters, form=filters.form)
 
 
 def own(by: Actor, form: Form, subject: str) -> ColumnElement[bool]:

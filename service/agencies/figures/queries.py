@@ -121,7 +121,7 @@ def _parameters(filters: schemas.PeriodFilters) -> dict[str, Any]:
 
 def figures(db: Session, limit: int, cursor: str | None, filters: schemas.FigureFilters) -> schemas.FiguresPage:
     """3.6: a page of agencies, and the sum of all agencies."""
-    page = FIGURES.read(db, limit, cursor, filters.sort, asked=_parameters(filters), agency_id=filters.agency_id)
+    page = FIGURES.read(db, limit, cursor, filters.sort, parameters=_parameters(filters), agency_id=filters.agency_id)
     if page.total <= len(page.items):
         whole = {name: sum(getattr(item, name) for item in page.items) for name in NUMBERS}
     else:
@@ -132,13 +132,17 @@ def figures(db: Session, limit: int, cursor: str | None, filters: schemas.Figure
 
 def _whole(db: Session, filters: schemas.FigureFilters) -> dict[str, int]:
     """The sum of all agencies, when one page does not have all of them."""
-    rows = FIGURES.all(filters.sort, asked=_parameters(filters), agency_id=filters.agency_id).order_by(None).subquery()
+    rows = (
+        FIGURES.all(filters.sort, parameters=_parameters(filters), agency_id=filters.agency_id)
+        .order_by(None)
+        .subquery()
+    )
     sums = select(*(cast(func.coalesce(func.sum(rows.c[name]), 0), Integer).label(name) for name in NUMBERS))
     return dict(db.execute(sums).mappings().one())
 
 
 def figures_export(filters: schemas.FigureFilters) -> Select[*tuple[Any, ...]]:
-    statement = FIGURES.all(filters.sort, asked=_parameters(filters), agency_id=filters.agency_id)
+    statement = FIGURES.all(filters.sort, parameters=_parameters(filters), agency_id=filters.agency_id)
     shown_rate = case((_RATE.is_(None), ""), else_=func.concat(_RATE, "%"))
     return statement.add_columns(shown_rate.label("shown_rate"))
 

@@ -45,12 +45,14 @@ REQUESTS = Listing(
 def listed(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.RequestFilters
 ) -> Page[schemas.RequestItem]:
-    return REQUESTS.read(db, limit, cursor, filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
+    return REQUESTS.read(
+        db, limit, cursor, filters.sort, parameters={"reader": by.user_id}, **_filter_values(by, filters)
+    )
 
 
 def requests_export(by: Actor, filters: schemas.RequestFilters) -> Select[*tuple[Any, ...]]:
     """All requests in the order of the list. Raises Invalid for an unknown sort order."""
-    return REQUESTS.all(filters.sort, asked={"reader": by.user_id}, **_filter_values(by, filters))
+    return REQUESTS.all(filters.sort, parameters={"reader": by.user_id}, **_filter_values(by, filters))
 
 
 def _filter_values(by: Actor, filters: schemas.RequestFilters) -> dict[str, Any]:

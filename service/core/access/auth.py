@@ -111,7 +111,7 @@ class ScopeCache:
     def __init__(self) -> None:
         self._by_token_hash: dict[bytes, Scopes] = {}
 
-    def of(self, token: str) -> Scopes:
+    def get(self, token: str) -> Scopes:
         return self._by_token_hash.get(identity.hash_token(token), NO_SCOPES)
 
     def remember(self, token: str, scopes: Scopes) -> None:
@@ -125,7 +125,7 @@ scope_cache = ScopeCache()
 
 def authenticate(request: Request, db: Db, token: BearerToken) -> Actor:
     """The user of the session, also one who has to change the password first."""
-    cached_scopes = scope_cache.of(token)
+    cached_scopes = scope_cache.get(token)
     active_session = identity.find_session(db, token, cached_scopes)
     if active_session is None:
         raise Unauthorized("セッションの有効期限が切れています。もう一度ログインしてください。")

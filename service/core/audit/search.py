@@ -140,19 +140,19 @@ def page(
         limit,
         cursor,
         item=lambda row: _readable(row, tenant_titles),
-        asked={"seen": [*visible_areas]},
+        parameters={"seen": [*visible_areas]},
         **vars(filters),
     )
 
 
 def count(db: Session, visible_areas: Collection[str], filters: Filters) -> int:
     """The number of entries that `all_entries` gives."""
-    return _ENTRIES.count(db, asked={"seen": [*visible_areas]}, **vars(filters))
+    return _ENTRIES.count(db, parameters={"seen": [*visible_areas]}, **vars(filters))
 
 
 def all_entries(db: Session, visible_areas: Collection[str], filters: Filters) -> Iterator[AuditItem]:
     """Every matching entry, newest first. Read in chunks, because the log of years does not fit into memory."""
-    statement = _ENTRIES.all(asked={"seen": [*visible_areas]}, **vars(filters)).execution_options(yield_per=1000)
+    statement = _ENTRIES.all(parameters={"seen": [*visible_areas]}, **vars(filters)).execution_options(yield_per=1000)
     tenant_titles = _tenant_titles(db, visible_areas)
     return (_readable(row._asdict(), tenant_titles) for row in db.connection().execute(statement))
 

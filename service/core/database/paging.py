@@ -224,7 +224,7 @@ class Listing(Generic[Item]):
         # tenth of the table.
         self._statement = lru_cache(maxsize=256)(self._build)
 
-    def page(
+    def read_rows(
         self,
         db: Session,
         limit: int,
@@ -232,11 +232,11 @@ class Listing(Generic[Item]):
         sort: str | None = None,
         *,
         item: Callable[[dict[str, Any]], Any] | None = None,
-        asked: Mapping[str, Any] = MappingProxyType({}),
+        parameters: Mapping[str, Any] = MappingProxyType({}),
         **filters: Any,
     ) -> dict[str, Any]:
-        """A page in the API's form of a list (`Page`), in one statement. Each row is a dict, converted by `item` if
-        there is one. `asked` are the parameters in `rows` itself, such as the user whose rows these are.
+        """A page of rows, as a dict with the fields of `Page`, in one statement. Each row is a dict, converted by
+        `item` if there is one. `parameters` are those of `rows` itself, such as the user whose rows these are.
 
         Raises:
             Invalid: an unknown sort or a wrong cursor.
@@ -244,7 +244,7 @@ class Listing(Generic[Item]):
         sort = self.default if sort is None else sort
         key, _ = self._sort_key(sort)
         names, values = self._cut(filters)
-        values |= asked
+        values |= parameters
         start: _Start = "first"
         if cursor:
             value, values["after_unique"] = self._position(key, sort, cursor)
@@ -271,12 +271,14 @@ class Listing(Generic[Item]):
         sort: str | None = None,
         *,
         item: Callable[[dict[str, Any]], Any] | None = None,
-        asked: Mapping[str, Any] = MappingProxyType({}),
+        parameters: Mapping[str, Any] = MappingProxyType({}),
         **filters: Any,
     ) -> Page[Item]:
-        """As `page`, with items of the model."""
+        """As `read_rows`, with items of the model."""
         assert self._page_model is not None
-        return self._page_model.model_validate(self.page(db, limit, cursor, sort, item=item, asked=asked, **filters))
+        return self._page_model.model_validate(
+            self.read_rows(db, limit, cursor, sort, item=item, parameters=parameters, **filters)
+        )
 
     def read_one(self, db: Session, row_id: int) -> Item:
         """The item of the row with that unique value, which must exist."""
@@ -285,17 +287,17 @@ class Listing(Generic[Item]):
         return self._item_model.validate_python(dict(row._mapping))
 
     def all(
-        self, sort: str | None = None, *, asked: Mapping[str, Any] = MappingProxyType({}), **filters: Any
+        self, sort: str | None = None, *, parameters: Mapping[str, Any] = MappingProxyType({}), **filters: Any
     ) -> Select[*tuple[Any, ...]]:
         """All filtered rows in that order, for an export. Raises Invalid for an unknown sort."""
         names, values = self._cut(filters)
         order = self._order(*self._sort_key(self.default if sort is None else sort))
-        return self._filtered(names).order_by(*order).params(**values, **asked)
+        return self._filtered(names).order_by(*order).params(**values, **parameters)
 
-    def count(self, db: Session, *, asked: Mapping[str, Any] = MappingProxyType({}), **filters: Any) -> int:
+    def count(self, db: Session, *, parameters: Mapping[str, Any] = MappingProxyType({}), **filters: Any) -> int:
         """The number of rows with these filters."""
         names, values = self._cut(filters)
-        return self._count(db, names, {**values, **asked})
+        return self._count(db, names, {**values, **parameters})
 
     def _cut(self, filters: Mapping[str, Any]) -> tuple[frozenset[str], dict[str, Any]]:
         converted = {name: self.filters[name].value(value) for name, value in filters.items() if value is not None}

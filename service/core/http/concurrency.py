@@ -61,7 +61,7 @@ class ConcurrencyLimit:
         self._slots = asyncio.Semaphore(number)
         self._waiting = 0
 
-    def beside(self, app: ASGIApp) -> ConcurrencyLimit:
+    def shared_with(self, app: ASGIApp) -> ConcurrencyLimit:
         """The same limit for another app: shared slots, but a queue of its own."""
         other = copy.copy(self)
         other.app, other._waiting = app, 0

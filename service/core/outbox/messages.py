@@ -98,7 +98,9 @@ def page(
     """Messages that the user may see, newest first; filtered by state, topic, area and part of recipient or title."""
     state_filter: dict[str, Any] = {state: True} if state else {}
     parameters = scope_parameters(by, READ)
-    return _MESSAGES.read(db, limit, cursor, item=_item, asked=parameters, **state_filter, topic=topic, area=area, q=q)
+    return _MESSAGES.read(
+        db, limit, cursor, item=_item, parameters=parameters, **state_filter, topic=topic, area=area, q=q
+    )
 
 
 def detail(db: Session, by: Actor, message_id: int) -> MessageDetail:

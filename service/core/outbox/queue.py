@@ -288,14 +288,14 @@ def mark_sent(
     message: Claimed,
     external_id: str | None = None,
     *,
-    found: bool = False,
+    already_delivered: bool = False,
     answer: Mapping[str, Any] | None = None,
     reactions: Mapping[str, Reaction] = NO_REACTIONS,
 ) -> bool:
-    """Settles the message as sent. `found`: the vendor had it already. False when another sender has taken over the
-    lease."""
+    """Settles the message as sent. `already_delivered`: by an earlier try. False when another sender has taken over
+    the lease."""
     values = {"sent_at": real_now(), "last_error": None, "in_doubt": False, "external_id": external_id}
-    settled = _settle(db, message, "found" if found else "sent", None, values)
+    settled = _settle(db, message, "found" if already_delivered else "sent", None, values)
     if settled:
         _react(db, Settled(message, "sent", external_id, answer or {}), reactions)
     return settled

@@ -157,7 +157,7 @@ def tasks(
         limit,
         cursor,
         item=lambda row: _answer(SimpleNamespace(**row), row["started_by"], by),
-        asked={"me": by.user_id, **scope_parameters(by, "core:task:read")},
+        parameters={"me": by.user_id, **scope_parameters(by, "core:task:read")},
         user_id=None if everybody else by.user_id,
         is_open=only_open,
     )

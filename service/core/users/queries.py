@@ -52,7 +52,7 @@ def users(
     """Users with a membership in the actor's scope, by login id; filtered by part of login id, name or mail. Area and
     role have to be those of the same membership."""
     parameters = {**tenant_scope.scope_parameters(actor, READ), "member_area": area, "member_role": role}
-    page = _USERS.read(db, limit, cursor, item=lambda row: row["id"], asked=parameters, active=active, q=q)
+    page = _USERS.read(db, limit, cursor, item=lambda row: row["id"], parameters=parameters, active=active, q=q)
     by_id = {user.id: user for user in db.scalars(select(User).where(User.id.in_(page.items)))}
     scope = AdminScope.of(actor, READ)
     items = [user_item(by_id[user_id], scope) for user_id in page.items]

@@ -193,7 +193,7 @@ def preview(db: Session, request: schemas.Preview) -> schemas.PreviewAnswer:
 
 def rollouts(db: Session, limit: int, cursor: str | None, state: RolloutState | None) -> Page[schemas.RolloutItem]:
     """The newest first, each with the counts of its tasks."""
-    page = ROLLOUTS.page(db, limit, cursor, state=state)
+    page = ROLLOUTS.read_rows(db, limit, cursor, state=state)
     wave_counts = counts(db, [item["id"] for item in page["items"]])
     for item in page["items"]:
         item["counts"] = _sum_counts(wave_counts[item["id"]].values())

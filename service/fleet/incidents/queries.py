@@ -175,7 +175,7 @@ def incidents(
         cursor,
         filters.sort,
         item=lambda row: _incident_values(db, row, now),
-        asked=impact.impact_parameters(now),
+        parameters=impact.impact_parameters(now),
         **_filter_values(by, filters),
     )
 

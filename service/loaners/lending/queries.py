@@ -157,12 +157,12 @@ LOANS = Listing(
 
 def loans(db: Session, limit: int, cursor: str | None, filters: schemas.LoanFilters) -> Page[schemas.LoanItem]:
     """By 返却予定日, earliest first; loans without it come last."""
-    return LOANS.read(db, limit, cursor, filters.sort, asked=_parameters(db), **_filter_values(filters))
+    return LOANS.read(db, limit, cursor, filters.sort, parameters=_parameters(db), **_filter_values(filters))
 
 
 def all_loans(db: Session, filters: schemas.LoanFilters) -> Iterator[schemas.LoanItem]:
     """Raises Invalid for an unknown sort order."""
-    for row in db.execute(LOANS.all(filters.sort, asked=_parameters(db), **_filter_values(filters))).mappings():
+    for row in db.execute(LOANS.all(filters.sort, parameters=_parameters(db), **_filter_values(filters))).mappings():
         yield schemas.LoanItem(**row)
 
 

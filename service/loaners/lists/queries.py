@@ -263,13 +263,13 @@ def _forms_in_use(db: Session, view: Definition, published: PublishedForms, at: 
 def page(db: Session, key: str, limit: int, cursor: str | None, filters: schemas.ListFilters) -> schemas.ListPage:
     """Raises NotFound, and Invalid for an unknown sort order."""
     query = build_query(db, key, filters)
-    result = query.listing.page(
+    result = query.listing.read_rows(
         db,
         limit,
         cursor,
         filters.sort,
         item=lambda row: _item(query, row),
-        asked=query.parameters,
+        parameters=query.parameters,
         **query.filter_values(),
     )
     return schemas.ListPage(
@@ -284,7 +284,7 @@ def page(db: Session, key: str, limit: int, cursor: str | None, filters: schemas
 
 def rows(db: Session, query: ListQuery) -> Iterator[list[str]]:
     """The cells of all rows, in the order of the list. Raises Invalid for an unknown sort order."""
-    statement = query.listing.all(query.filters.sort, asked=query.parameters, **query.filter_values())
+    statement = query.listing.all(query.filters.sort, parameters=query.parameters, **query.filter_values())
     for row in db.execute(statement.execution_options(yield_per=1000)).mappings():
         yield row_cells(query, dict(row))
 

@@ -192,11 +192,11 @@ def differences(
     db: Session, limit: int, cursor: str | None, filters: schemas.DifferenceFilters
 ) -> Page[schemas.Difference]:
     """Devices whose state differs between the earlier and the later day."""
-    return DIFFERENCES.read(db, limit, cursor, filters.sort, asked=_bounds(db, filters), **_filter_values(filters))
+    return DIFFERENCES.read(db, limit, cursor, filters.sort, parameters=_bounds(db, filters), **_filter_values(filters))
 
 
 def all_differences(db: Session, filters: schemas.DifferenceFilters) -> Select[*tuple[Any, ...]]:
-    return DIFFERENCES.all(filters.sort, asked=_bounds(db, filters), **_filter_values(filters))
+    return DIFFERENCES.all(filters.sort, parameters=_bounds(db, filters), **_filter_values(filters))
 
 
 def _bounds(db: Session, filters: schemas.DifferenceFilters) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def test_a_cached_scope_follows_changes_of_the_role(client: TestClient, db: Sess
     def visible() -> tuple[str, int]:
         with transaction() as fresh:
             actor = authenticate(Request({"type": "http", "headers": []}), fresh, token)
-            assert actor.scopes == scope_cache.of(token)
+            assert actor.scopes == scope_cache.get(token)
             return str(sorted(actor.scopes.whole)), len(fresh.scalars(select(Customer)).all())
 
     for role, expected in (("operator", 1), ("nobody", 0), ("admin", 1), ("nobody", 0)):

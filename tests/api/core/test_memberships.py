@@ -259,7 +259,7 @@ def test_a_list_of_nurseries_counts_its_active_staff(db: Session, sakura: Nurser
         default="-people",
     )
 
-    page = listing.page(db, 10, None)
+    page = listing.read_rows(db, 10, None)
 
     assert page["items"] == [{"name": "さくら保育園", "people": 2}, {"name": "ひまわり保育園", "people": 0}]
 

@@ -137,7 +137,7 @@ def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch
         assert api.get(CUSTOMERS, q="株式会社ただいま登録")["total"] == 0
         with pair.replica.paused():
             new = {"company_name": "株式会社ただいま登録", "contact_person": "青木", "contact_phone": "03-1234-5678"}
-            api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"}, once=str(uuid.uuid4()))
+            api.post(CUSTOMERS, new | {"contact_email": "aoki@example.com"}, idempotency_key=str(uuid.uuid4()))
 
             def is_passed_over() -> bool:
                 [row] = api.get(CUSTOMERS, q="株式会社ただいま登録")["items"]

@@ -134,7 +134,8 @@ def test_a_second_application_shares_the_slots() -> None:
 
         limit = concurrency.ConcurrencyLimit(app, 1, frozenset())
         scopes = [{"type": "http", "path": "/", "method": "GET"} for _ in range(4)]
-        calls = [entry(scope, None, None) for entry, scope in zip([limit, limit.beside(app)] * 2, scopes, strict=True)]  # type: ignore[arg-type]
+        limits = [limit, limit.shared_with(app)] * 2
+        calls = [entry(scope, None, None) for entry, scope in zip(limits, scopes, strict=True)]  # type: ignore[arg-type]
         await asyncio.gather(*calls)
         return highest
 

@@ -32,7 +32,7 @@ from stack.home import ROOT
 def test_every_code_of_the_service_has_a_colour_and_an_icon(
     shown: Mapping[str, Status], labels: Mapping[str, str]
 ) -> None:
-    assert {code: status.word for code, status in shown.items()} == labels
+    assert {code: status.label for code, status in shown.items()} == labels
 
 
 def recorded_kinds(*functions: str) -> set[str]:
@@ -71,9 +71,9 @@ def test_every_logged_event_of_a_terminal_has_a_title() -> None:
         | {"registered", "command", "status"}
     )
     assert {"cloned", "clock_skew", "update_failed", "swapped", "archived", "maintenance_planned"} <= kinds
-    unnamed = terminal_words.timeline_event(ITEM | {"source": "log", "kind": "spaceship"}).what
+    unnamed = terminal_words.timeline_event(ITEM | {"source": "log", "kind": "spaceship"}).title
 
-    titles = {kind: terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind}).what for kind in kinds}
+    titles = {kind: terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind}).title for kind in kinds}
 
     assert [kind for kind, title in titles.items() if title == unnamed] == []
 
@@ -81,14 +81,14 @@ def test_every_logged_event_of_a_terminal_has_a_title() -> None:
 def test_every_event_of_an_incident_has_a_title() -> None:
     kinds = recorded_kinds("record_event") | {"archived", "recovered", "snoozed", "woken"}
     assert {"opened", "maintenance", "reminded"} <= kinds
-    unnamed = incident_words.timeline_event(ITEM | {"kind": "spaceship"}).what
+    unnamed = incident_words.timeline_event(ITEM | {"kind": "spaceship"}).title
 
     events = {kind: incident_words.timeline_event(ITEM | {"kind": kind, "text": "理由"}) for kind in kinds}
 
-    assert [kind for kind, event in events.items() if event.what == unnamed] == []
-    assert events["maintenance"].what == "1台がメンテナンスに入りました"
+    assert [kind for kind, event in events.items() if event.title == unnamed] == []
+    assert events["maintenance"].title == "1台がメンテナンスに入りました"
     assert events["maintenance"].reason == "理由"
-    assert events["archived"].what == "1台がアーカイブされ、対象から外れました"
+    assert events["archived"].title == "1台がアーカイブされ、対象から外れました"
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_every_event_of_an_incident_has_a_title() -> None:
 )
 def test_an_update_is_shown_with_version_and_reason(kind: str, detail: dict[str, Any], title: str, reason: str) -> None:
     event = terminal_words.timeline_event(ITEM | {"source": "log", "kind": kind, "detail": detail})
-    assert (event.what, event.reason) == (title, reason)
+    assert (event.title, event.reason) == (title, reason)

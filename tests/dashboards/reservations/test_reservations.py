@@ -82,7 +82,7 @@ def state(db: Session, reservation: Reservation) -> str:
 
 
 def test_every_state_has_the_services_label() -> None:
-    assert {code: status.word for code, status in words.STATE.items()} == State.labels()
+    assert {code: status.label for code, status in words.STATE.items()} == State.labels()
 
 
 @pytest.mark.parametrize(

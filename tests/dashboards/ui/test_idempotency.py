@@ -26,7 +26,7 @@ def confirmation_page() -> None:
             raise st.session_state["problems"].pop(0)
 
     def ask() -> None:
-        confirm.confirm("shop", "送りますか？", "取り消せません。", action="送る", do=do, done="")
+        confirm.confirm("shop", "送りますか？", "取り消せません。", action="送る", do=do, success="")
 
     with dialogs.draw_after("here"):
         st.button("送る", key="open", on_click=dialogs.open, args=(ask,))

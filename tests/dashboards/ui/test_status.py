@@ -12,7 +12,7 @@ KINDS = {"open": Status("未対応", "red", "error"), "done": Status("対応済�
 
 def test_no_status_is_shown_by_colour_alone() -> None:
     for status in (*KINDS.values(), UNKNOWN):
-        assert status.badge() == f":{status.color}-badge[:material/{status.icon}: {status.word}]"
+        assert status.badge() == f":{status.color}-badge[:material/{status.icon}: {status.label}]"
 
 
 def test_a_status_this_release_does_not_know_is_called_unknown_in_tables() -> None:

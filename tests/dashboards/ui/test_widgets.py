@@ -28,8 +28,8 @@ class FakeApi:
     def get(self, path: str, **query: Any) -> Any:
         return self._answer(("GET", path, query))
 
-    def post(self, path: str, body: Any = None, *, once: str | None = None) -> Any:
-        return self._answer(("POST", path, body, once))
+    def post(self, path: str, body: Any = None, *, idempotency_key: str | None = None) -> Any:
+        return self._answer(("POST", path, body, idempotency_key))
 
     def _answer(self, call: tuple[Any, ...]) -> Any:
         self.calls.append(call)
@@ -171,7 +171,9 @@ def form_page() -> None:
     with forms.form("shop", submit="登録する") as form:
         name = form.field("name", st.text_input, "店舗名", required=True)
     if form.submitted:
-        form.send(lambda once: session.api().post("/api/shops", {"name": name}, once=once), done="登録しました。")
+        form.send(
+            lambda key: session.api().post("/api/shops", {"name": name}, idempotency_key=key), success="登録しました。"
+        )
 
 
 def test_attempts_share_a_key_until_one_is_stored(service: FakeApi) -> None:
@@ -255,7 +257,7 @@ def day_filter_page() -> None:
 
     today = date.fromisoformat(st.session_state.get("today", "2026-11-20"))
     conditions = filters.bar(
-        filters.Day("day", "日付", today), filters.Dates("period", "期間", asked=("first", "last"))
+        filters.Day("day", "日付", today), filters.Dates("period", "期間", parameters=("first", "last"))
     )
     st.json(conditions.query)
     st.session_state["active"] = conditions.active
