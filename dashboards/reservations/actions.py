@@ -76,16 +76,18 @@ class Target:
     version: int | None = None
 
     def post(self, route: str, body: Body, idempotency_key: str) -> None:
-        version = {} if self.version is None else {"version": self.version}
-        session.api().post(f"{self.path}/{self.id}/{route}", {**version, **body}, idempotency_key=idempotency_key)
+        self._send(route, body, idempotency_key)
         self.back()
 
+    def _send(self, route: str, body: Body, idempotency_key: str) -> None:
+        version = {} if self.version is None else {"version": self.version}
+        session.api().post(f"{self.path}/{self.id}/{route}", {**version, **body}, idempotency_key=idempotency_key)
+
     def do(self, route: str, body: Body, done: str) -> None:
-        """For callbacks: an error is shown by `show_failure` in the drawer, which stays open."""
-        path = f"{self.path}/{self.id}/{route}"
+        """For callbacks: the drawer stays open (`back` is not called), and `show_failure` shows an error in it."""
         try:
-            with button_idempotency_key(path) as idempotency_key:
-                session.api().post(path, {"version": self.version, **body}, idempotency_key=idempotency_key)
+            with button_idempotency_key(f"{self.path}/{self.id}/{route}") as idempotency_key:
+                self._send(route, body, idempotency_key)
                 flash.add(done)
         except ApiProblem as problem:
             st.session_state[f"{self.key}.problem"] = problem

@@ -19,8 +19,8 @@ from dashboards.client import ApiProblem
 from dashboards.ui import feedback
 from dashboards.ui.text import plain
 
-_PAGE, _PENDING, _OPENED = "dialogs.page", "dialogs.noted", "dialogs.opened"
-_RERUN, _DRAWING = "dialogs.leaving", "dialogs.drawing"
+_PAGE, _PENDING, _OPENED = "dialogs.page", "dialogs.pending", "dialogs.opened"
+_RERUN, _DRAWING = "dialogs.rerun", "dialogs.drawing"
 
 Draw = Callable[..., None]
 
@@ -75,7 +75,7 @@ def drawer(
 
 
 def open(draw: Draw, *args: Any) -> None:
-    """Stores that `draw(*about)` is to open a dialog, or to do something once. For callbacks: it draws nothing yet."""
+    """Stores that `draw(*args)` is to open a dialog, or to do something once. For callbacks: it draws nothing yet."""
     st.session_state[_PENDING] = partial(draw, *args)
     st.session_state[_RERUN] = True
 
@@ -88,7 +88,7 @@ def button(
     icon: str | None = None,
     type: Literal["primary", "secondary", "tertiary"] = "secondary",
 ) -> None:
-    """A button that opens `draw(*about)`; `icon` is the name of a Material symbol."""
+    """A button that opens `draw(*args)`; `icon` is the name of a Material symbol."""
     symbol = f":material/{icon}:" if icon else None
     st.button(label, key=key, type=type, icon=symbol, on_click=open, args=(draw, *args))
 

@@ -33,7 +33,8 @@ class Created(BaseModel):
 
 def change_model(name: str, new: type[BaseModel], *bases: type[Any], fixed: tuple[str, ...] = ()) -> type[Edit]:
     """The model of a change: the `version` that was read, and the fields of `new`, each optional, but not the `fixed`
-    ones. Fields that are omitted or null do not change. `bases` have the validators that both models share."""
+    ones. Fields that are omitted or null do not change, except those in `Edits.may_be_emptied`. `bases` have the
+    validators that both models share."""
     fields: dict[str, Any] = {
         field_name: (Optional[field.rebuild_annotation()], None)  # noqa: UP045  # a value, not an annotation
         for field_name, field in new.model_fields.items()
@@ -74,8 +75,12 @@ class Resource(Generic[Row]):
         return row
 
     def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
-        """Raises NotFound, and as `Edits.change`."""
-        self.edits.change(db, by, self.lock(db, by, key), new)
+        """Raises NotFound, and as `Edits.change` and `check`."""
+        row = self.lock(db, by, key)
+        self.edits.change(db, by, row, new, lambda after: self.check(db, row, after))
+
+    def check(self, db: Session, row: Row, after: Mapping[str, Any]) -> None:
+        """Raises Invalid or Conflict when the fields in `after` must not get these values. For an area to override."""
 
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """Archives or restores. Raises NotFound."""

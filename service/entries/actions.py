@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import update
@@ -40,13 +40,9 @@ class Nurseries(Resource[Nursery]):
             raise Forbidden("保育園の登録は、すべての園を管理する管理者だけができます。")
         return super().create(db, by, new)
 
-    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
-        nursery = queries.get_nursery(db, by, key, lock=True)
-        opens, closes = new.opens_at or nursery.opens_at, new.closes_at or nursery.closes_at
-        if opens >= closes:
-            message = "閉園時刻は開園時刻より後にしてください。"
-            raise Invalid(message, [("closes_at", message)])
-        self.edits.change(db, by, nursery, new)
+    def check(self, db: Session, row: Nursery, after: Mapping[str, Any]) -> None:
+        if after.get("opens_at", row.opens_at) >= after.get("closes_at", row.closes_at):
+            raise Invalid.at_field("closes_at", "閉園時刻は開園時刻より後にしてください。")
 
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """Also logs out its stations. Users bound to this nursery cannot sign in until it is restored."""
@@ -81,9 +77,9 @@ class Parents(Resource[Parent]):
                 stale.yours["children"] = [child.model_dump() for child in new.children]
             raise
         if new.children is not None:
-            self._change_children(db, by, parent, new.children)
+            self.change_children(db, by, parent, new.children)
 
-    def _change_children(self, db: Session, by: Actor, parent: Parent, children: Sequence[schemas.Tie]) -> None:
+    def change_children(self, db: Session, by: Actor, parent: Parent, children: Sequence[schemas.Tie]) -> None:
         before = {"children": queries.guardianship_labels(db, parent.id)}
         _set_children(db, parent, children)
         after = {"children": queries.guardianship_labels(db, parent.id)}
@@ -146,18 +142,17 @@ def _get_active_nursery(db: Session, by: Actor, nursery_id: int) -> Nursery:
 
 
 def _set_children(db: Session, parent: Parent, children: Sequence[schemas.Tie]) -> None:
-    """Replaces the parent's children. Raises Invalid for a child that is not of the nursery."""
+    """Replaces the parent's children, but those that are archived: a user does not see them, and they come back with
+    their parents. Raises Invalid for a child that is not of the nursery."""
     relations = {child.id: child.relation for child in children}
     missing = relations.keys() - queries.children_of_nursery(db, parent.nursery_id, list(relations)).keys()
     if missing:
-        message = "選ばれた園児が見つかりません。同じ保育園の園児を選び直してください。"
-        raise Invalid(message, [("children", message)])
-    existing = queries.guardianships_by_child(db, parent.id)
-    for child_id, guardianship in existing.items():
-        if child_id in relations:
-            guardianship.relation = relations[child_id]
-        else:
-            db.delete(guardianship)
+        raise Invalid.at_field("children", "選ばれた園児が見つかりません。同じ保育園の園児を選び直してください。")
+    existing = queries.guardianships_by_child(db, parent.id, with_archived=True)
+    for child_id in queries.guardianships_by_child(db, parent.id).keys() - relations.keys():
+        db.delete(existing[child_id])
+    for child_id in existing.keys() & relations.keys():
+        existing[child_id].relation = relations[child_id]
     db.add_all(
         Guardianship(parent_id=parent.id, child_id=child_id, nursery_id=parent.nursery_id, relation=relation)
         for child_id, relation in relations.items()
@@ -198,4 +193,4 @@ def _set_children_by_name(db: Session, by: Actor, parent: Parent, names: Sequenc
     children = [
         schemas.Tie(id=by_name[name].id, relation=relations.get(by_name[name].id, "")) for name in dict.fromkeys(names)
     ]
-    _set_children(db, parent, children)
+    PARENTS.change_children(db, by, parent, children)

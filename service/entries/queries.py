@@ -284,12 +284,12 @@ def children_of_nursery(db: Session, nursery_id: int, child_ids: Sequence[int]) 
     return {child.id: child for child in rows}
 
 
-def guardianships_by_child(db: Session, parent_id: int) -> dict[int, Guardianship]:
-    """By child id."""
-    return {
-        guardianship.child_id: guardianship
-        for guardianship in db.scalars(select(Guardianship).where(Guardianship.parent_id == parent_id))
-    }
+def guardianships_by_child(db: Session, parent_id: int, *, with_archived: bool = False) -> dict[int, Guardianship]:
+    """By child id; without those of archived children, unless asked for."""
+    statement = select(Guardianship).where(Guardianship.parent_id == parent_id)
+    if not with_archived:
+        statement = statement.join(Child, Child.id == Guardianship.child_id).where(Child.archived_at.is_(None))
+    return {guardianship.child_id: guardianship for guardianship in db.scalars(statement)}
 
 
 def guardianship_labels(db: Session, parent_id: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -43,16 +43,14 @@ class Columns(Resource[Column]):
         _refuse_fixed_title(new.title)
         return super().create(db, by, new)
 
-    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+    def check(self, db: Session, row: Column, after: Mapping[str, Any]) -> None:
         """The value type cannot change. Raises Invalid when a choice column would have no choices."""
-        column = self.lock(db, by, key)
-        if new.title is not None and new.title != column.title:
-            _refuse_fixed_title(new.title)
-        is_choice = column.value_type == "choice"
-        if new.choices is not None and is_choice != bool(new.choices):
+        if "title" in after:
+            _refuse_fixed_title(after["title"])
+        is_choice = row.value_type == "choice"
+        if "choices" in after and is_choice != bool(after["choices"]):
             message = "選択肢を1つ以上入力してください。" if is_choice else "この列に選択肢は設定できません。"
-            raise Invalid(message, [("choices", message)])
-        self.edits.change(db, by, column, new)
+            raise Invalid.at_field("choices", message)
 
 
 COLUMNS = Columns(

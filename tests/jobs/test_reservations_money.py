@@ -4,16 +4,20 @@ agree, and no refund is made twice."""
 from __future__ import annotations
 
 import threading
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from jobs import reservations as jobs
 from service.core.database.session import SYSTEM, transaction
+from service.core.outbox.records import Claimed, OutboxMessage, Settled
 from service.reservations.inbox.actions import process_next_webhook
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import State
+from service.reservations.vendor_events.payments import handle_payment_result
 from tests.jobs.reservations_world import World
 from tests.waiting import wait_for
 
@@ -242,6 +246,33 @@ def test_money_that_comes_back_from_the_bank_weeks_later_is_found_by_asking(worl
     world.pass_time(timedelta(days=2)).run_until(lambda: world.tasks() == ["refund_failed"])
 
     assert (world.state, world.reservation.refunded) == (State.REFUND_PENDING, 0)
+
+
+OF_MESSAGE = (
+    *("id", "key", "topic", "payload", "created_at", "tries"),
+    *("expires_at", "area", "tenant_id", "subject", "subject_id"),
+)
+
+
+def test_a_refund_that_stripe_reported_stays_done_when_its_request_is_given_up(world: World) -> None:
+    """The answer of the first try was lost, Stripe's webhook came, and then the key was revoked."""
+    world.request_reservation().confirm()
+    world.record_event(e.CancelAsked(by="customer"))
+    world.run_until_state(State.REFUNDED).run_until_idle()
+    with transaction(SYSTEM) as db:
+        [request] = [row for row in db.scalars(select(OutboxMessage)) if row.payload.get("do") == "refund"]
+        given_up = Claimed(
+            **{field: getattr(request, field) for field in OF_MESSAGE},
+            lease=uuid.uuid4(),
+            attempt=2,
+            in_doubt=False,
+            insisted=False,
+            expired=False,
+        )
+        handle_payment_result(db, Settled(given_up, "dead", error="キーが無効です。"))
+
+    assert (world.state, world.tasks()) == (State.REFUNDED, [])
+    assert [refund.status for refund in world.refunds()] == ["succeeded"]
 
 
 def test_a_refund_is_not_polled_forever(world: World) -> None:

@@ -18,7 +18,7 @@ from service.agencies.masters import queries as masters
 from service.agencies.rules import AREA
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
-from service.core.edits import Edit, Edits
+from service.core.edits import Edit, Edits, entered_values
 from service.core.problems import Conflict, Invalid, Problem, Stale
 from service.core.resources import Resource
 from service.core.values.times import local_date
@@ -128,11 +128,7 @@ def _store(db: Session, by: Actor, corporation: Corporation, card: CardIn) -> No
 def _validated_changes(db: Session, corporation: Corporation, new: Edit, card: CardIn | None) -> Edit:
     """The changes to be written. Fields that were missing before and are not changed are no error."""
     checks = Checks()
-    sent = {
-        name: value
-        for name, value in new.model_dump(exclude={"version"}, exclude_unset=True).items()
-        if value is not None or name in EDITS.may_be_emptied
-    }
+    sent = entered_values(new, EDITS.may_be_emptied)
     before = {name: getattr(corporation, name) for name in schemas.FieldsChange.model_fields if name != "version"}
     changed = {name: value for name, value in sent.items() if value != before[name]}
     changed = normalized_values(checks, changed, local_date(app_now(db)))

@@ -17,7 +17,7 @@ from service.agencies.sites import queries, rules, schemas
 from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
-from service.core.edits import Edits
+from service.core.edits import Edits, entered_values
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.times import local_date
 
@@ -56,8 +56,7 @@ def change(db: Session, by: Actor, site: Site, new: schemas.SiteChange) -> None:
 
 def _validated_changes(db: Session, site: Site, new: schemas.SiteChange) -> dict[str, Any]:
     current = queries.values(site)
-    sent = new.model_dump(exclude={"version"}, exclude_unset=True)
-    new_values = {name: value for name, value in sent.items() if value is not None}
+    new_values = entered_values(new)
     if "pps_business_number" in new_values and "service_type" not in new_values:
         name = queries.pps_name(db, new_values["pps_business_number"])
         new_values |= {"service_type": rules.service_from_pps(name)} if name else {}
@@ -65,7 +64,7 @@ def _validated_changes(db: Session, site: Site, new: schemas.SiteChange) -> dict
     changed = {name: value for name, value in values.items() if value != current[name]}
     errors += _unknown_codes(db, changed, current)
     if site.status == Status.ENTERED.value:
-        after = {**current, **sent, **changed}
+        after = {**current, **changed}
         errors += [(name, f"投入済の地点の{SITE_FIELDS[name]}は空にできません。") for name in rules.missing(after)]
     if errors:
         raise Invalid(INVALID_INPUT, errors)

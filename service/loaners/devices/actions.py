@@ -105,12 +105,14 @@ def _validate_extra(db: Session, kind: Kind | str, extra: dict[str, str]) -> dic
 def change(db: Session, by: Actor, device_id: int, new: schemas.DeviceChange) -> None:
     """Raises NotFound, Stale, Invalid, and Conflict for an archived device."""
     device = masters.get(db, Device, device_id, lock=True)
-    if device.kind == Kind.TERMINAL and new.asset_number == "":
-        message = "端末には資産管理番号が必要です。"
-        raise Invalid(message, [("asset_number", message)])
+
+    def check(after: Mapping[str, Any]) -> None:
+        if device.kind == Kind.TERMINAL and after.get("asset_number") == "":
+            raise Invalid.at_field("asset_number", "端末には資産管理番号が必要です。")
+
     extra = None if new.extra is None else _validate_extra(db, device.kind, new.extra)
     try:
-        DEVICES.change(db, by, device, new.model_copy(update={"extra": None}))
+        DEVICES.change(db, by, device, new.model_copy(update={"extra": None}), check)
     except Stale as stale:
         stale.current["extra"] = device.extra
         if extra is not None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.edits import Edit, Edits
+from service.core.edits import Edits
 from service.core.http.problem_responses import field_errors
 from service.core.problems import Conflict, Invalid
 from service.core.resources import Resource
@@ -25,18 +25,13 @@ class Views(Resource[View]):
         _refuse_built_in(new.key)
         return super().create(db, by, new)
 
-    def change(self, db: Session, by: Actor, key: int, new: Edit) -> None:
-        """Raises NotFound, Stale, Conflict, and Invalid for an invalid definition."""
-        view = self.lock(db, by, key)
-
-        def check(after: Mapping[str, Any]) -> None:
-            source, columns = (after.get(name, getattr(view, name)) for name in ("source", "columns"))
-            _check(db, source, columns, after.get("filter", view.filter))
-            if view.key == rules.SUMMARY and schemas.parse_json(source)["sourceType"] != "aggregated":
-                message = "「サマリー」の画面が使う定義です。sourceType は aggregated のままにしてください。"
-                raise Invalid(message, [("source", message)])
-
-        self.edits.change(db, by, view, new, check)
+    def check(self, db: Session, row: View, after: Mapping[str, Any]) -> None:
+        """Raises Invalid for an invalid definition."""
+        source, columns = (after.get(name, getattr(row, name)) for name in ("source", "columns"))
+        _check(db, source, columns, after.get("filter", row.filter))
+        if row.key == rules.SUMMARY and schemas.parse_json(source)["sourceType"] != "aggregated":
+            message = "「サマリー」の画面が使う定義です。sourceType は aggregated のままにしてください。"
+            raise Invalid.at_field("source", message)
 
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """Raises NotFound, and Conflict for the view that the summary uses."""

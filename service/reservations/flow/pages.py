@@ -1,6 +1,7 @@
 """The customers' pages for payment and cancellation. The token in the link authorises.
 
-GET changes nothing: programs that scan messages also open links. Changes are form posts."""
+GET never changes a reservation: programs that scan messages also open links. Changes are form posts; coming back from
+Stripe only brings the next poll forward."""
 
 from __future__ import annotations
 

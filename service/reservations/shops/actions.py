@@ -37,6 +37,10 @@ OWN_FIELDS = set(schemas.ShopValues.model_fields)
 
 
 class Shops(Resource[Shop]):
+    def check(self, db: Session, row: Shop, after: Mapping[str, Any]) -> None:
+        if after.get("opens_at", row.opens_at) >= after.get("closes_at", row.closes_at):
+            raise Invalid.at_field("closes_at", CLOSES_BEFORE_OPENING)
+
     def create(self, db: Session, by: Actor, new: schemas.NewShop) -> Shop:
         """Creates a shop, which is called last for each of its services. Raises Conflict when the code is in use,
         Invalid for an unknown or archived service."""
@@ -50,12 +54,11 @@ class Shops(Resource[Shop]):
 
     def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
         shop = self.lock(db, by, key)
-        if (new.opens_at or shop.opens_at) >= (new.closes_at or shop.closes_at):
-            raise Invalid.at_field("closes_at", CLOSES_BEFORE_OPENING)
         offered = queries.offered_services(db, shop.id)
         current = {service_id: service for service_id, service in offered.items() if service.archived_at is None}
         try:
-            self.edits.change(db, by, shop, new.model_copy(update={"services": None}))
+            change = new.model_copy(update={"services": None})
+            self.edits.change(db, by, shop, change, lambda after: self.check(db, shop, after))
         except Stale as stale:
             _complete_stale(stale, shop, [*current], new)
             raise

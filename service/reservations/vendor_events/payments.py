@@ -160,7 +160,8 @@ def _handle_refund(db: Session, result: Settled) -> None:
         handle_refund_event(db, str(result.external_id), str(result.message.key), str(answer["status"]), reason)
         return
     refund = queries.money_row(db, Refund, result.message.key)
-    if refund is not None:
+    # Stripe's report of an earlier try may have come first.
+    if refund is not None and refund.status != "succeeded":
         reservation = queries.lock_with_reservation(db, refund)
         # In doubt the refund may have succeeded: Stripe's later report must still count.
         refund.status, refund.error = "pending" if result.in_doubt else "failed", (result.error or "")[:500]

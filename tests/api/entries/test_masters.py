@@ -139,6 +139,24 @@ def test_a_parent_is_listed_with_children_and_changed_with_them(
     assert [len((side or {}).get("children", [])) for side in (last.before, last.after)] == [2, 3]
 
 
+def test_an_archived_child_keeps_its_parents_whatever_is_edited_meanwhile(
+    db: Session, client: TestClient, sakura: Nursery
+) -> None:
+    sign_in_member(db, client, sakura)
+    [before] = client.get("/api/entries/parents", params={"q": "花子"}).json()["items"]
+    kept, archived = before["children"]
+    assert client.post(f"/api/entries/children/{archived['id']}/archive").status_code == 204
+
+    links = [{"id": kept["id"], "relation": "母"}]
+    path = f"/api/entries/parents/{before['id']}"
+    assert client.patch(path, json={"version": before["version"], "children": links}).status_code == 204
+    stale = client.patch(path, json={"version": before["version"], "children": []}).json()
+    assert client.post(f"/api/entries/children/{archived['id']}/restore").status_code == 204
+
+    assert [child["id"] for child in stale["current"]["children"]] == [kept["id"]]
+    assert [child["name"] for child in client.get(path).json()["children"]] == [kept["name"], archived["name"]]
+
+
 def test_errors_of_a_parent_name_the_fields_of_the_form(db: Session, client: TestClient, sakura: Nursery) -> None:
     sign_in_member(db, client, sakura)
     wrong = {"phone_number": "09x", "mail": "hanako"}

@@ -44,6 +44,22 @@ def test_families_come_by_file_and_again_without_doubling(environment: Environme
     assert environment.rows("SELECT count(*) FROM entries_children WHERE name = '佐藤次郎'") == [(2,)]
 
 
+def test_children_that_come_by_file_are_audited_and_make_an_open_edit_stale(environment: Environment) -> None:
+    create_nurseries(environment)
+    client = environment.person("alice", entries="admin")
+    run_import(environment, client, FILE, KIND)
+    opened = client.get("/api/entries/parents/123456").json()
+
+    run_import(environment, client, FILE.replace("、山田次郎", ""), KIND)
+
+    edit = {"version": opened["version"], "name": "別人"}
+    assert client.patch("/api/entries/parents/123456", json=edit).status_code == 409
+    assert environment.rows(
+        "SELECT before, after FROM audit_entries WHERE subject = 'parent' AND subject_id = '123456' "
+        "ORDER BY id DESC LIMIT 1"
+    ) == [({"children": ["山田太郎", "山田次郎"]}, {"children": ["山田太郎"]})]
+
+
 def test_wrong_numbers_codes_and_anothers_numbers_are_wrong_rows(environment: Environment) -> None:
     create_nurseries(environment)
     client = environment.person("alice", entries="admin")
