@@ -100,7 +100,7 @@ def acquired(
     """A page of corporations, the last entered first, each with its newest sites in the same order."""
     values = _parameters(by, filters)
     names = frozenset(values)
-    page = _listing(names).read_rows(db, limit, cursor, filters.sort, asked=values)
+    page = _listing(names).read_rows(db, limit, cursor, filters.sort, parameters=values)
     ids = [item["id"] for item in page["items"]]
     sites: dict[int, list[schemas.AcquiredSite]] = {key: [] for key in ids}
     newest = (Site.entered_at.desc(), Site.id.desc())
