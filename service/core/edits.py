@@ -138,5 +138,6 @@ class Edits:
             )
             if name is None:
                 raise
-            message = f"{self.titles.get(name, '')}「{values[name]}」はすでに登録されています。"
-            raise Conflict(message, [(name, message)]) from None
+            raise Conflict.at_field(
+                name, f"{self.titles.get(name, '')}「{values[name]}」はすでに登録されています。"
+            ) from None

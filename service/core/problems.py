@@ -46,6 +46,11 @@ class Problem(Exception):
         self.detail = detail
         self.errors = [FieldError(field=field, message=message) for field, message in errors]
 
+    @classmethod
+    def at_field(cls, field: str, message: str) -> Self:
+        """The message is shown at its field."""
+        return cls(message, [(field, message)])
+
     def body(self) -> bytes:
         body = ProblemBody(
             type=self.type,
@@ -158,11 +163,6 @@ class TooMany(Problem):
 
 class Invalid(Problem):
     status, title = 422, "入力内容を確認してください"
-
-    @classmethod
-    def at_field(cls, field: str, message: str) -> Self:
-        """The message is shown at its field."""
-        return cls(message, [(field, message)])
 
 
 class Unavailable(Problem):

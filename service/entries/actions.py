@@ -136,8 +136,9 @@ def set_station_password(db: Session, by: Actor, nursery_id: int, hashed: str | 
 def _get_active_nursery(db: Session, by: Actor, nursery_id: int) -> Nursery:
     nursery = queries.get_nursery(db, by, nursery_id, lock=True)
     if nursery.archived_at is not None:
-        message = f"「{nursery.name}」はアーカイブされています。先に保育園を元に戻してください。"
-        raise Conflict(message, [("nursery_id", message)])
+        raise Conflict.at_field(
+            "nursery_id", f"「{nursery.name}」はアーカイブされています。先に保育園を元に戻してください。"
+        )
     return nursery
 
 

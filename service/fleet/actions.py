@@ -56,8 +56,9 @@ def lock_active_customer(db: Session, customer_id: int) -> Customer:
     """
     customer = queries.get_customer(db, customer_id, lock=True)
     if customer.archived_at is not None:
-        message = f"「{customer.company_name}」はアーカイブされています。先に顧客企業を元に戻してください。"
-        raise Conflict(message, [("customer_id", message)])
+        raise Conflict.at_field(
+            "customer_id", f"「{customer.company_name}」はアーカイブされています。先に顧客企業を元に戻してください。"
+        )
     return customer
 
 

@@ -70,8 +70,7 @@ COLUMNS = Columns(
 
 def _refuse_fixed_title(title: str) -> None:
     if is_fixed_column(title):
-        message = f"「{title}」はもともとある列です。別の項目名にしてください。"
-        raise Conflict(message, [("title", message)])
+        raise Conflict.at_field("title", f"「{title}」はもともとある列です。別の項目名にしてください。")
 
 
 def import_sites(db: Session, by: Actor, new: Sequence[NewRow]) -> None:

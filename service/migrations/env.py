@@ -13,7 +13,7 @@ from service.core.database.session import Base, sqlalchemy_url
 from service.core.settings import from_environment
 
 # Every module with tables is imported, so that `alembic check` sees them.
-FLOOR = (
+CORE_MODELS = (
     "access.throttle",
     "audit",
     "database.installation",
@@ -29,7 +29,7 @@ FLOOR = (
     "outbox.records",
     "tasks.records",
 )
-for module in FLOOR:
+for module in CORE_MODELS:
     import_module(f"service.core.{module}")
 for _ in areas.modules("models"):
     pass

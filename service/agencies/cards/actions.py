@@ -44,7 +44,7 @@ def store(db: Session, by: Actor, corporation_id: int, agency_id: int, card: sch
     """
     number_keys = settings().card_ring
     if number_keys is None:
-        raise Conflict(queries.SWITCHED_OFF, [("card", queries.SWITCHED_OFF)])
+        raise Conflict.at_field("card", queries.SWITCHED_OFF)
     now = app_now(db)
     values, number, code = _checked(db, card)
     values |= {"agency_id": agency_id, "stored_at": now, "purge_at": None if has_open else now + PURGE_AFTER}
@@ -71,7 +71,7 @@ def store(db: Session, by: Actor, corporation_id: int, agency_id: int, card: sch
 def check(db: Session, card: schemas.CardIn) -> None:
     """Raises as `store`, and writes nothing."""
     if settings().card_ring is None:
-        raise Conflict(queries.SWITCHED_OFF, [("card", queries.SWITCHED_OFF)])
+        raise Conflict.at_field("card", queries.SWITCHED_OFF)
     _checked(db, card)
 
 

@@ -29,8 +29,9 @@ def add(db: Session, by: Actor, request: Request, files: Sequence[uuid.UUID]) ->
         return []
     existing = len(queries.images(db, request))
     if existing + len(files) > MAX_IMAGES:
-        message = f"明細画像は1件の依頼に{MAX_IMAGES}枚までです（登録済み{existing}枚、追加{len(files)}枚）。"
-        raise Invalid(message, [("images", message)])
+        raise Invalid.at_field(
+            "images", f"明細画像は1件の依頼に{MAX_IMAGES}枚までです（登録済み{existing}枚、追加{len(files)}枚）。"
+        )
     images = [_add(db, by, request, file_id) for file_id in files]
     db.flush()
     for image in images:
@@ -43,7 +44,7 @@ def _add(db: Session, by: Actor, request: Request, file_id: uuid.UUID) -> Image:
     try:
         file = records.attach(db, by, file_id, STATEMENT, request.agency_id)
     except (NotFound, Conflict):
-        raise Invalid(FILE_MISSING, [("images", FILE_MISSING)]) from None
+        raise Invalid.at_field("images", FILE_MISSING) from None
     image = Image(agency_id=request.agency_id, request_id=request.id, file_id=file.id, file_name=file.name)
     db.add(image)
     return image

@@ -129,7 +129,7 @@ def accept(db: Session, by: Actor, request: Request, reading: Reading, new: sche
     site = requests.get_site(db, request, new.site_id)
     proposals = (db.get_one(Image, reading.image_id).ocr_result or {}).get("fields", {})
     if new.field not in proposals:
-        raise Invalid(NOT_READ, [("field", NOT_READ)])
+        raise Invalid.at_field("field", NOT_READ)
     try:
         value = rules.normalize_value(new.field, new.value, local_date(app_now(db)))
     except ValueError as error:

@@ -56,10 +56,10 @@ def submit(db: Session, by: Actor, new: schemas.NewRequest) -> int:
     if (existing_id := queries.find_by_client_id(db, by, new.client_id)) is not None:
         return existing_id
     if (new.corporation is None) == (new.corporation_id is None):
-        raise Invalid(ONE_CORPORATION, [("corporation", ONE_CORPORATION)])
+        raise Invalid.at_field("corporation", ONE_CORPORATION)
     own_agency = by.tenant_in(AREA.name)
     if own_agency is not None and new.agency_id not in (None, own_agency):
-        raise Invalid(OTHER_AGENCY, [("agency_id", OTHER_AGENCY)])
+        raise Invalid.at_field("agency_id", OTHER_AGENCY)
     existing = _existing_corporation(db, by, new, own_agency) if new.corporation_id is not None else None
     agency_id = existing.agency_id if existing else own_agency or new.agency_id
     requested_by, corporation = _requester_and_corporation(db, by, new, agency_id, existing)
@@ -103,7 +103,7 @@ def _existing_corporation(db: Session, by: Actor, new: schemas.NewRequest, own_a
     for purging meanwhile."""
     corporation = corporation_queries.get(db, by, new.corporation_id or 0, lock=True)
     if own_agency is None and new.agency_id not in (None, corporation.agency_id):
-        raise Invalid(OTHER_AGENCY, [("agency_id", OTHER_AGENCY)])
+        raise Invalid.at_field("agency_id", OTHER_AGENCY)
     return corporation
 
 
@@ -147,9 +147,9 @@ def _requester(db: Session, by: Actor, new: schemas.NewRequest, agency_id: int |
             raise Invalid(NO_REQUESTER, [("requested_by", "自分以外の営業担当者は選べません。")])
         return by.user_id
     if agency_id is None:
-        raise Invalid(NO_AGENCY, [("agency_id", NO_AGENCY)])
+        raise Invalid.at_field("agency_id", NO_AGENCY)
     if new.requested_by is None or not request_queries.is_sales_of(db, new.requested_by, agency_id):
-        raise Invalid(NO_REQUESTER, [("requested_by", NO_REQUESTER)])
+        raise Invalid.at_field("requested_by", NO_REQUESTER)
     return new.requested_by
 
 

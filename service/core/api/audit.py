@@ -38,8 +38,7 @@ def read_filters(
 ) -> search.Filters:
     """Days are Tokyo's, both included; `actor` is part of a login id or name, `q` part of the subject's id."""
     if day_from and day_to and day_to < day_from:
-        message = "期間の終わりは、始まりと同じ日か、それより後の日を指定してください。"
-        raise Invalid(message, [("day_to", message)])
+        raise Invalid.at_field("day_to", "期間の終わりは、始まりと同じ日か、それより後の日を指定してください。")
     return search.Filters(day_from, day_to, area, actor, user_id, action, subject, q)
 
 

@@ -84,8 +84,9 @@ async def upload(
 def _purpose(actor: Actor, key: str) -> Purpose:
     purpose = records.purposes().get(key)
     if purpose is None:
-        message = "このファイルの用途（purpose）は使えません。画面を開き直して、もう一度送ってください。"
-        raise Invalid(message, [("purpose", message)])
+        raise Invalid.at_field(
+            "purpose", "このファイルの用途（purpose）は使えません。画面を開き直して、もう一度送ってください。"
+        )
     if purpose.area not in actor.areas_where(purpose.permission):
         raise Forbidden(
             "お使いのアカウントには、このファイルを送る権限がありません。必要な場合は管理者に依頼してください。"

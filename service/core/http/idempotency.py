@@ -172,7 +172,7 @@ def _parsed(key: str) -> uuid.UUID:
     try:
         return uuid.UUID(key)
     except ValueError:
-        raise Invalid(INVALID_KEY, [(HEADER, INVALID_KEY)]) from None
+        raise Invalid.at_field(HEADER, INVALID_KEY) from None
 
 
 def _cipher() -> AESGCM:

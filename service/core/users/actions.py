@@ -46,8 +46,9 @@ def create_user(db: Session, by: Actor, new_user: schemas.NewUser, password_hash
     except IntegrityError as error:
         if not violates(error, "uq_users_login_id"):
             raise
-        message = f"ログインID「{new_user.login_id}」はすでに使われています。別のログインIDにしてください。"
-        raise Conflict(message, [("login_id", message)]) from None
+        raise Conflict.at_field(
+            "login_id", f"ログインID「{new_user.login_id}」はすでに使われています。別のログインIDにしてください。"
+        ) from None
     _record_by_area(db, by, "create", user, None, _audit_values(user))
     return user
 
@@ -62,7 +63,7 @@ def change_user(db: Session, by: Actor, user_id: int, change: schemas.UserChange
     user = get_user(db, by, user_id, UPDATE, lock=True)
     values = change.model_dump(exclude={"version"}, exclude_unset=True)
     if values.get("name", "") is None:
-        raise Invalid("氏名を入力してください。", [("name", "氏名を入力してください。")])
+        raise Invalid.at_field("name", "氏名を入力してください。")
     if change.version != user.version:
         raise Stale(
             "ほかの人が先にこのユーザーを変更しました。まだ保存されていません。"

@@ -1,4 +1,4 @@
-"""The states of the floor's records: messages, tasks, users, and where a holiday comes from."""
+"""The states of core's records: messages, tasks, users, and where a holiday comes from."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def selected_parents(
     if nursery_id is not None:
         statement = statement.where(Parent.nursery_id == nursery_id)
     elif not selection.parent_ids:
-        raise Invalid("保育園を選んでください。", [("nursery_id", "保育園を選んでください。")])
+        raise Invalid.at_field("nursery_id", "保育園を選んでください。")
     if selection.parent_ids:
         statement = statement.where(Parent.id.in_(selection.parent_ids))
     if selection.class_name is not None:

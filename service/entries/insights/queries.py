@@ -148,8 +148,9 @@ def statistics(db: Session, by: Actor, period: schemas.Period, limit: int | None
     last = period.last_day or local_date(now) - timedelta(days=1)
     first = period.first_day or last - timedelta(days=27)
     if not 0 <= (last - first).days < rules.MAX_PERIOD_DAYS:
-        message = f"期間は、始めの日から終わりの日まで{rules.MAX_PERIOD_DAYS}日以内で指定してください。"
-        raise Invalid(message, [("last_day", message)])
+        raise Invalid.at_field(
+            "last_day", f"期間は、始めの日から終わりの日まで{rules.MAX_PERIOD_DAYS}日以内で指定してください。"
+        )
     nursery = get_default_nursery(db, by, period.nursery_id)
     parameters = {"nursery_id": nursery.id, "begins": day_bounds(first)[0], "ends": day_bounds(last)[1]}
     scans = [Scan(row[0], int(row[1]), *row[2:]) for row in db.execute(DAYS, parameters)]

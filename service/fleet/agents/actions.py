@@ -95,8 +95,7 @@ def enrol(db: Session, new: schemas.NewEnrolment, address: str) -> tuple[int, st
         if code.customer_id is None:
             raise Forbidden("このシリアル番号は登録されていません。管理者に端末の登録を依頼してください。")
         if new.store_name is None:
-            message = "初めて登録する端末には、設置店舗名（store_name）を指定してください。"
-            raise Invalid(message, [("store_name", message)])
+            raise Invalid.at_field("store_name", "初めて登録する端末には、設置店舗名（store_name）を指定してください。")
         new_terminal = NewTerminal(
             serial_number=new.serial_number, customer_id=code.customer_id, store_name=new.store_name
         )

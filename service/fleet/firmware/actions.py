@@ -78,8 +78,9 @@ def add_firmware(db: Session, by: Actor | str, file: File, version: str, signatu
     except IntegrityError as error:
         if not violates(error, "uq_fleet_firmwares_version"):
             raise
-        message = f"バージョン「{version}」のファームウェアはすでに登録されています。"
-        raise Conflict(message, [("version", message)]) from None
+        raise Conflict.at_field(
+            "version", f"バージョン「{version}」のファームウェアはすでに登録されています。"
+        ) from None
     after = {"version": version, "size": file.size, "sha256": file.sha256.hex()}
     audit.record(db, by, "create", AREA.name, "firmware", firmware.id, after=after)
     return firmware
@@ -91,8 +92,7 @@ def _verified_signature(version: str, file: File, signature: str) -> bytes:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != 64:
-        message = "署名は、Ed25519の署名（64バイト）をBase64で貼り付けてください。"
-        raise Invalid(message, [("signature", message)])
+        raise Invalid.at_field("signature", "署名は、Ed25519の署名（64バイト）をBase64で貼り付けてください。")
     keys = settings().public_keys
     if not keys:
         raise Invalid(
@@ -100,8 +100,10 @@ def _verified_signature(version: str, file: File, signature: str) -> bytes:
             "管理者が設定 FLEET_FIRMWARE_PUBLIC_KEYS に公開鍵を追加してください。"
         )
     if not rules.is_signed(raw, rules.signed_bytes(version, file.size, file.sha256.hex()), keys):
-        message = "署名がこのファイルとバージョンに一致しません。署名したファイル、バージョン、鍵を確認してください。"
-        raise Invalid(message, [("signature", message)])
+        raise Invalid.at_field(
+            "signature",
+            "署名がこのファイルとバージョンに一致しません。署名したファイル、バージョン、鍵を確認してください。",
+        )
     return raw
 
 

@@ -255,8 +255,7 @@ def snooze(db: Session, by: Actor, incident_id: int, new: schemas.Snooze) -> Non
     incident, now = _lock_open_incident(db, incident_id), app_now(db)
     _refuse_stale_edit(db, by, incident, new)
     if new.until is not None and not now < new.until <= now + MAX_SNOOZE:
-        message = f"今から{MAX_SNOOZE.days}日以内の日時を指定してください。"
-        raise Invalid(message, [("until", message)])
+        raise Invalid.at_field("until", f"今から{MAX_SNOOZE.days}日以内の日時を指定してください。")
     before, incident.snoozed_until = incident.snoozed_until, new.until
     _bump_version(incident)
     record_event(

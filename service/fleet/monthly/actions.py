@@ -58,12 +58,14 @@ def start_drafting(db: Session, by: Actor, new: schemas.NewDrafts) -> Task:
     """
     month = parse_month(new.month)
     if not queries.is_summed_up(db, month):
-        message = "この月の集計はまだ終わっていません。月次報告書は、翌月1日の集計が済んでから作成できます。"
-        raise Invalid(message, [("month", message)])
+        raise Invalid.at_field(
+            "month", "この月の集計はまだ終わっていません。月次報告書は、翌月1日の集計が済んでから作成できます。"
+        )
     customer_ids = queries.expected_reports(db, month)
     if not customer_ids or (new.customer_id is not None and new.customer_id not in customer_ids):
-        message = "この月の端末の記録がないため、月次報告書を作成できません。月と顧客企業を確認してください。"
-        raise Invalid(message, [("month", message)])
+        raise Invalid.at_field(
+            "month", "この月の端末の記録がないため、月次報告書を作成できません。月と顧客企業を確認してください。"
+        )
     params = {"month": str(month), "customer_id": new.customer_id}
     title = f"{rules.month_in_words(month)}の月次報告書の作成"
     total = 1 if new.customer_id is not None else len(customer_ids)

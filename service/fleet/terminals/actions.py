@@ -55,8 +55,10 @@ def change(db: Session, by: Actor, terminal_id: int, new: schemas.TerminalChange
 
 def _refuse_serial_change(db: Session, terminal: Terminal) -> None:
     if db.get_one(TerminalState, terminal.id).last_heartbeat_at is not None:
-        message = "通信したことのある端末のシリアル番号は変更できません。本体を替えた場合は、端末交換を使ってください。"
-        raise Conflict(message, [("serial_number", message)])
+        raise Conflict.at_field(
+            "serial_number",
+            "通信したことのある端末のシリアル番号は変更できません。本体を替えた場合は、端末交換を使ってください。",
+        )
 
 
 def archive(db: Session, by: Actor, terminal_id: int) -> None:

@@ -62,8 +62,7 @@ def register(db: Session, by: Actor, new: schemas.NewDevice) -> Device:
     category = new.category or model.category
     kind = CATEGORIES[category].kind
     if kind is Kind.TERMINAL and not new.asset_number:
-        message = "端末には資産管理番号が必要です。"
-        raise Invalid(message, [("asset_number", message)])
+        raise Invalid.at_field("asset_number", "端末には資産管理番号が必要です。")
     extra = _validate_extra(db, kind, new.extra)
     values = new.model_dump(exclude={"site_id"}) | {"number": number, "kind": kind.value}
     values |= {"category": category, "extra": extra}
@@ -82,16 +81,17 @@ def _next_number(db: Session, site: Site, model: Model, request: schemas.Wanted)
             site.code, category, model.name, request.serial, queries.next_running_number(existing)
         )
     except ValueError as error:
-        raise Invalid(str(error), [("serial", str(error))]) from None
+        raise Invalid.at_field("serial", str(error)) from None
     if queries.is_taken(db, number):
-        message = f"拠点管理番号「{number}」はすでに使われています。製造番号と機種を確認してください。"
-        raise Conflict(message, [("serial", message)])
+        raise Conflict.at_field(
+            "serial", f"拠点管理番号「{number}」はすでに使われています。製造番号と機種を確認してください。"
+        )
     return number, existing
 
 
 def _require_active(row: Site | Model, message: str, field: str) -> None:
     if row.archived_at is not None:
-        raise Conflict(message, [(field, message)])
+        raise Conflict.at_field(field, message)
 
 
 def _validate_extra(db: Session, kind: Kind | str, extra: dict[str, str]) -> dict[str, str]:
@@ -143,8 +143,7 @@ def add_alias(db: Session, by: Actor, device_id: int, alias: str) -> None:
     """Raises Conflict when a device already has this number."""
     device = masters.get(db, Device, device_id, lock=True)
     if queries.is_taken(db, alias):
-        message = f"「{alias}」はすでに機器の番号として使われています。"
-        raise Conflict(message, [("alias", message)])
+        raise Conflict.at_field("alias", f"「{alias}」はすでに機器の番号として使われています。")
     db.add(Alias(alias=alias, device_id=device.id))
     DEVICES.touch(db, device)
     audit.record(db, by, "update", AREA.name, "device", device.id, after={"alias": alias})
@@ -174,8 +173,7 @@ def transfer(db: Session, by: Actor, device_id: int, new: schemas.Transfer) -> N
     if device.archived_at is not None:
         raise Conflict("無効な機器は移管できません。元に戻してから移管してください。")
     if queries.current_state(db, device.id).site_id == site.id:
-        message = f"この機器はすでに「{site.name}」にあります。別の拠点を選んでください。"
-        raise Conflict(message, [("site_id", message)])
+        raise Conflict.at_field("site_id", f"この機器はすでに「{site.name}」にあります。別の拠点を選んでください。")
     history.record_event(
         db,
         by,

@@ -110,11 +110,12 @@ def insert_events(db: Session, rows: Sequence[dict[str, Any]]) -> dict[int, dict
 def check_event(db: Session, facts: Sequence[Fact], new_event: NewEvent, happened_at: datetime, now: datetime) -> None:
     """Raises as `record_event` when the event is not allowed for a device with this history."""
     if happened_at > now:
-        message = "発生日時が未来です。これまでに起きたことを登録してください。"
-        raise Invalid(message, [("effective_at", message)])
+        raise Invalid.at_field("effective_at", "発生日時が未来です。これまでに起きたことを登録してください。")
     if facts and happened_at < facts[0].effective_at:
-        message = f"この機器が登録された{format_timestamp(facts[0].effective_at)}より前のことは登録できません。"
-        raise Invalid(message, [("effective_at", message)])
+        raise Invalid.at_field(
+            "effective_at",
+            f"この機器が登録された{format_timestamp(facts[0].effective_at)}より前のことは登録できません。",
+        )
     if not facts and new_event.kind is not EventKind.REGISTERED:
         raise AssertionError("a device is registered before anything happens to it")
     unasked = queries.unasked_meanings(db).get(new_event.form_id, frozenset())

@@ -59,8 +59,9 @@ VIEWS = Views(
 
 def _refuse_built_in(key: str) -> None:
     if key == rules.INTEGRATED:
-        message = f"データタイプID「{key}」は「{rules.INTEGRATED_NAME}」が使っています。別のIDにしてください。"
-        raise Conflict(message, [("key", message)])
+        raise Conflict.at_field(
+            "key", f"データタイプID「{key}」は「{rules.INTEGRATED_NAME}」が使っています。別のIDにしてください。"
+        )
 
 
 def _check(db: Session, source: str, columns: str, condition: str | None) -> None:
@@ -71,20 +72,20 @@ def _check(db: Session, source: str, columns: str, condition: str | None) -> Non
     except ValidationError as error:
         raise _to_invalid(error) from None
     except ValueError as error:
-        raise Invalid(str(error), [("source", str(error))]) from None
+        raise Invalid.at_field("source", str(error)) from None
     if unknown := rules.unknown_columns(definition, queries.custom_titles(db).values()):
-        message = f"列「{'」「'.join(unknown)}」はどのシートにもありません。列の名前を確認してください。"
-        raise Invalid(message, [("columns", message)])
+        raise Invalid.at_field(
+            "columns", f"列「{'」「'.join(unknown)}」はどのシートにもありません。列の名前を確認してください。"
+        )
     if not definition.kinds:
-        message = "フィルタ条件の機器種別が、データソース設定のシートにありません。"
-        raise Invalid(message, [("filter", message)])
+        raise Invalid.at_field("filter", "フィルタ条件の機器種別が、データソース設定のシートにありません。")
 
 
 def _json(field: str, text: str | None) -> Any:
     try:
         return schemas.parse_json(text)
     except ValueError as error:
-        raise Invalid(str(error), [(field, str(error))]) from None
+        raise Invalid.at_field(field, str(error)) from None
 
 
 def _to_invalid(error: ValidationError) -> Invalid:

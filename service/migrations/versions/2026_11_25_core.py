@@ -1,4 +1,4 @@
-"""The baseline of the floor: clock, row-level security, users, retention, audit, outbox, tasks, files, monitoring."""
+"""The baseline of core: clock, row-level security, users, retention, audit, outbox, tasks, files, monitoring."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from service.core.outbox import queue
 from service.core.problems import Conflict, NotFound, Stale
 from service.core.purposes import FileKind
 from service.core.reports.render import render
-from service.core.settings import settings as floor
+from service.core.settings import settings as core_settings
 from service.reservations.chores import actions as chore_actions
 from service.reservations.chores import queries as chores
 from service.reservations.chores import schemas as chore_schemas
@@ -196,7 +196,7 @@ def _send_mails(db: Session, report: ActivityReport, to: Sequence[str]) -> None:
 
 
 def _reports_url() -> str:
-    return f"{floor().public_base_url.rstrip('/')}/{PAGE[0]}"
+    return f"{core_settings().public_base_url.rstrip('/')}/{PAGE[0]}"
 
 
 def _lock_draft(db: Session, report_id: int, version: int, yours: dict[str, Any]) -> ActivityReport:

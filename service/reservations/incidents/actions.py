@@ -14,7 +14,7 @@ from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
 from service.core.outbox import queue
 from service.core.problems import Conflict, Invalid, Stale
-from service.core.settings import settings as floor
+from service.core.settings import settings as core_settings
 from service.reservations.history import actor_name, event_values
 from service.reservations.incidents import queries, rules, schemas
 from service.reservations.incidents.models import Incident, IncidentEvent, IncidentMark, IncidentText
@@ -242,7 +242,9 @@ def _report_critical(db: Session, incident: Incident, now: datetime) -> None:
 def _report_to_managers(db: Session, incident: Incident) -> None:
     code, level = _code(incident), Level(incident.level)
     operations.notify_slack(db, code, rules.management_message(code, level, incident.title), SUBJECT)
-    subject, body = rules.management_mail(queries.facts(incident), f"{floor().public_base_url.rstrip('/')}/incidents")
+    subject, body = rules.management_mail(
+        queries.facts(incident), f"{core_settings().public_base_url.rstrip('/')}/incidents"
+    )
     addresses = queries.manager_mails(db)
     for address in addresses:
         queue.publish_mail(db, [address], subject, body, area=AREA.name, about=(SUBJECT, code))

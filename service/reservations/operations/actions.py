@@ -13,7 +13,7 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
 from service.core.outbox import queue
-from service.core.settings import settings as floor
+from service.core.settings import settings as core_settings
 from service.core.values.targets import NEAR
 from service.core.values.texts import escape_for_slack
 from service.core.values.working_time import add_working_time
@@ -206,7 +206,7 @@ def notify_slack(
     channel = settings().slack_channel
     payload: dict[str, object] = {"channel": channel, "text": escape_for_slack(text)}
     if link is not None:
-        payload["text"] = f"{payload['text']}\n<{floor().public_base_url.rstrip('/')}/{link[0]}|{link[1]}>"
+        payload["text"] = f"{payload['text']}\n<{core_settings().public_base_url.rstrip('/')}/{link[0]}|{link[1]}>"
     if follows is not None:
         payload |= {"do": "edit"} if edit else {"broadcast": broadcast}
     message = queue.publish(

@@ -95,6 +95,5 @@ def _check_time(db: Session, starts_at: datetime, ends_at: datetime, exclude_id:
             return
         other, name = overlap
         span = f"{format_local_datetime(other.starts_at)}から{format_local_datetime(other.ends_at)}まで"
-        message = f"{span}は、{name}の当番です。時間が重ならないようにしてください。"
-        raise Conflict(message, [("starts_at", message)])
+        raise Conflict.at_field("starts_at", f"{span}は、{name}の当番です。時間が重ならないようにしてください。")
     raise Invalid.at_field("ends_at", message)

@@ -122,7 +122,7 @@ CREATE UNIQUE INDEX uq_entries_logs_client_event_id ON entries_logs (nursery_id,
     WHERE client_event_id IS NOT NULL;
 SELECT enforce_isolation('entries_logs', 'entries', 'nursery_id');
 -- What of a log may change: that it counts no more. For good goes only what was deleted before (SEC-006); retention,
--- which has the owner's rights, goes by its own floor.
+-- which has the owner's rights, goes by its own minimum.
 GRANT SELECT, INSERT, UPDATE (deleted_at, deleted_by, delete_reason), DELETE ON entries_logs TO genba_app;
 CREATE POLICY deleted_first ON entries_logs AS RESTRICTIVE FOR DELETE TO genba_app USING (deleted_at IS NOT NULL);
 
