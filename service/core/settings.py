@@ -142,6 +142,10 @@ class Settings(BaseSettings):
         """The networks from which an area can be used; an area that is missing can be used from anywhere."""
         return {} if self.mode == "demo" else _networks(self.address_lists)
 
+    def page_url(self, path: str) -> str:
+        """The address of a page of the dashboards; `path` begins with a slash."""
+        return self.public_base_url.rstrip("/") + path
+
     def derived_key(self, purpose: bytes) -> bytes:
         """A key of the SECRET_KEY for one purpose only."""
         return hmac.new(self.secret_key.get_secret_value().encode(), purpose, hashlib.sha256).digest()

@@ -205,7 +205,7 @@ def notify_sales(db: Session, request: Request, subject: str, body: str) -> None
     corporation = queries.get_corporation(db, request)
     if not sales.mail or not queries.is_sales_of(db, sales.id, request.agency_id):
         return
-    url = f"{settings().public_base_url.rstrip('/')}/request?{urlencode({'id': request.id})}"
+    url = settings().page_url(f"/request?{urlencode({'id': request.id})}")
     about = f"依頼 {request.id}（{corporation.name}）について、{body}"
     text = f"{sales.name} 様\n\n{about}\n\n依頼の確認と再提出:\n{url}\n\nGenba 申込投入"
     queue.publish_mail(

@@ -359,7 +359,7 @@ def _notify_paused(db: Session, rollout: Rollout, reason: str, now: datetime) ->
     recipients = settings().recipients
     if not recipients:
         return
-    url = f"{core_settings().public_base_url.rstrip('/')}/firmware"
+    url = core_settings().page_url("/firmware")
     version = queries.get_firmware(db, rollout.firmware_id).version
     subject, body = rules.paused_mail(rollout.name, version, reason, format_local_datetime(now), url)
     about, expires_at = ("rollout", rollout.id), now + rules.NOTICE_TTL

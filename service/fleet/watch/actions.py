@@ -150,7 +150,7 @@ def _send_reminders(db: Session) -> int:
 def _alerts_url(incident_ids: Iterable[int]) -> str:
     """The URL of アラート一覧; with the incident opened when there is only one."""
     [first, *others] = dict.fromkeys(incident_ids)
-    return f"{core_settings().public_base_url.rstrip('/')}/alerts" + ("" if others else f"?id={first}")
+    return core_settings().page_url("/alerts") + ("" if others else f"?id={first}")
 
 
 def _publish(db: Session, subject: str, body: str, post: str | None, incident_id: int) -> None:

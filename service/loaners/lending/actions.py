@@ -42,7 +42,7 @@ def remind(db: Session, site_id: int) -> int:
         [{name: getattr(loan, name) for name in ("device_id", "loan_event_id", "due_on", "step")} for loan in due],
     )
     site = db.get_one(Site, site_id)
-    subject, body = rules.reminder_mail(site.name, due, today, f"{settings().public_base_url.rstrip('/')}/lending")
+    subject, body = rules.reminder_mail(site.name, due, today, settings().page_url("/lending"))
     notifications.notify_site(
         db,
         site,

@@ -214,7 +214,7 @@ def _notify_site(
         happened_at=event.effective_at,
         recorded_at=event.recorded_at,
     )
-    page = f"{settings().public_base_url.rstrip('/')}/loaners-device?{urlencode({'number': device.number})}"
+    page = settings().page_url(f"/loaners-device?{urlencode({'number': device.number})}")
     subject, body = rules.change_mail(change, page)
     mail = notifications.Mail(subject, body)
     notifications.notify_site(db, site, Notice.CHANGE, mail, [(device.id, event.id)], ("event", event.id))

@@ -18,5 +18,5 @@ router = APIRouter(include_in_schema=False)
 @router.get(f"{LABEL_PATH}{{number}}")
 def label(number: Annotated[str, Path(max_length=300, pattern=NO_NUL)]) -> RedirectResponse:
     """No lookup: a caller who is not signed in does not learn whether the number exists."""
-    page = f"{settings().public_base_url.rstrip('/')}/status-form?{urlencode({'number': number.strip()})}"
+    page = settings().page_url(f"/status-form?{urlencode({'number': number.strip()})}")
     return RedirectResponse(page, 302, {"Cache-Control": "no-store"})

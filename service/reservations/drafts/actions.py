@@ -196,7 +196,7 @@ def _send_mails(db: Session, report: ActivityReport, to: Sequence[str]) -> None:
 
 
 def _reports_url() -> str:
-    return f"{core_settings().public_base_url.rstrip('/')}/{PAGE[0]}"
+    return core_settings().page_url(f"/{PAGE[0]}")
 
 
 def _lock_draft(db: Session, report_id: int, version: int, yours: dict[str, Any]) -> ActivityReport:

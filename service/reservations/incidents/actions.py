@@ -242,9 +242,7 @@ def _report_critical(db: Session, incident: Incident, now: datetime) -> None:
 def _report_to_managers(db: Session, incident: Incident) -> None:
     code, level = _code(incident), Level(incident.level)
     operations.notify_slack(db, code, rules.management_message(code, level, incident.title), SUBJECT)
-    subject, body = rules.management_mail(
-        queries.facts(incident), f"{core_settings().public_base_url.rstrip('/')}/incidents"
-    )
+    subject, body = rules.management_mail(queries.facts(incident), core_settings().page_url("/incidents"))
     addresses = queries.manager_mails(db)
     for address in addresses:
         queue.publish_mail(db, [address], subject, body, area=AREA.name, about=(SUBJECT, code))

@@ -206,7 +206,7 @@ def notify_slack(
     channel = settings().slack_channel
     payload: dict[str, object] = {"channel": channel, "text": escape_for_slack(text)}
     if link is not None:
-        payload["text"] = f"{payload['text']}\n<{core_settings().public_base_url.rstrip('/')}/{link[0]}|{link[1]}>"
+        payload["text"] = f"{payload['text']}\n<{core_settings().page_url(f'/{link[0]}')}|{link[1]}>"
     if follows is not None:
         payload |= {"do": "edit"} if edit else {"broadcast": broadcast}
     message = queue.publish(
