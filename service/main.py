@@ -107,9 +107,16 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.McpApp) -> 
     return api
 
 
-def _labels() -> dict[str, dict[str, Mapping[Any, str]]]:
-    """Of codes, by area and table; `Fields` and `Subjects` are those of the area's audit entries, then come the codes
-    in their fields."""
+def _labels() -> dict[str, dict[str, dict[str, str]]]:
+    """Of codes, by area and table. A copy, and the codes as texts: that is what JSON has."""
+    return {
+        area: {table: {str(code): label for code, label in codes.items()} for table, codes in tables.items()}
+        for area, tables in _label_tables().items()
+    }
+
+
+def _label_tables() -> dict[str, dict[str, Mapping[Any, str]]]:
+    """`Fields` and `Subjects` are those of the area's audit entries, then come the codes in their fields."""
     core: dict[str, Mapping[Any, str]] = {"Fields": CORE_FIELDS, **CORE_VALUES, **_registered(areas.CORE)}
     return {areas.CORE: core} | {
         area.name: {

@@ -19,6 +19,7 @@ from datamodel_code_generator.format import Formatter, PythonVersion
 from datamodel_code_generator.parser import LiteralType
 
 from service.core.areas import AREAS, CORE
+from service.core.values.labels import TABLES
 from stack.home import ROOT
 from tests import conftest  # noqa: F401  # sets the service's environment
 from tests.whole import service_app
@@ -32,17 +33,18 @@ _NO_TYPE = {"title", "description", "default", "pattern", "format", "examples"}
 
 def modules(document: Mapping[str, Any]) -> dict[str, str]:
     """Area → the text of its module."""
-    return {
-        area: _formatted(f"{_types(document, area)}\n{_labels(document['x-labels'][area])}") for area in (CORE, *AREAS)
-    }
+    return {area: _formatted(f"{_types(document, area)}\n{_labels(document, area)}") for area in (CORE, *AREAS)}
 
 
-def _labels(tables: Mapping[str, Mapping[Any, str]]) -> str:
+def _labels(document: Mapping[str, Any], area: str) -> str:
     by_name: dict[str, Mapping[Any, str]] = {}
-    for table, labels in tables.items():
+    for table, labels in document["x-labels"][area].items():
+        # JSON has no keys that are numbers.
+        kind = int if any(isinstance(code, int) for code in TABLES.get(area, {}).get(table, ())) else str
         name = re.sub(r"(?<=[a-z])(?=[A-Z])|\W", "_", table).upper()
+        labels = {kind(code): label for code, label in labels.items()}
         assert by_name.setdefault(name, labels) == labels, f"two tables of labels are named {name}"
-    return "".join(f"{name} = {dict(labels)!r}\n" for name, labels in by_name.items())
+    return "".join(f"{name} = {labels!r}\n" for name, labels in by_name.items())
 
 
 def _types(document: Mapping[str, Any], area: str) -> str:
