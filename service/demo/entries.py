@@ -33,7 +33,7 @@ def _nursery(db: Session, told: Mapping[str, Any]) -> None:
     hashed = hash_password(told["station_password"])
     nursery = Nursery(name=told["name"], code=told["code"], station_password_hash=hashed)
     if "closes_at" in told:
-        nursery.closes_at = told["closes_at"]
+        nursery.opens_at, nursery.closes_at = told["opens_at"], told["closes_at"]
     db.add(nursery)
     db.flush()
     children = {family[1]: _enrol(db, nursery.id, family) for family in told["families"]}
