@@ -44,7 +44,10 @@ def _labels(document: Mapping[str, Any], area: str) -> str:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])|\W", "_", table).upper()
         labels = {kind(code): label for code, label in labels.items()}
         assert by_name.setdefault(name, labels) == labels, f"two tables of labels are named {name}"
-    return "".join(f"{name} = {labels!r}\n" for name, labels in by_name.items())
+    first = {repr(labels): name for name, labels in reversed(by_name.items())}
+    # An equal table under another name is that table.
+    lines = ((name, first[repr(labels)], labels) for name, labels in by_name.items())
+    return "".join(f"{name} = {labels if name == equal else equal}\n" for name, equal, labels in lines)
 
 
 def _types(document: Mapping[str, Any], area: str) -> str:

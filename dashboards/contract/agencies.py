@@ -1028,33 +1028,8 @@ CARRIER_FIELD_FIELD = {
     "ecolog_gas_yoto": "エコログガス用途分類",
 }
 TYPE = {"deficiency": "不備通知", "comment": "コメント"}
-CARRIER_RECORD = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
-CHOICE_LIST = {
-    "sales_channel": "営業チャネル",
-    "customer_type": "契約者区分",
-    "payment_type": "支払方法",
-    "application_type": "申込区分",
-    "power_supplier": "電力会社",
-    "job_type": "業種",
-    "invoice": "請求明細",
-    "payment_certificate": "支払証明",
-    "service_type": "サービス種別",
-    "pps": "PPS番号",
-    "power_area": "電力供給エリア",
-    "building_type": "建物区分",
-    "power_factor": "力率",
-    "gas_corporation_type": "契約者法人種別（エコログガス用）",
-    "saisan_gas_yoto": "サイサンガス専用業種",
-    "ecolog_gas_yoto": "エコログガス用途分類",
-}
-COMMENT_TYPE = {"deficiency": "不備通知", "comment": "コメント"}
-FIELD_PART = {
-    "whole": "全体",
-    "first": "1番目の部分",
-    "second": "2番目の部分",
-    "third": "3番目の部分",
-    "year": "年",
-    "month": "月",
-    "day": "日",
-}
-SERVICE = {"electricity": "電気", "gas": "ガス"}
+CARRIER_RECORD = RECORD
+CHOICE_LIST = LIST
+COMMENT_TYPE = TYPE
+FIELD_PART = PART
+SERVICE = SERVICE_TYPE
