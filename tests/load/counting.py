@@ -28,13 +28,6 @@ from tests.load.watchers import Agent
 from tests.processes import last_output_line
 
 _STATUS = {LENT["0-4"]: Status.LENT, COLLECTED["0-4"]: Status.COLLECTED, STORED["0-4"]: Status.STORED}
-# The default age is in days; here no client is writing any more.
-_CLEAN = """
-from datetime import timedelta
-from service.core.files import retention
-retention.ORPHAN_AGE = timedelta(0)
-print(retention.clean())
-"""
 
 
 def assert_once_each(expected: Iterable[object], stored: Iterable[object], title: str) -> None:
@@ -241,7 +234,7 @@ def storage(product: RunningProduct, _: ClientGroup) -> None:
     environ = product.stack.program_environ()
     folder = Path(urlsplit(environ["FILES_URL"]).path)
     sizes_before = set(_stored_sizes(folder))
-    report = last_output_line("-c", _CLEAN, environ=environ)
+    report = last_output_line("-m", "tests.load.clean_files", environ=environ)
     rows = product.rows("SELECT storage_key, size, has_thumbnail FROM files")
     expected = {key: size for key, size, _ in rows}
     sizes = _stored_sizes(folder)

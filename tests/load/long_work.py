@@ -24,7 +24,9 @@ def claims(environment: BenchEnvironment) -> RowResult:
         export_seconds, export = measure_export(
             service, environment.create_session_token("admin"), "/api/fleet/customers.csv", ROWS
         )
-    naive_seconds, naive_growth = map(float, last_output_line("-c", NAIVE, environ=environment.environ).split())
+    naive_seconds, naive_growth = map(
+        float, last_output_line("-m", "tests.load.naive_export", environ=environment.environ).split()
+    )
     comparison = f"{naive_seconds / export_seconds:.1f}× faster than naive"
     export.measured += f"; {comparison}, which grows by {naive_growth / MEGABYTE:,.0f} MiB"
     text = f"{IMPORTED:,} rows read, checked, imported and audited under 30 s"
@@ -74,56 +76,11 @@ def import_file(environment: BenchEnvironment, kind: str, content: bytes, name: 
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        settings = {"IMPORT_FILE": file.name, "IMPORT_KIND": kind, "IMPORT_NAME": name, "IMPORT_ROWS": str(rows)}
-        return float(last_output_line("-c", IMPORT, environ=environment.environ | settings))
+        arguments = ("-m", "tests.load.run_import", kind, file.name, name, str(rows))
+        return float(last_output_line(*arguments, environ=environment.environ))
 
 
 def _peak_memory(pid: int) -> int:
     """The peak memory of the process, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-
-
-# The straightforward version of the same export: rows in a list, written by the csv module, sent as one text.
-NAIVE = """
-import csv, io, resource, time
-from service.core.database.session import SYSTEM, transaction
-from service.fleet import queries, schemas
-from tests.people import actor
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-with transaction(SYSTEM) as db:
-    by = actor(db, "naive", fleet="admin")
-    before, begun = peak(), time.perf_counter()
-    rows = db.execute(queries.export_customers(by, schemas.CustomerFilters())).all()
-    out = io.StringIO()
-    csv.writer(out).writerows(rows)
-    body = out.getvalue().encode("utf-8-sig")
-    print(time.perf_counter() - begun, peak() - before)
-"""
-IMPORT = """
-import os, threading, time
-from jobs.long.kinds import kinds
-from service.core.database.session import SYSTEM, transaction
-from service.core.imports import records
-from service.core.imports.kinds import kind_for
-from service.core.tasks.records import Task
-from service.core.tasks.runner import run_next
-from tests.people import actor
-kind = os.environ["IMPORT_KIND"]
-with open(os.environ["IMPORT_FILE"], "rb") as file:
-    content = file.read()
-with transaction(SYSTEM) as db:
-    by = actor(db, "importer of " + kind + str(len(content)), **{kind.partition(".")[0]: "admin"})
-begun = time.perf_counter()
-with transaction(by.scopes) as db:
-    draft = records.add(db, by, kind_for(by, kind), records.read(content), os.environ["IMPORT_NAME"])
-with transaction(by.scopes) as db:
-    task_id = records.start_import(db, by, draft.id).id
-run_next(kinds(), threading.Event())
-seconds = time.perf_counter() - begun
-with transaction(SYSTEM) as db:
-    task = db.get_one(Task, task_id)
-    assert task.result["figures"]["新規"] == int(os.environ["IMPORT_ROWS"]), task.error
-print(seconds)
-"""

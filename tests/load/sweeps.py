@@ -12,17 +12,6 @@ from tests.processes import last_output_line
 REPEATS = 5
 MILLION = 1_000_000
 
-SWEEP = """
-import time
-from service.core.database.session import SYSTEM, transaction
-from service.fleet.watch import actions
-with transaction(SYSTEM) as db:
-    db.connection()
-    begun = time.perf_counter()
-    due = actions.mark_offline(db)
-    print(due, (time.perf_counter() - begun) * 1000)
-"""
-
 
 def claims(environment: BenchEnvironment) -> RowResult:
     """One terminal in ten is due: a whole region without power."""
@@ -52,7 +41,7 @@ def _measure(environment: BenchEnvironment, one_in: int, limit: int) -> Claim:
                 [one_in],
             )
             for _ in range(2):
-                due, milliseconds = last_output_line("-c", SWEEP, environ=environment.environ).split()
+                due, milliseconds = last_output_line("-m", "tests.load.time_sweep", environ=environment.environ).split()
                 times.setdefault(int(due), []).append(float(milliseconds))
     highest_due, lowest_due = max(times), min(times)
     milliseconds_median = statistics.median(times[highest_due])
