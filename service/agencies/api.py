@@ -28,10 +28,7 @@ resources.add_routes(
     "/agencies",
     actions.AGENCIES,
     resources.Permissions(READ, create=UPDATE, update=UPDATE, archive=None),
-    item=schemas.AgencyItem,
-    filters=schemas.AgencyFilters,
-    page=queries.agencies,
-    may_lag=True,
+    resources.Reads(schemas.AgencyItem, schemas.AgencyFilters, queries.agencies, may_lag=True),
 )
 
 

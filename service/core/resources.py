@@ -102,56 +102,77 @@ class Permissions:
         return cls(read, update, update, update)
 
 
+@dataclass(frozen=True)
+class Reads:
+    """How records of one kind are read.
+
+    Args:
+        page: a page of the list; its arguments are the session, the user, the limit, the cursor and the filters.
+        one: a record as in the list, by its id. None: there is no such route.
+        may_lag: the list may come from the replica.
+    """
+
+    item: type[BaseModel]
+    filters: type[BaseModel]
+    page: Callable[[Session, Actor, int, str | None, Any], Page[Any]]
+    one: Callable[[Session, Actor, int], BaseModel] | None = None
+    may_lag: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Further statuses of the routes, such as 404 for an unknown tenant."""
+
+    list_and_create: tuple[int, ...] = ()
+    archive: tuple[int, ...] = ()
+    restore: tuple[int, ...] = ()
+
+
 def add_routes(
     router: APIRouter,
     path: str,
     resource: Resource[Any],
     permissions: Permissions,
+    reads: Reads,
     *,
-    item: type[BaseModel],
-    filters: type[BaseModel],
-    page: Callable[[Session, Actor, int, str | None, Any], Page[Any]],
-    one: Callable[[Session, Actor, int], BaseModel] | None = None,
-    refused: tuple[int, ...] = (),
-    archive_refused: tuple[int, ...] = (),
+    refused: Refused = Refused(),
     id_name: str = "",
-    may_lag: bool = False,
 ) -> None:
-    """Adds the six routes; without `one` there is no route that reads one record, and see `Permissions`.
+    """Adds the six routes, without those that `Reads` and `Permissions` leave out.
 
     Args:
         path: also the list's name.
-        page: a page of the list; its arguments are the session, the user, the limit, the cursor and the filters.
-        one: a record as in the list, by its id.
-        refused: further statuses of the list and of a new record, such as 404 for an unknown tenant.
-        archive_refused: further statuses of archiving and restoring.
         id_name: the id's name in the paths, where it is not that of the audit log's subject.
-        may_lag: the list may come from the replica.
     """
     subject = resource.edits.subject
     id_name = id_name or f"{subject}_id"
     one_path = f"{path}/{{{id_name}}}"
     key_type = Annotated[int, Path(alias=id_name, ge=1, lt=2**63)]
-    list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=may_lag)]
-    filters_type, new_type, change_type = Annotated[filters, Query()], resource.new_model, resource.change_model
+    list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=reads.may_lag)]
+    filters_type, new_type, change_type = Annotated[reads.filters, Query()], resource.new_model, resource.change_model
     reader, editor = Annotated[Actor, allow(permissions.read)], Annotated[Actor, allow(permissions.update)]
 
-    @router.get(path, name=path.strip("/").replace("-", "_"), response_model=Page[item], responses=refusals(*refused))
+    @router.get(
+        path,
+        name=path.strip("/").replace("-", "_"),
+        response_model=Page[reads.item],
+        responses=refusals(*refused.list_and_create),
+    )
     async def list_page(
         page_request: list_type, query: filters_type, limit: Limit = 50, cursor: Cursor = None
     ) -> Response:
-        return await page_request.page(lambda db, actor: page(db, actor, limit, cursor, query))
+        return await page_request.page(lambda db, actor: reads.page(db, actor, limit, cursor, query))
 
     if permissions.create is not None:
         creator = Annotated[Actor, allow(permissions.create)]
 
-        @router.post(path, name=f"create_{subject}", status_code=201, responses=refusals(*refused, 409))
+        @router.post(path, name=f"create_{subject}", status_code=201, responses=refusals(*refused.list_and_create, 409))
         def create(actor: creator, db: Db, new: new_type) -> Created:
             return Created(id=resource.create(db, actor, new).id)
 
-    if one is not None:
+    if (one := reads.one) is not None:
 
-        @router.get(one_path, name=subject, response_model=item, responses=refusals(404))
+        @router.get(one_path, name=subject, response_model=reads.item, responses=refusals(404))
         def read(actor: reader, db: Db, key: key_type) -> Any:
             return one(db, actor, key)
 
@@ -162,12 +183,12 @@ def add_routes(
     if permissions.archive is None:
         return
     archiver = Annotated[Actor, allow(permissions.archive)]
-    archive_responses = refusals(404, *archive_refused)
+    archive_responses, restore_responses = refusals(404, *refused.archive), refusals(404, *refused.restore)
 
     @router.post(f"{one_path}/archive", name=f"archive_{subject}", status_code=204, responses=archive_responses)
     def archive(actor: archiver, db: Db, key: key_type) -> None:
         resource.set_archived(db, actor, key, True)
 
-    @router.post(f"{one_path}/restore", name=f"restore_{subject}", status_code=204, responses=archive_responses)
+    @router.post(f"{one_path}/restore", name=f"restore_{subject}", status_code=204, responses=restore_responses)
     def restore(actor: archiver, db: Db, key: key_type) -> None:
         resource.set_archived(db, actor, key, False)

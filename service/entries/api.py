@@ -33,33 +33,35 @@ resources.add_routes(
         update="entries:nursery:update",
         archive="entries:nursery:create",
     ),
-    item=schemas.NurseryItem,
-    filters=schemas.NurseryFilters,
-    page=partial(queries.page, queries.NURSERIES),
+    resources.Reads(schemas.NurseryItem, schemas.NurseryFilters, partial(queries.page, queries.NURSERIES)),
 )
 resources.add_routes(
     router,
     "/parents",
     actions.PARENTS,
     resources.Permissions.of("entries:parent:read", "entries:parent:update"),
-    item=schemas.ParentItem,
-    filters=schemas.ParentFilters,
-    page=partial(queries.page, queries.PARENTS),
-    one=queries.parent_detail,
-    refused=(404,),
-    may_lag=True,
+    resources.Reads(
+        schemas.ParentItem,
+        schemas.ParentFilters,
+        partial(queries.page, queries.PARENTS),
+        one=queries.parent_detail,
+        may_lag=True,
+    ),
+    refused=resources.Refused(list_and_create=(404,)),
 )
 resources.add_routes(
     router,
     "/children",
     actions.CHILDREN,
     resources.Permissions.of("entries:child:read", "entries:child:update"),
-    item=schemas.ChildItem,
-    filters=schemas.ChildFilters,
-    page=partial(queries.page, queries.CHILDREN),
-    one=queries.child_detail,
-    refused=(404,),
-    may_lag=True,
+    resources.Reads(
+        schemas.ChildItem,
+        schemas.ChildFilters,
+        partial(queries.page, queries.CHILDREN),
+        one=queries.child_detail,
+        may_lag=True,
+    ),
+    refused=resources.Refused(list_and_create=(404,)),
 )
 
 

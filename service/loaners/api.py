@@ -30,25 +30,19 @@ resources.add_routes(
     "/sites",
     actions.SITES,
     PERMISSIONS,
-    item=schemas.SiteItem,
-    filters=schemas.SiteFilters,
-    page=queries.sites,
+    resources.Reads(schemas.SiteItem, schemas.SiteFilters, queries.sites),
 )
 resources.add_routes(
     router,
     "/models",
     actions.MODELS,
     PERMISSIONS,
-    item=schemas.ModelItem,
-    filters=schemas.ModelFilters,
-    page=queries.models,
+    resources.Reads(schemas.ModelItem, schemas.ModelFilters, queries.models),
 )
 resources.add_routes(
     router,
     "/columns",
     actions.COLUMNS,
     PERMISSIONS,
-    item=schemas.ColumnItem,
-    filters=schemas.ColumnFilters,
-    page=queries.columns,
+    resources.Reads(schemas.ColumnItem, schemas.ColumnFilters, queries.columns),
 )

@@ -31,10 +31,7 @@ resources.add_routes(
     "/corporations",
     actions.CORPORATIONS,
     resources.Permissions(READ, create=None, update=UPDATE, archive=None),
-    item=schemas.CorporationItem,
-    filters=schemas.CorporationFilters,
-    page=queries.corporations,
-    may_lag=True,
+    resources.Reads(schemas.CorporationItem, schemas.CorporationFilters, queries.corporations, may_lag=True),
 )
 
 

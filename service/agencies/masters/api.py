@@ -25,28 +25,24 @@ resources.add_routes(
     "/choices",
     actions.CHOICES,
     PERMISSIONS,
-    item=schemas.ChoiceItem,
-    filters=schemas.ChoiceFilters,
-    page=partial(queries.page, queries.CHOICES),
-    archive_refused=(409,),
+    resources.Reads(schemas.ChoiceItem, schemas.ChoiceFilters, partial(queries.page, queries.CHOICES)),
+    refused=resources.Refused(archive=(409,), restore=(409,)),
 )
 resources.add_routes(
     router,
     "/options",
     actions.OPTIONS,
     PERMISSIONS,
-    item=schemas.OptionItem,
-    filters=schemas.OptionFilters,
-    page=partial(queries.page, queries.OPTIONS),
+    resources.Reads(schemas.OptionItem, schemas.OptionFilters, partial(queries.page, queries.OPTIONS)),
 )
 resources.add_routes(
     router,
     "/carrier-fields",
     actions.CARRIER_FIELDS,
     PERMISSIONS,
-    item=schemas.CarrierFieldItem,
-    filters=schemas.CarrierFieldFilters,
-    page=partial(queries.page, queries.CARRIER_FIELDS),
+    resources.Reads(
+        schemas.CarrierFieldItem, schemas.CarrierFieldFilters, partial(queries.page, queries.CARRIER_FIELDS)
+    ),
     id_name="field_id",
 )
 

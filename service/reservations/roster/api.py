@@ -23,9 +23,7 @@ resources.add_routes(
     actions.SHIFTS,
     # A shift is removed with the version that was read, which says that nobody else has changed it.
     resources.Permissions(READ, UPDATE, UPDATE, archive=None),
-    item=schemas.ShiftItem,
-    filters=schemas.ShiftFilters,
-    page=queries.shifts,
+    resources.Reads(schemas.ShiftItem, schemas.ShiftFilters, queries.shifts),
 )
 
 

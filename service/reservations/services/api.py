@@ -23,9 +23,7 @@ resources.add_routes(
     "/services",
     actions.SERVICES,
     PERMISSIONS,
-    item=schemas.ServiceItem,
-    filters=schemas.ServiceFilters,
-    page=queries.services,
+    resources.Reads(schemas.ServiceItem, schemas.ServiceFilters, queries.services),
 )
 
 

@@ -36,10 +36,7 @@ resources.add_routes(
     "/shops",
     actions.SHOPS,
     PERMISSIONS,
-    item=schemas.ShopItem,
-    filters=schemas.ShopFilters,
-    page=queries.shops,
-    one=queries.shop_detail,
+    resources.Reads(schemas.ShopItem, schemas.ShopFilters, queries.shops, one=queries.shop_detail),
 )
 
 
