@@ -10,9 +10,9 @@ from service.agencies.rules import AREA
 from service.core.access import memberships
 from service.core.access.auth import Actor
 from service.core.edits import Edits
-from service.core.resources import Resource
+from service.core.resources import Creatable
 
-AGENCIES = Resource(
+AGENCIES = Creatable(
     Edits(
         AREA.name,
         "agency",
@@ -22,8 +22,8 @@ AGENCIES = Resource(
         archived="無効になっています",
     ),
     Agency,
-    schemas.NewAgency,
     schemas.AgencyChange,
+    schemas.NewAgency,
 )
 
 

@@ -27,7 +27,7 @@ resources.add_routes(
     router,
     "/agencies",
     actions.AGENCIES,
-    resources.Permissions(READ, create=UPDATE, update=UPDATE, archive=None),
+    resources.Permissions.of(READ, UPDATE),
     resources.Reads(schemas.AgencyItem, schemas.AgencyFilters, queries.agencies, may_lag=True),
 )
 

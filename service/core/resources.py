@@ -1,13 +1,13 @@
 """A kind of record, declared once: from the declaration come the model of a change, the plain actions and the routes.
 
-`Resource` has the plain actions; an area overrides those that mean more. `change_model` makes the model of a change
-from that of a new record. `add_routes` adds the routes: list, create, read, change, archive, restore.
+`Resource` has the plain actions; `Changeable`, `Creatable` and `Archivable` have fewer. An area overrides those that
+mean more. `change_model` makes the model of a change from that of a new record. `add_routes` adds the routes.
 """
 
 # No `from __future__ import annotations`: FastAPI reads the routes' annotations, which are values of this module.
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, Optional, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
@@ -44,26 +44,40 @@ def change_model(name: str, new: type[BaseModel], *bases: type[Any], fixed: tupl
 
 
 @dataclass(frozen=True)
-class Resource(Generic[Row]):
-    """The plain actions on the records of one kind. Each is written to the audit log.
+class Changeable(Generic[Row]):
+    """The plain action on records that begin and end in their own ways: the change. It is written to the audit log.
 
     Args:
-        new_model, change_model: what a user enters.
+        change_model: what a user enters.
         find: reads a record that the user may see; the last argument says whether to lock it. Raises NotFound. None:
             who may change one may change all.
     """
 
     edits: Edits
     model: type[Row]
-    new_model: type[BaseModel]
     change_model: type[Edit]
-    find: Callable[[Session, Actor, int, bool], Row] | None = None
+    find: Callable[[Session, Actor, int, bool], Row] | None = field(default=None, kw_only=True)
 
     def lock(self, db: Session, by: Actor, key: int) -> Row:
         """The record, locked. Raises NotFound."""
         if self.find is None:
             return get_or_404(db, self.model, key, self.edits.noun, lock=True)
         return self.find(db, by, key, True)
+
+    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
+        """Raises NotFound, and as `Edits.change` and `check`."""
+        row = self.lock(db, by, key)
+        self.edits.change(db, by, row, new, lambda after: self.check(db, row, after))
+
+    def check(self, db: Session, row: Row, after: Mapping[str, Any]) -> None:
+        """Raises Invalid or Conflict when the fields in `after` must not get these values. For an area to override."""
+
+
+@dataclass(frozen=True)
+class Creatable(Changeable[Row]):
+    """`new_model`: what a user enters."""
+
+    new_model: type[BaseModel]
 
     def create(self, db: Session, by: Actor, new: Any) -> Row:
         """Raises Conflict when a unique value exists already."""
@@ -74,27 +88,25 @@ class Resource(Generic[Row]):
         self.edits.create(db, by, row, values)
         return row
 
-    def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
-        """Raises NotFound, and as `Edits.change` and `check`."""
-        row = self.lock(db, by, key)
-        self.edits.change(db, by, row, new, lambda after: self.check(db, row, after))
 
-    def check(self, db: Session, row: Row, after: Mapping[str, Any]) -> None:
-        """Raises Invalid or Conflict when the fields in `after` must not get these values. For an area to override."""
-
+@dataclass(frozen=True)
+class Archivable(Changeable[Row]):
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """Archives or restores. Raises NotFound."""
         self.edits.set_archived(db, by, self.lock(db, by, key), archived)
 
 
 @dataclass(frozen=True)
-class Permissions:
-    """None: there is no such route, because records of this kind begin or end in another way."""
+class Resource(Creatable[Row], Archivable[Row]):
+    """All plain actions."""
 
+
+@dataclass(frozen=True)
+class Permissions:
     read: str
-    create: str | None
+    create: str
     update: str
-    archive: str | None
+    archive: str
 
     @classmethod
     def of(cls, read: str, update: str) -> "Permissions":
@@ -131,14 +143,15 @@ class Refused:
 def add_routes(
     router: APIRouter,
     path: str,
-    resource: Resource[Any],
+    resource: Changeable[Any],
     permissions: Permissions,
     reads: Reads,
     *,
     refused: Refused = Refused(),
     id_name: str = "",
 ) -> None:
-    """Adds the six routes, without those that `Reads` and `Permissions` leave out.
+    """Adds the routes: list, read if `reads.one` is given, change, and create, archive and restore if the resource has
+    these actions.
 
     Args:
         path: also the list's name.
@@ -149,7 +162,7 @@ def add_routes(
     one_path = f"{path}/{{{id_name}}}"
     key_type = Annotated[int, Path(alias=id_name, ge=1, lt=2**63)]
     list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=reads.may_lag)]
-    filters_type, new_type, change_type = Annotated[reads.filters, Query()], resource.new_model, resource.change_model
+    filters_type, change_type = Annotated[reads.filters, Query()], resource.change_model
     reader, editor = Annotated[Actor, allow(permissions.read)], Annotated[Actor, allow(permissions.update)]
 
     @router.get(
@@ -163,8 +176,8 @@ def add_routes(
     ) -> Response:
         return await page_request.page(lambda db, actor: reads.page(db, actor, limit, cursor, query))
 
-    if permissions.create is not None:
-        creator = Annotated[Actor, allow(permissions.create)]
+    if isinstance(resource, Creatable):
+        creator, new_type = Annotated[Actor, allow(permissions.create)], resource.new_model
 
         @router.post(path, name=f"create_{subject}", status_code=201, responses=refusals(*refused.list_and_create, 409))
         def create(actor: creator, db: Db, new: new_type) -> Created:
@@ -180,7 +193,7 @@ def add_routes(
     def change(actor: editor, db: Db, key: key_type, new: change_type) -> None:
         resource.change(db, actor, key, new)
 
-    if permissions.archive is None:
+    if not isinstance(resource, Archivable):
         return
     archiver = Annotated[Actor, allow(permissions.archive)]
     archive_responses, restore_responses = refusals(404, *refused.archive), refusals(404, *refused.restore)

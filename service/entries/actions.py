@@ -108,18 +108,20 @@ class Children(Resource[Child]):
 NURSERIES = Nurseries(
     Edits(AREA.name, "nursery", "保育園", {"uq_entries_nurseries_code": "code"}),
     Nursery,
-    schemas.NewNursery,
     schemas.NurseryChange,
-    queries.get_nursery,
+    schemas.NewNursery,
+    find=queries.get_nursery,
 )
 PARENTS = Parents(
     Edits(AREA.name, "parent", "保護者", {"pk_entries_parents": "id"}),
     Parent,
-    schemas.NewParent,
     schemas.ParentChange,
-    queries.get_parent,
+    schemas.NewParent,
+    find=queries.get_parent,
 )
-CHILDREN = Children(Edits(AREA.name, "child", "園児"), Child, schemas.NewChild, schemas.ChildChange, queries.get_child)
+CHILDREN = Children(
+    Edits(AREA.name, "child", "園児"), Child, schemas.ChildChange, schemas.NewChild, find=queries.get_child
+)
 
 
 def set_station_password(db: Session, by: Actor, nursery_id: int, hashed: str | None) -> int:

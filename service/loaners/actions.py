@@ -26,14 +26,14 @@ SITES = Resource(
         archived=INACTIVE,
     ),
     Site,
-    schemas.NewSite,
     schemas.SiteChange,
+    schemas.NewSite,
 )
 MODELS = Resource(
     Edits(AREA.name, "model", "機種", {"uq_loaners_models_name": "name"}, {"name": "機種名"}, archived=INACTIVE),
     Model,
-    schemas.NewModel,
     schemas.ModelChange,
+    schemas.NewModel,
 )
 
 
@@ -63,8 +63,8 @@ COLUMNS = Columns(
         archived=INACTIVE,
     ),
     Column,
-    schemas.NewColumn,
     schemas.ColumnChange,
+    schemas.NewColumn,
 )
 
 

@@ -20,7 +20,7 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.edits import Edit, Edits, entered_values
 from service.core.problems import Conflict, Invalid, Problem, Stale
-from service.core.resources import Resource
+from service.core.resources import Changeable
 from service.core.values.times import local_date
 
 EDITS = Edits(AREA.name, "corporation", "法人", may_be_emptied=frozenset({"birthday", "representative_birthday"}))
@@ -62,7 +62,7 @@ def validated_values(db: Session, new: schemas.NewCorporation, *, prefix: str = 
     return values
 
 
-class Corporations(Resource[Corporation]):
+class Corporations(Changeable[Corporation]):
     """A new one comes with its first request: see `create` above."""
 
     def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
@@ -86,7 +86,7 @@ class Corporations(Resource[Corporation]):
             _store(db, by, corporation, new.card)
 
 
-CORPORATIONS = Corporations(EDITS, Corporation, schemas.NewCorporation, schemas.CorporationChange, queries.get)
+CORPORATIONS = Corporations(EDITS, Corporation, schemas.CorporationChange, find=queries.get)
 
 
 def replace_card(db: Session, by: Actor, corporation_id: int, card: NewCard) -> None:

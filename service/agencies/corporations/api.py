@@ -30,7 +30,7 @@ resources.add_routes(
     router,
     "/corporations",
     actions.CORPORATIONS,
-    resources.Permissions(READ, create=None, update=UPDATE, archive=None),
+    resources.Permissions.of(READ, UPDATE),
     resources.Reads(schemas.CorporationItem, schemas.CorporationFilters, queries.corporations, may_lag=True),
 )
 

@@ -52,14 +52,14 @@ class Choices(Master[Choice]):
 CHOICES = Choices(
     Edits(AREA.name, "choice", "選択肢", {"uq_agencies_choices_list_code": "code"}, CODE, archived=INACTIVE),
     Choice,
-    schemas.NewChoice,
     schemas.ChoiceChange,
+    schemas.NewChoice,
 )
 OPTIONS = Master(
     Edits(AREA.name, "option", "オプションサービス", {"uq_agencies_options_code": "code"}, CODE, archived=INACTIVE),
     Option,
-    schemas.NewOption,
     schemas.OptionChange,
+    schemas.NewOption,
 )
 CARRIER_FIELDS = Master(
     Edits(
@@ -71,8 +71,8 @@ CARRIER_FIELDS = Master(
         archived=INACTIVE,
     ),
     CarrierField,
-    schemas.NewCarrierField,
     schemas.CarrierFieldChange,
+    schemas.NewCarrierField,
 )
 
 

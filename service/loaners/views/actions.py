@@ -52,8 +52,8 @@ VIEWS = Views(
         archived=INACTIVE,
     ),
     View,
-    schemas.NewView,
     schemas.ViewChange,
+    schemas.NewView,
 )
 
 

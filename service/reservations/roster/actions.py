@@ -14,7 +14,7 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.edits import Edits
 from service.core.problems import Conflict, Invalid, Stale
-from service.core.resources import Resource
+from service.core.resources import Creatable
 from service.core.values.phones import is_mobile
 from service.core.values.times import format_local_datetime
 from service.reservations.roster import queries, schemas
@@ -25,7 +25,9 @@ from service.reservations.rules import AREA
 MAX_DURATION = timedelta(days=14)
 
 
-class Shifts(Resource[Shift]):
+class Shifts(Creatable[Shift]):
+    """A shift is removed with the version that was read, which says that nobody else has changed it: see `remove`."""
+
     def create(self, db: Session, by: Actor, new: schemas.NewShift) -> Shift:
         """Raises Invalid for a user who cannot be on call, a number that cannot receive SMS or an invalid time;
         Conflict when it overlaps another shift."""
@@ -48,7 +50,7 @@ class Shifts(Resource[Shift]):
         self.edits.change(db, by, shift, new)
 
 
-SHIFTS = Shifts(Edits(AREA.name, "shift", "当番"), Shift, schemas.NewShift, schemas.ShiftChange)
+SHIFTS = Shifts(Edits(AREA.name, "shift", "当番"), Shift, schemas.ShiftChange, schemas.NewShift)
 
 
 def remove(db: Session, by: Actor, shift_id: int, version: int) -> None:

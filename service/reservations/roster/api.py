@@ -21,8 +21,7 @@ resources.add_routes(
     router,
     "/roster",
     actions.SHIFTS,
-    # A shift is removed with the version that was read, which says that nobody else has changed it.
-    resources.Permissions(READ, UPDATE, UPDATE, archive=None),
+    resources.Permissions.of(READ, UPDATE),
     resources.Reads(schemas.ShiftItem, schemas.ShiftFilters, queries.shifts),
 )
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.edits import Edits
-from service.core.resources import Resource
+from service.core.resources import Archivable, Resource
 from service.reservations.models import Plan, Service
 from service.reservations.rules import AREA
 from service.reservations.services import schemas
@@ -28,13 +28,12 @@ class Services(Resource[Service]):
 SERVICES = Services(
     Edits(AREA.name, "service", "サービス", {"uq_reservations_services_code": "code"}, CODE),
     Service,
-    schemas.NewService,
     schemas.ServiceChange,
+    schemas.NewService,
 )
-PLANS = Resource(
+PLANS = Archivable(
     Edits(AREA.name, "plan", "サイズ・料金", {"uq_reservations_plans_service_id_code": "code"}, CODE),
     Plan,
-    schemas.NewPlan,
     schemas.PlanChange,
 )
 

@@ -94,8 +94,8 @@ class Shops(Resource[Shop]):
 SHOPS = Shops(
     Edits(AREA.name, "shop", "提携店", {"uq_reservations_shops_code": "code"}, {"code": "店舗コード"}),
     Shop,
-    schemas.NewShop,
     schemas.ShopChange,
+    schemas.NewShop,
 )
 
 
