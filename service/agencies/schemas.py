@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.fields.schemas import Search, WithoutCard
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values.texts import NO_NUL, ONE_LINE, Name, RecordId
 
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
@@ -46,7 +46,9 @@ class NewAgency(BaseModel):
     mail_address: OptionalMail = ""
 
 
-AgencyChange = change_model("AgencyChange", NewAgency)
+@change_of(NewAgency)
+class AgencyChange(Edit):
+    pass
 
 
 class Deactivation(BaseModel):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Optional, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, create_model
 from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -34,6 +34,26 @@ class Edit(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: RecordVersion
+
+
+Change = TypeVar("Change", bound=Edit)
+
+
+def change_of(new: type[BaseModel], *, fixed: tuple[str, ...] = ()) -> Callable[[type[Change]], type[Change]]:
+    """Completes the model of a change with the fields of `new`, each optional, except the `fixed` ones, which do not
+    change. Fields that are omitted or null do not change, except those in `Edits.may_be_emptied`. mypy does not see
+    these fields: read them by `entered_values`."""
+    fields: dict[str, Any] = {
+        name: (Optional[field_info.rebuild_annotation()], None)  # noqa: UP045  # a value, not an annotation
+        for name, field_info in new.model_fields.items()
+        if name not in fixed
+    }
+
+    def complete(change: type[Change]) -> type[Change]:
+        names: dict[str, Any] = {"__module__": change.__module__, "__doc__": change.__doc__}
+        return create_model(change.__name__, __base__=change, **names, **fields)
+
+    return complete
 
 
 def entered_values(new: BaseModel, may_be_emptied: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -70,19 +90,18 @@ class Edits:
         db: Session,
         by: Actor,
         row: Record,
-        new: BaseModel,
+        new: Edit,
         check: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> dict[str, Any]:
         """Sets the fields of `new` that differ from the locked row; returns their values from before. Fields that are
-        missing, or null, stay. `new` has the `version` that the user has read. `check` gets the fields that would
-        change, and raises when the change is not allowed.
+        missing, or null, stay. `check` gets the fields that would change, and raises when the change is not allowed.
 
         Raises:
             Stale: another user has changed the record since that version was read.
             Conflict: the record is archived, or another record has the unique value.
         """
         values = entered_values(new, self.may_be_emptied)
-        if new.version != row.version:  # type: ignore[attr-defined]  # each such model has one
+        if new.version != row.version:
             raise Stale(
                 f"ほかの人が先にこの{self.noun}を変更しました。まだ保存されていません。"
                 "最新の内容を確認してから、もう一度変更してください。",

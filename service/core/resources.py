@@ -1,17 +1,17 @@
-"""A kind of record, declared once: from the declaration come the model of a change, the plain actions and the routes.
+"""A kind of record, declared once: from the declaration come the plain actions and the routes.
 
 `Resource` has the plain actions; `Changeable`, `Creatable` and `Archivable` have fewer. An area overrides those that
-mean more. `change_model` makes the model of a change from that of a new record. `add_routes` adds the routes.
+mean more. The model of a change comes from that of a new record: see `edits.change_of`. `add_routes` adds the routes.
 """
 
 # No `from __future__ import annotations`: FastAPI reads the routes' annotations, which are values of this module.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, Optional, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, allow
@@ -29,18 +29,6 @@ PathId = Annotated[int, Path(ge=1, lt=2**63)]
 
 class Created(BaseModel):
     id: int
-
-
-def change_model(name: str, new: type[BaseModel], *bases: type[Any], fixed: tuple[str, ...] = ()) -> type[Edit]:
-    """The model of a change: the `version` that was read, and the fields of `new`, each optional, but not the `fixed`
-    ones. Fields that are omitted or null do not change, except those in `Edits.may_be_emptied`. `bases` have the
-    validators that both models share."""
-    fields: dict[str, Any] = {
-        field_name: (Optional[field.rebuild_annotation()], None)  # noqa: UP045  # a value, not an annotation
-        for field_name, field in new.model_fields.items()
-        if field_name not in fixed
-    }
-    return create_model(name, __base__=(Edit, *bases), __module__=new.__module__, **fields)
 
 
 @dataclass(frozen=True)
@@ -150,20 +138,16 @@ def add_routes(
     refused: Refused = Refused(),
     id_name: str = "",
 ) -> None:
-    """Adds the routes: list, read if `reads.one` is given, change, and create, archive and restore if the resource has
-    these actions.
+    """Adds the routes: list, read if `reads.one` is given, create if the resource has it, and those of
+    `add_change_routes`.
 
     Args:
         path: also the list's name.
         id_name: the id's name in the paths, where it is not that of the audit log's subject.
     """
     subject = resource.edits.subject
-    id_name = id_name or f"{subject}_id"
-    one_path = f"{path}/{{{id_name}}}"
-    key_type = Annotated[int, Path(alias=id_name, ge=1, lt=2**63)]
     list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=reads.may_lag)]
-    filters_type, change_type = Annotated[reads.filters, Query()], resource.change_model
-    reader, editor = Annotated[Actor, allow(permissions.read)], Annotated[Actor, allow(permissions.update)]
+    filters_type = Annotated[reads.filters, Query()]
 
     @router.get(
         path,
@@ -184,10 +168,30 @@ def add_routes(
             return Created(id=resource.create(db, actor, new).id)
 
     if (one := reads.one) is not None:
+        reader = Annotated[Actor, allow(permissions.read)]
+        one_path, key_type = _record_path(path, resource, id_name)
 
         @router.get(one_path, name=subject, response_model=reads.item, responses=refusals(404))
         def read(actor: reader, db: Db, key: key_type) -> Any:
             return one(db, actor, key)
+
+    add_change_routes(router, path, resource, permissions, refused=refused, id_name=id_name)
+
+
+def add_change_routes(
+    router: APIRouter,
+    path: str,
+    resource: Changeable[Any],
+    permissions: Permissions,
+    *,
+    refused: Refused = Refused(),
+    id_name: str = "",
+) -> None:
+    """Adds the routes: change, and archive and restore if the resource has them. The arguments are as of
+    `add_routes`."""
+    subject, change_type = resource.edits.subject, resource.change_model
+    one_path, key_type = _record_path(path, resource, id_name)
+    editor = Annotated[Actor, allow(permissions.update)]
 
     @router.patch(one_path, name=f"change_{subject}", status_code=204, responses=refusals(404, 409))
     def change(actor: editor, db: Db, key: key_type, new: change_type) -> None:
@@ -205,3 +209,9 @@ def add_routes(
     @router.post(f"{one_path}/restore", name=f"restore_{subject}", status_code=204, responses=restore_responses)
     def restore(actor: archiver, db: Db, key: key_type) -> None:
         resource.set_archived(db, actor, key, False)
+
+
+def _record_path(path: str, resource: Changeable[Any], id_name: str) -> tuple[str, Any]:
+    """A record's path, and the type of the id in it."""
+    id_name = id_name or f"{resource.edits.subject}_id"
+    return f"{path}/{{{id_name}}}", Annotated[int, Path(alias=id_name, ge=1, lt=2**63)]

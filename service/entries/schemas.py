@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values.texts import NO_NUL, ONE_LINE, MailOrEmpty, Name, NotBlank, PhoneOrEmpty, RecordId
 
 Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -43,7 +43,9 @@ class NewNursery(Hours):
     offline_cap: Cap = 100
 
 
-NurseryChange = change_model("NurseryChange", NewNursery, Hours)
+@change_of(NewNursery)
+class NurseryChange(Edit, Hours):
+    pass
 
 
 class NewStationPassword(BaseModel):
@@ -125,15 +127,18 @@ class NewParent(NewPerson):
     children: Annotated[list[Tie], Field(max_length=MAX_RELATIVES)] = []
 
 
-# `children`, when given, replace all children of the parent.
-ParentChange = change_model("ParentChange", NewParent, fixed=("nursery_id",))
+@change_of(NewParent, fixed=("nursery_id",))
+class ParentChange(Edit):
+    """`children`, when given, replace all children of the parent."""
 
 
 class NewChild(NewPerson):
     class_name: ClassName = ""
 
 
-ChildChange = change_model("ChildChange", NewChild, fixed=("nursery_id",))
+@change_of(NewChild, fixed=("nursery_id",))
+class ChildChange(Edit):
+    pass
 
 
 class Relative(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name, NotBlank
 from service.loaners.rules import CATEGORIES, Kind, ValueType, model_name_refusal
 
@@ -48,7 +48,9 @@ class NewSite(BaseModel):
     notifies: bool = False
 
 
-SiteChange = change_model("SiteChange", NewSite, fixed=("key",))
+@change_of(NewSite, fixed=("key",))
+class SiteChange(Edit):
+    pass
 
 
 class SiteItem(BaseModel):
@@ -87,8 +89,9 @@ class NewModel(BaseModel):
     note: Note = ""
 
 
-# Devices keep their numbers and their category.
-ModelChange = change_model("ModelChange", NewModel)
+@change_of(NewModel)
+class ModelChange(Edit):
+    """Devices keep their numbers and their category."""
 
 
 class ModelItem(BaseModel):
@@ -140,7 +143,9 @@ class NewColumn(ColumnShape):
     position: Position = 1
 
 
-ColumnChange = change_model("ColumnChange", NewColumn, ColumnShape, fixed=("kind", "value_type"))
+@change_of(NewColumn, fixed=("kind", "value_type"))
+class ColumnChange(Edit, ColumnShape):
+    pass
 
 
 class ColumnItem(BaseModel):

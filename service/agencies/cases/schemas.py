@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.agencies.corporations.schemas import Facts
 from service.agencies.fields.schemas import Search
 from service.agencies.requests.schemas import RequestRow, Said
+from service.core.edits import Edit
 from service.core.values.texts import Day, RecordId, RecordVersion
 
 
@@ -72,12 +73,11 @@ class CaseDetail(CaseItem):
     viewers: list[str]
 
 
-class CaseChange(BaseModel):
-    """Fields that are missing or null stay unchanged. `version` is the one that was read."""
+class CaseChange(Edit):
+    """Fields that are missing or null stay unchanged."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
-    version: RecordVersion
     site_count: Annotated[int, Field(ge=0, le=999)] | None = None
 
 

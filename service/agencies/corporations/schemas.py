@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.cards.schemas import CardIn, CardSummary
 from service.agencies.fields.schemas import Search, WithoutCard
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values.texts import ONE_LINE, RecordId
 
 Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
@@ -68,13 +68,17 @@ class NewCorporation(BaseModel):
     card: CardIn | None = None
 
 
-class _Hidden(BaseModel):
+@change_of(NewCorporation)
+class CorporationChange(Edit):
+    """`card` replaces the stored card. No response contains it, not even that of a conflict, which has the other
+    fields."""
+
     model_config = ConfigDict(hide_input_in_errors=True)
 
 
-# `card` replaces the stored card. No response contains it, not even that of a conflict, which has the other fields.
-CorporationChange = change_model("CorporationChange", NewCorporation, _Hidden)
-FieldsChange = change_model("FieldsChange", NewCorporation, _Hidden, fixed=("card",))
+@change_of(NewCorporation, fixed=("card",))
+class FieldsChange(Edit):
+    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class CorporationItem(BaseModel):

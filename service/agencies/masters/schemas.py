@@ -12,7 +12,7 @@ from service.agencies.fields.schemas import Search
 from service.agencies.masters.rules import COLUMNS
 from service.agencies.rules import CarrierRecord, ChoiceList, FieldPart
 from service.agencies.schemas import Line, Sort, usable_code
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values.texts import ONE_LINE, Name, NotBlank
 
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_\-\[\].]*")
@@ -50,7 +50,9 @@ class NewChoice(BaseModel):
     position: Position | None = None
 
 
-ChoiceChange = change_model("ChoiceChange", NewChoice, fixed=("list", "code"))
+@change_of(NewChoice, fixed=("list", "code"))
+class ChoiceChange(Edit):
+    pass
 
 
 class ChoiceItem(BaseModel):
@@ -87,7 +89,9 @@ class NewOption(BaseModel):
     position: Position | None = None
 
 
-OptionChange = change_model("OptionChange", NewOption, fixed=("code",))
+@change_of(NewOption, fixed=("code",))
+class OptionChange(Edit):
+    pass
 
 
 class OptionItem(BaseModel):
@@ -126,7 +130,9 @@ class NewCarrierField(BaseModel):
         return self
 
 
-CarrierFieldChange = change_model("CarrierFieldChange", NewCarrierField, fixed=("record", "field", "part"))
+@change_of(NewCarrierField, fixed=("record", "field", "part"))
+class CarrierFieldChange(Edit):
+    pass
 
 
 class CarrierFieldItem(BaseModel):

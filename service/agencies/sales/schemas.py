@@ -12,6 +12,7 @@ from service.agencies.corporations.schemas import NewCorporation
 from service.agencies.fields.schemas import Search, WithoutCard
 from service.agencies.requests.schemas import RequestRow
 from service.agencies.rules import MAX_IMAGES, Service, Status
+from service.core.edits import Edit
 from service.core.values.texts import NO_NUL, Day, NotBlank, RecordId, RecordVersion
 
 Remarks = Annotated[str, Field(max_length=4000, pattern=NO_NUL), AfterValidator(str.strip), WithoutCard]
@@ -132,6 +133,5 @@ class Correction(BaseModel):
     images: Images = []
 
 
-class RemarksChange(BaseModel):
-    version: int
+class RemarksChange(Edit):
     remarks: str | None = None

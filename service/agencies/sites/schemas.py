@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from service.agencies.fields.schemas import WithoutCard
 from service.agencies.rules import Service, Status
-from service.core.values.texts import NO_NUL, ONE_LINE, RecordId, RecordVersion
+from service.core.edits import Edit
+from service.core.values.texts import NO_NUL, ONE_LINE, RecordId
 
 Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
 Line20 = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
@@ -26,13 +27,11 @@ Charges = Annotated[int, Field(ge=0, le=999_999_999)]
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2100, 12, 31))]
 
 
-class SiteChange(BaseModel):
-    """Fields that are missing or null stay unchanged, but null clears 料金, 使用量 and 入居日. `version` is the one
-    that was read."""
+class SiteChange(Edit):
+    """Fields that are missing or null stay unchanged, but null clears 料金, 使用量 and 入居日."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
-    version: RecordVersion
     pps_business_number: Code | None = None
     service_type: Service | None = None
     application_type: Code | None = None
@@ -76,21 +75,16 @@ class NewSite(BaseModel):
     image_ids: Annotated[list[RecordId], Field(max_length=50)] = []
 
 
-class NewStatus(BaseModel):
+class NewStatus(Edit):
     """Does not set 不備, which is reported with a reason, nor キャンセル, which only sales set."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     to: Literal[Status.WORKING, Status.ENTERED]
-    version: RecordVersion
 
 
-class Read(BaseModel):
-    """`version` is the one that was read."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    version: RecordVersion
+class Read(Edit):
+    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class Link(BaseModel):

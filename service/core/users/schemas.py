@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.core.access.tenants import Tenant
+from service.core.edits import Edit, change_of
 from service.core.values.states import UserState
 from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 
@@ -49,16 +50,13 @@ class NewUser(BaseModel):
     memberships: Memberships
 
 
-class UserChange(BaseModel):
+@change_of(NewUser, fixed=("login_id",))
+class UserChange(Edit):
     """Only fields that are sent are changed. `memberships` are all of the user's in the areas that the caller
     administers: a missing one ends; those in other areas are not changed."""
 
-    model_config = ConfigDict(extra="forbid")
-
     version: Id
-    name: Name | None = None
-    mail: Mail | None = None
-    memberships: Memberships | None = None
+    memberships: Memberships | None = None  # declared once more, because the action reads the models
 
 
 class MembershipOut(BaseModel):

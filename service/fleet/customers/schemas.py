@@ -6,21 +6,15 @@ from datetime import date, datetime
 
 from pydantic import BaseModel
 
-from service.core.edits import Edit
-from service.core.values.texts import Mail, Name, Phone
+from service.core.edits import Edit, change_of
 from service.fleet.incidents.rules import Scope
-from service.fleet.rules import AlertType, ContractType
-from service.fleet.schemas import CustomerItem, Person, StatusCounts
+from service.fleet.rules import AlertType
+from service.fleet.schemas import CustomerItem, NewCustomer, StatusCounts
 
 
+@change_of(NewCustomer)
 class CustomerChange(Edit):
     """A field that is missing or null stays unchanged."""
-
-    company_name: Name | None = None
-    contact_person: Person | None = None
-    contact_email: Mail | None = None
-    contact_phone: Phone | None = None
-    contract_type: ContractType | None = None
 
 
 class CustomerChoice(BaseModel):

@@ -7,17 +7,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.edits import Edit
-from service.core.values.texts import Name, RecordId
+from service.core.edits import Edit, change_of
+from service.core.values.texts import RecordId
 from service.fleet.maintenance.schemas import MaintenanceItem
 from service.fleet.rules import MAX_TAGS, AlertType, Status
 from service.fleet.schemas import (
     CustomerContact,
-    Installed,
-    Serial,
+    NewTerminal,
     StatusCounts,
     Tag,
-    Tags,
     TerminalFilters,
 )
 from service.fleet.terminals.rules import Finding
@@ -25,14 +23,9 @@ from service.fleet.terminals.rules import Finding
 MAX_TERMINALS = 20_000
 
 
+@change_of(NewTerminal)
 class TerminalChange(Edit):
     """A field that is missing or null stays unchanged, except `installed_date`, which null clears."""
-
-    serial_number: Serial | None = None
-    customer_id: RecordId | None = None
-    store_name: Name | None = None
-    installed_date: Installed | None = None
-    tags: Tags | None = None
 
 
 class TagChange(BaseModel):

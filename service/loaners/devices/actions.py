@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
-from service.core.edits import Edits
+from service.core.edits import Edits, entered_values
 from service.core.imports.kinds import ChangedRow, NewRow
 from service.core.problems import Conflict, Invalid, NotFound, Stale
 from service.loaners import queries as masters
@@ -110,7 +110,8 @@ def change(db: Session, by: Actor, device_id: int, new: schemas.DeviceChange) ->
         if device.kind == Kind.TERMINAL and after.get("asset_number") == "":
             raise Invalid.at_field("asset_number", "端末には資産管理番号が必要です。")
 
-    extra = None if new.extra is None else _validate_extra(db, device.kind, new.extra)
+    sent = entered_values(new)
+    extra = _validate_extra(db, device.kind, sent["extra"]) if "extra" in sent else None
     try:
         DEVICES.change(db, by, device, new.model_copy(update={"extra": None}), check)
     except Stale as stale:
@@ -262,10 +263,9 @@ def reimport_devices(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> N
     for row in changes:
         device = masters.get(db, Device, row.id, lock=True)
         custom = custom_values(row.after, [column for column in columns if column.kind == device.kind])
-        own_values = {name: row.after[name] for name in ("asset_number", "software", "os")}
-        change(
-            db, by, device.id, schemas.DeviceChange(version=device.version, extra=device.extra | custom, **own_values)
-        )
+        values = {name: row.after[name] for name in ("asset_number", "software", "os")}
+        values |= {"version": device.version, "extra": device.extra | custom}
+        change(db, by, device.id, schemas.DeviceChange.model_validate(values))
     changed_deposits = [(row.id, row.after) for row in changes if row.after["deposit"] != row.before["deposit"]]
     if changed_deposits:
         record_events(db, by, _deposits(app_now(db), changed_deposits))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
-from service.core.values.texts import NO_NUL, ONE_LINE, Instant, NotBlank, RecordId, RecordVersion
+from service.core.edits import Edit, change_of
+from service.core.values.texts import NO_NUL, ONE_LINE, Instant, NotBlank, RecordId
 from service.loaners.rules import MAX_NUMBER_LENGTH, Deposit, Kind, normalize_number, number_refusal
 from service.loaners.schemas import CategoryKey, Search, Sort
 
@@ -58,17 +59,10 @@ class Registered(BaseModel):
     number: str
 
 
-class DeviceChange(BaseModel):
+@change_of(NewDevice, fixed=("site_id", "model_id", "category", "serial"))
+class DeviceChange(Edit):
     """Fields that are omitted or null do not change; `extra`, when given, replaces all values. Site, model and 製造番号
     are part of the number, which never changes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
-    asset_number: AssetNumber | None = None
-    software: Software | None = None
-    os: Os | None = None
-    extra: Extra | None = None
 
 
 class Why(BaseModel):

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank, RecordVersion
+from service.core.edits import Edit
+from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 from service.loaners.forms.rules import Meaning, State, Type
 from service.loaners.rules import Kind
 
@@ -44,20 +45,15 @@ class NewDraft(BaseModel):
     kind: Kind
 
 
-class DraftChange(BaseModel):
-    """A draft may be stored with errors; a published form has none. `version` is the one that was read."""
+class DraftChange(Edit):
+    """A draft may be stored with errors; a published form has none."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
     questions: Annotated[list[Question], Field(max_length=MAX_QUESTIONS)] | None = None
     note: Annotated[str, Field(max_length=200, pattern=ONE_LINE)] | None = None
 
 
-class Publication(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: RecordVersion
+class Publication(Edit):
+    pass
 
 
 class ShownCondition(BaseModel):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 from service.loaners.rules import CATEGORIES, STATUS_COLUMN, STATUS_LABELS, Kind, Status
 from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, Definition, Nesting
@@ -337,7 +337,9 @@ class NewView(BaseModel):
     columns: Json
 
 
-ViewChange = change_model("ViewChange", NewView, fixed=("key",))
+@change_of(NewView, fixed=("key",))
+class ViewChange(Edit):
+    pass
 
 
 class ViewFilters(BaseModel):

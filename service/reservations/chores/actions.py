@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
-from service.core.edits import Edits
+from service.core.edits import Edits, entered_values
 from service.core.holidays import days
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.times import local_date
@@ -60,12 +60,11 @@ def change(db: Session, by: Actor, chore_id: int, new: schemas.ChoreChange) -> N
     _lock_planning(db)
     chore = queries.get(db, chore_id, lock=True)
     if new.version == chore.version:
-        fields_set = new.model_fields_set
-        rhythm = new.rhythm or Rhythm(chore.rhythm)
+        sent = entered_values(new, CHORES.may_be_emptied)
         schedule = _check_schedule(
-            rhythm,
-            new.weekday if "weekday" in fields_set else chore.weekday,
-            new.business_day if "business_day" in fields_set else chore.business_day,
+            Rhythm(sent.get("rhythm", chore.rhythm)),
+            sent.get("weekday", chore.weekday),
+            sent.get("business_day", chore.business_day),
         )
         new = new.model_copy(update=schedule)
     before = CHORES.change(db, by, chore, new)

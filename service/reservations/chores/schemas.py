@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.edits import Edit
+from service.core.edits import Edit, change_of
 from service.core.values.texts import NO_NUL, Day, Instant, Name, NotBlank, RecordId, RecordVersion
 from service.reservations.chores.rules import Rhythm, State
 from service.reservations.history import HistoryEvent
@@ -89,20 +89,10 @@ class NewChore(BaseModel):
     position: Position | None = None
 
 
+@change_of(NewChore)
 class ChoreChange(Edit):
     """Missing fields are not changed. null empties `weekday`, `business_day` and `minutes`, and leaves other fields
     unchanged. `version` is the one that was read. Untouched future turns are planned again."""
-
-    title: Name | None = None
-    rhythm: Rhythm | None = None
-    starts: Clock | None = None
-    weekday: Weekday | None = None
-    business_day: BusinessDay | None = None
-    minutes: Estimate | None = None
-    owner: Name | None = None
-    what: Description | None = None
-    page: PageAddress | None = None
-    position: Position | None = None
 
 
 class TurnFilters(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.edits import Edit
+from service.core.edits import Edit, change_of
 from service.core.values import phones
 from service.core.values.targets import State as Target
 from service.core.values.texts import (
@@ -244,18 +244,9 @@ class FormEnquiry(BaseModel):
     shop: Code = ""
 
 
+@change_of(NewEnquiry, fixed=("party", "channel", "content", "received_at", "was_answered", "way", "outcome"))
 class EnquiryChange(Edit):
     """Missing and null fields are not changed. A new level has a new target."""
-
-    sender_name: SenderName | None = None
-    phone: Telephone | None = None
-    mail: Address | None = None
-    topic: Topic | None = None
-    category: Category | None = None
-    level: Level | None = None
-    reservation: Code | None = None
-    shop: Code | None = None
-    faq: Faq | None = None
 
 
 class HandOver(Edit):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.edits import Edit
+from service.core.edits import Edit, change_of
 from service.core.values.targets import State as Target
 from service.core.values.texts import NO_NUL, ONE_LINE, Day, Instant, NotBlank
 from service.reservations.history import HistoryEvent
@@ -103,12 +103,10 @@ class NewIncident(BaseModel):
     impact: Text = ""
 
 
+@change_of(NewIncident, fixed=("level",))
 class IncidentChange(Edit):
     """Missing and null fields are not changed."""
 
-    title: Title | None = None
-    detected_at: Instant | None = None
-    impact: Text | None = None
     cause: Text | None = None
     response: Text | None = None
     recovered_at: Instant | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values import phones
 from service.core.values.texts import ONE_LINE, Instant, RecordId
 
@@ -58,4 +58,6 @@ class NewShift(BaseModel):
     ends_at: Instant
 
 
-ShiftChange = change_model("ShiftChange", NewShift)
+@change_of(NewShift)
+class ShiftChange(Edit):
+    pass

@@ -43,16 +43,4 @@ def create_plan(actor: Editor, db: Db, service_id: resources.PathId, new: schema
     return resources.Created(id=actions.create_plan(db, actor, service_id, new).id)
 
 
-@router.patch("/plans/{plan_id}", status_code=204, responses=refusals(404, 409))
-def change_plan(actor: Editor, db: Db, plan_id: resources.PathId, new: schemas.PlanChange) -> None:
-    actions.PLANS.change(db, actor, plan_id, new)
-
-
-@router.post("/plans/{plan_id}/archive", status_code=204, responses=refusals(404))
-def archive_plan(actor: Editor, db: Db, plan_id: resources.PathId) -> None:
-    actions.PLANS.set_archived(db, actor, plan_id, True)
-
-
-@router.post("/plans/{plan_id}/restore", status_code=204, responses=refusals(404))
-def restore_plan(actor: Editor, db: Db, plan_id: resources.PathId) -> None:
-    actions.PLANS.set_archived(db, actor, plan_id, False)
+resources.add_change_routes(router, "/plans", actions.PLANS, PERMISSIONS)

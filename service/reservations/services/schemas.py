@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.audit.schemas import HistoryItem
-from service.core.edits import Edit
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values.texts import NO_NUL, Name
 
 # Assistants refer to services and sizes by code.
@@ -33,8 +32,9 @@ class NewService(BaseModel):
     position: Position | None = None
 
 
-# The code cannot be changed: assistants and files refer to it.
-ServiceChange = change_model("ServiceChange", NewService, fixed=("code",))
+@change_of(NewService, fixed=("code",))
+class ServiceChange(Edit):
+    """The code cannot be changed: assistants and files refer to it."""
 
 
 class NewPlan(BaseModel):
@@ -48,12 +48,9 @@ class NewPlan(BaseModel):
     position: Position | None = None
 
 
+@change_of(NewPlan, fixed=("code",))
 class PlanChange(Edit):
     """Missing and null fields are not changed, nor is the code. Existing reservations keep their price."""
-
-    name: Name | None = None
-    price: Price | None = None
-    position: Position | None = None
 
 
 class PlanSummary(BaseModel):

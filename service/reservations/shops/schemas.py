@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.core.edits import Edit
-from service.core.resources import change_model
+from service.core.edits import Edit, change_of
 from service.core.values import phones
 from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
 from service.reservations.shops.rules import ALL_DAYS_CLOSED, CLOSES_BEFORE_OPENING
@@ -70,8 +69,9 @@ class NewShop(ShopValues):
     services: Keys = []
 
 
-# `services` replaces all services: the shop comes last in a new one, and keeps its place in the others.
-ShopChange = change_model("ShopChange", NewShop, Hours)
+@change_of(NewShop)
+class ShopChange(Edit, Hours):
+    """`services` replaces all services: the shop comes last in a new one, and keeps its place in the others."""
 
 
 class Offered(BaseModel):

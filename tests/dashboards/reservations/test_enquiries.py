@@ -169,7 +169,7 @@ def test_an_enquiry_is_edited_and_a_concurrent_edit_is_compared(screen: Screen, 
     press(page, f"{KEY}.edit")
     form = f"{KEY}.edit.{enquiry.id}.1.False"
     actor = people.create_actor(db, "other", reservations="support")
-    actions.change(db, actor, enquiry.id, schemas.EnquiryChange(version=1, topic="別の件名"))
+    actions.change(db, actor, enquiry.id, schemas.EnquiryChange.model_validate({"version": 1, "topic": "別の件名"}))
     db.commit()
     fill(page, form, category="other")
     press(page, f"{form}.submit")
