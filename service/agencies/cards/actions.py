@@ -202,15 +202,8 @@ def notify_overdue(db: Session, overdue: int) -> None:
         .where(Membership.area == AREA.name, Membership.role == "admin", User.is_active, User.mail.is_not(None))
     )
     for administrator in db.scalars(administrators.order_by(User.id)):
-        address = administrator.mail or ""
-        queue.publish(
-            db,
-            "mail",
-            {"to": [address], "subject": OVERDUE, "body": f"{administrator.name} 様\n\n{_overdue_text(overdue)}"},
-            area=AREA.name,
-            recipient=address,
-            title=OVERDUE,
-        )
+        body = f"{administrator.name} 様\n\n{_overdue_text(overdue)}"
+        queue.publish_mail(db, [administrator.mail or ""], OVERDUE, body, area=AREA.name)
 
 
 def _overdue_text(count: int) -> str:

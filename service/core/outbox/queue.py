@@ -127,7 +127,7 @@ def publish_mail(
     body: str,
     *,
     area: str,
-    about: tuple[str, object],
+    about: tuple[str, object] | None = None,
     title: str = "",
     attachments: Sequence[str] = (),
     tenant_id: int | None = None,
@@ -147,6 +147,23 @@ def publish_mail(
         about=about,
         expires_at=expires_at,
     )
+
+
+def publish_sms(
+    db: Session,
+    to: str,
+    body: str,
+    *,
+    area: str,
+    about: tuple[str, object],
+    title: str,
+    validity_seconds: int | None = None,
+    expires_at: datetime | None = None,
+) -> OutboxMessage:
+    """Writes an SMS to a number (+81…) into the outbox. `validity_seconds`: how long the carrier tries to deliver it;
+    None: as long as it does by itself."""
+    payload = {"to": to, "body": body, "validity_seconds": validity_seconds}
+    return publish(db, "sms", payload, area=area, recipient=to, title=title, about=about, expires_at=expires_at)
 
 
 def message_exists(db: Session, key: uuid.UUID) -> bool:

@@ -156,15 +156,14 @@ def _alerts_url(incident_ids: Iterable[int]) -> str:
 def _publish(db: Session, subject: str, body: str, post: str | None, incident_id: int) -> None:
     """Queues a mail and, when there is a text for it, a Slack post in the outbox, to the configured recipients. Both
     expire after a day."""
-    configuration, expires_at = settings(), app_now(db) + rules.NOTICE_TTL
     common: dict[str, Any] = {
         "area": AREA.name,
         "title": subject,
         "about": ("incident", incident_id),
-        "expires_at": expires_at,
+        "expires_at": app_now(db) + rules.NOTICE_TTL,
     }
+    configuration = settings()
     if recipients := configuration.recipients:
-        payload = {"to": recipients, "subject": subject, "body": body}
-        queue.publish(db, "mail", payload, recipient="、".join(recipients), **common)
+        queue.publish_mail(db, recipients, subject, body, **common)
     if post and (channel := configuration.alert_slack_channel):
         queue.publish(db, "slack", {"channel": channel, "text": post}, recipient=channel, **common)

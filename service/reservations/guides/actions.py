@@ -85,14 +85,15 @@ def _send_manual(db: Session, shop: Shop, facts: Facts, files: Sequence[File]) -
     attachments = (
         [str(file.id) for file in files] if sum(file.size for file in files) <= rules.MAX_ATTACHED_BYTES else []
     )
-    message = queue.publish(
+    message = queue.publish_mail(
         db,
-        "mail",
-        {"to": [shop.mail], "subject": subject, "body": body, "attachments": attachments},
+        [shop.mail],
+        subject,
+        body,
         area=AREA.name,
-        recipient=shop.mail,
-        title=f"{shop.name} {subject}",
         about=("shop", shop.id),
+        title=f"{shop.name} {subject}",
+        attachments=attachments,
     )
     db.flush()  # for the key
     db.add(ShopManual(shop_id=shop.id, address=shop.mail, message_key=message.key, files=[file.id for file in files]))

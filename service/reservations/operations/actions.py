@@ -230,15 +230,8 @@ def notify_on_call(db: Session, code: str, text: str, subject: str = "reservatio
     shift = roster.on_call(db)
     if shift is None:
         return False
-    queue.publish(
-        db,
-        "sms",
-        {"to": shift.phone, "body": text, "validity_seconds": None},
-        area=AREA.name,
-        recipient=shift.phone,
-        title=f"{code} オンコール当番への連絡",
-        about=(subject, code),
-    )
+    title = f"{code} オンコール当番への連絡"
+    queue.publish_sms(db, shift.phone, text, area=AREA.name, about=(subject, code), title=title)
     return True
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
@@ -155,26 +154,15 @@ def _send_invitation(db: Session, survey: Survey, invitation: Invitation, *, aga
     db.add(SurveyLink(token_hash=hash_token(token), invitation_id=invitation.id))
     url, quarter = f"{shell.address()}{SURVEY_PATH}/{token}", Quarter(survey.year, survey.quarter)
     to, closes_at = _address(invitation), survey.closes_at or app_now(db)
-    payload: dict[str, Any]
+    about = (SUBJECT, str(quarter))
     if invitation.channel == "mail":
         config = settings()
         mail_signature = signature(config.support_phone, config.support_mail)
         title, body = rules.build_mail(url, quarter, closes_at, mail_signature, again=again)
-        topic, payload = "mail", {"to": [to], "subject": title, "body": body}
+        queue.publish_mail(db, [to], title, body, area=AREA.name, about=about, expires_at=closes_at)
     else:
-        title = "満足度調査のお願い"
         body = rules.build_sms(url, closes_at, again=again)
-        topic, payload = "sms", {"to": to, "body": body, "validity_seconds": None}
-    queue.publish(
-        db,
-        topic,
-        payload,
-        area=AREA.name,
-        recipient=to,
-        title=title,
-        about=(SUBJECT, str(quarter)),
-        expires_at=closes_at,
-    )
+        queue.publish_sms(db, to, body, area=AREA.name, about=about, title="満足度調査のお願い", expires_at=closes_at)
 
 
 def _refuse_stale(survey: Survey, new: edits.Edit) -> None:
