@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import Session
 
 from service.agencies.masters import schemas
@@ -12,6 +12,7 @@ from service.agencies.masters.models import CarrierField, Choice, Option
 from service.agencies.masters.rules import FIXED, FIXED_REFUSAL
 from service.agencies.rules import AREA
 from service.core.access.auth import Actor
+from service.core.database.lookups import last_position
 from service.core.edits import Edits
 from service.core.problems import Conflict
 from service.core.resources import Resource
@@ -24,11 +25,8 @@ Row = TypeVar("Row", Choice, Option, CarrierField)
 class Master(Resource[Row]):
     def create(self, db: Session, by: Actor, new: Any) -> Row:
         """Without a position it comes last. Raises Conflict when a unique value exists already."""
-        return self.add(db, by, new.model_dump() | {"position": new.position or self._next_position(db, new)})
-
-    def _next_position(self, db: Session, new: Any) -> int:
-        highest = db.scalar(select(func.max(self.model.position)).where(self._same_list(new)))
-        return min((highest or 0) + 1, 1000)
+        position = new.position or last_position(db, self.model.position, self._same_list(new), limit=1000)
+        return self.add(db, by, new.model_dump() | {"position": position})
 
     def _same_list(self, new: Any) -> ColumnElement[bool]:
         return true()

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text, tuple_
+from sqlalchemy import delete, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
+from service.core.database.lookups import last_position
 from service.core.edits import Edits, entered_values
 from service.core.holidays import days
 from service.core.problems import Conflict, Invalid, Stale
@@ -42,7 +43,7 @@ def create(db: Session, by: Actor, new: schemas.NewChore) -> Chore:
     values = new.model_dump(mode="python") | _check_schedule(new.rhythm, new.weekday, new.business_day)
     values["rhythm"] = new.rhythm.value
     if new.position is None:
-        values["position"] = min((db.scalar(select(func.max(Chore.position))) or 0) + 1, 10_000)
+        values["position"] = last_position(db, Chore.position, limit=10_000)
     chore = Chore(**values)
     CHORES.create(db, by, chore, values)
     plan(db)

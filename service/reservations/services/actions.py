@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
+from service.core.database.lookups import last_position
 from service.core.edits import Edits
 from service.core.resources import Archivable, Resource
 from service.reservations.models import Plan, Service
@@ -22,7 +20,10 @@ class Services(Resource[Service]):
 
     def create(self, db: Session, by: Actor, new: schemas.NewService) -> Service:
         """Raises Conflict when the code is in use."""
-        return self.add(db, by, _with_position(db, new, select(func.max(Service.position))))
+        values = new.model_dump()
+        if new.position is None:
+            values["position"] = last_position(db, Service.position, first=0, limit=10_000)
+        return self.add(db, by, values)
 
 
 SERVICES = Services(
@@ -41,16 +42,9 @@ PLANS = Archivable(
 def create_plan(db: Session, by: Actor, service_id: int, new: schemas.NewPlan) -> Plan:
     """Raises NotFound, and Conflict when the service already has a plan with that code."""
     service = SERVICES.lock(db, by, service_id)
-    values = _with_position(db, new, select(func.max(Plan.position)).where(Plan.service_id == service.id))
+    values = new.model_dump()
+    if new.position is None:
+        values["position"] = last_position(db, Plan.position, Plan.service_id == service.id, first=0, limit=10_000)
     plan = Plan(service_id=service.id, **values)
     PLANS.edits.create(db, by, plan, {"service": service.name} | values)
     return plan
-
-
-def _with_position(db: Session, new: schemas.NewService | schemas.NewPlan, highest_position: Any) -> dict[str, Any]:
-    """The values of a new record, which comes last without a position."""
-    values = new.model_dump()
-    if new.position is None:
-        highest: int | None = db.scalar(highest_position)
-        values["position"] = 0 if highest is None else min(highest + 1, 10_000)
-    return values
