@@ -11,7 +11,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from service.core.access.auth import Actor
 from service.core.access.tenants import Tenant
 from service.core.database.lookups import get_or_404
-from service.core.database.paging import Filter, Key, Listing, Page, archived_filter, contains, equals, when_true
+from service.core.database.paging import (
+    Filter,
+    Key,
+    Listing,
+    Page,
+    archived_filter,
+    contains,
+    equals,
+    filter_values,
+    when_true,
+)
 from service.core.problems import NotFound
 from service.entries import schemas
 from service.entries.models import Card, Child, EntryExitLog, Guardianship, Nursery, Parent, Station
@@ -193,11 +203,10 @@ def _relative_names(model: type[Parent | Child], key: ColumnElement[bool]) -> Co
 
 
 def _filter_values(by: Actor, filters: schemas.ListFilters) -> dict[str, Any]:
-    values = filters.model_dump(exclude={"archived", "card", "sort"}, exclude_none=True)
-    nursery_id = nursery_scope(by, values.get("nursery_id"))
-    card = getattr(filters, "card", None)
+    values = filter_values(filters)
+    card = values.pop("card", None)
     values |= {"has_card": card == "issued", "has_no_card": card == "none"} if card else {}
-    return values | {"nursery_id": nursery_id, "is_archived": filters.archived, "is_in_use": not filters.archived}
+    return values | {"nursery_id": nursery_scope(by, values.get("nursery_id"))}
 
 
 def get_nursery(db: Session, by: Actor, nursery_id: int, lock: bool = False) -> Nursery:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.database.paging import Key, Listing, Page, archived_filter
+from service.core.database.paging import Key, Listing, Page, archived_filter, filter_values
 from service.core.problems import NotFound
 from service.loaners.models import Column
 from service.loaners.views import schemas
@@ -39,7 +39,7 @@ VIEWS = Listing(
 def views(
     db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ViewFilters
 ) -> Page[schemas.ViewItem]:
-    return VIEWS.read(db, limit, cursor, filters.sort, is_archived=filters.archived, is_in_use=not filters.archived)
+    return VIEWS.read(db, limit, cursor, filters.sort, **filter_values(filters))
 
 
 def get_definition(db: Session, key: str) -> tuple[str, Definition]:
