@@ -21,7 +21,7 @@ from service.reservations.incidents.models import Incident, IncidentEvent, Incid
 from service.reservations.incidents.rules import Level, Mark
 from service.reservations.operations import actions as operations
 from service.reservations.operations.rules import NOBODY_ON_CALL
-from service.reservations.outgoing.actions import send_message
+from service.reservations.outgoing.actions import Addressee, send_message
 from service.reservations.rules import AREA
 from service.reservations.state_machine.states import Purpose
 
@@ -174,9 +174,8 @@ def send_status(db: Session, by: Actor, incident_id: int, new: schemas.StatusTex
         )
     now = app_now(db)
     for reservation_id, code, phone in recipients:
-        payload = {"to": phone, "body": new.text, "validity_seconds": None}
-        to, title = ("sms", "customer", Purpose.INCIDENT, phone), f"{code} 障害の状況のお知らせ"
-        send_message(db, reservation_id, code, *to, title, new.text, payload, now)
+        to = Addressee(reservation_id, code, "sms", "customer", Purpose.INCIDENT, phone)
+        send_message(db, to, f"{code} 障害の状況のお知らせ", new.text, now)
         db.add(IncidentText(incident_id=incident.id, phone=phone, reservation_id=reservation_id, at=now))
     _record_event(db, incident, "customers_told", by, f"{len(recipients):,}人\n{new.text}")
     after = {"recipients": len(recipients), "text": new.text}

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -47,6 +47,18 @@ VALID_STATES = {
 }
 _WITH_CANCEL_LINK = frozenset({Purpose.REQUEST_RECEIVED, Purpose.CONFIRMED})
 WITHDRAWN = "予約が先へ進んだため、送信を取りやめました。"
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """Who gets a message about a reservation, by which channel and why."""
+
+    reservation_id: int
+    code: str
+    channel: Literal["sms", "mail"]
+    recipient: Literal["customer", "shop"]
+    purpose: Purpose
+    address: str
 
 
 @dataclass(frozen=True)
@@ -194,18 +206,14 @@ def _message_customer(context: _Context, effect: e.ToCustomer) -> str | None:
         else None
     )
     # If SMS to this number fails, only the mail is sent.
+    to = Addressee(reservation.id, reservation.code, "sms", "customer", effect.purpose, reservation.phone)
     if not effect.by_mail and not (case.sms_fails and reservation.mail):
-        payload = {
-            "to": reservation.phone,
-            "body": texts.sms,
-            "validity_seconds": LINK_VALIDITY_SECONDS if is_payment_link else None,
-        }
         title = f"{reservation.code} {texts.title.partition('（')[0]}"
-        to = ("sms", "customer", effect.purpose, reservation.phone)
-        db, code, now = context.db, reservation.code, context.now
-        send_message(db, reservation.id, code, *to, title, texts.sms, payload, now, expires_at)
+        validity = LINK_VALIDITY_SECONDS if is_payment_link else None
+        send_message(context.db, to, title, texts.sms, context.now, validity_seconds=validity, expires_at=expires_at)
     if reservation.mail:
-        _mail(context, "customer", effect.purpose, reservation.mail, texts.title, texts.mail, expires_at)
+        to = replace(to, channel="mail", address=reservation.mail)
+        send_message(context.db, to, texts.title, texts.mail, context.now, expires_at=expires_at)
     elif effect.by_mail:
         return "依頼者のメールアドレスがないため、メールを送っていません。"
     return None
@@ -220,49 +228,43 @@ def _message_shop(context: _Context, effect: e.ToShop) -> str | None:
     name = shop.name if shop else context.reservation.shop_note or "一覧にない店舗"
     if shop is None or not shop.mail:
         return f"{name}のメールアドレスがないため、「{mail.title}」を送っていません。電話などで連絡してください。"
-    _mail(context, "shop", effect.purpose, shop.mail, mail.title, mail.body)
+    reservation = context.reservation
+    to = Addressee(reservation.id, reservation.code, "mail", "shop", effect.purpose, shop.mail)
+    send_message(context.db, to, mail.title, mail.body, context.now)
     return None
-
-
-def _mail(
-    context: _Context,
-    recipient: str,
-    purpose: Purpose,
-    address: str,
-    title: str,
-    body: str,
-    expires_at: datetime | None = None,
-) -> None:
-    payload = {"to": [address], "subject": title, "body": body}
-    db, reservation, now = context.db, context.reservation, context.now
-    to = ("mail", recipient, purpose, address)
-    send_message(db, reservation.id, reservation.code, *to, title, body, payload, now, expires_at)
 
 
 def send_message(
     db: Session,
-    reservation_id: int,
-    code: str,
-    channel: str,
-    recipient: str,
-    purpose: Purpose,
-    address: str,
+    to: Addressee,
     title: str,
     body: str,
-    payload: Mapping[str, Any],
     now: datetime,
+    *,
+    validity_seconds: int | None = None,
     expires_at: datetime | None = None,
 ) -> None:
-    """Publishes a message and stores it. The title of an SMS is only its title in the outbox."""
-    published = publish(db, code, channel, payload, recipient=address, title=title, expires_at=expires_at)
+    """Publishes a message and stores it. The title of an SMS is only its title in the outbox. `validity_seconds`: of an
+    SMS."""
+    common: dict[str, Any] = {
+        "area": AREA.name,
+        "about": ("reservation", to.code),
+        "title": title,
+        "expires_at": expires_at,
+    }
+    if to.channel == "mail":
+        published = queue.publish_mail(db, [to.address], title, body, **common)
+    else:
+        published = queue.publish_sms(db, to.address, body, validity_seconds=validity_seconds, **common)
+    db.flush()  # for the key
     db.add(
         Message(
-            reservation_id=reservation_id,
-            channel=channel,
-            recipient=recipient,
-            purpose=purpose.value,
-            address=address,
-            title=title if channel == "mail" else "",
+            reservation_id=to.reservation_id,
+            channel=to.channel,
+            recipient=to.recipient,
+            purpose=to.purpose.value,
+            address=to.address,
+            title=title if to.channel == "mail" else "",
             body=body,
             message_key=published.key,
             created_at=now,
