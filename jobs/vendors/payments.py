@@ -23,7 +23,7 @@ from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited,
 from jobs.vendors.wire import VendorHttp, not_configured, rate_limited
 from service.core.database.clock import clock_shift, real_now
 from service.core.database.session import SYSTEM, transaction
-from service.core.outbox import queue
+from service.core.outbox import MESSAGE_KEY, queue
 from service.core.outbox.records import Claimed
 from service.core.settings import settings
 
@@ -229,7 +229,7 @@ def _find_forgotten_refund(client: stripe.StripeClient, message: Claimed) -> Sen
         (
             _sent_refund(stripe_refund)
             for stripe_refund in matches
-            if _is_forgotten(_metadata_value(stripe_refund, "effect"))
+            if _is_forgotten(_metadata_value(stripe_refund, MESSAGE_KEY))
         ),
         None,
     )
@@ -244,11 +244,11 @@ def _is_same_refund(stripe_refund: stripe.Refund, message: Claimed) -> bool:
     )
 
 
-def _is_forgotten(effect: str) -> bool:
+def _is_forgotten(message_key: str) -> bool:
     """Whether the refund was made by a message that no longer exists. Refunds that operators made by hand have no
     key."""
     try:
-        key = uuid.UUID(effect)
+        key = uuid.UUID(message_key)
     except ValueError:
         return False
     with transaction(SYSTEM) as db:
@@ -264,7 +264,7 @@ def _find_by_key(objects: Iterator[Any], message: Claimed, as_sent: Callable[[An
     searched = 0
     for item in islice(objects, MAX_LISTED):
         searched += 1
-        if _metadata_value(item, "effect") == str(message.key):
+        if _metadata_value(item, MESSAGE_KEY) == str(message.key):
             return as_sent(item)
     return NotSent() if searched < MAX_LISTED else Unknown()
 
@@ -288,7 +288,7 @@ _FINDERS: Mapping[str, Callable[[stripe.StripeClient, Claimed], Outcome]] = {
 
 def _metadata(message: Claimed) -> dict[str, str]:
     values: Mapping[str, Any] = message.payload.get("metadata") or {}
-    own_values = {"reference": message.payload["reference"], "effect": str(message.key)}
+    own_values = {"reference": message.payload["reference"], MESSAGE_KEY: str(message.key)}
     return {name: str(value) for name, value in values.items()} | own_values
 
 

@@ -12,6 +12,7 @@ import httpx2
 
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, Sent, Unknown, Vendor, VendorFailure
 from jobs.vendors.wire import VendorHttp, not_configured, rate_limited, webhook_url
+from service.core.outbox import MESSAGE_KEY
 from service.core.outbox.records import Claimed
 from service.core.settings import settings
 
@@ -71,7 +72,7 @@ def send(message: Claimed) -> Sent:
         "To": payload["to"],
         "Body": payload["body"],
         "MessagingServiceSid" if config.twilio_from.startswith("MG") else "From": config.twilio_from,
-        "StatusCallback": webhook_url("twilio", effect=str(message.key)),
+        "StatusCallback": webhook_url("twilio", **{MESSAGE_KEY: str(message.key)}),
     }
     if payload.get("validity_seconds"):
         form["ValidityPeriod"] = str(payload["validity_seconds"])

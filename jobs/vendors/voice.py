@@ -13,6 +13,7 @@ import httpx2
 
 from jobs.vendors import NotSent, OutcomeUnknown, PermanentFailure, RateLimited, Sent, Unknown, Vendor, VendorFailure
 from jobs.vendors.wire import VendorHttp, not_configured, webhook_url
+from service.core.outbox import MESSAGE_KEY
 from service.core.outbox.records import Claimed
 from service.core.settings import settings
 
@@ -55,7 +56,7 @@ def reconcile(message: Claimed) -> Sent | NotSent | Unknown:
     ]
     for row in recent[:LOOKED_AT]:
         call_id = str(row.get("call_id") or row.get("c_id"))
-        if _effect(_details(http, call_id)) == str(message.key):
+        if _message_key(_details(http, call_id)) == str(message.key):
             return Sent(call_id)
     return NotSent() if len(recent) <= LOOKED_AT else Unknown()
 
@@ -86,7 +87,7 @@ def _place(message: Claimed) -> Sent:
         "wait_for_greeting": True,
         "voicemail": {"action": "hangup"},
         "webhook": webhook_url("bland"),
-        "metadata": {"effect": str(message.key)},
+        "metadata": {MESSAGE_KEY: str(message.key)},
     }
     body = {name: value for name, value in call.items() if value not in (None, "")}
     response = _call(VendorHttp("Bland"), "POST", "/v1/calls", json=body)
@@ -115,12 +116,12 @@ def _is_over(call: Mapping[str, Any]) -> bool:
     return bool(call.get("completed")) or call.get("status") in ENDED_STATUSES
 
 
-def _effect(call: Mapping[str, Any]) -> str | None:
+def _message_key(call: Mapping[str, Any]) -> str | None:
     """The message's key in the call's metadata, whose place depends on Bland's version."""
     for source in (call, call.get("variables")):
         metadata = source.get("metadata") if isinstance(source, dict) else None
-        if isinstance(metadata, dict) and metadata.get("effect"):
-            return str(metadata["effect"])
+        if isinstance(metadata, dict) and metadata.get(MESSAGE_KEY):
+            return str(metadata[MESSAGE_KEY])
     return None
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from service.core.database.clock import real_now
+from service.core.outbox import MESSAGE_KEY
 from service.reservations.inbox.models import Webhook
 from service.reservations.inbox.rules import (
     GIVE_UP_AFTER,
@@ -85,7 +86,7 @@ def process_next_webhook(db: Session) -> bool:
 def _process(db: Session, webhook: Webhook) -> tuple[int | None, str]:
     if webhook.provider == "twilio":
         sms = read_sms_event(webhook.body)
-        return messages.handle_sms_event(db, sms.sid, sms.status, sms.code, sms.effect)
+        return messages.handle_sms_event(db, sms.sid, sms.status, sms.code, sms.message_key)
     if webhook.provider == "bland":
         return calls.handle_call_event(db, *read_call_event(webhook.body))
     return _process_stripe(db, read_stripe_event(webhook.body))
@@ -102,8 +103,8 @@ def _process_stripe(db: Session, event: StripeEvent) -> tuple[int | None, str]:
         }
         return payments.handle_checkout_event(db, session)
     if event.kind in _REFUND_EVENTS:
-        effect, reason = event.metadata("effect"), event.text("failure_reason")
-        return payments.handle_refund_event(db, event.text("id"), effect, event.text("status"), reason)
+        message_key, reason = event.metadata(MESSAGE_KEY), event.text("failure_reason")
+        return payments.handle_refund_event(db, event.text("id"), message_key, event.text("status"), reason)
     if event.kind == "charge.dispute.created":
         return payments.handle_dispute_event(db, event.text("payment_intent"), event.text("reason"))
     return None, "この種類の連絡は使いません。"

@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
+from service.core.outbox import MESSAGE_KEY
+
 Provider = Literal["twilio", "bland", "stripe"]
 # The largest webhook body: the transcript of a call.
 MAX_BYTES = 1024 * 1024
@@ -37,8 +39,8 @@ class SmsEvent:
     sid: str
     status: str
     code: str
-    # The outbox key, from the callback URL that we gave.
-    effect: str
+    # From the callback URL that we gave.
+    message_key: str
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,15 @@ def parse_bland_webhook(body: bytes) -> WebhookEvent:
     return WebhookEvent("bland", f"{call_id}:{status}:{is_over}", status, body)
 
 
-def parse_twilio_webhook(body: bytes, effect: str) -> WebhookEvent:
-    """`effect`: from the callback URL; stored with the fields. Raises Unreadable."""
+def parse_twilio_webhook(body: bytes, message_key: str) -> WebhookEvent:
+    """`message_key`: from the callback URL; stored with the fields. Raises Unreadable."""
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError as error:
         raise Unreadable("no form") from error
     sid = _name(fields.get("MessageSid") or fields.get("SmsSid"), 100)
     status = _name(fields.get("MessageStatus") or fields.get("SmsStatus"), 50)
-    stored_body = body + b"&" + urlencode({"effect": effect[:100]}).encode() if effect else body
+    stored_body = body + b"&" + urlencode({MESSAGE_KEY: message_key[:100]}).encode() if message_key else body
     return WebhookEvent("twilio", f"{sid}:{status}", status, stored_body)
 
 
@@ -96,7 +98,7 @@ def read_sms_event(body: bytes) -> SmsEvent:
         sid=fields.get("MessageSid") or fields.get("SmsSid") or "",
         status=(fields.get("MessageStatus") or fields.get("SmsStatus") or "").lower(),
         code=fields.get("ErrorCode", "")[:20],
-        effect=fields.get("effect", ""),
+        message_key=fields.get(MESSAGE_KEY, ""),
     )
 
 
@@ -113,8 +115,8 @@ def read_call_event(body: bytes) -> tuple[str, str]:
     call_id = call.get("call_id") or call.get("c_id")
     for holder in (call, call.get("variables")):
         metadata = holder.get("metadata") if isinstance(holder, Mapping) else None
-        if isinstance(metadata, Mapping) and isinstance(metadata.get("effect"), str):
-            return str(call_id), str(metadata["effect"])
+        if isinstance(metadata, Mapping) and isinstance(metadata.get(MESSAGE_KEY), str):
+            return str(call_id), str(metadata[MESSAGE_KEY])
     return str(call_id), ""
 
 

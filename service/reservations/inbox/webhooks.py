@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from service.core.database.clock import real_now
 from service.core.database.session import SYSTEM
 from service.core.http.problem_responses import RESPONSES
+from service.core.outbox import MESSAGE_KEY
 from service.core.pages import shell
 from service.core.problems import Forbidden, Malformed, TooLarge, TooSlow
 from service.core.routing.short_transactions import short_transaction
@@ -77,15 +78,15 @@ async def twilio(
     request: Request,
     body: Body,
     x_twilio_signature: Signature = "",
-    effect: Annotated[str, Query()] = "",
+    message_key: Annotated[str, Query(alias=MESSAGE_KEY)] = "",
 ) -> Response:
-    """The delivery status of an SMS, authorised by its signature. `effect`: the outbox key of the message."""
+    """The delivery status of an SMS, authorised by its signature. `effect`: the key of the message in the outbox."""
     query = f"?{request.url.query}" if request.url.query else ""
     # The URL that we gave to Twilio: behind a proxy the request has another one.
     url = f"{shell.address()}{PATH}twilio{query}"
     token = settings().twilio_auth_token.get_secret_value()
     _require_signature("twilio", is_twilio_signature(x_twilio_signature, url, body, token))
-    return await _store(request, _parse("twilio", partial(parse_twilio_webhook, body, effect)))
+    return await _store(request, _parse("twilio", partial(parse_twilio_webhook, body, message_key)))
 
 
 @router.post("/bland", status_code=204)

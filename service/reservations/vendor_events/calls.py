@@ -25,13 +25,13 @@ from service.reservations.vendor_events.transcripts import read_call
 CALL_POLL_LIMIT = timedelta(hours=2)
 
 
-def handle_call_event(db: Session, call_id: str, effect: str) -> tuple[int, str]:
+def handle_call_event(db: Session, call_id: str, message_key: str) -> tuple[int, str]:
     """Bland reports about a call. The call is then polled, because others can replay its webhooks.
 
     Raises:
         UnknownObject: it is not a call of ours.
     """
-    outbox_message = queries.outbox_message_by_key(db, effect)
+    outbox_message = queries.outbox_message_by_key(db, message_key)
     call = find_row(db, PhoneCall, PhoneCall.external_id == call_id) or (
         find_row(db, PhoneCall, PhoneCall.message_key == outbox_message.key) if outbox_message else None
     )

@@ -36,13 +36,13 @@ from service.reservations.vendor_events.rules import (
 )
 
 
-def handle_sms_event(db: Session, sid: str, status: str, code: str, effect: str) -> tuple[int, str]:
-    """Twilio's status of an SMS; `effect` is the key of its outbox message. Returns the reservation's id and a result.
+def handle_sms_event(db: Session, sid: str, status: str, code: str, message_key: str) -> tuple[int, str]:
+    """Twilio's status of an SMS. Returns the reservation's id and a result.
 
     Raises:
         UnknownObject: it is not an SMS of ours.
     """
-    outbox_message = queries.outbox_message_by_key(db, effect)
+    outbox_message = queries.outbox_message_by_key(db, message_key)
     message = find_row(db, Message, Message.message_key == outbox_message.key) if outbox_message else None
     message = message or find_row(db, Message, Message.external_id == sid, Message.channel == "sms")
     if message is None:

@@ -67,13 +67,13 @@ def _record_payment(db: Session, reservation: Reservation, payment: Payment, ses
     return "支払われました。"
 
 
-def handle_refund_event(db: Session, refund_id: str, effect: str, status: str, reason: str) -> tuple[int, str]:
-    """Stripe's state of a refund; `effect` is the key of the outbox message that requested it.
+def handle_refund_event(db: Session, refund_id: str, message_key: str, status: str, reason: str) -> tuple[int, str]:
+    """Stripe's state of a refund; `message_key` is of the outbox message that requested it.
 
     Raises:
         UnknownObject: it is not a refund of ours.
     """
-    refund = find_row(db, Refund, Refund.refund_id == refund_id) or queries.money_row(db, Refund, effect)
+    refund = find_row(db, Refund, Refund.refund_id == refund_id) or queries.money_row(db, Refund, message_key)
     if refund is None:
         raise UnknownObject
     reservation = queries.lock_with_reservation(db, refund)
