@@ -115,29 +115,11 @@ def _deliver(message: records.Claimed) -> None:
             queue.mark_rate_limited(db, message, str(limit), max(limit.retry_after, timedelta(seconds=1)))
     except VendorFailure as failure:
         bound_log.warning("message not sent", error=str(failure))
-        with transaction(SYSTEM) as db:
-            queue.mark_failed(
-                db,
-                message,
-                str(failure),
-                permanent=isinstance(failure, PermanentFailure),
-                in_doubt=isinstance(failure, OutcomeUnknown),
-                code=failure.code,
-                back_off=_back_off(message.topic),
-                reactions=REACTIONS,
-            )
+        _mark_failed(message, failure)
     except Exception as error:
         # A message that breaks its vendor's client must not delay the others.
         bound_log.exception("message not sent")
-        with transaction(SYSTEM) as db:
-            queue.mark_failed(
-                db,
-                message,
-                f"送信処理で問題が起きました（{type(error).__name__}）",
-                in_doubt=True,
-                back_off=_back_off(message.topic),
-                reactions=REACTIONS,
-            )
+        _mark_failed(message, OutcomeUnknown(f"送信処理で問題が起きました（{type(error).__name__}）"))
     else:
         with transaction(SYSTEM) as db:
             settled = queue.mark_sent(
@@ -149,6 +131,20 @@ def _deliver(message: records.Claimed) -> None:
                 reactions=REACTIONS,
             )
         bound_log.info("message sent", found=earlier is not None, settled=settled)
+
+
+def _mark_failed(message: records.Claimed, failure: VendorFailure) -> None:
+    with transaction(SYSTEM) as db:
+        queue.mark_failed(
+            db,
+            message,
+            str(failure),
+            permanent=isinstance(failure, PermanentFailure),
+            in_doubt=isinstance(failure, OutcomeUnknown),
+            code=failure.code,
+            back_off=_back_off(message.topic),
+            reactions=REACTIONS,
+        )
 
 
 def _reconcile(message: records.Claimed, vendor: Vendor) -> Sent | None:
