@@ -133,8 +133,8 @@ def drawer(row: AgenciesAgencyItem) -> None:
                 **{label: values[name] for name, label in AGENCY.labels.items() if name != "name"},
                 "所属営業担当数": f"{row['sales_count']:,}人",
                 "代理店ID": row["id"],
-                "作成日時": times.full(times.parse(row["created_at"])),
-                "更新日時": times.full(times.parse(row["updated_at"])),
+                "作成日時": times.stamp(row["created_at"]),
+                "更新日時": times.stamp(row["updated_at"]),
             }
         )
 

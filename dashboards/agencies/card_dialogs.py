@@ -54,8 +54,8 @@ def _facts(card: CardSummary) -> None:
             "有効期限": f"{card['expire_month']}/{card['expire_year']}",
             "カード名義": card["holder"],
             "セキュリティコード": code,
-            "登録日時": times.full(times.parse(card["stored_at"])),
-            **({"番号の削除予定": times.full(times.parse(card["purge_at"]))} if card["purge_at"] else {}),
+            "登録日時": times.stamp(card["stored_at"]),
+            **({"番号の削除予定": times.stamp(card["purge_at"])} if card["purge_at"] else {}),
         }
     )
 

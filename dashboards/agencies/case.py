@@ -90,7 +90,7 @@ def back() -> None:
 
 def sentence(case: CaseDetail) -> str:
     requester = f"{plain(case['agency_name'])}　{plain(case['requested_by_name'])}さん"
-    created_at = times.full(times.parse(case["created_at"]))
+    created_at = times.stamp(case["created_at"])
     badge = words.STATUS[case["status"]] if case["is_open"] or case["status"] != "working" else words.NOTHING_REMAINING
     claim_text = f"担当は**{plain(case['claimed_by_name'])}**さんです。" if case["claimed_by_name"] else ""
     if case["is_open"] and not claim_text:

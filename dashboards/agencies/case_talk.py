@@ -211,7 +211,7 @@ def _comment_head(comment: CommentItem, names: Mapping[int, str]) -> str:
         )
     subject = names.get(comment["site_id"] or 0, WHOLE_REQUEST)
     unread_mark = " :blue-badge[未読]" if comment["is_unread"] else ""
-    created_at = times.full(times.parse(comment["created_at"]))
+    created_at = times.stamp(comment["created_at"])
     return f"{badge}{unread_mark} **{plain(comment['author_name'])}** " + small(
         f"{plain(subject)}　{plain(created_at)}"
     )

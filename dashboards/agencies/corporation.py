@@ -52,8 +52,8 @@ def show_corporation(corporation_id: int) -> bool:
             {
                 "法人ID": str(corporation["id"]),
                 **({"代理店": corporation["agency_name"]} if has_permission("agencies:case:read") else {}),
-                "作成日時": times.full(times.parse(corporation["created_at"])),
-                "更新日時": times.full(times.parse(corporation["updated_at"])),
+                "作成日時": times.stamp(corporation["created_at"]),
+                "更新日時": times.stamp(corporation["updated_at"]),
             }
         )
     return True
@@ -117,7 +117,7 @@ def _open(page: str, row: RequestOf) -> None:
                 "地点数": f"投入済 {words.entered_ratio(row)}",
                 "店舗名": "、".join(row["site_names"]),
                 "営業担当者": row["requested_by_name"],
-                "投入依頼日": times.full(times.parse(row["created_at"])),
+                "投入依頼日": times.stamp(row["created_at"]),
             }
         )
 

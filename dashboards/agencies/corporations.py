@@ -94,7 +94,7 @@ def drawer(row: CorporationItem) -> None:
                 "住所": f"{row['prefecture']}{row['city']}",
                 "依頼": f"{row['requests']:,}件",
                 "地点": f"{row['sites']:,}地点",
-                "登録": times.full(times.parse(row["created_at"])),
+                "登録": times.stamp(row["created_at"]),
             }
         )
 

@@ -140,7 +140,7 @@ def _show_table(
 
 
 def _open_drawer(title: str, row: Row, record: Record, facts: dict[str, object], *, fixed: str = "") -> None:
-    updated = {"更新日時": times.full(times.parse(row["updated_at"]))}
+    updated = {"更新日時": times.stamp(row["updated_at"])}
     may_change = has_permission("agencies:master:update")
     drawer(title, row, record, facts | updated, icon="category", may_change=may_change, fixed=fixed)
 

@@ -135,8 +135,8 @@ def drawer(row: RequestItem) -> None:
                 "不備通知": f"未読{row['unread']:,}件" if row["unread"] else "",
                 "営業担当者": row["requested_by_name"],
                 "代理店": row["agency_name"],
-                "投入依頼日": times.full(times.parse(row["created_at"])),
-                "最終更新": times.full(times.parse(row["updated_at"])),
+                "投入依頼日": times.stamp(row["created_at"]),
+                "最終更新": times.stamp(row["updated_at"]),
             }
         )
         if may_cancel(row):

@@ -73,7 +73,7 @@ def deficiencies(request_id: int) -> None:
     for item in reading.data["items"]:
         if item["is_open"]:
             site = f"**{plain(item['site_name'])}**: " if item["site_name"] else ""
-            created_at = times.full(times.parse(item["created_at"]))
+            created_at = times.stamp(item["created_at"])
             st.error(
                 f"{site}{plain(item['message'])}  \n:small[{plain(item['author_name'])}　{plain(created_at)}]",
                 icon=":material/report:",
@@ -310,7 +310,7 @@ def facts(request: RequestDetail) -> None:
             "備考": request["remarks"],
             "営業担当者": request["requested_by_name"],
             "代理店": request["agency_name"],
-            "投入依頼日": times.full(times.parse(request["created_at"])),
+            "投入依頼日": times.stamp(request["created_at"]),
         }
     )
 

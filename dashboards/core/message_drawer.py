@@ -111,17 +111,13 @@ def _facts(message: MessageDetail) -> None:
     facts = {
         "宛先": message["recipient"],
         "種類": TOPICS.get(message["topic"], message["topic"]),
-        "作成": times.full(times.parse(message["created_at"])),
-        "次の送信": _time_text(message["next_attempt_at"]),
-        "有効期限": _time_text(message["expires_at"]),
+        "作成": times.stamp(message["created_at"]),
+        "次の送信": times.stamp(message["next_attempt_at"]),
+        "有効期限": times.stamp(message["expires_at"]),
         "送信先での番号": message["external_id"] and details.Code(message["external_id"]),
         "通知番号": details.Code(message["key"]),
     }
     details.facts({label: value for label, value in facts.items() if value})
-
-
-def _time_text(timestamp: str | None) -> str:
-    return times.full(times.parse(timestamp)) if timestamp else ""
 
 
 def _history(message: MessageDetail) -> list[TimelineEvent]:

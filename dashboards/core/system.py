@@ -11,8 +11,6 @@ from dashboards.contract.core import (
     PROBE_TARGET,
     Availability,
     Backups,
-    Broker,
-    Database,
     InstanceItem,
     JobItem,
     Rehearsal,
@@ -178,7 +176,7 @@ def restore_test_text(rehearsal: Rehearsal | None) -> str:
     """Whether a restore of a backup was tested."""
     if rehearsal is None:
         return "バックアップから復元できるかどうかの確認は、まだ行われていません。"
-    at_text = times.full(times.parse(rehearsal["at"]))
+    at_text = times.stamp(rehearsal["at"])
     if not rehearsal["ok"]:
         return ""
     duration = times.duration(timedelta(seconds=max(1, rehearsal["seconds"])))
@@ -195,7 +193,7 @@ def backup_problem_texts(backup: Backups) -> list[str]:
 def _restore_problem_texts(rehearsal: Rehearsal | None) -> list[str]:
     if rehearsal is None:
         return []
-    at_text = times.full(times.parse(rehearsal["at"]))
+    at_text = times.stamp(rehearsal["at"])
     if not rehearsal["ok"]:
         return [
             f"{at_text}に行ったバックアップの復元の確認に失敗しました。サーバーのログ（backup.log）で原因を確認してください。"
@@ -208,7 +206,7 @@ def _restore_problem_texts(rehearsal: Rehearsal | None) -> list[str]:
 
 def _backup_run_problem_texts(backup: Backups) -> list[str]:
     if backup["failed"] and backup["tried_at"]:
-        at_text = times.full(times.parse(backup["tried_at"]))
+        at_text = times.stamp(backup["tried_at"])
         return [f"{at_text}のバックアップに失敗しました。サーバーのログ（backup.log）で原因を確認してください。"]
     if not backup["is_late"]:
         return []
@@ -258,9 +256,8 @@ def draw_servers(state: SystemState) -> None:
     with st.container(border=True):
         st.markdown(f"**データベース**（PostgreSQL {plain(database['version'].split(' ')[0])}）")
         connections = f"接続 {database['connections']:,}本（上限 {database['connections_allowed']:,}本）"
-        st.markdown(
-            small(f"データ量 {size_text(database['size_bytes'])}　{connections}　{started_at_text(database)}から稼働")
-        )
+        since = f"{times.stamp(database['started_at'])}から稼働"
+        st.markdown(small(f"データ量 {size_text(database['size_bytes'])}　{connections}　{since}"))
         if restore_test := restore_test_text(state["backup"]["rehearsal"]):
             st.markdown(small(restore_test))
         if state["replica"] is not None:
@@ -270,7 +267,8 @@ def draw_servers(state: SystemState) -> None:
             return
         st.markdown(f"**処理の待ち行列**（{plain(redis['name'])} {plain(redis['version'])}）")
         waiting = f"待っている処理 {redis['waiting']:,}件"
-        st.markdown(small(f"メモリ {size_text(redis['memory_bytes'])}　{waiting}　{started_at_text(redis)}から稼働"))
+        since = f"{times.stamp(redis['started_at'])}から稼働"
+        st.markdown(small(f"メモリ {size_text(redis['memory_bytes'])}　{waiting}　{since}"))
 
 
 def replica_text(state: Replica) -> str:
@@ -280,10 +278,6 @@ def replica_text(state: Replica) -> str:
         behind = state["behind_seconds"] or 0
         return title + small("遅れはありません" if behind < 1 else f"遅れ {behind:.0f}秒")
     return f"{title}:orange[{REPLICA[state['state']]}]"
-
-
-def started_at_text(server: Database | Broker) -> str:
-    return times.full(times.parse(server["started_at"]))
 
 
 def draw_requests(traffic: Traffic) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Literal
 
 import streamlit as st
 
@@ -90,16 +89,13 @@ def drawer(row: TaskAnswer) -> None:
 
 
 def facts(task: TaskAnswer) -> dict[str, str]:
-    def time_text(field: Literal["created_at", "started_at", "finished_at"]) -> str:
-        return times.full(times.parse(at)) if (at := task[field]) else ""
-
     counts = {label: f"{number:,}" for label, number in task["figures"].items()}
     return {
         "処理番号": str(task["id"]),
         "始めた人": task["started_by"],
-        "受付": time_text("created_at"),
-        "開始": time_text("started_at"),
-        "終了": time_text("finished_at"),
+        "受付": times.stamp(task["created_at"]),
+        "開始": times.stamp(task["started_at"]),
+        "終了": times.stamp(task["finished_at"]),
         **counts,
     }
 

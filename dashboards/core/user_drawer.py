@@ -64,11 +64,7 @@ def drawer(user: UserItem, draft: Mapping[str, Any] = MappingProxyType({})) -> N
     @dialogs.dialog(str(user["login_id"]), position="right", width="small", icon=":material/person:")
     def show() -> None:
         signed_in = user["last_signed_in_at"]
-        last_login = (
-            f"最後のログインは {times.full(times.parse(signed_in))} です。"
-            if signed_in
-            else "まだログインしていません。"
-        )
+        last_login = f"最後のログインは {times.stamp(signed_in)} です。" if signed_in else "まだログインしていません。"
         st.markdown(f"{USER.get(user['state'], UNKNOWN).badge()}　**{plain(user['name'])}**　{last_login}")
         if user["elsewhere"]:
             st.info(

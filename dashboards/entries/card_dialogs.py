@@ -33,7 +33,7 @@ def card_section(parent: ParentItem, drawer: Callable[[ParentItem], None]) -> No
         if has_permission("entries:card:issue"):
             dialogs.button("カードを発行する", issue, parent, drawer, key="card.issue", icon="badge", type="primary")
         return
-    issued_at = times.full(times.parse(parent["card_issued_at"]))
+    issued_at = times.stamp(parent["card_issued_at"])
     if not has_permission("entries:card:issue"):
         st.markdown(f"{issued_at}に発行されました。")
         return
@@ -45,11 +45,7 @@ def card_section(parent: ParentItem, drawer: Callable[[ParentItem], None]) -> No
     opened_at = card["last_opened_at"]
     st.markdown(
         f"{issued_at}に発行されました。"
-        + (
-            f"最後に開かれたのは{times.full(times.parse(opened_at))}です。"
-            if opened_at
-            else "まだ一度も開かれていません。"
-        )
+        + (f"最後に開かれたのは{times.stamp(opened_at)}です。" if opened_at else "まだ一度も開かれていません。")
     )
     st.markdown(small("本人専用のリンク（マウスを重ねると、右上にコピーのボタンが出ます）"))
     st.code(card["url"], language=None, wrap_lines=True)

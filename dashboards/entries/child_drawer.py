@@ -50,7 +50,7 @@ def _show(child: ChildItem) -> None:
 
 def _state(child: ChildItem) -> str:
     if child["archived_at"]:
-        return f"{times.full(times.parse(child['archived_at']))}にアーカイブされました。"
+        return f"{times.stamp(child['archived_at'])}にアーカイブされました。"
     if not child["parents"]:
         return "送り迎えをする保護者が、まだ登録されていません。"
     return f"送り迎えをする保護者は{len(child['parents']):,}人です。"

@@ -39,7 +39,7 @@ def _show(parent: ParentItem) -> None:
 
 def _state(parent: ParentItem) -> str:
     if parent["archived_at"]:
-        return f"{times.full(times.parse(parent['archived_at']))}にアーカイブされました。"
+        return f"{times.stamp(parent['archived_at'])}にアーカイブされました。"
     if not parent["last_scanned_at"]:
         return "まだ一度も入退登録をしていません。"
     last = times.parse(parent["last_scanned_at"])

@@ -69,7 +69,7 @@ def revoke(row: StationItem) -> None:
     confirm.confirm(
         f"station.revoke.{row['id']}",
         f"{name(row)}を無効化しますか？",
-        f"この端末（最後の応答 {times.full(times.parse(row['last_seen_at']))}）はログアウトされ、"
+        f"この端末（最後の応答 {times.stamp(row['last_seen_at'])}）はログアウトされ、"
         f"もう一度ログインするまで記録を送れなくなります。{unsent_note}",
         action="無効化する",
         do=lambda _, idempotency_key: session.api().post(f"{PATH}/{row['id']}/revoke", idempotency_key=idempotency_key),

@@ -194,7 +194,7 @@ def neighbours_text(diagnosis: Diagnosis) -> str:
 def status_text(terminal: TerminalDetail) -> str:
     """The headline's text: what is wrong and where, since when, and the next step."""
     if terminal["archived_at"]:
-        archived_at = times.full(times.parse(terminal["archived_at"]))
+        archived_at = times.stamp(terminal["archived_at"])
         return f"この端末は{archived_at}にアーカイブされました。履歴だけを表示しています。"
     advised, diagnosis = advice(terminal) or UNKNOWN, terminal["diagnosis"]
     side = (
@@ -224,7 +224,7 @@ def merchant_text(terminal: TerminalDetail) -> str:
     if state["error"]:
         lines.append(f"エラー内容: {state['error']}")
     if last_heartbeat_at:
-        lines.append(f"最後に通信できた日時: {times.full(times.parse(last_heartbeat_at))}")
+        lines.append(f"最後に通信できた日時: {times.stamp(last_heartbeat_at)}")
     if advised.ask:
         lines += ["", "お手数ですが、次の点をお願いいたします。"]
         lines += [f"{number}. {request}" for number, request in enumerate(advised.ask, 1)]

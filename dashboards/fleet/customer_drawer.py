@@ -57,7 +57,7 @@ def _show(customer: CustomerDetail) -> None:
 def _status_text(customer: CustomerDetail) -> str:
     counts = customer["terminals"]
     if customer["archived_at"]:
-        return f"{times.full(times.parse(customer['archived_at']))}にアーカイブされました。"
+        return f"{times.stamp(customer['archived_at'])}にアーカイブされました。"
     if not counts["total"]:
         return "使用中の端末はありません。"
     by_status = {"offline": counts["offline"], "error": counts["error"]}
@@ -87,7 +87,7 @@ def _facts(customer: CustomerDetail) -> None:
             "アーカイブ済みの端末": f"{customer['archived_terminals']:,}台",
             "最新の月次報告書": report
             and f"{month_text(report['month'][:7])}（{'送信済み' if report['sent_at'] else '未送信'}）",
-            "登録日": times.full(times.parse(customer["created_at"])),
+            "登録日": times.stamp(customer["created_at"]),
         }
     )
 

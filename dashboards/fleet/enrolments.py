@@ -88,7 +88,7 @@ def issue() -> None:
 
 def _issue_and_show(body: Mapping[str, Any], idempotency_key: str) -> None:
     created: EnrolmentCodeAnswer = session.api().post(PATH, body, idempotency_key=idempotency_key)
-    until = times.full(times.parse(created["expires_at"]))
+    until = times.stamp(created["expires_at"])
     customer = customers().get(body["customer_id"])
     target = f"{customer}の端末" if customer else "登録済みの端末"
     dialogs.open(
@@ -102,7 +102,7 @@ def _issue_and_show(body: Mapping[str, Any], idempotency_key: str) -> None:
 
 def revoke(code: EnrolmentCodeItem) -> None:
     target = code["customer_name"] or "登録済みのすべての端末"
-    issued_at = times.full(times.parse(code["created_at"]))
+    issued_at = times.stamp(code["created_at"])
     confirm.confirm(
         f"enrolments.revoke.{code['id']}",
         f"{issued_at}に発行した登録コード（{target}）を失効させますか？",

@@ -81,22 +81,18 @@ def _draw_state(incident: IncidentDetail) -> None:
     kind = ALERT.get(incident["alert_type"], UNKNOWN)
     st.markdown(f"{INCIDENT_STATES[state_key(incident)].badge()} {kind.badge()} {due}")
     facts = {
-        "発生": times.full(times.parse(incident["opened_at"])),
+        "発生": times.stamp(incident["opened_at"]),
         "内容": incident["message"],
         "影響": impact_text(incident),
         "復旧待ち": f"{incident['members_open']:,}台（対象 {incident['members']:,}台、"
         f"店舗の端末 {incident['store_terminals']:,}台）",
         "回線": incident["network"],
         "担当": incident["assignee"]["name"] if incident["assignee"] else "未割り当て",
-        "スヌーズ": _time_text(incident["snoozed_until"]) and f"{_time_text(incident['snoozed_until'])}まで",
-        "解決": incident["resolved_at"] and f"{_time_text(incident['resolved_at'])}　{incident['resolved_by']}",
+        "スヌーズ": times.stamp(incident["snoozed_until"]) and f"{times.stamp(incident['snoozed_until'])}まで",
+        "解決": incident["resolved_at"] and f"{times.stamp(incident['resolved_at'])}　{incident['resolved_by']}",
         FIELDS["resolution"]: incident["resolution"],
     }
     details.facts({label: value for label, value in facts.items() if value})
-
-
-def _time_text(timestamp: str | None) -> str:
-    return times.full(times.parse(timestamp)) if timestamp else ""
 
 
 def _first_actions(incident: IncidentDetail) -> None:
@@ -222,7 +218,7 @@ def _step_lines(step: StepItem, incident: IncidentDetail) -> str:
     if step["done_at"]:
         late = step["response"] == "missed"
         icon = ":orange[:material/check_circle:]" if late else ":green[:material/check_circle:]"
-        done_text = f"{_time_text(step['done_at'])}　{step['done_by']}" + ("　目標時間を過ぎて完了" if late else "")
+        done_text = f"{times.stamp(step['done_at'])}　{step['done_by']}" + ("　目標時間を過ぎて完了" if late else "")
         note = f"  \n{plain(step['note'])}" if step["note"] else ""
         return f"{icon} {title}  \n{small(plain(done_text))}{note}"
     if step["waits_for"]:

@@ -80,8 +80,8 @@ def _draw_head(report: ReportDetail) -> None:
             )
     details.facts(
         {
-            "作成": times.full(times.parse(report["drafted_at"])),
-            "送信": f"{times.full(times.parse(report['sent_at']))}　{report['sent_by']}" if report["sent_at"] else None,
+            "作成": times.stamp(report["drafted_at"]),
+            "送信": f"{times.stamp(report['sent_at'])}　{report['sent_by']}" if report["sent_at"] else None,
             "送信先": report["sent_to"] or (report["contact_email"] and f"{report['contact_email']}（予定）"),
         }
     )
@@ -156,7 +156,7 @@ def send(report: ReportDetail) -> None:
     month, name = month_text(report["month"]), report_name(report)
     consequence = f"{report['contact_email']} へ、PDFを添付したメールを送ります。送信後は取り消せません。"
     if report["sent_at"]:
-        sent_before_text = f"{times.full(times.parse(report['sent_at']))}に{report['sent_to']} へ送信済みです。"
+        sent_before_text = f"{times.stamp(report['sent_at'])}に{report['sent_to']} へ送信済みです。"
         consequence = f"{sent_before_text}同じ報告書をもう一度、{consequence}"
     body = {"version": report["version"], "again": bool(report["sent_at"])}
     confirm.confirm(

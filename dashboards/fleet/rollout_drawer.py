@@ -180,14 +180,10 @@ def _settings(rollout: RolloutDetail) -> dict[str, object]:
         "成功の条件": f"新しいバージョンで正常な通信が{rollout['healthy_heartbeats']}回続くこと",
         "手順ごとの制限時間": f"{rollout['step_minutes']}分",
         "配信する時間帯": offer_window_text(rollout),
-        "作成": f"{_time_text(rollout['created_at'])}　{rollout['created_by']}",
-        "開始": _time_text(rollout["started_at"]),
-        "終了": _time_text(rollout["finished_at"]),
+        "作成": f"{times.stamp(rollout['created_at'])}　{rollout['created_by']}",
+        "開始": times.stamp(rollout["started_at"]),
+        "終了": times.stamp(rollout["finished_at"]),
     }
-
-
-def _time_text(timestamp: str | None) -> str:
-    return times.full(times.parse(timestamp)) if timestamp else ""
 
 
 def _confirm(

@@ -71,7 +71,7 @@ def state_sentence(terminal: TerminalDetail) -> None:
         (maintenance for maintenance in terminal["maintenances"] if maintenance["phase"] == "now"), None
     )
     if current_maintenance:
-        until = times.full(times.parse(current_maintenance["ends_at"]))
+        until = times.stamp(current_maintenance["ends_at"])
         st.info(f"{plain(f'{until}までメンテナンス中です。アラートは通知されません。')}{text}", icon=":material/build:")
     elif advised is None:
         st.info(text, icon=":material/archive:")
@@ -96,7 +96,7 @@ def key_figures(terminal: TerminalDetail, *, faded: bool) -> None:
             Figure(
                 "最終通信",
                 times.ago(times.parse(last_heartbeat_at)) if last_heartbeat_at else "–",
-                times.full(times.parse(last_heartbeat_at)) if last_heartbeat_at else "まだ通信がありません",
+                times.stamp(last_heartbeat_at) or "まだ通信がありません",
             ),
             *(
                 Figure(

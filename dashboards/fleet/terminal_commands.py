@@ -113,7 +113,7 @@ def _card(terminal: TerminalDetail, command: CommandItem) -> None:
 
 def _draw_progress(terminal: TerminalDetail, command: CommandItem) -> None:
     if command["state"] == "waiting":
-        until = times.full(times.parse(command["expires_at"]))
+        until = times.stamp(command["expires_at"])
         st.markdown(plain(f"店舗PCの次の通信で伝えます。{until}までに応答がなければ打ち切ります。"))
     elif command["percent"] is not None:
         st.progress(command["percent"] / 100, f"{command['percent']}%")

@@ -121,7 +121,7 @@ def _confirm_swap(terminal: TerminalDetail, body: dict[str, Any]) -> None:
 
 
 def _show_code(terminal: TerminalDetail, created: Swapped) -> None:
-    expiry = times.full(times.parse(created["expires_at"]))
+    expiry = times.stamp(created["expires_at"])
     enrolment.show_code_once(
         "新しい本体の登録コード",
         f"{terminal['store_name']}の店舗PCに新しい本体 {created['serial_number']} をつなぎ、"

@@ -111,7 +111,7 @@ def _request_body(
 
 
 def end(window: MaintenanceItem) -> None:
-    span = f"{times.full(times.parse(window['starts_at']))}～{times.full(times.parse(window['ends_at']))}"
+    span = f"{times.stamp(window['starts_at'])}～{times.stamp(window['ends_at'])}"
     if window["phase"] == "past":
 
         @dialogs.dialog("このメンテナンスは終了しています", width="small", icon=":material/info:")

@@ -72,7 +72,7 @@ def _draw_facts(terminal: TerminalDetail) -> None:
                 "エージェント": state["agent_version"],
                 "通信元": state["address"],
                 "時計のずれ": _skew_text(state["clock_skew_seconds"]),
-                "登録日": times.full(times.parse(terminal["created_at"])),
+                "登録日": times.stamp(terminal["created_at"]),
             }
         )
 

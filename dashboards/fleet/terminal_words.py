@@ -67,9 +67,7 @@ def _log_text(kind: str, detail: dict[str, Any], status: str | None) -> tuple[st
         case "tagged":
             return f"タグを変更しました（{_tags_text(detail)}）", "update"
         case "maintenance_planned":
-            span = "～".join(
-                times.full(times.parse(detail[name])) for name in ("starts_at", "ends_at") if detail.get(name)
-            )
+            span = "～".join(times.stamp(detail[name]) for name in ("starts_at", "ends_at") if detail.get(name))
             return f"メンテナンスを予定しました（{span}）", "create"
     return _FIXED_TEXTS.get(kind, ("記録されました", "update"))
 

@@ -92,7 +92,7 @@ def drawer(terminal: TerminalItem) -> None:
             st.warning(plain(terminal["error"]), icon=":material/error:")
         last_heartbeat_at = terminal["last_heartbeat_at"]
         facts = {
-            "最終通信": times.full(times.parse(last_heartbeat_at)) if last_heartbeat_at else "通信なし",
+            "最終通信": times.stamp(last_heartbeat_at) or "通信なし",
             "CPU使用率": last_heartbeat_at and f"{terminal['cpu_usage']}%",
             "メモリ使用率": last_heartbeat_at and f"{terminal['memory_usage']}%",
             "ディスク使用率": last_heartbeat_at and f"{terminal['disk_usage']}%",

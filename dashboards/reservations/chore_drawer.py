@@ -91,13 +91,11 @@ def _backups(backups: BackupFacts) -> None:
     else:
         st.success("毎日のバックアップは成功しています。", icon=":material/check_circle:")
     size = f"（{backups['last_bytes'] / 1024**2:,.1f} MB）" if backups["last_bytes"] else ""
-    rehearsed_at = times.full(times.parse(backups["rehearsal_at"])) if backups["rehearsal_at"] else None
+    rehearsed_at = times.stamp(backups["rehearsal_at"]) if backups["rehearsal_at"] else None
     result = {True: "成功", False: "失敗", None: ""}[backups["rehearsal_ok"]]
     details.facts(
         {
-            "最後の成功": f"{times.full(times.parse(backups['last_at']))}{size}"
-            if backups["last_at"]
-            else "まだありません",
+            "最後の成功": f"{times.stamp(backups['last_at'])}{size}" if backups["last_at"] else "まだありません",
             "保管している数": f"{backups['kept']:,}件" if backups["kept"] is not None else None,
             "復元の確認": f"{rehearsed_at}　{result}" if rehearsed_at else "まだ行われていません",
         }

@@ -61,7 +61,7 @@ def _state(enquiry: EnquiryDetail) -> None:
     owner_text = f"担当 {owner(enquiry)}"
     if enquiry["due_at"] and enquiry["response"]:
         badges.append(RESPONSE[enquiry["response"]].badge())
-        due_at = times.full(times.parse(enquiry["due_at"]))
+        due_at = times.stamp(enquiry["due_at"])
         st.markdown(
             f"{' '.join(badges)}　**{plain(next_target(enquiry))}**　{small(plain(f'目標 {due_at}・{owner_text}'))}"
         )
@@ -131,7 +131,7 @@ def _answer_buttons(enquiry: EnquiryDetail, target: Target) -> None:
 
 
 def _question(enquiry: EnquiryDetail) -> None:
-    received_at = times.full(times.parse(enquiry["received_at"]))
+    received_at = times.stamp(enquiry["received_at"])
     received_by = "自動受付" if enquiry["is_from_form"] else f"{enquiry['received_by']}が受付"
     st.markdown(
         f"{PARTY[enquiry['party']].badge()} **{plain(enquiry['sender_name'])}**　"
@@ -187,7 +187,7 @@ def _operation(enquiry: EnquiryDetail) -> None:
     st.markdown(small("手動対応"))
     with st.container(border=True, gap="small", key=f"{KEY}.operation_state"):
         if operation["resolved_at"]:
-            resolved_at = times.full(times.parse(operation["resolved_at"]))
+            resolved_at = times.stamp(operation["resolved_at"])
             st.markdown(
                 f":green[:material/check_circle:] **{plain(operation['title'])}** は完了しています　"
                 + small(plain(f"{resolved_at}　{operation['resolved_by']}"))
@@ -219,7 +219,7 @@ def _conversation(enquiry: EnquiryDetail) -> None:
         return
     st.markdown(small("やり取り"))
     for index, event in enumerate(messages):
-        description = f"{times.full(times.parse(event['at']))}・{event['by']}"
+        description = f"{times.stamp(event['at'])}・{event['by']}"
         badge = SENDING[event["sending"]].badge() if event["sending"] else ""
         with st.expander(f"**{CONVERSATION[event['kind']]}**　{small(plain(description))} {badge}", expanded=not index):
             st.text(event["text"])

@@ -98,10 +98,10 @@ def minutes(count: int | None) -> str:
 
 def target_text(target: Standing) -> str:
     """One line about a target that is met, missed or still open."""
-    due_at = times.full(times.parse(target["due_at"]))
+    due_at = times.stamp(target["due_at"])
     if target["done_at"] is None:
         return f"目標 {due_at}"
-    done_at = times.full(times.parse(target["done_at"]))
+    done_at = times.stamp(target["done_at"])
     return f"{done_at}・{target['done_by']}（営業時間で{minutes(target['minutes'])}、目標 {due_at}）"
 
 

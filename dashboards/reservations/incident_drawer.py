@@ -39,8 +39,8 @@ def _show(incident: IncidentDetail) -> None:
 
 def _state(incident: IncidentDetail) -> None:
     badges = f"{LEVEL[incident['level']].badge()} {STATUS[incident['status']].badge()}"
-    since = f"発生 {times.full(times.parse(incident['detected_at']))}"
-    recovered = f"　復旧 {times.full(times.parse(incident['recovered_at']))}" if incident["recovered_at"] else ""
+    since = f"発生 {times.stamp(incident['detected_at'])}"
+    recovered = f"　復旧 {times.stamp(incident['recovered_at'])}" if incident["recovered_at"] else ""
     st.markdown(f"{badges}　{small(plain(since + recovered))}")
 
 
@@ -68,9 +68,9 @@ def _steps(incident: IncidentDetail, back: Back) -> None:
 
 
 def _step(incident: IncidentDetail, step: MarkItem, back: Back) -> None:
-    due_at = times.full(times.parse(step["due_at"]))
+    due_at = times.stamp(step["due_at"])
     if step["done_at"]:
-        done = f"{times.full(times.parse(step['done_at']))}　{step['done_by']}"
+        done = f"{times.stamp(step['done_at'])}　{step['done_by']}"
         lines = [f"{RESPONSE[step['response']].badge()} **{plain(step['title'])}**", small(plain(done))]
         if step["note"]:
             lines.append(plain(step["note"]))
@@ -103,7 +103,7 @@ def _record(incident: IncidentDetail) -> None:
 
 
 def _report(incident: IncidentDetail) -> None:
-    due_note = f"（期限 {times.full(times.parse(incident['report_due_at']))}）" if incident["report_due_at"] else ""
+    due_note = f"（期限 {times.stamp(incident['report_due_at'])}）" if incident["report_due_at"] else ""
     st.markdown(small(plain(f"報告書{due_note}")))
     if incident["report"]:
         with st.expander("報告書を読む"):

@@ -94,8 +94,8 @@ def show_proposals() -> None:
 
 
 def _proposal(proposal: ProposalItem) -> None:
-    calm_note = f"　{times.full(times.parse(proposal['calm_at']))}以降は収まっています" if proposal["calm_at"] else ""
-    found_note = f"検知 {times.full(times.parse(proposal['found_at']))}{calm_note}"
+    calm_note = f"　{times.stamp(proposal['calm_at'])}以降は収まっています" if proposal["calm_at"] else ""
+    found_note = f"検知 {times.stamp(proposal['found_at'])}{calm_note}"
     lines = [
         f"{PROPOSED.badge()} **{plain(proposal['title'])}**",
         plain(proposal["impact"]),

@@ -59,7 +59,7 @@ def line(report: ManagementReportItem) -> str:
     if report["pdf_id"]:
         title = f"[{title}]({FILES}/{report['pdf_id']})"
     sender = "自動送信" if report["is_automatic"] else f"{report['asked_by']}が送信"
-    time = times.full(times.parse(report["sent_at"] or report["asked_at"]))
+    time = times.stamp(report["sent_at"] or report["asked_at"])
     recipients = f"・{'、'.join(report['recipients'])}" if report["recipients"] else ""
     return f"{state.badge()} {title}　{small(plain(f'{sender}・{time}{recipients}'))}"
 

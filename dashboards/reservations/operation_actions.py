@@ -205,7 +205,7 @@ def cancel(reservation: ReservationDetail, back: Back, *, late: bool = False) ->
         refund_note = f"決済済みの¥{paid:,}を全額返金します。" if paid else "決済はまだないため、返金はありません。"
         st.warning(f"{refund_note}依頼者にSMSで、店舗にメールで知らせます。この操作は取り消せません。")
         if late:
-            deadline = times.full(times.parse(reservation["cancel_until"]))
+            deadline = times.stamp(reservation["cancel_until"])
             st.markdown(f"キャンセル期限（{plain(deadline)}）を過ぎています。特別な事情と、提携店の承諾が必要です。")
 
     consent = (Checkbox("shop_agreed", "提携店の承諾を得ました"),) if late else ()

@@ -62,12 +62,10 @@ def _show(task: OperationDetail) -> None:
 
 def _state(task: OperationDetail) -> None:
     response = RESPONSE[task["response"]]
-    due_at = times.full(times.parse(task["due_at"]))
+    due_at = times.stamp(task["due_at"])
     badges = f"{PRIORITY[task['priority']].badge()} {response.badge()}"
     if task["resolved_at"]:
-        st.markdown(
-            f"{badges}　{plain(times.full(times.parse(task['resolved_at'])))}　{plain(task['resolved_by'] or '')}"
-        )
+        st.markdown(f"{badges}　{plain(times.stamp(task['resolved_at']))}　{plain(task['resolved_by'] or '')}")
         if task["outcome"]:
             st.info(plain(task["outcome"]), icon=":material/check_circle:")
         return

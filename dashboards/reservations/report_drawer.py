@@ -93,11 +93,11 @@ def _show(report: ReportDetail) -> None:
 
 
 def _head(report: ReportDetail) -> None:
-    text = f"数字は{times.full(times.parse(report['drafted_at']))}時点"
+    text = f"数字は{times.stamp(report['drafted_at'])}時点"
     if report["finished_at"]:
-        text += f"　完成 {times.full(times.parse(report['finished_at']))} {report['finished_by']}"
+        text += f"　完成 {times.stamp(report['finished_at'])} {report['finished_by']}"
     if report["sent_at"]:
-        text += f"　送信 {times.full(times.parse(report['sent_at']))} {report['sent_by']}"
+        text += f"　送信 {times.stamp(report['sent_at'])} {report['sent_by']}"
     st.markdown(f"{STATE[state(report)].badge()}　{small(plain(text))}")
 
 

@@ -53,7 +53,7 @@ def _back() -> None:
 
 
 def sentence(reservation: ReservationDetail) -> str:
-    starts_at = times.full(times.parse(reservation["starts_at"]))
+    starts_at = times.stamp(reservation["starts_at"])
     service = f"{reservation['service_name']} {reservation['plan_name']}（{starts_at}）"
     since = times.parse(reservation["state_since"])
     return (
@@ -81,7 +81,7 @@ def _progress(reservation: ReservationDetail) -> None:
     }[tone(reservation)]
     next_note = ""
     if reservation["next_action_at"]:
-        next_note = f"システムは{times.full(times.parse(reservation['next_action_at']))}に次の処理を行います。"
+        next_note = f"システムは{times.stamp(reservation['next_action_at'])}に次の処理を行います。"
     draw(
         f"{plain(reservation['progress'])}  \n" + small(plain(f"依頼者への案内と同じ文です。{next_note}")),
         icon=f":material/{icon}:",
@@ -111,7 +111,7 @@ def contact(reservation: ReservationDetail) -> None:
 def _received_by(reservation: ReservationDetail) -> None:
     name = reservation["assistant_name"] or reservation["created_by"]
     source = f"AIアシスタント（{name}）" if reservation["assistant_name"] else f"{name or '運営担当者'}"
-    st.markdown(small(plain(f"{times.full(times.parse(reservation['created_at']))}に{source}が受付")))
+    st.markdown(small(plain(f"{times.stamp(reservation['created_at'])}に{source}が受付")))
 
 
 def _tasks(reservation: ReservationDetail) -> None:
@@ -158,7 +158,7 @@ def _messages(reservation: ReservationDetail) -> None:
 
 def _message(message: MessageItem) -> None:
     timestamps = {"作成": message["created_at"], "送信": message["sent_at"], "配達": message["delivered_at"]}
-    times_text = [f"{label} {times.full(times.parse(at))}" for label, at in timestamps.items() if at]
+    times_text = [f"{label} {times.stamp(at)}" for label, at in timestamps.items() if at]
     tries_note = [f"{message['tries']:,}回試行"] if message["tries"] > 1 else []
     st.markdown(small("　".join(plain(part) for part in (message["address"], *times_text, *tries_note))))
     if message["error"]:
@@ -183,7 +183,7 @@ def _money(reservation: ReservationDetail) -> None:
             is_refund = entry["kind"] == "refund"
             statuses: dict[str, Status] = words.REFUND if is_refund else words.PAYMENT
             label = f"返金 {entry['number']:,}回目" if is_refund else f"決済 {entry['number']:,}回目"
-            time = times.full(times.parse(entry["settled_at"] or entry["at"]))
+            time = times.stamp(entry["settled_at"] or entry["at"])
             st.markdown(
                 f"{statuses[entry['status']].badge()} **{words.yen(entry['amount'])}**　{label}  \n{small(plain(time))}"
             )

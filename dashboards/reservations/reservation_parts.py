@@ -27,12 +27,12 @@ def facts(reservation: ReservationDetail) -> None:
             "電話番号": details.Code(reservation["phone_shown"]),
             "メールアドレス": reservation["mail"],
             "内容": f"{reservation['service_name']} {reservation['plan_name']}",
-            "予約日時": times.full(times.parse(reservation["starts_at"])),
+            "予約日時": times.stamp(reservation["starts_at"]),
             "料金": f"¥{reservation['price']:,}{payment_note}",
             "要望": reservation["wishes"],
             **asked_shop,
             "店舗": reservation["shop_name"],
-            "キャンセル期限": times.full(times.parse(reservation["cancel_until"])),
+            "キャンセル期限": times.stamp(reservation["cancel_until"]),
         }
     )
 
@@ -57,7 +57,7 @@ def calls(reservation: ReservationDetail, back: Back, *, key: str) -> None:
 
 
 def _call(call: CallItem) -> None:
-    time = times.full(times.parse(call["placed_at"] or call["planned_at"]))
+    time = times.stamp(call["placed_at"] or call["planned_at"])
     duration = [f"{call['seconds']:,}秒"] if call["seconds"] else []
     st.markdown(small("　".join(plain(part) for part in (time, call["phone_shown"], *duration))))
     if call["overruled_at"]:

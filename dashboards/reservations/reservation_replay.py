@@ -8,7 +8,6 @@ from dashboards.client import ApiProblem
 from dashboards.contract.reservations import StepItem
 from dashboards.reservations import words
 from dashboards.reservations.operation_actions import PATH
-from dashboards.reservations.words import full_time
 from dashboards.ui import details, feedback, live, times
 from dashboards.ui.text import plain, small
 
@@ -78,14 +77,14 @@ def _step(step: StepItem, count: int) -> None:
                 {
                     "店舗": step["shop_name"] or step["asked_name"],
                     "電話": f"{step['calls']:,}回（{step['round']:,}巡目）",
-                    "次に動く時刻": full_time(step["next_action_at"]),
-                    "決済期限": full_time(step["pay_until"]),
+                    "次に動く時刻": times.stamp(step["next_action_at"]),
+                    "決済期限": times.stamp(step["pay_until"]),
                 }
             )
         with right:
             details.facts(
                 {
-                    "予約日時": full_time(step["starts_at"]),
+                    "予約日時": times.stamp(step["starts_at"]),
                     "料金": words.yen(step["price"]),
                     "決済額・返金額": f"{words.yen(step['paid'])}・{words.yen(step['refunded'])}",
                     "行ったこと": "、".join(step["led_to"]),

@@ -103,7 +103,7 @@ def _body(typed: Body) -> Body:
 
 
 def remove(shift: ShiftItem) -> None:
-    span = f"{times.full(times.parse(shift['starts_at']))}から{times.full(times.parse(shift['ends_at']))}まで"
+    span = f"{times.stamp(shift['starts_at'])}から{times.stamp(shift['ends_at'])}まで"
     confirm.confirm(
         f"{KEY}.remove.{shift['id']}",
         f"{shift['name']}の当番を外しますか？",

@@ -28,7 +28,7 @@ def _show(service: ServiceDetail) -> None:
             "説明": service["description"],
             "コード": service["code"],
             "電話をかける提携店": f"{service['shops']:,}店",
-            "登録日時": times.full(times.parse(service["created_at"])),
+            "登録日時": times.stamp(service["created_at"]),
         }
     )
     history.show(f"{SERVICE.path}/{service['id']}", key=f"{SERVICE.key}.history")
@@ -36,7 +36,7 @@ def _show(service: ServiceDetail) -> None:
 
 def state_sentence(service: ServiceDetail) -> str:
     if service["archived_at"]:
-        return f"{times.full(times.parse(service['archived_at']))}にアーカイブされました。予約を受け付けません。"
+        return f"{times.stamp(service['archived_at'])}にアーカイブされました。予約を受け付けません。"
     if not any(plan["archived_at"] is None for plan in service["plans"]):
         return "サイズ・料金がないため、予約を受け付けられません。"
     if not service["shops"]:

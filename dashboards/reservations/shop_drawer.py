@@ -28,9 +28,9 @@ def _show(shop: ShopsShopItem) -> None:
 
 def state_sentence(shop: ShopsShopItem) -> str:
     if shop["archived_at"]:
-        return f"{times.full(times.parse(shop['archived_at']))}にアーカイブされました。電話をかけません。"
+        return f"{times.stamp(shop['archived_at'])}にアーカイブされました。電話をかけません。"
     if shop["blacklisted_at"]:
-        since = times.full(times.parse(shop["blacklisted_at"]))
+        since = times.stamp(shop["blacklisted_at"])
         return f"{since}から利用停止です。電話をかけません。"
     if not shop["services"]:
         return "取り扱うサービスがないため、電話をかけません。"
@@ -74,6 +74,6 @@ def _facts(shop: ShopsShopItem) -> None:
             "サービスと順番": words.service_positions(shop),
             labels["code"]: shop["code"],
             labels["note"]: shop["note"],
-            "登録日時": times.full(times.parse(shop["created_at"])),
+            "登録日時": times.stamp(shop["created_at"]),
         }
     )

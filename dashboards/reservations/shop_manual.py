@@ -44,7 +44,7 @@ def sentence(shop: ShopsShopItem, manual: Manual) -> str:
         return "電話をかけない店舗のため、送っていません。"
     if manual["state"] == "due":
         return f"1分ほどで{shop['mail']}に送ります。"
-    sent_at = times.full(times.parse(manual["sent_at"])) if manual["sent_at"] else ""
+    sent_at = times.stamp(manual["sent_at"])
     recipient = f" {manual['sent_to']} 宛" if manual["sent_to"] else ""
     return f"{sent_at}{recipient}"
 

@@ -9,7 +9,6 @@ import streamlit as st
 from dashboards import session
 from dashboards.contract.reservations import FIELDS, STARS, Recipients, SurveyDetail, SurveyItem, SurveysOverview
 from dashboards.reservations.actions import Target, ask
-from dashboards.reservations.words import full_time
 from dashboards.session import has_permission
 from dashboards.ui import charts, columns, dialogs, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
@@ -111,7 +110,7 @@ def _overview() -> None:
 
 def _sentence(overview: SurveysOverview) -> None:
     if survey := overview["open"]:
-        closes_at = full_time(survey["closes_at"])
+        closes_at = times.stamp(survey["closes_at"])
         st.info(
             f"{survey['title']}の調査を実施しています。{closes_at}に終了します。{survey['answered']:,}人が回答しました。",
             icon=":material/how_to_vote:",
@@ -190,12 +189,12 @@ def _show(survey: SurveyDetail) -> None:
 
 def _times(survey: SurveyDetail) -> str:
     if not survey["sent_at"]:
-        return f"準備 {times.full(times.parse(survey['created_at']))}・{survey['created_by']}"
-    sent = f"送信 {times.full(times.parse(survey['sent_at']))}・{survey['sent_by']}"
+        return f"準備 {times.stamp(survey['created_at'])}・{survey['created_by']}"
+    sent = f"送信 {times.stamp(survey['sent_at'])}・{survey['sent_by']}"
     if survey["closed_at"]:
-        return f"{sent}、終了 {times.full(times.parse(survey['closed_at']))}"
-    reminder = f"、再送 {times.full(times.parse(survey['reminder_at']))}ごろ" if survey["reminder_at"] else ""
-    return f"{sent}、終了予定 {full_time(survey['closes_at'])}{reminder}"
+        return f"{sent}、終了 {times.stamp(survey['closed_at'])}"
+    reminder = f"、再送 {times.stamp(survey['reminder_at'])}ごろ" if survey["reminder_at"] else ""
+    return f"{sent}、終了予定 {times.stamp(survey['closes_at'])}{reminder}"
 
 
 def _recipients(survey: SurveyDetail, recipients: Recipients) -> None:

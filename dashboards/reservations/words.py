@@ -79,11 +79,6 @@ def display_state(reservation: ReservationItem | StepItem) -> str:
     return WAITING if reservation["waits_until"] else reservation["state"]
 
 
-def full_time(text: str | None) -> str:
-    """2026/11/21（土）9:05; nothing without a time."""
-    return times.full(times.parse(text)) if text else ""
-
-
 def clock(text: str) -> str:
     """9:00, from 09:00:00."""
     hour, minute = text.split(":")[:2]

@@ -117,7 +117,7 @@ def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Co
     """2026/11/21（土）9:05, from an ISO time of the service."""
 
     def cell(row: Row) -> str:
-        return times.full(times.parse(row[field])) if row[field] else missing
+        return times.stamp(row[field]) or missing
 
     return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=STAMP_WIDTH), sort)
 

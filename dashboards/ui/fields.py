@@ -149,7 +149,7 @@ class Moment(Field):
 
     def in_words(self, record: Values) -> str:
         stored: str | None = record.get(self.name)
-        return times.full(times.parse(stored)) if stored else ""
+        return times.stamp(stored)
 
 
 @dataclass(frozen=True)

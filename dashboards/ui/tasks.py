@@ -98,10 +98,10 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
 
 def _time_text(task: Mapping[str, Any]) -> str:
     if task["finished_at"]:
-        return f"{times.full(times.parse(task['finished_at']))} 終了"
+        return f"{times.stamp(task['finished_at'])} 終了"
     if task["started_at"]:
-        return f"{times.full(times.parse(task['started_at']))} 開始"
-    return f"{times.full(times.parse(task['created_at']))} 受付" if task["created_at"] else ""
+        return f"{times.stamp(task['started_at'])} 開始"
+    return f"{times.stamp(task['created_at'])} 受付" if task["created_at"] else ""
 
 
 def _buttons(task: Mapping[str, Any], key: str) -> None:

@@ -43,6 +43,11 @@ def full(at: datetime) -> str:
     return f"{day(local)}{local.hour}:{local.minute:02}"
 
 
+def stamp(text: str | None) -> str:
+    """2026/11/21（土）9:05, from an ISO time of the service; "" without one."""
+    return full(parse(text)) if text else ""
+
+
 def day(value: date) -> str:
     """2026/11/21（土）"""
     return f"{value.year}/{value.month}/{value.day}（{WEEKDAYS[value.weekday()]}）"

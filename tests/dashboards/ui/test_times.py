@@ -42,6 +42,11 @@ def test_a_full_time_names_the_day_in_tokyo(at: datetime, text: str) -> None:
     assert times.full(at) == text
 
 
+def test_a_time_of_the_service_is_shown_in_full_and_none_as_nothing() -> None:
+    assert times.stamp("2026-11-21T00:05:07Z") == "2026/11/21（土）9:05"
+    assert times.stamp(None) == ""
+
+
 @pytest.mark.parametrize(
     ("at", "text"),
     [
