@@ -18,7 +18,7 @@ from service.core.problems import Conflict, Forbidden, Invalid, Stale
 from service.core.resources import Resource
 from service.entries import queries, schemas
 from service.entries.models import Card, Child, Guardianship, Nursery, Parent, Station
-from service.entries.rules import AREA
+from service.entries.rules import AREA, CLOSES_BEFORE_OPENING
 
 
 def end_stations(db: Session, by: Actor, nursery: Nursery) -> int:
@@ -42,7 +42,7 @@ class Nurseries(Resource[Nursery]):
 
     def check(self, db: Session, row: Nursery, after: Mapping[str, Any]) -> None:
         if after.get("opens_at", row.opens_at) >= after.get("closes_at", row.closes_at):
-            raise Invalid.at_field("closes_at", "閉園時刻は開園時刻より後にしてください。")
+            raise Invalid.at_field("closes_at", CLOSES_BEFORE_OPENING)
 
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """Also logs out its stations. Users bound to this nursery cannot sign in until it is restored."""

@@ -10,6 +10,7 @@ from service.core.values.labels import Labelled
 
 # More than two heartbeats: after that a station counts as switched off or offline.
 SILENT_AFTER = timedelta(seconds=90)
+CLOSES_BEFORE_OPENING = "閉園時刻は開園時刻より後にしてください。"
 
 
 class EntryType(Labelled):

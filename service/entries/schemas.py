@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from service.core.edits import Edit, change_of
+from service.core.values.hours import opens_before_it_closes
 from service.core.values.texts import NO_NUL, ONE_LINE, MailOrEmpty, Name, NotBlank, PhoneOrEmpty, RecordId
+from service.entries.rules import CLOSES_BEFORE_OPENING
 
 Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Kana = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
@@ -24,16 +26,7 @@ Sort = Annotated[str, Field(max_length=50)]
 MAX_RELATIVES = 20
 
 
-class Hours(BaseModel):
-    @model_validator(mode="after")
-    def _opens_before_it_closes(self) -> Hours:
-        opens, closes = getattr(self, "opens_at", None), getattr(self, "closes_at", None)
-        if opens is not None and closes is not None and opens >= closes:
-            raise ValueError("閉園時刻は開園時刻より後にしてください。")
-        return self
-
-
-class NewNursery(Hours):
+class NewNursery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
@@ -42,10 +35,12 @@ class NewNursery(Hours):
     closes_at: time = time(18)
     offline_cap: Cap = 100
 
+    _check_hours = opens_before_it_closes(CLOSES_BEFORE_OPENING)
+
 
 @change_of(NewNursery)
-class NurseryChange(Edit, Hours):
-    pass
+class NurseryChange(Edit):
+    _check_hours = opens_before_it_closes(CLOSES_BEFORE_OPENING)
 
 
 class NewStationPassword(BaseModel):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.core.edits import Edit, change_of
 from service.core.values import phones
+from service.core.values.hours import opens_before_it_closes
 from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
 from service.reservations.shops.rules import ALL_DAYS_CLOSED, CLOSES_BEFORE_OPENING
 
@@ -40,16 +41,7 @@ Search = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Sort = Annotated[str, Field(max_length=50)]
 
 
-class Hours(BaseModel):
-    @model_validator(mode="after")
-    def _opens_before_it_closes(self) -> Hours:
-        opens, closes = getattr(self, "opens_at", None), getattr(self, "closes_at", None)
-        if opens is not None and closes is not None and opens >= closes:
-            raise ValueError(CLOSES_BEFORE_OPENING)
-        return self
-
-
-class ShopValues(Hours):
+class ShopValues(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: Code
@@ -62,6 +54,8 @@ class ShopValues(Hours):
     closes_at: time = time(20)
     closed_weekdays: Weekdays = []
 
+    _check_hours = opens_before_it_closes(CLOSES_BEFORE_OPENING)
+
 
 class NewShop(ShopValues):
     """`services`: ids; the shop is called last for each of them."""
@@ -70,8 +64,10 @@ class NewShop(ShopValues):
 
 
 @change_of(NewShop)
-class ShopChange(Edit, Hours):
+class ShopChange(Edit):
     """`services` replaces all services: the shop comes last in a new one, and keeps its place in the others."""
+
+    _check_hours = opens_before_it_closes(CLOSES_BEFORE_OPENING)
 
 
 class Offered(BaseModel):
