@@ -41,15 +41,15 @@ Change = TypeVar("Change", bound=Edit)
 
 def change_of(new: type[BaseModel], *, fixed: tuple[str, ...] = ()) -> Callable[[type[Change]], type[Change]]:
     """Completes the model of a change with the fields of `new`, each optional, except the `fixed` ones, which do not
-    change. Fields that are omitted or null do not change, except those in `Edits.may_be_emptied`. mypy does not see
-    these fields: read them by `entered_values`."""
-    fields: dict[str, Any] = {
-        name: (Optional[field_info.rebuild_annotation()], None)  # noqa: UP045  # a value, not an annotation
-        for name, field_info in new.model_fields.items()
-        if name not in fixed
-    }
+    change, and those that the model declares itself. Fields that are omitted or null do not change, except those in
+    `Edits.may_be_emptied`. mypy does not see these fields: read them by `entered_values`."""
 
     def complete(change: type[Change]) -> type[Change]:
+        fields: dict[str, Any] = {
+            name: (Optional[field_info.rebuild_annotation()], None)  # noqa: UP045  # a value, not an annotation
+            for name, field_info in new.model_fields.items()
+            if name not in {*fixed, *change.model_fields}
+        }
         names: dict[str, Any] = {"__module__": change.__module__, "__doc__": change.__doc__}
         return create_model(change.__name__, __base__=change, **names, **fields)
 
