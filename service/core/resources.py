@@ -145,14 +145,14 @@ def add_routes(
         path: also the list's name.
         id_name: the id's name in the paths, where it is not that of the audit log's subject.
     """
-    subject = resource.edits.subject
+    subject, item, filters = resource.edits.subject, reads.item, reads.filters
     list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=reads.may_lag)]
-    filters_type = Annotated[reads.filters, Query()]
+    filters_type = Annotated[filters, Query()]
 
     @router.get(
         path,
         name=path.strip("/").replace("-", "_"),
-        response_model=Page[reads.item],
+        response_model=Page[item],
         responses=refusals(*refused.list_and_create),
     )
     async def list_page(
@@ -171,7 +171,7 @@ def add_routes(
         reader = Annotated[Actor, allow(permissions.read)]
         one_path, key_type = _record_path(path, resource, id_name)
 
-        @router.get(one_path, name=subject, response_model=reads.item, responses=refusals(404))
+        @router.get(one_path, name=subject, response_model=item, responses=refusals(404))
         def read(actor: reader, db: Db, key: key_type) -> Any:
             return one(db, actor, key)
 

@@ -73,7 +73,7 @@ class Corporations(Changeable[Corporation]):
             Invalid: changed fields are missing or not valid.
         """
         corporation = self.lock(db, by, key)
-        fields = schemas.FieldsChange.model_construct(
+        fields: Edit = schemas.FieldsChange.model_construct(
             new.model_fields_set - {"card"}, **{name: getattr(new, name) for name in schemas.FieldsChange.model_fields}
         )
         if new.version == corporation.version:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from service.agencies.fields.schemas import WithoutCard
 from service.agencies.rules import Service, Status
 from service.core.edits import Edit
-from service.core.values.texts import NO_NUL, ONE_LINE, RecordId
+from service.core.values.texts import NO_NUL, ONE_LINE, RecordId, RecordVersion
 
 Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
 Line20 = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
@@ -75,12 +75,13 @@ class NewSite(BaseModel):
     image_ids: Annotated[list[RecordId], Field(max_length=50)] = []
 
 
-class NewStatus(Edit):
+class NewStatus(BaseModel):
     """Does not set 不備, which is reported with a reason, nor キャンセル, which only sales set."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     to: Literal[Status.WORKING, Status.ENTERED]
+    version: RecordVersion
 
 
 class Read(Edit):
