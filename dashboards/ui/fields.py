@@ -3,6 +3,7 @@ two versions."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
@@ -19,7 +20,7 @@ Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(ABC):
     """One field. `name` is the service's name of it, `when` tells which of the two forms asks for it.
 
     Args:
@@ -38,9 +39,9 @@ class Field:
     when: Literal["always", "new", "edit"] = "always"
     half: Literal["left", "right"] | None = None
 
+    @abstractmethod
     def draw(self, form: forms.Form, values: Values) -> Any:
         """Draws the field with its value in `values`, and returns what stands in it."""
-        raise NotImplementedError
 
     def in_words(self, record: Values) -> Any:
         """The value for display."""
