@@ -23,8 +23,7 @@ from dashboards.session import has_permission
 from dashboards.ui import bound, cache, columns, dialogs, feedback, filters, heading, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.masters import ARCHIVED, drawer
-from dashboards.ui.records import Record
+from dashboards.ui.records import ARCHIVED, Record
 from dashboards.ui.status import Status
 from dashboards.ui.text import small
 
@@ -142,7 +141,7 @@ def _show_table(
 def _open_drawer(title: str, row: Row, record: Record, facts: dict[str, object], *, fixed: str = "") -> None:
     updated = {"更新日時": times.stamp(row["updated_at"])}
     may_change = has_permission("agencies:master:update")
-    drawer(title, row, record, facts | updated, icon="category", may_change=may_change, fixed=fixed)
+    record.master_drawer(title, row, facts | updated, icon="category", may_change=may_change, fixed=fixed)
 
 
 def choice_drawer(row: ChoiceItem) -> None:

@@ -12,8 +12,7 @@ from dashboards.client import ApiProblem
 from dashboards.contract.agencies import CARRIER_RECORD, CHOICE_LIST, FIELD_PART, FIELDS
 from dashboards.ui import feedback, forms
 from dashboards.ui.fields import Choice, Custom, Number, Text, Toggle
-from dashboards.ui.masters import ARCHIVE_VERB
-from dashboards.ui.records import Record
+from dashboards.ui.records import DEACTIVATE, Record
 
 Values = Mapping[str, Any]
 PAGES = ("1page", "2page", "5page")
@@ -99,7 +98,7 @@ CHOICE = Record(
     "あとで元に戻せます。",
     restoring="入力画面で、もう一度選べるようになります。",
     further=("list",),
-    archive_verb=ARCHIVE_VERB,
+    archive_verb=DEACTIVATE,
 )
 OPTION = Record(
     key="agencies.option",
@@ -114,7 +113,7 @@ OPTION = Record(
     ),
     archiving="地点の入力で選べなくなります。すでに選ばれている地点の表示は変わりません。あとで元に戻せます。",
     restoring="地点の入力で、もう一度選べるようになります。",
-    archive_verb=ARCHIVE_VERB,
+    archive_verb=DEACTIVATE,
 )
 CARRIER_FIELD = Record(
     key="agencies.carrier_field",
@@ -152,7 +151,7 @@ CARRIER_FIELD = Record(
     archiving="キャリア管理画面への入力用の一覧に表示されなくなります。入力済みの値は残り、あとで元に戻せます。",
     restoring="キャリア管理画面への入力用の一覧に、もう一度表示されます。",
     further=("title",),
-    archive_verb=ARCHIVE_VERB,
+    archive_verb=DEACTIVATE,
 )
 
 

@@ -15,8 +15,7 @@ from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, t
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
-from dashboards.ui.masters import ARCHIVED, drawer
-from dashboards.ui.records import Record
+from dashboards.ui.records import ARCHIVED, Record
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
 
@@ -161,7 +160,7 @@ def categories() -> None:
 
 
 def _open_drawer(title: str, icon: str, facts: Mapping[str, object], row: Row, record: Record) -> None:
-    drawer(title, row, record, facts, icon=icon, may_change=may_change())
+    record.master_drawer(title, row, facts, icon=icon, may_change=may_change())
 
 
 def site_drawer(row: SiteItem) -> None:

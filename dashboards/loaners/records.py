@@ -13,8 +13,7 @@ from dashboards.contract.loaners import FIELDS, KIND, VALUE_TYPE, ColumnItem
 from dashboards.loaners import choices
 from dashboards.ui import forms
 from dashboards.ui.fields import Choice, Custom, Field, Number, Text, Toggle
-from dashboards.ui.masters import ARCHIVE_VERB
-from dashboards.ui.records import Record
+from dashboards.ui.records import DEACTIVATE, Record
 
 Values = Mapping[str, Any]
 
@@ -59,7 +58,7 @@ SITE = Record(
     ),
     archiving="この拠点には新しい機器を登録・移管できなくなります。今ある機器はそのまま残ります。あとで元に戻せます。",
     restoring="この拠点に、もう一度機器を登録・移管できるようになります。",
-    archive_verb=ARCHIVE_VERB,
+    archive_verb=DEACTIVATE,
 )
 MODEL = Record(
     key="loaners.model",
@@ -86,7 +85,7 @@ MODEL = Record(
     ),
     archiving="この機種の機器を新しく登録できなくなります。登録済みの機器はそのまま残ります。あとで元に戻せます。",
     restoring="この機種の機器を、もう一度登録できるようになります。",
-    archive_verb=ARCHIVE_VERB,
+    archive_verb=DEACTIVATE,
 )
 
 
@@ -116,7 +115,7 @@ COLUMN = Record(
     ),
     archiving="登録・編集の画面と出力に表示されなくなります。入力済みの値は残り、あとで元に戻せます。",
     restoring="登録・編集の画面と出力に、もう一度表示されます。",
-    archive_verb=ARCHIVE_VERB,
+    archive_verb=DEACTIVATE,
 )
 
 
@@ -171,7 +170,7 @@ VIEW = Record(
     ),
     archiving="機器一覧のデータタイプから選べなくなります。あとで元に戻せます。",
     restoring="機器一覧のデータタイプから、もう一度選べるようになります。",
-    archive_verb=ARCHIVE_VERB,
+    archive_verb=DEACTIVATE,
 )
 
 

@@ -15,7 +15,6 @@ from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, times
 from dashboards.ui.columns import Row
 from dashboards.ui.links import link
-from dashboards.ui.masters import ACTIVE
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
@@ -105,23 +104,15 @@ def _backups(backups: BackupFacts) -> None:
 def chore_drawer(row: ChoreItem) -> None:
     """The drawer of a chore's definition."""
 
-    @dialogs.dialog(plain(row["title"]), position="right", width="small", icon=":material/event_repeat:")
-    def show() -> None:
-        st.markdown(ACTIVE["inactive" if row["archived_at"] else "active"].badge())
-        if has_permission("reservations:chore:update"):
-            with st.container(horizontal=True):
-                CHORE.buttons(row)
-        details.facts(
-            {
-                "周期": RHYTHM[row["rhythm"]],
-                "実施": row["when"],
-                "所要時間": chore_words.minutes(row["minutes"]),
-                "担当者": row["owner"],
-                "手順": row["what"],
-                "作業する画面": chore_words.pages().get(row["page"]),
-                "前回": f"{short_time(row['last_at'])}　{row['last_by']}" if row["last_at"] else None,
-                "次回": short_time(row["next_at"]) if row["next_at"] else None,
-            }
-        )
-
-    show()
+    facts = {
+        "周期": RHYTHM[row["rhythm"]],
+        "実施": row["when"],
+        "所要時間": chore_words.minutes(row["minutes"]),
+        "担当者": row["owner"],
+        "手順": row["what"],
+        "作業する画面": chore_words.pages().get(row["page"]),
+        "前回": f"{short_time(row['last_at'])}　{row['last_by']}" if row["last_at"] else None,
+        "次回": short_time(row["next_at"]) if row["next_at"] else None,
+    }
+    may_change = has_permission("reservations:chore:update")
+    CHORE.master_drawer(row["title"], row, facts, icon="event_repeat", may_change=may_change)

@@ -17,7 +17,7 @@ from dashboards.ui.cache import load_cached
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
-from dashboards.ui.masters import ARCHIVED
+from dashboards.ui.records import ARCHIVED
 
 KEY = "reservations.chores"
 PARTS = ("作業一覧", "カレンダー", "随時の作業", "作業の設定")

@@ -12,11 +12,18 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import session
-from dashboards.ui import confirm, conflict, dialogs, fields, forms
+from dashboards.ui import confirm, conflict, details, dialogs, fields, filters, forms
 from dashboards.ui.columns import Row
+from dashboards.ui.status import Status
+from dashboards.ui.text import plain
 
 Values = Mapping[str, Any]
 Width = Literal["small", "medium", "large"]
+
+# Of master data: rows of a list that become 無効, where other records are archived.
+ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Status("無効", "gray", "archive")}
+ARCHIVED = filters.Choice("archived", "表示", {"true": "無効のもの"}, otherwise="有効のもの")
+DEACTIVATE = "無効に"
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Record:
         name: the record's name in sentences, before を and は: 顧客「ABC商事」.
         archiving, restoring: the consequence, shown in the confirmation.
         further: what the form needs of a row besides its fields.
-        archive_verb: before する, where it is not アーカイブする.
+        archive_verb: before する, where it is not アーカイブする; `DEACTIVATE` for master data.
         save: saves all typed values, when PATCH with the changes is not enough.
     """
 
@@ -101,6 +108,24 @@ class Record:
     def drawer(self, row: Row, draw: Callable[[Any], None], *, icon: str, width: Width = "small") -> None:
         """Opens the details of a row. `draw` gets the record as it is now."""
         dialogs.drawer(row["name"], f"{self.path}/{row['id']}", draw, key=self.key, icon=icon, width=width)
+
+    def master_drawer(
+        self, title: str, row: Row, facts: Mapping[str, object], *, icon: str, may_change: bool, fixed: str = ""
+    ) -> None:
+        """Opens the facts of a row of master data, from the row itself: its list shows all of it. `fixed` says why the
+        row cannot be deactivated, if so."""
+
+        @dialogs.dialog(plain(title), position="right", width="small", icon=f":material/{icon}:")
+        def show() -> None:
+            st.markdown(ACTIVE["inactive" if row["archived_at"] else "active"].badge())
+            if may_change:
+                with st.container(horizontal=True):
+                    self.buttons(row, may_archive=not fixed)
+            if fixed:
+                st.info(fixed)
+            details.facts(facts)
+
+        show()
 
     def _confirm(self, row: Values, action: str, stem: str, verb: str, consequence: str, *, danger: bool) -> None:
         confirm.confirm(
