@@ -33,17 +33,17 @@ def main() -> None:
         fill(db)
         if arguments.firmware_key_file:
             firmware.fill(db, base64.b64decode(arguments.firmware_key_file.read_bytes()))
-        paid = payments.known(db)
-    _count(os.environ.get("DATABASE_OWNER_URL"))
+        open_payments = payments.open_payments(db)
+    _analyze(os.environ.get("DATABASE_OWNER_URL"))
     if arguments.accounts_file:
-        arguments.accounts_file.write_text(json.dumps(people.as_shown(), ensure_ascii=False, indent=1))
+        arguments.accounts_file.write_text(json.dumps(people.as_json(), ensure_ascii=False, indent=1))
     if arguments.payments_file:
-        arguments.payments_file.write_text(json.dumps(paid, ensure_ascii=False, indent=1))
+        arguments.payments_file.write_text(json.dumps(open_payments, ensure_ascii=False, indent=1))
     if arguments.stores_file:
-        arguments.stores_file.write_text(json.dumps(fleet.simulated(), ensure_ascii=False, indent=1))
+        arguments.stores_file.write_text(json.dumps(fleet.simulated_terminals(), ensure_ascii=False, indent=1))
 
 
-def _count(owner_url: str | None) -> None:
+def _analyze(owner_url: str | None) -> None:
     """What was filled at once is known to the planner from the first page on; otherwise it is a minute later."""
     if owner_url:
         with psycopg.connect(owner_url, autocommit=True) as owner:

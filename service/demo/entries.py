@@ -24,67 +24,67 @@ DAYS_BACK = 28
 
 def fill(db: Session) -> None:
     if not db.scalars(select(Nursery.id).limit(1)).all():
-        for told in load("entries")["nurseries"]:
-            _nursery(db, told)
-    people.place(db, "entries", dict(db.execute(select(Nursery.code, Nursery.id)).all()))
+        for nursery_data in load("entries")["nurseries"]:
+            _create_nursery(db, nursery_data)
+    people.add_tenant_memberships(db, "entries", dict(db.execute(select(Nursery.code, Nursery.id)).all()))
 
 
-def _nursery(db: Session, told: Mapping[str, Any]) -> None:
-    hashed = hash_password(told["station_password"])
-    nursery = Nursery(name=told["name"], code=told["code"], station_password_hash=hashed)
-    if "closes_at" in told:
-        nursery.opens_at, nursery.closes_at = told["opens_at"], told["closes_at"]
+def _create_nursery(db: Session, data: Mapping[str, Any]) -> None:
+    password_hash = hash_password(data["station_password"])
+    nursery = Nursery(name=data["name"], code=data["code"], station_password_hash=password_hash)
+    if "closes_at" in data:
+        nursery.opens_at, nursery.closes_at = data["opens_at"], data["closes_at"]
     db.add(nursery)
     db.flush()
-    children = {family[1]: _enrol(db, nursery.id, family) for family in told["families"]}
-    _scan_the_past(db, nursery, told, children)
+    children = {family[1]: _create_family(db, nursery.id, family) for family in data["families"]}
+    _insert_past_scans(db, nursery, data, children)
 
 
-def _enrol(db: Session, nursery_id: int, family: Sequence[Any]) -> int:
+def _create_family(db: Session, nursery_id: int, family: Sequence[Any]) -> int:
     """Returns the id of the youngest child."""
     name, number, kana, children = family
     contact = {"phone_number": f"090-0000-{number % 10_000:04}", "mail": f"parent{number}@example.com"}
     parent = Parent(id=number, nursery_id=nursery_id, name=name, kana=kana, **contact)
-    made = [
+    children_rows = [
         Child(nursery_id=nursery_id, name=child, kana=child_kana, class_name=group)
         for child, child_kana, group in children
     ]
-    db.add_all([parent, *made])
+    db.add_all([parent, *children_rows])
     db.flush()
-    db.add_all(Guardianship(parent_id=number, child_id=child.id, nursery_id=nursery_id) for child in made)
+    db.add_all(Guardianship(parent_id=number, child_id=child.id, nursery_id=nursery_id) for child in children_rows)
     db.flush()
-    return made[-1].id
+    return children_rows[-1].id
 
 
-def _scan_the_past(db: Session, nursery: Nursery, told: Mapping[str, Any], children: Mapping[int, int]) -> None:
+def _insert_past_scans(db: Session, nursery: Nursery, data: Mapping[str, Any], children: Mapping[int, int]) -> None:
     """The days of four weeks on which it is open, and today up to now."""
-    now, closed, chance = app_now(db), holidays.days(db), Random(nursery.code)
-    own_times, is_always_open = told.get("times", ["day"]), "times" in told
+    now, closed, rng = app_now(db), holidays.days(db), Random(nursery.code)
+    own_times, is_always_open = data.get("times", ["day"]), "times" in data
     rows: list[Row] = []
     absences: list[Row] = []
-    for back in range(DAYS_BACK, -1, -1):
-        day = local_date(now) - back * DAY
+    for days_ago in range(DAYS_BACK, -1, -1):
+        day = local_date(now) - days_ago * DAY
         if not is_always_open and (day.weekday() >= 5 or day in closed):
             continue
-        for place, (parent_id, child_id) in enumerate(children.items()):
+        for index, (parent_id, child_id) in enumerate(children.items()):
             keys = {"nursery_id": nursery.id}
             # Where there have to be children at any time, nobody is ill.
-            if not is_always_open and chance.random() < 0.05:
+            if not is_always_open and rng.random() < 0.05:
                 absence = {"child_id": child_id, "day": day, "presence": "absent", "note": "風邪のため"}
                 absences.append(keys | absence | {"updated_by": "桜井 保"})
                 continue
-            times = load("entries")["times"][own_times[place % len(own_times)]]
-            for kind, name in (("Entry", "comes"), ("Exit", "fetched")):
-                moment = _moment(day, times[name], chance)
+            times = load("entries")["times"][own_times[index % len(own_times)]]
+            for kind, time_name in (("Entry", "comes"), ("Exit", "fetched")):
+                moment = _random_moment(day, times[time_name], rng)
                 # Once in a while somebody forgets to scan on leaving.
-                if moment <= now and not (kind == "Exit" and chance.random() < 0.03):
+                if moment <= now and not (kind == "Exit" and rng.random() < 0.03):
                     scan = {"parent_id": parent_id, "entry_type": kind, "timestamp": moment, "created_at": moment}
                     rows.append(keys | scan)
     insert_rows(db, EntryExitLog, rows)
     insert_rows(db, Attendance, absences)
 
 
-def _moment(day: date, told: Sequence[Any], chance: Random) -> datetime:
-    begins, average, differs, most = told
-    minutes = min(max(chance.gauss(average, differs), 0), most)
+def _random_moment(day: date, distribution: Sequence[Any], rng: Random) -> datetime:
+    begins, average, deviation, maximum = distribution
+    minutes = min(max(rng.gauss(average, deviation), 0), maximum)
     return at(day, begins) + timedelta(seconds=round(60 * minutes))

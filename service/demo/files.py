@@ -63,7 +63,7 @@ def event(at: datetime, kind: str, by: Actor | str, text: str | None = None) -> 
 def actor(db: Session, login_id: str) -> Actor:
     """A demo account as the one who acts."""
     user_id = db.query(User.id).where(User.login_id == login_id).scalar()
-    person = find_user(db, user_id) if user_id else None
-    if person is None:
+    user = find_user(db, user_id) if user_id else None
+    if user is None:
         raise AssertionError(f"{login_id} is filled before the data of its area")
-    return actor_of(person, "-")
+    return actor_of(user, "-")

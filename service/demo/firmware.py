@@ -26,18 +26,18 @@ BY = "demo"
 
 def fill(db: Session, key: bytes) -> None:
     """Registers the images that are missing; none when the service trusts other keys than this one (raw, private)."""
-    maker = Ed25519PrivateKey.from_private_bytes(key)
-    if maker.public_key().public_bytes_raw() not in settings().public_keys:
+    signing_key = Ed25519PrivateKey.from_private_bytes(key)
+    if signing_key.public_key().public_bytes_raw() not in settings().public_keys:
         return
-    known = set(db.scalars(select(Firmware.version)))
+    existing = set(db.scalars(select(Firmware.version)))
     images = load("fleet")["firmware"]
     for version, notes in images["notes"].items():
-        if version in known:
+        if version in existing:
             continue
         content = random.Random(version).randbytes(images["bytes"])
         digest = hashlib.sha256(content).hexdigest()
-        made = deposit.store(io.BytesIO(content), FIRMWARE, f"tc200-{version}.bin", FileKind.BINARY)
-        file = records.add(db, BY, made)
+        stored = deposit.store(io.BytesIO(content), FIRMWARE, f"tc200-{version}.bin", FileKind.BINARY)
+        file = records.add(db, BY, stored)
         records.attach_generated(db, file)
-        signature = base64.b64encode(maker.sign(signed_bytes(version, len(content), digest))).decode()
+        signature = base64.b64encode(signing_key.sign(signed_bytes(version, len(content), digest))).decode()
         add_firmware(db, BY, file, version, signature, notes)

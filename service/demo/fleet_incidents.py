@@ -81,7 +81,7 @@ def fill(db: Session, outages: Sequence[Outage], now: datetime) -> None:
             | {
                 Alert: [_alert(outage) for outage in case.outages],
                 IncidentStep: [*_steps(case, now, by)],
-                IncidentEvent: sorted(_events(case, now, by), key=lambda told: told["at"]),
+                IncidentEvent: sorted(_events(case, now, by), key=lambda incident_event: incident_event["at"]),
             }
             for case in cases
         ],
@@ -91,11 +91,11 @@ def fill(db: Session, outages: Sequence[Outage], now: datetime) -> None:
 def _cases(outages: Sequence[Outage]) -> list[_Case]:
     """As the watch groups them: silent terminals of a customer, one after another within ten minutes."""
     cases: list[_Case] = []
-    chance = Random("incidents")
+    rng = Random("incidents")
     for outage in sorted(outages, key=lambda outage: (outage.begins_at, outage.terminal.id)):
         joined = next((case for case in reversed(cases[-10:]) if _joins(outage, case)), None)
         if joined is None:
-            cases.append(_Case(chance.choice((1, 2, 2, 3, 3, 4, 6)), [outage]))
+            cases.append(_Case(rng.choice((1, 2, 2, 3, 3, 4, 6)), [outage]))
         else:
             joined.outages.append(outage)
     return cases
@@ -136,8 +136,8 @@ def _trouble(outage: Outage, companies: Mapping[int, str]) -> Trouble:
 
 
 def _message(outage: Outage) -> str:
-    heard_at = outage.begins_at - silence_allowed(settings().heartbeat_interval_seconds)
-    silent = f"店舗PCからの通信が途絶えています。最終通信は {format_local_datetime(heard_at)} です。"
+    last_heartbeat_at = outage.begins_at - silence_allowed(settings().heartbeat_interval_seconds)
+    silent = f"店舗PCからの通信が途絶えています。最終通信は {format_local_datetime(last_heartbeat_at)} です。"
     return outage.error or silent
 
 

@@ -58,22 +58,22 @@ WHERE s.id = terminal_id AND h.id = terminal_id AND h.at = begins_at AND begins_
 
 @dataclass(frozen=True)
 class _Month:
-    """`told`: what the file says of it."""
+    """`data`: what the file says of it."""
 
-    told: Row
+    data: Row
     since: datetime
     now: datetime
 
     @property
     def work(self) -> tuple[datetime, datetime]:
-        begins = self.since + timedelta(days=self.told["work"]["day"], hours=self.told["work"]["hour"])
-        return begins, begins + timedelta(hours=self.told["work"]["hours"])
+        begins = self.since + timedelta(days=self.data["work"]["day"], hours=self.data["work"]["hour"])
+        return begins, begins + timedelta(hours=self.data["work"]["hours"])
 
     def is_worked_at(self, terminal: Terminal) -> bool:
-        return terminal.store == str(self.told["work"]["store"])
+        return terminal.store == str(self.data["work"]["store"])
 
     def is_nightly(self, terminal: Terminal) -> bool:
-        return terminal.store == str(self.told["nightly"]["store"])
+        return terminal.store == str(self.data["nightly"]["store"])
 
 
 def fill(db: Session, terminals: Sequence[Terminal]) -> None:
@@ -81,7 +81,9 @@ def fill(db: Session, terminals: Sequence[Terminal]) -> None:
     now = app_now(db)
     today, _ = day_bounds(local_date(now))
     month = _Month(load("fleet")["past"], today - DAYS * DAY, now)
-    db.execute(update(Terminal).where(Terminal.id.in_([one.id for one in terminals])).values(created_at=month.since))
+    db.execute(
+        update(Terminal).where(Terminal.id.in_([terminal.id for terminal in terminals])).values(created_at=month.since)
+    )
     troubled = load("fleet")["trouble"]["serial_number"]
     outages = []
     for terminal in terminals:
@@ -93,7 +95,7 @@ def fill(db: Session, terminals: Sequence[Terminal]) -> None:
         outages += own
     for ago in range(DAYS, 0, -1):
         sum_up(db, today - ago * DAY, today - (ago - 1) * DAY)
-    db.execute(READINGS, {"since": month.since, **month.told["nightly"]})
+    db.execute(READINGS, {"since": month.since, **month.data["nightly"]})
     mark_compacted(db, today)
     learn(db, today)
     fleet_incidents.fill(db, outages, now)
@@ -105,8 +107,10 @@ def fill(db: Session, terminals: Sequence[Terminal]) -> None:
         "ends_at": ends,
         "ended_at": ends,
     }
-    row |= {"reason": month.told["work"]["reason"], "ended_by": SYSTEM}
-    insert_rows(db, Maintenance, [row | {"terminal_id": one.id} for one in terminals if month.is_worked_at(one)])
+    row |= {"reason": month.data["work"]["reason"], "ended_by": SYSTEM}
+    insert_rows(
+        db, Maintenance, [row | {"terminal_id": terminal.id} for terminal in terminals if month.is_worked_at(terminal)]
+    )
     for table in (terminal_logs.name, Day.__tablename__):
         partitions.create_partitions(db, table)
 
@@ -114,24 +118,28 @@ def fill(db: Session, terminals: Sequence[Terminal]) -> None:
 def _begin_trouble(db: Session, terminal: Terminal, month: _Month) -> Outage:
     """It has been online all the month, and has reported an error for some minutes. The changes of its status are
     logged by the database itself."""
-    told = load("fleet")["trouble"]
-    begun = month.now - timedelta(minutes=told["minutes"])
+    trouble = load("fleet")["trouble"]
+    begun = month.now - timedelta(minutes=trouble["minutes"])
     state = update(TerminalState).where(TerminalState.terminal_id == terminal.id)
     db.execute(state.values(status=Status.ONLINE, status_since=month.since))
-    heard = {"last_heartbeat_at": month.now}
-    heard["offline_after"] = month.now + silence_allowed(settings().heartbeat_interval_seconds)
-    db.execute(state.values(status=Status.ERROR, status_since=begun, error=told["error"], **heard, **told["state"]))
-    return Outage(terminal, begun, None, told["error"])
+    heartbeat_columns = {"last_heartbeat_at": month.now}
+    heartbeat_columns["offline_after"] = month.now + silence_allowed(settings().heartbeat_interval_seconds)
+    db.execute(
+        state.values(
+            status=Status.ERROR, status_since=begun, error=trouble["error"], **heartbeat_columns, **trouble["state"]
+        )
+    )
+    return Outage(terminal, begun, None, trouble["error"])
 
 
 def _outages(terminal: Terminal, month: _Month) -> Iterator[Outage]:
     """A trouble now and then. One that would meet the work at its store did not happen."""
-    chance, errors, (work_begins, work_ends) = Random(terminal.serial_number), month.told["errors"], month.work
-    at = month.since + timedelta(minutes=chance.randrange(30, 600))
+    rng, errors, (work_begins, work_ends) = Random(terminal.serial_number), month.data["errors"], month.work
+    at = month.since + timedelta(minutes=rng.randrange(30, 600))
     while True:
-        begins = at + timedelta(hours=chance.uniform(60, 400))
-        at = begins + timedelta(minutes=8 + chance.expovariate(1 / 50))
-        error = chance.choice([*errors, *[None] * 2 * len(errors)])
+        begins = at + timedelta(hours=rng.uniform(60, 400))
+        at = begins + timedelta(minutes=8 + rng.expovariate(1 / 50))
+        error = rng.choice([*errors, *[None] * 2 * len(errors)])
         if at >= month.now:
             return
         if not (month.is_worked_at(terminal) and begins < work_ends and at > work_begins):
@@ -152,14 +160,14 @@ def _log(terminal: Terminal, outages: Sequence[Outage], month: _Month) -> Iterat
             yield line | {"detail": {"from": before}}
             before = status
         if nightly and at < month.now:
-            said = {"kind": "started", "detail": {"version": month.told["agent"]}}
-            yield {"terminal_id": terminal.id, "at": at} | (said if status == "online" else {"kind": "shutdown"})
+            agent_event = {"kind": "started", "detail": {"version": month.data["agent"]}}
+            yield {"terminal_id": terminal.id, "at": at} | (agent_event if status == "online" else {"kind": "shutdown"})
 
 
 def _nights(month: _Month) -> Iterator[tuple[datetime, str]]:
     """Open every day, and offline in between."""
     for number in range(DAYS + 1):
         for name, status in (("opens", "online"), ("closes", "offline")):
-            at = month.since + number * DAY + timedelta(hours=month.told["nightly"][name])
+            at = month.since + number * DAY + timedelta(hours=month.data["nightly"][name])
             if at < month.now:
                 yield at, status

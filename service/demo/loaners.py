@@ -24,19 +24,19 @@ from service.loaners.rules import CATEGORIES, HELD_LABELS, STATUS_LABELS, Status
 
 
 @dataclass(frozen=True)
-class Life:
-    """One device and what is told of it, the oldest first. `told`: the year's texts."""
+class DeviceHistory:
+    """One device and what is told of it, the oldest first. `texts`: the year's texts."""
 
     device: Device
     site: Site
-    place: int
+    index: int
     form: Form
     questions: list[forms.Question]
-    chance: Random
-    told: Mapping[str, Any]
+    rng: Random
+    texts: Mapping[str, Any]
 
     def draw(self, name: str) -> str:
-        drawn: str = self.chance.choice(self.told[name])
+        drawn: str = self.rng.choice(self.texts[name])
         return drawn
 
 
@@ -46,29 +46,29 @@ def fill(db: Session) -> None:
     now = app_now(db)
     insert_rows(db, Model, load("loaners")["models"])
     db.add(Column(kind="terminal", title="充電器の型番", value_type="text", position=1))
-    lives = _lives(db, now)
+    histories = _device_histories(db, now)
     sites = {site.key: site for site in db.scalars(select(Site))}
-    past = [event for life in lives for event in _past(life, now)]
-    add_events(db, actor(db, "loaners-staff"), [*past, _moved(lives, sites, now)])
+    past = [event for history in histories for event in _past(history, now)]
+    add_events(db, actor(db, "loaners-staff"), [*past, _moved(histories, sites, now)])
 
 
-def _lives(db: Session, now: datetime) -> list[Life]:
+def _device_histories(db: Session, now: datetime) -> list[DeviceHistory]:
     """The devices, registered over the year before."""
-    data, chance = load("loaners"), Random("loaners")
+    data, rng = load("loaners"), Random("loaners")
     models = {model.name: model for model in db.scalars(select(Model))}
     published = select(Form).where(Form.published_at.is_not(None)).order_by(Form.number)
     newest = {form.kind: form for form in db.scalars(published)}
-    lives: list[Life] = []
+    histories: list[DeviceHistory] = []
     for site in db.scalars(select(Site).where(Site.key.in_(data["stock"])).order_by(Site.id)):
         for name in (name for name, count in data["stock"][site.key].items() for _ in range(count)):
-            since = now - (data["past"]["days"] - len(lives) % 40) * DAY
-            device = _device(site, models[name], len(lives) + 1, since)
+            since = now - (data["past"]["days"] - len(histories) % 40) * DAY
+            device = _device(site, models[name], len(histories) + 1, since)
             form = newest[device.kind]
             questions = forms.load_questions(form.questions)
-            lives.append(Life(device, site, len(lives), form, questions, chance, data["past"]))
-    db.add_all(life.device for life in lives)
+            histories.append(DeviceHistory(device, site, len(histories), form, questions, rng, data["past"]))
+    db.add_all(history.device for history in histories)
     db.flush()
-    return lives
+    return histories
 
 
 def _device(site: Site, model: Model, number: int, since: datetime) -> Device:
@@ -88,69 +88,71 @@ def _device(site: Site, model: Model, number: int, since: datetime) -> Device:
     )
 
 
-def _past(life: Life, now: datetime) -> Iterator[PastEvent]:
+def _past(history: DeviceHistory, now: datetime) -> Iterator[PastEvent]:
     """Registered, put on a shelf, lent and fetched again, until today; two in five are out now."""
-    chance, at = life.chance, life.device.created_at
-    yield _told(life, at, NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=life.site.id))
-    yield _stored(life, at + timedelta(hours=1))
-    at += timedelta(days=chance.randint(5, 60), hours=chance.randint(1, 6), minutes=chance.randint(0, 59))
-    last = now - chance.randint(3, 75) * DAY
+    rng, at = history.rng, history.device.created_at
+    yield _past_event(history, at, NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=history.site.id))
+    yield _stored(history, at + timedelta(hours=1))
+    at += timedelta(days=rng.randint(5, 60), hours=rng.randint(1, 6), minutes=rng.randint(0, 59))
+    last = now - rng.randint(3, 75) * DAY
     while at < last - 60 * DAY:
-        back = at + chance.randint(10, 40) * DAY
-        yield _lent(life, at, held=chance.random() < 0.5, days=21)
-        yield _form(life, back, Status.COLLECTED, life.told["collected"] | {"2-1": local_date(back).isoformat()})
-        yield _stored(life, back + chance.randint(1, 4) * DAY)
-        at = back + timedelta(days=chance.randint(10, 70), minutes=chance.randint(0, 59))
-    if life.place % 5 in (0, 2):
+        back = at + rng.randint(10, 40) * DAY
+        yield _lent(history, at, held=rng.random() < 0.5, days=21)
+        yield _form(history, back, Status.COLLECTED, history.texts["collected"] | {"2-1": local_date(back).isoformat()})
+        yield _stored(history, back + rng.randint(1, 4) * DAY)
+        at = back + timedelta(days=rng.randint(10, 70), minutes=rng.randint(0, 59))
+    if history.index % 5 in (0, 2):
         # Each kind of 預り機のステータス, none of them, and no user's machine held at all.
-        turn = life.place % 6
-        yield _lent(life, last, held=turn != 5, days=chance.choice((14, 30, 90)))
+        turn = history.index % 6
+        yield _lent(history, last, held=turn != 5, days=rng.choice((14, 30, 90)))
         if turn in (1, 2, 3, 4):
             deposit = NewEvent(kind=EventKind.DEPOSIT, source=Source.VIEWER, deposit=turn)
-            yield _told(life, last + 2 * DAY, deposit, life.draw("people"))
-    elif life.place % 7 == 3:
+            yield _past_event(history, last + 2 * DAY, deposit, history.draw("people"))
+    elif history.index % 7 == 3:
         back_on = (local_date(last) + 14 * DAY).isoformat()
-        yield _form(life, last, Status.STORED, life.told["mending"] | {"3-1-3": back_on})
+        yield _form(history, last, Status.STORED, history.texts["mending"] | {"3-1-3": back_on})
 
 
-def _told(life: Life, at: datetime, told: NewEvent, person: str = "") -> PastEvent:
+def _past_event(history: DeviceHistory, at: datetime, new_event: NewEvent, actor_name: str = "") -> PastEvent:
     # Told when it happened; of some devices a day later.
-    recorded = at + DAY if life.place % life.told["late"] == 0 else at
-    return PastEvent(device_id=life.device.id, told=told, effective_at=at, actor_name=person, recorded_at=recorded)
+    recorded = at + DAY if history.index % history.texts["late"] == 0 else at
+    return PastEvent(
+        device_id=history.device.id, content=new_event, effective_at=at, actor_name=actor_name, recorded_at=recorded
+    )
 
 
-def _form(life: Life, at: datetime, status: Status, given: Mapping[str, str]) -> PastEvent:
-    answers, wrong = forms.check_answers(life.questions, {"0-4": STATUS_LABELS[status], **given})
-    if wrong:
-        raise AssertionError(wrong)
-    values: dict[str, Any] = event_columns(forms.answers_by_meaning(life.questions, answers))
-    told = NewEvent(kind=EventKind.FORM, source=Source.FORM, form_id=life.form.id, answers=answers, **values)
-    return _told(life, at, told, life.draw("people"))
+def _form(history: DeviceHistory, at: datetime, status: Status, answer_texts: Mapping[str, str]) -> PastEvent:
+    answers, problems = forms.check_answers(history.questions, {"0-4": STATUS_LABELS[status], **answer_texts})
+    if problems:
+        raise AssertionError(problems)
+    values: dict[str, Any] = event_columns(forms.answers_by_meaning(history.questions, answers))
+    new_event = NewEvent(kind=EventKind.FORM, source=Source.FORM, form_id=history.form.id, answers=answers, **values)
+    return _past_event(history, at, new_event, history.draw("people"))
 
 
-def _lent(life: Life, at: datetime, *, held: bool, days: int) -> PastEvent:
-    chance, day = life.chance, local_date(at)
-    given = {
-        "1-1": life.draw("people"),
-        "1-2": f"LOAN-{day.year}-{100 + chance.randint(0, 899)}",
-        "1-6": life.draw("borrowers"),
-        "1-3": life.draw("users"),
+def _lent(history: DeviceHistory, at: datetime, *, held: bool, days: int) -> PastEvent:
+    rng, day = history.rng, local_date(at)
+    answer_texts = {
+        "1-1": history.draw("people"),
+        "1-2": f"LOAN-{day.year}-{100 + rng.randint(0, 899)}",
+        "1-6": history.draw("borrowers"),
+        "1-3": history.draw("users"),
         "1-7": day.isoformat(),
         "1-8": (day + days * DAY).isoformat(),
         "1-4": HELD_LABELS[held],
     }
     if held:
-        given["1-9"] = f"AZ-{chance.randint(10_000, 99_999)}"
-    return _form(life, at, Status.LENT, given)
+        answer_texts["1-9"] = f"AZ-{rng.randint(10_000, 99_999)}"
+    return _form(history, at, Status.LENT, answer_texts)
 
 
-def _stored(life: Life, at: datetime) -> PastEvent:
-    return _form(life, at, Status.STORED, life.told["stored"] | {"3-3-1": life.draw("shelves")})
+def _stored(history: DeviceHistory, at: datetime) -> PastEvent:
+    return _form(history, at, Status.STORED, history.texts["stored"] | {"3-3-1": history.draw("shelves")})
 
 
-def _moved(lives: Sequence[Life], sites: Mapping[str, Site], now: datetime) -> PastEvent:
+def _moved(histories: Sequence[DeviceHistory], sites: Mapping[str, Site], now: datetime) -> PastEvent:
     """One that is elsewhere than its number says."""
-    told = load("loaners")["past"]["moved"]
-    life = next(life for life in lives if life.site.key == told["from"])
-    event = NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=sites[told["to"]].id, reason=told["reason"])
-    return _told(life, now - told["days"] * DAY, event, life.told["people"][0])
+    data = load("loaners")["past"]["moved"]
+    history = next(history for history in histories if history.site.key == data["from"])
+    event = NewEvent(kind=EventKind.TRANSFER, source=Source.VIEWER, site_id=sites[data["to"]].id, reason=data["reason"])
+    return _past_event(history, now - data["days"] * DAY, event, history.texts["people"][0])

@@ -25,12 +25,12 @@ def accounts() -> Mapping[str, tuple[str, Mapping[str, str]]]:
     everything = {area: next(role for role in areas()[area].roles if administers(area, role)) for area in AREAS}
     listed: dict[str, tuple[str, Mapping[str, str]]] = {"admin": (load("people")["admin"], everything)}
     for area in AREAS:
-        for login_id, told in load(area)["accounts"].items():
-            listed[login_id] = (told["name"], {area: told["role"]})
+        for login_id, account in load(area)["accounts"].items():
+            listed[login_id] = (account["name"], {area: account["role"]})
     return listed
 
 
-def as_shown() -> dict[str, Any]:
+def as_json() -> dict[str, Any]:
     """For the login page and the launcher: what each account may do, in words."""
     words = {"admin": "すべての機能"}
     for login_id, (_, roles) in accounts().items():
@@ -40,13 +40,14 @@ def as_shown() -> dict[str, Any]:
 
 
 def fill(db: Session) -> None:
-    """A role that is bound to an agency or a nursery is given by its area, which knows their ids (`place`)."""
+    """A role that is bound to an agency or a nursery is given by its area, which knows their ids
+    (`add_tenant_memberships`)."""
     listed = accounts()
-    known = {user.login_id: user for user in db.scalars(select(User))}
+    users = {user.login_id: user for user in db.scalars(select(User))}
     # Hashing takes a quarter of a second by design; one hash serves all accounts, which share the password anyway.
-    hashed = "" if known.keys() >= listed.keys() else hash_password(PASSWORD)
+    hashed = "" if users.keys() >= listed.keys() else hash_password(PASSWORD)
     for login_id, (name, roles) in listed.items():
-        user = known.get(login_id)
+        user = users.get(login_id)
         if user is None:
             user = User(login_id=login_id, name=name, password_hash=hashed)
             db.add(user)
@@ -55,10 +56,10 @@ def fill(db: Session) -> None:
         user.memberships.extend(Membership(area=area, role=role) for area, role in free.items() if area not in held)
 
 
-def place(db: Session, area: str, ids: Mapping[str, int]) -> None:
+def add_tenant_memberships(db: Session, area: str, ids: Mapping[str, int]) -> None:
     """`ids`: of the area's agencies or nurseries, by their codes."""
-    for login_id, told in load(area)["accounts"].items():
+    for login_id, account in load(area)["accounts"].items():
         user = db.scalars(select(User).where(User.login_id == login_id)).one()
-        if "at" in told and not any(held.area == area for held in user.memberships):
-            bound = {"role": told["role"], "tenant_id": ids[told["at"]], "details": told.get("details", {})}
+        if "at" in account and not any(membership.area == area for membership in user.memberships):
+            bound = {"role": account["role"], "tenant_id": ids[account["at"]], "details": account.get("details", {})}
             user.memberships.append(Membership(area=area, **bound))

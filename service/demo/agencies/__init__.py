@@ -16,9 +16,9 @@ _COLUMNS = ("code", "name", "referral_shop_code", "referral_shop_name", "contact
 def fill(db: Session) -> None:
     is_new = not db.scalars(select(Agency.id).limit(1)).all()
     if is_new:
-        db.add_all(Agency(**{name: told[name] for name in _COLUMNS}) for told in load("agencies")["agencies"])
+        db.add_all(Agency(**{name: agency[name] for name in _COLUMNS}) for agency in load("agencies")["agencies"])
         db.flush()
     ids = dict(db.execute(select(Agency.code, Agency.id)).all())
-    people.place(db, "agencies", ids)
+    people.add_tenant_memberships(db, "agencies", ids)
     if is_new:
         requests.fill(db, ids)

@@ -22,13 +22,16 @@ class Company:
     places: Sequence[Sequence[str]]
 
 
-def companies(told: Mapping[str, Any], agency_id: int, first: int) -> list[Company]:
+def companies(agency: Mapping[str, Any], agency_id: int, first: int) -> list[Company]:
     """Those of an agency; `first` is the number of the first one in the whole demo."""
-    return [_company(told, agency_id, number, known) for number, known in enumerate(told["corporations"], first)]
+    return [
+        _company(agency, agency_id, number, corporation)
+        for number, corporation in enumerate(agency["corporations"], first)
+    ]
 
 
-def _company(told: Mapping[str, Any], agency_id: int, number: int, known: Sequence[Any]) -> Company:
-    name, kana, place, street, job, branches = known
+def _company(agency: Mapping[str, Any], agency_id: int, number: int, corporation: Sequence[Any]) -> Company:
+    name, kana, place, street, job, branches = corporation
     kind = (
         NATURAL
         if " " in kana
@@ -38,8 +41,8 @@ def _company(told: Mapping[str, Any], agency_id: int, number: int, known: Sequen
     )
     last, _, first = name.partition(" ") if kind == NATURAL else (name, "", "")
     last_kana, _, first_kana = kana.partition(" ")
-    listed = told["places"]
-    zip_code, prefecture, city, town = listed[place]
+    places = agency["places"]
+    zip_code, prefecture, city, town = places[place]
     base = f"{990001000000 + number:012}"
     values = {
         "agency_id": agency_id,
@@ -56,7 +59,7 @@ def _company(told: Mapping[str, Any], agency_id: int, number: int, known: Sequen
         "city": city,
         "town": town,
         "street": street,
-        "phone1": told["customer_phone"].format(1000 + number * 37),
+        "phone1": agency["customer_phone"].format(1000 + number * 37),
         "mail_address": f"office{number:03}@example.jp",
         "job_type": job,
         # Nobody of the demo pays by card.
@@ -64,7 +67,7 @@ def _company(told: Mapping[str, Any], agency_id: int, number: int, known: Sequen
         "invoice": "3" if number % 4 == 0 else "0",
         "sales_channel_id": "123567"[number % 6],
     }
-    return Company(values, branches or ("本社" if job in "478" else "本店",), [*listed[place:], *listed[:place]])
+    return Company(values, branches or ("本社" if job in "478" else "本店",), [*places[place:], *places[:place]])
 
 
 def _chief(kind: str, number: int) -> dict[str, Any]:

@@ -31,9 +31,9 @@ OPENING = "開業"
 
 @dataclass(frozen=True)
 class _Case:
-    """A request on its way to the tables. `told`: as the file has it."""
+    """A request on its way to the tables. `data`: as the file has it."""
 
-    told: Mapping[str, Any]
+    data: Mapping[str, Any]
     agency: Mapping[str, Any]
     company: Company
     corporation_id: int
@@ -52,42 +52,46 @@ def fill(db: Session, agencies: Mapping[str, int]) -> None:
         keys = {"agency_id": row["agency_id"], "request_id": request_id}
         own = keys | {"corporation_id": case.corporation_id}
         sites = insert_trees(db, Site, [site | own for site in case.sites])
-        _talk(db, case, keys, sites, (operator, case.sales))
-        _pictures(db, case, keys, sites)
+        _add_comments(db, case, keys, sites, (operator, case.sales))
+        _add_images(db, case, keys, sites)
 
 
 def _cases(db: Session, agencies: Mapping[str, int], users: Mapping[str, int]) -> Iterator[_Case]:
-    days, now, chance = _weekdays(app_now(db)), app_now(db), Random(20260212)
+    days, now, rng = _weekdays(app_now(db)), app_now(db), Random(20260212)
     begun = at(days[-1] - 20 * DAY, time(9))
     accounts, first = load("agencies")["accounts"], 1
     for agency in load("agencies")["agencies"]:
         code = agency["code"]
-        known = companies(agency, agencies[code], first)
-        first += len(known)
-        ids = insert_trees(db, Corporation, [one.values | {"created_at": begun, "updated_at": begun} for one in known])
+        agency_companies = companies(agency, agencies[code], first)
+        first += len(agency_companies)
+        ids = insert_trees(
+            db,
+            Corporation,
+            [company.values | {"created_at": begun, "updated_at": begun} for company in agency_companies],
+        )
         sales = [users[login_id] for login_id, account in accounts.items() if account.get("at") == code]
         # How many sites of a corporation other requests have.
         earlier: Counter[int] = Counter()
-        for told in _requests(agency):
-            place = told["corporation"] % len(known)
-            created_at = now - timedelta(minutes=35 + told["corporation"])
-            if told["back"]:
-                created_at = at(days[told["back"] - 1], time(9 + chance.randrange(8), chance.randrange(60)))
-            sites = _sites(agency, known[place], told, chance, created_at, days, earlier[place])
-            earlier[place] += len(sites)
-            by = sales[told.get("by", 0) % len(sales)]
-            yield _Case(told, agency, known[place], ids[place], by, created_at, sites)
+        for request in _requests(agency):
+            index = request["corporation"] % len(agency_companies)
+            created_at = now - timedelta(minutes=35 + request["corporation"])
+            if request["back"]:
+                created_at = at(days[request["back"] - 1], time(9 + rng.randrange(8), rng.randrange(60)))
+            sites = _sites(agency, agency_companies[index], request, rng, created_at, days, earlier[index])
+            earlier[index] += len(sites)
+            by = sales[request.get("by", 0) % len(sales)]
+            yield _Case(request, agency, agency_companies[index], ids[index], by, created_at, sites)
 
 
 def _requests(agency: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for told in agency["requests"]:
-        if "done" not in told:
-            yield told
+    for request in agency["requests"]:
+        if "done" not in request:
+            yield request
             continue
-        step = (WEEKDAYS_BACK - 4) / len(told["done"])
-        for place, count in enumerate(told["done"]):
-            done = {"corporation": told["corporation"] + place, "back": round(WEEKDAYS_BACK - place * step)}
-            done |= {"sites": "E" * count, "by": place % 2, "declared": count}
+        step = (WEEKDAYS_BACK - 4) / len(request["done"])
+        for index, count in enumerate(request["done"]):
+            done = {"corporation": request["corporation"] + index, "back": round(WEEKDAYS_BACK - index * step)}
+            done |= {"sites": "E" * count, "by": index % 2, "declared": count}
             yield done | {"gas": [count - 1] if count > 2 else []}
 
 
@@ -100,21 +104,21 @@ def _weekdays(now: datetime) -> list[date]:
 def _sites(
     agency: Mapping[str, Any],
     company: Company,
-    told: Mapping[str, Any],
-    chance: Random,
+    request: Mapping[str, Any],
+    rng: Random,
     created_at: datetime,
     days: Sequence[date],
     earlier: int,
 ) -> list[Row]:
     sites = []
-    for place, letter in enumerate(told["sites"]):
+    for index, letter in enumerate(request["sites"]):
         status, entered_at = STATUSES[letter], None
         if status is Status.ENTERED:
-            back = told["entered"][place] if "entered" in told else max(1, told["back"] - 2)
-            entered_at = at(days[back - 1], time(17, 5 + 3 * place))
-        begun = created_at + timedelta(hours=1, minutes=10 * place)
-        site = _site(agency, company, earlier + place, chance, is_gas=place in told.get("gas", ()))
-        if told.get("remarks", "").startswith(OPENING):
+            back = request["entered"][index] if "entered" in request else max(1, request["back"] - 2)
+            entered_at = at(days[back - 1], time(17, 5 + 3 * index))
+        begun = created_at + timedelta(hours=1, minutes=10 * index)
+        site = _site(agency, company, earlier + index, rng, is_gas=index in request.get("gas", ()))
+        if request.get("remarks", "").startswith(OPENING):
             site |= {"application_type": "5", "moving_in_date": date(2026, 4, 1)}
         site |= {
             "status": status.value,
@@ -127,56 +131,56 @@ def _sites(
     return sites
 
 
-def _site(agency: Mapping[str, Any], company: Company, place: int, chance: Random, *, is_gas: bool) -> Row:
+def _site(agency: Mapping[str, Any], company: Company, index: int, rng: Random, *, is_gas: bool) -> Row:
     area = agency["power_area"]
-    zip_code, prefecture, city, town = company.places[place % len(company.places)]
+    zip_code, prefecture, city, town = company.places[index % len(company.places)]
     own = company.values
-    three_phase = not is_gas and chance.random() < 0.3
-    usage = chance.randrange(180, 5200)
+    three_phase = not is_gas and rng.random() < 0.3
+    usage = rng.randrange(180, 5200)
     return {
         "service_type": (Service.GAS if is_gas else Service.ELECTRICITY).value,
-        "pps_business_number": ("G02" if place % 2 else "G01") if is_gas else "E01",
+        "pps_business_number": ("G02" if index % 2 else "G01") if is_gas else "E01",
         "application_type": "1",
         "moving_in_date": None,
         "power_area": area,
         "power_supplier_type": "99" if is_gas else area,
-        "power_customer_number": f"{chance.randrange(10**10, 10**11)}",
-        "power_customer_location_number": f"{chance.randrange(10**16, 10**17)}"
+        "power_customer_number": f"{rng.randrange(10**10, 10**11)}",
+        "power_customer_location_number": f"{rng.randrange(10**16, 10**17)}"
         if is_gas
-        else f"{area}{chance.randrange(10**19, 10**20)}",
+        else f"{area}{rng.randrange(10**19, 10**20)}",
         "power_zip_code": zip_code,
         "power_prefecture": prefecture,
         "power_city": city,
         "power_town": town,
-        "power_street": own["street"] if not place else f"{1 + chance.randrange(6)}-{1 + chance.randrange(30)}",
+        "power_street": own["street"] if not index else f"{1 + rng.randrange(6)}-{1 + rng.randrange(30)}",
         "power_building_type": "1" if own["customer_type"] == "1" else "3",
-        "power_branch_name": company.branches[place] if place < len(company.branches) else f"{town}店",
+        "power_branch_name": company.branches[index] if index < len(company.branches) else f"{town}店",
         "power_customer_name": f"{own['last_name']} {own['first_name']}".strip(),
         "power_customer_name_kana": f"{own['last_name_kana']}　{own['first_name_kana']}".strip(),
         "power_plan_name": "業務用ガス" if is_gas else "低圧電力" if three_phase else "従量電灯C",
-        "contract_capacity": "" if is_gas else f"{chance.randrange(4, 20)}kW" if three_phase else "10kVA",
+        "contract_capacity": "" if is_gas else f"{rng.randrange(4, 20)}kW" if three_phase else "10kVA",
         "power_amounts_form": "90" if three_phase else "",
-        "latest_charges": usage * 31 + chance.randrange(900),
+        "latest_charges": usage * 31 + rng.randrange(900),
         "latest_power_usage": usage,
         "option_plans": ["OPT021261"] if own["job_type"] in "12" and not is_gas else [],
         "contract_corporation_type": "1" if is_gas else "",
-        "saisan_gas_yoto": "1" if is_gas and place % 2 else "",
-        "ecolog_gas_yoto": "2" if is_gas and not place % 2 else "",
+        "saisan_gas_yoto": "1" if is_gas and index % 2 else "",
+        "ecolog_gas_yoto": "2" if is_gas and not index % 2 else "",
     }
 
 
 def _row(case: _Case, operator: int) -> Row:
-    told, statuses = case.told, [Status(site["status"]) for site in case.sites]
-    deficient = any(_is_open_deficiency(said) for said in told.get("said", ()))
-    is_claimed = told.get("claimed", False)
+    data, statuses = case.data, [Status(site["status"]) for site in case.sites]
+    deficient = any(_is_open_deficiency(comment) for comment in data.get("comments", ()))
+    is_claimed = data.get("claimed", False)
     return {
         "agency_id": case.company.values["agency_id"],
         "corporation_id": case.corporation_id,
         "requested_by": case.sales,
         "status": aggregate(statuses, deficient=deficient).value,
         "is_open": has_open_work(statuses, deficient=deficient),
-        "remarks": told.get("remarks", ""),
-        "site_count": told.get("declared", 0),
+        "remarks": data.get("remarks", ""),
+        "site_count": data.get("declared", 0),
         "claimed_by": operator if is_claimed else None,
         "claimed_at": case.created_at + timedelta(minutes=50) if is_claimed else None,
         "created_at": case.created_at,
@@ -184,56 +188,62 @@ def _row(case: _Case, operator: int) -> Row:
     }
 
 
-def _is_open_deficiency(said: Mapping[str, Any]) -> bool:
+def _is_open_deficiency(comment: Mapping[str, Any]) -> bool:
     """Of the whole request."""
-    return said.get("deficiency", False) and "site" not in said and not said.get("resolved", False)
+    return comment.get("deficiency", False) and "site" not in comment and not comment.get("resolved", False)
 
 
-def _talk(db: Session, case: _Case, keys: Mapping[str, int], sites: Sequence[int], people: tuple[int, int]) -> None:
+def _add_comments(
+    db: Session, case: _Case, keys: Mapping[str, int], sites: Sequence[int], user_ids: tuple[int, int]
+) -> None:
     """What was said, and up to where either side has read it."""
-    said, rows = case.told.get("said", ()), []
-    for told in said:
-        moment = case.created_at + timedelta(hours=told.get("hours", 3))
-        kind = CommentType.DEFICIENCY if told.get("deficiency", False) else CommentType.COMMENT
-        row = {"site_id": sites[told["site"]] if "site" in told else None, "type": kind.value, **keys}
-        row |= {"author_id": people[told.get("by_sales", False)], "message": told["message"], "created_at": moment}
-        rows.append(row | {"resolved_at": moment + timedelta(hours=20) if told.get("resolved", False) else None})
+    comments, rows = case.data.get("comments", ()), []
+    for comment in comments:
+        moment = case.created_at + timedelta(hours=comment.get("hours", 3))
+        kind = CommentType.DEFICIENCY if comment.get("deficiency", False) else CommentType.COMMENT
+        row = {"site_id": sites[comment["site"]] if "site" in comment else None, "type": kind.value, **keys}
+        row |= {
+            "author_id": user_ids[comment.get("by_sales", False)],
+            "message": comment["message"],
+            "created_at": moment,
+        }
+        rows.append(row | {"resolved_at": moment + timedelta(hours=20) if comment.get("resolved", False) else None})
     ids = insert_trees(db, Comment, rows)
-    for is_sales, person in enumerate(people):
+    for is_sales, user_id in enumerate(user_ids):
         seen = [
             number
-            for number, told in zip(ids, said, strict=True)
-            if told.get("by_sales", False) == is_sales or not told.get("unread", False)
+            for number, comment in zip(ids, comments, strict=True)
+            if comment.get("by_sales", False) == is_sales or not comment.get("unread", False)
         ]
         if seen:
-            db.add(Read(**keys, user_id=person, comment_id=max(seen)))
+            db.add(Read(**keys, user_id=user_id, comment_id=max(seen)))
 
 
-def _pictures(db: Session, case: _Case, keys: Mapping[str, int], sites: Sequence[int]) -> None:
+def _add_images(db: Session, case: _Case, keys: Mapping[str, int], sites: Sequence[int]) -> None:
     """明細画像, tied to the sites that were made of them."""
     values = case.company.values
-    for number in range(case.told.get("images", 0)):
+    for number in range(case.data.get("images", 0)):
         # Of a statement that nobody has entered yet.
-        shown: Mapping[str, Any] = {
+        site_values: Mapping[str, Any] = {
             "power_customer_number": f"{40718200000 + keys['request_id']}",
             "power_customer_location_number": f"{case.agency['power_area']}001234"
-            f"{len(case.agency['corporations']):06}{case.told['corporation']:04}{number:04}",
+            f"{len(case.agency['corporations']):06}{case.data['corporation']:04}{number:04}",
             "latest_charges": 48210,
             "latest_power_usage": 1320,
             "service_type": Service.ELECTRICITY.value,
         }
         if number < len(sites):
-            shown = case.sites[number]
+            site_values = case.sites[number]
         statement = Statement(
             name=f"{values['last_name']} {values['first_name']}".strip(),
             place=f"{values['prefecture']}{values['city']}{values['town']}{values['street']}",
-            customer_number=shown["power_customer_number"],
-            location=shown["power_customer_location_number"],
+            customer_number=site_values["power_customer_number"],
+            location=site_values["power_customer_location_number"],
             month=str(month_of(case.created_at).plus(-1)),
-            charges=shown["latest_charges"],
-            usage=shown["latest_power_usage"],
-            is_gas=shown["service_type"] == Service.GAS.value,
-            is_blurred=case.told.get("blurred", False) and not number,
+            charges=site_values["latest_charges"],
+            usage=site_values["latest_power_usage"],
+            is_gas=site_values["service_type"] == Service.GAS.value,
+            is_blurred=case.data.get("blurred", False) and not number,
         )
         file = store(db, statement, f"検針票_{values['last_name']}_{number + 1}.jpg", keys["agency_id"])
         tied = sites[number] if number < len(sites) else None

@@ -64,8 +64,8 @@ def draw(statement: Statement) -> Picture.Image:
         ("ご使用量", f"{statement.usage:,} {unit}"),
         ("ご請求金額（税込）", f"{statement.charges:,} 円"),
     )
-    for place, (title, value) in enumerate(rows):
-        top = 190 + place * 66
+    for index, (title, value) in enumerate(rows):
+        top = 190 + index * 66
         pen.line((30, top, SIZE[0] - 30, top), fill=170)
         pen.text((30, top + 8), title, font=_font(15), fill=90)
         pen.text((30, top + 30), value, font=_font(21), fill=15)

@@ -23,8 +23,8 @@ ASSISTANT_TOKEN: str = load("reservations")["assistant"]["token"]
 def fill(db: Session) -> None:
     masters(db)
     # Months' reports need somebody to be sent to.
-    nobody = User.login_id == "reservations-manager", User.mail.is_(None)
-    db.execute(update(User).where(*nobody).values(mail="keiei@qualfia.example"))
+    without_mail = User.login_id == "reservations-manager", User.mail.is_(None)
+    db.execute(update(User).where(*without_mail).values(mail="keiei@qualfia.example"))
     year.fill(db)
     chores.fill(db)
     enquiries.fill(db)
@@ -43,14 +43,16 @@ def masters(db: Session) -> None:
         db.flush()
         for place, (plan, title, price) in enumerate(plans):
             db.add(Plan(service_id=service.id, code=plan, name=title, price=price, position=place))
-    called = dict.fromkeys(services, 0)
-    for told in load("reservations")["shops"]:
-        shop = Shop(**{name: told[name] for name in _COLUMNS if name in told})
+    shop_counts = dict.fromkeys(services, 0)
+    for shop_data in load("reservations")["shops"]:
+        shop = Shop(**{name: shop_data[name] for name in _COLUMNS if name in shop_data})
         db.add(shop)
         db.flush()
-        for one in told["services"]:
-            called[one] += 1
-            db.add(ShopService(shop_id=shop.id, service_id=services[one].id, position=called[one]))
+        for service_code in shop_data["services"]:
+            shop_counts[service_code] += 1
+            db.add(
+                ShopService(shop_id=shop.id, service_id=services[service_code].id, position=shop_counts[service_code])
+            )
 
 
 def _assistant(db: Session) -> None:

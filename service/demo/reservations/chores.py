@@ -32,26 +32,26 @@ def fill(db: Session) -> None:
 
 
 def _turns(db: Session, chore: Chore, now: datetime) -> Iterator[Row]:
-    told, code = load("reservations_office")["chores"], chore.code or ""
-    known = select(ChoreTurn.slot).where(ChoreTurn.chore_id == chore.id, ChoreTurn.rhythm == chore.rhythm)
-    there = set(db.scalars(known))
-    by = told["owners"].get(chore.owner, told["operator"])
+    data, code = load("reservations_office")["chores"], chore.code or ""
+    slots = select(ChoreTurn.slot).where(ChoreTurn.chore_id == chore.id, ChoreTurn.rhythm == chore.rhythm)
+    existing_slots = set(db.scalars(slots))
+    by = data["owners"].get(chore.owner, data["operator"])
     # Somebody comes a few minutes after it has begun, never at the same minute.
-    late = 25 if Rhythm(chore.rhythm) is Rhythm.DAILY else 200
-    past = rules.plan_turns(chore.plan, now - told["weeks"] * rules.WEEK, now, days(db))
-    for place, turn in enumerate(reversed([turn for turn in past if turn.due_at < now])):
-        if turn.slot in there:
+    latest_minutes = 25 if Rhythm(chore.rhythm) is Rhythm.DAILY else 200
+    past = rules.plan_turns(chore.plan, now - data["weeks"] * rules.WEEK, now, days(db))
+    for index, turn in enumerate(reversed([turn for turn in past if turn.due_at < now])):
+        if turn.slot in existing_slots:
             continue
         row: Row = {"chore_id": chore.id, "rhythm": chore.rhythm, "slot": turn.slot, "version": 1, "note": ""}
         row |= {"starts_at": turn.starts_at, "due_at": turn.due_at, "lapses_at": turn.lapses_at, ChoreEvent: []}
-        done_at = turn.starts_at + (DAY / 1440) * (4 + (7 * place + chore.position) % late)
-        if place == 1 and code in told["skipped"]:
-            row |= _settled(min(done_at, turn.due_at), "skipped", by, told["skipped"][code])
-        elif place or code not in told["forgotten"]:
-            note = "" if place else told["notes"].get(code, "")
+        done_at = turn.starts_at + (DAY / 1440) * (4 + (7 * index + chore.position) % latest_minutes)
+        if index == 1 and code in data["skipped"]:
+            row |= _settled(min(done_at, turn.due_at), "skipped", by, data["skipped"][code])
+        elif index or code not in data["forgotten"]:
+            note = "" if index else data["notes"].get(code, "")
             row |= _settled(min(done_at, turn.due_at), "done", by, note)
             if chore.minutes and chore.minutes < rules.MINUTES_PER_WEEK:
-                row["minutes"] = round(chore.minutes * (0.8 + 0.1 * (place % 5))) or 1
+                row["minutes"] = round(chore.minutes * (0.8 + 0.1 * (index % 5))) or 1
         yield row
 
 
@@ -62,14 +62,14 @@ def _settled(moment: datetime, outcome: str, by: str, note: str) -> Row:
 
 def _anytime(db: Session, now: datetime) -> Iterator[Row]:
     chores = load("reservations_office")["chores"]
-    for told in chores["anytime"]:
-        chore = queries.active_chore(db, told["code"])
+    for turn in chores["anytime"]:
+        chore = queries.active_chore(db, turn["code"])
         if chore is not None:
             # Somewhere in the afternoon, when there was time for it.
-            day = rules.next_business_day(local_date(now) - told["back"] * DAY, days(db))
-            moment = at(day, time(14, told["back"]))
-            row = {"chore_id": chore.id, "rhythm": chore.rhythm, "starts_at": moment, "minutes": told["minutes"]}
-            yield row | _settled(moment, "done", chores["operator"], told["note"])
+            day = rules.next_business_day(local_date(now) - turn["back"] * DAY, days(db))
+            moment = at(day, time(14, turn["back"]))
+            row = {"chore_id": chore.id, "rhythm": chore.rhythm, "starts_at": moment, "minutes": turn["minutes"]}
+            yield row | _settled(moment, "done", chores["operator"], turn["note"])
 
 
 def _reports(db: Session, now: datetime) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from service.core.access.auth import Actor
 from service.core.values.targets import NEAR
 from service.core.values.working_time import Calendar, add_working_time
 from service.demo.files import Row, event
-from service.demo.reservations.life import SECOND, Life
+from service.demo.reservations.booking import SECOND, Booking
 from service.reservations.operations.models import Operation, OperationEvent
 from service.reservations.operations.rules import (
     PRIORITIES,
@@ -32,13 +32,17 @@ class Desk:
     def calendar(self, task: Task) -> Calendar:
         return self.calendars[TARGETS[PRIORITIES[task]].calendar]
 
-    def open_tasks(self, life: Life, tasks: Iterable[Task]) -> list[Row]:
+    def open_tasks(self, booking: Booking, tasks: Iterable[Task]) -> list[Row]:
         kinds = [task.value for task in tasks]
-        return [one for one in life.rows[Operation] if one["kind"] in kinds and one["resolved_at"] is None]
+        return [
+            operation
+            for operation in booking.rows[Operation]
+            if operation["kind"] in kinds and operation["resolved_at"] is None
+        ]
 
-    def open(self, life: Life, task: Task, now: datetime, detail: str = "") -> Row:
+    def open(self, booking: Booking, task: Task, now: datetime, detail: str = "") -> Row:
         target, calendar = TARGETS[PRIORITIES[task]], self.calendar(task)
-        operation = life.add(
+        operation = booking.add(
             Operation,
             kind=task.value,
             priority=PRIORITIES[task].value,
@@ -58,11 +62,11 @@ class Desk:
 
     def claim(self, operation: Row, person: Actor, now: datetime) -> None:
         if operation["resolved_at"] is None and operation["owner_id"] is None:
-            self.tell_lateness(operation, now)
+            self.record_lateness(operation, now)
             operation.update(owner_id=person.user_id, claimed_at=now, version=operation["version"] + 1)
             operation[OperationEvent].append(event(now, "claimed", person, person.name))
 
-    def tell_lateness(self, operation: Row, now: datetime) -> None:
+    def record_lateness(self, operation: Row, now: datetime) -> None:
         """What the clocks have said while nobody had it."""
         if operation["owner_id"] is not None or operation["resolved_at"] is not None:
             return
@@ -77,10 +81,10 @@ class Desk:
         operation.update(resolved_at=now, resolved_by=person.name, outcome=outcome, version=operation["version"] + 1)
         operation[OperationEvent].append(event(now, "resolved", person, outcome))
 
-    def close(self, life: Life, tasks: Iterable[Task], now: datetime, by: Actor | None) -> None:
+    def close(self, booking: Booking, tasks: Iterable[Task], now: datetime, by: Actor | None) -> None:
         """The reservation has gone on."""
-        for one in self.open_tasks(life, tasks):
-            self.tell_lateness(one, now)
-            one.update(resolved_at=now, resolved_by=by.name if by else SYSTEM, version=one["version"] + 1)
-            one["outcome"] = RESOLVED_BY_OPERATOR if by else RESOLVED_AUTOMATICALLY
-            one[OperationEvent].append(event(now, "closed", by or SYSTEM))
+        for operation in self.open_tasks(booking, tasks):
+            self.record_lateness(operation, now)
+            operation.update(resolved_at=now, resolved_by=by.name if by else SYSTEM, version=operation["version"] + 1)
+            operation["outcome"] = RESOLVED_BY_OPERATOR if by else RESOLVED_AUTOMATICALLY
+            operation[OperationEvent].append(event(now, "closed", by or SYSTEM))

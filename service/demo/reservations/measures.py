@@ -29,18 +29,18 @@ QUEUED_BEFORE, QUEUED_FOR = timedelta(days=3, hours=2), timedelta(minutes=7)
 def fill(db: Session) -> None:
     if db.scalars(select(Measure.minute).limit(1)).first() is not None:
         return
-    now, chance = real_now(), Random(1)
+    now, rng = real_now(), Random(1)
     busy, queued = to_minute(now - BUSY_BEFORE), to_minute(now - QUEUED_BEFORE)
     measures, traffic = [], []
     for back in range(int(DAY / MINUTE)):
         minute = to_minute(now - UNTOUCHED) - back * MINUTE
         load = _by_day(minute)
         is_busy = busy <= minute < busy + BUSY_FOR
-        cpu = BUSY_CPU - 6 * chance.random() if is_busy else 9 + 32 * load + 8 * chance.random()
-        row = {"minute": minute, "cpu": cpu, "memory": 41 + 9 * load + chance.random(), "samples": 6}
+        cpu = BUSY_CPU - 6 * rng.random() if is_busy else 9 + 32 * load + 8 * rng.random()
+        row = {"minute": minute, "cpu": cpu, "memory": 41 + 9 * load + rng.random(), "samples": 6}
         row |= dict.fromkeys(("queue_least", "waiting_ticks", "waiting_inbox", "waiting_flow"), 0)
-        measures.append(row | dict.fromkeys(("queue_most", "waiting_outbox"), chance.randrange(int(4 + 14 * load))))
-        traffic.append(_traffic(minute, load, chance))
+        measures.append(row | dict.fromkeys(("queue_most", "waiting_outbox"), rng.randrange(int(4 + 14 * load))))
+        traffic.append(_traffic(minute, load, rng))
     insert_rows(db, Measure, measures)
     db.execute(upsert(TrafficMinute).on_conflict_do_nothing(), traffic)
     # It speaks up once five whole minutes were beyond the limit, and is silent once five were well.
@@ -55,11 +55,11 @@ def _by_day(minute: datetime) -> float:
     return (1 - cos(2 * pi * ((local.hour * 60 + local.minute) / 1440 - 2 / 24))) / 2
 
 
-def _traffic(minute: datetime, load: float, chance: Random) -> Row:
-    requests = int(190 + 320 * load + 40 * chance.random())
+def _traffic(minute: datetime, load: float, rng: Random) -> Row:
+    requests = int(190 + 320 * load + 40 * rng.random())
     buckets = [int(requests * 0.82), int(requests * 0.12), 3]
     buckets += [requests - sum(buckets), *[0] * (len(BUCKETS_MS) - len(buckets))]
-    return {"minute": minute, "requests": requests, "errors": int(chance.random() < 0.03), "buckets": buckets}
+    return {"minute": minute, "requests": requests, "errors": int(rng.random() < 0.03), "buckets": buckets}
 
 
 def _alarm(kind: Kind, begun_at: datetime, over_at: datetime, worst: float, detail: str = "") -> Alarm:

@@ -9,29 +9,29 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.pages import shell
-from service.demo.reservations.ground import pay_token
-from service.demo.reservations.world import SESSION
+from service.demo.reservations.environment import pay_token
+from service.demo.reservations.simulation import SESSION
 from service.reservations.models import Plan, Reservation, Service
 from service.reservations.outgoing.actions import CHECKOUT_LIFETIME_SECONDS
 from service.reservations.outgoing.models import Payment
 from service.reservations.state_machine.states import FINAL_STATES
 
 
-def known(db: Session) -> list[dict[str, Any]]:
+def open_payments(db: Session) -> list[dict[str, Any]]:
     """Of what is not over; moments in seconds since 1970."""
-    found = (
+    statement = (
         select(Payment, Reservation.code, Service.name, Plan.name)
         .join(Reservation, Reservation.id == Payment.reservation_id)
         .join(Service, Service.id == Reservation.service_id)
         .join(Plan, Plan.id == Reservation.plan_id)
         .where(Payment.session_id.startswith(f"{SESSION}_"), Payment.status.in_(("open", "paid")))
-        .where(Reservation.state.not_in([one.value for one in FINAL_STATES]))
+        .where(Reservation.state.not_in([state.value for state in FINAL_STATES]))
         .order_by(Payment.id)
     )
-    return [_told(payment, code, f"{service} {plan}") for payment, code, service, plan in db.execute(found)]
+    return [_as_session(payment, code, f"{service} {plan}") for payment, code, service, plan in db.execute(statement)]
 
 
-def _told(payment: Payment, code: str, name: str) -> dict[str, Any]:
+def _as_session(payment: Payment, code: str, name: str) -> dict[str, Any]:
     back, created = f"{shell.address()}/pay/{pay_token(code)}", payment.created_at
     return {
         "id": payment.session_id,

@@ -1,4 +1,4 @@
-"""How the lives of the demo's reservations get into the tables."""
+"""How the demo's simulated reservations get into the tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.core.database.clock import app_now, clock_shift
 from service.core.outbox.records import OutboxMessage
 from service.core.values.times import DAY
 from service.demo.files import Row, insert_rows, insert_trees
-from service.demo.reservations.life import Life
+from service.demo.reservations.booking import Booking
 from service.reservations.models import Reservation, TimelineEvent
 from service.reservations.operations.models import Operation
 from service.reservations.operations.rules import operation_notice
@@ -24,27 +24,27 @@ SLACK_DAYS = 30
 TABLES = (TimelineEvent, PhoneCall, Payment, Refund, Message, Link, Operation)
 
 
-def store(db: Session, lives: Sequence[Life]) -> dict[str, int]:
+def store(db: Session, bookings: Sequence[Booking]) -> dict[str, int]:
     """Their ids by 予約ID; older ones have lower ids."""
-    lives = sorted(lives, key=lambda life: (life.at, life.code))
-    ids = insert_trees(db, Reservation, [_row(life, number) for number, life in enumerate(lives, 1)])
-    _told_in_slack(db, lives)
-    return dict(zip((life.code for life in lives), ids, strict=True))
+    bookings = sorted(bookings, key=lambda booking: (booking.at, booking.code))
+    ids = insert_trees(db, Reservation, [_row(booking, number) for number, booking in enumerate(bookings, 1)])
+    _insert_slack_messages(db, bookings)
+    return dict(zip((booking.code for booking in bookings), ids, strict=True))
 
 
-def _row(life: Life, number: int) -> Row:
-    case, values = life.now, life.values
+def _row(booking: Booking, number: int) -> Row:
+    case, values = booking.current_case, booking.values
     return {
-        "code": life.code,
-        "assistant_id": life.assistant_id,
-        "user_id": life.by.user_id if life.by else None,
+        "code": booking.code,
+        "assistant_id": booking.assistant_id,
+        "user_id": booking.by.user_id if booking.by else None,
         "client_request_id": f"demo-{number}",
-        "service_id": life.service.id,
-        "plan_id": life.plan.id,
-        "customer_name": life.customer,
-        "phone": life.phone,
-        "mail": life.mail,
-        "wishes": life.wishes,
+        "service_id": booking.service.id,
+        "plan_id": booking.plan.id,
+        "customer_name": booking.customer,
+        "phone": booking.phone,
+        "mail": booking.mail,
+        "wishes": booking.wishes,
         "shop_id": case.shop,
         "state": case.state.value,
         "state_since": case.since,
@@ -54,18 +54,18 @@ def _row(life: Life, number: int) -> Row:
         "refunded": case.refunded,
         "case_now": case.model_dump(mode="json"),
         "next_action_at": case.next_action_at,
-        "created_at": life.at,
+        "created_at": booking.at,
         **values,
-        **{table: life.rows[table] for table in TABLES},
+        **{table: booking.rows[table] for table in TABLES},
         "shop_note": values["shop_note"] if case.is_unlisted else "",
     }
 
 
-def _told_in_slack(db: Session, lives: Sequence[Life]) -> None:
+def _insert_slack_messages(db: Session, bookings: Sequence[Booking]) -> None:
     """What was sent of the last weeks' tasks, for the list of what Slack was told; it is sent no more."""
     now, shift, channel = app_now(db), clock_shift(db), settings().slack_channel
     rows: list[Row] = []
-    for code, task in ((life.code, task) for life in lives for task in life.rows[Operation]):
+    for code, task in ((booking.code, task) for booking in bookings for task in booking.rows[Operation]):
         if task["opened_at"] < now - SLACK_DAYS * DAY:
             continue
         text, real = operation_notice(Task(task["kind"]), code), task["opened_at"] - shift

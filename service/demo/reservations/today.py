@@ -22,8 +22,8 @@ from service.core.values.times import DAY, TOKYO, at, is_business_day, local_dat
 from service.core.values.working_time import Calendar, working_time_between
 from service.demo.files import Row, event, insert_rows, load
 from service.demo.reservations import incidents
-from service.demo.reservations.ground import FIRST_CUSTOMER, Ground, customer
-from service.demo.reservations.life import MINUTE, SECOND, Life, draw_fate
+from service.demo.reservations.booking import MINUTE, SECOND, Booking, draw_behaviour
+from service.demo.reservations.environment import FIRST_CUSTOMER, Environment, customer
 from service.reservations.flow import actions as flow
 from service.reservations.flow import queries
 from service.reservations.models import Reservation
@@ -40,10 +40,10 @@ OPENS, CLOSES = time(9, 1), time(19, 55)
 
 @dataclass(frozen=True)
 class Scene:
-    """`told`: as the file has it."""
+    """`data`: as the file has it."""
 
-    life: Life
-    told: Mapping[str, Any]
+    booking: Booking
+    data: Mapping[str, Any]
 
 
 class Steady(Random):
@@ -53,36 +53,38 @@ class Steady(Random):
         return 0.5
 
 
-def scenes(ground: Ground, now: datetime) -> list[Scene]:
-    return [_scene(ground, told, now) for told in load("reservations_today")["scenes"]]
+def scenes(environment: Environment, now: datetime) -> list[Scene]:
+    return [_scene(environment, data, now) for data in load("reservations_today")["scenes"]]
 
 
-def _scene(ground: Ground, told: Mapping[str, Any], now: datetime) -> Scene:
+def _scene(environment: Environment, data: Mapping[str, Any], now: datetime) -> Scene:
     """Of a customer of its own, for a day next week if nothing else is said."""
-    number = told["number"]
-    asked_at = _asked_at(told["asked"], ground.calendars["business"], now)
-    starts = told.get("starts", {"day": 5 + number % 4, "hour": 11 + number % 6})
-    fate = draw_fate(told, Steady(number), 0)
+    number = data["number"]
+    asked_at = _requested_at(data["asked"], environment.calendars["business"], now)
+    starts = data.get("starts", {"day": 5 + number % 4, "hour": 11 + number % 6})
+    behaviour = draw_behaviour(data, Steady(number), 0)
     name, phone, mail = customer(FIRST_CUSTOMER + number)
-    who = {"customer": name, "phone": phone, "mail": told.get("mail", mail), "wishes": "", "by": None}
-    more = who | {"assistant_id": ground.assistant}
-    return Scene(ground.life(told["service"], asked_at, _day(now, starts), fate, Steady(number), **more), told)
+    who = {"customer": name, "phone": phone, "mail": data.get("mail", mail), "wishes": "", "by": None}
+    more = who | {"assistant_id": environment.assistant}
+    return Scene(
+        environment.booking(data["service"], asked_at, _day(now, starts), behaviour, Steady(number), **more), data
+    )
 
 
-def _asked_at(asked: Mapping[str, Any], business: Calendar, now: datetime) -> datetime:
-    earlier = timedelta(minutes=asked.get("minus", 0))
-    if "day" in asked:
-        return _day(now, asked)
-    if "business" in asked:
-        return ago(now, timedelta(minutes=asked["business"]), business) - earlier
-    if "reachable" in asked:
-        return reachable(now - timedelta(minutes=asked["reachable"])) - earlier
+def _requested_at(when: Mapping[str, Any], business: Calendar, now: datetime) -> datetime:
+    earlier = timedelta(minutes=when.get("minus", 0))
+    if "day" in when:
+        return _day(now, when)
+    if "business" in when:
+        return ago(now, timedelta(minutes=when["business"]), business) - earlier
+    if "reachable" in when:
+        return reachable(now - timedelta(minutes=when["reachable"])) - earlier
     # Both of its calls are over, and the second round has not begun.
     return min(now - 210 * SECOND, reachable(now) + 90 * SECOND)
 
 
-def _day(now: datetime, told: Mapping[str, int]) -> datetime:
-    return at(local_date(now) + told["day"] * DAY, time(told["hour"]))
+def _day(now: datetime, data: Mapping[str, int]) -> datetime:
+    return at(local_date(now) + data["day"] * DAY, time(data["hour"]))
 
 
 def reachable(moment: datetime) -> datetime:
@@ -105,59 +107,59 @@ def ago(now: datetime, span: timedelta, calendar: Calendar) -> datetime:
     return early
 
 
-def plan(ground: Ground, listed: list[Scene], now: datetime) -> None:
+def plan(environment: Environment, listed: list[Scene], now: datetime) -> None:
     """What people do in them."""
     for scene in listed:
-        if act := scene.told.get("acts"):
-            by = ground.people[0] if act["source"] == "operator" else None
-            does = partial(ground.world.does, scene.life, act["does"])
+        if act := scene.data.get("act"):
+            by = environment.people[0] if act["source"] == "operator" else None
+            perform = partial(environment.simulation.perform, scene.booking, act["action"])
             more = {"source": act["source"], "by": by, "note": act.get("note", "")}
-            ground.world.later(now - act["seconds"] * SECOND, partial(does, **more))
+            environment.simulation.schedule(now - act["seconds"] * SECOND, partial(perform, **more))
 
 
-def finish(ground: Ground, listed: list[Scene], now: datetime) -> list[Life]:
+def finish(environment: Environment, listed: list[Scene], now: datetime) -> list[Booking]:
     """What people did about the tasks up to now. Those that wait for a vendor's word about a call are left out: the
     demo's vendors know of none."""
-    desk = ground.world.desk
+    desk = environment.simulation.desk
     for scene in listed:
-        life, closed = scene.life, scene.life.values.get("closed_at")
-        if owner := scene.told.get("owner"):
-            person = ground.people[owner["who"]]
-            for one in desk.open_tasks(life, [Task(owner["task"])]):
-                when = min(one["opened_at"] + 3 * MINUTE, now)
-                desk.claim(one, person, when)
-                one[OperationEvent].append(event(min(when + 4 * MINUTE, now), "note", person, owner["note"]))
-        if "enquiry" in scene.told and closed is not None:
-            desk.open(life, Task.CUSTOMER_ENQUIRY, min(closed + 40 * MINUTE, now), scene.told["enquiry"])
-        for one in desk.open_tasks(life, Task):
-            desk.tell_lateness(one, now)
-    return [scene.life for scene in listed if scene.life.case is not None and scene.life.case.call is None]
+        booking, closed = scene.booking, scene.booking.values.get("closed_at")
+        if owner := scene.data.get("owner"):
+            person = environment.people[owner["who"]]
+            for operation in desk.open_tasks(booking, [Task(owner["task"])]):
+                when = min(operation["opened_at"] + 3 * MINUTE, now)
+                desk.claim(operation, person, when)
+                operation[OperationEvent].append(event(min(when + 4 * MINUTE, now), "note", person, owner["note"]))
+        if "enquiry" in scene.data and closed is not None:
+            desk.open(booking, Task.CUSTOMER_ENQUIRY, min(closed + 40 * MINUTE, now), scene.data["enquiry"])
+        for operation in desk.open_tasks(booking, Task):
+            desk.record_lateness(operation, now)
+    return [scene.booking for scene in listed if scene.booking.case is not None and scene.booking.case.call is None]
 
 
-def begin(db: Session, ground: Ground, ids: Mapping[str, int], now: datetime) -> None:
+def begin(db: Session, environment: Environment, ids: Mapping[str, int], now: datetime) -> None:
     """What is under way goes on; the newest request has only just come."""
     open_pages = select(Payment).where(Payment.reservation_id.in_(ids.values()), Payment.status == "open")
     for payment in db.scalars(open_pages):
         payment.url = f"{settings().stripe_base_url.rstrip('/')}/checkout/c/pay/{payment.session_id}"
         payment.look_at = real_now() + MINUTE
-    for one in db.scalars(select(Reservation).where(Reservation.state == State.EXPIRING.value)):
-        case = queries.case_of(one)
-        carry_out(db, one, case, [e.Expire(session=case.session or "")], now, moved=False)
+    for reservation in db.scalars(select(Reservation).where(Reservation.state == State.EXPIRING.value)):
+        case = queries.case_of(reservation)
+        carry_out(db, reservation, case, [e.Expire(session=case.session or "")], now, moved=False)
     newest, (name, phone, mail) = load("reservations_today")["newest"], customer(FIRST_CUSTOMER)
-    who: Row = {"assistant_id": ground.assistant, "customer_name": name, "phone": phone, "mail": mail}
+    who: Row = {"assistant_id": environment.assistant, "customer_name": name, "phone": phone, "mail": mail}
     flow.create(db, starts_at=_day(now, newest), **who, **newest["values"])
-    _shifts(db, ground, now)
-    incidents.fill(db, ground.people, now)
+    _shifts(db, environment, now)
+    incidents.fill(db, environment.people, now)
 
 
-def _shifts(db: Session, ground: Ground, now: datetime) -> None:
+def _shifts(db: Session, environment: Environment, now: datetime) -> None:
     on_call, today = load("reservations_today")["on_call"], local_date(now)
-    monday, holidays = today - today.weekday() * DAY, ground.calendars["business"].holidays
+    monday, holidays = today - today.weekday() * DAY, environment.calendars["business"].holidays
     rows = []
     # The night before Monday may still be going on.
     for number in range(-1, on_call["nights"]):
         day, whose = monday + number * DAY, number // 7 % len(on_call["phones"])
         begins = on_call["evening"] if is_business_day(day, holidays) else on_call["morning"]
         when = {"starts_at": at(day, begins), "ends_at": at(day + DAY, on_call["morning"])}
-        rows.append(when | {"user_id": ground.people[whose].user_id, "phone": on_call["phones"][whose]})
+        rows.append(when | {"user_id": environment.people[whose].user_id, "phone": on_call["phones"][whose]})
     insert_rows(db, Shift, rows)

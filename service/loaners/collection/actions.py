@@ -36,7 +36,7 @@ class PastEvent:
     """One past event, such as a row of a file. `effective_at` is always known; `recorded_at` None: now."""
 
     device_id: int
-    told: NewEvent
+    content: NewEvent
     effective_at: datetime
     actor_name: str = ""
     actor_mail: str = ""
@@ -72,13 +72,13 @@ def _registrations(facts: Mapping[int, list[Fact]], events: Sequence[PastEvent])
     """Earlier registrations for devices that have an event before their registration."""
     first: dict[int, PastEvent] = {}
     for event in events:
-        if event.told.kind is not EventKind.REGISTERED:
+        if event.content.kind is not EventKind.REGISTERED:
             earliest = first.get(event.device_id, event)
             first[event.device_id] = min(earliest, event, key=lambda item: item.effective_at)
     return [
         PastEvent(
             device_id=device_id,
-            told=NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=facts[device_id][0].site_id),
+            content=NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=facts[device_id][0].site_id),
             effective_at=event.effective_at,
         )
         for device_id, event in first.items()
@@ -87,7 +87,7 @@ def _registrations(facts: Mapping[int, list[Fact]], events: Sequence[PastEvent])
 
 
 def _past_row(by: Actor | str, event: PastEvent, now: datetime) -> dict[str, Any]:
-    values = dict(vars(event.told)) | {"answers": dict(event.told.answers), "effective_at": event.effective_at}
+    values = dict(vars(event.content)) | {"answers": dict(event.content.answers), "effective_at": event.effective_at}
     login_id, name = (by.login_id, by.name) if isinstance(by, Actor) else (by, "")
     actor = {"actor": login_id, "actor_name": event.actor_name or name, "actor_mail": event.actor_mail}
     recorded = event.recorded_at or now
@@ -107,7 +107,7 @@ def _cleared_rows(facts: Mapping[int, Sequence[Fact]], new: Mapping[int, Mapping
             if index >= 0 and device_states[index].deposit is not None:
                 reason = clearing_reason(fact.status, fact.held)
                 clearing = NewEvent(kind=EventKind.CLEARED, source=Source.SYSTEM, reason=reason, caused_by=fact.id)
-                event = PastEvent(device_id=device_id, told=clearing, effective_at=fact.effective_at)
+                event = PastEvent(device_id=device_id, content=clearing, effective_at=fact.effective_at)
                 rows.append(_past_row("system", event, new[fact.id]["recorded_at"]))
     return rows
 
@@ -131,7 +131,9 @@ def _emptied_rows(facts: Mapping[int, Sequence[Fact]], emptied: Collection[int],
             )
             rows.append(
                 _past_row(
-                    "system", PastEvent(device_id=device_id, told=clearing_event, effective_at=fact.effective_at), now
+                    "system",
+                    PastEvent(device_id=device_id, content=clearing_event, effective_at=fact.effective_at),
+                    now,
                 )
             )
     return rows

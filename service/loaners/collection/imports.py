@@ -122,7 +122,7 @@ def _past_events(db: Session, new: Sequence[NewRow]) -> Iterator[PastEvent]:
             columns["deposit"] = None
         yield PastEvent(
             device_id=device_id,
-            told=NewEvent(
+            content=NewEvent(
                 kind=EventKind.FORM, source=Source.IMPORT, form_id=version.form_id, answers=answers, **columns
             ),
             effective_at=values["effective_at"],

@@ -224,7 +224,7 @@ def import_devices(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
         [
             PastEvent(
                 device_id=device_id,
-                told=NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=site_id),
+                content=NewEvent(kind=EventKind.REGISTERED, source=Source.IMPORT, site_id=site_id),
                 effective_at=device_values["created_at"],
             )
             for device_id, device_values, site_id in zip(device_ids, values, sites, strict=True)
@@ -238,7 +238,7 @@ def _deposits(now: datetime, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> l
     return [
         PastEvent(
             device_id=device_id,
-            told=NewEvent(kind=EventKind.DEPOSIT, source=Source.IMPORT, deposit=int(row["deposit"])),
+            content=NewEvent(kind=EventKind.DEPOSIT, source=Source.IMPORT, deposit=int(row["deposit"])),
             effective_at=now,
         )
         for device_id, row in rows

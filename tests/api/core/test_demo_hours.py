@@ -19,7 +19,7 @@ from service.core.access.identity import User
 from service.core.database.clock import app_now
 from service.core.values.times import DAY, TOKYO, at, local_date, month_of
 from service.demo import fill
-from service.demo.fleet import simulated
+from service.demo.fleet import simulated_terminals
 from service.entries.models import EntryExitLog, Nursery
 from service.fleet.incidents.models import Incident
 from service.fleet.models import Alert, Liveness, Terminal, TerminalState, terminal_logs
@@ -122,7 +122,7 @@ def test_there_are_cases_to_enter_and_some_came_within_the_hour(db: Session, cli
 
 def test_a_terminal_is_in_trouble_and_the_simulator_goes_on_reporting_it(db: Session, client: TestClient) -> None:
     [incident] = read(db, client, "fleet-support", "/api/fleet/incidents")["items"]
-    first = simulated()[0]
+    first = simulated_terminals()[0]
     assert first["store_name"] in str(incident)
     state = db.execute(
         select(TerminalState.status, TerminalState.error)
@@ -134,7 +134,7 @@ def test_a_terminal_is_in_trouble_and_the_simulator_goes_on_reporting_it(db: Ses
 
 
 def test_the_simulated_terminals_that_fall_silent_raise_an_alert_at_this_hour(db: Session) -> None:
-    serials = [one["serial_number"] for one in simulated()[-2:]]
+    serials = [one["serial_number"] for one in simulated_terminals()[-2:]]
     silent = list(db.scalars(select(Terminal.id).where(Terminal.serial_number.in_(serials))))
     heard = {"last_heartbeat_at": app_now(db), "offline_after": app_now(db) + timedelta(minutes=2)}
     db.execute(update(TerminalState).where(TerminalState.terminal_id.in_(silent)).values(status="online", **heard))

@@ -69,7 +69,7 @@ def add_device(
 
 
 def add_event(db: Session, by: Actor, device: Device, days_ago: float, event: NewEvent) -> None:
-    record_events(db, by, [PastEvent(device_id=device.id, told=event, effective_at=time_ago(db, days_ago))])
+    record_events(db, by, [PastEvent(device_id=device.id, content=event, effective_at=time_ago(db, days_ago))])
 
 
 def add_form(db: Session, by: Actor, device: Device, days_ago: float, answers: Mapping[str, str]) -> None:

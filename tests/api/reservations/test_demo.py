@@ -188,7 +188,7 @@ def test_the_pages_read_it(db: Session, client: TestClient) -> None:
 
 
 def test_the_demos_stripe_has_what_can_still_be_paid_or_refunded(db: Session) -> None:
-    sessions = {session["id"]: session for session in payments.known(db)}
+    sessions = {session["id"]: session for session in payments.open_payments(db)}
     of_reservations = select(Payment).join(Reservation, Reservation.id == Payment.reservation_id)
     for state in (State.AWAITING_PAYMENT, State.EXPIRING, State.CONFIRMED, State.REFUND_PENDING):
         for payment in db.scalars(of_reservations.where(Reservation.state == state)):

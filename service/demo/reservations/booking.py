@@ -1,4 +1,4 @@
-"""A reservation of the demo: who asks for what, what the world does about it, and the rows that it leaves."""
+"""A reservation of the demo: who asks for what, how everybody reacts, and the rows that it leaves."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What the world does. `answers`: of the calls, in order, before shops answer in their own way. `pays`: after the
+class Behaviour:
+    """How everybody reacts. `answers`: of the calls, in order, before shops answer in their own way. `pays`: after the
     link; None: never. `cancels`: how long before its time the customer does. `people`: what operators find out about a
     task, and after how much working time; a task that is not named is left to them.
     """
@@ -35,58 +35,58 @@ class Fate:
     people: Mapping[Task, tuple[str, timedelta]]
 
 
-def draw_fate(told: Mapping[str, Any], chance: Random, calls: int) -> Fate:
+def draw_behaviour(data: Mapping[str, Any], rng: Random, calls: int) -> Behaviour:
     """Of what the file says about it; `calls`: how many there are at most."""
-    answers = told.get("answers", ())
-    if "all_answers" in told:
-        answers = [chance.choice(told["all_answers"]) for _ in range(calls)]
-    cancels, leaves = (_draw(told.get(name), chance) for name in ("cancels", "leaves"))
+    answers = data.get("answers", ())
+    if "all_answers" in data:
+        answers = [rng.choice(data["all_answers"]) for _ in range(calls)]
+    cancels, leaves = (_draw(data.get(name), rng) for name in ("cancels", "leaves"))
     people = {}
-    for task, work in told.get("people", {}).items():
-        does = chance.choices([*work["does"]], [*work["does"].values()])[0]
-        people[Task(task)] = (does, chance.randrange(*work["minutes"]) * MINUTE)
-    return Fate(
+    for task, work in data.get("people", {}).items():
+        action = rng.choices([*work["actions"]], [*work["actions"].values()])[0]
+        people[Task(task)] = (action, rng.randrange(*work["minutes"]) * MINUTE)
+    return Behaviour(
         answers,
-        timedelta(seconds=min(40 + chance.expovariate(1 / 130), 560)) if told.get("pays", True) else None,
-        told.get("takes_sms", True),
+        timedelta(seconds=min(40 + rng.expovariate(1 / 130), 560)) if data.get("pays", True) else None,
+        data.get("takes_sms", True),
         None if cancels is None else timedelta(hours=cancels),
         None if leaves is None else leaves * SECOND,
-        told.get("refund_fails", False),
+        data.get("refund_fails", False),
         people,
     )
 
 
-def _draw(value: Any, chance: Random) -> Any:
-    return chance.randrange(*value) if isinstance(value, list) else value
+def _draw(value: Any, rng: Random) -> Any:
+    return rng.randrange(*value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
 class CalledShop:
-    """`told`: its ways on the telephone, as the file has them."""
+    """`data`: its ways on the telephone, as the file has them."""
 
     shop: Shop
-    told: Mapping[str, Any]
+    data: Mapping[str, Any]
 
     @property
     def line(self) -> PhoneLine:
         closed = frozenset(self.shop.closed_weekdays or ())
         return PhoneLine(opens_at=self.shop.opens_at, closes_at=self.shop.closes_at, closed_weekdays=closed)
 
-    def answer(self, hour: int, chance: Random) -> str:
+    def answer(self, hour: int, rng: Random) -> str:
         """How it answers at this hour in Tokyo."""
-        answers: Mapping[str, float] = self.told["answers"]
-        away = self.told["away"].get(str(hour))
+        answers: Mapping[str, float] = self.data["answers"]
+        away = self.data["away"].get(str(hour))
         if away is None:
             away = 100 - sum(answers.values())
         shares = {"no_answer": away} | {
             answer: share * (100 - away) / sum(answers.values()) for answer, share in answers.items()
         }
-        return chance.choices([*shares], [*shares.values()])[0]
+        return rng.choices([*shares], [*shares.values()])[0]
 
 
 @dataclass(eq=False)
-class Life:
-    """`order`: the shops as they were called when it was asked for."""
+class Booking:
+    """A simulated reservation. `order`: the shops as they were called when it was asked for."""
 
     code: str
     at: datetime
@@ -100,8 +100,8 @@ class Life:
     wishes: str
     assistant_id: int | None
     by: Actor | None
-    fate: Fate
-    chance: Random
+    behaviour: Behaviour
+    rng: Random
     case: Case | None = None
     # Columns of the reservation that the case does not have.
     values: Row = field(default_factory=lambda: {"version": 0, "shop_note": ""})
@@ -109,7 +109,7 @@ class Life:
     rows: dict[Any, list[Row]] = field(default_factory=lambda: defaultdict(list))
 
     @property
-    def now(self) -> Case:
+    def current_case(self) -> Case:
         if self.case is None:
             raise RuntimeError(f"{self.code} has not been asked for yet")
         return self.case

@@ -1,4 +1,4 @@
-"""The ground that the demo's reservations live on: services, shops, customers, people, and the world around them."""
+"""What the demo's reservations are made of: services, shops, customers, people, and the simulation of their past."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from service.core.settings import settings
 from service.core.values.times import DAY
 from service.core.values.working_time import HOURS
 from service.demo.files import actor, load
-from service.demo.reservations.life import CalledShop, Fate, Life
-from service.demo.reservations.world import World
+from service.demo.reservations.booking import Behaviour, Booking, CalledShop
+from service.demo.reservations.simulation import Simulation
 from service.reservations.flow.actions import CODE_ALPHABET
 from service.reservations.models import Assistant, Plan, Service, Shop, ShopService
 
@@ -27,56 +27,56 @@ _SIZES = [3, 5, 2]
 PAST_CUSTOMERS, FIRST_CUSTOMER = 260, 300
 
 
-class Ground:
+class Environment:
     def __init__(self, db: Session, now: datetime) -> None:
         data = load("reservations")
-        self.told: Mapping[str, Mapping[str, Any]] = {one["code"]: one for one in data["services"]}
-        services = {one.id: one for one in db.scalars(select(Service))}
-        self._services = {one.code: one for one in services.values()}
+        self.service_data: Mapping[str, Mapping[str, Any]] = {record["code"]: record for record in data["services"]}
+        services = {record.id: record for record in db.scalars(select(Service))}
+        self._services = {record.code: record for record in services.values()}
         self._plans: dict[str, list[Plan]] = {code: [] for code in self._services}
         for plan in db.scalars(select(Plan).order_by(Plan.position)):
             self._plans[services[plan.service_id].code].append(plan)
-        ways = {one["code"]: one for one in data["shops"]}
-        self._shops = {shop.code: CalledShop(shop, ways[shop.code]) for shop in db.scalars(select(Shop))}
+        shop_data = {record["code"]: record for record in data["shops"]}
+        self._shops = {shop.code: CalledShop(shop, shop_data[shop.code]) for shop in db.scalars(select(Shop))}
         self.orders: dict[str, tuple[int, ...]] = dict.fromkeys(self._services, ())
         for tie in db.scalars(select(ShopService).order_by(ShopService.position)):
             self.orders[services[tie.service_id].code] += (tie.shop_id,)
         self.people = [actor(db, login) for login in ("reservations-operator", "reservations-admin")]
         self.assistant = db.scalars(select(Assistant.id).order_by(Assistant.id)).first()
         self.calendars = {name: calendar_named(db, name) for name in HOURS}
-        self.world = World(self._shops.values(), self.people, self.calendars, now, pay_token)
+        self.simulation = Simulation(self._shops.values(), self.people, self.calendars, now, pay_token)
         self._codes: set[str] = set()
-        self._chance = Random(20260213)
+        self._rng = Random(20260213)
 
-    def life(
-        self, service: str, asked_at: datetime, starts_at: datetime, fate: Fate, chance: Random, **more: Any
-    ) -> Life:
+    def booking(
+        self, service: str, asked_at: datetime, starts_at: datetime, behaviour: Behaviour, rng: Random, **more: Any
+    ) -> Booking:
         plans = self._plans[service]
-        plan = chance.choices(plans, _SIZES[: len(plans)])[0]
-        name, phone, mail = customer(chance.randrange(PAST_CUSTOMERS))
-        by_phone = chance.random() < 0.12 or self.assistant is None
+        plan = rng.choices(plans, _SIZES[: len(plans)])[0]
+        name, phone, mail = customer(rng.randrange(PAST_CUSTOMERS))
+        by_phone = rng.random() < 0.12 or self.assistant is None
         values: dict[str, Any] = {
             "code": self._code(),
             "order": self._order(service, asked_at),
             "customer": name,
             "phone": phone,
             "mail": mail,
-            "wishes": chance.choice(self.told[service]["wishes"]) if chance.random() < 0.3 else "",
+            "wishes": rng.choice(self.service_data[service]["wishes"]) if rng.random() < 0.3 else "",
             "assistant_id": None if by_phone else self.assistant,
             "by": self.people[0] if by_phone else None,
         }
         values |= {"service": self._services[service], "plan": plan, "starts_at": starts_at} | more
-        return Life(at=asked_at, fate=fate, chance=chance, **values)
+        return Booking(at=asked_at, behaviour=behaviour, rng=rng, **values)
 
     def _code(self) -> str:
-        while (code := "QRV-" + "".join(self._chance.choice(CODE_ALPHABET) for _ in range(6))) in self._codes:
+        while (code := "QRV-" + "".join(self._rng.choice(CODE_ALPHABET) for _ in range(6))) in self._codes:
             pass
         self._codes.add(code)
         return code
 
     def _order(self, service: str, asked_at: datetime) -> tuple[int, ...]:
-        earlier = self.told[service].get("earlier")
-        if earlier and asked_at < self.world.until - earlier["days"] * DAY:
+        earlier = self.service_data[service].get("earlier")
+        if earlier and asked_at < self.simulation.until - earlier["days"] * DAY:
             return tuple(self._shops[code].shop.id for code in earlier["order"])
         return self.orders[service]
 
