@@ -23,9 +23,9 @@ from pathlib import Path
 import uvicorn
 
 from sandbox.app import create_app
+from sandbox.connections import AbortableProtocol
 from sandbox.control import ControlApi
-from sandbox.house import Pace, SandboxServices, WebhookTargets
-from sandbox.people import VisitorPages
+from sandbox.services import Pace, SandboxServices, WebhookTargets
 from sandbox.store import Store
 from sandbox.vendors import SandboxVendor
 from sandbox.vendors.bland import Bland
@@ -35,7 +35,7 @@ from sandbox.vendors.slack import Slack
 from sandbox.vendors.stripe import Stripe
 from sandbox.vendors.twilio import Twilio
 from sandbox.view import PageRenderer
-from sandbox.wire import AbortableProtocol
+from sandbox.visitor_pages import VisitorPages
 
 
 def setting(name: str, default: str = "") -> str:

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.faults import EVERY_OPERATION, Switch
-from sandbox.house import SandboxServices
+from sandbox.services import SandboxServices
 from sandbox.vendors import SandboxVendor
 from sandbox.vendors.mail import start_smtp_server
 from sandbox.view import PageRenderer
@@ -95,7 +95,7 @@ class Pages:
             settings = {name: value for name, value in form.items() if isinstance(value, str) and value.strip()}
         vendor, _, operation = settings.pop("place", "").partition(":")
         try:
-            self._create_switch(settings | {"vendor": vendor, "door": operation})
+            self._create_switch(settings | {"vendor": vendor, "operation": operation})
         except (ValidationError, ValueError):
             problem = "設定できませんでした。数値の範囲（状態コードは400〜599、遅延は120秒まで）を確認してください。"
             return await self.switches(request, problem, 422)
@@ -135,8 +135,8 @@ class Pages:
     def _create_switch(self, settings: Any) -> int:
         switch = Switch.model_validate(settings)
         vendor = self._vendors.get(switch.vendor)
-        if vendor is None or switch.door not in (EVERY_OPERATION, *vendor.doors):
-            raise ValueError(f"no such door: {switch.vendor} {switch.door}")
+        if vendor is None or switch.operation not in (EVERY_OPERATION, *vendor.operations):
+            raise ValueError(f"no such operation: {switch.vendor} {switch.operation}")
         return self._faults.switch_on(switch)
 
     def _filters(self, request: Request) -> tuple[str | None, str]:

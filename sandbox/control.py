@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.house import SandboxServices
 from sandbox.scripts import Answer, Script
+from sandbox.services import SandboxServices
 from sandbox.vendors.bland import Bland
 from sandbox.vendors.payments import StripeRequestError
 from sandbox.vendors.stripe import Stripe

@@ -1,4 +1,4 @@
-"""Fault switches: what goes wrong in a vendor's operation (`door` in JSON and in the store), how often, until when.
+"""Fault switches: what goes wrong in a vendor's operation, how often, until when.
 
 Every request to a vendor goes through `Faults.handle_request`, which draws the faults, does the work or not, logs what
 really happened, and returns the answer, or None when the connection must be aborted.
@@ -28,7 +28,7 @@ class Switch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     vendor: str
-    door: str = EVERY_OPERATION
+    operation: str = EVERY_OPERATION
     kind: FaultKind
     # error: the HTTP status or SMTP code, the vendor's own error code, and the seconds of a Retry-After header.
     status: int = Field(500, ge=400, le=599)
@@ -75,8 +75,8 @@ class Faults:
 
     def switch_on(self, switch: Switch) -> int:
         row = self._store.sql.execute(
-            "INSERT INTO faults (vendor, door, kind, settings, remaining) VALUES (?, ?, ?, ?, ?) RETURNING id",
-            [switch.vendor, switch.door, switch.kind, switch.model_dump_json(), switch.count],
+            "INSERT INTO faults (vendor, operation, kind, settings, remaining) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            [switch.vendor, switch.operation, switch.kind, switch.model_dump_json(), switch.count],
         ).fetchone()
         return int(row["id"])
 
@@ -143,7 +143,7 @@ class Faults:
         A switch for `webhook` also hits `webhook:refund.failed`.
         """
         rows = self._store.sql.execute(
-            """SELECT * FROM faults WHERE vendor = ? AND door IN (?, ?, ?) AND remaining IS NOT 0
+            """SELECT * FROM faults WHERE vendor = ? AND operation IN (?, ?, ?) AND remaining IS NOT 0
             ORDER BY kind = 'error' DESC, id""",
             [vendor, operation, operation.partition(":")[0], EVERY_OPERATION],
         ).fetchall()

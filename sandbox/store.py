@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS truth (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at TEXT NOT NULL,
     vendor TEXT NOT NULL,
-    door TEXT NOT NULL,
+    operation TEXT NOT NULL,
     request TEXT NOT NULL,
     faults TEXT NOT NULL,
     did TEXT NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS truth (
 CREATE TABLE IF NOT EXISTS faults (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     vendor TEXT NOT NULL,
-    door TEXT NOT NULL,
+    operation TEXT NOT NULL,
     kind TEXT NOT NULL,
     settings TEXT NOT NULL,
     remaining INTEGER,
@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS faults (
 CREATE TABLE IF NOT EXISTS webhooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     vendor TEXT NOT NULL,
-    door TEXT NOT NULL,
+    operation TEXT NOT NULL,
     url TEXT NOT NULL,
     body BLOB NOT NULL,
     due REAL NOT NULL,                -- seconds since 1970
@@ -118,7 +118,7 @@ class LogEntry:
     id: int
     at: str
     vendor: str
-    door: str
+    operation: str
     request: dict[str, Any]
     faults: list[str]
     did: list[str]
@@ -150,7 +150,13 @@ class Store:
         self.sql.row_factory = sqlite3.Row
         self.sql.execute("PRAGMA journal_mode = WAL")
         self.sql.execute("PRAGMA synchronous = NORMAL")
+        for table in ("truth", "faults", "webhooks"):
+            with suppress(sqlite3.OperationalError):  # A file of 1.0.0 has the column's old name; others have not.
+                self.sql.execute(f"ALTER TABLE {table} RENAME COLUMN door TO operation")
         self.sql.executescript(SCHEMA)
+        self.sql.execute(
+            "UPDATE faults SET settings = json_set(json_remove(settings, '$.door'), '$.operation', operation)"
+        )
         self._max_rows = max_rows
         self.wakeup = Wakeup()
 
@@ -271,7 +277,7 @@ class Store:
             name: value[:MAX_LOGGED_CHARACTERS] if isinstance(value, str) else value for name, value in request.items()
         }
         self.sql.execute(
-            "INSERT INTO truth (at, vendor, door, request, faults, did, answer) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO truth (at, vendor, operation, request, faults, did, answer) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 tokyo_timestamp(),
                 vendor,
@@ -288,7 +294,7 @@ class Store:
         """The log, newest first."""
         rows = self.sql.execute(
             """SELECT * FROM truth WHERE (:vendor IS NULL OR vendor = :vendor)
-            AND instr(lower(door || request || did || answer), lower(:q)) > 0 ORDER BY id DESC LIMIT :limit""",
+            AND instr(lower(operation || request || did || answer), lower(:q)) > 0 ORDER BY id DESC LIMIT :limit""",
             {"vendor": vendor, "q": q, "limit": limit},
         )
         return [
@@ -296,7 +302,7 @@ class Store:
                 id=row["id"],
                 at=row["at"],
                 vendor=row["vendor"],
-                door=row["door"],
+                operation=row["operation"],
                 request=json.loads(row["request"]),
                 faults=json.loads(row["faults"]),
                 did=json.loads(row["did"]),

@@ -36,7 +36,7 @@ class Webhooks:
 
     def enqueue(self, vendor: str, operation: str, url: str, body: bytes) -> int:
         row = self._store.sql.execute(
-            "INSERT INTO webhooks (vendor, door, url, body, due) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO webhooks (vendor, operation, url, body, due) VALUES (?, ?, ?, ?, ?) RETURNING id",
             [vendor, operation, url, body, time.time()],
         ).fetchone()
         self._store.trim_webhooks()
@@ -60,8 +60,8 @@ class Webhooks:
     def send_again(self, webhook_id: int) -> bool:
         """Sends a copy, whatever the result of the first. No fault switch hits it."""
         row = self._store.sql.execute(
-            """INSERT INTO webhooks (vendor, door, url, body, due, drawn)
-            SELECT vendor, door, url, body, ?, 1 FROM webhooks WHERE id = ? RETURNING id""",
+            """INSERT INTO webhooks (vendor, operation, url, body, due, drawn)
+            SELECT vendor, operation, url, body, ?, 1 FROM webhooks WHERE id = ? RETURNING id""",
             [time.time(), webhook_id],
         ).fetchone()
         self._store.wakeup.notify()
@@ -81,7 +81,9 @@ class Webhooks:
             ).fetchall()
             for row in due:
                 send_count = (
-                    1 if row["drawn"] else self._draw_send_count(row["id"], row["vendor"], row["door"], row["body"])
+                    1
+                    if row["drawn"]
+                    else self._draw_send_count(row["id"], row["vendor"], row["operation"], row["body"])
                 )
                 for _ in range(send_count):
                     await self._send(http, row["id"])
@@ -126,7 +128,7 @@ class Webhooks:
         finally:
             self.in_flight -= 1
         action = f"{row['tries'] + 1}回目を送った"
-        self._store.add_log_entry(vendor, row["door"], {"url": url, "body": body.decode()}, [], [action], result)
+        self._store.add_log_entry(vendor, row["operation"], {"url": url, "body": body.decode()}, [], [action], result)
         retry_delays = self._retry_delays[vendor]
         if accepted or row["tries"] >= len(retry_delays):
             self._store.sql.execute("UPDATE webhooks SET done = 1, tries = tries + 1 WHERE id = ?", [webhook_id])

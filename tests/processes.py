@@ -132,7 +132,7 @@ class ForkedProcess:
 @cache
 def _fork_server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["service.main", "jobs.long.kinds", "sandbox.app", "sandbox.people"])
+    context.set_forkserver_preload(["service.main", "jobs.long.kinds", "sandbox.app", "sandbox.visitor_pages"])
     return context
 
 

@@ -1,4 +1,4 @@
-"""One module per vendor: its name, its operations (`doors`), its protocol, and how its messages are shown.
+"""One module per vendor: its name, its operations (`operations`), its protocol, and how its messages are shown.
 
 A new vendor needs such a module and a line in `__main__`. It is created with `SandboxServices`, and all its requests go
 through `Faults.handle_request`.
@@ -35,7 +35,7 @@ class Card:
 class SandboxVendor(Protocol):
     name: str
     title: str
-    doors: tuple[str, ...]
+    operations: tuple[str, ...]
 
     def routes(self) -> list[BaseRoute]: ...
 

@@ -14,17 +14,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.connections import AbortedResponse
 from sandbox.faults import ActiveSwitch
-from sandbox.house import SandboxServices
+from sandbox.services import SandboxServices
 from sandbox.store import Message
 from sandbox.vendors import Card
 from sandbox.vendors.calls import CALL_STATUS_TITLES, WEBHOOK, Calls
-from sandbox.wire import AbortedResponse
 
 
 class Bland:
     name, title = "bland", "電話"
-    doors: tuple[str, ...] = (
+    operations: tuple[str, ...] = (
         "calls.create",
         "calls.get",
         "calls.list",

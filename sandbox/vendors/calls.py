@@ -1,6 +1,6 @@
 """Bland's calls: placed, ringing, answered or not, reported by one webhook.
 
-The script of the number decides who answers and what is said (`scripts.py`, "shop"); `talk.py` has the texts.
+The script of the number decides who answers and what is said (`scripts.py`, "shop"); `conversations.py` has the texts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.house import SandboxServices
 from sandbox.scripts import Answer
-from sandbox.things import VendorObjects
-from sandbox.vendors.talk import Conversation, RequestedReservation, build_conversation, build_voicemail
+from sandbox.services import SandboxServices
+from sandbox.vendor_objects import VendorObjects
+from sandbox.vendors.conversations import Conversation, RequestedReservation, build_conversation, build_voicemail
 
 WEBHOOK = "webhook"
 DEFAULT_MAX_MINUTES = 30

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from sandbox.connections import AbortedResponse
 from sandbox.faults import ActiveSwitch
-from sandbox.house import SandboxServices
+from sandbox.services import SandboxServices
 from sandbox.vendors.payments import Payments, StripeRequestError
 from sandbox.view import PageRenderer
-from sandbox.wire import AbortedResponse
 
 
 class Checkout:

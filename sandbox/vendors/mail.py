@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.faults import ActiveSwitch, Faults
-from sandbox.house import SandboxServices
+from sandbox.services import SandboxServices
 from sandbox.store import Message, Store
 from sandbox.vendors import Card
 
@@ -24,7 +24,7 @@ from sandbox.vendors import Card
 class Mail:
     name, title = "mail", "メール"
     # RCPT: one recipient address. DATA: the mail itself.
-    doors: tuple[str, ...] = ("RCPT", "DATA")
+    operations: tuple[str, ...] = ("RCPT", "DATA")
 
     def __init__(self, services: SandboxServices) -> None:
         self._store = services.store

@@ -11,9 +11,9 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.house import SandboxServices
 from sandbox.scripts import ANY_PHONE
-from sandbox.things import VendorObjects
+from sandbox.services import SandboxServices
+from sandbox.vendor_objects import VendorObjects
 
 API_VERSION = "2026-10-28.endive"
 WEBHOOK = "webhook"

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.connections import AbortedResponse
 from sandbox.faults import ActiveSwitch
-from sandbox.house import SandboxServices
+from sandbox.services import SandboxServices
 from sandbox.store import Message, Store
 from sandbox.vendors import Card
-from sandbox.wire import AbortedResponse
 
 # The webhook of Slack's Events API.
 EVENTS = "events"
@@ -28,7 +28,7 @@ ApiMethod = Callable[["Workspace", Mapping[str, Any], bool], tuple[str, dict[str
 
 class Slack:
     name, title = "slack", "Slack"
-    doors: tuple[str, ...] = (
+    operations: tuple[str, ...] = (
         "chat.postMessage",
         "chat.update",
         "conversations.history",

@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.connections import AbortedResponse
 from sandbox.faults import ActiveSwitch
-from sandbox.house import SandboxServices
+from sandbox.services import SandboxServices
 from sandbox.store import Message
 from sandbox.vendors import Card
 from sandbox.vendors.payments import API_VERSION, EVENT_TYPES, WEBHOOK, Payments, StripeRequestError
-from sandbox.wire import AbortedResponse
 
 SESSION_STATUS_TITLES = {"open": "支払い待ち", "complete": "支払い済み", "expired": "期限切れ"}
 REFUND_STATUS_TITLES = {"pending": "返金処理中", "succeeded": "返金済み", "failed": "返金失敗"}
@@ -39,7 +39,7 @@ Operation = Callable[[Mapping[str, Any], bool], tuple[str, dict[str, Any]]]
 
 class Stripe:
     name, title = "stripe", "決済"
-    doors: tuple[str, ...] = (
+    operations: tuple[str, ...] = (
         "sessions.create",
         "sessions.get",
         "sessions.list",

@@ -22,13 +22,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.connections import AbortedResponse
 from sandbox.faults import ActiveSwitch
-from sandbox.house import SandboxServices
 from sandbox.scripts import Answer
+from sandbox.services import SandboxServices
 from sandbox.store import Message
-from sandbox.things import VendorObjects
+from sandbox.vendor_objects import VendorObjects
 from sandbox.vendors import Card
-from sandbox.wire import AbortedResponse
 
 CALLBACK = "callback"
 MAX_CHARACTERS = 1600
@@ -73,7 +73,7 @@ DELIVERY_ERRORS = {
 
 class Twilio:
     name, title = "twilio", "SMS"
-    doors: tuple[str, ...] = (
+    operations: tuple[str, ...] = (
         "messages.create",
         "messages.list",
         "messages.get",
@@ -206,7 +206,7 @@ class Twilio:
             "callback": callback,
             "effect": effect,
             "validity": int(parameters.get("ValidityPeriod") or MAX_VALIDITY_SECONDS),
-            "fate": answer.model_dump(),
+            "outcome": answer.model_dump(),
             "history": [{"at": at.timestamp(), "status": "queued"}],
         }
         self._objects.add("sms", sid, sms, to)
@@ -225,7 +225,7 @@ class Twilio:
         return answer
 
     def _pace(self, sms: Mapping[str, Any]) -> float:
-        seconds = sms["fate"]["seconds"]
+        seconds = sms["outcome"]["seconds"]
         return float(self._services.pace.sms if seconds is None else seconds)
 
     def _run_step(self, step: str, sid: str) -> None:
@@ -234,7 +234,7 @@ class Twilio:
         sms = self._objects.get("sms", sid)
         if sms is None or sms["resource"]["status"] in ("delivered", "undelivered", "failed"):
             return
-        result, was_sent = sms["fate"], sms["resource"]["status"] == "sent"
+        result, was_sent = sms["outcome"], sms["resource"]["status"] == "sent"
         if step == "expired":
             self._set_status(sid, sms, "undelivered" if was_sent else "failed", 30036)
         elif step == "failed":

@@ -104,7 +104,7 @@ def test_a_payment_after_the_deadline_and_before_the_page_is_closed_counts(world
 
 def test_a_payment_while_closing_is_known_from_stripes_answer_alone(world: World) -> None:
     """No webhook comes: the answer to closing says that it is paid."""
-    world.sandbox.fault("stripe", "drop", door="webhook")
+    world.sandbox.fault("stripe", "drop", operation="webhook")
     run_until_deadline(world)
 
     world.pay()
@@ -126,8 +126,8 @@ def test_a_lost_answer_to_closing_is_asked_for_again(
     world: World, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No webhook comes, and the page is not polled."""
-    world.sandbox.fault("stripe", "drop", door="webhook")
-    world.sandbox.fault("stripe", door="sessions.expire", count=1, **fault)
+    world.sandbox.fault("stripe", "drop", operation="webhook")
+    world.sandbox.fault("stripe", operation="sessions.expire", count=1, **fault)
     run_until_deadline(world)
     monkeypatch.setattr(jobs, "look", lambda: None)
     world.run_until_idle()
@@ -205,7 +205,7 @@ def test_a_customer_who_cancels_in_time_gets_everything_back_once(world: World) 
 
 def test_a_refund_whose_webhook_never_comes_is_found_by_polling(world: World) -> None:
     world.request_reservation().confirm()
-    world.sandbox.fault("stripe", "drop", door="webhook")
+    world.sandbox.fault("stripe", "drop", operation="webhook")
     world.record_event(e.CancelAsked(by="customer"))
     world.run_until_idle()
     assert world.state is State.REFUND_PENDING
@@ -239,7 +239,7 @@ def test_money_that_comes_back_from_the_bank_weeks_later_is_found_by_asking(worl
     world.record_event(e.CancelAsked(by="customer"))
     world.run_until_state(State.REFUNDED).run_until_idle()
     assert [refund.look_at is not None for refund in world.refunds()] == [True]
-    world.sandbox.fault("stripe", "drop", door="webhook")
+    world.sandbox.fault("stripe", "drop", operation="webhook")
 
     world.pass_time(timedelta(days=19)).run_until_idle()
     assert (world.state, world.tasks()) == (State.REFUNDED, [])
@@ -286,7 +286,7 @@ def test_a_refund_is_not_polled_forever(world: World) -> None:
 
 
 def test_a_payment_whose_webhook_never_comes_is_found_by_polling(world: World) -> None:
-    world.sandbox.fault("stripe", "drop", door="webhook")
+    world.sandbox.fault("stripe", "drop", operation="webhook")
     world.request_reservation().await_link().pay()
     world.run_until_idle()
     assert world.state is State.AWAITING_PAYMENT
@@ -299,7 +299,7 @@ def test_a_payment_whose_webhook_never_comes_is_found_by_polling(world: World) -
 
 def test_a_payment_webhook_before_the_page_is_known_waits_for_it(world: World) -> None:
     """The webhook arrives before the answer to the request that created the page."""
-    world.sandbox.fault("stripe", "late", door="sessions.create", seconds=3, count=1)
+    world.sandbox.fault("stripe", "late", operation="sessions.create", seconds=3, count=1)
     world.request_reservation()
     run_until_shop_accepts(world)
 
@@ -319,7 +319,7 @@ def test_a_payment_webhook_before_the_page_is_known_waits_for_it(world: World) -
 
 def test_a_page_created_after_the_cancellation_is_closed(world: World) -> None:
     """The customer cancels while Stripe creates the page."""
-    world.sandbox.fault("stripe", "late", door="sessions.create", seconds=2, count=1)
+    world.sandbox.fault("stripe", "late", operation="sessions.create", seconds=2, count=1)
     world.request_reservation()
     run_until_shop_accepts(world)
 
@@ -390,7 +390,7 @@ def test_a_declined_card_is_no_payment(world: World) -> None:
 
 
 def test_a_stripe_that_refuses_the_key_is_not_asked_forever_and_staff_are_notified(world: World) -> None:
-    fault = world.sandbox.fault("stripe", "error", door="sessions.expire", status=401)
+    fault = world.sandbox.fault("stripe", "error", operation="sessions.expire", status=401)
     run_until_deadline(world)
     world.run_until_idle()
 

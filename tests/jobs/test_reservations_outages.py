@@ -34,7 +34,7 @@ def wait_out_retries(world: World) -> None:
 
 def test_no_shop_is_called_after_a_cancellation_while_bland_was_down(world: World) -> None:
     """Bland answers with an error, so it is unknown whether it calls."""
-    outage = world.sandbox.fault("bland", "error", door="calls.create", status=503)
+    outage = world.sandbox.fault("bland", "error", operation="calls.create", status=503)
     world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")
@@ -51,8 +51,8 @@ def test_no_shop_is_called_after_a_cancellation_while_bland_was_down(world: Worl
 
 def test_no_shop_is_called_after_a_cancellation_while_a_sender_held_the_message(world: World) -> None:
     """A sender holds the message, so it cannot be withdrawn, and then it fails."""
-    world.sandbox.fault("bland", "delay", door="calls.create", seconds=2, count=1)
-    world.sandbox.fault("bland", "error", door="calls.create", status=503, count=1)
+    world.sandbox.fault("bland", "delay", operation="calls.create", seconds=2, count=1)
+    world.sandbox.fault("bland", "error", operation="calls.create", status=503, count=1)
     world.request_reservation()
     jobs.advance_reservations()
 
@@ -67,7 +67,7 @@ def test_no_shop_is_called_after_a_cancellation_while_a_sender_held_the_message(
 
 def test_a_call_whose_answer_was_lost_is_ended_after_the_cancellation(world: World) -> None:
     world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
-    world.sandbox.fault("bland", "drop", door="calls.create", count=1)
+    world.sandbox.fault("bland", "drop", operation="calls.create", count=1)
     world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")
@@ -82,7 +82,7 @@ def test_a_call_whose_answer_was_lost_is_ended_after_the_cancellation(world: Wor
 
 def test_no_reminder_is_sent_after_a_cancellation_while_twilio_was_down(world: World) -> None:
     world.request_reservation().confirm().run_until_idle()
-    outage = world.sandbox.fault("twilio", "error", door="messages.create", status=503)
+    outage = world.sandbox.fault("twilio", "error", operation="messages.create", status=503)
     with transaction(SYSTEM) as db:
         now = app_now(db)
     world.pass_time(world.case.starts_at - REMIND_BEFORE - now).run_jobs()
@@ -103,7 +103,7 @@ def test_no_reminder_is_sent_after_a_cancellation_while_twilio_was_down(world: W
 def test_what_a_slow_sender_reports_after_another_took_over_changes_nothing(world: World) -> None:
     """Its lease expired while it waited for Bland; the next sender found the call and recorded it."""
     world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
-    world.sandbox.fault("bland", "late", door="calls.create", seconds=4, count=1)
+    world.sandbox.fault("bland", "late", operation="calls.create", seconds=4, count=1)
     world.request_reservation()
     jobs.advance_reservations()
 

@@ -165,7 +165,7 @@ def test_a_cancellation_during_a_call_ends_the_call_and_sends_no_link(world: Wor
 
 def test_a_yes_that_comes_after_the_customer_cancelled_is_taken_back_at_the_shop(world: World) -> None:
     """The shop said yes and hung up before the call could be ended."""
-    world.sandbox.fault("bland", "drop", door="webhook")
+    world.sandbox.fault("bland", "drop", operation="webhook")
     world.request_reservation().run_until(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
 
     world.record_event(e.CancelAsked(by="customer"))
@@ -191,7 +191,7 @@ def test_a_call_that_was_not_placed_yet_is_never_placed_after_a_cancellation(wor
 
 def test_a_call_that_is_being_placed_while_the_customer_cancels_is_ended_when_it_is_known(world: World) -> None:
     world.sandbox.script("shop", {"kind": "ok", "seconds": 200}, phone=FIRST)
-    world.sandbox.fault("bland", "late", door="calls.create", seconds=2, count=1)
+    world.sandbox.fault("bland", "late", operation="calls.create", seconds=2, count=1)
     world.request_reservation()
     jobs.advance_reservations()
 
@@ -207,7 +207,7 @@ def test_a_call_that_is_being_placed_while_the_customer_cancels_is_ended_when_it
 
 def give_up_on_first_shop(world: World) -> None:
     """The first shop's yes is at the vendor, but its webhook is lost and the call is not polled for now."""
-    world.sandbox.fault("bland", "drop", door="webhook", count=1)
+    world.sandbox.fault("bland", "drop", operation="webhook", count=1)
     world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")
@@ -252,7 +252,7 @@ def test_a_late_yes_after_another_shops_is_taken_back_and_staff_are_notified(wor
 
 
 def test_a_call_whose_webhook_never_comes_is_found_by_polling(world: World) -> None:
-    world.sandbox.fault("bland", "drop", door="webhook")
+    world.sandbox.fault("bland", "drop", operation="webhook")
     world.request_reservation().run_until(lambda: [call["status"] for call in world.sandbox.calls()] == ["completed"])
 
     world.pass_time(timedelta(seconds=30)).await_link()
@@ -263,7 +263,7 @@ def test_a_call_whose_webhook_never_comes_is_found_by_polling(world: World) -> N
 
 def test_a_call_that_ends_before_its_id_is_known_is_matched_by_our_own_key(world: World) -> None:
     """The webhook arrives before the answer to the request that placed the call."""
-    world.sandbox.fault("bland", "late", door="calls.create", seconds=3, count=1)
+    world.sandbox.fault("bland", "late", operation="calls.create", seconds=3, count=1)
     world.request_reservation()
     jobs.advance_reservations()
 
@@ -314,7 +314,7 @@ def test_a_request_that_no_shop_offers_goes_to_staff_at_once(world: World) -> No
 
 def test_a_call_that_could_not_be_placed_in_time_is_never_placed(world: World) -> None:
     """The vendor was down until it was the next shop's turn."""
-    outage = world.sandbox.fault("bland", "error", door="calls.create", status=503)
+    outage = world.sandbox.fault("bland", "error", operation="calls.create", status=503)
     world.request_reservation()
     jobs.advance_reservations()
     world.send("voice")

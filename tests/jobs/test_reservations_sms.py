@@ -153,7 +153,7 @@ def test_a_status_of_an_earlier_try_does_not_change_the_next(world: World) -> No
 
 
 def test_an_sms_status_before_its_id_is_known_is_matched_by_our_own_key(world: World) -> None:
-    world.sandbox.fault("twilio", "late", door="messages.create", seconds=2, count=1)
+    world.sandbox.fault("twilio", "late", operation="messages.create", seconds=2, count=1)
     world.request_reservation()
     with world.sending("sms"):
         wait_for(lambda: [webhook for webhook in world.webhooks("twilio") if webhook.kind == "delivered"])
@@ -197,7 +197,7 @@ def test_staff_send_the_link_by_mail_instead(world: World) -> None:
 
 def test_a_lost_status_of_twilio_is_found_by_polling(world: World) -> None:
     """Twilio reports each status only once."""
-    world.sandbox.fault("twilio", "drop", door="callback")
+    world.sandbox.fault("twilio", "drop", operation="callback")
     world.sandbox.script("sms", {"kind": "undelivered", "code": 30005})
     world.request_reservation().run_until(lambda: [sms["status"] for sms in world.sandbox.sms()] == ["undelivered"])
     world.run_until_idle()

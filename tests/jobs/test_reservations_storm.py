@@ -40,8 +40,8 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
     sandbox = world.sandbox
     sandbox.script("shop", "refused", "vague", "voicemail", phone=FIRST)
     for vendor, endpoint in (("twilio", "callback"), ("bland", "webhook"), ("stripe", "webhook")):
-        sandbox.fault(vendor, "drop", door=endpoint, probability=0.3, seed=seed)
-        sandbox.fault(vendor, "duplicate", door=endpoint, probability=0.3, seed=seed + 1)
+        sandbox.fault(vendor, "drop", operation=endpoint, probability=0.3, seed=seed)
+        sandbox.fault(vendor, "duplicate", operation=endpoint, probability=0.3, seed=seed + 1)
     for vendor, endpoint in (
         ("twilio", "messages.create"),
         ("bland", "calls.create"),
@@ -49,7 +49,7 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
         ("stripe", "sessions.expire"),
         ("stripe", "refunds.create"),
     ):
-        sandbox.fault(vendor, "drop", door=endpoint, probability=0.25, seed=seed + 2)
+        sandbox.fault(vendor, "drop", operation=endpoint, probability=0.25, seed=seed + 2)
     with transaction(SYSTEM) as db:
         ids = [scene.create_reservation(db).id for _ in range(count)]
     stop = threading.Event()

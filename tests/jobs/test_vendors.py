@@ -39,7 +39,7 @@ def test_a_post_reaches_its_channel_once_with_the_outbox_key(db: Session, sandbo
 
 def test_a_post_whose_answer_was_lost_is_found_and_not_sent_again(db: Session, sandbox: Sandbox) -> None:
     publish(db, "slack")
-    sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
+    sandbox.fault("slack", "drop", operation="chat.postMessage", count=1)
 
     outbox_jobs.send_topic("slack")
     message = only_message(db)
@@ -56,7 +56,7 @@ def test_a_post_whose_answer_was_lost_is_found_and_not_sent_again(db: Session, s
 
 def test_a_post_that_never_arrived_is_sent_once_the_channel_was_looked_through(db: Session, sandbox: Sandbox) -> None:
     publish(db, "slack")
-    sandbox.fault("slack", "error", door="chat.postMessage", status=502, count=1)
+    sandbox.fault("slack", "error", operation="chat.postMessage", status=502, count=1)
 
     outbox_jobs.send_topic("slack")
     assert only_message(db).in_doubt
@@ -69,9 +69,9 @@ def test_a_post_that_never_arrived_is_sent_once_the_channel_was_looked_through(d
 
 def test_while_slack_cannot_be_asked_nothing_is_sent(db: Session, sandbox: Sandbox) -> None:
     publish(db, "slack")
-    sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
+    sandbox.fault("slack", "drop", operation="chat.postMessage", count=1)
     outbox_jobs.send_topic("slack")
-    outage = sandbox.fault("slack", "error", door="conversations.list", status=503)
+    outage = sandbox.fault("slack", "error", operation="conversations.list", status=503)
 
     make_due(db)
     outbox_jobs.send_topic("slack")
@@ -87,9 +87,9 @@ def test_while_slack_cannot_be_asked_nothing_is_sent(db: Session, sandbox: Sandb
 def test_a_slack_without_the_right_to_its_history_gets_the_post_again(db: Session, sandbox: Sandbox) -> None:
     """A doubled alert is better than a lost one."""
     publish(db, "slack")
-    sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
+    sandbox.fault("slack", "drop", operation="chat.postMessage", count=1)
     outbox_jobs.send_topic("slack")
-    sandbox.fault("slack", "error", door="conversations.list", code="missing_scope")
+    sandbox.fault("slack", "error", operation="conversations.list", code="missing_scope")
 
     make_due(db)
     outbox_jobs.send_topic("slack")
@@ -100,7 +100,7 @@ def test_a_slack_without_the_right_to_its_history_gets_the_post_again(db: Sessio
 
 def test_a_mail_whose_answer_was_lost_is_repeated_under_the_same_id(db: Session, sandbox: Sandbox) -> None:
     publish(db, "mail")
-    sandbox.fault("mail", "drop", door="DATA", count=1)
+    sandbox.fault("mail", "drop", operation="DATA", count=1)
 
     outbox_jobs.send_topic("mail")
     assert only_message(db).in_doubt
@@ -174,7 +174,7 @@ def test_a_slack_that_is_away_was_not_reached(db: Session, sandbox: Sandbox, mon
 
 def test_an_expired_message_that_did_arrive_counts_as_sent(db: Session, sandbox: Sandbox) -> None:
     publish(db, "slack", expires_at=app_now(db) + timedelta(hours=1))
-    sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
+    sandbox.fault("slack", "drop", operation="chat.postMessage", count=1)
     outbox_jobs.send_topic("slack")
     db.execute(app_clock.update().values(shift=app_clock.c.shift + timedelta(hours=2)))
     make_due(db)
@@ -187,7 +187,7 @@ def test_an_expired_message_that_did_arrive_counts_as_sent(db: Session, sandbox:
 
 def test_an_expired_message_that_did_not_arrive_is_not_sent_any_more(db: Session, sandbox: Sandbox) -> None:
     publish(db, "slack", expires_at=app_now(db) + timedelta(hours=1))
-    sandbox.fault("slack", "error", door="chat.postMessage", status=502, count=1)
+    sandbox.fault("slack", "error", operation="chat.postMessage", status=502, count=1)
     outbox_jobs.send_topic("slack")
     db.execute(app_clock.update().values(shift=app_clock.c.shift + timedelta(hours=2)))
     make_due(db)
@@ -202,7 +202,7 @@ def test_a_slow_slack_does_not_hold_up_the_mail(committed: RestoredDatabase, san
     with committed.session() as db:
         publish(db, "slack")
         publish(db, "mail")
-        slow = sandbox.fault("slack", "delay", door="chat.postMessage", seconds=8)
+        slow = sandbox.fault("slack", "delay", operation="chat.postMessage", seconds=8)
         sender = threading.Thread(target=outbox_jobs.send_topic, args=("slack",))
         sender.start()
 

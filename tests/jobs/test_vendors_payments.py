@@ -84,7 +84,7 @@ def test_a_page_whose_answer_was_lost_is_found_and_not_opened_again(
     db: Session, sandbox: Sandbox, results: list[Settled], fault: dict[str, Any]
 ) -> None:
     publish(db, "payments")
-    sandbox.fault("stripe", **fault, door="sessions.create", count=1)
+    sandbox.fault("stripe", **fault, operation="sessions.create", count=1)
 
     send()
     assert only_message(db).in_doubt
@@ -100,7 +100,7 @@ def test_a_failure_that_stripe_replays_is_passed_with_the_next_key(
     db: Session, sandbox: Sandbox, results: list[Settled]
 ) -> None:
     publish(db, "payments")
-    sandbox.fault("stripe", "error", door="sessions.create", status=500, count=1)
+    sandbox.fault("stripe", "error", operation="sessions.create", status=500, count=1)
 
     send()
     make_due(db)
@@ -117,7 +117,7 @@ def test_a_failure_that_stripe_replays_is_passed_with_the_next_key(
 def test_a_page_behind_a_replayed_failure_is_found_before_the_next_key_is_used(db: Session, sandbox: Sandbox) -> None:
     """As if it were unknown that the first try is in doubt."""
     publish(db, "payments")
-    sandbox.fault("stripe", "error", door="sessions.create", status=500, done=True, count=1)
+    sandbox.fault("stripe", "error", operation="sessions.create", status=500, done=True, count=1)
     send()
     db.execute(update(OutboxMessage).values(in_doubt=False))
     make_due(db)
@@ -132,7 +132,7 @@ def test_a_page_behind_a_replayed_failure_is_found_before_the_next_key_is_used(d
 def test_after_five_old_failures_it_waits_for_another_try(db: Session, sandbox: Sandbox) -> None:
     key = publish(db, "payments").key
     for used_key in (str(key), *(f"{key}:{number}" for number in (2, 3, 4, 5))):
-        sandbox.fault("stripe", "error", door="sessions.create", status=500, count=1)
+        sandbox.fault("stripe", "error", operation="sessions.create", status=500, count=1)
         with pytest.raises(stripe.APIError):
             official_client(sandbox).v1.checkout.sessions.create({"mode": "payment"}, {"idempotency_key": used_key})
 
@@ -147,7 +147,7 @@ def test_after_five_old_failures_it_waits_for_another_try(db: Session, sandbox: 
 def test_a_request_that_differs_from_an_earlier_try_uses_the_next_key(db: Session, sandbox: Sandbox) -> None:
     """The second try is so late that the page must expire later than in the first request."""
     publish(db, "payments")
-    sandbox.fault("stripe", "error", door="sessions.create", status=500, count=1)
+    sandbox.fault("stripe", "error", operation="sessions.create", status=500, count=1)
     send()
     db.execute(update(OutboxMessage).values(created_at=OutboxMessage.created_at - timedelta(minutes=40)))
     make_due(db)
@@ -162,7 +162,7 @@ def test_a_request_that_differs_from_an_earlier_try_uses_the_next_key(db: Sessio
 
 def test_the_sdk_repeats_nothing_by_itself(db: Session, sandbox: Sandbox) -> None:
     publish(db, "payments")
-    sandbox.fault("stripe", "error", door="sessions.create", status=503)
+    sandbox.fault("stripe", "error", operation="sessions.create", status=503)
 
     send()
 
@@ -171,9 +171,9 @@ def test_the_sdk_repeats_nothing_by_itself(db: Session, sandbox: Sandbox) -> Non
 
 def test_while_stripe_cannot_be_asked_nothing_is_opened(db: Session, sandbox: Sandbox) -> None:
     publish(db, "payments")
-    sandbox.fault("stripe", "drop", door="sessions.create", count=1)
+    sandbox.fault("stripe", "drop", operation="sessions.create", count=1)
     send()
-    outage = sandbox.fault("stripe", "error", door="sessions.list", status=503)
+    outage = sandbox.fault("stripe", "error", operation="sessions.list", status=503)
 
     make_due(db)
     send()
@@ -239,7 +239,7 @@ def test_a_closing_whose_answer_was_lost_is_found(
 ) -> None:
     page = open_page(db, sandbox)
     publish(db, "payments", payload={"do": "expire", "session_id": page})
-    sandbox.fault("stripe", **fault, door="sessions.expire", count=1)
+    sandbox.fault("stripe", **fault, operation="sessions.expire", count=1)
 
     send()
     make_due(db)
@@ -254,7 +254,7 @@ def test_a_closing_that_failed_under_its_key_is_repeated_under_the_next(
 ) -> None:
     page = open_page(db, sandbox)
     publish(db, "payments", payload={"do": "expire", "session_id": page})
-    sandbox.fault("stripe", "error", door="sessions.expire", status=500, count=1)
+    sandbox.fault("stripe", "error", operation="sessions.expire", status=500, count=1)
 
     send()
     make_due(db)
@@ -267,7 +267,7 @@ def test_a_closing_that_failed_under_its_key_is_repeated_under_the_next(
 def test_a_page_with_a_payment_in_progress_is_closed_later(db: Session, sandbox: Sandbox) -> None:
     page = open_page(db, sandbox)
     publish(db, "payments", payload={"do": "expire", "session_id": page})
-    sandbox.fault("stripe", "error", door="sessions.expire", status=400, count=1)
+    sandbox.fault("stripe", "error", operation="sessions.expire", status=400, count=1)
 
     send()
     assert history(db)[-1] == "failed"
@@ -310,7 +310,7 @@ def test_a_refund_whose_answer_was_lost_is_found_and_not_made_again(
     db: Session, sandbox: Sandbox, results: list[Settled], fault: dict[str, Any]
 ) -> None:
     publish(db, "payments", payload=refund_payload(pay_page(db, sandbox), 1000))
-    sandbox.fault("stripe", **fault, door="refunds.create", count=1)
+    sandbox.fault("stripe", **fault, operation="refunds.create", count=1)
 
     send()
     make_due(db)
@@ -323,7 +323,7 @@ def test_a_refund_whose_answer_was_lost_is_found_and_not_made_again(
 
 def test_a_refund_that_failed_under_its_key_is_made_under_the_next(db: Session, sandbox: Sandbox) -> None:
     publish(db, "payments", payload=refund_payload(pay_page(db, sandbox), 1000))
-    sandbox.fault("stripe", "error", door="refunds.create", status=500, count=1)
+    sandbox.fault("stripe", "error", operation="refunds.create", status=500, count=1)
 
     send()
     make_due(db)
@@ -386,7 +386,7 @@ def test_our_own_refund_is_found_even_after_stripe_forgot_the_key(
     db: Session, sandbox: Sandbox, results: list[Settled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(db, "payments", payload=refund_payload(pay_page(db, sandbox)))
-    sandbox.fault("stripe", "drop", door="refunds.create", count=1)
+    sandbox.fault("stripe", "drop", operation="refunds.create", count=1)
     send()
     db.execute(update(OutboxMessage).values(in_doubt=False))
     make_due(db)
@@ -421,10 +421,10 @@ def test_a_page_and_a_refund_are_read_as_they_are(db: Session, sandbox: Sandbox)
 def test_a_read_that_fails_leaves_nothing_in_doubt(sandbox: Sandbox) -> None:
     with pytest.raises(PermanentFailure) as absent:
         payments.session("cs_test_unknown")
-    sandbox.fault("stripe", "error", door="sessions.get", status=500, count=1)
+    sandbox.fault("stripe", "error", operation="sessions.get", status=500, count=1)
     with pytest.raises(VendorFailure) as failed:
         payments.session("cs_test_unknown")
-    sandbox.fault("stripe", "drop", door="refunds.get", count=1)
+    sandbox.fault("stripe", "drop", operation="refunds.get", count=1)
     with pytest.raises(VendorFailure) as cut_off:
         payments.refund("re_unknown")
 
@@ -475,7 +475,7 @@ def test_nothing_secret_or_personal_is_logged(
     caplog.set_level(logging.DEBUG)
     publish(db, "payments", payload=CHECKOUT | {"amount": 10})
     publish(db, "payments")
-    sandbox.fault("stripe", "drop", door="sessions.create", count=1)
+    sandbox.fault("stripe", "drop", operation="sessions.create", count=1)
     send()
     make_due(db)
 

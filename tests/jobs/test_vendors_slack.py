@@ -57,7 +57,7 @@ def test_a_reply_goes_into_the_thread_and_an_edit_replaces_its_message(db: Sessi
 def test_a_follow_up_waits_for_its_message_and_wakes_no_sender(db: Session, sandbox: Sandbox) -> None:
     first = publish(db, "発生")
     publish(db, "【解決済み】発生", first, do="edit")
-    sandbox.fault("slack", "error", door="chat.postMessage", status=502, count=1)
+    sandbox.fault("slack", "error", operation="chat.postMessage", status=502, count=1)
     outbox_jobs.send_topic("slack")
 
     outbox_jobs.send_topic("slack")
@@ -77,7 +77,7 @@ def test_none_overtakes_another_of_the_same_thread(db: Session, sandbox: Sandbox
     publish(db, "2件", first, do="edit")
     publish(db, "3件", first, do="edit")
     other_message = publish(db, "別の件")
-    sandbox.fault("slack", "error", door="chat.update", code="internal_error", count=1)
+    sandbox.fault("slack", "error", operation="chat.update", code="internal_error", count=1)
 
     outbox_jobs.send_topic("slack")
     assert other_message.sent_at is not None
@@ -93,7 +93,7 @@ def test_a_reply_whose_answer_was_lost_is_found_in_its_thread(db: Session, sandb
     first = publish(db, "発生")
     outbox_jobs.send_topic("slack")
     publish(db, "続いています", first)
-    sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
+    sandbox.fault("slack", "drop", operation="chat.postMessage", count=1)
     outbox_jobs.send_topic("slack")
 
     make_due(db)
@@ -107,7 +107,7 @@ def test_an_edit_whose_answer_was_lost_is_repeated_without_harm(db: Session, san
     first = publish(db, "発生")
     outbox_jobs.send_topic("slack")
     publish(db, "【解決済み】発生", first, do="edit")
-    sandbox.fault("slack", "drop", door="chat.update", count=1)
+    sandbox.fault("slack", "drop", operation="chat.update", count=1)
     outbox_jobs.send_topic("slack")
 
     make_due(db)

@@ -74,7 +74,7 @@ def test_an_sms_whose_answer_was_lost_is_found_and_not_sent_again(
     db: Session, sandbox: Sandbox, results: list[Settled]
 ) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "drop", door="messages.create", count=1)
+    sandbox.fault("twilio", "drop", operation="messages.create", count=1)
 
     outbox_jobs.send_topic("sms")
     assert only_message(db).in_doubt
@@ -88,7 +88,7 @@ def test_an_sms_whose_answer_was_lost_is_found_and_not_sent_again(
 
 def test_an_sms_that_never_arrived_is_sent_after_twilio_was_asked(db: Session, sandbox: Sandbox) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "error", door="messages.create", status=500, count=1)
+    sandbox.fault("twilio", "error", operation="messages.create", status=500, count=1)
 
     outbox_jobs.send_topic("sms")
     assert only_message(db).in_doubt
@@ -101,7 +101,7 @@ def test_an_sms_that_never_arrived_is_sent_after_twilio_was_asked(db: Session, s
 
 def test_an_sms_that_was_taken_before_the_failure_is_found(db: Session, sandbox: Sandbox) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "error", door="messages.create", status=503, done=True, count=1)
+    sandbox.fault("twilio", "error", operation="messages.create", status=503, done=True, count=1)
 
     outbox_jobs.send_topic("sms")
     make_due(db)
@@ -116,7 +116,7 @@ def test_an_sms_whose_answer_came_too_late_is_found(
 ) -> None:
     configure_clients(monkeypatch, vendor_timeout_seconds=1)
     publish(db, "sms")
-    sandbox.fault("twilio", "late", door="messages.create", seconds=3, count=1)
+    sandbox.fault("twilio", "late", operation="messages.create", seconds=3, count=1)
 
     outbox_jobs.send_topic("sms")
     assert "1秒以内に終わりませんでした" in str(only_message(db).last_error)
@@ -129,8 +129,8 @@ def test_an_sms_whose_answer_came_too_late_is_found(
 
 def test_of_an_sms_that_twilio_doubled_one_is_found(db: Session, sandbox: Sandbox) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "duplicate", door="messages.create", count=1)
-    sandbox.fault("twilio", "drop", door="messages.create", count=1)
+    sandbox.fault("twilio", "duplicate", operation="messages.create", count=1)
+    sandbox.fault("twilio", "drop", operation="messages.create", count=1)
 
     outbox_jobs.send_topic("sms")
     make_due(db)
@@ -148,7 +148,7 @@ def test_the_same_text_an_hour_ago_is_another_sms(db: Session, sandbox: Sandbox)
     outbox_jobs.send_topic("sms")
     sandbox.clock(shift=0)
     publish(db, "sms")
-    sandbox.fault("twilio", "error", door="messages.create", status=500, count=1)
+    sandbox.fault("twilio", "error", operation="messages.create", status=500, count=1)
 
     outbox_jobs.send_topic("sms")
     make_due(db)
@@ -167,9 +167,9 @@ def test_the_prefix_of_a_trial_account_is_ignored_in_the_comparison() -> None:
 
 def test_while_twilio_cannot_be_asked_nothing_is_sent(db: Session, sandbox: Sandbox) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "drop", door="messages.create", count=1)
+    sandbox.fault("twilio", "drop", operation="messages.create", count=1)
     outbox_jobs.send_topic("sms")
-    outage = sandbox.fault("twilio", "error", door="messages.list", status=503)
+    outage = sandbox.fault("twilio", "error", operation="messages.list", status=503)
 
     make_due(db)
     outbox_jobs.send_topic("sms")
@@ -213,7 +213,7 @@ def test_an_unreachable_number_is_a_dead_letter_at_once_with_its_code(
     db: Session, sandbox: Sandbox, results: list[Settled], code: int, phrase: str
 ) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "error", door="messages.create", status=400, code=str(code), count=1)
+    sandbox.fault("twilio", "error", operation="messages.create", status=400, code=str(code), count=1)
 
     outbox_jobs.send_topic("sms")
 
@@ -231,7 +231,7 @@ def test_twilios_error_texts_are_not_logged(
     number = "+819000021211"
     publish(db, "sms", payload=SMS | {"to": number})
     publish(db, "sms")
-    sandbox.fault("twilio", "drop", door="messages.create", count=1)
+    sandbox.fault("twilio", "drop", operation="messages.create", count=1)
 
     outbox_jobs.send_topic("sms")
     outbox_jobs.send_topic("sms")
@@ -247,7 +247,7 @@ def test_twilios_error_texts_are_not_logged(
 @pytest.mark.parametrize("code", [30001, 30003, 30008, 30022, 14107])
 def test_a_temporary_error_is_tried_again(db: Session, sandbox: Sandbox, code: int) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "error", door="messages.create", status=400, code=str(code), count=1)
+    sandbox.fault("twilio", "error", operation="messages.create", status=400, code=str(code), count=1)
 
     outbox_jobs.send_topic("sms")
     assert not only_message(db).in_doubt
@@ -262,7 +262,7 @@ def test_an_sms_has_three_repeats_after_1_5_and_15_minutes(
     db: Session, sandbox: Sandbox, results: list[Settled]
 ) -> None:
     publish(db, "sms")
-    sandbox.fault("twilio", "error", door="messages.create", status=400, code="30003")
+    sandbox.fault("twilio", "error", operation="messages.create", status=400, code="30003")
 
     for minutes in (1, 5, 15):
         outbox_jobs.send_topic("sms")

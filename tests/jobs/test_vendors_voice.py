@@ -58,7 +58,7 @@ def test_a_call_whose_answer_was_lost_is_found_and_not_placed_again(
     db: Session, sandbox: Sandbox, results: list[Settled], fault: dict[str, Any]
 ) -> None:
     publish(db, "voice")
-    sandbox.fault("bland", **fault, door="calls.create", count=1)
+    sandbox.fault("bland", **fault, operation="calls.create", count=1)
 
     outbox_jobs.send_topic("voice")
     assert only_message(db).in_doubt
@@ -72,7 +72,7 @@ def test_a_call_whose_answer_was_lost_is_found_and_not_placed_again(
 
 def test_a_call_that_was_not_placed_is_placed_after_bland_was_asked(db: Session, sandbox: Sandbox) -> None:
     publish(db, "voice")
-    sandbox.fault("bland", "error", door="calls.create", status=500, count=1)
+    sandbox.fault("bland", "error", operation="calls.create", status=500, count=1)
 
     outbox_jobs.send_topic("voice")
     assert only_message(db).in_doubt
@@ -90,7 +90,7 @@ def test_another_call_to_the_same_shop_is_not_taken_for_it(
     publish(db, "voice")
     outbox_jobs.send_topic("voice")
     publish(db, "voice")
-    sandbox.fault("bland", "error", door="calls.create", status=500, count=1)
+    sandbox.fault("bland", "error", operation="calls.create", status=500, count=1)
 
     outbox_jobs.send_topic("voice")
     make_due(db)
@@ -102,9 +102,9 @@ def test_another_call_to_the_same_shop_is_not_taken_for_it(
 
 def test_while_bland_cannot_be_asked_no_call_is_placed(db: Session, sandbox: Sandbox) -> None:
     publish(db, "voice")
-    sandbox.fault("bland", "drop", door="calls.create", count=1)
+    sandbox.fault("bland", "drop", operation="calls.create", count=1)
     outbox_jobs.send_topic("voice")
-    outage = sandbox.fault("bland", "error", door="calls.get", status=503)
+    outage = sandbox.fault("bland", "error", operation="calls.get", status=503)
 
     make_due(db)
     outbox_jobs.send_topic("voice")
@@ -126,7 +126,7 @@ def test_an_operator_decides_when_there_are_too_many_calls(
         outbox_jobs.send_topic("voice")
     results.clear()
     message = publish(db, "voice")
-    sandbox.fault("bland", "error", door="calls.create", status=500, count=1)
+    sandbox.fault("bland", "error", operation="calls.create", status=500, count=1)
     outbox_jobs.send_topic("voice")
     make_due(db)
 
@@ -184,7 +184,7 @@ def test_a_stop_whose_answer_was_lost_is_simply_repeated(db: Session, sandbox: S
     call_id = place(db, sandbox, {"kind": "ok", "seconds": 600})
     await_status(call_id, "in-progress")
     publish(db, "voice", payload={"do": "stop", "call_id": call_id})
-    sandbox.fault("bland", "drop", door="calls.stop", count=1)
+    sandbox.fault("bland", "drop", operation="calls.stop", count=1)
 
     outbox_jobs.send_topic("voice")
     make_due(db)
@@ -198,7 +198,7 @@ def test_a_stop_that_bland_refuses_for_a_call_that_is_on_is_tried_again(db: Sess
     call_id = place(db, sandbox, {"kind": "ok", "seconds": 600})
     await_status(call_id, "in-progress")
     publish(db, "voice", payload={"do": "stop", "call_id": call_id})
-    sandbox.fault("bland", "error", door="calls.stop", status=400, count=1)
+    sandbox.fault("bland", "error", operation="calls.stop", status=400, count=1)
 
     outbox_jobs.send_topic("voice")
     assert not voice.details(call_id)["completed"]
@@ -232,10 +232,10 @@ def test_a_call_is_read_as_bland_has_it(db: Session, sandbox: Sandbox) -> None:
 def test_a_read_that_fails_leaves_nothing_in_doubt(sandbox: Sandbox) -> None:
     with pytest.raises(PermanentFailure) as absent:
         voice.details("00000000-0000-0000-0000-000000000000")
-    sandbox.fault("bland", "error", door="calls.get", status=500, count=1)
+    sandbox.fault("bland", "error", operation="calls.get", status=500, count=1)
     with pytest.raises(VendorFailure) as failed:
         voice.details("00000000-0000-0000-0000-000000000000")
-    sandbox.fault("bland", "drop", door="calls.get", count=1)
+    sandbox.fault("bland", "drop", operation="calls.get", count=1)
     with pytest.raises(VendorFailure) as cut_off:
         voice.details("00000000-0000-0000-0000-000000000000")
 

@@ -114,13 +114,13 @@ def test_a_post_that_slack_may_have_is_searched_for_before_it_is_repeated(
 ) -> None:
     """Its answer was lost, or it answers 500 and has the post."""
     values = {"status": 500, "done": True} if kind == "error" else {}
-    sandbox.fault("slack", kind, door="chat.postMessage", count=1, **values)
+    sandbox.fault("slack", kind, operation="chat.postMessage", count=1, **values)
     watchdog.run_rounds(REFUSED, REFUSED)
-    sandbox.fault("slack", "error", door="conversations.list", status=503, count=1)
+    sandbox.fault("slack", "error", operation="conversations.list", status=503, count=1)
     watchdog.run_rounds(REFUSED)
     assert len(sandbox.truth("slack", "chat.postMessage")) == 1
 
-    sandbox.fault("slack", kind, door="chat.postMessage", count=1, **values)
+    sandbox.fault("slack", kind, operation="chat.postMessage", count=1, **values)
     watchdog.run_rounds(REFUSED, None, None, None, None)
 
     assert [post["text"].splitlines()[0] for post in posts(sandbox)] == [f"【解決済み】{DOWN}", "解決しました（2分）"]
@@ -128,8 +128,8 @@ def test_a_post_that_slack_may_have_is_searched_for_before_it_is_repeated(
 
 
 def test_a_slack_without_the_right_to_its_history_gets_the_post_again(watchdog: Watchdog, sandbox: Sandbox) -> None:
-    sandbox.fault("slack", "error", door="conversations.list", code="missing_scope")
-    sandbox.fault("slack", "drop", door="chat.postMessage", count=1)
+    sandbox.fault("slack", "error", operation="conversations.list", code="missing_scope")
+    sandbox.fault("slack", "drop", operation="chat.postMessage", count=1)
     watchdog.run_rounds(REFUSED, REFUSED, REFUSED)
 
     assert len(posts(sandbox)) == 2
@@ -185,7 +185,7 @@ def test_a_duration_is_in_seconds_minutes_or_hours(seconds: float, text: str) ->
 
 def test_a_message_that_was_deleted_in_slack_holds_up_nothing(watchdog: Watchdog, sandbox: Sandbox) -> None:
     watchdog.run_rounds(REFUSED, REFUSED)
-    sandbox.fault("slack", "error", door="chat.update", code="message_not_found", count=1)
+    sandbox.fault("slack", "error", operation="chat.update", code="message_not_found", count=1)
     watchdog.run_rounds(None, None, None)
     assert len(sandbox.truth("slack", "chat.update")) == 1
 

@@ -40,7 +40,7 @@ def world() -> Iterator[World]:
             ("stripe", "refunds"),
         ):
             late = {"kind": "late", "seconds": 0.5, "probability": 0.5, "seed": 1}
-            stack.control("faults", {"vendor": vendor, "door": f"{operation}.create"} | late)
+            stack.control("faults", {"vendor": vendor, "operation": f"{operation}.create"} | late)
         yield create_world(RunningProduct(stack), PARTNERS)
 
 

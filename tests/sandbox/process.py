@@ -45,10 +45,10 @@ class Sandbox:
         faults: list[dict[str, Any]] = self.http.get("/_control/faults").json()
         return faults
 
-    def truth(self, vendor: str, door: str) -> list[dict[str, Any]]:
+    def truth(self, vendor: str, operation: str) -> list[dict[str, Any]]:
         """The log of one operation, oldest first."""
         log = self.http.get("/_control/log", params={"vendor": vendor}).json()
-        return [entry for entry in reversed(log) if entry["door"] == door]
+        return [entry for entry in reversed(log) if entry["operation"] == operation]
 
     def mails(self) -> list[dict[str, Any]]:
         mails: list[dict[str, Any]] = self.http.get("/mails").json()
@@ -121,10 +121,10 @@ class Sandbox:
         that sign them. Stripe signs with each of several secrets."""
         self._control("targets", {vendor: {"url": url, "secrets": None if secrets is None else list(secrets)}})
 
-    def webhooks(self, vendor: str, door: str = "") -> list[dict[str, Any]]:
-        """All webhooks, also withheld ones: `id`, `door`, `url`, `body`, `tries`, `held`, `done`."""
+    def webhooks(self, vendor: str, operation: str = "") -> list[dict[str, Any]]:
+        """All webhooks, also withheld ones: `id`, `operation`, `url`, `body`, `tries`, `held`, `done`."""
         webhooks = self.http.get("/_control/webhooks", params={"vendor": vendor}).json()
-        return [webhook for webhook in webhooks if webhook["door"].startswith(door)]
+        return [webhook for webhook in webhooks if webhook["operation"].startswith(operation)]
 
     def send_again(self, webhook_id: int, times: int = 1) -> None:
         self._control(f"webhooks/{webhook_id}/again", {"times": times})

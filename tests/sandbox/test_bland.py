@@ -204,7 +204,7 @@ def test_a_webhook_is_signed_over_its_bytes_and_not_retried(sandbox: Sandbox, re
 
 
 def test_a_webhook_can_be_requested_again(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
-    sandbox.fault("bland", "drop", door="webhook", count=1)
+    sandbox.fault("bland", "drop", operation="webhook", count=1)
     call_id = place(sandbox, webhook=receiver.url)
     await_end(sandbox, call_id)
     wait_for(lambda: sandbox.webhooks("bland")[0]["done"])
@@ -276,7 +276,7 @@ def test_wrong_keys_and_unknown_calls_are_refused(sandbox: Sandbox) -> None:
     assert sandbox.http.post("/v1/calls", json=call_request()).status_code == 401
     assert sandbox.http.get("/v1/calls", headers={"authorization": "x"}).status_code == 401
     assert sandbox.http.get("/v1/calls/none", headers=KEY).status_code == 404
-    sandbox.fault("bland", "error", door="calls.create", status=429, retry_after=9, count=1)
+    sandbox.fault("bland", "error", operation="calls.create", status=429, retry_after=9, count=1)
     limited = sandbox.http.post("/v1/calls", json=call_request(), headers=KEY)
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "9")
 
@@ -299,7 +299,7 @@ def test_a_visitor_can_answer_as_the_shop(sandbox: Sandbox) -> None:
 
 
 def test_a_call_is_placed_even_when_the_response_is_lost(sandbox: Sandbox) -> None:
-    sandbox.fault("bland", "drop", door="calls.create", count=1)
+    sandbox.fault("bland", "drop", operation="calls.create", count=1)
 
     with pytest.raises(httpx2.RemoteProtocolError):
         place(sandbox)

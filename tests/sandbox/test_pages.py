@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.store import Store
 from tests.sandbox.process import Sandbox
-from tests.sandbox.test_doors import post, send_mail
+from tests.sandbox.test_operations import post, send_mail
 
 
 def test_the_inbox_shows_mails_and_posts_and_finds_them(sandbox: Sandbox) -> None:
@@ -48,7 +48,7 @@ def test_switches_are_turned_on_and_off_on_their_page(sandbox: Sandbox) -> None:
 
 
 def test_the_log_shows_what_was_done_and_what_was_answered(sandbox: Sandbox) -> None:
-    sandbox.fault("mail", "duplicate", door="DATA", count=1)
+    sandbox.fault("mail", "duplicate", operation="DATA", count=1)
     send_mail(sandbox, "記録される")
 
     page = sandbox.http.get("/log", params={"q": "記録される"}).text

@@ -189,7 +189,7 @@ def test_the_same_key_gets_the_first_response_again(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("done", [False, True])
 def test_a_server_error_is_stored_under_the_key(sandbox: Sandbox, done: bool) -> None:
     until = int(time.time()) + 31 * 60
-    sandbox.fault("stripe", "error", door="sessions.create", status=500, done=done, count=1)
+    sandbox.fault("stripe", "error", operation="sessions.create", status=500, done=done, count=1)
 
     replayed = []
     for _ in range(2):
@@ -219,7 +219,7 @@ def test_a_request_that_was_not_executed_is_not_stored(sandbox: Sandbox) -> None
 
 def test_a_lost_response_is_stored_under_its_key(sandbox: Sandbox) -> None:
     until = int(time.time()) + 31 * 60
-    sandbox.fault("stripe", "drop", door="sessions.create", count=1)
+    sandbox.fault("stripe", "drop", operation="sessions.create", count=1)
 
     with pytest.raises(stripe.APIConnectionError):
         create(sandbox, "key-1", expires_at=until)
@@ -332,8 +332,8 @@ def test_both_secrets_sign_during_a_rotation(sandbox: Sandbox, receiver: Webhook
 
 def test_single_kinds_of_events_are_withheld_and_repeated(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
     sandbox.target("stripe", receiver.url)
-    sandbox.fault("stripe", "drop", door="webhook:checkout.session.completed", count=1)
-    sandbox.fault("stripe", "duplicate", door="webhook:payment_intent.succeeded", count=1)
+    sandbox.fault("stripe", "drop", operation="webhook:checkout.session.completed", count=1)
+    sandbox.fault("stripe", "duplicate", operation="webhook:payment_intent.succeeded", count=1)
     sandbox.pay(create(sandbox).id)
     wait_for(lambda: len(receiver.heard) == 2)
     [withheld] = sandbox.webhooks("stripe", "webhook:checkout.session.completed")

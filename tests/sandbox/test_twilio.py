@@ -109,8 +109,8 @@ def test_a_script_decides_the_result_of_the_next_messages_to_a_number(sandbox: S
 
 
 def test_a_fault_can_be_repeated_or_not(sandbox: Sandbox) -> None:
-    sandbox.fault("twilio", "error", door="messages.create", status=429, count=1)
-    sandbox.fault("twilio", "error", door="messages.create", status=503, count=1)
+    sandbox.fault("twilio", "error", operation="messages.create", status=429, count=1)
+    sandbox.fault("twilio", "error", operation="messages.create", status=503, count=1)
 
     errors = []
     for _ in range(2):
@@ -165,12 +165,12 @@ def test_a_callback_has_the_error_code_and_is_not_retried(sandbox: Sandbox, rece
 
 
 def test_callbacks_are_withheld_repeated_reordered_and_sent_again(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
-    sandbox.fault("twilio", "drop", door="callback:sent", count=1)
-    sandbox.fault("twilio", "duplicate", door="callback:delivered", count=1)
+    sandbox.fault("twilio", "drop", operation="callback:sent", count=1)
+    sandbox.fault("twilio", "duplicate", operation="callback:delivered", count=1)
     send(sandbox, status_callback=receiver.url)
     wait_for(lambda: len(receiver.heard) == 2)
     [withheld] = sandbox.webhooks("twilio", "callback:sent")
-    switch = sandbox.fault("twilio", "reorder", door="callback")
+    switch = sandbox.fault("twilio", "reorder", operation="callback")
     send(sandbox, status_callback=receiver.url)
     wait_for(lambda: sum(webhook["held"] for webhook in sandbox.webhooks("twilio")) == 2)
     sandbox.switch_off(switch)
@@ -212,7 +212,7 @@ def test_messages_are_listed_by_number_and_time_page_by_page(sandbox: Sandbox) -
 
 def test_there_is_no_idempotency_a_repeat_is_a_second_message(sandbox: Sandbox) -> None:
     callback = "http://127.0.0.1:9/?effect=k-1"
-    sandbox.fault("twilio", "drop", door="messages.create", count=1)
+    sandbox.fault("twilio", "drop", operation="messages.create", count=1)
     with pytest.raises(Exception, match="Connection aborted"):
         send(sandbox, status_callback=callback)
     send(sandbox, status_callback=callback)
@@ -222,7 +222,7 @@ def test_there_is_no_idempotency_a_repeat_is_a_second_message(sandbox: Sandbox) 
 
 
 def test_a_late_response_comes_after_the_callback(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
-    sandbox.fault("twilio", "late", door="messages.create", seconds=2, count=1)
+    sandbox.fault("twilio", "late", operation="messages.create", seconds=2, count=1)
 
     send(sandbox, status_callback=receiver.url)
 

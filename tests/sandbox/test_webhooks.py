@@ -10,7 +10,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from tests.sandbox.ear import WebhookReceiver, running_receiver
 from tests.sandbox.process import SIGNING_SECRET, Sandbox, running_sandbox
-from tests.sandbox.test_doors import post
+from tests.sandbox.test_operations import post
 from tests.waiting import wait_for
 
 
@@ -52,13 +52,13 @@ def test_an_event_that_was_not_accepted_is_retried(receiver: WebhookReceiver, sa
 
 
 def test_switches_withhold_repeat_and_reorder_events(receiver: WebhookReceiver, sandbox: Sandbox) -> None:
-    sandbox.fault("slack", "drop", door="events", count=1)
+    sandbox.fault("slack", "drop", operation="events", count=1)
     post(sandbox, "届かない")
     wait_for(lambda: sandbox.faults() == [])
-    sandbox.fault("slack", "duplicate", door="events", count=1)
+    sandbox.fault("slack", "duplicate", operation="events", count=1)
     post(sandbox, "二重")
     wait_for(lambda: len(receiver.heard) == 2)
-    sandbox.fault("slack", "reorder", door="events", count=2)
+    sandbox.fault("slack", "reorder", operation="events", count=2)
     post(sandbox, "先")
     post(sandbox, "後")
     wait_for(lambda: len(receiver.heard) == 4)

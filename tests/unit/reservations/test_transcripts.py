@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.scripts import Answer as Scripted
-from sandbox.vendors.talk import RequestedReservation as Asked
-from sandbox.vendors.talk import build_conversation, build_voicemail
+from sandbox.vendors.conversations import RequestedReservation as Asked
+from sandbox.vendors.conversations import build_conversation, build_voicemail
 from service.core.values.times import TOKYO
 from service.reservations.outgoing.call_script import ANALYSIS_SCHEMA
 from service.reservations.state_machine.states import Answer

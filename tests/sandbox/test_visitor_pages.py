@@ -111,18 +111,20 @@ def test_payments_and_refunds_are_listed(sandbox: Sandbox) -> None:
 
 
 def test_a_visitor_scripts_messages_refunds_and_disputes(sandbox: Sandbox) -> None:
-    assert sandbox.http.post(f"/phones/{PHONE}/fate", data={"kind": "undelivered", "code": "30006"}).status_code == 303
+    assert (
+        sandbox.http.post(f"/phones/{PHONE}/outcome", data={"kind": "undelivered", "code": "30006"}).status_code == 303
+    )
     send(sandbox)
     wait_for(lambda: sandbox.sms()[0]["error_code"] == 30006)
 
     intent = str(sandbox.pay(create(sandbox).id)["session"]["payment_intent"])
-    sandbox.http.post("/payments/fate", data={"kind": "at_once"})
+    sandbox.http.post("/payments/outcome", data={"kind": "at_once"})
     assert refund(sandbox, intent).status == "succeeded"
     assert "カード会社から異議を申し立てる" in sandbox.http.get("/payments").text
     assert sandbox.http.post(f"/payments/{intent}/dispute").status_code == 303
     assert "カード会社から異議を申し立てる" not in sandbox.http.get("/payments").text
     assert [event["data"]["object"]["payment_intent"] for event in sandbox.events("charge.dispute.")] == [intent]
-    sandbox.http.post("/payments/fate", data={"kind": "explode"})
+    sandbox.http.post("/payments/outcome", data={"kind": "explode"})
     assert 'value="at_once" selected' in sandbox.http.get("/payments").text
 
 

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.house import SandboxServices
 from sandbox.scripts import ANSWER_KINDS, ANY_PHONE, Answer, Script, ScriptSubject
+from sandbox.services import SandboxServices
 from sandbox.vendors.calls import CALL_STATUS_TITLES, Calls
+from sandbox.vendors.conversations import RequestedReservation
 from sandbox.vendors.payments import Payments, StripeRequestError
 from sandbox.vendors.stripe import REFUND_STATUS_TITLES
 from sandbox.vendors.stripe import SESSION_STATUS_TITLES as SESSION_STATES
-from sandbox.vendors.talk import RequestedReservation
 from sandbox.vendors.twilio import SMS_STATUS_TITLES, Twilio
 from sandbox.view import PageRenderer
 
@@ -49,9 +49,9 @@ class VisitorPages:
             Route("/calls/{call_id}/answer", self.answer, methods=["POST"]),
             Route("/shops", self.shops),
             Route("/shops", self.script, methods=["POST"]),
-            Route("/phones/{phone}/fate", self.set_sms_outcome, methods=["POST"]),
+            Route("/phones/{phone}/outcome", self.set_sms_outcome, methods=["POST"]),
             Route("/payments", self.payments),
-            Route("/payments/fate", self.set_refund_outcome, methods=["POST"]),
+            Route("/payments/outcome", self.set_refund_outcome, methods=["POST"]),
             Route("/payments/{intent}/dispute", self.dispute, methods=["POST"]),
             Route("/clock", self.move_clock, methods=["POST"]),
         ]
@@ -76,7 +76,7 @@ class VisitorPages:
             thread=thread[-MAX_ROWS:],
             states=SMS_STATUS_TITLES,
             kinds=ANSWER_KINDS["sms"],
-            fate=outcome,
+            outcome=outcome,
         )
 
     async def set_sms_outcome(self, request: Request) -> Response:
@@ -109,7 +109,7 @@ class VisitorPages:
             call["call_id"]: RequestedReservation.of(call["request_data"].get("request_data") or {}) for call in calls
         }
         return self._render(
-            "calls.html", calls=calls, wishes=requested, states=CALL_STATUS_TITLES, kinds=ANSWER_KINDS["shop"]
+            "calls.html", calls=calls, requested=requested, states=CALL_STATUS_TITLES, kinds=ANSWER_KINDS["shop"]
         )
 
     async def call(self, request: Request) -> Response:
@@ -135,10 +135,10 @@ class VisitorPages:
             "call.html",
             status,
             call=call,
-            wish=requested,
+            requested=requested,
             states=CALL_STATUS_TITLES,
             kinds={kind: title for kind, title in ANSWER_KINDS["shop"].items() if kind not in ("ask", "slow")},
-            found=ANALYSIS_TITLES,
+            analysis_titles=ANALYSIS_TITLES,
             answers=ANALYSIS_ANSWER_TITLES,
             problem=problem,
         )
@@ -167,7 +167,7 @@ class VisitorPages:
             rows=rows,
             kinds=ANSWER_KINDS["shop"],
             ringing=ringing,
-            asked=request.query_params.get("phone", ""),
+            phone=request.query_params.get("phone", ""),
             problem=problem,
         )
 
@@ -196,7 +196,7 @@ class VisitorPages:
             states=SESSION_STATES,
             refund_states=REFUND_STATUS_TITLES,
             kinds=ANSWER_KINDS["refund"],
-            fate=self._services.scripts.peek("refund", ANY_PHONE),
+            outcome=self._services.scripts.peek("refund", ANY_PHONE),
             disputed={dispute["payment_intent"] for dispute in self._payments.objects.newest("dispute")},
         )
 

@@ -137,7 +137,7 @@ def test_slack_takes_its_own_token_only(sandbox: Sandbox) -> None:
 
 def test_an_error_switch_answers_as_the_vendor_would_and_does_nothing(sandbox: Sandbox) -> None:
     sandbox.fault("slack", "error", status=429, retry_after=7, count=1)
-    sandbox.fault("mail", "error", door="RCPT", status=550, count=1)
+    sandbox.fault("mail", "error", operation="RCPT", status=550, count=1)
 
     with pytest.raises(SlackApiError) as refused:
         post(sandbox, "x")
@@ -153,7 +153,7 @@ def test_an_error_switch_answers_as_the_vendor_would_and_does_nothing(sandbox: S
 
 def test_a_dropped_response_means_done_but_not_answered(sandbox: Sandbox) -> None:
     sandbox.fault("slack", "drop", count=1)
-    sandbox.fault("mail", "drop", door="DATA", count=1)
+    sandbox.fault("mail", "drop", operation="DATA", count=1)
 
     with pytest.raises(RemoteDisconnected):
         post(sandbox, "届いた")
@@ -167,8 +167,8 @@ def test_a_dropped_response_means_done_but_not_answered(sandbox: Sandbox) -> Non
 
 
 def test_a_duplicate_is_done_twice_and_answered_once(sandbox: Sandbox) -> None:
-    sandbox.fault("mail", "duplicate", door="DATA", count=1)
-    sandbox.fault("slack", "duplicate", door="chat.postMessage", count=1)
+    sandbox.fault("mail", "duplicate", operation="DATA", count=1)
+    sandbox.fault("slack", "duplicate", operation="chat.postMessage", count=1)
 
     send_mail(sandbox, "二重")
     post(sandbox, "二重")
@@ -190,7 +190,7 @@ def test_a_delay_keeps_the_caller_waiting(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("release", ["after its count", "when switched off"])
 def test_held_messages_arrive_in_reverse_order(sandbox: Sandbox, release: str) -> None:
     switch = sandbox.fault(
-        "slack", "reorder", door="chat.postMessage", count=3 if release == "after its count" else None
+        "slack", "reorder", operation="chat.postMessage", count=3 if release == "after its count" else None
     )
 
     first, second = post(sandbox, "一"), post(sandbox, "二")
@@ -206,7 +206,7 @@ def test_held_messages_arrive_in_reverse_order(sandbox: Sandbox, release: str) -
 
 def test_the_same_seed_gives_the_same_hits(sandbox: Sandbox) -> None:
     def hits() -> list[bool]:
-        switch = sandbox.fault("mail", "duplicate", door="DATA", probability=0.5, seed=7)
+        switch = sandbox.fault("mail", "duplicate", operation="DATA", probability=0.5, seed=7)
         for _ in range(12):
             send_mail(sandbox, "x")
         sandbox.switch_off(switch)
@@ -223,7 +223,7 @@ def test_the_same_seed_gives_the_same_hits(sandbox: Sandbox) -> None:
     "invalid",
     [
         {"vendor": "fax", "kind": "drop"},
-        {"vendor": "mail", "door": "chat.postMessage", "kind": "drop"},
+        {"vendor": "mail", "operation": "chat.postMessage", "kind": "drop"},
         {"vendor": "mail", "kind": "explode"},
         {"vendor": "mail", "kind": "error", "status": 200},
         {"vendor": "mail", "kind": "drop", "probability": 0},
