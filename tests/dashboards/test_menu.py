@@ -78,13 +78,15 @@ def menu_paths(area: str, role: str) -> set[str]:
 @pytest.mark.parametrize("area", [*AREA_PAGES])
 def test_each_role_finds_the_pages_of_its_work_and_no_others(area: str) -> None:
     table = [line.strip().partition(": ") for line in AREA_PAGES[area].strip().split("\n")]
-    assert [page for page, _, _ in table] == [entry.url_path for entry in MENU if entry.area == area]
+    assert [page for page, _, _ in table] == [entry.url_path for entry in MENU if entry.area == area], (
+        f"AREA_PAGES has a line for each page of dashboards/{area}/menu.py, in its order: `address: its roles`"
+    )
     for role in areas()[area].roles:
         own = {page for page, _, roles in table if role in roles.split()}
         shared = ADMINISTRATOR_PAGES if role == "admin" else FURTHER_ROLES.get((area, role), set())
         assert menu_paths(area, role) == own | shared | {"tasks", "account"} - (
             {"tasks"} if role == "viewer" else set()
-        )
+        ), f"AREA_PAGES does not say what {role} sees: correct the line, or the permission of the page or role"
 
 
 def test_who_may_not_see_a_page_reads_so_at_its_address_and_nothing_of_it_is_asked_for(

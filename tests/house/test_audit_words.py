@@ -41,11 +41,11 @@ def test_every_subject_and_field_that_the_code_names_has_a_label() -> None:
         missing += missing_titles(area, str(subject), dict.fromkeys(fields))
 
     assert len(calls) > 20
-    assert missing == []
+    assert missing == [], "add its label to `subjects` or `fields` of AREA in `service/<area>/rules.py`"
 
 
 def test_every_action_has_a_label() -> None:
-    assert set(Action.__args__) == set(search.ACTION_TITLES)  # type: ignore[attr-defined]
+    assert set(Action.__args__) == set(search.ACTION_TITLES), "add its label to ACTION_TITLES"  # type: ignore[attr-defined]
 
 
 def test_a_missing_label_is_noticed() -> None:

@@ -36,7 +36,7 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist() -> None:
             target = document.parent / path if path else document
             if not target.exists() or (anchor and anchor not in anchors(target.resolve())):
                 missing.append(f"{document.relative_to(ROOT)}: {link}")
-    assert missing == []
+    assert missing == [], "correct these links"
 
 
 def test_every_document_is_linked_from_the_readme_or_an_index() -> None:
@@ -46,7 +46,7 @@ def test_every_document_is_linked_from_the_readme_or_an_index() -> None:
         for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)]+)\)", document.read_text())
     }
     unlinked = [document for document in tracked("docs/*.md") if document.resolve() not in linked]
-    assert unlinked == []
+    assert unlinked == [], "link it from README.md or from a document that is linked there"
 
 
 def test_the_readme_is_short() -> None:
@@ -66,7 +66,7 @@ def test_what_the_japanese_manual_quotes_stands_on_a_screen() -> None:
         for words in re.findall("「([^」]+)」", document.read_text())
         if words not in screens
     ]
-    assert missing == []
+    assert missing == [], "quote in 「」 only what a screen says, letter by letter"
 
 
 def test_the_japanese_manual_names_every_page_of_the_menu() -> None:
@@ -74,7 +74,9 @@ def test_the_japanese_manual_names_every_page_of_the_menu() -> None:
     entries: list[Entry] = [
         entry for area in ("core", *AREAS) for entry in import_module(f"dashboards.{area}.menu").PAGES
     ]
-    assert [entry.title for entry in entries if entry.title not in texts] == []
+    assert [entry.title for entry in entries if entry.title not in texts] == [], (
+        "write a sentence about the page into docs/ja/<area>.md, with its title in the menu"
+    )
 
 
 DECISIONS = ROOT / "docs" / "decisions"
@@ -124,7 +126,7 @@ def test_every_path_that_a_document_names_exists() -> None:
         for path in re.findall(rf"`({rooms}/[\w./-]*)`", document.read_text())
         if not (ROOT / path).exists()
     ]
-    assert missing == []
+    assert missing == [], "correct these paths"
 
 
 def _names_in(path: Path) -> set[str]:
@@ -155,9 +157,11 @@ def test_every_hop_of_the_journeys_is_a_function_of_its_file() -> None:
         for name in names.split(", ")
         if not (ROOT / path).is_file() or name not in _names_in(ROOT / path)
     ]
-    assert missing == []
+    assert missing == [], "correct docs/journeys.md"
 
 
 def test_the_parts_of_the_ingests_statement_are_explained() -> None:
     explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "journeys.md").read_text(), re.MULTILINE)
-    assert explained == re.findall(r"(\w+) AS (?:MATERIALIZED )?\($", STORE, re.MULTILINE)
+    assert explained == re.findall(r"(\w+) AS (?:MATERIALIZED )?\($", STORE, re.MULTILINE), (
+        "docs/journeys.md has a row for each part of STORE in service/fleet/ingest/batches.py, in its order"
+    )

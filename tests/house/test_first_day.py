@@ -17,7 +17,9 @@ ASIDE = ("dashboards/contract/", "dashboards/gallery/", "service/demo/", "servic
 
 @pytest.mark.parametrize(("path", "text"), ROWS)
 def test_each_row_leads_to_what_it_names(path: str, text: str) -> None:
-    assert re.search(rf"(?<!\w){re.escape(text)}(?!\w)", (ROOT / path).read_text())
+    assert re.search(rf"(?<!\w){re.escape(text)}(?!\w)", (ROOT / path).read_text()), (
+        f"correct the row of docs/first-day.md: {path} has no {text}"
+    )
 
 
 def test_a_field_stands_in_the_files_of_its_walk_and_nowhere_else() -> None:
@@ -27,4 +29,4 @@ def test_a_field_stands_in_the_files_of_its_walk_and_nowhere_else() -> None:
 
     assert {path for path in found if not path.startswith(ASIDE)} == {
         path for path, text in ROWS if text == "installed_date"
-    }
+    }, "correct the table Add a field of docs/first-day.md"

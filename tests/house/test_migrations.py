@@ -21,8 +21,8 @@ def test_revisions_begin_with_their_number_and_follow_the_baseline() -> None:
     """By the numbers service.core.monitoring.health and stack.migrations tell an older release from a newer one."""
     numbers = [script.revision[:4] for script in MIGRATIONS]
 
-    assert all(number.isdigit() for number in numbers)
-    assert numbers == sorted(set(numbers))
+    assert all(number.isdigit() for number in numbers), "make it with `alembic revision --rev-id 0047_words`"
+    assert numbers == sorted(set(numbers)), "the number follows the newest one, and nobody else has it"
     # As long as the column of Alembic's own table.
     assert [script.revision for script in MIGRATIONS if len(script.revision) > 32] == []
     assert [script.revision[5:] for script in BASELINE] == [*baseline.FILES]
@@ -33,13 +33,17 @@ def test_revisions_begin_with_their_number_and_follow_the_baseline() -> None:
 def test_every_file_of_the_schema_belongs_to_an_area() -> None:
     files = {f"{area}/{name}.sql" for area, names in baseline.FILES.items() for name in names}
 
-    assert files == {str(path.relative_to(baseline.SCHEMA)) for path in baseline.SCHEMA.rglob("*.sql")}
+    assert files == {str(path.relative_to(baseline.SCHEMA)) for path in baseline.SCHEMA.rglob("*.sql")}, (
+        "the baseline does not change: write a migration (docs/first-day.md)"
+    )
 
 
 @pytest.mark.parametrize("script", MIGRATIONS, ids=lambda script: script.revision)
 def test_every_migration_gives_up_waiting_for_a_lock(script: Script) -> None:
     for direction in ("upgrade", "downgrade")[: 1 if script in BASELINE else 2]:
-        assert "lock timeout" not in find_dangers(migration_statements(script.module, direction)), direction
+        assert "lock timeout" not in find_dangers(migration_statements(script.module, direction)), (
+            f"{direction} begins with op.execute(\"SET LOCAL lock_timeout = '5s'\")"
+        )
 
 
 @pytest.mark.parametrize("script", MIGRATIONS, ids=lambda script: script.revision)

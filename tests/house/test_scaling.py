@@ -15,19 +15,27 @@ from tests.load.spread import Distribution
 
 
 def test_every_table_has_its_place_in_the_plan_for_several_servers() -> None:
-    assert sorted(spread.plan()) == sorted(spread.product_metadata().tables)
+    planned, tables = set(spread.plan()), set(spread.product_metadata().tables)
+
+    assert planned == tables, (
+        f"{sorted(tables - planned)}: add a row `| `name` | distributed by | | |` to the table of docs/scaling.md (a "
+        f"column, `local` or `reference`), then run `python -m tests.load.spread`. Remove {sorted(planned - tables)}"
+    )
 
 
 def test_what_the_plan_says_of_keys_is_what_the_tables_have() -> None:
-    """If it fails: run `python -m tests.load.spread` and read what changed."""
-    assert marked.read("tables") == spread.table_lines(spread.product_metadata(), spread.plan())
+    assert marked.read("tables") == spread.table_lines(spread.product_metadata(), spread.plan()), (
+        "docs/scaling.md is stale: run `python -m tests.load.spread` and read what changed"
+    )
 
 
 def test_a_distributed_table_has_the_column_it_is_distributed_by() -> None:
     tables = spread.product_metadata().tables
     placed = {name: place.column for name, place in spread.plan().items() if place.column}
 
-    assert [name for name, column in placed.items() if column not in tables[name].columns] == []
+    assert [name for name, column in placed.items() if column not in tables[name].columns] == [], (
+        "name a column of the table in docs/scaling.md"
+    )
 
 
 def test_a_key_without_the_column_is_pointed_out() -> None:
@@ -56,7 +64,7 @@ def test_the_documented_partitions_are_those_that_are_created(db: Session) -> No
 
     assert [row[:3] for row in documented] == [
         [name, partitions, aged_by] for name, partitions, aged_by, _, _ in tables
-    ]
+    ], "correct the table of partitions in docs/scaling.md: it has a row for each of `kept_tables` with partitions"
     assert [row[4] for row in documented] == [str(ahead) for *_, ahead in tables]
     units = {"day": 1, "days": 1, "year": 365, "years": 365}
     documented_days = [(int(number) * units[unit]) for number, unit in (row[3].split() for row in documented)]
@@ -64,8 +72,7 @@ def test_the_documented_partitions_are_those_that_are_created(db: Session) -> No
 
 
 def test_the_arithmetic_is_that_of_the_figures_above_it() -> None:
-    """If it fails: run `python -m tests.load.sizing`."""
-    assert marked.read("arithmetic") == sizing.table_lines(sizing.read_cost())
+    assert marked.read("arithmetic") == sizing.table_lines(sizing.read_cost()), "run `python -m tests.load.sizing`"
 
 
 COST = Cost(service=50, postgres=30, proxy=20, new_connection=1000, log=600, disk=100)

@@ -25,7 +25,7 @@ def test_every_test_that_is_named_exists() -> None:
         file = ROOT / path
         if not file.is_file() or not re.search(rf"^\s*(async )?def {name}\(", file.read_text(), re.MULTILINE):
             missing.append(test)
-    assert missing == []
+    assert missing == [], "correct these names in docs/security.md"
 
 
 def test_every_threat_has_a_test() -> None:
@@ -39,9 +39,11 @@ def test_every_route_without_a_permission_is_documented() -> None:
     paths = {path for path, _, declared in route_permissions(app.fastapi) if not declared} | set(app.doors)
     groups = {"/".join(path.split("/")[:3]) for path, _, declared in route_permissions(app.fastapi) if declared}
 
-    assert paths - QUOTED == set()
+    assert paths - QUOTED == set(), "add the route in `…` to docs/security.md, with what protects it"
     # Routes with a permission are documented by their group.
-    assert {group for group in groups if group not in QUOTED and group != "/api/auth"} == set()
+    assert {group for group in groups if group not in QUOTED and group != "/api/auth"} == set(), (
+        "add the group in `…` to docs/security.md"
+    )
     assert {f"/api/{area}" for area in AREAS} <= QUOTED
 
 
@@ -50,7 +52,7 @@ def test_every_route_of_the_dashboards_is_documented() -> None:
     paths = {LOGIN, LOGOUT, HEALTH, FILES, DOWNLOAD, *folders}
     paths |= {path for path in gate.OPEN_PATHS if path.count("/") == 1}
 
-    assert paths - QUOTED == set()
+    assert paths - QUOTED == set(), "add the path in `…` to docs/security.md, with what protects it"
 
 
 def test_only_existing_routes_are_documented() -> None:
@@ -58,4 +60,4 @@ def test_only_existing_routes_are_documented() -> None:
     existing = {path for path, _, _ in route_permissions(app.fastapi)} | set(app.doors) | {"/api/openapi.json"}
     paths = {path for path in QUOTED if path.startswith("/") and "{" in path}
 
-    assert paths - existing == set()
+    assert paths - existing == set(), "remove the route from docs/security.md"

@@ -71,4 +71,6 @@ def test_a_topic_writes_no_table_of_another_topic(area: str) -> None:
             if owner not in (topic, f"service.{area}") and (topic, table) not in EXCEPTIONS:
                 foreign.add((topic, table, owner))
 
-    assert foreign == set()
+    assert foreign == set(), (
+        "(topic, table, owner): call an action of the owner, or add (topic, table) with its reason to EXCEPTIONS"
+    )

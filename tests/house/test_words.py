@@ -56,7 +56,9 @@ def variables() -> dict[str, object]:
 def test_env_example_names_every_setting_and_no_other() -> None:
     named = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-    assert named == variables().keys() | set(DEFAULTS) | READ_ELSEWHERE
+    read = variables().keys() | set(DEFAULTS) | READ_ELSEWHERE
+
+    assert named == read, f"add to .env.example: {sorted(read - named)}; remove from it: {sorted(named - read)}"
 
 
 def test_the_defaults_in_env_example_are_the_real_ones() -> None:
@@ -76,7 +78,7 @@ def test_an_areas_settings_have_its_name_as_prefix() -> None:
 
 def test_the_readme_names_every_demo_account() -> None:
     for login_id in people.accounts():
-        assert f"`{login_id}`" in README
+        assert f"`{login_id}`" in README, f"add the account `{login_id}` to README.md"
     assert people.PASSWORD in README
 
 
@@ -85,7 +87,7 @@ def test_the_commands_page_names_every_make_target() -> None:
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for target in targets:
         if target != "help":
-            assert f"make {target}`" in commands or f"make {target} " in commands, target
+            assert f"make {target}`" in commands or f"make {target} " in commands, f"add {target} to docs/commands.md"
 
 
 def test_every_test_that_a_document_names_exists() -> None:
@@ -121,7 +123,9 @@ def test_every_alert_and_every_notice_has_its_row_in_the_operations_manual() -> 
     rules = yaml.safe_load((ROOT / "stack" / "production" / "alerts.yml").read_text())["groups"][0]["rules"]
     severity = {"critical": "緊急", "warning": "注意"}
     for rule in rules:
-        assert f"| `{rule['alert']}` | {severity[rule['labels']['severity']]} |" in OPERATIONS, rule["alert"]
+        assert f"| `{rule['alert']}` | {severity[rule['labels']['severity']]} |" in OPERATIONS, (
+            f"add a row for {rule['alert']} to docs/operations.md: what it means and what to do"
+        )
     listed = (
         *(
             notice
@@ -132,7 +136,7 @@ def test_every_alert_and_every_notice_has_its_row_in_the_operations_manual() -> 
         *notices.other_notices(),
     )
     for title in (*(notice.title for notice in listed), outages.DOWN, outages.STALLED, *AlertType.labels().values()):
-        assert f"\n| {title} |" in OPERATIONS, title
+        assert f"\n| {title} |" in OPERATIONS, f"add a row for {title} to docs/operations.md: what to do about it"
     assert OVERDUE in OPERATIONS
 
 
@@ -145,7 +149,7 @@ def test_the_operations_manual_names_only_existing_alerts() -> None:
 def test_the_operations_manual_knows_every_job_that_may_be_missed() -> None:
     for name, tick in areas.ticks().items():
         if tick.silence is not None:
-            assert f"| `{name}` |" in OPERATIONS, name
+            assert f"| `{name}` |" in OPERATIONS, f"add a row for the job `{name}` to docs/operations.md"
 
 
 def test_the_operations_manual_names_only_existing_containers() -> None:

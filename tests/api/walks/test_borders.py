@@ -38,7 +38,10 @@ def test_people_of_two_agencies_or_nurseries_have_no_row_in_common(walkers: list
             if None in tenants or tenants[0] == tenants[1] or path in SHARED_LISTS:
                 continue
             common = {row["id"] for row in rows if "id" in row} & {row.get("id") for row in owner_lists.get(path, [])}
-            assert not common, (path, reader.login_id, owner.login_id, common)
+            assert not common, (
+                f"{path} shows {reader.login_id} rows of {owner.login_id}: {common}. Scope its query (`in_scope`) and "
+                "its table (`enforce_isolation`), or add a list that all share to SHARED_LISTS"
+            )
 
 
 @CHOOSE_WALKERS

@@ -55,7 +55,9 @@ def browser(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 def test_there_is_something_to_walk() -> None:
     assert len(PAGES) > 15
-    assert {path for _, path in FORMS} == {"/contact", "/pay/1", "/cancel/1", "/cancel/1/enquiry", "/survey/1"}
+    assert {path for _, path in FORMS} == {"/contact", "/pay/1", "/cancel/1", "/cancel/1/enquiry", "/survey/1"}, (
+        "a new public form: add its path here, with a value for its parameter in PARAMETER_VALUES if the page needs one"
+    )
 
 
 def test_every_page_has_strict_security_headers(browser: TestClient) -> None:
@@ -158,5 +160,10 @@ def test_every_public_route_has_a_rate_limit(browser: TestClient, monkeypatch: p
         source = TestClient(browser.app, raise_server_exceptions=False, client=(f"198.51.{number}.7", 50000))
         source.portal = browser.portal
         statuses = [source.request(method, path, follow_redirects=False).status_code for _ in range(MAX_REQUESTS + 1)]
-        assert statuses[-1] == 429, (method, path, statuses)
+        assert statuses[-1] == 429, (
+            method,
+            path,
+            statuses,
+            "a public route needs a limit: service.core.http.rate_limits",
+        )
         assert 429 not in statuses[:MAX_REQUESTS], (method, path, statuses)

@@ -38,7 +38,10 @@ START_TITLES = {"alice": "マイ依頼一覧", "olga": "投入案件一覧", "ad
 
 
 def test_every_page_of_the_area_is_in_a_table() -> None:
-    assert {page.url_path for page in PAGES} <= {row[4] for row in ROWS} <= {page.url_path for page in MENU}
+    listed = {row[4] for row in ROWS}
+
+    assert {page.url_path for page in PAGES} <= listed, "add a line for the page to FURTHER_PAGES"
+    assert listed <= {page.url_path for page in MENU}, "remove the line of a page that is gone"
 
 
 @pytest.mark.parametrize("login_id", [*ROLES])
