@@ -22,7 +22,7 @@ from streamlit.testing.v1.local_script_runner import LocalScriptRunner, require_
 from streamlit.util import calc_hash
 
 import dashboards.app as dashboards_app
-from dashboards import client, session
+from dashboards import client, menu, session
 from dashboards.session import BROWSER_COOKIE, SESSION_COOKIE
 from service.core.access.identity import User, open_session
 from tests import people
@@ -136,7 +136,10 @@ def clear_session_cache() -> None:
 
 
 def open_address(page: AppTest, url_path: str, **query: str) -> AppTest:
-    """As if the address were typed. AppTest itself can only switch to pages that are files."""
+    """As if the address were typed. AppTest itself can only switch to pages that are files, and at an address without a
+    page Streamlit opens the start page."""
+    if url_path not in {"start", *(entry.url_path for entry in menu.MENU)}:
+        raise ValueError(f"no page has the address /{url_path}: it stands in dashboards/<area>/menu.py")
     page._page_hash = calc_hash(url_path)
     page.context = {"url": f"http://genba.example/{url_path}"}
     page.query_params = dict(query)
